@@ -1,0 +1,141 @@
+#include "base/parallel.h"
+
+#include <algorithm>
+#include <thread>
+
+#ifdef ROFORMER_STD_THREADS
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <vector>
+#else
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+#endif
+
+namespace roformer {
+
+namespace {
+
+int resolve_threads(int requested) {
+  if (requested > 0) return requested;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+#ifdef ROFORMER_STD_THREADS
+
+// Stands in for oneTBB under the thread sanitizer, which cannot see inside Debian's oneTBB.
+struct ThreadPool::Implementation {
+  explicit Implementation(int threads) {
+    for (int i = 1; i < threads; ++i) workers.emplace_back([this] { work(); });
+  }
+  ~Implementation() {
+    {
+      std::lock_guard lock(mutex);
+      stop = true;
+    }
+    wake.notify_all();
+    for (auto& worker : workers) worker.join();
+  }
+
+  void work() {
+    uint64_t seen = 0;
+    for (;;) {
+      {
+        std::unique_lock lock(mutex);
+        wake.wait(lock, [&] { return stop || generation != seen; });
+        if (stop) return;
+        seen = generation;
+      }
+      drain();
+      std::lock_guard lock(mutex);
+      if (--busy == 0) done.notify_all();
+    }
+  }
+
+  void drain() {
+    for (;;) {
+      const int64_t i = next.fetch_add(1);
+      if (i >= count) return;
+      try {
+        (*task)(i);
+      } catch (...) {
+        std::lock_guard lock(mutex);
+        if (!error) error = std::current_exception();
+      }
+    }
+  }
+
+  void run(int64_t n, const std::function<void(int64_t)>& body) {
+    std::lock_guard one_at_a_time(entry);
+    {
+      std::lock_guard lock(mutex);
+      count = n;
+      task = &body;
+      next = 0;
+      error = nullptr;
+      busy = static_cast<int>(workers.size());
+      ++generation;
+    }
+    wake.notify_all();
+    drain();
+    std::unique_lock lock(mutex);
+    done.wait(lock, [&] { return busy == 0; });
+    if (error) std::rethrow_exception(error);
+  }
+
+  std::vector<std::thread> workers;
+  std::mutex entry, mutex;
+  std::condition_variable wake, done;
+  std::atomic<int64_t> next{0};
+  int64_t count = 0;
+  const std::function<void(int64_t)>* task = nullptr;
+  std::exception_ptr error;
+  uint64_t generation = 0;
+  int busy = 0;
+  bool stop = false;
+};
+
+#else
+
+struct ThreadPool::Implementation {
+  explicit Implementation(int threads) : arena(threads) {}
+
+  void run(int64_t count, const std::function<void(int64_t)>& task) {
+    arena.execute([&] {
+      tbb::parallel_for(
+          tbb::blocked_range<int64_t>(0, count, 1),
+          [&](const tbb::blocked_range<int64_t>& range) {
+            for (int64_t i = range.begin(); i != range.end(); ++i) task(i);
+          },
+          tbb::simple_partitioner());
+    });
+  }
+
+  tbb::task_arena arena;
+};
+
+#endif
+
+ThreadPool::ThreadPool(int threads)
+    : threads_(resolve_threads(threads)), implementation_(std::make_unique<Implementation>(threads_)) {}
+
+ThreadPool::~ThreadPool() = default;
+
+void ThreadPool::run(int64_t count, const std::function<void(int64_t)>& task) {
+  if (count <= 0) return;
+  if (count == 1 || threads_ == 1) {
+    for (int64_t i = 0; i < count; ++i) task(i);
+    return;
+  }
+  implementation_->run(count, task);
+}
+
+void for_chunks(ThreadPool& pool, int64_t count, int64_t chunk, const std::function<void(int64_t, int64_t)>& body) {
+  pool.run((count + chunk - 1) / chunk, [&](int64_t i) { body(i * chunk, std::min(count, (i + 1) * chunk)); });
+}
+
+}  // namespace roformer

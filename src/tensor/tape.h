@@ -1,0 +1,49 @@
+// Value and Tape: reverse-mode differentiation in forty lines.
+// An operator computes its result and, when a tape is present, records one closure that adds to its inputs' gradients.
+// backward() runs the closures in reverse and frees each as it goes, so activations are released as soon as they are used.
+// There is no graph: the order of recording is the order of computing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace roformer {
+
+// A tensor and, if it takes part in differentiation, the place where its gradient is summed up.
+// The gradient is an undefined Tensor until the first contribution; copies of a Value share it.
+struct Value {
+  Tensor data;
+  std::shared_ptr<Tensor> gradient;
+
+  Value() = default;
+  explicit Value(Tensor tensor) : data(std::move(tensor)) {}
+  bool tracked() const { return gradient != nullptr; }
+  // The same data with a gradient of its own.
+  static Value tracking(Tensor tensor) {
+    Value value(std::move(tensor));
+    value.gradient = std::make_shared<Tensor>();
+    return value;
+  }
+};
+
+class Tape {
+ public:
+  void record(std::function<void()> step) { steps_.push_back(std::move(step)); }
+
+  void backward() {
+    while (!steps_.empty()) {
+      const auto step = std::move(steps_.back());
+      steps_.pop_back();
+      step();
+    }
+  }
+
+ private:
+  std::vector<std::function<void()>> steps_;
+};
+
+}  // namespace roformer
