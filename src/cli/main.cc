@@ -1,1 +1,133 @@
-int main() { return 0; }
+// The program: finds the sub-command, parses its options, runs it, and turns whatever goes wrong into one line on
+// standard error and an exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted after saving.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <iostream>
+#include <new>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/options.h"
+#include "cli/raw_arguments.h"
+#include "cli/registry.h"
+
+namespace roformer {
+namespace {
+
+void print_overview() {
+  std::cout << "roformer " ROFORMER_VERSION
+               ": train, use and study RoFormer models (transformers with rotary position "
+               "embedding)\n\nUsage: roformer COMMAND [OPTIONS]\n";
+  const std::vector<Command> commands = all_commands();
+  std::vector<std::string> groups;
+  for (const Command& command : commands) {
+    if (std::find(groups.begin(), groups.end(), command.group) == groups.end()) groups.push_back(command.group);
+  }
+  for (const std::string& group : groups) {
+    std::cout << "\n" << group << ":\n";
+    for (const Command& command : commands) {
+      if (command.group == group) std::cout << fmt::format("  {:<18}{}\n", command.name, command.summary);
+    }
+  }
+  std::cout << "\nMore to read:\n";
+  for (const HelpTopic& topic : all_help_topics()) {
+    std::cout << fmt::format("  help {:<13}{}\n", topic.name, topic.summary);
+  }
+  std::cout << fmt::format("\nNext: roformer COMMAND --help shows the options and an example. For instance:\n  {}\n",
+                           commands.front().example);
+}
+
+void run_command(const Command& command, std::span<const std::string> arguments) {
+  OptionSet options(command.name, command.summary, command.example);
+  const std::function<void()> work = command.prepare(options);
+  if (options.parse(arguments, std::cout)) work();
+}
+
+void dispatch(std::span<const std::string> arguments) {
+  const std::string word = arguments.empty() ? "help" : arguments[0];
+  const std::vector<Command> commands = all_commands();
+  if (word == "--version" || word == "-V") {
+    std::cout << "roformer " ROFORMER_VERSION "\n";
+    return;
+  }
+  const bool help = word == "help" || word == "--help" || word == "-h";
+  if (help && arguments.size() < 2) return print_overview();
+  const std::string& name = help ? arguments[1] : word;
+
+  std::vector<std::string> names;
+  for (const Command& command : commands) {
+    names.push_back(command.name);
+    if (command.name != name) continue;
+    const std::vector<std::string> only_help = {"--help"};
+    return run_command(command, help ? only_help : arguments.subspan(1));
+  }
+  if (help) {
+    for (const HelpTopic& topic : all_help_topics()) {
+      names.push_back(topic.name);
+      if (topic.name != name) continue;
+      std::cout << topic.text;
+      return;
+    }
+  }
+  names.insert(names.end(), {"help", "--help", "--version"});
+  throw UsageError("unknown {} {}{}",
+                   name.starts_with("-") ? "option"
+                   : help                ? "command or topic"
+                                         : "command",
+                   quote(name), did_you_mean(name, names));
+}
+
+// A closed standard descriptor would be given to the next file opened, and results or errors would be written into it.
+// A read-only stand-in makes such writes fail instead.
+void occupy_standard_descriptors() {
+  while (true) {
+    const int descriptor = open("/dev/null", O_RDONLY);
+    if (descriptor > STDERR_FILENO) close(descriptor);
+    if (descriptor > STDERR_FILENO || descriptor < 0) return;
+  }
+}
+
+int failed(std::string_view message, int exit_code) {
+  std::cerr << "roformer: " << message << std::endl;
+  return exit_code;
+}
+
+int run_program(std::span<const std::string> arguments) {
+  try {
+    dispatch(arguments);
+    std::cout.flush();
+    return 0;
+  } catch (const Error& error) {
+    return failed(error.what(), error.exit_code());
+  } catch (const std::ios_base::failure& error) {
+    const int reason = errno;
+    if (std::cout) return failed(error.what(), 1);
+    if (reason == EPIPE) return 1;  // the reader has gone, as after `| head`: nobody wants a message
+    return failed(fmt::format("standard output cannot be written: {}", std::strerror(reason)), 1);
+  } catch (const std::bad_alloc&) {
+    return failed("out of memory", 1);
+  } catch (const std::exception& error) {
+    return failed(error.what(), 1);
+  }
+}
+
+}  // namespace
+}  // namespace roformer
+
+int main(int argc, char** argv) {
+  roformer::occupy_standard_descriptors();
+  std::ios::sync_with_stdio(false);
+  std::cout.exceptions(std::ios::badbit);
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  return roformer::run_program(arguments);
+}

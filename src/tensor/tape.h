@@ -34,16 +34,21 @@ class Tape {
  public:
   void record(std::function<void()> step) { steps_.push_back(std::move(step)); }
 
+  // Keeps something that recorded closures refer to (angles, row numbers) until backward() has run.
+  void keep(std::shared_ptr<const void> owner) { kept_.push_back(std::move(owner)); }
+
   void backward() {
     while (!steps_.empty()) {
       const auto step = std::move(steps_.back());
       steps_.pop_back();
       step();
     }
+    kept_.clear();
   }
 
  private:
   std::vector<std::function<void()>> steps_;
+  std::vector<std::shared_ptr<const void>> kept_;
 };
 
 }  // namespace roformer

@@ -1,0 +1,155 @@
+// Backend: the kernels behind one interface, one virtual function each.
+// `reference` is scalar, obvious and also runs in float64: the oracle. `cpu` is SIMD and threads. A CUDA plug-in comes later.
+// A backend knows tensors and positions, not layers or gradients' order: operators (ops/) check shapes, call it and record.
+// Rejected: one kernel registry keyed by name and type; a virtual function is found by every tool and cannot be misspelt.
+// Two seams for speed are deliberate: Linear weights are only ever seen through `linear…`, so a backend may keep packed
+// copies; and nn/EncoderLayer is the only caller of a layer's kernels, so its forward can become one coarse entry here.
+//
+// Conventions. T tokens of a packed batch, H hidden size, matrices are [rows, columns] with a row stride, weights [out, in].
+// Gradients named d<x>. "Adds" means the output must hold numbers already; "writes" means it need not. Results depend on
+// inputs and shapes only, never on the number of threads. Callers guarantee shapes; ids out of range are checked by ops.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/parallel.h"
+#include "base/random.h"
+#include "position/rotary.h"
+#include "tensor/tensor.h"
+
+namespace roformer {
+
+enum class Activation { none, gelu, relu, tanh };  // gelu is the exact one: x·Φ(x), by erf
+enum class Pooling { cls, mean, max };
+
+// cos and sin of the positions present in a batch: no table of all positions.
+struct RotaryAngles {
+  RotaryLayout layout;
+  int64_t dim;               // rotary dimension, at most the head's
+  Tensor cos, sin;           // [distinct positions, dim / 2], the backend's real type
+  std::vector<int32_t> row;  // [T] row of cos and sin for each token
+};
+
+// Score terms and relative keys/values of position encodings, by distance r = clip(key position − query position, ±clip),
+// stored at row r + clip. Undefined tensors take no part. None of them makes an S×S tensor.
+//   score(i, j) = scale · (q_i·k_j + q_i·query_table[r] + k_j·key_table[r]) + bias[head, r];  out_i = Σ p_ij (v_j + value_table[r])
+// T5's and ALiBi's biases are `bias`; Shaw's keys and values are `query_table` and `value_table` (Eq. 5); Transformer-XL
+// (Eq. 7) and DeBERTa (Eq. 10) use `query_table` and `key_table`. Tables are [2·clip + 1, H], one slice of columns a head.
+struct RelativeTerms {
+  int64_t clip = 0;
+  std::span<const int32_t> query_positions, key_positions;  // [Tq], [Tk]
+  Tensor bias;                                              // [heads, 2·clip + 1]
+  Tensor query_table, key_table, value_table;               // [2·clip + 1, H]
+
+  bool any() const { return bias.defined() || query_table.defined() || key_table.defined() || value_table.defined(); }
+};
+
+// Packed softmax attention: sequence s has queries query_offsets[s] … query_offsets[s+1]-1 and sees the keys of its own
+// range of key_offsets, no others. Self-attention passes the same offsets twice.
+struct AttentionSpec {
+  int64_t heads = 1;
+  double scale = 1;  // usually 1/√head_dim
+  std::span<const int32_t> query_offsets, key_offsets;  // [sequences + 1]
+  Dropout dropout;  // of the attention weights: row = head · Tq + query token, column = key index within its sequence
+  RelativeTerms terms;
+};
+
+// The inputs of attention, or their gradients. [Tq, H], [Tk, H], [Tk, H]; usually column ranges of one projection.
+struct AttentionTensors {
+  Tensor q, k, v;
+};
+
+struct LossSum {
+  double sum = 0;       // Σ −log p(label), in nats
+  int64_t correct = 0;  // rows whose largest logit is the label
+};
+
+// What one AdamW step needs beside the tensors. Loshchilov & Hutter 2019, decoupled weight decay; bias-corrected.
+struct AdamWStep {
+  int64_t step = 1;  // 1 for the first update
+  double learning_rate = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
+  double gradient_scale = 1;  // multiplies gradients first (clipping)
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;
+  virtual DType real() const = 0;  // element type of every real tensor: float32, or float64 in reference only
+  virtual ThreadPool& pool() = 0;
+
+  // Memory.
+  virtual Tensor empty(Shape shape) = 0;  // real(), uninitialised
+  virtual void fill(const Tensor& x, double value) = 0;
+  virtual void copy(const Tensor& from, const Tensor& to) = 0;
+  virtual void add(const Tensor& x, const Tensor& y) = 0;  // y += x
+  virtual double squared_norm(const Tensor& x) = 0;        // Σ x², summed in double
+
+  // out[t] = table[ids[t]], added if `accumulate`. Also gathers rows. dtable[ids[t]] += dout[t], in order of t.
+  virtual void embedding(const Tensor& table, std::span<const int32_t> ids, const Tensor& out, bool accumulate) = 0;
+  virtual void embedding_backward(const Tensor& dout, std::span<const int32_t> ids, const Tensor& dtable) = 0;
+
+  // out = activation(x·Wᵀ + bias). `bias` may be undefined; `before` gets x·Wᵀ + bias unless undefined.
+  virtual void linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation,
+                      const Tensor& out, const Tensor& before) = 0;
+  virtual void linear_backward_input(const Tensor& dout, const Tensor& weight, const Tensor& dx, bool accumulate) = 0;
+  // dweight += doutᵀ·x; dbias += column sums of dout (dbias may be undefined).
+  virtual void linear_backward_weight(const Tensor& dout, const Tensor& x, const Tensor& dweight,
+                                      const Tensor& dbias) = 0;
+  // dbefore = dout · activation'(before). May work in place.
+  virtual void activation_backward(Activation activation, const Tensor& before, const Tensor& dout,
+                                   const Tensor& dbefore) = 0;
+
+  // sum = residual + dropout(x);  out = (sum − mean) / √(variance + epsilon) · gain + bias, by row.
+  // `residual` may be undefined. `statistics` [T, 2] gets mean and 1/√(variance + epsilon).
+  virtual void layer_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain,
+                          const Tensor& bias, double epsilon, const Tensor& sum, const Tensor& statistics,
+                          const Tensor& out) = 0;
+  // dsum is written (it is the gradient of the residual); dx = dsum through the dropout, written unless undefined;
+  // dgain and dbias are added to.
+  virtual void layer_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics, const Tensor& gain,
+                                   const Dropout& dropout, const Tensor& dsum, const Tensor& dx, const Tensor& dgain,
+                                   const Tensor& dbias) = 0;
+  // out = x where kept, scaled; 0 elsewhere. Row t of x is row t of the mask. Its own backward. May work in place.
+  virtual void dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) = 0;
+
+  // cos and sin of the distinct positions; DataError for a position outside [0, 2^29].
+  RotaryAngles rotary_angles(const Rotary& rotary, std::span<const int32_t> positions);
+  // Rotates every head of x [T, heads·head_dim] in place by its token's angles (Eq. 34), or back if `transposed`.
+  virtual void rotate(const Tensor& x, int64_t heads, const RotaryAngles& angles, bool transposed) = 0;
+
+  // out [Tq, H]; log_sum_exp [heads, Tq] is what the backward needs beside inputs and output. A sequence without keys gives 0.
+  virtual void attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                         const Tensor& log_sum_exp) = 0;
+  // Writes dq, dk, dv; adds to the defined tensors of `dterms`.
+  virtual void attention_backward(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                                  const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients,
+                                  const RelativeTerms& dterms) = 0;
+
+  // Softmax cross-entropy of logits = hidden·Wᵀ + bias against labels [N], in chunks of rows: [N, V] is never stored.
+  // Where dhidden is defined it is written, and dweight, dbias added to, each times `gradient_scale`.
+  virtual LossSum cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
+                                std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
+                                const Tensor& dweight, const Tensor& dbias) = 0;
+
+  // out [sequences, H] of x [T, H]. max: `argmax` gets the row of each maximum (the first, where equal).
+  virtual void pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
+                    std::vector<int32_t>& argmax) = 0;
+  virtual void pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets,
+                             std::span<const int32_t> argmax, const Tensor& dx) = 0;  // writes dx
+
+  // One AdamW update of a parameter with its first and second moments, all of one shape.
+  virtual void adamw(const AdamWStep& step, const Tensor& gradient, const Tensor& parameter, const Tensor& first_moment,
+                     const Tensor& second_moment) = 0;
+};
+
+// `real` float64 is for gradient checks. The pool must outlive the backend.
+std::unique_ptr<Backend> make_reference_backend(ThreadPool& pool, DType real = DType::float32);
+std::unique_ptr<Backend> make_cpu_backend(ThreadPool& pool);
+// "cpu" or "reference"; UsageError otherwise.
+std::unique_ptr<Backend> make_backend(std::string_view name, ThreadPool& pool);
+
+}  // namespace roformer

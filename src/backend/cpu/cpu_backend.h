@@ -1,0 +1,68 @@
+// The CPU backend: float32, SIMD chosen at run time, one thread pool. Matrix products are oneDNN's single-threaded sgemm on
+// tiles whose grid depends on shapes only; everything else is the row kernels of rows.h, called from the same kind of grid.
+#pragma once
+
+#include "backend/backend.h"
+#include "backend/cpu/memory.h"
+
+namespace roformer {
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(ThreadPool& pool) : pool_(pool), memory_(std::make_shared<MemoryCache>()) {}
+
+  std::string_view name() const override { return "cpu"; }
+  DType real() const override { return DType::float32; }
+  ThreadPool& pool() override { return pool_; }
+
+  Tensor empty(Shape shape) override;
+  void fill(const Tensor& x, double value) override;
+  void copy(const Tensor& from, const Tensor& to) override;
+  void add(const Tensor& x, const Tensor& y) override;
+  double squared_norm(const Tensor& x) override;
+
+  void embedding(const Tensor& table, std::span<const int32_t> ids, const Tensor& out, bool accumulate) override;
+  void embedding_backward(const Tensor& dout, std::span<const int32_t> ids, const Tensor& dtable) override;
+
+  void linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation, const Tensor& out,
+              const Tensor& before) override;
+  void linear_backward_input(const Tensor& dout, const Tensor& weight, const Tensor& dx, bool accumulate) override;
+  void linear_backward_weight(const Tensor& dout, const Tensor& x, const Tensor& dweight,
+                              const Tensor& dbias) override;
+  void activation_backward(Activation activation, const Tensor& before, const Tensor& dout,
+                           const Tensor& dbefore) override;
+
+  void layer_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain,
+                  const Tensor& bias, double epsilon, const Tensor& sum, const Tensor& statistics,
+                  const Tensor& out) override;
+  void layer_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics, const Tensor& gain,
+                           const Dropout& dropout, const Tensor& dsum, const Tensor& dx, const Tensor& dgain,
+                           const Tensor& dbias) override;
+  void dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) override;
+
+  void rotate(const Tensor& x, int64_t heads, const RotaryAngles& angles, bool transposed) override;
+
+  void attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                 const Tensor& log_sum_exp) override;
+  void attention_backward(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                          const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients,
+                          const RelativeTerms& dterms) override;
+
+  LossSum cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias, std::span<const int32_t> labels,
+                        double gradient_scale, const Tensor& dhidden, const Tensor& dweight,
+                        const Tensor& dbias) override;
+
+  void pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
+            std::vector<int32_t>& argmax) override;
+  void pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets,
+                     std::span<const int32_t> argmax, const Tensor& dx) override;
+
+  void adamw(const AdamWStep& step, const Tensor& gradient, const Tensor& parameter, const Tensor& first_moment,
+             const Tensor& second_moment) override;
+
+ private:
+  ThreadPool& pool_;
+  std::shared_ptr<MemoryCache> memory_;
+};
+
+}  // namespace roformer

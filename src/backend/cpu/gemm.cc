@@ -1,0 +1,22 @@
+#include "backend/cpu/gemm.h"
+
+#include <dnnl.h>
+#include <omp.h>
+
+#include "base/error.h"
+
+namespace roformer {
+
+void gemm(int64_t m, int64_t n, int64_t k, float alpha, Matrix a, Matrix b, float beta, float* c, int64_t c_stride) {
+  if (m == 0 || n == 0) return;
+  // oneDNN's own pool must not run inside our tasks; the setting belongs to each thread.
+  thread_local const bool single = (omp_set_num_threads(1), true);
+  static_cast<void>(single);
+  const dnnl_status_t status = dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', m, n, k, alpha, a.data,
+                                          a.stride, b.data, b.stride, beta, c, c_stride);
+  if (status != dnnl_success) {
+    throw DataError("oneDNN refused a matrix product {}x{}x{} (status {})", m, n, k, static_cast<int>(status));
+  }
+}
+
+}  // namespace roformer

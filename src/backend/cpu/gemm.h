@@ -1,0 +1,17 @@
+// Single-threaded float32 matrix products for use inside a task: oneDNN's sgemm, row-major.
+#pragma once
+
+#include <cstdint>
+
+namespace roformer {
+
+struct Matrix {
+  const float* data;
+  int64_t stride;   // elements between rows as stored
+  bool transposed;  // use the stored matrix transposed
+};
+
+// c [m, n] = alpha · a [m, k] · b [k, n] + beta · c. DataError if oneDNN refuses.
+void gemm(int64_t m, int64_t n, int64_t k, float alpha, Matrix a, Matrix b, float beta, float* c, int64_t c_stride);
+
+}  // namespace roformer

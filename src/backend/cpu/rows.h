@@ -1,0 +1,49 @@
+// Row kernels: what happens to one row of floats, in the widest SIMD this machine has (Highway chooses at run time).
+// They know nothing of threads or tensors; the drivers beside this file split the work. Any length, any alignment.
+#pragma once
+
+#include <cstdint>
+
+#include "backend/backend.h"
+
+namespace roformer::rows {
+
+// Pointwise.
+void add(const float* x, float* y, int64_t n);                // y += x
+double squared_sum(const float* x, int64_t n);                // Σ x²
+void scale(float* x, float factor, int64_t n);                // x *= factor
+void multiply(const float* x, const float* y, float* out, int64_t n);
+void bias_activation(Activation activation, const float* bias, float* before, float* out, int64_t n);
+void activation_backward(Activation activation, const float* before, const float* dout, float* dbefore, int64_t n);
+
+// factors[c] = 0 or the survivors' scale for columns first … first + n − 1. `first` is a multiple of 64; `factors` has room
+// for n rounded up to a multiple of 64.
+void dropout_factors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors);
+
+// Layer norm of one row: writes out and the mean and 1/√(variance + epsilon).
+void layer_norm(const float* x, const float* gain, const float* bias, float epsilon, float* statistics, float* out,
+                int64_t n);
+// dx of one row; adds dout·x̂ and dout to the running dgain and dbias.
+void layer_norm_backward(const float* dout, const float* x, const float* statistics, const float* gain, float* dx,
+                         float* dgain, float* dbias, int64_t n);
+
+// Rotates pairs of one head (Eq. 34); `sign` −1 rotates back. adjacent: pairs (2i, 2i+1); half: pairs (i, i + pairs).
+void rotate_adjacent(float* x, const float* cos, const float* sin, float sign, int64_t pairs);
+void rotate_half(float* x, const float* cos, const float* sin, float sign, int64_t pairs);
+
+// Softmax.
+float maximum(const float* x, int64_t n);
+float exp_sum(float* x, float shift, int64_t n);  // x = exp(x − shift), returns Σ x
+float dot(const float* x, const float* y, int64_t n);
+// dscores = weights · (dweights − delta) · scale, in place in dweights
+void softmax_backward(const float* weights, float* dweights, float delta, float scale, int64_t n);
+int64_t argmax(const float* x, int64_t n, float maximum);  // first index that holds the maximum; n > 0
+
+struct AdamWFactors {
+  float gradient_scale, beta1, beta2, step_size, root_correction, epsilon, decay;
+};
+void adamw(const AdamWFactors& f, const float* gradient, float* parameter, float* m, float* v, int64_t n);
+
+const char* target_name();  // the instruction set in use, e.g. "AVX3_ZEN4"
+
+}  // namespace roformer::rows

@@ -1,0 +1,223 @@
+// Pointwise row kernels: sums, activations, dropout factors, the AdamW update.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backend/cpu/rows_pointwise.cc"
+#include "hwy/foreach_target.h"
+// after foreach_target.h
+#include "backend/cpu/rows.h"
+#include "backend/cpu/simd-inl.h"
+#include "hwy/contrib/math/math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace roformer::rows::HWY_NAMESPACE {
+
+// erf by a rational function of x on [-4, 4], where float erf has reached ±1; the coefficients are those of Eigen's and
+// XLA's float erf. Largest error against std::erf: 3e-7 (tests/backend).
+template <class D, class V>
+HWY_INLINE V erf(D d, V x) {
+  x = hn::Min(hn::Max(x, hn::Set(d, -4.0f)), hn::Set(d, 4.0f));
+  const V x2 = hn::Mul(x, x);
+  V p = hn::Set(d, -2.72614225801306e-10f);
+  for (float c : {2.77068142495902e-08f, -2.10102402082508e-06f, -5.69250639462346e-05f, -7.34990630326855e-04f,
+                  -2.95459980854025e-03f, -1.60960333262415e-02f}) {
+    p = hn::MulAdd(p, x2, hn::Set(d, c));
+  }
+  V q = hn::Set(d, -1.45660718464996e-05f);
+  for (float c : {-2.13374055278905e-04f, -1.68282697438203e-03f, -7.37332916720468e-03f, -1.42647390514189e-02f}) {
+    q = hn::MulAdd(q, x2, hn::Set(d, c));
+  }
+  return hn::Div(hn::Mul(x, p), q);
+}
+
+// Φ(x), the normal distribution function.
+template <class D, class V>
+HWY_INLINE V normal_cdf(D d, V x) {
+  const V half = hn::Set(d, 0.5f);
+  return hn::MulAdd(half, erf(d, hn::Mul(x, hn::Set(d, 0.70710678f))), half);
+}
+
+template <class D, class V>
+HWY_INLINE V activate(D d, Activation activation, V x) {
+  switch (activation) {
+    case Activation::gelu: return hn::Mul(x, normal_cdf(d, x));
+    case Activation::relu: return hn::Max(x, hn::Zero(d));
+    case Activation::tanh: return hn::Tanh(d, x);
+    case Activation::none: break;
+  }
+  return x;
+}
+
+template <class D, class V>
+HWY_INLINE V slope(D d, Activation activation, V x) {
+  const V one = hn::Set(d, 1.0f);
+  switch (activation) {
+    case Activation::gelu: {  // Φ(x) + x·φ(x)
+      const V density = hn::Mul(hn::Exp(d, hn::Mul(hn::Mul(x, x), hn::Set(d, -0.5f))), hn::Set(d, 0.39894228f));
+      return hn::MulAdd(x, density, normal_cdf(d, x));
+    }
+    case Activation::relu: return hn::IfThenElse(hn::Gt(x, hn::Zero(d)), one, hn::Zero(d));
+    case Activation::tanh: {
+      const V t = hn::Tanh(d, x);
+      return hn::NegMulAdd(t, t, one);
+    }
+    case Activation::none: break;
+  }
+  return one;
+}
+
+void Add(const float* x, float* y, int64_t n) {
+  for_lanes(n, [&](auto d, int64_t i) { hn::StoreU(hn::Add(hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, y + i); });
+}
+
+void Scale(float* x, float factor, int64_t n) {
+  for_lanes(n, [&](auto d, int64_t i) { hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), d, x + i); });
+}
+
+void Multiply(const float* x, const float* y, float* out, int64_t n) {
+  for_lanes(n, [&](auto d, int64_t i) { hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, out + i); });
+}
+
+double SquaredSum(const float* x, int64_t n) {
+  double sum = 0;
+  for (int64_t begin = 0; begin < n; begin += 4096) {
+    const int64_t count = n - begin < 4096 ? n - begin : 4096;
+    sum += sum_lanes(count, [&](auto d, int64_t i) {
+      const auto v = hn::LoadU(d, x + begin + i);
+      return hn::Mul(v, v);
+    });
+  }
+  return sum;
+}
+
+template <Activation kind>
+HWY_INLINE void bias_activation_of(const float* bias, float* before, float* out, int64_t n) {
+  for_lanes(n, [&](auto d, int64_t i) {
+    auto v = hn::LoadU(d, before + i);
+    if (bias != nullptr) v = hn::Add(v, hn::LoadU(d, bias + i));
+    hn::StoreU(v, d, before + i);
+    hn::StoreU(activate(d, kind, v), d, out + i);
+  });
+}
+
+void BiasActivation(Activation activation, const float* bias, float* before, float* out, int64_t n) {
+  switch (activation) {
+    case Activation::none: return bias_activation_of<Activation::none>(bias, before, out, n);
+    case Activation::gelu: return bias_activation_of<Activation::gelu>(bias, before, out, n);
+    case Activation::relu: return bias_activation_of<Activation::relu>(bias, before, out, n);
+    case Activation::tanh: return bias_activation_of<Activation::tanh>(bias, before, out, n);
+  }
+}
+
+template <Activation kind>
+HWY_INLINE void activation_backward_of(const float* before, const float* dout, float* dbefore, int64_t n) {
+  for_lanes(n, [&](auto d, int64_t i) {
+    hn::StoreU(hn::Mul(hn::LoadU(d, dout + i), slope(d, kind, hn::LoadU(d, before + i))), d, dbefore + i);
+  });
+}
+
+void ActivationBackward(Activation activation, const float* before, const float* dout, float* dbefore, int64_t n) {
+  switch (activation) {
+    case Activation::none: return activation_backward_of<Activation::none>(before, dout, dbefore, n);
+    case Activation::gelu: return activation_backward_of<Activation::gelu>(before, dout, dbefore, n);
+    case Activation::relu: return activation_backward_of<Activation::relu>(before, dout, dbefore, n);
+    case Activation::tanh: return activation_backward_of<Activation::tanh>(before, dout, dbefore, n);
+  }
+}
+
+#if HWY_TARGET == HWY_SCALAR
+void DropoutFactors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors) {
+  const float scale = static_cast<float>(dropout.scale());
+  for (int64_t c = 0; c < n; ++c) factors[c] = dropout.keeps(row, static_cast<uint32_t>(first + c)) ? scale : 0.0f;
+}
+#else
+// Philox4x32-10 as in base/random.h, one 64-bit lane a block: MulEven multiplies the low halves, so the high halves of the
+// lanes may hold rubbish between rounds.
+void DropoutFactors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors) {
+  const hn::CappedTag<uint64_t, 8> d64;
+  const hn::Repartition<uint32_t, decltype(d64)> d32;
+  const hn::Rebind<uint32_t, decltype(d64)> half;
+  const hn::Rebind<float, decltype(half)> df;
+  const size_t lanes = hn::Lanes(d64);
+  const auto m0 = hn::Set(d32, 0xD2511F53), m1 = hn::Set(d32, 0xCD9E8D57);
+  const auto threshold = hn::Set(half, dropout.threshold());
+  const auto scale = hn::Set(df, static_cast<float>(dropout.scale()));
+  const auto s2 = hn::Set(d64, dropout.stream.stream & 0xFFFFFFFFu), s3 = hn::Set(d64, dropout.stream.stream >> 32);
+  for (int64_t group = 0; group * 64 < n; ++group) {
+    for (size_t lane = 0; lane < 16; lane += lanes) {
+      auto c0 = hn::Iota(d64, static_cast<uint64_t>(first / 4 + group * 16) + lane), c1 = hn::Set(d64, uint64_t{row});
+      auto c2 = s2, c3 = s3;
+      uint32_t k0 = static_cast<uint32_t>(dropout.stream.seed), k1 = static_cast<uint32_t>(dropout.stream.seed >> 32);
+      for (int round = 0; round < 10; ++round) {
+        const auto p0 = hn::MulEven(m0, hn::BitCast(d32, c0)), p1 = hn::MulEven(m1, hn::BitCast(d32, c2));
+        c0 = hn::Xor(hn::Xor(hn::ShiftRight<32>(p1), c1), hn::Set(d64, uint64_t{k0}));
+        c2 = hn::Xor(hn::Xor(hn::ShiftRight<32>(p0), c3), hn::Set(d64, uint64_t{k1}));
+        c1 = p1;
+        c3 = p0;
+        k0 += 0x9E3779B9;
+        k1 += 0xBB67AE85;
+      }
+      float* out = factors + group * 64 + lane;
+      const auto store = [&](auto word, int64_t offset) HWY_ATTR {
+        const auto bits = hn::TruncateTo(half, word);
+        const auto kept = hn::Not(hn::Lt(bits, threshold));
+        hn::StoreU(hn::IfThenElseZero(hn::RebindMask(df, kept), scale), df, out + offset);
+      };
+      store(c0, 0);
+      store(c1, 16);
+      store(c2, 32);
+      store(c3, 48);
+    }
+  }
+}
+
+#endif
+
+void AdamW(const AdamWFactors& f, const float* gradient, float* parameter, float* m, float* v, int64_t n) {
+  for_lanes(n, [&](auto d, int64_t i) {
+    const auto g = hn::Mul(hn::LoadU(d, gradient + i), hn::Set(d, f.gradient_scale));
+    const auto m_new = hn::MulAdd(hn::Set(d, f.beta1), hn::LoadU(d, m + i), hn::Mul(hn::Set(d, 1 - f.beta1), g));
+    const auto v_new =
+        hn::MulAdd(hn::Set(d, f.beta2), hn::LoadU(d, v + i), hn::Mul(hn::Set(d, 1 - f.beta2), hn::Mul(g, g)));
+    hn::StoreU(m_new, d, m + i);
+    hn::StoreU(v_new, d, v + i);
+    const auto divisor = hn::MulAdd(hn::Sqrt(v_new), hn::Set(d, f.root_correction), hn::Set(d, f.epsilon));
+    const auto decayed = hn::Mul(hn::LoadU(d, parameter + i), hn::Set(d, f.decay));
+    hn::StoreU(hn::NegMulAdd(hn::Set(d, f.step_size), hn::Div(m_new, divisor), decayed), d, parameter + i);
+  });
+}
+
+const char* TargetName() { return hwy::TargetName(HWY_TARGET); }
+
+}  // namespace roformer::rows::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace roformer::rows {
+HWY_EXPORT(Add);
+HWY_EXPORT(Scale);
+HWY_EXPORT(Multiply);
+HWY_EXPORT(SquaredSum);
+HWY_EXPORT(BiasActivation);
+HWY_EXPORT(ActivationBackward);
+HWY_EXPORT(DropoutFactors);
+HWY_EXPORT(AdamW);
+HWY_EXPORT(TargetName);
+
+void add(const float* x, float* y, int64_t n) { HWY_DYNAMIC_DISPATCH(Add)(x, y, n); }
+void scale(float* x, float factor, int64_t n) { HWY_DYNAMIC_DISPATCH(Scale)(x, factor, n); }
+void multiply(const float* x, const float* y, float* out, int64_t n) { HWY_DYNAMIC_DISPATCH(Multiply)(x, y, out, n); }
+double squared_sum(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(SquaredSum)(x, n); }
+void bias_activation(Activation activation, const float* bias, float* before, float* out, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(BiasActivation)(activation, bias, before, out, n);
+}
+void activation_backward(Activation activation, const float* before, const float* dout, float* dbefore, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(ActivationBackward)(activation, before, dout, dbefore, n);
+}
+void dropout_factors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors) {
+  HWY_DYNAMIC_DISPATCH(DropoutFactors)(dropout, row, first, n, factors);
+}
+void adamw(const AdamWFactors& f, const float* gradient, float* parameter, float* m, float* v, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(AdamW)(f, gradient, parameter, m, v, n);
+}
+const char* target_name() { return HWY_DYNAMIC_DISPATCH(TargetName)(); }
+}  // namespace roformer::rows
+#endif

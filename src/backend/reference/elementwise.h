@@ -1,0 +1,118 @@
+// Kernels that treat every element alike: memory, activations, dropout, and the AdamW update.
+#pragma once
+
+#include <cmath>
+#include <numbers>
+
+#include "backend/reference/reference.h"
+#include "backend/reference/view.h"
+
+namespace roformer {
+
+template <class Real>
+void ReferenceBackend<Real>::fill(const Tensor& x, double value) {
+  const View<Real> to(x);
+  for (int64_t i = 0; i < to.rows(); ++i) {
+    for (int64_t j = 0; j < to.columns(); ++j) to(i, j) = static_cast<Real>(value);
+  }
+}
+
+template <class Real>
+void ReferenceBackend<Real>::copy(const Tensor& from, const Tensor& to) {
+  const View<Real> x(from), y(to);
+  for (int64_t i = 0; i < x.rows(); ++i) {
+    for (int64_t j = 0; j < x.columns(); ++j) y(i, j) = x(i, j);
+  }
+}
+
+template <class Real>
+void ReferenceBackend<Real>::add(const Tensor& x, const Tensor& y) {
+  const View<Real> from(x), to(y);
+  for (int64_t i = 0; i < from.rows(); ++i) {
+    for (int64_t j = 0; j < from.columns(); ++j) to(i, j) += from(i, j);
+  }
+}
+
+template <class Real>
+double ReferenceBackend<Real>::squared_norm(const Tensor& x) {
+  const View<Real> from(x);
+  double sum = 0;
+  for (int64_t i = 0; i < from.rows(); ++i) {
+    for (int64_t j = 0; j < from.columns(); ++j) sum += static_cast<double>(from(i, j)) * from(i, j);
+  }
+  return sum;
+}
+
+// Φ, the distribution function of the normal distribution.
+inline double normal_distribution(double x) { return 0.5 * std::erfc(-x / std::numbers::sqrt2); }
+
+// φ = Φ′, its density.
+inline double normal_density(double x) {
+  return std::exp(-0.5 * x * x) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+}
+
+inline double activate(Activation activation, double x) {
+  switch (activation) {
+    case Activation::none: return x;
+    case Activation::gelu: return x * normal_distribution(x);
+    case Activation::relu: return x > 0 ? x : 0;
+    case Activation::tanh: return std::tanh(x);
+  }
+  return x;
+}
+
+inline double activation_derivative(Activation activation, double x) {
+  switch (activation) {
+    case Activation::none: return 1;
+    case Activation::gelu: return normal_distribution(x) + x * normal_density(x);
+    case Activation::relu: return x > 0 ? 1 : 0;
+    case Activation::tanh: return 1 - std::tanh(x) * std::tanh(x);
+  }
+  return 1;
+}
+
+template <class Real>
+void ReferenceBackend<Real>::activation_backward(Activation activation, const Tensor& before, const Tensor& dout,
+                                                 const Tensor& dbefore) {
+  const View<Real> x(before), dy(dout), dx(dbefore);
+  for (int64_t i = 0; i < dy.rows(); ++i) {
+    for (int64_t j = 0; j < dy.columns(); ++j) {
+      // The derivative of `none` needs no input, so that `before` may be undefined there.
+      const double derivative = x.present() ? activation_derivative(activation, x(i, j)) : 1;
+      dx(i, j) = static_cast<Real>(dy(i, j) * derivative);
+    }
+  }
+}
+
+template <class Real>
+void ReferenceBackend<Real>::dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) {
+  const View<Real> from(x), to(out);
+  for (int64_t i = 0; i < from.rows(); ++i) {
+    for (int64_t j = 0; j < from.columns(); ++j) {
+      to(i, j) = static_cast<Real>(from(i, j) * dropout_factor(dropout, i, j));
+    }
+  }
+}
+
+// Algorithm 2 of Loshchilov & Hutter 2019, with the weight decay multiplied by the whole learning rate, as everybody
+// implements it: θ ← θ − learning_rate · (m̂ / (√v̂ + ε) + weight_decay · θ).
+template <class Real>
+void ReferenceBackend<Real>::adamw(const AdamWStep& step, const Tensor& gradient, const Tensor& parameter,
+                                   const Tensor& first_moment, const Tensor& second_moment) {
+  const View<Real> gradients(gradient), theta(parameter), first(first_moment), second(second_moment);
+  const double correction1 = 1 - std::pow(step.beta1, static_cast<double>(step.step));
+  const double correction2 = 1 - std::pow(step.beta2, static_cast<double>(step.step));
+  for (int64_t i = 0; i < theta.rows(); ++i) {
+    for (int64_t j = 0; j < theta.columns(); ++j) {
+      const double g = step.gradient_scale * gradients(i, j);
+      const double m = step.beta1 * first(i, j) + (1 - step.beta1) * g;
+      const double v = step.beta2 * second(i, j) + (1 - step.beta2) * g * g;
+      const double direction = m / correction1 / (std::sqrt(v / correction2) + step.epsilon);
+      first(i, j) = static_cast<Real>(m);
+      second(i, j) = static_cast<Real>(v);
+      theta(i, j) -= static_cast<Real>(step.learning_rate * (direction + step.weight_decay * theta(i, j)));
+    }
+  }
+}
+
+}  // namespace roformer

@@ -1,0 +1,96 @@
+// From hidden states to what is asked of them: cross-entropy over the vocabulary, and one vector a sequence.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "backend/reference/reference.h"
+#include "backend/reference/view.h"
+
+namespace roformer {
+
+// −log p(label) = log Σ_o exp(logit_o) − logit_label, so that dlogit_o = p_o − [o = label].
+template <class Real>
+LossSum ReferenceBackend<Real>::cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
+                                              std::span<const int32_t> labels, double gradient_scale,
+                                              const Tensor& dhidden, const Tensor& dweight, const Tensor& dbias) {
+  const View<Real> h(hidden), w(weight), b(bias);
+  Sum<Real> dh(dhidden, Sum<Real>::Start::zero);
+  Sum<Real> dw(dweight, Sum<Real>::Start::content), db(dbias, Sum<Real>::Start::content);
+  LossSum loss;
+  std::vector<double> logits(w.rows());
+  for (size_t n = 0; n < labels.size(); ++n) {
+    for (int64_t o = 0; o < w.rows(); ++o) {
+      logits[o] = b.present() ? static_cast<double>(b(o)) : 0;
+      for (int64_t i = 0; i < w.columns(); ++i) logits[o] += static_cast<double>(h(n, i)) * w(o, i);
+    }
+    const auto largest = std::max_element(logits.begin(), logits.end());
+    double total = 0;
+    for (const double logit : logits) total += std::exp(logit - *largest);
+    const double log_total = *largest + std::log(total);
+    loss.sum += log_total - logits[labels[n]];
+    if (largest - logits.begin() == labels[n]) ++loss.correct;
+
+    if (!dh.present()) continue;
+    for (int64_t o = 0; o < w.rows(); ++o) {
+      const double dlogit = gradient_scale * (std::exp(logits[o] - log_total) - (o == labels[n] ? 1 : 0));
+      for (int64_t i = 0; i < w.columns(); ++i) {
+        dh(n, i) += dlogit * w(o, i);
+        if (dw.present()) dw(o, i) += dlogit * h(n, i);
+      }
+      if (db.present()) db(o) += dlogit;
+    }
+  }
+  dh.store();
+  dw.store();
+  db.store();
+  return loss;
+}
+
+// A sequence without tokens gives zeros, and −1 in `argmax`.
+template <class Real>
+void ReferenceBackend<Real>::pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
+                                  std::vector<int32_t>& argmax) {
+  const View<Real> in(x), y(out);
+  argmax.assign(pooling == Pooling::max ? y.rows() * y.columns() : 0, -1);
+  for (int64_t s = 0; s < y.rows(); ++s) {
+    const int32_t begin = offsets[s], end = offsets[s + 1];
+    for (int64_t j = 0; j < y.columns(); ++j) {
+      double result = begin < end ? in(begin, j) : 0;
+      int32_t best = begin < end ? begin : -1;
+      for (int32_t t = begin + 1; t < end; ++t) {
+        if (pooling == Pooling::mean) result += in(t, j);
+        if (pooling == Pooling::max && in(t, j) > result) {
+          result = in(t, j);
+          best = t;
+        }
+      }
+      if (pooling == Pooling::mean && begin < end) result /= end - begin;
+      if (pooling == Pooling::max) argmax[s * y.columns() + j] = best;
+      y(s, j) = static_cast<Real>(result);
+    }
+  }
+}
+
+template <class Real>
+void ReferenceBackend<Real>::pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets,
+                                           std::span<const int32_t> argmax, const Tensor& dx) {
+  const View<Real> dy(dout), din(dx);
+  fill(dx, 0);
+  for (int64_t s = 0; s < dy.rows(); ++s) {
+    const int32_t begin = offsets[s], end = offsets[s + 1];
+    if (begin == end) continue;
+    for (int64_t j = 0; j < dy.columns(); ++j) {
+      switch (pooling) {
+        case Pooling::cls: din(begin, j) = dy(s, j); break;
+        case Pooling::max: din(argmax[s * dy.columns() + j], j) = dy(s, j); break;
+        case Pooling::mean:
+          for (int32_t t = begin; t < end; ++t) din(t, j) = static_cast<Real>(dy(s, j) / double(end - begin));
+          break;
+      }
+    }
+  }
+}
+
+}  // namespace roformer

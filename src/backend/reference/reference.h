@@ -1,0 +1,75 @@
+// ReferenceBackend: every kernel written as its equation, in plain loops. It is the oracle the other backends are
+// tested against, the place to read what a kernel means, and `--device reference` for anyone who doubts a result. It is
+// not fast and not parallel. Real is only how tensors are stored: every number is read into a double, every sum is a
+// double, and results are rounded once when stored. With Real = double, central differences check the gradients.
+// Rejected: sharing helpers with the fast backends, because an oracle must not inherit their mistakes.
+//
+// The definitions of the members stand in the other headers of this folder, one subject each; only reference.cc
+// includes them.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace roformer {
+
+template <class Real>
+class ReferenceBackend final : public Backend {
+ public:
+  explicit ReferenceBackend(ThreadPool& pool) : pool_(pool) {}
+  std::string_view name() const override { return "reference"; }
+  DType real() const override { return dtype_of<Real>::value; }
+  ThreadPool& pool() override { return pool_; }
+
+  // elementwise.h
+  Tensor empty(Shape shape) override { return Tensor::allocate(shape, real()); }
+  void fill(const Tensor& x, double value) override;
+  void copy(const Tensor& from, const Tensor& to) override;
+  void add(const Tensor& x, const Tensor& y) override;
+  double squared_norm(const Tensor& x) override;
+  void activation_backward(Activation activation, const Tensor& before, const Tensor& dout,
+                           const Tensor& dbefore) override;
+  void dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) override;
+  void adamw(const AdamWStep& step, const Tensor& gradient, const Tensor& parameter, const Tensor& first_moment,
+             const Tensor& second_moment) override;
+
+  // dense.h
+  void embedding(const Tensor& table, std::span<const int32_t> ids, const Tensor& out, bool accumulate) override;
+  void embedding_backward(const Tensor& dout, std::span<const int32_t> ids, const Tensor& dtable) override;
+  void linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation, const Tensor& out,
+              const Tensor& before) override;
+  void linear_backward_input(const Tensor& dout, const Tensor& weight, const Tensor& dx, bool accumulate) override;
+  void linear_backward_weight(const Tensor& dout, const Tensor& x, const Tensor& dweight, const Tensor& dbias) override;
+
+  // norm.h
+  void layer_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain,
+                  const Tensor& bias, double epsilon, const Tensor& sum, const Tensor& statistics,
+                  const Tensor& out) override;
+  void layer_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics, const Tensor& gain,
+                           const Dropout& dropout, const Tensor& dsum, const Tensor& dx, const Tensor& dgain,
+                           const Tensor& dbias) override;
+
+  // attention.h
+  void rotate(const Tensor& x, int64_t heads, const RotaryAngles& angles, bool transposed) override;
+  void attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                 const Tensor& log_sum_exp) override;
+  void attention_backward(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                          const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients,
+                          const RelativeTerms& dterms) override;
+
+  // loss.h
+  LossSum cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias, std::span<const int32_t> labels,
+                        double gradient_scale, const Tensor& dhidden, const Tensor& dweight,
+                        const Tensor& dbias) override;
+  void pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
+            std::vector<int32_t>& argmax) override;
+  void pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets,
+                     std::span<const int32_t> argmax, const Tensor& dx) override;
+
+ private:
+  ThreadPool& pool_;
+};
+
+}  // namespace roformer

@@ -1,0 +1,188 @@
+#include "base/progress.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+namespace roformer {
+namespace {
+
+std::string_view environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string_view() : value;
+}
+
+bool locale_is_utf8() {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    std::string value(environment(name));
+    if (value.empty()) continue;
+    std::transform(value.begin(), value.end(), value.begin(), [](unsigned char c) { return std::tolower(c); });
+    return value.find("utf-8") != std::string::npos || value.find("utf8") != std::string::npos;
+  }
+  return false;
+}
+
+// The longest prefix of at most `count` code points.
+std::string_view first_code_points(std::string_view text, int count) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool begins = (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80;
+    if (begins && count-- == 0) return text.substr(0, i);
+  }
+  return text;
+}
+
+constexpr std::string_view kEraseLine = "\r\x1b[K";
+
+}  // namespace
+
+TerminalStyle TerminalStyle::of(int file_descriptor) {
+  TerminalStyle style;
+  const std::string_view terminal = environment("TERM");
+  style.interactive = isatty(file_descriptor) == 1 && !terminal.empty() && terminal != "dumb";
+  style.colour = style.interactive && environment("NO_COLOR").empty();
+  style.unicode = locale_is_utf8();
+  winsize size{};
+  if (style.interactive && ioctl(file_descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+    style.columns = size.ws_col;
+  }
+  return style;
+}
+
+std::string format_duration(double seconds) {
+  constexpr double kLongest = 1e9;  // 30 years
+  if (!(seconds >= 0 && seconds < kLongest)) return "-";
+  const auto whole = static_cast<int64_t>(std::llround(seconds));
+  const int64_t days = whole / 86400, hours = whole / 3600 % 24, minutes = whole / 60 % 60, rest = whole % 60;
+  if (days > 0) return fmt::format("{} d {}:{:02}:{:02}", days, hours, minutes, rest);
+  if (hours > 0) return fmt::format("{}:{:02}:{:02}", hours, minutes, rest);
+  return fmt::format("{}:{:02}", minutes, rest);
+}
+
+std::string format_count(double value) {
+  constexpr std::string_view kSuffixes[] = {"", "k", "M", "G", "T"};
+  if (!std::isfinite(value)) return "-";
+  size_t suffix = 0;
+  while (value >= 999.5 && suffix + 1 < std::size(kSuffixes)) {
+    value /= 1000;
+    ++suffix;
+  }
+  const int decimals = value >= 99.95 ? 0 : value >= 1 || suffix > 0 ? 1 : 2;
+  std::string text = fmt::format("{:.{}f}", value, decimals);
+  if (text.ends_with(".0")) text.resize(text.size() - 2);
+  return text + std::string(kSuffixes[suffix]);
+}
+
+Progress::Output Progress::Output::standard_error() {
+  Output output;
+  output.style = TerminalStyle::of(STDERR_FILENO);
+  output.write = [](std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fflush(stderr);
+  };
+  output.seconds = [] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  };
+  return output;
+}
+
+Progress::Progress(Options options, Output output)
+    : options_(std::move(options)), output_(std::move(output)), done_(options_.start), measured_done_(options_.start) {
+  start_seconds_ = drawn_seconds_ = measured_seconds_ = output_.seconds();
+}
+
+Progress::~Progress() {
+  if (on_screen_ && !finished_) output_.write("\n");
+}
+
+void Progress::update(int64_t done, std::string_view note) {
+  if (finished_) return;
+  done_ = done;
+  note_ = note;
+  const double now = output_.seconds();
+  const double pause = output_.style.interactive ? options_.redraw_seconds : options_.plain_seconds;
+  if (now - drawn_seconds_ >= pause) draw(now);
+}
+
+void Progress::print(std::string_view text) {
+  if (on_screen_) output_.write(kEraseLine);
+  output_.write(std::string(text) + "\n");
+  if (std::exchange(on_screen_, false)) draw(output_.seconds());
+}
+
+void Progress::finish() {
+  if (finished_) return;
+  draw(output_.seconds());
+  if (on_screen_) output_.write("\n");
+  finished_ = true;
+}
+
+// The rate is a mean over about the last half minute, so that a validation in between does not shake it.
+void Progress::measure(double now) {
+  constexpr double kMemorySeconds = 30;
+  const double elapsed = now - measured_seconds_;
+  const auto units = static_cast<double>(done_ - measured_done_);
+  if (units <= 0 || elapsed <= 0) return;
+  const double latest = elapsed / units;
+  const double weight = seconds_per_unit_ == 0 ? 1 : 1 - std::exp(-elapsed / kMemorySeconds);
+  seconds_per_unit_ += weight * (latest - seconds_per_unit_);
+  measured_done_ = done_;
+  measured_seconds_ = now;
+}
+
+void Progress::draw(double now) {
+  measure(now);
+  drawn_seconds_ = now;
+  if (output_.style.interactive) {
+    output_.write(std::string(kEraseLine) + line(now));
+    on_screen_ = true;
+  } else {
+    output_.write(line(now) + "\n");
+  }
+}
+
+std::string Progress::bar(int cells) const {
+  const double share = std::clamp(static_cast<double>(done_) / static_cast<double>(options_.total), 0.0, 1.0);
+  const int full = static_cast<int>(share * cells);
+  const TerminalStyle& style = output_.style;
+  std::string filled, empty;
+  for (int i = 0; i < full; ++i) filled += style.unicode ? "━" : "=";
+  for (int i = full; i < cells; ++i) empty += style.unicode ? "─" : "-";
+  if (!style.colour) return filled + empty;
+  return fmt::format("\x1b[36m{}\x1b[2m{}\x1b[0m", filled, empty);
+}
+
+std::string Progress::line(double now) const {
+  std::string text;
+  if (options_.total > 0) {
+    const double percent = 100.0 * static_cast<double>(done_) / static_cast<double>(options_.total);
+    text += fmt::format("{}/{} {:.0f} %", done_, options_.total, std::floor(percent));
+  } else {
+    text += fmt::format("{}", done_);
+  }
+  if (!note_.empty()) text += fmt::format("  {}", note_);
+  if (seconds_per_unit_ > 0) text += fmt::format("  {} {}s/s", format_count(1 / seconds_per_unit_), options_.unit);
+  const int64_t left = options_.total - done_;
+  if (left > 0 && seconds_per_unit_ > 0) {
+    text += fmt::format("  {} left", format_duration(static_cast<double>(left) * seconds_per_unit_));
+  } else {
+    text += fmt::format("  {}", format_duration(now - start_seconds_));
+  }
+  if (!output_.style.interactive) return fmt::format("{}: {}", options_.label, text);
+
+  constexpr int kBarCells = 20;
+  const int room = output_.style.columns - 1;
+  const int label_cells = static_cast<int>(options_.label.size()) + 1;
+  const bool with_bar = options_.total > 0 && room >= label_cells + kBarCells + 30;
+  const std::string head = options_.label + " " + (with_bar ? bar(kBarCells) + " " : "");
+  const int head_cells = label_cells + (with_bar ? kBarCells + 1 : 0);
+  return head + std::string(first_code_points(text, std::max(0, room - head_cells)));
+}
+
+}  // namespace roformer

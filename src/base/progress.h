@@ -1,0 +1,78 @@
+// Progress of long work on standard error: a bar that redraws itself on a terminal, and a plain line now and then where
+// output goes to a file. It only shows; it knows nothing of what is done and must be called from one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace roformer {
+
+// What a stream may be given. A terminal named TERM=dumb counts as none; NO_COLOR (no-color.org) forbids colour.
+struct TerminalStyle {
+  bool interactive = false;  // redrawing a line works
+  bool colour = false;
+  bool unicode = false;  // the locale says UTF-8
+  int columns = 80;
+
+  static TerminalStyle of(int file_descriptor);
+};
+
+// "0:07", "4:05", "1:02:03", "2 d 3:04:05"; "-" for a negative or not finite number of seconds.
+std::string format_duration(double seconds);
+
+// A positive number in three digits or so: "0.42", "3.1", "45", "12.3k", "1.5M".
+std::string format_count(double value);
+
+class Progress {
+ public:
+  struct Options {
+    std::string label;          // "pretrain"
+    int64_t total = 0;          // units of work in all; 0 = unknown
+    int64_t start = 0;          // done before, e.g. by the run that is resumed: not counted in the rate
+    std::string unit = "step";  // one unit, as in "12 steps/s"
+    double redraw_seconds = 0.1;
+    double plain_seconds = 10;  // between lines where there is no terminal
+  };
+  // Where it writes and what time it is, replaceable by tests.
+  struct Output {
+    TerminalStyle style;
+    std::function<void(std::string_view)> write;
+    std::function<double()> seconds;  // monotonic
+
+    static Output standard_error();
+  };
+
+  explicit Progress(Options options, Output output = Output::standard_error());
+  ~Progress();  // leaves the line as it is, so that an error message starts on its own
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  // `done` units of the total are finished (counted with `start`); `note` is shown behind, e.g. "loss 3.12".
+  void update(int64_t done, std::string_view note = {});
+  // A lasting line of text, above the bar.
+  void print(std::string_view line);
+  // Draws the last state and ends the line. Further calls do nothing.
+  void finish();
+
+ private:
+  std::string line(double now) const;
+  std::string bar(int cells) const;
+  void draw(double now);
+  void measure(double now);
+
+  Options options_;
+  Output output_;
+  int64_t done_;
+  std::string note_;
+  double start_seconds_;
+  double drawn_seconds_;
+  int64_t measured_done_;
+  double measured_seconds_;
+  double seconds_per_unit_ = 0;  // 0 = not known yet
+  bool on_screen_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace roformer

@@ -1,0 +1,29 @@
+// Stopping on request: SIGINT (Ctrl-C) and SIGTERM (a scheduler) set a flag that long work polls, so that it can save
+// first. A second Ctrl-C quits at once with exit code 130; a repeated SIGTERM does not, since launchers send several.
+#pragma once
+
+#include <signal.h>
+
+namespace roformer {
+
+// Catches the two signals while it lives, then restores what was there. One at a time in a process.
+class InterruptGuard {
+ public:
+  InterruptGuard();
+  ~InterruptGuard();
+  InterruptGuard(const InterruptGuard&) = delete;
+  InterruptGuard& operator=(const InterruptGuard&) = delete;
+
+ private:
+  struct sigaction old_interrupt_;
+  struct sigaction old_terminate_;
+};
+
+// Whether a signal has come since the last InterruptGuard was made. Cheap; any thread may ask.
+bool interrupted();
+
+// Lets a write beyond `ulimit -f` fail with an error, which FileWriter reports, instead of killing the process. Called
+// once by main().
+void ignore_file_size_signal();
+
+}  // namespace roformer

@@ -1,0 +1,137 @@
+#include "checkpoint/state_dict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "checkpoint/safetensors.h"
+
+namespace roformer {
+
+namespace {
+
+constexpr size_t kMaxProblems = 20;
+
+bool matches_any(std::string_view name, const std::vector<std::string>& patterns) {
+  return std::any_of(patterns.begin(), patterns.end(),
+                     [&](const auto& pattern) { return matches_pattern(name, pattern); });
+}
+
+bool is_float(DType dtype) { return dtype == DType::float32 || dtype == DType::float64; }
+
+template <class From, class To>
+void convert_rows(const Tensor& from, const Tensor& to) {
+  for (int64_t i = 0; i < to.rows(); ++i) {
+    const From* source = from.row<From>(i);
+    std::transform(source, source + to.columns(), to.row<To>(i), [](From value) { return static_cast<To>(value); });
+  }
+}
+
+void copy_tensor(const Tensor& from, const Tensor& to) {
+  if (from.elements() == 0) return;
+  if (from.dtype() == DType::float32 && to.dtype() == DType::float64) return convert_rows<float, double>(from, to);
+  if (from.dtype() == DType::float64 && to.dtype() == DType::float32) return convert_rows<double, float>(from, to);
+  const int64_t width = dtype_size(to.dtype());
+  for (int64_t i = 0; i < to.rows(); ++i) {
+    std::memcpy(static_cast<char*>(to.raw()) + i * to.row_stride() * width,
+                static_cast<const char*>(from.raw()) + i * from.row_stride() * width,
+                static_cast<size_t>(to.columns() * width));
+  }
+}
+
+// Empty if `from` can be copied into `to`.
+std::string mismatch(const Tensor& from, const Tensor& to) {
+  if (!(from.shape() == to.shape())) {
+    return fmt::format("has the shape {}, expected {}", from.shape().to_string(), to.shape().to_string());
+  }
+  if (from.dtype() != to.dtype() && !(is_float(from.dtype()) && is_float(to.dtype()))) {
+    return fmt::format("is {}, expected {}", dtype_name(from.dtype()), dtype_name(to.dtype()));
+  }
+  return "";
+}
+
+[[noreturn]] void report(const std::string& source, const std::vector<std::string>& problems) {
+  const size_t shown = std::min(problems.size(), kMaxProblems);
+  std::string message = fmt::format("'{}' does not fit the model: {} problem{}", source, problems.size(),
+                                    problems.size() == 1 ? "" : "s");
+  for (size_t i = 0; i < shown; ++i) message += "\n  " + problems[i];
+  if (shown < problems.size()) message += fmt::format("\n  and {} more", problems.size() - shown);
+  throw DataError("{}", message);
+}
+
+}  // namespace
+
+StateDict load_state_dict(const std::string& path, const std::vector<std::string>& skip) {
+  const SafetensorsFile file(path);
+  StateDict result;
+  for (const TensorInfo& info : file.tensors()) {
+    if (!matches_any(info.name, skip)) result.emplace(info.name, file.tensor(info.name));
+  }
+  return result;
+}
+
+bool matches_pattern(std::string_view name, std::string_view pattern) {
+  // Greedy with one point of return, the last star: linear in memory, at worst quadratic in time.
+  size_t n = 0, p = 0, star = std::string_view::npos, resume = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = n;
+    } else if (p < pattern.size() && pattern[p] == name[n]) {
+      ++p;
+      ++n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      n = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+CopyReport copy_into(const StateDict& source, const std::vector<std::pair<std::string, Tensor>>& targets,
+                     const CopyOptions& options) {
+  CopyReport result;
+  std::vector<std::string> problems;
+  std::vector<std::pair<const Tensor*, const Tensor*>> copies;
+  std::set<std::string> known;
+  for (const auto& [name, target] : targets) {
+    std::vector<std::string> names{name};
+    if (const auto others = options.aliases.find(name); others != options.aliases.end()) {
+      names.insert(names.end(), others->second.begin(), others->second.end());
+    }
+    known.insert(names.begin(), names.end());
+    const auto found = std::find_if(names.begin(), names.end(), [&](const auto& one) { return source.contains(one); });
+    if (found == names.end()) {
+      if (matches_any(name, options.allowed_missing)) {
+        result.missing.push_back(name);
+      } else {
+        problems.push_back(fmt::format("missing: {} {}", quote(name), target.shape().to_string()));
+      }
+      continue;
+    }
+    const Tensor& tensor = source.at(*found);
+    const std::string difference = mismatch(tensor, target);
+    if (!difference.empty()) problems.push_back(fmt::format("wrong: {} {}", quote(*found), difference));
+    copies.emplace_back(&tensor, &target);
+  }
+  for (const auto& [name, tensor] : source) {
+    if (known.contains(name)) continue;
+    if (matches_any(name, options.allowed_extra)) {
+      result.extra.push_back(name);
+    } else {
+      problems.push_back(fmt::format("extra: {} {}", quote(name), tensor.shape().to_string()));
+    }
+  }
+  if (!problems.empty()) report(options.source, problems);
+  for (const auto& [from, to] : copies) copy_tensor(*from, *to);
+  return result;
+}
+
+}  // namespace roformer

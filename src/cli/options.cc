@@ -1,0 +1,465 @@
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <iostream>
+#include <utility>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/config_file.h"
+#include "cli/raw_arguments.h"
+
+namespace roformer {
+namespace {
+
+constexpr size_t kHelpColumn = 30, kHelpWidth = 80 - kHelpColumn;
+
+// What --help lists under "General", and what is no setting and so not in a configuration file.
+constexpr std::string_view kHelp = "--help", kConfigFile = "--config-file", kDumpConfig = "--dump-config";
+
+std::string environment_name(std::string_view option) {
+  std::string name = "ROFORMER_";
+  for (const char c : option.substr(2)) name += c == '-' ? '_' : static_cast<char>(std::toupper(c));
+  return name;
+}
+
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+// Lines of at most kHelpWidth characters; CLI11 indents what follows a newline.
+std::string wrapped(std::string_view text) {
+  std::string result;
+  size_t used = 0;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+    if (used > 0) {
+      const bool fits = used + 1 + word.size() <= kHelpWidth;
+      result += fits ? ' ' : '\n';
+      used = fits ? used + 1 : 0;
+    }
+    result += word;
+    used += word.size();
+  }
+  return result;
+}
+
+std::string join(const std::vector<std::string>& words, std::string_view separator) {
+  return fmt::format("{}", fmt::join(words, separator));
+}
+
+template <class Number>
+std::optional<Number> parse_number(const std::string& text) {
+  Number number{};
+  const char* begin = text.data() + (text.starts_with('+') && text.size() > 1 && text[1] != '-' ? 1 : 0);
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(begin, end, number);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return number;
+}
+
+int64_t parse_integer(const std::string& value, const std::string& place, IntegerRange range) {
+  const auto number = parse_number<int64_t>(value);
+  if (number && *number >= range.low && *number <= range.high) return *number;
+  constexpr IntegerRange kAll;
+  const std::string expected = range.low == kAll.low && range.high == kAll.high ? "an integer"
+                               : range.high == kAll.high ? fmt::format("an integer of at least {}", range.low)
+                               : range.low == kAll.low   ? fmt::format("an integer of at most {}", range.high)
+                                                       : fmt::format("an integer from {} to {}", range.low, range.high);
+  throw UsageError("{}: expected {}, got {}", place, expected, quote(value));
+}
+
+double parse_real(const std::string& value, const std::string& place, const RealRange& range) {
+  const auto number = parse_number<double>(value);
+  const auto inside = [&](double x) {
+    return std::isfinite(x) && (range.low_excluded ? x > range.low : x >= range.low) &&
+           (range.high_excluded ? x < range.high : x <= range.high);
+  };
+  if (number && inside(*number)) return *number;
+  constexpr RealRange kAll;
+  std::string expected = "a number";
+  if (range.low > kAll.low) expected += fmt::format(" {} {}", range.low_excluded ? "above" : "of at least", range.low);
+  if (range.low > kAll.low && range.high < kAll.high) expected += " and";
+  if (range.high < kAll.high) expected += fmt::format(" {} {}", range.high_excluded ? "below" : "at most", range.high);
+  throw UsageError("{}: expected {}, got {}", place, expected, quote(value));
+}
+
+bool parse_flag(const std::string& value, const std::string& place) {
+  for (const char* word : {"true", "1", "yes", "on"}) {
+    if (value == word) return true;
+  }
+  for (const char* word : {"false", "0", "no", "off"}) {
+    if (value == word) return false;
+  }
+  throw UsageError("{}: expected true or false, got {}", place, quote(value));
+}
+
+void check_choice(const std::string& value, const std::string& place, const std::vector<std::string>& choices) {
+  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
+  throw UsageError("{}: expected {}, got {}{}", place, join(choices, ", "), quote(value), did_you_mean(value, choices));
+}
+
+std::string to_toml(const std::string& value) { return toml_string(value); }
+std::string to_toml(bool value) { return value ? "true" : "false"; }
+template <class Number>
+std::string to_toml(Number value) {
+  return fmt::format("{}", value);
+}
+template <class T>
+std::string to_toml(const std::optional<T>& value) {
+  return value ? to_toml(*value) : "";
+}
+template <class T>
+std::string to_toml(const std::vector<T>& values) {
+  std::vector<std::string> parts;
+  for (const T& value : values) parts.push_back(to_toml(value));
+  return "[" + join(parts, ", ") + "]";
+}
+
+}  // namespace
+
+struct OptionSet::Option {
+  std::string name;  // "--top-k", or "TEXT" for a positional
+  std::string help, value_name, section;
+  Setter set;  // one value; of a list, one more
+  Printer print;
+  std::function<void()> clear;  // lists only: forget the default before the first value
+  bool words = false;           // a list whose values are split at commas
+  bool flag = false, required = false, given = false;
+
+  bool list() const { return clear != nullptr; }
+  bool positional() const { return !name.starts_with("-"); }
+  bool setting() const { return !positional() && name != kHelp && name != kConfigFile && name != kDumpConfig; }
+
+  void assign(const std::vector<std::string>& values, const std::string& place) {
+    if (list()) clear();
+    given = true;
+    for (const std::string& value : values) {
+      if (!words) {
+        set(value, place);
+        continue;
+      }
+      for (const std::string& part : split_at_commas(value)) set(part, place);
+    }
+  }
+
+  std::string description() const {
+    std::string text = help;
+    const std::string value = print();
+    if (required) {
+      text += " (required)";
+    } else if (!positional() && !flag && !value.empty() && value != "\"\"" && value != "[]") {
+      text += fmt::format(" (default {})", value);
+    } else if (flag && value == "true") {
+      text += fmt::format(" (default; switch off with {}=false)", name);
+    }
+    return wrapped(text);
+  }
+};
+
+// The only place that knows CLI11. One is made for each use, as an App keeps what it has parsed.
+struct OptionSet::Parser {
+  CLI::App app;
+  std::vector<CLI::Option*> parsed;  // in the order of options_
+
+  explicit Parser(const OptionSet& set) : app(set.summary_, "roformer " + set.command_) {
+    app.set_help_flag();
+    app.get_formatter()->column_width(kHelpColumn);
+    app.footer(set.example_.empty() ? "" : "Example:\n  " + set.example_);
+    for (const auto& option : set.options_) {
+      const std::string names = option->name == kHelp ? "-h,--help" : option->name;
+      CLI::Option* added = option->flag ? app.add_flag(names) : app.add_option(names);
+      added->description(option->description())->group(option->section)->required(false);
+      if (option->list()) {
+        added->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
+      } else {
+        added->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+      }
+      if (!option->flag && !option->positional()) {
+        added->option_text(option->value_name + (option->list() && !option->words ? "..." : ""));
+      } else if (option->positional()) {
+        added->option_text(" ");
+      }
+      parsed.push_back(added);
+    }
+  }
+};
+
+OptionSet::OptionSet(std::string_view command, std::string_view summary, std::string_view example)
+    : command_(command), summary_(summary), example_(example), section_("General") {
+  add(kHelp, help_asked_, "Show this help");
+  add(kConfigFile, config_file_, "Take settings from this TOML file; its keys are the names of the options", "FILE");
+  add(kDumpConfig, dump_asked_, "Print all settings as TOML and exit");
+  section_ = "Options";
+}
+
+OptionSet::~OptionSet() = default;
+
+void OptionSet::section(std::string_view title) { section_ = title; }
+
+OptionSet::Option& OptionSet::insert(std::string_view name, std::string_view help, std::string_view value_name,
+                                     Setter set, Printer print) {
+  auto option = std::make_unique<Option>();
+  option->name = name;
+  option->help = help;
+  option->value_name = value_name;
+  option->section = section_;
+  option->set = std::move(set);
+  option->print = std::move(print);
+  options_.push_back(std::move(option));
+  return *options_.back();
+}
+
+template <class T>
+OptionSet::Option& OptionSet::insert_list(std::string_view name, std::vector<T>& field, std::string_view help,
+                                          std::string_view value_name,
+                                          std::function<T(const std::string&, const std::string&)> read) {
+  Option& option = insert(
+      name, help, value_name,
+      [&field, read](const std::string& value, const std::string& place) { field.push_back(read(value, place)); },
+      [&field] { return to_toml(field); });
+  option.clear = [&field] { field.clear(); };
+  return option;
+}
+
+void OptionSet::add(std::string_view name, std::string& field, std::string_view help, std::string_view value_name) {
+  insert(
+      name, help, value_name, [&field](const std::string& value, const std::string&) { field = value; },
+      [&field] { return to_toml(field); });
+}
+
+void OptionSet::add(std::string_view name, std::optional<std::string>& field, std::string_view help,
+                    std::string_view value_name) {
+  insert(
+      name, help, value_name, [&field](const std::string& value, const std::string&) { field = value; },
+      [&field] { return to_toml(field); });
+}
+
+void OptionSet::add(std::string_view name, int64_t& field, std::string_view help, IntegerRange range) {
+  insert(
+      name, help, "N",
+      [&field, range](const std::string& value, const std::string& place) {
+        field = parse_integer(value, place, range);
+      },
+      [&field] { return to_toml(field); });
+}
+
+void OptionSet::add(std::string_view name, std::optional<int64_t>& field, std::string_view help, IntegerRange range) {
+  insert(
+      name, help, "N",
+      [&field, range](const std::string& value, const std::string& place) {
+        field = parse_integer(value, place, range);
+      },
+      [&field] { return to_toml(field); });
+}
+
+void OptionSet::add(std::string_view name, double& field, std::string_view help, RealRange range) {
+  insert(
+      name, help, "X",
+      [&field, range](const std::string& value, const std::string& place) { field = parse_real(value, place, range); },
+      [&field] { return to_toml(field); });
+}
+
+void OptionSet::add(std::string_view name, std::optional<double>& field, std::string_view help, RealRange range) {
+  insert(
+      name, help, "X",
+      [&field, range](const std::string& value, const std::string& place) { field = parse_real(value, place, range); },
+      [&field] { return to_toml(field); });
+}
+
+void OptionSet::add(std::string_view name, bool& field, std::string_view help) {
+  insert(
+      name, help, "",
+      [&field](const std::string& value, const std::string& place) { field = parse_flag(value, place); },
+      [&field] { return to_toml(field); })
+      .flag = true;
+}
+
+void OptionSet::add(std::string_view name, std::vector<std::string>& field, std::string_view help,
+                    std::string_view value_name) {
+  insert_list<std::string>(name, field, help, value_name,
+                           [](const std::string& value, const std::string&) { return value; });
+}
+
+void OptionSet::add_words(std::string_view name, std::vector<std::string>& field, std::string_view help,
+                          std::vector<std::string> choices) {
+  const std::string text = choices.empty() ? std::string(help) : fmt::format("{}: {}", help, fmt::join(choices, ", "));
+  insert_list<std::string>(name, field, text, "LIST",
+                           [choices = std::move(choices)](const std::string& value, const std::string& place) {
+                             if (!choices.empty()) check_choice(value, place, choices);
+                             return value;
+                           })
+      .words = true;
+}
+
+void OptionSet::add(std::string_view name, std::vector<int64_t>& field, std::string_view help, IntegerRange range) {
+  insert_list<int64_t>(name, field, help, "LIST", [range](const std::string& value, const std::string& place) {
+    return parse_integer(value, place, range);
+  }).words = true;
+}
+
+void OptionSet::add_choice(std::string_view name, std::string& field, std::vector<std::string> choices,
+                           std::string_view help) {
+  insert(
+      name, fmt::format("{}: {}", help, fmt::join(choices, ", ")), "NAME",
+      [&field, choices](const std::string& value, const std::string& place) {
+        check_choice(value, place, choices);
+        field = value;
+      },
+      [&field] { return to_toml(field); });
+}
+
+void OptionSet::add_positional(std::string_view name, std::string& field, std::string_view help) {
+  add(name, field, help, name);
+}
+
+void OptionSet::add_positional(std::string_view name, std::vector<std::string>& field, std::string_view help) {
+  add(name, field, help, name);
+}
+
+void OptionSet::require(std::string_view name) { find(name).required = true; }
+
+bool OptionSet::given(std::string_view name) const { return find(name).given; }
+
+OptionSet::Option& OptionSet::find(std::string_view name) const {
+  const auto found =
+      std::find_if(options_.begin(), options_.end(), [&](const auto& option) { return option->name == name; });
+  if (found == options_.end()) throw std::logic_error(fmt::format("{} has no option {}", command_, name));
+  return **found;
+}
+
+bool OptionSet::parse(std::span<const std::string> arguments, std::ostream& out) {
+  const std::string help_text = help();  // with the defaults, before fields change
+  read_arguments(arguments);
+  if (help_asked_) {
+    out << help_text;
+    return false;
+  }
+  read_environment();
+  read_file();
+  if (dump_asked_) {
+    dump(out);
+    return false;
+  }
+  check_required();
+  return true;
+}
+
+std::string OptionSet::help() const { return Parser(*this).app.help(); }
+
+void OptionSet::read_arguments(std::span<const std::string> arguments) {
+  std::vector<std::string> names;
+  for (const auto& option : options_) {
+    if (!option->positional()) names.push_back(option->name);
+  }
+  const RawArguments raw(arguments, names);
+  Parser parser(*this);
+  parser.app.allow_extras();
+  try {
+    std::vector<std::string> reversed(raw.placeholders().rbegin(), raw.placeholders().rend());
+    parser.app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    throw UsageError("{}; see roformer {} --help", error.what(), command_);
+  }
+
+  for (size_t i = 0; i < options_.size(); ++i) {
+    Option& option = *options_[i];
+    if (parser.parsed[i]->count() == 0) continue;
+    std::vector<std::string> values;
+    for (const std::string& result : parser.parsed[i]->results()) {
+      const RawArguments::Text* text = raw.find(result);
+      if (text == nullptr && result.starts_with("-")) {
+        throw UsageError("{}: expected a value, got the option {}", option.name, result);
+      }
+      if (text != nullptr && text->looks_like_option && option.positional()) {
+        throw UsageError("unknown option {} (a text that starts with a dash goes after --)", quote(text->value));
+      }
+      values.push_back(text == nullptr ? result : text->value);
+    }
+    if (!option.list()) values.erase(values.begin(), values.end() - 1);
+    option.assign(values, option.name);
+  }
+  for (const std::string& result : parser.app.remaining()) {
+    const RawArguments::Text* text = raw.find(result);
+    const bool dubious = text != nullptr && text->looks_like_option;
+    throw UsageError("{} {}; see roformer {} --help", dubious ? "unknown option" : "unexpected argument",
+                     quote(text == nullptr ? result : text->value), command_);
+  }
+}
+
+void OptionSet::read_environment() {
+  for (const auto& option : options_) {
+    if (option->given || !(option->setting() || option->name == kConfigFile)) continue;
+    const std::string name = environment_name(option->name);
+    const char* value = std::getenv(name.c_str());
+    if (value == nullptr) continue;
+    option->assign(option->list() ? split_at_commas(value) : std::vector<std::string>{value}, name);
+  }
+}
+
+void OptionSet::read_file() {
+  if (config_file_.empty()) return;
+  std::vector<std::string> keys;
+  for (const auto& option : options_) {
+    if (option->setting()) keys.push_back(option->name.substr(2));
+  }
+  for (const ConfigEntry& entry : read_config_file(config_file_)) {
+    if (std::find(keys.begin(), keys.end(), entry.key) == keys.end()) {
+      throw UsageError("{} is no setting of roformer {}{}", entry.place, command_, did_you_mean(entry.key, keys));
+    }
+    Option& option = find("--" + entry.key);
+    if (option.given) continue;
+    if (!option.list() && entry.values.size() != 1) {
+      throw UsageError("{}: expected one value, got an array of {}", entry.place, entry.values.size());
+    }
+    option.assign(entry.values, entry.place);
+  }
+}
+
+void OptionSet::check_required() const {
+  std::vector<std::string> missing;
+  for (const auto& option : options_) {
+    if (option->required && !option->given) missing.push_back(option->name);
+  }
+  if (!missing.empty()) throw UsageError("{} is required; see roformer {} --help", join(missing, ", "), command_);
+}
+
+void OptionSet::dump(std::ostream& out) const {
+  out << "# roformer " << command_ << "\n";
+  for (const auto& option : options_) {
+    if (!option->setting()) continue;
+    const std::string value = option->print();
+    out << (value.empty() ? "# " : "") << option->name.substr(2) << " = " << value << "\n";
+  }
+}
+
+void add_threads(OptionSet& options, int64_t& threads) {
+  constexpr int64_t kMostThreads = 1024;
+  options.add("--threads", threads, "Threads to use; 0 = one for each core", {0, kMostThreads});
+}
+
+void add_seed(OptionSet& options, int64_t& seed) {
+  options.add("--seed", seed, "Start of all random numbers; the same seed gives the same result", {.low = 0});
+}
+
+void add_device(OptionSet& options, std::string& device) {
+  options.add_choice("--device", device, {"cpu", "reference"}, "What computes");
+}
+
+void add_json(OptionSet& options, bool& json) { options.add("--json", json, "Print one JSON object a line"); }
+
+}  // namespace roformer

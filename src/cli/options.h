@@ -1,0 +1,108 @@
+// OptionSet: the options of one sub-command, each registered once: its name, the field it fills, its help.
+// From that come parsing, --help, an environment name (--top-k: ROFORMER_TOP_K), a key of the TOML file given with
+// --config-file (top-k), and --dump-config. What the command line says wins over the environment, that over the file,
+// that over the field's initial value, which is the default that --help shows.
+// Not a face of CLI11: commands never see it. CLI11's own configuration files and environment were rejected because
+// they mangle quotes, brackets and commas in texts, and let a file override the environment.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace roformer {
+
+struct IntegerRange {
+  int64_t low = std::numeric_limits<int64_t>::min(), high = std::numeric_limits<int64_t>::max();
+};
+
+// Values are always finite.
+struct RealRange {
+  double low = std::numeric_limits<double>::lowest(), high = std::numeric_limits<double>::max();
+  bool low_excluded = false, high_excluded = false;
+};
+
+// Fields must outlive the OptionSet. Names are written with their dashes: "--top-k". An optional field that is empty
+// has no default.
+class OptionSet {
+ public:
+  OptionSet(std::string_view command, std::string_view summary, std::string_view example = {});
+  ~OptionSet();
+  OptionSet(const OptionSet&) = delete;
+  OptionSet& operator=(const OptionSet&) = delete;
+
+  // The options added from here on are listed under this heading of --help.
+  void section(std::string_view title);
+
+  void add(std::string_view name, std::string& field, std::string_view help, std::string_view value_name = "TEXT");
+  void add(std::string_view name, std::optional<std::string>& field, std::string_view help,
+           std::string_view value_name = "TEXT");
+  void add(std::string_view name, int64_t& field, std::string_view help, IntegerRange range = {});
+  void add(std::string_view name, std::optional<int64_t>& field, std::string_view help, IntegerRange range = {});
+  void add(std::string_view name, double& field, std::string_view help, RealRange range = {});
+  void add(std::string_view name, std::optional<double>& field, std::string_view help, RealRange range = {});
+  void add(std::string_view name, bool& field, std::string_view help);  // a flag: --json, also --json=false
+  // One or more values after the name, which may be repeated: --data a.txt b.txt --data c.txt. Any value replaces the
+  // default. Only in an environment variable values are separated by commas.
+  void add(std::string_view name, std::vector<std::string>& field, std::string_view help,
+           std::string_view value_name = "FILE");
+  // Words or numbers separated by commas (or as above): --lengths 5,17,512.
+  void add_words(std::string_view name, std::vector<std::string>& field, std::string_view help,
+                 std::vector<std::string> choices = {});
+  void add(std::string_view name, std::vector<int64_t>& field, std::string_view help, IntegerRange range = {});
+  // One of a few words.
+  void add_choice(std::string_view name, std::string& field, std::vector<std::string> choices, std::string_view help);
+  // Arguments without a name, in this order: "INDEX", then "TEXT" for the rest.
+  void add_positional(std::string_view name, std::string& field, std::string_view help);
+  void add_positional(std::string_view name, std::vector<std::string>& field, std::string_view help);
+
+  // parse() then throws UsageError where nobody gave it a value.
+  void require(std::string_view name);
+
+  // Fills the fields; false if --help or --dump-config was asked for and has been written to `out`.
+  // UsageError for anything wrong, naming the option, variable or line of the file it came from.
+  bool parse(std::span<const std::string> arguments, std::ostream& out);
+
+  // After parse(): whether a person set it, rather than its default.
+  bool given(std::string_view name) const;
+
+  std::string help() const;
+
+ private:
+  struct Option;
+  struct Parser;
+  // Reads one value, or throws a UsageError that starts with `place`.
+  using Setter = std::function<void(const std::string& value, const std::string& place)>;
+  using Printer = std::function<std::string()>;  // the value as TOML; empty = none
+
+  Option& insert(std::string_view name, std::string_view help, std::string_view value_name, Setter set, Printer print);
+  template <class T>
+  Option& insert_list(std::string_view name, std::vector<T>& field, std::string_view help, std::string_view value_name,
+                      std::function<T(const std::string&, const std::string&)> read);
+  Option& find(std::string_view name) const;
+  void read_arguments(std::span<const std::string> arguments);
+  void read_environment();
+  void read_file();
+  void check_required() const;
+  void dump(std::ostream& out) const;
+
+  std::string command_, summary_, example_, section_;
+  std::string config_file_;
+  bool help_asked_ = false, dump_asked_ = false;
+  std::vector<std::unique_ptr<Option>> options_;
+};
+
+// The options that mean the same in every command that has them.
+void add_threads(OptionSet& options, int64_t& threads);  // 0 = one per core
+void add_seed(OptionSet& options, int64_t& seed);
+void add_device(OptionSet& options, std::string& device);  // cpu or reference
+void add_json(OptionSet& options, bool& json);
+
+}  // namespace roformer

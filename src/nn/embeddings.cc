@@ -1,0 +1,39 @@
+#include "nn/embeddings.h"
+
+#include <vector>
+
+#include "base/error.h"
+
+namespace roformer {
+
+Embeddings::Embeddings(Backend& backend, const EmbeddingsShape& shape, bool trainable)
+    : shape_(shape),
+      words_(make_parameter(backend, {shape.vocabulary, shape.width}, trainable)),
+      segments_(make_parameter(backend, {shape.segments, shape.width}, trainable)),
+      norm_(backend, shape.width, shape.norm_epsilon, trainable) {
+  if (shape.learned_positions > 0) {
+    positions_ = make_parameter(backend, {shape.learned_positions, shape.width}, trainable);
+  }
+  if (shape.width != shape.hidden) project_.emplace(backend, shape.width, shape.hidden, trainable);
+}
+
+Value Embeddings::forward(const Context& context, const Batch& batch, const InputPositions* constant,
+                          uint64_t place) const {
+  std::vector<Lookup> lookups{{words_, batch.ids, "token id"}, {segments_, batch.segments, "segment id"}};
+  if (positions_) lookups.push_back({*positions_, batch.positions, "position"});
+  if (constant != nullptr) lookups.push_back({constant->table, constant->rows, "position row"});
+  const Value summed = embedding(context, lookups);
+  const Value normal = norm_.forward(context, summed);
+  const Value dropped = dropout(context, normal, context.dropout(shape_.dropout, place));
+  return project_ ? project_->forward(context, dropped) : dropped;
+}
+
+void Embeddings::visit(const std::string& name, const ParameterVisitor& visitor) const {
+  visitor(name + ".embeddings.word_embeddings.weight", words_, ParameterRole::embedding);
+  visitor(name + ".embeddings.token_type_embeddings.weight", segments_, ParameterRole::embedding);
+  if (positions_) visitor(name + ".embeddings.position_embeddings.weight", *positions_, ParameterRole::embedding);
+  norm_.visit(name + ".embeddings.LayerNorm", visitor);
+  if (project_) project_->visit(name + ".embeddings_project", visitor);
+}
+
+}  // namespace roformer

@@ -1,0 +1,45 @@
+// What enters the first layer (compatibility.md 3.3, step 1): word + segment (+ position) embedding, layer norm, dropout,
+// and a projection where the embedding size is not the hidden size.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "nn/batch.h"
+#include "nn/parameters.h"
+
+namespace roformer {
+
+struct EmbeddingsShape {
+  int64_t vocabulary = 0, segments = 0, width = 0, hidden = 0;
+  int64_t learned_positions = 0;  // rows of a learned position table, 0 = none
+  double dropout = 0, norm_epsilon = 1e-12;
+};
+
+// Positions that are added to the input: a row of `table` for each token.
+struct InputPositions {
+  Parameter table;                 // [rows, E]; constant, or the learned table
+  std::span<const int32_t> rows;   // [T]
+};
+
+class Embeddings {
+ public:
+  Embeddings(Backend& backend, const EmbeddingsShape& shape, bool trainable);
+
+  // → [T, hidden]. `constant` is an input encoding that is not learned (sinusoidal), or null.
+  Value forward(const Context& context, const Batch& batch, const InputPositions* constant, uint64_t place) const;
+
+  // Names below `name`, e.g. "roformer".
+  void visit(const std::string& name, const ParameterVisitor& visitor) const;
+
+  const Parameter& words() const { return words_; }
+
+ private:
+  EmbeddingsShape shape_;
+  Parameter words_, segments_;
+  std::optional<Parameter> positions_;
+  LayerNormLayer norm_;
+  std::optional<LinearLayer> project_;
+};
+
+}  // namespace roformer

@@ -1,0 +1,74 @@
+// Rows in and out: embedding sums, gathered rows, pooled sequences.
+#include <memory>
+#include <vector>
+
+#include "ops/internal.h"
+
+namespace roformer {
+
+Value embedding(const Context& context, std::span<const Lookup> lookups) {
+  Backend& backend = context.backend;
+  if (lookups.empty()) throw ShapeError("embedding: no table");
+  const int64_t tokens = static_cast<int64_t>(lookups[0].ids.size()), width = lookups[0].table.value.columns();
+  const Tensor out = backend.empty({tokens, width});
+  bool tracked = false;
+  for (size_t i = 0; i < lookups.size(); ++i) {
+    const Lookup& lookup = lookups[i];
+    check_columns("embedding", lookup.what, lookup.table.value, width);
+    if (static_cast<int64_t>(lookup.ids.size()) != tokens) {
+      throw ShapeError("embedding: {} {}s for {} tokens", lookup.ids.size(), lookup.what, tokens);
+    }
+    check_ids(lookup.what, lookup.ids, lookup.table.value.rows());
+    backend.embedding(lookup.table.value, lookup.ids, out, i > 0);
+    tracked = tracked || wants_gradient(lookup.table);
+  }
+  Value result = make_result(context, out, tracked);
+  if (result.tracked()) {
+    context.tape->record([&backend, result, tables = std::vector<Lookup>(lookups.begin(), lookups.end())] {
+      if (!result.gradient->defined()) return;
+      for (const Lookup& lookup : tables) {
+        if (wants_gradient(lookup.table)) {
+          backend.embedding_backward(*result.gradient, lookup.ids, lookup.table.gradient);
+        }
+      }
+    });
+  }
+  return result;
+}
+
+Value gather_rows(const Context& context, const Value& x, std::span<const int32_t> rows) {
+  Backend& backend = context.backend;
+  check_ids("row", rows, x.data.rows());
+  const Tensor out = backend.empty({static_cast<int64_t>(rows.size()), x.data.columns()});
+  backend.embedding(x.data, rows, out, false);
+  Value result = make_result(context, out, x.tracked());
+  if (result.tracked()) {
+    context.tape->record([&backend, x, result, rows] {
+      if (!result.gradient->defined()) return;
+      const Tensor dx = backend.empty(x.data.shape());
+      backend.fill(dx, 0);
+      backend.embedding_backward(*result.gradient, rows, dx);
+      accumulate(backend, x, dx);
+    });
+  }
+  return result;
+}
+
+Value pool(const Context& context, const Value& x, std::span<const int32_t> offsets, Pooling pooling) {
+  Backend& backend = context.backend;
+  const Tensor out = backend.empty({static_cast<int64_t>(offsets.size()) - 1, x.data.columns()});
+  auto argmax = std::make_shared<std::vector<int32_t>>();
+  backend.pool(pooling, x.data, offsets, out, *argmax);
+  Value result = make_result(context, out, x.tracked());
+  if (result.tracked()) {
+    context.tape->record([&backend, x, result, offsets, pooling, argmax] {
+      if (!result.gradient->defined()) return;
+      const Tensor dx = backend.empty(x.data.shape());
+      backend.pool_backward(pooling, *result.gradient, offsets, *argmax, dx);
+      accumulate(backend, x, dx);
+    });
+  }
+  return result;
+}
+
+}  // namespace roformer

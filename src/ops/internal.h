@@ -1,0 +1,45 @@
+// Shared by the operators: shape checks and how gradients are summed up.
+#pragma once
+
+#include "base/error.h"
+#include "ops/ops.h"
+
+namespace roformer {
+
+// Adds a freshly computed gradient; takes it over if it is the first. `gradient` must not be shared.
+inline void accumulate(Backend& backend, const Value& target, Tensor gradient) {
+  if (!target.tracked()) return;
+  Tensor& sum = *target.gradient;
+  if (!sum.defined()) {
+    sum = std::move(gradient);
+  } else {
+    backend.add(gradient, sum);
+  }
+}
+
+// A result: tracked if there is a tape and something asks for gradients.
+inline Value make_result(const Context& context, Tensor data, bool tracked) {
+  return context.tape != nullptr && tracked ? Value::tracking(std::move(data)) : Value(std::move(data));
+}
+
+inline bool wants_gradient(const Parameter& parameter) { return parameter.gradient.defined(); }
+
+inline void check_columns(const char* op, const char* what, const Tensor& x, int64_t columns) {
+  if (x.columns() != columns) {
+    throw ShapeError("{}: {} is {}, expected {} columns", op, what, x.shape().to_string(), columns);
+  }
+}
+
+inline void check_rows(const char* op, const char* what, const Tensor& x, int64_t rows) {
+  if (x.rows() != rows) throw ShapeError("{}: {} is {}, expected {} rows", op, what, x.shape().to_string(), rows);
+}
+
+inline void check_ids(const char* what, std::span<const int32_t> ids, int64_t rows) {
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] < 0 || ids[i] >= rows) {
+      throw DataError("{} {} at token {} is outside 0..{}", what, ids[i], i, rows - 1);
+    }
+  }
+}
+
+}  // namespace roformer

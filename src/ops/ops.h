@@ -1,0 +1,80 @@
+// Operators: differentiable functions. Each checks shapes (ShapeError, or DataError for ids out of range), calls the backend
+// and records its backward on the context's tape. A closed set of fused operators with hand-written backwards: not a general
+// tensor framework, which would be slower and harder to read than the dozen functions an encoder needs.
+// A result is tracked exactly when there is a tape and one of its inputs or parameters is.
+#pragma once
+
+#include <span>
+
+#include "ops/context.h"
+#include "tensor/tape.h"
+
+namespace roformer {
+
+// A learned tensor and the sum of its gradients over micro-batches. An undefined gradient means frozen.
+struct Parameter {
+  Tensor value;
+  Tensor gradient;
+  bool defined() const { return value.defined(); }
+};
+
+// Σ over the lookups of table[ids]: [T, E]. Tables [rows, E]; T ids each, which must outlive the tape.
+struct Lookup {
+  Parameter table;
+  std::span<const int32_t> ids;
+  const char* what;  // for errors: "token id"
+};
+Value embedding(const Context& context, std::span<const Lookup> lookups);
+
+// activation(x·Wᵀ + b): x [T, in], weight [out, in], bias [out] or undefined → [T, out].
+Value linear(const Context& context, const Value& x, const Parameter& weight, const Parameter& bias,
+             Activation activation = Activation::none);
+
+// LayerNorm(residual + dropout(x)); `residual` may be an untracked empty Value. [T, E].
+Value layer_norm(const Context& context, const Value& x, const Value& residual, const Dropout& dropout,
+                 const Parameter& gain, const Parameter& bias, double epsilon);
+
+Value dropout(const Context& context, const Value& x, const Dropout& dropout);
+
+// A column range of a projection: q, k or v.
+struct Columns {
+  Value value;
+  int64_t begin = 0, count = 0;
+  Tensor data() const { return value.data.column_range(begin, count); }
+};
+
+// The position encoding as attention sees it (architecture: rotation, score terms, relative keys/values; what is added to
+// the input happens before). `query_angles` and `key_angles` may be null: not rotated.
+struct AttentionPositions {
+  const RotaryAngles* query_angles = nullptr;
+  const RotaryAngles* key_angles = nullptr;
+  bool rotate_values = false;  // "rotary_value" of RoFormer checkpoints: v is rotated like k, the output is not rotated back
+  RelativeTerms terms;         // values; their gradients are added to `dterms`
+  RelativeTerms dterms;        // same shapes, or undefined where a term is a constant
+};
+
+struct AttentionOptions {
+  int64_t heads = 1;
+  double scale = 0;                                     // 0: 1/√head_dim
+  std::span<const int32_t> query_offsets, key_offsets;  // cu_seqlens [sequences + 1]
+  Dropout dropout;                                      // of the attention weights
+};
+
+// Packed softmax attention → [Tq, heads · value head_dim]. Rotates q and k (and v) IN PLACE in the projections they come
+// from, which must not be read again. The spans must outlive the tape. Each distinct projection must be covered by the
+// column ranges.
+Value attention(const Context& context, const AttentionOptions& options, const Columns& q, const Columns& k,
+                const Columns& v, const AttentionPositions& positions);
+
+// Rows `rows` of x: [N, H]. Gradients of rows named twice add up.
+Value gather_rows(const Context& context, const Value& x, std::span<const int32_t> rows);
+
+// [sequences, H] from [T, H].
+Value pool(const Context& context, const Value& x, std::span<const int32_t> offsets, Pooling pooling);
+
+// Summed cross-entropy of softmax(hidden·Wᵀ + bias) against labels [N]. This is a root: where there is a tape its backward
+// starts from `gradient_scale` (1 / global number of labels), and the gradients are computed here, in the same pass.
+LossSum cross_entropy(const Context& context, const Value& hidden, const Parameter& weight, const Parameter& bias,
+                      std::span<const int32_t> labels, double gradient_scale);
+
+}  // namespace roformer

@@ -1,0 +1,113 @@
+// Rotary position embedding (RoPE; Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021).
+//
+// How it works. A query or key vector of one head is read as dim/2 points in the plane, one a pair of elements. The
+// token at position m has its i-th point turned around the origin by the angle m·θ_i, where θ_i = base^(−2i/dim): the
+// first pairs are fast hands of a clock, the last ones slow (Eq. 15). In two dimensions (Eq. 13)
+//
+//     R_m x = | cos mθ  −sin mθ | | x0 |        and in dim dimensions R_m is dim/2 such blocks on a diagonal (Eq. 14).
+//             | sin mθ   cos mθ | | x1 |        Only the blocks are ever computed (Eq. 34), never the matrix.
+//
+// Why it works. Rotations compose, R_m R_n = R_{m+n}, and turning back is transposing, R_mᵀ = R_{−m}. So the score of a
+// query at m and a key at n is (R_m q)ᵀ(R_n k) = qᵀ R_{n−m} k (Eq. 16): absolute positions go in, and only the distance
+// n − m comes out. Lengths are kept, nothing is learned, and no table limits the length of a text.
+//
+// Which elements make a pair is a convention of a model's weights, not of the mathematics; a wrong guess gives a model
+// that runs and is useless. So the layout is part of the type and is never inferred.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace roformer {
+
+enum class RotaryLayout {
+  adjacent,  // pair i = elements (2i, 2i+1): Eq. 34, RoFormer, GPT-J
+  half,      // pair i = elements (i, i + dim/2): GPT-NeoX, Llama
+};
+
+std::string_view rotary_layout_name(RotaryLayout layout);
+RotaryLayout parse_rotary_layout(std::string_view name);  // UsageError if unknown
+
+// The first `dim` elements of a head are rotated, the others (partial rotary) pass through untouched.
+struct Rotary {
+  int64_t dim = 0;  // even, 2 … head_dim
+  RotaryLayout layout = RotaryLayout::adjacent;
+  double base = 10000;  // > 1
+  bool operator==(const Rotary&) const = default;
+};
+
+// UsageError, naming the setting, if these settings cannot rotate heads of `head_dim` elements.
+void validate(const Rotary& rotary, int64_t head_dim);
+
+// The elements of a head that pair i consists of; i in [0, dim/2).
+struct RotaryPair {
+  int64_t first, second;
+};
+inline RotaryPair rotary_pair(const Rotary& rotary, int64_t i) {
+  if (rotary.layout == RotaryLayout::adjacent) return {2 * i, 2 * i + 1};
+  return {i, i + rotary.dim / 2};
+}
+
+// Positions beyond this are refused (DataError): an angle is exact up to here, and a longer text is a mistake.
+inline constexpr int64_t kMaxRotaryPosition = int64_t{1} << 29;
+
+// The angles m·θ_i, exact to about 1e-15 in cosine and sine at every position allowed.
+class RotaryFrequencies {
+ public:
+  explicit RotaryFrequencies(const Rotary& rotary);  // UsageError unless validate(rotary, rotary.dim) holds
+
+  struct Angle {
+    double cos, sin;
+  };
+  // Cosine and sine of position·θ_pair. DataError for a position outside [0, kMaxRotaryPosition]: never silently
+  // unrotated. `pair` must be in [0, pairs()).
+  Angle angle(int64_t position, int64_t pair) const;
+
+  const Rotary& rotary() const { return rotary_; }
+  int64_t pairs() const { return rotary_.dim / 2; }
+
+ private:
+  struct Frequency {
+    double high, low;  // θ = high + low: about 106 bits
+  };
+  Rotary rotary_;
+  std::vector<Frequency> frequencies_;
+};
+
+// RoPE itself: the point (x0, x1) turned by an angle.
+template <class Real>
+inline void rotate_pair(Real& x0, Real& x1, Real cos, Real sin) {
+  const Real y0 = x0 * cos - x1 * sin;
+  const Real y1 = x1 * cos + x0 * sin;
+  x0 = y0;
+  x1 = y1;
+}
+
+// The transposed rotation: the gradient of rotate_pair, and its inverse.
+template <class Real>
+inline void rotate_pair_back(Real& x0, Real& x1, Real cos, Real sin) {
+  rotate_pair(x0, x1, cos, -sin);
+}
+
+// R_m x (forward) or R_mᵀ x (transposed) in place on one head, head.size() >= dim. Readable, for references and tests.
+enum class RotaryDirection { forward, transposed };
+
+template <class Real>
+void rotate(std::span<Real> head, const RotaryFrequencies& frequencies, int64_t position,
+            RotaryDirection direction = RotaryDirection::forward) {
+  for (int64_t i = 0; i < frequencies.pairs(); ++i) {
+    const auto [first, second] = rotary_pair(frequencies.rotary(), i);
+    const auto [cos, sin] = frequencies.angle(position, i);
+    const double signed_sin = direction == RotaryDirection::forward ? sin : -sin;
+    rotate_pair(head[first], head[second], static_cast<Real>(cos), static_cast<Real>(signed_sin));
+  }
+}
+
+// How to convert weights from one layout to another: element j of a head in layout `to` is element result[j] of the
+// head in layout `rotary.layout`. Apply it to the rows of W_q, W_k and their biases, head by head; scores then stay the
+// same.
+std::vector<int64_t> rotary_permutation(const Rotary& rotary, RotaryLayout to, int64_t head_dim);
+
+}  // namespace roformer

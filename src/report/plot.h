@@ -1,0 +1,50 @@
+// A line plot as data: what svg_plot.h and terminal_plot.h draw.
+// The room report/ turns numbers into things to look at and reads the log of a training. It is not a plotting library:
+// one kind of plot, two ways to draw it. Calling gnuplot or a JavaScript library was rejected: a report must be one
+// file that opens anywhere, offline, for years, and the program must not depend on what is installed beside it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace roformer {
+
+struct PlotPoint {
+  double x = 0, y = 0;
+};
+
+// One line, x not decreasing. A point that is not finite (or beyond ±1e300) is a gap in the line.
+struct PlotSeries {
+  std::string name;  // for the legend; may be empty
+  std::vector<PlotPoint> points;
+  std::vector<PlotPoint> low, high;  // a band around the line, e.g. of several runs: both empty, or with equal x
+};
+
+struct Plot {
+  std::string title, x_label, y_label;
+  std::vector<PlotSeries> series;
+};
+
+bool is_drawable(const PlotPoint& point);
+
+// One axis: a range and round numbers inside it.
+struct Axis {
+  double low = 0, high = 1;  // low < high
+  std::vector<double> ticks;
+  double step = 1;  // between ticks
+
+  double share(double value) const { return (value - low) / (high - low); }  // 0 at low, 1 at high
+  std::string label(double tick) const;                                      // with just the decimals that step needs
+};
+
+// The axis over the finite values from `low` to `high` with about `count` ticks 1, 2 or 5 times a power of ten apart.
+// `widen` extends the range to whole ticks. low > high (nothing to show) gives 0 … 1, low = high a range around it.
+Axis make_axis(double low, double high, int count, bool widen);
+
+struct PlotAxes {
+  Axis x, y;
+};
+PlotAxes make_axes(const Plot& plot, int x_count, int y_count);
+
+}  // namespace roformer

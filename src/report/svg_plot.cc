@@ -1,0 +1,249 @@
+#include "report/svg_plot.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace roformer {
+namespace {
+
+constexpr int kColours = 7;
+
+// Okabe & Ito, "Color Universal Design" (2008), in an order that starts with the strongest on each background. Class
+// names are prefixed because a page may hold other drawings and the rules of all of them apply to all.
+constexpr std::string_view kStyle = R"(<style>
+.rf-back{fill:#ffffff}.rf-text{fill:#1f2328;font-family:system-ui,-apple-system,sans-serif;font-size:12px}
+.rf-title{font-size:15px;font-weight:600}.rf-grid{stroke:#d8dee4;stroke-width:1}.rf-axis{stroke:#6e7781;stroke-width:1}
+.rf-line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.rf-band{stroke:none;fill-opacity:0.2}
+.rf-dash1{stroke-dasharray:7 4}.rf-dash2{stroke-dasharray:2 4}
+.rf-s0{stroke:#0072b2}.rf-s1{stroke:#d55e00}.rf-s2{stroke:#009e73}.rf-s3{stroke:#cc79a7}
+.rf-s4{stroke:#e69f00}.rf-s5{stroke:#56b4e9}.rf-s6{stroke:#000000}
+.rf-f0{fill:#0072b2}.rf-f1{fill:#d55e00}.rf-f2{fill:#009e73}.rf-f3{fill:#cc79a7}
+.rf-f4{fill:#e69f00}.rf-f5{fill:#56b4e9}.rf-f6{fill:#000000}
+@media (prefers-color-scheme:dark){
+.rf-back{fill:#0d1117}.rf-text{fill:#e6edf3}.rf-grid{stroke:#2a313c}.rf-axis{stroke:#848d97}
+.rf-s0{stroke:#56b4e9}.rf-s5{stroke:#0072b2}.rf-s6{stroke:#ffffff}
+.rf-f0{fill:#56b4e9}.rf-f5{fill:#0072b2}.rf-f6{fill:#ffffff}
+}
+</style>
+)";
+
+struct Frame {
+  double left, top, right, bottom;  // of the plotting area, in pixels
+  PlotAxes axes;
+
+  double x(double value) const { return left + axes.x.share(value) * (right - left); }
+  double y(double value) const { return bottom - axes.y.share(value) * (bottom - top); }
+};
+
+// Code points that are valid in UTF-8 and in XML 1.0; 0 bytes taken means neither.
+size_t valid_sequence(std::string_view text) {
+  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return first >= 0x20 || first == '\t' || first == '\n' ? 1 : 0;
+  const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  uint32_t code = first & (0xFFu >> (length + 1));
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+    code = code << 6 | (byte(i) & 0x3F);
+  }
+  constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
+  if (first < 0xC2 || first > 0xF4 || code < kSmallest[length] || code > 0x10FFFF || surrogate) return 0;
+  return code == 0xFFFE || code == 0xFFFF ? 0 : length;
+}
+
+// In each pixel column only the first, lowest, highest and last point can be seen.
+std::vector<PlotPoint> thinned(const std::vector<PlotPoint>& points, const Axis& axis, int columns) {
+  if (points.size() <= static_cast<size_t>(4 * columns)) return points;
+  std::vector<PlotPoint> result;
+  const auto column = [&](const PlotPoint& point) {
+    return is_drawable(point) ? static_cast<int>(axis.share(point.x) * columns) : -1;
+  };
+  for (auto begin = points.begin(); begin != points.end();) {
+    const int here = column(*begin);
+    const auto end = std::find_if(begin, points.end(), [&](const PlotPoint& point) { return column(point) != here; });
+    auto [low, high] =
+        std::minmax_element(begin, end, [](const PlotPoint& a, const PlotPoint& b) { return a.y < b.y; });
+    if (low > high) std::swap(low, high);
+    if (here < 0) low = high = begin;  // a gap: one point says it all
+    auto previous = points.end();
+    for (const auto point : {begin, low, high, std::prev(end)}) {
+      if (point != previous) result.push_back(*point);
+      previous = point;
+    }
+    begin = end;
+  }
+  return result;
+}
+
+// Points of one series as "x,y x,y …", a new string after each gap.
+std::vector<std::vector<PlotPoint>> runs(const std::vector<PlotPoint>& points) {
+  std::vector<std::vector<PlotPoint>> result(1);
+  for (const PlotPoint& point : points) {
+    if (is_drawable(point)) {
+      result.back().push_back(point);
+    } else if (!result.back().empty()) {
+      result.emplace_back();
+    }
+  }
+  if (result.back().empty()) result.pop_back();
+  return result;
+}
+
+std::string coordinates(const Frame& frame, const std::vector<PlotPoint>& points) {
+  std::string text;
+  for (const PlotPoint& point : points) {
+    fmt::format_to(std::back_inserter(text), "{}{:.1f},{:.1f}", text.empty() ? "" : " ", frame.x(point.x),
+                   frame.y(point.y));
+  }
+  return text;
+}
+
+std::string dash_class(size_t index) {
+  const size_t round = index / kColours % 3;
+  return round == 0 ? "" : fmt::format(" rf-dash{}", round);
+}
+
+std::string text_element(double x, double y, std::string_view anchor, std::string_view text,
+                         std::string_view more = {}) {
+  return fmt::format("<text class=\"rf-text{}\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", more, x, y,
+                     anchor, escape_xml(text));
+}
+
+void draw_axes(std::string& svg, const Plot& plot, const Frame& frame) {
+  for (const double tick : frame.axes.y.ticks) {
+    const double y = frame.y(tick);
+    svg += fmt::format("<line class=\"rf-grid\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n",
+                       frame.left, y, frame.right, y);
+    svg += text_element(frame.left - 8, y + 4, "end", frame.axes.y.label(tick));
+  }
+  for (const double tick : frame.axes.x.ticks) {
+    const double x = frame.x(tick);
+    svg += fmt::format("<line class=\"rf-axis\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n", x,
+                       frame.bottom, x, frame.bottom + 5);
+    svg += text_element(x, frame.bottom + 19, "middle", frame.axes.x.label(tick));
+  }
+  svg += fmt::format("<line class=\"rf-axis\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n", frame.left,
+                     frame.bottom, frame.right, frame.bottom);
+  svg += text_element((frame.left + frame.right) / 2, frame.bottom + 37, "middle", plot.x_label);
+  const double middle = (frame.top + frame.bottom) / 2;
+  svg += fmt::format(
+      "<text class=\"rf-text\" x=\"16\" y=\"{0:.1f}\" text-anchor=\"middle\" transform=\"rotate(-90 16 {0:.1f})\">{1}"
+      "</text>\n",
+      middle, escape_xml(plot.y_label));
+}
+
+void draw_band(std::string& svg, const PlotSeries& series, size_t index, const Frame& frame, int columns) {
+  if (series.low.size() != series.high.size()) return;
+  const auto low = runs(thinned(series.low, frame.axes.x, columns));
+  const auto high = runs(thinned(series.high, frame.axes.x, columns));
+  if (low.size() != high.size()) return;
+  for (size_t i = 0; i < low.size(); ++i) {
+    std::vector<PlotPoint> outline = low[i];
+    outline.insert(outline.end(), high[i].rbegin(), high[i].rend());
+    svg += fmt::format("<polygon class=\"rf-band rf-f{}\" points=\"{}\"/>\n", index % kColours,
+                       coordinates(frame, outline));
+  }
+}
+
+void draw_line(std::string& svg, const PlotSeries& series, size_t index, const Frame& frame, int columns) {
+  for (const auto& run : runs(thinned(series.points, frame.axes.x, columns))) {
+    if (run.size() == 1) {
+      svg += fmt::format("<circle class=\"rf-f{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>\n", index % kColours,
+                         frame.x(run[0].x), frame.y(run[0].y));
+      continue;
+    }
+    svg += fmt::format("<polyline class=\"rf-line rf-s{}{}\" points=\"{}\"/>\n", index % kColours, dash_class(index),
+                       coordinates(frame, run));
+  }
+}
+
+// Entries in rows from left to right; a width is a guess from the number of bytes, generous on purpose.
+struct LegendEntry {
+  size_t series;
+  double x;
+  int row;
+};
+
+std::vector<LegendEntry> place_legend(const Plot& plot, double left, double right) {
+  std::vector<LegendEntry> entries;
+  double x = left;
+  int row = 0;
+  for (size_t i = 0; i < plot.series.size(); ++i) {
+    if (plot.series[i].name.empty()) continue;
+    const double width = 46 + 6.8 * static_cast<double>(plot.series[i].name.size());
+    if (x > left && x + width > right) {
+      x = left;
+      ++row;
+    }
+    entries.push_back({i, x, row});
+    x += width;
+  }
+  return entries;
+}
+
+void draw_legend(std::string& svg, const Plot& plot, const std::vector<LegendEntry>& entries, double top) {
+  for (const auto& [index, x, row] : entries) {
+    const double y = top + 18 * row;
+    svg += fmt::format("<line class=\"rf-line rf-s{}{}\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n",
+                       index % kColours, dash_class(index), x, y, x + 24, y);
+    svg += text_element(x + 30, y + 4, "start", plot.series[index].name);
+  }
+}
+
+}  // namespace
+
+std::string escape_xml(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const size_t length = valid_sequence(text);
+    const std::string_view character = text.substr(0, std::max<size_t>(1, length));
+    text.remove_prefix(character.size());
+    if (length == 0) {
+      result += "\xEF\xBF\xBD";
+    } else if (character == "&") {
+      result += "&amp;";
+    } else if (character == "<") {
+      result += "&lt;";
+    } else if (character == ">") {
+      result += "&gt;";
+    } else if (character == "\"") {
+      result += "&quot;";
+    } else if (character == "'") {
+      result += "&#39;";
+    } else {
+      result += character;
+    }
+  }
+  return result;
+}
+
+std::string svg_plot(const Plot& plot, SvgSize size) {
+  Frame frame{.left = 70,
+              .top = 40,
+              .right = static_cast<double>(size.width - 20),
+              .bottom = static_cast<double>(size.height - 50),
+              .axes = {}};
+  const auto legend = place_legend(plot, frame.left, frame.right);
+  const double legend_top = frame.top + 4;
+  if (!legend.empty()) frame.top += 18 * (legend.back().row + 1) + 4;
+  const int columns = std::max(1, static_cast<int>(frame.right - frame.left));
+  frame.axes = make_axes(plot, std::max(2, columns / 90), std::max(2, static_cast<int>(frame.bottom - frame.top) / 45));
+
+  std::string svg = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\">\n",
+      size.width, size.height);
+  svg += fmt::format("<title>{}</title>\n", escape_xml(plot.title));
+  svg += kStyle;
+  svg += fmt::format("<rect class=\"rf-back\" width=\"{}\" height=\"{}\"/>\n", size.width, size.height);
+  svg += text_element(frame.left, 26, "start", plot.title, " rf-title");
+  draw_legend(svg, plot, legend, legend_top);
+  draw_axes(svg, plot, frame);
+  for (size_t i = 0; i < plot.series.size(); ++i) draw_band(svg, plot.series[i], i, frame, columns);
+  for (size_t i = 0; i < plot.series.size(); ++i) draw_line(svg, plot.series[i], i, frame, columns);
+  return svg + "</svg>\n";
+}
+
+}  // namespace roformer

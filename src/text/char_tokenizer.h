@@ -1,0 +1,46 @@
+// The two tokenizers without pieces. char: BERT's cleaning, then every code point, the space included, is a token, and
+// one that is not in the vocabulary is [UNK]. byte: the 256 bytes of UTF-8, "<0x00>" to "<0xFF>", so that any text
+// comes back exactly.
+#pragma once
+
+#include <unordered_map>
+
+#include "text/tokenizer.h"
+
+namespace roformer {
+
+class CharTokenizer : public Tokenizer {
+ public:
+  CharTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, bool lowercase, std::string_view where);
+  std::string_view type() const override { return "char"; }
+
+ protected:
+  void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
+  std::string join(std::span<const int32_t> ids) const override;
+  std::string config_file() const override;
+
+ private:
+  bool lowercase_;
+  std::unordered_map<char32_t, int32_t> code_points_;
+};
+
+class ByteTokenizer : public Tokenizer {
+ public:
+  // DataError naming the first byte that has no token.
+  ByteTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where);
+  std::string_view type() const override { return "byte"; }
+  static std::string byte_token(int byte);  // "<0x41>"
+
+ protected:
+  // All bytes of a code point have the offsets of that code point.
+  void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
+  // Bytes that do not make UTF-8 together (a generated text may end within a character) become U+FFFD.
+  std::string join(std::span<const int32_t> ids) const override;
+  std::string config_file() const override;
+
+ private:
+  std::array<int32_t, 256> byte_ids_{};
+  std::unordered_map<int32_t, char> bytes_;
+};
+
+}  // namespace roformer

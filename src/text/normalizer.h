@@ -1,0 +1,170 @@
+// BERT's normalisation, one code point at a time, keeping for each output code point the input code point it came from.
+// Order of the steps, as in Hugging Face's BertNormalizer: clean, spaces around CJK, canonical decomposition without
+// category Mn, lower case. Then BertPreTokenizer: split at whitespace, every punctuation character a word of its own.
+// It writes into a sink rather than into strings, so that offsets cost nothing when nobody asks for them.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/unicode.h"
+
+namespace roformer {
+
+struct Normalization {
+  bool lowercase = true;
+  bool strip_accents = true;  // decompose (NFD) and drop non-spacing marks
+  bool separate_cjk = true;   // a space before and after each CJK ideograph
+};
+
+// Cleaning always happens: U+0000, U+FFFD and control characters are dropped, whitespace becomes a space.
+// sink(char32_t code_point, int64_t origin): `origin` counts code points of the input from `first`.
+template <class Sink>
+class Normalizer {
+ public:
+  Normalizer(const Normalization& options, Sink& sink) : options_(options), sink_(sink) {}
+
+  // `text` must be valid UTF-8. A text is normalised by one call (marks are reordered within it).
+  void run(std::string_view text, int64_t first) {
+    int64_t origin = first;
+    for (size_t i = 0; i < text.size(); ++origin) {
+      const CodePoint c = decode_utf8(text.data() + i);
+      i += static_cast<size_t>(c.length);
+      if (c.value < 0x80) {
+        ascii(c.value, origin);
+      } else {
+        other(c.value, origin);
+      }
+    }
+    flush_marks();
+  }
+
+ private:
+  struct Mark {
+    char32_t value;
+    int combining_class;
+    int64_t origin;
+  };
+
+  void ascii(char32_t c, int64_t origin) {
+    if (c < 0x20 || c == 0x7F) {
+      if (c != '\t' && c != '\n' && c != '\r') return;
+      c = ' ';
+    }
+    flush_marks();
+    sink_(options_.lowercase && c >= 'A' && c <= 'Z' ? c + 32 : c, origin);
+  }
+
+  void other(char32_t c, int64_t origin) {
+    if (c >= 0x4E00 && c <= 0x9FFF) return starter(c, origin, options_.separate_cjk);  // most Chinese text, no look-ups
+    if (c == 0xFFFD || is_control(c)) return;
+    if (is_whitespace(c)) return starter(' ', origin, false);
+    const bool separate = options_.separate_cjk && is_cjk_ideograph(c);
+    if (!options_.strip_accents) return starter(c, origin, separate);
+    std::array<char32_t, kMaxDecomposition> parts;
+    const int count = decompose(c, parts.data());
+    for (int i = 0; i < count; ++i) {
+      const char32_t part = parts[static_cast<size_t>(i)];
+      const int order = combining_class(part);
+      if (order != 0) {
+        marks_.push_back({part, order, origin});
+      } else {
+        flush_marks();
+        if (!is_nonspacing_mark(part)) starter(part, origin, separate);
+      }
+    }
+  }
+
+  void starter(char32_t c, int64_t origin, bool separate) {
+    flush_marks();
+    if (separate) sink_(U' ', origin);
+    emit(c, origin);
+    if (separate) sink_(U' ', origin);
+  }
+
+  void emit(char32_t c, int64_t origin) {
+    if (!options_.lowercase) return sink_(c, origin);
+    std::array<char32_t, 2> lower;
+    const int count = to_lower(c, lower.data());
+    for (int i = 0; i < count; ++i) sink_(lower[static_cast<size_t>(i)], origin);
+  }
+
+  // Marks that follow a starter go in canonical order; those of category Mn are dropped, which is nearly all of them.
+  void flush_marks() {
+    if (marks_.empty()) return;
+    std::stable_sort(marks_.begin(), marks_.end(),
+                     [](const Mark& a, const Mark& b) { return a.combining_class < b.combining_class; });
+    for (const Mark& mark : marks_) {
+      if (!is_nonspacing_mark(mark.value)) emit(mark.value, mark.origin);
+    }
+    marks_.clear();
+  }
+
+  Normalization options_;
+  Sink& sink_;
+  std::vector<Mark> marks_;
+};
+
+// A word of normalised text. Words of more than kMaxWordCodePoints are cut off there: they are unknown anyway.
+inline constexpr int64_t kMaxWordCodePoints = 100;
+
+struct Word {
+  std::string text;              // UTF-8
+  std::vector<int64_t> origins;  // one a byte of `text`; empty when offsets were not asked for
+  int64_t code_points = 0;       // more than kMaxWordCodePoints: too long, `text` is incomplete
+  int64_t first = 0, last = 0;   // origins of the first and last code point, the cut ones included
+};
+
+// A sink that cuts normalised text into words and calls on_word(const Word&) for each.
+template <class OnWord>
+class WordSplitter {
+ public:
+  WordSplitter(bool with_origins, OnWord on_word) : with_origins_(with_origins), on_word_(std::move(on_word)) {}
+
+  void operator()(char32_t c, int64_t origin) {
+    if (is_whitespace(c)) {
+      finish();
+    } else if (is_punctuation(c)) {
+      finish();
+      add(c, origin);
+      finish();
+    } else {
+      add(c, origin);
+    }
+  }
+
+  void finish() {
+    if (word_.code_points > 0) on_word_(static_cast<const Word&>(word_));
+    word_.text.clear();
+    word_.origins.clear();
+    word_.code_points = 0;
+  }
+
+ private:
+  void add(char32_t c, int64_t origin) {
+    if (word_.code_points == 0) word_.first = origin;
+    word_.last = origin;
+    if (++word_.code_points > kMaxWordCodePoints) return;
+    append_utf8(word_.text, c);
+    if (with_origins_) word_.origins.resize(word_.text.size(), origin);
+  }
+
+  bool with_origins_;
+  OnWord on_word_;
+  Word word_;
+};
+
+// Normalises `text` and calls on_word(const Word&) for each of its words.
+template <class OnWord>
+void for_words(std::string_view text, int64_t first, const Normalization& options, bool with_origins, OnWord on_word) {
+  WordSplitter<OnWord> splitter(with_origins, std::move(on_word));
+  Normalizer<WordSplitter<OnWord>> normalizer(options, splitter);
+  normalizer.run(text, first);
+  splitter.finish();
+}
+
+}  // namespace roformer

@@ -1,0 +1,27 @@
+// How often words and characters occur in text files: what vocabularies are learned from.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/parallel.h"
+#include "text/normalizer.h"
+
+namespace roformer {
+
+struct StringHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
+using WordCounts = std::unordered_map<std::string, int64_t, StringHash, std::equal_to<>>;
+using CodePointCounts = std::unordered_map<char32_t, int64_t>;
+
+// Words longer than kMaxWordCodePoints are left out, as are document tags. Errors: those of TextFile.
+WordCounts count_words(std::span<const std::string> paths, const Normalization& normalization, ThreadPool& pool);
+CodePointCounts count_code_points(std::span<const std::string> paths, const Normalization& normalization,
+                                  ThreadPool& pool);
+
+}  // namespace roformer

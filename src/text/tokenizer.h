@@ -1,0 +1,104 @@
+// Text to token ids and back. A Tokenizer is a vocabulary, five special tokens and one way to cut text into tokens.
+// It is not a pipeline of interchangeable parts: each kind (wordpiece, char, byte) is one class with one virtual
+// function for the cutting. Pipelines as in Hugging Face's tokenizers were rejected: most combinations are never used,
+// and ids that silently differ from the model's are the worst failure a tokenizer can have. Files are the ecosystem's:
+// vocab.txt and tokenizer_config.json. All functions are const and may be called from many threads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/vocabulary.h"
+
+namespace roformer {
+
+// One or two texts as a model takes them: [CLS] text [SEP], or [CLS] text [SEP] pair [SEP].
+struct Encoding {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> segment_ids;             // 0 for text and its specials, 1 for pair and its [SEP]
+  std::vector<std::array<int64_t, 2>> offsets;  // [begin, end) in code points of the text it came from; specials [0, 0)
+};
+
+struct SpecialTokens {
+  std::string pad = "[PAD]", unk = "[UNK]", cls = "[CLS]", sep = "[SEP]", mask = "[MASK]";
+  std::array<std::string, 5> all() const { return {pad, unk, cls, sep, mask}; }
+};
+
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
+
+  // Truncation: with max_length > 0 at most that many ids, specials included. The longer text loses its end first,
+  // until both are of one length; an odd id goes to the longer, or to `pair` (Hugging Face's longest_first). DataError
+  // (byte offset) when a text is not UTF-8; UsageError when max_length cannot hold the specials. A special token
+  // written in a text is that token, whatever surrounds it.
+  Encoding encode(std::string_view text, std::optional<std::string_view> pair = std::nullopt,
+                  int64_t max_length = 0) const;
+
+  // The ids of `text` alone, without [CLS] and [SEP]: the fast path for corpora.
+  std::vector<int32_t> encode_plain(std::string_view text) const;
+
+  // Text again. Special tokens are left out unless `keep_special`. Exact for byte; for char what cleaning left;
+  // wordpiece glues "##" pieces and sets spaces as English and CJK print do.
+  std::string decode(std::span<const int32_t> ids, bool keep_special = false) const;
+
+  const std::string& token(int32_t id) const { return vocabulary_.token(id); }
+  std::optional<int32_t> id(std::string_view token) const { return vocabulary_.id(token); }
+  int32_t vocabulary_size() const { return vocabulary_.size(); }
+  int32_t pad_id() const { return special_ids_[0]; }
+  int32_t unk_id() const { return special_ids_[1]; }
+  int32_t cls_id() const { return special_ids_[2]; }
+  int32_t sep_id() const { return special_ids_[3]; }
+  int32_t mask_id() const { return special_ids_[4]; }
+  bool is_special(int32_t id) const;
+  // The token continues the word of the token before it ("##ing").
+  virtual bool is_continuation(int32_t) const { return false; }
+  virtual std::string_view type() const = 0;  // "wordpiece", "char", "byte"
+
+  // The files of this tokenizer, name to content, for the caller to write as it writes everything else.
+  std::map<std::string, std::string> files() const;
+  // Written to tokenizer_config.json when positive: the longest input of the model this tokenizer belongs to.
+  void set_model_max_length(int64_t length) { model_max_length_ = length; }
+  int64_t model_max_length() const { return model_max_length_; }
+
+ protected:
+  // DataError naming every special token that `vocabulary` lacks; `where` names the vocabulary.
+  Tokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where);
+
+  using Offsets = std::vector<std::array<int64_t, 2>>;
+  // Appends the tokens of `text`, which is valid UTF-8 without special tokens and starts at code point `first` of the
+  // input; `offsets` may be null.
+  virtual void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const = 0;
+  virtual std::string join(std::span<const int32_t> ids) const = 0;
+  virtual std::string config_file() const = 0;  // content of tokenizer_config.json
+  const Vocabulary& vocabulary() const { return vocabulary_; }
+  const SpecialTokens& special_tokens() const { return special_tokens_; }
+
+ private:
+  void append_with_specials(std::string_view text, std::vector<int32_t>& ids, Offsets* offsets) const;
+  // Index of the special token at the start of `text`, the longest if several; -1 if none.
+  int special_at(std::string_view text) const;
+
+  Vocabulary vocabulary_;
+  SpecialTokens special_tokens_;
+  std::array<std::string, 5> special_texts_;
+  std::array<int32_t, 5> special_ids_{};
+  std::array<bool, 256> starts_special_{};
+  int64_t model_max_length_ = 0;
+};
+
+// Reads a tokenizer from a model or tokenizer directory: vocab.txt (or the WordPiece model of a tokenizer.json) and,
+// where present, tokenizer_config.json; without that it is BERT's, lower-casing. FileError when files are missing,
+// DataError when they say something wrong or something this program does not do.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory);
+
+}  // namespace roformer

@@ -1,0 +1,165 @@
+#include "text/unicode.h"
+
+#include <utf8proc.h>
+
+#include <array>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace roformer {
+
+namespace {
+
+// The length of the valid sequence at the start of [begin, end), or 0.
+int valid_sequence(const unsigned char* begin, const unsigned char* end) {
+  const auto continues = [&](int count) {
+    if (end - begin <= count) return false;
+    for (int i = 1; i <= count; ++i) {
+      if ((begin[i] & 0xC0) != 0x80) return false;
+    }
+    return true;
+  };
+  const unsigned char first = begin[0];
+  if (first < 0x80) return 1;
+  if (first < 0xC2) return 0;
+  if (first < 0xE0) return continues(1) ? 2 : 0;
+  if (first < 0xF0) {
+    if (!continues(2)) return 0;
+    const bool overlong = first == 0xE0 && begin[1] < 0xA0;
+    const bool surrogate = first == 0xED && begin[1] >= 0xA0;
+    return overlong || surrogate ? 0 : 3;
+  }
+  if (first > 0xF4 || !continues(3)) return 0;
+  const bool overlong = first == 0xF0 && begin[1] < 0x90;
+  const bool too_large = first == 0xF4 && begin[1] >= 0x90;
+  return overlong || too_large ? 0 : 4;
+}
+
+int category(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
+
+}  // namespace
+
+size_t find_invalid_utf8(std::string_view text) {
+  const auto* begin = reinterpret_cast<const unsigned char*>(text.data());
+  const auto* end = begin + text.size();
+  const auto* p = begin;
+  while (p != end) {
+    uint64_t block;
+    if (end - p >= 8 && (std::memcpy(&block, p, 8), (block & 0x8080808080808080u) == 0)) {
+      p += 8;
+      continue;
+    }
+    const int length = valid_sequence(p, end);
+    if (length == 0) return static_cast<size_t>(p - begin);
+    p += length;
+  }
+  return kValidUtf8;
+}
+
+void require_utf8(std::string_view text, std::string_view what) {
+  const size_t bad = find_invalid_utf8(text);
+  if (bad != kValidUtf8) throw DataError("{}: not valid UTF-8 at byte {}", what, bad);
+}
+
+void append_utf8(std::string& text, char32_t c) {
+  const auto put = [&text](char32_t byte) { text.push_back(static_cast<char>(byte)); };
+  if (c < 0x80) {
+    put(c);
+  } else if (c < 0x800) {
+    put(0xC0 | c >> 6);
+    put(0x80 | (c & 0x3F));
+  } else if (c < 0x10000) {
+    put(0xE0 | c >> 12);
+    put(0x80 | (c >> 6 & 0x3F));
+    put(0x80 | (c & 0x3F));
+  } else {
+    put(0xF0 | c >> 18);
+    put(0x80 | (c >> 12 & 0x3F));
+    put(0x80 | (c >> 6 & 0x3F));
+    put(0x80 | (c & 0x3F));
+  }
+}
+
+int64_t count_code_points(std::string_view text) {
+  int64_t count = 0;
+  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  return count;
+}
+
+bool is_whitespace(char32_t c) {
+  if (c < 0x80) return c == ' ' || (c >= 0x09 && c <= 0x0D);
+  return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
+         c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+bool is_control(char32_t c) {
+  if (c < 0x80) return c < 0x20 || c == 0x7F;
+  const int kind = category(c);
+  return kind == UTF8PROC_CATEGORY_CC || kind == UTF8PROC_CATEGORY_CF || kind == UTF8PROC_CATEGORY_CO;
+}
+
+bool is_punctuation(char32_t c) {
+  if (c < 0x80) {
+    const char32_t lower = c | 0x20;
+    return c > 0x20 && c < 0x7F && !(c >= '0' && c <= '9') && !(lower >= 'a' && lower <= 'z');
+  }
+  const int kind = category(c);
+  return kind >= UTF8PROC_CATEGORY_PC && kind <= UTF8PROC_CATEGORY_PO;
+}
+
+bool is_nonspacing_mark(char32_t c) { return c >= 0x300 && category(c) == UTF8PROC_CATEGORY_MN; }
+
+bool is_cjk_ideograph(char32_t c) {
+  static constexpr std::array<std::array<char32_t, 2>, 8> kRanges = {{{0x4E00, 0x9FFF},
+                                                                      {0x3400, 0x4DBF},
+                                                                      {0x20000, 0x2A6DF},
+                                                                      {0x2A700, 0x2B73F},
+                                                                      {0x2B740, 0x2B81F},
+                                                                      {0x2B820, 0x2CEAF},
+                                                                      {0xF900, 0xFAFF},
+                                                                      {0x2F800, 0x2FA1F}}};
+  if (c < 0x3400) return false;
+  for (const auto& range : kRanges) {
+    if (c >= range[0] && c <= range[1]) return true;
+  }
+  return false;
+}
+
+int combining_class(char32_t c) {
+  return c < 0x300 ? 0 : utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class;
+}
+
+bool is_blank(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const CodePoint c = decode_utf8(text.data() + i);
+    if (!is_whitespace(c.value)) return false;
+    i += static_cast<size_t>(c.length);
+  }
+  return true;
+}
+
+int to_lower(char32_t c, char32_t* out) {
+  if (c == 0x130) {
+    out[0] = 'i';
+    out[1] = 0x307;
+    return 2;
+  }
+  out[0] = static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
+  return 1;
+}
+
+int decompose(char32_t c, char32_t* out) {
+  std::array<utf8proc_int32_t, kMaxDecomposition> buffer;
+  int last_boundary_class = 0;
+  const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), buffer.data(), kMaxDecomposition,
+                                             UTF8PROC_DECOMPOSE, &last_boundary_class);
+  if (count < 1 || count > kMaxDecomposition) {  // cannot happen for a Unicode scalar value; keep the text if it does
+    out[0] = c;
+    return 1;
+  }
+  for (int i = 0; i < count; ++i) out[i] = static_cast<char32_t>(buffer[static_cast<size_t>(i)]);
+  return static_cast<int>(count);
+}
+
+}  // namespace roformer

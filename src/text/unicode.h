@@ -1,0 +1,56 @@
+// The few facts about Unicode that tokenizers need, over UTF-8 and single code points.
+// It is not a text library: no locale, no collation, no grapheme clusters; what is here is what BERT's rules ask for.
+// Categories and decompositions come from utf8proc (Unicode 14 in version 2.8). ICU was rejected: 30 MB of data for
+// five questions. utf8proc's whole-string functions were rejected: they lose which input code point made which output.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace roformer {
+
+inline constexpr size_t kValidUtf8 = static_cast<size_t>(-1);
+
+// The byte offset of the first sequence that is not UTF-8 (overlong forms and surrogates included), or kValidUtf8.
+size_t find_invalid_utf8(std::string_view text);
+
+// Throws DataError naming the byte offset when `text` is not UTF-8; `what` names the text in the message.
+void require_utf8(std::string_view text, std::string_view what);
+
+struct CodePoint {
+  char32_t value;
+  int length;  // bytes
+};
+
+// The code point that starts at `text`, which must be valid UTF-8.
+inline CodePoint decode_utf8(const char* text) {
+  const auto byte = [text](int i) { return static_cast<char32_t>(static_cast<unsigned char>(text[i])); };
+  const char32_t first = byte(0);
+  if (first < 0x80) return {first, 1};
+  if (first < 0xE0) return {(first & 0x1F) << 6 | (byte(1) & 0x3F), 2};
+  if (first < 0xF0) return {(first & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F), 3};
+  return {(first & 0x07) << 18 | (byte(1) & 0x3F) << 12 | (byte(2) & 0x3F) << 6 | (byte(3) & 0x3F), 4};
+}
+
+void append_utf8(std::string& text, char32_t code_point);
+
+int64_t count_code_points(std::string_view text);
+
+bool is_whitespace(char32_t c);   // property White_Space
+bool is_control(char32_t c);      // categories Cc, Cf, Co; unassigned code points are not control (new emoji survive)
+bool is_punctuation(char32_t c);  // categories P*, and every ASCII character that is no letter, digit, space, control
+bool is_nonspacing_mark(char32_t c);  // category Mn
+bool is_cjk_ideograph(char32_t c);  // BERT's "Chinese characters": the CJK Unified and Compatibility Ideographs blocks
+int combining_class(char32_t c);    // canonical combining class; 0 for a starter
+bool is_blank(std::string_view text);  // nothing but whitespace; `text` must be valid UTF-8
+
+// Full lower-case mapping without context; writes 1 or 2 code points (only U+0130 has 2) and returns how many.
+int to_lower(char32_t c, char32_t* out);
+
+// Full canonical decomposition of one code point (Hangul included); writes at most kMaxDecomposition, returns how many.
+inline constexpr int kMaxDecomposition = 8;
+int decompose(char32_t c, char32_t* out);
+
+}  // namespace roformer

@@ -1,0 +1,32 @@
+// What is trained: where the micro-batches of a step come from and what their loss is. The trainer knows nothing else of it.
+#pragma once
+
+#include <cstdint>
+
+#include "models/model.h"
+
+namespace roformer {
+
+struct Evaluation {
+  double loss = 0;      // mean over labels, in nats
+  double accuracy = 0;  // share of labels that had the largest logit
+  int64_t labels = 0;
+};
+
+class Objective {
+ public:
+  virtual ~Objective() = default;
+
+  // Assembles the micro-batches of a step (1, 2, …): a pure function of the step.
+  virtual void prepare(int64_t step) = 0;
+  virtual int64_t micro_batches() const = 0;
+  virtual int64_t labels() const = 0;  // over all micro-batches of the prepared step
+  virtual int64_t tokens() const = 0;  // likewise
+
+  // Forward pass of one prepared micro-batch; with a tape in the context its backward starts from `gradient_scale`.
+  virtual LossSum forward(const Context& context, int64_t micro_batch, double gradient_scale) = 0;
+
+  virtual Evaluation validate(const Context& context) = 0;
+};
+
+}  // namespace roformer

@@ -1,0 +1,108 @@
+#include "training/run_directory.h"
+
+#include <fmt/ranges.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "checkpoint/safetensors.h"
+
+namespace roformer {
+
+namespace {
+
+constexpr int64_t kMaxSettingsBytes = 1 << 20;
+constexpr int64_t kMaxLogBytes = int64_t{1} << 32;
+
+bool present(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+}  // namespace
+
+RunDirectory::RunDirectory(const std::string& path, const Json& settings,
+                           const std::map<std::string, std::string>& files)
+    : path_(path) {
+  const std::string settings_path = join_path(path, "training/settings.json");
+  if (present(join_path(path, "model.safetensors")) && !present(settings_path)) {
+    throw FileError("{}: holds a model that no training run here made; choose another output directory", path);
+  }
+  make_directories(join_path(path, "training"));
+  lock_.emplace(path);
+  clean_snapshots(path);
+  if (present(settings_path)) {
+    check_settings(settings);
+  } else {
+    write_file_atomically(settings_path, settings.dump(2) + "\n");
+  }
+  for (const auto& [name, content] : files) {
+    if (!present(join_path(path, name))) write_file_atomically(join_path(path, name), content);
+  }
+  SnapshotSearch search = find_latest_snapshot(path);
+  snapshot_ = search.snapshot;
+  skipped_ = std::move(search.skipped);
+}
+
+void RunDirectory::check_settings(const Json& settings) const {
+  const std::string settings_path = join_path(path_, "training/settings.json");
+  const Json before = parse_json(read_file(settings_path, kMaxSettingsBytes), settings_path);
+  std::vector<std::string> differences;
+  for (const auto& [key, value] : settings.items()) {
+    const Json old = before.is_object() && before.contains(key) ? before[key] : Json();
+    if (old != value) differences.push_back(fmt::format("{} was {}, now {}", key, dump_json(old), dump_json(value)));
+  }
+  if (!differences.empty()) {
+    throw UsageError("{}: this run was started with other settings: {}; use them, or another --output", path_,
+                     fmt::join(differences, "; "));
+  }
+}
+
+int64_t RunDirectory::restore(Model& model, AdamW& optimizer) {
+  cut_log(resumed_step());
+  if (!snapshot_) return 0;
+  const std::string weights = join_path(snapshot_->path, "model.safetensors");
+  model.load_weights(load_state_dict(weights), weights);
+  const std::string moments = join_path(snapshot_->path, "optimizer.safetensors");
+  copy_into(load_state_dict(moments), optimizer.state(),
+            {.source = moments, .allowed_extra = {}, .allowed_missing = {}, .aliases = {}});
+  publish(weights, join_path(path_, "model.safetensors"));
+  return JsonObject::read(join_path(snapshot_->path, "state.json")).get_int("tokens", std::nullopt, 0);
+}
+
+void RunDirectory::save(int64_t step, int64_t tokens, const Model& model, const AdamW& optimizer, int keep) {
+  SnapshotWriter writer(path_, step);
+  write_safetensors(writer.path("model.safetensors"), model.weights(), {{"format", "pt"}});
+  write_safetensors(writer.path("optimizer.safetensors"), optimizer.state());
+  write_file_atomically(writer.path("state.json"), dump_json({{"step", step}, {"tokens", tokens}}) + "\n");
+  const std::string snapshot = writer.commit();
+  publish(join_path(snapshot, "model.safetensors"), join_path(path_, "model.safetensors"));
+  prune_snapshots(path_, keep);
+}
+
+void RunDirectory::cut_log(int64_t step) {
+  const std::string log_path = join_path(path_, "log.jsonl");
+  if (present(log_path)) {
+    const std::string text = read_file(log_path, kMaxLogBytes);
+    std::string kept;
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t end = text.find('\n', begin);
+      if (end == std::string::npos) break;  // a line cut off by a kill
+      const std::string line = text.substr(begin, end - begin);
+      const Json event = Json::parse(line, nullptr, false);
+      if (event.is_object() && event.value("step", Json(0)).is_number() && event.value("step", 0.0) <= static_cast<double>(step)) {
+        kept += line + "\n";
+      }
+      begin = end + 1;
+    }
+    write_file_atomically(log_path, kept);
+  }
+  log_ = std::make_unique<FileWriter>(log_path, FileWriter::Mode::append);
+}
+
+void RunDirectory::log(const Json& event) {
+  log_->write(dump_json(event) + "\n");
+  log_->flush();
+}
+
+}  // namespace roformer

@@ -1,0 +1,147 @@
+#include "training/trainer.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/signal.h"
+
+namespace roformer {
+
+namespace {
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+class Run {
+ public:
+  Run(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory)
+      : model_(model),
+        objective_(objective),
+        options_(options),
+        directory_(directory),
+        optimizer_(model, options.optimizer),
+        step_(directory.resumed_step()),
+        tokens_(directory.restore(model, optimizer_)),
+        progress_({.label = "train", .total = options.schedule.steps, .start = step_}) {
+    saved_step_ = step_;
+    for (const std::string& notice : directory.skipped()) progress_.print("skipped " + notice);
+    if (step_ > 0) progress_.print(fmt::format("resuming {} after step {}", directory.path(), step_));
+  }
+
+  TrainingResult finish() {
+    const InterruptGuard guard;
+    const int64_t last = options_.schedule.steps;
+    rate_seconds_ = now_seconds();
+    while (step_ < last) {
+      ++step_;
+      const double loss = train_step();
+      const bool final_step = step_ == last;
+      if (final_step || step_ % options_.log_every == 0 || step_ == 1) log_training(loss);
+      if (final_step || step_ % options_.validate_every == 0) validate();
+      if (final_step || step_ % options_.save_every == 0) save();
+      progress_.update(step_, note(loss));
+      if (interrupted() && !final_step) stop();
+    }
+    progress_.finish();
+    return {step_, tokens_, validation_};
+  }
+
+ private:
+  // One update. Returns the loss, a mean over the step's labels.
+  double train_step() {
+    objective_.prepare(step_);
+    optimizer_.zero_gradients();
+    const RandomStream random = substream(options_.random, static_cast<uint64_t>(step_));
+    const double scale = objective_.labels() > 0 ? 1.0 / static_cast<double>(objective_.labels()) : 0;
+    double loss = 0;
+    for (int64_t i = 0; i < objective_.micro_batches(); ++i) {
+      Tape tape;
+      const Context context{model_.backend(), &tape, substream(random, static_cast<uint64_t>(i)), true};
+      const double part = objective_.forward(context, i, scale).sum * scale;
+      if (!std::isfinite(part)) fail("loss", part, i);
+      tape.backward();
+      loss += part;
+    }
+    gradient_norm_ = optimizer_.gradient_norm();
+    if (!std::isfinite(gradient_norm_)) fail("gradient norm", gradient_norm_, objective_.micro_batches() - 1);
+    learning_rate_ = options_.schedule.at(step_);
+    optimizer_.step(step_, learning_rate_, gradient_norm_);
+    tokens_ += objective_.tokens();
+    rate_tokens_ += objective_.tokens();
+    return loss;
+  }
+
+  [[noreturn]] void fail(const char* what, double value, int64_t micro_batch) const {
+    const std::string kept = saved_step_ > 0 ? fmt::format("the last good state is step {} in {}", saved_step_,
+                                                           directory_.path())
+                                             : "nothing had been saved yet";
+    throw DataError("step {}, micro-batch {}: the {} is {}; {}", step_, micro_batch, what, value, kept);
+  }
+
+  void log_training(double loss) {
+    const double seconds = now_seconds() - rate_seconds_;
+    rate_ = seconds > 0 ? static_cast<double>(rate_tokens_) / seconds : 0;
+    rate_tokens_ = 0;
+    rate_seconds_ = now_seconds();
+    directory_.log({{"event", "train"},
+                    {"step", step_},
+                    {"loss", loss},
+                    {"learning_rate", learning_rate_},
+                    {"gradient_norm", gradient_norm_},
+                    {"tokens", tokens_},
+                    {"tokens_per_second", rate_}});
+  }
+
+  void validate() {
+    const double begin = now_seconds();
+    validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
+    directory_.log({{"event", "validation"},
+                    {"step", step_},
+                    {"loss", validation_.loss},
+                    {"accuracy", validation_.accuracy}});
+    progress_.print(fmt::format("step {:>6}  validation loss {:.4f}  accuracy {:.1f} %", step_, validation_.loss,
+                                100 * validation_.accuracy));
+    rate_seconds_ += now_seconds() - begin;  // the rate counts training only
+  }
+
+  void save() {
+    if (saved_step_ == step_) return;
+    const double begin = now_seconds();
+    directory_.save(step_, tokens_, model_, optimizer_, options_.keep);
+    saved_step_ = step_;
+    rate_seconds_ += now_seconds() - begin;
+  }
+
+  [[noreturn]] void stop() {
+    save();
+    progress_.finish();
+    throw Interrupted("interrupted; saved after step {}. The same command goes on from there", step_);
+  }
+
+  std::string note(double loss) const { return fmt::format("loss {:.3f}  {:.0f} tokens/s", loss, rate_); }
+
+  Model& model_;
+  Objective& objective_;
+  const TrainerOptions& options_;
+  RunDirectory& directory_;
+  AdamW optimizer_;
+  int64_t step_;
+  int64_t tokens_;
+  Progress progress_;
+  int64_t saved_step_ = 0;
+  double gradient_norm_ = 0, learning_rate_ = 0;
+  double rate_ = 0, rate_seconds_ = 0;
+  int64_t rate_tokens_ = 0;
+  Evaluation validation_;
+};
+
+}  // namespace
+
+TrainingResult train(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory) {
+  return Run(model, objective, options, directory).finish();
+}
+
+}  // namespace roformer

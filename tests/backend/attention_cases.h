@@ -1,0 +1,160 @@
+// Families of rotation and attention.
+#pragma once
+
+#include <cmath>
+
+#include "tests/backend/cases.h"
+
+namespace roformer::testing {
+
+inline Family rotation_family() {
+  Family family{"rotate", 2e-6, {}};
+  for (const RotaryLayout layout : {RotaryLayout::adjacent, RotaryLayout::half}) {
+    for (const int64_t head_dim : {2, 6, 8, 16, 24, 64, 80}) {
+      for (const int64_t dim : {int64_t{2}, head_dim / 4 * 2, head_dim}) {
+        if (dim < 2) continue;
+        family.cases.push_back(
+            {std::string(rotary_layout_name(layout)) + ", head size " + std::to_string(head_dim) + ", dimension " +
+                 std::to_string(dim),
+             [=](Trial& trial) {
+               for (const int64_t rows : {0, 1, 2, 33}) {
+                 std::vector<int32_t> positions = trial.random_ids(rows, 60);
+                 if (rows > 1) positions[1] = 1 << 29;
+                 const RotaryAngles angles = trial.backend().rotary_angles({dim, layout, 1000}, positions);
+                 for (const int64_t heads : {1, 3, 5}) {
+                   trial.backend().rotate(trial.sum("rotated", rows, heads * head_dim), heads, angles, false);
+                   trial.backend().rotate(trial.sum("back", rows, heads * head_dim), heads, angles, true);
+                 }
+               }
+             }});
+      }
+    }
+  }
+  return family;
+}
+
+struct AttentionPlan {
+  std::vector<int32_t> query_lengths, key_lengths;
+  int64_t heads, head_dim;
+  int64_t value_dim = 0;  // head_dim if 0
+  double score_size = 1;
+  Dropout dropout = {};
+  bool bias = false, query_table = false, key_table = false, value_table = false;
+  int64_t clip = 0;
+};
+
+inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
+  const std::vector<int32_t> query_offsets = offsets_of(plan.query_lengths), key_offsets = offsets_of(plan.key_lengths);
+  const int64_t queries = query_offsets.back(), keys = key_offsets.back();
+  const int64_t hidden = plan.heads * plan.head_dim, distances = 2 * plan.clip + 1;
+  const int64_t values = plan.value_dim == 0 ? hidden : plan.heads * plan.value_dim;
+  const std::vector<int32_t> query_positions = trial.random_ids(queries, 40);
+  const std::vector<int32_t> key_positions = trial.random_ids(keys, 40);
+
+  AttentionSpec spec;
+  spec.heads = plan.heads;
+  spec.scale = plan.score_size / std::sqrt(static_cast<double>(plan.head_dim));
+  spec.query_offsets = query_offsets;
+  spec.key_offsets = key_offsets;
+  spec.dropout = plan.dropout;
+  RelativeTerms dterms;
+  spec.terms.clip = dterms.clip = plan.clip;
+  spec.terms.query_positions = dterms.query_positions = query_positions;
+  spec.terms.key_positions = dterms.key_positions = key_positions;
+  const auto use = [&](bool wanted, const std::string& name, int64_t rows, int64_t columns,
+                       Tensor RelativeTerms::*term) {
+    if (!wanted) return;
+    spec.terms.*term = trial.random(rows, columns, 0.5);
+    dterms.*term = trial.sum(name, rows, columns);
+  };
+  use(plan.bias, "dbias", plan.heads, distances, &RelativeTerms::bias);
+  use(plan.query_table, "dquery_table", distances, hidden, &RelativeTerms::query_table);
+  use(plan.key_table, "dkey_table", distances, hidden, &RelativeTerms::key_table);
+  use(plan.value_table, "dvalue_table", distances, values, &RelativeTerms::value_table);
+
+  const AttentionTensors in{trial.random(queries, hidden), trial.random(keys, hidden), trial.random(keys, values)};
+  const AttentionTensors gradients{trial.output("dq", queries, hidden), trial.output("dk", keys, hidden),
+                                   trial.output("dv", keys, values)};
+  const Tensor out = trial.output("out", queries, values), log_sum_exp = trial.scratch(plan.heads, queries);
+  trial.backend().attention(spec, in, out, log_sum_exp);
+  trial.backend().attention_backward(spec, in, out, log_sum_exp, trial.random(queries, values), gradients, dterms);
+
+  std::vector<double> logs;  // those of queries that have keys
+  for (size_t s = 0; s < plan.query_lengths.size(); ++s) {
+    if (plan.key_lengths[s] == 0) continue;
+    for (int32_t i = query_offsets[s]; i < query_offsets[s + 1]; ++i) {
+      for (int64_t head = 0; head < plan.heads; ++head) logs.push_back(read(log_sum_exp, head, i));
+    }
+  }
+  trial.record("log_sum_exp", logs);
+}
+
+inline void add_attention(Family& family, const std::string& sizes, const AttentionPlan& plan) {
+  family.cases.push_back({sizes, [=](Trial& trial) { attention_kernels(trial, plan); }});
+}
+
+inline Family attention_family() {
+  Family family{"attention", 3e-5, {}};
+  const std::vector<int32_t> ragged = {17, 0, 1, 65, 2, 64};
+  for (const int64_t head_dim : {2, 6, 8, 16, 24, 64, 80}) {
+    for (const int64_t heads : {1, 3}) {
+      const std::string sizes = std::to_string(heads) + " heads of " + std::to_string(head_dim);
+      add_attention(family, sizes,
+                    {.query_lengths = ragged, .key_lengths = ragged, .heads = heads, .head_dim = head_dim});
+    }
+  }
+  const std::vector<int32_t> blocks = {129, 300};
+  add_attention(family, "long", {.query_lengths = blocks, .key_lengths = blocks, .heads = 1, .head_dim = 64});
+  add_attention(family, "long, dropout",
+                {.query_lengths = blocks, .key_lengths = blocks, .heads = 1, .head_dim = 8, .dropout = kSomeDropout});
+  add_attention(family, "values of another size",
+                {.query_lengths = ragged, .key_lengths = ragged, .heads = 3, .head_dim = 16, .value_dim = 6});
+  add_attention(family, "no sequences", {.query_lengths = {}, .key_lengths = {}, .heads = 5, .head_dim = 8});
+  add_attention(family, "no tokens", {.query_lengths = {0, 0}, .key_lengths = {0, 0}, .heads = 1, .head_dim = 8});
+  const std::vector<int32_t> queries = {1, 65, 0, 3, 129}, keys = {129, 2, 17, 0, 66};
+  add_attention(family, "cross", {.query_lengths = queries, .key_lengths = keys, .heads = 5, .head_dim = 24});
+  add_attention(family, "dropout",
+                {.query_lengths = ragged, .key_lengths = ragged, .heads = 3, .head_dim = 16, .dropout = kSomeDropout});
+  add_attention(family, "cross, dropout",
+                {.query_lengths = queries, .key_lengths = keys, .heads = 3, .head_dim = 8, .dropout = kSomeDropout});
+  return family;
+}
+
+// Scores of several hundred: exp overflows unless the greatest is taken off first.
+inline Family attention_large_scores_family() {
+  Family family{"attention_large_scores", 2e-3, {}};
+  add_attention(
+      family, "self",
+      {.query_lengths = {65, 1, 140}, .key_lengths = {65, 1, 140}, .heads = 3, .head_dim = 16, .score_size = 100});
+  return family;
+}
+
+inline Family relative_attention_family() {
+  Family family{"relative_attention", 5e-5, {}};
+  const std::vector<int32_t> ragged = {17, 0, 1, 34, 2}, queries = {1, 33, 0, 3, 40}, keys = {70, 2, 17, 0, 20};
+  for (const int64_t head_dim : {6, 16}) {
+    for (int used = 1; used < 16; used = used < 8 ? used * 2 : used + 7) {  // each term alone, then all
+      AttentionPlan plan{.query_lengths = ragged, .key_lengths = ragged, .heads = 3, .head_dim = head_dim};
+      plan.bias = (used & 1) != 0;
+      plan.query_table = (used & 2) != 0;
+      plan.key_table = (used & 4) != 0;
+      plan.value_table = (used & 8) != 0;
+      for (const int64_t clip : {0, 7, 64}) {
+        plan.clip = clip;
+        add_attention(family,
+                      "terms " + std::to_string(used) + ", head size " + std::to_string(head_dim) + ", clip " +
+                          std::to_string(clip),
+                      plan);
+      }
+      plan.query_lengths = queries;
+      plan.key_lengths = keys;
+      plan.clip = 9;
+      plan.dropout = kSomeDropout;
+      add_attention(family, "cross, dropout, terms " + std::to_string(used) + ", head size " + std::to_string(head_dim),
+                    plan);
+    }
+  }
+  return family;
+}
+
+}  // namespace roformer::testing

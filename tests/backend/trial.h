@@ -1,0 +1,186 @@
+// Trial: random inputs and checked outputs for one run of a kernel on one backend.
+// The same seed gives the same numbers on every backend (all are exact in float32), so results can be compared.
+// Outputs that a kernel must write start as NaN. With `strided`, every tensor is a column range of a wider one whose
+// other elements are NaN: reading one spoils a result, writing one is found by finish().
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/backend.h"
+
+namespace roformer::testing {
+
+inline double read(const Tensor& x, int64_t i, int64_t j) {
+  return x.dtype() == DType::float64 ? x.row<double>(i)[j] : x.row<float>(i)[j];
+}
+
+inline void write(const Tensor& x, int64_t i, int64_t j, double value) {
+  if (x.dtype() == DType::float64) {
+    x.row<double>(i)[j] = value;
+  } else {
+    x.row<float>(i)[j] = static_cast<float>(value);
+  }
+}
+
+// All elements, row by row; nothing of an undefined tensor.
+inline std::vector<double> numbers(const Tensor& x) {
+  std::vector<double> all;
+  for (int64_t i = 0; x.defined() && i < x.rows(); ++i) {
+    for (int64_t j = 0; j < x.columns(); ++j) all.push_back(read(x, i, j));
+  }
+  return all;
+}
+
+inline void assign(const Tensor& x, const std::vector<double>& values) {
+  ASSERT_EQ(static_cast<int64_t>(values.size()), x.elements());
+  for (int64_t i = 0; i < x.rows(); ++i) {
+    for (int64_t j = 0; j < x.columns(); ++j) write(x, i, j, values[i * x.columns() + j]);
+  }
+}
+
+struct Result {
+  std::string name;
+  std::vector<double> values;
+};
+
+class Trial {
+ public:
+  Trial(Backend& backend, uint64_t seed, bool strided) : backend_(backend), state_(seed), strided_(strided) {}
+
+  Backend& backend() { return backend_; }
+
+  // Inputs with this standard deviation: a matrix, or a vector (rank 1).
+  Tensor random(int64_t rows, int64_t columns, double scale = 1, double mean = 0) {
+    return randomise(unset({rows, columns}), scale, mean);
+  }
+  Tensor random_vector(int64_t count, double scale = 1, double mean = 0) {
+    return randomise(unset({count}), scale, mean);
+  }
+  std::vector<int32_t> random_ids(int64_t count, int32_t below) {
+    std::vector<int32_t> ids(count);
+    for (int32_t& id : ids) id = static_cast<int32_t>(next() % static_cast<uint64_t>(below));
+    return ids;
+  }
+
+  // What a kernel must write in full, and what it must add to.
+  Tensor output(const std::string& name, int64_t rows, int64_t columns) { return watch(name, unset({rows, columns})); }
+  Tensor sum(const std::string& name, int64_t rows, int64_t columns) { return watch(name, random(rows, columns)); }
+  Tensor sum_vector(const std::string& name, int64_t count) { return watch(name, random_vector(count)); }
+
+  // Written by a kernel, but no result by itself.
+  Tensor scratch(int64_t rows, int64_t columns) { return unset({rows, columns}); }
+
+  Tensor watch(const std::string& name, const Tensor& x) {
+    watched_.emplace_back(name, x);
+    return x;
+  }
+  void record(const std::string& name, std::vector<double> values) { results_.push_back({name, std::move(values)}); }
+
+  // Everything watched and recorded.
+  std::vector<Result> finish() {
+    for (const auto& [name, x] : watched_) results_.push_back({name, numbers(x)});
+    for (const auto& [whole, columns] : fenced_) check_fence(whole, columns);
+    return std::move(results_);
+  }
+
+ private:
+  static constexpr int64_t kFence = 3;  // odd, so that rows are not aligned
+
+  Tensor unset(Shape shape) {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    const int64_t columns = shape[shape.rank() - 1];
+    if (strided_) {
+      const int64_t wide = columns + 2 * kFence;
+      shape = shape.rank() == 1 ? Shape{wide} : Shape{shape[0], wide};
+    }
+    const Tensor whole = backend_.empty(shape);
+    for (int64_t i = 0; i < whole.rows(); ++i) {
+      for (int64_t j = 0; j < whole.columns(); ++j) write(whole, i, j, nan);
+    }
+    if (!strided_) return whole;
+    fenced_.emplace_back(whole, columns);
+    return shape.rank() == 1 ? whole.row_range(kFence, columns) : whole.column_range(kFence, columns);
+  }
+
+  // splitmix64: inputs need to be fast, not good.
+  uint64_t next() {
+    state_ += 0x9E3779B97F4A7C15ull;
+    uint64_t z = (state_ ^ (state_ >> 30)) * 0xBF58476D1CE4E5B9ull;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+    return z ^ (z >> 31);
+  }
+
+  // Nearly normal, within ±3.5: four uniform numbers of 16 bits, whose sum has the variance 4/12.
+  double bell() {
+    const uint64_t word = next();
+    const uint64_t sum = (word & 0xFFFF) + (word >> 16 & 0xFFFF) + (word >> 32 & 0xFFFF) + (word >> 48);
+    return (static_cast<double>(sum) / 65536 - 2) * std::numbers::sqrt3;
+  }
+
+  Tensor randomise(const Tensor& x, double scale, double mean) {
+    for (int64_t i = 0; i < x.rows(); ++i) {
+      for (int64_t j = 0; j < x.columns(); ++j) {
+        write(x, i, j, static_cast<float>(mean + scale * bell()));
+      }
+    }
+    return x;
+  }
+
+  static void check_fence(const Tensor& whole, int64_t columns) {
+    int64_t overwritten = 0;
+    for (int64_t i = 0; i < whole.rows(); ++i) {
+      for (int64_t j = 0; j < whole.columns(); ++j) {
+        const bool inside = j >= kFence && j < kFence + columns;
+        if (!inside && !std::isnan(read(whole, i, j))) ++overwritten;
+      }
+    }
+    EXPECT_EQ(overwritten, 0) << "elements beside a column range of " << columns << " were written";
+  }
+
+  Backend& backend_;
+  uint64_t state_;
+  bool strided_;
+  std::vector<std::pair<std::string, Tensor>> watched_;
+  std::vector<std::pair<Tensor, int64_t>> fenced_;
+  std::vector<Result> results_;
+};
+
+// Within tolerance · (|expected| + the greater of 0.1 and the root mean square of all that was expected).
+inline void expect_close(const std::vector<Result>& actual, const std::vector<Result>& expected, double tolerance) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t n = 0; n < expected.size(); ++n) {
+    ASSERT_EQ(actual[n].values.size(), expected[n].values.size()) << expected[n].name;
+    double squares = 0;
+    for (const double value : expected[n].values) squares += value * value;
+    const double typical = std::sqrt(squares / static_cast<double>(std::max<size_t>(1, expected[n].values.size())));
+    for (size_t i = 0; i < expected[n].values.size(); ++i) {
+      const double want = expected[n].values[i], got = actual[n].values[i];
+      ASSERT_TRUE(std::isfinite(want)) << expected[n].name << ", element " << i;
+      ASSERT_LE(std::abs(got - want), tolerance * (std::abs(want) + std::max(0.1, typical)))
+          << expected[n].name << ", element " << i << ": " << got << ", expected " << want;
+      ASSERT_TRUE(std::isfinite(got)) << expected[n].name << ", element " << i;
+    }
+  }
+}
+
+inline void expect_same_bits(const std::vector<Result>& actual, const std::vector<Result>& expected) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t n = 0; n < expected.size(); ++n) {
+    ASSERT_EQ(actual[n].values.size(), expected[n].values.size()) << expected[n].name;
+    for (size_t i = 0; i < expected[n].values.size(); ++i) {
+      ASSERT_EQ(std::bit_cast<uint64_t>(actual[n].values[i]), std::bit_cast<uint64_t>(expected[n].values[i]))
+          << expected[n].name << ", element " << i << ": " << actual[n].values[i] << " and " << expected[n].values[i];
+    }
+  }
+}
+
+}  // namespace roformer::testing

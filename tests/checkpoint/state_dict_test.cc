@@ -1,0 +1,121 @@
+#include "checkpoint/state_dict.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "checkpoint/safetensors.h"
+#include "tests/base/temp_directory.h"
+
+namespace roformer {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+template <class T>
+Tensor filled(Shape shape, T value) {
+  Tensor tensor = Tensor::allocate(shape, dtype_of<T>::value);
+  for (int64_t i = 0; i < tensor.elements(); ++i) tensor.data<T>()[i] = value + static_cast<T>(i);
+  return tensor;
+}
+
+std::string error_of(const StateDict& source, const std::vector<std::pair<std::string, Tensor>>& targets,
+                     CopyOptions options = {}) {
+  options.source = "model.safetensors";
+  try {
+    copy_into(source, targets, options);
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+TEST(MatchesPattern, StarsStandForAnyText) {
+  EXPECT_TRUE(matches_pattern("a.b.c", "a.b.c"));
+  EXPECT_FALSE(matches_pattern("a.b.c", "a.b"));
+  EXPECT_TRUE(matches_pattern("a.b.c", "a.*"));
+  EXPECT_TRUE(matches_pattern("a.b.c", "*.c"));
+  EXPECT_TRUE(matches_pattern("a.b.b.c", "*b.c"));
+  EXPECT_FALSE(matches_pattern("a.b.c", "*.b"));
+  EXPECT_TRUE(matches_pattern("", "*"));
+  EXPECT_FALSE(matches_pattern("", "a"));
+  EXPECT_TRUE(matches_pattern("layer.11.weight", "layer.*.weight"));
+  EXPECT_FALSE(matches_pattern(std::string(2000, 'a'), "*a*a*a*a*a*a*b"));
+}
+
+TEST(CopyInto, CopiesConvertsAndFillsStridedTargets) {
+  const StateDict source = {{"f", filled<float>({2, 2}, 1)},
+                            {"d", filled<double>({2}, 0.5)},
+                            {"g", filled<float>({1}, 9)},
+                            {"i", filled<int64_t>({2}, 3)},
+                            {"e", filled<float>({0, 3}, 0)}};
+  const Tensor wide = filled<float>({2, 5}, 100), d = filled<float>({2}, 0), g = filled<double>({1}, 0),
+               i = filled<int64_t>({2}, 0), e = filled<float>({0, 3}, 0);
+  copy_into(source, {{"f", wide.column_range(1, 2)}, {"d", d}, {"g", g}, {"i", i}, {"e", e}}, {});
+  EXPECT_THAT(std::vector<float>(wide.data<float>(), wide.data<float>() + 10),
+              ElementsAre(100, 1, 2, 103, 104, 105, 3, 4, 108, 109));
+  EXPECT_EQ(d.data<float>()[1], 1.5f);
+  EXPECT_EQ(g.data<double>()[0], 9.0);
+  EXPECT_EQ(i.data<int64_t>()[1], 4);
+}
+
+TEST(CopyInto, ReportsEverythingAtOnceAndCopiesNothing) {
+  const StateDict source = {{"good", filled<float>({1}, 5)},
+                            {"shape", filled<float>({2, 3}, 1)},
+                            {"type", filled<int64_t>({1}, 1)},
+                            {"extra", filled<float>({4}, 1)}};
+  const Tensor good = filled<float>({1}, 0);
+  const std::string message = error_of(source, {{"good", good},
+                                                {"shape", filled<float>({3, 2}, 0)},
+                                                {"type", filled<float>({1}, 0)},
+                                                {"absent", filled<float>({7}, 0)}});
+  EXPECT_EQ(message,
+            "'model.safetensors' does not fit the model: 4 problems\n"
+            "  wrong: \"shape\" has the shape [2, 3], expected [3, 2]\n"
+            "  wrong: \"type\" is int64, expected float32\n"
+            "  missing: \"absent\" [7]\n"
+            "  extra: \"extra\" [4]");
+  EXPECT_EQ(good.data<float>()[0], 0);
+}
+
+TEST(CopyInto, ShortensALongList) {
+  StateDict source;
+  for (int i = 0; i < 25; ++i) source[fmt::format("x{}", i)] = filled<float>({1}, 0);
+  const std::string message = error_of(source, {});
+  EXPECT_THAT(message, HasSubstr("25 problems\n"));
+  EXPECT_THAT(message, HasSubstr("\n  and 5 more"));
+  EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 21);
+}
+
+TEST(CopyInto, TakesAliasesAndAllowedDifferences) {
+  const StateDict source = {{"norm.gamma", filled<float>({1}, 5)}, {"position_ids", filled<int64_t>({1}, 1)}};
+  const Tensor norm = filled<float>({1}, 0), head = filled<float>({1}, 8);
+  CopyOptions options;
+  options.aliases = {{"norm.weight", {"norm.g", "norm.gamma"}}};
+  options.allowed_extra = {"*position_ids"};
+  options.allowed_missing = {"classifier.*"};
+  const CopyReport report = copy_into(source, {{"norm.weight", norm}, {"classifier.weight", head}}, options);
+  EXPECT_EQ(norm.data<float>()[0], 5);
+  EXPECT_EQ(head.data<float>()[0], 8);
+  EXPECT_THAT(report.extra, ElementsAre("position_ids"));
+  EXPECT_THAT(report.missing, ElementsAre("classifier.weight"));
+  // The target's own name wins over another one, which then is not extra.
+  StateDict both = source;
+  both["norm.weight"] = filled<float>({1}, 6);
+  copy_into(both, {{"norm.weight", norm}}, options);
+  EXPECT_EQ(norm.data<float>()[0], 6);
+}
+
+TEST(LoadStateDict, LoadsAllButWhatIsSkipped) {
+  TempDirectory directory;
+  write_safetensors(directory / "f", {{"a", filled<float>({2}, 1)}, {"b.c", filled<double>({1}, 2)}});
+  const StateDict all = load_state_dict(directory / "f");
+  EXPECT_EQ(all.size(), 2u);
+  EXPECT_EQ(all.at("a").data<float>()[1], 2);
+  EXPECT_EQ(load_state_dict(directory / "f", {"b.*"}).size(), 1u);
+  EXPECT_THROW(load_state_dict(directory / "absent"), FileError);
+}
+
+}  // namespace
+}  // namespace roformer

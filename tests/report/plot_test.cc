@@ -1,0 +1,244 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "report/plot.h"
+#include "report/svg_plot.h"
+#include "report/terminal_plot.h"
+
+namespace roformer {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+std::vector<std::string> labels(const Axis& axis) {
+  std::vector<std::string> result;
+  for (const double tick : axis.ticks) result.push_back(axis.label(tick));
+  return result;
+}
+
+int count(const std::string& text, const std::string& part) {
+  int result = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++result;
+  return result;
+}
+
+// Every start tag is closed in order and no stray special character is left: enough of XML to catch what we could do.
+void expect_well_formed(const std::string& svg) {
+  std::vector<std::string> open;
+  for (size_t at = svg.find('<'); at != std::string::npos; at = svg.find('<', at + 1)) {
+    const size_t end = svg.find('>', at);
+    ASSERT_NE(end, std::string::npos);
+    const std::string tag = svg.substr(at + 1, end - at - 1);
+    ASSERT_EQ(count(tag, "\"") % 2, 0) << tag;
+    ASSERT_THAT(tag, Not(HasSubstr("<")));
+    if (tag.starts_with("/")) {
+      ASSERT_FALSE(open.empty());
+      EXPECT_EQ(tag.substr(1), open.back());
+      open.pop_back();
+    } else if (!tag.ends_with("/")) {
+      open.push_back(tag.substr(0, tag.find(' ')));
+    }
+  }
+  EXPECT_TRUE(open.empty());
+  for (size_t at = svg.find('&'); at != std::string::npos; at = svg.find('&', at + 1)) {
+    EXPECT_TRUE(svg.find(';', at) - at <= 5) << svg.substr(at, 10);
+  }
+}
+
+Plot loss_plot() {
+  Plot plot{.title = "Loss", .x_label = "step", .y_label = "loss", .series = {}};
+  PlotSeries series{.name = "rotary", .points = {}, .low = {}, .high = {}};
+  for (int i = 0; i <= 100; ++i) {
+    const double x = 10 * i, y = 2 + 6 * std::exp(-i / 20.0);
+    series.points.push_back({x, y});
+    series.low.push_back({x, y - 0.2});
+    series.high.push_back({x, y + 0.2});
+  }
+  plot.series = {series};
+  return plot;
+}
+
+TEST(Axis, TicksAreRoundNumbers) {
+  EXPECT_THAT(labels(make_axis(0, 1, 5, true)), testing::ElementsAre("0.0", "0.2", "0.4", "0.6", "0.8", "1.0"));
+  EXPECT_THAT(labels(make_axis(2.1, 7.9, 4, true)), testing::ElementsAre("2", "4", "6", "8"));
+  EXPECT_THAT(labels(make_axis(0, 50000, 5, false)), testing::ElementsAre("0", "10k", "20k", "30k", "40k", "50k"));
+  EXPECT_THAT(labels(make_axis(-1e-6, 1e-6, 4, true)), testing::ElementsAre("-1e-06", "-5e-07", "0", "5e-07", "1e-06"));
+  EXPECT_THAT(labels(make_axis(-0.3, 0.1, 4, true)), testing::ElementsAre("-0.3", "-0.2", "-0.1", "0.0", "0.1"));
+}
+
+TEST(Axis, RangeIsWidenedOnlyWhereAsked) {
+  EXPECT_DOUBLE_EQ(make_axis(2.1, 7.9, 4, true).low, 2);
+  EXPECT_DOUBLE_EQ(make_axis(2.1, 7.9, 4, true).high, 8);
+  EXPECT_DOUBLE_EQ(make_axis(2.1, 7.9, 4, false).low, 2.1);
+  EXPECT_DOUBLE_EQ(make_axis(2.1, 7.9, 4, false).high, 7.9);
+}
+
+TEST(Axis, OddRangesGiveAUsableAxis) {
+  const double huge = 1e300, tiny = std::numeric_limits<double>::denorm_min();
+  for (const auto& [low, high] : std::vector<std::pair<double, double>>{
+           {0, 0}, {5, 5}, {1, -1}, {-huge, huge}, {0, tiny}, {1, 1 + 1e-15}, {kNan, kNan}, {1e15, 1e15 + 1}}) {
+    for (const bool widen : {false, true}) {
+      const Axis axis = make_axis(low, high, 5, widen);
+      EXPECT_LT(axis.low, axis.high);
+      EXPECT_LE(axis.ticks.size(), 20u);
+      for (const double tick : axis.ticks) EXPECT_TRUE(std::isfinite(axis.share(tick))) << low;
+      for (const auto& label : labels(axis)) EXPECT_LE(label.size(), 12u) << label;
+    }
+  }
+}
+
+TEST(SvgPlot, DrawsLineBandLegendAndAxes) {
+  const std::string svg = svg_plot(loss_plot());
+  expect_well_formed(svg);
+  EXPECT_EQ(count(svg, "<polyline"), 1);
+  EXPECT_EQ(count(svg, "<polygon"), 1);
+  for (const char* text : {">Loss<", ">step<", ">loss<", ">rotary<", ">1000<", ">8<", "prefers-color-scheme:dark",
+                           "xmlns=\"http://www.w3.org/2000/svg\""}) {
+    EXPECT_THAT(svg, HasSubstr(text));
+  }
+}
+
+TEST(SvgPlot, PointsLieWhereTheAxesSay) {
+  Plot plot;
+  plot.series = {{.name = "", .points = {{0, 0}, {1, 1}, {2, 0}}, .low = {}, .high = {}}};
+  // No legend: the area is 70 … 700 by 40 … 370.
+  EXPECT_THAT(svg_plot(plot), HasSubstr("points=\"70.0,370.0 385.0,40.0 700.0,370.0\""));
+}
+
+TEST(SvgPlot, TextsAreEscaped) {
+  Plot plot = loss_plot();
+  plot.title = plot.series[0].name = "a<b & \"c\" 'd' </svg>\x01 \xff 汉";
+  plot.x_label = plot.y_label = "]]><script>";
+  const std::string svg = svg_plot(plot);
+  expect_well_formed(svg);
+  EXPECT_THAT(svg, HasSubstr("a&lt;b &amp; &quot;c&quot; &#39;d&#39; &lt;/svg&gt;\xEF\xBF\xBD \xEF\xBF\xBD 汉"));
+}
+
+TEST(SvgPlot, EscapeReplacesWhatNoXmlMayHold) {
+  const std::string replacement = "\xEF\xBF\xBD";
+  EXPECT_EQ(escape_xml("\xC0\x80"), replacement + replacement);                    // overlong
+  EXPECT_EQ(escape_xml("\xED\xA0\x80"), replacement + replacement + replacement);  // surrogate
+  EXPECT_EQ(escape_xml("\xEF\xBF\xBE").size(), 9u);                                // U+FFFE
+  EXPECT_EQ(escape_xml("\xF4\x90\x80\x80").size(), 12u);                           // beyond U+10FFFF
+  EXPECT_EQ(escape_xml("\xE6\xB1"), replacement + replacement);                    // cut short
+  EXPECT_EQ(escape_xml("\xF0\x9F\x98\x80 é\n"), "\xF0\x9F\x98\x80 é\n");
+}
+
+TEST(SvgPlot, GapsBreakTheLineAndSinglePointsAreDots) {
+  Plot plot;
+  plot.series = {
+      {.name = "a", .points = {{0, 1}, {1, 2}, {2, kNan}, {3, 1}, {4, 1e308}, {5, 2}, {6, 3}}, .low = {}, .high = {}}};
+  const std::string svg = svg_plot(plot);
+  expect_well_formed(svg);
+  EXPECT_EQ(count(svg, "<polyline"), 2);
+  EXPECT_EQ(count(svg, "<circle"), 1);
+  EXPECT_THAT(svg, Not(HasSubstr("nan")));
+}
+
+TEST(SvgPlot, NothingToShowIsStillAPlot) {
+  expect_well_formed(svg_plot({}));
+  Plot plot;
+  plot.series = {{.name = "empty", .points = {}, .low = {}, .high = {}},
+                 {.name = "nan", .points = {{kNan, 1}}, .low = {}, .high = {}}};
+  const std::string svg = svg_plot(plot, {.width = 10, .height = 10});
+  expect_well_formed(svg);
+  EXPECT_EQ(count(svg, "<polyline"), 0);
+}
+
+TEST(SvgPlot, LongSeriesAreThinnedButKeepTheirExtremes) {
+  Plot plot;
+  plot.series.resize(1);
+  for (int i = 0; i < 200000; ++i) plot.series[0].points.push_back({double(i), i == 123457 ? 9.0 : std::sin(i)});
+  const std::string svg = svg_plot(plot);
+  EXPECT_LT(svg.size(), 100000u);
+  // The axis is -2 … 10, the spike at 9 lies 11/12 up the area of 370 … 40.
+  EXPECT_NE(svg.find(",67.5"), std::string::npos);
+}
+
+TEST(SvgPlot, ManySeriesDifferInColourOrDash) {
+  Plot plot;
+  for (int i = 0; i < 15; ++i) {
+    plot.series.push_back(
+        {.name = "series " + std::to_string(i), .points = {{0, double(i)}, {1, double(i)}}, .low = {}, .high = {}});
+  }
+  const std::string svg = svg_plot(plot);
+  EXPECT_THAT(svg, HasSubstr("\"rf-line rf-s0\""));
+  EXPECT_THAT(svg, HasSubstr("\"rf-line rf-s0 rf-dash1\""));
+  EXPECT_THAT(svg, HasSubstr("\"rf-line rf-s0 rf-dash2\""));
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+int columns_of(const std::string& line) {
+  int result = 0;
+  for (const unsigned char c : line) result += (c & 0xC0) != 0x80;
+  return result;
+}
+
+TEST(TerminalPlot, DrawsMarksWhereThePointsAre) {
+  Plot plot{.title = "T", .x_label = "step", .y_label = "", .series = {}};
+  plot.series = {{.name = "loss", .points = {{0, 0}, {10, 10}}, .low = {}, .high = {}}};
+  const std::string text = terminal_plot(plot, {.columns = 30, .rows = 4});
+  EXPECT_EQ(text,
+            "T\n"
+            "* loss\n"
+            "10 +                     *****\n"
+            "   |             ********     \n"
+            " 5 +     ********             \n"
+            " 0 +*****                     \n"
+            "   +--------------------------\n"
+            "    0            5          10\n"
+            "               step\n");
+}
+
+TEST(TerminalPlot, BrailleDotsAreExact) {
+  // 50 × 16 dots: y = 0 0 1 1 1 2 … 14 14 15 15, dots of a cell numbered 1 2 3 7 and 4 5 6 8 from bit 0.
+  Plot plot;
+  plot.series = {{.name = "", .points = {{0, 1}, {1, 0}}, .low = {}, .high = {}}};
+  const std::string text = terminal_plot(plot, {.columns = 30, .rows = 4, .unicode = true});
+  const auto lines = lines_of(text);
+  ASSERT_EQ(lines.size(), 6u);
+  EXPECT_THAT(lines[0], testing::StartsWith("1.0 ┤\u2809\u2812\u2822"));
+  EXPECT_THAT(lines[3], testing::EndsWith("\u2824\u28c0"));
+}
+
+TEST(TerminalPlot, NeverWiderThanAsked) {
+  Plot plot = loss_plot();
+  plot.title = std::string(300, 't');
+  plot.x_label = std::string(300, 'x');
+  plot.series.resize(3, plot.series[0]);
+  plot.series[1].name = std::string(300, 'n');
+  for (const bool unicode : {false, true}) {
+    for (const int columns : {30, 47, 80}) {
+      for (const auto& line : lines_of(terminal_plot(plot, {.columns = columns, .rows = 10, .unicode = unicode}))) {
+        EXPECT_LE(columns_of(line), columns) << line;
+      }
+    }
+  }
+}
+
+TEST(TerminalPlot, ColourAndDegenerateInput) {
+  EXPECT_THAT(terminal_plot(loss_plot(), {.colour = true, .unicode = true}), HasSubstr("\x1b[36m"));
+  EXPECT_THAT(terminal_plot(loss_plot(), {.unicode = true}), Not(HasSubstr("\x1b")));
+  EXPECT_FALSE(terminal_plot({}).empty());
+  Plot plot;
+  plot.series = {{.name = "", .points = {{kNan, kNan}, {1, 1}, {2, kNan}}, .low = {}, .high = {}}};
+  EXPECT_EQ(count(terminal_plot(plot, {.columns = -5, .rows = -5}), "*"), 1);
+}
+
+}  // namespace
+}  // namespace roformer

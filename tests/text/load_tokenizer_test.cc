@@ -1,0 +1,153 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/text/tokenizer_files.h"
+#include "text/char_tokenizer.h"
+#include "text/wordpiece.h"
+
+namespace roformer {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr std::string_view kSpecials = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
+
+std::string load_error(std::string_view vocabulary, std::string_view config = "") {
+  TempDirectory directory;
+  return message_of<DataError>([&] { make_tokenizer(directory, vocabulary, config); });
+}
+
+void write_files(const Tokenizer& tokenizer, const TempDirectory& directory) {
+  for (const auto& [name, content] : tokenizer.files()) write_text(directory / name, content);
+}
+
+TEST(LoadTokenizer, MissingFilesAreFileErrors) {
+  TempDirectory directory;
+  EXPECT_THAT(message_of<FileError>([&] { load_tokenizer(directory / "nowhere"); }), HasSubstr("nowhere"));
+  EXPECT_THAT(message_of<FileError>([&] { load_tokenizer(directory.path()); }), HasSubstr("vocab.txt"));
+  std::filesystem::create_directory(directory / "vocab.txt");
+  EXPECT_THAT(message_of<FileError>([&] { load_tokenizer(directory.path()); }), HasSubstr("is a directory"));
+}
+
+TEST(LoadTokenizer, BadVocabulariesAreRefused) {
+  EXPECT_THAT(load_error(""), HasSubstr("no tokens"));
+  EXPECT_THAT(load_error(std::string(kSpecials) + "a\nb\na\n"), HasSubstr("lines 6 and 8 both hold the token \"a\""));
+  EXPECT_THAT(load_error(std::string(kSpecials) + "a\n\xFF\n"), HasSubstr("vocab.txt:7: not valid UTF-8"));
+  EXPECT_THAT(load_error("[PAD]\n[CLS]\n[SEP]\na\n"), HasSubstr(R"(missing from the vocabulary: "[UNK]", "[MASK]")"));
+  EXPECT_THAT(load_error(std::string_view("a\0b\n", 4)), HasSubstr("vocab.txt:1: holds a NUL"));
+}
+
+TEST(LoadTokenizer, BadConfigsAreRefused) {
+  EXPECT_THAT(load_error(kTinyVocabulary, "{"), HasSubstr("tokenizer_config.json"));
+  EXPECT_THAT(load_error(kTinyVocabulary, "[]"), HasSubstr("expected an object"));
+  EXPECT_THAT(load_error(kTinyVocabulary, R"({"do_lower_case": "yes"})"), HasSubstr("'do_lower_case' is \"yes\""));
+  EXPECT_THAT(load_error(kTinyVocabulary, R"({"strip_accents": 1})"), HasSubstr("'strip_accents' is 1"));
+  EXPECT_THAT(load_error(kTinyVocabulary, R"({"unk_token": 7})"), HasSubstr("'unk_token' is 7"));
+  EXPECT_THAT(load_error(kTinyVocabulary, R"({"unk_token": {"text": "a"}})"), HasSubstr("content"));
+  EXPECT_THAT(load_error(kTinyVocabulary, R"({"unk_token": ""})"), HasSubstr("missing"));
+  EXPECT_THAT(load_error(kTinyVocabulary, R"({"tokenizer_class": "GPT2Tokenizer"})"), HasSubstr("GPT2Tokenizer"));
+  EXPECT_THAT(load_error(kTinyVocabulary, R"({"tokenizer_class": "RoFormerNativeByteTokenizer"})"),
+              HasSubstr("<0x00>"));
+}
+
+TEST(LoadTokenizer, SpecialTokensMayHaveOtherNamesAndPlaces) {
+  TempDirectory directory;
+  const auto tokenizer =
+      make_tokenizer(directory, "a\n</s>\n<s>\n<pad>\nb\n<unk>\n<mask>\n",
+                     R"({"pad_token": "<pad>", "unk_token": {"content": "<unk>", "lstrip": false}, "cls_token": "<s>",
+                         "sep_token": "</s>", "mask_token": "<mask>", "model_max_length": 512})");
+  EXPECT_THAT(tokenizer->encode("a<mask>c").ids, ElementsAre(2, 0, 6, 5, 1));
+  EXPECT_EQ(tokenizer->pad_id(), 3);
+  EXPECT_EQ(tokenizer->model_max_length(), 512);
+}
+
+TEST(LoadTokenizer, WindowsLineEndsAndByteOrderMarkDoNotMatter) {
+  TempDirectory directory;
+  const auto tokenizer = make_tokenizer(directory, "\xEF\xBB\xBF[PAD]\r\n[UNK]\r\n[CLS]\r\n[SEP]\r\n[MASK]\r\na");
+  EXPECT_EQ(tokenizer->pad_id(), 0);
+  EXPECT_THAT(tokenizer->encode_plain("a"), ElementsAre(5));
+}
+
+TEST(LoadTokenizer, FilesLoadAsTheSameTokenizer) {
+  TempDirectory first, second;
+  const auto original = make_tokenizer(first, kTinyVocabulary,
+                                       R"({"do_lower_case": false, "strip_accents": true, "model_max_length": 1e30})");
+  write_files(*original, second);
+  const auto copy = load_tokenizer(second.path());
+  EXPECT_EQ(copy->files(), original->files());
+  EXPECT_EQ(copy->files().at("vocab.txt"), kTinyVocabulary);
+  const auto config = nlohmann::json::parse(copy->files().at("tokenizer_config.json"));
+  EXPECT_EQ(config["tokenizer_class"], "BertTokenizer");
+  EXPECT_EQ(config["do_lower_case"], false);
+  EXPECT_EQ(config["strip_accents"], true);
+  EXPECT_EQ(config["mask_token"], "[MASK]");
+  EXPECT_FALSE(config.contains("model_max_length"));
+}
+
+// The form in which transformers 5 saves a tokenizer: everything in tokenizer.json.
+TEST(LoadTokenizer, ReadsTheWordPieceOfATokenizerJson) {
+  const std::string good = R"({"model": {"type": "WordPiece", "continuing_subword_prefix": "##", "vocab":
+      {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "É": 6, "a": 5}},
+    "normalizer": {"type": "BertNormalizer", "lowercase": false, "strip_accents": null},
+    "pre_tokenizer": {"type": "BertPreTokenizer"}, "added_tokens": [{"id": 4, "content": "[MASK]"}]})";
+  TempDirectory directory;
+  write_text(directory / "tokenizer.json", good);
+  EXPECT_THAT(load_tokenizer(directory.path())->encode_plain("a É A"), ElementsAre(5, 6, 1));
+
+  const auto error_with = [&](std::string_view from, std::string_view to) {
+    std::string bad = good;
+    bad.replace(bad.find(from), from.size(), to);
+    write_text(directory / "tokenizer.json", bad);
+    return message_of<DataError>([&] { load_tokenizer(directory.path()); });
+  };
+  EXPECT_THAT(error_with(R"("a": 5)", R"("a": 6)"), HasSubstr("the one of"));
+  EXPECT_THAT(error_with(R"("a": 5)", R"("a": 99999999999)"), HasSubstr("99999999999"));
+  EXPECT_THAT(error_with(R"("a": 5)", R"("a": -1)"), HasSubstr("-1"));
+  EXPECT_THAT(error_with("WordPiece", "BPE"), HasSubstr("\"BPE\""));
+  EXPECT_THAT(error_with("BertPreTokenizer", "Whitespace"), HasSubstr("Whitespace"));
+  EXPECT_THAT(error_with(R"("content": "[MASK]")", R"("content": "<x>")"), HasSubstr("added token \"<x>\""));
+  EXPECT_THAT(error_with(R"([{"id": 4, "content": "[MASK]"}])", "[1]"), HasSubstr("expected an object"));
+}
+
+TEST(CharTokenizer, EveryCharacterIsAToken) {
+  TempDirectory directory;
+  const auto tokenizer = make_tokenizer(directory, std::string(kSpecials) + " \na\né\n中\n",
+                                        R"({"tokenizer_class": "RoFormerNativeCharTokenizer", "do_lower_case": true})");
+  EXPECT_EQ(tokenizer->type(), "char");
+  const auto encoding = tokenizer->encode("A\tÉ\u200B中 z[MASK]");
+  EXPECT_THAT(encoding.ids, ElementsAre(2, 6, 5, 7, 8, 5, 1, 4, 3));
+  EXPECT_EQ(encoding.offsets[4], (std::array<int64_t, 2>{4, 5}));
+  EXPECT_EQ(encoding.offsets[7], (std::array<int64_t, 2>{7, 13}));
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode_plain("é 中a")), "é 中a");
+  EXPECT_FALSE(tokenizer->is_continuation(6));
+  TempDirectory copy;
+  write_files(*tokenizer, copy);
+  EXPECT_EQ(load_tokenizer(copy.path())->encode("A\tÉ").ids, tokenizer->encode("A\tÉ").ids);
+}
+
+std::string byte_vocabulary() {
+  std::string content(kSpecials);
+  for (int byte = 0; byte < 256; ++byte) content += ByteTokenizer::byte_token(byte) + "\n";
+  return content;
+}
+
+TEST(ByteTokenizer, AnyTextComesBack) {
+  TempDirectory directory;
+  const auto tokenizer =
+      make_tokenizer(directory, byte_vocabulary(), R"({"tokenizer_class": "RoFormerNativeByteTokenizer"})");
+  EXPECT_EQ(tokenizer->vocabulary_size(), 261);
+  const std::string text = "A\r\n\tÉ中\U0001F600 <0x41>\u200B\uFFFD [mask]";
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode(text).ids), text);
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode_plain("a[MASK]b"), true), "a[MASK]b");
+  const auto encoding = tokenizer->encode("a中b");
+  EXPECT_THAT(encoding.ids, ElementsAre(2, 5 + 'a', 5 + 0xE4, 5 + 0xB8, 5 + 0xAD, 5 + 'b', 3));
+  EXPECT_EQ(encoding.offsets[3], (std::array<int64_t, 2>{1, 2}));
+  EXPECT_EQ(encoding.offsets[5], (std::array<int64_t, 2>{2, 3}));
+  EXPECT_EQ(tokenizer->decode(std::vector<int32_t>{5 + 'a', 5 + 0xE4, 5 + 0xB8, 5 + 'b'}), "a\uFFFD\uFFFDb");
+}
+
+}  // namespace
+}  // namespace roformer

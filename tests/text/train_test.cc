@@ -1,0 +1,106 @@
+#include "text/train.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/text/tokenizer_files.h"
+
+namespace roformer {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Train : public testing::Test {
+ protected:
+  std::vector<std::string> input(std::string_view text) {
+    write_text(directory_ / "input.txt", text);
+    return {directory_ / "input.txt"};
+  }
+  std::vector<std::string> learn(std::string_view text, const TokenizerTraining& options) {
+    const auto tokenizer = train_wordpiece(input(text), options, pool_);
+    std::vector<std::string> tokens;
+    for (int32_t id = 5; id < tokenizer->vocabulary_size(); ++id) tokens.push_back(tokenizer->token(id));
+    return tokens;
+  }
+
+  TempDirectory directory_;
+  ThreadPool pool_{2};
+};
+
+// By hand: words hug ×10, pug ×5, pun ×12, bun ×4, hugs ×5 (the example of Hugging Face's course). Pairs: ##u ##g 20,
+// then ##u ##n 16, then h ##ug 15; and p ##un 12, p ##ug 5 = hug ##s 5 (the one with the lower left id first).
+TEST_F(Train, MergesTheCommonestPairs) {
+  std::string text;
+  const auto add = [&](int count, const char* word) {
+    for (int i = 0; i < count; ++i) text += std::string(word) + (i % 3 ? " " : "\n");
+  };
+  add(10, "hug"), add(5, "pug"), add(12, "pun"), add(4, "bun"), add(5, "hugs");
+  EXPECT_THAT(learn(text, {.vocabulary_size = 1000}),
+              ElementsAre("b", "g", "h", "n", "p", "s", "u", "##g", "##n", "##s", "##u", "##ug", "##un", "hug", "pun",
+                          "pug", "hugs", "bun"));
+  EXPECT_THAT(learn(text, {.vocabulary_size = 5 + 12}).back(), "##ug");
+  EXPECT_THAT(learn(text, {.vocabulary_size = 1000, .min_frequency = 16}).back(), "##un");
+  EXPECT_THAT(message_of<UsageError>([&] { learn(text, {.vocabulary_size = 15}); }), HasSubstr("at least 16"));
+}
+
+TEST_F(Train, RepeatedLettersMergeFromTheLeft) {
+  // aaaa: a ##a 1 and ##a ##a 2 (in one word) → ##aa → a ##aa ##a; both pairs 1 → a ##aa first by ids, then aaaa.
+  EXPECT_THAT(learn("aaaa", {.vocabulary_size = 100, .min_frequency = 1}),
+              ElementsAre("a", "##a", "##aa", "aaa", "aaaa"));
+}
+
+TEST_F(Train, SameTextInAnyFormAndThreadsGivesTheSameVocabulary) {
+  std::string text;
+  for (int i = 0; i < 20000; ++i) text += fmt::format("word{} thing{} the{}\n", i % 97, i * i % 1013, i % 7);
+  ThreadPool one(1), four(4);
+  const TokenizerTraining options{.vocabulary_size = 600, .lowercase = true};
+  const auto a = train_wordpiece(input(text), options, one)->files();
+  EXPECT_EQ(train_wordpiece(input(text), options, four)->files(), a);
+  EXPECT_EQ(train_wordpiece(input("<doc id=\"1\">\n" + text + "</doc>\n"), options, one)->files(), a);
+  EXPECT_EQ(std::count(a.at("vocab.txt").begin(), a.at("vocab.txt").end(), '\n'), 600);
+}
+
+TEST_F(Train, NormalisationFollowsLowercase) {
+  EXPECT_THAT(learn("É É", {.lowercase = true}), ElementsAre("e"));
+  EXPECT_THAT(learn("É É", {.lowercase = false}), ElementsAre("É"));
+  const auto tokenizer = train_wordpiece(input("É É"), {.lowercase = true}, pool_);
+  EXPECT_THAT(tokenizer->encode_plain("é"), ElementsAre(5));
+}
+
+TEST_F(Train, AlphabetKeepsTheCommonestCharacters) {
+  EXPECT_THAT(learn("aaa aaa bb cb", {.limit_alphabet = 2}), ElementsAre("a", "b", "##a", "##b", "aa", "aaa"));
+  EXPECT_THROW(learn("a", {.limit_alphabet = 0}), UsageError);
+}
+
+TEST_F(Train, TinyAndEmptyTexts) {
+  EXPECT_THAT(learn("x", {}), ElementsAre("x"));
+  EXPECT_THAT(learn("xy", {}), ElementsAre("x", "y", "##y"));
+  EXPECT_THAT(message_of<DataError>([&] { learn("", {}); }), HasSubstr("no words"));
+  EXPECT_THAT(message_of<DataError>([&] { learn(" \n<doc id=1>\n", {}); }), HasSubstr("no words"));
+  EXPECT_THROW(learn(std::string(101, 'x'), {}), DataError);
+  EXPECT_THAT(message_of<DataError>([&] { learn("ab\ncd\xFF\n", {}); }), HasSubstr("input.txt:2: not valid UTF-8"));
+  EXPECT_THROW(train_wordpiece(std::vector<std::string>{directory_ / "none"}, {}, pool_), FileError);
+  EXPECT_THROW(learn("x", {.vocabulary_size = -1}), UsageError);
+  EXPECT_THROW(learn("x", {.vocabulary_size = int64_t{1} << 40}), UsageError);
+}
+
+TEST_F(Train, Characters) {
+  const auto tokenizer = train_char(input("bbb aa\naa c中中\n"), {.vocabulary_size = 10}, pool_);
+  // a 4; space and line ends 4 (U+0020 comes first); b 3; 中 2; c once, below min_frequency.
+  EXPECT_EQ(tokenizer->files().at("vocab.txt"), "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n \na\nb\n中\n");
+  EXPECT_THAT(tokenizer->encode_plain("a c中"), ElementsAre(6, 5, 1, 8));
+  EXPECT_EQ(train_char(input("abcabc"), {.vocabulary_size = 6}, pool_)->vocabulary_size(), 6);
+  EXPECT_THROW(train_char(input(" \n"), {}, pool_), DataError);
+  EXPECT_THROW(train_char(input("a"), {.vocabulary_size = 5}, pool_), UsageError);
+}
+
+TEST_F(Train, Bytes) {
+  const auto tokenizer = train_byte();
+  EXPECT_EQ(tokenizer->vocabulary_size(), 261);
+  EXPECT_EQ(tokenizer->pad_id(), 0);
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode_plain("ÿ\n")), "ÿ\n");
+}
+
+}  // namespace
+}  // namespace roformer
