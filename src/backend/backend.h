@@ -53,8 +53,8 @@ struct AttentionSpec {
   int64_t heads = 1;
   double scale = 1;  // usually 1/√head_dim
   std::span<const int32_t> query_offsets, key_offsets;  // [sequences + 1]
-  Dropout dropout;  // of the attention weights: row = head · Tq + query token, column = key index within its sequence
-  RelativeTerms terms;
+  Dropout dropout = {};  // of the weights: row = head · Tq + query token, column = key index within its sequence
+  RelativeTerms terms = {};
 };
 
 // The inputs of attention, or their gradients. [Tq, H], [Tk, H], [Tk, H]; usually column ranges of one projection.
@@ -109,7 +109,7 @@ class Backend {
                           const Tensor& bias, double epsilon, const Tensor& sum, const Tensor& statistics,
                           const Tensor& out) = 0;
   // dsum is written (it is the gradient of the residual); dx = dsum through the dropout, written unless undefined;
-  // dgain and dbias are added to.
+  // dgain and dbias are added to, unless undefined.
   virtual void layer_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics, const Tensor& gain,
                                    const Dropout& dropout, const Tensor& dsum, const Tensor& dx, const Tensor& dgain,
                                    const Tensor& dbias) = 0;
@@ -130,12 +130,13 @@ class Backend {
                                   const RelativeTerms& dterms) = 0;
 
   // Softmax cross-entropy of logits = hidden·Wᵀ + bias against labels [N], in chunks of rows: [N, V] is never stored.
-  // Where dhidden is defined it is written, and dweight, dbias added to, each times `gradient_scale`.
+  // Where dhidden is defined it is written, and dweight, dbias (unless undefined) added to, each times `gradient_scale`.
   virtual LossSum cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
                                 std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
                                 const Tensor& dweight, const Tensor& dbias) = 0;
 
-  // out [sequences, H] of x [T, H]. max: `argmax` gets the row of each maximum (the first, where equal).
+  // out [sequences, H] of x [T, H], 0 for an empty sequence. max: `argmax` gets the row in x of each maximum (the first
+  // where equal, −1 of an empty sequence); empty otherwise.
   virtual void pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
                     std::vector<int32_t>& argmax) = 0;
   virtual void pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets,

@@ -227,8 +227,7 @@ Tensor SafetensorsFile::tensor(const std::string& name) const {
   if (entry.dtype == "BF16") return widened<bfloat_to_float>(source, shape);
   const std::optional<DType> dtype = native_dtype(entry.dtype);
   if (!dtype) {
-    throw DataError("'{}': tensor {} is {}, expected F32, F64, F16, BF16, I32 or I64", path_, quote(name),
-                    entry.dtype);
+    throw DataError("'{}': tensor {} is {}, expected F32, F64, F16, BF16, I32 or I64", path_, quote(name), entry.dtype);
   }
   if (reinterpret_cast<uintptr_t>(source) % static_cast<uintptr_t>(dtype_size(*dtype)) == 0) {
     return Tensor(std::shared_ptr<void>(file_, const_cast<char*>(source)), *dtype, shape);

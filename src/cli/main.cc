@@ -128,6 +128,7 @@ int main(int argc, char** argv) {
   roformer::occupy_standard_descriptors();
   std::ios::sync_with_stdio(false);
   std::cout.exceptions(std::ios::badbit);
+  std::cerr.tie(nullptr);  // else a message would flush std::cout, and throw if that is why there is a message
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   return roformer::run_program(arguments);
 }

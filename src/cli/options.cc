@@ -21,7 +21,8 @@ namespace {
 
 constexpr size_t kHelpColumn = 30, kHelpWidth = 80 - kHelpColumn;
 
-// What --help lists under "General", and what is no setting and so not in a configuration file.
+constexpr std::string_view kGeneral = "General";  // a section of --help, always the last
+// What is no setting and so not in a configuration file.
 constexpr std::string_view kHelp = "--help", kConfigFile = "--config-file", kDumpConfig = "--dump-config";
 
 std::string environment_name(std::string_view option) {
@@ -176,31 +177,35 @@ struct OptionSet::Parser {
   CLI::App app;
   std::vector<CLI::Option*> parsed;  // in the order of options_
 
-  explicit Parser(const OptionSet& set) : app(set.summary_, "roformer " + set.command_) {
+  explicit Parser(const OptionSet& set)
+      : app(set.summary_ + "\n", "roformer " + set.command_), parsed(set.options_.size()) {
     app.set_help_flag();
     app.get_formatter()->column_width(kHelpColumn);
     app.footer(set.example_.empty() ? "" : "Example:\n  " + set.example_);
-    for (const auto& option : set.options_) {
-      const std::string names = option->name == kHelp ? "-h,--help" : option->name;
-      CLI::Option* added = option->flag ? app.add_flag(names) : app.add_option(names);
-      added->description(option->description())->group(option->section)->required(false);
-      if (option->list()) {
-        added->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
-      } else {
-        added->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    for (const bool general : {false, true}) {  // CLI11 lists groups in the order it met them
+      for (size_t i = 0; i < parsed.size(); ++i) {
+        if ((set.options_[i]->section == kGeneral) == general) parsed[i] = add(*set.options_[i]);
       }
-      if (!option->flag && !option->positional()) {
-        added->option_text(option->value_name + (option->list() && !option->words ? "..." : ""));
-      } else if (option->positional()) {
-        added->option_text(" ");
-      }
-      parsed.push_back(added);
     }
+  }
+
+  CLI::Option* add(const Option& option) {
+    const std::string names = option.name == kHelp ? "-h,--help" : option.name;
+    CLI::Option* added = option.flag ? app.add_flag(names) : app.add_option(names);
+    added->description(option.description())->group(option.section);
+    if (option.list()) {
+      added->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
+    } else {
+      added->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    }
+    const std::string value = option.value_name + (option.list() && !option.words ? "..." : "");
+    if (!option.flag) added->option_text(option.positional() ? " " : value);
+    return added;
   }
 };
 
 OptionSet::OptionSet(std::string_view command, std::string_view summary, std::string_view example)
-    : command_(command), summary_(summary), example_(example), section_("General") {
+    : command_(command), summary_(summary), example_(example), section_(kGeneral) {
   add(kHelp, help_asked_, "Show this help");
   add(kConfigFile, config_file_, "Take settings from this TOML file; its keys are the names of the options", "FILE");
   add(kDumpConfig, dump_asked_, "Print all settings as TOML and exit");
@@ -344,6 +349,9 @@ OptionSet::Option& OptionSet::find(std::string_view name) const {
 
 bool OptionSet::parse(std::span<const std::string> arguments, std::ostream& out) {
   const std::string help_text = help();  // with the defaults, before fields change
+  config_file_.clear();
+  help_asked_ = dump_asked_ = false;
+  for (const auto& option : options_) option->given = false;
   read_arguments(arguments);
   if (help_asked_) {
     out << help_text;
@@ -359,7 +367,11 @@ bool OptionSet::parse(std::span<const std::string> arguments, std::ostream& out)
   return true;
 }
 
-std::string OptionSet::help() const { return Parser(*this).app.help(); }
+std::string OptionSet::help() const {
+  std::string text = Parser(*this).app.help();
+  for (size_t at; (at = text.find("\n\n\n")) != std::string::npos;) text.erase(at, 1);
+  return text;
+}
 
 void OptionSet::read_arguments(std::span<const std::string> arguments) {
   std::vector<std::string> names;
@@ -394,6 +406,7 @@ void OptionSet::read_arguments(std::span<const std::string> arguments) {
     option.assign(values, option.name);
   }
   for (const std::string& result : parser.app.remaining()) {
+    if (result == "--") continue;
     const RawArguments::Text* text = raw.find(result);
     const bool dubious = text != nullptr && text->looks_like_option;
     throw UsageError("{} {}; see roformer {} --help", dubious ? "unknown option" : "unexpected argument",

@@ -2,9 +2,20 @@
 
 namespace roformer {
 
+Command bench_command();
+Command fill_mask_command();
+Command forward_command();
 Command info_command();
+Command inspect_command();
+Command pretrain_command();
+Command tokenize_command();
+Command train_tokenizer_command();
 
-std::vector<Command> all_commands() { return {info_command()}; }
+// In the order in which the program lists them.
+std::vector<Command> all_commands() {
+  return {train_tokenizer_command(), pretrain_command(), fill_mask_command(), tokenize_command(),
+          forward_command(),         inspect_command(),  bench_command(),     info_command()};
+}
 
 std::vector<HelpTopic> all_help_topics() {
   return {{.name = "settings",

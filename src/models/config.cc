@@ -189,6 +189,25 @@ Json write_config(const ModelConfig& config) {
   return json;
 }
 
+bool ShapeOptions::any() const {
+  return hidden_size || embedding_size || layers || heads || intermediate_size || position;
+}
+
+ModelConfig ShapeOptions::apply(ModelConfig config) const {
+  if (hidden_size) {
+    config.hidden = config.embedding = *hidden_size;
+    config.intermediate = 4 * config.hidden;
+  }
+  if (embedding_size) config.embedding = *embedding_size;
+  if (layers) config.layers = *layers;
+  if (heads) config.heads = *heads;
+  if (intermediate_size) config.intermediate = *intermediate_size;
+  if (position) config.position = parse_position(*position);
+  if (dropout) config.hidden_dropout = config.attention_dropout = *dropout;
+  if (auto* rotary = std::get_if<RotaryPosition>(&config.position)) rotary->rotary.dim = 0;  // of the new head size
+  return config;
+}
+
 const std::vector<std::string>& preset_names() {
   static const std::vector<std::string> names{"demo", "roformer-small", "roformer-base", "paper-mlm"};
   return names;

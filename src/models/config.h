@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,19 @@ ModelConfig read_config(const std::string& path, std::vector<std::string>* unkno
 // As transformers' RoFormerConfig reads it. A model whose positions are not rotary gets "position_embedding_type" and
 // another "model_type", so that no other program loads it as a RoFormer and rotates what was not trained rotated.
 Json write_config(const ModelConfig& config);
+
+// A shape as people give it: a preset or another config, and what differs from it.
+struct ShapeOptions {
+  std::string preset = "demo";
+  std::optional<int64_t> hidden_size, embedding_size, layers, heads, intermediate_size;
+  std::optional<std::string> position;  // rotary, sinusoidal, learned, none
+  std::optional<double> dropout;        // of hidden states and attention weights
+
+  bool any() const;  // besides preset and dropout
+  // `base` with the differences; a new hidden size brings its embedding size and 4 times itself as intermediate size.
+  // Not yet complete(). UsageError for an unknown position.
+  ModelConfig apply(ModelConfig base) const;
+};
 
 // demo, roformer-small, roformer-base, paper-mlm; UsageError for others.
 ModelConfig preset_config(const std::string& name);

@@ -9,23 +9,55 @@ namespace roformer {
 
 namespace {
 
-void check_offsets(const char* what, std::span<const int32_t> offsets, int64_t tokens) {
-  bool good = !offsets.empty() && offsets.front() == 0 && offsets.back() == tokens;
-  for (size_t i = 1; good && i < offsets.size(); ++i) good = offsets[i - 1] <= offsets[i];
-  if (!good) throw ShapeError("attention: {} offsets do not rise from 0 to {} tokens", what, tokens);
-}
-
 void check(const AttentionOptions& options, const Columns& q, const Columns& k, const Columns& v) {
   if (options.heads < 1 || q.count % options.heads != 0 || q.count != k.count || v.count % options.heads != 0) {
     throw ShapeError("attention: {} heads of q {}, k {}, v {} columns", options.heads, q.count, k.count, v.count);
   }
   check_rows("attention", "value", v.value.data, k.value.data.rows());
-  check_offsets("query", options.query_offsets, q.value.data.rows());
-  check_offsets("key", options.key_offsets, k.value.data.rows());
+  check_offsets("attention", "query", options.query_offsets, q.value.data.rows());
+  check_offsets("attention", "key", options.key_offsets, k.value.data.rows());
   if (options.query_offsets.size() != options.key_offsets.size()) {
     throw ShapeError("attention: {} query sequences, {} key sequences", options.query_offsets.size() - 1,
                      options.key_offsets.size() - 1);
   }
+}
+
+void check_angles(const char* what, const RotaryAngles* angles, int64_t tokens, int64_t head_dim) {
+  if (angles == nullptr) return;
+  if (static_cast<int64_t>(angles->row.size()) != tokens) {
+    throw ShapeError("attention: {} {} angles for {} tokens", angles->row.size(), what, tokens);
+  }
+  if (angles->dim > head_dim) {
+    throw ShapeError("attention: rotates {} elements of heads of {}", angles->dim, head_dim);
+  }
+}
+
+void check_term(const char* what, const Tensor& x, int64_t rows, int64_t columns) {
+  if (!x.defined() || x.shape() == Shape{rows, columns}) return;
+  throw ShapeError("attention: relative {} is {}, expected [{}, {}]", what, x.shape().to_string(), rows, columns);
+}
+
+void check_positions(const AttentionPositions& positions, int64_t heads, const Columns& q, const Columns& k,
+                     const Columns& v) {
+  const int64_t queries = q.value.data.rows(), keys = k.value.data.rows();
+  check_angles("query", positions.query_angles, queries, q.count / heads);
+  check_angles("key", positions.key_angles, keys, k.count / heads);
+  if (positions.rotate_values) check_angles("key", positions.key_angles, keys, v.count / heads);
+  if (!positions.terms.any()) return;
+  if (positions.terms.clip < 0) throw ShapeError("attention: relative clip is {}", positions.terms.clip);
+  for (const RelativeTerms* terms : {&positions.terms, &positions.dterms}) {
+    const int64_t distances = 2 * positions.terms.clip + 1;
+    check_term("bias", terms->bias, heads, distances);
+    check_term("query table", terms->query_table, distances, q.count);
+    check_term("key table", terms->key_table, distances, k.count);
+    check_term("value table", terms->value_table, distances, v.count);
+  }
+  const auto check_count = [](const char* what, std::span<const int32_t> given, int64_t tokens) {
+    if (static_cast<int64_t>(given.size()) == tokens) return;
+    throw ShapeError("attention: {} {} positions for {} tokens", given.size(), what, tokens);
+  };
+  check_count("query", positions.terms.query_positions, queries);
+  check_count("key", positions.terms.key_positions, keys);
 }
 
 void rotate(Backend& backend, int64_t heads, const AttentionPositions& positions, const AttentionTensors& x,
@@ -53,6 +85,7 @@ Value attention(const Context& context, const AttentionOptions& options, const C
                 const Columns& v, const AttentionPositions& positions) {
   Backend& backend = context.backend;
   check(options, q, k, v);
+  check_positions(positions, options.heads, q, k, v);
   const double scale =
       options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(q.count / options.heads));
   const AttentionSpec spec{options.heads,   scale, options.query_offsets, options.key_offsets,

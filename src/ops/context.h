@@ -9,9 +9,9 @@ namespace roformer {
 
 struct Context {
   Backend& backend;
-  Tape* tape = nullptr;  // null: inference, nothing is recorded
-  RandomStream random;   // of this step and micro-batch; each place in the model derives its own
-  bool training = false; // dropout is active only in training
+  Tape* tape = nullptr;      // null: inference, nothing is recorded
+  RandomStream random = {};  // of this step and micro-batch; each place in the model derives its own
+  bool training = false;     // dropout is active only in training
 
   // Dropout of one place in the model, e.g. layer 3's attention. Places are numbered by the model.
   Dropout dropout(double probability, uint64_t place) const {

@@ -76,12 +76,14 @@ LossSum cross_entropy(const Context& context, const Value& hidden, const Paramet
   Backend& backend = context.backend;
   check_columns("cross_entropy", "hidden", hidden.data, weight.value.dim(1));
   check_rows("cross_entropy", "hidden", hidden.data, static_cast<int64_t>(labels.size()));
+  if (bias.defined()) check_columns("cross_entropy", "bias", bias.value, weight.value.dim(0));
   check_ids("label", labels, weight.value.dim(0));
-  const bool backward = context.tape != nullptr && hidden.tracked();
+  const bool wanted = hidden.tracked() || wants_gradient(weight) || wants_gradient(bias);
+  const bool backward = context.tape != nullptr && wanted;
   const Tensor dhidden = backward ? backend.empty(hidden.data.shape()) : Tensor();
   const LossSum loss = backend.cross_entropy(hidden.data, weight.value, bias.value, labels, gradient_scale, dhidden,
                                              weight.gradient, bias.gradient);
-  if (backward) context.tape->record([&backend, hidden, dhidden] { accumulate(backend, hidden, dhidden); });
+  if (backward && hidden.tracked()) context.tape->record([&backend, hidden, dhidden] { accumulate(backend, hidden, dhidden); });
   return loss;
 }
 

@@ -56,6 +56,7 @@ Value gather_rows(const Context& context, const Value& x, std::span<const int32_
 
 Value pool(const Context& context, const Value& x, std::span<const int32_t> offsets, Pooling pooling) {
   Backend& backend = context.backend;
+  check_offsets("pool", "sequence", offsets, x.data.rows());
   const Tensor out = backend.empty({static_cast<int64_t>(offsets.size()) - 1, x.data.columns()});
   auto argmax = std::make_shared<std::vector<int32_t>>();
   backend.pool(pooling, x.data, offsets, out, *argmax);

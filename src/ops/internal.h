@@ -34,6 +34,12 @@ inline void check_rows(const char* op, const char* what, const Tensor& x, int64_
   if (x.rows() != rows) throw ShapeError("{}: {} is {}, expected {} rows", op, what, x.shape().to_string(), rows);
 }
 
+inline void check_offsets(const char* op, const char* what, std::span<const int32_t> offsets, int64_t tokens) {
+  bool good = !offsets.empty() && offsets.front() == 0 && offsets.back() == tokens;
+  for (size_t i = 1; good && i < offsets.size(); ++i) good = offsets[i - 1] <= offsets[i];
+  if (!good) throw ShapeError("{}: {} offsets do not rise from 0 to {} tokens", op, what, tokens);
+}
+
 inline void check_ids(const char* what, std::span<const int32_t> ids, int64_t rows) {
   for (size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] < 0 || ids[i] >= rows) {

@@ -11,7 +11,8 @@
 
 namespace roformer {
 
-// A learned tensor and the sum of its gradients over micro-batches. An undefined gradient means frozen.
+// A learned tensor and the sum of its gradients over micro-batches. An undefined gradient means frozen. A layer's weight
+// (or norm gain) and bias are frozen together.
 struct Parameter {
   Tensor value;
   Tensor gradient;
@@ -49,15 +50,15 @@ struct AttentionPositions {
   const RotaryAngles* query_angles = nullptr;
   const RotaryAngles* key_angles = nullptr;
   bool rotate_values = false;  // "rotary_value" of RoFormer checkpoints: v is rotated like k, the output is not rotated back
-  RelativeTerms terms;         // values; their gradients are added to `dterms`
-  RelativeTerms dterms;        // same shapes, or undefined where a term is a constant
+  RelativeTerms terms = {};    // values; their gradients are added to `dterms`
+  RelativeTerms dterms = {};   // same shapes, or undefined where a term is a constant
 };
 
 struct AttentionOptions {
   int64_t heads = 1;
   double scale = 0;                                     // 0: 1/√head_dim
   std::span<const int32_t> query_offsets, key_offsets;  // cu_seqlens [sequences + 1]
-  Dropout dropout;                                      // of the attention weights
+  Dropout dropout = {};                                 // of the attention weights
 };
 
 // Packed softmax attention → [Tq, heads · value head_dim]. Rotates q and k (and v) IN PLACE in the projections they come
@@ -66,10 +67,10 @@ struct AttentionOptions {
 Value attention(const Context& context, const AttentionOptions& options, const Columns& q, const Columns& k,
                 const Columns& v, const AttentionPositions& positions);
 
-// Rows `rows` of x: [N, H]. Gradients of rows named twice add up.
+// Rows `rows` of x: [N, H]. Gradients of rows named twice add up. `rows` must outlive the tape.
 Value gather_rows(const Context& context, const Value& x, std::span<const int32_t> rows);
 
-// [sequences, H] from [T, H].
+// [sequences, H] from [T, H]. `offsets` must outlive the tape.
 Value pool(const Context& context, const Value& x, std::span<const int32_t> offsets, Pooling pooling);
 
 // Summed cross-entropy of softmax(hidden·Wᵀ + bias) against labels [N]. This is a root: where there is a tape its backward

@@ -62,8 +62,7 @@ TEST(Rotary, GoldenRowsOfTransformers) {
   }
 }
 
-// An independent reference: the angle in turns, computed with 128-bit integers. θ is known as an exact dyadic fraction
-// for bases that are powers of 2^(dim/2): base = 2^(dim/2) gives θ_i = 2^−i.
+// base = 2^(dim/2) gives θ_i = 2^−i, so m·θ_i is exact in long double and so are its cosine and sine.
 TEST(Rotary, AnglesAreExactWhereTheFrequencyIsADyadicFraction) {
   const RotaryFrequencies frequencies(Rotary{16, RotaryLayout::adjacent, 256});
   Generator generator({1, 2});

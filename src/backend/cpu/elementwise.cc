@@ -116,8 +116,8 @@ void CpuBackend::layer_norm_backward(const Tensor& dout, const Tensor& sum, cons
     }
   });
   for (int64_t c = 0; c < chunks; ++c) {
-    rows::add(parts.data() + c * 2 * columns, dgain.data<float>(), columns);
-    rows::add(parts.data() + (c * 2 + 1) * columns, dbias.data<float>(), columns);
+    if (dgain.defined()) rows::add(parts.data() + c * 2 * columns, dgain.data<float>(), columns);
+    if (dbias.defined()) rows::add(parts.data() + (c * 2 + 1) * columns, dbias.data<float>(), columns);
   }
 }
 

@@ -84,8 +84,11 @@ LossSum CpuBackend::cross_entropy(const Tensor& hidden, const Tensor& weight, co
            dhidden.row<float>(first + r) + c, dhidden.row_stride());
     });
     for_chunks(pool_, vocabulary, kTile, [&](int64_t begin, int64_t end) {
-      gemm(end - begin, width, chunk, 1, {logits.data<float>() + begin, vocabulary, true},
-           {hidden.row<float>(first), hidden.row_stride(), false}, 1, dweight.row<float>(begin), dweight.row_stride());
+      if (dweight.defined()) {
+        gemm(end - begin, width, chunk, 1, {logits.data<float>() + begin, vocabulary, true},
+             {hidden.row<float>(first), hidden.row_stride(), false}, 1, dweight.row<float>(begin),
+             dweight.row_stride());
+      }
       for (int64_t i = 0; dbias.defined() && i < chunk; ++i) {
         rows::add(logits.row<float>(i) + begin, dbias.data<float>() + begin, end - begin);
       }

@@ -51,8 +51,8 @@ void ReferenceBackend<Real>::layer_norm_backward(const Tensor& dout, const Tenso
     for (int64_t j = 0; j < columns; ++j) {
       average += dnormalised(j) / static_cast<double>(columns);
       average_product += dnormalised(j) * normalised(j) / static_cast<double>(columns);
-      dg(j) += dy(t, j) * normalised(j);
-      db(j) += dy(t, j);
+      if (dg.present()) dg(j) += dy(t, j) * normalised(j);
+      if (db.present()) db(j) += dy(t, j);
     }
     for (int64_t j = 0; j < columns; ++j) {
       const double d = inverse * (dnormalised(j) - average - normalised(j) * average_product);

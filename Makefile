@@ -1,0 +1,55 @@
+# make demo: install, build, train on real text, show.   make test: everything proved.   make help: the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+PACKAGES := g++ cmake ninja-build pkg-config libdnnl-dev libhwy-dev libtbb-dev nlohmann-json3-dev libcli11-dev libfmt-dev \
+	libutf8proc-dev libxxhash-dev libgtest-dev libgmock-dev libbenchmark-dev
+DEMO_PACKAGES := bible-kjv
+LINT_PACKAGES := clang-format clang-tidy python3
+PRESET ?= release
+PROGRAM := build/release/roformer
+
+help:           ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
+
+packages:       ## install what the build needs (Debian 12; sudo only if not root)
+	@tools/install_packages.sh $(PACKAGES)
+
+build: packages ## build/release/roformer
+	@cmake --preset $(PRESET) > build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }
+	@rm -f build.log
+	cmake --build --preset $(PRESET)
+
+demo: build     ## train a small RoFormer on the King James text and fill masks with it
+	@tools/install_packages.sh $(DEMO_PACKAGES)
+	@tools/demo.sh
+
+test: build     ## all tests
+	ctest --preset $(PRESET) -j 2
+
+bench: build    ## micro-benchmarks, then this program beside PyTorch and transformers
+	build/release/kernel_bench --benchmark_min_time=0.2
+	tools/venv.sh
+	venv/bin/python bench/peers/run.py --program $(PROGRAM)
+
+oracle: build   ## regenerate the fixtures and compare with transformers, live
+	tools/venv.sh
+	venv/bin/python tools/oracle.py --program $(PROGRAM)
+
+reproduce-curves: build ## validation curves of four position encodings, three seeds each (about an hour)
+	@tools/install_packages.sh $(DEMO_PACKAGES)
+	tools/reproduce_curves.sh
+
+lint:           ## formatting, clang-tidy, include directions, files
+	@tools/install_packages.sh $(PACKAGES) $(LINT_PACKAGES)
+	tools/lint.sh
+
+asan:           ## the tests under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory test PRESET=asan
+
+tsan:           ## the tests under the thread sanitizer
+	@$(MAKE) --no-print-directory test PRESET=tsan
+
+clean:          ## remove what was built (not demo/)
+	rm -rf build
+
+.PHONY: help packages build demo test bench oracle reproduce-curves lint asan tsan clean

@@ -1,0 +1,91 @@
+// roformer bench: speed on this machine.
+#include "tasks/bench.h"
+
+#include <fmt/ranges.h>
+
+#include <iostream>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/engine.h"
+#include "cli/registry.h"
+
+namespace roformer {
+namespace {
+
+struct BenchCommand {
+  BenchOptions bench{.lengths = {128, 128, 128, 128}};
+  EngineOptions engine;
+  ShapeOptions shape;
+  std::string model, mode = "inference";
+  int64_t vocabulary = 8000;
+  int64_t seed = 1;
+  bool json = false;
+};
+
+void describe(OptionSet& set, BenchCommand& options) {
+  set.section("Model");
+  set.add("--model", options.model, "measure this model instead of a shape with random weights", "DIR");
+  add_shape(set, options.shape);
+  set.add("--vocab-size", options.vocabulary, "tokens of the vocabulary", {1, 10'000'000});
+  set.section("Measurement");
+  set.add("--lengths", options.bench.lengths, "the packed sequences of one pass", {1, 1 << 24});
+  set.add_choice("--mode", options.mode, {"inference", "training"},
+                 "the forward pass to the last hidden state, or a whole MLM training step");
+  set.add("--passes", options.bench.passes, "at least", {1, 1'000'000});
+  set.add("--seconds", options.bench.seconds, "at least", {0, 1e6});
+  add_seed(set, options.seed);
+  add_json(set, options.json);
+  add_engine(set, options.engine);
+}
+
+ModelConfig shape_of(const BenchCommand& options) {
+  ModelConfig config = options.shape.apply(preset_config(options.shape.preset));
+  config.vocabulary = options.vocabulary;
+  for (const int64_t length : options.bench.lengths) config.max_positions = std::max(config.max_positions, length);
+  complete(config, "");
+  return config;
+}
+
+Model make_model(const BenchCommand& options, Backend& backend) {
+  const bool training = options.mode == "training";
+  if (!options.model.empty()) return load_model(options.model, backend, training);
+  Model model(backend, shape_of(options), training);
+  model.initialise({static_cast<uint64_t>(options.seed), 0});
+  return model;
+}
+
+void run(const BenchCommand& options) {
+  const Engine engine(options.engine);
+  Model model = make_model(options, *engine.backend);
+  BenchOptions bench_options = options.bench;
+  bench_options.training = options.mode == "training";
+  const BenchResult result = bench(model, bench_options);
+  if (options.json) {
+    std::cout << dump_json({{"tokens_per_second", result.tokens_per_second},
+                            {"gflops", result.gflops},
+                            {"peak_memory", result.peak_memory},
+                            {"passes", result.passes},
+                            {"threads", engine.backend->pool().threads()},
+                            {"mode", options.mode},
+                            {"parameters", model.config().parameters()}})
+              << "\n";
+    return;
+  }
+  std::cout << fmt::format(
+      "{}: {:.0f} tokens/s, {:.1f} GFLOP/s, {:.0f} MB peak ({} parameters, {} threads, {} passes)\n", options.mode,
+      result.tokens_per_second, result.gflops, static_cast<double>(result.peak_memory) / 1e6,
+      model.config().parameters(), engine.backend->pool().threads(), result.passes);
+}
+
+}  // namespace
+
+Command bench_command() {
+  return {.name = "bench",
+          .summary = "Measure the speed of a model shape on this machine",
+          .group = "This program",
+          .example = "roformer bench --preset demo --mode training --lengths 128,128,128,128",
+          .prepare = prepare_with(describe, run)};
+}
+
+}  // namespace roformer

@@ -1,0 +1,37 @@
+// What several commands take: the backend (--device, --threads) and the shape of a model.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "backend/backend.h"
+#include "cli/options.h"
+#include "models/config.h"
+
+namespace roformer {
+
+struct EngineOptions {
+  int64_t threads = 0;  // 0 = one per core
+  std::string device = "cpu";
+};
+
+inline void add_engine(OptionSet& set, EngineOptions& options) {
+  add_threads(set, options.threads);
+  add_device(set, options.device);
+}
+
+// A pool and the backend that uses it.
+struct Engine {
+  explicit Engine(const EngineOptions& options)
+      : pool(static_cast<int>(options.threads)), backend(make_backend(options.device, pool)) {}
+  ThreadPool pool;
+  std::unique_ptr<Backend> backend;
+};
+
+// --preset and the options that differ from it.
+void add_shape(OptionSet& set, ShapeOptions& shape);
+
+// Warns on standard error of config.json keys this program does not know.
+void warn_unknown_keys(const std::string& directory, const std::vector<std::string>& keys);
+
+}  // namespace roformer

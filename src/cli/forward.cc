@@ -1,0 +1,46 @@
+// roformer forward: raw ids to activations.
+#include "tasks/forward.h"
+
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "cli/engine.h"
+#include "cli/registry.h"
+
+namespace roformer {
+namespace {
+
+struct ForwardOptions {
+  EngineOptions engine;
+  std::string model, ids, output;
+};
+
+void describe(OptionSet& set, ForwardOptions& options) {
+  set.add("--model", options.model, "model directory", "DIR");
+  set.add("--ids", options.ids, "JSON: {\"input_ids\": [[...], ...], \"token_type_ids\"?, \"position_ids\"?}", "FILE");
+  set.add("--output", options.output, "safetensors file for last_hidden_state.i and logits.i", "FILE");
+  for (const char* name : {"--model", "--ids", "--output"}) set.require(name);
+  add_engine(set, options.engine);
+}
+
+void run(const ForwardOptions& options) {
+  const Engine engine(options.engine);
+  std::vector<std::string> unknown;
+  const Model model = load_model(options.model, *engine.backend, false, &unknown);
+  warn_unknown_keys(options.model, unknown);
+  const int64_t sequences = forward(model, options.ids, options.output);
+  std::cout << fmt::format("{} sequences in {}\n", sequences, options.output);
+}
+
+}  // namespace
+
+Command forward_command() {
+  return {.name = "forward",
+          .summary = "Run raw ids through a model and write its activations",
+          .group = "Look inside",
+          .example = "roformer forward --model model --ids ids.json --output activations.safetensors",
+          .prepare = prepare_with(describe, run)};
+}
+
+}  // namespace roformer

@@ -1,0 +1,69 @@
+// roformer train-tokenizer: learns a vocabulary from text files.
+#include <fmt/ranges.h>
+
+#include <iostream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/engine.h"
+#include "cli/registry.h"
+#include "text/train.h"
+
+namespace roformer {
+namespace {
+
+struct TrainTokenizerOptions {
+  std::string type = "wordpiece";
+  TokenizerTraining training;
+  std::vector<std::string> input;
+  std::string output;
+  int64_t threads = 0;
+};
+
+void describe(OptionSet& set, TrainTokenizerOptions& options) {
+  set.add_choice("--type", options.type, {"wordpiece", "char", "byte"},
+                 "sub-words as BERT's, single characters, or bytes");
+  set.add("--vocab-size", options.training.vocabulary_size, "tokens to learn, the special ones included",
+          {1, 10'000'000});
+  set.add("--lowercase", options.training.lowercase, "lower-case the text (wordpiece: and strip accents)");
+  set.add("--min-frequency", options.training.min_frequency, "what is rarer gets no token", {1, 1'000'000'000});
+  set.add("--input", options.input, "text files to learn from");
+  set.add("--output", options.output, "directory for vocab.txt and tokenizer_config.json", "DIR");
+  set.require("--output");
+  add_threads(set, options.threads);
+}
+
+std::unique_ptr<Tokenizer> learn(const TrainTokenizerOptions& options) {
+  if (options.type == "byte") return train_byte();
+  if (options.input.empty()) throw UsageError("--input is needed: the text files to learn from");
+  ThreadPool pool(static_cast<int>(options.threads));
+  return options.type == "char" ? train_char(options.input, options.training, pool)
+                                : train_wordpiece(options.input, options.training, pool);
+}
+
+void run(const TrainTokenizerOptions& options) {
+  const auto tokenizer = learn(options);
+  make_directories(options.output);
+  for (const auto& [name, content] : tokenizer->files()) {
+    write_file_atomically(join_path(options.output, name), content);
+  }
+  if (options.type != "byte" && tokenizer->vocabulary_size() < options.training.vocabulary_size) {
+    std::cerr << fmt::format("roformer: the text gives {} tokens only, fewer than --vocab-size {}\n",
+                             tokenizer->vocabulary_size(), options.training.vocabulary_size);
+  }
+  std::cout << fmt::format("{} tokens in {}\n", tokenizer->vocabulary_size(), options.output);
+}
+
+}  // namespace
+
+Command train_tokenizer_command() {
+  return {.name = "train-tokenizer",
+          .summary = "Learn a vocabulary from text",
+          .group = "Train",
+          .example =
+              "roformer train-tokenizer --type wordpiece --vocab-size 8000 --lowercase --input text.txt "
+              "--output tokenizer",
+          .prepare = prepare_with(describe, run)};
+}
+
+}  // namespace roformer

@@ -1,0 +1,89 @@
+#include "tasks/bench.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "training/optimizer.h"
+
+namespace roformer {
+
+namespace {
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+Batch random_batch(const ModelConfig& config, const std::vector<int64_t>& lengths) {
+  Generator generator({1, 0});
+  Batch batch;
+  for (const int64_t length : lengths) {
+    std::vector<int32_t> ids(static_cast<size_t>(length));
+    for (int32_t& id : ids) id = static_cast<int32_t>(generator.below(static_cast<uint64_t>(config.vocabulary)));
+    batch.append(ids);
+  }
+  return batch;
+}
+
+// Multiplications and additions of one forward pass, as shared by everybody who counts them: 2·m·n·k a product.
+double forward_operations(const ModelConfig& c, const std::vector<int64_t>& lengths, int64_t labels) {
+  double tokens = 0, squares = 0;
+  for (const int64_t length : lengths) {
+    tokens += static_cast<double>(length);
+    squares += static_cast<double>(length) * static_cast<double>(length);
+  }
+  const double h = static_cast<double>(c.hidden), e = static_cast<double>(c.embedding);
+  const double layer = 2 * tokens * h * (4 * h + 2 * static_cast<double>(c.intermediate)) + 4 * squares * h;
+  const double project = c.embedding != c.hidden ? 2 * tokens * e * h : 0;
+  const double head = 2 * static_cast<double>(labels) * e * (h + static_cast<double>(c.vocabulary));
+  return static_cast<double>(c.layers) * layer + project + head;
+}
+
+}  // namespace
+
+BenchResult bench(Model& model, const BenchOptions& options) {
+  const Batch batch = random_batch(model.config(), options.lengths);
+  std::vector<int32_t> rows, labels;
+  const int64_t count = options.training ? std::max<int64_t>(1, static_cast<int64_t>(options.label_share * static_cast<double>(batch.tokens()))) : 0;
+  for (int64_t i = 0; i < count; ++i) {
+    rows.push_back(static_cast<int32_t>(i * batch.tokens() / count));
+    labels.push_back(batch.ids[static_cast<size_t>(rows.back())]);
+  }
+  std::optional<AdamW> optimizer;
+  if (options.training) optimizer.emplace(model, AdamWOptions{});
+
+  const auto pass = [&](int64_t step) {
+    if (!options.training) {
+      model.encoder().forward({model.backend(), nullptr, {}, false}, batch);
+      return;
+    }
+    optimizer->zero_gradients();
+    Tape tape;
+    const Context context{model.backend(), &tape, {1, static_cast<uint64_t>(step)}, true};
+    const Value hidden = gather_rows(context, model.encoder().forward(context, batch), rows);
+    model.mlm_head().loss(context, hidden, model.encoder().words(), labels, 1.0 / static_cast<double>(count));
+    tape.backward();
+    optimizer->step(step, 1e-5, optimizer->gradient_norm());
+  };
+
+  pass(1);
+  std::vector<double> seconds;
+  const double begin = now_seconds();
+  while (static_cast<int64_t>(seconds.size()) < options.passes || now_seconds() - begin < options.seconds) {
+    const double start = now_seconds();
+    pass(static_cast<int64_t>(seconds.size()) + 2);
+    seconds.push_back(now_seconds() - start);
+  }
+  std::nth_element(seconds.begin(), seconds.begin() + static_cast<int64_t>(seconds.size()) / 2, seconds.end());
+  const double median = seconds[seconds.size() / 2];
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const double operations = forward_operations(model.config(), options.lengths, count) * (options.training ? 3 : 1);
+  return {.tokens_per_second = static_cast<double>(batch.tokens()) / median,
+          .gflops = operations / median / 1e9,
+          .peak_memory = usage.ru_maxrss * 1024,
+          .passes = static_cast<int64_t>(seconds.size())};
+}
+
+}  // namespace roformer

@@ -1,0 +1,29 @@
+// Speed of a model shape on this machine (cli.md, `bench`).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "models/model.h"
+
+namespace roformer {
+
+struct BenchOptions {
+  std::vector<int64_t> lengths{128};  // the packed sequences of one pass
+  bool training = false;              // forward, backward, clipping and AdamW; else the forward to the last hidden state
+  double label_share = 0.15;          // of the tokens have an MLM label in training
+  double seconds = 3;                 // measure at least that long,
+  int64_t passes = 5;                 // and at least so many passes, after one to warm up
+};
+
+struct BenchResult {
+  double tokens_per_second = 0;  // of the median pass
+  double gflops = 0;             // operations of the matrix products and attention / time
+  int64_t peak_memory = 0;       // bytes: largest resident size of this process so far
+  int64_t passes = 0;
+};
+
+// The model must be trainable for training. Weights change in training.
+BenchResult bench(Model& model, const BenchOptions& options);
+
+}  // namespace roformer

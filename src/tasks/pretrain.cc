@@ -1,0 +1,197 @@
+#include "tasks/pretrain.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "text/tokenizer.h"
+#include "training/mlm_objective.h"
+
+namespace roformer {
+
+namespace {
+
+struct Plan {
+  ModelConfig config;
+  int64_t max_length = 0, batch_tokens = 0, steps = 0;
+  double learning_rate = 0;
+};
+
+ModelConfig shape_of(const PretrainOptions& options) {
+  if (!options.init_from.empty()) {
+    if (options.shape.any() || !options.config.empty()) {
+      throw UsageError("--init-from takes the model's shape from {}; leave out the shape options", options.init_from);
+    }
+    return options.shape.apply(read_config(options.init_from + "/config.json"));
+  }
+  return options.shape.apply(options.config.empty() ? preset_config(options.shape.preset)
+                                                    : read_config(options.config));
+}
+
+Plan make_plan(const PretrainOptions& options, const Tokenizer& tokenizer) {
+  const RunDefaults defaults = preset_run(options.shape.preset);
+  Plan plan{.config = shape_of(options),
+            .max_length = options.max_length.value_or(defaults.max_length),
+            .batch_tokens = options.batch_tokens.value_or(defaults.batch_tokens),
+            .steps = options.steps.value_or(defaults.steps),
+            .learning_rate = options.learning_rate.value_or(defaults.learning_rate)};
+  ModelConfig& config = plan.config;
+  const bool fixed = !options.config.empty() || !options.init_from.empty();
+  if (!fixed) {
+    config.vocabulary = tokenizer.vocabulary_size();
+    config.max_positions = std::max(config.max_positions, plan.max_length);
+    config.pad_id = tokenizer.pad_id();
+  } else if (config.vocabulary < tokenizer.vocabulary_size()) {
+    throw UsageError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
+                     config.vocabulary);
+  }
+  if (std::holds_alternative<LearnedPosition>(config.position) && config.max_positions < plan.max_length) {
+    throw UsageError("--max-length {} is longer than the model's {} learned positions", plan.max_length,
+                     config.max_positions);
+  }
+  config.head = Head::masked_lm;
+  complete(config, "");
+  if (plan.batch_tokens < plan.max_length) {
+    throw UsageError("--batch-tokens {} holds no sequence of --max-length {}", plan.batch_tokens, plan.max_length);
+  }
+  if (options.steps && options.epochs) throw UsageError("give --steps or --epochs, not both");
+  if (options.validation_fraction && !options.validation_data.empty()) {
+    throw UsageError("give --validation-data or --validation-fraction, not both");
+  }
+  return plan;
+}
+
+std::vector<int64_t> all_of(const PackedCorpus& corpus) {
+  std::vector<int64_t> numbers(static_cast<size_t>(corpus.size()));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  return numbers;
+}
+
+std::string hash_files(const std::map<std::string, std::string>& files) {
+  std::string all;
+  for (const auto& [name, content] : files) all += name + "\n" + content;
+  return hash_hex(all);
+}
+
+// What decides the result of a run, by the names people use. Threads, device, logging and keeping do not.
+Json settings_of(const PretrainOptions& options, const Plan& plan, const Schedule& schedule,
+                 const std::string& data_hash, const std::string& validation_hash, const std::string& tokenizer_hash) {
+  return {{"objective", "mlm"},
+          {"model", write_config(plan.config)},
+          {"data", data_hash},
+          {"validation-data", validation_hash},
+          {"validation-fraction", options.validation_data.empty() ? options.validation_fraction.value_or(0.02) : 0},
+          {"documents", options.documents},
+          {"tokenizer", tokenizer_hash},
+          {"init-from", options.init_from},
+          {"max-length", plan.max_length},
+          {"batch-tokens", plan.batch_tokens},
+          {"accumulate", options.accumulate},
+          {"steps", schedule.steps},
+          {"learning-rate", schedule.learning_rate},
+          {"warmup", schedule.warmup},
+          {"schedule", options.schedule},
+          {"optimizer", "adamw"},
+          {"weight-decay", options.weight_decay},
+          {"beta1", options.beta1},
+          {"beta2", options.beta2},
+          {"epsilon", options.epsilon},
+          {"clip-norm", options.clip_norm},
+          {"mask-probability", options.mask_probability},
+          {"whole-word", options.whole_word},
+          {"seed", options.seed}};
+}
+
+Schedule schedule_of(const PretrainOptions& options, const Plan& plan, int64_t sequences, int64_t per_step) {
+  Schedule schedule{.kind = parse_schedule(options.schedule),
+                    .learning_rate = plan.learning_rate,
+                    .warmup = 0,
+                    .steps = plan.steps};
+  if (options.epochs) {
+    const double steps = std::ceil(*options.epochs * static_cast<double>(sequences) / static_cast<double>(per_step));
+    if (!(steps >= 1 && steps < 1e15)) throw UsageError("--epochs {} gives no number of steps", *options.epochs);
+    schedule.steps = static_cast<int64_t>(steps);
+  }
+  const double warmup = options.warmup < 1 ? options.warmup * static_cast<double>(schedule.steps) : options.warmup;
+  schedule.warmup = static_cast<int64_t>(std::llround(warmup));
+  if (schedule.warmup > schedule.steps) {
+    throw UsageError("--warmup {} is longer than the run of {} steps", schedule.warmup, schedule.steps);
+  }
+  return schedule;
+}
+
+}  // namespace
+
+RunDefaults preset_run(const std::string& name) {
+  if (name == "demo") return {128, 4096, 400, 1e-3};
+  if (name == "paper-mlm") return {512, 64 * 512, 100000, 1e-5};  // paper.md 2.2
+  return {512, 8192, 100000, 1e-4};
+}
+
+PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
+  const std::string tokenizer_directory = options.tokenizer.empty() ? options.init_from : options.tokenizer;
+  if (tokenizer_directory.empty()) throw UsageError("--tokenizer DIR is needed (train-tokenizer makes one)");
+  const auto tokenizer = load_tokenizer(tokenizer_directory);
+  const Plan plan = make_plan(options, *tokenizer);
+  tokenizer->set_model_max_length(plan.max_length);
+
+  const DocumentRule rule = parse_document_rule(options.documents);
+  const auto corpus = PackedCorpus::build(options.data, rule, *tokenizer, plan.max_length, backend.pool());
+  std::optional<PackedCorpus> held_out;
+  PackedCorpus::Split split;
+  if (options.validation_data.empty()) {
+    split = corpus.split(options.validation_fraction.value_or(0.02));
+  } else {
+    held_out = PackedCorpus::build(options.validation_data, rule, *tokenizer, plan.max_length, backend.pool());
+    split = {all_of(corpus), all_of(*held_out)};
+  }
+  const MlmOptions mlm{.masking = {.probability = options.mask_probability, .whole_words = options.whole_word},
+                       .sequences_per_micro_batch = plan.batch_tokens / plan.max_length,
+                       .accumulate = options.accumulate};
+  const Schedule schedule = schedule_of(options, plan, static_cast<int64_t>(split.training.size()),
+                                        mlm.sequences_per_micro_batch * mlm.accumulate);
+  auto files = tokenizer->files();
+  const Json settings = settings_of(options, plan, schedule, corpus.content_hash(),
+                                    held_out ? held_out->content_hash() : "", hash_files(files));
+  files["config.json"] = write_config(plan.config).dump(2) + "\n";
+
+  // The model comes first: settings that cannot be allocated leave no directory behind.
+  const RandomStream random{static_cast<uint64_t>(options.seed), 0};
+  Model model(backend, plan.config, true);
+  if (options.init_from.empty()) {
+    model.initialise(substream(random, 0));
+  } else {
+    const std::string weights = options.init_from + "/model.safetensors";
+    model.load_weights(load_state_dict(weights), weights);
+  }
+  RunDirectory directory(options.output, settings, files);
+  PretrainResult result{.already_finished = directory.resumed_step() >= schedule.steps,
+                        .training = {.steps = directory.resumed_step(), .tokens = 0, .validation = {}},
+                        .parameters = plan.config.parameters()};
+  if (result.already_finished) return result;
+
+  MlmObjective objective(model, *tokenizer, mlm, corpus, split.training, held_out ? *held_out : corpus,
+                         split.validation, substream(random, 1));
+  fmt::print(stderr,
+             "{} documents, {} tokens in {} sequences; {} held out. {} parameters, {} positions. "
+             "Unigram baseline of the validation loss: {:.3f}\n",
+             corpus.documents(), corpus.tokens(), corpus.size(), split.validation.size(), result.parameters,
+             position_name(plan.config.position), objective.unigram_loss());
+  const TrainerOptions trainer{.schedule = schedule,
+                               .optimizer = {.beta1 = options.beta1,
+                                             .beta2 = options.beta2,
+                                             .epsilon = options.epsilon,
+                                             .weight_decay = options.weight_decay,
+                                             .clip_norm = options.clip_norm},
+                               .validate_every = options.validate_every,
+                               .save_every = options.save_every,
+                               .log_every = options.log_every,
+                               .keep = static_cast<int>(options.keep),
+                               .random = substream(random, 2)};
+  result.training = train(model, objective, trainer, directory);
+  return result;
+}
+
+}  // namespace roformer

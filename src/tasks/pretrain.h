@@ -1,0 +1,54 @@
+// Pre-training from plain text: corpus and tokenizer in, training directory out (cli.md, `pretrain`). tasks/ are what people
+// do, each one function with an options struct; they read and write files and know no command line syntax.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "training/trainer.h"
+
+namespace roformer {
+
+// An empty optional means: what the preset says.
+struct PretrainOptions {
+  std::vector<std::string> data, validation_data;
+  std::optional<double> validation_fraction;  // 0.02 if there is no validation data
+  std::string documents = "automatic";        // what ends a document
+  std::string tokenizer;                      // directory; init_from's if empty
+  std::string output;
+  std::string init_from;  // a model directory whose weights and shape to start from
+
+  ShapeOptions shape;
+  std::string config;  // a config.json instead of the preset's shape
+
+  std::optional<int64_t> max_length, batch_tokens, steps;
+  std::optional<double> epochs;
+  int64_t accumulate = 1;
+  std::optional<double> learning_rate;
+  double warmup = 0.1;  // a share of the steps below 1, else steps
+  std::string schedule = "linear";
+  double weight_decay = 0.01, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, clip_norm = 1;
+  double mask_probability = 0.15;
+  bool whole_word = false;
+  int64_t validate_every = 100, save_every = 100, log_every = 10, keep = 2;
+  int64_t seed = 1;
+};
+
+struct PretrainResult {
+  bool already_finished = false;
+  TrainingResult training;
+  int64_t parameters = 0;
+};
+
+// Errors: UsageError for settings that cannot be, DataError and FileError for files, Interrupted after saving.
+PretrainResult pretrain(const PretrainOptions& options, Backend& backend);
+
+// What a preset says beside the model's shape.
+struct RunDefaults {
+  int64_t max_length, batch_tokens, steps;
+  double learning_rate;
+};
+RunDefaults preset_run(const std::string& name);
+
+}  // namespace roformer

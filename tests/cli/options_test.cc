@@ -1,0 +1,362 @@
+#include "cli/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/raw_arguments.h"
+#include "cli/text_input.h"
+
+namespace roformer {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+// What every kind of option is bound to.
+struct Fields {
+  std::string prompt = "hello", device = "cpu";
+  int64_t top_k = 5;
+  std::optional<int64_t> max_length;
+  double dropout = 0.1;
+  std::optional<double> epochs;
+  std::optional<std::string> init;
+  bool json = false;
+  std::vector<std::string> data, positions = {"rotary"}, texts;
+  std::vector<int64_t> lengths = {128};
+};
+
+class Options : public testing::Test {
+ protected:
+  Options() : set_("demo", "Shows options", "roformer demo --top-k 3") {
+    set_.add("--prompt", fields_.prompt, "Start of the text");
+    set_.add("--top-k", fields_.top_k, "Candidates", {1, 100});
+    set_.add("--max-length", fields_.max_length, "Longest text", {.low = 1});
+    set_.section("Training");
+    set_.add("--dropout", fields_.dropout, "Dropout", {.low = 0, .high = 1, .high_excluded = true});
+    set_.add("--epochs", fields_.epochs, "Epochs");
+    set_.add("--init-from", fields_.init, "Start from", "DIR");
+    set_.add("--data", fields_.data, "Files");
+    set_.add_words("--positions", fields_.positions, "Encodings", {"rotary", "none"});
+    set_.add("--lengths", fields_.lengths, "Lengths", {.low = 1});
+    set_.add_positional("TEXT", fields_.texts, "Texts");
+    add_device(set_, fields_.device);
+    add_json(set_, fields_.json);
+  }
+
+  bool parse(const std::vector<std::string>& arguments) { return set_.parse(arguments, out_); }
+
+  std::string failure(const std::vector<std::string>& arguments) {
+    try {
+      parse(arguments);
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+      return error.what();
+    }
+    return "no error";
+  }
+
+  std::string write(const std::string& content) {
+    const std::string path = testing::TempDir() + "options_test.toml";
+    std::ofstream(path, std::ios::binary) << content;
+    return path;
+  }
+
+  Fields fields_;
+  OptionSet set_;
+  std::ostringstream out_;
+};
+
+// Sets a variable for the life of the object.
+struct Variable {
+  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  ~Variable() { unsetenv(name_); }
+  const char* name_;
+};
+
+const std::vector<std::string> kOddTexts = {"[MASK] is [MASK]",
+                                            "[a, b]",
+                                            "a, \"b\" [c]",
+                                            "{x}",
+                                            "\"quoted\"",
+                                            "'q'",
+                                            "😀 汉字",
+                                            "",
+                                            " ",
+                                            "a=b",
+                                            "%s",
+                                            "\\n",
+                                            "a\nb\tc",
+                                            "\x01"
+                                            "0",
+                                            "++",
+                                            "/windows:1",
+                                            "1,2,3",
+                                            "`$(x)`",
+                                            "[",
+                                            "]",
+                                            "-5",
+                                            "a;b#c",
+                                            "#",
+                                            "\x7f"};
+
+TEST_F(Options, OddTextsArriveUntouchedEverywhere) {
+  for (const std::string& text : kOddTexts) {
+    for (const auto& arguments : std::vector<std::vector<std::string>>{
+             {"--prompt", text, text, "x"}, {"--prompt=" + text, "--", text, "x"}, {text, "x", "--prompt", text}}) {
+      ASSERT_TRUE(parse(arguments)) << text;
+      EXPECT_EQ(fields_.prompt, text);
+      EXPECT_THAT(fields_.texts, ElementsAre(text, "x"));
+    }
+    ASSERT_TRUE(parse({"--data", text, text, "--data=" + text}));
+    EXPECT_THAT(fields_.data, ElementsAre(text, text, text));
+  }
+}
+
+TEST_F(Options, OddTextsSurviveDumpFileAndEnvironment) {
+  for (const std::string& text : kOddTexts) {
+    out_.str("");
+    EXPECT_FALSE(parse({"--prompt=" + text, "--data", text, "x", "--dump-config"}));
+    const std::string path = write(out_.str());
+    Fields fields;
+    OptionSet other("demo", "");
+    other.add("--prompt", fields.prompt, "");
+    other.add("--data", fields.data, "");
+    std::string keys;
+    std::istringstream dumped(out_.str());
+    for (std::string line; std::getline(dumped, line);) {
+      if (line.starts_with("prompt") || line.starts_with("data")) keys += line + "\n";
+    }
+    ASSERT_TRUE(other.parse(std::vector<std::string>{"--config-file", write(keys)}, out_)) << text;
+    EXPECT_EQ(fields.prompt, text);
+    EXPECT_THAT(fields.data, ElementsAre(text, "x"));
+    {
+      const Variable variable("ROFORMER_PROMPT", text.c_str());
+      OptionSet third("demo", "");
+      third.add("--prompt", fields.prompt, "");
+      fields.prompt = "unset";
+      ASSERT_TRUE(third.parse({}, out_));
+      EXPECT_EQ(fields.prompt, text);
+    }
+    std::remove(path.c_str());
+  }
+}
+
+TEST_F(Options, EveryKindIsRead) {
+  ASSERT_TRUE(parse({"--top-k", "7", "--max-length=9", "--dropout", "1e-3", "--epochs", "+2.5", "--init-from", "d",
+                     "--json", "--positions", "none,rotary", "--lengths", "5,17", "512", "--device", "reference"}));
+  EXPECT_EQ(fields_.top_k, 7);
+  EXPECT_EQ(fields_.max_length, 9);
+  EXPECT_EQ(fields_.dropout, 1e-3);
+  EXPECT_EQ(fields_.epochs, 2.5);
+  EXPECT_EQ(fields_.init, "d");
+  EXPECT_TRUE(fields_.json);
+  EXPECT_THAT(fields_.positions, ElementsAre("none", "rotary"));
+  EXPECT_THAT(fields_.lengths, ElementsAre(5, 17, 512));
+  EXPECT_EQ(fields_.device, "reference");
+  EXPECT_TRUE(set_.given("--top-k"));
+  EXPECT_FALSE(set_.given("--prompt"));
+}
+
+TEST_F(Options, DefaultsStayAndTheLastOfTwoWins) {
+  ASSERT_TRUE(parse({"--top-k", "7", "--top-k", "8", "--json", "--json=false"}));
+  EXPECT_EQ(fields_.top_k, 8);
+  EXPECT_FALSE(fields_.json);
+  EXPECT_EQ(fields_.prompt, "hello");
+  EXPECT_FALSE(fields_.max_length.has_value());
+  EXPECT_THAT(fields_.lengths, ElementsAre(128));
+}
+
+TEST_F(Options, WrongValuesAreRefusedWithWhatWasExpected) {
+  EXPECT_EQ(failure({"--top-k", "0"}), "--top-k: expected an integer from 1 to 100, got \"0\"");
+  EXPECT_EQ(failure({"--max-length", "x"}), "--max-length: expected an integer of at least 1, got \"x\"");
+  EXPECT_EQ(failure({"--dropout", "1"}), "--dropout: expected a number of at least 0 and below 1, got \"1\"");
+  EXPECT_THAT(failure({"--positions", "rotary,rotar"}), HasSubstr("got \"rotar\"; did you mean rotary?"));
+  EXPECT_THAT(failure({"--device", "gpu"}), HasSubstr("--device: expected cpu, reference, got \"gpu\""));
+  EXPECT_THAT(failure({"--json=maybe"}), HasSubstr("--json: expected true or false"));
+  for (const char* text : {"", "7x", "7.0", " 7", "99999999999999999999", "0x7", "--7"}) {
+    EXPECT_THAT(failure({std::string("--top-k=") + text}), HasSubstr("--top-k: expected")) << text;
+  }
+  for (const char* text : {"nan", "inf", "1e999", "", "1,5"}) {
+    EXPECT_THAT(failure({std::string("--epochs=") + text}), HasSubstr("--epochs: expected a number")) << text;
+  }
+  EXPECT_THAT(failure({"--lengths", "5,,7"}), HasSubstr("--lengths: expected"));
+}
+
+TEST_F(Options, UnknownAndIncompleteOptionsAreRefused) {
+  EXPECT_EQ(failure({"--topk", "3"}), "unknown option \"--topk\"; did you mean --top-k?");
+  EXPECT_EQ(failure({"--zzzzzzzz"}), "unknown option \"--zzzzzzzz\"");
+  EXPECT_THAT(failure({"--[x]=1"}), HasSubstr("unknown option \"--[x]\""));
+  EXPECT_THAT(failure({"---"}), HasSubstr("unknown option"));
+  EXPECT_THAT(failure({"-k", "5"}), HasSubstr("unknown option \"-k\""));
+  EXPECT_THAT(failure({"--top-k"}), HasSubstr("--top-k"));
+  EXPECT_EQ(failure({"--top-k", "--json"}), "--top-k: expected a value, got the option --json");
+  EXPECT_THAT(failure({"--prompt", "--"}), HasSubstr("--prompt: expected a value"));
+  Fields fields;
+  OptionSet bare("bare", "");
+  add_json(bare, fields.json);
+  EXPECT_THROW(bare.parse(std::vector<std::string>{"text"}, out_), UsageError);
+}
+
+TEST_F(Options, DashesAfterTwoDashesAreTexts) {
+  ASSERT_TRUE(parse({"--prompt", "-foo", "--", "-k", "--json", "--", "-"}));
+  EXPECT_EQ(fields_.prompt, "-foo");
+  EXPECT_THAT(fields_.texts, ElementsAre("-k", "--json", "--", "-"));
+  EXPECT_FALSE(fields_.json);
+  ASSERT_TRUE(parse({"-5", "-"}));
+  EXPECT_THAT(fields_.texts, ElementsAre("-5", "-"));
+}
+
+TEST_F(Options, CommandLineBeatsEnvironmentBeatsFileBeatsDefault) {
+  const std::string path = write("top-k = 3\ndropout = 0.3\nprompt = 'file'\njson = true\nlengths = [1, 2]\n");
+  const Variable dropout("ROFORMER_DROPOUT", "0.2"), prompt("ROFORMER_PROMPT", "environment"),
+      data("ROFORMER_DATA", "a,b"), file("ROFORMER_CONFIG_FILE", path.c_str());
+  ASSERT_TRUE(parse({"--prompt", "line"}));
+  EXPECT_EQ(fields_.prompt, "line");
+  EXPECT_EQ(fields_.dropout, 0.2);
+  EXPECT_EQ(fields_.top_k, 3);
+  EXPECT_TRUE(fields_.json);
+  EXPECT_THAT(fields_.lengths, ElementsAre(1, 2));
+  EXPECT_THAT(fields_.data, ElementsAre("a", "b"));
+  EXPECT_EQ(fields_.device, "cpu");
+  EXPECT_TRUE(set_.given("--dropout"));
+}
+
+TEST_F(Options, MistakesInFileAndEnvironmentNameTheirPlace) {
+  const auto from_file = [&](const std::string& content) { return failure({"--config-file", write(content)}); };
+  EXPECT_THAT(from_file("\ntop-k = 0\n"),
+              HasSubstr("options_test.toml:2: \"top-k\": expected an integer from 1 to 100"));
+  EXPECT_THAT(from_file("topk = 1\n"), HasSubstr("options_test.toml:1: \"topk\" is no setting of roformer demo; did"));
+  EXPECT_THAT(from_file("dump-config = true\n"), HasSubstr("is no setting"));
+  EXPECT_THAT(from_file("TEXT = 'x'\n"), HasSubstr("is no setting"));
+  EXPECT_THAT(from_file("top-k = [1, 2]\n"), HasSubstr("expected one value, got an array of 2"));
+  EXPECT_THAT(from_file("[top-k]\na = 1\n"), HasSubstr("expected a text, number"));
+  EXPECT_THAT(from_file("top-k = \n"), HasSubstr("options_test.toml:1: "));
+  EXPECT_THAT(from_file("top-k = 1\ntop-k = 2\n"), HasSubstr("options_test.toml:2: "));
+  EXPECT_THAT(from_file("prompt = " + std::string(100000, '[')), HasSubstr("options_test.toml:1: "));
+  EXPECT_THAT(from_file("\xff\xfe"), HasSubstr("options_test.toml:"));
+  EXPECT_THROW(parse({"--config-file", testing::TempDir()}), FileError);
+  EXPECT_THROW(parse({"--config-file", "/nowhere/at/all"}), FileError);
+  const Variable top_k("ROFORMER_TOP_K", "many");
+  EXPECT_THAT(failure({}), HasSubstr("ROFORMER_TOP_K: expected an integer from 1 to 100, got \"many\""));
+}
+
+TEST_F(Options, DumpIsTheEffectiveSettings) {
+  EXPECT_FALSE(parse({"--top-k", "9", "--dump-config", "--data", "a b"}));
+  EXPECT_EQ(out_.str(),
+            "# roformer demo\nprompt = \"hello\"\ntop-k = 9\n# max-length = \ndropout = 0.1\n# epochs = \n"
+            "# init-from = \ndata = [\"a b\"]\npositions = [\"rotary\"]\nlengths = [128]\ndevice = \"cpu\"\n"
+            "json = false\n");
+  EXPECT_THAT(failure({"--prompt=\xff", "--dump-config"}), HasSubstr("not UTF-8"));
+}
+
+TEST_F(Options, HelpShowsEverythingInEightyColumns) {
+  set_.require("--data");
+  EXPECT_FALSE(parse({"--help", "--top-k", "9"}));
+  const std::string help = out_.str();
+  for (const char* part : {"Shows options", "Usage: roformer demo [OPTIONS] [TEXT...]", "--top-k N", "(default 5)",
+                           "Training:", "--init-from DIR", "Files (required)", "-h,--help", "Encodings: rotary, none",
+                           "Example:\n  roformer demo --top-k 3", "--lengths LIST"}) {
+    EXPECT_THAT(help, HasSubstr(part));
+  }
+  EXPECT_GT(help.find("General:"), help.find("Training:"));
+  std::istringstream lines(help);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
+}
+
+TEST_F(Options, RequiredOptionsMayComeFromAnywhere) {
+  set_.require("--data");
+  set_.require("--prompt");
+  EXPECT_EQ(failure({}), "--prompt, --data is required; see roformer demo --help");
+  const Variable data("ROFORMER_DATA", "a");
+  EXPECT_TRUE(parse({"--prompt", "x"}));
+}
+
+TEST(Positionals, AreFilledInOrder) {
+  std::string index, query;
+  std::vector<std::string> rest;
+  OptionSet set("search", "");
+  set.add_positional("INDEX", index, "");
+  set.add_positional("QUERY", rest, "");
+  set.require("INDEX");
+  std::ostringstream out;
+  ASSERT_TRUE(set.parse(std::vector<std::string>{"i", "[q]", "r"}, out));
+  EXPECT_EQ(index, "i");
+  EXPECT_THAT(rest, ElementsAre("[q]", "r"));
+}
+
+TEST(DidYouMean, NamesOnlyWhatIsNear) {
+  const std::vector<std::string> names = {"--top-k", "--top-p", "--threads"};
+  EXPECT_EQ(did_you_mean("--top-l", names), "; did you mean --top-k?");
+  EXPECT_EQ(did_you_mean("--thread", names), "; did you mean --threads?");
+  EXPECT_EQ(did_you_mean("--batch-size", names), "");
+  EXPECT_EQ(did_you_mean(std::string(100000, 'x'), names), "");
+  EXPECT_EQ(did_you_mean("x", {}), "");
+}
+
+// std::cin reading from a text for the life of the object.
+struct StandardInput {
+  explicit StandardInput(const std::string& text) : buffer_(text), old_(std::cin.rdbuf(&buffer_)) {}
+  ~StandardInput() { std::cin.rdbuf(old_); }
+  std::stringbuf buffer_;
+  std::streambuf* old_;
+};
+
+TEST(TextInputTest, ArgumentsFileOrStandardInput) {
+  EXPECT_THAT(read_texts({.texts = {"[a]", "b\nc", "-"}, .input = ""}), ElementsAre("[a]", "b\nc", "-"));
+  const std::string content =
+      "\xEF\xBB\xBF"
+      "one\r\n\n[MASK], \"two\"";
+  const std::string path = testing::TempDir() + "text_input_test.txt";
+  std::ofstream(path, std::ios::binary) << content;
+  const auto expected = ElementsAre("one", "", "[MASK], \"two\"");
+  EXPECT_THAT(read_texts({.texts = {}, .input = path}), expected);
+  for (const TextInput& input : {TextInput{}, TextInput{{"-"}, ""}, TextInput{{}, "-"}}) {
+    const StandardInput standard_input(content);
+    EXPECT_THAT(read_texts(input), expected);
+  }
+  EXPECT_THROW(read_texts({.texts = {"a"}, .input = path}), UsageError);
+  std::remove(path.c_str());
+  EXPECT_THROW(read_texts({.texts = {}, .input = path}), FileError);
+}
+
+TEST(TextInputTest, BadTextNamesItsPlace) {
+  const auto failure = [](const TextInput& input) -> std::string {
+    try {
+      read_texts(input);
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_THAT(failure({.texts = {"a", "b\xff"}, .input = ""}), HasSubstr("text 2"));
+  {
+    const StandardInput standard_input("a\nb\n\xC0\x80\n");
+    EXPECT_THAT(failure({}), HasSubstr("standard input:3"));
+  }
+  const StandardInput standard_input(std::string((16 << 20) + 1, 'x'));
+  EXPECT_THAT(failure({}), HasSubstr("standard input:1: line longer"));
+}
+
+TEST(TextInputTest, PlacesOfItems) {
+  const StandardInput standard_input("a\nb\n");
+  TextReader reader({});
+  std::string text;
+  ASSERT_TRUE(reader.next(text));
+  ASSERT_TRUE(reader.next(text));
+  EXPECT_EQ(text, "b");
+  EXPECT_EQ(reader.place(), "standard input:2");
+  EXPECT_FALSE(reader.next(text));
+}
+
+}  // namespace
+}  // namespace roformer

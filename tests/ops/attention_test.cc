@@ -1,0 +1,233 @@
+// Attention with its position encoding: rotation, relative terms and dropout, through the tape.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "ops/ops.h"
+#include "tests/ops/gradient_check.h"
+
+namespace roformer::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+constexpr int64_t kHeads = 2, kHeadDim = 4, kHidden = kHeads * kHeadDim, kClip = 2;
+
+enum class Projections { fused, separate, query_and_pair };  // one [T, 3H]; three; q and [Tk, 2H]
+
+struct AttentionCase {
+  const char* name;
+  Projections projections = Projections::fused;
+  std::optional<Rotary> rotary = {};
+  bool rotate_values = false;
+  bool terms = false;
+  double dropout = 0;
+  std::vector<int32_t> query_offsets = {0, 1, 1, 4, 6};
+  std::vector<int32_t> key_offsets = {0, 1, 1, 4, 6};
+};
+
+class AttentionTest : public OperatorTest, public ::testing::WithParamInterface<AttentionCase> {};
+
+TEST_P(AttentionTest, MatchesCentralDifferences) {
+  const AttentionCase& param = GetParam();
+  const int64_t queries = param.query_offsets.back(), keys = param.key_offsets.back();
+  const std::vector<int32_t> query_positions = trial_.random_ids(queries, 9);
+  const std::vector<int32_t> key_positions =
+      param.query_offsets == param.key_offsets ? query_positions : trial_.random_ids(keys, 9);
+  OperatorCheck check;
+  AttentionPositions positions;
+  RotaryAngles query_angles, key_angles;
+  if (param.rotary) {
+    query_angles = backend_->rotary_angles(*param.rotary, query_positions);
+    key_angles = backend_->rotary_angles(*param.rotary, key_positions);
+    positions.query_angles = &query_angles;
+    positions.key_angles = &key_angles;
+    positions.rotate_values = param.rotate_values;
+  }
+  if (param.terms) {
+    const Parameter bias = parameter(kHeads, 2 * kClip + 1), query_table = parameter(2 * kClip + 1, kHidden);
+    const Parameter key_table = parameter(2 * kClip + 1, kHidden), value_table = parameter(2 * kClip + 1, kHidden);
+    positions.terms = {kClip,           query_positions,   key_positions,     bias.value,
+                       query_table.value, key_table.value, value_table.value};
+    positions.dterms = {kClip,           query_positions,   key_positions,     bias.gradient,
+                        query_table.gradient, key_table.gradient, value_table.gradient};
+    check.parameters = {{"bias", bias}, {"query table", query_table}, {"key table", key_table},
+                        {"value table", value_table}};
+  }
+  const AttentionOptions options{.heads = kHeads,
+                                 .query_offsets = param.query_offsets,
+                                 .key_offsets = param.key_offsets,
+                                 .dropout = {.probability = param.dropout, .stream = {.seed = 2, .stream = 6}}};
+  switch (param.projections) {
+    case Projections::fused: check.inputs = {{"qkv", trial_.random(queries, 3 * kHidden)}}; break;
+    case Projections::separate:
+      check.inputs = {{"q", trial_.random(queries, kHidden)},
+                      {"k", trial_.random(keys, kHidden)},
+                      {"v", trial_.random(keys, kHidden)}};
+      break;
+    case Projections::query_and_pair:
+      check.inputs = {{"q", trial_.random(queries, kHidden)}, {"kv", trial_.random(keys, 2 * kHidden)}};
+      break;
+  }
+  check.apply = [&](const Context& context, const std::vector<Value>& in) {
+    switch (param.projections) {
+      case Projections::fused:
+        return attention(context, options, {in[0], 0, kHidden}, {in[0], kHidden, kHidden},
+                         {in[0], 2 * kHidden, kHidden}, positions);
+      case Projections::separate:
+        return attention(context, options, {in[0], 0, kHidden}, {in[1], 0, kHidden}, {in[2], 0, kHidden}, positions);
+      case Projections::query_and_pair:
+        return attention(context, options, {in[0], 0, kHidden}, {in[1], 0, kHidden}, {in[1], kHidden, kHidden},
+                         positions);
+    }
+    return Value();
+  };
+  expect_gradients(trial_, check);
+}
+
+constexpr Rotary kAdjacent{.dim = kHeadDim, .layout = RotaryLayout::adjacent};
+constexpr Rotary kHalf{.dim = kHeadDim, .layout = RotaryLayout::half};
+constexpr Rotary kPartial{.dim = 2, .layout = RotaryLayout::half};
+
+INSTANTIATE_TEST_SUITE_P(
+    , AttentionTest,
+    ::testing::Values(
+        AttentionCase{.name = "plain"}, AttentionCase{.name = "separate", .projections = Projections::separate},
+        AttentionCase{.name = "adjacent", .rotary = kAdjacent}, AttentionCase{.name = "half", .rotary = kHalf},
+        AttentionCase{.name = "partial", .rotary = kPartial},
+        AttentionCase{.name = "values", .rotary = kAdjacent, .rotate_values = true},
+        AttentionCase{.name = "values_half_separate",
+                      .projections = Projections::separate,
+                      .rotary = kHalf,
+                      .rotate_values = true},
+        AttentionCase{.name = "dropout", .rotary = kAdjacent, .dropout = 0.4},
+        AttentionCase{.name = "terms", .terms = true},
+        AttentionCase{.name = "everything",
+                      .projections = Projections::separate,
+                      .rotary = kPartial,
+                      .rotate_values = true,
+                      .terms = true,
+                      .dropout = 0.3},
+        AttentionCase{.name = "cross",
+                      .projections = Projections::query_and_pair,
+                      .rotary = kAdjacent,
+                      .query_offsets = {0, 2, 3, 3, 5},
+                      .key_offsets = {0, 4, 4, 5, 7}},
+        AttentionCase{.name = "cross_terms",
+                      .projections = Projections::separate,
+                      .terms = true,
+                      .query_offsets = {0, 2, 3, 3, 5},
+                      .key_offsets = {0, 4, 4, 5, 7}}),
+    [](const auto& param) { return std::string(param.param.name); });
+
+class AttentionOptionsTest : public OperatorTest {
+ protected:
+  Value attend(const Columns& q, const Columns& k, const Columns& v, const AttentionPositions& positions = {}) {
+    const AttentionOptions options{
+        .heads = heads_, .scale = scale_, .query_offsets = query_offsets_, .key_offsets = key_offsets_};
+    return attention({.backend = *backend_}, options, q, k, v, positions);
+  }
+  Columns columns(int64_t rows, int64_t count) { return {Value(trial_.random(rows, count)), 0, count}; }
+  // The message of the ShapeError that `positions` gives with six queries and keys.
+  std::string refusal(const AttentionPositions& positions) {
+    try {
+      attend(columns(6, kHidden), columns(6, kHidden), columns(6, kHidden), positions);
+    } catch (const ShapeError& error) {
+      return error.what();
+    }
+    return "accepted";
+  }
+
+  int64_t heads_ = kHeads;
+  double scale_ = 0;
+  std::vector<int32_t> query_offsets_ = {0, 1, 1, 4, 6}, key_offsets_ = query_offsets_;
+};
+
+// Softmax by hand: one head, one query, two keys.
+TEST_F(AttentionOptionsTest, KnownWeights) {
+  heads_ = 1;
+  query_offsets_ = {0, 1};
+  key_offsets_ = {0, 2};
+  const Columns q{Value(backend_->empty({1, 4})), 0, 4}, k{Value(backend_->empty({2, 4})), 0, 4};
+  const Columns v{Value(backend_->empty({2, 4})), 0, 4};
+  assign(q.value.data, {2, 0, 0, 0});
+  assign(k.value.data, {std::log(3.0), 0, 0, 0, 0, 5, 5, 5});
+  assign(v.value.data, {1, 0, 0, 0, 0, 1, 0, 8});
+  const auto expect_row = [](const Tensor& out, const std::vector<double>& row) {
+    for (int64_t j = 0; j < 4; ++j) EXPECT_NEAR(read(out, 0, j), row[static_cast<size_t>(j)], 1e-14);
+  };
+  expect_row(attend(q, k, v).data, {0.75, 0.25, 0, 2});  // 1/√4 · 2 · log 3
+  scale_ = 1;
+  expect_row(attend(q, k, v).data, {0.9, 0.1, 0, 0.8});
+}
+
+TEST_F(AttentionOptionsTest, ConstantsBesideTrackedInputs) {
+  const Value q(trial_.random(6, kHidden));
+  const RotaryAngles angles = backend_->rotary_angles(kAdjacent, std::vector<int32_t>{0, 0, 1, 2, 0, 1});
+  const auto apply = [&](const Context& context, const std::vector<Value>& in) {
+    const Value copy(backend_->empty(q.data.shape()));
+    backend_->copy(q.data, copy.data);
+    const AttentionOptions options{.heads = kHeads, .query_offsets = query_offsets_, .key_offsets = key_offsets_};
+    return attention(context, options, {copy, 0, kHidden}, {in[0], 0, kHidden}, {in[0], kHidden, kHidden},
+                     {.query_angles = &angles, .key_angles = &angles});
+  };
+  expect_gradients(trial_, {{{"kv", trial_.random(6, 2 * kHidden)}}, {}, apply});
+}
+
+TEST_F(AttentionOptionsTest, RefusesShapes) {
+  const Columns q = columns(6, 8), k = columns(6, 8), v = columns(6, 8);
+  heads_ = 3;
+  EXPECT_THAT([&] { attend(q, k, v); }, ThrowsMessage<ShapeError>(HasSubstr("3 heads of q 8, k 8, v 8")));
+  heads_ = 0;
+  EXPECT_THROW(attend(q, k, v), ShapeError);
+  heads_ = 2;
+  EXPECT_THAT([&] { attend(q, columns(6, 4), v); }, ThrowsMessage<ShapeError>(HasSubstr("k 4")));
+  EXPECT_THAT([&] { attend(q, k, columns(5, 8)); }, ThrowsMessage<ShapeError>(HasSubstr("value is [5, 8]")));
+  EXPECT_THROW(attend({q.value, 1, 8}, k, v), ShapeError);
+
+  const std::vector<std::vector<int32_t>> wrong = {{}, {0, 5}, {1, 6}, {0, 7}, {0, 4, 3, 6}, {0, -1, 6}};
+  for (const auto& offsets : wrong) {
+    query_offsets_ = offsets;
+    EXPECT_THAT([&] { attend(q, k, v); }, ThrowsMessage<ShapeError>(HasSubstr("query offsets do not rise")));
+    query_offsets_ = key_offsets_;
+    key_offsets_ = offsets;
+    EXPECT_THAT([&] { attend(q, k, v); }, ThrowsMessage<ShapeError>(HasSubstr("key offsets do not rise")));
+    key_offsets_ = query_offsets_;
+  }
+  key_offsets_ = {0, 6};
+  EXPECT_THAT([&] { attend(q, k, v); }, ThrowsMessage<ShapeError>(HasSubstr("4 query sequences, 1 key")));
+}
+
+TEST_F(AttentionOptionsTest, RefusesAngles) {
+  const RotaryAngles five = backend_->rotary_angles(kAdjacent, std::vector<int32_t>{0, 1, 2, 3, 4});
+  const RotaryAngles wide = backend_->rotary_angles({.dim = 6}, std::vector<int32_t>{0, 1, 2, 3, 4, 5});
+  EXPECT_THAT(refusal({.query_angles = &five}), HasSubstr("5 query angles for 6 tokens"));
+  EXPECT_THAT(refusal({.key_angles = &five}), HasSubstr("5 key angles for 6 tokens"));
+  EXPECT_THAT(refusal({.query_angles = &wide}), HasSubstr("rotates 6 elements of heads of 4"));
+  EXPECT_THAT(refusal({.key_angles = &wide}), HasSubstr("rotates 6 elements of heads of 4"));
+}
+
+TEST_F(AttentionOptionsTest, RefusesTerms) {
+  const std::vector<int32_t> six(6), five(5);
+  const Tensor bias = trial_.random(kHeads, 5), table = trial_.random(5, kHidden);
+  const auto terms = [&](const RelativeTerms& relative) { return refusal({.terms = relative}); };
+  const RelativeTerms good{2, six, six, bias, table, table, table};
+  EXPECT_EQ(terms(good), "accepted");
+  EXPECT_THAT(terms({2, five, six, bias, {}, {}, {}}), HasSubstr("5 query positions for 6 tokens"));
+  EXPECT_THAT(terms({2, six, five, {}, table, {}, {}}), HasSubstr("5 key positions for 6 tokens"));
+  EXPECT_THAT(terms({1, six, six, bias, {}, {}, {}}), HasSubstr("relative bias is [2, 5], expected [2, 3]"));
+  EXPECT_THAT(terms({2, six, six, trial_.random(1, 5), {}, {}, {}}), HasSubstr("relative bias is [1, 5]"));
+  EXPECT_THAT(terms({1, six, six, {}, table, {}, {}}), HasSubstr("query table is [5, 8], expected [3, 8]"));
+  EXPECT_THAT(terms({2, six, six, {}, {}, trial_.random(5, 4), {}}), HasSubstr("key table is [5, 4]"));
+  EXPECT_THAT(terms({2, six, six, {}, {}, {}, trial_.random(4, 8)}), HasSubstr("value table is [4, 8]"));
+  EXPECT_THAT(terms({-1, six, six, bias, {}, {}, {}}), HasSubstr("clip"));
+}
+
+}  // namespace
+}  // namespace roformer::testing
