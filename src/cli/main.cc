@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/signal.h"
 #include "cli/options.h"
 #include "cli/raw_arguments.h"
 #include "cli/registry.h"
@@ -126,6 +127,7 @@ int run_program(std::span<const std::string> arguments) {
 
 int main(int argc, char** argv) {
   roformer::occupy_standard_descriptors();
+  roformer::ignore_file_size_signal();
   std::ios::sync_with_stdio(false);
   std::cout.exceptions(std::ios::badbit);
   std::cerr.tie(nullptr);  // else a message would flush std::cout, and throw if that is why there is a message

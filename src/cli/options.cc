@@ -5,8 +5,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
-#include <charconv>
-#include <cmath>
 #include <cstdlib>
 #include <iostream>
 #include <utility>
@@ -14,6 +12,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/config_file.h"
+#include "cli/option_values.h"
 #include "cli/raw_arguments.h"
 
 namespace roformer {
@@ -29,16 +28,6 @@ std::string environment_name(std::string_view option) {
   std::string name = "ROFORMER_";
   for (const char c : option.substr(2)) name += c == '-' ? '_' : static_cast<char>(std::toupper(c));
   return name;
-}
-
-std::vector<std::string> split_at_commas(const std::string& text) {
-  std::vector<std::string> parts;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    parts.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
 }
 
 // Lines of at most kHelpWidth characters; CLI11 indents what follows a newline.
@@ -61,57 +50,6 @@ std::string wrapped(std::string_view text) {
 
 std::string join(const std::vector<std::string>& words, std::string_view separator) {
   return fmt::format("{}", fmt::join(words, separator));
-}
-
-template <class Number>
-std::optional<Number> parse_number(const std::string& text) {
-  Number number{};
-  const char* begin = text.data() + (text.starts_with('+') && text.size() > 1 && text[1] != '-' ? 1 : 0);
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(begin, end, number);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  return number;
-}
-
-int64_t parse_integer(const std::string& value, const std::string& place, IntegerRange range) {
-  const auto number = parse_number<int64_t>(value);
-  if (number && *number >= range.low && *number <= range.high) return *number;
-  constexpr IntegerRange kAll;
-  const std::string expected = range.low == kAll.low && range.high == kAll.high ? "an integer"
-                               : range.high == kAll.high ? fmt::format("an integer of at least {}", range.low)
-                               : range.low == kAll.low   ? fmt::format("an integer of at most {}", range.high)
-                                                       : fmt::format("an integer from {} to {}", range.low, range.high);
-  throw UsageError("{}: expected {}, got {}", place, expected, quote(value));
-}
-
-double parse_real(const std::string& value, const std::string& place, const RealRange& range) {
-  const auto number = parse_number<double>(value);
-  const auto inside = [&](double x) {
-    return std::isfinite(x) && (range.low_excluded ? x > range.low : x >= range.low) &&
-           (range.high_excluded ? x < range.high : x <= range.high);
-  };
-  if (number && inside(*number)) return *number;
-  constexpr RealRange kAll;
-  std::string expected = "a number";
-  if (range.low > kAll.low) expected += fmt::format(" {} {}", range.low_excluded ? "above" : "of at least", range.low);
-  if (range.low > kAll.low && range.high < kAll.high) expected += " and";
-  if (range.high < kAll.high) expected += fmt::format(" {} {}", range.high_excluded ? "below" : "at most", range.high);
-  throw UsageError("{}: expected {}, got {}", place, expected, quote(value));
-}
-
-bool parse_flag(const std::string& value, const std::string& place) {
-  for (const char* word : {"true", "1", "yes", "on"}) {
-    if (value == word) return true;
-  }
-  for (const char* word : {"false", "0", "no", "off"}) {
-    if (value == word) return false;
-  }
-  throw UsageError("{}: expected true or false, got {}", place, quote(value));
-}
-
-void check_choice(const std::string& value, const std::string& place, const std::vector<std::string>& choices) {
-  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
-  throw UsageError("{}: expected {}, got {}{}", place, join(choices, ", "), quote(value), did_you_mean(value, choices));
 }
 
 std::string to_toml(const std::string& value) { return toml_string(value); }

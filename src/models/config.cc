@@ -1,5 +1,6 @@
 #include "models/config.h"
 
+#include <algorithm>
 #include <array>
 #include <set>
 #include <utility>
@@ -48,7 +49,11 @@ Head parse_head(const JsonObject& json) {
 PositionEncoding parse_position_of(const JsonObject& json, int64_t max_positions) {
   const std::string type = json.get_string("model_type", "roformer");
   if (type != "roformer" && type != "roformer_variant") json.reject("model_type", "\"roformer\"");
-  PositionEncoding position = parse_position(json.get_string("position_embedding_type", "rotary"));
+  const std::string name = json.get_string("position_embedding_type", "rotary");
+  if (std::ranges::find(position_names(), name) == position_names().end()) {
+    json.reject("position_embedding_type", "none, sinusoidal, learned or rotary");
+  }
+  PositionEncoding position = parse_position(name);
   if (auto* rotary = std::get_if<RotaryPosition>(&position)) {
     rotary->rotate_values = json.get_bool("rotary_value", false);
   }

@@ -83,7 +83,9 @@ LossSum cross_entropy(const Context& context, const Value& hidden, const Paramet
   const Tensor dhidden = backward ? backend.empty(hidden.data.shape()) : Tensor();
   const LossSum loss = backend.cross_entropy(hidden.data, weight.value, bias.value, labels, gradient_scale, dhidden,
                                              weight.gradient, bias.gradient);
-  if (backward && hidden.tracked()) context.tape->record([&backend, hidden, dhidden] { accumulate(backend, hidden, dhidden); });
+  if (backward && hidden.tracked()) {
+    context.tape->record([&backend, hidden, dhidden] { accumulate(backend, hidden, dhidden); });
+  }
   return loss;
 }
 

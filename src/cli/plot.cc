@@ -1,0 +1,83 @@
+// roformer plot: loss curves of training directories, in the terminal and as SVG.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/progress.h"
+#include "cli/registry.h"
+#include "report/metrics_log.h"
+#include "report/svg_plot.h"
+#include "report/terminal_plot.h"
+
+namespace roformer {
+namespace {
+
+struct PlotCommand {
+  std::vector<std::string> runs;
+  std::string event = "validation", value = "loss", title, output;
+};
+
+void describe(OptionSet& set, PlotCommand& options) {
+  set.add_positional("RUN", options.runs,
+                     "training directory, or NAME=DIR,DIR,... for the mean of several runs with a band from the lowest "
+                     "to the highest");
+  set.add_choice("--event", options.event, {"train", "validation"}, "which lines of log.jsonl");
+  set.add("--value", options.value, "which number of them: loss, accuracy, learning_rate, ...", "NAME");
+  set.add("--title", options.title, "heading of the plot");
+  set.add("--output", options.output, "write an SVG file, too", "FILE");
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(separator, begin), text.size());
+    parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+PlotSeries read_series(const std::string& run, const PlotCommand& options) {
+  const size_t equals = run.find('=');
+  const std::string directories = equals == std::string::npos ? run : run.substr(equals + 1);
+  std::vector<std::vector<PlotPoint>> curves;
+  for (const std::string& directory : split(directories, ',')) {
+    const auto records = read_metrics_log(join_path(directory, "log.jsonl"));
+    curves.push_back(metrics_curve(records, options.event, options.value));
+    if (curves.back().empty()) {
+      throw DataError("{}/log.jsonl: no {} of a {} event", directory, options.value, options.event);
+    }
+  }
+  return summarize_curves(run.substr(0, equals), curves);
+}
+
+void run(const PlotCommand& options) {
+  if (options.runs.empty()) throw UsageError("which runs? Give training directories");
+  Plot plot{.title = options.title,
+            .x_label = "step",
+            .y_label = options.event + " " + options.value,
+            .series = {}};
+  for (const std::string& text : options.runs) plot.series.push_back(read_series(text, options));
+  const TerminalStyle style = TerminalStyle::of(STDOUT_FILENO);
+  std::cout << terminal_plot(plot, {.colour = style.colour, .unicode = style.unicode});
+  if (!options.output.empty()) {
+    write_file_atomically(options.output, svg_plot(plot));
+    std::cerr << fmt::format("roformer: wrote {}\n", options.output);
+  }
+}
+
+}  // namespace
+
+Command plot_command() {
+  return {.name = "plot",
+          .summary = "Draw the loss curves of training directories",
+          .group = "Look inside",
+          .example = "roformer plot model --output loss.svg",
+          .prepare = prepare_with(describe, run)};
+}
+
+}  // namespace roformer

@@ -1,0 +1,87 @@
+// The gradients of whole models, in training (with dropout), against central differences.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/model.h"
+#include "tests/models/model_trial.h"
+#include "tests/ops/gradient_check.h"
+
+namespace roformer::testing {
+namespace {
+
+struct Variant {
+  const char* name;
+  ModelConfig config;
+};
+
+ModelConfig with(ModelConfig config, void (*change)(ModelConfig&)) {
+  change(config);
+  complete(config, "");
+  return config;
+}
+
+class ModelGradientTest : public ::testing::TestWithParam<Variant> {};
+
+TEST_P(ModelGradientTest, MatchesCentralDifferences) {
+  ThreadPool pool(1);
+  const auto backend = make_reference_backend(pool, DType::float64);
+  ModelConfig config = GetParam().config;
+  config.hidden_dropout = 0.2;
+  config.attention_dropout = 0.3;
+  const Model model(*backend, config, true);
+  randomise(model, 11);
+  const LabelledBatch data = random_batch(config, {5, 1, 7}, 12);
+  ASSERT_GE(data.rows.size(), 3u);
+  const RandomStream random{21, 3};
+  const double loss = train_pass(model, data, &random);
+  const auto objective = [&] {
+    const Context context{.backend = *backend, .tape = nullptr, .random = random, .training = true};
+    return masked_lm_loss(model, context, data, 0).sum / static_cast<double>(data.rows.size());
+  };
+  EXPECT_DOUBLE_EQ(objective(), loss);
+
+  Generator generator({31, 0});
+  for (const NamedParameter& named : model.parameters()) {
+    const Tensor &value = named.parameter.value, &gradient = named.parameter.gradient;
+    double largest = 0;
+    int64_t row = 0, column = 0;  // the element of the largest gradient, then random ones
+    for (int64_t i = 0; i < gradient.rows(); ++i) {
+      for (int64_t j = 0; j < gradient.columns(); ++j) {
+        if (std::abs(read(gradient, i, j)) <= largest) continue;
+        largest = std::abs(read(gradient, i, j));
+        row = i;
+        column = j;
+      }
+    }
+    EXPECT_GT(largest, 1e-6) << named.name << " has no influence: the test shows nothing";
+    for (int draw = 0; draw < 4; ++draw) {
+      EXPECT_NEAR(read(gradient, row, column), central_difference(objective, value, row, column),
+                  1e-5 * largest + 1e-9)
+          << named.name << " [" << row << ", " << column << "]";
+      row = static_cast<int64_t>(generator.below(static_cast<uint64_t>(gradient.rows())));
+      column = static_cast<int64_t>(generator.below(static_cast<uint64_t>(gradient.columns())));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , ModelGradientTest,
+    ::testing::Values(Variant{"rotary", tiny_config("rotary")}, Variant{"sinusoidal", tiny_config("sinusoidal")},
+                      Variant{"learned", tiny_config("learned")}, Variant{"none", tiny_config("none")},
+                      Variant{"rotary_value", with(tiny_config(),
+                                                   [](ModelConfig& config) {
+                                                     std::get<RotaryPosition>(config.position).rotate_values = true;
+                                                   })},
+                      Variant{"tanh_unprojected", with(tiny_config(),
+                                                       [](ModelConfig& config) {
+                                                         config.activation = Activation::tanh;
+                                                         config.embedding = config.hidden;
+                                                       })},
+                      Variant{"no_layer", with(tiny_config(), [](ModelConfig& config) { config.layers = 0; })}),
+    [](const auto& param) { return std::string(param.param.name); });
+
+}  // namespace
+}  // namespace roformer::testing
