@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 roformer=build/release/roformer
-steps=${1:-400}
+steps=${1:-300}
 mkdir -p demo
 [ -f demo/bible.txt ] || tools/bible_text.sh demo/bible.txt
 [ -f demo/tokenizer/vocab.txt ] || $roformer train-tokenizer --type wordpiece --vocab-size 4000 --lowercase \

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <ostream>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -20,6 +21,8 @@ struct Device {
   const char* name;
   double outputs, gradients, losses;
 };
+
+void PrintTo(const Device& device, std::ostream* out) { *out << device.name; }
 
 class FixtureTest : public ::testing::TestWithParam<std::tuple<const char*, Device>> {
  protected:

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ ModelConfig with(ModelConfig config, void (*change)(ModelConfig&)) {
   complete(config, "");
   return config;
 }
+
+void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name; }
 
 class ModelGradientTest : public ::testing::TestWithParam<Variant> {};
 
@@ -55,6 +58,10 @@ TEST_P(ModelGradientTest, MatchesCentralDifferences) {
         row = i;
         column = j;
       }
+    }
+    if (named.name.ends_with("key.bias") && !std::holds_alternative<RotaryPosition>(config.position)) {
+      EXPECT_LE(largest, 1e-12) << named.name << " adds the same to all scores of a query: without effect";
+      continue;
     }
     EXPECT_GT(largest, 1e-6) << named.name << " has no influence: the test shows nothing";
     for (int draw = 0; draw < 4; ++draw) {

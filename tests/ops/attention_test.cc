@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,8 @@ struct AttentionCase {
   std::vector<int32_t> query_offsets = {0, 1, 1, 4, 6};
   std::vector<int32_t> key_offsets = {0, 1, 1, 4, 6};
 };
+
+void PrintTo(const AttentionCase& attention, std::ostream* out) { *out << attention.name; }
 
 class AttentionTest : public OperatorTest, public ::testing::WithParamInterface<AttentionCase> {};
 

@@ -1,0 +1,288 @@
+// config.json in and out, and every way in which it can be wrong.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "models/config.h"
+#include "models/model.h"
+
+namespace roformer {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::ThrowsMessage;
+
+// What transformers writes, less what has a default.
+Json minimal() {
+  return Json{{"vocab_size", 50}, {"hidden_size", 24}, {"num_hidden_layers", 2}, {"num_attention_heads", 3},
+              {"intermediate_size", 40}};
+}
+
+ModelConfig read(const Json& json, std::vector<std::string>* unknown = nullptr) {
+  return read_config(JsonObject(json, "some/config.json"), unknown);
+}
+
+void expect_equal(const ModelConfig& actual, const ModelConfig& expected) {
+  EXPECT_EQ(actual.vocabulary, expected.vocabulary);
+  EXPECT_EQ(actual.embedding, expected.embedding);
+  EXPECT_EQ(actual.hidden, expected.hidden);
+  EXPECT_EQ(actual.layers, expected.layers);
+  EXPECT_EQ(actual.heads, expected.heads);
+  EXPECT_EQ(actual.intermediate, expected.intermediate);
+  EXPECT_EQ(actual.activation, expected.activation);
+  EXPECT_EQ(actual.hidden_dropout, expected.hidden_dropout);
+  EXPECT_EQ(actual.attention_dropout, expected.attention_dropout);
+  EXPECT_EQ(actual.max_positions, expected.max_positions);
+  EXPECT_EQ(actual.segments, expected.segments);
+  EXPECT_EQ(actual.initializer_range, expected.initializer_range);
+  EXPECT_EQ(actual.norm_epsilon, expected.norm_epsilon);
+  EXPECT_EQ(actual.pad_id, expected.pad_id);
+  EXPECT_EQ(actual.position, expected.position);
+  EXPECT_EQ(actual.head, expected.head);
+}
+
+TEST(ConfigTest, DefaultsAreThoseOfTransformers) {
+  std::vector<std::string> unknown;
+  const ModelConfig config = read(minimal(), &unknown);
+  EXPECT_THAT(unknown, IsEmpty());
+  EXPECT_EQ(config.embedding, 24);
+  EXPECT_EQ(config.activation, Activation::gelu);
+  EXPECT_EQ(config.hidden_dropout, 0.1);
+  EXPECT_EQ(config.attention_dropout, 0.1);
+  EXPECT_EQ(config.max_positions, 1536);
+  EXPECT_EQ(config.segments, 2);
+  EXPECT_EQ(config.initializer_range, 0.02);
+  EXPECT_EQ(config.norm_epsilon, 1e-12);
+  EXPECT_EQ(config.pad_id, 0);
+  EXPECT_EQ(config.head, Head::none);
+  const RotaryPosition rotary{.rotary = {.dim = 8, .layout = RotaryLayout::adjacent, .base = 10000},
+                              .rotate_values = false};
+  EXPECT_EQ(config.position, PositionEncoding(rotary));
+}
+
+TEST(ConfigTest, NullIsAbsent) {
+  Json json = minimal();
+  json["embedding_size"] = nullptr;
+  json["rotary_value"] = nullptr;
+  EXPECT_EQ(read(json).embedding, 24);
+}
+
+TEST(ConfigTest, WritesWhatItReads) {
+  for (const std::string_view position : position_names()) {
+    for (const Activation activation : {Activation::gelu, Activation::relu, Activation::tanh}) {
+      SCOPED_TRACE(::testing::Message() << position << ", activation " << static_cast<int>(activation));
+      ModelConfig config;
+      config.vocabulary = 77;
+      config.embedding = 10;
+      config.hidden = 24;
+      config.layers = 5;
+      config.heads = 6;
+      config.intermediate = 33;
+      config.activation = activation;
+      config.hidden_dropout = 0.15;
+      config.attention_dropout = 0.3;
+      config.max_positions = 99;
+      config.segments = 4;
+      config.initializer_range = 0.013;
+      config.norm_epsilon = 3e-7;
+      config.pad_id = 9;
+      config.position = parse_position(position);
+      if (auto* rotary = std::get_if<RotaryPosition>(&config.position)) rotary->rotate_values = true;
+      config.head = activation == Activation::relu ? Head::none : Head::masked_lm;
+      complete(config, "");
+      std::vector<std::string> unknown;
+      expect_equal(read(parse_json(dump_json(write_config(config)), "written"), &unknown), config);
+      EXPECT_THAT(unknown, IsEmpty());
+    }
+  }
+}
+
+TEST(ConfigTest, OtherPositionsAreNotCalledARoFormer) {
+  ModelConfig config = preset_config("demo");
+  EXPECT_EQ(write_config(config).at("model_type"), "roformer");
+  EXPECT_FALSE(write_config(config).contains("position_embedding_type"));
+  config.position = LearnedPosition{};
+  EXPECT_NE(write_config(config).at("model_type"), "roformer");
+  EXPECT_EQ(write_config(config).at("position_embedding_type"), "learned");
+}
+
+TEST(ConfigTest, UnknownKeysAreReported) {
+  Json json = minimal();
+  json["rope_theta"] = 500;
+  json["use_cache"] = true;  // understood, and without influence
+  json["attention_type"] = "linear";
+  std::vector<std::string> unknown;
+  read(json, &unknown);
+  EXPECT_THAT(unknown, ElementsAre("attention_type", "rope_theta"));
+}
+
+struct BadValue {
+  const char* key;
+  Json value;
+  const char* named;  // what the message must contain beside the file's name
+};
+
+TEST(ConfigTest, RefusesValues) {
+  const Json infinite = 1e300;
+  const std::vector<BadValue> cases = {
+      // missing and of the wrong type
+      {"vocab_size", nullptr, "'vocab_size' is missing"},
+      {"hidden_size", nullptr, "'hidden_size' is missing"},
+      {"num_hidden_layers", nullptr, "'num_hidden_layers' is missing"},
+      {"num_attention_heads", nullptr, "'num_attention_heads' is missing"},
+      {"intermediate_size", nullptr, "'intermediate_size' is missing"},
+      {"hidden_size", "24", "'hidden_size' is \"24\""},
+      {"hidden_size", 24.0, "'hidden_size' is 24.0"},
+      {"hidden_size", Json::array({24}), "'hidden_size' is [24]"},
+      {"hidden_size", true, "'hidden_size' is true"},
+      {"hidden_size", 1e30, "'hidden_size'"},
+      {"hidden_size", UINT64_MAX, "'hidden_size'"},
+      {"layer_norm_eps", "small", "'layer_norm_eps'"},
+      {"rotary_value", 1, "'rotary_value'"},
+      {"hidden_act", 3, "'hidden_act'"},
+      {"architectures", "RoFormerForMaskedLM", "'architectures'"},
+      {"architectures", Json::array({7}), "'architectures'"},
+      {"position_embedding_type", 4, "'position_embedding_type'"},
+      // out of range
+      {"vocab_size", 0, "vocab_size is 0"},
+      {"vocab_size", -1, "vocab_size is -1"},
+      {"vocab_size", 10'000'001, "vocab_size is 10000001"},
+      {"hidden_size", 0, "hidden_size is 0"},
+      {"hidden_size", -24, "hidden_size is -24"},
+      {"hidden_size", INT64_MAX, "hidden_size is 9223372036854775807"},
+      {"hidden_size", INT64_MIN, "hidden_size is -9223372036854775808"},
+      {"embedding_size", 0, "embedding_size is 0"},
+      {"embedding_size", 1'000'000, "embedding_size is 1000000"},
+      {"num_hidden_layers", -1, "num_hidden_layers is -1"},
+      {"num_hidden_layers", 1'000'000'000, "num_hidden_layers is 1000000000"},
+      {"num_attention_heads", 0, "num_attention_heads is 0"},
+      {"num_attention_heads", -3, "num_attention_heads is -3"},
+      {"intermediate_size", 0, "intermediate_size is 0"},
+      {"intermediate_size", INT64_MAX, "intermediate_size is"},
+      {"max_position_embeddings", 0, "max_position_embeddings is 0"},
+      {"max_position_embeddings", INT64_MAX, "max_position_embeddings is"},
+      {"type_vocab_size", 0, "type_vocab_size is 0"},
+      {"type_vocab_size", INT64_MAX, "type_vocab_size is"},
+      {"pad_token_id", -1, "pad_token_id is -1"},
+      {"pad_token_id", 50, "pad_token_id is 50"},
+      {"hidden_dropout_prob", 1, "hidden_dropout_prob is 1"},
+      {"hidden_dropout_prob", -0.1, "hidden_dropout_prob is -0.1"},
+      {"attention_probs_dropout_prob", 1.5, "attention_probs_dropout_prob is 1.5"},
+      {"attention_probs_dropout_prob", infinite, "attention_probs_dropout_prob"},
+      {"layer_norm_eps", -1e-12, "layer_norm_eps is -1e-12"},
+      {"layer_norm_eps", infinite, "layer_norm_eps"},
+      {"initializer_range", -1, "initializer_range is -1"},
+      {"initializer_range", infinite, "initializer_range"},
+      // parts that do not fit each other
+      {"num_attention_heads", 5, "hidden_size 24 is not a multiple of num_attention_heads 5"},
+      {"num_attention_heads", 8, "head size 3 (hidden_size / num_attention_heads) is odd"},
+      {"num_attention_heads", 24, "head size 1 (hidden_size / num_attention_heads) is odd"},
+      {"num_attention_heads", 48, "hidden_size 24 is not a multiple of num_attention_heads 48"},
+      // models that this program does not have
+      {"model_type", "bert", "'model_type' is \"bert\""},
+      {"architectures", Json::array({"BertForMaskedLM"}), "'architectures' is [\"BertForMaskedLM\"]"},
+      {"hidden_act", "swish", "'hidden_act' is \"swish\""},
+      {"position_embedding_type", "alibi", "'position_embedding_type' is \"alibi\""},
+      {"is_decoder", true, "'is_decoder' is true"},
+      {"add_cross_attention", true, "'add_cross_attention' is true"},
+      {"tie_word_embeddings", false, "'tie_word_embeddings' is false"},
+      {"use_bias", false, "'use_bias' is false"},
+      {"norm_type", "rms_norm", "'norm_type' is \"rms_norm\""},
+  };
+  for (const BadValue& bad : cases) {
+    SCOPED_TRACE(::testing::Message() << bad.key << ": " << bad.value);
+    Json json = minimal();
+    json[bad.key] = bad.value;
+    EXPECT_THAT([&] { read(json); },
+                ThrowsMessage<DataError>(AllOf(HasSubstr("some/config.json"), HasSubstr(bad.named))));
+  }
+  EXPECT_NO_THROW(read(minimal()));
+  EXPECT_THROW(read_config("/nonexistent/config.json"), FileError);
+}
+
+TEST(ConfigTest, OddHeadsArriveWithoutRotation) {
+  Json json = minimal();
+  json["num_attention_heads"] = 8;
+  json["position_embedding_type"] = "learned";
+  json["max_position_embeddings"] = 12;
+  EXPECT_EQ(std::get<LearnedPosition>(read(json).position).max_positions, 12);
+}
+
+TEST(ConfigTest, SettingsFromOptionsAreUsageErrors) {
+  ModelConfig config = preset_config("demo");
+  config.heads = 3;
+  EXPECT_THAT([&] { complete(config, ""); }, ThrowsMessage<UsageError>(HasSubstr("num_attention_heads 3")));
+  EXPECT_THAT([&] { preset_config("huge"); }, ThrowsMessage<UsageError>(HasSubstr("'huge'; expected demo,")));
+}
+
+TEST(ConfigTest, ShapeOptionsChangeWhatTheyName) {
+  const ModelConfig base = preset_config("demo");
+  ShapeOptions none;
+  EXPECT_FALSE(none.any());
+  ModelConfig same = none.apply(base);
+  complete(same, "");
+  expect_equal(same, base);
+
+  ShapeOptions options;
+  options.hidden_size = 120;
+  options.heads = 5;
+  options.dropout = 0.25;
+  EXPECT_TRUE(options.any());
+  ModelConfig changed = options.apply(base);
+  complete(changed, "");
+  EXPECT_EQ(changed.embedding, 120);
+  EXPECT_EQ(changed.intermediate, 480);
+  EXPECT_EQ(changed.hidden_dropout, 0.25);
+  EXPECT_EQ(changed.attention_dropout, 0.25);
+  EXPECT_EQ(std::get<RotaryPosition>(changed.position).rotary.dim, 24);
+  options.embedding_size = 64;
+  options.intermediate_size = 100;
+  options.layers = 1;
+  options.position = "sinusoidal";
+  changed = options.apply(base);
+  EXPECT_EQ(changed.embedding, 64);
+  EXPECT_EQ(changed.intermediate, 100);
+  EXPECT_EQ(changed.layers, 1);
+  EXPECT_TRUE(std::holds_alternative<SinusoidalPosition>(changed.position));
+  options.position = "absolute";
+  EXPECT_THROW(options.apply(base), UsageError);
+}
+
+TEST(ConfigTest, ParametersAreThoseOfTheModel) {
+  ThreadPool pool(1);
+  const auto backend = make_cpu_backend(pool);
+  for (const std::string_view position : position_names()) {
+    for (const int64_t embedding : {12, 24}) {
+      for (const Head head : {Head::none, Head::masked_lm}) {
+        ModelConfig config = read(minimal());
+        config.embedding = embedding;
+        config.position = parse_position(position);
+        config.head = head;
+        config.segments = 3;
+        config.max_positions = 17;
+        config.layers = embedding == 12 ? 0 : 2;
+        complete(config, "");
+        const Model model(*backend, config, false);
+        int64_t sum = 0;
+        for (const NamedParameter& named : model.parameters()) sum += named.parameter.value.elements();
+        EXPECT_EQ(config.parameters(), sum) << position << ", " << embedding;
+      }
+    }
+  }
+}
+
+// Published sizes, so that the formula and the model cannot be wrong together: bert-base-uncased with its head has
+// 109,514,298 parameters, 512 · 768 of them positions that a rotary model does not have.
+TEST(ConfigTest, ParametersOfAPublishedShape) {
+  EXPECT_EQ(preset_config("paper-mlm").parameters(), 109'514'298 - 512 * 768);
+}
+
+}  // namespace
+}  // namespace roformer

@@ -1,0 +1,241 @@
+// Model directories: what is loaded, under which names, and what is refused.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "checkpoint/safetensors.h"
+#include "models/model.h"
+#include "tests/base/temp_directory.h"
+#include "tests/models/model_trial.h"
+
+namespace roformer::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::ThrowsMessage;
+
+const char* const kWords = "roformer.embeddings.word_embeddings.weight";
+
+class LoadModelTest : public ::testing::Test {
+ protected:
+  LoadModelTest() {
+    randomise(model_, 3);
+    for (const auto& [name, tensor] : model_.weights()) weights_.emplace(name, tensor);
+    write_file_atomically(directory_ / "config.json", dump_json(write_config(model_.config())));
+  }
+
+  Model load(std::vector<std::string>* unknown = nullptr) {
+    write_safetensors(directory_ / "model.safetensors", {weights_.begin(), weights_.end()});
+    return load_model(directory_.path(), *backend_, false, unknown);
+  }
+
+  void rename(const std::string& from, const std::string& to) {
+    auto node = weights_.extract(from);
+    ASSERT_FALSE(node.empty()) << from;
+    node.key() = to;
+    weights_.insert(std::move(node));
+  }
+  void rename_all(const std::function<std::string(const std::string&)>& spelling) {
+    for (const auto& [name, tensor] : model_.weights()) rename(name, spelling(name));
+  }
+
+  void expect_same_weights(const Model& loaded) {
+    ASSERT_EQ(loaded.parameters().size(), model_.parameters().size());
+    for (size_t i = 0; i < loaded.parameters().size(); ++i) {
+      const NamedParameter &actual = loaded.parameters()[i], &expected = model_.parameters()[i];
+      EXPECT_EQ(actual.name, expected.name);
+      EXPECT_EQ(numbers(actual.parameter.value), numbers(expected.parameter.value)) << expected.name;
+    }
+  }
+
+  Tensor zeros(Shape shape) {
+    const Tensor x = Tensor::allocate(shape, DType::float32);
+    backend_->fill(x, 0);
+    return x;
+  }
+
+  ThreadPool pool_{1};
+  std::unique_ptr<Backend> backend_ = make_cpu_backend(pool_);
+  Model model_{*backend_, tiny_config(), false};
+  StateDict weights_;
+  TempDirectory directory_;
+};
+
+TEST_F(LoadModelTest, WhatWasWritten) {
+  const Model loaded = load();
+  expect_same_weights(loaded);
+  EXPECT_FALSE(loaded.parameters()[0].parameter.gradient.defined());
+  EXPECT_TRUE(load_model(directory_.path(), *backend_, true).parameters()[0].parameter.gradient.defined());
+}
+
+TEST_F(LoadModelTest, IntoFloat64) {
+  load();
+  const auto reference = make_reference_backend(pool_, DType::float64);
+  expect_same_weights(load_model(directory_.path(), *reference));
+}
+
+TEST_F(LoadModelTest, WithoutPrefix) {
+  rename_all([](const std::string& name) { return name.starts_with("roformer.") ? name.substr(9) : name; });
+  expect_same_weights(load());
+}
+
+TEST_F(LoadModelTest, GammaAndBeta) {
+  rename_all([](const std::string& name) {
+    if (name.ends_with("LayerNorm.weight")) return name.substr(0, name.size() - 6) + "gamma";
+    if (name.ends_with("LayerNorm.bias")) return name.substr(0, name.size() - 4) + "beta";
+    return name;
+  });
+  expect_same_weights(load());
+}
+
+TEST_F(LoadModelTest, GammaAndBetaWithoutPrefix) {
+  rename("roformer.encoder.layer.1.output.LayerNorm.weight", "encoder.layer.1.output.LayerNorm.gamma");
+  rename("roformer.encoder.layer.1.output.LayerNorm.bias", "encoder.layer.1.output.LayerNorm.beta");
+  expect_same_weights(load());
+}
+
+TEST_F(LoadModelTest, DecoderBiasInsteadOfBias) {
+  rename("cls.predictions.bias", "cls.predictions.decoder.bias");
+  expect_same_weights(load());
+}
+
+TEST_F(LoadModelTest, DecoderWeightInsteadOfWords) {
+  rename(kWords, "cls.predictions.decoder.weight");
+  expect_same_weights(load());
+}
+
+TEST_F(LoadModelTest, WhatIsKnownAndNotNeeded) {
+  weights_["cls.predictions.decoder.weight"] = weights_.at(kWords);
+  weights_["cls.predictions.decoder.bias"] = weights_.at("cls.predictions.bias");
+  weights_["roformer.encoder.embed_positions.weight"] = zeros({40, 4});
+  weights_["roformer.embeddings.position_ids"] = zeros({1, 40});
+  weights_["roformer.pooler.dense.weight"] = zeros({8, 8});
+  expect_same_weights(load());
+}
+
+TEST_F(LoadModelTest, ATrunkOfAFileWithAHead) {
+  ModelConfig config = model_.config();
+  config.head = Head::none;
+  write_file_atomically(directory_ / "config.json", dump_json(write_config(config)));
+  const Model loaded = load();
+  EXPECT_EQ(loaded.config().head, Head::none);
+  EXPECT_EQ(loaded.weights().size() + 5, model_.weights().size());
+  EXPECT_EQ(numbers(loaded.parameters()[0].parameter.value), numbers(weights_.at(kWords)));
+  EXPECT_THAT([&] { loaded.mlm_head(); }, ThrowsMessage<DataError>(HasSubstr("no masked-LM head")));
+}
+
+TEST_F(LoadModelTest, UnknownKeysOfTheConfig) {
+  Json json = write_config(model_.config());
+  json["rope_theta"] = 7;
+  write_file_atomically(directory_ / "config.json", dump_json(json));
+  std::vector<std::string> unknown;
+  load(&unknown);
+  EXPECT_THAT(unknown, ElementsAre("rope_theta"));
+}
+
+TEST_F(LoadModelTest, NamesEverythingThatDoesNotFit) {
+  weights_.erase("roformer.encoder.layer.0.attention.self.query.weight");
+  weights_.erase("cls.predictions.bias");
+  weights_["roformer.encoder.layer.2.output.dense.bias"] = zeros({8});
+  weights_["classifier.weight"] = zeros({2, 8});
+  weights_["roformer.encoder.layer.1.intermediate.dense.weight"] = zeros({8, 10});
+  weights_["roformer.embeddings_project.bias"] = zeros({1, 8});
+  weights_["roformer.embeddings.LayerNorm.weight"] = Tensor::allocate({6}, DType::int64);
+  EXPECT_THAT([&] { load(); },
+              ThrowsMessage<DataError>(AllOf(
+                  HasSubstr(directory_ / "model.safetensors"), HasSubstr("7 problems"),
+                  HasSubstr("missing: \"roformer.encoder.layer.0.attention.self.query.weight\" [8, 8]"),
+                  HasSubstr("missing: \"cls.predictions.bias\" [29]"),
+                  HasSubstr("extra: \"roformer.encoder.layer.2.output.dense.bias\" [8]"),
+                  HasSubstr("extra: \"classifier.weight\" [2, 8]"),
+                  HasSubstr("wrong: \"roformer.encoder.layer.1.intermediate.dense.weight\" has the shape [8, 10], "
+                            "expected [10, 8]"),
+                  HasSubstr("wrong: \"roformer.embeddings_project.bias\" has the shape [1, 8], expected [8]"),
+                  HasSubstr("wrong: \"roformer.embeddings.LayerNorm.weight\" is int64, expected float32"),
+                  Not(HasSubstr("key.weight")))));
+}
+
+TEST_F(LoadModelTest, AFailedLoadChangesNothing) {
+  StateDict half = weights_;
+  half.erase("cls.predictions.bias");
+  half[kWords] = zeros({29, 6});
+  const std::vector<double> before = numbers(weights_.at(kWords));
+  EXPECT_THROW(model_.load_weights(half, "half"), DataError);
+  EXPECT_EQ(numbers(weights_.at(kWords)), before);
+}
+
+// Refused before memory is taken.
+TEST_F(LoadModelTest, AConfigThatClaimsMoreThanTheFileHolds) {
+  Json json = write_config(model_.config());
+  json["vocab_size"] = 10'000'000;
+  write_file_atomically(directory_ / "config.json", dump_json(json));
+  EXPECT_THAT([&] { load(); }, ThrowsMessage<DataError>(AllOf(HasSubstr("model.safetensors"), HasSubstr("holds"))));
+}
+
+TEST_F(LoadModelTest, AModelThatNoMachineHolds) {
+  ModelConfig config = model_.config();
+  config.hidden = config.embedding = 65536;
+  config.layers = 1000;
+  config.intermediate = 262144;
+  std::get<RotaryPosition>(config.position).rotary.dim = 0;
+  complete(config, "");
+  EXPECT_THAT([&] { Model(*backend_, config, true); }, ThrowsMessage<DataError>(HasSubstr("this machine has")));
+}
+
+TEST_F(LoadModelTest, MissingAndBrokenFiles) {
+  EXPECT_THAT([&] { load_model(directory_ / "nowhere", *backend_); },
+              ThrowsMessage<FileError>(HasSubstr("nowhere/config.json")));
+  EXPECT_THAT([&] { load_model(directory_.path(), *backend_); },
+              ThrowsMessage<FileError>(HasSubstr("model.safetensors")));
+  write_file_atomically(directory_ / "model.safetensors", "not tensors");
+  EXPECT_THAT([&] { load_model(directory_.path(), *backend_); },
+              ThrowsMessage<DataError>(HasSubstr("model.safetensors")));
+  write_file_atomically(directory_ / "config.json", "{\"vocab_size\": 3");
+  EXPECT_THAT([&] { load_model(directory_.path(), *backend_); }, ThrowsMessage<DataError>(HasSubstr("config.json")));
+}
+
+TEST(InitialiseTest, NormalWeightsZeroBiasesUnitGains) {
+  ModelConfig config = tiny_config();
+  config.vocabulary = 500;
+  config.embedding = 40;
+  config.initializer_range = 0.05;
+  const auto weights_on = [&](const char* device, uint64_t seed) {
+    ThreadPool pool(2);
+    const auto backend = make_backend(device, pool);
+    Model model(*backend, config, false);
+    model.initialise({seed, 0});
+    std::vector<Result> all;
+    for (const NamedParameter& named : model.parameters()) {
+      const std::vector<double> values = numbers(named.parameter.value);
+      double squares = 0;
+      for (const double value : values) squares += value * value;
+      const double deviation = std::sqrt(squares / static_cast<double>(values.size()));
+      const bool random = decays(named.role);
+      const double expected = random ? 0.05 : named.role == ParameterRole::norm_gain ? 1 : 0;
+      // Five standard errors of a sample's deviation, 1/√(2n).
+      const double error = random ? 5 * 0.05 / std::sqrt(2 * static_cast<double>(values.size())) : 0;
+      EXPECT_NEAR(deviation, expected, error) << named.name;
+      all.push_back({named.name, values});
+    }
+    return all;
+  };
+  const std::vector<Result> first = weights_on("cpu", 1);
+  expect_same_bits(weights_on("reference", 1), first);
+  EXPECT_NE(weights_on("cpu", 2)[0].values, first[0].values);
+  for (size_t i = 1; i < first.size(); ++i) {
+    if (first[i].values[0] != 0 && first[i].values[0] != 1) EXPECT_NE(first[i].values[0], first[0].values[0]);
+  }
+}
+
+}  // namespace
+}  // namespace roformer::testing
