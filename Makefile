@@ -14,12 +14,17 @@ help:           ## this list
 packages:       ## install what the build needs (Debian 12; sudo only if not root)
 	@tools/install_packages.sh $(PACKAGES)
 
-build: packages ## build/release/roformer
-	@cmake --preset $(PRESET) > build.log 2>&1 || { cat build.log; rm -f build.log; exit 1; }
-	@rm -f build.log
+configure: packages
+	@mkdir -p build
+	@cmake --preset $(PRESET) > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+
+build: configure ## everything: build/release/roformer, the tests, the benchmarks
 	cmake --build --preset $(PRESET)
 
-demo: build     ## train a small RoFormer on the King James text and fill masks with it
+program: configure ## build/release/roformer alone
+	cmake --build --preset $(PRESET) --target roformer
+
+demo: program   ## train a small RoFormer on the King James text and fill masks with it
 	@tools/install_packages.sh $(DEMO_PACKAGES)
 	@tools/demo.sh
 
@@ -31,11 +36,11 @@ bench: build    ## micro-benchmarks, then this program beside PyTorch and transf
 	tools/venv.sh
 	venv/bin/python bench/peers/run.py --program $(PROGRAM)
 
-oracle: build   ## regenerate the fixtures and compare with transformers, live
+oracle: program  ## regenerate the fixtures and compare with transformers, live
 	tools/venv.sh
 	venv/bin/python tools/oracle.py --program $(PROGRAM)
 
-reproduce-curves: build ## validation curves of four position encodings, three seeds each (about an hour)
+reproduce-curves: program ## validation curves of four position encodings, three seeds each (about an hour)
 	@tools/install_packages.sh $(DEMO_PACKAGES)
 	tools/reproduce_curves.sh
 
@@ -52,4 +57,4 @@ tsan:           ## the tests under the thread sanitizer
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages build demo test bench oracle reproduce-curves lint asan tsan clean
+.PHONY: help packages configure build program demo test bench oracle reproduce-curves lint asan tsan clean

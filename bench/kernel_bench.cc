@@ -1,5 +1,6 @@
-// Micro-benchmarks of the cpu backend's kernels, in GFLOP/s for products and bytes/s for what memory bounds. Two threads.
-// Figures of different machines do not compare; memcpy and one large matrix product are there as this machine's yardsticks.
+// Micro-benchmarks of the cpu backend's kernels, in GFLOP/s for products and bytes/s for what memory bounds. Two
+// threads. Figures of different machines do not compare; memcpy and one large matrix product are there as this
+// machine's yardsticks.
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -26,8 +27,8 @@ struct Machine {
 };
 
 void count_operations(benchmark::State& state, double operations) {
-  state.counters["FLOP/s"] = benchmark::Counter(operations * static_cast<double>(state.iterations()),
-                                                benchmark::Counter::kIsRate);
+  state.counters["FLOP/s"] =
+      benchmark::Counter(operations * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 void BM_Memcpy(benchmark::State& state) {

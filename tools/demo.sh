@@ -16,9 +16,9 @@ $roformer pretrain --preset demo --data demo/bible.txt --tokenizer demo/tokenize
 echo
 echo "== filling masks"
 $roformer fill-mask --model demo/model --top-k 3 \
+  "And it came to [MASK] , that the children of [MASK] went up." \
+  "Thus saith the [MASK] of hosts." \
   "In the beginning God created the [MASK] and the earth." \
-  "And Moses went up unto the [MASK] ." \
-  "The LORD is my [MASK] ; I shall not want." \
   "And Jesus said unto [MASK] , Follow me."
 echo
 echo "== validation loss"

@@ -1,13 +1,15 @@
 // Backend: the kernels behind one interface, one virtual function each.
-// `reference` is scalar, obvious and also runs in float64: the oracle. `cpu` is SIMD and threads. A CUDA plug-in comes later.
-// A backend knows tensors and positions, not layers or gradients' order: operators (ops/) check shapes, call it and record.
-// Rejected: one kernel registry keyed by name and type; a virtual function is found by every tool and cannot be misspelt.
-// Two seams for speed are deliberate: Linear weights are only ever seen through `linear…`, so a backend may keep packed
-// copies; and nn/EncoderLayer is the only caller of a layer's kernels, so its forward can become one coarse entry here.
+// `reference` is scalar, obvious and also runs in float64: the oracle. `cpu` is SIMD and threads. A CUDA plug-in comes
+// later. A backend knows tensors and positions, not layers or gradients' order: operators (ops/) check shapes, call it
+// and record. Rejected: one kernel registry keyed by name and type; a virtual function is found by every tool and
+// cannot be misspelt. Two seams for speed are deliberate: Linear weights are only ever seen through `linear…`, so a
+// backend may keep packed copies; and nn/EncoderLayer is the only caller of a layer's kernels, so its forward can
+// become one coarse entry here.
 //
-// Conventions. T tokens of a packed batch, H hidden size, matrices are [rows, columns] with a row stride, weights [out, in].
-// Gradients named d<x>. "Adds" means the output must hold numbers already; "writes" means it need not. Results depend on
-// inputs and shapes only, never on the number of threads. Callers guarantee shapes; ids out of range are checked by ops.
+// Conventions. T tokens of a packed batch, H hidden size, matrices are [rows, columns] with a row stride, weights [out,
+// in]. Gradients named d<x>. "Adds" means the output must hold numbers already; "writes" means it need not. Results
+// depend on inputs and shapes only, never on the number of threads. Callers guarantee shapes; ids out of range are
+// checked by ops.
 #pragma once
 
 #include <memory>
@@ -33,11 +35,13 @@ struct RotaryAngles {
   std::vector<int32_t> row;  // [T] row of cos and sin for each token
 };
 
-// Score terms and relative keys/values of position encodings, by distance r = clip(key position − query position, ±clip),
-// stored at row r + clip. Undefined tensors take no part. None of them makes an S×S tensor.
-//   score(i, j) = scale · (q_i·k_j + q_i·query_table[r] + k_j·key_table[r]) + bias[head, r];  out_i = Σ p_ij (v_j + value_table[r])
-// T5's and ALiBi's biases are `bias`; Shaw's keys and values are `query_table` and `value_table` (Eq. 5); Transformer-XL
-// (Eq. 7) and DeBERTa (Eq. 10) use `query_table` and `key_table`. Tables are [2·clip + 1, H], one slice of columns a head.
+// Score terms and relative keys/values of position encodings, by distance r = clip(key position − query position,
+// ±clip), stored at row r + clip. Undefined tensors take no part. None of them makes an S×S tensor.
+//   score(i, j) = scale · (q_i·k_j + q_i·query_table[r] + k_j·key_table[r]) + bias[head, r];  out_i = Σ p_ij (v_j +
+//   value_table[r])
+// T5's and ALiBi's biases are `bias`; Shaw's keys and values are `query_table` and `value_table` (Eq. 5);
+// Transformer-XL (Eq. 7) and DeBERTa (Eq. 10) use `query_table` and `key_table`. Tables are [2·clip + 1, H], one slice
+// of columns a head.
 struct RelativeTerms {
   int64_t clip = 0;
   std::span<const int32_t> query_positions, key_positions;  // [Tq], [Tk]
@@ -51,7 +55,7 @@ struct RelativeTerms {
 // range of key_offsets, no others. Self-attention passes the same offsets twice.
 struct AttentionSpec {
   int64_t heads = 1;
-  double scale = 1;  // usually 1/√head_dim
+  double scale = 1;                                     // usually 1/√head_dim
   std::span<const int32_t> query_offsets, key_offsets;  // [sequences + 1]
   Dropout dropout = {};  // of the weights: row = head · Tq + query token, column = key index within its sequence
   RelativeTerms terms = {};
@@ -121,7 +125,8 @@ class Backend {
   // Rotates every head of x [T, heads·head_dim] in place by its token's angles (Eq. 34), or back if `transposed`.
   virtual void rotate(const Tensor& x, int64_t heads, const RotaryAngles& angles, bool transposed) = 0;
 
-  // out [Tq, H]; log_sum_exp [heads, Tq] is what the backward needs beside inputs and output. A sequence without keys gives 0.
+  // out [Tq, H]; log_sum_exp [heads, Tq] is what the backward needs beside inputs and output. A sequence without keys
+  // gives 0.
   virtual void attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                          const Tensor& log_sum_exp) = 0;
   // Writes dq, dk, dv; adds to the defined tensors of `dterms`.
@@ -130,7 +135,8 @@ class Backend {
                                   const RelativeTerms& dterms) = 0;
 
   // Softmax cross-entropy of logits = hidden·Wᵀ + bias against labels [N], in chunks of rows: [N, V] is never stored.
-  // Where dhidden is defined it is written, and dweight, dbias (unless undefined) added to, each times `gradient_scale`.
+  // Where dhidden is defined it is written, and dweight, dbias (unless undefined) added to, each times
+  // `gradient_scale`.
   virtual LossSum cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
                                 std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
                                 const Tensor& dweight, const Tensor& dbias) = 0;

@@ -1,5 +1,6 @@
 // The one seam between this project and threads: a pool that runs numbered tasks.
-// Tasks must not depend on which thread runs them or in which order; then results are the same bits at any thread count.
+// Tasks must not depend on which thread runs them or in which order; then results are the same bits at any thread
+// count.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,8 @@ class ThreadPool {
   std::unique_ptr<Implementation> implementation_;
 };
 
-// Calls body(begin, end) over [0, count) in chunks of `chunk` (the last may be shorter). Chunks depend on the count only.
+// Calls body(begin, end) over [0, count) in chunks of `chunk` (the last may be shorter). Chunks depend on the count
+// only.
 void for_chunks(ThreadPool& pool, int64_t count, int64_t chunk, const std::function<void(int64_t, int64_t)>& body);
 
 }  // namespace roformer

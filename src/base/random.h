@@ -1,6 +1,6 @@
 // Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-// A number is a function of (seed, stream, position), never of what was drawn before: the same at any thread count, when
-// recomputed, and after a resume. There is no running counter to save.
+// A number is a function of (seed, stream, position), never of what was drawn before: the same at any thread count,
+// when recomputed, and after a resume. There is no running counter to save.
 #pragma once
 
 #include <array>
@@ -35,14 +35,17 @@ class Generator {
   int used_ = 4;
 };
 
-// Dropout: which elements of row `row` survive. The word of element (row, column) is laid out so that vectors of up to 16
-// lanes read it without shuffles: columns go in groups of 64, one Philox block gives columns c, c+16, c+32, c+48 of a group.
+// Dropout: which elements of row `row` survive. The word of element (row, column) is laid out so that vectors of up to
+// 16 lanes read it without shuffles: columns go in groups of 64, one Philox block gives columns c, c+16, c+32, c+48 of
+// a group.
 struct Dropout {
   double probability = 0;  // in [0, 1)
   RandomStream stream;
 
   bool active() const { return probability > 0; }
-  uint32_t threshold() const { return static_cast<uint32_t>(probability * 4294967296.0); }  // keep when word >= threshold
+  uint32_t threshold() const {
+    return static_cast<uint32_t>(probability * 4294967296.0);
+  }  // keep when word >= threshold
   double scale() const { return 1.0 / (1.0 - probability); }
   bool keeps(uint32_t row, uint32_t column) const {
     const uint64_t block = (uint64_t{row} << 32) | (column / 64 * 16 + column % 16);

@@ -1,4 +1,4 @@
-// What several commands take: the backend (--device, --threads) and the shape of a model.
+// What several commands take: the backend (--device, --threads, --dtype) and the shape of a model.
 #pragma once
 
 #include <memory>
@@ -13,11 +13,13 @@ namespace roformer {
 struct EngineOptions {
   int64_t threads = 0;  // 0 = one per core
   std::string device = "cpu";
+  std::string dtype = "float32";
 };
 
 inline void add_engine(OptionSet& set, EngineOptions& options) {
   add_threads(set, options.threads);
   add_device(set, options.device);
+  set.add_choice("--dtype", options.dtype, {"float32"}, "numbers to compute with");
 }
 
 // A pool and the backend that uses it.

@@ -57,10 +57,7 @@ PlotSeries read_series(const std::string& run, const PlotCommand& options) {
 
 void run(const PlotCommand& options) {
   if (options.runs.empty()) throw UsageError("which runs? Give training directories");
-  Plot plot{.title = options.title,
-            .x_label = "step",
-            .y_label = options.event + " " + options.value,
-            .series = {}};
+  Plot plot{.title = options.title, .x_label = "step", .y_label = options.event + " " + options.value, .series = {}};
   for (const std::string& text : options.runs) plot.series.push_back(read_series(text, options));
   const TerminalStyle style = TerminalStyle::of(STDOUT_FILENO);
   std::cout << terminal_plot(plot, {.colour = style.colour, .unicode = style.unicode});

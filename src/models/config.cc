@@ -88,7 +88,8 @@ const std::set<std::string>& known_keys() {
 }  // namespace
 
 int64_t ModelConfig::parameters() const {
-  const int64_t per_layer = 4 * (hidden * hidden + hidden) + 2 * hidden * intermediate + intermediate + hidden + 4 * hidden;
+  const int64_t per_layer =
+      4 * (hidden * hidden + hidden) + 2 * hidden * intermediate + intermediate + hidden + 4 * hidden;
   int64_t count = (vocabulary + segments + 2) * embedding + layers * per_layer;
   if (std::holds_alternative<LearnedPosition>(position)) count += max_positions * embedding;
   if (embedding != hidden) count += hidden * embedding + hidden;

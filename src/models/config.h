@@ -1,6 +1,6 @@
-// ModelConfig: the shape of a RoFormer, as config.json says it (compatibility.md 3.1). models/ knows what a model is: its
-// config, its trunk and heads, its files. It knows no training loop and no task. One config struct for all; sub-classes a
-// family were rejected, because a trunk is chosen by values, and files do not respect class hierarchies.
+// ModelConfig: the shape of a RoFormer, as config.json says it (compatibility.md 3.1). models/ knows what a model is:
+// its config, its trunk and heads, its files. It knows no training loop and no task. One config struct for all;
+// sub-classes a family were rejected, because a trunk is chosen by values, and files do not respect class hierarchies.
 #pragma once
 
 #include <cstdint>

@@ -60,16 +60,16 @@ std::shared_ptr<const PositionPlan> make_plan(Backend& backend, const ModelConfi
 
 Encoder::Encoder(Backend& backend, const ModelConfig& config, bool trainable)
     : config_(config),
-      embeddings_(backend,
-                  {.vocabulary = config.vocabulary,
-                   .segments = config.segments,
-                   .width = config.embedding,
-                   .hidden = config.hidden,
-                   .learned_positions =
-                       std::holds_alternative<LearnedPosition>(config.position) ? config.max_positions : 0,
-                   .dropout = config.hidden_dropout,
-                   .norm_epsilon = config.norm_epsilon},
-                  trainable) {
+      embeddings_(
+          backend,
+          {.vocabulary = config.vocabulary,
+           .segments = config.segments,
+           .width = config.embedding,
+           .hidden = config.hidden,
+           .learned_positions = std::holds_alternative<LearnedPosition>(config.position) ? config.max_positions : 0,
+           .dropout = config.hidden_dropout,
+           .norm_epsilon = config.norm_epsilon},
+          trainable) {
   const EncoderLayerShape shape{.hidden = config.hidden,
                                 .heads = config.heads,
                                 .intermediate = config.intermediate,

@@ -1,4 +1,5 @@
-// Batch: one flat stream of T tokens. There is no padding and no mask tensor anywhere; a sequence sees its own tokens only.
+// Batch: one flat stream of T tokens. There is no padding and no mask tensor anywhere; a sequence sees its own tokens
+// only.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What enters the first layer (compatibility.md 3.3, step 1): word + segment (+ position) embedding, layer norm, dropout,
-// and a projection where the embedding size is not the hidden size.
+// What enters the first layer (compatibility.md 3.3, step 1): word + segment (+ position) embedding, layer norm,
+// dropout, and a projection where the embedding size is not the hidden size.
 #pragma once
 
 #include <optional>
@@ -18,8 +18,8 @@ struct EmbeddingsShape {
 
 // Positions that are added to the input: a row of `table` for each token.
 struct InputPositions {
-  Parameter table;                 // [rows, E]; constant, or the learned table
-  std::span<const int32_t> rows;   // [T]
+  Parameter table;                // [rows, E]; constant, or the learned table
+  std::span<const int32_t> rows;  // [T]
 };
 
 class Embeddings {

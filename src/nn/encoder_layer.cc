@@ -21,8 +21,7 @@ Value EncoderLayer::forward(const Context& context, const Value& x, const Batch&
   const Value qkv = qkv_.forward(context, x);
   const Columns q{qkv, 0, hidden}, k{qkv, hidden, hidden}, v{qkv, 2 * hidden, hidden};
   const Value mixed = attention_output_.forward(context, attention(context, options, q, k, v, positions));
-  const Value attended =
-      attention_norm_.forward(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
+  const Value attended = attention_norm_.forward(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
 
   const Value expanded = intermediate_.forward(context, attended, shape_.activation);
   const Value contracted = output_.forward(context, expanded);

@@ -1,5 +1,5 @@
-// One post-norm encoder layer of RoFormer (compatibility.md 3.3, step 2): self-attention, then the feed-forward network,
-// each followed by dropout, residual and layer norm.
+// One post-norm encoder layer of RoFormer (compatibility.md 3.3, step 2): self-attention, then the feed-forward
+// network, each followed by dropout, residual and layer norm.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// The masked-language-model head: dense, activation, layer norm, then the word embeddings as output weights (tied) and a
-// bias for each token (compatibility.md 3.2, cls.predictions).
+// The masked-language-model head: dense, activation, layer norm, then the word embeddings as output weights (tied) and
+// a bias for each token (compatibility.md 3.2, cls.predictions).
 #pragma once
 
 #include <string>

@@ -1,6 +1,7 @@
-// Layers own their parameters and tell them, by the ecosystem's names, to whoever visits: the loader, the optimiser, the
-// initialiser. nn/ is layers only: it knows no files, no tasks, no training loop. A base class Module with registration was
-// rejected; a layer is a plain struct with a `visit` of three lines, and nothing can be forgotten in a constructor.
+// Layers own their parameters and tell them, by the ecosystem's names, to whoever visits: the loader, the optimiser,
+// the initialiser. nn/ is layers only: it knows no files, no tasks, no training loop. A base class Module with
+// registration was rejected; a layer is a plain struct with a `visit` of three lines, and nothing can be forgotten in a
+// constructor.
 #pragma once
 
 #include <functional>

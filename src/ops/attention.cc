@@ -1,5 +1,5 @@
-// Attention with its position encoding: rotate q and k in place, attend, and on the way back turn the gradients the other
-// way. R is orthogonal, so the transposed rotation is all the backward there is (Eq. 16).
+// Attention with its position encoding: rotate q and k in place, attend, and on the way back turn the gradients the
+// other way. R is orthogonal, so the transposed rotation is all the backward there is (Eq. 16).
 #include <cmath>
 #include <vector>
 
@@ -86,10 +86,9 @@ Value attention(const Context& context, const AttentionOptions& options, const C
   Backend& backend = context.backend;
   check(options, q, k, v);
   check_positions(positions, options.heads, q, k, v);
-  const double scale =
-      options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(q.count / options.heads));
-  const AttentionSpec spec{options.heads,   scale, options.query_offsets, options.key_offsets,
-                           options.dropout, positions.terms};
+  const double scale = options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(q.count / options.heads));
+  const AttentionSpec spec{options.heads,       scale,           options.query_offsets,
+                           options.key_offsets, options.dropout, positions.terms};
   const AttentionTensors in{q.data(), k.data(), v.data()};
   rotate(backend, options.heads, positions, in, false);
   const int64_t queries = q.value.data.rows();

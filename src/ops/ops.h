@@ -1,6 +1,6 @@
-// Operators: differentiable functions. Each checks shapes (ShapeError, or DataError for ids out of range), calls the backend
-// and records its backward on the context's tape. A closed set of fused operators with hand-written backwards: not a general
-// tensor framework, which would be slower and harder to read than the dozen functions an encoder needs.
+// Operators: differentiable functions. Each checks shapes (ShapeError, or DataError for ids out of range), calls the
+// backend and records its backward on the context's tape. A closed set of fused operators with hand-written backwards:
+// not a general tensor framework, which would be slower and harder to read than the dozen functions an encoder needs.
 // A result is tracked exactly when there is a tape and one of its inputs or parameters is.
 #pragma once
 
@@ -11,8 +11,8 @@
 
 namespace roformer {
 
-// A learned tensor and the sum of its gradients over micro-batches. An undefined gradient means frozen. A layer's weight
-// (or norm gain) and bias are frozen together.
+// A learned tensor and the sum of its gradients over micro-batches. An undefined gradient means frozen. A layer's
+// weight (or norm gain) and bias are frozen together.
 struct Parameter {
   Tensor value;
   Tensor gradient;
@@ -44,14 +44,15 @@ struct Columns {
   Tensor data() const { return value.data.column_range(begin, count); }
 };
 
-// The position encoding as attention sees it (architecture: rotation, score terms, relative keys/values; what is added to
-// the input happens before). `query_angles` and `key_angles` may be null: not rotated.
+// The position encoding as attention sees it (architecture: rotation, score terms, relative keys/values; what is added
+// to the input happens before). `query_angles` and `key_angles` may be null: not rotated.
 struct AttentionPositions {
   const RotaryAngles* query_angles = nullptr;
   const RotaryAngles* key_angles = nullptr;
-  bool rotate_values = false;  // "rotary_value" of RoFormer checkpoints: v is rotated like k, the output is not rotated back
-  RelativeTerms terms = {};    // values; their gradients are added to `dterms`
-  RelativeTerms dterms = {};   // same shapes, or undefined where a term is a constant
+  bool rotate_values =
+      false;  // "rotary_value" of RoFormer checkpoints: v is rotated like k, the output is not rotated back
+  RelativeTerms terms = {};   // values; their gradients are added to `dterms`
+  RelativeTerms dterms = {};  // same shapes, or undefined where a term is a constant
 };
 
 struct AttentionOptions {
@@ -61,9 +62,9 @@ struct AttentionOptions {
   Dropout dropout = {};                                 // of the attention weights
 };
 
-// Packed softmax attention → [Tq, heads · value head_dim]. Rotates q and k (and v) IN PLACE in the projections they come
-// from, which must not be read again. The spans must outlive the tape. Each distinct projection must be covered by the
-// column ranges.
+// Packed softmax attention → [Tq, heads · value head_dim]. Rotates q and k (and v) IN PLACE in the projections they
+// come from, which must not be read again. The spans must outlive the tape. Each distinct projection must be covered by
+// the column ranges.
 Value attention(const Context& context, const AttentionOptions& options, const Columns& q, const Columns& k,
                 const Columns& v, const AttentionPositions& positions);
 
@@ -73,8 +74,9 @@ Value gather_rows(const Context& context, const Value& x, std::span<const int32_
 // [sequences, H] from [T, H]. `offsets` must outlive the tape.
 Value pool(const Context& context, const Value& x, std::span<const int32_t> offsets, Pooling pooling);
 
-// Summed cross-entropy of softmax(hidden·Wᵀ + bias) against labels [N]. This is a root: where there is a tape its backward
-// starts from `gradient_scale` (1 / global number of labels), and the gradients are computed here, in the same pass.
+// Summed cross-entropy of softmax(hidden·Wᵀ + bias) against labels [N]. This is a root: where there is a tape its
+// backward starts from `gradient_scale` (1 / global number of labels), and the gradients are computed here, in the same
+// pass.
 LossSum cross_entropy(const Context& context, const Value& hidden, const Parameter& weight, const Parameter& bias,
                       std::span<const int32_t> labels, double gradient_scale);
 

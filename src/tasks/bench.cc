@@ -45,7 +45,10 @@ double forward_operations(const ModelConfig& c, const std::vector<int64_t>& leng
 BenchResult bench(Model& model, const BenchOptions& options) {
   const Batch batch = random_batch(model.config(), options.lengths);
   std::vector<int32_t> rows, labels;
-  const int64_t count = options.training ? std::max<int64_t>(1, static_cast<int64_t>(options.label_share * static_cast<double>(batch.tokens()))) : 0;
+  const int64_t count =
+      options.training
+          ? std::max<int64_t>(1, static_cast<int64_t>(options.label_share * static_cast<double>(batch.tokens())))
+          : 0;
   for (int64_t i = 0; i < count; ++i) {
     rows.push_back(static_cast<int32_t>(i * batch.tokens() / count));
     labels.push_back(batch.ids[static_cast<size_t>(rows.back())]);

@@ -10,10 +10,10 @@ namespace roformer {
 
 struct BenchOptions {
   std::vector<int64_t> lengths{128};  // the packed sequences of one pass
-  bool training = false;              // forward, backward, clipping and AdamW; else the forward to the last hidden state
-  double label_share = 0.15;          // of the tokens have an MLM label in training
-  double seconds = 3;                 // measure at least that long,
-  int64_t passes = 5;                 // and at least so many passes, after one to warm up
+  bool training = false;      // forward, backward, clipping and AdamW; else the forward to the last hidden state
+  double label_share = 0.15;  // of the tokens have an MLM label in training
+  double seconds = 3;         // measure at least that long,
+  int64_t passes = 5;         // and at least so many passes, after one to warm up
 };
 
 struct BenchResult {

@@ -15,9 +15,8 @@ std::vector<Candidate> best_of(const float* logits, int64_t count, int64_t k) {
   std::vector<int32_t> order(static_cast<size_t>(count));
   std::iota(order.begin(), order.end(), 0);
   k = std::min(k, count);
-  std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int32_t a, int32_t b) {
-    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
-  });
+  std::partial_sort(order.begin(), order.begin() + k, order.end(),
+                    [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
   double sum = 0;
   const double largest = k > 0 ? logits[order[0]] : 0;
   for (int64_t i = 0; i < count; ++i) sum += std::exp(logits[i] - largest);

@@ -105,10 +105,8 @@ Json settings_of(const PretrainOptions& options, const Plan& plan, const Schedul
 }
 
 Schedule schedule_of(const PretrainOptions& options, const Plan& plan, int64_t sequences, int64_t per_step) {
-  Schedule schedule{.kind = parse_schedule(options.schedule),
-                    .learning_rate = plan.learning_rate,
-                    .warmup = 0,
-                    .steps = plan.steps};
+  Schedule schedule{
+      .kind = parse_schedule(options.schedule), .learning_rate = plan.learning_rate, .warmup = 0, .steps = plan.steps};
   if (options.epochs) {
     const double steps = std::ceil(*options.epochs * static_cast<double>(sequences) / static_cast<double>(per_step));
     if (!(steps >= 1 && steps < 1e15)) throw UsageError("--epochs {} gives no number of steps", *options.epochs);

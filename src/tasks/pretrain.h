@@ -1,5 +1,5 @@
-// Pre-training from plain text: corpus and tokenizer in, training directory out (cli.md, `pretrain`). tasks/ are what people
-// do, each one function with an options struct; they read and write files and know no command line syntax.
+// Pre-training from plain text: corpus and tokenizer in, training directory out (cli.md, `pretrain`). tasks/ are what
+// people do, each one function with an options struct; they read and write files and know no command line syntax.
 #pragma once
 
 #include <optional>

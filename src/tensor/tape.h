@@ -1,7 +1,7 @@
 // Value and Tape: reverse-mode differentiation in forty lines.
 // An operator computes its result and, when a tape is present, records one closure that adds to its inputs' gradients.
-// backward() runs the closures in reverse and frees each as it goes, so activations are released as soon as they are used.
-// There is no graph: the order of recording is the order of computing.
+// backward() runs the closures in reverse and frees each as it goes, so activations are released as soon as they are
+// used. There is no graph: the order of recording is the order of computing.
 #pragma once
 
 #include <functional>

@@ -1,7 +1,7 @@
 // Tensor: a typed view of shared memory, at most rank 4, contiguous but for one row stride.
-// It is not an array library: it has no arithmetic and no broadcasting; backends do the work. General strides were rejected
-// because the only views this project needs are row ranges (a sequence, a chunk) and column ranges (q, k, v of a fused
-// projection), and one stride keeps every kernel readable.
+// It is not an array library: it has no arithmetic and no broadcasting; backends do the work. General strides were
+// rejected because the only views this project needs are row ranges (a sequence, a chunk) and column ranges (q, k, v of
+// a fused projection), and one stride keeps every kernel readable.
 #pragma once
 
 #include <array>
@@ -14,19 +14,27 @@ namespace roformer {
 
 enum class DType : uint8_t { float32, float64, int32, int64 };
 
-int64_t dtype_size(DType dtype);           // bytes of one element
-const char* dtype_name(DType dtype);       // "float32"
+int64_t dtype_size(DType dtype);      // bytes of one element
+const char* dtype_name(DType dtype);  // "float32"
 
 template <class T>
 struct dtype_of;
 template <>
-struct dtype_of<float> { static constexpr DType value = DType::float32; };
+struct dtype_of<float> {
+  static constexpr DType value = DType::float32;
+};
 template <>
-struct dtype_of<double> { static constexpr DType value = DType::float64; };
+struct dtype_of<double> {
+  static constexpr DType value = DType::float64;
+};
 template <>
-struct dtype_of<int32_t> { static constexpr DType value = DType::int32; };
+struct dtype_of<int32_t> {
+  static constexpr DType value = DType::int32;
+};
 template <>
-struct dtype_of<int64_t> { static constexpr DType value = DType::int64; };
+struct dtype_of<int64_t> {
+  static constexpr DType value = DType::int64;
+};
 
 class Shape {
  public:

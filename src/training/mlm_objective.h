@@ -1,5 +1,5 @@
-// Masked language modelling over a packed corpus: every epoch visits every sequence once in an order of its own and draws
-// its masks anew. Batches and masks are functions of (seed, step) only, so the place in the data is the step.
+// Masked language modelling over a packed corpus: every epoch visits every sequence once in an order of its own and
+// draws its masks anew. Batches and masks are functions of (seed, step) only, so the place in the data is the step.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,5 @@
-// What is trained: where the micro-batches of a step come from and what their loss is. The trainer knows nothing else of it.
+// What is trained: where the micro-batches of a step come from and what their loss is. The trainer knows nothing else
+// of it.
 #pragma once
 
 #include <cstdint>

@@ -90,7 +90,8 @@ void RunDirectory::cut_log(int64_t step) {
       if (end == std::string::npos) break;  // a line cut off by a kill
       const std::string line = text.substr(begin, end - begin);
       const Json event = Json::parse(line, nullptr, false);
-      if (event.is_object() && event.value("step", Json(0)).is_number() && event.value("step", 0.0) <= static_cast<double>(step)) {
+      if (event.is_object() && event.value("step", Json(0)).is_number() &&
+          event.value("step", 0.0) <= static_cast<double>(step)) {
         kept += line + "\n";
       }
       begin = end + 1;

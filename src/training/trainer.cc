@@ -75,9 +75,9 @@ class Run {
   }
 
   [[noreturn]] void fail(const char* what, double value, int64_t micro_batch) const {
-    const std::string kept = saved_step_ > 0 ? fmt::format("the last good state is step {} in {}", saved_step_,
-                                                           directory_.path())
-                                             : "nothing had been saved yet";
+    const std::string kept = saved_step_ > 0
+                                 ? fmt::format("the last good state is step {} in {}", saved_step_, directory_.path())
+                                 : "nothing had been saved yet";
     throw DataError("step {}, micro-batch {}: the {} is {}; {}", step_, micro_batch, what, value, kept);
   }
 
@@ -98,10 +98,8 @@ class Run {
   void validate() {
     const double begin = now_seconds();
     validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
-    directory_.log({{"event", "validation"},
-                    {"step", step_},
-                    {"loss", validation_.loss},
-                    {"accuracy", validation_.accuracy}});
+    directory_.log(
+        {{"event", "validation"}, {"step", step_}, {"loss", validation_.loss}, {"accuracy", validation_.accuracy}});
     progress_.print(fmt::format("step {:>6}  validation loss {:.4f}  accuracy {:.1f} %", step_, validation_.loss,
                                 100 * validation_.accuracy));
     rate_seconds_ += now_seconds() - begin;  // the rate counts training only

@@ -26,9 +26,10 @@ struct TrainingResult {
   Evaluation validation;
 };
 
-// Trains from the directory's newest snapshot (or the model as it is, at step 0) to the last step. Progress and notices go
-// to standard error. Interrupted after saving on SIGINT or SIGTERM; DataError, with nothing overwritten, when a loss or
-// gradient is not finite. The result is a function of model, objective and options: no thread count, no interruption shows.
+// Trains from the directory's newest snapshot (or the model as it is, at step 0) to the last step. Progress and notices
+// go to standard error. Interrupted after saving on SIGINT or SIGTERM; DataError, with nothing overwritten, when a loss
+// or gradient is not finite. The result is a function of model, objective and options: no thread count, no interruption
+// shows.
 TrainingResult train(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory);
 
 }  // namespace roformer

@@ -21,7 +21,10 @@ using ::testing::ThrowsMessage;
 
 // What transformers writes, less what has a default.
 Json minimal() {
-  return Json{{"vocab_size", 50}, {"hidden_size", 24}, {"num_hidden_layers", 2}, {"num_attention_heads", 3},
+  return Json{{"vocab_size", 50},
+              {"hidden_size", 24},
+              {"num_hidden_layers", 2},
+              {"num_attention_heads", 3},
               {"intermediate_size", 40}};
 }
 

@@ -123,14 +123,12 @@ TEST_P(FixtureTest, TenStepsOfAdamW) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, FixtureTest,
-                         ::testing::Combine(::testing::Values("small_ragged", "rotary_value", "long_650", "one_token"),
-                                            ::testing::Values(Device{"cpu", 2e-5, 1e-4, 1e-5},
-                                                              Device{"reference", 2e-5, 1e-4, 1e-5},
-                                                              Device{"reference64", 1e-10, 1e-10, 1e-10})),
-                         [](const auto& param) {
-                           return std::string(std::get<0>(param.param)) + "_" + std::get<1>(param.param).name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    , FixtureTest,
+    ::testing::Combine(::testing::Values("small_ragged", "rotary_value", "long_650", "one_token"),
+                       ::testing::Values(Device{"cpu", 2e-5, 1e-4, 1e-5}, Device{"reference", 2e-5, 1e-4, 1e-5},
+                                         Device{"reference64", 1e-10, 1e-10, 1e-10})),
+    [](const auto& param) { return std::string(std::get<0>(param.param)) + "_" + std::get<1>(param.param).name; });
 
 }  // namespace
 }  // namespace roformer::testing

@@ -65,8 +65,7 @@ TEST_P(ModelGradientTest, MatchesCentralDifferences) {
     }
     EXPECT_GT(largest, 1e-6) << named.name << " has no influence: the test shows nothing";
     for (int draw = 0; draw < 4; ++draw) {
-      EXPECT_NEAR(read(gradient, row, column), central_difference(objective, value, row, column),
-                  1e-5 * largest + 1e-9)
+      EXPECT_NEAR(read(gradient, row, column), central_difference(objective, value, row, column), 1e-5 * largest + 1e-9)
           << named.name << " [" << row << ", " << column << "]";
       row = static_cast<int64_t>(generator.below(static_cast<uint64_t>(gradient.rows())));
       column = static_cast<int64_t>(generator.below(static_cast<uint64_t>(gradient.columns())));

@@ -19,9 +19,7 @@ using ::testing::ThrowsMessage;
 
 constexpr double kTolerance = 2e-5;  // of float32
 
-std::vector<std::string> all_positions() {
-  return {position_names().begin(), position_names().end()};
-}
+std::vector<std::string> all_positions() { return {position_names().begin(), position_names().end()}; }
 
 class ModelPropertiesTest : public ::testing::TestWithParam<const char*> {
  protected:

@@ -56,29 +56,31 @@ class LayersTest : public ::testing::Test {
 
 TEST_F(LayersTest, NamesAndShapesOfAnEncoderLayer) {
   const EncoderLayer layer(*backend_, {.hidden = 4, .heads = 2, .intermediate = 6}, true);
-  EXPECT_THAT(visited([&](const ParameterVisitor& visitor) { layer.visit("l", visitor); }),
-              ElementsAre("l.attention.self.query.weight [4, 4]", "l.attention.self.query.bias [4]",
-                          "l.attention.self.key.weight [4, 4]", "l.attention.self.key.bias [4]",
-                          "l.attention.self.value.weight [4, 4]", "l.attention.self.value.bias [4]",
-                          "l.attention.output.dense.weight [4, 4]", "l.attention.output.dense.bias [4]",
-                          "l.attention.output.LayerNorm.weight [4]", "l.attention.output.LayerNorm.bias [4]",
-                          "l.intermediate.dense.weight [6, 4]", "l.intermediate.dense.bias [6]",
-                          "l.output.dense.weight [4, 6]", "l.output.dense.bias [4]", "l.output.LayerNorm.weight [4]",
-                          "l.output.LayerNorm.bias [4]"));
+  EXPECT_THAT(
+      visited([&](const ParameterVisitor& visitor) { layer.visit("l", visitor); }),
+      ElementsAre("l.attention.self.query.weight [4, 4]", "l.attention.self.query.bias [4]",
+                  "l.attention.self.key.weight [4, 4]", "l.attention.self.key.bias [4]",
+                  "l.attention.self.value.weight [4, 4]", "l.attention.self.value.bias [4]",
+                  "l.attention.output.dense.weight [4, 4]", "l.attention.output.dense.bias [4]",
+                  "l.attention.output.LayerNorm.weight [4]", "l.attention.output.LayerNorm.bias [4]",
+                  "l.intermediate.dense.weight [6, 4]", "l.intermediate.dense.bias [6]", "l.output.dense.weight [4, 6]",
+                  "l.output.dense.bias [4]", "l.output.LayerNorm.weight [4]", "l.output.LayerNorm.bias [4]"));
 }
 
 TEST_F(LayersTest, NamesAndShapesOfEmbeddings) {
   const Embeddings plain(*backend_, {.vocabulary = 9, .segments = 2, .width = 4, .hidden = 4}, true);
-  EXPECT_THAT(visited([&](const ParameterVisitor& visitor) { plain.visit("r", visitor); }),
-              ElementsAre("r.embeddings.word_embeddings.weight [9, 4]", "r.embeddings.token_type_embeddings.weight [2, 4]",
-                          "r.embeddings.LayerNorm.weight [4]", "r.embeddings.LayerNorm.bias [4]"));
-  const Embeddings full(
-      *backend_, {.vocabulary = 9, .segments = 2, .width = 4, .hidden = 6, .learned_positions = 5}, true);
-  EXPECT_THAT(visited([&](const ParameterVisitor& visitor) { full.visit("r", visitor); }),
-              ElementsAre("r.embeddings.word_embeddings.weight [9, 4]", "r.embeddings.token_type_embeddings.weight [2, 4]",
-                          "r.embeddings.position_embeddings.weight [5, 4]", "r.embeddings.LayerNorm.weight [4]",
-                          "r.embeddings.LayerNorm.bias [4]", "r.embeddings_project.weight [6, 4]",
-                          "r.embeddings_project.bias [6]"));
+  EXPECT_THAT(
+      visited([&](const ParameterVisitor& visitor) { plain.visit("r", visitor); }),
+      ElementsAre("r.embeddings.word_embeddings.weight [9, 4]", "r.embeddings.token_type_embeddings.weight [2, 4]",
+                  "r.embeddings.LayerNorm.weight [4]", "r.embeddings.LayerNorm.bias [4]"));
+  const Embeddings full(*backend_, {.vocabulary = 9, .segments = 2, .width = 4, .hidden = 6, .learned_positions = 5},
+                        true);
+  EXPECT_THAT(
+      visited([&](const ParameterVisitor& visitor) { full.visit("r", visitor); }),
+      ElementsAre("r.embeddings.word_embeddings.weight [9, 4]", "r.embeddings.token_type_embeddings.weight [2, 4]",
+                  "r.embeddings.position_embeddings.weight [5, 4]", "r.embeddings.LayerNorm.weight [4]",
+                  "r.embeddings.LayerNorm.bias [4]", "r.embeddings_project.weight [6, 4]",
+                  "r.embeddings_project.bias [6]"));
 }
 
 TEST_F(LayersTest, NamesAndShapesOfTheMaskedLmHead) {
@@ -126,9 +128,8 @@ TEST_F(LayersTest, EachDropoutHasAPlace) {
     Trial weights(*backend_, 4, false);
     layer.visit("", [&](const std::string&, const Parameter& parameter, ParameterRole) {
       const Tensor& to = parameter.value;
-      backend_->copy(to.shape().rank() == 1 ? weights.random_vector(to.elements())
-                                            : weights.random(to.rows(), to.columns()),
-                     to);
+      backend_->copy(
+          to.shape().rank() == 1 ? weights.random_vector(to.elements()) : weights.random(to.rows(), to.columns()), to);
     });
     const Context context{.backend = *backend_, .tape = nullptr, .random = {1, 1}, .training = training};
     return numbers(layer.forward(context, Value(x), batch, {}, place).data);

@@ -56,12 +56,17 @@ TEST_P(AttentionTest, MatchesCentralDifferences) {
   if (param.terms) {
     const Parameter bias = parameter(kHeads, 2 * kClip + 1), query_table = parameter(2 * kClip + 1, kHidden);
     const Parameter key_table = parameter(2 * kClip + 1, kHidden), value_table = parameter(2 * kClip + 1, kHidden);
-    positions.terms = {kClip,           query_positions,   key_positions,     bias.value,
-                       query_table.value, key_table.value, value_table.value};
-    positions.dterms = {kClip,           query_positions,   key_positions,     bias.gradient,
-                        query_table.gradient, key_table.gradient, value_table.gradient};
-    check.parameters = {{"bias", bias}, {"query table", query_table}, {"key table", key_table},
-                        {"value table", value_table}};
+    positions.terms = {kClip,           query_positions,  key_positions, bias.value, query_table.value,
+                       key_table.value, value_table.value};
+    positions.dterms = {kClip,
+                        query_positions,
+                        key_positions,
+                        bias.gradient,
+                        query_table.gradient,
+                        key_table.gradient,
+                        value_table.gradient};
+    check.parameters = {
+        {"bias", bias}, {"query table", query_table}, {"key table", key_table}, {"value table", value_table}};
   }
   const AttentionOptions options{.heads = kHeads,
                                  .query_offsets = param.query_offsets,
@@ -98,36 +103,36 @@ constexpr Rotary kAdjacent{.dim = kHeadDim, .layout = RotaryLayout::adjacent};
 constexpr Rotary kHalf{.dim = kHeadDim, .layout = RotaryLayout::half};
 constexpr Rotary kPartial{.dim = 2, .layout = RotaryLayout::half};
 
-INSTANTIATE_TEST_SUITE_P(
-    , AttentionTest,
-    ::testing::Values(
-        AttentionCase{.name = "plain"}, AttentionCase{.name = "separate", .projections = Projections::separate},
-        AttentionCase{.name = "adjacent", .rotary = kAdjacent}, AttentionCase{.name = "half", .rotary = kHalf},
-        AttentionCase{.name = "partial", .rotary = kPartial},
-        AttentionCase{.name = "values", .rotary = kAdjacent, .rotate_values = true},
-        AttentionCase{.name = "values_half_separate",
-                      .projections = Projections::separate,
-                      .rotary = kHalf,
-                      .rotate_values = true},
-        AttentionCase{.name = "dropout", .rotary = kAdjacent, .dropout = 0.4},
-        AttentionCase{.name = "terms", .terms = true},
-        AttentionCase{.name = "everything",
-                      .projections = Projections::separate,
-                      .rotary = kPartial,
-                      .rotate_values = true,
-                      .terms = true,
-                      .dropout = 0.3},
-        AttentionCase{.name = "cross",
-                      .projections = Projections::query_and_pair,
-                      .rotary = kAdjacent,
-                      .query_offsets = {0, 2, 3, 3, 5},
-                      .key_offsets = {0, 4, 4, 5, 7}},
-        AttentionCase{.name = "cross_terms",
-                      .projections = Projections::separate,
-                      .terms = true,
-                      .query_offsets = {0, 2, 3, 3, 5},
-                      .key_offsets = {0, 4, 4, 5, 7}}),
-    [](const auto& param) { return std::string(param.param.name); });
+INSTANTIATE_TEST_SUITE_P(, AttentionTest,
+                         ::testing::Values(AttentionCase{.name = "plain"},
+                                           AttentionCase{.name = "separate", .projections = Projections::separate},
+                                           AttentionCase{.name = "adjacent", .rotary = kAdjacent},
+                                           AttentionCase{.name = "half", .rotary = kHalf},
+                                           AttentionCase{.name = "partial", .rotary = kPartial},
+                                           AttentionCase{.name = "values", .rotary = kAdjacent, .rotate_values = true},
+                                           AttentionCase{.name = "values_half_separate",
+                                                         .projections = Projections::separate,
+                                                         .rotary = kHalf,
+                                                         .rotate_values = true},
+                                           AttentionCase{.name = "dropout", .rotary = kAdjacent, .dropout = 0.4},
+                                           AttentionCase{.name = "terms", .terms = true},
+                                           AttentionCase{.name = "everything",
+                                                         .projections = Projections::separate,
+                                                         .rotary = kPartial,
+                                                         .rotate_values = true,
+                                                         .terms = true,
+                                                         .dropout = 0.3},
+                                           AttentionCase{.name = "cross",
+                                                         .projections = Projections::query_and_pair,
+                                                         .rotary = kAdjacent,
+                                                         .query_offsets = {0, 2, 3, 3, 5},
+                                                         .key_offsets = {0, 4, 4, 5, 7}},
+                                           AttentionCase{.name = "cross_terms",
+                                                         .projections = Projections::separate,
+                                                         .terms = true,
+                                                         .query_offsets = {0, 2, 3, 3, 5},
+                                                         .key_offsets = {0, 4, 4, 5, 7}}),
+                         [](const auto& param) { return std::string(param.param.name); });
 
 class AttentionOptionsTest : public OperatorTest {
  protected:

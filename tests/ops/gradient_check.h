@@ -100,7 +100,9 @@ inline void expect_gradients(Trial& trial, const OperatorCheck& check) {
 // Operators on the reference backend in float64, with random inputs.
 class OperatorTest : public ::testing::Test {
  protected:
-  Parameter parameter(int64_t rows, int64_t columns) { return {trial_.random(rows, columns), trial_.random(rows, columns)}; }
+  Parameter parameter(int64_t rows, int64_t columns) {
+    return {trial_.random(rows, columns), trial_.random(rows, columns)};
+  }
   Parameter vector_parameter(int64_t count) { return {trial_.random_vector(count), trial_.random_vector(count)}; }
 
   ThreadPool pool_{1};

@@ -24,7 +24,8 @@ TEST_F(OperatorTest, EmbeddingSumsLookups) {
   const Parameter word_table = parameter(4, 3), segment_table = parameter(2, 3);
   const Parameter constant{trial_.random(3, 3), {}};
   const auto apply = [&](const Context& context, const std::vector<Value>&) {
-    const std::array<Lookup, 3> lookups{Lookup{word_table, words, "token id"}, {segment_table, segments, "segment id"},
+    const std::array<Lookup, 3> lookups{Lookup{word_table, words, "token id"},
+                                        {segment_table, segments, "segment id"},
                                         {constant, rows, "position row"}};
     return embedding(context, lookups);
   };
@@ -170,9 +171,9 @@ TEST_F(OperatorTest, AValueUsedTwiceSumsItsGradients) {
     const Value both = layer_norm(context, a, b, kSomeDropout, gain, bias, 1e-3);
     return layer_norm(context, both, gathered, {}, gain, bias, 1e-3);
   };
-  expect_gradients(trial_, {{{"x", trial_.random(3, 4)}},
-                            {{"first", first}, {"second", second}, {"gain", gain}, {"bias", bias}},
-                            apply});
+  expect_gradients(
+      trial_,
+      {{{"x", trial_.random(3, 4)}}, {{"first", first}, {"second", second}, {"gain", gain}, {"bias", bias}}, apply});
 }
 
 TEST_F(OperatorTest, ResidualOfItself) {
@@ -249,9 +250,11 @@ TEST_F(RefusalTest, IdsOutOfRange) {
   for (const int32_t wrong : {-1, 5, INT32_MAX, INT32_MIN}) {
     const std::vector<int32_t> ids = {0, 4, wrong};
     const Lookup lookup{table, ids, "token id"};
-    EXPECT_THAT([&] { embedding(context_, {&lookup, 1}); },
-                ThrowsMessage<DataError>(
-                    HasSubstr("token id " + std::to_string(wrong) + " at token 2 is outside 0..4")));
+    EXPECT_THAT(
+        [&] {
+          embedding(context_, {&lookup, 1});
+        },
+        ThrowsMessage<DataError>(HasSubstr("token id " + std::to_string(wrong) + " at token 2 is outside 0..4")));
     const std::vector<int32_t> rows = {wrong};
     EXPECT_THAT([&] { gather_rows(context_, x_, rows); }, ThrowsMessage<DataError>(HasSubstr("outside 0..2")));
     const std::vector<int32_t> labels = {0, wrong, 0};

@@ -1,6 +1,7 @@
 // Softmax attention in tiles: a block of queries against a block of keys at a time, with the running maximum and sum of
-// Milakov & Gimelshein 2018 and Dao et al. 2022, so that memory is linear in the length. The backward recomputes each tile
-// of weights from the saved log-sum-exp. Score terms (RelativeTerms) go to the reference kernels, same memory bound.
+// Milakov & Gimelshein 2018 and Dao et al. 2022, so that memory is linear in the length. The backward recomputes each
+// tile of weights from the saved log-sum-exp. Score terms (RelativeTerms) go to the reference kernels, same memory
+// bound.
 #include <algorithm>
 #include <cmath>
 #include <limits>

@@ -1,5 +1,6 @@
-// The CPU backend: float32, SIMD chosen at run time, one thread pool. Matrix products are oneDNN's single-threaded sgemm on
-// tiles whose grid depends on shapes only; everything else is the row kernels of rows.h, called from the same kind of grid.
+// The CPU backend: float32, SIMD chosen at run time, one thread pool. Matrix products are oneDNN's single-threaded
+// sgemm on tiles whose grid depends on shapes only; everything else is the row kernels of rows.h, called from the same
+// kind of grid.
 #pragma once
 
 #include "backend/backend.h"
@@ -27,8 +28,7 @@ class CpuBackend final : public Backend {
   void linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation, const Tensor& out,
               const Tensor& before) override;
   void linear_backward_input(const Tensor& dout, const Tensor& weight, const Tensor& dx, bool accumulate) override;
-  void linear_backward_weight(const Tensor& dout, const Tensor& x, const Tensor& dweight,
-                              const Tensor& dbias) override;
+  void linear_backward_weight(const Tensor& dout, const Tensor& x, const Tensor& dweight, const Tensor& dbias) override;
   void activation_backward(Activation activation, const Tensor& before, const Tensor& dout,
                            const Tensor& dbefore) override;
 

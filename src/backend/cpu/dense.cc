@@ -9,8 +9,8 @@ namespace roformer {
 
 namespace {
 
-// A grid of tiles over a [rows, columns] result. Full rows where there are rows enough to keep many cores busy; otherwise
-// columns are split, too. Depends on the shape only.
+// A grid of tiles over a [rows, columns] result. Full rows where there are rows enough to keep many cores busy;
+// otherwise columns are split, too. Depends on the shape only.
 struct Tiles {
   int64_t rows, columns, tile_rows, tile_columns;
 
@@ -75,7 +75,8 @@ void CpuBackend::linear_backward_weight(const Tensor& dout, const Tensor& x, con
     float chunk[kColumns];
     for (int64_t t = 0; t < tokens; t += kRows) {
       std::fill_n(chunk, kColumns, 0.0f);
-      for (int64_t i = t; i < std::min(tokens, t + kRows); ++i) rows::add(dout.row<float>(i) + begin, chunk, end - begin);
+      for (int64_t i = t; i < std::min(tokens, t + kRows); ++i)
+        rows::add(dout.row<float>(i) + begin, chunk, end - begin);
       rows::add(chunk, dbias.data<float>() + begin, end - begin);
     }
   });

@@ -1,5 +1,6 @@
-// Keeps freed blocks for the next request of the same size class, so that a training step touches no new pages after the
-// first. Classes are eighths of a power of two: at most an eighth of a block is wasted and ragged batches share classes.
+// Keeps freed blocks for the next request of the same size class, so that a training step touches no new pages after
+// the first. Classes are eighths of a power of two: at most an eighth of a block is wasted and ragged batches share
+// classes.
 #pragma once
 
 #include <cstddef>

@@ -9,15 +9,15 @@
 namespace roformer::rows {
 
 // Pointwise.
-void add(const float* x, float* y, int64_t n);                // y += x
-double squared_sum(const float* x, int64_t n);                // Σ x²
-void scale(float* x, float factor, int64_t n);                // x *= factor
+void add(const float* x, float* y, int64_t n);  // y += x
+double squared_sum(const float* x, int64_t n);  // Σ x²
+void scale(float* x, float factor, int64_t n);  // x *= factor
 void multiply(const float* x, const float* y, float* out, int64_t n);
 void bias_activation(Activation activation, const float* bias, float* before, float* out, int64_t n);
 void activation_backward(Activation activation, const float* before, const float* dout, float* dbefore, int64_t n);
 
-// factors[c] = 0 or the survivors' scale for columns first … first + n − 1. `first` is a multiple of 64; `factors` has room
-// for n rounded up to a multiple of 64.
+// factors[c] = 0 or the survivors' scale for columns first … first + n − 1. `first` is a multiple of 64; `factors` has
+// room for n rounded up to a multiple of 64.
 void dropout_factors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors);
 
 // Layer norm of one row: writes out and the mean and 1/√(variance + epsilon).

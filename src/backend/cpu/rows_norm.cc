@@ -15,10 +15,12 @@ void LayerNorm(const float* x, const float* gain, const float* bias, float epsil
                int64_t n) {
   const float count = static_cast<float>(n);
   const float mean = sum_lanes(n, [&](auto d, int64_t i) { return hn::LoadU(d, x + i); }) / count;
-  const float variance = sum_lanes(n, [&](auto d, int64_t i) {
-                           const auto v = hn::Sub(hn::LoadU(d, x + i), hn::Set(d, mean));
-                           return hn::Mul(v, v);
-                         }) / count;
+  const float variance = sum_lanes(n,
+                                   [&](auto d, int64_t i) {
+                                     const auto v = hn::Sub(hn::LoadU(d, x + i), hn::Set(d, mean));
+                                     return hn::Mul(v, v);
+                                   }) /
+                         count;
   const float inverse = 1.0f / std::sqrt(variance + epsilon);
   statistics[0] = mean;
   statistics[1] = inverse;

@@ -129,8 +129,8 @@ void DropoutFactors(const Dropout& dropout, uint32_t row, int64_t first, int64_t
   for (int64_t c = 0; c < n; ++c) factors[c] = dropout.keeps(row, static_cast<uint32_t>(first + c)) ? scale : 0.0f;
 }
 #else
-// Philox4x32-10 as in base/random.h, one 64-bit lane a block: MulEven multiplies the low halves, so the high halves of the
-// lanes may hold rubbish between rounds.
+// Philox4x32-10 as in base/random.h, one 64-bit lane a block: MulEven multiplies the low halves, so the high halves of
+// the lanes may hold rubbish between rounds.
 void DropoutFactors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors) {
   const hn::CappedTag<uint64_t, 8> d64;
   const hn::Repartition<uint32_t, decltype(d64)> d32;
