@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 #else
+#include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 #endif
@@ -102,7 +103,9 @@ struct ThreadPool::Implementation {
 #else
 
 struct ThreadPool::Implementation {
-  explicit Implementation(int threads) : arena(threads) {}
+  // Without the limit oneTBB starts no more threads than there are cores, and says so on standard error.
+  explicit Implementation(int threads)
+      : limit(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads)), arena(threads) {}
 
   void run(int64_t count, const std::function<void(int64_t)>& task) {
     arena.execute([&] {
@@ -115,6 +118,7 @@ struct ThreadPool::Implementation {
     });
   }
 
+  tbb::global_control limit;
   tbb::task_arena arena;
 };
 

@@ -5,6 +5,7 @@
 
 #include <iostream>
 
+#include "base/error.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
 
@@ -25,6 +26,7 @@ void describe(OptionSet& set, ForwardOptions& options) {
 }
 
 void run(const ForwardOptions& options) {
+  if (options.output.empty()) throw UsageError("--output is empty, expected a file");
   const Engine engine(options.engine);
   std::vector<std::string> unknown;
   const Model model = load_model(options.model, *engine.backend, false, &unknown);

@@ -42,6 +42,7 @@ std::unique_ptr<Tokenizer> learn(const TrainTokenizerOptions& options) {
 }
 
 void run(const TrainTokenizerOptions& options) {
+  if (options.output.empty()) throw UsageError("--output is empty, expected a directory");
   const auto tokenizer = learn(options);
   make_directories(options.output);
   for (const auto& [name, content] : tokenizer->files()) {

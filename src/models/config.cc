@@ -168,6 +168,13 @@ ModelConfig read_config(const std::string& path, std::vector<std::string>* unkno
 
 Json write_config(const ModelConfig& config) {
   const auto* rotary = std::get_if<RotaryPosition>(&config.position);
+  if (rotary != nullptr && rotary->rotary != Rotary{.dim = config.head_dim()}) {
+    throw DataError("config.json of a RoFormer cannot say another rotary base, layout or partial dimension");
+  }
+  const auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position);
+  if (sinusoidal != nullptr && *sinusoidal != SinusoidalPosition{}) {
+    throw DataError("config.json of a RoFormer cannot say another arrangement of sinusoids");
+  }
   Json json{{"model_type", rotary != nullptr ? "roformer" : "roformer_variant"},
             {"architectures", {config.head == Head::masked_lm ? "RoFormerForMaskedLM" : "RoFormerModel"}},
             {"vocab_size", config.vocabulary},

@@ -48,6 +48,7 @@ ModelConfig read_config(const std::string& path, std::vector<std::string>* unkno
 
 // As transformers' RoFormerConfig reads it. A model whose positions are not rotary gets "position_embedding_type" and
 // another "model_type", so that no other program loads it as a RoFormer and rotates what was not trained rotated.
+// DataError for settings that no such file can say (another rotary base or layout).
 Json write_config(const ModelConfig& config);
 
 // A shape as people give it: a preset or another config, and what differs from it.

@@ -69,6 +69,17 @@ std::vector<int64_t> all_of(const PackedCorpus& corpus) {
   return numbers;
 }
 
+// Special tokens, [UNK] among them, are never predicted: a text of nothing else teaches nothing.
+void require_known_tokens(const PackedCorpus& corpus, const Tokenizer& tokenizer, const std::string& path) {
+  for (int64_t i = 0; i < corpus.size(); ++i) {
+    for (const int32_t id : corpus.sequence(i)) {
+      if (!tokenizer.is_special(id)) return;
+    }
+  }
+  throw DataError("{}: the tokenizer knows nothing of this text: all its tokens are {}", path,
+                  tokenizer.token(tokenizer.unk_id()));
+}
+
 std::string hash_files(const std::map<std::string, std::string>& files) {
   std::string all;
   for (const auto& [name, content] : files) all += name + "\n" + content;
@@ -129,6 +140,7 @@ RunDefaults preset_run(const std::string& name) {
 }
 
 PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
+  if (options.output.empty()) throw UsageError("--output is empty, expected a directory");
   const std::string tokenizer_directory = options.tokenizer.empty() ? options.init_from : options.tokenizer;
   if (tokenizer_directory.empty()) throw UsageError("--tokenizer DIR is needed (train-tokenizer makes one)");
   const auto tokenizer = load_tokenizer(tokenizer_directory);
@@ -137,12 +149,14 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
 
   const DocumentRule rule = parse_document_rule(options.documents);
   const auto corpus = PackedCorpus::build(options.data, rule, *tokenizer, plan.max_length, backend.pool());
+  require_known_tokens(corpus, *tokenizer, options.data.front());
   std::optional<PackedCorpus> held_out;
   PackedCorpus::Split split;
   if (options.validation_data.empty()) {
     split = corpus.split(options.validation_fraction.value_or(0.02));
   } else {
     held_out = PackedCorpus::build(options.validation_data, rule, *tokenizer, plan.max_length, backend.pool());
+    require_known_tokens(*held_out, *tokenizer, options.validation_data.front());
     split = {all_of(corpus), all_of(*held_out)};
   }
   const MlmOptions mlm{.masking = {.probability = options.mask_probability, .whole_words = options.whole_word},

@@ -19,14 +19,28 @@ bool present(const std::string& path) {
   return std::filesystem::exists(path, ignored);
 }
 
+// A line for each setting of `now` that `before` has otherwise, by its own name also inside objects.
+void find_differences(const Json& before, const Json& now, std::vector<std::string>& differences) {
+  for (const auto& [key, value] : now.items()) {
+    const Json old = before.is_object() && before.contains(key) ? before[key] : Json();
+    if (old == value) continue;
+    if (old.is_object() && value.is_object()) {
+      find_differences(old, value, differences);
+    } else {
+      differences.push_back(fmt::format("{} was {}, now {}", key, dump_json(old), dump_json(value)));
+    }
+  }
+}
+
 }  // namespace
 
 RunDirectory::RunDirectory(const std::string& path, const Json& settings,
                            const std::map<std::string, std::string>& files)
     : path_(path) {
   const std::string settings_path = join_path(path, "training/settings.json");
-  if (present(join_path(path, "model.safetensors")) && !present(settings_path)) {
-    throw FileError("{}: holds a model that no training run here made; choose another output directory", path);
+  for (const char* name : {"model.safetensors", "config.json"}) {
+    if (!present(join_path(path, name)) || present(settings_path)) continue;
+    throw FileError("{}: holds a {} that no training run here made; choose another output directory", path, name);
   }
   make_directories(join_path(path, "training"));
   lock_.emplace(path);
@@ -42,16 +56,15 @@ RunDirectory::RunDirectory(const std::string& path, const Json& settings,
   SnapshotSearch search = find_latest_snapshot(path);
   snapshot_ = search.snapshot;
   skipped_ = std::move(search.skipped);
+  // A run killed between saving and publishing may have left older weights outside.
+  if (snapshot_) publish(join_path(snapshot_->path, "model.safetensors"), join_path(path, "model.safetensors"));
 }
 
 void RunDirectory::check_settings(const Json& settings) const {
   const std::string settings_path = join_path(path_, "training/settings.json");
   const Json before = parse_json(read_file(settings_path, kMaxSettingsBytes), settings_path);
   std::vector<std::string> differences;
-  for (const auto& [key, value] : settings.items()) {
-    const Json old = before.is_object() && before.contains(key) ? before[key] : Json();
-    if (old != value) differences.push_back(fmt::format("{} was {}, now {}", key, dump_json(old), dump_json(value)));
-  }
+  find_differences(before, settings, differences);
   if (!differences.empty()) {
     throw UsageError("{}: this run was started with other settings: {}; use them, or another --output", path_,
                      fmt::join(differences, "; "));
@@ -66,7 +79,6 @@ int64_t RunDirectory::restore(Model& model, AdamW& optimizer) {
   const std::string moments = join_path(snapshot_->path, "optimizer.safetensors");
   copy_into(load_state_dict(moments), optimizer.state(),
             {.source = moments, .allowed_extra = {}, .allowed_missing = {}, .aliases = {}});
-  publish(weights, join_path(path_, "model.safetensors"));
   return JsonObject::read(join_path(snapshot_->path, "state.json")).get_int("tokens", std::nullopt, 0);
 }
 

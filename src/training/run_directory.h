@@ -23,7 +23,8 @@ namespace roformer {
 class RunDirectory {
  public:
   // Creates the directory or opens it to resume. `settings` is what decides the result: a directory that was started
-  // with others is refused, naming each difference (UsageError); so is one that holds a model but no run (FileError).
+  // with others is refused, naming each difference (UsageError); so is one that holds a model or a
+  // config.json but no run (FileError).
   // `files` (config.json, tokenizer files) are written if absent. FileError if another run holds the directory.
   RunDirectory(const std::string& path, const Json& settings, const std::map<std::string, std::string>& files);
 

@@ -61,12 +61,14 @@ class Run {
       Tape tape;
       const Context context{model_.backend(), &tape, substream(random, static_cast<uint64_t>(i)), true};
       const double part = objective_.forward(context, i, scale).sum * scale;
-      if (!std::isfinite(part)) fail("loss", part, i);
+      if (!std::isfinite(part)) fail(fmt::format("loss of micro-batch {}", i), part);
       tape.backward();
       loss += part;
     }
     gradient_norm_ = optimizer_.gradient_norm();
-    if (!std::isfinite(gradient_norm_)) fail("gradient norm", gradient_norm_, objective_.micro_batches() - 1);
+    if (!std::isfinite(gradient_norm_)) {
+      fail(fmt::format("gradient norm after micro-batch {}", objective_.micro_batches() - 1), gradient_norm_);
+    }
     learning_rate_ = options_.schedule.at(step_);
     optimizer_.step(step_, learning_rate_, gradient_norm_);
     tokens_ += objective_.tokens();
@@ -74,11 +76,11 @@ class Run {
     return loss;
   }
 
-  [[noreturn]] void fail(const char* what, double value, int64_t micro_batch) const {
+  [[noreturn]] void fail(const std::string& what, double value) const {
     const std::string kept = saved_step_ > 0
                                  ? fmt::format("the last good state is step {} in {}", saved_step_, directory_.path())
                                  : "nothing had been saved yet";
-    throw DataError("step {}, micro-batch {}: the {} is {}; {}", step_, micro_batch, what, value, kept);
+    throw DataError("step {}: the {} is {}; {}", step_, what, std::isnan(value) ? "not a number" : "infinite", kept);
   }
 
   void log_training(double loss) {
@@ -98,6 +100,7 @@ class Run {
   void validate() {
     const double begin = now_seconds();
     validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
+    if (!std::isfinite(validation_.loss)) fail("validation loss", validation_.loss);
     directory_.log(
         {{"event", "validation"}, {"step", step_}, {"loss", validation_.loss}, {"accuracy", validation_.accuracy}});
     progress_.print(fmt::format("step {:>6}  validation loss {:.4f}  accuracy {:.1f} %", step_, validation_.loss,
@@ -105,8 +108,17 @@ class Run {
     rate_seconds_ += now_seconds() - begin;  // the rate counts training only
   }
 
+  // A state that cannot be trained on must not replace one that can.
+  void check_weights() const {
+    for (const NamedParameter& named : model_.parameters()) {
+      const double norm = model_.backend().squared_norm(named.parameter.value);
+      if (!std::isfinite(norm)) fail("squared norm of " + named.name, norm);
+    }
+  }
+
   void save() {
     if (saved_step_ == step_) return;
+    check_weights();
     const double begin = now_seconds();
     directory_.save(step_, tokens_, model_, optimizer_, options_.keep);
     saved_step_ = step_;

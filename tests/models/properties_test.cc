@@ -140,6 +140,45 @@ TEST_P(ModelPropertiesTest, DropoutFollowsTheStreamAndOnlyInTraining) {
   EXPECT_EQ(run({1, 2}, false), run({1, 3}, false));
 }
 
+// Every dropout of the trunk has a place of its own: 0 in the embeddings, then three a layer.
+TEST_P(ModelPropertiesTest, AnEncoderIsItsLayers) {
+  ModelConfig config = tiny_config("learned");
+  config.hidden_dropout = 0.3;
+  config.attention_dropout = 0.4;
+  const Model model = random_model(config);
+  const Embeddings embeddings(*backend_,
+                              {.vocabulary = config.vocabulary,
+                               .segments = config.segments,
+                               .width = config.embedding,
+                               .hidden = config.hidden,
+                               .learned_positions = config.max_positions,
+                               .dropout = 0.3,
+                               .norm_epsilon = config.norm_epsilon},
+                              false);
+  const EncoderLayerShape shape{.hidden = config.hidden,
+                                .heads = config.heads,
+                                .intermediate = config.intermediate,
+                                .activation = config.activation,
+                                .hidden_dropout = 0.3,
+                                .attention_dropout = 0.4,
+                                .norm_epsilon = config.norm_epsilon};
+  const EncoderLayer first(*backend_, shape, false), second(*backend_, shape, false);
+  const auto weights = model.weights();
+  const auto copy = [&](const std::string& name, const Parameter& to, ParameterRole) {
+    const auto found = std::ranges::find(weights, name, &std::pair<std::string, Tensor>::first);
+    ASSERT_NE(found, weights.end()) << name;
+    backend_->copy(found->second, to.value);
+  };
+  embeddings.visit("roformer", copy);
+  first.visit("roformer.encoder.layer.0", copy);
+  second.visit("roformer.encoder.layer.1", copy);
+  const Batch batch = random_batch(config, {9, 3}, 6).batch;
+  const Context context{.backend = *backend_, .tape = nullptr, .random = {1, 2}, .training = true};
+  const Value embedded = embeddings.forward(context, batch, nullptr, 0);
+  const Value expected = second.forward(context, first.forward(context, embedded, batch, {}, 1), batch, {}, 4);
+  EXPECT_EQ(numbers(model.encoder().forward(context, batch).data), numbers(expected.data));
+}
+
 TEST_P(ModelPropertiesTest, EmptyBatchesAndSequences) {
   const Model model = random_model(tiny_config(), true);
   EXPECT_EQ(hidden_states(model, Batch()).shape(), (Shape{0, 8}));

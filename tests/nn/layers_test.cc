@@ -1,9 +1,12 @@
-// Layers by themselves: batches, names, parameters, and that each dropout is another one.
+// Layers by themselves: batches, names and parameters, and which operators they are.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -49,6 +52,13 @@ class LayersTest : public ::testing::Test {
     return names;
   }
 
+  void randomise(const Tensor& x) {
+    for (int64_t i = 0; i < x.rows(); ++i) {
+      for (int64_t j = 0; j < x.columns(); ++j) write(x, i, j, generator_.normal());
+    }
+  }
+
+  Generator generator_{{4, 0}};
   ThreadPool pool_{1};
   std::unique_ptr<Backend> backend_ = make_reference_backend(pool_);
   Trial trial_{*backend_, 9, false};
@@ -109,45 +119,51 @@ TEST_F(LayersTest, OnlyWeightsAndEmbeddingsDecay) {
   EXPECT_FALSE(decays(ParameterRole::norm_bias));
 }
 
-// A fresh layer has zero weights, so its output is a function of the residual and the norm alone; with random weights
-// each of its three dropouts, and the place, must make a difference.
-TEST_F(LayersTest, EachDropoutHasAPlace) {
+// The layer against the same operators in a row, in training: its three dropouts are those of its three places.
+TEST_F(LayersTest, AnEncoderLayerIsItsOperators) {
   Batch batch;
   batch.append(std::vector<int32_t>{1, 2, 3, 4, 5, 6});
-  const Tensor x = trial_.random(6, 4);
-  const auto run = [&](double hidden, double attention, uint64_t place, bool training) {
-    const EncoderLayer layer(*backend_,
-                             {.hidden = 4,
-                              .heads = 2,
-                              .intermediate = 6,
-                              .activation = Activation::gelu,
-                              .hidden_dropout = hidden,
-                              .attention_dropout = attention,
-                              .norm_epsilon = 1e-12},
-                             false);
-    Trial weights(*backend_, 4, false);
-    layer.visit("", [&](const std::string&, const Parameter& parameter, ParameterRole) {
-      const Tensor& to = parameter.value;
-      backend_->copy(
-          to.shape().rank() == 1 ? weights.random_vector(to.elements()) : weights.random(to.rows(), to.columns()), to);
-    });
-    const Context context{.backend = *backend_, .tape = nullptr, .random = {1, 1}, .training = training};
-    return numbers(layer.forward(context, Value(x), batch, {}, place).data);
+  batch.append(std::vector<int32_t>{7, 8});
+  const EncoderLayer layer(*backend_,
+                           {.hidden = 4,
+                            .heads = 2,
+                            .intermediate = 6,
+                            .activation = Activation::relu,
+                            .hidden_dropout = 0.3,
+                            .attention_dropout = 0.4,
+                            .norm_epsilon = 1e-3},
+                           false);
+  std::map<std::string, Parameter> named;
+  layer.visit("l", [&](const std::string& name, const Parameter& parameter, ParameterRole) {
+    randomise(parameter.value);
+    named[name] = parameter;
+  });
+  const Value x(trial_.random(8, 4));
+  const Context context{.backend = *backend_, .tape = nullptr, .random = {1, 1}, .training = true};
+  const uint64_t place = 7;
+  const Tensor actual = layer.forward(context, x, batch, {}, place).data;
+
+  const auto dense = [&](const std::string& name, const Value& in, Activation activation = Activation::none) {
+    return linear(context, in, named.at(name + ".weight"), named.at(name + ".bias"), activation);
   };
-  const std::set<std::vector<double>> different = {run(0, 0, 1, true), run(0.5, 0, 1, true), run(0, 0.5, 1, true),
-                                                   run(0.5, 0, 2, true), run(0, 0.5, 2, true)};
-  EXPECT_EQ(different.size(), 5u);
-  EXPECT_EQ(run(0.5, 0.5, 1, false), run(0, 0, 1, true));
+  const auto norm = [&](const std::string& name, const Value& in, const Value& residual, uint64_t at) {
+    return layer_norm(context, in, residual, context.dropout(0.3, at), named.at(name + ".weight"),
+                      named.at(name + ".bias"), 1e-3);
+  };
+  const AttentionOptions options{
+      .heads = 2, .query_offsets = batch.offsets, .key_offsets = batch.offsets, .dropout = context.dropout(0.4, place)};
+  const Value q = dense("l.attention.self.query", x), k = dense("l.attention.self.key", x);
+  const Value v = dense("l.attention.self.value", x);
+  const Value mixed = attention(context, options, {q, 0, 4}, {k, 0, 4}, {v, 0, 4}, {});
+  const Value attended = norm("l.attention.output.LayerNorm", dense("l.attention.output.dense", mixed), x, place + 1);
+  const Value expanded = dense("l.intermediate.dense", attended, Activation::relu);
+  const Value expected = norm("l.output.LayerNorm", dense("l.output.dense", expanded), attended, place + 2);
+  EXPECT_EQ(numbers(actual), numbers(expected.data));
 }
 
 TEST_F(LayersTest, MaskedLmLossIsThatOfItsLogits) {
   const MlmHead head(*backend_, 6, 4, 9, Activation::tanh, 1e-5, false);
-  Trial weights(*backend_, 4, false);
-  head.visit([&](const std::string&, const Parameter& parameter, ParameterRole) {
-    const Tensor& to = parameter.value;
-    backend_->copy(
-        to.shape().rank() == 1 ? weights.random_vector(to.elements()) : weights.random(to.rows(), to.columns()), to);
-  });
+  head.visit([&](const std::string&, const Parameter& parameter, ParameterRole) { randomise(parameter.value); });
   const Parameter words{trial_.random(9, 4), {}};
   const Value hidden(trial_.random(2, 6));
   const std::vector<int32_t> labels = {3, 8};

@@ -1,0 +1,291 @@
+// The walk a person takes, from a text to a model in use, and the contract of what each command prints.
+#include <cmath>
+
+#include "checkpoint/safetensors.h"
+#include "tests/cli/program.h"
+
+namespace roformer::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+
+class Pipeline : public Workshop {
+ protected:
+  std::string model(const std::string& name, const Arguments& more = {}) const {
+    succeed(pretrain(name, more));
+    return path(name);
+  }
+  // The best token of each [MASK], with checks of the shape of the answer.
+  void expect_fills(const std::string& directory, const std::string& text, size_t masks) const {
+    const auto lines = json_lines(succeed({"fill-mask", "--model", directory, "--json", "--top-k", "3", text}));
+    ASSERT_EQ(lines.size(), 1u);
+    EXPECT_THAT(keys(lines[0]), UnorderedElementsAre("text", "masks"));
+    EXPECT_EQ(lines[0]["text"], text);
+    ASSERT_EQ(lines[0]["masks"].size(), masks);
+    for (const Json& candidates : lines[0]["masks"]) {
+      ASSERT_EQ(candidates.size(), 3u);
+      double before = 1;
+      for (const Json& candidate : candidates) {
+        EXPECT_THAT(keys(candidate), UnorderedElementsAre("token", "id", "score"));
+        EXPECT_LE(candidate["score"].get<double>(), before);
+        EXPECT_GT(candidate["score"].get<double>(), 0);
+        before = candidate["score"];
+      }
+    }
+  }
+  SafetensorsFile forward(const std::string& directory, const std::string& ids) const {
+    put(path("ids.json"), ids);
+    succeed({"forward", "--model", directory, "--ids", path("ids.json"), "--output", path("out.safetensors")});
+    return SafetensorsFile(path("out.safetensors"));
+  }
+};
+
+TEST_F(Pipeline, FromATextToAModelInUse) {
+  for (const std::string type : {"wordpiece", "char", "byte"}) {
+    SCOPED_TRACE(type);
+    const std::string tokenizer = path("tokenizer_" + type);
+    succeed({"train-tokenizer", "--type", type, "--vocab-size", "90", "--input", path("text.txt"), "--output",
+             tokenizer});
+    const auto tokens = json_lines(succeed({"tokenize", "--model", tokenizer, "--json", "the king [MASK]"}));
+    ASSERT_EQ(tokens.size(), 1u);
+    EXPECT_THAT(keys(tokens[0]), UnorderedElementsAre("tokens", "ids", "segment_ids", "offsets"));
+    EXPECT_EQ(tokens[0]["tokens"].front(), "[CLS]");
+    EXPECT_EQ(tokens[0]["tokens"].back(), "[SEP]");
+    EXPECT_EQ(tokens[0]["offsets"][tokens[0]["ids"].size() - 2], Json({9, 15}));
+    for (const char* list : {"ids", "segment_ids", "offsets"}) {
+      EXPECT_EQ(tokens[0][list].size(), tokens[0]["tokens"].size()) << list;
+    }
+
+    const std::string directory = model(type, {"--tokenizer", tokenizer, "--log-every", "5", "--validate-every", "6"});
+    expect_fills(directory, "the [MASK] sees a [MASK].", 2);
+    expect_fills(directory, "[MASK] is [MASK]", 2);
+    EXPECT_EQ(json_lines(succeed({"tokenize", "--model", directory, "--json", "the king [MASK]"})), tokens);
+  }
+}
+
+TEST_F(Pipeline, ATrainingDirectoryHoldsWhatIsPromised) {
+  const std::string directory = model("m", {"--steps", "12", "--log-every", "5", "--validate-every", "6"});
+  for (const char* file : {"config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json",
+                           "training/step-12/manifest.json", "training/step-12/optimizer.safetensors"}) {
+    EXPECT_TRUE(exists(directory + "/" + file)) << file;
+  }
+  const auto events = json_lines(content(directory + "/log.jsonl"));
+  std::vector<std::pair<std::string, int>> seen;
+  for (const Json& event : events) {
+    seen.emplace_back(event["event"], event["step"]);
+    EXPECT_TRUE(event["loss"].is_number_float());
+    const auto names = keys(event);
+    if (event["event"] == "train") {
+      EXPECT_THAT(names, ::testing::IsSupersetOf({"event", "step", "loss", "learning_rate", "tokens",
+                                                  "tokens_per_second"}));
+    } else {
+      EXPECT_THAT(names, UnorderedElementsAre("event", "step", "loss", "accuracy"));
+    }
+  }
+  EXPECT_THAT(seen, ElementsAre(std::pair("train", 1), std::pair("train", 5), std::pair("validation", 6),
+                                std::pair("train", 10), std::pair("train", 12), std::pair("validation", 12)));
+}
+
+TEST_F(Pipeline, TrainingLearns) {
+  model("m", {"--steps", "150", "--learning-rate", "0.01"});
+  const auto events = log_of("m");
+  EXPECT_LT(events.back()["loss"].get<double>(), 0.75 * events.front()["loss"].get<double>());
+}
+
+TEST_F(Pipeline, InspectBenchPlotInfo) {
+  const std::string directory = model("m");
+  const auto inspected = json_lines(succeed({"inspect", "--model", directory, "--json"}));
+  ASSERT_EQ(inspected.size(), 1u);
+  EXPECT_THAT(keys(inspected[0]), UnorderedElementsAre("model_type", "parameters", "tensors", "config"));
+  EXPECT_EQ(inspected[0]["model_type"], "roformer");
+  EXPECT_EQ(inspected[0]["config"], Json::parse(content(directory + "/config.json")));
+  int64_t parameters = 0;
+  for (const Json& tensor : inspected[0]["tensors"]) {
+    EXPECT_THAT(keys(tensor), UnorderedElementsAre("name", "shape", "dtype"));
+    int64_t count = 1;
+    for (const Json& dim : tensor["shape"]) count *= dim.get<int64_t>();
+    parameters += count;
+  }
+  EXPECT_EQ(inspected[0]["parameters"], parameters);
+
+  for (const Arguments& what :
+       {Arguments{"--model", directory}, Arguments{"--hidden-size", "32", "--heads", "2", "--layers", "1"}}) {
+    for (const char* mode : {"inference", "training"}) {
+      const auto lines = json_lines(succeed(
+          Arguments{"bench", "--json", "--mode", mode, "--lengths", "5,17,1", "--seconds", "0", "--passes", "2"} +
+          what));
+      ASSERT_EQ(lines.size(), 1u);
+      for (const char* key : {"tokens_per_second", "gflops", "peak_memory"}) {
+        EXPECT_GT(lines[0][key].get<double>(), 0) << key;
+      }
+    }
+  }
+
+  EXPECT_THAT(succeed({"plot", directory, "--event", "train", "--output", path("loss.svg")}), HasSubstr("step"));
+  EXPECT_THAT(content(path("loss.svg")), ::testing::ContainsRegex("^<.*svg"));
+  EXPECT_THAT(keys(json_lines(succeed({"info", "--json"})).at(0)), ::testing::IsSupersetOf({"version", "backends"}));
+}
+
+TEST_F(Pipeline, EveryPositionEncodingTrainsAndLoads) {
+  std::vector<std::string> hidden;
+  for (const std::string position : {"rotary", "sinusoidal", "learned", "none"}) {
+    SCOPED_TRACE(position);
+    const std::string directory = model(position, {"--position", position});
+    expect_fills(directory, "the [MASK] king.", 1);
+    const SafetensorsFile out = forward(directory, R"({"input_ids":[[2,9,3],[2,7]],"position_ids":[[0,1,2],[5,4]]})");
+    EXPECT_EQ(out.info("last_hidden_state.0").shape, (std::vector<int64_t>{3, 32}));
+    EXPECT_EQ(out.info("logits.1").shape, (std::vector<int64_t>{2, 120}));
+    const Json type = json_lines(succeed({"inspect", "--model", directory, "--json"}))[0]["model_type"];
+    EXPECT_EQ(type, position == "rotary" ? "roformer" : "roformer_variant");
+    hidden.push_back(content(path("out.safetensors")));
+  }
+  for (size_t i = 0; i < hidden.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) EXPECT_NE(hidden[i], hidden[j]);
+  }
+}
+
+TEST_F(Pipeline, ForwardTakesRaggedLists) {
+  const std::string directory = model("m");
+  const SafetensorsFile out = forward(directory, R"({"input_ids":[[2,9,8,3],[5],[]],"token_type_ids":[[0,0,1,1],[0],[]]})");
+  EXPECT_EQ(out.tensors().size(), 6u);
+  EXPECT_EQ(out.info("last_hidden_state.0").shape, (std::vector<int64_t>{4, 32}));
+  EXPECT_EQ(out.info("logits.1").shape, (std::vector<int64_t>{1, 120}));
+  EXPECT_EQ(out.info("logits.2").shape, (std::vector<int64_t>{0, 120}));
+  const Tensor alone = out.tensor("last_hidden_state.1");
+  const SafetensorsFile again = forward(directory, R"({"input_ids":[[5]]})");
+  for (int64_t i = 0; i < 32; ++i) {
+    EXPECT_EQ(alone.data<float>()[i], again.tensor("last_hidden_state.0").data<float>()[i]);
+  }
+  EXPECT_TRUE(forward(directory, R"({"input_ids":[]})").tensors().empty());
+}
+
+TEST_F(Pipeline, InitFromContinuesFromTheWeightsOfAnother) {
+  model("first", {"--steps", "40", "--learning-rate", "0.01"});
+  const Arguments shape = {"--hidden-size", "--layers", "--heads", "--tokenizer"};
+  succeed(without(pretrain("second", {"--init-from", path("first"), "--learning-rate", "0"}), shape));
+  const SafetensorsFile a(path("first/model.safetensors")), b(path("second/model.safetensors"));
+  ASSERT_EQ(a.tensors().size(), b.tensors().size());
+  for (const TensorInfo& info : a.tensors()) {
+    const Tensor x = a.tensor(info.name), y = b.tensor(info.name);
+    ASSERT_EQ(std::memcmp(x.raw(), y.raw(), static_cast<size_t>(x.bytes())), 0) << info.name;
+  }
+  expect_fills(path("second"), "the [MASK] king.", 1);
+  expect_refused(pretrain("third", {"--init-from", path("first")}), 2, {"--init-from", "shape"});
+  expect_refused(without(pretrain("third", {"--init-from", path("nowhere"), "--tokenizer", path("tokenizer")}),
+                         {"--hidden-size", "--layers", "--heads"}),
+                 1, {path("nowhere")});
+  EXPECT_FALSE(exists(path("third")));
+}
+
+TEST_F(Pipeline, AConfigGivesTheShape) {
+  put(path("shape.json"), R"({"vocab_size":130,"hidden_size":16,"num_hidden_layers":1,"num_attention_heads":2,
+                              "intermediate_size":24,"embedding_size":8,"rotary_value":true})");
+  succeed(without(pretrain("m", {"--config", path("shape.json")}), {"--hidden-size", "--layers", "--heads"}));
+  const Json config = Json::parse(content(path("m/config.json")));
+  EXPECT_EQ(config["embedding_size"], 8);
+  EXPECT_EQ(config["vocab_size"], 130);
+  EXPECT_EQ(config["rotary_value"], true);
+  expect_fills(path("m"), "the [MASK] king.", 1);
+}
+
+TEST_F(Pipeline, SchedulesAndWholeWordsAndMaskingChangeTheRun) {
+  std::vector<std::string> weights;
+  for (const Arguments& choice :
+       {Arguments{}, Arguments{"--schedule", "constant"}, Arguments{"--schedule", "cosine"},
+        Arguments{"--schedule", "inverse-sqrt", "--warmup", "4"}, Arguments{"--whole-word"},
+        Arguments{"--mask-probability", "0.5"}, Arguments{"--warmup", "0"}, Arguments{"--weight-decay", "0.5"},
+        Arguments{"--clip-norm", "0.1"}, Arguments{"--seed", "9"}}) {
+    const std::string directory = model("m" + std::to_string(weights.size()), choice);
+    weights.push_back(content(directory + "/model.safetensors"));
+    for (size_t i = 0; i + 1 < weights.size(); ++i) EXPECT_NE(weights[i], weights.back()) << i;
+  }
+  const auto constant = log_of("m1");
+  EXPECT_EQ(constant[constant.size() - 2]["learning_rate"], 0.001);
+}
+
+TEST_F(Pipeline, EpochsBecomeSteps) {
+  succeed({"train-tokenizer", "--type", "byte", "--output", path("bytes")});
+  put(path("abc.txt"), std::string(300, 'a'));  // 10 sequences of 30 bytes and two specials; one is held out
+  const Arguments data = {"--tokenizer", path("bytes"), "--data", path("abc.txt"), "--batch-tokens", "64"};
+  const auto steps = [&](const std::string& name, const Arguments& more) {
+    succeed(without(pretrain(name, data + more), {"--steps"}));
+    return log_of(name).back()["step"].get<int>();
+  };
+  EXPECT_EQ(steps("one", {"--epochs", "1"}), 5);  // 9 sequences, 2 a step
+  EXPECT_EQ(steps("two", {"--epochs", "2"}), 9);
+  EXPECT_EQ(steps("half", {"--epochs", "0.5", "--accumulate", "2"}), 2);
+  expect_refused(pretrain("both", data + Arguments{"--epochs", "1"}), 2, {"--steps", "--epochs"});
+}
+
+TEST_F(Pipeline, WhatEndsADocument) {
+  put(path("documents.txt"), "<doc id=\"1\">\nthe king sees.\n\nthe ship.\n</doc>\n<doc>\na river.\n</doc>\n" +
+                                 sentences(40));
+  const auto documents = [&](const Arguments& rule) {
+    static int runs = 0;
+    const Outcome outcome =
+        run(pretrain("m" + std::to_string(++runs), Arguments{"--data", path("documents.txt"), "--steps", "1"} + rule));
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+    return outcome.error.substr(0, outcome.error.find(','));
+  };
+  EXPECT_EQ(documents({}), "8 documents");  // two marked ones, then 40 sentences, seven to a paragraph
+  EXPECT_EQ(documents({"--documents", "blank-line"}), "7 documents");
+  EXPECT_EQ(documents({"--documents", "lines"}), "47 documents");
+  EXPECT_EQ(documents({"--documents", "doc-tags"}), "3 documents");
+}
+
+TEST_F(Pipeline, ValidationDataOfItsOwn) {
+  put(path("validation.txt"), sentences(20, 5));
+  const Outcome outcome = run(pretrain("m", {"--validation-data", path("validation.txt")}));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_THAT(outcome.error, HasSubstr(" held out"));
+  expect_refused(pretrain("x", {"--validation-data", path("validation.txt"), "--validation-fraction", "0.1"}), 2,
+                 {"--validation-data", "--validation-fraction"});
+}
+
+TEST_F(Pipeline, TextsArriveUntouched) {
+  const std::string directory = model("m");
+  const std::vector<std::string> texts = {"[MASK] is [MASK]", "a, \"b\" [c] {d} [MASK]", "😀 [MASK] — ok, 'x'",
+                                          "--top [MASK]", "  [MASK]\\n%s  ", "[[MASK]],[MASK]"};
+  std::string lines;
+  for (const std::string& text : texts) lines += text + "\n";
+  put(path("lines.txt"), lines);
+  const auto echoes = [&](const Arguments& arguments, const std::string& input = "") {
+    std::vector<std::string> result;
+    for (const Json& line : json_lines(succeed(arguments, {.input = input, .file_limit = {}, .environment = {}}))) {
+      result.push_back(line["text"]);
+    }
+    return result;
+  };
+  const Arguments fill = {"fill-mask", "--model", directory, "--json"};
+  EXPECT_EQ(echoes(fill + Arguments{"--"} + texts), texts);
+  EXPECT_EQ(echoes(fill + Arguments{"--input", path("lines.txt")}), texts);
+  EXPECT_EQ(echoes(fill, lines), texts);
+  EXPECT_EQ(echoes(fill + Arguments{"-"}, lines), texts);
+
+  const Arguments tokenize = {"tokenize", "--model", directory, "--json"};
+  const std::string expected = succeed(tokenize + Arguments{"--"} + texts);
+  EXPECT_EQ(json_lines(expected).size(), texts.size());
+  EXPECT_EQ(succeed(tokenize + Arguments{"--input", path("lines.txt")}), expected);
+  EXPECT_EQ(succeed(tokenize, {.input = lines, .file_limit = {}, .environment = {}}), expected);
+  EXPECT_THAT(json_lines(succeed(tokenize + Arguments{"😀 [MASK] a"}))[0]["offsets"],
+              Json({{0, 0}, {0, 1}, {2, 8}, {9, 10}, {0, 0}}));
+  EXPECT_THAT(json_lines(succeed(tokenize + Arguments{"--pair", "the king\ta ship"}))[0]["segment_ids"].back(), 1);
+}
+
+TEST_F(Pipeline, SettingsFromTheEnvironmentAndAFile) {
+  put(path("run.toml"), "steps = 5\nlog-every = 2\n");
+  succeed(without(pretrain("file", {"--config-file", path("run.toml")}), {"--steps"}));
+  EXPECT_EQ(log_of("file").back()["step"], 5);
+  succeed(without(pretrain("both", {"--config-file", path("run.toml")}), {"--steps"}),
+          {.input = {}, .file_limit = {}, .environment = {"ROFORMER_STEPS=7"}});
+  EXPECT_EQ(log_of("both").back()["step"], 7);
+  const std::string dumped = succeed(pretrain("file", {"--dump-config"}));
+  put(path("dumped.toml"), dumped);
+  EXPECT_THAT(dumped, HasSubstr("\nsteps = 12"));
+  EXPECT_EQ(succeed({"pretrain", "--config-file", path("dumped.toml"), "--dump-config"}), dumped);
+}
+
+}  // namespace
+}  // namespace roformer::testing
