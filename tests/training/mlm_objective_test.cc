@@ -1,0 +1,143 @@
+#include "training/mlm_objective.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "tests/training/training_trial.h"
+
+namespace roformer::testing {
+namespace {
+
+class Mlm : public TrainingTrial {
+ protected:
+  // The labels of a step. A model of zero weights predicts all tokens alike, so the gradient of the output bias is
+  // labels · (1/vocabulary − 1 where the label is).
+  std::set<int32_t> labels(MlmObjective& objective, int64_t step) const {
+    objective.prepare(step);
+    clear_gradients(flat_);
+    for (int64_t i = 0; i < objective.micro_batches(); ++i) {
+      Tape tape;
+      objective.forward(training_context(&tape), i, 1);
+      tape.backward();
+    }
+    const auto gradient = values(parameter(flat_, "cls.predictions.bias").parameter.gradient);
+    std::set<int32_t> result;
+    for (size_t id = 0; id < gradient.size(); ++id) {
+      if (gradient[id] < -0.5F) result.insert(static_cast<int32_t>(id));
+    }
+    EXPECT_EQ(std::ssize(result), objective.labels());
+    return result;
+  }
+  int64_t sequence_of(int32_t id) const {
+    for (int64_t i = 0; i < corpus_->size(); ++i) {
+      const auto ids = corpus_->sequence(i);
+      if (std::find(ids.begin(), ids.end(), id) != ids.end()) return i;
+    }
+    return -1;
+  }
+  // Labels of each sequence over the steps first … last.
+  std::map<int64_t, int> visits(MlmObjective& objective, int64_t first, int64_t last) const {
+    std::map<int64_t, int> counts;
+    for (int64_t step = first; step <= last; ++step) {
+      for (const int32_t id : labels(objective, step)) ++counts[sequence_of(id)];
+    }
+    return counts;
+  }
+
+  Model flat_{*backend_, config(), true};
+};
+
+TEST_F(Mlm, AnEpochVisitsEachTrainingSequenceOnce) {
+  ASSERT_EQ(corpus_->size(), kSequences);
+  const std::map<int64_t, int> once = {{0, 3}, {1, 3}, {2, 3}, {3, 3}, {5, 3}, {6, 3}, {7, 3}, {8, 3}};
+  MlmObjective objective = this->objective(flat_, 2, 1);
+  EXPECT_EQ(visits(objective, 1, 4), once);
+  EXPECT_EQ(visits(objective, 5, 8), once);
+  MlmObjective accumulated = this->objective(flat_, 1, 2);
+  EXPECT_EQ(visits(accumulated, 1, 4), once);
+}
+
+TEST_F(Mlm, OrderAndMasksDifferBetweenEpochs) {
+  MlmObjective objective = this->objective(flat_, 8, 1);
+  EXPECT_NE(labels(objective, 1), labels(objective, 2));
+  MlmObjective single = this->objective(flat_, 1, 1);
+  std::vector<int64_t> first, second;
+  for (int64_t step = 1; step <= 8; ++step) first.push_back(sequence_of(*labels(single, step).begin()));
+  for (int64_t step = 9; step <= 16; ++step) second.push_back(sequence_of(*labels(single, step).begin()));
+  EXPECT_NE(first, second);
+}
+
+TEST_F(Mlm, AStepIsAFunctionOfSeedAndStep) {
+  MlmObjective one = objective(flat_, 2, 1), same = objective(flat_, 2, 1), other = objective(flat_, 2, 1, 2);
+  const auto third = labels(one, 3);
+  labels(one, 7);
+  EXPECT_EQ(labels(one, 3), third);
+  EXPECT_EQ(labels(same, 3), third);
+  EXPECT_NE(labels(other, 3), third);
+  EXPECT_EQ(one.tokens(), 2 * (kTokens + 2));
+}
+
+TEST_F(Mlm, HowAStepIsCutDoesNotMatter) {
+  Model model(*backend_, config(), true);
+  model.initialise({5, 0});
+  const auto run = [&](int64_t per_micro_batch, int64_t accumulate) {
+    MlmObjective objective = this->objective(model, per_micro_batch, accumulate);
+    objective.prepare(2);
+    EXPECT_EQ(objective.labels(), 12);
+    clear_gradients(model);
+    double loss = 0;
+    for (int64_t i = 0; i < accumulate; ++i) {
+      Tape tape;
+      loss += objective.forward(training_context(&tape), i, 1.0 / 12).sum / 12;
+      tape.backward();
+    }
+    std::vector<float> result = {static_cast<float>(loss)};
+    for (const NamedParameter& named : model.parameters()) {
+      for (const float g : values(named.parameter.gradient)) result.push_back(g);
+    }
+    return result;
+  };
+  const auto whole = run(4, 1);
+  EXPECT_GT(whole[0], 4);
+  for (const int64_t accumulate : {2, 4}) {
+    const auto cut = run(4 / accumulate, accumulate);
+    ASSERT_EQ(cut.size(), whole.size());
+    for (size_t i = 0; i < whole.size(); ++i) ASSERT_NEAR(cut[i], whole[i], 1e-6) << i;
+  }
+}
+
+TEST_F(Mlm, ValidationIsTheSameEveryTime) {
+  Model model(*backend_, config(), true);
+  model.initialise({5, 0});
+  MlmObjective objective = this->objective(model, 2, 1);
+  const Context context{*backend_, nullptr, {}, false};
+  const Evaluation first = objective.validate(context);
+  EXPECT_EQ(first.labels, 3);
+  EXPECT_NEAR(first.loss, std::log(261.0), 0.5);
+  objective.prepare(3);
+  EXPECT_EQ(objective.validate(context).loss, first.loss);
+  EXPECT_EQ(this->objective(model, 4, 2).validate(context).loss, first.loss);
+  EXPECT_NE(this->objective(model, 2, 1, 2).validate(context).loss, first.loss);
+
+  // A model that always says the same token is right where that is the label: at three of the ten.
+  backend_->fill(parameter(model, "cls.predictions.transform.LayerNorm.weight").parameter.value, 0);
+  const Tensor bias = parameter(model, "cls.predictions.bias").parameter.value;
+  int hits = 0;
+  for (const int32_t id : corpus_->sequence(4)) {
+    backend_->fill(bias, 0);
+    bias.data<float>()[id] = 50;
+    const double accuracy = objective.validate(context).accuracy;
+    EXPECT_TRUE(accuracy == 0 || accuracy == 1.0 / 3) << accuracy;
+    hits += accuracy > 0 ? 1 : 0;
+  }
+  EXPECT_EQ(hits, 3);
+}
+
+TEST_F(Mlm, TheUnigramBaselineCountsTokens) {
+  // 80 training tokens, 256 ordinary tokens, add one: a token not seen has probability 1/336.
+  EXPECT_NEAR(objective(flat_, 2, 1).unigram_loss(), std::log(336.0), 1e-12);
+}
+
+}  // namespace
+}  // namespace roformer::testing

@@ -1,0 +1,152 @@
+#include "training/run_directory.h"
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "tests/training/training_trial.h"
+
+namespace roformer::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class RunDirectoryTest : public TrainingTrial {
+ protected:
+  RunDirectory open(const Json& settings) const { return {path_, settings, {{"config.json", "{}\n"}}}; }
+  std::string file(const std::string& name) const { return join_path(path_, name); }
+  std::string content(const std::string& name) const { return read_file(file(name), 1 << 20); }
+  bool exists(const std::string& name) const { return std::filesystem::exists(file(name)); }
+  template <class E>
+  std::string message(const Json& settings) const {
+    try {
+      open(settings);
+    } catch (const E& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  const std::string path_ = directory_ / "run";
+  const Json settings_ = {{"seed", 1}, {"model", {{"hidden_size", 8}, {"layers", 1}}}};
+  Model model_{*backend_, config(), true};
+  AdamW optimizer_{model_, {}};
+};
+
+TEST_F(RunDirectoryTest, ANewOneHoldsSettingsAndFiles) {
+  RunDirectory directory = open(settings_);
+  EXPECT_EQ(directory.resumed_step(), 0);
+  EXPECT_EQ(content("config.json"), "{}\n");
+  EXPECT_EQ(Json::parse(content("training/settings.json")), settings_);
+  EXPECT_EQ(directory.restore(model_, optimizer_), 0);
+}
+
+TEST_F(RunDirectoryTest, EveryDifferenceIsNamed) {
+  open(settings_);
+  Json other = settings_;
+  other["seed"] = 2;
+  other["model"]["layers"] = 3;
+  other["new"] = "x";
+  const std::string said = message<UsageError>(other);
+  EXPECT_THAT(said, HasSubstr(path_));
+  EXPECT_THAT(said, HasSubstr("seed was 1, now 2"));
+  EXPECT_THAT(said, HasSubstr("layers was 1, now 3"));
+  EXPECT_THAT(said, HasSubstr("new was null, now \"x\""));
+  EXPECT_THAT(said, Not(HasSubstr("hidden_size")));
+  EXPECT_EQ(message<Error>(settings_), "");
+  EXPECT_EQ(Json::parse(content("training/settings.json")), settings_);
+  write_file_atomically(file("training/settings.json"), "[1]");
+  EXPECT_THAT(message<UsageError>(settings_), HasSubstr("seed was null"));
+  write_file_atomically(file("training/settings.json"), "{");
+  EXPECT_THAT(message<DataError>(settings_), HasSubstr("settings.json"));
+}
+
+TEST_F(RunDirectoryTest, WhatOthersMadeIsRefused) {
+  for (const char* name : {"model.safetensors", "config.json"}) {
+    std::filesystem::remove_all(path_);
+    make_directories(path_);
+    write_file_atomically(file(name), "theirs");
+    EXPECT_THAT(message<FileError>(settings_), HasSubstr(name));
+    EXPECT_EQ(content(name), "theirs");
+    EXPECT_FALSE(exists("training"));
+  }
+}
+
+TEST_F(RunDirectoryTest, OneAtATime) {
+  const RunDirectory first = open(settings_);
+  EXPECT_THAT(message<FileError>(settings_), HasSubstr(path_));
+}
+
+TEST_F(RunDirectoryTest, SavesAndRestoresWeightsMomentsAndTokens) {
+  model_.initialise({1, 2});
+  for (const NamedParameter& named : model_.parameters()) backend_->fill(named.parameter.gradient, 0.5);
+  optimizer_.step(1, 0.1, 1);
+  {
+    RunDirectory directory = open(settings_);
+    directory.restore(model_, optimizer_);
+    directory.save(7, 1234, model_, optimizer_, 2);
+  }
+  Model model(*backend_, config(), true);
+  AdamW optimizer(model, {});
+  RunDirectory directory = open(settings_);
+  EXPECT_EQ(directory.resumed_step(), 7);
+  EXPECT_EQ(directory.restore(model, optimizer), 1234);
+  for (size_t i = 0; i < model.parameters().size(); ++i) {
+    EXPECT_EQ(values(model.parameters()[i].parameter.value), values(model_.parameters()[i].parameter.value));
+  }
+  for (size_t i = 0; i < optimizer.state().size(); ++i) {
+    EXPECT_EQ(values(optimizer.state()[i].second), values(optimizer_.state()[i].second));
+  }
+}
+
+TEST_F(RunDirectoryTest, KeepsTheNewestAndPublishesTheirWeights) {
+  RunDirectory directory = open(settings_);
+  directory.restore(model_, optimizer_);
+  for (const int step : {5, 10, 15}) {
+    backend_->fill(parameter(model_, "cls.predictions.bias").parameter.value, step);
+    directory.save(step, step, model_, optimizer_, 2);
+    const std::string weights = read_file(file("model.safetensors"), 1 << 24);
+    EXPECT_EQ(weights, read_file(file("training/step-" + std::to_string(step) + "/model.safetensors"), 1 << 24));
+  }
+  EXPECT_FALSE(exists("training/step-5"));
+  EXPECT_TRUE(exists("training/step-10"));
+  EXPECT_TRUE(exists("training/step-15"));
+}
+
+TEST_F(RunDirectoryTest, TheWeightsOutsideAreThoseOfTheNewestSnapshotAlreadyWhenOpened) {
+  {
+    RunDirectory directory = open(settings_);
+    directory.restore(model_, optimizer_);
+    directory.save(5, 5, model_, optimizer_, 2);
+  }
+  write_file_atomically(file("model.safetensors"), "older");
+  open(settings_);
+  EXPECT_EQ(read_file(file("model.safetensors"), 1 << 24),
+            read_file(file("training/step-5/model.safetensors"), 1 << 24));
+}
+
+TEST_F(RunDirectoryTest, TheLogIsCutBackToTheSnapshot) {
+  const std::string early = "{\"event\":\"train\",\"step\":1}\n{\"event\":\"validation\",\"step\":5}\n";
+  {
+    RunDirectory directory = open(settings_);
+    directory.restore(model_, optimizer_);
+    directory.log({{"event", "train"}, {"step", 1}});
+    directory.log({{"event", "validation"}, {"step", 5}});
+    EXPECT_EQ(content("log.jsonl"), early);  // there at once
+    directory.save(5, 5, model_, optimizer_, 2);
+    directory.log({{"event", "train"}, {"step", 6}});
+  }
+  const std::string late = content("log.jsonl");
+  for (const std::string& rest : {std::string(), std::string("{\"event\":\"train\",\"st"), std::string("[1]\nnull\n"),
+                                  std::string("{\"step\":\"x\"}\n\n{{{\n"), std::string(3, '\0')}) {
+    write_file_atomically(file("log.jsonl"), late + rest);
+    RunDirectory directory = open(settings_);
+    directory.restore(model_, optimizer_);
+    EXPECT_EQ(content("log.jsonl"), early);
+    directory.log({{"event", "train"}, {"step", 6}});
+    EXPECT_EQ(content("log.jsonl"), late);
+  }
+}
+
+}  // namespace
+}  // namespace roformer::testing

@@ -1,0 +1,184 @@
+// What happens at which step, with an objective that says what a test wants.
+#include "training/trainer.h"
+
+#include <signal.h>
+
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <map>
+
+#include "base/error.h"
+#include "tests/training/training_trial.h"
+
+namespace roformer::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+class Script final : public Objective {
+ public:
+  void prepare(int64_t step) override {
+    step_ = step;
+    if (on_prepare) on_prepare(step);
+  }
+  int64_t micro_batches() const override { return 2; }
+  int64_t labels() const override { return 4; }
+  int64_t tokens() const override { return 10; }
+  LossSum forward(const Context& context, int64_t micro_batch, double) override {
+    EXPECT_TRUE(context.training);
+    seen.push_back(substream(context.random, 0).stream);
+    const auto found = losses.find({step_, micro_batch});
+    return {.sum = found == losses.end() ? 6.0 : found->second, .correct = 0};
+  }
+  Evaluation validate(const Context& context) override {
+    EXPECT_FALSE(context.training);
+    ++validations;
+    return {.loss = validation_loss, .accuracy = 0.5, .labels = 2};
+  }
+
+  std::function<void(int64_t)> on_prepare;
+  std::map<std::pair<int64_t, int64_t>, double> losses;  // of (step, micro-batch); 6 for the others
+  double validation_loss = 1;
+  int validations = 0;
+  std::vector<uint64_t> seen;  // the random streams handed out
+
+ private:
+  int64_t step_ = 0;
+};
+
+class TrainerTest : public TrainingTrial {
+ protected:
+  TrainingResult run(Script& script, int64_t steps = 10) {
+    TrainerOptions options{
+        .schedule = {.kind = ScheduleKind::constant, .learning_rate = 0.1, .warmup = 0, .steps = steps},
+        .optimizer = {},
+        .validate_every = 4,
+        .save_every = 3,
+        .log_every = 5,
+        .keep = 2,
+        .random = {3, 4}};
+    Model model(*backend_, config(), true);
+    if (prepare_model) prepare_model(model);
+    RunDirectory directory(path_, Json::object(), {});
+    return train(model, script, options, directory);
+  }
+  template <class E>
+  std::string failure(Script& script) {
+    try {
+      run(script);
+    } catch (const E& error) {
+      return error.what();
+    }
+    return "";
+  }
+  std::vector<std::string> log() const {
+    std::vector<std::string> events;
+    const std::string text = read_file(join_path(path_, "log.jsonl"), 1 << 20);
+    for (size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+      const Json event = Json::parse(text.substr(begin, end - begin));
+      events.push_back(event["event"].get<std::string>() + " " + dump_json(event["step"]));
+    }
+    return events;
+  }
+  std::vector<std::string> snapshots() const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(join_path(path_, "training"))) {
+      if (entry.is_directory()) names.push_back(entry.path().filename());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  const std::string path_ = directory_ / "run";
+  std::function<void(Model&)> prepare_model;
+};
+
+TEST_F(TrainerTest, LogsValidatesAndSavesWhenAsked) {
+  Script script;
+  const TrainingResult result = run(script);
+  EXPECT_EQ(result.steps, 10);
+  EXPECT_EQ(result.tokens, 100);
+  EXPECT_EQ(result.validation.loss, 1);
+  EXPECT_THAT(log(), ElementsAre("train 1", "validation 4", "train 5", "validation 8", "train 10", "validation 10"));
+  EXPECT_THAT(snapshots(), ElementsAre("step-10", "step-9"));
+  EXPECT_EQ(script.seen.size(), 20u);
+  std::sort(script.seen.begin(), script.seen.end());
+  EXPECT_EQ(std::unique(script.seen.begin(), script.seen.end()), script.seen.end());  // each its own dropout
+}
+
+TEST_F(TrainerTest, TheLossIsTheMeanOverAllLabelsOfTheStep) {
+  Script script;
+  script.losses[{1, 1}] = 10;
+  run(script, 1);
+  const std::string line = read_file(join_path(path_, "log.jsonl"), 1 << 20);
+  const Json event = Json::parse(line.substr(0, line.find('\n')));
+  EXPECT_EQ(event["loss"], (6.0 + 10.0) / 4);
+  EXPECT_EQ(event["learning_rate"], 0.1);
+  EXPECT_EQ(event["tokens"], 10);
+}
+
+TEST_F(TrainerTest, ALossThatIsNoNumberStopsItAndTheLastSaveStays) {
+  Script script;
+  script.losses[{8, 1}] = kNan;
+  const std::string said = failure<DataError>(script);
+  EXPECT_THAT(said, HasSubstr("step 8: the loss of micro-batch 1 is not a number"));
+  EXPECT_THAT(said, HasSubstr("the last good state is step 6 in " + path_));
+  EXPECT_THAT(snapshots(), ElementsAre("step-3", "step-6"));
+  script.losses.clear();
+  run(script);
+  EXPECT_THAT(log(), ElementsAre("train 1", "validation 4", "train 5", "validation 8", "train 10", "validation 10"));
+}
+
+TEST_F(TrainerTest, BeforeTheFirstSaveThereIsNoneToName) {
+  Script script;
+  script.losses[{2, 0}] = std::numeric_limits<double>::infinity();
+  EXPECT_THAT(failure<DataError>(script), HasSubstr("micro-batch 0 is infinite; nothing had been saved yet"));
+}
+
+TEST_F(TrainerTest, AValidationLossThatIsNoNumberStopsItBeforeItIsSaved) {
+  Script script;
+  script.on_prepare = [&](int64_t step) { script.validation_loss = step < 9 ? 1 : kNan; };
+  EXPECT_THAT(failure<DataError>(script), HasSubstr("step 10: the validation loss is not a number"));
+  EXPECT_THAT(snapshots(), ElementsAre("step-6", "step-9"));
+}
+
+TEST_F(TrainerTest, WeightsThatAreNoNumbersAreNotSaved) {
+  Script script;
+  prepare_model = [](Model& model) { parameter(model, "cls.predictions.bias").parameter.value.data<float>()[3] = NAN; };
+  EXPECT_THAT(failure<DataError>(script),
+              HasSubstr("step 3: the squared norm of cls.predictions.bias is not a number"));
+  EXPECT_TRUE(snapshots().empty());
+}
+
+TEST_F(TrainerTest, ASignalSavesAndStops) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    std::filesystem::remove_all(path_);
+    Script script;
+    script.on_prepare = [&](int64_t step) {
+      if (step == 5) raise(signal);
+    };
+    EXPECT_THAT(failure<Interrupted>(script), HasSubstr("saved after step 5"));
+    EXPECT_THAT(snapshots(), ElementsAre("step-3", "step-5"));
+    script.on_prepare = nullptr;
+    script.seen.clear();
+    const TrainingResult result = run(script);
+    EXPECT_EQ(result.steps, 10);
+    EXPECT_EQ(result.tokens, 100);
+    EXPECT_EQ(script.seen.size(), 10u);  // five steps more
+  }
+}
+
+TEST_F(TrainerTest, ASignalInTheLastStepIsTooLateToMatter) {
+  Script script;
+  script.on_prepare = [](int64_t step) {
+    if (step == 10) raise(SIGTERM);
+  };
+  EXPECT_EQ(run(script).steps, 10);
+}
+
+}  // namespace
+}  // namespace roformer::testing

@@ -1,0 +1,75 @@
+// A small model and a corpus in which every token occurs once, so that labels tell which token was chosen.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "data/packed_corpus.h"
+#include "tests/base/temp_directory.h"
+#include "text/train.h"
+#include "training/mlm_objective.h"
+
+namespace roformer::testing {
+
+class TrainingTrial : public ::testing::Test {
+ protected:
+  static constexpr int64_t kSequences = 9, kTokens = 10;  // a sequence, without [CLS] and [SEP]
+
+  TrainingTrial() {
+    std::string text;
+    for (char c = '!'; c < '!' + kSequences * kTokens; ++c) text += c;
+    write_file_atomically(directory_ / "text.txt", text);
+    const std::vector<std::string> paths = {directory_ / "text.txt"};
+    corpus_.emplace(PackedCorpus::build(paths, DocumentRule::automatic, *tokenizer_, kTokens + 2, pool_));
+  }
+
+  ModelConfig config() const {
+    ModelConfig result;
+    result.vocabulary = tokenizer_->vocabulary_size();
+    result.hidden = result.embedding = 8;
+    result.layers = 1;
+    result.heads = 2;
+    result.intermediate = 12;
+    result.hidden_dropout = result.attention_dropout = 0;
+    complete(result, "");
+    return result;
+  }
+  MlmObjective objective(const Model& model, int64_t per_micro_batch, int64_t accumulate, uint64_t seed = 1) const {
+    const MlmOptions options{.masking = {.probability = 0.3, .whole_words = false},
+                             .sequences_per_micro_batch = per_micro_batch,
+                             .accumulate = accumulate};
+    return {model, *tokenizer_, options, *corpus_, {0, 1, 2, 3, 5, 6, 7, 8}, *corpus_, {4}, {seed, 0}};
+  }
+  Context training_context(Tape* tape) const { return {*backend_, tape, {}, true}; }
+
+  TempDirectory directory_;
+  mutable ThreadPool pool_{1};
+  std::unique_ptr<Backend> backend_ = make_reference_backend(pool_);
+  std::unique_ptr<Tokenizer> tokenizer_ = train_byte();
+  std::optional<PackedCorpus> corpus_;
+};
+
+inline void clear_gradients(const Model& model) {
+  for (const NamedParameter& named : model.parameters()) model.backend().fill(named.parameter.gradient, 0);
+}
+
+inline const NamedParameter& parameter(const Model& model, const std::string& name) {
+  for (const NamedParameter& named : model.parameters()) {
+    if (named.name == name) return named;
+  }
+  throw std::runtime_error("no parameter " + name);
+}
+
+inline std::vector<float> values(const Tensor& x) {
+  std::vector<float> all;
+  for (int64_t i = 0; i < x.rows(); ++i) all.insert(all.end(), x.row<float>(i), x.row<float>(i) + x.columns());
+  return all;
+}
+
+}  // namespace roformer::testing
