@@ -1,5 +1,6 @@
 #include "base/signal.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -35,6 +36,25 @@ InterruptGuard::~InterruptGuard() {
 }
 
 bool interrupted() { return stop_requested; }
+
+void receive_signals_in_own_thread() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads inherit it
+  const auto wait = [](void*) -> void* {
+    sigset_t none;
+    sigemptyset(&none);
+    while (true) ::sigsuspend(&none);
+  };
+  pthread_t thread;
+  if (::pthread_create(&thread, nullptr, wait, nullptr) == 0) {
+    ::pthread_detach(thread);
+  } else {
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // no threads to be had: better than no Ctrl-C
+  }
+}
 
 void ignore_file_size_signal() { ::signal(SIGXFSZ, SIG_IGN); }
 

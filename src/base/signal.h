@@ -22,6 +22,11 @@ class InterruptGuard {
 // Whether a signal has come since the last InterruptGuard was made. Cheap; any thread may ask.
 bool interrupted();
 
+// From here on a thread of its own receives SIGINT and SIGTERM; the caller and the threads it starts later never do.
+// Called once by main(), first of all. Matrix products need it: oneDNN's sgemm kernels point the stack register into a
+// buffer on the heap, where the frame of a signal handler would overwrite whatever lies below the buffer.
+void receive_signals_in_own_thread();
+
 // Lets a write beyond `ulimit -f` fail with an error, which FileWriter reports, instead of killing the process. Called
 // once by main().
 void ignore_file_size_signal();

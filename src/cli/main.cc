@@ -127,6 +127,7 @@ int run_program(std::span<const std::string> arguments) {
 
 int main(int argc, char** argv) {
   roformer::occupy_standard_descriptors();
+  roformer::receive_signals_in_own_thread();
   roformer::ignore_file_size_signal();
   std::ios::sync_with_stdio(false);
   std::cout.exceptions(std::ios::badbit);

@@ -84,6 +84,7 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   void send(int signal) const { kill(pid_, signal); }
+  pid_t pid() const { return pid_; }
 
   // False if it ends, or two minutes pass, before the condition holds.
   bool wait_until(const std::function<bool()>& condition) {
