@@ -131,8 +131,8 @@ std::string SnapshotWriter::commit() {
   writer.sync();
   writer.close();
   fsync_directory(temporary_);
-  const std::string training = training_directory(directory_),
-                    target = join_path(training, fmt::format("step-{}", step_));
+  const std::string training = training_directory(directory_);
+  std::string target = join_path(training, fmt::format("step-{}", step_));
   rename_over(temporary_, target);
   fsync_directory(training);
   remove_tree(temporary_);

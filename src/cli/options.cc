@@ -65,6 +65,7 @@ std::string to_toml(const std::optional<T>& value) {
 template <class T>
 std::string to_toml(const std::vector<T>& values) {
   std::vector<std::string> parts;
+  parts.reserve(values.size());
   for (const T& value : values) parts.push_back(to_toml(value));
   return "[" + join(parts, ", ") + "]";
 }

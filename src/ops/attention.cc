@@ -86,7 +86,8 @@ Value attention(const Context& context, const AttentionOptions& options, const C
   Backend& backend = context.backend;
   check(options, q, k, v);
   check_positions(positions, options.heads, q, k, v);
-  const double scale = options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(q.count / options.heads));
+  const int64_t head_dim = q.count / options.heads;
+  const double scale = options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(head_dim));
   const AttentionSpec spec{options.heads,       scale,           options.query_offsets,
                            options.key_offsets, options.dropout, positions.terms};
   const AttentionTensors in{q.data(), k.data(), v.data()};

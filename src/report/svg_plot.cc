@@ -56,7 +56,7 @@ size_t valid_sequence(std::string_view text) {
 
 // In each pixel column only the first, lowest, highest and last point can be seen.
 std::vector<PlotPoint> thinned(const std::vector<PlotPoint>& points, const Axis& axis, int columns) {
-  if (points.size() <= static_cast<size_t>(4 * columns)) return points;
+  if (points.size() <= 4 * static_cast<size_t>(columns)) return points;
   std::vector<PlotPoint> result;
   const auto column = [&](const PlotPoint& point) {
     return is_drawable(point) ? static_cast<int>(axis.share(point.x) * columns) : -1;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "text/tokenizer.h"
 #include "training/mlm_objective.h"
@@ -82,7 +83,7 @@ void require_known_tokens(const PackedCorpus& corpus, const Tokenizer& tokenizer
 
 std::string hash_files(const std::map<std::string, std::string>& files) {
   std::string all;
-  for (const auto& [name, content] : files) all += name + "\n" + content;
+  for (const auto& [name, content] : files) all.append(name).append("\n").append(content);
   return hash_hex(all);
 }
 
@@ -96,7 +97,8 @@ Json settings_of(const PretrainOptions& options, const Plan& plan, const Schedul
           {"validation-fraction", options.validation_data.empty() ? options.validation_fraction.value_or(0.02) : 0},
           {"documents", options.documents},
           {"tokenizer", tokenizer_hash},
-          {"init-from", options.init_from},
+          {"init-from",
+           options.init_from.empty() ? "" : hash_hex(MappedFile(options.init_from + "/model.safetensors").view())},
           {"max-length", plan.max_length},
           {"batch-tokens", plan.batch_tokens},
           {"accumulate", options.accumulate},
