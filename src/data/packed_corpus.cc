@@ -83,7 +83,8 @@ PackedCorpus::Split PackedCorpus::split(double validation_fraction) const {
   if (!(validation_fraction > 0 && validation_fraction < 1)) {
     throw UsageError("validation fraction {} must be between 0 and 1", validation_fraction);
   }
-  if (size() < 2) throw DataError("the text fills only {} sequence(s): too few to hold some out for validation", size());
+  if (size() < 2)
+    throw DataError("the text fills only {} sequence(s): too few to hold some out for validation", size());
   const auto wanted = std::llround(validation_fraction * static_cast<double>(size()));
   const auto count = std::clamp<int64_t>(wanted, 1, size() - 1);
   Split result;
