@@ -98,8 +98,7 @@ Model load_model(const std::string& directory, Backend& backend, bool trainable,
   const ModelConfig config = read_config(directory + "/config.json", unknown_keys);
   const std::string path = directory + "/model.safetensors";
   const StateDict weights = load_state_dict(path, kIgnored);
-  // A config that claims more than the file holds is refused by the word embeddings alone, before anything is
-  // allocated.
+  // A config that claims far more than the file holds is refused before anything is allocated for it.
   int64_t present = 0;
   for (const auto& [name, tensor] : weights) present += tensor.elements();
   if (config.parameters() / 2 > present) {
