@@ -27,7 +27,7 @@ void describe_data(OptionSet& set, PretrainOptions& task) {
           "instead, the share of the sequences to hold out (if neither is given 0.02, at most 1,000 of them)",
           {0, 1, true, true});
   set.add_choice("--documents", task.documents, {"automatic", "blank-line", "lines", "doc-tags"},
-                 "what ends a document; automatic: <doc> tags where present, else blank lines");
+                 "what ends a document (automatic is <doc> tags where present, else blank lines)");
   set.add("--tokenizer", task.tokenizer, "tokenizer or model directory (default: that of --init-from)", "DIR");
   set.add("--output", task.output, "training directory; the same command again resumes it", "DIR");
   set.require("--output");

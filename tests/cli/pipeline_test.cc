@@ -78,8 +78,8 @@ TEST_F(Pipeline, ATrainingDirectoryHoldsWhatIsPromised) {
     EXPECT_TRUE(event["loss"].is_number_float());
     const auto names = keys(event);
     if (event["event"] == "train") {
-      EXPECT_THAT(names,
-                  ::testing::IsSupersetOf({"event", "step", "loss", "learning_rate", "tokens", "tokens_per_second"}));
+      EXPECT_THAT(names, ::testing::IsSupersetOf(
+                             {"event", "step", "loss", "learning_rate", "tokens", "tokens_per_second", "data_wait"}));
     } else {
       EXPECT_THAT(names, UnorderedElementsAre("event", "step", "loss", "accuracy"));
     }
@@ -228,7 +228,7 @@ TEST_F(Pipeline, WhatEndsADocument) {
     const Outcome outcome =
         run(pretrain(fmt::format("m{}", ++runs), Arguments{"--data", path("documents.txt"), "--steps", "1"} + rule));
     EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
-    return outcome.error.substr(0, outcome.error.find(','));
+    return outcome.error.substr(0, outcome.error.find(" of "));
   };
   EXPECT_EQ(documents({}), "8 documents");  // two marked ones, then 40 sentences, seven to a paragraph
   EXPECT_EQ(documents({"--documents", "blank-line"}), "7 documents");
@@ -240,7 +240,7 @@ TEST_F(Pipeline, ValidationDataOfItsOwn) {
   put(path("validation.txt"), sentences(20, 5));
   const Outcome outcome = run(pretrain("m", {"--validation-data", path("validation.txt")}));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
-  EXPECT_THAT(outcome.error, HasSubstr(" held out"));
+  EXPECT_THAT(outcome.error, HasSubstr("; 6 sequences to validate on"));
   expect_refused(pretrain("x", {"--validation-data", path("validation.txt"), "--validation-fraction", "0.1"}), 2,
                  {"--validation-data", "--validation-fraction"});
 }
