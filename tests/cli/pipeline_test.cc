@@ -3,6 +3,7 @@
 
 #include "checkpoint/safetensors.h"
 #include "tests/cli/program.h"
+#include "tests/text/packed_text.h"
 
 namespace roformer::testing {
 namespace {
@@ -234,6 +235,19 @@ TEST_F(Pipeline, WhatEndsADocument) {
   EXPECT_EQ(documents({"--documents", "blank-line"}), "7 documents");
   EXPECT_EQ(documents({"--documents", "lines"}), "47 documents");
   EXPECT_EQ(documents({"--documents", "doc-tags"}), "3 documents");
+}
+
+TEST_F(Pipeline, HowTheTextIsStoredDoesNotMatter) {
+  const std::string one = sentences(40), two = sentences(30, 7);
+  std::filesystem::create_directories(path("folder/inner"));
+  put(path("one.txt"), one);
+  put(path("two.txt"), two);
+  put(path("folder/a.gz"), gzip(one));
+  put(path("folder/inner/b"), zstandard(two));
+  succeed(pretrain("plain", {"--data", path("one.txt"), path("two.txt")}));
+  succeed(pretrain("packed", {"--data", path("folder"), "--reader-threads", "3"}));
+  EXPECT_EQ(content(path("plain/model.safetensors")), content(path("packed/model.safetensors")));
+  EXPECT_EQ(content(path("plain/training/settings.json")), content(path("packed/training/settings.json")));
 }
 
 TEST_F(Pipeline, ValidationDataOfItsOwn) {
