@@ -256,6 +256,7 @@ def toml() -> None:
     put("toml/not_toml", "top-k 5\n")
     put("toml/cut_text", 'device = "cp')
     put("toml/table", "[device]\nname = 'cpu'\n")
+    put("toml/table_without_name", "[<]\n")
     put("toml/key_twice", "top-k = 1\ntop-k = 2\n")
     put("toml/unknown_key", "topk = 1\n")
     put("toml/date", "top-k = 1979-05-27\n")
