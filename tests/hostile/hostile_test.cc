@@ -109,5 +109,22 @@ TEST_F(Hostile, WeightsThatAreNotNumbers) {
   expect_refused({"fill-mask", "--model", path("model"), "the [MASK]"}, 1, {"text 1", "not finite"});
 }
 
+TEST_F(Hostile, ThreadsThatCannotBeStarted) {
+  if (kSanitized) GTEST_SKIP() << "the sanitizers reserve terabytes";
+  put(path("ids.json"), R"({"input_ids":[[1,2,3]]})");
+  for (int i = 0; i < 5; ++i) {  // stacks of 8 MB; how many threads the pool starts is a matter of timing
+    const Outcome outcome = run({"forward", "--model", path("model"), "--ids", path("ids.json"), "--output", path("out"),
+                                 "--threads", "1024"},
+                                {.input = {},
+                                 .file_limit = {},
+                                 .environment = {},
+                                 .memory_limit = rlim_t{300} << 20});
+    EXPECT_THAT(outcome.exit_code, ::testing::AnyOf(0, 1)) << outcome.error;
+    if (outcome.exit_code == 1) {
+      EXPECT_THAT(outcome.error, ::testing::StartsWith("roformer: "));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace roformer::testing
