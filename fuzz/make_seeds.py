@@ -89,8 +89,10 @@ def forward() -> None:
 
 
 def manifest() -> None:
-    entry = {"size": 7, "xxh3_128": "d8e6c5cbd6a0a3a9d2d6ee3ebb1e2ac5"}
-    put("manifest", "wrong_hash", json.dumps({"files": {"model.safetensors": entry}, "step": 7}))
+    entry = {"size": 7, "xxh3_128": "bdbda1eb6e05adc4800d98e5524fefbc"}  # of the target's file
+    put("manifest", "good", json.dumps({"files": {"model.safetensors": entry}, "step": 7}))
+    wrong = entry | {"xxh3_128": "0" * 32}
+    put("manifest", "wrong_hash", json.dumps({"files": {"model.safetensors": wrong}, "step": 7}))
     put("manifest", "no_files", json.dumps({"files": {}, "step": 7}))
     put("manifest", "path", json.dumps({"files": {"../x": entry}, "step": 7}))
     put("manifest", "other_step", json.dumps({"files": {}, "step": 8}))
