@@ -8,8 +8,8 @@ namespace roformer::fuzz {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   accepts([&] {
     std::vector<std::string> unknown;
-    const ModelConfig config = read_config(JsonObject(parse_json(as_text(data, size), "config.json"), "config.json"),
-                                           &unknown);
+    const ModelConfig config =
+        read_config(JsonObject(parse_json(as_text(data, size), "config.json"), "config.json"), &unknown);
     require(config.parameters() > 0, "the number of parameters does not overflow");
     require(config.heads * config.head_dim() == config.hidden, "the heads share the hidden size");
     const Json written = write_config(config);

@@ -28,7 +28,8 @@ Vocabulary piece_vocabulary() {
 // Where each code point of `text` begins, and where the last one ends.
 std::vector<size_t> boundaries(std::string_view text) {
   std::vector<size_t> starts;
-  for (size_t i = 0; i < text.size(); i += static_cast<size_t>(decode_utf8(text.data() + i).length)) starts.push_back(i);
+  for (size_t i = 0; i < text.size(); i += static_cast<size_t>(decode_utf8(text.data() + i).length))
+    starts.push_back(i);
   starts.push_back(text.size());
   return starts;
 }
@@ -76,11 +77,12 @@ void check(const Subject& subject, std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const ByteTokenizer bytes(byte_vocabulary(), {}, "bytes");
-  static const CharTokenizer exact(piece_vocabulary(), {}, false, "chars"), lower(piece_vocabulary(), {}, true, "chars");
+  static const CharTokenizer exact(piece_vocabulary(), {}, false, "chars"),
+      lower(piece_vocabulary(), {}, true, "chars");
   static const WordPieceTokenizer bert(piece_vocabulary(), {}, {}, "pieces"),
       cased(piece_vocabulary(), {}, {.lowercase = false, .strip_accents = false, .separate_cjk = true}, "pieces");
-  static const std::vector<Subject> subjects = {{bytes, false}, {exact, true}, {lower, false}, {bert, false},
-                                                {cased, true}};
+  static const std::vector<Subject> subjects = {
+      {bytes, false}, {exact, true}, {lower, false}, {bert, false}, {cased, true}};
   if (size == 0) return 0;
   const Subject& subject = subjects[data[0] % subjects.size()];
   const std::string_view text = as_text(data + 1, size - 1);

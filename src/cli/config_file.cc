@@ -9,8 +9,8 @@
 #include "base/file.h"
 #include "base/json.h"
 
-// toml++ 3.3 asserts what a file can break ("[<"): an abort in a debug build, undefined behaviour under clang in others.
-// The checks behind its assertions are right.
+// toml++ 3.3 asserts what a file can break ("[<"): an abort in a debug build, undefined behaviour under clang in
+// others. The checks behind its assertions are right.
 #undef TOML_ASSERT
 #undef TOML_ASSERT_ASSUME
 #define TOML_ASSERT(expression) static_assert(true)

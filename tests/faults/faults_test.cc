@@ -1,6 +1,6 @@
 // The program is killed, loses power, finds the disk full or gets an error at every single call by which it changes
-// files; afterwards every file of its training directory is cut short. The same command again always ends with the bytes
-// of a run left alone, or says what is wrong.
+// files; afterwards every file of its training directory is cut short. The same command again always ends with the
+// bytes of a run left alone, or says what is wrong.
 #include <fmt/format.h>
 
 #include "checkpoint/snapshots.h"
@@ -19,19 +19,21 @@ class Faults : public Workshop {
 
   // Two saves, the second of which removes the first one's snapshot.
   Arguments tiny_run(const std::string& output, const std::string& keep = "1") const {
-    return pretrain(output, {"--hidden-size",  "4",  "--layers", "1", "--heads", "1", "--max-length", "8",
-                             "--batch-tokens", "32", "--steps",  "4", "--save-every", "2", "--keep",  keep,
-                             "--log-every", "1", "--validate-every", "100"});
+    return pretrain(
+        output,
+        {"--hidden-size", "4", "--layers",     "1", "--heads", "1",  "--max-length", "8", "--batch-tokens",   "32",
+         "--steps",       "4", "--save-every", "2", "--keep",  keep, "--log-every",  "1", "--validate-every", "100"});
   }
 
   // A run in which call number `at` meets a fault of this kind. The call is in fault(), empty if the run ended before.
   Outcome run_with_fault(const std::string& kind, int at) const {
     std::filesystem::remove(path("report"));
-    return run(tiny_run("struck"), {.input = {},
-                                    .file_limit = {},
-                                    .environment = {"LD_PRELOAD=" ROFORMER_FAULT_INJECTOR,
-                                                    "FAULT_DIRECTORY=" + path("struck"), "FAULT_KIND=" + kind,
-                                                    "FAULT_AT=" + std::to_string(at), "FAULT_REPORT=" + path("report")}});
+    return run(
+        tiny_run("struck"),
+        {.input = {},
+         .file_limit = {},
+         .environment = {"LD_PRELOAD=" ROFORMER_FAULT_INJECTOR, "FAULT_DIRECTORY=" + path("struck"),
+                         "FAULT_KIND=" + kind, "FAULT_AT=" + std::to_string(at), "FAULT_REPORT=" + path("report")}});
   }
   std::string fault() const { return exists(path("report")) ? content(path("report")) : ""; }
 
@@ -77,9 +79,8 @@ class Faults : public Workshop {
 };
 
 TEST_F(Faults, KilledAtEveryCall) {
-  strike_everywhere("kill", [&](const Outcome& outcome) {
-    EXPECT_EQ(outcome.exit_code, 128 + SIGKILL) << outcome.error;
-  });
+  strike_everywhere("kill",
+                    [&](const Outcome& outcome) { EXPECT_EQ(outcome.exit_code, 128 + SIGKILL) << outcome.error; });
 }
 
 TEST_F(Faults, PowerLostAtEveryCall) {

@@ -14,8 +14,8 @@ using ::testing::HasSubstr;
 const std::string kFolder = ROFORMER_SOURCE_DIR "/tests/hostile/";
 
 struct Row {
-  std::string file;     // under files/
-  std::string place;    // where the program finds it, relative to a directory with text.txt, tokenizer/ and model/
+  std::string file;   // under files/
+  std::string place;  // where the program finds it, relative to a directory with text.txt, tokenizer/ and model/
   int exit_code;
   std::string reason;   // part of what it must say
   std::string command;  // words; PRETRAIN DIR stands for the run that made model/
@@ -62,14 +62,15 @@ class Hostile : public Workshop {
     if (copy) std::filesystem::copy(path("model"), kept, std::filesystem::copy_options::recursive);
     std::filesystem::create_directories(std::filesystem::path(spoilt).parent_path());
     if (!copy && exists(spoilt)) std::filesystem::rename(spoilt, kept);
-    std::filesystem::copy_file(kFolder + "files/" + row.file, spoilt, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::copy_file(kFolder + "files/" + row.file, spoilt,
+                               std::filesystem::copy_options::overwrite_existing);
 
     constexpr rlim_t kMemory = rlim_t{1} << 30;  // the sanitizers reserve terabytes
     Outcome outcome = run(arguments_of(row.command), {.input = {},
-                                                            .file_limit = {},
-                                                            .environment = {},
-                                                            .memory_limit = kSanitized ? RLIM_INFINITY : kMemory,
-                                                            .directory = path(".")});
+                                                      .file_limit = {},
+                                                      .environment = {},
+                                                      .memory_limit = kSanitized ? RLIM_INFINITY : kMemory,
+                                                      .directory = path(".")});
     for (size_t at; (at = outcome.error.find(path(""))) != std::string::npos;) outcome.error.erase(at, path("").size());
     EXPECT_EQ(outcome.exit_code, row.exit_code) << outcome.error;
     EXPECT_THAT(outcome.error, HasSubstr(row.reason));
@@ -113,12 +114,9 @@ TEST_F(Hostile, ThreadsThatCannotBeStarted) {
   if (kSanitized) GTEST_SKIP() << "the sanitizers reserve terabytes";
   put(path("ids.json"), R"({"input_ids":[[1,2,3]]})");
   for (int i = 0; i < 5; ++i) {  // stacks of 8 MB; how many threads the pool starts is a matter of timing
-    const Outcome outcome = run({"forward", "--model", path("model"), "--ids", path("ids.json"), "--output", path("out"),
-                                 "--threads", "1024"},
-                                {.input = {},
-                                 .file_limit = {},
-                                 .environment = {},
-                                 .memory_limit = rlim_t{300} << 20});
+    const Outcome outcome = run(
+        {"forward", "--model", path("model"), "--ids", path("ids.json"), "--output", path("out"), "--threads", "1024"},
+        {.input = {}, .file_limit = {}, .environment = {}, .memory_limit = rlim_t{300} << 20});
     EXPECT_THAT(outcome.exit_code, ::testing::AnyOf(0, 1)) << outcome.error;
     if (outcome.exit_code == 1) {
       EXPECT_THAT(outcome.error, ::testing::StartsWith("roformer: "));
