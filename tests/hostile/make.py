@@ -257,6 +257,7 @@ def toml() -> None:
     put("toml/cut_text", 'device = "cp')
     put("toml/table", "[device]\nname = 'cpu'\n")
     put("toml/table_without_name", "[<]\n")
+    put("toml/arabic_form_for_a_space", "top-k\ufef8= 1\n")
     put("toml/key_twice", "top-k = 1\ntop-k = 2\n")
     put("toml/unknown_key", "topk = 1\n")
     put("toml/date", "top-k = 1979-05-27\n")
