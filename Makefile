@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PACKAGES := g++ cmake ninja-build pkg-config libdnnl-dev libhwy-dev libtbb-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libfmt-dev \
 	libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev libgtest-dev libgmock-dev libbenchmark-dev
 DEMO_PACKAGES := bible-kjv
+FUZZ_PACKAGES := clang-14 libclang-rt-14-dev llvm-14
 LINT_PACKAGES := clang-format clang-tidy python3
 PRESET ?= release
 PROGRAM := build/release/roformer
@@ -54,7 +55,13 @@ asan:           ## the tests under the address and undefined-behaviour sanitizer
 tsan:           ## the tests under the thread sanitizer
 	@$(MAKE) --no-print-directory test PRESET=tsan
 
+fuzz:           ## every fuzz target for FUZZ_SECONDS (60), two at a time on two cores
+	@tools/install_packages.sh $(FUZZ_PACKAGES)
+	@$(MAKE) --no-print-directory configure PRESET=fuzz
+	cmake --build --preset fuzz --target fuzzers
+	tools/fuzz.sh
+
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure build program demo test bench oracle reproduce-curves lint asan tsan clean
+.PHONY: help packages configure build program demo test bench oracle reproduce-curves lint asan tsan fuzz clean

@@ -140,6 +140,14 @@ Json parse_json(std::string_view text, const std::string& source, const JsonLimi
 
 std::string dump_json(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
+std::string show_json(const Json& value) {
+  std::string text = dump_json(value);
+  if (text.size() <= 100) return text;
+  size_t end = 100;
+  while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // no half character
+  return text.substr(0, end) + "...";
+}
+
 std::string quote(std::string_view text, size_t max_bytes) {
   if (text.size() <= max_bytes) return dump_json(std::string(text));
   size_t end = max_bytes;
@@ -167,13 +175,8 @@ const Json* JsonObject::find(const std::string& key, bool required, const char* 
 }
 
 void JsonObject::reject(const std::string& key, const std::string& expected) const {
-  std::string found = has(key) ? dump_json(*value_.find(key)) : "missing";
-  if (found.size() > 100) {
-    found.resize(100);
-    found = dump_json(Json(found));  // a cut may leave half a character
-    found = found.substr(1, found.size() - 2) + "...";
-  }
-  throw DataError("{}: '{}' is {}, expected {}", source_, key, found, expected);
+  throw DataError("{}: '{}' is {}, expected {}", source_, key, has(key) ? show_json(*value_.find(key)) : "missing",
+                  expected);
 }
 
 int64_t JsonObject::get_int(const std::string& key, std::optional<int64_t> fallback, int64_t min, int64_t max) const {

@@ -28,6 +28,9 @@ Json parse_json(std::string_view text, const std::string& source, const JsonLimi
 // One line. Invalid UTF-8 becomes U+FFFD, so this never throws.
 std::string dump_json(const Json& value);
 
+// An untrusted value for a message: as dump_json, shortened to about 100 bytes.
+std::string show_json(const Json& value);
+
 // Untrusted text for a message: in double quotes, control characters escaped, shortened to about `max_bytes`.
 std::string quote(std::string_view text, size_t max_bytes = 100);
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <filesystem>
 #include <system_error>
@@ -91,11 +92,20 @@ void verify(const Snapshot& snapshot, bool hashes) {
   }
 }
 
+// Of a snapshot that is what its manifest says: whether that is all of it.
+void require_files(const Snapshot& snapshot, const std::vector<std::string>& required) {
+  const JsonObject files = JsonObject::read(join_path(snapshot.path, kManifest), kMaxManifestBytes).get_object("files");
+  for (const std::string& name : required) {
+    if (!files.has(name)) files.reject(name, "an object");
+  }
+}
+
 // Moves a directory to `target`; what was there before ends up under the old name. One step where the system can
 // exchange.
 void rename_over(const std::string& from, const std::string& target) {
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0) return;
-  remove_tree(target);
+  const bool cannot_exchange = errno == EINVAL || errno == ENOSYS || errno == ENOTSUP;
+  if (cannot_exchange) remove_tree(target);
   rename_file(from, target);
 }
 
@@ -139,11 +149,12 @@ std::string SnapshotWriter::commit() {
   return target;
 }
 
-SnapshotSearch find_latest_snapshot(const std::string& directory) {
+SnapshotSearch find_latest_snapshot(const std::string& directory, const std::vector<std::string>& required) {
   SnapshotSearch result;
   for (const Snapshot& snapshot : list_snapshots(directory)) {
     try {
       verify(snapshot, true);
+      require_files(snapshot, required);
       result.snapshot = snapshot;
       break;
     } catch (const Error& error) {

@@ -42,8 +42,9 @@ struct SnapshotSearch {
   std::vector<std::string> skipped;  // why newer ones were not taken, a line each, for the caller to show
 };
 
-// Reads and hashes every file of the newest snapshot, and of older ones until one is valid. No directory: no snapshot.
-SnapshotSearch find_latest_snapshot(const std::string& directory);
+// Reads and hashes every file of the newest snapshot, and of older ones until one is valid. A manifest that does not
+// list all of `required` is not valid. No directory: no snapshot.
+SnapshotSearch find_latest_snapshot(const std::string& directory, const std::vector<std::string>& required = {});
 
 // Removes what killed runs left: .tmp-* in `directory` and `directory`/training.
 void clean_snapshots(const std::string& directory);

@@ -84,6 +84,20 @@ int failed(std::string_view message, int exit_code) {
   return exit_code;
 }
 
+// What no handler can catch, such as oneTBB's failure to start a thread, ends with a message, too, instead of a core
+// dump.
+[[noreturn]] void end_with_reason() {
+  try {
+    if (const std::exception_ptr error = std::current_exception()) std::rethrow_exception(error);
+    failed("ended without a reason", 1);
+  } catch (const std::exception& error) {
+    failed(error.what(), 1);
+  } catch (...) {
+    failed("ended for an unknown reason", 1);
+  }
+  _exit(1);
+}
+
 int run_program(std::span<const std::string> arguments) {
   try {
     dispatch(arguments);
@@ -107,6 +121,7 @@ int run_program(std::span<const std::string> arguments) {
 }  // namespace roformer
 
 int main(int argc, char** argv) {
+  std::set_terminate(roformer::end_with_reason);
   roformer::occupy_standard_descriptors();
   roformer::receive_signals_in_own_thread();
   roformer::ignore_file_size_signal();

@@ -12,6 +12,10 @@ namespace {
 
 // The k largest logits with their probabilities; equal ones by id.
 std::vector<Candidate> best_of(const float* logits, int64_t count, int64_t k) {
+  // NaN has no order.
+  if (!std::all_of(logits, logits + count, [](float logit) { return std::isfinite(logit); })) {
+    throw DataError("the model's scores are not finite numbers: its weights overflow, or are none themselves");
+  }
   std::vector<int32_t> order(static_cast<size_t>(count));
   std::iota(order.begin(), order.end(), 0);
   k = std::min(k, count);

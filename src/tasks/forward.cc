@@ -1,5 +1,7 @@
 #include "tasks/forward.h"
 
+#include <unistd.h>
+
 #include <utility>
 #include <vector>
 
@@ -25,7 +27,7 @@ IdLists read_lists(const JsonObject& json, const std::string& key, int64_t limit
       const Json& item = value[i][j];
       if (!item.is_number_integer() || item < 0 || item >= limit) {
         throw DataError("{}: {}[{}][{}] is {}, expected an integer from 0 to {}", json.source(), key, i, j,
-                        dump_json(item), limit - 1);
+                        show_json(item), limit - 1);
       }
       list.push_back(item.get<int32_t>());
     }
@@ -49,12 +51,25 @@ IdLists read_beside(const JsonObject& json, const std::string& key, int64_t limi
   return lists;
 }
 
+// All results are kept until they are written: refuses what this machine cannot hold before computing any of it.
+void check_memory(const JsonObject& json, const IdLists& ids, const ModelConfig& config) {
+  const double present = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  double tokens = 0;
+  for (const auto& list : ids) tokens += static_cast<double>(list.size());
+  const auto width = static_cast<double>(config.hidden + (config.head == Head::masked_lm ? config.vocabulary : 0));
+  if (const double needed = 4 * tokens * width; needed > present) {
+    throw DataError("{}: the activations of {:.0f} tokens need {:.1f} GB, this machine has {:.1f} GB", json.source(),
+                    tokens, needed / 1e9, present / 1e9);
+  }
+}
+
 }  // namespace
 
 int64_t forward(const Model& model, const std::string& ids_path, const std::string& output_path) {
   const JsonObject json = JsonObject::read(ids_path, int64_t{1} << 30);
   if (!json.has("input_ids")) json.reject("input_ids", "a list of lists of integers");
   const IdLists ids = read_lists(json, "input_ids", model.config().vocabulary);
+  check_memory(json, ids, model.config());
   const IdLists segments = read_beside(json, "token_type_ids", model.config().segments, ids);
   const IdLists positions = read_beside(json, "position_ids", kMaxRotaryPosition + 1, ids);
 

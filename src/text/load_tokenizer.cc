@@ -66,7 +66,7 @@ FastTokenizer read_fast_tokenizer(const std::string& path) {
   const Json& added = file.value()["added_tokens"];
   if (!added.is_array()) file.reject("added_tokens", "an array");
   for (const auto& token : added) {
-    const std::string content = JsonObject(token, path).get_string("content", std::nullopt);
+    const std::string content = JsonObject(token, path + ": 'added_tokens'").get_string("content", std::nullopt);
     if (!result.vocabulary.id(content)) {
       throw DataError("{}: the added token {} is not in the vocabulary, which is not supported", path, quote(content));
     }

@@ -64,7 +64,8 @@ class Tokenizer {
   virtual bool is_continuation(int32_t) const { return false; }
   virtual std::string_view type() const = 0;  // "wordpiece", "char", "byte"
 
-  // The files of this tokenizer, name to content, for the caller to write as it writes everything else.
+  // The files of this tokenizer, name to content, for the caller to write as it writes everything else. DataError for a
+  // token that vocab.txt cannot hold.
   std::map<std::string, std::string> files() const;
   // Written to tokenizer_config.json when positive: the longest input of the model this tokenizer belongs to.
   void set_model_max_length(int64_t length) { model_max_length_ = length; }

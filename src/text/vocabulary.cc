@@ -41,8 +41,14 @@ std::optional<int32_t> Vocabulary::id(std::string_view token) const {
 }
 
 std::string Vocabulary::file() const {
+  constexpr std::string_view kBreaks("\n\0", 2), kByteOrderMark = "\xEF\xBB\xBF";
   std::string content;
-  for (const auto& token : tokens_) content.append(token).push_back('\n');
+  for (const auto& token : tokens_) {
+    const bool fits = token.find_first_of(kBreaks) == token.npos && !token.ends_with('\r') &&
+                      !(content.empty() && token.starts_with(kByteOrderMark));
+    if (!fits) throw DataError("the token {} cannot be a line of vocab.txt", quote(token));
+    content.append(token).push_back('\n');
+  }
   return content;
 }
 

@@ -27,7 +27,9 @@ class Vocabulary {
   const std::string& token(int32_t id) const;  // DataError when there is no such id
   std::optional<int32_t> id(std::string_view token) const;
   const std::vector<std::string>& tokens() const { return tokens_; }
-  std::string file() const;  // the content of vocab.txt
+  // The content of vocab.txt. DataError for a token that would not come back: one with a line end (a tokenizer.json may
+  // hold any text).
+  std::string file() const;
 
  private:
   std::vector<std::string> tokens_;

@@ -11,12 +11,17 @@ namespace roformer {
 
 namespace {
 
+constexpr const char *kWeights = "model.safetensors", *kMoments = "optimizer.safetensors", *kState = "state.json";
 constexpr int64_t kMaxSettingsBytes = 1 << 20;
 constexpr int64_t kMaxLogBytes = int64_t{1} << 32;
 
 bool present(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::exists(path, ignored);
+}
+
+bool holds(const std::string& path, const std::string& content) {
+  return present(path) && MappedFile(path).view() == content;
 }
 
 // A line for each setting of `now` that `before` has otherwise, by its own name also inside objects.
@@ -27,7 +32,7 @@ void find_differences(const Json& before, const Json& now, std::vector<std::stri
     if (old.is_object() && value.is_object()) {
       find_differences(old, value, differences);
     } else {
-      differences.push_back(fmt::format("{} was {}, now {}", key, dump_json(old), dump_json(value)));
+      differences.push_back(fmt::format("{} was {}, now {}", key, show_json(old), show_json(value)));
     }
   }
 }
@@ -51,20 +56,21 @@ RunDirectory::RunDirectory(const std::string& path, const Json& settings,
     write_file_atomically(settings_path, settings.dump(2) + "\n");
   }
   for (const auto& [name, content] : files) {
-    if (!present(join_path(path, name))) write_file_atomically(join_path(path, name), content);
+    // Written again when damaged: the settings are the same, so the content must be.
+    if (!holds(join_path(path, name), content)) write_file_atomically(join_path(path, name), content);
   }
-  SnapshotSearch search = find_latest_snapshot(path);
+  SnapshotSearch search = find_latest_snapshot(path, {kWeights, kMoments, kState});
   snapshot_ = search.snapshot;
   skipped_ = std::move(search.skipped);
   // A run killed between saving and publishing may have left older weights outside.
-  if (snapshot_) publish(join_path(snapshot_->path, "model.safetensors"), join_path(path, "model.safetensors"));
+  if (snapshot_) publish(join_path(snapshot_->path, kWeights), join_path(path, kWeights));
 }
 
 void RunDirectory::check_settings(const Json& settings) const {
   const std::string settings_path = join_path(path_, "training/settings.json");
-  const Json before = parse_json(read_file(settings_path, kMaxSettingsBytes), settings_path);
+  const JsonObject before = JsonObject::read(settings_path, kMaxSettingsBytes);
   std::vector<std::string> differences;
-  find_differences(before, settings, differences);
+  find_differences(before.value(), settings, differences);
   if (!differences.empty()) {
     throw UsageError("{}: this run was started with other settings: {}; use them, or another --output", path_,
                      fmt::join(differences, "; "));
@@ -74,12 +80,12 @@ void RunDirectory::check_settings(const Json& settings) const {
 int64_t RunDirectory::restore(Model& model, AdamW& optimizer, Objective& objective) {
   cut_log(resumed_step());
   if (!snapshot_) return 0;
-  const std::string weights = join_path(snapshot_->path, "model.safetensors");
+  const std::string weights = join_path(snapshot_->path, kWeights);
   model.load_weights(load_state_dict(weights), weights);
-  const std::string moments = join_path(snapshot_->path, "optimizer.safetensors");
+  const std::string moments = join_path(snapshot_->path, kMoments);
   copy_into(load_state_dict(moments), optimizer.state(),
             {.source = moments, .allowed_extra = {}, .allowed_missing = {}, .aliases = {}});
-  const JsonObject state = JsonObject::read(join_path(snapshot_->path, "state.json"));
+  const JsonObject state = JsonObject::read(join_path(snapshot_->path, kState));
   if (!state.has("place")) state.reject("place", "where the data is");
   objective.resume(state.get_object("place"));
   return state.get_int("tokens", std::nullopt, 0);
@@ -87,13 +93,15 @@ int64_t RunDirectory::restore(Model& model, AdamW& optimizer, Objective& objecti
 
 void RunDirectory::save(int64_t step, int64_t tokens, const Model& model, const AdamW& optimizer,
                         const Objective& objective, int keep) {
+  // The log of these steps must not be lost where their snapshot is kept.
+  if (log_) log_->sync();
   SnapshotWriter writer(path_, step);
-  write_safetensors(writer.path("model.safetensors"), model.weights(), {{"format", "pt"}});
-  write_safetensors(writer.path("optimizer.safetensors"), optimizer.state());
+  write_safetensors(writer.path(kWeights), model.weights(), {{"format", "pt"}});
+  write_safetensors(writer.path(kMoments), optimizer.state());
   const Json state = {{"step", step}, {"tokens", tokens}, {"place", objective.place()}};
-  write_file_atomically(writer.path("state.json"), dump_json(state) + "\n");
+  write_file_atomically(writer.path(kState), dump_json(state) + "\n");
   const std::string snapshot = writer.commit();
-  publish(join_path(snapshot, "model.safetensors"), join_path(path_, "model.safetensors"));
+  publish(join_path(snapshot, kWeights), join_path(path_, kWeights));
   prune_snapshots(path_, keep);
 }
 

@@ -26,7 +26,8 @@ class RunDirectory {
   // Creates the directory or opens it to resume. `settings` is what decides the result: a directory that was started
   // with others is refused, naming each difference (UsageError); so is one that holds a model or a
   // config.json but no run (FileError).
-  // `files` (config.json, tokenizer files) are written if absent. FileError if another run holds the directory.
+  // `files` (config.json, tokenizer files) are written where absent or different. FileError if another run holds the
+  // directory.
   RunDirectory(const std::string& path, const Json& settings, const std::map<std::string, std::string>& files);
 
   const std::string& path() const { return path_; }

@@ -71,6 +71,15 @@ TEST(Quote, MakesUntrustedTextHarmless) {
   EXPECT_EQ(quote("ab\xc3\xa9", 3), "\"ab...\"");
 }
 
+TEST(ShowJson, CutsBetweenCharacters) {
+  EXPECT_EQ(show_json(Json{{"a", {1, "b"}}}), R"({"a":[1,"b"]})");
+  const auto text = [](size_t count, std::string_view end) { return Json(std::string(count, 'x').append(end)); };
+  const auto shown = [](size_t count) { return std::string(1, '"').append(count, 'x').append("..."); };
+  EXPECT_EQ(show_json(text(200, "")), shown(99));
+  EXPECT_EQ(show_json(text(99, "\xc3\xa9 and more")), shown(99));
+  EXPECT_EQ(show_json(text(98, "\xc3\xa9 and more")), shown(98));
+}
+
 const JsonObject kConfig(Json::parse(R"({"n": 12, "x": 1e-5, "t": true, "s": "relu", "l": ["a", "b"], "o": {"n": "bad"},
                                         "null": null, "big": 18446744073709551615, "float": 2.0})"),
                          "config.json");

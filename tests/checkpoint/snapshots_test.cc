@@ -132,6 +132,16 @@ TEST(Snapshots, ADamagedOneIsPassedOverWithTheReason) {
   }
 }
 
+TEST(Snapshots, OneThatDoesNotListWhatIsNeededIsPassedOver) {
+  const TempDirectory place;
+  save(place.path(), 1);
+  EXPECT_TRUE(find_latest_snapshot(place.path(), {"model.safetensors", "empty"}).snapshot.has_value());
+  const SnapshotSearch search = find_latest_snapshot(place.path(), {"model.safetensors", "optimizer.safetensors"});
+  EXPECT_FALSE(search.snapshot.has_value());
+  ASSERT_EQ(search.skipped.size(), 1u);
+  EXPECT_THAT(search.skipped[0], HasSubstr("'optimizer.safetensors' is missing"));
+}
+
 TEST(Snapshots, OtherNamesAreIgnored) {
   TempDirectory directory;
   save(directory.path(), 3);

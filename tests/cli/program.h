@@ -31,6 +31,8 @@ namespace roformer::testing {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+inline constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);  // clang
 #else
 inline constexpr bool kSanitized = false;
 #endif
@@ -54,6 +56,8 @@ class Child {
     std::string input;                     // standard input
     std::optional<rlim_t> file_limit;      // bytes a file may have, as `ulimit -f`
     std::vector<std::string> environment;  // beside the test's own, without its ROFORMER_… settings
+    rlim_t memory_limit = RLIM_INFINITY;   // bytes of address space, as `ulimit -v`; not for sanitized programs
+    std::string directory{};               // to run in; empty: the test's own
   };
 
   explicit Child(const Arguments& arguments) : Child(arguments, Options{}) {}
@@ -72,6 +76,11 @@ class Child {
       const rlimit limit{*options.file_limit, *options.file_limit};
       setrlimit(RLIMIT_FSIZE, &limit);
     }
+    if (options.memory_limit != RLIM_INFINITY) {
+      const rlimit limit{options.memory_limit, options.memory_limit};
+      setrlimit(RLIMIT_AS, &limit);
+    }
+    if (!options.directory.empty() && chdir(options.directory.c_str()) != 0) _exit(127);
     execve(argv[0], argv.data(), envp.data());
     _exit(127);
   }

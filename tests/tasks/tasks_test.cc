@@ -107,6 +107,19 @@ TEST_F(Tasks, ForwardWritesWhatTheEncoderComputes) {
   for (int64_t i = 0; i < 24; ++i) EXPECT_EQ(found.data<float>()[i], expected.data<float>()[i]);
 }
 
+TEST_F(Tasks, ForwardRefusesMoreActivationsThanMemory) {
+  const Model m = model(200'000);
+  std::string ids = "[0";
+  for (int i = 0; i < 2'000'000; ++i) ids += ",0";  // 1.6 TB of logits
+  write_file_atomically(directory_ / "ids.json", "{\"input_ids\":[" + ids + "]]}");
+  try {
+    forward(m, directory_ / "ids.json", directory_ / "out");
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("ids.json: the activations of 2000001 tokens need 160"));
+  }
+}
+
 TEST_F(Tasks, ForwardOfATrunkHasNoLogits) {
   write_file_atomically(directory_ / "ids.json", R"({"input_ids":[[2]]})");
   forward(model(0, Head::none), directory_ / "ids.json", directory_ / "out");

@@ -112,6 +112,17 @@ TEST(LoadTokenizer, ReadsTheWordPieceOfATokenizerJson) {
   EXPECT_THAT(error_with(R"([{"id": 4, "content": "[MASK]"}])", "[1]"), HasSubstr("expected an object"));
 }
 
+// A tokenizer.json may hold any text, a vocab.txt one token a line.
+TEST(Vocabulary, WhatWouldNotComeBackIsNotWritten) {
+  for (const char* token : {"a\nb", "a\r", "\n"}) {
+    const Vocabulary vocabulary({"x", token}, "test");
+    EXPECT_NE(message_of<DataError>([&] { vocabulary.file(); }).find("cannot be a line"), std::string::npos);
+  }
+  EXPECT_THROW(Vocabulary({"\xEF\xBB\xBFx"}, "test").file(), DataError);
+  EXPECT_THROW(Vocabulary({std::string(1, '\0')}, "test").file(), DataError);
+  EXPECT_EQ(Vocabulary({"x", "\xEF\xBB\xBF", "a\rb", ""}, "test").file(), "x\n\xEF\xBB\xBF\na\rb\n\n");
+}
+
 TEST(CharTokenizer, EveryCharacterIsAToken) {
   TempDirectory directory;
   const auto tokenizer = make_tokenizer(directory, std::string(kSpecials) + " \na\né\n中\n",

@@ -57,9 +57,33 @@ TEST_F(RunDirectoryTest, EveryDifferenceIsNamed) {
   EXPECT_EQ(message<Error>(settings_), "");
   EXPECT_EQ(Json::parse(content("training/settings.json")), settings_);
   write_file_atomically(file("training/settings.json"), "[1]");
-  EXPECT_THAT(message<UsageError>(settings_), HasSubstr("seed was null"));
+  EXPECT_THAT(message<DataError>(settings_), HasSubstr("settings.json: found array"));
+  write_file_atomically(file("training/settings.json"), Json{{"seed", std::string(5000, 'x')}}.dump());
+  EXPECT_THAT(message<UsageError>(settings_), HasSubstr("xxx..., now 1"));
+  EXPECT_LT(message<UsageError>(settings_).size(), 500u);
   write_file_atomically(file("training/settings.json"), "{");
   EXPECT_THAT(message<DataError>(settings_), HasSubstr("settings.json"));
+}
+
+TEST_F(RunDirectoryTest, DamagedFilesAreWrittenAgain) {
+  open(settings_);
+  write_file_atomically(file("config.json"), "{");
+  open(settings_);
+  EXPECT_EQ(content("config.json"), "{}\n");
+}
+
+TEST_F(RunDirectoryTest, ASnapshotWithoutItsFilesIsPassedOver) {
+  {
+    RunDirectory directory = open(settings_);
+    directory.restore(model_, optimizer_, objective_);
+    directory.save(1, 10, model_, optimizer_, objective_, 2);
+    directory.save(2, 20, model_, optimizer_, objective_, 2);
+  }
+  write_file_atomically(file("training/step-2/manifest.json"), R"({"step":2,"files":{}})");
+  const RunDirectory directory = open(settings_);
+  EXPECT_EQ(directory.resumed_step(), 1);
+  ASSERT_EQ(directory.skipped().size(), 1u);
+  EXPECT_THAT(directory.skipped()[0], HasSubstr("'model.safetensors' is missing"));
 }
 
 TEST_F(RunDirectoryTest, WhatOthersMadeIsRefused) {

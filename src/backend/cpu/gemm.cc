@@ -1,9 +1,11 @@
 #include "backend/cpu/gemm.h"
 
 #include <dnnl.h>
-#include <omp.h>
 
 #include "base/error.h"
+
+// Of <omp.h>, which clang has only together with another runtime than oneDNN's.
+extern "C" void omp_set_num_threads(int);
 
 namespace roformer {
 

@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""Writes fuzz/seeds/TARGET/*: small inputs from which libFuzzer starts. Run it after changing it; the result is kept in git."""
+
+import gzip
+import json
+import pathlib
+import struct
+
+SEEDS = pathlib.Path(__file__).resolve().parent / "seeds"
+
+
+def put(target: str, name: str, content: str | bytes) -> None:
+    path = SEEDS / target / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def safetensors() -> None:
+    header = {
+        "__metadata__": {"format": "pt"},
+        "a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]},
+        "b": {"dtype": "BF16", "shape": [3], "data_offsets": [16, 22]},
+        "c": {"dtype": "F16", "shape": [1], "data_offsets": [22, 24]},
+        "d": {"dtype": "I64", "shape": [1, 1, 1, 1], "data_offsets": [24, 32]},
+        "e": {"dtype": "F64", "shape": [0, 7], "data_offsets": [32, 32]},
+        "f": {"dtype": "F4", "shape": [4], "data_offsets": [32, 34]},
+    }
+    text = json.dumps(header).encode()
+    put("safetensors", "whole_file", b"\0" + struct.pack("<Q", len(text)) + text + bytes(34))
+    put("safetensors", "header", bytes([1, 34]) + text)
+    one = json.dumps({"x": {"dtype": "I32", "shape": [], "data_offsets": [0, 4]}}).encode()
+    put("safetensors", "scalar", bytes([1, 4]) + one)
+    put("safetensors", "empty_header", bytes([1, 0]) + b"{}")
+    overflow = {"x": {"dtype": "F32", "shape": [4294967296, 4294967296, 0], "data_offsets": [0, 0]}}
+    put("safetensors", "overflow", bytes([1, 0]) + json.dumps(overflow).encode())
+
+
+def config() -> None:
+    base = {
+        "model_type": "roformer", "architectures": ["RoFormerForMaskedLM"], "vocab_size": 120, "hidden_size": 32,
+        "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128, "hidden_act": "gelu",
+        "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "max_position_embeddings": 512,
+        "type_vocab_size": 2, "initializer_range": 0.02, "layer_norm_eps": 1e-12, "pad_token_id": 0,
+    }
+    put("config", "rotary", json.dumps(base | {"rotary_value": True, "embedding_size": 16}, indent=1))
+    put("config", "learned", json.dumps(base | {"model_type": "roformer_variant", "position_embedding_type": "learned"}))
+    put("config", "trunk", json.dumps(base | {"architectures": ["RoFormerModel"], "hidden_act": "relu", "new_key": [1]}))
+    put("config", "huge", json.dumps(base | {"hidden_size": 65536, "num_hidden_layers": 1000, "vocab_size": 10_000_000}))
+
+
+def tokenizer_files() -> None:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = special + ["the", "king", "##s", "##é", "王", "x"]
+    listing = "".join(token + "\n" for token in pieces)
+    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]",
+             "mask_token": {"content": "[MASK]", "lstrip": False}}
+    bert = {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "strip_accents": None, "model_max_length": 512}
+    put("tokenizer_files", "bert", listing + "%%\n" + json.dumps(bert | names))
+    put("tokenizer_files", "list_alone", listing)
+    char = {"tokenizer_class": "RoFormerNativeCharTokenizer", "do_lower_case": False}
+    put("tokenizer_files", "char", "".join(t + "\n" for t in special + list("abc é")) + "%%\n" + json.dumps(char | names))
+    byte_tokens = special + [f"<0x{byte:02X}>" for byte in range(256)]
+    byte = {"tokenizer_class": "RoFormerNativeByteTokenizer", "model_max_length": 1e30}
+    put("tokenizer_files", "byte", "".join(t + "\n" for t in byte_tokens) + "%%\n" + json.dumps(byte))
+    fast = {
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "vocab": {token: i for i, token in enumerate(pieces)}},
+        "normalizer": {"type": "BertNormalizer", "lowercase": True, "strip_accents": None, "handle_chinese_chars": True},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "added_tokens": [{"id": 4, "content": "[MASK]"}],
+    }
+    put("tokenizer_files", "fast", "%%\n%%\n" + json.dumps(fast))
+
+
+def texts() -> None:
+    sample = "In the beginning [MASK] Ünïcödé e\u0301 \u4e2d\u6587 \U0001f600 \u0130 don't \u200d \tend"
+    for kind, name in enumerate(["byte", "char", "char_lower", "wordpiece", "wordpiece_cased"]):
+        put("tokenize", name, bytes([kind]) + sample.encode())
+    put("tokenize", "long_word", b"\x03" + b"a" * 120)
+    put("tokenize", "not_utf8", b"\x03abc\xff\xfe")
+    corpus = "first\nline\n\n<doc id=1>\na\n\nb\n</doc>\nafter\n%%\n\ufeffsecond file\r\n\r\n<doc>\nopen\n"
+    for rule, name in enumerate(["automatic", "blank_line", "lines", "doc_tags"]):
+        put("corpus", name, bytes([rule, 8]) + corpus.encode())
+    text = b"packed\n\ntwice\n"
+    put("corpus", "gzip", b"\0\3" + gzip.compress(text, mtime=0) + gzip.compress(text, mtime=0))
+    frame = b"\x28\xb5\x2f\xfd\x20" + bytes([len(text)]) + struct.pack("<I", len(text) << 3 | 1)[:3] + text
+    put("corpus", "zstd", b"\0\3" + frame + frame)
+
+
+def forward() -> None:
+    ids = {"input_ids": [[2, 5, 3], [], [10]], "token_type_ids": [[0, 0, 1], [], [1]], "position_ids": [[0, 7, 2], [], [15]]}
+    for kind, name in enumerate(["rotary", "learned", "sinusoidal"]):
+        put("forward", name, bytes([kind]) + json.dumps(ids).encode())
+    put("forward", "far", b"\0" + json.dumps({"input_ids": [[1]], "position_ids": [[536870912]]}).encode())
+
+
+def manifest() -> None:
+    entry = {"size": 7, "xxh3_128": "bdbda1eb6e05adc4800d98e5524fefbc"}  # of the target's file
+    put("manifest", "good", json.dumps({"files": {"model.safetensors": entry}, "step": 7}))
+    wrong = entry | {"xxh3_128": "0" * 32}
+    put("manifest", "wrong_hash", json.dumps({"files": {"model.safetensors": wrong}, "step": 7}))
+    put("manifest", "no_files", json.dumps({"files": {}, "step": 7}))
+    put("manifest", "path", json.dumps({"files": {"../x": entry}, "step": 7}))
+    put("manifest", "other_step", json.dumps({"files": {}, "step": 8}))
+
+
+def logs() -> None:
+    lines = [{"event": "train", "step": step, "loss": 5.0 / step, "learning_rate": 1e-3} for step in (1, 2, 4)]
+    lines.append({"event": "validation", "step": 4, "loss": 2.5, "accuracy": 0.25})
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    put("metrics_log", "two_runs", text + "%%\n" + text + text[:30])
+    put("metrics_log", "wide", '{"event":"train","step":0,"loss":-1e308}\n{"event":"train","step":9007199254740992,"loss":1e308}\n')
+
+
+def options() -> None:
+    toml = 'text = "a\\"b"\nwhole = 7\nreal = 0.25\nflag = true\nchoice = "reference"\nfiles = ["a,b", "c"]\nlengths = [5, 17]\n'
+    put("options", "both", "--text\n[MASK] is, \"it\"\n--flag\nrest\n--\n-x\n%%\n" + toml)
+    put("options", "file", "%%\n" + toml + 'words = ["x"] # comment\nmaybe = \'\'\'raw\'\'\'\n')
+    put("options", "equals", "--text=\n--real=1e-3\n--flag=false\n--lengths=5,6\n--files\na\nb\n--files=c\n")
+    put("options", "table_without_name", "%%\n[<]\n")
+    put("options", "arabic_form_for_a_space", "%%\nwhole\ufef8= 1\n")
+    put("options", "dates", "%%\nwhole = 1979-05-27T07:32:00Z\n[table]\nx = 0x1F\n")
+
+
+def json_texts() -> None:
+    put("json", "kinds", '{"a":[1,-2,3.5e10,true,false,null,"\\u00e9\\ud83d\\ude00"],"b":{"c":{}}}')
+    put("json", "twice", '{"a":1,"a":2}')
+    put("json", "deep", "[" * 60 + "]" * 60)
+    put("json", "numbers", "[18446744073709551615,-9223372036854775808,1e400,0.1]")
+
+
+for make in (safetensors, config, tokenizer_files, texts, forward, manifest, logs, options, json_texts):
+    make()

@@ -1,0 +1,41 @@
+// A tokenizer directory: vocab.txt, tokenizer_config.json and tokenizer.json, between lines of "%%".
+#include "fuzz/fuzz.h"
+#include "text/tokenizer.h"
+
+namespace roformer::fuzz {
+
+namespace {
+
+void check_encoding(const Tokenizer& tokenizer) {
+  const Encoding encoding = tokenizer.encode("The king\u00e9's 王 [MASK] \u0130##x", "a pair", 9);
+  require(encoding.ids.size() <= 9, "max_length is kept");
+  for (const int32_t id : encoding.ids) {
+    require(id >= 0 && id < tokenizer.vocabulary_size(), "ids are in the vocabulary");
+  }
+  tokenizer.decode(encoding.ids, true);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const Scratch& scratch = Scratch::get();
+  const auto files = split_files(as_text(data, size), 3);
+  scratch.put("vocab.txt", files[0]);
+  scratch.put("tokenizer_config.json", files[1]);
+  scratch.put("tokenizer.json", files[2]);
+  accepts([&] {
+    const auto tokenizer = load_tokenizer(scratch.path());
+    check_encoding(*tokenizer);
+    for (const auto& [name, content] : tokenizer->files()) scratch.put(name, content);
+    const auto again = load_tokenizer(scratch.path());
+    require(again->vocabulary_size() == tokenizer->vocabulary_size(), "the vocabulary survives writing and reading");
+    for (int32_t id = 0; id < tokenizer->vocabulary_size(); ++id) {
+      require(again->token(id) == tokenizer->token(id), "tokens survive writing and reading");
+    }
+    require(again->type() == tokenizer->type() && again->mask_id() == tokenizer->mask_id(), "the kind survives");
+    check_encoding(*again);
+  });
+  return 0;
+}
+
+}  // namespace roformer::fuzz
