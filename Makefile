@@ -61,7 +61,17 @@ fuzz:           ## every fuzz target for FUZZ_SECONDS (60), two at a time on two
 	cmake --build --preset fuzz --target fuzzers
 	tools/fuzz.sh
 
+guard:          ## the tests again, compiled by clang under sanitizers; which lines they run; a short round of fuzzing
+	@tools/install_packages.sh $(FUZZ_PACKAGES) python3
+	@$(MAKE) --no-print-directory configure PRESET=fuzz
+	cmake -DROFORMER_WERROR=ON build/fuzz > /dev/null
+	cmake --build --preset fuzz
+	rm -rf build/fuzz/profiles
+	ctest --preset fuzz -j 2
+	tools/coverage.sh
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-5} tools/fuzz.sh
+
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure build program demo test bench oracle reproduce-curves lint asan tsan fuzz clean
+.PHONY: help packages configure build program demo test bench oracle reproduce-curves lint asan tsan fuzz guard clean

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Which share of the lines of each room the tests run: after `ctest --preset fuzz`, whose build counts them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=build/fuzz
+llvm-profdata-14 merge -sparse "$build"/profiles/*.profraw -o "$build/coverage.profdata"
+objects=()
+for program in "$build"/*_test; do objects+=(-object "$program"); done
+llvm-cov-14 export -summary-only -instr-profile "$build/coverage.profdata" "$build/roformer" "${objects[@]}" 2> /dev/null |
+  python3 -c '
+import collections, json, os, sys
+rooms = collections.defaultdict(lambda: [0, 0])
+for file in json.load(sys.stdin)["data"][0]["files"]:
+    path = os.path.relpath(file["filename"])
+    if path.startswith("src/"):
+        for room in (path.split("/")[1], "all"):
+            rooms[room][0] += file["summary"]["lines"]["covered"]
+            rooms[room][1] += file["summary"]["lines"]["count"]
+print("lines of src/ that the tests run:")
+for room, (covered, count) in sorted(rooms.items(), key=lambda item: (item[0] == "all", item[0])):
+    print(f"  {room:<12}{100 * covered / count:5.1f} %  of {count}")
+'
