@@ -10,7 +10,7 @@ namespace roformer {
 namespace {
 
 constexpr int kLevels = 64;
-constexpr std::string_view kColour("\x00\x72\xB2", 3);  // the blue of the plots
+constexpr std::string_view kColour = "\x22\x8B\xE6";  // stands out from white and from black
 
 std::string big_endian(uint32_t value) {
   std::string bytes;

@@ -13,7 +13,7 @@ struct HeatMap {
   std::vector<float> values;
 };
 
-// The picture alone, one pixel a cell, as a "data:image/png;base64,…" address. Its colour is blue of varying
+// The picture alone, one pixel a cell, as a "data:image/png;base64,…" address. It is one blue of varying
 // transparency, so it suits a light and a dark page. ShapeError unless there are rows · columns values, at least one
 // and at most 16 million.
 std::string heat_map_image(const HeatMap& map);

@@ -17,16 +17,16 @@ font:16px/1.5 system-ui,-apple-system,sans-serif;overflow-wrap:anywhere}
 h1{font-size:1.6em;line-height:1.25;margin:0 0 .4em}h2{font-size:1.25em;margin:1.6em 0 .4em}
 p{margin:.4em 0;max-width:75ch}footer{margin-top:2em;color:var(--quiet);font-size:.85em}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:8px 24px}
-figure{margin:0;min-width:0}figure svg{display:block;width:100%;height:auto;max-width:720px}
-figcaption,caption{color:var(--quiet);font-size:.9em;text-align:left;padding:.2em 0}
-.scroll{overflow-x:auto;margin:.8em 0}table{border-collapse:collapse;font-size:.9em}
+figure{margin:0;min-width:0}figure svg{display:block;width:100%;height:auto;max-width:600px}
+figcaption,.caption{color:var(--quiet);font-size:.9em;margin:.8em 0 0}
+.scroll{overflow-x:auto;margin:.3em 0 .8em}table{border-collapse:collapse;font-size:.9em}
 th,td{padding:.3em .7em;border:1px solid var(--line);text-align:right;white-space:nowrap;
 font-variant-numeric:tabular-nums}
 thead th{background:var(--head)}th:first-child{text-align:left}tbody th{font-weight:400}
-.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(96px,1fr));gap:8px;margin:.4em 0}
+.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:8px;margin:.4em 0}
 .gallery details{border:1px solid var(--line);border-radius:4px;padding:4px;min-width:0}
 .gallery details[open]{grid-column:1/-1}.gallery details[open]>summary>svg{display:none}
-.gallery summary{list-style:none;font-size:.8em;text-align:center}
+.gallery summary{list-style:none;font-size:.75em;text-align:center;white-space:nowrap;overflow:hidden}
 .gallery summary::-webkit-details-marker{display:none}.gallery summary>svg{display:block;width:100%;height:auto}
 .gallery details[open]>summary{text-align:left;font-weight:600}
 summary{cursor:pointer}summary:focus-visible,.scroll:focus-visible{outline:2px solid #0072b2;outline-offset:2px}
@@ -35,8 +35,8 @@ summary{cursor:pointer}summary:focus-visible,.scroll:focus-visible{outline:2px s
 
 std::string table_html(const HtmlTable& table) {
   std::string html = fmt::format(
-      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table>\n<caption>{0}</caption>\n"
-      "<thead><tr>",
+      "<p class=\"caption\">{0}</p>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">"
+      "<table aria-label=\"{0}\">\n<thead><tr>",
       escape_xml(table.caption));
   for (const std::string& column : table.columns) html += fmt::format("<th scope=\"col\">{}</th>", escape_xml(column));
   html += "</tr></thead>\n<tbody>\n";

@@ -188,7 +188,7 @@ std::vector<PlotSeries> ScoresByDistance::measured() const {
   for (size_t number = 0; number < layers_.size(); ++number) {
     PlotSeries series{.name = fmt::format("layer {}", number), .points = {}, .low = {}, .high = {}};
     for (size_t i = 0; i < pairs_.size(); ++i) {
-      if (pairs_[i] == 0) continue;
+      if (pairs_[i] == 0 || pairs_[i] < pairs_[kReach] / 100) continue;
       series.points.push_back({static_cast<double>(i) - kReach, layers_[number].sums[i] / pairs_[i]});
     }
     result.push_back(std::move(series));

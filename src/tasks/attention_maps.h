@@ -34,7 +34,8 @@ class ScoresByDistance {
   ScoresByDistance(const Model& model, const Tokenizer& tokenizer);
   void add(const std::string& text);
 
-  // The mean over all pairs of tokens at each distance that occurs.
+  // The mean over all pairs of tokens at each distance, left out where there are less than a hundredth as many pairs as
+  // at distance 0: a mean of few says nothing.
   std::vector<PlotSeries> measured() const;
   // q̄ᵀ R_r k̄ of the mean query and the mean key before rotation: by linearity the mean score of all queries with all
   // keys if they stood r apart, so what the layer prefers whatever the tokens are. Empty unless positions are rotary.

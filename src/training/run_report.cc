@@ -19,7 +19,7 @@
 namespace roformer {
 namespace {
 
-constexpr SvgSize kPlotSize{540, 340};
+constexpr SvgSize kPlotSize{440, 300};
 constexpr const char* kUnknown = "–";
 constexpr int64_t kMaxSettingsBytes = 1 << 20;
 
@@ -125,6 +125,13 @@ void add_plots(HtmlPage& page, const std::vector<Group>& groups) {
   }
 }
 
+// 1234567 as "1,234,567".
+std::string grouped(int64_t value) {
+  std::string text = std::to_string(value);
+  for (auto at = std::ssize(text) - 3; at > 0; at -= 3) text.insert(static_cast<size_t>(at), 1, ',');
+  return text;
+}
+
 // "1.5 ± 0.2": mean and sample standard deviation of the runs that have the value.
 std::string mean_text(const std::vector<double>& values, int decimals) {
   if (values.empty()) return kUnknown;
@@ -157,14 +164,20 @@ std::vector<double> median_speeds(const Group& group) {
 }
 
 // Values of all runs, each once, in the order of the runs.
-template <class Value>
-std::string distinct_text(const std::vector<Value>& values) {
+std::string distinct_text(const std::vector<std::string>& values) {
   std::vector<std::string> texts;
-  for (const Value& value : values) {
-    const std::string text = fmt::format("{}", value);
+  for (const std::string& text : values) {
     if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(text);
   }
   return fmt::format("{}", fmt::join(texts, ", "));
+}
+
+std::string tokens_text(const Group& group) {
+  std::vector<std::string> texts;
+  for (const double value : final_values(group, "train", "tokens", 1)) {
+    texts.push_back(grouped(static_cast<int64_t>(std::clamp(value, 0.0, 1e18))));
+  }
+  return texts.empty() ? kUnknown : distinct_text(texts);
 }
 
 std::string steps_text(const Group& group) {
@@ -184,14 +197,13 @@ void add_results(HtmlPage& page, const std::vector<Group>& groups) {
                               "training loss", "tokens/s, median"},
                   .rows = {}};
   for (const Group& group : groups) {
-    std::vector<int64_t> parameters;
+    std::vector<std::string> parameters;
     for (const Run& run : group.runs) {
-      if (run.parameters) parameters.push_back(*run.parameters);
+      if (run.parameters) parameters.push_back(grouped(*run.parameters));
     }
     table.rows.push_back({group.name, std::to_string(group.runs.size()),
                           parameters.empty() ? kUnknown : distinct_text(parameters), steps_text(group),
-                          mean_text(final_values(group, "train", "tokens", 1), 0),
-                          mean_text(final_values(group, "validation", "loss", 1), 4),
+                          tokens_text(group), mean_text(final_values(group, "validation", "loss", 1), 4),
                           mean_text(final_values(group, "validation", "accuracy", 100), 2),
                           mean_text(final_values(group, "train", "loss", 1), 4), mean_text(median_speeds(group), 0)});
   }
