@@ -8,83 +8,21 @@
 
 #include "base/error.h"
 #include "position/decay.h"
+#include "tasks/attention_scores.h"
 
 namespace roformer {
 namespace {
 
-std::vector<double> to_doubles(const Tensor& x) {
-  std::vector<double> result;
-  result.reserve(static_cast<size_t>(x.elements()));
-  for (int64_t i = 0; x.defined() && i < x.rows(); ++i) {
-    for (int64_t c = 0; c < x.columns(); ++c) {
-      result.push_back(x.dtype() == DType::float64 ? x.row<double>(i)[c] : x.row<float>(i)[c]);
-    }
-  }
-  return result;
-}
-
-// What one attention is given, for a batch of one sequence.
-class Scores {
-  template <class Vector>
-  auto slice(Vector& rows, int64_t head, int64_t row) const {
-    return std::span(rows).subspan(static_cast<size_t>(row * width_ + head * head_width_),
-                                   static_cast<size_t>(head_width_));
-  }
-
- public:
-  Scores(const AttentionSpec& spec, const AttentionTensors& in)
-      : spec_(spec),
-        queries_(to_doubles(in.q)),
-        keys_(to_doubles(in.k)),
-        tokens_(in.k.rows()),
-        width_(in.k.columns()),
-        head_width_(width_ / spec.heads) {
-    if (!spec.terms.any()) return;
-    if (spec.terms.bias.defined()) bias_ = to_doubles(spec.terms.bias);
-    if (spec.terms.query_table.defined()) query_table_ = to_doubles(spec.terms.query_table);
-    if (spec.terms.key_table.defined()) key_table_ = to_doubles(spec.terms.key_table);
-  }
-
-  int64_t tokens() const { return tokens_; }
-  int64_t heads() const { return spec_.heads; }
-  double scale() const { return spec_.scale; }
-  std::span<double> query(int64_t head, int64_t i) { return slice(queries_, head, i); }
-  std::span<double> key(int64_t head, int64_t j) { return slice(keys_, head, j); }
-
-  // As RelativeTerms (backend.h) says.
-  double at(int64_t head, int64_t i, int64_t j) const {
-    const auto q = slice(queries_, head, i), k = slice(keys_, head, j);
-    const double product = dot(q, k);
-    if (!spec_.terms.any()) return spec_.scale * product;
-    const auto& terms = spec_.terms;
-    const int64_t distance = static_cast<int64_t>(terms.key_positions[j]) - terms.query_positions[i];
-    const int64_t row = std::clamp(distance, -terms.clip, terms.clip) + terms.clip;
-    double score = product;
-    if (!query_table_.empty()) score += dot(q, slice(query_table_, head, row));
-    if (!key_table_.empty()) score += dot(k, slice(key_table_, head, row));
-    score *= spec_.scale;
-    return bias_.empty() ? score : score + bias_[static_cast<size_t>(head * (2 * terms.clip + 1) + row)];
-  }
-
- private:
-  static double dot(std::span<const double> a, std::span<const double> b) {
-    return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
-  }
-
-  const AttentionSpec& spec_;
-  std::vector<double> queries_, keys_, bias_, query_table_, key_table_;
-  int64_t tokens_, width_, head_width_;
-};
-
 // Runs the trunk on one text and shows `look` the scores of layer 0, 1, …
-void run_observed(const Model& model, const Encoding& encoding, const std::function<void(int64_t, Scores&)>& look) {
+void run_observed(const Model& model, const Encoding& encoding,
+                  const std::function<void(int64_t, AttentionScores&)>& look) {
   struct Observer final : AttentionObserver {
-    explicit Observer(const std::function<void(int64_t, Scores&)>& function) : look(function) {}
+    explicit Observer(const std::function<void(int64_t, AttentionScores&)>& function) : look(function) {}
     void observe(const AttentionSpec& spec, const AttentionTensors& in) override {
-      Scores scores(spec, in);
+      AttentionScores scores(spec, in);
       look(layer++, scores);
     }
-    const std::function<void(int64_t, Scores&)>& look;
+    const std::function<void(int64_t, AttentionScores&)>& look;
     int64_t layer = 0;
   };
   Batch batch;
@@ -93,7 +31,7 @@ void run_observed(const Model& model, const Encoding& encoding, const std::funct
   model.encoder().forward({.backend = model.backend(), .observer = &observer}, batch);
 }
 
-HeatMap softmax_of(const Scores& scores, int64_t head) {
+HeatMap softmax_of(const AttentionScores& scores, int64_t head) {
   const int64_t tokens = scores.tokens();
   HeatMap map{tokens, tokens, {}};
   std::vector<double> row(static_cast<size_t>(tokens));
@@ -123,7 +61,7 @@ AttentionMaps attention_maps(const Model& model, const Tokenizer& tokenizer, con
   }
   AttentionMaps result;
   for (const int32_t id : encoding.ids) result.tokens.push_back(tokenizer.token(id));
-  run_observed(model, encoding, [&](int64_t, Scores& scores) {
+  run_observed(model, encoding, [&](int64_t, AttentionScores& scores) {
     auto& heads = result.heads.emplace_back();
     for (int64_t head = 0; head < scores.heads(); ++head) heads.push_back(softmax_of(scores, head));
   });
@@ -156,7 +94,7 @@ void ScoresByDistance::add(const std::string& text) {
     for (int64_t j = begin; j < end; ++j) pairs_[static_cast<size_t>(j - i + kReach)] += 1;
   }
   const auto* rotary = std::get_if<RotaryPosition>(&model_.config().position);
-  run_observed(model_, encoding, [&](int64_t number, Scores& scores) {
+  run_observed(model_, encoding, [&](int64_t number, AttentionScores& scores) {
     Layer& layer = layers_[static_cast<size_t>(number)];
     layer.scale = scores.scale();
     const auto heads = scores.heads();
