@@ -107,7 +107,9 @@ HtmlPage model_page(const ReportCommand& options) {
   }
   if (!options.input.empty()) {
     TextReader reader({.texts = {}, .input = options.input});
-    for (std::string text; reader.next(text);) scores.add(text);
+    Progress progress({.label = "report", .unit = "text"});
+    for (std::string text; reader.next(text); progress.update(scores.texts())) scores.add(text);
+    progress.finish();
   }
   if (scores.texts() > 0) add_scores_by_distance(page, scores);
   return page;

@@ -70,19 +70,20 @@ AttentionMaps attention_maps(const Model& model, const Tokenizer& tokenizer, con
 
 ScoresByDistance::ScoresByDistance(const Model& model, const Tokenizer& tokenizer)
     : model_(model), tokenizer_(tokenizer), pairs_(2 * kReach + 1) {
+  const auto* rotary = std::get_if<RotaryPosition>(&model.config().position);
+  if (rotary != nullptr) frequencies_.emplace(rotary->rotary);
+  if (std::holds_alternative<LearnedPosition>(model.config().position)) {
+    longest_ = std::min(longest_, model.config().max_positions);
+  }
   const auto hidden = static_cast<size_t>(model.config().hidden);
   const Layer empty{std::vector<double>(2 * kReach + 1), std::vector<double>(hidden), std::vector<double>(hidden), 0};
   layers_.assign(static_cast<size_t>(model.config().layers), empty);
 }
 
 void ScoresByDistance::add(const std::string& text) {
-  int64_t most = kMaxTokens;
-  if (std::holds_alternative<LearnedPosition>(model_.config().position)) {
-    most = std::min(most, model_.config().max_positions);
-  }
   Encoding encoding = tokenizer_.encode(text);
-  if (static_cast<int64_t>(encoding.ids.size()) > most) {
-    encoding = tokenizer_.encode(text, std::nullopt, most);
+  if (static_cast<int64_t>(encoding.ids.size()) > longest_) {
+    encoding = tokenizer_.encode(text, std::nullopt, longest_);
     ++shortened_;
   }
   const auto tokens = static_cast<int64_t>(encoding.ids.size());
@@ -93,7 +94,6 @@ void ScoresByDistance::add(const std::string& text) {
     const auto [begin, end] = in_reach(i);
     for (int64_t j = begin; j < end; ++j) pairs_[static_cast<size_t>(j - i + kReach)] += 1;
   }
-  const auto* rotary = std::get_if<RotaryPosition>(&model_.config().position);
   run_observed(model_, encoding, [&](int64_t number, AttentionScores& scores) {
     Layer& layer = layers_[static_cast<size_t>(number)];
     layer.scale = scores.scale();
@@ -105,12 +105,11 @@ void ScoresByDistance::add(const std::string& text) {
           layer.sums[static_cast<size_t>(j - i + kReach)] += scores.at(head, i, j) / static_cast<double>(heads);
         }
       }
-      if (rotary == nullptr) continue;
-      const RotaryFrequencies frequencies(rotary->rotary);
+      if (!frequencies_) continue;
       for (int64_t i = 0; i < tokens; ++i) {
         for (const auto& [vector, sums] :
              {std::pair{scores.query(head, i), &layer.queries}, std::pair{scores.key(head, i), &layer.keys}}) {
-          rotate(vector, frequencies, i, RotaryDirection::transposed);
+          rotate(vector, *frequencies_, i, RotaryDirection::transposed);
           const auto sum = sums->begin() + head * std::ssize(vector);
           std::transform(vector.begin(), vector.end(), sum, sum, std::plus<>());
         }
@@ -135,9 +134,7 @@ std::vector<PlotSeries> ScoresByDistance::measured() const {
 }
 
 std::vector<PlotSeries> ScoresByDistance::of_means() const {
-  const auto* rotary = std::get_if<RotaryPosition>(&model_.config().position);
-  if (rotary == nullptr || tokens_ == 0) return {};
-  const RotaryFrequencies frequencies(rotary->rotary);
+  if (!frequencies_ || tokens_ == 0) return {};
   const auto heads = static_cast<size_t>(model_.config().heads);
   const auto width = static_cast<size_t>(model_.config().head_dim());
   const auto count = static_cast<double>(tokens_);
@@ -148,7 +145,7 @@ std::vector<PlotSeries> ScoresByDistance::of_means() const {
     for (int64_t distance = -kReach; distance <= kReach; ++distance) {
       double sum = 0;
       for (size_t head = 0; head < heads; ++head) {
-        sum += rotary_score(frequencies, std::span(layer.queries).subspan(head * width, width),
+        sum += rotary_score(*frequencies_, std::span(layer.queries).subspan(head * width, width),
                             std::span(layer.keys).subspan(head * width, width), distance);
       }
       const double mean = layer.scale * sum / (count * count * static_cast<double>(heads));

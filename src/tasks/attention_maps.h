@@ -2,6 +2,7 @@
 // Works for every position encoding: scores are computed from what attention is given, in double precision.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,7 @@ AttentionMaps attention_maps(const Model& model, const Tokenizer& tokenizer, con
 class ScoresByDistance {
  public:
   static constexpr int64_t kReach = 128;      // distances −128 … 128
-  static constexpr int64_t kMaxTokens = 512;  // of a text; the rest is cut off
+  static constexpr int64_t kMaxTokens = 512;  // of a text, if the model takes so many; the rest is cut off
 
   // Both must outlive this.
   ScoresByDistance(const Model& model, const Tokenizer& tokenizer);
@@ -43,7 +44,8 @@ class ScoresByDistance {
 
   int64_t texts() const { return texts_; }
   int64_t tokens() const { return tokens_; }
-  int64_t shortened() const { return shortened_; }  // texts that were cut off
+  int64_t shortened() const { return shortened_; }  // texts of more than longest() tokens
+  int64_t longest() const { return longest_; }
 
  private:
   struct Layer {
@@ -53,8 +55,10 @@ class ScoresByDistance {
   };
   const Model& model_;
   const Tokenizer& tokenizer_;
+  std::optional<RotaryFrequencies> frequencies_;  // if positions are rotary
   std::vector<Layer> layers_;
   std::vector<double> pairs_;  // [2·kReach + 1]
+  int64_t longest_ = kMaxTokens;
   int64_t texts_ = 0, tokens_ = 0, shortened_ = 0;
 };
 

@@ -125,7 +125,7 @@ void add_scores_by_distance(HtmlPage& page, const ScoresByDistance& scores) {
       "query; the mean over the heads of a layer, special tokens included. Measured on {} {}, {} tokens.",
       scores.texts(), scores.texts() == 1 ? "text" : "texts", scores.tokens());
   if (scores.shortened() > 0) {
-    text += fmt::format(" {} of them were cut to {} tokens.", scores.shortened(), ScoresByDistance::kMaxTokens);
+    text += fmt::format(" {} of them were cut to {} tokens.", scores.shortened(), scores.longest());
   }
   page.paragraph(text);
   constexpr SvgSize kSize{440, 300};
