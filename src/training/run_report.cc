@@ -164,20 +164,19 @@ std::vector<double> median_speeds(const Group& group) {
 }
 
 // Values of all runs, each once, in the order of the runs.
-std::string distinct_text(const std::vector<std::string>& values) {
+std::string distinct_text(const std::vector<std::string>& values, std::string_view separator = ", ") {
   std::vector<std::string> texts;
   for (const std::string& text : values) {
     if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(text);
   }
-  return fmt::format("{}", fmt::join(texts, ", "));
+  return fmt::format("{}", fmt::join(texts, separator));
 }
 
 std::string tokens_text(const Group& group) {
-  std::vector<std::string> texts;
-  for (const double value : final_values(group, "train", "tokens", 1)) {
-    texts.push_back(grouped(static_cast<int64_t>(std::clamp(value, 0.0, 1e18))));
-  }
-  return texts.empty() ? kUnknown : distinct_text(texts);
+  const std::vector<double> values = final_values(group, "train", "tokens", 1);
+  double sum = 0;
+  for (const double value : values) sum += std::clamp(value, 0.0, 1e15);
+  return values.empty() ? kUnknown : grouped(std::llround(sum / static_cast<double>(values.size())));
 }
 
 std::string steps_text(const Group& group) {
@@ -202,7 +201,7 @@ void add_results(HtmlPage& page, const std::vector<Group>& groups) {
       if (run.parameters) parameters.push_back(grouped(*run.parameters));
     }
     table.rows.push_back({group.name, std::to_string(group.runs.size()),
-                          parameters.empty() ? kUnknown : distinct_text(parameters), steps_text(group),
+                          parameters.empty() ? kUnknown : distinct_text(parameters, "; "), steps_text(group),
                           tokens_text(group), mean_text(final_values(group, "validation", "loss", 1), 4),
                           mean_text(final_values(group, "validation", "accuracy", 100), 2),
                           mean_text(final_values(group, "train", "loss", 1), 4), mean_text(median_speeds(group), 0)});
