@@ -54,6 +54,7 @@ void describe(OptionSet& set, ReportCommand& options) {
 // A directory is named by its last component where that is enough to tell it from the others.
 std::vector<RunGroup> read_groups(const std::vector<std::string>& texts) {
   std::vector<RunGroup> groups;
+  groups.reserve(texts.size());
   for (const std::string& text : texts) groups.push_back(parse_run_group(text));
   const auto short_names = [&](const std::string& name) {
     return std::count_if(groups.begin(), groups.end(),

@@ -101,7 +101,7 @@ std::vector<Metric> metrics_of(const std::vector<Group>& groups) {
   for (const Metric& metric : known_metrics()) {
     if (found.erase({metric.event, metric.key}) > 0) metrics.push_back(metric);
   }
-  for (const auto& [event, key] : found) metrics.push_back({event, key, event + " " + key, key});
+  for (const auto& [event, key] : found) metrics.push_back({event, key, fmt::format("{} {}", event, key), key});
   return metrics;
 }
 
