@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 PACKAGES := g++ cmake ninja-build pkg-config libdnnl-dev libhwy-dev libtbb-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libfmt-dev \
-	libutf8proc-dev libxxhash-dev libgtest-dev libgmock-dev libbenchmark-dev
+	libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev libgtest-dev libgmock-dev libbenchmark-dev
 DEMO_PACKAGES := bible-kjv
 LINT_PACKAGES := clang-format clang-tidy python3
 PRESET ?= release

@@ -108,6 +108,30 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+RandomAccessFile::RandomAccessFile(const std::string& path) : path_(path) {
+  Descriptor file(open_retrying(path, O_RDONLY | O_NONBLOCK));  // as in MappedFile
+  if (file.value < 0) fail("open", path);
+  const struct stat status = status_of(file, path);
+  if (!S_ISREG(status.st_mode)) throw FileError("cannot read '{}': it is not a regular file", path);
+  size_ = status.st_size;
+  modified_ = static_cast<int64_t>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
+  descriptor_ = std::exchange(file.value, -1);
+}
+
+RandomAccessFile::~RandomAccessFile() { ::close(descriptor_); }
+
+void RandomAccessFile::read(int64_t offset, char* out, int64_t size) const {
+  while (size > 0) {
+    const ssize_t count = ::pread(descriptor_, out, static_cast<size_t>(size), offset);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail("read", path_);
+    if (count == 0) throw FileError("cannot read '{}': it ends at byte {}, {} more were expected", path_, offset, size);
+    out += count;
+    offset += count;
+    size -= count;
+  }
+}
+
 FileWriter::FileWriter(std::string path, Mode mode) : path_(std::move(path)) {
   const int how = mode == Mode::append ? O_APPEND : mode == Mode::create_new ? O_EXCL : O_TRUNC;
   descriptor_ = open_retrying(path_, O_WRONLY | O_CREAT | how);

@@ -33,6 +33,25 @@ class MappedFile {
   int64_t size_ = 0;
 };
 
+// A regular file open for reading at any place, by any thread at any time. It stays readable when its name is removed.
+class RandomAccessFile {
+ public:
+  explicit RandomAccessFile(const std::string& path);
+  ~RandomAccessFile();
+  RandomAccessFile(const RandomAccessFile&) = delete;
+  RandomAccessFile& operator=(const RandomAccessFile&) = delete;
+
+  int64_t size() const { return size_; }          // bytes, when it was opened
+  int64_t modified() const { return modified_; }  // nanoseconds since 1970, when it was opened
+  // Fills [out, out + size) from `offset` on. FileError where the file ends before.
+  void read(int64_t offset, char* out, int64_t size) const;
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+  int64_t size_ = 0, modified_ = 0;
+};
+
 // A file being written, with a buffer. Nothing is certain before sync() (on the disk) or close() (handed to the system)
 // has returned; the destructor closes silently, and what was not flushed is lost. It removes nothing by itself.
 class FileWriter {

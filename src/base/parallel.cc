@@ -103,9 +103,9 @@ struct ThreadPool::Implementation {
 #else
 
 struct ThreadPool::Implementation {
-  // Without the limit oneTBB starts no more threads than there are cores, and says so on standard error.
-  explicit Implementation(int threads)
-      : limit(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads)), arena(threads) {}
+  // Without a limit of our own oneTBB starts no more threads than there are cores, and says so on standard error. The
+  // smallest limit of all pools counts, so it is one that no pool reaches; the arena bounds this pool.
+  explicit Implementation(int threads) : limit(tbb::global_control::max_allowed_parallelism, kLimit), arena(threads) {}
 
   void run(int64_t count, const std::function<void(int64_t)>& task) {
     arena.execute([&] {
@@ -118,6 +118,7 @@ struct ThreadPool::Implementation {
     });
   }
 
+  static constexpr size_t kLimit = 4096;
   tbb::global_control limit;
   tbb::task_arena arena;
 };

@@ -19,34 +19,12 @@
 #include "base/json.h"
 #include "base/signal.h"
 #include "cli/options.h"
+#include "cli/overview.h"
 #include "cli/raw_arguments.h"
 #include "cli/registry.h"
 
 namespace roformer {
 namespace {
-
-void print_overview() {
-  std::cout << "roformer " ROFORMER_VERSION
-               ": train, use and study RoFormer models (transformers with rotary position "
-               "embedding)\n\nUsage: roformer COMMAND [OPTIONS]\n";
-  const std::vector<Command> commands = all_commands();
-  std::vector<std::string> groups;
-  for (const Command& command : commands) {
-    if (std::find(groups.begin(), groups.end(), command.group) == groups.end()) groups.push_back(command.group);
-  }
-  for (const std::string& group : groups) {
-    std::cout << "\n" << group << ":\n";
-    for (const Command& command : commands) {
-      if (command.group == group) std::cout << fmt::format("  {:<18}{}\n", command.name, command.summary);
-    }
-  }
-  std::cout << "\nMore to read:\n";
-  for (const HelpTopic& topic : all_help_topics()) {
-    std::cout << fmt::format("  help {:<13}{}\n", topic.name, topic.summary);
-  }
-  std::cout << fmt::format("\nNext: roformer COMMAND --help shows the options and an example. For instance:\n  {}\n",
-                           commands.front().example);
-}
 
 void run_command(const Command& command, std::span<const std::string> arguments) {
   OptionSet options(command.name, command.summary, command.example);
@@ -62,7 +40,10 @@ void dispatch(std::span<const std::string> arguments) {
     return;
   }
   const bool help = word == "help" || word == "--help" || word == "-h";
-  if (help && arguments.size() < 2) return print_overview();
+  if (help && arguments.size() < 2) {
+    std::cout << overview();
+    return;
+  }
   const std::string& name = help ? arguments[1] : word;
 
   std::vector<std::string> names;
@@ -76,7 +57,7 @@ void dispatch(std::span<const std::string> arguments) {
     for (const HelpTopic& topic : all_help_topics()) {
       names.push_back(topic.name);
       if (topic.name != name) continue;
-      std::cout << topic.text;
+      std::cout << (topic.text.empty() ? reference() : topic.text);
       return;
     }
   }

@@ -78,7 +78,8 @@ struct OptionSet::Option {
   Setter set;  // one value; of a list, one more
   Printer print;
   std::function<void()> clear;  // lists only: forget the default before the first value
-  bool words = false;           // a list whose values are split at commas
+  std::vector<std::string> choices;
+  bool words = false;  // a list whose values are split at commas
   bool flag = false, required = false, given = false;
 
   bool list() const { return clear != nullptr; }
@@ -97,21 +98,26 @@ struct OptionSet::Option {
     }
   }
 
+  // What it is if nobody says so, as TOML; empty if that is nothing, or "no" for a flag.
+  std::string default_value() const {
+    const std::string value = print();
+    return positional() || value == "\"\"" || value == "[]" || (flag && value == "false") ? "" : value;
+  }
+
   std::string description() const {
     std::string text = help;
-    const std::string value = print();
+    const std::string value = default_value();
     if (required) {
       text += " (required)";
-    } else if (!positional() && !flag && !value.empty() && value != "\"\"" && value != "[]") {
-      text += fmt::format(" (default {})", value);
-    } else if (flag && value == "true") {
+    } else if (flag && !value.empty()) {
       text += fmt::format(" (default; switch off with {}=false)", name);
+    } else if (!value.empty()) {
+      text += fmt::format(" (default {})", value);
     }
-    return wrapped(text);
+    return text;
   }
 };
 
-// The only place that knows CLI11. One is made for each use, as an App keeps what it has parsed.
 struct OptionSet::Parser {
   CLI::App app;
   std::vector<CLI::Option*> parsed;  // in the order of options_
@@ -131,7 +137,7 @@ struct OptionSet::Parser {
   CLI::Option* add(const Option& option) {
     const std::string names = option.name == kHelp ? "-h,--help" : option.name;
     CLI::Option* added = option.flag ? app.add_flag(names) : app.add_option(names);
-    added->description(option.description())->group(option.section);
+    added->description(wrapped(option.description()))->group(option.section);
     if (option.list()) {
       added->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
     } else {
@@ -160,6 +166,7 @@ OptionSet::Option& OptionSet::insert(std::string_view name, std::string_view hel
   auto option = std::make_unique<Option>();
   option->name = name;
   option->help = help;
+  if (!help.empty()) option->help[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(help[0])));
   option->value_name = value_name;
   option->section = section_;
   option->set = std::move(set);
@@ -242,12 +249,13 @@ void OptionSet::add(std::string_view name, std::vector<std::string>& field, std:
 void OptionSet::add_words(std::string_view name, std::vector<std::string>& field, std::string_view help,
                           std::vector<std::string> choices) {
   const std::string text = choices.empty() ? std::string(help) : fmt::format("{}: {}", help, fmt::join(choices, ", "));
-  insert_list<std::string>(name, field, text, "LIST",
-                           [choices = std::move(choices)](const std::string& value, const std::string& place) {
-                             if (!choices.empty()) check_choice(value, place, choices);
-                             return value;
-                           })
-      .words = true;
+  Option& option = insert_list<std::string>(name, field, text, "LIST",
+                                            [choices](const std::string& value, const std::string& place) {
+                                              if (!choices.empty()) check_choice(value, place, choices);
+                                              return value;
+                                            });
+  option.words = true;
+  option.choices = std::move(choices);
 }
 
 void OptionSet::add(std::string_view name, std::vector<int64_t>& field, std::string_view help, IntegerRange range) {
@@ -264,7 +272,8 @@ void OptionSet::add_choice(std::string_view name, std::string& field, std::vecto
         check_choice(value, place, choices);
         field = value;
       },
-      [&field] { return to_toml(field); });
+      [&field] { return to_toml(field); })
+      .choices = std::move(choices);
 }
 
 void OptionSet::add_positional(std::string_view name, std::string& field, std::string_view help) {
@@ -304,6 +313,26 @@ bool OptionSet::parse(std::span<const std::string> arguments, std::ostream& out)
   }
   check_required();
   return true;
+}
+
+std::vector<OptionInfo> OptionSet::list() const {
+  std::vector<OptionInfo> result;
+  for (const bool general : {false, true}) {
+    for (const auto& option : options_) {
+      if ((option->section == kGeneral) != general) continue;
+      result.push_back(
+          {.name = option->name,
+           .value_name = option->positional() ? "" : option->value_name,
+           .help = option->help,
+           .section = option->section,
+           .default_value = option->default_value(),
+           .environment = option->setting() || option->name == kConfigFile ? environment_name(option->name) : "",
+           .choices = option->choices,
+           .required = option->required,
+           .list = option->list()});
+    }
+  }
+  return result;
 }
 
 std::string OptionSet::help() const {
@@ -387,7 +416,9 @@ void OptionSet::check_required() const {
   for (const auto& option : options_) {
     if (option->required && !option->given) missing.push_back(option->name);
   }
-  if (!missing.empty()) throw UsageError("{} is required; see roformer {} --help", join(missing, ", "), command_);
+  if (!missing.empty())
+    throw UsageError("{} {} required; see roformer {} --help", join(missing, ", "), missing.size() == 1 ? "is" : "are",
+                     command_);
 }
 
 void OptionSet::dump(std::ostream& out) const {

@@ -29,6 +29,17 @@ struct RealRange {
   bool low_excluded = false, high_excluded = false;
 };
 
+// An option as the pages and scripts made from all of them show it.
+struct OptionInfo {
+  std::string name;        // "--top-k", or "TEXT" for a positional
+  std::string value_name;  // "N"; empty for flags and positionals
+  std::string help, section;
+  std::string default_value;  // as TOML; empty if there is none to show
+  std::string environment;    // "ROFORMER_TOP_K"; empty if no variable sets it
+  std::vector<std::string> choices;
+  bool required = false, list = false;
+};
+
 // Fields must outlive the OptionSet. Names are written with their dashes: "--top-k". An optional field that is empty
 // has no default.
 class OptionSet {
@@ -74,6 +85,7 @@ class OptionSet {
   bool given(std::string_view name) const;
 
   std::string help() const;
+  std::vector<OptionInfo> list() const;  // in the order of --help
 
  private:
   struct Option;

@@ -20,13 +20,14 @@ struct PretrainCommand {
 
 void describe_data(OptionSet& set, PretrainOptions& task) {
   set.section("Data");
-  set.add("--data", task.data, "text files to train on");
+  set.add("--data", task.data, "text to train on: files, also gzip and zstd, or directories");
   set.require("--data");
-  set.add("--validation-data", task.validation_data, "text files to validate on");
+  set.add("--validation-data", task.validation_data, "text to validate on");
   set.add("--validation-fraction", task.validation_fraction,
-          "instead, the share of the sequences to hold out (0.02 if neither is given)", {0, 1, true, true});
+          "instead, the share of the sequences to hold out (if neither is given 0.02, at most 1,000 of them)",
+          {0, 1, true, true});
   set.add_choice("--documents", task.documents, {"automatic", "blank-line", "lines", "doc-tags"},
-                 "what ends a document; automatic: <doc> tags where present, else blank lines");
+                 "what ends a document (automatic is <doc> tags where present, else blank lines)");
   set.add("--tokenizer", task.tokenizer, "tokenizer or model directory (default: that of --init-from)", "DIR");
   set.add("--output", task.output, "training directory; the same command again resumes it", "DIR");
   set.require("--output");
@@ -69,6 +70,8 @@ void describe_run(OptionSet& set, PretrainCommand& options) {
           "steps between TensorBoard histograms of all gradients and weights; 0 = none", {0});
   set.add("--keep", task.keep, "snapshots to keep", {1, 1'000'000});
   add_seed(set, task.seed);
+  set.add("--reader-threads", task.reader_threads, "threads that tokenise ahead of the training (default: --threads)",
+          {1, 1024});
   add_engine(set, options.engine);
 }
 

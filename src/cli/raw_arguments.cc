@@ -87,7 +87,9 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> can
   const std::string* best = nullptr;
   size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
-    const size_t distance = edit_distance(word, candidate);
+    // The beginning of a word, as somebody types it who trusts completion, is nearer than any misspelling.
+    const bool begins = word.size() > 3 && candidate.starts_with(word);
+    const size_t distance = begins ? 0 : edit_distance(word, candidate);
     if (distance >= best_distance) continue;
     best = &candidate;
     best_distance = distance;

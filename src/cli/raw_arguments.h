@@ -32,7 +32,7 @@ class RawArguments {
   std::vector<Text> texts_;
 };
 
-// "; did you mean X?" for the candidate that is a few letters away from `word`, else empty.
+// "; did you mean X?" for the candidate that begins with `word`, or is a few letters away from it, else empty.
 std::string did_you_mean(std::string_view word, std::span<const std::string> candidates);
 
 }  // namespace roformer

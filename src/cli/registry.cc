@@ -3,6 +3,7 @@
 namespace roformer {
 
 Command bench_command();
+Command completion_command();
 Command fill_mask_command();
 Command forward_command();
 Command info_command();
@@ -16,7 +17,14 @@ Command train_tokenizer_command();
 // In the order in which the program lists them.
 std::vector<Command> all_commands() {
   return {train_tokenizer_command(), pretrain_command(), fill_mask_command(), tokenize_command(), plot_command(),
-          report_command(),          forward_command(),  inspect_command(),   bench_command(),    info_command()};
+          report_command(),          forward_command(),  inspect_command(),   bench_command(),    info_command(),
+          completion_command()};
+}
+
+std::vector<OptionInfo> options_of(const Command& command) {
+  OptionSet options(command.name, command.summary, command.example);
+  const auto work = command.prepare(options);  // owns the fields
+  return options.list();
 }
 
 std::vector<HelpTopic> all_help_topics() {
@@ -34,7 +42,8 @@ next option, and may be repeated; in a variable values are separated by commas.
 Texts are arguments, or lines of the file given by --input, or, without either,
 lines of standard input. They arrive as they are, brackets and quotes included.
 What starts with a dash goes after "--".
-)"}};
+)"},
+          {.name = "reference", .summary = "all commands and options on one page (docs/cli.md)", .text = ""}};
 }
 
 }  // namespace roformer

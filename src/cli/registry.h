@@ -33,12 +33,15 @@ std::function<std::function<void()>(OptionSet&)> prepare_with(void (*describe)(O
   };
 }
 
-// A page of `roformer help NAME` that belongs to no command.
+// A page of `roformer help NAME` that belongs to no command. The one without a text is made from all others
+// (overview.h).
 struct HelpTopic {
   std::string name, summary, text;
 };
 
 std::vector<Command> all_commands();
+// Their options, with the defaults.
+std::vector<OptionInfo> options_of(const Command& command);
 std::vector<HelpTopic> all_help_topics();
 
 }  // namespace roformer

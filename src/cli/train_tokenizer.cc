@@ -27,7 +27,7 @@ void describe(OptionSet& set, TrainTokenizerOptions& options) {
           {1, 10'000'000});
   set.add("--lowercase", options.training.lowercase, "lower-case the text (wordpiece: and strip accents)");
   set.add("--min-frequency", options.training.min_frequency, "what is rarer gets no token", {1, 1'000'000'000});
-  set.add("--input", options.input, "text files to learn from");
+  set.add("--input", options.input, "text to learn from: files, also gzip and zstd, or directories");
   set.add("--output", options.output, "directory for vocab.txt and tokenizer_config.json", "DIR");
   set.require("--output");
   add_threads(set, options.threads);
@@ -35,7 +35,8 @@ void describe(OptionSet& set, TrainTokenizerOptions& options) {
 
 std::unique_ptr<Tokenizer> learn(const TrainTokenizerOptions& options) {
   if (options.type == "byte") return train_byte();
-  if (options.input.empty()) throw UsageError("--input is needed: the text files to learn from");
+  if (options.input.empty())
+    throw UsageError("--input is needed: the text to learn from: files, also gzip and zstd, or directories");
   ThreadPool pool(static_cast<int>(options.threads));
   return options.type == "char" ? train_char(options.input, options.training, pool)
                                 : train_wordpiece(options.input, options.training, pool);

@@ -1,94 +1,90 @@
 #include "data/corpus.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/error.h"
-#include "base/hash.h"
-#include "base/json.h"
-#include "text/document_tag.h"
-#include "text/text_file.h"
-#include "text/unicode.h"
 
 namespace roformer {
 
 namespace {
 
-// Gathers lines into documents.
-class DocumentBuilder {
- public:
-  DocumentBuilder(DocumentRule rule, const std::function<void(std::string&&)>& sink) : rule_(rule), sink_(sink) {}
+[[noreturn]] void fail_without_tokens(const Corpus& corpus) {
+  throw DataError("{}: no tokens in a text of {} bytes", corpus.name(), corpus.bytes());
+}
 
-  void add(std::string_view line) {
-    const bool tags = rule_ == DocumentRule::automatic || rule_ == DocumentRule::doc_tags;
-    const DocumentTag tag = tags ? document_tag(line) : DocumentTag::none;
-    if (tag != DocumentTag::none) {
-      finish();
-      inside_tags_ = tag == DocumentTag::open;
-      return;
-    }
-    const bool blank = is_blank(line);
-    const bool blank_ends = rule_ == DocumentRule::blank_line || (rule_ == DocumentRule::automatic && !inside_tags_);
-    if (blank && blank_ends) return finish();
-    if (blank && document_.empty()) return;
-    document_.append(line).push_back('\n');
-    has_text_ = has_text_ || !blank;
-    if (rule_ == DocumentRule::lines) finish();
-  }
-
-  void end_file() {
-    finish();
-    inside_tags_ = false;
-  }
-
-  int64_t documents() const { return documents_; }
-
- private:
-  void finish() {
-    if (has_text_) {
-      document_.pop_back();
-      ++documents_;
-      sink_(std::move(document_));
-    }
-    document_.clear();
-    has_text_ = false;
-  }
-
-  DocumentRule rule_;
-  const std::function<void(std::string&&)>& sink_;
-  std::string document_;
-  bool has_text_ = false;
-  bool inside_tags_ = false;
-  int64_t documents_ = 0;
-};
+// Where the middle of part `p` of `parts` equal parts of [0, count) lies.
+int64_t middle(int64_t p, int64_t parts, int64_t count) { return (2 * p + 1) * count / (2 * parts); }
 
 }  // namespace
 
-DocumentRule parse_document_rule(std::string_view name) {
-  if (name == "automatic") return DocumentRule::automatic;
-  if (name == "blank-line") return DocumentRule::blank_line;
-  if (name == "lines") return DocumentRule::lines;
-  if (name == "doc-tags") return DocumentRule::doc_tags;
-  throw UsageError("unknown document rule {}, expected automatic, blank-line, lines or doc-tags", quote(name));
+Corpus::Corpus(std::span<const std::string> paths, const CorpusOptions& options, const Tokenizer& tokenizer)
+    : text_(paths, options.rule, options.block_bytes),
+      options_(options),
+      tokenizer_(tokenizer),
+      name_(paths.front()),
+      held_(static_cast<size_t>(text_.size())) {}
+
+std::shared_ptr<const PackedSequences> Corpus::load(int64_t block, ThreadPool& pool,
+                                                    const std::atomic<bool>* cancel) const {
+  auto& held = held_.at(static_cast<size_t>(block));
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto sequences = held.lock()) return sequences;
+  }
+  auto made = std::make_shared<const PackedSequences>(
+      PackedSequences::pack(text_.read(block), tokenizer_, options_.max_length, pool, cancel));
+  const std::lock_guard lock(mutex_);
+  held = made;
+  return made;
 }
 
-CorpusSummary read_documents(std::span<const std::string> paths, DocumentRule rule,
-                             const std::function<void(std::string&&)>& sink) {
-  CorpusSummary summary;
-  Hasher hash;
-  DocumentBuilder builder(rule, sink);
-  for (const auto& path : paths) {
-    TextFile file(path);
-    int64_t size = 0;
-    file.observe([&](std::string_view block) {
-      size += static_cast<int64_t>(block.size());
-      hash.update(block.data(), static_cast<int64_t>(block.size()));
-    });
-    for (std::string_view line; file.next_line(line);) builder.add(line);
-    builder.end_file();
-    hash.update(&size, sizeof size);  // text moved from one file to the next is another corpus
-    summary.bytes += size;
+HeldOut hold_out(const Corpus& corpus, double fraction, int64_t most, int64_t blocks, ThreadPool& pool) {
+  if (!(fraction > 0 && fraction < 1)) {
+    throw UsageError("validation fraction {} must be between 0 and 1", fraction);
   }
-  summary.documents = builder.documents();
-  summary.content_hash = hash.hex();
-  return summary;
+  const int64_t chosen = std::min(blocks, corpus.blocks());
+  HeldOut result = hold_out_nothing(corpus);
+  auto& parts = result.blocks;
+  int64_t count = 0;
+  for (int64_t p = 0; p < chosen; ++p) {
+    parts.push_back(corpus.load(middle(p, chosen, corpus.blocks()), pool));
+    count += parts.back()->size();
+  }
+  const bool all = chosen == corpus.blocks();
+  if (count == 0 && all) fail_without_tokens(corpus);
+  if (count < 2) {
+    throw DataError("{}: the text fills only {} sequence(s): too few to hold some out for validation", corpus.name(),
+                    count);
+  }
+  const double share = fraction * static_cast<double>(corpus.blocks()) / static_cast<double>(chosen);
+  const int64_t wanted = std::min(most, static_cast<int64_t>(std::llround(share * static_cast<double>(count))));
+  const int64_t taken = std::clamp<int64_t>(wanted, 1, all ? count - 1 : count / 2);
+  int64_t first = 0, next = 0;
+  for (int64_t p = 0; p < chosen; ++p) {
+    const PackedSequences& part = *parts[static_cast<size_t>(p)];
+    auto& numbers = result.numbers[static_cast<size_t>(middle(p, chosen, corpus.blocks()))];
+    for (; next < taken && middle(next, taken, count) < first + part.size(); ++next) {
+      numbers.push_back(middle(next, taken, count) - first);
+      result.sequences.append(part.sequence(numbers.back()));
+    }
+    first += part.size();
+  }
+  return result;
+}
+
+HeldOut hold_out_nothing(const Corpus& corpus) {
+  return {{}, std::vector<std::vector<int64_t>>(static_cast<size_t>(corpus.blocks())), {}};
+}
+
+PackedSequences load_all(const Corpus& corpus, ThreadPool& pool) {
+  PackedSequences result;
+  for (int64_t block = 0; block < corpus.blocks(); ++block) {
+    const auto part = corpus.load(block, pool);
+    for (int64_t i = 0; i < part->size(); ++i) result.append(part->sequence(i));
+  }
+  if (result.size() == 0) fail_without_tokens(corpus);
+  return result;
 }
 
 }  // namespace roformer

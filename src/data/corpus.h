@@ -1,37 +1,68 @@
-// Text files to documents: what pre-training reads. Plain UTF-8 text, one pass, a document at a time in memory.
-// It is not a dataset library: no random access into files, no cache on disk, no labels (tasks read their own tables).
-// Memory-mapping the files was rejected: text must be checked and cut anyway, and a stream also works for pipes.
-// Line ends inside a document become "\n".
+// A text of any size as token sequences: blocks of whole documents, each tokenised when it is asked for.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
-#include <functional>
+#include <memory>
+#include <mutex>
 #include <span>
 #include <string>
-#include <string_view>
+#include <vector>
+
+#include "data/packed_sequences.h"
+#include "data/text_blocks.h"
 
 namespace roformer {
 
-enum class DocumentRule {
-  automatic,   // `<doc ...>` ... `</doc>` blocks are documents; outside of them as blank_line
-  blank_line,  // a line with nothing but whitespace ends a document
-  lines,       // every line is a document
-  doc_tags,    // only the tag lines end a document; text outside the tags makes documents too
+struct CorpusOptions {
+  DocumentRule rule = DocumentRule::automatic;
+  int64_t max_length = 512;                // tokens a sequence, [CLS] and [SEP] included
+  int64_t block_bytes = int64_t{8} << 20;  // of text; what is tokenised at once
 };
 
-// "automatic", "blank-line", "lines", "doc-tags"; UsageError naming these for anything else.
-DocumentRule parse_document_rule(std::string_view name);
+class Corpus {
+ public:
+  // Scans the files (text_blocks.h). The tokenizer must outlive the corpus. UsageError when max_length < 3; otherwise
+  // the errors of TextBlocks.
+  Corpus(std::span<const std::string> paths, const CorpusOptions& options, const Tokenizer& tokenizer);
 
-struct CorpusSummary {
-  int64_t documents = 0;
-  int64_t bytes = 0;         // of the files
-  std::string content_hash;  // XXH3-128 over the files' content and sizes in order, 32 hex digits
+  int64_t blocks() const { return text_.size(); }
+  int64_t documents() const { return text_.documents(); }
+  int64_t bytes() const { return text_.bytes(); }
+  const std::string& content_hash() const { return text_.content_hash(); }
+  const std::string& name() const { return name_; }  // the first path, for messages
+
+  // The sequences of a block. A block that somebody still holds is not made again. From any thread, each with a pool of
+  // its own.
+  std::shared_ptr<const PackedSequences> load(int64_t block, ThreadPool& pool,
+                                              const std::atomic<bool>* cancel = nullptr) const;
+
+ private:
+  TextBlocks text_;
+  CorpusOptions options_;
+  const Tokenizer& tokenizer_;
+  std::string name_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::weak_ptr<const PackedSequences>> held_;  // one a block
 };
 
-// Calls sink(document) for each document in order. The end of a file ends a document; tag lines are not content (except
-// under `lines` and `blank_line`); documents of nothing but whitespace are left out.
-// FileError when a file cannot be read; DataError, with file and line, when it is not UTF-8 or holds a NUL byte.
-CorpusSummary read_documents(std::span<const std::string> paths, DocumentRule rule,
-                             const std::function<void(std::string&&)>& sink);
+// Sequences kept out of training, to validate on.
+struct HeldOut {
+  PackedSequences sequences;
+  std::vector<std::vector<int64_t>> numbers;  // of each block: which of its sequences these are, rising
+  std::vector<std::shared_ptr<const PackedSequences>> blocks;  // that were made for it, for who needs them next
+};
+
+// Holds out about `fraction` of the sequences, at most `most`, but at least 1 and never all: from all blocks where
+// there are no more than `blocks`, else from that many, evenly spaced, of which at most half is taken; inside them
+// evenly spaced, too. So only those blocks must be tokenised for it. UsageError when the fraction is not between 0 and
+// 1; DataError when the text has no tokens, or fewer than 2 sequences.
+HeldOut hold_out(const Corpus& corpus, double fraction, int64_t most, int64_t blocks, ThreadPool& pool);
+
+// Nothing is held out.
+HeldOut hold_out_nothing(const Corpus& corpus);
+
+// All sequences of all blocks; DataError when there are none.
+PackedSequences load_all(const Corpus& corpus, ThreadPool& pool);
 
 }  // namespace roformer

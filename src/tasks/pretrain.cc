@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <limits>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -64,19 +64,19 @@ Plan make_plan(const PretrainOptions& options, const Tokenizer& tokenizer) {
   return plan;
 }
 
-std::vector<int64_t> all_of(const PackedCorpus& corpus) {
-  std::vector<int64_t> numbers(static_cast<size_t>(corpus.size()));
-  std::iota(numbers.begin(), numbers.end(), 0);
-  return numbers;
+bool knows(const Tokenizer& tokenizer, std::span<const int32_t> ids) {
+  return std::any_of(ids.begin(), ids.end(), [&](int32_t id) { return !tokenizer.is_special(id); });
+}
+
+bool knows(const Tokenizer& tokenizer, const PackedSequences& sequences) {
+  for (int64_t i = 0; i < sequences.size(); ++i) {
+    if (knows(tokenizer, sequences.sequence(i))) return true;
+  }
+  return false;
 }
 
 // Special tokens, [UNK] among them, are never predicted: a text of nothing else teaches nothing.
-void require_known_tokens(const PackedCorpus& corpus, const Tokenizer& tokenizer, const std::string& path) {
-  for (int64_t i = 0; i < corpus.size(); ++i) {
-    for (const int32_t id : corpus.sequence(i)) {
-      if (!tokenizer.is_special(id)) return;
-    }
-  }
+[[noreturn]] void fail_unknown(const Tokenizer& tokenizer, const std::string& path) {
   throw DataError("{}: the tokenizer knows nothing of this text: all its tokens are {}", path,
                   tokenizer.token(tokenizer.unk_id()));
 }
@@ -87,6 +87,25 @@ std::string hash_files(const std::map<std::string, std::string>& files) {
   return hash_hex(all);
 }
 
+constexpr double kValidationFraction = 0.02;
+constexpr int64_t kMostValidationSequences = 1000;  // unless a fraction is asked for: validating takes time, too
+
+// What is validated on: a text of its own, or sequences held out of the training text.
+HeldOut read_validation(const PretrainOptions& options, const CorpusOptions& reading, const Corpus& corpus,
+                        const Tokenizer& tokenizer, ThreadPool& pool, std::string& content_hash) {
+  if (!options.validation_data.empty()) {
+    const Corpus validation(options.validation_data, reading, tokenizer);
+    content_hash = validation.content_hash();
+    HeldOut result = hold_out_nothing(corpus);
+    result.sequences = load_all(validation, pool);
+    if (!knows(tokenizer, result.sequences)) fail_unknown(tokenizer, validation.name());
+    return result;
+  }
+  const int64_t most = options.validation_fraction ? std::numeric_limits<int64_t>::max() : kMostValidationSequences;
+  return hold_out(corpus, options.validation_fraction.value_or(kValidationFraction), most,
+                  SequenceStream::kWindowBlocks, pool);
+}
+
 // What decides the result of a run, by the names people use. Threads, device, logging and keeping do not.
 Json settings_of(const PretrainOptions& options, const Plan& plan, const Schedule& schedule,
                  const std::string& data_hash, const std::string& validation_hash, const std::string& tokenizer_hash) {
@@ -94,7 +113,8 @@ Json settings_of(const PretrainOptions& options, const Plan& plan, const Schedul
           {"model", write_config(plan.config)},
           {"data", data_hash},
           {"validation-data", validation_hash},
-          {"validation-fraction", options.validation_data.empty() ? options.validation_fraction.value_or(0.02) : 0},
+          {"validation-fraction",
+           options.validation_data.empty() ? options.validation_fraction.value_or(kValidationFraction) : 0},
           {"documents", options.documents},
           {"tokenizer", tokenizer_hash},
           {"init-from",
@@ -149,30 +169,28 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   const Plan plan = make_plan(options, *tokenizer);
   tokenizer->set_model_max_length(plan.max_length);
 
-  const DocumentRule rule = parse_document_rule(options.documents);
-  const auto corpus = PackedCorpus::build(options.data, rule, *tokenizer, plan.max_length, backend.pool());
-  require_known_tokens(corpus, *tokenizer, options.data.front());
-  std::optional<PackedCorpus> held_out;
-  PackedCorpus::Split split;
-  if (options.validation_data.empty()) {
-    split = corpus.split(options.validation_fraction.value_or(0.02));
-  } else {
-    held_out = PackedCorpus::build(options.validation_data, rule, *tokenizer, plan.max_length, backend.pool());
-    require_known_tokens(*held_out, *tokenizer, options.validation_data.front());
-    split = {all_of(corpus), all_of(*held_out)};
+  const CorpusOptions reading{.rule = parse_document_rule(options.documents), .max_length = plan.max_length};
+  const Corpus corpus(options.data, reading, *tokenizer);
+  const RandomStream random{static_cast<uint64_t>(options.seed), 0};
+  std::string validation_hash;
+  HeldOut held_out = read_validation(options, reading, corpus, *tokenizer, backend.pool(), validation_hash);
+  SequenceStream stream(corpus, std::move(held_out.numbers), substream(substream(random, 1), 0),
+                        static_cast<int>(options.reader_threads.value_or(backend.pool().threads())));
+  held_out.blocks.push_back(corpus.load(0, backend.pool()));
+  const auto known = [&](const auto& ids) { return knows(*tokenizer, ids); };
+  if (!known(*held_out.blocks.back()) && std::ranges::none_of(stream.window(), known)) {
+    fail_unknown(*tokenizer, corpus.name());
   }
   const MlmOptions mlm{.masking = {.probability = options.mask_probability, .whole_words = options.whole_word},
                        .sequences_per_micro_batch = plan.batch_tokens / plan.max_length,
                        .accumulate = options.accumulate};
-  const Schedule schedule = schedule_of(options, plan, static_cast<int64_t>(split.training.size()),
-                                        mlm.sequences_per_micro_batch * mlm.accumulate);
+  const int64_t sequences = options.epochs ? stream.count_sequences() : 0;
+  const Schedule schedule = schedule_of(options, plan, sequences, mlm.sequences_per_micro_batch * mlm.accumulate);
   auto files = tokenizer->files();
-  const Json settings = settings_of(options, plan, schedule, corpus.content_hash(),
-                                    held_out ? held_out->content_hash() : "", hash_files(files));
+  const Json settings = settings_of(options, plan, schedule, corpus.content_hash(), validation_hash, hash_files(files));
   files["config.json"] = write_config(plan.config).dump(2) + "\n";
 
   // The model comes first: settings that cannot be allocated leave no directory behind.
-  const RandomStream random{static_cast<uint64_t>(options.seed), 0};
   Model model(backend, plan.config, true);
   if (options.init_from.empty()) {
     model.initialise(substream(random, 0));
@@ -186,13 +204,15 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
                         .parameters = plan.config.parameters()};
   if (result.already_finished) return result;
 
-  MlmObjective objective(model, *tokenizer, mlm, corpus, split.training, held_out ? *held_out : corpus,
-                         split.validation, substream(random, 1));
-  fmt::print(stderr,
-             "{} documents, {} tokens in {} sequences; {} held out. {} parameters, {} positions. "
-             "Unigram baseline of the validation loss: {:.3f}\n",
-             corpus.documents(), corpus.tokens(), corpus.size(), split.validation.size(), result.parameters,
-             position_name(plan.config.position), objective.unigram_loss());
+  const int64_t validated = held_out.sequences.size();
+  MlmObjective objective(model, *tokenizer, mlm, stream, std::move(held_out.sequences), substream(random, 1));
+  fmt::print(stderr, "{} documents of {:.1f} MB; {} sequences to validate on. {} parameters, {} positions.{}\n",
+             corpus.documents(), static_cast<double>(corpus.bytes()) / 1e6, validated, result.parameters,
+             position_name(plan.config.position),
+             directory.resumed_step() > 0
+                 ? ""
+                 : fmt::format(" Unigram baseline of the validation loss: {:.3f}", objective.unigram_loss()));
+  held_out.blocks.clear();  // the stream has them, if it needs them
   const TrainerOptions trainer{.schedule = schedule,
                                .optimizer = {.beta1 = options.beta1,
                                              .beta2 = options.beta2,

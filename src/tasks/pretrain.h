@@ -12,10 +12,11 @@ namespace roformer {
 
 // An empty optional means: what the preset says.
 struct PretrainOptions {
-  std::vector<std::string> data, validation_data;
-  std::optional<double> validation_fraction;  // 0.02 if there is no validation data
-  std::string documents = "automatic";        // what ends a document
-  std::string tokenizer;                      // directory; init_from's if empty
+  std::vector<std::string> data, validation_data;  // text files, also gzip and zstd, or directories of such
+  std::optional<double> validation_fraction;       // without validation data; 0.02, at most 1,000 sequences, if empty
+  std::optional<int64_t> reader_threads;           // that tokenise ahead of the training; the backend's if empty
+  std::string documents = "automatic";             // what ends a document
+  std::string tokenizer;                           // directory; init_from's if empty
   std::string output;
   std::string init_from;  // a model directory whose weights and shape to start from
 

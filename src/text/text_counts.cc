@@ -28,7 +28,7 @@ Counts count_blocks(std::span<const std::string> paths, ThreadPool& pool,
     }
     blocks.assign(1, {});
   };
-  for (const auto& path : paths) {
+  for (const auto& path : expand_directories(paths)) {
     TextFile file(path);
     for (std::string_view line; file.next_line(line);) {
       if (document_tag(line) != DocumentTag::none) continue;

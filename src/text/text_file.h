@@ -1,25 +1,26 @@
-// Lines of UTF-8 text files, read in blocks. A line may be very long (up to 1 GiB).
+// Lines of UTF-8 text files, plain or packed (byte_source.h), read in blocks; and which files a person means.
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <functional>
-#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "text/byte_source.h"
 
 namespace roformer {
 
-struct FileCloser {
-  void operator()(std::FILE* file) const { std::fclose(file); }
-};
-
 class TextFile {
  public:
-  // FileError when `path` cannot be opened or is a directory.
-  explicit TextFile(std::string path);
+  // A line beyond this comes in parts from next_part().
+  static constexpr size_t kLongLine = size_t{1} << 20;
 
-  // `observer` is shown the raw bytes of the file in order, each once, before the lines they hold.
+  // FileError when `path` cannot be opened or is a directory.
+  explicit TextFile(std::string path) : source_(std::move(path)) {}
+
+  // `observer` is shown the unpacked bytes of the file in order, each once, before the lines they hold.
   void observe(std::function<void(std::string_view)> observer) { observer_ = std::move(observer); }
 
   // The next line without its "\n" or "\r\n", valid until the next call; false at the end. A byte order mark at the
@@ -27,19 +28,34 @@ class TextFile {
   // text) or is longer than 1 GiB.
   bool next_line(std::string_view& line);
 
-  const std::string& path() const { return path_; }
+  // A line, or of one longer than kLongLine the next part, cut between code points: memory stays bounded whatever the
+  // file. Otherwise as next_line; the two are not mixed within a line.
+  struct Part {
+    std::string_view text;
+    bool starts_line = true, ends_line = true;
+  };
+  bool next_part(Part& part);
+
+  const std::string& path() const { return source_.path(); }
   int64_t line_number() const { return line_number_; }  // of the line last returned, from 1
+  int64_t offset() const { return buffer_offset_ + static_cast<int64_t>(position_); }  // unpacked bytes consumed
+  bool plain_file() const { return source_.plain_file(); }                             // once something has been read
 
  private:
   bool read_block();
+  bool next(Part& part, size_t longest);
 
-  std::string path_;
-  std::unique_ptr<std::FILE, FileCloser> file_;
+  ByteSource source_;
   std::function<void(std::string_view)> observer_;
   std::string buffer_;
-  size_t position_ = 0;  // start of the next line in buffer_
-  bool at_end_ = false;
+  size_t position_ = 0;        // start of the next line in buffer_
+  int64_t buffer_offset_ = 0;  // of buffer_[0] in the unpacked bytes
+  bool inside_line_ = false;
   int64_t line_number_ = 0;
 };
+
+// Each directory replaced by all regular files under it, sorted by path, without those whose name, or whose folder's
+// name, starts with a dot. FileError for a directory that holds none or cannot be read.
+std::vector<std::string> expand_directories(std::span<const std::string> paths);
 
 }  // namespace roformer

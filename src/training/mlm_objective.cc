@@ -6,19 +6,15 @@
 namespace roformer {
 
 MlmObjective::MlmObjective(const Model& model, const Tokenizer& tokenizer, const MlmOptions& options,
-                           const PackedCorpus& training_corpus, std::vector<int64_t> training,
-                           const PackedCorpus& validation_corpus, std::vector<int64_t> validation, RandomStream random)
+                           SequenceStream& training, PackedSequences validation, RandomStream random)
     : model_(model),
       options_(options),
       vocabulary_(tokenizer),
-      training_corpus_(training_corpus),
-      validation_corpus_(validation_corpus),
-      training_(std::move(training)),
+      training_(training),
       validation_(std::move(validation)),
-      order_random_(substream(random, 0)),
       mask_random_(substream(random, 1)),
       validation_random_(substream(random, 2)),
-      order_(order_random_, static_cast<int64_t>(training_.size())) {}
+      place_(training.place()) {}
 
 void MlmObjective::append(std::span<const int32_t> sequence, const MaskedSequence& masked, MicroBatch& micro) {
   const auto first = static_cast<int32_t>(micro.batch.tokens());
@@ -32,12 +28,22 @@ void MlmObjective::prepare(int64_t step) {
   prepared_.assign(static_cast<size_t>(options_.accumulate), {});
   for (int64_t i = 0; i < per_step; ++i) {
     const int64_t position = (step - 1) * per_step + i;
-    const auto sequence = training_corpus_.sequence(training_[static_cast<size_t>(order_.at(position))]);
-    // The position names the epoch and the place in it, so each visit of a sequence has its own masks.
+    const auto sequence = training_.next();
     const auto stream = substream(mask_random_, static_cast<uint64_t>(position));
     append(sequence, mask_sequence(sequence, options_.masking, vocabulary_, stream),
            prepared_[static_cast<size_t>(i / options_.sequences_per_micro_batch)]);
   }
+  place_ = training_.place();
+}
+
+Json MlmObjective::place() const {
+  return {{"epoch", place_.epoch}, {"window", place_.window}, {"offset", place_.offset}};
+}
+
+void MlmObjective::resume(const JsonObject& place) {
+  training_.seek({place.get_int("epoch", std::nullopt, 0), place.get_int("window", std::nullopt, 0),
+                  place.get_int("offset", std::nullopt, 0)});
+  place_ = training_.place();
 }
 
 int64_t MlmObjective::labels() const {
@@ -65,12 +71,13 @@ Evaluation MlmObjective::validate(const Context& context) {
   Evaluation result;
   double sum = 0;
   int64_t correct = 0;
-  const size_t per_batch = static_cast<size_t>(options_.sequences_per_micro_batch);
-  for (size_t begin = 0; begin < validation_.size(); begin += per_batch) {
+  const int64_t per_batch = options_.sequences_per_micro_batch;
+  for (int64_t begin = 0; begin < validation_.size(); begin += per_batch) {
     MicroBatch micro;
-    for (size_t i = begin; i < std::min(validation_.size(), begin + per_batch); ++i) {
-      const auto sequence = validation_corpus_.sequence(validation_[i]);
-      append(sequence, mask_sequence(sequence, options_.masking, vocabulary_, substream(validation_random_, i)), micro);
+    for (int64_t i = begin; i < std::min(validation_.size(), begin + per_batch); ++i) {
+      const auto stream = substream(validation_random_, static_cast<uint64_t>(i));
+      append(validation_.sequence(i), mask_sequence(validation_.sequence(i), options_.masking, vocabulary_, stream),
+             micro);
     }
     const LossSum part = loss(context, micro, 0);
     sum += part.sum;
@@ -87,8 +94,8 @@ Evaluation MlmObjective::validate(const Context& context) {
 double MlmObjective::unigram_loss() const {
   std::vector<double> counts(vocabulary_.special.size(), 1.0);
   double total = static_cast<double>(vocabulary_.ordinary.size());
-  for (const int64_t i : training_) {
-    for (const int32_t id : training_corpus_.sequence(i)) {
+  for (const std::span<const int32_t> sequence : training_.window()) {
+    for (const int32_t id : sequence) {
       if (vocabulary_.special[static_cast<size_t>(id)]) continue;
       counts[static_cast<size_t>(id)] += 1;
       total += 1;
@@ -96,8 +103,8 @@ double MlmObjective::unigram_loss() const {
   }
   double sum = 0;
   int64_t tokens = 0;
-  for (const int64_t i : validation_) {
-    for (const int32_t id : validation_corpus_.sequence(i)) {
+  for (int64_t i = 0; i < validation_.size(); ++i) {
+    for (const int32_t id : validation_.sequence(i)) {
       if (vocabulary_.special[static_cast<size_t>(id)]) continue;
       sum -= std::log(counts[static_cast<size_t>(id)] / total);
       ++tokens;

@@ -1,12 +1,11 @@
-// Masked language modelling over a packed corpus: every epoch visits every sequence once in an order of its own and
-// draws its masks anew. Batches and masks are functions of (seed, step) only, so the place in the data is the step.
+// Masked language modelling over a stream of sequences, whose every visit draws its masks anew, as a function of the
+// number of the visit.
 #pragma once
 
 #include <vector>
 
 #include "data/masking.h"
-#include "data/packed_corpus.h"
-#include "data/sequence_order.h"
+#include "data/sequence_stream.h"
 #include "training/objective.h"
 
 namespace roformer {
@@ -19,20 +18,22 @@ struct MlmOptions {
 
 class MlmObjective final : public Objective {
  public:
-  // Sequences of `training_corpus` and `validation_corpus` by number; all must outlive the objective.
-  MlmObjective(const Model& model, const Tokenizer& tokenizer, const MlmOptions& options,
-               const PackedCorpus& training_corpus, std::vector<int64_t> training,
-               const PackedCorpus& validation_corpus, std::vector<int64_t> validation, RandomStream random);
+  // Model and stream must outlive the objective.
+  MlmObjective(const Model& model, const Tokenizer& tokenizer, const MlmOptions& options, SequenceStream& training,
+               PackedSequences validation, RandomStream random);
 
   void prepare(int64_t step) override;
+  Json place() const override;
+  void resume(const JsonObject& place) override;
+  double waited() const override { return training_.waited(); }
   int64_t micro_batches() const override { return options_.accumulate; }
   int64_t labels() const override;
   int64_t tokens() const override;
   LossSum forward(const Context& context, int64_t micro_batch, double gradient_scale) override;
   Evaluation validate(const Context& context) override;
 
-  // Loss of predicting the validation tokens by how often each occurs in training: what a model reaches that looks at
-  // nothing. Counts are add-one smoothed.
+  // Loss of predicting the validation tokens by how often each occurs in the stream's present window: what a model
+  // reaches that looks at nothing. Counts are add-one smoothed.
   double unigram_loss() const;
 
  private:
@@ -46,12 +47,11 @@ class MlmObjective final : public Objective {
   const Model& model_;
   MlmOptions options_;
   MaskingVocabulary vocabulary_;
-  const PackedCorpus& training_corpus_;
-  const PackedCorpus& validation_corpus_;
-  std::vector<int64_t> training_, validation_;
-  RandomStream order_random_, mask_random_, validation_random_;
-  SequenceOrder order_;
+  SequenceStream& training_;
+  PackedSequences validation_;
+  RandomStream mask_random_, validation_random_;
   std::vector<MicroBatch> prepared_;
+  SequenceStream::Place place_;  // after the prepared step
 };
 
 }  // namespace roformer

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "base/json.h"
 #include "models/model.h"
 
 namespace roformer {
@@ -18,8 +19,13 @@ class Objective {
  public:
   virtual ~Objective() = default;
 
-  // Assembles the micro-batches of a step (1, 2, …): a pure function of the step.
+  // Assembles the micro-batches of a step. Steps come one after the other, from 1 or from the one after resume().
   virtual void prepare(int64_t step) = 0;
+  // Where the data is after the last step that was prepared: what resume() needs to go on from there.
+  virtual Json place() const = 0;
+  virtual void resume(const JsonObject& place) = 0;
+  // Seconds that prepare() has waited for data in all.
+  virtual double waited() const { return 0; }
   virtual int64_t micro_batches() const = 0;
   virtual int64_t labels() const = 0;  // over all micro-batches of the prepared step
   virtual int64_t tokens() const = 0;  // likewise

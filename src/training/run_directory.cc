@@ -81,7 +81,7 @@ void RunDirectory::check_settings(const Json& settings) const {
   }
 }
 
-int64_t RunDirectory::restore(Model& model, AdamW& optimizer) {
+int64_t RunDirectory::restore(Model& model, AdamW& optimizer, Objective& objective) {
   cut_log(resumed_step());
   start_events();
   if (!snapshot_) return 0;
@@ -90,14 +90,19 @@ int64_t RunDirectory::restore(Model& model, AdamW& optimizer) {
   const std::string moments = join_path(snapshot_->path, "optimizer.safetensors");
   copy_into(load_state_dict(moments), optimizer.state(),
             {.source = moments, .allowed_extra = {}, .allowed_missing = {}, .aliases = {}});
-  return JsonObject::read(join_path(snapshot_->path, "state.json")).get_int("tokens", std::nullopt, 0);
+  const JsonObject state = JsonObject::read(join_path(snapshot_->path, "state.json"));
+  if (!state.has("place")) state.reject("place", "where the data is");
+  objective.resume(state.get_object("place"));
+  return state.get_int("tokens", std::nullopt, 0);
 }
 
-void RunDirectory::save(int64_t step, int64_t tokens, const Model& model, const AdamW& optimizer, int keep) {
+void RunDirectory::save(int64_t step, int64_t tokens, const Model& model, const AdamW& optimizer,
+                        const Objective& objective, int keep) {
   SnapshotWriter writer(path_, step);
   write_safetensors(writer.path("model.safetensors"), model.weights(), {{"format", "pt"}});
   write_safetensors(writer.path("optimizer.safetensors"), optimizer.state());
-  write_file_atomically(writer.path("state.json"), dump_json({{"step", step}, {"tokens", tokens}}) + "\n");
+  const Json state = {{"step", step}, {"tokens", tokens}, {"place", objective.place()}};
+  write_file_atomically(writer.path("state.json"), dump_json(state) + "\n");
   const std::string snapshot = writer.commit();
   publish(join_path(snapshot, "model.safetensors"), join_path(path_, "model.safetensors"));
   prune_snapshots(path_, keep);

@@ -1,5 +1,6 @@
 #include "training/trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <span>
@@ -33,7 +34,7 @@ class Run {
         directory_(directory),
         optimizer_(model, options.optimizer),
         step_(directory.resumed_step()),
-        tokens_(directory.restore(model, optimizer_)),
+        tokens_(directory.restore(model, optimizer_, objective)),
         progress_({.label = "train", .total = options.schedule.steps, .start = step_}) {
     saved_step_ = step_;
     for (const std::string& notice : directory.skipped()) progress_.print("skipped " + notice);
@@ -44,8 +45,9 @@ class Run {
     const InterruptGuard guard;
     const int64_t last = options_.schedule.steps;
     rate_seconds_ = now_seconds();
+    waited_ = objective_.waited();
     while (step_ < last) {
-      ++step_;
+      prepare_step();
       const double loss = train_step();
       const bool final_step = step_ == last;
       if (final_step || step_ % options_.log_every == 0 || step_ == 1) log_training(loss);
@@ -61,9 +63,19 @@ class Run {
   }
 
  private:
+  // Data that cannot be read (any more) must not cost what has been trained.
+  void prepare_step() {
+    try {
+      objective_.prepare(step_ + 1);
+    } catch (const Error&) {
+      if (step_ > 0) save();
+      throw;
+    }
+    ++step_;
+  }
+
   // One update. Returns the loss, a mean over the step's labels.
   double train_step() {
-    objective_.prepare(step_);
     optimizer_.zero_gradients();
     const RandomStream random = substream(options_.random, static_cast<uint64_t>(step_));
     const double scale = objective_.labels() > 0 ? 1.0 / static_cast<double>(objective_.labels()) : 0;
@@ -97,6 +109,9 @@ class Run {
   void log_training(double loss) {
     const double seconds = now_seconds() - rate_seconds_;
     rate_ = seconds > 0 ? static_cast<double>(rate_tokens_) / seconds : 0;
+    const double waited = objective_.waited();
+    const double data_wait = seconds > 0 ? std::min(1.0, (waited - waited_) / seconds) : 0;
+    waited_ = waited;
     rate_tokens_ = 0;
     rate_seconds_ = now_seconds();
     directory_.log({{"event", "train"},
@@ -105,7 +120,8 @@ class Run {
                     {"learning_rate", learning_rate_},
                     {"gradient_norm", gradient_norm_},
                     {"tokens", tokens_},
-                    {"tokens_per_second", rate_}});
+                    {"tokens_per_second", rate_},
+                    {"data_wait", data_wait}});
   }
 
   // The gradients are still those of the step, the weights already updated.
@@ -141,7 +157,7 @@ class Run {
     if (saved_step_ == step_) return;
     check_weights();
     const double begin = now_seconds();
-    directory_.save(step_, tokens_, model_, optimizer_, options_.keep);
+    directory_.save(step_, tokens_, model_, optimizer_, objective_, options_.keep);
     saved_step_ = step_;
     rate_seconds_ += now_seconds() - begin;
   }
@@ -175,6 +191,7 @@ class Run {
   int64_t saved_step_ = 0;
   double gradient_norm_ = 0, learning_rate_ = 0;
   double rate_ = 0, rate_seconds_ = 0;
+  double waited_ = 0;  // for data, when the log was written last
   int64_t rate_tokens_ = 0;
   Evaluation validation_;
 };

@@ -30,11 +30,13 @@ class BadInput : public Workshop {
 TEST_F(BadInput, Data) {
   expect_no_run({"--data", path("nowhere.txt")}, 1, {path("nowhere.txt"), "No such file"});
   expect_no_run({"--data", path("text.txt"), path("nowhere.txt")}, 1, {path("nowhere.txt"), "No such file"});
-  expect_no_run({"--data", path("tokenizer")}, 1, {path("tokenizer"), "directory"});
+  std::filesystem::create_directory(path("empty"));
+  expect_no_run({"--data", path("empty")}, 1, {path("empty"), "directory without files"});
   expect_no_run({"--validation-data", path("nowhere.txt")}, 1, {path("nowhere.txt"), "No such file"});
-  expect_bad_text("", {"bad.txt", "no tokens"});
-  expect_bad_text("\n \n\t\n", {"bad.txt", "no tokens"});
-  expect_bad_text("king", {"too few"});
+  expect_bad_text("", {"bad.txt", "no text"});
+  expect_bad_text("\n \n\t\n", {"bad.txt", "no text"});
+  expect_bad_text("king", {"bad.txt", "too few"});
+  expect_bad_text("\x1F\x8B\x08 damaged", {"bad.txt", "gzip"});
   expect_bad_text("the king\nsees \xff\xfe\n", {"bad.txt:2", "UTF-8"});
   expect_bad_text("the king\nsees\nthe\xc3", {"bad.txt:3", "UTF-8"});
   expect_bad_text(std::string("the king\na\0b\n", 13), {"bad.txt:2", "NUL"});

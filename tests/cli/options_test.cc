@@ -276,7 +276,7 @@ TEST_F(Options, HelpShowsEverythingInEightyColumns) {
 TEST_F(Options, RequiredOptionsMayComeFromAnywhere) {
   set_.require("--data");
   set_.require("--prompt");
-  EXPECT_EQ(failure({}), "--prompt, --data is required; see roformer demo --help");
+  EXPECT_EQ(failure({}), "--prompt, --data are required; see roformer demo --help");
   const Variable data("ROFORMER_DATA", "a");
   EXPECT_TRUE(parse({"--prompt", "x"}));
 }
@@ -298,6 +298,7 @@ TEST(DidYouMean, NamesOnlyWhatIsNear) {
   const std::vector<std::string> names = {"--top-k", "--top-p", "--threads"};
   EXPECT_EQ(did_you_mean("--top-l", names), "; did you mean --top-k?");
   EXPECT_EQ(did_you_mean("--thread", names), "; did you mean --threads?");
+  EXPECT_EQ(did_you_mean("--thr", names), "; did you mean --threads?");  // its beginning
   EXPECT_EQ(did_you_mean("--batch-size", names), "");
   EXPECT_EQ(did_you_mean(std::string(100000, 'x'), names), "");
   EXPECT_EQ(did_you_mean("x", {}), "");

@@ -3,6 +3,7 @@
 
 #include "checkpoint/safetensors.h"
 #include "tests/cli/program.h"
+#include "tests/text/packed_text.h"
 
 namespace roformer::testing {
 namespace {
@@ -78,8 +79,8 @@ TEST_F(Pipeline, ATrainingDirectoryHoldsWhatIsPromised) {
     EXPECT_TRUE(event["loss"].is_number_float());
     const auto names = keys(event);
     if (event["event"] == "train") {
-      EXPECT_THAT(names,
-                  ::testing::IsSupersetOf({"event", "step", "loss", "learning_rate", "tokens", "tokens_per_second"}));
+      EXPECT_THAT(names, ::testing::IsSupersetOf(
+                             {"event", "step", "loss", "learning_rate", "tokens", "tokens_per_second", "data_wait"}));
     } else {
       EXPECT_THAT(names, UnorderedElementsAre("event", "step", "loss", "accuracy"));
     }
@@ -228,7 +229,7 @@ TEST_F(Pipeline, WhatEndsADocument) {
     const Outcome outcome =
         run(pretrain(fmt::format("m{}", ++runs), Arguments{"--data", path("documents.txt"), "--steps", "1"} + rule));
     EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
-    return outcome.error.substr(0, outcome.error.find(','));
+    return outcome.error.substr(0, outcome.error.find(" of "));
   };
   EXPECT_EQ(documents({}), "8 documents");  // two marked ones, then 40 sentences, seven to a paragraph
   EXPECT_EQ(documents({"--documents", "blank-line"}), "7 documents");
@@ -236,11 +237,24 @@ TEST_F(Pipeline, WhatEndsADocument) {
   EXPECT_EQ(documents({"--documents", "doc-tags"}), "3 documents");
 }
 
+TEST_F(Pipeline, HowTheTextIsStoredDoesNotMatter) {
+  const std::string one = sentences(40), two = sentences(30, 7);
+  std::filesystem::create_directories(path("folder/inner"));
+  put(path("one.txt"), one);
+  put(path("two.txt"), two);
+  put(path("folder/a.gz"), gzip(one));
+  put(path("folder/inner/b"), zstandard(two));
+  succeed(pretrain("plain", {"--data", path("one.txt"), path("two.txt")}));
+  succeed(pretrain("packed", {"--data", path("folder"), "--reader-threads", "3"}));
+  EXPECT_EQ(content(path("plain/model.safetensors")), content(path("packed/model.safetensors")));
+  EXPECT_EQ(content(path("plain/training/settings.json")), content(path("packed/training/settings.json")));
+}
+
 TEST_F(Pipeline, ValidationDataOfItsOwn) {
   put(path("validation.txt"), sentences(20, 5));
   const Outcome outcome = run(pretrain("m", {"--validation-data", path("validation.txt")}));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
-  EXPECT_THAT(outcome.error, HasSubstr(" held out"));
+  EXPECT_THAT(outcome.error, HasSubstr("; 6 sequences to validate on"));
   expect_refused(pretrain("x", {"--validation-data", path("validation.txt"), "--validation-fraction", "0.1"}), 2,
                  {"--validation-data", "--validation-fraction"});
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "base/error.h"
 #include "tests/training/training_trial.h"
 
 namespace roformer::testing {
@@ -30,8 +31,8 @@ class Mlm : public TrainingTrial {
     return result;
   }
   int64_t sequence_of(int32_t id) const {
-    for (int64_t i = 0; i < corpus_->size(); ++i) {
-      const auto ids = corpus_->sequence(i);
+    for (int64_t i = 0; i < sequences_->size(); ++i) {
+      const auto ids = sequences_->sequence(i);
       if (std::find(ids.begin(), ids.end(), id) != ids.end()) return i;
     }
     return -1;
@@ -49,7 +50,7 @@ class Mlm : public TrainingTrial {
 };
 
 TEST_F(Mlm, AnEpochVisitsEachTrainingSequenceOnce) {
-  ASSERT_EQ(corpus_->size(), kSequences);
+  ASSERT_EQ(sequences_->size(), kSequences);
   const std::map<int64_t, int> once = {{0, 3}, {1, 3}, {2, 3}, {3, 3}, {5, 3}, {6, 3}, {7, 3}, {8, 3}};
   MlmObjective objective = this->objective(flat_, 2, 1);
   EXPECT_EQ(visits(objective, 1, 4), once);
@@ -68,14 +69,24 @@ TEST_F(Mlm, OrderAndMasksDifferBetweenEpochs) {
   EXPECT_NE(first, second);
 }
 
-TEST_F(Mlm, AStepIsAFunctionOfSeedAndStep) {
+TEST_F(Mlm, AStepIsAFunctionOfSeedStepAndPlace) {
   MlmObjective one = objective(flat_, 2, 1), same = objective(flat_, 2, 1), other = objective(flat_, 2, 1, 2);
-  const auto third = labels(one, 3);
-  labels(one, 7);
-  EXPECT_EQ(labels(one, 3), third);
-  EXPECT_EQ(labels(same, 3), third);
-  EXPECT_NE(labels(other, 3), third);
+  std::vector<std::set<int32_t>> steps;
+  std::vector<Json> places;
+  for (int64_t step = 1; step <= 7; ++step) {
+    steps.push_back(labels(one, step));
+    places.push_back(one.place());
+    EXPECT_EQ(labels(same, step), steps.back());
+    EXPECT_NE(labels(other, step), steps.back());
+  }
   EXPECT_EQ(one.tokens(), 2 * (kTokens + 2));
+  MlmObjective resumed = objective(flat_, 2, 1);
+  resumed.resume(JsonObject(places[2], "place"));
+  EXPECT_EQ(resumed.place(), places[2]);
+  for (size_t step = 4; step <= 7; ++step) EXPECT_EQ(labels(resumed, static_cast<int64_t>(step)), steps[step - 1]);
+  EXPECT_THROW(resumed.resume(JsonObject({{"epoch", 0}, {"window", 1}, {"offset", 0}}, "place")), DataError);
+  EXPECT_THROW(resumed.resume(JsonObject({{"epoch", 0}, {"window", 0}, {"offset", 9}}, "place")), DataError);
+  EXPECT_THROW(resumed.resume(JsonObject(Json::object(), "place")), DataError);
 }
 
 TEST_F(Mlm, HowAStepIsCutDoesNotMatter) {
@@ -83,6 +94,7 @@ TEST_F(Mlm, HowAStepIsCutDoesNotMatter) {
   model.initialise({5, 0});
   const auto run = [&](int64_t per_micro_batch, int64_t accumulate) {
     MlmObjective objective = this->objective(model, per_micro_batch, accumulate);
+    objective.prepare(1);
     objective.prepare(2);
     EXPECT_EQ(objective.labels(), 12);
     clear_gradients(model);
@@ -124,7 +136,7 @@ TEST_F(Mlm, ValidationIsTheSameEveryTime) {
   backend_->fill(parameter(model, "cls.predictions.transform.LayerNorm.weight").parameter.value, 0);
   const Tensor bias = parameter(model, "cls.predictions.bias").parameter.value;
   int hits = 0;
-  for (const int32_t id : corpus_->sequence(4)) {
+  for (const int32_t id : sequences_->sequence(4)) {
     backend_->fill(bias, 0);
     bias.data<float>()[id] = 50;
     const double accuracy = objective.validate(context).accuracy;

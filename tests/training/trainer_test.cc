@@ -22,9 +22,11 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 class Script final : public Objective {
  public:
   void prepare(int64_t step) override {
-    step_ = step;
     if (on_prepare) on_prepare(step);
+    step_ = step;
   }
+  Json place() const override { return {{"step", step_}}; }
+  void resume(const JsonObject& place) override { step_ = place.get_int("step", std::nullopt); }
   int64_t micro_batches() const override { return 2; }
   int64_t labels() const override { return 4; }
   int64_t tokens() const override { return 10; }
@@ -234,6 +236,17 @@ TEST_F(TrainerTest, ASignalSavesAndStops) {
     EXPECT_EQ(result.tokens, 100);
     EXPECT_EQ(script.seen.size(), 10u);  // five steps more
   }
+}
+
+TEST_F(TrainerTest, DataThatCannotBeReadCostsNoStep) {
+  Script script;
+  script.on_prepare = [](int64_t step) {
+    if (step == 6) throw DataError("the text has gone");
+  };
+  EXPECT_THAT(failure<DataError>(script), HasSubstr("the text has gone"));
+  EXPECT_THAT(snapshots(), ElementsAre("step-3", "step-5"));
+  script.on_prepare = [](int64_t step) { EXPECT_GT(step, 5); };
+  EXPECT_EQ(run(script).tokens, 100);
 }
 
 TEST_F(TrainerTest, ASignalInTheLastStepIsTooLateToMatter) {

@@ -6,11 +6,12 @@
 
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/file.h"
-#include "data/packed_corpus.h"
+#include "data/sequence_stream.h"
 #include "tests/base/temp_directory.h"
 #include "text/train.h"
 #include "training/mlm_objective.h"
@@ -26,7 +27,9 @@ class TrainingTrial : public ::testing::Test {
     for (char c = '!'; c < '!' + kSequences * kTokens; ++c) text += c;
     write_file_atomically(directory_ / "text.txt", text);
     const std::vector<std::string> paths = {directory_ / "text.txt"};
-    corpus_.emplace(PackedCorpus::build(paths, DocumentRule::automatic, *tokenizer_, kTokens + 2, pool_));
+    corpus_.emplace(paths, CorpusOptions{.rule = DocumentRule::automatic, .max_length = kTokens + 2}, *tokenizer_);
+    sequences_ = corpus_->load(0, pool_);
+    validation_.append(sequences_->sequence(4));
   }
 
   ModelConfig config() const {
@@ -40,11 +43,15 @@ class TrainingTrial : public ::testing::Test {
     complete(result, "");
     return result;
   }
+  // Each with a stream of its own from the start of the data.
   MlmObjective objective(const Model& model, int64_t per_micro_batch, int64_t accumulate, uint64_t seed = 1) const {
     const MlmOptions options{.masking = {.probability = 0.3, .whole_words = false},
                              .sequences_per_micro_batch = per_micro_batch,
                              .accumulate = accumulate};
-    return {model, *tokenizer_, options, *corpus_, {0, 1, 2, 3, 5, 6, 7, 8}, *corpus_, {4}, {seed, 0}};
+    const RandomStream random{seed, 0};
+    streams_.push_back(
+        std::make_unique<SequenceStream>(*corpus_, std::vector<std::vector<int64_t>>{{4}}, substream(random, 0), 1));
+    return {model, *tokenizer_, options, *streams_.back(), validation_, random};
   }
   Context training_context(Tape* tape) const { return {*backend_, tape, {}, true}; }
 
@@ -52,7 +59,10 @@ class TrainingTrial : public ::testing::Test {
   mutable ThreadPool pool_{1};
   std::unique_ptr<Backend> backend_ = make_reference_backend(pool_);
   std::unique_ptr<Tokenizer> tokenizer_ = train_byte();
-  std::optional<PackedCorpus> corpus_;
+  std::optional<Corpus> corpus_;
+  std::shared_ptr<const PackedSequences> sequences_;
+  PackedSequences validation_;
+  mutable std::vector<std::unique_ptr<SequenceStream>> streams_;
 };
 
 inline void clear_gradients(const Model& model) {

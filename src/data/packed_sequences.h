@@ -1,0 +1,41 @@
+// Token sequences of one length, made from documents. The token ids of the documents form one stream,
+// document [SEP] document [SEP] ... document; it is cut every max_length - 2 ids, and each cut becomes [CLS] ids [SEP].
+// Nothing is dropped and nothing is padded: only the last sequence may be shorter.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/parallel.h"
+#include "text/tokenizer.h"
+
+namespace roformer {
+
+class PackedSequences {
+ public:
+  PackedSequences() = default;
+  // The result does not depend on the number of threads. Empty when the documents have no tokens. UsageError when
+  // max_length < 3; Interrupted soon after `cancel`, if given, becomes true.
+  static PackedSequences pack(std::span<const std::string> documents, const Tokenizer& tokenizer, int64_t max_length,
+                              ThreadPool& pool, const std::atomic<bool>* cancel = nullptr);
+
+  int64_t size() const { return static_cast<int64_t>(starts_.size()) - 1; }
+  std::span<const int32_t> sequence(int64_t i) const {
+    const size_t begin = starts_[static_cast<size_t>(i)], end = starts_[static_cast<size_t>(i) + 1];
+    return std::span(ids_).subspan(begin, end - begin);
+  }
+  int64_t tokens() const { return static_cast<int64_t>(ids_.size()); }  // over all sequences, their specials included
+
+  void append(std::span<const int32_t> sequence);
+
+ private:
+  class Packer;
+
+  std::vector<int32_t> ids_;
+  std::vector<size_t> starts_{0};  // size() + 1 of them
+};
+
+}  // namespace roformer

@@ -1,0 +1,112 @@
+#include "data/sequence_stream.h"
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+#include <utility>
+
+#include "base/error.h"
+
+namespace roformer {
+
+std::vector<int64_t> permutation(RandomStream stream, int64_t count) {
+  std::vector<int64_t> order(static_cast<size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  Generator generator(stream);
+  for (size_t left = order.size(); left > 1; --left) std::swap(order[left - 1], order[generator.below(left)]);
+  return order;
+}
+
+SequenceStream::SequenceStream(const Corpus& corpus, std::vector<std::vector<int64_t>> held_out, RandomStream random,
+                               int threads, int64_t window_blocks)
+    : corpus_(corpus), held_out_(std::move(held_out)), random_(random), window_blocks_(window_blocks), pool_(threads) {}
+
+SequenceStream::~SequenceStream() {
+  cancel_ = true;
+  if (next_.valid()) next_.wait();
+}
+
+SequenceStream::Place SequenceStream::after(Place place) const {
+  const bool last = place.window + 1 == windows();
+  return {place.epoch + (last ? 1 : 0), last ? 0 : place.window + 1, 0};
+}
+
+SequenceStream::Window SequenceStream::make(int64_t epoch, int64_t window) {
+  const RandomStream of_epoch = substream(random_, static_cast<uint64_t>(epoch));
+  constexpr uint64_t kBlockOrder = ~uint64_t{0};
+  const auto order = permutation(substream(of_epoch, kBlockOrder), corpus_.blocks());
+  const int64_t end = std::min(corpus_.blocks(), (window + 1) * window_blocks_);
+  std::vector<int64_t> blocks(order.begin() + window * window_blocks_, order.begin() + end);
+  std::sort(blocks.begin(), blocks.end());
+  Window result;
+  std::vector<std::span<const int32_t>> in_order;
+  for (const int64_t block : blocks) {
+    result.blocks.push_back(corpus_.load(block, pool_, &cancel_));
+    const PackedSequences& sequences = *result.blocks.back();
+    const std::vector<int64_t>& out = held_out_[static_cast<size_t>(block)];
+    for (int64_t i = 0; i < sequences.size(); ++i) {
+      if (!std::binary_search(out.begin(), out.end(), i)) in_order.push_back(sequences.sequence(i));
+    }
+  }
+  const RandomStream shuffle = window == 0 ? of_epoch : substream(of_epoch, static_cast<uint64_t>(window));
+  result.sequences.reserve(in_order.size());
+  for (const int64_t i : permutation(shuffle, std::ssize(in_order))) {
+    result.sequences.push_back(in_order[static_cast<size_t>(i)]);
+  }
+  return result;
+}
+
+// A text of one window is all in memory: its next order is made in no time, when it is asked for.
+void SequenceStream::start_next() {
+  if (windows() == 1) return;
+  next_place_ = after(place_);
+  next_ = std::async(std::launch::async, [this, place = next_place_] { return make(place.epoch, place.window); });
+}
+
+void SequenceStream::enter(Place place) {
+  const auto begin = std::chrono::steady_clock::now();
+  Window window;
+  if (next_.valid()) {
+    window = next_.get();
+    if (next_place_ != Place{place.epoch, place.window, 0}) window = make(place.epoch, place.window);
+  } else {
+    window = make(place.epoch, place.window);
+  }
+  current_ = std::make_unique<Window>(std::move(window));
+  place_ = place;
+  start_next();
+  waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+std::span<const int32_t> SequenceStream::next() {
+  if (!current_) enter(place_);
+  for (int64_t empty = 0; place_.offset == std::ssize(current_->sequences); ++empty) {
+    if (empty > windows()) throw DataError("{}: no sequence to train on", corpus_.name());
+    enter(after(place_));
+  }
+  return current_->sequences[static_cast<size_t>(place_.offset++)];
+}
+
+void SequenceStream::seek(Place place) {
+  const bool possible = place.epoch >= 0 && place.window >= 0 && place.window < windows() && place.offset >= 0;
+  if (possible) enter(place);
+  if (!possible || place.offset > std::ssize(current_->sequences)) {
+    throw DataError("{}: has no place {} in window {} of epoch {}", corpus_.name(), place.offset, place.window,
+                    place.epoch);
+  }
+}
+
+const std::vector<std::span<const int32_t>>& SequenceStream::window() {
+  if (!current_) enter(place_);
+  return current_->sequences;
+}
+
+int64_t SequenceStream::count_sequences() {
+  int64_t count = 0;
+  for (int64_t block = 0; block < corpus_.blocks(); ++block) {
+    count += corpus_.load(block, pool_)->size() - std::ssize(held_out_[static_cast<size_t>(block)]);
+  }
+  return count;
+}
+
+}  // namespace roformer
