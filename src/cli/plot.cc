@@ -2,13 +2,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <iostream>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/progress.h"
 #include "cli/registry.h"
+#include "cli/run_groups.h"
 #include "report/metrics_log.h"
 #include "report/svg_plot.h"
 #include "report/terminal_plot.h"
@@ -31,28 +31,17 @@ void describe(OptionSet& set, PlotCommand& options) {
   set.add("--output", options.output, "write an SVG file, too", "FILE");
 }
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(separator, begin), text.size());
-    parts.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
-}
-
 PlotSeries read_series(const std::string& run, const PlotCommand& options) {
-  const size_t equals = run.find('=');
-  const std::string directories = equals == std::string::npos ? run : run.substr(equals + 1);
+  const RunGroup group = parse_run_group(run);
   std::vector<std::vector<PlotPoint>> curves;
-  for (const std::string& directory : split(directories, ',')) {
+  for (const std::string& directory : group.directories) {
     const auto records = read_metrics_log(join_path(directory, "log.jsonl"));
     curves.push_back(metrics_curve(records, options.event, options.value));
     if (curves.back().empty()) {
       throw DataError("{}/log.jsonl: no {} of a {} event", directory, options.value, options.event);
     }
   }
-  return summarize_curves(run.substr(0, equals), curves);
+  return summarize_curves(group.name, curves);
 }
 
 void run(const PlotCommand& options) {

@@ -66,6 +66,8 @@ void describe_run(OptionSet& set, PretrainCommand& options) {
   set.add("--validate-every", task.validate_every, "steps", {1});
   set.add("--save-every", task.save_every, "steps", {1});
   set.add("--log-every", task.log_every, "steps", {1});
+  set.add("--histograms-every", task.histograms_every,
+          "steps between TensorBoard histograms of all gradients and weights; 0 = none", {0});
   set.add("--keep", task.keep, "snapshots to keep", {1, 1'000'000});
   add_seed(set, task.seed);
   set.add("--reader-threads", task.reader_threads, "threads that tokenise ahead of the training (default: --threads)",

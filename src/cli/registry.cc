@@ -10,13 +10,15 @@ Command info_command();
 Command inspect_command();
 Command plot_command();
 Command pretrain_command();
+Command report_command();
 Command tokenize_command();
 Command train_tokenizer_command();
 
 // In the order in which the program lists them.
 std::vector<Command> all_commands() {
   return {train_tokenizer_command(), pretrain_command(), fill_mask_command(), tokenize_command(), plot_command(),
-          forward_command(),         inspect_command(),  bench_command(),     info_command(),     completion_command()};
+          report_command(),          forward_command(),  inspect_command(),   bench_command(),    info_command(),
+          completion_command()};
 }
 
 std::vector<OptionInfo> options_of(const Command& command) {

@@ -92,6 +92,7 @@ Value attention(const Context& context, const AttentionOptions& options, const C
                            options.key_offsets, options.dropout, positions.terms};
   const AttentionTensors in{q.data(), k.data(), v.data()};
   rotate(backend, options.heads, positions, in, false);
+  if (context.observer != nullptr) context.observer->observe(spec, in);
   const int64_t queries = q.value.data.rows();
   const Tensor out = backend.empty({queries, v.count}), log_sum_exp = backend.empty({options.heads, queries});
   backend.attention(spec, in, out, log_sum_exp);

@@ -7,11 +7,21 @@
 
 namespace roformer {
 
+// Sees what each softmax attention of a forward pass is given, in the order the model computes them: for looking at a
+// model, not for changing it.
+class AttentionObserver {
+ public:
+  virtual ~AttentionObserver() = default;
+  // q and k are rotated already. The tensors hold these numbers only during the call.
+  virtual void observe(const AttentionSpec& spec, const AttentionTensors& in) = 0;
+};
+
 struct Context {
   Backend& backend;
-  Tape* tape = nullptr;      // null: inference, nothing is recorded
-  RandomStream random = {};  // of this step and micro-batch; each place in the model derives its own
-  bool training = false;     // dropout is active only in training
+  Tape* tape = nullptr;                   // null: inference, nothing is recorded
+  RandomStream random = {};               // of this step and micro-batch; each place in the model derives its own
+  bool training = false;                  // dropout is active only in training
+  AttentionObserver* observer = nullptr;  // called from the thread of the forward pass
 
   // Dropout of one place in the model, e.g. layer 3's attention. Places are numbered by the model.
   Dropout dropout(double probability, uint64_t place) const {

@@ -229,8 +229,14 @@ std::string svg_plot(const Plot& plot, SvgSize size) {
   const auto legend = place_legend(plot, frame.left, frame.right);
   const double legend_top = frame.top + 4;
   if (!legend.empty()) frame.top += 18 * (legend.back().row + 1) + 4;
+  const int y_ticks = std::max(2, static_cast<int>(frame.bottom - frame.top) / 45);
+  const Axis y_axis = make_axes(plot, 2, y_ticks).y;
+  for (const double tick : y_axis.ticks) {
+    const double width = 6.8 * static_cast<double>(y_axis.label(tick).size());
+    frame.left = std::max(frame.left, 32 + width);
+  }
   const int columns = std::max(1, static_cast<int>(frame.right - frame.left));
-  frame.axes = make_axes(plot, std::max(2, columns / 90), std::max(2, static_cast<int>(frame.bottom - frame.top) / 45));
+  frame.axes = make_axes(plot, std::max(2, columns / 90), y_ticks);
 
   std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\">\n",

@@ -222,6 +222,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
                                .validate_every = options.validate_every,
                                .save_every = options.save_every,
                                .log_every = options.log_every,
+                               .histograms_every = options.histograms_every,
                                .keep = static_cast<int>(options.keep),
                                .random = substream(random, 2)};
   result.training = train(model, objective, trainer, directory);

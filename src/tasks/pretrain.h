@@ -32,7 +32,7 @@ struct PretrainOptions {
   double weight_decay = 0.01, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, clip_norm = 1;
   double mask_probability = 0.15;
   bool whole_word = false;
-  int64_t validate_every = 100, save_every = 100, log_every = 10, keep = 2;
+  int64_t validate_every = 100, save_every = 100, log_every = 10, histograms_every = 0, keep = 2;
   int64_t seed = 1;
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "checkpoint/safetensors.h"
+#include "training/settings_rows.h"
 
 namespace roformer {
 
@@ -37,11 +38,20 @@ void find_differences(const Json& before, const Json& now, std::vector<std::stri
   }
 }
 
+std::string markdown_table(const Json& settings) {
+  std::string table = "| setting | value |\n|---|---|\n";
+  for (auto [name, value] : settings_rows(settings)) {
+    for (size_t at = 0; (at = value.find('|', at)) != std::string::npos; at += 2) value.insert(at, 1, '\\');
+    table += fmt::format("| {} | {} |\n", name, value);
+  }
+  return table;
+}
+
 }  // namespace
 
 RunDirectory::RunDirectory(const std::string& path, const Json& settings,
                            const std::map<std::string, std::string>& files)
-    : path_(path) {
+    : path_(path), settings_(settings) {
   const std::string settings_path = join_path(path, "training/settings.json");
   for (const char* name : {"model.safetensors", "config.json"}) {
     if (!present(join_path(path, name)) || present(settings_path)) continue;
@@ -79,6 +89,7 @@ void RunDirectory::check_settings(const Json& settings) const {
 
 int64_t RunDirectory::restore(Model& model, AdamW& optimizer, Objective& objective) {
   cut_log(resumed_step());
+  start_events();
   if (!snapshot_) return 0;
   const std::string weights = join_path(snapshot_->path, kWeights);
   model.load_weights(load_state_dict(weights), weights);
@@ -129,6 +140,23 @@ void RunDirectory::cut_log(int64_t step) {
 void RunDirectory::log(const Json& event) {
   log_->write(dump_json(event) + "\n");
   log_->flush();
+  std::vector<std::pair<std::string, double>> scalars;
+  for (const auto& [key, value] : event.items()) {
+    if (value.is_number() && key != "step") {
+      scalars.emplace_back(event["event"].get<std::string>() + "/" + key, value.get<double>());
+    }
+  }
+  events_->scalars(event["step"].get<int64_t>(), scalars);
+}
+
+void RunDirectory::log_histogram(int64_t step, const std::string& tag, const Histogram& histogram) {
+  events_->histogram(step, tag, histogram);
+}
+
+void RunDirectory::start_events() {
+  const int64_t resumed = resumed_step();
+  events_ = std::make_unique<EventFile>(join_path(path_, "tensorboard"), resumed == 0 ? 0 : resumed + 1);
+  if (resumed == 0) events_->text(0, "settings", markdown_table(settings_));
 }
 
 }  // namespace roformer

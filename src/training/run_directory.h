@@ -3,6 +3,8 @@
 //   training/settings.json                              what the run was started with
 //   training/step-N/{model,optimizer}.safetensors, state.json, manifest.json
 //   log.jsonl                                           one line an event
+//   tensorboard/events.out.tfevents.*                   the same for TensorBoard, a file for each start
+//   report.html                                         the log as plots, once the run has ended
 // One run at a time; the weights outside are always those of the newest snapshot.
 #pragma once
 
@@ -16,6 +18,7 @@
 #include "base/json.h"
 #include "checkpoint/snapshots.h"
 #include "models/model.h"
+#include "report/event_file.h"
 #include "training/objective.h"
 #include "training/optimizer.h"
 
@@ -36,7 +39,7 @@ class RunDirectory {
   const std::vector<std::string>& skipped() const { return skipped_; }
 
   // Loads weights, moments and the place in the data of the newest snapshot; returns the tokens seen so far. Cuts the
-  // log back to that step.
+  // log back to that step and starts an event file from there.
   int64_t restore(Model& model, AdamW& optimizer, Objective& objective);
 
   // Saves the state after `step`, publishes the weights, and removes all but the newest `keep` snapshots. If it throws,
@@ -44,18 +47,23 @@ class RunDirectory {
   void save(int64_t step, int64_t tokens, const Model& model, const AdamW& optimizer, const Objective& objective,
             int keep);
 
-  // Appends one event to log.jsonl and hands it to the system.
+  // Appends one event to log.jsonl and hands it to the system; its numbers go to TensorBoard as EVENT/KEY.
   void log(const Json& event);
+  // For TensorBoard only.
+  void log_histogram(int64_t step, const std::string& tag, const Histogram& histogram);
 
  private:
   void check_settings(const Json& settings) const;
   void cut_log(int64_t step);
+  void start_events();
 
   std::string path_;
+  Json settings_;
   std::optional<DirectoryLock> lock_;
   std::optional<Snapshot> snapshot_;
   std::vector<std::string> skipped_;
   std::unique_ptr<FileWriter> log_;
+  std::unique_ptr<EventFile> events_;
 };
 
 }  // namespace roformer

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <span>
 
 #include "base/error.h"
 #include "base/progress.h"
 #include "base/signal.h"
+#include "training/run_report.h"
 
 namespace roformer {
 
@@ -14,6 +16,13 @@ namespace {
 
 double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+Histogram histogram_of(const Tensor& x) {
+  if (!x.contiguous()) throw ShapeError("histogram of {} with a row stride", x.shape().to_string());
+  const auto count = static_cast<size_t>(x.elements());
+  if (x.dtype() == DType::float64) return make_histogram(std::span<const double>(x.data<double>(), count));
+  return make_histogram(std::span<const float>(x.data<float>(), count));
 }
 
 class Run {
@@ -42,11 +51,13 @@ class Run {
       const double loss = train_step();
       const bool final_step = step_ == last;
       if (final_step || step_ % options_.log_every == 0 || step_ == 1) log_training(loss);
+      if (options_.histograms_every > 0 && (final_step || step_ % options_.histograms_every == 0)) log_histograms();
       if (final_step || step_ % options_.validate_every == 0) validate();
       if (final_step || step_ % options_.save_every == 0) save();
       progress_.update(step_, note(loss));
       if (interrupted() && !final_step) stop();
     }
+    write_report();
     progress_.finish();
     return {step_, tokens_, validation_};
   }
@@ -113,6 +124,16 @@ class Run {
                     {"data_wait", data_wait}});
   }
 
+  // The gradients are still those of the step, the weights already updated.
+  void log_histograms() {
+    const double begin = now_seconds();
+    for (const auto& [name, parameter, role] : model_.parameters()) {
+      directory_.log_histogram(step_, "gradients/" + name, histogram_of(parameter.gradient));
+      directory_.log_histogram(step_, "weights/" + name, histogram_of(parameter.value));
+    }
+    rate_seconds_ += now_seconds() - begin;  // the rate counts training only
+  }
+
   void validate() {
     const double begin = now_seconds();
     validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
@@ -141,8 +162,18 @@ class Run {
     rate_seconds_ += now_seconds() - begin;
   }
 
+  // The model is saved by now: what goes wrong here is said, and no more.
+  void write_report() {
+    try {
+      write_run_report(directory_.path(), join_path(directory_.path(), "report.html"));
+    } catch (const Error& error) {
+      progress_.print(fmt::format("error: the report was not written: {}", error.what()));
+    }
+  }
+
   [[noreturn]] void stop() {
     save();
+    write_report();
     progress_.finish();
     throw Interrupted("interrupted; saved after step {}. The same command goes on from there", step_);
   }

@@ -16,7 +16,8 @@ struct TrainerOptions {
   int64_t validate_every = 100;  // steps; the last step is always validated
   int64_t save_every = 100;      // steps; the last step is always saved
   int64_t log_every = 10;
-  int keep = 2;  // snapshots
+  int64_t histograms_every = 0;  // steps; 0 = none. Of every gradient (before clipping) and weight, for TensorBoard
+  int keep = 2;                  // snapshots
   RandomStream random;
 };
 

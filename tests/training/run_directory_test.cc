@@ -124,6 +124,35 @@ TEST_F(RunDirectoryTest, SavesAndRestoresWeightsMomentsAndTokens) {
   }
 }
 
+// TensorBoard is told from which step on the older file no longer counts.
+TEST_F(RunDirectoryTest, EveryStartBeginsAnEventFile) {
+  const auto start = [](char step) { return std::string("\x10") + step + "\x3A\x02\x08\x01"; };  // SessionLog START
+  const auto event_files = [&] {
+    std::vector<std::string> contents;
+    for (const auto& entry : std::filesystem::directory_iterator(file("tensorboard"))) {
+      contents.push_back(content("tensorboard/" + entry.path().filename().string()));
+    }
+    return contents;
+  };
+  {
+    RunDirectory directory = open({{"name", "a|b"}, {"model", {{"layers", 1}}}});
+    directory.restore(model_, optimizer_, objective_);
+    ASSERT_EQ(event_files().size(), 1u);
+    EXPECT_THAT(event_files()[0], HasSubstr(start('\0')));
+    EXPECT_THAT(event_files()[0], HasSubstr("| model.layers | 1 |\n| name | a\\|b |\n"));
+    directory.save(7, 0, model_, optimizer_, objective_, 2);
+  }
+  RunDirectory directory = open({{"name", "a|b"}, {"model", {{"layers", 1}}}});
+  directory.restore(model_, optimizer_, objective_);
+  directory.log({{"event", "train"}, {"step", 8}, {"loss", 1}, {"note", "no number"}});
+  ASSERT_EQ(event_files().size(), 2u);
+  const std::string both = event_files()[0] + event_files()[1];
+  EXPECT_THAT(both, HasSubstr(start('\x08')));
+  EXPECT_THAT(both, HasSubstr("train/loss"));
+  EXPECT_THAT(both, Not(HasSubstr("train/note")));
+  EXPECT_EQ(both.find("| setting |"), both.rfind("| setting |"));
+}
+
 TEST_F(RunDirectoryTest, KeepsTheNewestAndPublishesTheirWeights) {
   RunDirectory directory = open(settings_);
   directory.restore(model_, optimizer_, objective_);

@@ -61,6 +61,7 @@ class TrainerTest : public TrainingTrial {
         .validate_every = 4,
         .save_every = 3,
         .log_every = 5,
+        .histograms_every = histograms_every,
         .keep = 2,
         .random = {3, 4}};
     Model model(*backend_, config(), true);
@@ -97,6 +98,7 @@ class TrainerTest : public TrainingTrial {
 
   const std::string path_ = directory_ / "run";
   std::function<void(Model&)> prepare_model;
+  int64_t histograms_every = 0;
 };
 
 TEST_F(TrainerTest, LogsValidatesAndSavesWhenAsked) {
@@ -110,6 +112,68 @@ TEST_F(TrainerTest, LogsValidatesAndSavesWhenAsked) {
   EXPECT_EQ(script.seen.size(), 20u);
   std::sort(script.seen.begin(), script.seen.end());
   EXPECT_EQ(std::unique(script.seen.begin(), script.seen.end()), script.seen.end());  // each its own dropout
+}
+
+std::string all_events(const std::string& directory) {
+  std::string content;
+  for (const auto& entry : std::filesystem::directory_iterator(join_path(directory, "tensorboard"))) {
+    content += read_file(entry.path(), 1 << 24);
+  }
+  return content;
+}
+
+int count(const std::string& text, const std::string& part) {
+  int result = 0;
+  for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; ++at) ++result;
+  return result;
+}
+
+TEST_F(TrainerTest, EveryLoggedNumberGoesToTensorBoard) {
+  Script script;
+  run(script);
+  const std::string events = all_events(path_);
+  for (const char* tag : {"train/loss", "train/learning_rate", "train/gradient_norm", "train/tokens_per_second"}) {
+    EXPECT_EQ(count(events, tag), 3) << tag;  // steps 1, 5 and 10
+  }
+  EXPECT_EQ(count(events, "validation/loss"), 3);
+  EXPECT_EQ(count(events, "validation/accuracy"), 3);
+  EXPECT_EQ(count(events, "/step"), 0);
+  EXPECT_EQ(count(events, "gradients/"), 0);
+}
+
+TEST_F(TrainerTest, HistogramsShowEveryParameterAndChangeNothing) {
+  Script script;
+  run(script);
+  const std::string weights = read_file(join_path(path_, "model.safetensors"), 1 << 24);
+  std::filesystem::remove_all(path_);
+  histograms_every = 4;
+  run(script);
+  EXPECT_TRUE(read_file(join_path(path_, "model.safetensors"), 1 << 24) == weights);
+  const std::string events = all_events(path_);
+  const Model model(*backend_, config(), false);
+  EXPECT_EQ(count(events, "gradients/"), 3 * std::ssize(model.parameters()));  // steps 4, 8 and 10
+  EXPECT_EQ(count(events, "weights/"), 3 * std::ssize(model.parameters()));
+  EXPECT_EQ(count(events, "weights/" + model.parameters()[0].name), 3);
+}
+
+TEST_F(TrainerTest, EndsWithAReport) {
+  Script script;
+  run(script);
+  EXPECT_THAT(read_file(join_path(path_, "report.html"), 1 << 24), HasSubstr("Training of run"));
+}
+
+TEST_F(TrainerTest, AReportThatCannotBeWrittenLosesNothing) {
+  make_directories(join_path(path_, "report.html"));
+  Script script;
+  EXPECT_EQ(run(script).steps, 10);
+  EXPECT_THAT(snapshots(), ElementsAre("step-10", "step-9"));
+}
+
+TEST_F(TrainerTest, EventFilesThatCannotBeWrittenAreAnError) {
+  make_directories(path_);
+  write_file_atomically(join_path(path_, "tensorboard"), "in the way");
+  Script script;
+  EXPECT_THAT(failure<FileError>(script), HasSubstr("tensorboard"));
 }
 
 TEST_F(TrainerTest, TheLossIsTheMeanOverAllLabelsOfTheStep) {

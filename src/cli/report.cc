@@ -1,0 +1,178 @@
+// roformer report: training runs, a model's attention, or the decay of rotary scores as a page to look at.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <optional>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/progress.h"
+#include "cli/engine.h"
+#include "cli/registry.h"
+#include "cli/run_groups.h"
+#include "cli/text_input.h"
+#include "position/decay.h"
+#include "report/svg_plot.h"
+#include "report/terminal_plot.h"
+#include "tasks/attention_maps.h"
+
+namespace roformer {
+namespace {
+
+struct ReportCommand {
+  std::vector<std::string> runs;
+  std::string output, title;
+  std::optional<std::string> text;
+  std::string input;
+  bool decay = false;
+  int64_t dim = 128, max_distance = 256;
+  double base = 10000;
+  EngineOptions engine;
+};
+
+void describe(OptionSet& set, ReportCommand& options) {
+  set.add_positional("DIR", options.runs,
+                     "training directory, or NAME=DIR,DIR,... for the mean of several runs with a band from the lowest "
+                     "to the highest; with --text or --input one model directory");
+  set.add("--output", options.output, "the page to write: one HTML file (with --decay also .svg)", "FILE");
+  set.require("--output");
+  set.add("--title", options.title, "heading of the page");
+  set.section("A model's attention");
+  set.add("--text", options.text, "draw the attention maps of this text");
+  set.add("--input", options.input, "more texts, one a line, for the scores by distance", "FILE");
+  add_engine(set, options.engine);
+  set.section("The long-term decay of rotary scores (Eq. 35-37 of the paper)");
+  set.add("--decay", options.decay, "draw the mean of |S_i| by distance; takes no DIR");
+  set.add("--dim", options.dim, "rotary dimension", {2, 8192});
+  set.add("--max-distance", options.max_distance, "largest distance", {1, 65536});
+  set.add("--base", options.base, "base of the frequencies", {1, 1e12, true, false});
+}
+
+// A directory is named by its last component where that is enough to tell it from the others.
+std::vector<RunGroup> read_groups(const std::vector<std::string>& texts) {
+  std::vector<RunGroup> groups;
+  groups.reserve(texts.size());
+  for (const std::string& text : texts) groups.push_back(parse_run_group(text));
+  const auto short_names = [&](const std::string& name) {
+    return std::count_if(groups.begin(), groups.end(),
+                         [&](const RunGroup& group) { return short_name(group.name) == short_name(name); });
+  };
+  std::vector<RunGroup> named = groups;
+  for (RunGroup& group : named) {
+    if (group.directories.front() == group.name && short_names(group.name) == 1) group.name = short_name(group.name);
+  }
+  return named;
+}
+
+bool has_log(const std::string& directory) {
+  std::error_code ignored;
+  return std::filesystem::exists(join_path(directory, "log.jsonl"), ignored);
+}
+
+HtmlPage run_page(const ReportCommand& options) {
+  const std::vector<RunGroup> groups = read_groups(options.runs);
+  for (const RunGroup& group : groups) {
+    for (const std::string& directory : group.directories) {
+      if (has_log(directory)) continue;
+      throw FileError("{}: holds no log.jsonl, so it is no training directory; for a model directory give --text",
+                      directory);
+    }
+  }
+  const std::string title = groups.size() == 1 ? "Training of " + groups[0].name : "Training runs";
+  HtmlPage page(options.title.empty() ? title : options.title);
+  add_runs(page, groups);
+  return page;
+}
+
+HtmlPage model_page(const ReportCommand& options) {
+  if (options.runs.size() != 1) throw UsageError("--text and --input look into one model; got {}", options.runs.size());
+  const std::string& directory = options.runs[0];
+  const Engine engine(options.engine);
+  std::vector<std::string> unknown;
+  const Model model = load_model(directory, *engine.backend, false, &unknown);
+  warn_unknown_keys(directory, unknown);
+  const auto tokenizer = load_tokenizer(directory);
+
+  HtmlPage page(options.title.empty() ? "Inside " + short_name(directory) : options.title);
+  if (has_log(directory)) {
+    page.heading("Training");
+    add_runs(page, {{short_name(directory), {directory}}});
+  }
+  ScoresByDistance scores(model, *tokenizer);
+  if (options.text) {
+    add_attention_maps(page, attention_maps(model, *tokenizer, *options.text));
+    scores.add(*options.text);
+  }
+  if (!options.input.empty()) {
+    TextReader reader({.texts = {}, .input = options.input});
+    Progress progress({.label = "report", .unit = "text"});
+    for (std::string text; reader.next(text); progress.update(scores.texts())) scores.add(text);
+    progress.finish();
+  }
+  if (scores.texts() > 0) add_scores_by_distance(page, scores);
+  return page;
+}
+
+Plot decay_plot(const ReportCommand& options) {
+  const RotaryFrequencies frequencies({options.dim, RotaryLayout::adjacent, options.base});
+  Plot plot{.title = fmt::format("Long-term decay of rotary scores, d = {}, base {}", options.dim, options.base),
+            .x_label = "relative distance",
+            .y_label = "mean of |S_i|",
+            .series = {{}}};
+  for (int64_t distance = 0; distance <= options.max_distance; ++distance) {
+    plot.series[0].points.push_back({static_cast<double>(distance), rotary_decay(frequencies, distance)});
+  }
+  if (!options.title.empty()) plot.title = options.title;
+  return plot;
+}
+
+void write_decay(const ReportCommand& options) {
+  if (!options.runs.empty()) throw UsageError("--decay is mathematics only and takes no DIR");
+  const bool svg = options.output.ends_with(".svg");
+  if (!svg && !options.output.ends_with(".html")) {
+    throw UsageError("--output is {}, expected a name that ends in .html or .svg", quote(options.output));
+  }
+  const Plot plot = decay_plot(options);
+  const TerminalStyle style = TerminalStyle::of(STDOUT_FILENO);
+  std::cout << terminal_plot(plot, {.colour = style.colour, .unicode = style.unicode});
+  if (svg) {
+    write_file_atomically(options.output, svg_plot(plot));
+    return;
+  }
+  HtmlPage page(plot.title);
+  page.paragraph(
+      "The score of a query and a key at distance r is the real part of the sum of h_i exp(i r θ_i) over the pairs of "
+      "elements. With the partial sums S_i of exp(i r θ_i), Abel's summation bounds it by max |h_(i+1) − h_i| times "
+      "the sum of |S_i| (Eq. 35 to 37 of the RoFormer paper). Drawn is the mean of |S_i|: the larger the distance, the "
+      "smaller the scores can be.");
+  page.figure(svg_plot(plot));
+  write_file_atomically(options.output, page.finish());
+}
+
+void run(const ReportCommand& options) {
+  if (options.output.empty()) throw UsageError("--output is empty, expected a file");
+  const bool model = options.text || !options.input.empty();
+  if (options.decay && model) throw UsageError("--decay looks into no model; leave out --text and --input");
+  if (options.decay) {
+    write_decay(options);
+  } else {
+    if (options.runs.empty()) throw UsageError("which directories? Give training directories, or --decay");
+    write_file_atomically(options.output, (model ? model_page(options) : run_page(options)).finish());
+  }
+  std::cerr << fmt::format("roformer: wrote {}\n", options.output);
+}
+
+}  // namespace
+
+Command report_command() {
+  return {.name = "report",
+          .summary = "Show training runs, attention or rotary decay as one HTML page",
+          .group = "Look inside",
+          .example = "roformer report rotary=run-1,run-2 none=run-3,run-4 --output report.html",
+          .prepare = prepare_with(describe, run)};
+}
+
+}  // namespace roformer

@@ -1,0 +1,159 @@
+#include "tasks/attention_maps.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+#include <span>
+
+#include "base/error.h"
+#include "position/decay.h"
+#include "tasks/attention_scores.h"
+
+namespace roformer {
+namespace {
+
+// Runs the trunk on one text and shows `look` the scores of layer 0, 1, …
+void run_observed(const Model& model, const Encoding& encoding,
+                  const std::function<void(int64_t, AttentionScores&)>& look) {
+  struct Observer final : AttentionObserver {
+    explicit Observer(const std::function<void(int64_t, AttentionScores&)>& function) : look(function) {}
+    void observe(const AttentionSpec& spec, const AttentionTensors& in) override {
+      AttentionScores scores(spec, in);
+      look(layer++, scores);
+    }
+    const std::function<void(int64_t, AttentionScores&)>& look;
+    int64_t layer = 0;
+  };
+  Batch batch;
+  batch.append(encoding.ids, encoding.segment_ids);
+  Observer observer(look);
+  model.encoder().forward({.backend = model.backend(), .observer = &observer}, batch);
+}
+
+HeatMap softmax_of(const AttentionScores& scores, int64_t head) {
+  const int64_t tokens = scores.tokens();
+  HeatMap map{tokens, tokens, {}};
+  std::vector<double> row(static_cast<size_t>(tokens));
+  for (int64_t i = 0; i < tokens; ++i) {
+    for (int64_t j = 0; j < tokens; ++j) row[static_cast<size_t>(j)] = scores.at(head, i, j);
+    const double largest = *std::max_element(row.begin(), row.end());
+    double sum = 0;
+    for (double& value : row) sum += value = std::exp(value - largest);
+    for (const double value : row) map.values.push_back(static_cast<float>(value / sum));
+  }
+  return map;
+}
+
+}  // namespace
+
+AttentionMaps attention_maps(const Model& model, const Tokenizer& tokenizer, const std::string& text) {
+  constexpr int64_t kMostCells = 16'000'000;
+  const Encoding encoding = tokenizer.encode(text);
+  const auto count = static_cast<int64_t>(encoding.ids.size());
+  if (count > kMaxMapTokens) {
+    throw DataError("the text has {} tokens; attention maps take at most {}: give a shorter one", count, kMaxMapTokens);
+  }
+  const int64_t maps = model.config().layers * model.config().heads;
+  if (maps * count * count > kMostCells) {
+    throw DataError("{} heads of {} × {} cells are too many to draw; give a text of at most {} tokens", maps, count,
+                    count, static_cast<int64_t>(std::sqrt(kMostCells / maps)));
+  }
+  AttentionMaps result;
+  for (const int32_t id : encoding.ids) result.tokens.push_back(tokenizer.token(id));
+  run_observed(model, encoding, [&](int64_t, AttentionScores& scores) {
+    auto& heads = result.heads.emplace_back();
+    for (int64_t head = 0; head < scores.heads(); ++head) heads.push_back(softmax_of(scores, head));
+  });
+  return result;
+}
+
+ScoresByDistance::ScoresByDistance(const Model& model, const Tokenizer& tokenizer)
+    : model_(model), tokenizer_(tokenizer), pairs_(2 * kReach + 1) {
+  const auto* rotary = std::get_if<RotaryPosition>(&model.config().position);
+  if (rotary != nullptr) frequencies_.emplace(rotary->rotary);
+  if (std::holds_alternative<LearnedPosition>(model.config().position)) {
+    longest_ = std::min(longest_, model.config().max_positions);
+  }
+  const auto hidden = static_cast<size_t>(model.config().hidden);
+  const Layer empty{std::vector<double>(2 * kReach + 1), std::vector<double>(hidden), std::vector<double>(hidden), 0};
+  layers_.assign(static_cast<size_t>(model.config().layers), empty);
+}
+
+void ScoresByDistance::add(const std::string& text) {
+  Encoding encoding = tokenizer_.encode(text);
+  if (static_cast<int64_t>(encoding.ids.size()) > longest_) {
+    encoding = tokenizer_.encode(text, std::nullopt, longest_);
+    ++shortened_;
+  }
+  const auto tokens = static_cast<int64_t>(encoding.ids.size());
+  const auto in_reach = [&](int64_t i) {
+    return std::pair{std::max<int64_t>(0, i - kReach), std::min(tokens, i + kReach + 1)};
+  };
+  for (int64_t i = 0; i < tokens; ++i) {
+    const auto [begin, end] = in_reach(i);
+    for (int64_t j = begin; j < end; ++j) pairs_[static_cast<size_t>(j - i + kReach)] += 1;
+  }
+  run_observed(model_, encoding, [&](int64_t number, AttentionScores& scores) {
+    Layer& layer = layers_[static_cast<size_t>(number)];
+    layer.scale = scores.scale();
+    const auto heads = scores.heads();
+    for (int64_t head = 0; head < heads; ++head) {
+      for (int64_t i = 0; i < tokens; ++i) {
+        const auto [begin, end] = in_reach(i);
+        for (int64_t j = begin; j < end; ++j) {
+          layer.sums[static_cast<size_t>(j - i + kReach)] += scores.at(head, i, j) / static_cast<double>(heads);
+        }
+      }
+      if (!frequencies_) continue;
+      for (int64_t i = 0; i < tokens; ++i) {
+        for (const auto& [vector, sums] :
+             {std::pair{scores.query(head, i), &layer.queries}, std::pair{scores.key(head, i), &layer.keys}}) {
+          rotate(vector, *frequencies_, i, RotaryDirection::transposed);
+          const auto sum = sums->begin() + head * std::ssize(vector);
+          std::transform(vector.begin(), vector.end(), sum, sum, std::plus<>());
+        }
+      }
+    }
+  });
+  ++texts_;
+  tokens_ += tokens;
+}
+
+std::vector<PlotSeries> ScoresByDistance::measured() const {
+  std::vector<PlotSeries> result;
+  for (size_t number = 0; number < layers_.size(); ++number) {
+    PlotSeries series{.name = fmt::format("layer {}", number), .points = {}, .low = {}, .high = {}};
+    for (size_t i = 0; i < pairs_.size(); ++i) {
+      if (pairs_[i] == 0 || pairs_[i] < pairs_[kReach] / 100) continue;
+      series.points.push_back({static_cast<double>(i) - kReach, layers_[number].sums[i] / pairs_[i]});
+    }
+    result.push_back(std::move(series));
+  }
+  return result;
+}
+
+std::vector<PlotSeries> ScoresByDistance::of_means() const {
+  if (!frequencies_ || tokens_ == 0) return {};
+  const auto heads = static_cast<size_t>(model_.config().heads);
+  const auto width = static_cast<size_t>(model_.config().head_dim());
+  const auto count = static_cast<double>(tokens_);
+  std::vector<PlotSeries> result;
+  for (size_t number = 0; number < layers_.size(); ++number) {
+    const Layer& layer = layers_[number];
+    PlotSeries series{.name = fmt::format("layer {}", number), .points = {}, .low = {}, .high = {}};
+    for (int64_t distance = -kReach; distance <= kReach; ++distance) {
+      double sum = 0;
+      for (size_t head = 0; head < heads; ++head) {
+        sum += rotary_score(*frequencies_, std::span(layer.queries).subspan(head * width, width),
+                            std::span(layer.keys).subspan(head * width, width), distance);
+      }
+      const double mean = layer.scale * sum / (count * count * static_cast<double>(heads));
+      series.points.push_back({static_cast<double>(distance), mean});
+    }
+    result.push_back(std::move(series));
+  }
+  return result;
+}
+
+}  // namespace roformer

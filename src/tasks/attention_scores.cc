@@ -1,0 +1,52 @@
+#include "tasks/attention_scores.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace roformer {
+namespace {
+
+// Row after row; nothing of an undefined tensor.
+std::vector<double> to_doubles(const Tensor& x) {
+  std::vector<double> result;
+  if (!x.defined()) return result;
+  result.reserve(static_cast<size_t>(x.elements()));
+  for (int64_t i = 0; i < x.rows(); ++i) {
+    for (int64_t c = 0; c < x.columns(); ++c) {
+      result.push_back(x.dtype() == DType::float64 ? x.row<double>(i)[c] : x.row<float>(i)[c]);
+    }
+  }
+  return result;
+}
+
+double dot(std::span<const double> a, std::span<const double> b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
+
+}  // namespace
+
+AttentionScores::AttentionScores(const AttentionSpec& spec, const AttentionTensors& in)
+    : spec_(spec),
+      queries_(to_doubles(in.q)),
+      keys_(to_doubles(in.k)),
+      bias_(to_doubles(spec.terms.bias)),
+      query_table_(to_doubles(spec.terms.query_table)),
+      key_table_(to_doubles(spec.terms.key_table)),
+      tokens_(in.k.rows()),
+      width_(in.k.columns()),
+      head_width_(width_ / spec.heads) {}
+
+double AttentionScores::at(int64_t head, int64_t i, int64_t j) const {
+  const std::span<const double> q = slice(queries_, head, i), k = slice(keys_, head, j);
+  double score = dot(q, k);
+  if (bias_.empty() && query_table_.empty() && key_table_.empty()) return spec_.scale * score;
+  const RelativeTerms& terms = spec_.terms;
+  const int64_t distance = static_cast<int64_t>(terms.key_positions[j]) - terms.query_positions[i];
+  const int64_t row = std::clamp(distance, -terms.clip, terms.clip) + terms.clip;
+  if (!query_table_.empty()) score += dot(q, slice(query_table_, head, row));
+  if (!key_table_.empty()) score += dot(k, slice(key_table_, head, row));
+  score *= spec_.scale;
+  return bias_.empty() ? score : score + bias_[static_cast<size_t>(head * (2 * terms.clip + 1) + row)];
+}
+
+}  // namespace roformer

@@ -1,0 +1,274 @@
+#include "training/run_report.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "models/config.h"
+#include "report/metrics_log.h"
+#include "report/svg_plot.h"
+#include "training/settings_rows.h"
+
+namespace roformer {
+namespace {
+
+constexpr SvgSize kPlotSize{440, 300};
+constexpr const char* kUnknown = "–";
+constexpr int64_t kMaxSettingsBytes = 1 << 20;
+
+struct Run {
+  std::vector<MetricsRecord> records;
+  std::map<std::string, std::string> settings;
+  std::optional<int64_t> parameters;
+};
+
+struct Group {
+  std::string name;
+  std::vector<Run> runs;
+
+  std::vector<std::vector<PlotPoint>> curves(const std::string& event, const std::string& key) const {
+    std::vector<std::vector<PlotPoint>> result;
+    for (const Run& run : runs) result.push_back(metrics_curve(run.records, event, key));
+    return result;
+  }
+};
+
+bool present(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
+Run read_run(const std::string& directory) {
+  Run run;
+  const std::string log = join_path(directory, "log.jsonl");
+  run.records = read_metrics_log(log);
+  if (run.records.empty()) throw DataError("{}: holds no events", log);
+  const std::string settings = join_path(directory, "training/settings.json");
+  if (present(settings)) {
+    for (auto& [name, value] : settings_rows(JsonObject::read(settings, kMaxSettingsBytes).value())) {
+      run.settings[name] = std::move(value);
+    }
+  }
+  const std::string config = join_path(directory, "config.json");
+  if (present(config)) run.parameters = read_config(config).parameters();
+  return run;
+}
+
+// The legend of a plot has room for about so much; cut between characters.
+std::string legend_name(const std::string& name) {
+  constexpr size_t kMost = 40;
+  if (name.size() <= kMost) return name;
+  size_t end = kMost;
+  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;
+  return name.substr(0, end) + "…";
+}
+
+// The numbers with a name of their own, in the order they are shown; others follow under their keys.
+struct Metric {
+  std::string event, key, title, unit;
+};
+const std::vector<Metric>& known_metrics() {
+  static const std::vector<Metric> metrics = {
+      {"validation", "loss", "Validation loss", "nats a label"},
+      {"train", "loss", "Training loss", "nats a label"},
+      {"validation", "accuracy", "Validation accuracy", "share of labels"},
+      {"train", "learning_rate", "Learning rate", "learning rate"},
+      {"train", "gradient_norm", "Gradient norm", "norm before clipping"},
+      {"train", "tokens_per_second", "Speed", "tokens a second"},
+      {"train", "data_wait", "Waiting for text", "share of the time"},
+  };
+  return metrics;
+}
+
+std::vector<Metric> metrics_of(const std::vector<Group>& groups) {
+  std::set<std::pair<std::string, std::string>> found;
+  for (const Group& group : groups) {
+    for (const Run& run : group.runs) {
+      for (const MetricsRecord& record : run.records) {
+        for (const auto& [key, value] : record.values) found.emplace(record.event, key);
+      }
+    }
+  }
+  found.erase({"train", "tokens"});  // the step in other units
+  std::vector<Metric> metrics;
+  for (const Metric& metric : known_metrics()) {
+    if (found.erase({metric.event, metric.key}) > 0) metrics.push_back(metric);
+  }
+  for (const auto& [event, key] : found) metrics.push_back({event, key, fmt::format("{} {}", event, key), key});
+  return metrics;
+}
+
+void add_plots(HtmlPage& page, const std::vector<Group>& groups) {
+  std::vector<Metric> metrics = metrics_of(groups);
+  // The two losses of a single setting are best seen together.
+  if (groups.size() == 1 && metrics.size() >= 2 && metrics[0].key == "loss" && metrics[1].key == "loss") {
+    Plot plot{.title = "Loss", .x_label = "step", .y_label = metrics[0].unit, .series = {}};
+    plot.series.push_back(summarize_curves("training", groups[0].curves("train", "loss")));
+    plot.series.push_back(summarize_curves("validation", groups[0].curves("validation", "loss")));
+    page.figure(svg_plot(plot, kPlotSize));
+    metrics.erase(metrics.begin(), metrics.begin() + 2);
+  }
+  for (const Metric& metric : metrics) {
+    Plot plot{.title = metric.title, .x_label = "step", .y_label = metric.unit, .series = {}};
+    for (const Group& group : groups) {
+      const std::string name = groups.size() == 1 ? "" : legend_name(group.name);
+      plot.series.push_back(summarize_curves(name, group.curves(metric.event, metric.key)));
+    }
+    page.figure(svg_plot(plot, kPlotSize));
+  }
+}
+
+// 1234567 as "1,234,567".
+std::string grouped(int64_t value) {
+  std::string text = std::to_string(value);
+  for (auto at = std::ssize(text) - 3; at > 0; at -= 3) text.insert(static_cast<size_t>(at), 1, ',');
+  return text;
+}
+
+// "1.5 ± 0.2": mean and sample standard deviation of the runs that have the value.
+std::string mean_text(const std::vector<double>& values, int decimals) {
+  if (values.empty()) return kUnknown;
+  double sum = 0, squares = 0;
+  for (const double value : values) sum += value;
+  const auto count = static_cast<double>(values.size());
+  for (const double value : values) squares += (value - sum / count) * (value - sum / count);
+  if (values.size() == 1) return fmt::format("{:.{}f}", sum, decimals);
+  return fmt::format("{:.{}f} ± {:.{}f}", sum / count, decimals, std::sqrt(squares / (count - 1)), decimals);
+}
+
+std::vector<double> final_values(const Group& group, const std::string& event, const std::string& key, double unit) {
+  std::vector<double> values;
+  for (const auto& curve : group.curves(event, key)) {
+    if (!curve.empty()) values.push_back(curve.back().y * unit);
+  }
+  return values;
+}
+
+std::vector<double> median_speeds(const Group& group) {
+  std::vector<double> medians;
+  for (auto curve : group.curves("train", "tokens_per_second")) {
+    if (curve.empty()) continue;
+    const auto middle = curve.begin() + std::ssize(curve) / 2;
+    std::nth_element(curve.begin(), middle, curve.end(),
+                     [](const PlotPoint& a, const PlotPoint& b) { return a.y < b.y; });
+    medians.push_back(middle->y);
+  }
+  return medians;
+}
+
+// Values of all runs, each once, in the order of the runs.
+std::string distinct_text(const std::vector<std::string>& values, std::string_view separator = ", ") {
+  std::vector<std::string> texts;
+  for (const std::string& text : values) {
+    if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(text);
+  }
+  return fmt::format("{}", fmt::join(texts, separator));
+}
+
+std::string tokens_text(const Group& group) {
+  const std::vector<double> values = final_values(group, "train", "tokens", 1);
+  double sum = 0;
+  for (const double value : values) sum += std::clamp(value, 0.0, 1e15);
+  return values.empty() ? kUnknown : grouped(std::llround(sum / static_cast<double>(values.size())));
+}
+
+std::string steps_text(const Group& group) {
+  std::vector<std::string> texts;
+  for (const Run& run : group.runs) {
+    const std::string step = std::to_string(run.records.back().step);
+    const auto planned = run.settings.find("steps");
+    const bool finished = planned == run.settings.end() || planned->second == step;
+    texts.push_back(finished ? step : step + " of " + planned->second);
+  }
+  return distinct_text(texts);
+}
+
+void add_results(HtmlPage& page, const std::vector<Group>& groups) {
+  HtmlTable table{.caption = "At the last step; mean ± standard deviation where there are several runs",
+                  .columns = {"", "runs", "parameters", "steps", "tokens", "validation loss", "accuracy, %",
+                              "training loss", "tokens/s, median"},
+                  .rows = {}};
+  for (const Group& group : groups) {
+    std::vector<std::string> parameters;
+    for (const Run& run : group.runs) {
+      if (run.parameters) parameters.push_back(grouped(*run.parameters));
+    }
+    table.rows.push_back({group.name, std::to_string(group.runs.size()),
+                          parameters.empty() ? kUnknown : distinct_text(parameters, "; "), steps_text(group),
+                          tokens_text(group), mean_text(final_values(group, "validation", "loss", 1), 4),
+                          mean_text(final_values(group, "validation", "accuracy", 100), 2),
+                          mean_text(final_values(group, "train", "loss", 1), 4), mean_text(median_speeds(group), 0)});
+  }
+  page.table(table);
+}
+
+void add_settings(HtmlPage& page, const std::vector<Group>& groups) {
+  std::set<std::string> names;
+  for (const Group& group : groups) {
+    for (const Run& run : group.runs) {
+      for (const auto& [name, value] : run.settings) names.insert(name);
+    }
+  }
+  HtmlTable differing{.caption = "Settings that differ", .columns = {"setting"}, .rows = {}};
+  HtmlTable common{.caption = "Settings of all runs", .columns = {"setting", "value"}, .rows = {}};
+  for (const Group& group : groups) differing.columns.push_back(group.name);
+  for (const std::string& name : names) {
+    std::vector<std::string> all, row = {name};
+    for (const Group& group : groups) {
+      std::vector<std::string> values;
+      for (const Run& run : group.runs) {
+        const auto found = run.settings.find(name);
+        values.push_back(found == run.settings.end() ? kUnknown : found->second);
+      }
+      row.push_back(distinct_text(values));
+      all.insert(all.end(), values.begin(), values.end());
+    }
+    if (std::set<std::string>(all.begin(), all.end()).size() > 1) {
+      differing.rows.push_back(row);
+    } else {
+      common.rows.push_back({name, all.front()});
+    }
+  }
+  if (!differing.rows.empty()) page.table(differing);
+  if (!common.rows.empty()) page.folded_table(common.caption, common);
+}
+
+}  // namespace
+
+std::string short_name(const std::string& path) {
+  const size_t end = path.find_last_not_of('/');
+  if (end == std::string::npos) return path;
+  const size_t slash = path.find_last_of('/', end);
+  const size_t begin = slash == std::string::npos ? 0 : slash + 1;
+  return path.substr(begin, end + 1 - begin);
+}
+
+void add_runs(HtmlPage& page, const std::vector<RunGroup>& groups) {
+  std::vector<Group> read;
+  for (const RunGroup& group : groups) {
+    read.push_back({group.name, {}});
+    for (const std::string& directory : group.directories) read.back().runs.push_back(read_run(directory));
+  }
+  add_results(page, read);
+  const bool bands = std::any_of(read.begin(), read.end(), [](const Group& group) { return group.runs.size() > 1; });
+  if (bands) page.paragraph("A line is the mean of a setting's runs, the band goes from the lowest to the highest.");
+  add_plots(page, read);
+  add_settings(page, read);
+}
+
+void write_run_report(const std::string& directory, const std::string& path) {
+  std::error_code ignored;
+  const std::string name = short_name(std::filesystem::absolute(directory, ignored).lexically_normal().string());
+  HtmlPage page("Training of " + name);
+  add_runs(page, {{name, {directory}}});
+  write_file_atomically(path, page.finish());
+}
+
+}  // namespace roformer

@@ -1,0 +1,28 @@
+// What training runs did, as a page to look at: curves, final values, settings. Reads their directories (log.jsonl,
+// training/settings.json, config.json; the last two may be missing) and changes nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "report/html_page.h"
+
+namespace roformer {
+
+// Runs of one setting that differ in their seed: shown as one curve, their mean, with a band from lowest to highest.
+struct RunGroup {
+  std::string name;
+  std::vector<std::string> directories;  // at least one
+};
+
+// The last component of a path, "model" of "runs/model/".
+std::string short_name(const std::string& path);
+
+// Adds a plot for each number of the logs, with a line for each group, and tables of final values and settings.
+// FileError without a log.jsonl; DataError for a damaged file or a log without events.
+void add_runs(HtmlPage& page, const std::vector<RunGroup>& groups);
+
+// The page of one run, replaced all at once.
+void write_run_report(const std::string& directory, const std::string& path);
+
+}  // namespace roformer
