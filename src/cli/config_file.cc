@@ -9,9 +9,9 @@
 #include "base/file.h"
 #include "base/json.h"
 
-// toml++ 3.3 asserts what a file can break ("[<"): an abort in a debug build, undefined behaviour under clang in others.
-// The checks behind its assertions are right. It also calls a point of its whitespace table unreachable that U+FB26 to
-// U+FEFE reach; no space is there.
+// toml++ 3.3 asserts what a file can break ("[<"): an abort in a debug build, undefined behaviour under clang in
+// others. The checks behind its assertions are right. It also calls a point of its whitespace table unreachable that
+// U+FB26 to U+FEFE reach; no space is there.
 #undef TOML_ASSERT
 #undef TOML_ASSERT_ASSUME
 #undef TOML_UNREACHABLE
