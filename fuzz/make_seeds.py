@@ -116,6 +116,8 @@ def options() -> None:
     put("options", "both", "--text\n[MASK] is, \"it\"\n--flag\nrest\n--\n-x\n%%\n" + toml)
     put("options", "file", "%%\n" + toml + 'words = ["x"] # comment\nmaybe = \'\'\'raw\'\'\'\n')
     put("options", "equals", "--text=\n--real=1e-3\n--flag=false\n--lengths=5,6\n--files\na\nb\n--files=c\n")
+    put("options", "option_for_a_value", "--files\n--lengths=5,6\n")
+    put("options", "control_characters", "%%\nflag = tr\u0001\n")
     put("options", "table_without_name", "%%\n[<]\n")
     put("options", "arabic_form_for_a_space", "%%\nwhole\ufef8= 1\n")
     put("options", "dates", "%%\nwhole = 1979-05-27T07:32:00Z\n[table]\nx = 0x1F\n")

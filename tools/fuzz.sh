@@ -24,11 +24,11 @@ ASAN_SYMBOLIZER_PATH=$(command -v llvm-symbolizer-14 || true)
 export ASAN_SYMBOLIZER_PATH
 trap 'rm -rf "$TMPDIR"' EXIT
 mkdir -p "$build/logs" "$build/findings" "$build/profiles"
-rm -f "$build/findings"/*
 
 run_target() {
   local name=$1 status=0
   mkdir -p "$build/corpus/$name"
+  rm -f "$build/findings/$name-"*
   LLVM_PROFILE_FILE=$build/profiles/fuzz-$name.profraw \
     "$build/${name}_fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=8192 \
     -dict=fuzz/words.dict -artifact_prefix="$build/findings/$name-" -print_final_stats=1 \

@@ -8,10 +8,11 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "text/unicode.h"
 
-// toml++ 3.3 asserts what a file can break ("[<"): an abort in a debug build, undefined behaviour under clang in others.
-// The checks behind its assertions are right. It also calls a point of its whitespace table unreachable that U+FB26 to
-// U+FEFE reach; no space is there.
+// toml++ 3.3 asserts what a file can break ("[<"): an abort in a debug build, undefined behaviour under clang in
+// others. The checks behind its assertions are right. It also calls a point of its whitespace table unreachable that
+// U+FB26 to U+FEFE reach; no space is there.
 #undef TOML_ASSERT
 #undef TOML_ASSERT_ASSUME
 #undef TOML_UNREACHABLE
@@ -36,6 +37,19 @@ std::string to_text(const toml::node& node, const std::string& place) {
   throw DataError("{}: expected a text, number, true or false, or an array of these", place);
 }
 
+// toml++ repeats in its message what it found: control characters, and at its end perhaps half a character.
+std::string printable(std::string_view text) {
+  std::string result;
+  for (const char c : text.substr(0, find_invalid_utf8(text))) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+      result += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    } else {
+      result += c;
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
 std::vector<ConfigEntry> read_config_file(const std::string& path) {
@@ -44,7 +58,7 @@ std::vector<ConfigEntry> read_config_file(const std::string& path) {
   try {
     table = toml::parse(content, path);
   } catch (const toml::parse_error& error) {
-    throw DataError("{}:{}: {}", path, error.source().begin.line, error.description());
+    throw DataError("{}:{}: {}", path, error.source().begin.line, printable(error.description()));
   }
   std::vector<ConfigEntry> entries;
   for (const auto& [key, node] : table) {

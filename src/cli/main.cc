@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <exception>
@@ -85,16 +86,19 @@ int failed(std::string_view message, int exit_code) {
 }
 
 // What no handler can catch, such as oneTBB's failure to start a thread, ends with a message, too, instead of a core
-// dump.
+// dump. Several threads may come here at once.
 [[noreturn]] void end_with_reason() {
+  static std::atomic_flag entered = ATOMIC_FLAG_INIT;
+  while (entered.test_and_set()) pause();
+  std::string reason = "ended for an unknown reason";
   try {
     if (const std::exception_ptr error = std::current_exception()) std::rethrow_exception(error);
-    failed("ended without a reason", 1);
   } catch (const std::exception& error) {
-    failed(error.what(), 1);
+    reason = error.what();
   } catch (...) {
-    failed("ended for an unknown reason", 1);
+    // keeps the reason above
   }
+  failed(reason, 1);
   _exit(1);
 }
 

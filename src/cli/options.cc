@@ -363,7 +363,7 @@ void OptionSet::read_arguments(std::span<const std::string> arguments) {
     for (const std::string& result : parser.parsed[i]->results()) {
       const RawArguments::Text* text = raw.find(result);
       if (text == nullptr && result.starts_with("-")) {
-        throw UsageError("{}: expected a value, got the option {}", option.name, result);
+        throw UsageError("{}: expected a value, got the option {}", option.name, result.substr(0, result.find('=')));
       }
       if (text != nullptr && text->looks_like_option && option.positional()) {
         throw UsageError("unknown option {} (a text that starts with a dash goes after --)", quote(text->value));

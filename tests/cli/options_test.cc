@@ -200,6 +200,7 @@ TEST_F(Options, UnknownAndIncompleteOptionsAreRefused) {
   EXPECT_THAT(failure({"-k", "5"}), HasSubstr("unknown option \"-k\""));
   EXPECT_THAT(failure({"--top-k"}), HasSubstr("--top-k"));
   EXPECT_EQ(failure({"--top-k", "--json"}), "--top-k: expected a value, got the option --json");
+  EXPECT_EQ(failure({"--top-k", "--prompt=a"}), "--top-k: expected a value, got the option --prompt");
   EXPECT_THAT(failure({"--prompt", "--"}), HasSubstr("--prompt: expected a value"));
   Fields fields;
   OptionSet bare("bare", "");

@@ -267,6 +267,7 @@ def toml() -> None:
     put("toml/table", "[device]\nname = 'cpu'\n")
     put("toml/table_without_name", "[<]\n")
     put("toml/arabic_form_for_a_space", "top-k\ufef8= 1\n")
+    put("toml/control_characters", "top-k = tr\u0001\u001b[31m\n")
     put("toml/key_twice", "top-k = 1\ntop-k = 2\n")
     put("toml/unknown_key", "topk = 1\n")
     put("toml/date", "top-k = 1979-05-27\n")
