@@ -81,7 +81,7 @@ std::atomic<int64_t> alarms{0};
 
 // Uses some stack, as handlers do: that is what would overwrite the heap.
 void count_alarm(int) {
-  volatile char frame[2048];
+  volatile char frame[16384];
   for (size_t i = 0; i < sizeof(frame); ++i) frame[i] = 0x5a;
   alarms += frame[7] == 0x5a;
 }

@@ -31,12 +31,12 @@ class Trainers : public testing::Test {
 
 TEST_F(Trainers, LearnsAndSavesAModelThatOpens) {
   MaskedLanguageOptions options = small_training();
-  options.learning_rate = 0.01;
+  options.learning_rate = 0.003;
   auto trainer = create(options);
   const double before = trainer.validate(proverbs()).loss;
   EXPECT_NEAR(before, std::log(28), 0.5);  // knows nothing
-  for (int i = 0; i < 150; ++i) trainer.step(proverbs());
-  EXPECT_EQ(trainer.steps(), 150);
+  for (int i = 0; i < 500; ++i) trainer.step(proverbs());
+  EXPECT_EQ(trainer.steps(), 500);
   const MaskedLanguageScore after = trainer.validate(proverbs());
   EXPECT_LT(after.loss, before - 1);
   EXPECT_GE(after.accuracy, 0);
