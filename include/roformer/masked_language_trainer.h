@@ -26,18 +26,17 @@ struct ModelShape {
 };
 
 struct MaskedLanguageOptions {
-  double learning_rate = 1e-3;     // AdamW's; constant after the warm-up
-  int64_t warmup = 0;              // steps in which the rate rises from 0
-  double weight_decay = 0.01;      // of weights, not of biases and norms
-  double clip_norm = 1;            // largest norm of a step's gradient; 0 = no clipping
-  double mask_probability = 0.15;  // share of a text's tokens that are to be predicted, at least one
-  bool whole_words = false;        // mask whole words
-  int64_t max_length = 128;        // tokens; a longer text becomes several sequences, nothing is lost
-  int64_t max_batch_tokens =
-      4096;                    // a step with more is computed in parts: bounds the memory, not the result's meaning
-  uint64_t seed = 1;           // of initial weights, masks and dropout
-  int threads = 0;             // that compute, the calling one among them; 0 = one for each core
-  std::string device = "cpu";  // or "reference"
+  double learning_rate = 1e-3;      // AdamW's; constant after the warm-up
+  int64_t warmup = 0;               // steps in which the rate rises from 0
+  double weight_decay = 0.01;       // of weights, not of biases and norms
+  double clip_norm = 1;             // largest norm of a step's gradient; 0 = no clipping
+  double mask_probability = 0.15;   // share of a text's tokens that are to be predicted, at least one
+  bool whole_words = false;         // mask whole words
+  int64_t max_length = 128;         // tokens; a longer text becomes several sequences, nothing is lost
+  int64_t max_batch_tokens = 4096;  // of one pass; a step with more makes several: bounds the memory
+  uint64_t seed = 1;                // of initial weights, masks and dropout
+  int threads = 0;                  // that compute, the calling one among them; 0 = one for each core
+  std::string device = "cpu";       // or "reference"
 };
 
 struct MaskedLanguageScore {

@@ -13,7 +13,7 @@ namespace roformer {
 struct EmbedOptions {
   Pooling pooling = Pooling::mean;  // mean and max go over all tokens of the text, [CLS] and [SEP] included
   bool normalize = false;           // to length 1; a zero vector stays as it is
-  TextBatching batching;
+  TextBatching batching = {};
 };
 
 struct PooledText {
