@@ -35,8 +35,8 @@ TEST_F(Trainers, LearnsAndSavesAModelThatOpens) {
   auto trainer = create(options);
   const double before = trainer.validate(proverbs()).loss;
   EXPECT_NEAR(before, std::log(28), 0.5);  // knows nothing
-  for (int i = 0; i < 500; ++i) trainer.step(proverbs());
-  EXPECT_EQ(trainer.steps(), 500);
+  for (int i = 0; i < 400; ++i) trainer.step(proverbs());
+  EXPECT_EQ(trainer.steps(), 400);
   const MaskedLanguageScore after = trainer.validate(proverbs());
   EXPECT_LT(after.loss, before - 1);
   EXPECT_GE(after.accuracy, 0);
