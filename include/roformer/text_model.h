@@ -32,7 +32,7 @@ struct HiddenStates {
   int64_t hidden_size = 0;    // H
   std::vector<float> values;  // [S, H], row after row
 
-  std::span<const float> row(int64_t token) const {
+  std::span<const float> row(int64_t token) const {  // 0 <= token < tokens
     return std::span(values).subspan(static_cast<size_t>(token * hidden_size), static_cast<size_t>(hidden_size));
   }
 };
@@ -84,11 +84,12 @@ class ROFORMER_EXPORT TextModel {
   TokenizedText tokenize(std::string_view text, const TokenizeOptions& options = {}) const;
 
   // The functions for several texts compute them packed, without padding, and return one result a text, in order. A
-  // text's result differs from the one it has alone by rounding only. Errors name the text by its number where there
-  // are several: not UTF-8; longer than the learned positions of a model that has such; ids no model row has.
+  // text's result differs from the one it has alone by rounding only. Error for text that is not UTF-8, by its number
+  // where there are several, and for one longer than the learned positions of a model that has such.
   HiddenStates encode(std::string_view text) const;
   std::vector<HiddenStates> encode(std::span<const std::string> texts) const;
-  // Tokens of the caller's own, such as a pair of texts. Uses ids and segment_ids (empty: all 0); never cut.
+  // Tokens of the caller's own, such as a pair of texts. Uses ids and segment_ids (empty: all 0); never cut. Error for
+  // ids and segments that the model does not have.
   HiddenStates encode(const TokenizedText& text) const;
 
   TextEmbedding embed(std::string_view text, const EmbeddingOptions& options = {}) const;
