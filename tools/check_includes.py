@@ -17,9 +17,10 @@ FLOORS = [
     ["models"],
     ["training"],
     ["tasks"],
-    ["cli"],
+    ["cli", "library"],
 ]
-BESIDE = {("data", "text")}  # the one exception: `data` may use `text`
+# Exceptions: `data` may use `text`; the installed headers of include/roformer are for these two.
+BESIDE = {("data", "text"), ("base", "roformer"), ("library", "roformer")}
 
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

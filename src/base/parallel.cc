@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/signal.h"
+
 #ifdef ROFORMER_STD_THREADS
 #include <atomic>
 #include <condition_variable>
@@ -11,8 +13,10 @@
 #include <vector>
 #else
 #include <tbb/global_control.h>
+#include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
+#include <tbb/task_scheduler_observer.h>
 #endif
 
 namespace roformer {
@@ -31,6 +35,7 @@ int resolve_threads(int requested) {
 // Stands in for oneTBB under the thread sanitizer, which cannot see inside Debian's oneTBB.
 struct ThreadPool::Implementation {
   explicit Implementation(int threads) {
+    const SignalBlock no_signals;  // threads inherit it
     for (int i = 1; i < threads; ++i) workers.emplace_back([this] { work(); });
   }
   ~Implementation() {
@@ -102,10 +107,25 @@ struct ThreadPool::Implementation {
 
 #else
 
+// oneTBB's threads serve whatever arena has work, those of the program around us, too.
+class WorkerObserver final : public tbb::task_scheduler_observer {
+ public:
+  explicit WorkerObserver(tbb::task_arena& arena) : task_scheduler_observer(arena) { observe(true); }
+  ~WorkerObserver() override { observe(false); }
+  void on_scheduler_entry(bool is_worker) override {
+    if (is_worker) block_signals();
+  }
+};
+
 struct ThreadPool::Implementation {
-  // Without a limit of our own oneTBB starts no more threads than there are cores, and says so on standard error. The
-  // smallest limit of all pools counts, so it is one that no pool reaches; the arena bounds this pool.
-  explicit Implementation(int threads) : limit(tbb::global_control::max_allowed_parallelism, kLimit), arena(threads) {}
+  // Without the limit oneTBB starts no more threads than there are cores, and says so on standard error. It holds for
+  // the whole process, and the smallest one counts, so it is one that takes no threads away from any pool.
+  explicit Implementation(int threads)
+      : limit(threads > tbb::info::default_concurrency()
+                  ? std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism, kLimit)
+                  : nullptr),
+        arena(threads),
+        observer(arena) {}
 
   void run(int64_t count, const std::function<void(int64_t)>& task) {
     arena.execute([&] {
@@ -119,19 +139,22 @@ struct ThreadPool::Implementation {
   }
 
   static constexpr size_t kLimit = 4096;
-  tbb::global_control limit;
+  std::unique_ptr<tbb::global_control> limit;
   tbb::task_arena arena;
+  WorkerObserver observer;
 };
 
 #endif
 
 ThreadPool::ThreadPool(int threads)
-    : threads_(resolve_threads(threads)), implementation_(std::make_unique<Implementation>(threads_)) {}
+    : threads_(resolve_threads(threads)),
+      implementation_(threads_ > 1 ? std::make_unique<Implementation>(threads_) : nullptr) {}
 
 ThreadPool::~ThreadPool() = default;
 
 void ThreadPool::run(int64_t count, const std::function<void(int64_t)>& task) {
   if (count <= 0) return;
+  const SignalBlock no_signals;
   if (count == 1 || threads_ == 1) {
     for (int64_t i = 0; i < count; ++i) task(i);
     return;

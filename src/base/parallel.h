@@ -1,6 +1,7 @@
 // The one seam between this project and threads: a pool that runs numbered tasks.
 // Tasks must not depend on which thread runs them or in which order; then results are the same bits at any thread
-// count.
+// count. No signal from outside interrupts a task (SignalBlock in base/signal.h says why); it waits for the end of
+// run() at most. So matrix products are computed in tasks only, also where one thread would do.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,7 @@ class ThreadPool {
   int threads() const { return threads_; }
 
   // Calls task(i) once for every i in [0, count) and returns when all are done. The first exception is rethrown here.
+  // Any number of threads may call it at once; they share the pool's threads.
   void run(int64_t count, const std::function<void(int64_t)>& task);
 
  private:

@@ -18,7 +18,28 @@ extern "C" void request_stop(int signal) {
   if (again && signal == SIGINT) ::_exit(130);
 }
 
+// All signals but those that the kernel raises for what a thread itself has done: blocked, these would kill the process
+// without its handler.
+sigset_t signals_from_outside() {
+  sigset_t signals;
+  sigfillset(&signals);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) sigdelset(&signals, fault);
+  return signals;
+}
+
 }  // namespace
+
+SignalBlock::SignalBlock() {
+  const sigset_t signals = signals_from_outside();
+  ::pthread_sigmask(SIG_BLOCK, &signals, &before_);
+}
+
+SignalBlock::~SignalBlock() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+void block_signals() {
+  const sigset_t signals = signals_from_outside();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
 
 InterruptGuard::InterruptGuard() {
   stop_requested = false;

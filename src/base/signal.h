@@ -22,9 +22,27 @@ class InterruptGuard {
 // Whether a signal has come since the last InterruptGuard was made. Cheap; any thread may ask.
 bool interrupted();
 
+// While it lives no signal from outside interrupts this thread: all are blocked but those that the thread's own faults
+// raise. One that comes meanwhile goes to another thread or waits until the end. Nests. ThreadPool computes under it,
+// because oneDNN's sgemm kernels point the stack register into a buffer on the heap, where the frame of a signal
+// handler would overwrite whatever lies below the buffer.
+class SignalBlock {
+ public:
+  SignalBlock();
+  ~SignalBlock();
+  SignalBlock(const SignalBlock&) = delete;
+  SignalBlock& operator=(const SignalBlock&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+// The same for the rest of the thread's life.
+void block_signals();
+
 // From here on a thread of its own receives SIGINT and SIGTERM; the caller and the threads it starts later never do.
-// Called once by main(), first of all. Matrix products need it: oneDNN's sgemm kernels point the stack register into a
-// buffer on the heap, where the frame of a signal handler would overwrite whatever lies below the buffer.
+// Called once by main(), first of all, so that Ctrl-C acts at once: ThreadPool holds signals back from the threads that
+// compute, and one kernel over a very long text can take minutes.
 void receive_signals_in_own_thread();
 
 // Lets a write beyond `ulimit -f` fail with an error, which FileWriter reports, instead of killing the process. Called

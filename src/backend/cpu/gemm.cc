@@ -9,11 +9,29 @@ extern "C" void omp_set_num_threads(int);
 
 namespace roformer {
 
+namespace {
+
+// oneDNN's own pool must not run inside our tasks. The number belongs to the thread, which may be the user's: put back.
+class OneOpenMpThread {
+ public:
+  OneOpenMpThread() : before_(omp_get_max_threads()) {
+    if (before_ != 1) omp_set_num_threads(1);
+  }
+  ~OneOpenMpThread() {
+    if (before_ != 1) omp_set_num_threads(before_);
+  }
+  OneOpenMpThread(const OneOpenMpThread&) = delete;
+  OneOpenMpThread& operator=(const OneOpenMpThread&) = delete;
+
+ private:
+  int before_;
+};
+
+}  // namespace
+
 void gemm(int64_t m, int64_t n, int64_t k, float alpha, Matrix a, Matrix b, float beta, float* c, int64_t c_stride) {
   if (m == 0 || n == 0) return;
-  // oneDNN's own pool must not run inside our tasks; the setting belongs to each thread.
-  thread_local const bool single = (omp_set_num_threads(1), true);
-  static_cast<void>(single);
+  const OneOpenMpThread single;
   const dnnl_status_t status = dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', m, n, k, alpha, a.data,
                                           a.stride, b.data, b.stride, beta, c, c_stride);
   if (status != dnnl_success) {

@@ -37,7 +37,11 @@ std::shared_ptr<void> MemoryCache::take(size_t bytes) {
   if (block == nullptr) block = ::operator new(size, kAlignment);
   return std::shared_ptr<void>(block, [cache = shared_from_this(), size](void* p) {
     std::lock_guard lock(cache->mutex_);
-    cache->free_[size].push_back(p);
+    try {
+      cache->free_[size].push_back(p);
+    } catch (const std::bad_alloc&) {
+      ::operator delete(p, kAlignment);
+    }
   });
 }
 

@@ -1,0 +1,78 @@
+// Trains a masked language model on texts that a program has in memory: a new model, or one that exists. For long runs
+// with snapshots, logs and resuming there is the program, `roformer pretrain`; this is for a few steps in the middle of
+// something else.
+//
+// The result is a function of options, texts and their order: the same bits at any number of threads. One thread at a
+// time may use a trainer; different trainers are independent. What text_model.h says of signals holds here, too.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "roformer/error.h"
+#include "roformer/export.h"
+
+namespace roformer {
+
+struct ModelShape {
+  int64_t hidden_size = 256;
+  int64_t layers = 4;
+  int64_t heads = 4;                // hidden_size is a multiple of it
+  int64_t intermediate_size = 0;    // of the feed-forward networks; 0 = 4 times the hidden size
+  std::string position = "rotary";  // or "sinusoidal", "learned", "none"
+  double dropout = 0.1;             // of hidden states and attention weights, in training
+};
+
+struct MaskedLanguageOptions {
+  double learning_rate = 1e-3;      // AdamW's; constant after the warm-up
+  int64_t warmup = 0;               // steps in which the rate rises from 0
+  double weight_decay = 0.01;       // of weights, not of biases and norms
+  double clip_norm = 1;             // largest norm of a step's gradient; 0 = no clipping
+  double mask_probability = 0.15;   // share of a text's tokens that are to be predicted, at least one
+  bool whole_words = false;         // mask whole words
+  int64_t max_length = 128;         // tokens; a longer text becomes several sequences, nothing is lost
+  int64_t max_batch_tokens = 4096;  // of one pass; a step with more makes several: bounds the memory
+  uint64_t seed = 1;                // of initial weights, masks and dropout
+  int threads = 0;                  // that compute, the calling one among them; 0 = one for each core
+  std::string device = "cpu";       // or "reference"
+};
+
+struct MaskedLanguageScore {
+  double loss = 0;      // mean cross-entropy over the masked tokens, in nats
+  double accuracy = 0;  // share of the masked tokens whose own token was the most probable
+  int64_t masked = 0;   // masked tokens
+};
+
+class ROFORMER_EXPORT MaskedLanguageTrainer {
+ public:
+  // A new model with random weights for the tokenizer of a directory.
+  static MaskedLanguageTrainer create(const std::string& tokenizer_directory, const ModelShape& shape = {},
+                                      const MaskedLanguageOptions& options = {});
+  // The model of a directory, which must have a masked-language-model head. The optimiser starts afresh.
+  static MaskedLanguageTrainer open(const std::string& model_directory, const MaskedLanguageOptions& options = {});
+
+  MaskedLanguageTrainer(MaskedLanguageTrainer&&) noexcept;
+  MaskedLanguageTrainer& operator=(MaskedLanguageTrainer&&) noexcept;
+  ~MaskedLanguageTrainer();
+
+  // One update on all these texts together; returns the loss before it, a mean over the masked tokens. Error, with the
+  // model as it was, if the texts have no token to mask or loss or gradient are not finite.
+  double step(std::span<const std::string> texts);
+  int64_t steps() const;  // done so far by this trainer
+
+  // Changes nothing. The same texts always get the same masks, so that scores can be compared.
+  MaskedLanguageScore validate(std::span<const std::string> texts) const;
+
+  // Writes a model directory that TextModel, the program and transformers open; creates it if need be. Saving again to
+  // the same place replaces the weights all at once. Error for a directory with a training run or another model in it.
+  void save(const std::string& directory) const;
+
+ private:
+  struct Implementation;
+  explicit MaskedLanguageTrainer(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace roformer

@@ -1,0 +1,7 @@
+#include "base/error.h"
+
+namespace roformer {
+
+Error::~Error() = default;
+
+}  // namespace roformer

@@ -1,0 +1,16 @@
+// Writes a model directory outside of any training run.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "models/model.h"
+
+namespace roformer {
+
+// config.json, `files` (the tokenizer's, name to content) and, last and all at once, model.safetensors. Creates the
+// directory; where it holds the same model's config.json and files already, only the weights change. FileError if it
+// holds a training run, or a config.json or one of `files` of another model.
+void save_model(const Model& model, const std::map<std::string, std::string>& files, const std::string& directory);
+
+}  // namespace roformer

@@ -1,0 +1,152 @@
+#include "roformer/roformer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "roformer/text_model.h"
+#include "tests/library/model_directories.h"
+
+namespace roformer {
+namespace {
+
+using testing::HasSubstr;
+
+class CInterface : public testing::Test {
+ protected:
+  CInterface() {
+    EXPECT_EQ(roformer_model_open(path_.c_str(), nullptr, &model_, &error_), ROFORMER_OK) << error_.message;
+  }
+  ~CInterface() override { roformer_model_free(model_); }
+
+  TempDirectory directory_;
+  std::string path_ = make_model(directory_, 3);
+  roformer_error error_{};
+  roformer_model* model_ = nullptr;
+};
+
+TEST_F(CInterface, SaysWhatTheCppClassesSay) {
+  const TextModel model = TextModel::open(path_);
+  EXPECT_EQ(roformer_model_hidden_size(model_), 32);
+
+  roformer_tokens* tokens = nullptr;
+  ASSERT_EQ(roformer_tokenize(model_, "a wise son!", 10, "iron", ROFORMER_NUL_TERMINATED, &tokens, &error_),
+            ROFORMER_OK);
+  const TokenizedText expected = model.tokenize("a wise son", {.pair = "iron"});
+  ASSERT_EQ(tokens->count, expected.ids.size());
+  for (size_t i = 0; i < tokens->count; ++i) {
+    EXPECT_EQ(tokens->tokens[i], expected.tokens[i]);
+    EXPECT_EQ(tokens->ids[i], expected.ids[i]);
+    EXPECT_EQ(tokens->segment_ids[i], expected.segment_ids[i]);
+    EXPECT_EQ(tokens->offsets[2 * i], expected.offsets[i][0]);
+    EXPECT_EQ(tokens->offsets[2 * i + 1], expected.offsets[i][1]);
+  }
+  roformer_tokens_free(tokens);
+
+  roformer_matrix* matrix = nullptr;
+  ASSERT_EQ(roformer_encode(model_, "iron", ROFORMER_NUL_TERMINATED, &matrix, &error_), ROFORMER_OK);
+  EXPECT_EQ(matrix->rows, 3u);
+  EXPECT_EQ(matrix->columns, 32u);
+  EXPECT_EQ(std::vector<float>(matrix->values, matrix->values + 96), model.encode("iron").values);
+  roformer_matrix_free(matrix);
+
+  const char* texts[] = {"iron", "a glad father"};
+  ASSERT_EQ(roformer_embed(model_, texts, nullptr, 2, ROFORMER_POOLING_MAX, 1, &matrix, &error_), ROFORMER_OK);
+  EXPECT_EQ(matrix->rows, 2u);
+  const auto embedded = model.embed(std::vector<std::string>{"iron", "a glad father"},
+                                    {.pooling = EmbeddingPooling::max, .normalize = true});
+  EXPECT_EQ(std::vector<float>(matrix->values + 32, matrix->values + 64), embedded[1].values);
+  roformer_matrix_free(matrix);
+  ASSERT_EQ(roformer_embed(model_, nullptr, nullptr, 0, ROFORMER_POOLING_CLS, 0, &matrix, &error_), ROFORMER_OK);
+  EXPECT_EQ(matrix->rows, 0u);
+  roformer_matrix_free(matrix);
+
+  roformer_masks* masks = nullptr;
+  ASSERT_EQ(roformer_fill_mask(model_, "[MASK] a [MASK]", ROFORMER_NUL_TERMINATED, 2, &masks, &error_), ROFORMER_OK);
+  const FilledMasks filled = model.fill_mask("[MASK] a [MASK]", 2);
+  EXPECT_EQ(masks->masks, 2u);
+  EXPECT_EQ(masks->top_k, 2u);
+  EXPECT_EQ(masks->candidates[3].token, filled[1][1].token);
+  EXPECT_EQ(masks->candidates[3].score, filled[1][1].score);
+  roformer_masks_free(masks);
+}
+
+TEST_F(CInterface, ErrorsAreCodesAndLines) {
+  roformer_model* other = nullptr;
+  EXPECT_EQ(roformer_model_open((directory_ / "none").c_str(), nullptr, &other, &error_), ROFORMER_FILE_ERROR);
+  EXPECT_EQ(error_.status, ROFORMER_FILE_ERROR);
+  EXPECT_THAT(error_.message, HasSubstr("none"));
+  EXPECT_EQ(other, nullptr);
+  roformer_masks* masks = nullptr;
+  EXPECT_EQ(roformer_fill_mask(model_, "iron", ROFORMER_NUL_TERMINATED, 2, &masks, nullptr), ROFORMER_DATA_ERROR);
+  EXPECT_EQ(roformer_fill_mask(model_, "[MASK]", ROFORMER_NUL_TERMINATED, 0, &masks, nullptr), ROFORMER_USAGE_ERROR);
+  EXPECT_EQ(roformer_fill_mask(model_, "\xff[MASK]", 7, 1, &masks, nullptr), ROFORMER_DATA_ERROR);
+  const std::string missing = "x\u00e9" + std::string(3000, 'y') + "\u00e9";
+  EXPECT_EQ(roformer_model_open(missing.c_str(), nullptr, &other, &error_), ROFORMER_FILE_ERROR);
+  EXPECT_LT(std::string(error_.message).size(), sizeof(error_.message));
+  roformer_tokens* tokens = nullptr;
+  EXPECT_EQ(roformer_tokenize(model_, nullptr, 0, nullptr, 0, &tokens, &error_), ROFORMER_OK);  // an empty text
+  EXPECT_STREQ(error_.message, "");
+  EXPECT_EQ(tokens->count, 2u);
+  roformer_tokens_free(tokens);
+}
+
+TEST_F(CInterface, NullIsRefusedEverywhere) {
+  roformer_model* model = nullptr;
+  roformer_tokens* tokens = nullptr;
+  roformer_matrix* matrix = nullptr;
+  roformer_masks* masks = nullptr;
+  roformer_trainer* trainer = nullptr;
+  const char* hole[] = {nullptr};
+  const roformer_status usage = ROFORMER_USAGE_ERROR;
+  EXPECT_EQ(roformer_model_open(nullptr, nullptr, &model, &error_), usage);
+  EXPECT_EQ(roformer_model_open(path_.c_str(), nullptr, nullptr, &error_), usage);
+  EXPECT_EQ(roformer_tokenize(nullptr, "", 0, nullptr, 0, &tokens, &error_), usage);
+  EXPECT_EQ(roformer_tokenize(model_, "", 0, nullptr, 0, nullptr, &error_), usage);
+  EXPECT_EQ(roformer_tokenize(model_, nullptr, 1, nullptr, 0, &tokens, &error_), usage);
+  EXPECT_EQ(roformer_encode(nullptr, "", 0, &matrix, &error_), usage);
+  EXPECT_EQ(roformer_encode(model_, nullptr, ROFORMER_NUL_TERMINATED, &matrix, &error_), usage);
+  EXPECT_EQ(roformer_encode(model_, "", 0, nullptr, &error_), usage);
+  EXPECT_EQ(roformer_embed(nullptr, hole, nullptr, 0, ROFORMER_POOLING_CLS, 0, &matrix, &error_), usage);
+  EXPECT_EQ(roformer_embed(model_, nullptr, nullptr, 1, ROFORMER_POOLING_CLS, 0, &matrix, &error_), usage);
+  EXPECT_EQ(roformer_embed(model_, hole, nullptr, 1, ROFORMER_POOLING_CLS, 0, &matrix, &error_), usage);
+  EXPECT_EQ(roformer_embed(model_, hole, nullptr, 0, ROFORMER_POOLING_CLS, 0, nullptr, &error_), usage);
+  EXPECT_EQ(roformer_fill_mask(nullptr, "[MASK]", 6, 1, &masks, &error_), usage);
+  EXPECT_EQ(roformer_fill_mask(model_, "[MASK]", 6, 1, nullptr, &error_), usage);
+  EXPECT_EQ(roformer_trainer_create(nullptr, nullptr, &trainer, &error_), usage);
+  EXPECT_EQ(roformer_trainer_create(path_.c_str(), nullptr, nullptr, &error_), usage);
+  EXPECT_EQ(roformer_trainer_open(nullptr, nullptr, &trainer, &error_), usage);
+  EXPECT_EQ(roformer_trainer_open(path_.c_str(), nullptr, nullptr, &error_), usage);
+  EXPECT_EQ(roformer_trainer_step(nullptr, hole, nullptr, 0, nullptr, &error_), usage);
+  EXPECT_EQ(roformer_trainer_save(nullptr, path_.c_str(), &error_), usage);
+  EXPECT_EQ(roformer_model_hidden_size(nullptr), 0);
+  roformer_model_free(nullptr);
+  roformer_tokens_free(nullptr);
+  roformer_matrix_free(nullptr);
+  roformer_masks_free(nullptr);
+  roformer_trainer_free(nullptr);
+}
+
+TEST_F(CInterface, Trains) {
+  roformer_trainer* trainer = nullptr;
+  const roformer_trainer_options options{16, 1, 2, 0.01, 16, 7, 1};
+  ASSERT_EQ(roformer_trainer_create((directory_ / "tokenizer").c_str(), &options, &trainer, &error_), ROFORMER_OK)
+      << error_.message;
+  const char* texts[] = {"iron sharpens iron", "pride goes before a fall"};
+  double first = 0, last = 0;
+  ASSERT_EQ(roformer_trainer_step(trainer, texts, nullptr, 2, &first, &error_), ROFORMER_OK);
+  EXPECT_NEAR(first, std::log(28), 0.5);
+  for (int i = 0; i < 60; ++i) roformer_trainer_step(trainer, texts, nullptr, 2, &last, nullptr);
+  EXPECT_LT(last, first - 0.5);
+  EXPECT_EQ(roformer_trainer_step(trainer, texts, nullptr, 0, nullptr, &error_), ROFORMER_DATA_ERROR);
+  ASSERT_EQ(roformer_trainer_save(trainer, (directory_ / "trained").c_str(), &error_), ROFORMER_OK);
+  roformer_trainer_free(trainer);
+  ASSERT_EQ(roformer_trainer_open((directory_ / "trained").c_str(), &options, &trainer, &error_), ROFORMER_OK);
+  roformer_trainer_free(trainer);
+}
+
+TEST(Version, IsOne) { EXPECT_STREQ(roformer_version(), ROFORMER_VERSION); }
+
+}  // namespace
+}  // namespace roformer

@@ -1,0 +1,47 @@
+// Small tokenizer and model directories, made through the library itself.
+#pragma once
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "roformer/masked_language_trainer.h"
+#include "tests/base/temp_directory.h"
+
+namespace roformer {
+
+inline void write_text(const std::string& path, const std::string& content) { std::ofstream(path) << content; }
+
+inline const std::vector<std::string>& proverbs() {
+  static const std::vector<std::string> texts{"a wise son makes a glad father", "a soft answer turns away wrath",
+                                              "pride goes before a fall", "iron sharpens iron",
+                                              "a merry heart does good like a medicine"};
+  return texts;
+}
+
+// Lower-case words of the proverbs.
+inline std::string make_tokenizer(const TempDirectory& directory) {
+  const std::string path = directory / "tokenizer";
+  std::filesystem::create_directories(path);
+  std::string vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
+  for (const char* word :
+       {"a",    "wise",   "son",  "makes", "glad",     "father", "soft",  "answer", "turns", "away", "wrath",   "pride",
+        "goes", "before", "fall", "iron",  "sharpens", "merry",  "heart", "does",   "good",  "like", "medicine"}) {
+    vocabulary += std::string(word) + "\n";
+  }
+  write_text(path + "/vocab.txt", vocabulary);
+  return path;
+}
+
+inline ModelShape small_shape() { return {.hidden_size = 32, .layers = 2, .heads = 2}; }
+
+inline MaskedLanguageOptions small_training() { return {.max_length = 16, .threads = 1}; }
+
+inline std::string make_model(const TempDirectory& directory, int64_t steps = 0) {
+  auto trainer = MaskedLanguageTrainer::create(make_tokenizer(directory), small_shape(), small_training());
+  for (int64_t i = 0; i < steps; ++i) trainer.step(proverbs());
+  trainer.save(directory / "model");
+  return directory / "model";
+}
+
+}  // namespace roformer
