@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 // Of <omp.h>, which clang has only together with another runtime than oneDNN's.
+extern "C" int omp_get_max_threads();
 extern "C" void omp_set_num_threads(int);
 
 namespace roformer {
