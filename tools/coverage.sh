@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 build=build/fuzz
 llvm-profdata-14 merge -sparse "$build"/profiles/*.profraw -o "$build/coverage.profdata"
 objects=()
-for program in "$build"/*_test; do objects+=(-object "$program"); done
+for program in "$build"/*_test "$build"/libroformer.so; do objects+=(-object "$program"); done
 llvm-cov-14 export -summary-only -instr-profile "$build/coverage.profdata" "$build/roformer" "${objects[@]}" 2> /dev/null |
   python3 -c '
 import collections, json, os, sys

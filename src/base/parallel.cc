@@ -16,7 +16,6 @@
 #include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
-#include <tbb/task_scheduler_observer.h>
 #endif
 
 namespace roformer {
@@ -107,16 +106,6 @@ struct ThreadPool::Implementation {
 
 #else
 
-// oneTBB's threads serve whatever arena has work, those of the program around us, too.
-class WorkerObserver final : public tbb::task_scheduler_observer {
- public:
-  explicit WorkerObserver(tbb::task_arena& arena) : task_scheduler_observer(arena) { observe(true); }
-  ~WorkerObserver() override { observe(false); }
-  void on_scheduler_entry(bool is_worker) override {
-    if (is_worker) block_signals();
-  }
-};
-
 struct ThreadPool::Implementation {
   // Without the limit oneTBB starts no more threads than there are cores, and says so on standard error. It holds for
   // the whole process, and the smallest one counts, so it is one that takes no threads away from any pool.
@@ -124,14 +113,17 @@ struct ThreadPool::Implementation {
       : limit(threads > tbb::info::default_concurrency()
                   ? std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism, kLimit)
                   : nullptr),
-        arena(threads),
-        observer(arena) {}
+        arena(threads) {}
 
   void run(int64_t count, const std::function<void(int64_t)>& task) {
     arena.execute([&] {
       tbb::parallel_for(
           tbb::blocked_range<int64_t>(0, count, 1),
           [&](const tbb::blocked_range<int64_t>& range) {
+            // A worker may have been started by the program around us; the caller's signals come back after run().
+            // (A task_scheduler_observer would do, but the leak sanitizer finds it at the end of a program.)
+            thread_local const bool quiet = (block_signals(), true);
+            static_cast<void>(quiet);
             for (int64_t i = range.begin(); i != range.end(); ++i) task(i);
           },
           tbb::simple_partitioner());
@@ -141,7 +133,6 @@ struct ThreadPool::Implementation {
   static constexpr size_t kLimit = 4096;
   std::unique_ptr<tbb::global_control> limit;
   tbb::task_arena arena;
-  WorkerObserver observer;
 };
 
 #endif

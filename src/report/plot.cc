@@ -42,9 +42,9 @@ Axis make_axis(double low, double high, int count, bool widen) {
   constexpr double kSmallest = 1e-290;
   const double largest = std::max(std::abs(low), std::abs(high));
   if (high - low <= std::max(largest * 1e-9, kSmallest)) {
-    const double margin = largest <= kSmallest ? 1 : largest * 0.1;
-    low -= margin;
-    high += margin;
+    const bool zero = largest <= kSmallest;  // shares and counts that stay 0: nothing below is of interest
+    low -= zero ? 0 : largest * 0.1;
+    high += zero ? 1 : largest * 0.1;
   }
   Axis axis;
   axis.step = round_step((high - low) / std::max(1, count));

@@ -271,7 +271,6 @@ TEST(Snapshots, AKillAtAnySystemCallLeavesTheOldOrTheNewState) {
     if (ending == Ending::untraceable) GTEST_SKIP() << "ptrace is not permitted";
     const int64_t step = latest(directory.path());
     ASSERT_TRUE(step == 1 || step == 2) << count;
-    ASSERT_FALSE(step == 1 && new_states > 0) << count;
     ++(step == 1 ? old_states : new_states);
     const float published = SafetensorsFile(directory / "model.safetensors").tensor("w").data<float>()[999];
     ASSERT_TRUE(published == 1 || (published == 2 && step == 2)) << count;

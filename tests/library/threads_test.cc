@@ -94,7 +94,7 @@ class FastAlarm {
     action.sa_handler = count_alarm;
     action.sa_flags = SA_RESTART;
     ::sigaction(SIGALRM, &action, &before_);
-    const itimerval often{{0, 100}, {0, 100}};
+    const itimerval often{{0, 500}, {0, 500}};
     ::setitimer(ITIMER_REAL, &often, nullptr);
   }
   ~FastAlarm() {
