@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "cli/raw_arguments.h"
 #include "cli/text_input.h"
+#include "tests/base/temp_directory.h"
 
 namespace roformer {
 namespace {
@@ -66,11 +67,12 @@ class Options : public testing::Test {
   }
 
   std::string write(const std::string& content) {
-    const std::string path = testing::TempDir() + "options_test.toml";
+    const std::string path = directory_ / "options_test.toml";
     std::ofstream(path, std::ios::binary) << content;
     return path;
   }
 
+  const TempDirectory directory_;
   Fields fields_;
   OptionSet set_;
   std::ostringstream out_;
@@ -318,7 +320,8 @@ TEST(TextInputTest, ArgumentsFileOrStandardInput) {
   const std::string content =
       "\xEF\xBB\xBF"
       "one\r\n\n[MASK], \"two\"";
-  const std::string path = testing::TempDir() + "text_input_test.txt";
+  const TempDirectory directory;
+  const std::string path = directory / "text_input_test.txt";
   std::ofstream(path, std::ios::binary) << content;
   const auto expected = ElementsAre("one", "", "[MASK], \"two\"");
   EXPECT_THAT(read_texts({.texts = {}, .input = path}), expected);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "tests/base/temp_directory.h"
 
 namespace roformer {
 namespace {
@@ -66,7 +67,8 @@ TEST(MetricsLog, DamageElsewhereIsAnErrorWithItsLine) {
 }
 
 TEST(MetricsLog, ReadsFilesAndRefusesMissingOnes) {
-  const std::string path = testing::TempDir() + "metrics_log_test.jsonl";
+  const TempDirectory directory;
+  const std::string path = directory / "metrics_log_test.jsonl";
   std::ofstream(path) << kLog;
   EXPECT_EQ(read_metrics_log(path).size(), 3u);
   std::remove(path.c_str());
