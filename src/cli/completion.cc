@@ -18,7 +18,8 @@ void describe(OptionSet& set, CompletionOptions& options) {
 }
 
 // What is no option, choice or command is completed as a file name by bash itself.
-constexpr std::string_view kScript = R"(# Completion of roformer for bash: source <(roformer completion). An installed program brings it along.
+constexpr std::string_view kScript =
+    R"(# Completion of roformer for bash: source <(roformer completion). An installed program brings it along.
 _roformer() {{
   local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD - 1]}} options= choices=
   # bash cuts --name=value into three words.
