@@ -113,8 +113,8 @@ Json settings_of(const PretrainOptions& options, const Plan& plan, const Schedul
           {"model", write_config(plan.config)},
           {"data", data_hash},
           {"validation-data", validation_hash},
-          {"validation-fraction",
-           options.validation_data.empty() ? options.validation_fraction.value_or(kValidationFraction) : 0},
+          // Not the default's number: asked for, the same number is not limited to so many sequences.
+          {"validation-fraction", options.validation_fraction ? Json(*options.validation_fraction) : Json("default")},
           {"documents", options.documents},
           {"tokenizer", tokenizer_hash},
           {"init-from",

@@ -89,8 +89,6 @@ class ByteSource::Zstandard final : public Unpacker {
 
 ByteSource::ByteSource(std::string path) : path_(std::move(path)), file_(open_file(path_)) {}
 ByteSource::~ByteSource() = default;
-ByteSource::ByteSource(ByteSource&&) noexcept = default;
-ByteSource& ByteSource::operator=(ByteSource&&) noexcept = default;
 
 bool ByteSource::read_raw(std::string& buffer) {
   if (raw_at_end_) return false;

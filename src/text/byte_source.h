@@ -13,8 +13,8 @@ class ByteSource {
   // FileError when `path` cannot be opened or is a directory.
   explicit ByteSource(std::string path);
   ~ByteSource();
-  ByteSource(ByteSource&&) noexcept;
-  ByteSource& operator=(ByteSource&&) noexcept;
+  ByteSource(const ByteSource&) = delete;
+  ByteSource& operator=(const ByteSource&) = delete;
 
   // Appends the next bytes, about 1 MiB, to `buffer`; false, with nothing appended, at the end. DataError where packed
   // data is damaged, ends too early, or is followed by something else.

@@ -192,6 +192,7 @@ TEST_F(Resume, OtherSettingsAreRefusedByName) {
   expect_difference({"--seed", "2"}, "seed was 1, now 2");
   expect_difference({"--data", path("other.txt")}, "data was ");
   expect_difference({"--validation-data", path("validation.txt")}, "validation-data was ");
+  expect_difference({"--validation-fraction", "0.02"}, "validation-fraction was \"default\", now 0.02");
   expect_difference({"--steps", "13"}, "steps was 12, now 13");
   expect_difference({"--hidden-size", "64"}, "hidden_size was 32, now 64");
   expect_difference({"--position", "none"}, "position_embedding_type was null, now \"none\"");
