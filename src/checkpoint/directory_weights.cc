@@ -9,13 +9,14 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "checkpoint/pytorch_file.h"
 #include "checkpoint/safetensors.h"
 
 namespace roformer {
 
 namespace {
 
-constexpr std::string_view kIndexEnd = ".index.json";
+constexpr std::string_view kIndexEnd = ".index.json", kSafetensorsEnd = ".safetensors";
 constexpr const char* kNames[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
                                   "pytorch_model.bin.index.json"};
 
@@ -76,7 +77,11 @@ WeightFiles::WeightFiles(const std::string& path) : source_(find_weights(path)) 
 
 void WeightFiles::open_file(const std::string& path) {
   refuse_pointer(path);
-  files_.push_back(std::make_unique<SafetensorsFile>(path));
+  if (path.ends_with(kSafetensorsEnd)) {
+    files_.push_back(std::make_unique<SafetensorsFile>(path));
+  } else {
+    files_.push_back(std::make_unique<PytorchFile>(path));
+  }
   const TensorFile* file = files_.back().get();
   for (const TensorInfo& info : file->tensors()) tensors_.push_back({info, file});
 }
