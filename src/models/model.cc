@@ -3,7 +3,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "checkpoint/safetensors.h"
+#include "base/file.h"
+#include "checkpoint/directory_weights.h"
 
 namespace roformer {
 
@@ -95,18 +96,17 @@ std::vector<std::pair<std::string, Tensor>> Model::weights() const {
 
 Model load_model(const std::string& directory, Backend& backend, bool trainable,
                  std::vector<std::string>* unknown_keys) {
-  const ModelConfig config = read_config(directory + "/config.json", unknown_keys);
-  const std::string path = directory + "/model.safetensors";
-  const StateDict weights = load_state_dict(path, kIgnored);
+  const ModelConfig config = read_config(join_path(model_directory(directory), "config.json"), unknown_keys);
+  const auto [weights, source] = load_directory_weights(directory, kIgnored);
   // A config that claims far more than the file holds is refused before anything is allocated for it.
   int64_t present = 0;
   for (const auto& [name, tensor] : weights) present += tensor.elements();
   if (config.parameters() / 2 > present) {
-    throw DataError("{}: holds {} numbers, but config.json describes a model of {}", path, present,
+    throw DataError("{}: holds {} numbers, but config.json describes a model of {}", source, present,
                     config.parameters());
   }
   Model model(backend, config, trainable);
-  model.load_weights(weights, path);
+  model.load_weights(weights, source);
   return model;
 }
 

@@ -45,7 +45,8 @@ class Model {
   std::vector<NamedParameter> parameters_;
 };
 
-// Reads config.json and model.safetensors of a directory. Shapes are compared before memory is taken.
+// Reads config.json and the weights of a directory (checkpoint/directory_weights.h), which may also be given as one of
+// its weights files. Shapes are compared before memory is taken.
 Model load_model(const std::string& directory, Backend& backend, bool trainable = false,
                  std::vector<std::string>* unknown_keys = nullptr);
 
