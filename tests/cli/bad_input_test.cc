@@ -230,7 +230,7 @@ TEST_F(BadInput, Weights) {
   expect_bad(replaced("{\"", "[\""));
 
   std::filesystem::remove(weights);
-  expect_unloadable(directory, {"model.safetensors", "No such file"});
+  expect_unloadable(directory, {"model.safetensors", "holds no weights"});
   std::filesystem::create_directory(weights);
   expect_unloadable(directory, {"model.safetensors"});
 }
