@@ -1,6 +1,8 @@
 #include "backend/backend.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <new>
 
 #include "base/error.h"
 
@@ -23,6 +25,17 @@ void fill_angles(ThreadPool& pool, const RotaryFrequencies& frequencies, std::sp
 }
 
 }  // namespace
+
+Tensor Backend::zeros(Shape shape) {
+  constexpr size_t kAlignment = 64;
+  const auto bytes = static_cast<size_t>(shape.elements() * dtype_size(real()));
+  // The system's fresh pages are zero already; calloc knows.
+  void* block = std::calloc(bytes + kAlignment, 1);
+  if (block == nullptr) throw std::bad_alloc();
+  const auto address = (reinterpret_cast<uintptr_t>(block) + kAlignment - 1) / kAlignment * kAlignment;
+  return Tensor(std::shared_ptr<void>(reinterpret_cast<void*>(address), [block](void*) { std::free(block); }), real(),
+                shape);
+}
 
 RotaryAngles Backend::rotary_angles(const Rotary& rotary, std::span<const int32_t> positions) {
   std::vector<int32_t> distinct(positions.begin(), positions.end());

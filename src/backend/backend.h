@@ -87,6 +87,8 @@ class Backend {
 
   // Memory.
   virtual Tensor empty(Shape shape) = 0;  // real(), uninitialised
+  // Zeros of real(). For what lives long: memory that nobody writes to need not be touched.
+  virtual Tensor zeros(Shape shape);
   virtual void fill(const Tensor& x, double value) = 0;
   virtual void copy(const Tensor& from, const Tensor& to) = 0;
   virtual void add(const Tensor& x, const Tensor& y) = 0;  // y += x
