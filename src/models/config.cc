@@ -30,7 +30,7 @@ void check_share(const std::string& source, const char* key, double value) {
 void check_parts(ModelConfig& config, const std::string& source) {
   constexpr int64_t kMostLabels = 100'000;
   check_range(source, "the number of labels", std::ssize(config.labels), 1, kMostLabels);
-  check_share(source, "classifier_dropout", config.classifier_dropout);
+  check_share(source, "classifier_dropout", config.classifier_dropout.value_or(0));
   if (config.family == Family::bert) {
     if (!std::holds_alternative<LearnedPosition>(config.position)) {
       refuse(source, "a BERT has learned positions; another position encoding makes a roformer_variant");
@@ -93,6 +93,12 @@ Visibility parse_visibility(const std::string& name) {
 const std::vector<std::string>& visibility_names() {
   static const std::vector<std::string> names{"all", "causal", "prefix"};
   return names;
+}
+
+bool parse_cross_rotation(const std::string& name) {
+  if (name == "none") return false;
+  if (name == "query") return true;
+  throw UsageError("unknown rotation of cross-attention '{}'; expected none or query", name);
 }
 
 int64_t ModelConfig::head_outputs() const {

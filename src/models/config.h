@@ -41,6 +41,10 @@ enum class Visibility { all, causal, prefix };
 Visibility parse_visibility(const std::string& name);  // all, causal, prefix; UsageError otherwise
 const std::vector<std::string>& visibility_names();
 
+// Cross-attention in transformers rotates neither side (none: false); JunnYu's package rotates the queries (query:
+// true), see compatibility.md 3.3.5. UsageError for other words.
+bool parse_cross_rotation(const std::string& name);
+
 struct ModelConfig {
   Family family = Family::roformer;
   int64_t vocabulary = 50000;
@@ -62,8 +66,7 @@ struct ModelConfig {
   PositionEncoding position = RotaryPosition{};
   Visibility visibility = Visibility::all;  // "is_decoder": causal
   bool cross_attention = false;             // only in decoders
-  // Cross-attention in transformers rotates neither side; JunnYu's package rotates the queries (3.3.5).
-  bool rotate_cross_queries = false;
+  bool rotate_cross_queries = false;        // see parse_cross_rotation
 
   Head head = Head::masked_lm;
   bool tied = true;  // the language-model head's output weights are the word embeddings
@@ -72,8 +75,8 @@ struct ModelConfig {
   Activation pooler_activation = Activation::tanh;           // none: RoFormer-Sim's "linear"
   std::vector<std::string> labels = {"LABEL_0", "LABEL_1"};  // of the classification heads, by index
   Problem problem = Problem::single_label;
-  double classifier_dropout = 0.1;
-  Summary summary = Summary::last;  // of RoFormer's multiple choice
+  std::optional<double> classifier_dropout;  // of BERT's heads; none: hidden_dropout
+  Summary summary = Summary::last;           // of RoFormer's multiple choice
   std::optional<Activation> summary_projection;
 
   NormShape norm_shape() const { return {norm, norm_epsilon}; }

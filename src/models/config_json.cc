@@ -136,10 +136,8 @@ void parse_head_settings(const JsonObject& json, ModelConfig& config) {
   config.labels = parse_labels(json);
   config.problem = config.labels.size() == 1 ? Problem::regression : Problem::single_label;
   if (json.has("problem_type")) config.problem = parse_name(json, "problem_type", kProblems, "");
-  // Only BERT's heads have a dropout of their own.
-  config.classifier_dropout = config.hidden_dropout;
-  if (config.family == Family::bert) {
-    config.classifier_dropout = json.get_double("classifier_dropout", config.hidden_dropout);
+  if (config.family == Family::bert && json.has("classifier_dropout")) {
+    config.classifier_dropout = json.get_double("classifier_dropout", std::nullopt);
   }
   if (config.head != Head::multiple_choice || config.family != Family::roformer) return;
   config.summary = parse_name(json, "summary_type", kSummaries, "last");
@@ -196,9 +194,7 @@ void write_head_settings(const ModelConfig& config, Json& json) {
   if (config.pooler && config.family == Family::roformer) {
     json["pooler_activation"] = name_in(kActivations, config.pooler_activation);
   }
-  if (config.family == Family::bert && config.classifier_dropout != config.hidden_dropout) {
-    json["classifier_dropout"] = config.classifier_dropout;
-  }
+  if (config.classifier_dropout) json["classifier_dropout"] = *config.classifier_dropout;
   if (config.head != Head::multiple_choice || config.family != Family::roformer) return;
   json["summary_type"] = name_in(kSummaries, config.summary);
   if (!config.summary_projection) return;

@@ -48,7 +48,8 @@ void plan_sinusoid(Backend& backend, const SinusoidalPosition& sinusoidal, int64
 void plan_memory(const ModelConfig& config, const Batch& batch, const EncoderInputs& inputs, PositionPlan& plan) {
   if (!inputs.memory.data.defined()) return;
   if (!config.cross_attention) {
-    throw DataError("the model has no cross-attention (add_cross_attention), it cannot take an encoder's hidden states");
+    throw DataError(
+        "the model has no cross-attention (add_cross_attention), it cannot take an encoder's hidden states");
   }
   const Tensor& memory = inputs.memory.data;
   if (memory.columns() != config.hidden || std::ssize(inputs.memory_offsets) != batch.sequences() + 1) {
@@ -58,7 +59,10 @@ void plan_memory(const ModelConfig& config, const Batch& batch, const EncoderInp
   }
   plan.memory.hidden = inputs.memory;
   plan.memory.inputs = {.query_offsets = batch.offsets, .key_offsets = inputs.memory_offsets};
-  if (config.rotate_cross_queries) plan.memory.inputs.positions.query_angles = &plan.angles;
+  if (inputs.rotate_cross_queries.value_or(config.rotate_cross_queries)) {
+    if (!std::holds_alternative<RotaryPosition>(config.position)) throw DataError("the model has no rotary positions");
+    plan.memory.inputs.positions.query_angles = &plan.angles;
+  }
 }
 
 std::shared_ptr<const PositionPlan> make_plan(Backend& backend, const ModelConfig& config, const Batch& batch,
@@ -118,9 +122,7 @@ Value Encoder::forward(const Context& context, const Batch& batch, const Encoder
   return x;
 }
 
-uint64_t Encoder::places() const {
-  return layers_.empty() ? 1 : 1 + layers_.size() * layers_.front().places();
-}
+uint64_t Encoder::places() const { return layers_.empty() ? 1 : 1 + layers_.size() * layers_.front().places(); }
 
 void Encoder::visit(const ParameterVisitor& visitor) {
   const std::string name = trunk_name(config_.family);

@@ -14,9 +14,10 @@ namespace roformer {
 
 // What a forward pass may be given beside the batch.
 struct EncoderInputs {
-  std::optional<Visibility> visibility = {};     // another than the config's
-  Value memory = {};                             // [Tm, H] hidden states of an encoder, for cross-attention
-  std::span<const int32_t> memory_offsets = {};  // [sequences + 1]; must outlive the tape
+  std::optional<Visibility> visibility = {};      // another than the config's
+  std::optional<bool> rotate_cross_queries = {};  // another than the config's
+  Value memory = {};                              // [Tm, H] hidden states of an encoder, for cross-attention
+  std::span<const int32_t> memory_offsets = {};   // [sequences + 1]; must outlive the tape
 };
 
 class Encoder {

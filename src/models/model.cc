@@ -48,11 +48,12 @@ std::vector<std::string> spellings(const std::string& name, const ModelConfig& c
 
 ClassifierShape classifier_shape(const ModelConfig& config) {
   const bool sequences = config.head == Head::sequence_classification, bert = config.family == Family::bert;
+  const bool answers = config.head == Head::question_answering;
   ClassifierShape shape{.hidden = config.hidden,
                         .labels = config.head_outputs(),
-                        .output_name = config.head == Head::question_answering ? "qa_outputs" : "classifier",
-                        .dropout = config.classifier_dropout};
-  if (config.head == Head::question_answering) shape.dropout = 0;
+                        .dense_name = {},
+                        .output_name = answers ? "qa_outputs" : "classifier",
+                        .dropout = answers ? 0 : config.classifier_dropout.value_or(config.hidden_dropout)};
   if (bert) return shape;
   if (sequences) {
     shape.dense = true;
@@ -153,7 +154,7 @@ void Model::initialise(RandomStream random) {
 }
 
 void Model::load_weights(const StateDict& weights, const std::string& source, bool share) {
-  CopyOptions options{.source = source, .allowed_extra = kIgnored, .allowed_missing = {}, .aliases = {}};
+  CopyOptions options{.source = source, .allowed_extra = kIgnored, .allowed_missing = {}, .aliases = {}, .place = {}};
   // A trunk takes what it needs of a file that also has a head.
   if (!mlm_head_) options.allowed_extra.emplace_back("cls.*");
   if (!pooler_) options.allowed_extra.emplace_back("*pooler.dense.*");
@@ -198,9 +199,7 @@ namespace {
 // What config.json does not say, but the names in the file do.
 void complete_from_names(ModelConfig& config, const StateDict& weights) {
   const std::string prefix = std::string(trunk_name(config.family)) + ".";
-  const auto has = [&](const std::string& name) {
-    return weights.contains(prefix + name) || weights.contains(name);
-  };
+  const auto has = [&](const std::string& name) { return weights.contains(prefix + name) || weights.contains(name); };
   if (has("pooler.dense.weight")) config.pooler = true;
   if (config.norm == NormKind::rms && (has("embeddings.LayerNorm.weight") || has("embeddings.LayerNorm.gamma"))) {
     config.norm = NormKind::rms_with_gain;
