@@ -121,7 +121,9 @@ class Model:
 
     def encode(self, ids, segments, positions, memory, attention):
         roformer = self.config["model_type"] == "roformer"
-        turned = ({"query", "key", "value"} if self.config.get("rotary_value") else {"query", "key"}) if roformer else ()
+        turned = (
+            ({"query", "key", "value"} if self.config.get("rotary_value") else {"query", "key"}) if roformer else ()
+        )
         turned_cross = {"query"} if self.config.get("cross_attention_rotation", "none") == "query" else ()
         seen = visible(attention, segments)
         x = self.embed(ids, segments, positions)
