@@ -3,8 +3,8 @@
 
 Each folder holds config.json and model.safetensors (float32, transformers' names), inputs.json, and
 expected.safetensors, computed in float64 from those float32 weights. tests/fixtures/README.md says what each tensor is;
-family_fixtures.py has the cases of tests/fixtures/families, this file those with losses and gradients. The output depends on nothing but this file and the pinned packages: running it again gives the
-same bytes.
+family_cases.py has the cases of tests/fixtures/families, this file those with losses and gradients. The output
+depends on nothing but these files and the pinned packages: running it again gives the same bytes.
 
     tools/venv.sh && venv/bin/python tools/make_fixtures.py
 """
@@ -15,6 +15,7 @@ import pathlib
 import numpy as np
 import torch
 
+import family_cases
 import family_fixtures
 import oracle_models as oracle
 
@@ -203,7 +204,7 @@ def make_fixtures(output):
     try:
         for name in CASES:
             make_fixture(name, pathlib.Path(output) / name)
-        for name in family_fixtures.CASES:
+        for name in family_cases.CASES:
             family_fixtures.make_family_fixture(name, pathlib.Path(output) / "families" / name)
     finally:
         torch.set_num_threads(threads)
@@ -214,7 +215,7 @@ def main():
     parser.add_argument("--output", default=ROOT / "tests" / "fixtures", help="where the folders go (%(default)s)")
     output = pathlib.Path(parser.parse_args().output)
     make_fixtures(output)
-    for name in [*CASES, *(f"families/{name}" for name in family_fixtures.CASES)]:
+    for name in [*CASES, *(f"families/{name}" for name in family_cases.CASES)]:
         size = sum(path.stat().st_size for path in (output / name).iterdir())
         print(f"{output / name}: {size:,} bytes")
 

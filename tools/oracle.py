@@ -4,9 +4,9 @@
 1. Makes the fixtures again and compares them with the committed ones; loads those in transformers as anyone would.
 2. Makes random models (other seeds, larger shapes), has transformers save them, runs
    `roformer forward --model DIR --ids FILE --output FILE` and compares hidden states and logits:
-   max |difference| / max |expected| of each tensor must be within the tolerance. The error of transformers' own
+   max |difference| / max |expected| of each kind of tensor must be within the tolerance. The error of transformers' own
    float32 forward is printed beside ours as a yardstick.
-3. The same for every family and head of family_fixtures.py at eight times the width, with reference_numpy.py where
+3. The same for every family and head of family_cases.py at eight times the width, with reference_numpy.py where
    transformers has no such model; and `roformer convert` to a directory that transformers loads with nothing missing,
    nothing unexpected and no warning, with the same numbers in it. --table prints this part as docs/compatibility.md
    has it.
@@ -29,7 +29,7 @@ import torch
 import transformers
 from safetensors.numpy import load_file
 
-import family_fixtures
+import family_cases
 import make_fixtures
 import oracle_families
 import oracle_models as oracle
@@ -38,7 +38,7 @@ from oracle_results import Results, compare, relative_error, report_comparison, 
 # Sums in another order, on another CPU, may move the last bits of a float64 result.
 FIXTURE_TOLERANCE = 1e-9
 
-ALL_FIXTURES = [*make_fixtures.CASES, *(f"families/{name}" for name in family_fixtures.CASES)]
+ALL_FIXTURES = [*make_fixtures.CASES, *(f"families/{name}" for name in family_cases.CASES)]
 LIVE_CASES = {
     "hidden 128, 4 layers, vocabulary 5,003": {
         "seed": 11,
@@ -169,7 +169,7 @@ def load_in_transformers(folder):
 def check_fixture_loading(results, committed):
     """The committed fixture files, read by transformers itself, give the committed results."""
     for name in ALL_FIXTURES:
-        if family_fixtures.CASES.get(pathlib.Path(name).name, {}).get("reference"):
+        if family_cases.CASES.get(pathlib.Path(name).name, {}).get("reference"):
             continue  # transformers has no such model
         folder = committed / name
         inputs = json.loads((folder / "inputs.json").read_text())

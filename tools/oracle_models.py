@@ -1,9 +1,9 @@
 """Random RoFormer and BERT models and their exact outputs, from transformers computing in float64.
 
-Shared by make_fixtures.py, family_fixtures.py and oracle.py. A model here has every parameter random, biases and norm gains too
-(transformers starts them at 0 and 1, which hides a dropped bias or gain), and weights large enough that attention is
-far from uniform. Weights are drawn as float32 and the oracle computes in float64 from those values, so a file of
-float32 weights is exact. Sequences run one at a time: no padding and no mask is involved.
+Shared by make_fixtures.py, family_fixtures.py and oracle.py. A model here has every parameter random, biases and norm
+gains too (transformers starts them at 0 and 1, which hides a dropped bias or gain), and weights large enough that
+attention is far from uniform. Weights are drawn as float32 and the oracle computes in float64 from those values, so a
+file of float32 weights is exact. Sequences run one at a time: no padding is involved.
 """
 
 import json

@@ -1,7 +1,7 @@
 """RoFormer and BERT in NumPy float64, a second opinion: one function over config.json's keys and tensors by name.
 
-It knows what transformers does not compute (RoFormerV2, RoFormer-Sim, JunnYu's poolers and cross-attention) beside what it
-does, so that it can be checked: where both know a model they agree to 1e-12 (make_fixtures.py asserts it for every
+It knows what transformers does not compute (RoFormerV2, RoFormer-Sim, JunnYu's poolers and cross-attention) beside what
+it does, so that it can be checked: where both know a model they agree to 1e-12 (make_fixtures.py asserts it for every
 fixture, heads included). Written for reading: one sequence at a time, no batch, no padding, no cache.
 
 Keys beyond transformers' own: norm_type ("layer_norm", anything else is the RMS norm of RoFormerV2), use_bias and
@@ -33,14 +33,14 @@ def softmax(scores):
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
-def visible(attention, segments):
+def visible(visibility, segments):
     """[S, S]: whether query j (row) sees key k (column)."""
     length = len(segments)
-    if attention == "all":
+    if visibility == "all":
         return np.ones((length, length), dtype=bool)
-    if attention == "causal":
+    if visibility == "causal":
         return np.tri(length, dtype=bool)
-    assert attention == "prefix", attention
+    assert visibility == "prefix", visibility
     index = np.cumsum(segments)  # UniLM: the first segment sees itself, the second what came before, too
     return index[None, :] <= index[:, None]
 
@@ -119,13 +119,13 @@ class Model:
             x = self.linear(x, f"{self.trunk}embeddings_project")  # keeps its bias in RoFormerV2
         return x
 
-    def encode(self, ids, segments, positions, memory, attention):
+    def encode(self, ids, segments, positions, memory, visibility):
         roformer = self.config["model_type"] == "roformer"
         turned = (
             ({"query", "key", "value"} if self.config.get("rotary_value") else {"query", "key"}) if roformer else ()
         )
         turned_cross = {"query"} if self.config.get("cross_attention_rotation", "none") == "query" else ()
-        seen = visible(attention, segments)
+        seen = visible(visibility, segments)
         x = self.embed(ids, segments, positions)
         for i in range(self.config["num_hidden_layers"]):
             layer = f"{self.trunk}encoder.layer.{i}"
@@ -188,13 +188,13 @@ def forward(config, weights, inputs, used=None):
     `used`, if given, gets the names of the tensors that were read.
     """
     model = Model(config, weights)
-    attention = inputs.get("attention") or ("causal" if config.get("is_decoder") else "all")
+    visibility = inputs.get("visibility") or ("causal" if config.get("is_decoder") else "all")
     outputs = {}
     for i, ids in enumerate(inputs["input_ids"]):
         segments = np.array(inputs["token_type_ids"][i] if "token_type_ids" in inputs else [0] * len(ids))
         positions = np.array(inputs["position_ids"][i] if "position_ids" in inputs else range(len(ids)))
         memory = np.array(inputs["encoder_hidden_states"][i]) if "encoder_hidden_states" in inputs else None
-        hidden = model.encode(np.array(ids), segments, positions, memory, attention)
+        hidden = model.encode(np.array(ids), segments, positions, memory, visibility)
         pooled = model.pooled(hidden)
         logits = model.logits(hidden, pooled)
         outputs[f"last_hidden_state.{i}"] = hidden
