@@ -51,7 +51,15 @@ void save_model(const Model& model, const std::map<std::string, std::string>& fi
     const std::string path = join_path(directory, name);
     if (!present(path)) write_file_atomically(path, content);
   }
-  write_safetensors(join_path(directory, "model.safetensors"), model.weights(), {{"format", "pt"}});
+  auto weights = model.weights();
+  // transformers looks for the bias of a decoder that is not tied under both of its names.
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i].first == "cls.predictions.decoder.bias") {
+      weights.emplace_back("cls.predictions.bias", weights[i].second);
+      break;
+    }
+  }
+  write_safetensors(join_path(directory, "model.safetensors"), weights, {{"format", "pt"}});
 }
 
 }  // namespace roformer
