@@ -23,6 +23,6 @@ struct SentenceVectors {
 };
 
 // DataError where the directory asks for what is not supported and the options do not say otherwise.
-SentenceVectors sentence_vectors(const VectorOptions& options, const std::string& directory);
+SentenceVectors sentence_vectors(const VectorOptions& options, const ModelConfig& config, const std::string& directory);
 
 }  // namespace roformer

@@ -13,13 +13,14 @@ namespace roformer {
 
 namespace {
 
-Pooling pooling_of(EmbeddingPooling pooling) {
+TextPooling pooling_of(EmbeddingPooling pooling) {
   switch (pooling) {
-    case EmbeddingPooling::cls: return Pooling::cls;
-    case EmbeddingPooling::mean: return Pooling::mean;
-    case EmbeddingPooling::max: return Pooling::max;
+    case EmbeddingPooling::cls: return TextPooling::cls;
+    case EmbeddingPooling::mean: return TextPooling::mean;
+    case EmbeddingPooling::max: return TextPooling::max;
+    case EmbeddingPooling::pooler: return TextPooling::pooler;
   }
-  throw UsageError("pooling {} is none of cls, mean and max", static_cast<int>(pooling));
+  throw UsageError("pooling {} is none of cls, mean, max and pooler", static_cast<int>(pooling));
 }
 
 HiddenStates hidden_states(const Tensor& hidden, int64_t begin, int64_t tokens) {

@@ -19,24 +19,41 @@ void normalize(std::vector<float>& values) {
   for (float& value : values) value = static_cast<float>(value * scale);
 }
 
+Value pool_texts(const Model& model, const Context& context, const Value& hidden, const Batch& batch,
+                 TextPooling pooling) {
+  switch (pooling) {
+    case TextPooling::cls: return pool(context, hidden, batch.offsets, Pooling::cls);
+    case TextPooling::mean: return pool(context, hidden, batch.offsets, Pooling::mean);
+    case TextPooling::max: return pool(context, hidden, batch.offsets, Pooling::max);
+    case TextPooling::pooler: return model.pooled(context, hidden, batch);
+  }
+  throw UsageError("pooling {} is none of {}", static_cast<int>(pooling), fmt::join(pooling_names(), ", "));
+}
+
 }  // namespace
 
 const std::vector<std::string>& pooling_names() {
-  static const std::vector<std::string> names = {"cls", "mean", "max"};
+  static const std::vector<std::string> names = {"cls", "mean", "max", "pooler"};
   return names;
 }
 
-Pooling parse_pooling(std::string_view name) {
-  if (name == "cls") return Pooling::cls;
-  if (name == "mean") return Pooling::mean;
-  if (name == "max") return Pooling::max;
+TextPooling parse_pooling(std::string_view name) {
+  if (name == "cls") return TextPooling::cls;
+  if (name == "mean") return TextPooling::mean;
+  if (name == "max") return TextPooling::max;
+  if (name == "pooler") return TextPooling::pooler;
   throw UsageError("pooling \"{}\" is none of {}", name, fmt::join(pooling_names(), ", "));
+}
+
+TextPooling default_pooling(const ModelConfig& config) {
+  const bool sim = config.pooler && config.pooler_activation == Activation::none;
+  return sim ? TextPooling::pooler : TextPooling::mean;
 }
 
 std::vector<PooledText> embed(const Model& model, const Batch& batch, const EmbedOptions& options) {
   const Context context{model.backend(), nullptr, {}, false};
   const Value hidden = model.encoder().forward(context, batch);
-  const Tensor pooled = pool(context, hidden, batch.offsets, options.pooling).data;
+  const Tensor pooled = pool_texts(model, context, hidden, batch, options.pooling).data;
   std::vector<PooledText> result;
   result.reserve(static_cast<size_t>(batch.sequences()));
   for (int64_t i = 0; i < pooled.rows(); ++i) {

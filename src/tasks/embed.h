@@ -11,9 +11,13 @@
 
 namespace roformer {
 
+// How the hidden states of a text's tokens, [CLS] and [SEP] included, become one vector. pooler: what the model's
+// pooler makes of the first token.
+enum class TextPooling { cls, mean, max, pooler };
+
 struct EmbedOptions {
-  Pooling pooling = Pooling::mean;  // mean and max go over all tokens of the text, [CLS] and [SEP] included
-  bool normalize = false;           // to length 1; a zero vector stays as it is
+  TextPooling pooling = TextPooling::mean;
+  bool normalize = false;  // to length 1; a zero vector stays as it is
 };
 
 struct PooledText {
@@ -21,12 +25,15 @@ struct PooledText {
   int64_t tokens = 0;
 };
 
-// UsageError for a name that is none of pooling_names(): cls, mean, max.
-Pooling parse_pooling(std::string_view name);
+// UsageError for a name that is none of pooling_names(): cls, mean, max, pooler.
+TextPooling parse_pooling(std::string_view name);
 const std::vector<std::string>& pooling_names();
 
+// What the model was made for, where nothing else says: pooler of a RoFormer-Sim, whose pooler is linear, else mean.
+TextPooling default_pooling(const ModelConfig& config);
+
 // One vector a sequence of the batch, in order. The trunk is enough; a head is not used. DataError for a vector that is
-// not finite.
+// not finite, and for TextPooling::pooler of a model without one.
 std::vector<PooledText> embed(const Model& model, const Batch& batch, const EmbedOptions& options);
 
 // One vector a text, in order. Errors as for_text_batches.

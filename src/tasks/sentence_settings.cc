@@ -51,11 +51,11 @@ void read_pooling(const std::string& path, SentenceSettings& settings) {
   if (modes.size() != 1) {
     settings.unsupported = fmt::format("{}: {} kinds of pooling, expected one", path, modes.size());
   } else if (modes[0] == "cls") {
-    settings.pooling = Pooling::cls;
+    settings.pooling = TextPooling::cls;
   } else if (modes[0] == "mean") {
-    settings.pooling = Pooling::mean;
+    settings.pooling = TextPooling::mean;
   } else if (modes[0] == "max") {
-    settings.pooling = Pooling::max;
+    settings.pooling = TextPooling::max;
   } else {
     settings.unsupported =
         fmt::format("{}: pooling {} is not supported, only cls, mean and max", path, quote(modes[0]));

@@ -6,12 +6,12 @@
 #include <optional>
 #include <string>
 
-#include "backend/backend.h"
+#include "tasks/embed.h"
 
 namespace roformer {
 
 struct SentenceSettings {
-  std::optional<Pooling> pooling;  // nothing: the directory does not say
+  std::optional<TextPooling> pooling;  // nothing: the directory does not say
   bool normalize = false;
   std::optional<int64_t> max_length;  // tokens
   std::string unsupported;            // what the directory asks for beyond that, as a message; empty if nothing

@@ -28,7 +28,7 @@ TEST(Embed, ATrunkIsEnoughAndAZeroVectorStays) {
     for (const float value : zero.values) EXPECT_EQ(value, 0);
   }
   model.initialise({1, 0});
-  const auto pooled = embed(model, *tokenizer, texts, {.pooling = Pooling::cls, .normalize = true}, {});
+  const auto pooled = embed(model, *tokenizer, texts, {.pooling = TextPooling::cls, .normalize = true}, {});
   ASSERT_EQ(pooled.size(), 2u);
   EXPECT_EQ(pooled[0].tokens, 5);
   EXPECT_EQ(pooled[1].tokens, 3);
@@ -65,9 +65,10 @@ TEST(Embed, CosineIsThatOfTheAngle) {
 }
 
 TEST(Embed, PoolingsHaveNames) {
-  EXPECT_EQ(parse_pooling("cls"), Pooling::cls);
-  EXPECT_EQ(parse_pooling("mean"), Pooling::mean);
-  EXPECT_EQ(parse_pooling("max"), Pooling::max);
+  EXPECT_EQ(parse_pooling("cls"), TextPooling::cls);
+  EXPECT_EQ(parse_pooling("mean"), TextPooling::mean);
+  EXPECT_EQ(parse_pooling("max"), TextPooling::max);
+  EXPECT_EQ(parse_pooling("pooler"), TextPooling::pooler);
   EXPECT_THROW(parse_pooling("median"), UsageError);
 }
 

@@ -49,11 +49,11 @@ TEST_F(SentenceDirectory, WithoutModulesSaysNothing) {
 TEST_F(SentenceDirectory, SaysPoolingNormalizationAndLength) {
   put_modules();
   put("sentence_bert_config.json", R"({"max_seq_length": 256, "do_lower_case": false})");
-  const std::pair<const char*, Pooling> cases[] = {
-      {R"({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false})", Pooling::cls},
-      {R"({"pooling_mode_mean_tokens": true, "word_embedding_dimension": 384})", Pooling::mean},
-      {R"({"pooling_mode_max_tokens": true})", Pooling::max},
-      {R"({"pooling_mode": "mean"})", Pooling::mean}};
+  const std::pair<const char*, TextPooling> cases[] = {
+      {R"({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false})", TextPooling::cls},
+      {R"({"pooling_mode_mean_tokens": true, "word_embedding_dimension": 384})", TextPooling::mean},
+      {R"({"pooling_mode_max_tokens": true})", TextPooling::max},
+      {R"({"pooling_mode": "mean"})", TextPooling::mean}};
   for (const auto& [config, pooling] : cases) {
     put("1_Pooling/config.json", config);
     const SentenceSettings settings = read();
