@@ -36,7 +36,7 @@ void write_vector(const PooledText& pooled, bool json, std::string& line) {
 
 void run(const EmbedCommand& options) {
   const LoadedModel loaded(options.run);
-  const SentenceVectors how = sentence_vectors(options.vectors, loaded.model.config(), options.run.model);
+  const SentenceVectors how = sentence_vectors(options.vectors, loaded.model, options.run.model);
   std::optional<VectorFile> file;
   if (!options.output.empty()) file.emplace(options.output, loaded.model.config().hidden);
   answer_texts("embed", options.run, loaded, encode_text(*loaded.tokenizer, how.max_length),

@@ -16,15 +16,17 @@ void add_vector_options(OptionSet& set, VectorOptions& options) {
   add_max_length(set, options.max_length);
 }
 
-SentenceVectors sentence_vectors(const VectorOptions& options, const ModelConfig& config,
-                                 const std::string& directory) {
+SentenceVectors sentence_vectors(const VectorOptions& options, const Model& model, const std::string& directory) {
   const SentenceSettings settings = read_sentence_settings(directory);
   const bool chosen = options.pooling != "auto";
   if (!chosen && !settings.unsupported.empty()) throw DataError("{} (--pooling overrules it)", settings.unsupported);
-  return {
-      .embed = {.pooling = chosen ? parse_pooling(options.pooling) : settings.pooling.value_or(default_pooling(config)),
-                .normalize = options.normalize.value_or(settings.normalize)},
-      .max_length = options.max_length.value_or(settings.max_length.value_or(0))};
+  const TextPooling pooling =
+      chosen ? parse_pooling(options.pooling) : settings.pooling.value_or(default_pooling(model.config()));
+  if (pooling == TextPooling::pooler && !model.has_pooler()) {
+    throw DataError("{}: the model has no pooler, expected --pooling cls, mean or max", directory);
+  }
+  return {.embed = {.pooling = pooling, .normalize = options.normalize.value_or(settings.normalize)},
+          .max_length = options.max_length.value_or(settings.max_length.value_or(0))};
 }
 
 }  // namespace roformer

@@ -22,7 +22,8 @@ struct SentenceVectors {
   int64_t max_length = 0;  // 0 = never cut
 };
 
-// DataError where the directory asks for what is not supported and the options do not say otherwise.
-SentenceVectors sentence_vectors(const VectorOptions& options, const ModelConfig& config, const std::string& directory);
+// DataError where the directory asks for what is not supported and the options do not say otherwise, and for the pooler
+// of a model without one.
+SentenceVectors sentence_vectors(const VectorOptions& options, const Model& model, const std::string& directory);
 
 }  // namespace roformer

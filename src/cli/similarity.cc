@@ -27,7 +27,7 @@ TextInput as_pairs(TextInput input) {
 
 void run(const SimilarityCommand& options) {
   const LoadedModel loaded(options.run);
-  const SentenceVectors how = sentence_vectors(options.vectors, loaded.model.config(), options.run.model);
+  const SentenceVectors how = sentence_vectors(options.vectors, loaded.model, options.run.model);
   TextRunOptions pairs = options.run;
   pairs.texts = as_pairs(std::move(pairs.texts));
   answer_texts(

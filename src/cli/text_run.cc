@@ -34,6 +34,12 @@ class RunProgress {
   std::optional<Progress> progress_;
 };
 
+// "FILE:1 to FILE:9".
+std::string places(const TextReader& reader, const TextBatch& batch) {
+  const std::string first = reader.place(batch.items.front().number), last = reader.place(batch.items.back().number);
+  return first == last ? first : first + " to " + last;
+}
+
 }  // namespace
 
 void add_text_run(OptionSet& set, TextRunOptions& options) {
@@ -76,7 +82,11 @@ void answer_texts(const std::string& command, const TextRunOptions& options, con
   std::string lines;
   for (TextBatch batch; stream.next(batch);) {
     lines.clear();
-    answer(batch, lines);
+    try {
+      answer(batch, lines);
+    } catch (const DataError& error) {
+      throw DataError("{}: {}", places(reader, batch), error.what());
+    }
     // All at once, so that a reader sees whole lines whenever this ends.
     std::cout << lines << std::flush;
     progress.update(batch.items.back().number);
