@@ -139,6 +139,11 @@ StateDict WeightFiles::load(const std::vector<std::string>& skip) const {
   return result;
 }
 
+std::string model_directory(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error) ? parent_directory(path) : path;
+}
+
 DirectoryWeights load_directory_weights(const std::string& directory, const std::vector<std::string>& skip) {
   const WeightFiles files(directory);
   return {files.load(skip), files.source()};

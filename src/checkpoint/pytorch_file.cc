@@ -172,7 +172,8 @@ class Reader {
     }
     overflow |= __builtin_add_overflow(total_, elements * width, &total_);
     if (overflow) fail(info.name, "the tensors are too large");
-    return {found->second.data() + storage.offset + offset * width, dense ? std::vector<int64_t>{} : std::move(strides)};
+    return {found->second.data() + storage.offset + offset * width,
+            dense ? std::vector<int64_t>{} : std::move(strides)};
   }
 
   static std::optional<int64_t> whole(const PickleNode& node) {
