@@ -30,10 +30,12 @@ def export(directory, path):
             ).last_hidden_state
 
     names = ["input_ids", "attention_mask", "token_type_ids"]
-    ids = torch.ones(2, 8, dtype=torch.int64)
+    # Three tensors of their own: the exporter takes one tensor given twice for one input.
+    examples = tuple(torch.full((2, 8), value, dtype=torch.int64) for value in (5, 1, 0))
+    examples[1][1, 4:] = 0
     torch.onnx.export(
         Trunk(),
-        (ids, ids, ids * 0),
+        examples,
         str(path),
         input_names=names,
         output_names=["last_hidden_state"],
