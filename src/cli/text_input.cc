@@ -60,6 +60,8 @@ bool TextReader::next(std::string& text) {
   return true;
 }
 
+bool TextReader::ready() const { return !from_standard_input_ || std::cin.rdbuf()->in_avail() > 0; }
+
 // Byte by byte, so that a line is answered as soon as it is typed or sent.
 bool TextReader::next_line(std::string& text) {
   constexpr int kEnd = std::char_traits<char>::eof();

@@ -30,6 +30,9 @@ class TextReader {
   // sent.
   bool next(std::string& text);
 
+  // Whether next() can answer, or has begun to, without waiting for somebody to send more.
+  bool ready() const;
+
   // Where the last item came from, to start a message: "FILE:12" or "text 3".
   std::string place() const;
 
