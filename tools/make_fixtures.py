@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
-"""Writes the oracle fixtures of tests/fixtures: tiny random RoFormer models with exact outputs, losses and gradients.
+"""Writes the oracle fixtures of tests/fixtures: tiny random models with exact outputs, some with losses and gradients.
 
 Each folder holds config.json and model.safetensors (float32, transformers' names), inputs.json, and
-expected.safetensors, which transformers computed in float64 from those float32 weights. tests/fixtures/README.md says
-what each tensor is. The output depends on nothing but this file and the pinned packages: running it again gives the
-same bytes.
+expected.safetensors, computed in float64 from those float32 weights. tests/fixtures/README.md says what each tensor is;
+family_cases.py has the cases of tests/fixtures/families, this file those with losses and gradients. The output
+depends on nothing but these files and the pinned packages: running it again gives the same bytes.
 
     tools/venv.sh && venv/bin/python tools/make_fixtures.py
 """
 
 import argparse
-import json
 import pathlib
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
 
+import family_cases
+import family_fixtures
 import oracle_models as oracle
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -175,7 +175,7 @@ def expected_outputs(model, inputs, labels):
     for i, wanted in enumerate(labels):
         outputs[f"labels.{i}"] = np.array(wanted, dtype=np.int64)
     outputs["adamw_losses"] = adamw_losses(model, inputs, labels)
-    return {name: np.ascontiguousarray(values) for name, values in outputs.items()}
+    return outputs
 
 
 def trimmed_config(config):
@@ -183,18 +183,6 @@ def trimmed_config(config):
     config.architectures = ["RoFormerForMaskedLM"]
     everything = config.to_dict() | {"dtype": "float32"}
     return {key: everything[key] for key in CONFIG_KEYS}
-
-
-def write_inputs(path, inputs):
-    """JSON with one line a sequence, which a person can still read and diff."""
-    parts = []
-    for key, value in inputs.items():
-        if isinstance(value, list):
-            lines = ",\n".join("    " + json.dumps(sequence) for sequence in value)
-            parts.append(f'  "{key}": [\n{lines}\n  ]')
-        else:
-            parts.append(f'  "{key}": {json.dumps(value)}')
-    path.write_text("{\n" + ",\n".join(parts) + "\n}\n")
 
 
 def make_fixture(name, folder):
@@ -205,11 +193,7 @@ def make_fixture(name, folder):
     inputs, labels = make_inputs(case)
     oracle.check_rotation(model, inputs)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(trimmed_config(config), indent=2) + "\n")
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    write_inputs(folder / "inputs.json", inputs)
-    save_file(expected_outputs(model, inputs, labels), folder / "expected.safetensors")
+    oracle.write_fixture(folder, trimmed_config(config), weights, inputs, expected_outputs(model, inputs, labels))
 
 
 def make_fixtures(output):
@@ -220,6 +204,8 @@ def make_fixtures(output):
     try:
         for name in CASES:
             make_fixture(name, pathlib.Path(output) / name)
+        for name in family_cases.CASES:
+            family_fixtures.make_family_fixture(name, pathlib.Path(output) / "families" / name)
     finally:
         torch.set_num_threads(threads)
 
@@ -229,7 +215,7 @@ def main():
     parser.add_argument("--output", default=ROOT / "tests" / "fixtures", help="where the folders go (%(default)s)")
     output = pathlib.Path(parser.parse_args().output)
     make_fixtures(output)
-    for name in CASES:
+    for name in [*CASES, *(f"families/{name}" for name in family_cases.CASES)]:
         size = sum(path.stat().st_size for path in (output / name).iterdir())
         print(f"{output / name}: {size:,} bytes")
 

@@ -1,27 +1,31 @@
-"""Random RoFormer models and their exact outputs, from transformers computing in float64.
+"""Random RoFormer and BERT models and their exact outputs, from transformers computing in float64.
 
-Shared by make_fixtures.py and oracle.py. A model here has every parameter random, biases and norm gains too
-(transformers starts them at 0 and 1, which hides a dropped bias or gain), and weights large enough that attention is
-far from uniform. Weights are drawn as float32 and the oracle computes in float64 from those values, so a file of
-float32 weights is exact. Sequences run one at a time: no padding and no mask is involved.
+Shared by make_fixtures.py, family_fixtures.py and oracle.py. A model here has every parameter random, biases and norm
+gains too (transformers starts them at 0 and 1, which hides a dropped bias or gain), and weights large enough that
+attention is far from uniform. Weights are drawn as float32 and the oracle computes in float64 from those values, so a
+file of float32 weights is exact. Sequences run one at a time: no padding is involved.
 """
+
+import json
 
 import numpy as np
 import torch
 import transformers
-from transformers import RoFormerConfig, RoFormerForMaskedLM, RoFormerModel
+from safetensors.numpy import save_file
+from transformers import BertConfig, RoFormerConfig, RoFormerForMaskedLM
 
 transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 
 # Frozen, and derived from the shape alone: files may have it or not.
-POSITION_TABLE = "roformer.encoder.embed_positions.weight"
+POSITION_TABLE = "encoder.embed_positions.weight"
 IGNORED_LABEL = -100
 
 
-def make_config(**shape):
-    """A RoFormerConfig with dropout off and eager attention."""
-    config = RoFormerConfig(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **shape)
+def make_config(family="roformer", **settings):
+    """The family's config with dropout off and eager attention."""
+    kind = {"roformer": RoFormerConfig, "bert": BertConfig}[family]
+    config = kind(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, **settings)
     config._attn_implementation = "eager"
     return config
 
@@ -37,11 +41,17 @@ def exact_position_table(config):
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
 
 
+def trunk_of(model):
+    """The RoFormerModel or BertModel in it, or itself."""
+    return getattr(model, model.base_model_prefix, model)
+
+
 def use_exact_positions(model):
-    """Replaces the model's position table; refuses one that is not the same up to float32 rounding."""
-    trunk = model.roformer if isinstance(model, RoFormerForMaskedLM) else model
+    """Replaces a RoFormer's position table; refuses one that is not the same up to float32 rounding."""
+    if model.config.model_type != "roformer":
+        return model
     exact = torch.from_numpy(exact_position_table(model.config))
-    table = trunk.encoder.embed_positions.weight
+    table = trunk_of(model).encoder.embed_positions.weight
     error = (table.double() - exact).abs().max().item()
     # transformers' own formula goes through float64 powers, so only the rounding to float32 remains.
     if not error < 1e-6:
@@ -51,31 +61,29 @@ def use_exact_positions(model):
     return model
 
 
-def random_weights(model, seed):
-    """{name: float32 array} for every trainable parameter, tied ones once, under transformers' names."""
+def random_weights(shapes, seed):
+    """{name: float32 array} for {name: shape}."""
     rng = np.random.default_rng(seed)
     weights = {}
-    for name, parameter in sorted(model.named_parameters()):
-        if not parameter.requires_grad:
-            continue
-        values = rng.standard_normal(tuple(parameter.shape))
+    for name, shape in sorted(shapes.items()):
+        values = rng.standard_normal(shape)
         if name.endswith("LayerNorm.weight"):
             values = 1.0 + 0.3 * values
         elif name.endswith("bias"):
             values = 0.2 * values
         else:
             # Scores of a few units at any width; larger ones would only amplify float32 rounding.
-            values *= min(0.3, 1.5 / np.sqrt(parameter.shape[-1]))
+            values *= min(0.3, 1.5 / np.sqrt(shape[-1]))
         weights[name] = values.astype(np.float32)
     return weights
 
 
 def random_model(config, seed, kind=RoFormerForMaskedLM):
-    """(float64 model in eval mode with exact positions, its float32 weights)."""
+    """(float64 model in eval mode with exact positions, its float32 weights by transformers' names, tied ones once)."""
     torch.manual_seed(seed)
     model = kind(config).double().eval()
-    weights = random_weights(model, seed)
-    parameters = dict(model.named_parameters())
+    parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    weights = random_weights({name: tuple(parameter.shape) for name, parameter in parameters.items()}, seed)
     with torch.no_grad():
         for name, values in weights.items():
             parameters[name].copy_(torch.from_numpy(values))
@@ -89,18 +97,40 @@ def sequence_tensors(inputs, index):
     return ids, types
 
 
+def sequence_arguments(model, inputs, index):
+    """What the model's trunk takes, of one sequence of inputs.json's content."""
+    ids, types = sequence_tensors(inputs, index)
+    arguments = {"input_ids": ids, "token_type_ids": types}
+    if "position_ids" in inputs:
+        arguments["position_ids"] = torch.tensor([inputs["position_ids"][index]])
+    if "encoder_hidden_states" in inputs:
+        arguments["encoder_hidden_states"] = torch.tensor([inputs["encoder_hidden_states"][index]], dtype=model.dtype)
+    return arguments
+
+
+def head_logits(output):
+    """[S, V], [L], [S, L], [S, 2] or [1], whatever the head gives one sequence; None for a trunk."""
+    if "start_logits" in output:
+        return torch.stack([output.start_logits[0], output.end_logits[0]], dim=-1)
+    logits = output.get("prediction_logits", output.get("logits"))
+    return None if logits is None else logits[0]
+
+
 def forward(model, inputs):
-    """{"last_hidden_state.i": [S, H], "logits.i": [S, V]} (logits only with the masked language model's head)."""
-    trunk = model.roformer if isinstance(model, RoFormerForMaskedLM) else model
-    assert isinstance(trunk, RoFormerModel)
+    """{"last_hidden_state.i": [S, H], "logits.i" of the head, "pooler_output.i": [H]}, as far as the model has them."""
+    choices = "MultipleChoice" in type(model).__name__
     outputs = {}
     with torch.no_grad():
         for i in range(len(inputs["input_ids"])):
-            ids, types = sequence_tensors(inputs, i)
-            hidden = trunk(ids, token_type_ids=types).last_hidden_state
-            outputs[f"last_hidden_state.{i}"] = hidden[0].numpy()
-            if isinstance(model, RoFormerForMaskedLM):
-                outputs[f"logits.{i}"] = model.cls(hidden)[0].numpy()
+            arguments = sequence_arguments(model, inputs, i)
+            trunk = trunk_of(model)(**arguments)
+            outputs[f"last_hidden_state.{i}"] = trunk.last_hidden_state[0].numpy()
+            if trunk.get("pooler_output") is not None:
+                outputs[f"pooler_output.{i}"] = trunk.pooler_output[0].numpy()
+            if trunk_of(model) is not model:
+                # A single choice: [batch, choices, S] in, [batch, choices] out.
+                given = {name: values[None] for name, values in arguments.items()} if choices else arguments
+                outputs[f"logits.{i}"] = head_logits(model(**given)).numpy()
     return outputs
 
 
@@ -171,3 +201,25 @@ def check_rotation(model, inputs):
         effect = max(effect, np.abs(attend(heads, np.ones_like(angles), False)[0] - probs).max())
     if max(map(len, inputs["input_ids"])) > 1:
         assert effect > 0.05, f"rotation changes attention by only {effect}: this model could not show its absence"
+
+
+def write_inputs(path, inputs):
+    """JSON with one line a sequence, which a person can still read and diff."""
+    parts = []
+    for key, value in inputs.items():
+        if isinstance(value, list):
+            lines = ",\n".join("    " + json.dumps(sequence) for sequence in value)
+            parts.append(f'  "{key}": [\n{lines}\n  ]')
+        else:
+            parts.append(f'  "{key}": {json.dumps(value)}')
+    path.write_text("{\n" + ",\n".join(parts) + "\n}\n")
+
+
+def write_fixture(folder, config, weights, inputs, expected):
+    """config.json, model.safetensors, inputs.json and expected.safetensors in folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    write_inputs(folder / "inputs.json", inputs)
+    contiguous = {name: np.ascontiguousarray(values) for name, values in expected.items()}
+    save_file(contiguous, folder / "expected.safetensors")

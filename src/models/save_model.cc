@@ -30,7 +30,8 @@ bool describes_same_model(const std::string& config_path, const Json& config) {
 // transformers keeps its table of sines and cosines among the weights of a RoFormer, and warns where a file lacks it.
 void add_position_table(const ModelConfig& config, const Json& written,
                         std::vector<std::pair<std::string, Tensor>>& weights) {
-  if (written.value("model_type", "") != "roformer") return;
+  constexpr int64_t kMostPositions = 1 << 20;  // who has more will rather do without
+  if (written.value("model_type", "") != "roformer" || config.max_positions > kMostPositions) return;
   const Tensor table = Tensor::allocate({config.max_positions, config.head_dim()}, DType::float32);
   for (int64_t position = 0; position < config.max_positions; ++position) {
     for (int64_t column = 0; column < config.head_dim(); ++column) {
@@ -66,6 +67,13 @@ void save_model(const Model& model, const std::map<std::string, std::string>& fi
     if (!present(path)) write_file_atomically(path, content);
   }
   auto weights = model.weights();
+  // transformers looks for the bias of a decoder that is not tied under both of its names.
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i].first == "cls.predictions.decoder.bias") {
+      weights.emplace_back("cls.predictions.bias", weights[i].second);
+      break;
+    }
+  }
   add_position_table(model.config(), config, weights);
   write_safetensors(join_path(directory, "model.safetensors"), weights, {{"format", "pt"}});
 }

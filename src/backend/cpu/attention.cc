@@ -29,6 +29,32 @@ struct Place {
         k_end(spec.key_offsets[static_cast<size_t>(sequence) + 1]) {}
 };
 
+// Which keys the queries q0 … q0 + queries − 1 see: their tiles end where the last key that any of them sees does, so
+// that causal attention costs half.
+class Visible {
+ public:
+  Visible(const AttentionSpec& spec, const Place& place, int64_t q0, int64_t queries)
+      : spec_(spec), place_(place), q0_(q0) {
+    int64_t most = 0;
+    for (int64_t i = 0; i < queries; ++i) most = std::max(most, seen(i));
+    end = place.k_begin + most;
+  }
+
+  // Of `keys` keys from k0 on, how many query q0 + i sees: the first ones.
+  int64_t in_tile(int64_t i, int64_t k0, int64_t keys) const {
+    return std::clamp<int64_t>(seen(i) - (k0 - place_.k_begin), 0, keys);
+  }
+
+  int64_t end;  // of the keys any of them sees
+
+ private:
+  int64_t seen(int64_t i) const { return spec_.keys_seen(q0_ + i, place_.k_end - place_.k_begin); }
+
+  const AttentionSpec& spec_;
+  const Place& place_;
+  int64_t q0_;
+};
+
 Matrix slice(const Tensor& x, int64_t row, int64_t column, bool transposed = false) {
   return {x.row<float>(row) + column, x.row_stride(), transposed};
 }
@@ -45,27 +71,31 @@ void forward_block(const AttentionSpec& spec, const AttentionTensors& in, const 
   const int64_t dim = in.q.columns() / spec.heads, column = place.head * dim;
   const int64_t value_dim = in.v.columns() / spec.heads, value_column = place.head * value_dim;
   const int64_t queries = std::min(kQueries, place.q_end - q0);
-  std::vector<float> scores(static_cast<size_t>(queries * std::min(kKeys, place.k_end - place.k_begin)));
+  const Visible visible(spec, place, q0, queries);
+  std::vector<float> scores(static_cast<size_t>(queries * std::min(kKeys, visible.end - place.k_begin)));
   std::vector<float> largest(static_cast<size_t>(queries), -std::numeric_limits<float>::infinity());
   std::vector<float> sums(static_cast<size_t>(queries), 0.0f);
   float factors[kKeys];
   for (int64_t i = 0; i < queries; ++i) std::fill_n(out.row<float>(q0 + i) + value_column, value_dim, 0.0f);
-  for (int64_t k0 = place.k_begin; k0 < place.k_end; k0 += kKeys) {
-    const int64_t keys = std::min(kKeys, place.k_end - k0);
+  for (int64_t k0 = place.k_begin; k0 < visible.end; k0 += kKeys) {
+    const int64_t keys = std::min(kKeys, visible.end - k0);
     gemm(queries, keys, dim, static_cast<float>(spec.scale), slice(in.q, q0, column), slice(in.k, k0, column, true), 0,
          scores.data(), keys);
     for (int64_t i = 0; i < queries; ++i) {
       float* row = scores.data() + i * keys;
       float& top = largest[static_cast<size_t>(i)];
       float& sum = sums[static_cast<size_t>(i)];
-      const float new_top = std::max(top, rows::maximum(row, keys));
+      const int64_t seen = visible.in_tile(i, k0, keys);
+      std::fill(row + seen, row + keys, 0.0f);
+      if (seen == 0) continue;
+      const float new_top = std::max(top, rows::maximum(row, seen));
       const float shrink = std::exp(top - new_top);  // 0 in the first tile
-      sum = sum * shrink + rows::exp_sum(row, new_top, keys);
+      sum = sum * shrink + rows::exp_sum(row, new_top, seen);
       if (k0 > place.k_begin) rows::scale(out.row<float>(q0 + i) + value_column, shrink, value_dim);
       top = new_top;
       if (spec.dropout.active()) {
-        draw_factors(spec, place, q0 + i, k0, keys, factors);
-        rows::multiply(row, factors, row, keys);
+        draw_factors(spec, place, q0 + i, k0, seen, factors);
+        rows::multiply(row, factors, row, seen);
       }
     }
     gemm(queries, value_dim, keys, 1, {scores.data(), keys, false}, slice(in.v, k0, value_column), 1,
@@ -94,8 +124,9 @@ void backward_head(const AttentionSpec& spec, const AttentionTensors& in, const 
   if (spec.dropout.active()) dropped.resize(weights.size());
   for (int64_t q0 = place.q_begin; q0 < place.q_end; q0 += kQueries) {
     const int64_t queries = std::min(kQueries, place.q_end - q0);
-    for (int64_t k0 = place.k_begin; k0 < place.k_end; k0 += kKeys) {
-      const int64_t keys = std::min(kKeys, place.k_end - k0);
+    const Visible visible(spec, place, q0, queries);
+    for (int64_t k0 = place.k_begin; k0 < visible.end; k0 += kKeys) {
+      const int64_t keys = std::min(kKeys, visible.end - k0);
       gemm(queries, keys, dim, scale, slice(in.q, q0, column), slice(in.k, k0, column, true), 0, weights.data(), keys);
       gemm(queries, keys, value_dim, 1, slice(dout, q0, value_column), slice(in.v, k0, value_column, true), 0,
            dweights.data(), keys);
@@ -103,7 +134,9 @@ void backward_head(const AttentionSpec& spec, const AttentionTensors& in, const 
       for (int64_t i = 0; i < queries; ++i) {
         float* row = weights.data() + i * keys;
         float* drow = dweights.data() + i * keys;
-        rows::exp_sum(row, log_sum_exp.row<float>(place.head)[q0 + i], keys);
+        const int64_t seen = visible.in_tile(i, k0, keys);
+        std::fill(row + seen, row + keys, 0.0f);
+        rows::exp_sum(row, log_sum_exp.row<float>(place.head)[q0 + i], seen);
         if (spec.dropout.active()) {
           draw_factors(spec, place, q0 + i, k0, keys, factors);
           rows::multiply(drow, factors, drow, keys);

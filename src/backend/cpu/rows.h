@@ -27,6 +27,12 @@ void layer_norm(const float* x, const float* gain, const float* bias, float epsi
 void layer_norm_backward(const float* dout, const float* x, const float* statistics, const float* gain, float* dx,
                          float* dgain, float* dbias, int64_t n);
 
+// RMS norm of one row: writes out and returns 1/√(mean square + epsilon). `gain` may be null: 1.
+float rms_norm(const float* x, const float* gain, float epsilon, float* out, int64_t n);
+// dx of one row, of what rms_norm returned; adds dout·x̂ to the running dgain, unless null.
+void rms_norm_backward(const float* dout, const float* x, float inverse, const float* gain, float* dx, float* dgain,
+                       int64_t n);
+
 // Rotates pairs of one head (Eq. 34); `sign` −1 rotates back. adjacent: pairs (2i, 2i+1); half: pairs (i, i + pairs).
 void rotate_adjacent(float* x, const float* cos, const float* sin, float sign, int64_t pairs);
 void rotate_half(float* x, const float* cos, const float* sin, float sign, int64_t pairs);
