@@ -5,7 +5,9 @@ import gzip
 import json
 import pathlib
 import struct
+import zipfile
 
+FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "pytorch"
 SEEDS = pathlib.Path(__file__).resolve().parent / "seeds"
 
 
@@ -33,6 +35,26 @@ def safetensors() -> None:
     put("safetensors", "empty_header", bytes([1, 0]) + b"{}")
     overflow = {"x": {"dtype": "F32", "shape": [4294967296, 4294967296, 0], "data_offsets": [0, 0]}}
     put("safetensors", "overflow", bytes([1, 0]) + json.dumps(overflow).encode())
+
+
+def pytorch() -> None:
+    for name in ("zip", "legacy", "nested_legacy", "other_types"):
+        put("pytorch", name, b"\0" + (FIXTURES / f"{name}.bin").read_bytes())
+    for name in ("zip", "zip_protocol_4", "nested", "other_types"):
+        with zipfile.ZipFile(FIXTURES / f"{name}.bin") as archive:
+            put("pytorch", f"{name}_pickle", b"\1" + archive.read(f"{name}/data.pkl"))
+    legacy = (FIXTURES / "nested_legacy.bin").read_bytes()
+    third = legacy.index(b".", legacy.index(b"little_endian")) + 1  # behind the pickle of the system
+    put("pytorch", "behind_the_checks", b"\2" + legacy[third:])
+
+
+def shards() -> None:
+    put("shards", "two", json.dumps({"metadata": {"total_size": 24}, "weight_map": {
+        "a": "1.safetensors", "b": "1.safetensors", "c": "2.safetensors"}}))
+    put("shards", "outside", json.dumps({"weight_map": {"a": "../1.safetensors"}}))
+    put("shards", "missing", json.dumps({"weight_map": {"a": "3.safetensors"}}))
+    put("shards", "wrong_shard", json.dumps({"weight_map": {"a": "2.safetensors"}}))
+    put("shards", "itself", json.dumps({"weight_map": {"a": "model.safetensors.index.json"}}))
 
 
 def config() -> None:
@@ -130,5 +152,5 @@ def json_texts() -> None:
     put("json", "numbers", "[18446744073709551615,-9223372036854775808,1e400,0.1]")
 
 
-for make in (safetensors, config, tokenizer_files, texts, forward, manifest, logs, options, json_texts):
+for make in (safetensors, pytorch, shards, config, tokenizer_files, texts, forward, manifest, logs, options, json_texts):
     make()
