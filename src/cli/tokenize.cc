@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/parallel.h"
 #include "cli/registry.h"
@@ -15,7 +16,7 @@ namespace {
 
 struct TokenizeOptions {
   TextInput texts;
-  std::string model, mode, dictionary;
+  std::string model, mode, dictionary, save;
   bool pair = false, json = false, ids = false, words = false;
   int64_t max_length = 0, threads = 0;
 };
@@ -34,6 +35,8 @@ void describe(OptionSet& set, TokenizeOptions& options) {
   set.add("--jieba-dictionary", options.dictionary,
           "jieba's dict.txt (default: jieba_dict.txt of the directory, else the one of Debian's python3-jieba)",
           "FILE");
+  set.add("--save", options.save, "also write the tokenizer, with the mode and dictionary chosen here, to this directory",
+          "DIR");
   add_threads(set, options.threads);
   add_json(set, options.json);
 }
@@ -44,6 +47,11 @@ LoadOptions load_options(const TokenizeOptions& options) {
   load.mode = parse_jieba_mode(options.mode);
   if (!load.mode) throw UsageError("--tokenizer-mode: expected fast, slow or bert4keras, got {}", quote(options.mode));
   return load;
+}
+
+void save_tokenizer(const Tokenizer& tokenizer, const std::string& directory) {
+  make_directories(directory);
+  for (const auto& [name, content] : tokenizer.files()) write_file_atomically(join_path(directory, name), content);
 }
 
 void append_number(std::string& out, int64_t value) {
@@ -153,6 +161,7 @@ void run(const TokenizeOptions& options) {
   constexpr size_t kChunkBytes = size_t{1} << 16, kChunks = 64;
   const auto tokenizer = load_tokenizer(options.model, load_options(options));
   const Printer printer(*tokenizer, options);
+  if (!options.save.empty()) save_tokenizer(*tokenizer, options.save);
   TextReader reader(options.texts);
   std::optional<ThreadPool> pool;
   bool more = true;
