@@ -80,14 +80,25 @@ void BM_Attention(benchmark::State& state) {
   const int64_t length = state.range(0), sequences = state.range(1), heads = 12, dim = 64, tokens = length * sequences;
   std::vector<int32_t> offsets;
   for (int64_t s = 0; s <= sequences; ++s) offsets.push_back(static_cast<int32_t>(s * length));
-  const AttentionSpec spec{.heads = heads, .scale = 0.125, .query_offsets = offsets, .key_offsets = offsets};
+  std::vector<int32_t> limits;  // causal
+  for (int64_t t = 0; state.range(2) != 0 && t < tokens; ++t) limits.push_back(static_cast<int32_t>(t % length) + 1);
+  const AttentionSpec spec{
+      .heads = heads, .scale = 0.125, .query_offsets = offsets, .key_offsets = offsets, .key_limits = limits};
   const AttentionTensors in{machine.random({tokens, heads * dim}), machine.random({tokens, heads * dim}),
                             machine.random({tokens, heads * dim})};
   const Tensor out = machine.random({tokens, heads * dim}), log_sum_exp = machine.random({heads, tokens});
   for (auto _ : state) machine.backend->attention(spec, in, out, log_sum_exp);
   count_operations(state, 4.0 * static_cast<double>(sequences * length * length * heads * dim));
 }
-BENCHMARK(BM_Attention)->Args({128, 32})->Args({512, 4})->Args({2048, 1})->Args({8192, 1})->UseRealTime();
+BENCHMARK(BM_Attention)
+    ->ArgNames({"length", "sequences", "causal"})
+    ->Args({14, 256, 0})
+    ->Args({128, 32, 0})
+    ->Args({512, 4, 0})
+    ->Args({2048, 1, 0})
+    ->Args({2048, 1, 1})
+    ->Args({8192, 1, 0})
+    ->UseRealTime();
 
 void BM_LayerNorm(benchmark::State& state) {
   const Machine machine;

@@ -82,9 +82,10 @@ ROFORMER_EXPORT roformer_status roformer_encode(const roformer_model* model, con
                                                 roformer_matrix** hidden_states, roformer_error* error);
 
 typedef enum roformer_pooling {
-  ROFORMER_POOLING_MEAN = 0, /* of all tokens */
-  ROFORMER_POOLING_CLS = 1,  /* the first token */
-  ROFORMER_POOLING_MAX = 2   /* the largest of each column */
+  ROFORMER_POOLING_MEAN = 0,  /* of all tokens */
+  ROFORMER_POOLING_CLS = 1,   /* the first token */
+  ROFORMER_POOLING_MAX = 2,   /* the largest of each column */
+  ROFORMER_POOLING_POOLER = 3 /* the model's pooler over the first token; an error for a model without one */
 } roformer_pooling;
 
 /* A row for each text. `lengths` may be NULL: all texts end with a NUL. With `normalize` not 0 rows have length 1. */

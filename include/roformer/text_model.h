@@ -38,9 +38,10 @@ struct HiddenStates {
 };
 
 enum class EmbeddingPooling {
-  cls,   // the first token's hidden state
-  mean,  // of all tokens, [CLS] and [SEP] included
-  max,   // the largest of each column
+  cls,    // the first token's hidden state
+  mean,   // of all tokens, [CLS] and [SEP] included
+  max,    // the largest of each column
+  pooler  // what the model's pooler makes of the first token's hidden state; Error for a model without one
 };
 
 struct EmbeddingOptions {

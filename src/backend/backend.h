@@ -24,7 +24,9 @@
 
 namespace roformer {
 
-enum class Activation { none, gelu, relu, tanh };  // gelu is the exact one: x·Φ(x), by erf
+// gelu is the exact one, x·Φ(x), by erf; gelu_tanh the approximation x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))) of
+// Hendrycks & Gimpel 2016; silu is x·σ(x).
+enum class Activation { none, gelu, gelu_tanh, relu, silu, tanh };
 enum class Pooling { cls, mean, max };
 
 // cos and sin of the positions present in a batch: no table of all positions.
@@ -57,8 +59,16 @@ struct AttentionSpec {
   int64_t heads = 1;
   double scale = 1;                                     // usually 1/√head_dim
   std::span<const int32_t> query_offsets, key_offsets;  // [sequences + 1]
+  // [Tq], or empty: query t sees the first key_limits[t] keys of its sequence and none beyond, 0 … all of them. A query
+  // that sees none gives 0 and gets no gradient. Limits need not rise.
+  std::span<const int32_t> key_limits = {};
   Dropout dropout = {};  // of the weights: row = head · Tq + query token, column = key index within its sequence
   RelativeTerms terms = {};
+
+  // How many of its sequence's `keys` keys this query sees.
+  int64_t keys_seen(int64_t query, int64_t keys) const {
+    return key_limits.empty() ? keys : key_limits[static_cast<size_t>(query)];
+  }
 };
 
 // The inputs of attention, or their gradients. [Tq, H], [Tk, H], [Tk, H]; usually column ranges of one projection.
@@ -87,6 +97,8 @@ class Backend {
 
   // Memory.
   virtual Tensor empty(Shape shape) = 0;  // real(), uninitialised
+  // Zeros of real(). For what lives long: memory that nobody writes to need not be touched.
+  virtual Tensor zeros(Shape shape);
   virtual void fill(const Tensor& x, double value) = 0;
   virtual void copy(const Tensor& from, const Tensor& to) = 0;
   virtual void add(const Tensor& x, const Tensor& y) = 0;  // y += x
@@ -117,6 +129,12 @@ class Backend {
   virtual void layer_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics, const Tensor& gain,
                                    const Dropout& dropout, const Tensor& dsum, const Tensor& dx, const Tensor& dgain,
                                    const Tensor& dbias) = 0;
+  // As layer_norm, without mean and bias: out = sum / √(mean(sum²) + epsilon) · gain (Zhang & Sennrich 2019). `gain`
+  // may be undefined: 1. `statistics` [T, 1] gets 1/√(…).
+  virtual void rms_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain,
+                        double epsilon, const Tensor& sum, const Tensor& statistics, const Tensor& out) = 0;
+  virtual void rms_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics, const Tensor& gain,
+                                 const Dropout& dropout, const Tensor& dsum, const Tensor& dx, const Tensor& dgain) = 0;
   // out = x where kept, scaled; 0 elsewhere. Row t of x is row t of the mask. Its own backward. May work in place.
   virtual void dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) = 0;
 
@@ -125,7 +143,7 @@ class Backend {
   // Rotates every head of x [T, heads·head_dim] in place by its token's angles (Eq. 34), or back if `transposed`.
   virtual void rotate(const Tensor& x, int64_t heads, const RotaryAngles& angles, bool transposed) = 0;
 
-  // out [Tq, H]; log_sum_exp [heads, Tq] is what the backward needs beside inputs and output. A sequence without keys
+  // out [Tq, H]; log_sum_exp [heads, Tq] is what the backward needs beside inputs and output. A query without keys
   // gives 0.
   virtual void attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                          const Tensor& log_sum_exp) = 0;

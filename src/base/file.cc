@@ -167,6 +167,18 @@ void FileWriter::write_through(const char* data, size_t size) {
   }
 }
 
+void FileWriter::overwrite(int64_t offset, std::string_view bytes) {
+  flush();
+  while (!bytes.empty()) {
+    const ssize_t count = ::pwrite(descriptor_, bytes.data(), bytes.size(), offset);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail("write", path_);
+    if (count == 0) fail("write", path_, EIO);
+    bytes.remove_prefix(static_cast<size_t>(count));
+    offset += count;
+  }
+}
+
 void FileWriter::flush() {
   // Taken out first: after a failure the same bytes must not be written a second time.
   std::string pending;

@@ -1,8 +1,8 @@
 // Files: reading, durable writing, and one run at a time in a directory.
 // Every write of the project goes through FileWriter, so there is one place where a full disk is noticed (and one seam
-// to simulate it). It is not a stream library: no formatting, no seeking. std::ofstream was rejected because it loses
-// the reason of a failure and cannot fsync. All functions throw FileError with the path and the system's reason;
-// std::filesystem's exceptions never escape.
+// to simulate it). It is not a stream library: no formatting, and of seeking only what a header needs. std::ofstream
+// was rejected because it loses the reason of a failure and cannot fsync. All functions throw FileError with the path
+// and the system's reason; std::filesystem's exceptions never escape.
 #pragma once
 
 #include <cstdint>
@@ -68,6 +68,8 @@ class FileWriter {
 
   void write(const void* data, int64_t size);
   void write(std::string_view text) { write(text.data(), static_cast<int64_t>(text.size())); }
+  // Replaces bytes that were written before, such as a header that says how much followed. Not of a pipe.
+  void overwrite(int64_t offset, std::string_view bytes);
   void flush();  // hands the buffer to the system
   void sync();   // flush, then wait until the disk has it
   void close();  // flush; no write may follow

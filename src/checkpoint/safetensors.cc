@@ -1,9 +1,7 @@
 #include "checkpoint/safetensors.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
-#include <optional>
 #include <set>
 #include <string_view>
 
@@ -12,104 +10,49 @@
 
 namespace roformer {
 
-static_assert(std::endian::native == std::endian::little, "the format is little-endian and read in place");
-
 namespace {
 
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the Rust implementation's cap
 constexpr int64_t kPrefixBytes = 8;
 
-// Bits of one element; 0 for a type the format does not know.
-int64_t bits_of(std::string_view dtype) {
-  struct Entry {
-    std::string_view name;
-    int bits;
-  };
-  static constexpr Entry kTypes[] = {{"BOOL", 8}, {"F4", 4},      {"F6_E2M3", 6},     {"F6_E3M2", 6},     {"U8", 8},
-                                     {"I8", 8},   {"F8_E5M2", 8}, {"F8_E4M3", 8},     {"F8_E8M0", 8},     {"I16", 16},
-                                     {"U16", 16}, {"F16", 16},    {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"BF16", 16},
-                                     {"I32", 32}, {"U32", 32},    {"F32", 32},        {"C64", 64},        {"F64", 64},
-                                     {"I64", 64}, {"U64", 64}};
-  for (const Entry& entry : kTypes) {
-    if (entry.name == dtype) return entry.bits;
-  }
-  return 0;
-}
-
-std::optional<DType> native_dtype(std::string_view dtype) {
-  if (dtype == "F32") return DType::float32;
-  if (dtype == "F64") return DType::float64;
-  if (dtype == "I32") return DType::int32;
-  if (dtype == "I64") return DType::int64;
-  return std::nullopt;
-}
-
-const char* file_dtype(DType dtype) {
-  switch (dtype) {
-    case DType::float32: return "F32";
-    case DType::float64: return "F64";
-    case DType::int32: return "I32";
-    case DType::int64: return "I64";
-  }
-  return "";
-}
-
-float half_to_float(uint16_t half) {
-  const uint32_t sign = uint32_t{half & 0x8000u} << 16, exponent = (half >> 10) & 0x1F, fraction = half & 0x3FF;
-  if (exponent == 0) {  // zero and subnormals: fraction * 2^-24 is exact
-    const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
-    return std::bit_cast<float>(std::bit_cast<uint32_t>(magnitude) | sign);
-  }
-  const uint32_t widened = exponent == 0x1F ? 0xFF : exponent + (127 - 15);
-  return std::bit_cast<float>(sign | (widened << 23) | (fraction << 13));
-}
-
-float bfloat_to_float(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
-
-template <float (*convert)(uint16_t)>
-Tensor widened(const char* source, Shape shape) {
-  Tensor result = Tensor::allocate(shape, DType::float32);
-  float* target = result.data<float>();
-  for (int64_t i = 0, count = result.elements(); i < count; ++i) {
-    uint16_t bits;
-    std::memcpy(&bits, source + 2 * i, sizeof bits);
-    target[i] = convert(bits);
-  }
-  return result;
-}
+struct Entry {
+  TensorInfo info;
+  int64_t begin = 0;  // bytes [begin, end) after the header
+  int64_t end = 0;
+};
 
 // One entry of the header, complete but for its place among the others.
 class EntryParser {
  public:
-  EntryParser(const std::string& path, const std::string& name, const Json& entry) : path_(path), entry_(entry) {
-    info_.name = name;
+  EntryParser(const std::string& path, const std::string& name, const Json& json) : path_(path), json_(json) {
+    entry_.info.name = name;
   }
 
-  TensorInfo parse() {
-    if (!entry_.is_object()) fail("its description is not an object");
+  Entry parse() {
+    if (!json_.is_object()) fail("its description is not an object");
     const Json& dtype = member("dtype");
     if (!dtype.is_string()) fail("its dtype is not a string");
-    info_.dtype = dtype.get<std::string>();
-    const int64_t bits = bits_of(info_.dtype);
-    if (bits == 0) fail(fmt::format("unknown dtype {}", quote(info_.dtype)));
-    info_.shape = integers("shape");
+    entry_.info.dtype = dtype.get<std::string>();
+    const int64_t bits = element_bits(entry_.info.dtype);
+    if (bits == 0) fail(fmt::format("unknown dtype {}", quote(entry_.info.dtype)));
+    entry_.info.shape = integers("shape");
     const std::vector<int64_t> offsets = integers("data_offsets");
     if (offsets.size() != 2) fail("data_offsets is not a pair");
-    info_.begin = offsets[0];
-    info_.end = offsets[1];
-    if (info_.end < info_.begin) fail(fmt::format("its data end at {}, before they begin", info_.end));
+    entry_.begin = offsets[0];
+    entry_.end = offsets[1];
+    if (entry_.end < entry_.begin) fail(fmt::format("its data end at {}, before they begin", entry_.end));
     check_size(bits);
-    return std::move(info_);
+    return std::move(entry_);
   }
 
  private:
   [[noreturn]] void fail(const std::string& reason) const {
-    throw DataError("'{}': tensor {}: {}", path_, quote(info_.name), reason);
+    throw DataError("'{}': tensor {}: {}", path_, quote(entry_.info.name), reason);
   }
 
   const Json& member(const char* key) const {
-    const auto found = entry_.find(key);
-    if (found == entry_.end()) fail(fmt::format("{} is missing", key));
+    const auto found = json_.find(key);
+    if (found == json_.end()) fail(fmt::format("{} is missing", key));
     return *found;
   }
 
@@ -129,18 +72,18 @@ class EntryParser {
   void check_size(int64_t bits) const {
     int64_t total = 1;
     bool overflow = false;
-    for (int64_t dim : info_.shape) overflow |= __builtin_mul_overflow(total, dim, &total);
+    for (int64_t dim : entry_.info.shape) overflow |= __builtin_mul_overflow(total, dim, &total);
     overflow |= __builtin_mul_overflow(total, bits, &total);
     if (overflow) fail("its shape is too large");
     if (total % 8 != 0) fail("its data end within a byte");
-    if (total / 8 != info_.end - info_.begin) {
-      fail(fmt::format("its shape needs {} bytes, its data_offsets span {}", total / 8, info_.end - info_.begin));
+    if (total / 8 != entry_.end - entry_.begin) {
+      fail(fmt::format("its shape needs {} bytes, its data_offsets span {}", total / 8, entry_.end - entry_.begin));
     }
   }
 
   const std::string& path_;
-  const Json& entry_;
-  TensorInfo info_;
+  const Json& json_;
+  Entry entry_;
 };
 
 }  // namespace
@@ -165,7 +108,7 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path), file_(s
   }
   data_ = text.data() + text.size();
   parse_header(parse_json(text, fmt::format("header of '{}'", path), {.values = 4'000'000}));
-  const int64_t covered = tensors_.empty() ? 0 : tensors_.back().end;
+  const int64_t covered = ranges_.empty() ? 0 : ranges_.back().second;
   const int64_t present = file_->size() - kPrefixBytes - static_cast<int64_t>(length);
   if (covered != present) {
     throw DataError("'{}' is {}: its tensors take {} bytes, it holds {}", path,
@@ -174,9 +117,10 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path), file_(s
 }
 
 void SafetensorsFile::parse_header(const Json& header) {
+  std::vector<Entry> entries;
   for (const auto& [name, entry] : header.items()) {
     if (name != "__metadata__") {
-      tensors_.push_back(EntryParser(path_, name, entry).parse());
+      entries.push_back(EntryParser(path_, name, entry).parse());
       continue;
     }
     if (!entry.is_object()) throw DataError("'{}': __metadata__ is not an object", path_);
@@ -186,55 +130,31 @@ void SafetensorsFile::parse_header(const Json& header) {
     }
   }
   // Empty tensors share their offset with the next one; stable, so those stay in order of name.
-  std::stable_sort(tensors_.begin(), tensors_.end(), [](const TensorInfo& a, const TensorInfo& b) {
+  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
   int64_t expected = 0;
-  for (size_t i = 0; i < tensors_.size(); ++i) {
-    const TensorInfo& tensor = tensors_[i];
-    if (tensor.begin != expected) {
-      throw DataError("'{}': tensor {}: its data begin at {}, expected {} (no {})", path_, quote(tensor.name),
-                      tensor.begin, expected, tensor.begin > expected ? "holes" : "overlaps");
+  for (Entry& entry : entries) {
+    if (entry.begin != expected) {
+      throw DataError("'{}': tensor {}: its data begin at {}, expected {} (no {})", path_, quote(entry.info.name),
+                      entry.begin, expected, entry.begin > expected ? "holes" : "overlaps");
     }
-    expected = tensor.end;
-    index_[tensor.name] = i;
+    expected = entry.end;
+    index_[entry.info.name] = tensors_.size();
+    ranges_.emplace_back(entry.begin, entry.end);
+    tensors_.push_back(std::move(entry.info));
   }
 }
 
-const TensorInfo& SafetensorsFile::info(const std::string& name) const {
+size_t SafetensorsFile::find(const std::string& name) const {
   const auto found = index_.find(name);
   if (found == index_.end()) throw DataError("'{}' has no tensor {}", path_, quote(name));
-  return tensors_[found->second];
+  return found->second;
 }
 
 Tensor SafetensorsFile::tensor(const std::string& name) const {
-  const TensorInfo& entry = info(name);
-  if (entry.shape.size() > Shape::kMaxRank) {
-    throw DataError("'{}': tensor {} has {} dimensions, expected at most {}", path_, quote(name), entry.shape.size(),
-                    Shape::kMaxRank);
-  }
-  Shape shape;
-  int64_t product = 1;
-  for (int64_t dim : entry.shape) {
-    // An empty tensor passes the size check whatever its other dimensions are; their product is a row stride.
-    if (dim > 0 && __builtin_mul_overflow(product, dim, &product)) {
-      throw DataError("'{}': tensor {}: its shape is too large", path_, quote(name));
-    }
-    shape.push_back(dim);
-  }
-  const char* source = data_ + entry.begin;
-  if (entry.dtype == "F16") return widened<half_to_float>(source, shape);
-  if (entry.dtype == "BF16") return widened<bfloat_to_float>(source, shape);
-  const std::optional<DType> dtype = native_dtype(entry.dtype);
-  if (!dtype) {
-    throw DataError("'{}': tensor {} is {}, expected F32, F64, F16, BF16, I32 or I64", path_, quote(name), entry.dtype);
-  }
-  if (reinterpret_cast<uintptr_t>(source) % static_cast<uintptr_t>(dtype_size(*dtype)) == 0) {
-    return Tensor(std::shared_ptr<void>(file_, const_cast<char*>(source)), *dtype, shape);
-  }
-  Tensor copy = Tensor::allocate(shape, *dtype);
-  std::memcpy(copy.raw(), source, static_cast<size_t>(entry.end - entry.begin));
-  return copy;
+  const size_t i = find(name);
+  return tensor_from_bytes(file_, data_ + ranges_[i].first, tensors_[i], path_);
 }
 
 namespace {

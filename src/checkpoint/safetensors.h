@@ -1,7 +1,7 @@
 // Tensors in files: the safetensors format (https://github.com/huggingface/safetensors, "Format"), read and written
 // with the rules of its Rust implementation: an 8-byte little-endian header length, a JSON header, then the data
 // without holes. It is not a model loader: names and shapes mean nothing here (state_dict.h pairs them with a model).
-// Pickle files (.pt, .bin) were rejected because reading them executes what they contain.
+// Pickle files (.bin) are read too (pytorch_file.h), but never written: other programs execute what they contain.
 #pragma once
 
 #include <cstdint>
@@ -13,42 +13,34 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "checkpoint/tensor_file.h"
 #include "tensor/tensor.h"
 
 namespace roformer {
 
-struct TensorInfo {
-  std::string name;
-  std::string dtype;           // as in the file: "F32", "BF16", ...
-  std::vector<int64_t> shape;  // any rank
-  int64_t begin = 0;           // bytes [begin, end) after the header
-  int64_t end = 0;
-};
-
-class SafetensorsFile {
+class SafetensorsFile : public TensorFile {
  public:
   // Checks the whole header against the file; the data are read when used. FileError, or DataError that names the
   // tensor.
   explicit SafetensorsFile(const std::string& path);
 
-  const std::vector<TensorInfo>& tensors() const { return tensors_; }  // in the order of their data
+  const std::vector<TensorInfo>& tensors() const override { return tensors_; }  // in the order of their data
   bool contains(const std::string& name) const { return index_.contains(name); }
-  const TensorInfo& info(const std::string& name) const;  // DataError if there is none
+  const TensorInfo& info(const std::string& name) const { return tensors_[find(name)]; }  // DataError if there is none
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  const std::string& path() const { return path_; }
+  const std::string& path() const override { return path_; }
 
-  // F32, F64, I32 and I64 are read-only views that keep the mapped file alive (copies where the file does not align
-  // them); F16 and BF16 become new float32 tensors. DataError for other types, for more than 4 dimensions or if there
-  // is none.
-  Tensor tensor(const std::string& name) const;
+  Tensor tensor(const std::string& name) const override;
 
  private:
   void parse_header(const Json& header);
+  size_t find(const std::string& name) const;
 
   std::string path_;
   std::shared_ptr<MappedFile> file_;
   const char* data_ = nullptr;  // the byte after the header
   std::vector<TensorInfo> tensors_;
+  std::vector<std::pair<int64_t, int64_t>> ranges_;  // of bytes after the header, for each of tensors_
   std::map<std::string, size_t> index_;
   std::map<std::string, std::string> metadata_;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -31,18 +32,6 @@ void convert_rows(const Tensor& from, const Tensor& to) {
   }
 }
 
-void copy_tensor(const Tensor& from, const Tensor& to) {
-  if (from.elements() == 0) return;
-  if (from.dtype() == DType::float32 && to.dtype() == DType::float64) return convert_rows<float, double>(from, to);
-  if (from.dtype() == DType::float64 && to.dtype() == DType::float32) return convert_rows<double, float>(from, to);
-  const int64_t width = dtype_size(to.dtype());
-  for (int64_t i = 0; i < to.rows(); ++i) {
-    std::memcpy(static_cast<char*>(to.raw()) + i * to.row_stride() * width,
-                static_cast<const char*>(from.raw()) + i * from.row_stride() * width,
-                static_cast<size_t>(to.columns() * width));
-  }
-}
-
 // Empty if `from` can be copied into `to`.
 std::string mismatch(const Tensor& from, const Tensor& to) {
   if (!(from.shape() == to.shape())) {
@@ -64,6 +53,18 @@ std::string mismatch(const Tensor& from, const Tensor& to) {
 }
 
 }  // namespace
+
+void copy_tensor(const Tensor& from, const Tensor& to) {
+  if (from.elements() == 0) return;
+  if (from.dtype() == DType::float32 && to.dtype() == DType::float64) return convert_rows<float, double>(from, to);
+  if (from.dtype() == DType::float64 && to.dtype() == DType::float32) return convert_rows<double, float>(from, to);
+  const int64_t width = dtype_size(to.dtype());
+  for (int64_t i = 0; i < to.rows(); ++i) {
+    std::memcpy(static_cast<char*>(to.raw()) + i * to.row_stride() * width,
+                static_cast<const char*>(from.raw()) + i * from.row_stride() * width,
+                static_cast<size_t>(to.columns() * width));
+  }
+}
 
 StateDict load_state_dict(const std::string& path, const std::vector<std::string>& skip) {
   const SafetensorsFile file(path);
@@ -99,7 +100,7 @@ CopyReport copy_into(const StateDict& source, const std::vector<std::pair<std::s
                      const CopyOptions& options) {
   CopyReport result;
   std::vector<std::string> problems;
-  std::vector<std::pair<const Tensor*, const Tensor*>> copies;
+  std::vector<std::tuple<const std::string*, const Tensor*, const Tensor*>> copies;
   std::set<std::string> known;
   for (const auto& [name, target] : targets) {
     std::vector<std::string> names{name};
@@ -119,7 +120,7 @@ CopyReport copy_into(const StateDict& source, const std::vector<std::pair<std::s
     const Tensor& tensor = source.at(*found);
     const std::string difference = mismatch(tensor, target);
     if (!difference.empty()) problems.push_back(fmt::format("wrong: {} {}", quote(*found), difference));
-    copies.emplace_back(&tensor, &target);
+    copies.emplace_back(&name, &tensor, &target);
   }
   for (const auto& [name, tensor] : source) {
     if (known.contains(name)) continue;
@@ -130,7 +131,13 @@ CopyReport copy_into(const StateDict& source, const std::vector<std::pair<std::s
     }
   }
   if (!problems.empty()) report(options.source, problems);
-  for (const auto& [from, to] : copies) copy_tensor(*from, *to);
+  for (const auto& [name, from, to] : copies) {
+    if (options.place) {
+      options.place(*name, *from, *to);
+    } else {
+      copy_tensor(*from, *to);
+    }
+  }
   return result;
 }
 

@@ -2,6 +2,7 @@
 // Everything that does not fit is reported at once, by name, before a single number is copied.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -26,7 +27,12 @@ struct CopyOptions {
   std::vector<std::string> allowed_extra;                   // patterns of names that need no target
   std::vector<std::string> allowed_missing;                 // patterns of targets that may stay as they are
   std::map<std::string, std::vector<std::string>> aliases;  // target: other names it may have in `source`, first wins
+  // Called for each pair instead of copy_tensor(from, to).
+  std::function<void(const std::string& target, const Tensor& from, const Tensor& to)> place;
 };
+
+// Shapes must be equal; float32 and float64 convert to each other; both may have a row stride.
+void copy_tensor(const Tensor& from, const Tensor& to);
 
 struct CopyReport {
   std::vector<std::string> extra;    // tensors of the source that were allowed and ignored

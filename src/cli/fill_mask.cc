@@ -1,39 +1,27 @@
 // roformer fill-mask: fills [MASK] in texts.
 #include "tasks/fill_mask.h"
 
-#include <fmt/ranges.h>
-
-#include <iostream>
-
 #include "base/error.h"
 #include "base/json.h"
-#include "cli/engine.h"
 #include "cli/registry.h"
-#include "cli/text_input.h"
+#include "cli/text_run.h"
 
 namespace roformer {
 namespace {
 
 struct FillMaskOptions {
-  TextInput texts;
-  EngineOptions engine;
-  std::string model;
+  TextRunOptions run;
   int64_t top_k = 5;
-  bool json = false;
 };
 
 void describe(OptionSet& set, FillMaskOptions& options) {
-  add_texts(set, options.texts);
-  set.add("--model", options.model, "model directory", "DIR");
-  set.require("--model");
+  add_text_run(set, options.run);
   set.add("--top-k", options.top_k, "candidates for each [MASK]", {1, 1'000'000});
-  add_json(set, options.json);
-  add_engine(set, options.engine);
 }
 
-void print(const FillMaskOptions& options, const Tokenizer& tokenizer, const std::string& text,
-           const std::vector<std::vector<Candidate>>& masks) {
-  if (options.json) {
+void write_candidates(const Tokenizer& tokenizer, const std::string& text, const MaskCandidates& masks, bool json,
+                      std::string& line) {
+  if (json) {
     Json lists = Json::array();
     for (const auto& candidates : masks) {
       Json list = Json::array();
@@ -42,30 +30,27 @@ void print(const FillMaskOptions& options, const Tokenizer& tokenizer, const std
       }
       lists.push_back(std::move(list));
     }
-    std::cout << dump_json({{"text", text}, {"masks", lists}}) << "\n";
+    line = dump_json({{"text", text}, {"masks", lists}});
     return;
   }
-  std::cout << text << "\n";
+  line = text;
   for (const auto& candidates : masks) {
-    for (const Candidate& c : candidates) std::cout << fmt::format("  {:.3f} {}", c.score, tokenizer.token(c.id));
-    std::cout << "\n";
+    line += '\n';
+    for (const Candidate& c : candidates) line += fmt::format("  {:.3f} {}", c.score, tokenizer.token(c.id));
   }
 }
 
 void run(const FillMaskOptions& options) {
-  const Engine engine(options.engine);
-  std::vector<std::string> unknown;
-  const Model model = load_model(options.model, *engine.backend, false, &unknown);
-  warn_unknown_keys(options.model, unknown);
-  const auto tokenizer = load_tokenizer(options.model);
-  TextReader reader(options.texts);
-  for (std::string text; reader.next(text);) {
-    try {
-      print(options, *tokenizer, text, fill_mask(model, *tokenizer, text, options.top_k));
-    } catch (const DataError& error) {
-      throw DataError("{}: {}", reader.place(), error.what());
-    }
-  }
+  const LoadedModel loaded(options.run);
+  const Tokenizer& tokenizer = *loaded.tokenizer;
+  loaded.model.mlm_head();  // or there is nothing to read texts for
+  answer_texts("fill-mask", options.run, loaded, encode_masked_text(tokenizer),
+               [&](const TextBatch& batch, std::string& lines) {
+                 const auto filled = fill_masks(loaded.model, tokenizer, batch.batch, options.top_k);
+                 append_lines(loaded.model.backend().pool(), filled.size(), lines, [&](size_t i, std::string& line) {
+                   write_candidates(tokenizer, batch.items[i].text, filled[i], options.run.json, line);
+                 });
+               });
 }
 
 }  // namespace

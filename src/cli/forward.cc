@@ -15,23 +15,35 @@ namespace {
 struct ForwardOptions {
   EngineOptions engine;
   std::string model, ids, output;
+  std::optional<std::string> visibility, rotation;
 };
 
 void describe(OptionSet& set, ForwardOptions& options) {
   set.add("--model", options.model, "model directory", "DIR");
-  set.add("--ids", options.ids, "JSON: {\"input_ids\": [[...], ...], \"token_type_ids\"?, \"position_ids\"?}", "FILE");
-  set.add("--output", options.output, "safetensors file for last_hidden_state.i and logits.i", "FILE");
+  set.add("--ids", options.ids,
+          "JSON: {\"input_ids\": [[...], ...], \"token_type_ids\"?, \"position_ids\"?, \"encoder_hidden_states\"?}",
+          "FILE");
+  set.add("--output", options.output, "safetensors file for last_hidden_state.i, pooler_output.i and logits.i", "FILE");
+  set.add("--visibility", options.visibility,
+          "what a token sees: all, causal, or prefix (UniLM: what has token type 1 is causal); default: the model's",
+          "NAME");
+  set.add("--cross-attention-rotation", options.rotation,
+          "of the queries of cross-attention: none (transformers) or query (JunnYu's package); default: the model's",
+          "NAME");
   for (const char* name : {"--model", "--ids", "--output"}) set.require(name);
   add_engine(set, options.engine);
 }
 
 void run(const ForwardOptions& options) {
   if (options.output.empty()) throw UsageError("--output is empty, expected a file");
+  EncoderInputs inputs;
+  if (options.visibility) inputs.visibility = parse_visibility(*options.visibility);
+  if (options.rotation) inputs.rotate_cross_queries = parse_cross_rotation(*options.rotation);
   const Engine engine(options.engine);
   std::vector<std::string> unknown;
   const Model model = load_model(options.model, *engine.backend, false, &unknown);
   warn_unknown_keys(options.model, unknown);
-  const int64_t sequences = forward(model, options.ids, options.output);
+  const int64_t sequences = forward(model, options.ids, options.output, inputs);
   std::cout << fmt::format("{} sequences in {}\n", sequences, options.output);
 }
 

@@ -240,6 +240,14 @@ void OptionSet::add(std::string_view name, bool& field, std::string_view help) {
       .flag = true;
 }
 
+void OptionSet::add(std::string_view name, std::optional<bool>& field, std::string_view help) {
+  insert(
+      name, help, "",
+      [&field](const std::string& value, const std::string& place) { field = parse_flag(value, place); },
+      [&field] { return to_toml(field); })
+      .flag = true;
+}
+
 void OptionSet::add(std::string_view name, std::vector<std::string>& field, std::string_view help,
                     std::string_view value_name) {
   insert_list<std::string>(name, field, help, value_name,

@@ -60,6 +60,7 @@ class OptionSet {
   void add(std::string_view name, double& field, std::string_view help, RealRange range = {});
   void add(std::string_view name, std::optional<double>& field, std::string_view help, RealRange range = {});
   void add(std::string_view name, bool& field, std::string_view help);  // a flag: --json, also --json=false
+  void add(std::string_view name, std::optional<bool>& field, std::string_view help);
   // One or more values after the name, which may be repeated: --data a.txt b.txt --data c.txt. Any value replaces the
   // default. Only in an environment variable values are separated by commas.
   void add(std::string_view name, std::vector<std::string>& field, std::string_view help,

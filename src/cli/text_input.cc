@@ -1,25 +1,89 @@
 #include "cli/text_input.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <filesystem>
 #include <iostream>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/signal.h"
 #include "text/unicode.h"
 
 namespace roformer {
 namespace {
 
 constexpr size_t kMaxTextBytes = 16 << 20;
+constexpr size_t kBlock = 1 << 16;
 
 }  // namespace
 
 void add_texts(OptionSet& options, TextInput& input) {
   options.add_positional("TEXT", input.texts, "Texts; without any, --input or standard input is read, one text a line");
   options.add("--input", input.input, "Read texts from this file, one a line; - is standard input", "FILE");
+}
+
+// Whether buffer_ holds a whole line from begin_ on; searched_ is then the place of its end.
+bool DescriptorLines::has_line() {
+  searched_ = std::min(buffer_.find('\n', searched_), buffer_.size());
+  return searched_ < buffer_.size();
+}
+
+// Whether there is something to read, or the end, before the time is over.
+bool DescriptorLines::wait(int milliseconds) const {
+  pollfd descriptor{descriptor_, POLLIN, 0};
+  return ::poll(&descriptor, 1, milliseconds) != 0;
+}
+
+void DescriptorLines::read_more() {
+  buffer_.erase(0, begin_);
+  searched_ -= begin_;
+  begin_ = 0;
+  if (buffer_.size() > kMaxTextBytes) {
+    throw DataError("{}:{}: line longer than {} bytes", name_, lines_ + 1, kMaxTextBytes);
+  }
+  const size_t before = buffer_.size();
+  buffer_.resize(before + kBlock);
+  ssize_t count;
+  do {
+    count = ::read(descriptor_, buffer_.data() + before, kBlock);
+  } while (count < 0 && errno == EINTR);
+  const int reason = errno;
+  buffer_.resize(before + static_cast<size_t>(std::max<ssize_t>(count, 0)));
+  if (count < 0) {
+    throw FileError("{}:{}: cannot be read: {}", name_, lines_ + 1, std::generic_category().message(reason));
+  }
+  at_end_ = count == 0;
+}
+
+bool DescriptorLines::ready() {
+  while (!has_line() && !at_end_ && buffer_.size() - begin_ <= kMaxTextBytes) {
+    if (!wait(0)) return false;
+    read_more();
+  }
+  return true;
+}
+
+bool DescriptorLines::next(std::string& line) {
+  constexpr int kBetweenLooks = 100;  // milliseconds until a signal is noticed
+  while (!has_line() && !at_end_) {
+    while (!wait(kBetweenLooks)) {
+      if (interrupted()) throw Interrupted("interrupted");
+    }
+    read_more();
+  }
+  if (begin_ == buffer_.size()) return false;
+  if (searched_ - begin_ > kMaxTextBytes) {
+    throw DataError("{}:{}: line longer than {} bytes", name_, lines_ + 1, kMaxTextBytes);
+  }
+  line.assign(buffer_, begin_, searched_ - begin_);
+  begin_ = searched_ = std::min(searched_ + 1, buffer_.size());
+  ++lines_;
+  return true;
 }
 
 TextReader::TextReader(const TextInput& input) {
@@ -32,11 +96,14 @@ TextReader::TextReader(const TextInput& input) {
     return;
   }
   if (input.input.empty() || input.input == "-") {
-    from_standard_input_ = true;
-    if (isatty(STDIN_FILENO) == 1) std::cerr << "Type texts, one a line; end with Ctrl-D.\n";
+    standard_input_.emplace(STDIN_FILENO, "standard input");
+    if (typed()) std::cerr << "Type texts, one a line; end with Ctrl-D.\n";
     return;
   }
   file_ = std::make_unique<TextFile>(input.input);
+  std::error_code no_file;
+  const auto size = std::filesystem::file_size(input.input, no_file);
+  if (!no_file) file_size_ = static_cast<int64_t>(size);
 }
 
 bool TextReader::next(std::string& text) {
@@ -47,43 +114,30 @@ bool TextReader::next(std::string& text) {
     ++count_;
     return true;
   }
-  if (from_standard_input_) {
-    if (!next_line(text)) return false;
+  if (standard_input_) {
+    if (!standard_input_->next(text)) return false;
     if (count_ == 0 && text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
     if (text.ends_with('\r')) text.pop_back();
   } else {
     if (count_ == static_cast<int64_t>(texts_.size())) return false;
-    text = texts_[count_];
+    text = texts_[static_cast<size_t>(count_)];
   }
   ++count_;
   require_utf8(text, place());
   return true;
 }
 
-// Byte by byte, so that a line is answered as soon as it is typed or sent.
-bool TextReader::next_line(std::string& text) {
-  constexpr int kEnd = std::char_traits<char>::eof();
-  text.clear();
-  std::streambuf& input = *std::cin.rdbuf();
-  try {
-    int c = input.sbumpc();
-    if (c == kEnd) return false;
-    for (; c != kEnd && c != '\n'; c = input.sbumpc()) {
-      if (text.size() == kMaxTextBytes) {
-        throw DataError("standard input:{}: line longer than {} bytes", count_ + 1, kMaxTextBytes);
-      }
-      text += static_cast<char>(c);
-    }
-  } catch (const std::ios_base::failure& failure) {
-    throw FileError("standard input:{}: cannot be read: {}", count_ + 1, failure.code().message());
-  }
-  return true;
+std::string TextReader::place(int64_t number) const {
+  if (file_ != nullptr) return fmt::format("{}:{}", file_->path(), number);
+  return fmt::format("{}{}", standard_input_ ? "standard input:" : "text ", number);
 }
 
-std::string TextReader::place() const {
-  if (file_ != nullptr) return fmt::format("{}:{}", file_->path(), file_->line_number());
-  return fmt::format("{}{}", from_standard_input_ ? "standard input:" : "text ", count_);
+std::optional<double> TextReader::share() const {
+  if (file_ == nullptr || file_size_ <= 0 || !file_->plain_file()) return std::nullopt;
+  return std::min(1.0, static_cast<double>(file_->offset()) / static_cast<double>(file_size_));
 }
+
+bool TextReader::typed() const { return standard_input_ && isatty(STDIN_FILENO) == 1; }
 
 std::vector<std::string> read_texts(const TextInput& input) {
   TextReader reader(input);

@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/options.h"
+#include "tasks/text_stream.h"
 #include "text/text_file.h"
 
 namespace roformer {
@@ -19,8 +21,34 @@ struct TextInput {
 
 void add_texts(OptionSet& options, TextInput& input);
 
+// Lines of a descriptor, each there as soon as it was sent.
+class DescriptorLines {
+ public:
+  // `name` starts messages. The descriptor stays open.
+  DescriptorLines(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {}
+
+  // The next line without its "\n"; false at the end. Interrupted when a signal comes (base/signal.h) while it waits;
+  // DataError for a line longer than 16 MiB.
+  bool next(std::string& line);
+  // Whether the next line, or the end, is there.
+  bool ready();
+
+ private:
+  bool has_line();
+  bool wait(int milliseconds) const;
+  void read_more();
+
+  int descriptor_;
+  std::string name_;
+  std::string buffer_;
+  size_t begin_ = 0;     // of the next line in buffer_
+  size_t searched_ = 0;  // no "\n" from begin_ to this
+  int64_t lines_ = 0;
+  bool at_end_ = false;
+};
+
 // Reads item by item, so that an endless stream can be worked on.
-class TextReader {
+class TextReader final : public TextSource {
  public:
   // UsageError if both texts and a file are given, FileError if the file cannot be opened.
   explicit TextReader(const TextInput& input);
@@ -28,18 +56,23 @@ class TextReader {
   // False at the end. A byte-order mark at the start of a file and a carriage return at the end of a line are dropped.
   // DataError with the line for what is not UTF-8 or too long. A line of standard input is there as soon as it was
   // sent.
-  bool next(std::string& text);
+  bool next(std::string& text) override;
+  bool ready() override { return !standard_input_ || standard_input_->ready(); }
+  std::string place(int64_t number) const override;
 
   // Where the last item came from, to start a message: "FILE:12" or "text 3".
-  std::string place() const;
+  std::string place() const { return place(count_); }
+  // How much of a file has been read, from 0 to 1; nothing where nobody knows.
+  std::optional<double> share() const;
+  // A person at a terminal types the texts.
+  bool typed() const;
 
  private:
-  bool next_line(std::string& text);
-
   std::vector<std::string> texts_;
   std::unique_ptr<TextFile> file_;
-  bool from_standard_input_ = false;
+  std::optional<DescriptorLines> standard_input_;
   int64_t count_ = 0;
+  int64_t file_size_ = 0;
 };
 
 // All items at once, for commands that need them together.

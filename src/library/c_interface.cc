@@ -120,8 +120,9 @@ EmbeddingPooling pooling_of(roformer_pooling pooling) {
     case ROFORMER_POOLING_MEAN: return EmbeddingPooling::mean;
     case ROFORMER_POOLING_CLS: return EmbeddingPooling::cls;
     case ROFORMER_POOLING_MAX: return EmbeddingPooling::max;
+    case ROFORMER_POOLING_POOLER: return EmbeddingPooling::pooler;
   }
-  throw UsageError("pooling {} is none of the three", static_cast<int>(pooling));
+  throw UsageError("pooling {} is none of the four", static_cast<int>(pooling));
 }
 
 ModelShape shape_of(const roformer_trainer_options* given) {

@@ -13,13 +13,14 @@ namespace roformer {
 
 namespace {
 
-Pooling pooling_of(EmbeddingPooling pooling) {
+TextPooling pooling_of(EmbeddingPooling pooling) {
   switch (pooling) {
-    case EmbeddingPooling::cls: return Pooling::cls;
-    case EmbeddingPooling::mean: return Pooling::mean;
-    case EmbeddingPooling::max: return Pooling::max;
+    case EmbeddingPooling::cls: return TextPooling::cls;
+    case EmbeddingPooling::mean: return TextPooling::mean;
+    case EmbeddingPooling::max: return TextPooling::max;
+    case EmbeddingPooling::pooler: return TextPooling::pooler;
   }
-  throw UsageError("pooling {} is none of cls, mean and max", static_cast<int>(pooling));
+  throw UsageError("pooling {} is none of cls, mean, max and pooler", static_cast<int>(pooling));
 }
 
 HiddenStates hidden_states(const Tensor& hidden, int64_t begin, int64_t tokens) {
@@ -32,15 +33,16 @@ HiddenStates hidden_states(const Tensor& hidden, int64_t begin, int64_t tokens) 
 struct TextModel::Implementation {
   Implementation(const std::string& directory, const ModelOptions& options)
       : engine(options.threads, options.device),
-        batching{options.max_length, options.max_batch_tokens},
+        batching{.max_length = options.max_length, .max_tokens = options.max_batch_tokens},
         model(load_model(directory, *engine.backend, false, &ignored)),
         tokenizer(TextTokenizer::open(directory)) {
     if (tokenizer.vocabulary_size() > model.config().vocabulary) {
       throw DataError("{}: the tokenizer has {} tokens, the model's vocabulary only {}", directory,
                       tokenizer.vocabulary_size(), model.config().vocabulary);
     }
+    batching.limit = length_limit(model.config());
     // Settings that hold no text are refused here and not with the first text.
-    for_text_batches(words(), std::array{std::string()}, batching, [](size_t, const Batch&) {});
+    for_text_batches(words(), std::array{std::string()}, batching, engine.pool, [](size_t, const Batch&) {});
   }
 
   const Tokenizer& words() const { return *tokenizer.implementation_->tokenizer; }
@@ -82,7 +84,7 @@ std::vector<HiddenStates> TextModel::encode(std::span<const std::string> texts) 
   const Implementation& my = *implementation_;
   std::vector<HiddenStates> result;
   result.reserve(texts.size());
-  for_text_batches(my.words(), texts, my.batching, [&](size_t, const Batch& batch) {
+  for_text_batches(my.words(), texts, my.batching, my.model.backend().pool(), [&](size_t, const Batch& batch) {
     const Tensor hidden = my.model.encoder().forward(my.context(), batch).data;
     for (size_t i = 0; i + 1 < batch.offsets.size(); ++i) {
       result.push_back(hidden_states(hidden, batch.offsets[i], batch.offsets[i + 1] - batch.offsets[i]));
@@ -107,8 +109,8 @@ std::vector<TextEmbedding> TextModel::embed(std::span<const std::string> texts, 
   const Implementation& my = *implementation_;
   std::vector<TextEmbedding> result;
   result.reserve(texts.size());
-  const EmbedOptions how{pooling_of(options.pooling), options.normalize, my.batching};
-  for (PooledText& pooled : roformer::embed(my.model, my.words(), texts, how)) {
+  const EmbedOptions how{pooling_of(options.pooling), options.normalize};
+  for (PooledText& pooled : roformer::embed(my.model, my.words(), texts, how, my.batching)) {
     result.push_back({std::move(pooled.values), pooled.tokens});
   }
   return result;
@@ -124,7 +126,8 @@ std::vector<FilledMasks> TextModel::fill_mask(std::span<const std::string> texts
   const Implementation& my = *implementation_;
   std::vector<FilledMasks> result;
   result.reserve(texts.size());
-  const TextBatching uncut{0, my.batching.max_tokens};  // a cut could take a [MASK] away
+  const TextBatching uncut{.max_tokens = my.batching.max_tokens,
+                           .limit = my.batching.limit};  // a cut could take a [MASK] away
   for (const auto& masks : fill_masks(my.model, my.words(), texts, top_k, uncut)) {
     FilledMasks& filled = result.emplace_back();
     for (const auto& candidates : masks) {

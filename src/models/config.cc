@@ -1,8 +1,6 @@
 #include "models/config.h"
 
 #include <algorithm>
-#include <array>
-#include <set>
 #include <utility>
 
 #include <fmt/ranges.h>
@@ -12,9 +10,6 @@
 namespace roformer {
 
 namespace {
-
-constexpr std::array<std::pair<const char*, Activation>, 3> kActivations{
-    {{"gelu", Activation::gelu}, {"relu", Activation::relu}, {"tanh", Activation::tanh}}};
 
 template <class... Args>
 [[noreturn]] void refuse(const std::string& source, fmt::format_string<Args...> format, Args&&... args) {
@@ -31,70 +26,103 @@ void check_share(const std::string& source, const char* key, double value) {
   if (!(value >= 0 && value < 1)) refuse(source, "{} is {}, expected at least 0 and less than 1", key, value);
 }
 
-Activation parse_activation(const JsonObject& json) {
-  const std::string name = json.get_string("hidden_act", "gelu");
-  for (const auto& [known, activation] : kActivations) {
-    if (name == known) return activation;
+// What one part asks of another.
+void check_parts(ModelConfig& config, const std::string& source) {
+  constexpr int64_t kMostLabels = 100'000;
+  check_range(source, "the number of labels", std::ssize(config.labels), 1, kMostLabels);
+  check_share(source, "classifier_dropout", config.classifier_dropout.value_or(0));
+  if (config.family == Family::bert) {
+    if (!std::holds_alternative<LearnedPosition>(config.position)) {
+      refuse(source, "a BERT has learned positions; another position encoding makes a roformer_variant");
+    }
+    if (config.embedding != config.hidden) {
+      refuse(source, "embedding_size {} is not hidden_size {}, as a BERT's is", config.embedding, config.hidden);
+    }
+    if (config.head == Head::sequence_classification || config.head == Head::multiple_choice) {
+      config.pooler = true;
+      config.summary = Summary::pooler;
+    }
   }
-  json.reject("hidden_act", "gelu, relu or tanh");
+  if (config.norm != NormKind::layer && config.is_language_model() && config.embedding != config.hidden) {
+    refuse(source, "embedding_size {} is not hidden_size {}, as the language model of a RoFormerV2 needs it",
+           config.embedding, config.hidden);
+  }
+  if (config.cross_attention && config.visibility != Visibility::causal) {
+    refuse(source, "add_cross_attention needs is_decoder");
+  }
+  if (config.rotate_cross_queries && !std::holds_alternative<RotaryPosition>(config.position)) {
+    refuse(source, "cross_attention_rotation \"query\" needs rotary positions");
+  }
 }
 
-Head parse_head(const JsonObject& json) {
-  const auto names = json.get_strings("architectures", std::vector<std::string>{});
-  if (names.empty() || names[0] == "RoFormerModel") return Head::none;
-  if (names[0] == "RoFormerForMaskedLM") return Head::masked_lm;
-  json.reject("architectures", "RoFormerForMaskedLM or RoFormerModel first");
+int64_t norm_parameters(NormKind norm, int64_t width) {
+  return norm == NormKind::layer ? 2 * width : norm == NormKind::rms_with_gain ? width : 0;
 }
 
-PositionEncoding parse_position_of(const JsonObject& json, int64_t max_positions) {
-  const std::string type = json.get_string("model_type", "roformer");
-  if (type != "roformer" && type != "roformer_variant") json.reject("model_type", "\"roformer\"");
-  const std::string name = json.get_string("position_embedding_type", "rotary");
-  if (std::ranges::find(position_names(), name) == position_names().end()) {
-    json.reject("position_embedding_type", "none, sinusoidal, learned or rotary");
+int64_t head_parameters(const ModelConfig& config) {
+  const int64_t hidden = config.hidden, outputs = config.head_outputs();
+  const int64_t dense = hidden * hidden + hidden, classifier = outputs * hidden + outputs;
+  switch (config.head) {
+    case Head::none: return 0;
+    case Head::masked_lm:
+    case Head::causal_lm: {
+      const int64_t decoder = config.tied ? 0 : config.vocabulary * config.embedding;
+      if (config.norm != NormKind::layer) return decoder;
+      return decoder + hidden * config.embedding + 3 * config.embedding + config.vocabulary;
+    }
+    case Head::sequence_classification: return classifier + (config.family == Family::roformer ? dense : 0);
+    case Head::multiple_choice: return classifier + (config.summary_projection ? dense : 0);
+    case Head::token_classification:
+    case Head::question_answering: return classifier;
   }
-  PositionEncoding position = parse_position(name);
-  if (auto* rotary = std::get_if<RotaryPosition>(&position)) {
-    rotary->rotate_values = json.get_bool("rotary_value", false);
-  }
-  if (auto* learned = std::get_if<LearnedPosition>(&position)) learned->max_positions = max_positions;
-  return position;
-}
-
-// Settings that would change the result and that this program does not have yet.
-void refuse_unsupported(const JsonObject& json) {
-  for (const char* key : {"is_decoder", "add_cross_attention"}) {
-    if (json.get_bool(key, false)) json.reject(key, "false (decoders are not supported)");
-  }
-  if (!json.get_bool("tie_word_embeddings", true)) json.reject("tie_word_embeddings", "true");
-  if (!json.get_bool("use_bias", true)) json.reject("use_bias", "true");
-  if (json.get_string("norm_type", "layer_norm") != "layer_norm") json.reject("norm_type", "\"layer_norm\"");
-}
-
-const std::set<std::string>& known_keys() {
-  static const std::set<std::string> keys{
-      "vocab_size", "embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
-      "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob", "max_position_embeddings", "type_vocab_size",
-      "initializer_range", "layer_norm_eps", "pad_token_id", "rotary_value", "is_decoder", "add_cross_attention",
-      "tie_word_embeddings", "use_bias", "norm_type", "position_embedding_type", "model_type", "architectures",
-      // no influence on what this program computes
-      "use_cache", "bos_token_id", "eos_token_id", "torch_dtype", "dtype", "transformers_version", "_name_or_path",
-      "chunk_size_feed_forward", "num_labels", "problem_type", "pooler_activation", "classifier_dropout", "id2label",
-      "label2id", "gradient_checkpointing", "return_dict", "output_hidden_states", "output_attentions",
-      "tokenizer_class"};
-  return keys;
+  return 0;
 }
 
 }  // namespace
 
+const char* trunk_name(Family family) { return family == Family::bert ? "bert" : "roformer"; }
+
+Visibility parse_visibility(const std::string& name) {
+  const auto found = std::ranges::find(visibility_names(), name);
+  if (found == visibility_names().end()) {
+    throw UsageError("unknown visibility '{}'; expected {}", name, fmt::join(visibility_names(), ", "));
+  }
+  return static_cast<Visibility>(found - visibility_names().begin());
+}
+
+const std::vector<std::string>& visibility_names() {
+  static const std::vector<std::string> names{"all", "causal", "prefix"};
+  return names;
+}
+
+bool parse_cross_rotation(const std::string& name) {
+  if (name == "none") return false;
+  if (name == "query") return true;
+  throw UsageError("unknown rotation of cross-attention '{}'; expected none or query", name);
+}
+
+int64_t ModelConfig::head_outputs() const {
+  switch (head) {
+    case Head::none: return 0;
+    case Head::masked_lm:
+    case Head::causal_lm: return vocabulary;
+    case Head::sequence_classification:
+    case Head::token_classification: return static_cast<int64_t>(labels.size());
+    case Head::question_answering: return 2;
+    case Head::multiple_choice: return 1;
+  }
+  return 0;
+}
+
 int64_t ModelConfig::parameters() const {
-  const int64_t per_layer =
-      4 * (hidden * hidden + hidden) + 2 * hidden * intermediate + intermediate + hidden + 4 * hidden;
-  int64_t count = (vocabulary + segments + 2) * embedding + layers * per_layer;
+  const int64_t dense = hidden * hidden + (biased ? hidden : 0), normal = norm_parameters(norm, hidden);
+  const int64_t feed_forward = 2 * hidden * intermediate + (biased ? intermediate + hidden : 0);
+  const int64_t per_layer = (cross_attention ? 2 : 1) * (4 * dense + normal) + feed_forward + normal;
+  int64_t count = (vocabulary + segments) * embedding + norm_parameters(norm, embedding) + layers * per_layer;
   if (std::holds_alternative<LearnedPosition>(position)) count += max_positions * embedding;
   if (embedding != hidden) count += hidden * embedding + hidden;
-  if (head == Head::masked_lm) count += hidden * embedding + 3 * embedding + vocabulary;
-  return count;
+  if (pooler) count += hidden * hidden + hidden;
+  return count + head_parameters(*this);
 }
 
 void complete(ModelConfig& config, const std::string& source) {
@@ -132,74 +160,7 @@ void complete(ModelConfig& config, const std::string& source) {
     }
   }
   if (auto* learned = std::get_if<LearnedPosition>(&config.position)) learned->max_positions = config.max_positions;
-}
-
-ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown) {
-  ModelConfig config;
-  refuse_unsupported(json);
-  config.vocabulary = json.get_int("vocab_size", std::nullopt);
-  config.hidden = json.get_int("hidden_size", std::nullopt);
-  config.embedding = json.get_int("embedding_size", config.hidden);
-  config.layers = json.get_int("num_hidden_layers", std::nullopt);
-  config.heads = json.get_int("num_attention_heads", std::nullopt);
-  config.intermediate = json.get_int("intermediate_size", std::nullopt);
-  config.activation = parse_activation(json);
-  config.hidden_dropout = json.get_double("hidden_dropout_prob", config.hidden_dropout);
-  config.attention_dropout = json.get_double("attention_probs_dropout_prob", config.attention_dropout);
-  config.max_positions = json.get_int("max_position_embeddings", config.max_positions);
-  config.segments = json.get_int("type_vocab_size", config.segments);
-  config.initializer_range = json.get_double("initializer_range", config.initializer_range);
-  config.norm_epsilon = json.get_double("layer_norm_eps", config.norm_epsilon);
-  config.pad_id = json.get_int("pad_token_id", config.pad_id);
-  config.position = parse_position_of(json, config.max_positions);
-  config.head = parse_head(json);
-  complete(config, json.source());
-  if (unknown != nullptr) {
-    for (const auto& [key, value] : json.value().items()) {
-      if (!known_keys().contains(key)) unknown->push_back(key);
-    }
-  }
-  return config;
-}
-
-ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown) {
-  return read_config(JsonObject::read(path), unknown);
-}
-
-Json write_config(const ModelConfig& config) {
-  const auto* rotary = std::get_if<RotaryPosition>(&config.position);
-  if (rotary != nullptr && rotary->rotary != Rotary{.dim = config.head_dim()}) {
-    throw DataError("config.json of a RoFormer cannot say another rotary base, layout or partial dimension");
-  }
-  const auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position);
-  if (sinusoidal != nullptr && *sinusoidal != SinusoidalPosition{}) {
-    throw DataError("config.json of a RoFormer cannot say another arrangement of sinusoids");
-  }
-  Json json{{"model_type", rotary != nullptr ? "roformer" : "roformer_variant"},
-            {"architectures", {config.head == Head::masked_lm ? "RoFormerForMaskedLM" : "RoFormerModel"}},
-            {"vocab_size", config.vocabulary},
-            {"embedding_size", config.embedding},
-            {"hidden_size", config.hidden},
-            {"num_hidden_layers", config.layers},
-            {"num_attention_heads", config.heads},
-            {"intermediate_size", config.intermediate},
-            {"hidden_dropout_prob", config.hidden_dropout},
-            {"attention_probs_dropout_prob", config.attention_dropout},
-            {"max_position_embeddings", config.max_positions},
-            {"type_vocab_size", config.segments},
-            {"initializer_range", config.initializer_range},
-            {"layer_norm_eps", config.norm_epsilon},
-            {"pad_token_id", config.pad_id},
-            {"tie_word_embeddings", true}};
-  for (const auto& [name, activation] : kActivations) {
-    if (activation == config.activation) json["hidden_act"] = name;
-  }
-  if (rotary != nullptr) {
-    json["rotary_value"] = rotary->rotate_values;
-  } else {
-    json["position_embedding_type"] = position_name(config.position);
-  }
-  return json;
+  check_parts(config, source);
 }
 
 bool ShapeOptions::any() const {
@@ -215,7 +176,10 @@ ModelConfig ShapeOptions::apply(ModelConfig config) const {
   if (layers) config.layers = *layers;
   if (heads) config.heads = *heads;
   if (intermediate_size) config.intermediate = *intermediate_size;
-  if (position) config.position = parse_position(*position);
+  if (position) {
+    config.position = parse_position(*position);
+    config.family = Family::roformer;
+  }
   if (dropout) config.hidden_dropout = config.attention_dropout = *dropout;
   if (auto* rotary = std::get_if<RotaryPosition>(&config.position)) rotary->rotary.dim = 0;  // of the new head size
   return config;

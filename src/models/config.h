@@ -1,6 +1,7 @@
-// ModelConfig: the shape of a RoFormer, as config.json says it (compatibility.md 3.1). models/ knows what a model is:
-// its config, its trunk and heads, its files. It knows no training loop and no task. One config struct for all;
-// sub-classes a family were rejected, because a trunk is chosen by values, and files do not respect class hierarchies.
+// ModelConfig: the shape of a RoFormer or a BERT, as config.json says it (compatibility.md 3.1). models/ knows what a
+// model is: its config, its trunk and heads, its files. It knows no training loop and no task. One config struct for
+// all; sub-classes a family were rejected, because a trunk is chosen by values, and files do not respect class
+// hierarchies.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +11,42 @@
 
 #include "backend/backend.h"
 #include "base/json.h"
+#include "nn/heads.h"
 #include "position/encoding.h"
 
 namespace roformer {
 
-enum class Head { none, masked_lm };
+// Whose names the parameters and architectures have.
+enum class Family { roformer, bert };
+// "roformer" or "bert": what the names of a trunk's parameters start with.
+const char* trunk_name(Family family);
+
+// What `architectures[0]` names; none: the trunk alone.
+enum class Head {
+  none,
+  masked_lm,
+  causal_lm,
+  sequence_classification,
+  token_classification,
+  question_answering,
+  multiple_choice
+};
+
+// What the scores of a sequence-classification head mean ("problem_type").
+enum class Problem { regression, single_label, multi_label };
+
+// Which tokens a token sees. prefix: UniLM's mask of RoFormer-Sim (compatibility.md 3.6): with c = the running sum of
+// segment ids, query j sees key k iff c[k] ≤ c[j]; segment 0 is the prompt, the tokens of segment 1 follow causally.
+enum class Visibility { all, causal, prefix };
+Visibility parse_visibility(const std::string& name);  // all, causal, prefix; UsageError otherwise
+const std::vector<std::string>& visibility_names();
+
+// Cross-attention in transformers rotates neither side (none: false); JunnYu's package rotates the queries (query:
+// true), see compatibility.md 3.3.5. UsageError for other words.
+bool parse_cross_rotation(const std::string& name);
 
 struct ModelConfig {
+  Family family = Family::roformer;
   int64_t vocabulary = 50000;
   int64_t embedding = 768;  // "embedding_size"; hidden_size where the file has none
   int64_t hidden = 768;
@@ -30,10 +60,28 @@ struct ModelConfig {
   int64_t segments = 2;          // "type_vocab_size"
   double initializer_range = 0.02;
   double norm_epsilon = 1e-12;
+  NormKind norm = NormKind::layer;
+  bool biased = true;  // attention and feed-forward networks; RoFormerV2's are not
   int64_t pad_id = 0;
   PositionEncoding position = RotaryPosition{};
-  Head head = Head::masked_lm;
+  Visibility visibility = Visibility::all;  // "is_decoder": causal
+  bool cross_attention = false;             // only in decoders
+  bool rotate_cross_queries = false;        // see parse_cross_rotation
 
+  Head head = Head::masked_lm;
+  bool tied = true;  // the language-model head's output weights are the word embeddings
+  // config.json does not say whether there is a pooler: load_model() looks for its tensors.
+  bool pooler = false;
+  Activation pooler_activation = Activation::tanh;           // none: RoFormer-Sim's "linear"
+  std::vector<std::string> labels = {"LABEL_0", "LABEL_1"};  // of the classification heads, by index
+  Problem problem = Problem::single_label;
+  std::optional<double> classifier_dropout;  // of BERT's heads; none: hidden_dropout
+  Summary summary = Summary::last;           // of RoFormer's multiple choice
+  std::optional<Activation> summary_projection;
+
+  NormShape norm_shape() const { return {norm, norm_epsilon}; }
+  bool is_language_model() const { return head == Head::masked_lm || head == Head::causal_lm; }
+  int64_t head_outputs() const;  // columns of the head's scores; 0 without a head
   int64_t head_dim() const { return hidden / heads; }
   int64_t parameters() const;  // numbers in all parameters, without allocating any
 };
@@ -42,13 +90,15 @@ struct ModelConfig {
 // file; the error is a DataError, or a UsageError where `source` is empty (the settings came from options).
 void complete(ModelConfig& config, const std::string& source);
 
-// Keys that are not understood and could matter are returned in `unknown`, for a warning.
+// Keys that are not understood are returned in `unknown`, for a warning. DataError for values that change the result
+// and that this program does not have.
 ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown = nullptr);
 ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown = nullptr);
 
-// As transformers' RoFormerConfig reads it. A model whose positions are not rotary gets "position_embedding_type" and
-// another "model_type", so that no other program loads it as a RoFormer and rotates what was not trained rotated.
-// DataError for settings that no such file can say (another rotary base or layout).
+// As transformers' RoFormerConfig or BertConfig reads it, and JunnYu's for RoFormerV2 and -Sim. A RoFormer whose
+// positions are not rotary gets "position_embedding_type" and another "model_type", so that no other program loads it
+// as a RoFormer and rotates what was not trained rotated. DataError for settings that no such file can say (another
+// rotary base or layout).
 Json write_config(const ModelConfig& config);
 
 // A shape as people give it: a preset or another config, and what differs from it.

@@ -16,7 +16,9 @@ struct PositionPlan {
   std::optional<InputPositions> input;
   std::vector<int32_t> input_rows;
   RotaryAngles angles;
-  AttentionPositions attention;
+  std::vector<int32_t> key_limits;
+  AttentionInputs self;
+  LayerMemory memory;
 };
 
 // Sinusoids of the positions present, one row each.
@@ -43,16 +45,40 @@ void plan_sinusoid(Backend& backend, const SinusoidalPosition& sinusoidal, int64
   plan.input = InputPositions{{table, {}}, plan.input_rows};
 }
 
-std::shared_ptr<const PositionPlan> make_plan(Backend& backend, const ModelConfig& config, const Batch& batch) {
+void plan_memory(const ModelConfig& config, const Batch& batch, const EncoderInputs& inputs, PositionPlan& plan) {
+  if (!inputs.memory.data.defined()) return;
+  if (!config.cross_attention) {
+    throw DataError(
+        "the model has no cross-attention (add_cross_attention), it cannot take an encoder's hidden states");
+  }
+  const Tensor& memory = inputs.memory.data;
+  if (memory.columns() != config.hidden || std::ssize(inputs.memory_offsets) != batch.sequences() + 1) {
+    throw DataError("the encoder's hidden states are {} in {} sequences, expected [tokens, {}] in {}",
+                    memory.shape().to_string(), std::ssize(inputs.memory_offsets) - 1, config.hidden,
+                    batch.sequences());
+  }
+  plan.memory.hidden = inputs.memory;
+  plan.memory.inputs = {.query_offsets = batch.offsets, .key_offsets = inputs.memory_offsets};
+  if (inputs.rotate_cross_queries.value_or(config.rotate_cross_queries)) {
+    if (!std::holds_alternative<RotaryPosition>(config.position)) throw DataError("the model has no rotary positions");
+    plan.memory.inputs.positions.query_angles = &plan.angles;
+  }
+}
+
+std::shared_ptr<const PositionPlan> make_plan(Backend& backend, const ModelConfig& config, const Batch& batch,
+                                              const EncoderInputs& inputs) {
   auto plan = std::make_shared<PositionPlan>();
   if (const auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position)) {
     plan_sinusoid(backend, *sinusoidal, config.embedding, batch, *plan);
   }
+  plan->key_limits = visible_keys(inputs.visibility.value_or(config.visibility), batch);
+  plan->self = {.query_offsets = batch.offsets, .key_offsets = batch.offsets, .key_limits = plan->key_limits};
   if (const auto* rotary = std::get_if<RotaryPosition>(&config.position)) {
     plan->angles = backend.rotary_angles(rotary->rotary, batch.positions);
-    plan->attention.query_angles = plan->attention.key_angles = &plan->angles;
-    plan->attention.rotate_values = rotary->rotate_values;
+    plan->self.positions.query_angles = plan->self.positions.key_angles = &plan->angles;
+    plan->self.positions.rotate_values = rotary->rotate_values;
   }
+  plan_memory(config, batch, inputs, *plan);
   return plan;
 }
 
@@ -68,36 +94,60 @@ Encoder::Encoder(Backend& backend, const ModelConfig& config, bool trainable)
            .hidden = config.hidden,
            .learned_positions = std::holds_alternative<LearnedPosition>(config.position) ? config.max_positions : 0,
            .dropout = config.hidden_dropout,
-           .norm_epsilon = config.norm_epsilon},
+           .norm = config.norm_shape()},
           trainable) {
-  const EncoderLayerShape shape{.hidden = config.hidden,
-                                .heads = config.heads,
+  const EncoderLayerShape shape{.attention = {.hidden = config.hidden,
+                                              .heads = config.heads,
+                                              .hidden_dropout = config.hidden_dropout,
+                                              .attention_dropout = config.attention_dropout,
+                                              .norm = config.norm_shape(),
+                                              .biased = config.biased},
                                 .intermediate = config.intermediate,
                                 .activation = config.activation,
-                                .hidden_dropout = config.hidden_dropout,
-                                .attention_dropout = config.attention_dropout,
-                                .norm_epsilon = config.norm_epsilon};
+                                .cross_attention = config.cross_attention};
   layers_.reserve(static_cast<size_t>(config.layers));
   for (int64_t i = 0; i < config.layers; ++i) layers_.emplace_back(backend, shape, trainable);
 }
 
-Value Encoder::forward(const Context& context, const Batch& batch) const {
-  const auto plan = make_plan(context.backend, config_, batch);
+Value Encoder::forward(const Context& context, const Batch& batch, const EncoderInputs& inputs) const {
+  const auto plan = make_plan(context.backend, config_, batch, inputs);
   if (context.tape != nullptr) context.tape->keep(plan);
+  const LayerMemory* memory = plan->memory.hidden.data.defined() ? &plan->memory : nullptr;
   Value x = embeddings_.forward(context, batch, plan->input ? &*plan->input : nullptr, 0);
   uint64_t place = 1;
   for (const EncoderLayer& layer : layers_) {
-    x = layer.forward(context, x, batch, plan->attention, place);
-    place += 3;
+    x = layer.forward(context, x, plan->self, place, memory);
+    place += layer.places();
   }
   return x;
 }
 
-void Encoder::visit(const ParameterVisitor& visitor) const {
-  embeddings_.visit("roformer", visitor);
+uint64_t Encoder::places() const { return layers_.empty() ? 1 : 1 + layers_.size() * layers_.front().places(); }
+
+void Encoder::visit(const ParameterVisitor& visitor) {
+  const std::string name = trunk_name(config_.family);
+  embeddings_.visit(name, visitor);
   for (size_t i = 0; i < layers_.size(); ++i) {
-    layers_[i].visit("roformer.encoder.layer." + std::to_string(i), visitor);
+    layers_[i].visit(name + ".encoder.layer." + std::to_string(i), visitor);
   }
+}
+
+std::vector<int32_t> visible_keys(Visibility visibility, const Batch& batch) {
+  std::vector<int32_t> limits;
+  if (visibility == Visibility::all) return limits;
+  limits.resize(batch.ids.size());
+  for (size_t s = 0; s + 1 < batch.offsets.size(); ++s) {
+    const int32_t begin = batch.offsets[s], end = batch.offsets[s + 1];
+    // From the last token back: a token sees as far as the next one does, unless that one's segment raised the sum.
+    int32_t limit = end - begin;
+    for (int32_t t = end - 1; t >= begin; --t) {
+      const auto place = static_cast<size_t>(t);
+      const bool closes = visibility == Visibility::causal || (t + 1 < end && batch.segments[place + 1] > 0);
+      if (closes) limit = t + 1 - begin;
+      limits[place] = limit;
+    }
+  }
+  return limits;
 }
 
 }  // namespace roformer

@@ -2,14 +2,19 @@
 
 #include <unistd.h>
 
+#include <map>
+#include <memory>
+
 #include "base/error.h"
-#include "checkpoint/safetensors.h"
+#include "base/file.h"
+#include "checkpoint/directory_weights.h"
 
 namespace roformer {
 
 namespace {
 
-const std::vector<std::string> kIgnored{"*embed_positions.weight", "*position_ids", "roformer.pooler.*"};
+// Position tables that are computed here, and what only pre-training needs.
+const std::vector<std::string> kIgnored{"*embed_positions.weight", "*position_ids", "cls.seq_relationship.*"};
 
 // Refuses a model that cannot fit before the kernel kills us for touching its pages.
 const ModelConfig& check_memory(const ModelConfig& config, bool trainable) {
@@ -22,21 +27,47 @@ const ModelConfig& check_memory(const ModelConfig& config, bool trainable) {
   return config;
 }
 
-bool ends_with(const std::string& text, const std::string& end) { return text.ends_with(end); }
-
-// Other spellings of a name: without the "roformer." prefix, LayerNorm.gamma/beta of old conversions.
-std::vector<std::string> spellings(const std::string& name) {
+// Other spellings of a name: without the trunk's prefix, LayerNorm.gamma/beta of old conversions, the output bias under
+// either name.
+std::vector<std::string> spellings(const std::string& name, const ModelConfig& config) {
   std::vector<std::string> names{name};
-  if (ends_with(name, "LayerNorm.weight")) names.push_back(name.substr(0, name.size() - 6) + "gamma");
-  if (ends_with(name, "LayerNorm.bias")) names.push_back(name.substr(0, name.size() - 4) + "beta");
-  const std::string prefix = "roformer.";
+  if (name.ends_with("LayerNorm.weight")) names.push_back(name.substr(0, name.size() - 6) + "gamma");
+  if (name.ends_with("LayerNorm.bias")) names.push_back(name.substr(0, name.size() - 4) + "beta");
+  const std::string prefix = std::string(trunk_name(config.family)) + ".";
   for (size_t i = 0, count = names.size(); i < count; ++i) {
     if (names[i].starts_with(prefix)) names.push_back(names[i].substr(prefix.size()));
   }
-  if (name == "cls.predictions.bias") names.push_back("cls.predictions.decoder.bias");
-  if (name == "roformer.embeddings.word_embeddings.weight") names.push_back("cls.predictions.decoder.weight");
+  if (name == "cls.predictions.bias") names.emplace_back("cls.predictions.decoder.bias");
+  if (name == "cls.predictions.decoder.bias") names.emplace_back("cls.predictions.bias");
+  if (config.tied && name == prefix + "embeddings.word_embeddings.weight") {
+    names.emplace_back("cls.predictions.decoder.weight");
+  }
   names.erase(names.begin());
   return names;
+}
+
+ClassifierShape classifier_shape(const ModelConfig& config) {
+  const bool sequences = config.head == Head::sequence_classification, bert = config.family == Family::bert;
+  const bool answers = config.head == Head::question_answering;
+  ClassifierShape shape{.hidden = config.hidden,
+                        .labels = config.head_outputs(),
+                        .dense_name = {},
+                        .output_name = answers ? "qa_outputs" : "classifier",
+                        .dropout = answers ? 0 : config.classifier_dropout.value_or(config.hidden_dropout)};
+  if (bert) return shape;
+  if (sequences) {
+    shape.dense = true;
+    shape.activation = config.activation;
+    shape.dense_name = "classifier.dense";
+    shape.output_name = "classifier.out_proj";
+  }
+  if (config.head == Head::multiple_choice) {
+    shape.dropout = 0;
+    shape.dense = config.summary_projection.has_value();
+    shape.activation = config.summary_projection.value_or(Activation::none);
+    shape.dense_name = "sequence_summary.summary";
+  }
+  return shape;
 }
 
 template <class Real>
@@ -49,20 +80,64 @@ void fill_normal(const Tensor& x, double deviation, RandomStream random) {
 
 Model::Model(Backend& backend, const ModelConfig& config, bool trainable)
     : backend_(backend), config_(check_memory(config, trainable)), encoder_(backend, config, trainable) {
-  if (config.head == Head::masked_lm) {
-    mlm_head_.emplace(backend, config.hidden, config.embedding, config.vocabulary, config.activation,
-                      config.norm_epsilon, trainable);
+  if (config.pooler) pooler_.emplace(backend, config.hidden, config.pooler_activation, trainable);
+  if (config.is_language_model()) {
+    mlm_head_.emplace(backend,
+                      MlmHeadShape{.hidden = config.hidden,
+                                   .width = config.embedding,
+                                   .vocabulary = config.vocabulary,
+                                   .activation = config.activation,
+                                   .norm = config.norm_shape(),
+                                   .plain = config.norm != NormKind::layer,
+                                   .tied = config.tied},
+                      trainable);
+  } else if (config.head != Head::none) {
+    classifier_.emplace(backend, classifier_shape(config), trainable);
   }
-  const auto collect = [this](const std::string& name, const Parameter& parameter, ParameterRole role) {
+  collect_parameters();
+}
+
+void Model::visit(const ParameterVisitor& visitor) {
+  encoder_.visit(visitor);
+  if (pooler_) pooler_->visit(trunk_name(config_.family), visitor);
+  if (mlm_head_) mlm_head_->visit(visitor);
+  if (classifier_) classifier_->visit(visitor);
+}
+
+void Model::collect_parameters() {
+  parameters_.clear();
+  visit([this](const std::string& name, Parameter& parameter, ParameterRole role) {
     parameters_.push_back({name, parameter, role});
-  };
-  encoder_.visit(collect);
-  if (mlm_head_) mlm_head_->visit(collect);
+  });
 }
 
 const MlmHead& Model::mlm_head() const {
   if (!mlm_head_) throw DataError("the model has no masked-LM head (architectures names none)");
   return *mlm_head_;
+}
+
+Value Model::pooled(const Context& context, const Value& hidden, const Batch& batch) const {
+  if (!pooler_) throw DataError("the model has no pooler");
+  return pooler_->forward(context, hidden, batch);
+}
+
+// One row a sequence, as the head of the config takes it.
+Value Model::summarised(const Context& context, const Value& hidden, const Batch& batch) const {
+  if (config_.family == Family::bert) return pooled(context, hidden, batch);
+  const bool choice = config_.head == Head::multiple_choice;
+  if (choice && config_.summary == Summary::mean) return pool(context, hidden, batch.offsets, Pooling::mean);
+  const bool last = choice && config_.summary == Summary::last;
+  const auto rows = std::make_shared<const std::vector<int32_t>>(
+      token_rows(batch, last ? TokenOfSequence::last : TokenOfSequence::first));
+  if (context.tape != nullptr) context.tape->keep(rows);
+  return gather_rows(context, hidden, *rows);
+}
+
+Value Model::logits(const Context& context, const Value& hidden, const Batch& batch) const {
+  if (mlm_head_) return mlm_head_->logits(context, hidden, encoder_.words());
+  if (!classifier_) throw DataError("the model has no head (architectures names none)");
+  const bool of_tokens = config_.head == Head::token_classification || config_.head == Head::question_answering;
+  return classifier_->forward(context, of_tokens ? hidden : summarised(context, hidden, batch), encoder_.places());
 }
 
 void Model::initialise(RandomStream random) {
@@ -78,12 +153,38 @@ void Model::initialise(RandomStream random) {
   });
 }
 
-void Model::load_weights(const StateDict& weights, const std::string& source) {
-  CopyOptions options{.source = source, .allowed_extra = kIgnored, .allowed_missing = {}, .aliases = {}};
+void Model::load_weights(const StateDict& weights, const std::string& source, bool share) {
+  CopyOptions options{.source = source, .allowed_extra = kIgnored, .allowed_missing = {}, .aliases = {}, .place = {}};
   // A trunk takes what it needs of a file that also has a head.
-  if (!mlm_head_) options.allowed_extra.push_back("cls.*");
-  for (const NamedParameter& named : parameters_) options.aliases[named.name] = spellings(named.name);
+  if (!mlm_head_) options.allowed_extra.emplace_back("cls.*");
+  if (!pooler_) options.allowed_extra.emplace_back("*pooler.dense.*");
+  if (config_.head == Head::none) {
+    for (const char* head : {"classifier.*", "qa_outputs.*", "sequence_summary.*"}) {
+      options.allowed_extra.emplace_back(head);
+    }
+  }
+  for (const NamedParameter& named : parameters_) options.aliases[named.name] = spellings(named.name, config_);
+
+  std::map<std::string, Tensor> shared;
+  std::vector<std::pair<Tensor, Tensor>> copies;
+  std::map<std::string, bool> exchangeable;
+  for (const NamedParameter& named : parameters_) exchangeable[named.name] = share && !named.parameter.part;
+  options.place = [&](const std::string& name, const Tensor& from, const Tensor& to) {
+    if (exchangeable.at(name) && from.dtype() == to.dtype() && from.contiguous()) {
+      shared.emplace(name, from);
+    } else {
+      copies.emplace_back(from, to);
+    }
+  };
   copy_into(weights, this->weights(), options);
+  backend_.pool().run(std::ssize(copies), [&](int64_t i) {
+    const auto& [from, to] = copies[static_cast<size_t>(i)];
+    copy_tensor(from, to);
+  });
+  visit([&](const std::string& name, Parameter& parameter, ParameterRole) {
+    if (const auto found = shared.find(name); found != shared.end()) parameter.value = found->second;
+  });
+  collect_parameters();
 }
 
 std::vector<std::pair<std::string, Tensor>> Model::weights() const {
@@ -93,20 +194,34 @@ std::vector<std::pair<std::string, Tensor>> Model::weights() const {
   return result;
 }
 
+namespace {
+
+// What config.json does not say, but the names in the file do.
+void complete_from_names(ModelConfig& config, const StateDict& weights) {
+  const std::string prefix = std::string(trunk_name(config.family)) + ".";
+  const auto has = [&](const std::string& name) { return weights.contains(prefix + name) || weights.contains(name); };
+  if (has("pooler.dense.weight")) config.pooler = true;
+  if (config.norm == NormKind::rms && (has("embeddings.LayerNorm.weight") || has("embeddings.LayerNorm.gamma"))) {
+    config.norm = NormKind::rms_with_gain;
+  }
+}
+
+}  // namespace
+
 Model load_model(const std::string& directory, Backend& backend, bool trainable,
                  std::vector<std::string>* unknown_keys) {
-  const ModelConfig config = read_config(directory + "/config.json", unknown_keys);
-  const std::string path = directory + "/model.safetensors";
-  const StateDict weights = load_state_dict(path, kIgnored);
+  ModelConfig config = read_config(join_path(model_directory(directory), "config.json"), unknown_keys);
+  const auto [weights, source] = load_directory_weights(directory, kIgnored);
+  complete_from_names(config, weights);
   // A config that claims far more than the file holds is refused before anything is allocated for it.
   int64_t present = 0;
   for (const auto& [name, tensor] : weights) present += tensor.elements();
   if (config.parameters() / 2 > present) {
-    throw DataError("{}: holds {} numbers, but config.json describes a model of {}", path, present,
+    throw DataError("{}: holds {} numbers, but config.json describes a model of {}", source, present,
                     config.parameters());
   }
   Model model(backend, config, trainable);
-  model.load_weights(weights, path);
+  model.load_weights(weights, source, !trainable);
   return model;
 }
 

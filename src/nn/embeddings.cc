@@ -6,11 +6,25 @@
 
 namespace roformer {
 
+namespace {
+
+void check_positions(std::span<const int32_t> positions, int64_t rows) {
+  for (const int32_t position : positions) {
+    if (position < rows) continue;
+    throw DataError(
+        "position {} is beyond the model's {} learned positions (max_position_embeddings): texts of at most "
+        "{} tokens",
+        position, rows, rows);
+  }
+}
+
+}  // namespace
+
 Embeddings::Embeddings(Backend& backend, const EmbeddingsShape& shape, bool trainable)
     : shape_(shape),
       words_(make_parameter(backend, {shape.vocabulary, shape.width}, trainable)),
       segments_(make_parameter(backend, {shape.segments, shape.width}, trainable)),
-      norm_(backend, shape.width, shape.norm_epsilon, trainable) {
+      norm_(backend, shape.width, shape.norm, trainable) {
   if (shape.learned_positions > 0) {
     positions_ = make_parameter(backend, {shape.learned_positions, shape.width}, trainable);
   }
@@ -19,6 +33,7 @@ Embeddings::Embeddings(Backend& backend, const EmbeddingsShape& shape, bool trai
 
 Value Embeddings::forward(const Context& context, const Batch& batch, const InputPositions* constant,
                           uint64_t place) const {
+  if (positions_) check_positions(batch.positions, shape_.learned_positions);
   std::vector<Lookup> lookups{{words_, batch.ids, "token id"}, {segments_, batch.segments, "segment id"}};
   if (positions_) lookups.push_back({*positions_, batch.positions, "position"});
   if (constant != nullptr) lookups.push_back({constant->table, constant->rows, "position row"});
@@ -28,7 +43,7 @@ Value Embeddings::forward(const Context& context, const Batch& batch, const Inpu
   return project_ ? project_->forward(context, dropped) : dropped;
 }
 
-void Embeddings::visit(const std::string& name, const ParameterVisitor& visitor) const {
+void Embeddings::visit(const std::string& name, const ParameterVisitor& visitor) {
   visitor(name + ".embeddings.word_embeddings.weight", words_, ParameterRole::embedding);
   visitor(name + ".embeddings.token_type_embeddings.weight", segments_, ParameterRole::embedding);
   if (positions_) visitor(name + ".embeddings.position_embeddings.weight", *positions_, ParameterRole::embedding);

@@ -1,5 +1,5 @@
-// What enters the first layer (compatibility.md 3.3, step 1): word + segment (+ position) embedding, layer norm,
-// dropout, and a projection where the embedding size is not the hidden size.
+// What enters the first layer (compatibility.md 3.3, step 1): word + segment (+ position) embedding, norm, dropout, and
+// a projection where the embedding size is not the hidden size.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,8 @@ namespace roformer {
 struct EmbeddingsShape {
   int64_t vocabulary = 0, segments = 0, width = 0, hidden = 0;
   int64_t learned_positions = 0;  // rows of a learned position table, 0 = none
-  double dropout = 0, norm_epsilon = 1e-12;
+  double dropout = 0;
+  NormShape norm = {};
 };
 
 // Positions that are added to the input: a row of `table` for each token.
@@ -30,7 +31,7 @@ class Embeddings {
   Value forward(const Context& context, const Batch& batch, const InputPositions* constant, uint64_t place) const;
 
   // Names below `name`, e.g. "roformer".
-  void visit(const std::string& name, const ParameterVisitor& visitor) const;
+  void visit(const std::string& name, const ParameterVisitor& visitor);
 
   const Parameter& words() const { return words_; }
 
@@ -38,7 +39,7 @@ class Embeddings {
   EmbeddingsShape shape_;
   Parameter words_, segments_;
   std::optional<Parameter> positions_;
-  LayerNormLayer norm_;
+  NormLayer norm_;
   std::optional<LinearLayer> project_;
 };
 

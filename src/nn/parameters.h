@@ -16,56 +16,75 @@ enum class ParameterRole { weight, embedding, bias, norm_gain, norm_bias };
 // Norms and biases are not decayed.
 inline bool decays(ParameterRole role) { return role == ParameterRole::weight || role == ParameterRole::embedding; }
 
-using ParameterVisitor = std::function<void(const std::string& name, const Parameter& parameter, ParameterRole role)>;
+// A visitor may exchange the tensors of a parameter (a loader puts a mapped file's in their place), unless it is a part
+// of another.
+using ParameterVisitor = std::function<void(const std::string& name, Parameter& parameter, ParameterRole role)>;
 
-// Zero-filled; with a zero-filled gradient if trainable.
+// Zeros; with a gradient of zeros if trainable.
 inline Parameter make_parameter(Backend& backend, Shape shape, bool trainable) {
-  Parameter parameter{backend.empty(shape), trainable ? backend.empty(shape) : Tensor()};
-  backend.fill(parameter.value, 0);
-  if (trainable) backend.fill(parameter.gradient, 0);
-  return parameter;
+  return {backend.zeros(shape), trainable ? backend.zeros(shape) : Tensor()};
 }
 
 // Rows of a parameter under a name of their own: q, k and v of one fused projection.
 inline Parameter row_range(const Parameter& parameter, int64_t begin, int64_t count) {
   return {parameter.value.row_range(begin, count),
-          parameter.gradient.defined() ? parameter.gradient.row_range(begin, count) : Tensor()};
+          parameter.gradient.defined() ? parameter.gradient.row_range(begin, count) : Tensor(), true};
 }
 
 struct LinearLayer {
-  Parameter weight, bias;  // [out, in], [out]
+  Parameter weight, bias;  // [out, in], [out]; RoFormerV2's have no bias
 
-  LinearLayer(Backend& backend, int64_t inputs, int64_t outputs, bool trainable)
-      : weight(make_parameter(backend, {outputs, inputs}, trainable)),
-        bias(make_parameter(backend, {outputs}, trainable)) {}
+  LinearLayer(Backend& backend, int64_t inputs, int64_t outputs, bool trainable, bool biased = true)
+      : weight(make_parameter(backend, {outputs, inputs}, trainable)) {
+    if (biased) bias = make_parameter(backend, {outputs}, trainable);
+  }
 
   Value forward(const Context& context, const Value& x, Activation activation = Activation::none) const {
     return linear(context, x, weight, bias, activation);
   }
-  void visit(const std::string& name, const ParameterVisitor& visitor) const {
+  void visit(const std::string& name, const ParameterVisitor& visitor) {
     visitor(name + ".weight", weight, ParameterRole::weight);
-    visitor(name + ".bias", bias, ParameterRole::bias);
+    if (bias.defined()) visitor(name + ".bias", bias, ParameterRole::bias);
+  }
+  // Outputs begin … begin+count-1 under a name of their own.
+  void visit_rows(const std::string& name, int64_t begin, int64_t count, const ParameterVisitor& visitor) {
+    Parameter rows = row_range(weight, begin, count);
+    visitor(name + ".weight", rows, ParameterRole::weight);
+    if (!bias.defined()) return;
+    Parameter values = row_range(bias, begin, count);
+    visitor(name + ".bias", values, ParameterRole::bias);
   }
 };
 
-struct LayerNormLayer {
+// Layer norm, or the RMS norm of RoFormerV2, which has neither gain nor bias (compatibility.md 3.5); other people's
+// variants of it have a gain.
+enum class NormKind { layer, rms, rms_with_gain };
+
+struct NormShape {
+  NormKind kind = NormKind::layer;
+  double epsilon = 1e-12;
+};
+
+struct NormLayer {
+  NormShape shape;
   Parameter gain, bias;  // [E]
-  double epsilon;
 
-  LayerNormLayer(Backend& backend, int64_t width, double eps, bool trainable)
-      : gain(make_parameter(backend, {width}, trainable)),
-        bias(make_parameter(backend, {width}, trainable)),
-        epsilon(eps) {
-    backend.fill(gain.value, 1);
+  NormLayer(Backend& backend, int64_t width, const NormShape& norm, bool trainable) : shape(norm) {
+    if (shape.kind != NormKind::rms) {
+      gain = make_parameter(backend, {width}, trainable);
+      backend.fill(gain.value, 1);
+    }
+    if (shape.kind == NormKind::layer) bias = make_parameter(backend, {width}, trainable);
   }
 
-  // LayerNorm(residual + dropout(x))
+  // norm(residual + dropout(x))
   Value forward(const Context& context, const Value& x, const Value& residual = {}, const Dropout& drop = {}) const {
-    return layer_norm(context, x, residual, drop, gain, bias, epsilon);
+    if (shape.kind != NormKind::layer) return rms_norm(context, x, residual, drop, gain, shape.epsilon);
+    return layer_norm(context, x, residual, drop, gain, bias, shape.epsilon);
   }
-  void visit(const std::string& name, const ParameterVisitor& visitor) const {
-    visitor(name + ".weight", gain, ParameterRole::norm_gain);
-    visitor(name + ".bias", bias, ParameterRole::norm_bias);
+  void visit(const std::string& name, const ParameterVisitor& visitor) {
+    if (gain.defined()) visitor(name + ".weight", gain, ParameterRole::norm_gain);
+    if (bias.defined()) visitor(name + ".bias", bias, ParameterRole::norm_bias);
   }
 };
 

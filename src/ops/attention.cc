@@ -9,6 +9,23 @@ namespace roformer {
 
 namespace {
 
+void check_limits(const AttentionOptions& options) {
+  const std::span<const int32_t> limits = options.key_limits, queries = options.query_offsets;
+  if (limits.empty()) return;
+  if (static_cast<int64_t>(limits.size()) != queries.back()) {
+    throw ShapeError("attention: {} key limits for {} queries", limits.size(), queries.back());
+  }
+  for (size_t s = 0; s + 1 < queries.size(); ++s) {
+    const int32_t keys = options.key_offsets[s + 1] - options.key_offsets[s];
+    for (int32_t i = queries[s]; i < queries[s + 1]; ++i) {
+      const int32_t limit = limits[static_cast<size_t>(i)];
+      if (limit < 0 || limit > keys) {
+        throw ShapeError("attention: the key limit {} of query {} is outside 0..{}", limit, i, keys);
+      }
+    }
+  }
+}
+
 void check(const AttentionOptions& options, const Columns& q, const Columns& k, const Columns& v) {
   if (options.heads < 1 || q.count % options.heads != 0 || q.count != k.count || v.count % options.heads != 0) {
     throw ShapeError("attention: {} heads of q {}, k {}, v {} columns", options.heads, q.count, k.count, v.count);
@@ -20,6 +37,7 @@ void check(const AttentionOptions& options, const Columns& q, const Columns& k, 
     throw ShapeError("attention: {} query sequences, {} key sequences", options.query_offsets.size() - 1,
                      options.key_offsets.size() - 1);
   }
+  check_limits(options);
 }
 
 void check_angles(const char* what, const RotaryAngles* angles, int64_t tokens, int64_t head_dim) {
@@ -88,8 +106,13 @@ Value attention(const Context& context, const AttentionOptions& options, const C
   check_positions(positions, options.heads, q, k, v);
   const int64_t head_dim = q.count / options.heads;
   const double scale = options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(head_dim));
-  const AttentionSpec spec{options.heads,       scale,           options.query_offsets,
-                           options.key_offsets, options.dropout, positions.terms};
+  const AttentionSpec spec{.heads = options.heads,
+                           .scale = scale,
+                           .query_offsets = options.query_offsets,
+                           .key_offsets = options.key_offsets,
+                           .key_limits = options.key_limits,
+                           .dropout = options.dropout,
+                           .terms = positions.terms};
   const AttentionTensors in{q.data(), k.data(), v.data()};
   rotate(backend, options.heads, positions, in, false);
   if (context.observer != nullptr) context.observer->observe(spec, in);

@@ -1,4 +1,4 @@
-// Linear, layer norm, dropout, and the softmax cross-entropy.
+// Linear, layer and RMS norm, dropout, and the softmax cross-entropy.
 #include "ops/internal.h"
 
 namespace roformer {
@@ -27,18 +27,29 @@ Value linear(const Context& context, const Value& x, const Parameter& weight, co
   return result;
 }
 
+namespace {
+
+void check_residual(const char* op, const Value& x, const Value& residual) {
+  if (!residual.data.defined()) return;
+  check_rows(op, "residual", residual.data, x.data.rows());
+  check_columns(op, "residual", residual.data, x.data.columns());
+}
+
+// Where a norm keeps residual + dropout(x): x itself where that is all of it.
+Tensor make_sum(Backend& backend, const Value& x, const Value& residual, const Dropout& dropout) {
+  return residual.data.defined() || dropout.active() ? backend.empty(x.data.shape()) : x.data;
+}
+
+}  // namespace
+
 Value layer_norm(const Context& context, const Value& x, const Value& residual, const Dropout& dropout,
                  const Parameter& gain, const Parameter& bias, double epsilon) {
   Backend& backend = context.backend;
   check_columns("layer_norm", "gain", gain.value, x.data.columns());
   check_columns("layer_norm", "bias", bias.value, x.data.columns());
-  if (residual.data.defined()) {
-    check_rows("layer_norm", "residual", residual.data, x.data.rows());
-    check_columns("layer_norm", "residual", residual.data, x.data.columns());
-  }
+  check_residual("layer_norm", x, residual);
   const Tensor out = backend.empty(x.data.shape()), statistics = backend.empty({x.data.rows(), 2});
-  const bool plain = !residual.data.defined() && !dropout.active();
-  const Tensor sum = plain ? x.data : backend.empty(x.data.shape());
+  const Tensor sum = make_sum(backend, x, residual, dropout);
   backend.layer_norm(x.data, residual.data, dropout, gain.value, bias.value, epsilon, sum, statistics, out);
   Value result = make_result(context, out, x.tracked() || residual.tracked() || wants_gradient(gain));
   if (!result.tracked()) return result;
@@ -49,6 +60,28 @@ Value layer_norm(const Context& context, const Value& x, const Value& residual, 
     const Tensor dx = separate ? backend.empty(sum.shape()) : Tensor();
     backend.layer_norm_backward(*gradient, sum, statistics, gain.value, dropout, dsum, dx, gain.gradient,
                                 bias.gradient);
+    accumulate(backend, x, separate ? dx : dsum);
+    accumulate(backend, residual, dsum);
+  });
+  return result;
+}
+
+Value rms_norm(const Context& context, const Value& x, const Value& residual, const Dropout& dropout,
+               const Parameter& gain, double epsilon) {
+  Backend& backend = context.backend;
+  if (gain.defined()) check_columns("rms_norm", "gain", gain.value, x.data.columns());
+  check_residual("rms_norm", x, residual);
+  const Tensor out = backend.empty(x.data.shape()), statistics = backend.empty({x.data.rows(), 1});
+  const Tensor sum = make_sum(backend, x, residual, dropout);
+  backend.rms_norm(x.data, residual.data, dropout, gain.value, epsilon, sum, statistics, out);
+  Value result = make_result(context, out, x.tracked() || residual.tracked() || wants_gradient(gain));
+  if (!result.tracked()) return result;
+  context.tape->record([&backend, x, residual, dropout, gain, sum, statistics, gradient = result.gradient] {
+    if (!gradient->defined()) return;
+    const Tensor dsum = backend.empty(sum.shape());
+    const bool separate = residual.tracked() || dropout.active();
+    const Tensor dx = separate ? backend.empty(sum.shape()) : Tensor();
+    backend.rms_norm_backward(*gradient, sum, statistics, gain.value, dropout, dsum, dx, gain.gradient);
     accumulate(backend, x, separate ? dx : dsum);
     accumulate(backend, residual, dsum);
   });

@@ -16,6 +16,7 @@ namespace roformer {
 struct Parameter {
   Tensor value;
   Tensor gradient;
+  bool part = false;  // rows of a larger parameter: may be filled, not exchanged
   bool defined() const { return value.defined(); }
 };
 
@@ -34,6 +35,10 @@ Value linear(const Context& context, const Value& x, const Parameter& weight, co
 // LayerNorm(residual + dropout(x)); `residual` may be an untracked empty Value. [T, E].
 Value layer_norm(const Context& context, const Value& x, const Value& residual, const Dropout& dropout,
                  const Parameter& gain, const Parameter& bias, double epsilon);
+
+// RMS norm of residual + dropout(x): s / √(mean(s²) + epsilon) · gain; `gain` may be undefined: 1. [T, E].
+Value rms_norm(const Context& context, const Value& x, const Value& residual, const Dropout& dropout,
+               const Parameter& gain, double epsilon);
 
 Value dropout(const Context& context, const Value& x, const Dropout& dropout);
 
@@ -59,7 +64,10 @@ struct AttentionOptions {
   int64_t heads = 1;
   double scale = 0;                                     // 0: 1/√head_dim
   std::span<const int32_t> query_offsets, key_offsets;  // cu_seqlens [sequences + 1]
-  Dropout dropout = {};                                 // of the attention weights
+  // [Tq], or empty: query t sees the first key_limits[t] keys of its sequence. Causal: 1, 2, … in each sequence. Also
+  // UniLM's prefix attention and decoding with cached keys.
+  std::span<const int32_t> key_limits = {};
+  Dropout dropout = {};  // of the attention weights
 };
 
 // Packed softmax attention → [Tq, heads · value head_dim]. Rotates q and k (and v) IN PLACE in the projections they

@@ -34,13 +34,15 @@ void run_observed(const Model& model, const Encoding& encoding,
 HeatMap softmax_of(const AttentionScores& scores, int64_t head) {
   const int64_t tokens = scores.tokens();
   HeatMap map{tokens, tokens, {}};
-  std::vector<double> row(static_cast<size_t>(tokens));
+  std::vector<double> row;
   for (int64_t i = 0; i < tokens; ++i) {
-    for (int64_t j = 0; j < tokens; ++j) row[static_cast<size_t>(j)] = scores.at(head, i, j);
-    const double largest = *std::max_element(row.begin(), row.end());
+    row.clear();
+    for (int64_t j = 0; j < tokens && scores.sees(i, j); ++j) row.push_back(scores.at(head, i, j));
+    const double largest = row.empty() ? 0 : *std::max_element(row.begin(), row.end());
     double sum = 0;
     for (double& value : row) sum += value = std::exp(value - largest);
     for (const double value : row) map.values.push_back(static_cast<float>(value / sum));
+    map.values.resize(static_cast<size_t>((i + 1) * tokens), 0.0f);
   }
   return map;
 }
@@ -90,18 +92,18 @@ void ScoresByDistance::add(const std::string& text) {
   const auto in_reach = [&](int64_t i) {
     return std::pair{std::max<int64_t>(0, i - kReach), std::min(tokens, i + kReach + 1)};
   };
-  for (int64_t i = 0; i < tokens; ++i) {
-    const auto [begin, end] = in_reach(i);
-    for (int64_t j = begin; j < end; ++j) pairs_[static_cast<size_t>(j - i + kReach)] += 1;
-  }
   run_observed(model_, encoding, [&](int64_t number, AttentionScores& scores) {
     Layer& layer = layers_[static_cast<size_t>(number)];
     layer.scale = scores.scale();
     const auto heads = scores.heads();
+    for (int64_t i = 0; number == 0 && i < tokens; ++i) {  // every layer sees the same pairs
+      const auto [begin, end] = in_reach(i);
+      for (int64_t j = begin; j < end && scores.sees(i, j); ++j) pairs_[static_cast<size_t>(j - i + kReach)] += 1;
+    }
     for (int64_t head = 0; head < heads; ++head) {
       for (int64_t i = 0; i < tokens; ++i) {
         const auto [begin, end] = in_reach(i);
-        for (int64_t j = begin; j < end; ++j) {
+        for (int64_t j = begin; j < end && scores.sees(i, j); ++j) {
           layer.sums[static_cast<size_t>(j - i + kReach)] += scores.at(head, i, j) / static_cast<double>(heads);
         }
       }

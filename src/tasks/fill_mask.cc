@@ -33,11 +33,11 @@ std::vector<Candidate> best_of(const float* logits, int64_t count, int64_t k) {
 }
 
 // Candidates for the tokens at `rows` of a batch, a chunk at a time: the logits of all could fill the memory.
-std::vector<std::vector<Candidate>> fill_rows(const Model& model, const Tokenizer& tokenizer, const Value& hidden,
-                                              std::span<const int32_t> rows, int64_t top_k) {
+MaskCandidates fill_rows(const Model& model, const Tokenizer& tokenizer, const Value& hidden,
+                         std::span<const int32_t> rows, int64_t top_k) {
   constexpr size_t kChunk = 256;
   const Context context{model.backend(), nullptr, {}, false};
-  std::vector<std::vector<Candidate>> result;
+  MaskCandidates result;
   for (size_t begin = 0; begin < rows.size(); begin += kChunk) {
     const Value chosen = gather_rows(context, hidden, rows.subspan(begin, std::min(kChunk, rows.size() - begin)));
     const Tensor logits = model.mlm_head().logits(context, chosen, model.encoder().words()).data;
@@ -50,34 +50,50 @@ std::vector<std::vector<Candidate>> fill_rows(const Model& model, const Tokenize
 
 }  // namespace
 
-std::vector<std::vector<std::vector<Candidate>>> fill_masks(const Model& model, const Tokenizer& tokenizer,
-                                                            std::span<const std::string> texts, int64_t top_k,
-                                                            const TextBatching& batching) {
-  model.mlm_head();  // or there is nothing to compute
-  std::vector<std::vector<std::vector<Candidate>>> result(texts.size());
-  for_text_batches(tokenizer, texts, batching, [&](size_t first, const Batch& batch) {
-    std::vector<int32_t> rows;
-    std::vector<size_t> text_of_row;
-    for (int64_t s = 0; s < batch.sequences(); ++s) {
-      const size_t before = rows.size(), text = first + static_cast<size_t>(s);
-      for (int32_t t = batch.offsets[static_cast<size_t>(s)]; t < batch.offsets[static_cast<size_t>(s) + 1]; ++t) {
-        if (batch.ids[static_cast<size_t>(t)] == tokenizer.mask_id()) rows.push_back(t);
-      }
-      if (rows.size() == before) {
-        throw DataError("{}no {} in the text", texts.size() > 1 ? fmt::format("text {}: ", text + 1) : "",
-                        tokenizer.token(tokenizer.mask_id()));
-      }
-      text_of_row.resize(rows.size(), text);
+ItemEncoder encode_masked_text(const Tokenizer& tokenizer) {
+  return [&tokenizer](std::string_view item) {
+    std::vector<Encoding> sequences = {tokenizer.encode(item)};
+    const auto& ids = sequences[0].ids;
+    if (std::find(ids.begin(), ids.end(), tokenizer.mask_id()) == ids.end()) {
+      throw DataError("no {} in the text", tokenizer.token(tokenizer.mask_id()));
     }
-    const Context context{model.backend(), nullptr, {}, false};
-    auto candidates = fill_rows(model, tokenizer, model.encoder().forward(context, batch), rows, top_k);
-    for (size_t i = 0; i < rows.size(); ++i) result[text_of_row[i]].push_back(std::move(candidates[i]));
-  });
+    return sequences;
+  };
+}
+
+std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer, const Batch& batch,
+                                       int64_t top_k) {
+  model.mlm_head();  // or there is nothing to compute
+  std::vector<int32_t> rows;
+  std::vector<size_t> sequence_of_row;
+  for (size_t s = 0; s + 1 < batch.offsets.size(); ++s) {
+    for (int32_t t = batch.offsets[s]; t < batch.offsets[s + 1]; ++t) {
+      if (batch.ids[static_cast<size_t>(t)] == tokenizer.mask_id()) rows.push_back(t);
+    }
+    sequence_of_row.resize(rows.size(), s);
+  }
+  const Context context{model.backend(), nullptr, {}, false};
+  auto candidates = fill_rows(model, tokenizer, model.encoder().forward(context, batch), rows, top_k);
+  std::vector<MaskCandidates> result(static_cast<size_t>(batch.sequences()));
+  for (size_t i = 0; i < rows.size(); ++i) result[sequence_of_row[i]].push_back(std::move(candidates[i]));
   return result;
 }
 
-std::vector<std::vector<Candidate>> fill_mask(const Model& model, const Tokenizer& tokenizer, const std::string& text,
-                                              int64_t top_k) {
+std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer,
+                                       std::span<const std::string> texts, int64_t top_k,
+                                       const TextBatching& batching) {
+  model.mlm_head();
+  TextList source(texts);
+  TextStream stream(source, encode_masked_text(tokenizer), batching, model.backend().pool());
+  std::vector<MaskCandidates> result;
+  result.reserve(texts.size());
+  for (TextBatch batch; stream.next(batch);) {
+    for (MaskCandidates& masks : fill_masks(model, tokenizer, batch.batch, top_k)) result.push_back(std::move(masks));
+  }
+  return result;
+}
+
+MaskCandidates fill_mask(const Model& model, const Tokenizer& tokenizer, const std::string& text, int64_t top_k) {
   return fill_masks(model, tokenizer, std::span(&text, 1), top_k, {}).front();
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "models/model.h"
-#include "tasks/text_batches.h"
+#include "tasks/text_stream.h"
 
 namespace roformer {
 
@@ -15,13 +15,21 @@ struct Candidate {
   double score;  // softmax probability over the whole vocabulary
 };
 
-// For each [MASK] of `text`, in order, the `top_k` most probable tokens. DataError if the text has none.
-std::vector<std::vector<Candidate>> fill_mask(const Model& model, const Tokenizer& tokenizer, const std::string& text,
-                                              int64_t top_k);
+using MaskCandidates = std::vector<std::vector<Candidate>>;  // for each [MASK] of a text, in order
+
+// A text with at least one [MASK], else a DataError. Never cut: that could take a [MASK] away.
+ItemEncoder encode_masked_text(const Tokenizer& tokenizer);
+
+// For each [MASK] of each sequence of the batch the `top_k` most probable tokens. DataError for a model without a
+// masked-LM head.
+std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer, const Batch& batch,
+                                       int64_t top_k);
 
 // The same for each text, several computed together.
-std::vector<std::vector<std::vector<Candidate>>> fill_masks(const Model& model, const Tokenizer& tokenizer,
-                                                            std::span<const std::string> texts, int64_t top_k,
-                                                            const TextBatching& batching);
+std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer,
+                                       std::span<const std::string> texts, int64_t top_k, const TextBatching& batching);
+
+// The same for one text.
+MaskCandidates fill_mask(const Model& model, const Tokenizer& tokenizer, const std::string& text, int64_t top_k);
 
 }  // namespace roformer

@@ -56,35 +56,81 @@ void check_memory(const JsonObject& json, const IdLists& ids, const ModelConfig&
   const double present = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   double tokens = 0;
   for (const auto& list : ids) tokens += static_cast<double>(list.size());
-  const auto width = static_cast<double>(config.hidden + (config.head == Head::masked_lm ? config.vocabulary : 0));
+  const auto width = static_cast<double>(config.hidden + (config.is_language_model() ? config.vocabulary : 0));
   if (const double needed = 4 * tokens * width; needed > present) {
     throw DataError("{}: the activations of {:.0f} tokens need {:.1f} GB, this machine has {:.1f} GB", json.source(),
                     tokens, needed / 1e9, present / 1e9);
   }
 }
 
+// encoder_hidden_states: a list of rows of `width` numbers for each of `count` sequences.
+std::vector<Tensor> read_memories(const JsonObject& json, Backend& backend, size_t count, int64_t width) {
+  const std::string key = "encoder_hidden_states";
+  if (!json.has(key)) return {};
+  const std::string expected =
+      fmt::format("{} lists of rows of {} numbers, one for each list of input_ids", count, width);
+  const Json& value = json.value()[key];
+  if (!value.is_array() || value.size() != count) json.reject(key, expected);
+  std::vector<Tensor> memories;
+  for (const Json& rows : value) {
+    if (!rows.is_array()) json.reject(key, expected);
+    const Tensor memory = backend.empty({std::ssize(rows), width});
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (!rows[i].is_array() || std::ssize(rows[i]) != width) json.reject(key, expected);
+      for (size_t j = 0; j < rows[i].size(); ++j) {
+        if (!rows[i][j].is_number()) json.reject(key, expected);
+        const auto row = static_cast<int64_t>(i);
+        if (backend.real() == DType::float64) {
+          memory.row<double>(row)[j] = rows[i][j].get<double>();
+        } else {
+          memory.row<float>(row)[j] = rows[i][j].get<float>();
+        }
+      }
+    }
+    memories.push_back(memory);
+  }
+  return memories;
+}
+
+// A row of its own, as transformers gives one sequence's scores.
+Tensor as_vector(const Tensor& x) { return x.reshaped({x.elements()}); }
+
 }  // namespace
 
-int64_t forward(const Model& model, const std::string& ids_path, const std::string& output_path) {
+int64_t forward(const Model& model, const std::string& ids_path, const std::string& output_path,
+                const EncoderInputs& options) {
+  const ModelConfig& config = model.config();
   const JsonObject json = JsonObject::read(ids_path, int64_t{1} << 30);
   if (!json.has("input_ids")) json.reject("input_ids", "a list of lists of integers");
-  const IdLists ids = read_lists(json, "input_ids", model.config().vocabulary);
-  check_memory(json, ids, model.config());
-  const IdLists segments = read_beside(json, "token_type_ids", model.config().segments, ids);
+  const IdLists ids = read_lists(json, "input_ids", config.vocabulary);
+  check_memory(json, ids, config);
+  const IdLists segments = read_beside(json, "token_type_ids", config.segments, ids);
   const IdLists positions = read_beside(json, "position_ids", kMaxRotaryPosition + 1, ids);
+  const std::vector<Tensor> memories = read_memories(json, model.backend(), ids.size(), config.hidden);
 
   const Context context{model.backend(), nullptr, {}, false};
+  const bool of_sequence = config.head == Head::sequence_classification || config.head == Head::multiple_choice;
   std::vector<std::pair<std::string, Tensor>> results;
   for (size_t i = 0; i < ids.size(); ++i) {
+    const std::string number = std::to_string(i);
     Batch batch;
     batch.append(ids[i], segments.empty() ? std::vector<int32_t>{} : segments[i]);
     if (!positions.empty()) batch.positions = positions[i];
-    const Value hidden = model.encoder().forward(context, batch);
-    results.emplace_back("last_hidden_state." + std::to_string(i), hidden.data);
-    if (model.config().head == Head::masked_lm) {
-      const Value logits = model.mlm_head().logits(context, hidden, model.encoder().words());
-      results.emplace_back("logits." + std::to_string(i), logits.data);
+    EncoderInputs inputs = options;
+    std::vector<int32_t> memory_offsets;
+    if (!memories.empty()) {
+      memory_offsets = {0, static_cast<int32_t>(memories[i].rows())};
+      inputs.memory = Value(memories[i]);
+      inputs.memory_offsets = memory_offsets;
     }
+    const Value hidden = model.encoder().forward(context, batch, inputs);
+    results.emplace_back("last_hidden_state." + number, hidden.data);
+    if (model.has_pooler()) {
+      results.emplace_back("pooler_output." + number, as_vector(model.pooled(context, hidden, batch).data));
+    }
+    if (config.head == Head::none) continue;
+    const Tensor logits = model.logits(context, hidden, batch).data;
+    results.emplace_back("logits." + number, of_sequence ? as_vector(logits) : logits);
   }
   write_safetensors(output_path, results);
   return static_cast<int64_t>(ids.size());

@@ -7,9 +7,12 @@
 
 namespace roformer {
 
-// Reads {"input_ids": [[…], …], "token_type_ids"?, "position_ids"?} (ragged lists), runs each sequence and writes
-// `last_hidden_state.i` [S, H] and, with a head, `logits.i` [S, V] to a safetensors file. Returns the number of
-// sequences. DataError naming the list and place of anything wrong.
-int64_t forward(const Model& model, const std::string& ids_path, const std::string& output_path);
+// Reads {"input_ids": [[…], …], "token_type_ids"?, "position_ids"?, "encoder_hidden_states"?: [[[…H], …], …]} (ragged
+// lists), runs each sequence and writes `last_hidden_state.i` [S, H], with a pooler `pooler_output.i` [H] and with a
+// head `logits.i`: [S, V] of a language model, [S, labels] of token classification, [S, 2] (start, end) of question
+// answering, [labels] of sequence classification, [1] of a choice, to a safetensors file. Of `inputs` what differs from
+// the model's config counts. Returns the number of sequences. DataError naming the list and place of anything wrong.
+int64_t forward(const Model& model, const std::string& ids_path, const std::string& output_path,
+                const EncoderInputs& inputs = {});
 
 }  // namespace roformer

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,6 +30,14 @@ struct Encoding {
 struct SpecialTokens {
   std::string pad = "[PAD]", unk = "[UNK]", cls = "[CLS]", sep = "[SEP]", mask = "[MASK]";
   std::array<std::string, 5> all() const { return {pad, unk, cls, sep, mask}; }
+};
+
+// A token that is found in the text itself, before it is cut into words.
+struct AddedToken {
+  std::string content;
+  int32_t id = 0;
+  bool special = false;     // left out when decoding
+  bool normalized = false;  // found in the normalised text, as its own content normalised; else in the text as it is
 };
 
 class Tokenizer {
@@ -62,11 +71,16 @@ class Tokenizer {
   bool is_special(int32_t id) const;
   // The token continues the word of the token before it ("##ing").
   virtual bool is_continuation(int32_t) const { return false; }
-  virtual std::string_view type() const = 0;  // "wordpiece", "char", "byte"
+  virtual std::string_view type() const = 0;             // "wordpiece", "jieba-wordpiece", "char", "byte"
+  virtual std::string_view tokenizer_class() const = 0;  // as in tokenizer_config.json
 
   // The files of this tokenizer, name to content, for the caller to write as it writes everything else. DataError for a
   // token that vocab.txt cannot hold.
-  std::map<std::string, std::string> files() const;
+  virtual std::map<std::string, std::string> files() const;
+  // More tokens than the five special ones that are found in the text, the longest of several first; all of them must
+  // be in the vocabulary. Once, before anything is encoded.
+  virtual void add_tokens(std::vector<AddedToken> tokens);
+  const std::vector<AddedToken>& added_tokens() const { return added_tokens_; }
   // Written to tokenizer_config.json when positive: the longest input of the model this tokenizer belongs to.
   void set_model_max_length(int64_t length) { model_max_length_ = length; }
   int64_t model_max_length() const { return model_max_length_; }
@@ -80,26 +94,47 @@ class Tokenizer {
   // input; `offsets` may be null.
   virtual void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const = 0;
   virtual std::string join(std::span<const int32_t> ids) const = 0;
-  virtual std::string config_file() const = 0;  // content of tokenizer_config.json
+  // What tokenizer_config.json says beyond what all tokenizers say.
+  virtual nlohmann::ordered_json config() const = 0;
   const Vocabulary& vocabulary() const { return vocabulary_; }
   const SpecialTokens& special_tokens() const { return special_tokens_; }
 
  private:
+  void find_token(const std::string& text, int32_t id);
   void append_with_specials(std::string_view text, std::vector<int32_t>& ids, Offsets* offsets) const;
-  // Index of the special token at the start of `text`, the longest if several; -1 if none.
-  int special_at(std::string_view text) const;
+  struct Found {
+    std::string text;
+    int32_t id;
+  };
+  // The token found at the start of `text`, the longest if several; null if none.
+  const Found* found_at(std::string_view text) const;
 
   Vocabulary vocabulary_;
   SpecialTokens special_tokens_;
-  std::array<std::string, 5> special_texts_;
   std::array<int32_t, 5> special_ids_{};
-  std::array<bool, 256> starts_special_{};
+  std::vector<AddedToken> added_tokens_;
+  std::vector<int32_t> added_special_ids_;             // sorted
+  std::array<std::vector<Found>, 256> found_by_byte_;  // by first byte, the longest first
   int64_t model_max_length_ = 0;
 };
 
+// Which of RoFormer's three Chinese tokenizers (jieba_tokenizer.h).
+enum class JiebaMode { fast, slow, bert4keras };
+
+struct LoadOptions {
+  std::optional<JiebaMode> mode;  // unset: what tokenizer_config.json says ("tokenizer_mode"), else fast
+  std::string jieba_dictionary;   // a dict.txt of jieba's; empty: see below
+};
+
 // Reads a tokenizer from a model or tokenizer directory: vocab.txt (or the WordPiece model of a tokenizer.json) and,
-// where present, tokenizer_config.json; without that it is BERT's, lower-casing. FileError when files are missing,
-// DataError when they say something wrong or something this program does not do.
-std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory);
+// where present, tokenizer_config.json. Its kind is the "tokenizer_class" of tokenizer_config.json, else of
+// config.json: RoFormerTokenizer means jieba, BertTokenizer plain WordPiece, lower-casing unless it says otherwise.
+// Where neither says one it is jieba's if `options.mode` is set, or if config.json's model_type is "roformer" and the
+// vocabulary has a word of two or more ideographs (a vocabulary of characters, or not Chinese, has no use for jieba),
+// else BERT's. jieba's dictionary is options.jieba_dictionary, else $ROFORMER_JIEBA_DICTIONARY, else jieba_dict.txt in
+// the directory, else the one of Debian's python3-jieba. FileError when files are missing, DataError when they say
+// something wrong or something this program does not do; UsageError for options of jieba's where the tokenizer is
+// another.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const LoadOptions& options = {});
 
 }  // namespace roformer

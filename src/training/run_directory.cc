@@ -95,7 +95,7 @@ int64_t RunDirectory::restore(Model& model, AdamW& optimizer, Objective& objecti
   model.load_weights(load_state_dict(weights), weights);
   const std::string moments = join_path(snapshot_->path, kMoments);
   copy_into(load_state_dict(moments), optimizer.state(),
-            {.source = moments, .allowed_extra = {}, .allowed_missing = {}, .aliases = {}});
+            {.source = moments, .allowed_extra = {}, .allowed_missing = {}, .aliases = {}, .place = {}});
   const JsonObject state = JsonObject::read(join_path(snapshot_->path, kState));
   if (!state.has("place")) state.reject("place", "where the data is");
   objective.resume(state.get_object("place"));

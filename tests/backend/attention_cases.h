@@ -1,6 +1,7 @@
 // Families of rotation and attention.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/backend/cases.h"
@@ -33,11 +34,25 @@ inline Family rotation_family() {
   return family;
 }
 
+enum class Limits { none, causal, prefix, scattered };  // prefix: half the keys, then one more a query
+
+// The first of `keys` keys that query i of `queries` sees.
+inline int32_t limit_of(Trial& trial, Limits limits, int32_t i, int32_t queries, int32_t keys) {
+  switch (limits) {
+    case Limits::none: return keys;
+    case Limits::causal: return std::clamp(keys - queries + i + 1, 0, keys);  // the last query sees all
+    case Limits::prefix: return std::max(keys / 2, std::min(i + 1, keys));
+    case Limits::scattered: return trial.random_ids(1, keys + 1)[0];
+  }
+  return keys;
+}
+
 struct AttentionPlan {
   std::vector<int32_t> query_lengths, key_lengths;
   int64_t heads, head_dim;
   int64_t value_dim = 0;  // head_dim if 0
   double score_size = 1;
+  Limits limits = Limits::none;
   Dropout dropout = {};
   bool bias = false, query_table = false, key_table = false, value_table = false;
   int64_t clip = 0;
@@ -56,6 +71,13 @@ inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
   spec.scale = plan.score_size / std::sqrt(static_cast<double>(plan.head_dim));
   spec.query_offsets = query_offsets;
   spec.key_offsets = key_offsets;
+  std::vector<int32_t> limits;
+  for (size_t s = 0; plan.limits != Limits::none && s < plan.query_lengths.size(); ++s) {
+    for (int32_t i = 0; i < plan.query_lengths[s]; ++i) {
+      limits.push_back(limit_of(trial, plan.limits, i, plan.query_lengths[s], plan.key_lengths[s]));
+    }
+  }
+  spec.key_limits = limits;
   spec.dropout = plan.dropout;
   RelativeTerms dterms;
   spec.terms.clip = dterms.clip = plan.clip;
@@ -81,8 +103,8 @@ inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
 
   std::vector<double> logs;  // those of queries that have keys
   for (size_t s = 0; s < plan.query_lengths.size(); ++s) {
-    if (plan.key_lengths[s] == 0) continue;
     for (int32_t i = query_offsets[s]; i < query_offsets[s + 1]; ++i) {
+      if (spec.keys_seen(i, plan.key_lengths[s]) == 0) continue;
       for (int64_t head = 0; head < plan.heads; ++head) logs.push_back(read(log_sum_exp, head, i));
     }
   }
@@ -126,6 +148,48 @@ inline Family attention_large_scores_family() {
   add_attention(
       family, "self",
       {.query_lengths = {65, 1, 140}, .key_lengths = {65, 1, 140}, .heads = 3, .head_dim = 16, .score_size = 100});
+  return family;
+}
+
+inline Family limited_attention_family() {
+  Family family{"limited_attention", 3e-5, {}};
+  const std::vector<int32_t> ragged = {17, 0, 1, 65, 2, 64}, blocks = {129, 300}, queries = {1, 65, 0, 3, 129},
+                             keys = {129, 2, 17, 0, 300};
+  for (const Limits limits : {Limits::causal, Limits::prefix, Limits::scattered}) {
+    const std::string name = "limits " + std::to_string(static_cast<int>(limits));
+    for (const Dropout& dropout : {Dropout{}, kSomeDropout}) {
+      const auto add = [&](const std::string& sizes, const std::vector<int32_t>& query_lengths,
+                           const std::vector<int32_t>& key_lengths) {
+        add_attention(family, name + (dropout.active() ? ", dropout, " : ", ") + sizes,
+                      {.query_lengths = query_lengths,
+                       .key_lengths = key_lengths,
+                       .heads = 3,
+                       .head_dim = 16,
+                       .limits = limits,
+                       .dropout = dropout});
+      };
+      add("ragged", ragged, ragged);
+      add("long", blocks, blocks);
+      add("cross", queries, keys);
+    }
+    for (const int64_t head_dim : {2, 24}) {
+      add_attention(
+          family, name + ", head size " + std::to_string(head_dim),
+          {.query_lengths = ragged, .key_lengths = ragged, .heads = 2, .head_dim = head_dim, .limits = limits});
+    }
+    add_attention(family, name + ", with terms",
+                  {.query_lengths = {17, 0, 1, 34},
+                   .key_lengths = {20, 3, 0, 34},
+                   .heads = 2,
+                   .head_dim = 6,
+                   .limits = limits,
+                   .dropout = kSomeDropout,
+                   .bias = true,
+                   .query_table = true,
+                   .key_table = true,
+                   .value_table = true,
+                   .clip = 7});
+  }
   return family;
 }
 

@@ -25,7 +25,8 @@ struct Family {
 };
 
 inline const Dropout kSomeDropout{.probability = 0.3, .stream = {.seed = 2, .stream = 77}};
-constexpr Activation kActivations[] = {Activation::none, Activation::gelu, Activation::relu, Activation::tanh};
+constexpr Activation kActivations[] = {Activation::none, Activation::gelu, Activation::gelu_tanh,
+                                       Activation::relu, Activation::silu, Activation::tanh};
 inline const std::vector<int64_t> kRows = {0, 1, 2, 3, 31, 33, 130};
 
 // Every size up to twice the widest vector and one more, and sizes around greater powers of two.

@@ -74,11 +74,13 @@ inline int64_t other_columns(int64_t columns) {
 
 inline void linear_forward(Trial& trial, int64_t rows, int64_t in, int64_t out) {
   const Tensor x = trial.random(rows, in), weight = trial.random(out, in, 0.3), bias = trial.random_vector(out);
-  const Activation activation = kActivations[in % 4], other = kActivations[(in + rows) % 4];
+  const Activation activation = kActivations[in % 6], other = kActivations[(in + rows) % 6];
   trial.backend().linear(x, weight, bias, activation, trial.output("out", rows, out),
                          trial.output("before", rows, out));
   trial.backend().linear(x, weight, bias, other, trial.output("inference", rows, out), {});
   trial.backend().linear(x, weight, {}, Activation::none, trial.output("without bias", rows, out), {});
+  trial.backend().linear(x, weight, {}, activation, trial.output("activated without bias", rows, out),
+                         trial.output("before without bias", rows, out));
 }
 
 inline void linear_backward(Trial& trial, int64_t rows, int64_t in, int64_t out) {
@@ -126,6 +128,22 @@ inline Family layer_norm_offset_family() {
                             [=](Trial& trial) { layer_norm_kernel(trial, 33, columns, 300, 1e-12); }});
   }
   return family;
+}
+
+inline void rms_norm_kernel(Trial& trial, int64_t rows, int64_t columns) {
+  Backend& backend = trial.backend();
+  for (const bool with_gain : {false, true}) {
+    const Dropout dropout = with_gain ? kSomeDropout : Dropout{};
+    const Tensor x = trial.random(rows, columns), residual = with_gain ? trial.random(rows, columns) : Tensor();
+    const Tensor gain = with_gain ? trial.random_vector(columns) : Tensor();
+    const Tensor dgain = with_gain ? trial.sum_vector("dgain", columns) : Tensor();
+    const Tensor sum = trial.output("sum", rows, columns), statistics = trial.output("statistics", rows, 1);
+    backend.rms_norm(x, residual, dropout, gain, 1e-2, sum, statistics, trial.output("out", rows, columns));
+    const Tensor dout = trial.random(rows, columns);
+    backend.rms_norm_backward(dout, sum, statistics, gain, dropout, trial.output("dsum", rows, columns),
+                              trial.output("dx", rows, columns), dgain);
+    backend.rms_norm_backward(dout, sum, statistics, gain, {}, trial.output("dsum alone", rows, columns), {}, {});
+  }
 }
 
 // ---- Loss and pooling ----

@@ -74,7 +74,8 @@ TEST_F(GradientTest, Embedding) {
 }
 
 TEST_F(GradientTest, Linear) {
-  for (const Activation activation : {Activation::none, Activation::gelu, Activation::relu, Activation::tanh}) {
+  for (const Activation activation : {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu,
+                                      Activation::silu, Activation::tanh}) {
     SCOPED_TRACE(static_cast<int>(activation));
     const Tensor x = trial_.random(4, 3), weight = trial_.random(5, 3), bias = trial_.random_vector(5);
     const Tensor out = trial_.scratch(4, 5), before = trial_.scratch(4, 5), dout = trial_.random(4, 5);
@@ -136,6 +137,33 @@ TEST_F(GradientTest, LayerNorm) {
   }
 }
 
+TEST_F(GradientTest, RmsNorm) {
+  for (const bool with_gain : {false, true}) {
+    for (const Dropout& dropout : {Dropout{}, kSomeDropout}) {
+      SCOPED_TRACE(::testing::Message() << "gain " << with_gain << ", dropout " << dropout.probability);
+      constexpr int64_t kRows = 3, kColumns = 7;
+      const Tensor x = trial_.random(kRows, kColumns);
+      const Tensor residual = with_gain ? trial_.random(kRows, kColumns) : Tensor();
+      const Tensor gain = with_gain ? trial_.random_vector(kColumns) : Tensor();
+      const Tensor dgain = with_gain ? trial_.random_vector(kColumns) : Tensor();
+      const Tensor sum = trial_.scratch(kRows, kColumns), statistics = trial_.scratch(kRows, 1);
+      const Tensor out = trial_.scratch(kRows, kColumns), dout = trial_.random(kRows, kColumns);
+      const Tensor dsum = trial_.scratch(kRows, kColumns), dx = trial_.scratch(kRows, kColumns);
+      const auto dgain_start = numbers(dgain);
+      const auto objective = [&] {
+        backend_->rms_norm(x, residual, dropout, gain, 1e-3, sum, statistics, out);
+        return dot(dout, out);
+      };
+      objective();
+      backend_->rms_norm_backward(dout, sum, statistics, gain, dropout, dsum, dx, dgain);
+      expect_gradient("x", objective, x, dx);
+      if (!with_gain) continue;
+      expect_gradient("residual", objective, residual, dsum);
+      expect_gradient("gain", objective, gain, dgain, dgain_start);
+    }
+  }
+}
+
 TEST_F(GradientTest, DropoutIsItsOwnBackward) {
   const Tensor x = trial_.random(3, 70), out = trial_.scratch(3, 70), dout = trial_.random(3, 70);
   const auto objective = [&] {
@@ -167,7 +195,7 @@ TEST_F(GradientTest, RotationBackwardIsItsTranspose) {
 // The parts of an attention that a test chooses.
 struct AttentionPlan {
   const char* name;
-  std::vector<int32_t> query_offsets, key_offsets;
+  std::vector<int32_t> query_offsets, key_offsets, key_limits = {};
   bool bias = false, query_table = false, key_table = false, value_table = false;
   Dropout dropout = {};
   int64_t clip = 2;
@@ -197,6 +225,7 @@ TEST_P(AttentionGradientTest, MatchesCentralDifferences) {
                            .scale = 0.6,
                            .query_offsets = plan.query_offsets,
                            .key_offsets = plan.key_offsets,
+                           .key_limits = plan.key_limits,
                            .dropout = plan.dropout,
                            .terms = relative_terms()};
   const RelativeTerms dterms = relative_terms();
@@ -232,6 +261,21 @@ INSTANTIATE_TEST_SUITE_P(
         AttentionPlan{.name = "plain", .query_offsets = kRagged, .key_offsets = kRagged},
         AttentionPlan{.name = "dropout", .query_offsets = kRagged, .key_offsets = kRagged, .dropout = kSomeDropout},
         AttentionPlan{.name = "cross", .query_offsets = {0, 2, 3, 3, 6}, .key_offsets = {0, 4, 4, 7, 8}},
+        AttentionPlan{
+            .name = "causal", .query_offsets = kRagged, .key_offsets = kRagged, .key_limits = {1, 1, 2, 3, 4, 1, 2, 3}},
+        AttentionPlan{.name = "limits_cross_dropout",
+                      .query_offsets = {0, 2, 3, 3, 6},
+                      .key_offsets = {0, 4, 4, 7, 9},
+                      .key_limits = {3, 0, 0, 2, 0, 1},
+                      .dropout = kSomeDropout},
+        AttentionPlan{.name = "limits_all_terms",
+                      .query_offsets = kRagged,
+                      .key_offsets = kRagged,
+                      .key_limits = {1, 2, 2, 0, 4, 3, 1, 2},
+                      .bias = true,
+                      .query_table = true,
+                      .key_table = true,
+                      .value_table = true},
         AttentionPlan{.name = "bias", .query_offsets = kRagged, .key_offsets = kRagged, .bias = true},
         AttentionPlan{.name = "query_table", .query_offsets = kRagged, .key_offsets = kRagged, .query_table = true},
         AttentionPlan{.name = "key_table", .query_offsets = kRagged, .key_offsets = kRagged, .key_table = true},

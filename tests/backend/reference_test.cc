@@ -88,6 +88,12 @@ TEST_F(ReferenceTest, LinearAndActivations) {
   expect_numbers(out, {0.7615941559557649, -0.7615941559557649, -0.9950547536867305});
   backend_->linear(x, weight, {}, Activation::none, out, {});
   expect_numbers(out, {3, -1, 0});
+  // σ(1) = 0.7310585786300049, σ(−1), σ(−3) = 0.04742587317756678.
+  backend_->linear(x, weight, bias, Activation::silu, out, {});
+  expect_numbers(out, {0.7310585786300049, -0.2689414213699951, -3 * 0.04742587317756678});
+  // torch.nn.functional.gelu(x, approximate="tanh") in float64, PyTorch 2.
+  backend_->linear(x, weight, bias, Activation::gelu_tanh, out, {});
+  expect_numbers(out, {0.8411919906082768, -0.15880800939172324, -0.0036373920817729943}, 1e-13);
 }
 
 TEST_F(ReferenceTest, LayerNormOfASumOfTwo) {
@@ -97,6 +103,17 @@ TEST_F(ReferenceTest, LayerNormOfASumOfTwo) {
   expect_numbers(sum, {1, 3, 5, 7});
   expect_numbers(statistics, {4, 1.0 / 3});  // variance 5, ε 4
   expect_numbers(out, {-1, -1.0 / 3, 2.0 / 3, 6});
+}
+
+TEST_F(ReferenceTest, RmsNormOfASumOfTwo) {
+  const Tensor x = matrix(1, 4, {1, 1, 1, 1}), residual = matrix(1, 4, {0, 2, 4, 6});
+  const Tensor sum = backend_->empty({1, 4}), statistics = backend_->empty({1, 1}), out = backend_->empty({1, 4});
+  backend_->rms_norm(x, residual, {}, {}, 4, sum, statistics, out);
+  expect_numbers(sum, {1, 3, 5, 7});
+  expect_numbers(statistics, {0.2});  // mean square 21, ε 4
+  expect_numbers(out, {0.2, 0.6, 1, 1.4});
+  backend_->rms_norm(x, residual, {}, vector({1, 0, 2, -1}), 4, sum, statistics, out);
+  expect_numbers(out, {0.2, 0, 2, -1.4});
 }
 
 TEST_F(ReferenceTest, DropoutKeepsAboutTheRightShareScaled) {

@@ -6,14 +6,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <iostream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "cli/raw_arguments.h"
-#include "cli/text_input.h"
 #include "tests/base/temp_directory.h"
 
 namespace roformer {
@@ -305,62 +302,6 @@ TEST(DidYouMean, NamesOnlyWhatIsNear) {
   EXPECT_EQ(did_you_mean("--batch-size", names), "");
   EXPECT_EQ(did_you_mean(std::string(100000, 'x'), names), "");
   EXPECT_EQ(did_you_mean("x", {}), "");
-}
-
-// std::cin reading from a text for the life of the object.
-struct StandardInput {
-  explicit StandardInput(const std::string& text) : buffer_(text), old_(std::cin.rdbuf(&buffer_)) {}
-  ~StandardInput() { std::cin.rdbuf(old_); }
-  std::stringbuf buffer_;
-  std::streambuf* old_;
-};
-
-TEST(TextInputTest, ArgumentsFileOrStandardInput) {
-  EXPECT_THAT(read_texts({.texts = {"[a]", "b\nc", "-"}, .input = ""}), ElementsAre("[a]", "b\nc", "-"));
-  const std::string content =
-      "\xEF\xBB\xBF"
-      "one\r\n\n[MASK], \"two\"";
-  const TempDirectory directory;
-  const std::string path = directory / "text_input_test.txt";
-  std::ofstream(path, std::ios::binary) << content;
-  const auto expected = ElementsAre("one", "", "[MASK], \"two\"");
-  EXPECT_THAT(read_texts({.texts = {}, .input = path}), expected);
-  for (const TextInput& input : {TextInput{}, TextInput{{"-"}, ""}, TextInput{{}, "-"}}) {
-    const StandardInput standard_input(content);
-    EXPECT_THAT(read_texts(input), expected);
-  }
-  EXPECT_THROW(read_texts({.texts = {"a"}, .input = path}), UsageError);
-  std::remove(path.c_str());
-  EXPECT_THROW(read_texts({.texts = {}, .input = path}), FileError);
-}
-
-TEST(TextInputTest, BadTextNamesItsPlace) {
-  const auto failure = [](const TextInput& input) -> std::string {
-    try {
-      read_texts(input);
-    } catch (const DataError& error) {
-      return error.what();
-    }
-    return "no error";
-  };
-  EXPECT_THAT(failure({.texts = {"a", "b\xff"}, .input = ""}), HasSubstr("text 2"));
-  {
-    const StandardInput standard_input("a\nb\n\xC0\x80\n");
-    EXPECT_THAT(failure({}), HasSubstr("standard input:3"));
-  }
-  const StandardInput standard_input(std::string((16 << 20) + 1, 'x'));
-  EXPECT_THAT(failure({}), HasSubstr("standard input:1: line longer"));
-}
-
-TEST(TextInputTest, PlacesOfItems) {
-  const StandardInput standard_input("a\nb\n");
-  TextReader reader({});
-  std::string text;
-  ASSERT_TRUE(reader.next(text));
-  ASSERT_TRUE(reader.next(text));
-  EXPECT_EQ(text, "b");
-  EXPECT_EQ(reader.place(), "standard input:2");
-  EXPECT_FALSE(reader.next(text));
 }
 
 }  // namespace

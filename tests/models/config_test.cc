@@ -49,6 +49,20 @@ void expect_equal(const ModelConfig& actual, const ModelConfig& expected) {
   EXPECT_EQ(actual.pad_id, expected.pad_id);
   EXPECT_EQ(actual.position, expected.position);
   EXPECT_EQ(actual.head, expected.head);
+  EXPECT_EQ(actual.family, expected.family);
+  EXPECT_EQ(actual.norm, expected.norm);
+  EXPECT_EQ(actual.biased, expected.biased);
+  EXPECT_EQ(actual.visibility, expected.visibility);
+  EXPECT_EQ(actual.cross_attention, expected.cross_attention);
+  EXPECT_EQ(actual.rotate_cross_queries, expected.rotate_cross_queries);
+  EXPECT_EQ(actual.tied, expected.tied);
+  EXPECT_EQ(actual.pooler, expected.pooler);
+  EXPECT_EQ(actual.pooler_activation, expected.pooler_activation);
+  EXPECT_EQ(actual.labels, expected.labels);
+  EXPECT_EQ(actual.problem, expected.problem);
+  EXPECT_EQ(actual.classifier_dropout, expected.classifier_dropout);
+  EXPECT_EQ(actual.summary, expected.summary);
+  EXPECT_EQ(actual.summary_projection, expected.summary_projection);
 }
 
 TEST(ConfigTest, DefaultsAreThoseOfTransformers) {
@@ -189,15 +203,26 @@ TEST(ConfigTest, RefusesValues) {
       {"num_attention_heads", 24, "head size 1 (hidden_size / num_attention_heads) is odd"},
       {"num_attention_heads", 48, "hidden_size 24 is not a multiple of num_attention_heads 48"},
       // models that this program does not have
-      {"model_type", "bert", "'model_type' is \"bert\""},
-      {"architectures", Json::array({"BertForMaskedLM"}), "'architectures' is [\"BertForMaskedLM\"]"},
-      {"hidden_act", "swish", "'hidden_act' is \"swish\""},
+      {"model_type", "electra", "'model_type' is \"electra\""},
+      {"architectures", Json::array({"BertForNextSentencePrediction"}), "'architectures' is [\"BertForNext"},
+      {"architectures", Json::array({"RoFormerForMagic"}), "RoFormerForSequenceClassification"},
+      {"hidden_act", "mish", "'hidden_act' is \"mish\", expected one of gelu, relu"},
       {"position_embedding_type", "alibi", "'position_embedding_type' is \"alibi\""},
-      {"is_decoder", true, "'is_decoder' is true"},
-      {"add_cross_attention", true, "'add_cross_attention' is true"},
-      {"tie_word_embeddings", false, "'tie_word_embeddings' is false"},
-      {"use_bias", false, "'use_bias' is false"},
-      {"norm_type", "rms_norm", "'norm_type' is \"rms_norm\""},
+      {"is_decoder", "yes", "'is_decoder'"},
+      {"add_cross_attention", true, "add_cross_attention needs is_decoder"},
+      {"cross_attention_rotation", "both", "'cross_attention_rotation' is \"both\""},
+      {"is_encoder_decoder", true, "'is_encoder_decoder' is true"},
+      {"cross_attention_hidden_size", 12, "'cross_attention_hidden_size' is 12"},
+      {"quantization_config", Json::object({{"bits", 8}}), "'quantization_config'"},
+      {"pruned_heads", Json::object({{"1", Json::array({0})}}), "'pruned_heads'"},
+      {"pruned_heads", 3, "'pruned_heads'"},
+      {"pooler_activation", "square", "'pooler_activation'"},
+      {"problem_type", "ranking", "'problem_type' is \"ranking\""},
+      {"id2label", Json::object({{"0", "a"}, {"2", "b"}}), "'1' is missing"},
+      {"id2label", Json::object({{"0", 7}}), "'0' is 7"},
+      {"id2label", Json::object(), "the number of labels is 0"},
+      {"num_labels", -2, "'num_labels' is -2"},
+      {"num_labels", 1'000'000'000, "'num_labels'"},
   };
   for (const BadValue& bad : cases) {
     SCOPED_TRACE(::testing::Message() << bad.key << ": " << bad.value);
@@ -208,6 +233,98 @@ TEST(ConfigTest, RefusesValues) {
   }
   EXPECT_NO_THROW(read(minimal()));
   EXPECT_THROW(read_config("/nonexistent/config.json"), FileError);
+}
+
+Json with(Json json, const Json& more) {
+  if (!more.is_null()) json.update(more);
+  return json;
+}
+
+TEST(ConfigTest, FamiliesAndHeadsByArchitecture) {
+  const std::vector<std::pair<const char*, Head>> heads = {{"Model", Head::none},
+                                                           {"ForMaskedLM", Head::masked_lm},
+                                                           {"ForSequenceClassification", Head::sequence_classification},
+                                                           {"ForTokenClassification", Head::token_classification},
+                                                           {"ForQuestionAnswering", Head::question_answering},
+                                                           {"ForMultipleChoice", Head::multiple_choice}};
+  for (const auto& [name, head] : heads) {
+    const ModelConfig roformer = read(with(minimal(), {{"architectures", {std::string("RoFormer") + name}}}));
+    EXPECT_EQ(roformer.head, head) << name;
+    EXPECT_EQ(roformer.family, Family::roformer);
+    const ModelConfig bert = read(with(minimal(), {{"architectures", {std::string("Bert") + name}}}));
+    EXPECT_EQ(bert.head, head) << name;
+    EXPECT_EQ(bert.family, Family::bert);
+    EXPECT_EQ(bert.position, PositionEncoding(LearnedPosition{512}));
+    EXPECT_EQ(bert.pooler, head == Head::sequence_classification || head == Head::multiple_choice);
+  }
+  EXPECT_EQ(read(with(minimal(), {{"architectures", {"RoFormerForCausalLM"}}})).head, Head::causal_lm);
+  EXPECT_EQ(read(with(minimal(), {{"architectures", {"BertLMHeadModel"}}})).head, Head::causal_lm);
+  EXPECT_EQ(read(with(minimal(), {{"architectures", {"BertForPreTraining"}}})).head, Head::masked_lm);
+  EXPECT_EQ(read(with(minimal(), {{"model_type", "bert"}})).family, Family::bert);
+  const Json crossed = with(minimal(), {{"model_type", "bert"}, {"architectures", {"RoFormerModel"}}});
+  EXPECT_THAT([&] { read(crossed); }, ThrowsMessage<DataError>(HasSubstr("expected one of model_type \"bert\"")));
+  const Json relative = with(minimal(), {{"model_type", "bert"}, {"position_embedding_type", "relative_key"}});
+  EXPECT_THAT([&] { read(relative); }, ThrowsMessage<DataError>(HasSubstr("expected \"absolute\"")));
+}
+
+TEST(ConfigTest, LabelsAndProblems) {
+  const auto labels = [](const Json& more) { return read(with(minimal(), more)).labels; };
+  EXPECT_THAT(labels({}), ElementsAre("LABEL_0", "LABEL_1"));
+  EXPECT_THAT(labels({{"num_labels", 3}}), ElementsAre("LABEL_0", "LABEL_1", "LABEL_2"));
+  EXPECT_THAT(labels({{"id2label", {{"1", "b"}, {"0", "a"}}}}), ElementsAre("a", "b"));
+  const Json disagree = {{"num_labels", 3}, {"id2label", {{"1", "b"}, {"0", "a"}}}};
+  EXPECT_THAT([&] { labels(disagree); }, ThrowsMessage<DataError>(HasSubstr("'num_labels' is 3, expected 2")));
+  // As transformers does: one label is a number to predict.
+  EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}})).problem, Problem::regression);
+  EXPECT_EQ(read(with(minimal(), {{"num_labels", 4}})).problem, Problem::single_label);
+  EXPECT_EQ(read(with(minimal(), {{"problem_type", "multi_label_classification"}})).problem, Problem::multi_label);
+}
+
+TEST(ConfigTest, RoFormerV2AndSim) {
+  const Json keys = {{"norm_type", "rms_norm"}, {"use_bias", false}, {"hidden_act", "relu"}};
+  const ModelConfig second = read(with(minimal(), keys));
+  EXPECT_EQ(second.norm, NormKind::rms);
+  EXPECT_FALSE(second.biased);
+  EXPECT_EQ(read(with(minimal(), with(keys, {{"rms_norm_scale", true}}))).norm, NormKind::rms_with_gain);
+  EXPECT_EQ(read(with(minimal(), {{"pooler_activation", "linear"}})).pooler_activation, Activation::none);
+  const Json narrow = with(with(minimal(), keys), {{"embedding_size", 12}, {"architectures", {"RoFormerForMaskedLM"}}});
+  EXPECT_THAT([&] { read(narrow); }, ThrowsMessage<DataError>(HasSubstr("embedding_size 12 is not hidden_size 24")));
+}
+
+// One of each kind of setting, through a file.
+TEST(ConfigTest, WritesFamiliesAndHeads) {
+  const std::vector<Json> all = {
+      {{"architectures", {"RoFormerForCausalLM"}},
+       {"is_decoder", true},
+       {"add_cross_attention", true},
+       {"cross_attention_rotation", "query"},
+       {"tie_word_embeddings", false}},
+      {{"architectures", {"RoFormerForMaskedLM"}},
+       {"norm_type", "rms_norm"},
+       {"rms_norm_scale", true},
+       {"use_bias", false}},
+      {{"architectures", {"RoFormerForSequenceClassification"}},
+       {"id2label", {{"0", "no"}, {"1", "yes"}, {"2", "?"}}},
+       {"problem_type", "multi_label_classification"}},
+      {{"architectures", {"RoFormerForMultipleChoice"}},
+       {"summary_type", "first"},
+       {"summary_use_proj", true},
+       {"summary_activation", "tanh"}},
+      {{"architectures", {"RoFormerForMultipleChoice"}}, {"summary_type", "mean"}},
+      {{"architectures", {"BertForTokenClassification"}}, {"num_labels", 5}, {"classifier_dropout", 0.25}},
+      {{"architectures", {"BertForQuestionAnswering"}}, {"hidden_act", "gelu_new"}},
+  };
+  for (const Json& more : all) {
+    SCOPED_TRACE(more.dump());
+    const ModelConfig config = read(with(minimal(), more));
+    std::vector<std::string> unknown;
+    const ModelConfig again = read(parse_json(dump_json(write_config(config)), "written"), &unknown);
+    expect_equal(again, config);
+    EXPECT_THAT(unknown, IsEmpty());
+  }
+  ModelConfig prefix = read(minimal());
+  prefix.visibility = Visibility::prefix;
+  EXPECT_THROW(write_config(prefix), DataError);
 }
 
 TEST(ConfigTest, OddHeadsArriveWithoutRotation) {
@@ -278,6 +395,32 @@ TEST(ConfigTest, ParametersAreThoseOfTheModel) {
         EXPECT_EQ(config.parameters(), sum) << position << ", " << embedding;
       }
     }
+  }
+}
+
+TEST(ConfigTest, ParametersOfFamiliesAndHeads) {
+  ThreadPool pool(1);
+  const auto backend = make_cpu_backend(pool);
+  const std::vector<Json> all = {
+      {{"architectures", {"RoFormerForCausalLM"}},
+       {"is_decoder", true},
+       {"add_cross_attention", true},
+       {"tie_word_embeddings", false}},
+      {{"architectures", {"RoFormerForMaskedLM"}}, {"norm_type", "rms_norm"}, {"use_bias", false}},
+      {{"architectures", {"RoFormerForMaskedLM"}}, {"norm_type", "rms_norm"}, {"rms_norm_scale", true}},
+      {{"architectures", {"RoFormerForSequenceClassification"}}, {"num_labels", 5}},
+      {{"architectures", {"RoFormerForMultipleChoice"}}, {"summary_use_proj", true}},
+      {{"architectures", {"RoFormerForMultipleChoice"}}},
+      {{"architectures", {"RoFormerForTokenClassification"}}},
+      {{"architectures", {"BertForSequenceClassification"}}, {"num_labels", 3}},
+      {{"architectures", {"BertForQuestionAnswering"}}},
+  };
+  for (const Json& more : all) {
+    const ModelConfig config = read(with(minimal(), more));
+    const Model model(*backend, config, false);
+    int64_t sum = 0;
+    for (const NamedParameter& named : model.parameters()) sum += named.parameter.value.elements();
+    EXPECT_EQ(config.parameters(), sum) << more;
   }
 }
 

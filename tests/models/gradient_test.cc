@@ -86,6 +86,27 @@ INSTANTIATE_TEST_SUITE_P(
                                                          config.activation = Activation::tanh;
                                                          config.embedding = config.hidden;
                                                        })},
+                      Variant{"roformer_v2", with(tiny_config(),
+                                                  [](ModelConfig& config) {
+                                                    config.norm = NormKind::rms;
+                                                    config.biased = false;
+                                                    config.embedding = config.hidden;
+                                                    config.activation = Activation::silu;
+                                                  })},
+                      Variant{"scaled_rms_untied_causal", with(tiny_config(),
+                                                               [](ModelConfig& config) {
+                                                                 config.norm = NormKind::rms_with_gain;
+                                                                 config.embedding = config.hidden;
+                                                                 config.head = Head::causal_lm;
+                                                                 config.visibility = Visibility::causal;
+                                                                 config.tied = false;
+                                                                 config.activation = Activation::gelu_tanh;
+                                                               })},
+                      Variant{"bert", with(tiny_config("learned"),
+                                           [](ModelConfig& config) {
+                                             config.family = Family::bert;
+                                             config.embedding = config.hidden;
+                                           })},
                       Variant{"no_layer", with(tiny_config(), [](ModelConfig& config) { config.layers = 0; })}),
     [](const auto& param) { return std::string(param.param.name); });
 

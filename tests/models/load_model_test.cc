@@ -120,8 +120,50 @@ TEST_F(LoadModelTest, WhatIsKnownAndNotNeeded) {
   weights_["cls.predictions.decoder.bias"] = weights_.at("cls.predictions.bias");
   weights_["roformer.encoder.embed_positions.weight"] = zeros({40, 4});
   weights_["roformer.embeddings.position_ids"] = zeros({1, 40});
-  weights_["roformer.pooler.dense.weight"] = zeros({8, 8});
+  weights_["cls.seq_relationship.weight"] = zeros({2, 8});
   expect_same_weights(load());
+}
+
+// config.json does not tell of a pooler; half of one is an error.
+TEST_F(LoadModelTest, APoolerThatIsInTheFile) {
+  EXPECT_FALSE(load().has_pooler());
+  weights_["roformer.pooler.dense.weight"] = zeros({8, 8});
+  EXPECT_THAT([&] { load(); }, ThrowsMessage<DataError>(HasSubstr("missing: \"roformer.pooler.dense.bias\" [8]")));
+  weights_["roformer.pooler.dense.bias"] = zeros({8});
+  const Model loaded = load();
+  EXPECT_TRUE(loaded.has_pooler());
+  const Batch batch = random_batch(loaded.config(), {3, 1}, 6).batch;
+  const Context context{.backend = *backend_};
+  EXPECT_EQ(numbers(loaded.pooled(context, loaded.encoder().forward(context, batch), batch).data),
+            std::vector<double>(16, 0.0));
+  Batch empty = batch;
+  empty.append({});
+  EXPECT_THAT([&] { loaded.pooled(context, loaded.encoder().forward(context, empty), empty); },
+              ThrowsMessage<DataError>(HasSubstr("sequence 2 of the batch has no token")));
+}
+
+// What is only run stays in the mapped file; q, k and v are put together.
+TEST_F(LoadModelTest, SharesTheFileUnlessTrained) {
+  load();
+  const StateDict file = load_state_dict(directory_ / "model.safetensors");
+  const auto inside = [&](const Model& model) {
+    int64_t shared = 0;
+    for (const NamedParameter& named : model.parameters()) {
+      EXPECT_EQ(numbers(named.parameter.value), numbers(file.at(named.name))) << named.name;
+      shared += named.parameter.value.contiguous() && !named.parameter.part;
+    }
+    return shared;
+  };
+  Model model(*backend_, model_.config(), false);
+  const void* before = model.encoder().words().value.raw();
+  model.load_weights(file, "file", true);
+  EXPECT_GT(inside(model), 0);
+  EXPECT_EQ(model.encoder().words().value.raw(), file.at(kWords).raw());
+  EXPECT_NE(before, file.at(kWords).raw());
+  Model copied(*backend_, model_.config(), false);
+  copied.load_weights(file, "file");
+  inside(copied);
+  EXPECT_NE(copied.encoder().words().value.raw(), file.at(kWords).raw());
 }
 
 TEST_F(LoadModelTest, ATrunkOfAFileWithAHead) {

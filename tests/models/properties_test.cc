@@ -146,23 +146,23 @@ TEST_P(ModelPropertiesTest, AnEncoderIsItsLayers) {
   config.hidden_dropout = 0.3;
   config.attention_dropout = 0.4;
   const Model model = random_model(config);
-  const Embeddings embeddings(*backend_,
-                              {.vocabulary = config.vocabulary,
-                               .segments = config.segments,
-                               .width = config.embedding,
-                               .hidden = config.hidden,
-                               .learned_positions = config.max_positions,
-                               .dropout = 0.3,
-                               .norm_epsilon = config.norm_epsilon},
-                              false);
-  const EncoderLayerShape shape{.hidden = config.hidden,
-                                .heads = config.heads,
+  Embeddings embeddings(*backend_,
+                        {.vocabulary = config.vocabulary,
+                         .segments = config.segments,
+                         .width = config.embedding,
+                         .hidden = config.hidden,
+                         .learned_positions = config.max_positions,
+                         .dropout = 0.3,
+                         .norm = config.norm_shape()},
+                        false);
+  const EncoderLayerShape shape{.attention = {.hidden = config.hidden,
+                                              .heads = config.heads,
+                                              .hidden_dropout = 0.3,
+                                              .attention_dropout = 0.4,
+                                              .norm = config.norm_shape()},
                                 .intermediate = config.intermediate,
-                                .activation = config.activation,
-                                .hidden_dropout = 0.3,
-                                .attention_dropout = 0.4,
-                                .norm_epsilon = config.norm_epsilon};
-  const EncoderLayer first(*backend_, shape, false), second(*backend_, shape, false);
+                                .activation = config.activation};
+  EncoderLayer first(*backend_, shape, false), second(*backend_, shape, false);
   const auto weights = model.weights();
   const auto copy = [&](const std::string& name, const Parameter& to, ParameterRole) {
     const auto found = std::ranges::find(weights, name, &std::pair<std::string, Tensor>::first);
@@ -175,7 +175,8 @@ TEST_P(ModelPropertiesTest, AnEncoderIsItsLayers) {
   const Batch batch = random_batch(config, {9, 3}, 6).batch;
   const Context context{.backend = *backend_, .tape = nullptr, .random = {1, 2}, .training = true};
   const Value embedded = embeddings.forward(context, batch, nullptr, 0);
-  const Value expected = second.forward(context, first.forward(context, embedded, batch, {}, 1), batch, {}, 4);
+  const AttentionInputs inputs{batch.offsets, batch.offsets};
+  const Value expected = second.forward(context, first.forward(context, embedded, inputs, 1), inputs, 4);
   EXPECT_EQ(numbers(model.encoder().forward(context, batch).data), numbers(expected.data));
 }
 
@@ -211,7 +212,7 @@ TEST_P(ModelPropertiesTest, RefusesWhatIsOutOfRange) {
   EXPECT_THAT([&] { run("rotary", [](Batch& batch) { batch.segments[1] = 3; }); },
               ThrowsMessage<DataError>(HasSubstr("segment id 3 at token 1 is outside 0..2")));
   EXPECT_THAT([&] { run("learned", [](Batch& batch) { batch.positions[3] = 40; }); },
-              ThrowsMessage<DataError>(HasSubstr("position 40 at token 3 is outside 0..39")));
+              ThrowsMessage<DataError>(HasSubstr("position 40 is beyond the model's 40 learned positions")));
   EXPECT_THROW(run("rotary", [](Batch& batch) { batch.positions[3] = -1; }), DataError);
   EXPECT_THROW(run("rotary", [](Batch& batch) { batch.positions[3] = INT32_MAX; }), DataError);
   EXPECT_THROW(run("sinusoidal", [](Batch& batch) { batch.positions[0] = -1; }), DataError);

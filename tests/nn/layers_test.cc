@@ -65,7 +65,7 @@ class LayersTest : public ::testing::Test {
 };
 
 TEST_F(LayersTest, NamesAndShapesOfAnEncoderLayer) {
-  const EncoderLayer layer(*backend_, {.hidden = 4, .heads = 2, .intermediate = 6}, true);
+  EncoderLayer layer(*backend_, {.attention = {.hidden = 4, .heads = 2}, .intermediate = 6}, true);
   EXPECT_THAT(
       visited([&](const ParameterVisitor& visitor) { layer.visit("l", visitor); }),
       ElementsAre("l.attention.self.query.weight [4, 4]", "l.attention.self.query.bias [4]",
@@ -78,13 +78,12 @@ TEST_F(LayersTest, NamesAndShapesOfAnEncoderLayer) {
 }
 
 TEST_F(LayersTest, NamesAndShapesOfEmbeddings) {
-  const Embeddings plain(*backend_, {.vocabulary = 9, .segments = 2, .width = 4, .hidden = 4}, true);
+  Embeddings plain(*backend_, {.vocabulary = 9, .segments = 2, .width = 4, .hidden = 4}, true);
   EXPECT_THAT(
       visited([&](const ParameterVisitor& visitor) { plain.visit("r", visitor); }),
       ElementsAre("r.embeddings.word_embeddings.weight [9, 4]", "r.embeddings.token_type_embeddings.weight [2, 4]",
                   "r.embeddings.LayerNorm.weight [4]", "r.embeddings.LayerNorm.bias [4]"));
-  const Embeddings full(*backend_, {.vocabulary = 9, .segments = 2, .width = 4, .hidden = 6, .learned_positions = 5},
-                        true);
+  Embeddings full(*backend_, {.vocabulary = 9, .segments = 2, .width = 4, .hidden = 6, .learned_positions = 5}, true);
   EXPECT_THAT(
       visited([&](const ParameterVisitor& visitor) { full.visit("r", visitor); }),
       ElementsAre("r.embeddings.word_embeddings.weight [9, 4]", "r.embeddings.token_type_embeddings.weight [2, 4]",
@@ -94,7 +93,7 @@ TEST_F(LayersTest, NamesAndShapesOfEmbeddings) {
 }
 
 TEST_F(LayersTest, NamesAndShapesOfTheMaskedLmHead) {
-  const MlmHead head(*backend_, 6, 4, 9, Activation::gelu, 1e-12, true);
+  MlmHead head(*backend_, {.hidden = 6, .width = 4, .vocabulary = 9}, true);
   EXPECT_THAT(visited([&](const ParameterVisitor& visitor) { head.visit(visitor); }),
               ElementsAre("cls.predictions.transform.dense.weight [4, 6]", "cls.predictions.transform.dense.bias [4]",
                           "cls.predictions.transform.LayerNorm.weight [4]",
@@ -124,15 +123,13 @@ TEST_F(LayersTest, AnEncoderLayerIsItsOperators) {
   Batch batch;
   batch.append(std::vector<int32_t>{1, 2, 3, 4, 5, 6});
   batch.append(std::vector<int32_t>{7, 8});
-  const EncoderLayer layer(*backend_,
-                           {.hidden = 4,
-                            .heads = 2,
-                            .intermediate = 6,
-                            .activation = Activation::relu,
-                            .hidden_dropout = 0.3,
-                            .attention_dropout = 0.4,
-                            .norm_epsilon = 1e-3},
-                           false);
+  EncoderLayer layer(
+      *backend_,
+      {.attention =
+           {.hidden = 4, .heads = 2, .hidden_dropout = 0.3, .attention_dropout = 0.4, .norm = {.epsilon = 1e-3}},
+       .intermediate = 6,
+       .activation = Activation::relu},
+      false);
   std::map<std::string, Parameter> named;
   layer.visit("l", [&](const std::string& name, const Parameter& parameter, ParameterRole) {
     randomise(parameter.value);
@@ -141,7 +138,7 @@ TEST_F(LayersTest, AnEncoderLayerIsItsOperators) {
   const Value x(trial_.random(8, 4));
   const Context context{.backend = *backend_, .tape = nullptr, .random = {1, 1}, .training = true};
   const uint64_t place = 7;
-  const Tensor actual = layer.forward(context, x, batch, {}, place).data;
+  const Tensor actual = layer.forward(context, x, {batch.offsets, batch.offsets}, place).data;
 
   const auto dense = [&](const std::string& name, const Value& in, Activation activation = Activation::none) {
     return linear(context, in, named.at(name + ".weight"), named.at(name + ".bias"), activation);
@@ -162,7 +159,9 @@ TEST_F(LayersTest, AnEncoderLayerIsItsOperators) {
 }
 
 TEST_F(LayersTest, MaskedLmLossIsThatOfItsLogits) {
-  const MlmHead head(*backend_, 6, 4, 9, Activation::tanh, 1e-5, false);
+  MlmHead head(*backend_,
+               {.hidden = 6, .width = 4, .vocabulary = 9, .activation = Activation::tanh, .norm = {.epsilon = 1e-5}},
+               false);
   head.visit([&](const std::string&, const Parameter& parameter, ParameterRole) { randomise(parameter.value); });
   const Parameter words{trial_.random(9, 4), {}};
   const Value hidden(trial_.random(2, 6));

@@ -31,6 +31,7 @@ struct AttentionCase {
   double dropout = 0;
   std::vector<int32_t> query_offsets = {0, 1, 1, 4, 6};
   std::vector<int32_t> key_offsets = {0, 1, 1, 4, 6};
+  std::vector<int32_t> key_limits = {};
 };
 
 void PrintTo(const AttentionCase& attention, std::ostream* out) { *out << attention.name; }
@@ -71,6 +72,7 @@ TEST_P(AttentionTest, MatchesCentralDifferences) {
   const AttentionOptions options{.heads = kHeads,
                                  .query_offsets = param.query_offsets,
                                  .key_offsets = param.key_offsets,
+                                 .key_limits = param.key_limits,
                                  .dropout = {.probability = param.dropout, .stream = {.seed = 2, .stream = 6}}};
   switch (param.projections) {
     case Projections::fused: check.inputs = {{"qkv", trial_.random(queries, 3 * kHidden)}}; break;
@@ -103,42 +105,52 @@ constexpr Rotary kAdjacent{.dim = kHeadDim, .layout = RotaryLayout::adjacent};
 constexpr Rotary kHalf{.dim = kHeadDim, .layout = RotaryLayout::half};
 constexpr Rotary kPartial{.dim = 2, .layout = RotaryLayout::half};
 
-INSTANTIATE_TEST_SUITE_P(, AttentionTest,
-                         ::testing::Values(AttentionCase{.name = "plain"},
-                                           AttentionCase{.name = "separate", .projections = Projections::separate},
-                                           AttentionCase{.name = "adjacent", .rotary = kAdjacent},
-                                           AttentionCase{.name = "half", .rotary = kHalf},
-                                           AttentionCase{.name = "partial", .rotary = kPartial},
-                                           AttentionCase{.name = "values", .rotary = kAdjacent, .rotate_values = true},
-                                           AttentionCase{.name = "values_half_separate",
-                                                         .projections = Projections::separate,
-                                                         .rotary = kHalf,
-                                                         .rotate_values = true},
-                                           AttentionCase{.name = "dropout", .rotary = kAdjacent, .dropout = 0.4},
-                                           AttentionCase{.name = "terms", .terms = true},
-                                           AttentionCase{.name = "everything",
-                                                         .projections = Projections::separate,
-                                                         .rotary = kPartial,
-                                                         .rotate_values = true,
-                                                         .terms = true,
-                                                         .dropout = 0.3},
-                                           AttentionCase{.name = "cross",
-                                                         .projections = Projections::query_and_pair,
-                                                         .rotary = kAdjacent,
-                                                         .query_offsets = {0, 2, 3, 3, 5},
-                                                         .key_offsets = {0, 4, 4, 5, 7}},
-                                           AttentionCase{.name = "cross_terms",
-                                                         .projections = Projections::separate,
-                                                         .terms = true,
-                                                         .query_offsets = {0, 2, 3, 3, 5},
-                                                         .key_offsets = {0, 4, 4, 5, 7}}),
-                         [](const auto& param) { return std::string(param.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    , AttentionTest,
+    ::testing::Values(
+        AttentionCase{.name = "plain"}, AttentionCase{.name = "separate", .projections = Projections::separate},
+        AttentionCase{.name = "adjacent", .rotary = kAdjacent}, AttentionCase{.name = "half", .rotary = kHalf},
+        AttentionCase{.name = "partial", .rotary = kPartial},
+        AttentionCase{.name = "values", .rotary = kAdjacent, .rotate_values = true},
+        AttentionCase{.name = "values_half_separate",
+                      .projections = Projections::separate,
+                      .rotary = kHalf,
+                      .rotate_values = true},
+        AttentionCase{.name = "dropout", .rotary = kAdjacent, .dropout = 0.4},
+        AttentionCase{.name = "terms", .terms = true},
+        AttentionCase{.name = "everything",
+                      .projections = Projections::separate,
+                      .rotary = kPartial,
+                      .rotate_values = true,
+                      .terms = true,
+                      .dropout = 0.3},
+        AttentionCase{.name = "causal", .rotary = kAdjacent, .dropout = 0.3, .key_limits = {1, 1, 2, 3, 1, 2}},
+        AttentionCase{.name = "limits_terms",
+                      .projections = Projections::separate,
+                      .terms = true,
+                      .query_offsets = {0, 2, 3, 3, 5},
+                      .key_offsets = {0, 4, 4, 5, 8},
+                      .key_limits = {3, 4, 0, 3, 0}},
+        AttentionCase{.name = "cross",
+                      .projections = Projections::query_and_pair,
+                      .rotary = kAdjacent,
+                      .query_offsets = {0, 2, 3, 3, 5},
+                      .key_offsets = {0, 4, 4, 5, 7}},
+        AttentionCase{.name = "cross_terms",
+                      .projections = Projections::separate,
+                      .terms = true,
+                      .query_offsets = {0, 2, 3, 3, 5},
+                      .key_offsets = {0, 4, 4, 5, 7}}),
+    [](const auto& param) { return std::string(param.param.name); });
 
 class AttentionOptionsTest : public OperatorTest {
  protected:
   Value attend(const Columns& q, const Columns& k, const Columns& v, const AttentionPositions& positions = {}) {
-    const AttentionOptions options{
-        .heads = heads_, .scale = scale_, .query_offsets = query_offsets_, .key_offsets = key_offsets_};
+    const AttentionOptions options{.heads = heads_,
+                                   .scale = scale_,
+                                   .query_offsets = query_offsets_,
+                                   .key_offsets = key_offsets_,
+                                   .key_limits = key_limits_};
     return attention({.backend = *backend_}, options, q, k, v, positions);
   }
   Columns columns(int64_t rows, int64_t count) { return {Value(trial_.random(rows, count)), 0, count}; }
@@ -154,7 +166,7 @@ class AttentionOptionsTest : public OperatorTest {
 
   int64_t heads_ = kHeads;
   double scale_ = 0;
-  std::vector<int32_t> query_offsets_ = {0, 1, 1, 4, 6}, key_offsets_ = query_offsets_;
+  std::vector<int32_t> query_offsets_ = {0, 1, 1, 4, 6}, key_offsets_ = query_offsets_, key_limits_;
 };
 
 // Softmax by hand: one head, one query, two keys.
@@ -210,6 +222,58 @@ TEST_F(AttentionOptionsTest, RefusesShapes) {
   }
   key_offsets_ = {0, 6};
   EXPECT_THAT([&] { attend(q, k, v); }, ThrowsMessage<ShapeError>(HasSubstr("4 query sequences, 1 key")));
+}
+
+TEST_F(AttentionOptionsTest, RefusesKeyLimits) {
+  key_offsets_ = {0, 2, 3, 4, 6};
+  const auto refused = [&](const std::vector<int32_t>& limits) {
+    key_limits_ = limits;
+    return refusal({});
+  };
+  EXPECT_EQ(refused({2, 1, 0, 1, 2, 2}), "accepted");
+  EXPECT_THAT(refused({2, 1, 1, 1, 2}), HasSubstr("5 key limits for 6 queries"));
+  EXPECT_THAT(refused({3, 1, 1, 1, 2, 2}), HasSubstr("the key limit 3 of query 0 is outside 0..2"));
+  EXPECT_THAT(refused({2, 1, 2, 1, 2, 2}), HasSubstr("the key limit 2 of query 2 is outside 0..1"));
+  EXPECT_THAT(refused({2, 1, 1, 1, 2, -1}), HasSubstr("the key limit -1 of query 5 is outside 0..2"));
+}
+
+// What a query does not see has no influence, whatever it is; what sees nothing gives 0.
+TEST(KeyLimitsTest, UnseenKeysDoNotMatter) {
+  ThreadPool pool(2);
+  for (const char* device : {"cpu", "reference"}) {
+    SCOPED_TRACE(device);
+    const auto backend = make_backend(device, pool);
+    const std::vector<int32_t> offsets = {0, 150, 153};
+    std::vector<int32_t> limits(153, 40);
+    limits[151] = 0;
+    limits[150] = limits[152] = 1;
+    const auto run = [&](float unseen) {
+      Trial trial(*backend, 9, false);
+      const auto input = [&] { return Value::tracking(trial.random(153, 6)); };
+      const Value q = input(), k = input(), v = input();
+      for (const Value& x : {k, v}) {
+        std::fill(x.data.row<float>(40), x.data.row<float>(150), unseen);
+        std::fill(x.data.row<float>(151), x.data.row<float>(153), unseen);
+      }
+      Tape tape;
+      const AttentionOptions options{
+          .heads = 2, .query_offsets = offsets, .key_offsets = offsets, .key_limits = limits};
+      const Value out = attention({.backend = *backend, .tape = &tape}, options, {q, 0, 6}, {k, 0, 6}, {v, 0, 6}, {});
+      *out.gradient = trial.random(153, 6);
+      tape.backward();
+      std::vector<double> all = numbers(out.data);
+      for (const Value& x : {q, k, v}) {
+        const std::vector<double> gradient = numbers(*x.gradient);
+        all.insert(all.end(), gradient.begin(), gradient.end());
+      }
+      return all;
+    };
+    const std::vector<double> zeros = run(0);
+    EXPECT_EQ(run(1e30f), zeros);
+    for (const double value : zeros) ASSERT_TRUE(std::isfinite(value));
+    for (size_t c = 0; c < 6; ++c) EXPECT_EQ(zeros[151 * 6 + c], 0);
+    for (size_t c = 0; c < 6; ++c) EXPECT_EQ(zeros[(153 + 151) * 6 + c], 0);
+  }
 }
 
 TEST_F(AttentionOptionsTest, RefusesAngles) {

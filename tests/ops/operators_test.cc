@@ -36,7 +36,8 @@ TEST_F(OperatorTest, EmbeddingSumsLookups) {
 }
 
 TEST_F(OperatorTest, Linear) {
-  for (const Activation activation : {Activation::none, Activation::gelu, Activation::relu, Activation::tanh}) {
+  for (const Activation activation : {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu,
+                                      Activation::silu, Activation::tanh}) {
     for (const bool with_bias : {false, true}) {
       SCOPED_TRACE(::testing::Message() << "activation " << static_cast<int>(activation) << ", bias " << with_bias);
       const Parameter weight = parameter(5, 3), bias = with_bias ? vector_parameter(5) : Parameter{};
@@ -59,6 +60,24 @@ TEST_F(OperatorTest, LayerNorm) {
       if (with_residual) check.inputs.emplace_back("residual", trial_.random(3, 7));
       check.apply = [&](const Context& context, const std::vector<Value>& in) {
         return layer_norm(context, in[0], with_residual ? in[1] : Value(), drop, gain, bias, 1e-3);
+      };
+      expect_gradients(trial_, check);
+    }
+  }
+}
+
+TEST_F(OperatorTest, RmsNorm) {
+  for (const bool with_gain : {false, true}) {
+    for (const Dropout& drop : {Dropout{}, kSomeDropout}) {
+      SCOPED_TRACE(::testing::Message() << "gain " << with_gain << ", dropout " << drop.probability);
+      const Parameter gain = with_gain ? vector_parameter(7) : Parameter{};
+      OperatorCheck check{{{"x", trial_.random(3, 7)}}, {}, {}};
+      if (with_gain) {
+        check.inputs.emplace_back("residual", trial_.random(3, 7));
+        check.parameters.emplace_back("gain", gain);
+      }
+      check.apply = [&](const Context& context, const std::vector<Value>& in) {
+        return rms_norm(context, in[0], with_gain ? in[1] : Value(), drop, gain, 1e-3);
       };
       expect_gradients(trial_, check);
     }
@@ -283,6 +302,11 @@ TEST_F(RefusalTest, Shapes) {
   EXPECT_THAT([&] { norm({}, 4, 5); }, ThrowsMessage<ShapeError>(HasSubstr("bias is [5]")));
   EXPECT_THAT([&] { norm(Value(trial_.random(2, 4)), 4, 4); }, ThrowsMessage<ShapeError>(HasSubstr("residual")));
   EXPECT_THAT([&] { norm(Value(trial_.random(3, 5)), 4, 4); }, ThrowsMessage<ShapeError>(HasSubstr("residual")));
+
+  EXPECT_THAT([&] { rms_norm(context_, x_, {}, {}, vector_parameter(5), 1e-6); },
+              ThrowsMessage<ShapeError>(HasSubstr("rms_norm: gain is [5], expected 4 columns")));
+  EXPECT_THAT([&] { rms_norm(context_, x_, Value(trial_.random(2, 4)), {}, {}, 1e-6); },
+              ThrowsMessage<ShapeError>(HasSubstr("rms_norm: residual is [2, 4], expected 3 rows")));
 
   EXPECT_THAT([&] { cross_entropy(context_, x_, parameter(5, 3), {}, three, 1); },
               ThrowsMessage<ShapeError>(HasSubstr("cross_entropy: hidden is [3, 4], expected 3 columns")));

@@ -38,6 +38,10 @@ class CpuBackend final : public Backend {
   void layer_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics, const Tensor& gain,
                            const Dropout& dropout, const Tensor& dsum, const Tensor& dx, const Tensor& dgain,
                            const Tensor& dbias) override;
+  void rms_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain, double epsilon,
+                const Tensor& sum, const Tensor& statistics, const Tensor& out) override;
+  void rms_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics, const Tensor& gain,
+                         const Dropout& dropout, const Tensor& dsum, const Tensor& dx, const Tensor& dgain) override;
   void dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) override;
 
   void rotate(const Tensor& x, int64_t heads, const RotaryAngles& angles, bool transposed) override;

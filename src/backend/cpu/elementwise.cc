@@ -22,6 +22,36 @@ void for_rows(ThreadPool& pool, const Tensor& x, const std::function<void(int64_
   for_chunks(pool, x.rows(), chunk_rows(x.columns()), body);
 }
 
+// Rows of residual + dropout(x) and of its gradients; one a task, for its room.
+class ResidualSum {
+ public:
+  ResidualSum(const Dropout& dropout, int64_t columns)
+      : dropout_(dropout), columns_(columns), factors_(dropout.active() ? static_cast<size_t>(padded(columns)) : 0) {}
+
+  void forward(const Tensor& x, const Tensor& residual, int64_t i, const Tensor& sum) {
+    float* row = sum.row<float>(i);
+    copy_dropped(x, i, row);
+    if (residual.defined()) rows::add(residual.row<float>(i), row, columns_);
+  }
+  void backward(const Tensor& dsum, int64_t i, const Tensor& dx) {
+    if (dx.defined()) copy_dropped(dsum, i, dx.row<float>(i));
+  }
+
+ private:
+  void copy_dropped(const Tensor& from, int64_t i, float* to) {
+    if (dropout_.active()) {
+      rows::dropout_factors(dropout_, static_cast<uint32_t>(i), 0, columns_, factors_.data());
+      rows::multiply(from.row<float>(i), factors_.data(), to, columns_);
+    } else if (to != from.row<float>(i)) {
+      std::copy_n(from.row<float>(i), columns_, to);
+    }
+  }
+
+  const Dropout& dropout_;
+  int64_t columns_;
+  std::vector<float> factors_;
+};
+
 }  // namespace
 
 Tensor CpuBackend::empty(Shape shape) {
@@ -78,17 +108,10 @@ void CpuBackend::layer_norm(const Tensor& x, const Tensor& residual, const Dropo
                             const Tensor& out) {
   const int64_t columns = x.columns();
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
-    std::vector<float> factors(dropout.active() ? static_cast<size_t>(padded(columns)) : 0);
+    ResidualSum sums(dropout, columns);
     for (int64_t i = begin; i < end; ++i) {
-      float* row = sum.row<float>(i);
-      if (dropout.active()) {
-        rows::dropout_factors(dropout, static_cast<uint32_t>(i), 0, columns, factors.data());
-        rows::multiply(x.row<float>(i), factors.data(), row, columns);
-      } else if (row != x.row<float>(i)) {
-        std::copy_n(x.row<float>(i), columns, row);
-      }
-      if (residual.defined()) rows::add(residual.row<float>(i), row, columns);
-      rows::layer_norm(row, gain.data<float>(), bias.data<float>(), static_cast<float>(epsilon),
+      sums.forward(x, residual, i, sum);
+      rows::layer_norm(sum.row<float>(i), gain.data<float>(), bias.data<float>(), static_cast<float>(epsilon),
                        statistics.row<float>(i), out.row<float>(i), columns);
     }
   });
@@ -102,23 +125,48 @@ void CpuBackend::layer_norm_backward(const Tensor& dout, const Tensor& sum, cons
   std::vector<float> parts(static_cast<size_t>(chunks * 2 * columns), 0.0f);  // dgain and dbias of each chunk of rows
   for_chunks(pool_, sum.rows(), chunk, [&](int64_t begin, int64_t end) {
     float* dgain_part = parts.data() + begin / chunk * 2 * columns;
-    std::vector<float> factors(dropout.active() ? static_cast<size_t>(padded(columns)) : 0);
+    ResidualSum sums(dropout, columns);
     for (int64_t i = begin; i < end; ++i) {
       rows::layer_norm_backward(dout.row<float>(i), sum.row<float>(i), statistics.row<float>(i), gain.data<float>(),
                                 dsum.row<float>(i), dgain_part, dgain_part + columns, columns);
-      if (!dx.defined()) continue;
-      if (dropout.active()) {
-        rows::dropout_factors(dropout, static_cast<uint32_t>(i), 0, columns, factors.data());
-        rows::multiply(dsum.row<float>(i), factors.data(), dx.row<float>(i), columns);
-      } else {
-        std::copy_n(dsum.row<float>(i), columns, dx.row<float>(i));
-      }
+      sums.backward(dsum, i, dx);
     }
   });
   for (int64_t c = 0; c < chunks; ++c) {
     if (dgain.defined()) rows::add(parts.data() + c * 2 * columns, dgain.data<float>(), columns);
     if (dbias.defined()) rows::add(parts.data() + (c * 2 + 1) * columns, dbias.data<float>(), columns);
   }
+}
+
+void CpuBackend::rms_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain,
+                          double epsilon, const Tensor& sum, const Tensor& statistics, const Tensor& out) {
+  const float* gain_row = gain.defined() ? gain.data<float>() : nullptr;
+  for_rows(pool_, x, [&](int64_t begin, int64_t end) {
+    ResidualSum sums(dropout, x.columns());
+    for (int64_t i = begin; i < end; ++i) {
+      sums.forward(x, residual, i, sum);
+      *statistics.row<float>(i) =
+          rows::rms_norm(sum.row<float>(i), gain_row, static_cast<float>(epsilon), out.row<float>(i), x.columns());
+    }
+  });
+}
+
+void CpuBackend::rms_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics, const Tensor& gain,
+                                   const Dropout& dropout, const Tensor& dsum, const Tensor& dx, const Tensor& dgain) {
+  const int64_t columns = sum.columns(), chunk = std::max<int64_t>(64, chunk_rows(columns));
+  const int64_t chunks = dgain.defined() ? (sum.rows() + chunk - 1) / chunk : 0;
+  const float* gain_row = gain.defined() ? gain.data<float>() : nullptr;
+  std::vector<float> parts(static_cast<size_t>(chunks * columns), 0.0f);  // dgain of each chunk of rows
+  for_chunks(pool_, sum.rows(), chunk, [&](int64_t begin, int64_t end) {
+    float* part = dgain.defined() ? parts.data() + begin / chunk * columns : nullptr;
+    ResidualSum sums(dropout, columns);
+    for (int64_t i = begin; i < end; ++i) {
+      rows::rms_norm_backward(dout.row<float>(i), sum.row<float>(i), *statistics.row<float>(i), gain_row,
+                              dsum.row<float>(i), part, columns);
+      sums.backward(dsum, i, dx);
+    }
+  });
+  for (int64_t c = 0; c < chunks; ++c) rows::add(parts.data() + c * columns, dgain.data<float>(), columns);
 }
 
 void CpuBackend::dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) {

@@ -27,6 +27,12 @@ void layer_norm(const float* x, const float* gain, const float* bias, float epsi
 void layer_norm_backward(const float* dout, const float* x, const float* statistics, const float* gain, float* dx,
                          float* dgain, float* dbias, int64_t n);
 
+// RMS norm of one row: writes out and returns 1/√(mean square + epsilon). `gain` may be null: 1.
+float rms_norm(const float* x, const float* gain, float epsilon, float* out, int64_t n);
+// dx of one row, of what rms_norm returned; adds dout·x̂ to the running dgain, unless null.
+void rms_norm_backward(const float* dout, const float* x, float inverse, const float* gain, float* dx, float* dgain,
+                       int64_t n);
+
 // Rotates pairs of one head (Eq. 34); `sign` −1 rotates back. adjacent: pairs (2i, 2i+1); half: pairs (i, i + pairs).
 void rotate_adjacent(float* x, const float* cos, const float* sin, float sign, int64_t pairs);
 void rotate_half(float* x, const float* cos, const float* sin, float sign, int64_t pairs);
@@ -38,6 +44,24 @@ float dot(const float* x, const float* y, int64_t n);
 // dscores = weights · (dweights − delta) · scale, in place in dweights
 void softmax_backward(const float* weights, float* dweights, float delta, float scale, int64_t n);
 int64_t argmax(const float* x, int64_t n, float maximum);  // first index that holds the maximum; n > 0
+
+// out [columns, rows] = x [rows, columns] transposed.
+void transpose(const float* x, int64_t stride, int64_t rows, int64_t columns, float* out, int64_t out_stride);
+
+// One head of one sequence whose keys and values fit into the nearest cache. At least one key and one query.
+struct ShortAttention {
+  const float *q, *k, *v;
+  int64_t q_stride, k_stride, v_stride;
+  int64_t queries, keys, dim, value_dim;
+  float scale;
+  const int32_t* key_limits;  // of each query, or null: all keys
+  float* out;
+  int64_t out_stride;
+  float* log_sum_exp;  // of each query
+  float* room;         // short_attention_room(keys, dim, value_dim) floats, any numbers
+};
+int64_t short_attention_room(int64_t keys, int64_t dim, int64_t value_dim);
+void short_attention(const ShortAttention& attention);
 
 struct AdamWFactors {
   float gradient_scale, beta1, beta2, step_size, root_correction, epsilon, decay;

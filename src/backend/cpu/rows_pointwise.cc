@@ -35,11 +35,37 @@ HWY_INLINE V normal_cdf(D d, V x) {
   return hn::MulAdd(half, erf(d, hn::Mul(x, hn::Set(d, 0.70710678f))), half);
 }
 
+// σ(x), the logistic function. Beyond ±87 it is 0 or 1 in float, and exp would overflow.
+template <class D, class V>
+HWY_INLINE V logistic(D d, V x) {
+  const V one = hn::Set(d, 1.0f);
+  x = hn::Min(hn::Max(x, hn::Set(d, -87.0f)), hn::Set(d, 87.0f));
+  return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(x))));
+}
+
+// gelu_tanh(x) = x · σ(2·√(2/π)·(x + 0.044715·x³)), because (1 + tanh u) / 2 = σ(2u). `inner` is what σ is taken of,
+// `rise` its derivative. x is cut at ±10, where σ has reached 0 or 1, so that no power overflows.
+template <class V>
+struct GeluTanh {
+  V inner, rise;
+
+  template <class D>
+  HWY_INLINE GeluTanh(D d, V x) {
+    constexpr float kTwoRoot = 1.5957691f, kCubic = 0.044715f;
+    x = hn::Min(hn::Max(x, hn::Set(d, -10.0f)), hn::Set(d, 10.0f));
+    const V square = hn::Mul(x, x), linear = hn::Set(d, kTwoRoot);
+    inner = hn::Mul(x, hn::MulAdd(square, hn::Set(d, kTwoRoot * kCubic), linear));
+    rise = hn::MulAdd(square, hn::Set(d, 3 * kTwoRoot * kCubic), linear);
+  }
+};
+
 template <class D, class V>
 HWY_INLINE V activate(D d, Activation activation, V x) {
   switch (activation) {
     case Activation::gelu: return hn::Mul(x, normal_cdf(d, x));
+    case Activation::gelu_tanh: return hn::Mul(x, logistic(d, GeluTanh<V>(d, x).inner));
     case Activation::relu: return hn::Max(x, hn::Zero(d));
+    case Activation::silu: return hn::Mul(x, logistic(d, x));
     case Activation::tanh: return hn::Tanh(d, x);
     case Activation::none: break;
   }
@@ -54,7 +80,16 @@ HWY_INLINE V slope(D d, Activation activation, V x) {
       const V density = hn::Mul(hn::Exp(d, hn::Mul(hn::Mul(x, x), hn::Set(d, -0.5f))), hn::Set(d, 0.39894228f));
       return hn::MulAdd(x, density, normal_cdf(d, x));
     }
+    case Activation::gelu_tanh: {  // σ + x·σ·(1 − σ)·rise
+      const GeluTanh<V> gelu(d, x);
+      const V s = logistic(d, gelu.inner);
+      return hn::MulAdd(hn::Mul(hn::Mul(x, gelu.rise), s), hn::Sub(one, s), s);
+    }
     case Activation::relu: return hn::IfThenElse(hn::Gt(x, hn::Zero(d)), one, hn::Zero(d));
+    case Activation::silu: {  // σ + x·σ·(1 − σ)
+      const V s = logistic(d, x);
+      return hn::MulAdd(hn::Mul(x, s), hn::Sub(one, s), s);
+    }
     case Activation::tanh: {
       const V t = hn::Tanh(d, x);
       return hn::NegMulAdd(t, t, one);
@@ -102,7 +137,9 @@ void BiasActivation(Activation activation, const float* bias, float* before, flo
   switch (activation) {
     case Activation::none: return bias_activation_of<Activation::none>(bias, before, out, n);
     case Activation::gelu: return bias_activation_of<Activation::gelu>(bias, before, out, n);
+    case Activation::gelu_tanh: return bias_activation_of<Activation::gelu_tanh>(bias, before, out, n);
     case Activation::relu: return bias_activation_of<Activation::relu>(bias, before, out, n);
+    case Activation::silu: return bias_activation_of<Activation::silu>(bias, before, out, n);
     case Activation::tanh: return bias_activation_of<Activation::tanh>(bias, before, out, n);
   }
 }
@@ -118,7 +155,9 @@ void ActivationBackward(Activation activation, const float* before, const float*
   switch (activation) {
     case Activation::none: return activation_backward_of<Activation::none>(before, dout, dbefore, n);
     case Activation::gelu: return activation_backward_of<Activation::gelu>(before, dout, dbefore, n);
+    case Activation::gelu_tanh: return activation_backward_of<Activation::gelu_tanh>(before, dout, dbefore, n);
     case Activation::relu: return activation_backward_of<Activation::relu>(before, dout, dbefore, n);
+    case Activation::silu: return activation_backward_of<Activation::silu>(before, dout, dbefore, n);
     case Activation::tanh: return activation_backward_of<Activation::tanh>(before, dout, dbefore, n);
   }
 }

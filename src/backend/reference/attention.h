@@ -77,13 +77,14 @@ struct AttentionEquation {
     return dropout_factor(spec.dropout, head * q.rows() + i, j - first_key);
   }
 
-  // Calls body(head, query, first key, end of keys) for every query token of every sequence and head.
+  // Calls body(head, query, first key, end of the keys it sees) for every query token of every sequence and head.
   template <class Body>
   void for_each_query(const Body& body) const {
     for (size_t s = 0; s + 1 < spec.query_offsets.size(); ++s) {
       for (int64_t head = 0; head < spec.heads; ++head) {
         for (int64_t i = spec.query_offsets[s]; i < spec.query_offsets[s + 1]; ++i) {
-          body(head, i, spec.key_offsets[s], spec.key_offsets[s + 1]);
+          const int64_t first_key = spec.key_offsets[s];
+          body(head, i, first_key, first_key + spec.keys_seen(i, spec.key_offsets[s + 1] - first_key));
         }
       }
     }

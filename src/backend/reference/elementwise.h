@@ -51,11 +51,22 @@ inline double normal_density(double x) {
   return std::exp(-0.5 * x * x) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
 }
 
+// σ, the logistic function.
+inline double logistic(double x) { return 1 / (1 + std::exp(-x)); }
+
+// What tanh is taken of in Activation::gelu_tanh, and its derivative.
+inline double gelu_tanh_inner(double x) { return std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x); }
+inline double gelu_tanh_inner_derivative(double x) {
+  return std::sqrt(2 / std::numbers::pi) * (1 + 3 * 0.044715 * x * x);
+}
+
 inline double activate(Activation activation, double x) {
   switch (activation) {
     case Activation::none: return x;
     case Activation::gelu: return x * normal_distribution(x);
+    case Activation::gelu_tanh: return 0.5 * x * (1 + std::tanh(gelu_tanh_inner(x)));
     case Activation::relu: return x > 0 ? x : 0;
+    case Activation::silu: return x * logistic(x);
     case Activation::tanh: return std::tanh(x);
   }
   return x;
@@ -65,7 +76,12 @@ inline double activation_derivative(Activation activation, double x) {
   switch (activation) {
     case Activation::none: return 1;
     case Activation::gelu: return normal_distribution(x) + x * normal_density(x);
+    case Activation::gelu_tanh: {
+      const double t = std::tanh(gelu_tanh_inner(x));
+      return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * gelu_tanh_inner_derivative(x);
+    }
     case Activation::relu: return x > 0 ? 1 : 0;
+    case Activation::silu: return logistic(x) + x * logistic(x) * logistic(-x);
     case Activation::tanh: return 1 - std::tanh(x) * std::tanh(x);
   }
   return 1;

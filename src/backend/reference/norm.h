@@ -1,4 +1,4 @@
-// Layer normalisation (Ba, Kiros & Hinton 2016) of residual + dropout(x).
+// Layer normalisation (Ba, Kiros & Hinton 2016) and RMS normalisation (Zhang & Sennrich 2019) of residual + dropout(x).
 #pragma once
 
 #include <cmath>
@@ -62,6 +62,53 @@ void ReferenceBackend<Real>::layer_norm_backward(const Tensor& dout, const Tenso
   }
   dg.store();
   db.store();
+}
+
+template <class Real>
+void ReferenceBackend<Real>::rms_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout,
+                                      const Tensor& gain, double epsilon, const Tensor& sum, const Tensor& statistics,
+                                      const Tensor& out) {
+  const View<Real> in(x), skip(residual), g(gain), total(sum), moments(statistics), y(out);
+  const int64_t columns = in.columns();
+  for (int64_t t = 0; t < in.rows(); ++t) {
+    double mean_square = 0;
+    for (int64_t j = 0; j < columns; ++j) {
+      const double from_skip = skip.present() ? static_cast<double>(skip(t, j)) : 0;
+      const double value = from_skip + in(t, j) * dropout_factor(dropout, t, j);
+      total(t, j) = static_cast<Real>(value);
+      mean_square += static_cast<double>(total(t, j)) * total(t, j) / static_cast<double>(columns);
+    }
+    const double inverse = 1 / std::sqrt(mean_square + epsilon);
+    for (int64_t j = 0; j < columns; ++j) {
+      y(t, j) = static_cast<Real>(total(t, j) * inverse * (g.present() ? static_cast<double>(g(j)) : 1));
+    }
+    moments(t, 0) = static_cast<Real>(inverse);
+  }
+}
+
+// With x̂ = sum · inverse and dx̂ = dout · gain: dsum = inverse · (dx̂ − x̂ · average(dx̂ · x̂)).
+template <class Real>
+void ReferenceBackend<Real>::rms_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics,
+                                               const Tensor& gain, const Dropout& dropout, const Tensor& dsum,
+                                               const Tensor& dx, const Tensor& dgain) {
+  const View<Real> dy(dout), total(sum), moments(statistics), g(gain), dtotal(dsum), din(dx);
+  Sum<Real> dg(dgain, Sum<Real>::Start::content);
+  const int64_t columns = dy.columns();
+  for (int64_t t = 0; t < dy.rows(); ++t) {
+    const double inverse = moments(t, 0);
+    const auto dnormalised = [&](int64_t j) { return dy(t, j) * (g.present() ? static_cast<double>(g(j)) : 1); };
+    double average_product = 0;
+    for (int64_t j = 0; j < columns; ++j) {
+      average_product += dnormalised(j) * total(t, j) * inverse / static_cast<double>(columns);
+      if (dg.present()) dg(j) += dy(t, j) * total(t, j) * inverse;
+    }
+    for (int64_t j = 0; j < columns; ++j) {
+      const double d = inverse * (dnormalised(j) - total(t, j) * inverse * average_product);
+      dtotal(t, j) = static_cast<Real>(d);
+      if (din.present()) din(t, j) = static_cast<Real>(d * dropout_factor(dropout, t, j));
+    }
+  }
+  dg.store();
 }
 
 }  // namespace roformer

@@ -1,0 +1,185 @@
+// roformer classify: what a model's classification head says of texts.
+#include "tasks/classify.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/registry.h"
+#include "cli/text_run.h"
+
+namespace roformer {
+namespace {
+
+struct ClassifyCommand {
+  TextRunOptions run;
+  std::optional<int64_t> max_length;
+  bool pair = false;
+  double threshold = 0.5;
+  int64_t max_answer_length = 30;
+};
+
+void describe(OptionSet& set, ClassifyCommand& options) {
+  add_text_run(set, options.run);
+  set.add("--pair", options.pair,
+          "an item is two texts separated by a tab. Always so for question answering (question, context); for multiple "
+          "choice it is a prompt and its choices");
+  add_max_length(set, options.max_length);
+  set.add("--threshold", options.threshold, "of a multi-label model: the labels given are those at least so probable",
+          {0, 1});
+  set.add("--max-answer-length", options.max_answer_length, "of question answering: tokens of an answer", {1, 1 << 20});
+}
+
+std::string quoted(const std::string& text) { return dump_json(text); }
+
+// {"a":0.9,"b":0.1} in the order of the labels.
+std::string score_object(const std::vector<std::string>& labels, const std::vector<double>& scores) {
+  std::string text = "{";
+  for (size_t i = 0; i < labels.size(); ++i) {
+    text += fmt::format("{}{}:{}", i > 0 ? "," : "", quoted(labels[i]), scores[i]);
+  }
+  return text + "}";
+}
+
+std::vector<size_t> labels_from(const std::vector<double>& scores, double threshold) {
+  std::vector<size_t> chosen;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (scores[i] >= threshold) chosen.push_back(i);
+  }
+  return chosen;
+}
+
+// Regression: the number, or numbers, are the label.
+void write_numbers(const std::vector<std::string>& labels, const std::vector<double>& scores, bool json,
+                   std::string& line) {
+  for (size_t i = 0; i < scores.size(); ++i) line += fmt::format("{}{}", i == 0 ? "" : json ? "," : " ", scores[i]);
+  if (!json) return;
+  if (scores.size() > 1) line = "[" + line + "]";
+  line = fmt::format("{{\"label\":{},\"scores\":{}}}", line, score_object(labels, scores));
+}
+
+void write_sequence(const ModelConfig& config, const std::vector<double>& scores, const ClassifyCommand& options,
+                    std::string& line) {
+  const bool json = options.run.json;
+  if (config.problem == Problem::regression) return write_numbers(config.labels, scores, json, line);
+  const size_t best = best_of(scores);
+  if (config.problem == Problem::single_label) {
+    line = json ? fmt::format("{{\"label\":{},\"scores\":{}}}", quoted(config.labels[best]),
+                              score_object(config.labels, scores))
+                : fmt::format("{:.3f} {}", scores[best], config.labels[best]);
+    return;
+  }
+  std::string names;
+  for (const size_t i : labels_from(scores, options.threshold)) {
+    if (!names.empty()) names += json ? "," : "  ";
+    names += json ? quoted(config.labels[i]) : fmt::format("{:.3f} {}", scores[i], config.labels[i]);
+  }
+  line = json ? fmt::format("{{\"label\":{},\"labels\":[{}],\"scores\":{}}}", quoted(config.labels[best]), names,
+                            score_object(config.labels, scores))
+              : names;
+}
+
+void write_tokens(const Tokenizer& tokenizer, const ModelConfig& config, const std::vector<TokenLabel>& tokens,
+                  const ClassifyCommand& options, std::string& line) {
+  for (const TokenLabel& token : tokens) {
+    const std::string &text = tokenizer.token(token.id), &label = config.labels[token.label];
+    if (!options.run.json) {
+      line += fmt::format("{}{}/{}", line.empty() ? "" : " ", text, label);
+      continue;
+    }
+    line += fmt::format("{}{{\"token\":{},\"label\":{},\"score\":{},\"offsets\":[{},{}]", line.empty() ? "" : ",",
+                        quoted(text), quoted(label), token.score, token.offsets[0], token.offsets[1]);
+    line += options.pair ? fmt::format(",\"segment_id\":{}}}", token.segment) : "}";
+  }
+  if (options.run.json) line = "{\"tokens\":[" + line + "]}";
+}
+
+void write_answer(const Answer& answer, bool json, std::string& line) {
+  line = json ? fmt::format("{{\"answer\":{},\"score\":{},\"offsets\":[{},{}]}}", quoted(answer.text), answer.score,
+                            answer.offsets[0], answer.offsets[1])
+              : fmt::format("{:.3f} {}", answer.score, answer.text);
+}
+
+// The choice with this number, from 0, of "prompt TAB choice TAB choice …".
+std::string choice_text(std::string_view item, size_t number) {
+  for (size_t i = 0; i <= number; ++i) item.remove_prefix(item.find('\t') + 1);
+  return std::string(item.substr(0, item.find('\t')));
+}
+
+void write_choice(const TextItem& item, const std::vector<double>& scores, bool json, std::string& line) {
+  const size_t best = best_of(scores);
+  const std::string text = choice_text(item.text, best);
+  if (!json) {
+    line = fmt::format("{:.3f} {}", scores[best], text);
+    return;
+  }
+  std::string list;
+  for (const double score : scores) list += fmt::format("{}{}", list.empty() ? "" : ",", score);
+  line = fmt::format("{{\"label\":{},\"choice\":{},\"scores\":[{}]}}", best, quoted(text), list);
+}
+
+AnswerBatch answerer(const LoadedModel& loaded, const ClassifyCommand& options) {
+  const Model& model = loaded.model;
+  const Tokenizer& tokenizer = *loaded.tokenizer;
+  // write(result, item, line) for the results of compute(batch).
+  const auto with = [&model](auto compute, auto write) -> AnswerBatch {
+    return [&model, compute, write](const TextBatch& batch, std::string& lines) {
+      const auto results = compute(batch);
+      append_lines(model.backend().pool(), results.size(), lines,
+                   [&](size_t i, std::string& line) { write(results[i], batch.items[i], line); });
+    };
+  };
+  const bool json = options.run.json;
+  switch (model.config().head) {
+    case Head::token_classification:
+      return with([&](const TextBatch& batch) { return label_tokens(model, batch); },
+                  [&](const auto& labels, const TextItem&, std::string& line) {
+                    write_tokens(tokenizer, model.config(), labels, options, line);
+                  });
+    case Head::question_answering:
+      return with(
+          [&](const TextBatch& batch) { return answer_questions(model, batch, options.max_answer_length); },
+          [json](const Answer& answer, const TextItem&, std::string& line) { write_answer(answer, json, line); });
+    case Head::multiple_choice:
+      return with([&](const TextBatch& batch) { return choose(model, batch); },
+                  [json](const auto& scores, const TextItem& item, std::string& line) {
+                    write_choice(item, scores, json, line);
+                  });
+    default:
+      return with([&](const TextBatch& batch) { return classify_sequences(model, batch); },
+                  [&](const auto& scores, const TextItem&, std::string& line) {
+                    write_sequence(model.config(), scores, options, line);
+                  });
+  }
+}
+
+// Scores are given by name.
+void check_labels(const LoadedModel& loaded, const std::string& directory) {
+  std::set<std::string> names;
+  for (const std::string& label : loaded.model.config().labels) {
+    if (!names.insert(label).second) {
+      throw DataError("{}/config.json: 'id2label' names {} twice", directory, quote(label));
+    }
+  }
+}
+
+void run(const ClassifyCommand& options) {
+  const LoadedModel loaded(options.run);
+  check_labels(loaded, options.run.model);
+  const ClassifyOptions how{.pair = options.pair, .max_length = options.max_length.value_or(0)};
+  answer_texts("classify", options.run, loaded, encode_for_head(loaded.model, *loaded.tokenizer, how),
+               answerer(loaded, options));
+}
+
+}  // namespace
+
+Command classify_command() {
+  return {.name = "classify",
+          .summary = "Label texts, pairs or tokens, find answers, choose: what the model's classification head does",
+          .group = "Use",
+          .example = "roformer classify --model model --json \"A wonderful film.\"",
+          .prepare = prepare_with(describe, run)};
+}
+
+}  // namespace roformer

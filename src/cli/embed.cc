@@ -1,0 +1,65 @@
+// roformer embed: texts to vectors.
+#include "tasks/embed.h"
+
+#include "base/error.h"
+#include "cli/registry.h"
+#include "cli/sentence_vectors.h"
+#include "tasks/vector_file.h"
+
+namespace roformer {
+namespace {
+
+struct EmbedCommand {
+  TextRunOptions run;
+  VectorOptions vectors;
+  std::string output;
+};
+
+void describe(OptionSet& set, EmbedCommand& options) {
+  add_text_run(set, options.run);
+  add_vector_options(set, options.vectors);
+  set.add("--output", options.output, "write one tensor [texts, width] to this .npy or .safetensors file instead",
+          "FILE");
+}
+
+// {"embedding":[…],"tokens":n}, or the numbers alone.
+void write_vector(const PooledText& pooled, bool json, std::string& line) {
+  constexpr size_t kDigits = 13;
+  line.reserve(pooled.values.size() * kDigits + 40);
+  if (json) line += "{\"embedding\":[";
+  for (size_t i = 0; i < pooled.values.size(); ++i) {
+    if (i > 0) line += json ? ',' : ' ';
+    append_float(line, pooled.values[i]);
+  }
+  if (json) line += fmt::format("],\"tokens\":{}}}", pooled.tokens);
+}
+
+void run(const EmbedCommand& options) {
+  const LoadedModel loaded(options.run);
+  const SentenceVectors how = sentence_vectors(options.vectors, loaded.model, options.run.model);
+  std::optional<VectorFile> file;
+  if (!options.output.empty()) file.emplace(options.output, loaded.model.config().hidden);
+  answer_texts("embed", options.run, loaded, encode_text(*loaded.tokenizer, how.max_length),
+               [&](const TextBatch& batch, std::string& lines) {
+                 const std::vector<PooledText> pooled = embed(loaded.model, batch.batch, how.embed);
+                 if (file) {
+                   for (const PooledText& one : pooled) file->append(one.values);
+                   return;
+                 }
+                 append_lines(loaded.model.backend().pool(), pooled.size(), lines,
+                              [&](size_t i, std::string& line) { write_vector(pooled[i], options.run.json, line); });
+               });
+  if (file) file->commit();
+}
+
+}  // namespace
+
+Command embed_command() {
+  return {.name = "embed",
+          .summary = "Turn texts into vectors",
+          .group = "Use",
+          .example = "roformer embed --model model --normalize --json \"In the beginning\"",
+          .prepare = prepare_with(describe, run)};
+}
+
+}  // namespace roformer

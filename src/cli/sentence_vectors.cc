@@ -1,0 +1,32 @@
+#include "cli/sentence_vectors.h"
+
+#include "base/error.h"
+#include "tasks/sentence_settings.h"
+
+namespace roformer {
+
+void add_vector_options(OptionSet& set, VectorOptions& options) {
+  std::vector<std::string> poolings = {"auto"};
+  poolings.insert(poolings.end(), pooling_names().begin(), pooling_names().end());
+  set.add_choice("--pooling", options.pooling, poolings,
+                 "how the vectors of the tokens become one; auto = what the model directory says "
+                 "(1_Pooling/config.json), else the pooler of a RoFormer-Sim, else mean");
+  set.add("--normalize", options.normalize,
+          "scale each vector to length 1 (default: what the model directory says in modules.json, else not)");
+  add_max_length(set, options.max_length);
+}
+
+SentenceVectors sentence_vectors(const VectorOptions& options, const Model& model, const std::string& directory) {
+  const SentenceSettings settings = read_sentence_settings(directory);
+  const bool chosen = options.pooling != "auto";
+  if (!chosen && !settings.unsupported.empty()) throw DataError("{} (--pooling overrules it)", settings.unsupported);
+  const TextPooling pooling =
+      chosen ? parse_pooling(options.pooling) : settings.pooling.value_or(default_pooling(model.config()));
+  if (pooling == TextPooling::pooler && !model.has_pooler()) {
+    throw DataError("{}: the model has no pooler, expected --pooling cls, mean or max", directory);
+  }
+  return {.embed = {.pooling = pooling, .normalize = options.normalize.value_or(settings.normalize)},
+          .max_length = options.max_length.value_or(settings.max_length.value_or(0))};
+}
+
+}  // namespace roformer

@@ -1,0 +1,54 @@
+// roformer similarity: pairs of texts to the cosine of their vectors.
+#include "base/error.h"
+#include "cli/registry.h"
+#include "cli/sentence_vectors.h"
+#include "tasks/embed.h"
+
+namespace roformer {
+namespace {
+
+struct SimilarityCommand {
+  TextRunOptions run;
+  VectorOptions vectors;
+};
+
+void describe(OptionSet& set, SimilarityCommand& options) {
+  add_text_run(set, options.run);
+  add_vector_options(set, options.vectors);
+}
+
+// Two arguments without a tab are one pair.
+TextInput as_pairs(TextInput input) {
+  if (input.texts.size() == 2 && (input.texts[0] + input.texts[1]).find('\t') == std::string::npos) {
+    input.texts = {input.texts[0] + "\t" + input.texts[1]};
+  }
+  return input;
+}
+
+void run(const SimilarityCommand& options) {
+  const LoadedModel loaded(options.run);
+  const SentenceVectors how = sentence_vectors(options.vectors, loaded.model, options.run.model);
+  TextRunOptions pairs = options.run;
+  pairs.texts = as_pairs(std::move(pairs.texts));
+  answer_texts(
+      "similarity", pairs, loaded, encode_two_texts(*loaded.tokenizer, how.max_length),
+      [&](const TextBatch& batch, std::string& lines) {
+        const std::vector<PooledText> pooled = embed(loaded.model, batch.batch, how.embed);
+        append_lines(loaded.model.backend().pool(), batch.items.size(), lines, [&](size_t i, std::string& line) {
+          const double score = cosine(pooled[2 * i].values, pooled[2 * i + 1].values);
+          line = options.run.json ? fmt::format("{{\"similarity\":{}}}", score) : fmt::format("{:.6f}", score);
+        });
+      });
+}
+
+}  // namespace
+
+Command similarity_command() {
+  return {.name = "similarity",
+          .summary = "Tell how alike two texts are: the cosine of their vectors",
+          .group = "Use",
+          .example = "roformer similarity --model model \"A man is eating.\" \"Someone has lunch.\"",
+          .prepare = prepare_with(describe, run)};
+}
+
+}  // namespace roformer

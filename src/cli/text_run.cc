@@ -1,0 +1,110 @@
+#include "cli/text_run.h"
+
+#include <unistd.h>
+
+#include <iostream>
+
+#include "base/error.h"
+#include "base/progress.h"
+#include "base/signal.h"
+
+namespace roformer {
+
+namespace {
+
+// Progress of a command whose results go elsewhere than to the terminal it would be drawn on.
+class RunProgress {
+ public:
+  RunProgress(const std::string& command, const TextReader& reader) : reader_(reader) {
+    if (isatty(STDOUT_FILENO) == 1 || reader.typed()) return;
+    Progress::Options options;
+    options.label = command;
+    options.unit = "text";
+    progress_.emplace(options);
+  }
+
+  void update(int64_t done) {
+    if (!progress_) return;
+    const auto share = reader_.share();
+    progress_->update(done, share ? fmt::format("{:.0f} %", 100 * *share) : std::string());
+  }
+
+ private:
+  const TextReader& reader_;
+  std::optional<Progress> progress_;
+};
+
+// "FILE:1 to FILE:9".
+std::string places(const TextReader& reader, const TextBatch& batch) {
+  const std::string first = reader.place(batch.items.front().number), last = reader.place(batch.items.back().number);
+  return first == last ? first : first + " to " + last;
+}
+
+}  // namespace
+
+void add_text_run(OptionSet& set, TextRunOptions& options) {
+  add_texts(set, options.texts);
+  set.add("--model", options.model, "model directory", "DIR");
+  set.require("--model");
+  add_json(set, options.json);
+  constexpr int64_t kMostTokens = 1 << 22;
+  set.add("--batch-tokens", options.batch_tokens, "tokens computed together, of several texts", {1, kMostTokens});
+  add_tokenizer(set, options.tokenizer);
+  add_engine(set, options.engine);
+}
+
+void add_max_length(OptionSet& set, std::optional<int64_t>& max_length) {
+  constexpr int64_t kLongest = 1 << 30;
+  set.add("--max-length", max_length, "cut a text to so many tokens; 0 = never", {0, kLongest});
+}
+
+LoadedModel::LoadedModel(const TextRunOptions& options)
+    : engine(options.engine),
+      model([&] {
+        std::vector<std::string> unknown;
+        Model loaded = load_model(options.model, *engine.backend, false, &unknown);
+        warn_unknown_keys(options.model, unknown);
+        return loaded;
+      }()),
+      tokenizer(load_tokenizer(options.model, load_options(options.tokenizer))) {
+  if (tokenizer->vocabulary_size() > model.config().vocabulary) {
+    throw DataError("{}: the tokenizer has {} tokens, the model's vocabulary only {}", options.model,
+                    tokenizer->vocabulary_size(), model.config().vocabulary);
+  }
+}
+
+void answer_texts(const std::string& command, const TextRunOptions& options, const LoadedModel& loaded,
+                  const ItemEncoder& encode, const AnswerBatch& answer) {
+  TextReader reader(options.texts);
+  const TextBatching batching{.max_tokens = options.batch_tokens, .limit = length_limit(loaded.model.config())};
+  TextStream stream(reader, encode, batching, loaded.model.backend().pool());
+  const InterruptGuard guard;
+  RunProgress progress(command, reader);
+  std::string lines;
+  for (TextBatch batch; stream.next(batch);) {
+    lines.clear();
+    try {
+      answer(batch, lines);
+    } catch (const DataError& error) {
+      throw DataError("{}: {}", places(reader, batch), error.what());
+    }
+    // All at once, so that a reader sees whole lines whenever this ends.
+    std::cout << lines << std::flush;
+    progress.update(batch.items.back().number);
+    if (interrupted()) throw Interrupted("interrupted after {} texts", batch.items.back().number);
+  }
+}
+
+void append_lines(ThreadPool& pool, size_t count, std::string& lines,
+                  const std::function<void(size_t item, std::string& line)>& write) {
+  std::vector<std::string> parts(count);
+  pool.run(static_cast<int64_t>(count), [&](int64_t i) {
+    write(static_cast<size_t>(i), parts[static_cast<size_t>(i)]);
+    parts[static_cast<size_t>(i)] += '\n';
+  });
+  for (const std::string& part : parts) lines += part;
+}
+
+void append_float(std::string& text, float value) { fmt::format_to(std::back_inserter(text), "{}", value); }
+
+}  // namespace roformer

@@ -1,0 +1,57 @@
+// What the commands share that answer texts one after another with a model: fill-mask, embed, similarity, classify.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/engine.h"
+#include "cli/text_input.h"
+#include "cli/tokenizer_options.h"
+#include "models/model.h"
+#include "tasks/text_stream.h"
+
+namespace roformer {
+
+struct TextRunOptions {
+  TextInput texts;
+  EngineOptions engine;
+  std::string model;
+  TokenizerOptions tokenizer;
+  int64_t batch_tokens = 4096;
+  bool json = false;
+};
+
+void add_text_run(OptionSet& set, TextRunOptions& options);
+// For commands that may cut a text.
+void add_max_length(OptionSet& set, std::optional<int64_t>& max_length);
+
+// A model directory, ready. Keys of its config.json that are not understood are named on standard error. DataError if
+// the tokenizer has more tokens than the model.
+struct LoadedModel {
+  explicit LoadedModel(const TextRunOptions& options);
+
+  Engine engine;
+  Model model;
+  std::unique_ptr<Tokenizer> tokenizer;
+};
+
+// What a batch adds to standard output: whole lines, one for each item.
+using AnswerBatch = std::function<void(const TextBatch& batch, std::string& lines)>;
+
+// Reads all items and prints what `answer` says, batch by batch. Items that come slowly are answered as they come. Long
+// work shows its progress on standard error, unless results go to the same terminal. Ctrl-C and SIGTERM end it after
+// the batch at hand: Interrupted.
+// `command` is the heading of the progress.
+void answer_texts(const std::string& command, const TextRunOptions& options, const LoadedModel& loaded,
+                  const ItemEncoder& encode, const AnswerBatch& answer);
+
+// Appends a line for each of `count` items, written by all threads.
+void append_lines(ThreadPool& pool, size_t count, std::string& lines,
+                  const std::function<void(size_t item, std::string& line)>& write);
+
+// The shortest decimal number that reads as the same float32.
+void append_float(std::string& text, float value);
+
+}  // namespace roformer

@@ -1,0 +1,297 @@
+// config.json in and out: which keys mean what, in which family.
+#include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
+
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+#include "models/config.h"
+
+namespace roformer {
+
+namespace {
+
+// The first name of an activation is the one written.
+constexpr std::array<std::pair<const char*, Activation>, 8> kActivations{{{"gelu", Activation::gelu},
+                                                                          {"relu", Activation::relu},
+                                                                          {"tanh", Activation::tanh},
+                                                                          {"gelu_new", Activation::gelu_tanh},
+                                                                          {"gelu_pytorch_tanh", Activation::gelu_tanh},
+                                                                          {"silu", Activation::silu},
+                                                                          {"swish", Activation::silu},
+                                                                          {"linear", Activation::none}}};
+
+struct Architecture {
+  const char* name;
+  Family family;
+  Head head;
+};
+// The first name of a family and head is the one written. BERT's pre-training model also predicts the next sentence:
+// that part is left out.
+constexpr std::array<Architecture, 15> kArchitectures{
+    {{"RoFormerModel", Family::roformer, Head::none},
+     {"RoFormerForMaskedLM", Family::roformer, Head::masked_lm},
+     {"RoFormerForCausalLM", Family::roformer, Head::causal_lm},
+     {"RoFormerForSequenceClassification", Family::roformer, Head::sequence_classification},
+     {"RoFormerForTokenClassification", Family::roformer, Head::token_classification},
+     {"RoFormerForQuestionAnswering", Family::roformer, Head::question_answering},
+     {"RoFormerForMultipleChoice", Family::roformer, Head::multiple_choice},
+     {"BertModel", Family::bert, Head::none},
+     {"BertForMaskedLM", Family::bert, Head::masked_lm},
+     {"BertForPreTraining", Family::bert, Head::masked_lm},
+     {"BertLMHeadModel", Family::bert, Head::causal_lm},
+     {"BertForSequenceClassification", Family::bert, Head::sequence_classification},
+     {"BertForTokenClassification", Family::bert, Head::token_classification},
+     {"BertForQuestionAnswering", Family::bert, Head::question_answering},
+     {"BertForMultipleChoice", Family::bert, Head::multiple_choice}}};
+
+constexpr std::array<std::pair<const char*, Problem>, 3> kProblems{
+    {{"regression", Problem::regression},
+     {"single_label_classification", Problem::single_label},
+     {"multi_label_classification", Problem::multi_label}}};
+
+// "cls_index" without an index is the last token, too.
+constexpr std::array<std::pair<const char*, Summary>, 4> kSummaries{
+    {{"last", Summary::last}, {"first", Summary::first}, {"mean", Summary::mean}, {"cls_index", Summary::last}}};
+
+template <class Table, class T>
+const char* name_in(const Table& table, T value) {
+  const auto found = std::ranges::find_if(table, [&](const auto& entry) { return entry.second == value; });
+  return found->first;
+}
+
+template <class Table>
+auto parse_name(const JsonObject& json, const char* key, const Table& table, const char* fallback) {
+  const std::string name = json.get_string(key, fallback);
+  std::vector<std::string_view> names;
+  for (const auto& [known, value] : table) {
+    if (name == known) return value;
+    names.emplace_back(known);
+  }
+  json.reject(key, fmt::format("one of {}", fmt::join(names, ", ")));
+}
+
+// The family and the head; the head's name may be absent.
+std::pair<Family, Head> parse_kind(const JsonObject& json) {
+  const auto names = json.get_strings("architectures", std::vector<std::string>{});
+  const std::string type = json.get_string("model_type", "");
+  if (!type.empty() && type != "roformer" && type != "roformer_variant" && type != "bert") {
+    json.reject("model_type", "\"roformer\" or \"bert\"");
+  }
+  if (names.empty()) return {type == "bert" ? Family::bert : Family::roformer, Head::none};
+  const auto found = std::ranges::find(kArchitectures, names[0], &Architecture::name);
+  if (found == kArchitectures.end()) {
+    std::vector<std::string_view> known;
+    for (const Architecture& one : kArchitectures) known.emplace_back(one.name);
+    json.reject("architectures", fmt::format("one of {} first", fmt::join(known, ", ")));
+  }
+  if (!type.empty() && (type == "bert") != (found->family == Family::bert)) {
+    json.reject("architectures", fmt::format("one of model_type \"{}\"", type));
+  }
+  return {found->family, found->head};
+}
+
+PositionEncoding parse_position_of(const JsonObject& json, const ModelConfig& config) {
+  if (config.family == Family::bert) {
+    if (json.get_string("position_embedding_type", "absolute") != "absolute") {
+      json.reject("position_embedding_type", "\"absolute\"");
+    }
+    return LearnedPosition{config.max_positions};
+  }
+  const std::string name = json.get_string("position_embedding_type", "rotary");
+  if (std::ranges::find(position_names(), name) == position_names().end()) {
+    json.reject("position_embedding_type", "none, sinusoidal, learned or rotary");
+  }
+  PositionEncoding position = parse_position(name);
+  if (auto* rotary = std::get_if<RotaryPosition>(&position)) {
+    rotary->rotate_values = json.get_bool("rotary_value", false);
+  }
+  if (auto* learned = std::get_if<LearnedPosition>(&position)) learned->max_positions = config.max_positions;
+  return position;
+}
+
+// "id2label": {"0": name, ...}; without it "num_labels" of LABEL_i, or two.
+std::vector<std::string> parse_labels(const JsonObject& json) {
+  constexpr int64_t kMost = 100'000;
+  const int64_t count = json.get_int("num_labels", 0, 0, kMost);
+  if (!json.has("id2label")) {
+    std::vector<std::string> labels;
+    for (int64_t i = 0; i < (count > 0 ? count : 2); ++i) labels.push_back("LABEL_" + std::to_string(i));
+    return labels;
+  }
+  const JsonObject names = json.get_object("id2label");
+  std::vector<std::string> labels;
+  for (size_t i = 0; i < names.value().size(); ++i) labels.push_back(names.get_string(std::to_string(i), {}));
+  if (count > 0 && count != std::ssize(labels)) {
+    json.reject("num_labels", fmt::format("{}, the number of labels in 'id2label'", labels.size()));
+  }
+  return labels;
+}
+
+void parse_head_settings(const JsonObject& json, ModelConfig& config) {
+  config.tied = json.get_bool("tie_word_embeddings", true);
+  config.pooler_activation = parse_name(json, "pooler_activation", kActivations, "tanh");
+  config.labels = parse_labels(json);
+  config.problem = config.labels.size() == 1 ? Problem::regression : Problem::single_label;
+  if (json.has("problem_type")) config.problem = parse_name(json, "problem_type", kProblems, "");
+  if (config.family == Family::bert && json.has("classifier_dropout")) {
+    config.classifier_dropout = json.get_double("classifier_dropout", std::nullopt);
+  }
+  if (config.head != Head::multiple_choice || config.family != Family::roformer) return;
+  config.summary = parse_name(json, "summary_type", kSummaries, "last");
+  if (json.get_bool("summary_use_proj", false)) {
+    if (json.get_bool("summary_proj_to_labels", false)) json.reject("summary_proj_to_labels", "false");
+    config.summary_projection = parse_name(json, "summary_activation", kActivations, "linear");
+  } else if (json.has("summary_activation")) {
+    json.reject("summary_activation", "none without 'summary_use_proj'");
+  }
+}
+
+// Settings that would change the result and that this program does not have.
+void refuse_unsupported(const JsonObject& json) {
+  if (json.get_bool("is_encoder_decoder", false)) json.reject("is_encoder_decoder", "false");
+  if (json.has("cross_attention_hidden_size")) json.reject("cross_attention_hidden_size", "none");
+  if (json.has("quantization_config")) json.reject("quantization_config", "none: weights as numbers");
+  if (!json.get_object("pruned_heads").value().empty()) json.reject("pruned_heads", "none");
+}
+
+const std::set<std::string>& known_keys() {
+  static const std::set<std::string> keys{
+      "vocab_size", "embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+      "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob", "max_position_embeddings", "type_vocab_size",
+      "initializer_range", "layer_norm_eps", "pad_token_id", "rotary_value", "is_decoder", "add_cross_attention",
+      "tie_word_embeddings", "use_bias", "norm_type", "rms_norm_scale", "position_embedding_type", "model_type",
+      "architectures", "cross_attention_rotation", "num_labels", "id2label", "problem_type", "pooler_activation",
+      "classifier_dropout", "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels",
+      "is_encoder_decoder", "cross_attention_hidden_size", "quantization_config", "pruned_heads",
+      // no influence on what this program computes
+      "use_cache", "bos_token_id", "eos_token_id", "sep_token_id", "cls_token_id", "mask_token_id", "torch_dtype",
+      "dtype", "transformers_version", "_name_or_path", "name_or_path", "_attn_implementation",
+      "_attn_implementation_autoset", "chunk_size_feed_forward", "label2id", "gradient_checkpointing", "return_dict",
+      "output_hidden_states", "output_attentions", "output_past", "tokenizer_class", "finetuning_task", "language",
+      "directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head",
+      "pooler_type", "summary_first_dropout", "summary_last_dropout", "task_specific_params", "torchscript"};
+  return keys;
+}
+
+void write_labels(const ModelConfig& config, Json& json) {
+  if (config.head == Head::sequence_classification || config.head == Head::token_classification) {
+    Json names = Json::object(), indices = Json::object();
+    for (size_t i = 0; i < config.labels.size(); ++i) {
+      names[std::to_string(i)] = config.labels[i];
+      indices[config.labels[i]] = i;
+    }
+    json["id2label"] = std::move(names);
+    json["label2id"] = std::move(indices);
+  }
+  if (config.head == Head::sequence_classification) json["problem_type"] = name_in(kProblems, config.problem);
+}
+
+void write_head_settings(const ModelConfig& config, Json& json) {
+  write_labels(config, json);
+  if (config.pooler && config.family == Family::roformer) {
+    json["pooler_activation"] = name_in(kActivations, config.pooler_activation);
+  }
+  if (config.classifier_dropout) json["classifier_dropout"] = *config.classifier_dropout;
+  if (config.head != Head::multiple_choice || config.family != Family::roformer) return;
+  json["summary_type"] = name_in(kSummaries, config.summary);
+  if (!config.summary_projection) return;
+  json["summary_use_proj"] = true;
+  if (*config.summary_projection != Activation::none) {
+    json["summary_activation"] = name_in(kActivations, *config.summary_projection);
+  }
+}
+
+}  // namespace
+
+ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown) {
+  ModelConfig config;
+  refuse_unsupported(json);
+  std::tie(config.family, config.head) = parse_kind(json);
+  const bool bert = config.family == Family::bert;
+  config.vocabulary = json.get_int("vocab_size", std::nullopt);
+  config.hidden = json.get_int("hidden_size", std::nullopt);
+  config.embedding = bert ? config.hidden : json.get_int("embedding_size", config.hidden);
+  config.layers = json.get_int("num_hidden_layers", std::nullopt);
+  config.heads = json.get_int("num_attention_heads", std::nullopt);
+  config.intermediate = json.get_int("intermediate_size", std::nullopt);
+  config.activation = parse_name(json, "hidden_act", kActivations, "gelu");
+  config.hidden_dropout = json.get_double("hidden_dropout_prob", config.hidden_dropout);
+  config.attention_dropout = json.get_double("attention_probs_dropout_prob", config.attention_dropout);
+  config.max_positions = json.get_int("max_position_embeddings", bert ? 512 : config.max_positions);
+  config.segments = json.get_int("type_vocab_size", config.segments);
+  config.initializer_range = json.get_double("initializer_range", config.initializer_range);
+  config.norm_epsilon = json.get_double("layer_norm_eps", config.norm_epsilon);
+  config.pad_id = json.get_int("pad_token_id", config.pad_id);
+  config.position = parse_position_of(json, config);
+  // JunnYu's package takes every other word for RMS norm.
+  if (json.get_string("norm_type", "layer_norm") != "layer_norm") {
+    config.norm = json.get_bool("rms_norm_scale", false) ? NormKind::rms_with_gain : NormKind::rms;
+  }
+  config.biased = json.get_bool("use_bias", true);
+  config.visibility = json.get_bool("is_decoder", false) ? Visibility::causal : Visibility::all;
+  config.cross_attention = json.get_bool("add_cross_attention", false);
+  const std::string rotation = json.get_string("cross_attention_rotation", "none");
+  if (rotation != "none" && rotation != "query") json.reject("cross_attention_rotation", "\"none\" or \"query\"");
+  config.rotate_cross_queries = rotation == "query";
+  parse_head_settings(json, config);
+  complete(config, json.source());
+  if (unknown != nullptr) {
+    for (const auto& [key, value] : json.value().items()) {
+      if (!known_keys().contains(key)) unknown->push_back(key);
+    }
+  }
+  return config;
+}
+
+ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown) {
+  return read_config(JsonObject::read(path), unknown);
+}
+
+Json write_config(const ModelConfig& config) {
+  const auto* rotary = std::get_if<RotaryPosition>(&config.position);
+  if (rotary != nullptr && rotary->rotary != Rotary{.dim = config.head_dim()}) {
+    throw DataError("config.json of a RoFormer cannot say another rotary base, layout or partial dimension");
+  }
+  const auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position);
+  if (sinusoidal != nullptr && *sinusoidal != SinusoidalPosition{}) {
+    throw DataError("config.json of a RoFormer cannot say another arrangement of sinusoids");
+  }
+  if (config.visibility == Visibility::prefix) throw DataError("config.json cannot say prefix attention");
+  const bool bert = config.family == Family::bert;
+  const auto architecture = std::ranges::find_if(
+      kArchitectures, [&](const Architecture& one) { return one.family == config.family && one.head == config.head; });
+  Json json{{"model_type", bert                ? "bert"
+                           : rotary != nullptr ? "roformer"
+                                               : "roformer_variant"},
+            {"architectures", {architecture->name}},
+            {"vocab_size", config.vocabulary},
+            {"hidden_size", config.hidden},
+            {"num_hidden_layers", config.layers},
+            {"num_attention_heads", config.heads},
+            {"intermediate_size", config.intermediate},
+            {"hidden_act", name_in(kActivations, config.activation)},
+            {"hidden_dropout_prob", config.hidden_dropout},
+            {"attention_probs_dropout_prob", config.attention_dropout},
+            {"max_position_embeddings", config.max_positions},
+            {"type_vocab_size", config.segments},
+            {"initializer_range", config.initializer_range},
+            {"layer_norm_eps", config.norm_epsilon},
+            {"pad_token_id", config.pad_id},
+            {"tie_word_embeddings", config.tied}};
+  if (!bert) json["embedding_size"] = config.embedding;
+  if (rotary != nullptr) json["rotary_value"] = rotary->rotate_values;
+  if (rotary == nullptr && !bert) json["position_embedding_type"] = position_name(config.position);
+  if (config.norm != NormKind::layer) json["norm_type"] = "rms_norm";
+  if (config.norm == NormKind::rms_with_gain) json["rms_norm_scale"] = true;
+  if (!config.biased) json["use_bias"] = false;
+  if (config.visibility == Visibility::causal) json["is_decoder"] = true;
+  if (config.cross_attention) json["add_cross_attention"] = true;
+  if (config.rotate_cross_queries) json["cross_attention_rotation"] = "query";
+  write_head_settings(config, json);
+  return json;
+}
+
+}  // namespace roformer

@@ -1,0 +1,69 @@
+#include "nn/attention_block.h"
+
+namespace roformer {
+
+namespace {
+
+AttentionOptions options_of(const Context& context, const AttentionShape& shape, const AttentionInputs& inputs,
+                            uint64_t place) {
+  return {.heads = shape.heads,
+          .query_offsets = inputs.query_offsets,
+          .key_offsets = inputs.key_offsets,
+          .key_limits = inputs.key_limits,
+          .dropout = context.dropout(shape.attention_dropout, place)};
+}
+
+}  // namespace
+
+SelfAttention::SelfAttention(Backend& backend, const AttentionShape& shape, bool trainable)
+    : shape_(shape),
+      qkv_(backend, shape.hidden, 3 * shape.hidden, trainable, shape.biased),
+      output_(backend, shape.hidden, shape.hidden, trainable, shape.biased),
+      norm_(backend, shape.hidden, shape.norm, trainable) {}
+
+Value SelfAttention::forward(const Context& context, const Value& x, const AttentionInputs& inputs,
+                             uint64_t place) const {
+  const int64_t hidden = shape_.hidden;
+  const AttentionOptions options = options_of(context, shape_, inputs, place);
+  const Value qkv = qkv_.forward(context, x);
+  const Columns q{qkv, 0, hidden}, k{qkv, hidden, hidden}, v{qkv, 2 * hidden, hidden};
+  const Value mixed = output_.forward(context, attention(context, options, q, k, v, inputs.positions));
+  return norm_.forward(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
+}
+
+void SelfAttention::visit(const std::string& name, const ParameterVisitor& visitor) {
+  const int64_t hidden = shape_.hidden;
+  qkv_.visit_rows(name + ".self.query", 0, hidden, visitor);
+  qkv_.visit_rows(name + ".self.key", hidden, hidden, visitor);
+  qkv_.visit_rows(name + ".self.value", 2 * hidden, hidden, visitor);
+  output_.visit(name + ".output.dense", visitor);
+  norm_.visit(name + ".output.LayerNorm", visitor);
+}
+
+CrossAttention::CrossAttention(Backend& backend, const AttentionShape& shape, bool trainable)
+    : shape_(shape),
+      query_(backend, shape.hidden, shape.hidden, trainable, shape.biased),
+      key_value_(backend, shape.hidden, 2 * shape.hidden, trainable, shape.biased),
+      output_(backend, shape.hidden, shape.hidden, trainable, shape.biased),
+      norm_(backend, shape.hidden, shape.norm, trainable) {}
+
+Value CrossAttention::forward(const Context& context, const Value& x, const Value& memory,
+                              const AttentionInputs& inputs, uint64_t place) const {
+  const int64_t hidden = shape_.hidden;
+  const AttentionOptions options = options_of(context, shape_, inputs, place);
+  const Value query = query_.forward(context, x), key_value = key_value_.forward(context, memory);
+  const Columns q{query, 0, hidden}, k{key_value, 0, hidden}, v{key_value, hidden, hidden};
+  const Value mixed = output_.forward(context, attention(context, options, q, k, v, inputs.positions));
+  return norm_.forward(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
+}
+
+void CrossAttention::visit(const std::string& name, const ParameterVisitor& visitor) {
+  const int64_t hidden = shape_.hidden;
+  query_.visit(name + ".self.query", visitor);
+  key_value_.visit_rows(name + ".self.key", 0, hidden, visitor);
+  key_value_.visit_rows(name + ".self.value", hidden, hidden, visitor);
+  output_.visit(name + ".output.dense", visitor);
+  norm_.visit(name + ".output.LayerNorm", visitor);
+}
+
+}  // namespace roformer

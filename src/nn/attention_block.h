@@ -1,0 +1,59 @@
+// An attention sub-layer: projections, attention, output projection, then dropout, residual and norm
+// (compatibility.md 3.3). Self-attention, or cross-attention to the hidden states of an encoder.
+#pragma once
+
+#include <string>
+
+#include "nn/parameters.h"
+
+namespace roformer {
+
+struct AttentionShape {
+  int64_t hidden = 0, heads = 0;
+  double hidden_dropout = 0, attention_dropout = 0;
+  NormShape norm = {};
+  bool biased = true;
+};
+
+// Which tokens see which, and how positions enter. The spans and what `positions` points to must outlive the tape.
+struct AttentionInputs {
+  std::span<const int32_t> query_offsets, key_offsets;  // cu_seqlens
+  std::span<const int32_t> key_limits = {};             // of each query's sequence the first so many keys; empty = all
+  AttentionPositions positions = {};
+};
+
+class SelfAttention {
+ public:
+  SelfAttention(Backend& backend, const AttentionShape& shape, bool trainable);
+
+  // x [T, H] → norm(x + …) [T, H]. `place` numbers the dropouts: of the weights, and place + 1 of the output.
+  Value forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t place) const;
+
+  // "….self.query.weight" and so on below `name`, e.g. "roformer.encoder.layer.0.attention".
+  void visit(const std::string& name, const ParameterVisitor& visitor);
+
+ private:
+  AttentionShape shape_;
+  LinearLayer qkv_;  // rows: query, key, value
+  LinearLayer output_;
+  NormLayer norm_;
+};
+
+class CrossAttention {
+ public:
+  CrossAttention(Backend& backend, const AttentionShape& shape, bool trainable);
+
+  // x [T, H] asks, memory [Tm, H] (the encoder's hidden states) answers.
+  Value forward(const Context& context, const Value& x, const Value& memory, const AttentionInputs& inputs,
+                uint64_t place) const;
+
+  void visit(const std::string& name, const ParameterVisitor& visitor);
+
+ private:
+  AttentionShape shape_;
+  LinearLayer query_, key_value_;
+  LinearLayer output_;
+  NormLayer norm_;
+};
+
+}  // namespace roformer

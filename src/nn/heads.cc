@@ -1,0 +1,43 @@
+#include "nn/heads.h"
+
+#include <memory>
+
+#include "base/error.h"
+
+namespace roformer {
+
+std::vector<int32_t> token_rows(const Batch& batch, TokenOfSequence which) {
+  std::vector<int32_t> rows;
+  for (size_t s = 0; s + 1 < batch.offsets.size(); ++s) {
+    if (batch.offsets[s] == batch.offsets[s + 1]) throw DataError("sequence {} of the batch has no token", s);
+    rows.push_back(which == TokenOfSequence::first ? batch.offsets[s] : batch.offsets[s + 1] - 1);
+  }
+  return rows;
+}
+
+Value Pooler::forward(const Context& context, const Value& hidden, const Batch& batch) const {
+  const auto rows = std::make_shared<const std::vector<int32_t>>(token_rows(batch, TokenOfSequence::first));
+  if (context.tape != nullptr) context.tape->keep(rows);
+  return dense_.forward(context, gather_rows(context, hidden, *rows), activation_);
+}
+
+Classifier::Classifier(Backend& backend, const ClassifierShape& shape, bool trainable)
+    : shape_(shape), output_(backend, shape.hidden, shape.labels, trainable) {
+  if (shape.dense) dense_.emplace(backend, shape.hidden, shape.hidden, trainable);
+}
+
+Value Classifier::forward(const Context& context, const Value& x, uint64_t place) const {
+  Value features = x;
+  if (dense_) {
+    features = dropout(context, features, context.dropout(shape_.dropout, place));
+    features = dense_->forward(context, features, shape_.activation);
+  }
+  return output_.forward(context, dropout(context, features, context.dropout(shape_.dropout, place + 1)));
+}
+
+void Classifier::visit(const ParameterVisitor& visitor) {
+  if (dense_) dense_->visit(shape_.dense_name, visitor);
+  output_.visit(shape_.output_name, visitor);
+}
+
+}  // namespace roformer

@@ -1,0 +1,70 @@
+// What stands on the trunk beside the language-model head (mlm_head.h): the pooler and the classifiers of
+// compatibility.md 3.2 and 3.3.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nn/batch.h"
+#include "nn/parameters.h"
+
+namespace roformer {
+
+// One token of each sequence.
+enum class TokenOfSequence { first, last };
+
+// Their rows in a batch. DataError for an empty sequence.
+std::vector<int32_t> token_rows(const Batch& batch, TokenOfSequence which);
+
+// Dense and activation over the first token: BERT's (tanh), and that of RoFormer-Sim (linear).
+class Pooler {
+ public:
+  Pooler(Backend& backend, int64_t hidden, Activation activation, bool trainable)
+      : activation_(activation), dense_(backend, hidden, hidden, trainable) {}
+
+  // hidden [T, H] → [sequences, H]. The rows live as long as the tape.
+  Value forward(const Context& context, const Value& hidden, const Batch& batch) const;
+  // "….pooler.dense.weight" below `name`, e.g. "bert".
+  void visit(const std::string& name, const ParameterVisitor& visitor) {
+    dense_.visit(name + ".pooler.dense", visitor);
+  }
+
+ private:
+  Activation activation_;
+  LinearLayer dense_;
+};
+
+// How a classifier of sequences sums up the hidden states of one.
+enum class Summary {
+  pooler,  // BERT: what the pooler gives
+  first,   // the first token
+  last,    // the last token: what transformers' RoFormerForMultipleChoice does unless told otherwise
+  mean     // over all tokens
+};
+
+struct ClassifierShape {
+  int64_t hidden = 0, labels = 0;
+  // A dense layer before the output one: RoFormer's sequence classification has [H, H] with the model's own
+  // activation, and RoFormer's multiple choice may have one ("summary_use_proj").
+  bool dense = false;
+  Activation activation = Activation::none;
+  std::string dense_name, output_name;  // "classifier.dense", "classifier.out_proj"
+  double dropout = 0;                   // before each of the two
+};
+
+class Classifier {
+ public:
+  Classifier(Backend& backend, const ClassifierShape& shape, bool trainable);
+
+  // x [N, H] → [N, labels]. `place` and place + 1 number the dropouts.
+  Value forward(const Context& context, const Value& x, uint64_t place) const;
+  void visit(const ParameterVisitor& visitor);
+
+ private:
+  ClassifierShape shape_;
+  std::optional<LinearLayer> dense_;
+  LinearLayer output_;
+};
+
+}  // namespace roformer

@@ -1,0 +1,113 @@
+// Texts that come one by one, without end if need be, as packed batches: what tasks that compute something for each
+// text go through. Order is kept and nothing is sorted by length: a packed batch has no padding, so there is nothing to
+// gain. Memory holds one window of text and one batch.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/parallel.h"
+#include "models/config.h"
+#include "nn/batch.h"
+#include "text/tokenizer.h"
+
+namespace roformer {
+
+// Where items come from, each one line of text.
+class TextSource {
+ public:
+  virtual ~TextSource() = default;
+  // The next item; false at the end. Errors name the place.
+  virtual bool next(std::string& text) = 0;
+  // Whether next() would answer at once. If not, whoever sends the items may wait for results first.
+  virtual bool ready() = 0;
+  // Item `number`, from 1, to start a message with: "FILE:12"; empty if there is nothing to say.
+  virtual std::string place(int64_t number) const = 0;
+};
+
+// Texts in memory.
+class TextList final : public TextSource {
+ public:
+  // `texts` must outlive it.
+  explicit TextList(std::span<const std::string> texts) : texts_(texts) {}
+  bool next(std::string& text) override;
+  bool ready() override { return true; }
+  std::string place(int64_t number) const override;  // "text 3", empty for the only one
+
+ private:
+  std::span<const std::string> texts_;
+  size_t taken_ = 0;
+};
+
+// A sequence of more tokens is an error.
+struct LengthLimit {
+  int64_t tokens = std::numeric_limits<int64_t>::max();
+  std::string_view reason = {};  // "the model's learned positions end there"
+};
+// What the model, or this machine's memory, takes.
+LengthLimit length_limit(const ModelConfig& config);
+
+struct TextBatching {
+  int64_t max_length = 0;      // a sequence is cut to so many tokens; 0 = never
+  int64_t max_tokens = 16384;  // of a batch, unless its only item has more
+  LengthLimit limit = {};
+};
+
+// How an item becomes the sequences a model sees, at least one. DataError without a place for an item that is none. Any
+// thread may call it.
+using ItemEncoder = std::function<std::vector<Encoding>(std::string_view item)>;
+
+// The item is a text. UsageError, here as below, for a max_length that holds no text.
+ItemEncoder encode_text(const Tokenizer& tokenizer, int64_t max_length);
+// The item is two texts and a tab between them: one sequence of both,
+ItemEncoder encode_pair(const Tokenizer& tokenizer, int64_t max_length);
+// or one of each.
+ItemEncoder encode_two_texts(const Tokenizer& tokenizer, int64_t max_length);
+
+struct TextItem {
+  int64_t number = 0;  // from 1
+  std::string text;
+  std::vector<Encoding> sequences;
+};
+
+struct TextBatch {
+  std::vector<TextItem> items;
+  Batch batch;  // their sequences, item after item
+};
+
+class TextStream {
+ public:
+  // `source` must outlive it. UsageError for limits that hold no text.
+  TextStream(TextSource& source, ItemEncoder encode, const TextBatching& batching, ThreadPool& pool);
+
+  // The next items, in order: as many as fit, or those that are there if more would have to be waited for. False at the
+  // end. An item that cannot be used is a DataError with its place once all before it have been given out.
+  bool next(TextBatch& batch);
+
+ private:
+  void read_window();
+  void encode_window(std::vector<TextItem> window);
+
+  TextSource& source_;
+  ItemEncoder encode_;
+  TextBatching batching_;
+  ThreadPool& pool_;
+  std::deque<TextItem> waiting_;  // encoded
+  std::exception_ptr error_;      // of the item after those waiting
+  int64_t read_ = 0;
+  bool ended_ = false;
+};
+
+// body(first, batch) for consecutive runs of texts: sequence i of the batch is texts[first + i], [CLS] and [SEP]
+// included. An error of one of several texts starts with "text N: ", N counted from 1.
+void for_text_batches(const Tokenizer& tokenizer, std::span<const std::string> texts, const TextBatching& batching,
+                      ThreadPool& pool, const std::function<void(size_t first, const Batch& batch)>& body);
+
+}  // namespace roformer
