@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/parallel.h"
 #include "cli/registry.h"
@@ -16,7 +17,7 @@ namespace {
 
 struct TokenizeOptions {
   TextInput texts;
-  std::string model;
+  std::string model, save;
   TokenizerOptions tokenizer;
   bool pair = false, json = false, ids = false, words = false;
   int64_t max_length = 0, threads = 0;
@@ -31,8 +32,15 @@ void describe(OptionSet& set, TokenizeOptions& options) {
   set.add("--ids", options.ids, "show ids rather than tokens");
   set.add("--words", options.words, "show the words into which jieba cuts the text, before the vocabulary is asked");
   add_tokenizer(set, options.tokenizer);
+  set.add("--save", options.save, "also write the tokenizer, with the mode and dictionary chosen here, to this directory",
+          "DIR");
   add_threads(set, options.threads);
   add_json(set, options.json);
+}
+
+void save_tokenizer(const Tokenizer& tokenizer, const std::string& directory) {
+  make_directories(directory);
+  for (const auto& [name, content] : tokenizer.files()) write_file_atomically(join_path(directory, name), content);
 }
 
 void append_number(std::string& out, int64_t value) {
@@ -142,6 +150,7 @@ void run(const TokenizeOptions& options) {
   constexpr size_t kChunkBytes = size_t{1} << 16, kChunks = 64;
   const auto tokenizer = load_tokenizer(options.model, load_options(options.tokenizer));
   const Printer printer(*tokenizer, options);
+  if (!options.save.empty()) save_tokenizer(*tokenizer, options.save);
   TextReader reader(options.texts);
   std::optional<ThreadPool> pool;
   bool more = true;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,8 +49,13 @@ class JiebaTokenizer : public WordPieceTokenizer {
  protected:
   void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
   nlohmann::ordered_json config() const override;
+  WordPieceOptions saved_options() const override;
+  Normalization normalization() const override;
 
  private:
+  void append_words(std::span<const char32_t> letters, std::span<const int64_t> origins, std::vector<int32_t>& ids,
+                    Offsets* offsets) const;
+
   JiebaMode mode_;
   JiebaCutter cutter_;
   std::string own_dictionary_;
