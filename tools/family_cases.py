@@ -30,7 +30,8 @@ def labelled(*names):
 
 # about: for the table of docs/compatibility.md. architecture: architectures[0]. settings: over the family's shape.
 # reference: transformers has no such model. weights: more tensors that such files hold, by name. inputs: beside
-# input_ids and token_type_ids. pooler, prefix: of the names in files that only the reference reads.
+# input_ids and token_type_ids. pooler, prefix: of the names in files that only the reference reads. lost: what this
+# program does not read and therefore not write.
 CASES = {
     "roformer_model": dict(
         about="trunk (GELU by tanh)", architecture="RoFormerModel", settings=dict(hidden_act="gelu_new")
@@ -130,7 +131,11 @@ CASES = {
         about="masked LM, untied decoder", family="bert", architecture="BertForMaskedLM", settings=UNTIED
     ),
     "bert_pretraining": dict(
-        about="pre-training (its masked LM and pooler)", family="bert", architecture="BertForPreTraining", settings={}
+        about="pre-training (its masked LM and pooler)",
+        family="bert",
+        architecture="BertForPreTraining",
+        lost="cls.seq_relationship",
+        settings={},
     ),
     "bert_causal_lm": dict(about="causal LM", family="bert", architecture="BertLMHeadModel", settings=DECODER),
     "bert_causal_lm_cross": dict(

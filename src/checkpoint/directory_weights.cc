@@ -9,13 +9,14 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "checkpoint/pytorch_file.h"
 #include "checkpoint/safetensors.h"
 
 namespace roformer {
 
 namespace {
 
-constexpr std::string_view kIndexEnd = ".index.json";
+constexpr std::string_view kIndexEnd = ".index.json", kSafetensorsEnd = ".safetensors";
 constexpr const char* kNames[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
                                   "pytorch_model.bin.index.json"};
 
@@ -76,7 +77,11 @@ WeightFiles::WeightFiles(const std::string& path) : source_(find_weights(path)) 
 
 void WeightFiles::open_file(const std::string& path) {
   refuse_pointer(path);
-  files_.push_back(std::make_unique<SafetensorsFile>(path));
+  if (path.ends_with(kSafetensorsEnd)) {
+    files_.push_back(std::make_unique<SafetensorsFile>(path));
+  } else {
+    files_.push_back(std::make_unique<PytorchFile>(path));
+  }
   const TensorFile* file = files_.back().get();
   for (const TensorInfo& info : file->tensors()) tensors_.push_back({info, file});
 }
@@ -132,6 +137,11 @@ StateDict WeightFiles::load(const std::vector<std::string>& skip) const {
     if (!skipped) result[name] = entry.file->tensor(name);
   }
   return result;
+}
+
+std::string model_directory(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error) ? parent_directory(path) : path;
 }
 
 DirectoryWeights load_directory_weights(const std::string& directory, const std::vector<std::string>& skip) {

@@ -47,6 +47,9 @@ class WeightFiles {
   std::vector<WeightEntry> tensors_;
 };
 
+// `path` itself, or the directory that it is in if it is a weights file.
+std::string model_directory(const std::string& path);
+
 struct DirectoryWeights {
   StateDict tensors;
   std::string source;

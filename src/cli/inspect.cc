@@ -1,11 +1,12 @@
 // roformer inspect: what a model directory holds.
 #include <fmt/ranges.h>
 
+#include <filesystem>
 #include <iostream>
 
 #include "base/file.h"
 #include "base/json.h"
-#include "checkpoint/safetensors.h"
+#include "checkpoint/directory_weights.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
 #include "models/config.h"
@@ -24,18 +25,25 @@ void describe(OptionSet& set, InspectOptions& options) {
   add_json(set, options.json);
 }
 
-// Lists the files as they are: also of models this program cannot run.
+std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
+
+// Lists the files as they are: also of models this program cannot run. No number is read.
 void run(const InspectOptions& options) {
   const JsonObject config = JsonObject::read(join_path(options.model, "config.json"));
-  const SafetensorsFile weights(join_path(options.model, "model.safetensors"));
+  const WeightFiles weights(options.model);
   const std::string type = config.get_string("model_type", "");
   int64_t parameters = 0;
   Json tensors = Json::array();
-  for (const TensorInfo& info : weights.tensors()) {
+  std::string lines;
+  for (const auto& [info, file] : weights.tensors()) {
     int64_t count = 1;
     for (const int64_t dim : info.shape) count *= dim;
     parameters += count;
-    tensors.push_back({{"name", info.name}, {"shape", info.shape}, {"dtype", info.dtype}});
+    Json tensor = {{"name", info.name}, {"shape", info.shape}, {"dtype", info.dtype}};
+    if (weights.sharded()) tensor["file"] = file_name(file->path());
+    tensors.push_back(std::move(tensor));
+    lines += fmt::format("  {:<6}{:<20}{}{}\n", info.dtype, fmt::format("[{}]", fmt::join(info.shape, ", ")), info.name,
+                         weights.sharded() ? "  in " + file_name(file->path()) : "");
   }
   if (options.json) {
     std::cout << dump_json({{"model_type", type},
@@ -45,13 +53,9 @@ void run(const InspectOptions& options) {
               << "\n";
     return;
   }
-  std::cout << fmt::format("{} model, {} parameters in {} tensors\n", type.empty() ? "unknown" : type, parameters,
-                           tensors.size());
-  for (const TensorInfo& info : weights.tensors()) {
-    std::cout << fmt::format("  {:<6}{:<20}{}\n", info.dtype, fmt::format("[{}]", fmt::join(info.shape, ", ")),
-                             info.name);
-  }
-  std::cout << config.value().dump(2) << "\n";
+  std::cout << fmt::format("{} model, {} parameters in {} tensors of {}\n", type.empty() ? "unknown" : type, parameters,
+                           tensors.size(), file_name(weights.source()))
+            << lines << config.value().dump(2) << "\n";
 }
 
 }  // namespace

@@ -49,6 +49,7 @@ void add_text_run(OptionSet& set, TextRunOptions& options) {
   add_json(set, options.json);
   constexpr int64_t kMostTokens = 1 << 22;
   set.add("--batch-tokens", options.batch_tokens, "tokens computed together, of several texts", {1, kMostTokens});
+  add_tokenizer(set, options.tokenizer);
   add_engine(set, options.engine);
 }
 
@@ -65,7 +66,7 @@ LoadedModel::LoadedModel(const TextRunOptions& options)
         warn_unknown_keys(options.model, unknown);
         return loaded;
       }()),
-      tokenizer(load_tokenizer(options.model)) {
+      tokenizer(load_tokenizer(options.model, load_options(options.tokenizer))) {
   if (tokenizer->vocabulary_size() > model.config().vocabulary) {
     throw DataError("{}: the tokenizer has {} tokens, the model's vocabulary only {}", options.model,
                     tokenizer->vocabulary_size(), model.config().vocabulary);

@@ -8,6 +8,7 @@
 
 #include "cli/engine.h"
 #include "cli/text_input.h"
+#include "cli/tokenizer_options.h"
 #include "models/model.h"
 #include "tasks/text_stream.h"
 
@@ -17,6 +18,7 @@ struct TextRunOptions {
   TextInput texts;
   EngineOptions engine;
   std::string model;
+  TokenizerOptions tokenizer;
   int64_t batch_tokens = 4096;
   bool json = false;
 };

@@ -1,13 +1,15 @@
 // roformer tokenize: text to tokens, as a model would see it.
-#include <fmt/ranges.h>
-
+#include <charconv>
+#include <exception>
 #include <iostream>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/parallel.h"
 #include "cli/registry.h"
 #include "cli/text_input.h"
-#include "text/tokenizer.h"
+#include "cli/tokenizer_options.h"
+#include "text/jieba_tokenizer.h"
 
 namespace roformer {
 namespace {
@@ -15,8 +17,9 @@ namespace {
 struct TokenizeOptions {
   TextInput texts;
   std::string model;
-  bool pair = false, json = false;
-  int64_t max_length = 0;
+  TokenizerOptions tokenizer;
+  bool pair = false, json = false, ids = false, words = false;
+  int64_t max_length = 0, threads = 0;
 };
 
 void describe(OptionSet& set, TokenizeOptions& options) {
@@ -25,39 +28,157 @@ void describe(OptionSet& set, TokenizeOptions& options) {
   set.require("--model");
   set.add("--pair", options.pair, "an item is two texts separated by a tab");
   set.add("--max-length", options.max_length, "truncate to that many ids, the longer text first; 0 = never", {0});
+  set.add("--ids", options.ids, "show ids rather than tokens");
+  set.add("--words", options.words, "show the words into which jieba cuts the text, before the vocabulary is asked");
+  add_tokenizer(set, options.tokenizer);
+  add_threads(set, options.threads);
   add_json(set, options.json);
 }
 
-Encoding encode(const Tokenizer& tokenizer, const TokenizeOptions& options, const std::string& text,
-                const std::string& place) {
-  try {
-    if (!options.pair) return tokenizer.encode(text, std::nullopt, options.max_length);
+void append_number(std::string& out, int64_t value) {
+  std::array<char, 24> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  out.append(digits.data(), end);
+}
+
+template <class Values, class Append>
+void append_list(std::string& out, const Values& values, char separator, const Append& append) {
+  bool first = true;
+  for (const auto& value : values) {
+    if (!first) out += separator;
+    first = false;
+    append(value);
+  }
+}
+
+// Writes what is to be shown of one text.
+class Printer {
+ public:
+  Printer(const Tokenizer& tokenizer, const TokenizeOptions& options)
+      : tokenizer_(tokenizer), jieba_(dynamic_cast<const JiebaTokenizer*>(&tokenizer)), options_(options) {
+    if (!options.words) return;
+    if (options.pair) throw UsageError("--words: expected texts, not pairs");
+    if (!jieba_) throw UsageError("--words: {} is no tokenizer with jieba's words", options.model);
+  }
+
+  void print(const std::string& text, std::string& out) const {
+    if (options_.words) {
+      const auto words = jieba_->words(text);
+      if (options_.json) {
+        out += dump_json({{"words", words}});
+      } else {
+        append_list(out, words, ' ', [&](const std::string& word) { out += word; });
+      }
+    } else {
+      const Encoding encoding = encode(text);
+      if (options_.json) {
+        print_json(encoding, out);
+      } else if (options_.ids) {
+        append_list(out, encoding.ids, ' ', [&](int32_t id) { append_number(out, id); });
+      } else {
+        append_list(out, encoding.ids, ' ', [&](int32_t id) { out += tokenizer_.token(id); });
+      }
+    }
+    out += '\n';
+  }
+
+ private:
+  Encoding encode(std::string_view text) const {
+    if (!options_.pair) return tokenizer_.encode(text, std::nullopt, options_.max_length);
     const size_t tab = text.find('\t');
-    if (tab == std::string::npos) throw DataError("no tab between the two texts of a pair");
-    return tokenizer.encode(std::string_view(text).substr(0, tab), std::string_view(text).substr(tab + 1),
-                            options.max_length);
-  } catch (const DataError& error) {
-    throw DataError("{}: {}", place, error.what());
+    if (tab == std::string_view::npos) throw DataError("no tab between the two texts of a pair");
+    return tokenizer_.encode(text.substr(0, tab), text.substr(tab + 1), options_.max_length);
+  }
+
+  // By hand: a line has four lists as long as the text.
+  void print_json(const Encoding& encoding, std::string& out) const {
+    const auto number = [&](int64_t value) { append_number(out, value); };
+    out += R"({"ids":[)";
+    append_list(out, encoding.ids, ',', number);
+    out += R"(],"offsets":[)";
+    append_list(out, encoding.offsets, ',', [&](const auto& offset) {
+      out += '[';
+      append_list(out, offset, ',', number);
+      out += ']';
+    });
+    out += R"(],"segment_ids":[)";
+    append_list(out, encoding.segment_ids, ',', number);
+    out += R"(],"tokens":[)";
+    append_list(out, encoding.ids, ',', [&](int32_t id) { out += dump_json(tokenizer_.token(id)); });
+    out += "]}";
+  }
+
+  const Tokenizer& tokenizer_;
+  const JiebaTokenizer* jieba_;
+  const TokenizeOptions& options_;
+};
+
+struct Item {
+  std::string text, place;
+};
+
+// Neighbouring items, printed by one task.
+struct Chunk {
+  std::vector<Item> items;
+  std::string out;
+  std::exception_ptr error;
+};
+
+void print_chunk(const Printer& printer, Chunk& chunk) {
+  try {
+    for (const Item& item : chunk.items) {
+      try {
+        printer.print(item.text, chunk.out);
+      } catch (const DataError& error) {
+        throw DataError("{}: {}", item.place, error.what());
+      }
+    }
+  } catch (...) {  // what came before it is shown first
+    chunk.error = std::current_exception();
   }
 }
 
 void run(const TokenizeOptions& options) {
-  const auto tokenizer = load_tokenizer(options.model);
+  constexpr size_t kChunkBytes = size_t{1} << 16, kChunks = 64;
+  const auto tokenizer = load_tokenizer(options.model, load_options(options.tokenizer));
+  const Printer printer(*tokenizer, options);
   TextReader reader(options.texts);
-  for (std::string text; reader.next(text);) {
-    const Encoding encoding = encode(*tokenizer, options, text, reader.place());
-    std::vector<std::string> tokens;
-    for (const int32_t id : encoding.ids) tokens.push_back(tokenizer->token(id));
-    if (options.json) {
-      std::cout << dump_json({{"tokens", tokens},
-                              {"ids", encoding.ids},
-                              {"segment_ids", encoding.segment_ids},
-                              {"offsets", encoding.offsets}})
-                << "\n";
-    } else {
-      std::cout << fmt::format("{}\n", fmt::join(tokens, " "));
+  std::optional<ThreadPool> pool;
+  bool more = true;
+  std::exception_ptr read_error;
+  while (more) {
+    std::vector<Chunk> chunks(1);
+    size_t bytes = 0;
+    Item item;
+    try {
+      while ((more = reader.next(item.text))) {
+        item.place = reader.place();
+        bytes += item.text.size() + 1;
+        chunks.back().items.push_back(std::move(item));
+        if (!reader.ready()) break;
+        if (bytes < kChunkBytes) continue;
+        if (chunks.size() == kChunks) break;
+        chunks.emplace_back();
+        bytes = 0;
+      }
+    } catch (const Error&) {
+      read_error = std::current_exception();
+      more = false;
     }
+    if (chunks.size() == 1) {
+      print_chunk(printer, chunks[0]);
+    } else {
+      if (!pool) pool.emplace(static_cast<int>(options.threads));
+      pool->run(static_cast<int64_t>(chunks.size()),
+                [&](int64_t i) { print_chunk(printer, chunks[static_cast<size_t>(i)]); });
+    }
+    for (const Chunk& chunk : chunks) {
+      std::cout << chunk.out;
+      if (chunk.error) std::rethrow_exception(chunk.error);
+    }
+    if (more && !reader.ready()) std::cout.flush();
   }
+  if (read_error) std::rethrow_exception(read_error);
 }
 
 }  // namespace

@@ -210,7 +210,7 @@ void complete_from_names(ModelConfig& config, const StateDict& weights) {
 
 Model load_model(const std::string& directory, Backend& backend, bool trainable,
                  std::vector<std::string>* unknown_keys) {
-  ModelConfig config = read_config(join_path(directory, "config.json"), unknown_keys);
+  ModelConfig config = read_config(join_path(model_directory(directory), "config.json"), unknown_keys);
   const auto [weights, source] = load_directory_weights(directory, kIgnored);
   complete_from_names(config, weights);
   // A config that claims far more than the file holds is refused before anything is allocated for it.

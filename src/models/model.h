@@ -64,8 +64,9 @@ class Model {
   std::vector<NamedParameter> parameters_;
 };
 
-// Reads config.json and the weights of a directory (checkpoint/directory_weights.h). Shapes are compared before memory
-// is taken. A model that is not trainable shares the mapped file: its parameters must not be written to.
+// Reads config.json and the weights of a directory (checkpoint/directory_weights.h), which may also be given as one of
+// its weights files. Shapes are compared before memory is taken. A model that is not trainable shares the mapped file:
+// its parameters must not be written to.
 Model load_model(const std::string& directory, Backend& backend, bool trainable = false,
                  std::vector<std::string>* unknown_keys = nullptr);
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "checkpoint/safetensors.h"
+#include "position/sinusoid.h"
 
 namespace roformer {
 
@@ -24,6 +25,20 @@ bool describes_same_model(const std::string& config_path, const Json& config) {
   } catch (const DataError&) {
     return false;
   }
+}
+
+// transformers keeps its table of sines and cosines among the weights of a RoFormer, and warns where a file lacks it.
+void add_position_table(const ModelConfig& config, const Json& written,
+                        std::vector<std::pair<std::string, Tensor>>& weights) {
+  constexpr int64_t kMostPositions = 1 << 20;  // who has more will rather do without
+  if (written.value("model_type", "") != "roformer" || config.max_positions > kMostPositions) return;
+  const Tensor table = Tensor::allocate({config.max_positions, config.head_dim()}, DType::float32);
+  for (int64_t position = 0; position < config.max_positions; ++position) {
+    for (int64_t column = 0; column < config.head_dim(); ++column) {
+      table.row<float>(position)[column] = static_cast<float>(sinusoid(position, column, config.head_dim()));
+    }
+  }
+  weights.emplace_back("roformer.encoder.embed_positions.weight", table);
 }
 
 }  // namespace
@@ -59,6 +74,7 @@ void save_model(const Model& model, const std::map<std::string, std::string>& fi
       break;
     }
   }
+  add_position_table(model.config(), config, weights);
   write_safetensors(join_path(directory, "model.safetensors"), weights, {{"format", "pt"}});
 }
 

@@ -2,7 +2,6 @@
 
 #include "base/error.h"
 #include "text/normalizer.h"
-#include "text/tokenizer_config.h"
 
 namespace roformer {
 
@@ -31,12 +30,6 @@ std::string CharTokenizer::join(std::span<const int32_t> ids) const {
   std::string text;
   for (const int32_t id : ids) text += token(id);
   return text;
-}
-
-std::string CharTokenizer::config_file() const {
-  auto config = common_config(kCharTokenizerClass, special_tokens(), model_max_length());
-  config["do_lower_case"] = lowercase_;
-  return config.dump(2) + "\n";
 }
 
 ByteTokenizer::ByteTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where)
@@ -79,10 +72,6 @@ std::string ByteTokenizer::join(std::span<const int32_t> ids) const {
     append_utf8(valid, 0xFFFD);
   }
   return valid.append(rest);
-}
-
-std::string ByteTokenizer::config_file() const {
-  return common_config(kByteTokenizerClass, special_tokens(), model_max_length()).dump(2) + "\n";
 }
 
 }  // namespace roformer

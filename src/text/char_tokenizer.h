@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "text/tokenizer.h"
+#include "text/tokenizer_config.h"
 
 namespace roformer {
 
@@ -13,11 +14,12 @@ class CharTokenizer : public Tokenizer {
  public:
   CharTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, bool lowercase, std::string_view where);
   std::string_view type() const override { return "char"; }
+  std::string_view tokenizer_class() const override { return kCharTokenizerClass; }
 
  protected:
   void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
   std::string join(std::span<const int32_t> ids) const override;
-  std::string config_file() const override;
+  nlohmann::ordered_json config() const override { return {{"do_lower_case", lowercase_}}; }
 
  private:
   bool lowercase_;
@@ -29,6 +31,7 @@ class ByteTokenizer : public Tokenizer {
   // DataError naming the first byte that has no token.
   ByteTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where);
   std::string_view type() const override { return "byte"; }
+  std::string_view tokenizer_class() const override { return kByteTokenizerClass; }
   static std::string byte_token(int byte);  // "<0x41>"
 
  protected:
@@ -36,7 +39,7 @@ class ByteTokenizer : public Tokenizer {
   void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
   // Bytes that do not make UTF-8 together (a generated text may end within a character) become U+FFFD.
   std::string join(std::span<const int32_t> ids) const override;
-  std::string config_file() const override;
+  nlohmann::ordered_json config() const override { return nlohmann::ordered_json::object(); }
 
  private:
   std::array<int32_t, 256> byte_ids_{};

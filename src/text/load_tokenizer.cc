@@ -1,11 +1,14 @@
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "text/char_tokenizer.h"
+#include "text/jieba_tokenizer.h"
 #include "text/tokenizer_config.h"
-#include "text/wordpiece.h"
+#include "text/unicode.h"
 
 namespace roformer {
 
@@ -96,49 +99,127 @@ int64_t read_model_max_length(const JsonObject& config) {
   return length >= 1 && length < 1e12 ? static_cast<int64_t>(length) : 0;
 }
 
-std::unique_ptr<Tokenizer> make_wordpiece(const JsonObject& config, const std::string& directory) {
+// Debian's python3-jieba.
+constexpr const char* kSystemDictionary = "/usr/lib/python3/dist-packages/jieba/dict.txt";
+
+struct DictionaryFile {
+  std::string path;
+  bool own;  // goes with the tokenizer
+};
+
+DictionaryFile find_dictionary(const std::string& directory, const LoadOptions& options) {
+  const char* variable = std::getenv("ROFORMER_JIEBA_DICTIONARY");
+  std::string path = options.jieba_dictionary;
+  if (path.empty() && variable != nullptr) path = variable;
+  if (path.empty()) path = join_path(directory, kJiebaDictionaryFile);
+  if (exists(path) || !options.jieba_dictionary.empty() || (variable != nullptr && variable[0] != '\0')) {
+    std::error_code ignored;
+    return {path, !std::filesystem::equivalent(path, kSystemDictionary, ignored)};
+  }
+  if (exists(kSystemDictionary)) return {kSystemDictionary, false};
+  throw FileError(
+      "{}: its tokenizer needs jieba's dictionary, and none was found: install Debian's python3-jieba, or name a "
+      "dict.txt with --jieba-dictionary or ROFORMER_JIEBA_DICTIONARY, or put one into the directory as {}",
+      directory, kJiebaDictionaryFile);
+}
+
+struct Content {
+  Vocabulary vocabulary;
+  WordPieceOptions options;
+  std::string path;  // of the vocabulary
+};
+
+Content read_content(const JsonObject& config, const std::string& directory) {
   const std::string list = join_path(directory, "vocab.txt"), fast = join_path(directory, "tokenizer.json");
-  const SpecialTokens specials = read_special_tokens(config);
   if (!exists(list) && exists(fast)) {
     auto [vocabulary, options] = read_fast_tokenizer(fast);
-    return std::make_unique<WordPieceTokenizer>(std::move(vocabulary), specials, options, fast);
+    return {std::move(vocabulary), options, fast};
   }
   WordPieceOptions options;
   options.lowercase = config.get_bool("do_lower_case", true);
   options.strip_accents = read_switch(config, "strip_accents");
   options.separate_cjk = config.get_bool("tokenize_chinese_chars", true);
-  return std::make_unique<WordPieceTokenizer>(Vocabulary::load(list), specials, options, list);
+  return {Vocabulary::load(list), options, list};
+}
+
+JiebaMode read_mode(const JsonObject& config) {
+  const auto mode = parse_jieba_mode(config.get_string("tokenizer_mode", "fast"));
+  if (!mode) config.reject("tokenizer_mode", "fast, slow or bert4keras");
+  return *mode;
+}
+
+std::unique_ptr<Tokenizer> make_jieba(Content content, const JsonObject& config, const std::string& directory,
+                                      const LoadOptions& options) {
+  const JiebaMode mode = options.mode ? *options.mode : read_mode(config);
+  const DictionaryFile file = find_dictionary(directory, options);
+  return std::make_unique<JiebaTokenizer>(std::move(content.vocabulary), read_special_tokens(config), content.options,
+                                          mode, JiebaDictionary::open(file.path), file.own ? file.path : "",
+                                          content.path);
+}
+
+// A token of two or more characters, all of them ideographs.
+bool has_words_of_ideographs(const Vocabulary& vocabulary) {
+  return std::ranges::any_of(vocabulary.tokens(), [](const std::string& token) {
+    size_t count = 0, i = 0;
+    while (i < token.size()) {
+      const CodePoint c = decode_utf8(token.data() + i);
+      if (!is_cjk_ideograph(c.value)) return false;
+      i += static_cast<size_t>(c.length);
+      ++count;
+    }
+    return count > 1;
+  });
+}
+
+// "tokenizer_class" of tokenizer_config.json, else of config.json; "?" where it is for the vocabulary to say.
+std::string read_class(const JsonObject& config, const std::string& directory, const LoadOptions& options) {
+  if (config.has("tokenizer_class")) return config.get_string("tokenizer_class", "");
+  const std::string path = join_path(directory, "config.json");
+  const JsonObject model = exists(path) ? JsonObject::read(path) : JsonObject(Json::object(), path);
+  const std::string named = model.get_string("tokenizer_class", "");
+  if (!named.empty()) return named;
+  if (options.mode) return std::string(kRoFormerTokenizerClass);
+  return model.get_string("model_type", "") == "roformer" ? "?" : std::string(kBertTokenizerClass);
+}
+
+std::unique_ptr<Tokenizer> make_tokenizer(const std::string& kind, const JsonObject& config,
+                                          const std::string& directory, const LoadOptions& options) {
+  const std::string list = join_path(directory, "vocab.txt");
+  if (kind == kCharTokenizerClass) {
+    return std::make_unique<CharTokenizer>(Vocabulary::load(list), read_special_tokens(config),
+                                           config.get_bool("do_lower_case", false), list);
+  }
+  if (kind == kByteTokenizerClass) {
+    return std::make_unique<ByteTokenizer>(Vocabulary::load(list), read_special_tokens(config), list);
+  }
+  const bool bert = kind == kBertTokenizerClass || kind == "BertTokenizerFast";
+  const bool jieba = kind == kRoFormerTokenizerClass || kind == "RoFormerTokenizerFast";
+  if (!bert && !jieba && kind != "?") {
+    config.reject("tokenizer_class", fmt::format("{}, {}, {} or {}", kBertTokenizerClass, kRoFormerTokenizerClass,
+                                                 kCharTokenizerClass, kByteTokenizerClass));
+  }
+  Content content = read_content(config, directory);
+  if (jieba || (!bert && has_words_of_ideographs(content.vocabulary))) {
+    return make_jieba(std::move(content), config, directory, options);
+  }
+  return std::make_unique<WordPieceTokenizer>(std::move(content.vocabulary), read_special_tokens(config),
+                                              content.options, content.path);
 }
 
 }  // namespace
 
-nlohmann::ordered_json common_config(std::string_view tokenizer_class, const SpecialTokens& special_tokens,
-                                     int64_t model_max_length) {
-  nlohmann::ordered_json config = {{"tokenizer_class", tokenizer_class}, {"pad_token", special_tokens.pad},
-                                   {"unk_token", special_tokens.unk},    {"cls_token", special_tokens.cls},
-                                   {"sep_token", special_tokens.sep},    {"mask_token", special_tokens.mask}};
-  if (model_max_length > 0) config["model_max_length"] = model_max_length;
-  return config;
-}
-
-std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory) {
+std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const LoadOptions& options) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(directory, ignored)) {
     throw FileError("{}: no such directory, expected one with a vocab.txt", directory);
   }
-  const std::string path = join_path(directory, "tokenizer_config.json"), list = join_path(directory, "vocab.txt");
+  const std::string path = join_path(directory, "tokenizer_config.json");
   const JsonObject config = exists(path) ? JsonObject::read(path) : JsonObject(Json::object(), path);
-  const std::string kind = config.get_string("tokenizer_class", "BertTokenizer");
-  std::unique_ptr<Tokenizer> tokenizer;
-  if (kind == "BertTokenizer" || kind == "BertTokenizerFast") {
-    tokenizer = make_wordpiece(config, directory);
-  } else if (kind == kCharTokenizerClass) {
-    tokenizer = std::make_unique<CharTokenizer>(Vocabulary::load(list), read_special_tokens(config),
-                                                config.get_bool("do_lower_case", false), list);
-  } else if (kind == kByteTokenizerClass) {
-    tokenizer = std::make_unique<ByteTokenizer>(Vocabulary::load(list), read_special_tokens(config), list);
-  } else {
-    config.reject("tokenizer_class", fmt::format("BertTokenizer, {} or {}", kCharTokenizerClass, kByteTokenizerClass));
+  auto tokenizer = make_tokenizer(read_class(config, directory, options), config, directory, options);
+  if ((options.mode || !options.jieba_dictionary.empty()) &&
+      dynamic_cast<JiebaTokenizer*>(tokenizer.get()) == nullptr) {
+    throw UsageError("{}: its tokenizer is {}, which has neither a mode nor a dictionary, expected {}", directory,
+                     tokenizer->tokenizer_class(), kRoFormerTokenizerClass);
   }
   tokenizer->set_model_max_length(read_model_max_length(config));
   return tokenizer;

@@ -1,4 +1,5 @@
 // BERT's normalisation, one code point at a time, keeping for each output code point the input code point it came from.
+// Cleaning drops U+0000, U+FFFD and control characters and makes whitespace a space.
 // Order of the steps, as in Hugging Face's BertNormalizer: clean, spaces around CJK, canonical decomposition without
 // category Mn, lower case. Then BertPreTokenizer: split at whitespace, every punctuation character a word of its own.
 // It writes into a sink rather than into strings, so that offsets cost nothing when nobody asks for them.
@@ -11,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "text/bert_unicode.h"
 #include "text/unicode.h"
 
 namespace roformer {
@@ -19,9 +21,10 @@ struct Normalization {
   bool lowercase = true;
   bool strip_accents = true;  // decompose (NFD) and drop non-spacing marks
   bool separate_cjk = true;   // a space before and after each CJK ideograph
+  // No cleaning, and Unicode as in Python 3.11 instead of as in Hugging Face's tokenizers.
+  bool as_python = false;
 };
 
-// Cleaning always happens: U+0000, U+FFFD and control characters are dropped, whitespace becomes a space.
 // sink(char32_t code_point, int64_t origin): `origin` counts code points of the input from `first`.
 template <class Sink>
 class Normalizer {
@@ -51,7 +54,7 @@ class Normalizer {
   };
 
   void ascii(char32_t c, int64_t origin) {
-    if (c < 0x20 || c == 0x7F) {
+    if (!options_.as_python && (c < 0x20 || c == 0x7F)) {
       if (c != '\t' && c != '\n' && c != '\r') return;
       c = ' ';
     }
@@ -61,23 +64,27 @@ class Normalizer {
 
   void other(char32_t c, int64_t origin) {
     if (c >= 0x4E00 && c <= 0x9FFF) return starter(c, origin, options_.separate_cjk);  // most Chinese text, no look-ups
-    if (c == 0xFFFD || is_control(c)) return;
-    if (is_whitespace(c)) return starter(' ', origin, false);
-    const bool separate = options_.separate_cjk && is_cjk_ideograph(c);
+    if (!options_.as_python) {
+      if (c == 0xFFFD || bert::is_control(c)) return;
+      if (is_whitespace(c)) return starter(' ', origin, false);
+    }
+    const bool separate = options_.separate_cjk && bert::is_cjk_ideograph(c);
     if (!options_.strip_accents) return starter(c, origin, separate);
     std::array<char32_t, kMaxDecomposition> parts;
-    const int count = decompose(c, parts.data());
+    const int count = options_.as_python ? decompose(c, parts.data()) : bert::decompose(c, parts.data());
     for (int i = 0; i < count; ++i) {
       const char32_t part = parts[static_cast<size_t>(i)];
-      const int order = combining_class(part);
+      const int order = options_.as_python ? combining_class(part) : bert::combining_class(part);
       if (order != 0) {
         marks_.push_back({part, order, origin});
       } else {
         flush_marks();
-        if (!is_nonspacing_mark(part)) starter(part, origin, separate);
+        if (!is_dropped(part)) starter(part, origin, separate);
       }
     }
   }
+
+  bool is_dropped(char32_t c) const { return options_.as_python ? is_nonspacing_mark(c) : bert::is_nonspacing_mark(c); }
 
   void starter(char32_t c, int64_t origin, bool separate) {
     flush_marks();
@@ -89,7 +96,7 @@ class Normalizer {
   void emit(char32_t c, int64_t origin) {
     if (!options_.lowercase) return sink_(c, origin);
     std::array<char32_t, 2> lower;
-    const int count = to_lower(c, lower.data());
+    const int count = options_.as_python ? to_lower(c, lower.data()) : bert::to_lower(c, lower.data());
     for (int i = 0; i < count; ++i) sink_(lower[static_cast<size_t>(i)], origin);
   }
 
@@ -99,7 +106,7 @@ class Normalizer {
     std::stable_sort(marks_.begin(), marks_.end(),
                      [](const Mark& a, const Mark& b) { return a.combining_class < b.combining_class; });
     for (const Mark& mark : marks_) {
-      if (!is_nonspacing_mark(mark.value)) emit(mark.value, mark.origin);
+      if (!is_dropped(mark.value)) emit(mark.value, mark.origin);
     }
     marks_.clear();
   }
@@ -109,26 +116,27 @@ class Normalizer {
   std::vector<Mark> marks_;
 };
 
-// A word of normalised text. Words of more than kMaxWordCodePoints are cut off there: they are unknown anyway.
+// A word of normalised text. Longer ones are cut off there: they are unknown anyway.
 inline constexpr int64_t kMaxWordCodePoints = 100;
 
 struct Word {
   std::string text;              // UTF-8
   std::vector<int64_t> origins;  // one a byte of `text`; empty when offsets were not asked for
-  int64_t code_points = 0;       // more than kMaxWordCodePoints: too long, `text` is incomplete
-  int64_t first = 0, last = 0;   // origins of the first and last code point, the cut ones included
+  int64_t code_points = 0;       // more than the limit: too long, `text` is incomplete
+  int64_t first = 0, last = 0;   // least and greatest origin, those of the cut code points included
 };
 
-// A sink that cuts normalised text into words and calls on_word(const Word&) for each.
+// A sink that cuts normalised text into words and calls on_word(const Word&) for each. `limit`: see Word.
 template <class OnWord>
 class WordSplitter {
  public:
-  WordSplitter(bool with_origins, OnWord on_word) : with_origins_(with_origins), on_word_(std::move(on_word)) {}
+  WordSplitter(bool with_origins, OnWord on_word, int64_t limit = kMaxWordCodePoints)
+      : with_origins_(with_origins), limit_(limit), on_word_(std::move(on_word)) {}
 
   void operator()(char32_t c, int64_t origin) {
     if (is_whitespace(c)) {
       finish();
-    } else if (is_punctuation(c)) {
+    } else if (bert::is_punctuation(c)) {
       finish();
       add(c, origin);
       finish();
@@ -144,16 +152,17 @@ class WordSplitter {
     word_.code_points = 0;
   }
 
- private:
-  void add(char32_t c, int64_t origin) {
-    if (word_.code_points == 0) word_.first = origin;
-    word_.last = origin;
-    if (++word_.code_points > kMaxWordCodePoints) return;
+  void add(char32_t c, int64_t origin) {  // to the word, whatever it is
+    word_.first = word_.code_points == 0 ? origin : std::min(word_.first, origin);
+    word_.last = word_.code_points == 0 ? origin : std::max(word_.last, origin);
+    if (++word_.code_points > limit_) return;
     append_utf8(word_.text, c);
     if (with_origins_) word_.origins.resize(word_.text.size(), origin);
   }
 
+ private:
   bool with_origins_;
+  int64_t limit_;
   OnWord on_word_;
   Word word_;
 };

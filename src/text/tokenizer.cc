@@ -122,7 +122,12 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool keep_special) c
 }
 
 std::map<std::string, std::string> Tokenizer::files() const {
-  return {{"vocab.txt", vocabulary_.file()}, {"tokenizer_config.json", config_file()}};
+  nlohmann::ordered_json all = {{"tokenizer_class", tokenizer_class()}, {"pad_token", special_tokens_.pad},
+                                {"unk_token", special_tokens_.unk},     {"cls_token", special_tokens_.cls},
+                                {"sep_token", special_tokens_.sep},     {"mask_token", special_tokens_.mask}};
+  if (model_max_length_ > 0) all["model_max_length"] = model_max_length_;
+  all.update(config());
+  return {{"vocab.txt", vocabulary_.file()}, {"tokenizer_config.json", all.dump(2) + "\n"}};
 }
 
 }  // namespace roformer

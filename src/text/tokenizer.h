@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -62,11 +63,12 @@ class Tokenizer {
   bool is_special(int32_t id) const;
   // The token continues the word of the token before it ("##ing").
   virtual bool is_continuation(int32_t) const { return false; }
-  virtual std::string_view type() const = 0;  // "wordpiece", "char", "byte"
+  virtual std::string_view type() const = 0;             // "wordpiece", "jieba-wordpiece", "char", "byte"
+  virtual std::string_view tokenizer_class() const = 0;  // as in tokenizer_config.json
 
   // The files of this tokenizer, name to content, for the caller to write as it writes everything else. DataError for a
   // token that vocab.txt cannot hold.
-  std::map<std::string, std::string> files() const;
+  virtual std::map<std::string, std::string> files() const;
   // Written to tokenizer_config.json when positive: the longest input of the model this tokenizer belongs to.
   void set_model_max_length(int64_t length) { model_max_length_ = length; }
   int64_t model_max_length() const { return model_max_length_; }
@@ -80,7 +82,8 @@ class Tokenizer {
   // input; `offsets` may be null.
   virtual void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const = 0;
   virtual std::string join(std::span<const int32_t> ids) const = 0;
-  virtual std::string config_file() const = 0;  // content of tokenizer_config.json
+  // What tokenizer_config.json says beyond what all tokenizers say.
+  virtual nlohmann::ordered_json config() const = 0;
   const Vocabulary& vocabulary() const { return vocabulary_; }
   const SpecialTokens& special_tokens() const { return special_tokens_; }
 
@@ -97,9 +100,23 @@ class Tokenizer {
   int64_t model_max_length_ = 0;
 };
 
+// Which of RoFormer's three Chinese tokenizers (jieba_tokenizer.h).
+enum class JiebaMode { fast, slow, bert4keras };
+
+struct LoadOptions {
+  std::optional<JiebaMode> mode;  // unset: what tokenizer_config.json says ("tokenizer_mode"), else fast
+  std::string jieba_dictionary;   // a dict.txt of jieba's; empty: see below
+};
+
 // Reads a tokenizer from a model or tokenizer directory: vocab.txt (or the WordPiece model of a tokenizer.json) and,
-// where present, tokenizer_config.json; without that it is BERT's, lower-casing. FileError when files are missing,
-// DataError when they say something wrong or something this program does not do.
-std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory);
+// where present, tokenizer_config.json. Its kind is the "tokenizer_class" of tokenizer_config.json, else of
+// config.json: RoFormerTokenizer means jieba, BertTokenizer plain WordPiece, lower-casing unless it says otherwise.
+// Where neither says one it is jieba's if `options.mode` is set, or if config.json's model_type is "roformer" and the
+// vocabulary has a word of two or more ideographs (a vocabulary of characters, or not Chinese, has no use for jieba),
+// else BERT's. jieba's dictionary is options.jieba_dictionary, else $ROFORMER_JIEBA_DICTIONARY, else jieba_dict.txt in
+// the directory, else the one of Debian's python3-jieba. FileError when files are missing, DataError when they say
+// something wrong or something this program does not do; UsageError for options of jieba's where the tokenizer is
+// another.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const LoadOptions& options = {});
 
 }  // namespace roformer

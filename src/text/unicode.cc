@@ -99,6 +99,29 @@ bool is_control(char32_t c) {
   return kind == UTF8PROC_CATEGORY_CC || kind == UTF8PROC_CATEGORY_CF || kind == UTF8PROC_CATEGORY_CO;
 }
 
+bool is_private_use(char32_t c) { return c >= 0xE000 && category(c) == UTF8PROC_CATEGORY_CO; }
+
+bool is_other(char32_t c) {
+  const int kind = category(c);
+  return kind == UTF8PROC_CATEGORY_CN || (kind >= UTF8PROC_CATEGORY_CC && kind <= UTF8PROC_CATEGORY_CO);
+}
+
+// Categories, and what DerivedCoreProperties.txt of Unicode 14 has beyond them.
+bool is_cased(char32_t c) {
+  const int kind = category(c);
+  return kind == UTF8PROC_CATEGORY_LU || kind == UTF8PROC_CATEGORY_LL || kind == UTF8PROC_CATEGORY_LT || c == 0xAA ||
+         c == 0xBA || (c >= 0x2160 && c <= 0x217F) || (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
+         (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
+}
+
+bool is_case_ignorable(char32_t c) {
+  constexpr std::u32string_view kInsideWords =
+      U"'.:\u00B7\u0387\u055F\u05F4\u2018\u2019\u2024\u2027\uFE13\uFE52\uFE55\uFF07\uFF0E\uFF1A";
+  const int kind = category(c);
+  return kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_ME || kind == UTF8PROC_CATEGORY_CF ||
+         kind == UTF8PROC_CATEGORY_LM || kind == UTF8PROC_CATEGORY_SK || kInsideWords.find(c) != kInsideWords.npos;
+}
+
 bool is_punctuation(char32_t c) {
   if (c < 0x80) {
     const char32_t lower = c | 0x20;
@@ -111,14 +134,14 @@ bool is_punctuation(char32_t c) {
 bool is_nonspacing_mark(char32_t c) { return c >= 0x300 && category(c) == UTF8PROC_CATEGORY_MN; }
 
 bool is_cjk_ideograph(char32_t c) {
-  static constexpr std::array<std::array<char32_t, 2>, 8> kRanges = {{{0x4E00, 0x9FFF},
-                                                                      {0x3400, 0x4DBF},
+  static constexpr std::array<std::array<char32_t, 2>, 7> kRanges = {{{0x3400, 0x4DBF},
                                                                       {0x20000, 0x2A6DF},
                                                                       {0x2A700, 0x2B73F},
                                                                       {0x2B740, 0x2B81F},
                                                                       {0x2B820, 0x2CEAF},
                                                                       {0xF900, 0xFAFF},
                                                                       {0x2F800, 0x2FA1F}}};
+  if (c >= 0x4E00 && c <= 0x9FFF) return true;
   if (c < 0x3400) return false;
   for (const auto& range : kRanges) {
     if (c >= range[0] && c <= range[1]) return true;
@@ -160,6 +183,16 @@ int decompose(char32_t c, char32_t* out) {
   }
   for (int i = 0; i < count; ++i) out[i] = static_cast<char32_t>(buffer[static_cast<size_t>(i)]);
   return static_cast<int>(count);
+}
+
+int compose_alone(char32_t c, char32_t* out) {
+  std::array<utf8proc_int32_t, kMaxDecomposition> buffer;
+  const int count = decompose(c, out);
+  for (int i = 0; i < count; ++i) buffer[static_cast<size_t>(i)] = static_cast<utf8proc_int32_t>(out[i]);
+  const auto composed = utf8proc_normalize_utf32(buffer.data(), count,
+                                                 static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
+  for (utf8proc_ssize_t i = 0; i < composed; ++i) out[i] = static_cast<char32_t>(buffer[static_cast<size_t>(i)]);
+  return static_cast<int>(composed);
 }
 
 }  // namespace roformer

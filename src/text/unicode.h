@@ -4,6 +4,7 @@
 // five questions. utf8proc's whole-string functions were rejected: they lose which input code point made which output.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -34,12 +35,40 @@ inline CodePoint decode_utf8(const char* text) {
   return {(first & 0x07) << 18 | (byte(1) & 0x3F) << 12 | (byte(2) & 0x3F) << 6 | (byte(3) & 0x3F), 4};
 }
 
+// How BERT sees a byte of UTF-8. `other`: control characters, and what is not ASCII.
+enum class AsciiKind : uint8_t { letter /* or digit */, space, punctuation, other };
+namespace detail {
+inline constexpr auto kAsciiKinds = [] {
+  std::array<AsciiKind, 256> kinds{};
+  for (size_t c = 0; c < kinds.size(); ++c) {
+    const bool digit = c >= '0' && c <= '9', letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    kinds[c] = digit || letter                                   ? AsciiKind::letter
+               : c == ' ' || c == '\t' || c == '\n' || c == '\r' ? AsciiKind::space
+               : c > ' ' && c < 0x7F                             ? AsciiKind::punctuation
+                                                                 : AsciiKind::other;
+  }
+  return kinds;
+}();
+}  // namespace detail
+inline AsciiKind ascii_kind(char byte) { return detail::kAsciiKinds[static_cast<unsigned char>(byte)]; }
+
+// Whether a code point from U+4E00 to U+9FFF, nearly all of Chinese text, starts at `text`, which must be valid UTF-8.
+inline bool is_common_ideograph(const char* text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0xE4 || lead > 0xE9) return false;
+  return lead > 0xE4 || static_cast<unsigned char>(text[1]) >= 0xB8;
+}
+
 void append_utf8(std::string& text, char32_t code_point);
 
 int64_t count_code_points(std::string_view text);
 
 bool is_whitespace(char32_t c);   // property White_Space
 bool is_control(char32_t c);      // categories Cc, Cf, Co; unassigned code points are not control (new emoji survive)
+bool is_private_use(char32_t c);  // category Co
+bool is_other(char32_t c);        // categories C*: control, format, surrogate, private use, unassigned
+bool is_cased(char32_t c);        // the derived properties Cased, but for what is Case_Ignorable as well,
+bool is_case_ignorable(char32_t c);  // and Case_Ignorable
 bool is_punctuation(char32_t c);  // categories P*, and every ASCII character that is no letter, digit, space, control
 bool is_nonspacing_mark(char32_t c);  // category Mn
 bool is_cjk_ideograph(char32_t c);  // BERT's "Chinese characters": the CJK Unified and Compatibility Ideographs blocks
@@ -52,5 +81,8 @@ int to_lower(char32_t c, char32_t* out);
 // Full canonical decomposition of one code point (Hangul included); writes at most kMaxDecomposition, returns how many.
 inline constexpr int kMaxDecomposition = 8;
 int decompose(char32_t c, char32_t* out);
+
+// Canonical decomposition, then composition (NFC) of one code point, which is not always that code point; as above.
+int compose_alone(char32_t c, char32_t* out);
 
 }  // namespace roformer

@@ -1,7 +1,5 @@
 #include "text/wordpiece.h"
 
-#include "text/tokenizer_config.h"
-
 namespace roformer {
 
 namespace {
@@ -29,47 +27,76 @@ WordPieceTokenizer::WordPieceTokenizer(Vocabulary vocabulary, SpecialTokens spec
                                        const WordPieceOptions& options, std::string_view where)
     : Tokenizer(std::move(vocabulary), std::move(special_tokens), where),
       options_(options),
-      trie_(this->vocabulary().tokens()),
-      continuation_root_(trie_.walk(TokenTrie::kRoot, kContinuationPrefix)) {}
+      pieces_(this->vocabulary(), unk_id()) {
+  for (size_t c = 0; c < ascii_ids_.size(); ++c) {
+    ascii_ids_[c] = id(std::string(1, static_cast<char>(c))).value_or(unk_id());
+  }
+}
 
 bool WordPieceTokenizer::is_continuation(int32_t id) const {
   const auto& text = token(id);
   return text.size() > kContinuationPrefix.size() && text.starts_with(kContinuationPrefix);
 }
 
-void WordPieceTokenizer::append(std::string_view text, int64_t first, std::vector<int32_t>& ids,
-                                Offsets* offsets) const {
-  for_words(text, first, options_.normalization(), offsets != nullptr,
-            [&](const Word& word) { append_word(word, ids, offsets); });
+size_t WordPieceTokenizer::end_of_stretch(std::string_view text, size_t begin) const {
+  size_t i = begin;
+  for (; i < text.size(); ++i) {
+    const AsciiKind kind = ascii_kind(text[i]);
+    if (kind == AsciiKind::space || kind == AsciiKind::punctuation) break;
+    if (options_.separate_cjk && is_common_ideograph(text.data() + i)) break;
+  }
+  return i;
 }
 
-void WordPieceTokenizer::append_word(const Word& word, std::vector<int32_t>& ids, Offsets* offsets) const {
-  const size_t old_size = ids.size();
-  const std::string_view text = word.text;
-  size_t begin = word.code_points > kMaxWordCodePoints ? text.size() + 1 : 0;  // beyond the end: unknown
-  while (begin < text.size()) {
-    const int32_t node = begin == 0 ? TokenTrie::kRoot : continuation_root_;
-    const auto match =
-        node == TokenTrie::kNone ? TokenTrie::Match{TokenTrie::kNone, 0} : trie_.longest(node, text.substr(begin));
-    if (match.token == TokenTrie::kNone) {
-      begin = text.size() + 1;
-      break;
+// What is ASCII, and ideographs, are handled here, byte by byte; stretches with anything else go through the
+// Normalizer.
+void WordPieceTokenizer::append(std::string_view text, int64_t first, std::vector<int32_t>& ids,
+                                Offsets* offsets) const {
+  const Normalization normalization = options_.normalization();
+  WordSplitter splitter(offsets != nullptr,
+                        [&](const Word& word) { pieces_.append(word, kMaxWordCodePoints, ids, offsets); });
+  Normalizer<decltype(splitter)> normalizer(normalization, splitter);
+  std::array<char, kMaxWordCodePoints> word;
+  int64_t origin = first;  // code points before text[i]
+  const auto push = [&](int32_t id, int64_t length) {
+    ids.push_back(id);
+    if (offsets) offsets->push_back({origin, origin + length});
+  };
+  for (size_t i = 0; i < text.size();) {
+    size_t length = 0;
+    AsciiKind next = AsciiKind::space;  // of what follows the word
+    while (i + length < text.size() && (next = ascii_kind(text[i + length])) == AsciiKind::letter) {
+      const char c = text[i + length];
+      if (length < word.size())
+        word[length] = normalization.lowercase && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+      ++length;
     }
-    ids.push_back(match.token);
-    if (offsets) {
-      const auto origins = std::span(word.origins).subspan(begin, match.length);
-      const auto [low, high] = std::minmax_element(origins.begin(), origins.end());
-      offsets->push_back({*low, *high + 1});
+    if (i + length == text.size()) next = AsciiKind::space;
+    if (next == AsciiKind::other && !(normalization.separate_cjk && is_common_ideograph(text.data() + i + length))) {
+      const size_t end = end_of_stretch(text, i + length);
+      const std::string_view stretch = text.substr(i, end - i);
+      normalizer.run(stretch, origin);
+      splitter.finish();
+      origin += count_code_points(stretch);
+      i = end;
+      continue;
     }
-    begin += match.length;
-  }
-  if (begin > text.size()) {
-    ids.resize(old_size);
-    ids.push_back(unk_id());
-    if (offsets) {
-      offsets->resize(old_size);
-      offsets->push_back({word.first, word.last + 1});
+    if (length > word.size()) {
+      push(unk_id(), static_cast<int64_t>(length));
+    } else if (length > 0) {
+      pieces_.append_ascii({word.data(), length}, origin, ids, offsets);
     }
+    i += length;
+    origin += static_cast<int64_t>(length);
+    if (i == text.size()) break;
+    if (next == AsciiKind::punctuation) push(ascii_ids_[static_cast<unsigned char>(text[i])], 1);
+    if (next == AsciiKind::other) {
+      const int32_t ideograph = pieces_.whole(text.substr(i, 3));
+      push(ideograph == TokenTrie::kNone ? unk_id() : ideograph, 1);
+      i += 2;
+    }
+    ++i;
+    ++origin;
   }
 }
 
@@ -88,12 +115,10 @@ std::string WordPieceTokenizer::join(std::span<const int32_t> ids) const {
   return text;
 }
 
-std::string WordPieceTokenizer::config_file() const {
-  auto config = common_config("BertTokenizer", special_tokens(), model_max_length());
-  config["do_lower_case"] = options_.lowercase;
-  config["strip_accents"] = options_.strip_accents ? nlohmann::json(*options_.strip_accents) : nlohmann::json(nullptr);
-  config["tokenize_chinese_chars"] = options_.separate_cjk;
-  return config.dump(2) + "\n";
+nlohmann::ordered_json WordPieceTokenizer::config() const {
+  return {{"do_lower_case", options_.lowercase},
+          {"strip_accents", options_.strip_accents ? nlohmann::json(*options_.strip_accents) : nlohmann::json(nullptr)},
+          {"tokenize_chinese_chars", options_.separate_cjk}};
 }
 
 }  // namespace roformer

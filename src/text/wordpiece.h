@@ -4,12 +4,11 @@
 #pragma once
 
 #include "text/normalizer.h"
-#include "text/token_trie.h"
 #include "text/tokenizer.h"
+#include "text/tokenizer_config.h"
+#include "text/word_pieces.h"
 
 namespace roformer {
-
-inline constexpr std::string_view kContinuationPrefix = "##";
 
 struct WordPieceOptions {
   bool lowercase = true;
@@ -26,18 +25,23 @@ class WordPieceTokenizer : public Tokenizer {
 
   bool is_continuation(int32_t id) const override;
   std::string_view type() const override { return "wordpiece"; }
+  std::string_view tokenizer_class() const override { return kBertTokenizerClass; }
 
  protected:
   void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
   std::string join(std::span<const int32_t> ids) const override;
-  std::string config_file() const override;
+  nlohmann::ordered_json config() const override;
+  const WordPieceOptions& options() const { return options_; }
+  const WordPieces& pieces() const { return pieces_; }
 
  private:
-  void append_word(const Word& word, std::vector<int32_t>& ids, Offsets* offsets) const;
+  // The end of the stretch from `begin` on that is normalised on its own: up to ASCII whitespace, ASCII punctuation or
+  // (where those are separated) an ideograph, none of which what is beside them can change.
+  size_t end_of_stretch(std::string_view text, size_t begin) const;
 
   WordPieceOptions options_;
-  TokenTrie trie_;
-  int32_t continuation_root_;  // node of "##", or kNone
+  WordPieces pieces_;
+  std::array<int32_t, 128> ascii_ids_{};  // of the one-character words
 };
 
 }  // namespace roformer

@@ -164,7 +164,7 @@ TEST_F(BadInput, Config) {
   expect_bad(with("num_attention_heads", 3), {"hidden_size 32", "num_attention_heads 3"});
   expect_bad(with("num_attention_heads", 0), {"num_attention_heads"});
   expect_bad(with("num_attention_heads", 32), {"odd"});
-  expect_bad(with("hidden_act", "swish"), {"hidden_act", "gelu"});
+  expect_bad(with("hidden_act", "mish"), {"hidden_act", "gelu"});
   expect_bad(with("hidden_dropout_prob", 1), {"hidden_dropout_prob"});
   expect_bad(with("layer_norm_eps", -1), {"layer_norm_eps"});
   expect_bad(with("model_type", "bert"), {"model_type"});
@@ -230,7 +230,7 @@ TEST_F(BadInput, Weights) {
   expect_bad(replaced("{\"", "[\""));
 
   std::filesystem::remove(weights);
-  expect_unloadable(directory, {"model.safetensors", "No such file"});
+  expect_unloadable(directory, {"model.safetensors", "holds no weights"});
   std::filesystem::create_directory(weights);
   expect_unloadable(directory, {"model.safetensors"});
 }

@@ -64,6 +64,16 @@ TEST_P(FamilyTest, WhatIsWrittenIsTheSameModel) {
   }
 }
 
+TEST_P(FamilyTest, LabelsAndTheirMeaningAreKept) {
+  const TempDirectory directory;
+  save_model(load(*cpu_), {}, directory / "once");
+  const Json before = JsonObject::read(fixture_.directory() + "/config.json").value();
+  const Json after = JsonObject::read(directory / "once/config.json").value();
+  for (const char* key : {"id2label", "label2id", "problem_type"}) {
+    if (before.contains(key)) EXPECT_EQ(after.value(key, Json()), before.at(key)) << key;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(, FamilyTest, ::testing::ValuesIn(family_fixtures()),
                          [](const auto& param) { return param.param; });
 

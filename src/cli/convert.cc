@@ -1,0 +1,72 @@
+// roformer convert: other people's files to a model directory.
+#include "tasks/convert.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <iostream>
+
+#include "base/json.h"
+#include "base/signal.h"
+#include "checkpoint/directory_weights.h"
+#include "cli/engine.h"
+#include "cli/registry.h"
+
+namespace roformer {
+namespace {
+
+struct ConvertCommand {
+  ConvertOptions convert;
+  int64_t threads = 0;
+  bool json = false;
+};
+
+void describe(OptionSet& set, ConvertCommand& options) {
+  set.add_choice("--from", options.convert.from, convert_sources(), "kind of the input");
+  set.add_choice("--to", options.convert.to, convert_targets(), "kind of the output");
+  set.add("--input", options.convert.input, "model directory, or a weights file in one", "PATH");
+  set.add("--output", options.convert.output, "directory to make", "DIR");
+  for (const char* name : {"--input", "--output"}) set.require(name);
+  add_json(set, options.json);
+  add_threads(set, options.threads);
+}
+
+void print_json(const ConvertOptions& options, const ConvertReport& report) {
+  Json left_out = Json::array();
+  for (const auto& [name, reason] : report.left_out) left_out.push_back({{"name", name}, {"reason", reason}});
+  std::cout << dump_json({{"output", options.output},
+                          {"written", report.written},
+                          {"tensors", report.tensors},
+                          {"numbers", report.numbers},
+                          {"source_xxh3", report.source_hash},
+                          {"result_xxh3", report.result_hash},
+                          {"left_out", left_out},
+                          {"files", report.files}})
+            << "\n";
+}
+
+void run(const ConvertCommand& options) {
+  const InterruptGuard guard;
+  const Engine engine({.threads = options.threads});
+  const ConvertReport report = convert(options.convert, *engine.backend);
+  warn_unknown_keys(model_directory(options.convert.input), report.unknown_keys);
+  if (options.json) return print_json(options.convert, report);
+  for (const auto& [name, reason] : report.left_out) std::cout << fmt::format("left out: {} ({})\n", name, reason);
+  std::cout << fmt::format("{}: config.json, model.safetensors{}{}{}\n", options.convert.output,
+                           report.files.empty() ? "" : ", ", fmt::join(report.files, ", "),
+                           report.written ? "" : "; it held the same already");
+  std::cout << fmt::format("self-check: {} tensors, {} numbers, shapes equal, values equal, xxh3 {} = {}\n",
+                           report.tensors, report.numbers, report.source_hash, report.result_hash);
+}
+
+}  // namespace
+
+Command convert_command() {
+  return {.name = "convert",
+          .summary = "Make a model directory of other people's files",
+          .group = "Look inside",
+          .example = "roformer convert --input downloaded --output model",
+          .prepare = prepare_with(describe, run)};
+}
+
+}  // namespace roformer

@@ -1,0 +1,26 @@
+#include "cli/tokenizer_options.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "text/jieba_tokenizer.h"
+
+namespace roformer {
+
+void add_tokenizer(OptionSet& set, TokenizerOptions& options) {
+  set.add("--tokenizer-mode", options.mode,
+          "how a jieba tokenizer cuts: fast or slow as transformers, or bert4keras (default: what the directory says)",
+          "MODE");
+  set.add("--jieba-dictionary", options.dictionary,
+          "jieba's dict.txt (default: jieba_dict.txt of the directory, else the one of Debian's python3-jieba)",
+          "FILE");
+}
+
+LoadOptions load_options(const TokenizerOptions& options) {
+  LoadOptions load{.mode = {}, .jieba_dictionary = options.dictionary};
+  if (options.mode.empty()) return load;
+  load.mode = parse_jieba_mode(options.mode);
+  if (!load.mode) throw UsageError("--tokenizer-mode: expected fast, slow or bert4keras, got {}", quote(options.mode));
+  return load;
+}
+
+}  // namespace roformer

@@ -1,0 +1,59 @@
+// Cuts a word into the pieces of a vocabulary: greedily the longest from the left, pieces inside the word marked "##".
+#pragma once
+
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "text/normalizer.h"
+#include "text/token_trie.h"
+#include "text/vocabulary.h"
+
+namespace roformer {
+
+inline constexpr std::string_view kContinuationPrefix = "##";
+
+class WordPieces {
+ public:
+  using Offsets = std::vector<std::array<int64_t, 2>>;
+
+  WordPieces(const Vocabulary& vocabulary, int32_t unknown)
+      : trie_(vocabulary.tokens()),
+        continuation_root_(trie_.walk(TokenTrie::kRoot, kContinuationPrefix)),
+        unknown_(unknown) {}
+
+  int32_t unknown() const { return unknown_; }
+
+  // The id of a word that is one token, or TokenTrie::kNone.
+  int32_t whole(std::string_view word) const {
+    const auto match = trie_.longest(TokenTrie::kRoot, word);
+    return match.length == word.size() ? match.token : TokenTrie::kNone;
+  }
+
+  // Calls on_piece(id, begin, end), in bytes of `word`, for each piece as it is found; false where the rest of the word
+  // starts with none.
+  template <class OnPiece>
+  bool cut(std::string_view word, const OnPiece& on_piece) const {
+    int32_t node = TokenTrie::kRoot;
+    for (size_t begin = 0; begin < word.size(); node = continuation_root_) {
+      if (node == TokenTrie::kNone) return false;
+      const auto match = trie_.longest(node, word.substr(begin));
+      if (match.token == TokenTrie::kNone) return false;
+      on_piece(match.token, begin, begin + match.length);
+      begin += match.length;
+    }
+    return true;
+  }
+
+  // Appends the ids of a word of at most `limit` characters, or one unknown id; `offsets` may be null.
+  void append(const Word& word, int64_t limit, std::vector<int32_t>& ids, Offsets* offsets) const;
+  // The same for a word of ASCII that starts at code point `first` of the input and keeps its length.
+  void append_ascii(std::string_view word, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const;
+
+ private:
+  TokenTrie trie_;
+  int32_t continuation_root_;  // node of "##", or kNone
+  int32_t unknown_;
+};
+
+}  // namespace roformer
