@@ -93,6 +93,23 @@ def tokenizer_files() -> None:
     put("tokenizer_files", "fast", "%%\n%%\n" + json.dumps(fast))
 
 
+def sentence_settings() -> None:
+    modules = [
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+        {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
+    ]
+    length = json.dumps({"max_seq_length": 256, "do_lower_case": False})
+    for name, pooling in {
+        "mean": {"word_embedding_dimension": 384, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True},
+        "max": {"pooling_mode_max_tokens": True, "pooling_mode_mean_sqrt_len_tokens": False},
+        "named": {"pooling_mode": "cls"},
+        "other": {"pooling_mode_weightedmean_tokens": True, "pooling_mode_lasttoken": True},
+    }.items():
+        put("sentence_settings", name, "%%\n".join([json.dumps(modules) + "\n", json.dumps(pooling) + "\n", length]))
+    put("sentence_settings", "dense", json.dumps(modules[:1] + [{"type": "models.Dense", "path": "2_Dense"}]))
+
+
 def texts() -> None:
     sample = "In the beginning [MASK] Ünïcödé e\u0301 \u4e2d\u6587 \U0001f600 \u0130 don't \u200d \tend"
     for kind, name in enumerate(["byte", "char", "char_lower", "wordpiece", "wordpiece_cased"]):
@@ -152,5 +169,5 @@ def json_texts() -> None:
     put("json", "numbers", "[18446744073709551615,-9223372036854775808,1e400,0.1]")
 
 
-for make in (safetensors, pytorch, shards, config, tokenizer_files, texts, forward, manifest, logs, options, json_texts):
+for make in (safetensors, pytorch, shards, config, tokenizer_files, sentence_settings, texts, forward, manifest, logs, options, json_texts):
     make()

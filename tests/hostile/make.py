@@ -448,5 +448,24 @@ def toml() -> None:
     put("toml/escape", 'device = "\\u001b[31m"\n')
 
 
-for make in (safetensors, pytorch, shards, config, tokenizers, texts, manifests, runs, ids, toml):
+def sentences() -> None:
+    def modules(name: str, path: object, kind: str = "Pooling") -> None:
+        put(f"modules/{name}", json.dumps([{"idx": 0, "path": path, "type": f"sentence_transformers.models.{kind}"}]))
+
+    modules("folder_above", "../1_Pooling")
+    modules("folder_absolute", "/etc")
+    modules("folder_number", 1)
+    modules("folder_with_zero_byte", "1_Pooling\0")
+    modules("folder_absent", "1_Pooling")
+    modules("dense", "2_Dense", "Dense")
+    put("modules/object", "{}")
+    put("modules/list_of_numbers", "[1, 2]")
+    put("modules/type_absent", '[{"path": ""}]')
+    put("modules/cut", '[{"path": "')
+    put("modules/control_characters", json.dumps([{"path": "", "type": "\x1b[31mred\n\x07"}]))
+    put("modules/length_zero", '{"max_seq_length": 0}')
+    put("modules/length_huge", '{"max_seq_length": 1e300}')
+
+
+for make in (safetensors, pytorch, shards, config, tokenizers, texts, manifests, runs, ids, toml, sentences):
     make()
