@@ -40,10 +40,12 @@ struct Tiles {
 class Weight {
  public:
   Weight(CpuBackend& backend, const Tensor& weight, int64_t x_rows) : original_(weight) {
-    constexpr int64_t kManyRows = 256, kStrip = 64;
+    constexpr int64_t kManyRows = 128, kStrip = 64, kLine = 16;  // a cache line
     if (x_rows < kManyRows) return;
-    transposed_ = backend.empty({weight.dim(1), weight.dim(0)});
-    for_chunks(backend.pool(), weight.dim(0), kStrip, [&](int64_t begin, int64_t end) {
+    // Rows an odd number of cache lines apart do not compete for the same places in the cache.
+    const int64_t outputs = weight.dim(0), stride = ((outputs + kLine - 1) / kLine | 1) * kLine;
+    transposed_ = backend.empty({weight.dim(1), stride});
+    for_chunks(backend.pool(), outputs, kStrip, [&](int64_t begin, int64_t end) {
       rows::transpose(weight.row<float>(begin), weight.row_stride(), end - begin, weight.dim(1),
                       transposed_.data<float>() + begin, transposed_.row_stride());
     });

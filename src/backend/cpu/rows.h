@@ -12,6 +12,7 @@ namespace roformer::rows {
 void add(const float* x, float* y, int64_t n);  // y += x
 double squared_sum(const float* x, int64_t n);  // Σ x²
 void scale(float* x, float factor, int64_t n);  // x *= factor
+void sum(const float* x, const float* y, float* out, int64_t n);
 void multiply(const float* x, const float* y, float* out, int64_t n);
 void bias_activation(Activation activation, const float* bias, float* before, float* out, int64_t n);
 void activation_backward(Activation activation, const float* before, const float* dout, float* dbefore, int64_t n);
