@@ -35,8 +35,8 @@ void describe(OptionSet& set, TokenizeOptions& options) {
   set.add("--jieba-dictionary", options.dictionary,
           "jieba's dict.txt (default: jieba_dict.txt of the directory, else the one of Debian's python3-jieba)",
           "FILE");
-  set.add("--save", options.save, "also write the tokenizer, with the mode and dictionary chosen here, to this directory",
-          "DIR");
+  set.add("--save", options.save,
+          "also write the tokenizer, with the mode and dictionary chosen here, to this directory", "DIR");
   add_threads(set, options.threads);
   add_json(set, options.json);
 }
