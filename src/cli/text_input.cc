@@ -82,9 +82,9 @@ bool TextReader::next_line(std::string& text) {
   return true;
 }
 
-std::string TextReader::place() const {
-  if (file_ != nullptr) return fmt::format("{}:{}", file_->path(), file_->line_number());
-  return fmt::format("{}{}", from_standard_input_ ? "standard input:" : "text ", count_);
+std::string TextReader::place(int64_t number) const {
+  if (file_ != nullptr) return fmt::format("{}:{}", file_->path(), number);
+  return fmt::format("{}{}", from_standard_input_ ? "standard input:" : "text ", number);
 }
 
 std::vector<std::string> read_texts(const TextInput& input) {

@@ -34,7 +34,10 @@ class TextReader {
   bool ready() const;
 
   // Where the last item came from, to start a message: "FILE:12" or "text 3".
-  std::string place() const;
+  std::string place() const { return place(count_); }
+  // The same of the item of that number, from 1; one that was read.
+  std::string place(int64_t number) const;
+  int64_t count() const { return count_; }  // items read, so the number of the last one
 
  private:
   bool next_line(std::string& text);
