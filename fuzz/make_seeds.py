@@ -91,6 +91,21 @@ def tokenizer_files() -> None:
         "added_tokens": [{"id": 4, "content": "[MASK]"}],
     }
     put("tokenizer_files", "fast", "%%\n%%\n" + json.dumps(fast))
+    jieba = {"tokenizer_class": "RoFormerTokenizer", "tokenizer_mode": "slow", "do_lower_case": True}
+    put("tokenizer_files", "jieba", f"{listing}%%\n{json.dumps(jieba | names)}%%\n%%\n%%\n王 5 n\n王x 3\n")
+    added = {"added_tokens_decoder": {"11": {"content": "Kíng", "normalized": True}, "12": {"content": "[E1]", "special": True}}}
+    put("tokenizer_files", "added", listing + "%%\n" + json.dumps(bert | names | added))
+    put("tokenizer_files", "older", f"{listing}%%\n{json.dumps(bert)}%%\n%%\n" + '{"[E1]": 11}')
+
+
+def jieba_dictionary() -> None:
+    words = "今天 100 t\n天气 80 n\n今天天气 90 n\n中 20\n\n国 10 n\nc++ 5 nz\n中 3 f\n"
+    put("jieba_dictionary", "text", "\0" + words)
+    put("jieba_dictionary", "bad_frequency", "\0中国 x n\n")
+    # The compiled form: header, log frequencies, characters, where children start; three nodes, the words 中 and 国.
+    nodes = struct.pack("<3d", -1, 1.5, 0.5) + struct.pack("<3I", 0, 0x4E2D, 0x56FD) + struct.pack("<4I", 1, 3, 3, 3)
+    header = b"rfjieba1" + struct.pack("<2I2d", 0x01020304, 3, 2.5, 2.5) + b"0" * 64
+    put("jieba_dictionary", "compiled", b"\1" + header + nodes)
 
 
 def sentence_settings() -> None:
@@ -114,6 +129,8 @@ def texts() -> None:
     sample = "In the beginning [MASK] Ünïcödé e\u0301 \u4e2d\u6587 \U0001f600 \u0130 don't \u200d \tend"
     for kind, name in enumerate(["byte", "char", "char_lower", "wordpiece", "wordpiece_cased"]):
         put("tokenize", name, bytes([kind]) + sample.encode())
+    for kind, name in enumerate(["fast", "slow", "bert4keras"]):
+        put("tokenize", "jieba_" + name, bytes([5 + kind]) + ("王王的中国 ΑΣ a\u0301b c++ " + sample).encode())
     put("tokenize", "long_word", b"\x03" + b"a" * 120)
     put("tokenize", "not_utf8", b"\x03abc\xff\xfe")
     corpus = "first\nline\n\n<doc id=1>\na\n\nb\n</doc>\nafter\n%%\n\ufeffsecond file\r\n\r\n<doc>\nopen\n"
@@ -169,5 +186,9 @@ def json_texts() -> None:
     put("json", "numbers", "[18446744073709551615,-9223372036854775808,1e400,0.1]")
 
 
-for make in (safetensors, pytorch, shards, config, tokenizer_files, sentence_settings, texts, forward, manifest, logs, options, json_texts):
+MAKERS = (
+    safetensors, pytorch, shards, config, tokenizer_files, jieba_dictionary, sentence_settings, texts, forward, manifest,
+    logs, options, json_texts,
+)
+for make in MAKERS:
     make()

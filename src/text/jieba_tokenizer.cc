@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "text/find_dictionary.h"
 #include "text/jieba_text.h"
 
 namespace roformer {
@@ -15,14 +16,16 @@ namespace {
 constexpr int64_t kBert4kerasWordCodePoints = 200;
 constexpr std::array<std::string_view, 3> kModeNames = {"fast", "slow", "bert4keras"};
 
-JiebaRules rules_of(JiebaMode mode) { return mode == JiebaMode::bert4keras ? JiebaRules::jieba : JiebaRules::jieba_rs; }
-
 std::array<int64_t, 2> offset_of(std::span<const int64_t> origins) {
   const auto [low, high] = std::ranges::minmax_element(origins);
   return {*low, *high + 1};
 }
 
 }  // namespace
+
+JiebaRules jieba_rules(JiebaMode mode) {
+  return mode == JiebaMode::bert4keras ? JiebaRules::jieba : JiebaRules::jieba_rs;
+}
 
 std::string_view jieba_mode_name(JiebaMode mode) { return kModeNames[static_cast<size_t>(mode)]; }
 
@@ -37,7 +40,7 @@ JiebaTokenizer::JiebaTokenizer(Vocabulary vocabulary, SpecialTokens special_toke
                                std::string own_dictionary, std::string_view where)
     : WordPieceTokenizer(std::move(vocabulary), std::move(special_tokens), options, where),
       mode_(mode),
-      cutter_(std::move(dictionary), rules_of(mode)),
+      cutter_(std::move(dictionary), jieba_rules(mode)),
       own_dictionary_(std::move(own_dictionary)) {}
 
 void JiebaTokenizer::append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const {

@@ -23,11 +23,9 @@
 
 namespace roformer {
 
-// The name of a directory's own dictionary.
-inline constexpr std::string_view kJiebaDictionaryFile = "jieba_dict.txt";
-
 std::string_view jieba_mode_name(JiebaMode mode);  // "fast", "slow", "bert4keras"
 std::optional<JiebaMode> parse_jieba_mode(std::string_view name);
+JiebaRules jieba_rules(JiebaMode mode);
 
 class JiebaTokenizer : public WordPieceTokenizer {
  public:

@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
 #include <filesystem>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "text/char_tokenizer.h"
+#include "text/find_dictionary.h"
 #include "text/jieba_tokenizer.h"
 #include "text/tokenizer_config.h"
 #include "text/tokenizer_json.h"
@@ -48,30 +48,6 @@ SpecialTokens read_special_tokens(const JsonObject& config, const std::string& d
 int64_t read_model_max_length(const JsonObject& config) {
   const double length = config.get_double("model_max_length", 0);
   return length >= 1 && length < 1e12 ? static_cast<int64_t>(length) : 0;
-}
-
-// Debian's python3-jieba.
-constexpr const char* kSystemDictionary = "/usr/lib/python3/dist-packages/jieba/dict.txt";
-
-struct DictionaryFile {
-  std::string path;
-  bool own;  // goes with the tokenizer
-};
-
-DictionaryFile find_dictionary(const std::string& directory, const LoadOptions& options) {
-  const char* variable = std::getenv("ROFORMER_JIEBA_DICTIONARY");
-  std::string path = options.jieba_dictionary;
-  if (path.empty() && variable != nullptr) path = variable;
-  if (path.empty()) path = join_path(directory, kJiebaDictionaryFile);
-  if (exists(path) || !options.jieba_dictionary.empty() || (variable != nullptr && variable[0] != '\0')) {
-    std::error_code ignored;
-    return {path, !std::filesystem::equivalent(path, kSystemDictionary, ignored)};
-  }
-  if (exists(kSystemDictionary)) return {kSystemDictionary, false};
-  throw FileError(
-      "{}: its tokenizer needs jieba's dictionary, and none was found: install Debian's python3-jieba, or name a "
-      "dict.txt with --jieba-dictionary or ROFORMER_JIEBA_DICTIONARY, or put one into the directory as {}",
-      directory, kJiebaDictionaryFile);
 }
 
 // bert4keras takes the first field of a line that whitespace separates, others the line.
@@ -170,7 +146,7 @@ JiebaMode choose_mode(const JsonObject& config, const LoadOptions& options) {
 std::unique_ptr<Tokenizer> make_jieba(Content& content, const JsonObject& config, const std::string& directory,
                                       const LoadOptions& options) {
   content.options.separate_cjk = config.get_bool("tokenize_chinese_chars", true);  // tokenizer.json says another thing
-  const DictionaryFile file = find_dictionary(directory, options);
+  const DictionaryFile file = find_dictionary(options.jieba_dictionary, directory);
   return std::make_unique<JiebaTokenizer>(std::move(content.vocabulary), read_special_tokens(config, directory),
                                           content.options, choose_mode(config, options),
                                           JiebaDictionary::open(file.path), file.own ? file.path : "", content.path);

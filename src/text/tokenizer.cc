@@ -28,6 +28,7 @@ Tokenizer::Tokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::s
 void Tokenizer::find_token(const std::string& text, int32_t id) {
   auto& found = found_by_byte_[static_cast<unsigned char>(text[0])];
   if (std::ranges::any_of(found, [&](const Found& other) { return other.text == text; })) return;
+  if (found.empty()) first_bytes_ += text[0];
   const auto place = std::ranges::find_if(found, [&](const Found& other) { return other.text.size() < text.size(); });
   found.insert(place, {text, id});
 }
@@ -63,7 +64,7 @@ void Tokenizer::append_with_specials(std::string_view text, std::vector<int32_t>
     append(part, code_point, ids, offsets);
     if (offsets) code_point += count_code_points(part);
   };
-  while (i < text.size()) {
+  while ((i = next_start(text, i)) < text.size()) {
     const Found* found = found_at(text.substr(i));
     if (!found) {
       ++i;

@@ -5,6 +5,7 @@
 // vocab.txt and tokenizer_config.json. All functions are const and may be called from many threads.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -106,6 +107,11 @@ class Tokenizer {
     std::string text;
     int32_t id;
   };
+  // Where from `begin` on a token may start: at the first of first_bytes_, or at the end.
+  size_t next_start(std::string_view text, size_t begin) const {
+    return std::min(text.size(), first_bytes_.size() == 1 ? text.find(first_bytes_[0], begin)
+                                                          : text.find_first_of(first_bytes_, begin));
+  }
   // The token found at the start of `text`, the longest if several; null if none.
   const Found* found_at(std::string_view text) const;
 
@@ -114,6 +120,7 @@ class Tokenizer {
   std::array<int32_t, 5> special_ids_{};
   std::vector<AddedToken> added_tokens_;
   std::vector<int32_t> added_special_ids_;             // sorted
+  std::string first_bytes_;                            // with which a token to be found starts
   std::array<std::vector<Found>, 256> found_by_byte_;  // by first byte, the longest first
   int64_t model_max_length_ = 0;
 };

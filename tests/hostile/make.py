@@ -312,6 +312,10 @@ def tokenizers() -> None:
     put("tokenizer_config/mask_empty", json.dumps({"mask_token": ""}))
     put("tokenizer_config/mask_object", json.dumps({"mask_token": {"text": "[MASK]"}}))
     put("tokenizer_config/byte_without_bytes", json.dumps({"tokenizer_class": "RoFormerNativeByteTokenizer"}))
+    jieba = {"tokenizer_class": "RoFormerTokenizer", "tokenizer_mode": "quick"}
+    put("tokenizer_config/unknown_mode", json.dumps(jieba))
+    put("tokenizer_config/added_id_text", json.dumps({"added_tokens_decoder": {"x": {"content": "<x>"}}}))
+    put("tokenizer_config/added_far_away", json.dumps({"added_tokens_decoder": {"16777215": {"content": "<x>"}}}))
     put("tokenizer_config/length_text", json.dumps({"model_max_length": "512"}))
     put("tokenizer_config/deep", '{"a":' * 1500)
 
@@ -334,7 +338,28 @@ def tokenizers() -> None:
     fast("no_normalizer", normalizer=None)
     fast("added_outside", added_tokens=[{"content": "<extra>"}])
     fast("added_number", added_tokens=[7])
+    fast("added_id_of_another", added_tokens=[{"id": 5, "content": "<extra>"}])
+    fast("added_id_huge", added_tokens=[{"id": 2**33, "content": "<extra>"}])
+    fast("added_strips", added_tokens=[{"id": 4, "content": "[MASK]", "lstrip": True}])
+    put("tokenizer_json/surrogate", '{"model": {"type": "WordPiece", "vocab": {"\\ud800": 0}}}')
+    put("tokenizer_json/zero_byte", '{"model": {"type": "WordPiece", "vocab": {"a\0": 0}}}')
     fast("token_with_line_end", model={"type": "WordPiece", "vocab": {t: i for i, t in enumerate(SPECIAL + ["the", "a\nb"])}})
+
+
+def dictionaries() -> None:
+    good = "今天 100 t\n天气 80 n\n"
+    put("jieba/no_frequency", good + "非常\n")
+    put("jieba/frequency_text", good + "非常 many d\n")
+    put("jieba/frequency_negative", good + "非常 -3 d\n")
+    put("jieba/frequency_real", good + "非常 1.5 d\n")
+    put("jieba/frequency_huge", good + "非常 18446744073709551617 d\n")
+    put("jieba/word_huge", good + "非" * 256 + " 1 d\n")
+    put("jieba/not_utf8", good.encode() + b"\xff\xfe 1 d\n")
+    put("jieba/surrogate", good.encode() + b"\xed\xa0\x80 1 d\n")
+    put("jieba/zero_byte", good + "非\0常 1 d\n")
+    put("jieba/tabs", "今天\t100\tt\n")
+    put("jieba/empty", "")
+    put("jieba/all_zero", "今天 0 t\n")
 
 
 def texts() -> None:
@@ -467,5 +492,8 @@ def sentences() -> None:
     put("modules/length_huge", '{"max_seq_length": 1e300}')
 
 
-for make in (safetensors, pytorch, shards, config, tokenizers, texts, manifests, runs, ids, toml, sentences):
+MAKERS = (
+    safetensors, pytorch, shards, config, tokenizers, dictionaries, texts, manifests, runs, ids, toml, sentences,
+)
+for make in MAKERS:
     make()
