@@ -115,6 +115,7 @@ bool TextReader::next(std::string& text) {
     return true;
   }
   if (standard_input_) {
+    if (!standard_input_->ready()) std::cout.flush();  // whoever sends the texts may wait for results
     if (!standard_input_->next(text)) return false;
     if (count_ == 0 && text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
     if (text.ends_with('\r')) text.pop_back();

@@ -84,6 +84,7 @@ TEST_F(TextModels, PoolsHiddenStates) {
   EXPECT_EQ(cls.values, std::vector<float>(states.row(0).begin(), states.row(0).end()));
   const auto mean = model_.embed("a glad father").values;
   const auto max = model_.embed("a glad father", {.pooling = EmbeddingPooling::max}).values;
+  EXPECT_THROW(model_.embed("a glad father", {.pooling = EmbeddingPooling::pooler}), Error);  // it has none
   for (size_t c = 0; c < mean.size(); ++c) {
     double sum = 0;
     float largest = -1e9f;
