@@ -37,11 +37,13 @@ bench: build    ## micro-benchmarks, then this program beside PyTorch and transf
 	build/release/kernel_bench --benchmark_min_time=0.2
 	tools/venv.sh
 	venv/bin/python bench/peers/run.py --program $(PROGRAM)
+	venv/bin/python bench/peers/load.py --program $(PROGRAM)
 
 oracle: program  ## regenerate the fixtures and compare with transformers, live; tokenizers on ../shared/data
 	@tools/install_packages.sh $(ORACLE_PACKAGES)
 	tools/venv.sh
 	venv/bin/python tools/oracle.py --program $(PROGRAM)
+	venv/bin/python tools/oracle_convert.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_tokenizers.py --program $(PROGRAM)
 
 reproduce-curves: program ## validation curves of four position encodings, three seeds each (about an hour)

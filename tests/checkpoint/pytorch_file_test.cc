@@ -241,6 +241,16 @@ TEST_F(BadPytorchFile, ArchivesThatAreWrongAreRefused) {
   EXPECT_THAT(error_of(""), HasSubstr("neither a zip archive nor a pickle"));
 }
 
+// What torch.save writes beyond 4 GB: sizes and places in the zip64 fields.
+TEST_F(BadPytorchFile, Zip64IsRead) {
+  const std::string whole =
+      zip_of({{"x/data.pkl", dict_of(tensor_of(k0, k4, k1))}, {"x/data/0", std::string(16, 'x')}}, {.zip64 = true});
+  EXPECT_EQ(error_of(whole), "none");
+  write_file_atomically(directory_ / "x.bin", whole);
+  EXPECT_EQ(std::memcmp(PytorchFile(directory_ / "x.bin").tensor("a").raw(), "xxxxxxxxxxxxxxxx", 16), 0);
+  for (size_t size = 4; size < whole.size(); ++size) EXPECT_NE(error_of(whole.substr(0, size)), "none") << size;
+}
+
 TEST_F(BadPytorchFile, LegacyFilesCutAnywhereAreRefused) {
   const std::string whole = read_file(kFixtures + "legacy.bin", 1 << 20);
   EXPECT_EQ(error_of(whole), "none");
