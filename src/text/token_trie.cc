@@ -8,7 +8,7 @@ namespace roformer {
 namespace {
 
 constexpr size_t kBytes = 256;
-constexpr size_t kTrials = 512;  // places tried for a node before the array grows
+constexpr size_t kTrials = 2 * kBytes;  // places tried for a node before the array grows
 
 }  // namespace
 
@@ -18,8 +18,9 @@ struct TokenTrie::Builder {
 
   bool is_free(size_t place) const { return place >= top || units[place].parent == kNone; }
 
-  // A base at which all of `bytes`, which rise, are free. Building takes linear time: only so many places are tried.
-  int32_t find_base(std::span<const unsigned char> bytes) const {
+  // A base at which all of `bytes`, which rise, are free. So many places are tried and, if none will do, given up: that
+  // keeps time linear and leaves at most half of all places unused (a failure gives up 512 and adds at most 256).
+  int32_t find_base(std::span<const unsigned char> bytes) {
     const size_t first = bytes.front(), start = std::max(cursor, kBytes + first);
     for (size_t place = start; place < std::min(top, start + kTrials); ++place) {
       const size_t base = place - first;
@@ -27,6 +28,7 @@ struct TokenTrie::Builder {
         return static_cast<int32_t>(base);
       }
     }
+    cursor = std::min(top, start + kTrials);
     return static_cast<int32_t>(top);
   }
 
@@ -34,14 +36,12 @@ struct TokenTrie::Builder {
     top = std::max(top, place + 1);
     if (top > units.size()) units.resize(std::max(top + kBytes, units.size() + units.size() / 2));
     units[place].parent = parent;
-    if (++taken % kBytes == 0) cursor += kBytes / 16;  // leaves places behind that nothing seems to fit
     while (cursor < top && !is_free(cursor)) ++cursor;
   }
 
   std::vector<Unit>& units;
   size_t top = kBytes;     // from here on all is free
   size_t cursor = kBytes;  // where trying starts
-  size_t taken = 0;
 };
 
 TokenTrie::TokenTrie(std::span<const std::string> tokens) {
