@@ -35,13 +35,14 @@ struct Tiles {
   }
 };
 
-// A weight as the second factor of x·Wᵀ. With many rows of x it is transposed once for all tiles: oneDNN would do so
-// anew, and more slowly, for each.
+// A weight as the second factor of x·Wᵀ. With many rows of x it is transposed once for all tiles where oneDNN would do
+// so anew, and more slowly, for each.
 class Weight {
  public:
   Weight(CpuBackend& backend, const Tensor& weight, int64_t x_rows) : original_(weight) {
-    constexpr int64_t kManyRows = 128, kStrip = 64, kLine = 16;  // a cache line
-    if (x_rows < kManyRows) return;
+    constexpr int64_t kManyRows = 256, kStrip = 64, kLine = 16;  // a cache line
+    constexpr int64_t kLargest = 1 << 25;                        // a vocabulary's copy would take too much memory
+    if (x_rows < kManyRows || weight.elements() > kLargest || !packs_transposed()) return;
     // Rows an odd number of cache lines apart do not compete for the same places in the cache.
     const int64_t outputs = weight.dim(0), stride = ((outputs + kLine - 1) / kLine | 1) * kLine;
     transposed_ = backend.empty({weight.dim(1), stride});
