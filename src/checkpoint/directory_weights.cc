@@ -44,7 +44,7 @@ std::string find_weights(const std::string& path) {
   if (std::filesystem::is_regular_file(path, error)) return path;
   if (!std::filesystem::is_directory(path, error)) throw FileError("'{}' is not a model directory", path);
   for (const char* name : kNames) {
-    const std::string file = join_path(path, name);
+    std::string file = join_path(path, name);
     if (std::filesystem::exists(file, error)) return file;
   }
   throw FileError("'{}' holds no weights: expected {}, {}, {} or {}{}", path, kNames[0], kNames[1], kNames[2],

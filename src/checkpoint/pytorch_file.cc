@@ -207,8 +207,8 @@ std::shared_ptr<char> gather(const char* data, const std::vector<int64_t>& shape
                              int64_t width) {
   int64_t elements = 1;
   for (const int64_t size : shape) elements *= size;
-  const std::shared_ptr<char> result(static_cast<char*>(::operator new(static_cast<size_t>(elements * width))),
-                                     [](char* memory) { ::operator delete(memory); });
+  std::shared_ptr<char> result(static_cast<char*>(::operator new(static_cast<size_t>(elements * width))),
+                               [](char* memory) { ::operator delete(memory); });
   std::vector<int64_t> place(shape.size());
   int64_t offset = 0;
   for (int64_t i = 0; i < elements; ++i) {

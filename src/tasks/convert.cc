@@ -183,13 +183,14 @@ class TemporaryDirectory {
 
 // The first file of `expected` that `directory` has not, or has otherwise; empty if it holds them all.
 std::string first_difference(const std::string& expected, const std::string& directory) {
-  for (const auto& entry : fs::recursive_directory_iterator(expected)) {
-    if (!entry.is_regular_file()) continue;
-    const std::string name = entry.path().lexically_relative(expected).string(), other = join_path(directory, name);
-    std::error_code ignored;
-    if (!fs::is_regular_file(other, ignored)) return name;
-    if (MappedFile(entry.path().string()).view() != MappedFile(other).view()) return name;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(expected, error), end; !error && entry != end; entry.increment(error)) {
+    std::string name = entry->path().lexically_relative(expected).string();
+    const std::string mine = join_path(expected, name), other = join_path(directory, name);
+    if (!fs::is_regular_file(mine, error)) continue;
+    if (!fs::is_regular_file(other, error) || MappedFile(mine).view() != MappedFile(other).view()) return name;
   }
+  if (error) throw FileError("cannot compare '{}' with '{}': {}", expected, directory, error.message());
   return "";
 }
 

@@ -22,7 +22,7 @@ constexpr size_t kMaxProblems = 5;
 // The tensor as float32, in order; what is not a floating-point number stays as it is.
 Tensor as_float32(const Tensor& tensor) {
   if (tensor.dtype() != DType::float64) return tensor;
-  const Tensor result = Tensor::allocate(tensor.shape(), DType::float32);
+  Tensor result = Tensor::allocate(tensor.shape(), DType::float32);
   std::transform(tensor.data<double>(), tensor.data<double>() + tensor.elements(), result.data<float>(),
                  [](double value) { return static_cast<float>(value); });
   return result;
