@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PACKAGES := g++ cmake ninja-build pkg-config libdnnl-dev ocl-icd-opencl-dev libhwy-dev libtbb-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libfmt-dev \
 	libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev libgtest-dev libgmock-dev libbenchmark-dev
 DEMO_PACKAGES := bible-kjv
+ORACLE_PACKAGES := python3-jieba
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev llvm-14
 LINT_PACKAGES := clang-format clang-tidy python3
 PRESET ?= release
@@ -37,9 +38,11 @@ bench: build    ## micro-benchmarks, then this program beside PyTorch and transf
 	tools/venv.sh
 	venv/bin/python bench/peers/run.py --program $(PROGRAM)
 
-oracle: program  ## regenerate the fixtures and compare with transformers, live
+oracle: program  ## regenerate the fixtures and compare with transformers, live; tokenizers on ../shared/data
+	@tools/install_packages.sh $(ORACLE_PACKAGES)
 	tools/venv.sh
 	venv/bin/python tools/oracle.py --program $(PROGRAM)
+	venv/bin/python tools/oracle_tokenizers.py --program $(PROGRAM)
 
 reproduce-curves: program ## validation curves of four position encodings, three seeds each (about an hour)
 	@tools/install_packages.sh $(DEMO_PACKAGES)

@@ -49,7 +49,15 @@ void BM_Linear(benchmark::State& state) {
   for (auto _ : state) machine.backend->linear(x, w, b, Activation::gelu, out, Tensor());
   count_operations(state, 2.0 * static_cast<double>(tokens * inputs * outputs));
 }
-BENCHMARK(BM_Linear)->Args({4096, 256, 1024})->Args({2048, 768, 3072})->Args({16, 768, 3072})->UseRealTime();
+BENCHMARK(BM_Linear)
+    ->Args({4096, 256, 1024})
+    ->Args({2048, 768, 3072})
+    ->Args({2048, 3072, 768})
+    ->Args({448, 384, 1536})
+    ->Args({448, 1536, 384})
+    ->Args({128, 768, 3072})
+    ->Args({16, 768, 3072})
+    ->UseRealTime();
 
 void BM_LinearBackwardWeight(benchmark::State& state) {
   const Machine machine;

@@ -5,7 +5,9 @@ import gzip
 import json
 import pathlib
 import struct
+import zipfile
 
+FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "pytorch"
 SEEDS = pathlib.Path(__file__).resolve().parent / "seeds"
 
 
@@ -33,6 +35,26 @@ def safetensors() -> None:
     put("safetensors", "empty_header", bytes([1, 0]) + b"{}")
     overflow = {"x": {"dtype": "F32", "shape": [4294967296, 4294967296, 0], "data_offsets": [0, 0]}}
     put("safetensors", "overflow", bytes([1, 0]) + json.dumps(overflow).encode())
+
+
+def pytorch() -> None:
+    for name in ("zip", "legacy", "nested_legacy", "other_types"):
+        put("pytorch", name, b"\0" + (FIXTURES / f"{name}.bin").read_bytes())
+    for name in ("zip", "zip_protocol_4", "nested", "other_types"):
+        with zipfile.ZipFile(FIXTURES / f"{name}.bin") as archive:
+            put("pytorch", f"{name}_pickle", b"\1" + archive.read(f"{name}/data.pkl"))
+    legacy = (FIXTURES / "nested_legacy.bin").read_bytes()
+    third = legacy.index(b".", legacy.index(b"little_endian")) + 1  # behind the pickle of the system
+    put("pytorch", "behind_the_checks", b"\2" + legacy[third:])
+
+
+def shards() -> None:
+    put("shards", "two", json.dumps({"metadata": {"total_size": 24}, "weight_map": {
+        "a": "1.safetensors", "b": "1.safetensors", "c": "2.safetensors"}}))
+    put("shards", "outside", json.dumps({"weight_map": {"a": "../1.safetensors"}}))
+    put("shards", "missing", json.dumps({"weight_map": {"a": "3.safetensors"}}))
+    put("shards", "wrong_shard", json.dumps({"weight_map": {"a": "2.safetensors"}}))
+    put("shards", "itself", json.dumps({"weight_map": {"a": "model.safetensors.index.json"}}))
 
 
 def config() -> None:
@@ -69,6 +91,21 @@ def tokenizer_files() -> None:
         "added_tokens": [{"id": 4, "content": "[MASK]"}],
     }
     put("tokenizer_files", "fast", "%%\n%%\n" + json.dumps(fast))
+    jieba = {"tokenizer_class": "RoFormerTokenizer", "tokenizer_mode": "slow", "do_lower_case": True}
+    put("tokenizer_files", "jieba", f"{listing}%%\n{json.dumps(jieba | names)}%%\n%%\n%%\n王 5 n\n王x 3\n")
+    added = {"added_tokens_decoder": {"11": {"content": "Kíng", "normalized": True}, "12": {"content": "[E1]", "special": True}}}
+    put("tokenizer_files", "added", listing + "%%\n" + json.dumps(bert | names | added))
+    put("tokenizer_files", "older", f"{listing}%%\n{json.dumps(bert)}%%\n%%\n" + '{"[E1]": 11}')
+
+
+def jieba_dictionary() -> None:
+    words = "今天 100 t\n天气 80 n\n今天天气 90 n\n中 20\n\n国 10 n\nc++ 5 nz\n中 3 f\n"
+    put("jieba_dictionary", "text", "\0" + words)
+    put("jieba_dictionary", "bad_frequency", "\0中国 x n\n")
+    # The compiled form: header, log frequencies, characters, where children start; three nodes, the words 中 and 国.
+    nodes = struct.pack("<3d", -1, 1.5, 0.5) + struct.pack("<3I", 0, 0x4E2D, 0x56FD) + struct.pack("<4I", 1, 3, 3, 3)
+    header = b"rfjieba1" + struct.pack("<2I2d", 0x01020304, 3, 2.5, 2.5) + b"0" * 64
+    put("jieba_dictionary", "compiled", b"\1" + header + nodes)
 
 
 def sentence_settings() -> None:
@@ -92,6 +129,8 @@ def texts() -> None:
     sample = "In the beginning [MASK] Ünïcödé e\u0301 \u4e2d\u6587 \U0001f600 \u0130 don't \u200d \tend"
     for kind, name in enumerate(["byte", "char", "char_lower", "wordpiece", "wordpiece_cased"]):
         put("tokenize", name, bytes([kind]) + sample.encode())
+    for kind, name in enumerate(["fast", "slow", "bert4keras"]):
+        put("tokenize", "jieba_" + name, bytes([5 + kind]) + ("王王的中国 ΑΣ a\u0301b c++ " + sample).encode())
     put("tokenize", "long_word", b"\x03" + b"a" * 120)
     put("tokenize", "not_utf8", b"\x03abc\xff\xfe")
     corpus = "first\nline\n\n<doc id=1>\na\n\nb\n</doc>\nafter\n%%\n\ufeffsecond file\r\n\r\n<doc>\nopen\n"
@@ -147,5 +186,9 @@ def json_texts() -> None:
     put("json", "numbers", "[18446744073709551615,-9223372036854775808,1e400,0.1]")
 
 
-for make in (safetensors, config, tokenizer_files, sentence_settings, texts, forward, manifest, logs, options, json_texts):
+MAKERS = (
+    safetensors, pytorch, shards, config, tokenizer_files, jieba_dictionary, sentence_settings, texts, forward, manifest,
+    logs, options, json_texts,
+)
+for make in MAKERS:
     make()

@@ -1,7 +1,7 @@
-// Any text through the three kinds of tokenizer: offsets slice the text, bytes come back exactly. Byte 0 chooses.
+// Any text through every kind of tokenizer: offsets slice the text, bytes come back exactly. Byte 0 chooses.
 #include "fuzz/fuzz.h"
 #include "text/char_tokenizer.h"
-#include "text/wordpiece.h"
+#include "text/jieba_tokenizer.h"
 
 namespace roformer::fuzz {
 
@@ -23,6 +23,12 @@ Vocabulary piece_vocabulary() {
   }
   tokens.insert(tokens.end(), {" ", "the", "##ing", "##é", "é", "王", "##王", "\u0301", "##\u0301", "\u200d", "İ"});
   return Vocabulary(std::move(tokens), "pieces");
+}
+
+std::shared_ptr<const JiebaDictionary> dictionary() {
+  const auto image =
+      std::make_shared<const std::string>(JiebaDictionary::compile("王 5\n王王 9\nthe 3\nc++ 4\n中国 7\n", "words"));
+  return std::make_shared<const JiebaDictionary>(*image, image, "words");
 }
 
 // Where each code point of `text` begins, and where the last one ends.
@@ -81,8 +87,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       lower(piece_vocabulary(), {}, true, "chars");
   static const WordPieceTokenizer bert(piece_vocabulary(), {}, {}, "pieces"),
       cased(piece_vocabulary(), {}, {.lowercase = false, .strip_accents = false, .separate_cjk = true}, "pieces");
-  static const std::vector<Subject> subjects = {
-      {bytes, false}, {exact, true}, {lower, false}, {bert, false}, {cased, true}};
+  static const JiebaTokenizer fast(piece_vocabulary(), {}, {}, JiebaMode::fast, dictionary(), "", "pieces"),
+      slow(piece_vocabulary(), {}, {}, JiebaMode::slow, dictionary(), "", "pieces"),
+      bert4keras(piece_vocabulary(), {}, {}, JiebaMode::bert4keras, dictionary(), "", "pieces");
+  static const std::vector<Subject> subjects = {{bytes, false}, {exact, true}, {lower, false}, {bert, false},
+                                                {cased, true},  {fast, false}, {slow, false},  {bert4keras, false}};
   if (size == 0) return 0;
   const Subject& subject = subjects[data[0] % subjects.size()];
   const std::string_view text = as_text(data + 1, size - 1);

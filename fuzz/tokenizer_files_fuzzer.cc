@@ -1,4 +1,5 @@
-// A tokenizer directory: vocab.txt, tokenizer_config.json and tokenizer.json, between lines of "%%".
+// A tokenizer directory: vocab.txt, tokenizer_config.json, tokenizer.json, added_tokens.json and jieba_dict.txt,
+// between lines of "%%".
 #include "fuzz/fuzz.h"
 #include "text/tokenizer.h"
 
@@ -19,10 +20,13 @@ void check_encoding(const Tokenizer& tokenizer) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Scratch& scratch = Scratch::get();
-  const auto files = split_files(as_text(data, size), 3);
+  ::setenv("XDG_CACHE_HOME", "/dev/null/none", 1);  // every dictionary would be kept
+  const auto files = split_files(as_text(data, size), 5);
   scratch.put("vocab.txt", files[0]);
   scratch.put("tokenizer_config.json", files[1]);
   scratch.put("tokenizer.json", files[2]);
+  scratch.put("added_tokens.json", files[3]);
+  scratch.put("jieba_dict.txt", files[4].empty() ? "王 5\n" : files[4]);
   accepts([&] {
     const auto tokenizer = load_tokenizer(scratch.path());
     check_encoding(*tokenizer);

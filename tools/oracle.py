@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Compares the program with transformers computing in float64, live, and checks that the fixtures are what they say.
 
-1. Makes the fixtures again and compares them with the committed ones; loads those in transformers as anyone would.
+1. Makes the fixtures again and compares them with the committed ones; loads those in transformers as anyone would,
+   and runs those that transformers has no class for in JunnYu's package.
 2. Makes random models (other seeds, larger shapes), has transformers save them, runs
    `roformer forward --model DIR --ids FILE --output FILE` and compares hidden states and logits:
    max |difference| / max |expected| of each kind of tensor must be within the tolerance. The error of transformers' own
@@ -32,6 +33,7 @@ from safetensors.numpy import load_file
 import family_cases
 import make_fixtures
 import oracle_families
+import oracle_junnyu
 import oracle_models as oracle
 from oracle_results import Results, compare, relative_error, report_comparison, run_forward
 
@@ -276,6 +278,7 @@ def main():
     check_fixtures(results, options.fixtures)
     if not results.failed:
         check_fixture_loading(results, options.fixtures)
+        oracle_junnyu.check_junnyu(results, options.fixtures)
     if options.program is not None:
         check_live(results, options.program.resolve(), options.tolerance)
         oracle_families.check_families(results, options.program.resolve(), options.tolerance)

@@ -150,7 +150,9 @@ def check_families(results, program, tolerance):
 
 def table(rows):
     """The rows of docs/compatibility.md."""
-    head = "family|`architectures[0]`|what it is|read and run|written and loaded|checked against|difference|theirs"
+    head = (
+        "family|`architectures[0]`|what it is|read, run|written and loaded|checked against|difference|of transformers"
+    )
     lines = [f"| {head.replace('|', ' | ')} |", "|---|---|---|---|---|---|---|---|"]
     for name, worst, own, converted in rows:
         case = family_cases.CASES[name]

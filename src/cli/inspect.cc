@@ -20,7 +20,7 @@ struct InspectOptions {
 };
 
 void describe(OptionSet& set, InspectOptions& options) {
-  set.add("--model", options.model, "model directory", "DIR");
+  set.add("--model", options.model, "model directory, or a weights file in one", "DIR");
   set.require("--model");
   add_json(set, options.json);
 }
@@ -29,7 +29,7 @@ std::string file_name(const std::string& path) { return std::filesystem::path(pa
 
 // Lists the files as they are: also of models this program cannot run. No number is read.
 void run(const InspectOptions& options) {
-  const JsonObject config = JsonObject::read(join_path(options.model, "config.json"));
+  const JsonObject config = JsonObject::read(join_path(model_directory(options.model), "config.json"));
   const WeightFiles weights(options.model);
   const std::string type = config.get_string("model_type", "");
   int64_t parameters = 0;

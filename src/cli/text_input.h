@@ -62,6 +62,7 @@ class TextReader final : public TextSource {
 
   // Where the last item came from, to start a message: "FILE:12" or "text 3".
   std::string place() const { return place(count_); }
+  int64_t count() const { return count_; }  // items read, so the number of the last one
   // How much of a file has been read, from 0 to 1; nothing where nobody knows.
   std::optional<double> share() const;
   // A person at a terminal types the texts.

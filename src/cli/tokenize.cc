@@ -1,9 +1,12 @@
 // roformer tokenize: text to tokens, as a model would see it.
+#include <unistd.h>
+
 #include <charconv>
 #include <exception>
 #include <iostream>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/parallel.h"
 #include "cli/registry.h"
@@ -16,7 +19,7 @@ namespace {
 
 struct TokenizeOptions {
   TextInput texts;
-  std::string model;
+  std::string model, save;
   TokenizerOptions tokenizer;
   bool pair = false, json = false, ids = false, words = false;
   int64_t max_length = 0, threads = 0;
@@ -31,8 +34,22 @@ void describe(OptionSet& set, TokenizeOptions& options) {
   set.add("--ids", options.ids, "show ids rather than tokens");
   set.add("--words", options.words, "show the words into which jieba cuts the text, before the vocabulary is asked");
   add_tokenizer(set, options.tokenizer);
+  set.add("--save", options.save,
+          "also write the tokenizer, with the mode and dictionary chosen here, to this directory", "DIR");
   add_threads(set, options.threads);
   add_json(set, options.json);
+}
+
+// Into a directory that has none, or the same with other settings.
+void save_tokenizer(const Tokenizer& tokenizer, const std::string& directory) {
+  constexpr int64_t kMaxFileBytes = int64_t{1} << 28;
+  const auto files = tokenizer.files();
+  const std::string list = join_path(directory, "vocab.txt");
+  if (access(list.c_str(), F_OK) == 0 && read_file(list, kMaxFileBytes) != files.at("vocab.txt")) {
+    throw FileError("--save: {} holds another vocabulary; choose another directory", list);
+  }
+  make_directories(directory);
+  for (const auto& [name, content] : files) write_file_atomically(join_path(directory, name), content);
 }
 
 void append_number(std::string& out, int64_t value) {
@@ -70,19 +87,31 @@ class Printer {
         append_list(out, words, ' ', [&](const std::string& word) { out += word; });
       }
     } else {
-      const Encoding encoding = encode(text);
-      if (options_.json) {
-        print_json(encoding, out);
-      } else if (options_.ids) {
-        append_list(out, encoding.ids, ' ', [&](int32_t id) { append_number(out, id); });
-      } else {
-        append_list(out, encoding.ids, ' ', [&](int32_t id) { out += tokenizer_.token(id); });
-      }
+      print_encoding(text, out);
     }
     out += '\n';
   }
 
  private:
+  void print_encoding(const std::string& text, std::string& out) const {
+    if (options_.json) return print_json(encode(text), out);
+    std::vector<int32_t> ids;
+    if (options_.pair || options_.max_length > 0) {
+      ids = encode(text).ids;
+    } else {  // the same without offsets
+      ids = tokenizer_.encode_plain(text);
+      ids.insert(ids.begin(), tokenizer_.cls_id());
+      ids.push_back(tokenizer_.sep_id());
+    }
+    append_list(out, ids, ' ', [&](int32_t id) {
+      if (options_.ids) {
+        append_number(out, id);
+      } else {
+        out += tokenizer_.token(id);
+      }
+    });
+  }
+
   Encoding encode(std::string_view text) const {
     if (!options_.pair) return tokenizer_.encode(text, std::nullopt, options_.max_length);
     const size_t tab = text.find('\t');
@@ -113,72 +142,89 @@ class Printer {
   const TokenizeOptions& options_;
 };
 
-struct Item {
-  std::string text, place;
-};
-
 // Neighbouring items, printed by one task.
 struct Chunk {
-  std::vector<Item> items;
+  std::vector<std::string> texts;
+  int64_t first = 0;  // number of the first one
   std::string out;
   std::exception_ptr error;
 };
 
-void print_chunk(const Printer& printer, Chunk& chunk) {
+struct ReadTexts {
+  std::vector<Chunk> chunks;
+  std::exception_ptr error;  // of reading what comes after them
+};
+
+// What can be read without waiting, but one item at least and some megabytes at most; without chunks at the end.
+ReadTexts read_batch(TextReader& reader) {
+  constexpr size_t kChunkBytes = size_t{1} << 16, kChunks = 64;
+  ReadTexts batch;
+  size_t bytes = kChunkBytes;
   try {
-    for (const Item& item : chunk.items) {
-      try {
-        printer.print(item.text, chunk.out);
-      } catch (const DataError& error) {
-        throw DataError("{}: {}", item.place, error.what());
+    for (std::string text; reader.next(text);) {
+      if (bytes >= kChunkBytes) {
+        batch.chunks.emplace_back().first = reader.count();
+        bytes = 0;
       }
+      bytes += text.size() + 1;
+      batch.chunks.back().texts.push_back(std::move(text));
+      if (!reader.ready() || (bytes >= kChunkBytes && batch.chunks.size() == kChunks)) break;
     }
-  } catch (...) {  // what came before it is shown first
+  } catch (const Error&) {
+    batch.error = std::current_exception();
+  }
+  return batch;
+}
+
+void print_chunk(const Printer& printer, const TextReader& reader, Chunk& chunk) {
+  int64_t number = chunk.first;
+  try {
+    for (const std::string& text : chunk.texts) {
+      printer.print(text, chunk.out);
+      ++number;
+    }
+  } catch (const DataError& error) {  // what came before it is shown first
+    chunk.error = std::make_exception_ptr(DataError("{}: {}", reader.place(number), error.what()));
+  } catch (...) {
     chunk.error = std::current_exception();
   }
 }
 
 void run(const TokenizeOptions& options) {
-  constexpr size_t kChunkBytes = size_t{1} << 16, kChunks = 64;
   const auto tokenizer = load_tokenizer(options.model, load_options(options.tokenizer));
   const Printer printer(*tokenizer, options);
+  if (!options.save.empty()) save_tokenizer(*tokenizer, options.save);
   TextReader reader(options.texts);
   std::optional<ThreadPool> pool;
-  bool more = true;
-  std::exception_ptr read_error;
-  while (more) {
-    std::vector<Chunk> chunks(1);
-    size_t bytes = 0;
-    Item item;
-    try {
-      while ((more = reader.next(item.text))) {
-        item.place = reader.place();
-        bytes += item.text.size() + 1;
-        chunks.back().items.push_back(std::move(item));
-        if (!reader.ready()) break;
-        if (bytes < kChunkBytes) continue;
-        if (chunks.size() == kChunks) break;
-        chunks.emplace_back();
-        bytes = 0;
-      }
-    } catch (const Error&) {
-      read_error = std::current_exception();
-      more = false;
-    }
+  ReadTexts batch = read_batch(reader);
+  while (!batch.chunks.empty()) {
+    ReadTexts next;
+    auto& chunks = batch.chunks;
+    const bool ahead = chunks.size() > 1 && !batch.error && reader.ready();  // the next batch is read meanwhile
     if (chunks.size() == 1) {
-      print_chunk(printer, chunks[0]);
+      print_chunk(printer, reader, chunks[0]);
     } else {
       if (!pool) pool.emplace(static_cast<int>(options.threads));
-      pool->run(static_cast<int64_t>(chunks.size()),
-                [&](int64_t i) { print_chunk(printer, chunks[static_cast<size_t>(i)]); });
+      pool->run(static_cast<int64_t>(chunks.size()) + (ahead ? 1 : 0), [&](int64_t i) {
+        if (ahead && --i < 0) {
+          next = read_batch(reader);
+        } else {
+          print_chunk(printer, reader, chunks[static_cast<size_t>(i)]);
+        }
+      });
     }
     for (const Chunk& chunk : chunks) {
       std::cout << chunk.out;
       if (chunk.error) std::rethrow_exception(chunk.error);
     }
-    if (more && !reader.ready()) std::cout.flush();
+    if (batch.error) break;
+    if (!ahead) {
+      std::cout.flush();
+      next = read_batch(reader);
+    }
+    batch = std::move(next);
   }
-  if (read_error) std::rethrow_exception(read_error);
+  if (batch.error) std::rethrow_exception(batch.error);
 }
 
 }  // namespace

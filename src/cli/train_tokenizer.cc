@@ -7,13 +7,14 @@
 #include "base/file.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
+#include "text/jieba_tokenizer.h"
 #include "text/train.h"
 
 namespace roformer {
 namespace {
 
 struct TrainTokenizerOptions {
-  std::string type = "wordpiece";
+  std::string type = "wordpiece", mode = "fast", dictionary;
   TokenizerTraining training;
   std::vector<std::string> input;
   std::string output;
@@ -21,15 +22,20 @@ struct TrainTokenizerOptions {
 };
 
 void describe(OptionSet& set, TrainTokenizerOptions& options) {
-  set.add_choice("--type", options.type, {"wordpiece", "char", "byte"},
-                 "sub-words as BERT's, single characters, or bytes");
+  set.add_choice("--type", options.type, {"wordpiece", "jieba-wordpiece", "char", "byte"},
+                 "sub-words as BERT's, Chinese words as RoFormer's, single characters, or bytes");
   set.add("--vocab-size", options.training.vocabulary_size, "tokens to learn, the special ones included",
           {1, 10'000'000});
-  set.add("--lowercase", options.training.lowercase, "lower-case the text (wordpiece: and strip accents)");
+  set.add("--lowercase", options.training.lowercase,
+          "lower-case the text (wordpiece, jieba-wordpiece: and strip accents)");
   set.add("--min-frequency", options.training.min_frequency, "what is rarer gets no token", {1, 1'000'000'000});
   set.add("--input", options.input, "text to learn from: files, also gzip and zstd, or directories");
-  set.add("--output", options.output, "directory for vocab.txt and tokenizer_config.json", "DIR");
+  set.add("--output", options.output, "directory for vocab.txt, tokenizer_config.json and tokenizer.json", "DIR");
   set.require("--output");
+  set.add_choice("--tokenizer-mode", options.mode, {"fast", "slow", "bert4keras"},
+                 "jieba-wordpiece: whose tokenizer it is, transformers' fast or slow one or bert4keras'");
+  set.add("--jieba-dictionary", options.dictionary,
+          "jieba-wordpiece: jieba's dict.txt (default: the one of Debian's python3-jieba)", "FILE");
   add_threads(set, options.threads);
 }
 
@@ -38,6 +44,10 @@ std::unique_ptr<Tokenizer> learn(const TrainTokenizerOptions& options) {
   if (options.input.empty())
     throw UsageError("--input is needed: the text to learn from: files, also gzip and zstd, or directories");
   ThreadPool pool(static_cast<int>(options.threads));
+  if (options.type == "jieba-wordpiece") {
+    return train_jieba_wordpiece(options.input, options.training, options.dictionary, *parse_jieba_mode(options.mode),
+                                 pool);
+  }
   return options.type == "char" ? train_char(options.input, options.training, pool)
                                 : train_wordpiece(options.input, options.training, pool);
 }

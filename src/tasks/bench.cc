@@ -70,6 +70,7 @@ BenchResult bench(Model& model, const BenchOptions& options) {
     optimizer->step(step, 1e-5, optimizer->gradient_norm());
   };
 
+  const double first = now_seconds();
   pass(1);
   std::vector<double> seconds;
   const double begin = now_seconds();
@@ -86,7 +87,8 @@ BenchResult bench(Model& model, const BenchOptions& options) {
   return {.tokens_per_second = static_cast<double>(batch.tokens()) / median,
           .gflops = operations / median / 1e9,
           .peak_memory = usage.ru_maxrss * 1024,
-          .passes = static_cast<int64_t>(seconds.size())};
+          .passes = static_cast<int64_t>(seconds.size()),
+          .first_pass = begin - first};
 }
 
 }  // namespace roformer

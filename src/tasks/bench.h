@@ -21,6 +21,7 @@ struct BenchResult {
   double gflops = 0;             // operations of the matrix products and attention / time
   int64_t peak_memory = 0;       // bytes: largest resident size of this process so far
   int64_t passes = 0;
+  double first_pass = 0;  // seconds of the one to warm up, which reads weights that are still in the file
 };
 
 // The model must be trainable for training. Weights change in training.

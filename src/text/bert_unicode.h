@@ -1,5 +1,5 @@
 // Unicode as Hugging Face's tokenizers sees it, which ids depend on: its categories are of Unicode 8 or so, its
-// decompositions of 9, its lower case of 17, where unicode.h is of 14 throughout. Found by asking tokenizers 0.23 about
+// decompositions of 9, its lower case of 17, where unicode.h is of 15 throughout. Found by asking tokenizers 0.23 about
 // every code point; tools/oracle_tokenizers.py compares every one of them again.
 #pragma once
 

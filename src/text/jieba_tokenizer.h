@@ -13,6 +13,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,11 +23,9 @@
 
 namespace roformer {
 
-// The name of a directory's own dictionary.
-inline constexpr std::string_view kJiebaDictionaryFile = "jieba_dict.txt";
-
 std::string_view jieba_mode_name(JiebaMode mode);  // "fast", "slow", "bert4keras"
 std::optional<JiebaMode> parse_jieba_mode(std::string_view name);
+JiebaRules jieba_rules(JiebaMode mode);
 
 class JiebaTokenizer : public WordPieceTokenizer {
  public:
@@ -48,8 +47,13 @@ class JiebaTokenizer : public WordPieceTokenizer {
  protected:
   void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
   nlohmann::ordered_json config() const override;
+  WordPieceOptions saved_options() const override;
+  Normalization normalization() const override;
 
  private:
+  void append_words(std::span<const char32_t> letters, std::span<const int64_t> origins, std::vector<int32_t>& ids,
+                    Offsets* offsets) const;
+
   JiebaMode mode_;
   JiebaCutter cutter_;
   std::string own_dictionary_;

@@ -1,13 +1,15 @@
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
 #include <filesystem>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "text/char_tokenizer.h"
+#include "text/find_dictionary.h"
 #include "text/jieba_tokenizer.h"
 #include "text/tokenizer_config.h"
+#include "text/tokenizer_json.h"
 #include "text/unicode.h"
 
 namespace roformer {
@@ -19,72 +21,13 @@ bool exists(const std::string& path) {
   return std::filesystem::exists(path, ignored);
 }
 
-// A switch with three positions: true, false, and nothing where the key is absent or null.
-std::optional<bool> read_switch(const JsonObject& object, const char* key) {
-  if (!object.has(key)) return std::nullopt;
-  return object.get_bool(key, std::nullopt);
-}
-
-// What a tokenizer.json of Hugging Face's tokenizers says, if it is a BERT tokenizer.
-struct FastTokenizer {
-  Vocabulary vocabulary;
-  WordPieceOptions options;
-};
-
-Vocabulary read_vocabulary(const JsonObject& model) {
-  const JsonObject vocabulary = model.get_object("vocab");
-  const size_t count = vocabulary.value().size();
-  std::vector<std::string> tokens(count);
-  std::vector<bool> seen(count);
-  for (const auto& [token, id] : vocabulary.value().items()) {
-    if (!id.is_number_unsigned() || id.get<uint64_t>() >= count || seen[id.get<uint64_t>()]) {
-      throw DataError("{}: the {} ids of 'vocab' must be 0, 1, 2, ...; the one of {} is {}", model.source(), count,
-                      quote(token), quote(dump_json(id)));
-    }
-    seen[id.get<uint64_t>()] = true;
-    tokens[id.get<uint64_t>()] = token;
-  }
-  return Vocabulary(std::move(tokens), model.source());
-}
-
-JsonObject read_part(const JsonObject& file, const char* name, const std::string& type) {
-  JsonObject part = file.get_object(name);
-  if (part.get_string("type", "") != type) part.reject("type", fmt::format("\"{}\"", type));
-  return part;
-}
-
-FastTokenizer read_fast_tokenizer(const std::string& path) {
-  const JsonObject file = JsonObject::read(path, kMaxVocabularyBytes);
-  const JsonObject model = read_part(file, "model", "WordPiece");
-  const JsonObject normalizer = read_part(file, "normalizer", "BertNormalizer");
-  read_part(file, "pre_tokenizer", "BertPreTokenizer");
-  if (model.get_string("continuing_subword_prefix", "##") != kContinuationPrefix) {
-    model.reject("continuing_subword_prefix", "\"##\"");
-  }
-  FastTokenizer result{read_vocabulary(model), {}};
-  result.options.lowercase = normalizer.get_bool("lowercase", true);
-  result.options.strip_accents = read_switch(normalizer, "strip_accents");
-  result.options.separate_cjk = normalizer.get_bool("handle_chinese_chars", true);
-  if (!file.has("added_tokens")) return result;
-  const Json& added = file.value()["added_tokens"];
-  if (!added.is_array()) file.reject("added_tokens", "an array");
-  for (const auto& token : added) {
-    const std::string content = JsonObject(token, path + ": 'added_tokens'").get_string("content", std::nullopt);
-    if (!result.vocabulary.id(content)) {
-      throw DataError("{}: the added token {} is not in the vocabulary, which is not supported", path, quote(content));
-    }
-  }
-  return result;
-}
-
 // A token is written as its text or as {"content": text, ...}.
 std::string read_token(const JsonObject& config, const char* key, const std::string& fallback) {
   if (config.has(key) && config.value()[key].is_object()) return config.get_object(key).get_string("content", {});
   return config.get_string(key, fallback);
 }
 
-SpecialTokens read_special_tokens(const JsonObject& config) {
-  SpecialTokens names;
+SpecialTokens read_special_tokens(const JsonObject& config, SpecialTokens names) {
   names.pad = read_token(config, "pad_token", names.pad);
   names.unk = read_token(config, "unk_token", names.unk);
   names.cls = read_token(config, "cls_token", names.cls);
@@ -93,68 +36,120 @@ SpecialTokens read_special_tokens(const JsonObject& config) {
   return names;
 }
 
+// tokenizer_config.json names them, or special_tokens_map.json.
+SpecialTokens read_special_tokens(const JsonObject& config, const std::string& directory) {
+  const std::string path = join_path(directory, "special_tokens_map.json");
+  SpecialTokens names;
+  if (exists(path)) names = read_special_tokens(JsonObject::read(path), names);
+  return read_special_tokens(config, names);
+}
+
 // Lengths of 10^12 and more are how the ecosystem writes "none".
 int64_t read_model_max_length(const JsonObject& config) {
   const double length = config.get_double("model_max_length", 0);
   return length >= 1 && length < 1e12 ? static_cast<int64_t>(length) : 0;
 }
 
-// Debian's python3-jieba.
-constexpr const char* kSystemDictionary = "/usr/lib/python3/dist-packages/jieba/dict.txt";
-
-struct DictionaryFile {
-  std::string path;
-  bool own;  // goes with the tokenizer
-};
-
-DictionaryFile find_dictionary(const std::string& directory, const LoadOptions& options) {
-  const char* variable = std::getenv("ROFORMER_JIEBA_DICTIONARY");
-  std::string path = options.jieba_dictionary;
-  if (path.empty() && variable != nullptr) path = variable;
-  if (path.empty()) path = join_path(directory, kJiebaDictionaryFile);
-  if (exists(path) || !options.jieba_dictionary.empty() || (variable != nullptr && variable[0] != '\0')) {
-    std::error_code ignored;
-    return {path, !std::filesystem::equivalent(path, kSystemDictionary, ignored)};
-  }
-  if (exists(kSystemDictionary)) return {kSystemDictionary, false};
-  throw FileError(
-      "{}: its tokenizer needs jieba's dictionary, and none was found: install Debian's python3-jieba, or name a "
-      "dict.txt with --jieba-dictionary or ROFORMER_JIEBA_DICTIONARY, or put one into the directory as {}",
-      directory, kJiebaDictionaryFile);
+// bert4keras takes the first field of a line that whitespace separates, others the line.
+void keep_first_field(std::string& token) {
+  constexpr std::string_view kBlanks = " \t\r\f\v";
+  const size_t begin = token.find_first_not_of(kBlanks);
+  if (begin == token.npos) return;
+  token = token.substr(begin, token.find_first_of(kBlanks, begin) - begin);
 }
 
 struct Content {
   Vocabulary vocabulary;
+  std::vector<AddedToken> added;
   WordPieceOptions options;
   std::string path;  // of the vocabulary
 };
 
-Content read_content(const JsonObject& config, const std::string& directory) {
-  const std::string list = join_path(directory, "vocab.txt"), fast = join_path(directory, "tokenizer.json");
-  if (!exists(list) && exists(fast)) {
-    auto [vocabulary, options] = read_fast_tokenizer(fast);
-    return {std::move(vocabulary), options, fast};
+int64_t read_id(const std::string& text, const JsonObject& object) {
+  int64_t id = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc() || end != text.data() + text.size() || id < 0 || id >= static_cast<int64_t>(kMaxTokens)) {
+    throw DataError("{}: {} is no id of a token", object.source(), quote(text));
   }
-  WordPieceOptions options;
-  options.lowercase = config.get_bool("do_lower_case", true);
-  options.strip_accents = read_switch(config, "strip_accents");
-  options.separate_cjk = config.get_bool("tokenize_chinese_chars", true);
-  return {Vocabulary::load(list), options, list};
+  return id;
 }
 
-JiebaMode read_mode(const JsonObject& config) {
+// Tokens beyond those of vocab.txt, from tokenizer_config.json or, of older transformers, added_tokens.json.
+std::vector<AddedToken> read_added_tokens(const JsonObject& config, const std::string& directory) {
+  std::vector<AddedToken> added;
+  if (config.has("added_tokens_decoder")) {
+    const JsonObject decoder = config.get_object("added_tokens_decoder");
+    for (const auto& [id, entry] : decoder.value().items()) {
+      added.push_back(read_added_token(JsonObject(entry, decoder.source()), read_id(id, decoder)));
+    }
+    return added;
+  }
+  const std::string path = join_path(directory, "added_tokens.json");
+  if (!exists(path)) return added;
+  const JsonObject file = JsonObject::read(path, kMaxVocabularyBytes);
+  for (const auto& entry : file.value().items()) {
+    const int64_t id = file.get_int(entry.key(), std::nullopt, 0, static_cast<int64_t>(kMaxTokens) - 1);
+    added.push_back({entry.key(), static_cast<int32_t>(id), false, true});
+  }
+  return added;
+}
+
+// Those named as special, too, are special, and found in the text as it is.
+void mark_special(const JsonObject& config, const std::vector<std::string>& tokens, std::vector<AddedToken>& added) {
+  for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
+    if (!config.has(key) || !config.value()[key].is_array()) continue;
+    for (const Json& entry : config.value()[key]) {
+      const std::string name = entry.is_object()   ? JsonObject(entry, config.source()).get_string("content", "")
+                               : entry.is_string() ? entry.get<std::string>()
+                                                   : "";
+      const auto place = std::ranges::find(tokens, name);
+      if (name.empty() || place == tokens.end()) continue;
+      const auto known = std::ranges::find(added, name, &AddedToken::content);
+      if (known == added.end()) {
+        added.push_back({name, static_cast<int32_t>(place - tokens.begin()), true, false});
+      } else {
+        known->special = true;
+        known->normalized = false;
+      }
+    }
+  }
+}
+
+Content read_content(const JsonObject& config, const std::string& directory, bool first_field_only) {
+  const std::string list = join_path(directory, "vocab.txt"), fast = join_path(directory, "tokenizer.json");
+  const bool from_fast = !exists(list) && exists(fast);
+  FastTokenizer content;
+  if (from_fast) {
+    content = read_fast_tokenizer(fast);
+  } else {
+    content.tokens = Vocabulary::read_tokens(list);
+    if (first_field_only) std::ranges::for_each(content.tokens, keep_first_field);
+    content.added_tokens = read_added_tokens(config, directory);
+    content.added = append_added_tokens(content.tokens, content.added_tokens, directory);
+  }
+  mark_special(config, content.tokens, content.added_tokens);
+  WordPieceOptions options = content.options;
+  options.lowercase = config.get_bool("do_lower_case", options.lowercase);
+  if (config.has("strip_accents")) options.strip_accents = config.get_bool("strip_accents", false);
+  options.separate_cjk = config.get_bool("tokenize_chinese_chars", options.separate_cjk);
+  const std::string& path = from_fast ? fast : list;
+  return {Vocabulary(std::move(content.tokens), path, content.added), std::move(content.added_tokens), options, path};
+}
+
+JiebaMode choose_mode(const JsonObject& config, const LoadOptions& options) {
+  if (options.mode) return *options.mode;
   const auto mode = parse_jieba_mode(config.get_string("tokenizer_mode", "fast"));
   if (!mode) config.reject("tokenizer_mode", "fast, slow or bert4keras");
   return *mode;
 }
 
-std::unique_ptr<Tokenizer> make_jieba(Content content, const JsonObject& config, const std::string& directory,
+std::unique_ptr<Tokenizer> make_jieba(Content& content, const JsonObject& config, const std::string& directory,
                                       const LoadOptions& options) {
-  const JiebaMode mode = options.mode ? *options.mode : read_mode(config);
-  const DictionaryFile file = find_dictionary(directory, options);
-  return std::make_unique<JiebaTokenizer>(std::move(content.vocabulary), read_special_tokens(config), content.options,
-                                          mode, JiebaDictionary::open(file.path), file.own ? file.path : "",
-                                          content.path);
+  content.options.separate_cjk = config.get_bool("tokenize_chinese_chars", true);  // tokenizer.json says another thing
+  const DictionaryFile file = find_dictionary(options.jieba_dictionary, directory);
+  return std::make_unique<JiebaTokenizer>(std::move(content.vocabulary), read_special_tokens(config, directory),
+                                          content.options, choose_mode(config, options),
+                                          JiebaDictionary::open(file.path), file.own ? file.path : "", content.path);
 }
 
 // A token of two or more characters, all of them ideographs.
@@ -186,24 +181,30 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& kind, const JsonObj
                                           const std::string& directory, const LoadOptions& options) {
   const std::string list = join_path(directory, "vocab.txt");
   if (kind == kCharTokenizerClass) {
-    return std::make_unique<CharTokenizer>(Vocabulary::load(list), read_special_tokens(config),
+    return std::make_unique<CharTokenizer>(Vocabulary::load(list), read_special_tokens(config, directory),
                                            config.get_bool("do_lower_case", false), list);
   }
   if (kind == kByteTokenizerClass) {
-    return std::make_unique<ByteTokenizer>(Vocabulary::load(list), read_special_tokens(config), list);
+    return std::make_unique<ByteTokenizer>(Vocabulary::load(list), read_special_tokens(config, directory), list);
   }
-  const bool bert = kind == kBertTokenizerClass || kind == "BertTokenizerFast";
+  const bool any = kind == "PreTrainedTokenizerFast" || kind == "TokenizersBackend";  // what tokenizer.json says
+  const bool bert = any || kind == kBertTokenizerClass || kind == "BertTokenizerFast";
   const bool jieba = kind == kRoFormerTokenizerClass || kind == "RoFormerTokenizerFast";
   if (!bert && !jieba && kind != "?") {
-    config.reject("tokenizer_class", fmt::format("{}, {}, {} or {}", kBertTokenizerClass, kRoFormerTokenizerClass,
-                                                 kCharTokenizerClass, kByteTokenizerClass));
+    throw DataError("{}: 'tokenizer_class' is {}, expected {}, {}, {} or {}", config.source(), quote(kind),
+                    kBertTokenizerClass, kRoFormerTokenizerClass, kCharTokenizerClass, kByteTokenizerClass);
   }
-  Content content = read_content(config, directory);
+  const bool bert4keras = !bert && choose_mode(config, options) == JiebaMode::bert4keras;
+  Content content = read_content(config, directory, bert4keras);
+  std::unique_ptr<Tokenizer> tokenizer;
   if (jieba || (!bert && has_words_of_ideographs(content.vocabulary))) {
-    return make_jieba(std::move(content), config, directory, options);
+    tokenizer = make_jieba(content, config, directory, options);
+  } else {
+    tokenizer = std::make_unique<WordPieceTokenizer>(
+        std::move(content.vocabulary), read_special_tokens(config, directory), content.options, content.path);
   }
-  return std::make_unique<WordPieceTokenizer>(std::move(content.vocabulary), read_special_tokens(config),
-                                              content.options, content.path);
+  tokenizer->add_tokens(std::move(content.added));
+  return tokenizer;
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ struct Normalization {
   bool lowercase = true;
   bool strip_accents = true;  // decompose (NFD) and drop non-spacing marks
   bool separate_cjk = true;   // a space before and after each CJK ideograph
-  // No cleaning, and Unicode as in Python 3.11 instead of as in Hugging Face's tokenizers.
+  // No cleaning, and Unicode as in Python (and utf8proc) instead of as in Hugging Face's tokenizers.
   bool as_python = false;
 };
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "text/document_tag.h"
+#include "text/jieba_text.h"
 #include "text/text_file.h"
 
 namespace roformer {
@@ -47,17 +48,44 @@ Counts count_blocks(std::span<const std::string> paths, ThreadPool& pool,
 
 }  // namespace
 
+namespace {
+
+void add_one(WordCounts& counts, std::string_view word) {
+  const auto entry = counts.find(word);
+  if (entry == counts.end()) {
+    counts.emplace(word, 1);
+  } else {
+    ++entry->second;
+  }
+}
+
+}  // namespace
+
 WordCounts count_words(std::span<const std::string> paths, const Normalization& normalization, ThreadPool& pool) {
   return count_blocks<WordCounts>(paths, pool, [&](std::string_view text, WordCounts& counts) {
     for_words(text, 0, normalization, /*with_origins=*/false, [&counts](const Word& word) {
       if (word.code_points > kMaxWordCodePoints) return;
-      const auto entry = counts.find(std::string_view(word.text));
-      if (entry == counts.end()) {
-        counts.emplace(word.text, 1);
-      } else {
-        ++entry->second;
-      }
+      add_one(counts, word.text);
     });
+  });
+}
+
+WordCounts count_jieba_words(std::span<const std::string> paths, const WordPieceOptions& options, JiebaMode mode,
+                             const JiebaCutter& cutter, ThreadPool& pool) {
+  return count_blocks<WordCounts>(paths, pool, [&](std::string_view text, WordCounts& counts) {
+    const JiebaText normal = normalise_for_jieba(text, 0, options, mode, false);
+    JiebaCutter::Words words;
+    cutter.cut(normal.code_points, words);
+    std::string word;
+    size_t i = 0;
+    for (const size_t end : words.ends) {
+      if (static_cast<int64_t>(end - i) > kMaxWordCodePoints || is_whitespace(normal.code_points[i])) {
+        i = end;
+        continue;
+      }
+      for (word.clear(); i < end; ++i) append_utf8(word, normal.code_points[i]);
+      add_one(counts, word);
+    }
   });
 }
 

@@ -8,7 +8,9 @@
 #include <unordered_map>
 
 #include "base/parallel.h"
+#include "text/jieba.h"
 #include "text/normalizer.h"
+#include "text/wordpiece.h"
 
 namespace roformer {
 
@@ -21,6 +23,9 @@ using CodePointCounts = std::unordered_map<char32_t, int64_t>;
 
 // Words longer than kMaxWordCodePoints are left out, as are document tags. Errors: those of TextFile.
 WordCounts count_words(std::span<const std::string> paths, const Normalization& normalization, ThreadPool& pool);
+// The words that jieba cuts (white space is none), normalised as the tokenizer of that mode does.
+WordCounts count_jieba_words(std::span<const std::string> paths, const WordPieceOptions& options, JiebaMode mode,
+                             const JiebaCutter& cutter, ThreadPool& pool);
 CodePointCounts count_code_points(std::span<const std::string> paths, const Normalization& normalization,
                                   ThreadPool& pool);
 

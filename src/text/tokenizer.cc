@@ -4,39 +4,55 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "text/tokenizer_json.h"
 #include "text/unicode.h"
 
 namespace roformer {
 
 Tokenizer::Tokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where)
-    : vocabulary_(std::move(vocabulary)),
-      special_tokens_(std::move(special_tokens)),
-      special_texts_(special_tokens_.all()) {
+    : vocabulary_(std::move(vocabulary)), special_tokens_(std::move(special_tokens)) {
   std::string missing;
-  for (size_t i = 0; i < special_texts_.size(); ++i) {
-    const auto id = vocabulary_.id(special_texts_[i]);
-    if (id && !special_texts_[i].empty()) {
+  const auto names = special_tokens_.all();
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto id = vocabulary_.id(names[i]);
+    if (id && !names[i].empty()) {
       special_ids_[i] = *id;
-      starts_special_[static_cast<unsigned char>(special_texts_[i][0])] = true;
+      find_token(names[i], *id);
     } else {
-      missing += (missing.empty() ? "" : ", ") + quote(special_texts_[i]);
+      missing += (missing.empty() ? "" : ", ") + quote(names[i]);
     }
   }
   if (!missing.empty()) throw DataError("{}: special tokens missing from the vocabulary: {}", where, missing);
 }
 
-bool Tokenizer::is_special(int32_t id) const {
-  return std::find(special_ids_.begin(), special_ids_.end(), id) != special_ids_.end();
+void Tokenizer::find_token(const std::string& text, int32_t id) {
+  auto& found = found_by_byte_[static_cast<unsigned char>(text[0])];
+  if (std::ranges::any_of(found, [&](const Found& other) { return other.text == text; })) return;
+  if (found.empty()) first_bytes_ += text[0];
+  const auto place = std::ranges::find_if(found, [&](const Found& other) { return other.text.size() < text.size(); });
+  found.insert(place, {text, id});
 }
 
-int Tokenizer::special_at(std::string_view text) const {
-  int best = -1;
-  for (int i = 0; i < 5; ++i) {
-    const auto& special = special_texts_[static_cast<size_t>(i)];
-    if (!text.starts_with(special)) continue;
-    if (best < 0 || special.size() > special_texts_[static_cast<size_t>(best)].size()) best = i;
+void Tokenizer::add_tokens(std::vector<AddedToken> tokens) {
+  for (AddedToken& token : tokens) {
+    if (token.content.empty() || std::ranges::find(special_ids_, token.id) != special_ids_.end()) continue;
+    if (!token.normalized) find_token(token.content, token.id);
+    if (token.special) added_special_ids_.push_back(token.id);
+    added_tokens_.push_back(std::move(token));
   }
-  return best;
+  std::ranges::sort(added_special_ids_);
+}
+
+bool Tokenizer::is_special(int32_t id) const {
+  return std::ranges::find(special_ids_, id) != special_ids_.end() ||
+         std::ranges::binary_search(added_special_ids_, id);
+}
+
+const Tokenizer::Found* Tokenizer::found_at(std::string_view text) const {
+  for (const Found& found : found_by_byte_[static_cast<unsigned char>(text[0])]) {
+    if (text.starts_with(found.text)) return &found;
+  }
+  return nullptr;
 }
 
 void Tokenizer::append_with_specials(std::string_view text, std::vector<int32_t>& ids, Offsets* offsets) const {
@@ -48,21 +64,20 @@ void Tokenizer::append_with_specials(std::string_view text, std::vector<int32_t>
     append(part, code_point, ids, offsets);
     if (offsets) code_point += count_code_points(part);
   };
-  while (i < text.size()) {
-    const int special = starts_special_[static_cast<unsigned char>(text[i])] ? special_at(text.substr(i)) : -1;
-    if (special < 0) {
+  while ((i = next_start(text, i)) < text.size()) {
+    const Found* found = found_at(text.substr(i));
+    if (!found) {
       ++i;
       continue;
     }
     append_until(i);
-    const auto& token = special_texts_[static_cast<size_t>(special)];
-    ids.push_back(special_ids_[static_cast<size_t>(special)]);
+    ids.push_back(found->id);
     if (offsets) {
-      const int64_t length = count_code_points(token);
+      const int64_t length = count_code_points(found->text);
       offsets->push_back({code_point, code_point + length});
       code_point += length;
     }
-    i += token.size();
+    i += found->text.size();
     begin = i;
   }
   append_until(text.size());
@@ -127,6 +142,10 @@ std::map<std::string, std::string> Tokenizer::files() const {
                                 {"sep_token", special_tokens_.sep},     {"mask_token", special_tokens_.mask}};
   if (model_max_length_ > 0) all["model_max_length"] = model_max_length_;
   all.update(config());
+  if (!added_tokens_.empty()) {
+    auto& decoder = all["added_tokens_decoder"] = nlohmann::ordered_json::object();
+    for (const AddedToken& token : added_tokens_) decoder[std::to_string(token.id)] = write_added_token(token);
+  }
   return {{"vocab.txt", vocabulary_.file()}, {"tokenizer_config.json", all.dump(2) + "\n"}};
 }
 

@@ -5,6 +5,7 @@
 // vocab.txt and tokenizer_config.json. All functions are const and may be called from many threads.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -30,6 +31,14 @@ struct Encoding {
 struct SpecialTokens {
   std::string pad = "[PAD]", unk = "[UNK]", cls = "[CLS]", sep = "[SEP]", mask = "[MASK]";
   std::array<std::string, 5> all() const { return {pad, unk, cls, sep, mask}; }
+};
+
+// A token that is found in the text itself, before it is cut into words.
+struct AddedToken {
+  std::string content;
+  int32_t id = 0;
+  bool special = false;     // left out when decoding
+  bool normalized = false;  // found in the normalised text, as its own content normalised; else in the text as it is
 };
 
 class Tokenizer {
@@ -69,6 +78,10 @@ class Tokenizer {
   // The files of this tokenizer, name to content, for the caller to write as it writes everything else. DataError for a
   // token that vocab.txt cannot hold.
   virtual std::map<std::string, std::string> files() const;
+  // More tokens than the five special ones that are found in the text, the longest of several first; all of them must
+  // be in the vocabulary. Once, before anything is encoded.
+  virtual void add_tokens(std::vector<AddedToken> tokens);
+  const std::vector<AddedToken>& added_tokens() const { return added_tokens_; }
   // Written to tokenizer_config.json when positive: the longest input of the model this tokenizer belongs to.
   void set_model_max_length(int64_t length) { model_max_length_ = length; }
   int64_t model_max_length() const { return model_max_length_; }
@@ -88,15 +101,27 @@ class Tokenizer {
   const SpecialTokens& special_tokens() const { return special_tokens_; }
 
  private:
+  void find_token(const std::string& text, int32_t id);
   void append_with_specials(std::string_view text, std::vector<int32_t>& ids, Offsets* offsets) const;
-  // Index of the special token at the start of `text`, the longest if several; -1 if none.
-  int special_at(std::string_view text) const;
+  struct Found {
+    std::string text;
+    int32_t id;
+  };
+  // Where from `begin` on a token may start: at the first of first_bytes_, or at the end.
+  size_t next_start(std::string_view text, size_t begin) const {
+    return std::min(text.size(), first_bytes_.size() == 1 ? text.find(first_bytes_[0], begin)
+                                                          : text.find_first_of(first_bytes_, begin));
+  }
+  // The token found at the start of `text`, the longest if several; null if none.
+  const Found* found_at(std::string_view text) const;
 
   Vocabulary vocabulary_;
   SpecialTokens special_tokens_;
-  std::array<std::string, 5> special_texts_;
   std::array<int32_t, 5> special_ids_{};
-  std::array<bool, 256> starts_special_{};
+  std::vector<AddedToken> added_tokens_;
+  std::vector<int32_t> added_special_ids_;             // sorted
+  std::string first_bytes_;                            // with which a token to be found starts
+  std::array<std::vector<Found>, 256> found_by_byte_;  // by first byte, the longest first
   int64_t model_max_length_ = 0;
 };
 

@@ -30,6 +30,16 @@ struct TokenizerTraining {
 std::unique_ptr<Tokenizer> train_wordpiece(std::span<const std::string> paths, const TokenizerTraining& options,
                                            ThreadPool& pool);
 
+// A vocabulary of Chinese words, as WoBERT and RoFormer have it: jieba cuts the text (jieba_tokenizer.h, in `mode`),
+// and its commonest words become tokens as a whole. Words with an ideograph and another character are candidates as
+// they are; all others are learned from as in train_wordpiece. Order of ids: specials; characters by code point, the
+// commonest, at most a fifth of the vocabulary but no fewer than 1000 where there is room; "##" characters by code
+// point; then, by falling count, Chinese words and merges, a merge before a word of the same count, words of the same
+// count by code point. A word that is not a token is cut into its characters by the tokenizer, so every character
+// counts. `dictionary`: as LoadOptions::jieba_dictionary. Errors as above, and those of the dictionary.
+std::unique_ptr<Tokenizer> train_jieba_wordpiece(std::span<const std::string> paths, const TokenizerTraining& options,
+                                                 const std::string& dictionary, JiebaMode mode, ThreadPool& pool);
+
 // Characters by falling count, among equals by code point, until the size is reached. Errors as above.
 std::unique_ptr<Tokenizer> train_char(std::span<const std::string> paths, const TokenizerTraining& options,
                                       ThreadPool& pool);

@@ -106,7 +106,7 @@ bool is_other(char32_t c) {
   return kind == UTF8PROC_CATEGORY_CN || (kind >= UTF8PROC_CATEGORY_CC && kind <= UTF8PROC_CATEGORY_CO);
 }
 
-// Categories, and what DerivedCoreProperties.txt of Unicode 14 has beyond them.
+// Categories, and what DerivedCoreProperties.txt of Unicode 15 has beyond them.
 bool is_cased(char32_t c) {
   const int kind = category(c);
   return kind == UTF8PROC_CATEGORY_LU || kind == UTF8PROC_CATEGORY_LL || kind == UTF8PROC_CATEGORY_LT || c == 0xAA ||

@@ -1,6 +1,6 @@
 // The few facts about Unicode that tokenizers need, over UTF-8 and single code points.
 // It is not a text library: no locale, no collation, no grapheme clusters; what is here is what BERT's rules ask for.
-// Categories and decompositions come from utf8proc (Unicode 14 in version 2.8). ICU was rejected: 30 MB of data for
+// Categories and decompositions come from utf8proc (Unicode 15 in version 2.8). ICU was rejected: 30 MB of data for
 // five questions. utf8proc's whole-string functions were rejected: they lose which input code point made which output.
 #pragma once
 

@@ -6,7 +6,8 @@
 
 namespace roformer {
 
-Vocabulary::Vocabulary(std::vector<std::string> tokens, std::string_view where) : tokens_(std::move(tokens)) {
+Vocabulary::Vocabulary(std::vector<std::string> tokens, std::string_view where, size_t added)
+    : tokens_(std::move(tokens)), added_(added) {
   if (tokens_.empty()) throw DataError("{}: no tokens", where);
   if (tokens_.size() > kMaxTokens) throw DataError("{}: more than {} tokens", where, kMaxTokens);
   ids_.reserve(tokens_.size());
@@ -17,7 +18,7 @@ Vocabulary::Vocabulary(std::vector<std::string> tokens, std::string_view where) 
   }
 }
 
-Vocabulary Vocabulary::load(const std::string& path) {
+std::vector<std::string> Vocabulary::read_tokens(const std::string& path) {
   TextFile file(path);
   int64_t bytes = 0;
   file.observe([&](std::string_view block) {
@@ -26,7 +27,7 @@ Vocabulary Vocabulary::load(const std::string& path) {
   });
   std::vector<std::string> tokens;
   for (std::string_view line; file.next_line(line);) tokens.emplace_back(line);
-  return Vocabulary(std::move(tokens), path);
+  return tokens;
 }
 
 const std::string& Vocabulary::token(int32_t id) const {
@@ -43,7 +44,7 @@ std::optional<int32_t> Vocabulary::id(std::string_view token) const {
 std::string Vocabulary::file() const {
   constexpr std::string_view kBreaks("\n\0", 2), kByteOrderMark = "\xEF\xBB\xBF";
   std::string content;
-  for (const auto& token : tokens_) {
+  for (const auto& token : model_tokens()) {
     const bool fits = token.find_first_of(kBreaks) == token.npos && !token.ends_with('\r') &&
                       !(content.empty() && token.starts_with(kByteOrderMark));
     if (!fits) throw DataError("the token {} cannot be a line of vocab.txt", quote(token));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,9 +17,11 @@ inline constexpr size_t kMaxTokens = size_t{1} << 24;
 class Vocabulary {
  public:
   // DataError when a token occurs twice or there are none; `where` names the vocabulary in the message.
-  Vocabulary(std::vector<std::string> tokens, std::string_view where);
+  // The last `added` tokens are not the model's own: no word is made of them, and vocab.txt does not hold them.
+  Vocabulary(std::vector<std::string> tokens, std::string_view where, size_t added = 0);
   // FileError, or DataError naming the line (not UTF-8) or both lines (a token twice).
-  static Vocabulary load(const std::string& path);
+  static Vocabulary load(const std::string& path) { return Vocabulary(read_tokens(path), path); }
+  static std::vector<std::string> read_tokens(const std::string& path);  // the same errors, but for tokens that repeat
 
   Vocabulary(Vocabulary&&) = default;
   Vocabulary& operator=(Vocabulary&&) = default;
@@ -27,12 +30,14 @@ class Vocabulary {
   const std::string& token(int32_t id) const;  // DataError when there is no such id
   std::optional<int32_t> id(std::string_view token) const;
   const std::vector<std::string>& tokens() const { return tokens_; }
+  std::span<const std::string> model_tokens() const { return std::span(tokens_).first(tokens_.size() - added_); }
   // The content of vocab.txt. DataError for a token that would not come back: one with a line end (a tokenizer.json may
   // hold any text).
   std::string file() const;
 
  private:
   std::vector<std::string> tokens_;
+  size_t added_;
   std::unordered_map<std::string_view, int32_t> ids_;  // views into tokens_, whose strings never move
 };
 

@@ -18,7 +18,7 @@ class WordPieces {
   using Offsets = std::vector<std::array<int64_t, 2>>;
 
   WordPieces(const Vocabulary& vocabulary, int32_t unknown)
-      : trie_(vocabulary.tokens()),
+      : trie_(vocabulary.model_tokens()),
         continuation_root_(trie_.walk(TokenTrie::kRoot, kContinuationPrefix)),
         unknown_(unknown) {}
 

@@ -63,19 +63,23 @@ WordPieceMerges::WordPieceMerges(const WordCounts& counts, std::span<const char3
   for (const auto& [key, pair] : pairs_) queue_.push({pair.count, key});
 }
 
-void WordPieceMerges::grow(size_t size, int64_t min_frequency) {
-  while (pieces_.size() < size && !queue_.empty()) {
+int64_t WordPieceMerges::best_count() {
+  while (!queue_.empty()) {
     const Candidate top = queue_.top();
-    queue_.pop();
-    if (top.count < std::max<int64_t>(1, min_frequency)) return;
     const auto entry = pairs_.find(top.key);
-    if (entry == pairs_.end()) continue;
-    const int64_t count = entry->second.count;
-    if (count == top.count) {
-      merge(top.key);
-    } else if (count < top.count) {
-      queue_.push({count, top.key});  // when it has grown instead, a newer entry is already in the queue
-    }
+    if (entry != pairs_.end() && entry->second.count == top.count) return top.count;
+    queue_.pop();
+    // When it has grown instead, a newer entry is already in the queue.
+    if (entry != pairs_.end() && entry->second.count < top.count) queue_.push({entry->second.count, top.key});
+  }
+  return 0;
+}
+
+void WordPieceMerges::grow(size_t size, int64_t min_frequency) {
+  while (pieces_.size() < size && best_count() >= std::max<int64_t>(1, min_frequency)) {
+    const uint64_t key = queue_.top().key;
+    queue_.pop();
+    merge(key);
   }
 }
 

@@ -22,6 +22,9 @@ class WordPieceMerges {
   // Joins pairs until there are `size` pieces or no pair occurs `min_frequency` (at least 1) times.
   void grow(size_t size, int64_t min_frequency);
 
+  // How often the commonest pair occurs, which grow() would join next; 0 where there are no pairs.
+  int64_t best_count();
+
   const std::vector<std::string>& pieces() const { return pieces_; }
 
  private:

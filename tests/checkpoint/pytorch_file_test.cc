@@ -11,6 +11,7 @@
 #include "checkpoint/directory_weights.h"
 #include "checkpoint/safetensors.h"
 #include "tests/base/temp_directory.h"
+#include "tests/checkpoint/zip_file.h"
 
 namespace roformer {
 namespace {
@@ -103,45 +104,6 @@ std::string dict_of(const std::string& value) {
   return "\x80\2}U\1"
          "a" +
          value + "s.";
-}
-
-void append_number(std::string& text, uint64_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i));
-}
-
-using Entries = std::vector<std::pair<std::string, std::string>>;
-
-struct ZipTricks {
-  int method = 0;
-  int flags = 0;
-  bool same_place = false;  // all entries are said to be where the first is
-};
-
-std::string zip_of(const Entries& entries, const ZipTricks& tricks = {}) {
-  std::string file, directory;
-  for (const auto& [name, content] : entries) {
-    const uint64_t begin = tricks.same_place ? 0 : file.size();
-    std::string common;
-    append_number(common, static_cast<uint64_t>(tricks.flags), 2);
-    append_number(common, static_cast<uint64_t>(tricks.method), 2);
-    append_number(common, 0, 8);
-    append_number(common, content.size(), 4);
-    append_number(common, content.size(), 4);
-    append_number(common, name.size(), 2);
-    append_number(common, 0, 2);
-    file += std::string("PK\3\4\0\0", 6) + common + name + content;
-    directory += std::string("PK\1\2\0\0\0\0", 8) + common + std::string(10, '\0');
-    append_number(directory, begin, 4);
-    directory += name;
-  }
-  const size_t begin = file.size();
-  file += directory + std::string("PK\5\6\0\0\0\0", 8);
-  append_number(file, entries.size(), 2);
-  append_number(file, entries.size(), 2);
-  append_number(file, directory.size(), 4);
-  append_number(file, begin, 4);
-  append_number(file, 0, 2);
-  return file;
 }
 
 class BadPytorchFile : public ::testing::Test {
@@ -264,7 +226,7 @@ TEST_F(BadPytorchFile, TensorsMustLieInTheirStorage) {
 
 TEST_F(BadPytorchFile, ArchivesThatAreWrongAreRefused) {
   const std::string pickle = dict_of(tensor_of(k0, k4, k1)), data(16, '\0');
-  const Entries good = {{"x/data.pkl", pickle}, {"x/data/0", data}};
+  const ZipEntries good = {{"x/data.pkl", pickle}, {"x/data/0", data}};
   const std::string whole = zip_of(good);
   EXPECT_EQ(error_of(whole), "none");
   EXPECT_THAT(error_of(zip_of(good, {.method = 8})), HasSubstr("entry \"x/data.pkl\" is compressed, expected stored"));

@@ -108,8 +108,83 @@ TEST(LoadTokenizer, ReadsTheWordPieceOfATokenizerJson) {
   EXPECT_THAT(error_with(R"("a": 5)", R"("a": -1)"), HasSubstr("-1"));
   EXPECT_THAT(error_with("WordPiece", "BPE"), HasSubstr("\"BPE\""));
   EXPECT_THAT(error_with("BertPreTokenizer", "Whitespace"), HasSubstr("Whitespace"));
-  EXPECT_THAT(error_with(R"("content": "[MASK]")", R"("content": "<x>")"), HasSubstr("added token \"<x>\""));
+  EXPECT_THAT(error_with(R"("content": "[MASK]")", R"("content": "<x>")"),
+              HasSubstr("the added token \"<x>\" has the id 4, which is that of \"[MASK]\""));
+  EXPECT_THAT(error_with(R"({"id": 4)", R"({"id": 9)"), HasSubstr("has the id 9, expected at most 7"));
+  EXPECT_THAT(error_with(R"({"id": 4)", R"({"id": -4)"), HasSubstr("'id' is -4"));
+  EXPECT_THAT(error_with(R"({"id": 4)", R"({"lstrip": true, "id": 4)"), HasSubstr("'lstrip' is true"));
+  EXPECT_THAT(error_with(R"("type": "WordPiece")", R"("type": "WordPiece", "max_input_chars_per_word": 9)"),
+              HasSubstr("'max_input_chars_per_word' is 9, expected 100"));
+  EXPECT_THAT(error_with(R"("lowercase": false)", R"("clean_text": false)"), HasSubstr("'clean_text' is false"));
   EXPECT_THAT(error_with(R"([{"id": 4, "content": "[MASK]"}])", "[1]"), HasSubstr("expected an object"));
+}
+
+// What files() writes is what transformers writes, but for the order of keys.
+TEST(LoadTokenizer, TokenizerJsonAloneIsTheSameTokenizer) {
+  TempDirectory first, second;
+  const auto original =
+      make_tokenizer(first, std::string(kTinyVocabulary) + "\"\\\x01é\n",
+                     R"({"do_lower_case": false, "strip_accents": true, "tokenize_chinese_chars": false})");
+  const std::string content = original->files().at("tokenizer.json");
+  write_text(second / "tokenizer.json", content);
+  const auto copy = load_tokenizer(second.path());
+  EXPECT_EQ(copy->files(), original->files());
+  const auto json = nlohmann::json::parse(content);
+  EXPECT_EQ(json["normalizer"], nlohmann::json::parse(R"({"type": "BertNormalizer", "clean_text": true,
+      "handle_chinese_chars": false, "strip_accents": true, "lowercase": false})"));
+  EXPECT_EQ(json["added_tokens"][4], nlohmann::json::parse(R"({"id": 4, "content": "[MASK]", "single_word": false,
+      "lstrip": false, "rstrip": false, "normalized": false, "special": true})"));
+  EXPECT_EQ(json["post_processor"]["special_tokens"]["[SEP]"]["ids"], nlohmann::json::array({3}));
+  EXPECT_EQ(json["model"]["vocab"].size(), 19u);
+}
+
+// Ids: 18 and on are not of vocab.txt.
+TEST(LoadTokenizer, AddedTokensAreFoundInTheText) {
+  constexpr std::string_view kConfig = R"({"added_tokens_decoder": {
+      "4": {"content": "[MASK]", "special": true, "normalized": false},
+      "18": {"content": "[E1]", "special": true, "normalized": false},
+      "19": {"content": "Néw", "special": false, "normalized": true},
+      "20": {"content": "Néwer", "special": false, "normalized": true},
+      "21": {"content": "<x>", "special": false, "normalized": false}}})";
+  TempDirectory directory, copy;
+  const auto tokenizer = make_tokenizer(directory, kTinyVocabulary, kConfig);
+  EXPECT_EQ(tokenizer->vocabulary_size(), 22);
+  const auto encoding = tokenizer->encode("aNEWER new[E1]<x><X>[e1]");
+  EXPECT_THAT(encoding.ids, ElementsAre(2, 12, 20, 19, 18, 21, 1, 1, 1, 1, 1, 1, 3));
+  EXPECT_EQ(encoding.offsets[2], (std::array<int64_t, 2>{1, 6}));
+  EXPECT_EQ(encoding.offsets[3], (std::array<int64_t, 2>{7, 10}));
+  EXPECT_EQ(encoding.offsets[4], (std::array<int64_t, 2>{10, 14}));
+  EXPECT_TRUE(tokenizer->is_special(18));
+  EXPECT_FALSE(tokenizer->is_special(19));
+  EXPECT_EQ(tokenizer->files().at("vocab.txt"), kTinyVocabulary);
+  write_files(*tokenizer, copy);
+  EXPECT_EQ(load_tokenizer(copy.path())->files(), tokenizer->files());
+  std::filesystem::remove(copy / "vocab.txt");
+  EXPECT_EQ(load_tokenizer(copy.path())->encode("aNEWER new[E1]<x><X>[e1]").ids, encoding.ids);
+
+  const auto error_with = [&](std::string_view config) {
+    return message_of<DataError>([&] { make_tokenizer(directory, kTinyVocabulary, config); });
+  };
+  EXPECT_THAT(error_with(R"({"added_tokens_decoder": {"20": {"content": "x"}}})"), HasSubstr("expected at most 18"));
+  EXPECT_THAT(error_with(R"({"added_tokens_decoder": {"x": {"content": "x"}}})"), HasSubstr("\"x\" is no id"));
+  EXPECT_THAT(error_with(R"({"added_tokens_decoder": {"5": {"content": "x"}}})"),
+              HasSubstr("which is that of \"hello\""));
+  EXPECT_THAT(error_with(R"({"added_tokens_decoder": {"18": {"content": "hello"}}})"), HasSubstr("both hold"));
+}
+
+// The files of transformers before 5.
+TEST(LoadTokenizer, OlderFilesNameTokensToo) {
+  TempDirectory directory;
+  write_text(directory / "added_tokens.json", R"({"newer": 18, "[E1]": 19})");
+  write_text(directory / "special_tokens_map.json", R"({"mask_token": "hello"})");
+  const auto tokenizer = make_tokenizer(directory, kTinyVocabulary,
+                                        R"({"additional_special_tokens": ["[E1]", {"content": "world"}, "none"]})");
+  EXPECT_EQ(tokenizer->mask_id(), 5);
+  EXPECT_THAT(tokenizer->encode_plain("anewer[E1]aworld"), ElementsAre(12, 18, 19, 12, 6));
+  EXPECT_TRUE(tokenizer->is_special(19));
+  EXPECT_TRUE(tokenizer->is_special(6));
+  write_text(directory / "added_tokens.json", R"({"newer": "18"})");
+  EXPECT_THAT(message_of<DataError>([&] { load_tokenizer(directory.path()); }), HasSubstr("'newer' is \"18\""));
 }
 
 // A tokenizer.json may hold any text, a vocab.txt one token a line.

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/text/tokenizer_files.h"
+#include "tests/text/jieba_files.h"
 
 namespace roformer {
 namespace {
@@ -93,6 +93,32 @@ TEST_F(Train, Characters) {
   EXPECT_EQ(train_char(input("abcabc"), {.vocabulary_size = 6}, pool_)->vocabulary_size(), 6);
   EXPECT_THROW(train_char(input(" \n"), {}, pool_), DataError);
   EXPECT_THROW(train_char(input("a"), {.vocabulary_size = 5}, pool_), UsageError);
+}
+
+// 中国 5, 今天 2, 天气 once, so no word of the vocabulary; Latin words are learned from as WordPiece's.
+TEST_F(Train, JiebaWords) {
+  const Environment cache("XDG_CACHE_HOME", directory_.path());
+  const std::string dictionary = directory_ / "dict.txt";
+  write_text(dictionary, kTinyDictionary);
+  const std::string text = "中国中国 中国，今天\n今天中国 中国 天气\nThe the the cat\n";
+  const auto learn_words = [&](const TokenizerTraining& options, ThreadPool& pool) {
+    return train_jieba_wordpiece(input(text), options, dictionary, JiebaMode::fast, pool);
+  };
+  const TokenizerTraining options{.vocabulary_size = 100, .lowercase = true};
+  const auto tokenizer = learn_words(options, pool_);
+  EXPECT_EQ(tokenizer->files().at("vocab.txt"),
+            "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nc\ne\nh\nt\n中\n今\n国\n天\n气\n，\n##a\n##e\n##h\n##t\n"
+            "中国\nth\nthe\n今天\n");
+  EXPECT_EQ(tokenizer->type(), "jieba-wordpiece");
+  EXPECT_THAT(tokenizer->encode_plain("今天天气"), ElementsAre(11, 13, 13, 14));  // jieba cuts 今天天气, not learned
+  EXPECT_THAT(tokenizer->encode_plain("The中国"), ElementsAre(22, 20));
+  EXPECT_EQ(tokenizer->files().at("jieba_dict.txt"), kTinyDictionary);
+  ThreadPool one(1), three(3);
+  EXPECT_EQ(learn_words(options, one)->files(), learn_words(options, three)->files());
+  EXPECT_EQ(learn_words({.vocabulary_size = 21, .lowercase = true}, one)->vocabulary_size(), 21);
+  EXPECT_THROW(learn_words({.vocabulary_size = 19}, one), UsageError);
+  EXPECT_THROW(train_jieba_wordpiece(input(" \n"), options, dictionary, JiebaMode::fast, one), DataError);
+  EXPECT_THROW(train_jieba_wordpiece(input("x"), options, directory_ / "none", JiebaMode::fast, one), FileError);
 }
 
 TEST_F(Train, Bytes) {

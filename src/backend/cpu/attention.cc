@@ -108,6 +108,39 @@ void forward_block(const AttentionSpec& spec, const AttentionTensors& in, const 
   }
 }
 
+// Where packing for matrix products would cost more than the products, and a tile's allocations, too.
+bool is_short(const AttentionSpec& spec, const Place& place) {
+  constexpr int64_t kShort = 64;
+  const int64_t keys = place.k_end - place.k_begin;
+  return keys > 0 && keys <= kShort && !spec.dropout.active();
+}
+
+// All heads of a short sequence.
+void forward_short(const AttentionSpec& spec, const AttentionTensors& in, const Place& place, const Tensor& out,
+                   const Tensor& log_sum_exp) {
+  const int64_t dim = in.q.columns() / spec.heads, value_dim = in.v.columns() / spec.heads;
+  const int64_t keys = place.k_end - place.k_begin, queries = place.q_end - place.q_begin;
+  std::vector<float> room(static_cast<size_t>(rows::short_attention_room(keys, dim, value_dim)));
+  for (int64_t head = 0; head < spec.heads; ++head) {
+    rows::short_attention({.q = in.q.row<float>(place.q_begin) + head * dim,
+                           .k = in.k.row<float>(place.k_begin) + head * dim,
+                           .v = in.v.row<float>(place.k_begin) + head * value_dim,
+                           .q_stride = in.q.row_stride(),
+                           .k_stride = in.k.row_stride(),
+                           .v_stride = in.v.row_stride(),
+                           .queries = queries,
+                           .keys = keys,
+                           .dim = dim,
+                           .value_dim = value_dim,
+                           .scale = static_cast<float>(spec.scale),
+                           .key_limits = spec.key_limits.empty() ? nullptr : spec.key_limits.data() + place.q_begin,
+                           .out = out.row<float>(place.q_begin) + head * value_dim,
+                           .out_stride = out.row_stride(),
+                           .log_sum_exp = log_sum_exp.row<float>(head) + place.q_begin,
+                           .room = room.data()});
+  }
+}
+
 // All gradients of one head of one sequence; tiles in a fixed order, so sums are, too.
 void backward_head(const AttentionSpec& spec, const AttentionTensors& in, const Place& place, const Tensor& out,
                    const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients) {
@@ -165,18 +198,24 @@ void backward_head(const AttentionSpec& spec, const AttentionTensors& in, const 
 void CpuBackend::attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                            const Tensor& log_sum_exp) {
   if (spec.terms.any()) return make_reference_backend(pool_)->attention(spec, in, out, log_sum_exp);
+  constexpr int64_t kAllHeads = -1;
   struct Task {
     int64_t sequence, head, query;
   };
   std::vector<Task> tasks;
   for (int64_t s = 0; s + 1 < static_cast<int64_t>(spec.query_offsets.size()); ++s) {
     const Place place(spec, s, 0);
+    if (is_short(spec, place) && place.q_begin < place.q_end) {
+      tasks.push_back({s, kAllHeads, place.q_begin});
+      continue;
+    }
     for (int64_t head = 0; head < spec.heads; ++head) {
       for (int64_t q = place.q_begin; q < place.q_end; q += kQueries) tasks.push_back({s, head, q});
     }
   }
   pool_.run(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
     const Task& task = tasks[static_cast<size_t>(i)];
+    if (task.head == kAllHeads) return forward_short(spec, in, Place(spec, task.sequence, 0), out, log_sum_exp);
     forward_block(spec, in, Place(spec, task.sequence, task.head), task.query, out, log_sum_exp);
   });
 }

@@ -35,6 +35,33 @@ struct Tiles {
   }
 };
 
+// A weight as the second factor of x·Wᵀ. With many rows of x it is transposed once for all tiles: oneDNN would do so
+// anew, and more slowly, for each.
+class Weight {
+ public:
+  Weight(CpuBackend& backend, const Tensor& weight, int64_t x_rows) : original_(weight) {
+    constexpr int64_t kManyRows = 128, kStrip = 64, kLine = 16;  // a cache line
+    if (x_rows < kManyRows) return;
+    // Rows an odd number of cache lines apart do not compete for the same places in the cache.
+    const int64_t outputs = weight.dim(0), stride = ((outputs + kLine - 1) / kLine | 1) * kLine;
+    transposed_ = backend.empty({weight.dim(1), stride});
+    for_chunks(backend.pool(), outputs, kStrip, [&](int64_t begin, int64_t end) {
+      rows::transpose(weight.row<float>(begin), weight.row_stride(), end - begin, weight.dim(1),
+                      transposed_.data<float>() + begin, transposed_.row_stride());
+    });
+  }
+
+  // What gives columns `column` … of the product.
+  Matrix columns_from(int64_t column) const {
+    if (transposed_.defined()) return {transposed_.data<float>() + column, transposed_.row_stride(), false};
+    return {original_.row<float>(column), original_.row_stride(), true};
+  }
+
+ private:
+  const Tensor& original_;
+  Tensor transposed_;
+};
+
 }  // namespace
 
 void CpuBackend::linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation,
@@ -42,9 +69,10 @@ void CpuBackend::linear(const Tensor& x, const Tensor& weight, const Tensor& bia
   const int64_t inputs = weight.dim(1);
   const Tensor& product = before.defined() ? before : out;
   const float* bias_row = bias.defined() ? bias.data<float>() : nullptr;
+  const Weight factor(*this, weight, x.rows());
   Tiles(x.rows(), weight.dim(0), 128).run(pool_, [&](int64_t r, int64_t rows, int64_t c, int64_t columns) {
-    gemm(rows, columns, inputs, 1, {x.row<float>(r), x.row_stride(), false},
-         {weight.row<float>(c), weight.row_stride(), true}, 0, product.row<float>(r) + c, product.row_stride());
+    gemm(rows, columns, inputs, 1, {x.row<float>(r), x.row_stride(), false}, factor.columns_from(c), 0,
+         product.row<float>(r) + c, product.row_stride());
     if (activation == Activation::none && bias_row == nullptr && !before.defined()) return;
     for (int64_t i = r; i < r + rows; ++i) {
       rows::bias_activation(activation, bias_row == nullptr ? nullptr : bias_row + c, product.row<float>(i) + c,

@@ -30,6 +30,9 @@ class ResidualSum {
 
   void forward(const Tensor& x, const Tensor& residual, int64_t i, const Tensor& sum) {
     float* row = sum.row<float>(i);
+    if (residual.defined() && !dropout_.active()) {
+      return rows::sum(x.row<float>(i), residual.row<float>(i), row, columns_);
+    }
     copy_dropped(x, i, row);
     if (residual.defined()) rows::add(residual.row<float>(i), row, columns_);
   }

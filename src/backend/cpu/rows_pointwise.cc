@@ -103,6 +103,10 @@ void Add(const float* x, float* y, int64_t n) {
   for_lanes(n, [&](auto d, int64_t i) { hn::StoreU(hn::Add(hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, y + i); });
 }
 
+void Sum(const float* x, const float* y, float* out, int64_t n) {
+  for_lanes(n, [&](auto d, int64_t i) { hn::StoreU(hn::Add(hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, out + i); });
+}
+
 void Scale(float* x, float factor, int64_t n) {
   for_lanes(n, [&](auto d, int64_t i) { hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), d, x + i); });
 }
@@ -232,6 +236,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace roformer::rows {
 HWY_EXPORT(Add);
+HWY_EXPORT(Sum);
 HWY_EXPORT(Scale);
 HWY_EXPORT(Multiply);
 HWY_EXPORT(SquaredSum);
@@ -242,6 +247,7 @@ HWY_EXPORT(AdamW);
 HWY_EXPORT(TargetName);
 
 void add(const float* x, float* y, int64_t n) { HWY_DYNAMIC_DISPATCH(Add)(x, y, n); }
+void sum(const float* x, const float* y, float* out, int64_t n) { HWY_DYNAMIC_DISPATCH(Sum)(x, y, out, n); }
 void scale(float* x, float factor, int64_t n) { HWY_DYNAMIC_DISPATCH(Scale)(x, factor, n); }
 void multiply(const float* x, const float* y, float* out, int64_t n) { HWY_DYNAMIC_DISPATCH(Multiply)(x, y, out, n); }
 double squared_sum(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(SquaredSum)(x, n); }

@@ -1,0 +1,41 @@
+// model.safetensors.index.json beside two good shards (tensors a and b, and c) and a file that none may name.
+#include "checkpoint/directory_weights.h"
+#include "checkpoint/safetensors.h"
+#include "fuzz/fuzz.h"
+
+namespace roformer::fuzz {
+
+namespace {
+
+// Makes the shards once.
+const Scratch& prepared() {
+  static const Scratch& scratch = []() -> const Scratch& {
+    const Scratch& directory = Scratch::get();
+    const auto numbers = [] {
+      const Tensor tensor = Tensor::allocate({2}, DType::float32);
+      tensor.data<float>()[0] = tensor.data<float>()[1] = 1;
+      return tensor;
+    };
+    write_safetensors(directory.path("1.safetensors"), {{"a", numbers()}, {"b", numbers()}});
+    write_safetensors(directory.path("2.safetensors"), {{"c", numbers()}});
+    return directory;
+  }();
+  return scratch;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const Scratch& scratch = prepared();
+  scratch.put("model.safetensors.index.json", as_text(data, size));
+  accepts([&] {
+    const WeightFiles files(scratch.path());
+    require(files.sharded() && !files.tensors().empty(), "an index names shards");
+    const StateDict weights = files.load();
+    require(weights.size() == files.tensors().size(), "no tensor is in two shards");
+    for (const auto& [name, tensor] : weights) require(tensor.data<float>()[1] == 1, "numbers are the shard's");
+  });
+  return 0;
+}
+
+}  // namespace roformer::fuzz

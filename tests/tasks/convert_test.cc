@@ -1,0 +1,188 @@
+#include "tasks/convert.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "checkpoint/directory_weights.h"
+#include "checkpoint/safetensors.h"
+#include "tasks/self_check.h"
+#include "tests/base/temp_directory.h"
+
+namespace roformer {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const std::string kModel = ROFORMER_SOURCE_DIR "/tests/fixtures/small_ragged";
+constexpr const char* kTable = "roformer.encoder.embed_positions.weight";
+
+std::string content(const std::string& path) { return read_file(path, 1 << 26); }
+
+class ConvertTest : public ::testing::Test {
+ protected:
+  ConvertReport convert_to(const std::string& input, const std::string& output) {
+    return convert({.input = input, .output = directory_ / output}, *backend_);
+  }
+  // The model under other names, and what they become.
+  std::string renamed(const std::string& name, const std::function<std::string(const std::string&)>& rename,
+                      StateDict more = {}) {
+    const std::string path = directory_ / name;
+    fs::create_directory(path);
+    fs::copy_file(kModel + "/config.json", path + "/config.json");
+    for (const auto& [old_name, tensor] : load_directory_weights(kModel).tensors) more[rename(old_name)] = tensor;
+    write_safetensors(path + "/model.safetensors", {more.begin(), more.end()});
+    return path;
+  }
+  template <class Kind>
+  std::string error_of(const std::string& input, const std::string& output) {
+    try {
+      convert_to(input, output);
+    } catch (const Kind& error) {
+      return error.what();
+    }
+    return "none";
+  }
+
+  TempDirectory directory_;
+  ThreadPool pool_{1};
+  std::unique_ptr<Backend> backend_ = make_reference_backend(pool_);
+};
+
+TEST_F(ConvertTest, WritesTheModelAndSaysWhatItChecked) {
+  const ConvertReport report = convert_to(kModel, "deep/out/");
+  const StateDict source = load_directory_weights(kModel).tensors,
+                  result = load_directory_weights(directory_ / "deep/out").tensors;
+  int64_t numbers = 0;
+  for (const auto& [name, tensor] : source) {
+    numbers += tensor.elements();
+    ASSERT_TRUE(result.contains(name)) << name;
+    EXPECT_EQ(std::memcmp(tensor.raw(), result.at(name).raw(), static_cast<size_t>(tensor.bytes())), 0) << name;
+  }
+  EXPECT_EQ(report.tensors, static_cast<int64_t>(source.size()));
+  EXPECT_EQ(report.numbers, numbers);
+  EXPECT_EQ(report.source_hash, report.result_hash);
+  EXPECT_EQ(report.source_hash.size(), 32u);
+  EXPECT_TRUE(report.written && report.left_out.empty() && report.files.empty());
+  // The table that transformers expects: sines, then cosines.
+  ASSERT_EQ(result.size(), source.size() + 1);
+  const Tensor table = result.at(kTable);
+  EXPECT_EQ(table.row<float>(0)[0], 0.0f);
+  EXPECT_EQ(table.row<float>(0)[table.columns() - 1], 1.0f);
+  EXPECT_EQ(table.row<float>(1)[0], static_cast<float>(std::sin(1.0)));
+  EXPECT_EQ(SafetensorsFile(directory_ / "deep/out/model.safetensors").metadata().at("format"), "pt");
+  for (const auto& entry : fs::directory_iterator(directory_ / "deep")) EXPECT_EQ(entry.path().filename(), "out");
+}
+
+TEST_F(ConvertTest, OldNamesBecomeThoseOfToday) {
+  const StateDict model = load_directory_weights(kModel).tensors;
+  const Tensor words = model.at("roformer.embeddings.word_embeddings.weight");
+  const std::string old =
+      renamed("old",
+              [](std::string name) {
+                if (name.starts_with("roformer.")) name = name.substr(9);
+                if (name.ends_with("LayerNorm.weight")) name.replace(name.size() - 6, 6, "gamma");
+                if (name.ends_with("LayerNorm.bias")) name.replace(name.size() - 4, 4, "beta");
+                return name == "cls.predictions.bias" ? "cls.predictions.decoder.bias" : name;
+              },
+              {{"cls.predictions.decoder.weight", words}, {"encoder.embed_positions.weight", words}});
+  const ConvertReport plain = convert_to(kModel, "plain"), report = convert_to(old, "out");
+  EXPECT_EQ(content(directory_ / "out/model.safetensors"), content(directory_ / "plain/model.safetensors"));
+  EXPECT_EQ(report.result_hash, plain.result_hash);
+  ASSERT_EQ(report.left_out.size(), 2u);
+  EXPECT_EQ(report.left_out[0].name, "cls.predictions.decoder.weight");
+  EXPECT_EQ(report.left_out[0].reason, "tied to the word embedding");
+  EXPECT_EQ(report.left_out[1].reason, "computed from the positions");
+}
+
+TEST_F(ConvertTest, ADecoderOfOtherNumbersIsNamed) {
+  const Tensor words = load_directory_weights(kModel).tensors.at("roformer.embeddings.word_embeddings.weight");
+  const Tensor other = Tensor::allocate(words.shape(), DType::float32);
+  std::fill_n(other.data<float>(), other.elements(), 0.5f);
+  const std::string source =
+      renamed("untied", [](const std::string& name) { return name; }, {{"cls.predictions.decoder.weight", other}});
+  EXPECT_EQ(convert_to(source, "out").left_out.at(0).reason,
+            "other numbers than the word embedding that it is tied to");
+}
+
+TEST_F(ConvertTest, WhatGoesWithTheModelComesAlong) {
+  const std::string source = renamed("source", [](const std::string& name) { return name; });
+  JsonObject config = JsonObject::read(source + "/config.json");
+  Json changed = config.value();
+  changed["torch_dtype"] = "float16";
+  changed["summary_type"] = "first";
+  write_file_atomically(source + "/config.json", changed.dump());
+  write_file_atomically(source + "/modules.json",
+                        R"([{"path": "", "type": "Transformer"}, {"path": "1_Pooling", "type": "Pooling"}])");
+  write_file_atomically(source + "/special_tokens_map.json", "{}");
+  write_file_atomically(source + "/notes.txt", "private");
+  fs::create_directory(source + "/1_Pooling");
+  write_file_atomically(source + "/1_Pooling/config.json", "{\"pooling_mode_mean_tokens\": true}");
+  EXPECT_THAT(convert_to(source, "out").files,
+              ElementsAre("1_Pooling/config.json", "modules.json", "special_tokens_map.json"));
+  EXPECT_EQ(content(directory_ / "out/1_Pooling/config.json"), content(source + "/1_Pooling/config.json"));
+  const Json written = JsonObject::read(directory_ / "out/config.json").value();
+  EXPECT_EQ(written["summary_type"], "first");
+  EXPECT_FALSE(written.contains("torch_dtype"));
+  for (const char* path : {"../source", "/etc", "..", "a/b"}) {
+    write_file_atomically(source + "/modules.json", std::string(R"([{"path": ")") + path + "\"}]");
+    EXPECT_THAT(error_of<DataError>(source, "other"), HasSubstr("expected the name of a folder")) << path;
+  }
+  EXPECT_FALSE(fs::exists(directory_ / "other"));
+}
+
+TEST_F(ConvertTest, ATokenizerOfAVocabularyIsCompleted) {
+  const std::string source = renamed("source", [](const std::string& name) { return name; });
+  write_file_atomically(source + "/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nking\n");
+  convert_to(source, "out");
+  EXPECT_EQ(content(directory_ / "out/vocab.txt"), content(source + "/vocab.txt"));
+  EXPECT_TRUE(fs::exists(directory_ / "out/tokenizer_config.json"));
+  write_file_atomically(source + "/tokenizer_config.json", "{\"tokenizer_class\": \"Unknown\"}");
+  convert_to(source, "untouched");
+  EXPECT_EQ(content(directory_ / "untouched/tokenizer_config.json"), "{\"tokenizer_class\": \"Unknown\"}");
+}
+
+TEST_F(ConvertTest, WhatIsThereAlreadyIsNotReplaced) {
+  fs::create_directory(directory_ / "out");  // an empty directory may be there
+  EXPECT_TRUE(convert_to(kModel, "out").written);
+  EXPECT_FALSE(convert_to(kModel, "out").written);
+  write_file_atomically(directory_ / "out/config.json", "{}");
+  EXPECT_THAT(error_of<FileError>(kModel, "out"), HasSubstr("its \"config.json\" is missing or another"));
+  EXPECT_EQ(content(directory_ / "out/config.json"), "{}");
+  write_file_atomically(directory_ / "file", "x");
+  EXPECT_THAT(error_of<FileError>(kModel, "file"), HasSubstr("is a file, expected a directory"));
+  for (const auto& entry : fs::directory_iterator(directory_.path())) {
+    EXPECT_FALSE(is_temporary_name(entry.path().filename().string()));
+  }
+}
+
+TEST_F(ConvertTest, WrongUseAndMissingFiles) {
+  EXPECT_THROW(convert({.input = "", .output = "x"}, *backend_), UsageError);
+  EXPECT_THROW(convert({.input = kModel, .output = ""}, *backend_), UsageError);
+  EXPECT_THROW(convert({.from = "paddle", .input = kModel, .output = directory_ / "x"}, *backend_), UsageError);
+  EXPECT_THROW(convert({.to = "paddle", .input = kModel, .output = directory_ / "x"}, *backend_), UsageError);
+  EXPECT_THROW(convert_to(directory_ / "nowhere", "x"), FileError);
+  EXPECT_FALSE(fs::exists(directory_ / "x"));
+}
+
+TEST_F(ConvertTest, TheSelfCheckFindsAnyDifference) {
+  const StateDict good = load_directory_weights(kModel).tensors;
+  EXPECT_NO_THROW(self_check(good, kModel));
+  StateDict changed = good;
+  const std::string name = "roformer.embeddings.LayerNorm.bias";
+  changed[name] = Tensor::allocate(good.at(name).shape(), DType::float32);
+  std::memcpy(changed[name].raw(), good.at(name).raw(), static_cast<size_t>(good.at(name).bytes()));
+  EXPECT_NO_THROW(self_check(changed, kModel));
+  changed[name].data<float>()[3] = std::nextafter(changed[name].data<float>()[3], 1e9f);
+  EXPECT_THROW(self_check(changed, kModel), DataError);
+  changed.erase(name);
+  EXPECT_THROW(self_check(changed, kModel), DataError);
+}
+
+}  // namespace
+}  // namespace roformer
