@@ -45,12 +45,19 @@ def transformers_vectors(model, texts):
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(model)
     trunk = transformers.AutoModel.from_pretrained(model).double().eval()
-    vectors = []
-    for text in texts:  # one by one: nothing is padded
-        with torch.inference_mode():
-            hidden = trunk(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
-        mean = hidden.mean(dim=0)
-        vectors.append((mean / mean.norm()).numpy())
+    encoded = tokenizer(texts)["input_ids"]
+    by_length = {}
+    for i, ids in enumerate(encoded):
+        by_length.setdefault(len(ids), []).append(i)
+    vectors = [None] * len(texts)
+    for chosen in by_length.values():  # of one length: nothing is padded
+        for begin in range(0, len(chosen), 64):
+            part = chosen[begin : begin + 64]
+            with torch.inference_mode():
+                hidden = trunk(input_ids=torch.tensor([encoded[i] for i in part])).last_hidden_state
+            means = torch.nn.functional.normalize(hidden.mean(dim=1))
+            for i, vector in zip(part, means.numpy(), strict=True):
+                vectors[i] = vector
     return np.stack(vectors)
 
 
