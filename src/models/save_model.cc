@@ -28,10 +28,10 @@ bool describes_same_model(const std::string& config_path, const Json& config) {
 }
 
 // transformers keeps its table of sines and cosines among the weights of a RoFormer, and warns where a file lacks it.
-void add_position_table(const ModelConfig& config, const Json& written,
-                        std::vector<std::pair<std::string, Tensor>>& weights) {
+void add_position_table(const ModelConfig& config, std::vector<std::pair<std::string, Tensor>>& weights) {
   constexpr int64_t kMostPositions = 1 << 20;  // who has more will rather do without
-  if (written.value("model_type", "") != "roformer" || config.max_positions > kMostPositions) return;
+  const bool rotary = std::holds_alternative<RotaryPosition>(config.position);
+  if (config.family != Family::roformer || !rotary || config.max_positions > kMostPositions) return;
   const Tensor table = Tensor::allocate({config.max_positions, config.head_dim()}, DType::float32);
   for (int64_t position = 0; position < config.max_positions; ++position) {
     for (int64_t column = 0; column < config.head_dim(); ++column) {
@@ -42,6 +42,19 @@ void add_position_table(const ModelConfig& config, const Json& written,
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, Tensor>> file_weights(const Model& model) {
+  auto weights = model.weights();
+  // transformers looks for the bias of a decoder that is not tied under both of its names.
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i].first == "cls.predictions.decoder.bias") {
+      weights.emplace_back("cls.predictions.bias", weights[i].second);
+      break;
+    }
+  }
+  add_position_table(model.config(), weights);
+  return weights;
+}
 
 void save_model(const Model& model, const std::map<std::string, std::string>& files, const std::string& directory) {
   if (directory.empty()) throw UsageError("the directory to save to is empty");
@@ -66,16 +79,7 @@ void save_model(const Model& model, const std::map<std::string, std::string>& fi
     const std::string path = join_path(directory, name);
     if (!present(path)) write_file_atomically(path, content);
   }
-  auto weights = model.weights();
-  // transformers looks for the bias of a decoder that is not tied under both of its names.
-  for (size_t i = 0; i < weights.size(); ++i) {
-    if (weights[i].first == "cls.predictions.decoder.bias") {
-      weights.emplace_back("cls.predictions.bias", weights[i].second);
-      break;
-    }
-  }
-  add_position_table(model.config(), config, weights);
-  write_safetensors(join_path(directory, "model.safetensors"), weights, {{"format", "pt"}});
+  write_safetensors(join_path(directory, "model.safetensors"), file_weights(model), {{"format", "pt"}});
 }
 
 }  // namespace roformer

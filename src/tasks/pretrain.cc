@@ -52,6 +52,9 @@ Plan make_plan(const PretrainOptions& options, const Tokenizer& tokenizer) {
     throw UsageError("--max-length {} is longer than the model's {} learned positions", plan.max_length,
                      config.max_positions);
   }
+  if (config.visibility != Visibility::all) {
+    throw UsageError("the model's config.json says is_decoder: masked tokens are learned from both sides");
+  }
   config.head = Head::masked_lm;
   complete(config, "");
   if (plan.batch_tokens < plan.max_length) {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "checkpoint/safetensors.h"
+#include "models/save_model.h"
 #include "training/settings_rows.h"
 
 namespace roformer {
@@ -107,7 +108,7 @@ void RunDirectory::save(int64_t step, int64_t tokens, const Model& model, const 
   // The log of these steps must not be lost where their snapshot is kept.
   if (log_) log_->sync();
   SnapshotWriter writer(path_, step);
-  write_safetensors(writer.path(kWeights), model.weights(), {{"format", "pt"}});
+  write_safetensors(writer.path(kWeights), file_weights(model), {{"format", "pt"}});
   write_safetensors(writer.path(kMoments), optimizer.state());
   const Json state = {{"step", step}, {"tokens", tokens}, {"place", objective.place()}};
   write_file_atomically(writer.path(kState), dump_json(state) + "\n");

@@ -153,7 +153,7 @@ TEST_F(TextModels, TellsWhatItIs) {
     if (file.path().filename() == "model.safetensors") size = static_cast<int64_t>(file.file_size());
   }
   EXPECT_GT(size, model_.parameters() * 4);
-  EXPECT_LT(size, model_.parameters() * 4 + 8192);
+  EXPECT_LT(size, model_.parameters() * 4 + 65536);  // with the table of positions that transformers expects
   EXPECT_STREQ(version(), ROFORMER_VERSION);
 }
 

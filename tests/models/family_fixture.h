@@ -87,7 +87,8 @@ class FamilyFixture {
     const Batch batch = make_batch(sequences);
     const Memory memory = make_memory(model, sequences);
     EncoderInputs inputs;
-    if (inputs_.contains("visibility")) inputs.visibility = parse_visibility(inputs_.at("visibility").get<std::string>());
+    if (inputs_.contains("visibility"))
+      inputs.visibility = parse_visibility(inputs_.at("visibility").get<std::string>());
     inputs.memory = memory.hidden;
     inputs.memory_offsets = memory.offsets;
 
