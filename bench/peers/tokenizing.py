@@ -72,7 +72,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="build/release/roformer")
     parser.add_argument("--data", type=pathlib.Path, default=ROOT / "build/oracle_data", help="where texts are unpacked")
-    parser.add_argument("--megabytes", type=float, default=20, help="of text for this program, per case")
+    parser.add_argument("--megabytes", type=float, default=100, help="of text for this program, per case")
     parser.add_argument("--their-megabytes", type=float, default=2, help="of the same text for theirs")
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
