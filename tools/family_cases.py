@@ -216,13 +216,17 @@ LARGE_MEMORY_LENGTHS = [40, 3, 1, 129, 16, 5]
 LARGE = dict(vocab_size=2003, num_hidden_layers=3, max_position_embeddings=160)
 LARGE_TIMES = 8
 WIDTHS = ("embedding_size", "hidden_size", "intermediate_size")
+# Of the fixtures: the widths above, about halved, so that all of them together stay small.
+SMALL = {12: 6, 16: 8, 18: 12, 24: 12, 25: 13, 28: 14, 48: 24, 64: 32}
+SMALL_VOCABULARY = 23
 
 
 def settings_of(case):
     """Keys of config.json over the family's defaults."""
     settings = (BERT if case.get("family") == "bert" else ROFORMER) | case["settings"]
     if not case.get("large"):
-        return settings
+        narrow = {key: SMALL[value] for key, value in settings.items() if key in WIDTHS}
+        return settings | narrow | dict(vocab_size=SMALL_VOCABULARY)
     wide = {key: value * LARGE_TIMES for key, value in settings.items() if key in WIDTHS}
     return settings | wide | LARGE
 
