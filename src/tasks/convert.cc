@@ -25,7 +25,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMaxFileBytes = int64_t{1} << 28;
-constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kConfig = "config.json";
 
 // What a reader makes of other people's files.
