@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "backend/cpu/attention.h"
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/gemm.h"
 #include "backend/cpu/rows.h"
@@ -66,81 +67,6 @@ void draw_factors(const AttentionSpec& spec, const Place& place, int64_t query, 
   rows::dropout_factors(spec.dropout, row, key - place.k_begin, keys, factors);
 }
 
-void forward_block(const AttentionSpec& spec, const AttentionTensors& in, const Place& place, int64_t q0,
-                   const Tensor& out, const Tensor& log_sum_exp) {
-  const int64_t dim = in.q.columns() / spec.heads, column = place.head * dim;
-  const int64_t value_dim = in.v.columns() / spec.heads, value_column = place.head * value_dim;
-  const int64_t queries = std::min(kQueries, place.q_end - q0);
-  const Visible visible(spec, place, q0, queries);
-  std::vector<float> scores(static_cast<size_t>(queries * std::min(kKeys, visible.end - place.k_begin)));
-  std::vector<float> largest(static_cast<size_t>(queries), -std::numeric_limits<float>::infinity());
-  std::vector<float> sums(static_cast<size_t>(queries), 0.0f);
-  float factors[kKeys];
-  for (int64_t i = 0; i < queries; ++i) std::fill_n(out.row<float>(q0 + i) + value_column, value_dim, 0.0f);
-  for (int64_t k0 = place.k_begin; k0 < visible.end; k0 += kKeys) {
-    const int64_t keys = std::min(kKeys, visible.end - k0);
-    gemm(queries, keys, dim, static_cast<float>(spec.scale), slice(in.q, q0, column), slice(in.k, k0, column, true), 0,
-         scores.data(), keys);
-    for (int64_t i = 0; i < queries; ++i) {
-      float* row = scores.data() + i * keys;
-      float& top = largest[static_cast<size_t>(i)];
-      float& sum = sums[static_cast<size_t>(i)];
-      const int64_t seen = visible.in_tile(i, k0, keys);
-      std::fill(row + seen, row + keys, 0.0f);
-      if (seen == 0) continue;
-      const float new_top = std::max(top, rows::maximum(row, seen));
-      const float shrink = std::exp(top - new_top);  // 0 in the first tile
-      sum = sum * shrink + rows::exp_sum(row, new_top, seen);
-      if (k0 > place.k_begin) rows::scale(out.row<float>(q0 + i) + value_column, shrink, value_dim);
-      top = new_top;
-      if (spec.dropout.active()) {
-        draw_factors(spec, place, q0 + i, k0, seen, factors);
-        rows::multiply(row, factors, row, seen);
-      }
-    }
-    gemm(queries, value_dim, keys, 1, {scores.data(), keys, false}, slice(in.v, k0, value_column), 1,
-         out.row<float>(q0) + value_column, out.row_stride());
-  }
-  for (int64_t i = 0; i < queries; ++i) {
-    const float sum = sums[static_cast<size_t>(i)];
-    if (sum > 0) rows::scale(out.row<float>(q0 + i) + value_column, 1.0f / sum, value_dim);
-    log_sum_exp.row<float>(place.head)[q0 + i] = largest[static_cast<size_t>(i)] + std::log(sum);
-  }
-}
-
-// Where packing for matrix products would cost more than the products, and a tile's allocations, too.
-bool is_short(const AttentionSpec& spec, const Place& place) {
-  constexpr int64_t kShort = 64;
-  const int64_t keys = place.k_end - place.k_begin;
-  return keys > 0 && keys <= kShort && !spec.dropout.active();
-}
-
-// All heads of a short sequence.
-void forward_short(const AttentionSpec& spec, const AttentionTensors& in, const Place& place, const Tensor& out,
-                   const Tensor& log_sum_exp) {
-  const int64_t dim = in.q.columns() / spec.heads, value_dim = in.v.columns() / spec.heads;
-  const int64_t keys = place.k_end - place.k_begin, queries = place.q_end - place.q_begin;
-  std::vector<float> room(static_cast<size_t>(rows::short_attention_room(keys, dim, value_dim)));
-  for (int64_t head = 0; head < spec.heads; ++head) {
-    rows::short_attention({.q = in.q.row<float>(place.q_begin) + head * dim,
-                           .k = in.k.row<float>(place.k_begin) + head * dim,
-                           .v = in.v.row<float>(place.k_begin) + head * value_dim,
-                           .q_stride = in.q.row_stride(),
-                           .k_stride = in.k.row_stride(),
-                           .v_stride = in.v.row_stride(),
-                           .queries = queries,
-                           .keys = keys,
-                           .dim = dim,
-                           .value_dim = value_dim,
-                           .scale = static_cast<float>(spec.scale),
-                           .key_limits = spec.key_limits.empty() ? nullptr : spec.key_limits.data() + place.q_begin,
-                           .out = out.row<float>(place.q_begin) + head * value_dim,
-                           .out_stride = out.row_stride(),
-                           .log_sum_exp = log_sum_exp.row<float>(head) + place.q_begin,
-                           .room = room.data()});
-  }
-}
-
 // All gradients of one head of one sequence; tiles in a fixed order, so sums are, too.
 void backward_head(const AttentionSpec& spec, const AttentionTensors& in, const Place& place, const Tensor& out,
                    const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients) {
@@ -198,26 +124,7 @@ void backward_head(const AttentionSpec& spec, const AttentionTensors& in, const 
 void CpuBackend::attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                            const Tensor& log_sum_exp) {
   if (spec.terms.any()) return make_reference_backend(pool_)->attention(spec, in, out, log_sum_exp);
-  constexpr int64_t kAllHeads = -1;
-  struct Task {
-    int64_t sequence, head, query;
-  };
-  std::vector<Task> tasks;
-  for (int64_t s = 0; s + 1 < static_cast<int64_t>(spec.query_offsets.size()); ++s) {
-    const Place place(spec, s, 0);
-    if (is_short(spec, place) && place.q_begin < place.q_end) {
-      tasks.push_back({s, kAllHeads, place.q_begin});
-      continue;
-    }
-    for (int64_t head = 0; head < spec.heads; ++head) {
-      for (int64_t q = place.q_begin; q < place.q_end; q += kQueries) tasks.push_back({s, head, q});
-    }
-  }
-  pool_.run(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
-    const Task& task = tasks[static_cast<size_t>(i)];
-    if (task.head == kAllHeads) return forward_short(spec, in, Place(spec, task.sequence, 0), out, log_sum_exp);
-    forward_block(spec, in, Place(spec, task.sequence, task.head), task.query, out, log_sum_exp);
-  });
+  attention_forward(pool_, spec, in, nullptr, nullptr, false, Precision::float32, out, log_sum_exp);
 }
 
 void CpuBackend::attention_backward(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,

@@ -1,0 +1,233 @@
+// What happens to the rows of attention's tiles beside products: loading with rotation, packing, softmax.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backend/cpu/attention_rows.cc"
+#include "hwy/foreach_target.h"
+// after foreach_target.h
+#include <limits>
+
+#include "backend/cpu/attention_tile.h"
+#include "backend/cpu/rows.h"
+#include "backend/cpu/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace roformer::tiles::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using rows::HWY_NAMESPACE::for_lanes;
+using rows::HWY_NAMESPACE::FullTag;
+using rows::HWY_NAMESPACE::sum_lanes;
+
+// 2^x of x ≤ 1, within 2 units in the last place; 2^−126 below that. 2^(n + f) with n whole and |f| ≤ ½: n goes into
+// the exponent's bits, where the sum with 1.5·2^23 has put it; 2^f is a polynomial of least relative error (9e-8) that
+// is exact at 0.
+template <class D, class V>
+HWY_INLINE V exp2(D d, V x) {
+  const hn::RebindToSigned<D> bits;
+  const V magic = hn::Set(d, 12582912.0f);
+  x = hn::Max(hn::Set(d, -126.0f), x);  // in this order, a NaN stays one
+  const V shifted = hn::Add(x, magic);
+  const V f = hn::Sub(x, hn::Sub(shifted, magic));
+  V p = hn::Set(d, 0.001326472731307149f);
+  for (const float c : {0.009671512991189957f, 0.05550733581185341f, 0.24022242426872253f, 0.6931470036506653f, 1.0f}) {
+    p = hn::MulAdd(p, f, hn::Set(d, c));
+  }
+  return hn::BitCast(d, hn::Add(hn::BitCast(bits, p), hn::ShiftLeft<23>(hn::BitCast(bits, shifted))));
+}
+
+HWY_INLINE void rotate_row(const float* x, float factor, const RotaryAngles& angles, int64_t row, float* out) {
+  const float* const cos = angles.cos.row<float>(row);
+  const float* const sin = angles.sin.row<float>(row);
+  const int64_t pairs = angles.dim / 2;
+  for_lanes(pairs, [&](auto d, int64_t i) HWY_ATTR {
+    const auto scale = hn::Set(d, factor);
+    const auto c = hn::Mul(hn::LoadU(d, cos + i), scale), s = hn::Mul(hn::LoadU(d, sin + i), scale);
+    hn::Vec<decltype(d)> x0, x1;
+    if (angles.layout == RotaryLayout::adjacent) {
+      hn::LoadInterleaved2(d, x + 2 * i, x0, x1);
+    } else {
+      x0 = hn::LoadU(d, x + i);
+      x1 = hn::LoadU(d, x + pairs + i);
+    }
+    const auto y0 = hn::NegMulAdd(x1, s, hn::Mul(x0, c)), y1 = hn::MulAdd(x0, s, hn::Mul(x1, c));
+    if (angles.layout == RotaryLayout::adjacent) {
+      hn::StoreInterleaved2(y0, y1, d, out + 2 * i);
+    } else {
+      hn::StoreU(y0, d, out + i);
+      hn::StoreU(y1, d, out + pairs + i);
+    }
+  });
+}
+
+void LoadRows(const RowSource& x, int64_t rows, float factor, float* out, int64_t out_stride) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* const from = x.data + r * x.stride;
+    float* const to = out + r * out_stride;
+    const int64_t rotated = x.angles == nullptr ? 0 : x.angles->dim;
+    if (rotated > 0) {
+      rotate_row(from, factor, *x.angles, x.angles->row[static_cast<size_t>(x.token + r)], to);
+    }
+    for_lanes(x.dim - rotated, [&](auto d, int64_t i) HWY_ATTR {
+      hn::StoreU(hn::Mul(hn::LoadU(d, from + rotated + i), hn::Set(d, factor)), d, to + rotated + i);
+    });
+  }
+}
+
+void Pack(const float* x, int64_t stride, int64_t rows, int64_t columns, float* out) {
+  for (int64_t j = 0; j < columns; j += kPanel, out += rows * kPanel) {
+    const int64_t count = std::min(kPanel, columns - j);
+    for (int64_t r = 0; r < rows; ++r) {
+      const float* const from = x + r * stride + j;
+      float* const to = out + r * kPanel;
+      for_lanes(count, [&](auto d, int64_t i) HWY_ATTR { hn::StoreU(hn::LoadU(d, from + i), d, to + i); });
+      std::fill(to + count, to + kPanel, 0.0f);
+    }
+  }
+}
+
+// The lanes from column i on that are below `seen`.
+template <class D>
+HWY_INLINE hn::Mask<D> below(D d, int64_t i, int64_t seen) {
+  return hn::FirstN(d, static_cast<size_t>(std::max<int64_t>(0, seen - i)));
+}
+
+// row = 2^(row − shift) of the first `seen`, 0 of the others; returns their sum.
+HWY_INLINE float weigh(float* row, float shift, int64_t seen, int64_t keys) {
+  const FullTag d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto top = hn::Set(d, shift);
+  auto sum = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + lanes <= seen; i += lanes) {
+    const auto weight = exp2(d, hn::Sub(hn::LoadU(d, row + i), top));
+    hn::StoreU(weight, d, row + i);
+    sum = hn::Add(sum, weight);
+  }
+  for (; i < keys; i += lanes) {
+    const auto weight = hn::IfThenElseZero(below(d, i, seen), exp2(d, hn::Sub(hn::LoadU(d, row + i), top)));
+    hn::StoreU(weight, d, row + i);
+    sum = hn::Add(sum, weight);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+HWY_INLINE float greatest(const float* row, int64_t n) {
+  const FullTag d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  auto best = hn::Set(d, -std::numeric_limits<float>::infinity());
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) best = hn::Max(best, hn::LoadU(d, row + i));
+  if (i < n) best = hn::IfThenElse(below(d, i, n), hn::Max(best, hn::LoadU(d, row + i)), best);
+  return hn::GetLane(hn::MaxOfLanes(d, best));
+}
+
+void Softmax(float* scores, int64_t stride, int64_t rows, int64_t keys, const int32_t* seen,
+             const SoftmaxState& state) {
+  const hn::CappedTag<float, 1> one;
+  for (int64_t r = 0; r < rows; ++r) {
+    float* const row = scores + r * stride;
+    state.factors[r] = 1;
+    if (seen[r] == 0) {
+      std::fill_n(row, keys, 0.0f);
+      continue;
+    }
+    const float top = std::max(state.tops[r], greatest(row, seen[r]));
+    if (top != state.tops[r]) {
+      state.factors[r] = hn::GetLane(exp2(one, hn::Set(one, state.tops[r] - top)));
+      state.tops[r] = top;
+    }
+    state.sums[r] = state.sums[r] * state.factors[r] + weigh(row, top, seen[r], keys);
+  }
+}
+
+void RowDots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const float *a = x + r * x_stride, *b = y + r * y_stride;
+    out[r] = sum_lanes(
+        n, [&](auto d, int64_t i) HWY_ATTR { return hn::Mul(hn::LoadU(d, a + i), hn::LoadU(d, b + i)); });
+  }
+}
+
+void WeightsAgain(float* scores, int64_t stride, int64_t rows, int64_t keys, const int32_t* seen, const float* shifts) {
+  for (int64_t r = 0; r < rows; ++r) weigh(scores + r * stride, shifts[r], seen[r], keys);
+}
+
+void SoftmaxBackward(const float* weights, float* dweights, int64_t stride, int64_t rows, int64_t keys,
+                     const float* deltas) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* const p = weights + r * stride;
+    float* const dp = dweights + r * stride;
+    for_lanes(keys, [&](auto d, int64_t i) HWY_ATTR {
+      const auto centred = hn::Sub(hn::LoadU(d, dp + i), hn::Set(d, deltas[r]));
+      hn::StoreU(hn::Mul(hn::LoadU(d, p + i), centred), d, dp + i);
+    });
+  }
+}
+
+void StoreRows(const float* from, int64_t stride, int64_t rows, int64_t n, const float* factors, float* to,
+               int64_t to_stride) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for_lanes(n, [&](auto d, int64_t i) HWY_ATTR {
+      hn::StoreU(hn::Mul(hn::LoadU(d, from + r * stride + i), hn::Set(d, factors[r])), d, to + r * to_stride + i);
+    });
+  }
+}
+
+void AddRows(const float* from, int64_t stride, int64_t rows, int64_t n, float factor, float* to, int64_t to_stride) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for_lanes(n, [&](auto d, int64_t i) HWY_ATTR {
+      const auto sum = hn::LoadU(d, to + r * to_stride + i);
+      hn::StoreU(hn::MulAdd(hn::LoadU(d, from + r * stride + i), hn::Set(d, factor), sum), d, to + r * to_stride + i);
+    });
+  }
+}
+
+}  // namespace roformer::tiles::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace roformer::tiles {
+HWY_EXPORT(LoadRows);
+HWY_EXPORT(Pack);
+HWY_EXPORT(Softmax);
+HWY_EXPORT(RowDots);
+HWY_EXPORT(WeightsAgain);
+HWY_EXPORT(SoftmaxBackward);
+HWY_EXPORT(StoreRows);
+HWY_EXPORT(AddRows);
+
+void load_rows(const RowSource& x, int64_t rows, float factor, float* out, int64_t out_stride) {
+  HWY_DYNAMIC_DISPATCH(LoadRows)(x, rows, factor, out, out_stride);
+}
+void pack(const float* x, int64_t stride, int64_t rows, int64_t columns, float* out) {
+  HWY_DYNAMIC_DISPATCH(Pack)(x, stride, rows, columns, out);
+}
+void pack_transposed(const float* x, int64_t stride, int64_t rows, int64_t columns, float* out) {
+  for (int64_t r = 0; r < rows; r += kPanel, out += columns * kPanel) {
+    const int64_t count = std::min(kPanel, rows - r);
+    if (count < kPanel) std::fill_n(out, columns * kPanel, 0.0f);
+    rows::transpose(x + r * stride, stride, count, columns, out, kPanel);
+  }
+}
+void softmax(float* scores, int64_t stride, int64_t rows, int64_t keys, const int32_t* seen,
+             const SoftmaxState& state) {
+  HWY_DYNAMIC_DISPATCH(Softmax)(scores, stride, rows, keys, seen, state);
+}
+void row_dots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out) {
+  HWY_DYNAMIC_DISPATCH(RowDots)(x, x_stride, y, y_stride, rows, n, out);
+}
+void weights_again(float* scores, int64_t stride, int64_t rows, int64_t keys, const int32_t* seen,
+                   const float* shifts) {
+  HWY_DYNAMIC_DISPATCH(WeightsAgain)(scores, stride, rows, keys, seen, shifts);
+}
+void softmax_backward(const float* weights, float* dweights, int64_t stride, int64_t rows, int64_t keys,
+                      const float* deltas) {
+  HWY_DYNAMIC_DISPATCH(SoftmaxBackward)(weights, dweights, stride, rows, keys, deltas);
+}
+void store_rows(const float* from, int64_t stride, int64_t rows, int64_t n, const float* factors, float* to,
+                int64_t to_stride) {
+  HWY_DYNAMIC_DISPATCH(StoreRows)(from, stride, rows, n, factors, to, to_stride);
+}
+void add_rows(const float* from, int64_t stride, int64_t rows, int64_t n, float factor, float* to, int64_t to_stride) {
+  HWY_DYNAMIC_DISPATCH(AddRows)(from, stride, rows, n, factor, to, to_stride);
+}
+}  // namespace roformer::tiles
+#endif
