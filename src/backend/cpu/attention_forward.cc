@@ -13,7 +13,7 @@ namespace {
 
 // Queries of a task, which share packed keys; queries and keys of a tile. Fixed, so that results depend on shapes only;
 // kKeys is a multiple of 64.
-constexpr int64_t kQueries = 256, kTileQueries = 24, kKeys = 256;
+constexpr int64_t kQueries = 512, kTileQueries = 24, kKeys = 256;
 constexpr float kLog2E = std::numbers::log2e_v<float>, kLn2 = std::numbers::ln2_v<float>;
 
 struct Call {

@@ -79,8 +79,8 @@ HWY_INLINE void product_columns(int64_t rows, int64_t depth, Left a, const float
 }
 
 template <bool kTransposed>
-HWY_INLINE void product(int64_t rows, int64_t columns, int64_t depth, Left a, Right b,
-                        const float* factors, float* c, int64_t c_stride) {
+HWY_INLINE void product(int64_t rows, int64_t columns, int64_t depth, Left a, Right b, const float* factors, float* c,
+                        int64_t c_stride) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(FullTag()));
   for (int64_t j = 0; j < columns; j += kPanel) {
     const float* panel = b.data + j / kPanel * b.panel_stride;
@@ -95,8 +95,8 @@ HWY_INLINE void product(int64_t rows, int64_t columns, int64_t depth, Left a, Ri
   }
 }
 
-void Multiply(int64_t rows, int64_t columns, int64_t depth, Left a, Right b, const float* factors,
-              float* c, int64_t c_stride) {
+void Multiply(int64_t rows, int64_t columns, int64_t depth, Left a, Right b, const float* factors, float* c,
+              int64_t c_stride) {
   if (a.transposed) return product<true>(rows, columns, depth, a, b, factors, c, c_stride);
   product<false>(rows, columns, depth, a, b, factors, c, c_stride);
 }

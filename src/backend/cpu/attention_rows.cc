@@ -141,8 +141,8 @@ void Softmax(float* scores, int64_t stride, int64_t rows, int64_t keys, const in
 void RowDots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out) {
   for (int64_t r = 0; r < rows; ++r) {
     const float *a = x + r * x_stride, *b = y + r * y_stride;
-    out[r] = sum_lanes(
-        n, [&](auto d, int64_t i) HWY_ATTR { return hn::Mul(hn::LoadU(d, a + i), hn::LoadU(d, b + i)); });
+    out[r] =
+        sum_lanes(n, [&](auto d, int64_t i) HWY_ATTR { return hn::Mul(hn::LoadU(d, a + i), hn::LoadU(d, b + i)); });
   }
 }
 
