@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cpu/attention.h"
 #include "backend/cpu/rows.h"
 
 namespace roformer {
@@ -118,6 +119,24 @@ BENCHMARK(BM_Attention)
     ->Args({2048, 1, 0})
     ->Args({2048, 1, 1})
     ->Args({8192, 1, 0})
+    ->UseRealTime();
+
+// As fused inference calls it: rotated while loaded, in float32 or bfloat16.
+void BM_AttentionRotated(benchmark::State& state) {
+  AttentionBench bench(state.range(0), state.range(1), false);
+  const Precision precision = state.range(2) == 0 ? Precision::float32 : Precision::bfloat16;
+  const RotaryAngles angles =
+      bench.backend->rotary_angles({AttentionBench::kDim, RotaryLayout::adjacent, 10000}, bench.positions);
+  for (auto _ : state) {
+    attention_forward(bench.pool, bench.spec, bench.in, &angles, &angles, false, precision, bench.out, Tensor());
+  }
+  count_operations(state, bench.operations);
+}
+BENCHMARK(BM_AttentionRotated)
+    ->ArgNames({"length", "sequences", "bfloat16"})
+    ->ArgsProduct({{128}, {32}, {0, 1}})
+    ->ArgsProduct({{512}, {4}, {0, 1}})
+    ->ArgsProduct({{2048, 8192}, {1}, {0, 1}})
     ->UseRealTime();
 
 // FLOP/s as if it were the forward's two products: it has five.

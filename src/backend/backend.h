@@ -27,8 +27,6 @@ namespace roformer {
 // gelu is the exact one, x·Φ(x), by erf; gelu_tanh the approximation x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))) of
 // Hendrycks & Gimpel 2016; silu is x·σ(x).
 enum class Activation { none, gelu, gelu_tanh, relu, silu, tanh };
-// What a backend's matrix products multiply: sums are float32 in any case (int32 within int8). int8 only runs models.
-enum class Precision { float32, bfloat16, int8 };
 enum class Pooling { cls, mean, max };
 // What matrix products are computed with. bfloat16: factors rounded to it, sums in float32. int8: the weights of encoder
 // layers that are only run, rounded by column, times activations rounded by row, sums exact; other products float32.

@@ -8,7 +8,7 @@ namespace roformer {
 void CpuBackend::attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                            const Tensor& log_sum_exp) {
   if (spec.terms.any()) return make_reference_backend(pool_)->attention(spec, in, out, log_sum_exp);
-  attention_forward(pool_, spec, in, nullptr, nullptr, false, Precision::float32, out, log_sum_exp);
+  attention_forward(pool_, spec, in, nullptr, nullptr, false, precision_, out, log_sum_exp);
 }
 
 void CpuBackend::attention_backward(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,

@@ -111,7 +111,7 @@ class BackwardWorker {
                     {.data = keys_across_.data(), .panel_stride = call_.dim * tiles::kPanel}, nullptr, weights_.data(),
                     stride);
     for (int64_t i = 0; i < queries; ++i) factors_[i] = call_.log_sum_exp.row<float>(place.head)[q0 + i] * kLog2E;
-    tiles::weights_again(weights_.data(), stride, queries, keys, seen_, factors_);
+    tiles::weights_again({weights_.data(), stride, tiles::kPanel}, queries, keys, seen_, factors_);
     tiles::multiply(queries, keys, call_.value_dim, {douts_.data(), v_stride_},
                     {.data = values_across_.data(), .panel_stride = call_.value_dim * tiles::kPanel}, nullptr,
                     dweights_.data(), stride);

@@ -89,44 +89,55 @@ HWY_INLINE hn::Mask<D> below(D d, int64_t i, int64_t seen) {
   return hn::FirstN(d, static_cast<size_t>(std::max<int64_t>(0, seen - i)));
 }
 
+// Row i of a tile.
+HWY_INLINE Scores row_of(const Scores& scores, int64_t i) {
+  return {scores.data + i * scores.stride, scores.stride, scores.panel_stride};
+}
+
+// body(column, where it lies, columns below `end` from there on), vector by vector.
+template <class Body>
+HWY_INLINE void for_vectors(const Scores& row, int64_t end, const Body& body) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(FullTag()));
+  for (int64_t j = 0; j < end; j += kPanel) {
+    float* const panel = row.data + j / kPanel * row.panel_stride;
+    const int64_t columns = std::min(kPanel, end - j);
+    for (int64_t i = 0; i < columns; i += lanes) body(j + i, panel + i);
+  }
+}
+
 // row = 2^(row − shift) of the first `seen`, 0 of the others; returns their sum.
-HWY_INLINE float weigh(float* row, float shift, int64_t seen, int64_t keys) {
+HWY_INLINE float weigh(const Scores& row, float shift, int64_t seen, int64_t keys) {
   const FullTag d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto top = hn::Set(d, shift);
   auto sum = hn::Zero(d);
-  int64_t i = 0;
-  for (; i + lanes <= seen; i += lanes) {
-    const auto weight = exp2(d, hn::Sub(hn::LoadU(d, row + i), top));
-    hn::StoreU(weight, d, row + i);
+  for_vectors(row, keys, [&](int64_t j, float* x) HWY_ATTR {
+    auto weight = exp2(d, hn::Sub(hn::LoadU(d, x), top));
+    if (j + lanes > seen) weight = hn::IfThenElseZero(below(d, j, seen), weight);
+    hn::StoreU(weight, d, x);
     sum = hn::Add(sum, weight);
-  }
-  for (; i < keys; i += lanes) {
-    const auto weight = hn::IfThenElseZero(below(d, i, seen), exp2(d, hn::Sub(hn::LoadU(d, row + i), top)));
-    hn::StoreU(weight, d, row + i);
-    sum = hn::Add(sum, weight);
-  }
+  });
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-HWY_INLINE float greatest(const float* row, int64_t n) {
+HWY_INLINE float greatest(const Scores& row, int64_t seen) {
   const FullTag d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   auto best = hn::Set(d, -std::numeric_limits<float>::infinity());
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) best = hn::Max(best, hn::LoadU(d, row + i));
-  if (i < n) best = hn::IfThenElse(below(d, i, n), hn::Max(best, hn::LoadU(d, row + i)), best);
+  for_vectors(row, seen, [&](int64_t j, float* x) HWY_ATTR {
+    const auto better = hn::Max(best, hn::LoadU(d, x));
+    best = j + lanes > seen ? hn::IfThenElse(below(d, j, seen), better, best) : better;
+  });
   return hn::GetLane(hn::MaxOfLanes(d, best));
 }
 
-void Softmax(float* scores, int64_t stride, int64_t rows, int64_t keys, const int32_t* seen,
-             const SoftmaxState& state) {
+void Softmax(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const SoftmaxState& state) {
   const hn::CappedTag<float, 1> one;
   for (int64_t r = 0; r < rows; ++r) {
-    float* const row = scores + r * stride;
+    const Scores row = row_of(scores, r);
     state.factors[r] = 1;
     if (seen[r] == 0) {
-      std::fill_n(row, keys, 0.0f);
+      for_vectors(row, keys, [](int64_t, float* x) HWY_ATTR { hn::StoreU(hn::Zero(FullTag()), FullTag(), x); });
       continue;
     }
     const float top = std::max(state.tops[r], greatest(row, seen[r]));
@@ -138,6 +149,31 @@ void Softmax(float* scores, int64_t stride, int64_t rows, int64_t keys, const in
   }
 }
 
+void RoundWeights(const Scores& weights, int64_t rows, int64_t keys, uint16_t* out, int64_t out_stride) {
+  const FullTag d;
+  const hn::RebindToSigned<FullTag> bits;
+  const hn::Rebind<uint16_t, FullTag> halves;
+  for (int64_t r = 0; r < rows; ++r) {
+    for_vectors(row_of(weights, r), keys, [&](int64_t j, float* x) HWY_ATTR {
+      // Half up: where nothing is negative that is to nearest.
+      const auto sum = hn::Add(hn::BitCast(bits, hn::LoadU(d, x)), hn::Set(bits, 0x8000));
+      hn::StoreU(hn::DemoteTo(halves, hn::ShiftRight<16>(sum)), halves, out + r * out_stride + j);
+    });
+  }
+}
+
+void AddTile(const float* sums, int64_t rows, int64_t columns, const float* factors, float* c, int64_t c_stride) {
+  const FullTag d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t i = 0; i < columns; i += lanes) {
+      auto sum = hn::LoadU(d, sums + r * kPanel + i);
+      if (factors != nullptr) sum = hn::MulAdd(hn::Set(d, factors[r]), hn::LoadU(d, c + r * c_stride + i), sum);
+      hn::StoreU(sum, d, c + r * c_stride + i);
+    }
+  }
+}
+
 void RowDots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out) {
   for (int64_t r = 0; r < rows; ++r) {
     const float *a = x + r * x_stride, *b = y + r * y_stride;
@@ -146,8 +182,8 @@ void RowDots(const float* x, int64_t x_stride, const float* y, int64_t y_stride,
   }
 }
 
-void WeightsAgain(float* scores, int64_t stride, int64_t rows, int64_t keys, const int32_t* seen, const float* shifts) {
-  for (int64_t r = 0; r < rows; ++r) weigh(scores + r * stride, shifts[r], seen[r], keys);
+void WeightsAgain(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const float* shifts) {
+  for (int64_t r = 0; r < rows; ++r) weigh(row_of(scores, r), shifts[r], seen[r], keys);
 }
 
 void SoftmaxBackward(const float* weights, float* dweights, int64_t stride, int64_t rows, int64_t keys,
@@ -188,6 +224,8 @@ namespace roformer::tiles {
 HWY_EXPORT(LoadRows);
 HWY_EXPORT(Pack);
 HWY_EXPORT(Softmax);
+HWY_EXPORT(RoundWeights);
+HWY_EXPORT(AddTile);
 HWY_EXPORT(RowDots);
 HWY_EXPORT(WeightsAgain);
 HWY_EXPORT(SoftmaxBackward);
@@ -207,16 +245,20 @@ void pack_transposed(const float* x, int64_t stride, int64_t rows, int64_t colum
     rows::transpose(x + r * stride, stride, count, columns, out, kPanel);
   }
 }
-void softmax(float* scores, int64_t stride, int64_t rows, int64_t keys, const int32_t* seen,
-             const SoftmaxState& state) {
-  HWY_DYNAMIC_DISPATCH(Softmax)(scores, stride, rows, keys, seen, state);
+void softmax(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const SoftmaxState& state) {
+  HWY_DYNAMIC_DISPATCH(Softmax)(scores, rows, keys, seen, state);
+}
+void round_weights(const Scores& weights, int64_t rows, int64_t keys, uint16_t* out, int64_t out_stride) {
+  HWY_DYNAMIC_DISPATCH(RoundWeights)(weights, rows, keys, out, out_stride);
+}
+void add_tile(const float* sums, int64_t rows, int64_t columns, const float* factors, float* c, int64_t c_stride) {
+  HWY_DYNAMIC_DISPATCH(AddTile)(sums, rows, columns, factors, c, c_stride);
 }
 void row_dots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(RowDots)(x, x_stride, y, y_stride, rows, n, out);
 }
-void weights_again(float* scores, int64_t stride, int64_t rows, int64_t keys, const int32_t* seen,
-                   const float* shifts) {
-  HWY_DYNAMIC_DISPATCH(WeightsAgain)(scores, stride, rows, keys, seen, shifts);
+void weights_again(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const float* shifts) {
+  HWY_DYNAMIC_DISPATCH(WeightsAgain)(scores, rows, keys, seen, shifts);
 }
 void softmax_backward(const float* weights, float* dweights, int64_t stride, int64_t rows, int64_t keys,
                       const float* deltas) {

@@ -12,10 +12,11 @@
 #include <cstdint>
 
 #include "backend/backend.h"
+#include "backend/cpu/tile.h"
 
 namespace roformer::tiles {
 
-constexpr int64_t kPanel = 32;
+constexpr int64_t kPanel = tile::kPanel;
 
 inline int64_t padded_rows(int64_t n) { return (n + 3) / 4 * 4; }
 inline int64_t padded_columns(int64_t n) { return (n + kPanel - 1) / kPanel * kPanel; }
@@ -45,11 +46,19 @@ struct RowSource {
   int64_t stride, dim;
   const RotaryAngles* angles;
   int64_t token;  // of row 0, an index of angles->row
+
+  RowSource from(int64_t row) const { return {data + row * stride, stride, dim, angles, token + row}; }
 };
 void load_rows(const RowSource& x, int64_t rows, float factor, float* out, int64_t out_stride);
 // The right factor x [rows, columns], or x transposed, with zeros in the columns that fill the last panel.
 void pack(const float* x, int64_t stride, int64_t rows, int64_t columns, float* out);
 void pack_transposed(const float* x, int64_t stride, int64_t rows, int64_t columns, float* out);
+
+// A tile of scores: row i, column j lies at data[j / 32 · panel_stride + i · stride + j % 32].
+struct Scores {
+  float* data;
+  int64_t stride, panel_stride;
+};
 
 // What is known of each query's softmax so far, in powers of two: the greatest score, Σ 2^(score − top).
 struct SoftmaxState {
@@ -58,12 +67,16 @@ struct SoftmaxState {
   float* factors;  // out: what former sums and products have to be multiplied by
 };
 // One more tile: scores become weights 2^(score − top), 0 beyond the first seen[i] of `keys`.
-void softmax(float* scores, int64_t stride, int64_t rows, int64_t keys, const int32_t* seen, const SoftmaxState& state);
+void softmax(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const SoftmaxState& state);
+// out [rows, keys] = weights, none of them negative, as bfloat16.
+void round_weights(const Scores& weights, int64_t rows, int64_t keys, uint16_t* out, int64_t out_stride);
+// c = sums [rows, 32] + factors[row] · c, of `columns` columns; `factors` null: c is written and not read.
+void add_tile(const float* sums, int64_t rows, int64_t columns, const float* factors, float* c, int64_t c_stride);
 
 // Σ x · y of each of `rows` rows.
 void row_dots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out);
 // weights = 2^(scores − shifts[i]) in place, 0 beyond the first seen[i] of `keys`.
-void weights_again(float* scores, int64_t stride, int64_t rows, int64_t keys, const int32_t* seen, const float* shifts);
+void weights_again(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const float* shifts);
 // dweights = weights · (dweights − deltas[i]), in place.
 void softmax_backward(const float* weights, float* dweights, int64_t stride, int64_t rows, int64_t keys,
                       const float* deltas);

@@ -1,0 +1,138 @@
+#include "backend/cpu/attention_factors.h"
+
+#include "backend/cpu/tile.h"
+#include "backend/cpu/tile_rows.h"
+
+namespace roformer {
+
+using tiles::kPanel;
+
+namespace {
+
+int64_t whole_pairs(int64_t n) { return (n + 1) / 2 * 2; }
+
+uint16_t* halves(const Room& room) { return reinterpret_cast<uint16_t*>(room.data()); }
+
+}  // namespace
+
+Float32Factors::Float32Factors(const FactorSizes& sizes)
+    : sizes_(sizes),
+      query_stride_(tiles::padded_columns(sizes.dim)),
+      queries_(sizes.queries * query_stride_),
+      rows_(sizes.rotated ? sizes.keys * std::max(sizes.dim, sizes.value_dim) : 0),
+      keys_(sizes.keys * sizes.dim),
+      values_(sizes.keys * tiles::padded_columns(sizes.value_dim)),
+      scores_(sizes.tile_queries * sizes.keys) {}
+
+void Float32Factors::load_queries(const tiles::RowSource& x, int64_t rows, float factor) {
+  tiles::load_rows(x, rows, factor, queries_.data(), query_stride_);
+}
+
+void Float32Factors::load_keys(const tiles::RowSource& x, int64_t rows) {
+  loaded_ = rows;
+  if (x.angles == nullptr) return tiles::pack_transposed(x.data, x.stride, rows, x.dim, keys_.data());
+  tiles::load_rows(x, rows, 1, rows_.data(), x.dim);
+  tiles::pack_transposed(rows_.data(), x.dim, rows, x.dim, keys_.data());
+}
+
+void Float32Factors::load_values(const tiles::RowSource& x, int64_t rows) {
+  if (x.angles == nullptr) return tiles::pack(x.data, x.stride, rows, x.dim, values_.data());
+  tiles::load_rows(x, rows, 1, rows_.data(), x.dim);
+  tiles::pack(rows_.data(), x.dim, rows, x.dim, values_.data());
+}
+
+tiles::Scores Float32Factors::score(int64_t first, int64_t rows, int64_t keys) {
+  tiles::multiply(rows, keys, sizes_.dim, {queries_.data() + first * query_stride_, query_stride_},
+                  {.data = keys_.data(), .panel_stride = sizes_.dim * kPanel}, nullptr, scores_.data(), sizes_.keys);
+  return {scores_.data(), sizes_.keys, kPanel};
+}
+
+void Float32Factors::weigh_values(int64_t rows, int64_t keys, const float* factors, float* c, int64_t c_stride) {
+  tiles::multiply(rows, sizes_.value_dim, keys, {scores_.data(), sizes_.keys},
+                  {.data = values_.data(), .panel_stride = loaded_ * kPanel}, factors, c, c_stride);
+}
+
+Bfloat16Factors::Bfloat16Factors(const FactorSizes& sizes)
+    : sizes_(sizes),
+      depth_(whole_pairs(sizes.dim)),
+      row_(std::max(depth_, sizes.value_dim)),
+      queries_(sizes.queries * depth_ / 2),
+      rows_(sizes.keys * std::max(depth_, sizes.value_dim)),
+      keys_(sizes.keys * depth_ / 2),
+      values_(sizes.keys * tiles::padded_columns(sizes.value_dim) / 2),
+      scores_(sizes.tile_queries * sizes.keys),
+      weights_(sizes.tile_queries * sizes.keys / 2) {}
+
+void Bfloat16Factors::load_queries(const tiles::RowSource& x, int64_t rows, float factor) {
+  for (int64_t r = 0; r < rows; ++r) {
+    tiles::load_rows(x.from(r), 1, factor, row_.data(), depth_);
+    uint16_t* const to = halves(queries_) + r * depth_;
+    tile::to_bfloat16(row_.data(), to, x.dim);
+    if (depth_ > x.dim) to[x.dim] = 0;
+  }
+}
+
+// A pair of neighbours along the depth is four bytes, so that pairs are transposed as floats are.
+void Bfloat16Factors::load_keys(const tiles::RowSource& x, int64_t rows) {
+  loaded_ = rows;
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* row = x.data + r * x.stride;
+    if (x.angles != nullptr) {
+      tiles::load_rows(x.from(r), 1, 1, row_.data(), depth_);
+      row = row_.data();
+    }
+    uint16_t* const to = halves(rows_) + r * depth_;
+    tile::to_bfloat16(row, to, x.dim);
+    if (depth_ > x.dim) to[x.dim] = 0;
+  }
+  tiles::pack_transposed(rows_.data(), depth_ / 2, rows, depth_ / 2, keys_.data());
+}
+
+void Bfloat16Factors::load_values(const tiles::RowSource& x, int64_t rows) {
+  const float* data = x.data;
+  int64_t stride = x.stride;
+  if (x.angles != nullptr) {
+    tiles::load_rows(x, rows, 1, rows_.data(), x.dim);
+    data = rows_.data();
+    stride = x.dim;
+  }
+  uint16_t* to = halves(values_);
+  for (int64_t c = 0; c < x.dim; c += kPanel) {
+    const int64_t columns = std::min(kPanel, x.dim - c);
+    for (int64_t r = 0; r < rows; r += 2, to += 2 * kPanel) {
+      const float* const first = data + r * stride + c;
+      tile::pair_bfloat16(first, r + 1 < rows ? first + stride : nullptr, to, columns);
+      std::fill(to + 2 * columns, to + 2 * kPanel, uint16_t{0});
+    }
+  }
+}
+
+tiles::Scores Bfloat16Factors::score(int64_t first, int64_t rows, int64_t keys) {
+  const int64_t panel_stride = sizes_.tile_queries * kPanel;
+  for (int64_t j = 0; j < keys; j += kPanel) {
+    for (int64_t i = 0; i < rows; i += tile::kTileRows) {
+      tile::multiply(halves(queries_) + (first + i) * depth_, depth_, std::min(tile::kTileRows, rows - i), depth_,
+                     halves(keys_) + j * depth_, scores_.data() + j / kPanel * panel_stride + i * kPanel);
+    }
+  }
+  return {scores_.data(), kPanel, panel_stride};
+}
+
+void Bfloat16Factors::weigh_values(int64_t rows, int64_t keys, const float* factors, float* c, int64_t c_stride) {
+  // An odd key beside the last weight is a zero or a weight of 0.
+  const int64_t depth = whole_pairs(keys);
+  tiles::round_weights({scores_.data(), kPanel, sizes_.tile_queries * kPanel}, rows, depth, halves(weights_),
+                       sizes_.keys);
+  float sums[tile::kTileRows * kPanel];
+  for (int64_t j = 0; j < sizes_.value_dim; j += kPanel) {
+    for (int64_t i = 0; i < rows; i += tile::kTileRows) {
+      const int64_t count = std::min(tile::kTileRows, rows - i);
+      tile::multiply(halves(weights_) + i * sizes_.keys, sizes_.keys, count, depth,
+                     halves(values_) + j * whole_pairs(loaded_), sums);
+      tiles::add_tile(sums, count, std::min(kPanel, sizes_.value_dim - j), factors == nullptr ? nullptr : factors + i,
+                      c + i * c_stride + j, c_stride);
+    }
+  }
+}
+
+}  // namespace roformer
