@@ -9,6 +9,8 @@ using tiles::kPanel;
 
 namespace {
 
+constexpr int64_t kRowsAtOnce = 64;
+
 int64_t whole_pairs(int64_t n) { return (n + 1) / 2 * 2; }
 
 uint16_t* halves(const Room& room) { return reinterpret_cast<uint16_t*>(room.data()); }
@@ -55,53 +57,45 @@ void Float32Factors::weigh_values(int64_t rows, int64_t keys, const float* facto
 Bfloat16Factors::Bfloat16Factors(const FactorSizes& sizes)
     : sizes_(sizes),
       depth_(whole_pairs(sizes.dim)),
-      row_(std::max(depth_, sizes.value_dim)),
       queries_(sizes.queries * depth_ / 2),
-      rows_(sizes.keys * std::max(depth_, sizes.value_dim)),
+      rows_(std::max(kRowsAtOnce * sizes.dim, sizes.keys * sizes.value_dim)),
+      rounded_(sizes.keys * depth_ / 2),
       keys_(sizes.keys * depth_ / 2),
       values_(sizes.keys * tiles::padded_columns(sizes.value_dim) / 2),
       scores_(sizes.tile_queries * sizes.keys),
       weights_(sizes.tile_queries * sizes.keys / 2) {}
 
-void Bfloat16Factors::load_queries(const tiles::RowSource& x, int64_t rows, float factor) {
-  for (int64_t r = 0; r < rows; ++r) {
-    tiles::load_rows(x.from(r), 1, factor, row_.data(), depth_);
-    uint16_t* const to = halves(queries_) + r * depth_;
-    tile::to_bfloat16(row_.data(), to, x.dim);
-    if (depth_ > x.dim) to[x.dim] = 0;
+// As rows of whole pairs.
+void Bfloat16Factors::round_rows(const tiles::RowSource& x, int64_t rows, float factor, uint16_t* out) {
+  for (int64_t begin = 0; begin < rows; begin += kRowsAtOnce) {
+    const int64_t end = std::min(begin + kRowsAtOnce, rows);
+    tiles::load_rows(x.from(begin), end - begin, factor, rows_.data(), x.dim);
+    for (int64_t r = begin; r < end; ++r, out += depth_) {
+      tile::to_bfloat16(rows_.data() + (r - begin) * x.dim, out, x.dim);
+      if (depth_ > x.dim) out[x.dim] = 0;
+    }
   }
+}
+
+void Bfloat16Factors::load_queries(const tiles::RowSource& x, int64_t rows, float factor) {
+  round_rows(x, rows, factor, halves(queries_));
 }
 
 // A pair of neighbours along the depth is four bytes, so that pairs are transposed as floats are.
 void Bfloat16Factors::load_keys(const tiles::RowSource& x, int64_t rows) {
   loaded_ = rows;
-  for (int64_t r = 0; r < rows; ++r) {
-    const float* row = x.data + r * x.stride;
-    if (x.angles != nullptr) {
-      tiles::load_rows(x.from(r), 1, 1, row_.data(), depth_);
-      row = row_.data();
-    }
-    uint16_t* const to = halves(rows_) + r * depth_;
-    tile::to_bfloat16(row, to, x.dim);
-    if (depth_ > x.dim) to[x.dim] = 0;
-  }
-  tiles::pack_transposed(rows_.data(), depth_ / 2, rows, depth_ / 2, keys_.data());
+  round_rows(x, rows, 1, halves(rounded_));
+  tiles::pack_transposed(rounded_.data(), depth_ / 2, rows, depth_ / 2, keys_.data());
 }
 
 void Bfloat16Factors::load_values(const tiles::RowSource& x, int64_t rows) {
-  const float* data = x.data;
-  int64_t stride = x.stride;
-  if (x.angles != nullptr) {
-    tiles::load_rows(x, rows, 1, rows_.data(), x.dim);
-    data = rows_.data();
-    stride = x.dim;
-  }
+  tiles::load_rows(x, rows, 1, rows_.data(), x.dim);
   uint16_t* to = halves(values_);
   for (int64_t c = 0; c < x.dim; c += kPanel) {
     const int64_t columns = std::min(kPanel, x.dim - c);
     for (int64_t r = 0; r < rows; r += 2, to += 2 * kPanel) {
-      const float* const first = data + r * stride + c;
-      tile::pair_bfloat16(first, r + 1 < rows ? first + stride : nullptr, to, columns);
+      const float* const first = rows_.data() + r * x.dim + c;
+      tile::pair_bfloat16(first, r + 1 < rows ? first + x.dim : nullptr, to, columns);
       std::fill(to + 2 * columns, to + 2 * kPanel, uint16_t{0});
     }
   }

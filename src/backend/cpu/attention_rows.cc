@@ -8,6 +8,7 @@
 #include "backend/cpu/attention_tile.h"
 #include "backend/cpu/rows.h"
 #include "backend/cpu/simd-inl.h"
+#include "hwy/cache_control.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace roformer::tiles::HWY_NAMESPACE {
@@ -57,8 +58,16 @@ HWY_INLINE void rotate_row(const float* x, float factor, const RotaryAngles& ang
   });
 }
 
+// Asks for row r + 16: rows lie thousands of bytes apart, where the hardware does not see them coming.
+HWY_INLINE void prefetch_ahead(const float* x, int64_t stride, int64_t r, int64_t rows, int64_t columns) {
+  constexpr int64_t kAhead = 16, kLine = 16;
+  if (r + kAhead >= rows) return;
+  for (int64_t i = 0; i < columns; i += kLine) hwy::Prefetch(x + (r + kAhead) * stride + i);
+}
+
 void LoadRows(const RowSource& x, int64_t rows, float factor, float* out, int64_t out_stride) {
   for (int64_t r = 0; r < rows; ++r) {
+    prefetch_ahead(x.data, x.stride, r, rows, x.dim);
     const float* const from = x.data + r * x.stride;
     float* const to = out + r * out_stride;
     const int64_t rotated = x.angles == nullptr ? 0 : x.angles->dim;
@@ -75,6 +84,7 @@ void Pack(const float* x, int64_t stride, int64_t rows, int64_t columns, float* 
   for (int64_t j = 0; j < columns; j += kPanel, out += rows * kPanel) {
     const int64_t count = std::min(kPanel, columns - j);
     for (int64_t r = 0; r < rows; ++r) {
+      prefetch_ahead(x + j, stride, r, rows, count);
       const float* const from = x + r * stride + j;
       float* const to = out + r * kPanel;
       for_lanes(count, [&](auto d, int64_t i) HWY_ATTR { hn::StoreU(hn::LoadU(d, from + i), d, to + i); });
@@ -242,6 +252,9 @@ void pack_transposed(const float* x, int64_t stride, int64_t rows, int64_t colum
   for (int64_t r = 0; r < rows; r += kPanel, out += columns * kPanel) {
     const int64_t count = std::min(kPanel, rows - r);
     if (count < kPanel) std::fill_n(out, columns * kPanel, 0.0f);
+    for (int64_t next = r + kPanel; next < std::min(r + 2 * kPanel, rows); ++next) {
+      for (int64_t i = 0; i < columns; i += 16) hwy::Prefetch(x + next * stride + i);
+    }
     rows::transpose(x + r * stride, stride, count, columns, out, kPanel);
   }
 }
