@@ -32,6 +32,12 @@ struct Task {
   int64_t cost;  // products' multiplications
 };
 
+int64_t cost(const Call& call, const Place& place, int64_t q0, int64_t queries) {
+  int64_t keys = 0;
+  for (int64_t i = 0; i < queries; ++i) keys += call.spec.keys_seen(q0 + i, place.keys());
+  return (keys + queries) * (call.dim + call.value_dim);
+}
+
 // How the work is split changes no result.
 std::vector<Task> make_tasks(const Call& call, int64_t threads) {
   constexpr int64_t kLeast = 1 << 17, kFewest = 96;  // multiplications and queries that are worth a task
@@ -43,15 +49,14 @@ std::vector<Task> make_tasks(const Call& call, int64_t threads) {
     const Place place(spec, s, 0);
     const int64_t pieces = std::max<int64_t>(1, (place.queries() + most - 1) / most);
     const int64_t block = (place.queries() + pieces * kTileQueries - 1) / (pieces * kTileQueries) * kTileQueries;
-    for (int64_t q = place.q_begin; q < place.q_end; q += block) {
-      const int64_t queries = std::min(block, place.q_end - q);
-      int64_t keys = 0;
-      for (int64_t i = 0; i < queries; ++i) keys += spec.keys_seen(q + i, place.keys());
-      const int64_t cost = std::max<int64_t>(1, (keys + queries) * (call.dim + call.value_dim));
-      const int64_t together = std::clamp<int64_t>(kLeast / cost, 1, spec.heads);
-      for (int64_t head = 0; head < spec.heads; head += together) {
-        const int64_t heads = std::min(together, spec.heads - head);
-        tasks.push_back({s, head, heads, q, queries, cost * heads});
+    const int64_t together = std::clamp<int64_t>(
+        kLeast / std::max<int64_t>(1, cost(call, place, place.q_begin, place.queries())), 1, spec.heads);
+    for (int64_t head = 0; head < spec.heads; head += together) {
+      const int64_t heads = std::min(together, spec.heads - head);
+      // Neighbours share keys.
+      for (int64_t q = place.q_begin; q < place.q_end; q += block) {
+        const int64_t queries = std::min(block, place.q_end - q);
+        tasks.push_back({s, head, heads, q, queries, heads * cost(call, place, q, queries)});
       }
     }
   }
