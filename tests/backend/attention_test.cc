@@ -70,6 +70,17 @@ double largest_difference(const std::vector<double>& a, const std::vector<double
   return most;
 }
 
+// Root mean square of the differences, over that of what was expected or 0.1 if that is more.
+double typical_difference(const std::vector<double>& actual, const std::vector<double>& expected) {
+  double errors = 0, squares = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    errors += (actual[i] - expected[i]) * (actual[i] - expected[i]);
+    squares += expected[i] * expected[i];
+  }
+  const auto count = static_cast<double>(std::max<size_t>(1, expected.size()));
+  return std::sqrt(errors / count) / std::max(0.1, std::sqrt(squares / count));
+}
+
 TEST(AttentionTest, RotatesWhileLoadingAsRotateDoes) {
   ThreadPool pool(2);
   for (const RotaryLayout layout : {RotaryLayout::adjacent, RotaryLayout::half}) {
@@ -78,7 +89,7 @@ TEST(AttentionTest, RotatesWhileLoadingAsRotateDoes) {
       for (const bool rotate_values : {false, true}) {
         SCOPED_TRACE(std::string(rotary_layout_name(layout)) + ", head size " + std::to_string(dim) + ", dimension " +
                      std::to_string(rotary_dim) + (rotate_values ? ", values, too" : ""));
-        Attention one(pool, {{1, 17, 0, 300}, {3, 17, 5, 270}, 3, dim, value_dim});
+        Attention one(pool, {{1, 17, 0, 40}, {3, 17, 5, 270}, 2, dim, value_dim});
         const Rotary rotary{rotary_dim, layout, 1000};
         const RotaryAngles query_angles = one.angles(rotary, one.queries()),
                            key_angles = one.angles(rotary, one.keys());
@@ -88,10 +99,10 @@ TEST(AttentionTest, RotatesWhileLoadingAsRotateDoes) {
         const auto only_queries = one.forward(Precision::float32, &query_angles);
         const auto rounded = one.forward(Precision::bfloat16, &query_angles, &key_angles, values);
         EXPECT_EQ(numbers(one.in.q), before);
-        one.backend().rotate(one.in.q, 3, query_angles, false);
+        one.backend().rotate(one.in.q, 2, query_angles, false);
         EXPECT_LE(largest_difference(only_queries, one.forward(Precision::float32)), 1e-5);
-        one.backend().rotate(one.in.k, 3, key_angles, false);
-        if (values) one.backend().rotate(one.in.v, 3, key_angles, false);
+        one.backend().rotate(one.in.k, 2, key_angles, false);
+        if (values) one.backend().rotate(one.in.v, 2, key_angles, false);
         EXPECT_LE(largest_difference(rotated, one.forward(Precision::float32)), 1e-5);
         EXPECT_LE(largest_difference(rounded, one.forward(Precision::bfloat16)), 0.02);
       }
@@ -131,8 +142,8 @@ TEST(AttentionTest, AnythingButANumberStaysOne) {
   }
 }
 
-// Weights and factors rounded to 8 bits: of inputs with unit variance the result is within 0.02. Gradients, in float32
-// but from rounded scores, are within 0.1 of their size. On every instruction set.
+// Weights and factors rounded to 8 bits, of inputs with unit variance: results within 0.02, gradients within 2 % of
+// their size on the whole. On every instruction set.
 class Bfloat16AttentionTest : public ::testing::Test {
  protected:
   static void choose(int64_t targets) {  // 0: those of the machine
@@ -166,7 +177,10 @@ TEST_F(Bfloat16AttentionTest, AgreesWithTheReferenceInFloat64) {
         choose(target);
         const std::vector<Result> actual = run(*backend, family.cases[i], i);
         EXPECT_LE(largest_difference(split(actual, true).at(0).values, split(expected, true).at(0).values), 0.02);
-        expect_close(split(actual, false), split(expected, false), 0.1);
+        expect_close(split(actual, false), split(expected, false), 0.2);
+        for (size_t n = 0; n < expected.size(); ++n) {
+          EXPECT_LE(typical_difference(actual[n].values, expected[n].values), 0.02) << expected[n].name;
+        }
       }
       choose(0);
       if (HasFailure()) return;

@@ -17,7 +17,7 @@ void CpuBackend::attention_backward(const AttentionSpec& spec, const AttentionTe
   if (spec.terms.any()) {
     return make_reference_backend(pool_)->attention_backward(spec, in, out, log_sum_exp, dout, gradients, dterms);
   }
-  roformer::attention_backward(pool_, spec, in, out, log_sum_exp, dout, gradients);
+  roformer::attention_backward(pool_, spec, in, precision_, out, log_sum_exp, dout, gradients);
 }
 
 }  // namespace roformer

@@ -15,8 +15,10 @@ void attention_forward(ThreadPool& pool, const AttentionSpec& spec, const Attent
                        const RotaryAngles* query_angles, const RotaryAngles* key_angles, bool rotate_values,
                        Precision precision, const Tensor& out, const Tensor& log_sum_exp);
 
-// The gradients of q, k and v (written) in float32, of what attention_forward got without angles.
-void attention_backward(ThreadPool& pool, const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
-                        const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients);
+// The gradients of q, k and v (written) of what attention_forward got without angles. With Precision::bfloat16 or int8
+// the factors of all five products are rounded to bfloat16.
+void attention_backward(ThreadPool& pool, const AttentionSpec& spec, const AttentionTensors& in, Precision precision,
+                        const Tensor& out, const Tensor& log_sum_exp, const Tensor& dout,
+                        const AttentionTensors& gradients);
 
 }  // namespace roformer

@@ -1,15 +1,14 @@
 #include <numbers>
 
 #include "backend/cpu/attention.h"
-#include "backend/cpu/attention_tasks.h"
-#include "backend/cpu/attention_tile.h"
+#include "backend/cpu/attention_gradients.h"
 
 namespace roformer {
 
 namespace {
 
-// Queries and keys of a tile: fixed, so that results depend on shapes only; kKeys is a multiple of 64.
-constexpr int64_t kQueries = 48, kKeys = 256;
+// Keys that are loaded at once: fixed, so that results depend on shapes only, and a multiple of 64.
+constexpr int64_t kKeys = 256;
 constexpr float kLog2E = std::numbers::log2e_v<float>, kLn2 = std::numbers::ln2_v<float>;
 
 struct Call {
@@ -31,23 +30,13 @@ struct Task {
   int64_t cost;  // multiplications
 };
 
+template <class Gradients>
 class BackwardWorker {
  public:
   explicit BackwardWorker(const Call& call)
       : call_(call),
-        q_stride_(tiles::padded_columns(call.dim)),
-        v_stride_(tiles::padded_columns(call.value_dim)),
-        queries_(kQueries * q_stride_),
-        douts_(kQueries * v_stride_),
-        products_(kQueries * q_stride_),
-        keys_across_(call.keys * call.dim),
-        values_across_(call.keys * call.value_dim),
-        keys_(call.keys * q_stride_),
-        dkeys_(call.keys * q_stride_),
-        dvalues_(call.keys * v_stride_),
-        weights_(kQueries * call.keys),
-        dropped_(call.spec.dropout.active() ? kQueries * call.keys : 0),
-        dweights_(kQueries * call.keys) {}
+        gradients_({call.keys, call.dim, call.value_dim}),
+        dropped_(call.spec.dropout.active() ? Gradients::kQueries * call.keys : 0) {}
 
   void operator()(const Task& task) {
     const Place place(call_.spec, task.sequence, task.head);
@@ -58,96 +47,68 @@ class BackwardWorker {
   }
 
  private:
-  static const float* head_of(const Tensor& x, int64_t token, int64_t head, int64_t dim) {
-    return x.row<float>(token) + head * dim;
+  static tiles::RowSource source(const Tensor& x, int64_t token, int64_t head, int64_t dim) {
+    return {x.row<float>(token) + head * dim, x.row_stride(), dim, nullptr, token};
   }
 
   float* query_gradient(const Task& task, const Place& place, int64_t i) const {
     if (task.part.defined()) return task.part.row<float>(i);
     return call_.gradients.q.row<float>(place.q_begin + i) + place.head * call_.dim;
   }
-  int64_t query_gradient_stride(const Task& task) const {
-    return task.part.defined() ? task.part.row_stride() : call_.gradients.q.row_stride();
-  }
 
   // All queries against these keys.
   void block(const Task& task, const Place& place, int64_t k0, int64_t keys) {
-    const Tensor &k = call_.in.k, &v = call_.in.v;
-    const float* const key_rows = head_of(k, k0, place.head, call_.dim);
-    const float* const value_rows = head_of(v, k0, place.head, call_.value_dim);
-    tiles::pack_transposed(key_rows, k.row_stride(), keys, call_.dim, keys_across_.data());
-    tiles::pack_transposed(value_rows, v.row_stride(), keys, call_.value_dim, values_across_.data());
-    tiles::pack(key_rows, k.row_stride(), keys, call_.dim, keys_.data());
-    std::fill_n(dkeys_.data(), keys * q_stride_, 0.0f);
-    std::fill_n(dvalues_.data(), keys * v_stride_, 0.0f);
-    for (int64_t q0 = place.q_begin; q0 < place.q_end; q0 += kQueries) {
-      const int64_t queries = std::min(kQueries, place.q_end - q0);
+    const int64_t head = place.head, dim = call_.dim, value_dim = call_.value_dim;
+    const int64_t stride = task.part.defined() ? task.part.row_stride() : call_.gradients.q.row_stride();
+    gradients_.load_keys(source(call_.in.k, k0, head, dim), source(call_.in.v, k0, head, value_dim), keys);
+    for (int64_t q0 = place.q_begin; q0 < place.q_end; q0 += Gradients::kQueries) {
+      const int64_t queries = std::min(Gradients::kQueries, place.q_end - q0);
       const int64_t visible = visible_keys(call_.spec, place, q0, queries, k0, keys, seen_);
       if (visible == 0) continue;
-      // Whole steps of rows, so that what a product writes beside its rows is no other key's gradient.
-      tile(place, q0, queries, k0, keys, std::min(keys, tiles::padded_rows(visible)));
-      tiles::add_rows(products_.data(), q_stride_, queries, call_.dim, static_cast<float>(call_.spec.scale),
-                      query_gradient(task, place, q0 - place.q_begin), query_gradient_stride(task));
+      // Whole panels, so that what a product writes beside its keys is no other key's gradient.
+      const float* const products = tile(place, q0, queries, k0, std::min(keys, tiles::padded_columns(visible)));
+      tiles::add_rows(products, gradients_.query_stride(), queries, dim, static_cast<float>(call_.spec.scale),
+                      query_gradient(task, place, q0 - place.q_begin), stride);
     }
     const Tensor &dk = call_.gradients.k, &dv = call_.gradients.v;
-    std::fill_n(factors_, keys, kLn2);  // the queries had been scaled for powers of two
-    tiles::store_rows(dkeys_.data(), q_stride_, keys, call_.dim, factors_, dk.row<float>(k0) + place.head * call_.dim,
-                      dk.row_stride());
-    std::fill_n(factors_, keys, 1.0f);
-    tiles::store_rows(dvalues_.data(), v_stride_, keys, call_.value_dim, factors_,
-                      dv.row<float>(k0) + place.head * call_.value_dim, dv.row_stride());
+    gradients_.store(kLn2,  // the queries had been scaled for powers of two
+                     dk.row<float>(k0) + head * dim, dk.row_stride(), dv.row<float>(k0) + head * value_dim,
+                     dv.row_stride());
   }
 
-  // Adds to the keys' and values' gradients; the queries' over `scale` are in products_ then. Of the block's `packed`
-  // keys the first `keys` are seen.
-  void tile(const Place& place, int64_t q0, int64_t queries, int64_t k0, int64_t packed, int64_t keys) {
-    const int64_t stride = call_.keys;
-    tiles::load_rows({head_of(call_.in.q, q0, place.head, call_.dim), call_.in.q.row_stride(), call_.dim, nullptr, q0},
-                     queries, static_cast<float>(call_.spec.scale) * kLog2E, queries_.data(), q_stride_);
-    tiles::load_rows(
-        {head_of(call_.dout, q0, place.head, call_.value_dim), call_.dout.row_stride(), call_.value_dim, nullptr, q0},
-        queries, 1, douts_.data(), v_stride_);
-    tiles::multiply(queries, keys, call_.dim, {queries_.data(), q_stride_},
-                    {.data = keys_across_.data(), .panel_stride = call_.dim * tiles::kPanel}, nullptr, weights_.data(),
-                    stride);
-    for (int64_t i = 0; i < queries; ++i) factors_[i] = call_.log_sum_exp.row<float>(place.head)[q0 + i] * kLog2E;
-    tiles::weights_again({weights_.data(), stride, tiles::kPanel}, queries, keys, seen_, factors_);
-    tiles::multiply(queries, keys, call_.value_dim, {douts_.data(), v_stride_},
-                    {.data = values_across_.data(), .panel_stride = call_.value_dim * tiles::kPanel}, nullptr,
-                    dweights_.data(), stride);
-    const float* const value_weights = drop(place, q0, queries, k0, keys);
-    std::fill_n(factors_, keys + 3, 1.0f);
-    tiles::multiply(keys, call_.value_dim, queries, {value_weights, stride, true},
-                    {douts_.data(), v_stride_, tiles::kPanel}, factors_, dvalues_.data(), v_stride_);
-    tiles::softmax_backward(weights_.data(), dweights_.data(), stride, queries, keys,
-                            call_.deltas.row<float>(place.head) + q0);
-    tiles::multiply(keys, call_.dim, queries, {dweights_.data(), stride, true},
-                    {queries_.data(), q_stride_, tiles::kPanel}, factors_, dkeys_.data(), q_stride_);
-    tiles::multiply(queries, call_.dim, keys, {dweights_.data(), stride},
-                    {.data = keys_.data(), .panel_stride = packed * tiles::kPanel}, nullptr, products_.data(),
-                    q_stride_);
+  // Adds to the keys' and values' gradients; returns the queries' over `scale`.
+  const float* tile(const Place& place, int64_t q0, int64_t queries, int64_t k0, int64_t keys) {
+    gradients_.load_queries(source(call_.in.q, q0, place.head, call_.dim),
+                            static_cast<float>(call_.spec.scale) * kLog2E,
+                            source(call_.dout, q0, place.head, call_.value_dim), queries);
+    const tiles::Scores weights = gradients_.score(queries, keys);
+    float shifts[Gradients::kQueries];
+    for (int64_t i = 0; i < queries; ++i) shifts[i] = call_.log_sum_exp.row<float>(place.head)[q0 + i] * kLog2E;
+    tiles::weights_again(weights, queries, keys, seen_, shifts);
+    const tiles::Scores dweights = gradients_.dweigh(queries, keys);
+    gradients_.add_values(drop(place, q0, queries, k0, keys, weights, dweights), queries, keys);
+    tiles::softmax_backward(weights, dweights, queries, keys, call_.deltas.row<float>(place.head) + q0);
+    gradients_.add_keys(dweights, queries, keys);
+    return gradients_.query_products(dweights, queries, keys);
   }
 
-  // The weights that met the values, and the gradients of those before dropout.
-  const float* drop(const Place& place, int64_t q0, int64_t queries, int64_t k0, int64_t keys) {
-    if (!call_.spec.dropout.active()) return weights_.data();
+  // The weights that met the values; dweights become the gradients of those before dropout.
+  tiles::Scores drop(const Place& place, int64_t q0, int64_t queries, int64_t k0, int64_t keys,
+                     const tiles::Scores& weights, const tiles::Scores& dweights) {
+    if (!call_.spec.dropout.active()) return weights;
     for (int64_t i = 0; i < queries; ++i) {
-      float* const dweights = dweights_.data() + i * call_.keys;
       draw_factors(call_.spec, place, q0 + i, k0, keys, factors_);
-      rows::multiply(dweights, factors_, dweights, keys);
-      rows::multiply(weights_.data() + i * call_.keys, factors_, dropped_.data() + i * call_.keys, keys);
+      tiles::multiply_row(dweights, i, factors_, keys, dweights.data);
+      tiles::multiply_row(weights, i, factors_, keys, dropped_.data());
     }
-    return dropped_.data();
+    return {dropped_.data(), weights.stride, weights.panel_stride};
   }
 
   const Call& call_;
-  int64_t q_stride_, v_stride_;
-  Room queries_, douts_, products_;          // rows of queries
-  Room keys_across_, values_across_, keys_;  // panels
-  Room dkeys_, dvalues_;                     // rows of keys
-  Room weights_, dropped_, dweights_;        // tiles
-  int32_t seen_[kQueries] = {};
-  float factors_[kKeys + tiles::kPanel] = {};
+  Gradients gradients_;
+  Room dropped_;
+  int32_t seen_[Gradients::kQueries] = {};
+  float factors_[kKeys] = {};
 };
 
 // Few heads of long sequences are split by keys, so that many threads have work.
@@ -204,13 +165,18 @@ void add_parts(ThreadPool& pool, const AttentionSpec& spec, const std::vector<Ta
 
 }  // namespace
 
-void attention_backward(ThreadPool& pool, const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
-                        const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients) {
+void attention_backward(ThreadPool& pool, const AttentionSpec& spec, const AttentionTensors& in, Precision precision,
+                        const Tensor& out, const Tensor& log_sum_exp, const Tensor& dout,
+                        const AttentionTensors& gradients) {
   const Tensor deltas = row_deltas(pool, spec, out, dout);
   const Call call{spec, in, log_sum_exp, dout, gradients, deltas};
   const std::vector<Task> tasks = make_tasks(spec, call.dim, call.value_dim);
   std::vector<Task> order = tasks;
-  run_longest_first<BackwardWorker>(pool, order, call);
+  if (precision == Precision::float32) {
+    run_longest_first<BackwardWorker<Float32Gradients>>(pool, order, call);
+  } else {
+    run_longest_first<BackwardWorker<Bfloat16Gradients>>(pool, order, call);
+  }
   add_parts(pool, spec, tasks, gradients.q);
 }
 

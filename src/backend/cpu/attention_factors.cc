@@ -1,5 +1,6 @@
 #include "backend/cpu/attention_factors.h"
 
+#include "backend/cpu/attention_pairs.h"
 #include "backend/cpu/tile.h"
 #include "backend/cpu/tile_rows.h"
 
@@ -10,10 +11,6 @@ using tiles::kPanel;
 namespace {
 
 constexpr int64_t kRowsAtOnce = 64;
-
-int64_t whole_pairs(int64_t n) { return (n + 1) / 2 * 2; }
-
-uint16_t* halves(const Room& room) { return reinterpret_cast<uint16_t*>(room.data()); }
 
 }  // namespace
 
@@ -58,62 +55,40 @@ Bfloat16Factors::Bfloat16Factors(const FactorSizes& sizes)
     : sizes_(sizes),
       depth_(whole_pairs(sizes.dim)),
       queries_(sizes.queries * depth_ / 2),
-      rows_(std::max(kRowsAtOnce * sizes.dim, sizes.keys * sizes.value_dim)),
+      rows_(std::max(kRowsAtOnce, sizes.keys) * std::max(sizes.dim, sizes.value_dim)),
       rounded_(sizes.keys * depth_ / 2),
       keys_(sizes.keys * depth_ / 2),
       values_(sizes.keys * tiles::padded_columns(sizes.value_dim) / 2),
       scores_(sizes.tile_queries * sizes.keys),
       weights_(sizes.tile_queries * sizes.keys / 2) {}
 
-// As rows of whole pairs.
-void Bfloat16Factors::round_rows(const tiles::RowSource& x, int64_t rows, float factor, uint16_t* out) {
+void Bfloat16Factors::load_queries(const tiles::RowSource& x, int64_t rows, float factor) {
   for (int64_t begin = 0; begin < rows; begin += kRowsAtOnce) {
-    const int64_t end = std::min(begin + kRowsAtOnce, rows);
-    tiles::load_rows(x.from(begin), end - begin, factor, rows_.data(), x.dim);
-    for (int64_t r = begin; r < end; ++r, out += depth_) {
-      tile::to_bfloat16(rows_.data() + (r - begin) * x.dim, out, x.dim);
-      if (depth_ > x.dim) out[x.dim] = 0;
-    }
+    const int64_t count = std::min(kRowsAtOnce, rows - begin);
+    tiles::load_rows(x.from(begin), count, factor, rows_.data(), x.dim);
+    round_rows(rows_.data(), count, x.dim, halves(queries_) + begin * depth_);
   }
 }
 
-void Bfloat16Factors::load_queries(const tiles::RowSource& x, int64_t rows, float factor) {
-  round_rows(x, rows, factor, halves(queries_));
-}
-
-// A pair of neighbours along the depth is four bytes, so that pairs are transposed as floats are.
 void Bfloat16Factors::load_keys(const tiles::RowSource& x, int64_t rows) {
   loaded_ = rows;
-  round_rows(x, rows, 1, halves(rounded_));
-  tiles::pack_transposed(rounded_.data(), depth_ / 2, rows, depth_ / 2, keys_.data());
+  tiles::load_rows(x, rows, 1, rows_.data(), x.dim);
+  round_rows(rows_.data(), rows, x.dim, halves(rounded_));
+  pack_pairs_transposed(halves(rounded_), rows, x.dim, keys_.data());
 }
 
 void Bfloat16Factors::load_values(const tiles::RowSource& x, int64_t rows) {
   tiles::load_rows(x, rows, 1, rows_.data(), x.dim);
-  uint16_t* to = halves(values_);
-  for (int64_t c = 0; c < x.dim; c += kPanel) {
-    const int64_t columns = std::min(kPanel, x.dim - c);
-    for (int64_t r = 0; r < rows; r += 2, to += 2 * kPanel) {
-      const float* const first = rows_.data() + r * x.dim + c;
-      tile::pair_bfloat16(first, r + 1 < rows ? first + x.dim : nullptr, to, columns);
-      std::fill(to + 2 * columns, to + 2 * kPanel, uint16_t{0});
-    }
-  }
+  pack_pairs(rows_.data(), rows, x.dim, halves(values_));
 }
 
 tiles::Scores Bfloat16Factors::score(int64_t first, int64_t rows, int64_t keys) {
-  const int64_t panel_stride = sizes_.tile_queries * kPanel;
-  for (int64_t j = 0; j < keys; j += kPanel) {
-    for (int64_t i = 0; i < rows; i += tile::kTileRows) {
-      tile::multiply(halves(queries_) + (first + i) * depth_, depth_, std::min(tile::kTileRows, rows - i), depth_,
-                     halves(keys_) + j * depth_, scores_.data() + j / kPanel * panel_stride + i * kPanel);
-    }
-  }
-  return {scores_.data(), kPanel, panel_stride};
+  return multiply_pairs(halves(queries_) + first * depth_, rows, sizes_.dim, keys_, keys, scores_.data(),
+                        sizes_.tile_queries);
 }
 
 void Bfloat16Factors::weigh_values(int64_t rows, int64_t keys, const float* factors, float* c, int64_t c_stride) {
-  // An odd key beside the last weight is a zero or a weight of 0.
+  // The key beside an odd last one has the weight 0.
   const int64_t depth = whole_pairs(keys);
   tiles::round_weights({scores_.data(), kPanel, sizes_.tile_queries * kPanel}, rows, depth, halves(weights_),
                        sizes_.keys);

@@ -41,8 +41,6 @@ class Bfloat16Factors {
   void weigh_values(int64_t rows, int64_t keys, const float* factors, float* c, int64_t c_stride);
 
  private:
-  void round_rows(const tiles::RowSource& x, int64_t rows, float factor, uint16_t* out);
-
   FactorSizes sizes_;
   int64_t depth_, loaded_ = 0;  // depth_: dim, whole pairs
   Room queries_, rows_, rounded_, keys_, values_, scores_, weights_;

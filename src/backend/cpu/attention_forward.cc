@@ -110,10 +110,7 @@ class ForwardWorker {
     tiles::softmax(scores, queries, keys, seen_ + i, {tops_ + i, totals_ + i, shrink});
     for (int64_t r = 0; call_.spec.dropout.active() && r < queries; ++r) {
       draw_factors(call_.spec, place, q0 + i + r, k0, keys, dropout_);
-      for (int64_t j = 0; j < keys; j += tiles::kPanel) {
-        float* const row = scores.data + j / tiles::kPanel * scores.panel_stride + r * scores.stride;
-        rows::multiply(row, dropout_ + j, row, std::min(tiles::kPanel, keys - j));
-      }
+      tiles::multiply_row(scores, r, dropout_, keys, scores.data);
     }
     factors_.weigh_values(queries, keys, k0 == place.k_begin ? nullptr : shrink, products_.data() + i * stride_,
                           stride_);
@@ -124,7 +121,7 @@ class ForwardWorker {
       if (totals_[i] == 0) std::fill_n(products_.data() + i * stride_, call_.value_dim, 0.0f);  // sees no keys
       inverses_[i] = totals_[i] == 0 ? 0 : 1 / totals_[i];
     }
-    tiles::store_rows(products_.data(), stride_, queries, call_.value_dim, inverses_,
+    tiles::scale_rows(products_.data(), stride_, queries, call_.value_dim, inverses_,
                       call_.out.row<float>(q0) + place.head * call_.value_dim, call_.out.row_stride());
     if (!call_.log_sum_exp.defined()) return;
     float* const logs = call_.log_sum_exp.row<float>(place.head) + q0;

@@ -143,6 +143,7 @@ HWY_INLINE float greatest(const Scores& row, int64_t seen) {
 
 void Softmax(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const SoftmaxState& state) {
   const hn::CappedTag<float, 1> one;
+  keys = (keys + 1) / 2 * 2;
   for (int64_t r = 0; r < rows; ++r) {
     const Scores row = row_of(scores, r);
     state.factors[r] = 1;
@@ -196,25 +197,35 @@ void WeightsAgain(const Scores& scores, int64_t rows, int64_t keys, const int32_
   for (int64_t r = 0; r < rows; ++r) weigh(row_of(scores, r), shifts[r], seen[r], keys);
 }
 
-void SoftmaxBackward(const float* weights, float* dweights, int64_t stride, int64_t rows, int64_t keys,
-                     const float* deltas) {
+void SoftmaxBackward(const Scores& weights, const Scores& dweights, int64_t rows, int64_t keys, const float* deltas) {
+  const FullTag d;
+  const int64_t to_weight = weights.data - dweights.data;
   for (int64_t r = 0; r < rows; ++r) {
-    const float* const p = weights + r * stride;
-    float* const dp = dweights + r * stride;
-    for_lanes(keys, [&](auto d, int64_t i) HWY_ATTR {
-      const auto centred = hn::Sub(hn::LoadU(d, dp + i), hn::Set(d, deltas[r]));
-      hn::StoreU(hn::Mul(hn::LoadU(d, p + i), centred), d, dp + i);
+    const auto delta = hn::Set(d, deltas[r]);
+    for_vectors(row_of(dweights, r), keys, [&](int64_t, float* x) HWY_ATTR {
+      hn::StoreU(hn::Mul(hn::LoadU(d, x + to_weight), hn::Sub(hn::LoadU(d, x), delta)), d, x);
     });
   }
 }
 
-void StoreRows(const float* from, int64_t stride, int64_t rows, int64_t n, const float* factors, float* to,
+void MultiplyRow(const Scores& x, int64_t row, const float* factors, int64_t keys, float* out) {
+  const FullTag d;
+  for_vectors(row_of(x, row), keys, [&](int64_t j, float* from) HWY_ATTR {
+    hn::StoreU(hn::Mul(hn::LoadU(d, from), hn::LoadU(d, factors + j)), d, out + (from - x.data));
+  });
+}
+
+void ScaleRows(const float* from, int64_t stride, int64_t rows, int64_t n, const float* factors, float* to,
                int64_t to_stride) {
   for (int64_t r = 0; r < rows; ++r) {
     for_lanes(n, [&](auto d, int64_t i) HWY_ATTR {
       hn::StoreU(hn::Mul(hn::LoadU(d, from + r * stride + i), hn::Set(d, factors[r])), d, to + r * to_stride + i);
     });
   }
+}
+
+void StoreRows(const float* from, int64_t stride, int64_t rows, int64_t n, float factor, float* to, int64_t to_stride) {
+  for (int64_t r = 0; r < rows; ++r) ScaleRows(from + r * stride, 0, 1, n, &factor, to + r * to_stride, 0);
 }
 
 void AddRows(const float* from, int64_t stride, int64_t rows, int64_t n, float factor, float* to, int64_t to_stride) {
@@ -239,6 +250,8 @@ HWY_EXPORT(AddTile);
 HWY_EXPORT(RowDots);
 HWY_EXPORT(WeightsAgain);
 HWY_EXPORT(SoftmaxBackward);
+HWY_EXPORT(MultiplyRow);
+HWY_EXPORT(ScaleRows);
 HWY_EXPORT(StoreRows);
 HWY_EXPORT(AddRows);
 
@@ -273,13 +286,19 @@ void row_dots(const float* x, int64_t x_stride, const float* y, int64_t y_stride
 void weights_again(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const float* shifts) {
   HWY_DYNAMIC_DISPATCH(WeightsAgain)(scores, rows, keys, seen, shifts);
 }
-void softmax_backward(const float* weights, float* dweights, int64_t stride, int64_t rows, int64_t keys,
-                      const float* deltas) {
-  HWY_DYNAMIC_DISPATCH(SoftmaxBackward)(weights, dweights, stride, rows, keys, deltas);
+void softmax_backward(const Scores& weights, const Scores& dweights, int64_t rows, int64_t keys, const float* deltas) {
+  HWY_DYNAMIC_DISPATCH(SoftmaxBackward)(weights, dweights, rows, keys, deltas);
 }
-void store_rows(const float* from, int64_t stride, int64_t rows, int64_t n, const float* factors, float* to,
+void multiply_row(const Scores& x, int64_t row, const float* factors, int64_t keys, float* out) {
+  HWY_DYNAMIC_DISPATCH(MultiplyRow)(x, row, factors, keys, out);
+}
+void scale_rows(const float* from, int64_t stride, int64_t rows, int64_t n, const float* factors, float* to,
                 int64_t to_stride) {
-  HWY_DYNAMIC_DISPATCH(StoreRows)(from, stride, rows, n, factors, to, to_stride);
+  HWY_DYNAMIC_DISPATCH(ScaleRows)(from, stride, rows, n, factors, to, to_stride);
+}
+void store_rows(const float* from, int64_t stride, int64_t rows, int64_t n, float factor, float* to,
+                int64_t to_stride) {
+  HWY_DYNAMIC_DISPATCH(StoreRows)(from, stride, rows, n, factor, to, to_stride);
 }
 void add_rows(const float* from, int64_t stride, int64_t rows, int64_t n, float factor, float* to, int64_t to_stride) {
   HWY_DYNAMIC_DISPATCH(AddRows)(from, stride, rows, n, factor, to, to_stride);

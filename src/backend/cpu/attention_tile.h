@@ -66,7 +66,7 @@ struct SoftmaxState {
   float* sums;     // 0 at first
   float* factors;  // out: what former sums and products have to be multiplied by
 };
-// One more tile: scores become weights 2^(score − top), 0 beyond the first seen[i] of `keys`.
+// One more tile: scores become weights 2^(score − top), 0 beyond the first seen[i] of `keys`, a whole number of pairs.
 void softmax(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const SoftmaxState& state);
 // out [rows, keys] = weights, none of them negative, as bfloat16.
 void round_weights(const Scores& weights, int64_t rows, int64_t keys, uint16_t* out, int64_t out_stride);
@@ -77,12 +77,14 @@ void add_tile(const float* sums, int64_t rows, int64_t columns, const float* fac
 void row_dots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out);
 // weights = 2^(scores − shifts[i]) in place, 0 beyond the first seen[i] of `keys`.
 void weights_again(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const float* shifts);
-// dweights = weights · (dweights − deltas[i]), in place.
-void softmax_backward(const float* weights, float* dweights, int64_t stride, int64_t rows, int64_t keys,
-                      const float* deltas);
-// to [rows, n] = factors[i] · from, or adds factor · from.
-void store_rows(const float* from, int64_t stride, int64_t rows, int64_t n, const float* factors, float* to,
+// dweights = weights · (dweights − deltas[i]), in place; of the same layout.
+void softmax_backward(const Scores& weights, const Scores& dweights, int64_t rows, int64_t keys, const float* deltas);
+// out = factors · x, row `row` of tiles of the same layout; `factors` is a plain row.
+void multiply_row(const Scores& x, int64_t row, const float* factors, int64_t keys, float* out);
+// to [rows, n] = factors[i] · from, = factor · from, += factor · from.
+void scale_rows(const float* from, int64_t stride, int64_t rows, int64_t n, const float* factors, float* to,
                 int64_t to_stride);
+void store_rows(const float* from, int64_t stride, int64_t rows, int64_t n, float factor, float* to, int64_t to_stride);
 void add_rows(const float* from, int64_t stride, int64_t rows, int64_t n, float factor, float* to, int64_t to_stride);
 
 }  // namespace roformer::tiles
