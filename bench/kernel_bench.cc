@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/cpu/attention.h"
 #include "backend/cpu/rows.h"
 
 namespace roformer {
@@ -83,20 +84,32 @@ void BM_Rotate(benchmark::State& state) {
 }
 BENCHMARK(BM_Rotate)->Arg(0)->Arg(1)->UseRealTime();
 
+// One attention of 12 heads of 64: tensors, offsets and, if causal, limits.
+struct AttentionBench : Machine {
+  AttentionBench(int64_t length, int64_t sequences, bool causal) : tokens(length * sequences) {
+    for (int64_t s = 0; s <= sequences; ++s) offsets.push_back(static_cast<int32_t>(s * length));
+    for (int64_t t = 0; causal && t < tokens; ++t) limits.push_back(static_cast<int32_t>(t % length) + 1);
+    positions.resize(static_cast<size_t>(tokens));
+    for (int64_t t = 0; t < tokens; ++t) positions[static_cast<size_t>(t)] = static_cast<int32_t>(t % length);
+    spec = {.heads = kHeads, .scale = 0.125, .query_offsets = offsets, .key_offsets = offsets, .key_limits = limits};
+    operations = 4.0 * static_cast<double>(tokens * length * kHeads * kDim);
+  }
+
+  static constexpr int64_t kHeads = 12, kDim = 64;
+  int64_t tokens;
+  std::vector<int32_t> offsets, limits, positions;
+  AttentionSpec spec;
+  AttentionTensors in{matrix(), matrix(), matrix()};
+  Tensor out = matrix(), log_sum_exp = random({kHeads, tokens});
+  double operations;  // of the two products
+
+  Tensor matrix() const { return random({tokens, kHeads * kDim}); }
+};
+
 void BM_Attention(benchmark::State& state) {
-  const Machine machine;
-  const int64_t length = state.range(0), sequences = state.range(1), heads = 12, dim = 64, tokens = length * sequences;
-  std::vector<int32_t> offsets;
-  for (int64_t s = 0; s <= sequences; ++s) offsets.push_back(static_cast<int32_t>(s * length));
-  std::vector<int32_t> limits;  // causal
-  for (int64_t t = 0; state.range(2) != 0 && t < tokens; ++t) limits.push_back(static_cast<int32_t>(t % length) + 1);
-  const AttentionSpec spec{
-      .heads = heads, .scale = 0.125, .query_offsets = offsets, .key_offsets = offsets, .key_limits = limits};
-  const AttentionTensors in{machine.random({tokens, heads * dim}), machine.random({tokens, heads * dim}),
-                            machine.random({tokens, heads * dim})};
-  const Tensor out = machine.random({tokens, heads * dim}), log_sum_exp = machine.random({heads, tokens});
-  for (auto _ : state) machine.backend->attention(spec, in, out, log_sum_exp);
-  count_operations(state, 4.0 * static_cast<double>(sequences * length * length * heads * dim));
+  const AttentionBench bench(state.range(0), state.range(1), state.range(2) != 0);
+  for (auto _ : state) bench.backend->attention(bench.spec, bench.in, bench.out, bench.log_sum_exp);
+  count_operations(state, bench.operations);
 }
 BENCHMARK(BM_Attention)
     ->ArgNames({"length", "sequences", "causal"})
@@ -106,6 +119,44 @@ BENCHMARK(BM_Attention)
     ->Args({2048, 1, 0})
     ->Args({2048, 1, 1})
     ->Args({8192, 1, 0})
+    ->UseRealTime();
+
+// As fused inference calls it: rotated while loaded, in float32 or bfloat16.
+void BM_AttentionRotated(benchmark::State& state) {
+  AttentionBench bench(state.range(0), state.range(1), false);
+  const Precision precision = state.range(2) == 0 ? Precision::float32 : Precision::bfloat16;
+  const RotaryAngles angles =
+      bench.backend->rotary_angles({AttentionBench::kDim, RotaryLayout::adjacent, 10000}, bench.positions);
+  for (auto _ : state) {
+    attention_forward(bench.pool, bench.spec, bench.in, &angles, &angles, false, precision, bench.out, Tensor());
+  }
+  count_operations(state, bench.operations);
+}
+BENCHMARK(BM_AttentionRotated)
+    ->ArgNames({"length", "sequences", "bfloat16"})
+    ->ArgsProduct({{128}, {32}, {0, 1}})
+    ->ArgsProduct({{512}, {4}, {0, 1}})
+    ->ArgsProduct({{2048, 8192}, {1}, {0, 1}})
+    ->UseRealTime();
+
+// FLOP/s as if it were the forward's two products: it has five.
+void BM_AttentionBackward(benchmark::State& state) {
+  const AttentionBench bench(state.range(0), state.range(1), false);
+  const Tensor dout = bench.matrix();
+  const AttentionTensors gradients{bench.matrix(), bench.matrix(), bench.matrix()};
+  bench.backend->attention(bench.spec, bench.in, bench.out, bench.log_sum_exp);
+  for (auto _ : state) {
+    bench.backend->attention_backward(bench.spec, bench.in, bench.out, bench.log_sum_exp, dout, gradients, {});
+  }
+  count_operations(state, bench.operations);
+}
+BENCHMARK(BM_AttentionBackward)
+    ->ArgNames({"length", "sequences"})
+    ->Args({14, 256})
+    ->Args({128, 32})
+    ->Args({512, 4})
+    ->Args({2048, 1})
+    ->Args({8192, 1})
     ->UseRealTime();
 
 void BM_LayerNorm(benchmark::State& state) {

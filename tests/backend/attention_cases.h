@@ -125,6 +125,16 @@ inline Family attention_family() {
                     {.query_lengths = ragged, .key_lengths = ragged, .heads = heads, .head_dim = head_dim});
     }
   }
+  // Around the borders of vectors, register tiles, panels and blocks of keys.
+  std::vector<int32_t> borders(34);
+  std::iota(borders.begin(), borders.end(), 1);
+  for (const int32_t length : {47, 48, 49, 63, 95, 96, 97, 127, 128, 130, 256, 257}) borders.push_back(length);
+  for (const int64_t head_dim : {8, 32, 128}) {
+    add_attention(family, "borders, head size " + std::to_string(head_dim),
+                  {.query_lengths = borders, .key_lengths = borders, .heads = 1, .head_dim = head_dim});
+  }
+  const std::vector<int32_t> split = {2060, 5};  // the backward's keys in several tasks
+  add_attention(family, "split by keys", {.query_lengths = {530, 3}, .key_lengths = split, .heads = 1, .head_dim = 8});
   const std::vector<int32_t> blocks = {129, 300};
   add_attention(family, "long", {.query_lengths = blocks, .key_lengths = blocks, .heads = 1, .head_dim = 64});
   add_attention(family, "long, dropout",

@@ -41,28 +41,10 @@ void rotate_half(float* x, const float* cos, const float* sin, float sign, int64
 // Softmax.
 float maximum(const float* x, int64_t n);
 float exp_sum(float* x, float shift, int64_t n);  // x = exp(x − shift), returns Σ x
-float dot(const float* x, const float* y, int64_t n);
-// dscores = weights · (dweights − delta) · scale, in place in dweights
-void softmax_backward(const float* weights, float* dweights, float delta, float scale, int64_t n);
 int64_t argmax(const float* x, int64_t n, float maximum);  // first index that holds the maximum; n > 0
 
 // out [columns, rows] = x [rows, columns] transposed.
 void transpose(const float* x, int64_t stride, int64_t rows, int64_t columns, float* out, int64_t out_stride);
-
-// One head of one sequence whose keys and values fit into the nearest cache. At least one key and one query.
-struct ShortAttention {
-  const float *q, *k, *v;
-  int64_t q_stride, k_stride, v_stride;
-  int64_t queries, keys, dim, value_dim;
-  float scale;
-  const int32_t* key_limits;  // of each query, or null: all keys
-  float* out;
-  int64_t out_stride;
-  float* log_sum_exp;  // of each query
-  float* room;         // short_attention_room(keys, dim, value_dim) floats, any numbers
-};
-int64_t short_attention_room(int64_t keys, int64_t dim, int64_t value_dim);
-void short_attention(const ShortAttention& attention);
 
 struct AdamWFactors {
   float gradient_scale, beta1, beta2, step_size, root_correction, epsilon, decay;

@@ -1,4 +1,4 @@
-// Row kernels of softmax, in attention and in the loss.
+// Row kernels of the loss's softmax.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/cpu/rows_softmax.cc"
 #include "hwy/foreach_target.h"
@@ -31,17 +31,6 @@ float ExpSum(float* x, float shift, int64_t n) {
   });
 }
 
-float Dot(const float* x, const float* y, int64_t n) {
-  return sum_lanes(n, [&](auto d, int64_t i) { return hn::Mul(hn::LoadU(d, x + i), hn::LoadU(d, y + i)); });
-}
-
-void SoftmaxBackward(const float* weights, float* dweights, float delta, float scale, int64_t n) {
-  for_lanes(n, [&](auto d, int64_t i) {
-    const auto centred = hn::Sub(hn::LoadU(d, dweights + i), hn::Set(d, delta));
-    hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, weights + i), hn::Set(d, scale)), centred), d, dweights + i);
-  });
-}
-
 int64_t Argmax(const float* x, int64_t n, float maximum) {
   const FullTag d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -60,16 +49,10 @@ HWY_AFTER_NAMESPACE();
 namespace roformer::rows {
 HWY_EXPORT(Maximum);
 HWY_EXPORT(ExpSum);
-HWY_EXPORT(Dot);
-HWY_EXPORT(SoftmaxBackward);
 HWY_EXPORT(Argmax);
 
 float maximum(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(Maximum)(x, n); }
 float exp_sum(float* x, float shift, int64_t n) { return HWY_DYNAMIC_DISPATCH(ExpSum)(x, shift, n); }
-float dot(const float* x, const float* y, int64_t n) { return HWY_DYNAMIC_DISPATCH(Dot)(x, y, n); }
-void softmax_backward(const float* weights, float* dweights, float delta, float scale, int64_t n) {
-  HWY_DYNAMIC_DISPATCH(SoftmaxBackward)(weights, dweights, delta, scale, n);
-}
 int64_t argmax(const float* x, int64_t n, float maximum) { return HWY_DYNAMIC_DISPATCH(Argmax)(x, n, maximum); }
 }  // namespace roformer::rows
 #endif

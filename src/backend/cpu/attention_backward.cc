@@ -1,0 +1,183 @@
+#include <numbers>
+
+#include "backend/cpu/attention.h"
+#include "backend/cpu/attention_gradients.h"
+
+namespace roformer {
+
+namespace {
+
+// Keys that are loaded at once: fixed, so that results depend on shapes only, and a multiple of 64.
+constexpr int64_t kKeys = 256;
+constexpr float kLog2E = std::numbers::log2e_v<float>, kLn2 = std::numbers::ln2_v<float>;
+
+struct Call {
+  const AttentionSpec& spec;
+  const AttentionTensors& in;
+  const Tensor& log_sum_exp;
+  const Tensor& dout;
+  const AttentionTensors& gradients;
+  const Tensor& deltas;  // [heads, queries] dout·out, which is Σ_j p_ij dp_ij, also under dropout (Dao et al., app. B)
+  int64_t dim = in.q.columns() / spec.heads, value_dim = in.v.columns() / spec.heads;
+  int64_t keys = tiles::padded_columns(std::min(kKeys, longest(spec.key_offsets)));  // of a tile, whole panels
+};
+
+// Some keys of one head of one sequence: their gradients, and the part of the queries' gradients that comes from them.
+// The first keys' part is written into the gradient itself, the others' wait in `part` until all are there.
+struct Task {
+  int64_t sequence, head, key_begin, key_end;
+  Tensor part;   // [queries, dim]
+  int64_t cost;  // multiplications
+};
+
+template <class Gradients>
+class BackwardWorker {
+ public:
+  explicit BackwardWorker(const Call& call)
+      : call_(call),
+        gradients_({call.keys, call.dim, call.value_dim}),
+        dropped_(call.spec.dropout.active() ? Gradients::kQueries * call.keys : 0) {}
+
+  void operator()(const Task& task) {
+    const Place place(call_.spec, task.sequence, task.head);
+    for (int64_t i = 0; i < place.queries(); ++i) std::fill_n(query_gradient(task, place, i), call_.dim, 0.0f);
+    for (int64_t k0 = task.key_begin; k0 < task.key_end; k0 += kKeys) {
+      block(task, place, k0, std::min(kKeys, task.key_end - k0));
+    }
+  }
+
+ private:
+  static tiles::RowSource source(const Tensor& x, int64_t token, int64_t head, int64_t dim) {
+    return {x.row<float>(token) + head * dim, x.row_stride(), dim, nullptr, token};
+  }
+
+  float* query_gradient(const Task& task, const Place& place, int64_t i) const {
+    if (task.part.defined()) return task.part.row<float>(i);
+    return call_.gradients.q.row<float>(place.q_begin + i) + place.head * call_.dim;
+  }
+
+  // All queries against these keys.
+  void block(const Task& task, const Place& place, int64_t k0, int64_t keys) {
+    const int64_t head = place.head, dim = call_.dim, value_dim = call_.value_dim;
+    const int64_t stride = task.part.defined() ? task.part.row_stride() : call_.gradients.q.row_stride();
+    gradients_.load_keys(source(call_.in.k, k0, head, dim), source(call_.in.v, k0, head, value_dim), keys);
+    for (int64_t q0 = place.q_begin; q0 < place.q_end; q0 += Gradients::kQueries) {
+      const int64_t queries = std::min(Gradients::kQueries, place.q_end - q0);
+      const int64_t visible = visible_keys(call_.spec, place, q0, queries, k0, keys, seen_);
+      if (visible == 0) continue;
+      // Whole panels, so that what a product writes beside its keys is no other key's gradient.
+      const float* const products = tile(place, q0, queries, k0, std::min(keys, tiles::padded_columns(visible)));
+      tiles::add_rows(products, gradients_.query_stride(), queries, dim, static_cast<float>(call_.spec.scale),
+                      query_gradient(task, place, q0 - place.q_begin), stride);
+    }
+    const Tensor &dk = call_.gradients.k, &dv = call_.gradients.v;
+    gradients_.store(kLn2,  // the queries had been scaled for powers of two
+                     dk.row<float>(k0) + head * dim, dk.row_stride(), dv.row<float>(k0) + head * value_dim,
+                     dv.row_stride());
+  }
+
+  // Adds to the keys' and values' gradients; returns the queries' over `scale`.
+  const float* tile(const Place& place, int64_t q0, int64_t queries, int64_t k0, int64_t keys) {
+    gradients_.load_queries(source(call_.in.q, q0, place.head, call_.dim),
+                            static_cast<float>(call_.spec.scale) * kLog2E,
+                            source(call_.dout, q0, place.head, call_.value_dim), queries);
+    const tiles::Scores weights = gradients_.score(queries, keys);
+    float shifts[Gradients::kQueries];
+    for (int64_t i = 0; i < queries; ++i) shifts[i] = call_.log_sum_exp.row<float>(place.head)[q0 + i] * kLog2E;
+    tiles::weights_again(weights, queries, keys, seen_, shifts);
+    const tiles::Scores dweights = gradients_.dweigh(queries, keys);
+    gradients_.add_values(drop(place, q0, queries, k0, keys, weights, dweights), queries, keys);
+    tiles::softmax_backward(weights, dweights, queries, keys, call_.deltas.row<float>(place.head) + q0);
+    gradients_.add_keys(dweights, queries, keys);
+    return gradients_.query_products(dweights, queries, keys);
+  }
+
+  // The weights that met the values; dweights become the gradients of those before dropout.
+  tiles::Scores drop(const Place& place, int64_t q0, int64_t queries, int64_t k0, int64_t keys,
+                     const tiles::Scores& weights, const tiles::Scores& dweights) {
+    if (!call_.spec.dropout.active()) return weights;
+    for (int64_t i = 0; i < queries; ++i) {
+      draw_factors(call_.spec, place, q0 + i, k0, keys, factors_);
+      tiles::multiply_row(dweights, i, factors_, keys, dweights.data);
+      tiles::multiply_row(weights, i, factors_, keys, dropped_.data());
+    }
+    return {dropped_.data(), weights.stride, weights.panel_stride};
+  }
+
+  const Call& call_;
+  Gradients gradients_;
+  Room dropped_;
+  int32_t seen_[Gradients::kQueries] = {};
+  float factors_[kKeys] = {};
+};
+
+// Few heads of long sequences are split by keys, so that many threads have work.
+std::vector<Task> make_tasks(const AttentionSpec& spec, int64_t dim, int64_t value_dim) {
+  constexpr int64_t kEnough = 16, kFewest = 1024;  // heads, keys of a task
+  const auto sequences = static_cast<int64_t>(spec.query_offsets.size()) - 1;
+  const int64_t wanted = kEnough / std::max<int64_t>(1, sequences * spec.heads);
+  std::vector<Task> tasks;
+  for (int64_t s = 0; s < sequences; ++s) {
+    const Place place(spec, s, 0);
+    const int64_t pieces = std::clamp<int64_t>(place.keys() / kFewest, 1, std::max<int64_t>(1, wanted));
+    const int64_t size = (place.keys() / pieces + kKeys - 1) / kKeys * kKeys;
+    for (int64_t head = 0; head < spec.heads; ++head) {
+      int64_t begin = place.k_begin;
+      do {
+        const int64_t end = std::min(begin + size, place.k_end);
+        const bool first = begin == place.k_begin;
+        tasks.push_back({s, head, begin, end,
+                         first ? Tensor() : Tensor::allocate({place.queries(), dim}, DType::float32),
+                         place.queries() * (end - begin) * (3 * dim + 2 * value_dim)});
+        begin = end;
+      } while (begin < place.k_end);
+    }
+  }
+  return tasks;
+}
+
+Tensor row_deltas(ThreadPool& pool, const AttentionSpec& spec, const Tensor& out, const Tensor& dout) {
+  constexpr int64_t kRows = 64;
+  const int64_t queries = out.rows(), dim = out.columns() / spec.heads;
+  const Tensor deltas = Tensor::allocate({spec.heads, queries}, DType::float32);
+  for_chunks(pool, queries, kRows, [&](int64_t begin, int64_t end) {
+    for (int64_t head = 0; head < spec.heads; ++head) {
+      tiles::row_dots(dout.row<float>(begin) + head * dim, dout.row_stride(), out.row<float>(begin) + head * dim,
+                      out.row_stride(), end - begin, dim, deltas.row<float>(head) + begin);
+    }
+  });
+  return deltas;
+}
+
+// The parts of the queries' gradients, in the order of their keys.
+void add_parts(ThreadPool& pool, const AttentionSpec& spec, const std::vector<Task>& tasks, const Tensor& dq) {
+  constexpr int64_t kRows = 512;
+  for (const Task& task : tasks) {
+    if (!task.part.defined()) continue;
+    const Place place(spec, task.sequence, task.head);
+    const int64_t dim = task.part.columns();
+    for_chunks(pool, place.queries(), kRows, [&](int64_t begin, int64_t end) {
+      tiles::add_rows(task.part.row<float>(begin), dim, end - begin, dim, 1,
+                      dq.row<float>(place.q_begin + begin) + place.head * dim, dq.row_stride());
+    });
+  }
+}
+
+}  // namespace
+
+void attention_backward(ThreadPool& pool, const AttentionSpec& spec, const AttentionTensors& in, Precision precision,
+                        const Tensor& out, const Tensor& log_sum_exp, const Tensor& dout,
+                        const AttentionTensors& gradients) {
+  const Tensor deltas = row_deltas(pool, spec, out, dout);
+  const Call call{spec, in, log_sum_exp, dout, gradients, deltas};
+  const std::vector<Task> tasks = make_tasks(spec, call.dim, call.value_dim);
+  std::vector<Task> order = tasks;
+  if (precision == Precision::float32) {
+    run_longest_first<BackwardWorker<Float32Gradients>>(pool, order, call);
+  } else {
+    run_longest_first<BackwardWorker<Bfloat16Gradients>>(pool, order, call);
+  }
+  add_parts(pool, spec, tasks, gradients.q);
+}
+
+}  // namespace roformer
