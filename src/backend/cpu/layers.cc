@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "backend/cpu/attention.h"
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/product.h"
 #include "backend/cpu/rows.h"
@@ -24,7 +25,7 @@ const float* row_or_null(const Tensor& x) { return x.defined() ? x.data<float>()
 
 // What a pass keeps of all tokens.
 struct Pass {
-  Tensor hidden, qkv, mixed, log_sum_exp;  // [T, H], [T, 3H], [T, H], [heads, T]
+  Tensor hidden, qkv, mixed;  // [T, H], [T, 3H], [T, H]
 };
 
 // A range of rows and where its intermediate results are.
@@ -89,8 +90,7 @@ class CpuLayers final : public FusedLayers {
     constexpr int64_t kFewTokens = 256;
     const int64_t tokens = hidden.rows();
     if (tokens == 0) return;
-    const Pass pass{hidden, backend_.empty({tokens, 3 * hidden_}), backend_.empty({tokens, hidden_}),
-                    backend_.empty({spec.heads, tokens})};
+    const Pass pass{hidden, backend_.empty({tokens, 3 * hidden_}), backend_.empty({tokens, hidden_})};
     Block all;
     if (tokens <= kFewTokens) all.place(0, tokens, hidden_, intermediate_, precision_ == Precision::int8);
     // body(block, runner) for all tokens.
@@ -140,12 +140,7 @@ class CpuLayers final : public FusedLayers {
   void attend(const AttentionSpec& spec, const RotaryAngles* angles, bool rotate_values, const Pass& pass) const {
     const AttentionTensors in{pass.qkv.column_range(0, hidden_), pass.qkv.column_range(hidden_, hidden_),
                               pass.qkv.column_range(2 * hidden_, hidden_)};
-    if (angles != nullptr) {
-      backend_.rotate(in.q, spec.heads, *angles, false);
-      backend_.rotate(in.k, spec.heads, *angles, false);
-      if (rotate_values) backend_.rotate(in.v, spec.heads, *angles, false);
-    }
-    backend_.attention(spec, in, pass.mixed, pass.log_sum_exp);
+    attention_forward(backend_.pool(), spec, in, angles, angles, rotate_values, precision_, pass.mixed, Tensor());
   }
 
   template <class Runner>
