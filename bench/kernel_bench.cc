@@ -113,6 +113,7 @@ void BM_Attention(benchmark::State& state) {
 }
 BENCHMARK(BM_Attention)
     ->ArgNames({"length", "sequences", "causal"})
+    ->Args({16, 1, 0})
     ->Args({14, 256, 0})
     ->Args({128, 32, 0})
     ->Args({512, 4, 0})
