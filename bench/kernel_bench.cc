@@ -113,6 +113,7 @@ void BM_Attention(benchmark::State& state) {
 }
 BENCHMARK(BM_Attention)
     ->ArgNames({"length", "sequences", "causal"})
+    ->Args({16, 1, 0})
     ->Args({14, 256, 0})
     ->Args({128, 32, 0})
     ->Args({512, 4, 0})
@@ -141,22 +142,23 @@ BENCHMARK(BM_AttentionRotated)
 
 // FLOP/s as if it were the forward's two products: it has five.
 void BM_AttentionBackward(benchmark::State& state) {
-  const AttentionBench bench(state.range(0), state.range(1), false);
+  AttentionBench bench(state.range(0), state.range(1), false);
+  const Precision precision = state.range(2) == 0 ? Precision::float32 : Precision::bfloat16;
+  const std::unique_ptr<Backend> backend = make_cpu_backend(bench.pool, precision);
   const Tensor dout = bench.matrix();
   const AttentionTensors gradients{bench.matrix(), bench.matrix(), bench.matrix()};
-  bench.backend->attention(bench.spec, bench.in, bench.out, bench.log_sum_exp);
+  backend->attention(bench.spec, bench.in, bench.out, bench.log_sum_exp);
   for (auto _ : state) {
-    bench.backend->attention_backward(bench.spec, bench.in, bench.out, bench.log_sum_exp, dout, gradients, {});
+    backend->attention_backward(bench.spec, bench.in, bench.out, bench.log_sum_exp, dout, gradients, {});
   }
   count_operations(state, bench.operations);
 }
 BENCHMARK(BM_AttentionBackward)
-    ->ArgNames({"length", "sequences"})
-    ->Args({14, 256})
-    ->Args({128, 32})
-    ->Args({512, 4})
-    ->Args({2048, 1})
-    ->Args({8192, 1})
+    ->ArgNames({"length", "sequences", "bfloat16"})
+    ->ArgsProduct({{14}, {256}, {0, 1}})
+    ->ArgsProduct({{128}, {32}, {0, 1}})
+    ->ArgsProduct({{512}, {4}, {0, 1}})
+    ->ArgsProduct({{2048, 8192}, {1}, {0, 1}})
     ->UseRealTime();
 
 void BM_LayerNorm(benchmark::State& state) {
