@@ -76,9 +76,12 @@ RotaryAngles Backend::rotary_angles(const Rotary& rotary, std::span<const int32_
   return angles;
 }
 
-std::unique_ptr<Backend> make_backend(std::string_view name, ThreadPool& pool) {
-  if (name == "cpu") return make_cpu_backend(pool);
-  if (name == "reference") return make_reference_backend(pool);
+std::unique_ptr<Backend> make_backend(std::string_view name, ThreadPool& pool, Precision precision) {
+  if (name == "cpu") return make_cpu_backend(pool, precision);
+  if (name == "reference") {
+    if (precision != Precision::float32) throw UsageError("the reference backend computes in float32 only");
+    return make_reference_backend(pool);
+  }
   throw UsageError("unknown device '{}'; expected cpu or reference", name);
 }
 

@@ -28,6 +28,10 @@ namespace roformer {
 // Hendrycks & Gimpel 2016; silu is x·σ(x).
 enum class Activation { none, gelu, gelu_tanh, relu, silu, tanh };
 enum class Pooling { cls, mean, max };
+// What matrix products are computed with. bfloat16: factors rounded to it, sums in float32. int8: the weights of encoder
+// layers that are only run, rounded by column, times activations rounded by row, sums exact; other products float32.
+// Norms, softmax, losses and optimiser states are float32 always.
+enum class Precision { float32, bfloat16, int8 };
 
 // cos and sin of the positions present in a batch: no table of all positions.
 struct RotaryAngles {
@@ -101,6 +105,7 @@ class Backend {
   virtual std::string_view name() const = 0;
   virtual DType real() const = 0;  // element type of every real tensor: float32, or float64 in reference only
   virtual ThreadPool& pool() = 0;
+  virtual Precision precision() const { return Precision::float32; }
 
   // Memory.
   virtual Tensor empty(Shape shape) = 0;  // real(), uninitialised
@@ -181,8 +186,10 @@ class Backend {
 
 // `real` float64 is for gradient checks. The pool must outlive the backend.
 std::unique_ptr<Backend> make_reference_backend(ThreadPool& pool, DType real = DType::float32);
-std::unique_ptr<Backend> make_cpu_backend(ThreadPool& pool);
-// "cpu" or "reference"; UsageError otherwise.
-std::unique_ptr<Backend> make_backend(std::string_view name, ThreadPool& pool);
+// UsageError if ROFORMER_SIMD names an instruction set that this CPU lacks, or none.
+std::unique_ptr<Backend> make_cpu_backend(ThreadPool& pool, Precision precision = Precision::float32);
+// "cpu" or "reference", which computes in float32 only; UsageError otherwise.
+std::unique_ptr<Backend> make_backend(std::string_view name, ThreadPool& pool,
+                                      Precision precision = Precision::float32);
 
 }  // namespace roformer

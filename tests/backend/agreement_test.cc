@@ -47,7 +47,7 @@ struct Candidate {
   std::unique_ptr<Backend> (*make)(ThreadPool&);
 };
 const Candidate kReference{"reference", [](ThreadPool& pool) { return make_reference_backend(pool); }};
-const Candidate kCpu{"cpu", make_cpu_backend};
+const Candidate kCpu{"cpu", [](ThreadPool& pool) { return make_cpu_backend(pool); }};
 
 std::vector<Result> results(Backend& backend, const Case& one, uint64_t seed, bool strided) {
   Trial trial(backend, seed, strided);

@@ -1,6 +1,6 @@
-// The CPU backend: float32, SIMD chosen at run time, one thread pool. Matrix products are oneDNN's single-threaded
-// sgemm on tiles whose grid depends on shapes only; everything else is the row kernels of rows.h, called from the same
-// kind of grid.
+// The CPU backend: float32 tensors, SIMD chosen at run time, one thread pool. Matrix products are product.h's, in
+// float32 or with factors rounded to fewer bits; everything else is the row kernels of rows.h, on grids that depend on
+// shapes only.
 #pragma once
 
 #include "backend/backend.h"
@@ -10,11 +10,13 @@ namespace roformer {
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(ThreadPool& pool) : pool_(pool), memory_(std::make_shared<MemoryCache>()) {}
+  CpuBackend(ThreadPool& pool, Precision precision)
+      : pool_(pool), precision_(precision), memory_(std::make_shared<MemoryCache>()) {}
 
   std::string_view name() const override { return "cpu"; }
   DType real() const override { return DType::float32; }
   ThreadPool& pool() override { return pool_; }
+  Precision precision() const override { return precision_; }
 
   Tensor empty(Shape shape) override;
   void fill(const Tensor& x, double value) override;
@@ -65,6 +67,7 @@ class CpuBackend final : public Backend {
 
  private:
   ThreadPool& pool_;
+  Precision precision_;
   std::shared_ptr<MemoryCache> memory_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/rows.h"
+#include "backend/cpu/simd.h"
 #include "base/error.h"
 
 namespace roformer {
@@ -243,6 +244,9 @@ void CpuBackend::adamw(const AdamWStep& step, std::span<const AdamWTensors> tens
   });
 }
 
-std::unique_ptr<Backend> make_cpu_backend(ThreadPool& pool) { return std::make_unique<CpuBackend>(pool); }
+std::unique_ptr<Backend> make_cpu_backend(ThreadPool& pool, Precision precision) {
+  simd::apply_limit();
+  return std::make_unique<CpuBackend>(pool, precision);
+}
 
 }  // namespace roformer

@@ -3,13 +3,9 @@
 
 #include <cstdint>
 
-namespace roformer {
+#include "backend/cpu/product.h"
 
-struct Matrix {
-  const float* data;
-  int64_t stride;   // elements between rows as stored
-  bool transposed;  // use the stored matrix transposed
-};
+namespace roformer {
 
 // Whether oneDNN multiplies by its AVX-512 kernels, whose products with a transposed b are slow from 16 rows on.
 bool packs_transposed();

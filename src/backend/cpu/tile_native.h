@@ -1,0 +1,13 @@
+// Tile kernels that need AVX512_BF16 and AVX512_VNNI; tile.h says what they compute. x86-64 only.
+#pragma once
+
+#include <cstdint>
+
+namespace roformer::tile {
+
+void multiply_native(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel,
+                     float* out);
+void multiply_native(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel,
+                     int32_t* out);
+
+}  // namespace roformer::tile
