@@ -6,6 +6,7 @@
 #include <memory>
 #include <new>
 
+#include "backend/layers.h"
 #include "base/error.h"
 
 namespace roformer {
@@ -40,6 +41,13 @@ std::shared_ptr<void> zero_pages(size_t bytes) {
 
 }  // namespace
 
+Precision parse_precision(std::string_view name) {
+  if (name == "float32") return Precision::float32;
+  if (name == "bfloat16") return Precision::bfloat16;
+  if (name == "int8") return Precision::int8;
+  throw UsageError("unknown dtype '{}'; expected float32, bfloat16 or int8", name);
+}
+
 Tensor Backend::zeros(Shape shape) {
   constexpr size_t kLarge = size_t{1} << 18;
   const auto bytes = static_cast<size_t>(shape.elements() * dtype_size(real()));
@@ -48,6 +56,8 @@ Tensor Backend::zeros(Shape shape) {
   fill(small, 0);
   return small;
 }
+
+std::unique_ptr<FusedLayers> Backend::fuse(const LayersShape&, std::span<const LayerWeights>) { return nullptr; }
 
 RotaryAngles Backend::rotary_angles(const Rotary& rotary, std::span<const int32_t> positions) {
   std::vector<int32_t> distinct(positions.begin(), positions.end());

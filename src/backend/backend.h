@@ -2,9 +2,8 @@
 // `reference` is scalar, obvious and also runs in float64: the oracle. `cpu` is SIMD and threads. A CUDA plug-in comes
 // later. A backend knows tensors and positions, not layers or gradients' order: operators (ops/) check shapes, call it
 // and record. Rejected: one kernel registry keyed by name and type; a virtual function is found by every tool and
-// cannot be misspelt. Two seams for speed are deliberate: Linear weights are only ever seen through `linear…`, so a
-// backend may keep packed copies; and nn/EncoderLayer is the only caller of a layer's kernels, so its forward can
-// become one coarse entry here.
+// cannot be misspelt. One coarse entry beside the small ones is for speed: fuse(), the layers of an encoder that is
+// only run.
 //
 // Conventions. T tokens of a packed batch, H hidden size, matrices are [rows, columns] with a row stride, weights [out,
 // in]. Gradients named d<x>. "Adds" means the output must hold numbers already; "writes" means it need not. Results
@@ -28,10 +27,11 @@ namespace roformer {
 // Hendrycks & Gimpel 2016; silu is x·σ(x).
 enum class Activation { none, gelu, gelu_tanh, relu, silu, tanh };
 enum class Pooling { cls, mean, max };
-// What matrix products are computed with. bfloat16: factors rounded to it, sums in float32. int8: the weights of encoder
-// layers that are only run, rounded by column, times activations rounded by row, sums exact; other products float32.
-// Norms, softmax, losses and optimiser states are float32 always.
+// What matrix products are computed with. bfloat16: factors rounded to it, sums in float32. int8: the weights of
+// encoder layers that are only run, rounded by column, times activations rounded by row, sums exact; other products
+// float32. Norms, softmax, losses and optimiser states are float32 always.
 enum class Precision { float32, bfloat16, int8 };
+Precision parse_precision(std::string_view name);  // UsageError for other words
 
 // cos and sin of the positions present in a batch: no table of all positions.
 struct RotaryAngles {
@@ -98,6 +98,11 @@ struct AdamWTensors {
   Tensor gradient, parameter, first_moment, second_moment;
   double weight_decay = 0;
 };
+
+// backend/layers.h
+struct LayersShape;
+struct LayerWeights;
+class FusedLayers;
 
 class Backend {
  public:
@@ -172,6 +177,10 @@ class Backend {
   virtual LossSum cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
                                 std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
                                 const Tensor& dweight, const Tensor& dbias) = 0;
+
+  // All encoder layers of a model that is only run, as one kernel; null if this backend has none. The backend must
+  // outlive it; the weights may change or go.
+  virtual std::unique_ptr<FusedLayers> fuse(const LayersShape& shape, std::span<const LayerWeights> layers);
 
   // out [sequences, H] of x [T, H], 0 for an empty sequence. max: `argmax` gets the row in x of each maximum (the first
   // where equal, −1 of an empty sequence); empty otherwise.

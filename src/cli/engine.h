@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backend/backend.h"
 #include "cli/options.h"
@@ -16,16 +17,20 @@ struct EngineOptions {
   std::string dtype = "float32";
 };
 
-inline void add_engine(OptionSet& set, EngineOptions& options) {
+// Training has no int8.
+inline void add_engine(OptionSet& set, EngineOptions& options, bool training = false) {
   add_threads(set, options.threads);
   add_device(set, options.device);
-  set.add_choice("--dtype", options.dtype, {"float32"}, "numbers to compute with");
+  std::vector<std::string> choices{"float32", "bfloat16"};
+  if (!training) choices.emplace_back("int8");
+  set.add_choice("--dtype", options.dtype, choices, "numbers to multiply; sums and everything else are float32");
 }
 
 // A pool and the backend that uses it.
 struct Engine {
   explicit Engine(const EngineOptions& options)
-      : pool(static_cast<int>(options.threads)), backend(make_backend(options.device, pool)) {}
+      : pool(static_cast<int>(options.threads)),
+        backend(make_backend(options.device, pool, parse_precision(options.dtype))) {}
   ThreadPool pool;
   std::unique_ptr<Backend> backend;
 };

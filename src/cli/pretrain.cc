@@ -72,7 +72,7 @@ void describe_run(OptionSet& set, PretrainCommand& options) {
   add_seed(set, task.seed);
   set.add("--reader-threads", task.reader_threads, "threads that tokenise ahead of the training (default: --threads)",
           {1, 1024});
-  add_engine(set, options.engine);
+  add_engine(set, options.engine, true);
 }
 
 void describe(OptionSet& set, PretrainCommand& options) {

@@ -1,6 +1,7 @@
 #include "models/encoder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 
@@ -114,12 +115,36 @@ Value Encoder::forward(const Context& context, const Batch& batch, const Encoder
   if (context.tape != nullptr) context.tape->keep(plan);
   const LayerMemory* memory = plan->memory.hidden.data.defined() ? &plan->memory : nullptr;
   Value x = embeddings_.forward(context, batch, plan->input ? &*plan->input : nullptr, 0);
+  const bool only_run = context.tape == nullptr && !context.training && context.observer == nullptr;
+  const FusedLayers* layers = only_run && memory == nullptr ? fused(context.backend) : nullptr;
+  if (layers != nullptr) {
+    const AttentionSpec spec{.heads = config_.heads,
+                             .scale = 1 / std::sqrt(static_cast<double>(config_.head_dim())),
+                             .query_offsets = batch.offsets,
+                             .key_offsets = batch.offsets,
+                             .key_limits = plan->key_limits};
+    layers->forward(spec, plan->self.positions.key_angles, plan->self.positions.rotate_values, x.data);
+    return x;
+  }
   uint64_t place = 1;
   for (const EncoderLayer& layer : layers_) {
     x = layer.forward(context, x, plan->self, place, memory);
     place += layer.places();
   }
   return x;
+}
+
+void Encoder::freeze() { frozen_ = std::make_unique<Frozen>(); }
+
+const FusedLayers* Encoder::fused(Backend& backend) const {
+  if (frozen_ == nullptr || layers_.empty()) return nullptr;
+  std::call_once(frozen_->once, [&] {
+    std::vector<LayerWeights> weights;
+    weights.reserve(layers_.size());
+    for (const EncoderLayer& layer : layers_) weights.push_back(layer.weights());
+    frozen_->layers = backend.fuse({config_.heads, config_.norm_shape(), config_.activation}, weights);
+  });
+  return frozen_->layers.get();
 }
 
 uint64_t Encoder::places() const { return layers_.empty() ? 1 : 1 + layers_.size() * layers_.front().places(); }

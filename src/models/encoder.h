@@ -2,6 +2,8 @@
 // a decoder ("is_decoder") its tokens see those before them, and, with cross-attention, the hidden states of another.
 #pragma once
 
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
@@ -28,6 +30,10 @@ class Encoder {
   // position table, or a memory that the model cannot take. Without a memory cross-attention is left out.
   Value forward(const Context& context, const Batch& batch, const EncoderInputs& inputs = {}) const;
 
+  // The weights will not change any more without another freeze(): the next forward pass without a tape may keep them
+  // as its backend likes.
+  void freeze();
+
   // Dropouts are numbered from 0; the first number that the trunk does not use.
   uint64_t places() const;
 
@@ -38,6 +44,13 @@ class Encoder {
   ModelConfig config_;
   Embeddings embeddings_;
   std::vector<EncoderLayer> layers_;
+
+  struct Frozen {
+    std::once_flag once;
+    std::unique_ptr<FusedLayers> layers;  // made by the first pass that can use it; null if the backend has none
+  };
+  std::unique_ptr<Frozen> frozen_;
+  const FusedLayers* fused(Backend& backend) const;
 };
 
 // The number of keys of its own sequence that each token sees, counted from the first; empty for Visibility::all.

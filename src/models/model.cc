@@ -95,6 +95,7 @@ Model::Model(Backend& backend, const ModelConfig& config, bool trainable)
     classifier_.emplace(backend, classifier_shape(config), trainable);
   }
   collect_parameters();
+  if (!trainable) encoder_.freeze();
 }
 
 void Model::visit(const ParameterVisitor& visitor) {

@@ -40,6 +40,12 @@ void SelfAttention::visit(const std::string& name, const ParameterVisitor& visit
   norm_.visit(name + ".output.LayerNorm", visitor);
 }
 
+void SelfAttention::weights(LayerWeights& weights) const {
+  weights.qkv = {qkv_.weight.value, qkv_.bias.value};
+  weights.attention_output = {output_.weight.value, output_.bias.value};
+  weights.attention_norm = {norm_.gain.value, norm_.bias.value};
+}
+
 CrossAttention::CrossAttention(Backend& backend, const AttentionShape& shape, bool trainable)
     : shape_(shape),
       query_(backend, shape.hidden, shape.hidden, trainable, shape.biased),

@@ -31,6 +31,7 @@ class SelfAttention {
 
   // "….self.query.weight" and so on below `name`, e.g. "roformer.encoder.layer.0.attention".
   void visit(const std::string& name, const ParameterVisitor& visitor);
+  void weights(LayerWeights& weights) const;
 
  private:
   AttentionShape shape_;

@@ -31,4 +31,13 @@ void EncoderLayer::visit(const std::string& name, const ParameterVisitor& visito
   output_norm_.visit(name + ".output.LayerNorm", visitor);
 }
 
+LayerWeights EncoderLayer::weights() const {
+  LayerWeights weights;
+  attention_.weights(weights);
+  weights.intermediate = {intermediate_.weight.value, intermediate_.bias.value};
+  weights.output = {output_.weight.value, output_.bias.value};
+  weights.output_norm = {output_norm_.gain.value, output_norm_.bias.value};
+  return weights;
+}
+
 }  // namespace roformer

@@ -34,6 +34,7 @@ class EncoderLayer {
 
   // "….attention.self.query.weight" and so on below `name`, e.g. "roformer.encoder.layer.0".
   void visit(const std::string& name, const ParameterVisitor& visitor);
+  LayerWeights weights() const;  // without those of cross-attention
 
  private:
   EncoderLayerShape shape_;

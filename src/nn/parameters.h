@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 
+#include "backend/layers.h"
 #include "ops/ops.h"
 
 namespace roformer {
@@ -54,15 +55,6 @@ struct LinearLayer {
     Parameter values = row_range(bias, begin, count);
     visitor(name + ".bias", values, ParameterRole::bias);
   }
-};
-
-// Layer norm, or the RMS norm of RoFormerV2, which has neither gain nor bias (compatibility.md 3.5); other people's
-// variants of it have a gain.
-enum class NormKind { layer, rms, rms_with_gain };
-
-struct NormShape {
-  NormKind kind = NormKind::layer;
-  double epsilon = 1e-12;
 };
 
 struct NormLayer {

@@ -5,6 +5,7 @@
 
 #include "backend/backend.h"
 #include "backend/cpu/memory.h"
+#include "backend/layers.h"
 
 namespace roformer {
 
@@ -57,6 +58,8 @@ class CpuBackend final : public Backend {
   LossSum cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias, std::span<const int32_t> labels,
                         double gradient_scale, const Tensor& dhidden, const Tensor& dweight,
                         const Tensor& dbias) override;
+
+  std::unique_ptr<FusedLayers> fuse(const LayersShape& shape, std::span<const LayerWeights> layers) override;
 
   void pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
             std::vector<int32_t>& argmax) override;

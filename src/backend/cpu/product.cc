@@ -255,30 +255,28 @@ LeftRows LeftRoom::reserve(Precision precision, int64_t rows, int64_t depth) {
   const void* data = grown<char>(memory_, rows * stride + 1);
   if (precision == Precision::int8) scales_.resize(static_cast<size_t>(rows));
   rows_ = {precision, data, stride / factor_bytes(precision), scales_.data()};
+  // What rounds a row up to whole groups counts as numbers, too.
+  const int64_t used = depth * factor_bytes(precision), whole = whole_groups(precision, depth) * factor_bytes(precision);
+  for (int64_t r = 0; used < whole && r < rows; ++r) {
+    std::memset(static_cast<char*>(memory_.raw()) + r * stride + used, 0, static_cast<size_t>(whole - used));
+  }
   return rows_;
 }
 
 void LeftRoom::fill(const float* a, int64_t stride, int64_t first, int64_t rows) {
   const Precision precision = rows_.precision;
-  const int64_t whole = whole_groups(precision, depth_);
   for (int64_t r = first; r < first + rows; ++r) {
     const float* from = a + (r - first) * stride;
     void* const to = static_cast<char*>(memory_.raw()) + r * rows_.stride * factor_bytes(precision);
     switch (precision) {
       case Precision::float32: std::copy_n(from, depth_, static_cast<float*>(to)); break;
-      case Precision::bfloat16:
-        tile::to_bfloat16(from, static_cast<uint16_t*>(to), depth_);
-        std::fill_n(static_cast<uint16_t*>(to) + depth_, whole - depth_, uint16_t{0});
-        break;
+      case Precision::bfloat16: tile::to_bfloat16(from, static_cast<uint16_t*>(to), depth_); break;
       case Precision::int8:
         scales_[static_cast<size_t>(r)] = tile::quantise(from, static_cast<uint8_t*>(to), depth_);
-        std::fill_n(static_cast<uint8_t*>(to) + depth_, whole - depth_, uint8_t{0});
         break;
     }
   }
 }
-
-uint16_t* LeftRoom::bfloat16() const { return static_cast<uint16_t*>(memory_.raw()); }
 
 void multiply_panels(const LeftRows& a, int64_t rows, const PackedMatrix& b, int64_t first, int64_t last,
                      const tile::Finish& finish, int64_t row) {

@@ -60,8 +60,7 @@ class LeftRoom {
   LeftRows reserve(Precision precision, int64_t rows, int64_t depth);
   void fill(const float* a, int64_t stride, int64_t first, int64_t rows);
 
-  uint16_t* bfloat16() const;  // of reserve(): for products that write their results here as bfloat16
-  int64_t stride() const { return rows_.stride; }
+  void* data() const { return memory_.raw(); }  // of reserve(): for products that write their results here
 
  private:
   LeftRows rows_;

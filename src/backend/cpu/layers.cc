@@ -1,0 +1,249 @@
+// The encoder layers of a model that is only run. Between two attentions everything a row needs is its own: the output
+// projection, both norms, the feed-forward network and the next layer's q, k and v. So with many tokens each task takes
+// a block of rows through all of it while the block is in its core's cache, and a layer has two barriers. With few
+// tokens the columns of each product are shared out instead. Both write the same bits.
+#include "backend/layers.h"
+
+#include <algorithm>
+
+#include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/product.h"
+#include "backend/cpu/rows.h"
+
+namespace roformer {
+
+namespace {
+
+struct Layer {
+  PackedMatrix qkv, attention_output, intermediate, output;
+  Tensor qkv_bias, attention_output_bias, intermediate_bias, output_bias;
+  LayerWeights::Norm attention_norm, output_norm;
+};
+
+const float* row_or_null(const Tensor& x) { return x.defined() ? x.data<float>() : nullptr; }
+
+// What a pass keeps of all tokens.
+struct Pass {
+  Tensor hidden, qkv, mixed, log_sum_exp;  // [T, H], [T, 3H], [T, H], [heads, T]
+};
+
+// A range of rows and where its intermediate results are.
+struct Block {
+  int64_t row = 0, rows = 0;
+  LeftRoom left, inner;
+  Tensor sums, expanded;  // [rows, H]; [rows, I] where the products need it in another type
+
+  void place(int64_t first, int64_t count, int64_t hidden, int64_t intermediate, bool expand) {
+    row = first;
+    rows = count;
+    const auto grow = [&](Tensor& x, int64_t columns) {
+      if (!x.defined() || x.rows() < count || x.columns() != columns) {
+        x = Tensor::allocate({count, columns}, DType::float32);
+      }
+    };
+    grow(sums, hidden);
+    if (expand) grow(expanded, intermediate);
+  }
+};
+
+// How the work on one block is run: by this thread, or shared out by the pool.
+struct Alone {
+  template <class Body>
+  void rows(int64_t count, Body&& body) const {
+    body(int64_t{0}, count);
+  }
+  template <class Body>
+  void panels(int64_t count, Body&& body) const {
+    body(int64_t{0}, count);
+  }
+};
+
+struct Shared {
+  ThreadPool& pool;
+
+  template <class Body>
+  void rows(int64_t count, Body&& body) const {
+    for_chunks(pool, count, 16, body);
+  }
+  template <class Body>
+  void panels(int64_t count, Body&& body) const {
+    for_chunks(pool, count, std::max<int64_t>(1, count / 16), body);
+  }
+};
+
+class CpuLayers final : public FusedLayers {
+ public:
+  CpuLayers(CpuBackend& backend, const LayersShape& shape, std::span<const LayerWeights> layers)
+      : backend_(backend), shape_(shape), precision_(backend.precision()) {
+    layers_.reserve(layers.size());
+    for (const LayerWeights& w : layers) {
+      layers_.push_back({pack(w.qkv), pack(w.attention_output), pack(w.intermediate), pack(w.output), w.qkv.bias,
+                         w.attention_output.bias, w.intermediate.bias, w.output.bias, w.attention_norm, w.output_norm});
+    }
+    hidden_ = layers.front().output.weight.dim(0);
+    intermediate_ = layers.front().output.weight.dim(1);
+  }
+
+  void forward(const AttentionSpec& spec, const RotaryAngles* angles, bool rotate_values,
+               const Tensor& hidden) const override {
+    constexpr int64_t kFewTokens = 256;
+    const int64_t tokens = hidden.rows();
+    if (tokens == 0) return;
+    const Pass pass{hidden, backend_.empty({tokens, 3 * hidden_}), backend_.empty({tokens, hidden_}),
+                    backend_.empty({spec.heads, tokens})};
+    Block all;
+    if (tokens <= kFewTokens) all.place(0, tokens, hidden_, intermediate_, precision_ == Precision::int8);
+    // body(block, runner) for all tokens.
+    const auto for_blocks = [&](const auto& body) {
+      if (tokens <= kFewTokens) return body(all, Shared{backend_.pool()});
+      for_chunks(backend_.pool(), tokens, block_rows(tokens), [&](int64_t begin, int64_t end) {
+        thread_local Block block;
+        block.place(begin, end - begin, hidden_, intermediate_, precision_ == Precision::int8);
+        body(block, Alone());
+      });
+    };
+    for_blocks([&](Block& block, const auto& runner) { project(layers_.front(), pass, block, runner); });
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      attend(spec, angles, rotate_values, pass);
+      for_blocks([&](Block& block, const auto& runner) {
+        finish_layer(layers_[i], pass, block, runner);
+        if (i + 1 < layers_.size()) project(layers_[i + 1], pass, block, runner);
+      });
+    }
+  }
+
+ private:
+  PackedMatrix pack(const LayerWeights::Linear& linear) const {
+    const Tensor& w = linear.weight;
+    return PackedMatrix(
+        backend_, [](Backend& backend, int64_t floats) { return backend.zeros({floats}); }, precision_,
+        {w.data<float>(), w.row_stride(), true}, w.dim(1), w.dim(0));
+  }
+
+  // As many blocks as threads, or a multiple; near 96 rows, whose results stay in the second cache.
+  int64_t block_rows(int64_t tokens) const {
+    constexpr int64_t kRows = 96;
+    const int64_t threads = backend_.pool().threads();
+    const int64_t blocks = ((tokens + kRows - 1) / kRows + threads - 1) / threads * threads;
+    const int64_t rows = (tokens + blocks - 1) / blocks;
+    return (rows + tile::kTileRows - 1) / tile::kTileRows * tile::kTileRows;
+  }
+
+  // q, k and v of a block, from its hidden states.
+  template <class Runner>
+  void project(const Layer& layer, const Pass& pass, Block& block, const Runner& runner) const {
+    const LeftRows left = load(pass.hidden, block, runner);
+    product(left, block, layer.qkv, runner,
+            {.bias = row_or_null(layer.qkv_bias), .out = pass.qkv.row<float>(block.row), .out_stride = 3 * hidden_});
+  }
+
+  void attend(const AttentionSpec& spec, const RotaryAngles* angles, bool rotate_values, const Pass& pass) const {
+    const AttentionTensors in{pass.qkv.column_range(0, hidden_), pass.qkv.column_range(hidden_, hidden_),
+                              pass.qkv.column_range(2 * hidden_, hidden_)};
+    if (angles != nullptr) {
+      backend_.rotate(in.q, spec.heads, *angles, false);
+      backend_.rotate(in.k, spec.heads, *angles, false);
+      if (rotate_values) backend_.rotate(in.v, spec.heads, *angles, false);
+    }
+    backend_.attention(spec, in, pass.mixed, pass.log_sum_exp);
+  }
+
+  template <class Runner>
+  void finish_layer(const Layer& layer, const Pass& pass, Block& block, const Runner& runner) const {
+    float* const sums = block.sums.data<float>();
+    const float* const hidden = pass.hidden.row<float>(block.row);
+    const int64_t stride = pass.hidden.row_stride();
+    product(load(pass.mixed, block, runner), block, layer.attention_output, runner,
+            {.bias = row_or_null(layer.attention_output_bias),
+             .residual = hidden,
+             .residual_stride = stride,
+             .out = sums,
+             .out_stride = hidden_});
+    normalise(layer.attention_norm, pass, block, runner);
+    const LeftRows expanded = expand(layer, load(pass.hidden, block, runner), block, runner);
+    product(expanded, block, layer.output, runner,
+            {.bias = row_or_null(layer.output_bias),
+             .residual = hidden,
+             .residual_stride = stride,
+             .out = sums,
+             .out_stride = hidden_});
+    normalise(layer.output_norm, pass, block, runner);
+  }
+
+  // The wide layer of the feed-forward network, as the next product's factor.
+  template <class Runner>
+  LeftRows expand(const Layer& layer, const LeftRows& left, Block& block, const Runner& runner) const {
+    const LeftRows expanded = block.inner.reserve(precision_, block.rows, intermediate_);
+    tile::Finish finish{
+        .bias = row_or_null(layer.intermediate_bias), .activation = shape_.activation, .out_stride = expanded.stride};
+    switch (precision_) {
+      case Precision::float32: finish.out = static_cast<float*>(block.inner.data()); break;
+      case Precision::bfloat16: finish.out_bfloat16 = static_cast<uint16_t*>(block.inner.data()); break;
+      case Precision::int8:
+        finish.out = block.expanded.data<float>();
+        finish.out_stride = intermediate_;
+        break;
+    }
+    product(left, block, layer.intermediate, runner, finish);
+    if (precision_ == Precision::int8) {
+      runner.rows(block.rows, [&](int64_t begin, int64_t end) {
+        block.inner.fill(block.expanded.row<float>(begin), intermediate_, begin, end - begin);
+      });
+    }
+    return expanded;
+  }
+
+  // The block's rows of x as a factor.
+  template <class Runner>
+  LeftRows load(const Tensor& x, Block& block, const Runner& runner) const {
+    if (precision_ == Precision::float32) {
+      return block.left.of(precision_, {x.row<float>(block.row), x.row_stride()}, block.rows, x.columns());
+    }
+    const LeftRows left = block.left.reserve(precision_, block.rows, x.columns());
+    runner.rows(block.rows, [&](int64_t begin, int64_t end) {
+      block.left.fill(x.row<float>(block.row + begin), x.row_stride(), begin, end - begin);
+    });
+    return left;
+  }
+
+  template <class Runner>
+  void product(const LeftRows& left, const Block& block, const PackedMatrix& matrix, const Runner& runner,
+               const tile::Finish& finish) const {
+    runner.panels(matrix.panels(),
+                  [&](int64_t first, int64_t last) { multiply_panels(left, block.rows, matrix, first, last, finish); });
+  }
+
+  // The block's sums become its hidden states.
+  template <class Runner>
+  void normalise(const LayerWeights::Norm& norm, const Pass& pass, const Block& block, const Runner& runner) const {
+    const float *gain = row_or_null(norm.gain), *bias = row_or_null(norm.bias);
+    const auto epsilon = static_cast<float>(shape_.norm.epsilon);
+    runner.rows(block.rows, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const float* from = block.sums.row<float>(i);
+        float* to = pass.hidden.row<float>(block.row + i);
+        float statistics[2];
+        if (shape_.norm.kind == NormKind::layer) {
+          rows::layer_norm(from, gain, bias, epsilon, statistics, to, hidden_);
+        } else {
+          rows::rms_norm(from, gain, epsilon, to, hidden_);
+        }
+      }
+    });
+  }
+
+  CpuBackend& backend_;
+  LayersShape shape_;
+  Precision precision_;
+  int64_t hidden_ = 0, intermediate_ = 0;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace
+
+std::unique_ptr<FusedLayers> CpuBackend::fuse(const LayersShape& shape, std::span<const LayerWeights> layers) {
+  if (layers.empty()) return nullptr;
+  return std::make_unique<CpuLayers>(*this, shape, layers);
+}
+
+}  // namespace roformer

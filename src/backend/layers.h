@@ -1,0 +1,46 @@
+// The coarse seam for speed: all encoder layers of a model that is only run, as one kernel. A backend that fuses them
+// keeps the weights as it likes (packed, in fewer bits); one that does not is asked layer by layer
+// (nn/encoder_layer.h).
+#pragma once
+
+#include "backend/backend.h"
+
+namespace roformer {
+
+// Layer norm, or the RMS norm of RoFormerV2, which has neither gain nor bias (compatibility.md 3.5); other people's
+// variants of it have a gain.
+enum class NormKind { layer, rms, rms_with_gain };
+
+struct NormShape {
+  NormKind kind = NormKind::layer;
+  double epsilon = 1e-12;
+};
+
+struct LayersShape {
+  int64_t heads = 1;
+  NormShape norm;
+  Activation activation = Activation::gelu;
+};
+
+// The tensors of one post-norm layer (compatibility.md 3.3, step 2); undefined where it has none.
+struct LayerWeights {
+  struct Linear {
+    Tensor weight, bias;  // [out, in], [out]
+  };
+  struct Norm {
+    Tensor gain, bias;  // [H]
+  };
+  Linear qkv, attention_output, intermediate, output;  // qkv [3H, H]: query, key, value
+  Norm attention_norm, output_norm;
+};
+
+class FusedLayers {
+ public:
+  virtual ~FusedLayers() = default;
+  // hidden [T, H], in place. Queries and keys (and values, if `rotate_values`) turn by `angles` unless null. No
+  // dropout, no score terms. Any number of threads may call it at once.
+  virtual void forward(const AttentionSpec& spec, const RotaryAngles* angles, bool rotate_values,
+                       const Tensor& hidden) const = 0;
+};
+
+}  // namespace roformer
