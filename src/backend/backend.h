@@ -32,6 +32,7 @@ enum class Pooling { cls, mean, max };
 // float32. Norms, softmax, losses and optimiser states are float32 always.
 enum class Precision { float32, bfloat16, int8 };
 Precision parse_precision(std::string_view name);  // UsageError for other words
+const char* precision_name(Precision precision);   // "float32"
 
 // cos and sin of the positions present in a batch: no table of all positions.
 struct RotaryAngles {
