@@ -181,7 +181,8 @@ void BM_AdamW(benchmark::State& state) {
   const Tensor g = machine.random(shape), p = machine.random(shape), m = machine.random(shape),
                v = machine.random(shape);
   machine.backend->fill(v, 1);
-  for (auto _ : state) machine.backend->adamw({.step = 10, .learning_rate = 1e-6}, g, p, m, v);
+  const AdamWTensors tensors{g, p, m, v};
+  for (auto _ : state) machine.backend->adamw({.step = 10, .learning_rate = 1e-6}, {&tensors, 1});
   state.SetBytesProcessed(state.iterations() * 7 * p.bytes());
 }
 BENCHMARK(BM_AdamW)->UseRealTime();

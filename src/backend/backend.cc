@@ -48,6 +48,15 @@ Precision parse_precision(std::string_view name) {
   throw UsageError("unknown dtype '{}'; expected float32, bfloat16 or int8", name);
 }
 
+const char* precision_name(Precision precision) {
+  switch (precision) {
+    case Precision::float32: return "float32";
+    case Precision::bfloat16: return "bfloat16";
+    case Precision::int8: return "int8";
+  }
+  return "";
+}
+
 Tensor Backend::zeros(Shape shape) {
   constexpr size_t kLarge = size_t{1} << 18;
   const auto bytes = static_cast<size_t>(shape.elements() * dtype_size(real()));

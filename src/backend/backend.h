@@ -32,6 +32,7 @@ enum class Pooling { cls, mean, max };
 // float32. Norms, softmax, losses and optimiser states are float32 always.
 enum class Precision { float32, bfloat16, int8 };
 Precision parse_precision(std::string_view name);  // UsageError for other words
+const char* precision_name(Precision precision);   // "float32"
 
 // cos and sin of the positions present in a batch: no table of all positions.
 struct RotaryAngles {
@@ -88,8 +89,15 @@ struct LossSum {
 // What one AdamW step needs beside the tensors. Loshchilov & Hutter 2019, decoupled weight decay; bias-corrected.
 struct AdamWStep {
   int64_t step = 1;  // 1 for the first update
-  double learning_rate = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
-  double gradient_scale = 1;  // multiplies gradients first (clipping)
+  double learning_rate = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double gradient_scale = 1;    // multiplies gradients first (clipping)
+  bool zero_gradients = false;  // afterwards, in the same pass
+};
+
+// A parameter with its gradient and moments, all of one shape.
+struct AdamWTensors {
+  Tensor gradient, parameter, first_moment, second_moment;
+  double weight_decay = 0;
 };
 
 // backend/layers.h
@@ -111,8 +119,8 @@ class Backend {
   virtual Tensor zeros(Shape shape);
   virtual void fill(const Tensor& x, double value) = 0;
   virtual void copy(const Tensor& from, const Tensor& to) = 0;
-  virtual void add(const Tensor& x, const Tensor& y) = 0;  // y += x
-  virtual double squared_norm(const Tensor& x) = 0;        // Σ x², summed in double
+  virtual void add(const Tensor& x, const Tensor& y) = 0;            // y += x
+  virtual double squared_norm(std::span<const Tensor> tensors) = 0;  // Σ x² over all of them, summed in double
 
   // out[t] = table[ids[t]], added if `accumulate`. Also gathers rows. dtable[ids[t]] += dout[t], in order of t.
   virtual void embedding(const Tensor& table, std::span<const int32_t> ids, const Tensor& out, bool accumulate) = 0;
@@ -125,17 +133,19 @@ class Backend {
   // dweight += doutᵀ·x; dbias += column sums of dout (dbias may be undefined).
   virtual void linear_backward_weight(const Tensor& dout, const Tensor& x, const Tensor& dweight,
                                       const Tensor& dbias) = 0;
-  // dbefore = dout · activation'(before). May work in place.
+  // dbefore = dout · activation'(before); `out` gets activation(before) once more, unless undefined. dbefore may be
+  // dout, and out may be before.
   virtual void activation_backward(Activation activation, const Tensor& before, const Tensor& dout,
-                                   const Tensor& dbefore) = 0;
+                                   const Tensor& dbefore, const Tensor& out) = 0;
 
   // sum = residual + dropout(x);  out = (sum − mean) / √(variance + epsilon) · gain + bias, by row.
-  // `residual` may be undefined. `statistics` [T, 2] gets mean and 1/√(variance + epsilon).
+  // `residual` may be undefined. `statistics` [T, 2] gets mean and 1/√(variance + epsilon). `sum` may be x; given what
+  // an earlier call kept as `sum` for x, without residual and dropout, this gives the same bits once more.
   virtual void layer_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain,
                           const Tensor& bias, double epsilon, const Tensor& sum, const Tensor& statistics,
                           const Tensor& out) = 0;
-  // dsum is written (it is the gradient of the residual); dx = dsum through the dropout, written unless undefined;
-  // dgain and dbias are added to, unless undefined.
+  // dsum is written (it is the gradient of the residual) and may be dout; dx = dsum through the dropout, written unless
+  // undefined; dgain and dbias are added to, unless undefined.
   virtual void layer_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics, const Tensor& gain,
                                    const Dropout& dropout, const Tensor& dsum, const Tensor& dx, const Tensor& dgain,
                                    const Tensor& dbias) = 0;
@@ -180,9 +190,8 @@ class Backend {
   virtual void pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets,
                              std::span<const int32_t> argmax, const Tensor& dx) = 0;  // writes dx
 
-  // One AdamW update of a parameter with its first and second moments, all of one shape.
-  virtual void adamw(const AdamWStep& step, const Tensor& gradient, const Tensor& parameter, const Tensor& first_moment,
-                     const Tensor& second_moment) = 0;
+  // One AdamW update of many parameters.
+  virtual void adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) = 0;
 };
 
 // `real` float64 is for gradient checks. The pool must outlive the backend.

@@ -57,6 +57,9 @@ Model make_model(const BenchCommand& options, Backend& backend) {
 }
 
 void run(const BenchCommand& options) {
+  if (options.mode == "training" && options.engine.dtype == "int8") {
+    throw UsageError("training computes in float32 or bfloat16; int8 is for inference");
+  }
   const Engine engine(options.engine);
   const auto begin = std::chrono::steady_clock::now();
   Model model = make_model(options, *engine.backend);

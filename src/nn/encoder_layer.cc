@@ -17,8 +17,8 @@ Value EncoderLayer::forward(const Context& context, const Value& x, const Attent
   if (cross_attention_ && memory != nullptr) {
     attended = cross_attention_->forward(context, attended, memory->hidden, memory->inputs, place + 3);
   }
-  const Value expanded = intermediate_.forward(context, attended, shape_.activation);
-  const Value contracted = output_.forward(context, expanded);
+  const Value contracted = feed_forward(context, attended, intermediate_.weight, intermediate_.bias, shape_.activation,
+                                        output_.weight, output_.bias);
   return output_norm_.forward(context, contracted, attended,
                               context.dropout(shape_.attention.hidden_dropout, place + 2));
 }

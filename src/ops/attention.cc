@@ -131,7 +131,7 @@ Value attention(const Context& context, const AttentionOptions& options, const C
     for (const Columns* columns : {&q, &k, &v}) {
       for (auto& [slot, tensor] : made) {
         if (slot != columns->value.gradient.get() || !tensor.defined()) continue;
-        accumulate(backend, columns->value, std::move(tensor));
+        accumulate(backend, columns->value.gradient, std::move(tensor));
         tensor = Tensor();
       }
     }

@@ -3,26 +3,69 @@
 
 namespace roformer {
 
+namespace {
+
+void check_linear(const char* op, const Tensor& x, const Parameter& weight, const Parameter& bias) {
+  check_columns(op, "input", x, weight.value.dim(1));
+  if (bias.defined()) check_columns(op, "bias", bias.value, weight.value.dim(0));
+}
+
+// From the gradient of x·Wᵀ + bias those of parameters and input.
+void linear_backward(Backend& backend, const Tensor& dout, const Kept& x, const Parameter& weight,
+                     const Parameter& bias, const GradientSum& dx) {
+  if (wants_gradient(weight)) backend.linear_backward_weight(dout, x.data(), weight.gradient, bias.gradient);
+  if (dx == nullptr) return;
+  const bool add = dx->defined();
+  if (!add) *dx = backend.empty({dout.rows(), weight.value.dim(1)});
+  backend.linear_backward_input(dout, weight.value, *dx, add);
+}
+
+}  // namespace
+
 Value linear(const Context& context, const Value& x, const Parameter& weight, const Parameter& bias,
              Activation activation) {
   Backend& backend = context.backend;
-  check_columns("linear", "input", x.data, weight.value.dim(1));
-  if (bias.defined()) check_columns("linear", "bias", bias.value, weight.value.dim(0));
+  check_linear("linear", x.data, weight, bias);
   const Tensor out = backend.empty({x.data.rows(), weight.value.dim(0)});
   Value result = make_result(context, out, x.tracked() || wants_gradient(weight));
   const bool keep = result.tracked() && activation != Activation::none;
   const Tensor before = keep ? backend.empty(out.shape()) : Tensor();
   backend.linear(x.data, weight.value, bias.value, activation, out, before);
   if (!result.tracked()) return result;
-  context.tape->record([&backend, x, weight, bias, activation, before, gradient = result.gradient] {
+  context.tape->record(
+      [&backend, x = Kept(x), dx = x.gradient, weight, bias, activation, before, gradient = result.gradient] {
+        if (!gradient->defined()) return;
+        const Tensor dout = *gradient;
+        if (before.defined()) backend.activation_backward(activation, before, dout, dout, {});
+        linear_backward(backend, dout, x, weight, bias, dx);
+      });
+  return result;
+}
+
+Value feed_forward(const Context& context, const Value& x, const Parameter& inner_weight, const Parameter& inner_bias,
+                   Activation activation, const Parameter& outer_weight, const Parameter& outer_bias) {
+  Backend& backend = context.backend;
+  check_linear("feed_forward", x.data, inner_weight, inner_bias);
+  const Tensor expanded = backend.empty({x.data.rows(), inner_weight.value.dim(0)});
+  check_linear("feed_forward", expanded, outer_weight, outer_bias);
+  const Tensor out = backend.empty({x.data.rows(), outer_weight.value.dim(0)});
+  const bool tracked = x.tracked() || wants_gradient(inner_weight) || wants_gradient(outer_weight);
+  Value result = make_result(context, out, tracked);
+  const Tensor before = result.tracked() ? backend.empty(expanded.shape()) : Tensor();
+  backend.linear(x.data, inner_weight.value, inner_bias.value, activation, expanded, before);
+  backend.linear(expanded, outer_weight.value, outer_bias.value, Activation::none, out, {});
+  if (!result.tracked()) return result;
+  context.tape->record([&backend, x = Kept(x), dx = x.gradient, inner_weight, inner_bias, activation, outer_weight,
+                        outer_bias, before, gradient = result.gradient] {
     if (!gradient->defined()) return;
-    const Tensor dout = *gradient;
-    if (before.defined()) backend.activation_backward(activation, before, dout, dout);
-    if (wants_gradient(weight)) backend.linear_backward_weight(dout, x.data, weight.gradient, bias.gradient);
-    if (!x.tracked()) return;
-    const bool add = x.gradient->defined();
-    if (!add) *x.gradient = backend.empty(x.data.shape());
-    backend.linear_backward_input(dout, weight.value, *x.gradient, add);
+    const Tensor dexpanded = backend.empty(before.shape());
+    backend.linear_backward_input(*gradient, outer_weight.value, dexpanded, false);
+    const Tensor& expanded_again = before;
+    backend.activation_backward(activation, before, dexpanded, dexpanded, expanded_again);
+    if (wants_gradient(outer_weight)) {
+      backend.linear_backward_weight(*gradient, expanded_again, outer_weight.gradient, outer_bias.gradient);
+    }
+    linear_backward(backend, dexpanded, x, inner_weight, inner_bias, dx);
   });
   return result;
 }
@@ -40,6 +83,12 @@ Tensor make_sum(Backend& backend, const Value& x, const Value& residual, const D
   return residual.data.defined() || dropout.active() ? backend.empty(x.data.shape()) : x.data;
 }
 
+// Where a norm's backward puts the gradient of x: undefined where that is the gradient of the sum, which goes nowhere
+// else.
+Tensor make_through(Backend& backend, const Tensor& dsum, const GradientSum& dresidual, const Dropout& dropout) {
+  return dresidual != nullptr || dropout.active() ? backend.empty(dsum.shape()) : Tensor();
+}
+
 }  // namespace
 
 Value layer_norm(const Context& context, const Value& x, const Value& residual, const Dropout& dropout,
@@ -53,15 +102,20 @@ Value layer_norm(const Context& context, const Value& x, const Value& residual, 
   backend.layer_norm(x.data, residual.data, dropout, gain.value, bias.value, epsilon, sum, statistics, out);
   Value result = make_result(context, out, x.tracked() || residual.tracked() || wants_gradient(gain));
   if (!result.tracked()) return result;
-  context.tape->record([&backend, x, residual, dropout, gain, bias, sum, statistics, gradient = result.gradient] {
+  result.again = std::make_shared<const std::function<Tensor()>>([&backend, sum, statistics, gain, bias, epsilon] {
+    const Tensor same = backend.empty(sum.shape());
+    backend.layer_norm(sum, {}, {}, gain.value, bias.value, epsilon, sum, statistics, same);
+    return same;
+  });
+  context.tape->record([&backend, dx = x.gradient, dresidual = residual.gradient, dropout, gain, bias, sum, statistics,
+                        gradient = result.gradient] {
     if (!gradient->defined()) return;
-    const Tensor dsum = backend.empty(sum.shape());
-    const bool separate = residual.tracked() || dropout.active();
-    const Tensor dx = separate ? backend.empty(sum.shape()) : Tensor();
-    backend.layer_norm_backward(*gradient, sum, statistics, gain.value, dropout, dsum, dx, gain.gradient,
+    const Tensor dsum = std::move(*gradient);
+    const Tensor through = make_through(backend, dsum, dresidual, dropout);
+    backend.layer_norm_backward(dsum, sum, statistics, gain.value, dropout, dsum, through, gain.gradient,
                                 bias.gradient);
-    accumulate(backend, x, separate ? dx : dsum);
-    accumulate(backend, residual, dsum);
+    accumulate(backend, dx, through.defined() ? through : dsum);
+    accumulate(backend, dresidual, dsum);
   });
   return result;
 }
@@ -76,14 +130,19 @@ Value rms_norm(const Context& context, const Value& x, const Value& residual, co
   backend.rms_norm(x.data, residual.data, dropout, gain.value, epsilon, sum, statistics, out);
   Value result = make_result(context, out, x.tracked() || residual.tracked() || wants_gradient(gain));
   if (!result.tracked()) return result;
-  context.tape->record([&backend, x, residual, dropout, gain, sum, statistics, gradient = result.gradient] {
+  result.again = std::make_shared<const std::function<Tensor()>>([&backend, sum, statistics, gain, epsilon] {
+    const Tensor same = backend.empty(sum.shape());
+    backend.rms_norm(sum, {}, {}, gain.value, epsilon, sum, statistics, same);
+    return same;
+  });
+  context.tape->record([&backend, dx = x.gradient, dresidual = residual.gradient, dropout, gain, sum, statistics,
+                        gradient = result.gradient] {
     if (!gradient->defined()) return;
-    const Tensor dsum = backend.empty(sum.shape());
-    const bool separate = residual.tracked() || dropout.active();
-    const Tensor dx = separate ? backend.empty(sum.shape()) : Tensor();
-    backend.rms_norm_backward(*gradient, sum, statistics, gain.value, dropout, dsum, dx, gain.gradient);
-    accumulate(backend, x, separate ? dx : dsum);
-    accumulate(backend, residual, dsum);
+    const Tensor dsum = std::move(*gradient);
+    const Tensor through = make_through(backend, dsum, dresidual, dropout);
+    backend.rms_norm_backward(dsum, sum, statistics, gain.value, dropout, dsum, through, gain.gradient);
+    accumulate(backend, dx, through.defined() ? through : dsum);
+    accumulate(backend, dresidual, dsum);
   });
   return result;
 }
@@ -95,10 +154,10 @@ Value dropout(const Context& context, const Value& x, const Dropout& dropout) {
   backend.dropout(x.data, dropout, out);
   Value result = make_result(context, out, x.tracked());
   if (result.tracked()) {
-    context.tape->record([&backend, x, dropout, gradient = result.gradient] {
+    context.tape->record([&backend, dx = x.gradient, dropout, gradient = result.gradient] {
       if (!gradient->defined()) return;
       backend.dropout(*gradient, dropout, *gradient);
-      accumulate(backend, x, std::move(*gradient));
+      accumulate(backend, dx, std::move(*gradient));
     });
   }
   return result;
@@ -117,7 +176,8 @@ LossSum cross_entropy(const Context& context, const Value& hidden, const Paramet
   const LossSum loss = backend.cross_entropy(hidden.data, weight.value, bias.value, labels, gradient_scale, dhidden,
                                              weight.gradient, bias.gradient);
   if (backward && hidden.tracked()) {
-    context.tape->record([&backend, hidden, dhidden] { accumulate(backend, hidden, dhidden); });
+    context.tape->record(
+        [&backend, sum = hidden.gradient, dhidden]() mutable { accumulate(backend, sum, std::move(dhidden)); });
   }
   return loss;
 }

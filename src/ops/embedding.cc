@@ -24,14 +24,13 @@ Value embedding(const Context& context, std::span<const Lookup> lookups) {
   }
   Value result = make_result(context, out, tracked);
   if (result.tracked()) {
-    context.tape->record([&backend, result, tables = std::vector<Lookup>(lookups.begin(), lookups.end())] {
-      if (!result.gradient->defined()) return;
-      for (const Lookup& lookup : tables) {
-        if (wants_gradient(lookup.table)) {
-          backend.embedding_backward(*result.gradient, lookup.ids, lookup.table.gradient);
-        }
-      }
-    });
+    context.tape->record(
+        [&backend, gradient = result.gradient, tables = std::vector<Lookup>(lookups.begin(), lookups.end())] {
+          if (!gradient->defined()) return;
+          for (const Lookup& lookup : tables) {
+            if (wants_gradient(lookup.table)) backend.embedding_backward(*gradient, lookup.ids, lookup.table.gradient);
+          }
+        });
   }
   return result;
 }
@@ -43,12 +42,13 @@ Value gather_rows(const Context& context, const Value& x, std::span<const int32_
   backend.embedding(x.data, rows, out, false);
   Value result = make_result(context, out, x.tracked());
   if (result.tracked()) {
-    context.tape->record([&backend, x, result, rows] {
-      if (!result.gradient->defined()) return;
-      const Tensor dx = backend.empty(x.data.shape());
-      backend.fill(dx, 0);
-      backend.embedding_backward(*result.gradient, rows, dx);
-      accumulate(backend, x, dx);
+    context.tape->record([&backend, sum = x.gradient, shape = x.data.shape(), gradient = result.gradient, rows] {
+      if (!gradient->defined()) return;
+      if (!sum->defined()) {
+        *sum = backend.empty(shape);
+        backend.fill(*sum, 0);
+      }
+      backend.embedding_backward(*gradient, rows, *sum);
     });
   }
   return result;
@@ -62,12 +62,13 @@ Value pool(const Context& context, const Value& x, std::span<const int32_t> offs
   backend.pool(pooling, x.data, offsets, out, *argmax);
   Value result = make_result(context, out, x.tracked());
   if (result.tracked()) {
-    context.tape->record([&backend, x, result, offsets, pooling, argmax] {
-      if (!result.gradient->defined()) return;
-      const Tensor dx = backend.empty(x.data.shape());
-      backend.pool_backward(pooling, *result.gradient, offsets, *argmax, dx);
-      accumulate(backend, x, dx);
-    });
+    context.tape->record(
+        [&backend, sum = x.gradient, shape = x.data.shape(), gradient = result.gradient, offsets, pooling, argmax] {
+          if (!gradient->defined()) return;
+          const Tensor dx = backend.empty(shape);
+          backend.pool_backward(pooling, *gradient, offsets, *argmax, dx);
+          accumulate(backend, sum, dx);
+        });
   }
   return result;
 }

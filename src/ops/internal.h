@@ -6,10 +6,14 @@
 
 namespace roformer {
 
+// Where a Value's gradient is summed up; null if it is not tracked. Closures keep this and not the Value, whose data is
+// then released after its last use.
+using GradientSum = std::shared_ptr<Tensor>;
+
 // Adds a freshly computed gradient; takes it over if it is the first. `gradient` must not be shared.
-inline void accumulate(Backend& backend, const Value& target, Tensor gradient) {
-  if (!target.tracked()) return;
-  Tensor& sum = *target.gradient;
+inline void accumulate(Backend& backend, const GradientSum& target, Tensor gradient) {
+  if (target == nullptr) return;
+  Tensor& sum = *target;
   if (!sum.defined()) {
     sum = std::move(gradient);
   } else {

@@ -32,6 +32,11 @@ Value embedding(const Context& context, std::span<const Lookup> lookups);
 Value linear(const Context& context, const Value& x, const Parameter& weight, const Parameter& bias,
              Activation activation = Activation::none);
 
+// outer(activation(inner(x))), both linear as above: x [T, H] → [T, H′]. Keeps what is before the activation, not what
+// is after it: the backward computes that once more, in the pass that it makes over the first anyway.
+Value feed_forward(const Context& context, const Value& x, const Parameter& inner_weight, const Parameter& inner_bias,
+                   Activation activation, const Parameter& outer_weight, const Parameter& outer_bias);
+
 // LayerNorm(residual + dropout(x)); `residual` may be an untracked empty Value. [T, E].
 Value layer_norm(const Context& context, const Value& x, const Value& residual, const Dropout& dropout,
                  const Parameter& gain, const Parameter& bias, double epsilon);

@@ -113,9 +113,10 @@ HeldOut read_validation(const PretrainOptions& options, const CorpusOptions& rea
 }
 
 // What decides the result of a run, by the names people use. Threads, device, logging and keeping do not.
-Json settings_of(const PretrainOptions& options, const Plan& plan, const Schedule& schedule,
+Json settings_of(const PretrainOptions& options, const Plan& plan, const Schedule& schedule, Precision precision,
                  const std::string& data_hash, const std::string& validation_hash, const std::string& tokenizer_hash) {
   return {{"objective", "mlm"},
+          {"dtype", precision_name(precision)},
           {"model", write_config(plan.config)},
           {"data", data_hash},
           {"validation-data", validation_hash},
@@ -193,7 +194,8 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   const int64_t sequences = options.epochs ? stream.count_sequences() : 0;
   const Schedule schedule = schedule_of(options, plan, sequences, mlm.sequences_per_micro_batch * mlm.accumulate);
   auto files = tokenizer->files();
-  const Json settings = settings_of(options, plan, schedule, corpus.content_hash(), validation_hash, hash_files(files));
+  const Json settings = settings_of(options, plan, schedule, backend.precision(), corpus.content_hash(),
+                                    validation_hash, hash_files(files));
   files["config.json"] = write_config(plan.config).dump(2) + "\n";
 
   // The model comes first: settings that cannot be allocated leave no directory behind.

@@ -14,10 +14,13 @@
 namespace roformer {
 
 // A tensor and, if it takes part in differentiation, the place where its gradient is summed up.
-// The gradient is an undefined Tensor until the first contribution; copies of a Value share it.
+// The gradient is an undefined Tensor until the first contribution; copies of a Value share it. A backward that needs
+// another operator's result keeps no Value of it but a Kept.
 struct Value {
   Tensor data;
   std::shared_ptr<Tensor> gradient;
+  // Computes `data` once more, the same bits, from what its operator keeps for its own backward; or null.
+  std::shared_ptr<const std::function<Tensor()>> again;
 
   Value() = default;
   explicit Value(Tensor tensor) : data(std::move(tensor)) {}
@@ -28,6 +31,17 @@ struct Value {
     value.gradient = std::make_shared<Tensor>();
     return value;
   }
+};
+
+// The data of a Value until the backward pass, or how to compute it once more where that is possible.
+class Kept {
+ public:
+  explicit Kept(const Value& value) : data_(value.again ? Tensor() : value.data), again_(value.again) {}
+  Tensor data() const { return again_ ? (*again_)() : data_; }
+
+ private:
+  Tensor data_;
+  std::shared_ptr<const std::function<Tensor()>> again_;
 };
 
 class Tape {

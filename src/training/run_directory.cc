@@ -80,8 +80,11 @@ RunDirectory::RunDirectory(const std::string& path, const Json& settings,
 void RunDirectory::check_settings(const Json& settings) const {
   const std::string settings_path = join_path(path_, "training/settings.json");
   const JsonObject before = JsonObject::read(settings_path, kMaxSettingsBytes);
+  Json started = before.value();
+  // Runs of before there was a choice.
+  if (settings.contains("dtype") && started.is_object() && !started.contains("dtype")) started["dtype"] = "float32";
   std::vector<std::string> differences;
-  find_differences(before.value(), settings, differences);
+  find_differences(started, settings, differences);
   if (!differences.empty()) {
     throw UsageError("{}: this run was started with other settings: {}; use them, or another --output", path_,
                      fmt::join(differences, "; "));

@@ -51,7 +51,7 @@ class Run {
       const double loss = train_step();
       const bool final_step = step_ == last;
       if (final_step || step_ % options_.log_every == 0 || step_ == 1) log_training(loss);
-      if (options_.histograms_every > 0 && (final_step || step_ % options_.histograms_every == 0)) log_histograms();
+      if (histograms_due()) log_histograms();
       if (final_step || step_ % options_.validate_every == 0) validate();
       if (final_step || step_ % options_.save_every == 0) save();
       progress_.update(step_, note(loss));
@@ -74,6 +74,11 @@ class Run {
     ++step_;
   }
 
+  bool histograms_due() const {
+    return options_.histograms_every > 0 &&
+           (step_ == options_.schedule.steps || step_ % options_.histograms_every == 0);
+  }
+
   // One update. Returns the loss, a mean over the step's labels.
   double train_step() {
     optimizer_.zero_gradients();
@@ -93,7 +98,7 @@ class Run {
       fail(fmt::format("gradient norm after micro-batch {}", objective_.micro_batches() - 1), gradient_norm_);
     }
     learning_rate_ = options_.schedule.at(step_);
-    optimizer_.step(step_, learning_rate_, gradient_norm_);
+    optimizer_.step(step_, learning_rate_, gradient_norm_, histograms_due());
     tokens_ += objective_.tokens();
     rate_tokens_ += objective_.tokens();
     return loss;
@@ -148,7 +153,7 @@ class Run {
   // A state that cannot be trained on must not replace one that can.
   void check_weights() const {
     for (const NamedParameter& named : model_.parameters()) {
-      const double norm = model_.backend().squared_norm(named.parameter.value);
+      const double norm = model_.backend().squared_norm({&named.parameter.value, 1});
       if (!std::isfinite(norm)) fail("squared norm of " + named.name, norm);
     }
   }

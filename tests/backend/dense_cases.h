@@ -15,10 +15,11 @@ inline void memory_kernels(Trial& trial, int64_t rows, int64_t columns) {
   backend.copy(x, trial.output("copy", rows, columns));
   backend.fill(trial.output("fill", rows, columns), 0.75);
   backend.add(x, trial.sum("add", rows, columns));
-  trial.record("squared norm", {backend.squared_norm(x)});
+  trial.record("squared norm", {backend.squared_norm({&x, 1})});
   const Tensor vector = trial.random_vector(columns);
   backend.add(vector, trial.sum_vector("vector", columns));
-  trial.record("squared norm of a vector", {backend.squared_norm(vector)});
+  trial.record("squared norm of several", {backend.squared_norm(std::vector<Tensor>{x, vector, x})});
+  trial.record("squared norm of a vector", {backend.squared_norm({&vector, 1})});
 }
 
 inline void dropout_kernel(Trial& trial, int64_t rows, int64_t columns) {
@@ -31,29 +32,32 @@ inline void dropout_kernel(Trial& trial, int64_t rows, int64_t columns) {
 inline void activation_kernel(Trial& trial, int64_t rows, int64_t columns) {
   for (const Activation activation : kActivations) {
     const Tensor before = trial.random(rows, columns, 3), dout = trial.random(rows, columns);
-    trial.backend().activation_backward(activation, before, dout, trial.output("dbefore", rows, columns));
-    trial.backend().activation_backward(activation, before, dout, trial.watch("in place", dout));
+    trial.backend().activation_backward(activation, before, dout, trial.output("dbefore", rows, columns), {});
+    trial.backend().activation_backward(activation, before, dout, trial.output("dbefore again", rows, columns),
+                                        trial.output("out", rows, columns));
+    trial.backend().activation_backward(activation, before, dout, trial.watch("in place", dout),
+                                        trial.watch("out in place", before));
   }
 }
 
 inline void adamw_kernel(Trial& trial, int64_t rows, int64_t columns) {
-  const AdamWStep step{.step = 3,
-                       .learning_rate = 0.01,
-                       .beta1 = 0.9,
-                       .beta2 = 0.98,
-                       .epsilon = 1e-6,
-                       .weight_decay = 0.1,
-                       .gradient_scale = 0.5};
-  const auto update = [&](const Tensor& gradient, const Tensor& parameter, const Tensor& first, const Tensor& second) {
-    std::vector<double> variances = numbers(second);
-    for (double& variance : variances) variance = std::abs(variance);
-    assign(second, variances);
-    trial.backend().adamw(step, gradient, parameter, first, second);
+  AdamWStep step{.step = 3, .learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.98, .epsilon = 1e-6, .gradient_scale = 0.5};
+  const auto variances = [](const Tensor& second) {
+    std::vector<double> squares = numbers(second);
+    for (double& square : squares) square = std::abs(square);
+    assign(second, squares);
+    return second;
   };
-  update(trial.random(rows, columns), trial.sum("parameter", rows, columns), trial.sum("first", rows, columns),
-         trial.sum("second", rows, columns));
-  update(trial.random_vector(columns), trial.sum_vector("vector", columns), trial.sum_vector("first", columns),
-         trial.sum_vector("second", columns));
+  const std::vector<AdamWTensors> tensors{
+      {trial.sum("gradient", rows, columns), trial.sum("parameter", rows, columns), trial.sum("first", rows, columns),
+       variances(trial.sum("second", rows, columns)), 0.1},
+      {trial.sum_vector("vector's gradient", columns), trial.sum_vector("vector", columns),
+       trial.sum_vector("first of vector", columns), variances(trial.sum_vector("second of vector", columns)), 0}};
+  trial.backend().adamw(step, tensors);
+  trial.backend().adamw(step, {&tensors[0], 1});
+  step.zero_gradients = true;
+  trial.backend().adamw(step, tensors);
+  trial.backend().adamw(step, {});
 }
 
 // ---- Embedding and linear ----

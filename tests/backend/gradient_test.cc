@@ -87,7 +87,7 @@ TEST_F(GradientTest, Linear) {
       return dot(dout, out);
     };
     objective();
-    backend_->activation_backward(activation, before, dout, dbefore);
+    backend_->activation_backward(activation, before, dout, dbefore, {});
     backend_->linear_backward_input(dbefore, weight, dx, true);
     backend_->linear_backward_input(dbefore, weight, dx_written, false);
     backend_->linear_backward_weight(dbefore, x, dweight, dbias);
@@ -100,8 +100,8 @@ TEST_F(GradientTest, Linear) {
 
 TEST_F(GradientTest, ActivationInPlaceAndLinearWithoutBias) {
   const Tensor before = trial_.random(3, 4), dout = trial_.random(3, 4), apart = trial_.scratch(3, 4);
-  backend_->activation_backward(Activation::gelu, before, dout, apart);
-  backend_->activation_backward(Activation::gelu, before, dout, dout);
+  backend_->activation_backward(Activation::gelu, before, dout, apart, {});
+  backend_->activation_backward(Activation::gelu, before, dout, dout, {});
   EXPECT_EQ(numbers(dout), numbers(apart));
   const Tensor x = trial_.random(3, 2), dweight = trial_.random(4, 2), same = trial_.scratch(4, 2);
   backend_->copy(dweight, same);

@@ -57,7 +57,7 @@ TEST_F(ReferenceTest, MemoryKernels) {
   const Tensor middle = wide.column_range(1, 2), copied = backend_->empty({2, 2});
   backend_->copy(middle, copied);
   expect_numbers(copied, {2, 3, 6, 7});
-  EXPECT_DOUBLE_EQ(backend_->squared_norm(middle), 4 + 9 + 36 + 49);
+  EXPECT_DOUBLE_EQ(backend_->squared_norm({&middle, 1}), 4 + 9 + 36 + 49);
   backend_->add(copied, middle);
   expect_numbers(wide, {1, 4, 6, 4, 5, 12, 14, 8});
   backend_->fill(middle, -1.5);
@@ -261,14 +261,10 @@ TEST_F(ReferenceTest, AdamWFollowsAlgorithm2) {
     v = 0.99 * v + 0.01 * g * g;
     const double m_hat = m / (1 - std::pow(0.9, t)), v_hat = v / (1 - std::pow(0.99, t));
     theta = theta - 0.1 * (m_hat / (std::sqrt(v_hat) + 1e-3) + 0.05 * theta);
-    const AdamWStep step{.step = t,
-                         .learning_rate = 0.1,
-                         .beta1 = 0.9,
-                         .beta2 = 0.99,
-                         .epsilon = 1e-3,
-                         .weight_decay = 0.05,
-                         .gradient_scale = 0.25};
-    backend_->adamw(step, matrix(1, 1, {raw}), parameter, first, second);
+    const AdamWStep step{
+        .step = t, .learning_rate = 0.1, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-3, .gradient_scale = 0.25};
+    const AdamWTensors tensors{matrix(1, 1, {raw}), parameter, first, second, 0.05};
+    backend_->adamw(step, {&tensors, 1});
     expect_numbers(parameter, {theta});
     expect_numbers(first, {m});
     expect_numbers(second, {v});

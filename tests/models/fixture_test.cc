@@ -114,11 +114,13 @@ TEST_P(FixtureTest, TenStepsOfAdamW) {
     clear_gradients(model_);
     ASSERT_LE(relative_difference({train_pass(model_, data_)}, {expected_loss}), device_.losses)
         << "before step " << adamw_.step;
+    std::vector<AdamWTensors> tensors;
     for (size_t i = 0; i < first.size(); ++i) {
       const NamedParameter& named = model_.parameters()[i];
-      adamw_.weight_decay = decays(named.role) ? weight_decay_ : 0;
-      backend_->adamw(adamw_, named.parameter.gradient, named.parameter.value, first[i], second[i]);
+      tensors.push_back({named.parameter.gradient, named.parameter.value, first[i], second[i],
+                         decays(named.role) ? weight_decay_ : 0});
     }
+    backend_->adamw(adamw_, tensors);
     ++adamw_.step;
   }
 }

@@ -55,7 +55,7 @@ TEST_F(Optimizer, ClipsByTheNormOfTheWholeGradient) {
   const auto first_moments = [&](double limit) {
     AdamW optimizer(model_, {.weight_decay = 0, .clip_norm = limit});
     EXPECT_NEAR(optimizer.gradient_norm(), norm, 1e-6 * norm);
-    optimizer.step(1, 0, norm);
+    optimizer.step(1, 0, norm, true);
     std::vector<float> all;
     for (const auto& [name, tensor] : optimizer.state()) {
       if (!name.starts_with("first_moment.")) continue;
@@ -66,6 +66,29 @@ TEST_F(Optimizer, ClipsByTheNormOfTheWholeGradient) {
   EXPECT_THAT(first_moments(norm / 4), ::testing::Each(::testing::FloatEq(0.1F * 0.5F / 4)));
   EXPECT_THAT(first_moments(norm * 4), ::testing::Each(::testing::FloatEq(0.05F)));
   EXPECT_THAT(first_moments(0), ::testing::Each(::testing::FloatEq(0.05F)));
+}
+
+TEST_F(Optimizer, LeavesZerosUnlessGradientsAreKept) {
+  AdamW optimizer(model_, {});
+  const auto largest = [&] {
+    float most = 0;
+    for (const NamedParameter& named : model_.parameters()) {
+      for (const float x : values(named.parameter.gradient)) most = std::max(most, std::abs(x));
+    }
+    return most;
+  };
+  set_gradients(1);
+  optimizer.step(1, 0.1, optimizer.gradient_norm());
+  EXPECT_EQ(largest(), 0);
+  optimizer.zero_gradients();
+  set_gradients(3);
+  optimizer.step(2, 0.1, optimizer.gradient_norm(), true);
+  EXPECT_EQ(largest(), 3);
+  optimizer.zero_gradients();
+  EXPECT_EQ(largest(), 0);
+  set_gradients(5);  // a pass that ended with an error, so that no step followed
+  optimizer.zero_gradients();
+  EXPECT_EQ(largest(), 0);
 }
 
 TEST_F(Optimizer, TheNormShowsWhatIsNotFinite) {

@@ -23,7 +23,7 @@ class CpuBackend final : public Backend {
   void fill(const Tensor& x, double value) override;
   void copy(const Tensor& from, const Tensor& to) override;
   void add(const Tensor& x, const Tensor& y) override;
-  double squared_norm(const Tensor& x) override;
+  double squared_norm(std::span<const Tensor> tensors) override;
 
   void embedding(const Tensor& table, std::span<const int32_t> ids, const Tensor& out, bool accumulate) override;
   void embedding_backward(const Tensor& dout, std::span<const int32_t> ids, const Tensor& dtable) override;
@@ -32,8 +32,8 @@ class CpuBackend final : public Backend {
               const Tensor& before) override;
   void linear_backward_input(const Tensor& dout, const Tensor& weight, const Tensor& dx, bool accumulate) override;
   void linear_backward_weight(const Tensor& dout, const Tensor& x, const Tensor& dweight, const Tensor& dbias) override;
-  void activation_backward(Activation activation, const Tensor& before, const Tensor& dout,
-                           const Tensor& dbefore) override;
+  void activation_backward(Activation activation, const Tensor& before, const Tensor& dout, const Tensor& dbefore,
+                           const Tensor& out) override;
 
   void layer_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain,
                   const Tensor& bias, double epsilon, const Tensor& sum, const Tensor& statistics,
@@ -66,8 +66,7 @@ class CpuBackend final : public Backend {
   void pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets,
                      std::span<const int32_t> argmax, const Tensor& dx) override;
 
-  void adamw(const AdamWStep& step, const Tensor& gradient, const Tensor& parameter, const Tensor& first_moment,
-             const Tensor& second_moment) override;
+  void adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) override;
 
  private:
   ThreadPool& pool_;

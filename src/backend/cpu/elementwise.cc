@@ -16,44 +16,66 @@ constexpr int64_t kChunkElements = 16384;
 
 int64_t chunk_rows(int64_t columns) { return std::max<int64_t>(1, kChunkElements / std::max<int64_t>(1, columns)); }
 
-int64_t padded(int64_t columns) { return (columns + 63) / 64 * 64; }  // dropout factors come in groups of 64
-
 // body(begin, end) over chunks of rows.
 void for_rows(ThreadPool& pool, const Tensor& x, const std::function<void(int64_t, int64_t)>& body) {
   for_chunks(pool, x.rows(), chunk_rows(x.columns()), body);
 }
 
-// Rows of residual + dropout(x) and of its gradients; one a task, for its room.
-class ResidualSum {
- public:
-  ResidualSum(const Dropout& dropout, int64_t columns)
-      : dropout_(dropout), columns_(columns), factors_(dropout.active() ? static_cast<size_t>(padded(columns)) : 0) {}
-
-  void forward(const Tensor& x, const Tensor& residual, int64_t i, const Tensor& sum) {
-    float* row = sum.row<float>(i);
-    if (residual.defined() && !dropout_.active()) {
-      return rows::sum(x.row<float>(i), residual.row<float>(i), row, columns_);
-    }
-    copy_dropped(x, i, row);
-    if (residual.defined()) rows::add(residual.row<float>(i), row, columns_);
+// to = from through the dropout of its row i, or from itself.
+void copy_dropped(const Dropout& dropout, const Tensor& from, int64_t i, float* to) {
+  constexpr int64_t kBlock = 1024;
+  const float* row = from.row<float>(i);
+  const int64_t columns = from.columns();
+  if (!dropout.active()) {
+    if (to != row) std::copy_n(row, columns, to);
+    return;
   }
-  void backward(const Tensor& dsum, int64_t i, const Tensor& dx) {
-    if (dx.defined()) copy_dropped(dsum, i, dx.row<float>(i));
+  float factors[kBlock];
+  for (int64_t c = 0; c < columns; c += kBlock) {
+    const int64_t count = std::min(kBlock, columns - c);
+    rows::dropout_factors(dropout, static_cast<uint32_t>(i), c, count, factors);
+    rows::multiply(row + c, factors, to + c, count);
+  }
+}
+
+// Row i of residual + dropout(x).
+void add_residual(const Tensor& x, const Tensor& residual, const Dropout& dropout, int64_t i, const Tensor& sum) {
+  float* row = sum.row<float>(i);
+  if (residual.defined() && !dropout.active()) {
+    return rows::sum(x.row<float>(i), residual.row<float>(i), row, x.columns());
+  }
+  copy_dropped(dropout, x, i, row);
+  if (residual.defined()) rows::add(residual.row<float>(i), row, x.columns());
+}
+
+// Where the chunks of many tensors lie in one run of tasks, so that small ones do not wait for one another.
+class Chunks {
+ public:
+  template <class Items, class TensorOf>
+  Chunks(const Items& items, TensorOf&& tensor_of) {
+    first_.reserve(items.size() + 1);
+    first_.push_back(0);
+    for (const auto& item : items) {
+      const Tensor& x = tensor_of(item);
+      const int64_t rows = chunk_rows(x.columns());
+      first_.push_back(first_.back() + (x.rows() + rows - 1) / rows);
+    }
+  }
+
+  int64_t count() const { return first_.back(); }
+  int64_t first_of(size_t item) const { return first_[item]; }
+  size_t item_of(int64_t chunk) const {
+    return static_cast<size_t>(std::upper_bound(first_.begin(), first_.end(), chunk) - first_.begin()) - 1;
+  }
+  // body(row) for the rows of a chunk of item's tensor x.
+  template <class Body>
+  void for_rows_of(int64_t chunk, size_t item, const Tensor& x, Body&& body) const {
+    const int64_t rows = chunk_rows(x.columns()), begin = (chunk - first_[item]) * rows;
+    for (int64_t i = begin; i < std::min(x.rows(), begin + rows); ++i) body(i);
   }
 
  private:
-  void copy_dropped(const Tensor& from, int64_t i, float* to) {
-    if (dropout_.active()) {
-      rows::dropout_factors(dropout_, static_cast<uint32_t>(i), 0, columns_, factors_.data());
-      rows::multiply(from.row<float>(i), factors_.data(), to, columns_);
-    } else if (to != from.row<float>(i)) {
-      std::copy_n(from.row<float>(i), columns_, to);
-    }
-  }
-
-  const Dropout& dropout_;
-  int64_t columns_;
-  std::vector<float> factors_;
+  std::vector<int64_t> first_;  // chunk of each tensor, and how many there are
 };
 
 }  // namespace
@@ -84,25 +106,31 @@ void CpuBackend::add(const Tensor& x, const Tensor& y) {
   });
 }
 
-double CpuBackend::squared_norm(const Tensor& x) {
-  const int64_t chunk = chunk_rows(x.columns());
-  std::vector<double> parts(static_cast<size_t>((x.rows() + chunk - 1) / chunk));
-  for_chunks(pool_, x.rows(), chunk, [&](int64_t begin, int64_t end) {
+double CpuBackend::squared_norm(std::span<const Tensor> tensors) {
+  const Chunks chunks(tensors, [](const Tensor& x) -> const Tensor& { return x; });
+  const Scratch<double> parts(*memory_, chunks.count());
+  pool_.run(chunks.count(), [&](int64_t chunk) {
+    const size_t item = chunks.item_of(chunk);
+    const Tensor& x = tensors[item];
     double sum = 0;
-    for (int64_t i = begin; i < end; ++i) sum += rows::squared_sum(x.row<float>(i), x.columns());
-    parts[static_cast<size_t>(begin / chunk)] = sum;
+    chunks.for_rows_of(chunk, item, x, [&](int64_t i) { sum += rows::squared_sum(x.row<float>(i), x.columns()); });
+    parts[chunk] = sum;
   });
   double total = 0;
-  for (double part : parts) total += part;
+  for (size_t item = 0; item < tensors.size(); ++item) {
+    double sum = 0;
+    for (int64_t chunk = chunks.first_of(item); chunk < chunks.first_of(item + 1); ++chunk) sum += parts[chunk];
+    total += sum;
+  }
   return total;
 }
 
 void CpuBackend::activation_backward(Activation activation, const Tensor& before, const Tensor& dout,
-                                     const Tensor& dbefore) {
+                                     const Tensor& dbefore, const Tensor& out) {
   for_rows(pool_, before, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       rows::activation_backward(activation, before.row<float>(i), dout.row<float>(i), dbefore.row<float>(i),
-                                before.columns());
+                                out.defined() ? out.row<float>(i) : nullptr, before.columns());
     }
   });
 }
@@ -112,9 +140,8 @@ void CpuBackend::layer_norm(const Tensor& x, const Tensor& residual, const Dropo
                             const Tensor& out) {
   const int64_t columns = x.columns();
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
-    ResidualSum sums(dropout, columns);
     for (int64_t i = begin; i < end; ++i) {
-      sums.forward(x, residual, i, sum);
+      add_residual(x, residual, dropout, i, sum);
       rows::layer_norm(sum.row<float>(i), gain.data<float>(), bias.data<float>(), static_cast<float>(epsilon),
                        statistics.row<float>(i), out.row<float>(i), columns);
     }
@@ -126,14 +153,14 @@ void CpuBackend::layer_norm_backward(const Tensor& dout, const Tensor& sum, cons
                                      const Tensor& dgain, const Tensor& dbias) {
   const int64_t columns = sum.columns(), chunk = std::max<int64_t>(64, chunk_rows(columns));
   const int64_t chunks = (sum.rows() + chunk - 1) / chunk;
-  std::vector<float> parts(static_cast<size_t>(chunks * 2 * columns), 0.0f);  // dgain and dbias of each chunk of rows
+  const Scratch<float> parts(*memory_, chunks * 2 * columns);  // dgain and dbias of each chunk of rows
   for_chunks(pool_, sum.rows(), chunk, [&](int64_t begin, int64_t end) {
     float* dgain_part = parts.data() + begin / chunk * 2 * columns;
-    ResidualSum sums(dropout, columns);
+    std::fill_n(dgain_part, 2 * columns, 0.0f);
     for (int64_t i = begin; i < end; ++i) {
       rows::layer_norm_backward(dout.row<float>(i), sum.row<float>(i), statistics.row<float>(i), gain.data<float>(),
                                 dsum.row<float>(i), dgain_part, dgain_part + columns, columns);
-      sums.backward(dsum, i, dx);
+      if (dx.defined()) copy_dropped(dropout, dsum, i, dx.row<float>(i));
     }
   });
   for (int64_t c = 0; c < chunks; ++c) {
@@ -146,9 +173,8 @@ void CpuBackend::rms_norm(const Tensor& x, const Tensor& residual, const Dropout
                           double epsilon, const Tensor& sum, const Tensor& statistics, const Tensor& out) {
   const float* gain_row = gain.defined() ? gain.data<float>() : nullptr;
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
-    ResidualSum sums(dropout, x.columns());
     for (int64_t i = begin; i < end; ++i) {
-      sums.forward(x, residual, i, sum);
+      add_residual(x, residual, dropout, i, sum);
       *statistics.row<float>(i) =
           rows::rms_norm(sum.row<float>(i), gain_row, static_cast<float>(epsilon), out.row<float>(i), x.columns());
     }
@@ -160,14 +186,14 @@ void CpuBackend::rms_norm_backward(const Tensor& dout, const Tensor& sum, const 
   const int64_t columns = sum.columns(), chunk = std::max<int64_t>(64, chunk_rows(columns));
   const int64_t chunks = dgain.defined() ? (sum.rows() + chunk - 1) / chunk : 0;
   const float* gain_row = gain.defined() ? gain.data<float>() : nullptr;
-  std::vector<float> parts(static_cast<size_t>(chunks * columns), 0.0f);  // dgain of each chunk of rows
+  const Scratch<float> parts(*memory_, chunks * columns);  // dgain of each chunk of rows
   for_chunks(pool_, sum.rows(), chunk, [&](int64_t begin, int64_t end) {
     float* part = dgain.defined() ? parts.data() + begin / chunk * columns : nullptr;
-    ResidualSum sums(dropout, columns);
+    if (part != nullptr) std::fill_n(part, columns, 0.0f);
     for (int64_t i = begin; i < end; ++i) {
       rows::rms_norm_backward(dout.row<float>(i), sum.row<float>(i), *statistics.row<float>(i), gain_row,
                               dsum.row<float>(i), part, columns);
-      sums.backward(dsum, i, dx);
+      if (dx.defined()) copy_dropped(dropout, dsum, i, dx.row<float>(i));
     }
   });
   for (int64_t c = 0; c < chunks; ++c) rows::add(parts.data() + c * columns, dgain.data<float>(), columns);
@@ -175,11 +201,7 @@ void CpuBackend::rms_norm_backward(const Tensor& dout, const Tensor& sum, const 
 
 void CpuBackend::dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) {
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
-    std::vector<float> factors(static_cast<size_t>(padded(x.columns())));
-    for (int64_t i = begin; i < end; ++i) {
-      rows::dropout_factors(dropout, static_cast<uint32_t>(i), 0, x.columns(), factors.data());
-      rows::multiply(x.row<float>(i), factors.data(), out.row<float>(i), x.columns());
-    }
+    for (int64_t i = begin; i < end; ++i) copy_dropped(dropout, x, i, out.row<float>(i));
   });
 }
 
@@ -196,22 +218,29 @@ void CpuBackend::rotate(const Tensor& x, int64_t heads, const RotaryAngles& angl
   });
 }
 
-void CpuBackend::adamw(const AdamWStep& step, const Tensor& gradient, const Tensor& parameter,
-                       const Tensor& first_moment, const Tensor& second_moment) {
+void CpuBackend::adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) {
   const double correction1 = 1 - std::pow(step.beta1, static_cast<double>(step.step));
   const double correction2 = 1 - std::pow(step.beta2, static_cast<double>(step.step));
-  const rows::AdamWFactors factors{.gradient_scale = static_cast<float>(step.gradient_scale),
-                                   .beta1 = static_cast<float>(step.beta1),
-                                   .beta2 = static_cast<float>(step.beta2),
-                                   .step_size = static_cast<float>(step.learning_rate / correction1),
-                                   .root_correction = static_cast<float>(1 / std::sqrt(correction2)),
-                                   .epsilon = static_cast<float>(step.epsilon),
-                                   .decay = static_cast<float>(1 - step.learning_rate * step.weight_decay)};
-  for_rows(pool_, parameter, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      rows::adamw(factors, gradient.row<float>(i), parameter.row<float>(i), first_moment.row<float>(i),
-                  second_moment.row<float>(i), parameter.columns());
-    }
+  const rows::AdamWFactors common{.gradient_scale = static_cast<float>(step.gradient_scale),
+                                  .beta1 = static_cast<float>(step.beta1),
+                                  .beta2 = static_cast<float>(step.beta2),
+                                  .step_size = static_cast<float>(step.learning_rate / correction1),
+                                  .root_correction = static_cast<float>(1 / std::sqrt(correction2)),
+                                  .epsilon = static_cast<float>(step.epsilon),
+                                  .decay = 1};
+  const Chunks chunks(tensors, [](const AdamWTensors& one) -> const Tensor& { return one.parameter; });
+  pool_.run(chunks.count(), [&](int64_t chunk) {
+    const size_t item = chunks.item_of(chunk);
+    const AdamWTensors& one = tensors[item];
+    rows::AdamWFactors factors = common;
+    factors.decay = static_cast<float>(1 - step.learning_rate * one.weight_decay);
+    const int64_t columns = one.parameter.columns();
+    chunks.for_rows_of(chunk, item, one.parameter, [&](int64_t i) {
+      float* gradient = one.gradient.row<float>(i);
+      rows::adamw(factors, gradient, one.parameter.row<float>(i), one.first_moment.row<float>(i),
+                  one.second_moment.row<float>(i), columns);
+      if (step.zero_gradients) std::fill_n(gradient, columns, 0.0f);
+    });
   });
 }
 

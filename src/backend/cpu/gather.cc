@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "backend/cpu/cpu_backend.h"
-#include "backend/cpu/gemm.h"
+#include "backend/cpu/product.h"
 #include "backend/cpu/rows.h"
 
 namespace roformer {
@@ -37,62 +37,73 @@ void CpuBackend::embedding_backward(const Tensor& dout, std::span<const int32_t>
   });
 }
 
+namespace {
+
+// Of one row of logits: its loss, and softmax − one-hot, times `gradient_scale`, in its place if `backward`.
+LossSum softmax_row(float* row, int64_t vocabulary, int64_t label, double gradient_scale, bool backward) {
+  constexpr int64_t kTile = 512;  // summed in float32; tiles in double
+  const float largest = rows::maximum(row, vocabulary), label_logit = row[label];
+  const bool correct = rows::argmax(row, vocabulary, largest) == label;
+  double sum = 0;
+  for (int64_t c = 0; c < vocabulary; c += kTile) {
+    sum += rows::exp_sum(row + c, largest, std::min(kTile, vocabulary - c));
+  }
+  if (backward) {
+    rows::scale(row, static_cast<float>(gradient_scale / sum), vocabulary);
+    row[label] -= static_cast<float>(gradient_scale);
+  }
+  return {std::log(sum) + largest - label_logit, correct ? 1 : 0};
+}
+
+Matrix matrix(const float* data, const Tensor& x, bool transposed = false) {
+  return {data, x.row_stride(), transposed};
+}
+
+}  // namespace
+
 LossSum CpuBackend::cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
                                   std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
                                   const Tensor& dweight, const Tensor& dbias) {
-  constexpr int64_t kChunk = 256, kTile = 512, kRows = 64;
+  constexpr int64_t kChunk = 256, kWords = 4096;
   const int64_t count = static_cast<int64_t>(labels.size()), vocabulary = weight.dim(0), width = weight.dim(1);
   const bool backward = dhidden.defined();
   if (count == 0) return {};
+  if (backward) fill(dhidden, 0);
   const Tensor logits = empty({std::min(count, kChunk), vocabulary});
+  const Scratch<LossSum> losses(*memory_, std::min(count, kChunk));
   LossSum total;
   for (int64_t first = 0; first < count; first += kChunk) {
     const int64_t chunk = std::min(kChunk, count - first);
-    for_chunks(pool_, vocabulary, kTile, [&](int64_t begin, int64_t end) {
-      gemm(chunk, end - begin, width, 1, {hidden.row<float>(first), hidden.row_stride(), false},
-           {weight.row<float>(begin), weight.row_stride(), true}, 0, logits.data<float>() + begin, vocabulary);
-      for (int64_t i = 0; bias.defined() && i < chunk; ++i) {
-        rows::add(bias.data<float>() + begin, logits.row<float>(i) + begin, end - begin);
-      }
-    });
-    std::vector<double> losses(static_cast<size_t>(chunk));
-    std::vector<uint8_t> correct(static_cast<size_t>(chunk));
+    const Matrix in = matrix(hidden.row<float>(first), hidden);
+    multiply(*this, precision_, chunk, vocabulary, width, in, matrix(weight.data<float>(), weight, true),
+             {.bias = bias.defined() ? bias.data<float>() : nullptr,
+              .out = logits.data<float>(),
+              .out_stride = logits.row_stride()});
     pool_.run(chunk, [&](int64_t i) {
-      float* row = logits.row<float>(i);
-      const int64_t label = labels[static_cast<size_t>(first + i)];
-      const float largest = rows::maximum(row, vocabulary), label_logit = row[label];
-      correct[static_cast<size_t>(i)] = rows::argmax(row, vocabulary, largest) == label;
-      double sum = 0;
-      for (int64_t c = 0; c < vocabulary; c += kTile) {
-        sum += rows::exp_sum(row + c, largest, std::min(kTile, vocabulary - c));
-      }
-      losses[static_cast<size_t>(i)] = std::log(sum) + largest - label_logit;
-      if (!backward) return;
-      rows::scale(row, static_cast<float>(gradient_scale / sum), vocabulary);  // softmax − one-hot, scaled
-      row[label] -= static_cast<float>(gradient_scale);
+      losses[i] = softmax_row(logits.row<float>(i), vocabulary, labels[static_cast<size_t>(first + i)], gradient_scale,
+                              backward);
     });
     for (int64_t i = 0; i < chunk; ++i) {
-      total.sum += losses[static_cast<size_t>(i)];
-      total.correct += correct[static_cast<size_t>(i)];
+      total.sum += losses[i].sum;
+      total.correct += losses[i].correct;
     }
-    if (!backward) continue;
-    const int64_t row_tiles = (chunk + kRows - 1) / kRows, column_tiles = (width + kColumns - 1) / kColumns;
-    pool_.run(row_tiles * column_tiles, [&](int64_t task) {
-      const int64_t r = task / column_tiles * kRows, c = task % column_tiles * kColumns;
-      gemm(std::min(kRows, chunk - r), std::min(kColumns, width - c), vocabulary, 1,
-           {logits.row<float>(r), vocabulary, false}, {weight.data<float>() + c, weight.row_stride(), false}, 0,
-           dhidden.row<float>(first + r) + c, dhidden.row_stride());
-    });
-    for_chunks(pool_, vocabulary, kTile, [&](int64_t begin, int64_t end) {
+    // Both products of some words after another, while their part of the logits is in cache.
+    for (int64_t word = 0; backward && word < vocabulary; word += kWords) {
+      const int64_t words = std::min(kWords, vocabulary - word);
+      float* dlogits = logits.data<float>() + word;
+      multiply(*this, precision_, chunk, width, words, matrix(dlogits, logits), matrix(weight.row<float>(word), weight),
+               {.accumulate = true, .out = dhidden.row<float>(first), .out_stride = dhidden.row_stride()});
       if (dweight.defined()) {
-        gemm(end - begin, width, chunk, 1, {logits.data<float>() + begin, vocabulary, true},
-             {hidden.row<float>(first), hidden.row_stride(), false}, 1, dweight.row<float>(begin),
-             dweight.row_stride());
+        multiply(*this, precision_, words, width, chunk, matrix(dlogits, logits, true), in,
+                 {.accumulate = true, .out = dweight.row<float>(word), .out_stride = dweight.row_stride()});
       }
-      for (int64_t i = 0; dbias.defined() && i < chunk; ++i) {
-        rows::add(logits.row<float>(i) + begin, dbias.data<float>() + begin, end - begin);
-      }
-    });
+      if (!dbias.defined()) continue;
+      for_chunks(pool_, words, kColumns, [&](int64_t begin, int64_t end) {
+        for (int64_t i = 0; i < chunk; ++i) {
+          rows::add(logits.row<float>(i) + word + begin, dbias.data<float>() + word + begin, end - begin);
+        }
+      });
+    }
   }
   return total;
 }

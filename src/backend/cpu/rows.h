@@ -15,7 +15,9 @@ void scale(float* x, float factor, int64_t n);  // x *= factor
 void sum(const float* x, const float* y, float* out, int64_t n);
 void multiply(const float* x, const float* y, float* out, int64_t n);
 void bias_activation(Activation activation, const float* bias, float* before, float* out, int64_t n);
-void activation_backward(Activation activation, const float* before, const float* dout, float* dbefore, int64_t n);
+// `out` gets the activation once more, unless null; it may be `before`, as `dbefore` may be `dout`.
+void activation_backward(Activation activation, const float* before, const float* dout, float* dbefore, float* out,
+                         int64_t n);
 
 // factors[c] = 0 or the survivors' scale for columns first … first + n − 1. `first` is a multiple of 64; `factors` has
 // room for n rounded up to a multiple of 64.

@@ -87,20 +87,23 @@ void BiasActivation(Activation activation, const float* bias, float* before, flo
 }
 
 template <Activation kind>
-HWY_INLINE void activation_backward_of(const float* before, const float* dout, float* dbefore, int64_t n) {
+HWY_INLINE void activation_backward_of(const float* before, const float* dout, float* dbefore, float* out, int64_t n) {
   for_lanes(n, [&](auto d, int64_t i) {
-    hn::StoreU(hn::Mul(hn::LoadU(d, dout + i), slope(d, kind, hn::LoadU(d, before + i))), d, dbefore + i);
+    const auto x = hn::LoadU(d, before + i);
+    hn::StoreU(hn::Mul(hn::LoadU(d, dout + i), slope(d, kind, x)), d, dbefore + i);
+    if (out != nullptr) hn::StoreU(activate(d, kind, x), d, out + i);
   });
 }
 
-void ActivationBackward(Activation activation, const float* before, const float* dout, float* dbefore, int64_t n) {
+void ActivationBackward(Activation activation, const float* before, const float* dout, float* dbefore, float* out,
+                        int64_t n) {
   switch (activation) {
-    case Activation::none: return activation_backward_of<Activation::none>(before, dout, dbefore, n);
-    case Activation::gelu: return activation_backward_of<Activation::gelu>(before, dout, dbefore, n);
-    case Activation::gelu_tanh: return activation_backward_of<Activation::gelu_tanh>(before, dout, dbefore, n);
-    case Activation::relu: return activation_backward_of<Activation::relu>(before, dout, dbefore, n);
-    case Activation::silu: return activation_backward_of<Activation::silu>(before, dout, dbefore, n);
-    case Activation::tanh: return activation_backward_of<Activation::tanh>(before, dout, dbefore, n);
+    case Activation::none: return activation_backward_of<Activation::none>(before, dout, dbefore, out, n);
+    case Activation::gelu: return activation_backward_of<Activation::gelu>(before, dout, dbefore, out, n);
+    case Activation::gelu_tanh: return activation_backward_of<Activation::gelu_tanh>(before, dout, dbefore, out, n);
+    case Activation::relu: return activation_backward_of<Activation::relu>(before, dout, dbefore, out, n);
+    case Activation::silu: return activation_backward_of<Activation::silu>(before, dout, dbefore, out, n);
+    case Activation::tanh: return activation_backward_of<Activation::tanh>(before, dout, dbefore, out, n);
   }
 }
 
@@ -192,8 +195,9 @@ double squared_sum(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(Squa
 void bias_activation(Activation activation, const float* bias, float* before, float* out, int64_t n) {
   HWY_DYNAMIC_DISPATCH(BiasActivation)(activation, bias, before, out, n);
 }
-void activation_backward(Activation activation, const float* before, const float* dout, float* dbefore, int64_t n) {
-  HWY_DYNAMIC_DISPATCH(ActivationBackward)(activation, before, dout, dbefore, n);
+void activation_backward(Activation activation, const float* before, const float* dout, float* dbefore, float* out,
+                         int64_t n) {
+  HWY_DYNAMIC_DISPATCH(ActivationBackward)(activation, before, dout, dbefore, out, n);
 }
 void dropout_factors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors) {
   HWY_DYNAMIC_DISPATCH(DropoutFactors)(dropout, row, first, n, factors);

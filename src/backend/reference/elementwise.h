@@ -34,11 +34,13 @@ void ReferenceBackend<Real>::add(const Tensor& x, const Tensor& y) {
 }
 
 template <class Real>
-double ReferenceBackend<Real>::squared_norm(const Tensor& x) {
-  const View<Real> from(x);
+double ReferenceBackend<Real>::squared_norm(std::span<const Tensor> tensors) {
   double sum = 0;
-  for (int64_t i = 0; i < from.rows(); ++i) {
-    for (int64_t j = 0; j < from.columns(); ++j) sum += static_cast<double>(from(i, j)) * from(i, j);
+  for (const Tensor& x : tensors) {
+    const View<Real> from(x);
+    for (int64_t i = 0; i < from.rows(); ++i) {
+      for (int64_t j = 0; j < from.columns(); ++j) sum += static_cast<double>(from(i, j)) * from(i, j);
+    }
   }
   return sum;
 }
@@ -89,13 +91,14 @@ inline double activation_derivative(Activation activation, double x) {
 
 template <class Real>
 void ReferenceBackend<Real>::activation_backward(Activation activation, const Tensor& before, const Tensor& dout,
-                                                 const Tensor& dbefore) {
-  const View<Real> x(before), dy(dout), dx(dbefore);
+                                                 const Tensor& dbefore, const Tensor& out) {
+  const View<Real> x(before), dy(dout), dx(dbefore), y(out);
   for (int64_t i = 0; i < dy.rows(); ++i) {
     for (int64_t j = 0; j < dy.columns(); ++j) {
       // The derivative of `none` needs no input, so that `before` may be undefined there.
       const double derivative = x.present() ? activation_derivative(activation, x(i, j)) : 1;
       dx(i, j) = static_cast<Real>(dy(i, j) * derivative);
+      if (y.present()) y(i, j) = static_cast<Real>(activate(activation, x(i, j)));
     }
   }
 }
@@ -113,20 +116,22 @@ void ReferenceBackend<Real>::dropout(const Tensor& x, const Dropout& dropout, co
 // Algorithm 2 of Loshchilov & Hutter 2019, with the weight decay multiplied by the whole learning rate, as everybody
 // implements it: θ ← θ − learning_rate · (m̂ / (√v̂ + ε) + weight_decay · θ).
 template <class Real>
-void ReferenceBackend<Real>::adamw(const AdamWStep& step, const Tensor& gradient, const Tensor& parameter,
-                                   const Tensor& first_moment, const Tensor& second_moment) {
-  const View<Real> gradients(gradient), theta(parameter), first(first_moment), second(second_moment);
+void ReferenceBackend<Real>::adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) {
   const double correction1 = 1 - std::pow(step.beta1, static_cast<double>(step.step));
   const double correction2 = 1 - std::pow(step.beta2, static_cast<double>(step.step));
-  for (int64_t i = 0; i < theta.rows(); ++i) {
-    for (int64_t j = 0; j < theta.columns(); ++j) {
-      const double g = step.gradient_scale * gradients(i, j);
-      const double m = step.beta1 * first(i, j) + (1 - step.beta1) * g;
-      const double v = step.beta2 * second(i, j) + (1 - step.beta2) * g * g;
-      const double direction = m / correction1 / (std::sqrt(v / correction2) + step.epsilon);
-      first(i, j) = static_cast<Real>(m);
-      second(i, j) = static_cast<Real>(v);
-      theta(i, j) -= static_cast<Real>(step.learning_rate * (direction + step.weight_decay * theta(i, j)));
+  for (const AdamWTensors& one : tensors) {
+    const View<Real> gradients(one.gradient), theta(one.parameter), first(one.first_moment), second(one.second_moment);
+    for (int64_t i = 0; i < theta.rows(); ++i) {
+      for (int64_t j = 0; j < theta.columns(); ++j) {
+        const double g = step.gradient_scale * gradients(i, j);
+        const double m = step.beta1 * first(i, j) + (1 - step.beta1) * g;
+        const double v = step.beta2 * second(i, j) + (1 - step.beta2) * g * g;
+        const double direction = m / correction1 / (std::sqrt(v / correction2) + step.epsilon);
+        first(i, j) = static_cast<Real>(m);
+        second(i, j) = static_cast<Real>(v);
+        theta(i, j) -= static_cast<Real>(step.learning_rate * (direction + one.weight_decay * theta(i, j)));
+        if (step.zero_gradients) gradients(i, j) = 0;
+      }
     }
   }
 }

@@ -28,12 +28,11 @@ class ReferenceBackend final : public Backend {
   void fill(const Tensor& x, double value) override;
   void copy(const Tensor& from, const Tensor& to) override;
   void add(const Tensor& x, const Tensor& y) override;
-  double squared_norm(const Tensor& x) override;
-  void activation_backward(Activation activation, const Tensor& before, const Tensor& dout,
-                           const Tensor& dbefore) override;
+  double squared_norm(std::span<const Tensor> tensors) override;
+  void activation_backward(Activation activation, const Tensor& before, const Tensor& dout, const Tensor& dbefore,
+                           const Tensor& out) override;
   void dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) override;
-  void adamw(const AdamWStep& step, const Tensor& gradient, const Tensor& parameter, const Tensor& first_moment,
-             const Tensor& second_moment) override;
+  void adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) override;
 
   // dense.h
   void embedding(const Tensor& table, std::span<const int32_t> ids, const Tensor& out, bool accumulate) override;
