@@ -101,6 +101,8 @@ TEST_F(BadInput, Usage) {
   expect_refused({"pretrian"}, 2, {"pretrian", "did you mean pretrain?"});
   expect_refused({"fill-mask", "--model"}, 2, {"--model"});
   expect_refused({"bench", "--lengths", "5,x"}, 2, {"--lengths", "x"});
+  expect_refused({"bench", "--mode", "rotation", "--ids", "ids.json"}, 2, {"--ids", "rotation"});
+  expect_refused({"bench", "--mode", "rotation", "--hidden-size", "9", "--heads", "3"}, 2, {"3"});
   expect_refused({"plot"}, 2, {"directories"});
 }
 
