@@ -17,7 +17,7 @@ namespace roformer {
 namespace {
 
 struct BenchCommand {
-  BenchOptions bench{.lengths = {128, 128, 128, 128}, .ids = {}};
+  BenchOptions bench{.lengths = {128, 128, 128, 128}};
   EngineOptions engine;
   ShapeOptions shape;
   std::string model, mode = "inference", ids;

@@ -9,8 +9,8 @@
 namespace roformer {
 
 struct BenchOptions {
-  std::vector<int64_t> lengths{128};      // the packed sequences of one pass, of random ids,
-  std::vector<std::vector<int32_t>> ids;  // or these, unless empty
+  std::vector<int64_t> lengths{128};           // the packed sequences of one pass, of random ids,
+  std::vector<std::vector<int32_t>> ids = {};  // or these, unless empty
   bool training = false;      // forward, backward, clipping and AdamW; else the forward to the last hidden state
   double label_share = 0.15;  // of the tokens have an MLM label in training: every k-th, of its own id
   double seconds = 3;         // measure at least that long,
