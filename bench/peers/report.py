@@ -110,7 +110,11 @@ def settings(state):
     lines = []
     for (machine, versions, threads, rounds, seconds), names in seen.items():
         which = "" if len(seen) == 1 else f" ({', '.join(names)})"
-        lines.append(f"- {machine}; {threads} threads, {rounds} rounds of {seconds:g} s each{which}")
+        load = max(state["families"][name]["load"] for name in names)
+        lines.append(
+            f"- {machine}; {threads} threads, {rounds} rounds of {seconds:g} s or more; "
+            f"load average before the run {load:.1f}{which}"
+        )
         lines.append(f"- {versions}{which}")
     return lines
 

@@ -90,6 +90,7 @@ def measure(name, options, program):
         "threads": options.threads,
         "rounds": options.rounds,
         "seconds": options.seconds,
+        "load": options.load,
         "notes": list(dict.fromkeys(notes)),
         "rows": [
             {
@@ -155,9 +156,9 @@ def main():
         return
     program = Program(options.program, options.threads)
     say(f"{machine.processor()}\n{machine.versions(program)}")
-    load = os.getloadavg()[0]
-    if load > 0.5:
-        say(f"warning: others use this machine (load average {load:.1f}); only ratios mean something, and little")
+    options.load = round(os.getloadavg()[0], 1)
+    if options.load > 0.5:
+        say(f"warning: others use this machine (load average {options.load}); even ratios mean little")
     state = read_state(options.docs / "benchmarks.json", partial=options.only is not None)
     measured = {}
     for name in options.names:
