@@ -77,14 +77,14 @@ class Materials:
         return self.make(f"ids/{name}_{vocabulary}.json", write)
 
     def mix(self, vocabulary):
-        """Ids of 56 sentences and 8 documents, in random order, with the lengths of real ones."""
+        """Ids of 28 sentences and 4 documents, in random order, with the lengths of real ones."""
         lengths, source = json.loads(self.make("mix.json", self.write_mix).read_text())
         return self.ids("mix", lengths, vocabulary), lengths, source
 
     def write_mix(self, path):
         sentences, documents, source = self.real_texts()
         numbers = random.Random(1)
-        chosen = numbers.sample(sentences, 56) + numbers.sample(documents, 8)
+        chosen = numbers.sample(sentences, 28) + numbers.sample(documents, 4)
         numbers.shuffle(chosen)
         # Words and marks; the first and last token are the model's. 512 is what a model takes.
         path.write_text(json.dumps([[min(512, len(re.findall(r"\w+|[^\w\s]", text)) + 2) for text in chosen], source]))

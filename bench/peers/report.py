@@ -141,12 +141,13 @@ def replace_measured(text, measured):
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #24292f }
   .quiet { fill: #57606a } .bar { fill: #2f6fdb } .behind { fill: #c4532d } .line { stroke: #57606a }
+  .halo { paint-order: stroke; stroke: #ffffffc0; stroke-width: 4px }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 } .quiet { fill: #9aa4af } .bar { fill: #5b9bff } .behind { fill: #ff8a5c }
-    .line { stroke: #9aa4af }
+    .line { stroke: #9aa4af } .halo { stroke: #0d1117c0 }
   }
 """
-WIDTH, LABEL, RIGHT, ROW, TOP = 860, 330, 150, 26, 62
+WIDTH, LABEL, RIGHT, ROW, TOP = 860, 270, 210, 26, 62
 
 
 def chart(state, groups, charted):
@@ -160,7 +161,7 @@ def chart(state, groups, charted):
     if not bars:
         return None
     # Bars longer than this are cut, with a break, so that the others can be read.
-    longest = min(max(ratio for _, ratio, _ in bars), 6)
+    longest = min(max(2, *(ratio for _, ratio, _ in bars)), 6)
     scale = (WIDTH - LABEL - RIGHT) / longest
     height = TOP + ROW * len(bars) + 30
     machine = sorted({family["machine"].split(":")[0] for family in state["families"].values()})
@@ -170,6 +171,10 @@ def chart(state, groups, charted):
         '<text x="12" y="22" font-weight="600" style="font-size:15px">How many times as fast as the best peer</text>',
         f'<text x="12" y="42" class="quiet">{html.escape("; ".join(machine))}</text>',
     ]
+    x = LABEL + scale  # behind the bars and their texts
+    ends = f'x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{height - 22}"'
+    out.append(f'<line class="line" {ends} stroke-dasharray="3 3"/>')
+    out.append(f'<text class="quiet" x="{x:.1f}" y="{height - 8}" text-anchor="middle">1 = the best peer</text>')
     for i, (label, ratio, peer) in enumerate(bars):
         y = TOP + ROW * i
         length = min(ratio, longest) * scale
@@ -178,11 +183,8 @@ def chart(state, groups, charted):
         out.append(f'<rect class="{kind}" x="{LABEL}" y="{y}" width="{length:.1f}" height="{ROW - 7}" rx="2"/>')
         cut = " →" if ratio > longest else ""
         out.append(
-            f'<text x="{LABEL + length + 6:.1f}" y="{y + 14}"><tspan font-weight="600">{ratio:.2f}{cut}</tspan>'
+            f'<text class="halo" x="{LABEL + length + 6:.1f}" y="{y + 14}">'
+            f'<tspan font-weight="600">{ratio:.2f}{cut}</tspan>'
             f'<tspan class="quiet" dx="6">{html.escape(peer)}</tspan></text>'
         )
-    x = LABEL + scale
-    ends = f'x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{height - 22}"'
-    out.append(f'<line class="line" {ends} stroke-dasharray="3 3"/>')
-    out.append(f'<text class="quiet" x="{x:.1f}" y="{height - 8}" text-anchor="middle">1 = the best peer</text></svg>')
-    return "\n".join(out) + "\n"
+    return "\n".join([*out, "</svg>"]) + "\n"

@@ -16,10 +16,14 @@ import time
 import numpy as np
 from engines import ENGINES, batches, padded
 
+WARM = set()
 
-def timed(step, passes, seconds):
-    """The median seconds of a pass: at least so many passes and so long, after one to warm up."""
-    step()
+
+def timed(work, step, passes, seconds):
+    """The median seconds of a pass: at least so many passes and so long, after one to warm up for each new work."""
+    if work not in WARM:
+        step()
+        WARM.add(work)
     taken = []
     begin = time.perf_counter()
     while len(taken) < passes or time.perf_counter() - begin < seconds:
@@ -42,7 +46,7 @@ class Inference:
     def measure(self, ids, batch, order, passes, seconds):
         lists = read_ids(ids)
         inputs = [padded([lists[i] for i in chosen]) for chosen in batches(lists, batch, order)]
-        return {"seconds": timed(lambda: [self.run(*one) for one in inputs], passes, seconds)}
+        return {"seconds": timed((ids, order), lambda: [self.run(*one) for one in inputs], passes, seconds)}
 
     def outputs(self, ids, path, only=None):
         """[tokens, hidden], the lists one after the other; then once more each alone, without padding.
@@ -115,7 +119,7 @@ class Training:
 
     def measure(self, ids, batch, order, passes, seconds):
         parts = self.make_batches(ids, batch, order)
-        return {"seconds": timed(lambda: self.step(parts), passes, seconds)}
+        return {"seconds": timed((ids, order), lambda: self.step(parts), passes, seconds)}
 
     def losses(self, ids, steps):
         parts = self.make_batches(ids, 1 << 30, "arrival")
@@ -156,10 +160,11 @@ class Kernels:
         result = {}
         for layout, rotate in functions.items():
             with torch.inference_mode():
-                result[f"{layout} forward"] = timed(lambda: rotate(q, k), passes, seconds)  # noqa: B023
+                result[f"{layout} forward"] = timed(f"{layout} forward", lambda: rotate(q, k), passes, seconds)  # noqa: B023
             leaves = (q.clone().requires_grad_(), k.clone().requires_grad_())
             rotated = rotate(*leaves)
             result[f"{layout} backward"] = timed(
+                f"{layout} backward",
                 lambda: torch.autograd.grad(rotated, leaves, (dq, dk), retain_graph=True),  # noqa: B023
                 passes,
                 seconds,
@@ -171,10 +176,11 @@ class Kernels:
         attend = torch.nn.functional.scaled_dot_product_attention
         q, k, v, dout = (self.random(1, heads, length, dim) for _ in range(4))
         with torch.inference_mode():
-            forward = timed(lambda: attend(q, k, v), passes, seconds)
+            forward = timed(f"{length} forward", lambda: attend(q, k, v), passes, seconds)
         leaves = tuple(x.clone().requires_grad_() for x in (q, k, v))
         out = attend(*leaves)
-        backward = timed(lambda: torch.autograd.grad(out, leaves, dout, retain_graph=True), passes, seconds)
+        step = lambda: torch.autograd.grad(out, leaves, dout, retain_graph=True)  # noqa: E731
+        backward = timed(f"{length} backward", step, passes, seconds)
         return {"forward": forward, "backward": backward}
 
 
@@ -205,7 +211,7 @@ class Sentences:
 
     def measure(self, texts, passes, seconds):
         lines = pathlib.Path(texts).read_text(encoding="utf-8").removesuffix("\n").split("\n")
-        return {"seconds": timed(lambda: self.embed(lines), passes, seconds)}
+        return {"seconds": timed(texts, lambda: self.embed(lines), passes, seconds)}
 
     def outputs(self, texts, path):
         np.save(path, self.embed(pathlib.Path(texts).read_text(encoding="utf-8").removesuffix("\n").split("\n")))
@@ -234,7 +240,7 @@ class Tokenizing:
 
     def measure(self, texts):
         lines = self.lines(texts)
-        return {"seconds": timed(lambda: self.tokenizer.encode_batch_fast(lines), 1, 0)}
+        return {"seconds": timed(texts, lambda: self.tokenizer.encode_batch_fast(lines), 1, 0)}
 
 
 ROLES = {
