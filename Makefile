@@ -5,6 +5,8 @@ PACKAGES := g++ cmake ninja-build pkg-config libdnnl-dev ocl-icd-opencl-dev libh
 	libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev libgtest-dev libgmock-dev libbenchmark-dev
 DEMO_PACKAGES := bible-kjv
 ORACLE_PACKAGES := python3-jieba
+# The text of the mix where ../shared is absent; what torch.compile compiles with.
+BENCH_PACKAGES := bible-kjv g++ python3-dev
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev llvm-14
 LINT_PACKAGES := clang-format clang-tidy python3
 PRESET ?= release
@@ -33,11 +35,13 @@ demo: program   ## train a small RoFormer on the King James text and fill masks 
 test: build     ## all tests
 	ctest --preset $(PRESET) -j 2
 
-bench: build    ## micro-benchmarks, then this program beside PyTorch and transformers
+bench: build    ## micro-benchmarks of single kernels
 	build/release/kernel_bench --benchmark_min_time=0.2
+
+bench-peers: program ## this program beside its peers, in turns; writes docs/benchmarks.md (30 to 40 minutes; BENCH=--quick: 5)
+	@tools/install_packages.sh $(BENCH_PACKAGES)
 	tools/venv.sh
-	venv/bin/python bench/peers/run.py --program $(PROGRAM)
-	venv/bin/python bench/peers/load.py --program $(PROGRAM)
+	venv/bin/python bench/peers/run.py --program $(PROGRAM) $(BENCH)
 
 oracle: program  ## regenerate the fixtures and compare with transformers, live; tokenizers on ../shared/data
 	@tools/install_packages.sh $(ORACLE_PACKAGES)
@@ -79,4 +83,4 @@ guard:          ## the tests again, compiled by clang under sanitizers; which li
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure build program demo test bench oracle reproduce-curves lint asan tsan fuzz guard clean
+.PHONY: help packages configure build program demo test bench bench-peers oracle reproduce-curves lint asan tsan fuzz guard clean

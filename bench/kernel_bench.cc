@@ -77,12 +77,17 @@ void BM_Rotate(benchmark::State& state) {
   std::vector<int32_t> positions(static_cast<size_t>(tokens));
   std::iota(positions.begin(), positions.end(), 0);
   const RotaryAngles angles = machine.backend->rotary_angles({dim, layout, 10000}, positions);
-  const Tensor x = machine.random({tokens, heads * dim});
-  for (auto _ : state) machine.backend->rotate(x, heads, angles, false);
-  state.SetBytesProcessed(state.iterations() * 2 * x.bytes());
+  // Both: one alone would stay in a large last-level cache.
+  const Tensor q = machine.random({tokens, heads * dim}), k = machine.random({tokens, heads * dim});
+  const bool backward = state.range(1) != 0;
+  for (auto _ : state) {
+    machine.backend->rotate(q, heads, angles, backward);
+    machine.backend->rotate(k, heads, angles, backward);
+  }
+  state.SetBytesProcessed(state.iterations() * 2 * (q.bytes() + k.bytes()));
   state.SetLabel(std::string(rotary_layout_name(layout)));
 }
-BENCHMARK(BM_Rotate)->Arg(0)->Arg(1)->UseRealTime();
+BENCHMARK(BM_Rotate)->ArgNames({"half", "backward"})->ArgsProduct({{0, 1}, {0, 1}})->UseRealTime();
 
 // One attention of 12 heads of 64: tensors, offsets and, if causal, limits.
 struct AttentionBench : Machine {

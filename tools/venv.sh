@@ -16,7 +16,7 @@ if ! python3 -c 'import ensurepip' 2>/dev/null; then
   $root apt-get install -y python3-venv
 fi
 
-echo "making venv/ (PyTorch and transformers as oracle; this downloads a few hundred megabytes or more)" >&2
+echo "making venv/ (PyTorch and transformers as oracle; this downloads a gigabyte or more)" >&2
 python3 -m venv venv
 venv/bin/python -m pip install --quiet -r tools/requirements.txt
 # Last, and only after success: this copy says that the environment is complete.

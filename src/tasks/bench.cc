@@ -11,14 +11,18 @@ namespace roformer {
 
 namespace {
 
+constexpr double kLearningRate = 1e-5;
+
 double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-Batch random_batch(const ModelConfig& config, const std::vector<int64_t>& lengths) {
+Batch make_batch(const ModelConfig& config, const BenchOptions& options) {
   Generator generator({1, 0});
   Batch batch;
-  for (const int64_t length : lengths) {
+  for (const auto& ids : options.ids) batch.append(ids);
+  if (!options.ids.empty()) return batch;
+  for (const int64_t length : options.lengths) {
     std::vector<int32_t> ids(static_cast<size_t>(length));
     for (int32_t& id : ids) id = static_cast<int32_t>(generator.below(static_cast<uint64_t>(config.vocabulary)));
     batch.append(ids);
@@ -27,11 +31,12 @@ Batch random_batch(const ModelConfig& config, const std::vector<int64_t>& length
 }
 
 // Multiplications and additions of one forward pass, as shared by everybody who counts them: 2·m·n·k a product.
-double forward_operations(const ModelConfig& c, const std::vector<int64_t>& lengths, int64_t labels) {
-  double tokens = 0, squares = 0;
-  for (const int64_t length : lengths) {
-    tokens += static_cast<double>(length);
-    squares += static_cast<double>(length) * static_cast<double>(length);
+double forward_operations(const ModelConfig& c, const Batch& batch, int64_t labels) {
+  const double tokens = static_cast<double>(batch.tokens());
+  double squares = 0;
+  for (size_t i = 1; i < batch.offsets.size(); ++i) {
+    const double length = batch.offsets[i] - batch.offsets[i - 1];
+    squares += length * length;
   }
   const double h = static_cast<double>(c.hidden), e = static_cast<double>(c.embedding);
   const double layer = 2 * tokens * h * (4 * h + 2 * static_cast<double>(c.intermediate)) + 4 * squares * h;
@@ -43,7 +48,7 @@ double forward_operations(const ModelConfig& c, const std::vector<int64_t>& leng
 }  // namespace
 
 BenchResult bench(Model& model, const BenchOptions& options) {
-  const Batch batch = random_batch(model.config(), options.lengths);
+  const Batch batch = make_batch(model.config(), options);
   std::vector<int32_t> rows, labels;
   const int64_t count =
       options.training
@@ -56,39 +61,44 @@ BenchResult bench(Model& model, const BenchOptions& options) {
   std::optional<AdamW> optimizer;
   if (options.training) optimizer.emplace(model, AdamWOptions{});
 
-  const auto pass = [&](int64_t step) {
+  const auto pass = [&](int64_t step) -> double {
     if (!options.training) {
       model.encoder().forward({model.backend(), nullptr, {}, false}, batch);
-      return;
+      return 0;
     }
     optimizer->zero_gradients();
     Tape tape;
     const Context context{model.backend(), &tape, {1, static_cast<uint64_t>(step)}, true};
     const Value hidden = gather_rows(context, model.encoder().forward(context, batch), rows);
-    model.mlm_head().loss(context, hidden, model.encoder().words(), labels, 1.0 / static_cast<double>(count));
+    const LossSum loss =
+        model.mlm_head().loss(context, hidden, model.encoder().words(), labels, 1.0 / static_cast<double>(count));
     tape.backward();
-    optimizer->step(step, 1e-5, optimizer->gradient_norm());
+    optimizer->step(step, kLearningRate, optimizer->gradient_norm());
+    return loss.sum / static_cast<double>(count);
   };
 
   const double first = now_seconds();
-  pass(1);
+  const double first_loss = pass(1);
+  double last_loss = first_loss;
   std::vector<double> seconds;
   const double begin = now_seconds();
   while (static_cast<int64_t>(seconds.size()) < options.passes || now_seconds() - begin < options.seconds) {
     const double start = now_seconds();
-    pass(static_cast<int64_t>(seconds.size()) + 2);
+    last_loss = pass(static_cast<int64_t>(seconds.size()) + 2);
     seconds.push_back(now_seconds() - start);
   }
   std::nth_element(seconds.begin(), seconds.begin() + static_cast<int64_t>(seconds.size()) / 2, seconds.end());
   const double median = seconds[seconds.size() / 2];
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const double operations = forward_operations(model.config(), options.lengths, count) * (options.training ? 3 : 1);
+  const double operations = forward_operations(model.config(), batch, count) * (options.training ? 3 : 1);
   return {.tokens_per_second = static_cast<double>(batch.tokens()) / median,
           .gflops = operations / median / 1e9,
           .peak_memory = usage.ru_maxrss * 1024,
           .passes = static_cast<int64_t>(seconds.size()),
-          .first_pass = begin - first};
+          .first_pass = begin - first,
+          .first_loss = first_loss,
+          .last_loss = last_loss};
 }
 
 }  // namespace roformer

@@ -1,4 +1,4 @@
-// Speed of a model shape on this machine (cli.md, `bench`).
+// Speed of a model, or of one kernel, on this machine (cli.md, `bench`).
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,10 @@
 namespace roformer {
 
 struct BenchOptions {
-  std::vector<int64_t> lengths{128};  // the packed sequences of one pass
+  std::vector<int64_t> lengths{128};           // the packed sequences of one pass, of random ids,
+  std::vector<std::vector<int32_t>> ids = {};  // or these, unless empty
   bool training = false;      // forward, backward, clipping and AdamW; else the forward to the last hidden state
-  double label_share = 0.15;  // of the tokens have an MLM label in training
+  double label_share = 0.15;  // of the tokens have an MLM label in training: every k-th, of its own id
   double seconds = 3;         // measure at least that long,
   int64_t passes = 5;         // and at least so many passes, after one to warm up
 };
@@ -22,6 +23,7 @@ struct BenchResult {
   int64_t peak_memory = 0;       // bytes: largest resident size of this process so far
   int64_t passes = 0;
   double first_pass = 0;  // seconds of the one to warm up, which reads weights that are still in the file
+  double first_loss = 0, last_loss = 0;  // training: of the pass to warm up and of the last one, in nats a label
 };
 
 // The model must be trainable for training. Weights change in training.

@@ -95,14 +95,30 @@ std::vector<Tensor> read_memories(const JsonObject& json, Backend& backend, size
 // A row of its own, as transformers gives one sequence's scores.
 Tensor as_vector(const Tensor& x) { return x.reshaped({x.elements()}); }
 
+constexpr int64_t kMaxIdsFile = int64_t{1} << 30;
+
+IdLists read_input_ids(const JsonObject& json, int64_t vocabulary) {
+  if (!json.has("input_ids")) json.reject("input_ids", "a list of lists of integers");
+  return read_lists(json, "input_ids", vocabulary);
+}
+
 }  // namespace
+
+std::vector<std::vector<int32_t>> read_input_ids(const std::string& path, int64_t vocabulary) {
+  const JsonObject json = JsonObject::read(path, kMaxIdsFile);
+  IdLists ids = read_input_ids(json, vocabulary);
+  if (ids.empty()) json.reject("input_ids", "at least one list of integers");
+  for (const auto& list : ids) {
+    if (list.empty()) json.reject("input_ids", "lists of at least one integer");
+  }
+  return ids;
+}
 
 int64_t forward(const Model& model, const std::string& ids_path, const std::string& output_path,
                 const EncoderInputs& options) {
   const ModelConfig& config = model.config();
-  const JsonObject json = JsonObject::read(ids_path, int64_t{1} << 30);
-  if (!json.has("input_ids")) json.reject("input_ids", "a list of lists of integers");
-  const IdLists ids = read_lists(json, "input_ids", config.vocabulary);
+  const JsonObject json = JsonObject::read(ids_path, kMaxIdsFile);
+  const IdLists ids = read_input_ids(json, config.vocabulary);
   check_memory(json, ids, config);
   const IdLists segments = read_beside(json, "token_type_ids", config.segments, ids);
   const IdLists positions = read_beside(json, "position_ids", kMaxRotaryPosition + 1, ids);

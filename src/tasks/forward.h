@@ -2,10 +2,14 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "models/model.h"
 
 namespace roformer {
+
+// The input_ids of such a file, each list at least one token of [0, vocabulary); DataError naming what is wrong.
+std::vector<std::vector<int32_t>> read_input_ids(const std::string& path, int64_t vocabulary);
 
 // Reads {"input_ids": [[…], …], "token_type_ids"?, "position_ids"?, "encoder_hidden_states"?: [[[…H], …], …]} (ragged
 // lists), runs each sequence and writes `last_hidden_state.i` [S, H], with a pooler `pooler_output.i` [H] and with a

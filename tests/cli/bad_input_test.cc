@@ -101,6 +101,12 @@ TEST_F(BadInput, Usage) {
   expect_refused({"pretrian"}, 2, {"pretrian", "did you mean pretrain?"});
   expect_refused({"fill-mask", "--model"}, 2, {"--model"});
   expect_refused({"bench", "--lengths", "5,x"}, 2, {"--lengths", "x"});
+  expect_refused({"bench", "--mode", "rotation", "--ids", "ids.json"}, 2, {"--ids", "rotation"});
+  for (const char* ids : {R"({"input_ids":[]})", R"({"input_ids":[[1],[]]})", R"({"input_ids":[[8000]]})"}) {
+    put(path("bench_ids.json"), ids);
+    expect_refused({"bench", "--ids", path("bench_ids.json")}, 1, {"bench_ids.json", "input_ids"});
+  }
+  expect_refused({"bench", "--mode", "rotation", "--hidden-size", "9", "--heads", "3"}, 2, {"3"});
   expect_refused({"plot"}, 2, {"directories"});
 }
 

@@ -124,6 +124,17 @@ TEST_F(Pipeline, InspectBenchPlotInfo) {
     }
   }
 
+  write_file_atomically(path("bench_ids.json"), R"({"input_ids":[[2,9,3],[2,7]]})");
+  EXPECT_GT(json_lines(succeed({"bench", "--json", "--model", directory, "--mode", "training", "--ids",
+                                path("bench_ids.json"), "--seconds", "0"}))[0]["first_loss"]
+                .get<double>(),
+            0);
+  for (const auto& [mode, count] : std::map<std::string, size_t>{{"rotation", 4}, {"attention", 2}}) {
+    const auto lines = json_lines(succeed({"bench", "--json", "--mode", mode, "--lengths", "5,17", "--seconds", "0"}));
+    ASSERT_EQ(lines.size(), count);
+    for (const Json& line : lines) EXPECT_GT(line["ms"].get<double>(), 0) << line;
+  }
+
   EXPECT_THAT(succeed({"plot", directory, "--event", "train", "--output", path("loss.svg")}), HasSubstr("step"));
   EXPECT_THAT(content(path("loss.svg")), ::testing::ContainsRegex("^<.*svg"));
   EXPECT_THAT(keys(json_lines(succeed({"info", "--json"})).at(0)), ::testing::IsSupersetOf({"version", "backends"}));

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "checkpoint/safetensors.h"
 #include "tasks/bench.h"
+#include "tasks/bench_kernels.h"
 #include "tasks/fill_mask.h"
 #include "tasks/forward.h"
 #include "tasks/pretrain.h"
@@ -30,6 +31,7 @@ class Tasks : public testing::Test {
     config.heads = 2;
     config.intermediate = 12;
     config.initializer_range = 0.3;
+    config.hidden_dropout = config.attention_dropout = dropout_;
     config.head = head;
     complete(config, "");
     Model result(*backend_, config, trainable);
@@ -37,6 +39,7 @@ class Tasks : public testing::Test {
     return result;
   }
 
+  double dropout_ = 0.1;
   TempDirectory directory_;
   ThreadPool pool_{1};
   std::unique_ptr<Backend> backend_ = make_reference_backend(pool_);
@@ -139,6 +142,40 @@ TEST_F(Tasks, BenchMeasuresAndTrainingChangesTheWeights) {
   options.training = true;
   EXPECT_GT(bench(m, options).tokens_per_second, 0);
   EXPECT_NE(m.parameters()[0].parameter.value.data<float>()[0], before);
+}
+
+TEST_F(Tasks, BenchPassesTheIdsItIsGiven) {
+  dropout_ = 0;
+  Model m = model(0, Head::masked_lm, true);
+  const std::vector<std::vector<int32_t>> ids{{2, 3, 4}, {5}};
+  BenchOptions options{.lengths = {9}, .ids = ids, .training = true, .label_share = 1, .seconds = 0, .passes = 3};
+  const BenchResult result = bench(m, options);
+  // The loss of the first step, before any weight changed, computed on its own.
+  Model same = model(0, Head::masked_lm, false);
+  Batch batch;
+  for (const auto& list : ids) batch.append(list);
+  const Context context{same.backend(), nullptr, {}, false};
+  const Value hidden = same.encoder().forward(context, batch);
+  const LossSum loss = same.mlm_head().loss(context, hidden, same.encoder().words(), batch.ids, 0.25);
+  EXPECT_NEAR(result.first_loss, loss.sum / 4, 1e-6);
+  EXPECT_LT(result.last_loss, result.first_loss);
+}
+
+TEST_F(Tasks, KernelsAreMeasuredAlone) {
+  ThreadPool pool(2);
+  const auto backend = make_cpu_backend(pool);
+  const KernelBenchOptions options{.lengths = {5, 70}, .heads = 2, .head_dim = 6, .seconds = 0, .passes = 2};
+  const auto rotations = bench_rotation(*backend, options);
+  ASSERT_EQ(rotations.size(), 4u);
+  for (const RotationSpeed& speed : rotations) {
+    EXPECT_GT(speed.memcpy_bytes_per_second, 0);
+    EXPECT_NEAR(speed.bytes_per_second * speed.seconds, 2.0 * 2 * 75 * 2 * 6 * 4, 1e-3);  // read and written, q and k
+  }
+  const auto attentions = bench_attention(*backend, options);
+  ASSERT_EQ(attentions.size(), 2u);
+  EXPECT_NEAR(attentions[0].gflops * attentions[0].seconds * 1e9, 4.0 * (25 + 4900) * 12, 1e-3);
+  EXPECT_THROW(bench_rotation(*backend, {.lengths = {5}, .heads = 2, .head_dim = 5}), UsageError);
+  EXPECT_THROW(bench_attention(*backend, {.lengths = {int64_t{1} << 40}}), UsageError);
 }
 
 TEST_F(Tasks, PresetsSayHowToTrain) {

@@ -1,0 +1,81 @@
+"""What this project wants to reach on a machine with AVX-512, and what the chart shows."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """`ours` must be `ratio` times as good as each of `peers` (none: all that took part), or at most `limit`."""
+
+    text: str
+    group: str
+    row: str
+    ratio: float = 1
+    peers: tuple = ()
+    limit: float | None = None
+    ours: str = "roformer"
+
+
+RUNTIMES = ("ONNX Runtime", "OpenVINO")
+SORTED, ARRIVAL = "mix, sorted by length", "mix, as they come"
+
+GOALS = [
+    *(
+        Goal(f"base {row}, float32, ONNX Runtime and OpenVINO", "inference-float32", f"base {row}", ratio, RUNTIMES)
+        for row, ratio in (("1 × 128", 1.25), ("4 × 512", 1.25), ("1 × 16", 1.5))
+    ),
+    *(
+        Goal(f"base {row}, float32, transformers", "inference-float32", f"base {row}", 2.5, ("transformers",))
+        for row in ("1 × 128", "4 × 512", "1 × 16")
+    ),
+    *(
+        Goal(f"base {row}, bfloat16, OpenVINO", "inference-bfloat16", f"base {row}", ratio, ("OpenVINO",))
+        for row, ratio in (("1 × 128", 1.6), ("4 × 512", 1.5), ("1 × 16", 1.9))
+    ),
+    Goal("base 4 × 512, int8, our own float32", "inference-int8", "base 4 × 512", 2.5, ("roformer float32",)),
+    *(
+        Goal(f"base {row}, int8, best peer in int8", "inference-int8", f"base {row}", 2)
+        for row in ("1 × 128", "4 × 512", "1 × 16")
+    ),
+    Goal("mix, float32, best peer, sorted by length", "inference-float32", SORTED, 2),
+    Goal("mix, float32, best peer, as they come", "inference-float32", ARRIVAL, 3),
+    Goal("MiniLM, float32, OpenVINO", "minilm", "float32", 1.5, ("OpenVINO",)),
+    Goal("MiniLM, int8, ONNX Runtime's dynamic", "minilm", "int8", 2, ("ONNX Runtime dynamic",)),
+    *(
+        Goal(f"training {row}, {dtype}, transformers", f"training-{dtype}", row, ratio, ("transformers",))
+        for dtype, ratio in (("float32", 3), ("bfloat16", 1.5))
+        for row in ("demo size, 32 × 128", "base, 4 × 512")
+    ),
+    Goal("peak memory of training base", "training-memory", "base, 4 × 512, float32", 2.5, ("transformers",)),
+    *(
+        Goal(f"rotation, {row}, memcpy", "rotation", row, 1.6, ("memcpy",))
+        for row in (f"{layout} {way}, 1 thread" for layout in ("adjacent", "half") for way in ("forward", "backward"))
+    ),
+    *(
+        Goal(f"attention, {direction} at 8,192 tokens, torch SDPA", "attention", f"8,192 tokens {direction}", 2)
+        for direction in ("forward", "backward")
+    ),
+    Goal("a base model's first result, the whole process", "start", "whole process: embed one sentence", 10),
+    Goal("`roformer --version`", "start", "`roformer --version`", limit=20),
+]  # fmt: skip
+
+CHART = [
+    ("inference-float32", "base 1 × 16", "base 1 × 16, float32"),
+    ("inference-float32", "base 1 × 128", "base 1 × 128, float32"),
+    ("inference-float32", "base 4 × 512", "base 4 × 512, float32"),
+    ("inference-float32", SORTED, "real lengths, peers sorted, float32"),
+    ("inference-float32", ARRIVAL, "real lengths, as they come, float32"),
+    ("inference-bfloat16", "base 1 × 128", "base 1 × 128, bfloat16"),
+    ("inference-bfloat16", "base 4 × 512", "base 4 × 512, bfloat16"),
+    ("inference-int8", "base 1 × 128", "base 1 × 128, int8"),
+    ("inference-int8", "base 4 × 512", "base 4 × 512, int8"),
+    ("minilm", "float32", "sentences to vectors, float32"),
+    ("minilm", "int8", "sentences to vectors, int8"),
+    ("training-float32", "demo size, 32 × 128", "training, demo size, float32"),
+    ("training-float32", "base, 4 × 512", "training, base, float32"),
+    ("training-bfloat16", "base, 4 × 512", "training, base, bfloat16"),
+    ("attention", "8,192 tokens forward", "attention of 8,192 tokens"),
+    ("start", "whole process: embed one sentence", "start to first result"),
+    ("tokenizing", "WordPiece, English, 1 thread", "WordPiece, English"),
+    ("tokenizing", "jieba and WordPiece, Chinese, 1 thread", "jieba and WordPiece, Chinese"),
+]

@@ -1,0 +1,84 @@
+"""Rotation alone and attention alone, forward and backward, 12 heads of 64."""
+
+from contestants import Actor
+from family import Family, Group
+
+HEADS, DIM = 12, 64
+ROTATED = 8192
+LENGTHS = (512, 2048, 8192)
+# [1, heads, tokens, dim] for torch, [tokens, heads, dim] for this program: what each likes best.
+SHAPE = ("--preset", "roformer-base")
+
+GROUPS = {
+    "rotation": Group(
+        "Rotation alone, queries and keys [8192, 12, 64]",
+        "GB/s read and written",
+        ("roformer", "memcpy", "transformers' apply_rotary"),
+        digits=1,
+    ),
+    "attention": Group(
+        "Attention alone, 12 heads of 64", "ms", ("roformer", "torch SDPA"), less_is_better=True, digits=1
+    ),
+}
+
+
+def rotation(bench):
+    gigabytes = 2 * 2 * ROTATED * HEADS * DIM * 4 / 1e9  # q and k, read and written
+
+    def row(name, threads):
+        return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
+
+    def ours(threads):
+        options = ["--mode", "rotation", *SHAPE, "--lengths", ROTATED, "--seconds", bench.seconds]
+        rows = {}
+        for line in bench.program.json("bench", *options, threads=threads):
+            name = f"{line['layout']} {'backward' if line['backward'] else 'forward'}"
+            speeds = {"roformer": "bytes_per_second", "memcpy": "memcpy_bytes_per_second"}
+            rows[row(name, threads)] = {contestant: line[key] / 1e9 for contestant, key in speeds.items()}
+        return rows
+
+    def theirs(threads):
+        worker = bench.workers.get("kernels", threads=threads)
+        result = worker.ask(
+            "rotation", heads=HEADS, dim=DIM, length=ROTATED, passes=bench.passes, seconds=bench.seconds / 4
+        )
+        del result["peak_memory"]
+        peer = GROUPS["rotation"].contestants[2]
+        return {row(name, threads): {peer: gigabytes / seconds} for name, seconds in result.items()}
+
+    rows = {}
+    for threads in sorted({1, bench.threads}):
+        rows |= bench.measure(
+            [
+                Actor("roformer", lambda threads=threads: ours(threads)),
+                Actor("torch", lambda threads=threads: theirs(threads)),
+            ]
+        )
+    return rows
+
+
+def attention(length):
+    def ours(bench):
+        options = ["--mode", "attention", *SHAPE, "--lengths", length, "--seconds", bench.seconds]
+        options += ["--passes", bench.passes]
+        return {
+            f"{length:,} tokens {'backward' if line['backward'] else 'forward'}": {"roformer": line["ms"]}
+            for line in bench.program.json("bench", *options)
+        }
+
+    def theirs(bench):
+        worker = bench.workers.get("kernels")
+        settings = {"passes": bench.passes, "seconds": bench.seconds / 2}
+        result = worker.ask("attention", heads=HEADS, dim=DIM, length=length, **settings)
+        return {
+            f"{length:,} tokens {direction}": {"torch SDPA": 1e3 * result[direction]}
+            for direction in ("forward", "backward")
+        }
+
+    def run(bench):
+        return bench.measure([Actor("roformer", lambda: ours(bench)), Actor("torch", lambda: theirs(bench))])
+
+    return Family(f"attention-{length}", "attention", run)
+
+
+FAMILIES = [Family("rotation", "rotation", rotation), *map(attention, LENGTHS)]

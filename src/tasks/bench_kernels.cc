@@ -1,0 +1,131 @@
+#include "tasks/bench_kernels.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <functional>
+
+#include "base/error.h"
+
+namespace roformer {
+
+namespace {
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// The median seconds of each contestant; they take turns, after one turn to warm up.
+std::vector<double> medians(const KernelBenchOptions& options, const std::vector<std::function<void()>>& contestants) {
+  for (const auto& contestant : contestants) contestant();
+  std::vector<std::vector<double>> seconds(contestants.size());
+  const double begin = now_seconds();
+  while (std::ssize(seconds.front()) < options.passes || now_seconds() - begin < options.seconds) {
+    for (size_t i = 0; i < contestants.size(); ++i) {
+      const double start = now_seconds();
+      contestants[i]();
+      seconds[i].push_back(now_seconds() - start);
+    }
+  }
+  std::vector<double> result;
+  for (auto& of_one : seconds) {
+    const auto middle = of_one.begin() + std::ssize(of_one) / 2;
+    std::nth_element(of_one.begin(), middle, of_one.end());
+    result.push_back(*middle);
+  }
+  return result;
+}
+
+Tensor random(Backend& backend, Shape shape, uint64_t stream) {
+  const Tensor x = backend.empty(shape);
+  Generator generator({1, stream});
+  for (int64_t i = 0; i < x.elements(); ++i) x.data<float>()[i] = static_cast<float>(2 * generator.uniform() - 1);
+  return x;
+}
+
+// [tokens, heads · head_dim]; refuses what this machine cannot hold `tensors` times.
+Shape checked_shape(const KernelBenchOptions& options, double tensors) {
+  double tokens = 0;
+  for (const int64_t length : options.lengths) tokens += static_cast<double>(length);
+  const double present = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  const double needed =
+      tensors * tokens * 4 * static_cast<double>(options.heads) * static_cast<double>(options.head_dim);
+  if (tokens > kMaxRotaryPosition || needed > present) {
+    throw UsageError("{:.0f} tokens need {:.1f} GB here, this machine has {:.1f} GB; give fewer or shorter --lengths",
+                     tokens, needed / 1e9, present / 1e9);
+  }
+  return {static_cast<int64_t>(tokens), options.heads * options.head_dim};
+}
+
+// One range of bytes a thread, as large as it can be: memcpy's best case.
+void copy_on_all_threads(ThreadPool& pool, const Tensor& from, const Tensor& to) {
+  const int64_t bytes = from.bytes(), part = (bytes + pool.threads() - 1) / pool.threads();
+  for_chunks(pool, bytes, part, [&](int64_t begin, int64_t end) {
+    std::memcpy(reinterpret_cast<char*>(to.data<float>()) + begin,
+                reinterpret_cast<const char*>(from.data<float>()) + begin, static_cast<size_t>(end - begin));
+  });
+}
+
+}  // namespace
+
+std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOptions& options) {
+  const Shape shape = checked_shape(options, 4);
+  std::vector<int32_t> positions;
+  for (const int64_t length : options.lengths) {
+    for (int64_t i = 0; i < length; ++i) positions.push_back(static_cast<int32_t>(i));
+  }
+  const Tensor q = random(backend, shape, 1), k = random(backend, shape, 2);
+  const Tensor q_copy = backend.zeros(shape), k_copy = backend.zeros(shape);
+
+  std::vector<RotationSpeed> speeds;
+  std::vector<std::function<void()>> contestants{[&] {
+    copy_on_all_threads(backend.pool(), q, q_copy);
+    copy_on_all_threads(backend.pool(), k, k_copy);
+  }};
+  for (const RotaryLayout layout : {RotaryLayout::adjacent, RotaryLayout::half}) {
+    const RotaryAngles angles = backend.rotary_angles({options.head_dim, layout, 10000}, positions);
+    for (const bool backward : {false, true}) {
+      speeds.push_back({layout, backward, 0, 0, 0});
+      contestants.push_back([&, angles, backward] {
+        for (const Tensor& x : {q, k}) backend.rotate(x, options.heads, angles, backward);
+      });
+    }
+  }
+  const std::vector<double> seconds = medians(options, contestants);
+  const double bytes = 2.0 * static_cast<double>(q.bytes() + k.bytes());
+  for (size_t i = 0; i < speeds.size(); ++i) {
+    speeds[i].seconds = seconds[i + 1];
+    speeds[i].bytes_per_second = bytes / seconds[i + 1];
+    speeds[i].memcpy_bytes_per_second = bytes / seconds[0];
+  }
+  return speeds;
+}
+
+std::vector<AttentionSpeed> bench_attention(Backend& backend, const KernelBenchOptions& options) {
+  const Shape shape = checked_shape(options, 8);
+  std::vector<int32_t> offsets{0};
+  double squares = 0;
+  for (const int64_t length : options.lengths) {
+    offsets.push_back(static_cast<int32_t>(offsets.back() + length));
+    squares += static_cast<double>(length) * static_cast<double>(length);
+  }
+  const AttentionSpec spec{.heads = options.heads,
+                           .scale = 1 / std::sqrt(static_cast<double>(options.head_dim)),
+                           .query_offsets = offsets,
+                           .key_offsets = offsets};
+  const AttentionTensors in{random(backend, shape, 1), random(backend, shape, 2), random(backend, shape, 3)};
+  const AttentionTensors gradients{backend.zeros(shape), backend.zeros(shape), backend.zeros(shape)};
+  const Tensor out = backend.zeros(shape), dout = random(backend, shape, 4);
+  const Tensor log_sum_exp = backend.zeros({options.heads, offsets.back()});
+
+  const std::vector<double> seconds =
+      medians(options, {[&] { backend.attention(spec, in, out, log_sum_exp); },
+                        [&] { backend.attention_backward(spec, in, out, log_sum_exp, dout, gradients, {}); }});
+  const double operations = 4 * squares * static_cast<double>(shape[1]);
+  return {{false, seconds[0], operations / seconds[0] / 1e9}, {true, seconds[1], 2.5 * operations / seconds[1] / 1e9}};
+}
+
+}  // namespace roformer
