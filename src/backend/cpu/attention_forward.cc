@@ -11,7 +11,7 @@ namespace {
 
 // At most so many queries of a task, which share packed keys; queries and keys of a tile. kKeys is fixed, so that
 // results depend on shapes only, and a multiple of 64.
-constexpr int64_t kQueries = 528, kTileQueries = 24, kKeys = 256;
+constexpr int64_t kQueries = 1032, kTileQueries = 24, kKeys = 256;
 constexpr float kLog2E = std::numbers::log2e_v<float>, kLn2 = std::numbers::ln2_v<float>;
 
 struct Call {
