@@ -1,7 +1,7 @@
 // The one seam between this project and threads: a pool that runs numbered tasks.
 // Tasks must not depend on which thread runs them or in which order; then results are the same bits at any thread
 // count. No signal from outside interrupts a task (SignalBlock in base/signal.h says why); it waits for the end of
-// run() at most. So matrix products are computed in tasks only, also where one thread would do.
+// run() at most.
 #pragma once
 
 #include <cstdint>

@@ -88,8 +88,7 @@ TEST_F(Resume, InterruptedItSavesAndGoesOn) {
   }
 }
 
-// A handler's frame goes to the stack of the thread that it interrupts, and oneDNN's products keep the stack register
-// in a buffer of the heap: about one interrupted training in ten died of that.
+// A promise of the library: handlers of the program around it never run in the middle of a kernel.
 TEST_F(Resume, SignalsNeverReachAThreadThatComputes) {
   Child child(pretrain("a", {"--steps", "1000000", "--threads", "2"}));
   ASSERT_TRUE(wait_for_training(child, "a"));
