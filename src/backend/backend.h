@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/profile.h"
 #include "base/parallel.h"
 #include "base/random.h"
 #include "position/rotary.h"
@@ -113,6 +114,11 @@ class Backend {
   virtual ThreadPool& pool() = 0;
   virtual Precision precision() const { return Precision::float32; }
 
+  // Where kernels add their times from now on, or null; it must outlive that. Not while a kernel runs.
+  void set_profile(Profile* profile) { profile_ = profile; }
+  Profile* profile() const { return profile_; }
+  virtual MachinePeaks measure_peaks() { return {}; }  // takes some seconds
+
   // Memory.
   virtual Tensor empty(Shape shape) = 0;  // real(), uninitialised
   // Zeros of real(). For what lives long: memory that nobody writes to need not be touched.
@@ -192,6 +198,9 @@ class Backend {
 
   // One AdamW update of many parameters.
   virtual void adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) = 0;
+
+ private:
+  Profile* profile_ = nullptr;
 };
 
 // `real` float64 is for gradient checks. The pool must outlive the backend.

@@ -17,6 +17,7 @@ class CpuBackend final : public Backend {
   std::string_view name() const override { return "cpu"; }
   DType real() const override { return DType::float32; }
   ThreadPool& pool() override { return pool_; }
+  MachinePeaks measure_peaks() override;
   Precision precision() const override { return precision_; }
 
   Tensor empty(Shape shape) override;

@@ -9,12 +9,17 @@ namespace roformer {
 
 namespace {
 
+double operations(const Tensor& x, const Tensor& weight) {
+  return 2.0 * static_cast<double>(x.rows()) * static_cast<double>(weight.elements());
+}
+
 Matrix matrix(const Tensor& x, bool transposed = false) { return {x.data<float>(), x.row_stride(), transposed}; }
 
 }  // namespace
 
 void CpuBackend::linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation,
                         const Tensor& out, const Tensor& before) {
+  const Timed timed(profile(), "linear", operations(x, weight), 0);
   tile::Finish finish{
       .bias = bias.defined() ? bias.data<float>() : nullptr,
       .activation = activation,
@@ -29,6 +34,7 @@ void CpuBackend::linear(const Tensor& x, const Tensor& weight, const Tensor& bia
 }
 
 void CpuBackend::linear_backward_input(const Tensor& dout, const Tensor& weight, const Tensor& dx, bool accumulate) {
+  const Timed timed(profile(), "linear, gradient of inputs", operations(dout, weight), 0);
   multiply(*this, precision_, dout.rows(), weight.dim(1), weight.dim(0), matrix(dout), matrix(weight),
            {.accumulate = accumulate, .out = dx.data<float>(), .out_stride = dx.row_stride()});
 }
@@ -37,6 +43,7 @@ void CpuBackend::linear_backward_weight(const Tensor& dout, const Tensor& x, con
                                         const Tensor& dbias) {
   const int64_t tokens = dout.rows();
   if (tokens == 0) return;
+  const Timed timed(profile(), "linear, gradient of weights", operations(dout, dweight), 0);
   multiply(*this, precision_, dweight.dim(0), dweight.dim(1), tokens, matrix(dout, true), matrix(x),
            {.accumulate = true, .out = dweight.data<float>(), .out_stride = dweight.row_stride()});
   if (!dbias.defined()) return;

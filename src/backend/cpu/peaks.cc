@@ -1,0 +1,59 @@
+// What this machine can do at best: tiles whose factors stay in the nearest cache, and copies of what no cache holds.
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <vector>
+
+#include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/tile.h"
+
+namespace roformer {
+
+namespace {
+
+constexpr int kRounds = 3;
+
+// The best of some rounds in which every thread does `work` once; `each` is what one of them does.
+template <class Work>
+double best_rate(ThreadPool& pool, double each, const Work& work) {
+  using Clock = std::chrono::steady_clock;
+  double best = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto begin = Clock::now();
+    pool.run(pool.threads(), work);
+    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    best = std::max(best, each * static_cast<double>(pool.threads()) / seconds);
+  }
+  return best;
+}
+
+template <class A, class B, class Sum>
+double product_rate(ThreadPool& pool) {
+  constexpr int64_t kDepth = 128, kRepeats = 200'000;
+  const double each = 2.0 * tile::kTileRows * tile::kPanel * kDepth * kRepeats;
+  return best_rate(pool, each, [](int64_t) {
+    alignas(64) A a[tile::kTileRows * kDepth] = {};
+    alignas(64) B panel[tile::kPanel * kDepth] = {};
+    alignas(64) Sum sums[tile::kTileRows * tile::kPanel];
+    for (int64_t i = 0; i < kRepeats; ++i) tile::multiply(a, kDepth, tile::kTileRows, kDepth, panel, sums);
+  });
+}
+
+}  // namespace
+
+MachinePeaks CpuBackend::measure_peaks() {
+  constexpr size_t kBytes = size_t{1} << 28;
+  const size_t share = kBytes / static_cast<size_t>(pool_.threads());
+  const std::vector<char> from(kBytes, 1);
+  std::vector<char> to(kBytes, 0);
+  const auto copy = [&](int64_t i) {
+    const size_t begin = static_cast<size_t>(i) * share;
+    std::memcpy(to.data() + begin, from.data() + begin, share);
+  };
+  return {.float32 = product_rate<float, float, float>(pool_),
+          .bfloat16 = product_rate<uint16_t, uint16_t, float>(pool_),
+          .int8 = product_rate<uint8_t, int8_t, int32_t>(pool_),
+          .bandwidth = best_rate(pool_, 2.0 * static_cast<double>(share), copy)};
+}
+
+}  // namespace roformer

@@ -1,0 +1,71 @@
+// Profile: where the time of a backend's kernels goes, by operator; and what this machine can do at best.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace roformer {
+
+// Measured ceilings of all threads of a pool together; 0 where a backend has none.
+struct MachinePeaks {
+  double float32 = 0, bfloat16 = 0, int8 = 0;  // multiplications and additions of matrix products, a second
+  double bandwidth = 0;                        // bytes read and written a second, copying what no cache holds
+};
+
+class Profile {
+ public:
+  struct Entry {
+    int64_t calls = 0;
+    double seconds = 0;     // of wall time: what one of n threads does counts 1/n
+    double operations = 0;  // multiplications and additions of its matrix products
+    double bytes = 0;       // read and written by an operator that has none, each tensor once
+  };
+
+  // Thread-safe.
+  void add(std::string_view name, const Entry& entry) {
+    const std::lock_guard lock(mutex_);
+    auto found = entries_.find(name);
+    if (found == entries_.end()) found = entries_.emplace(name, Entry{}).first;
+    Entry& sum = found->second;
+    sum.calls += entry.calls;
+    sum.seconds += entry.seconds;
+    sum.operations += entry.operations;
+    sum.bytes += entry.bytes;
+  }
+  const std::map<std::string, Entry, std::less<>>& entries() const { return entries_; }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, Entry, std::less<>> entries_;
+};
+
+// Adds the time from here to the end of its scope. Costs a test where there is no profile.
+class Timed {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // `share` of the wall time is this thread's: 1/threads within a task.
+  Timed(Profile* profile, std::string_view name, double operations, double bytes, double share = 1)
+      : profile_(profile), name_(name), entry_{1, share, operations, bytes} {
+    if (profile_ != nullptr) begin_ = Clock::now();
+  }
+  ~Timed() {
+    if (profile_ == nullptr) return;
+    entry_.seconds *= std::chrono::duration<double>(Clock::now() - begin_).count();
+    profile_->add(name_, entry_);
+  }
+  Timed(const Timed&) = delete;
+  Timed& operator=(const Timed&) = delete;
+
+ private:
+  Profile* profile_;
+  std::string_view name_;
+  Profile::Entry entry_;
+  Clock::time_point begin_;
+};
+
+}  // namespace roformer
