@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "cli/bench_profile.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
 #include "tasks/bench_kernels.h"
@@ -23,6 +24,7 @@ struct BenchCommand {
   std::string model, mode = "inference", ids;
   int64_t vocabulary = 8000;
   int64_t seed = 1;
+  bool profile = false;
   bool json = false;
 };
 
@@ -38,6 +40,9 @@ void describe(OptionSet& set, BenchCommand& options) {
       "--mode", options.mode, {"inference", "training", "rotation", "attention"},
       "the forward pass to the last hidden state; a whole MLM training step; or one kernel alone with the "
       "heads of the shape, forward and backward: rotation in place in both layouts beside memcpy, attention");
+  set.add_flag(
+      "--profile", options.profile,
+      "where the time goes: each operator's, its share, its rate, and how near that is to this machine's best");
   set.add("--passes", options.bench.passes, "at least", {1, 1'000'000});
   set.add("--seconds", options.bench.seconds, "at least", {0, 1e6});
   add_seed(set, options.seed);
@@ -68,7 +73,10 @@ void run_model(const BenchCommand& options, const Engine& engine) {
   BenchOptions bench_options = options.bench;
   bench_options.training = options.mode == "training";
   if (!options.ids.empty()) bench_options.ids = read_input_ids(options.ids, model.config().vocabulary);
+  Profile profile;
+  if (options.profile) bench_options.profile = &profile;
   const BenchResult result = bench(model, bench_options);
+  const MachinePeaks peaks = options.profile ? engine.backend->measure_peaks() : MachinePeaks{};
   if (options.json) {
     Json line{{"tokens_per_second", result.tokens_per_second},
               {"gflops", result.gflops},
@@ -80,9 +88,11 @@ void run_model(const BenchCommand& options, const Engine& engine) {
               {"mode", options.mode},
               {"parameters", model.config().parameters()}};
     if (bench_options.training) line.update({{"first_loss", result.first_loss}, {"last_loss", result.last_loss}});
+    if (options.profile) line.update({{"profile", profile_json(profile, result)}, {"peaks", peaks_json(peaks)}});
     std::cout << dump_json(line) << "\n";
     return;
   }
+  if (options.profile) std::cout << profile_table(profile, result, peaks, engine.backend->precision()) << "\n";
   std::cout << fmt::format(
       "{}: {:.0f} tokens/s, {:.1f} GFLOP/s, {:.0f} MB peak ({} parameters, {} threads, {} passes), ready in {:.1f} "
       "ms\n",

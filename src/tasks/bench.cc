@@ -81,12 +81,15 @@ BenchResult bench(Model& model, const BenchOptions& options) {
   const double first_loss = pass(1);
   double last_loss = first_loss;
   std::vector<double> seconds;
+  model.backend().set_profile(options.profile);
   const double begin = now_seconds();
   while (static_cast<int64_t>(seconds.size()) < options.passes || now_seconds() - begin < options.seconds) {
     const double start = now_seconds();
     last_loss = pass(static_cast<int64_t>(seconds.size()) + 2);
     seconds.push_back(now_seconds() - start);
   }
+  const double measured = now_seconds() - begin;
+  model.backend().set_profile(nullptr);
   std::nth_element(seconds.begin(), seconds.begin() + static_cast<int64_t>(seconds.size()) / 2, seconds.end());
   const double median = seconds[seconds.size() / 2];
   rusage usage{};
@@ -96,6 +99,7 @@ BenchResult bench(Model& model, const BenchOptions& options) {
           .gflops = operations / median / 1e9,
           .peak_memory = usage.ru_maxrss * 1024,
           .passes = static_cast<int64_t>(seconds.size()),
+          .measured = measured,
           .first_pass = begin - first,
           .first_loss = first_loss,
           .last_loss = last_loss};

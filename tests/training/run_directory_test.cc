@@ -65,6 +65,15 @@ TEST_F(RunDirectoryTest, EveryDifferenceIsNamed) {
   EXPECT_THAT(message<DataError>(settings_), HasSubstr("settings.json"));
 }
 
+TEST_F(RunDirectoryTest, ARunOfBeforeDtypesWasFloat32) {
+  open(settings_);
+  Json now = settings_;
+  now["dtype"] = "float32";
+  EXPECT_EQ(message<Error>(now), "");
+  now["dtype"] = "bfloat16";
+  EXPECT_THAT(message<UsageError>(now), HasSubstr("dtype was \"float32\", now \"bfloat16\""));
+}
+
 TEST_F(RunDirectoryTest, DamagedFilesAreWrittenAgain) {
   open(settings_);
   write_file_atomically(file("config.json"), "{");

@@ -5,10 +5,7 @@
 
 namespace roformer {
 
-namespace {
-
-// Of q·kᵀ and p·v, counted as if every query saw all keys of its sequence.
-double operations(const AttentionSpec& spec, const AttentionTensors& in) {
+double attention_operations(const AttentionSpec& spec, const AttentionTensors& in) {
   double pairs = 0;
   for (size_t s = 0; s + 1 < spec.query_offsets.size(); ++s) {
     pairs += static_cast<double>(spec.query_offsets[s + 1] - spec.query_offsets[s]) *
@@ -17,11 +14,9 @@ double operations(const AttentionSpec& spec, const AttentionTensors& in) {
   return 2 * pairs * static_cast<double>(in.q.columns() + in.v.columns());
 }
 
-}  // namespace
-
 void CpuBackend::attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                            const Tensor& log_sum_exp) {
-  const Timed timed(profile(), "attention", operations(spec, in), 0);
+  const Timed timed(profile(), "attention", attention_operations(spec, in), 0);
   if (spec.terms.any()) return make_reference_backend(pool_)->attention(spec, in, out, log_sum_exp);
   attention_forward(pool_, spec, in, nullptr, nullptr, false, precision_, out, log_sum_exp);
 }
@@ -29,7 +24,8 @@ void CpuBackend::attention(const AttentionSpec& spec, const AttentionTensors& in
 void CpuBackend::attention_backward(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                                     const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients,
                                     const RelativeTerms& dterms) {
-  const Timed timed(profile(), "attention, backward", 2.5 * operations(spec, in), 0);  // five products for two
+  const Timed timed(profile(), "attention, backward", 2.5 * attention_operations(spec, in),
+                    0);  // five products for two
   if (spec.terms.any()) {
     return make_reference_backend(pool_)->attention_backward(spec, in, out, log_sum_exp, dout, gradients, dterms);
   }

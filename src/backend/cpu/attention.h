@@ -21,4 +21,7 @@ void attention_backward(ThreadPool& pool, const AttentionSpec& spec, const Atten
                         const Tensor& out, const Tensor& log_sum_exp, const Tensor& dout,
                         const AttentionTensors& gradients);
 
+// Multiplications and additions of q·kᵀ and p·v, counted as if every query saw all keys of its sequence.
+double attention_operations(const AttentionSpec& spec, const AttentionTensors& in);
+
 }  // namespace roformer

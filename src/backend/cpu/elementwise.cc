@@ -78,6 +78,16 @@ class Chunks {
   std::vector<int64_t> first_;  // chunk of each tensor, and how many there are
 };
 
+// Bytes, for the profile.
+double size_of(const Tensor& x) { return static_cast<double>(x.bytes()); }
+
+template <class Item, class Member>
+double size_of(std::span<const Item> items, const Member& member) {
+  double bytes = 0;
+  for (const Item& item : items) bytes += size_of(member(item));
+  return bytes;
+}
+
 }  // namespace
 
 Tensor CpuBackend::empty(Shape shape) {
@@ -89,24 +99,28 @@ Tensor CpuBackend::empty(Shape shape) {
 }
 
 void CpuBackend::fill(const Tensor& x, double value) {
+  const Timed timed(profile(), "fill", 0, size_of(x));
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) std::fill_n(x.row<float>(i), x.columns(), static_cast<float>(value));
   });
 }
 
 void CpuBackend::copy(const Tensor& from, const Tensor& to) {
+  const Timed timed(profile(), "copy", 0, 2 * size_of(from));
   for_rows(pool_, from, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) std::copy_n(from.row<float>(i), from.columns(), to.row<float>(i));
   });
 }
 
 void CpuBackend::add(const Tensor& x, const Tensor& y) {
+  const Timed timed(profile(), "add", 0, 3 * size_of(x));
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) rows::add(x.row<float>(i), y.row<float>(i), x.columns());
   });
 }
 
 double CpuBackend::squared_norm(std::span<const Tensor> tensors) {
+  const Timed timed(profile(), "gradient norm", 0, size_of(tensors, [](const Tensor& x) { return x; }));
   const Chunks chunks(tensors, [](const Tensor& x) -> const Tensor& { return x; });
   const Scratch<double> parts(*memory_, chunks.count());
   pool_.run(chunks.count(), [&](int64_t chunk) {
@@ -127,6 +141,7 @@ double CpuBackend::squared_norm(std::span<const Tensor> tensors) {
 
 void CpuBackend::activation_backward(Activation activation, const Tensor& before, const Tensor& dout,
                                      const Tensor& dbefore, const Tensor& out) {
+  const Timed timed(profile(), "activation, backward", 0, 3 * size_of(dout));
   for_rows(pool_, before, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       rows::activation_backward(activation, before.row<float>(i), dout.row<float>(i), dbefore.row<float>(i),
@@ -138,6 +153,7 @@ void CpuBackend::activation_backward(Activation activation, const Tensor& before
 void CpuBackend::layer_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain,
                             const Tensor& bias, double epsilon, const Tensor& sum, const Tensor& statistics,
                             const Tensor& out) {
+  const Timed timed(profile(), "residual and norm", 0, 4 * size_of(x));
   const int64_t columns = x.columns();
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -151,6 +167,7 @@ void CpuBackend::layer_norm(const Tensor& x, const Tensor& residual, const Dropo
 void CpuBackend::layer_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics,
                                      const Tensor& gain, const Dropout& dropout, const Tensor& dsum, const Tensor& dx,
                                      const Tensor& dgain, const Tensor& dbias) {
+  const Timed timed(profile(), "residual and norm, backward", 0, 4 * size_of(dout));
   const int64_t columns = sum.columns(), chunk = std::max<int64_t>(64, chunk_rows(columns));
   const int64_t chunks = (sum.rows() + chunk - 1) / chunk;
   const Scratch<float> parts(*memory_, chunks * 2 * columns);  // dgain and dbias of each chunk of rows
@@ -171,6 +188,7 @@ void CpuBackend::layer_norm_backward(const Tensor& dout, const Tensor& sum, cons
 
 void CpuBackend::rms_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain,
                           double epsilon, const Tensor& sum, const Tensor& statistics, const Tensor& out) {
+  const Timed timed(profile(), "residual and norm", 0, 4 * size_of(x));
   const float* gain_row = gain.defined() ? gain.data<float>() : nullptr;
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -183,6 +201,7 @@ void CpuBackend::rms_norm(const Tensor& x, const Tensor& residual, const Dropout
 
 void CpuBackend::rms_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics, const Tensor& gain,
                                    const Dropout& dropout, const Tensor& dsum, const Tensor& dx, const Tensor& dgain) {
+  const Timed timed(profile(), "residual and norm, backward", 0, 4 * size_of(dout));
   const int64_t columns = sum.columns(), chunk = std::max<int64_t>(64, chunk_rows(columns));
   const int64_t chunks = dgain.defined() ? (sum.rows() + chunk - 1) / chunk : 0;
   const float* gain_row = gain.defined() ? gain.data<float>() : nullptr;
@@ -200,12 +219,14 @@ void CpuBackend::rms_norm_backward(const Tensor& dout, const Tensor& sum, const 
 }
 
 void CpuBackend::dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) {
+  const Timed timed(profile(), "dropout", 0, 2 * size_of(x));
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) copy_dropped(dropout, x, i, out.row<float>(i));
   });
 }
 
 void CpuBackend::rotate(const Tensor& x, int64_t heads, const RotaryAngles& angles, bool transposed) {
+  const Timed timed(profile(), "rotation", 0, 2 * size_of(x));
   const int64_t head_dim = x.columns() / heads, pairs = angles.dim / 2;
   const float sign = transposed ? -1.0f : 1.0f;
   const auto turn = angles.layout == RotaryLayout::adjacent ? rows::rotate_adjacent : rows::rotate_half;
@@ -219,6 +240,7 @@ void CpuBackend::rotate(const Tensor& x, int64_t heads, const RotaryAngles& angl
 }
 
 void CpuBackend::adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) {
+  const Timed timed(profile(), "AdamW", 0, 7 * size_of(tensors, [](const AdamWTensors& x) { return x.parameter; }));
   const double correction1 = 1 - std::pow(step.beta1, static_cast<double>(step.step));
   const double correction2 = 1 - std::pow(step.beta2, static_cast<double>(step.step));
   const rows::AdamWFactors common{.gradient_scale = static_cast<float>(step.gradient_scale),

@@ -16,6 +16,7 @@ constexpr int64_t kColumns = 64;  // tasks that must add rows in order are split
 }  // namespace
 
 void CpuBackend::embedding(const Tensor& table, std::span<const int32_t> ids, const Tensor& out, bool accumulate) {
+  const Timed timed(profile(), "embedding", 0, 2 * static_cast<double>(out.bytes()));
   const int64_t columns = table.columns();
   for_chunks(pool_, static_cast<int64_t>(ids.size()), 64, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
@@ -30,6 +31,7 @@ void CpuBackend::embedding(const Tensor& table, std::span<const int32_t> ids, co
 }
 
 void CpuBackend::embedding_backward(const Tensor& dout, std::span<const int32_t> ids, const Tensor& dtable) {
+  const Timed timed(profile(), "embedding, backward", 0, 3 * static_cast<double>(dout.bytes()));
   for_chunks(pool_, dtable.columns(), kColumns, [&](int64_t begin, int64_t end) {
     for (size_t t = 0; t < ids.size(); ++t) {
       rows::add(dout.row<float>(static_cast<int64_t>(t)) + begin, dtable.row<float>(ids[t]) + begin, end - begin);
@@ -68,6 +70,8 @@ LossSum CpuBackend::cross_entropy(const Tensor& hidden, const Tensor& weight, co
   const int64_t count = static_cast<int64_t>(labels.size()), vocabulary = weight.dim(0), width = weight.dim(1);
   const bool backward = dhidden.defined();
   if (count == 0) return {};
+  const double product = 2.0 * static_cast<double>(count) * static_cast<double>(weight.elements());
+  const Timed timed(profile(), "vocabulary and loss", product * (backward ? dweight.defined() ? 3 : 2 : 1), 0);
   if (backward) fill(dhidden, 0);
   const Tensor logits = empty({std::min(count, kChunk), vocabulary});
   const Scratch<LossSum> losses(*memory_, std::min(count, kChunk));

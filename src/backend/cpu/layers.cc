@@ -49,6 +49,8 @@ struct Block {
 
 // How the work on one block is run: by this thread, or shared out by the pool.
 struct Alone {
+  double share;  // of the wall time that one thread's is
+
   template <class Body>
   void rows(int64_t count, Body&& body) const {
     body(int64_t{0}, count);
@@ -61,6 +63,7 @@ struct Alone {
 
 struct Shared {
   ThreadPool& pool;
+  static constexpr double share = 1;
 
   template <class Body>
   void rows(int64_t count, Body&& body) const {
@@ -99,7 +102,7 @@ class CpuLayers final : public FusedLayers {
       for_chunks(backend_.pool(), tokens, block_rows(tokens), [&](int64_t begin, int64_t end) {
         thread_local Block block;
         block.place(begin, end - begin, hidden_, intermediate_, precision_ == Precision::int8);
-        body(block, Alone());
+        body(block, Alone{1.0 / backend_.pool().threads()});
       });
     };
     for_blocks([&](Block& block, const auto& runner) { project(layers_.front(), pass, block, runner); });
@@ -133,13 +136,14 @@ class CpuLayers final : public FusedLayers {
   template <class Runner>
   void project(const Layer& layer, const Pass& pass, Block& block, const Runner& runner) const {
     const LeftRows left = load(pass.hidden, block, runner);
-    product(left, block, layer.qkv, runner,
+    product("query, key, value", left, block, layer.qkv, runner,
             {.bias = row_or_null(layer.qkv_bias), .out = pass.qkv.row<float>(block.row), .out_stride = 3 * hidden_});
   }
 
   void attend(const AttentionSpec& spec, const RotaryAngles* angles, bool rotate_values, const Pass& pass) const {
     const AttentionTensors in{pass.qkv.column_range(0, hidden_), pass.qkv.column_range(hidden_, hidden_),
                               pass.qkv.column_range(2 * hidden_, hidden_)};
+    const Timed timed(backend_.profile(), "attention", attention_operations(spec, in), 0);
     attention_forward(backend_.pool(), spec, in, angles, angles, rotate_values, precision_, pass.mixed, Tensor());
   }
 
@@ -148,7 +152,7 @@ class CpuLayers final : public FusedLayers {
     float* const sums = block.sums.data<float>();
     const float* const hidden = pass.hidden.row<float>(block.row);
     const int64_t stride = pass.hidden.row_stride();
-    product(load(pass.mixed, block, runner), block, layer.attention_output, runner,
+    product("attention output", load(pass.mixed, block, runner), block, layer.attention_output, runner,
             {.bias = row_or_null(layer.attention_output_bias),
              .residual = hidden,
              .residual_stride = stride,
@@ -156,7 +160,7 @@ class CpuLayers final : public FusedLayers {
              .out_stride = hidden_});
     normalise(layer.attention_norm, pass, block, runner);
     const LeftRows expanded = expand(layer, load(pass.hidden, block, runner), block, runner);
-    product(expanded, block, layer.output, runner,
+    product("feed-forward, narrow", expanded, block, layer.output, runner,
             {.bias = row_or_null(layer.output_bias),
              .residual = hidden,
              .residual_stride = stride,
@@ -179,8 +183,10 @@ class CpuLayers final : public FusedLayers {
         finish.out_stride = intermediate_;
         break;
     }
-    product(left, block, layer.intermediate, runner, finish);
+    product("feed-forward, wide", left, block, layer.intermediate, runner, finish);
     if (precision_ == Precision::int8) {
+      const Timed timed(backend_.profile(), "rounding", 0, 5.0 * static_cast<double>(block.rows * intermediate_),
+                        runner.share);
       runner.rows(block.rows, [&](int64_t begin, int64_t end) {
         block.inner.fill(block.expanded.row<float>(begin), intermediate_, begin, end - begin);
       });
@@ -194,6 +200,8 @@ class CpuLayers final : public FusedLayers {
     if (precision_ == Precision::float32) {
       return block.left.of(precision_, {x.row<float>(block.row), x.row_stride()}, block.rows, x.columns());
     }
+    const Timed timed(backend_.profile(), "rounding", 0, 5.0 * static_cast<double>(block.rows * x.columns()),
+                      runner.share);
     const LeftRows left = block.left.reserve(precision_, block.rows, x.columns());
     runner.rows(block.rows, [&](int64_t begin, int64_t end) {
       block.left.fill(x.row<float>(block.row + begin), x.row_stride(), begin, end - begin);
@@ -202,8 +210,8 @@ class CpuLayers final : public FusedLayers {
   }
 
   template <class Runner>
-  void product(const LeftRows& left, const Block& block, const PackedMatrix& matrix, const Runner& runner,
-               const tile::Finish& finish) const {
+  void product(std::string_view name, const LeftRows& left, const Block& block, const PackedMatrix& matrix,
+               const Runner& runner, const tile::Finish& finish) const {
     runner.panels(matrix.panels(),
                   [&](int64_t first, int64_t last) { multiply_panels(left, block.rows, matrix, first, last, finish); });
   }
@@ -213,6 +221,7 @@ class CpuLayers final : public FusedLayers {
   void normalise(const LayerWeights::Norm& norm, const Pass& pass, const Block& block, const Runner& runner) const {
     const float *gain = row_or_null(norm.gain), *bias = row_or_null(norm.bias);
     const auto epsilon = static_cast<float>(shape_.norm.epsilon);
+    const Timed timed(backend_.profile(), "norm", 0, 8.0 * static_cast<double>(block.rows * hidden_), runner.share);
     runner.rows(block.rows, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const float* from = block.sums.row<float>(i);

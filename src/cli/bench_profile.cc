@@ -1,0 +1,79 @@
+#include "cli/bench_profile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace roformer {
+
+namespace {
+
+using Row = std::pair<std::string, Profile::Entry>;
+
+// By time, and last what no kernel accounts for.
+std::vector<Row> rows_of(const Profile& profile, const BenchResult& result) {
+  std::vector<Row> rows(profile.entries().begin(), profile.entries().end());
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Row& a, const Row& b) { return a.second.seconds > b.second.seconds; });
+  double rest = result.measured;
+  for (const Row& row : rows) rest -= row.second.seconds;
+  rows.emplace_back("everything else", Profile::Entry{.calls = 0, .seconds = std::max(0.0, rest)});
+  return rows;
+}
+
+// One decimal in a column, or nothing.
+std::string number(double value, int width) {
+  return value > 0 ? fmt::format("{:>{}.1f}", value, width) : std::string(static_cast<size_t>(width), ' ');
+}
+
+// Which products an operator's are counted against: int8 is for the four of a layer only.
+double product_peak(const std::string& name, const MachinePeaks& peaks, Precision precision) {
+  if (precision == Precision::float32) return peaks.float32;
+  if (precision == Precision::bfloat16 || name == "attention") return peaks.bfloat16;
+  return name == "linear" || name == "vocabulary and loss" ? peaks.float32 : peaks.int8;
+}
+
+}  // namespace
+
+std::string profile_table(const Profile& profile, const BenchResult& result, const MachinePeaks& peaks,
+                          Precision precision) {
+  const auto passes = static_cast<double>(result.passes);
+  std::string text = fmt::format("{:<28} {:>10} {:>7} {:>9} {:>8} {:>8}\n", "operator", "ms a pass", "share", "GFLOP/s",
+                                 "GB/s", "of peak");
+  for (const auto& [name, entry] : rows_of(profile, result)) {
+    const double rate = entry.seconds > 0 ? 1 / entry.seconds : 0;
+    const double products = entry.operations * rate, moved = entry.bytes * rate;
+    const double peak = products > 0 ? product_peak(name, peaks, precision) : peaks.bandwidth;
+    const double best = peak > 0 ? std::max(products, moved) / peak : 0;
+    text += fmt::format("{:<28} {:>10.3f} {:>6.1f}% {} {} {}\n", name, entry.seconds / passes * 1e3,
+                        entry.seconds / result.measured * 100, number(products / 1e9, 9), number(moved / 1e9, 8),
+                        best > 0 ? fmt::format("{:>7.0f}%", best * 100) : "");
+  }
+  text += fmt::format(
+      "This machine's measured peaks: {:.0f} GFLOP/s in float32, {:.0f} in bfloat16, {:.0f} in int8; {:.1f} GB/s "
+      "copied.\n",
+      peaks.float32 / 1e9, peaks.bfloat16 / 1e9, peaks.int8 / 1e9, peaks.bandwidth / 1e9);
+  return text;
+}
+
+Json profile_json(const Profile& profile, const BenchResult& result) {
+  Json rows = Json::array();
+  for (const auto& [name, entry] : rows_of(profile, result)) {
+    rows.push_back({{"operator", name},
+                    {"calls", entry.calls},
+                    {"seconds", entry.seconds / static_cast<double>(result.passes)},
+                    {"share", entry.seconds / result.measured},
+                    {"operations", entry.operations / static_cast<double>(result.passes)},
+                    {"bytes", entry.bytes / static_cast<double>(result.passes)}});
+  }
+  return rows;
+}
+
+Json peaks_json(const MachinePeaks& peaks) {
+  return {
+      {"float32", peaks.float32}, {"bfloat16", peaks.bfloat16}, {"int8", peaks.int8}, {"bandwidth", peaks.bandwidth}};
+}
+
+}  // namespace roformer
