@@ -77,7 +77,7 @@ def compare(name, ours, reference, dtype, bench):
     else:
         norms = np.linalg.norm(ours, axis=-1) * np.linalg.norm(reference, axis=-1)
         cosine = float(((ours * reference).sum(axis=-1) / norms).min())
-        good, text = cosine >= LEAST_COSINE, f"smallest cosine {cosine:.4f}"
+        good, text = cosine >= LEAST_COSINE, f"smallest cosine {cosine:.5f}"
     if not good:  # also where a number is not finite
         raise Differs(f"{name} in {dtype} computes something else: {text}")
     bench.say(f"  {name} agrees in {dtype}: {text}")

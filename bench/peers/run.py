@@ -20,6 +20,7 @@ import os
 import pathlib
 import sys
 import time
+import traceback
 
 import inference
 import kernels
@@ -80,6 +81,9 @@ def measure(name, options, program):
             rows = family.run(bench)
         except (Failed, Differs) as reason:
             say(f"{name} is left out: {reason}")
+            return None
+        except Exception:  # of one family: the measured others must not be lost
+            traceback.print_exc()
             return None
     say(f"{name}: {time.perf_counter() - begin:.0f} s")
     return {

@@ -28,7 +28,7 @@ GROUPS = {
 def family(dtype):
     def run(bench):
         model = bench.materials.minilm()
-        pairs = read_pairs(bench.materials.data("glue") / "glue/STS-B/test.csv")
+        pairs = read_pairs(bench.materials.data("glue") / "glue/STS-B/sts-test.csv")
         sentences = [text for _, first, second in pairs for text in (first, second)]
         texts = bench.materials.make("sts.txt", lambda path: path.write_text("".join(s + "\n" for s in sentences)))
         bench.materials.graphs(model, dtype)
