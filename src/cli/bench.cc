@@ -40,9 +40,8 @@ void describe(OptionSet& set, BenchCommand& options) {
       "--mode", options.mode, {"inference", "training", "rotation", "attention"},
       "the forward pass to the last hidden state; a whole MLM training step; or one kernel alone with the "
       "heads of the shape, forward and backward: rotation in place in both layouts beside memcpy, attention");
-  set.add_flag(
-      "--profile", options.profile,
-      "where the time goes: each operator's, its share, its rate, and how near that is to this machine's best");
+  set.add("--profile", options.profile,
+          "where the time goes: each operator's, its share, its rate, and how near that is to this machine's best");
   set.add("--passes", options.bench.passes, "at least", {1, 1'000'000});
   set.add("--seconds", options.bench.seconds, "at least", {0, 1e6});
   add_seed(set, options.seed);

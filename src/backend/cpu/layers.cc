@@ -212,6 +212,9 @@ class CpuLayers final : public FusedLayers {
   template <class Runner>
   void product(std::string_view name, const LeftRows& left, const Block& block, const PackedMatrix& matrix,
                const Runner& runner, const tile::Finish& finish) const {
+    const double operations =
+        2.0 * static_cast<double>(block.rows) * static_cast<double>(matrix.depth() * matrix.columns());
+    const Timed timed(backend_.profile(), name, operations, 0, runner.share);
     runner.panels(matrix.panels(),
                   [&](int64_t first, int64_t last) { multiply_panels(left, block.rows, matrix, first, last, finish); });
   }
