@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "backend/cpu/rows.h"
 #include "base/error.h"
@@ -182,22 +183,49 @@ void multiply_group(Precision precision, int64_t m, int64_t n, int64_t k, const 
   });
 }
 
-// Row blocks, each by all panels or by a share of them; b packed once for all.
+// All of a transposed first factor by depth, a chunk of the depth after another.
+class LeftColumns {
+ public:
+  LeftColumns(Backend& backend, Precision precision, const Matrix& a, int64_t m, int64_t k)
+      : precision_(precision), tile_rows_(ceil_div(m, kTileRows) * kTileRows) {
+    memory_ = backend.empty({tile_rows_ * whole_groups(precision, k) / group(precision)});
+    const int64_t blocks = ceil_div(m, kBlockRows);
+    backend.pool().run(blocks * ceil_div(k, kDepthChunk), [&](int64_t task) {
+      const int64_t row = task % blocks * kBlockRows, k0 = task / blocks * kDepthChunk;
+      const int64_t depth = std::min(kDepthChunk, k - k0);
+      fill_by_depth(precision, part(a, row, k0).data, a.stride, std::min(kBlockRows, m - row), depth,
+                    at(row, k0, depth));
+    });
+  }
+
+  LeftRows rows(int64_t row, int64_t k0, int64_t depth) const { return {precision_, at(row, k0, depth), 0, nullptr}; }
+
+ private:
+  void* at(int64_t row, int64_t k0, int64_t depth) const {
+    const int64_t elements = k0 * tile_rows_ + row * whole_groups(precision_, depth);
+    return static_cast<char*>(memory_.raw()) + elements * factor_bytes(precision_);
+  }
+
+  Precision precision_;
+  int64_t tile_rows_;
+  Tensor memory_;
+};
+
+// Row blocks, each by all panels or by a share of them; b, and a if it is transposed, packed once for all.
 void multiply_shared(Backend& backend, Precision precision, int64_t m, int64_t n, int64_t k, const Matrix& a,
                      const Matrix& b, const tile::Finish& finish) {
   const PackedMatrix packed(
       backend, [](Backend& memory, int64_t floats) { return memory.empty({floats}); }, precision, b, k, n);
-  // Rows that must be stored anew are not shared between tasks, so there the blocks are narrow instead.
-  const int64_t block_rows =
-      a.transposed ? std::clamp(m / kTasks / kTileRows * kTileRows, 2 * kTileRows, kBlockRows) : kBlockRows;
-  const int64_t blocks = ceil_div(m, block_rows), panels = packed.panels();
-  const int64_t shares = a.transposed ? 1 : std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, panels);
+  std::optional<LeftColumns> columns;
+  if (a.transposed) columns.emplace(backend, precision, a, m, k);
+  const int64_t blocks = ceil_div(m, kBlockRows), panels = packed.panels();
+  const int64_t shares = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, panels);
   backend.pool().run(blocks * shares, [&](int64_t task) {
     thread_local LeftRoom room;
-    const int64_t r = task / shares * block_rows, rows = std::min(block_rows, m - r), share = task % shares;
+    const int64_t r = task / shares * kBlockRows, rows = std::min(kBlockRows, m - r), share = task % shares;
     const int64_t first = panels * share / shares, last = panels * (share + 1) / shares;
-    for_depths(k, finish, finish.accumulate, [&](int64_t k0, int64_t depth, const tile::Finish& f) {
-      const LeftRows left = room.of(precision, part(a, r, k0), rows, depth);
+    for_depths(k, finish, a.transposed, [&](int64_t k0, int64_t depth, const tile::Finish& f) {
+      const LeftRows left = columns ? columns->rows(r, k0, depth) : room.of(precision, part(a, r, k0), rows, depth);
       for (int64_t p = first; p < last; ++p) {
         multiply_panel(left, rows, depth, packed.panel(p, k0), {}, f, r, p * kPanel, std::min(kPanel, n - p * kPanel));
       }
@@ -256,7 +284,8 @@ LeftRows LeftRoom::reserve(Precision precision, int64_t rows, int64_t depth) {
   if (precision == Precision::int8) scales_.resize(static_cast<size_t>(rows));
   rows_ = {precision, data, stride / factor_bytes(precision), scales_.data()};
   // What rounds a row up to whole groups counts as numbers, too.
-  const int64_t used = depth * factor_bytes(precision), whole = whole_groups(precision, depth) * factor_bytes(precision);
+  const int64_t used = depth * factor_bytes(precision),
+                whole = whole_groups(precision, depth) * factor_bytes(precision);
   for (int64_t r = 0; used < whole && r < rows; ++r) {
     std::memset(static_cast<char*>(memory_.raw()) + r * stride + used, 0, static_cast<size_t>(whole - used));
   }
