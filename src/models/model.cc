@@ -79,7 +79,10 @@ void fill_normal(const Tensor& x, double deviation, RandomStream random) {
 }  // namespace
 
 Model::Model(Backend& backend, const ModelConfig& config, bool trainable)
-    : backend_(backend), config_(check_memory(config, trainable)), encoder_(backend, config, trainable) {
+    : backend_(backend),
+      config_(check_memory(config, trainable)),
+      trainable_(trainable),
+      encoder_(backend, config, trainable) {
   if (config.pooler) pooler_.emplace(backend, config.hidden, config.pooler_activation, trainable);
   if (config.is_language_model()) {
     mlm_head_.emplace(backend,
@@ -142,6 +145,7 @@ Value Model::logits(const Context& context, const Value& hidden, const Batch& ba
 }
 
 void Model::initialise(RandomStream random) {
+  if (!trainable_) encoder_.freeze();
   backend_.pool().run(static_cast<int64_t>(parameters_.size()), [&](int64_t i) {
     const NamedParameter& named = parameters_[static_cast<size_t>(i)];
     if (named.role != ParameterRole::weight && named.role != ParameterRole::embedding) return;
@@ -186,6 +190,7 @@ void Model::load_weights(const StateDict& weights, const std::string& source, bo
     if (const auto found = shared.find(name); found != shared.end()) parameter.value = found->second;
   });
   collect_parameters();
+  if (!trainable_) encoder_.freeze();
 }
 
 std::vector<std::pair<std::string, Tensor>> Model::weights() const {

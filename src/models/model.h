@@ -53,6 +53,7 @@ class Model {
  private:
   Backend& backend_;
   ModelConfig config_;
+  bool trainable_;
   Encoder encoder_;
   void visit(const ParameterVisitor& visitor);
   void collect_parameters();
