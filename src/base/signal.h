@@ -23,8 +23,8 @@ class InterruptGuard {
 bool interrupted();
 
 // While it lives no signal from outside interrupts this thread: all are blocked but those that the thread's own faults
-// raise. One that comes meanwhile goes to another thread or waits until the end. Nests. ThreadPool computes under it, so
-// that handlers of the program around us run on its own threads and never in the middle of a kernel.
+// raise. One that comes meanwhile goes to another thread or waits until the end. Nests. ThreadPool computes under it,
+// so that handlers of the program around us run on its own threads and never in the middle of a kernel.
 class SignalBlock {
  public:
   SignalBlock();

@@ -52,7 +52,7 @@ TEST_P(ProductTest, IsTheSumOfProductsHoweverItsFactorsAreStored) {
                    {.accumulate = accumulate, .out = parallel.data(), .out_stride = c_stride});
           multiply_in_task(GetParam(), m, n, k, left, right, accumulate, alone.data(), c_stride);
           for (int64_t i = 0; i<m; i += m> 30 ? 7 : 1) {
-            for (int64_t j = 0; j < c_stride; j += n > 40 && j < n - 1 ? 3 : 1) {
+            for (int64_t j = 0; j<c_stride; j += n> 40 && j < n - 1 ? 3 : 1) {
               double sum = j >= n || accumulate ? 0.5 : 0;
               for (int64_t l = 0; j < n && l < k; ++l) {
                 const float x = a[static_cast<size_t>(a_transposed ? l * a_stride + i : i * a_stride + l)];
@@ -112,8 +112,8 @@ TEST(Int8, ProductsAreNearThoseOfFloats) {
     std::vector<float> out(static_cast<size_t>(m * n));
     multiply_panels(room.of(Precision::int8, {a.data(), k}, m, k), m, packed, 0, packed.panels(),
                     {.out = out.data(), .out_stride = n});
-    for (int64_t i = 0; i < m; i += m > 30 ? 11 : 1) {
-      for (int64_t j = 0; j < n; j += n > 30 ? 7 : 1) {
+    for (int64_t i = 0; i<m; i += m> 30 ? 11 : 1) {
+      for (int64_t j = 0; j<n; j += n> 30 ? 7 : 1) {
         double sum = 0;
         for (int64_t l = 0; l < k; ++l) {
           sum += static_cast<double>(a[static_cast<size_t>(i * k + l)]) * weights[static_cast<size_t>(j * k + l)];

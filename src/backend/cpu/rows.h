@@ -42,7 +42,7 @@ void rotate_half(float* x, const float* cos, const float* sin, float sign, int64
 
 // Softmax.
 float maximum(const float* x, int64_t n);
-float exp_sum(float* x, float shift, int64_t n);  // x = exp(x − shift), returns Σ x
+float exp_sum(float* x, float shift, int64_t n);           // x = exp(x − shift), returns Σ x
 int64_t argmax(const float* x, int64_t n, float maximum);  // first index that holds the maximum; n > 0
 
 // out [columns, rows] = x [rows, columns] transposed.
