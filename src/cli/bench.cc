@@ -146,6 +146,9 @@ void run_attention(const BenchCommand& options, const Engine& engine) {
 }
 
 void run(const BenchCommand& options) {
+  if (options.mode == "training" && options.engine.dtype == "int8") {
+    throw UsageError("training computes in float32 or bfloat16; int8 is for inference");
+  }
   const Engine engine(options.engine);
   if (options.mode == "rotation") return run_rotation(options, engine);
   if (options.mode == "attention") return run_attention(options, engine);

@@ -101,6 +101,9 @@ TEST_F(BadInput, Usage) {
   expect_refused({"pretrian"}, 2, {"pretrian", "did you mean pretrain?"});
   expect_refused({"fill-mask", "--model"}, 2, {"--model"});
   expect_refused({"bench", "--lengths", "5,x"}, 2, {"--lengths", "x"});
+  expect_refused({"bench", "--mode", "training", "--dtype", "int8"}, 2, {"training", "int8"});
+  expect_refused({"bench", "--dtype", "bfloat16", "--device", "reference"}, 2, {"reference", "float32"});
+  expect_refused({"bench", "--dtype", "float8"}, 2, {"--dtype", "bfloat16", "float8"});
   expect_refused({"bench", "--mode", "rotation", "--ids", "ids.json"}, 2, {"--ids", "rotation"});
   for (const char* ids : {R"({"input_ids":[]})", R"({"input_ids":[[1],[]]})", R"({"input_ids":[[8000]]})"}) {
     put(path("bench_ids.json"), ids);
