@@ -30,6 +30,12 @@ void* take(std::size_t bytes, std::align_val_t alignment) {
 
 void* operator new(std::size_t bytes) { return take(bytes); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) { return take(bytes, alignment); }
+// What asks without an exception (std::stable_sort) must come from the same place as it goes to.
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  if (bytes >= kLarge) ++large_blocks;
+  return std::malloc(bytes == 0 ? 1 : bytes);
+}
+void operator delete(void* block, const std::nothrow_t&) noexcept { std::free(block); }
 void operator delete(void* block) noexcept { std::free(block); }
 void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
