@@ -105,9 +105,8 @@ TEST(Int8, ProductsAreNearThoseOfFloats) {
   const auto backend = make_cpu_backend(pool);
   for (const auto& [m, n, k] : kSizes) {
     const auto a = numbers(m * k, 4), weights = numbers(n * k, 5);
-    const PackedMatrix packed(
-        *backend, [](Backend& b, int64_t floats) { return b.zeros({floats}); }, Precision::int8,
-        {weights.data(), k, true}, k, n);
+    const PackedMatrix packed(pool, backend->zeros({PackedMatrix::floats(Precision::int8, k, n)}), Precision::int8,
+                              {weights.data(), k, true}, k, n);
     LeftRoom room;
     std::vector<float> out(static_cast<size_t>(m * n));
     multiply_panels(room.of(Precision::int8, {a.data(), k}, m, k), m, packed, 0, packed.panels(),
@@ -153,10 +152,8 @@ TEST(Int8, DepthsBeyondTheSumsAreRefused) {
   ThreadPool pool(1);
   const auto backend = make_cpu_backend(pool);
   const std::vector<float> weights(65537, 0.0f);
-  EXPECT_THROW(PackedMatrix(
-                   *backend, [](Backend& b, int64_t floats) { return b.zeros({floats}); }, Precision::int8,
-                   {weights.data(), 65537, true}, 65537, 1),
-               DataError);
+  const Tensor memory = backend->zeros({PackedMatrix::floats(Precision::int8, 65537, 1)});
+  EXPECT_THROW(PackedMatrix(pool, memory, Precision::int8, {weights.data(), 65537, true}, 65537, 1), DataError);
 }
 
 TEST(Bfloat16, RoundsToNearestEven) {

@@ -5,6 +5,7 @@
 #include "backend/layers.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "backend/cpu/attention.h"
 #include "backend/cpu/cpu_backend.h"
@@ -20,6 +21,8 @@ struct Layer {
   Tensor qkv_bias, attention_output_bias, intermediate_bias, output_bias;
   LayerWeights::Norm attention_norm, output_norm;
 };
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 const float* row_or_null(const Tensor& x) { return x.defined() ? x.data<float>() : nullptr; }
 
@@ -79,6 +82,18 @@ class CpuLayers final : public FusedLayers {
  public:
   CpuLayers(CpuBackend& backend, const LayersShape& shape, std::span<const LayerWeights> layers)
       : backend_(backend), shape_(shape), precision_(backend.precision()) {
+    // One range of memory for all weights, so that huge pages hold them.
+    int64_t floats = 0, used = 0;
+    for (const LayerWeights& w : layers) {
+      for (const auto* linear : {&w.qkv, &w.attention_output, &w.intermediate, &w.output}) floats += floats_of(*linear);
+    }
+    const Tensor memory = backend.zeros({1, floats});
+    const auto pack = [&](const LayerWeights::Linear& linear) {
+      const Tensor& w = linear.weight;
+      const Tensor room = memory.column_range(std::exchange(used, used + floats_of(linear)), floats_of(linear));
+      return PackedMatrix(backend.pool(), room, precision_, {w.data<float>(), w.row_stride(), true}, w.dim(1),
+                          w.dim(0));
+    };
     layers_.reserve(layers.size());
     for (const LayerWeights& w : layers) {
       layers_.push_back({pack(w.qkv), pack(w.attention_output), pack(w.intermediate), pack(w.output), w.qkv.bias,
@@ -99,8 +114,11 @@ class CpuLayers final : public FusedLayers {
     // body(block, runner) for all tokens.
     const auto for_blocks = [&](const auto& body) {
       if (tokens <= kFewTokens) return body(all, Shared{backend_.pool()});
-      for_chunks(backend_.pool(), tokens, block_rows(tokens), [&](int64_t begin, int64_t end) {
+      const int64_t tiles = ceil_div(tokens, tile::kTileRows), blocks = count_blocks(tokens);
+      backend_.pool().run(blocks, [&](int64_t i) {
         thread_local Block block;
+        const int64_t begin = tiles * i / blocks * tile::kTileRows;
+        const int64_t end = std::min(tokens, tiles * (i + 1) / blocks * tile::kTileRows);
         block.place(begin, end - begin, hidden_, intermediate_, precision_ == Precision::int8);
         body(block, Alone{1.0 / backend_.pool().threads()});
       });
@@ -116,20 +134,17 @@ class CpuLayers final : public FusedLayers {
   }
 
  private:
-  PackedMatrix pack(const LayerWeights::Linear& linear) const {
-    const Tensor& w = linear.weight;
-    return PackedMatrix(
-        backend_, [](Backend& backend, int64_t floats) { return backend.zeros({floats}); }, precision_,
-        {w.data<float>(), w.row_stride(), true}, w.dim(1), w.dim(0));
+  int64_t floats_of(const LayerWeights::Linear& linear) const {
+    constexpr int64_t kLine = 16;  // each matrix begins on a cache line
+    const int64_t floats = PackedMatrix::floats(precision_, linear.weight.dim(1), linear.weight.dim(0));
+    return ceil_div(floats, kLine) * kLine;
   }
 
-  // As many blocks as threads, or a multiple; near 96 rows, whose results stay in the second cache.
-  int64_t block_rows(int64_t tokens) const {
+  // As many as threads, or a multiple, so that all end together; near 96 rows, whose results stay in the second cache.
+  int64_t count_blocks(int64_t tokens) const {
     constexpr int64_t kRows = 96;
     const int64_t threads = backend_.pool().threads();
-    const int64_t blocks = ((tokens + kRows - 1) / kRows + threads - 1) / threads * threads;
-    const int64_t rows = (tokens + blocks - 1) / blocks;
-    return (rows + tile::kTileRows - 1) / tile::kTileRows * tile::kTileRows;
+    return std::min(ceil_div(tokens, tile::kTileRows), ceil_div(ceil_div(tokens, kRows), threads) * threads);
   }
 
   // q, k and v of a block, from its hidden states.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "backend/cpu/rows.h"
 #include "base/error.h"
@@ -115,31 +116,40 @@ const char* at(const LeftRows& a, int64_t row, int64_t depth) {
 
 // Sums of one tile, in float32.
 void multiply_tile(const LeftRows& a, int64_t row, int64_t rows, int64_t depth, const void* panel,
-                   const tile::Scales& scales, float* out) {
+                   const tile::Scales& scales, float* out, const tile::Ahead& ahead) {
   const void* left = at(a, row, depth);
   const int64_t whole = whole_groups(a.precision, depth);
   switch (a.precision) {
     case Precision::float32:
       return tile::multiply(static_cast<const float*>(left), a.stride, rows, whole, static_cast<const float*>(panel),
-                            out);
+                            out, ahead);
     case Precision::bfloat16:
       return tile::multiply(static_cast<const uint16_t*>(left), a.stride, rows, whole,
-                            static_cast<const uint16_t*>(panel), out);
+                            static_cast<const uint16_t*>(panel), out, ahead);
     case Precision::int8: {
       alignas(64) int32_t sums[kTileRows * kPanel];
-      tile::multiply(static_cast<const uint8_t*>(left), a.stride, rows, whole, static_cast<const int8_t*>(panel), sums);
+      tile::multiply(static_cast<const uint8_t*>(left), a.stride, rows, whole, static_cast<const int8_t*>(panel), sums,
+                     ahead);
       return tile::dequantise(sums, rows, {a.scales + row, scales.column_scale, scales.column_sum}, out);
     }
   }
 }
 
-// The panel of columns `column` … of the result.
-void multiply_panel(const LeftRows& a, int64_t rows, int64_t depth, const void* panel, const tile::Scales& scales,
-                    const tile::Finish& finish, int64_t row, int64_t column, int64_t columns) {
+// The panel of columns `column` … of the result. Meanwhile each tile asks for its share of the next panel (null: none),
+// so that the memory is as busy as the multipliers, also with few rows.
+void multiply_panel(const LeftRows& a, int64_t rows, int64_t depth, const void* panel, const void* next,
+                    const tile::Scales& scales, const tile::Finish& finish, int64_t row, int64_t column,
+                    int64_t columns) {
   alignas(64) float sums[kTileRows * kPanel];
+  const int64_t groups = whole_groups(a.precision, depth) / group(a.precision);
   for (int64_t r = 0; r < rows; r += kTileRows) {
     const int64_t count = std::min(kTileRows, rows - r);
-    multiply_tile(a, r, count, depth, panel, scales, sums);
+    tile::Ahead ahead;
+    if (next != nullptr) {
+      ahead = {static_cast<const char*>(next) + groups * (tile::kGroupBytes * r / rows),
+               tile::kGroupBytes * count / rows};
+    }
+    multiply_tile(a, r, count, depth, panel, scales, sums, ahead);
     tile::finish(finish, sums, row + r, count, column, columns);
   }
 }
@@ -176,7 +186,8 @@ void multiply_group(Precision precision, int64_t m, int64_t n, int64_t k, const 
       const int64_t rows = std::min(kBlockRows, m - r);
       const LeftRows left = room.of(precision, part(a, r, k0), rows, depth);
       for (int64_t p = first; p < last; ++p) {
-        multiply_panel(left, rows, depth, panels + (p - first) * panel_bytes, {}, f, r, p * kPanel,
+        const char* const panel = panels + (p - first) * panel_bytes;
+        multiply_panel(left, rows, depth, panel, p + 1 < last ? panel + panel_bytes : nullptr, {}, f, r, p * kPanel,
                        std::min(kPanel, n - p * kPanel));
       }
     }
@@ -214,8 +225,7 @@ class LeftColumns {
 // Row blocks, each by all panels or by a share of them; b, and a if it is transposed, packed once for all.
 void multiply_shared(Backend& backend, Precision precision, int64_t m, int64_t n, int64_t k, const Matrix& a,
                      const Matrix& b, const tile::Finish& finish) {
-  const PackedMatrix packed(
-      backend, [](Backend& memory, int64_t floats) { return memory.empty({floats}); }, precision, b, k, n);
+  const PackedMatrix packed(backend.pool(), backend.empty({PackedMatrix::floats(precision, k, n)}), precision, b, k, n);
   std::optional<LeftColumns> columns;
   if (a.transposed) columns.emplace(backend, precision, a, m, k);
   const int64_t blocks = ceil_div(m, kBlockRows), panels = packed.panels();
@@ -227,7 +237,8 @@ void multiply_shared(Backend& backend, Precision precision, int64_t m, int64_t n
     for_depths(k, finish, a.transposed, [&](int64_t k0, int64_t depth, const tile::Finish& f) {
       const LeftRows left = columns ? columns->rows(r, k0, depth) : room.of(precision, part(a, r, k0), rows, depth);
       for (int64_t p = first; p < last; ++p) {
-        multiply_panel(left, rows, depth, packed.panel(p, k0), {}, f, r, p * kPanel, std::min(kPanel, n - p * kPanel));
+        multiply_panel(left, rows, depth, packed.panel(p, k0), p + 1 < last ? packed.panel(p + 1, k0) : nullptr, {}, f,
+                       r, p * kPanel, std::min(kPanel, n - p * kPanel));
       }
     });
   });
@@ -235,17 +246,20 @@ void multiply_shared(Backend& backend, Precision precision, int64_t m, int64_t n
 
 }  // namespace
 
-PackedMatrix::PackedMatrix(Backend& backend, Memory memory, Precision precision, const Matrix& b, int64_t depth,
+int64_t PackedMatrix::floats(Precision precision, int64_t depth, int64_t columns) {
+  const int64_t panels = ceil_div(columns, kPanel);
+  return std::max<int64_t>(1, panels * kPanel * whole_groups(precision, depth) / group(precision));
+}
+
+PackedMatrix::PackedMatrix(ThreadPool& pool, Tensor memory, Precision precision, const Matrix& b, int64_t depth,
                            int64_t columns)
-    : precision_(precision), depth_(depth), columns_(columns) {
+    : precision_(precision), depth_(depth), columns_(columns), panels_(std::move(memory)) {
   if (precision == Precision::int8) {
     if (depth > kLargestInt8Depth) throw DataError("int8 products of {} numbers, at most {}", depth, kLargestInt8Depth);
     column_scale_.resize(static_cast<size_t>(panels() * kPanel));
     column_sum_.resize(static_cast<size_t>(panels() * kPanel));
   }
-  panels_ =
-      memory(backend, std::max<int64_t>(1, panels() * kPanel * whole_groups(precision, depth) / group(precision)));
-  backend.pool().run(panels(), [&](int64_t p) {
+  pool.run(panels(), [&](int64_t p) {
     const int64_t column = p * kPanel;
     const bool scaled = precision == Precision::int8;
     pack_panel(precision, b, 0, depth, column, std::min(kPanel, columns - column), const_cast<void*>(panel(p)),
@@ -310,8 +324,9 @@ void LeftRoom::fill(const float* a, int64_t stride, int64_t first, int64_t rows)
 void multiply_panels(const LeftRows& a, int64_t rows, const PackedMatrix& b, int64_t first, int64_t last,
                      const tile::Finish& finish, int64_t row) {
   for (int64_t p = first; p < last; ++p) {
-    multiply_panel(a, rows, b.depth(), b.panel(p), b.scales(p), finish, row, p * kPanel,
-                   std::min(kPanel, b.columns() - p * kPanel));
+    // Beyond `last`, too: that is most often this thread's next task.
+    multiply_panel(a, rows, b.depth(), b.panel(p), p + 1 < b.panels() ? b.panel(p + 1) : nullptr, b.scales(p), finish,
+                   row, p * kPanel, std::min(kPanel, b.columns() - p * kPanel));
   }
 }
 

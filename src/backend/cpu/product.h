@@ -21,10 +21,10 @@ struct Matrix {
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  // Packs b [depth, columns] in parallel; `memory` gives float32 tensors of a size. int8: b.transposed only, and depth
-  // at most 65,536.
-  using Memory = Tensor (*)(Backend&, int64_t floats);
-  PackedMatrix(Backend& backend, Memory memory, Precision precision, const Matrix& b, int64_t depth, int64_t columns);
+  // Packs b [depth, columns] in parallel into `memory`, at least `floats` float32 numbers in a row. int8: b.transposed
+  // only, and depth at most 65,536.
+  PackedMatrix(ThreadPool& pool, Tensor memory, Precision precision, const Matrix& b, int64_t depth, int64_t columns);
+  static int64_t floats(Precision precision, int64_t depth, int64_t columns);
 
   Precision precision() const { return precision_; }
   int64_t depth() const { return depth_; }

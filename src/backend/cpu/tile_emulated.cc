@@ -140,12 +140,14 @@ void multiply_emulated(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t
   HWY_DYNAMIC_DISPATCH(MultiplyInt8)(a, a_stride, rows, depth, panel, out);
 }
 
-void multiply(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel, float* out) {
-  if (simd::has_bfloat16()) return multiply_native(a, a_stride, rows, depth, panel, out);
+void multiply(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel, float* out,
+              const Ahead& ahead) {
+  if (simd::has_bfloat16()) return multiply_native(a, a_stride, rows, depth, panel, out, ahead);
   multiply_emulated(a, a_stride, rows, depth, panel, out);
 }
-void multiply(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out) {
-  if (simd::has_vnni()) return multiply_native(a, a_stride, rows, depth, panel, out);
+void multiply(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out,
+              const Ahead& ahead) {
+  if (simd::has_vnni()) return multiply_native(a, a_stride, rows, depth, panel, out, ahead);
   multiply_emulated(a, a_stride, rows, depth, panel, out);
 }
 }  // namespace roformer::tile

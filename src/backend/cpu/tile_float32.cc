@@ -24,13 +24,15 @@ constexpr int64_t kRows = 6;
 
 template <int kCount, bool kByDepth>
 HWY_INLINE void multiply_rows(const float* HWY_RESTRICT a, int64_t a_stride, int64_t depth,
-                              const float* HWY_RESTRICT panel, float* HWY_RESTRICT out) {
+                              const float* HWY_RESTRICT panel, float* HWY_RESTRICT out, Ahead ahead) {
   const Tag d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   Vector left[kCount], right[kCount];
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) left[i] = right[i] = hn::Zero(d);
   for (int64_t k = 0; k < depth; ++k) {
+    ask_for(ahead.from, ahead.step);
+    ahead.from += ahead.step;
     const Vector b0 = hn::LoadU(d, panel + k * kPanel), b1 = hn::LoadU(d, panel + k * kPanel + lanes);
 #pragma GCC unroll 12
     for (int i = 0; i < kCount; ++i) {
@@ -48,21 +50,25 @@ HWY_INLINE void multiply_rows(const float* HWY_RESTRICT a, int64_t a_stride, int
 
 template <int kCount, bool kByDepth>
 HWY_INLINE void multiply_count(int64_t count, const float* a, int64_t a_stride, int64_t depth, const float* panel,
-                               float* out) {
-  if (count == kCount) return multiply_rows<kCount, kByDepth>(a, a_stride, depth, panel, out);
-  if constexpr (kCount > 1) multiply_count<kCount - 1, kByDepth>(count, a, a_stride, depth, panel, out);
+                               float* out, const Ahead& ahead) {
+  if (count == kCount) return multiply_rows<kCount, kByDepth>(a, a_stride, depth, panel, out, ahead);
+  if constexpr (kCount > 1) multiply_count<kCount - 1, kByDepth>(count, a, a_stride, depth, panel, out, ahead);
 }
 
-void Multiply(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* panel, float* out) {
+void Multiply(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* panel, float* out,
+              const Ahead& ahead) {
   const int64_t columns = 2 * static_cast<int64_t>(hn::Lanes(Tag()));
+  const Ahead nothing{reinterpret_cast<const char*>(panel), 0};
+  Ahead next = ahead.from == nullptr ? nothing : ahead;  // for the first of several parts
   for (int64_t i = 0; i < rows; i += kRows) {
     for (int64_t c = 0; c < kPanel; c += columns) {
       const int64_t count = std::min(kRows, rows - i);
       if (a_stride == 0) {
-        multiply_count<kRows, true>(count, a + i, 0, depth, panel + c, out + i * kPanel + c);
+        multiply_count<kRows, true>(count, a + i, 0, depth, panel + c, out + i * kPanel + c, next);
       } else {
-        multiply_count<kRows, false>(count, a + i * a_stride, a_stride, depth, panel + c, out + i * kPanel + c);
+        multiply_count<kRows, false>(count, a + i * a_stride, a_stride, depth, panel + c, out + i * kPanel + c, next);
       }
+      next = nothing;
     }
   }
 }
@@ -73,8 +79,9 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace roformer::tile {
 HWY_EXPORT(Multiply);
-void multiply(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* panel, float* out) {
-  HWY_DYNAMIC_DISPATCH(Multiply)(a, a_stride, rows, depth, panel, out);
+void multiply(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* panel, float* out,
+              const Ahead& ahead) {
+  HWY_DYNAMIC_DISPATCH(Multiply)(a, a_stride, rows, depth, panel, out, ahead);
 }
 }  // namespace roformer::tile
 #endif

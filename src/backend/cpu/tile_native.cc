@@ -24,11 +24,13 @@ __attribute__((target("avx512f"), always_inline)) inline __m512i broadcast(const
 
 template <int kCount, bool kByDepth>
 ROFORMER_BFLOAT16 void multiply_rows(const uint16_t* a, int64_t a_stride, int64_t depth, const uint16_t* panel,
-                                     float* out) {
+                                     float* out, Ahead ahead) {
   __m512 left[kCount], right[kCount];
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) left[i] = right[i] = _mm512_setzero_ps();
   for (int64_t k = 0; k < depth; k += 2) {
+    ask_for(ahead.from, ahead.step);
+    ahead.from += ahead.step;
     const auto b0 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(panel + k * kPanel));
     const auto b1 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(panel + k * kPanel + 32));
 #pragma GCC unroll 12
@@ -46,11 +48,14 @@ ROFORMER_BFLOAT16 void multiply_rows(const uint16_t* a, int64_t a_stride, int64_
 }
 
 template <int kCount, bool kByDepth>
-ROFORMER_VNNI void multiply_rows(const uint8_t* a, int64_t a_stride, int64_t depth, const int8_t* panel, int32_t* out) {
+ROFORMER_VNNI void multiply_rows(const uint8_t* a, int64_t a_stride, int64_t depth, const int8_t* panel, int32_t* out,
+                                 Ahead ahead) {
   __m512i left[kCount], right[kCount];
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) left[i] = right[i] = _mm512_setzero_si512();
   for (int64_t k = 0; k < depth; k += 4) {
+    ask_for(ahead.from, ahead.step);
+    ahead.from += ahead.step;
     const __m512i b0 = _mm512_loadu_si512(panel + k * kPanel), b1 = _mm512_loadu_si512(panel + k * kPanel + 64);
 #pragma GCC unroll 12
     for (int i = 0; i < kCount; ++i) {
@@ -67,21 +72,26 @@ ROFORMER_VNNI void multiply_rows(const uint8_t* a, int64_t a_stride, int64_t dep
 }
 
 template <int kCount, bool kByDepth, class A, class B, class Sum>
-void multiply_count(int64_t count, const A* a, int64_t a_stride, int64_t depth, const B* panel, Sum* out) {
-  if (count == kCount) return multiply_rows<kCount, kByDepth>(a, a_stride, depth, panel, out);
-  if constexpr (kCount > 1) multiply_count<kCount - 1, kByDepth>(count, a, a_stride, depth, panel, out);
+void multiply_count(int64_t count, const A* a, int64_t a_stride, int64_t depth, const B* panel, Sum* out,
+                    const Ahead& ahead) {
+  if (count == kCount) return multiply_rows<kCount, kByDepth>(a, a_stride, depth, panel, out, ahead);
+  if constexpr (kCount > 1) multiply_count<kCount - 1, kByDepth>(count, a, a_stride, depth, panel, out, ahead);
+}
+
+Ahead or_nothing(const Ahead& ahead, const void* panel) {
+  return ahead.from == nullptr ? Ahead{static_cast<const char*>(panel), 0} : ahead;
 }
 
 }  // namespace
 
 void multiply_native(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel,
-                     float* out) {
-  if (a_stride == 0) return multiply_count<kTileRows, true>(rows, a, 0, depth, panel, out);
-  multiply_count<kTileRows, false>(rows, a, a_stride, depth, panel, out);
+                     float* out, const Ahead& ahead) {
+  if (a_stride == 0) return multiply_count<kTileRows, true>(rows, a, 0, depth, panel, out, or_nothing(ahead, panel));
+  multiply_count<kTileRows, false>(rows, a, a_stride, depth, panel, out, or_nothing(ahead, panel));
 }
 void multiply_native(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel,
-                     int32_t* out) {
-  multiply_count<kTileRows, false>(rows, a, a_stride, depth, panel, out);
+                     int32_t* out, const Ahead& ahead) {
+  multiply_count<kTileRows, false>(rows, a, a_stride, depth, panel, out, or_nothing(ahead, panel));
 }
 
 }  // namespace roformer::tile

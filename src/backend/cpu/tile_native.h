@@ -3,11 +3,13 @@
 
 #include <cstdint>
 
+#include "backend/cpu/tile.h"
+
 namespace roformer::tile {
 
 void multiply_native(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel,
-                     float* out);
+                     float* out, const Ahead& ahead);
 void multiply_native(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel,
-                     int32_t* out);
+                     int32_t* out, const Ahead& ahead);
 
 }  // namespace roformer::tile
