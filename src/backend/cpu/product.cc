@@ -41,6 +41,16 @@ T* grown(Tensor& memory, int64_t count) {
   return static_cast<T*>(memory.raw());
 }
 
+// `count` of at most kMost numbers. All of them, the usual case, is a few moves instead of a call.
+template <int64_t kMost>
+void copy_up_to(const float* from, int64_t count, float* to) {
+  if (count == kMost) {
+    std::memcpy(to, from, kMost * sizeof(float));
+  } else {
+    std::copy_n(from, count, to);
+  }
+}
+
 // Rows of 32-bit groups become columns of a panel.
 void transpose_groups(const void* rows, int64_t stride, int64_t columns, int64_t groups, void* panel) {
   rows::transpose(static_cast<const float*>(rows), stride, columns, groups, static_cast<float*>(panel), kPanel);
@@ -69,7 +79,7 @@ void pack_from_columns(Precision precision, const float* b, int64_t stride, int6
                        void* panel) {
   for (int64_t k = 0; k < depth; k += group(precision)) {
     if (precision == Precision::float32) {
-      std::copy_n(b + k * stride, columns, static_cast<float*>(panel) + k * kPanel);
+      copy_up_to<kPanel>(b + k * stride, columns, static_cast<float*>(panel) + k * kPanel);
     } else {
       const float* second = k + 1 < depth ? b + (k + 1) * stride : nullptr;
       tile::pair_bfloat16(b + k * stride, second, static_cast<uint16_t*>(panel) + k * kPanel, columns);
@@ -103,7 +113,7 @@ void fill_by_depth(Precision precision, const float* a, int64_t stride, int64_t 
     }
     float* to = static_cast<float*>(out) + k / group(precision) * kTileRows;
     for (int64_t r = 0; r < rows; r += kTileRows) {
-      std::memcpy(to, source + r, static_cast<size_t>(std::min(kTileRows, rows - r)) * 4);
+      copy_up_to<kTileRows>(source + r, std::min(kTileRows, rows - r), to);
       to += whole / group(precision) * kTileRows;
     }
   }
@@ -194,52 +204,44 @@ void multiply_group(Precision precision, int64_t m, int64_t n, int64_t k, const 
   });
 }
 
-// All of a transposed first factor by depth, a chunk of the depth after another.
+// All rows of a transposed first factor, by depth.
 class LeftColumns {
  public:
-  LeftColumns(Backend& backend, Precision precision, const Matrix& a, int64_t m, int64_t k)
-      : precision_(precision), tile_rows_(ceil_div(m, kTileRows) * kTileRows) {
-    memory_ = backend.empty({tile_rows_ * whole_groups(precision, k) / group(precision)});
-    const int64_t blocks = ceil_div(m, kBlockRows);
-    backend.pool().run(blocks * ceil_div(k, kDepthChunk), [&](int64_t task) {
-      const int64_t row = task % blocks * kBlockRows, k0 = task / blocks * kDepthChunk;
-      const int64_t depth = std::min(kDepthChunk, k - k0);
-      fill_by_depth(precision, part(a, row, k0).data, a.stride, std::min(kBlockRows, m - row), depth,
-                    at(row, k0, depth));
+  LeftColumns(Backend& backend, Precision precision, const Matrix& a, int64_t m, int64_t depth)
+      : precision_(precision), groups_(whole_groups(precision, depth) / group(precision)) {
+    memory_ = backend.empty({ceil_div(m, kTileRows) * kTileRows * groups_});
+    for_chunks(backend.pool(), m, kBlockRows, [&](int64_t begin, int64_t end) {
+      fill_by_depth(precision, a.data + begin, a.stride, end - begin, depth, at(begin));
     });
   }
 
-  LeftRows rows(int64_t row, int64_t k0, int64_t depth) const { return {precision_, at(row, k0, depth), 0, nullptr}; }
+  LeftRows rows(int64_t row) const { return {precision_, at(row), 0, nullptr}; }
 
  private:
-  void* at(int64_t row, int64_t k0, int64_t depth) const {
-    const int64_t elements = k0 * tile_rows_ + row * whole_groups(precision_, depth);
-    return static_cast<char*>(memory_.raw()) + elements * factor_bytes(precision_);
-  }
+  float* at(int64_t row) const { return memory_.data<float>() + row * groups_; }
 
   Precision precision_;
-  int64_t tile_rows_;
+  int64_t groups_;
   Tensor memory_;
 };
 
-// Row blocks, each by all panels or by a share of them; b, and a if it is transposed, packed once for all.
+// Row blocks, each by all panels or by a share of them; b, and a if it is transposed, packed once for all. Gradients of
+// weights, whose depth is the tokens, come here a chunk of the depth after another, so that what is packed stays in the
+// last cache.
 void multiply_shared(Backend& backend, Precision precision, int64_t m, int64_t n, int64_t k, const Matrix& a,
                      const Matrix& b, const tile::Finish& finish) {
-  const PackedMatrix packed(backend.pool(), backend.empty({PackedMatrix::floats(precision, k, n)}), precision, b, k, n);
-  std::optional<LeftColumns> columns;
-  if (a.transposed) columns.emplace(backend, precision, a, m, k);
-  const int64_t blocks = ceil_div(m, kBlockRows), panels = packed.panels();
-  const int64_t shares = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, panels);
-  backend.pool().run(blocks * shares, [&](int64_t task) {
-    thread_local LeftRoom room;
-    const int64_t r = task / shares * kBlockRows, rows = std::min(kBlockRows, m - r), share = task % shares;
-    const int64_t first = panels * share / shares, last = panels * (share + 1) / shares;
-    for_depths(k, finish, a.transposed, [&](int64_t k0, int64_t depth, const tile::Finish& f) {
-      const LeftRows left = columns ? columns->rows(r, k0, depth) : room.of(precision, part(a, r, k0), rows, depth);
-      for (int64_t p = first; p < last; ++p) {
-        multiply_panel(left, rows, depth, packed.panel(p, k0), p + 1 < last ? packed.panel(p + 1, k0) : nullptr, {}, f,
-                       r, p * kPanel, std::min(kPanel, n - p * kPanel));
-      }
+  for_depths(k, finish, a.transposed, [&](int64_t k0, int64_t depth, const tile::Finish& f) {
+    const PackedMatrix packed(backend.pool(), backend.empty({PackedMatrix::floats(precision, depth, n)}), precision,
+                              part(b, k0, 0), depth, n);
+    std::optional<LeftColumns> columns;
+    if (a.transposed) columns.emplace(backend, precision, part(a, 0, k0), m, depth);
+    const int64_t blocks = ceil_div(m, kBlockRows), panels = packed.panels();
+    const int64_t shares = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, panels);
+    backend.pool().run(blocks * shares, [&](int64_t task) {
+      thread_local LeftRoom room;
+      const int64_t r = task / shares * kBlockRows, rows = std::min(kBlockRows, m - r), share = task % shares;
+      const LeftRows left = columns ? columns->rows(r) : room.of(precision, part(a, r, k0), rows, depth);
+      multiply_panels(left, rows, packed, panels * share / shares, panels * (share + 1) / shares, f, r);
     });
   });
 }
@@ -267,8 +269,8 @@ PackedMatrix::PackedMatrix(ThreadPool& pool, Tensor memory, Precision precision,
   });
 }
 
-const void* PackedMatrix::panel(int64_t i, int64_t k) const {
-  const int64_t elements = (i * whole_groups(precision_, depth_) + k) * kPanel;
+const void* PackedMatrix::panel(int64_t i) const {
+  const int64_t elements = i * whole_groups(precision_, depth_) * kPanel;
   return static_cast<const char*>(panels_.raw()) + elements * factor_bytes(precision_);
 }
 

@@ -31,8 +31,7 @@ class PackedMatrix {
   int64_t columns() const { return columns_; }
   int64_t panels() const { return (columns_ + tile::kPanel - 1) / tile::kPanel; }
 
-  // From row `k` (a multiple of 4) of a panel on.
-  const void* panel(int64_t i, int64_t k = 0) const;
+  const void* panel(int64_t i) const;
   tile::Scales scales(int64_t panel) const;  // without rows
 
  private:
