@@ -54,6 +54,15 @@ struct Block {
 struct Alone {
   double share;  // of the wall time that one thread's is
 
+  // Rows that products will read in pieces, out of step with what the hardware foresees.
+  void expect(const Tensor& x, int64_t row, int64_t rows) const {
+    constexpr int64_t kLine = 64;
+    for (int64_t i = row; i < row + rows; ++i) {
+      const auto* const from = reinterpret_cast<const char*>(x.row<float>(i));
+      for (int64_t byte = 0; byte < x.columns() * 4; byte += kLine) tile::ask_for(from + byte, kLine);
+    }
+  }
+
   template <class Body>
   void rows(int64_t count, Body&& body) const {
     body(int64_t{0}, count);
@@ -67,6 +76,8 @@ struct Alone {
 struct Shared {
   ThreadPool& pool;
   static constexpr double share = 1;
+
+  void expect(const Tensor&, int64_t, int64_t) const {}  // so few are in cache
 
   template <class Body>
   void rows(int64_t count, Body&& body) const {
@@ -167,6 +178,7 @@ class CpuLayers final : public FusedLayers {
     float* const sums = block.sums.data<float>();
     const float* const hidden = pass.hidden.row<float>(block.row);
     const int64_t stride = pass.hidden.row_stride();
+    runner.expect(pass.hidden, block.row, block.rows);
     product("attention output", load(pass.mixed, block, runner), block, layer.attention_output, runner,
             {.bias = row_or_null(layer.attention_output_bias),
              .residual = hidden,

@@ -89,8 +89,8 @@ void multiply_native(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t 
   if (a_stride == 0) return multiply_count<kTileRows, true>(rows, a, 0, depth, panel, out, or_nothing(ahead, panel));
   multiply_count<kTileRows, false>(rows, a, a_stride, depth, panel, out, or_nothing(ahead, panel));
 }
-void multiply_native(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel,
-                     int32_t* out, const Ahead& ahead) {
+void multiply_native(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out,
+                     const Ahead& ahead) {
   multiply_count<kTileRows, false>(rows, a, a_stride, depth, panel, out, or_nothing(ahead, panel));
 }
 

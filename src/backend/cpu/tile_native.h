@@ -9,7 +9,7 @@ namespace roformer::tile {
 
 void multiply_native(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel,
                      float* out, const Ahead& ahead);
-void multiply_native(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel,
-                     int32_t* out, const Ahead& ahead);
+void multiply_native(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out,
+                     const Ahead& ahead);
 
 }  // namespace roformer::tile
