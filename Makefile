@@ -52,7 +52,11 @@ oracle: program  ## regenerate the fixtures and compare with transformers, live;
 
 reproduce-curves: program ## validation curves of four position encodings, three seeds each (about an hour)
 	@tools/install_packages.sh $(DEMO_PACKAGES)
-	tools/reproduce_curves.sh
+	tools/reproduce_curves.sh positions
+
+reproduce-dtypes: program ## validation curves of training in float32 and bfloat16, three seeds each (ten minutes)
+	@tools/install_packages.sh $(DEMO_PACKAGES)
+	tools/reproduce_curves.sh dtypes
 
 lint:           ## formatting, clang-tidy, include directions, files
 	@tools/install_packages.sh $(PACKAGES) $(LINT_PACKAGES)
@@ -83,4 +87,4 @@ guard:          ## the tests again, compiled by clang under sanitizers; which li
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure build program demo test bench bench-peers oracle reproduce-curves lint asan tsan fuzz guard clean
+.PHONY: help packages configure build program demo test bench bench-peers oracle reproduce-curves reproduce-dtypes lint asan tsan fuzz guard clean

@@ -9,7 +9,8 @@ from contestants import Failed, Program, Workers, take_turns
 from materials import Materials
 
 FLOAT32_TOLERANCE = 2e-5  # of the largest number of the reference
-LEAST_COSINE = 0.99  # of bfloat16 and int8, of any token's hidden state with float32's
+# Of any token's hidden state (a sentence's vector) with float32's.
+LEAST_COSINE = {"bfloat16": 0.99, "int8": 0.95}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +78,7 @@ def compare(name, ours, reference, dtype, bench):
     else:
         norms = np.linalg.norm(ours, axis=-1) * np.linalg.norm(reference, axis=-1)
         cosine = float(((ours * reference).sum(axis=-1) / norms).min())
-        good, text = cosine >= LEAST_COSINE, f"smallest cosine {cosine:.5f}"
+        good, text = cosine >= LEAST_COSINE[dtype], f"smallest cosine {cosine:.5f}"
     if not good:  # also where a number is not finite
         raise Differs(f"{name} in {dtype} computes something else: {text}")
     bench.say(f"  {name} agrees in {dtype}: {text}")
