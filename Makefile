@@ -35,6 +35,13 @@ demo: program   ## train a small RoFormer on the King James text and fill masks 
 test: build     ## all tests
 	ctest --preset $(PRESET) -j 2
 
+test-simd: build ## all tests again with each lesser instruction set that this CPU has
+	@for set in sse4 avx2 avx2-vnni avx512; do \
+	  if ROFORMER_SIMD=$$set $(PROGRAM) bench --lengths 1 --seconds 0 > /dev/null 2>&1; then \
+	    echo "ROFORMER_SIMD=$$set"; ROFORMER_SIMD=$$set ctest --preset $(PRESET) -j 2 || exit 1; \
+	  else echo "this CPU does not have $$set"; fi; \
+	done
+
 bench: build    ## micro-benchmarks of single kernels
 	build/release/kernel_bench --benchmark_min_time=0.2
 
@@ -87,4 +94,4 @@ guard:          ## the tests again, compiled by clang under sanitizers; which li
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure build program demo test bench bench-peers oracle reproduce-curves reproduce-dtypes lint asan tsan fuzz guard clean
+.PHONY: help packages configure build program demo test test-simd bench bench-peers oracle reproduce-curves reproduce-dtypes lint asan tsan fuzz guard clean

@@ -28,8 +28,9 @@ struct Processor {
 
 // Linux lists a feature only if the kernel lets programs use it, which is what matters here.
 Processor read_processor() {
-  constexpr std::array<const char*, 10> kFeatures = {"sse4_2",      "avx",         "avx2",     "fma",      "avx512f",
-                                                     "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16"};
+  constexpr std::array<const char*, 11> kFeatures = {"sse4_2",   "avx",      "avx2",        "fma",
+                                                     "avx_vnni", "avx512f",  "avx512_vnni", "avx512_bf16",
+                                                     "amx_tile", "amx_int8", "amx_bf16"};
   Processor processor;
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line) && !line.empty();) {

@@ -7,7 +7,9 @@
 #include <limits>
 #include <vector>
 
+#include "backend/cpu/simd.h"
 #include "backend/cpu/tile_emulated.h"
+#include "backend/cpu/tile_native.h"
 #include "base/error.h"
 #include "base/random.h"
 
@@ -86,6 +88,11 @@ TEST(Int8, DotProductsAreExactOnEveryMachine) {
       tile::multiply(a.data(), depth, rows, depth, panel.data(), here.data());
       tile::multiply_emulated(a.data(), depth, rows, depth, panel.data(), emulated.data());
       ASSERT_EQ(here, emulated);
+      if (simd::has_avx_vnni()) {
+        std::vector<int32_t> narrow(here.size());
+        tile::multiply_avx_vnni(a.data(), depth, rows, depth, panel.data(), narrow.data(), {});
+        ASSERT_EQ(narrow, emulated);
+      }
       for (int64_t i = 0; i < rows; ++i) {
         for (int64_t c = 0; c < tile::kPanel; c += 31) {
           int64_t sum = 0;

@@ -1,5 +1,7 @@
 #include "backend/cpu/simd.h"
 
+#include <cpuid.h>
+
 #include <cstdlib>
 #include <mutex>
 #include <string_view>
@@ -14,32 +16,41 @@ namespace {
 struct Level {
   std::string_view name;
   int64_t targets;  // Highway's, this and the lesser ones
-  bool dot_products;
+  bool dot_products, avx_vnni;
 };
 
 constexpr int64_t kSse4 = HWY_SSE4 | HWY_SSSE3, kAvx2 = HWY_AVX2 | kSse4, kAvx512 = HWY_AVX3 | kAvx2;
 constexpr Level kLevels[] = {
-    {"sse4", kSse4, false},
-    {"avx2", kAvx2, false},
-    {"avx512", kAvx512, false},
-    {"native", kAvx512 | HWY_AVX3_DL, true},
+    {"sse4", kSse4, false, false},
+    {"avx2", kAvx2, false, false},
+    {"avx2-vnni", kAvx2, false, true},
+    {"avx512", kAvx512, false, false},
+    {"native", kAvx512 | HWY_AVX3_DL, true, true},
 };
 
-bool dot_products = true;
+bool dot_products = true, avx_vnni = true;
+
+// Not by __builtin_cpu_supports: clang 14 does not know the word.
+bool cpu_has_avx_vnni() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & 1u << 4) != 0;
+}
 
 void limit(std::string_view wanted) {
   for (const Level& level : kLevels) {
     if (level.name != wanted) continue;
     const int64_t best = level.targets & ~(level.targets - 1);  // Highway's better targets are lower bits
-    if (level.name != "native" && (hwy::SupportedTargets() & best) == 0) {
+    const bool present = (hwy::SupportedTargets() & best) != 0 && (!level.avx_vnni || cpu_has_avx_vnni());
+    if (level.name != "native" && !present) {
       throw UsageError("ROFORMER_SIMD={}: this CPU does not have it", wanted);
     }
     constexpr int64_t kAll = kAvx512 | HWY_AVX3_DL;
     if (level.name != "native") hwy::DisableTargets(kAll & ~level.targets);
     dot_products = level.dot_products;
+    avx_vnni = level.avx_vnni;
     return;
   }
-  throw UsageError("ROFORMER_SIMD={}; expected sse4, avx2, avx512 or native", wanted);
+  throw UsageError("ROFORMER_SIMD={}; expected sse4, avx2, avx2-vnni, avx512 or native", wanted);
 }
 
 }  // namespace
@@ -62,15 +73,9 @@ bool has_vnni() {
   return present && dot_products;
 }
 
-std::string description() {
-  const int64_t targets = hwy::SupportedTargets();
-  std::string text = "SSE2";
-  if ((targets & (HWY_SSE4 | HWY_SSSE3)) != 0) text = "SSE4";
-  if ((targets & HWY_AVX2) != 0) text = "AVX2";
-  if ((targets & (HWY_AVX3 | HWY_AVX3_DL)) != 0) text = "AVX-512";
-  if (has_bfloat16()) text += ", bf16";
-  if (has_vnni()) text += ", VNNI";
-  return text;
+bool has_avx_vnni() {
+  static const bool present = cpu_has_avx_vnni();
+  return present && avx_vnni;
 }
 
 }  // namespace roformer::simd

@@ -1,18 +1,14 @@
 // Which instruction sets the kernels may use: what the CPU has, less what ROFORMER_SIMD excludes.
 #pragma once
 
-#include <string>
-
 namespace roformer::simd {
 
-// Reads ROFORMER_SIMD once: sse4, avx2, avx512 (without bf16 and VNNI), or native. UsageError for other words, and for
-// a set this CPU lacks. Called before the first kernel.
+// Reads ROFORMER_SIMD once: sse4, avx2, avx2-vnni, avx512 (without bf16 and VNNI), or native. UsageError for other
+// words, and for a set this CPU lacks. Called before the first kernel.
 void apply_limit();
 
 bool has_bfloat16();  // AVX512_BF16's dot product: the kernels of tile_native.cc, else those of tile_emulated.cc
 bool has_vnni();      // AVX512_VNNI's, likewise
-
-// For people: "AVX-512, bf16, VNNI".
-std::string description();
+bool has_avx_vnni();  // AVX_VNNI's, which some CPUs without AVX-512 have
 
 }  // namespace roformer::simd

@@ -148,6 +148,7 @@ void multiply(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, 
 void multiply(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out,
               const Ahead& ahead) {
   if (simd::has_vnni()) return multiply_native(a, a_stride, rows, depth, panel, out, ahead);
+  if (simd::has_avx_vnni()) return multiply_avx_vnni(a, a_stride, rows, depth, panel, out, ahead);
   multiply_emulated(a, a_stride, rows, depth, panel, out);
 }
 }  // namespace roformer::tile

@@ -1,4 +1,4 @@
-// Tile kernels that need AVX512_BF16 and AVX512_VNNI; tile.h says what they compute. x86-64 only.
+// Tile kernels that need AVX512_BF16, AVX512_VNNI or AVX_VNNI; tile.h says what they compute. x86-64 only.
 #pragma once
 
 #include <cstdint>
@@ -11,5 +11,7 @@ void multiply_native(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t 
                      float* out, const Ahead& ahead);
 void multiply_native(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out,
                      const Ahead& ahead);
+void multiply_avx_vnni(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel,
+                       int32_t* out, const Ahead& ahead);
 
 }  // namespace roformer::tile
