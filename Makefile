@@ -5,8 +5,8 @@ PACKAGES := g++ cmake ninja-build pkg-config libhwy-dev libtbb-dev nlohmann-json
 	libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev libgtest-dev libgmock-dev libbenchmark-dev
 DEMO_PACKAGES := bible-kjv
 ORACLE_PACKAGES := python3-jieba
-# The text of the mix where ../shared is absent; what torch.compile compiles with.
-BENCH_PACKAGES := bible-kjv g++ python3-dev
+# The text of the mix where ../shared is absent; what torch.compile compiles with; jieba's dictionary.
+BENCH_PACKAGES := bible-kjv g++ python3-dev python3-jieba
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev llvm-14
 LINT_PACKAGES := clang-format clang-tidy python3
 PRESET ?= release

@@ -49,7 +49,7 @@ typedef struct roformer_model_options {
   int threads;              /* that compute, the calling one among them; default: one for each core */
   const char* device;       /* "cpu" (default) or "reference" */
   int64_t max_length;       /* encode and embed cut longer texts to so many tokens; default: never */
-  int64_t max_batch_tokens; /* texts are computed together up to so many tokens; default: 16384 */
+  int64_t max_batch_tokens; /* texts are computed together up to so many tokens; default: 4096 */
 } roformer_model_options;
 
 /* Opens a model directory. `options` may be NULL. */

@@ -20,10 +20,10 @@
 namespace roformer {
 
 struct ModelOptions {
-  int threads = 0;                   // that compute, the calling one among them; 0 = one for each core
-  std::string device = "cpu";        // "cpu", or "reference": scalar and slow, to compare with
-  int64_t max_length = 0;            // encode and embed cut longer texts to so many tokens; 0 = they never do
-  int64_t max_batch_tokens = 16384;  // several texts are computed together up to so many tokens: bounds the memory
+  int threads = 0;                  // that compute, the calling one among them; 0 = one for each core
+  std::string device = "cpu";       // "cpu", or "reference": scalar and slow, to compare with
+  int64_t max_length = 0;           // encode and embed cut longer texts to so many tokens; 0 = they never do
+  int64_t max_batch_tokens = 4096;  // several texts are computed together up to so many tokens: bounds the memory
 };
 
 // The last layer's output for one text: row i belongs to token i of tokenize().

@@ -55,8 +55,8 @@ struct LengthLimit {
 LengthLimit length_limit(const ModelConfig& config);
 
 struct TextBatching {
-  int64_t max_length = 0;      // a sequence is cut to so many tokens; 0 = never
-  int64_t max_tokens = 16384;  // of a batch, unless its only item has more
+  int64_t max_length = 0;     // a sequence is cut to so many tokens; 0 = never
+  int64_t max_tokens = 4096;  // of a batch, unless its only item has more; what a layer holds of it fits a cache
   LengthLimit limit = {};
 };
 
