@@ -61,9 +61,9 @@ reproduce-curves: program ## validation curves of four position encodings, three
 	@tools/install_packages.sh $(DEMO_PACKAGES)
 	tools/reproduce_curves.sh positions
 
-reproduce-dtypes: program ## validation curves of training in float32 and bfloat16, three seeds each (ten minutes)
+reproduce-dtypes: program ## validation curves of training in float32 and bfloat16, three seeds each (five minutes)
 	@tools/install_packages.sh $(DEMO_PACKAGES)
-	tools/reproduce_curves.sh dtypes
+	tools/reproduce_curves.sh dtypes 200
 
 lint:           ## formatting, clang-tidy, include directions, files
 	@tools/install_packages.sh $(PACKAGES) $(LINT_PACKAGES)
