@@ -20,6 +20,8 @@
 #include <string_view>
 #include <vector>
 
+#include "position/scaling.h"
+
 namespace roformer {
 
 enum class RotaryLayout {
@@ -35,6 +37,13 @@ struct Rotary {
   int64_t dim = 0;  // even, 2 … head_dim
   RotaryLayout layout = RotaryLayout::adjacent;
   double base = 10000;  // > 1
+  // p-RoPE (Barbero et al. 2024): only this share of the pairs turns, the fastest; the others carry no position. In
+  // (0, 1]. Partial rotary is another thing: a smaller `dim`, over which all frequencies are spread.
+  double proportion = 1;
+  // Axial 2-D rotary: 0, or a text is read as a grid of rows of so many tokens; the first half of the pairs turns by
+  // the row of a token, the other by its column, each half with all its frequencies.
+  int64_t grid_width = 0;
+  RotaryScaling scaling = {};
   bool operator==(const Rotary&) const = default;
 };
 

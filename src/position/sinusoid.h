@@ -12,6 +12,9 @@ namespace roformer {
 enum class SinusoidLayout {
   halves,       // columns 0 … ⌈dim/2⌉−1 are sines, the others cosines: transformers' RoFormer
   interleaved,  // column 2t is the sine and 2t+1 the cosine of frequency t: Eq. 4 as printed
+  // Halves, as tensor2tensor and Marian compute them: frequency t is 10000^(−t / (sines − 1)), so that the slowest is
+  // 1/10000 exactly; of an odd dim the last column is 0.
+  tensor2tensor,
 };
 
 // Element `column` of the embedding of `position`; dim may be odd (the last cosine is then missing).
