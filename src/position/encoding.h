@@ -87,8 +87,8 @@ struct KerplePosition {
 // Queries and keys are rotated (Eq. 13-16, 34); with `rotate_values` values too (config.json: rotary_value), and the
 // sum is not turned back, as in the published models.
 struct RotaryPosition {
-  Rotary rotary;     // dim 0: `share` of the head size, see complete() of models/config.h
-  double share = 1;  // partial rotary: the share of a head's elements that turn
+  Rotary rotary = {};  // dim 0: `share` of the head size, see complete() of models/config.h
+  double share = 1;    // partial rotary: the share of a head's elements that turn
   bool rotate_values = false;
   bool learned = false;           // the frequencies are trained, the same ones in all layers
   std::optional<XPos> xpos = {};  // queries and keys also shrink and grow with their position
