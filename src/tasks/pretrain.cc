@@ -238,6 +238,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
     model.load_weights(load_state_dict(weights), weights);
   }
   RunDirectory directory(options.output, settings, files);
+  if (options.accepted) options.accepted();
   PretrainResult result{.already_finished = directory.resumed_step() >= schedule.steps,
                         .training = {.steps = directory.resumed_step(), .tokens = 0, .validation = {}},
                         .parameters = plan.config.parameters()};
