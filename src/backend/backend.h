@@ -19,7 +19,9 @@
 #include "backend/profile.h"
 #include "base/parallel.h"
 #include "base/random.h"
+#include "position/rerotation.h"
 #include "position/rotary.h"
+#include "position/xpos.h"
 #include "tensor/tensor.h"
 
 namespace roformer {
@@ -35,12 +37,18 @@ enum class Precision { float32, bfloat16, int8 };
 Precision parse_precision(std::string_view name);  // UsageError for other words
 const char* precision_name(Precision precision);   // "float32"
 
-// cos and sin of the positions present in a batch: no table of all positions.
+// cos and sin of the positions present in a batch: no table of all positions. Maybe times a factor (position/scaling.h,
+// position/xpos.h).
 struct RotaryAngles {
   RotaryLayout layout;
   int64_t dim;               // rotary dimension, at most the head's
   Tensor cos, sin;           // [distinct positions, dim / 2], the backend's real type
   std::vector<int32_t> row;  // [T] row of cos and sin for each token
+};
+
+// xPos multiplies queries and keys by other factors.
+struct XPosAngles {
+  RotaryAngles query, key;
 };
 
 // Score terms and relative keys/values of position encodings, by distance r = clip(key position − query position,
@@ -167,8 +175,19 @@ class Backend {
   // out = x where kept, scaled; 0 elsewhere. Row t of x is row t of the mask. Its own backward. May work in place.
   virtual void dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) = 0;
 
-  // cos and sin of the distinct positions; DataError for a position outside [0, 2^29].
-  RotaryAngles rotary_angles(const Rotary& rotary, std::span<const int32_t> positions);
+  // cos and sin of the distinct positions; DataError for a position outside [0, 2^29]. `offsets` [sequences + 1] say
+  // where each packed sequence begins: dynamic NTK and LongRoPE scale each by its own length, its largest position + 1.
+  // Without them all positions are of one sequence.
+  RotaryAngles rotary_angles(const Rotary& rotary, std::span<const int32_t> positions,
+                             std::span<const int32_t> offsets = {});
+  // The same with frequencies as given, one a pair (learned ones).
+  RotaryAngles rotary_angles_of(const Rotary& rotary, std::span<const double> theta,
+                                std::span<const int32_t> positions);
+  XPosAngles xpos_angles(const Rotary& rotary, const XPos& xpos, std::span<const int32_t> positions,
+                         std::span<const int32_t> offsets = {});
+  // With these rotate() makes of keys rotated at the positions `from` [T] those of the positions `to` [T].
+  RotaryAngles rerotation_angles(const Rerotation& rerotation, std::span<const int32_t> from,
+                                 std::span<const int32_t> to);
   // Rotates every head of x [T, heads·head_dim] in place by its token's angles (Eq. 34), or back if `transposed`.
   virtual void rotate(const Tensor& x, int64_t heads, const RotaryAngles& angles, bool transposed) = 0;
 
