@@ -233,7 +233,8 @@ ModelConfig ShapeOptions::apply(ModelConfig config) const {
     }
   }
   if (dropout) config.hidden_dropout = config.attention_dropout = *dropout;
-  if (auto* rotary = std::get_if<RotaryPosition>(&config.position)) rotary->rotary.dim = 0;  // of the new head size
+  auto* rotary = std::get_if<RotaryPosition>(&config.position);
+  if (rotary != nullptr && (hidden_size || heads)) rotary->rotary.dim = 0;  // of the new head size
   return config;
 }
 
