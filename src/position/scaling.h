@@ -36,7 +36,7 @@ struct YarnScaling {
   double factor = 1;
   int64_t original_positions = 0;
   double beta_fast = 32, beta_slow = 1;
-  std::optional<double> attention_factor, mscale, mscale_all_dim;
+  std::optional<double> attention_factor = {}, mscale = {}, mscale_all_dim = {};
   bool truncate = true;
   bool operator==(const YarnScaling&) const = default;
 };
@@ -46,7 +46,7 @@ struct LongRopeScaling {
   std::vector<double> short_factors, long_factors;  // [dim / 2]
   int64_t original_positions = 0;
   double factor = 1;  // longest text / `original_positions`: decides the attention factor
-  std::optional<double> attention_factor;
+  std::optional<double> attention_factor = {};
   bool operator==(const LongRopeScaling&) const = default;
 };
 
