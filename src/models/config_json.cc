@@ -94,6 +94,9 @@ std::pair<Family, Head> parse_kind(const JsonObject& json) {
   return {found->family, found->head};
 }
 
+// A file that calls itself a RoFormer is read as transformers does, which has one rotation for all of them.
+bool says_variant(const JsonObject& json) { return json.get_string("model_type", "") == "roformer_variant"; }
+
 // The sizes of encodings that this program alone writes.
 void read_sizes(const JsonObject& json, PositionEncoding& position) {
   const auto clip = [&](int64_t fallback) { return json.get_int("max_relative_positions", fallback); };
@@ -137,7 +140,7 @@ PositionEncoding parse_position_of(const JsonObject& json, const ModelConfig& co
   }
   PositionEncoding position = parse_position(name);
   if (auto* rotary = std::get_if<RotaryPosition>(&position)) {
-    read_rotary(json, *rotary);
+    if (says_variant(json)) read_rotary(json, *rotary);
     rotary->rotate_values = json.get_bool("rotary_value", false);
   }
   if (auto* learned = std::get_if<LearnedPosition>(&position)) learned->max_positions = config.max_positions;
@@ -199,7 +202,8 @@ const std::set<std::string>& known_keys() {
       "architectures", "cross_attention_rotation", "num_labels", "id2label", "problem_type", "pooler_activation",
       "classifier_dropout", "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels",
       "max_relative_positions", "relative_attention_num_buckets", "relative_attention_max_distance",
-      "position_embedding_scale", "is_encoder_decoder", "cross_attention_hidden_size", "quantization_config", "pruned_heads",
+      "position_embedding_scale", "is_encoder_decoder", "cross_attention_hidden_size", "quantization_config",
+      "pruned_heads",
       // no influence on what this program computes
       "use_cache", "bos_token_id", "eos_token_id", "sep_token_id", "cls_token_id", "mask_token_id", "torch_dtype",
       "dtype", "transformers_version", "_name_or_path", "name_or_path", "_attn_implementation",
@@ -274,7 +278,8 @@ ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknow
   complete(config, json.source());
   if (unknown != nullptr) {
     for (const auto& [key, value] : json.value().items()) {
-      if (!known_keys().contains(key)) unknown->push_back(key);
+      const bool of_rotary = says_variant(json) && std::ranges::find(rotary_keys(), key) != rotary_keys().end();
+      if (!known_keys().contains(key) && !of_rotary) unknown->push_back(key);
     }
   }
   return config;
@@ -293,9 +298,9 @@ Json write_config(const ModelConfig& config) {
   const bool bert = config.family == Family::bert;
   const auto architecture = std::ranges::find_if(
       kArchitectures, [&](const Architecture& one) { return one.family == config.family && one.head == config.head; });
-  Json json{{"model_type", bert                ? "bert"
-                           : plain             ? "roformer"
-                                               : "roformer_variant"},
+  Json json{{"model_type", bert    ? "bert"
+                           : plain ? "roformer"
+                                   : "roformer_variant"},
             {"architectures", {architecture->name}},
             {"vocab_size", config.vocabulary},
             {"hidden_size", config.hidden},

@@ -26,7 +26,9 @@ Value SelfAttention::forward(const Context& context, const Value& x, const Atten
                              uint64_t place) const {
   const AttentionOptions options = options_of(context, shape_, inputs, place);
   const Value qkv = qkv_.forward(context, x);
-  const Value attended = positions_.attend(context, options, qkv, qkv_, *inputs.positions);
+  static const SharedPositions kNone;
+  const SharedPositions& positions = inputs.positions != nullptr ? *inputs.positions : kNone;
+  const Value attended = positions_.attend(context, options, qkv, qkv_, positions);
   const Value mixed = output_.forward(context, attended);
   return norm_.forward(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
 }

@@ -20,7 +20,7 @@ struct AttentionShape {
 struct AttentionInputs {
   std::span<const int32_t> query_offsets, key_offsets;  // cu_seqlens
   std::span<const int32_t> key_limits = {};             // of each query's sequence the first so many keys; empty = all
-  const SharedPositions* positions = nullptr;           // of self-attention
+  const SharedPositions* positions = nullptr;           // of self-attention; null only without an encoding
   const RotaryAngles* query_angles = nullptr;           // of cross-attention; null: not rotated
 };
 
