@@ -146,6 +146,8 @@ TEST(RotaryProperties, OnAGridRowsAndColumnsMatterOnly) {
       EXPECT_GT(std::abs(score(at(3, 8), at(1, 20)) - expected), 1e-6);
       EXPECT_GT(std::abs(score(at(4, 7), at(1, 20)) - expected), 1e-6);
     }
+    EXPECT_NEAR(frequencies.angle(at(9, 4), 0).sin, std::sin(9.0), 1e-15);
+    EXPECT_NEAR(frequencies.angle(at(9, 4), 6).sin, std::sin(4.0), 1e-15);
     // Each axis has all frequencies of half the dimension: 1 … base^(−10/12).
     EXPECT_DOUBLE_EQ(frequencies.theta(0), 1);
     EXPECT_DOUBLE_EQ(frequencies.theta(5), std::pow(10000, -10.0 / 12));
