@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <mutex>
 
 namespace roformer {
 
@@ -12,6 +13,15 @@ namespace {
 // A signal handler can reach nothing but a global.
 std::atomic<bool> stop_requested{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
+
+// All guards of the process: its handlers are one thing, too.
+struct Guards {
+  std::mutex mutex;
+  int count = 0;
+  struct sigaction old_interrupt {
+  }, old_terminate{};
+};
+Guards guards;
 
 extern "C" void request_stop(int signal) {
   const bool again = stop_requested.exchange(true);
@@ -42,18 +52,22 @@ void block_signals() {
 }
 
 InterruptGuard::InterruptGuard() {
+  const std::lock_guard lock(guards.mutex);
+  if (guards.count++ > 0) return;
   stop_requested = false;
   struct sigaction action {};
   action.sa_handler = request_stop;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
-  ::sigaction(SIGINT, &action, &old_interrupt_);
-  ::sigaction(SIGTERM, &action, &old_terminate_);
+  ::sigaction(SIGINT, &action, &guards.old_interrupt);
+  ::sigaction(SIGTERM, &action, &guards.old_terminate);
 }
 
 InterruptGuard::~InterruptGuard() {
-  ::sigaction(SIGINT, &old_interrupt_, nullptr);
-  ::sigaction(SIGTERM, &old_terminate_, nullptr);
+  const std::lock_guard lock(guards.mutex);
+  if (--guards.count > 0) return;
+  ::sigaction(SIGINT, &guards.old_interrupt, nullptr);
+  ::sigaction(SIGTERM, &guards.old_terminate, nullptr);
 }
 
 bool interrupted() { return stop_requested; }

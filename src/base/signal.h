@@ -6,20 +6,17 @@
 
 namespace roformer {
 
-// Catches the two signals while it lives, then restores what was there. One at a time in a process.
+// Catches the two signals while it lives, then restores what was there. Of several in a process, in any threads, the
+// first does so and the last to go restores: one signal stops them all.
 class InterruptGuard {
  public:
   InterruptGuard();
   ~InterruptGuard();
   InterruptGuard(const InterruptGuard&) = delete;
   InterruptGuard& operator=(const InterruptGuard&) = delete;
-
- private:
-  struct sigaction old_interrupt_;
-  struct sigaction old_terminate_;
 };
 
-// Whether a signal has come since the last InterruptGuard was made. Cheap; any thread may ask.
+// Whether a signal has come since there was no InterruptGuard. Cheap; any thread may ask.
 bool interrupted();
 
 // While it lives no signal from outside interrupts this thread: all are blocked but those that the thread's own faults

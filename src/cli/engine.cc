@@ -6,7 +6,7 @@
 
 namespace roformer {
 
-void add_shape(OptionSet& set, ShapeOptions& shape) {
+void add_shape(OptionSet& set, ShapeOptions& shape, bool position) {
   set.add_choice("--preset", shape.preset, preset_names(), "shape to start from");
   set.add("--hidden-size", shape.hidden_size, "width of the layers", {1, 65536});
   set.add("--embedding-size", shape.embedding_size, "width of the embeddings (default: the hidden size)", {1, 65536});
@@ -14,7 +14,7 @@ void add_shape(OptionSet& set, ShapeOptions& shape) {
   set.add("--heads", shape.heads, "attention heads a layer", {1, 65536});
   set.add("--intermediate-size", shape.intermediate_size,
           "width of the feed-forward networks (default: 4 times the hidden size)", {1, 262144});
-  set.add("--position", shape.position, "position encoding: rotary, sinusoidal, learned or none", "NAME");
+  if (position) set.add("--position", shape.position, "position encoding: rotary, sinusoidal, learned or none", "NAME");
   set.add("--dropout", shape.dropout, "of hidden states and attention weights (default: the preset's 0.1)",
           {0, 1, false, true});
 }

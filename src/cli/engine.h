@@ -35,8 +35,8 @@ struct Engine {
   std::unique_ptr<Backend> backend;
 };
 
-// --preset and the options that differ from it.
-void add_shape(OptionSet& set, ShapeOptions& shape);
+// --preset and the options that differ from it; --position unless several are asked for otherwise.
+void add_shape(OptionSet& set, ShapeOptions& shape, bool position = true);
 
 // Warns on standard error of config.json keys this program does not know.
 void warn_unknown_keys(const std::string& directory, const std::vector<std::string>& keys);

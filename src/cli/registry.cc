@@ -4,6 +4,7 @@ namespace roformer {
 
 Command bench_command();
 Command classify_command();
+Command compare_command();
 Command completion_command();
 Command convert_command();
 Command embed_command();
@@ -20,9 +21,10 @@ Command train_tokenizer_command();
 
 // In the order in which the program lists them.
 std::vector<Command> all_commands() {
-  return {train_tokenizer_command(), pretrain_command(), fill_mask_command(), embed_command(), similarity_command(),
-          classify_command(),        convert_command(),  tokenize_command(),  plot_command(),  report_command(),
-          forward_command(),         inspect_command(),  bench_command(),     info_command(),  completion_command()};
+  return {train_tokenizer_command(), pretrain_command(),   compare_command(),  fill_mask_command(),
+          embed_command(),           similarity_command(), classify_command(), convert_command(),
+          tokenize_command(),        plot_command(),       report_command(),   forward_command(),
+          inspect_command(),         bench_command(),      info_command(),     completion_command()};
 }
 
 std::vector<OptionInfo> options_of(const Command& command) {

@@ -18,6 +18,7 @@
 #include "report/svg_plot.h"
 #include "report/terminal_plot.h"
 #include "tasks/attention_maps.h"
+#include "tasks/grid_page.h"
 
 namespace roformer {
 namespace {
@@ -36,9 +37,11 @@ struct ReportCommand {
 void describe(OptionSet& set, ReportCommand& options) {
   set.add_positional("DIR", options.runs,
                      "training directory, or NAME=DIR,DIR,... for the mean of several runs with a band from the lowest "
-                     "to the highest; with --text or --input one model directory");
-  set.add("--output", options.output, "the page to write: one HTML file (with --decay also .svg)", "FILE");
-  set.require("--output");
+                     "to the highest; one directory of compare; with --text or --input one model directory");
+  set.add("--output", options.output,
+          "the page to write: one HTML file (with --decay also .svg; default for compare's directory: its report.html, "
+          "with its other results)",
+          "FILE");
   set.add("--title", options.title, "heading of the page");
   set.section("A model's attention");
   set.add("--text", options.text, "draw the attention maps of this text");
@@ -85,6 +88,18 @@ HtmlPage run_page(const ReportCommand& options) {
   HtmlPage page(options.title.empty() ? title : options.title);
   add_runs(page, groups);
   return page;
+}
+
+// The same files as compare writes, or the page alone.
+void write_grid(const ReportCommand& options) {
+  const Grid grid = read_grid(options.runs[0]);
+  if (options.output.empty()) {
+    if (!options.title.empty()) throw UsageError("--title: give --output, too");
+    write_grid_report(grid);
+    return;
+  }
+  const std::string title = "Position encodings in " + short_name(options.runs[0]);
+  write_file_atomically(options.output, grid_page(grid, options.title.empty() ? title : options.title));
 }
 
 HtmlPage model_page(const ReportCommand& options) {
@@ -153,16 +168,20 @@ void write_decay(const ReportCommand& options) {
 }
 
 void run(const ReportCommand& options) {
-  if (options.output.empty()) throw UsageError("--output is empty, expected a file");
   const bool model = options.text || !options.input.empty();
+  const bool grid = options.runs.size() == 1 && !model && !options.decay && is_grid(options.runs[0]);
+  if (options.output.empty() && !grid) throw UsageError("--output FILE is needed");
   if (options.decay && model) throw UsageError("--decay looks into no model; leave out --text and --input");
   if (options.decay) {
     write_decay(options);
+  } else if (grid) {
+    write_grid(options);
   } else {
     if (options.runs.empty()) throw UsageError("which directories? Give training directories, or --decay");
     write_file_atomically(options.output, (model ? model_page(options) : run_page(options)).finish());
   }
-  std::cerr << fmt::format("roformer: wrote {}\n", options.output);
+  std::cerr << fmt::format("roformer: wrote {}\n",
+                           options.output.empty() ? join_path(options.runs[0], "report.html") : options.output);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "text/tokenizer.h"
-#include "training/mlm_objective.h"
+#include "training/language_objective.h"
 
 namespace roformer {
 
@@ -29,6 +29,28 @@ ModelConfig shape_of(const PretrainOptions& options) {
   }
   return options.shape.apply(options.config.empty() ? preset_config(options.shape.preset)
                                                     : read_config(options.config));
+}
+
+// What the config of a model must say to learn by this objective.
+void set_objective(ModelConfig& config, const PretrainOptions& options) {
+  if (options.objective == "mlm") {
+    if (config.visibility != Visibility::all) {
+      throw UsageError("the model's config.json says is_decoder: masked tokens are learned from both sides");
+    }
+    config.head = Head::masked_lm;
+    return;
+  }
+  if (options.objective != "clm") throw UsageError("--objective is {}, expected mlm or clm", options.objective);
+  if (options.whole_word) throw UsageError("--whole-word masks words, --objective clm masks nothing");
+  if (options.mask_probability) throw UsageError("--mask-probability: --objective clm masks nothing");
+  if (config.cross_attention) {
+    throw UsageError("the model's config.json says add_cross_attention: there is no other text to attend to");
+  }
+  config.head = Head::causal_lm;
+  config.visibility = Visibility::causal;
+  if (!options.init_from.empty()) return;  // buckets that are trained stay what they are
+  if (auto* t5 = std::get_if<T5Position>(&config.position)) t5->buckets.bidirectional = false;
+  if (auto* tupe = std::get_if<TupePosition>(&config.position)) tupe->buckets.bidirectional = false;
 }
 
 Plan make_plan(const PretrainOptions& options, const Tokenizer& tokenizer) {
@@ -52,10 +74,7 @@ Plan make_plan(const PretrainOptions& options, const Tokenizer& tokenizer) {
     throw UsageError("--max-length {} is longer than the model's {} learned positions", plan.max_length,
                      config.max_positions);
   }
-  if (config.visibility != Visibility::all) {
-    throw UsageError("the model's config.json says is_decoder: masked tokens are learned from both sides");
-  }
-  config.head = Head::masked_lm;
+  set_objective(config, options);
   complete(config, "");
   if (plan.batch_tokens < plan.max_length) {
     throw UsageError("--batch-tokens {} holds no sequence of --max-length {}", plan.batch_tokens, plan.max_length);
@@ -78,7 +97,7 @@ bool knows(const Tokenizer& tokenizer, const PackedSequences& sequences) {
   return false;
 }
 
-// Special tokens, [UNK] among them, are never predicted: a text of nothing else teaches nothing.
+// A text of nothing but special tokens, [UNK] among them, teaches nothing.
 [[noreturn]] void fail_unknown(const Tokenizer& tokenizer, const std::string& path) {
   throw DataError("{}: the tokenizer knows nothing of this text: all its tokens are {}", path,
                   tokenizer.token(tokenizer.unk_id()));
@@ -93,6 +112,7 @@ std::string hash_files(const std::map<std::string, std::string>& files) {
   return hash_hex(all);
 }
 
+constexpr double kMaskProbability = 0.15;
 constexpr double kValidationFraction = 0.02;
 constexpr int64_t kMostValidationSequences = 1000;  // unless a fraction is asked for: validating takes time, too
 
@@ -115,33 +135,37 @@ HeldOut read_validation(const PretrainOptions& options, const CorpusOptions& rea
 // What decides the result of a run, by the names people use. Threads, device, logging and keeping do not.
 Json settings_of(const PretrainOptions& options, const Plan& plan, const Schedule& schedule, Precision precision,
                  const std::string& data_hash, const std::string& validation_hash, const std::string& tokenizer_hash) {
-  return {{"objective", "mlm"},
-          {"dtype", precision_name(precision)},
-          {"model", write_config(plan.config)},
-          {"data", data_hash},
-          {"validation-data", validation_hash},
-          // Not the default's number: asked for, the same number is not limited to so many sequences.
-          {"validation-fraction", options.validation_fraction ? Json(*options.validation_fraction) : Json("default")},
-          {"documents", options.documents},
-          {"tokenizer", tokenizer_hash},
-          {"init-from",
-           options.init_from.empty() ? "" : hash_hex(MappedFile(options.init_from + "/model.safetensors").view())},
-          {"max-length", plan.max_length},
-          {"batch-tokens", plan.batch_tokens},
-          {"accumulate", options.accumulate},
-          {"steps", schedule.steps},
-          {"learning-rate", schedule.learning_rate},
-          {"warmup", schedule.warmup},
-          {"schedule", options.schedule},
-          {"optimizer", "adamw"},
-          {"weight-decay", options.weight_decay},
-          {"beta1", options.beta1},
-          {"beta2", options.beta2},
-          {"epsilon", options.epsilon},
-          {"clip-norm", options.clip_norm},
-          {"mask-probability", options.mask_probability},
-          {"whole-word", options.whole_word},
-          {"seed", options.seed}};
+  Json settings = {
+      {"objective", options.objective},
+      {"dtype", precision_name(precision)},
+      {"model", write_config(plan.config)},
+      {"data", data_hash},
+      {"validation-data", validation_hash},
+      // Not the default's number: asked for, the same number is not limited to so many sequences.
+      {"validation-fraction", options.validation_fraction ? Json(*options.validation_fraction) : Json("default")},
+      {"documents", options.documents},
+      {"tokenizer", tokenizer_hash},
+      {"init-from",
+       options.init_from.empty() ? "" : hash_hex(MappedFile(options.init_from + "/model.safetensors").view())},
+      {"max-length", plan.max_length},
+      {"batch-tokens", plan.batch_tokens},
+      {"accumulate", options.accumulate},
+      {"steps", schedule.steps},
+      {"learning-rate", schedule.learning_rate},
+      {"warmup", schedule.warmup},
+      {"schedule", options.schedule},
+      {"optimizer", "adamw"},
+      {"weight-decay", options.weight_decay},
+      {"beta1", options.beta1},
+      {"beta2", options.beta2},
+      {"epsilon", options.epsilon},
+      {"clip-norm", options.clip_norm},
+      {"seed", options.seed}};
+  if (options.objective == "mlm") {
+    settings["mask-probability"] = options.mask_probability.value_or(kMaskProbability);
+    settings["whole-word"] = options.whole_word;
+  }
+  return settings;
 }
 
 Schedule schedule_of(const PretrainOptions& options, const Plan& plan, int64_t sequences, int64_t per_step) {
@@ -168,6 +192,12 @@ RunDefaults preset_run(const std::string& name) {
   return {512, 8192, 100000, 1e-4};
 }
 
+std::unique_ptr<Labelling> make_labelling(const PretrainOptions& options, const Tokenizer& tokenizer) {
+  if (options.objective == "clm") return causal_labelling(tokenizer);
+  return masked_labelling(tokenizer, {.probability = options.mask_probability.value_or(kMaskProbability),
+                                      .whole_words = options.whole_word});
+}
+
 PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   if (options.output.empty()) throw UsageError("--output is empty, expected a directory");
   const std::string tokenizer_directory = options.tokenizer.empty() ? options.init_from : options.tokenizer;
@@ -188,11 +218,12 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   if (!known(*held_out.blocks.back()) && std::ranges::none_of(stream.window(), known)) {
     fail_unknown(*tokenizer, corpus.name());
   }
-  const MlmOptions mlm{.masking = {.probability = options.mask_probability, .whole_words = options.whole_word},
-                       .sequences_per_micro_batch = plan.batch_tokens / plan.max_length,
-                       .accumulate = options.accumulate};
+  const LanguageOptions language{.sequences_per_micro_batch = plan.batch_tokens / plan.max_length,
+                                 .accumulate = options.accumulate,
+                                 .perplexity = options.objective == "clm"};
   const int64_t sequences = options.epochs ? stream.count_sequences() : 0;
-  const Schedule schedule = schedule_of(options, plan, sequences, mlm.sequences_per_micro_batch * mlm.accumulate);
+  const Schedule schedule =
+      schedule_of(options, plan, sequences, language.sequences_per_micro_batch * language.accumulate);
   auto files = tokenizer->files();
   const Json settings = settings_of(options, plan, schedule, backend.precision(), corpus.content_hash(),
                                     validation_hash, hash_files(files));
@@ -213,13 +244,14 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   if (result.already_finished) return result;
 
   const int64_t validated = held_out.sequences.size();
-  MlmObjective objective(model, *tokenizer, mlm, stream, std::move(held_out.sequences), substream(random, 1));
-  fmt::print(stderr, "{} documents of {:.1f} MB; {} sequences to validate on. {} parameters, {} positions.{}\n",
-             corpus.documents(), static_cast<double>(corpus.bytes()) / 1e6, validated, result.parameters,
-             position_name(plan.config.position),
-             directory.resumed_step() > 0
-                 ? ""
-                 : fmt::format(" Unigram baseline of the validation loss: {:.3f}", objective.unigram_loss()));
+  LanguageObjective objective(model, make_labelling(options, *tokenizer), language, stream,
+                              std::move(held_out.sequences), substream(random, 1));
+  options.messages.write(fmt::format(
+      "{} documents of {:.1f} MB; {} sequences to validate on. {} parameters, {} positions.{}\n", corpus.documents(),
+      static_cast<double>(corpus.bytes()) / 1e6, validated, result.parameters, position_name(plan.config.position),
+      directory.resumed_step() > 0
+          ? ""
+          : fmt::format(" Unigram baseline of the validation loss: {:.3f}", objective.unigram_loss())));
   held_out.blocks.clear();  // the stream has them, if it needs them
   const TrainerOptions trainer{.schedule = schedule,
                                .optimizer = {.beta1 = options.beta1,
@@ -232,7 +264,8 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
                                .log_every = options.log_every,
                                .histograms_every = options.histograms_every,
                                .keep = static_cast<int>(options.keep),
-                               .random = substream(random, 2)};
+                               .random = substream(random, 2),
+                               .output = options.messages};
   result.training = train(model, objective, trainer, directory);
   return result;
 }

@@ -2,16 +2,19 @@
 // people do, each one function with an options struct; they read and write files and know no command line syntax.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "training/labelling.h"
 #include "training/trainer.h"
 
 namespace roformer {
 
 // An empty optional means: what the preset says.
 struct PretrainOptions {
+  std::string objective = "mlm";                   // or "clm"
   std::vector<std::string> data, validation_data;  // text files, also gzip and zstd, or directories of such
   std::optional<double> validation_fraction;       // without validation data; 0.02, at most 1,000 sequences, if empty
   std::optional<int64_t> reader_threads;           // that tokenise ahead of the training; the backend's if empty
@@ -30,10 +33,12 @@ struct PretrainOptions {
   double warmup = 0.1;  // a share of the steps below 1, else steps
   std::string schedule = "linear";
   double weight_decay = 0.01, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, clip_norm = 1;
-  double mask_probability = 0.15;
-  bool whole_word = false;
+  std::optional<double> mask_probability;  // mlm: 0.15 if empty
+  bool whole_word = false;                 // mlm
   int64_t validate_every = 100, save_every = 100, log_every = 10, histograms_every = 0, keep = 2;
   int64_t seed = 1;
+
+  Progress::Output messages = Progress::Output::standard_error();  // of progress and notices
 };
 
 struct PretrainResult {
@@ -41,6 +46,9 @@ struct PretrainResult {
   TrainingResult training;
   int64_t parameters = 0;
 };
+
+// What is learned of a sequence by `options`: also what a trained model is evaluated with.
+std::unique_ptr<Labelling> make_labelling(const PretrainOptions& options, const Tokenizer& tokenizer);
 
 // Errors: UsageError for settings that cannot be, DataError and FileError for files, Interrupted after saving.
 PretrainResult pretrain(const PretrainOptions& options, Backend& backend);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/json.h"
 #include "models/model.h"
@@ -13,6 +14,7 @@ struct Evaluation {
   double loss = 0;      // mean over labels, in nats
   double accuracy = 0;  // share of labels that had the largest logit
   int64_t labels = 0;
+  std::optional<double> perplexity = {};  // exp(loss), of objectives whose loss is that of a text
 };
 
 class Objective {

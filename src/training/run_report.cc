@@ -13,13 +13,13 @@
 #include "base/file.h"
 #include "models/config.h"
 #include "report/metrics_log.h"
+#include "report/statistics.h"
 #include "report/svg_plot.h"
 #include "training/settings_rows.h"
 
 namespace roformer {
 namespace {
 
-constexpr SvgSize kPlotSize{440, 300};
 constexpr const char* kUnknown = "–";
 constexpr int64_t kMaxSettingsBytes = 1 << 20;
 
@@ -79,6 +79,7 @@ const std::vector<Metric>& known_metrics() {
       {"validation", "loss", "Validation loss", "nats a label"},
       {"train", "loss", "Training loss", "nats a label"},
       {"validation", "accuracy", "Validation accuracy", "share of labels"},
+      {"validation", "perplexity", "Validation perplexity", "e to the loss"},
       {"train", "learning_rate", "Learning rate", "learning rate"},
       {"train", "gradient_norm", "Gradient norm", "norm before clipping"},
       {"train", "tokens_per_second", "Speed", "tokens a second"},
@@ -105,6 +106,12 @@ std::vector<Metric> metrics_of(const std::vector<Group>& groups) {
   return metrics;
 }
 
+// A legend of many names must not leave the lines without room.
+SvgSize plot_size(size_t series) {
+  constexpr size_t kFew = 4;
+  return {440, 300 + (series > kFew ? 8 * static_cast<int>(series - kFew) : 0)};
+}
+
 void add_plots(HtmlPage& page, const std::vector<Group>& groups) {
   std::vector<Metric> metrics = metrics_of(groups);
   // The two losses of a single setting are best seen together.
@@ -112,7 +119,7 @@ void add_plots(HtmlPage& page, const std::vector<Group>& groups) {
     Plot plot{.title = "Loss", .x_label = "step", .y_label = metrics[0].unit, .series = {}};
     plot.series.push_back(summarize_curves("training", groups[0].curves("train", "loss")));
     plot.series.push_back(summarize_curves("validation", groups[0].curves("validation", "loss")));
-    page.figure(svg_plot(plot, kPlotSize));
+    page.figure(svg_plot(plot, plot_size(plot.series.size())));
     metrics.erase(metrics.begin(), metrics.begin() + 2);
   }
   for (const Metric& metric : metrics) {
@@ -121,7 +128,7 @@ void add_plots(HtmlPage& page, const std::vector<Group>& groups) {
       const std::string name = groups.size() == 1 ? "" : legend_name(group.name);
       plot.series.push_back(summarize_curves(name, group.curves(metric.event, metric.key)));
     }
-    page.figure(svg_plot(plot, kPlotSize));
+    page.figure(svg_plot(plot, plot_size(plot.series.size())));
   }
 }
 
@@ -130,17 +137,6 @@ std::string grouped(int64_t value) {
   std::string text = std::to_string(value);
   for (auto at = std::ssize(text) - 3; at > 0; at -= 3) text.insert(static_cast<size_t>(at), 1, ',');
   return text;
-}
-
-// "1.5 ± 0.2": mean and sample standard deviation of the runs that have the value.
-std::string mean_text(const std::vector<double>& values, int decimals) {
-  if (values.empty()) return kUnknown;
-  double sum = 0, squares = 0;
-  for (const double value : values) sum += value;
-  const auto count = static_cast<double>(values.size());
-  for (const double value : values) squares += (value - sum / count) * (value - sum / count);
-  if (values.size() == 1) return fmt::format("{:.{}f}", sum, decimals);
-  return fmt::format("{:.{}f} ± {:.{}f}", sum / count, decimals, std::sqrt(squares / (count - 1)), decimals);
 }
 
 std::vector<double> final_values(const Group& group, const std::string& event, const std::string& key, double unit) {
@@ -153,12 +149,10 @@ std::vector<double> final_values(const Group& group, const std::string& event, c
 
 std::vector<double> median_speeds(const Group& group) {
   std::vector<double> medians;
-  for (auto curve : group.curves("train", "tokens_per_second")) {
-    if (curve.empty()) continue;
-    const auto middle = curve.begin() + std::ssize(curve) / 2;
-    std::nth_element(curve.begin(), middle, curve.end(),
-                     [](const PlotPoint& a, const PlotPoint& b) { return a.y < b.y; });
-    medians.push_back(middle->y);
+  for (const auto& curve : group.curves("train", "tokens_per_second")) {
+    std::vector<double> speeds;
+    for (const PlotPoint& point : curve) speeds.push_back(point.y);
+    if (!speeds.empty()) medians.push_back(median(speeds));
   }
   return medians;
 }
@@ -191,7 +185,7 @@ std::string steps_text(const Group& group) {
 }
 
 void add_results(HtmlPage& page, const std::vector<Group>& groups) {
-  HtmlTable table{.caption = "At the last step; mean ± standard deviation where there are several runs",
+  HtmlTable table{.caption = "At the last step; mean ± its 95 % interval (Student's t) where there are several runs",
                   .columns = {"", "runs", "parameters", "steps", "tokens", "validation loss", "accuracy, %",
                               "training loss", "tokens/s, median"},
                   .rows = {}};
@@ -200,11 +194,11 @@ void add_results(HtmlPage& page, const std::vector<Group>& groups) {
     for (const Run& run : group.runs) {
       if (run.parameters) parameters.push_back(grouped(*run.parameters));
     }
-    table.rows.push_back({group.name, std::to_string(group.runs.size()),
-                          parameters.empty() ? kUnknown : distinct_text(parameters, "; "), steps_text(group),
-                          tokens_text(group), mean_text(final_values(group, "validation", "loss", 1), 4),
-                          mean_text(final_values(group, "validation", "accuracy", 100), 2),
-                          mean_text(final_values(group, "train", "loss", 1), 4), mean_text(median_speeds(group), 0)});
+    table.rows.push_back(
+        {group.name, std::to_string(group.runs.size()), parameters.empty() ? kUnknown : distinct_text(parameters, "; "),
+         steps_text(group), tokens_text(group), interval_text(final_values(group, "validation", "loss", 1), 4),
+         interval_text(final_values(group, "validation", "accuracy", 100), 2),
+         interval_text(final_values(group, "train", "loss", 1), 4), interval_text(median_speeds(group), 0)});
   }
   page.table(table);
 }

@@ -35,7 +35,7 @@ class Run {
         optimizer_(model, options.optimizer),
         step_(directory.resumed_step()),
         tokens_(directory.restore(model, optimizer_, objective)),
-        progress_({.label = "train", .total = options.schedule.steps, .start = step_}) {
+        progress_({.label = "train", .total = options.schedule.steps, .start = step_}, options.output) {
     saved_step_ = step_;
     for (const std::string& notice : directory.skipped()) progress_.print("skipped " + notice);
     if (step_ > 0) progress_.print(fmt::format("resuming {} after step {}", directory.path(), step_));
@@ -143,10 +143,16 @@ class Run {
     const double begin = now_seconds();
     validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
     if (!std::isfinite(validation_.loss)) fail("validation loss", validation_.loss);
-    directory_.log(
-        {{"event", "validation"}, {"step", step_}, {"loss", validation_.loss}, {"accuracy", validation_.accuracy}});
-    progress_.print(fmt::format("step {:>6}  validation loss {:.4f}  accuracy {:.1f} %", step_, validation_.loss,
-                                100 * validation_.accuracy));
+    Json event = {
+        {"event", "validation"}, {"step", step_}, {"loss", validation_.loss}, {"accuracy", validation_.accuracy}};
+    std::string line = fmt::format("step {:>6}  validation loss {:.4f}  accuracy {:.1f} %", step_, validation_.loss,
+                                   100 * validation_.accuracy);
+    if (validation_.perplexity && std::isfinite(*validation_.perplexity)) {
+      event["perplexity"] = *validation_.perplexity;
+      line += fmt::format("  perplexity {:.4g}", *validation_.perplexity);
+    }
+    directory_.log(event);
+    progress_.print(line);
     rate_seconds_ += now_seconds() - begin;  // the rate counts training only
   }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "base/progress.h"
 #include "training/objective.h"
 #include "training/optimizer.h"
 #include "training/run_directory.h"
@@ -19,6 +20,7 @@ struct TrainerOptions {
   int64_t histograms_every = 0;  // steps; 0 = none. Of every gradient (before clipping) and weight, for TensorBoard
   int keep = 2;                  // snapshots
   RandomStream random;
+  Progress::Output output = Progress::Output::standard_error();  // of progress and notices
 };
 
 struct TrainingResult {
@@ -27,10 +29,9 @@ struct TrainingResult {
   Evaluation validation;
 };
 
-// Trains from the directory's newest snapshot (or the model as it is, at step 0) to the last step. Progress and notices
-// go to standard error. Interrupted after saving on SIGINT or SIGTERM; DataError, with nothing overwritten, when a loss
-// or gradient is not finite. The result is a function of model, objective and options: no thread count, no interruption
-// shows.
+// Trains from the directory's newest snapshot (or the model as it is, at step 0) to the last step. Interrupted after
+// saving on SIGINT or SIGTERM; DataError, with nothing overwritten, when a loss or gradient is not finite. The result
+// is a function of model, objective and options: no thread count, no interruption shows.
 TrainingResult train(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory);
 
 }  // namespace roformer

@@ -4,6 +4,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <memory>
+
 namespace roformer {
 namespace {
 
@@ -30,6 +32,22 @@ TEST(InterruptGuard, TurnsSignalsIntoAFlagAndRestoresTheHandlers) {
   }
   ::sigaction(SIGTERM, &before, &after);
   EXPECT_EQ(after.sa_handler, ignore);
+}
+
+TEST(InterruptGuard, OfSeveralTheFirstCatchesAndTheLastRestores) {
+  struct sigaction before {
+  }, during{}, after{};
+  ::sigaction(SIGTERM, nullptr, &before);
+  auto first = std::make_unique<InterruptGuard>();
+  ::raise(SIGTERM);
+  auto second = std::make_unique<InterruptGuard>();
+  EXPECT_TRUE(interrupted());
+  first.reset();
+  ::sigaction(SIGTERM, nullptr, &during);
+  EXPECT_NE(during.sa_handler, before.sa_handler);
+  second.reset();
+  ::sigaction(SIGTERM, nullptr, &after);
+  EXPECT_EQ(after.sa_handler, before.sa_handler);
 }
 
 TEST(InterruptGuard, ASecondInterruptQuitsWith130) {

@@ -31,7 +31,7 @@ class RunDirectoryTest : public TrainingTrial {
   const Json settings_ = {{"seed", 1}, {"model", {{"hidden_size", 8}, {"layers", 1}}}};
   Model model_{*backend_, config(), true};
   AdamW optimizer_{model_, {}};
-  MlmObjective objective_ = objective(model_, 2, 1);
+  LanguageObjective objective_ = objective(model_, 2, 1);
 };
 
 TEST_F(RunDirectoryTest, ANewOneHoldsSettingsAndFiles) {

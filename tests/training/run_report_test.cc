@@ -66,9 +66,9 @@ TEST_F(RunReport, FinalValuesOfOneRun) {
   EXPECT_THAT(html, Not(HasSubstr("rf-f0\" points")));  // no band
 }
 
-TEST_F(RunReport, SeedsBecomeMeanDeviationAndBand) {
+TEST_F(RunReport, SeedsBecomeMeanIntervalAndBand) {
   const std::string html = page_of({{"two", {run("a", 2), run("b", 4)}}, {"one", {run("c", 3)}}});
-  EXPECT_THAT(row(html, "two"), HasSubstr("2|–|10|10,000|3.0000 ± 1.4142|25.00 ± 0.00|"));
+  EXPECT_THAT(row(html, "two"), HasSubstr("2|–|10|10,000|3.0000 ± 12.7062|25.00 ± 0.00|"));
   EXPECT_THAT(row(html, "one"), HasSubstr("1|–|10|10,000|3.0000|25.00|"));
   EXPECT_THAT(html, HasSubstr(">Validation loss</text>"));
   EXPECT_THAT(html, HasSubstr("<polygon class=\"rf-band rf-f0\""));

@@ -14,7 +14,7 @@
 #include "data/sequence_stream.h"
 #include "tests/base/temp_directory.h"
 #include "text/train.h"
-#include "training/mlm_objective.h"
+#include "training/language_objective.h"
 
 namespace roformer::testing {
 
@@ -44,14 +44,17 @@ class TrainingTrial : public ::testing::Test {
     return result;
   }
   // Each with a stream of its own from the start of the data.
-  MlmObjective objective(const Model& model, int64_t per_micro_batch, int64_t accumulate, uint64_t seed = 1) const {
-    const MlmOptions options{.masking = {.probability = 0.3, .whole_words = false},
-                             .sequences_per_micro_batch = per_micro_batch,
-                             .accumulate = accumulate};
+  LanguageObjective objective(const Model& model, int64_t per_micro_batch, int64_t accumulate,
+                              uint64_t seed = 1) const {
+    return objective(model, masked_labelling(*tokenizer_, {.probability = 0.3, .whole_words = false}),
+                     {.sequences_per_micro_batch = per_micro_batch, .accumulate = accumulate}, seed);
+  }
+  LanguageObjective objective(const Model& model, std::unique_ptr<Labelling> labelling, const LanguageOptions& options,
+                              uint64_t seed = 1) const {
     const RandomStream random{seed, 0};
     streams_.push_back(
         std::make_unique<SequenceStream>(*corpus_, std::vector<std::vector<int64_t>>{{4}}, substream(random, 0), 1));
-    return {model, *tokenizer_, options, *streams_.back(), validation_, random};
+    return {model, std::move(labelling), options, *streams_.back(), validation_, random};
   }
   Context training_context(Tape* tape) const { return {*backend_, tape, {}, true}; }
 

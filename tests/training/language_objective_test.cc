@@ -1,4 +1,4 @@
-#include "training/mlm_objective.h"
+#include "training/language_objective.h"
 
 #include <algorithm>
 #include <map>
@@ -14,7 +14,7 @@ class Mlm : public TrainingTrial {
  protected:
   // The labels of a step. A model of zero weights predicts all tokens alike, so the gradient of the output bias is
   // labels · (1/vocabulary − 1 where the label is).
-  std::set<int32_t> labels(MlmObjective& objective, int64_t step) const {
+  std::set<int32_t> labels(LanguageObjective& objective, int64_t step) const {
     objective.prepare(step);
     clear_gradients(flat_);
     for (int64_t i = 0; i < objective.micro_batches(); ++i) {
@@ -38,7 +38,7 @@ class Mlm : public TrainingTrial {
     return -1;
   }
   // Labels of each sequence over the steps first … last.
-  std::map<int64_t, int> visits(MlmObjective& objective, int64_t first, int64_t last) const {
+  std::map<int64_t, int> visits(LanguageObjective& objective, int64_t first, int64_t last) const {
     std::map<int64_t, int> counts;
     for (int64_t step = first; step <= last; ++step) {
       for (const int32_t id : labels(objective, step)) ++counts[sequence_of(id)];
@@ -52,17 +52,17 @@ class Mlm : public TrainingTrial {
 TEST_F(Mlm, AnEpochVisitsEachTrainingSequenceOnce) {
   ASSERT_EQ(sequences_->size(), kSequences);
   const std::map<int64_t, int> once = {{0, 3}, {1, 3}, {2, 3}, {3, 3}, {5, 3}, {6, 3}, {7, 3}, {8, 3}};
-  MlmObjective objective = this->objective(flat_, 2, 1);
+  LanguageObjective objective = this->objective(flat_, 2, 1);
   EXPECT_EQ(visits(objective, 1, 4), once);
   EXPECT_EQ(visits(objective, 5, 8), once);
-  MlmObjective accumulated = this->objective(flat_, 1, 2);
+  LanguageObjective accumulated = this->objective(flat_, 1, 2);
   EXPECT_EQ(visits(accumulated, 1, 4), once);
 }
 
 TEST_F(Mlm, OrderAndMasksDifferBetweenEpochs) {
-  MlmObjective objective = this->objective(flat_, 8, 1);
+  LanguageObjective objective = this->objective(flat_, 8, 1);
   EXPECT_NE(labels(objective, 1), labels(objective, 2));
-  MlmObjective single = this->objective(flat_, 1, 1);
+  LanguageObjective single = this->objective(flat_, 1, 1);
   std::vector<int64_t> first, second;
   for (int64_t step = 1; step <= 8; ++step) first.push_back(sequence_of(*labels(single, step).begin()));
   for (int64_t step = 9; step <= 16; ++step) second.push_back(sequence_of(*labels(single, step).begin()));
@@ -70,7 +70,7 @@ TEST_F(Mlm, OrderAndMasksDifferBetweenEpochs) {
 }
 
 TEST_F(Mlm, AStepIsAFunctionOfSeedStepAndPlace) {
-  MlmObjective one = objective(flat_, 2, 1), same = objective(flat_, 2, 1), other = objective(flat_, 2, 1, 2);
+  LanguageObjective one = objective(flat_, 2, 1), same = objective(flat_, 2, 1), other = objective(flat_, 2, 1, 2);
   std::vector<std::set<int32_t>> steps;
   std::vector<Json> places;
   for (int64_t step = 1; step <= 7; ++step) {
@@ -80,7 +80,7 @@ TEST_F(Mlm, AStepIsAFunctionOfSeedStepAndPlace) {
     EXPECT_NE(labels(other, step), steps.back());
   }
   EXPECT_EQ(one.tokens(), 2 * (kTokens + 2));
-  MlmObjective resumed = objective(flat_, 2, 1);
+  LanguageObjective resumed = objective(flat_, 2, 1);
   resumed.resume(JsonObject(places[2], "place"));
   EXPECT_EQ(resumed.place(), places[2]);
   for (size_t step = 4; step <= 7; ++step) EXPECT_EQ(labels(resumed, static_cast<int64_t>(step)), steps[step - 1]);
@@ -93,7 +93,7 @@ TEST_F(Mlm, HowAStepIsCutDoesNotMatter) {
   Model model(*backend_, config(), true);
   model.initialise({5, 0});
   const auto run = [&](int64_t per_micro_batch, int64_t accumulate) {
-    MlmObjective objective = this->objective(model, per_micro_batch, accumulate);
+    LanguageObjective objective = this->objective(model, per_micro_batch, accumulate);
     objective.prepare(1);
     objective.prepare(2);
     EXPECT_EQ(objective.labels(), 12);
@@ -122,7 +122,7 @@ TEST_F(Mlm, HowAStepIsCutDoesNotMatter) {
 TEST_F(Mlm, ValidationIsTheSameEveryTime) {
   Model model(*backend_, config(), true);
   model.initialise({5, 0});
-  MlmObjective objective = this->objective(model, 2, 1);
+  LanguageObjective objective = this->objective(model, 2, 1);
   const Context context{*backend_, nullptr, {}, false};
   const Evaluation first = objective.validate(context);
   EXPECT_EQ(first.labels, 3);
@@ -149,6 +149,84 @@ TEST_F(Mlm, ValidationIsTheSameEveryTime) {
 TEST_F(Mlm, TheUnigramBaselineCountsTokens) {
   // 80 training tokens, 256 ordinary tokens, add one: a token not seen has probability 1/336.
   EXPECT_NEAR(objective(flat_, 2, 1).unigram_loss(), std::log(336.0), 1e-12);
+}
+
+// The loss of predicting each token from a model that was shown nothing but the tokens before it.
+double loss_by_prefixes(const Model& model, std::span<const int32_t> sequence) {
+  double sum = 0;
+  for (size_t known = 1; known < sequence.size(); ++known) {
+    Batch prefix;
+    prefix.append(sequence.first(known));
+    const Context context{model.backend(), nullptr, {}, false};
+    const Value logits = model.logits(context, model.encoder().forward(context, prefix), prefix);
+    const float* row = logits.data.row<float>(static_cast<int64_t>(known) - 1);
+    double total = 0;
+    for (int64_t id = 0; id < logits.data.columns(); ++id) total += std::exp(static_cast<double>(row[id]));
+    sum += std::log(total) - static_cast<double>(row[sequence[known]]);
+  }
+  return sum;
+}
+
+class Clm : public TrainingTrial {
+ protected:
+  Clm() { model_.initialise({5, 0}); }
+  static ModelConfig decoder(ModelConfig config) {
+    config.head = Head::causal_lm;
+    config.visibility = Visibility::causal;
+    return config;
+  }
+  LanguageObjective causal(int64_t per_micro_batch, int64_t accumulate) const {
+    return objective(model_, causal_labelling(*tokenizer_),
+                     {.sequences_per_micro_batch = per_micro_batch, .accumulate = accumulate, .perplexity = true});
+  }
+  const Context context_{*backend_, nullptr, {}, false};
+  Model model_{*backend_, decoder(config()), true};
+};
+
+TEST_F(Clm, TheLossIsThatOfEachTokenFromThoseBeforeIt) {
+  validation_.append(sequences_->sequence(2));  // what is beside a sequence does not show
+  LanguageObjective objective = causal(2, 1);
+  const Evaluation found = objective.validate(context_);
+  const double expected =
+      loss_by_prefixes(model_, sequences_->sequence(4)) + loss_by_prefixes(model_, sequences_->sequence(2));
+  EXPECT_EQ(found.labels, 2 * (kTokens + 1));
+  EXPECT_NEAR(found.loss * static_cast<double>(found.labels), expected, 1e-4);
+  ASSERT_TRUE(found.perplexity);
+  EXPECT_NEAR(*found.perplexity, std::exp(found.loss), 1e-9);
+
+  LanguageObjective training = causal(1, 2);
+  training.prepare(1);
+  EXPECT_EQ(training.labels(), 2 * (kTokens + 1));
+  EXPECT_EQ(training.tokens(), 2 * (kTokens + 2));
+}
+
+TEST_F(Clm, ThePlaceIsAllThatResumingNeeds) {
+  LanguageObjective one = causal(2, 1), resumed = causal(2, 1);
+  std::vector<double> losses;
+  Json place;
+  for (int64_t step = 1; step <= 6; ++step) {
+    one.prepare(step);
+    if (step == 2) place = one.place();
+    losses.push_back(one.forward(context_, 0, 0).sum);
+  }
+  resumed.resume(JsonObject(place, "place"));
+  for (size_t step = 3; step <= 6; ++step) {
+    resumed.prepare(static_cast<int64_t>(step));
+    EXPECT_EQ(resumed.forward(context_, 0, 0).sum, losses[step - 1]);
+  }
+}
+
+TEST_F(Clm, TheUnigramBaselineCountsWhatIsPredicted) {
+  // 8 · 11 training labels of a vocabulary of 261, add one: [SEP] occurs 8 times, the ten tokens to validate on never.
+  const double labels = 8 * (kTokens + 1) + static_cast<double>(tokenizer_->vocabulary_size());
+  EXPECT_NEAR(causal(2, 1).unigram_loss(), std::log(labels) - std::log(9.0) / (kTokens + 1), 1e-12);
+}
+
+TEST_F(Clm, ASequenceOfOneTokenHasNoLabel) {
+  const int32_t ids[] = {7};
+  const MaskedSequence one = causal_labelling(*tokenizer_)->label(ids, {});
+  EXPECT_TRUE(one.rows.empty() && one.labels.empty());
+  EXPECT_TRUE(causal_labelling(*tokenizer_)->label({}, {}).labels.empty());
 }
 
 }  // namespace

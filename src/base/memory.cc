@@ -1,0 +1,34 @@
+#include "base/memory.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "base/file.h"
+#include "roformer/error.h"
+
+namespace roformer {
+
+std::optional<int64_t> peak_memory() {
+  constexpr int64_t kMaxStatusBytes = 1 << 16;
+  try {
+    const std::string status = read_file("/proc/self/status", kMaxStatusBytes);
+    const size_t at = status.find("VmHWM:");
+    if (at == std::string::npos) return {};
+    return std::stoll(status.substr(at + 6)) * 1024;  // "VmHWM:   12345 kB"
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+// proc(5): 5 written to clear_refs sets the peak to the size of now.
+bool reset_peak_memory() {
+  const int descriptor = ::open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  const bool written = ::write(descriptor, "5", 1) == 1;
+  ::close(descriptor);
+  return written;
+}
+
+}  // namespace roformer

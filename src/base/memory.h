@@ -1,0 +1,15 @@
+// How much memory this process takes, as Linux tells it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace roformer {
+
+// Bytes: the largest resident size since the start of the process, or since the last reset. None where the system does
+// not say.
+std::optional<int64_t> peak_memory();
+// False where the system does not allow it.
+bool reset_peak_memory();
+
+}  // namespace roformer

@@ -1,0 +1,92 @@
+// roformer compare: position encodings under one budget.
+#include "tasks/compare.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "base/file.h"
+#include "cli/registry.h"
+#include "cli/training_options.h"
+
+namespace roformer {
+namespace {
+
+struct CompareCommand {
+  TrainingCommand training;
+  std::vector<std::string> positions = {"rotary", "sinusoidal", "learned", "none"};
+  int64_t seeds = 3, jobs = 1;
+  std::vector<int64_t> lengths;
+  bool json = false;
+};
+
+void describe(OptionSet& set, CompareCommand& options) {
+  set.section("Comparison");
+  std::vector<std::string> names(position_names().begin(), position_names().end());
+  set.add_words("--positions", options.positions, "encodings to compare", names);
+  set.add("--seeds", options.seeds, "trainings of each, with the seeds from --seed on", {1, 10'000});
+  set.add("--lengths", options.lengths,
+          "tokens a sequence to evaluate the finished models at, on --validation-data (default: 1, 2, 4 and 8 times "
+          "--max-length)",
+          {3, 1 << 20});
+  set.add("--jobs", options.jobs, "trainings side by side, which share the threads", {1, 1024});
+  add_json(set, options.json);
+  describe_training_data(set, options.training.task,
+                         "directory of the trainings; the same command again goes on with what is not finished");
+  describe_training_shape(set, options.training, false);
+  describe_training_run(set, options.training);
+}
+
+// Columns, the first to the left and the others to the right.
+std::string aligned(const std::vector<std::vector<std::string>>& rows) {
+  const auto cells = [](const std::string& text) {
+    return std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+  };
+  std::string text;
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      int64_t width = 0;
+      for (const auto& other : rows) width = std::max<int64_t>(width, cells(other[i]));
+      const std::string fill(static_cast<size_t>(width - cells(row[i])), ' ');
+      text += i == 0 ? row[i] + fill : "  " + fill + row[i];
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+void run(const CompareCommand& options) {
+  const EngineOptions& engine = options.training.engine;
+  const Grid grid = compare({.training = options.training.task,
+                             .positions = options.positions,
+                             .seeds = options.seeds,
+                             .lengths = options.lengths,
+                             .jobs = options.jobs,
+                             .device = engine.device,
+                             .threads = engine.threads,
+                             .precision = parse_precision(engine.dtype)});
+  if (options.json) {
+    for (const GridPosition& position : grid.positions) {
+      std::cout << dump_json(position_json(grid, position)) << "\n";
+    }
+  } else {
+    std::cout << aligned(grid_table(grid));
+    for (const std::string& note : grid.notes()) std::cout << note << "\n";
+  }
+  std::cerr << fmt::format("roformer: wrote {}\n", join_path(grid.directory, "report.html"));
+}
+
+}  // namespace
+
+Command compare_command() {
+  return {.name = "compare",
+          .summary = "Train one model with several position encodings and seeds, and compare them",
+          .group = "Train",
+          .example =
+              "roformer compare --positions rotary,sinusoidal,none --seeds 3 --data text.txt "
+              "--validation-data held-out.txt --tokenizer tokenizer --output grid",
+          .prepare = prepare_with(describe, run)};
+}
+
+}  // namespace roformer

@@ -1,0 +1,22 @@
+// The options of training from text, for the commands that train: one model, or a grid of them.
+#pragma once
+
+#include "cli/engine.h"
+#include "cli/options.h"
+#include "tasks/pretrain.h"
+
+namespace roformer {
+
+struct TrainingCommand {
+  PretrainOptions task;
+  EngineOptions engine;
+  std::string attention = "softmax", optimizer = "adamw";
+};
+
+// --data, --validation-data, …, --output, which is described by `output_help`.
+void describe_training_data(OptionSet& set, PretrainOptions& task, std::string_view output_help);
+// The shape; with `position` also the one encoding of positions.
+void describe_training_shape(OptionSet& set, TrainingCommand& options, bool position);
+void describe_training_run(OptionSet& set, TrainingCommand& options);
+
+}  // namespace roformer

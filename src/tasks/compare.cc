@@ -1,0 +1,175 @@
+#include "tasks/compare.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/signal.h"
+#include "tasks/grid_page.h"
+
+namespace roformer {
+
+namespace {
+
+struct Cell {
+  std::string position;
+  int64_t seed;
+};
+
+GridPlan make_plan(const CompareOptions& options) {
+  if (options.training.output.empty()) throw UsageError("--output is empty, expected a directory");
+  if (options.positions.empty()) throw UsageError("--positions names no encoding");
+  if (options.training.shape.position) throw UsageError("the encodings are those of --positions, not of --position");
+  if (!options.training.init_from.empty()) {
+    throw UsageError("--init-from: a model has one position encoding; all of a comparison start from nothing");
+  }
+  std::set<std::string> names;
+  for (const std::string& name : options.positions) {
+    parse_position(name);  // or an error that lists them
+    if (!names.insert(name).second) throw UsageError("--positions has {} twice", name);
+  }
+  if (options.seeds < 1) throw UsageError("--seeds is {}, expected at least 1", options.seeds);
+  if (options.jobs < 1) throw UsageError("--jobs is {}, expected at least 1", options.jobs);
+  const PretrainOptions& training = options.training;
+  GridPlan plan{.objective = training.objective,
+                .positions = options.positions,
+                .seeds = {},
+                .max_length = training.max_length.value_or(preset_run(training.shape.preset).max_length),
+                .lengths = options.lengths};
+  for (int64_t i = 0; i < options.seeds; ++i) plan.seeds.push_back(training.seed + i);
+  if (training.validation_data.empty()) {
+    if (!plan.lengths.empty()) throw UsageError("--lengths evaluates a text of its own: give --validation-data");
+    return plan;
+  }
+  if (plan.lengths.empty()) {
+    for (const int64_t factor : {1, 2, 4, 8}) plan.lengths.push_back(factor * plan.max_length);
+  }
+  std::ranges::sort(plan.lengths);
+  const auto repeated = std::ranges::unique(plan.lengths);
+  plan.lengths.erase(repeated.begin(), repeated.end());
+  return plan;
+}
+
+// The trainings of a grid and the threads that do them.
+class GridWork {
+ public:
+  GridWork(const CompareOptions& options, const GridPlan& plan) : options_(options), plan_(plan) {
+    for (const int64_t seed : plan.seeds) {
+      for (const std::string& position : plan.positions) cells_.push_back({position, seed});
+    }
+    jobs_ = std::min<int64_t>(options.jobs, std::ssize(cells_));
+    const int64_t threads =
+        options.threads > 0 ? options.threads : static_cast<int64_t>(std::thread::hardware_concurrency());
+    threads_a_job_ = static_cast<int>(std::max<int64_t>(1, threads / jobs_));
+    if (plan.lengths.empty()) return;
+    const auto tokenizer = load_tokenizer(options.training.tokenizer);
+    ThreadPool pool(static_cast<int>(threads));
+    texts_ = pack_lengths(options.training.validation_data, options.training.documents, plan.lengths, *tokenizer, pool);
+  }
+
+  void run() {
+    std::vector<std::thread> workers;
+    for (int64_t i = 1; i < jobs_; ++i) workers.emplace_back([this] { work(); });
+    work();
+    for (std::thread& worker : workers) worker.join();
+    if (failure_) std::rethrow_exception(failure_);
+    if (interrupted()) {
+      throw Interrupted("interrupted; what was being trained is saved. The same command goes on from there");
+    }
+  }
+
+ private:
+  void work() {
+    for (size_t next; !stop_ && !interrupted() && (next = next_++) < cells_.size();) {
+      try {
+        train_cell(next);
+      } catch (const Interrupted&) {
+        stop_ = true;
+      } catch (...) {
+        stop_ = true;
+        const std::lock_guard lock(mutex_);
+        if (!failure_) failure_ = std::current_exception();
+      }
+    }
+  }
+
+  // Side by side there is no one line to redraw: plain lines, each with the name of its run.
+  Progress::Output messages(const std::string& name) const {
+    Progress::Output output = options_.training.messages;
+    if (jobs_ == 1) return output;
+    output.style.interactive = false;
+    output.write = [name, write = output.write](std::string_view text) { write(fmt::format("{}: {}", name, text)); };
+    return output;
+  }
+
+  void train_cell(size_t number) {
+    const auto& [position, seed] = cells_[number];
+    const std::string name = plan_.run_name(position, seed);
+    PretrainOptions training = options_.training;
+    training.shape.position = position;
+    training.seed = seed;
+    training.output = join_path(options_.training.output, name);
+    training.messages = messages(name);
+    training.messages.write(fmt::format("{}, {} of {}\n", jobs_ == 1 ? name : "training", number + 1, cells_.size()));
+
+    ThreadPool pool(threads_a_job_);
+    const auto backend = make_backend(options_.device, pool, options_.precision);
+    const bool resets = jobs_ == 1 && reset_peak_memory();
+    bool trained = false;
+    try {
+      trained = !pretrain(training, *backend).already_finished;
+    } catch (const Interrupted&) {
+      measure(training.output, resets);
+      throw;
+    }
+    if (trained) measure(training.output, resets);
+    if (!plan_.lengths.empty()) {
+      evaluate_lengths(training.output, texts_, training, plan_.max_length, *backend, training.messages);
+    }
+  }
+
+  // A run that was once trained beside others says so for ever.
+  void measure(const std::string& run, bool memory) const {
+    RunMeasure now = read_measure(run);
+    now.jobs = std::max(now.jobs, jobs_);
+    const auto peak = memory ? peak_memory() : std::nullopt;
+    if (peak) now.peak_memory = std::max(now.peak_memory.value_or(0), *peak);
+    if (now.jobs > 1) now.peak_memory.reset();
+    write_measure(now, run);
+  }
+
+  const CompareOptions& options_;
+  const GridPlan& plan_;
+  std::vector<Cell> cells_;
+  int64_t jobs_ = 1;
+  int threads_a_job_ = 1;
+  LengthTexts texts_;
+  std::atomic<size_t> next_{0};
+  std::atomic<bool> stop_{false};
+  std::mutex mutex_;
+  std::exception_ptr failure_;
+};
+
+}  // namespace
+
+Grid compare(const CompareOptions& options) {
+  const GridPlan plan = make_plan(options);
+  if (options.training.tokenizer.empty()) throw UsageError("--tokenizer DIR is needed (train-tokenizer makes one)");
+  const InterruptGuard guard;
+  const std::string& directory = options.training.output;
+  GridWork work(options, plan);
+  make_directories(directory);
+  write_grid_plan(plan, directory);
+  work.run();
+  Grid grid = read_grid(directory);
+  write_grid_report(grid);
+  return grid;
+}
+
+}  // namespace roformer

@@ -1,0 +1,56 @@
+#include "training/labelling.h"
+
+#include <numeric>
+
+namespace roformer {
+
+namespace {
+
+class MaskedLabelling final : public Labelling {
+ public:
+  MaskedLabelling(const Tokenizer& tokenizer, const MaskingOptions& options)
+      : vocabulary_(tokenizer), options_(options) {}
+
+  MaskedSequence label(std::span<const int32_t> sequence, RandomStream random) const override {
+    return mask_sequence(sequence, options_, vocabulary_, random);
+  }
+  bool predictable(std::span<const int32_t> sequence, size_t place) const override {
+    return !vocabulary_.special[static_cast<size_t>(sequence[place])];
+  }
+  int64_t predictable_tokens() const override { return std::ssize(vocabulary_.ordinary); }
+
+ private:
+  MaskingVocabulary vocabulary_;
+  MaskingOptions options_;
+};
+
+class CausalLabelling final : public Labelling {
+ public:
+  explicit CausalLabelling(int64_t vocabulary) : vocabulary_(vocabulary) {}
+
+  MaskedSequence label(std::span<const int32_t> sequence, RandomStream) const override {
+    MaskedSequence result{{sequence.begin(), sequence.end()}, {}, {}};
+    if (sequence.empty()) return result;
+    result.labels.assign(sequence.begin() + 1, sequence.end());
+    result.rows.resize(result.labels.size());
+    std::iota(result.rows.begin(), result.rows.end(), 0);
+    return result;
+  }
+  bool predictable(std::span<const int32_t>, size_t place) const override { return place > 0; }
+  int64_t predictable_tokens() const override { return vocabulary_; }
+
+ private:
+  int64_t vocabulary_;
+};
+
+}  // namespace
+
+std::unique_ptr<Labelling> masked_labelling(const Tokenizer& tokenizer, const MaskingOptions& options) {
+  return std::make_unique<MaskedLabelling>(tokenizer, options);
+}
+
+std::unique_ptr<Labelling> causal_labelling(const Tokenizer& tokenizer) {
+  return std::make_unique<CausalLabelling>(tokenizer.vocabulary_size());
+}
+
+}  // namespace roformer

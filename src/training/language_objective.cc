@@ -1,0 +1,116 @@
+#include "training/language_objective.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace roformer {
+
+void LabelledBatch::append(const MaskedSequence& sequence) {
+  const auto first = static_cast<int32_t>(batch.tokens());
+  batch.append(sequence.ids);
+  for (const int32_t row : sequence.rows) rows.push_back(first + row);
+  labels.insert(labels.end(), sequence.labels.begin(), sequence.labels.end());
+}
+
+LossSum language_loss(const Context& context, const Model& model, const LabelledBatch& batch, double gradient_scale) {
+  const Value hidden = gather_rows(context, model.encoder().forward(context, batch.batch), batch.rows);
+  return model.mlm_head().loss(context, hidden, model.encoder().words(), batch.labels, gradient_scale);
+}
+
+LanguageObjective::LanguageObjective(const Model& model, std::unique_ptr<Labelling> labelling,
+                                     const LanguageOptions& options, SequenceStream& training,
+                                     PackedSequences validation, RandomStream random)
+    : model_(model),
+      labelling_(std::move(labelling)),
+      options_(options),
+      training_(training),
+      validation_(std::move(validation)),
+      training_random_(substream(random, 1)),
+      validation_random_(substream(random, 2)),
+      place_(training.place()) {}
+
+void LanguageObjective::prepare(int64_t step) {
+  const int64_t per_step = options_.sequences_per_micro_batch * options_.accumulate;
+  prepared_.assign(static_cast<size_t>(options_.accumulate), {});
+  for (int64_t i = 0; i < per_step; ++i) {
+    const auto visit = static_cast<uint64_t>((step - 1) * per_step + i);
+    LabelledBatch& micro = prepared_[static_cast<size_t>(i / options_.sequences_per_micro_batch)];
+    micro.append(labelling_->label(training_.next(), substream(training_random_, visit)));
+  }
+  place_ = training_.place();
+}
+
+Json LanguageObjective::place() const {
+  return {{"epoch", place_.epoch}, {"window", place_.window}, {"offset", place_.offset}};
+}
+
+void LanguageObjective::resume(const JsonObject& place) {
+  training_.seek({place.get_int("epoch", std::nullopt, 0), place.get_int("window", std::nullopt, 0),
+                  place.get_int("offset", std::nullopt, 0)});
+  place_ = training_.place();
+}
+
+int64_t LanguageObjective::labels() const {
+  int64_t count = 0;
+  for (const LabelledBatch& micro : prepared_) count += static_cast<int64_t>(micro.labels.size());
+  return count;
+}
+
+int64_t LanguageObjective::tokens() const {
+  int64_t count = 0;
+  for (const LabelledBatch& micro : prepared_) count += micro.batch.tokens();
+  return count;
+}
+
+LossSum LanguageObjective::forward(const Context& context, int64_t micro_batch, double gradient_scale) {
+  return language_loss(context, model_, prepared_[static_cast<size_t>(micro_batch)], gradient_scale);
+}
+
+Evaluation LanguageObjective::validate(const Context& context) {
+  Evaluation result;
+  double sum = 0;
+  int64_t correct = 0;
+  const int64_t per_batch = options_.sequences_per_micro_batch;
+  for (int64_t begin = 0; begin < validation_.size(); begin += per_batch) {
+    LabelledBatch micro;
+    for (int64_t i = begin; i < std::min(validation_.size(), begin + per_batch); ++i) {
+      const auto stream = substream(validation_random_, static_cast<uint64_t>(i));
+      micro.append(labelling_->label(validation_.sequence(i), stream));
+    }
+    const LossSum part = language_loss(context, model_, micro, 0);
+    sum += part.sum;
+    correct += part.correct;
+    result.labels += static_cast<int64_t>(micro.labels.size());
+  }
+  if (result.labels > 0) {
+    result.loss = sum / static_cast<double>(result.labels);
+    result.accuracy = static_cast<double>(correct) / static_cast<double>(result.labels);
+    if (options_.perplexity) result.perplexity = std::exp(result.loss);
+  }
+  return result;
+}
+
+double LanguageObjective::unigram_loss() const {
+  std::vector<double> counts(static_cast<size_t>(model_.config().vocabulary), 1.0);
+  auto total = static_cast<double>(labelling_->predictable_tokens());
+  for (const std::span<const int32_t> sequence : training_.window()) {
+    for (size_t i = 0; i < sequence.size(); ++i) {
+      if (!labelling_->predictable(sequence, i)) continue;
+      counts[static_cast<size_t>(sequence[i])] += 1;
+      total += 1;
+    }
+  }
+  double sum = 0;
+  int64_t tokens = 0;
+  for (int64_t s = 0; s < validation_.size(); ++s) {
+    const std::span<const int32_t> sequence = validation_.sequence(s);
+    for (size_t i = 0; i < sequence.size(); ++i) {
+      if (!labelling_->predictable(sequence, i)) continue;
+      sum -= std::log(counts[static_cast<size_t>(sequence[i])] / total);
+      ++tokens;
+    }
+  }
+  return tokens > 0 ? sum / static_cast<double>(tokens) : 0;
+}
+
+}  // namespace roformer

@@ -1,0 +1,62 @@
+// Language modelling, masked or causal, over a stream of sequences. What is predicted of a sequence (labelling.h) is
+// drawn anew at every visit, as a function of the number of the visit.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "data/sequence_stream.h"
+#include "training/labelling.h"
+#include "training/objective.h"
+
+namespace roformer {
+
+struct LanguageOptions {
+  int64_t sequences_per_micro_batch = 1;
+  int64_t accumulate = 1;   // micro-batches a step
+  bool perplexity = false;  // whether evaluations say it
+};
+
+// Sequences with their labels, as the model takes them.
+struct LabelledBatch {
+  Batch batch;
+  std::vector<int32_t> rows, labels;  // the row of `batch` that each label is predicted from, rising
+
+  void append(const MaskedSequence& sequence);
+};
+
+// Summed loss of all labels of the batch.
+LossSum language_loss(const Context& context, const Model& model, const LabelledBatch& batch, double gradient_scale);
+
+class LanguageObjective final : public Objective {
+ public:
+  // Model and stream must outlive the objective.
+  LanguageObjective(const Model& model, std::unique_ptr<Labelling> labelling, const LanguageOptions& options,
+                    SequenceStream& training, PackedSequences validation, RandomStream random);
+
+  void prepare(int64_t step) override;
+  Json place() const override;
+  void resume(const JsonObject& place) override;
+  double waited() const override { return training_.waited(); }
+  int64_t micro_batches() const override { return options_.accumulate; }
+  int64_t labels() const override;
+  int64_t tokens() const override;
+  LossSum forward(const Context& context, int64_t micro_batch, double gradient_scale) override;
+  Evaluation validate(const Context& context) override;
+
+  // Loss of predicting the validation tokens by how often each occurs in the stream's present window: what a model
+  // reaches that looks at nothing. Counts are add-one smoothed.
+  double unigram_loss() const;
+
+ private:
+  const Model& model_;
+  std::unique_ptr<Labelling> labelling_;
+  LanguageOptions options_;
+  SequenceStream& training_;
+  PackedSequences validation_;
+  RandomStream training_random_, validation_random_;
+  std::vector<LabelledBatch> prepared_;
+  SequenceStream::Place place_;  // after the prepared step
+};
+
+}  // namespace roformer
