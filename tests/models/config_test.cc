@@ -111,7 +111,7 @@ TEST(ConfigTest, WritesWhatItReads) {
       config.norm_epsilon = 3e-7;
       config.pad_id = 9;
       config.position = parse_position(position);
-      if (auto* rotary = std::get_if<RotaryPosition>(&config.position)) rotary->rotate_values = true;
+      if (auto* rotary = std::get_if<RotaryPosition>(&config.position)) rotary->rotate_values = !rotary->xpos;
       config.head = activation == Activation::relu ? Head::none : Head::masked_lm;
       complete(config, "");
       std::vector<std::string> unknown;
@@ -207,7 +207,7 @@ TEST(ConfigTest, RefusesValues) {
       {"architectures", Json::array({"BertForNextSentencePrediction"}), "'architectures' is [\"BertForNext"},
       {"architectures", Json::array({"RoFormerForMagic"}), "RoFormerForSequenceClassification"},
       {"hidden_act", "mish", "'hidden_act' is \"mish\", expected one of gelu, relu"},
-      {"position_embedding_type", "alibi", "'position_embedding_type' is \"alibi\""},
+      {"position_embedding_type", "absolute", "'position_embedding_type' is \"absolute\""},
       {"is_decoder", "yes", "'is_decoder'"},
       {"add_cross_attention", true, "add_cross_attention needs is_decoder"},
       {"cross_attention_rotation", "both", "'cross_attention_rotation' is \"both\""},

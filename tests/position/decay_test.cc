@@ -95,6 +95,12 @@ TEST(Decay, ScoreIsThatOfRotatedVectors) {
   }
 }
 
+TEST(Decay, OnAGridDistancesSayNothing) {
+  const RotaryFrequencies grid({.dim = 8, .grid_width = 4});
+  EXPECT_THROW(rotary_decay(grid, 1), UsageError);
+  EXPECT_THROW(rotary_score(grid, std::vector<double>(8), std::vector<double>(8), 1), UsageError);
+}
+
 TEST(Decay, DistancesBeyondThePositionsAreRefused) {
   EXPECT_THROW(rotary_decay(paper(), kMaxRotaryPosition + 1), DataError);
   EXPECT_THROW(rotary_decay(paper(), -kMaxRotaryPosition - 1), DataError);
