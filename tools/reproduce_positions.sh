@@ -50,7 +50,7 @@ if [ -f "$shared/data/unpack.sh" ]; then
   "$shared/data/unpack.sh" demo/shared enwiki > /dev/null
   # Whole articles: 20 MB to train on, then 250 kB held out.
   if [ ! -f "$work/enwiki-held-out.txt" ]; then
-    cat $(find demo/shared/enwiki -type f | LC_ALL=C sort) | awk -v train="$work/enwiki-train.txt" \
+    find demo/shared/enwiki -type f -print0 | LC_ALL=C sort -z | xargs -0 cat | awk -v train="$work/enwiki-train.txt" \
       -v held="$work/enwiki-held-out.part" '
         /^<doc/ { part = bytes < 20000000 ? train : bytes < 20250000 ? held : "" }
         part != "" { print > part }

@@ -51,8 +51,7 @@ GridPlan make_plan(const CompareOptions& options) {
     for (const int64_t factor : {1, 2, 4, 8}) plan.lengths.push_back(factor * plan.max_length);
   }
   std::ranges::sort(plan.lengths);
-  const auto repeated = std::ranges::unique(plan.lengths);
-  plan.lengths.erase(repeated.begin(), repeated.end());
+  plan.lengths.erase(std::unique(plan.lengths.begin(), plan.lengths.end()), plan.lengths.end());
   return plan;
 }
 

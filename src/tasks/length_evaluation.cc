@@ -230,7 +230,8 @@ std::vector<LengthScore> evaluate_lengths(const std::string& directory, const Le
   const Json settings = {{"validation-data", texts.content_hash}, {"max-length", trained}, {"seed", options.seed}};
   const ModelConfig config = read_config(join_path(directory, "config.json"));
   std::vector<LengthScore> scores = kept_scores(path, settings);
-  for (const auto& [length, text] : texts.by_length) {
+  for (const auto& entry : texts.by_length) {
+    const int64_t length = entry.first;
     // The same masks for every encoding.
     const RandomStream random = substream({static_cast<uint64_t>(options.seed), 0}, static_cast<uint64_t>(length));
     std::string line;
@@ -238,7 +239,7 @@ std::vector<LengthScore> evaluate_lengths(const std::string& directory, const Le
       const auto same = [&](const LengthScore& s) { return s.length == length && s.scaling == variant.scaling; };
       if (std::ranges::any_of(scores, same)) continue;
       if (interrupted()) throw Interrupted("interrupted while evaluating {}. The same command goes on", directory);
-      scores.push_back(evaluate(weights, variant, length, text, *labelling, random, backend));
+      scores.push_back(evaluate(weights, variant, length, entry.second, *labelling, random, backend));
       write_scores(path, settings, scores);
       line += (line.empty() ? "" : ", ") + describe(scores.back());
     }

@@ -151,6 +151,7 @@ std::vector<double> median_speeds(const Group& group) {
   std::vector<double> medians;
   for (const auto& curve : group.curves("train", "tokens_per_second")) {
     std::vector<double> speeds;
+    speeds.reserve(curve.size());
     for (const PlotPoint& point : curve) speeds.push_back(point.y);
     if (!speeds.empty()) medians.push_back(median(speeds));
   }

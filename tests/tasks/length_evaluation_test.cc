@@ -81,7 +81,10 @@ class LengthEvaluation : public ::testing::Test {
     options_.validation_data = {directory_ / "held.txt"};
     options_.tokenizer = directory_ / "tokenizer";
     options_.output = run_;
-    options_.shape = {.preset = "demo", .hidden_size = 16, .layers = 1, .heads = 2, .position = "learned"};
+    options_.shape.hidden_size = 16;
+    options_.shape.layers = 1;
+    options_.shape.heads = 2;
+    options_.shape.position = "learned";
     options_.max_length = 18;
     options_.batch_tokens = 90;
     options_.steps = 3;
