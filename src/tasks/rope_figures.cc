@@ -115,6 +115,7 @@ std::string rope_clock_figure(const RopeFigureOptions& options) {
   const int64_t count = std::min<int64_t>(8, frequencies.pairs());
   PlaneTable table{.title = fmt::format("{} of the {} pairs as hands of clocks (d = {}, base {})", count,
                                         frequencies.pairs(), options.dim, options.base),
+                   .corner = {"", "tokens a turn:"},
                    .columns = {},
                    .rows = {},
                    .planes = {}};
