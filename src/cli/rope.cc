@@ -33,7 +33,7 @@ void describe(OptionSet& set, RopeCommand& options) {
       "WHAT", options.what,
       "a figure: rotation, clocks, decay, scores, scaling; or numbers, each step of one rotation; or precision, the "
       "error of angles in less than double precision");
-  set.add("--output", options.output, "the SVG file to write (a figure needs it)", "FILE");
+  set.add("--output", options.output, "the SVG file to write (rotation and clocks need it)", "FILE");
   set.add("--base", options.figure.base, "base of the frequencies (all but rotation)", {1, 1e12, true, false});
   set.section("Figures");
   set.add("--dim", options.figure.dim, "rotary dimension (all but rotation)", {2, 512});
@@ -68,9 +68,12 @@ std::optional<Plot> plot_of(const RopeCommand& options) {
   return {};
 }
 
+// The SVG; line plots are shown in the terminal, too.
 std::string draw(const RopeCommand& options) {
-  if (options.what == "rotation") return rope_rotation_figure();
-  if (options.what == "clocks") return rope_clock_figure(options.figure);
+  if (options.what == "rotation" || options.what == "clocks") {
+    if (options.output.empty()) throw UsageError("{} needs --output, an SVG file", options.what);
+    return options.what == "rotation" ? rope_rotation_figure() : rope_clock_figure(options.figure);
+  }
   const std::optional<Plot> plot = plot_of(options);
   if (!plot) {
     throw UsageError("WHAT is {}, expected rotation, clocks, decay, scores, scaling, numbers or precision",
@@ -82,8 +85,7 @@ std::string draw(const RopeCommand& options) {
 }
 
 void run(const RopeCommand& options) {
-  if (options.what.empty())
-    throw UsageError("what? Give rotation, clocks, decay, scores, scaling, numbers or precision");
+  if (options.what.empty()) throw UsageError("show what? Give e.g. rotation or numbers; see --help");
   if (options.what == "numbers" || options.what == "precision") {
     if (!options.output.empty()) throw UsageError("{} writes no file; leave out --output", options.what);
     if (options.what == "numbers") return print_numbers(options);
@@ -91,7 +93,7 @@ void run(const RopeCommand& options) {
     return;
   }
   const std::string svg = draw(options);
-  if (options.output.empty()) throw UsageError("a figure needs --output, an SVG file");
+  if (options.output.empty()) return;
   write_file_atomically(options.output, svg);
   std::cerr << fmt::format("roformer: wrote {}\n", options.output);
 }

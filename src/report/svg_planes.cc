@@ -79,7 +79,7 @@ std::string svg_planes(const PlaneTable& table) {
   const bool labels = std::any_of(table.planes.begin(), table.planes.end(), has_labels);
   const double left = table.rows.empty() ? kSide : kRowHeading;
   const double cell = (kWidth - kSide - left) / static_cast<double>(columns);
-  const double margin = labels ? 36 : 7, radius = std::max(4.0, cell / 2 - margin);
+  const double margin = labels ? 36 : 7, radius = std::clamp(cell / 2 - margin, 4.0, 100.0);
   const double height_of_row = 2 * (radius + (labels ? 22 : 7));
   const double top = kTitle + kHeading;
 

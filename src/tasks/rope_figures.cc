@@ -123,7 +123,9 @@ std::string rope_clock_figure(const RopeFigureOptions& options) {
   for (int64_t i = 0; i < count; ++i) {
     pairs.push_back(count == 1 ? 0 : i * (frequencies.pairs() - 1) / (count - 1));
     const double turn = 2 * std::numbers::pi / speed(frequencies, pairs.back());
-    table.columns.push_back({fmt::format("pair {}", pairs.back()), fmt::format("{:.{}f}", turn, turn < 10 ? 1 : 0)});
+    table.columns.push_back({fmt::format("pair {}", pairs.back()), turn < 1e6
+                                                                       ? fmt::format("{:.{}f}", turn, turn < 10 ? 1 : 0)
+                                                                       : fmt::format("{:.1e}", turn)});
   }
   for (const int64_t position : {0, 1, 2, 3, 10, 100, 1000}) {
     table.rows.push_back({fmt::format("position {}", position), ""});
