@@ -101,7 +101,7 @@ std::string rope_rotation_figure() {
                             {.angle = k, .length = 0.8, .colour = 1, .label = fmt::format("k at {}", key)}},
                  .arcs = {{.from = q, .to = k, .radius = 0.45, .label = degrees(k - q)}}};
   };
-  return svg_planes({.title = "One pair of elements is a point in the plane; a position turns it by θ = 0.5 a token",
+  return svg_planes({.title = "A pair of elements is a point in the plane; each position turns it by θ = 0.5",
                      .corner = {},
                      .columns = {{"a vector at positions 0 … 7", "its length stays"},
                                  {fmt::format("query at {}, key at {}", kQueryAt, kKeyAt), "faint: before the turn"},
