@@ -142,6 +142,7 @@ Plot rope_decay_plot(const RopeFigureOptions& options) {
   constexpr int kVectors = 100;
   Generator generator({static_cast<uint64_t>(options.seed), 0});
   std::vector<Vector> vectors;
+  vectors.reserve(kVectors);
   for (int i = 0; i < kVectors; ++i) vectors.push_back(random_vector(generator, options.dim));
   Plot plot{
       .title = fmt::format("Decay with distance, both 1 at distance 0 (d = {}, base {})", options.dim, options.base),
