@@ -3,8 +3,10 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "backend/layers.h"
 #include "base/error.h"
@@ -12,19 +14,70 @@
 namespace roformer {
 namespace {
 
+// Two numbers that decide a token's angles; tokens of equal ones share a row.
+using Place = std::pair<int64_t, int64_t>;
+
 template <class Real>
-void fill_angles(ThreadPool& pool, const RotaryFrequencies& frequencies, std::span<const int32_t> positions,
-                 const Tensor& cosines, const Tensor& sines) {
-  constexpr int64_t kPositionsPerTask = 32;
-  for_chunks(pool, static_cast<int64_t>(positions.size()), kPositionsPerTask, [&](int64_t begin, int64_t end) {
+void fill_angles(ThreadPool& pool, std::span<const Place> places, const auto& angle_at, const Tensor& cosines,
+                 const Tensor& sines) {
+  constexpr int64_t kPlacesPerTask = 32;
+  for_chunks(pool, static_cast<int64_t>(places.size()), kPlacesPerTask, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      for (int64_t pair = 0; pair < frequencies.pairs(); ++pair) {
-        const auto [cos, sin] = frequencies.angle(positions[i], pair);
+      for (int64_t pair = 0; pair < cosines.columns(); ++pair) {
+        const auto [cos, sin] = angle_at(places[i], pair);
         cosines.row<Real>(i)[pair] = static_cast<Real>(cos);
         sines.row<Real>(i)[pair] = static_cast<Real>(sin);
       }
     }
   });
+}
+
+// angle_at(place, pair) gives cosine and sine.
+RotaryAngles make_angles(Backend& backend, const Rotary& rotary, std::span<const Place> token_places,
+                         const auto& angle_at) {
+  std::vector<Place> distinct(token_places.begin(), token_places.end());
+  std::sort(distinct.begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  // Here and not first in some task, so that which position an error names does not depend on threads.
+  for (const Place& place : distinct) angle_at(place, 0);
+
+  const auto count = static_cast<int64_t>(distinct.size()), pairs = rotary.dim / 2;
+  RotaryAngles angles{rotary.layout, rotary.dim, backend.empty({count, pairs}), backend.empty({count, pairs}), {}};
+  if (backend.real() == DType::float64) {
+    fill_angles<double>(backend.pool(), distinct, angle_at, angles.cos, angles.sin);
+  } else {
+    fill_angles<float>(backend.pool(), distinct, angle_at, angles.cos, angles.sin);
+  }
+  angles.row.reserve(token_places.size());
+  for (const Place& place : token_places) {
+    angles.row.push_back(
+        static_cast<int32_t>(std::lower_bound(distinct.begin(), distinct.end(), place) - distinct.begin()));
+  }
+  return angles;
+}
+
+// Each token's length that its sequence is scaled by, and its position.
+std::vector<Place> scaled_places(const Rotary& rotary, std::span<const int32_t> positions,
+                                 std::span<const int32_t> offsets) {
+  std::vector<Place> places;
+  places.reserve(positions.size());
+  const auto add = [&](std::span<const int32_t> sequence) {
+    if (sequence.empty()) return;
+    const int64_t length = int64_t{*std::max_element(sequence.begin(), sequence.end())} + 1;
+    for (const int32_t position : sequence) places.emplace_back(scaling_length(rotary.scaling, length), position);
+  };
+  if (offsets.empty()) add(positions);
+  for (size_t i = 0; i + 1 < offsets.size(); ++i) add(positions.subspan(offsets[i], offsets[i + 1] - offsets[i]));
+  return places;
+}
+
+std::map<int64_t, RotaryFrequencies> frequencies_of(const Rotary& rotary, std::span<const Place> places) {
+  std::map<int64_t, RotaryFrequencies> result;
+  result.try_emplace(0, rotary);  // whatever the positions, the settings are checked
+  for (const auto& [length, position] : places) {
+    if (!result.contains(length)) result.try_emplace(length, rotary, length);
+  }
+  return result;
 }
 
 // Pages of the system are zero, and cost nothing until they are touched; huge ones then cost a fault every 2 MiB
@@ -68,31 +121,49 @@ Tensor Backend::zeros(Shape shape) {
 
 std::unique_ptr<FusedLayers> Backend::fuse(const LayersShape&, std::span<const LayerWeights>) { return nullptr; }
 
-RotaryAngles Backend::rotary_angles(const Rotary& rotary, std::span<const int32_t> positions) {
-  std::vector<int32_t> distinct(positions.begin(), positions.end());
-  std::sort(distinct.begin(), distinct.end());
-  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+RotaryAngles Backend::rotary_angles(const Rotary& rotary, std::span<const int32_t> positions,
+                                    std::span<const int32_t> offsets) {
+  const std::vector<Place> places = scaled_places(rotary, positions, offsets);
+  const auto frequencies = frequencies_of(rotary, places);
+  return make_angles(*this, rotary, places, [&](const Place& place, int64_t pair) {
+    return frequencies.at(place.first).angle(place.second, pair);
+  });
+}
 
-  const RotaryFrequencies frequencies(rotary);
-  if (!distinct.empty()) {
-    // Here and not first in some task, so that which position an error names does not depend on threads.
-    frequencies.angle(distinct.front(), 0);
-    frequencies.angle(distinct.back(), 0);
+RotaryAngles Backend::rotary_angles_of(const Rotary& rotary, std::span<const double> theta,
+                                       std::span<const int32_t> positions) {
+  const RotaryFrequencies frequencies(rotary, theta);
+  std::vector<Place> places;
+  for (const int32_t position : positions) places.emplace_back(0, position);
+  return make_angles(*this, rotary, places,
+                     [&](const Place& place, int64_t pair) { return frequencies.angle(place.second, pair); });
+}
+
+XPosAngles Backend::xpos_angles(const Rotary& rotary, const XPos& xpos, std::span<const int32_t> positions,
+                                std::span<const int32_t> offsets) {
+  validate(xpos);
+  const std::vector<Place> places = scaled_places(rotary, positions, offsets);
+  const auto frequencies = frequencies_of(rotary, places);
+  const auto angles = [&](bool query) {
+    return make_angles(*this, rotary, places, [&](const Place& place, int64_t pair) {
+      auto [cos, sin] = frequencies.at(place.first).angle(place.second, pair);
+      const double power = xpos_scale(xpos, rotary.dim, pair, place.second), scale = query ? power : 1 / power;
+      return RotaryFrequencies::Angle{cos * scale, sin * scale};
+    });
+  };
+  return {angles(true), angles(false)};
+}
+
+RotaryAngles Backend::rerotation_angles(const Rerotation& rerotation, std::span<const int32_t> from,
+                                        std::span<const int32_t> to) {
+  if (from.size() != to.size()) {
+    throw ShapeError("{} positions to rotate from and {} to rotate to", from.size(), to.size());
   }
-  const auto count = static_cast<int64_t>(distinct.size());
-  RotaryAngles angles{
-      rotary.layout, rotary.dim, empty({count, frequencies.pairs()}), empty({count, frequencies.pairs()}), {}};
-  if (real() == DType::float64) {
-    fill_angles<double>(pool(), frequencies, distinct, angles.cos, angles.sin);
-  } else {
-    fill_angles<float>(pool(), frequencies, distinct, angles.cos, angles.sin);
-  }
-  angles.row.reserve(positions.size());
-  for (const int32_t position : positions) {
-    const auto place = std::lower_bound(distinct.begin(), distinct.end(), position);
-    angles.row.push_back(static_cast<int32_t>(place - distinct.begin()));
-  }
-  return angles;
+  std::vector<Place> places;
+  for (size_t i = 0; i < from.size(); ++i) places.emplace_back(from[i], to[i]);
+  return make_angles(*this, rerotation.rotary(), places, [&](const Place& place, int64_t pair) {
+    return rerotation.angle(place.first, place.second, pair);
+  });
 }
 
 std::unique_ptr<Backend> make_backend(std::string_view name, ThreadPool& pool, Precision precision) {

@@ -19,7 +19,9 @@
 #include "backend/profile.h"
 #include "base/parallel.h"
 #include "base/random.h"
+#include "position/rerotation.h"
 #include "position/rotary.h"
+#include "position/xpos.h"
 #include "tensor/tensor.h"
 
 namespace roformer {
@@ -35,7 +37,8 @@ enum class Precision { float32, bfloat16, int8 };
 Precision parse_precision(std::string_view name);  // UsageError for other words
 const char* precision_name(Precision precision);   // "float32"
 
-// cos and sin of the positions present in a batch: no table of all positions.
+// cos and sin of the positions present in a batch: no table of all positions. Maybe times a factor (position/scaling.h,
+// position/xpos.h).
 struct RotaryAngles {
   RotaryLayout layout;
   int64_t dim;               // rotary dimension, at most the head's
@@ -43,18 +46,23 @@ struct RotaryAngles {
   std::vector<int32_t> row;  // [T] row of cos and sin for each token
 };
 
+// xPos multiplies queries and keys by other factors.
+struct XPosAngles {
+  RotaryAngles query, key;
+};
+
 // Score terms and relative keys/values of position encodings, by distance r = clip(key position − query position,
 // ±clip), stored at row r + clip. Undefined tensors take no part. None of them makes an S×S tensor.
-//   score(i, j) = scale · (q_i·k_j + q_i·query_table[r] + k_j·key_table[r]) + bias[head, r];  out_i = Σ p_ij (v_j +
+//   score(i, j) = scale · (q_i·k_j + q_i·query_table[r] + k_j·key_table[r]) + bias[r, head];  out_i = Σ p_ij (v_j +
 //   value_table[r])
 // T5's and ALiBi's biases are `bias`; Shaw's keys and values are `query_table` and `value_table` (Eq. 5);
-// Transformer-XL (Eq. 7) and DeBERTa (Eq. 10) use `query_table` and `key_table`. Tables are [2·clip + 1, H], one slice
-// of columns a head.
+// Transformer-XL (Eq. 7) uses `query_table` and `bias`, DeBERTa (Eq. 10) `query_table` and `key_table`. Tables have one
+// slice of columns a head, [2·clip + 1, H], or only one, which all heads share, [2·clip + 1, head_dim].
 struct RelativeTerms {
   int64_t clip = 0;
   std::span<const int32_t> query_positions, key_positions;  // [Tq], [Tk]
-  Tensor bias;                                              // [heads, 2·clip + 1]
-  Tensor query_table, key_table, value_table;               // [2·clip + 1, H]
+  Tensor bias;                                              // [2·clip + 1, heads]
+  Tensor query_table, key_table, value_table;               // [2·clip + 1, H or head_dim]
 
   bool any() const { return bias.defined() || query_table.defined() || key_table.defined() || value_table.defined(); }
 };
@@ -128,9 +136,12 @@ class Backend {
   virtual void add(const Tensor& x, const Tensor& y) = 0;            // y += x
   virtual double squared_norm(std::span<const Tensor> tensors) = 0;  // Σ x² over all of them, summed in double
 
-  // out[t] = table[ids[t]], added if `accumulate`. Also gathers rows. dtable[ids[t]] += dout[t], in order of t.
-  virtual void embedding(const Tensor& table, std::span<const int32_t> ids, const Tensor& out, bool accumulate) = 0;
-  virtual void embedding_backward(const Tensor& dout, std::span<const int32_t> ids, const Tensor& dtable) = 0;
+  // out[t] = factor · table[ids[t]], added if `accumulate`. Also gathers rows. dtable[ids[t]] += factor · dout[t], in
+  // order of t.
+  virtual void embedding(const Tensor& table, std::span<const int32_t> ids, double factor, const Tensor& out,
+                         bool accumulate) = 0;
+  virtual void embedding_backward(const Tensor& dout, std::span<const int32_t> ids, double factor,
+                                  const Tensor& dtable) = 0;
 
   // out = activation(x·Wᵀ + bias). `bias` may be undefined; `before` gets x·Wᵀ + bias unless undefined.
   virtual void linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation,
@@ -164,10 +175,38 @@ class Backend {
   // out = x where kept, scaled; 0 elsewhere. Row t of x is row t of the mask. Its own backward. May work in place.
   virtual void dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) = 0;
 
-  // cos and sin of the distinct positions; DataError for a position outside [0, 2^29].
-  RotaryAngles rotary_angles(const Rotary& rotary, std::span<const int32_t> positions);
+  // cos and sin of the distinct positions; DataError for a position outside [0, 2^29]. `offsets` [sequences + 1] say
+  // where each packed sequence begins: dynamic NTK and LongRoPE scale each by its own length, its largest position + 1.
+  // Without them all positions are of one sequence.
+  RotaryAngles rotary_angles(const Rotary& rotary, std::span<const int32_t> positions,
+                             std::span<const int32_t> offsets = {});
+  // The same with frequencies as given, one a pair (learned ones).
+  RotaryAngles rotary_angles_of(const Rotary& rotary, std::span<const double> theta,
+                                std::span<const int32_t> positions);
+  XPosAngles xpos_angles(const Rotary& rotary, const XPos& xpos, std::span<const int32_t> positions,
+                         std::span<const int32_t> offsets = {});
+  // With these rotate() makes of keys rotated at the positions `from` [T] those of the positions `to` [T].
+  RotaryAngles rerotation_angles(const Rerotation& rerotation, std::span<const int32_t> from,
+                                 std::span<const int32_t> to);
   // Rotates every head of x [T, heads·head_dim] in place by its token's angles (Eq. 34), or back if `transposed`.
   virtual void rotate(const Tensor& x, int64_t heads, const RotaryAngles& angles, bool transposed) = 0;
+
+  // dlogs[i] += Σ (token, head) position · θ_i · ∂/∂angle, for angles that are positions times θ = exp(logs) [dim / 2]:
+  // x [T, heads·head_dim] is rotated already, dx the gradient of that.
+  virtual void rotary_frequencies_backward(const Tensor& x, const Tensor& dx, int64_t heads, const RotaryAngles& angles,
+                                           std::span<const int32_t> positions, const Tensor& logs, const Tensor& dlogs);
+
+  // Terms of encodings, small: the bodies in position_terms.cc serve every backend whose tensors the host can read.
+  // out[r, head] = factor · Σ_c table[r, c] · vector[c] over the head's columns c, added if `accumulate`.
+  virtual void head_products(const Tensor& table, const Tensor& vector, int64_t heads, double factor, const Tensor& out,
+                             bool accumulate);
+  virtual void head_products_backward(const Tensor& table, const Tensor& vector, int64_t heads, double factor,
+                                      const Tensor& dout, const Tensor& dtable,
+                                      const Tensor& dvector);  // adds to what is defined
+  // KERPLE's bias (Chi et al. 2022): out [2·clip + 1, heads] = −exp(a) · log(1 + exp(b) · |r|), with logs [2, heads]: a
+  // and b.
+  virtual void kerple_bias(const Tensor& logs, const Tensor& out);
+  virtual void kerple_bias_backward(const Tensor& logs, const Tensor& dout, const Tensor& dlogs);  // adds
 
   // out [Tq, H]; log_sum_exp [heads, Tq] is what the backward needs beside inputs and output. A query without keys
   // gives 0.

@@ -37,10 +37,10 @@ struct LayerWeights {
 class FusedLayers {
  public:
   virtual ~FusedLayers() = default;
-  // hidden [T, H], in place. Queries and keys (and values, if `rotate_values`) turn by `angles` unless null. No
-  // dropout, no score terms. Any number of threads may call it at once.
-  virtual void forward(const AttentionSpec& spec, const RotaryAngles* angles, bool rotate_values,
-                       const Tensor& hidden) const = 0;
+  // hidden [T, H], in place. Queries and keys turn by their angles unless null, and values as keys do if
+  // `rotate_values`. No dropout, no score terms. Any number of threads may call it at once.
+  virtual void forward(const AttentionSpec& spec, const RotaryAngles* query_angles, const RotaryAngles* key_angles,
+                       bool rotate_values, const Tensor& hidden) const = 0;
 };
 
 }  // namespace roformer

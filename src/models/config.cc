@@ -1,6 +1,7 @@
 #include "models/config.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include <fmt/ranges.h>
@@ -78,6 +79,64 @@ int64_t head_parameters(const ModelConfig& config) {
   return 0;
 }
 
+// A share of the head size, in whole pairs.
+int64_t rotary_dim(const ModelConfig& config, double share) {
+  return share == 1 ? config.head_dim()
+                    : std::max<int64_t>(2, std::llround(share * static_cast<double>(config.head_dim()) / 2) * 2);
+}
+
+void complete_rotary(ModelConfig& config, RotaryPosition& position, const std::string& source) {
+  Rotary& rotary = position.rotary;
+  if (!(position.share > 0 && position.share <= 1)) {
+    refuse(source, "the share of a head that turns is {}, expected more than 0, at most 1", position.share);
+  }
+  if (rotary.dim == 0) rotary.dim = rotary_dim(config, position.share);
+  if (rotary.dim % 2 != 0) {
+    refuse(source, "the head size {} (hidden_size / num_attention_heads) is odd; rotary positions turn pairs",
+           rotary.dim);
+  }
+  if (position.learned && (position.xpos || rotary.scaling != RotaryScaling() || rotary.proportion != 1)) {
+    refuse(source, "learned rotary frequencies go with neither xPos nor a scaling nor a proportion of pairs");
+  }
+  if (position.xpos && position.rotate_values) {
+    refuse(source, "xPos goes with no rotary values (rotary_value), which would grow with their position");
+  }
+  validate(rotary, config.head_dim());
+  if (position.xpos) validate(*position.xpos);
+}
+
+// Settings that follow from others, and what none may be.
+void complete_position(ModelConfig& config, const std::string& source) {
+  constexpr int64_t kMostDistance = 1 << 20;
+  const bool both_sides = config.visibility == Visibility::all;
+  try {
+    if (auto* rotary = std::get_if<RotaryPosition>(&config.position)) complete_rotary(config, *rotary, source);
+    if (auto* learned = std::get_if<LearnedPosition>(&config.position)) learned->max_positions = config.max_positions;
+    if (auto* t5 = std::get_if<T5Position>(&config.position)) {
+      t5->buckets.bidirectional = both_sides;
+      validate(t5->buckets);
+    }
+    if (auto* tupe = std::get_if<TupePosition>(&config.position)) {
+      tupe->max_positions = config.max_positions;
+      tupe->buckets.bidirectional = both_sides;
+      validate(tupe->buckets);
+    }
+  } catch (const UsageError& error) {
+    refuse(source, "{}", error.what());
+  }
+  if (const auto* shaw = std::get_if<ShawPosition>(&config.position)) {
+    check_range(source, "max_relative_positions", shaw->clip, 0, kMostDistance);
+  }
+  if (const auto* deberta = std::get_if<DebertaPosition>(&config.position)) {
+    check_range(source, "max_relative_positions", deberta->clip, 0, kMostDistance);
+  }
+  if (const auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position)) {
+    if (!(std::abs(sinusoidal->scale) <= 1000)) {
+      refuse(source, "position_embedding_scale is {}, expected -1000 to 1000", sinusoidal->scale);
+    }
+  }
+}
+
 }  // namespace
 
 const char* trunk_name(Family family) { return family == Family::bert ? "bert" : "roformer"; }
@@ -120,6 +179,7 @@ int64_t ModelConfig::parameters() const {
   const int64_t per_layer = (cross_attention ? 2 : 1) * (4 * dense + normal) + feed_forward + normal;
   int64_t count = (vocabulary + segments) * embedding + norm_parameters(norm, embedding) + layers * per_layer;
   if (std::holds_alternative<LearnedPosition>(position)) count += max_positions * embedding;
+  count += position_parameters(positions_shape(), layers);
   if (embedding != hidden) count += hidden * embedding + hidden;
   if (pooler) count += hidden * hidden + hidden;
   return count + head_parameters(*this);
@@ -147,19 +207,7 @@ void complete(ModelConfig& config, const std::string& source) {
   if (config.hidden % config.heads != 0) {
     refuse(source, "hidden_size {} is not a multiple of num_attention_heads {}", config.hidden, config.heads);
   }
-  if (auto* rotary = std::get_if<RotaryPosition>(&config.position)) {
-    if (rotary->rotary.dim == 0) rotary->rotary.dim = config.head_dim();
-    if (rotary->rotary.dim % 2 != 0) {
-      refuse(source, "the head size {} (hidden_size / num_attention_heads) is odd; rotary positions turn pairs",
-             rotary->rotary.dim);
-    }
-    try {
-      validate(rotary->rotary, config.head_dim());
-    } catch (const UsageError& error) {
-      refuse(source, "{}", error.what());
-    }
-  }
-  if (auto* learned = std::get_if<LearnedPosition>(&config.position)) learned->max_positions = config.max_positions;
+  complete_position(config, source);
   check_parts(config, source);
 }
 
@@ -179,9 +227,14 @@ ModelConfig ShapeOptions::apply(ModelConfig config) const {
   if (position) {
     config.position = parse_position(*position);
     config.family = Family::roformer;
+    // As in Vaswani et al., where embeddings of deviation 1 meet sinusoids: unscaled they drown what words begin with.
+    if (auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position)) {
+      sinusoidal->scale = config.initializer_range;
+    }
   }
   if (dropout) config.hidden_dropout = config.attention_dropout = *dropout;
-  if (auto* rotary = std::get_if<RotaryPosition>(&config.position)) rotary->rotary.dim = 0;  // of the new head size
+  auto* rotary = std::get_if<RotaryPosition>(&config.position);
+  if (rotary != nullptr && (hidden_size || heads)) rotary->rotary.dim = 0;  // of the new head size
   return config;
 }
 

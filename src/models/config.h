@@ -12,6 +12,7 @@
 #include "backend/backend.h"
 #include "base/json.h"
 #include "nn/heads.h"
+#include "nn/positions.h"
 #include "position/encoding.h"
 
 namespace roformer {
@@ -83,6 +84,7 @@ struct ModelConfig {
   bool is_language_model() const { return head == Head::masked_lm || head == Head::causal_lm; }
   int64_t head_outputs() const;  // columns of the head's scores; 0 without a head
   int64_t head_dim() const { return hidden / heads; }
+  PositionsShape positions_shape() const { return {position, hidden, heads, norm_shape()}; }
   int64_t parameters() const;  // numbers in all parameters, without allocating any
 };
 
@@ -105,7 +107,7 @@ Json write_config(const ModelConfig& config);
 struct ShapeOptions {
   std::string preset = "demo";
   std::optional<int64_t> hidden_size, embedding_size, layers, heads, intermediate_size;
-  std::optional<std::string> position;  // rotary, sinusoidal, learned, none
+  std::optional<std::string> position;  // one of position_names()
   std::optional<double> dropout;        // of hidden states and attention weights
 
   bool any() const;  // besides preset and dropout

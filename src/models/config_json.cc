@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "models/config.h"
+#include "models/rotary_json.h"
 
 namespace roformer {
 
@@ -93,6 +94,36 @@ std::pair<Family, Head> parse_kind(const JsonObject& json) {
   return {found->family, found->head};
 }
 
+// The sizes of encodings that this program alone writes.
+void read_sizes(const JsonObject& json, PositionEncoding& position) {
+  const auto clip = [&](int64_t fallback) { return json.get_int("max_relative_positions", fallback); };
+  const auto buckets = [&](DistanceBuckets& read) {
+    read.count = json.get_int("relative_attention_num_buckets", read.count);
+    read.max_distance = json.get_int("relative_attention_max_distance", read.max_distance);
+  };
+  if (auto* sinusoidal = std::get_if<SinusoidalPosition>(&position)) {
+    sinusoidal->scale = json.get_double("position_embedding_scale", sinusoidal->scale);
+  }
+  if (auto* shaw = std::get_if<ShawPosition>(&position)) shaw->clip = clip(shaw->clip);
+  if (auto* deberta = std::get_if<DebertaPosition>(&position)) deberta->clip = clip(deberta->clip);
+  if (auto* t5 = std::get_if<T5Position>(&position)) buckets(t5->buckets);
+  if (auto* tupe = std::get_if<TupePosition>(&position)) buckets(tupe->buckets);
+}
+
+void write_sizes(const PositionEncoding& position, Json& json) {
+  const auto write_buckets = [&](const DistanceBuckets& buckets) {
+    json["relative_attention_num_buckets"] = buckets.count;
+    json["relative_attention_max_distance"] = buckets.max_distance;
+  };
+  if (const auto* sinusoidal = std::get_if<SinusoidalPosition>(&position)) {
+    if (sinusoidal->scale != 1) json["position_embedding_scale"] = sinusoidal->scale;
+  }
+  if (const auto* shaw = std::get_if<ShawPosition>(&position)) json["max_relative_positions"] = shaw->clip;
+  if (const auto* deberta = std::get_if<DebertaPosition>(&position)) json["max_relative_positions"] = deberta->clip;
+  if (const auto* t5 = std::get_if<T5Position>(&position)) write_buckets(t5->buckets);
+  if (const auto* tupe = std::get_if<TupePosition>(&position)) write_buckets(tupe->buckets);
+}
+
 PositionEncoding parse_position_of(const JsonObject& json, const ModelConfig& config) {
   if (config.family == Family::bert) {
     if (json.get_string("position_embedding_type", "absolute") != "absolute") {
@@ -102,13 +133,15 @@ PositionEncoding parse_position_of(const JsonObject& json, const ModelConfig& co
   }
   const std::string name = json.get_string("position_embedding_type", "rotary");
   if (std::ranges::find(position_names(), name) == position_names().end()) {
-    json.reject("position_embedding_type", "none, sinusoidal, learned or rotary");
+    json.reject("position_embedding_type", fmt::format("one of {}", fmt::join(position_names(), ", ")));
   }
   PositionEncoding position = parse_position(name);
   if (auto* rotary = std::get_if<RotaryPosition>(&position)) {
+    read_rotary(json, *rotary);
     rotary->rotate_values = json.get_bool("rotary_value", false);
   }
   if (auto* learned = std::get_if<LearnedPosition>(&position)) learned->max_positions = config.max_positions;
+  read_sizes(json, position);
   return position;
 }
 
@@ -165,7 +198,8 @@ const std::set<std::string>& known_keys() {
       "tie_word_embeddings", "use_bias", "norm_type", "rms_norm_scale", "position_embedding_type", "model_type",
       "architectures", "cross_attention_rotation", "num_labels", "id2label", "problem_type", "pooler_activation",
       "classifier_dropout", "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels",
-      "is_encoder_decoder", "cross_attention_hidden_size", "quantization_config", "pruned_heads",
+      "max_relative_positions", "relative_attention_num_buckets", "relative_attention_max_distance",
+      "position_embedding_scale", "is_encoder_decoder", "cross_attention_hidden_size", "quantization_config", "pruned_heads",
       // no influence on what this program computes
       "use_cache", "bos_token_id", "eos_token_id", "sep_token_id", "cls_token_id", "mask_token_id", "torch_dtype",
       "dtype", "transformers_version", "_name_or_path", "name_or_path", "_attn_implementation",
@@ -252,19 +286,15 @@ ModelConfig read_config(const std::string& path, std::vector<std::string>* unkno
 
 Json write_config(const ModelConfig& config) {
   const auto* rotary = std::get_if<RotaryPosition>(&config.position);
-  if (rotary != nullptr && rotary->rotary != Rotary{.dim = config.head_dim()}) {
-    throw DataError("config.json of a RoFormer cannot say another rotary base, layout or partial dimension");
-  }
-  const auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position);
-  if (sinusoidal != nullptr && *sinusoidal != SinusoidalPosition{}) {
-    throw DataError("config.json of a RoFormer cannot say another arrangement of sinusoids");
-  }
+  // Only what every program that loads a RoFormer does is called one.
+  const bool plain = rotary != nullptr && *rotary == RotaryPosition{.rotary = {.dim = config.head_dim()},
+                                                                    .rotate_values = rotary->rotate_values};
   if (config.visibility == Visibility::prefix) throw DataError("config.json cannot say prefix attention");
   const bool bert = config.family == Family::bert;
   const auto architecture = std::ranges::find_if(
       kArchitectures, [&](const Architecture& one) { return one.family == config.family && one.head == config.head; });
   Json json{{"model_type", bert                ? "bert"
-                           : rotary != nullptr ? "roformer"
+                           : plain             ? "roformer"
                                                : "roformer_variant"},
             {"architectures", {architecture->name}},
             {"vocab_size", config.vocabulary},
@@ -283,7 +313,9 @@ Json write_config(const ModelConfig& config) {
             {"tie_word_embeddings", config.tied}};
   if (!bert) json["embedding_size"] = config.embedding;
   if (rotary != nullptr) json["rotary_value"] = rotary->rotate_values;
-  if (rotary == nullptr && !bert) json["position_embedding_type"] = position_name(config.position);
+  if (!plain && !bert) json["position_embedding_type"] = position_name(config.position);
+  if (rotary != nullptr) write_rotary(*rotary, config.head_dim(), json);
+  write_sizes(config.position, json);
   if (config.norm != NormKind::layer) json["norm_type"] = "rms_norm";
   if (config.norm == NormKind::rms_with_gain) json["rms_norm_scale"] = true;
   if (!config.biased) json["use_bias"] = false;

@@ -6,17 +6,18 @@
 #include <optional>
 
 #include "base/error.h"
+#include "nn/constant_table.h"
 #include "position/sinusoid.h"
 
 namespace roformer {
 
 namespace {
 
-// What a batch's positions give each place where an encoding acts; kept alive by the tape.
+// What a batch's positions give to input and attention; kept alive by the tape.
 struct PositionPlan {
+  std::shared_ptr<SharedPositions> shared;
   std::optional<InputPositions> input;
   std::vector<int32_t> input_rows;
-  RotaryAngles angles;
   std::vector<int32_t> key_limits;
   AttentionInputs self;
   LayerMemory memory;
@@ -28,17 +29,9 @@ void plan_sinusoid(Backend& backend, const SinusoidalPosition& sinusoidal, int64
   std::vector<int32_t> distinct = batch.positions;
   std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  const Tensor table = backend.empty({static_cast<int64_t>(distinct.size()), width});
-  for (int64_t i = 0; i < table.rows(); ++i) {
-    for (int64_t c = 0; c < width; ++c) {
-      const double value = sinusoid(distinct[static_cast<size_t>(i)], c, width, sinusoidal.layout);
-      if (backend.real() == DType::float64) {
-        table.row<double>(i)[c] = value;
-      } else {
-        table.row<float>(i)[c] = static_cast<float>(value);
-      }
-    }
-  }
+  const Tensor table = constant_table(backend, std::ssize(distinct), width, [&](int64_t row, int64_t column) {
+    return sinusoidal.scale * sinusoid(distinct[static_cast<size_t>(row)], column, width, sinusoidal.layout);
+  });
   for (const int32_t position : batch.positions) {
     const auto found = std::lower_bound(distinct.begin(), distinct.end(), position);
     plan.input_rows.push_back(static_cast<int32_t>(found - distinct.begin()));
@@ -62,47 +55,58 @@ void plan_memory(const ModelConfig& config, const Batch& batch, const EncoderInp
   plan.memory.inputs = {.query_offsets = batch.offsets, .key_offsets = inputs.memory_offsets};
   if (inputs.rotate_cross_queries.value_or(config.rotate_cross_queries)) {
     if (!std::holds_alternative<RotaryPosition>(config.position)) throw DataError("the model has no rotary positions");
-    plan.memory.inputs.positions.query_angles = &plan.angles;
+    plan.memory.inputs.query_angles = &plan.shared->query_angles;
   }
 }
 
-std::shared_ptr<const PositionPlan> make_plan(Backend& backend, const ModelConfig& config, const Batch& batch,
+std::shared_ptr<const PositionPlan> make_plan(const Context& context, const ModelConfig& config,
+                                              const TrunkPositions& positions, const Batch& batch,
                                               const EncoderInputs& inputs) {
   auto plan = std::make_shared<PositionPlan>();
   if (const auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position)) {
-    plan_sinusoid(backend, *sinusoidal, config.embedding, batch, *plan);
+    plan_sinusoid(context.backend, *sinusoidal, config.embedding, batch, *plan);
   }
+  plan->shared = positions.forward(context, batch.positions, batch.offsets);
   plan->key_limits = visible_keys(inputs.visibility.value_or(config.visibility), batch);
-  plan->self = {.query_offsets = batch.offsets, .key_offsets = batch.offsets, .key_limits = plan->key_limits};
-  if (const auto* rotary = std::get_if<RotaryPosition>(&config.position)) {
-    plan->angles = backend.rotary_angles(rotary->rotary, batch.positions);
-    plan->self.positions.query_angles = plan->self.positions.key_angles = &plan->angles;
-    plan->self.positions.rotate_values = rotary->rotate_values;
-  }
+  plan->self = {.query_offsets = batch.offsets,
+                .key_offsets = batch.offsets,
+                .key_limits = plan->key_limits,
+                .positions = plan->shared.get()};
   plan_memory(config, batch, inputs, *plan);
   return plan;
+}
+
+int64_t learned_positions(const ModelConfig& config) {
+  return std::holds_alternative<LearnedPosition>(config.position) ? config.max_positions : 0;
+}
+
+bool is_hierarchical(const ModelConfig& config) {
+  const auto* learned = std::get_if<LearnedPosition>(&config.position);
+  return learned != nullptr && learned->hierarchical;
 }
 
 }  // namespace
 
 Encoder::Encoder(Backend& backend, const ModelConfig& config, bool trainable)
     : config_(config),
-      embeddings_(
-          backend,
-          {.vocabulary = config.vocabulary,
-           .segments = config.segments,
-           .width = config.embedding,
-           .hidden = config.hidden,
-           .learned_positions = std::holds_alternative<LearnedPosition>(config.position) ? config.max_positions : 0,
-           .dropout = config.hidden_dropout,
-           .norm = config.norm_shape()},
-          trainable) {
+      embeddings_(backend,
+                  {.vocabulary = config.vocabulary,
+                   .segments = config.segments,
+                   .width = config.embedding,
+                   .hidden = config.hidden,
+                   .learned_positions = learned_positions(config),
+                   .hierarchical = is_hierarchical(config),
+                   .dropout = config.hidden_dropout,
+                   .norm = config.norm_shape()},
+                  trainable),
+      positions_(backend, config.positions_shape(), trainable) {
   const EncoderLayerShape shape{.attention = {.hidden = config.hidden,
                                               .heads = config.heads,
                                               .hidden_dropout = config.hidden_dropout,
                                               .attention_dropout = config.attention_dropout,
                                               .norm = config.norm_shape(),
-                                              .biased = config.biased},
+                                              .biased = config.biased,
+                                              .position = config.position},
                                 .intermediate = config.intermediate,
                                 .activation = config.activation,
                                 .cross_attention = config.cross_attention};
@@ -111,19 +115,21 @@ Encoder::Encoder(Backend& backend, const ModelConfig& config, bool trainable)
 }
 
 Value Encoder::forward(const Context& context, const Batch& batch, const EncoderInputs& inputs) const {
-  const auto plan = make_plan(context.backend, config_, batch, inputs);
+  const auto plan = make_plan(context, config_, positions_, batch, inputs);
   if (context.tape != nullptr) context.tape->keep(plan);
   const LayerMemory* memory = plan->memory.hidden.data.defined() ? &plan->memory : nullptr;
   Value x = embeddings_.forward(context, batch, plan->input ? &*plan->input : nullptr, 0);
   const bool only_run = context.tape == nullptr && !context.training && context.observer == nullptr;
-  const FusedLayers* layers = only_run && memory == nullptr ? fused(context.backend) : nullptr;
+  const bool simple = memory == nullptr && !acts_on_scores(config_.position);
+  const FusedLayers* layers = only_run && simple ? fused(context.backend) : nullptr;
   if (layers != nullptr) {
     const AttentionSpec spec{.heads = config_.heads,
                              .scale = 1 / std::sqrt(static_cast<double>(config_.head_dim())),
                              .query_offsets = batch.offsets,
                              .key_offsets = batch.offsets,
                              .key_limits = plan->key_limits};
-    layers->forward(spec, plan->self.positions.key_angles, plan->self.positions.rotate_values, x.data);
+    const AttentionPositions& positions = plan->shared->attention;
+    layers->forward(spec, positions.query_angles, positions.key_angles, positions.rotate_values, x.data);
     return x;
   }
   uint64_t place = 1;
@@ -152,6 +158,7 @@ uint64_t Encoder::places() const { return layers_.empty() ? 1 : 1 + layers_.size
 void Encoder::visit(const ParameterVisitor& visitor) {
   const std::string name = trunk_name(config_.family);
   embeddings_.visit(name, visitor);
+  positions_.visit(name + ".encoder", visitor);
   for (size_t i = 0; i < layers_.size(); ++i) {
     layers_[i].visit(name + ".encoder.layer." + std::to_string(i), visitor);
   }

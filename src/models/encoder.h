@@ -43,6 +43,7 @@ class Encoder {
  private:
   ModelConfig config_;
   Embeddings embeddings_;
+  TrunkPositions positions_;
   std::vector<EncoderLayer> layers_;
 
   struct Frozen {

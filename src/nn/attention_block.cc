@@ -18,16 +18,16 @@ AttentionOptions options_of(const Context& context, const AttentionShape& shape,
 SelfAttention::SelfAttention(Backend& backend, const AttentionShape& shape, bool trainable)
     : shape_(shape),
       qkv_(backend, shape.hidden, 3 * shape.hidden, trainable, shape.biased),
+      positions_(backend, {shape.position, shape.hidden, shape.heads, shape.norm}, trainable),
       output_(backend, shape.hidden, shape.hidden, trainable, shape.biased),
       norm_(backend, shape.hidden, shape.norm, trainable) {}
 
 Value SelfAttention::forward(const Context& context, const Value& x, const AttentionInputs& inputs,
                              uint64_t place) const {
-  const int64_t hidden = shape_.hidden;
   const AttentionOptions options = options_of(context, shape_, inputs, place);
   const Value qkv = qkv_.forward(context, x);
-  const Columns q{qkv, 0, hidden}, k{qkv, hidden, hidden}, v{qkv, 2 * hidden, hidden};
-  const Value mixed = output_.forward(context, attention(context, options, q, k, v, inputs.positions));
+  const Value attended = positions_.attend(context, options, qkv, qkv_, *inputs.positions);
+  const Value mixed = output_.forward(context, attended);
   return norm_.forward(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
 }
 
@@ -36,6 +36,7 @@ void SelfAttention::visit(const std::string& name, const ParameterVisitor& visit
   qkv_.visit_rows(name + ".self.query", 0, hidden, visitor);
   qkv_.visit_rows(name + ".self.key", hidden, hidden, visitor);
   qkv_.visit_rows(name + ".self.value", 2 * hidden, hidden, visitor);
+  positions_.visit(name + ".self", visitor);
   output_.visit(name + ".output.dense", visitor);
   norm_.visit(name + ".output.LayerNorm", visitor);
 }
@@ -59,7 +60,8 @@ Value CrossAttention::forward(const Context& context, const Value& x, const Valu
   const AttentionOptions options = options_of(context, shape_, inputs, place);
   const Value query = query_.forward(context, x), key_value = key_value_.forward(context, memory);
   const Columns q{query, 0, hidden}, k{key_value, 0, hidden}, v{key_value, hidden, hidden};
-  const Value mixed = output_.forward(context, attention(context, options, q, k, v, inputs.positions));
+  const AttentionPositions positions{.query_angles = inputs.query_angles};
+  const Value mixed = output_.forward(context, attention(context, options, q, k, v, positions));
   return norm_.forward(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
 }
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "nn/parameters.h"
+#include "nn/positions.h"
 
 namespace roformer {
 
@@ -13,13 +13,15 @@ struct AttentionShape {
   double hidden_dropout = 0, attention_dropout = 0;
   NormShape norm = {};
   bool biased = true;
+  PositionEncoding position = NoPosition{};
 };
 
-// Which tokens see which, and how positions enter. The spans and what `positions` points to must outlive the tape.
+// Which tokens see which, and how positions enter. The spans and what is pointed to must outlive the tape.
 struct AttentionInputs {
   std::span<const int32_t> query_offsets, key_offsets;  // cu_seqlens
   std::span<const int32_t> key_limits = {};             // of each query's sequence the first so many keys; empty = all
-  AttentionPositions positions = {};
+  const SharedPositions* positions = nullptr;           // of self-attention
+  const RotaryAngles* query_angles = nullptr;           // of cross-attention; null: not rotated
 };
 
 class SelfAttention {
@@ -36,6 +38,7 @@ class SelfAttention {
  private:
   AttentionShape shape_;
   LinearLayer qkv_;  // rows: query, key, value
+  LayerPositions positions_;
   LinearLayer output_;
   NormLayer norm_;
 };

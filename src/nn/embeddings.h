@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "nn/batch.h"
 #include "nn/parameters.h"
@@ -13,6 +14,8 @@ namespace roformer {
 struct EmbeddingsShape {
   int64_t vocabulary = 0, segments = 0, width = 0, hidden = 0;
   int64_t learned_positions = 0;  // rows of a learned position table, 0 = none
+  // Longer texts go on hierarchically (position/hierarchical.h), up to the square of that; else they are refused.
+  bool hierarchical = false;
   double dropout = 0;
   NormShape norm = {};
 };
@@ -36,6 +39,9 @@ class Embeddings {
   const Parameter& words() const { return words_; }
 
  private:
+  Value finish(const Context& context, std::vector<Lookup>& lookups, const InputPositions* constant,
+               uint64_t place) const;
+
   EmbeddingsShape shape_;
   Parameter words_, segments_;
   std::optional<Parameter> positions_;

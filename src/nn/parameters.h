@@ -12,9 +12,10 @@
 
 namespace roformer {
 
-enum class ParameterRole { weight, embedding, bias, norm_gain, norm_bias };
+// position: learned settings of an encoding that start as its layer makes them.
+enum class ParameterRole { weight, embedding, bias, norm_gain, norm_bias, position };
 
-// Norms and biases are not decayed.
+// Norms, biases and settings of encodings are not decayed.
 inline bool decays(ParameterRole role) { return role == ParameterRole::weight || role == ParameterRole::embedding; }
 
 // A visitor may exchange the tensors of a parameter (a loader puts a mapped file's in their place), unless it is a part

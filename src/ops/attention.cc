@@ -1,7 +1,8 @@
 // Attention with its position encoding: rotate q and k in place, attend, and on the way back turn the gradients the
 // other way. R is orthogonal, so the transposed rotation is all the backward there is (Eq. 16).
 #include <cmath>
-#include <vector>
+#include <initializer_list>
+#include <map>
 
 #include "ops/internal.h"
 
@@ -50,9 +51,24 @@ void check_angles(const char* what, const RotaryAngles* angles, int64_t tokens, 
   }
 }
 
-void check_term(const char* what, const Tensor& x, int64_t rows, int64_t columns) {
-  if (!x.defined() || x.shape() == Shape{rows, columns}) return;
-  throw ShapeError("attention: relative {} is {}, expected [{}, {}]", what, x.shape().to_string(), rows, columns);
+void check_term(const char* what, const Value& x, int64_t rows, int64_t columns) {
+  if (!x.data.defined() || x.data.shape() == Shape{rows, columns}) return;
+  throw ShapeError("attention: relative {} is {}, expected [{}, {}]", what, x.data.shape().to_string(), rows, columns);
+}
+
+// A slice of columns for each head, or one for all.
+void check_table(const char* what, const Value& x, int64_t rows, int64_t columns, int64_t heads) {
+  if (x.data.defined() && x.data.shape() == Shape{rows, columns / heads}) return;
+  check_term(what, x, rows, columns);
+}
+
+void check_frequencies(const AttentionPositions& positions, int64_t queries, int64_t keys) {
+  if (!positions.log_frequencies.defined()) return;
+  const auto count = static_cast<int64_t>(positions.rotary_positions.size());
+  if (positions.query_angles == nullptr || positions.key_angles == nullptr || count != queries || count != keys) {
+    throw ShapeError("attention: learned frequencies need angles and {} and {} positions, {} given", queries, keys,
+                     count);
+  }
 }
 
 void check_positions(const AttentionPositions& positions, int64_t heads, const Columns& q, const Columns& k,
@@ -61,21 +77,21 @@ void check_positions(const AttentionPositions& positions, int64_t heads, const C
   check_angles("query", positions.query_angles, queries, q.count / heads);
   check_angles("key", positions.key_angles, keys, k.count / heads);
   if (positions.rotate_values) check_angles("key", positions.key_angles, keys, v.count / heads);
-  if (!positions.terms.any()) return;
-  if (positions.terms.clip < 0) throw ShapeError("attention: relative clip is {}", positions.terms.clip);
-  for (const RelativeTerms* terms : {&positions.terms, &positions.dterms}) {
-    const int64_t distances = 2 * positions.terms.clip + 1;
-    check_term("bias", terms->bias, heads, distances);
-    check_term("query table", terms->query_table, distances, q.count);
-    check_term("key table", terms->key_table, distances, k.count);
-    check_term("value table", terms->value_table, distances, v.count);
-  }
+  check_frequencies(positions, queries, keys);
+  const RelativeValues& terms = positions.terms;
+  if (!terms.data().any()) return;
+  if (terms.clip < 0) throw ShapeError("attention: relative clip is {}", terms.clip);
+  const int64_t distances = 2 * terms.clip + 1;
+  check_term("bias", terms.bias, distances, heads);
+  check_table("query table", terms.query_table, distances, q.count, heads);
+  check_table("key table", terms.key_table, distances, k.count, heads);
+  check_table("value table", terms.value_table, distances, v.count, heads);
   const auto check_count = [](const char* what, std::span<const int32_t> given, int64_t tokens) {
     if (static_cast<int64_t>(given.size()) == tokens) return;
     throw ShapeError("attention: {} {} positions for {} tokens", given.size(), what, tokens);
   };
-  check_count("query", positions.terms.query_positions, queries);
-  check_count("key", positions.terms.key_positions, keys);
+  check_count("query", terms.query_positions, queries);
+  check_count("key", terms.key_positions, keys);
 }
 
 void rotate(Backend& backend, int64_t heads, const AttentionPositions& positions, const AttentionTensors& x,
@@ -87,14 +103,62 @@ void rotate(Backend& backend, int64_t heads, const AttentionPositions& positions
   }
 }
 
-// The gradient tensor of a projection: one for all column ranges of it.
-Tensor gradient_columns(Backend& backend, std::vector<std::pair<const Tensor*, Tensor>>& made, const Columns& columns) {
-  if (!columns.value.tracked()) return backend.empty({columns.value.data.rows(), columns.count});
-  for (const auto& [slot, tensor] : made) {
-    if (slot == columns.value.gradient.get()) return tensor.column_range(columns.begin, columns.count);
+// The gradient tensors of projections: one for all column ranges of one.
+class ProjectionGradients {
+ public:
+  ProjectionGradients(Backend& backend, std::initializer_list<const Columns*> ranges) : backend_(backend) {
+    for (const Columns* columns : ranges) {
+      if (columns->value.tracked()) covered_[columns->value.gradient] += columns->count;
+    }
   }
-  made.emplace_back(columns.value.gradient.get(), backend.empty(columns.value.data.shape()));
-  return made.back().second.column_range(columns.begin, columns.count);
+
+  // Where the gradient of these columns goes. Columns that no range covers are 0: others add to them.
+  Tensor columns(const Columns& columns) {
+    const Shape& shape = columns.value.data.shape();
+    if (!columns.value.tracked()) return backend_.empty({columns.value.data.rows(), columns.count});
+    Tensor& whole = made_[columns.value.gradient];
+    if (!whole.defined()) {
+      whole = backend_.empty(shape);
+      if (covered_[columns.value.gradient] < shape[1]) backend_.fill(whole, 0);
+    }
+    return whole.column_range(columns.begin, columns.count);
+  }
+
+  void accumulate_all() {
+    for (auto& [sum, gradient] : made_) accumulate(backend_, sum, std::move(gradient));
+  }
+
+ private:
+  Backend& backend_;
+  std::map<GradientSum, int64_t> covered_;
+  std::map<GradientSum, Tensor> made_;
+};
+
+// Where the gradients of tracked terms are summed up; undefined for constants.
+RelativeTerms gradients_of(Backend& backend, const RelativeValues& values) {
+  RelativeTerms terms = values.data();
+  const auto gradient_of = [&](const Value& value, Tensor& term) {
+    if (value.tracked()) start(backend, value.gradient, value.data.shape());
+    term = value.tracked() ? *value.gradient : Tensor();
+  };
+  gradient_of(values.bias, terms.bias);
+  gradient_of(values.query_table, terms.query_table);
+  gradient_of(values.key_table, terms.key_table);
+  gradient_of(values.value_table, terms.value_table);
+  return terms;
+}
+
+// Of rotated q and k, and their gradients before these are turned back.
+void frequencies_backward(Backend& backend, int64_t heads, const AttentionPositions& positions,
+                          const AttentionTensors& in, const AttentionTensors& gradients) {
+  const Parameter& logs = positions.log_frequencies;
+  if (!wants_gradient(logs)) return;
+  const auto add = [&](const Tensor& x, const Tensor& dx, const RotaryAngles& angles) {
+    backend.rotary_frequencies_backward(x, dx, heads, angles, positions.rotary_positions, logs.value, logs.gradient);
+  };
+  add(in.q, gradients.q, *positions.query_angles);
+  add(in.k, gradients.k, *positions.key_angles);
+  if (positions.rotate_values) add(in.v, gradients.v, *positions.key_angles);
 }
 
 }  // namespace
@@ -112,29 +176,30 @@ Value attention(const Context& context, const AttentionOptions& options, const C
                            .key_offsets = options.key_offsets,
                            .key_limits = options.key_limits,
                            .dropout = options.dropout,
-                           .terms = positions.terms};
+                           .terms = positions.terms.data()};
   const AttentionTensors in{q.data(), k.data(), v.data()};
   rotate(backend, options.heads, positions, in, false);
   if (context.observer != nullptr) context.observer->observe(spec, in);
   const int64_t queries = q.value.data.rows();
   const Tensor out = backend.empty({queries, v.count}), log_sum_exp = backend.empty({options.heads, queries});
   backend.attention(spec, in, out, log_sum_exp);
-  Value result = make_result(context, out, q.value.tracked() || k.value.tracked() || v.value.tracked());
+  const RelativeValues& terms = positions.terms;
+  bool tracked = wants_gradient(positions.log_frequencies);
+  for (const Value* value :
+       {&q.value, &k.value, &v.value, &terms.bias, &terms.query_table, &terms.key_table, &terms.value_table}) {
+    tracked = tracked || value->tracked();
+  }
+  Value result = make_result(context, out, tracked);
   if (!result.tracked()) return result;
   context.tape->record([&backend, spec, in, q, k, v, positions, result, log_sum_exp] {
     if (!result.gradient->defined()) return;
-    std::vector<std::pair<const Tensor*, Tensor>> made;
-    const Tensor dq = gradient_columns(backend, made, q), dk = gradient_columns(backend, made, k);
-    const AttentionTensors gradients{dq, dk, gradient_columns(backend, made, v)};
-    backend.attention_backward(spec, in, result.data, log_sum_exp, *result.gradient, gradients, positions.dterms);
+    ProjectionGradients made(backend, {&q, &k, &v});
+    const AttentionTensors gradients{made.columns(q), made.columns(k), made.columns(v)};
+    backend.attention_backward(spec, in, result.data, log_sum_exp, *result.gradient, gradients,
+                               gradients_of(backend, positions.terms));
+    frequencies_backward(backend, spec.heads, positions, in, gradients);
     rotate(backend, spec.heads, positions, gradients, true);
-    for (const Columns* columns : {&q, &k, &v}) {
-      for (auto& [slot, tensor] : made) {
-        if (slot != columns->value.gradient.get() || !tensor.defined()) continue;
-        accumulate(backend, columns->value.gradient, std::move(tensor));
-        tensor = Tensor();
-      }
-    }
+    made.accumulate_all();
   });
   return result;
 }

@@ -19,7 +19,7 @@ Value embedding(const Context& context, std::span<const Lookup> lookups) {
       throw ShapeError("embedding: {} {}s for {} tokens", lookup.ids.size(), lookup.what, tokens);
     }
     check_ids(lookup.what, lookup.ids, lookup.table.value.rows());
-    backend.embedding(lookup.table.value, lookup.ids, out, i > 0);
+    backend.embedding(lookup.table.value, lookup.ids, lookup.factor, out, i > 0);
     tracked = tracked || wants_gradient(lookup.table);
   }
   Value result = make_result(context, out, tracked);
@@ -28,7 +28,8 @@ Value embedding(const Context& context, std::span<const Lookup> lookups) {
         [&backend, gradient = result.gradient, tables = std::vector<Lookup>(lookups.begin(), lookups.end())] {
           if (!gradient->defined()) return;
           for (const Lookup& lookup : tables) {
-            if (wants_gradient(lookup.table)) backend.embedding_backward(*gradient, lookup.ids, lookup.table.gradient);
+            if (!wants_gradient(lookup.table)) continue;
+            backend.embedding_backward(*gradient, lookup.ids, lookup.factor, lookup.table.gradient);
           }
         });
   }
@@ -39,16 +40,13 @@ Value gather_rows(const Context& context, const Value& x, std::span<const int32_
   Backend& backend = context.backend;
   check_ids("row", rows, x.data.rows());
   const Tensor out = backend.empty({static_cast<int64_t>(rows.size()), x.data.columns()});
-  backend.embedding(x.data, rows, out, false);
+  backend.embedding(x.data, rows, 1, out, false);
   Value result = make_result(context, out, x.tracked());
   if (result.tracked()) {
     context.tape->record([&backend, sum = x.gradient, shape = x.data.shape(), gradient = result.gradient, rows] {
       if (!gradient->defined()) return;
-      if (!sum->defined()) {
-        *sum = backend.empty(shape);
-        backend.fill(*sum, 0);
-      }
-      backend.embedding_backward(*gradient, rows, *sum);
+      start(backend, sum, shape);
+      backend.embedding_backward(*gradient, rows, 1, *sum);
     });
   }
   return result;

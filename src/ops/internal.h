@@ -21,6 +21,13 @@ inline void accumulate(Backend& backend, const GradientSum& target, Tensor gradi
   }
 }
 
+// Zeros, unless there is a sum already: for gradients that are added to in place.
+inline void start(Backend& backend, const GradientSum& sum, const Shape& shape) {
+  if (sum->defined()) return;
+  *sum = backend.empty(shape);
+  backend.fill(*sum, 0);
+}
+
 // A result: tracked if there is a tape and something asks for gradients.
 inline Value make_result(const Context& context, Tensor data, bool tracked) {
   return context.tape != nullptr && tracked ? Value::tracking(std::move(data)) : Value(std::move(data));

@@ -20,11 +20,12 @@ struct Parameter {
   bool defined() const { return value.defined(); }
 };
 
-// Σ over the lookups of table[ids]: [T, E]. Tables [rows, E]; T ids each, which must outlive the tape.
+// Σ over the lookups of factor · table[ids]: [T, E]. Tables [rows, E]; T ids each, which must outlive the tape.
 struct Lookup {
   Parameter table;
   std::span<const int32_t> ids;
   const char* what;  // for errors: "token id"
+  double factor = 1;
 };
 Value embedding(const Context& context, std::span<const Lookup> lookups);
 
@@ -54,6 +55,17 @@ struct Columns {
   Tensor data() const { return value.data.column_range(begin, count); }
 };
 
+// RelativeTerms (backend.h) of which each one is a value with a gradient, or a constant.
+struct RelativeValues {
+  int64_t clip = 0;
+  std::span<const int32_t> query_positions, key_positions;
+  Value bias, query_table, key_table, value_table;
+
+  RelativeTerms data() const {
+    return {clip, query_positions, key_positions, bias.data, query_table.data, key_table.data, value_table.data};
+  }
+};
+
 // The position encoding as attention sees it (architecture: rotation, score terms, relative keys/values; what is added
 // to the input happens before). `query_angles` and `key_angles` may be null: not rotated.
 struct AttentionPositions {
@@ -61,8 +73,10 @@ struct AttentionPositions {
   const RotaryAngles* key_angles = nullptr;
   bool rotate_values =
       false;  // "rotary_value" of RoFormer checkpoints: v is rotated like k, the output is not rotated back
-  RelativeTerms terms = {};   // values; their gradients are added to `dterms`
-  RelativeTerms dterms = {};  // same shapes, or undefined where a term is a constant
+  // Learned frequencies: the angles are these positions times exp(log_frequencies) [dim / 2]; both undefined else.
+  Parameter log_frequencies = {};
+  std::span<const int32_t> rotary_positions = {};  // [T], of queries and keys
+  RelativeValues terms = {};
 };
 
 struct AttentionOptions {
@@ -76,10 +90,23 @@ struct AttentionOptions {
 };
 
 // Packed softmax attention → [Tq, heads · value head_dim]. Rotates q and k (and v) IN PLACE in the projections they
-// come from, which must not be read again. The spans must outlive the tape. Each distinct projection must be covered by
-// the column ranges.
+// come from, which must not be read again. The spans must outlive the tape.
 Value attention(const Context& context, const AttentionOptions& options, const Columns& q, const Columns& k,
                 const Columns& v, const AttentionPositions& positions);
+
+// x += vector, IN PLACE in the projection x comes from, before it is read: [T, H] and [H].
+void add_vector(const Context& context, const Columns& x, const Parameter& vector);
+
+// Head by head x and y side by side: [T, H] and [T, H] → [T, 2H]. The scores of such queries and keys are the sum of
+// both parts' (TUPE, Eq. 9).
+Value concatenate_heads(const Context& context, const Columns& x, const Value& y, int64_t heads);
+
+// factor · table · (v − u), head by head: [R, H] → [R, heads] (Transformer-XL, Eq. 7).
+Value head_products(const Context& context, const Value& table, const Parameter& u, const Parameter& v, int64_t heads,
+                    double factor);
+
+// KERPLE's bias by distance, from the logarithms of r1 and r2, [2, heads] → [2 · clip + 1, heads] (backend.h).
+Value kerple_bias(const Context& context, const Parameter& logs, int64_t clip);
 
 // Rows `rows` of x: [N, H]. Gradients of rows named twice add up. `rows` must outlive the tape.
 Value gather_rows(const Context& context, const Value& x, std::span<const int32_t> rows);

@@ -2,11 +2,17 @@
 
 #include <numeric>
 
+#include "base/error.h"
+
 namespace roformer {
 namespace {
 
 // RotaryFrequencies knows positions from 0 on; the sine is odd.
 RotaryFrequencies::Angle angle_at(const RotaryFrequencies& frequencies, int64_t distance, int64_t pair) {
+  if (frequencies.rotary().grid_width > 0) {
+    throw UsageError("rotations on a grid of width {} depend on rows and columns; expected none",
+                     frequencies.rotary().grid_width);
+  }
   if (distance >= 0) return frequencies.angle(distance, pair);
   const auto [cos, sin] = frequencies.angle(-distance, pair);
   return {cos, -sin};
@@ -19,7 +25,7 @@ std::vector<std::complex<double>> rotary_partial_sums(const RotaryFrequencies& f
   std::complex<double> sum = 0;
   for (int64_t i = 0; i < frequencies.pairs(); ++i) {
     const auto [cos, sin] = angle_at(frequencies, distance, i);
-    sum += std::complex<double>(cos, sin);
+    sum += std::complex<double>(cos, sin) / frequencies.attention_factor();
     sums.push_back(sum);
   }
   return sums;
@@ -39,7 +45,8 @@ double rotary_score(const RotaryFrequencies& frequencies, std::span<const double
     const auto [cos, sin] = angle_at(frequencies, distance, i);
     const std::complex<double> h =
         std::complex<double>(q[first], q[second]) * std::conj(std::complex<double>(k[first], k[second]));
-    score += h.real() * cos + h.imag() * sin;  // Re(h e^{ı(m−n)θ}) with m − n = −distance
+    // Re(h e^{ı(m−n)θ}) with m − n = −distance; the angle holds one attention factor of two.
+    score += frequencies.attention_factor() * (h.real() * cos + h.imag() * sin);
   }
   const auto rest = static_cast<int64_t>(frequencies.rotary().dim);
   return std::inner_product(q.begin() + rest, q.end(), k.begin() + rest, score);

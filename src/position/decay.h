@@ -16,14 +16,16 @@
 
 namespace roformer {
 
-// S_1 … S_{d/2} at a distance of m − n tokens. |distance| ≤ kMaxRotaryPosition, else DataError.
+// S_1 … S_{d/2} at a distance of m − n tokens, without any attention factor. |distance| ≤ kMaxRotaryPosition, else
+// DataError. UsageError, here and below, for rotations on a grid: distances along a text say nothing there.
 std::vector<std::complex<double>> rotary_partial_sums(const RotaryFrequencies& frequencies, int64_t distance);
 
 // The mean of |S_1| … |S_{d/2}|: (d/2 + 1) / 2 at distance 0, where all terms agree; even in the distance.
 double rotary_decay(const RotaryFrequencies& frequencies, int64_t distance);
 
-// qᵀ R_r k, the score of vectors whose key stands r = n − m tokens behind the query (Eq. 16), in O(d). Elements beyond
-// the rotary dimension take part unrotated. q and k are of one size, at least that dimension.
+// qᵀ R_r k, the score of vectors whose key stands r = n − m tokens behind the query (Eq. 16), in O(d); times the square
+// of an attention factor. Elements beyond the rotary dimension take part unrotated. q and k are of one size, at least
+// that dimension.
 double rotary_score(const RotaryFrequencies& frequencies, std::span<const double> q, std::span<const double> k,
                     int64_t distance);
 

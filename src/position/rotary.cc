@@ -49,16 +49,59 @@ void validate(const Rotary& rotary, int64_t head_dim) {
   if (!std::isfinite(rotary.base) || rotary.base <= 1) {
     throw UsageError("rotary base is {}; expected a finite number above 1", rotary.base);
   }
+  if (!(rotary.proportion > 0 && rotary.proportion <= 1)) {
+    throw UsageError("rotary proportion is {}; expected above 0, at most 1", rotary.proportion);
+  }
+  if (rotary.grid_width < 0 || rotary.grid_width > kMaxRotaryPosition) {
+    throw UsageError("rotary grid width is {}; expected 0 (no grid) to {}", rotary.grid_width, kMaxRotaryPosition);
+  }
+  if (rotary.grid_width > 0 && rotary.dim % 4 != 0) {
+    throw UsageError("rotary dimension is {}; expected a multiple of 4, half for rows and half for columns of the grid",
+                     rotary.dim);
+  }
+  const bool scaled = !std::holds_alternative<std::monostate>(rotary.scaling);
+  if (rotary.grid_width > 0 && scaled) {
+    throw UsageError("rotary scaling lengthens texts; expected none where a grid width is set");
+  }
+  validate(rotary.scaling, rotary.dim);
 }
 
-RotaryFrequencies::RotaryFrequencies(const Rotary& rotary) : rotary_(rotary) {
+RotaryFrequencies::RotaryFrequencies(const Rotary& rotary, int64_t length) : rotary_(rotary) {
   validate(rotary, rotary.dim);
-  const Quad ratio = inverse_root(rotary.base, pairs());  // θ_{i+1} / θ_i = base^(−2/dim)
-  Quad theta = 1;
+  // On a grid each axis has its own half of the pairs, with all frequencies.
+  const int64_t axes = rotary.grid_width > 0 ? 2 : 1, axis_pairs = pairs() / axes;
+  const ScaledFrequencies scaled = scale_frequencies(rotary.scaling, 2 * axis_pairs, rotary.base, length);
+  if (!std::isfinite(scaled.base)) {
+    throw UsageError("the scaling of {} positions takes rotary base {} beyond all numbers", length, rotary.base);
+  }
+  attention_factor_ = scaled.attention_factor;
+  const auto turning = static_cast<int64_t>(std::floor(rotary.proportion * static_cast<double>(2 * axis_pairs) / 2));
+  const Quad ratio = inverse_root(scaled.base, axis_pairs);  // θ_{i+1} / θ_i = base^(−2/dim)
   frequencies_.reserve(pairs());
-  for (int64_t i = 0; i < pairs(); ++i, theta *= ratio) {
-    const auto high = static_cast<double>(theta);
-    frequencies_.push_back({high, static_cast<double>(theta - high)});
+  for (int64_t axis = 0; axis < axes; ++axis) {
+    Quad theta = 1;
+    for (int64_t i = 0; i < axis_pairs; ++i, theta *= ratio) {
+      const Quad turn = i >= turning ? Quad{0} : scaled.divisors.empty() ? theta : theta / scaled.divisors[i];
+      const auto high = static_cast<double>(turn);
+      frequencies_.push_back({high, static_cast<double>(turn - high)});
+    }
+  }
+}
+
+RotaryFrequencies::RotaryFrequencies(const Rotary& rotary, std::span<const double> theta) : rotary_(rotary) {
+  rotary_.base = Rotary().base;
+  rotary_.proportion = 1;
+  rotary_.scaling = {};
+  validate(rotary_, rotary_.dim);
+  if (std::ssize(theta) != pairs()) {
+    throw UsageError("there are {} rotary frequencies; expected {}, one a pair", theta.size(), pairs());
+  }
+  for (const double frequency : theta) {
+    if (!(std::abs(frequency) <= kMaxRotaryFrequency)) {
+      throw DataError("rotary frequency {} is {}; expected -{} to {}", frequencies_.size(), frequency,
+                      kMaxRotaryFrequency, kMaxRotaryFrequency);
+    }
+    frequencies_.push_back({frequency, 0});
   }
 }
 
@@ -66,20 +109,24 @@ RotaryFrequencies::Angle RotaryFrequencies::angle(int64_t position, int64_t pair
   if (position < 0 || position > kMaxRotaryPosition) {
     throw DataError("position {} cannot be rotated; expected 0 to {}", position, kMaxRotaryPosition);
   }
+  if (rotary_.grid_width > 0) {
+    position = 2 * pair < pairs() ? position / rotary_.grid_width : position % rotary_.grid_width;
+  }
   const auto [high, low] = frequencies_[pair];
   const auto m = static_cast<double>(position);
-  // m·θ as a double and what rounding took from it; the second is below 1e-7, so two Taylor terms are exact enough.
+  // m·θ as a double and what rounding took from it; the second is below 1e-7 for θ ≤ 1, below 1e-5 ever, so three
+  // Taylor terms are exact enough.
   const double angle = m * high;
   const double error = std::fma(m, high, -angle) + m * low;
-  const double cos = std::cos(angle), sin = std::sin(angle);
-  return {cos - error * sin, sin + error * cos};
+  const double cos = std::cos(angle), sin = std::sin(angle), kept = 1 - error * error / 2;
+  return {attention_factor_ * (cos * kept - error * sin), attention_factor_ * (sin * kept + error * cos)};
 }
 
 std::vector<int64_t> rotary_permutation(const Rotary& rotary, RotaryLayout to, int64_t head_dim) {
   validate(rotary, head_dim);
   std::vector<int64_t> result(head_dim);
   std::iota(result.begin(), result.end(), 0);
-  const Rotary target{rotary.dim, to, rotary.base};
+  const Rotary target{.dim = rotary.dim, .layout = to};
   for (int64_t i = 0; i < rotary.dim / 2; ++i) {
     const RotaryPair old_pair = rotary_pair(rotary, i), new_pair = rotary_pair(target, i);
     result[new_pair.first] = old_pair.first;

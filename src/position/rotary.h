@@ -37,11 +37,12 @@ struct Rotary {
   int64_t dim = 0;  // even, 2 … head_dim
   RotaryLayout layout = RotaryLayout::adjacent;
   double base = 10000;  // > 1
-  // p-RoPE (Barbero et al. 2024): only this share of the pairs turns, the fastest; the others carry no position. In
-  // (0, 1]. Partial rotary is another thing: a smaller `dim`, over which all frequencies are spread.
+  // p-RoPE (Barbero et al. 2024): only this share of the pairs turns, the fastest, rounded down; the others carry no
+  // position. In (0, 1]. Partial rotary is another thing: a smaller `dim`, over which all frequencies are spread.
   double proportion = 1;
   // Axial 2-D rotary: 0, or a text is read as a grid of rows of so many tokens; the first half of the pairs turns by
-  // the row of a token, the other by its column, each half with all its frequencies.
+  // the row of a token, position / grid_width, the other by its column, position % grid_width, each half with
+  // frequencies base^(−2i/(dim/2)). Needs a dim that is a multiple of 4, and no scaling.
   int64_t grid_width = 0;
   RotaryScaling scaling = {};
   bool operator==(const Rotary&) const = default;
@@ -61,21 +62,31 @@ inline RotaryPair rotary_pair(const Rotary& rotary, int64_t i) {
 
 // Positions beyond this are refused (DataError): an angle is exact up to here, and a longer text is a mistake.
 inline constexpr int64_t kMaxRotaryPosition = int64_t{1} << 29;
+// Angles of faster turning given frequencies would lose digits, and no position could be told from the next.
+inline constexpr double kMaxRotaryFrequency = 64;
 
-// The angles m·θ_i, exact to about 1e-15 in cosine and sine at every position allowed.
+// The angles m·θ_i, exact to about 1e-15 in cosine and sine at every position allowed. Where a scaling is set, θ_i is
+// its double closest to what the scaling gives, and the angles of that θ_i are as exact.
 class RotaryFrequencies {
  public:
-  explicit RotaryFrequencies(const Rotary& rotary);  // UsageError unless validate(rotary, rotary.dim) holds
+  // Of a sequence of `length` positions (its largest position + 1), which matters to dynamic NTK and LongRoPE only; 0:
+  // as short as the sequences of training. UsageError unless validate(rotary, rotary.dim) holds.
+  explicit RotaryFrequencies(const Rotary& rotary, int64_t length = 0);
+  // θ as given, one a pair, e.g. learned; base, proportion and scaling then say nothing. UsageError for another number
+  // of them, DataError for one that is not finite or beyond ±kMaxRotaryFrequency.
+  RotaryFrequencies(const Rotary& rotary, std::span<const double> theta);
 
   struct Angle {
     double cos, sin;
   };
-  // Cosine and sine of position·θ_pair. DataError for a position outside [0, kMaxRotaryPosition]: never silently
-  // unrotated. `pair` must be in [0, pairs()).
+  // Cosine and sine of position·θ_pair, times the attention factor. DataError for a position outside [0,
+  // kMaxRotaryPosition]: never silently unrotated. `pair` must be in [0, pairs()).
   Angle angle(int64_t position, int64_t pair) const;
 
   const Rotary& rotary() const { return rotary_; }
   int64_t pairs() const { return rotary_.dim / 2; }
+  double theta(int64_t pair) const { return frequencies_[pair].high; }
+  double attention_factor() const { return attention_factor_; }  // 1 without a scaling that has one
 
  private:
   struct Frequency {
@@ -83,6 +94,7 @@ class RotaryFrequencies {
   };
   Rotary rotary_;
   std::vector<Frequency> frequencies_;
+  double attention_factor_ = 1;
 };
 
 // RoPE itself: the point (x0, x1) turned by an angle.
@@ -94,7 +106,7 @@ inline void rotate_pair(Real& x0, Real& x1, Real cos, Real sin) {
   x1 = y1;
 }
 
-// The transposed rotation: the gradient of rotate_pair, and its inverse.
+// The transposed rotation: the gradient of rotate_pair, and its inverse where cos² + sin² is 1 (no attention factor).
 template <class Real>
 inline void rotate_pair_back(Real& x0, Real& x1, Real cos, Real sin) {
   rotate_pair(x0, x1, cos, -sin);

@@ -1,6 +1,6 @@
 // How rotary frequencies are changed so that a model reads longer texts than it was trained on. Each kind is a value
-// with the names and defaults of transformers' modeling_rope_utils ("rope_type"); what it does to the frequencies is in
-// scaling.cc.
+// with the names and defaults of transformers' modeling_rope_utils ("rope_type"), and scale_frequencies() says what it
+// does. All factors are 1 or more where they are to lengthen; smaller ones are allowed.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ struct YarnScaling {
   double factor = 1;
   int64_t original_positions = 0;
   double beta_fast = 32, beta_slow = 1;
-  std::optional<double> attention_factor, mscale, mscale_all_dim;
+  std::optional<double> attention_factor = {}, mscale = {}, mscale_all_dim = {};
   bool truncate = true;
   bool operator==(const YarnScaling&) const = default;
 };
@@ -45,8 +45,8 @@ struct YarnScaling {
 struct LongRopeScaling {
   std::vector<double> short_factors, long_factors;  // [dim / 2]
   int64_t original_positions = 0;
-  double factor = 1;  // "max_position_embeddings" / `original_positions`: decides the attention factor
-  std::optional<double> attention_factor;
+  double factor = 1;  // longest text / `original_positions`: decides the attention factor
+  std::optional<double> attention_factor = {};
   bool operator==(const LongRopeScaling&) const = default;
 };
 
@@ -59,5 +59,22 @@ struct Llama3Scaling {
 
 using RotaryScaling = std::variant<std::monostate, LinearScaling, NtkScaling, DynamicNtkScaling, YarnScaling,
                                    LongRopeScaling, Llama3Scaling>;
+
+// UsageError, naming the setting, for numbers that cannot scale the frequencies of `dim` rotated elements.
+void validate(const RotaryScaling& scaling, int64_t dim);
+
+// What a scaling makes of θ_i = base^(−2i/dim): θ_i = new base^(−2i/dim) / divisors[i].
+struct ScaledFrequencies {
+  double base;
+  std::vector<double> divisors;  // [dim / 2], or empty: all are 1
+  double attention_factor = 1;   // multiplies cosines and sines, so that scores grow by its square
+};
+
+// For a sequence of `length` positions (its largest position + 1; 0: as short as those of training), which matters to
+// dynamic NTK and LongRoPE. The settings must be valid.
+ScaledFrequencies scale_frequencies(const RotaryScaling& scaling, int64_t dim, double base, int64_t length);
+
+// Sequences of equal results have equal frequencies: 0 wherever the length does not matter (yet).
+int64_t scaling_length(const RotaryScaling& scaling, int64_t length);
 
 }  // namespace roformer

@@ -46,7 +46,7 @@ double AttentionScores::at(int64_t head, int64_t i, int64_t j) const {
   if (!query_table_.empty()) score += dot(q, slice(query_table_, head, row));
   if (!key_table_.empty()) score += dot(k, slice(key_table_, head, row));
   score *= spec_.scale;
-  return bias_.empty() ? score : score + bias_[static_cast<size_t>(head * (2 * terms.clip + 1) + row)];
+  return bias_.empty() ? score : score + bias_[static_cast<size_t>(row * spec_.heads + head)];
 }
 
 }  // namespace roformer

@@ -56,6 +56,8 @@ struct AttentionPlan {
   Dropout dropout = {};
   bool bias = false, query_table = false, key_table = false, value_table = false;
   int64_t clip = 0;
+  bool rising = false;  // positions rise by one in each sequence; else they are random
+  bool shared = false;  // heads share the tables
 };
 
 inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
@@ -63,8 +65,14 @@ inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
   const int64_t queries = query_offsets.back(), keys = key_offsets.back();
   const int64_t hidden = plan.heads * plan.head_dim, distances = 2 * plan.clip + 1;
   const int64_t values = plan.value_dim == 0 ? hidden : plan.heads * plan.value_dim;
-  const std::vector<int32_t> query_positions = trial.random_ids(queries, 40);
-  const std::vector<int32_t> key_positions = trial.random_ids(keys, 40);
+  const auto positions = [&](const std::vector<int32_t>& offsets) {
+    std::vector<int32_t> result = trial.random_ids(offsets.back(), 40);
+    for (size_t s = 0; plan.rising && s + 1 < offsets.size(); ++s) {
+      for (int32_t i = offsets[s] + 1; i < offsets[s + 1]; ++i) result[i] = result[i - 1] + 1;
+    }
+    return result;
+  };
+  const std::vector<int32_t> query_positions = positions(query_offsets), key_positions = positions(key_offsets);
 
   AttentionSpec spec;
   spec.heads = plan.heads;
@@ -89,10 +97,11 @@ inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
     spec.terms.*term = trial.random(rows, columns, 0.5);
     dterms.*term = trial.sum(name, rows, columns);
   };
-  use(plan.bias, "dbias", plan.heads, distances, &RelativeTerms::bias);
-  use(plan.query_table, "dquery_table", distances, hidden, &RelativeTerms::query_table);
-  use(plan.key_table, "dkey_table", distances, hidden, &RelativeTerms::key_table);
-  use(plan.value_table, "dvalue_table", distances, values, &RelativeTerms::value_table);
+  const int64_t slices = plan.shared ? plan.heads : 1;
+  use(plan.bias, "dbias", distances, plan.heads, &RelativeTerms::bias);
+  use(plan.query_table, "dquery_table", distances, hidden / slices, &RelativeTerms::query_table);
+  use(plan.key_table, "dkey_table", distances, hidden / slices, &RelativeTerms::key_table);
+  use(plan.value_table, "dvalue_table", distances, values / slices, &RelativeTerms::value_table);
 
   const AttentionTensors in{trial.random(queries, hidden), trial.random(keys, hidden), trial.random(keys, values)};
   const AttentionTensors gradients{trial.output("dq", queries, hidden), trial.output("dk", keys, hidden),
@@ -203,29 +212,47 @@ inline Family limited_attention_family() {
   return family;
 }
 
-inline Family relative_attention_family() {
-  Family family{"relative_attention", 5e-5, {}};
+// Each term alone, then all of them: of consecutive positions, for which backends may have faster ways, and of random
+// ones.
+inline Family relative_attention_family(bool rising) {
+  Family family{rising ? "relative_attention_rising" : "relative_attention", 5e-5, {}};
   const std::vector<int32_t> ragged = {17, 0, 1, 34, 2}, queries = {1, 33, 0, 3, 40}, keys = {70, 2, 17, 0, 20};
+  const std::vector<int32_t> blocks = {129, 300}, split = {2060, 5}, few = {530, 3};
   for (const int64_t head_dim : {6, 16}) {
-    for (int used = 1; used < 16; used = used < 8 ? used * 2 : used + 7) {  // each term alone, then all
+    for (int used = 1; used < 16; used = used < 8 ? used * 2 : used + 7) {
       AttentionPlan plan{.query_lengths = ragged, .key_lengths = ragged, .heads = 3, .head_dim = head_dim};
+      plan.rising = rising;
+      plan.shared = head_dim == 6;
       plan.bias = (used & 1) != 0;
       plan.query_table = (used & 2) != 0;
       plan.key_table = (used & 4) != 0;
       plan.value_table = (used & 8) != 0;
+      const std::string name = "terms " + std::to_string(used) + ", head size " + std::to_string(head_dim);
       for (const int64_t clip : {0, 7, 64}) {
         plan.clip = clip;
-        add_attention(family,
-                      "terms " + std::to_string(used) + ", head size " + std::to_string(head_dim) + ", clip " +
-                          std::to_string(clip),
-                      plan);
+        add_attention(family, name + ", clip " + std::to_string(clip), plan);
       }
       plan.query_lengths = queries;
       plan.key_lengths = keys;
       plan.clip = 9;
       plan.dropout = kSomeDropout;
-      add_attention(family, "cross, dropout, terms " + std::to_string(used) + ", head size " + std::to_string(head_dim),
-                    plan);
+      add_attention(family, "cross, dropout, " + name, plan);
+      if (!rising) continue;
+      plan.limits = Limits::causal;
+      add_attention(family, "cross, causal, dropout, " + name, plan);
+      if (head_dim != 6 || (used > 8 && used < 15)) continue;
+      plan.heads = 1;
+      plan.value_dim = 10;
+      plan.query_lengths = plan.key_lengths = blocks;
+      plan.limits = Limits::none;
+      plan.clip = 400;
+      add_attention(family, "long, " + name, plan);
+      if (used != 15) continue;
+      plan.query_lengths = few;
+      plan.key_lengths = split;
+      plan.limits = Limits::prefix;
+      plan.clip = 33;
+      add_attention(family, "split by keys, " + name, plan);
     }
   }
   return family;

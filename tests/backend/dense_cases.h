@@ -65,9 +65,12 @@ inline void adamw_kernel(Trial& trial, int64_t rows, int64_t columns) {
 inline void embedding_kernels(Trial& trial, int64_t rows, int64_t columns) {
   const std::vector<int32_t> ids = trial.random_ids(rows, 7);
   const Tensor table = trial.random(7, columns);
-  trial.backend().embedding(table, ids, trial.output("out", rows, columns), false);
-  trial.backend().embedding(table, ids, trial.sum("accumulated", rows, columns), true);
-  trial.backend().embedding_backward(trial.random(rows, columns), ids, trial.sum("dtable", 7, columns));
+  trial.backend().embedding(table, ids, 1, trial.output("out", rows, columns), false);
+  trial.backend().embedding(table, ids, 1, trial.sum("accumulated", rows, columns), true);
+  trial.backend().embedding(table, ids, 0.4, trial.output("scaled", rows, columns), false);
+  trial.backend().embedding(table, ids, -1.5, trial.sum("scaled, accumulated", rows, columns), true);
+  trial.backend().embedding_backward(trial.random(rows, columns), ids, 1, trial.sum("dtable", 7, columns));
+  trial.backend().embedding_backward(trial.random(rows, columns), ids, 0.4, trial.sum("scaled dtable", 7, columns));
 }
 
 // Both widths of a linear layer are awkward: the output's is taken from the same list, further on.

@@ -65,9 +65,9 @@ TEST_F(GradientTest, Embedding) {
   const Tensor table = trial_.random(4, 3), out = trial_.scratch(5, 3), dout = trial_.random(5, 3);
   const Tensor dtable = trial_.random(4, 3);
   const auto before = numbers(dtable);
-  backend_->embedding_backward(dout, ids, dtable);
+  backend_->embedding_backward(dout, ids, 1, dtable);
   const auto objective = [&] {
-    backend_->embedding(table, ids, out, false);
+    backend_->embedding(table, ids, 1, out, false);
     return dot(dout, out);
   };
   expect_gradient("table", objective, table, dtable, before);
@@ -216,7 +216,7 @@ TEST_P(AttentionGradientTest, MatchesCentralDifferences) {
     return RelativeTerms{.clip = plan.clip,
                          .query_positions = query_positions,
                          .key_positions = key_positions,
-                         .bias = table(plan.bias, kHeads, distances),
+                         .bias = table(plan.bias, distances, kHeads),
                          .query_table = table(plan.query_table, distances, kHidden),
                          .key_table = table(plan.key_table, distances, kHidden),
                          .value_table = table(plan.value_table, distances, kHidden)};

@@ -67,11 +67,11 @@ TEST_F(ReferenceTest, MemoryKernels) {
 TEST_F(ReferenceTest, EmbeddingGathersAndScatters) {
   const Tensor table = matrix(3, 2, {1, 2, 3, 4, 5, 6}), out = matrix(3, 2, {10, 10, 10, 10, 10, 10});
   const std::vector<int32_t> ids = {2, 0, 2};
-  backend_->embedding(table, ids, out, true);
+  backend_->embedding(table, ids, 1, out, true);
   expect_numbers(out, {15, 16, 11, 12, 15, 16});
-  backend_->embedding(table, ids, out, false);
+  backend_->embedding(table, ids, 1, out, false);
   expect_numbers(out, {5, 6, 1, 2, 5, 6});
-  backend_->embedding_backward(matrix(3, 2, {1, 2, 30, 40, 500, 600}), ids, table);
+  backend_->embedding_backward(matrix(3, 2, {1, 2, 30, 40, 500, 600}), ids, 1, table);
   expect_numbers(table, {31, 42, 3, 4, 506, 608});
 }
 
@@ -202,7 +202,7 @@ TEST_F(ReferenceTest, RelativeTermsAndDropoutFollowTheirEquation) {
   spec.terms = {.clip = 1,
                 .query_positions = query_positions,
                 .key_positions = key_positions,
-                .bias = matrix(2, 3, {.1, .2, .3, .4, .5, .6}),
+                .bias = matrix(3, 2, {.1, .4, .2, .5, .3, .6}),
                 .query_table = matrix(3, 2, {1, -1, 2, -2, 3, -3}),
                 .key_table = matrix(3, 2, {.5, .6, .7, .8, .9, 1}),
                 .value_table = matrix(3, 2, {100, 200, 300, 400, 500, 600})};

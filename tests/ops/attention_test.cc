@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -27,7 +28,7 @@ struct AttentionCase {
   Projections projections = Projections::fused;
   std::optional<Rotary> rotary = {};
   bool rotate_values = false;
-  bool terms = false;
+  bool terms = false, shared_tables = false;
   double dropout = 0;
   std::vector<int32_t> query_offsets = {0, 1, 1, 4, 6};
   std::vector<int32_t> key_offsets = {0, 1, 1, 4, 6};
@@ -54,21 +55,26 @@ TEST_P(AttentionTest, MatchesCentralDifferences) {
     positions.key_angles = &key_angles;
     positions.rotate_values = param.rotate_values;
   }
+  std::vector<Parameter> tables;  // bias, then query, key and value table
+  std::vector<int32_t> distances(2 * kClip + 1);
+  std::iota(distances.begin(), distances.end(), 0);
   if (param.terms) {
-    const Parameter bias = parameter(kHeads, 2 * kClip + 1), query_table = parameter(2 * kClip + 1, kHidden);
-    const Parameter key_table = parameter(2 * kClip + 1, kHidden), value_table = parameter(2 * kClip + 1, kHidden);
-    positions.terms = {kClip,           query_positions,  key_positions, bias.value, query_table.value,
-                       key_table.value, value_table.value};
-    positions.dterms = {kClip,
-                        query_positions,
-                        key_positions,
-                        bias.gradient,
-                        query_table.gradient,
-                        key_table.gradient,
-                        value_table.gradient};
+    tables = {parameter(2 * kClip + 1, kHeads), parameter(2 * kClip + 1, kHidden),
+              parameter(2 * kClip + 1, param.shared_tables ? kHeadDim : kHidden),
+              parameter(2 * kClip + 1, param.shared_tables ? kHeadDim : kHidden)};
     check.parameters = {
-        {"bias", bias}, {"query table", query_table}, {"key table", key_table}, {"value table", value_table}};
+        {"bias", tables[0]}, {"query table", tables[1]}, {"key table", tables[2]}, {"value table", tables[3]}};
   }
+  const auto with_terms = [&](const Context& context) {
+    AttentionPositions result = positions;
+    if (!param.terms) return result;
+    const auto value = [&](size_t i) {
+      const Lookup lookup{tables[i], distances, "distance"};
+      return embedding(context, {&lookup, 1});
+    };
+    result.terms = {kClip, query_positions, key_positions, value(0), value(1), value(2), value(3)};
+    return result;
+  };
   const AttentionOptions options{.heads = kHeads,
                                  .query_offsets = param.query_offsets,
                                  .key_offsets = param.key_offsets,
@@ -86,15 +92,15 @@ TEST_P(AttentionTest, MatchesCentralDifferences) {
       break;
   }
   check.apply = [&](const Context& context, const std::vector<Value>& in) {
+    const AttentionPositions given = with_terms(context);
     switch (param.projections) {
       case Projections::fused:
         return attention(context, options, {in[0], 0, kHidden}, {in[0], kHidden, kHidden},
-                         {in[0], 2 * kHidden, kHidden}, positions);
+                         {in[0], 2 * kHidden, kHidden}, given);
       case Projections::separate:
-        return attention(context, options, {in[0], 0, kHidden}, {in[1], 0, kHidden}, {in[2], 0, kHidden}, positions);
+        return attention(context, options, {in[0], 0, kHidden}, {in[1], 0, kHidden}, {in[2], 0, kHidden}, given);
       case Projections::query_and_pair:
-        return attention(context, options, {in[0], 0, kHidden}, {in[1], 0, kHidden}, {in[1], kHidden, kHidden},
-                         positions);
+        return attention(context, options, {in[0], 0, kHidden}, {in[1], 0, kHidden}, {in[1], kHidden, kHidden}, given);
     }
     return Value();
   };
@@ -118,6 +124,7 @@ INSTANTIATE_TEST_SUITE_P(
                       .rotate_values = true},
         AttentionCase{.name = "dropout", .rotary = kAdjacent, .dropout = 0.4},
         AttentionCase{.name = "terms", .terms = true},
+        AttentionCase{.name = "shared_terms", .terms = true, .shared_tables = true},
         AttentionCase{.name = "everything",
                       .projections = Projections::separate,
                       .rotary = kPartial,
@@ -287,17 +294,18 @@ TEST_F(AttentionOptionsTest, RefusesAngles) {
 
 TEST_F(AttentionOptionsTest, RefusesTerms) {
   const std::vector<int32_t> six(6), five(5);
-  const Tensor bias = trial_.random(kHeads, 5), table = trial_.random(5, kHidden);
-  const auto terms = [&](const RelativeTerms& relative) { return refusal({.terms = relative}); };
-  const RelativeTerms good{2, six, six, bias, table, table, table};
-  EXPECT_EQ(terms(good), "accepted");
+  const Value bias(trial_.random(5, kHeads)), table(trial_.random(5, kHidden)), shared(trial_.random(5, kHeadDim));
+  const auto random = [&](int64_t rows, int64_t columns) { return Value(trial_.random(rows, columns)); };
+  const auto terms = [&](const RelativeValues& relative) { return refusal({.terms = relative}); };
+  EXPECT_EQ(terms({2, six, six, bias, table, table, table}), "accepted");
+  EXPECT_EQ(terms({2, six, six, bias, shared, table, shared}), "accepted");
   EXPECT_THAT(terms({2, five, six, bias, {}, {}, {}}), HasSubstr("5 query positions for 6 tokens"));
   EXPECT_THAT(terms({2, six, five, {}, table, {}, {}}), HasSubstr("5 key positions for 6 tokens"));
-  EXPECT_THAT(terms({1, six, six, bias, {}, {}, {}}), HasSubstr("relative bias is [2, 5], expected [2, 3]"));
-  EXPECT_THAT(terms({2, six, six, trial_.random(1, 5), {}, {}, {}}), HasSubstr("relative bias is [1, 5]"));
+  EXPECT_THAT(terms({1, six, six, bias, {}, {}, {}}), HasSubstr("relative bias is [5, 2], expected [3, 2]"));
+  EXPECT_THAT(terms({2, six, six, random(5, 1), {}, {}, {}}), HasSubstr("relative bias is [5, 1]"));
   EXPECT_THAT(terms({1, six, six, {}, table, {}, {}}), HasSubstr("query table is [5, 8], expected [3, 8]"));
-  EXPECT_THAT(terms({2, six, six, {}, {}, trial_.random(5, 4), {}}), HasSubstr("key table is [5, 4]"));
-  EXPECT_THAT(terms({2, six, six, {}, {}, {}, trial_.random(4, 8)}), HasSubstr("value table is [4, 8]"));
+  EXPECT_THAT(terms({2, six, six, {}, {}, random(5, 3), {}}), HasSubstr("key table is [5, 3]"));
+  EXPECT_THAT(terms({2, six, six, {}, {}, {}, random(4, 8)}), HasSubstr("value table is [4, 8]"));
   EXPECT_THAT(terms({-1, six, six, bias, {}, {}, {}}), HasSubstr("clip"));
 }
 

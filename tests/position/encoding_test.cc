@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "base/error.h"
 
@@ -46,8 +47,12 @@ TEST(Sinusoid, OutOfRangeIsRefused) {
 }
 
 TEST(PositionEncoding, NamesAndValuesCorrespond) {
-  EXPECT_EQ(position_names().size(), std::variant_size_v<PositionEncoding>);
-  for (const auto name : position_names()) EXPECT_EQ(position_name(parse_position(name)), name);
+  std::set<size_t> kinds;
+  for (const auto name : position_names()) {
+    EXPECT_EQ(position_name(parse_position(name)), name);
+    kinds.insert(parse_position(name).index());
+  }
+  EXPECT_EQ(kinds.size(), std::variant_size_v<PositionEncoding>);  // every kind has a name
   EXPECT_TRUE(std::holds_alternative<NoPosition>(parse_position("none")));
   EXPECT_TRUE(std::holds_alternative<SinusoidalPosition>(parse_position("sinusoidal")));
   EXPECT_TRUE(std::holds_alternative<LearnedPosition>(parse_position("learned")));

@@ -82,7 +82,7 @@ TEST(Rotary, AnglesAreExactWhereTheFrequencyIsADyadicFraction) {
 // doubling runs in 113-bit arithmetic: error 2^k · 2^−113 · a few.
 TEST(Rotary, AnglesAreExactAtEveryPositionAllowed) {
   __extension__ using Quad = __float128;
-  for (const Rotary rotary : {Rotary{64}, Rotary{6}, Rotary{128, RotaryLayout::half, 500000}, Rotary{80, {}, 1.5}}) {
+  for (const Rotary& rotary : {Rotary{64}, Rotary{6}, Rotary{128, RotaryLayout::half, 500000}, Rotary{80, {}, 1.5}}) {
     const RotaryFrequencies frequencies(rotary);
     for (int64_t pair = 0; pair < rotary.dim / 2; ++pair) {
       // θ by bisection of base^(−pair) = θ^(dim/2) in 113 bits, independent of how the class finds it.

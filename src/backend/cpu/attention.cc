@@ -1,6 +1,8 @@
-// Attention of the CPU backend. Score terms (RelativeTerms) go to the reference kernels, same memory bound.
+// Attention of the CPU backend. Score terms (RelativeTerms) over positions that do not rise by one in each sequence, as
+// nobody trains them, go to the reference kernels: same memory bound, slow.
 #include "backend/cpu/attention.h"
 
+#include "backend/cpu/attention_terms.h"
 #include "backend/cpu/cpu_backend.h"
 
 namespace roformer {
@@ -17,7 +19,9 @@ double attention_operations(const AttentionSpec& spec, const AttentionTensors& i
 void CpuBackend::attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                            const Tensor& log_sum_exp) {
   const Timed timed(profile(), "attention", attention_operations(spec, in), 0);
-  if (spec.terms.any()) return make_reference_backend(pool_)->attention(spec, in, out, log_sum_exp);
+  if (spec.terms.any() && !positions_rise_by_one(spec)) {
+    return make_reference_backend(pool_)->attention(spec, in, out, log_sum_exp);
+  }
   attention_forward(pool_, spec, in, nullptr, nullptr, false, precision_, out, log_sum_exp);
 }
 
@@ -26,10 +30,10 @@ void CpuBackend::attention_backward(const AttentionSpec& spec, const AttentionTe
                                     const RelativeTerms& dterms) {
   const Timed timed(profile(), "attention, backward", 2.5 * attention_operations(spec, in),
                     0);  // five products for two
-  if (spec.terms.any()) {
+  if (spec.terms.any() && !positions_rise_by_one(spec)) {
     return make_reference_backend(pool_)->attention_backward(spec, in, out, log_sum_exp, dout, gradients, dterms);
   }
-  roformer::attention_backward(pool_, spec, in, precision_, out, log_sum_exp, dout, gradients);
+  roformer::attention_backward(pool_, spec, in, precision_, out, log_sum_exp, dout, gradients, dterms);
 }
 
 }  // namespace roformer

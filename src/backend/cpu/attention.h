@@ -1,6 +1,6 @@
 // Softmax attention of the CPU backend: tiles of queries and keys with the running maximum and sum of Milakov &
-// Gimelshein 2018 and Dao et al. 2022, so that memory is linear in the length. Score terms (RelativeTerms) are not
-// known here. Shapes are those of Backend::attention.
+// Gimelshein 2018 and Dao et al. 2022, so that memory is linear in the length. Score terms (RelativeTerms)
+// need positions that rise by one in each sequence (attention_terms.h). Shapes are those of Backend::attention.
 #pragma once
 
 #include "backend/backend.h"
@@ -16,10 +16,10 @@ void attention_forward(ThreadPool& pool, const AttentionSpec& spec, const Attent
                        Precision precision, const Tensor& out, const Tensor& log_sum_exp);
 
 // The gradients of q, k and v (written) of what attention_forward got without angles. With Precision::bfloat16 or int8
-// the factors of all five products are rounded to bfloat16.
+// the factors of all five products are rounded to bfloat16. Adds to the tensors of `dterms`.
 void attention_backward(ThreadPool& pool, const AttentionSpec& spec, const AttentionTensors& in, Precision precision,
                         const Tensor& out, const Tensor& log_sum_exp, const Tensor& dout,
-                        const AttentionTensors& gradients);
+                        const AttentionTensors& gradients, const RelativeTerms& dterms);
 
 // Multiplications and additions of q·kᵀ and p·v, counted as if every query saw all keys of its sequence.
 double attention_operations(const AttentionSpec& spec, const AttentionTensors& in);

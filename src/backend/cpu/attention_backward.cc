@@ -2,6 +2,7 @@
 
 #include "backend/cpu/attention.h"
 #include "backend/cpu/attention_gradients.h"
+#include "backend/cpu/attention_terms.h"
 
 namespace roformer {
 
@@ -17,6 +18,8 @@ struct Call {
   const Tensor& log_sum_exp;
   const Tensor& dout;
   const AttentionTensors& gradients;
+  const RelativeTerms& dterms;
+  std::vector<TermGradients>& term_gradients;  // one a task, in their order, if there are terms
   const Tensor& deltas;  // [heads, queries] dout·out, which is Σ_j p_ij dp_ij, also under dropout (Dao et al., app. B)
   int64_t dim = in.q.columns() / spec.heads, value_dim = in.v.columns() / spec.heads;
   int64_t keys = tiles::padded_columns(std::min(kKeys, longest(spec.key_offsets)));  // of a tile, whole panels
@@ -26,6 +29,7 @@ struct Call {
 // The first keys' part is written into the gradient itself, the others' wait in `part` until all are there.
 struct Task {
   int64_t sequence, head, key_begin, key_end;
+  size_t number;
   Tensor part;   // [queries, dim]
   int64_t cost;  // multiplications
 };
@@ -36,11 +40,17 @@ class BackwardWorker {
   explicit BackwardWorker(const Call& call)
       : call_(call),
         gradients_({call.keys, call.dim, call.value_dim}),
+        terms_(call.spec, call.dterms, call.dim, call.value_dim, Gradients::kQueries, call.keys),
         dropped_(call.spec.dropout.active() ? Gradients::kQueries * call.keys : 0) {}
 
   void operator()(const Task& task) {
     const Place place(call_.spec, task.sequence, task.head);
     for (int64_t i = 0; i < place.queries(); ++i) std::fill_n(query_gradient(task, place, i), call_.dim, 0.0f);
+    if (terms_.any() && place.queries() > 0 && task.key_begin < task.key_end) {
+      terms_.load(place,
+                  {call_.spec.terms, place.q_begin, place.queries(), task.key_begin, task.key_end - task.key_begin});
+      call_.term_gradients[task.number] = terms_.make_gradients(place, terms_.range());
+    }
     for (int64_t k0 = task.key_begin; k0 < task.key_end; k0 += kKeys) {
       block(task, place, k0, std::min(kKeys, task.key_end - k0));
     }
@@ -61,35 +71,56 @@ class BackwardWorker {
     const int64_t head = place.head, dim = call_.dim, value_dim = call_.value_dim;
     const int64_t stride = task.part.defined() ? task.part.row_stride() : call_.gradients.q.row_stride();
     gradients_.load_keys(source(call_.in.k, k0, head, dim), source(call_.in.v, k0, head, value_dim), keys);
+    if (terms_.any()) {
+      terms_.load_keys(source(call_.in.k, k0, head, dim), keys);
+      terms_.clear_keys(keys);
+    }
     for (int64_t q0 = place.q_begin; q0 < place.q_end; q0 += Gradients::kQueries) {
       const int64_t queries = std::min(Gradients::kQueries, place.q_end - q0);
       const int64_t visible = visible_keys(call_.spec, place, q0, queries, k0, keys, seen_);
       if (visible == 0) continue;
       // Whole panels, so that what a product writes beside its keys is no other key's gradient.
-      const float* const products = tile(place, q0, queries, k0, std::min(keys, tiles::padded_columns(visible)));
-      tiles::add_rows(products, gradients_.query_stride(), queries, dim, static_cast<float>(call_.spec.scale),
-                      query_gradient(task, place, q0 - place.q_begin), stride);
+      const int64_t of_tile = std::min(keys, tiles::padded_columns(visible));
+      const tiles::Scores dscores = tile(task, place, q0, queries, k0, of_tile);
+      float* const dq = query_gradient(task, place, q0 - place.q_begin);
+      tiles::add_rows(gradients_.query_products(dscores, queries, of_tile), gradients_.query_stride(), queries, dim,
+                      static_cast<float>(call_.spec.scale), dq, stride);
+      if (!terms_.any()) continue;
+      terms_.add_score_gradients(q0, queries, k0, of_tile, dscores, call_.term_gradients[task.number], dq, stride);
     }
     const Tensor &dk = call_.gradients.k, &dv = call_.gradients.v;
     gradients_.store(kLn2,  // the queries had been scaled for powers of two
                      dk.row<float>(k0) + head * dim, dk.row_stride(), dv.row<float>(k0) + head * value_dim,
                      dv.row_stride());
+    if (terms_.any()) terms_.add_keys(keys, dk.row<float>(k0) + head * dim, dk.row_stride());
   }
 
-  // Adds to the keys' and values' gradients; returns the queries' over `scale`.
-  const float* tile(const Place& place, int64_t q0, int64_t queries, int64_t k0, int64_t keys) {
+  // Adds to the keys' and values' gradients; returns the scores'.
+  tiles::Scores tile(const Task& task, const Place& place, int64_t q0, int64_t queries, int64_t k0, int64_t keys) {
     gradients_.load_queries(source(call_.in.q, q0, place.head, call_.dim),
                             static_cast<float>(call_.spec.scale) * kLog2E,
                             source(call_.dout, q0, place.head, call_.value_dim), queries);
     const tiles::Scores weights = gradients_.score(queries, keys);
+    if (terms_.any()) {
+      terms_.load_queries(source(call_.in.q, q0, place.head, call_.dim), queries);
+      terms_.add(q0, queries, k0, keys, weights);
+    }
     float shifts[Gradients::kQueries];
     for (int64_t i = 0; i < queries; ++i) shifts[i] = call_.log_sum_exp.row<float>(place.head)[q0 + i] * kLog2E;
     tiles::weights_again(weights, queries, keys, seen_, shifts);
     const tiles::Scores dweights = gradients_.dweigh(queries, keys);
-    gradients_.add_values(drop(place, q0, queries, k0, keys, weights, dweights), queries, keys);
+    if (terms_.values()) {
+      terms_.load_douts(source(call_.dout, q0, place.head, call_.value_dim), queries);
+      terms_.add_dweights(q0, queries, k0, keys, dweights);
+    }
+    const tiles::Scores dropped = drop(place, q0, queries, k0, keys, weights, dweights);
+    gradients_.add_values(dropped, queries, keys);
+    if (terms_.values()) {
+      terms_.add_value_gradients(q0, queries, k0, keys, dropped, call_.term_gradients[task.number]);
+    }
     tiles::softmax_backward(weights, dweights, queries, keys, call_.deltas.row<float>(place.head) + q0);
     gradients_.add_keys(dweights, queries, keys);
-    return gradients_.query_products(dweights, queries, keys);
+    return dweights;
   }
 
   // The weights that met the values; dweights become the gradients of those before dropout.
@@ -106,6 +137,7 @@ class BackwardWorker {
 
   const Call& call_;
   Gradients gradients_;
+  ScoreTermsBackward terms_;
   Room dropped_;
   int32_t seen_[Gradients::kQueries] = {};
   float factors_[kKeys] = {};
@@ -126,7 +158,7 @@ std::vector<Task> make_tasks(const AttentionSpec& spec, int64_t dim, int64_t val
       do {
         const int64_t end = std::min(begin + size, place.k_end);
         const bool first = begin == place.k_begin;
-        tasks.push_back({s, head, begin, end,
+        tasks.push_back({s, head, begin, end, tasks.size(),
                          first ? Tensor() : Tensor::allocate({place.queries(), dim}, DType::float32),
                          place.queries() * (end - begin) * (3 * dim + 2 * value_dim)});
         begin = end;
@@ -167,10 +199,12 @@ void add_parts(ThreadPool& pool, const AttentionSpec& spec, const std::vector<Ta
 
 void attention_backward(ThreadPool& pool, const AttentionSpec& spec, const AttentionTensors& in, Precision precision,
                         const Tensor& out, const Tensor& log_sum_exp, const Tensor& dout,
-                        const AttentionTensors& gradients) {
+                        const AttentionTensors& gradients, const RelativeTerms& dterms) {
   const Tensor deltas = row_deltas(pool, spec, out, dout);
-  const Call call{spec, in, log_sum_exp, dout, gradients, deltas};
+  std::vector<TermGradients> term_gradients;
+  const Call call{spec, in, log_sum_exp, dout, gradients, dterms, term_gradients, deltas};
   const std::vector<Task> tasks = make_tasks(spec, call.dim, call.value_dim);
+  if (spec.terms.any()) term_gradients.resize(tasks.size());
   std::vector<Task> order = tasks;
   if (precision == Precision::float32) {
     run_longest_first<BackwardWorker<Float32Gradients>>(pool, order, call);
@@ -178,6 +212,7 @@ void attention_backward(ThreadPool& pool, const AttentionSpec& spec, const Atten
     run_longest_first<BackwardWorker<Bfloat16Gradients>>(pool, order, call);
   }
   add_parts(pool, spec, tasks, gradients.q);
+  add_term_gradients(pool, spec, term_gradients, dterms);
 }
 
 }  // namespace roformer

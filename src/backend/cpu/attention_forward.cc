@@ -4,6 +4,7 @@
 
 #include "backend/cpu/attention.h"
 #include "backend/cpu/attention_factors.h"
+#include "backend/cpu/attention_terms.h"
 
 namespace roformer {
 
@@ -70,6 +71,7 @@ class ForwardWorker {
       : call_(call),
         stride_(tiles::padded_columns(call.value_dim)),
         factors_({call.queries, kTileQueries, call.keys, call.dim, call.value_dim, call.key_angles != nullptr}),
+        terms_(call.spec, call.dim, call.value_dim, kTileQueries, call.keys),
         products_(call.queries * stride_) {}
 
   void operator()(const Task& task) {
@@ -84,11 +86,15 @@ class ForwardWorker {
     std::fill_n(totals_, queries, 0.0f);
     factors_.load_queries(source(call_.in.q, q0, place.head, call_.dim, call_.query_angles), queries,
                           static_cast<float>(call_.spec.scale) * kLog2E);
+    if (terms_.any() && place.keys() > 0) {
+      terms_.load(place, {call_.spec.terms, q0, queries, place.k_begin, place.keys()});
+    }
     for (int64_t k0 = place.k_begin; k0 < place.k_end; k0 += kKeys) {
       const int64_t keys = visible_keys(call_.spec, place, q0, queries, k0, std::min(kKeys, place.k_end - k0), seen_);
       if (keys == 0) break;  // what is seen are the first ones
       factors_.load_keys(source(call_.in.k, k0, place.head, call_.dim, call_.key_angles), keys);
       factors_.load_values(source(call_.in.v, k0, place.head, call_.value_dim, call_.value_angles), keys);
+      if (terms_.any()) terms_.load_keys(source(call_.in.k, k0, place.head, call_.dim, call_.key_angles), keys);
       for (int64_t i = 0; i < queries; i += kTileQueries) {
         tile(place, q0, i, std::min(kTileQueries, queries - i), k0);
       }
@@ -106,6 +112,10 @@ class ForwardWorker {
     const int64_t keys = *std::max_element(seen_ + i, seen_ + i + queries);
     if (keys == 0) return;
     const tiles::Scores scores = factors_.score(i, queries, keys);
+    if (terms_.any()) {
+      terms_.load_queries(source(call_.in.q, q0 + i, place.head, call_.dim, call_.query_angles), queries);
+      terms_.add(q0 + i, queries, k0, keys, scores);
+    }
     float shrink[kTileQueries] = {};
     tiles::softmax(scores, queries, keys, seen_ + i, {tops_ + i, totals_ + i, shrink});
     for (int64_t r = 0; call_.spec.dropout.active() && r < queries; ++r) {
@@ -114,6 +124,9 @@ class ForwardWorker {
     }
     factors_.weigh_values(queries, keys, k0 == place.k_begin ? nullptr : shrink, products_.data() + i * stride_,
                           stride_);
+    if (terms_.values()) {
+      terms_.add_values(q0 + i, queries, k0, keys, scores, products_.data() + i * stride_, stride_);
+    }
   }
 
   void finish(const Place& place, int64_t q0, int64_t queries) {
@@ -131,6 +144,7 @@ class ForwardWorker {
   const Call& call_;
   int64_t stride_;  // of products
   Factors factors_;
+  ScoreTerms terms_;
   Room products_;
   int32_t seen_[kQueries] = {};
   float tops_[kQueries] = {}, totals_[kQueries] = {}, inverses_[kQueries] = {}, dropout_[kKeys] = {};

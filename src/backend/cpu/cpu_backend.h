@@ -26,8 +26,10 @@ class CpuBackend final : public Backend {
   void add(const Tensor& x, const Tensor& y) override;
   double squared_norm(std::span<const Tensor> tensors) override;
 
-  void embedding(const Tensor& table, std::span<const int32_t> ids, const Tensor& out, bool accumulate) override;
-  void embedding_backward(const Tensor& dout, std::span<const int32_t> ids, const Tensor& dtable) override;
+  void embedding(const Tensor& table, std::span<const int32_t> ids, double factor, const Tensor& out,
+                 bool accumulate) override;
+  void embedding_backward(const Tensor& dout, std::span<const int32_t> ids, double factor,
+                          const Tensor& dtable) override;
 
   void linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation, const Tensor& out,
               const Tensor& before) override;

@@ -13,15 +13,23 @@ namespace {
 
 constexpr int64_t kColumns = 64;  // tasks that must add rows in order are split by columns
 
+// y = factor · x, added if `accumulate`. Only rare tables have a factor.
+void add_scaled(const float* x, float factor, bool accumulate, float* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = (accumulate ? y[i] : 0) + factor * x[i];
+}
+
 }  // namespace
 
-void CpuBackend::embedding(const Tensor& table, std::span<const int32_t> ids, const Tensor& out, bool accumulate) {
+void CpuBackend::embedding(const Tensor& table, std::span<const int32_t> ids, double factor, const Tensor& out,
+                           bool accumulate) {
   const Timed timed(profile(), "embedding", 0, 2 * static_cast<double>(out.bytes()));
   const int64_t columns = table.columns();
   for_chunks(pool_, static_cast<int64_t>(ids.size()), 64, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const float* row = table.row<float>(ids[static_cast<size_t>(t)]);
-      if (accumulate) {
+      if (factor != 1) {
+        add_scaled(row, static_cast<float>(factor), accumulate, out.row<float>(t), columns);
+      } else if (accumulate) {
         rows::add(row, out.row<float>(t), columns);
       } else {
         std::copy_n(row, columns, out.row<float>(t));
@@ -30,11 +38,18 @@ void CpuBackend::embedding(const Tensor& table, std::span<const int32_t> ids, co
   });
 }
 
-void CpuBackend::embedding_backward(const Tensor& dout, std::span<const int32_t> ids, const Tensor& dtable) {
+void CpuBackend::embedding_backward(const Tensor& dout, std::span<const int32_t> ids, double factor,
+                                    const Tensor& dtable) {
   const Timed timed(profile(), "embedding, backward", 0, 3 * static_cast<double>(dout.bytes()));
   for_chunks(pool_, dtable.columns(), kColumns, [&](int64_t begin, int64_t end) {
     for (size_t t = 0; t < ids.size(); ++t) {
-      rows::add(dout.row<float>(static_cast<int64_t>(t)) + begin, dtable.row<float>(ids[t]) + begin, end - begin);
+      const float* const from = dout.row<float>(static_cast<int64_t>(t)) + begin;
+      float* const to = dtable.row<float>(ids[t]) + begin;
+      if (factor == 1) {
+        rows::add(from, to, end - begin);
+      } else {
+        add_scaled(from, static_cast<float>(factor), true, to, end - begin);
+      }
     }
   });
 }

@@ -114,8 +114,8 @@ class CpuLayers final : public FusedLayers {
     intermediate_ = layers.front().output.weight.dim(1);
   }
 
-  void forward(const AttentionSpec& spec, const RotaryAngles* angles, bool rotate_values,
-               const Tensor& hidden) const override {
+  void forward(const AttentionSpec& spec, const RotaryAngles* query_angles, const RotaryAngles* key_angles,
+               bool rotate_values, const Tensor& hidden) const override {
     constexpr int64_t kFewTokens = 256;
     const int64_t tokens = hidden.rows();
     if (tokens == 0) return;
@@ -136,7 +136,7 @@ class CpuLayers final : public FusedLayers {
     };
     for_blocks([&](Block& block, const auto& runner) { project(layers_.front(), pass, block, runner); });
     for (size_t i = 0; i < layers_.size(); ++i) {
-      attend(spec, angles, rotate_values, pass);
+      attend(spec, query_angles, key_angles, rotate_values, pass);
       for_blocks([&](Block& block, const auto& runner) {
         finish_layer(layers_[i], pass, block, runner);
         if (i + 1 < layers_.size()) project(layers_[i + 1], pass, block, runner);
@@ -166,11 +166,13 @@ class CpuLayers final : public FusedLayers {
             {.bias = row_or_null(layer.qkv_bias), .out = pass.qkv.row<float>(block.row), .out_stride = 3 * hidden_});
   }
 
-  void attend(const AttentionSpec& spec, const RotaryAngles* angles, bool rotate_values, const Pass& pass) const {
+  void attend(const AttentionSpec& spec, const RotaryAngles* query_angles, const RotaryAngles* key_angles,
+              bool rotate_values, const Pass& pass) const {
     const AttentionTensors in{pass.qkv.column_range(0, hidden_), pass.qkv.column_range(hidden_, hidden_),
                               pass.qkv.column_range(2 * hidden_, hidden_)};
     const Timed timed(backend_.profile(), "attention", attention_operations(spec, in), 0);
-    attention_forward(backend_.pool(), spec, in, angles, angles, rotate_values, precision_, pass.mixed, Tensor());
+    attention_forward(backend_.pool(), spec, in, query_angles, key_angles, rotate_values, precision_, pass.mixed,
+                      Tensor());
   }
 
   template <class Runner>

@@ -62,14 +62,20 @@ struct AttentionEquation {
     for (int64_t c = head * head_dim; c < (head + 1) * head_dim; ++c) {
       const double query = q(i, c), key = k(j, c);
       sum += query * key;
-      if (query_table.present()) sum += query * query_table(r, c);
-      if (key_table.present()) sum += key * key_table(r, c);
+      if (query_table.present()) sum += query * query_table(r, column_of(query_table, head, c, head_dim));
+      if (key_table.present()) sum += key * key_table(r, column_of(key_table, head, c, head_dim));
     }
-    return spec.scale * sum + (bias.present() ? static_cast<double>(bias(head, r)) : 0);
+    return spec.scale * sum + (bias.present() ? static_cast<double>(bias(r, head)) : 0);
   }
 
-  double value(int64_t j, int64_t r, int64_t column) const {
-    return v(j, column) + (value_table.present() ? static_cast<double>(value_table(r, column)) : 0);
+  // Column c of a head, in a table with slices for the heads or one that they share.
+  static int64_t column_of(const View<Real>& table, int64_t head, int64_t c, int64_t dim) {
+    return table.columns() == dim ? c - head * dim : c;
+  }
+
+  double value(int64_t head, int64_t j, int64_t r, int64_t c) const {
+    if (!value_table.present()) return v(j, c);
+    return v(j, c) + static_cast<double>(value_table(r, column_of(value_table, head, c, value_dim)));
   }
 
   // What dropout multiplies the weight of key j by; `first_key` is the sequence's.
@@ -114,7 +120,7 @@ void ReferenceBackend<Real>::attention(const AttentionSpec& spec, const Attentio
       const int64_t r = equation.distance(i, j);
       const double weight = std::exp(scores[j - first_key] - log_total) * equation.kept(head, i, j, first_key);
       for (int64_t c = 0; c < equation.value_dim; ++c) {
-        sums[c] += weight * equation.value(j, r, head * equation.value_dim + c);
+        sums[c] += weight * equation.value(head, j, r, head * equation.value_dim + c);
       }
     }
     for (int64_t c = 0; c < equation.value_dim; ++c) y(i, head * equation.value_dim + c) = static_cast<Real>(sums[c]);
@@ -141,9 +147,10 @@ struct AttentionGradients {
         dvalue_table(dterms.value_table, Start::content) {}
 
   // out_i has the term weight · (v_j + value_table_r).
-  void add_value(int64_t j, int64_t r, int64_t column, double weight, double dout) {
-    dv(j, column) += weight * dout;
-    if (dvalue_table.present()) dvalue_table(r, column) += weight * dout;
+  void add_value(int64_t head, int64_t j, int64_t r, int64_t c, double weight, double dout) {
+    dv(j, c) += weight * dout;
+    if (!dvalue_table.present()) return;
+    dvalue_table(r, equation.column_of(equation.value_table, head, c, equation.value_dim)) += weight * dout;
   }
 
   // score = scale · (q·k + q·query_table_r + k·key_table_r) + bias_r
@@ -153,12 +160,14 @@ struct AttentionGradients {
       const double query = equation.q(i, c), key = equation.k(j, c);
       dq(i, c) += dsum * key;
       dk(j, c) += dsum * query;
-      if (equation.query_table.present()) dq(i, c) += dsum * equation.query_table(r, c);
-      if (equation.key_table.present()) dk(j, c) += dsum * equation.key_table(r, c);
-      if (dquery_table.present()) dquery_table(r, c) += dsum * query;
-      if (dkey_table.present()) dkey_table(r, c) += dsum * key;
+      const int64_t of_query = equation.column_of(equation.query_table, head, c, equation.head_dim);
+      const int64_t of_key = equation.column_of(equation.key_table, head, c, equation.head_dim);
+      if (equation.query_table.present()) dq(i, c) += dsum * equation.query_table(r, of_query);
+      if (equation.key_table.present()) dk(j, c) += dsum * equation.key_table(r, of_key);
+      if (dquery_table.present()) dquery_table(r, of_query) += dsum * query;
+      if (dkey_table.present()) dkey_table(r, of_key) += dsum * key;
     }
-    if (dbias.present()) dbias(head, r) += dscore;
+    if (dbias.present()) dbias(r, head) += dscore;
   }
 
   void store() {
@@ -187,8 +196,8 @@ void ReferenceBackend<Real>::attention_backward(const AttentionSpec& spec, const
       const double kept = equation.kept(head, i, j, first_key);
       double dweight = 0;
       for (int64_t c = head * equation.value_dim; c < (head + 1) * equation.value_dim; ++c) {
-        dweight += kept * dy(i, c) * equation.value(j, r, c);
-        sums.add_value(j, r, c, kept * weight, dy(i, c));
+        dweight += kept * dy(i, c) * equation.value(head, j, r, c);
+        sums.add_value(head, j, r, c, kept * weight, dy(i, c));
       }
       p.push_back(weight);
       dp.push_back(dweight);

@@ -8,23 +8,23 @@
 namespace roformer {
 
 template <class Real>
-void ReferenceBackend<Real>::embedding(const Tensor& table, std::span<const int32_t> ids, const Tensor& out,
-                                       bool accumulate) {
+void ReferenceBackend<Real>::embedding(const Tensor& table, std::span<const int32_t> ids, double factor,
+                                       const Tensor& out, bool accumulate) {
   const View<Real> rows(table), y(out);
   for (size_t t = 0; t < ids.size(); ++t) {
     for (int64_t j = 0; j < y.columns(); ++j) {
       const double before = accumulate ? static_cast<double>(y(t, j)) : 0;
-      y(t, j) = static_cast<Real>(before + rows(ids[t], j));
+      y(t, j) = static_cast<Real>(before + factor * rows(ids[t], j));
     }
   }
 }
 
 template <class Real>
-void ReferenceBackend<Real>::embedding_backward(const Tensor& dout, std::span<const int32_t> ids,
+void ReferenceBackend<Real>::embedding_backward(const Tensor& dout, std::span<const int32_t> ids, double factor,
                                                 const Tensor& dtable) {
   const View<Real> dy(dout), drows(dtable);
   for (size_t t = 0; t < ids.size(); ++t) {
-    for (int64_t j = 0; j < dy.columns(); ++j) drows(ids[t], j) += dy(t, j);
+    for (int64_t j = 0; j < dy.columns(); ++j) drows(ids[t], j) += static_cast<Real>(factor * dy(t, j));
   }
 }
 

@@ -35,8 +35,10 @@ class ReferenceBackend final : public Backend {
   void adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) override;
 
   // dense.h
-  void embedding(const Tensor& table, std::span<const int32_t> ids, const Tensor& out, bool accumulate) override;
-  void embedding_backward(const Tensor& dout, std::span<const int32_t> ids, const Tensor& dtable) override;
+  void embedding(const Tensor& table, std::span<const int32_t> ids, double factor, const Tensor& out,
+                 bool accumulate) override;
+  void embedding_backward(const Tensor& dout, std::span<const int32_t> ids, double factor,
+                          const Tensor& dtable) override;
   void linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation, const Tensor& out,
               const Tensor& before) override;
   void linear_backward_input(const Tensor& dout, const Tensor& weight, const Tensor& dx, bool accumulate) override;

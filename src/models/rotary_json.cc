@@ -1,0 +1,253 @@
+#include "models/rotary_json.h"
+
+#include <array>
+#include <string>
+#include <utility>
+
+#include <fmt/ranges.h>
+
+namespace roformer {
+namespace {
+
+constexpr std::array<std::string_view, 13> kKeys{"rotary_layout",
+                                                 "rope_theta",
+                                                 "rotary_dim",
+                                                 "partial_rotary_factor",
+                                                 "rope_scaling",
+                                                 "rope_parameters",
+                                                 "original_max_position_embeddings",
+                                                 "max_position_embeddings",
+                                                 "rotary_proportion",
+                                                 "rotary_grid_width",
+                                                 "rotary_learned",
+                                                 "xpos_scale_base",
+                                                 "xpos_centre"};
+
+constexpr const char* kOriginal = "original_max_position_embeddings";
+
+// What to read a scaling from: its own object, and the config around it.
+struct Source {
+  const JsonObject& scaling;
+  const JsonObject& config;
+
+  int64_t longest() const { return config.get_int("max_position_embeddings", 1536, 1); }
+  // As in transformers, "original_max_position_embeddings" beside the scaling comes before the one in it.
+  int64_t original() const {
+    if (config.has(kOriginal)) return config.get_int(kOriginal, std::nullopt, 1);
+    return scaling.get_int(kOriginal, longest(), 1);
+  }
+  double lengthening() const {
+    return scaling.get_double("factor", static_cast<double>(longest()) / static_cast<double>(original()));
+  }
+  std::optional<double> optional(const char* key) const {
+    if (!scaling.has(key)) return std::nullopt;
+    return scaling.get_double(key, std::nullopt);
+  }
+  // transformers takes a 0 for nothing in some places.
+  std::optional<double> optional_not_zero(const char* key) const {
+    const auto value = optional(key);
+    return value == 0 ? std::nullopt : value;
+  }
+  std::vector<double> numbers(const char* key) const {
+    std::vector<double> result;
+    const auto found = scaling.value().find(key);
+    if (found == scaling.value().end() || !found->is_array()) scaling.reject(key, "a list of numbers, one a pair");
+    for (const Json& number : *found) {
+      if (!number.is_number()) scaling.reject(key, "a list of numbers, one a pair");
+      result.push_back(number.get<double>());
+    }
+    return result;
+  }
+};
+
+using ReadScaling = RotaryScaling (*)(const Source&);
+
+RotaryScaling read_none(const Source&) { return {}; }
+RotaryScaling read_linear(const Source& from) { return LinearScaling{from.scaling.get_double("factor", std::nullopt)}; }
+RotaryScaling read_proportional(const Source& from) {
+  const double factor = from.scaling.get_double("factor", 1);
+  return factor == 1 ? RotaryScaling() : LinearScaling{factor};
+}
+RotaryScaling read_ntk(const Source& from) { return NtkScaling{from.scaling.get_double("factor", std::nullopt)}; }
+RotaryScaling read_dynamic(const Source& from) {
+  return DynamicNtkScaling{from.scaling.get_double("factor", std::nullopt), from.original()};
+}
+RotaryScaling read_yarn(const Source& from) {
+  YarnScaling yarn{.factor = from.lengthening(), .original_positions = from.original()};
+  yarn.beta_fast = from.optional_not_zero("beta_fast").value_or(yarn.beta_fast);
+  yarn.beta_slow = from.optional_not_zero("beta_slow").value_or(yarn.beta_slow);
+  yarn.attention_factor = from.optional("attention_factor");
+  yarn.mscale = from.optional_not_zero("mscale");
+  yarn.mscale_all_dim = from.optional_not_zero("mscale_all_dim");
+  yarn.truncate = from.scaling.get_bool("truncate", true);
+  return yarn;
+}
+RotaryScaling read_longrope(const Source& from) {
+  return LongRopeScaling{from.numbers("short_factor"), from.numbers("long_factor"), from.original(), from.lengthening(),
+                         from.optional("attention_factor")};
+}
+RotaryScaling read_llama3(const Source& from) {
+  return Llama3Scaling{from.scaling.get_double("factor", std::nullopt),
+                       from.scaling.get_double("low_freq_factor", std::nullopt),
+                       from.scaling.get_double("high_freq_factor", std::nullopt), from.original()};
+}
+
+struct Kind {
+  std::string_view name;
+  ReadScaling read;
+  std::vector<std::string_view> keys;  // beside those of all kinds
+};
+
+const std::vector<Kind>& kinds() {
+  static const std::vector<Kind> all{
+      {"default", read_none, {}},
+      {"linear", read_linear, {"factor"}},
+      {"proportional", read_proportional, {"factor"}},
+      {"ntk", read_ntk, {"factor"}},
+      {"dynamic", read_dynamic, {"factor", kOriginal}},
+      {"yarn",
+       read_yarn,
+       {"factor", kOriginal, "beta_fast", "beta_slow", "attention_factor", "mscale", "mscale_all_dim", "truncate"}},
+      {"longrope", read_longrope, {"factor", kOriginal, "short_factor", "long_factor", "attention_factor"}},
+      {"su", read_longrope, {"factor", kOriginal, "short_factor", "long_factor", "attention_factor"}},  // its old name
+      {"llama3", read_llama3, {"factor", kOriginal, "low_freq_factor", "high_freq_factor"}}};
+  return all;
+}
+
+const Kind& kind_of(const JsonObject& scaling) {
+  const char* key = scaling.has("rope_type") ? "rope_type" : "type";
+  const std::string name = scaling.get_string(key, "default");
+  std::vector<std::string_view> names;
+  for (const Kind& kind : kinds()) {
+    if (name == kind.name) return kind;
+    names.push_back(kind.name);
+  }
+  scaling.reject(key, fmt::format("one of {}", fmt::join(names, ", ")));
+}
+
+void refuse_unknown(const JsonObject& scaling, const Kind& kind) {
+  for (const auto& [key, value] : scaling.value().items()) {
+    bool known = value.is_null();
+    for (const std::string_view one : {"rope_type", "type", "rope_theta", "partial_rotary_factor"}) {
+      known = known || key == one;
+    }
+    for (const std::string_view one : kind.keys) known = known || key == one;
+    if (!known) {
+      scaling.reject(key, fmt::format("no such key in a rotary scaling of type {}{}{}", kind.name,
+                                      kind.keys.empty() ? "" : ", which has ", fmt::join(kind.keys, ", ")));
+    }
+  }
+}
+
+// In (0, 1].
+double read_share(const JsonObject& json, const char* key) {
+  const double share = json.get_double(key, 1);
+  if (!(share > 0 && share <= 1)) json.reject(key, "a number above 0, at most 1");
+  return share;
+}
+
+void read_scaling(const JsonObject& json, RotaryPosition& position) {
+  const bool has_old = json.has("rope_scaling"), has_new = json.has("rope_parameters");
+  if (!has_old && !has_new) return;
+  if (has_old && has_new && json.value()["rope_scaling"] != json.value()["rope_parameters"]) {
+    json.reject("rope_parameters", "the same as 'rope_scaling', or one of them only");
+  }
+  const JsonObject scaling = json.get_object(has_new ? "rope_parameters" : "rope_scaling");
+  const Kind& kind = kind_of(scaling);
+  refuse_unknown(scaling, kind);
+  position.rotary.scaling = kind.read({scaling, json});
+  // What is said in the scaling comes first.
+  if (scaling.has("rope_theta")) position.rotary.base = scaling.get_double("rope_theta", std::nullopt);
+  if (kind.name == "proportional") {
+    position.rotary.proportion =
+        read_share(scaling.has("partial_rotary_factor") ? scaling : json, "partial_rotary_factor");
+    position.share = 1;
+  } else if (scaling.has("partial_rotary_factor")) {
+    position.share = read_share(scaling, "partial_rotary_factor");
+  }
+}
+
+struct WriteScaling {
+  Json operator()(std::monostate) const { return nullptr; }
+  Json operator()(const LinearScaling& linear) const { return {{"rope_type", "linear"}, {"factor", linear.factor}}; }
+  Json operator()(const NtkScaling& ntk) const { return {{"rope_type", "ntk"}, {"factor", ntk.factor}}; }
+  Json operator()(const DynamicNtkScaling& dynamic) const {
+    return {{"rope_type", "dynamic"}, {"factor", dynamic.factor}, {kOriginal, dynamic.original_positions}};
+  }
+  Json operator()(const YarnScaling& yarn) const {
+    Json json{{"rope_type", "yarn"},
+              {"factor", yarn.factor},
+              {kOriginal, yarn.original_positions},
+              {"beta_fast", yarn.beta_fast},
+              {"beta_slow", yarn.beta_slow}};
+    if (yarn.attention_factor) json["attention_factor"] = *yarn.attention_factor;
+    if (yarn.mscale) json["mscale"] = *yarn.mscale;
+    if (yarn.mscale_all_dim) json["mscale_all_dim"] = *yarn.mscale_all_dim;
+    if (!yarn.truncate) json["truncate"] = false;
+    return json;
+  }
+  Json operator()(const LongRopeScaling& longrope) const {
+    Json json{{"rope_type", "longrope"},
+              {"short_factor", longrope.short_factors},
+              {"long_factor", longrope.long_factors},
+              {kOriginal, longrope.original_positions},
+              {"factor", longrope.factor}};
+    if (longrope.attention_factor) json["attention_factor"] = *longrope.attention_factor;
+    return json;
+  }
+  Json operator()(const Llama3Scaling& llama3) const {
+    return {{"rope_type", "llama3"},
+            {"factor", llama3.factor},
+            {"low_freq_factor", llama3.low_freq_factor},
+            {"high_freq_factor", llama3.high_freq_factor},
+            {kOriginal, llama3.original_positions}};
+  }
+};
+
+}  // namespace
+
+std::span<const std::string_view> rotary_keys() { return kKeys; }
+
+void read_rotary(const JsonObject& json, RotaryPosition& position) {
+  Rotary& rotary = position.rotary;
+  if (json.has("rotary_layout")) {
+    const std::string layout = json.get_string("rotary_layout", std::nullopt);
+    if (layout != "adjacent" && layout != "half") json.reject("rotary_layout", "\"adjacent\" or \"half\"");
+    rotary.layout = parse_rotary_layout(layout);
+  }
+  rotary.base = json.get_double("rope_theta", rotary.base);
+  rotary.dim = json.get_int("rotary_dim", rotary.dim, 0);
+  if (json.has("partial_rotary_factor")) position.share = read_share(json, "partial_rotary_factor");
+  if (json.has("rotary_proportion")) rotary.proportion = read_share(json, "rotary_proportion");
+  read_scaling(json, position);
+  rotary.grid_width = json.get_int("rotary_grid_width", rotary.grid_width, 0, kMaxRotaryPosition);
+  position.learned = json.get_bool("rotary_learned", position.learned);
+  if (json.has("xpos_scale_base") || json.has("xpos_centre")) {
+    XPos xpos = position.xpos.value_or(XPos());
+    xpos.scale_base = json.get_double("xpos_scale_base", xpos.scale_base);
+    if (!(xpos.scale_base > 0)) json.reject("xpos_scale_base", "a number above 0");
+    xpos.centre = json.get_int("xpos_centre", xpos.centre, 0, kMaxRotaryPosition);
+    position.xpos = xpos;
+  }
+}
+
+void write_rotary(const RotaryPosition& position, int64_t head_dim, Json& json) {
+  const Rotary& rotary = position.rotary;
+  if (rotary.layout != RotaryLayout::adjacent) json["rotary_layout"] = rotary_layout_name(rotary.layout);
+  if (rotary.base != Rotary().base) json["rope_theta"] = rotary.base;
+  // A share alone would leave open how it is rounded.
+  if (rotary.dim != head_dim) json["rotary_dim"] = rotary.dim;
+  if (position.share != 1) json["partial_rotary_factor"] = position.share;
+  if (rotary.proportion != 1) json["rotary_proportion"] = rotary.proportion;
+  if (Json scaling = std::visit(WriteScaling(), rotary.scaling); !scaling.is_null()) {
+    json["rope_scaling"] = std::move(scaling);
+  }
+  if (rotary.grid_width != 0) json["rotary_grid_width"] = rotary.grid_width;
+  if (position.learned) json["rotary_learned"] = true;
+  if (position.xpos) {
+    json["xpos_scale_base"] = position.xpos->scale_base;
+    json["xpos_centre"] = position.xpos->centre;
+  }
+}
+
+}  // namespace roformer

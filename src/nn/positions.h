@@ -1,0 +1,86 @@
+// Position encodings that act inside attention: what all layers share (TrunkPositions), what each layer has of its own
+// (LayerPositions), and how both become the rotation, the score terms and the relative values of one attention
+// (position/encoding.h names the equations). Encodings that are added to the input are in embeddings.h.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "nn/parameters.h"
+#include "position/encoding.h"
+
+namespace roformer {
+
+struct PositionsShape {
+  PositionEncoding encoding;
+  int64_t hidden = 0, heads = 1;
+  NormShape norm = {};
+  int64_t head_dim() const { return hidden / heads; }
+};
+
+// Whether attention is given score terms, relative values or other queries and keys: more than a rotation.
+bool acts_on_scores(const PositionEncoding& encoding);
+
+// Numbers in the parameters of TrunkPositions and `layers` times LayerPositions.
+int64_t position_parameters(const PositionsShape& shape, int64_t layers);
+
+// What one forward pass over some positions gives to all layers. Kept by the tape.
+struct SharedPositions {
+  RotaryAngles query_angles, key_angles;
+  AttentionPositions attention;  // refers to the angles; terms that are the same in every layer
+  // Rows by distance −clip … clip, for layers to project: sinusoids (Eq. 7, NEZHA) or trained rows (Eq. 10).
+  Value rows;
+  std::vector<int32_t> distance_rows;  // of trained tables, those for the distances −clip … clip
+  Value query_part, key_part;          // TUPE's [T, H]
+  std::vector<int32_t> position_rows, buckets;
+  Parameter u, v;
+};
+
+class TrunkPositions {
+ public:
+  TrunkPositions(Backend& backend, const PositionsShape& shape, bool trainable);
+
+  // `positions` [T] of a batch with these cu_seqlens; both must outlive the tape. DataError for a position that the
+  // encoding does not have.
+  std::shared_ptr<SharedPositions> forward(const Context& context, std::span<const int32_t> positions,
+                                           std::span<const int32_t> offsets) const;
+
+  // Names below `name`, e.g. "roformer.encoder".
+  void visit(const std::string& name, const ParameterVisitor& visitor);
+
+ private:
+  void rotate(const Context& context, const RotaryPosition& rotary, std::span<const int32_t> positions,
+              std::span<const int32_t> offsets, SharedPositions& shared) const;
+  void bias(const Context& context, const DistanceBuckets& buckets, SharedPositions& shared) const;
+  void separate(const Context& context, const TupePosition& tupe, std::span<const int32_t> positions,
+                SharedPositions& shared) const;
+
+  PositionsShape shape_;
+  Parameter bias_;                          // [buckets, heads]: T5, TUPE
+  Parameter rows_;                          // [2·clip + 1, H]: DeBERTa; [positions, H]: TUPE
+  std::optional<NormLayer> rows_norm_;      // of rows_, as DeBERTa's later versions and TUPE have it
+  std::optional<LinearLayer> query_, key_;  // TUPE
+  Parameter u_, v_;                         // [H]: Transformer-XL
+  Parameter log_frequencies_;               // [dim / 2]: learned rotary
+};
+
+class LayerPositions {
+ public:
+  LayerPositions(Backend& backend, const PositionsShape& shape, bool trainable);
+
+  // Softmax attention of qkv [T, 3H], which `projection` made, → [T, H].
+  Value attend(const Context& context, AttentionOptions options, const Value& qkv, const LinearLayer& projection,
+               const SharedPositions& shared) const;
+
+  // Names below `name`, e.g. "roformer.encoder.layer.0.attention.self".
+  void visit(const std::string& name, const ParameterVisitor& visitor);
+
+ private:
+  PositionsShape shape_;
+  Parameter keys_, values_;               // [2·clip + 1, head_dim]: Shaw
+  std::optional<LinearLayer> distances_;  // Transformer-XL's projection of sinusoids
+  Parameter logs_;                        // [2, heads]: KERPLE
+};
+
+}  // namespace roformer

@@ -1,0 +1,185 @@
+#include "position/scaling.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace roformer {
+namespace {
+
+using std::numbers::pi;
+
+constexpr int64_t kMostPositions = int64_t{1} << 29;
+
+void check_positive(std::string_view kind, std::string_view setting, double value) {
+  if (!(std::isfinite(value) && value > 0)) {
+    throw UsageError("{} of the {} rotary scaling is {}; expected a finite number above 0", setting, kind, value);
+  }
+}
+
+// So that no frequency passes kMaxRotaryFrequency, and no quotient or power overflows.
+void check_factor(std::string_view kind, std::string_view setting, double value) {
+  constexpr double kLeast = 0.02, kMost = 1e6;
+  if (!(value >= kLeast && value <= kMost)) {
+    throw UsageError("{} of the {} rotary scaling is {}; expected {} to {}", setting, kind, value, kLeast, kMost);
+  }
+}
+
+void check_original(std::string_view kind, int64_t positions, int64_t least) {
+  if (positions < least || positions > kMostPositions) {
+    throw UsageError("original_max_position_embeddings of the {} rotary scaling is {}; expected {} to {}", kind,
+                     positions, least, kMostPositions);
+  }
+}
+
+// The base grows by a power with exponent dim / (dim − 2).
+void check_ntk_dim(std::string_view kind, int64_t dim) {
+  if (dim < 4) throw UsageError("the {} rotary scaling needs a rotary dimension of 4 or more, not {}", kind, dim);
+}
+
+void check_list(std::string_view setting, const std::vector<double>& factors, int64_t pairs) {
+  if (std::ssize(factors) != pairs) {
+    throw UsageError("{} of the longrope rotary scaling has {} numbers; expected {}, one a pair", setting,
+                     factors.size(), pairs);
+  }
+  for (const double factor : factors) check_factor("longrope", setting, factor);
+}
+
+struct Validate {
+  int64_t dim;
+  void operator()(std::monostate) const {}
+  void operator()(const LinearScaling& linear) const { check_factor("linear", "factor", linear.factor); }
+  void operator()(const NtkScaling& ntk) const {
+    check_factor("ntk", "factor", ntk.factor);
+    check_ntk_dim("ntk", dim);
+    if (ntk.factor < 1) throw UsageError("factor of the ntk rotary scaling is {}; expected 1 or more", ntk.factor);
+  }
+  void operator()(const DynamicNtkScaling& dynamic) const {
+    check_factor("dynamic", "factor", dynamic.factor);
+    check_original("dynamic", dynamic.original_positions, 1);
+    check_ntk_dim("dynamic", dim);
+  }
+  void operator()(const YarnScaling& yarn) const {
+    check_factor("yarn", "factor", yarn.factor);
+    check_original("yarn", yarn.original_positions, 1);
+    check_positive("yarn", "beta_fast", yarn.beta_fast);
+    check_positive("yarn", "beta_slow", yarn.beta_slow);
+    if (yarn.beta_fast < yarn.beta_slow) {
+      throw UsageError("beta_fast of the yarn rotary scaling is {}; expected at least beta_slow, {}", yarn.beta_fast,
+                       yarn.beta_slow);
+    }
+    check_factor("yarn", "attention_factor", yarn.attention_factor.value_or(1));
+    check_factor("yarn", "mscale", yarn.mscale.value_or(1));
+    check_factor("yarn", "mscale_all_dim", yarn.mscale_all_dim.value_or(1));
+  }
+  void operator()(const LongRopeScaling& longrope) const {
+    check_list("short_factor", longrope.short_factors, dim / 2);
+    check_list("long_factor", longrope.long_factors, dim / 2);
+    check_original("longrope", longrope.original_positions, 2);  // its logarithm divides
+    check_factor("longrope", "factor", longrope.factor);
+    check_factor("longrope", "attention_factor", longrope.attention_factor.value_or(1));
+  }
+  void operator()(const Llama3Scaling& llama3) const {
+    check_factor("llama3", "factor", llama3.factor);
+    check_factor("llama3", "low_freq_factor", llama3.low_freq_factor);
+    check_factor("llama3", "high_freq_factor", llama3.high_freq_factor);
+    if (llama3.high_freq_factor <= llama3.low_freq_factor) {
+      throw UsageError("high_freq_factor of the llama3 rotary scaling is {}; expected above low_freq_factor, {}",
+                       llama3.high_freq_factor, llama3.low_freq_factor);
+    }
+    check_original("llama3", llama3.original_positions, 1);
+  }
+};
+
+double theta(double base, int64_t pair, int64_t dim) {
+  return std::pow(base, -2 * static_cast<double>(pair) / static_cast<double>(dim));
+}
+
+double ntk_base(double base, double growth, int64_t dim) {
+  return base * std::pow(growth, static_cast<double>(dim) / static_cast<double>(dim - 2));
+}
+
+double yarn_attention(const YarnScaling& yarn) {
+  if (yarn.attention_factor) return *yarn.attention_factor;
+  const auto grown = [&](double mscale) { return yarn.factor <= 1 ? 1 : 0.1 * mscale * std::log(yarn.factor) + 1; };
+  return yarn.mscale && yarn.mscale_all_dim ? grown(*yarn.mscale) / grown(*yarn.mscale_all_dim) : grown(1);
+}
+
+struct Scale {
+  int64_t dim;
+  double base;
+  int64_t length;
+
+  std::vector<double> divisors(const auto& of_pair) const {
+    std::vector<double> result(dim / 2);
+    for (int64_t i = 0; i < dim / 2; ++i) result[i] = of_pair(i);
+    return result;
+  }
+
+  ScaledFrequencies operator()(std::monostate) const { return {base, {}}; }
+  ScaledFrequencies operator()(const LinearScaling& linear) const {
+    return {base, divisors([&](int64_t) { return linear.factor; })};
+  }
+  ScaledFrequencies operator()(const NtkScaling& ntk) const { return {ntk_base(base, ntk.factor, dim), {}}; }
+  ScaledFrequencies operator()(const DynamicNtkScaling& dynamic) const {
+    const auto original = static_cast<double>(dynamic.original_positions);
+    const double longer = static_cast<double>(std::max(length, dynamic.original_positions)) / original;
+    return {ntk_base(base, dynamic.factor * longer - (dynamic.factor - 1), dim), {}};
+  }
+  // Which pair makes so many turns in a text of training.
+  double pair_of_turns(double turns, int64_t original) const {
+    return static_cast<double>(dim) * std::log(static_cast<double>(original) / (turns * 2 * pi)) / (2 * std::log(base));
+  }
+  ScaledFrequencies operator()(const YarnScaling& yarn) const {
+    double low = pair_of_turns(yarn.beta_fast, yarn.original_positions);
+    double high = pair_of_turns(yarn.beta_slow, yarn.original_positions);
+    if (yarn.truncate) low = std::floor(low), high = std::ceil(high);
+    low = std::max(low, 0.0);
+    high = std::min(high, static_cast<double>(dim - 1));
+    if (low == high) high += 0.001;  // as transformers
+    const auto of_pair = [&](int64_t i) {
+      const double slow = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
+      return 1 / (slow / yarn.factor + (1 - slow));
+    };
+    return {base, divisors(of_pair), yarn_attention(yarn)};
+  }
+  ScaledFrequencies operator()(const LongRopeScaling& longrope) const {
+    const auto original = static_cast<double>(longrope.original_positions);
+    const double own = longrope.factor <= 1 ? 1 : std::sqrt(1 + std::log(longrope.factor) / std::log(original));
+    return {base, length > longrope.original_positions ? longrope.long_factors : longrope.short_factors,
+            longrope.attention_factor.value_or(own)};
+  }
+  ScaledFrequencies operator()(const Llama3Scaling& llama3) const {
+    const auto of_pair = [&](int64_t i) {
+      const double turns = static_cast<double>(llama3.original_positions) * theta(base, i, dim) / (2 * pi);
+      if (turns < llama3.low_freq_factor) return llama3.factor;
+      if (turns > llama3.high_freq_factor) return 1.0;
+      const double kept = (turns - llama3.low_freq_factor) / (llama3.high_freq_factor - llama3.low_freq_factor);
+      return 1 / ((1 - kept) / llama3.factor + kept);
+    };
+    return {base, divisors(of_pair)};
+  }
+};
+
+}  // namespace
+
+void validate(const RotaryScaling& scaling, int64_t dim) { std::visit(Validate{dim}, scaling); }
+
+ScaledFrequencies scale_frequencies(const RotaryScaling& scaling, int64_t dim, double base, int64_t length) {
+  return std::visit(Scale{dim, base, length}, scaling);
+}
+
+int64_t scaling_length(const RotaryScaling& scaling, int64_t length) {
+  if (const auto* dynamic = std::get_if<DynamicNtkScaling>(&scaling)) {
+    return length <= dynamic->original_positions ? 0 : length;
+  }
+  if (const auto* longrope = std::get_if<LongRopeScaling>(&scaling)) {
+    return length <= longrope->original_positions ? 0 : longrope->original_positions + 1;
+  }
+  return 0;
+}
+
+}  // namespace roformer

@@ -1,0 +1,119 @@
+#include "models/rotary_json.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace roformer {
+namespace {
+
+using testing::HasSubstr;
+
+RotaryPosition read(const std::string& text) {
+  RotaryPosition position;
+  read_rotary(JsonObject(parse_json(text, "config.json"), "config.json"), position);
+  return position;
+}
+
+std::string error_of(const std::string& text) {
+  try {
+    read(text);
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+TEST(RotaryJson, APlainRoformerSaysNothing) {
+  Json json = Json::object();
+  write_rotary({.rotary = {.dim = 64}}, 64, json);
+  EXPECT_TRUE(json.empty()) << json;
+  EXPECT_EQ(read("{}"), RotaryPosition());
+}
+
+TEST(RotaryJson, EveryScalingComesBack) {
+  const RotaryScaling scalings[] = {
+      {},
+      LinearScaling{4},
+      NtkScaling{2.5},
+      DynamicNtkScaling{2, 512},
+      YarnScaling{8, 1024, 20, 2, 1.1, 0.7, 0.9, false},
+      YarnScaling{.factor = 8, .original_positions = 1024},
+      LongRopeScaling{{1, 1.5}, {2, 9}, 4096, 32, 1.25},
+      LongRopeScaling{{1, 1.5}, {2, 9}, 4096, 32, {}},
+      Llama3Scaling{8, 1, 4, 8192},
+  };
+  for (const RotaryScaling& scaling : scalings) {
+    const RotaryPosition position{.rotary = {.dim = 4, .scaling = scaling}};
+    Json json = Json::object();
+    write_rotary(position, 6, json);
+    EXPECT_EQ(read(json.dump()), position) << json;
+  }
+}
+
+TEST(RotaryJson, EverySettingComesBackAndIsAKnownKey) {
+  const RotaryPosition position{
+      .rotary = {.dim = 12, .layout = RotaryLayout::half, .base = 500000, .proportion = 0.75, .grid_width = 14},
+      .share = 0.5,
+      .learned = true,
+      .xpos = XPos{.scale_base = 64, .centre = 256}};
+  Json json = Json::object();
+  write_rotary(position, 24, json);
+  EXPECT_EQ(read(json.dump()), position) << json;
+  EXPECT_EQ(json["rotary_layout"], "half");
+  EXPECT_EQ(json["rotary_dim"], 12);
+  for (const auto& [key, value] : json.items()) EXPECT_THAT(rotary_keys(), testing::Contains(key));
+}
+
+TEST(RotaryJson, WhatOtherProgramsWrite) {
+  // Llama 3.1, the form of transformers 5.
+  const RotaryPosition llama = read(R"({"max_position_embeddings": 131072, "rope_parameters":
+      {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+       "original_max_position_embeddings": 8192, "mscale": null}})");
+  EXPECT_EQ(llama.rotary.base, 500000);
+  EXPECT_EQ(llama.rotary.scaling, RotaryScaling(Llama3Scaling{8, 1, 4, 8192}));
+  // Phi-3: the positions of training stand beside the scaling, the old word is "su".
+  const RotaryPosition phi = read(R"({"max_position_embeddings": 131072, "original_max_position_embeddings": 4096,
+      "rope_theta": 10000.0, "rope_scaling": {"type": "su", "short_factor": [1, 1.1], "long_factor": [1, 60]}})");
+  EXPECT_EQ(phi.rotary.scaling, RotaryScaling(LongRopeScaling{{1, 1.1}, {1, 60}, 4096, 32, {}}));
+  // DeepSeek-V3's zeros and a factor that is not said.
+  const RotaryPosition deepseek = read(R"({"max_position_embeddings": 4096, "rope_scaling": {"type": "yarn",
+      "original_max_position_embeddings": 1024, "mscale": 0.0, "beta_fast": 0}})");
+  EXPECT_EQ(deepseek.rotary.scaling, RotaryScaling(YarnScaling{.factor = 4, .original_positions = 1024}));
+  // dynamic: the positions of training are "max_position_embeddings".
+  EXPECT_EQ(read(R"({"max_position_embeddings": 77, "rope_scaling": {"type": "dynamic", "factor": 2}})").rotary.scaling,
+            RotaryScaling(DynamicNtkScaling{2, 77}));
+  // In "proportional" the factor means the share of the pairs that turn, elsewhere a smaller dimension.
+  const RotaryPosition gemma = read(R"({"rope_parameters": {"rope_type": "proportional", "rope_theta": 1000000.0,
+                                        "partial_rotary_factor": 0.25}})");
+  EXPECT_EQ(gemma, (RotaryPosition{.rotary = {.base = 1e6, .proportion = 0.25}}));
+  EXPECT_EQ(
+      read(R"({"rope_parameters": {"rope_type": "default", "rope_theta": 10000, "partial_rotary_factor": 0.25}})"),
+      RotaryPosition{.share = 0.25});
+  EXPECT_EQ(read(R"({"rope_scaling": null})"), RotaryPosition());
+}
+
+TEST(RotaryJson, ErrorsNameTheKey) {
+  EXPECT_THAT(error_of(R"({"rotary_layout": "neox"})"), HasSubstr("'rotary_layout' is \"neox\", expected"));
+  EXPECT_THAT(error_of(R"({"rope_theta": "big"})"), HasSubstr("'rope_theta'"));
+  EXPECT_THAT(error_of(R"({"partial_rotary_factor": 0})"), HasSubstr("'partial_rotary_factor'"));
+  EXPECT_THAT(error_of(R"({"rotary_proportion": 1.5})"), HasSubstr("'rotary_proportion'"));
+  EXPECT_THAT(error_of(R"({"rotary_dim": -2})"), HasSubstr("'rotary_dim'"));
+  EXPECT_THAT(error_of(R"({"rotary_grid_width": -1})"), HasSubstr("'rotary_grid_width'"));
+  EXPECT_THAT(error_of(R"({"xpos_scale_base": 0})"), HasSubstr("'xpos_scale_base'"));
+  EXPECT_THAT(error_of(R"({"xpos_centre": -1})"), HasSubstr("'xpos_centre'"));
+  EXPECT_THAT(error_of(R"({"rotary_learned": 1})"), HasSubstr("'rotary_learned'"));
+  EXPECT_THAT(error_of(R"({"rope_scaling": 2})"), HasSubstr("'rope_scaling'"));
+  EXPECT_THAT(error_of(R"({"rope_scaling": {"type": "mrope"}})"), HasSubstr("'type' is \"mrope\", expected one of"));
+  EXPECT_THAT(error_of(R"({"rope_scaling": {"type": "linear"}})"), HasSubstr("'factor'"));
+  EXPECT_THAT(error_of(R"({"rope_scaling": {"type": "linear", "factor": 2, "mrope_section": [1]}})"),
+              HasSubstr("'mrope_section'"));
+  EXPECT_THAT(error_of(R"({"rope_scaling": {"type": "longrope", "short_factor": [1, "2"], "long_factor": [1]}})"),
+              HasSubstr("'short_factor'"));
+  EXPECT_THAT(error_of(R"({"rope_scaling": {"type": "linear", "factor": 2}, "rope_parameters": {"type": "default"}})"),
+              HasSubstr("'rope_parameters'"));
+}
+
+}  // namespace
+}  // namespace roformer
