@@ -23,9 +23,6 @@ double angle_of(const RotaryFrequencies& frequencies, int64_t position, int64_t 
   return std::atan2(sin, cos);
 }
 
-// The speed of a pair; θ is at most 1, so one token is no full turn.
-double speed(const RotaryFrequencies& frequencies, int64_t pair) { return angle_of(frequencies, 1, pair); }
-
 std::string degrees(double radians) { return fmt::format("{:.0f}°", radians / kDegree); }
 
 using Vector = std::vector<double>;
@@ -90,11 +87,11 @@ std::string rope_rotation_figure() {
   for (int64_t position = 0; position < 8; ++position) {
     turning.arrows.push_back({.angle = angle_of(frequencies, position, kPair), .label = fmt::format("{}", position)});
   }
-  turning.arcs.push_back({.from = 0, .to = speed(frequencies, kPair), .radius = 0.55, .label = "θ"});
+  turning.arcs.push_back({.from = 0, .to = frequencies.theta(kPair), .radius = 0.55, .label = "θ"});
 
   const auto meeting = [&](int64_t query, int64_t key) {
-    const double q = kQuery + static_cast<double>(query) * speed(frequencies, kPair);
-    const double k = kKey + static_cast<double>(key) * speed(frequencies, kPair);
+    const double q = kQuery + static_cast<double>(query) * frequencies.theta(kPair);
+    const double k = kKey + static_cast<double>(key) * frequencies.theta(kPair);
     return Plane{.arrows = {{.angle = kQuery, .length = 1, .colour = 0, .label = "q", .faint = true},
                             {.angle = kKey, .length = 0.8, .colour = 1, .label = "k", .faint = true},
                             {.angle = q, .length = 1, .colour = 0, .label = fmt::format("q at {}", query)},
@@ -122,7 +119,7 @@ std::string rope_clock_figure(const RopeFigureOptions& options) {
   std::vector<int64_t> pairs;
   for (int64_t i = 0; i < count; ++i) {
     pairs.push_back(count == 1 ? 0 : i * (frequencies.pairs() - 1) / (count - 1));
-    const double turn = 2 * std::numbers::pi / speed(frequencies, pairs.back());
+    const double turn = 2 * std::numbers::pi / frequencies.theta(pairs.back());
     table.columns.push_back({fmt::format("pair {}", pairs.back()), turn < 1e6
                                                                        ? fmt::format("{:.{}f}", turn, turn < 10 ? 1 : 0)
                                                                        : fmt::format("{:.1e}", turn)});
@@ -215,7 +212,7 @@ Plot rope_scaling_plot(const RopeFigureOptions& options) {
     const RotaryFrequencies after({.dim = options.dim, .base = options.base, .scaling = scaling});
     PlotSeries series{.name = name, .points = {}, .low = {}, .high = {}};
     for (int64_t pair = 0; pair < before.pairs(); ++pair) {
-      series.points.push_back({static_cast<double>(pair), speed(after, pair) / speed(before, pair)});
+      series.points.push_back({static_cast<double>(pair), after.theta(pair) / before.theta(pair)});
     }
     plot.series.push_back(series);
   }

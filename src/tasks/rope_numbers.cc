@@ -29,14 +29,12 @@ std::string rope_numbers(std::span<const double> vector, int64_t position, Rotar
   for (int64_t i = 0; i < frequencies.pairs(); ++i) {
     const auto [first, second] = rotary_pair(frequencies.rotary(), i);
     const auto [cos, sin] = frequencies.angle(position, i);
-    const auto one_token = frequencies.angle(1, i);
-    const double theta = std::atan2(one_token.sin, one_token.cos);
     const auto point = [first = first, second = second](std::span<const double> x) {
       return fmt::format("{:.5g}, {:.5g}", x[static_cast<size_t>(first)], x[static_cast<size_t>(second)]);
     };
     text += fmt::format("{:>4}  {:<8}  {:>9.5g}  {:>9.5g}  {:>9.5f}  {:>9.5f}  {:>18}  {:>18}\n", i,
-                        fmt::format("{}, {}", first, second), theta, static_cast<double>(position) * theta, cos, sin,
-                        point(vector), point(after));
+                        fmt::format("{}, {}", first, second), frequencies.theta(i),
+                        static_cast<double>(position) * frequencies.theta(i), cos, sin, point(vector), point(after));
   }
   return text + fmt::format("length {:.5g} before, {:.5g} after\n", length(vector), length(after));
 }

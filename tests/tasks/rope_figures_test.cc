@@ -71,7 +71,7 @@ TEST(RopeFigures, AddedSinusoidsGiveOneDistanceManyScores) {
   EXPECT_NE(plot.series[0].points[7].y, other.series[0].points[7].y);
 }
 
-TEST(RopeFigures, ScalingMakesNoPairFaster) {
+TEST(RopeFigures, ScalingSlowsTheSlowestPairByTheFactor) {
   const Plot plot = rope_scaling_plot({.dim = 64, .factor = 4});
   ASSERT_EQ(plot.series.size(), 4u);
   for (const PlotSeries& series : plot.series) {
@@ -82,6 +82,8 @@ TEST(RopeFigures, ScalingMakesNoPairFaster) {
       EXPECT_GE(point.y, 0.25 - 1e-12) << series.name << ", " << point.x;
       before = point.y + 1e-12;
     }
+    EXPECT_NEAR(series.points[0].y, series.name == "position interpolation" ? 0.25 : 1, 1e-12) << series.name;
+    EXPECT_NEAR(series.points[31].y, 0.25, 1e-12) << series.name;
   }
 }
 
