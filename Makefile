@@ -61,6 +61,10 @@ reproduce-curves: program ## validation curves of four position encodings, three
 	@tools/install_packages.sh $(DEMO_PACKAGES)
 	tools/reproduce_curves.sh positions
 
+reproduce-positions: program ## every position encoding, three seeds each, also on longer texts; writes docs/results.md (hours; STEPS=400)
+	@tools/install_packages.sh $(DEMO_PACKAGES) python3
+	tools/reproduce_positions.sh $(STEPS)
+
 reproduce-dtypes: program ## validation curves of training in float32 and bfloat16, three seeds each (five minutes)
 	@tools/install_packages.sh $(DEMO_PACKAGES)
 	tools/reproduce_curves.sh dtypes 200
@@ -94,4 +98,4 @@ guard:          ## the tests again, compiled by clang under sanitizers; which li
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure build program demo test test-simd bench bench-peers oracle reproduce-curves reproduce-dtypes lint asan tsan fuzz guard clean
+.PHONY: help packages configure build program demo test test-simd bench bench-peers oracle reproduce-curves reproduce-positions reproduce-dtypes lint asan tsan fuzz guard clean

@@ -13,6 +13,8 @@
 namespace roformer {
 namespace {
 
+constexpr const char* kAll = "all";
+
 struct CompareCommand {
   TrainingCommand training;
   std::vector<std::string> positions = {"rotary", "sinusoidal", "learned", "none"};
@@ -24,6 +26,7 @@ struct CompareCommand {
 void describe(OptionSet& set, CompareCommand& options) {
   set.section("Comparison");
   std::vector<std::string> names(position_names().begin(), position_names().end());
+  names.insert(names.begin(), kAll);
   set.add_words("--positions", options.positions, "encodings to compare", names);
   set.add("--seeds", options.seeds, "trainings of each, with the seeds from --seed on", {1, 10'000});
   set.add("--lengths", options.lengths,
@@ -58,14 +61,17 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
 
 void run(const CompareCommand& options) {
   const EngineOptions& engine = options.training.engine;
-  const Grid grid = compare({.training = options.training.task,
-                             .positions = options.positions,
-                             .seeds = options.seeds,
-                             .lengths = options.lengths,
-                             .jobs = options.jobs,
-                             .device = engine.device,
-                             .threads = engine.threads,
-                             .precision = parse_precision(engine.dtype)});
+  const bool all = options.positions == std::vector<std::string>{kAll};
+  const Grid grid =
+      compare({.training = options.training.task,
+               .positions =
+                   all ? std::vector<std::string>(position_names().begin(), position_names().end()) : options.positions,
+               .seeds = options.seeds,
+               .lengths = options.lengths,
+               .jobs = options.jobs,
+               .device = engine.device,
+               .threads = engine.threads,
+               .precision = parse_precision(engine.dtype)});
   if (options.json) {
     for (const GridPosition& position : grid.positions) {
       std::cout << dump_json(position_json(grid, position)) << "\n";

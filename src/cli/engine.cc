@@ -14,7 +14,8 @@ void add_shape(OptionSet& set, ShapeOptions& shape, bool position) {
   set.add("--heads", shape.heads, "attention heads a layer", {1, 65536});
   set.add("--intermediate-size", shape.intermediate_size,
           "width of the feed-forward networks (default: 4 times the hidden size)", {1, 262144});
-  if (position) set.add("--position", shape.position, "position encoding: rotary, sinusoidal, learned or none", "NAME");
+  const std::string names = fmt::format("position encoding: {}", fmt::join(position_names(), ", "));
+  if (position) set.add("--position", shape.position, names, "NAME");
   set.add("--dropout", shape.dropout, "of hidden states and attention weights (default: the preset's 0.1)",
           {0, 1, false, true});
 }

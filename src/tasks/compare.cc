@@ -116,8 +116,10 @@ class GridWork {
     training.seed = seed;
     training.output = join_path(options_.training.output, name);
     training.messages = messages(name);
-    training.messages.write(fmt::format("{}, {} of {}\n", jobs_ == 1 ? name : "training", number + 1, cells_.size()));
-
+    training.accepted = [&, messages = training.messages] {
+      std::call_once(planned_, [&] { write_grid_plan(plan_, options_.training.output); });
+      messages.write(fmt::format("{}, {} of {}\n", jobs_ == 1 ? name : "training", number + 1, cells_.size()));
+    };
     ThreadPool pool(threads_a_job_);
     const auto backend = make_backend(options_.device, pool, options_.precision);
     const bool resets = jobs_ == 1 && reset_peak_memory();
@@ -128,7 +130,11 @@ class GridWork {
       measure(training.output, resets);
       throw;
     }
-    if (trained) measure(training.output, resets);
+    if (trained) {
+      measure(training.output, resets);
+    } else {
+      training.messages.write("already finished\n");
+    }
     if (!plan_.lengths.empty()) {
       evaluate_lengths(training.output, texts_, training, plan_.max_length, *backend, training.messages);
     }
@@ -150,6 +156,7 @@ class GridWork {
   int64_t jobs_ = 1;
   int threads_a_job_ = 1;
   LengthTexts texts_;
+  std::once_flag planned_;
   std::atomic<size_t> next_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
@@ -162,12 +169,8 @@ Grid compare(const CompareOptions& options) {
   const GridPlan plan = make_plan(options);
   if (options.training.tokenizer.empty()) throw UsageError("--tokenizer DIR is needed (train-tokenizer makes one)");
   const InterruptGuard guard;
-  const std::string& directory = options.training.output;
-  GridWork work(options, plan);
-  make_directories(directory);
-  write_grid_plan(plan, directory);
-  work.run();
-  Grid grid = read_grid(directory);
+  GridWork(options, plan).run();
+  Grid grid = read_grid(options.training.output);
   write_grid_report(grid);
   return grid;
 }

@@ -69,6 +69,13 @@ void add_series(Plot& plot, PlotSeries series) {
   if (!series.points.empty()) plot.series.push_back(std::move(series));
 }
 
+// Bands upon bands would hide the lines.
+void drop_crowded_bands(Plot& plot) {
+  constexpr size_t kMost = 7;
+  if (plot.series.size() <= kMost) return;
+  for (PlotSeries& series : plot.series) series.low = series.high = {};
+}
+
 NamedPlot curves_plot(const Grid& grid) {
   Plot plot{.title = "Validation loss", .x_label = "step", .y_label = "nats a label", .series = {}};
   for (const GridPosition& position : grid.positions) {
@@ -118,6 +125,7 @@ void add_lengths(HtmlPage& page, const Grid& grid, const std::vector<NamedPlot>&
 
 std::vector<NamedPlot> grid_plots(const Grid& grid) {
   std::vector<NamedPlot> plots = {curves_plot(grid)};
+  drop_crowded_bands(plots[0].plot);
   if (grid.plan.lengths.empty() || std::ranges::none_of(grid.positions, evaluated)) return plots;
   const int64_t longest = std::ranges::max(grid.plan.lengths);
   NamedPlot lengths{"lengths", length_plot(grid, "")}, places{"places", place_plot(longest, "")};
@@ -133,6 +141,7 @@ std::vector<NamedPlot> grid_plots(const Grid& grid) {
     scaled.push_back({"places-" + position.position, place_plot(longest, of)});
     for (const auto& s : scalings) add_series(scaled.back().plot, place_series(position, s, longest));
   }
+  drop_crowded_bands(lengths.plot);
   plots.push_back(std::move(lengths));
   plots.push_back(std::move(places));
   std::ranges::move(scaled, std::back_inserter(plots));

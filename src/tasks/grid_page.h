@@ -16,7 +16,7 @@ struct NamedPlot {
   Plot plot;
 };
 
-// "validation-loss": curves, the band from the lowest to the highest seed. Where lengths were evaluated also
+// "validation-loss": curves, of up to seven with a band from the lowest to the highest seed. Where lengths were evaluated also
 // "lengths": loss against the length of the text, and "places": loss by the place in the longest one; and of each
 // encoding that can be scaled "lengths-NAME" and "places-NAME".
 std::vector<NamedPlot> grid_plots(const Grid& grid);

@@ -65,6 +65,17 @@ std::vector<LengthScore> kept_scores(const std::string& path, const Json& settin
   return file.get_object("settings").value() == settings ? read_scores(file) : std::vector<LengthScore>{};
 }
 
+void write_scores(const std::string& path, const Json& settings, const std::vector<LengthScore>& scores) {
+  Json list = Json::array();
+  for (const LengthScore& score : scores) list.push_back(to_json(score));
+  write_file_atomically(path, Json{{"settings", settings}, {"scores", list}}.dump(1) + "\n");
+}
+
+std::string describe(const LengthScore& score) {
+  const std::string value = score.reason.empty() ? fmt::format("{:.4f}", score.evaluation.loss) : "–";
+  return fmt::format("{} {}", score.scaling.empty() ? "loss" : score.scaling, value);
+}
+
 StateDict read_weights(const std::string& path, const ModelConfig& config) {
   StateDict weights = load_state_dict(path);
   for (auto& [name, tensor] : weights) {
@@ -180,11 +191,14 @@ std::vector<LengthVariant> length_variants(const ModelConfig& config, int64_t tr
     const bool scalable = !rotary->learned && rotary->rotary.grid_width == 0 &&
                           std::holds_alternative<std::monostate>(rotary->rotary.scaling);
     if (!scalable) return variants;
+    YarnScaling yarn;
+    yarn.factor = factor;
+    yarn.original_positions = trained;
     const std::vector<std::pair<std::string, RotaryScaling>> scalings = {
         {"linear", LinearScaling{.factor = factor}},
         {"ntk", NtkScaling{.factor = factor}},
         {"dynamic-ntk", DynamicNtkScaling{.factor = factor, .original_positions = trained}},
-        {"yarn", YarnScaling{.factor = factor, .original_positions = trained}}};
+        {"yarn", yarn}};
     for (const auto& [name, scaling] : scalings) {
       variants.push_back({.scaling = name, .config = config, .reason = {}});
       std::get<RotaryPosition>(variants.back().config.position).rotary.scaling = scaling;
@@ -219,18 +233,16 @@ std::vector<LengthScore> evaluate_lengths(const std::string& directory, const Le
   for (const auto& [length, text] : texts.by_length) {
     // The same masks for every encoding.
     const RandomStream random = substream({static_cast<uint64_t>(options.seed), 0}, static_cast<uint64_t>(length));
+    std::string line;
     for (const LengthVariant& variant : length_variants(config, trained, length)) {
       const auto same = [&](const LengthScore& s) { return s.length == length && s.scaling == variant.scaling; };
       if (std::ranges::any_of(scores, same)) continue;
       if (interrupted()) throw Interrupted("interrupted while evaluating {}. The same command goes on", directory);
       scores.push_back(evaluate(weights, variant, length, text, *labelling, random, backend));
-      Json list = Json::array();
-      for (const LengthScore& score : scores) list.push_back(to_json(score));
-      write_file_atomically(path, Json{{"settings", settings}, {"scores", list}}.dump(1) + "\n");
-      const LengthScore& last = scores.back();
-      messages.write(fmt::format("{} tokens{}{}: {}\n", length, last.scaling.empty() ? "" : ", ", last.scaling,
-                                 last.reason.empty() ? fmt::format("loss {:.4f}", last.evaluation.loss) : last.reason));
+      write_scores(path, settings, scores);
+      line += (line.empty() ? "" : ", ") + describe(scores.back());
     }
+    if (!line.empty()) messages.write(fmt::format("{} tokens: {}\n", length, line));
   }
   return scores;
 }

@@ -31,7 +31,8 @@ ModelConfig shape_of(const PretrainOptions& options) {
                                                     : read_config(options.config));
 }
 
-// What the config of a model must say to learn by this objective.
+// What the config of a model must say to learn by this objective; what follows from it (one-sided buckets of distances)
+// is complete()'s.
 void set_objective(ModelConfig& config, const PretrainOptions& options) {
   if (options.objective == "mlm") {
     if (config.visibility != Visibility::all) {
@@ -48,9 +49,6 @@ void set_objective(ModelConfig& config, const PretrainOptions& options) {
   }
   config.head = Head::causal_lm;
   config.visibility = Visibility::causal;
-  if (!options.init_from.empty()) return;  // buckets that are trained stay what they are
-  if (auto* t5 = std::get_if<T5Position>(&config.position)) t5->buckets.bidirectional = false;
-  if (auto* tupe = std::get_if<TupePosition>(&config.position)) tupe->buckets.bidirectional = false;
 }
 
 Plan make_plan(const PretrainOptions& options, const Tokenizer& tokenizer) {
@@ -238,6 +236,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
     model.load_weights(load_state_dict(weights), weights);
   }
   RunDirectory directory(options.output, settings, files);
+  if (options.accepted) options.accepted();
   PretrainResult result{.already_finished = directory.resumed_step() >= schedule.steps,
                         .training = {.steps = directory.resumed_step(), .tokens = 0, .validation = {}},
                         .parameters = plan.config.parameters()};

@@ -2,6 +2,7 @@
 // people do, each one function with an options struct; they read and write files and know no command line syntax.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,7 @@ struct PretrainOptions {
   int64_t seed = 1;
 
   Progress::Output messages = Progress::Output::standard_error();  // of progress and notices
+  std::function<void()> accepted;  // called when all settings are found good, before anything is trained
 };
 
 struct PretrainResult {

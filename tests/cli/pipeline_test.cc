@@ -1,6 +1,8 @@
 // The walk a person takes, from a text to a model in use, and the contract of what each command prints.
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "checkpoint/safetensors.h"
 #include "tests/cli/program.h"
 #include "tests/text/packed_text.h"
@@ -190,6 +192,24 @@ TEST_F(Pipeline, InitFromContinuesFromTheWeightsOfAnother) {
                          {"--hidden-size", "--layers", "--heads"}),
                  1, {path("nowhere")});
   EXPECT_FALSE(exists(path("third")));
+}
+
+TEST_F(Pipeline, CausalModelsAreDecoders) {
+  const std::string directory = model("m", {"--objective", "clm", "--steps", "60", "--learning-rate", "0.01"});
+  const Json config = Json::parse(content(directory + "/config.json"));
+  EXPECT_EQ(config["architectures"], Json({"RoFormerForCausalLM"}));
+  EXPECT_EQ(config["is_decoder"], true);
+  EXPECT_EQ(Json::parse(content(directory + "/training/settings.json"))["objective"], "clm");
+  const Json last = log_of("m").back();
+  EXPECT_NEAR(last["perplexity"].get<double>(), std::exp(last["loss"].get<double>()), 1e-9);
+  EXPECT_LT(last["perplexity"].get<double>(), 60);  // of 120 tokens
+
+  expect_refused(pretrain("x", {"--objective", "clm", "--whole-word"}), 2, {"--whole-word", "clm"});
+  expect_refused(pretrain("x", {"--objective", "clm", "--mask-probability", "0.15"}), 2, {"--mask-probability"});
+  expect_refused(pretrain("m", {"--steps", "60", "--learning-rate", "0.01"}), 2, {"objective was \"clm\""});
+  const Arguments shape = {"--hidden-size", "--layers", "--heads"};
+  expect_refused(without(pretrain("x", {"--init-from", directory}), shape), 2, {"is_decoder"});
+  EXPECT_FALSE(exists(path("x")));
 }
 
 TEST_F(Pipeline, AConfigGivesTheShape) {

@@ -88,6 +88,17 @@ TEST_F(Resume, InterruptedItSavesAndGoesOn) {
   }
 }
 
+TEST_F(Resume, SoDoesACausalModel) {
+  const Arguments causal = {"--objective", "clm", "--dropout", "0.1"};
+  succeed(long_run("left_alone") + causal);
+  Child child(long_run("stopped") + causal);
+  ASSERT_TRUE(wait_for_training(child, "stopped"));
+  child.send(SIGTERM);
+  EXPECT_EQ(child.wait().exit_code, 130);
+  EXPECT_THAT(run(long_run("stopped") + causal).error, HasSubstr("resuming "));
+  expect_same_run("left_alone", "stopped", kSteps);
+}
+
 // A promise of the library: handlers of the program around it never run in the middle of a kernel.
 TEST_F(Resume, SignalsNeverReachAThreadThatComputes) {
   Child child(pretrain("a", {"--steps", "1000000", "--threads", "2"}));

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Every position encoding under one budget, three seeds each, and what the models do on texts up to eight times as long as
+# those they were trained on. usage: reproduce_positions.sh [STEPS]
+#   mlm     masked language models of the King James text, all encodings
+#   clm     causal ones, the encodings that were made for them or behave otherwise in them
+#   enwiki  masked ones of Wikipedia, all encodings, where the text is there: ../shared/data (or $ROFORMER_SHARED)
+# Writes docs/results.md and docs/positions-*.svg. What is finished in demo/positions is not trained again, so it can be
+# stopped at any time; other STEPS go to a directory of their own.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+roformer=${PROGRAM:-build/release/roformer}
+steps=${1:-400}
+shared=${ROFORMER_SHARED:-../shared}
+work=demo/positions/$steps-steps
+mkdir -p "$work"
+
+causal=none,rotary,xpos,alibi,kerple,t5,transformer-xl
+
+# The last 5 % of the verses are held out.
+[ -f demo/bible.txt ] || tools/bible_text.sh demo/bible.txt
+lines=$(wc -l < demo/bible.txt)
+head -n $((lines - lines / 20)) demo/bible.txt > "$work/bible-train.txt"
+tail -n $((lines / 20)) demo/bible.txt > "$work/bible-held-out.txt"
+
+# A vocabulary of the training text alone.
+tokenizer() { # NAME
+  [ -f "$work/$1-tokenizer/vocab.txt" ] || $roformer train-tokenizer --type wordpiece --vocab-size 4000 --lowercase \
+    --input "$work/$1-train.txt" --output "$work/$1-tokenizer"
+}
+
+grid() { # NAME TEXT ENCODINGS [OPTION...]
+  local name=$1 text=$2 positions=$3
+  shift 3
+  local command=(compare --preset demo --positions "$positions" --seeds 3 "$@" --data "$work/$text-train.txt"
+    --validation-data "$work/$text-held-out.txt" --tokenizer "$work/$text-tokenizer" --steps "$steps"
+    --validate-every 40 --save-every 200 --keep 1 --output "$work/$name")
+  $roformer "${command[@]}"
+  echo "roformer ${command[*]}" > "$work/$name/command.txt"
+  cp "$work/$name/plots/validation-loss.svg" "docs/positions-$name.svg"
+  cp "$work/$name/plots/lengths.svg" "docs/positions-$name-lengths.svg"
+  cp "$work/$name/plots/places.svg" "docs/positions-$name-places.svg"
+  cp "$work/$name/plots/lengths-rotary.svg" "docs/positions-$name-scaling.svg"
+}
+
+tokenizer bible
+grid mlm bible all
+grid clm bible "$causal" --objective clm
+grids=(mlm clm)
+if [ -f "$shared/data/unpack.sh" ]; then
+  "$shared/data/unpack.sh" demo/shared enwiki > /dev/null
+  # Whole articles: 20 MB to train on, then 250 kB held out.
+  if [ ! -f "$work/enwiki-held-out.txt" ]; then
+    cat $(find demo/shared/enwiki -type f | LC_ALL=C sort) | awk -v train="$work/enwiki-train.txt" \
+      -v held="$work/enwiki-held-out.part" '
+        /^<doc/ { part = bytes < 20000000 ? train : bytes < 20250000 ? held : "" }
+        part != "" { print > part }
+        { bytes += length($0) + 1 }'
+    mv "$work/enwiki-held-out.part" "$work/enwiki-held-out.txt"
+  fi
+  tokenizer enwiki
+  grid enwiki enwiki all
+  grids+=(enwiki)
+else
+  echo "reproduce_positions.sh: $shared/data is absent, so Wikipedia is left out" >&2
+fi
+python3 tools/results_page.py --program "$roformer" --output docs/results.md "${grids[@]/#/$work/}"

@@ -1,0 +1,119 @@
+"""Writes docs/results.md from the grids that tools/reproduce_positions.sh trained.
+
+usage: results_page.py --output FILE [--program ROFORMER] GRID...
+
+A GRID is a directory of `roformer compare`: results.json has the numbers, command.txt the command that made it.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+
+TITLES = {
+    "mlm": "Masked language models of the King James text",
+    "clm": "Causal language models of the King James text",
+    "enwiki": "Masked language models of Wikipedia",
+}
+INTRODUCTION = """# Position encodings, compared
+
+`make reproduce-positions` writes this page and its drawings. Within a table everything but the encoding is the same: text,
+tokenizer, shape, batches, steps; a seed decides weights, order of the text, masks and dropout. An interval is that of the mean over
+the seeds, 95 %, by Student's t. Losses are in nats a label, at the last step, on a text that was held out as a whole. These are
+small models early in training: what they show is how fast an encoding is learned from, and how it bears longer texts, not what
+it reaches in the end.
+
+"""
+
+
+def interval(value, decimals, scale=1):
+    """A mean with its interval, as "4.312 ± 0.021"."""
+    if value is None:
+        return "–"
+    text = f"{value['mean'] * scale:.{decimals}f}"
+    if value["interval95"] is not None:
+        text += f" ± {value['interval95'] * scale:.{decimals}f}"
+    return text
+
+
+def table(columns, rows):
+    lines = ["| " + " | ".join(columns) + " |", "|---" + "|--:" * (len(columns) - 1) + "|"]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def order(position):
+    """The best first, what has no loss last."""
+    return position["loss"]["mean"] if position["loss"] else float("inf")
+
+
+def result_table(results):
+    causal = results["objective"] == "clm"
+    columns = ["position", "runs", "validation loss", "accuracy, %"] + ["perplexity"] * causal
+    columns += ["tokens/s", "peak MB", "parameters", "added"]
+    rows = []
+    for position in sorted(results["positions"], key=order):
+        runs = position["loss"]["runs"] if position["loss"] else 0
+        row = [position["position"], str(runs), interval(position["loss"], 3), interval(position["accuracy"], 2, 100)]
+        if causal:
+            row.append(interval(position["perplexity"], 2))
+        row.append(interval(position["tokens_per_second"], 0))
+        row.append("–" if position["peak_memory"] is None else f"{position['peak_memory'] / 1e6:.0f}")
+        row += ["–" if position[key] is None else f"{position[key]:,}" for key in ("parameters", "added_parameters")]
+        rows.append(row)
+    return table(columns, rows)
+
+
+def length_table(results):
+    """Loss by length, and the reasons of what is missing."""
+    rows, reasons = [], []
+    for position in sorted(results["positions"], key=order):
+        variants = {}
+        for score in position["lengths"]:
+            variants.setdefault(score["scaling"], {})[score["length"]] = score
+        for scaling, scores in variants.items():
+            name = position["position"] + (f", {scaling}" if scaling else "")
+            rows.append([name] + [interval(scores.get(length, {}).get("loss"), 3) for length in results["lengths"]])
+            said = {score["reason"] for score in scores.values() if "reason" in score}
+            reasons += [f"- {name}: {reason}" for reason in sorted(said)]
+    text = table(["tokens a sequence"] + [str(length) for length in results["lengths"]], rows)
+    if reasons:
+        text += "\nWhat has no number:\n\n" + "\n".join(reasons) + "\n"
+    return text
+
+
+def section(grid):
+    results = json.loads((grid / "results.json").read_text(encoding="utf-8"))
+    name = grid.name
+    seeds = ", ".join(str(seed) for seed in results["seeds"])
+    text = f"## {TITLES.get(name, name)}\n\n    {(grid / 'command.txt').read_text(encoding='utf-8').strip()}\n\n"
+    text += f"{len(results['seeds'])} seeds: {seeds}. " + " ".join(results["notes"]) + "\n\n"
+    text += result_table(results) + f"\n![Validation loss by step](positions-{name}.svg)\n\n"
+    if not results["lengths"]:
+        return text
+    text += f"Trained on sequences of {results['max-length']} tokens, evaluated on others with the same weights; behind a comma is\n"
+    text += "what stretched the encoding.\n\n" + length_table(results)
+    for plot, what in (
+        ("lengths", "Loss by length of the text"),
+        ("places", "Loss by place in the longest texts"),
+        ("scaling", "Rotary frequencies scaled to longer texts"),
+    ):
+        text += f"\n![{what}](positions-{name}-{plot}.svg)\n"
+    return text + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="build/release/roformer")
+    parser.add_argument("--output", required=True, type=pathlib.Path)
+    parser.add_argument("grids", nargs="+", type=pathlib.Path, metavar="GRID")
+    arguments = parser.parse_args()
+    info = json.loads(subprocess.run([arguments.program, "info", "--json"], check=True, capture_output=True).stdout)
+    cpu = info["cpu"]
+    text = INTRODUCTION + f"Measured with roformer {info['version']} on {cpu['cores']} cores of {cpu['model']} "
+    text += f"({' '.join(cpu['features'])}).\n\n" + "".join(section(grid) for grid in arguments.grids)
+    arguments.output.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
