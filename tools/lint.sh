@@ -1,5 +1,5 @@
 #!/bin/sh
-# Formatting, include directions, forbidden words, clang-tidy on the rooms that changed (all with --all).
+# Formatting, include directions, links, forbidden words, clang-tidy on the rooms that changed (all with --all).
 # usage: lint.sh [--all]
 set -eu
 cd "$(dirname "$0")/.."
@@ -13,6 +13,9 @@ clang-format --dry-run --Werror $sources || failed=1
 
 step "include directions"
 python3 tools/check_includes.py || failed=1
+
+step "links of the documentation"
+python3 tools/check_links.py || failed=1
 
 step "unfinished work, machine-dependent flags"
 if git grep -nE '\b(TODO|FIXME|XXX)\b|-march=native|std::abort\(|\bDISABLED_' -- src tests bench CMakeLists.txt; then

@@ -17,6 +17,7 @@ namespace {
 
 struct ConvertCommand {
   ConvertOptions convert;
+  std::string rotary_layout = "keep";
   int64_t threads = 0;
   bool json = false;
 };
@@ -26,12 +27,20 @@ void describe(OptionSet& set, ConvertCommand& options) {
   set.add_choice("--to", options.convert.to, convert_targets(), "kind of the output");
   set.add("--input", options.convert.input, "model directory, or a weights file in one", "PATH");
   set.add("--output", options.convert.output, "directory to make", "DIR");
+  set.add_choice("--rotary-layout", options.rotary_layout, {"keep", "adjacent", "half"},
+                 "permute the weights for another layout of rotary pairs");
   for (const char* name : {"--input", "--output"}) set.require(name);
   add_json(set, options.json);
   add_threads(set, options.threads);
 }
 
 void print_json(const ConvertOptions& options, const ConvertReport& report) {
+  Json layout = nullptr;
+  if (report.old_layout) {
+    layout = {{"from", rotary_layout_name(*report.old_layout)},
+              {"to", rotary_layout_name(*options.rotary_layout)},
+              {"permuted", report.permuted}};
+  }
   Json left_out = Json::array();
   for (const auto& [name, reason] : report.left_out) left_out.push_back({{"name", name}, {"reason", reason}});
   std::cout << dump_json({{"output", options.output},
@@ -41,18 +50,31 @@ void print_json(const ConvertOptions& options, const ConvertReport& report) {
                           {"source_xxh3", report.source_hash},
                           {"result_xxh3", report.result_hash},
                           {"left_out", left_out},
+                          {"rotary_layout", layout},
                           {"files", report.files}})
             << "\n";
 }
 
-void run(const ConvertCommand& options) {
+void print_layout(RotaryLayout asked, const ConvertReport& report) {
+  if (report.old_layout == asked) {
+    std::cout << fmt::format("rotary layout: {} already, the weights stay as they are\n", rotary_layout_name(asked));
+  } else {
+    std::cout << fmt::format("rotary layout: {} to {}, {} tensors permuted\n", rotary_layout_name(*report.old_layout),
+                             rotary_layout_name(asked), report.permuted);
+  }
+}
+
+void run(const ConvertCommand& command) {
   const InterruptGuard guard;
-  const Engine engine({.threads = options.threads});
-  const ConvertReport report = convert(options.convert, *engine.backend);
-  warn_unknown_keys(model_directory(options.convert.input), report.unknown_keys);
-  if (options.json) return print_json(options.convert, report);
+  const Engine engine({.threads = command.threads});
+  ConvertOptions options = command.convert;
+  if (command.rotary_layout != "keep") options.rotary_layout = parse_rotary_layout(command.rotary_layout);
+  const ConvertReport report = convert(options, *engine.backend);
+  warn_unknown_keys(model_directory(options.input), report.unknown_keys);
+  if (command.json) return print_json(options, report);
+  if (options.rotary_layout) print_layout(*options.rotary_layout, report);
   for (const auto& [name, reason] : report.left_out) std::cout << fmt::format("left out: {} ({})\n", name, reason);
-  std::cout << fmt::format("{}: config.json, model.safetensors{}{}{}\n", options.convert.output,
+  std::cout << fmt::format("{}: config.json, model.safetensors{}{}{}\n", options.output,
                            report.files.empty() ? "" : ", ", fmt::join(report.files, ", "),
                            report.written ? "" : "; it held the same already");
   std::cout << fmt::format("self-check: {} tensors, {} numbers, shapes equal, values equal, xxh3 {} = {}\n",

@@ -15,6 +15,7 @@ Command inspect_command();
 Command plot_command();
 Command pretrain_command();
 Command report_command();
+Command rope_command();
 Command similarity_command();
 Command tokenize_command();
 Command train_tokenizer_command();
@@ -23,8 +24,9 @@ Command train_tokenizer_command();
 std::vector<Command> all_commands() {
   return {train_tokenizer_command(), pretrain_command(),   compare_command(),  fill_mask_command(),
           embed_command(),           similarity_command(), classify_command(), convert_command(),
-          tokenize_command(),        plot_command(),       report_command(),   forward_command(),
-          inspect_command(),         bench_command(),      info_command(),     completion_command()};
+          tokenize_command(),        plot_command(),       report_command(),   rope_command(),
+          forward_command(),         inspect_command(),    bench_command(),    info_command(),
+          completion_command()};
 }
 
 std::vector<OptionInfo> options_of(const Command& command) {

@@ -26,7 +26,7 @@ Value SelfAttention::forward(const Context& context, const Value& x, const Atten
                              uint64_t place) const {
   const AttentionOptions options = options_of(context, shape_, inputs, place);
   const Value qkv = qkv_.forward(context, x);
-  static const SharedPositions kNone;
+  static const SharedPositions kNone{};
   const SharedPositions& positions = inputs.positions != nullptr ? *inputs.positions : kNone;
   const Value attended = positions_.attend(context, options, qkv, qkv_, positions);
   const Value mixed = output_.forward(context, attended);

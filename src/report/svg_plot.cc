@@ -5,29 +5,10 @@
 #include <algorithm>
 #include <iterator>
 
+#include "report/svg_parts.h"
+
 namespace roformer {
 namespace {
-
-constexpr int kColours = 7;
-
-// Okabe & Ito, "Color Universal Design" (2008), in an order that starts with the strongest on each background. Class
-// names are prefixed because a page may hold other drawings and the rules of all of them apply to all.
-constexpr std::string_view kStyle = R"(<style>
-.rf-back{fill:#ffffff}.rf-text{fill:#1f2328;font-family:system-ui,-apple-system,sans-serif;font-size:12px}
-.rf-title{font-size:15px;font-weight:600}.rf-grid{stroke:#d8dee4;stroke-width:1}.rf-axis{stroke:#6e7781;stroke-width:1}
-.rf-line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.rf-band{stroke:none;fill-opacity:0.2}
-.rf-dash1{stroke-dasharray:7 4}.rf-dash2{stroke-dasharray:2 4}
-.rf-s0{stroke:#0072b2}.rf-s1{stroke:#d55e00}.rf-s2{stroke:#009e73}.rf-s3{stroke:#cc79a7}
-.rf-s4{stroke:#e69f00}.rf-s5{stroke:#56b4e9}.rf-s6{stroke:#000000}
-.rf-f0{fill:#0072b2}.rf-f1{fill:#d55e00}.rf-f2{fill:#009e73}.rf-f3{fill:#cc79a7}
-.rf-f4{fill:#e69f00}.rf-f5{fill:#56b4e9}.rf-f6{fill:#000000}
-@media (prefers-color-scheme:dark){
-.rf-back{fill:#0d1117}.rf-text{fill:#e6edf3}.rf-grid{stroke:#2a313c}.rf-axis{stroke:#848d97}
-.rf-s0{stroke:#56b4e9}.rf-s5{stroke:#0072b2}.rf-s6{stroke:#ffffff}
-.rf-f0{fill:#56b4e9}.rf-f5{fill:#0072b2}.rf-f6{fill:#ffffff}
-}
-</style>
-)";
 
 struct Frame {
   double left, top, right, bottom;  // of the plotting area, in pixels
@@ -102,14 +83,8 @@ std::string coordinates(const Frame& frame, const std::vector<PlotPoint>& points
 }
 
 std::string dash_class(size_t index) {
-  const size_t round = index / kColours % 3;
+  const size_t round = index / kSvgColours % 3;
   return round == 0 ? "" : fmt::format(" rf-dash{}", round);
-}
-
-std::string text_element(double x, double y, std::string_view anchor, std::string_view text,
-                         std::string_view more = {}) {
-  return fmt::format("<text class=\"rf-text{}\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", more, x, y,
-                     anchor, escape_xml(text));
 }
 
 void draw_axes(std::string& svg, const Plot& plot, const Frame& frame) {
@@ -117,17 +92,17 @@ void draw_axes(std::string& svg, const Plot& plot, const Frame& frame) {
     const double y = frame.y(tick);
     svg += fmt::format("<line class=\"rf-grid\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n",
                        frame.left, y, frame.right, y);
-    svg += text_element(frame.left - 8, y + 4, "end", frame.axes.y.label(tick));
+    svg += svg_text(frame.left - 8, y + 4, "end", frame.axes.y.label(tick));
   }
   for (const double tick : frame.axes.x.ticks) {
     const double x = frame.x(tick);
     svg += fmt::format("<line class=\"rf-axis\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n", x,
                        frame.bottom, x, frame.bottom + 5);
-    svg += text_element(x, frame.bottom + 19, "middle", frame.axes.x.label(tick));
+    svg += svg_text(x, frame.bottom + 19, "middle", frame.axes.x.label(tick));
   }
   svg += fmt::format("<line class=\"rf-axis\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n", frame.left,
                      frame.bottom, frame.right, frame.bottom);
-  svg += text_element((frame.left + frame.right) / 2, frame.bottom + 37, "middle", plot.x_label);
+  svg += svg_text((frame.left + frame.right) / 2, frame.bottom + 37, "middle", plot.x_label);
   const double middle = (frame.top + frame.bottom) / 2;
   svg += fmt::format(
       "<text class=\"rf-text\" x=\"16\" y=\"{0:.1f}\" text-anchor=\"middle\" transform=\"rotate(-90 16 {0:.1f})\">{1}"
@@ -143,7 +118,7 @@ void draw_band(std::string& svg, const PlotSeries& series, size_t index, const F
   for (size_t i = 0; i < low.size(); ++i) {
     std::vector<PlotPoint> outline = low[i];
     outline.insert(outline.end(), high[i].rbegin(), high[i].rend());
-    svg += fmt::format("<polygon class=\"rf-band rf-f{}\" points=\"{}\"/>\n", index % kColours,
+    svg += fmt::format("<polygon class=\"rf-band rf-f{}\" points=\"{}\"/>\n", index % kSvgColours,
                        coordinates(frame, outline));
   }
 }
@@ -151,11 +126,11 @@ void draw_band(std::string& svg, const PlotSeries& series, size_t index, const F
 void draw_line(std::string& svg, const PlotSeries& series, size_t index, const Frame& frame, int columns) {
   for (const auto& run : runs(thinned(series.points, frame.axes.x, columns))) {
     if (run.size() == 1) {
-      svg += fmt::format("<circle class=\"rf-f{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>\n", index % kColours,
+      svg += fmt::format("<circle class=\"rf-f{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>\n", index % kSvgColours,
                          frame.x(run[0].x), frame.y(run[0].y));
       continue;
     }
-    svg += fmt::format("<polyline class=\"rf-line rf-s{}{}\" points=\"{}\"/>\n", index % kColours, dash_class(index),
+    svg += fmt::format("<polyline class=\"rf-line rf-s{}{}\" points=\"{}\"/>\n", index % kSvgColours, dash_class(index),
                        coordinates(frame, run));
   }
 }
@@ -188,8 +163,8 @@ void draw_legend(std::string& svg, const Plot& plot, const std::vector<LegendEnt
   for (const auto& [index, x, row] : entries) {
     const double y = top + 18 * row;
     svg += fmt::format("<line class=\"rf-line rf-s{}{}\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n",
-                       index % kColours, dash_class(index), x, y, x + 24, y);
-    svg += text_element(x + 30, y + 4, "start", plot.series[index].name);
+                       index % kSvgColours, dash_class(index), x, y, x + 24, y);
+    svg += svg_text(x + 30, y + 4, "start", plot.series[index].name);
   }
 }
 
@@ -238,13 +213,8 @@ std::string svg_plot(const Plot& plot, SvgSize size) {
   const int columns = std::max(1, static_cast<int>(frame.right - frame.left));
   frame.axes = make_axes(plot, std::max(2, columns / 90), y_ticks);
 
-  std::string svg = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\">\n",
-      size.width, size.height);
-  svg += fmt::format("<title>{}</title>\n", escape_xml(plot.title));
-  svg += kStyle;
-  svg += fmt::format("<rect class=\"rf-back\" width=\"{}\" height=\"{}\"/>\n", size.width, size.height);
-  svg += text_element(frame.left, 26, "start", plot.title, " rf-title");
+  std::string svg = svg_open(size.width, size.height, plot.title);
+  svg += svg_text(frame.left, 26, "start", plot.title, " rf-title");
   draw_legend(svg, plot, legend, legend_top);
   draw_axes(svg, plot, frame);
   for (size_t i = 0; i < plot.series.size(); ++i) draw_band(svg, plot.series[i], i, frame, columns);

@@ -15,6 +15,7 @@
 #include "base/signal.h"
 #include "checkpoint/directory_weights.h"
 #include "models/save_model.h"
+#include "tasks/rotary_relayout.h"
 #include "tasks/self_check.h"
 #include "text/tokenizer.h"
 
@@ -135,6 +136,20 @@ void write_transformers(const Source& source, const std::string& directory) {
   }
 }
 
+// The source as a model of another layout.
+Source relaid(Source source, RotaryLayout layout, Backend& backend, ConvertReport& report) {
+  RelaidWeights result = relay_rotary(source.weights, source.model.config(), layout);
+  report.old_layout = std::get<RotaryPosition>(source.model.config().position).rotary.layout;
+  report.permuted = result.permuted;
+  if (report.old_layout == layout) return source;
+  Model model(backend, result.config, false);
+  model.load_weights(result.weights, "the permuted weights", true);
+  // What the model's own config says, or leaves unsaid where it is a plain RoFormer.
+  for (const char* key : {"rotary_layout", "position_embedding_type"}) source.config.erase(key);
+  return {std::move(model), std::move(result.weights), std::move(source.files), std::move(source.config),
+          std::move(source.unknown_keys)};
+}
+
 struct Reader {
   const char* kind;
   Source (*read)(const std::string& input, Backend& backend);
@@ -220,7 +235,12 @@ ConvertReport convert(const ConvertOptions& options, Backend& backend) {
   const bool taken = present(output) && !fs::is_empty(output, error);
   if (taken && !fs::is_directory(output, error)) throw FileError("'{}' is a file, expected a directory", output);
 
-  const Source source = find_kind(kReaders, options.from, "--from").read(options.input, backend);
+  ConvertReport layouts;
+  const Source source = [&] {
+    Source read = find_kind(kReaders, options.from, "--from").read(options.input, backend);
+    if (!options.rotary_layout) return read;
+    return relaid(std::move(read), *options.rotary_layout, backend, layouts);
+  }();
   stop_if_interrupted();
   make_directories(parent_directory(output));
   const TemporaryDirectory temporary(output);
@@ -231,6 +251,8 @@ ConvertReport convert(const ConvertOptions& options, Backend& backend) {
   stop_if_interrupted();
   for (const auto& [name, content] : source.files) report.files.push_back(name);
   report.unknown_keys = source.unknown_keys;
+  report.old_layout = layouts.old_layout;
+  report.permuted = layouts.permuted;
   report.written = !taken;
   if (!taken) {
     temporary.commit();

@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/random.h"
 #include "checkpoint/directory_weights.h"
 #include "checkpoint/safetensors.h"
 #include "tasks/self_check.h"
@@ -168,6 +170,97 @@ TEST_F(ConvertTest, WrongUseAndMissingFiles) {
   EXPECT_THROW(convert({.to = "paddle", .input = kModel, .output = directory_ / "x"}, *backend_), UsageError);
   EXPECT_THROW(convert_to(directory_ / "nowhere", "x"), FileError);
   EXPECT_FALSE(fs::exists(directory_ / "x"));
+}
+
+// Logits of every family's fixture with rotary positions stay as they are in the other layout.
+class RotaryLayoutTest : public ConvertTest, public ::testing::WithParamInterface<std::string> {
+ protected:
+  void relay(const std::string& input, const std::string& output, RotaryLayout layout, int64_t permuted) {
+    const ConvertReport report =
+        convert({.input = input, .output = directory_ / output, .rotary_layout = layout}, *backend_);
+    EXPECT_EQ(report.permuted, permuted);
+    EXPECT_TRUE(report.old_layout.has_value());
+  }
+  // Hidden states of a few sequences in float64; decoders with cross-attention see a memory of random numbers.
+  std::vector<double> hidden(const std::string& directory) {
+    const auto reference = make_reference_backend(pool_, DType::float64);
+    const Model model = load_model(directory, *reference);
+    const int64_t vocabulary = model.config().vocabulary, tokens = 23;
+    Generator generator({61, 62});
+    std::vector<int32_t> ids;
+    for (int64_t i = 0; i < tokens; ++i) ids.push_back(static_cast<int32_t>(generator.below(vocabulary)));
+    Batch batch;
+    batch.append(std::span(ids).first(9));
+    batch.append(std::span(ids).subspan(9));
+    const Context context{*reference};
+    EncoderInputs inputs;
+    const std::vector<int32_t> memory_offsets{0, 5, 12};
+    if (model.config().cross_attention) {
+      const Tensor memory = reference->empty({12, model.config().hidden});
+      for (int64_t i = 0; i < memory.elements(); ++i) memory.data<double>()[i] = generator.normal();
+      inputs.memory = Value(memory);
+      inputs.memory_offsets = memory_offsets;
+    }
+    const Tensor result = model.encoder().forward(context, batch, inputs).data;
+    return {result.data<double>(), result.data<double>() + result.elements()};
+  }
+  // Queries and keys, weights and biases; values and outputs; cross-attention's.
+  static int64_t expected_tensors(const ModelConfig& config) {
+    const bool values = std::get<RotaryPosition>(config.position).rotate_values;
+    const int64_t each = config.biased ? 2 : 1;
+    return config.layers * (2 * each + (values ? each + 1 : 0) + (config.rotate_cross_queries ? 2 * each : 0));
+  }
+};
+
+TEST_P(RotaryLayoutTest, ThereAndBackGivesTheSameBitsAndHiddenStatesDoNotChange) {
+  const std::string source = ROFORMER_SOURCE_DIR "/tests/fixtures/" + GetParam();
+  const ModelConfig config = read_config(source + "/config.json");
+  relay(source, "half", RotaryLayout::half, expected_tensors(config));
+  relay(directory_ / "half", "back", RotaryLayout::adjacent, expected_tensors(config));
+  convert_to(source, "plain");
+  EXPECT_EQ(content(directory_ / "back/model.safetensors"), content(directory_ / "plain/model.safetensors"));
+  EXPECT_EQ(content(directory_ / "back/config.json"), content(directory_ / "plain/config.json"));
+
+  const Json written = JsonObject::read(directory_ / "half/config.json").value();
+  EXPECT_EQ(written["rotary_layout"], "half");
+  EXPECT_EQ(written["model_type"], "roformer_variant");
+  const std::vector<double> before = hidden(source), after = hidden(directory_ / "half");
+  ASSERT_EQ(before.size(), after.size());
+  for (size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(after[i], before[i], 1e-6 * (1 + std::abs(before[i])));
+  // The permutation is needed: without it the same weights give something else.
+  fs::copy_file(source + "/model.safetensors", directory_ / "half/model.safetensors",
+                fs::copy_options::overwrite_existing);
+  const std::vector<double> wrong = hidden(directory_ / "half");
+  double difference = 0;
+  for (size_t i = 0; i < before.size(); ++i) difference = std::max(difference, std::abs(wrong[i] - before[i]));
+  EXPECT_GT(difference, 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RotaryLayoutTest,
+                         ::testing::Values("small_ragged", "rotary_value", "families/roformer_small_generator",
+                                           "families/roformer_model_cross_rotary_value", "families/junnyu_cross",
+                                           "families/v2_masked_lm", "families/roformer_sequence_single_label"),
+                         [](const auto& one) {
+                           std::string name = one.param;
+                           std::ranges::replace(name, '/', '_');
+                           return name;
+                         });
+
+TEST_F(ConvertTest, ALayoutThatIsThereAlreadyChangesNothing) {
+  const ConvertReport report =
+      convert({.input = kModel, .output = directory_ / "same", .rotary_layout = RotaryLayout::adjacent}, *backend_);
+  EXPECT_EQ(report.old_layout, RotaryLayout::adjacent);
+  EXPECT_EQ(report.permuted, 0);
+  convert_to(kModel, "plain");
+  for (const char* file : {"/model.safetensors", "/config.json"}) {
+    EXPECT_EQ(content(directory_ / "same" + file), content(directory_ / "plain" + file));
+  }
+  EXPECT_THROW(convert({.input = ROFORMER_SOURCE_DIR "/tests/fixtures/families/bert_model",
+                        .output = directory_ / "bert",
+                        .rotary_layout = RotaryLayout::half},
+                       *backend_),
+               UsageError);
+  EXPECT_FALSE(fs::exists(directory_ / "bert"));
 }
 
 TEST_F(ConvertTest, TheSelfCheckFindsAnyDifference) {

@@ -1,0 +1,45 @@
+#include "report/svg_parts.h"
+
+#include <fmt/format.h>
+
+#include "report/svg_plot.h"
+
+namespace roformer {
+namespace {
+
+// Okabe & Ito, "Color Universal Design" (2008), in an order that starts with the strongest on each background. Class
+// names start with rf- because a page may hold other drawings and the rules of all of them apply to all.
+constexpr std::string_view kStyle = R"(<style>
+.rf-back{fill:#ffffff}.rf-text{fill:#1f2328;font-family:system-ui,-apple-system,sans-serif;font-size:12px}
+.rf-title{font-size:15px;font-weight:600}.rf-strong{font-weight:600}.rf-grid{stroke:#d8dee4;stroke-width:1}.rf-axis{stroke:#6e7781;stroke-width:1}
+.rf-line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.rf-band{stroke:none;fill-opacity:0.2}
+.rf-dash1{stroke-dasharray:7 4}.rf-dash2{stroke-dasharray:2 4}
+.rf-s0{stroke:#0072b2}.rf-s1{stroke:#d55e00}.rf-s2{stroke:#009e73}.rf-s3{stroke:#cc79a7}
+.rf-s4{stroke:#e69f00}.rf-s5{stroke:#56b4e9}.rf-s6{stroke:#000000}
+.rf-f0{fill:#0072b2}.rf-f1{fill:#d55e00}.rf-f2{fill:#009e73}.rf-f3{fill:#cc79a7}
+.rf-f4{fill:#e69f00}.rf-f5{fill:#56b4e9}.rf-f6{fill:#000000}
+@media (prefers-color-scheme:dark){
+.rf-back{fill:#0d1117}.rf-text{fill:#e6edf3}.rf-grid{stroke:#2a313c}.rf-axis{stroke:#848d97}
+.rf-s0{stroke:#56b4e9}.rf-s5{stroke:#0072b2}.rf-s6{stroke:#ffffff}
+.rf-f0{fill:#56b4e9}.rf-f5{fill:#0072b2}.rf-f6{fill:#ffffff}
+}
+</style>
+)";
+
+}  // namespace
+
+std::string svg_text(double x, double y, std::string_view anchor, std::string_view text, std::string_view more) {
+  return fmt::format("<text class=\"rf-text{}\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", more, x, y,
+                     anchor, escape_xml(text));
+}
+
+std::string svg_open(int width, int height, std::string_view title) {
+  std::string svg = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\">\n",
+      width, height);
+  svg += fmt::format("<title>{}</title>\n", escape_xml(title));
+  svg += kStyle;
+  return svg + fmt::format("<rect class=\"rf-back\" width=\"{}\" height=\"{}\"/>\n", width, height);
+}
+
+}  // namespace roformer

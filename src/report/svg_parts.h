@@ -1,0 +1,19 @@
+// What the drawings of this room share: the look (light or dark as the reader's system asks) and text.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace roformer {
+
+// Strokes have the classes rf-s0 … rf-s6, areas rf-f0 … rf-f6.
+inline constexpr int kSvgColours = 7;
+
+// The beginning of a drawing: the <svg> element, its title for screen readers, the style, the background. What follows
+// is closed by "</svg>\n".
+std::string svg_open(int width, int height, std::string_view title);
+
+// A <text> element; `more` is appended to its class, e.g. " rf-title". anchor: start, middle or end.
+std::string svg_text(double x, double y, std::string_view anchor, std::string_view text, std::string_view more = {});
+
+}  // namespace roformer
