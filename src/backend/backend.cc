@@ -15,7 +15,7 @@ namespace roformer {
 namespace {
 
 // Two numbers that decide a token's angles; tokens of equal ones share a row.
-using Place = std::pair<int64_t, int64_t>;
+using Place = std::pair<int32_t, int32_t>;
 
 template <class Real>
 void fill_angles(ThreadPool& pool, std::span<const Place> places, const auto& angle_at, const Tensor& cosines,
@@ -64,7 +64,8 @@ std::vector<Place> scaled_places(const Rotary& rotary, std::span<const int32_t> 
   const auto add = [&](std::span<const int32_t> sequence) {
     if (sequence.empty()) return;
     const int64_t length = int64_t{*std::max_element(sequence.begin(), sequence.end())} + 1;
-    for (const int32_t position : sequence) places.emplace_back(scaling_length(rotary.scaling, length), position);
+    for (const int32_t position : sequence)
+      places.emplace_back(static_cast<int32_t>(scaling_length(rotary.scaling, length)), position);
   };
   if (offsets.empty()) add(positions);
   for (size_t i = 0; i + 1 < offsets.size(); ++i) add(positions.subspan(offsets[i], offsets[i + 1] - offsets[i]));

@@ -97,10 +97,10 @@ void complete(ModelConfig& config, const std::string& source);
 ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown = nullptr);
 ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown = nullptr);
 
-// As transformers' RoFormerConfig or BertConfig reads it, and JunnYu's for RoFormerV2 and -Sim. A RoFormer whose
-// positions are not rotary gets "position_embedding_type" and another "model_type", so that no other program loads it
-// as a RoFormer and rotates what was not trained rotated. DataError for settings that no such file can say (another
-// rotary base or layout).
+// As transformers' RoFormerConfig or BertConfig reads it, and JunnYu's for RoFormerV2 and -Sim. A RoFormer with other
+// positions than the plain rotation gets "position_embedding_type", what rotary_json.h and position sizes add, and
+// another "model_type", so that no other program loads it as a RoFormer and rotates what was not trained so. DataError
+// for prefix attention, which no such file can say.
 Json write_config(const ModelConfig& config);
 
 // A shape as people give it: a preset or another config, and what differs from it.

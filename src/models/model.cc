@@ -146,10 +146,16 @@ Value Model::logits(const Context& context, const Value& hidden, const Batch& ba
 
 void Model::initialise(RandomStream random) {
   if (!trainable_) encoder_.freeze();
+  std::vector<uint64_t> numbers;  // of the streams
+  constexpr uint64_t kPositions = uint64_t{1} << 32;
+  for (uint64_t others = 0, positions = 0; const NamedParameter& named : parameters_) {
+    const bool position = named.role == ParameterRole::position_weight || named.role == ParameterRole::position;
+    numbers.push_back(position ? kPositions + positions++ : others++);
+  }
   backend_.pool().run(static_cast<int64_t>(parameters_.size()), [&](int64_t i) {
     const NamedParameter& named = parameters_[static_cast<size_t>(i)];
-    if (named.role != ParameterRole::weight && named.role != ParameterRole::embedding) return;
-    const RandomStream stream = substream(random, static_cast<uint64_t>(i));
+    if (!decays(named.role)) return;
+    const RandomStream stream = substream(random, numbers[static_cast<size_t>(i)]);
     if (backend_.real() == DType::float64) {
       fill_normal<double>(named.parameter.value, config_.initializer_range, stream);
     } else {

@@ -28,8 +28,7 @@ Value SelfAttention::forward(const Context& context, const Value& x, const Atten
   const Value qkv = qkv_.forward(context, x);
   static const SharedPositions kNone{};
   const SharedPositions& positions = inputs.positions != nullptr ? *inputs.positions : kNone;
-  const Value attended = positions_.attend(context, options, qkv, qkv_, positions);
-  const Value mixed = output_.forward(context, attended);
+  const Value mixed = output_.forward(context, positions_.attend(context, options, qkv, qkv_, positions));
   return norm_.forward(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
 }
 

@@ -80,7 +80,7 @@ Value Embeddings::finish(const Context& context, std::vector<Lookup>& lookups, c
 void Embeddings::visit(const std::string& name, const ParameterVisitor& visitor) {
   visitor(name + ".embeddings.word_embeddings.weight", words_, ParameterRole::embedding);
   visitor(name + ".embeddings.token_type_embeddings.weight", segments_, ParameterRole::embedding);
-  if (positions_) visitor(name + ".embeddings.position_embeddings.weight", *positions_, ParameterRole::embedding);
+  if (positions_) visitor(name + ".embeddings.position_embeddings.weight", *positions_, ParameterRole::position_weight);
   norm_.visit(name + ".embeddings.LayerNorm", visitor);
   if (project_) project_->visit(name + ".embeddings_project", visitor);
 }

@@ -12,11 +12,14 @@
 
 namespace roformer {
 
-// position: learned settings of an encoding that start as its layer makes them.
-enum class ParameterRole { weight, embedding, bias, norm_gain, norm_bias, position };
+// Of position encodings: position_weight is trained as any weight; position is a setting that starts as its layer makes
+// it. A role of their own, so that models that differ only in their encoding start with the same other weights.
+enum class ParameterRole { weight, embedding, bias, norm_gain, norm_bias, position_weight, position };
 
-// Norms, biases and settings of encodings are not decayed.
-inline bool decays(ParameterRole role) { return role == ParameterRole::weight || role == ParameterRole::embedding; }
+// Weights are decayed, and filled with random numbers at first; not so norms, biases and settings.
+inline bool decays(ParameterRole role) {
+  return role == ParameterRole::weight || role == ParameterRole::embedding || role == ParameterRole::position_weight;
+}
 
 // A visitor may exchange the tensors of a parameter (a loader puts a mapped file's in their place), unless it is a part
 // of another.

@@ -246,13 +246,13 @@ void TrunkPositions::separate(const Context& context, const TupePosition& tupe, 
 }
 
 void TrunkPositions::visit(const std::string& name, const ParameterVisitor& visitor) {
-  if (rows_.defined()) visitor(name + ".position_rows.weight", rows_, ParameterRole::embedding);
+  if (rows_.defined()) visitor(name + ".position_rows.weight", rows_, ParameterRole::position_weight);
   if (rows_norm_) rows_norm_->visit(name + ".position_rows.LayerNorm", visitor);
-  if (query_) query_->visit(name + ".position_query", visitor);
-  if (key_) key_->visit(name + ".position_key", visitor);
-  if (bias_.defined()) visitor(name + ".relative_attention_bias.weight", bias_, ParameterRole::embedding);
-  if (u_.defined()) visitor(name + ".r_w_bias", u_, ParameterRole::embedding);
-  if (v_.defined()) visitor(name + ".r_r_bias", v_, ParameterRole::embedding);
+  if (query_) visitor(name + ".position_query.weight", query_->weight, ParameterRole::position_weight);
+  if (key_) visitor(name + ".position_key.weight", key_->weight, ParameterRole::position_weight);
+  if (bias_.defined()) visitor(name + ".relative_attention_bias.weight", bias_, ParameterRole::position_weight);
+  if (u_.defined()) visitor(name + ".r_w_bias", u_, ParameterRole::position_weight);
+  if (v_.defined()) visitor(name + ".r_r_bias", v_, ParameterRole::position_weight);
   if (log_frequencies_.defined()) visitor(name + ".rotary_log_frequencies", log_frequencies_, ParameterRole::position);
 }
 
@@ -313,9 +313,9 @@ Value LayerPositions::attend(const Context& context, AttentionOptions options, c
 }
 
 void LayerPositions::visit(const std::string& name, const ParameterVisitor& visitor) {
-  if (keys_.defined()) visitor(name + ".relative_keys.weight", keys_, ParameterRole::embedding);
-  if (values_.defined()) visitor(name + ".relative_values.weight", values_, ParameterRole::embedding);
-  if (distances_) distances_->visit(name + ".r_net", visitor);
+  if (keys_.defined()) visitor(name + ".relative_keys.weight", keys_, ParameterRole::position_weight);
+  if (values_.defined()) visitor(name + ".relative_values.weight", values_, ParameterRole::position_weight);
+  if (distances_) visitor(name + ".r_net.weight", distances_->weight, ParameterRole::position_weight);
   if (logs_.defined()) visitor(name + ".log_bias", logs_, ParameterRole::position);
 }
 

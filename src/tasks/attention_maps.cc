@@ -73,7 +73,13 @@ AttentionMaps attention_maps(const Model& model, const Tokenizer& tokenizer, con
 ScoresByDistance::ScoresByDistance(const Model& model, const Tokenizer& tokenizer)
     : model_(model), tokenizer_(tokenizer), pairs_(2 * kReach + 1) {
   const auto* rotary = std::get_if<RotaryPosition>(&model.config().position);
-  if (rotary != nullptr) frequencies_.emplace(rotary->rotary);
+  // Learned, scaled and growing rotations, and grids, have no one score by distance from what was not rotated yet.
+  const bool plain = rotary != nullptr && !rotary->learned && !rotary->xpos && rotary->rotary.grid_width == 0 &&
+                     rotary->rotary.scaling == RotaryScaling();
+  if (plain) frequencies_.emplace(rotary->rotary);
+  if (const auto* tupe = std::get_if<TupePosition>(&model.config().position)) {
+    longest_ = std::min(longest_, tupe->max_positions);
+  }
   if (std::holds_alternative<LearnedPosition>(model.config().position)) {
     longest_ = std::min(longest_, model.config().max_positions);
   }

@@ -55,7 +55,7 @@ class ScoresByDistance {
   };
   const Model& model_;
   const Tokenizer& tokenizer_;
-  std::optional<RotaryFrequencies> frequencies_;  // if positions are rotary
+  std::optional<RotaryFrequencies> frequencies_;  // of plain rotary positions
   std::vector<Layer> layers_;
   std::vector<double> pairs_;  // [2·kReach + 1]
   int64_t longest_ = kMaxTokens;

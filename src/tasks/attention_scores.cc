@@ -36,6 +36,13 @@ AttentionScores::AttentionScores(const AttentionSpec& spec, const AttentionTenso
       width_(in.k.columns()),
       head_width_(width_ / spec.heads) {}
 
+std::span<const double> AttentionScores::table_slice(const std::vector<double>& table, int64_t head,
+                                                     int64_t row) const {
+  const int64_t columns = std::ssize(table) / (2 * spec_.terms.clip + 1);
+  const int64_t begin = row * columns + (columns == head_width_ ? 0 : head * head_width_);
+  return {table.data() + begin, static_cast<size_t>(head_width_)};
+}
+
 double AttentionScores::at(int64_t head, int64_t i, int64_t j) const {
   const std::span<const double> q = slice(queries_, head, i), k = slice(keys_, head, j);
   double score = dot(q, k);
@@ -43,8 +50,8 @@ double AttentionScores::at(int64_t head, int64_t i, int64_t j) const {
   const RelativeTerms& terms = spec_.terms;
   const int64_t distance = static_cast<int64_t>(terms.key_positions[j]) - terms.query_positions[i];
   const int64_t row = std::clamp(distance, -terms.clip, terms.clip) + terms.clip;
-  if (!query_table_.empty()) score += dot(q, slice(query_table_, head, row));
-  if (!key_table_.empty()) score += dot(k, slice(key_table_, head, row));
+  if (!query_table_.empty()) score += dot(q, table_slice(query_table_, head, row));
+  if (!key_table_.empty()) score += dot(k, table_slice(key_table_, head, row));
   score *= spec_.scale;
   return bias_.empty() ? score : score + bias_[static_cast<size_t>(row * spec_.heads + head)];
 }

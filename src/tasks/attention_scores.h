@@ -32,6 +32,8 @@ class AttentionScores {
   std::span<const double> slice(const std::vector<double>& rows, int64_t head, int64_t row) const {
     return {rows.data() + row * width_ + head * head_width_, static_cast<size_t>(head_width_)};
   }
+  // Of a row of a table by distance the slice of a head, or the one that all share.
+  std::span<const double> table_slice(const std::vector<double>& table, int64_t head, int64_t row) const;
 
   const AttentionSpec& spec_;
   std::vector<double> queries_, keys_, bias_, query_table_, key_table_;  // tables are empty where there is no term

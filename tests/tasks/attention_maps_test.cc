@@ -55,15 +55,16 @@ TEST_F(AttentionMapsTest, ScoresAreThoseOfTheKernel) {
   AttentionSpec spec{.heads = heads, .scale = 0.4, .query_offsets = offsets, .key_offsets = offsets};
   const AttentionTensors in{random(tokens, hidden, 1), random(tokens, hidden, 2), random(tokens, hidden, 3)};
   const std::vector<int32_t> limits = {1, 2, 7, 3, 5, 6, 4};
-  for (const int terms : {0, 1, 2, 4, 7, 8, 15}) {
+  for (const int terms : {0, 1, 2, 4, 7, 8, 15, 16 + 6}) {
     SCOPED_TRACE(terms);
     spec.key_limits = (terms & 8) != 0 ? limits : std::span<const int32_t>();
     spec.terms = RelativeTerms();
+    const int64_t columns = (terms & 16) != 0 ? hidden / heads : hidden;  // heads may share tables
     spec.terms.clip = 2;
     spec.terms.query_positions = spec.terms.key_positions = positions;
-    if ((terms & 1) != 0) spec.terms.bias = random(heads, 5, 4);
-    if ((terms & 2) != 0) spec.terms.query_table = random(5, hidden, 5);
-    if ((terms & 4) != 0) spec.terms.key_table = random(5, hidden, 6);
+    if ((terms & 1) != 0) spec.terms.bias = random(5, heads, 4);
+    if ((terms & 2) != 0) spec.terms.query_table = random(5, columns, 5);
+    if ((terms & 4) != 0) spec.terms.key_table = random(5, columns, 6);
     const Tensor out = backend_->empty({tokens, hidden}), log_sum_exp = backend_->empty({heads, tokens});
     backend_->attention(spec, in, out, log_sum_exp);
     const AttentionScores scores(spec, in);
