@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every position encoding under one budget, three seeds each, and what the models do on texts up to eight times as long as
-# those they were trained on. usage: reproduce_positions.sh [STEPS]
+# those they were trained on. usage: [JOBS=N] reproduce_positions.sh [STEPS]
 #   mlm     masked language models of the King James text, all encodings
 #   clm     causal ones, the encodings that were made for them or behave otherwise in them
 #   enwiki  masked ones of Wikipedia, all encodings, where the text is there: ../shared/data (or $ROFORMER_SHARED)
@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 roformer=${PROGRAM:-build/release/roformer}
-steps=${1:-400}
+steps=${1:-300}
 shared=${ROFORMER_SHARED:-../shared}
 work=demo/positions/$steps-steps
 mkdir -p "$work"
@@ -31,9 +31,9 @@ tokenizer() { # NAME
 grid() { # NAME TEXT ENCODINGS [OPTION...]
   local name=$1 text=$2 positions=$3
   shift 3
-  local command=(compare --preset demo --positions "$positions" --seeds 3 "$@" --data "$work/$text-train.txt"
+  local command=(compare --preset demo --batch-tokens 1024 --positions "$positions" --seeds 3 --jobs "${JOBS:-1}" "$@" --data "$work/$text-train.txt"
     --validation-data "$work/$text-held-out.txt" --tokenizer "$work/$text-tokenizer" --steps "$steps"
-    --validate-every 40 --save-every 200 --keep 1 --output "$work/$name")
+    --validate-every 50 --save-every 150 --keep 1 --output "$work/$name")
   $roformer "${command[@]}"
   echo "roformer ${command[*]}" > "$work/$name/command.txt"
   cp "$work/$name/plots/validation-loss.svg" "docs/positions-$name.svg"
