@@ -50,6 +50,11 @@ bench-peers: program ## this program beside its peers, in turns; writes docs/ben
 	tools/venv.sh
 	venv/bin/python bench/peers/run.py --program $(PROGRAM) $(BENCH)
 
+bench-encodings: program ## training speed with each position encoding, beside rotary and peers; writes docs/encodings-speed.md (15 minutes)
+	@tools/install_packages.sh $(BENCH_PACKAGES)
+	tools/venv.sh
+	venv/bin/python bench/peers/encodings.py --program $(PROGRAM) $(BENCH)
+
 oracle: program  ## regenerate the fixtures and compare with transformers, live; tokenizers on ../shared/data
 	@tools/install_packages.sh $(ORACLE_PACKAGES)
 	tools/venv.sh
@@ -61,7 +66,7 @@ reproduce-curves: program ## validation curves of four position encodings, three
 	@tools/install_packages.sh $(DEMO_PACKAGES)
 	tools/reproduce_curves.sh positions
 
-reproduce-positions: program ## every position encoding, three seeds each, also on longer texts; writes docs/results.md (hours; STEPS=400)
+reproduce-positions: program ## every position encoding, three seeds each, also on longer texts; writes docs/results.md (hours; STEPS=200)
 	@tools/install_packages.sh $(DEMO_PACKAGES) python3
 	tools/reproduce_positions.sh $(STEPS)
 
@@ -98,4 +103,4 @@ guard:          ## the tests again, compiled by clang under sanitizers; which li
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure build program demo test test-simd bench bench-peers oracle reproduce-curves reproduce-positions reproduce-dtypes lint asan tsan fuzz guard clean
+.PHONY: help packages configure build program demo test test-simd bench bench-peers bench-encodings oracle reproduce-curves reproduce-positions reproduce-dtypes lint asan tsan fuzz guard clean

@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "cli/registry.h"
+#include "position/encoding.h"
 
 namespace roformer {
 namespace {
@@ -56,12 +57,14 @@ void run(const InfoOptions& options) {
   if (options.json) {
     const Json object = {{"version", ROFORMER_VERSION},
                          {"cpu", {{"model", processor.model}, {"features", processor.features}, {"cores", cores}}},
-                         {"backends", backends}};
+                         {"backends", backends},
+                         {"positions", position_names()}};
     std::cout << dump_json(object) << "\n";
     return;
   }
-  std::cout << fmt::format("roformer {}\nCPU       {}\nfeatures  {}\ncores     {}\nbackends  {}\n", ROFORMER_VERSION,
-                           processor.model, fmt::join(processor.features, " "), cores, fmt::join(backends, " "));
+  std::cout << fmt::format("roformer {}\nCPU       {}\nfeatures  {}\ncores     {}\nbackends  {}\npositions {}\n",
+                           ROFORMER_VERSION, processor.model, fmt::join(processor.features, " "), cores,
+                           fmt::join(backends, " "), fmt::join(position_names(), " "));
 }
 
 }  // namespace
