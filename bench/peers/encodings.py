@@ -152,7 +152,7 @@ class Program:
         return text["positions"]
 
     def tokens_per_second(self, position):
-        command = [self.path, "bench", "--mode", "training", "--preset", "demo", "--position", position, "--json"]
+        command = [self.path, "bench", "--mode", "training", "--preset", "demo", "--position", position, "--json", "--threads", "2"]
         command += ["--seconds", str(self.seconds), "--lengths", ",".join([str(LENGTH)] * TEXTS)]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         return json.loads(output)["tokens_per_second"]

@@ -185,7 +185,8 @@ class Backend {
                                 std::span<const int32_t> positions);
   XPosAngles xpos_angles(const Rotary& rotary, const XPos& xpos, std::span<const int32_t> positions,
                          std::span<const int32_t> offsets = {});
-  // With these rotate() makes of keys rotated at the positions `from` [T] those of the positions `to` [T].
+  // With these rotate() makes of keys rotated at the positions `from` [T] those of the positions `to` [T]: for a cache
+  // of keys whose positions or frequencies change.
   RotaryAngles rerotation_angles(const Rerotation& rerotation, std::span<const int32_t> from,
                                  std::span<const int32_t> to);
   // Rotates every head of x [T, heads·head_dim] in place by its token's angles (Eq. 34), or back if `transposed`.

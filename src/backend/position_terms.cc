@@ -7,6 +7,8 @@
 namespace roformer {
 namespace {
 
+constexpr int64_t kRows = 16;  // of a task
+
 // Calls body(Real()) with the backend's element type.
 template <class Body>
 void with_real(DType real, const Body& body) {
@@ -70,16 +72,18 @@ void Backend::head_products(const Tensor& table, const Tensor& vector, int64_t h
                             bool accumulate) {
   const int64_t dim = table.columns() / heads;
   with_real(real(), [&]<class Real>(Real) {
-    for (int64_t r = 0; r < table.rows(); ++r) {
-      for (int64_t head = 0; head < heads; ++head) {
-        double sum = 0;
-        for (int64_t c = head * dim; c < (head + 1) * dim; ++c) {
-          sum += static_cast<double>(table.row<Real>(r)[c]) * vector.data<Real>()[c];
+    for_chunks(pool(), table.rows(), kRows, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        for (int64_t head = 0; head < heads; ++head) {
+          double sum = 0;
+          for (int64_t c = head * dim; c < (head + 1) * dim; ++c) {
+            sum += static_cast<double>(table.row<Real>(r)[c]) * vector.data<Real>()[c];
+          }
+          Real& to = out.row<Real>(r)[head];
+          to = static_cast<Real>((accumulate ? static_cast<double>(to) : 0) + factor * sum);
         }
-        Real& to = out.row<Real>(r)[head];
-        to = static_cast<Real>((accumulate ? static_cast<double>(to) : 0) + factor * sum);
       }
-    }
+    });
   });
 }
 
@@ -87,16 +91,20 @@ void Backend::head_products_backward(const Tensor& table, const Tensor& vector, 
                                      const Tensor& dout, const Tensor& dtable, const Tensor& dvector) {
   const int64_t dim = table.columns() / heads;
   with_real(real(), [&]<class Real>(Real) {
-    std::vector<double> sums(static_cast<size_t>(table.columns()));
-    for (int64_t r = 0; r < table.rows(); ++r) {
-      for (int64_t c = 0; c < table.columns(); ++c) {
-        const double d = factor * dout.row<Real>(r)[c / dim];
-        sums[static_cast<size_t>(c)] += d * table.row<Real>(r)[c];
-        if (dtable.defined()) add_to(dtable.row<Real>(r)[c], d * vector.data<Real>()[c]);
+    for_chunks(pool(), heads, 1, [&](int64_t head, int64_t) {
+      std::vector<double> sums(static_cast<size_t>(dim));
+      for (int64_t r = 0; r < table.rows(); ++r) {
+        const double d = factor * dout.row<Real>(r)[head];
+        for (int64_t c = 0; c < dim; ++c) {
+          const int64_t column = head * dim + c;
+          sums[static_cast<size_t>(c)] += d * table.row<Real>(r)[column];
+          if (dtable.defined()) add_to(dtable.row<Real>(r)[column], d * vector.data<Real>()[column]);
+        }
       }
-    }
-    for (int64_t c = 0; dvector.defined() && c < table.columns(); ++c)
-      add_to(dvector.data<Real>()[c], sums[static_cast<size_t>(c)]);
+      for (int64_t c = 0; dvector.defined() && c < dim; ++c) {
+        add_to(dvector.data<Real>()[head * dim + c], sums[static_cast<size_t>(c)]);
+      }
+    });
   });
 }
 

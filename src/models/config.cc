@@ -51,8 +51,8 @@ void check_parts(ModelConfig& config, const std::string& source) {
   if (config.cross_attention && config.visibility != Visibility::causal) {
     refuse(source, "add_cross_attention needs is_decoder");
   }
-  if (config.rotate_cross_queries && !std::holds_alternative<RotaryPosition>(config.position)) {
-    refuse(source, "cross_attention_rotation \"query\" needs rotary positions");
+  if (config.rotate_cross_queries && !can_rotate_cross_queries(config.position)) {
+    refuse(source, "cross_attention_rotation \"query\" needs rotary positions, neither learned nor xPos");
   }
 }
 
@@ -95,13 +95,15 @@ void complete_rotary(ModelConfig& config, RotaryPosition& position, const std::s
     refuse(source, "the head size {} (hidden_size / num_attention_heads) is odd; rotary positions turn pairs",
            rotary.dim);
   }
-  if (position.learned && (position.xpos || rotary.scaling != RotaryScaling() || rotary.proportion != 1)) {
-    refuse(source, "learned rotary frequencies go with neither xPos nor a scaling nor a proportion of pairs");
+  if (position.learned &&
+      (position.xpos || rotary.scaling != RotaryScaling() || rotary.proportion != 1 || rotary.grid_width > 0)) {
+    refuse(source, "learned rotary frequencies go with neither xPos nor a grid, a scaling or a proportion of pairs");
   }
   if (position.xpos && position.rotate_values) {
     refuse(source, "xPos goes with no rotary values (rotary_value), which would grow with their position");
   }
   validate(rotary, config.head_dim());
+  RotaryFrequencies frequencies(rotary);  // or an error
   if (position.xpos) validate(*position.xpos);
 }
 
@@ -158,6 +160,11 @@ bool parse_cross_rotation(const std::string& name) {
   if (name == "none") return false;
   if (name == "query") return true;
   throw UsageError("unknown rotation of cross-attention '{}'; expected none or query", name);
+}
+
+bool can_rotate_cross_queries(const PositionEncoding& position) {
+  const auto* rotary = std::get_if<RotaryPosition>(&position);
+  return rotary != nullptr && !rotary->learned && !rotary->xpos;
 }
 
 int64_t ModelConfig::head_outputs() const {

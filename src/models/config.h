@@ -45,6 +45,8 @@ const std::vector<std::string>& visibility_names();
 // Cross-attention in transformers rotates neither side (none: false); JunnYu's package rotates the queries (query:
 // true), see compatibility.md 3.3.5. UsageError for other words.
 bool parse_cross_rotation(const std::string& name);
+// Keys of cross-attention are not rotated, so only a rotation that is nothing else can be the queries' alone.
+bool can_rotate_cross_queries(const PositionEncoding& position);
 
 struct ModelConfig {
   Family family = Family::roformer;

@@ -54,7 +54,9 @@ void plan_memory(const ModelConfig& config, const Batch& batch, const EncoderInp
   plan.memory.hidden = inputs.memory;
   plan.memory.inputs = {.query_offsets = batch.offsets, .key_offsets = inputs.memory_offsets};
   if (inputs.rotate_cross_queries.value_or(config.rotate_cross_queries)) {
-    if (!std::holds_alternative<RotaryPosition>(config.position)) throw DataError("the model has no rotary positions");
+    if (!can_rotate_cross_queries(config.position)) {
+      throw DataError("the model has no rotary positions that queries of cross-attention could turn by");
+    }
     plan.memory.inputs.query_angles = &plan.shared->query_angles;
   }
 }

@@ -27,11 +27,12 @@ int64_t longest_distance(std::span<const int32_t> positions, std::span<const int
   return longest;
 }
 
-// Where nothing ends the distances that tables are made for, this does.
-constexpr int64_t kMostDistances = int64_t{1} << 24;
+// Numbers in a table by distance; where nothing else ends the distances, this does.
+constexpr int64_t kMostNumbers = int64_t{1} << 27;
 
 // The clip of an encoding's terms: beyond it all distances are alike.
-int64_t clip_of(const PositionEncoding& encoding, int64_t longest) {
+int64_t clip_of(const PositionsShape& shape, int64_t longest) {
+  const PositionEncoding& encoding = shape.encoding;
   const int64_t own = std::visit(Overloaded{[](const ShawPosition& shaw) { return shaw.clip; },
                                             [](const DebertaPosition& deberta) { return deberta.clip; },
                                             [](const T5Position& t5) { return t5.buckets.max_distance; },
@@ -39,9 +40,12 @@ int64_t clip_of(const PositionEncoding& encoding, int64_t longest) {
                                             [&](const auto&) { return longest; }},
                                  encoding);
   const int64_t clip = std::min(own, longest);
-  if (clip > kMostDistances) {
+  const bool wide =
+      std::holds_alternative<TransformerXlPosition>(encoding) || std::holds_alternative<DebertaPosition>(encoding);
+  const int64_t most = kMostNumbers / 2 / (wide ? shape.hidden : std::max(shape.heads, shape.head_dim()));
+  if (clip > most) {
     throw DataError("distances of up to {} tokens are too many for the {} encoding; expected at most {}", clip,
-                    position_name(encoding), kMostDistances);
+                    position_name(encoding), most);
   }
   return clip;
 }
@@ -57,15 +61,18 @@ Value all_rows(const Context& context, const Parameter& table, std::span<const i
   return embedding(context, {&lookup, 1});
 }
 
-// Transformer-XL's R: sines of query position − key position, then cosines.
-double signed_sinusoid(int64_t position, int64_t column, int64_t dim) {
-  const double value = sinusoid(std::abs(position), column, dim, SinusoidLayout::halves);
-  return position < 0 && column < dim - dim / 2 ? -value : value;
-}
-
+// Transformer-XL's R: sines of query position − key position, then cosines (as SinusoidLayout::halves).
 Tensor sinusoids_of_distances(Backend& backend, int64_t clip, int64_t dim) {
-  return constant_table(backend, 2 * clip + 1, dim,
-                        [&](int64_t row, int64_t column) { return signed_sinusoid(clip - row, column, dim); });
+  const int64_t sines = dim - dim / 2;
+  std::vector<double> frequencies;
+  for (int64_t c = 0; c < dim; ++c) {
+    const int64_t t = c < sines ? c : c - sines;
+    frequencies.push_back(std::pow(10000.0, -2.0 * static_cast<double>(t) / static_cast<double>(dim)));
+  }
+  return constant_table(backend, 2 * clip + 1, dim, [&](int64_t row, int64_t c) {
+    const double angle = static_cast<double>(clip - row) * frequencies[static_cast<size_t>(c)];
+    return c < sines ? std::sin(angle) : std::cos(angle);
+  });
 }
 
 // NEZHA counts distances from −clip on, the clip of the model and not of a batch.
@@ -171,7 +178,7 @@ std::shared_ptr<SharedPositions> TrunkPositions::forward(const Context& context,
   RelativeValues& terms = shared->attention.terms;
   if (acts_on_scores(shape_.encoding)) {
     terms.query_positions = terms.key_positions = positions;
-    terms.clip = clip_of(shape_.encoding, longest_distance(positions, offsets));
+    terms.clip = clip_of(shape_, longest_distance(positions, offsets));
   }
   Backend& backend = context.backend;
   std::visit(
@@ -247,7 +254,12 @@ void TrunkPositions::separate(const Context& context, const TupePosition& tupe, 
 
 void TrunkPositions::visit(const std::string& name, const ParameterVisitor& visitor) {
   if (rows_.defined()) visitor(name + ".position_rows.weight", rows_, ParameterRole::position_weight);
-  if (rows_norm_) rows_norm_->visit(name + ".position_rows.LayerNorm", visitor);
+  if (rows_norm_) {
+    rows_norm_->visit(name + ".position_rows.LayerNorm",
+                      [&](const std::string& full, Parameter& parameter, ParameterRole) {
+                        visitor(full, parameter, ParameterRole::position);
+                      });
+  }
   if (query_) visitor(name + ".position_query.weight", query_->weight, ParameterRole::position_weight);
   if (key_) visitor(name + ".position_key.weight", key_->weight, ParameterRole::position_weight);
   if (bias_.defined()) visitor(name + ".relative_attention_bias.weight", bias_, ParameterRole::position_weight);

@@ -1,5 +1,5 @@
 // Attention with its position encoding: rotate q and k in place, attend, and on the way back turn the gradients the
-// other way. R is orthogonal, so the transposed rotation is all the backward there is (Eq. 16).
+// other way. R is linear, so the transposed rotation is all the backward there is (Eq. 16).
 #include <cmath>
 #include <initializer_list>
 #include <map>

@@ -94,7 +94,8 @@ struct AttentionOptions {
 Value attention(const Context& context, const AttentionOptions& options, const Columns& q, const Columns& k,
                 const Columns& v, const AttentionPositions& positions);
 
-// x += vector, IN PLACE in the projection x comes from, before it is read: [T, H] and [H].
+// x += vector, IN PLACE in the projection x comes from, before it is read: [T, H] and [H]. The vector gets a gradient
+// only where x has one.
 void add_vector(const Context& context, const Columns& x, const Parameter& vector);
 
 // Head by head x and y side by side: [T, H] and [T, H] → [T, 2H]. The scores of such queries and keys are the sum of

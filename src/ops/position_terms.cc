@@ -35,10 +35,10 @@ void add_vector(const Context& context, const Columns& x, const Parameter& vecto
 
 Value concatenate_heads(const Context& context, const Columns& x, const Value& y, int64_t heads) {
   Backend& backend = context.backend;
+  if (heads < 1 || x.count % heads != 0) throw ShapeError("concatenate_heads: {} heads of {}", heads, x.count);
   const int64_t tokens = x.value.data.rows(), dim = x.count / heads;
   check_rows("concatenate_heads", "the second part", y.data, tokens);
   check_columns("concatenate_heads", "the second part", y.data, x.count);
-  if (heads < 1 || x.count % heads != 0) throw ShapeError("concatenate_heads: {} heads of {}", heads, x.count);
   const Tensor out = backend.empty({tokens, 2 * x.count});
   for (int64_t head = 0; head < heads; ++head) {
     const auto [first, second] = halves(out, head, dim);

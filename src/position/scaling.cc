@@ -14,12 +14,6 @@ using std::numbers::pi;
 
 constexpr int64_t kMostPositions = int64_t{1} << 29;
 
-void check_positive(std::string_view kind, std::string_view setting, double value) {
-  if (!(std::isfinite(value) && value > 0)) {
-    throw UsageError("{} of the {} rotary scaling is {}; expected a finite number above 0", setting, kind, value);
-  }
-}
-
 // So that no frequency passes kMaxRotaryFrequency, and no quotient or power overflows.
 void check_factor(std::string_view kind, std::string_view setting, double value) {
   constexpr double kLeast = 0.02, kMost = 1e6;
@@ -65,8 +59,8 @@ struct Validate {
   void operator()(const YarnScaling& yarn) const {
     check_factor("yarn", "factor", yarn.factor);
     check_original("yarn", yarn.original_positions, 1);
-    check_positive("yarn", "beta_fast", yarn.beta_fast);
-    check_positive("yarn", "beta_slow", yarn.beta_slow);
+    check_factor("yarn", "beta_fast", yarn.beta_fast);
+    check_factor("yarn", "beta_slow", yarn.beta_slow);
     if (yarn.beta_fast < yarn.beta_slow) {
       throw UsageError("beta_fast of the yarn rotary scaling is {}; expected at least beta_slow, {}", yarn.beta_fast,
                        yarn.beta_slow);

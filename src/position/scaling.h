@@ -1,6 +1,6 @@
 // How rotary frequencies are changed so that a model reads longer texts than it was trained on. Each kind is a value
 // with the names and defaults of transformers' modeling_rope_utils ("rope_type"), and scale_frequencies() says what it
-// does. All factors are 1 or more where they are to lengthen; smaller ones are allowed.
+// does. All factors are 1 or more where they are to lengthen; smaller ones are allowed, but not of NTK.
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 #include <exception>
 #include <mutex>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include "base/error.h"
@@ -74,7 +75,12 @@ class GridWork {
 
   void run() {
     std::vector<std::thread> workers;
-    for (int64_t i = 1; i < jobs_; ++i) workers.emplace_back([this] { work(); });
+    try {
+      for (int64_t i = 1; i < jobs_; ++i) workers.emplace_back([this] { work(); });
+    } catch (const std::system_error& error) {  // fewer threads do it, too
+      options_.training.messages.write(
+          fmt::format("only {} jobs could be started: {}\n", workers.size() + 1, error.what()));
+    }
     work();
     for (std::thread& worker : workers) worker.join();
     if (failure_) std::rethrow_exception(failure_);
@@ -115,8 +121,9 @@ class GridWork {
     training.seed = seed;
     training.output = join_path(options_.training.output, name);
     training.messages = messages(name);
-    training.accepted = [&, messages = training.messages] {
+    training.accepted = [&, output = training.output, messages = training.messages] {
       std::call_once(planned_, [&] { write_grid_plan(plan_, options_.training.output); });
+      measure(output, false);  // already now, in case it is killed
       messages.write(fmt::format("{}, {} of {}\n", jobs_ == 1 ? name : "training", number + 1, cells_.size()));
     };
     ThreadPool pool(threads_a_job_);

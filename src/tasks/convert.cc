@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/signal.h"
 #include "checkpoint/directory_weights.h"
+#include "models/rotary_json.h"
 #include "models/save_model.h"
 #include "tasks/rotary_relayout.h"
 #include "tasks/self_check.h"
@@ -127,6 +128,8 @@ Source read_transformers(const std::string& input, Backend& backend) {
 void write_transformers(const Source& source, const std::string& directory) {
   save_model(source.model, {}, directory);
   Json config = source.config;
+  // What the source said of its rotation is said anew, where it meant anything.
+  for (const std::string_view key : rotary_keys()) config.erase(std::string(key));
   config.update(write_config(source.model.config()));
   write_file_atomically(join_path(directory, kConfig), config.dump(2) + "\n");
   for (const auto& [name, content] : source.files) {
@@ -144,8 +147,7 @@ Source relaid(Source source, RotaryLayout layout, Backend& backend, ConvertRepor
   if (report.old_layout == layout) return source;
   Model model(backend, result.config, false);
   model.load_weights(result.weights, "the permuted weights", true);
-  // What the model's own config says, or leaves unsaid where it is a plain RoFormer.
-  for (const char* key : {"rotary_layout", "position_embedding_type"}) source.config.erase(key);
+  source.config.erase("position_embedding_type");  // unsaid of a plain RoFormer
   return {std::move(model), std::move(result.weights), std::move(source.files), std::move(source.config),
           std::move(source.unknown_keys)};
 }

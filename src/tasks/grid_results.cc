@@ -171,16 +171,19 @@ std::vector<double> GridPosition::length_accuracies(const std::string& scaling, 
 }
 
 std::vector<double> GridPosition::part_losses(const std::string& scaling, int64_t length) const {
-  std::vector<double> sums;
-  double count = 0;
+  std::vector<double> sums, counts;
   for (const GridRun& run : runs) {
     const LengthScore* score = find_score(run, scaling, length);
-    if (!run.finished || score == nullptr || score->position_loss.empty()) continue;
+    if (!run.finished || score == nullptr) continue;
     sums.resize(std::max(sums.size(), score->position_loss.size()));
-    for (size_t i = 0; i < score->position_loss.size(); ++i) sums[i] += score->position_loss[i];
-    ++count;
+    counts.resize(sums.size());
+    for (size_t i = 0; i < score->position_loss.size(); ++i) {
+      if (score->position_loss[i] == 0) continue;  // no label fell there
+      sums[i] += score->position_loss[i];
+      counts[i] += 1;
+    }
   }
-  for (double& sum : sums) sum /= count;
+  for (size_t i = 0; i < sums.size(); ++i) sums[i] /= std::max(counts[i], 1.0);
   return sums;
 }
 

@@ -1,6 +1,7 @@
 #include "tasks/length_evaluation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
@@ -140,11 +141,13 @@ LengthScore evaluate(const std::string& weights, const LengthVariant& variant, i
                      const PackedSequences& text, const Labelling& labelling, RandomStream random, Backend& backend) {
   LengthScore score{
       .scaling = variant.scaling, .length = length, .reason = variant.reason, .evaluation = {}, .position_loss = {}};
-  if (text.size() == 0) score.reason = "the validation text has fewer tokens";
+  if (text.size() == 0)
+    score.reason = fmt::format("the validation text has fewer tokens, or more than {} were asked for", kMostTokens);
   if (!score.reason.empty()) return score;
+  const StateDict read = read_weights(weights, variant.config);  // a damaged file is a failure
   try {
     Model model(backend, variant.config, false);
-    model.load_weights(read_weights(weights, variant.config), weights, true);
+    model.load_weights(read, weights, true);
     const Context context{backend, nullptr, {}, false};
     const int64_t per_batch = std::max<int64_t>(1, kBatchTokens / length);
     PartSums sums(length);
@@ -156,6 +159,8 @@ LengthScore evaluate(const std::string& weights, const LengthVariant& variant, i
       sums.add(context, model, batch);
     }
     sums.finish(score);
+    if (score.evaluation.labels == 0) score.reason = "the validation text gave no token to predict";
+    if (!std::isfinite(score.evaluation.loss)) score.reason = "the loss is not finite";
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::usage && error.kind() != ErrorKind::data) throw;
     score.reason = error.what();

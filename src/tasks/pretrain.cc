@@ -68,7 +68,10 @@ Plan make_plan(const PretrainOptions& options, const Tokenizer& tokenizer) {
     throw UsageError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
                      config.vocabulary);
   }
-  if (std::holds_alternative<LearnedPosition>(config.position) && config.max_positions < plan.max_length) {
+  const auto* learned = std::get_if<LearnedPosition>(&config.position);
+  const bool table =
+      (learned != nullptr && !learned->hierarchical) || std::holds_alternative<TupePosition>(config.position);
+  if (table && config.max_positions < plan.max_length) {
     throw UsageError("--max-length {} is longer than the model's {} learned positions", plan.max_length,
                      config.max_positions);
   }

@@ -69,9 +69,8 @@ RelaidWeights relay_rotary(const StateDict& weights, const ModelConfig& config, 
   for (auto& [name, tensor] : result.weights) {
     bool rows = is_one_of(name, {".attention.self.query", ".attention.self.key"});
     if (position->rotate_values) rows = rows || is_one_of(name, {".attention.self.value"});
-    if (config.rotate_cross_queries) {
-      rows = rows || is_one_of(name, {".crossattention.self.query", ".crossattention.self.key"});
-    }
+    // Also where its queries are not rotated: whoever runs the model may ask for it, and scores stay as they are.
+    rows = rows || is_one_of(name, {".crossattention.self.query", ".crossattention.self.key"});
     const bool columns = position->rotate_values && name.ends_with(".attention.output.dense.weight");
     if (rows) tensor = permute_head_rows(tensor, permutation, name);
     if (columns) tensor = permute_head_columns(tensor, permutation, name);

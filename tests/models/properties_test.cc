@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -82,8 +83,8 @@ TEST_P(ModelPropertiesTest, ShiftedPositions) {
     SCOPED_TRACE(position);
     const double change = shift_changes(tiny_config(position));
     // A grid of 16 columns shifted by 20 has other rows and columns.
-    const bool absolute = position.starts_with("sinusoidal") || position.starts_with("learned") ||
-                          position == "tupe" || position == "rotary-axial";
+    const bool absolute = position.starts_with("sinusoidal") || position.starts_with("learned") || position == "tupe" ||
+                          position == "rotary-axial";
     if (absolute) {
       EXPECT_GE(change, 0.02);
     } else {
@@ -125,6 +126,26 @@ TEST_P(ModelPropertiesTest, OrderMattersOnlyWithPositions) {
     } else {
       EXPECT_GE(difference, 0.02);
     }
+  }
+}
+
+// So that a comparison of encodings compares nothing else.
+TEST_P(ModelPropertiesTest, TheEncodingChangesNoOtherWeightAtTheStart) {
+  std::map<std::string, std::vector<double>> expected;
+  Model none(*backend_, tiny_config("none"), true);
+  none.initialise({7, 0});
+  for (const NamedParameter& named : none.parameters()) expected[named.name] = numbers(named.parameter.value);
+  for (const std::string& position : all_positions()) {
+    SCOPED_TRACE(position);
+    Model model(*backend_, tiny_config(position), true);
+    model.initialise({7, 0});
+    size_t found = 0;
+    for (const NamedParameter& named : model.parameters()) {
+      if (!expected.contains(named.name)) continue;
+      EXPECT_EQ(numbers(named.parameter.value), expected.at(named.name)) << named.name;
+      ++found;
+    }
+    EXPECT_EQ(found, expected.size());
   }
 }
 

@@ -38,7 +38,7 @@ class TermTable {
   int64_t row_stride_ = 0, across_stride_ = 0;
 };
 
-// Queries and keys of a task are loaded once, then the terms of its tiles are added.
+// The tables of a task are loaded once, keys for a block and queries for a tile; then its terms are added.
 class ScoreTerms {
  public:
   // `scale` and log2(e) are in the scores that terms are added to.
@@ -81,7 +81,8 @@ class ScoreTerms {
   Room queries_, keys_, products_, turned_, ones_;
 };
 
-// The gradients of one task's tables: of the distances of its queries and keys.
+// The gradients of one task's tables: of the distances of its queries and keys. Those of all tasks are kept until they
+// are added up, about as many numbers a table as twice the queries' gradients.
 struct TermGradients {
   DistanceRange range;
   int64_t head = 0, dim = 0, value_dim = 0;
