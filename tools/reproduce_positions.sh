@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 roformer=${PROGRAM:-build/release/roformer}
-steps=${1:-200}
+steps=${1:-400}
 shared=${ROFORMER_SHARED:-../shared}
 work=demo/positions/$steps-steps
 mkdir -p "$work"
@@ -34,7 +34,7 @@ tokenizer() { # NAME
 grid() { # NAME TEXT ENCODINGS [OPTION...]
   local name=$1 text=$2 positions=$3
   shift 3
-  local command=(compare --preset demo --batch-tokens 1024 --positions "$positions" --seeds 3 --jobs "${JOBS:-1}" "$@" --data "$work/$text-train.txt"
+  local command=(compare --preset demo --positions "$positions" --seeds 3 --jobs "${JOBS:-1}" "$@" --data "$work/$text-train.txt"
     --validation-data "$work/$text-held-out.txt" --tokenizer "$work/$text-tokenizer" --steps "$steps"
     --validate-every 50 --save-every 100 --keep 1 --output "$work/$name")
   $roformer "${command[@]}"
