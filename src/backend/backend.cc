@@ -115,7 +115,7 @@ Tensor Backend::zeros(Shape shape) {
   constexpr size_t kLarge = size_t{1} << 18;
   const auto bytes = static_cast<size_t>(shape.elements() * dtype_size(real()));
   if (bytes >= kLarge) return Tensor(zero_pages(bytes), real(), shape);
-  const Tensor small = empty(shape);
+  Tensor small = empty(shape);
   fill(small, 0);
   return small;
 }

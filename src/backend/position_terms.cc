@@ -12,11 +12,8 @@ constexpr int64_t kRows = 16;  // of a task
 // Calls body(Real()) with the backend's element type.
 template <class Body>
 void with_real(DType real, const Body& body) {
-  if (real == DType::float64) {
-    body(double());
-  } else {
-    body(float());
-  }
+  if (real == DType::float64) return body(double());
+  body(float());
 }
 
 template <class Real>

@@ -8,7 +8,7 @@ namespace roformer {
 // [rows, columns] with value(row, column), a double that may be asked for from any thread, at each place.
 template <class Function>
 Tensor constant_table(Backend& backend, int64_t rows, int64_t columns, const Function& value) {
-  const Tensor table = backend.empty({rows, columns});
+  Tensor table = backend.empty({rows, columns});
   constexpr int64_t kRows = 16;
   for_chunks(backend.pool(), rows, kRows, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {

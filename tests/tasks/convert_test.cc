@@ -208,7 +208,7 @@ class RotaryLayoutTest : public ConvertTest, public ::testing::WithParamInterfac
   static int64_t expected_tensors(const ModelConfig& config) {
     const bool values = std::get<RotaryPosition>(config.position).rotate_values;
     const int64_t each = config.biased ? 2 : 1;
-    return config.layers * (2 * each + (values ? each + 1 : 0) + (config.rotate_cross_queries ? 2 * each : 0));
+    return config.layers * (2 * each + (values ? each + 1 : 0) + (config.cross_attention ? 2 * each : 0));
   }
 };
 

@@ -171,7 +171,7 @@ std::vector<Task> make_tasks(const AttentionSpec& spec, int64_t dim, int64_t val
 Tensor row_deltas(ThreadPool& pool, const AttentionSpec& spec, const Tensor& out, const Tensor& dout) {
   constexpr int64_t kRows = 64;
   const int64_t queries = out.rows(), dim = out.columns() / spec.heads;
-  const Tensor deltas = Tensor::allocate({spec.heads, queries}, DType::float32);
+  Tensor deltas = Tensor::allocate({spec.heads, queries}, DType::float32);
   for_chunks(pool, queries, kRows, [&](int64_t begin, int64_t end) {
     for (int64_t head = 0; head < spec.heads; ++head) {
       tiles::row_dots(dout.row<float>(begin) + head * dim, dout.row_stride(), out.row<float>(begin) + head * dim,

@@ -166,7 +166,7 @@ TermGradients ScoreTermsBackward::make_gradients(const Place& place, const Dista
   TermGradients gradients{range, place.head, dim_, value_dim_, {}, {}, {}, {}};
   const auto zeros = [](const Tensor& wanted, int64_t rows, int64_t columns) {
     if (!wanted.defined()) return Tensor();
-    const Tensor sums = Tensor::allocate({rows, columns}, DType::float32);
+    Tensor sums = Tensor::allocate({rows, columns}, DType::float32);
     std::fill_n(sums.data<float>(), sums.elements(), 0.0f);
     return sums;
   };
