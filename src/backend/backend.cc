@@ -63,9 +63,9 @@ std::vector<Place> scaled_places(const Rotary& rotary, std::span<const int32_t> 
   places.reserve(positions.size());
   const auto add = [&](std::span<const int32_t> sequence) {
     if (sequence.empty()) return;
-    const int64_t length = int64_t{*std::max_element(sequence.begin(), sequence.end())} + 1;
-    for (const int32_t position : sequence)
-      places.emplace_back(static_cast<int32_t>(scaling_length(rotary.scaling, length)), position);
+    const int64_t longest = int64_t{*std::max_element(sequence.begin(), sequence.end())} + 1;
+    const auto length = static_cast<int32_t>(scaling_length(rotary.scaling, longest));
+    for (const int32_t position : sequence) places.emplace_back(length, position);
   };
   if (offsets.empty()) add(positions);
   for (size_t i = 0; i + 1 < offsets.size(); ++i) add(positions.subspan(offsets[i], offsets[i + 1] - offsets[i]));

@@ -121,9 +121,9 @@ class GridWork {
     training.seed = seed;
     training.output = join_path(options_.training.output, name);
     training.messages = messages(name);
-    training.accepted = [&, output = training.output, messages = training.messages] {
+    training.accepted = [&, output = training.output, messages = training.messages](bool already_finished) {
       std::call_once(planned_, [&] { write_grid_plan(plan_, options_.training.output); });
-      measure(output, false);  // already now, in case it is killed
+      if (!already_finished) measure(output, false);  // already now, in case it is killed
       messages.write(fmt::format("{}, {} of {}\n", jobs_ == 1 ? name : "training", number + 1, cells_.size()));
     };
     ThreadPool pool(threads_a_job_);

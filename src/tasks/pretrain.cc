@@ -239,10 +239,10 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
     model.load_weights(load_state_dict(weights), weights);
   }
   RunDirectory directory(options.output, settings, files);
-  if (options.accepted) options.accepted();
   PretrainResult result{.already_finished = directory.resumed_step() >= schedule.steps,
                         .training = {.steps = directory.resumed_step(), .tokens = 0, .validation = {}},
                         .parameters = plan.config.parameters()};
+  if (options.accepted) options.accepted(result.already_finished);
   if (result.already_finished) return result;
 
   const int64_t validated = held_out.sequences.size();

@@ -40,7 +40,8 @@ struct PretrainOptions {
   int64_t seed = 1;
 
   Progress::Output messages = Progress::Output::standard_error();  // of progress and notices
-  std::function<void()> accepted;  // called when all settings are found good, before anything is trained
+  // Called when all settings are found good, before anything is trained; whether there is nothing left to train.
+  std::function<void(bool already_finished)> accepted;
 };
 
 struct PretrainResult {

@@ -15,9 +15,9 @@ bool positions_rise_by_one(const AttentionSpec& spec);
 
 // The distances between some queries and some keys of a place, from the first key and the last query (0) on.
 struct DistanceRange {
-  int64_t first;  // distance of number 0: key position − query position
+  int64_t first = 0;  // distance of number 0: key position − query position
   int64_t count = 0;
-  int64_t q_last, k_first;  // tokens
+  int64_t q_last = 0, k_first = 0;  // tokens
 
   DistanceRange() = default;
   DistanceRange(const RelativeTerms& terms, int64_t q0, int64_t queries, int64_t k0, int64_t keys);
