@@ -1,6 +1,7 @@
 #include "base/parallel.h"
 
 #include <algorithm>
+#include <string>
 #include <thread>
 
 #include "base/signal.h"
@@ -12,6 +13,12 @@
 #include <mutex>
 #include <vector>
 #else
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <system_error>
+
 #include <tbb/global_control.h>
 #include <tbb/info.h>
 #include <tbb/parallel_for.h>
@@ -106,6 +113,27 @@ struct ThreadPool::Implementation {
 
 #else
 
+namespace {
+
+// A worker of oneTBB that gets no memory for itself ends the process. So before more threads are started than there are
+// cores, this asks whether their stacks have room at all, where there is a limit to it (ulimit -v).
+void check_room(int threads) {
+  pthread_attr_t attributes;
+  size_t stack = 0;
+  pthread_attr_init(&attributes);
+  pthread_attr_getstacksize(&attributes, &stack);
+  pthread_attr_destroy(&attributes);
+  const size_t bytes = stack * static_cast<size_t>(threads);
+  void* const room = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) {
+    throw std::system_error(errno, std::generic_category(),
+                            "no room for the stacks of " + std::to_string(threads) + " threads");
+  }
+  munmap(room, bytes);
+}
+
+}  // namespace
+
 struct ThreadPool::Implementation {
   // Without the limit oneTBB starts no more threads than there are cores, and says so on standard error. It holds for
   // the whole process, and the smallest one counts, so it is one that takes no threads away from any pool.
@@ -113,7 +141,9 @@ struct ThreadPool::Implementation {
       : limit(threads > tbb::info::default_concurrency()
                   ? std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism, kLimit)
                   : nullptr),
-        arena(threads) {}
+        arena(threads) {
+    if (limit) check_room(threads);
+  }
 
   void run(int64_t count, const std::function<void(int64_t)>& task) {
     arena.execute([&] {

@@ -12,7 +12,8 @@ namespace roformer {
 
 class ThreadPool {
  public:
-  // `threads` >= 1 counts the calling thread; 0 means one per available core.
+  // `threads` >= 1 counts the calling thread; 0 means one per available core. std::system_error if so many, more than
+  // there are cores, have no room in the process.
   explicit ThreadPool(int threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
