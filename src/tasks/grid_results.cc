@@ -217,19 +217,21 @@ std::optional<int64_t> Grid::base_parameters() const {
 
 std::vector<std::string> Grid::notes() const {
   std::vector<std::string> notes;
-  if (plan.seeds.size() == 1) {
-    notes.emplace_back("One seed: no interval. What differs by less than seeds do cannot be told.");
-  } else {
-    notes.push_back(fmt::format("Mean ± 95 % interval over {} seeds (Student's t).", plan.seeds.size()));
-  }
   size_t begun = 0, finished = 0;
+  int64_t most = 0;  // finished seeds of one encoding
   bool side_by_side = false;
   for (const GridPosition& position : positions) {
+    const auto done = std::ranges::count_if(position.runs, [](const GridRun& run) { return run.finished; });
     begun += position.runs.size();
-    for (const GridRun& run : position.runs) {
-      finished += run.finished ? 1 : 0;
-      side_by_side = side_by_side || run.measure.jobs > 1;
-    }
+    finished += static_cast<size_t>(done);
+    most = std::max<int64_t>(most, done);
+    for (const GridRun& run : position.runs) side_by_side = side_by_side || run.measure.jobs > 1;
+  }
+  if (most < 2) {
+    notes.emplace_back("One seed: no interval. What differs by less than seeds do cannot be told.");
+  } else {
+    const bool all = most == std::ssize(plan.seeds);
+    notes.push_back(fmt::format("Mean ± 95 % interval over {}{} seeds (Student's t).", all ? "" : "up to ", most));
   }
   const size_t wanted = plan.positions.size() * plan.seeds.size();
   if (finished < wanted) {
