@@ -185,6 +185,22 @@ Schedule schedule_of(const PretrainOptions& options, const Plan& plan, int64_t s
   return schedule;
 }
 
+TrainerOptions trainer_options(const PretrainOptions& options, const Schedule& schedule, RandomStream random) {
+  return {.schedule = schedule,
+          .optimizer = {.beta1 = options.beta1,
+                        .beta2 = options.beta2,
+                        .epsilon = options.epsilon,
+                        .weight_decay = options.weight_decay,
+                        .clip_norm = options.clip_norm},
+          .validate_every = options.validate_every,
+          .save_every = options.save_every,
+          .log_every = options.log_every,
+          .histograms_every = options.histograms_every,
+          .keep = static_cast<int>(options.keep),
+          .random = random,
+          .output = options.messages};
+}
+
 }  // namespace
 
 RunDefaults preset_run(const std::string& name) {
@@ -255,20 +271,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
           ? ""
           : fmt::format(" Unigram baseline of the validation loss: {:.3f}", objective.unigram_loss())));
   held_out.blocks.clear();  // the stream has them, if it needs them
-  const TrainerOptions trainer{.schedule = schedule,
-                               .optimizer = {.beta1 = options.beta1,
-                                             .beta2 = options.beta2,
-                                             .epsilon = options.epsilon,
-                                             .weight_decay = options.weight_decay,
-                                             .clip_norm = options.clip_norm},
-                               .validate_every = options.validate_every,
-                               .save_every = options.save_every,
-                               .log_every = options.log_every,
-                               .histograms_every = options.histograms_every,
-                               .keep = static_cast<int>(options.keep),
-                               .random = substream(random, 2),
-                               .output = options.messages};
-  result.training = train(model, objective, trainer, directory);
+  result.training = train(model, objective, trainer_options(options, schedule, substream(random, 2)), directory);
   return result;
 }
 
