@@ -66,7 +66,7 @@ reproduce-curves: program ## validation curves of four position encodings, three
 	@tools/install_packages.sh $(DEMO_PACKAGES)
 	tools/reproduce_curves.sh positions
 
-reproduce-positions: program ## every position encoding, three seeds each, also on longer texts; writes docs/results.md (hours; STEPS=400)
+reproduce-positions: program ## every position encoding, three seeds each, also on longer texts; writes docs/results.md (hours; STEPS=300, SEEDS=3)
 	@tools/install_packages.sh $(DEMO_PACKAGES) python3
 	tools/reproduce_positions.sh $(STEPS)
 
