@@ -7,7 +7,9 @@ A GRID is a directory of `roformer compare`: results.json has the numbers, comma
 
 import argparse
 import json
+import math
 import pathlib
+import statistics
 import subprocess
 
 TITLES = {
@@ -82,17 +84,70 @@ def length_table(results):
     return text
 
 
+# Student's t, 97.5 %, by degrees of freedom (any table of statistics).
+STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+
+
+def beside_rotary(results):
+    """Each encoding's losses less rotary's, seed by seed: what the same seeds share falls out of the difference."""
+    losses = {
+        position["position"]: {run["seed"]: run["loss"] for run in position["runs"] if run["finished"]}
+        for position in results["positions"]
+    }
+    rotary = losses.pop("rotary", {})
+    kinds = {"better than rotary": [], "worse": [], "not told apart": []}
+    for name, runs in losses.items():
+        differences = [loss - rotary[seed] for seed, loss in runs.items() if seed in rotary]
+        if len(differences) < 2:
+            continue
+        mean = statistics.fmean(differences)
+        half = STUDENT[min(len(differences) - 1, 9)] * statistics.stdev(differences) / math.sqrt(len(differences))
+        kind = "not told apart" if abs(mean) <= half else "worse" if mean > 0 else "better than rotary"
+        kinds[kind].append((mean, f"{name} ({mean:+.3f} ± {half:.3f})"))
+    said = [f"{kind}: {', '.join(text for _, text in sorted(found))}" for kind, found in kinds.items() if found]
+    if not said:
+        return ""
+    return "**Beside rotary**, difference of the loss seed by seed, mean and 95 % interval. " + ". ".join(
+        text[0].upper() + text[1:] for text in said
+    ) + ".\n\n"
+
+
+def longest(results):
+    """Who reads the longest texts best, and what that costs beside the length of the training."""
+    short, long = results["max-length"], results["lengths"][-1]
+    found = []
+    for position in results["positions"]:
+        for score in position["lengths"]:
+            if score["length"] != long or not score.get("loss"):
+                continue
+            at_home = next(
+                other for other in position["lengths"] if other["length"] == short and other["scaling"] == ""
+            )
+            name = position["position"] + (f" with {score['scaling']}" if score["scaling"] else "")
+            found.append((score["loss"]["mean"], name, score["loss"]["mean"] - at_home["loss"]["mean"]))
+    if not found:
+        return ""
+
+    def say(entry):
+        loss, name, rise = entry
+        return f"{name} {loss:.3f} ({rise:+.3f} beside {short})"
+
+    best = "; ".join(say(entry) for entry in sorted(found)[:3])
+    rotary = "; ".join(say(entry) for entry in sorted(found) if entry[1].split(" with ")[0] == "rotary")
+    return f"**At {long:,} tokens** the least losses are {best}. Rotary: {rotary}.\n\n"
+
+
 def section(grid):
     results = json.loads((grid / "results.json").read_text(encoding="utf-8"))
     name = grid.name
     seeds = ", ".join(str(seed) for seed in results["seeds"])
     text = f"## {TITLES.get(name, name)}\n\n    {(grid / 'command.txt').read_text(encoding='utf-8').strip()}\n\n"
     text += f"{len(results['seeds'])} seeds: {seeds}. " + " ".join(results["notes"]) + "\n\n"
-    text += result_table(results) + f"\n![Validation loss by step](positions-{name}.svg)\n\n"
+    text += beside_rotary(results) + result_table(results) + f"\n![Validation loss by step](positions-{name}.svg)\n\n"
     if not results["lengths"]:
         return text
     text += f"Trained on sequences of {results['max-length']} tokens, evaluated on others with the same weights; behind a comma is\n"
-    text += "what stretched the encoding.\n\n" + length_table(results)
+    text += "what stretched the encoding.\n\n" + longest(results) + length_table(results)
     for plot, what in (
         ("lengths", "Loss by length of the text"),
         ("places", "Loss by place in the longest texts"),
