@@ -109,6 +109,9 @@ struct AdamWTensors {
   double weight_decay = 0;
 };
 
+// backend/linear_attention.h
+struct LinearAttentionSpec;
+struct LinearAttentionState;
 // backend/layers.h
 struct LayersShape;
 struct LayerWeights;
@@ -238,6 +241,16 @@ class Backend {
 
   // One AdamW update of many parameters.
   virtual void adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) = 0;
+
+  // Linear attention (Eq. 19): q, k [T, heads·head_dim], v and out [T, heads·value head_dim]; `denominators` [heads, T]
+  // is what the backward needs beside inputs and output. Causal only: where `state` is defined it holds what came
+  // before each sequence's tokens, and gets them too.
+  virtual void linear_attention(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                                const Tensor& denominators, const LinearAttentionState& state) = 0;
+  // Writes dq, dk, dv, of sequences that began without a state.
+  virtual void linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in,
+                                         const Tensor& out, const Tensor& denominators, const Tensor& dout,
+                                         const AttentionTensors& gradients) = 0;
 
  private:
   Profile* profile_ = nullptr;

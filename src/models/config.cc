@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <utility>
 
 #include <fmt/ranges.h>
@@ -139,6 +141,53 @@ void complete_position(ModelConfig& config, const std::string& source) {
   }
 }
 
+// Linear attention has no scores for an encoding to act on, and turns neither values nor frequencies that are trained.
+void check_linear_position(const ModelConfig& config, const std::string& source) {
+  if (acts_on_scores(config.position)) {
+    refuse(source, "the {} encoding acts on scores, which linear attention does not have; expected none, learned, "
+                   "sinusoidal or a rotation", position_name(config.position));
+  }
+  const auto* rotary = std::get_if<RotaryPosition>(&config.position);
+  if (rotary == nullptr) return;
+  if (rotary->learned) refuse(source, "linear attention goes with no learned rotary frequencies");
+  if (rotary->rotate_values) refuse(source, "linear attention goes with no rotary values (rotary_value)");
+  if (!config.has_random_features() || config.linear.rotation != FeatureRotation::after) return;
+  try {
+    const Rotary turned = feature_rotary(rotary->rotary, config.head_dim(), config.linear.favor_features);
+    validate(turned, config.linear.favor_features);
+    RotaryFrequencies frequencies(turned);  // or an error
+  } catch (const UsageError& error) {
+    refuse(source, "the rotation of {} random features: {}", config.linear.favor_features, error.what());
+  }
+}
+
+void complete_attention(ModelConfig& config, const std::string& source) {
+  constexpr int64_t kMostNumbers = 1 << 22;  // of a projection
+  std::vector<AttentionKind>& kinds = config.attention;
+  if (kinds.size() != 1 && std::ssize(kinds) != config.layers) {
+    refuse(source, "attention names {} kinds, expected one for all layers or one for each of {}", kinds.size(),
+           config.layers);
+  }
+  if (std::ranges::adjacent_find(kinds, std::not_equal_to<>()) == kinds.end() && kinds.size() > 1) kinds.resize(1);
+  if (kinds.empty()) kinds = {AttentionKind::softmax};  // of no layer
+  if (!config.has_linear_attention()) return;
+  if (config.family == Family::bert) {
+    refuse(source, "a BERT has softmax attention; linear attention makes a roformer_variant");
+  }
+  if (config.visibility == Visibility::prefix) refuse(source, "linear attention has no prefix attention");
+  LinearSettings& linear = config.linear;
+  if (config.has_random_features()) {
+    if (linear.favor_features == 0) linear.favor_features = default_favor_features(config.head_dim());
+    check_range(source, "favor_features", linear.favor_features, 1, 1 << 16);
+    linear.favor_features += linear.favor_features % 2;
+    check_range(source, "favor_features times the head size", linear.favor_features * config.head_dim(), 1,
+                kMostNumbers);
+    check_range(source, "favor_redraw", linear.favor_redraw, 0, 1'000'000'000'000);
+    check_range(source, "favor_seed", linear.favor_seed, 0, std::numeric_limits<int64_t>::max());
+  }
+  check_linear_position(config, source);
+}
+
 }  // namespace
 
 const char* trunk_name(Family family) { return family == Family::bert ? "bert" : "roformer"; }
@@ -165,6 +214,19 @@ bool parse_cross_rotation(const std::string& name) {
 bool can_rotate_cross_queries(const PositionEncoding& position) {
   const auto* rotary = std::get_if<RotaryPosition>(&position);
   return rotary != nullptr && !rotary->learned && !rotary->xpos;
+}
+
+bool ModelConfig::has_linear_attention() const {
+  return std::ranges::any_of(attention, [](AttentionKind kind) { return kind != AttentionKind::softmax; });
+}
+
+bool ModelConfig::has_random_features() const {
+  return std::ranges::find(attention, AttentionKind::linear_favor) != attention.end();
+}
+
+PositionsShape ModelConfig::positions_shape() const {
+  const bool turned = has_random_features() && linear.rotation == FeatureRotation::after;
+  return {position, hidden, heads, norm_shape(), turned ? linear.favor_features : 0};
 }
 
 int64_t ModelConfig::head_outputs() const {
@@ -215,11 +277,32 @@ void complete(ModelConfig& config, const std::string& source) {
     refuse(source, "hidden_size {} is not a multiple of num_attention_heads {}", config.hidden, config.heads);
   }
   complete_position(config, source);
+  complete_attention(config, source);
   check_parts(config, source);
 }
 
 bool ShapeOptions::any() const {
-  return hidden_size || embedding_size || layers || heads || intermediate_size || position;
+  return hidden_size || embedding_size || layers || heads || intermediate_size || position || !attention.empty() ||
+         attention_rotation || favor_features || favor_redraw;
+}
+
+// What belongs to linear attention is no option of another.
+void ShapeOptions::apply_attention(ModelConfig& config) const {
+  if (!attention.empty()) {
+    config.attention.clear();
+    for (const std::string& name : attention) config.attention.push_back(parse_attention(name));
+  }
+  const auto check = [](bool given, bool has, const char* option, const char* kinds) {
+    if (given && !has) throw UsageError("{} needs a layer of --attention {}", option, kinds);
+  };
+  const char* const linear = "linear-elu, linear-relu or linear-favor";
+  check(attention_rotation.has_value(), config.has_linear_attention(), "--attention-rotation", linear);
+  check(favor_features.has_value(), config.has_random_features(), "--favor-features", "linear-favor");
+  check(favor_redraw.has_value(), config.has_random_features(), "--favor-redraw", "linear-favor");
+  if (attention_rotation) config.linear.rotation = parse_feature_rotation(*attention_rotation);
+  if (hidden_size || heads) config.linear.favor_features = 0;  // of the new head size
+  if (favor_features) config.linear.favor_features = *favor_features;
+  if (favor_redraw) config.linear.favor_redraw = *favor_redraw;
 }
 
 ModelConfig ShapeOptions::apply(ModelConfig config) const {
@@ -239,6 +322,7 @@ ModelConfig ShapeOptions::apply(ModelConfig config) const {
       sinusoidal->scale = config.initializer_range;
     }
   }
+  apply_attention(config);
   if (dropout) config.hidden_dropout = config.attention_dropout = *dropout;
   auto* rotary = std::get_if<RotaryPosition>(&config.position);
   if (rotary != nullptr && (hidden_size || heads)) rotary->rotary.dim = 0;  // of the new head size

@@ -12,6 +12,7 @@
 #include "backend/backend.h"
 #include "base/json.h"
 #include "nn/heads.h"
+#include "nn/linear_attention.h"
 #include "nn/positions.h"
 #include "position/encoding.h"
 
@@ -68,6 +69,10 @@ struct ModelConfig {
   int64_t pad_id = 0;
   PositionEncoding position = RotaryPosition{};
   Visibility visibility = Visibility::all;  // "is_decoder": causal
+  // One kind for all layers, or one for each. Linear attention goes with encodings that are added to the input or
+  // rotate, and sees all tokens or those before.
+  std::vector<AttentionKind> attention = {AttentionKind::softmax};
+  LinearSettings linear = {};
   bool cross_attention = false;             // only in decoders
   bool rotate_cross_queries = false;        // see parse_cross_rotation
 
@@ -86,7 +91,12 @@ struct ModelConfig {
   bool is_language_model() const { return head == Head::masked_lm || head == Head::causal_lm; }
   int64_t head_outputs() const;  // columns of the head's scores; 0 without a head
   int64_t head_dim() const { return hidden / heads; }
-  PositionsShape positions_shape() const { return {position, hidden, heads, norm_shape()}; }
+  AttentionKind attention_of(int64_t layer) const {
+    return attention[attention.size() == 1 ? 0 : static_cast<size_t>(layer)];
+  }
+  bool has_linear_attention() const;
+  bool has_random_features() const;
+  PositionsShape positions_shape() const;
   int64_t parameters() const;  // numbers in all parameters, without allocating any
 };
 
@@ -110,12 +120,18 @@ struct ShapeOptions {
   std::string preset = "demo";
   std::optional<int64_t> hidden_size, embedding_size, layers, heads, intermediate_size;
   std::optional<std::string> position;  // one of position_names()
+  std::vector<std::string> attention;   // of attention_names(), one for all layers or one for each; empty: the preset's
+  std::optional<std::string> attention_rotation;  // after or before
+  std::optional<int64_t> favor_features, favor_redraw;
   std::optional<double> dropout;        // of hidden states and attention weights
 
   bool any() const;  // besides preset and dropout
   // `base` with the differences; a new hidden size brings its embedding size and 4 times itself as intermediate size.
   // Not yet complete(). UsageError for an unknown position.
   ModelConfig apply(ModelConfig base) const;
+
+ private:
+  void apply_attention(ModelConfig& config) const;
 };
 
 // demo, roformer-small, roformer-base, paper-mlm; UsageError for others.

@@ -69,7 +69,11 @@ std::shared_ptr<const PositionPlan> make_plan(const Context& context, const Mode
     plan_sinusoid(context.backend, *sinusoidal, config.embedding, batch, *plan);
   }
   plan->shared = positions.forward(context, batch.positions, batch.offsets);
-  plan->key_limits = visible_keys(inputs.visibility.value_or(config.visibility), batch);
+  const Visibility visibility = inputs.visibility.value_or(config.visibility);
+  if (visibility == Visibility::prefix && config.has_linear_attention()) {
+    throw DataError("linear attention sees all tokens or those before (causal), it has no prefix attention");
+  }
+  plan->key_limits = visible_keys(visibility, batch);
   plan->self = {.query_offsets = batch.offsets,
                 .key_offsets = batch.offsets,
                 .key_limits = plan->key_limits,
@@ -102,18 +106,23 @@ Encoder::Encoder(Backend& backend, const ModelConfig& config, bool trainable)
                    .norm = config.norm_shape()},
                   trainable),
       positions_(backend, config.positions_shape(), trainable) {
-  const EncoderLayerShape shape{.attention = {.hidden = config.hidden,
+  EncoderLayerShape shape{.attention = {.hidden = config.hidden,
                                               .heads = config.heads,
                                               .hidden_dropout = config.hidden_dropout,
                                               .attention_dropout = config.attention_dropout,
                                               .norm = config.norm_shape(),
                                               .biased = config.biased,
-                                              .position = config.position},
+                                              .position = config.position,
+                                              .linear = config.linear},
                                 .intermediate = config.intermediate,
                                 .activation = config.activation,
                                 .cross_attention = config.cross_attention};
   layers_.reserve(static_cast<size_t>(config.layers));
-  for (int64_t i = 0; i < config.layers; ++i) layers_.emplace_back(backend, shape, trainable);
+  for (int64_t i = 0; i < config.layers; ++i) {
+    shape.attention.kind = config.attention_of(i);
+    shape.attention.layer = i;
+    layers_.emplace_back(backend, shape, trainable);
+  }
 }
 
 Value Encoder::forward(const Context& context, const Batch& batch, const EncoderInputs& inputs) const {
@@ -122,7 +131,7 @@ Value Encoder::forward(const Context& context, const Batch& batch, const Encoder
   const LayerMemory* memory = plan->memory.hidden.data.defined() ? &plan->memory : nullptr;
   Value x = embeddings_.forward(context, batch, plan->input ? &*plan->input : nullptr, 0);
   const bool only_run = context.tape == nullptr && !context.training && context.observer == nullptr;
-  const bool simple = memory == nullptr && !acts_on_scores(config_.position);
+  const bool simple = memory == nullptr && !acts_on_scores(config_.position) && !config_.has_linear_attention();
   const FusedLayers* layers = only_run && simple ? fused(context.backend) : nullptr;
   if (layers != nullptr) {
     const AttentionSpec spec{.heads = config_.heads,

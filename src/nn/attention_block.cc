@@ -20,7 +20,10 @@ SelfAttention::SelfAttention(Backend& backend, const AttentionShape& shape, bool
       qkv_(backend, shape.hidden, 3 * shape.hidden, trainable, shape.biased),
       positions_(backend, {shape.position, shape.hidden, shape.heads, shape.norm}, trainable),
       output_(backend, shape.hidden, shape.hidden, trainable, shape.biased),
-      norm_(backend, shape.hidden, shape.norm, trainable) {}
+      norm_(backend, shape.hidden, shape.norm, trainable) {
+  if (shape.kind == AttentionKind::softmax) return;
+  linear_.emplace(LinearShape{shape.kind, shape.linear, shape.hidden, shape.heads, shape.layer});
+}
 
 Value SelfAttention::forward(const Context& context, const Value& x, const AttentionInputs& inputs,
                              uint64_t place) const {
@@ -28,7 +31,10 @@ Value SelfAttention::forward(const Context& context, const Value& x, const Atten
   const Value qkv = qkv_.forward(context, x);
   static const SharedPositions kNone{};
   const SharedPositions& positions = inputs.positions != nullptr ? *inputs.positions : kNone;
-  const Value mixed = output_.forward(context, positions_.attend(context, options, qkv, qkv_, positions));
+  const Value attended =
+      linear_ ? linear_->attend(context, qkv, inputs.query_offsets, !inputs.key_limits.empty(), positions)
+              : positions_.attend(context, options, qkv, qkv_, positions);
+  const Value mixed = output_.forward(context, attended);
   return norm_.forward(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
 }
 

@@ -2,8 +2,10 @@
 // (compatibility.md 3.3). Self-attention, or cross-attention to the hidden states of an encoder.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "nn/linear_attention.h"
 #include "nn/positions.h"
 
 namespace roformer {
@@ -14,6 +16,9 @@ struct AttentionShape {
   NormShape norm = {};
   bool biased = true;
   PositionEncoding position = NoPosition{};
+  AttentionKind kind = AttentionKind::softmax;  // of self-attention
+  LinearSettings linear = {};
+  int64_t layer = 0;
 };
 
 // Which tokens see which, and how positions enter. The spans and what is pointed to must outlive the tape.
@@ -39,6 +44,7 @@ class SelfAttention {
   AttentionShape shape_;
   LinearLayer qkv_;  // rows: query, key, value
   LayerPositions positions_;
+  std::optional<LinearAttention> linear_;  // instead of softmax; where there are key limits, causal
   LinearLayer output_;
   NormLayer norm_;
 };

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "nn/constant_table.h"
+#include "nn/linear_attention.h"
 
 namespace roformer {
 
@@ -228,6 +229,15 @@ void TrunkPositions::rotate(const Context& context, const RotaryPosition& rotary
     attention.key_angles = &shared.key_angles;
   } else {
     shared.query_angles = backend.rotary_angles(rotary.rotary, positions, offsets);
+  }
+  if (shape_.features == 0) return;
+  const Rotary of_features = feature_rotary(rotary.rotary, shape_.head_dim(), shape_.features);
+  if (rotary.xpos) {
+    XPosAngles angles = backend.xpos_angles(of_features, *rotary.xpos, positions, offsets);
+    shared.feature_query_angles = std::move(angles.query);
+    shared.feature_key_angles = std::move(angles.key);
+  } else {
+    shared.feature_query_angles = backend.rotary_angles(of_features, positions, offsets);
   }
 }
 

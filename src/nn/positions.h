@@ -16,6 +16,7 @@ struct PositionsShape {
   PositionEncoding encoding;
   int64_t hidden = 0, heads = 1;
   NormShape norm = {};
+  int64_t features = 0;  // of a head, where a rotation turns FAVOR+'s instead of q and k (nn/linear_attention.h)
   int64_t head_dim() const { return hidden / heads; }
 };
 
@@ -28,6 +29,7 @@ int64_t position_parameters(const PositionsShape& shape, int64_t layers);
 // What one forward pass over some positions gives to all layers. Kept by the tape.
 struct SharedPositions {
   RotaryAngles query_angles, key_angles;
+  RotaryAngles feature_query_angles, feature_key_angles;  // keys' only where they are not the queries'
   AttentionPositions attention;  // refers to the angles; terms that are the same in every layer
   // Rows by distance −clip … clip, for layers to project: sinusoids (Eq. 7, NEZHA) or trained rows (Eq. 10).
   Value rows;

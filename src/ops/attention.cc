@@ -1,10 +1,9 @@
 // Attention with its position encoding: rotate q and k in place, attend, and on the way back turn the gradients the
 // other way. R is linear, so the transposed rotation is all the backward there is (Eq. 16).
 #include <cmath>
-#include <initializer_list>
-#include <map>
 
 #include "ops/internal.h"
+#include "ops/projection_gradients.h"
 
 namespace roformer {
 
@@ -102,37 +101,6 @@ void rotate(Backend& backend, int64_t heads, const AttentionPositions& positions
     backend.rotate(x.v, heads, *positions.key_angles, transposed);
   }
 }
-
-// The gradient tensors of projections: one for all column ranges of one.
-class ProjectionGradients {
- public:
-  ProjectionGradients(Backend& backend, std::initializer_list<const Columns*> ranges) : backend_(backend) {
-    for (const Columns* columns : ranges) {
-      if (columns->value.tracked()) covered_[columns->value.gradient] += columns->count;
-    }
-  }
-
-  // Where the gradient of these columns goes. Columns that no range covers are 0: others add to them.
-  Tensor columns(const Columns& columns) {
-    const Shape& shape = columns.value.data.shape();
-    if (!columns.value.tracked()) return backend_.empty({columns.value.data.rows(), columns.count});
-    Tensor& whole = made_[columns.value.gradient];
-    if (!whole.defined()) {
-      whole = backend_.empty(shape);
-      if (covered_[columns.value.gradient] < shape[1]) backend_.fill(whole, 0);
-    }
-    return whole.column_range(columns.begin, columns.count);
-  }
-
-  void accumulate_all() {
-    for (auto& [sum, gradient] : made_) accumulate(backend_, sum, std::move(gradient));
-  }
-
- private:
-  Backend& backend_;
-  std::map<GradientSum, int64_t> covered_;
-  std::map<GradientSum, Tensor> made_;
-};
 
 // Where the gradients of tracked terms are summed up; undefined for constants.
 RelativeTerms gradients_of(Backend& backend, const RelativeValues& values) {

@@ -22,6 +22,7 @@ struct Context {
   RandomStream random = {};               // of this step and micro-batch; each place in the model derives its own
   bool training = false;                  // dropout is active only in training
   AttentionObserver* observer = nullptr;  // called from the thread of the forward pass
+  int64_t step = 0;                       // of training, from 1
 
   // Dropout of one place in the model, e.g. layer 3's attention. Places are numbered by the model.
   Dropout dropout(double probability, uint64_t place) const {

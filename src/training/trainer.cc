@@ -87,7 +87,11 @@ class Run {
     double loss = 0;
     for (int64_t i = 0; i < objective_.micro_batches(); ++i) {
       Tape tape;
-      const Context context{model_.backend(), &tape, substream(random, static_cast<uint64_t>(i)), true};
+      const Context context{.backend = model_.backend(),
+                            .tape = &tape,
+                            .random = substream(random, static_cast<uint64_t>(i)),
+                            .training = true,
+                            .step = step_};
       const double part = objective_.forward(context, i, scale).sum * scale;
       if (!std::isfinite(part)) fail(fmt::format("loss of micro-batch {}", i), part);
       tape.backward();

@@ -12,6 +12,7 @@
 #include "backend/backend.h"
 #include "tests/backend/attention_cases.h"
 #include "tests/backend/dense_cases.h"
+#include "tests/backend/linear_attention_cases.h"
 #include "tests/backend/trial.h"
 
 namespace roformer::testing {
@@ -36,6 +37,10 @@ const std::vector<Family>& families() {
       limited_attention_family(),
       relative_attention_family(false),
       relative_attention_family(true),
+      linear_attention_family(FeatureMap::elu),
+      linear_attention_family(FeatureMap::relu),
+      linear_attention_family(FeatureMap::favor),
+      split_linear_attention_family(),
       cross_entropy_family(),
       cross_entropy_large_logits_family(),
       pooling_family(),

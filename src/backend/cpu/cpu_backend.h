@@ -58,6 +58,12 @@ class CpuBackend final : public Backend {
                           const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients,
                           const RelativeTerms& dterms) override;
 
+  void linear_attention(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                        const Tensor& denominators, const LinearAttentionState& state) override;
+  void linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                                 const Tensor& denominators, const Tensor& dout,
+                                 const AttentionTensors& gradients) override;
+
   LossSum cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias, std::span<const int32_t> labels,
                         double gradient_scale, const Tensor& dhidden, const Tensor& dweight,
                         const Tensor& dbias) override;

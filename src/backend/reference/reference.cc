@@ -3,6 +3,7 @@
 #include "backend/reference/attention.h"
 #include "backend/reference/dense.h"
 #include "backend/reference/elementwise.h"
+#include "backend/reference/linear_attention.h"
 #include "backend/reference/loss.h"
 #include "backend/reference/norm.h"
 #include "base/error.h"

@@ -64,6 +64,13 @@ class ReferenceBackend final : public Backend {
                           const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients,
                           const RelativeTerms& dterms) override;
 
+  // linear_attention.h
+  void linear_attention(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                        const Tensor& denominators, const LinearAttentionState& state) override;
+  void linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                                 const Tensor& denominators, const Tensor& dout,
+                                 const AttentionTensors& gradients) override;
+
   // loss.h
   LossSum cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias, std::span<const int32_t> labels,
                         double gradient_scale, const Tensor& dhidden, const Tensor& dweight,

@@ -1,0 +1,171 @@
+// Linear attention of the cpu backend, forward. A head's tokens go by in chunks of 64: within a chunk by its triangle
+// of weights (causal), across chunks by the sums over keys. Float32, whatever the backend's precision.
+#include "backend/linear_attention.h"
+
+#include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/linear_backward.h"
+#include "backend/cpu/linear_rows.h"
+#include "backend/cpu/linear_tasks.h"
+
+namespace roformer {
+
+namespace {
+
+using tiles::kPanel;
+
+struct ForwardCall : LinearCall {
+  const Tensor& out;
+  const Tensor& denominators;
+  const LinearAttentionState& state;
+
+  ForwardCall(const LinearAttentionSpec& attention, const AttentionTensors& tensors, const Tensor& result,
+              const Tensor& divisors, const LinearAttentionState& past)
+      : LinearCall(attention, tensors), out(result), denominators(divisors), state(past) {}
+
+  // Zeros, or what the state holds.
+  void start(const LinearTask& task, LinearSums& sums) const {
+    sums.clear(*this);
+    if (!state.defined()) return;
+    tiles::store_rows(products_of(task), value_dim, features, value_dim, 1, sums.products.data(), value_stride);
+    std::copy_n(totals_of(task), features, sums.totals.data());
+  }
+  void store(const LinearTask& task, const LinearSums& sums) const {
+    tiles::store_rows(sums.products.data(), value_stride, features, value_dim, 1, products_of(task), value_dim);
+    std::copy_n(sums.totals.data(), features, totals_of(task));
+  }
+
+ private:
+  float* products_of(const LinearTask& task) const {
+    return state.sums.row<float>(task.sequence) + task.head * features * value_dim;
+  }
+  float* totals_of(const LinearTask& task) const {
+    return state.totals.row<float>(task.sequence) + task.head * features;
+  }
+};
+
+class ForwardWorker {
+ public:
+  explicit ForwardWorker(const ForwardCall& call)
+      : call_(call),
+        keys_(call),
+        queries_(call, true),
+        sums_(call),
+        numerators_(tiles::padded_rows(call.chunk) * call.value_stride),
+        panels_(tiles::padded_columns(call.chunk) * call.features),
+        weights_(tiles::padded_rows(call.chunk) * kStride) {}
+
+  // The sums over a split task's own keys.
+  void sum(const LinearTask& task) {
+    task.keys->clear(call_);
+    add_keys(task, *task.keys);
+  }
+
+  void operator()(const LinearTask& task) {
+    if (!call_.spec.causal) return attend_all(task);
+    if (task.keys != nullptr) {
+      sums_.copy(*task.keys, call_);
+    } else {
+      call_.start(task, sums_);
+    }
+    bool empty = task.first && !call_.state.defined();
+    for_linear_chunks(task, [&](int64_t token, int64_t rows) {
+      keys_.load(task.head, token, rows);
+      queries_.load(task.head, token, rows);
+      attend_chunk(rows, empty);
+      finish(task, token, rows);
+      empty = false;
+      if (token + rows < task.end || call_.state.defined()) keys_.add_products(sums_, rows);
+    });
+    if (task.last && call_.state.defined()) call_.store(task, sums_);
+  }
+
+ private:
+  static constexpr int64_t kStride = kLinearChunk;
+
+  void add_keys(const LinearTask& task, LinearSums& sums) {
+    for_linear_chunks(task, [&](int64_t token, int64_t rows) {
+      keys_.load(task.head, token, rows);
+      keys_.add_to(sums, rows);
+    });
+  }
+
+  // Not causal: the sums over all keys first.
+  void attend_all(const LinearTask& task) {
+    if (task.keys == nullptr) {
+      sums_.clear(call_);
+      add_keys(task, sums_);
+    }
+    const LinearSums& sums = task.keys != nullptr ? *task.keys : sums_;
+    for_linear_chunks(task, [&](int64_t token, int64_t rows) {
+      queries_.load(task.head, token, rows);
+      multiply_sums(sums, rows);
+      tiles::row_dots(queries_.features(), call_.feature_stride, sums.totals.data(), 0, rows, call_.features,
+                      divisors_);
+      finish(task, token, rows);
+    });
+  }
+
+  void multiply_sums(const LinearSums& sums, int64_t rows) {
+    tiles::multiply(rows, call_.value_dim, call_.features, {queries_.rotated(), call_.feature_stride},
+                    {.data = sums.products.data(), .stride = call_.value_stride, .panel_stride = kPanel}, nullptr,
+                    numerators_.data(), call_.value_stride);
+  }
+
+  // Numerators and denominators from the sums before the chunk and its own keys; the totals then include these.
+  void attend_chunk(int64_t rows, bool empty) {
+    if (!empty) multiply_sums(sums_, rows);
+    triangle(rows, call_.features, queries_.rotated(), keys_.side.rotated(), call_.feature_stride, panels_.data(),
+             weights_.data(), kStride);
+    tiles::multiply(rows, call_.value_dim, rows, {weights_.data(), kStride},
+                    {.data = keys_.values(), .stride = call_.value_stride, .panel_stride = kPanel},
+                    empty ? nullptr : call_.ones.data(), numerators_.data(), call_.value_stride);
+    rows::running_dots(keys_.side.features(), queries_.features(), call_.feature_stride, rows, call_.features,
+                       sums_.totals.data(), divisors_);
+  }
+
+  void finish(const LinearTask& task, int64_t token, int64_t rows) {
+    float inverse[kLinearChunk];
+    for (int64_t r = 0; r < rows; ++r) {
+      call_.denominators.row<float>(task.head)[token + r] = divisors_[r];
+      inverse[r] = inverse_divisor(divisors_[r]);
+    }
+    tiles::scale_rows(numerators_.data(), call_.value_stride, rows, call_.value_dim, inverse,
+                      call_.out.row<float>(token) + task.head * call_.value_dim, call_.out.row_stride());
+  }
+
+  const ForwardCall& call_;
+  LinearKeys keys_;
+  LinearSide queries_;
+  LinearSums sums_;
+  Room numerators_, panels_, weights_;
+  float divisors_[kLinearChunk] = {};
+};
+
+// Multiplications and additions: of a token's features with its sums twice, and of random features.
+double operations(const LinearAttentionSpec& spec, const AttentionTensors& in) {
+  const auto tokens = static_cast<double>(in.q.rows()), columns = static_cast<double>(in.v.columns());
+  const auto features = static_cast<double>(spec.features(in.q.columns() / spec.heads));
+  const double mapped = spec.map == FeatureMap::favor ? static_cast<double>(in.q.columns()) : 0;
+  return 4 * tokens * features * (columns + mapped);
+}
+
+}  // namespace
+
+void CpuBackend::linear_attention(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                                  const Tensor& denominators, const LinearAttentionState& state) {
+  const Timed timed(profile(), "linear attention", operations(spec, in), 0);
+  const ForwardCall call(spec, in, out, denominators, state);
+  std::vector<LinearTask> tasks = linear_tasks(call);
+  make_sums<ForwardWorker>(pool_, call, tasks, false,
+                           [&](const LinearTask& task, LinearSums& sums) { call.start(task, sums); });
+  run_longest_first<ForwardWorker>(pool_, tasks, call);
+}
+
+void CpuBackend::linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in,
+                                           const Tensor& out, const Tensor& denominators, const Tensor& dout,
+                                           const AttentionTensors& gradients) {
+  const Timed timed(profile(), "linear attention, backward", 2.5 * operations(spec, in), 0);
+  linear_backward(pool_, spec, in, out, denominators, dout, gradients);
+}
+
+}  // namespace roformer

@@ -1,0 +1,223 @@
+// With numerators N_m = Sᵀ R φ(q_m), S the sums over the keys m sees, denominators D_m, g_m = dout_m / D_m and
+// r_m = −g_m·out_m: queries get S g_m, and r_m Σ φ(k_n) unrotated; keys get G v_n with G = Σ R φ(q_m) g_mᵀ over the
+// queries that see n, and Σ r_m φ(q_m) unrotated; values get Gᵀ R φ(k_n). So the tokens go by in order with the keys'
+// sums and backwards with the queries', within a chunk by its triangles of weights.
+#include "backend/cpu/linear_backward.h"
+
+#include "backend/cpu/linear_rows.h"
+#include "backend/cpu/linear_tasks.h"
+#include "backend/cpu/rows.h"
+
+namespace roformer {
+
+namespace {
+
+using tiles::kPanel;
+
+struct BackwardCall : LinearCall {
+  const Tensor& out;
+  const Tensor& denominators;
+  const Tensor& dout;
+  const AttentionTensors& gradients;
+
+  BackwardCall(const LinearAttentionSpec& attention, const AttentionTensors& tensors, const Tensor& result,
+               const Tensor& divisors, const Tensor& dresult, const AttentionTensors& where)
+      : LinearCall(attention, tensors), out(result), denominators(divisors), dout(dresult), gradients(where) {}
+};
+
+// Queries of a chunk with their g and r, and their sums.
+class LinearQueries {
+ public:
+  explicit LinearQueries(const BackwardCall& call)
+      : side(call, true), gradients_(tiles::padded_rows(call.chunk) * call.value_stride), call_(call) {}
+
+  void load(int64_t head, int64_t token, int64_t rows) {
+    side.load(head, token, rows);
+    const int64_t column = head * call_.value_dim;
+    const float* const dout = call_.dout.row<float>(token) + column;
+    tiles::row_dots(dout, call_.dout.row_stride(), call_.out.row<float>(token) + column, call_.out.row_stride(), rows,
+                    call_.value_dim, weights_);
+    float inverse[kLinearChunk];
+    for (int64_t r = 0; r < rows; ++r) {
+      const float divisor = call_.denominators.row<float>(head)[token + r];
+      inverse[r] = inverse_divisor(divisor);
+      weights_[r] = divisor < static_cast<float>(kLeastDenominator) ? 0 : -weights_[r] * inverse[r];
+    }
+    tiles::scale_rows(dout, call_.dout.row_stride(), rows, call_.value_dim, inverse, gradients_.data(),
+                      call_.value_stride);
+  }
+  const float* gradients() const { return gradients_.data(); }  // g [rows, value_stride]
+  const float* weights() const { return weights_; }             // r
+
+  void add_products(LinearSums& sums, int64_t rows) const {
+    sums.add_products(call_, side.rotated(), gradients(), rows);
+  }
+  void add_to(LinearSums& sums, int64_t rows) const {
+    add_products(sums, rows);
+    rows::add_weighted(side.features(), call_.feature_stride, weights_, rows, call_.features, sums.totals.data());
+  }
+
+  LinearSide side;
+
+ private:
+  Room gradients_;
+  const BackwardCall& call_;
+  float weights_[kLinearChunk] = {};
+};
+
+class BackwardWorker {
+ public:
+  explicit BackwardWorker(const BackwardCall& call)
+      : call_(call),
+        keys_(call),
+        queries_(call),
+        key_sums_(call),
+        query_sums_(call),
+        across_(tiles::padded_columns(call.features) * call.value_dim),
+        panels_(tiles::padded_columns(call.chunk) * std::max(call.features, call.value_dim)),
+        dvalues_(tiles::padded_rows(call.chunk) * call.value_stride),
+        weights_(tiles::padded_rows(call.chunk) * kStride),
+        dweights_(tiles::padded_rows(call.chunk) * kStride) {}
+
+  void sum(const LinearTask& task) {
+    task.keys->clear(call_);
+    task.queries->clear(call_);
+    add_all(task, *task.keys, *task.queries);
+  }
+
+  void operator()(const LinearTask& task) {
+    start(task);
+    if (call_.spec.causal) {
+      for_linear_chunks(task, [&](int64_t token, int64_t rows) { query_chunk(task, token, rows); });
+      for_linear_chunks_back(task, [&](int64_t token, int64_t rows) { key_chunk(task, token, rows); });
+      return;
+    }
+    pack_across(key_sums_);
+    for_linear_chunks(task, [&](int64_t token, int64_t rows) {
+      queries_.load(task.head, token, rows);
+      multiply_across(queries_.gradients(), rows, nullptr, queries_.side.drotated());
+      rows::spread(key_sums_.totals.data(), queries_.weights(), rows, call_.features, queries_.side.dfeatures(),
+                   call_.feature_stride);
+      queries_.side.store(call_.gradients.q);
+    });
+    pack_across(query_sums_);
+    for_linear_chunks(task, [&](int64_t token, int64_t rows) {
+      keys_.load(task.head, token, rows);
+      multiply_across(keys_.values(), rows, nullptr, keys_.side.drotated());
+      rows::spread(query_sums_.totals.data(), nullptr, rows, call_.features, keys_.side.dfeatures(),
+                   call_.feature_stride);
+      store_values(task, token, rows, nullptr);
+      keys_.side.store(call_.gradients.k);
+    });
+  }
+
+ private:
+  static constexpr int64_t kStride = kLinearChunk;
+
+  void add_all(const LinearTask& task, LinearSums& keys, LinearSums& queries) {
+    for_linear_chunks(task, [&](int64_t token, int64_t rows) {
+      keys_.load(task.head, token, rows);
+      keys_.add_to(keys, rows);
+      queries_.load(task.head, token, rows);
+      queries_.add_to(queries, rows);
+    });
+  }
+
+  void start(const LinearTask& task) {
+    if (task.split()) {
+      key_sums_.copy(*task.keys, call_);
+      query_sums_.copy(*task.queries, call_);
+      return;
+    }
+    key_sums_.clear(call_);
+    query_sums_.clear(call_);
+    if (!call_.spec.causal) add_all(task, key_sums_, query_sums_);
+  }
+
+  // The products of some sums as a right factor, transposed.
+  void pack_across(const LinearSums& sums) {
+    tiles::pack_transposed(sums.products.data(), call_.value_stride, call_.features, call_.value_dim, across_.data());
+  }
+  // out [rows, features] = x [rows, value_dim] · that + factors · out.
+  void multiply_across(const float* x, int64_t rows, const float* factors, float* out) {
+    tiles::multiply(rows, call_.features, call_.value_dim, {x, call_.value_stride},
+                    {.data = across_.data(), .panel_stride = call_.value_dim * kPanel}, factors, out,
+                    call_.feature_stride);
+  }
+  // out [rows, features] = the triangle c, or c transposed, times x [rows, features].
+  void multiply_triangle(const Room& c, bool transposed, const float* x, int64_t rows, float* out) {
+    tiles::multiply(rows, call_.features, rows, {c.data(), kStride, transposed},
+                    {.data = x, .stride = call_.feature_stride, .panel_stride = kPanel}, nullptr, out,
+                    call_.feature_stride);
+  }
+
+  void make_dweights(int64_t rows) {
+    triangle(rows, call_.value_dim, queries_.gradients(), keys_.values(), call_.value_stride, panels_.data(),
+             dweights_.data(), kStride);
+  }
+
+  void query_chunk(const LinearTask& task, int64_t token, int64_t rows) {
+    keys_.load(task.head, token, rows);
+    queries_.load(task.head, token, rows);
+    make_dweights(rows);
+    multiply_triangle(dweights_, false, keys_.side.rotated(), rows, queries_.side.drotated());
+    if (token > task.begin || !task.first) {
+      pack_across(key_sums_);
+      multiply_across(queries_.gradients(), rows, call_.ones.data(), queries_.side.drotated());
+    }
+    rows::running_sums(keys_.side.features(), call_.feature_stride, queries_.weights(), rows, call_.features,
+                       key_sums_.totals.data(), queries_.side.dfeatures());
+    queries_.side.store(call_.gradients.q);
+    if (token + rows < task.end) keys_.add_products(key_sums_, rows);
+  }
+
+  void key_chunk(const LinearTask& task, int64_t token, int64_t rows) {
+    const bool later = token + rows < task.end || !task.last;
+    keys_.load(task.head, token, rows);
+    queries_.load(task.head, token, rows);
+    make_dweights(rows);
+    multiply_triangle(dweights_, true, queries_.side.rotated(), rows, keys_.side.drotated());
+    if (later) {
+      pack_across(query_sums_);
+      multiply_across(keys_.values(), rows, call_.ones.data(), keys_.side.drotated());
+    }
+    triangle(rows, call_.features, queries_.side.rotated(), keys_.side.rotated(), call_.feature_stride, panels_.data(),
+             weights_.data(), kStride);
+    tiles::multiply(rows, call_.value_dim, rows, {weights_.data(), kStride, true},
+                    {.data = queries_.gradients(), .stride = call_.value_stride, .panel_stride = kPanel}, nullptr,
+                    dvalues_.data(), call_.value_stride);
+    store_values(task, token, rows, call_.ones.data());
+    rows::running_sums_back(queries_.side.features(), call_.feature_stride, queries_.weights(), rows, call_.features,
+                            query_sums_.totals.data(), keys_.side.dfeatures());
+    keys_.side.store(call_.gradients.k);
+    if (token > task.begin) queries_.add_products(query_sums_, rows);
+  }
+
+  // The queries' sums give the values' gradients, beside `factors` times what dvalues_ holds.
+  void store_values(const LinearTask& task, int64_t token, int64_t rows, const float* factors) {
+    tiles::multiply(rows, call_.value_dim, call_.features, {keys_.side.rotated(), call_.feature_stride},
+                    {.data = query_sums_.products.data(), .stride = call_.value_stride, .panel_stride = kPanel},
+                    factors, dvalues_.data(), call_.value_stride);
+    const Tensor& dv = call_.gradients.v;
+    tiles::store_rows(dvalues_.data(), call_.value_stride, rows, call_.value_dim, 1,
+                      dv.row<float>(token) + task.head * call_.value_dim, dv.row_stride());
+  }
+
+  const BackwardCall& call_;
+  LinearKeys keys_;
+  LinearQueries queries_;
+  LinearSums key_sums_, query_sums_;
+  Room across_, panels_, dvalues_, weights_, dweights_;
+};
+
+}  // namespace
+
+void linear_backward(ThreadPool& pool, const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                     const Tensor& denominators, const Tensor& dout, const AttentionTensors& gradients) {
+  const BackwardCall call(spec, in, out, denominators, dout, gradients);
+  std::vector<LinearTask> tasks = linear_tasks(call);
+  make_sums<BackwardWorker>(pool, call, tasks, true, [&](const LinearTask&, LinearSums& sums) { sums.clear(call); });
+  run_longest_first<BackwardWorker>(pool, tasks, call);
+}
+
+}  // namespace roformer

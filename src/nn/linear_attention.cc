@@ -1,0 +1,147 @@
+#include "nn/linear_attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "nn/constant_table.h"
+
+namespace roformer {
+
+namespace {
+
+FeatureMap map_of(AttentionKind kind) {
+  return kind == AttentionKind::linear_relu    ? FeatureMap::relu
+         : kind == AttentionKind::linear_favor ? FeatureMap::favor
+                                               : FeatureMap::elu;
+}
+
+double norm_of(const double* x, int64_t n) {
+  double squares = 0;
+  for (int64_t i = 0; i < n; ++i) squares += x[i] * x[i];
+  return std::sqrt(squares);
+}
+
+// Makes row `row` of `rows` orthogonal to those from `first` on, of length 1. Twice, against rounding.
+void orthonormalise(std::vector<double>& rows, int64_t first, int64_t row, int64_t dim) {
+  double* const x = rows.data() + row * dim;
+  for (int pass = 0; pass < 2; ++pass) {
+    for (int64_t other = first; other < row; ++other) {
+      const double* const y = rows.data() + other * dim;
+      double product = 0;
+      for (int64_t i = 0; i < dim; ++i) product += x[i] * y[i];
+      for (int64_t i = 0; i < dim; ++i) x[i] -= product * y[i];
+    }
+    const double norm = norm_of(x, dim);
+    for (int64_t i = 0; i < dim; ++i) x[i] /= norm;
+  }
+}
+
+}  // namespace
+
+const std::vector<std::string>& attention_names() {
+  static const std::vector<std::string> names{"softmax", "linear-elu", "linear-relu", "linear-favor"};
+  return names;
+}
+
+AttentionKind parse_attention(const std::string& name) {
+  const auto found = std::find(attention_names().begin(), attention_names().end(), name);
+  if (found == attention_names().end()) {
+    throw UsageError("unknown attention '{}'; expected {}", name, fmt::join(attention_names(), ", "));
+  }
+  return static_cast<AttentionKind>(found - attention_names().begin());
+}
+
+const std::string& attention_name(AttentionKind kind) { return attention_names()[static_cast<size_t>(kind)]; }
+
+FeatureRotation parse_feature_rotation(const std::string& name) {
+  if (name == "after") return FeatureRotation::after;
+  if (name == "before") return FeatureRotation::before;
+  throw UsageError("unknown attention rotation '{}'; expected after or before", name);
+}
+
+const char* feature_rotation_name(FeatureRotation rotation) {
+  return rotation == FeatureRotation::after ? "after" : "before";
+}
+
+int64_t default_favor_features(int64_t head_dim) {
+  const auto dim = static_cast<double>(head_dim);
+  const auto features = static_cast<int64_t>(dim * std::log(dim));
+  return std::max<int64_t>(2, (features + 1) / 2 * 2);
+}
+
+std::vector<double> favor_projection(int64_t seed, int64_t layer, int64_t draw, int64_t features, int64_t head_dim) {
+  const RandomStream stream = substream(
+      substream({static_cast<uint64_t>(seed), 0}, static_cast<uint64_t>(layer)), static_cast<uint64_t>(draw));
+  Generator directions(substream(stream, 0)), lengths(substream(stream, 1));
+  std::vector<double> rows(static_cast<size_t>(features * head_dim));
+  for (double& x : rows) x = directions.normal();
+  for (int64_t row = 0; row < features; ++row) orthonormalise(rows, row / head_dim * head_dim, row, head_dim);
+  std::vector<double> independent(static_cast<size_t>(head_dim));
+  for (int64_t row = 0; row < features; ++row) {
+    for (double& x : independent) x = lengths.normal();
+    const double length = norm_of(independent.data(), head_dim);
+    for (int64_t i = 0; i < head_dim; ++i) rows[static_cast<size_t>(row * head_dim + i)] *= length;
+  }
+  return rows;
+}
+
+Rotary feature_rotary(const Rotary& rotary, int64_t head_dim, int64_t features) {
+  Rotary result = rotary;
+  result.dim = std::max<int64_t>(2, rotary.dim == head_dim ? features : rotary.dim * features / head_dim / 2 * 2);
+  return result;
+}
+
+struct LinearAttention::Cache {
+  std::mutex mutex;
+  int64_t draw = -1;
+  Tensor projection;
+};
+
+LinearAttention::LinearAttention(const LinearShape& shape) : shape_(shape), cache_(std::make_shared<Cache>()) {}
+
+Tensor LinearAttention::projection(const Context& context) const {
+  if (shape_.kind != AttentionKind::linear_favor) return {};
+  const LinearSettings& settings = shape_.settings;
+  const bool redraws = context.training && settings.favor_redraw > 0 && context.step > 0;
+  const int64_t draw = redraws ? (context.step - 1) / settings.favor_redraw : 0;
+  const int64_t head_dim = shape_.hidden / shape_.heads;
+  const std::lock_guard lock(cache_->mutex);
+  if (cache_->draw != draw) {
+    const std::vector<double> rows =
+        favor_projection(settings.favor_seed, shape_.layer, draw, settings.favor_features, head_dim);
+    cache_->projection =
+        constant_table(context.backend, settings.favor_features, head_dim, [&](int64_t row, int64_t column) {
+          return rows[static_cast<size_t>(row * head_dim + column)];
+        });
+    cache_->draw = draw;
+  }
+  return cache_->projection;
+}
+
+Value LinearAttention::attend(const Context& context, const Value& qkv, std::span<const int32_t> offsets, bool causal,
+                              const SharedPositions& positions) const {
+  LinearAttentionSpec spec{.heads = shape_.heads,
+                           .map = map_of(shape_.kind),
+                           .projection = projection(context),
+                           .causal = causal,
+                           .offsets = offsets,
+                           .rotation = shape_.settings.rotation};
+  const AttentionPositions& turned = positions.attention;
+  if (turned.query_angles != nullptr) {
+    const bool features = spec.map == FeatureMap::favor && spec.rotation == FeatureRotation::after;
+    const bool separate = turned.key_angles != turned.query_angles;
+    spec.query_angles = features ? &positions.feature_query_angles : turned.query_angles;
+    spec.key_angles = !features ? turned.key_angles
+                      : separate ? &positions.feature_key_angles
+                                 : &positions.feature_query_angles;
+  }
+  const int64_t hidden = shape_.hidden;
+  return linear_attention(context, spec, {qkv, 0, hidden}, {qkv, hidden, hidden}, {qkv, 2 * hidden, hidden});
+}
+
+}  // namespace roformer

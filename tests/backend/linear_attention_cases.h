@@ -1,0 +1,137 @@
+// Families of linear attention.
+#pragma once
+
+#include <cmath>
+
+#include "backend/linear_attention.h"
+#include "tests/backend/cases.h"
+
+namespace roformer::testing {
+
+inline const char* map_name(FeatureMap map) {
+  return map == FeatureMap::elu ? "elu" : map == FeatureMap::relu ? "relu" : "favor";
+}
+constexpr FeatureMap kFeatureMaps[] = {FeatureMap::elu, FeatureMap::relu, FeatureMap::favor};
+
+enum class Turn { none, after, before };
+inline const char* turn_name(Turn turn) {
+  return turn == Turn::none ? "not rotated" : turn == Turn::after ? "rotated after" : "rotated before";
+}
+
+struct LinearPlan {
+  std::vector<int32_t> lengths;
+  int64_t heads = 1, head_dim = 8;
+  int64_t value_dim = 0;  // head_dim if 0
+  FeatureMap map = FeatureMap::elu;
+  int64_t features = 0;  // of favor; 3 · head_dim if 0
+  bool causal = false;
+  Turn turn = Turn::none;
+  RotaryLayout layout = RotaryLayout::adjacent;
+  int64_t rotary_dim = 0;  // all that there is if 0
+  bool state = false;
+  double size = 1;  // of q and k
+  bool backward = true;
+};
+
+inline std::string name_of(const LinearPlan& plan) {
+  return std::string(map_name(plan.map)) + (plan.causal ? ", causal, " : ", ") + turn_name(plan.turn) + ", " +
+         std::to_string(plan.heads) + " heads of " + std::to_string(plan.head_dim);
+}
+
+// What a plan's kernels are called with.
+struct LinearInputs {
+  std::vector<int32_t> offsets;
+  RotaryAngles angles;
+  LinearAttentionSpec spec;
+  AttentionTensors in;
+  LinearAttentionState state;
+
+  LinearInputs(Trial& trial, const LinearPlan& plan) : offsets(offsets_of(plan.lengths)) {
+    const int64_t tokens = offsets.back(), hidden = plan.heads * plan.head_dim;
+    const int64_t value_dim = plan.value_dim == 0 ? plan.head_dim : plan.value_dim;
+    spec = {.heads = plan.heads, .map = plan.map, .causal = plan.causal, .offsets = offsets};
+    if (plan.map == FeatureMap::favor) {
+      spec.projection = trial.random(plan.features == 0 ? 3 * plan.head_dim : plan.features, plan.head_dim);
+    }
+    const int64_t features = spec.features(plan.head_dim);
+    if (plan.turn != Turn::none) {
+      const int64_t whole = (plan.turn == Turn::after ? features : plan.head_dim) / 2 * 2;
+      const Rotary rotary{.dim = plan.rotary_dim == 0 ? whole : plan.rotary_dim, .layout = plan.layout, .base = 100};
+      angles = trial.backend().rotary_angles(rotary, trial.random_ids(tokens, 3000));
+      spec.rotation = plan.turn == Turn::after ? FeatureRotation::after : FeatureRotation::before;
+      spec.query_angles = spec.key_angles = &angles;
+    }
+    in = {trial.random(tokens, hidden, plan.size), trial.random(tokens, hidden, plan.size),
+          trial.random(tokens, plan.heads * value_dim)};
+    if (!plan.state) return;
+    const auto sequences = static_cast<int64_t>(plan.lengths.size());
+    state = {trial.backend().empty({sequences, plan.heads, features, value_dim}),
+             trial.backend().empty({sequences, plan.heads, features})};
+    for (const Tensor& x : {state.sums, state.totals}) {
+      trial.watch("state", x);
+      for (int64_t i = 0; i < x.rows(); ++i) {
+        for (int64_t j = 0; j < x.columns(); ++j) write(x, i, j, 1 + static_cast<double>((i + j) % 7));
+      }
+    }
+  }
+  LinearInputs(const LinearInputs&) = delete;
+};
+
+inline void linear_attention_kernels(Trial& trial, const LinearPlan& plan) {
+  const LinearInputs inputs(trial, plan);
+  const int64_t tokens = inputs.in.q.rows(), hidden = inputs.in.q.columns(), values = inputs.in.v.columns();
+  const Tensor out = trial.output("out", tokens, values);
+  const Tensor denominators = trial.output("denominators", plan.heads, tokens);
+  trial.backend().linear_attention(inputs.spec, inputs.in, out, denominators, inputs.state);
+  if (!plan.backward || plan.state) return;
+  const AttentionTensors gradients{trial.output("dq", tokens, hidden), trial.output("dk", tokens, hidden),
+                                   trial.output("dv", tokens, values)};
+  trial.backend().linear_attention_backward(inputs.spec, inputs.in, out, denominators, trial.random(tokens, values),
+                                            gradients);
+}
+
+inline void add_linear(Family& family, const LinearPlan& plan, const std::string& what = "") {
+  family.cases.push_back(
+      {name_of(plan) + what, [plan](Trial& trial) { linear_attention_kernels(trial, plan); }});
+}
+
+inline Family linear_attention_family(FeatureMap map) {
+  Family family{std::string("linear_attention_") + map_name(map), 1e-5, {}};
+  const std::vector<int32_t> ragged = {17, 0, 1, 65, 2, 63, 64, 129};
+  for (const bool causal : {false, true}) {
+    for (const Turn turn : {Turn::none, Turn::after, Turn::before}) {
+      LinearPlan plan{.lengths = ragged, .heads = 3, .head_dim = 16, .map = map, .causal = causal, .turn = turn};
+      add_linear(family, plan);
+      plan.layout = RotaryLayout::half;
+      plan.rotary_dim = turn == Turn::none ? 0 : 6;
+      plan.head_dim = 24;
+      plan.features = 34;
+      add_linear(family, plan, ", partial");
+    }
+    for (const int64_t head_dim : {1, 2, 5, 33, 64}) {
+      add_linear(family, {.lengths = {3, 70}, .heads = 2, .head_dim = head_dim, .map = map, .causal = causal});
+    }
+    add_linear(family, {.lengths = {66, 3}, .heads = 2, .head_dim = 6, .value_dim = 9, .map = map, .causal = causal},
+               ", other values");
+    add_linear(family, {.lengths = {}, .head_dim = 4, .map = map, .causal = causal}, ", no sequence");
+  }
+  for (const Turn turn : {Turn::none, Turn::after, Turn::before}) {
+    add_linear(family, {.lengths = ragged, .heads = 2, .map = map, .causal = true, .turn = turn, .state = true},
+               ", with a state");
+  }
+  return family;
+}
+
+// Few heads of long sequences, in several tasks.
+inline Family split_linear_attention_family() {
+  Family family{"linear_attention_split", 1e-5, {}};
+  for (const bool causal : {false, true}) {
+    for (const Turn turn : {Turn::none, Turn::after}) {
+      add_linear(family, {.lengths = {2100, 3}, .head_dim = 4, .causal = causal, .turn = turn}, ", split");
+    }
+  }
+  add_linear(family, {.lengths = {2049}, .heads = 2, .head_dim = 4, .causal = true, .state = true}, ", split, a state");
+  return family;
+}
+
+}  // namespace roformer::testing
