@@ -55,9 +55,10 @@ struct XPosAngles {
 // ±clip), stored at row r + clip. Undefined tensors take no part. None of them makes an S×S tensor.
 //   score(i, j) = scale · (q_i·k_j + q_i·query_table[r] + k_j·key_table[r]) + bias[r, head];  out_i = Σ p_ij (v_j +
 //   value_table[r])
-// T5's and ALiBi's biases are `bias`; Shaw's keys and values are `query_table` and `value_table` (Eq. 5);
-// Transformer-XL (Eq. 7) uses `query_table` and `bias`, DeBERTa (Eq. 10) `query_table` and `key_table`. Tables have one
-// slice of columns a head, [2·clip + 1, H], or only one, which all heads share, [2·clip + 1, head_dim].
+// With fewer heads of keys than of queries, slices are those of the queries' heads. T5's and ALiBi's biases are `bias`;
+// Shaw's keys and values are `query_table` and `value_table` (Eq. 5); Transformer-XL (Eq. 7) uses `query_table` and
+// `bias`, DeBERTa (Eq. 10) `query_table` and `key_table`. Tables have one slice of columns a head, [2·clip + 1, H], or
+// only one, which all heads share, [2·clip + 1, head_dim].
 struct RelativeTerms {
   int64_t clip = 0;
   std::span<const int32_t> query_positions, key_positions;  // [Tq], [Tk]
@@ -70,7 +71,9 @@ struct RelativeTerms {
 // Packed softmax attention: sequence s has queries query_offsets[s] … query_offsets[s+1]-1 and sees the keys of its own
 // range of key_offsets, no others. Self-attention passes the same offsets twice.
 struct AttentionSpec {
-  int64_t heads = 1;
+  int64_t heads = 1;  // of queries
+  // Of keys and values, 0: as many. Query head h attends to head h / group() of them (Ainslie et al. 2023).
+  int64_t kv_heads = 0;
   double scale = 1;                                     // usually 1/√head_dim
   std::span<const int32_t> query_offsets, key_offsets;  // [sequences + 1]
   // [Tq], or empty: query t sees the first key_limits[t] keys of its sequence and none beyond, 0 … all of them. A query
@@ -79,13 +82,17 @@ struct AttentionSpec {
   Dropout dropout = {};  // of the weights: row = head · Tq + query token, column = key index within its sequence
   RelativeTerms terms = {};
 
+  int64_t key_heads() const { return kv_heads == 0 ? heads : kv_heads; }
+  int64_t group() const { return heads / key_heads(); }
+  int64_t key_head(int64_t head) const { return head / group(); }
   // How many of its sequence's `keys` keys this query sees.
   int64_t keys_seen(int64_t query, int64_t keys) const {
     return key_limits.empty() ? keys : key_limits[static_cast<size_t>(query)];
   }
 };
 
-// The inputs of attention, or their gradients. [Tq, H], [Tk, H], [Tk, H]; usually column ranges of one projection.
+// The inputs of attention, or their gradients. [Tq, heads·d], [Tk, key_heads·d], [Tk, key_heads·e], e the values' head
+// size, usually d; usually column ranges of one projection.
 struct AttentionTensors {
   Tensor q, k, v;
 };
@@ -158,6 +165,13 @@ class Backend {
   virtual void activation_backward(Activation activation, const Tensor& before, const Tensor& dout,
                                    const Tensor& dbefore, const Tensor& out) = 0;
 
+  // out = activation(gate) · x, element by element. `out` may be either of them.
+  virtual void gated(Activation activation, const Tensor& gate, const Tensor& x, const Tensor& out) = 0;
+  // dgate = dout · x · activation'(gate);  dx = dout · activation(gate); `out` gets what gated() gave once more. Each
+  // of the three results may be any of the three inputs.
+  virtual void gated_backward(Activation activation, const Tensor& gate, const Tensor& x, const Tensor& dout,
+                              const Tensor& dgate, const Tensor& dx, const Tensor& out) = 0;
+
   // sum = residual + dropout(x);  out = (sum − mean) / √(variance + epsilon) · gain + bias, by row.
   // `residual` may be undefined. `statistics` [T, 2] gets mean and 1/√(variance + epsilon). `sum` may be x; given what
   // an earlier call kept as `sum` for x, without residual and dropout, this gives the same bits once more.
@@ -212,8 +226,8 @@ class Backend {
   virtual void kerple_bias(const Tensor& logs, const Tensor& out);
   virtual void kerple_bias_backward(const Tensor& logs, const Tensor& dout, const Tensor& dlogs);  // adds
 
-  // out [Tq, H]; log_sum_exp [heads, Tq] is what the backward needs beside inputs and output. A query without keys
-  // gives 0.
+  // out [Tq, heads·e]; log_sum_exp [heads, Tq] is what the backward needs beside inputs and output. A query without
+  // keys gives 0.
   virtual void attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                          const Tensor& log_sum_exp) = 0;
   // Writes dq, dk, dv; adds to the defined tensors of `dterms`.

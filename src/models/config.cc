@@ -58,6 +58,33 @@ void check_parts(ModelConfig& config, const std::string& source) {
   }
 }
 
+// A Llama is what every other program takes for one; and what a Llama alone has, the other families' files cannot say.
+void check_family(const ModelConfig& config, const std::string& source) {
+  const bool pre = config.norm_placement == NormPlacement::pre, grouped = config.kv_heads != 0;
+  if (config.family != Family::llama) {
+    if (pre || grouped || config.gated || config.attention_output_biased || config.feed_forward_biased) {
+      refuse(source, "grouped key and value heads, gates, norms in front and single biases are a Llama's");
+    }
+    return;
+  }
+  const auto* position = std::get_if<RotaryPosition>(&config.position);
+  if (position == nullptr) refuse(source, "a Llama has rotary positions, not {}", position_name(config.position));
+  const Rotary plain{.dim = config.head_dim(),
+                     .layout = RotaryLayout::half,
+                     .base = position->rotary.base,
+                     .scaling = position->rotary.scaling};
+  if (*position != RotaryPosition{.rotary = plain}) {
+    refuse(source, "a Llama's rotation turns all of a head, in the layout \"half\", and is neither learned nor xPos");
+  }
+  if (!pre || !config.gated || config.norm != NormKind::rms_with_gain || config.embedding != config.hidden) {
+    refuse(source, "a Llama has RMS norms with gains in front, a gate, and embeddings of hidden_size {}",
+           config.hidden);
+  }
+  if (config.visibility == Visibility::all || (config.head != Head::none && config.head != Head::causal_lm)) {
+    refuse(source, "a Llama is a causal language model, or the trunk of one");
+  }
+}
+
 int64_t norm_parameters(NormKind norm, int64_t width) {
   return norm == NormKind::layer ? 2 * width : norm == NormKind::rms_with_gain ? width : 0;
 }
@@ -144,8 +171,10 @@ void complete_position(ModelConfig& config, const std::string& source) {
 // Linear attention has no scores for an encoding to act on, and turns neither values nor frequencies that are trained.
 void check_linear_position(const ModelConfig& config, const std::string& source) {
   if (acts_on_scores(config.position)) {
-    refuse(source, "the {} encoding acts on scores, which linear attention does not have; expected none, learned, "
-                   "sinusoidal or a rotation", position_name(config.position));
+    refuse(source,
+           "the {} encoding acts on scores, which linear attention does not have; expected none, learned, "
+           "sinusoidal or a rotation",
+           position_name(config.position));
   }
   const auto* rotary = std::get_if<RotaryPosition>(&config.position);
   if (rotary == nullptr) return;
@@ -171,6 +200,8 @@ void complete_attention(ModelConfig& config, const std::string& source) {
   if (std::ranges::adjacent_find(kinds, std::not_equal_to<>()) == kinds.end() && kinds.size() > 1) kinds.resize(1);
   if (kinds.empty()) kinds = {AttentionKind::softmax};  // of no layer
   if (!config.has_linear_attention()) return;
+  if (config.kv_heads != 0)
+    refuse(source, "num_key_value_heads {}: linear attention has as many as queries", config.kv_heads);
   if (config.family == Family::bert) {
     refuse(source, "a BERT has softmax attention; linear attention makes a roformer_variant");
   }
@@ -190,7 +221,14 @@ void complete_attention(ModelConfig& config, const std::string& source) {
 
 }  // namespace
 
-const char* trunk_name(Family family) { return family == Family::bert ? "bert" : "roformer"; }
+const char* trunk_name(Family family) {
+  switch (family) {
+    case Family::roformer: return "roformer";
+    case Family::bert: return "bert";
+    case Family::llama: return "model";
+  }
+  return "";
+}
 
 Visibility parse_visibility(const std::string& name) {
   const auto found = std::ranges::find(visibility_names(), name);
@@ -226,7 +264,7 @@ bool ModelConfig::has_random_features() const {
 
 PositionsShape ModelConfig::positions_shape() const {
   const bool turned = has_random_features() && linear.rotation == FeatureRotation::after;
-  return {position, hidden, heads, norm_shape(), turned ? linear.favor_features : 0};
+  return {position, hidden, heads, norm_shape(), kv_heads, turned ? linear.favor_features : 0};
 }
 
 int64_t ModelConfig::head_outputs() const {
@@ -243,10 +281,16 @@ int64_t ModelConfig::head_outputs() const {
 }
 
 int64_t ModelConfig::parameters() const {
-  const int64_t dense = hidden * hidden + (biased ? hidden : 0), normal = norm_parameters(norm, hidden);
-  const int64_t feed_forward = 2 * hidden * intermediate + (biased ? intermediate + hidden : 0);
-  const int64_t per_layer = (cross_attention ? 2 : 1) * (4 * dense + normal) + feed_forward + normal;
-  int64_t count = (vocabulary + segments) * embedding + norm_parameters(norm, embedding) + layers * per_layer;
+  const int64_t normal = norm_parameters(norm, hidden), keys = key_heads() * head_dim();
+  const int64_t expansions = gated ? 2 : 1;  // gate and up
+  const bool post = norm_placement == NormPlacement::post;
+  const int64_t attention = 2 * hidden * (hidden + keys) + (biased ? hidden + 2 * keys : 0) +
+                            (attention_output_biased.value_or(biased) ? hidden : 0) + normal;
+  const int64_t feed_forward = (expansions + 1) * hidden * intermediate +
+                               (feed_forward_biased.value_or(biased) ? expansions * intermediate + hidden : 0);
+  const int64_t per_layer = (cross_attention ? 2 : 1) * attention + feed_forward + normal;
+  int64_t count = (vocabulary + segments) * embedding + layers * per_layer;
+  count += post ? norm_parameters(norm, embedding) : normal;
   if (std::holds_alternative<LearnedPosition>(position)) count += max_positions * embedding;
   count += position_parameters(positions_shape(), layers);
   if (embedding != hidden) count += hidden * embedding + hidden;
@@ -263,7 +307,7 @@ void complete(ModelConfig& config, const std::string& source) {
   check_range(source, "num_attention_heads", config.heads, 1, kWidest);
   check_range(source, "intermediate_size", config.intermediate, 1, 4 * kWidest);
   check_range(source, "max_position_embeddings", config.max_positions, 1, kMaxRotaryPosition);
-  check_range(source, "type_vocab_size", config.segments, 1, kWidest);
+  check_range(source, "type_vocab_size", config.segments, config.family == Family::llama ? 0 : 1, kWidest);
   check_range(source, "pad_token_id", config.pad_id, 0, config.vocabulary - 1);
   check_share(source, "hidden_dropout_prob", config.hidden_dropout);
   check_share(source, "attention_probs_dropout_prob", config.attention_dropout);
@@ -276,9 +320,15 @@ void complete(ModelConfig& config, const std::string& source) {
   if (config.hidden % config.heads != 0) {
     refuse(source, "hidden_size {} is not a multiple of num_attention_heads {}", config.hidden, config.heads);
   }
+  check_range(source, "num_key_value_heads", config.kv_heads, 0, config.heads);
+  if (config.heads % config.key_heads() != 0) {
+    refuse(source, "num_attention_heads {} is not a multiple of num_key_value_heads {}", config.heads, config.kv_heads);
+  }
+  if (config.kv_heads == config.heads) config.kv_heads = 0;
   complete_position(config, source);
   complete_attention(config, source);
   check_parts(config, source);
+  check_family(config, source);
 }
 
 bool ShapeOptions::any() const {
@@ -312,11 +362,12 @@ ModelConfig ShapeOptions::apply(ModelConfig config) const {
   }
   if (embedding_size) config.embedding = *embedding_size;
   if (layers) config.layers = *layers;
-  if (heads) config.heads = *heads;
+  if (heads) config.heads = *heads;  // kv_heads 0 stays: as many
   if (intermediate_size) config.intermediate = *intermediate_size;
-  if (position) {
+  const bool has_it = position && config.family == Family::llama && *position == position_name(config.position);
+  if (position && !has_it) {
     config.position = parse_position(*position);
-    config.family = Family::roformer;
+    if (config.family == Family::bert) config.family = Family::roformer;
     // As in Vaswani et al., where embeddings of deviation 1 meet sinusoids: unscaled they drown what words begin with.
     if (auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position)) {
       sinusoidal->scale = config.initializer_range;

@@ -1,6 +1,6 @@
-// ModelConfig: the shape of a RoFormer or a BERT, as config.json says it (compatibility.md 3.1). models/ knows what a
-// model is: its config, its trunk and heads, its files. It knows no training loop and no task. One config struct for
-// all; sub-classes a family were rejected, because a trunk is chosen by values, and files do not respect class
+// ModelConfig: the shape of a RoFormer, a BERT or a Llama, as config.json says it (compatibility.md 3.1). models/ knows
+// what a model is: its config, its trunk and heads, its files. It knows no training loop and no task. One config struct
+// for all; sub-classes a family were rejected, because a trunk is chosen by values, and files do not respect class
 // hierarchies.
 #pragma once
 
@@ -19,8 +19,8 @@
 namespace roformer {
 
 // Whose names the parameters and architectures have.
-enum class Family { roformer, bert };
-// "roformer" or "bert": what the names of a trunk's parameters start with.
+enum class Family { roformer, bert, llama };
+// "roformer", "bert" or "model": what the names of a trunk's parameters start with.
 const char* trunk_name(Family family);
 
 // What `architectures[0]` names; none: the trunk alone.
@@ -56,25 +56,32 @@ struct ModelConfig {
   int64_t hidden = 768;
   int64_t layers = 12;
   int64_t heads = 12;
+  int64_t kv_heads = 0;  // "num_key_value_heads", of keys and values: a divisor of heads; 0: as many
   int64_t intermediate = 3072;
   Activation activation = Activation::gelu;
   double hidden_dropout = 0.1;
   double attention_dropout = 0.1;
   int64_t max_positions = 1536;  // rows of a learned position table; a rotary model takes any length
-  int64_t segments = 2;          // "type_vocab_size"
+  int64_t segments = 2;          // "type_vocab_size"; a Llama has none
   double initializer_range = 0.02;
   double norm_epsilon = 1e-12;
   NormKind norm = NormKind::layer;
+  // pre: what enters a sub-layer and what leaves the last layer is normed, and not the embeddings.
+  NormPlacement norm_placement = NormPlacement::post;
+  bool gated = false;  // the feed-forward network is down(activation(gate(x)) · up(x))
   bool biased = true;  // attention and feed-forward networks; RoFormerV2's are not
+  std::optional<bool> attention_output_biased, feed_forward_biased;  // where they are not as `biased`
   int64_t pad_id = 0;
+  std::optional<int64_t> bos_id;  // of a Llama: what its texts begin and end with
+  std::vector<int64_t> eos_ids;
   PositionEncoding position = RotaryPosition{};
   Visibility visibility = Visibility::all;  // "is_decoder": causal
   // One kind for all layers, or one for each. Linear attention goes with encodings that are added to the input or
   // rotate, and sees all tokens or those before.
   std::vector<AttentionKind> attention = {AttentionKind::softmax};
   LinearSettings linear = {};
-  bool cross_attention = false;             // only in decoders
-  bool rotate_cross_queries = false;        // see parse_cross_rotation
+  bool cross_attention = false;       // only in decoders
+  bool rotate_cross_queries = false;  // see parse_cross_rotation
 
   Head head = Head::masked_lm;
   bool tied = true;  // the language-model head's output weights are the word embeddings
@@ -97,10 +104,12 @@ struct ModelConfig {
   bool has_linear_attention() const;
   bool has_random_features() const;
   PositionsShape positions_shape() const;
+  int64_t key_heads() const { return kv_heads == 0 ? heads : kv_heads; }
   int64_t parameters() const;  // numbers in all parameters, without allocating any
 };
 
-// Checks ranges and that the parts fit each other; completes the rotary dimension (0 → head size). `source` names the
+// Checks ranges and that the parts fit each other; completes the rotary dimension (0 → head size), and writes as many
+// heads of keys as of queries as kv_heads 0. `source` names the
 // file; the error is a DataError, or a UsageError where `source` is empty (the settings came from options).
 void complete(ModelConfig& config, const std::string& source);
 
@@ -109,10 +118,10 @@ void complete(ModelConfig& config, const std::string& source);
 ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown = nullptr);
 ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown = nullptr);
 
-// As transformers' RoFormerConfig or BertConfig reads it, and JunnYu's for RoFormerV2 and -Sim. A RoFormer with other
-// positions than the plain rotation gets "position_embedding_type", what rotary_json.h and position sizes add, and
-// another "model_type", so that no other program loads it as a RoFormer and rotates what was not trained so. DataError
-// for prefix attention, which no such file can say.
+// As transformers' RoFormerConfig, BertConfig or LlamaConfig reads it, and JunnYu's for RoFormerV2 and -Sim. A RoFormer
+// with other positions than the plain rotation gets "position_embedding_type", what rotary_json.h and position sizes
+// add, and another "model_type", so that no other program loads it as a RoFormer and rotates what was not trained so.
+// DataError for prefix attention, which no such file can say.
 Json write_config(const ModelConfig& config);
 
 // A shape as people give it: a preset or another config, and what differs from it.
@@ -123,7 +132,7 @@ struct ShapeOptions {
   std::vector<std::string> attention;   // of attention_names(), one for all layers or one for each; empty: the preset's
   std::optional<std::string> attention_rotation;  // after or before
   std::optional<int64_t> favor_features, favor_redraw;
-  std::optional<double> dropout;        // of hidden states and attention weights
+  std::optional<double> dropout;  // of hidden states and attention weights
 
   bool any() const;  // besides preset and dropout
   // `base` with the differences; a new hidden size brings its embedding size and 4 times itself as intermediate size.

@@ -8,21 +8,13 @@
 
 #include "base/error.h"
 #include "models/config.h"
+#include "models/json_names.h"
+#include "models/llama_json.h"
 #include "models/rotary_json.h"
 
 namespace roformer {
 
 namespace {
-
-// The first name of an activation is the one written.
-constexpr std::array<std::pair<const char*, Activation>, 8> kActivations{{{"gelu", Activation::gelu},
-                                                                          {"relu", Activation::relu},
-                                                                          {"tanh", Activation::tanh},
-                                                                          {"gelu_new", Activation::gelu_tanh},
-                                                                          {"gelu_pytorch_tanh", Activation::gelu_tanh},
-                                                                          {"silu", Activation::silu},
-                                                                          {"swish", Activation::silu},
-                                                                          {"linear", Activation::none}}};
 
 struct Architecture {
   const char* name;
@@ -31,7 +23,7 @@ struct Architecture {
 };
 // The first name of a family and head is the one written. BERT's pre-training model also predicts the next sentence:
 // that part is left out.
-constexpr std::array<Architecture, 15> kArchitectures{
+constexpr std::array<Architecture, 17> kArchitectures{
     {{"RoFormerModel", Family::roformer, Head::none},
      {"RoFormerForMaskedLM", Family::roformer, Head::masked_lm},
      {"RoFormerForCausalLM", Family::roformer, Head::causal_lm},
@@ -46,7 +38,18 @@ constexpr std::array<Architecture, 15> kArchitectures{
      {"BertForSequenceClassification", Family::bert, Head::sequence_classification},
      {"BertForTokenClassification", Family::bert, Head::token_classification},
      {"BertForQuestionAnswering", Family::bert, Head::question_answering},
-     {"BertForMultipleChoice", Family::bert, Head::multiple_choice}}};
+     {"BertForMultipleChoice", Family::bert, Head::multiple_choice},
+     {"LlamaModel", Family::llama, Head::none},
+     {"LlamaForCausalLM", Family::llama, Head::causal_lm}}};
+
+struct ModelType {
+  const char* name;
+  Family family;
+};
+constexpr std::array<ModelType, 4> kModelTypes{{{"roformer", Family::roformer},
+                                                {"roformer_variant", Family::roformer},
+                                                {"bert", Family::bert},
+                                                {"llama", Family::llama}}};
 
 constexpr std::array<std::pair<const char*, Problem>, 3> kProblems{
     {{"regression", Problem::regression},
@@ -57,38 +60,22 @@ constexpr std::array<std::pair<const char*, Problem>, 3> kProblems{
 constexpr std::array<std::pair<const char*, Summary>, 4> kSummaries{
     {{"last", Summary::last}, {"first", Summary::first}, {"mean", Summary::mean}, {"cls_index", Summary::last}}};
 
-template <class Table, class T>
-const char* name_in(const Table& table, T value) {
-  const auto found = std::ranges::find_if(table, [&](const auto& entry) { return entry.second == value; });
-  return found->first;
-}
-
-template <class Table>
-auto parse_name(const JsonObject& json, const char* key, const Table& table, const char* fallback) {
-  const std::string name = json.get_string(key, fallback);
-  std::vector<std::string_view> names;
-  for (const auto& [known, value] : table) {
-    if (name == known) return value;
-    names.emplace_back(known);
-  }
-  json.reject(key, fmt::format("one of {}", fmt::join(names, ", ")));
-}
-
 // The family and the head; the head's name may be absent.
 std::pair<Family, Head> parse_kind(const JsonObject& json) {
   const auto names = json.get_strings("architectures", std::vector<std::string>{});
   const std::string type = json.get_string("model_type", "");
-  if (!type.empty() && type != "roformer" && type != "roformer_variant" && type != "bert") {
-    json.reject("model_type", "\"roformer\" or \"bert\"");
+  const auto known_type = std::ranges::find_if(kModelTypes, [&](const ModelType& one) { return type == one.name; });
+  if (!type.empty() && known_type == kModelTypes.end()) {
+    json.reject("model_type", "\"roformer\", \"bert\" or \"llama\"");
   }
-  if (names.empty()) return {type == "bert" ? Family::bert : Family::roformer, Head::none};
+  if (names.empty()) return {type.empty() ? Family::roformer : known_type->family, Head::none};
   const auto found = std::ranges::find(kArchitectures, names[0], &Architecture::name);
   if (found == kArchitectures.end()) {
     std::vector<std::string_view> known;
     for (const Architecture& one : kArchitectures) known.emplace_back(one.name);
     json.reject("architectures", fmt::format("one of {} first", fmt::join(known, ", ")));
   }
-  if (!type.empty() && (type == "bert") != (found->family == Family::bert)) {
+  if (!type.empty() && known_type->family != found->family) {
     json.reject("architectures", fmt::format("one of model_type \"{}\"", type));
   }
   return {found->family, found->head};
@@ -242,12 +229,8 @@ void write_head_settings(const ModelConfig& config, Json& json) {
   }
 }
 
-}  // namespace
-
-ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown) {
-  ModelConfig config;
-  refuse_unsupported(json);
-  std::tie(config.family, config.head) = parse_kind(json);
+// Settings of a RoFormer or a BERT.
+void read_encoder(const JsonObject& json, ModelConfig& config) {
   const bool bert = config.family == Family::bert;
   config.vocabulary = json.get_int("vocab_size", std::nullopt);
   config.hidden = json.get_int("hidden_size", std::nullopt);
@@ -275,33 +258,18 @@ ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknow
   if (rotation != "none" && rotation != "query") json.reject("cross_attention_rotation", "\"none\" or \"query\"");
   config.rotate_cross_queries = rotation == "query";
   parse_head_settings(json, config);
-  complete(config, json.source());
-  if (unknown != nullptr) {
-    for (const auto& [key, value] : json.value().items()) {
-      const bool of_rotary = says_variant(json) && std::ranges::find(rotary_keys(), key) != rotary_keys().end();
-      if (!known_keys().contains(key) && !of_rotary) unknown->push_back(key);
-    }
-  }
-  return config;
 }
 
-ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown) {
-  return read_config(JsonObject::read(path), unknown);
-}
-
-Json write_config(const ModelConfig& config) {
+// Of a RoFormer or a BERT.
+Json write_encoder(const ModelConfig& config) {
   const auto* rotary = std::get_if<RotaryPosition>(&config.position);
   // Only what every program that loads a RoFormer does is called one.
   const bool plain = rotary != nullptr && *rotary == RotaryPosition{.rotary = {.dim = config.head_dim()},
                                                                     .rotate_values = rotary->rotate_values};
-  if (config.visibility == Visibility::prefix) throw DataError("config.json cannot say prefix attention");
   const bool bert = config.family == Family::bert;
-  const auto architecture = std::ranges::find_if(
-      kArchitectures, [&](const Architecture& one) { return one.family == config.family && one.head == config.head; });
   Json json{{"model_type", bert    ? "bert"
                            : plain ? "roformer"
                                    : "roformer_variant"},
-            {"architectures", {architecture->name}},
             {"vocab_size", config.vocabulary},
             {"hidden_size", config.hidden},
             {"num_hidden_layers", config.layers},
@@ -328,6 +296,40 @@ Json write_config(const ModelConfig& config) {
   if (config.cross_attention) json["add_cross_attention"] = true;
   if (config.rotate_cross_queries) json["cross_attention_rotation"] = "query";
   write_head_settings(config, json);
+  return json;
+}
+
+}  // namespace
+
+ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown) {
+  ModelConfig config;
+  refuse_unsupported(json);
+  std::tie(config.family, config.head) = parse_kind(json);
+  const bool llama = config.family == Family::llama;
+  if (llama) {
+    read_llama(json, config);
+  } else {
+    read_encoder(json, config);
+  }
+  complete(config, json.source());
+  if (unknown == nullptr) return config;
+  for (const auto& [key, value] : json.value().items()) {
+    const bool of_rotary = says_variant(json) && std::ranges::find(rotary_keys(), key) != rotary_keys().end();
+    if (!(llama ? is_llama_key(key) : known_keys().contains(key) || of_rotary)) unknown->push_back(key);
+  }
+  return config;
+}
+
+ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown) {
+  return read_config(JsonObject::read(path), unknown);
+}
+
+Json write_config(const ModelConfig& config) {
+  if (config.visibility == Visibility::prefix) throw DataError("config.json cannot say prefix attention");
+  const auto architecture = std::ranges::find_if(
+      kArchitectures, [&](const Architecture& one) { return one.family == config.family && one.head == config.head; });
+  Json json = config.family == Family::llama ? write_llama(config) : write_encoder(config);
+  json["architectures"] = {architecture->name};
   return json;
 }
 

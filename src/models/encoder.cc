@@ -86,6 +86,12 @@ int64_t learned_positions(const ModelConfig& config) {
   return std::holds_alternative<LearnedPosition>(config.position) ? config.max_positions : 0;
 }
 
+// What LayerWeights can say.
+bool can_fuse(const ModelConfig& config) {
+  return config.norm_placement == NormPlacement::post && !config.gated && config.kv_heads == 0 &&
+         !config.has_linear_attention();
+}
+
 bool is_hierarchical(const ModelConfig& config) {
   const auto* learned = std::get_if<LearnedPosition>(&config.position);
   return learned != nullptr && learned->hierarchical;
@@ -103,25 +109,34 @@ Encoder::Encoder(Backend& backend, const ModelConfig& config, bool trainable)
                    .learned_positions = learned_positions(config),
                    .hierarchical = is_hierarchical(config),
                    .dropout = config.hidden_dropout,
-                   .norm = config.norm_shape()},
+                   .norm = config.norm_shape(),
+                   .normed = config.norm_placement == NormPlacement::post},
                   trainable),
       positions_(backend, config.positions_shape(), trainable) {
   EncoderLayerShape shape{.attention = {.hidden = config.hidden,
-                                              .heads = config.heads,
-                                              .hidden_dropout = config.hidden_dropout,
-                                              .attention_dropout = config.attention_dropout,
-                                              .norm = config.norm_shape(),
-                                              .biased = config.biased,
-                                              .position = config.position,
-                                              .linear = config.linear},
-                                .intermediate = config.intermediate,
-                                .activation = config.activation,
-                                .cross_attention = config.cross_attention};
+                                        .heads = config.heads,
+                                        .hidden_dropout = config.hidden_dropout,
+                                        .attention_dropout = config.attention_dropout,
+                                        .norm = config.norm_shape(),
+                                        .biased = config.biased,
+                                        .position = config.position,
+                                        .kv_heads = config.kv_heads,
+                                        .placement = config.norm_placement,
+                                        .output_biased = config.attention_output_biased,
+                                        .linear = config.linear},
+                          .intermediate = config.intermediate,
+                          .activation = config.activation,
+                          .cross_attention = config.cross_attention,
+                          .gated = config.gated,
+                          .feed_forward_biased = config.feed_forward_biased};
   layers_.reserve(static_cast<size_t>(config.layers));
   for (int64_t i = 0; i < config.layers; ++i) {
     shape.attention.kind = config.attention_of(i);
     shape.attention.layer = i;
     layers_.emplace_back(backend, shape, trainable);
+  }
+  if (config.norm_placement == NormPlacement::pre) {
+    final_norm_.emplace(backend, config.hidden, config.norm_shape(), trainable);
   }
 }
 
@@ -131,7 +146,7 @@ Value Encoder::forward(const Context& context, const Batch& batch, const Encoder
   const LayerMemory* memory = plan->memory.hidden.data.defined() ? &plan->memory : nullptr;
   Value x = embeddings_.forward(context, batch, plan->input ? &*plan->input : nullptr, 0);
   const bool only_run = context.tape == nullptr && !context.training && context.observer == nullptr;
-  const bool simple = memory == nullptr && !acts_on_scores(config_.position) && !config_.has_linear_attention();
+  const bool simple = memory == nullptr && !acts_on_scores(config_.position) && can_fuse(config_);
   const FusedLayers* layers = only_run && simple ? fused(context.backend) : nullptr;
   if (layers != nullptr) {
     const AttentionSpec spec{.heads = config_.heads,
@@ -148,7 +163,7 @@ Value Encoder::forward(const Context& context, const Batch& batch, const Encoder
     x = layer.forward(context, x, plan->self, place, memory);
     place += layer.places();
   }
-  return x;
+  return final_norm_ ? final_norm_->forward(context, x) : x;
 }
 
 void Encoder::freeze() { frozen_ = std::make_unique<Frozen>(); }
@@ -173,6 +188,7 @@ void Encoder::visit(const ParameterVisitor& visitor) {
   for (size_t i = 0; i < layers_.size(); ++i) {
     layers_[i].visit(name + ".encoder.layer." + std::to_string(i), visitor);
   }
+  if (final_norm_) final_norm_->visit(name + ".encoder.LayerNorm", visitor);
 }
 
 std::vector<int32_t> visible_keys(Visibility visibility, const Batch& batch) {

@@ -1,5 +1,6 @@
-// Encoder: the trunk of a RoFormer, RoFormerV2 or BERT. Token ids in, hidden states out (compatibility.md 3.3, 3.5). As
-// a decoder ("is_decoder") its tokens see those before them, and, with cross-attention, the hidden states of another.
+// Encoder: the trunk of a RoFormer, RoFormerV2, BERT or Llama. Token ids in, hidden states out
+// (compatibility.md 3.3, 3.5). As a decoder ("is_decoder") its tokens see those before them, and, with cross-attention,
+// the hidden states of another.
 #pragma once
 
 #include <memory>
@@ -45,6 +46,7 @@ class Encoder {
   Embeddings embeddings_;
   TrunkPositions positions_;
   std::vector<EncoderLayer> layers_;
+  std::optional<NormLayer> final_norm_;  // where layers norm what enters them
 
   struct Frozen {
     std::once_flag once;

@@ -8,13 +8,15 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "checkpoint/directory_weights.h"
+#include "models/names.h"
 
 namespace roformer {
 
 namespace {
 
 // Position tables that are computed here, and what only pre-training needs.
-const std::vector<std::string> kIgnored{"*embed_positions.weight", "*position_ids", "cls.seq_relationship.*"};
+const std::vector<std::string> kIgnored{"*embed_positions.weight", "*position_ids", "cls.seq_relationship.*",
+                                        "*rotary_emb.inv_freq"};
 
 // Refuses a model that cannot fit before the kernel kills us for touching its pages.
 const ModelConfig& check_memory(const ModelConfig& config, bool trainable) {
@@ -39,8 +41,9 @@ std::vector<std::string> spellings(const std::string& name, const ModelConfig& c
   }
   if (name == "cls.predictions.bias") names.emplace_back("cls.predictions.decoder.bias");
   if (name == "cls.predictions.decoder.bias") names.emplace_back("cls.predictions.bias");
-  if (config.tied && name == prefix + "embeddings.word_embeddings.weight") {
-    names.emplace_back("cls.predictions.decoder.weight");
+  for (const char* words : {"embeddings.word_embeddings.weight", "embed_tokens.weight"}) {
+    if (!config.tied || name != prefix + words) continue;
+    names.push_back(name_in_files(config.family, "cls.predictions.decoder.weight"));
   }
   names.erase(names.begin());
   return names;
@@ -101,7 +104,10 @@ Model::Model(Backend& backend, const ModelConfig& config, bool trainable)
   if (!trainable) encoder_.freeze();
 }
 
-void Model::visit(const ParameterVisitor& visitor) {
+void Model::visit(const ParameterVisitor& of_files) {
+  const ParameterVisitor visitor = [&](const std::string& name, Parameter& parameter, ParameterRole role) {
+    of_files(name_in_files(config_.family, name), parameter, role);
+  };
   encoder_.visit(visitor);
   if (pooler_) pooler_->visit(trunk_name(config_.family), visitor);
   if (mlm_head_) mlm_head_->visit(visitor);
@@ -167,7 +173,7 @@ void Model::initialise(RandomStream random) {
 void Model::load_weights(const StateDict& weights, const std::string& source, bool share) {
   CopyOptions options{.source = source, .allowed_extra = kIgnored, .allowed_missing = {}, .aliases = {}, .place = {}};
   // A trunk takes what it needs of a file that also has a head.
-  if (!mlm_head_) options.allowed_extra.emplace_back("cls.*");
+  if (!mlm_head_) options.allowed_extra.emplace_back(config_.family == Family::llama ? "lm_head.*" : "cls.*");
   if (!pooler_) options.allowed_extra.emplace_back("*pooler.dense.*");
   if (config_.head == Head::none) {
     for (const char* head : {"classifier.*", "qa_outputs.*", "sequence_summary.*"}) {

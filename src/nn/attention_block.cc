@@ -7,6 +7,7 @@ namespace {
 AttentionOptions options_of(const Context& context, const AttentionShape& shape, const AttentionInputs& inputs,
                             uint64_t place) {
   return {.heads = shape.heads,
+          .kv_heads = shape.kv_heads,
           .query_offsets = inputs.query_offsets,
           .key_offsets = inputs.key_offsets,
           .key_limits = inputs.key_limits,
@@ -17,10 +18,10 @@ AttentionOptions options_of(const Context& context, const AttentionShape& shape,
 
 SelfAttention::SelfAttention(Backend& backend, const AttentionShape& shape, bool trainable)
     : shape_(shape),
-      qkv_(backend, shape.hidden, 3 * shape.hidden, trainable, shape.biased),
-      positions_(backend, {shape.position, shape.hidden, shape.heads, shape.norm}, trainable),
-      output_(backend, shape.hidden, shape.hidden, trainable, shape.biased),
-      norm_(backend, shape.hidden, shape.norm, trainable) {
+      qkv_(backend, shape.hidden, shape.hidden + 2 * shape.positions_shape().key_width(), trainable, shape.biased),
+      positions_(backend, shape.positions_shape(), trainable),
+      output_(backend, shape.hidden, shape.hidden, trainable, shape.output_biased.value_or(shape.biased)),
+      norm_{shape.placement, NormLayer(backend, shape.hidden, shape.norm, trainable)} {
   if (shape.kind == AttentionKind::softmax) return;
   linear_.emplace(LinearShape{shape.kind, shape.linear, shape.hidden, shape.heads, shape.layer});
 }
@@ -28,30 +29,30 @@ SelfAttention::SelfAttention(Backend& backend, const AttentionShape& shape, bool
 Value SelfAttention::forward(const Context& context, const Value& x, const AttentionInputs& inputs,
                              uint64_t place) const {
   const AttentionOptions options = options_of(context, shape_, inputs, place);
-  const Value qkv = qkv_.forward(context, x);
+  const Value qkv = qkv_.forward(context, norm_.enter(context, x));
   static const SharedPositions kNone{};
   const SharedPositions& positions = inputs.positions != nullptr ? *inputs.positions : kNone;
   const Value attended =
       linear_ ? linear_->attend(context, qkv, inputs.query_offsets, !inputs.key_limits.empty(), positions)
               : positions_.attend(context, options, qkv, qkv_, positions);
   const Value mixed = output_.forward(context, attended);
-  return norm_.forward(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
+  return norm_.leave(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
 }
 
 void SelfAttention::visit(const std::string& name, const ParameterVisitor& visitor) {
-  const int64_t hidden = shape_.hidden;
+  const int64_t hidden = shape_.hidden, keys = shape_.positions_shape().key_width();
   qkv_.visit_rows(name + ".self.query", 0, hidden, visitor);
-  qkv_.visit_rows(name + ".self.key", hidden, hidden, visitor);
-  qkv_.visit_rows(name + ".self.value", 2 * hidden, hidden, visitor);
+  qkv_.visit_rows(name + ".self.key", hidden, keys, visitor);
+  qkv_.visit_rows(name + ".self.value", hidden + keys, keys, visitor);
   positions_.visit(name + ".self", visitor);
   output_.visit(name + ".output.dense", visitor);
-  norm_.visit(name + ".output.LayerNorm", visitor);
+  norm_.norm.visit(name + ".output.LayerNorm", visitor);
 }
 
 void SelfAttention::weights(LayerWeights& weights) const {
   weights.qkv = {qkv_.weight.value, qkv_.bias.value};
   weights.attention_output = {output_.weight.value, output_.bias.value};
-  weights.attention_norm = {norm_.gain.value, norm_.bias.value};
+  weights.attention_norm = {norm_.norm.gain.value, norm_.norm.bias.value};
 }
 
 CrossAttention::CrossAttention(Backend& backend, const AttentionShape& shape, bool trainable)

@@ -1,5 +1,5 @@
-// An attention sub-layer: projections, attention, output projection, then dropout, residual and norm
-// (compatibility.md 3.3). Self-attention, or cross-attention to the hidden states of an encoder.
+// An attention sub-layer: projections, attention, output projection, dropout, residual and norm (compatibility.md 3.3).
+// Self-attention, or cross-attention to the hidden states of an encoder.
 #pragma once
 
 #include <optional>
@@ -16,9 +16,15 @@ struct AttentionShape {
   NormShape norm = {};
   bool biased = true;
   PositionEncoding position = NoPosition{};
-  AttentionKind kind = AttentionKind::softmax;  // of self-attention
+  // Of self-attention only:
+  int64_t kv_heads = 0;                           // heads of keys and values; 0: as many as heads
+  NormPlacement placement = NormPlacement::post;  // of its norm
+  std::optional<bool> output_biased = {};         // where it is not as `biased`
+  AttentionKind kind = AttentionKind::softmax;
   LinearSettings linear = {};
   int64_t layer = 0;
+
+  PositionsShape positions_shape() const { return {position, hidden, heads, norm, kv_heads}; }
 };
 
 // Which tokens see which, and how positions enter. The spans and what is pointed to must outlive the tape.
@@ -33,7 +39,8 @@ class SelfAttention {
  public:
   SelfAttention(Backend& backend, const AttentionShape& shape, bool trainable);
 
-  // x [T, H] → norm(x + …) [T, H]. `place` numbers the dropouts: of the weights, and place + 1 of the output.
+  // x [T, H] → norm(x + …), or x + …(norm(x)), [T, H]. `place` numbers the dropouts: of the weights, and place + 1 of
+  // the output.
   Value forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t place) const;
 
   // "….self.query.weight" and so on below `name`, e.g. "roformer.encoder.layer.0.attention".
@@ -42,11 +49,11 @@ class SelfAttention {
 
  private:
   AttentionShape shape_;
-  LinearLayer qkv_;  // rows: query, key, value
+  LinearLayer qkv_;  // rows: query, key, value; of the latter two as many as kv_heads have
   LayerPositions positions_;
   std::optional<LinearAttention> linear_;  // instead of softmax; where there are key limits, causal
   LinearLayer output_;
-  NormLayer norm_;
+  ResidualNorm norm_;
 };
 
 class CrossAttention {

@@ -40,10 +40,9 @@ std::shared_ptr<const HierarchicalRows> hierarchical_rows(std::span<const int32_
 }  // namespace
 
 Embeddings::Embeddings(Backend& backend, const EmbeddingsShape& shape, bool trainable)
-    : shape_(shape),
-      words_(make_parameter(backend, {shape.vocabulary, shape.width}, trainable)),
-      segments_(make_parameter(backend, {shape.segments, shape.width}, trainable)),
-      norm_(backend, shape.width, shape.norm, trainable) {
+    : shape_(shape), words_(make_parameter(backend, {shape.vocabulary, shape.width}, trainable)) {
+  if (shape.segments > 0) segments_ = make_parameter(backend, {shape.segments, shape.width}, trainable);
+  if (shape.normed) norm_.emplace(backend, shape.width, shape.norm, trainable);
   if (shape.learned_positions > 0) {
     positions_ = make_parameter(backend, {shape.learned_positions, shape.width}, trainable);
   }
@@ -53,7 +52,8 @@ Embeddings::Embeddings(Backend& backend, const EmbeddingsShape& shape, bool trai
 Value Embeddings::forward(const Context& context, const Batch& batch, const InputPositions* constant,
                           uint64_t place) const {
   if (positions_) check_positions(batch.positions, shape_.learned_positions, shape_.hierarchical);
-  std::vector<Lookup> lookups{{words_, batch.ids, "token id"}, {segments_, batch.segments, "segment id"}};
+  std::vector<Lookup> lookups{{words_, batch.ids, "token id"}};
+  if (segments_) lookups.push_back({*segments_, batch.segments, "segment id"});
   const bool longer = std::ranges::any_of(batch.positions, [&](int32_t p) { return p >= shape_.learned_positions; });
   if (positions_ && longer) {
     const auto rows = hierarchical_rows(batch.positions, shape_.learned_positions);
@@ -72,16 +72,16 @@ Value Embeddings::finish(const Context& context, std::vector<Lookup>& lookups, c
                          uint64_t place) const {
   if (constant != nullptr) lookups.push_back({constant->table, constant->rows, "position row"});
   const Value summed = embedding(context, lookups);
-  const Value normal = norm_.forward(context, summed);
+  const Value normal = norm_ ? norm_->forward(context, summed) : summed;
   const Value dropped = dropout(context, normal, context.dropout(shape_.dropout, place));
   return project_ ? project_->forward(context, dropped) : dropped;
 }
 
 void Embeddings::visit(const std::string& name, const ParameterVisitor& visitor) {
   visitor(name + ".embeddings.word_embeddings.weight", words_, ParameterRole::embedding);
-  visitor(name + ".embeddings.token_type_embeddings.weight", segments_, ParameterRole::embedding);
+  if (segments_) visitor(name + ".embeddings.token_type_embeddings.weight", *segments_, ParameterRole::embedding);
   if (positions_) visitor(name + ".embeddings.position_embeddings.weight", *positions_, ParameterRole::position_weight);
-  norm_.visit(name + ".embeddings.LayerNorm", visitor);
+  if (norm_) norm_->visit(name + ".embeddings.LayerNorm", visitor);
   if (project_) project_->visit(name + ".embeddings_project", visitor);
 }
 

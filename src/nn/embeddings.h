@@ -12,12 +12,13 @@
 namespace roformer {
 
 struct EmbeddingsShape {
-  int64_t vocabulary = 0, segments = 0, width = 0, hidden = 0;
-  int64_t learned_positions = 0;  // rows of a learned position table, 0 = none
+  int64_t vocabulary = 0, segments = 0, width = 0, hidden = 0;  // no segments: none are looked up
+  int64_t learned_positions = 0;                                // rows of a learned position table, 0 = none
   // Longer texts go on hierarchically (position/hierarchical.h), up to the square of that; else they are refused.
   bool hierarchical = false;
   double dropout = 0;
   NormShape norm = {};
+  bool normed = true;  // else the layers norm what enters them
 };
 
 // Positions that are added to the input: a row of `table` for each token.
@@ -43,9 +44,9 @@ class Embeddings {
                uint64_t place) const;
 
   EmbeddingsShape shape_;
-  Parameter words_, segments_;
-  std::optional<Parameter> positions_;
-  NormLayer norm_;
+  Parameter words_;
+  std::optional<Parameter> segments_, positions_;
+  std::optional<NormLayer> norm_;
   std::optional<LinearLayer> project_;
 };
 

@@ -1,5 +1,6 @@
-// One post-norm encoder layer of RoFormer (compatibility.md 3.3, step 2): self-attention (cross-attention, in a decoder
-// that has it), then the feed-forward network, each followed by dropout, residual and norm.
+// One layer: self-attention (cross-attention, in a decoder that has it), then the feed-forward network. RoFormer's
+// (compatibility.md 3.3, step 2) are each followed by dropout, residual and norm; Llama's norm what enters each, and
+// the feed-forward network is gated.
 #pragma once
 
 #include <optional>
@@ -13,7 +14,9 @@ struct EncoderLayerShape {
   AttentionShape attention;
   int64_t intermediate = 0;
   Activation activation = Activation::gelu;
-  bool cross_attention = false;
+  bool cross_attention = false;  // not where norms are in front
+  bool gated = false;            // down(activation(gate(x)) · up(x)); `intermediate` is up, `output` down
+  std::optional<bool> feed_forward_biased = {};  // where it is not as attention.biased
 };
 
 // The hidden states of an encoder, for cross-attention.
@@ -34,14 +37,16 @@ class EncoderLayer {
 
   // "….attention.self.query.weight" and so on below `name`, e.g. "roformer.encoder.layer.0".
   void visit(const std::string& name, const ParameterVisitor& visitor);
-  LayerWeights weights() const;  // without those of cross-attention
+  LayerWeights weights() const;  // of a post-norm layer that is not gated; without those of cross-attention
 
  private:
   EncoderLayerShape shape_;
   SelfAttention attention_;
   std::optional<CrossAttention> cross_attention_;
+  std::optional<LinearLayer> gate_;
   LinearLayer intermediate_, output_;
-  NormLayer output_norm_;
+  ResidualNorm output_norm_;
+  Value expand_and_contract(const Context& context, const Value& x) const;
 };
 
 }  // namespace roformer

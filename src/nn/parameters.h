@@ -61,6 +61,9 @@ struct LinearLayer {
   }
 };
 
+// Where the norm of a sub-layer f is: post: norm(x + f(x)); pre: x + f(norm(x)) (Xiong et al. 2020).
+enum class NormPlacement { post, pre };
+
 struct NormLayer {
   NormShape shape;
   Parameter gain, bias;  // [E]
@@ -81,6 +84,20 @@ struct NormLayer {
   void visit(const std::string& name, const ParameterVisitor& visitor) {
     if (gain.defined()) visitor(name + ".weight", gain, ParameterRole::norm_gain);
     if (bias.defined()) visitor(name + ".bias", bias, ParameterRole::norm_bias);
+  }
+};
+
+// The residual and the norm of a sub-layer f: leave(f(enter(x)), x).
+struct ResidualNorm {
+  NormPlacement placement;
+  NormLayer norm;
+
+  Value enter(const Context& context, const Value& x) const {
+    return placement == NormPlacement::pre ? norm.forward(context, x) : x;
+  }
+  // `y` must not be read again.
+  Value leave(const Context& context, const Value& y, const Value& x, const Dropout& drop) const {
+    return placement == NormPlacement::pre ? add_residual(context, y, x, drop) : norm.forward(context, y, x, drop);
   }
 };
 

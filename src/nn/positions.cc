@@ -300,8 +300,8 @@ LayerPositions::LayerPositions(Backend& backend, const PositionsShape& shape, bo
 Value LayerPositions::attend(const Context& context, AttentionOptions options, const Value& qkv,
                              const LinearLayer& projection, const SharedPositions& shared) const {
   const int64_t hidden = shape_.hidden, heads = shape_.heads;
-  Columns q{qkv, 0, hidden}, k{qkv, hidden, hidden};
-  const Columns v{qkv, 2 * hidden, hidden};
+  Columns q{qkv, 0, hidden}, k{qkv, hidden, shape_.key_width()};
+  const Columns v{qkv, hidden + shape_.key_width(), shape_.key_width()};
   AttentionPositions positions = shared.attention;
   RelativeValues& terms = positions.terms;
   const auto dim = static_cast<double>(shape_.head_dim());

@@ -16,8 +16,10 @@ struct PositionsShape {
   PositionEncoding encoding;
   int64_t hidden = 0, heads = 1;
   NormShape norm = {};
+  int64_t kv_heads = 0;  // of keys and values; 0: as many. Encodings with tables as wide as the queries take no fewer
   int64_t features = 0;  // of a head, where a rotation turns FAVOR+'s instead of q and k (nn/linear_attention.h)
   int64_t head_dim() const { return hidden / heads; }
+  int64_t key_width() const { return kv_heads == 0 ? hidden : kv_heads * head_dim(); }
 };
 
 // Whether attention is given score terms, relative values or other queries and keys: more than a rotation.
@@ -71,7 +73,7 @@ class LayerPositions {
  public:
   LayerPositions(Backend& backend, const PositionsShape& shape, bool trainable);
 
-  // Softmax attention of qkv [T, 3H], which `projection` made, → [T, H].
+  // Softmax attention of qkv [T, H + 2·key_width], which `projection` made, → [T, H].
   Value attend(const Context& context, AttentionOptions options, const Value& qkv, const LinearLayer& projection,
                const SharedPositions& shared) const;
 

@@ -26,9 +26,14 @@ void check_limits(const AttentionOptions& options) {
   }
 }
 
+int64_t key_heads(const AttentionOptions& options) { return options.kv_heads == 0 ? options.heads : options.kv_heads; }
+
 void check(const AttentionOptions& options, const Columns& q, const Columns& k, const Columns& v) {
-  if (options.heads < 1 || q.count % options.heads != 0 || q.count != k.count || v.count % options.heads != 0) {
-    throw ShapeError("attention: {} heads of q {}, k {}, v {} columns", options.heads, q.count, k.count, v.count);
+  const int64_t heads = options.heads, of_keys = key_heads(options);
+  if (heads < 1 || of_keys < 1 || heads % of_keys != 0 || q.count % heads != 0 ||
+      k.count != q.count / heads * of_keys || v.count % of_keys != 0) {
+    throw ShapeError("attention: {} heads of q {} columns, {} of k {} and v {} columns", heads, q.count, of_keys,
+                     k.count, v.count);
   }
   check_rows("attention", "value", v.value.data, k.value.data.rows());
   check_offsets("attention", "query", options.query_offsets, q.value.data.rows());
@@ -70,12 +75,13 @@ void check_frequencies(const AttentionPositions& positions, int64_t queries, int
   }
 }
 
-void check_positions(const AttentionPositions& positions, int64_t heads, const Columns& q, const Columns& k,
-                     const Columns& v) {
+void check_positions(const AttentionPositions& positions, const AttentionOptions& options, const Columns& q,
+                     const Columns& k, const Columns& v) {
+  const int64_t heads = options.heads, of_keys = key_heads(options);
   const int64_t queries = q.value.data.rows(), keys = k.value.data.rows();
   check_angles("query", positions.query_angles, queries, q.count / heads);
-  check_angles("key", positions.key_angles, keys, k.count / heads);
-  if (positions.rotate_values) check_angles("key", positions.key_angles, keys, v.count / heads);
+  check_angles("key", positions.key_angles, keys, k.count / of_keys);
+  if (positions.rotate_values) check_angles("key", positions.key_angles, keys, v.count / of_keys);
   check_frequencies(positions, queries, keys);
   const RelativeValues& terms = positions.terms;
   if (!terms.data().any()) return;
@@ -83,8 +89,8 @@ void check_positions(const AttentionPositions& positions, int64_t heads, const C
   const int64_t distances = 2 * terms.clip + 1;
   check_term("bias", terms.bias, distances, heads);
   check_table("query table", terms.query_table, distances, q.count, heads);
-  check_table("key table", terms.key_table, distances, k.count, heads);
-  check_table("value table", terms.value_table, distances, v.count, heads);
+  check_table("key table", terms.key_table, distances, q.count, heads);
+  check_table("value table", terms.value_table, distances, v.count / of_keys * heads, heads);
   const auto check_count = [](const char* what, std::span<const int32_t> given, int64_t tokens) {
     if (static_cast<int64_t>(given.size()) == tokens) return;
     throw ShapeError("attention: {} {} positions for {} tokens", given.size(), what, tokens);
@@ -93,12 +99,12 @@ void check_positions(const AttentionPositions& positions, int64_t heads, const C
   check_count("key", terms.key_positions, keys);
 }
 
-void rotate(Backend& backend, int64_t heads, const AttentionPositions& positions, const AttentionTensors& x,
+void rotate(Backend& backend, const AttentionSpec& spec, const AttentionPositions& positions, const AttentionTensors& x,
             bool transposed) {
-  if (positions.query_angles != nullptr) backend.rotate(x.q, heads, *positions.query_angles, transposed);
-  if (positions.key_angles != nullptr) backend.rotate(x.k, heads, *positions.key_angles, transposed);
+  if (positions.query_angles != nullptr) backend.rotate(x.q, spec.heads, *positions.query_angles, transposed);
+  if (positions.key_angles != nullptr) backend.rotate(x.k, spec.key_heads(), *positions.key_angles, transposed);
   if (positions.key_angles != nullptr && positions.rotate_values) {
-    backend.rotate(x.v, heads, *positions.key_angles, transposed);
+    backend.rotate(x.v, spec.key_heads(), *positions.key_angles, transposed);
   }
 }
 
@@ -117,16 +123,16 @@ RelativeTerms gradients_of(Backend& backend, const RelativeValues& values) {
 }
 
 // Of rotated q and k, and their gradients before these are turned back.
-void frequencies_backward(Backend& backend, int64_t heads, const AttentionPositions& positions,
+void frequencies_backward(Backend& backend, const AttentionSpec& spec, const AttentionPositions& positions,
                           const AttentionTensors& in, const AttentionTensors& gradients) {
   const Parameter& logs = positions.log_frequencies;
   if (!wants_gradient(logs)) return;
-  const auto add = [&](const Tensor& x, const Tensor& dx, const RotaryAngles& angles) {
+  const auto add = [&](const Tensor& x, const Tensor& dx, int64_t heads, const RotaryAngles& angles) {
     backend.rotary_frequencies_backward(x, dx, heads, angles, positions.rotary_positions, logs.value, logs.gradient);
   };
-  add(in.q, gradients.q, *positions.query_angles);
-  add(in.k, gradients.k, *positions.key_angles);
-  if (positions.rotate_values) add(in.v, gradients.v, *positions.key_angles);
+  add(in.q, gradients.q, spec.heads, *positions.query_angles);
+  add(in.k, gradients.k, spec.key_heads(), *positions.key_angles);
+  if (positions.rotate_values) add(in.v, gradients.v, spec.key_heads(), *positions.key_angles);
 }
 
 }  // namespace
@@ -135,10 +141,11 @@ Value attention(const Context& context, const AttentionOptions& options, const C
                 const Columns& v, const AttentionPositions& positions) {
   Backend& backend = context.backend;
   check(options, q, k, v);
-  check_positions(positions, options.heads, q, k, v);
+  check_positions(positions, options, q, k, v);
   const int64_t head_dim = q.count / options.heads;
   const double scale = options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(head_dim));
   const AttentionSpec spec{.heads = options.heads,
+                           .kv_heads = options.kv_heads,
                            .scale = scale,
                            .query_offsets = options.query_offsets,
                            .key_offsets = options.key_offsets,
@@ -146,10 +153,11 @@ Value attention(const Context& context, const AttentionOptions& options, const C
                            .dropout = options.dropout,
                            .terms = positions.terms.data()};
   const AttentionTensors in{q.data(), k.data(), v.data()};
-  rotate(backend, options.heads, positions, in, false);
+  rotate(backend, spec, positions, in, false);
   if (context.observer != nullptr) context.observer->observe(spec, in);
   const int64_t queries = q.value.data.rows();
-  const Tensor out = backend.empty({queries, v.count}), log_sum_exp = backend.empty({options.heads, queries});
+  const Tensor out = backend.empty({queries, v.count * spec.group()}),
+               log_sum_exp = backend.empty({options.heads, queries});
   backend.attention(spec, in, out, log_sum_exp);
   const RelativeValues& terms = positions.terms;
   bool tracked = wants_gradient(positions.log_frequencies);
@@ -165,8 +173,8 @@ Value attention(const Context& context, const AttentionOptions& options, const C
     const AttentionTensors gradients{made.columns(q), made.columns(k), made.columns(v)};
     backend.attention_backward(spec, in, result.data, log_sum_exp, *result.gradient, gradients,
                                gradients_of(backend, positions.terms));
-    frequencies_backward(backend, spec.heads, positions, in, gradients);
-    rotate(backend, spec.heads, positions, gradients, true);
+    frequencies_backward(backend, spec, positions, in, gradients);
+    rotate(backend, spec, positions, gradients, true);
     made.accumulate_all();
   });
   return result;

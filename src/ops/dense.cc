@@ -70,6 +70,43 @@ Value feed_forward(const Context& context, const Value& x, const Parameter& inne
   return result;
 }
 
+Value gated_feed_forward(const Context& context, const Value& x, Activation activation, const GatedWeights& weights) {
+  Backend& backend = context.backend;
+  check_linear("gated_feed_forward", x.data, weights.gate_weight, weights.gate_bias);
+  check_linear("gated_feed_forward", x.data, weights.up_weight, weights.up_bias);
+  const Tensor gate = backend.empty({x.data.rows(), weights.gate_weight.value.dim(0)});
+  const Tensor up = backend.empty({x.data.rows(), weights.up_weight.value.dim(0)});
+  check_columns("gated_feed_forward", "up", up, gate.columns());
+  check_linear("gated_feed_forward", gate, weights.down_weight, weights.down_bias);
+  const Tensor out = backend.empty({x.data.rows(), weights.down_weight.value.dim(0)});
+  bool tracked = x.tracked();
+  for (const Parameter* weight : {&weights.gate_weight, &weights.up_weight, &weights.down_weight}) {
+    tracked = tracked || wants_gradient(*weight);
+  }
+  Value result = make_result(context, out, tracked);
+  const Tensor expanded = result.tracked() ? backend.empty(gate.shape()) : gate;
+  backend.linear(x.data, weights.gate_weight.value, weights.gate_bias.value, Activation::none, gate, {});
+  backend.linear(x.data, weights.up_weight.value, weights.up_bias.value, Activation::none, up, {});
+  backend.gated(activation, gate, up, expanded);
+  backend.linear(expanded, weights.down_weight.value, weights.down_bias.value, Activation::none, out, {});
+  if (!result.tracked()) return result;
+  context.tape->record(
+      [&backend, x = Kept(x), dx = x.gradient, activation, weights, gate, up, gradient = result.gradient] {
+        if (!gradient->defined()) return;
+        const Tensor dexpanded = backend.empty(gate.shape());
+        backend.linear_backward_input(*gradient, weights.down_weight.value, dexpanded, false);
+        const Tensor &dgate = dexpanded, &dup = up, &expanded_again = gate;
+        backend.gated_backward(activation, gate, up, dexpanded, dgate, dup, expanded_again);
+        if (wants_gradient(weights.down_weight)) {
+          backend.linear_backward_weight(*gradient, expanded_again, weights.down_weight.gradient,
+                                         weights.down_bias.gradient);
+        }
+        linear_backward(backend, dgate, x, weights.gate_weight, weights.gate_bias, dx);
+        linear_backward(backend, dup, x, weights.up_weight, weights.up_bias, dx);
+      });
+  return result;
+}
+
 namespace {
 
 void check_residual(const char* op, const Value& x, const Value& residual) {
@@ -142,6 +179,31 @@ Value rms_norm(const Context& context, const Value& x, const Value& residual, co
     const Tensor through = make_through(backend, dsum, dresidual, dropout);
     backend.rms_norm_backward(dsum, sum, statistics, gain.value, dropout, dsum, through, gain.gradient);
     accumulate(backend, dx, through.defined() ? through : dsum);
+    accumulate(backend, dresidual, dsum);
+  });
+  return result;
+}
+
+Value add_residual(const Context& context, const Value& x, const Value& residual, const Dropout& dropout) {
+  Backend& backend = context.backend;
+  check_residual("add_residual", x, residual);
+  if (dropout.active()) backend.dropout(x.data, dropout, x.data);
+  backend.add(residual.data, x.data);
+  Value result = make_result(context, x.data, x.tracked() || residual.tracked());
+  if (!result.tracked()) return result;
+  context.tape->record([&backend, dx = x.gradient, dresidual = residual.gradient, dropout, gradient = result.gradient] {
+    if (!gradient->defined()) return;
+    const Tensor dsum = std::move(*gradient);
+    if (dx != nullptr) {
+      // Of its own where the residual takes over the sum's, or the dropout changes it.
+      Tensor through = dresidual != nullptr ? backend.empty(dsum.shape()) : dsum;
+      if (dropout.active()) {
+        backend.dropout(dsum, dropout, through);
+      } else if (dresidual != nullptr) {
+        backend.copy(dsum, through);
+      }
+      accumulate(backend, dx, std::move(through));
+    }
     accumulate(backend, dresidual, dsum);
   });
   return result;

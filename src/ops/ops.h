@@ -38,6 +38,16 @@ Value linear(const Context& context, const Value& x, const Parameter& weight, co
 Value feed_forward(const Context& context, const Value& x, const Parameter& inner_weight, const Parameter& inner_bias,
                    Activation activation, const Parameter& outer_weight, const Parameter& outer_bias);
 
+// down(activation(gate(x)) · up(x)), all three linear as above (Shazeer 2020; SwiGLU where the activation is silu): x
+// [T, H] → [T, H′]. Keeps what gate and up gave.
+struct GatedWeights {
+  Parameter gate_weight, gate_bias, up_weight, up_bias, down_weight, down_bias;
+};
+Value gated_feed_forward(const Context& context, const Value& x, Activation activation, const GatedWeights& weights);
+
+// residual + dropout(x), IN PLACE in x, which must not be read again. [T, E].
+Value add_residual(const Context& context, const Value& x, const Value& residual, const Dropout& dropout);
+
 // LayerNorm(residual + dropout(x)); `residual` may be an untracked empty Value. [T, E].
 Value layer_norm(const Context& context, const Value& x, const Value& residual, const Dropout& dropout,
                  const Parameter& gain, const Parameter& bias, double epsilon);
@@ -81,6 +91,7 @@ struct AttentionPositions {
 
 struct AttentionOptions {
   int64_t heads = 1;
+  int64_t kv_heads = 0;                                 // of keys and values, a divisor of heads; 0: as many
   double scale = 0;                                     // 0: 1/√head_dim
   std::span<const int32_t> query_offsets, key_offsets;  // cu_seqlens [sequences + 1]
   // [Tq], or empty: query t sees the first key_limits[t] keys of its sequence. Causal: 1, 2, … in each sequence. Also
@@ -89,8 +100,8 @@ struct AttentionOptions {
   Dropout dropout = {};  // of the attention weights
 };
 
-// Packed softmax attention → [Tq, heads · value head_dim]. Rotates q and k (and v) IN PLACE in the projections they
-// come from, which must not be read again. The spans must outlive the tape.
+// Packed softmax attention → [Tq, heads · value head_dim]; q has `heads` heads, k and v have kv_heads. Rotates q and k
+// (and v) IN PLACE in the projections they come from, which must not be read again. The spans must outlive the tape.
 Value attention(const Context& context, const AttentionOptions& options, const Columns& q, const Columns& k,
                 const Columns& v, const AttentionPositions& positions);
 

@@ -19,6 +19,17 @@ std::vector<double> to_doubles(const Tensor& x) {
   return result;
 }
 
+// Rows of keys with a head for each of the queries': those of a group have copies, which may be turned one by one.
+std::vector<double> repeat_heads(const std::vector<double>& keys, const AttentionSpec& spec, int64_t dim) {
+  if (spec.group() == 1) return keys;
+  std::vector<double> result;
+  result.reserve(keys.size() * static_cast<size_t>(spec.group()));
+  for (auto head = keys.begin(); head != keys.end(); head += dim) {
+    for (int64_t i = 0; i < spec.group(); ++i) result.insert(result.end(), head, head + dim);
+  }
+  return result;
+}
+
 double dot(std::span<const double> a, std::span<const double> b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
@@ -28,12 +39,12 @@ double dot(std::span<const double> a, std::span<const double> b) {
 AttentionScores::AttentionScores(const AttentionSpec& spec, const AttentionTensors& in)
     : spec_(spec),
       queries_(to_doubles(in.q)),
-      keys_(to_doubles(in.k)),
+      keys_(repeat_heads(to_doubles(in.k), spec, in.q.columns() / spec.heads)),
       bias_(to_doubles(spec.terms.bias)),
       query_table_(to_doubles(spec.terms.query_table)),
       key_table_(to_doubles(spec.terms.key_table)),
       tokens_(in.k.rows()),
-      width_(in.k.columns()),
+      width_(in.q.columns()),
       head_width_(width_ / spec.heads) {}
 
 std::span<const double> AttentionScores::table_slice(const std::vector<double>& table, int64_t head,

@@ -120,6 +120,7 @@ int64_t forward(const Model& model, const std::string& ids_path, const std::stri
   const JsonObject json = JsonObject::read(ids_path, kMaxIdsFile);
   const IdLists ids = read_input_ids(json, config.vocabulary);
   check_memory(json, ids, config);
+  if (config.segments == 0 && json.has("token_type_ids")) json.reject("token_type_ids", "none: the model has no types");
   const IdLists segments = read_beside(json, "token_type_ids", config.segments, ids);
   const IdLists positions = read_beside(json, "position_ids", kMaxRotaryPosition + 1, ids);
   const std::vector<Tensor> memories = read_memories(json, model.backend(), ids.size(), config.hidden);

@@ -36,7 +36,8 @@ ModelConfig shape_of(const PretrainOptions& options) {
 void set_objective(ModelConfig& config, const PretrainOptions& options) {
   if (options.objective == "mlm") {
     if (config.visibility != Visibility::all) {
-      throw UsageError("the model's config.json says is_decoder: masked tokens are learned from both sides");
+      throw UsageError("the model's config.json says {}: masked tokens are learned from both sides",
+                       config.family == Family::llama ? "llama, a causal model" : "is_decoder");
     }
     config.head = Head::masked_lm;
     return;

@@ -58,13 +58,15 @@ struct AttentionPlan {
   int64_t clip = 0;
   bool rising = false;  // positions rise by one in each sequence; else they are random
   bool shared = false;  // heads share the tables
+  int64_t kv_heads = 0;
 };
 
 inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
   const std::vector<int32_t> query_offsets = offsets_of(plan.query_lengths), key_offsets = offsets_of(plan.key_lengths);
   const int64_t queries = query_offsets.back(), keys = key_offsets.back();
   const int64_t hidden = plan.heads * plan.head_dim, distances = 2 * plan.clip + 1;
-  const int64_t values = plan.value_dim == 0 ? hidden : plan.heads * plan.value_dim;
+  const int64_t value_dim = plan.value_dim == 0 ? plan.head_dim : plan.value_dim;
+  const int64_t values = plan.heads * value_dim, key_heads = plan.kv_heads == 0 ? plan.heads : plan.kv_heads;
   const auto positions = [&](const std::vector<int32_t>& offsets) {
     std::vector<int32_t> result = trial.random_ids(offsets.back(), 40);
     for (size_t s = 0; plan.rising && s + 1 < offsets.size(); ++s) {
@@ -76,6 +78,7 @@ inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
 
   AttentionSpec spec;
   spec.heads = plan.heads;
+  spec.kv_heads = plan.kv_heads;
   spec.scale = plan.score_size / std::sqrt(static_cast<double>(plan.head_dim));
   spec.query_offsets = query_offsets;
   spec.key_offsets = key_offsets;
@@ -103,9 +106,11 @@ inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
   use(plan.key_table, "dkey_table", distances, hidden / slices, &RelativeTerms::key_table);
   use(plan.value_table, "dvalue_table", distances, values / slices, &RelativeTerms::value_table);
 
-  const AttentionTensors in{trial.random(queries, hidden), trial.random(keys, hidden), trial.random(keys, values)};
-  const AttentionTensors gradients{trial.output("dq", queries, hidden), trial.output("dk", keys, hidden),
-                                   trial.output("dv", keys, values)};
+  const int64_t key_width = key_heads * plan.head_dim, value_width = key_heads * value_dim;
+  const AttentionTensors in{trial.random(queries, hidden), trial.random(keys, key_width),
+                            trial.random(keys, value_width)};
+  const AttentionTensors gradients{trial.output("dq", queries, hidden), trial.output("dk", keys, key_width),
+                                   trial.output("dv", keys, value_width)};
   const Tensor out = trial.output("out", queries, values), log_sum_exp = trial.scratch(plan.heads, queries);
   trial.backend().attention(spec, in, out, log_sum_exp);
   trial.backend().attention_backward(spec, in, out, log_sum_exp, trial.random(queries, values), gradients, dterms);
@@ -158,6 +163,47 @@ inline Family attention_family() {
                 {.query_lengths = ragged, .key_lengths = ragged, .heads = 3, .head_dim = 16, .dropout = kSomeDropout});
   add_attention(family, "cross, dropout",
                 {.query_lengths = queries, .key_lengths = keys, .heads = 3, .head_dim = 8, .dropout = kSomeDropout});
+  return family;
+}
+
+// Heads of queries that share heads of keys and values.
+inline Family grouped_attention_family() {
+  Family family{"grouped_attention", 3e-5, {}};
+  const std::vector<int32_t> ragged = {17, 0, 1, 65, 2, 64}, blocks = {129, 300}, queries = {1, 65, 0, 3, 129},
+                             keys = {129, 2, 17, 0, 300};
+  for (const auto& [heads, kv_heads] : {std::pair{4, 1}, {6, 2}, {6, 3}, {3, 3}, {10, 5}}) {
+    for (const int64_t head_dim : {2, 6, 16, 24, 80}) {
+      for (const Limits limits : {Limits::none, Limits::causal, Limits::scattered}) {
+        AttentionPlan plan{.query_lengths = ragged, .key_lengths = ragged, .heads = heads, .head_dim = head_dim};
+        plan.kv_heads = kv_heads;
+        plan.limits = limits;
+        const std::string name = std::to_string(heads) + " heads on " + std::to_string(kv_heads) + " of " +
+                                 std::to_string(head_dim) + ", limits " + std::to_string(static_cast<int>(limits));
+        add_attention(family, name, plan);
+        if (head_dim != 24) continue;
+        plan.dropout = kSomeDropout;
+        plan.value_dim = 10;
+        plan.query_lengths = plan.key_lengths = blocks;
+        add_attention(family, name + ", long, dropout", plan);
+        plan.query_lengths = queries;
+        plan.key_lengths = keys;
+        add_attention(family, name + ", cross, dropout", plan);
+      }
+    }
+  }
+  const std::vector<int32_t> split = {2060, 5};
+  AttentionPlan plan{.query_lengths = {530, 3}, .key_lengths = split, .heads = 2, .head_dim = 8};
+  plan.kv_heads = 1;
+  add_attention(family, "split by keys", plan);
+  plan = {.query_lengths = {17, 0, 1, 34}, .key_lengths = {20, 3, 0, 34}, .heads = 4, .head_dim = 6};
+  plan.kv_heads = 2;
+  plan.value_dim = 10;
+  plan.bias = plan.query_table = plan.key_table = plan.value_table = true;
+  plan.clip = 7;
+  for (const bool rising : {false, true}) {
+    plan.rising = plan.shared = rising;
+    add_attention(family, rising ? "terms, rising" : "terms", plan);
+  }
   return family;
 }
 

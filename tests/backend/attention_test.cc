@@ -168,7 +168,7 @@ TEST_F(Bfloat16AttentionTest, AgreesWithTheReferenceInFloat64) {
                  [&](const Result& result) { return (result.name == "out") == outputs; });
     return some;
   };
-  for (const Family& family : {attention_family(), limited_attention_family()}) {
+  for (const Family& family : {attention_family(), limited_attention_family(), grouped_attention_family()}) {
     for (size_t i = 0; i < family.cases.size(); ++i) {
       SCOPED_TRACE(family.cases[i].sizes);
       const std::vector<Result> expected = run(*oracle, family.cases[i], i);

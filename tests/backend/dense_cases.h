@@ -40,6 +40,22 @@ inline void activation_kernel(Trial& trial, int64_t rows, int64_t columns) {
   }
 }
 
+inline void gated_kernels(Trial& trial, int64_t rows, int64_t columns) {
+  Backend& backend = trial.backend();
+  const auto output = [&](const std::string& name) { return trial.output(name, rows, columns); };
+  for (const Activation activation : kActivations) {
+    const Tensor gate = trial.random(rows, columns, 3), x = trial.random(rows, columns),
+                 dout = trial.random(rows, columns);
+    backend.gated(activation, gate, x, output("out"));
+    backend.gated_backward(activation, gate, x, dout, output("dgate"), output("dx"), output("out again"));
+    const Tensor in_place = output("gated in place");
+    backend.copy(gate, in_place);
+    backend.gated(activation, in_place, x, in_place);
+    backend.gated_backward(activation, gate, x, dout, trial.watch("dgate in place", dout),
+                           trial.watch("dx in place", x), trial.watch("out in place", gate));
+  }
+}
+
 inline void adamw_kernel(Trial& trial, int64_t rows, int64_t columns) {
   AdamWStep step{.step = 3, .learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.98, .epsilon = 1e-6, .gradient_scale = 0.5};
   const auto variances = [](const Tensor& second) {

@@ -199,6 +199,7 @@ struct AttentionPlan {
   bool bias = false, query_table = false, key_table = false, value_table = false;
   Dropout dropout = {};
   int64_t clip = 2;
+  int64_t kv_heads = 0;
 };
 
 class AttentionGradientTest : public GradientTest, public ::testing::WithParamInterface<AttentionPlan> {};
@@ -206,6 +207,7 @@ class AttentionGradientTest : public GradientTest, public ::testing::WithParamIn
 TEST_P(AttentionGradientTest, MatchesCentralDifferences) {
   const AttentionPlan& plan = GetParam();
   constexpr int64_t kHeads = 3, kHeadDim = 2, kHidden = kHeads * kHeadDim;
+  const int64_t key_width = plan.kv_heads == 0 ? kHidden : plan.kv_heads * kHeadDim;
   const int64_t queries = plan.query_offsets.back(), keys = plan.key_offsets.back(), distances = 2 * plan.clip + 1;
   const std::vector<int32_t> query_positions = trial_.random_ids(queries, 9);
   const std::vector<int32_t> key_positions = trial_.random_ids(keys, 9);
@@ -222,6 +224,7 @@ TEST_P(AttentionGradientTest, MatchesCentralDifferences) {
                          .value_table = table(plan.value_table, distances, kHidden)};
   };
   const AttentionSpec spec{.heads = kHeads,
+                           .kv_heads = plan.kv_heads,
                            .scale = 0.6,
                            .query_offsets = plan.query_offsets,
                            .key_offsets = plan.key_offsets,
@@ -232,10 +235,10 @@ TEST_P(AttentionGradientTest, MatchesCentralDifferences) {
   const auto bias_start = numbers(dterms.bias), query_start = numbers(dterms.query_table);
   const auto key_start = numbers(dterms.key_table), value_start = numbers(dterms.value_table);
 
-  const AttentionTensors in{trial_.random(queries, kHidden), trial_.random(keys, kHidden),
-                            trial_.random(keys, kHidden)};
-  const AttentionTensors gradients{trial_.scratch(queries, kHidden), trial_.scratch(keys, kHidden),
-                                   trial_.scratch(keys, kHidden)};
+  const AttentionTensors in{trial_.random(queries, kHidden), trial_.random(keys, key_width),
+                            trial_.random(keys, key_width)};
+  const AttentionTensors gradients{trial_.scratch(queries, kHidden), trial_.scratch(keys, key_width),
+                                   trial_.scratch(keys, key_width)};
   const Tensor out = trial_.scratch(queries, kHidden), log_sum_exp = trial_.scratch(kHeads, queries);
   const Tensor dout = trial_.random(queries, kHidden);
   const auto objective = [&] {
@@ -259,6 +262,20 @@ INSTANTIATE_TEST_SUITE_P(
     , AttentionGradientTest,
     ::testing::Values(
         AttentionPlan{.name = "plain", .query_offsets = kRagged, .key_offsets = kRagged},
+        AttentionPlan{.name = "grouped",
+                      .query_offsets = kRagged,
+                      .key_offsets = kRagged,
+                      .key_limits = {1, 1, 2, 3, 4, 1, 2, 3},
+                      .dropout = kSomeDropout,
+                      .kv_heads = 1},
+        AttentionPlan{.name = "grouped_cross_terms",
+                      .query_offsets = {0, 2, 3, 3, 6},
+                      .key_offsets = {0, 4, 4, 7, 8},
+                      .bias = true,
+                      .query_table = true,
+                      .key_table = true,
+                      .value_table = true,
+                      .kv_heads = 1},
         AttentionPlan{.name = "dropout", .query_offsets = kRagged, .key_offsets = kRagged, .dropout = kSomeDropout},
         AttentionPlan{.name = "cross", .query_offsets = {0, 2, 3, 3, 6}, .key_offsets = {0, 4, 4, 7, 8}},
         AttentionPlan{

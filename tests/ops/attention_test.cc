@@ -111,6 +111,51 @@ constexpr Rotary kAdjacent{.dim = kHeadDim, .layout = RotaryLayout::adjacent};
 constexpr Rotary kHalf{.dim = kHeadDim, .layout = RotaryLayout::half};
 constexpr Rotary kPartial{.dim = 2, .layout = RotaryLayout::half};
 
+// Four heads of queries on two and on one of keys and values, in one projection, rotated.
+TEST_F(OperatorTest, GroupedAttention) {
+  const std::vector<int32_t> offsets = {0, 1, 1, 4, 6}, limits = {1, 1, 2, 3, 1, 2};
+  const std::vector<int32_t> all_positions = trial_.random_ids(6, 9);
+  for (const int64_t kv_heads : {2, 1}) {
+    for (const bool rotate_values : {false, true}) {
+      SCOPED_TRACE(::testing::Message() << kv_heads << ", values rotated: " << rotate_values);
+      const RotaryAngles angles = backend_->rotary_angles(kHalf, all_positions);
+      const int64_t queries = 4 * kHeadDim, keys = kv_heads * kHeadDim;
+      const AttentionOptions options{.heads = 4,
+                                     .kv_heads = kv_heads,
+                                     .query_offsets = offsets,
+                                     .key_offsets = offsets,
+                                     .key_limits = limits,
+                                     .dropout = {.probability = 0.3, .stream = {.seed = 2, .stream = 6}}};
+      OperatorCheck check{.inputs = {{"qkv", trial_.random(6, queries + 2 * keys)}}, .parameters = {}, .apply = {}};
+      check.apply = [&](const Context& context, const std::vector<Value>& in) {
+        return attention(context, options, {in[0], 0, queries}, {in[0], queries, keys}, {in[0], queries + keys, keys},
+                         {.query_angles = &angles, .key_angles = &angles, .rotate_values = rotate_values});
+      };
+      expect_gradients(trial_, check);
+    }
+  }
+}
+
+// Heads that share keys give what heads with copies of them give.
+TEST_F(OperatorTest, GroupedAttentionIsThatOfRepeatedKeys) {
+  const std::vector<int32_t> offsets = {0, 2, 5};
+  const Tensor q = trial_.random(5, 4 * kHeadDim), k = trial_.random(5, 2 * kHeadDim), v = trial_.random(5, 2 * 3);
+  const auto repeated = [&](const Tensor& x, int64_t dim) {
+    const Tensor wide = backend_->empty({5, 4 * dim});
+    for (int64_t head = 0; head < 4; ++head) {
+      backend_->copy(x.column_range(head / 2 * dim, dim), wide.column_range(head * dim, dim));
+    }
+    return Value(wide);
+  };
+  AttentionOptions options{.heads = 4, .kv_heads = 2, .query_offsets = offsets, .key_offsets = offsets};
+  const Context context{.backend = *backend_};
+  const Value few = attention(context, options, {Value(q), 0, 16}, {Value(k), 0, 8}, {Value(v), 0, 6}, {});
+  options.kv_heads = 0;
+  const Value many =
+      attention(context, options, {Value(q), 0, 16}, {repeated(k, kHeadDim), 0, 16}, {repeated(v, 3), 0, 12}, {});
+  EXPECT_EQ(numbers(few.data), numbers(many.data));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     , AttentionTest,
     ::testing::Values(
@@ -154,6 +199,7 @@ class AttentionOptionsTest : public OperatorTest {
  protected:
   Value attend(const Columns& q, const Columns& k, const Columns& v, const AttentionPositions& positions = {}) {
     const AttentionOptions options{.heads = heads_,
+                                   .kv_heads = kv_heads_,
                                    .scale = scale_,
                                    .query_offsets = query_offsets_,
                                    .key_offsets = key_offsets_,
@@ -171,7 +217,7 @@ class AttentionOptionsTest : public OperatorTest {
     return "accepted";
   }
 
-  int64_t heads_ = kHeads;
+  int64_t heads_ = kHeads, kv_heads_ = 0;
   double scale_ = 0;
   std::vector<int32_t> query_offsets_ = {0, 1, 1, 4, 6}, key_offsets_ = query_offsets_, key_limits_;
 };
@@ -210,13 +256,21 @@ TEST_F(AttentionOptionsTest, ConstantsBesideTrackedInputs) {
 TEST_F(AttentionOptionsTest, RefusesShapes) {
   const Columns q = columns(6, 8), k = columns(6, 8), v = columns(6, 8);
   heads_ = 3;
-  EXPECT_THAT([&] { attend(q, k, v); }, ThrowsMessage<ShapeError>(HasSubstr("3 heads of q 8, k 8, v 8")));
+  EXPECT_THAT([&] { attend(q, k, v); },
+              ThrowsMessage<ShapeError>(HasSubstr("3 heads of q 8 columns, 3 of k 8 and v 8 columns")));
   heads_ = 0;
   EXPECT_THROW(attend(q, k, v), ShapeError);
   heads_ = 2;
-  EXPECT_THAT([&] { attend(q, columns(6, 4), v); }, ThrowsMessage<ShapeError>(HasSubstr("k 4")));
+  EXPECT_THAT([&] { attend(q, columns(6, 4), v); }, ThrowsMessage<ShapeError>(HasSubstr("2 of k 4")));
   EXPECT_THAT([&] { attend(q, k, columns(5, 8)); }, ThrowsMessage<ShapeError>(HasSubstr("value is [5, 8]")));
   EXPECT_THROW(attend({q.value, 1, 8}, k, v), ShapeError);
+  for (const int64_t kv_heads : {-1, 2, 4}) {
+    kv_heads_ = kv_heads;  // of columns for one
+    EXPECT_THROW(attend(q, columns(6, 4), columns(6, 4)), ShapeError) << kv_heads;
+  }
+  kv_heads_ = 1;
+  EXPECT_NO_THROW(attend(q, columns(6, 4), columns(6, 4)));
+  kv_heads_ = 0;
 
   const std::vector<std::vector<int32_t>> wrong = {{}, {0, 5}, {1, 6}, {0, 7}, {0, 4, 3, 6}, {0, -1, 6}};
   for (const auto& offsets : wrong) {

@@ -84,6 +84,71 @@ TEST_F(OperatorTest, RmsNorm) {
   }
 }
 
+TEST_F(OperatorTest, GatedFeedForward) {
+  for (const Activation activation : {Activation::silu, Activation::gelu, Activation::gelu_tanh, Activation::relu}) {
+    for (const bool biased : {false, true}) {
+      SCOPED_TRACE(::testing::Message() << static_cast<int>(activation) << ", biased: " << biased);
+      GatedWeights weights{.gate_weight = parameter(5, 3),
+                           .gate_bias = {},
+                           .up_weight = parameter(5, 3),
+                           .up_bias = {},
+                           .down_weight = parameter(4, 5),
+                           .down_bias = {}};
+      OperatorCheck check{
+          .inputs = {{"x", trial_.random(6, 3)}},
+          .parameters = {{"gate", weights.gate_weight}, {"up", weights.up_weight}, {"down", weights.down_weight}},
+          .apply = {}};
+      if (biased) {
+        weights.gate_bias = vector_parameter(5);
+        weights.up_bias = vector_parameter(5);
+        weights.down_bias = vector_parameter(4);
+        check.parameters.emplace_back("gate bias", weights.gate_bias);
+        check.parameters.emplace_back("up bias", weights.up_bias);
+        check.parameters.emplace_back("down bias", weights.down_bias);
+      }
+      check.apply = [&](const Context& context, const std::vector<Value>& in) {
+        return gated_feed_forward(context, in[0], activation, weights);
+      };
+      expect_gradients(trial_, check);
+    }
+  }
+}
+
+// down(silu(gate(x)) · up(x)) by hand.
+TEST_F(OperatorTest, GatedFeedForwardOfKnownNumbers) {
+  const auto matrix = [&](int64_t rows, int64_t columns, const std::vector<double>& values) {
+    const Tensor x = backend_->empty({rows, columns});
+    assign(x, values);
+    return Parameter{x, {}};
+  };
+  const GatedWeights weights{.gate_weight = matrix(2, 1, {1, -2}),
+                             .gate_bias = {},
+                             .up_weight = matrix(2, 1, {3, 5}),
+                             .up_bias = {},
+                             .down_weight = matrix(1, 2, {1, 10}),
+                             .down_bias = {}};
+  const Value x(matrix(1, 1, {2}).value);
+  const auto silu = [](double g) { return g / (1 + std::exp(-g)); };
+  const Value out = gated_feed_forward({.backend = *backend_}, x, Activation::silu, weights);
+  EXPECT_NEAR(read(out.data, 0, 0), silu(2) * 6 + 10 * silu(-4) * 10, 1e-13);
+}
+
+TEST_F(OperatorTest, AddResidual) {
+  for (const double probability : {0.0, 0.4}) {
+    SCOPED_TRACE(probability);
+    const Dropout dropout{.probability = probability, .stream = {.seed = 3, .stream = 8}};
+    const auto add = [&](const Context& context, const std::vector<Value>& in) {
+      return add_residual(context, in[0], in[1], dropout);
+    };
+    expect_gradients(trial_, {{{"x", trial_.random(5, 4)}, {"residual", trial_.random(5, 4)}}, {}, add});
+    const Value constant(trial_.random(5, 4));
+    const auto one = [&](const Context& context, const std::vector<Value>& in) {
+      return add_residual(context, in[0], constant, dropout);
+    };
+    expect_gradients(trial_, {{{"x", trial_.random(5, 4)}}, {}, one});
+  }
+}
+
 TEST_F(OperatorTest, LayerNormOfOneTrackedInput) {
   const Parameter gain{trial_.random_vector(6), {}}, bias{trial_.random_vector(6), {}};
   const Value constant(trial_.random(2, 6));
@@ -307,6 +372,16 @@ TEST_F(RefusalTest, Shapes) {
               ThrowsMessage<ShapeError>(HasSubstr("rms_norm: gain is [5], expected 4 columns")));
   EXPECT_THAT([&] { rms_norm(context_, x_, Value(trial_.random(2, 4)), {}, {}, 1e-6); },
               ThrowsMessage<ShapeError>(HasSubstr("rms_norm: residual is [2, 4], expected 3 rows")));
+
+  const auto gated = [&](int64_t gate, int64_t up, int64_t down) {
+    gated_feed_forward(context_, x_, Activation::silu,
+                       {parameter(gate, 4), {}, parameter(up, 4), {}, parameter(4, down), {}});
+  };
+  EXPECT_NO_THROW(gated(6, 6, 6));
+  EXPECT_THAT([&] { gated(6, 5, 6); }, ThrowsMessage<ShapeError>(HasSubstr("gated_feed_forward: up is [3, 5]")));
+  EXPECT_THAT([&] { gated(6, 6, 5); }, ThrowsMessage<ShapeError>(HasSubstr("input is [3, 6], expected 5 columns")));
+  EXPECT_THAT([&] { add_residual(context_, x_, Value(trial_.random(2, 4)), {}); },
+              ThrowsMessage<ShapeError>(HasSubstr("add_residual: residual is [2, 4], expected 3 rows")));
 
   EXPECT_THAT([&] { cross_entropy(context_, x_, parameter(5, 3), {}, three, 1); },
               ThrowsMessage<ShapeError>(HasSubstr("cross_entropy: hidden is [3, 4], expected 3 columns")));

@@ -1,5 +1,5 @@
 // Attention of the CPU backend. Score terms (RelativeTerms) over positions that do not rise by one in each sequence, as
-// nobody trains them, go to the reference kernels: same memory bound, slow.
+// nobody trains them, go to the reference kernels: same memory bound, slow. So do those of grouped heads.
 #include "backend/cpu/attention.h"
 
 #include "backend/cpu/attention_terms.h"
@@ -13,13 +13,21 @@ double attention_operations(const AttentionSpec& spec, const AttentionTensors& i
     pairs += static_cast<double>(spec.query_offsets[s + 1] - spec.query_offsets[s]) *
              static_cast<double>(spec.key_offsets[s + 1] - spec.key_offsets[s]);
   }
-  return 2 * pairs * static_cast<double>(in.q.columns() + in.v.columns());
+  return 2 * pairs * static_cast<double>(in.q.columns() + in.v.columns() * spec.group());
 }
+
+namespace {
+
+bool only_the_reference_has(const AttentionSpec& spec) {
+  return spec.terms.any() && (spec.group() > 1 || !positions_rise_by_one(spec));
+}
+
+}  // namespace
 
 void CpuBackend::attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                            const Tensor& log_sum_exp) {
   const Timed timed(profile(), "attention", attention_operations(spec, in), 0);
-  if (spec.terms.any() && !positions_rise_by_one(spec)) {
+  if (only_the_reference_has(spec)) {
     return make_reference_backend(pool_)->attention(spec, in, out, log_sum_exp);
   }
   attention_forward(pool_, spec, in, nullptr, nullptr, false, precision_, out, log_sum_exp);
@@ -30,7 +38,7 @@ void CpuBackend::attention_backward(const AttentionSpec& spec, const AttentionTe
                                     const RelativeTerms& dterms) {
   const Timed timed(profile(), "attention, backward", 2.5 * attention_operations(spec, in),
                     0);  // five products for two
-  if (spec.terms.any() && !positions_rise_by_one(spec)) {
+  if (only_the_reference_has(spec)) {
     return make_reference_backend(pool_)->attention_backward(spec, in, out, log_sum_exp, dout, gradients, dterms);
   }
   roformer::attention_backward(pool_, spec, in, precision_, out, log_sum_exp, dout, gradients, dterms);

@@ -1,6 +1,7 @@
 // Softmax attention of the CPU backend: tiles of queries and keys with the running maximum and sum of Milakov &
 // Gimelshein 2018 and Dao et al. 2022, so that memory is linear in the length. Score terms (RelativeTerms)
-// need positions that rise by one in each sequence (attention_terms.h). Shapes are those of Backend::attention.
+// need positions that rise by one in each sequence and a key head for each query head (attention_terms.h). Shapes are
+// those of Backend::attention.
 #pragma once
 
 #include "backend/backend.h"

@@ -21,16 +21,17 @@ struct Call {
   const RelativeTerms& dterms;
   std::vector<TermGradients>& term_gradients;  // one a task, in their order, if there are terms
   const Tensor& deltas;  // [heads, queries] dout·out, which is Σ_j p_ij dp_ij, also under dropout (Dao et al., app. B)
-  int64_t dim = in.q.columns() / spec.heads, value_dim = in.v.columns() / spec.heads;
+  int64_t dim = in.q.columns() / spec.heads, value_dim = in.v.columns() / spec.key_heads();
   int64_t keys = tiles::padded_columns(std::min(kKeys, longest(spec.key_offsets)));  // of a tile, whole panels
 };
 
-// Some keys of one head of one sequence: their gradients, and the part of the queries' gradients that comes from them.
-// The first keys' part is written into the gradient itself, the others' wait in `part` until all are there.
+// Some keys of one head of one sequence: their gradients, and the part of the gradients of the queries (of all heads
+// that meet them) that comes from them. The first keys' part is written into the gradient itself, the others' wait in
+// `part` until all are there.
 struct Task {
-  int64_t sequence, head, key_begin, key_end;
+  int64_t sequence, key_head, key_begin, key_end;
   size_t number;
-  Tensor part;   // [queries, dim]
+  Tensor part;   // [queries, group · dim]
   int64_t cost;  // multiplications
 };
 
@@ -44,8 +45,9 @@ class BackwardWorker {
         dropped_(call.spec.dropout.active() ? Gradients::kQueries * call.keys : 0) {}
 
   void operator()(const Task& task) {
-    const Place place(call_.spec, task.sequence, task.head);
-    for (int64_t i = 0; i < place.queries(); ++i) std::fill_n(query_gradient(task, place, i), call_.dim, 0.0f);
+    const int64_t group = call_.spec.group();
+    const Place place(call_.spec, task.sequence, task.key_head * group);  // the first of the heads
+    for (int64_t i = 0; i < place.queries(); ++i) std::fill_n(query_gradient(task, place, i), group * call_.dim, 0.0f);
     if (terms_.any() && place.queries() > 0 && task.key_begin < task.key_end) {
       terms_.load(place,
                   {call_.spec.terms, place.q_begin, place.queries(), task.key_begin, task.key_end - task.key_begin});
@@ -62,19 +64,31 @@ class BackwardWorker {
   }
 
   float* query_gradient(const Task& task, const Place& place, int64_t i) const {
-    if (task.part.defined()) return task.part.row<float>(i);
+    if (task.part.defined()) return task.part.row<float>(i) + place.head % call_.spec.group() * call_.dim;
     return call_.gradients.q.row<float>(place.q_begin + i) + place.head * call_.dim;
   }
 
-  // All queries against these keys.
-  void block(const Task& task, const Place& place, int64_t k0, int64_t keys) {
-    const int64_t head = place.head, dim = call_.dim, value_dim = call_.value_dim;
-    const int64_t stride = task.part.defined() ? task.part.row_stride() : call_.gradients.q.row_stride();
+  // All queries of all heads against these keys.
+  void block(const Task& task, const Place& first, int64_t k0, int64_t keys) {
+    const int64_t head = first.key_head, dim = call_.dim, value_dim = call_.value_dim;
     gradients_.load_keys(source(call_.in.k, k0, head, dim), source(call_.in.v, k0, head, value_dim), keys);
     if (terms_.any()) {
       terms_.load_keys(source(call_.in.k, k0, head, dim), keys);
       terms_.clear_keys(keys);
     }
+    for (int64_t i = 0; i < call_.spec.group(); ++i) {
+      add_queries(task, Place(call_.spec, task.sequence, first.head + i), k0, keys);
+    }
+    const Tensor &dk = call_.gradients.k, &dv = call_.gradients.v;
+    gradients_.store(kLn2,  // the queries had been scaled for powers of two
+                     dk.row<float>(k0) + head * dim, dk.row_stride(), dv.row<float>(k0) + head * value_dim,
+                     dv.row_stride());
+    if (terms_.any()) terms_.add_keys(keys, dk.row<float>(k0) + head * dim, dk.row_stride());
+  }
+
+  // One head's queries against the keys that are loaded.
+  void add_queries(const Task& task, const Place& place, int64_t k0, int64_t keys) {
+    const int64_t stride = task.part.defined() ? task.part.row_stride() : call_.gradients.q.row_stride();
     for (int64_t q0 = place.q_begin; q0 < place.q_end; q0 += Gradients::kQueries) {
       const int64_t queries = std::min(Gradients::kQueries, place.q_end - q0);
       const int64_t visible = visible_keys(call_.spec, place, q0, queries, k0, keys, seen_);
@@ -83,16 +97,11 @@ class BackwardWorker {
       const int64_t of_tile = std::min(keys, tiles::padded_columns(visible));
       const tiles::Scores dscores = tile(task, place, q0, queries, k0, of_tile);
       float* const dq = query_gradient(task, place, q0 - place.q_begin);
-      tiles::add_rows(gradients_.query_products(dscores, queries, of_tile), gradients_.query_stride(), queries, dim,
-                      static_cast<float>(call_.spec.scale), dq, stride);
+      tiles::add_rows(gradients_.query_products(dscores, queries, of_tile), gradients_.query_stride(), queries,
+                      call_.dim, static_cast<float>(call_.spec.scale), dq, stride);
       if (!terms_.any()) continue;
       terms_.add_score_gradients(q0, queries, k0, of_tile, dscores, call_.term_gradients[task.number], dq, stride);
     }
-    const Tensor &dk = call_.gradients.k, &dv = call_.gradients.v;
-    gradients_.store(kLn2,  // the queries had been scaled for powers of two
-                     dk.row<float>(k0) + head * dim, dk.row_stride(), dv.row<float>(k0) + head * value_dim,
-                     dv.row_stride());
-    if (terms_.any()) terms_.add_keys(keys, dk.row<float>(k0) + head * dim, dk.row_stride());
   }
 
   // Adds to the keys' and values' gradients; returns the scores'.
@@ -147,20 +156,20 @@ class BackwardWorker {
 std::vector<Task> make_tasks(const AttentionSpec& spec, int64_t dim, int64_t value_dim) {
   constexpr int64_t kEnough = 16, kFewest = 1024;  // heads, keys of a task
   const auto sequences = static_cast<int64_t>(spec.query_offsets.size()) - 1;
-  const int64_t wanted = kEnough / std::max<int64_t>(1, sequences * spec.heads);
+  const int64_t wanted = kEnough / std::max<int64_t>(1, sequences * spec.key_heads());
   std::vector<Task> tasks;
   for (int64_t s = 0; s < sequences; ++s) {
     const Place place(spec, s, 0);
     const int64_t pieces = std::clamp<int64_t>(place.keys() / kFewest, 1, std::max<int64_t>(1, wanted));
     const int64_t size = (place.keys() / pieces + kKeys - 1) / kKeys * kKeys;
-    for (int64_t head = 0; head < spec.heads; ++head) {
+    for (int64_t head = 0; head < spec.key_heads(); ++head) {
       int64_t begin = place.k_begin;
       do {
         const int64_t end = std::min(begin + size, place.k_end);
         const bool first = begin == place.k_begin;
         tasks.push_back({s, head, begin, end, tasks.size(),
-                         first ? Tensor() : Tensor::allocate({place.queries(), dim}, DType::float32),
-                         place.queries() * (end - begin) * (3 * dim + 2 * value_dim)});
+                         first ? Tensor() : Tensor::allocate({place.queries(), spec.group() * dim}, DType::float32),
+                         spec.group() * place.queries() * (end - begin) * (3 * dim + 2 * value_dim)});
         begin = end;
       } while (begin < place.k_end);
     }
@@ -186,11 +195,11 @@ void add_parts(ThreadPool& pool, const AttentionSpec& spec, const std::vector<Ta
   constexpr int64_t kRows = 512;
   for (const Task& task : tasks) {
     if (!task.part.defined()) continue;
-    const Place place(spec, task.sequence, task.head);
-    const int64_t dim = task.part.columns();
+    const Place place(spec, task.sequence, task.key_head * spec.group());
+    const int64_t columns = task.part.columns();
     for_chunks(pool, place.queries(), kRows, [&](int64_t begin, int64_t end) {
-      tiles::add_rows(task.part.row<float>(begin), dim, end - begin, dim, 1,
-                      dq.row<float>(place.q_begin + begin) + place.head * dim, dq.row_stride());
+      tiles::add_rows(task.part.row<float>(begin), columns, end - begin, columns, 1,
+                      dq.row<float>(place.q_begin + begin) + task.key_head * columns, dq.row_stride());
     });
   }
 }

@@ -21,7 +21,7 @@ struct Call {
   const RotaryAngles *query_angles, *key_angles, *value_angles;
   const Tensor& out;
   const Tensor& log_sum_exp;
-  int64_t dim = in.q.columns() / spec.heads, value_dim = in.v.columns() / spec.heads;
+  int64_t dim = in.q.columns() / spec.heads, value_dim = in.v.columns() / spec.key_heads();
   // The most of a task and of a tile, whole panels.
   int64_t queries = tiles::padded_columns(std::min(kQueries, longest(spec.query_offsets)));
   int64_t keys = tiles::padded_columns(std::min(kKeys, longest(spec.key_offsets)));
@@ -92,9 +92,9 @@ class ForwardWorker {
     for (int64_t k0 = place.k_begin; k0 < place.k_end; k0 += kKeys) {
       const int64_t keys = visible_keys(call_.spec, place, q0, queries, k0, std::min(kKeys, place.k_end - k0), seen_);
       if (keys == 0) break;  // what is seen are the first ones
-      factors_.load_keys(source(call_.in.k, k0, place.head, call_.dim, call_.key_angles), keys);
-      factors_.load_values(source(call_.in.v, k0, place.head, call_.value_dim, call_.value_angles), keys);
-      if (terms_.any()) terms_.load_keys(source(call_.in.k, k0, place.head, call_.dim, call_.key_angles), keys);
+      factors_.load_keys(source(call_.in.k, k0, place.key_head, call_.dim, call_.key_angles), keys);
+      factors_.load_values(source(call_.in.v, k0, place.key_head, call_.value_dim, call_.value_angles), keys);
+      if (terms_.any()) terms_.load_keys(source(call_.in.k, k0, place.key_head, call_.dim, call_.key_angles), keys);
       for (int64_t i = 0; i < queries; i += kTileQueries) {
         tile(place, q0, i, std::min(kTileQueries, queries - i), k0);
       }

@@ -11,12 +11,13 @@
 
 namespace roformer {
 
-// Where a task works: one head of one sequence.
+// Where a task works: one head of one sequence, and the head of keys and values that it attends to.
 struct Place {
-  int64_t head, q_begin, q_end, k_begin, k_end;
+  int64_t head, key_head, q_begin, q_end, k_begin, k_end;
 
   Place(const AttentionSpec& spec, int64_t sequence, int64_t head_index)
       : head(head_index),
+        key_head(spec.key_head(head_index)),
         q_begin(spec.query_offsets[static_cast<size_t>(sequence)]),
         q_end(spec.query_offsets[static_cast<size_t>(sequence) + 1]),
         k_begin(spec.key_offsets[static_cast<size_t>(sequence)]),

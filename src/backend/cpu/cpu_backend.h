@@ -38,6 +38,10 @@ class CpuBackend final : public Backend {
   void activation_backward(Activation activation, const Tensor& before, const Tensor& dout, const Tensor& dbefore,
                            const Tensor& out) override;
 
+  void gated(Activation activation, const Tensor& gate, const Tensor& x, const Tensor& out) override;
+  void gated_backward(Activation activation, const Tensor& gate, const Tensor& x, const Tensor& dout,
+                      const Tensor& dgate, const Tensor& dx, const Tensor& out) override;
+
   void layer_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain,
                   const Tensor& bias, double epsilon, const Tensor& sum, const Tensor& statistics,
                   const Tensor& out) override;

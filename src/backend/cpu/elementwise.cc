@@ -150,6 +150,26 @@ void CpuBackend::activation_backward(Activation activation, const Tensor& before
   });
 }
 
+void CpuBackend::gated(Activation activation, const Tensor& gate, const Tensor& x, const Tensor& out) {
+  const Timed timed(profile(), "gate", 0, 3 * size_of(x));
+  for_rows(pool_, x, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      rows::gated(activation, gate.row<float>(i), x.row<float>(i), out.row<float>(i), x.columns());
+    }
+  });
+}
+
+void CpuBackend::gated_backward(Activation activation, const Tensor& gate, const Tensor& x, const Tensor& dout,
+                                const Tensor& dgate, const Tensor& dx, const Tensor& out) {
+  const Timed timed(profile(), "gate, backward", 0, 6 * size_of(x));
+  for_rows(pool_, x, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      rows::gated_backward(activation, {gate.row<float>(i), x.row<float>(i), dout.row<float>(i)},
+                           {dgate.row<float>(i), dx.row<float>(i), out.row<float>(i)}, x.columns());
+    }
+  });
+}
+
 void CpuBackend::layer_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain,
                             const Tensor& bias, double epsilon, const Tensor& sum, const Tensor& statistics,
                             const Tensor& out) {

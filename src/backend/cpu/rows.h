@@ -19,6 +19,16 @@ void bias_activation(Activation activation, const float* bias, float* before, fl
 void activation_backward(Activation activation, const float* before, const float* dout, float* dbefore, float* out,
                          int64_t n);
 
+// out = activation(gate) · x.
+void gated(Activation activation, const float* gate, const float* x, float* out, int64_t n);
+struct GatedInputs {
+  const float *gate, *x, *dout;
+};
+struct GatedGradients {
+  float *gate, *x, *out;  // `out`: what gated() gave
+};
+void gated_backward(Activation activation, const GatedInputs& in, const GatedGradients& gradients, int64_t n);
+
 // factors[c] = 0 or the survivors' scale for columns first … first + n − 1. `first` is a multiple of 64; `factors` has
 // room for n rounded up to a multiple of 64.
 void dropout_factors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors);

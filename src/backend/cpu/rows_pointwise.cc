@@ -107,6 +107,46 @@ void ActivationBackward(Activation activation, const float* before, const float*
   }
 }
 
+template <Activation kind>
+HWY_INLINE void gated_of(const float* gate, const float* x, float* out, int64_t n) {
+  for_lanes(n, [&](auto d, int64_t i) {
+    hn::StoreU(hn::Mul(activate(d, kind, hn::LoadU(d, gate + i)), hn::LoadU(d, x + i)), d, out + i);
+  });
+}
+
+void Gated(Activation activation, const float* gate, const float* x, float* out, int64_t n) {
+  switch (activation) {
+    case Activation::none: return gated_of<Activation::none>(gate, x, out, n);
+    case Activation::gelu: return gated_of<Activation::gelu>(gate, x, out, n);
+    case Activation::gelu_tanh: return gated_of<Activation::gelu_tanh>(gate, x, out, n);
+    case Activation::relu: return gated_of<Activation::relu>(gate, x, out, n);
+    case Activation::silu: return gated_of<Activation::silu>(gate, x, out, n);
+    case Activation::tanh: return gated_of<Activation::tanh>(gate, x, out, n);
+  }
+}
+
+template <Activation kind>
+HWY_INLINE void gated_backward_of(const GatedInputs& in, const GatedGradients& gradients, int64_t n) {
+  for_lanes(n, [&](auto d, int64_t i) {
+    const auto gate = hn::LoadU(d, in.gate + i), x = hn::LoadU(d, in.x + i), dout = hn::LoadU(d, in.dout + i);
+    const auto open = activate(d, kind, gate);
+    hn::StoreU(hn::Mul(hn::Mul(dout, x), slope(d, kind, gate)), d, gradients.gate + i);
+    hn::StoreU(hn::Mul(dout, open), d, gradients.x + i);
+    hn::StoreU(hn::Mul(open, x), d, gradients.out + i);
+  });
+}
+
+void GatedBackward(Activation activation, const GatedInputs& in, const GatedGradients& gradients, int64_t n) {
+  switch (activation) {
+    case Activation::none: return gated_backward_of<Activation::none>(in, gradients, n);
+    case Activation::gelu: return gated_backward_of<Activation::gelu>(in, gradients, n);
+    case Activation::gelu_tanh: return gated_backward_of<Activation::gelu_tanh>(in, gradients, n);
+    case Activation::relu: return gated_backward_of<Activation::relu>(in, gradients, n);
+    case Activation::silu: return gated_backward_of<Activation::silu>(in, gradients, n);
+    case Activation::tanh: return gated_backward_of<Activation::tanh>(in, gradients, n);
+  }
+}
+
 #if HWY_TARGET == HWY_SCALAR
 void DropoutFactors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors) {
   const float scale = static_cast<float>(dropout.scale());
@@ -183,6 +223,8 @@ HWY_EXPORT(Multiply);
 HWY_EXPORT(SquaredSum);
 HWY_EXPORT(BiasActivation);
 HWY_EXPORT(ActivationBackward);
+HWY_EXPORT(Gated);
+HWY_EXPORT(GatedBackward);
 HWY_EXPORT(DropoutFactors);
 HWY_EXPORT(AdamW);
 HWY_EXPORT(TargetName);
@@ -198,6 +240,12 @@ void bias_activation(Activation activation, const float* bias, float* before, fl
 void activation_backward(Activation activation, const float* before, const float* dout, float* dbefore, float* out,
                          int64_t n) {
   HWY_DYNAMIC_DISPATCH(ActivationBackward)(activation, before, dout, dbefore, out, n);
+}
+void gated(Activation activation, const float* gate, const float* x, float* out, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(Gated)(activation, gate, x, out, n);
+}
+void gated_backward(Activation activation, const GatedInputs& in, const GatedGradients& gradients, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(GatedBackward)(activation, in, gradients, n);
 }
 void dropout_factors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors) {
   HWY_DYNAMIC_DISPATCH(DropoutFactors)(dropout, row, first, n, factors);

@@ -47,7 +47,7 @@ struct AttentionEquation {
         key_table(attention.terms.key_table),
         value_table(attention.terms.value_table),
         head_dim(q.columns() / attention.heads),
-        value_dim(v.columns() / attention.heads) {}
+        value_dim(v.columns() / attention.key_heads()) {}
 
   // Row of the tables for this distance; 0 where there are none.
   int64_t distance(int64_t i, int64_t j) const {
@@ -60,7 +60,7 @@ struct AttentionEquation {
   double score(int64_t head, int64_t i, int64_t j, int64_t r) const {
     double sum = 0;
     for (int64_t c = head * head_dim; c < (head + 1) * head_dim; ++c) {
-      const double query = q(i, c), key = k(j, c);
+      const double query = q(i, c), key = k(j, key_column(head, c, head_dim));
       sum += query * key;
       if (query_table.present()) sum += query * query_table(r, column_of(query_table, head, c, head_dim));
       if (key_table.present()) sum += key * key_table(r, column_of(key_table, head, c, head_dim));
@@ -68,14 +68,18 @@ struct AttentionEquation {
     return spec.scale * sum + (bias.present() ? static_cast<double>(bias(r, head)) : 0);
   }
 
+  // Column c of a query head, among the keys or values that it meets.
+  int64_t key_column(int64_t head, int64_t c, int64_t dim) const { return c + (spec.key_head(head) - head) * dim; }
+
   // Column c of a head, in a table with slices for the heads or one that they share.
   static int64_t column_of(const View<Real>& table, int64_t head, int64_t c, int64_t dim) {
     return table.columns() == dim ? c - head * dim : c;
   }
 
   double value(int64_t head, int64_t j, int64_t r, int64_t c) const {
-    if (!value_table.present()) return v(j, c);
-    return v(j, c) + static_cast<double>(value_table(r, column_of(value_table, head, c, value_dim)));
+    const double value = v(j, key_column(head, c, value_dim));
+    if (!value_table.present()) return value;
+    return value + static_cast<double>(value_table(r, column_of(value_table, head, c, value_dim)));
   }
 
   // What dropout multiplies the weight of key j by; `first_key` is the sequence's.
@@ -148,7 +152,7 @@ struct AttentionGradients {
 
   // out_i has the term weight · (v_j + value_table_r).
   void add_value(int64_t head, int64_t j, int64_t r, int64_t c, double weight, double dout) {
-    dv(j, c) += weight * dout;
+    dv(j, equation.key_column(head, c, equation.value_dim)) += weight * dout;
     if (!dvalue_table.present()) return;
     dvalue_table(r, equation.column_of(equation.value_table, head, c, equation.value_dim)) += weight * dout;
   }
@@ -157,13 +161,14 @@ struct AttentionGradients {
   void add_score(int64_t head, int64_t i, int64_t j, int64_t r, double dscore) {
     const double dsum = equation.spec.scale * dscore;
     for (int64_t c = head * equation.head_dim; c < (head + 1) * equation.head_dim; ++c) {
-      const double query = equation.q(i, c), key = equation.k(j, c);
+      const int64_t key_column = equation.key_column(head, c, equation.head_dim);
+      const double query = equation.q(i, c), key = equation.k(j, key_column);
       dq(i, c) += dsum * key;
-      dk(j, c) += dsum * query;
+      dk(j, key_column) += dsum * query;
       const int64_t of_query = equation.column_of(equation.query_table, head, c, equation.head_dim);
       const int64_t of_key = equation.column_of(equation.key_table, head, c, equation.head_dim);
       if (equation.query_table.present()) dq(i, c) += dsum * equation.query_table(r, of_query);
-      if (equation.key_table.present()) dk(j, c) += dsum * equation.key_table(r, of_key);
+      if (equation.key_table.present()) dk(j, key_column) += dsum * equation.key_table(r, of_key);
       if (dquery_table.present()) dquery_table(r, of_query) += dsum * query;
       if (dkey_table.present()) dkey_table(r, of_key) += dsum * key;
     }

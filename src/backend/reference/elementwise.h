@@ -104,6 +104,31 @@ void ReferenceBackend<Real>::activation_backward(Activation activation, const Te
 }
 
 template <class Real>
+void ReferenceBackend<Real>::gated(Activation activation, const Tensor& gate, const Tensor& x, const Tensor& out) {
+  const View<Real> gates(gate), values(x), y(out);
+  for (int64_t i = 0; i < y.rows(); ++i) {
+    for (int64_t j = 0; j < y.columns(); ++j) {
+      y(i, j) = static_cast<Real>(activate(activation, gates(i, j)) * values(i, j));
+    }
+  }
+}
+
+template <class Real>
+void ReferenceBackend<Real>::gated_backward(Activation activation, const Tensor& gate, const Tensor& x,
+                                            const Tensor& dout, const Tensor& dgate, const Tensor& dx,
+                                            const Tensor& out) {
+  const View<Real> gates(gate), values(x), dy(dout), dgates(dgate), dvalues(dx), y(out);
+  for (int64_t i = 0; i < dy.rows(); ++i) {
+    for (int64_t j = 0; j < dy.columns(); ++j) {
+      const double g = gates(i, j), value = values(i, j), d = dy(i, j);
+      dgates(i, j) = static_cast<Real>(d * value * activation_derivative(activation, g));
+      dvalues(i, j) = static_cast<Real>(d * activate(activation, g));
+      y(i, j) = static_cast<Real>(activate(activation, g) * value);
+    }
+  }
+}
+
+template <class Real>
 void ReferenceBackend<Real>::dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) {
   const View<Real> from(x), to(out);
   for (int64_t i = 0; i < from.rows(); ++i) {

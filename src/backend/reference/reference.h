@@ -31,6 +31,9 @@ class ReferenceBackend final : public Backend {
   double squared_norm(std::span<const Tensor> tensors) override;
   void activation_backward(Activation activation, const Tensor& before, const Tensor& dout, const Tensor& dbefore,
                            const Tensor& out) override;
+  void gated(Activation activation, const Tensor& gate, const Tensor& x, const Tensor& out) override;
+  void gated_backward(Activation activation, const Tensor& gate, const Tensor& x, const Tensor& dout,
+                      const Tensor& dgate, const Tensor& dx, const Tensor& out) override;
   void dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) override;
   void adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) override;
 
