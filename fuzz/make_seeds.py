@@ -186,9 +186,54 @@ def json_texts() -> None:
     put("json", "numbers", "[18446744073709551615,-9223372036854775808,1e400,0.1]")
 
 
+def sentencepiece() -> None:
+    def varint(value: int) -> bytes:
+        out = b""
+        while value >= 0x80:
+            out += bytes([value & 0x7F | 0x80])
+            value >>= 7
+        return out + bytes([value])
+
+    def field(number: int, value: int | float | bytes) -> bytes:
+        if isinstance(value, float):
+            return varint(number << 3 | 5) + struct.pack("<f", value)
+        if isinstance(value, int):
+            return varint(number << 3) + varint(value)
+        return varint(number << 3 | 2) + varint(len(value)) + value
+
+    def model(kind: int, pieces: list, bytes_too: bool, rules: bytes = b"") -> bytes:
+        all_pieces = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3), *pieces]
+        if bytes_too:
+            all_pieces += [(f"<0x{byte:02X}>", 0.0, 6) for byte in range(256)]
+        out = b""
+        for piece, score, type_ in all_pieces:
+            out += field(1, field(1, piece.encode()) + field(2, score) + field(3, type_))
+        out += field(2, field(3, kind) + field(35, int(bytes_too)))
+        return out + field(3, field(2, rules) + field(3, 1) + field(4, int(kind == 1)))
+
+    pieces = [(piece, -float(i), 1) for i, piece in enumerate(["\u2581", "t", "h", "e", "\u2581t", "he", "\u2581the"])]
+    pieces += [("<sym>", 0.0, 4), ("th", -9.0, 5)]
+    # A trie that replaces "A" by "a": the root, its child for byte 65, and that one's value, the place of the text.
+    units = [0] * 256
+    units[0] = 1 << 10
+    units[1 ^ 65] = 65 | 1 << 8 | 4 << 10
+    units[1 ^ 65 ^ 4] = 1 << 31
+    trie = struct.pack("<256I", *units)
+    rules = struct.pack("<I", len(trie)) + trie + b"a\0"
+    llama = b'{"tokenizer_class": "LlamaTokenizer", "legacy": false}'
+    put("sentencepiece", "bpe", b"model\n" + model(2, pieces, True) + b"%%\n" + llama + b"%%\nthe <sym>the")
+    put("sentencepiece", "unigram", b"model\n" + model(1, pieces, False) + b"%%\n{}%%\n the  The <s>")
+    put("sentencepiece", "rules", b"model\n" + model(1, pieces, False, rules) + b"%%\n%%\nABAA the")
+    tokens = ["<unk>", "\n<s>\n", "\n</s>\n", *(f"<0x{byte:02X}>" for byte in range(256)), " ", "t", "h", " t", " th"]
+    binary = struct.pack("<i", 8)
+    for i, token in enumerate(tokens):
+        binary += struct.pack("<fi", -float(i), len(token)) + token.encode()
+    put("sentencepiece", "llama2c", b"llama2c\n" + binary)
+
+
 MAKERS = (
     safetensors, pytorch, shards, config, tokenizer_files, jieba_dictionary, sentence_settings, texts, forward, manifest,
-    logs, options, json_texts,
+    logs, options, json_texts, sentencepiece,
 )
 for make in MAKERS:
     make()

@@ -21,7 +21,7 @@ struct TokenizeOptions {
   TextInput texts;
   std::string model, save;
   TokenizerOptions tokenizer;
-  bool pair = false, json = false, ids = false, words = false;
+  bool pair = false, json = false, ids = false, words = false, decode = false;
   int64_t max_length = 0, threads = 0;
 };
 
@@ -33,6 +33,8 @@ void describe(OptionSet& set, TokenizeOptions& options) {
   set.add("--max-length", options.max_length, "truncate to that many ids, the longer text first; 0 = never", {0});
   set.add("--ids", options.ids, "show ids rather than tokens");
   set.add("--words", options.words, "show the words into which jieba cuts the text, before the vocabulary is asked");
+  set.add("--decode", options.decode,
+          "the other way round: an item is ids, a JSON list or with blanks between them; show their text");
   add_tokenizer(set, options.tokenizer);
   set.add("--save", options.save,
           "also write the tokenizer, with the mode and dictionary chosen here, to this directory", "DIR");
@@ -44,9 +46,12 @@ void describe(OptionSet& set, TokenizeOptions& options) {
 void save_tokenizer(const Tokenizer& tokenizer, const std::string& directory) {
   constexpr int64_t kMaxFileBytes = int64_t{1} << 28;
   const auto files = tokenizer.files();
-  const std::string list = join_path(directory, "vocab.txt");
-  if (access(list.c_str(), F_OK) == 0 && read_file(list, kMaxFileBytes) != files.at("vocab.txt")) {
-    throw FileError("--save: {} holds another vocabulary; choose another directory", list);
+  for (const char* name : {"vocab.txt", "tokenizer.model", "spiece.model"}) {
+    const std::string list = join_path(directory, name);
+    if (access(list.c_str(), F_OK) != 0) continue;
+    if (!files.contains(name) || read_file(list, kMaxFileBytes) != files.at(name)) {
+      throw FileError("--save: {} holds another vocabulary; choose another directory", list);
+    }
   }
   make_directories(directory);
   for (const auto& [name, content] : files) write_file_atomically(join_path(directory, name), content);
@@ -68,18 +73,50 @@ void append_list(std::string& out, const Values& values, char separator, const A
   }
 }
 
+// The ids of an item: a JSON list, or decimal numbers with blanks between them.
+std::vector<int32_t> parse_ids(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t";
+  const size_t start = std::min(text.find_first_not_of(kBlanks), text.size());
+  std::vector<int32_t> ids;
+  const auto add = [&](std::string_view number) {
+    int32_t id = -1;
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), id);
+    if (error != std::errc() || end != number.data() + number.size()) {
+      throw DataError("{} is no id of a token", quote(number));
+    }
+    ids.push_back(id);
+  };
+  if (text.substr(start).starts_with('[')) {
+    const Json list = parse_json(text, "ids");
+    for (const Json& id : list) add(dump_json(id));
+    return ids;
+  }
+  for (size_t begin = start; begin < text.size();) {
+    const size_t end = std::min(text.find_first_of(kBlanks, begin), text.size());
+    add(text.substr(begin, end - begin));
+    begin = std::min(text.find_first_not_of(kBlanks, end), text.size());
+  }
+  return ids;
+}
+
 // Writes what is to be shown of one text.
 class Printer {
  public:
   Printer(const Tokenizer& tokenizer, const TokenizeOptions& options)
       : tokenizer_(tokenizer), jieba_(dynamic_cast<const JiebaTokenizer*>(&tokenizer)), options_(options) {
+    if (options.decode && (options.pair || options.ids || options.words || options.max_length > 0)) {
+      throw UsageError("--decode: an item is ids, of which --pair, --ids, --words and --max-length say nothing");
+    }
     if (!options.words) return;
     if (options.pair) throw UsageError("--words: expected texts, not pairs");
     if (!jieba_) throw UsageError("--words: {} is no tokenizer with jieba's words", options.model);
   }
 
   void print(const std::string& text, std::string& out) const {
-    if (options_.words) {
+    if (options_.decode) {
+      const std::string decoded = tokenizer_.decode(parse_ids(text));
+      out += options_.json ? dump_json({{"text", decoded}}) : decoded;
+    } else if (options_.words) {
       const auto words = jieba_->words(text);
       if (options_.json) {
         out += dump_json({{"words", words}});
@@ -100,8 +137,8 @@ class Printer {
       ids = encode(text).ids;
     } else {  // the same without offsets
       ids = tokenizer_.encode_plain(text);
-      ids.insert(ids.begin(), tokenizer_.cls_id());
-      ids.push_back(tokenizer_.sep_id());
+      if (tokenizer_.frame().cls) ids.insert(ids.begin(), tokenizer_.cls_id());
+      if (tokenizer_.frame().sep) ids.push_back(tokenizer_.sep_id());
     }
     append_list(out, ids, ' ', [&](int32_t id) {
       if (options_.ids) {

@@ -8,6 +8,7 @@
 #include "cli/engine.h"
 #include "cli/registry.h"
 #include "text/jieba_tokenizer.h"
+#include "text/sentencepiece_training.h"
 #include "text/train.h"
 
 namespace roformer {
@@ -22,15 +23,16 @@ struct TrainTokenizerOptions {
 };
 
 void describe(OptionSet& set, TrainTokenizerOptions& options) {
-  set.add_choice("--type", options.type, {"wordpiece", "jieba-wordpiece", "char", "byte"},
-                 "sub-words as BERT's, Chinese words as RoFormer's, single characters, or bytes");
+  set.add_choice("--type", options.type, {"wordpiece", "jieba-wordpiece", "bpe", "unigram", "char", "byte"},
+                 "sub-words as BERT's, Chinese words as RoFormer's, SentencePiece models, single characters, or bytes");
   set.add("--vocab-size", options.training.vocabulary_size, "tokens to learn, the special ones included",
           {1, 10'000'000});
   set.add("--lowercase", options.training.lowercase,
-          "lower-case the text (wordpiece, jieba-wordpiece: and strip accents)");
-  set.add("--min-frequency", options.training.min_frequency, "what is rarer gets no token", {1, 1'000'000'000});
+          "lower-case the text (wordpiece, jieba-wordpiece: and strip accents; bpe, unigram: NFKC and case folding)");
+  set.add("--min-frequency", options.training.min_frequency, "what is rarer gets no token (not for bpe, unigram)",
+          {1, 1'000'000'000});
   set.add("--input", options.input, "text to learn from: files, also gzip and zstd, or directories");
-  set.add("--output", options.output, "directory for vocab.txt, tokenizer_config.json and tokenizer.json", "DIR");
+  set.add("--output", options.output, "directory for vocab.txt or tokenizer.model, and its settings", "DIR");
   set.require("--output");
   set.add_choice("--tokenizer-mode", options.mode, {"fast", "slow", "bert4keras"},
                  "jieba-wordpiece: whose tokenizer it is, transformers' fast or slow one or bert4keras'");
@@ -47,6 +49,10 @@ std::unique_ptr<Tokenizer> learn(const TrainTokenizerOptions& options) {
   if (options.type == "jieba-wordpiece") {
     return train_jieba_wordpiece(options.input, options.training, options.dictionary, *parse_jieba_mode(options.mode),
                                  pool);
+  }
+  if (options.type == "bpe" || options.type == "unigram") {
+    const auto kind = options.type == "bpe" ? SentencePieceModel::Kind::bpe : SentencePieceModel::Kind::unigram;
+    return train_sentencepiece(options.input, options.training, kind, pool);
   }
   return options.type == "char" ? train_char(options.input, options.training, pool)
                                 : train_wordpiece(options.input, options.training, pool);

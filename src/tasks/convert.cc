@@ -77,12 +77,12 @@ void add_modules(std::map<std::string, std::string>& files, const std::string& d
 // The tokenizer's files as they are, completed by those that this program would write.
 std::map<std::string, std::string> companions(const std::string& directory) {
   std::map<std::string, std::string> files;
-  for (const char* name :
-       {"vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-        "generation_config.json", "sentence_bert_config.json", "config_sentence_transformers.json"}) {
+  for (const char* name : {"vocab.txt", "tokenizer.model", "spiece.model", "tokenizer.json", "tokenizer_config.json",
+                           "special_tokens_map.json", "added_tokens.json", "generation_config.json",
+                           "sentence_bert_config.json", "config_sentence_transformers.json"}) {
     add_file(files, directory, name);
   }
-  if (files.contains("vocab.txt") || files.contains("tokenizer.json")) {
+  if (files.contains("vocab.txt") || files.contains("tokenizer.json") || files.contains("tokenizer.model")) {
     try {
       files.merge(load_tokenizer(directory)->files());
     } catch (const Error&) {

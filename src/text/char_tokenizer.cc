@@ -26,12 +26,6 @@ void CharTokenizer::append(std::string_view text, int64_t first, std::vector<int
   normalizer.run(text, first);
 }
 
-std::string CharTokenizer::join(std::span<const int32_t> ids) const {
-  std::string text;
-  for (const int32_t id : ids) text += token(id);
-  return text;
-}
-
 ByteTokenizer::ByteTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where)
     : Tokenizer(std::move(vocabulary), std::move(special_tokens), where) {
   for (int byte = 0; byte < 256; ++byte) {
@@ -54,24 +48,13 @@ void ByteTokenizer::append(std::string_view text, int64_t first, std::vector<int
   }
 }
 
-std::string ByteTokenizer::join(std::span<const int32_t> ids) const {
-  std::string text;
-  for (const int32_t id : ids) {
-    const auto entry = bytes_.find(id);
-    if (entry == bytes_.end()) {
-      text += token(id);
-    } else {
-      text += entry->second;
-    }
+void ByteTokenizer::append_text(int32_t id, DecodeState&, std::string& bytes) const {
+  const auto entry = bytes_.find(id);
+  if (entry == bytes_.end()) {
+    bytes += token(id);
+  } else {
+    bytes += entry->second;
   }
-  std::string_view rest = text;
-  if (find_invalid_utf8(rest) == kValidUtf8) return text;
-  std::string valid;
-  for (size_t bad; (bad = find_invalid_utf8(rest)) != kValidUtf8; rest.remove_prefix(bad + 1)) {
-    valid += rest.substr(0, bad);
-    append_utf8(valid, 0xFFFD);
-  }
-  return valid.append(rest);
 }
 
 }  // namespace roformer

@@ -15,10 +15,10 @@ class CharTokenizer : public Tokenizer {
   CharTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, bool lowercase, std::string_view where);
   std::string_view type() const override { return "char"; }
   std::string_view tokenizer_class() const override { return kCharTokenizerClass; }
+  void append_text(int32_t id, DecodeState&, std::string& bytes) const override { bytes += token(id); }
 
  protected:
   void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
-  std::string join(std::span<const int32_t> ids) const override;
   nlohmann::ordered_json config() const override { return {{"do_lower_case", lowercase_}}; }
 
  private:
@@ -32,13 +32,12 @@ class ByteTokenizer : public Tokenizer {
   ByteTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where);
   std::string_view type() const override { return "byte"; }
   std::string_view tokenizer_class() const override { return kByteTokenizerClass; }
+  void append_text(int32_t id, DecodeState& state, std::string& bytes) const override;
   static std::string byte_token(int byte);  // "<0x41>"
 
  protected:
   // All bytes of a code point have the offsets of that code point.
   void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
-  // Bytes that do not make UTF-8 together (a generated text may end within a character) become U+FFFD.
-  std::string join(std::span<const int32_t> ids) const override;
   nlohmann::ordered_json config() const override { return nlohmann::ordered_json::object(); }
 
  private:

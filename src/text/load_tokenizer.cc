@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 
 #include "base/error.h"
@@ -8,31 +7,22 @@
 #include "text/char_tokenizer.h"
 #include "text/find_dictionary.h"
 #include "text/jieba_tokenizer.h"
+#include "text/sentencepiece_tokenizer.h"
 #include "text/tokenizer_config.h"
 #include "text/tokenizer_json.h"
+#include "text/tokenizer_settings.h"
 #include "text/unicode.h"
 
 namespace roformer {
 
 namespace {
 
-bool exists(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
-}
-
-// A token is written as its text or as {"content": text, ...}.
-std::string read_token(const JsonObject& config, const char* key, const std::string& fallback) {
-  if (config.has(key) && config.value()[key].is_object()) return config.get_object(key).get_string("content", {});
-  return config.get_string(key, fallback);
-}
-
 SpecialTokens read_special_tokens(const JsonObject& config, SpecialTokens names) {
-  names.pad = read_token(config, "pad_token", names.pad);
-  names.unk = read_token(config, "unk_token", names.unk);
-  names.cls = read_token(config, "cls_token", names.cls);
-  names.sep = read_token(config, "sep_token", names.sep);
-  names.mask = read_token(config, "mask_token", names.mask);
+  names.pad = read_token_name(config, "pad_token", names.pad);
+  names.unk = read_token_name(config, "unk_token", names.unk);
+  names.cls = read_token_name(config, "cls_token", names.cls);
+  names.sep = read_token_name(config, "sep_token", names.sep);
+  names.mask = read_token_name(config, "mask_token", names.mask);
   return names;
 }
 
@@ -64,56 +54,6 @@ struct Content {
   WordPieceOptions options;
   std::string path;  // of the vocabulary
 };
-
-int64_t read_id(const std::string& text, const JsonObject& object) {
-  int64_t id = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error != std::errc() || end != text.data() + text.size() || id < 0 || id >= static_cast<int64_t>(kMaxTokens)) {
-    throw DataError("{}: {} is no id of a token", object.source(), quote(text));
-  }
-  return id;
-}
-
-// Tokens beyond those of vocab.txt, from tokenizer_config.json or, of older transformers, added_tokens.json.
-std::vector<AddedToken> read_added_tokens(const JsonObject& config, const std::string& directory) {
-  std::vector<AddedToken> added;
-  if (config.has("added_tokens_decoder")) {
-    const JsonObject decoder = config.get_object("added_tokens_decoder");
-    for (const auto& [id, entry] : decoder.value().items()) {
-      added.push_back(read_added_token(JsonObject(entry, decoder.source()), read_id(id, decoder)));
-    }
-    return added;
-  }
-  const std::string path = join_path(directory, "added_tokens.json");
-  if (!exists(path)) return added;
-  const JsonObject file = JsonObject::read(path, kMaxVocabularyBytes);
-  for (const auto& entry : file.value().items()) {
-    const int64_t id = file.get_int(entry.key(), std::nullopt, 0, static_cast<int64_t>(kMaxTokens) - 1);
-    added.push_back({entry.key(), static_cast<int32_t>(id), false, true});
-  }
-  return added;
-}
-
-// Those named as special, too, are special, and found in the text as it is.
-void mark_special(const JsonObject& config, const std::vector<std::string>& tokens, std::vector<AddedToken>& added) {
-  for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
-    if (!config.has(key) || !config.value()[key].is_array()) continue;
-    for (const Json& entry : config.value()[key]) {
-      const std::string name = entry.is_object()   ? JsonObject(entry, config.source()).get_string("content", "")
-                               : entry.is_string() ? entry.get<std::string>()
-                                                   : "";
-      const auto place = std::ranges::find(tokens, name);
-      if (name.empty() || place == tokens.end()) continue;
-      const auto known = std::ranges::find(added, name, &AddedToken::content);
-      if (known == added.end()) {
-        added.push_back({name, static_cast<int32_t>(place - tokens.begin()), true, false});
-      } else {
-        known->special = true;
-        known->normalized = false;
-      }
-    }
-  }
-}
 
 Content read_content(const JsonObject& config, const std::string& directory, bool first_field_only) {
   const std::string list = join_path(directory, "vocab.txt"), fast = join_path(directory, "tokenizer.json");
@@ -166,14 +106,23 @@ bool has_words_of_ideographs(const Vocabulary& vocabulary) {
   });
 }
 
-// "tokenizer_class" of tokenizer_config.json, else of config.json; "?" where it is for the vocabulary to say.
-std::string read_class(const JsonObject& config, const std::string& directory, const LoadOptions& options) {
-  if (config.has("tokenizer_class")) return config.get_string("tokenizer_class", "");
+JsonObject read_model_config(const std::string& directory) {
   const std::string path = join_path(directory, "config.json");
-  const JsonObject model = exists(path) ? JsonObject::read(path) : JsonObject(Json::object(), path);
-  const std::string named = model.get_string("tokenizer_class", "");
-  if (!named.empty()) return named;
+  return exists(path) ? JsonObject::read(path) : JsonObject(Json::object(), path);
+}
+
+// "tokenizer_class" of tokenizer_config.json, else of config.json; empty where neither says one.
+std::string named_class(const JsonObject& config, const std::string& directory) {
+  if (config.has("tokenizer_class")) return config.get_string("tokenizer_class", "");
+  return read_model_config(directory).get_string("tokenizer_class", "");
+}
+
+// The same, or what else is known; "?" where it is for the vocabulary to say.
+std::string read_class(const JsonObject& config, const std::string& directory, const LoadOptions& options) {
+  const std::string named = named_class(config, directory);
+  if (!named.empty() || config.has("tokenizer_class")) return named;
   if (options.mode) return std::string(kRoFormerTokenizerClass);
+  const JsonObject model = read_model_config(directory);
   return model.get_string("model_type", "") == "roformer" ? "?" : std::string(kBertTokenizerClass);
 }
 
@@ -212,11 +161,13 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& kind, const JsonObj
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const LoadOptions& options) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(directory, ignored)) {
-    throw FileError("{}: no such directory, expected one with a vocab.txt", directory);
+    throw FileError("{}: no such directory, expected one with a vocab.txt or tokenizer.model", directory);
   }
   const std::string path = join_path(directory, "tokenizer_config.json");
   const JsonObject config = exists(path) ? JsonObject::read(path) : JsonObject(Json::object(), path);
-  auto tokenizer = make_tokenizer(read_class(config, directory, options), config, directory, options);
+  auto tokenizer = has_sentencepiece(directory)
+                       ? load_sentencepiece(directory, named_class(config, directory), config)
+                       : make_tokenizer(read_class(config, directory, options), config, directory, options);
   if ((options.mode || !options.jieba_dictionary.empty()) &&
       dynamic_cast<JiebaTokenizer*>(tokenizer.get()) == nullptr) {
     throw UsageError("{}: its tokenizer is {}, which has neither a mode nor a dictionary, expected {}", directory,

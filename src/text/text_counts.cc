@@ -5,6 +5,7 @@
 
 #include "text/document_tag.h"
 #include "text/jieba_text.h"
+#include "text/sentencepiece_model.h"
 #include "text/text_file.h"
 
 namespace roformer {
@@ -14,19 +15,17 @@ namespace {
 constexpr size_t kBlockBytes = size_t{1} << 20;
 constexpr size_t kBlocks = 32;  // held in memory at once
 
-// Counts blocks of whole lines in parallel, each into a map of its own. Sums do not depend on their order.
+// Counts blocks of whole lines in parallel, each into a map of its own, and gives each map to `merge`, in order.
 template <class Counts>
-Counts count_blocks(std::span<const std::string> paths, ThreadPool& pool,
-                    const std::function<void(std::string_view, Counts&)>& count) {
-  Counts total;
+void merge_blocks(std::span<const std::string> paths, ThreadPool& pool,
+                  const std::function<void(std::string_view, Counts&)>& count,
+                  const std::function<void(const Counts&)>& merge) {
   std::vector<std::string> blocks(1);
   const auto finish = [&] {
     std::vector<Counts> parts(blocks.size());
     pool.run(static_cast<int64_t>(blocks.size()),
              [&](int64_t i) { count(blocks[static_cast<size_t>(i)], parts[static_cast<size_t>(i)]); });
-    for (const auto& part : parts) {
-      for (const auto& [key, value] : part) total[key] += value;
-    }
+    for (const auto& part : parts) merge(part);
     blocks.assign(1, {});
   };
   for (const auto& path : expand_directories(paths)) {
@@ -43,6 +42,16 @@ Counts count_blocks(std::span<const std::string> paths, ThreadPool& pool,
     }
   }
   finish();
+}
+
+// The sums of all blocks.
+template <class Counts>
+Counts count_blocks(std::span<const std::string> paths, ThreadPool& pool,
+                    const std::function<void(std::string_view, Counts&)>& count) {
+  Counts total;
+  merge_blocks<Counts>(paths, pool, count, [&total](const Counts& part) {
+    for (const auto& [key, value] : part) total[key] += value;
+  });
   return total;
 }
 
@@ -59,7 +68,77 @@ void add_one(WordCounts& counts, std::string_view word) {
   }
 }
 
+void for_spaced_words(std::string_view text, WordCounts& counts) {
+  constexpr std::string_view kReserved = "\xE2\x96\x85";
+  const auto is_space = [](std::string_view rest) {
+    return rest[0] == ' ' || rest[0] == '\t' || rest[0] == '\n' || rest.starts_with(kSentencePieceSpace);
+  };
+  while (!text.empty()) {
+    size_t end = 0;
+    while (end < text.size() && end < kMaxSpacedWord && !is_space(text.substr(end))) {
+      end += static_cast<size_t>(decode_utf8(text.data() + end).length);
+    }
+    const std::string_view word = text.substr(0, end);
+    if (!word.empty() && word.find(kReserved) == word.npos) add_one(counts, word);
+    if (end < text.size() && is_space(text.substr(end))) {
+      end += static_cast<size_t>(decode_utf8(text.data() + end).length);
+    }
+    text.remove_prefix(end);
+  }
+}
+
+// FNV-1a: the same on every machine.
+uint64_t stable_hash(std::string_view word) {
+  uint64_t hash = 14695981039346656037u;
+  for (const char c : word) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  return hash ^ hash >> 32;
+}
+
+// Counts of words whose bytes are bounded.
+class BoundedCounts {
+ public:
+  explicit BoundedCounts(size_t max_bytes) : max_bytes_(max_bytes) {}
+
+  void merge(const WordCounts& part) {
+    for (const auto& [word, count] : part) {
+      const auto entry = counts_.find(word);
+      if (entry != counts_.end()) {
+        entry->second += count;
+      } else if (stays(word)) {
+        counts_.emplace(word, count);
+        bytes_ += word.size();
+      }
+    }
+    if (bytes_ > max_bytes_) thin();
+  }
+  WordCounts take() { return std::move(counts_); }
+
+ private:
+  bool stays(std::string_view word) const { return (stable_hash(word) & (share_ - 1)) == 0; }
+
+  void thin() {
+    for (int64_t rare = 1; bytes_ > max_bytes_ / 4 * 3; rare = rare < int64_t{1} << 40 ? rare * 2 : 1) {
+      share_ = share_ < uint64_t{1} << 63 ? share_ * 2 : share_;
+      std::erase_if(counts_, [&](const auto& entry) {
+        if (entry.second > rare || stays(entry.first)) return false;
+        bytes_ -= entry.first.size();
+        return true;
+      });
+    }
+  }
+
+  size_t max_bytes_, bytes_ = 0;
+  uint64_t share_ = 1;  // one in so many words stays, if it is rare
+  WordCounts counts_;
+};
+
 }  // namespace
+
+WordCounts count_spaced_words(std::span<const std::string> paths, size_t max_bytes, ThreadPool& pool) {
+  BoundedCounts counts(max_bytes);
+  merge_blocks<WordCounts>(paths, pool, for_spaced_words, [&](const WordCounts& part) { counts.merge(part); });
+  return counts.take();
+}
 
 WordCounts count_words(std::span<const std::string> paths, const Normalization& normalization, ThreadPool& pool) {
   return count_blocks<WordCounts>(paths, pool, [&](std::string_view text, WordCounts& counts) {

@@ -26,6 +26,12 @@ WordCounts count_words(std::span<const std::string> paths, const Normalization& 
 // The words that jieba cuts (white space is none), normalised as the tokenizer of that mode does.
 WordCounts count_jieba_words(std::span<const std::string> paths, const WordPieceOptions& options, JiebaMode mode,
                              const JiebaCutter& cutter, ThreadPool& pool);
+// What is between spaces, tabs and line ends, as it is; a U+2581 counts as a space, what is longer than kMaxSpacedWord
+// bytes comes in parts, and what holds a U+2585, which SentencePiece keeps for itself, is left out. Of words of more
+// than `max_bytes` together about that many stay: those that are rare and whose hash falls outside a share of all
+// hashes, which is halved as often as needed, are left out, also when they come again. Does not depend on the pool.
+inline constexpr size_t kMaxSpacedWord = 1000;
+WordCounts count_spaced_words(std::span<const std::string> paths, size_t max_bytes, ThreadPool& pool);
 CodePointCounts count_code_points(std::span<const std::string> paths, const Normalization& normalization,
                                   ThreadPool& pool);
 

@@ -37,6 +37,16 @@ class TokenTrie {
     return best;
   }
 
+  // Calls on_match(token, length) for every token that `text` starts with, the shortest first.
+  template <class OnMatch>
+  void for_prefixes(std::string_view text, const OnMatch& on_match) const {
+    int32_t node = kRoot;
+    for (size_t i = 0; i < text.size() && (node = child(node, text[i])) != kNone; ++i) {
+      const int32_t token = units_[static_cast<size_t>(node)].token;
+      if (token != kNone) on_match(token, i + 1);
+    }
+  }
+
  private:
   struct Unit {
     int32_t base = 0;        // the child for byte b is unit base + b, if that one's parent is this one

@@ -9,11 +9,25 @@
 
 namespace roformer {
 
-Tokenizer::Tokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where)
+namespace {
+
+std::string_view without_space_at_end(std::string_view text) {
+  while (!text.empty() && ascii_kind(text.back()) == AsciiKind::space) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+Tokenizer::Tokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where,
+                     bool mask_may_be_absent)
     : vocabulary_(std::move(vocabulary)), special_tokens_(std::move(special_tokens)) {
   std::string missing;
   const auto names = special_tokens_.all();
   for (size_t i = 0; i < names.size(); ++i) {
+    if (i == 4 && mask_may_be_absent && names[i].empty()) {
+      special_ids_[i] = -1;
+      continue;
+    }
     const auto id = vocabulary_.id(names[i]);
     if (id && !names[i].empty()) {
       special_ids_[i] = *id;
@@ -43,6 +57,16 @@ void Tokenizer::add_tokens(std::vector<AddedToken> tokens) {
   std::ranges::sort(added_special_ids_);
 }
 
+int32_t Tokenizer::mask_id() const {
+  if (!has_mask()) throw DataError("the tokenizer has no mask token: masked tokens need one");
+  return special_ids_[4];
+}
+
+void Tokenizer::mark_special(std::vector<int32_t> ids) {
+  added_special_ids_.insert(added_special_ids_.end(), ids.begin(), ids.end());
+  std::ranges::sort(added_special_ids_);
+}
+
 bool Tokenizer::is_special(int32_t id) const {
   return std::ranges::find(special_ids_, id) != special_ids_.end() ||
          std::ranges::binary_search(added_special_ids_, id);
@@ -58,29 +82,26 @@ const Tokenizer::Found* Tokenizer::found_at(std::string_view text) const {
 void Tokenizer::append_with_specials(std::string_view text, std::vector<int32_t>& ids, Offsets* offsets) const {
   int64_t code_point = 0;
   size_t begin = 0, i = 0;
-  const auto append_until = [&](size_t end) {
-    const auto part = text.substr(begin, end - begin);
-    if (part.empty()) return;
-    append(part, code_point, ids, offsets);
-    if (offsets) code_point += count_code_points(part);
-  };
   while ((i = next_start(text, i)) < text.size()) {
     const Found* found = found_at(text.substr(i));
     if (!found) {
       ++i;
       continue;
     }
-    append_until(i);
-    ids.push_back(found->id);
-    if (offsets) {
-      const int64_t length = count_code_points(found->text);
-      offsets->push_back({code_point, code_point + length});
-      code_point += length;
+    const auto part = text.substr(begin, i - begin);
+    const bool takes_space = mask_takes_space_ && found->id == special_ids_[4];
+    if (const auto rest = takes_space ? without_space_at_end(part) : part; !rest.empty()) {
+      append(rest, code_point, ids, offsets);
     }
+    ids.push_back(found->id);
+    code_point += count_code_points(part);
+    const int64_t length = count_code_points(found->text);
+    if (offsets) offsets->push_back({code_point, code_point + length});
+    code_point += length;
     i += found->text.size();
     begin = i;
   }
-  append_until(text.size());
+  if (begin < text.size()) append(text.substr(begin), code_point, ids, offsets);
 }
 
 std::vector<int32_t> Tokenizer::encode_plain(std::string_view text) const {
@@ -92,7 +113,7 @@ std::vector<int32_t> Tokenizer::encode_plain(std::string_view text) const {
 }
 
 Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view> pair, int64_t max_length) const {
-  const int64_t specials = pair ? 3 : 2;
+  const int64_t specials = frame_.size(pair.has_value());
   if (max_length < 0 || (max_length > 0 && max_length < specials)) {
     throw UsageError("max_length {} cannot hold the {} special tokens of an input", max_length, specials);
   }
@@ -117,36 +138,45 @@ Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view
     result.segment_ids.push_back(segment);
     result.offsets.push_back(offset);
   };
-  push(cls_id(), 0, {0, 0});
+  if (frame_.cls) push(cls_id(), 0, {0, 0});
   for (size_t part = 0; part < (pair ? 2u : 1u); ++part) {
     const auto segment = static_cast<int32_t>(part);
+    if (part == 1 && frame_.cls && frame_.repeat_cls) push(cls_id(), segment, {0, 0});
     for (size_t i = 0; i < static_cast<size_t>(keep[part]); ++i) push(ids[part][i], segment, offsets[part][i]);
-    push(sep_id(), segment, {0, 0});
+    if (frame_.sep) push(sep_id(), segment, {0, 0});
   }
   return result;
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool keep_special) const {
-  std::vector<int32_t> kept;
-  kept.reserve(ids.size());
+  DecodeState state;
+  std::string text;
   for (const int32_t id : ids) {
     vocabulary_.token(id);  // throws when there is no such token
-    if (keep_special || !is_special(id)) kept.push_back(id);
+    if (keep_special || !is_special(id)) append_text(id, state, text);
   }
-  return join(kept);
+  return replace_invalid_utf8(std::move(text));
 }
 
-std::map<std::string, std::string> Tokenizer::files() const {
-  nlohmann::ordered_json all = {{"tokenizer_class", tokenizer_class()}, {"pad_token", special_tokens_.pad},
-                                {"unk_token", special_tokens_.unk},     {"cls_token", special_tokens_.cls},
-                                {"sep_token", special_tokens_.sep},     {"mask_token", special_tokens_.mask}};
+std::string Tokenizer::config_file(nlohmann::ordered_json specials) const {
+  nlohmann::ordered_json all = {{"tokenizer_class", tokenizer_class()}};
+  all.update(specials);
   if (model_max_length_ > 0) all["model_max_length"] = model_max_length_;
   all.update(config());
   if (!added_tokens_.empty()) {
     auto& decoder = all["added_tokens_decoder"] = nlohmann::ordered_json::object();
     for (const AddedToken& token : added_tokens_) decoder[std::to_string(token.id)] = write_added_token(token);
   }
-  return {{"vocab.txt", vocabulary_.file()}, {"tokenizer_config.json", all.dump(2) + "\n"}};
+  return all.dump(2) + "\n";
+}
+
+std::map<std::string, std::string> Tokenizer::files() const {
+  return {{"vocab.txt", vocabulary_.file()},
+          {"tokenizer_config.json", config_file({{"pad_token", special_tokens_.pad},
+                                                 {"unk_token", special_tokens_.unk},
+                                                 {"cls_token", special_tokens_.cls},
+                                                 {"sep_token", special_tokens_.sep},
+                                                 {"mask_token", special_tokens_.mask}})}};
 }
 
 }  // namespace roformer

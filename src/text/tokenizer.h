@@ -1,8 +1,9 @@
 // Text to token ids and back. A Tokenizer is a vocabulary, five special tokens and one way to cut text into tokens.
-// It is not a pipeline of interchangeable parts: each kind (wordpiece, char, byte) is one class with one virtual
-// function for the cutting. Pipelines as in Hugging Face's tokenizers were rejected: most combinations are never used,
-// and ids that silently differ from the model's are the worst failure a tokenizer can have. Files are the ecosystem's:
-// vocab.txt and tokenizer_config.json. All functions are const and may be called from many threads.
+// It is not a pipeline of interchangeable parts: each kind (wordpiece, char, byte, SentencePiece) is one class with one
+// virtual function for the cutting. Pipelines as in Hugging Face's tokenizers were rejected: most combinations are
+// never used, and ids that silently differ from the model's are the worst failure a tokenizer can have. Files are the
+// ecosystem's: vocab.txt (or tokenizer.model) and tokenizer_config.json. All functions are const and may be called from
+// many threads.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +22,7 @@
 
 namespace roformer {
 
-// One or two texts as a model takes them: [CLS] text [SEP], or [CLS] text [SEP] pair [SEP].
+// One or two texts as a model takes them: [CLS] text [SEP], or [CLS] text [SEP] pair [SEP], or less (Frame).
 struct Encoding {
   std::vector<int32_t> ids;
   std::vector<int32_t> segment_ids;             // 0 for text and its specials, 1 for pair and its [SEP]
@@ -31,6 +32,19 @@ struct Encoding {
 struct SpecialTokens {
   std::string pad = "[PAD]", unk = "[UNK]", cls = "[CLS]", sep = "[SEP]", mask = "[MASK]";
   std::array<std::string, 5> all() const { return {pad, unk, cls, sep, mask}; }
+};
+
+// Which special tokens stand around texts. BERT's: both. Llama's: <s> before each text, no </s>. T5's: </s> alone.
+struct Frame {
+  bool cls = true, sep = true;
+  bool repeat_cls = false;  // before the second text, too
+  int64_t size(bool pair) const { return cls + sep + (pair ? sep + repeat_cls : 0); }
+};
+
+// What decoding remembers of the text so far.
+struct DecodeState {
+  bool at_start = true;  // the text is empty but for what was dropped at its start
+  char32_t last = 0;     // its last code point, where a tokenizer sets spaces; 0 if there is none
 };
 
 // A token that is found in the text itself, before it is cut into words.
@@ -57,9 +71,13 @@ class Tokenizer {
   // The ids of `text` alone, without [CLS] and [SEP]: the fast path for corpora.
   std::vector<int32_t> encode_plain(std::string_view text) const;
 
-  // Text again. Special tokens are left out unless `keep_special`. Exact for byte; for char what cleaning left;
-  // wordpiece glues "##" pieces and sets spaces as English and CJK print do.
+  // Text again. Special tokens are left out unless `keep_special`. Exact for byte, and for SentencePiece where its
+  // model normalises nothing; for char what cleaning left; wordpiece glues "##" pieces and sets spaces as English and
+  // CJK print do. Bytes that do not make UTF-8 together (a generated text may end within a character) become U+FFFD
+  // each. Piece by piece: text/stream_decoder.h.
   std::string decode(std::span<const int32_t> ids, bool keep_special = false) const;
+  // Appends what one token adds to the text before it: the bytes as they are, which may end within a character.
+  virtual void append_text(int32_t id, DecodeState& state, std::string& bytes) const = 0;
 
   const std::string& token(int32_t id) const { return vocabulary_.token(id); }
   std::optional<int32_t> id(std::string_view token) const { return vocabulary_.id(token); }
@@ -68,11 +86,14 @@ class Tokenizer {
   int32_t unk_id() const { return special_ids_[1]; }
   int32_t cls_id() const { return special_ids_[2]; }
   int32_t sep_id() const { return special_ids_[3]; }
-  int32_t mask_id() const { return special_ids_[4]; }
+  bool has_mask() const { return special_ids_[4] >= 0; }
+  int32_t mask_id() const;  // DataError where has_mask() is false: only SentencePiece models lack one
+  const Frame& frame() const { return frame_; }
   bool is_special(int32_t id) const;
   // The token continues the word of the token before it ("##ing").
   virtual bool is_continuation(int32_t) const { return false; }
-  virtual std::string_view type() const = 0;             // "wordpiece", "jieba-wordpiece", "char", "byte"
+  // "wordpiece", "jieba-wordpiece", "char", "byte", "bpe", "unigram"
+  virtual std::string_view type() const = 0;
   virtual std::string_view tokenizer_class() const = 0;  // as in tokenizer_config.json
 
   // The files of this tokenizer, name to content, for the caller to write as it writes everything else. DataError for a
@@ -87,16 +108,23 @@ class Tokenizer {
   int64_t model_max_length() const { return model_max_length_; }
 
  protected:
-  // DataError naming every special token that `vocabulary` lacks; `where` names the vocabulary.
-  Tokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where);
+  // DataError naming every special token that `vocabulary` lacks; `where` names the vocabulary. Where
+  // `mask_may_be_absent`, an empty name says that there is none.
+  Tokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where,
+            bool mask_may_be_absent = false);
 
   using Offsets = std::vector<std::array<int64_t, 2>>;
   // Appends the tokens of `text`, which is valid UTF-8 without special tokens and starts at code point `first` of the
-  // input; `offsets` may be null.
+  // input (0 only at its very start); `offsets` may be null.
   virtual void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const = 0;
-  virtual std::string join(std::span<const int32_t> ids) const = 0;
   // What tokenizer_config.json says beyond what all tokenizers say.
   virtual nlohmann::ordered_json config() const = 0;
+  // The content of tokenizer_config.json; `specials` are its keys for the special tokens.
+  std::string config_file(nlohmann::ordered_json specials) const;
+  void set_frame(const Frame& frame) { frame_ = frame; }
+  // The mask token takes the white space before it with it: it stands for a piece that holds it.
+  void set_mask_takes_space() { mask_takes_space_ = true; }
+  void mark_special(std::vector<int32_t> ids);  // left out when decoding, but not found in the text
   const Vocabulary& vocabulary() const { return vocabulary_; }
   const SpecialTokens& special_tokens() const { return special_tokens_; }
 
@@ -118,6 +146,8 @@ class Tokenizer {
   Vocabulary vocabulary_;
   SpecialTokens special_tokens_;
   std::array<int32_t, 5> special_ids_{};
+  Frame frame_;
+  bool mask_takes_space_ = false;
   std::vector<AddedToken> added_tokens_;
   std::vector<int32_t> added_special_ids_;             // sorted
   std::string first_bytes_;                            // with which a token to be found starts
@@ -133,15 +163,16 @@ struct LoadOptions {
   std::string jieba_dictionary;   // a dict.txt of jieba's; empty: see below
 };
 
-// Reads a tokenizer from a model or tokenizer directory: vocab.txt (or the WordPiece model of a tokenizer.json) and,
-// where present, tokenizer_config.json. Its kind is the "tokenizer_class" of tokenizer_config.json, else of
-// config.json: RoFormerTokenizer means jieba, BertTokenizer plain WordPiece, lower-casing unless it says otherwise.
-// Where neither says one it is jieba's if `options.mode` is set, or if config.json's model_type is "roformer" and the
-// vocabulary has a word of two or more ideographs (a vocabulary of characters, or not Chinese, has no use for jieba),
-// else BERT's. jieba's dictionary is options.jieba_dictionary, else $ROFORMER_JIEBA_DICTIONARY, else jieba_dict.txt in
-// the directory, else the one of Debian's python3-jieba. FileError when files are missing, DataError when they say
-// something wrong or something this program does not do; UsageError for options of jieba's where the tokenizer is
-// another.
+// Reads a tokenizer from a model or tokenizer directory: vocab.txt (or the WordPiece model of a tokenizer.json), or
+// tokenizer.model (text/sentencepiece_tokenizer.h), and, where present, tokenizer_config.json. A directory with
+// tokenizer.model and no vocab.txt is SentencePiece's. Else its kind is the "tokenizer_class" of tokenizer_config.json,
+// else of config.json: RoFormerTokenizer means jieba, BertTokenizer plain WordPiece, lower-casing unless it says
+// otherwise. Where neither says one it is jieba's if `options.mode` is set, or if config.json's model_type is
+// "roformer" and the vocabulary has a word of two or more ideographs (a vocabulary of characters, or not Chinese, has
+// no use for jieba), else BERT's. jieba's dictionary is options.jieba_dictionary, else $ROFORMER_JIEBA_DICTIONARY, else
+// jieba_dict.txt in the directory, else the one of Debian's python3-jieba. FileError when files are missing, DataError
+// when they say something wrong or something this program does not do; UsageError for options of jieba's where the
+// tokenizer is another.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const LoadOptions& options = {});
 
 }  // namespace roformer

@@ -57,6 +57,17 @@ size_t find_invalid_utf8(std::string_view text) {
   return kValidUtf8;
 }
 
+std::string replace_invalid_utf8(std::string text) {
+  std::string_view rest = text;
+  if (find_invalid_utf8(rest) == kValidUtf8) return text;
+  std::string valid;
+  for (size_t bad; (bad = find_invalid_utf8(rest)) != kValidUtf8; rest.remove_prefix(bad + 1)) {
+    valid += rest.substr(0, bad);
+    append_utf8(valid, 0xFFFD);
+  }
+  return valid.append(rest);
+}
+
 void require_utf8(std::string_view text, std::string_view what) {
   const size_t bad = find_invalid_utf8(text);
   if (bad != kValidUtf8) throw DataError("{}: not valid UTF-8 at byte {}", what, bad);

@@ -20,6 +20,9 @@ size_t find_invalid_utf8(std::string_view text);
 // Throws DataError naming the byte offset when `text` is not UTF-8; `what` names the text in the message.
 void require_utf8(std::string_view text, std::string_view what);
 
+// Each byte that is part of no UTF-8 becomes U+FFFD.
+std::string replace_invalid_utf8(std::string text);
+
 struct CodePoint {
   char32_t value;
   int length;  // bytes

@@ -162,19 +162,16 @@ void WordPieceTokenizer::append(std::string_view text, int64_t first, std::vecto
   }
 }
 
-std::string WordPieceTokenizer::join(std::span<const int32_t> ids) const {
-  std::string text;
-  for (const int32_t id : ids) {
-    std::string_view piece = token(id);
-    if (piece.empty()) continue;
-    if (is_continuation(id) && !text.empty()) {
-      piece.remove_prefix(kContinuationPrefix.size());
-    } else if (!text.empty() && space_between(last_code_point(text), decode_utf8(piece.data()).value)) {
-      text += ' ';
-    }
-    text += piece;
+void WordPieceTokenizer::append_text(int32_t id, DecodeState& state, std::string& bytes) const {
+  std::string_view piece = token(id);
+  if (piece.empty()) return;
+  if (is_continuation(id) && !state.at_start) {
+    piece.remove_prefix(kContinuationPrefix.size());
+  } else if (!state.at_start && space_between(state.last, decode_utf8(piece.data()).value)) {
+    bytes += ' ';
   }
-  return text;
+  bytes += piece;
+  state = {.at_start = false, .last = last_code_point(piece)};
 }
 
 std::map<std::string, std::string> WordPieceTokenizer::files() const {

@@ -27,6 +27,7 @@ class WordPieceTokenizer : public Tokenizer {
                      std::string_view where);
 
   bool is_continuation(int32_t id) const override;
+  void append_text(int32_t id, DecodeState& state, std::string& bytes) const override;
   void add_tokens(std::vector<AddedToken> tokens) override;
   // With tokenizer.json.
   std::map<std::string, std::string> files() const override;
@@ -35,7 +36,6 @@ class WordPieceTokenizer : public Tokenizer {
 
  protected:
   void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
-  std::string join(std::span<const int32_t> ids) const override;
   nlohmann::ordered_json config() const override;
   const WordPieceOptions& options() const { return options_; }
   const WordPieces& pieces() const { return pieces_; }

@@ -1,0 +1,107 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "text/sentencepiece_tokenizer.h"
+#include "text/tokenizer_json.h"
+#include "text/tokenizer_settings.h"
+
+namespace roformer {
+
+namespace {
+
+constexpr const char* kModelFiles[] = {"tokenizer.model", "spiece.model"};
+
+std::string name_of(const SentencePieceModel& model, int32_t id) {
+  return id < 0 ? "" : model.pieces[static_cast<size_t>(id)];
+}
+
+// The name that the config, else special_tokens_map.json, else the model gives.
+class Names {
+ public:
+  Names(const JsonObject& config, const std::string& directory) : config_(config), map_(read_map(directory)) {}
+
+  std::string get(const char* key, const std::string& fallback) const {
+    return read_token_name(config_, key, read_token_name(map_, key, fallback));
+  }
+
+ private:
+  static JsonObject read_map(const std::string& directory) {
+    const std::string path = join_path(directory, "special_tokens_map.json");
+    return exists(path) ? JsonObject::read(path) : JsonObject(Json::object(), path);
+  }
+
+  const JsonObject& config_;
+  JsonObject map_;
+};
+
+SpecialTokens name_specials(const Names& names, const SentencePieceModel& model, bool own) {
+  const std::string begin = names.get("bos_token", name_of(model, model.begin));
+  const std::string end = names.get("eos_token", name_of(model, model.end));
+  SpecialTokens specials;
+  specials.unk = names.get("unk_token", name_of(model, model.unknown));
+  specials.cls = own ? names.get("cls_token", begin) : begin;
+  specials.sep = own ? names.get("sep_token", end) : end;
+  if (specials.cls.empty()) specials.cls = specials.sep;
+  if (specials.sep.empty()) specials.sep = specials.cls;
+  const std::string pad = name_of(model, model.pad);
+  specials.pad = names.get("pad_token", pad.empty() ? specials.sep : pad);
+  specials.mask = names.get("mask_token", "");
+  return specials;
+}
+
+SentencePieceSettings read_settings(const std::string& tokenizer_class, const JsonObject& config,
+                                    const std::string& directory, const SentencePieceModel& model) {
+  const bool own = tokenizer_class == kSentencePieceTokenizerClass;
+  // Without a class: what the model has.
+  const bool t5 = tokenizer_class.empty() ? model.begin < 0 : tokenizer_class.starts_with(kT5TokenizerClass);
+  const std::string_view kind = own ? kSentencePieceTokenizerClass : t5 ? kT5TokenizerClass : kLlamaTokenizerClass;
+  if (!tokenizer_class.empty() && tokenizer_class != kind && tokenizer_class != std::string(kind) + "Fast") {
+    throw DataError("{}: 'tokenizer_class' is {}, expected {}, {} or {} for a SentencePiece model", config.source(),
+                    quote(tokenizer_class), kLlamaTokenizerClass, kT5TokenizerClass, kSentencePieceTokenizerClass);
+  }
+  SentencePieceSettings settings;
+  settings.tokenizer_class = tokenizer_class.empty() ? std::string(kind) : tokenizer_class;
+  settings.specials = name_specials(Names(config, directory), model, own);
+  if (own) {
+    settings.mask_takes_space = true;
+  } else {
+    settings.legacy = config.get_bool("legacy", true);
+    settings.frame.cls = !t5 && config.get_bool("add_bos_token", true);
+    settings.frame.sep = t5 || config.get_bool("add_eos_token", false);
+    settings.frame.repeat_cls = settings.frame.cls;
+  }
+  return settings;
+}
+
+std::string model_file(const std::string& directory) {
+  for (const char* name : kModelFiles) {
+    if (exists(join_path(directory, name))) return join_path(directory, name);
+  }
+  return join_path(directory, kModelFiles[0]);
+}
+
+}  // namespace
+
+bool has_sentencepiece(const std::string& directory) {
+  return !exists(join_path(directory, "vocab.txt")) && exists(model_file(directory));
+}
+
+std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& directory, const std::string& tokenizer_class,
+                                              const JsonObject& config) {
+  const std::string path = model_file(directory);
+  std::string file = read_file(path, kMaxSentencePieceBytes);
+  const SentencePieceModel model = parse_sentencepiece_model(file, path);
+  std::vector<std::string> tokens = model.pieces;
+  std::vector<AddedToken> added = read_added_tokens(config, directory);
+  const size_t beyond = append_added_tokens(tokens, added, directory);
+  mark_special(config, tokens, added);
+  for (AddedToken& token : added) token.normalized = false;  // found in the text as it is
+  auto settings = read_settings(tokenizer_class, config, directory, model);
+  auto tokenizer =
+      std::make_unique<SentencePieceTokenizer>(std::move(file), std::move(tokens), beyond, std::move(settings), path);
+  tokenizer->add_tokens(std::move(added));
+  return tokenizer;
+}
+
+}  // namespace roformer
