@@ -58,6 +58,8 @@ class CpuBackend final : public Backend {
                           const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients,
                           const RelativeTerms& dterms) override;
 
+  void cached_attention(const CachedSpec& spec, const Tensor& q, const Tensor& out) override;
+
   LossSum cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias, std::span<const int32_t> labels,
                         double gradient_scale, const Tensor& dhidden, const Tensor& dweight,
                         const Tensor& dbias) override;
