@@ -91,6 +91,18 @@ struct AttentionSpec {
   }
 };
 
+// Attention of new tokens over what is kept of their sequences: decoding. The queries of sequence s see rows of keys[s]
+// and values[s], [kept tokens, key heads · dim] each; a key head answers heads / key heads heads that follow each
+// other.
+struct CachedSpec {
+  int64_t heads = 1, key_heads = 1;
+  double scale = 1;
+  std::span<const int32_t> query_offsets;  // [sequences + 1]
+  std::span<const Tensor> keys, values;    // [sequences]
+  std::span<const int32_t> key_limits;     // [Tq]: query t sees the first key_limits[t] rows
+  RelativeTerms terms = {};                // key_positions: of all rows of all sequences, one after another
+};
+
 // The inputs of attention, or their gradients. [Tq, heads·d], [Tk, key_heads·d], [Tk, key_heads·e], e the values' head
 // size, usually d; usually column ranges of one projection.
 struct AttentionTensors {
@@ -235,6 +247,10 @@ class Backend {
                                   const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients,
                                   const RelativeTerms& dterms) = 0;
 
+  // q [Tq, heads · dim] → out [Tq, heads · value dim], written. The body in cached_attention.cc, by contiguous copies
+  // of what is kept, serves every backend whose tensors the host can read.
+  virtual void cached_attention(const CachedSpec& spec, const Tensor& q, const Tensor& out);
+
   // Softmax cross-entropy of logits = hidden·Wᵀ + bias against labels [N], in chunks of rows: [N, V] is never stored.
   // Where dhidden is defined it is written, and dweight, dbias (unless undefined) added to, each times
   // `gradient_scale`.
@@ -262,8 +278,8 @@ class Backend {
   virtual void linear_attention(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                                 const Tensor& denominators, const LinearAttentionState& state) = 0;
   // Writes dq, dk, dv, of sequences that began without a state.
-  virtual void linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in,
-                                         const Tensor& out, const Tensor& denominators, const Tensor& dout,
+  virtual void linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                                         const Tensor& denominators, const Tensor& dout,
                                          const AttentionTensors& gradients) = 0;
 
  private:

@@ -3,6 +3,8 @@
 // (nn/encoder_layer.h).
 #pragma once
 
+#include <functional>
+
 #include "backend/backend.h"
 
 namespace roformer {
@@ -34,6 +36,10 @@ struct LayerWeights {
   Norm attention_norm, output_norm;
 };
 
+// Another attention than the layers' own: qkv [T, 3H] of one layer, not rotated and free to be written to → mixed [T,
+// H].
+using LayerAttention = std::function<void(size_t layer, const Tensor& qkv, const Tensor& mixed)>;
+
 class FusedLayers {
  public:
   virtual ~FusedLayers() = default;
@@ -41,6 +47,7 @@ class FusedLayers {
   // `rotate_values`. No dropout, no score terms. Any number of threads may call it at once.
   virtual void forward(const AttentionSpec& spec, const RotaryAngles* query_angles, const RotaryAngles* key_angles,
                        bool rotate_values, const Tensor& hidden) const = 0;
+  virtual void forward(const LayerAttention& attention, const Tensor& hidden) const = 0;
 };
 
 }  // namespace roformer

@@ -22,6 +22,18 @@ std::optional<int64_t> peak_memory() {
   }
 }
 
+int64_t available_memory() {
+  constexpr int64_t kMaxBytes = 1 << 16;
+  try {
+    const std::string info = read_file("/proc/meminfo", kMaxBytes);
+    const size_t at = info.find("MemAvailable:");
+    if (at != std::string::npos) return std::stoll(info.substr(at + 13)) * 1024;  // "MemAvailable:   12345 kB"
+  } catch (const Error&) {
+    // as where the file does not have it
+  }
+  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+}
+
 // proc(5): 5 written to clear_refs sets the peak to the size of now.
 bool reset_peak_memory() {
   const int descriptor = ::open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);

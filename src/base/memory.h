@@ -9,6 +9,8 @@ namespace roformer {
 // Bytes: the largest resident size since the start of the process, or since the last reset. None where the system does
 // not say.
 std::optional<int64_t> peak_memory();
+// Bytes that a program could take now without driving others out; all of the machine's where the system does not say.
+int64_t available_memory();
 // False where the system does not allow it.
 bool reset_peak_memory();
 

@@ -10,6 +10,7 @@ Command convert_command();
 Command embed_command();
 Command fill_mask_command();
 Command forward_command();
+Command generate_command();
 Command info_command();
 Command inspect_command();
 Command plot_command();
@@ -22,7 +23,7 @@ Command train_tokenizer_command();
 
 // In the order in which the program lists them.
 std::vector<Command> all_commands() {
-  return {train_tokenizer_command(), pretrain_command(),   compare_command(),  fill_mask_command(),
+  return {train_tokenizer_command(), pretrain_command(),   compare_command(),  generate_command(), fill_mask_command(),
           embed_command(),           similarity_command(), classify_command(), convert_command(),
           tokenize_command(),        plot_command(),       report_command(),   rope_command(),
           forward_command(),         inspect_command(),    bench_command(),    info_command(),

@@ -21,6 +21,9 @@ struct PositionPlan {
   std::vector<int32_t> key_limits;
   AttentionInputs self;
   LayerMemory memory;
+  // Of a pass that adds to a state: its keys with those kept.
+  std::vector<int32_t> key_positions, key_offsets;
+  std::vector<CachePass> caches;  // of each layer
 };
 
 // Sinusoids of the positions present, one row each.
@@ -61,6 +64,38 @@ void plan_memory(const ModelConfig& config, const Batch& batch, const EncoderInp
   }
 }
 
+void check_state(const Context& context, const Batch& batch, Visibility visibility, const DecodingState& state) {
+  if (context.tape != nullptr) throw ShapeError("a pass that adds to a decoding state cannot be recorded");
+  if (batch.sequences() != state.sequences()) {
+    throw ShapeError("a batch of {} sequences continues a state of {}", batch.sequences(), state.sequences());
+  }
+  if (visibility == Visibility::all) {
+    throw DataError("the model's tokens see those behind them, too: its texts cannot be continued token by token");
+  }
+  for (int64_t s = 0; s < state.sequences(); ++s) {
+    const auto begin = static_cast<size_t>(batch.offsets[static_cast<size_t>(s)]);
+    const auto end = static_cast<size_t>(batch.offsets[static_cast<size_t>(s) + 1]);
+    if (begin == end || state.tokens(s) == 0) continue;
+    if (visibility == Visibility::prefix && batch.segments[begin] == 0) {
+      throw DataError("the tokens of segment 0, which all see each other, must come in one pass");
+    }
+  }
+}
+
+// Keys, and what each token sees, with what is kept.
+void plan_cache(const Batch& batch, DecodingState& state, int64_t layers, PositionPlan& plan) {
+  plan.key_offsets.push_back(0);
+  for (int64_t s = 0; s < state.sequences(); ++s) {
+    const int32_t begin = batch.offsets[static_cast<size_t>(s)], end = batch.offsets[static_cast<size_t>(s) + 1];
+    const auto kept = state.positions(s);
+    plan.key_positions.insert(plan.key_positions.end(), kept.begin(), kept.end());
+    plan.key_positions.insert(plan.key_positions.end(), batch.positions.begin() + begin, batch.positions.begin() + end);
+    plan.key_offsets.push_back(static_cast<int32_t>(plan.key_positions.size()));
+    for (int32_t t = begin; t < end; ++t) plan.key_limits[static_cast<size_t>(t)] += static_cast<int32_t>(kept.size());
+  }
+  for (KeyValueCache& layer : state.layers(layers)) plan.caches.push_back({&layer, state.kept(), state.most()});
+}
+
 std::shared_ptr<const PositionPlan> make_plan(const Context& context, const ModelConfig& config,
                                               const TrunkPositions& positions, const Batch& batch,
                                               const EncoderInputs& inputs) {
@@ -68,14 +103,19 @@ std::shared_ptr<const PositionPlan> make_plan(const Context& context, const Mode
   if (const auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position)) {
     plan_sinusoid(context.backend, *sinusoidal, config.embedding, batch, *plan);
   }
-  plan->shared = positions.forward(context, batch.positions, batch.offsets);
   const Visibility visibility = inputs.visibility.value_or(config.visibility);
   if (visibility == Visibility::prefix && config.has_linear_attention()) {
     throw DataError("linear attention sees all tokens or those before (causal), it has no prefix attention");
   }
   plan->key_limits = visible_keys(visibility, batch);
+  if (inputs.state != nullptr) {
+    check_state(context, batch, visibility, *inputs.state);
+    plan_cache(batch, *inputs.state, config.layers, *plan);
+  }
+  const KeptKeys keys{plan->key_positions, plan->key_offsets};
+  plan->shared = positions.forward(context, batch.positions, batch.offsets, inputs.state != nullptr ? &keys : nullptr);
   plan->self = {.query_offsets = batch.offsets,
-                .key_offsets = batch.offsets,
+                .key_offsets = inputs.state != nullptr ? std::span<const int32_t>(plan->key_offsets) : batch.offsets,
                 .key_limits = plan->key_limits,
                 .positions = plan->shared.get()};
   plan_memory(config, batch, inputs, *plan);
@@ -141,6 +181,7 @@ Encoder::Encoder(Backend& backend, const ModelConfig& config, bool trainable)
 }
 
 Value Encoder::forward(const Context& context, const Batch& batch, const EncoderInputs& inputs) const {
+  if (inputs.state != nullptr) follow_lengths(context, batch, *inputs.state);
   const auto plan = make_plan(context, config_, positions_, batch, inputs);
   if (context.tape != nullptr) context.tape->keep(plan);
   const LayerMemory* memory = plan->memory.hidden.data.defined() ? &plan->memory : nullptr;
@@ -149,21 +190,79 @@ Value Encoder::forward(const Context& context, const Batch& batch, const Encoder
   const bool simple = memory == nullptr && !acts_on_scores(config_.position) && can_fuse(config_);
   const FusedLayers* layers = only_run && simple ? fused(context.backend) : nullptr;
   if (layers != nullptr) {
+    const AttentionPositions& positions = plan->shared->attention;
+    if (inputs.state != nullptr) {
+      const auto attend = [&](size_t layer, const Tensor& qkv, const Tensor& mixed) {
+        const AttentionOptions options{.heads = config_.heads,
+                                       .query_offsets = batch.offsets,
+                                       .key_offsets = plan->key_offsets,
+                                       .key_limits = plan->key_limits,
+                                       .cache = &plan->caches[layer]};
+        const int64_t hidden = config_.hidden;
+        attention_with_cache(
+            context.backend, options,
+            {qkv.column_range(0, hidden), qkv.column_range(hidden, hidden), qkv.column_range(2 * hidden, hidden)},
+            positions, mixed);
+      };
+      layers->forward(attend, x.data);
+      inputs.state->add(batch.positions, batch.offsets);
+      return x;
+    }
     const AttentionSpec spec{.heads = config_.heads,
                              .scale = 1 / std::sqrt(static_cast<double>(config_.head_dim())),
                              .query_offsets = batch.offsets,
                              .key_offsets = batch.offsets,
                              .key_limits = plan->key_limits};
-    const AttentionPositions& positions = plan->shared->attention;
     layers->forward(spec, positions.query_angles, positions.key_angles, positions.rotate_values, x.data);
     return x;
   }
   uint64_t place = 1;
-  for (const EncoderLayer& layer : layers_) {
-    x = layer.forward(context, x, plan->self, place, memory);
-    place += layer.places();
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    AttentionInputs self = plan->self;
+    if (inputs.state != nullptr) self.cache = &plan->caches[i];
+    x = layers_[i].forward(context, x, self, place, memory);
+    place += layers_[i].places();
   }
+  if (inputs.state != nullptr) inputs.state->add(batch.positions, batch.offsets);
   return final_norm_ ? final_norm_->forward(context, x) : x;
+}
+
+// Frequencies that depend on a sequence's length (dynamic NTK, LongRoPE) change as it grows, for the keys it has, too.
+void Encoder::follow_lengths(const Context& context, const Batch& batch, DecodingState& state) const {
+  const auto* rotary = std::get_if<RotaryPosition>(&config_.position);
+  if (rotary == nullptr || batch.sequences() != state.sequences()) return;
+  const RotaryScaling& scaling = rotary->rotary.scaling;
+  for (int64_t s = 0; s < state.sequences(); ++s) {
+    const int32_t begin = batch.offsets[static_cast<size_t>(s)], end = batch.offsets[static_cast<size_t>(s) + 1];
+    if (begin == end || state.tokens(s) == 0) continue;
+    const int64_t length = int64_t{batch.positions[static_cast<size_t>(end) - 1]} + 1;
+    if (scaling_length(scaling, state.next_position(s)) == scaling_length(scaling, length)) continue;
+    const std::vector<int32_t> same(state.positions(s).begin(), state.positions(s).end());
+    move(context.backend, state, s, same, state.next_position(s), length);
+  }
+}
+
+void Encoder::move(Backend& backend, DecodingState& state, int64_t sequence, std::span<const int32_t> to,
+                   int64_t old_length, int64_t new_length) const {
+  const std::optional<KeyRotation> before = positions_.key_rotation(old_length);
+  if (!before) return state.move(backend, sequence, to, {});
+  const Rerotation rotation(*before, *positions_.key_rotation(new_length));
+  const bool values = std::get<RotaryPosition>(config_.position).rotate_values;
+  state.move(backend, sequence, to, {.rotation = &rotation, .heads = config_.key_heads(), .values = values});
+}
+
+void Encoder::forget(Backend& backend, DecodingState& state, int64_t sequence, int64_t first, int64_t count) const {
+  if (!keys_can_move(config_.position)) {
+    throw UsageError("the positions of the {} encoding are part of what is kept of a text: it cannot be moved",
+                     position_name(config_.position));
+  }
+  if (count == 0) return;
+  const int64_t before = state.next_position(sequence);
+  state.forget(backend, sequence, first, count);
+  std::vector<int32_t> to(state.positions(sequence).begin(), state.positions(sequence).end());
+  for (size_t i = static_cast<size_t>(first); i < to.size(); ++i) to[i] -= static_cast<int32_t>(count);
+  const int64_t length = to.empty() ? 0 : int64_t{to.back()} + 1;
+  move(backend, state, sequence, to, before, length);
 }
 
 void Encoder::freeze() { frozen_ = std::make_unique<Frozen>(); }
@@ -189,6 +288,11 @@ void Encoder::visit(const ParameterVisitor& visitor) {
     layers_[i].visit(name + ".encoder.layer." + std::to_string(i), visitor);
   }
   if (final_norm_) final_norm_->visit(name + ".encoder.LayerNorm", visitor);
+}
+
+int64_t decoding_bytes(const ModelConfig& config) {
+  const int64_t parts = std::holds_alternative<TupePosition>(config.position) ? 3 : 2;  // its keys are twice as long
+  return parts * config.layers * config.positions_shape().key_width() * static_cast<int64_t>(sizeof(float));
 }
 
 std::vector<int32_t> visible_keys(Visibility visibility, const Batch& batch) {

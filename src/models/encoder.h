@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "models/config.h"
+#include "nn/decoding_state.h"
 #include "nn/embeddings.h"
 #include "nn/encoder_layer.h"
 
@@ -21,6 +22,9 @@ struct EncoderInputs {
   std::optional<bool> rotate_cross_queries = {};  // another than the config's
   Value memory = {};                              // [Tm, H] hidden states of an encoder, for cross-attention
   std::span<const int32_t> memory_offsets = {};   // [sequences + 1]; must outlive the tape
+  // Decoding: sequence s of the batch continues sequence s of the state, which the batch's tokens are added to. Their
+  // positions go on from the state's, and no tape may record it.
+  DecodingState* state = nullptr;
 };
 
 class Encoder {
@@ -30,6 +34,12 @@ class Encoder {
   // → [T, H]. The batch must outlive the tape. DataError for ids out of range, a sequence longer than a learned
   // position table, or a memory that the model cannot take. Without a memory cross-attention is left out.
   Value forward(const Context& context, const Batch& batch, const EncoderInputs& inputs = {}) const;
+
+  // Forgets `count` tokens of a sequence from `first` on, and moves what was behind them to earlier positions by as
+  // many: their keys are rotated on, exactly (position/rerotation.h). What those tokens were told by the forgotten ones
+  // stays in their keys and values: it is not what a pass over the shorter text would keep. UsageError for an encoding
+  // whose positions went in with the tokens (keys_can_move).
+  void forget(Backend& backend, DecodingState& state, int64_t sequence, int64_t first, int64_t count) const;
 
   // The weights will not change any more without another freeze(): the next forward pass without a tape may keep them
   // as its backend likes.
@@ -54,7 +64,14 @@ class Encoder {
   };
   std::unique_ptr<Frozen> frozen_;
   const FusedLayers* fused(Backend& backend) const;
+  // The lengths are those of the sequence that keys are, and will be, part of.
+  void move(Backend& backend, DecodingState& state, int64_t sequence, std::span<const int32_t> to, int64_t old_length,
+            int64_t new_length) const;
+  void follow_lengths(const Context& context, const Batch& batch, DecodingState& state) const;
 };
+
+// Bytes that a DecodingState takes for each token of such a model.
+int64_t decoding_bytes(const ModelConfig& config);
 
 // The number of keys of its own sequence that each token sees, counted from the first; empty for Visibility::all.
 std::vector<int32_t> visible_keys(Visibility visibility, const Batch& batch);

@@ -11,7 +11,8 @@ AttentionOptions options_of(const Context& context, const AttentionShape& shape,
           .query_offsets = inputs.query_offsets,
           .key_offsets = inputs.key_offsets,
           .key_limits = inputs.key_limits,
-          .dropout = context.dropout(shape.attention_dropout, place)};
+          .dropout = context.dropout(shape.attention_dropout, place),
+          .cache = inputs.cache};
 }
 
 }  // namespace

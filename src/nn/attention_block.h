@@ -33,6 +33,7 @@ struct AttentionInputs {
   std::span<const int32_t> key_limits = {};             // of each query's sequence the first so many keys; empty = all
   const SharedPositions* positions = nullptr;           // of self-attention; null only without an encoding
   const RotaryAngles* query_angles = nullptr;           // of cross-attention; null: not rotated
+  const CachePass* cache = nullptr;                     // of self-attention: decoding (ops.h)
 };
 
 class SelfAttention {

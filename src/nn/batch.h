@@ -18,8 +18,8 @@ struct Batch {
   int64_t tokens() const { return static_cast<int64_t>(ids.size()); }
   int64_t sequences() const { return static_cast<int64_t>(offsets.size()) - 1; }
 
-  // Appends a sequence at positions 0, 1, 2 …; no segments means all 0.
-  void append(std::span<const int32_t> sequence, std::span<const int32_t> sequence_segments = {});
+  // Appends a sequence at positions first, first + 1 …; no segments means all 0.
+  void append(std::span<const int32_t> sequence, std::span<const int32_t> sequence_segments = {}, int32_t first = 0);
 };
 
 }  // namespace roformer

@@ -119,6 +119,11 @@ bool acts_on_scores(const PositionEncoding& encoding) {
                     encoding);
 }
 
+bool keys_can_move(const PositionEncoding& encoding) {
+  return !std::holds_alternative<SinusoidalPosition>(encoding) && !std::holds_alternative<LearnedPosition>(encoding) &&
+         !std::holds_alternative<TupePosition>(encoding);
+}
+
 int64_t position_parameters(const PositionsShape& shape, int64_t layers) {
   const int64_t hidden = shape.hidden, heads = shape.heads;
   const int64_t norm = shape.norm.kind == NormKind::layer           ? 2 * hidden
@@ -175,13 +180,14 @@ TrunkPositions::TrunkPositions(Backend& backend, const PositionsShape& shape, bo
 }
 
 std::shared_ptr<SharedPositions> TrunkPositions::forward(const Context& context, std::span<const int32_t> positions,
-                                                         std::span<const int32_t> offsets) const {
+                                                         std::span<const int32_t> offsets, const KeptKeys* keys) const {
   auto shared = std::make_shared<SharedPositions>();
   if (context.tape != nullptr) context.tape->keep(shared);
   RelativeValues& terms = shared->attention.terms;
   if (acts_on_scores(shape_.encoding)) {
-    terms.query_positions = terms.key_positions = positions;
-    terms.clip = clip_of(shape_, longest_distance(positions, offsets));
+    terms.query_positions = positions;
+    terms.key_positions = keys != nullptr ? keys->positions : positions;
+    terms.clip = clip_of(shape_, longest_distance(terms.key_positions, keys != nullptr ? keys->offsets : offsets));
   }
   Backend& backend = context.backend;
   std::visit(
@@ -239,6 +245,15 @@ void TrunkPositions::rotate(const Context& context, const RotaryPosition& rotary
   } else {
     shared.feature_query_angles = backend.rotary_angles(of_features, positions, offsets);
   }
+}
+
+std::optional<KeyRotation> TrunkPositions::key_rotation(int64_t length) const {
+  const auto* rotary = std::get_if<RotaryPosition>(&shape_.encoding);
+  if (rotary == nullptr) return std::nullopt;
+  if (rotary->learned) {
+    return KeyRotation{RotaryFrequencies(rotary->rotary, frequencies_of(log_frequencies_)), std::nullopt};
+  }
+  return KeyRotation{RotaryFrequencies(rotary->rotary, scaling_length(rotary->rotary.scaling, length)), rotary->xpos};
 }
 
 void TrunkPositions::bias(const Context& context, const DistanceBuckets& buckets, SharedPositions& shared) const {

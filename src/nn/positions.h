@@ -9,6 +9,7 @@
 
 #include "nn/parameters.h"
 #include "position/encoding.h"
+#include "position/rerotation.h"
 
 namespace roformer {
 
@@ -24,6 +25,9 @@ struct PositionsShape {
 
 // Whether attention is given score terms, relative values or other queries and keys: more than a rotation.
 bool acts_on_scores(const PositionEncoding& encoding);
+
+// Whether keys that are kept can be moved to other positions: not where the position went in with the token.
+bool keys_can_move(const PositionEncoding& encoding);
 
 // Numbers in the parameters of TrunkPositions and `layers` times LayerPositions.
 int64_t position_parameters(const PositionsShape& shape, int64_t layers);
@@ -41,14 +45,22 @@ struct SharedPositions {
   Parameter u, v;
 };
 
+// The keys of a batch's sequences with those kept of earlier passes, one sequence after another.
+struct KeptKeys {
+  std::span<const int32_t> positions, offsets;
+};
+
 class TrunkPositions {
  public:
   TrunkPositions(Backend& backend, const PositionsShape& shape, bool trainable);
 
   // `positions` [T] of a batch with these cu_seqlens; both must outlive the tape. DataError for a position that the
-  // encoding does not have.
+  // encoding does not have. `keys`: where queries also see keys that are kept.
   std::shared_ptr<SharedPositions> forward(const Context& context, std::span<const int32_t> positions,
-                                           std::span<const int32_t> offsets) const;
+                                           std::span<const int32_t> offsets, const KeptKeys* keys = nullptr) const;
+
+  // How keys of a sequence of `length` positions are rotated (position/rerotation.h); none if they are not.
+  std::optional<KeyRotation> key_rotation(int64_t length) const;
 
   // Names below `name`, e.g. "roformer.encoder".
   void visit(const std::string& name, const ParameterVisitor& visitor);

@@ -1,5 +1,6 @@
 // Attention with its position encoding: rotate q and k in place, attend, and on the way back turn the gradients the
 // other way. R is linear, so the transposed rotation is all the backward there is (Eq. 16).
+#include <algorithm>
 #include <cmath>
 
 #include "ops/internal.h"
@@ -135,18 +136,100 @@ void frequencies_backward(Backend& backend, const AttentionSpec& spec, const Att
   if (positions.rotate_values) add(in.v, gradients.v, spec.key_heads(), *positions.key_angles);
 }
 
+double scale_of(const AttentionOptions& options, int64_t head_dim) {
+  return options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(head_dim));
+}
+
+// Keys are counted with those kept.
+void check_cached(const AttentionOptions& options, const AttentionTensors& in, const AttentionPositions& positions) {
+  const int64_t heads = options.heads, head_dim = heads > 0 ? in.q.columns() / heads : 0;
+  if (head_dim == 0 || in.q.columns() % heads != 0 || in.k.columns() % head_dim != 0 ||
+      heads % (in.k.columns() / head_dim) != 0 || in.v.columns() % (in.k.columns() / head_dim) != 0) {
+    throw ShapeError("attention: {} heads of q {}, k {}, v {} columns", heads, in.q.columns(), in.k.columns(),
+                     in.v.columns());
+  }
+  check_offsets("attention", "query", options.query_offsets, in.q.rows());
+  const CachePass& pass = *options.cache;
+  const size_t sequences = options.query_offsets.size() - 1;
+  if (pass.kept.size() != sequences || pass.cache->sequences.size() != sequences ||
+      options.key_offsets.size() != sequences + 1) {
+    throw ShapeError("attention: {} sequences, but a cache of {}", sequences, pass.kept.size());
+  }
+  for (size_t s = 0; s < sequences; ++s) {
+    const int64_t fresh = options.query_offsets[s + 1] - options.query_offsets[s];
+    if (options.key_offsets[s + 1] - options.key_offsets[s] != pass.kept[s] + fresh) {
+      throw ShapeError("attention: key offsets that are not those of {} kept and {} new tokens", pass.kept[s], fresh);
+    }
+  }
+  if (options.key_limits.empty()) throw ShapeError("attention: a cache needs key limits");
+  check_limits(options);
+  check_angles("query", positions.query_angles, in.q.rows(), head_dim);
+  check_angles("key", positions.key_angles, in.k.rows(), head_dim);
+  const RelativeTerms terms = positions.terms.data();
+  if (terms.any() && (std::ssize(terms.query_positions) != in.q.rows() ||
+                      std::ssize(terms.key_positions) != options.key_offsets.back())) {
+    throw ShapeError("attention: {} query and {} key positions for {} new tokens of {}", terms.query_positions.size(),
+                     terms.key_positions.size(), in.q.rows(), options.key_offsets.back());
+  }
+}
+
 }  // namespace
+
+void attention_with_cache(Backend& backend, const AttentionOptions& options, const AttentionTensors& in,
+                          const AttentionPositions& positions, const Tensor& out) {
+  check_cached(options, in, positions);
+  const int64_t head_dim = in.q.columns() / options.heads, key_heads = in.k.columns() / head_dim;
+  if (positions.query_angles != nullptr) backend.rotate(in.q, options.heads, *positions.query_angles, false);
+  if (positions.key_angles != nullptr) {
+    backend.rotate(in.k, key_heads, *positions.key_angles, false);
+    if (positions.rotate_values) backend.rotate(in.v, key_heads, *positions.key_angles, false);
+  }
+  const CachePass& pass = *options.cache;
+  keep(backend, pass, options.query_offsets, in.k, in.v);
+  const bool fresh = std::all_of(pass.kept.begin(), pass.kept.end(), [](int64_t kept) { return kept == 0; });
+  if (fresh) {  // a prompt is ordinary attention
+    const AttentionSpec spec{.heads = options.heads,
+                             .kv_heads = key_heads,
+                             .scale = scale_of(options, head_dim),
+                             .query_offsets = options.query_offsets,
+                             .key_offsets = options.query_offsets,
+                             .key_limits = options.key_limits,
+                             .terms = positions.terms.data()};
+    return backend.attention(spec, in, out, backend.empty({options.heads, in.q.rows()}));
+  }
+  std::vector<Tensor> keys, values;
+  for (size_t s = 0; s < pass.kept.size(); ++s) {
+    const int64_t rows = options.key_offsets[s + 1] - options.key_offsets[s];
+    const KeyValueCache::Sequence& sequence = pass.cache->sequences[s];
+    keys.push_back(rows > 0 ? sequence.keys.row_range(0, rows) : in.k.row_range(0, 0));
+    values.push_back(rows > 0 ? sequence.values.row_range(0, rows) : in.v.row_range(0, 0));
+  }
+  const CachedSpec spec{.heads = options.heads,
+                        .key_heads = key_heads,
+                        .scale = scale_of(options, head_dim),
+                        .query_offsets = options.query_offsets,
+                        .keys = keys,
+                        .values = values,
+                        .key_limits = options.key_limits,
+                        .terms = positions.terms.data()};
+  backend.cached_attention(spec, in.q, out);
+}
 
 Value attention(const Context& context, const AttentionOptions& options, const Columns& q, const Columns& k,
                 const Columns& v, const AttentionPositions& positions) {
   Backend& backend = context.backend;
+  if (options.cache != nullptr) {
+    const int64_t key_heads = k.count / (q.count / options.heads);
+    const Tensor out = backend.empty({q.value.data.rows(), v.count / key_heads * options.heads});
+    attention_with_cache(backend, options, {q.data(), k.data(), v.data()}, positions, out);
+    return Value(out);
+  }
   check(options, q, k, v);
   check_positions(positions, options, q, k, v);
   const int64_t head_dim = q.count / options.heads;
-  const double scale = options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(head_dim));
   const AttentionSpec spec{.heads = options.heads,
                            .kv_heads = options.kv_heads,
-                           .scale = scale,
+                           .scale = scale_of(options, head_dim),
                            .query_offsets = options.query_offsets,
                            .key_offsets = options.key_offsets,
                            .key_limits = options.key_limits,

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "ops/context.h"
+#include "ops/key_value_cache.h"
 #include "tensor/tape.h"
 
 namespace roformer {
@@ -98,12 +99,20 @@ struct AttentionOptions {
   // UniLM's prefix attention and decoding with cached keys.
   std::span<const int32_t> key_limits = {};
   Dropout dropout = {};  // of the attention weights
+  // Decoding: keys and values are kept there, and queries see all that is kept; key_offsets and key_limits count that,
+  // too, and so do the key positions of relative terms. Nothing is recorded on a tape.
+  const CachePass* cache = nullptr;
 };
 
 // Packed softmax attention → [Tq, heads · value head_dim]; q has `heads` heads, k and v have kv_heads. Rotates q and k
 // (and v) IN PLACE in the projections they come from, which must not be read again. The spans must outlive the tape.
 Value attention(const Context& context, const AttentionOptions& options, const Columns& q, const Columns& k,
                 const Columns& v, const AttentionPositions& positions);
+
+// The same on tensors that are nobody's values: rotates in place, keeps k and v in `options.cache`, writes `out`. k and
+// v may have fewer heads than q.
+void attention_with_cache(Backend& backend, const AttentionOptions& options, const AttentionTensors& in,
+                          const AttentionPositions& positions, const Tensor& out);
 
 // x += vector, IN PLACE in the projection x comes from, before it is read: [T, H] and [H]. The vector gets a gradient
 // only where x has one.

@@ -67,6 +67,7 @@ class CpuBackend final : public Backend {
   void linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                                  const Tensor& denominators, const Tensor& dout,
                                  const AttentionTensors& gradients) override;
+  void cached_attention(const CachedSpec& spec, const Tensor& q, const Tensor& out) override;
 
   LossSum cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias, std::span<const int32_t> labels,
                         double gradient_scale, const Tensor& dhidden, const Tensor& dweight,

@@ -15,11 +15,35 @@ double operations(const Tensor& x, const Tensor& weight) {
 
 Matrix matrix(const Tensor& x, bool transposed = false) { return {x.data<float>(), x.row_stride(), transposed}; }
 
+constexpr int64_t kFewRows = 8;
+
+// Weights are read once, as they are: a step of decoding is as fast as memory gives them.
+void linear_of_few(ThreadPool& pool, const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation,
+                   const Tensor& out, const Tensor& before) {
+  constexpr int64_t kFloats = 1 << 16, kOutputs = 16;
+  const int64_t depth = weight.dim(1), rows = x.rows();
+  const int64_t chunk = std::max<int64_t>(1, kFloats / std::max<int64_t>(1, depth) / kOutputs) * kOutputs;
+  for_chunks(pool, weight.dim(0), chunk, [&](int64_t begin, int64_t end) {
+    rows::dots(x.data<float>(), x.row_stride(), rows, weight.row<float>(begin), weight.row_stride(), end - begin, depth,
+               out.data<float>() + begin, out.row_stride());
+    for (int64_t i = 0; i < rows; ++i) {
+      float* const products = out.row<float>(i) + begin;
+      const float* const of_bias = bias.defined() ? bias.data<float>() + begin : nullptr;
+      float* const sums = before.defined() ? before.row<float>(i) + begin : nullptr;
+      if (sums != nullptr) std::copy_n(products, end - begin, sums);
+      rows::bias_activation(activation, of_bias, sums != nullptr ? sums : products, products, end - begin);
+    }
+  });
+}
+
 }  // namespace
 
 void CpuBackend::linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation,
                         const Tensor& out, const Tensor& before) {
   const Timed timed(profile(), "linear", operations(x, weight), 0);
+  if (x.rows() <= kFewRows && precision_ != Precision::bfloat16) {
+    return linear_of_few(pool_, x, weight, bias, activation, out, before);
+  }
   tile::Finish finish{
       .bias = bias.defined() ? bias.data<float>() : nullptr,
       .activation = activation,

@@ -116,6 +116,17 @@ class CpuLayers final : public FusedLayers {
 
   void forward(const AttentionSpec& spec, const RotaryAngles* query_angles, const RotaryAngles* key_angles,
                bool rotate_values, const Tensor& hidden) const override {
+    run(hidden, [&](size_t, const Pass& pass) { attend(spec, query_angles, key_angles, rotate_values, pass); });
+  }
+
+  void forward(const LayerAttention& attention, const Tensor& hidden) const override {
+    run(hidden, [&](size_t layer, const Pass& pass) { attention(layer, pass.qkv, pass.mixed); });
+  }
+
+ private:
+  // attention(layer, pass) makes `mixed` of `qkv`.
+  template <class Attention>
+  void run(const Tensor& hidden, const Attention& attention) const {
     constexpr int64_t kFewTokens = 256;
     const int64_t tokens = hidden.rows();
     if (tokens == 0) return;
@@ -136,7 +147,7 @@ class CpuLayers final : public FusedLayers {
     };
     for_blocks([&](Block& block, const auto& runner) { project(layers_.front(), pass, block, runner); });
     for (size_t i = 0; i < layers_.size(); ++i) {
-      attend(spec, query_angles, key_angles, rotate_values, pass);
+      attention(i, pass);
       for_blocks([&](Block& block, const auto& runner) {
         finish_layer(layers_[i], pass, block, runner);
         if (i + 1 < layers_.size()) project(layers_[i + 1], pass, block, runner);
@@ -144,7 +155,6 @@ class CpuLayers final : public FusedLayers {
     }
   }
 
- private:
   int64_t floats_of(const LayerWeights::Linear& linear) const {
     constexpr int64_t kLine = 16;  // each matrix begins on a cache line
     const int64_t floats = PackedMatrix::floats(precision_, linear.weight.dim(1), linear.weight.dim(0));

@@ -55,6 +55,19 @@ float maximum(const float* x, int64_t n);
 float exp_sum(float* x, float shift, int64_t n);           // x = exp(x − shift), returns Σ x
 int64_t argmax(const float* x, int64_t n, float maximum);  // first index that holds the maximum; n > 0
 
+// Attention over rows that are kept (cached_attention.cc). Head h of q meets head h / group of each key:
+// scores[h · scores_stride + j] = scale · q_h·key_j, all heads of `dim`.
+void key_scores(const float* q, const float* keys, int64_t stride, int64_t count, int64_t heads, int64_t group,
+                int64_t dim, float scale, float* scores, int64_t scores_stride);
+// out [heads · dim] = Σ_j weights[h · weights_stride + j] · value_j, likewise.
+void weighted_values(const float* weights, int64_t weights_stride, const float* values, int64_t stride, int64_t count,
+                     int64_t heads, int64_t group, int64_t dim, float* out);
+
+// out[r · out_stride + o] = x_r·w_o over `depth` numbers, for a few rows of x: w is read once, and the bits of each
+// product depend on its own rows only.
+void dots(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t outputs,
+          int64_t depth, float* out, int64_t out_stride);
+
 // out [columns, rows] = x [rows, columns] transposed.
 void transpose(const float* x, int64_t stride, int64_t rows, int64_t columns, float* out, int64_t out_stride);
 

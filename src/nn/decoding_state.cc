@@ -1,0 +1,121 @@
+#include "nn/decoding_state.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+
+namespace roformer {
+
+namespace {
+
+// A copy with room for as many rows as the original.
+Tensor copied(Backend& backend, const Tensor& rows, int64_t kept) {
+  if (!rows.defined()) return {};
+  const Tensor result = backend.empty(rows.shape());
+  if (kept > 0) backend.copy(rows.row_range(0, kept), result.row_range(0, kept));
+  return result;
+}
+
+// By way of other memory: the ranges may overlap.
+void move_rows(Backend& backend, const Tensor& rows, int64_t from, int64_t to, int64_t count) {
+  if (count == 0) return;
+  const Tensor between = backend.empty({count, rows.columns()});
+  backend.copy(rows.row_range(from, count), between);
+  backend.copy(between, rows.row_range(to, count));
+}
+
+}  // namespace
+
+DecodingState::DecodingState(int64_t sequences, int64_t most)
+    : most_(most), kept_(static_cast<size_t>(sequences)), positions_(static_cast<size_t>(sequences)) {}
+
+int32_t DecodingState::next_position(int64_t sequence) const {
+  const auto& positions = positions_[static_cast<size_t>(sequence)];
+  return positions.empty() ? 0 : positions.back() + 1;
+}
+
+int64_t DecodingState::bytes() const {
+  int64_t bytes = 0;
+  for (const KeyValueCache& layer : layers_) {
+    for (const auto& [keys, values] : layer.sequences) {
+      if (keys.defined()) bytes += keys.bytes() + values.bytes();
+    }
+  }
+  return bytes;
+}
+
+void DecodingState::select(Backend& backend, std::span<const int32_t> which) {
+  std::vector<int64_t> kept;
+  std::vector<std::vector<int32_t>> positions;
+  for (const int32_t s : which) {
+    kept.push_back(kept_.at(static_cast<size_t>(s)));
+    positions.push_back(positions_[static_cast<size_t>(s)]);
+  }
+  for (KeyValueCache& layer : layers_) {
+    std::vector<KeyValueCache::Sequence> chosen;
+    std::vector<bool> taken(layer.sequences.size());
+    for (const int32_t s : which) {
+      const auto at = static_cast<size_t>(s);
+      const KeyValueCache::Sequence& from = layer.sequences[at];
+      const bool again = taken[at];
+      taken[at] = true;
+      chosen.push_back(again ? KeyValueCache::Sequence{copied(backend, from.keys, kept_[at]),
+                                                       copied(backend, from.values, kept_[at])}
+                             : from);
+    }
+    layer.sequences = std::move(chosen);
+  }
+  kept_ = std::move(kept);
+  positions_ = std::move(positions);
+}
+
+void DecodingState::forget(Backend& backend, int64_t sequence, int64_t first, int64_t count) {
+  const auto s = static_cast<size_t>(sequence);
+  if (first < 0 || count < 0 || first + count > kept_[s]) {
+    throw ShapeError("tokens {} to {} of {} cannot be forgotten", first, first + count, kept_[s]);
+  }
+  const int64_t behind = kept_[s] - first - count;
+  for (const KeyValueCache& layer : layers_) {
+    const auto& [keys, values] = layer.sequences[s];
+    if (!keys.defined()) continue;
+    move_rows(backend, keys, first + count, first, behind);
+    move_rows(backend, values, first + count, first, behind);
+  }
+  positions_[s].erase(positions_[s].begin() + first, positions_[s].begin() + first + count);
+  kept_[s] -= count;
+}
+
+void DecodingState::move(Backend& backend, int64_t sequence, std::span<const int32_t> to, const Turn& turn) {
+  const auto s = static_cast<size_t>(sequence);
+  if (std::ssize(to) != kept_[s]) throw ShapeError("{} positions for {} tokens that are kept", to.size(), kept_[s]);
+  if (turn.rotation != nullptr && kept_[s] > 0) {
+    const RotaryAngles angles = backend.rerotation_angles(*turn.rotation, positions_[s], to);
+    for (const KeyValueCache& layer : layers_) {
+      const auto& [keys, values] = layer.sequences[s];
+      backend.rotate(keys.row_range(0, kept_[s]), turn.heads, angles, false);
+      if (turn.values) backend.rotate(values.row_range(0, kept_[s]), turn.heads, angles, false);
+    }
+  }
+  positions_[s].assign(to.begin(), to.end());
+}
+
+std::vector<KeyValueCache>& DecodingState::layers(int64_t count) {
+  if (layers_.empty()) {
+    layers_.resize(static_cast<size_t>(count));
+    for (KeyValueCache& layer : layers_) layer.sequences.resize(positions_.size());
+  }
+  if (std::ssize(layers_) != count) throw ShapeError("a state of {} layers for a model of {}", layers_.size(), count);
+  return layers_;
+}
+
+void DecodingState::add(std::span<const int32_t> positions, std::span<const int32_t> offsets) {
+  for (size_t s = 0; s < positions_.size(); ++s) {
+    const auto fresh =
+        positions.subspan(static_cast<size_t>(offsets[s]), static_cast<size_t>(offsets[s + 1] - offsets[s]));
+    positions_[s].insert(positions_[s].end(), fresh.begin(), fresh.end());
+    kept_[s] += std::ssize(fresh);
+  }
+}
+
+}  // namespace roformer

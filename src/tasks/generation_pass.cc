@@ -1,0 +1,81 @@
+#include "tasks/generation_pass.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace roformer {
+
+namespace {
+
+bool finite(const Tensor& x) {
+  for (int64_t i = 0; i < x.rows(); ++i) {
+    const bool wide = x.dtype() == DType::float64;
+    for (int64_t j = 0; j < x.columns(); ++j) {
+      if (!std::isfinite(wide ? x.row<double>(i)[j] : x.row<float>(i)[j])) return false;
+    }
+  }
+  return true;
+}
+
+// Looked for only when something is wrong.
+[[noreturn]] void report_not_finite(const Model& model) {
+  for (const NamedParameter& named : model.parameters()) {
+    if (!finite(named.parameter.value)) {
+      throw DataError("the model's scores are not finite numbers, because the weights {} are none", named.name);
+    }
+  }
+  throw DataError("the model's scores are not finite numbers: its weights are, but what they compute overflows");
+}
+
+std::vector<double> scores_of(const Tensor& logits, int64_t row, int64_t tokens) {
+  if (logits.dtype() == DType::float64) return {logits.row<double>(row), logits.row<double>(row) + tokens};
+  return {logits.row<float>(row), logits.row<float>(row) + tokens};
+}
+
+}  // namespace
+
+GenerationPass::GenerationPass(const Model& model, Visibility visibility, int64_t sequences, int64_t window,
+                               int64_t tokens)
+    : model_(model), visibility_(visibility), state_(sequences, window), tokens_(tokens) {}
+
+std::vector<std::vector<double>> GenerationPass::prompts(std::span<const std::vector<int32_t>> prompts) {
+  Batch batch;
+  for (const std::vector<int32_t>& ids : prompts) batch.append(ids);
+  return run(batch);
+}
+
+std::vector<std::vector<double>> GenerationPass::step(std::span<const int32_t> ids) {
+  const int32_t segment = visibility_ == Visibility::prefix ? 1 : 0;
+  Batch batch;
+  for (size_t s = 0; s < ids.size(); ++s) {
+    batch.append({&ids[s], 1}, {&segment, 1}, state_.next_position(static_cast<int64_t>(s)));
+  }
+  return run(batch);
+}
+
+std::vector<std::vector<double>> GenerationPass::run(const Batch& batch) {
+  // So few rows at a time that each one's bits do not depend on the others (Backend::linear).
+  constexpr size_t kRows = 8;
+  const Context context{.backend = model_.backend()};
+  const Value hidden = model_.encoder().forward(context, batch, {.visibility = visibility_, .state = &state_});
+  const std::vector<int32_t> last = token_rows(batch, TokenOfSequence::last);
+  std::vector<std::vector<double>> scores;
+  for (size_t begin = 0; begin < last.size(); begin += kRows) {
+    const auto rows = std::span(last).subspan(begin, std::min(kRows, last.size() - begin));
+    const Value chosen = gather_rows(context, hidden, rows);
+    const Tensor logits = model_.mlm_head().logits(context, chosen, model_.encoder().words()).data;
+    if (!finite(logits)) report_not_finite(model_);
+    for (int64_t i = 0; i < logits.rows(); ++i) scores.push_back(scores_of(logits, i, tokens_));
+  }
+  return scores;
+}
+
+void GenerationPass::shift(int64_t sequence) {
+  const int64_t tokens = state_.tokens(sequence);
+  const int64_t first = std::min<int64_t>(1, tokens - 1);
+  model_.encoder().forget(model_.backend(), state_, sequence, first, std::max<int64_t>(1, (tokens - first) / 2));
+}
+
+}  // namespace roformer

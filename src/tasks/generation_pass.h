@@ -1,0 +1,39 @@
+// The model's side of generation: passes that add tokens to sequences and give the scores of what comes next.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "models/model.h"
+
+namespace roformer {
+
+class GenerationPass {
+ public:
+  // Of `sequences` sequences of at most `window` tokens. Generated tokens have segment 1 where visibility is prefix.
+  // `tokens`: how many ids of the vocabulary are tokens.
+  GenerationPass(const Model& model, Visibility visibility, int64_t sequences, int64_t window, int64_t tokens);
+
+  DecodingState& state() { return state_; }
+
+  // Scores after each prompt, or after one more token of each sequence: [sequences][tokens]. DataError, naming the
+  // first weights that are no finite numbers, where a score is none.
+  std::vector<std::vector<double>> prompts(std::span<const std::vector<int32_t>> prompts);
+  std::vector<std::vector<double>> step(std::span<const int32_t> ids);
+
+  bool full(int64_t sequence) const { return state_.tokens(sequence) >= state_.most(); }
+  // Forgets the older half of a full sequence, but its first token.
+  void shift(int64_t sequence);
+  void select(std::span<const int32_t> which) { state_.select(model_.backend(), which); }
+
+ private:
+  std::vector<std::vector<double>> run(const Batch& batch);
+
+  const Model& model_;
+  Visibility visibility_;
+  DecodingState state_;
+  int64_t tokens_;
+};
+
+}  // namespace roformer
