@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <utility>
 
 #include <fmt/ranges.h>
@@ -183,7 +182,6 @@ void complete_attention(ModelConfig& config, const std::string& source) {
     check_range(source, "favor_features times the head size", linear.favor_features * config.head_dim(), 1,
                 kMostNumbers);
     check_range(source, "favor_redraw", linear.favor_redraw, 0, 1'000'000'000'000);
-    check_range(source, "favor_seed", linear.favor_seed, 0, std::numeric_limits<int64_t>::max());
   }
   check_linear_position(config, source);
 }
@@ -330,7 +328,8 @@ ModelConfig ShapeOptions::apply(ModelConfig config) const {
 }
 
 const std::vector<std::string>& preset_names() {
-  static const std::vector<std::string> names{"demo", "roformer-small", "roformer-base", "paper-mlm"};
+  static const std::vector<std::string> names{"demo", "roformer-small", "roformer-base", "paper-mlm",
+                                              "paper-performer"};
   return names;
 }
 
@@ -350,6 +349,12 @@ ModelConfig preset_config(const std::string& name) {
   } else if (name == "paper-mlm") {  // bert-base-uncased with rotary positions (paper.md 2.2)
     config.vocabulary = 30522;
     config.max_positions = 512;
+  } else if (name == "paper-performer") {  // 12 layers of FAVOR+ over characters, rotated (paper.md 2.4)
+    config.vocabulary = 256;
+    config.max_positions = 1024;
+    config.attention = {AttentionKind::linear_favor};
+    config.visibility = Visibility::causal;
+    config.head = Head::causal_lm;
   } else if (name != "roformer-base") {
     throw UsageError("unknown preset '{}'; expected {}", name, fmt::join(preset_names(), ", "));
   }

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "models/attention_json.h"
 #include "models/config.h"
 #include "models/rotary_json.h"
 
@@ -264,6 +265,7 @@ ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknow
   config.norm_epsilon = json.get_double("layer_norm_eps", config.norm_epsilon);
   config.pad_id = json.get_int("pad_token_id", config.pad_id);
   config.position = parse_position_of(json, config);
+  if (says_variant(json)) read_attention(json, config);
   // JunnYu's package takes every other word for RMS norm.
   if (json.get_string("norm_type", "layer_norm") != "layer_norm") {
     config.norm = json.get_bool("rms_norm_scale", false) ? NormKind::rms_with_gain : NormKind::rms;
@@ -278,8 +280,11 @@ ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknow
   complete(config, json.source());
   if (unknown != nullptr) {
     for (const auto& [key, value] : json.value().items()) {
-      const bool of_rotary = says_variant(json) && std::ranges::find(rotary_keys(), key) != rotary_keys().end();
-      if (!known_keys().contains(key) && !of_rotary) unknown->push_back(key);
+      const auto among = [&](std::span<const std::string_view> keys) {
+        return std::ranges::find(keys, key) != keys.end();
+      };
+      const bool of_variant = says_variant(json) && (among(rotary_keys()) || among(attention_keys()));
+      if (!known_keys().contains(key) && !of_variant) unknown->push_back(key);
     }
   }
   return config;
@@ -292,8 +297,9 @@ ModelConfig read_config(const std::string& path, std::vector<std::string>* unkno
 Json write_config(const ModelConfig& config) {
   const auto* rotary = std::get_if<RotaryPosition>(&config.position);
   // Only what every program that loads a RoFormer does is called one.
-  const bool plain = rotary != nullptr && *rotary == RotaryPosition{.rotary = {.dim = config.head_dim()},
-                                                                    .rotate_values = rotary->rotate_values};
+  const bool plain = rotary != nullptr && !config.has_linear_attention() &&
+                     *rotary == RotaryPosition{.rotary = {.dim = config.head_dim()},
+                                               .rotate_values = rotary->rotate_values};
   if (config.visibility == Visibility::prefix) throw DataError("config.json cannot say prefix attention");
   const bool bert = config.family == Family::bert;
   const auto architecture = std::ranges::find_if(
@@ -321,6 +327,7 @@ Json write_config(const ModelConfig& config) {
   if (!plain && !bert) json["position_embedding_type"] = position_name(config.position);
   if (rotary != nullptr) write_rotary(*rotary, config.head_dim(), json);
   write_sizes(config.position, json);
+  write_attention(config, json);
   if (config.norm != NormKind::layer) json["norm_type"] = "rms_norm";
   if (config.norm == NormKind::rms_with_gain) json["rms_norm_scale"] = true;
   if (!config.biased) json["use_bias"] = false;

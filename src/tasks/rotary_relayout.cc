@@ -64,6 +64,9 @@ RelaidWeights relay_rotary(const StateDict& weights, const ModelConfig& config, 
     throw UsageError("the model's positions are {}; only rotary ones have a layout", position_name(config.position));
   }
   if (position->rotary.layout == to) return result;
+  if (config.has_random_features()) {
+    throw UsageError("linear-favor: random features of a head are not those of the same head in another order");
+  }
   const std::vector<int64_t> permutation = rotary_permutation(position->rotary, to, config.head_dim());
   position->rotary.layout = to;
   for (auto& [name, tensor] : result.weights) {
