@@ -248,8 +248,8 @@ class Backend {
   virtual void linear_attention(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                                 const Tensor& denominators, const LinearAttentionState& state) = 0;
   // Writes dq, dk, dv, of sequences that began without a state.
-  virtual void linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in,
-                                         const Tensor& out, const Tensor& denominators, const Tensor& dout,
+  virtual void linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
+                                         const Tensor& denominators, const Tensor& dout,
                                          const AttentionTensors& gradients) = 0;
 
  private:

@@ -30,10 +30,11 @@ void describe(OptionSet& set, CompareCommand& options) {
   std::vector<std::string> names(position_names().begin(), position_names().end());
   names.insert(names.begin(), kAll);
   set.add_words("--positions", options.positions, "encodings to compare", names);
-  set.add_words("--attention", options.attentions,
-                "kinds of attention to compare with each encoding; -before: rotated before the feature map (default: the "
-                "preset's)",
-                compared_attentions());
+  set.add_words(
+      "--attention", options.attentions,
+      "kinds of attention to compare with each encoding; -before: rotated before the feature map (default: the "
+      "preset's)",
+      compared_attentions());
   set.add("--seeds", options.seeds, "trainings of each, with the seeds from --seed on", {1, 10'000});
   set.add("--lengths", options.lengths,
           "tokens a sequence to evaluate the finished models at, on --validation-data (default: 1, 2, 4 and 8 times "

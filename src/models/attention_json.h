@@ -1,6 +1,6 @@
 // The attention settings of a config.json, all of them this project's, in models that call themselves
-// "roformer_variant": "attention_type", a name or a list of one for each layer; of linear attention "attention_rotation",
-// "favor_features", "favor_redraw" and "favor_seed".
+// "roformer_variant": "attention_type", a name or a list of one for each layer; of linear attention
+// "attention_rotation", "favor_features", "favor_redraw" and "favor_seed".
 #pragma once
 
 #include <span>

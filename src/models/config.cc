@@ -143,8 +143,10 @@ void complete_position(ModelConfig& config, const std::string& source) {
 // Linear attention has no scores for an encoding to act on, and turns neither values nor frequencies that are trained.
 void check_linear_position(const ModelConfig& config, const std::string& source) {
   if (acts_on_scores(config.position)) {
-    refuse(source, "the {} encoding acts on scores, which linear attention does not have; expected none, learned, "
-                   "sinusoidal or a rotation", position_name(config.position));
+    refuse(source,
+           "the {} encoding acts on scores, which linear attention does not have; expected none, learned, "
+           "sinusoidal or a rotation",
+           position_name(config.position));
   }
   const auto* rotary = std::get_if<RotaryPosition>(&config.position);
   if (rotary == nullptr) return;
@@ -167,7 +169,8 @@ void complete_attention(ModelConfig& config, const std::string& source) {
     refuse(source, "attention names {} kinds, expected one for all layers or one for each of {}", kinds.size(),
            config.layers);
   }
-  if (std::ranges::adjacent_find(kinds, std::not_equal_to<>()) == kinds.end() && kinds.size() > 1) kinds.resize(1);
+  if (std::ranges::adjacent_find(kinds, std::not_equal_to<>()) == kinds.end() && kinds.size() > 1)
+    kinds.erase(kinds.begin() + 1, kinds.end());
   if (kinds.empty()) kinds = {AttentionKind::softmax};  // of no layer
   if (!config.has_linear_attention()) return;
   if (config.family == Family::bert) {

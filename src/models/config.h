@@ -73,8 +73,8 @@ struct ModelConfig {
   // rotate, and sees all tokens or those before.
   std::vector<AttentionKind> attention = {AttentionKind::softmax};
   LinearSettings linear = {};
-  bool cross_attention = false;             // only in decoders
-  bool rotate_cross_queries = false;        // see parse_cross_rotation
+  bool cross_attention = false;       // only in decoders
+  bool rotate_cross_queries = false;  // see parse_cross_rotation
 
   Head head = Head::masked_lm;
   bool tied = true;  // the language-model head's output weights are the word embeddings
@@ -111,8 +111,8 @@ ModelConfig read_config(const std::string& path, std::vector<std::string>* unkno
 
 // As transformers' RoFormerConfig or BertConfig reads it, and JunnYu's for RoFormerV2 and -Sim. A RoFormer with other
 // positions than the plain rotation, or linear attention, gets "position_embedding_type", what rotary_json.h,
-// attention_json.h and position sizes add, and another "model_type", so that no other program loads it as a RoFormer and rotates what was not trained so. DataError
-// for prefix attention, which no such file can say.
+// attention_json.h and position sizes add, and another "model_type", so that no other program loads it as a RoFormer
+// and rotates what was not trained so. DataError for prefix attention, which no such file can say.
 Json write_config(const ModelConfig& config);
 
 // A shape as people give it: a preset or another config, and what differs from it.
@@ -123,7 +123,7 @@ struct ShapeOptions {
   std::vector<std::string> attention;   // of attention_names(), one for all layers or one for each; empty: the preset's
   std::optional<std::string> attention_rotation;  // after or before
   std::optional<int64_t> favor_features, favor_redraw;
-  std::optional<double> dropout;        // of hidden states and attention weights
+  std::optional<double> dropout;  // of hidden states and attention weights
 
   bool any() const;  // besides preset and dropout
   // `base` with the differences; a new hidden size brings its embedding size and 4 times itself as intermediate size.

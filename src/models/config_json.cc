@@ -297,9 +297,9 @@ ModelConfig read_config(const std::string& path, std::vector<std::string>* unkno
 Json write_config(const ModelConfig& config) {
   const auto* rotary = std::get_if<RotaryPosition>(&config.position);
   // Only what every program that loads a RoFormer does is called one.
-  const bool plain = rotary != nullptr && !config.has_linear_attention() &&
-                     *rotary == RotaryPosition{.rotary = {.dim = config.head_dim()},
-                                               .rotate_values = rotary->rotate_values};
+  const bool plain =
+      rotary != nullptr && !config.has_linear_attention() &&
+      *rotary == RotaryPosition{.rotary = {.dim = config.head_dim()}, .rotate_values = rotary->rotate_values};
   if (config.visibility == Visibility::prefix) throw DataError("config.json cannot say prefix attention");
   const bool bert = config.family == Family::bert;
   const auto architecture = std::ranges::find_if(

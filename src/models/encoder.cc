@@ -107,16 +107,16 @@ Encoder::Encoder(Backend& backend, const ModelConfig& config, bool trainable)
                   trainable),
       positions_(backend, config.positions_shape(), trainable) {
   EncoderLayerShape shape{.attention = {.hidden = config.hidden,
-                                              .heads = config.heads,
-                                              .hidden_dropout = config.hidden_dropout,
-                                              .attention_dropout = config.attention_dropout,
-                                              .norm = config.norm_shape(),
-                                              .biased = config.biased,
-                                              .position = config.position,
-                                              .linear = config.linear},
-                                .intermediate = config.intermediate,
-                                .activation = config.activation,
-                                .cross_attention = config.cross_attention};
+                                        .heads = config.heads,
+                                        .hidden_dropout = config.hidden_dropout,
+                                        .attention_dropout = config.attention_dropout,
+                                        .norm = config.norm_shape(),
+                                        .biased = config.biased,
+                                        .position = config.position,
+                                        .linear = config.linear},
+                          .intermediate = config.intermediate,
+                          .activation = config.activation,
+                          .cross_attention = config.cross_attention};
   layers_.reserve(static_cast<size_t>(config.layers));
   for (int64_t i = 0; i < config.layers; ++i) {
     shape.attention.kind = config.attention_of(i);

@@ -75,8 +75,8 @@ int64_t default_favor_features(int64_t head_dim) {
 }
 
 std::vector<double> favor_projection(int64_t seed, int64_t layer, int64_t draw, int64_t features, int64_t head_dim) {
-  const RandomStream stream = substream(
-      substream({static_cast<uint64_t>(seed), 0}, static_cast<uint64_t>(layer)), static_cast<uint64_t>(draw));
+  const RandomStream stream =
+      substream(substream({static_cast<uint64_t>(seed), 0}, static_cast<uint64_t>(layer)), static_cast<uint64_t>(draw));
   Generator directions(substream(stream, 0)), lengths(substream(stream, 1));
   std::vector<double> rows(static_cast<size_t>(features * head_dim));
   for (double& x : rows) x = directions.normal();
@@ -115,9 +115,8 @@ Tensor LinearAttention::projection(const Context& context) const {
     const std::vector<double> rows =
         favor_projection(settings.favor_seed, shape_.layer, draw, settings.favor_features, head_dim);
     cache_->projection =
-        constant_table(context.backend, settings.favor_features, head_dim, [&](int64_t row, int64_t column) {
-          return rows[static_cast<size_t>(row * head_dim + column)];
-        });
+        constant_table(context.backend, settings.favor_features, head_dim,
+                       [&](int64_t row, int64_t column) { return rows[static_cast<size_t>(row * head_dim + column)]; });
     cache_->draw = draw;
   }
   return cache_->projection;
@@ -136,7 +135,7 @@ Value LinearAttention::attend(const Context& context, const Value& qkv, std::spa
     const bool features = spec.map == FeatureMap::favor && spec.rotation == FeatureRotation::after;
     const bool separate = turned.key_angles != turned.query_angles;
     spec.query_angles = features ? &positions.feature_query_angles : turned.query_angles;
-    spec.key_angles = !features ? turned.key_angles
+    spec.key_angles = !features  ? turned.key_angles
                       : separate ? &positions.feature_key_angles
                                  : &positions.feature_query_angles;
   }

@@ -33,8 +33,8 @@ struct LinearSettings {
 int64_t default_favor_features(int64_t head_dim);
 
 // The rows ω [features, head_dim] of one layer: blocks of orthogonal rows as long as rows of independent normal numbers
-// are (Choromanski et al. 2021). A function of its arguments, so nothing of it is stored with a model. Draw 0 is the one
-// a model is run with; training that redraws goes from draw to draw, so that a model fits any of them.
+// are (Choromanski et al. 2021). A function of its arguments, so nothing of it is stored with a model. Draw 0 is the
+// one a model is run with; training that redraws goes from draw to draw, so that a model fits any of them.
 std::vector<double> favor_projection(int64_t seed, int64_t layer, int64_t draw, int64_t features, int64_t head_dim);
 
 // The rotation of FAVOR+'s features after the map: that of q and k with as many pairs as features have, or the same

@@ -8,9 +8,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "tasks/grid_variant.h"
 #include "report/metrics_log.h"
 #include "report/statistics.h"
+#include "tasks/grid_variant.h"
 
 namespace roformer {
 

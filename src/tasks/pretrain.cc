@@ -206,7 +206,7 @@ TrainerOptions trainer_options(const PretrainOptions& options, const Schedule& s
 
 RunDefaults preset_run(const std::string& name) {
   if (name == "demo") return {128, 4096, 400, 1e-3};
-  if (name == "paper-mlm") return {512, 64 * 512, 100000, 1e-5};  // paper.md 2.2
+  if (name == "paper-mlm") return {512, 64 * 512, 100000, 1e-5};           // paper.md 2.2
   if (name == "paper-performer") return {1024, 128 * 1024, 100000, 1e-4};  // paper.md 2.4
   return {512, 8192, 100000, 1e-4};
 }

@@ -142,11 +142,11 @@ INSTANTIATE_TEST_SUITE_P(
                                               config.head = Head::causal_lm;
                                               config.visibility = Visibility::causal;
                                             })},
-        Variant{"softmax_and_linear_xpos", with(tiny_config("xpos"),
-                                                [](ModelConfig& config) {
-                                                  config.attention = {AttentionKind::softmax,
-                                                                      AttentionKind::linear_favor};
-                                                })},
+        Variant{"softmax_and_linear_xpos",
+                with(tiny_config("xpos"),
+                     [](ModelConfig& config) {
+                       config.attention = {AttentionKind::softmax, AttentionKind::linear_favor};
+                     })},
         Variant{"no_layer", with(tiny_config(), [](ModelConfig& config) { config.layers = 0; })}),
     [](const auto& param) { return param.param.name; });
 

@@ -104,8 +104,7 @@ TEST_F(LinearModelTest, RedrawsWhileItIsTrained) {
   const Model model = random_model(config);
   const Batch batch = random_batch(config, {9}, 6).batch;
   const auto at = [&](int64_t step, bool training) {
-    return numbers(
-        model.encoder().forward({.backend = *backend_, .training = training, .step = step}, batch).data);
+    return numbers(model.encoder().forward({.backend = *backend_, .training = training, .step = step}, batch).data);
   };
   EXPECT_EQ(at(1, true), at(10, true));
   EXPECT_NE(at(10, true), at(11, true));
@@ -128,10 +127,7 @@ ModelConfig reread(const ModelConfig& config, std::vector<std::string>* unknown 
 TEST(LinearConfigTest, WritesWhatItReads) {
   for (auto kinds : all_kinds()) {
     ModelConfig config = linear_config(kinds, true);
-    config.linear = {.rotation = FeatureRotation::before,
-                     .favor_features = 14,
-                     .favor_redraw = 100,
-                     .favor_seed = 12};
+    config.linear = {.rotation = FeatureRotation::before, .favor_features = 14, .favor_redraw = 100, .favor_seed = 12};
     if (!config.has_random_features()) config.linear = {.rotation = FeatureRotation::before};
     std::vector<std::string> unknown;
     const ModelConfig again = reread(config, &unknown);

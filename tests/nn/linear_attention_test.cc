@@ -15,7 +15,8 @@ namespace {
 
 double product(const std::vector<double>& rows, int64_t i, int64_t j, int64_t dim) {
   double sum = 0;
-  for (int64_t c = 0; c < dim; ++c) sum += rows[static_cast<size_t>(i * dim + c)] * rows[static_cast<size_t>(j * dim + c)];
+  for (int64_t c = 0; c < dim; ++c)
+    sum += rows[static_cast<size_t>(i * dim + c)] * rows[static_cast<size_t>(j * dim + c)];
   return sum;
 }
 
@@ -61,14 +62,14 @@ double softmax_error(int64_t features) {
   const Columns columns[] = {{Value(q), 0, kDim}, {Value(k), 0, kDim}, {Value(v), 0, kDim}};
   const Context context{.backend = *backend};
   const AttentionOptions softmax{.query_offsets = offsets, .key_offsets = offsets};
-  const std::vector<double> expected = numbers(attention(context, softmax, columns[0], columns[1], columns[2], {}).data);
+  const std::vector<double> expected =
+      numbers(attention(context, softmax, columns[0], columns[1], columns[2], {}).data);
   double squares = 0;
   for (int64_t draw = 0; draw < kDraws; ++draw) {
     const Tensor projection = backend->empty({features, kDim});
     assign(projection, favor_projection(7, 0, draw, features, kDim));
     const LinearAttentionSpec spec{.map = FeatureMap::favor, .projection = projection, .offsets = offsets};
-    const std::vector<double> out =
-        numbers(linear_attention(context, spec, columns[0], columns[1], columns[2]).data);
+    const std::vector<double> out = numbers(linear_attention(context, spec, columns[0], columns[1], columns[2]).data);
     for (size_t i = 0; i < out.size(); ++i) squares += (out[i] - expected[i]) * (out[i] - expected[i]);
   }
   return std::sqrt(squares / static_cast<double>(kDraws * kTokens * kDim));
@@ -83,8 +84,8 @@ TEST(FavorProjection, ErrorFallsAsTheRootOfTheFeatures) {
 
 TEST(AttentionNames, AreReadAsTheyAreWritten) {
   for (const std::string& name : attention_names()) EXPECT_EQ(attention_name(parse_attention(name)), name);
-  EXPECT_THAT([] { parse_attention("linear"); }, ::testing::ThrowsMessage<UsageError>(::testing::HasSubstr(
-                                                     "'linear'; expected softmax, linear-elu")));
+  EXPECT_THAT([] { parse_attention("linear"); },
+              ::testing::ThrowsMessage<UsageError>(::testing::HasSubstr("'linear'; expected softmax, linear-elu")));
   EXPECT_THAT([] { parse_feature_rotation("never"); },
               ::testing::ThrowsMessage<UsageError>(::testing::HasSubstr("expected after or before")));
 }
