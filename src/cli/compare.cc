@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cli/registry.h"
 #include "cli/training_options.h"
+#include "tasks/grid_variant.h"
 
 namespace roformer {
 namespace {
@@ -18,6 +19,7 @@ constexpr const char* kAll = "all";
 struct CompareCommand {
   TrainingCommand training;
   std::vector<std::string> positions = {"rotary", "sinusoidal", "learned", "none"};
+  std::vector<std::string> attentions;
   int64_t seeds = 3, jobs = 1;
   std::vector<int64_t> lengths;
   bool json = false;
@@ -28,6 +30,11 @@ void describe(OptionSet& set, CompareCommand& options) {
   std::vector<std::string> names(position_names().begin(), position_names().end());
   names.insert(names.begin(), kAll);
   set.add_words("--positions", options.positions, "encodings to compare", names);
+  set.add_words(
+      "--attention", options.attentions,
+      "kinds of attention to compare with each encoding; -before: rotated before the feature map (default: the "
+      "preset's)",
+      compared_attentions());
   set.add("--seeds", options.seeds, "trainings of each, with the seeds from --seed on", {1, 10'000});
   set.add("--lengths", options.lengths,
           "tokens a sequence to evaluate the finished models at, on --validation-data (default: 1, 2, 4 and 8 times "
@@ -66,6 +73,7 @@ void run(const CompareCommand& options) {
       compare({.training = options.training.task,
                .positions =
                    all ? std::vector<std::string>(position_names().begin(), position_names().end()) : options.positions,
+               .attentions = options.attentions,
                .seeds = options.seeds,
                .lengths = options.lengths,
                .jobs = options.jobs,

@@ -35,8 +35,8 @@ struct Engine {
   std::unique_ptr<Backend> backend;
 };
 
-// --preset and the options that differ from it; --position unless several are asked for otherwise.
-void add_shape(OptionSet& set, ShapeOptions& shape, bool position = true);
+// --preset and the options that differ from it; --position and --attention unless several are asked for otherwise.
+void add_shape(OptionSet& set, ShapeOptions& shape, bool alone = true);
 
 // Warns on standard error of config.json keys this program does not know.
 void warn_unknown_keys(const std::string& directory, const std::vector<std::string>& keys);

@@ -25,9 +25,11 @@ void run(const TrainingCommand& options) {
     return;
   }
   const Evaluation& validation = result.training.validation;
-  std::cout << fmt::format("{}: step {}, validation loss {:.4f}, accuracy {:.1f} %{}\n", options.task.output,
-                           result.training.steps, validation.loss, 100 * validation.accuracy,
-                           validation.perplexity ? fmt::format(", perplexity {:.4g}", *validation.perplexity) : "");
+  std::cout << fmt::format(
+      "{}: step {}, validation loss {:.4f}, accuracy {:.1f} %{}{}\n", options.task.output, result.training.steps,
+      validation.loss, 100 * validation.accuracy,
+      validation.perplexity ? fmt::format(", perplexity {:.4g}", *validation.perplexity) : "",
+      validation.bits_per_character ? fmt::format(", {:.4f} bits per character", *validation.bits_per_character) : "");
 }
 
 }  // namespace

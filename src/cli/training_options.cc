@@ -17,13 +17,12 @@ void describe_training_data(OptionSet& set, PretrainOptions& task, std::string_v
   set.require("--output");
 }
 
-void describe_training_shape(OptionSet& set, TrainingCommand& options, bool position) {
+void describe_training_shape(OptionSet& set, TrainingCommand& options, bool alone) {
   PretrainOptions& task = options.task;
   set.section("Model");
-  add_shape(set, task.shape, position);
+  add_shape(set, task.shape, alone);
   set.add("--config", task.config, "a config.json whose shape to start from instead of a preset's", "FILE");
   set.add("--init-from", task.init_from, "start from the weights and shape of this model", "DIR");
-  set.add_choice("--attention", options.attention, {"softmax"}, "kind of attention");
 }
 
 void describe_training_run(OptionSet& set, TrainingCommand& options) {

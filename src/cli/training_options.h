@@ -10,13 +10,13 @@ namespace roformer {
 struct TrainingCommand {
   PretrainOptions task;
   EngineOptions engine;
-  std::string attention = "softmax", optimizer = "adamw";
+  std::string optimizer = "adamw";
 };
 
 // --data, --validation-data, …, --output, which is described by `output_help`.
 void describe_training_data(OptionSet& set, PretrainOptions& task, std::string_view output_help);
-// The shape; with `position` also the one encoding of positions.
-void describe_training_shape(OptionSet& set, TrainingCommand& options, bool position);
+// The shape; `alone` also with the one encoding of positions and kind of attention.
+void describe_training_shape(OptionSet& set, TrainingCommand& options, bool alone);
 void describe_training_run(OptionSet& set, TrainingCommand& options);
 
 }  // namespace roformer

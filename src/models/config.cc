@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <utility>
 
 #include <fmt/ranges.h>
@@ -197,7 +196,8 @@ void complete_attention(ModelConfig& config, const std::string& source) {
     refuse(source, "attention names {} kinds, expected one for all layers or one for each of {}", kinds.size(),
            config.layers);
   }
-  if (std::ranges::adjacent_find(kinds, std::not_equal_to<>()) == kinds.end() && kinds.size() > 1) kinds.resize(1);
+  if (std::ranges::adjacent_find(kinds, std::not_equal_to<>()) == kinds.end() && kinds.size() > 1)
+    kinds.erase(kinds.begin() + 1, kinds.end());
   if (kinds.empty()) kinds = {AttentionKind::softmax};  // of no layer
   if (!config.has_linear_attention()) return;
   if (config.kv_heads != 0)
@@ -214,7 +214,6 @@ void complete_attention(ModelConfig& config, const std::string& source) {
     check_range(source, "favor_features times the head size", linear.favor_features * config.head_dim(), 1,
                 kMostNumbers);
     check_range(source, "favor_redraw", linear.favor_redraw, 0, 1'000'000'000'000);
-    check_range(source, "favor_seed", linear.favor_seed, 0, std::numeric_limits<int64_t>::max());
   }
   check_linear_position(config, source);
 }
@@ -284,11 +283,11 @@ int64_t ModelConfig::parameters() const {
   const int64_t normal = norm_parameters(norm, hidden), keys = key_heads() * head_dim();
   const int64_t expansions = gated ? 2 : 1;  // gate and up
   const bool post = norm_placement == NormPlacement::post;
-  const int64_t attention = 2 * hidden * (hidden + keys) + (biased ? hidden + 2 * keys : 0) +
+  const int64_t attending = 2 * hidden * (hidden + keys) + (biased ? hidden + 2 * keys : 0) +
                             (attention_output_biased.value_or(biased) ? hidden : 0) + normal;
   const int64_t feed_forward = (expansions + 1) * hidden * intermediate +
                                (feed_forward_biased.value_or(biased) ? expansions * intermediate + hidden : 0);
-  const int64_t per_layer = (cross_attention ? 2 : 1) * attention + feed_forward + normal;
+  const int64_t per_layer = (cross_attention ? 2 : 1) * attending + feed_forward + normal;
   int64_t count = (vocabulary + segments) * embedding + layers * per_layer;
   count += post ? norm_parameters(norm, embedding) : normal;
   if (std::holds_alternative<LearnedPosition>(position)) count += max_positions * embedding;
@@ -381,7 +380,8 @@ ModelConfig ShapeOptions::apply(ModelConfig config) const {
 }
 
 const std::vector<std::string>& preset_names() {
-  static const std::vector<std::string> names{"demo", "roformer-small", "roformer-base", "paper-mlm"};
+  static const std::vector<std::string> names{"demo", "roformer-small", "roformer-base", "paper-mlm",
+                                              "paper-performer"};
   return names;
 }
 
@@ -401,6 +401,12 @@ ModelConfig preset_config(const std::string& name) {
   } else if (name == "paper-mlm") {  // bert-base-uncased with rotary positions (paper.md 2.2)
     config.vocabulary = 30522;
     config.max_positions = 512;
+  } else if (name == "paper-performer") {  // 12 layers of FAVOR+ over characters, rotated (paper.md 2.4)
+    config.vocabulary = 256;
+    config.max_positions = 1024;
+    config.attention = {AttentionKind::linear_favor};
+    config.visibility = Visibility::causal;
+    config.head = Head::causal_lm;
   } else if (name != "roformer-base") {
     throw UsageError("unknown preset '{}'; expected {}", name, fmt::join(preset_names(), ", "));
   }

@@ -119,9 +119,9 @@ ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknow
 ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown = nullptr);
 
 // As transformers' RoFormerConfig, BertConfig or LlamaConfig reads it, and JunnYu's for RoFormerV2 and -Sim. A RoFormer
-// with other positions than the plain rotation gets "position_embedding_type", what rotary_json.h and position sizes
-// add, and another "model_type", so that no other program loads it as a RoFormer and rotates what was not trained so.
-// DataError for prefix attention, which no such file can say.
+// with other positions than the plain rotation, or linear attention, gets "position_embedding_type", what
+// rotary_json.h, attention_json.h and position sizes add, and another "model_type", so that no other program loads it
+// as a RoFormer and rotates what was not trained so. DataError for prefix attention, which no such file can say.
 Json write_config(const ModelConfig& config);
 
 // A shape as people give it: a preset or another config, and what differs from it.
@@ -143,7 +143,7 @@ struct ShapeOptions {
   void apply_attention(ModelConfig& config) const;
 };
 
-// demo, roformer-small, roformer-base, paper-mlm; UsageError for others.
+// demo, roformer-small, roformer-base, paper-mlm, paper-performer (causal: --objective clm); UsageError for others.
 ModelConfig preset_config(const std::string& name);
 const std::vector<std::string>& preset_names();
 

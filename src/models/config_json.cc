@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "models/attention_json.h"
 #include "models/config.h"
 #include "models/json_names.h"
 #include "models/llama_json.h"
@@ -247,6 +248,7 @@ void read_encoder(const JsonObject& json, ModelConfig& config) {
   config.norm_epsilon = json.get_double("layer_norm_eps", config.norm_epsilon);
   config.pad_id = json.get_int("pad_token_id", config.pad_id);
   config.position = parse_position_of(json, config);
+  if (says_variant(json)) read_attention(json, config);
   // JunnYu's package takes every other word for RMS norm.
   if (json.get_string("norm_type", "layer_norm") != "layer_norm") {
     config.norm = json.get_bool("rms_norm_scale", false) ? NormKind::rms_with_gain : NormKind::rms;
@@ -264,8 +266,9 @@ void read_encoder(const JsonObject& json, ModelConfig& config) {
 Json write_encoder(const ModelConfig& config) {
   const auto* rotary = std::get_if<RotaryPosition>(&config.position);
   // Only what every program that loads a RoFormer does is called one.
-  const bool plain = rotary != nullptr && *rotary == RotaryPosition{.rotary = {.dim = config.head_dim()},
-                                                                    .rotate_values = rotary->rotate_values};
+  const bool plain =
+      rotary != nullptr && !config.has_linear_attention() &&
+      *rotary == RotaryPosition{.rotary = {.dim = config.head_dim()}, .rotate_values = rotary->rotate_values};
   const bool bert = config.family == Family::bert;
   Json json{{"model_type", bert    ? "bert"
                            : plain ? "roformer"
@@ -289,6 +292,7 @@ Json write_encoder(const ModelConfig& config) {
   if (!plain && !bert) json["position_embedding_type"] = position_name(config.position);
   if (rotary != nullptr) write_rotary(*rotary, config.head_dim(), json);
   write_sizes(config.position, json);
+  write_attention(config, json);
   if (config.norm != NormKind::layer) json["norm_type"] = "rms_norm";
   if (config.norm == NormKind::rms_with_gain) json["rms_norm_scale"] = true;
   if (!config.biased) json["use_bias"] = false;
@@ -313,9 +317,13 @@ ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknow
   }
   complete(config, json.source());
   if (unknown == nullptr) return config;
-  for (const auto& [key, value] : json.value().items()) {
-    const bool of_rotary = says_variant(json) && std::ranges::find(rotary_keys(), key) != rotary_keys().end();
-    if (!(llama ? is_llama_key(key) : known_keys().contains(key) || of_rotary)) unknown->push_back(key);
+  for (const auto& entry : json.value().items()) {
+    const std::string& key = entry.key();
+    const auto among = [&](std::span<const std::string_view> keys) {
+      return std::ranges::find(keys, key) != keys.end();
+    };
+    const bool of_variant = says_variant(json) && (among(rotary_keys()) || among(attention_keys()));
+    if (!(llama ? is_llama_key(key) : known_keys().contains(key) || of_variant)) unknown->push_back(key);
   }
   return config;
 }

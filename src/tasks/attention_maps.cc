@@ -25,6 +25,7 @@ void run_observed(const Model& model, const Encoding& encoding,
     const std::function<void(int64_t, AttentionScores&)>& look;
     int64_t layer = 0;
   };
+  if (model.config().has_linear_attention()) throw UsageError("linear attention has no matrix of weights to show");
   Batch batch;
   batch.append(encoding.ids, encoding.segment_ids);
   Observer observer(look);

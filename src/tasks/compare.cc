@@ -4,7 +4,6 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
-#include <set>
 #include <system_error>
 #include <thread>
 
@@ -13,13 +12,14 @@
 #include "base/memory.h"
 #include "base/signal.h"
 #include "tasks/grid_page.h"
+#include "tasks/grid_variant.h"
 
 namespace roformer {
 
 namespace {
 
 struct Cell {
-  std::string position;
+  std::string variant;
   int64_t seed;
 };
 
@@ -30,16 +30,11 @@ GridPlan make_plan(const CompareOptions& options) {
   if (!options.training.init_from.empty()) {
     throw UsageError("--init-from: a model has one position encoding; all of a comparison start from nothing");
   }
-  std::set<std::string> names;
-  for (const std::string& name : options.positions) {
-    parse_position(name);  // or an error that lists them
-    if (!names.insert(name).second) throw UsageError("--positions has {} twice", name);
-  }
   if (options.seeds < 1) throw UsageError("--seeds is {}, expected at least 1", options.seeds);
   if (options.jobs < 1) throw UsageError("--jobs is {}, expected at least 1", options.jobs);
   const PretrainOptions& training = options.training;
   GridPlan plan{.objective = training.objective,
-                .positions = options.positions,
+                .positions = grid_variants(options.positions, options.attentions),
                 .seeds = {},
                 .max_length = training.max_length.value_or(preset_run(training.shape.preset).max_length),
                 .lengths = options.lengths};
@@ -114,10 +109,11 @@ class GridWork {
   }
 
   void train_cell(size_t number) {
-    const auto& [position, seed] = cells_[number];
-    const std::string name = plan_.run_name(position, seed);
+    const auto& [variant, seed] = cells_[number];
+    const std::string name = plan_.run_name(variant, seed);
     PretrainOptions training = options_.training;
-    training.shape.position = position;
+    if (!options_.attentions.empty()) training.shape.attention = {"softmax"};
+    GridVariant::parse(variant).apply(training.shape);
     training.seed = seed;
     training.output = join_path(options_.training.output, name);
     training.messages = messages(name);

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "report/metrics_log.h"
 #include "report/statistics.h"
+#include "tasks/grid_variant.h"
 
 namespace roformer {
 
@@ -38,8 +39,10 @@ GridPlan read_plan(const std::string& directory) {
                 .lengths = read_integers(json, "lengths")};
   for (const std::string& position : plan.positions) {
     // It becomes a part of a path.
-    if (std::ranges::find(position_names(), position) == position_names().end()) {
-      json.reject("positions", "names of position encodings");
+    try {
+      GridVariant::parse(position);
+    } catch (const UsageError&) {
+      json.reject("positions", "names of position encodings, maybe with kinds of attention");
     }
   }
   return plan;

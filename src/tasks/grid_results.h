@@ -1,6 +1,6 @@
 // What a grid of trainings (tasks/compare.h) came to, read from its directory:
-//   grid.json                    what was asked for: encodings, seeds, lengths
-//   POSITION-SEED/               a training directory each, with measured.json and lengths.json beside its own files
+//   grid.json                    what was asked for: variants (grid_variant.h), seeds, lengths
+//   VARIANT-SEED/                a training directory each, with measured.json and lengths.json beside its own files
 //   results.json, report.html    made from these
 #pragma once
 
@@ -16,7 +16,7 @@ namespace roformer {
 // What was asked for.
 struct GridPlan {
   std::string objective;
-  std::vector<std::string> positions;
+  std::vector<std::string> positions;  // names of variants
   std::vector<int64_t> seeds;
   int64_t max_length = 0;        // of the training's sequences
   std::vector<int64_t> lengths;  // evaluated at; empty: there was no validation text of its own

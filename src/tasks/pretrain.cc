@@ -65,6 +65,7 @@ Plan make_plan(const PretrainOptions& options, const Tokenizer& tokenizer) {
     config.vocabulary = tokenizer.vocabulary_size();
     config.max_positions = std::max(config.max_positions, plan.max_length);
     config.pad_id = tokenizer.pad_id();
+    config.linear.favor_seed = options.seed;
   } else if (config.vocabulary < tokenizer.vocabulary_size()) {
     throw UsageError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
                      config.vocabulary);
@@ -206,7 +207,8 @@ TrainerOptions trainer_options(const PretrainOptions& options, const Schedule& s
 
 RunDefaults preset_run(const std::string& name) {
   if (name == "demo") return {128, 4096, 400, 1e-3};
-  if (name == "paper-mlm") return {512, 64 * 512, 100000, 1e-5};  // paper.md 2.2
+  if (name == "paper-mlm") return {512, 64 * 512, 100000, 1e-5};           // paper.md 2.2
+  if (name == "paper-performer") return {1024, 128 * 1024, 100000, 1e-4};  // paper.md 2.4
   return {512, 8192, 100000, 1e-4};
 }
 
@@ -236,9 +238,11 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   if (!known(*held_out.blocks.back()) && std::ranges::none_of(stream.window(), known)) {
     fail_unknown(*tokenizer, corpus.name());
   }
+  const bool causal = options.objective == "clm";
   const LanguageOptions language{.sequences_per_micro_batch = plan.batch_tokens / plan.max_length,
                                  .accumulate = options.accumulate,
-                                 .perplexity = options.objective == "clm"};
+                                 .perplexity = causal,
+                                 .characters = causal ? count_characters(*tokenizer, held_out.sequences) : 0};
   const int64_t sequences = options.epochs ? stream.count_sequences() : 0;
   const Schedule schedule =
       schedule_of(options, plan, sequences, language.sequences_per_micro_batch * language.accumulate);

@@ -67,6 +67,9 @@ RelaidWeights relay_rotary(const StateDict& weights, const ModelConfig& config, 
   if (config.family == Family::llama) {
     throw UsageError("a Llama's rotation has the layout \"half\" in every program; its weights stay as they are");
   }
+  if (config.has_random_features()) {
+    throw UsageError("linear-favor: random features of a head are not those of the same head in another order");
+  }
   const std::vector<int64_t> permutation = rotary_permutation(position->rotary, to, config.head_dim());
   position->rotary.layout = to;
   for (auto& [name, tensor] : result.weights) {

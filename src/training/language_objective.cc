@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
+
+#include "text/unicode.h"
 
 namespace roformer {
 
@@ -10,6 +13,17 @@ void LabelledBatch::append(const MaskedSequence& sequence) {
   batch.append(sequence.ids);
   for (const int32_t row : sequence.rows) rows.push_back(first + row);
   labels.insert(labels.end(), sequence.labels.begin(), sequence.labels.end());
+}
+
+// All at once: a byte tokenizer's characters may go on in the next sequence.
+int64_t count_characters(const Tokenizer& tokenizer, const PackedSequences& sequences) {
+  std::vector<int32_t> ids;
+  ids.reserve(static_cast<size_t>(sequences.tokens()));
+  for (int64_t i = 0; i < sequences.size(); ++i) {
+    const std::span<const int32_t> sequence = sequences.sequence(i);
+    ids.insert(ids.end(), sequence.begin(), sequence.end());
+  }
+  return count_code_points(tokenizer.decode(ids)) + std::ranges::count(ids, tokenizer.unk_id());
 }
 
 LossSum language_loss(const Context& context, const Model& model, const LabelledBatch& batch, double gradient_scale) {
@@ -86,6 +100,9 @@ Evaluation LanguageObjective::validate(const Context& context) {
     result.loss = sum / static_cast<double>(result.labels);
     result.accuracy = static_cast<double>(correct) / static_cast<double>(result.labels);
     if (options_.perplexity) result.perplexity = std::exp(result.loss);
+    if (options_.characters > 0) {
+      result.bits_per_character = sum / (std::numbers::ln2 * static_cast<double>(options_.characters));
+    }
   }
   return result;
 }

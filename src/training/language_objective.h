@@ -15,7 +15,12 @@ struct LanguageOptions {
   int64_t sequences_per_micro_batch = 1;
   int64_t accumulate = 1;   // micro-batches a step
   bool perplexity = false;  // whether evaluations say it
+  int64_t characters = 0;   // of the text to validate on; with them evaluations say the bits for one
 };
+
+// Characters (code points) of the text that these sequences are of, as the tokenizer writes it again: of char and byte
+// tokenizers the text itself. Special tokens are none, [UNK] is one.
+int64_t count_characters(const Tokenizer& tokenizer, const PackedSequences& sequences);
 
 // Sequences with their labels, as the model takes them.
 struct LabelledBatch {

@@ -15,6 +15,8 @@ struct Evaluation {
   double accuracy = 0;  // share of labels that had the largest logit
   int64_t labels = 0;
   std::optional<double> perplexity = {};  // exp(loss), of objectives whose loss is that of a text
+  // Likewise the loss of all labels in bits, a character of what they stand for; of no characters none.
+  std::optional<double> bits_per_character = {};
 };
 
 class Objective {

@@ -80,6 +80,7 @@ const std::vector<Metric>& known_metrics() {
       {"train", "loss", "Training loss", "nats a label"},
       {"validation", "accuracy", "Validation accuracy", "share of labels"},
       {"validation", "perplexity", "Validation perplexity", "e to the loss"},
+      {"validation", "bits_per_character", "Validation bits per character", "bits a character"},
       {"train", "learning_rate", "Learning rate", "learning rate"},
       {"train", "gradient_norm", "Gradient norm", "norm before clipping"},
       {"train", "tokens_per_second", "Speed", "tokens a second"},

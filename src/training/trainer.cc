@@ -155,6 +155,10 @@ class Run {
       event["perplexity"] = *validation_.perplexity;
       line += fmt::format("  perplexity {:.4g}", *validation_.perplexity);
     }
+    if (validation_.bits_per_character) {
+      event["bits_per_character"] = *validation_.bits_per_character;
+      line += fmt::format("  {:.4f} bits per character", *validation_.bits_per_character);
+    }
     directory_.log(event);
     progress_.print(line);
     rate_seconds_ += now_seconds() - begin;  // the rate counts training only

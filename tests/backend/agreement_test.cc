@@ -42,6 +42,7 @@ const std::vector<Family>& families() {
       linear_attention_family(FeatureMap::elu),
       linear_attention_family(FeatureMap::relu),
       linear_attention_family(FeatureMap::favor),
+      linear_outputs_family(),
       split_linear_attention_family(),
       cross_entropy_family(),
       cross_entropy_large_logits_family(),

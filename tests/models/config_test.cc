@@ -46,6 +46,8 @@ void expect_equal(const ModelConfig& actual, const ModelConfig& expected) {
   EXPECT_EQ(actual.norm_epsilon, expected.norm_epsilon);
   EXPECT_EQ(actual.pad_id, expected.pad_id);
   EXPECT_EQ(actual.position, expected.position);
+  EXPECT_EQ(actual.attention, expected.attention);
+  EXPECT_EQ(actual.linear, expected.linear);
   EXPECT_EQ(actual.head, expected.head);
   EXPECT_EQ(actual.family, expected.family);
   EXPECT_EQ(actual.norm, expected.norm);

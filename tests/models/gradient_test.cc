@@ -129,6 +129,24 @@ INSTANTIATE_TEST_SUITE_P(
                                   })},
         Variant{"shaw_clipped", with(tiny_config("shaw"),
                                      [](ModelConfig& config) { std::get<ShawPosition>(config.position).clip = 2; })},
+        Variant{"linear_elu",
+                with(tiny_config(), [](ModelConfig& config) { config.attention = {AttentionKind::linear_elu}; })},
+        Variant{"linear_relu_before", with(tiny_config(),
+                                           [](ModelConfig& config) {
+                                             config.attention = {AttentionKind::linear_relu};
+                                             config.linear.rotation = FeatureRotation::before;
+                                           })},
+        Variant{"linear_favor_causal", with(tiny_config(),
+                                            [](ModelConfig& config) {
+                                              config.attention = {AttentionKind::linear_favor};
+                                              config.head = Head::causal_lm;
+                                              config.visibility = Visibility::causal;
+                                            })},
+        Variant{"softmax_and_linear_xpos",
+                with(tiny_config("xpos"),
+                     [](ModelConfig& config) {
+                       config.attention = {AttentionKind::softmax, AttentionKind::linear_favor};
+                     })},
         Variant{"no_layer", with(tiny_config(), [](ModelConfig& config) { config.layers = 0; })}),
     [](const auto& param) { return param.param.name; });
 

@@ -16,9 +16,8 @@ namespace {
 
 constexpr int64_t kHeads = 2;
 
-class LinearAttentionGradientTest
-    : public OperatorTest,
-      public ::testing::WithParamInterface<std::tuple<FeatureMap, bool, Turn>> {};
+class LinearAttentionGradientTest : public OperatorTest,
+                                    public ::testing::WithParamInterface<std::tuple<FeatureMap, bool, Turn>> {};
 
 TEST_P(LinearAttentionGradientTest, OfEveryInput) {
   const auto [map, causal, turn] = GetParam();
@@ -94,9 +93,7 @@ class LinearAttentionStateTest : public ::testing::TestWithParam<std::tuple<Feat
   Trial trial_{*backend_, 3, false};
 };
 
-TEST_P(LinearAttentionStateTest, TokenByTokenIsTheWhole) {
-  expect_pieces_are_the_whole(std::vector<int32_t>(70, 1));
-}
+TEST_P(LinearAttentionStateTest, TokenByTokenIsTheWhole) { expect_pieces_are_the_whole(std::vector<int32_t>(70, 1)); }
 
 TEST_P(LinearAttentionStateTest, PiecesAreTheWhole) { expect_pieces_are_the_whole({1, 63, 64, 65, 0, 7, 2100}); }
 

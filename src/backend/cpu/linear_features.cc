@@ -110,7 +110,8 @@ void LinearSide::random_features_back() {
   thread_local std::vector<float> dx;
   dx.resize(static_cast<size_t>(tiles::padded_rows(rows_) * x_stride_));
   tiles::multiply(rows_, call_.dim, call_.features, {dfeatures_.data(), call_.feature_stride},
-                  {.data = call_.along->data(), .panel_stride = call_.features * kPanel}, nullptr, dx.data(), x_stride_);
+                  {.data = call_.along->data(), .panel_stride = call_.features * kPanel}, nullptr, dx.data(),
+                  x_stride_);
   for (int64_t r = 0; r < rows_; ++r) {
     float* const row = x_.data() + r * x_stride_;
     rows::finish_gradient(row, query_ ? 0.0f : sums[r], factor_, dx.data() + r * x_stride_, call_.dim);

@@ -41,8 +41,8 @@ struct LinearTask {
 // batch, so that many threads have work.
 std::vector<LinearTask> linear_tasks(const LinearCall& call);
 
-// Gives the tasks of split sequences their sums over keys and, if `backward`, queries. A Worker(call) writes a task's own
-// with worker.sum(task); `start` writes what came before the sequence of a task.
+// Gives the tasks of split sequences their sums over keys and, if `backward`, queries. A Worker(call) writes a task's
+// own with worker.sum(task); `start` writes what came before the sequence of a task.
 using StartSums = std::function<void(const LinearTask& task, LinearSums& sums)>;
 void join_sums(const LinearCall& call, std::vector<LinearTask>& tasks, bool of_queries, const StartSums& start);
 

@@ -195,9 +195,8 @@ void ReferenceBackend<Real>::linear_attention(const LinearAttentionSpec& spec, c
         for (int64_t f = 0; f < m; ++f) {
           totals(row, first + f) += static_cast<Real>(keys[j].features[static_cast<size_t>(f)]);
           for (int64_t c = 0; c < dv; ++c) {
-            sums(row, (first + f) * dv + c) +=
-                static_cast<Real>(keys[j].rotated[static_cast<size_t>(f)] *
-                                  equation.v(begin + static_cast<int64_t>(j), head * dv + c));
+            sums(row, (first + f) * dv + c) += static_cast<Real>(
+                keys[j].rotated[static_cast<size_t>(f)] * equation.v(begin + static_cast<int64_t>(j), head * dv + c));
           }
         }
       }

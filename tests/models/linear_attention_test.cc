@@ -1,0 +1,224 @@
+// Models with linear attention: what a model must be whatever its attention, and its settings in config.json.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "tests/models/model_trial.h"
+
+namespace roformer::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::ThrowsMessage;
+
+constexpr double kTolerance = 3e-5;  // of float32
+
+ModelConfig linear_config(const std::vector<AttentionKind>& kinds, bool causal = false,
+                          const std::string& position = "rotary") {
+  ModelConfig config = tiny_config(position);
+  config.attention = kinds;
+  if (causal) {
+    config.visibility = Visibility::causal;
+    config.head = Head::causal_lm;
+  }
+  complete(config, "");
+  return config;
+}
+
+const std::vector<std::vector<AttentionKind>>& all_kinds() {
+  using enum AttentionKind;
+  static const std::vector<std::vector<AttentionKind>> kinds = {
+      {linear_elu}, {linear_relu}, {linear_favor}, {softmax, linear_favor}};
+  return kinds;
+}
+
+class LinearModelTest : public ::testing::Test {
+ protected:
+  Model random_model(const ModelConfig& config) {
+    Model model(*backend_, config, false);
+    randomise(model, 5);
+    return model;
+  }
+
+  ThreadPool pool_{2};
+  std::unique_ptr<Backend> backend_ = make_cpu_backend(pool_);
+};
+
+TEST_F(LinearModelTest, PackedEqualsOneByOne) {
+  for (const auto& kinds : all_kinds()) {
+    for (const bool causal : {false, true}) {
+      const Model model = random_model(linear_config(kinds, causal));
+      const LabelledBatch data = random_batch(model.config(), {7, 1, 40, 2, 13}, 6);
+      const Tensor packed = hidden_states(model, data.batch);
+      for (int64_t s = 0; s < data.batch.sequences(); ++s) {
+        const Tensor alone = hidden_states(model, sequence_of(data, s).batch);
+        const int32_t begin = data.batch.offsets[static_cast<size_t>(s)];
+        EXPECT_LE(relative_difference(numbers(packed.row_range(begin, alone.rows())), numbers(alone)), kTolerance);
+      }
+    }
+  }
+}
+
+TEST_F(LinearModelTest, ShiftedPositionsChangeNothingAfterTheMap) {
+  for (const auto& kinds : all_kinds()) {
+    for (const FeatureRotation rotation : {FeatureRotation::after, FeatureRotation::before}) {
+      ModelConfig config = linear_config(kinds);
+      config.linear.rotation = rotation;
+      const Model model = random_model(config);
+      Batch batch = random_batch(config, {7, 1, 13}, 6).batch;
+      const std::vector<double> at_zero = numbers(hidden_states(model, batch));
+      for (int32_t& position : batch.positions) position += 20;
+      const double change = relative_difference(numbers(hidden_states(model, batch)), at_zero);
+      if (rotation == FeatureRotation::after) {
+        EXPECT_LE(change, kTolerance);
+      } else {
+        EXPECT_GE(change, 1e-3);
+      }
+    }
+  }
+}
+
+TEST_F(LinearModelTest, ACausalModelDoesNotSeeWhatComes) {
+  for (const auto& kinds : all_kinds()) {
+    const Model model = random_model(linear_config(kinds, true));
+    Batch batch = random_batch(model.config(), {9}, 6).batch;
+    const std::vector<double> before = numbers(hidden_states(model, batch).row_range(0, 6));
+    batch.ids[6] = (batch.ids[6] + 1) % 29;
+    EXPECT_EQ(numbers(hidden_states(model, batch).row_range(0, 6)), before);
+  }
+}
+
+TEST_F(LinearModelTest, AFrozenModelIsTheSame) {
+  Model model = random_model(linear_config({AttentionKind::softmax, AttentionKind::linear_elu}));
+  const Batch batch = random_batch(model.config(), {9, 4}, 6).batch;
+  const std::vector<double> layers = numbers(hidden_states(model, batch));
+  model.freeze();
+  EXPECT_EQ(numbers(hidden_states(model, batch)), layers);
+}
+
+TEST_F(LinearModelTest, RedrawsWhileItIsTrained) {
+  ModelConfig config = linear_config({AttentionKind::linear_favor});
+  config.hidden_dropout = config.attention_dropout = 0;
+  config.linear.favor_redraw = 10;
+  const Model model = random_model(config);
+  const Batch batch = random_batch(config, {9}, 6).batch;
+  const auto at = [&](int64_t step, bool training) {
+    return numbers(model.encoder().forward({.backend = *backend_, .training = training, .step = step}, batch).data);
+  };
+  EXPECT_EQ(at(1, true), at(10, true));
+  EXPECT_NE(at(10, true), at(11, true));
+  EXPECT_EQ(at(11, true), at(20, true));
+  EXPECT_EQ(at(0, false), at(1, true));
+  EXPECT_EQ(at(11, false), at(0, false));
+}
+
+TEST_F(LinearModelTest, RefusesPrefixes) {
+  const Model model = random_model(linear_config({AttentionKind::linear_elu}));
+  const Batch batch = random_batch(model.config(), {4}, 6).batch;
+  EXPECT_THAT([&] { model.encoder().forward({.backend = *backend_}, batch, {.visibility = Visibility::prefix}); },
+              ThrowsMessage<DataError>(HasSubstr("no prefix attention")));
+}
+
+ModelConfig reread(const ModelConfig& config, std::vector<std::string>* unknown = nullptr) {
+  return read_config(JsonObject(parse_json(dump_json(write_config(config)), "written"), "some/config.json"), unknown);
+}
+
+TEST(LinearConfigTest, WritesWhatItReads) {
+  for (auto kinds : all_kinds()) {
+    ModelConfig config = linear_config(kinds, true);
+    config.linear = {.rotation = FeatureRotation::before, .favor_features = 14, .favor_redraw = 100, .favor_seed = 12};
+    if (!config.has_random_features()) config.linear = {.rotation = FeatureRotation::before};
+    std::vector<std::string> unknown;
+    const ModelConfig again = reread(config, &unknown);
+    EXPECT_EQ(again.attention, config.attention);
+    EXPECT_EQ(again.linear, config.linear);
+    EXPECT_EQ(again.position, config.position);
+    EXPECT_THAT(unknown, IsEmpty());
+    EXPECT_EQ(write_config(config).at("model_type"), "roformer_variant");
+  }
+}
+
+TEST(LinearConfigTest, EqualKindsAreOne) {
+  using enum AttentionKind;
+  EXPECT_EQ(linear_config({linear_elu, linear_elu}).attention, std::vector<AttentionKind>{linear_elu});
+  EXPECT_EQ(linear_config({softmax, softmax}).attention, std::vector<AttentionKind>{softmax});
+  EXPECT_EQ(write_config(linear_config({softmax, softmax})).at("model_type"), "roformer");
+  EXPECT_EQ(linear_config({linear_favor}).linear.favor_features, 6);  // 4 ln 4 is 5.5
+  ModelConfig odd = tiny_config();
+  odd.attention = {linear_favor};
+  odd.linear.favor_features = 7;
+  complete(odd, "");
+  EXPECT_EQ(odd.linear.favor_features, 8);
+}
+
+TEST(LinearConfigTest, RefusesValues) {
+  struct Bad {
+    const char* key;
+    Json value;
+    const char* message;
+  };
+  const std::vector<Bad> cases = {
+      {"attention_type", "linear", "'attention_type' is \"linear\", expected softmax, linear-elu"},
+      {"attention_type", 3, "'attention_type'"},
+      {"attention_type", Json::array(), "attention names 0 kinds"},
+      {"attention_type", Json::array({"softmax", "softmax", "linear-elu"}), "attention names 3 kinds"},
+      {"attention_type", Json::array({"softmax", 1}), "'attention_type'"},
+      {"attention_rotation", "between", "expected \"after\" or \"before\""},
+      {"favor_features", -2, "favor_features is -2"},
+      {"favor_features", 1000000, "favor_features is 1000000"},
+      {"favor_features", 2.5, "'favor_features'"},
+      {"favor_redraw", -1, "favor_redraw is -1"},
+      {"favor_seed", "one", "'favor_seed'"},
+      {"rotary_value", true, "no rotary values"},
+      {"rotary_learned", true, "no learned rotary frequencies"},
+      {"position_embedding_type", "alibi", "the alibi encoding acts on scores"},
+      {"position_embedding_type", "t5", "the t5 encoding acts on scores"},
+  };
+  for (const Bad& bad : cases) {
+    Json json = write_config(linear_config({AttentionKind::linear_favor}));
+    json[bad.key] = bad.value;
+    EXPECT_THAT([&] { read_config(JsonObject(json, "some/config.json")); },
+                ThrowsMessage<DataError>(HasSubstr(bad.message)))
+        << bad.key;
+  }
+}
+
+TEST(LinearConfigTest, OptionsChangeWhatTheyName) {
+  ShapeOptions options;
+  options.attention = {"linear-favor"};
+  options.attention_rotation = "before";
+  options.favor_features = 32;
+  options.favor_redraw = 50;
+  EXPECT_TRUE(options.any());
+  ModelConfig config = options.apply(preset_config("demo"));
+  complete(config, "");
+  EXPECT_EQ(config.attention, std::vector<AttentionKind>{AttentionKind::linear_favor});
+  EXPECT_EQ(config.linear.rotation, FeatureRotation::before);
+  EXPECT_EQ(config.linear.favor_features, 32);
+  EXPECT_EQ(config.linear.favor_redraw, 50);
+  options.attention = {"linear-elu"};
+  EXPECT_THAT([&] { options.apply(preset_config("demo")); },
+              ThrowsMessage<UsageError>(HasSubstr("--favor-features needs a layer of --attention linear-favor")));
+  options.attention = {};
+  EXPECT_THAT([&] { options.apply(preset_config("demo")); },
+              ThrowsMessage<UsageError>(HasSubstr("--attention-rotation needs a layer of")));
+  options = {};
+  options.attention = {"linear-elu", "softmax", "linear-elu"};
+  config = options.apply(preset_config("demo"));
+  EXPECT_THAT([&] { complete(config, ""); }, ThrowsMessage<UsageError>(HasSubstr("one for each of 4")));
+}
+
+TEST(LinearConfigTest, ThePapersPerformer) {
+  const ModelConfig config = preset_config("paper-performer");
+  EXPECT_EQ(config.layers, 12);
+  EXPECT_EQ(config.hidden, 768);
+  EXPECT_EQ(config.heads, 12);
+  EXPECT_EQ(config.attention, std::vector<AttentionKind>{AttentionKind::linear_favor});
+  EXPECT_EQ(config.linear.favor_features, 266);
+  EXPECT_EQ(config.linear.rotation, FeatureRotation::after);
+  EXPECT_EQ(config.visibility, Visibility::causal);
+}
+
+}  // namespace
+}  // namespace roformer::testing

@@ -1,0 +1,94 @@
+// Random features: orthogonal, drawn anew by their numbers, and nearer to softmax the more there are.
+#include "nn/linear_attention.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "tests/backend/trial.h"
+
+namespace roformer::testing {
+namespace {
+
+double product(const std::vector<double>& rows, int64_t i, int64_t j, int64_t dim) {
+  double sum = 0;
+  for (int64_t c = 0; c < dim; ++c)
+    sum += rows[static_cast<size_t>(i * dim + c)] * rows[static_cast<size_t>(j * dim + c)];
+  return sum;
+}
+
+TEST(FavorProjection, HasBlocksOfOrthogonalRows) {
+  constexpr int64_t kDim = 8, kFeatures = 20;
+  const std::vector<double> rows = favor_projection(1, 0, 0, kFeatures, kDim);
+  double squares = 0;
+  for (int64_t i = 0; i < kFeatures; ++i) {
+    squares += product(rows, i, i, kDim);
+    for (int64_t j = i / kDim * kDim; j < i; ++j) EXPECT_NEAR(product(rows, i, j, kDim), 0, 1e-12) << i << ", " << j;
+  }
+  // Lengths as those of normal vectors: E |ω|² = d, with a deviation of √(2d / m) of the mean.
+  EXPECT_NEAR(squares / kFeatures, kDim, 4 * std::sqrt(2.0 * kDim / kFeatures));
+  EXPECT_GT(std::abs(product(rows, 0, 0, kDim) - product(rows, 1, 1, kDim)), 1e-3);
+}
+
+TEST(FavorProjection, IsAFunctionOfSeedLayerAndDraw) {
+  const std::vector<double> rows = favor_projection(1, 2, 3, 6, 4);
+  EXPECT_EQ(rows, favor_projection(1, 2, 3, 6, 4));
+  EXPECT_NE(rows, favor_projection(2, 2, 3, 6, 4));
+  EXPECT_NE(rows, favor_projection(1, 1, 3, 6, 4));
+  EXPECT_NE(rows, favor_projection(1, 2, 4, 6, 4));
+}
+
+TEST(FavorProjection, FeaturesAreEven) {
+  EXPECT_EQ(default_favor_features(64), 266);  // int(64 · ln 64) of performer-pytorch
+  EXPECT_EQ(default_favor_features(16), 44);
+  EXPECT_EQ(default_favor_features(6), 10);
+  EXPECT_EQ(default_favor_features(1), 2);
+  EXPECT_EQ(feature_rotary({.dim = 64}, 64, 266).dim, 266);
+  EXPECT_EQ(feature_rotary({.dim = 16}, 64, 266).dim, 66);
+  EXPECT_EQ(feature_rotary({.dim = 2}, 64, 8).dim, 2);
+}
+
+// The root mean square difference from softmax attention, over draws.
+double softmax_error(int64_t features) {
+  constexpr int64_t kTokens = 24, kDim = 16, kDraws = 8;
+  ThreadPool pool(1);
+  const auto backend = make_reference_backend(pool, DType::float64);
+  Trial trial(*backend, 4, false);
+  const std::vector<int32_t> offsets = {0, kTokens};
+  const Tensor q = trial.random(kTokens, kDim), k = trial.random(kTokens, kDim), v = trial.random(kTokens, kDim);
+  const Columns columns[] = {{Value(q), 0, kDim}, {Value(k), 0, kDim}, {Value(v), 0, kDim}};
+  const Context context{.backend = *backend};
+  const AttentionOptions softmax{.query_offsets = offsets, .key_offsets = offsets};
+  const std::vector<double> expected =
+      numbers(attention(context, softmax, columns[0], columns[1], columns[2], {}).data);
+  double squares = 0;
+  for (int64_t draw = 0; draw < kDraws; ++draw) {
+    const Tensor projection = backend->empty({features, kDim});
+    assign(projection, favor_projection(7, 0, draw, features, kDim));
+    const LinearAttentionSpec spec{.map = FeatureMap::favor, .projection = projection, .offsets = offsets};
+    const std::vector<double> out = numbers(linear_attention(context, spec, columns[0], columns[1], columns[2]).data);
+    for (size_t i = 0; i < out.size(); ++i) squares += (out[i] - expected[i]) * (out[i] - expected[i]);
+  }
+  return std::sqrt(squares / static_cast<double>(kDraws * kTokens * kDim));
+}
+
+TEST(FavorProjection, ErrorFallsAsTheRootOfTheFeatures) {
+  const double few = softmax_error(32), many = softmax_error(512);
+  EXPECT_LT(few, 0.5);
+  EXPECT_GT(few / many, 2.5);  // 4, on the average
+  EXPECT_LT(few / many, 6.5);
+}
+
+TEST(AttentionNames, AreReadAsTheyAreWritten) {
+  for (const std::string& name : attention_names()) EXPECT_EQ(attention_name(parse_attention(name)), name);
+  EXPECT_THAT([] { parse_attention("linear"); },
+              ::testing::ThrowsMessage<UsageError>(::testing::HasSubstr("'linear'; expected softmax, linear-elu")));
+  EXPECT_THAT([] { parse_feature_rotation("never"); },
+              ::testing::ThrowsMessage<UsageError>(::testing::HasSubstr("expected after or before")));
+}
+
+}  // namespace
+}  // namespace roformer::testing
