@@ -25,8 +25,9 @@ struct ConvertCommand {
 void describe(OptionSet& set, ConvertCommand& options) {
   set.add_choice("--from", options.convert.from, convert_sources(), "kind of the input");
   set.add_choice("--to", options.convert.to, convert_targets(), "kind of the output");
-  set.add("--input", options.convert.input, "model directory, or a weights file in one", "PATH");
+  set.add("--input", options.convert.input, "model directory, or a weights file in one; of llama2c its .bin", "PATH");
   set.add("--output", options.convert.output, "directory to make", "DIR");
+  set.add("--tokenizer", options.convert.tokenizer, "of llama2c: its tokenizer.bin", "FILE");
   set.add_choice("--rotary-layout", options.rotary_layout, {"keep", "adjacent", "half"},
                  "permute the weights for another layout of rotary pairs");
   for (const char* name : {"--input", "--output"}) set.require(name);
@@ -70,7 +71,7 @@ void run(const ConvertCommand& command) {
   ConvertOptions options = command.convert;
   if (command.rotary_layout != "keep") options.rotary_layout = parse_rotary_layout(command.rotary_layout);
   const ConvertReport report = convert(options, *engine.backend);
-  warn_unknown_keys(model_directory(options.input), report.unknown_keys);
+  if (!report.unknown_keys.empty()) warn_unknown_keys(model_directory(options.input), report.unknown_keys);
   if (command.json) return print_json(options, report);
   if (options.rotary_layout) print_layout(*options.rotary_layout, report);
   for (const auto& [name, reason] : report.left_out) std::cout << fmt::format("left out: {} ({})\n", name, reason);

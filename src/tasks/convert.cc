@@ -16,6 +16,7 @@
 #include "checkpoint/directory_weights.h"
 #include "models/rotary_json.h"
 #include "models/save_model.h"
+#include "tasks/llama2c.h"
 #include "tasks/rotary_relayout.h"
 #include "tasks/self_check.h"
 #include "text/tokenizer.h"
@@ -100,29 +101,40 @@ std::string canonical_name(std::string name, const std::string& prefix) {
   };
   replace_end("LayerNorm.gamma", "LayerNorm.weight");
   replace_end("LayerNorm.beta", "LayerNorm.bias");
-  for (const char* trunk : {"embeddings", "encoder.", "pooler."}) {
+  for (const char* trunk : {"embeddings", "encoder.", "pooler.", "embed_tokens.", "layers.", "norm."}) {
     if (name.starts_with(trunk)) return prefix + name;
   }
   return name;
 }
 
-// "roformer." or "bert.".
+// "roformer.", "bert." or "model.".
 std::string trunk_prefix(const Model& model) {
   const std::string& first = model.parameters().front().name;
   return first.substr(0, first.find('.') + 1);
 }
 
-Source read_transformers(const std::string& input, Backend& backend) {
+Source read_transformers(const ConvertOptions& options, Backend& backend) {
+  const std::string& input = options.input;
+  if (!options.tokenizer.empty()) throw UsageError("--tokenizer goes with --from llama2c; a directory has its own");
   std::vector<std::string> unknown;
   Model model = load_model(input, backend, false, &unknown);
   const std::string directory = model_directory(input), prefix = trunk_prefix(model);
   StateDict weights;
-  for (const auto& [name, tensor] : load_directory_weights(input, {"*position_ids"}).tensors) {
+  for (const auto& [name, tensor] : load_directory_weights(input, {"*position_ids", "*rotary_emb.inv_freq"}).tensors) {
     weights.emplace(canonical_name(name, prefix), tensor);
   }
   Json config = JsonObject::read(join_path(directory, kConfig)).value();
   for (const char* key : {"dtype", "torch_dtype", "transformers_version", "_name_or_path"}) config.erase(key);
   return {std::move(model), std::move(weights), companions(directory), std::move(config), std::move(unknown)};
+}
+
+Source read_llama2c_source(const ConvertOptions& options, Backend& backend) {
+  Llama2cModel read = read_llama2c_model(options.input);
+  Model model(backend, read.config, false);
+  model.load_weights(read.weights, options.input, true);
+  std::map<std::string, std::string> files;
+  if (!options.tokenizer.empty()) files = llama2c_tokenizer_files(options.tokenizer, read.config.vocabulary);
+  return {std::move(model), std::move(read.weights), std::move(files), Json::object(), {}};
 }
 
 void write_transformers(const Source& source, const std::string& directory) {
@@ -154,13 +166,13 @@ Source relaid(Source source, RotaryLayout layout, Backend& backend, ConvertRepor
 
 struct Reader {
   const char* kind;
-  Source (*read)(const std::string& input, Backend& backend);
+  Source (*read)(const ConvertOptions& options, Backend& backend);
 };
 struct Writer {
   const char* kind;
   void (*write)(const Source& source, const std::string& directory);
 };
-constexpr Reader kReaders[] = {{"transformers", read_transformers}};
+constexpr Reader kReaders[] = {{"transformers", read_transformers}, {"llama2c", read_llama2c_source}};
 constexpr Writer kWriters[] = {{"transformers", write_transformers}};
 
 template <class Table>
@@ -239,7 +251,7 @@ ConvertReport convert(const ConvertOptions& options, Backend& backend) {
 
   ConvertReport layouts;
   const Source source = [&] {
-    Source read = find_kind(kReaders, options.from, "--from").read(options.input, backend);
+    Source read = find_kind(kReaders, options.from, "--from").read(options, backend);
     if (!options.rotary_layout) return read;
     return relaid(std::move(read), *options.rotary_layout, backend, layouts);
   }();

@@ -16,8 +16,9 @@ namespace roformer {
 struct ConvertOptions {
   std::string from = "transformers";
   std::string to = "transformers";
-  std::string input;   // a model directory, or a weights file in one
-  std::string output;  // a directory that will be
+  std::string input;           // a model directory, or a weights file in one; of llama2c a .bin
+  std::string output;          // a directory that will be
+  std::string tokenizer = {};  // of llama2c: its tokenizer.bin; empty: the model alone
   // The layout of rotary pairs to write the weights for (tasks/rotary_relayout.h); none: the model's own.
   std::optional<RotaryLayout> rotary_layout = {};
 };

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "checkpoint/safetensors.h"
+#include "models/finite.h"
 
 namespace roformer {
 
@@ -149,6 +151,9 @@ int64_t forward(const Model& model, const std::string& ids_path, const std::stri
     const Tensor logits = model.logits(context, hidden, batch).data;
     results.emplace_back("logits." + number, of_sequence ? as_vector(logits) : logits);
   }
+  const bool finite =
+      std::all_of(results.begin(), results.end(), [](const auto& one) { return is_finite(one.second); });
+  if (!finite) check_finite_weights(model, "the model");
   write_safetensors(output_path, results);
   return static_cast<int64_t>(ids.size());
 }

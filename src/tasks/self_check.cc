@@ -14,9 +14,10 @@ namespace roformer {
 
 namespace {
 
-constexpr const char* kDecoder = "cls.predictions.decoder.weight";
+// The output's weights and the word embeddings they may be tied to, in either family of names.
+constexpr std::pair<const char*, const char*> kTied[] = {
+    {"cls.predictions.decoder.weight", "embeddings.word_embeddings.weight"}, {"lm_head.weight", "embed_tokens.weight"}};
 constexpr const char* kPositions = "*embed_positions.weight";  // a table that is computed, not learned
-constexpr const char* kWords = "embeddings.word_embeddings.weight";
 constexpr size_t kMaxProblems = 5;
 
 // The tensor as float32, in order; what is not a floating-point number stays as it is.
@@ -52,16 +53,19 @@ std::vector<std::string> source_names(const std::string& name, const StateDict& 
   }
   if (name == "cls.predictions.bias") return {name, "cls.predictions.decoder.bias"};
   if (name == "cls.predictions.decoder.bias") return {name, "cls.predictions.bias"};
-  if (name.ends_with(kWords)) return {name, kDecoder};
+  for (const auto& [decoder, words] : kTied) {
+    if (name.ends_with(words)) return {name, decoder};
+  }
   return {name};
 }
 
 std::string reason_left_out(const std::string& name, const Tensor& tensor, const StateDict& result) {
   if (matches_pattern(name, kPositions)) return "computed from the positions";
   if (name == "cls.predictions.decoder.bias") return "another name of cls.predictions.bias";
-  if (name != kDecoder) return "not part of the model that config.json names";
+  const auto* const tied = std::ranges::find(kTied, name, [](const auto& one) { return std::string(one.first); });
+  if (tied == std::end(kTied)) return "not part of the model that config.json names";
   for (const auto& [other, words] : result) {
-    if (other.ends_with(kWords)) {
+    if (other.ends_with(tied->second)) {
       return same_bits(words, as_float32(tensor)) ? "tied to the word embedding"
                                                   : "other numbers than the word embedding that it is tied to";
     }

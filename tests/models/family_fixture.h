@@ -66,8 +66,8 @@ using Activations = std::map<std::string, std::vector<double>>;
 
 class FamilyFixture {
  public:
-  explicit FamilyFixture(const std::string& name)
-      : directory_(std::string(ROFORMER_SOURCE_DIR "/tests/fixtures/families/") + name),
+  explicit FamilyFixture(const std::string& name, const std::string& folder = "families")
+      : directory_(ROFORMER_SOURCE_DIR "/tests/fixtures/" + folder + "/" + name),
         inputs_(JsonObject::read(directory_ + "/inputs.json").value()) {
     const SafetensorsFile file(directory_ + "/expected.safetensors");
     for (const TensorInfo& info : file.tensors()) expected_[info.name] = numbers(file.tensor(info.name));

@@ -147,6 +147,19 @@ INSTANTIATE_TEST_SUITE_P(
                      [](ModelConfig& config) {
                        config.attention = {AttentionKind::softmax, AttentionKind::linear_favor};
                      })},
+        Variant{"llama", tiny_llama()},
+        Variant{"llama_biased_tied_gelu", with(tiny_llama(),
+                                               [](ModelConfig& config) {
+                                                 config.kv_heads = 1;
+                                                 config.biased = config.tied = true;
+                                                 config.activation = Activation::gelu;
+                                               })},
+        Variant{"llama_of_query_biases", with(tiny_llama(),
+                                              [](ModelConfig& config) {
+                                                config.biased = true;
+                                                config.attention_output_biased = config.feed_forward_biased = false;
+                                                config.kv_heads = 0;
+                                              })},
         Variant{"no_layer", with(tiny_config(), [](ModelConfig& config) { config.layers = 0; })}),
     [](const auto& param) { return param.param.name; });
 

@@ -70,6 +70,26 @@ inline ModelConfig tiny_config(const std::string& position = "rotary") {
   return config;
 }
 
+// Two heads of keys for four of queries.
+inline ModelConfig tiny_llama() {
+  ModelConfig config = tiny_config();
+  config.family = Family::llama;
+  config.head = Head::causal_lm;
+  config.visibility = Visibility::causal;
+  config.embedding = config.hidden;
+  config.heads = 4;
+  config.kv_heads = 2;
+  config.segments = 0;
+  config.norm = NormKind::rms_with_gain;
+  config.norm_placement = NormPlacement::pre;
+  config.gated = true;
+  config.biased = config.tied = false;
+  config.activation = Activation::silu;
+  config.position = RotaryPosition{.rotary = {.layout = RotaryLayout::half}};
+  complete(config, "");
+  return config;
+}
+
 // All parameters random, biases and norm gains too, large enough that every part has a say.
 inline void randomise(const Model& model, uint64_t seed) {
   Generator generator({seed, 0});
@@ -94,7 +114,7 @@ inline LabelledBatch random_batch(const ModelConfig& config, const std::vector<i
         result.labels.push_back(draw(config.vocabulary));
       }
       ids.push_back(draw(config.vocabulary));
-      segments.push_back(draw(config.segments));
+      segments.push_back(config.segments > 0 ? draw(config.segments) : 0);
     }
     result.batch.append(ids, segments);
   }

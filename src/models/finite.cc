@@ -1,0 +1,42 @@
+#include "models/finite.h"
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace roformer {
+
+namespace {
+
+// The first element that is not finite, as rows · columns + column; −1 if there is none.
+template <class Real>
+int64_t first_not_finite(const Tensor& x) {
+  for (int64_t i = 0; i < x.rows(); ++i) {
+    const Real* const row = x.row<Real>(i);
+    for (int64_t j = 0; j < x.columns(); ++j) {
+      if (!std::isfinite(row[j])) return i * x.columns() + j;
+    }
+  }
+  return -1;
+}
+
+int64_t first_not_finite(const Tensor& x) {
+  return x.dtype() == DType::float64 ? first_not_finite<double>(x) : first_not_finite<float>(x);
+}
+
+}  // namespace
+
+bool is_finite(const Tensor& x) { return first_not_finite(x) < 0; }
+
+void check_finite(const Tensor& x, const std::string& name, const std::string& source) {
+  const int64_t at = first_not_finite(x);
+  if (at < 0) return;
+  throw DataError("{}: row {}, column {} of {} {} is not a finite number", source, at / x.columns(), at % x.columns(),
+                  name, x.shape().to_string());
+}
+
+void check_finite_weights(const Model& model, const std::string& source) {
+  for (const NamedParameter& named : model.parameters()) check_finite(named.parameter.value, named.name, source);
+}
+
+}  // namespace roformer

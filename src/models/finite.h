@@ -1,0 +1,19 @@
+// Weights that are not numbers: found when what comes of them is not finite, so that a good model costs no look at all
+// of its weights.
+#pragma once
+
+#include <string>
+
+#include "models/model.h"
+
+namespace roformer {
+
+bool is_finite(const Tensor& x);  // float32 or float64
+
+// DataError naming the tensor, unless all its elements are finite.
+void check_finite(const Tensor& x, const std::string& name, const std::string& source);
+
+// The same for all weights of a model.
+void check_finite_weights(const Model& model, const std::string& source);
+
+}  // namespace roformer

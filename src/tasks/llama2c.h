@@ -1,0 +1,24 @@
+// A model of llama2.c as a Llama under this project's names: what rotated adjacent pairs rotates halves, as other
+// programs have it.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "checkpoint/state_dict.h"
+#include "models/config.h"
+
+namespace roformer {
+
+struct Llama2cModel {
+  ModelConfig config;
+  StateDict weights;  // those that need no permutation are views of the file
+};
+
+// Of a .bin (checkpoint/llama2c_file.h). DataError for a bad file, and for a weight that is not a finite number.
+Llama2cModel read_llama2c_model(const std::string& path);
+
+// The tokenizer's files of a model directory, name to content, of llama2.c's tokenizer.bin for so many tokens.
+std::map<std::string, std::string> llama2c_tokenizer_files(const std::string& path, int64_t vocabulary);
+
+}  // namespace roformer

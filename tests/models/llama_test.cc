@@ -1,0 +1,243 @@
+// Llamas: against transformers (tests/fixtures/README.md, "llama"), their config.json, and their sizes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "models/finite.h"
+#include "models/save_model.h"
+#include "tests/base/temp_directory.h"
+#include "tests/models/family_fixture.h"
+
+namespace roformer::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::ThrowsMessage;
+
+constexpr double kAngles = 5e-6;  // transformers computes the rotation's angles in float32, also in a float64 model
+constexpr double kSingle = 2e-5;
+constexpr int64_t kMost = 1 << 20;  // bytes of any file here
+
+class LlamaTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  Model load(Backend& backend) { return load_model(fixture_.directory(), backend); }
+
+  FamilyFixture fixture_{GetParam(), "llama"};
+  ThreadPool pool_{2};
+  std::unique_ptr<Backend> exact_ = make_reference_backend(pool_, DType::float64);
+  std::unique_ptr<Backend> cpu_ = make_cpu_backend(pool_);
+};
+
+TEST_P(LlamaTest, PackedInOneBatch) {
+  expect_close(fixture_.run(load(*exact_), fixture_.sequences()), fixture_.expected(), kAngles);
+  expect_close(fixture_.run(load(*cpu_), fixture_.sequences()), fixture_.expected(), kSingle);
+}
+
+TEST_P(LlamaTest, OneByOne) {
+  expect_close(fixture_.run_one_by_one(load(*exact_)), fixture_.expected(), kAngles);
+  expect_close(fixture_.run_one_by_one(load(*cpu_)), fixture_.expected(), kSingle);
+}
+
+TEST_P(LlamaTest, TheSameBitsAtAnyNumberOfThreads) {
+  ThreadPool one(1);
+  const auto alone = make_cpu_backend(one);
+  EXPECT_EQ(fixture_.run(load(*alone), fixture_.sequences()), fixture_.run(load(*cpu_), fixture_.sequences()));
+}
+
+TEST_P(LlamaTest, EveryKeyOfTheConfigIsUnderstood) {
+  std::vector<std::string> unknown;
+  load_model(fixture_.directory(), *cpu_, false, &unknown);
+  EXPECT_THAT(unknown, IsEmpty());
+}
+
+TEST_P(LlamaTest, WhatIsWrittenIsTheSameModel) {
+  const TempDirectory directory;
+  const Activations before = fixture_.run(load(*cpu_), fixture_.sequences());
+  save_model(load(*cpu_), {}, directory / "once");
+  EXPECT_EQ(fixture_.run(load_model(directory / "once", *cpu_), fixture_.sequences()), before);
+  save_model(load_model(directory / "once", *cpu_), {}, directory / "twice");
+  for (const char* file : {"/config.json", "/model.safetensors"}) {
+    EXPECT_EQ(read_file(directory / "twice" + file, kMost), read_file(directory / "once" + file, kMost)) << file;
+  }
+  // Under the names that transformers gave them.
+  const SafetensorsFile theirs(fixture_.directory() + "/model.safetensors"), ours(directory / "once/model.safetensors");
+  std::set<std::string> their_names, our_names;
+  for (const TensorInfo& info : theirs.tensors()) their_names.insert(info.name);
+  for (const TensorInfo& info : ours.tensors()) our_names.insert(info.name);
+  EXPECT_EQ(our_names, their_names);
+}
+
+// A trunk saved alone has no "model." in front, a tied output may be there, and older files keep frequencies.
+TEST_P(LlamaTest, OtherSpellings) {
+  const TempDirectory directory;
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  const SafetensorsFile file(fixture_.directory() + "/model.safetensors");
+  for (const TensorInfo& info : file.tensors()) {
+    const std::string prefix = "model.";
+    const Tensor tensor = file.tensor(info.name);
+    if (info.name.starts_with(prefix)) tensors.emplace_back(info.name.substr(prefix.size()), tensor);
+    if (info.name == "lm_head.weight") tensors.emplace_back(info.name, tensor);
+    if (info.name.ends_with("embed_tokens.weight") && load(*cpu_).config().tied) {
+      tensors.emplace_back("lm_head.weight", tensor);
+    }
+  }
+  tensors.emplace_back("layers.0.self_attn.rotary_emb.inv_freq", Tensor::allocate({2}, DType::float32));
+  write_safetensors(directory / "model.safetensors", tensors);
+  write_file_atomically(directory / "config.json", read_file(fixture_.directory() + "/config.json", kMost));
+  expect_close(fixture_.run(load_model(directory.path(), *cpu_), fixture_.sequences()), fixture_.expected(), kSingle);
+}
+
+INSTANTIATE_TEST_SUITE_P(, LlamaTest, ::testing::Values("grouped", "biased_tied", "trunk_scaled"),
+                         [](const auto& param) { return std::string(param.param); });
+
+Json minimal() {
+  return Json{{"model_type", "llama"},  {"architectures", {"LlamaForCausalLM"}},
+              {"vocab_size", 50},       {"hidden_size", 24},
+              {"num_hidden_layers", 2}, {"num_attention_heads", 4},
+              {"intermediate_size", 40}};
+}
+
+ModelConfig read(const Json& more = Json::object(), std::vector<std::string>* unknown = nullptr) {
+  Json json = minimal();
+  json.update(more);
+  return read_config(JsonObject(json, "some/config.json"), unknown);
+}
+
+TEST(LlamaConfigTest, DefaultsAreThoseOfTransformers) {
+  std::vector<std::string> unknown;
+  const ModelConfig config = read({{"something", 1}}, &unknown);
+  EXPECT_THAT(unknown, ElementsAre("something"));
+  EXPECT_EQ(config.family, Family::llama);
+  EXPECT_EQ(config.head, Head::causal_lm);
+  EXPECT_EQ(config.visibility, Visibility::causal);
+  EXPECT_EQ(config.kv_heads, 0);
+  EXPECT_EQ(config.activation, Activation::silu);
+  EXPECT_EQ(config.max_positions, 2048);
+  EXPECT_EQ(config.norm_epsilon, 1e-6);
+  EXPECT_FALSE(config.tied);
+  EXPECT_FALSE(config.biased);
+  EXPECT_FALSE(config.bos_id);
+  const auto& rotary = std::get<RotaryPosition>(config.position).rotary;
+  EXPECT_EQ(rotary, (Rotary{.dim = 6, .layout = RotaryLayout::half}));
+}
+
+TEST(LlamaConfigTest, ReadsWhatItWrites) {
+  const ModelConfig config = read({{"num_key_value_heads", 2},
+                                   {"rope_theta", 5000.0},
+                                   {"rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}}},
+                                   {"attention_bias", true},
+                                   {"bos_token_id", 1},
+                                   {"eos_token_id", {2, 7}},
+                                   {"pad_token_id", -1}});
+  EXPECT_EQ(config.kv_heads, 2);
+  EXPECT_EQ(config.bos_id, 1);
+  EXPECT_THAT(config.eos_ids, ElementsAre(2, 7));
+  EXPECT_EQ(config.pad_id, 0);
+  EXPECT_FALSE(config.feed_forward_biased.value());
+  const Json written = write_config(config);
+  EXPECT_EQ(written.at("model_type"), "llama");
+  EXPECT_EQ(written.at("num_key_value_heads"), 2);
+  EXPECT_EQ(written.at("rope_theta"), 5000.0);
+  EXPECT_FALSE(written.contains("rotary_layout"));
+  const ModelConfig again = read_config(JsonObject(written, "written"));
+  EXPECT_EQ(again.position, config.position);
+  EXPECT_EQ(again.kv_heads, 2);
+  EXPECT_EQ(again.eos_ids, config.eos_ids);
+  EXPECT_EQ(write_config(again), written);
+}
+
+TEST(LlamaConfigTest, RefusesWhatItDoesNotHave) {
+  const auto refused = [](const Json& more, const std::string& message) {
+    EXPECT_THAT([&] { read(more); }, ThrowsMessage<DataError>(HasSubstr(message))) << more;
+  };
+  refused({{"head_dim", 8}}, "'head_dim' is 8, expected 6");
+  refused({{"num_key_value_heads", 3}}, "num_attention_heads 4 is not a multiple of num_key_value_heads 3");
+  refused({{"num_key_value_heads", 0}}, "num_key_value_heads");
+  refused({{"num_key_value_heads", 8}}, "num_key_value_heads is 8, expected 0 to 4");
+  refused({{"hidden_act", "mish"}}, "hidden_act");
+  refused({{"sliding_window", 4096}}, "sliding_window");
+  refused({{"partial_rotary_factor", 0.5}}, "a Llama's rotation turns all of a head");
+  refused({{"rotary_layout", "adjacent"}}, "layout \"half\"");
+  refused({{"rope_scaling", {{"rope_type", "mystery"}}}}, "rope_type");
+  refused({{"quantization_config", {{"bits", 4}}}}, "quantization_config");
+  refused({{"eos_token_id", "2"}}, "eos_token_id");
+  refused({{"architectures", {"LlamaForSequenceClassification"}}}, "architectures");
+  refused({{"architectures", {"RoFormerModel"}}}, "one of model_type \"llama\"");
+  refused({{"model_type", "mamba"}}, "\"roformer\", \"bert\" or \"llama\"");
+}
+
+// What a Llama alone has is said by no other family's file, so it is no part of them.
+TEST(LlamaConfigTest, OtherFamiliesDoNotTakeItsParts) {
+  ModelConfig config = tiny_config();
+  config.kv_heads = 1;
+  EXPECT_THAT([&] { complete(config, ""); }, ThrowsMessage<UsageError>(HasSubstr("a Llama's")));
+  ModelConfig llama = tiny_llama();
+  EXPECT_NO_THROW(complete(llama, ""));
+  const ShapeOptions alibi{.position = "alibi"}, rotary{.position = "rotary"};
+  ModelConfig other = alibi.apply(llama);
+  EXPECT_THAT([&] { complete(other, ""); }, ThrowsMessage<UsageError>(HasSubstr("rotary positions, not alibi")));
+  EXPECT_EQ(rotary.apply(llama).position, llama.position);
+  llama.head = Head::masked_lm;
+  EXPECT_THAT([&] { complete(llama, ""); }, ThrowsMessage<UsageError>(HasSubstr("causal language model")));
+}
+
+TEST(LlamaConfigTest, CountsItsParameters) {
+  ThreadPool pool(1);
+  const auto backend = make_cpu_backend(pool);
+  for (const Json& more : std::vector<Json>{{{"num_key_value_heads", 2}},
+                                            {{"num_key_value_heads", 1}, {"attention_bias", true}},
+                                            {{"mlp_bias", true}, {"tie_word_embeddings", true}},
+                                            {{"architectures", {"LlamaModel"}}},
+                                            {{"num_hidden_layers", 0}}}) {
+    const ModelConfig config = read(more);
+    const Model model(*backend, config, false);
+    int64_t sum = 0;
+    for (const NamedParameter& named : model.parameters()) sum += named.parameter.value.elements();
+    EXPECT_EQ(config.parameters(), sum) << more;
+  }
+}
+
+// Published sizes: Llama 2 7B, TinyLlama 1.1B and Llama 3.2 1B.
+TEST(LlamaConfigTest, PublishedShapes) {
+  const auto count = [](int64_t vocabulary, int64_t hidden, int64_t layers, int64_t heads, int64_t kv_heads,
+                        int64_t intermediate, bool tied) {
+    return read({{"vocab_size", vocabulary},
+                 {"hidden_size", hidden},
+                 {"num_hidden_layers", layers},
+                 {"num_attention_heads", heads},
+                 {"num_key_value_heads", kv_heads},
+                 {"intermediate_size", intermediate},
+                 {"tie_word_embeddings", tied}})
+        .parameters();
+  };
+  EXPECT_EQ(count(32000, 4096, 32, 32, 32, 11008, false), 6'738'415'616);
+  EXPECT_EQ(count(32000, 2048, 22, 32, 4, 5632, false), 1'100'048'384);
+  EXPECT_EQ(count(128256, 2048, 16, 32, 8, 8192, true), 1'235'814'400);
+}
+
+TEST(FiniteTest, NamesTheTensor) {
+  ThreadPool pool(1);
+  const auto backend = make_cpu_backend(pool);
+  const Model model(*backend, tiny_llama(), false);
+  EXPECT_NO_THROW(check_finite_weights(model, "some/model"));
+  for (const NamedParameter& named : model.parameters()) {
+    if (named.name != "model.layers.1.mlp.up_proj.weight") continue;
+    for (const double bad : {std::numeric_limits<double>::quiet_NaN(), -std::numeric_limits<double>::infinity()}) {
+      write(named.parameter.value, 2, 3, bad);
+      EXPECT_THAT([&] { check_finite_weights(model, "some/model"); },
+                  ThrowsMessage<DataError>(
+                      HasSubstr("some/model: row 2, column 3 of model.layers.1.mlp.up_proj.weight [10, 8]")));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace roformer::testing

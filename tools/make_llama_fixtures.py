@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Writes tests/fixtures/llama: tiny random Llamas and what transformers computes of them.
+
+Each folder has config.json, model.safetensors (float32), inputs.json, and expected.safetensors: hidden states and
+logits of each sequence by itself, in float64 but for the angles of the rotation, which transformers computes in
+float32. The output depends on nothing but this file and the pinned packages.
+
+    tools/venv.sh && venv/bin/python tools/make_llama_fixtures.py
+"""
+
+import json
+import pathlib
+
+import numpy as np
+import torch
+import transformers
+from safetensors.numpy import save_file
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests/fixtures/llama"
+LENGTHS = [7, 1, 12]
+SHAPE = dict(vocab_size=23, hidden_size=16, intermediate_size=20, num_hidden_layers=2, max_position_embeddings=32)
+
+CASES = {
+    "grouped": ("LlamaForCausalLM", dict(num_attention_heads=4, num_key_value_heads=2)),
+    "biased_tied": (
+        "LlamaForCausalLM",
+        dict(
+            num_attention_heads=4,
+            num_key_value_heads=1,
+            attention_bias=True,
+            mlp_bias=True,
+            tie_word_embeddings=True,
+            hidden_act="gelu",
+            rms_norm_eps=0.01,
+            rope_theta=100.0,
+        ),
+    ),
+    "trunk_scaled": (
+        "LlamaModel",
+        dict(
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            rope_scaling=dict(
+                rope_type="llama3",
+                factor=4.0,
+                low_freq_factor=1.0,
+                high_freq_factor=4.0,
+                original_max_position_embeddings=8,
+            ),
+        ),
+    ),
+}
+
+
+def make_model(architecture, settings, seed):
+    """A model all of whose parameters are random float32 numbers, norm gains and biases too."""
+    config = transformers.LlamaConfig(**SHAPE, bos_token_id=1, eos_token_id=2, **settings)
+    config._attn_implementation = "eager"
+    model = getattr(transformers, architecture)(config).double().eval()
+    rng = np.random.default_rng(seed)
+    with torch.no_grad():
+        for name, parameter in sorted(model.named_parameters()):
+            values = rng.standard_normal(tuple(parameter.shape))
+            values = 1 + 0.3 * values if "norm" in name else 0.35 * values
+            parameter.copy_(torch.from_numpy(values.astype(np.float32)))
+    return model
+
+
+def compute(model, ids):
+    """{name: float64 array} for each sequence."""
+    expected = {}
+    for i, sequence in enumerate(ids):
+        with torch.no_grad():
+            outputs = model(torch.tensor([sequence]), output_hidden_states=True)
+        hidden = outputs.last_hidden_state if hasattr(outputs, "last_hidden_state") else outputs.hidden_states[-1]
+        expected[f"last_hidden_state.{i}"] = hidden[0].numpy()
+        if hasattr(outputs, "logits"):
+            expected[f"logits.{i}"] = outputs.logits[0].numpy()
+    return expected
+
+
+def write(name, architecture, settings, seed):
+    """The four files of a case."""
+    model = make_model(architecture, settings, seed)
+    rng = np.random.default_rng(1000 + seed)
+    ids = [rng.integers(0, SHAPE["vocab_size"], length).tolist() for length in LENGTHS]
+    folder = FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    config = json.loads(model.config.to_json_string()) | {"architectures": [architecture], "dtype": "float32"}
+    config.pop("transformers_version", None)
+    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    weights = {key: value.detach().numpy().astype(np.float32) for key, value in model.named_parameters()}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    inputs = {"input_ids": ids, "token_type_ids": [[0] * length for length in LENGTHS]}
+    (folder / "inputs.json").write_text(json.dumps(inputs) + "\n")
+    save_file({key: np.ascontiguousarray(value) for key, value in compute(model, ids).items()},
+              folder / "expected.safetensors")
+
+
+if __name__ == "__main__":
+    for seed, (name, (architecture, settings)) in enumerate(CASES.items(), 1):
+        write(name, architecture, settings, seed)
