@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "nn/constant_table.h"
 #include "position/sinusoid.h"
@@ -237,6 +239,9 @@ void Encoder::follow_lengths(const Context& context, const Batch& batch, Decodin
     if (begin == end || state.tokens(s) == 0) continue;
     const int64_t length = int64_t{batch.positions[static_cast<size_t>(end) - 1]} + 1;
     if (scaling_length(scaling, state.next_position(s)) == scaling_length(scaling, length)) continue;
+    if (config_.has_linear_attention()) {
+      throw DataError("rotary frequencies that change with the length cannot continue a text with linear attention");
+    }
     const std::vector<int32_t> same(state.positions(s).begin(), state.positions(s).end());
     move(context.backend, state, s, same, state.next_position(s), length);
   }
@@ -252,9 +257,8 @@ void Encoder::move(Backend& backend, DecodingState& state, int64_t sequence, std
 }
 
 void Encoder::forget(Backend& backend, DecodingState& state, int64_t sequence, int64_t first, int64_t count) const {
-  if (!keys_can_move(config_.position)) {
-    throw UsageError("the positions of the {} encoding are part of what is kept of a text: it cannot be moved",
-                     position_name(config_.position));
+  if (!can_forget(config_)) {
+    throw UsageError("what is kept of a text cannot be taken apart with {}", what_keeps(config_));
   }
   if (count == 0) return;
   const int64_t before = state.next_position(sequence);
@@ -290,9 +294,18 @@ void Encoder::visit(const ParameterVisitor& visitor) {
   if (final_norm_) final_norm_->visit(name + ".encoder.LayerNorm", visitor);
 }
 
+bool can_forget(const ModelConfig& config) { return keys_can_move(config.position) && !config.has_linear_attention(); }
+
+std::string what_keeps(const ModelConfig& config) {
+  if (config.has_linear_attention()) return "linear attention";
+  return fmt::format("{} positions", position_name(config.position));
+}
+
 int64_t decoding_bytes(const ModelConfig& config) {
+  int64_t keeping = 0;  // layers whose memory grows
+  for (int64_t i = 0; i < config.layers; ++i) keeping += config.attention_of(i) == AttentionKind::softmax ? 1 : 0;
   const int64_t parts = std::holds_alternative<TupePosition>(config.position) ? 3 : 2;  // its keys are twice as long
-  return parts * config.layers * config.positions_shape().key_width() * static_cast<int64_t>(sizeof(float));
+  return parts * keeping * config.positions_shape().key_width() * static_cast<int64_t>(sizeof(float));
 }
 
 std::vector<int32_t> visible_keys(Visibility visibility, const Batch& batch) {

@@ -70,7 +70,12 @@ class Encoder {
   void follow_lengths(const Context& context, const Batch& batch, DecodingState& state) const;
 };
 
-// Bytes that a DecodingState takes for each token of such a model.
+// Whether tokens can be taken out of a DecodingState of such a model, and the others moved: sums over all tokens, and
+// positions that are part of the keys, do not allow it. And what does not, for errors.
+bool can_forget(const ModelConfig& config);
+std::string what_keeps(const ModelConfig& config);
+
+// Bytes that a DecodingState takes for each token of such a model; linear attention's take none.
 int64_t decoding_bytes(const ModelConfig& config);
 
 // The number of keys of its own sequence that each token sees, counted from the first; empty for Visibility::all.

@@ -34,7 +34,7 @@ Value SelfAttention::forward(const Context& context, const Value& x, const Atten
   static const SharedPositions kNone{};
   const SharedPositions& positions = inputs.positions != nullptr ? *inputs.positions : kNone;
   const Value attended =
-      linear_ ? linear_->attend(context, qkv, inputs.query_offsets, !inputs.key_limits.empty(), positions)
+      linear_ ? linear_->attend(context, qkv, inputs.query_offsets, !inputs.key_limits.empty(), positions, inputs.cache)
               : positions_.attend(context, options, qkv, qkv_, positions);
   const Value mixed = output_.forward(context, attended);
   return norm_.leave(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));

@@ -17,6 +17,17 @@ Tensor copied(Backend& backend, const Tensor& rows, int64_t kept) {
   return result;
 }
 
+// Rows `which` of a tensor, in memory of their own.
+Tensor chosen_rows(Backend& backend, const Tensor& rows, std::span<const int32_t> which) {
+  Shape shape{std::ssize(which)};
+  for (int i = 1; i < rows.shape().rank(); ++i) shape.push_back(rows.dim(i));
+  const Tensor result = backend.empty(shape);
+  for (size_t i = 0; i < which.size(); ++i) {
+    backend.copy(rows.row_range(which[i], 1), result.row_range(static_cast<int64_t>(i), 1));
+  }
+  return result;
+}
+
 // By way of other memory: the ranges may overlap.
 void move_rows(Backend& backend, const Tensor& rows, int64_t from, int64_t to, int64_t count) {
   if (count == 0) return;
@@ -41,6 +52,7 @@ int64_t DecodingState::bytes() const {
     for (const auto& [keys, values] : layer.sequences) {
       if (keys.defined()) bytes += keys.bytes() + values.bytes();
     }
+    if (layer.linear.defined()) bytes += layer.linear.sums.bytes() + layer.linear.totals.bytes();
   }
   return bytes;
 }
@@ -65,6 +77,9 @@ void DecodingState::select(Backend& backend, std::span<const int32_t> which) {
                              : from);
     }
     layer.sequences = std::move(chosen);
+    if (layer.linear.defined()) {
+      layer.linear = {chosen_rows(backend, layer.linear.sums, which), chosen_rows(backend, layer.linear.totals, which)};
+    }
   }
   kept_ = std::move(kept);
   positions_ = std::move(positions);
@@ -93,6 +108,7 @@ void DecodingState::move(Backend& backend, int64_t sequence, std::span<const int
     const RotaryAngles angles = backend.rerotation_angles(*turn.rotation, positions_[s], to);
     for (const KeyValueCache& layer : layers_) {
       const auto& [keys, values] = layer.sequences[s];
+      if (!keys.defined()) continue;
       backend.rotate(keys.row_range(0, kept_[s]), turn.heads, angles, false);
       if (turn.values) backend.rotate(values.row_range(0, kept_[s]), turn.heads, angles, false);
     }

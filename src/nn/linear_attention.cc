@@ -123,7 +123,7 @@ Tensor LinearAttention::projection(const Context& context) const {
 }
 
 Value LinearAttention::attend(const Context& context, const Value& qkv, std::span<const int32_t> offsets, bool causal,
-                              const SharedPositions& positions) const {
+                              const SharedPositions& positions, const CachePass* cache) const {
   LinearAttentionSpec spec{.heads = shape_.heads,
                            .map = map_of(shape_.kind),
                            .projection = projection(context),
@@ -139,8 +139,12 @@ Value LinearAttention::attend(const Context& context, const Value& qkv, std::spa
                       : separate ? &positions.feature_key_angles
                                  : &positions.feature_query_angles;
   }
-  const int64_t hidden = shape_.hidden;
-  return linear_attention(context, spec, {qkv, 0, hidden}, {qkv, hidden, hidden}, {qkv, 2 * hidden, hidden});
+  const int64_t hidden = shape_.hidden, head_dim = hidden / shape_.heads;
+  const Columns q{qkv, 0, hidden}, k{qkv, hidden, hidden}, v{qkv, 2 * hidden, hidden};
+  if (cache == nullptr) return linear_attention(context, spec, q, k, v);
+  LinearAttentionState& state = cache->cache->linear;
+  if (!state.defined()) state = make_state(context.backend, spec, spec.sequences(), head_dim, head_dim);
+  return linear_attention(context, spec, q, k, v, state);
 }
 
 }  // namespace roformer

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "nn/positions.h"
+#include "ops/key_value_cache.h"
 #include "ops/linear_attention.h"
 
 namespace roformer {
@@ -52,9 +53,10 @@ class LinearAttention {
  public:
   explicit LinearAttention(const LinearShape& shape);
 
-  // Attention of qkv [T, 3H] → [T, H]. There are no weights that dropout could act on.
+  // Attention of qkv [T, 3H] → [T, H]. There are no weights that dropout could act on. A cache (causal, without a tape)
+  // holds what came before.
   Value attend(const Context& context, const Value& qkv, std::span<const int32_t> offsets, bool causal,
-               const SharedPositions& positions) const;
+               const SharedPositions& positions, const CachePass* cache = nullptr) const;
 
  private:
   struct Cache;  // of the projection drawn last

@@ -6,16 +6,18 @@
 #include <span>
 #include <vector>
 
-#include "backend/backend.h"
+#include "backend/linear_attention.h"
 
 namespace roformer {
 
-// Of one attention. Keys are rotated already.
+// Of one attention. Keys are rotated already. Linear attention keeps sums instead, of all sequences, made at its first
+// pass.
 struct KeyValueCache {
   struct Sequence {
     Tensor keys, values;  // [room, width]; rows beyond those kept hold nothing
   };
   std::vector<Sequence> sequences;
+  LinearAttentionState linear;
 };
 
 // A pass that adds tokens.

@@ -35,14 +35,23 @@ int64_t longest(const ModelConfig& config) {
   return 0;
 }
 
+constexpr int64_t kLongestText = int64_t{1} << 29;  // the last position there is
+
 int64_t window_of(const ModelConfig& config, std::optional<int64_t> asked) {
   const int64_t most = longest(config);
   if (asked && *asked < 2) throw UsageError("a context of {} tokens, expected at least 2", *asked);
   if (asked && most > 0 && *asked > most) {
     throw UsageError("a context of {} tokens, expected at most {}: the model's positions end there", *asked, most);
   }
-  const int64_t own = most > 0 ? most : config.max_positions;
+  const bool constant = most == 0 && decoding_bytes(config) == 0;  // linear attention: memory does not grow
+  const int64_t own = most > 0 ? most : constant ? kLongestText : config.max_positions;
   return asked.value_or(std::max<int64_t>(2, own));
+}
+
+// A Llama says what ends its texts; ours end with [SEP].
+std::vector<int32_t> own_end_ids(const ModelConfig& config, const Tokenizer& tokenizer) {
+  if (config.eos_ids.empty()) return {tokenizer.sep_id()};
+  return {config.eos_ids.begin(), config.eos_ids.end()};
 }
 
 }  // namespace
@@ -102,8 +111,8 @@ TextGenerator::TextGenerator(const Model& model, const Tokenizer& tokenizer, Gen
       options_(std::move(options)),
       visibility_(generating_visibility(model.config(), options_.visibility)),
       window_(window_of(model.config(), options_.window)),
-      overflow_(options_.overflow.value_or(keys_can_move(model.config().position) ? Overflow::shift : Overflow::stop)),
-      end_ids_(options_.end_ids.value_or(std::vector<int32_t>{tokenizer.sep_id()})) {
+      overflow_(options_.overflow.value_or(can_forget(model.config()) ? Overflow::shift : Overflow::stop)),
+      end_ids_(options_.end_ids.value_or(own_end_ids(model.config(), tokenizer))) {
   model.mlm_head();  // or there are no scores
   if (tokenizer.vocabulary_size() > model.config().vocabulary) {
     throw DataError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
@@ -122,10 +131,9 @@ void TextGenerator::check_options() const {
   check(options_.min_new_tokens >= 0 && options_.min_new_tokens <= options_.max_new_tokens, "min-new-tokens",
         options_.min_new_tokens, "0 to max-new-tokens");
   check(options_.beams >= 1, "beam", options_.beams, "1 or more");
-  if (overflow_ == Overflow::shift && !keys_can_move(model_.config().position)) {
-    throw UsageError(
-        "--overflow shift moves a text to earlier positions, which the {} encoding cannot; expected stop or error",
-        position_name(model_.config().position));
+  if (overflow_ == Overflow::shift && !can_forget(model_.config())) {
+    throw UsageError("--overflow shift moves a text to earlier positions, which {} cannot; expected stop or error",
+                     what_keeps(model_.config()));
   }
   const ContinuedText checks_stops(tokenizer_, {}, options_.stops);
 }
