@@ -14,12 +14,6 @@ namespace roformer {
 
 namespace {
 
-FeatureMap map_of(AttentionKind kind) {
-  return kind == AttentionKind::linear_relu    ? FeatureMap::relu
-         : kind == AttentionKind::linear_favor ? FeatureMap::favor
-                                               : FeatureMap::elu;
-}
-
 double norm_of(const double* x, int64_t n) {
   double squares = 0;
   for (int64_t i = 0; i < n; ++i) squares += x[i] * x[i];
@@ -42,6 +36,12 @@ void orthonormalise(std::vector<double>& rows, int64_t first, int64_t row, int64
 }
 
 }  // namespace
+
+FeatureMap feature_map(AttentionKind kind) {
+  return kind == AttentionKind::linear_relu    ? FeatureMap::relu
+         : kind == AttentionKind::linear_favor ? FeatureMap::favor
+                                               : FeatureMap::elu;
+}
 
 const std::vector<std::string>& attention_names() {
   static const std::vector<std::string> names{"softmax", "linear-elu", "linear-relu", "linear-favor"};
@@ -125,7 +125,7 @@ Tensor LinearAttention::projection(const Context& context) const {
 Value LinearAttention::attend(const Context& context, const Value& qkv, std::span<const int32_t> offsets, bool causal,
                               const SharedPositions& positions) const {
   LinearAttentionSpec spec{.heads = shape_.heads,
-                           .map = map_of(shape_.kind),
+                           .map = feature_map(shape_.kind),
                            .projection = projection(context),
                            .causal = causal,
                            .offsets = offsets,

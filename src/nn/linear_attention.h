@@ -17,6 +17,7 @@ enum class AttentionKind { softmax, linear_elu, linear_relu, linear_favor };
 AttentionKind parse_attention(const std::string& name);
 const std::string& attention_name(AttentionKind kind);
 const std::vector<std::string>& attention_names();
+FeatureMap feature_map(AttentionKind kind);  // of a linear kind
 // after, before; UsageError for others.
 FeatureRotation parse_feature_rotation(const std::string& name);
 const char* feature_rotation_name(FeatureRotation rotation);
