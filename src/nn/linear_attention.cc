@@ -123,7 +123,7 @@ Tensor LinearAttention::projection(const Context& context) const {
 }
 
 Value LinearAttention::attend(const Context& context, const Value& qkv, std::span<const int32_t> offsets, bool causal,
-                              const SharedPositions& positions) const {
+                              const SharedPositions& positions, const LinearAttentionState& state) const {
   LinearAttentionSpec spec{.heads = shape_.heads,
                            .map = feature_map(shape_.kind),
                            .projection = projection(context),
@@ -140,7 +140,15 @@ Value LinearAttention::attend(const Context& context, const Value& qkv, std::spa
                                  : &positions.feature_query_angles;
   }
   const int64_t hidden = shape_.hidden;
-  return linear_attention(context, spec, {qkv, 0, hidden}, {qkv, hidden, hidden}, {qkv, 2 * hidden, hidden});
+  return linear_attention(context, spec, {qkv, 0, hidden}, {qkv, hidden, hidden}, {qkv, 2 * hidden, hidden}, state);
+}
+
+LinearAttentionState LinearAttention::start(Backend& backend, int64_t sequences) const {
+  const int64_t head_dim = shape_.hidden / shape_.heads;
+  const bool random = shape_.kind == AttentionKind::linear_favor;
+  const int64_t features = random ? shape_.settings.favor_features : head_dim;
+  return {backend.zeros({sequences, shape_.heads, features, head_dim}),
+          backend.zeros({sequences, shape_.heads, features})};
 }
 
 }  // namespace roformer

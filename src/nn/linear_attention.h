@@ -53,9 +53,11 @@ class LinearAttention {
  public:
   explicit LinearAttention(const LinearShape& shape);
 
-  // Attention of qkv [T, 3H] → [T, H]. There are no weights that dropout could act on.
+  // Attention of qkv [T, 3H] → [T, H]. There are no weights that dropout could act on. A state (causal, without a tape)
+  // goes on from what came before each sequence's tokens, see ops/linear_attention.h.
   Value attend(const Context& context, const Value& qkv, std::span<const int32_t> offsets, bool causal,
-               const SharedPositions& positions) const;
+               const SharedPositions& positions, const LinearAttentionState& state = {}) const;
+  LinearAttentionState start(Backend& backend, int64_t sequences) const;
 
  private:
   struct Cache;  // of the projection drawn last
