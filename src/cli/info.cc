@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "cli/registry.h"
+#include "nn/linear_attention.h"
 #include "position/encoding.h"
 
 namespace roformer {
