@@ -36,10 +36,10 @@ void describe(OptionSet& set, BenchCommand& options) {
   set.section("Measurement");
   set.add("--lengths", options.bench.lengths, "the packed sequences of one pass", {1, 1 << 24});
   set.add("--ids", options.ids, "JSON as of forward: pass these ids instead of random ones", "FILE");
-  set.add_choice(
-      "--mode", options.mode, {"inference", "training", "rotation", "attention"},
-      "the forward pass to the last hidden state; a whole MLM training step; or one kernel alone with the "
-      "heads of the shape, forward and backward: rotation in place in both layouts beside memcpy, attention");
+  set.add_choice("--mode", options.mode, {"inference", "training", "rotation", "attention"},
+                 "the forward pass to the last hidden state; a whole MLM training step; or one kernel alone with the "
+                 "heads of the shape, forward and backward: rotation in place in both layouts beside memcpy, attention "
+                 "(the first layer's kind)");
   set.add("--profile", options.profile,
           "where the time goes: each operator's, its share, its rate, and how near that is to this machine's best");
   set.add("--passes", options.bench.passes, "at least", {1, 1'000'000});
@@ -106,7 +106,10 @@ KernelBenchOptions kernel_options(const BenchCommand& options) {
           .heads = config.heads,
           .head_dim = config.head_dim(),
           .seconds = options.bench.seconds,
-          .passes = options.bench.passes};
+          .passes = options.bench.passes,
+          .attention = config.attention_of(0),
+          .rotation = config.linear.rotation,
+          .favor_features = config.linear.favor_features};
 }
 
 void run_rotation(const BenchCommand& options, const Engine& engine) {
@@ -130,17 +133,22 @@ void run_rotation(const BenchCommand& options, const Engine& engine) {
 }
 
 void run_attention(const BenchCommand& options, const Engine& engine) {
-  for (const AttentionSpeed& speed : bench_attention(*engine.backend, kernel_options(options))) {
+  const KernelBenchOptions kernel = kernel_options(options);
+  const bool linear = kernel.attention != AttentionKind::softmax;
+  for (const AttentionSpeed& speed : bench_attention(*engine.backend, kernel)) {
     if (options.json) {
       std::cout << dump_json({{"mode", options.mode},
+                              {"attention", attention_name(kernel.attention)},
+                              {"causal", speed.causal},
                               {"backward", speed.backward},
                               {"ms", speed.seconds * 1e3},
                               {"gflops", speed.gflops},
                               {"threads", engine.backend->pool().threads()}})
                 << "\n";
     } else {
-      std::cout << fmt::format("attention {} {:.3f} ms, {:.1f} GFLOP/s\n", speed.backward ? "backward" : "forward ",
-                               speed.seconds * 1e3, speed.gflops);
+      std::cout << fmt::format("{}{} {} {:.3f} ms, {:.1f} GFLOP/s\n",
+                               linear ? attention_name(kernel.attention) : "attention", speed.causal ? " causal" : "",
+                               speed.backward ? "backward" : "forward ", speed.seconds * 1e3, speed.gflops);
     }
   }
 }

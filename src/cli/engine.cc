@@ -12,7 +12,7 @@ void add_linear_settings(OptionSet& set, ShapeOptions& shape) {
   set.add("--attention-rotation", shape.attention_rotation,
           "linear attention: rotate after the feature map (the paper's Eq. 19, the default) or before (the Performer "
           "library)",
-          "WHEN");
+          "NAME");
   set.add("--favor-features", shape.favor_features,
           "linear-favor: random features a head, rounded up to even (default: d ln d of the head size d)", {1, 65536});
   set.add("--favor-redraw", shape.favor_redraw,

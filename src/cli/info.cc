@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "cli/registry.h"
+#include "nn/linear_attention.h"
 #include "position/encoding.h"
 
 namespace roformer {
@@ -58,13 +59,15 @@ void run(const InfoOptions& options) {
     const Json object = {{"version", ROFORMER_VERSION},
                          {"cpu", {{"model", processor.model}, {"features", processor.features}, {"cores", cores}}},
                          {"backends", backends},
-                         {"positions", position_names()}};
+                         {"positions", position_names()},
+                         {"attention", attention_names()}};
     std::cout << dump_json(object) << "\n";
     return;
   }
-  std::cout << fmt::format("roformer {}\nCPU       {}\nfeatures  {}\ncores     {}\nbackends  {}\npositions {}\n",
-                           ROFORMER_VERSION, processor.model, fmt::join(processor.features, " "), cores,
-                           fmt::join(backends, " "), fmt::join(position_names(), " "));
+  std::cout << fmt::format(
+      "roformer {}\nCPU       {}\nfeatures  {}\ncores     {}\nbackends  {}\npositions {}\nattention {}\n",
+      ROFORMER_VERSION, processor.model, fmt::join(processor.features, " "), cores, fmt::join(backends, " "),
+      fmt::join(position_names(), " "), fmt::join(attention_names(), " "));
 }
 
 }  // namespace

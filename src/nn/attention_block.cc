@@ -33,11 +33,19 @@ Value SelfAttention::forward(const Context& context, const Value& x, const Atten
   const Value qkv = qkv_.forward(context, norm_.enter(context, x));
   static const SharedPositions kNone{};
   const SharedPositions& positions = inputs.positions != nullptr ? *inputs.positions : kNone;
-  const Value attended =
-      linear_ ? linear_->attend(context, qkv, inputs.query_offsets, !inputs.key_limits.empty(), positions, inputs.cache)
-              : positions_.attend(context, options, qkv, qkv_, positions);
+  const Value attended = linear_ ? attend_linear(context, qkv, inputs, positions)
+                                 : positions_.attend(context, options, qkv, qkv_, positions);
   const Value mixed = output_.forward(context, attended);
   return norm_.leave(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
+}
+
+Value SelfAttention::attend_linear(const Context& context, const Value& qkv, const AttentionInputs& inputs,
+                                   const SharedPositions& positions) const {
+  const bool causal = !inputs.key_limits.empty();
+  if (inputs.cache == nullptr) return linear_->attend(context, qkv, inputs.query_offsets, causal, positions);
+  LinearAttentionState& state = inputs.cache->cache->linear;
+  if (!state.defined()) state = linear_->start(context.backend, std::ssize(inputs.query_offsets) - 1);
+  return linear_->attend(context, qkv, inputs.query_offsets, causal, positions, state);
 }
 
 void SelfAttention::visit(const std::string& name, const ParameterVisitor& visitor) {

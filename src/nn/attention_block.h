@@ -49,6 +49,9 @@ class SelfAttention {
   void weights(LayerWeights& weights) const;
 
  private:
+  Value attend_linear(const Context& context, const Value& qkv, const AttentionInputs& inputs,
+                      const SharedPositions& positions) const;
+
   AttentionShape shape_;
   LinearLayer qkv_;  // rows: query, key, value; of the latter two as many as kv_heads have
   LayerPositions positions_;

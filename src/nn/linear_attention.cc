@@ -14,12 +14,6 @@ namespace roformer {
 
 namespace {
 
-FeatureMap map_of(AttentionKind kind) {
-  return kind == AttentionKind::linear_relu    ? FeatureMap::relu
-         : kind == AttentionKind::linear_favor ? FeatureMap::favor
-                                               : FeatureMap::elu;
-}
-
 double norm_of(const double* x, int64_t n) {
   double squares = 0;
   for (int64_t i = 0; i < n; ++i) squares += x[i] * x[i];
@@ -42,6 +36,12 @@ void orthonormalise(std::vector<double>& rows, int64_t first, int64_t row, int64
 }
 
 }  // namespace
+
+FeatureMap feature_map(AttentionKind kind) {
+  return kind == AttentionKind::linear_relu    ? FeatureMap::relu
+         : kind == AttentionKind::linear_favor ? FeatureMap::favor
+                                               : FeatureMap::elu;
+}
 
 const std::vector<std::string>& attention_names() {
   static const std::vector<std::string> names{"softmax", "linear-elu", "linear-relu", "linear-favor"};
@@ -123,9 +123,9 @@ Tensor LinearAttention::projection(const Context& context) const {
 }
 
 Value LinearAttention::attend(const Context& context, const Value& qkv, std::span<const int32_t> offsets, bool causal,
-                              const SharedPositions& positions, const CachePass* cache) const {
+                              const SharedPositions& positions, const LinearAttentionState& state) const {
   LinearAttentionSpec spec{.heads = shape_.heads,
-                           .map = map_of(shape_.kind),
+                           .map = feature_map(shape_.kind),
                            .projection = projection(context),
                            .causal = causal,
                            .offsets = offsets,
@@ -139,12 +139,16 @@ Value LinearAttention::attend(const Context& context, const Value& qkv, std::spa
                       : separate ? &positions.feature_key_angles
                                  : &positions.feature_query_angles;
   }
-  const int64_t hidden = shape_.hidden, head_dim = hidden / shape_.heads;
-  const Columns q{qkv, 0, hidden}, k{qkv, hidden, hidden}, v{qkv, 2 * hidden, hidden};
-  if (cache == nullptr) return linear_attention(context, spec, q, k, v);
-  LinearAttentionState& state = cache->cache->linear;
-  if (!state.defined()) state = make_state(context.backend, spec, spec.sequences(), head_dim, head_dim);
-  return linear_attention(context, spec, q, k, v, state);
+  const int64_t hidden = shape_.hidden;
+  return linear_attention(context, spec, {qkv, 0, hidden}, {qkv, hidden, hidden}, {qkv, 2 * hidden, hidden}, state);
+}
+
+LinearAttentionState LinearAttention::start(Backend& backend, int64_t sequences) const {
+  const int64_t head_dim = shape_.hidden / shape_.heads;
+  const bool random = shape_.kind == AttentionKind::linear_favor;
+  const int64_t features = random ? shape_.settings.favor_features : head_dim;
+  return {backend.zeros({sequences, shape_.heads, features, head_dim}),
+          backend.zeros({sequences, shape_.heads, features})};
 }
 
 }  // namespace roformer

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "nn/positions.h"
-#include "ops/key_value_cache.h"
 #include "ops/linear_attention.h"
 
 namespace roformer {
@@ -18,6 +17,7 @@ enum class AttentionKind { softmax, linear_elu, linear_relu, linear_favor };
 AttentionKind parse_attention(const std::string& name);
 const std::string& attention_name(AttentionKind kind);
 const std::vector<std::string>& attention_names();
+FeatureMap feature_map(AttentionKind kind);  // of a linear kind
 // after, before; UsageError for others.
 FeatureRotation parse_feature_rotation(const std::string& name);
 const char* feature_rotation_name(FeatureRotation rotation);
@@ -53,10 +53,11 @@ class LinearAttention {
  public:
   explicit LinearAttention(const LinearShape& shape);
 
-  // Attention of qkv [T, 3H] → [T, H]. There are no weights that dropout could act on. A cache (causal, without a tape)
-  // holds what came before.
+  // Attention of qkv [T, 3H] → [T, H]. There are no weights that dropout could act on. A state (causal, without a tape)
+  // goes on from what came before each sequence's tokens, see ops/linear_attention.h.
   Value attend(const Context& context, const Value& qkv, std::span<const int32_t> offsets, bool causal,
-               const SharedPositions& positions, const CachePass* cache = nullptr) const;
+               const SharedPositions& positions, const LinearAttentionState& state = {}) const;
+  LinearAttentionState start(Backend& backend, int64_t sequences) const;
 
  private:
   struct Cache;  // of the projection drawn last

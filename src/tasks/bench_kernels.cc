@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "nn/constant_table.h"
 
 namespace roformer {
 
@@ -104,7 +105,50 @@ std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOpt
   return speeds;
 }
 
+namespace {
+
+std::vector<AttentionSpeed> bench_linear_attention(Backend& backend, const KernelBenchOptions& options) {
+  const Shape shape = checked_shape(options, 8);
+  std::vector<int32_t> offsets{0}, positions;
+  for (const int64_t length : options.lengths) {
+    offsets.push_back(static_cast<int32_t>(offsets.back() + length));
+    for (int64_t i = 0; i < length; ++i) positions.push_back(static_cast<int32_t>(i));
+  }
+  const int64_t dim = options.head_dim;
+  LinearAttentionSpec spec{
+      .heads = options.heads, .map = feature_map(options.attention), .offsets = offsets, .rotation = options.rotation};
+  if (spec.map == FeatureMap::favor) {
+    const int64_t features = options.favor_features > 0 ? options.favor_features : default_favor_features(dim);
+    const std::vector<double> rows = favor_projection(1, 0, 0, features, dim);
+    spec.projection = constant_table(backend, features, dim, [&](int64_t row, int64_t column) {
+      return rows[static_cast<size_t>(row * dim + column)];
+    });
+  }
+  const int64_t turned = options.rotation == FeatureRotation::after ? spec.features(dim) : dim;
+  const RotaryAngles angles = backend.rotary_angles({.dim = turned / 2 * 2}, positions);
+  spec.query_angles = spec.key_angles = &angles;
+  const AttentionTensors in{random(backend, shape, 1), random(backend, shape, 2), random(backend, shape, 3)};
+  const AttentionTensors gradients{backend.zeros(shape), backend.zeros(shape), backend.zeros(shape)};
+  const Tensor out = backend.zeros(shape), dout = random(backend, shape, 4);
+  const Tensor denominators = backend.zeros({options.heads, offsets.back()});
+  const double operations = 4 * static_cast<double>(shape.elements()) * static_cast<double>(spec.features(dim)) *
+                            (spec.map == FeatureMap::favor ? 2 : 1);
+  std::vector<AttentionSpeed> speeds;
+  for (const bool causal : {false, true}) {
+    spec.causal = causal;
+    const std::vector<double> seconds =
+        medians(options, {[&] { backend.linear_attention(spec, in, out, denominators, {}); },
+                          [&] { backend.linear_attention_backward(spec, in, out, denominators, dout, gradients); }});
+    speeds.push_back({causal, false, seconds[0], operations / seconds[0] / 1e9});
+    speeds.push_back({causal, true, seconds[1], 2.5 * operations / seconds[1] / 1e9});
+  }
+  return speeds;
+}
+
+}  // namespace
+
 std::vector<AttentionSpeed> bench_attention(Backend& backend, const KernelBenchOptions& options) {
+  if (options.attention != AttentionKind::softmax) return bench_linear_attention(backend, options);
   const Shape shape = checked_shape(options, 8);
   std::vector<int32_t> offsets{0};
   double squares = 0;
@@ -125,7 +169,8 @@ std::vector<AttentionSpeed> bench_attention(Backend& backend, const KernelBenchO
       medians(options, {[&] { backend.attention(spec, in, out, log_sum_exp); },
                         [&] { backend.attention_backward(spec, in, out, log_sum_exp, dout, gradients, {}); }});
   const double operations = 4 * squares * static_cast<double>(shape[1]);
-  return {{false, seconds[0], operations / seconds[0] / 1e9}, {true, seconds[1], 2.5 * operations / seconds[1] / 1e9}};
+  return {{false, false, seconds[0], operations / seconds[0] / 1e9},
+          {false, true, seconds[1], 2.5 * operations / seconds[1] / 1e9}};
 }
 
 }  // namespace roformer

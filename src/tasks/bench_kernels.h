@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "nn/linear_attention.h"
 
 namespace roformer {
 
@@ -13,6 +14,9 @@ struct KernelBenchOptions {
   int64_t heads = 12, head_dim = 64;
   double seconds = 3;  // measure at least that long,
   int64_t passes = 5;  // and at least so many passes, after one to warm up
+  AttentionKind attention = AttentionKind::softmax;
+  FeatureRotation rotation = FeatureRotation::after;  // of linear attention, which turns by 0, 1, 2, …
+  int64_t favor_features = 0;                         // 0: the default
 };
 
 // Queries and keys [tokens, heads, head_dim], rotated in place. Bandwidths count each byte once read and once written.
@@ -24,16 +28,18 @@ struct RotationSpeed {
 };
 
 struct AttentionSpeed {
-  bool backward;
+  bool causal, backward;
   double seconds;  // median of the passes
-  double gflops;   // 4·S²·H a sequence forward; backward 2.5 times that, as it computes the scores again
+  // 4·S²·H a sequence forward, linear attention 4·S·m·H with m features, and as many again to make random ones;
+  // backward 2.5 times that, as it computes the scores again.
+  double gflops;
 };
 
 // Both layouts, forward and backward. In each pass every one of them takes its turn, and a memcpy of as many bytes on
 // the same threads. UsageError for a head_dim that cannot be rotated.
 std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOptions& options);
 
-// Forward and backward, bidirectional, without dropout.
+// Forward and backward without dropout, of softmax bidirectional, of linear attention in both directions.
 std::vector<AttentionSpeed> bench_attention(Backend& backend, const KernelBenchOptions& options);
 
 }  // namespace roformer

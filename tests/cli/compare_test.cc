@@ -149,7 +149,23 @@ TEST_F(Compare, CausalModels) {
   EXPECT_EQ(results["positions"][1]["lengths"].size(), 3u);
 }
 
+TEST_F(Compare, KindsOfAttentionAreASecondAxis) {
+  const std::string table =
+      succeed(grid("g", {"--positions", "rotary,none", "--attention", "softmax,linear-elu,linear-favor-before",
+                         "--seeds", "1", "--lengths", "32,64"}));
+  for (const char* name : {"rotary+softmax", "rotary+linear-elu", "rotary+linear-favor-before", "none+softmax",
+                           "none+linear-elu", "none+linear-favor-before"}) {
+    EXPECT_THAT(table, HasSubstr(std::string("\n") + name + " "));
+    EXPECT_TRUE(exists(path("g/" + std::string(name) + "-1/model.safetensors"))) << name;
+  }
+  EXPECT_EQ(Json::parse(content(path("g/rotary+linear-elu-1/config.json")))["attention_type"], "linear-elu");
+  EXPECT_EQ(Json::parse(content(path("g/rotary+linear-favor-before-1/config.json")))["attention_rotation"], "before");
+  EXPECT_EQ(Json::parse(content(path("g/rotary+softmax-1/config.json")))["model_type"], "roformer");
+}
+
 TEST_F(Compare, WrongUseIsSaidBeforeAnythingIsTrained) {
+  expect_refused(grid("g", {"--positions", "alibi", "--attention", "linear-elu"}), 2, {"alibi", "linear-elu"});
+  expect_refused(grid("g", {"--attention", "linear-elu,linear-elu"}), 2, {"linear-elu twice"});
   expect_refused(grid("g", {"--positions", "rotary,fourier"}), 2, {"fourier", "transformer-xl", "--positions"});
   expect_refused(grid("g", {"--positions", "rotary,none,rotary"}), 2, {"rotary twice"});
   expect_refused(without(grid("g", {"--lengths", "64"}), {"--validation-data"}), 2, {"--lengths", "--validation-data"});

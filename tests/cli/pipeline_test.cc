@@ -212,6 +212,31 @@ TEST_F(Pipeline, CausalModelsAreDecoders) {
   EXPECT_FALSE(exists(path("x")));
 }
 
+TEST_F(Pipeline, LinearAttention) {
+  const std::string masked = model("m", {"--attention", "linear-elu"});
+  const Json config = Json::parse(content(masked + "/config.json"));
+  EXPECT_EQ(config["model_type"], "roformer_variant");
+  EXPECT_EQ(config["attention_type"], "linear-elu");
+  EXPECT_EQ(config["attention_rotation"], "after");
+  expect_fills(masked, "the [MASK] king.", 1);
+
+  const std::string causal = model("c", {"--objective", "clm", "--attention", "linear-favor", "--attention-rotation",
+                                         "before", "--favor-features", "6", "--favor-redraw", "3", "--seed", "4"});
+  const Json favor = Json::parse(content(causal + "/config.json"));
+  EXPECT_EQ(favor["attention_rotation"], "before");
+  EXPECT_EQ(favor["favor_features"], 6);
+  EXPECT_EQ(favor["favor_redraw"], 3);
+  EXPECT_EQ(favor["favor_seed"], 4);
+  const Json last = log_of("c").back();
+  EXPECT_GT(last["bits_per_character"].get<double>(), 0);
+
+  expect_refused(pretrain("x", {"--attention", "linear"}), 2, {"linear", "linear-elu", "--attention"});
+  expect_refused(pretrain("x", {"--attention", "linear-elu", "--position", "alibi"}), 2, {"alibi", "scores"});
+  expect_refused(pretrain("x", {"--attention-rotation", "before"}), 2, {"--attention-rotation", "--attention"});
+  expect_refused(pretrain("x", {"--attention", "linear-elu,softmax,linear-elu"}), 2, {"3 kinds"});
+  EXPECT_FALSE(exists(path("x")));
+}
+
 TEST_F(Pipeline, AConfigGivesTheShape) {
   put(path("shape.json"), R"({"vocab_size":130,"hidden_size":16,"num_hidden_layers":1,"num_attention_heads":2,
                               "intermediate_size":24,"embedding_size":8,"rotary_value":true})");

@@ -82,6 +82,35 @@ TEST(FavorProjection, ErrorFallsAsTheRootOfTheFeatures) {
   EXPECT_LT(few / many, 6.5);
 }
 
+// A layer in pieces, whose positions go on, is the layer.
+TEST(LinearAttentionLayer, GoesOnFromAState) {
+  constexpr int32_t kTokens = 11, kCut = 4;
+  ThreadPool pool(1);
+  const auto backend = make_reference_backend(pool, DType::float64);
+  Trial trial(*backend, 6, false);
+  const LinearShape shape{
+      .kind = AttentionKind::linear_favor, .settings = {.favor_features = 10}, .hidden = 8, .heads = 2, .layer = 3};
+  const LinearAttention layer(shape);
+  const TrunkPositions trunk(
+      *backend, {.encoding = RotaryPosition{.rotary = {.dim = 4}}, .hidden = 8, .heads = 2, .features = 10}, false);
+  const Context context{.backend = *backend};
+  const Tensor qkv = trial.random(kTokens, 24);
+  std::vector<int32_t> positions(kTokens);
+  std::iota(positions.begin(), positions.end(), 5);
+  const auto attend = [&](int32_t begin, int32_t end, const LinearAttentionState& state) {
+    const std::vector<int32_t> offsets = {0, end - begin};
+    const std::span<const int32_t> places =
+        std::span(positions).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    const auto shared = trunk.forward(context, places, offsets);
+    return layer.attend(context, Value(qkv.row_range(begin, end - begin)), offsets, true, *shared, state).data;
+  };
+  const Tensor whole = attend(0, kTokens, {});
+  const LinearAttentionState state = layer.start(*backend, 1);
+  expect_close({{"first", numbers(attend(0, kCut, state))}}, {{"first", numbers(whole.row_range(0, kCut))}}, 1e-12);
+  expect_close({{"second", numbers(attend(kCut, kTokens, state))}},
+               {{"second", numbers(whole.row_range(kCut, kTokens - kCut))}}, 1e-12);
+}
+
 TEST(AttentionNames, AreReadAsTheyAreWritten) {
   for (const std::string& name : attention_names()) EXPECT_EQ(attention_name(parse_attention(name)), name);
   EXPECT_THAT([] { parse_attention("linear"); },

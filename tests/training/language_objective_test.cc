@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "tests/training/training_trial.h"
+#include "text/char_tokenizer.h"
 
 namespace roformer::testing {
 namespace {
@@ -198,6 +199,30 @@ TEST_F(Clm, TheLossIsThatOfEachTokenFromThoseBeforeIt) {
   training.prepare(1);
   EXPECT_EQ(training.labels(), 2 * (kTokens + 1));
   EXPECT_EQ(training.tokens(), 2 * (kTokens + 2));
+}
+
+TEST_F(Clm, BitsAreCountedByTheCharactersOfTheText) {
+  EXPECT_EQ(count_characters(*tokenizer_, validation_), kTokens);  // a character each, and no specials
+  LanguageObjective objective =
+      this->objective(model_, causal_labelling(*tokenizer_), {.perplexity = true, .characters = kTokens});
+  const Evaluation found = objective.validate(context_);
+  ASSERT_TRUE(found.bits_per_character);
+  EXPECT_NEAR(*found.bits_per_character,
+              found.loss * static_cast<double>(found.labels) / (std::log(2.0) * static_cast<double>(kTokens)), 1e-9);
+  EXPECT_FALSE(causal(1, 1).validate(context_).bits_per_character);
+}
+
+// A character whose bytes are in two sequences is one.
+TEST(CountCharacters, OfBytesAcrossSequences) {
+  std::vector<std::string> tokens;
+  for (const std::string& special : SpecialTokens().all()) tokens.push_back(special);
+  for (int byte = 0; byte < 256; ++byte) tokens.push_back(ByteTokenizer::byte_token(byte));
+  const ByteTokenizer tokenizer(Vocabulary(std::move(tokens), "test"), SpecialTokens(), "test");
+  ThreadPool pool(1);
+  const std::vector<std::string> documents = {"aé中", "b"};
+  const PackedSequences packed = PackedSequences::pack(documents, tokenizer, 4, pool);
+  EXPECT_GT(packed.size(), 3);
+  EXPECT_EQ(count_characters(tokenizer, packed), 4);
 }
 
 TEST_F(Clm, ThePlaceIsAllThatResumingNeeds) {
