@@ -48,6 +48,16 @@ def pytorch() -> None:
     put("pytorch", "behind_the_checks", b"\2" + legacy[third:])
 
 
+def llama2c() -> None:
+    numbers = (4, 4, 1, 2, 1, 3, 2)  # dim, hidden_dim, n_layers, n_heads, n_kv_heads, vocab_size, seq_len
+    matrices = 3 * 4 + 16 + 8 + 8 + 16 + 3 * 16
+    header = struct.pack("<Ii7iB", 0x616B3432, 1, *numbers, 1)
+    rounded = struct.pack("<Ii7iBi", 0x616B3432, 2, *numbers, 1, 4)
+    put("llama2c", "version_0", struct.pack("<7i", *numbers) + bytes(4 * (matrices + 3 * 4 + 2 * 2)))
+    put("llama2c", "version_1", header.ljust(256, b"\0") + bytes(4 * (matrices + 3 * 4)))
+    put("llama2c", "version_2", rounded.ljust(256, b"\0") + bytes(4 * 3 * 4 + matrices + matrices // 4 * 4))
+
+
 def shards() -> None:
     put("shards", "two", json.dumps({"metadata": {"total_size": 24}, "weight_map": {
         "a": "1.safetensors", "b": "1.safetensors", "c": "2.safetensors"}}))
@@ -232,8 +242,8 @@ def sentencepiece() -> None:
 
 
 MAKERS = (
-    safetensors, pytorch, shards, config, tokenizer_files, jieba_dictionary, sentence_settings, texts, forward, manifest,
-    logs, options, json_texts, sentencepiece,
+    safetensors, pytorch, llama2c, shards, config, tokenizer_files, jieba_dictionary, sentence_settings, texts, forward,
+    manifest, logs, options, json_texts, sentencepiece,
 )
 for make in MAKERS:
     make()

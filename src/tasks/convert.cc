@@ -19,6 +19,7 @@
 #include "tasks/llama2c.h"
 #include "tasks/rotary_relayout.h"
 #include "tasks/self_check.h"
+#include "text/llama2c_tokenizer.h"
 #include "text/tokenizer.h"
 
 namespace roformer {
@@ -133,7 +134,7 @@ Source read_llama2c_source(const ConvertOptions& options, Backend& backend) {
   Model model(backend, read.config, false);
   model.load_weights(read.weights, options.input, true);
   std::map<std::string, std::string> files;
-  if (!options.tokenizer.empty()) files = llama2c_tokenizer_files(options.tokenizer, read.config.vocabulary);
+  if (!options.tokenizer.empty()) files = read_llama2c_tokenizer(options.tokenizer, read.config.vocabulary);
   return {std::move(model), std::move(read.weights), std::move(files), Json::object(), {}};
 }
 

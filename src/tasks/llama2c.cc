@@ -69,8 +69,4 @@ Llama2cModel read_llama2c_model(const std::string& path) {
   return model;
 }
 
-std::map<std::string, std::string> llama2c_tokenizer_files(const std::string& path, int64_t /*vocabulary*/) {
-  throw UsageError("--tokenizer {}: this program does not read llama2.c's tokenizers", path);
-}
-
 }  // namespace roformer

@@ -18,7 +18,4 @@ struct Llama2cModel {
 // Of a .bin (checkpoint/llama2c_file.h). DataError for a bad file, and for a weight that is not a finite number.
 Llama2cModel read_llama2c_model(const std::string& path);
 
-// The tokenizer's files of a model directory, name to content, of llama2.c's tokenizer.bin for so many tokens.
-std::map<std::string, std::string> llama2c_tokenizer_files(const std::string& path, int64_t vocabulary);
-
 }  // namespace roformer

@@ -492,8 +492,46 @@ def sentences() -> None:
     put("modules/length_huge", '{"max_seq_length": 1e300}')
 
 
+def llama2c() -> None:
+    numbers = [8, 12, 2, 4, 2, 11, 8]  # dim, hidden_dim, n_layers, n_heads, n_kv_heads, vocab_size, seq_len
+    keys = 4 * 8
+    floats = 11 * 8 + 2 * (8 + 64 + 2 * keys + 64 + 8 + 3 * 96) + 8 + 8 * 2
+
+    def file(name: str, at: int = 0, value: int | None = None, data: bytes = bytes(4 * floats)) -> None:
+        changed = list(numbers)
+        if value is not None:
+            changed[at] = value
+        put(f"llama2c/{name}", struct.pack("<7i", *changed) + data)
+
+    def versioned(name: str, version: int, group: int = 64, flag: int = 1) -> None:
+        header = struct.pack("<Ii7iBi", 0x616B3432, version, *numbers, flag, group)
+        put(f"llama2c/{name}", header.ljust(256, b"\0") + bytes(100))
+
+    file("cut", data=bytes(4 * floats - 1))
+    file("bytes_left_over", data=bytes(4 * floats + 1))
+    file("header_only", data=b"")
+    file("layers_1000", 2, 1000)
+    file("vocabulary_of_two_billion", 5, 2**31 - 1)
+    file("vocabulary_minus_2_to_31", 5, -(2**31))
+    file("dim_negative", 0, -8)
+    file("heads_none", 3, 0)
+    file("heads_of_one_element", 3, 8)
+    file("key_heads_do_not_divide", 4, 3)
+    file("everything_huge", 6, 2**29)
+    file("not_a_number", data=struct.pack("<f", float("nan")) + bytes(4 * floats - 4))
+    versioned("version_3", 3)
+    versioned("version_negative", -1)
+    versioned("flag", 1, flag=2)
+    versioned("group_none", 2, group=0)
+    versioned("group_does_not_divide", 2, group=7)
+    versioned("rounded_cut", 2, group=8)
+    put("llama2c/empty", b"")
+    put("llama2c/text", "<html><body>Not found</body></html>")
+    put("llama2c/lfs_pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1056540\n")
+
+
 MAKERS = (
-    safetensors, pytorch, shards, config, tokenizers, dictionaries, texts, manifests, runs, ids, toml, sentences,
+    safetensors, pytorch, llama2c, shards, config, tokenizers, dictionaries, texts, manifests, runs, ids, toml, sentences,
 )
 for make in MAKERS:
     make()

@@ -181,7 +181,9 @@ TEST(LlamaConfigTest, OtherFamiliesDoNotTakeItsParts) {
   EXPECT_THAT([&] { complete(config, ""); }, ThrowsMessage<UsageError>(HasSubstr("a Llama's")));
   ModelConfig llama = tiny_llama();
   EXPECT_NO_THROW(complete(llama, ""));
-  const ShapeOptions alibi{.position = "alibi"}, rotary{.position = "rotary"};
+  ShapeOptions alibi, rotary;
+  alibi.position = "alibi";
+  rotary.position = "rotary";
   ModelConfig other = alibi.apply(llama);
   EXPECT_THAT([&] { complete(other, ""); }, ThrowsMessage<UsageError>(HasSubstr("rotary positions, not alibi")));
   EXPECT_EQ(rotary.apply(llama).position, llama.position);
