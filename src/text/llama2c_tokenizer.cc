@@ -128,6 +128,7 @@ std::map<std::string, std::string> read_llama2c_tokenizer(const std::string& pat
   Reader reader(file, path);
   const SentencePieceModel model = read_model(reader, vocabulary);
   std::string bytes = write_sentencepiece_model(model);
+  parse_sentencepiece_model(bytes, path);  // refuses a token that is there twice
   SentencePieceSettings settings;
   settings.tokenizer_class = kLlamaTokenizerClass;
   settings.specials = {.pad = "</s>", .unk = "<unk>", .cls = "<s>", .sep = "</s>", .mask = ""};

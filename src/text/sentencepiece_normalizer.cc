@@ -28,22 +28,24 @@ std::vector<std::string> user_defined_pieces(const SentencePieceModel& model) {
 // Appends pieces, escaping spaces.
 class SentencePieceNormalizer::Writer {
  public:
-  Writer(bool escape, bool with_origins) : escape_(escape), with_origins_(with_origins) {}
+  Writer(bool escape, bool with_origins) : space_(escape ? kSentencePieceSpace : " "), with_origins_(with_origins) {}
 
   void append(std::string_view text, int32_t origin) {
     for (const char c : text) {
-      if (c == ' ' && escape_) {
-        push(kSentencePieceSpace, origin);
+      if (c == ' ') {
+        append_space(origin);
       } else {
-        push({&c, 1}, origin);
+        push(c, origin);
       }
     }
   }
+  void append_space(int32_t origin) {
+    for (const char c : space_) push(c, origin);
+  }
   // The spaces at the end, which come from after `origin` then.
   void drop_spaces(int32_t& origin) {
-    const std::string_view space = escape_ ? kSentencePieceSpace : " ";
-    while (result_.text.ends_with(space)) {
-      result_.text.resize(result_.text.size() - space.size());
+    while (result_.text.ends_with(space_)) {
+      result_.text.resize(result_.text.size() - space_.size());
       if (!with_origins_) continue;
       origin = result_.origins[result_.text.size()];
       result_.origins.resize(result_.text.size());
@@ -55,12 +57,13 @@ class SentencePieceNormalizer::Writer {
   }
 
  private:
-  void push(std::string_view bytes, int32_t origin) {
-    result_.text += bytes;
-    if (with_origins_) result_.origins.insert(result_.origins.end(), bytes.size(), origin);
+  void push(char byte, int32_t origin) {
+    result_.text.push_back(byte);
+    if (with_origins_) result_.origins.push_back(origin);
   }
 
-  bool escape_, with_origins_;
+  std::string_view space_;
+  bool with_origins_;
   NormalizedText result_;
 };
 
@@ -133,7 +136,7 @@ NormalizedText SentencePieceNormalizer::normalize(std::string_view text, bool pr
     advance(piece.length);
   }
   if (text.empty()) return writer.finish(origin);
-  if (prefix && add_dummy_prefix_) writer.append(" ", origin);
+  if (prefix && add_dummy_prefix_) writer.append_space(origin);
   bool after_space = remove_extra_whitespaces_;
   while (!text.empty()) {
     Piece piece = next(text);

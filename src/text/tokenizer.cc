@@ -49,7 +49,12 @@ void Tokenizer::find_token(const std::string& text, int32_t id) {
 
 void Tokenizer::add_tokens(std::vector<AddedToken> tokens) {
   for (AddedToken& token : tokens) {
-    if (token.content.empty() || std::ranges::find(special_ids_, token.id) != special_ids_.end()) continue;
+    if (token.content.empty()) continue;
+    if (std::ranges::find(special_ids_, token.id) != special_ids_.end()) {
+      // Found in the text already; it is kept where no vocabulary file holds it.
+      if (static_cast<size_t>(token.id) >= vocabulary_.model_tokens().size()) added_tokens_.push_back(std::move(token));
+      continue;
+    }
     if (!token.normalized) find_token(token.content, token.id);
     if (token.special) added_special_ids_.push_back(token.id);
     added_tokens_.push_back(std::move(token));

@@ -204,7 +204,7 @@ TEST_P(Trained, GivesTheTextBack) {
   for (int i = 0; i < 200; ++i) check(random_text(random));
   check(small_text());
   EXPECT_EQ(tokenizer->decode(tokenizer->encode_plain("a\u2581b")), "a b");  // as documented
-  EXPECT_LT(tokenizer->encode_plain("the beginning").size(), 9u);
+  EXPECT_LT(tokenizer->encode_plain("the beginning").size(), 12u);
 }
 
 TEST_P(Trained, DependsOnTheTextAlone) {
