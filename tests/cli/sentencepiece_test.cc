@@ -1,0 +1,77 @@
+// SentencePiece tokenizers as the program has them: learned, asked, trained with.
+#include "tests/cli/program.h"
+
+namespace roformer::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class SentencePieceProgram : public Workshop {
+ protected:
+  SentencePieceProgram() {
+    std::string text;
+    for (int i = 0; i < 60; ++i) {
+      text += "In the beginning God created the heaven and the earth number " + std::to_string(i) + ".\n\n";
+      text += "And the earth was without form, and void; and darkness was upon the face of the deep.\n\n";
+    }
+    put(path("text.txt"), text);
+  }
+  Outcome learn(const std::string& type, const Arguments& more = {}) const {
+    return run(Arguments{"train-tokenizer", "--type", type, "--vocab-size", "320", "--input", path("text.txt"),
+                         "--output", path(type)} +
+               more);
+  }
+};
+
+TEST_F(SentencePieceProgram, IdsComeBackAsText) {
+  for (const char* type : {"bpe", "unigram"}) {
+    const Outcome learned = learn(type);
+    ASSERT_EQ(learned.exit_code, 0) << learned.error;
+    EXPECT_THAT(learned.output, HasSubstr("320 tokens"));
+    const std::string sentence = "  In the  beginning\t\U0001F600 caf\u00e9 王";
+    const Outcome ids = run({"tokenize", "--model", path(type), "--ids", sentence});
+    EXPECT_THAT(ids.output, StartsWith("2 "));
+    EXPECT_THAT(ids.output, ::testing::EndsWith(" 3\n"));
+    EXPECT_EQ(
+        run({"tokenize", "--model", path(type), "--decode"}, {.input = ids.output, .file_limit = {}, .environment = {}})
+            .output,
+        sentence + "\n");
+    const std::string list =
+        Json::parse(run({"tokenize", "--model", path(type), "--json", sentence}).output)["ids"].dump();
+    const Outcome decoded = run({"tokenize", "--model", path(type), "--decode", "--json", list});
+    EXPECT_EQ(Json::parse(decoded.output), Json({{"text", sentence}}));
+  }
+}
+
+TEST_F(SentencePieceProgram, WhatIsNoIdIsRefused) {
+  ASSERT_EQ(learn("bpe").exit_code, 0);
+  const auto decode = [&](const std::string& ids) {
+    return run({"tokenize", "--model", path("bpe"), "--decode", ids});
+  };
+  EXPECT_THAT(decode("2 320").error, HasSubstr("token id 320 is outside the vocabulary of 320"));
+  EXPECT_THAT(decode("2 x").error, HasSubstr("\"x\" is no id of a token"));
+  EXPECT_THAT(decode("[2, 1.5]").error, HasSubstr("\"1.5\" is no id of a token"));
+  EXPECT_THAT(decode("[2").error, HasSubstr("ids"));
+  EXPECT_EQ(decode("").output, "\n");
+  const Outcome both = run({"tokenize", "--model", path("bpe"), "--decode", "--ids", "2"});
+  EXPECT_EQ(both.exit_code, 2);
+}
+
+TEST_F(SentencePieceProgram, ModelsAreTrainedWithThem) {
+  ASSERT_EQ(learn("unigram").exit_code, 0);
+  for (const Arguments& objective : {Arguments{"--objective", "clm"}, Arguments{"--whole-word"}}) {
+    const std::string output = path("model_" + objective.back());
+    const Outcome trained = run(Arguments{"pretrain", "--data", path("text.txt"), "--tokenizer", path("unigram"),
+                                          "--output", output, "--steps", "2", "--layers", "1", "--hidden-size", "16",
+                                          "--heads", "2", "--max-length", "32", "--batch-tokens", "64"} +
+                                objective);
+    EXPECT_EQ(trained.exit_code, 0) << trained.error;
+    EXPECT_EQ(content(output + "/tokenizer.model"), content(path("unigram/tokenizer.model")));
+  }
+  const Outcome filled = run({"fill-mask", "--model", path("model_--whole-word"), "In the [MASK] God created"});
+  EXPECT_EQ(filled.exit_code, 0) << filled.error;
+}
+
+}  // namespace
+}  // namespace roformer::testing
