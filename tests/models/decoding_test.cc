@@ -101,8 +101,8 @@ TEST_P(DecodingTest, IsTheWholePass) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Encodings, DecodingTest, ::testing::ValuesIn(position_names()), [](const auto& info) {
-  std::string name(info.param);
+INSTANTIATE_TEST_SUITE_P(Encodings, DecodingTest, ::testing::ValuesIn(position_names()), [](const auto& which) {
+  std::string name(which.param);
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
@@ -153,7 +153,7 @@ TEST_F(Decoding, OfRotatedValuesAndGrowingFrequencies) {
 TEST_F(Decoding, DynamicFrequenciesTurnTheKeptKeys) {
   ModelConfig config = causal_config("rotary");
   config.layers = 1;
-  std::get<RotaryPosition>(config.position).rotary.scaling = DynamicNtkScaling{.factor = 4, .original_length = 16};
+  std::get<RotaryPosition>(config.position).rotary.scaling = DynamicNtkScaling{.factor = 4, .original_positions = 16};
   complete(config, "");
   const Model model = random_model(config);
   const Batch batch = random_batch(config, {40}, 6).batch;

@@ -1,0 +1,86 @@
+// generate as scripts see it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "models/save_model.h"
+#include "tests/cli/program.h"
+#include "text/train.h"
+
+namespace roformer::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class GenerateCommand : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ModelConfig config;
+    config.vocabulary = tokenizer_->vocabulary_size();
+    config.hidden = config.embedding = 16;
+    config.layers = 1;
+    config.heads = 2;
+    config.intermediate = 24;
+    config.initializer_range = 0.6;
+    config.head = Head::causal_lm;
+    config.visibility = Visibility::causal;
+    complete(config, "");
+    Model model(*backend_, config, false);
+    model.initialise({5, 0});
+    save_model(model, tokenizer_->files(), directory_ / "model");
+  }
+  Arguments command(const Arguments& more) const {
+    return Arguments{"generate", "--model", directory_ / "model", "--threads", "1", "--max-new-tokens", "12"} + more;
+  }
+
+  TempDirectory directory_;
+  ThreadPool pool_{1};
+  std::unique_ptr<Backend> backend_ = make_reference_backend(pool_);
+  std::unique_ptr<Tokenizer> tokenizer_ = train_byte();
+};
+
+TEST_F(GenerateCommand, JsonAndPlainSayTheSame) {
+  const auto lines = json_lines(succeed(command({"--prompt", "abc", "--prompt", "d e", "--json", "--seed", "3"})));
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_THAT(keys(lines[0]), ElementsAre("finish", "ids", "prompt", "text"));
+  EXPECT_EQ(lines[1]["prompt"], "d e");
+  const std::string first = lines[0]["text"], second = lines[1]["text"];
+  EXPECT_EQ(succeed(command({"--seed", "3", "abc", "d e"})), first + "\n" + second + "\n");
+  EXPECT_EQ(succeed(command({"--seed", "3", "--batch-size", "1", "--echo", "abc", "d e"})),
+            "abc" + first + "\nd e" + second + "\n");
+  Child::Options input;
+  input.input = "abc\nd e\n";
+  EXPECT_EQ(succeed(command({"--seed", "3"}), input), first + "\n" + second + "\n");
+}
+
+TEST_F(GenerateCommand, BeamsHaveAScore) {
+  const auto lines = json_lines(succeed(command({"--prompt", "abc", "--json", "--beam", "3"})));
+  EXPECT_LT(lines.at(0)["score"], 0);
+}
+
+TEST_F(GenerateCommand, RefusesHostileOptions) {
+  const auto refuses = [&](const Arguments& more, int code, const std::string& message) {
+    const Outcome outcome = run(command(more));
+    EXPECT_EQ(outcome.exit_code, code) << message;
+    EXPECT_THAT(outcome.error, HasSubstr(message));
+    EXPECT_EQ(outcome.output, "");
+  };
+  refuses({"abc", "--temperature", "-1"}, 2, "--temperature");
+  refuses({"abc", "--temperature", "nan"}, 2, "--temperature");
+  refuses({"abc", "--top-p", "0"}, 2, "--top-p");
+  refuses({"abc", "--greedy", "--top-k", "3"}, 2, "--greedy");
+  refuses({"abc", "--beam", "2", "--temperature", "1"}, 2, "--beam");
+  refuses({"abc", "--length-penalty", "1"}, 2, "--length-penalty");
+  refuses({"abc", "--beam", "0"}, 2, "--beam");
+  refuses({"--prompt", "a", "--input", "file"}, 2, "--prompt");
+  refuses({"abc", "--overflow", "never"}, 2, "overflow");
+  refuses({"abc", "--visibility", "all"}, 2, "--visibility");
+  refuses({"--prompt", "abc", "--stop", ""}, 2, "stop string");
+  refuses({"--prompt", "abc", "--min-new-tokens", "13"}, 2, "min-new-tokens");
+  refuses({"abc", "--context", "500000000", "--batch-size", "4096"}, 1, "bytes");
+  refuses({"--prompt", "a prompt that is longer", "--context", "8", "--overflow", "stop"}, 1, "expected at most 8");
+  refuses({"--prompt", "\xFF"}, 1, "UTF-8");
+}
+
+}  // namespace
+}  // namespace roformer::testing
