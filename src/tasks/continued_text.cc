@@ -6,41 +6,10 @@
 
 namespace roformer {
 
-namespace {
-
-constexpr size_t kContext = 8;                             // tokens that may have a say in what the next one looks like
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // what stands for bytes that are no character (yet)
-
-}  // namespace
-
-TextDecoder::TextDecoder(const Tokenizer& tokenizer, std::span<const int32_t> before) : tokenizer_(tokenizer) {
-  const auto last = before.last(std::min(kContext, before.size()));
-  ids_.assign(last.begin(), last.end());
-  given_ = ids_.size();
-}
-
-std::string TextDecoder::push(int32_t id) {
-  ids_.push_back(id);
-  return taken(false);
-}
-
-std::string TextDecoder::finish() { return taken(true); }
-
-std::string TextDecoder::taken(bool all) {
-  const std::string before = tokenizer_.decode(std::span(ids_).first(given_)), text = tokenizer_.decode(ids_);
-  if (text.size() <= before.size()) return {};
-  // Four bytes at most make a character: what is none after three more tokens is none.
-  constexpr size_t kMostIncomplete = 3;
-  if (!all && text.ends_with(kReplacement) && ids_.size() - given_ <= kMostIncomplete) return {};
-  std::string result = text.substr(before.size());
-  if (ids_.size() > kContext) ids_.erase(ids_.begin(), ids_.end() - kContext);
-  given_ = ids_.size();
-  return result;
-}
-
 ContinuedText::ContinuedText(const Tokenizer& tokenizer, std::span<const int32_t> before,
                              std::span<const std::string> stops)
-    : decoder_(tokenizer, before), stops_(stops) {
+    : decoder_(tokenizer), stops_(stops) {
+  for (const int32_t id : before) decoder_.push(id);  // was said already
   for (const std::string& stop : stops) {
     if (stop.empty()) throw UsageError("a stop string is empty");
   }

@@ -6,30 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "text/tokenizer.h"
+#include "text/stream_decoder.h"
 
 namespace roformer {
-
-// Ids → text that later ids cannot change.
-class TextDecoder {
- public:
-  // `before`: tokens that the text goes on from, which decide about a space in front of it.
-  TextDecoder(const Tokenizer& tokenizer, std::span<const int32_t> before);
-  std::string push(int32_t id);
-  std::string finish();
-
- private:
-  std::string taken(bool all);
-
-  const Tokenizer& tokenizer_;
-  std::vector<int32_t> ids_;  // what is given out but the last of it, then what is not
-  size_t given_ = 0;          // ids that are given out
-};
 
 // The text ends before the first of the stop strings, and nothing that may be the beginning of one is given out.
 class ContinuedText {
  public:
-  // Empty stop strings are a UsageError.
+  // `before`: tokens that the text goes on from, which decide about a space in front of it. Empty stop strings are a
+  // UsageError.
   ContinuedText(const Tokenizer& tokenizer, std::span<const int32_t> before, std::span<const std::string> stops);
 
   // Text that is certain now. Nothing after stopped().
@@ -40,7 +25,7 @@ class ContinuedText {
  private:
   std::string certain(const std::string& more, bool all);
 
-  TextDecoder decoder_;
+  StreamDecoder decoder_;
   std::span<const std::string> stops_;
   std::string held_;
   bool stopped_ = false;

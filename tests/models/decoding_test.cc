@@ -122,6 +122,49 @@ class Decoding : public ::testing::Test {
   std::unique_ptr<Backend> backend_ = make_cpu_backend(pool_);
 };
 
+// Sums instead of keys, both beside each other in a model, and what a state of sums cannot do.
+TEST_F(Decoding, OfLinearAttention) {
+  using Kinds = std::vector<AttentionKind>;
+  for (const Kinds& kinds : {Kinds{AttentionKind::linear_elu}, Kinds{AttentionKind::linear_favor},
+                             Kinds{AttentionKind::softmax, AttentionKind::linear_relu}}) {
+    ModelConfig config = causal_config("rotary");
+    config.layers = 2;
+    config.attention = kinds;
+    complete(config, "");
+    const Model model = random_model(config);
+    const Batch batch = random_batch(config, total_lengths(), 6).batch;
+    EXPECT_LE(relative_difference(continued(model, batch), at_once(model, batch)), kTolerance);
+    EXPECT_EQ(decoding_bytes(config) == 0, kinds.size() == 1);
+    DecodingState state(2);
+    Batch prompts;
+    prompts.append(std::vector<int32_t>{1, 2, 3});
+    prompts.append(std::vector<int32_t>{4, 5});
+    pass(model, state, prompts);
+    EXPECT_THAT([&] { model.encoder().forget(*backend_, state, 0, 0, 1); },
+                ThrowsMessage<UsageError>(HasSubstr("linear attention")));
+    // Chosen anew, twice the second: both go on as it does.
+    state.select(*backend_, std::vector<int32_t>{1, 1});
+    Batch next, whole;
+    for (int i = 0; i < 2; ++i) next.append(std::vector<int32_t>{6}, {}, 2);
+    whole.append(std::vector<int32_t>{4, 5, 6});
+    const auto both = numbers(pass(model, state, next).data);
+    const auto expected = numbers(model.encoder().forward({.backend = *backend_}, whole).data);
+    const std::vector<double> last(expected.end() - config.hidden, expected.end());
+    const std::vector<double> first(both.begin(), both.begin() + config.hidden),
+        second(both.begin() + config.hidden, both.end());
+    EXPECT_LE(relative_difference(first, last), kTolerance);
+    EXPECT_LE(relative_difference(second, last), kTolerance);
+  }
+}
+
+TEST_F(Decoding, OfALlama) {
+  ModelConfig config = tiny_llama();
+  complete(config, "");
+  const Model model = random_model(config);
+  const Batch batch = random_batch(config, total_lengths(), 6).batch;
+  EXPECT_LE(relative_difference(continued(model, batch), at_once(model, batch)), kTolerance);
+}
+
 TEST_F(Decoding, OfAPrefixModel) {
   const ModelConfig config = causal_config("rotary", Visibility::all);
   const Model model = random_model(config);
