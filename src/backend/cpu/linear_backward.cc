@@ -82,7 +82,12 @@ class BackwardWorker {
   void sum(const LinearTask& task) {
     task.keys->clear(call_);
     task.queries->clear(call_);
-    add_all(task, *task.keys, *task.queries);
+    for_linear_chunks(task, [&](int64_t token, int64_t rows) {
+      keys_.load(task.head, token, rows);
+      keys_.add_to(*task.keys, rows);
+      queries_.load(task.head, token, rows);
+      queries_.add_to(*task.queries, rows);
+    });
   }
 
   void operator()(const LinearTask& task) {
@@ -95,6 +100,7 @@ class BackwardWorker {
     pack_across(key_sums_);
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
       queries_.load(task.head, token, rows);
+      if (!task.split()) queries_.add_to(query_sums_, rows);
       multiply_across(queries_.gradients(), rows, nullptr, queries_.side.drotated());
       rows::spread(key_sums_.totals.data(), queries_.weights(), rows, call_.features, queries_.side.dfeatures(),
                    call_.feature_stride);
@@ -114,15 +120,8 @@ class BackwardWorker {
  private:
   static constexpr int64_t kStride = kLinearChunk;
 
-  void add_all(const LinearTask& task, LinearSums& keys, LinearSums& queries) {
-    for_linear_chunks(task, [&](int64_t token, int64_t rows) {
-      keys_.load(task.head, token, rows);
-      keys_.add_to(keys, rows);
-      queries_.load(task.head, token, rows);
-      queries_.add_to(queries, rows);
-    });
-  }
-
+  // The sums before a task's own tokens; if attention is not causal those over all keys, and where a sequence is not
+  // split the queries' are made on the way.
   void start(const LinearTask& task) {
     if (task.split()) {
       key_sums_.copy(*task.keys, call_);
@@ -131,7 +130,11 @@ class BackwardWorker {
     }
     key_sums_.clear(call_);
     query_sums_.clear(call_);
-    if (!call_.spec.causal) add_all(task, key_sums_, query_sums_);
+    if (call_.spec.causal) return;
+    for_linear_chunks(task, [&](int64_t token, int64_t rows) {
+      keys_.load(task.head, token, rows);
+      keys_.add_to(key_sums_, rows);
+    });
   }
 
   // The products of some sums as a right factor, transposed.
