@@ -23,10 +23,23 @@ Command train_tokenizer_command();
 
 // In the order in which the program lists them.
 std::vector<Command> all_commands() {
-  return {train_tokenizer_command(), pretrain_command(),   compare_command(),  generate_command(), fill_mask_command(),
-          embed_command(),           similarity_command(), classify_command(), convert_command(),
-          tokenize_command(),        plot_command(),       report_command(),   rope_command(),
-          forward_command(),         inspect_command(),    bench_command(),    info_command(),
+  return {train_tokenizer_command(),
+          pretrain_command(),
+          compare_command(),
+          generate_command(),
+          fill_mask_command(),
+          embed_command(),
+          similarity_command(),
+          classify_command(),
+          convert_command(),
+          tokenize_command(),
+          plot_command(),
+          report_command(),
+          rope_command(),
+          forward_command(),
+          inspect_command(),
+          bench_command(),
+          info_command(),
           completion_command()};
 }
 
