@@ -1,31 +1,17 @@
 #include "tasks/generation_pass.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
+#include "models/finite.h"
 
 namespace roformer {
 
 namespace {
 
-bool finite(const Tensor& x) {
-  for (int64_t i = 0; i < x.rows(); ++i) {
-    const bool wide = x.dtype() == DType::float64;
-    for (int64_t j = 0; j < x.columns(); ++j) {
-      if (!std::isfinite(wide ? x.row<double>(i)[j] : x.row<float>(i)[j])) return false;
-    }
-  }
-  return true;
-}
-
 // Looked for only when something is wrong.
 [[noreturn]] void report_not_finite(const Model& model) {
-  for (const NamedParameter& named : model.parameters()) {
-    if (!finite(named.parameter.value)) {
-      throw DataError("the model's scores are not finite numbers, because the weights {} are none", named.name);
-    }
-  }
+  check_finite_weights(model, "the model's scores are not finite numbers");
   throw DataError("the model's scores are not finite numbers: its weights are, but what they compute overflows");
 }
 
@@ -66,7 +52,7 @@ std::vector<std::vector<double>> GenerationPass::run(const Batch& batch) {
     const auto rows = std::span(last).subspan(begin, std::min(kRows, last.size() - begin));
     const Value chosen = gather_rows(context, hidden, rows);
     const Tensor logits = model_.mlm_head().logits(context, chosen, model_.encoder().words()).data;
-    if (!finite(logits)) report_not_finite(model_);
+    if (!is_finite(logits)) report_not_finite(model_);
     for (int64_t i = 0; i < logits.rows(); ++i) scores.push_back(scores_of(logits, i, tokens_));
   }
   return scores;
