@@ -42,7 +42,10 @@ std::vector<double> attend(Backend& backend, const CachedCase& test, bool stride
     offsets.push_back(offsets.back() + test.queries[s]);
   }
   constexpr int64_t kClip = 20;
-  RelativeTerms terms{.clip = kClip, .query_positions = query_positions, .key_positions = key_positions};
+  RelativeTerms terms;
+  terms.clip = kClip;
+  terms.query_positions = query_positions;
+  terms.key_positions = key_positions;
   if (test.bias) terms.bias = trial.random(2 * kClip + 1, test.heads);
   if (test.tables) terms.query_table = trial.random(2 * kClip + 1, test.dim);
   const CachedSpec spec{.heads = test.heads,

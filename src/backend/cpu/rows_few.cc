@@ -46,19 +46,26 @@ HWY_INLINE void dots_of(const float* x, int64_t x_stride, const float* w, int64_
   const FullTag d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   hn::Vec<FullTag> sums[R][W];
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
     for (int o = 0; o < W; ++o) sums[r][o] = hn::Zero(d);
   }
   int64_t i = 0;
   for (; i + lanes <= depth; i += lanes) {
     hn::Vec<FullTag> of_x[R];
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) of_x[r] = hn::LoadU(d, x + r * x_stride + i);
+#pragma GCC unroll 8
     for (int o = 0; o < W; ++o) {
       const auto weight = hn::LoadU(d, w + o * w_stride + i);
+#pragma GCC unroll 8
       for (int r = 0; r < R; ++r) sums[r][o] = hn::MulAdd(weight, of_x[r], sums[r][o]);
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
     for (int o = 0; o < W; ++o) {
       float sum = hn::GetLane(hn::SumOfLanes(d, sums[r][o]));
       for (int64_t k = i; k < depth; ++k) sum += x[r * x_stride + k] * w[o * w_stride + k];
