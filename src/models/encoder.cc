@@ -298,7 +298,7 @@ bool can_forget(const ModelConfig& config) { return keys_can_move(config.positio
 
 std::string what_keeps(const ModelConfig& config) {
   if (config.has_linear_attention()) return "linear attention";
-  return fmt::format("{} positions", position_name(config.position));
+  return fmt::format("the {} encoding", position_name(config.position));
 }
 
 int64_t decoding_bytes(const ModelConfig& config) {
