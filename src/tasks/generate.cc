@@ -48,12 +48,6 @@ int64_t window_of(const ModelConfig& config, std::optional<int64_t> asked) {
   return asked.value_or(std::max<int64_t>(2, own));
 }
 
-// A Llama says what ends its texts; ours end with [SEP].
-std::vector<int32_t> own_end_ids(const ModelConfig& config, const Tokenizer& tokenizer) {
-  if (config.eos_ids.empty()) return {tokenizer.sep_id()};
-  return {config.eos_ids.begin(), config.eos_ids.end()};
-}
-
 }  // namespace
 
 Overflow parse_overflow(const std::string& name) {
@@ -112,7 +106,7 @@ TextGenerator::TextGenerator(const Model& model, const Tokenizer& tokenizer, Gen
       visibility_(generating_visibility(model.config(), options_.visibility)),
       window_(window_of(model.config(), options_.window)),
       overflow_(options_.overflow.value_or(can_forget(model.config()) ? Overflow::shift : Overflow::stop)),
-      end_ids_(options_.end_ids.value_or(own_end_ids(model.config(), tokenizer))) {
+      end_ids_(options_.end_ids.value_or(std::vector<int32_t>{tokenizer.sep_id()})) {
   model.mlm_head();  // or there are no scores
   if (tokenizer.vocabulary_size() > model.config().vocabulary) {
     throw DataError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),

@@ -14,8 +14,10 @@
 #include "tasks/attention_scores.h"
 #include "tasks/convert.h"
 #include "tasks/forward.h"
+#include "tasks/generate.h"
 #include "tests/base/temp_directory.h"
 #include "tests/checkpoint/llama2c_bytes.h"
+#include "text/llama2c_tokenizer.h"
 
 namespace roformer::testing {
 namespace {
@@ -166,6 +168,17 @@ TEST_F(Llama2cTest, TheGreedyTextOfStories260K) {
     text += piece;
   }
   EXPECT_EQ(text.substr(0, expected.size()), expected);
+
+  // The same with its tokenizer and a cache of keys and values.
+  const std::string binary = directory_ / "models/stories260K_tok512.bin";
+  for (const auto& [name, content] : read_llama2c_tokenizer(binary, model.config().vocabulary)) {
+    write_file_atomically(join_path(directory_ / "stories", name), content);
+  }
+  const auto tokenizer = load_tokenizer(directory_ / "stories");
+  const TextGenerator generator(model, *tokenizer, {.sampling = {.greedy = true}, .max_new_tokens = 256});
+  const auto generated = generator.run(std::vector<Prompt>{generator.prompt("", 0)}, [](size_t, const std::string&) {});
+  ASSERT_EQ(generated.size(), 1U);
+  EXPECT_EQ(generated[0].text.substr(0, expected.size()), expected);
 }
 
 // Heads that share keys have copies of them here, which turn one by one.
