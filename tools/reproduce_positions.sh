@@ -2,7 +2,8 @@
 # Every position encoding under one budget, several seeds each, and what the models do on texts up to eight times as long
 # as those they were trained on. usage: [JOBS=N] [SEEDS=3] reproduce_positions.sh [STEPS]
 #   mlm     masked language models of the King James text, all encodings
-#   clm     causal ones in a third of the steps (every token is a label), the encodings that were made for them or behave otherwise in them
+#   clm     causal ones in a third of the steps (every token is a label), of the encodings that were made for them or are
+#           otherwise in them
 #   enwiki  masked ones of Wikipedia, all encodings, where the text is there: ../shared/data (or $ROFORMER_SHARED)
 # GRIDS="mlm clm" leaves others out. The smallest budget that tells encodings apart: eight sequences of 128 tokens a step,
 # 30 % of them masked (Wettig et al. 2023: more to learn from a step than 15 %), a constant learning rate; in 300 steps a
