@@ -142,7 +142,8 @@ def section(grid):
     name = grid.name
     seeds = ", ".join(str(seed) for seed in results["seeds"])
     text = f"## {TITLES.get(name, name)}\n\n    {(grid / 'command.txt').read_text(encoding='utf-8').strip()}\n\n"
-    text += f"{len(results['seeds'])} seeds: {seeds}. " + " ".join(results["notes"]) + "\n\n"
+    count = len(results["seeds"])
+    text += (f"{count} seeds: {seeds}. " if count > 1 else f"Seed {seeds}. ") + " ".join(results["notes"]) + "\n\n"
     text += beside_rotary(results) + result_table(results) + f"\n![Validation loss by step](positions-{name}.svg)\n\n"
     if not results["lengths"]:
         return text
