@@ -19,7 +19,7 @@ TITLES = {
 }
 INTRODUCTION = """# Position encodings, compared
 
-`make reproduce-positions` writes this page and its drawings. Within a table everything but the encoding is the same: text,
+`make reproduce-positions` writes this page and its drawings, of what has been trained: each part has its command. Within a table everything but the encoding is the same: text,
 tokenizer, shape, batches, steps; a seed decides weights, order of the text, masks and dropout. An interval is that of the mean over
 the seeds, 95 %, by Student's t. Losses are in nats a label, at the last step, on a text that was held out as a whole. These are
 small models early in training: what they show is how fast an encoding is learned from, and how it bears longer texts, not what

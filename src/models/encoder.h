@@ -38,7 +38,7 @@ class Encoder {
   // Forgets `count` tokens of a sequence from `first` on, and moves what was behind them to earlier positions by as
   // many: their keys are rotated on, exactly (position/rerotation.h). What those tokens were told by the forgotten ones
   // stays in their keys and values: it is not what a pass over the shorter text would keep. UsageError for an encoding
-  // whose positions went in with the tokens (keys_can_move).
+  // whose positions went in with the tokens (can_forget).
   void forget(Backend& backend, DecodingState& state, int64_t sequence, int64_t first, int64_t count) const;
 
   // The weights will not change any more without another freeze(): the next forward pass without a tape may keep them

@@ -2,7 +2,6 @@
 // programs have it.
 #pragma once
 
-#include <map>
 #include <string>
 
 #include "checkpoint/state_dict.h"
