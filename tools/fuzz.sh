@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every fuzz target and prints a table; exit code 1 if one found something.
-# usage: [FUZZ_SECONDS=60] [FUZZ_JOBS=cores] fuzz.sh [TARGET...]     targets without _fuzzer, default: all
+# usage: [FUZZ_SECONDS=60] [FUZZ_JOBS=cores] fuzz.sh [TARGET...]     targets without _fuzzer, default: all that are built
 # build/fuzz/corpus/TARGET keeps the inputs that reached new code, build/fuzz/findings/TARGET-* those that broke
 # something (run build/fuzz/TARGET_fuzzer FILE to see it again), build/fuzz/logs/TARGET what libFuzzer said.
 set -euo pipefail
@@ -12,7 +12,7 @@ if [ $# -gt 0 ]; then
   targets=("$@")
 else
   targets=()
-  for source in fuzz/*_fuzzer.cc; do targets+=("$(basename "$source" _fuzzer.cc)"); done
+  for program in "$build"/*_fuzzer; do targets+=("$(basename "$program" _fuzzer)"); done
 fi
 
 # Inputs that must be files lie in memory where that is possible.

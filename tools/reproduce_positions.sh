@@ -58,16 +58,7 @@ tokenizer bible
 grid mlm bible "$all" "${masked[@]}"
 grid clm bible "$causal" --objective clm --steps $((steps / 3))
 if [ -f "$shared/data/unpack.sh" ]; then
-  "$shared/data/unpack.sh" demo/shared enwiki > /dev/null
-  # Whole articles: 20 MB to train on, then 250 kB held out.
-  if [ ! -f "$work/enwiki-held-out.txt" ]; then
-    find demo/shared/enwiki -type f -print0 | LC_ALL=C sort -z | xargs -0 cat | awk -v train="$work/enwiki-train.txt" \
-      -v held="$work/enwiki-held-out.part" '
-        /^<doc/ { part = bytes < 20000000 ? train : bytes < 20250000 ? held : "" }
-        part != "" { print > part }
-        { bytes += length($0) + 1 }'
-    mv "$work/enwiki-held-out.part" "$work/enwiki-held-out.txt"
-  fi
+  tools/wikipedia_text.sh "$work"
   tokenizer enwiki
   grid enwiki enwiki "$all" "${masked[@]}"
 else

@@ -37,7 +37,7 @@ void describe(OptionSet& set, BenchCommand& options) {
   set.add("--lengths", options.bench.lengths, "the packed sequences of one pass", {1, 1 << 24});
   set.add("--ids", options.ids, "JSON as of forward: pass these ids instead of random ones", "FILE");
   set.add_choice("--mode", options.mode, {"inference", "training", "rotation", "attention"},
-                 "the forward pass to the last hidden state; a whole MLM training step; or one kernel alone with the "
+                 "the forward pass to the last hidden state; a whole step of training (MLM, or CLM of a causal model); or one kernel alone with the "
                  "heads of the shape, forward and backward: rotation in place in both layouts beside memcpy, attention "
                  "(the first layer's kind)");
   set.add("--profile", options.profile,
@@ -71,6 +71,7 @@ void run_model(const BenchCommand& options, const Engine& engine) {
   const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - begin;
   BenchOptions bench_options = options.bench;
   bench_options.training = options.mode == "training";
+  if (model.config().head == Head::causal_lm) bench_options.label_share = 1;
   if (!options.ids.empty()) bench_options.ids = read_input_ids(options.ids, model.config().vocabulary);
   Profile profile;
   if (options.profile) bench_options.profile = &profile;

@@ -12,7 +12,7 @@ struct BenchOptions {
   std::vector<int64_t> lengths{128};           // the packed sequences of one pass, of random ids,
   std::vector<std::vector<int32_t>> ids = {};  // or these, unless empty
   bool training = false;       // forward, backward, clipping and AdamW; else the forward to the last hidden state
-  double label_share = 0.15;   // of the tokens have an MLM label in training: every k-th, of its own id
+  double label_share = 0.15;   // of the tokens have a label in training: every k-th, of its own id
   double seconds = 3;          // measure at least that long,
   int64_t passes = 5;          // and at least so many passes, after one to warm up
   Profile* profile = nullptr;  // gets the times of the kernels of these passes

@@ -24,6 +24,19 @@ bool only_softmax(const std::vector<std::string>& attentions) {
   return std::ranges::all_of(attentions, [](const std::string& word) { return word == kSoftmax; });
 }
 
+std::string without_before(const std::string& attention) {
+  return attention.ends_with(kBefore) ? attention.substr(0, attention.size() - kBefore.size()) : attention;
+}
+
+// The place of a rotation says nothing where there is none: that training is there by the kind's own name.
+bool same_as_other(const std::string& position, const std::string& attention,
+                   const std::vector<std::string>& attentions) {
+  const std::string kind = without_before(attention);
+  if (kind == attention || std::holds_alternative<RotaryPosition>(parse_position(position))) return false;
+  if (std::ranges::find(attentions, kind) != attentions.end()) return true;
+  throw UsageError("--attention {}: --positions {} has no rotation; add {}", attention, position, kind);
+}
+
 }  // namespace
 
 std::vector<std::string> compared_attentions() {
@@ -49,11 +62,10 @@ GridVariant GridVariant::parse(const std::string& name) {
 void GridVariant::apply(ShapeOptions& shape) const {
   shape.position = position;
   if (attention.empty()) return;
-  const bool before = attention.ends_with(kBefore);
-  const std::string kind = before ? attention.substr(0, attention.size() - kBefore.size()) : attention;
+  const std::string kind = without_before(attention);
   shape.attention = {kind};
   if (kind == kSoftmax) shape.attention_rotation.reset();
-  if (before) shape.attention_rotation = "before";
+  if (kind != attention) shape.attention_rotation = "before";
   if (kind == attention_name(AttentionKind::linear_favor)) return;
   shape.favor_features.reset();
   shape.favor_redraw.reset();
@@ -70,6 +82,7 @@ std::vector<std::string> grid_variants(const std::vector<std::string>& positions
       continue;
     }
     for (const std::string& attention : attentions) {
+      if (same_as_other(position, attention, attentions)) continue;
       names.push_back(position + "+" + attention);
       GridVariant::parse(names.back());
       if (attention != kSoftmax && acts_on_scores(parse_position(position))) {

@@ -20,6 +20,13 @@ TEST(GridVariants, AreNamedByWhatDiffers) {
               ElementsAre("rotary+softmax", "rotary+linear-elu", "none+softmax", "none+linear-elu"));
 }
 
+TEST(GridVariants, KnowThatOnlyARotationHasAPlace) {
+  EXPECT_THAT(grid_variants({"rotary", "learned"}, {"linear-favor", "linear-favor-before"}),
+              ElementsAre("rotary+linear-favor", "rotary+linear-favor-before", "learned+linear-favor"));
+  EXPECT_THAT([] { grid_variants({"none"}, {"linear-elu-before"}); },
+              ThrowsMessage<UsageError>(HasSubstr("--positions none has no rotation; add linear-elu")));
+}
+
 TEST(GridVariants, RefuseWhatDoesNotGoTogether) {
   EXPECT_THAT(
       [] {
