@@ -8,9 +8,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 roformer=${PROGRAM:-build/release/roformer}
-steps=${1:-300}
+steps=${1:-600}
 seeds=${SEEDS:-3}
-length=512 batch=2048
+length=256 batch=1024
 work=demo/linear/$steps-steps
 grid=$work/linear
 mkdir -p "$work"
@@ -34,8 +34,8 @@ fi
 command=(compare --preset demo --hidden-size 128 --heads 4 --positions rotary,learned,none
   --attention linear-favor,linear-favor-before,softmax --seeds "$seeds" --jobs "${JOBS:-1}" --objective clm
   --data "$train" --validation-data "$held_out" --tokenizer "$work/tokenizer" --max-length $length
-  --batch-tokens $batch --steps "$steps" --learning-rate 1e-3 --warmup 20 --schedule constant
-  --validate-every 50 --save-every 100 --keep 1 --lengths "$length,$((2 * length)),$((4 * length))" --output "$grid")
+  --batch-tokens $batch --steps "$steps" --learning-rate 1e-3 --warmup 30 --schedule constant
+  --validate-every 100 --save-every 100 --keep 1 --lengths "$length,$((2 * length)),$((4 * length)),$((8 * length))" --output "$grid")
 $roformer "${command[@]}"
 echo "roformer ${command[*]}" > "$grid/command.txt"
 cp "$grid/plots/validation-loss.svg" docs/positions-linear.svg
