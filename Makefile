@@ -71,6 +71,10 @@ reproduce-positions: program ## every position encoding, three seeds each, also 
 	@tools/install_packages.sh $(DEMO_PACKAGES) python3
 	tools/reproduce_positions.sh $(STEPS)
 
+reproduce-linear: program ## causal Performers over characters by rotation, beside softmax, three seeds; writes its part of docs/results.md (an hour)
+	@tools/install_packages.sh $(DEMO_PACKAGES) python3
+	tools/reproduce_linear.sh $(STEPS)
+
 reproduce-dtypes: program ## validation curves of training in float32 and bfloat16, three seeds each (five minutes)
 	@tools/install_packages.sh $(DEMO_PACKAGES)
 	tools/reproduce_curves.sh dtypes 200
@@ -112,4 +116,4 @@ guard-files:    ## the part of guard that CI runs: the rooms that read other peo
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure build program demo test test-simd bench bench-peers bench-encodings oracle reproduce-curves reproduce-positions reproduce-dtypes lint asan tsan fuzz guard guard-files clean
+.PHONY: help packages configure build program demo test test-simd bench bench-peers bench-encodings oracle reproduce-curves reproduce-positions reproduce-linear reproduce-dtypes lint asan tsan fuzz guard guard-files clean
