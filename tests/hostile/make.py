@@ -328,6 +328,21 @@ def tokenizers() -> None:
         put(f"tokenizer_json/{name}", json.dumps(content | changes))
 
     fast("bpe", model={"type": "BPE", "vocab": {}, "merges": []})
+    pieces = {"type": "BPE", "unk_token": "[UNK]", "fuse_unk": True, "vocab": {"[UNK]": 0, "a": 1, "b": 2, "ab": 3}}
+    unknown = [{"id": 0, "content": "[UNK]", "special": True}]
+    scores = [["[UNK]", 0], ["a", -1], ["b", "x"]]
+
+    def sentencepiece_json(name: str, model: dict, **changes: object) -> None:
+        space = {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}
+        fast(name, **{"added_tokens": unknown, "normalizer": space, "pre_tokenizer": None, "model": model} | changes)
+
+    sentencepiece_json("merge_of_nothing", pieces | {"merges": [["b", "a"]]})
+    sentencepiece_json("merge_of_three", pieces | {"merges": ["a b a"]})
+    sentencepiece_json("merges_absent", pieces)
+    sentencepiece_json("score_text", {"type": "Unigram", "unk_id": 0, "vocab": scores})
+    sentencepiece_json("unknown_outside", {"type": "Unigram", "unk_id": -1, "vocab": scores[:2]})
+    rules = {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
+    sentencepiece_json("precompiled", pieces | {"merges": ["a b"]}, normalizer=rules)
     fast("no_vocabulary", model={"type": "WordPiece"})
     fast("ids_with_a_hole", model={"type": "WordPiece", "vocab": {"[PAD]": 0, "a": 2}})
     fast("ids_twice", model={"type": "WordPiece", "vocab": {"[PAD]": 0, "a": 0}})
