@@ -85,22 +85,24 @@ SentencePieceSettings read_settings(const std::string& tokenizer_class, const Js
   return settings;
 }
 
-// The settings where the model is from a tokenizer.json: whether spaces are put before parts is said there, and, unless
-// a class knows it, what stands around a text.
+// The settings where the model is from a tokenizer.json, which says where spaces are put and, unless the config does,
+// what stands around a text.
 SentencePieceSettings read_settings(const std::string& tokenizer_class, const JsonObject& config,
                                     const std::string& directory, const FastSentencePiece& fast,
                                     const std::string& where) {
-  if (!leaves_it_to_the_file(tokenizer_class)) {
-    SentencePieceSettings settings = read_settings(tokenizer_class, config, directory, fast.model, where);
-    settings.legacy = fast.legacy;
-    return settings;
-  }
   SentencePieceSettings settings;
-  settings.tokenizer_class = tokenizer_class.empty() ? "PreTrainedTokenizerFast" : tokenizer_class;
-  settings.specials = name_specials(Names(config, directory), fast.model, false, where);
+  if (!leaves_it_to_the_file(tokenizer_class)) {
+    settings = read_settings(tokenizer_class, config, directory, fast.model, where);
+  } else {
+    settings.tokenizer_class = tokenizer_class.empty() ? "PreTrainedTokenizerFast" : tokenizer_class;
+    settings.specials = name_specials(Names(config, directory), fast.model, false, where);
+  }
   if (!fast.begin.empty()) settings.specials.cls = fast.begin;
   if (!fast.end.empty()) settings.specials.sep = fast.end;
   settings.frame = fast.frame;
+  if (config.has("add_bos_token"))
+    settings.frame.cls = settings.frame.repeat_cls = config.get_bool("add_bos_token", {});
+  if (config.has("add_eos_token")) settings.frame.sep = config.get_bool("add_eos_token", {});
   settings.legacy = fast.legacy;
   return settings;
 }

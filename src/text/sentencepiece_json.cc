@@ -97,7 +97,10 @@ class Reader {
     result_.model.pieces = read_vocabulary_object(model);
     result_.model.scores.resize(result_.model.pieces.size());
     const auto& pieces = result_.model.pieces;
-    const auto unknown = std::ranges::find(pieces, model.get_string("unk_token", std::nullopt));
+    // With bytes for everything nothing is unknown, and transformers writes none; a tokenizer has such a token all the
+    // same.
+    const std::optional<std::string> none = result_.model.byte_fallback ? std::optional("<unk>") : std::nullopt;
+    const auto unknown = std::ranges::find(pieces, model.get_string("unk_token", none));
     if (unknown == pieces.end()) model.reject("unk_token", "a token of the vocabulary");
     return static_cast<int32_t>(unknown - pieces.begin());
   }

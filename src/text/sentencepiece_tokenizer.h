@@ -69,9 +69,8 @@ class SentencePieceTokenizer : public Tokenizer {
 bool has_sentencepiece(const std::string& directory);
 
 // The tokenizer of such a directory. `tokenizer_class`, which may be empty, says what stands around a text and how the
-// special tokens are called: LlamaTokenizer, T5Tokenizer or this program's own, or, with a tokenizer.json, a class that
-// leaves it to that. `config`: tokenizer_config.json.
-// DataError for another class.
+// special tokens are called: LlamaTokenizer, T5Tokenizer or this program's own; a tokenizer.json says so itself.
+// `config`: tokenizer_config.json. DataError for another class.
 std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& directory, const std::string& tokenizer_class,
                                               const JsonObject& config);
 

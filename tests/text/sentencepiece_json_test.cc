@@ -62,8 +62,8 @@ TEST(TokenizerJsonText, ComesBack) {
   EXPECT_EQ(load_tokenizer(fixture("unigram"))->type(), "unigram");
 }
 
-// A class knows what stands around a text, and tokenizer_config.json how the tokens are called.
-TEST(TokenizerJsonText, AClassOverrulesTheTemplate) {
+// tokenizer_config.json knows what stands around a text, if it says so, and how the tokens are called.
+TEST(TokenizerJsonText, TheConfigOverrulesTheTemplate) {
   TempDirectory directory;
   write_text(directory / "tokenizer.json", read_file(fixture("llama") + "/tokenizer.json", kMostBytes));
   const auto with = [&](std::string_view config) {
@@ -75,6 +75,10 @@ TEST(TokenizerJsonText, AClassOverrulesTheTemplate) {
   EXPECT_THAT(with("{}")->encode("the").ids, ElementsAre(1, plain[0]));
   EXPECT_THAT(with(R"({"tokenizer_class": "LlamaTokenizerFast", "add_eos_token": true})")->encode("the").ids,
               ElementsAre(1, plain[0], 2));
+  EXPECT_THAT(with(R"({"tokenizer_class": "LlamaTokenizer", "add_bos_token": false})")->encode("the").ids,
+              ElementsAre(plain[0]));
+  EXPECT_THAT(with(R"({"tokenizer_class": "LlamaTokenizer"})")->encode("the", "the").ids,
+              ElementsAre(1, plain[0], 1, plain[0]));
   EXPECT_THAT(with(R"({"tokenizer_class": "TokenizersBackend"})")->encode("the").ids, ElementsAre(1, plain[0]));
   EXPECT_EQ(with(R"({"pad_token": "<x>"})")->token(with(R"({"pad_token": "<x>"})")->pad_id()), "<x>");
   EXPECT_THAT(message_of<DataError>([&] { with(R"({"tokenizer_class": "BertTokenizer"})"); }),
