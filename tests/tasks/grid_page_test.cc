@@ -104,6 +104,8 @@ TEST_F(GridPage, WithoutOtherLengthsThereAreCurvesAlone) {
 }
 
 TEST_F(GridPage, ThePageSaysItAll) {
+  grid_.plan.lengths = {32, 48, 64};
+  grid_.positions[1].runs[0].lengths.push_back(no_score("", 48, "its table < 64"));
   const std::string page = grid_page(grid_, "A <grid>");
   for (const char* part : {"A &lt;grid&gt;", "Texts longer than in training", "Loss by tokens a sequence",
                            "rotary, yarn", "3 of 4 trainings are finished", "Why some are missing"}) {
