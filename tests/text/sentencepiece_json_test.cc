@@ -150,6 +150,46 @@ TEST(TokenizerJsonFile, WhatIsNotUnderstoodIsRefused) {
   }
 }
 
+// The ids of `text` by a file with this model and pre-tokenizer (null: "Replace" in its place).
+std::vector<int32_t> ids_of(const Json& model, const Json& pre_tokenizer, const std::string& text) {
+  Json json = small_file();
+  json["model"] = model;
+  json["pre_tokenizer"] = pre_tokenizer;
+  if (!pre_tokenizer.is_null()) json["normalizer"] = nullptr;
+  TempDirectory directory;
+  write_text(directory / "tokenizer.json", json.dump());
+  return load_tokenizer(directory.path())->encode_plain(text);
+}
+
+TEST(TokenizerJsonFile, SplitWordsAreCutAlone) {
+  const Json across = Json::parse(R"({"type": "BPE", "unk_token": "<unk>", "fuse_unk": true, "merges": ["a ▁"],
+                                      "vocab": {"<unk>": 0, "<s>": 1, "a": 2, "b": 3, "▁": 4, "a▁": 5}})");
+  const Json split = {{"type", "Metaspace"}, {"prepend_scheme", "always"}, {"split", true}};
+  const Json whole = {{"type", "Metaspace"}, {"prepend_scheme", "always"}, {"split", false}};
+  EXPECT_THAT(ids_of(across, split, "a b"), ElementsAre(4, 2, 4, 3));
+  EXPECT_THAT(ids_of(across, whole, "a b"), ElementsAre(4, 5, 3));
+  const Json letters = small_file()["model"];
+  EXPECT_THAT(ids_of(letters, split, "x yz"), ElementsAre(0, 0));
+  EXPECT_THAT(ids_of(letters, whole, "x yz"), ElementsAre(0));
+}
+
+TEST(TokenizerJsonFile, SumsOfScores) {
+  const auto ids = [](const Json& vocabulary, const std::string& text) {
+    return ids_of({{"type", "Unigram"}, {"unk_id", 0}, {"vocab", vocabulary}}, nullptr, text);
+  };
+  const Json head = Json::parse(R"([["<unk>", 0], ["<s>", 0]])");
+  const auto with = [&](std::vector<std::pair<std::string, double>> pieces) {
+    Json all = head;
+    for (const auto& [piece, score] : pieces) all.push_back({piece, score});
+    return all;
+  };
+  // In float32 the first two come to -1, too.
+  EXPECT_THAT(ids(with({{"a", 0x1p-30}, {"b", -1}, {"c", 0}, {"abc", -1}}), "abc"), ElementsAre(2, 3, 4));
+  EXPECT_THAT(ids(with({{"a", -1}, {"b", -1}, {"ab", -2}}), "ab"), ElementsAre(4));  // of equals the first that ends
+  // A character without a piece costs 10 more than the worst: -18 + 0 here, against -8 - 8.
+  EXPECT_THAT(ids(with({{"a", -8}, {"b", -8}, {"xa", -8}, {"ab", 0}}), "xab"), ElementsAre(4, 3));
+}
+
 TEST(TokenizerJsonFile, UnigramScoresAreSentencePieces) {
   const auto with = [&](const Json& model) { return refusal("/model", model); };
   const Json good = Json::parse(R"({"type": "Unigram", "unk_id": 0, "byte_fallback": false,
