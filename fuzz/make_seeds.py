@@ -233,6 +233,25 @@ def sentencepiece() -> None:
     llama = b'{"tokenizer_class": "LlamaTokenizer", "legacy": false}'
     put("sentencepiece", "bpe", b"model\n" + model(2, pieces, True) + b"%%\n" + llama + b"%%\nthe <sym>the")
     put("sentencepiece", "unigram", b"model\n" + model(1, pieces, False) + b"%%\n{}%%\n the  The <s>")
+    special = [{"id": i, "content": name, "special": True} for i, name in enumerate(["<unk>", "<s>", "</s>"])]
+    names = ["<unk>", "<s>", "</s>", *(piece for piece, _, type_ in pieces if type_ == 1)]
+    merges = [["\u2581", "t"], ["h", "e"], ["\u2581t", "he"]]
+    space = {"pattern": {"String": " "}, "content": "\u2581"}
+    fast = {
+        "added_tokens": special,
+        "normalizer": {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "\u2581"}, {"type": "Replace"} | space]},
+        "model": {"type": "BPE", "unk_token": "<unk>", "fuse_unk": True, "merges": merges}
+        | {"vocab": {name: i for i, name in enumerate(names)}},
+    }
+    one = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+    unigram = {
+        "added_tokens": special,
+        "pre_tokenizer": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": True},
+        "post_processor": {"type": "TemplateProcessing", "single": one, "pair": one + one},
+        "model": {"type": "Unigram", "unk_id": 0, "vocab": [[name, -float(i)] for i, name in enumerate(names)]},
+    }
+    for name, content in {"fast_bpe": fast, "fast_unigram": unigram}.items():
+        put("sentencepiece", name, "json\n" + json.dumps(content) + "%%\n{}%%\n the  The <s>")
     put("sentencepiece", "rules", b"model\n" + model(1, pieces, False, rules) + b"%%\n%%\nABAA the")
     tokens = ["<unk>", "\n<s>\n", "\n</s>\n", *(f"<0x{byte:02X}>" for byte in range(256)), " ", "t", "h", " t", " th"]
     binary = struct.pack("<i", 8)

@@ -1,5 +1,5 @@
-// A tokenizer.model (first line "model"), tokenizer_config.json and a text, between lines of "%%"; or a tokenizer.bin
-// of llama2.c (first line "llama2c").
+// A tokenizer.model (first line "model") or tokenizer.json ("json"), tokenizer_config.json and a text, between lines of
+// "%%"; or a tokenizer.bin of llama2.c (first line "llama2c").
 #include "fuzz/fuzz.h"
 #include "text/llama2c_tokenizer.h"
 #include "text/stream_decoder.h"
@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Scratch& scratch = Scratch::get();
   const std::string_view input = as_text(data, size), kind = input.substr(0, input.find('\n'));
   const std::string_view rest = input.substr(std::min(input.size(), kind.size() + 1));
-  for (const char* name : {"tokenizer.model", "tokenizer_config.json"}) scratch.put(name, "");
+  for (const char* name : {"tokenizer.model", "tokenizer.json", "tokenizer_config.json"}) scratch.put(name, "");
   std::string text = "The king\u00e9's 王 <s> \U0001F600\n  x";
   accepts([&] {
     if (kind == "llama2c") {
@@ -40,7 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       }
     } else {
       const auto files = split_files(rest, 3);
-      scratch.put("tokenizer.model", files[0]);
+      scratch.put(kind == "json" ? "tokenizer.json" : "tokenizer.model", files[0]);
       scratch.put("tokenizer_config.json", files[1]);
       text += files[2];
     }

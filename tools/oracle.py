@@ -11,7 +11,9 @@
    transformers has no such model; and `roformer convert` to a directory that transformers loads with nothing missing,
    nothing unexpected and no warning, with the same numbers in it. --table prints this part as docs/compatibility.md
    has it.
-4. With --trained DIR (what `roformer pretrain --output DIR` wrote): transformers loads it with nothing missing or
+4. Random Llamas, with grouped heads of keys, scalings and biases: the same, and the tokens of greedy decoding
+   (oracle_llama.py).
+5. With --trained DIR (what `roformer pretrain --output DIR` wrote): transformers loads it with nothing missing or
    unexpected, and both compute the same from it.
 
 One line a check; exit code 1 if any failed.
@@ -34,6 +36,7 @@ import family_cases
 import make_fixtures
 import oracle_families
 import oracle_junnyu
+import oracle_llama
 import oracle_models as oracle
 from oracle_results import Results, compare, relative_error, report_comparison, run_forward
 
@@ -282,6 +285,7 @@ def main():
     if options.program is not None:
         check_live(results, options.program.resolve(), options.tolerance)
         oracle_families.check_families(results, options.program.resolve(), options.tolerance)
+        oracle_llama.check_llamas(results, options.program.resolve(), options.tolerance)
         for trained in options.trained:
             check_trained(results, options.program.resolve(), trained, options.tolerance)
     print(f"{results.failed} failed" if results.failed else "all passed")

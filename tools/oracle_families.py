@@ -73,7 +73,7 @@ def loading_problem(folder, model, lost):
             problems.append(f"config.json says {key} {ours.get(key)}, not {theirs[key]}")
     ours, theirs = loaded.state_dict(), model.state_dict()
     if not model.config.tie_word_embeddings:
-        theirs.pop("cls.predictions.bias")  # beside an untied decoder's own bias nobody reads it
+        theirs.pop("cls.predictions.bias", None)  # beside an untied decoder's own bias nobody reads it
     differing = sorted(name for name, values in theirs.items() if not same_numbers(name, ours[name], values))
     differing = [name for name in differing if not (lost and name.startswith(lost))]
     if differing:

@@ -46,9 +46,10 @@ void describe(OptionSet& set, TokenizeOptions& options) {
 void save_tokenizer(const Tokenizer& tokenizer, const std::string& directory) {
   constexpr int64_t kMaxFileBytes = int64_t{1} << 28;
   const auto files = tokenizer.files();
-  for (const char* name : {"vocab.txt", "tokenizer.model", "spiece.model"}) {
+  for (const char* name : {"vocab.txt", "tokenizer.model", "spiece.model", "tokenizer.json"}) {
     const std::string list = join_path(directory, name);
     if (access(list.c_str(), F_OK) != 0) continue;
+    if (std::string_view(name) == "tokenizer.json" && files.contains("vocab.txt")) continue;  // says the same
     if (!files.contains(name) || read_file(list, kMaxFileBytes) != files.at(name)) {
       throw FileError("--save: {} holds another vocabulary; choose another directory", list);
     }

@@ -106,11 +106,11 @@ bool knows(const Tokenizer& tokenizer, const PackedSequences& sequences) {
                   tokenizer.token(tokenizer.unk_id()));
 }
 
-// tokenizer.json says again what the other files say; runs of before it was written go on.
+// Beside a vocab.txt, tokenizer.json says again what that says; runs of before it was written go on.
 std::string hash_files(const std::map<std::string, std::string>& files) {
   std::string all;
   for (const auto& [name, content] : files) {
-    if (name != "tokenizer.json") all.append(name).append("\n").append(content);
+    if (name != "tokenizer.json" || !files.contains("vocab.txt")) all.append(name).append("\n").append(content);
   }
   return hash_hex(all);
 }

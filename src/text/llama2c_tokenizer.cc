@@ -126,15 +126,16 @@ std::map<std::string, std::string> read_llama2c_tokenizer(const std::string& pat
   }
   const std::string file = read_file(path, kMaxSentencePieceBytes);
   Reader reader(file, path);
-  const SentencePieceModel model = read_model(reader, vocabulary);
-  std::string bytes = write_sentencepiece_model(model);
-  parse_sentencepiece_model(bytes, path);  // refuses a token that is there twice
+  std::string bytes = write_sentencepiece_model(read_model(reader, vocabulary));
+  SentencePieceModel model = parse_sentencepiece_model(bytes, path);  // refuses a token that is there twice
   SentencePieceSettings settings;
   settings.tokenizer_class = kLlamaTokenizerClass;
   settings.specials = {.pad = "</s>", .unk = "<unk>", .cls = "<s>", .sep = "</s>", .mask = ""};
   settings.frame = {.cls = true, .sep = false, .repeat_cls = true};
   settings.legacy = true;
-  return SentencePieceTokenizer(std::move(bytes), model.pieces, 0, std::move(settings), path).files();
+  std::vector<std::string> tokens = model.pieces;
+  return SentencePieceTokenizer(std::move(model), {std::move(bytes)}, std::move(tokens), 0, std::move(settings), path)
+      .files();
 }
 
 }  // namespace roformer

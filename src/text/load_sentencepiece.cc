@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "text/sentencepiece_json.h"
 #include "text/sentencepiece_tokenizer.h"
 #include "text/tokenizer_json.h"
 #include "text/tokenizer_settings.h"
@@ -35,13 +36,16 @@ class Names {
   JsonObject map_;
 };
 
-SpecialTokens name_specials(const Names& names, const SentencePieceModel& model, bool own) {
+SpecialTokens name_specials(const Names& names, const SentencePieceModel& model, bool own, const std::string& where) {
   const std::string begin = names.get("bos_token", name_of(model, model.begin));
   const std::string end = names.get("eos_token", name_of(model, model.end));
   SpecialTokens specials;
   specials.unk = names.get("unk_token", name_of(model, model.unknown));
   specials.cls = own ? names.get("cls_token", begin) : begin;
   specials.sep = own ? names.get("sep_token", end) : end;
+  if (specials.cls.empty() && specials.sep.empty()) {
+    throw DataError("{}: no piece begins or ends a text, expected <s> or </s>, or their names beside the model", where);
+  }
   if (specials.cls.empty()) specials.cls = specials.sep;
   if (specials.sep.empty()) specials.sep = specials.cls;
   const std::string pad = name_of(model, model.pad);
@@ -50,8 +54,15 @@ SpecialTokens name_specials(const Names& names, const SentencePieceModel& model,
   return specials;
 }
 
+// Classes that say nothing: all is in tokenizer.json.
+bool leaves_it_to_the_file(const std::string& tokenizer_class) {
+  return tokenizer_class.empty() || tokenizer_class == "PreTrainedTokenizerFast" ||
+         tokenizer_class == "TokenizersBackend";
+}
+
 SentencePieceSettings read_settings(const std::string& tokenizer_class, const JsonObject& config,
-                                    const std::string& directory, const SentencePieceModel& model) {
+                                    const std::string& directory, const SentencePieceModel& model,
+                                    const std::string& where) {
   const bool own = tokenizer_class == kSentencePieceTokenizerClass;
   // Without a class: what the model has.
   const bool t5 = tokenizer_class.empty() ? model.begin < 0 : tokenizer_class.starts_with(kT5TokenizerClass);
@@ -62,7 +73,7 @@ SentencePieceSettings read_settings(const std::string& tokenizer_class, const Js
   }
   SentencePieceSettings settings;
   settings.tokenizer_class = tokenizer_class.empty() ? std::string(kind) : tokenizer_class;
-  settings.specials = name_specials(Names(config, directory), model, own);
+  settings.specials = name_specials(Names(config, directory), model, own, where);
   if (own) {
     settings.mask_takes_space = true;
   } else {
@@ -74,34 +85,76 @@ SentencePieceSettings read_settings(const std::string& tokenizer_class, const Js
   return settings;
 }
 
+// The settings where the model is from a tokenizer.json, which says where spaces are put and, unless the config does,
+// what stands around a text.
+SentencePieceSettings read_settings(const std::string& tokenizer_class, const JsonObject& config,
+                                    const std::string& directory, const FastSentencePiece& fast,
+                                    const std::string& where) {
+  SentencePieceSettings settings;
+  if (!leaves_it_to_the_file(tokenizer_class)) {
+    settings = read_settings(tokenizer_class, config, directory, fast.model, where);
+  } else {
+    settings.tokenizer_class = tokenizer_class.empty() ? "PreTrainedTokenizerFast" : tokenizer_class;
+    settings.specials = name_specials(Names(config, directory), fast.model, false, where);
+  }
+  if (!fast.begin.empty()) settings.specials.cls = fast.begin;
+  if (!fast.end.empty()) settings.specials.sep = fast.end;
+  settings.frame = fast.frame;
+  if (config.has("add_bos_token"))
+    settings.frame.cls = settings.frame.repeat_cls = config.get_bool("add_bos_token", {});
+  if (config.has("add_eos_token")) settings.frame.sep = config.get_bool("add_eos_token", {});
+  settings.legacy = fast.legacy;
+  return settings;
+}
+
+// tokenizer.model or spiece.model; empty where there is none.
 std::string model_file(const std::string& directory) {
   for (const char* name : kModelFiles) {
     if (exists(join_path(directory, name))) return join_path(directory, name);
   }
-  return join_path(directory, kModelFiles[0]);
+  return "";
+}
+
+constexpr const char* kFastFile = "tokenizer.json";
+
+std::unique_ptr<Tokenizer> make(SentencePieceModel model, SentencePieceFile file, std::vector<AddedToken> added,
+                                SentencePieceSettings settings, const JsonObject& config, const std::string& directory,
+                                const std::string& where) {
+  std::vector<std::string> tokens = model.pieces;
+  const size_t beyond = append_added_tokens(tokens, added, directory);
+  mark_special(config, tokens, added);
+  for (AddedToken& token : added) token.normalized = false;  // found in the text as it is
+  auto tokenizer = std::make_unique<SentencePieceTokenizer>(std::move(model), std::move(file), std::move(tokens),
+                                                            beyond, std::move(settings), where);
+  tokenizer->add_tokens(std::move(added));
+  return tokenizer;
 }
 
 }  // namespace
 
 bool has_sentencepiece(const std::string& directory) {
-  return !exists(join_path(directory, "vocab.txt")) && exists(model_file(directory));
+  if (exists(join_path(directory, "vocab.txt"))) return false;
+  const std::string fast = join_path(directory, kFastFile);
+  return !model_file(directory).empty() ||
+         (exists(fast) && is_fast_sentencepiece(JsonObject::read(fast, kMaxVocabularyBytes)));
 }
 
 std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& directory, const std::string& tokenizer_class,
                                               const JsonObject& config) {
-  const std::string path = model_file(directory);
-  std::string file = read_file(path, kMaxSentencePieceBytes);
-  const SentencePieceModel model = parse_sentencepiece_model(file, path);
-  std::vector<std::string> tokens = model.pieces;
-  std::vector<AddedToken> added = read_added_tokens(config, directory);
-  const size_t beyond = append_added_tokens(tokens, added, directory);
-  mark_special(config, tokens, added);
-  for (AddedToken& token : added) token.normalized = false;  // found in the text as it is
-  auto settings = read_settings(tokenizer_class, config, directory, model);
-  auto tokenizer =
-      std::make_unique<SentencePieceTokenizer>(std::move(file), std::move(tokens), beyond, std::move(settings), path);
-  tokenizer->add_tokens(std::move(added));
-  return tokenizer;
+  std::string path = model_file(directory);
+  if (!path.empty()) {
+    std::string file = read_file(path, kMaxSentencePieceBytes);
+    SentencePieceModel model = parse_sentencepiece_model(file, path);
+    auto settings = read_settings(tokenizer_class, config, directory, model, path);
+    return make(std::move(model), {.content = std::move(file)}, read_added_tokens(config, directory),
+                std::move(settings), config, directory, path);
+  }
+  path = join_path(directory, kFastFile);
+  std::string file = read_file(path, kMaxVocabularyBytes);
+  FastSentencePiece fast = read_fast_sentencepiece(JsonObject(parse_json(file, path), path));
+  auto settings = read_settings(tokenizer_class, config, directory, fast, path);
+  return make(std::move(fast.model), {std::move(file), kFastFile}, std::move(fast.added), std::move(settings), config,
+              directory, path);
 }
 
 }  // namespace roformer

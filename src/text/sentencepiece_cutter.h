@@ -1,14 +1,15 @@
 // Cuts normalised text into the pieces of a SentencePiece model.
 //
 // BPE (Sennrich et al. 2016, as SentencePiece has it): characters, then again and again the neighbours that make the
-// piece of the highest score, the leftmost among equals. Unigram (Kudo 2018): the pieces with the highest sum of
-// scores, by dynamic programming; a character without a piece costs 10 more than the worst piece. Sums are float32 as
-// there, so that equal paths tie alike. Time grows as n log n and n times the longest piece; merging is done word by
-// word where the pieces allow it.
+// piece of the highest score, the leftmost among equals; or, where a model lists merges, those that come first. Unigram
+// (Kudo 2018): the pieces with the highest sum of scores, by dynamic programming; a character without a piece costs 10
+// more than the worst piece. Sums are float32 as there, so that equal paths tie alike, unless the model says double.
+// Time grows as n log n and n times the longest piece; merging is done word by word where the pieces allow it.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "text/sentencepiece_model.h"
@@ -31,8 +32,16 @@ class SentencePieceCutter {
 
  private:
   class Merger;
-  std::vector<Cut> merge(std::string_view text) const;
-  std::vector<Cut> best_path(std::string_view text) const;
+  struct Merge {
+    int32_t id = TokenTrie::kNone;  // of the piece that two make
+    float score = 0;
+  };
+  // What two neighbours, of these ids, make of `text`.
+  Merge merged(std::string_view text, int32_t left, int32_t right) const;
+  // Both append.
+  void merge(std::string_view text, std::vector<Cut>& cuts) const;
+  void best_path(std::string_view text, std::vector<Cut>& cuts) const;
+  void cut_part(std::string_view text, std::vector<Cut>& cuts) const;
   // The id of the piece that `text` is, of those that text can become; or kNone.
   int32_t find(std::string_view text) const {
     const auto match = trie_.longest(TokenTrie::kRoot, text);
@@ -41,8 +50,10 @@ class SentencePieceCutter {
 
   const SentencePieceModel& model_;
   const SentencePieceNormalizer& normalizer_;
-  TokenTrie trie_;  // normal, user-defined and unused pieces
-  float unknown_score_ = 0, best_score_ = 0;
+  TokenTrie trie_;                              // normal, user-defined and unused pieces
+  std::unordered_map<uint64_t, Merge> merges_;  // of the model's list, by the two ids; earlier ones score higher
+  double unknown_score_ = 0;
+  float best_score_ = 0;
   bool words_apart_ = true;  // no piece goes on after a space within it: merges stay within words
 };
 

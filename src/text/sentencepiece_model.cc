@@ -39,6 +39,11 @@ enum TrainerField : uint32_t {
 };
 enum NormalizerField : uint32_t { kName = 1, kRules = 2, kDummyPrefix = 3, kRemoveSpaces = 4, kEscapeSpaces = 5 };
 
+template <class... Values>
+[[noreturn]] void fail(std::string_view where, fmt::format_string<Values...> text, Values&&... values) {
+  throw DataError("{}: {}", where, fmt::format(text, std::forward<Values>(values)...));
+}
+
 class Parser {
  public:
   explicit Parser(std::string_view where) : where_(where) {}
@@ -52,14 +57,14 @@ class Parser {
       if (field.number == kNormalizer) read_normalizer(field);
       if (field.number == kDenormalizer) refuse_denormalizer(field);
     }
-    check();
+    finish_sentencepiece_model(model_, names_, where_);
     return std::move(model_);
   }
 
  private:
   template <class... Values>
   [[noreturn]] void fail(fmt::format_string<Values...> text, Values&&... values) const {
-    throw DataError("{}: {}", where_, fmt::format(text, std::forward<Values>(values)...));
+    roformer::fail(where_, text, std::forward<Values>(values)...);
   }
 
   void read_piece(const ProtoField& message) {
@@ -91,9 +96,9 @@ class Parser {
     ProtoReader reader(message.bytes, where_, message.place);
     for (ProtoField field; reader.next(field);) {
       if (field.wire == Wire::bytes) {
-        if (field.number == kBeginPiece) begin_ = field.bytes;
-        if (field.number == kEndPiece) end_ = field.bytes;
-        if (field.number == kPadPiece) pad_ = field.bytes;
+        if (field.number == kBeginPiece) names_.begin = field.bytes;
+        if (field.number == kEndPiece) names_.end = field.bytes;
+        if (field.number == kPadPiece) names_.pad = field.bytes;
       } else if (field.wire == Wire::varint) {
         if (field.number == kModelType) read_kind(field);
         if (field.number == kByteFallback) model_.byte_fallback = field.boolean();
@@ -129,42 +134,9 @@ class Parser {
     }
   }
 
-  void check() {
-    if (model_.pieces.empty()) fail("no pieces: no SentencePiece model");
-    std::unordered_map<std::string_view, int32_t> ids;
-    int unknowns = 0;
-    std::array<bool, 256> bytes{};
-    for (int32_t id = 0; id < static_cast<int32_t>(model_.pieces.size()); ++id) {
-      const auto& piece = model_.pieces[static_cast<size_t>(id)];
-      const auto [other, is_new] = ids.emplace(piece, id);
-      if (!is_new) fail("pieces {} and {} are both {}", other->second, id, quote(piece));
-      if (model_.type(id) == Type::unknown) {
-        model_.unknown = id;
-        ++unknowns;
-      }
-      if (model_.type(id) == Type::byte) {
-        const int byte = byte_of_piece(piece);
-        if (byte < 0) fail("piece {} is of type byte, but is {}, expected <0x00> to <0xFF>", id, quote(piece));
-        model_.byte_ids[static_cast<size_t>(byte)] = id;
-        bytes[static_cast<size_t>(byte)] = true;
-      }
-    }
-    if (unknowns != 1) fail("{} pieces of type unknown, expected 1", unknowns);
-    if (model_.byte_fallback && std::ranges::count(bytes, true) != 256) {
-      fail("byte_fallback, but byte pieces for {} of 256 bytes only", std::ranges::count(bytes, true));
-    }
-    const auto find = [&](const std::string& name) {
-      const auto entry = ids.find(name);
-      return entry == ids.end() ? -1 : entry->second;
-    };
-    model_.begin = find(begin_);
-    model_.end = find(end_);
-    model_.pad = find(pad_);
-  }
-
   std::string_view where_;
   SentencePieceModel model_;
-  std::string begin_ = "<s>", end_ = "</s>", pad_ = "<pad>";
+  SentencePieceNames names_;
 };
 
 uint64_t signed_value(int64_t value) { return static_cast<uint64_t>(value); }
@@ -177,6 +149,39 @@ int byte_of_piece(std::string_view piece) {
   const auto [end, error] = std::from_chars(piece.data() + 3, piece.data() + 5, byte, 16);
   if (error != std::errc() || end != piece.data() + 5 || ByteTokenizer::byte_token(byte) != piece) return -1;
   return byte;
+}
+
+void finish_sentencepiece_model(SentencePieceModel& model, const SentencePieceNames& names, std::string_view where) {
+  if (model.pieces.empty()) fail(where, "no pieces: no SentencePiece model");
+  std::unordered_map<std::string_view, int32_t> ids;
+  int unknowns = 0;
+  std::array<bool, 256> bytes{};
+  for (int32_t id = 0; id < static_cast<int32_t>(model.pieces.size()); ++id) {
+    const auto& piece = model.pieces[static_cast<size_t>(id)];
+    const auto [other, is_new] = ids.emplace(piece, id);
+    if (!is_new) fail(where, "pieces {} and {} are both {}", other->second, id, quote(piece));
+    if (model.type(id) == Type::unknown) {
+      model.unknown = id;
+      ++unknowns;
+    }
+    if (model.type(id) == Type::byte) {
+      const int byte = byte_of_piece(piece);
+      if (byte < 0) fail(where, "piece {} is of type byte, but is {}, expected <0x00> to <0xFF>", id, quote(piece));
+      model.byte_ids[static_cast<size_t>(byte)] = id;
+      bytes[static_cast<size_t>(byte)] = true;
+    }
+  }
+  if (unknowns != 1) fail(where, "{} pieces of type unknown, expected 1", unknowns);
+  if (model.byte_fallback && std::ranges::count(bytes, true) != 256) {
+    fail(where, "byte_fallback, but byte pieces for {} of 256 bytes only", std::ranges::count(bytes, true));
+  }
+  const auto find = [&](const std::string& name) {
+    const auto entry = ids.find(name);
+    return entry == ids.end() ? -1 : entry->second;
+  };
+  model.begin = find(names.begin);
+  model.end = find(names.end);
+  model.pad = find(names.pad);
 }
 
 SentencePieceModel parse_sentencepiece_model(std::string_view bytes, std::string_view where) {

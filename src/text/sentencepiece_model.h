@@ -33,12 +33,25 @@ struct SentencePieceModel {
   std::string rules;
   bool add_dummy_prefix = true, remove_extra_whitespaces = true, escape_whitespaces = true;
 
+  // What a tokenizer.json may say otherwise (text/sentencepiece_json.h); a tokenizer.model says nothing of it.
+  std::vector<std::array<int32_t, 2>> merges;  // of BPE, the first come first; empty: what makes a piece, by its score
+  bool words_alone = false;                    // each U+2581 begins a part that is cut by itself
+  bool double_sums = false;                    // of scores, where others are float32
+  bool prefix_before_space = true;             // the dummy prefix, where a text starts with a space all the same
+
   Type type(int32_t id) const { return types[static_cast<size_t>(id)]; }
 };
 
 // DataError, naming `where` and the byte or the piece, for what is no such model or one that this program does not run:
 // words or characters as pieces, white space at the end of words, a denormaliser.
 SentencePieceModel parse_sentencepiece_model(std::string_view bytes, std::string_view where);
+
+// Sets unknown, byte_ids and the ids of tokens by these names, where there are such pieces. DataError for pieces that
+// are there twice, not one of type unknown, or bytes that are missing.
+struct SentencePieceNames {
+  std::string begin = "<s>", end = "</s>", pad = "<pad>";
+};
+void finish_sentencepiece_model(SentencePieceModel& model, const SentencePieceNames& names, std::string_view where);
 
 // The bytes of a model, of pieces, types, scores, kind, byte_fallback and normalisation.
 std::string write_sentencepiece_model(const SentencePieceModel& model);

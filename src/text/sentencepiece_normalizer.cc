@@ -71,6 +71,7 @@ SentencePieceNormalizer::SentencePieceNormalizer(const SentencePieceModel& model
     : where_(where),
       rules_(model.rules),
       add_dummy_prefix_(model.add_dummy_prefix),
+      prefix_before_space_(model.prefix_before_space),
       remove_extra_whitespaces_(model.remove_extra_whitespaces),
       escape_whitespaces_(model.escape_whitespaces),
       kept_(user_defined_pieces(model)) {
@@ -136,7 +137,8 @@ NormalizedText SentencePieceNormalizer::normalize(std::string_view text, bool pr
     advance(piece.length);
   }
   if (text.empty()) return writer.finish(origin);
-  if (prefix && add_dummy_prefix_) writer.append_space(origin);
+  const bool spaced = text.starts_with(' ') || text.starts_with(kSentencePieceSpace);
+  if (prefix && add_dummy_prefix_ && (prefix_before_space_ || !spaced)) writer.append_space(origin);
   bool after_space = remove_extra_whitespaces_;
   while (!text.empty()) {
     Piece piece = next(text);

@@ -49,7 +49,7 @@ class SentencePieceNormalizer {
 
   std::string where_, rules_;
   std::string_view trie_, texts_;  // parts of rules_
-  bool add_dummy_prefix_, remove_extra_whitespaces_, escape_whitespaces_;
+  bool add_dummy_prefix_, prefix_before_space_, remove_extra_whitespaces_, escape_whitespaces_;
   TokenTrie kept_;  // user-defined pieces, which no rule touches
 };
 

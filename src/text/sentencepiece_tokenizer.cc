@@ -21,15 +21,20 @@ std::vector<int32_t> control_pieces(const SentencePieceModel& model) {
   return ids;
 }
 
+bool starts_word(std::string_view text, int32_t place) {
+  return text.substr(static_cast<size_t>(place)).starts_with(kSentencePieceSpace);
+}
+
 bool starts_with_space(std::string_view text) { return is_whitespace(decode_utf8(text.data()).value); }
 
 }  // namespace
 
-SentencePieceTokenizer::SentencePieceTokenizer(std::string file, std::vector<std::string> tokens, size_t added,
+SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, SentencePieceFile file,
+                                               std::vector<std::string> tokens, size_t added,
                                                SentencePieceSettings settings, const std::string& where)
     : Tokenizer(Vocabulary(std::move(tokens), where, added), settings.specials, where, true),
       file_(std::move(file)),
-      model_(parse_sentencepiece_model(file_, where)),
+      model_(std::move(model)),
       settings_(std::move(settings)),
       normalizer_(model_, where),
       cutter_(model_, normalizer_) {
@@ -59,7 +64,7 @@ void SentencePieceTokenizer::append(std::string_view text, int64_t first, std::v
       for (int32_t i = begin; i < end; ++i) {
         push(model_.byte_ids[static_cast<unsigned char>(normal.text[static_cast<size_t>(i)])], begin, end);
       }
-    } else if (unknown_end == begin) {
+    } else if (unknown_end == begin && !(model_.words_alone && starts_word(normal.text, begin))) {
       if (offsets) offsets->back()[1] = first + normal.origins[static_cast<size_t>(end)];
       unknown_end = end;
     } else {
@@ -106,9 +111,10 @@ void SentencePieceTokenizer::append_text(int32_t id, DecodeState& state, std::st
 }
 
 nlohmann::ordered_json SentencePieceTokenizer::config() const {
-  if (settings_.tokenizer_class == kSentencePieceTokenizerClass) return nlohmann::ordered_json::object();
+  const bool llama = settings_.tokenizer_class.starts_with(kLlamaTokenizerClass);
+  if (!llama && !settings_.tokenizer_class.starts_with(kT5TokenizerClass)) return nlohmann::ordered_json::object();
   nlohmann::ordered_json config = {{"legacy", settings_.legacy}};
-  if (!settings_.tokenizer_class.starts_with(kT5TokenizerClass)) {
+  if (llama) {
     config["add_bos_token"] = frame().cls;
     config["add_eos_token"] = frame().sep;
   }
@@ -126,7 +132,7 @@ std::map<std::string, std::string> SentencePieceTokenizer::files() const {
     specials["sep_token"] = names.sep;
   }
   if (has_mask()) specials["mask_token"] = names.mask;
-  return {{"tokenizer.model", file_}, {"tokenizer_config.json", config_file(std::move(specials))}};
+  return {{file_.name, file_.content}, {"tokenizer_config.json", config_file(std::move(specials))}};
 }
 
 }  // namespace roformer

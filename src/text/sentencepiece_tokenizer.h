@@ -30,19 +30,25 @@ struct SentencePieceSettings {
   bool mask_takes_space = false;
 };
 
+// A tokenizer.model, or a tokenizer.json.
+struct SentencePieceFile {
+  std::string content;
+  std::string name = "tokenizer.model";
+};
+
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  // `file` is the content of tokenizer.model, `tokens` the model's pieces and, after them, `added` others. `where`
-  // starts messages.
-  SentencePieceTokenizer(std::string file, std::vector<std::string> tokens, size_t added,
-                         SentencePieceSettings settings, const std::string& where);
+  // `file` is where `model` is from, `tokens` the model's pieces and, after them, `added` others. `where` starts
+  // messages.
+  SentencePieceTokenizer(SentencePieceModel model, SentencePieceFile file, std::vector<std::string> tokens,
+                         size_t added, SentencePieceSettings settings, const std::string& where);
 
   std::string_view type() const override { return model_.kind == SentencePieceModel::Kind::bpe ? "bpe" : "unigram"; }
   std::string_view tokenizer_class() const override { return settings_.tokenizer_class; }
   // A piece continues the word of the one before unless it starts with a space, or is a byte of white space.
   bool is_continuation(int32_t id) const override;
   void append_text(int32_t id, DecodeState& state, std::string& bytes) const override;
-  // tokenizer.model, as it was read, and tokenizer_config.json.
+  // The file it is from, as it was read, and tokenizer_config.json.
   std::map<std::string, std::string> files() const override;
   const SentencePieceModel& model() const { return model_; }
 
@@ -51,19 +57,20 @@ class SentencePieceTokenizer : public Tokenizer {
   nlohmann::ordered_json config() const override;
 
  private:
-  std::string file_;
+  SentencePieceFile file_;
   SentencePieceModel model_;
   SentencePieceSettings settings_;
   SentencePieceNormalizer normalizer_;
   SentencePieceCutter cutter_;
 };
 
-// Whether the directory has a SentencePiece model (tokenizer.model or spiece.model) and no vocab.txt.
+// Whether the directory has a SentencePiece model (tokenizer.model, spiece.model, or a tokenizer.json with a BPE or
+// Unigram model) and no vocab.txt.
 bool has_sentencepiece(const std::string& directory);
 
 // The tokenizer of such a directory. `tokenizer_class`, which may be empty, says what stands around a text and how the
-// special tokens are called: LlamaTokenizer, T5Tokenizer or this program's own. `config`: tokenizer_config.json.
-// DataError for another class.
+// special tokens are called: LlamaTokenizer, T5Tokenizer or this program's own; a tokenizer.json says so itself.
+// `config`: tokenizer_config.json. DataError for another class.
 std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& directory, const std::string& tokenizer_class,
                                               const JsonObject& config);
 

@@ -130,11 +130,12 @@ std::unique_ptr<Tokenizer> train_sentencepiece(std::span<const std::string> path
   const auto status =
       sentencepiece::SentencePieceTrainer::Train(trainer_arguments(options, kind, all_characters), &lines, &file);
   if (!status.ok()) throw DataError("{}: SentencePiece cannot learn from it: {}", paths[0], status.error_message());
-  auto pieces = parse_sentencepiece_model(file, "learned model").pieces;
+  SentencePieceModel model = parse_sentencepiece_model(file, "learned model");
+  std::vector<std::string> pieces = model.pieces;
   SentencePieceSettings settings;
   settings.mask_takes_space = true;
-  return std::make_unique<SentencePieceTokenizer>(std::move(file), std::move(pieces), 0, std::move(settings),
-                                                  "learned model");
+  return std::make_unique<SentencePieceTokenizer>(std::move(model), SentencePieceFile{.content = std::move(file)},
+                                                  std::move(pieces), 0, std::move(settings), "learned model");
 }
 
 }  // namespace roformer

@@ -164,8 +164,8 @@ struct LoadOptions {
 };
 
 // Reads a tokenizer from a model or tokenizer directory: vocab.txt (or the WordPiece model of a tokenizer.json), or
-// tokenizer.model (text/sentencepiece_tokenizer.h), and, where present, tokenizer_config.json. A directory with
-// tokenizer.model and no vocab.txt is SentencePiece's. Else its kind is the "tokenizer_class" of tokenizer_config.json,
+// tokenizer.model (or the BPE or Unigram model of a tokenizer.json; text/sentencepiece_tokenizer.h), and, where present,
+// tokenizer_config.json. A directory with such a model and no vocab.txt is SentencePiece's. Else its kind is the "tokenizer_class" of tokenizer_config.json,
 // else of config.json: RoFormerTokenizer means jieba, BertTokenizer plain WordPiece, lower-casing unless it says
 // otherwise. Where neither says one it is jieba's if `options.mode` is set, or if config.json's model_type is
 // "roformer" and the vocabulary has a word of two or more ideographs (a vocabulary of characters, or not Chinese, has

@@ -10,23 +10,6 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-std::vector<std::string> read_tokens(const JsonObject& model) {
-  const JsonObject vocabulary = model.get_object("vocab");
-  const size_t count = vocabulary.value().size();
-  std::vector<std::string> tokens(count);
-  std::vector<bool> seen(count);
-  for (const auto& [token, id] : vocabulary.value().items()) {
-    if (!id.is_number_unsigned() || id.get<uint64_t>() >= count || seen[id.get<uint64_t>()]) {
-      throw DataError("{}: the {} ids of 'vocab' must be 0, 1, 2, ...; the one of {} is {}", model.source(), count,
-                      quote(token), quote(dump_json(id)));
-    }
-    seen[id.get<uint64_t>()] = true;
-    tokens[id.get<uint64_t>()] = token;
-  }
-  if (tokens.empty()) throw DataError("{}: no tokens", model.source());
-  return tokens;
-}
-
 JsonObject read_part(const JsonObject& file, const char* name, const std::string& type) {
   JsonObject part = file.get_object(name);
   if (part.get_string("type", "") != type) part.reject("type", fmt::format("\"{}\"", type));
@@ -100,6 +83,36 @@ size_t append_added_tokens(std::vector<std::string>& tokens, const std::vector<A
   return tokens.size() - before;
 }
 
+std::vector<std::string> read_vocabulary_object(const JsonObject& model) {
+  const JsonObject vocabulary = model.get_object("vocab");
+  const size_t count = vocabulary.value().size();
+  std::vector<std::string> tokens(count);
+  std::vector<bool> seen(count);
+  for (const auto& [token, id] : vocabulary.value().items()) {
+    if (!id.is_number_unsigned() || id.get<uint64_t>() >= count || seen[id.get<uint64_t>()]) {
+      throw DataError("{}: the {} ids of 'vocab' must be 0, 1, 2, ...; the one of {} is {}", model.source(), count,
+                      quote(token), quote(dump_json(id)));
+    }
+    seen[id.get<uint64_t>()] = true;
+    tokens[id.get<uint64_t>()] = token;
+  }
+  if (tokens.empty()) throw DataError("{}: no tokens", model.source());
+  return tokens;
+}
+
+std::vector<AddedToken> read_added_token_list(const JsonObject& file) {
+  std::vector<AddedToken> tokens;
+  if (!file.has("added_tokens")) return tokens;
+  const Json& added = file.value()["added_tokens"];
+  if (!added.is_array()) file.reject("added_tokens", "an array");
+  for (const auto& token : added) {
+    const JsonObject entry(token, file.source() + ": 'added_tokens'");
+    tokens.push_back(
+        read_added_token(entry, entry.get_int("id", std::nullopt, 0, static_cast<int64_t>(kMaxTokens) - 1)));
+  }
+  return tokens;
+}
+
 FastTokenizer read_fast_tokenizer(const std::string& path) {
   const JsonObject file = JsonObject::read(path, kMaxVocabularyBytes);
   const JsonObject model = read_part(file, "model", "WordPiece");
@@ -112,18 +125,11 @@ FastTokenizer read_fast_tokenizer(const std::string& path) {
     model.reject("max_input_chars_per_word", fmt::format("{}", kMaxWordCodePoints));
   }
   if (!normalizer.get_bool("clean_text", true)) normalizer.reject("clean_text", "true");
-  FastTokenizer result{.tokens = read_tokens(model), .added = 0, .added_tokens = {}, .options = {}};
+  FastTokenizer result{.tokens = read_vocabulary_object(model), .added = 0, .added_tokens = {}, .options = {}};
   result.options.lowercase = normalizer.get_bool("lowercase", true);
   if (normalizer.has("strip_accents")) result.options.strip_accents = normalizer.get_bool("strip_accents", false);
   result.options.separate_cjk = normalizer.get_bool("handle_chinese_chars", true);
-  if (!file.has("added_tokens")) return result;
-  const Json& added = file.value()["added_tokens"];
-  if (!added.is_array()) file.reject("added_tokens", "an array");
-  for (const auto& token : added) {
-    const JsonObject entry(token, path + ": 'added_tokens'");
-    result.added_tokens.push_back(
-        read_added_token(entry, entry.get_int("id", std::nullopt, 0, static_cast<int64_t>(kMaxTokens) - 1)));
-  }
+  result.added_tokens = read_added_token_list(file);
   result.added = append_added_tokens(result.tokens, result.added_tokens, path);
   return result;
 }

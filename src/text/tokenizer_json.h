@@ -26,6 +26,12 @@ FastTokenizer read_fast_tokenizer(const std::string& path);
 std::string write_fast_tokenizer(const Vocabulary& vocabulary, const SpecialTokens& specials,
                                  const std::vector<AddedToken>& added, const WordPieceOptions& options);
 
+// The keys of "vocab" by their ids, which must be 0, 1, 2, ...
+std::vector<std::string> read_vocabulary_object(const JsonObject& model);
+
+// "added_tokens" of a tokenizer.json; none if absent.
+std::vector<AddedToken> read_added_token_list(const JsonObject& file);
+
 // The content of "added_tokens" or "added_tokens_decoder" for one token. DataError for what is not supported: white
 // space taken with it, or whole words only.
 AddedToken read_added_token(const JsonObject& entry, int64_t id);

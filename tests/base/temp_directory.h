@@ -14,7 +14,7 @@ namespace roformer {
 
 class TempDirectory {
  public:
-  TempDirectory() : TempDirectory(::access("/dev/shm", W_OK) == 0 ? "/dev/shm/" : testing::TempDir()) {}
+  TempDirectory() : TempDirectory(::access("/dev/shm", W_OK) == 0 ? "/dev/shm/" : ::testing::TempDir()) {}
   explicit TempDirectory(const std::string& parent) : path_(parent + "roformer_test_XXXXXX") {
     if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot create " + path_);
   }

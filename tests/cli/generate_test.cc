@@ -1,10 +1,14 @@
 // generate as scripts see it.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <fstream>
 
 #include "models/save_model.h"
 #include "tests/cli/program.h"
 #include "text/train.h"
+#include "text/unicode.h"
 
 namespace roformer::testing {
 namespace {
@@ -56,6 +60,63 @@ TEST_F(GenerateCommand, JsonAndPlainSayTheSame) {
 TEST_F(GenerateCommand, BeamsHaveAScore) {
   const auto lines = json_lines(succeed(command({"--prompt", "abc", "--json", "--beam", "3"})));
   EXPECT_LT(lines.at(0)["score"], 0);
+}
+
+// Until the program handles the signal itself: before, it ends the program at once.
+bool wait_until_caught(Child& child, int signal) {
+  const std::string status = fmt::format("/proc/{}/status", child.pid());
+  return child.wait_until([&] {
+    std::ifstream file(status);
+    for (std::string line; std::getline(file, line);) {
+      if (!line.starts_with("SigCgt:")) continue;
+      return (std::stoull(line.substr(7), nullptr, 16) >> (signal - 1) & 1) == 1;
+    }
+    return false;
+  });
+}
+
+// A text that would take hours.
+TEST_F(GenerateCommand, StopsWhenItIsInterrupted) {
+  const Arguments endless = {"--max-new-tokens", "500000000", "--min-new-tokens", "500000000"};
+  for (const int signal : {SIGINT, SIGTERM}) {
+    Child child(command(endless + Arguments{"--echo", "--prompt", "caf\u00e9 ", "--prompt", "d"}));
+    ASSERT_TRUE(child.wait_until([&] { return child.output_bytes() > 500; }));
+    child.send(signal);
+    const Outcome stopped = child.wait();
+    EXPECT_EQ(stopped.exit_code, 130);
+    EXPECT_EQ(stopped.error, "roformer: interrupted while generating\n");
+    EXPECT_THAT(stopped.output, ::testing::StartsWith("caf\u00e9 "));
+    EXPECT_EQ(find_invalid_utf8(stopped.output), kValidUtf8);
+    EXPECT_THAT(stopped.output, ::testing::EndsWith("\n"));
+  }
+}
+
+TEST_F(GenerateCommand, InterruptedJsonAndBeamsSayNothing) {
+  const Arguments endless = {"--max-new-tokens", "500000000", "--min-new-tokens", "500000000", "abc"};
+  for (const Arguments& more : {Arguments{"--json"}, Arguments{"--beam", "2", "--overflow", "shift"}}) {
+    Child child(command(endless + more));
+    ASSERT_TRUE(wait_until_caught(child, SIGTERM));
+    child.send(SIGTERM);
+    const Outcome stopped = child.wait();
+    EXPECT_EQ(stopped.exit_code, 130);
+    EXPECT_EQ(stopped.error, "roformer: interrupted while generating\n");
+    EXPECT_THAT(stopped.output, ::testing::AnyOf("", "\n"));
+  }
+}
+
+// Those of a first batch that are finished stay.
+TEST_F(GenerateCommand, InterruptedBetweenBatchesKeepsWhatIsFinished) {
+  const Arguments one_by_one = {"--batch-size", "1", "--max-new-tokens", "3", "--seed", "3"};
+  const std::string finished = succeed(command(one_by_one + Arguments{"abc"}));
+  std::string prompts = "abc\n";
+  for (int i = 0; i < 1'000'000; ++i) prompts += "d\n";
+  Child child(command(one_by_one), {.input = prompts, .file_limit = {}, .environment = {}});
+  ASSERT_TRUE(child.wait_until([&] { return child.output_bytes() > finished.size(); }));
+  child.send(SIGINT);
+  const Outcome stopped = child.wait();
+  EXPECT_EQ(stopped.exit_code, 130);
+  EXPECT_THAT(stopped.output, ::testing::StartsWith(finished));
+  EXPECT_EQ(find_invalid_utf8(stopped.output), kValidUtf8);
 }
 
 TEST_F(GenerateCommand, RefusesHostileOptions) {

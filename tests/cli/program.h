@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,6 +95,11 @@ class Child {
 
   void send(int signal) const { kill(pid_, signal); }
   pid_t pid() const { return pid_; }
+  // What it has printed so far.
+  size_t output_bytes() const {
+    struct stat status {};
+    return fstat(streams_[1].descriptor, &status) == 0 ? static_cast<size_t>(status.st_size) : 0;
+  }
 
   // False if it ends, or two minutes pass, before the condition holds.
   bool wait_until(const std::function<bool()>& condition) {

@@ -15,60 +15,27 @@
 #include "base/file.h"
 #include "models/save_model.h"
 #include "tests/base/temp_directory.h"
-#include "tests/models/family_fixture.h"
+#include "tests/models/fixture_model.h"
 
 namespace roformer::testing {
 namespace {
 
-using ::testing::IsEmpty;
-
 constexpr double kExact = 1e-9;  // of float64, whatever the order of sums
-constexpr double kSingle = 2e-5;
-constexpr int64_t kMost = 1 << 20;  // bytes of any file here
 
-class FamilyTest : public ::testing::TestWithParam<std::string> {
+class FamilyTest : public FixtureModelTest {
  protected:
-  Model load(Backend& backend) { return load_model(fixture_.directory(), backend); }
-
-  FamilyFixture fixture_{GetParam()};
-  ThreadPool pool_{2};
-  std::unique_ptr<Backend> exact_ = make_reference_backend(pool_, DType::float64);
-  std::unique_ptr<Backend> cpu_ = make_cpu_backend(pool_);
+  FamilyTest() : FixtureModelTest("families", kExact) {}
 };
 
-TEST_P(FamilyTest, PackedInOneBatch) {
-  expect_close(fixture_.run(load(*exact_), fixture_.sequences()), fixture_.expected(), kExact);
-  expect_close(fixture_.run(load(*cpu_), fixture_.sequences()), fixture_.expected(), kSingle);
-}
-
-TEST_P(FamilyTest, OneByOne) {
-  expect_close(fixture_.run_one_by_one(load(*exact_)), fixture_.expected(), kExact);
-  expect_close(fixture_.run_one_by_one(load(*cpu_)), fixture_.expected(), kSingle);
-}
-
-TEST_P(FamilyTest, EveryKeyOfTheConfigIsUnderstood) {
-  std::vector<std::string> unknown;
-  load_model(fixture_.directory(), *cpu_, false, &unknown);
-  EXPECT_THAT(unknown, IsEmpty());
-}
-
-TEST_P(FamilyTest, WhatIsWrittenIsTheSameModel) {
-  const TempDirectory directory;
-  const Activations before = fixture_.run(load(*cpu_), fixture_.sequences());
-  save_model(load(*cpu_), {}, directory / "once");
-  EXPECT_EQ(fixture_.run(load_model(directory / "once", *cpu_), fixture_.sequences()), before);
-  // What it wrote says everything, so writing that again changes no byte.
-  save_model(load_model(directory / "once", *cpu_), {}, directory / "twice");
-  for (const char* file : {"/config.json", "/model.safetensors"}) {
-    EXPECT_EQ(read_file(directory / "twice" + file, kMost), read_file(directory / "once" + file, kMost)) << file;
-  }
-}
+TEST_P(FamilyTest, PackedInOneBatch) { expect_right_when_packed(); }
+TEST_P(FamilyTest, OneByOne) { expect_right_one_by_one(); }
+TEST_P(FamilyTest, EveryKeyOfTheConfigIsUnderstood) { expect_every_key_understood(); }
+TEST_P(FamilyTest, WhatIsWrittenIsTheSameModel) { expect_the_same_when_written(); }
 
 TEST_P(FamilyTest, LabelsAndTheirMeaningAreKept) {
-  const TempDirectory directory;
-  save_model(load(*cpu_), {}, directory / "once");
+  save_model(load(*cpu_), {}, directory_ / "once");
   const Json before = JsonObject::read(fixture_.directory() + "/config.json").value();
-  const Json after = JsonObject::read(directory / "once/config.json").value();
+  const Json after = JsonObject::read(directory_ / "once/config.json").value();
   for (const char* key : {"id2label", "label2id", "problem_type"}) {
     if (!before.contains(key)) continue;
     EXPECT_EQ(after.value(key, Json()), before.at(key)) << key;
@@ -151,7 +118,7 @@ TEST_P(VariationTest, IsTheSameModel) {
   std::get<1>(GetParam()).change(tensors, read_config(config));
 
   const TempDirectory directory;
-  write_file_atomically(directory / "config.json", read_file(config, kMost));
+  write_file_atomically(directory / "config.json", read_file(config, kMostBytes));
   write_safetensors(directory / "model.safetensors", tensors);
   ThreadPool pool(2);
   const auto backend = make_reference_backend(pool, DType::float64);
@@ -240,7 +207,7 @@ TEST_P(HalfTest, IsTheModelOfTheRoundedNumbers) {
     rounded.emplace_back(info.name, to);
   }
   const TempDirectory halves, singles;
-  const std::string config = read_file(fixture.directory() + "/config.json", kMost);
+  const std::string config = read_file(fixture.directory() + "/config.json", kMostBytes);
   for (const TempDirectory* directory : {&halves, &singles}) write_file_atomically(*directory / "config.json", config);
   write_halves(halves / "model.safetensors", file, half);
   write_safetensors(singles / "model.safetensors", rounded);

@@ -12,39 +12,25 @@
 #include "models/finite.h"
 #include "models/save_model.h"
 #include "tests/base/temp_directory.h"
-#include "tests/models/family_fixture.h"
+#include "tests/models/fixture_model.h"
 
 namespace roformer::testing {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::ThrowsMessage;
 
 constexpr double kAngles = 5e-6;  // transformers computes the rotation's angles in float32, also in a float64 model
-constexpr double kSingle = 2e-5;
-constexpr int64_t kMost = 1 << 20;  // bytes of any file here
 
-class LlamaTest : public ::testing::TestWithParam<const char*> {
+class LlamaTest : public FixtureModelTest {
  protected:
-  Model load(Backend& backend) { return load_model(fixture_.directory(), backend); }
-
-  FamilyFixture fixture_{GetParam(), "llama"};
-  ThreadPool pool_{2};
-  std::unique_ptr<Backend> exact_ = make_reference_backend(pool_, DType::float64);
-  std::unique_ptr<Backend> cpu_ = make_cpu_backend(pool_);
+  LlamaTest() : FixtureModelTest("llama", kAngles) {}
 };
 
-TEST_P(LlamaTest, PackedInOneBatch) {
-  expect_close(fixture_.run(load(*exact_), fixture_.sequences()), fixture_.expected(), kAngles);
-  expect_close(fixture_.run(load(*cpu_), fixture_.sequences()), fixture_.expected(), kSingle);
-}
-
-TEST_P(LlamaTest, OneByOne) {
-  expect_close(fixture_.run_one_by_one(load(*exact_)), fixture_.expected(), kAngles);
-  expect_close(fixture_.run_one_by_one(load(*cpu_)), fixture_.expected(), kSingle);
-}
+TEST_P(LlamaTest, PackedInOneBatch) { expect_right_when_packed(); }
+TEST_P(LlamaTest, OneByOne) { expect_right_one_by_one(); }
+TEST_P(LlamaTest, EveryKeyOfTheConfigIsUnderstood) { expect_every_key_understood(); }
 
 TEST_P(LlamaTest, TheSameBitsAtAnyNumberOfThreads) {
   ThreadPool one(1);
@@ -52,23 +38,11 @@ TEST_P(LlamaTest, TheSameBitsAtAnyNumberOfThreads) {
   EXPECT_EQ(fixture_.run(load(*alone), fixture_.sequences()), fixture_.run(load(*cpu_), fixture_.sequences()));
 }
 
-TEST_P(LlamaTest, EveryKeyOfTheConfigIsUnderstood) {
-  std::vector<std::string> unknown;
-  load_model(fixture_.directory(), *cpu_, false, &unknown);
-  EXPECT_THAT(unknown, IsEmpty());
-}
-
 TEST_P(LlamaTest, WhatIsWrittenIsTheSameModel) {
-  const TempDirectory directory;
-  const Activations before = fixture_.run(load(*cpu_), fixture_.sequences());
-  save_model(load(*cpu_), {}, directory / "once");
-  EXPECT_EQ(fixture_.run(load_model(directory / "once", *cpu_), fixture_.sequences()), before);
-  save_model(load_model(directory / "once", *cpu_), {}, directory / "twice");
-  for (const char* file : {"/config.json", "/model.safetensors"}) {
-    EXPECT_EQ(read_file(directory / "twice" + file, kMost), read_file(directory / "once" + file, kMost)) << file;
-  }
+  expect_the_same_when_written();
   // Under the names that transformers gave them, but for the prefix, which a trunk saved alone lacks.
-  const SafetensorsFile theirs(fixture_.directory() + "/model.safetensors"), ours(directory / "once/model.safetensors");
+  const SafetensorsFile theirs(fixture_.directory() + "/model.safetensors"),
+      ours(directory_ / "once/model.safetensors");
   std::set<std::string> their_names, our_names;
   const bool trunk = load(*cpu_).config().head == Head::none;
   for (const TensorInfo& info : theirs.tensors()) their_names.insert((trunk ? "model." : "") + info.name);
@@ -92,12 +66,12 @@ TEST_P(LlamaTest, OtherSpellings) {
   }
   tensors.emplace_back("layers.0.self_attn.rotary_emb.inv_freq", Tensor::allocate({2}, DType::float32));
   write_safetensors(directory / "model.safetensors", tensors);
-  write_file_atomically(directory / "config.json", read_file(fixture_.directory() + "/config.json", kMost));
+  write_file_atomically(directory / "config.json", read_file(fixture_.directory() + "/config.json", kMostBytes));
   expect_close(fixture_.run(load_model(directory.path(), *cpu_), fixture_.sequences()), fixture_.expected(), kSingle);
 }
 
 INSTANTIATE_TEST_SUITE_P(, LlamaTest, ::testing::Values("grouped", "biased_tied", "trunk_scaled"),
-                         [](const auto& param) { return std::string(param.param); });
+                         [](const auto& param) { return param.param; });
 
 Json minimal() {
   return Json{{"model_type", "llama"},  {"architectures", {"LlamaForCausalLM"}},

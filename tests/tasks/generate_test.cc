@@ -171,8 +171,15 @@ TEST_F(Generate, EndsAtItsTokensAndNotTooEarly) {
   const Generated ended = run(causal, options, {"abc"})[0];
   EXPECT_EQ(ended.finish, Finish::end);
   EXPECT_EQ(std::ssize(ended.ids), first + 1);
+  // Ten tokens before there may be an end: of all but one, so that the one comes ten times.
+  options.end_ids->clear();
+  for (int32_t id = 0; id < tokenizer_->vocabulary_size(); ++id) {
+    if (id != whole.ids[0]) options.end_ids->push_back(id);
+  }
   options.min_new_tokens = 10;
-  EXPECT_GE(run(causal, options, {"abc"})[0].ids.size(), 10u);
+  std::vector<int32_t> late = run(causal, options, {"abc"})[0].ids;
+  late.pop_back();
+  EXPECT_EQ(late, std::vector<int32_t>(10, whole.ids[0]));
   EXPECT_TRUE(run(causal, greedy(0), {"abc"})[0].ids.empty());
 }
 
@@ -204,6 +211,24 @@ TEST_F(Generate, GoesOnBeyondTheWindowOrDoesNot) {
   plain.overflow = {};
   plain.window = 65;
   EXPECT_THAT([&] { run(learned, plain, {"abc"}); }, ThrowsMessage<UsageError>(HasSubstr("at most 64")));
+}
+
+// Of one layer, what is kept of a token does not depend on those before it, so a shifted text is one without the older
+// half of what follows its first token.
+TEST_F(Generate, AShiftKeepsTheFirstTokenAndTheNewerHalf) {
+  ModelConfig shallow = config();
+  shallow.layers = 1;
+  const Model causal = model(shallow);
+  GenerationOptions options = greedy(40);
+  options.end_ids = std::vector<int32_t>{};
+  options.window = 16;
+  std::vector<int32_t> kept = TextGenerator(causal, *tokenizer_, options).prompt("abc", 0).ids, expected;
+  while (expected.size() < 40) {
+    expected.push_back(without_cache(causal, kept, 1, Visibility::causal)[0]);
+    if (kept.size() == 16) kept.erase(kept.begin() + 1, kept.begin() + 1 + 15 / 2);
+    kept.push_back(expected.back());
+  }
+  EXPECT_EQ(run(causal, options, {"abc"})[0].ids, expected);
 }
 
 TEST_F(Generate, NamesTheMemoryOfAWindowBeforeTakingIt) {

@@ -106,7 +106,7 @@ TEST(LoadTokenizer, ReadsTheWordPieceOfATokenizerJson) {
   EXPECT_THAT(error_with(R"("a": 5)", R"("a": 6)"), HasSubstr("the one of"));
   EXPECT_THAT(error_with(R"("a": 5)", R"("a": 99999999999)"), HasSubstr("99999999999"));
   EXPECT_THAT(error_with(R"("a": 5)", R"("a": -1)"), HasSubstr("-1"));
-  EXPECT_THAT(error_with("WordPiece", "BPE"), HasSubstr("\"BPE\""));
+  EXPECT_THAT(error_with("WordPiece", "WordLevel"), HasSubstr("\"WordLevel\""));
   EXPECT_THAT(error_with("BertPreTokenizer", "Whitespace"), HasSubstr("Whitespace"));
   EXPECT_THAT(error_with(R"("content": "[MASK]")", R"("content": "<x>")"),
               HasSubstr("the added token \"<x>\" has the id 4, which is that of \"[MASK]\""));

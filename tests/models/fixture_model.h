@@ -1,0 +1,64 @@
+// What the model of every fixture must do, whatever its family.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "models/save_model.h"
+#include "tests/base/temp_directory.h"
+#include "tests/models/family_fixture.h"
+
+namespace roformer::testing {
+
+inline constexpr double kSingle = 2e-5;         // of float32
+inline constexpr int64_t kMostBytes = 1 << 20;  // of any file of a fixture
+
+class FixtureModelTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  // `folder` of tests/fixtures; float64 results come within `exact` of those expected.
+  FixtureModelTest(const std::string& folder, double exact) : fixture_(GetParam(), folder), tolerance_(exact) {}
+
+  Model load(Backend& backend) { return load_model(fixture_.directory(), backend); }
+
+  void expect_right_when_packed() {
+    expect_close(fixture_.run(load(*exact_), fixture_.sequences()), fixture_.expected(), tolerance_);
+    expect_close(fixture_.run(load(*cpu_), fixture_.sequences()), fixture_.expected(), kSingle);
+  }
+
+  void expect_right_one_by_one() {
+    expect_close(fixture_.run_one_by_one(load(*exact_)), fixture_.expected(), tolerance_);
+    expect_close(fixture_.run_one_by_one(load(*cpu_)), fixture_.expected(), kSingle);
+  }
+
+  void expect_every_key_understood() {
+    std::vector<std::string> unknown;
+    load_model(fixture_.directory(), *cpu_, false, &unknown);
+    EXPECT_THAT(unknown, ::testing::IsEmpty());
+  }
+
+  // Leaves the model in directory_ / "once". What that says is everything, so writing it again changes no byte.
+  void expect_the_same_when_written() {
+    const Activations before = fixture_.run(load(*cpu_), fixture_.sequences());
+    save_model(load(*cpu_), {}, directory_ / "once");
+    EXPECT_EQ(fixture_.run(load_model(directory_ / "once", *cpu_), fixture_.sequences()), before);
+    save_model(load_model(directory_ / "once", *cpu_), {}, directory_ / "twice");
+    for (const std::string file : {"/config.json", "/model.safetensors"}) {
+      EXPECT_EQ(read_file(directory_ / "twice" + file, kMostBytes), read_file(directory_ / "once" + file, kMostBytes))
+          << file;
+    }
+  }
+
+  FamilyFixture fixture_;
+  double tolerance_;
+  TempDirectory directory_;
+  ThreadPool pool_{2};
+  std::unique_ptr<Backend> exact_ = make_reference_backend(pool_, DType::float64);
+  std::unique_ptr<Backend> cpu_ = make_cpu_backend(pool_);
+};
+
+}  // namespace roformer::testing
