@@ -38,6 +38,10 @@ void WeightedValues(const float* weights, int64_t weights_stride, const float* v
   }
 }
 
+float Total(const float* x, int64_t n) {
+  return sum_lanes(n, [&](auto d, int64_t i) { return hn::LoadU(d, x + i); });
+}
+
 // R rows of x with W rows of w. Every product is one running vector over whole lanes, then the rest one by one: the
 // same sum whatever R and W are. All the vectors fit the registers.
 template <int R, int W>
@@ -112,6 +116,7 @@ HWY_AFTER_NAMESPACE();
 namespace roformer::rows {
 HWY_EXPORT(KeyScores);
 HWY_EXPORT(WeightedValues);
+HWY_EXPORT(Total);
 HWY_EXPORT(Dots);
 
 void key_scores(const float* q, const float* keys, int64_t stride, int64_t count, int64_t heads, int64_t group,
@@ -122,6 +127,7 @@ void weighted_values(const float* weights, int64_t weights_stride, const float* 
                      int64_t heads, int64_t group, int64_t dim, float* out) {
   HWY_DYNAMIC_DISPATCH(WeightedValues)(weights, weights_stride, values, stride, count, heads, group, dim, out);
 }
+float total(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(Total)(x, n); }
 void dots(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t outputs,
           int64_t depth, float* out, int64_t out_stride) {
   HWY_DYNAMIC_DISPATCH(Dots)(x, x_stride, rows, w, w_stride, outputs, depth, out, out_stride);
