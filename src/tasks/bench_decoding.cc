@@ -49,11 +49,14 @@ class Contestant {
       }
     }
     GenerationPass pass(model_, Visibility::causal, batch_, options_.prompt + steps, vocabulary);
-    std::vector<int32_t> ids = choose(pass.prompts(prompts));
+    GenerationPass::Scores scores;
+    pass.prompts(prompts, scores);
+    std::vector<int32_t> ids = choose(scores);
     if (options_.profile) model_.backend().set_profile(&profile_);
     for (int64_t i = 0; i < steps; ++i) {
       const double begin = now_seconds();
-      ids = choose(pass.step(ids));
+      pass.step(ids, scores);
+      ids = choose(scores);
       seconds_.push_back(now_seconds() - begin);
     }
     model_.backend().set_profile(nullptr);
@@ -75,9 +78,11 @@ class Contestant {
   }
 
  private:
-  static std::vector<int32_t> choose(const std::vector<std::vector<double>>& scores) {
-    std::vector<int32_t> ids;
-    for (const std::vector<double>& of_one : scores) ids.push_back(best_token(of_one));
+  std::vector<int32_t> choose(const GenerationPass::Scores& scores) const {
+    std::vector<int32_t> ids(scores.size());
+    model_.backend().pool().run(std::ssize(scores), [&](int64_t i) {
+      ids[static_cast<size_t>(i)] = best_token(scores[static_cast<size_t>(i)]);
+    });
     return ids;
   }
 
