@@ -124,13 +124,15 @@ HWY_INLINE void add_group(const float* x, int64_t x_stride, int64_t rows, const 
   }
 }
 
-// Up to eight rows of x with twelve of w; `next` twelve come after them, or are these.
-void DotsOfGroup(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, const float* next,
-                 int64_t depth, float* out, int64_t out_stride) {
+// Up to eight rows of x with twelve of w. Those behind them are asked for, the last ones', too: they are mostly the
+// next task's, and asking for what there is not does nothing.
+void DotsOfGroup(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t depth,
+                 float* out, int64_t out_stride) {
   const FullTag d;
   constexpr int64_t kLanes = hn::MaxLanes(FullTag());
   HWY_ALIGN_MAX float sums[kMostRows * kGroup * kLanes];
   std::fill_n(sums, rows * kGroup * kLanes, 0.0f);
+  const float* const next = w + kGroup * w_stride;
   const int64_t whole = depth / kLanes * kLanes, block = rows >= 4 ? kBlock : whole;
   for (int64_t i = 0; i < whole; i += block) {
     const int64_t count = std::min(block, whole - i);
@@ -164,8 +166,7 @@ void Dots(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_
     int64_t o = 0;
     for (; o + kGroup <= outputs; o += kGroup) {
       const float* const group = w + o * w_stride;
-      const float* const next = o + 2 * kGroup <= outputs ? group + kGroup * w_stride : group;
-      DotsOfGroup(x, x_stride, some, group, w_stride, next, depth, out + o, out_stride);
+      DotsOfGroup(x, x_stride, some, group, w_stride, depth, out + o, out_stride);
     }
     for (; o < outputs; ++o) {
       for (int64_t r = 0; r < some; ++r) out[r * out_stride + o] = Dot(x + r * x_stride, w + o * w_stride, depth);
