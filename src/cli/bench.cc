@@ -104,7 +104,8 @@ void run_model(const BenchCommand& options, const Engine& engine) {
               {"mode", options.mode},
               {"parameters", model.config().parameters()}};
     if (bench_options.training) line.update({{"first_loss", result.first_loss}, {"last_loss", result.last_loss}});
-    if (options.profile) line.update({{"profile", profile_json(profile.entries(), time)}, {"peaks", peaks_json(peaks)}});
+    if (options.profile)
+      line.update({{"profile", profile_json(profile.entries(), time)}, {"peaks", peaks_json(peaks)}});
     std::cout << dump_json(line) << "\n";
     return;
   }
@@ -203,9 +204,10 @@ void run_decoding(const BenchCommand& options, const Engine& engine) {
       std::cout << dump_json(line) << "\n";
       continue;
     }
-    std::cout << fmt::format("decoding, batch {:>3}: {:>7.1f} tokens/s, {:>7.2f} ms a step, {:>5.1f} % of what memory "
-                             "allows ({} steps)\n",
-                             speed.batch, speed.tokens_per_second, speed.seconds * 1e3, speed.share * 100, speed.steps);
+    std::cout << fmt::format(
+        "decoding, batch {:>3}: {:>7.1f} tokens/s, {:>7.2f} ms a step, {:>5.1f} % of what memory "
+        "allows ({} steps)\n",
+        speed.batch, speed.tokens_per_second, speed.seconds * 1e3, speed.share * 100, speed.steps);
     if (options.profile) std::cout << profile_table(speed.profile, time, peaks, engine.backend->precision()) << "\n";
   }
   if (options.json) return;

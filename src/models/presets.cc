@@ -34,7 +34,8 @@ ModelConfig preset_config(const std::string& name) {
     config.attention = {AttentionKind::linear_favor};
     config.visibility = Visibility::causal;
     config.head = Head::causal_lm;
-  } else if (name == "llama-100m") {  // grouped heads and SwiGLU, 100 million parameters with the head's, which are tied
+  } else if (name ==
+             "llama-100m") {  // grouped heads and SwiGLU, 100 million parameters with the head's, which are tied
     config.family = Family::llama;
     config.vocabulary = 32000;
     config.kv_heads = 4;

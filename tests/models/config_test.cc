@@ -379,8 +379,7 @@ TEST(ConfigTest, ShapeOptionsChangeWhatTheyName) {
 TEST(ConfigTest, TheLlamaPresetIsALlama) {
   const ModelConfig config = preset_config("llama-100m");
   // Words (tied), and of 12 layers q and output, k and v, the gated network and two norms; the last norm.
-  EXPECT_EQ(config.parameters(),
-            32000 * 768 + 12 * (2 * 768 * 768 + 2 * 256 * 768 + 3 * 768 * 2048 + 2 * 768) + 768);
+  EXPECT_EQ(config.parameters(), 32000 * 768 + 12 * (2 * 768 * 768 + 2 * 256 * 768 + 3 * 768 * 2048 + 2 * 768) + 768);
   const Json json = write_config(config);
   EXPECT_EQ(json["model_type"], "llama");
   EXPECT_EQ(json["num_key_value_heads"], 4);

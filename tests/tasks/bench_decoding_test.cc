@@ -73,6 +73,7 @@ TEST_F(BenchDecoding, ProfilesStepsOnly) {
   const Profile::Entries& profile = result.speeds[0].profile;
   ASSERT_TRUE(profile.contains("attention to kept keys"));
   EXPECT_EQ(profile.at("attention to kept keys").calls, 3 * 2);
+  EXPECT_FALSE(profile.contains("attention"));  // that of prompts
   EXPECT_EQ(backend_->profile(), nullptr);
 }
 
