@@ -148,6 +148,9 @@ class Backend {
   void set_profile(Profile* profile) { profile_ = profile; }
   Profile* profile() const { return profile_; }
   virtual MachinePeaks measure_peaks() { return {}; }  // takes some seconds
+  // Bytes a second at which all threads together read x once, as fast as they can: this machine's bandwidth, if x is
+  // larger than any cache. 0 where a backend does not measure it.
+  virtual double read_rate(const Tensor&) { return 0; }
 
   // Memory.
   virtual Tensor empty(Shape shape) = 0;  // real(), uninitialised

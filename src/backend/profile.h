@@ -25,6 +25,8 @@ class Profile {
     double bytes = 0;       // read and written by an operator that has none, each tensor once
   };
 
+  using Entries = std::map<std::string, Entry, std::less<>>;
+
   // Thread-safe.
   void add(std::string_view name, const Entry& entry) {
     const std::lock_guard lock(mutex_);
@@ -36,11 +38,11 @@ class Profile {
     sum.operations += entry.operations;
     sum.bytes += entry.bytes;
   }
-  const std::map<std::string, Entry, std::less<>>& entries() const { return entries_; }
+  const Entries& entries() const { return entries_; }
 
  private:
   std::mutex mutex_;
-  std::map<std::string, Entry, std::less<>> entries_;
+  Entries entries_;
 };
 
 // Adds the time from here to the end of its scope. Costs a test where there is no profile.

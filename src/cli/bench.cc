@@ -10,7 +10,9 @@
 #include "base/json.h"
 #include "cli/bench_profile.h"
 #include "cli/engine.h"
+#include "cli/processor.h"
 #include "cli/registry.h"
+#include "tasks/bench_decoding.h"
 #include "tasks/bench_kernels.h"
 #include "tasks/forward.h"
 
@@ -19,10 +21,11 @@ namespace {
 
 struct BenchCommand {
   BenchOptions bench{.lengths = {128, 128, 128, 128}};
+  DecodingBenchOptions decoding;
   EngineOptions engine;
   ShapeOptions shape;
-  std::string model, mode = "inference", ids;
-  int64_t vocabulary = 8000;
+  std::string model, config, mode = "inference", ids;
+  std::optional<int64_t> vocabulary;
   int64_t seed = 1;
   bool profile = false;
   bool json = false;
@@ -32,14 +35,24 @@ void describe(OptionSet& set, BenchCommand& options) {
   set.section("Model");
   set.add("--model", options.model, "measure this model instead of a shape with random weights", "DIR");
   add_shape(set, options.shape);
-  set.add("--vocab-size", options.vocabulary, "tokens of the vocabulary", {1, 10'000'000});
+  set.add("--config", options.config, "a config.json whose shape to start from instead of a preset's", "FILE");
+  set.add("--vocab-size", options.vocabulary,
+          "tokens of the vocabulary (default: 8000; with --config or --mode decoding the shape's own)",
+          {1, 10'000'000});
   set.section("Measurement");
   set.add("--lengths", options.bench.lengths, "the packed sequences of one pass", {1, 1 << 24});
   set.add("--ids", options.ids, "JSON as of forward: pass these ids instead of random ones", "FILE");
-  set.add_choice("--mode", options.mode, {"inference", "training", "rotation", "attention"},
-                 "the forward pass to the last hidden state; a whole step of training (MLM, or CLM of a causal model); or one kernel alone with the "
-                 "heads of the shape, forward and backward: rotation in place in both layouts beside memcpy, attention "
-                 "(the first layer's kind)");
+  set.add_choice("--mode", options.mode, {"inference", "training", "decoding", "rotation", "attention"},
+                 "the forward pass to the last hidden state; a whole step of training (MLM, or CLM of a causal model); "
+                 "a causal model's greedy "
+                 "decoding, beside the speed at which memory gives its weights; or one kernel alone with the heads of "
+                 "the shape, forward and backward: rotation in place in both layouts beside memcpy, attention (the "
+                 "first layer's kind)");
+  set.add("--batches", options.decoding.batches, "decoding: texts at a time", {1, 4096});
+  set.add("--prompt-tokens", options.decoding.prompt, "decoding: random tokens that each text begins with",
+          {1, 1 << 24});
+  set.add("--new-tokens", options.decoding.tokens, "decoding: tokens by which each is continued before it begins anew",
+          {1, 1 << 24});
   set.add("--profile", options.profile,
           "where the time goes: each operator's, its share, its rate, and how near that is to this machine's best");
   set.add("--passes", options.bench.passes, "at least", {1, 1'000'000});
@@ -50,9 +63,13 @@ void describe(OptionSet& set, BenchCommand& options) {
 }
 
 ModelConfig shape_of(const BenchCommand& options) {
-  ModelConfig config = options.shape.apply(preset_config(options.shape.preset));
-  config.vocabulary = options.vocabulary;
+  ModelConfig config =
+      options.shape.apply(options.config.empty() ? preset_config(options.shape.preset) : read_config(options.config));
+  constexpr int64_t kVocabulary = 8000;
+  const bool own = !options.config.empty() || options.mode == "decoding";
+  config.vocabulary = options.vocabulary.value_or(own ? config.vocabulary : kVocabulary);
   for (const int64_t length : options.bench.lengths) config.max_positions = std::max(config.max_positions, length);
+  config.max_positions = std::max(config.max_positions, options.decoding.prompt + options.decoding.tokens);
   complete(config, "");
   return config;
 }
@@ -77,6 +94,7 @@ void run_model(const BenchCommand& options, const Engine& engine) {
   if (options.profile) bench_options.profile = &profile;
   const BenchResult result = bench(model, bench_options);
   const MachinePeaks peaks = options.profile ? engine.backend->measure_peaks() : MachinePeaks{};
+  const ProfiledTime time{result.passes, result.measured};
   if (options.json) {
     Json line{{"tokens_per_second", result.tokens_per_second},
               {"gflops", result.gflops},
@@ -88,11 +106,12 @@ void run_model(const BenchCommand& options, const Engine& engine) {
               {"mode", options.mode},
               {"parameters", model.config().parameters()}};
     if (bench_options.training) line.update({{"first_loss", result.first_loss}, {"last_loss", result.last_loss}});
-    if (options.profile) line.update({{"profile", profile_json(profile, result)}, {"peaks", peaks_json(peaks)}});
+    if (options.profile)
+      line.update({{"profile", profile_json(profile.entries(), time)}, {"peaks", peaks_json(peaks)}});
     std::cout << dump_json(line) << "\n";
     return;
   }
-  if (options.profile) std::cout << profile_table(profile, result, peaks, engine.backend->precision()) << "\n";
+  if (options.profile) std::cout << profile_table(profile.entries(), time, peaks, engine.backend->precision()) << "\n";
   std::cout << fmt::format(
       "{}: {:.0f} tokens/s, {:.1f} GFLOP/s, {:.0f} MB peak ({} parameters, {} threads, {} passes), ready in {:.1f} "
       "ms\n",
@@ -154,11 +173,61 @@ void run_attention(const BenchCommand& options, const Engine& engine) {
   }
 }
 
+void run_decoding(const BenchCommand& options, const Engine& engine) {
+  if (options.engine.dtype != "float32") {
+    throw UsageError("--dtype {}: --mode decoding measures float32", options.engine.dtype);
+  }
+  if (!options.ids.empty()) throw UsageError("--ids: --mode decoding takes --prompt-tokens");
+  const Model model = make_model(options, *engine.backend);
+  DecodingBenchOptions decoding = options.decoding;
+  decoding.seconds = options.bench.seconds;
+  decoding.passes = options.bench.passes;
+  decoding.profile = options.profile;
+  const DecodingBenchResult result = bench_decoding(model, decoding);
+  const MachinePeaks peaks = options.profile ? engine.backend->measure_peaks() : MachinePeaks{};
+  const Processor processor = read_processor();
+  const int threads = engine.backend->pool().threads();
+  for (const DecodingSpeed& speed : result.speeds) {
+    const ProfiledTime time{speed.steps, speed.measured};
+    if (options.json) {
+      Json line{{"mode", options.mode},
+                {"batch", speed.batch},
+                {"tokens_per_second", speed.tokens_per_second},
+                {"ms", speed.seconds * 1e3},
+                {"share_of_bandwidth", speed.share},
+                {"steps", speed.steps},
+                {"weight_bytes", result.weight_bytes},
+                {"bandwidth", result.bandwidth},
+                {"peak_memory", result.peak_memory},
+                {"parameters", model.config().parameters()},
+                {"threads", threads},
+                {"cpu", {{"model", processor.model}, {"features", processor.features}}}};
+      if (options.profile) line.update({{"profile", profile_json(speed.profile, time)}, {"peaks", peaks_json(peaks)}});
+      std::cout << dump_json(line) << "\n";
+      continue;
+    }
+    std::cout << fmt::format(
+        "decoding, batch {:>3}: {:>7.1f} tokens/s, {:>7.2f} ms a step, {:>5.1f} % of what memory "
+        "allows ({} steps)\n",
+        speed.batch, speed.tokens_per_second, speed.seconds * 1e3, speed.share * 100, speed.steps);
+    if (options.profile) std::cout << profile_table(speed.profile, time, peaks, engine.backend->precision()) << "\n";
+  }
+  if (options.json) return;
+  std::cout << fmt::format(
+      "{} parameters, {:.1f} MB of weights a step, memory read at {:.1f} GB/s, {} threads of {} ({})\n",
+      model.config().parameters(), static_cast<double>(result.weight_bytes) / 1e6, result.bandwidth / 1e9, threads,
+      processor.model, fmt::join(processor.features, " "));
+}
+
 void run(const BenchCommand& options) {
   if (options.mode == "training" && options.engine.dtype == "int8") {
     throw UsageError("training computes in float32 or bfloat16; int8 is for inference");
   }
+  if (!options.model.empty() && !options.config.empty()) {
+    throw UsageError("--config {}: the shape is that of --model {}", options.config, options.model);
+  }
   const Engine engine(options.engine);
+  if (options.mode == "decoding") return run_decoding(options, engine);
   if (options.mode == "rotation") return run_rotation(options, engine);
   if (options.mode == "attention") return run_attention(options, engine);
   run_model(options, engine);

@@ -13,11 +13,11 @@ namespace {
 using Row = std::pair<std::string, Profile::Entry>;
 
 // By time, and last what no kernel accounts for.
-std::vector<Row> rows_of(const Profile& profile, const BenchResult& result) {
-  std::vector<Row> rows(profile.entries().begin(), profile.entries().end());
+std::vector<Row> rows_of(const Profile::Entries& profile, const ProfiledTime& time) {
+  std::vector<Row> rows(profile.begin(), profile.end());
   std::stable_sort(rows.begin(), rows.end(),
                    [](const Row& a, const Row& b) { return a.second.seconds > b.second.seconds; });
-  double rest = result.measured;
+  double rest = time.measured;
   for (const Row& row : rows) rest -= row.second.seconds;
   rows.emplace_back("everything else", Profile::Entry{.calls = 0, .seconds = std::max(0.0, rest)});
   return rows;
@@ -37,18 +37,18 @@ double product_peak(const std::string& name, const MachinePeaks& peaks, Precisio
 
 }  // namespace
 
-std::string profile_table(const Profile& profile, const BenchResult& result, const MachinePeaks& peaks,
+std::string profile_table(const Profile::Entries& profile, const ProfiledTime& time, const MachinePeaks& peaks,
                           Precision precision) {
-  const auto passes = static_cast<double>(result.passes);
+  const auto passes = static_cast<double>(time.passes);
   std::string text = fmt::format("{:<28} {:>10} {:>7} {:>9} {:>8} {:>8}\n", "operator", "ms a pass", "share", "GFLOP/s",
                                  "GB/s", "of peak");
-  for (const auto& [name, entry] : rows_of(profile, result)) {
+  for (const auto& [name, entry] : rows_of(profile, time)) {
     const double rate = entry.seconds > 0 ? 1 / entry.seconds : 0;
     const double products = entry.operations * rate, moved = entry.bytes * rate;
     const double peak = products > 0 ? product_peak(name, peaks, precision) : peaks.bandwidth;
     const double best = peak > 0 ? std::max(products, moved) / peak : 0;
     text += fmt::format("{:<28} {:>10.3f} {:>6.1f}% {} {} {}\n", name, entry.seconds / passes * 1e3,
-                        entry.seconds / result.measured * 100, number(products / 1e9, 9), number(moved / 1e9, 8),
+                        entry.seconds / time.measured * 100, number(products / 1e9, 9), number(moved / 1e9, 8),
                         best > 0 ? fmt::format("{:>7.0f}%", best * 100) : "");
   }
   text += fmt::format(
@@ -58,15 +58,15 @@ std::string profile_table(const Profile& profile, const BenchResult& result, con
   return text;
 }
 
-Json profile_json(const Profile& profile, const BenchResult& result) {
+Json profile_json(const Profile::Entries& profile, const ProfiledTime& time) {
   Json rows = Json::array();
-  for (const auto& [name, entry] : rows_of(profile, result)) {
+  for (const auto& [name, entry] : rows_of(profile, time)) {
     rows.push_back({{"operator", name},
                     {"calls", entry.calls},
-                    {"seconds", entry.seconds / static_cast<double>(result.passes)},
-                    {"share", entry.seconds / result.measured},
-                    {"operations", entry.operations / static_cast<double>(result.passes)},
-                    {"bytes", entry.bytes / static_cast<double>(result.passes)}});
+                    {"seconds", entry.seconds / static_cast<double>(time.passes)},
+                    {"share", entry.seconds / time.measured},
+                    {"operations", entry.operations / static_cast<double>(time.passes)},
+                    {"bytes", entry.bytes / static_cast<double>(time.passes)}});
   }
   return rows;
 }

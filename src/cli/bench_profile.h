@@ -5,15 +5,19 @@
 
 #include "backend/backend.h"
 #include "base/json.h"
-#include "tasks/bench.h"
 
 namespace roformer {
 
+struct ProfiledTime {
+  int64_t passes;
+  double measured;  // seconds of them
+};
+
 // Operators by time: per pass, its share, GFLOP/s or GB/s, and the share of what this machine can do at best.
-std::string profile_table(const Profile& profile, const BenchResult& result, const MachinePeaks& peaks,
+std::string profile_table(const Profile::Entries& profile, const ProfiledTime& time, const MachinePeaks& peaks,
                           Precision precision);
 // The same as an array of objects, seconds and rates per second.
-Json profile_json(const Profile& profile, const BenchResult& result);
+Json profile_json(const Profile::Entries& profile, const ProfiledTime& time);
 Json peaks_json(const MachinePeaks& peaks);
 
 }  // namespace roformer

@@ -162,39 +162,4 @@ ModelConfig ShapeOptions::apply(ModelConfig config) const {
   return config;
 }
 
-const std::vector<std::string>& preset_names() {
-  static const std::vector<std::string> names{"demo", "roformer-small", "roformer-base", "paper-mlm",
-                                              "paper-performer"};
-  return names;
-}
-
-ModelConfig preset_config(const std::string& name) {
-  ModelConfig config;
-  if (name == "demo") {
-    config.vocabulary = 8000;
-    config.hidden = config.embedding = 256;
-    config.layers = config.heads = 4;
-    config.intermediate = 1024;
-    config.max_positions = 512;
-  } else if (name == "roformer-small") {
-    config.hidden = config.embedding = 384;
-    config.layers = config.heads = 6;
-    config.intermediate = 1536;
-    config.max_positions = 512;
-  } else if (name == "paper-mlm") {  // bert-base-uncased with rotary positions (paper.md 2.2)
-    config.vocabulary = 30522;
-    config.max_positions = 512;
-  } else if (name == "paper-performer") {  // 12 layers of FAVOR+ over characters, rotated (paper.md 2.4)
-    config.vocabulary = 256;
-    config.max_positions = 1024;
-    config.attention = {AttentionKind::linear_favor};
-    config.visibility = Visibility::causal;
-    config.head = Head::causal_lm;
-  } else if (name != "roformer-base") {
-    throw UsageError("unknown preset '{}'; expected {}", name, fmt::join(preset_names(), ", "));
-  }
-  complete(config, "");
-  return config;
-}
-
 }  // namespace roformer

@@ -143,7 +143,8 @@ struct ShapeOptions {
   void apply_attention(ModelConfig& config) const;
 };
 
-// demo, roformer-small, roformer-base, paper-mlm, paper-performer (causal: --objective clm); UsageError for others.
+// demo, roformer-small, roformer-base, paper-mlm; causal (--objective clm): paper-performer, llama-100m. UsageError for
+// others.
 ModelConfig preset_config(const std::string& name);
 const std::vector<std::string>& preset_names();
 

@@ -238,7 +238,8 @@ std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, co
     first.push_back(prompt.ids);
   }
   GenerationPass pass(model_, visibility_, std::ssize(prompts), window_, tokenizer_.vocabulary_size());
-  std::vector<std::vector<double>> scores = pass.prompts(first);
+  GenerationPass::Scores scores;
+  pass.prompts(first, scores);
   while (true) {
     model_.backend().pool().run(std::ssize(live),
                                 [&](int64_t i) { take(live[static_cast<size_t>(i)], scores[static_cast<size_t>(i)]); });
@@ -266,7 +267,7 @@ std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, co
     }
     std::vector<int32_t> ids;
     for (const Sequence& sequence : live) ids.push_back(sequence.ids.back());
-    scores = pass.step(ids);
+    pass.step(ids, scores);
   }
 }
 
@@ -276,7 +277,8 @@ Generated TextGenerator::search(const Prompt& prompt) const {
                     .max_tokens = options_.max_new_tokens,
                     .end_ids = end_ids_});
   GenerationPass pass(model_, visibility_, 1, window_, tokenizer_.vocabulary_size());
-  std::vector<std::vector<double>> scores = pass.prompts({&prompt.ids, 1});
+  GenerationPass::Scores scores;
+  pass.prompts({&prompt.ids, 1}, scores);
   while (true) {
     for (size_t i = 0; i < scores.size(); ++i) {
       normalise_logs(scores[i]);
@@ -298,7 +300,7 @@ Generated TextGenerator::search(const Prompt& prompt) const {
       return result;
     }
     for (const std::vector<int32_t>& beam : beams.live()) ids.push_back(beam.back());
-    scores = pass.step(ids);
+    pass.step(ids, scores);
   }
   return finished(prompt, beams.best());
 }

@@ -15,9 +15,12 @@ namespace {
   throw DataError("the model's scores are not finite numbers: its weights are, but what they compute overflows");
 }
 
-std::vector<double> scores_of(const Tensor& logits, int64_t row, int64_t tokens) {
-  if (logits.dtype() == DType::float64) return {logits.row<double>(row), logits.row<double>(row) + tokens};
-  return {logits.row<float>(row), logits.row<float>(row) + tokens};
+void take_scores(const Tensor& logits, int64_t row, int64_t tokens, std::vector<double>& scores) {
+  if (logits.dtype() == DType::float64) {
+    scores.assign(logits.row<double>(row), logits.row<double>(row) + tokens);
+  } else {
+    scores.assign(logits.row<float>(row), logits.row<float>(row) + tokens);
+  }
 }
 
 }  // namespace
@@ -26,36 +29,39 @@ GenerationPass::GenerationPass(const Model& model, Visibility visibility, int64_
                                int64_t tokens)
     : model_(model), visibility_(visibility), state_(sequences, window), tokens_(tokens) {}
 
-std::vector<std::vector<double>> GenerationPass::prompts(std::span<const std::vector<int32_t>> prompts) {
+void GenerationPass::prompts(std::span<const std::vector<int32_t>> prompts, Scores& scores) {
   Batch batch;
   for (const std::vector<int32_t>& ids : prompts) batch.append(ids);
-  return run(batch);
+  run(batch, scores);
 }
 
-std::vector<std::vector<double>> GenerationPass::step(std::span<const int32_t> ids) {
+void GenerationPass::step(std::span<const int32_t> ids, Scores& scores) {
   const int32_t segment = visibility_ == Visibility::prefix ? 1 : 0;
   Batch batch;
   for (size_t s = 0; s < ids.size(); ++s) {
     batch.append({&ids[s], 1}, {&segment, 1}, state_.next_position(static_cast<int64_t>(s)));
   }
-  return run(batch);
+  run(batch, scores);
 }
 
-std::vector<std::vector<double>> GenerationPass::run(const Batch& batch) {
+void GenerationPass::run(const Batch& batch, Scores& scores) {
   // So few rows at a time that each one's bits do not depend on the others (Backend::linear).
   constexpr size_t kRows = 8;
   const Context context{.backend = model_.backend()};
   const Value hidden = model_.encoder().forward(context, batch, {.visibility = visibility_, .state = &state_});
   const std::vector<int32_t> last = token_rows(batch, TokenOfSequence::last);
-  std::vector<std::vector<double>> scores;
+  scores.resize(last.size());
   for (size_t begin = 0; begin < last.size(); begin += kRows) {
     const auto rows = std::span(last).subspan(begin, std::min(kRows, last.size() - begin));
     const Value chosen = gather_rows(context, hidden, rows);
     const Tensor logits = model_.mlm_head().logits(context, chosen, model_.encoder().words()).data;
-    if (!is_finite(logits)) report_not_finite(model_);
-    for (int64_t i = 0; i < logits.rows(); ++i) scores.push_back(scores_of(logits, i, tokens_));
+    std::vector<uint8_t> finite(rows.size());
+    model_.backend().pool().run(logits.rows(), [&](int64_t i) {
+      finite[static_cast<size_t>(i)] = is_finite(logits.row_range(i, 1)) ? 1 : 0;
+      take_scores(logits, i, tokens_, scores[begin + static_cast<size_t>(i)]);
+    });
+    if (std::find(finite.begin(), finite.end(), 0) != finite.end()) report_not_finite(model_);
   }
-  return scores;
 }
 
 void GenerationPass::shift(int64_t sequence) {

@@ -17,10 +17,13 @@ class GenerationPass {
 
   DecodingState& state() { return state_; }
 
-  // Scores after each prompt, or after one more token of each sequence: [sequences][tokens]. DataError, naming the
-  // first weights that are no finite numbers, where a score is none.
-  std::vector<std::vector<double>> prompts(std::span<const std::vector<int32_t>> prompts);
-  std::vector<std::vector<double>> step(std::span<const int32_t> ids);
+  // Of each sequence, those of what comes next: [sequences][tokens].
+  using Scores = std::vector<std::vector<double>>;
+
+  // Writes the scores after each prompt, or after one more token of each sequence; memory that `scores` has is used
+  // again. DataError, naming the first weights that are no finite numbers, where a score is none.
+  void prompts(std::span<const std::vector<int32_t>> prompts, Scores& scores);
+  void step(std::span<const int32_t> ids, Scores& scores);
 
   bool full(int64_t sequence) const { return state_.tokens(sequence) >= state_.most(); }
   // Forgets the older half of a full sequence, but its first token.
@@ -28,7 +31,7 @@ class GenerationPass {
   void select(std::span<const int32_t> which) { state_.select(model_.backend(), which); }
 
  private:
-  std::vector<std::vector<double>> run(const Batch& batch);
+  void run(const Batch& batch, Scores& scores);
 
   const Model& model_;
   Visibility visibility_;

@@ -105,6 +105,13 @@ TEST_F(BadInput, Usage) {
   expect_refused({"bench", "--dtype", "bfloat16", "--device", "reference"}, 2, {"reference", "float32"});
   expect_refused({"bench", "--dtype", "float8"}, 2, {"--dtype", "bfloat16", "float8"});
   expect_refused({"bench", "--mode", "rotation", "--ids", "ids.json"}, 2, {"--ids", "rotation"});
+  expect_refused({"bench", "--mode", "decoding"}, 2, {"causal", "llama-100m"});
+  expect_refused({"bench", "--mode", "decoding", "--preset", "llama-100m", "--dtype", "int8"}, 2, {"int8", "float32"});
+  expect_refused({"bench", "--mode", "decoding", "--ids", "ids.json"}, 2, {"--ids", "--prompt-tokens"});
+  expect_refused({"bench", "--mode", "decoding", "--batches", "0"}, 2, {"--batches"});
+  expect_refused({"bench", "--preset", "llama-100m", "--heads", "6"}, 2, {"num_key_value_heads"});
+  expect_refused({"bench", "--config", path("nowhere.json")}, 1, {"nowhere.json"});
+  expect_refused({"bench", "--config", "config.json", "--model", "m"}, 2, {"--config", "--model"});
   for (const char* ids : {R"({"input_ids":[]})", R"({"input_ids":[[1],[]]})", R"({"input_ids":[[8000]]})"}) {
     put(path("bench_ids.json"), ids);
     expect_refused({"bench", "--ids", path("bench_ids.json")}, 1, {"bench_ids.json", "input_ids"});

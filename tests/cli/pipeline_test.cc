@@ -137,6 +137,21 @@ TEST_F(Pipeline, InspectBenchPlotInfo) {
     for (const Json& line : lines) EXPECT_GT(line["ms"].get<double>(), 0) << line;
   }
 
+  write_file_atomically(path("causal.json"), R"({"model_type":"roformer","architectures":["RoFormerForCausalLM"],
+      "is_decoder":true,"vocab_size":30,"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,
+      "intermediate_size":16})");
+  const auto decoded = json_lines(succeed({"bench", "--json", "--mode", "decoding", "--config", path("causal.json"),
+                                           "--batches", "1,3", "--seconds", "0", "--passes", "2", "--profile"}));
+  ASSERT_EQ(decoded.size(), 2u);
+  EXPECT_EQ(decoded[1]["batch"], 3);
+  for (const Json& line : decoded) {
+    for (const char* key : {"tokens_per_second", "ms", "share_of_bandwidth", "steps", "weight_bytes", "bandwidth"}) {
+      EXPECT_GT(line[key].get<double>(), 0) << key;
+    }
+    EXPECT_TRUE(line["cpu"].contains("features"));
+    EXPECT_FALSE(line["profile"].empty());
+  }
+
   EXPECT_THAT(succeed({"plot", directory, "--event", "train", "--output", path("loss.svg")}), HasSubstr("step"));
   EXPECT_THAT(content(path("loss.svg")), ::testing::ContainsRegex("^<.*svg"));
   EXPECT_THAT(keys(json_lines(succeed({"info", "--json"})).at(0)), ::testing::IsSupersetOf({"version", "backends"}));

@@ -375,5 +375,20 @@ TEST(ConfigTest, ShapeOptionsChangeWhatTheyName) {
   EXPECT_THROW(options.apply(base), UsageError);
 }
 
+// What generate and transformers read is what pretrain --preset writes.
+TEST(ConfigTest, TheLlamaPresetIsALlama) {
+  const ModelConfig config = preset_config("llama-100m");
+  // Words (tied), and of 12 layers q and output, k and v, the gated network and two norms; the last norm.
+  EXPECT_EQ(config.parameters(), 32000 * 768 + 12 * (2 * 768 * 768 + 2 * 256 * 768 + 3 * 768 * 2048 + 2 * 768) + 768);
+  const Json json = write_config(config);
+  EXPECT_EQ(json["model_type"], "llama");
+  EXPECT_EQ(json["num_key_value_heads"], 4);
+  const ModelConfig again = read(json);
+  expect_equal(again, config);
+  EXPECT_EQ(again.kv_heads, config.kv_heads);
+  EXPECT_EQ(again.gated, config.gated);
+  EXPECT_EQ(again.norm_placement, config.norm_placement);
+}
+
 }  // namespace
 }  // namespace roformer

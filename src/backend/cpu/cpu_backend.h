@@ -18,6 +18,7 @@ class CpuBackend final : public Backend {
   DType real() const override { return DType::float32; }
   ThreadPool& pool() override { return pool_; }
   MachinePeaks measure_peaks() override;
+  double read_rate(const Tensor& x) override;
   Precision precision() const override { return precision_; }
 
   Tensor empty(Shape shape) override;

@@ -20,7 +20,7 @@ constexpr int64_t kFewRows = 8;
 // Weights are read once, as they are: a step of decoding is as fast as memory gives them.
 void linear_of_few(ThreadPool& pool, const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation,
                    const Tensor& out, const Tensor& before) {
-  constexpr int64_t kFloats = 1 << 16, kOutputs = 16;
+  constexpr int64_t kFloats = 1 << 14, kOutputs = 12;  // dots() takes twelve together
   const int64_t depth = weight.dim(1), rows = x.rows();
   const int64_t chunk = std::max<int64_t>(1, kFloats / std::max<int64_t>(1, depth) / kOutputs) * kOutputs;
   for_chunks(pool, weight.dim(0), chunk, [&](int64_t begin, int64_t end) {

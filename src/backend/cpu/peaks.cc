@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/rows.h"
 #include "backend/cpu/tile.h"
 
 namespace roformer {
@@ -54,6 +55,16 @@ MachinePeaks CpuBackend::measure_peaks() {
           .bfloat16 = product_rate<uint16_t, uint16_t, float>(pool_),
           .int8 = product_rate<uint8_t, int8_t, int32_t>(pool_),
           .bandwidth = best_rate(pool_, 2.0 * static_cast<double>(share), copy)};
+}
+
+double CpuBackend::read_rate(const Tensor& x) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int64_t kFloats = 1 << 18;  // a task's: 1 MiB
+  const auto begin = Clock::now();
+  for_chunks(pool_, x.elements(), kFloats, [&](int64_t first, int64_t end) {
+    [[maybe_unused]] volatile const float sum = rows::total(x.data<float>() + first, end - first);
+  });
+  return static_cast<double>(x.bytes()) / std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
 }  // namespace roformer

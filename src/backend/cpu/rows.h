@@ -68,6 +68,8 @@ void weighted_values(const float* weights, int64_t weights_stride, const float* 
 void dots(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t outputs,
           int64_t depth, float* out, int64_t out_stride);
 
+float total(const float* x, int64_t n);  // Σ x, as fast as memory gives it
+
 // out [columns, rows] = x [rows, columns] transposed.
 void transpose(const float* x, int64_t stride, int64_t rows, int64_t columns, float* out, int64_t out_stride);
 

@@ -7,6 +7,7 @@
 
 #include "backend/cpu/rows.h"
 #include "backend/cpu/simd-inl.h"
+#include "hwy/cache_control.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace roformer::rows::HWY_NAMESPACE {
@@ -38,70 +39,138 @@ void WeightedValues(const float* weights, int64_t weights_stride, const float* v
   }
 }
 
-// R rows of x with W rows of w. Every product is one running vector over whole lanes, then the rest one by one: the
-// same sum whatever R and W are. All the vectors fit the registers.
+float Total(const float* x, int64_t n) {
+  return sum_lanes(n, [&](auto d, int64_t i) { return hn::LoadU(d, x + i); });
+}
+
+// Products of up to eight rows of x with a group of rows of w, in tiles of R by W whose running sums are registers:
+// twelve of them, which hide the multiplications' latency and leave room for the factors. Every product is one running
+// vector over whole lanes, then the rest one by one: the same sum whatever the tiles are.
+constexpr int64_t kMostRows = 8, kGroup = 12, kLine = 16;  // a line of the cache is 16 floats
+// Two blocks of a group's rows of w and all rows of x stay in the nearest cache.
+constexpr int64_t kBlock = 256;
+
 template <int R, int W>
-HWY_INLINE void dots_of(const float* x, int64_t x_stride, const float* w, int64_t w_stride, int64_t depth, float* out,
-                        int64_t out_stride) {
+HWY_INLINE void add_step(const float* x, int64_t x_stride, const float* w, int64_t w_stride,
+                         hn::Vec<FullTag> (&sums)[R][W]) {
   const FullTag d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  hn::Vec<FullTag> sums[R][W];
-#pragma GCC unroll 8
+  hn::Vec<FullTag> of_x[R];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) of_x[r] = hn::LoadU(d, x + r * x_stride);
+#pragma GCC unroll 16
+  for (int o = 0; o < W; ++o) {
+    const auto weight = hn::LoadU(d, w + o * w_stride);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) sums[r][o] = hn::MulAdd(weight, of_x[r], sums[r][o]);
+  }
+}
+
+// Adds what `count` numbers give, whole vectors, to `sums` [R][kGroup] of vectors. Lines: which of two lines of the
+// rows at `ahead` to ask for on the way, by bits.
+template <int R, int W, int Lines>
+HWY_INLINE void add_products(const float* x, int64_t x_stride, const float* w, int64_t w_stride, int64_t count,
+                             const float* ahead, float* sums) {
+  const FullTag d;
+  constexpr int64_t kLanes = hn::MaxLanes(FullTag());
+  hn::Vec<FullTag> running[R][W];
+#pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (int o = 0; o < W; ++o) sums[r][o] = hn::Zero(d);
+#pragma GCC unroll 16
+    for (int o = 0; o < W; ++o) running[r][o] = hn::Load(d, sums + (r * kGroup + o) * kLanes);
   }
   int64_t i = 0;
-  for (; i + lanes <= depth; i += lanes) {
-    hn::Vec<FullTag> of_x[R];
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) of_x[r] = hn::LoadU(d, x + r * x_stride + i);
-#pragma GCC unroll 8
+  for (; i + 2 * kLine <= count; i += 2 * kLine) {
+#pragma GCC unroll 16
     for (int o = 0; o < W; ++o) {
-      const auto weight = hn::LoadU(d, w + o * w_stride + i);
+      if constexpr ((Lines & 1) != 0) hwy::Prefetch(ahead + o * w_stride + i);
+      if constexpr ((Lines & 2) != 0) hwy::Prefetch(ahead + o * w_stride + i + kLine);
+    }
 #pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) sums[r][o] = hn::MulAdd(weight, of_x[r], sums[r][o]);
+    for (int64_t k = 0; k < 2 * kLine; k += kLanes) add_step(x + i + k, x_stride, w + i + k, w_stride, running);
+  }
+  for (; i < count; i += kLanes) add_step(x + i, x_stride, w + i, w_stride, running);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int o = 0; o < W; ++o) hn::Store(running[r][o], d, sums + (r * kGroup + o) * kLanes);
+  }
+}
+
+// All rows of x with the rows w of one block. While four rows and more are multiplied, the memory would rest: they ask
+// for the next three rows of w, `after` those of this block at last.
+HWY_INLINE void add_group(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride,
+                          int64_t count, const float* after, float* sums) {
+  constexpr int64_t kLanes = hn::MaxLanes(FullTag());
+  for (int64_t o = 0; rows >= 4 && o < kGroup; o += 3) {
+    const float* const part = w + o * w_stride;
+    const float* const ahead = o + 3 < kGroup ? part + 3 * w_stride : after;
+    float* const sum = sums + o * kLanes;
+    if (rows < kMostRows) {
+      add_products<4, 3, 3>(x, x_stride, part, w_stride, count, ahead, sum);
+    } else {
+      add_products<4, 3, 1>(x, x_stride, part, w_stride, count, ahead, sum);
+      add_products<4, 3, 2>(x + 4 * x_stride, x_stride, part, w_stride, count, ahead, sum + 4 * kGroup * kLanes);
     }
   }
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (int o = 0; o < W; ++o) {
-      float sum = hn::GetLane(hn::SumOfLanes(d, sums[r][o]));
-      for (int64_t k = i; k < depth; ++k) sum += x[r * x_stride + k] * w[o * w_stride + k];
+  int64_t r = rows / 4 * 4;
+  for (; r + 2 <= rows; r += 2) {
+    for (int64_t o = 0; o < kGroup; o += 6) {
+      add_products<2, 6, 0>(x + r * x_stride, x_stride, w + o * w_stride, w_stride, count, nullptr,
+                            sums + (r * kGroup + o) * kLanes);
+    }
+  }
+  if (r < rows) {
+    add_products<1, kGroup, 0>(x + r * x_stride, x_stride, w, w_stride, count, nullptr, sums + r * kGroup * kLanes);
+  }
+}
+
+// Up to eight rows of x with twelve of w. Those behind them are asked for, the last ones', too: they are mostly the
+// next task's, and asking for what there is not does nothing.
+void DotsOfGroup(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t depth,
+                 float* out, int64_t out_stride) {
+  const FullTag d;
+  constexpr int64_t kLanes = hn::MaxLanes(FullTag());
+  HWY_ALIGN_MAX float sums[kMostRows * kGroup * kLanes];
+  std::fill_n(sums, rows * kGroup * kLanes, 0.0f);
+  const float* const next = w + kGroup * w_stride;
+  const int64_t whole = depth / kLanes * kLanes, block = rows >= 4 ? kBlock : whole;
+  for (int64_t i = 0; i < whole; i += block) {
+    const int64_t count = std::min(block, whole - i);
+    add_group(x + i, x_stride, rows, w + i, w_stride, count, i + count < whole ? w + i + count : next, sums);
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t o = 0; o < kGroup; ++o) {
+      float sum = hn::GetLane(hn::SumOfLanes(d, hn::Load(d, sums + (r * kGroup + o) * kLanes)));
+      for (int64_t k = whole; k < depth; ++k) sum += x[r * x_stride + k] * w[o * w_stride + k];
       out[r * out_stride + o] = sum;
     }
   }
 }
 
-// Eight rows of w stay in the nearest cache while all rows of x meet them.
-template <int W>
-HWY_INLINE void dots_of_rows(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride,
-                             int64_t depth, float* out, int64_t out_stride) {
-  int64_t r = 0;
-  for (; r + 4 <= rows; r += 4) {
-    for (int o = 0; o < W; o += W == 1 ? 1 : 2) {
-      dots_of<4, W == 1 ? 1 : 2>(x + r * x_stride, x_stride, w + o * w_stride, w_stride, depth,
-                                 out + r * out_stride + o, out_stride);
-    }
-  }
-  for (; r + 2 <= rows; r += 2) {
-    for (int o = 0; o < W; o += W == 1 ? 1 : 4) {
-      dots_of<2, W == 1 ? 1 : 4>(x + r * x_stride, x_stride, w + o * w_stride, w_stride, depth,
-                                 out + r * out_stride + o, out_stride);
-    }
-  }
-  for (; r < rows; ++r) dots_of<1, W>(x + r * x_stride, x_stride, w, w_stride, depth, out + r * out_stride, out_stride);
+// The same sum of one row with one.
+float Dot(const float* x, const float* w, int64_t depth) {
+  const FullTag d;
+  constexpr int64_t kLanes = hn::MaxLanes(FullTag());
+  auto running = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + kLanes <= depth; i += kLanes) running = hn::MulAdd(hn::LoadU(d, w + i), hn::LoadU(d, x + i), running);
+  float sum = hn::GetLane(hn::SumOfLanes(d, running));
+  for (; i < depth; ++i) sum += x[i] * w[i];
+  return sum;
 }
 
 void Dots(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t outputs,
           int64_t depth, float* out, int64_t out_stride) {
-  int64_t o = 0;
-  for (; o + 8 <= outputs; o += 8) {
-    dots_of_rows<8>(x, x_stride, rows, w + o * w_stride, w_stride, depth, out + o, out_stride);
-  }
-  for (; o < outputs; ++o) {
-    dots_of_rows<1>(x, x_stride, rows, w + o * w_stride, w_stride, depth, out + o, out_stride);
+  for (; rows > 0; rows -= kMostRows, x += kMostRows * x_stride, out += kMostRows * out_stride) {
+    const int64_t some = std::min(rows, kMostRows);
+    int64_t o = 0;
+    for (; o + kGroup <= outputs; o += kGroup) {
+      const float* const group = w + o * w_stride;
+      DotsOfGroup(x, x_stride, some, group, w_stride, depth, out + o, out_stride);
+    }
+    for (; o < outputs; ++o) {
+      for (int64_t r = 0; r < some; ++r) out[r * out_stride + o] = Dot(x + r * x_stride, w + o * w_stride, depth);
+    }
   }
 }
 
@@ -112,6 +181,7 @@ HWY_AFTER_NAMESPACE();
 namespace roformer::rows {
 HWY_EXPORT(KeyScores);
 HWY_EXPORT(WeightedValues);
+HWY_EXPORT(Total);
 HWY_EXPORT(Dots);
 
 void key_scores(const float* q, const float* keys, int64_t stride, int64_t count, int64_t heads, int64_t group,
@@ -122,6 +192,7 @@ void weighted_values(const float* weights, int64_t weights_stride, const float* 
                      int64_t heads, int64_t group, int64_t dim, float* out) {
   HWY_DYNAMIC_DISPATCH(WeightedValues)(weights, weights_stride, values, stride, count, heads, group, dim, out);
 }
+float total(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(Total)(x, n); }
 void dots(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t outputs,
           int64_t depth, float* out, int64_t out_stride) {
   HWY_DYNAMIC_DISPATCH(Dots)(x, x_stride, rows, w, w_stride, outputs, depth, out, out_stride);

@@ -1,0 +1,62 @@
+// The shapes that --preset names.
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+#include "models/config.h"
+
+namespace roformer {
+
+const std::vector<std::string>& preset_names() {
+  static const std::vector<std::string> names{"demo",      "roformer-small",  "roformer-base",
+                                              "paper-mlm", "paper-performer", "llama-100m"};
+  return names;
+}
+
+ModelConfig preset_config(const std::string& name) {
+  ModelConfig config;
+  if (name == "demo") {
+    config.vocabulary = 8000;
+    config.hidden = config.embedding = 256;
+    config.layers = config.heads = 4;
+    config.intermediate = 1024;
+    config.max_positions = 512;
+  } else if (name == "roformer-small") {
+    config.hidden = config.embedding = 384;
+    config.layers = config.heads = 6;
+    config.intermediate = 1536;
+    config.max_positions = 512;
+  } else if (name == "paper-mlm") {  // bert-base-uncased with rotary positions (paper.md 2.2)
+    config.vocabulary = 30522;
+    config.max_positions = 512;
+  } else if (name == "paper-performer") {  // 12 layers of FAVOR+ over characters, rotated (paper.md 2.4)
+    config.vocabulary = 256;
+    config.max_positions = 1024;
+    config.attention = {AttentionKind::linear_favor};
+    config.visibility = Visibility::causal;
+    config.head = Head::causal_lm;
+  } else if (name ==
+             "llama-100m") {  // grouped heads and SwiGLU, 100 million parameters with the head's, which are tied
+    config.family = Family::llama;
+    config.vocabulary = 32000;
+    config.kv_heads = 4;
+    config.intermediate = 2048;
+    config.activation = Activation::silu;
+    config.gated = true;
+    config.biased = false;
+    config.norm = NormKind::rms_with_gain;
+    config.norm_placement = NormPlacement::pre;
+    config.norm_epsilon = 1e-5;
+    config.hidden_dropout = config.attention_dropout = 0;
+    config.segments = 0;
+    config.max_positions = 2048;
+    config.position = RotaryPosition{{.layout = RotaryLayout::half}};
+    config.visibility = Visibility::causal;
+    config.head = Head::causal_lm;
+  } else if (name != "roformer-base") {
+    throw UsageError("unknown preset '{}'; expected {}", name, fmt::join(preset_names(), ", "));
+  }
+  complete(config, "");
+  return config;
+}
+
+}  // namespace roformer
