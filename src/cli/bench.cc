@@ -21,7 +21,7 @@ struct BenchCommand {
   BenchOptions bench{.lengths = {128, 128, 128, 128}};
   EngineOptions engine;
   ShapeOptions shape;
-  std::string model, mode = "inference", ids;
+  std::string model, mode = "inference", direction = "both", ids;
   int64_t vocabulary = 8000;
   int64_t seed = 1;
   bool profile = false;
@@ -39,7 +39,8 @@ void describe(OptionSet& set, BenchCommand& options) {
   set.add_choice("--mode", options.mode, {"inference", "training", "rotation", "attention"},
                  "the forward pass to the last hidden state; a whole MLM training step; or one kernel alone with the "
                  "heads of the shape, forward and backward: rotation in place in both layouts beside memcpy, attention "
-                 "(the first layer's kind)");
+                 "(the first layer's kind; linear attention turns unless --position has no rotation)");
+  set.add_choice("--direction", options.direction, {"both", "bidirectional", "causal"}, "of --mode attention");
   set.add("--profile", options.profile,
           "where the time goes: each operator's, its share, its rate, and how near that is to this machine's best");
   set.add("--passes", options.bench.passes, "at least", {1, 1'000'000});
@@ -108,6 +109,9 @@ KernelBenchOptions kernel_options(const BenchCommand& options) {
           .seconds = options.bench.seconds,
           .passes = options.bench.passes,
           .attention = config.attention_of(0),
+          .bidirectional = options.direction != "causal",
+          .causal = options.direction != "bidirectional",
+          .rotate = std::holds_alternative<RotaryPosition>(config.position),
           .rotation = config.linear.rotation,
           .favor_features = config.linear.favor_features};
 }
@@ -137,14 +141,15 @@ void run_attention(const BenchCommand& options, const Engine& engine) {
   const bool linear = kernel.attention != AttentionKind::softmax;
   for (const AttentionSpeed& speed : bench_attention(*engine.backend, kernel)) {
     if (options.json) {
-      std::cout << dump_json({{"mode", options.mode},
-                              {"attention", attention_name(kernel.attention)},
-                              {"causal", speed.causal},
-                              {"backward", speed.backward},
-                              {"ms", speed.seconds * 1e3},
-                              {"gflops", speed.gflops},
-                              {"threads", engine.backend->pool().threads()}})
-                << "\n";
+      Json line({{"mode", options.mode},
+                 {"attention", attention_name(kernel.attention)},
+                 {"causal", speed.causal},
+                 {"backward", speed.backward},
+                 {"ms", speed.seconds * 1e3},
+                 {"gflops", speed.gflops},
+                 {"threads", engine.backend->pool().threads()}});
+      if (speed.memory) line["memory"] = *speed.memory;
+      std::cout << dump_json(line) << "\n";
     } else {
       std::cout << fmt::format("{}{} {} {:.3f} ms, {:.1f} GFLOP/s\n",
                                linear ? attention_name(kernel.attention) : "attention", speed.causal ? " causal" : "",

@@ -57,7 +57,54 @@ Axis make_axis(double low, double high, int count, bool widen) {
   return axis;
 }
 
+Axis make_logarithmic_axis(double low, double high, int count, bool widen) {
+  if (!(low <= high)) low = high = 1;
+  low = std::max(low, 1 / kLargest);
+  high = std::max(high, low);
+  Axis axis{.low = low, .high = high, .ticks = {}, .logarithmic = true};
+  if (axis.high < axis.low * 1.01) {
+    axis.low /= 2;
+    axis.high *= 2;
+  }
+  // As many of 1, 2, 5 and then every nth power as `count` allows.
+  const double decades = std::log10(axis.high / axis.low);
+  const bool fine = 3 * decades <= 1.5 * count;
+  const int every = std::max(1, static_cast<int>(std::ceil(decades / std::max(1, count))));
+  const auto tick = [&](int power, double factor) { return factor * std::pow(10.0, power); };
+  std::vector<double> ticks;
+  const int first = static_cast<int>(std::floor(std::log10(axis.low))) - 1;
+  const int last = static_cast<int>(std::ceil(std::log10(axis.high))) + 1;
+  for (int power = first; power <= last; ++power) {
+    if (power % every != 0) continue;
+    for (const double factor : {1.0, 2.0, 5.0}) {
+      if (factor == 1 || fine) ticks.push_back(tick(power, factor));
+    }
+  }
+  constexpr double kClose = 1e-6;
+  if (widen) {
+    for (const double t : ticks) {
+      if (t <= axis.low * (1 + kClose)) low = t;
+    }
+    high = *std::find_if(ticks.begin(), ticks.end(), [&](double t) { return t >= axis.high * (1 - kClose); });
+    axis.low = low;
+    axis.high = high;
+  }
+  for (const double t : ticks) {
+    if (t >= axis.low * (1 - kClose) && t <= axis.high * (1 + kClose)) axis.ticks.push_back(t);
+  }
+  return axis;
+}
+
+double Axis::share(double value) const {
+  if (!logarithmic) return (value - low) / (high - low);
+  return std::log(std::max(value, low) / low) / std::log(high / low);
+}
+
 std::string Axis::label(double tick) const {
+  if (logarithmic) {
+    if (tick >= 1e15 || tick < 1e-4) return fmt::format("{:.3g}", tick);
+    return tick >= 10000 ? fmt::format("{:.6g}k", tick / 1000) : fmt::format("{:.6g}", tick);
+  }
   constexpr std::array<std::pair<double, const char*>, 3> kUnits = {{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}}};
   const double largest = std::max(std::abs(low), std::abs(high));
   const double value = std::abs(tick) < step / 2 ? 0 : tick;
@@ -82,6 +129,9 @@ PlotAxes make_axes(const Plot& plot, int x_count, int y_count) {
         y.include(point.y);
       }
     }
+  }
+  if (plot.logarithmic) {
+    return {make_logarithmic_axis(x.low, x.high, x_count, false), make_logarithmic_axis(y.low, y.high, y_count, true)};
   }
   return {make_axis(x.low, x.high, x_count, false), make_axis(y.low, y.high, y_count, true)};
 }
