@@ -55,6 +55,11 @@ bench-encodings: program ## training speed with each position encoding, beside r
 	tools/venv.sh
 	venv/bin/python bench/peers/encodings.py --program $(PROGRAM) $(BENCH)
 
+bench-linear: program ## linear attention's time and memory to 64k tokens, beside torch and performer-pytorch; writes docs/linear-speed.md (15 minutes)
+	@tools/install_packages.sh $(BENCH_PACKAGES)
+	tools/venv.sh
+	venv/bin/python bench/peers/linear.py --program $(PROGRAM) $(BENCH)
+
 oracle: program  ## regenerate the fixtures and compare with transformers, live; tokenizers on ../shared/data
 	@tools/install_packages.sh $(ORACLE_PACKAGES)
 	tools/venv.sh
@@ -103,4 +108,4 @@ guard:          ## the tests again, compiled by clang under sanitizers; which li
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure build program demo test test-simd bench bench-peers bench-encodings oracle reproduce-curves reproduce-positions reproduce-dtypes lint asan tsan fuzz guard clean
+.PHONY: help packages configure build program demo test test-simd bench bench-peers bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-dtypes lint asan tsan fuzz guard clean
