@@ -16,6 +16,13 @@ bool random_map(const LinearCall& call) { return call.spec.map == FeatureMap::fa
 
 float root_of(int64_t features) { return std::sqrt(static_cast<float>(features)); }
 
+// Whole panels and a cache line: an odd number of lines, so that what lies below one another falls on all sets of the
+// cache and not on a few.
+int64_t spread_stride(int64_t columns) {
+  constexpr int64_t kLine = 16;
+  return tiles::padded_columns(columns) + kLine;
+}
+
 // What is read beside a tile belongs to no result, but must be there.
 Room room_of(bool wanted, int64_t rows, int64_t stride) { return Room(wanted ? tiles::padded_rows(rows) * stride : 1); }
 
@@ -27,8 +34,8 @@ LinearCall::LinearCall(const LinearAttentionSpec& attention, const AttentionTens
       dim(in.q.columns() / spec.heads),
       value_dim(in.v.columns() / spec.heads),
       features(spec.features(dim)),
-      feature_stride(tiles::padded_columns(features)),
-      value_stride(tiles::padded_columns(value_dim)),
+      feature_stride(spread_stride(features)),
+      value_stride(spread_stride(value_dim)),
       chunk(std::min(kLinearChunk, std::max<int64_t>(1, longest(spec.offsets)))),
       ones(static_cast<size_t>(tiles::padded_rows(std::max({features, chunk, dim}))), 1.0f) {
   if (spec.map != FeatureMap::favor) return;

@@ -17,7 +17,7 @@ struct LinearCall {
   const LinearAttentionSpec& spec;
   const AttentionTensors& in;
   int64_t dim, value_dim, features;      // of one head
-  int64_t feature_stride, value_stride;  // whole panels
+  int64_t feature_stride, value_stride;  // at least whole panels
   int64_t chunk;                         // rows of a chunk, at most kLinearChunk
   std::optional<Room> across, along;     // the projection as a right factor, ωᵀ and ω; of favor only
   float lowest = 0, highest = 0;         // features whose exponents are cut

@@ -102,4 +102,9 @@ class LinearKeys {
 void triangle(int64_t rows, int64_t depth, const float* a, const float* b, int64_t stride, float* panels, float* c,
               int64_t c_stride);
 
+// out [rows, columns] = c · x + factors · out (as tiles::multiply), c [rows, rows] such a triangle or its transpose;
+// blocks of zeros are passed over.
+void multiply_triangle(tiles::Left c, int64_t rows, int64_t columns, const float* x, int64_t x_stride,
+                       const float* factors, float* out, int64_t out_stride);
+
 }  // namespace roformer
