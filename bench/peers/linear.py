@@ -59,7 +59,7 @@ def median_of(values):
 
 
 class Cells:
-    """What was measured: [{"contestant", "direction", "length", "way", "seconds": [a value a round], "memory": [...]}]."""
+    """What was measured, by (contestant, direction, length, way): seconds and bytes, each a value a round."""
 
     def __init__(self):
         self.rows = {}
@@ -72,9 +72,11 @@ class Cells:
 
     def too_much(self, name, direction, length, way):
         """Why it is left out, or None; foretold from a quarter of the length."""
+        if length == LENGTHS[0]:
+            return None
         before = self.rows.get((name, direction, length // 4, way))
         if before is None:
-            return None if length == LENGTHS[0] else self.left_out.get((name, direction, length // 4, way), "not measured")
+            return self.left_out.get((name, direction, length // 4, way), "not measured")
         seconds = median_of(before["seconds"]) * (16 if name in QUADRATIC else 4)
         memory = median_of(before["memory"]) * 4
         if seconds > SECONDS_A_CALL:

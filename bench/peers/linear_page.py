@@ -162,7 +162,8 @@ def chart(measured):
 def versions(program):
     names = ("torch", "performer-pytorch")
     own = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout.strip()
-    return ", ".join([own, *(f"{n} {importlib.metadata.version(n)}" for n in names), f"Python {platform.python_version()}"])
+    peers = [f"{name} {importlib.metadata.version(name)}" for name in names]
+    return ", ".join([own, *peers, f"Python {platform.python_version()}"])
 
 
 def page(measured, state, options, picture):
