@@ -87,19 +87,13 @@ double slope_of(const std::vector<FavorError>& points) {
   return (count * xy - x * y) / (count * xx - x * x);
 }
 
-}  // namespace
-
-FavorErrors favor_errors(Backend& backend, const FavorErrorOptions& options) {
-  const auto [least, most] = std::minmax_element(options.features.begin(), options.features.end());
-  if (options.features.empty() || *least == *most) {
-    throw UsageError("--features needs two different numbers at least, to see how the error falls");
-  }
-  const Matrix q = random_matrix(options, 1, options.deviation), k = random_matrix(options, 2, options.deviation);
+FavorErrors errors_of(Backend& backend, const FavorErrorOptions& options, double deviation) {
+  const Matrix q = random_matrix(options, 1, deviation), k = random_matrix(options, 2, deviation);
   const Matrix v = random_matrix(options, 3, 1);
   const Matrix exact = softmax_attention(options, q, k, v);
   const AttentionTensors in{tensor_of(backend, options, q), tensor_of(backend, options, k),
                             tensor_of(backend, options, v)};
-  FavorErrors errors;
+  FavorErrors errors{.deviation = deviation, .points = {}};
   for (const int64_t features : options.features) {
     std::vector<double> of_draws;
     for (int64_t draw = 0; draw < options.draws; ++draw) {
@@ -112,32 +106,57 @@ FavorErrors favor_errors(Backend& backend, const FavorErrorOptions& options) {
   return errors;
 }
 
-Plot favor_error_plot(const FavorErrors& errors, const FavorErrorOptions& options) {
+PlotSeries curve_of(const FavorErrors& errors) {
   std::vector<FavorError> points = errors.points;
   std::sort(points.begin(), points.end(),
             [](const FavorError& a, const FavorError& b) { return a.features < b.features; });
-  PlotSeries measured{.name = fmt::format("mean and range of {} draws, slope {:.2f}", options.draws, errors.slope),
-                      .points = {},
-                      .low = {},
-                      .high = {}};
-  double shift = 0;  // the mean of log(error · √features)
+  const double scores = errors.deviation * errors.deviation;
+  PlotSeries series{.name = fmt::format("scores of deviation {:.3g}: slope {:.2f}", scores, errors.slope),
+                    .points = {},
+                    .low = {},
+                    .high = {}};
   for (const FavorError& point : points) {
     const auto features = static_cast<double>(point.features);
-    measured.points.push_back({features, point.mean});
-    measured.low.push_back({features, point.low});
-    measured.high.push_back({features, point.high});
-    shift += std::log(point.mean * std::sqrt(features)) / static_cast<double>(points.size());
+    series.points.push_back({features, point.mean});
+    series.low.push_back({features, point.low});
+    series.high.push_back({features, point.high});
   }
-  PlotSeries expected{.name = "1 / √features", .points = {}, .low = {}, .high = {}};
-  for (const PlotPoint& point : measured.points) {
-    expected.points.push_back({point.x, std::exp(shift) / std::sqrt(point.x)});
+  return series;
+}
+
+// error ∝ 1/√features.
+PlotSeries expected_line(const std::vector<PlotPoint>& measured) {
+  double shift = 0;  // the mean of log(error · √features)
+  for (const PlotPoint& point : measured) {
+    shift += std::log(point.y * std::sqrt(point.x)) / static_cast<double>(measured.size());
   }
-  return {.title = fmt::format("FAVOR+ beside softmax attention ({} tokens, head size {})", options.tokens,
-                               options.head_dim),
-          .x_label = "random features",
-          .y_label = "relative error",
-          .series = {measured, expected},
-          .logarithmic = true};
+  PlotSeries series{.name = "1/√features", .points = {}, .low = {}, .high = {}};
+  for (const PlotPoint& point : measured) series.points.push_back({point.x, std::exp(shift) / std::sqrt(point.x)});
+  return series;
+}
+
+}  // namespace
+
+std::vector<FavorErrors> favor_errors(Backend& backend, const FavorErrorOptions& options) {
+  const auto [least, most] = std::minmax_element(options.features.begin(), options.features.end());
+  if (options.features.empty() || *least == *most) {
+    throw UsageError("--features needs two different numbers at least, to see how the error falls");
+  }
+  std::vector<FavorErrors> errors;
+  for (const double deviation : options.deviations) errors.push_back(errors_of(backend, options, deviation));
+  return errors;
+}
+
+Plot favor_error_plot(const std::vector<FavorErrors>& errors, const FavorErrorOptions& options) {
+  Plot plot{.title = fmt::format("FAVOR+ beside softmax attention ({} tokens, head size {}, {} draws)", options.tokens,
+                                 options.head_dim, options.draws),
+            .x_label = "random features",
+            .y_label = "relative error",
+            .series = {},
+            .logarithmic = true};
+  for (const FavorErrors& of_one : errors) plot.series.push_back(curve_of(of_one));
+  if (!plot.series.empty()) plot.series.push_back(expected_line(plot.series.front().points));
+  return plot;
 }
 
 }  // namespace roformer

@@ -13,9 +13,9 @@ namespace roformer {
 struct FavorErrorOptions {
   std::vector<int64_t> features{16, 32, 64, 128, 256, 512, 1024, 2048};
   int64_t tokens = 256, head_dim = 64;  // of one head
-  // Standard deviation of q's and k's elements, so that scores q·k/√d have its square. The number of features that an
-  // error needs grows as exp(2·deviation²·√d): the features' own variance.
-  double deviation = 0.5;
+  // Standard deviations of q's and k's elements, one curve each; that of the scores q·k/√d is its square. The variance
+  // of one feature's estimate grows as exp(2·deviation²·√d), so that large scores need many more features.
+  std::vector<double> deviations{0.25, 0.5, 1};
   int64_t draws = 8;  // of the random features
   int64_t seed = 1;   // of the inputs and the draws
 };
@@ -27,14 +27,16 @@ struct FavorError {
 };
 
 struct FavorErrors {
+  double deviation;
   std::vector<FavorError> points;  // in the order of options.features
-  double slope = 0;                // of log error over log features, by least squares; −1/2 is what is expected
+  double slope = 0;                // of log error over log features, by least squares; −1/2 where features are enough
 };
 
-// Not causal, no rotation, q, k and v normal. UsageError without two different numbers of features.
-FavorErrors favor_errors(Backend& backend, const FavorErrorOptions& options);
+// Not causal, no rotation, q, k and v normal; one for each deviation. UsageError without two different numbers of
+// features.
+std::vector<FavorErrors> favor_errors(Backend& backend, const FavorErrorOptions& options);
 
-// Both axes logarithmic, with a line of slope −1/2 through the mean of the points.
-Plot favor_error_plot(const FavorErrors& errors, const FavorErrorOptions& options);
+// Both axes logarithmic, with a line of slope −1/2 through the mean of the first curve's points.
+Plot favor_error_plot(const std::vector<FavorErrors>& errors, const FavorErrorOptions& options);
 
 }  // namespace roformer
