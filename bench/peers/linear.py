@@ -109,6 +109,16 @@ def measure_length(cells, options, names, length):
                 print(f"{length} {direction} {name}, round {number + 1}: {shown}", flush=True)
 
 
+def state_of(cells, options):
+    keys = ("contestant", "direction", "length", "way")
+    return {
+        "rounds": options.rounds,
+        "threads": options.threads,
+        "rows": [dict(zip(keys, key, strict=True)) | row for key, row in cells.rows.items()],
+        "left_out": [dict(zip(keys, key, strict=True)) | {"why": why} for key, why in cells.left_out.items()],
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="build/release/roformer")
@@ -128,14 +138,7 @@ def main():
         cells = Cells()
         for length in LENGTHS[: 3 if options.quick else None]:
             measure_length(cells, options, names, length)
-        keys = ("contestant", "direction", "length", "way")
-        state = {
-            "rounds": options.rounds,
-            "threads": options.threads,
-            "rows": [dict(zip(keys, key, strict=True)) | row for key, row in cells.rows.items()],
-            "left_out": [dict(zip(keys, key, strict=True)) | {"why": why} for key, why in cells.left_out.items()],
-        }
-        pathlib.Path(options.state).write_text(json.dumps(state))
+            pathlib.Path(options.state).write_text(json.dumps(state_of(cells, options)))
     write_page(json.loads(pathlib.Path(options.state).read_text()), options)
 
 
