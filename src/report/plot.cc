@@ -58,46 +58,42 @@ Axis make_axis(double low, double high, int count, bool widen) {
 }
 
 Axis make_logarithmic_axis(double low, double high, int count, bool widen) {
+  constexpr double kMost = 1e100, kClose = 1e-6;
   if (!(low <= high)) low = high = 1;
-  low = std::max(low, 1 / kLargest);
-  high = std::max(high, low);
-  Axis axis{.low = low, .high = high, .ticks = {}, .logarithmic = true};
+  Axis axis{.low = std::clamp(low, 1 / kMost, kMost), .high = std::clamp(high, 1 / kMost, kMost), .ticks = {}};
+  axis.logarithmic = true;
   if (axis.high < axis.low * 1.01) {
     axis.low /= 2;
     axis.high *= 2;
   }
-  // As many of 1, 2, 5 and then every nth power as `count` allows.
-  const double decades = std::log10(axis.high / axis.low);
-  const bool fine = 3 * decades <= 1.5 * count;
-  const int every = std::max(1, static_cast<int>(std::ceil(decades / std::max(1, count))));
-  const auto tick = [&](int power, double factor) { return factor * std::pow(10.0, power); };
+  // 1, 2, 5 of every power of ten, or every nth power alone, as `count` allows.
+  const double first = std::log10(axis.low), last = std::log10(axis.high);
+  const bool fine = 3 * (last - first) <= 1.5 * count;
+  const int every = std::max(1, static_cast<int>(std::ceil((last - first) / std::max(1, count))));
   std::vector<double> ticks;
-  const int first = static_cast<int>(std::floor(std::log10(axis.low))) - 1;
-  const int last = static_cast<int>(std::ceil(std::log10(axis.high))) + 1;
-  for (int power = first; power <= last; ++power) {
-    if (power % every != 0) continue;
+  const int begin = static_cast<int>(std::floor(first / every)) * every;
+  const int end = static_cast<int>(std::ceil(last / every)) * every;
+  for (int power = begin; power <= end; power += every) {
     for (const double factor : {1.0, 2.0, 5.0}) {
-      if (factor == 1 || fine) ticks.push_back(tick(power, factor));
+      if (factor == 1 || fine) ticks.push_back(factor * std::pow(10.0, power));
     }
   }
-  constexpr double kClose = 1e-6;
   if (widen) {
-    for (const double t : ticks) {
-      if (t <= axis.low * (1 + kClose)) low = t;
-    }
-    high = *std::find_if(ticks.begin(), ticks.end(), [&](double t) { return t >= axis.high * (1 - kClose); });
-    axis.low = low;
-    axis.high = high;
+    const auto beyond = [&](double tick) { return tick >= axis.high * (1 - kClose); };
+    const double top = *std::find_if(ticks.begin(), ticks.end(), beyond);  // the last is one
+    const auto below = [&](double tick) { return tick <= axis.low * (1 + kClose); };
+    axis.low = *std::find_if(ticks.rbegin(), ticks.rend(), below);  // the first is one
+    axis.high = top;
   }
-  for (const double t : ticks) {
-    if (t >= axis.low * (1 - kClose) && t <= axis.high * (1 + kClose)) axis.ticks.push_back(t);
+  for (const double tick : ticks) {
+    if (tick >= axis.low * (1 - kClose) && tick <= axis.high * (1 + kClose)) axis.ticks.push_back(tick);
   }
   return axis;
 }
 
 double Axis::share(double value) const {
   if (!logarithmic) return (value - low) / (high - low);
-  return std::log(std::max(value, low) / low) / std::log(high / low);
+  return (std::log(std::max(value, low)) - std::log(low)) / (std::log(high) - std::log(low));
 }
 
 std::string Axis::label(double tick) const {

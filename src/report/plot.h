@@ -43,7 +43,7 @@ struct Axis {
 // The axis over the finite values from `low` to `high` with about `count` ticks 1, 2 or 5 times a power of ten apart.
 // `widen` extends the range to whole ticks. low > high (nothing to show) gives 0 … 1, low = high a range around it.
 Axis make_axis(double low, double high, int count, bool widen);
-// The same by factors: ticks at 1, 2 and 5 times powers of ten, or at powers alone. low ≤ 0 counts as 1e-300.
+// The same by factors: ticks at 1, 2 and 5 times powers of ten, or at powers alone. Values count as 1e-100 … 1e100.
 Axis make_logarithmic_axis(double low, double high, int count, bool widen);
 
 struct PlotAxes {
