@@ -50,7 +50,8 @@ def theirs(options, name, direction, length, backward):
     if not backward:
         command.append("--no-backward")
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return {way: values for line in output.splitlines() for way, values in json.loads(line).items()}
+    lines = [line for line in output.splitlines() if line.startswith("{")]  # performer-pytorch says things, too
+    return {way: values for line in lines for way, values in json.loads(line).items()}
 
 
 def median_of(values):
