@@ -33,11 +33,13 @@ class LinearQueries {
       : side(call, true), gradients_(tiles::padded_rows(call.chunk) * call.value_stride), call_(call) {}
 
   void load(int64_t head, int64_t token, int64_t rows) {
-    side.load(head, token, rows);
     const int64_t column = head * call_.value_dim;
     const float* const dout = call_.dout.row<float>(token) + column;
-    tiles::row_dots(dout, call_.dout.row_stride(), call_.out.row<float>(token) + column, call_.out.row_stride(), rows,
-                    call_.value_dim, weights_);
+    const float* const out = call_.out.row<float>(token) + column;
+    ask_for(dout, call_.dout.row_stride(), rows);
+    ask_for(out, call_.out.row_stride(), rows);
+    side.load(head, token, rows);
+    tiles::row_dots(dout, call_.dout.row_stride(), out, call_.out.row_stride(), rows, call_.value_dim, weights_);
     float inverse[kLinearChunk];
     for (int64_t r = 0; r < rows; ++r) {
       const float divisor = call_.denominators.row<float>(head)[token + r];
@@ -61,6 +63,14 @@ class LinearQueries {
   LinearSide side;
 
  private:
+  // Rows lie thousands of bytes apart, where the hardware does not see them coming.
+  void ask_for(const float* x, int64_t stride, int64_t rows) const {
+    constexpr int64_t kLine = 16;
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t i = 0; i < call_.value_dim; i += kLine) __builtin_prefetch(x + r * stride + i, 0, 2);
+    }
+  }
+
   Room gradients_;
   const BackwardCall& call_;
   float weights_[kLinearChunk] = {};
@@ -93,6 +103,7 @@ class BackwardWorker {
   }
 
   void operator()(const LinearTask& task) {
+    make_room(task);
     start(task);
     if (call_.spec.causal) {
       keep_sums(task);
@@ -110,7 +121,11 @@ class BackwardWorker {
     });
     pack_across(query_sums_, across_.data());
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
-      keys_.load(task.head, token, rows);
+      if (task.split()) {
+        keys_.load(task.head, token, rows);
+      } else {
+        keys_.load_again(task.head, token, rows, kept_features(task, token));
+      }
       multiply_across(across_.data(), keys_.values(), rows, nullptr, keys_.side.drotated());
       rows::spread(query_sums_.totals.data(), nullptr, rows, call_.features, keys_.side.dfeatures(),
                    call_.feature_stride);
@@ -134,7 +149,7 @@ class BackwardWorker {
     query_sums_.clear(call_);
     if (call_.spec.causal) return;
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
-      keys_.load(task.head, token, rows);
+      keys_.load(task.head, token, rows, kept_features(task, token));
       keys_.add_to(key_sums_, rows);
     });
   }
@@ -154,31 +169,38 @@ class BackwardWorker {
                       out, call_.feature_stride);
   }
 
-  // The keys' sums before each chunk of a causal task: its products packed, then its totals.
-  void keep_sums(const LinearTask& task) {
+  // Room for what is kept of each chunk: if causal the keys' sums before it, their products packed and their totals;
+  // random features of its keys.
+  void make_room(const LinearTask& task) {
     const int64_t chunks = (task.end - task.begin + kLinearChunk - 1) / kLinearChunk;
-    if (kept_floats_ < chunks * kept_size()) {
-      kept_floats_ = chunks * kept_size();
-      kept_ = Room(kept_floats_);
-    }
-    for_linear_chunks(task, [&](int64_t token, int64_t rows) {
-      pack_across(key_sums_, kept_products(task, token));
-      std::copy_n(key_sums_.totals.data(), call_.features, kept_totals(task, token));
-      if (token + rows == task.end) return;
-      keys_.load(task.head, token, rows);
-      keys_.add_to(key_sums_, rows);
-    });
+    if (kept_floats_ >= chunks * kept_size()) return;
+    kept_floats_ = chunks * kept_size();
+    kept_ = Room(kept_floats_);
   }
   int64_t packed_size() const { return tiles::padded_columns(call_.features) * call_.value_dim; }
-  int64_t kept_size() const { return packed_size() + call_.feature_stride; }
+  int64_t sums_size() const { return call_.spec.causal ? packed_size() + call_.feature_stride : 0; }
+  int64_t kept_size() const { return sums_size() + (random() ? keys_.side.kept_size() : 0); }
+  bool random() const { return call_.spec.map == FeatureMap::favor; }
   float* kept_products(const LinearTask& task, int64_t token) const {
     return kept_.data() + (token - task.begin) / kLinearChunk * kept_size();
   }
   float* kept_totals(const LinearTask& task, int64_t token) const { return kept_products(task, token) + packed_size(); }
+  float* kept_features(const LinearTask& task, int64_t token) const {
+    return random() ? kept_products(task, token) + sums_size() : nullptr;
+  }
+
+  void keep_sums(const LinearTask& task) {
+    for_linear_chunks(task, [&](int64_t token, int64_t rows) {
+      pack_across(key_sums_, kept_products(task, token));
+      std::copy_n(key_sums_.totals.data(), call_.features, kept_totals(task, token));
+      keys_.load(task.head, token, rows, kept_features(task, token));
+      if (token + rows < task.end) keys_.add_to(key_sums_, rows);
+    });
+  }
 
   // The sums of queries after the chunk are in query_sums_, those of keys before it are kept.
   void causal_chunk(const LinearTask& task, int64_t token, int64_t rows) {
-    keys_.load(task.head, token, rows);
+    keys_.load_again(task.head, token, rows, kept_features(task, token));
     queries_.load(task.head, token, rows);
     triangle(rows, call_.value_dim, queries_.gradients(), keys_.values(), call_.value_stride, panels_.data(),
              dweights_.data(), kStride);

@@ -71,8 +71,17 @@ void join_sums(const LinearCall& call, std::vector<LinearTask>& tasks, bool of_q
   }
 }
 
-void LinearKeys::load(int64_t head, int64_t token, int64_t rows) {
-  side.load(head, token, rows);
+void LinearKeys::load(int64_t head, int64_t token, int64_t rows, float* kept) {
+  side.load(head, token, rows, kept);
+  load_values(head, token, rows);
+}
+
+void LinearKeys::load_again(int64_t head, int64_t token, int64_t rows, float* kept) {
+  side.load_again(head, token, rows, kept);
+  load_values(head, token, rows);
+}
+
+void LinearKeys::load_values(int64_t head, int64_t token, int64_t rows) {
   const Tensor& v = call_.in.v;
   tiles::load_rows({v.row<float>(token) + head * call_.value_dim, v.row_stride(), call_.value_dim, nullptr, token},
                    rows, 1, values_.data(), call_.value_stride);
