@@ -28,6 +28,7 @@ OURS = {
     "FAVOR+, rotated": ["--attention", "linear-favor", "--favor-features", str(FEATURES)],
 }
 PEERS = ("torch SDPA", "torch elu+1", "performer-pytorch")
+KEYS = ("contestant", "direction", "length", "way")
 QUADRATIC = ("softmax", "torch SDPA")
 
 
@@ -71,6 +72,12 @@ class Cells:
         row["seconds"].append(values["seconds"])
         row["memory"].append(values["memory"])
 
+    def read(self, state):
+        for row in state["rows"]:
+            self.rows[tuple(row[key] for key in KEYS)] = {what: row[what] for what in ("seconds", "memory")}
+        for row in state["left_out"]:
+            self.left_out[tuple(row[key] for key in KEYS)] = row["why"]
+
     def too_much(self, name, direction, length, way):
         """Why it is left out, or None; foretold from a quarter of the length."""
         if length == LENGTHS[0]:
@@ -111,12 +118,11 @@ def measure_length(cells, options, names, length):
 
 
 def state_of(cells, options):
-    keys = ("contestant", "direction", "length", "way")
     return {
         "rounds": options.rounds,
         "threads": options.threads,
-        "rows": [dict(zip(keys, key, strict=True)) | row for key, row in cells.rows.items()],
-        "left_out": [dict(zip(keys, key, strict=True)) | {"why": why} for key, why in cells.left_out.items()],
+        "rows": [dict(zip(KEYS, key, strict=True)) | row for key, row in cells.rows.items()],
+        "left_out": [dict(zip(KEYS, key, strict=True)) | {"why": why} for key, why in cells.left_out.items()],
     }
 
 
@@ -130,6 +136,7 @@ def main():
     parser.add_argument("--only", default="", help="contestants, separated by semicolons")
     parser.add_argument("--output", default="docs/linear-speed", help=".md and .svg are written")
     parser.add_argument("--state", default="build/linear-speed.json", help="what was measured, for --redraw")
+    parser.add_argument("--resume", action="store_true", help="measure the lengths that --state does not have yet")
     parser.add_argument("--redraw", action="store_true", help="measure nothing, write the page from --state")
     options = parser.parse_args()
     if not options.redraw:
@@ -137,7 +144,12 @@ def main():
         if options.quick:
             options.rounds = 1
         cells = Cells()
+        if options.resume:
+            cells.read(json.loads(pathlib.Path(options.state).read_text()))
+        done = {length for _, _, length, _ in cells.rows}
         for length in LENGTHS[: 3 if options.quick else None]:
+            if length in done:
+                continue
             measure_length(cells, options, names, length)
             pathlib.Path(options.state).write_text(json.dumps(state_of(cells, options)))
     write_page(json.loads(pathlib.Path(options.state).read_text()), options)

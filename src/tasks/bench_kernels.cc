@@ -20,9 +20,8 @@ double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// The median seconds of each contestant; they take turns, after one turn to warm up.
+// The median seconds of each contestant; they take turns, and have run once to warm up.
 std::vector<double> medians(const KernelBenchOptions& options, const std::vector<std::function<void()>>& contestants) {
-  for (const auto& contestant : contestants) contestant();
   std::vector<std::vector<double>> seconds(contestants.size());
   const double begin = now_seconds();
   while (std::ssize(seconds.front()) < options.passes || now_seconds() - begin < options.seconds) {
@@ -97,6 +96,7 @@ std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOpt
       });
     }
   }
+  for (const auto& contestant : contestants) contestant();
   const std::vector<double> seconds = medians(options, contestants);
   const double bytes = 2.0 * static_cast<double>(q.bytes() + k.bytes());
   for (size_t i = 0; i < speeds.size(); ++i) {
