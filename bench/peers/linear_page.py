@@ -167,6 +167,8 @@ def versions(program):
 
 
 def page(measured, state, options, picture):
+    count = state["rounds"]
+    rounds = "one round" if count == 1 else f"values are medians of {count} rounds (of one where a call takes seconds)"
     lines = [
         "# Linear attention: time and memory against length",
         "",
@@ -174,8 +176,8 @@ def page(measured, state, options, picture):
         "",
         "Made by `venv/bin/python bench/peers/linear.py --program build/release/roformer` (`make bench-linear`): attention",
         "alone, batch 1, 12 heads of 64, float32, FAVOR+ with 256 features. Each measurement is a process of its own;",
-        f"contestants take turns, and every value is the median of {state['rounds']} rounds (of one where a call takes",
-        "seconds). *Rotated* is Eq. 19 with rotary positions, the others go without, as the peers do, which have none.",
+        f"contestants take turns; {rounds}.",
+        "*Rotated* is Eq. 19 with rotary positions; the others go without, as the peers do, which have none.",
         "A backward pass computes the gradients of q, k and v from the forward's results, which in torch have been kept",
         "for it. Memory is the largest resident set beyond that before the inputs were made, inputs and outputs included;",
         "that of the backward pass includes the forward's.",
