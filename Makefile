@@ -56,6 +56,11 @@ bench-encodings: program ## training speed with each position encoding, beside r
 	tools/venv.sh
 	venv/bin/python bench/peers/encodings.py --program $(PROGRAM) $(BENCH)
 
+bench-linear: program ## linear attention's time and memory to 64k tokens, beside torch and performer-pytorch; writes docs/linear-speed.md (15 minutes)
+	@tools/install_packages.sh $(BENCH_PACKAGES)
+	tools/venv.sh
+	venv/bin/python bench/peers/linear.py --program $(PROGRAM) $(BENCH)
+
 oracle: program  ## regenerate the fixtures and compare with transformers, live; tokenizers on ../shared/data
 	@tools/install_packages.sh $(ORACLE_PACKAGES)
 	tools/venv.sh
@@ -117,4 +122,4 @@ guard-files:    ## the part of guard that CI runs: the rooms that read other peo
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure build program demo test test-simd bench bench-peers bench-encodings oracle reproduce-curves reproduce-positions reproduce-linear reproduce-dtypes lint asan tsan fuzz guard guard-files clean
+.PHONY: help packages configure build program demo test test-simd bench bench-peers bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-dtypes lint asan tsan fuzz guard guard-files clean

@@ -77,7 +77,7 @@ def rotation(bench):
 def attention(length):
     def ours(bench):
         options = ["--mode", "attention", *SHAPE, "--lengths", length, "--seconds", bench.seconds]
-        options += ["--passes", bench.passes]
+        options += ["--passes", bench.passes, "--direction", "bidirectional"]
         return {
             f"{length:,} tokens {'backward' if line['backward'] else 'forward'}": {"roformer": line["ms"]}
             for line in bench.program.json("bench", *options)

@@ -24,7 +24,7 @@ struct BenchCommand {
   DecodingBenchOptions decoding;
   EngineOptions engine;
   ShapeOptions shape;
-  std::string model, config, mode = "inference", ids;
+  std::string model, config, mode = "inference", direction = "both", ids;
   std::optional<int64_t> vocabulary;
   int64_t seed = 1;
   bool profile = false;
@@ -42,12 +42,13 @@ void describe(OptionSet& set, BenchCommand& options) {
   set.section("Measurement");
   set.add("--lengths", options.bench.lengths, "the packed sequences of one pass", {1, 1 << 24});
   set.add("--ids", options.ids, "JSON as of forward: pass these ids instead of random ones", "FILE");
-  set.add_choice("--mode", options.mode, {"inference", "training", "decoding", "rotation", "attention"},
-                 "the forward pass to the last hidden state; a whole step of training (MLM, or CLM of a causal model); "
-                 "a causal model's greedy "
-                 "decoding, beside the speed at which memory gives its weights; or one kernel alone with the heads of "
-                 "the shape, forward and backward: rotation in place in both layouts beside memcpy, attention (the "
-                 "first layer's kind)");
+  set.add_choice(
+      "--mode", options.mode, {"inference", "training", "decoding", "rotation", "attention"},
+      "the forward pass to the last hidden state; a whole step of training (MLM, or CLM of a causal model); a "
+      "causal model's greedy decoding, beside the speed at which memory gives its weights; or one kernel "
+      "alone with the heads of the shape, forward and backward: rotation in place in both layouts beside "
+      "memcpy, attention (the first layer's kind; linear attention turns unless --position has no rotation)");
+  set.add_choice("--direction", options.direction, {"both", "bidirectional", "causal"}, "of --mode attention");
   set.add("--batches", options.decoding.batches, "decoding: texts at a time", {1, 4096});
   set.add("--prompt-tokens", options.decoding.prompt, "decoding: random tokens that each text begins with",
           {1, 1 << 24});
@@ -128,6 +129,9 @@ KernelBenchOptions kernel_options(const BenchCommand& options) {
           .seconds = options.bench.seconds,
           .passes = options.bench.passes,
           .attention = config.attention_of(0),
+          .bidirectional = options.direction != "causal",
+          .causal = options.direction != "bidirectional",
+          .rotate = std::holds_alternative<RotaryPosition>(config.position),
           .rotation = config.linear.rotation,
           .favor_features = config.linear.favor_features};
 }
@@ -157,14 +161,15 @@ void run_attention(const BenchCommand& options, const Engine& engine) {
   const bool linear = kernel.attention != AttentionKind::softmax;
   for (const AttentionSpeed& speed : bench_attention(*engine.backend, kernel)) {
     if (options.json) {
-      std::cout << dump_json({{"mode", options.mode},
-                              {"attention", attention_name(kernel.attention)},
-                              {"causal", speed.causal},
-                              {"backward", speed.backward},
-                              {"ms", speed.seconds * 1e3},
-                              {"gflops", speed.gflops},
-                              {"threads", engine.backend->pool().threads()}})
-                << "\n";
+      Json line({{"mode", options.mode},
+                 {"attention", attention_name(kernel.attention)},
+                 {"causal", speed.causal},
+                 {"backward", speed.backward},
+                 {"ms", speed.seconds * 1e3},
+                 {"gflops", speed.gflops},
+                 {"threads", engine.backend->pool().threads()}});
+      if (speed.memory) line["memory"] = *speed.memory;
+      std::cout << dump_json(line) << "\n";
     } else {
       std::cout << fmt::format("{}{} {} {:.3f} ms, {:.1f} GFLOP/s\n",
                                linear ? attention_name(kernel.attention) : "attention", speed.causal ? " causal" : "",

@@ -8,6 +8,7 @@ Command compare_command();
 Command completion_command();
 Command convert_command();
 Command embed_command();
+Command favor_command();
 Command fill_mask_command();
 Command forward_command();
 Command generate_command();
@@ -36,6 +37,7 @@ std::vector<Command> all_commands() {
           plot_command(),
           report_command(),
           rope_command(),
+          favor_command(),
           forward_command(),
           inspect_command(),
           bench_command(),

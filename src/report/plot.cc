@@ -57,7 +57,50 @@ Axis make_axis(double low, double high, int count, bool widen) {
   return axis;
 }
 
+Axis make_logarithmic_axis(double low, double high, int count, bool widen) {
+  constexpr double kMost = 1e100, kClose = 1e-6;
+  if (!(low <= high)) low = high = 1;
+  Axis axis{.low = std::clamp(low, 1 / kMost, kMost), .high = std::clamp(high, 1 / kMost, kMost), .ticks = {}};
+  axis.logarithmic = true;
+  if (axis.high < axis.low * 1.01) {
+    axis.low /= 2;
+    axis.high *= 2;
+  }
+  // 1, 2, 5 of every power of ten, or every nth power alone, as `count` allows.
+  const double first = std::log10(axis.low), last = std::log10(axis.high);
+  const bool fine = 3 * (last - first) <= 1.5 * count;
+  const int every = std::max(1, static_cast<int>(std::ceil((last - first) / std::max(1, count))));
+  std::vector<double> ticks;
+  const int begin = static_cast<int>(std::floor(first / every)) * every;
+  const int end = static_cast<int>(std::ceil(last / every)) * every;
+  for (int power = begin; power <= end; power += every) {
+    for (const double factor : {1.0, 2.0, 5.0}) {
+      if (factor == 1 || fine) ticks.push_back(factor * std::pow(10.0, power));
+    }
+  }
+  if (widen) {
+    const auto beyond = [&](double tick) { return tick >= axis.high * (1 - kClose); };
+    const double top = *std::find_if(ticks.begin(), ticks.end(), beyond);  // the last is one
+    const auto below = [&](double tick) { return tick <= axis.low * (1 + kClose); };
+    axis.low = *std::find_if(ticks.rbegin(), ticks.rend(), below);  // the first is one
+    axis.high = top;
+  }
+  for (const double tick : ticks) {
+    if (tick >= axis.low * (1 - kClose) && tick <= axis.high * (1 + kClose)) axis.ticks.push_back(tick);
+  }
+  return axis;
+}
+
+double Axis::share(double value) const {
+  if (!logarithmic) return (value - low) / (high - low);
+  return (std::log(std::max(value, low)) - std::log(low)) / (std::log(high) - std::log(low));
+}
+
 std::string Axis::label(double tick) const {
+  if (logarithmic) {
+    if (tick >= 1e15 || tick < 1e-4) return fmt::format("{:.3g}", tick);
+    return tick >= 10000 ? fmt::format("{:.6g}k", tick / 1000) : fmt::format("{:.6g}", tick);
+  }
   constexpr std::array<std::pair<double, const char*>, 3> kUnits = {{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}}};
   const double largest = std::max(std::abs(low), std::abs(high));
   const double value = std::abs(tick) < step / 2 ? 0 : tick;
@@ -82,6 +125,9 @@ PlotAxes make_axes(const Plot& plot, int x_count, int y_count) {
         y.include(point.y);
       }
     }
+  }
+  if (plot.logarithmic) {
+    return {make_logarithmic_axis(x.low, x.high, x_count, false), make_logarithmic_axis(y.low, y.high, y_count, true)};
   }
   return {make_axis(x.low, x.high, x_count, false), make_axis(y.low, y.high, y_count, true)};
 }

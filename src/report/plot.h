@@ -24,6 +24,7 @@ struct PlotSeries {
 struct Plot {
   std::string title, x_label, y_label;
   std::vector<PlotSeries> series;
+  bool logarithmic = false;  // both axes; what is not above 0 is at their lower end
 };
 
 bool is_drawable(const PlotPoint& point);
@@ -33,14 +34,17 @@ struct Axis {
   double low = 0, high = 1;  // low < high
   std::vector<double> ticks;
   double step = 1;  // between ticks
+  bool logarithmic = false;
 
-  double share(double value) const { return (value - low) / (high - low); }  // 0 at low, 1 at high
-  std::string label(double tick) const;                                      // with just the decimals that step needs
+  double share(double value) const;      // 0 at low, 1 at high
+  std::string label(double tick) const;  // with just the decimals that step needs
 };
 
 // The axis over the finite values from `low` to `high` with about `count` ticks 1, 2 or 5 times a power of ten apart.
 // `widen` extends the range to whole ticks. low > high (nothing to show) gives 0 … 1, low = high a range around it.
 Axis make_axis(double low, double high, int count, bool widen);
+// The same by factors: ticks at 1, 2 and 5 times powers of ten, or at powers alone. Values count as 1e-100 … 1e100.
+Axis make_logarithmic_axis(double low, double high, int count, bool widen);
 
 struct PlotAxes {
   Axis x, y;

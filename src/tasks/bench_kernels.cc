@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "nn/constant_table.h"
 
 namespace roformer {
@@ -19,9 +20,8 @@ double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// The median seconds of each contestant; they take turns, after one turn to warm up.
+// The median seconds of each contestant; they take turns, and have run once to warm up.
 std::vector<double> medians(const KernelBenchOptions& options, const std::vector<std::function<void()>>& contestants) {
-  for (const auto& contestant : contestants) contestant();
   std::vector<std::vector<double>> seconds(contestants.size());
   const double begin = now_seconds();
   while (std::ssize(seconds.front()) < options.passes || now_seconds() - begin < options.seconds) {
@@ -43,7 +43,8 @@ std::vector<double> medians(const KernelBenchOptions& options, const std::vector
 Tensor random(Backend& backend, Shape shape, uint64_t stream) {
   const Tensor x = backend.empty(shape);
   Generator generator({1, stream});
-  for (int64_t i = 0; i < x.elements(); ++i) x.data<float>()[i] = static_cast<float>(2 * generator.uniform() - 1);
+  float* const data = x.data<float>();
+  for (int64_t i = 0; i < x.elements(); ++i) data[i] = static_cast<float>(2 * generator.uniform() - 1);
   return x;
 }
 
@@ -95,6 +96,7 @@ std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOpt
       });
     }
   }
+  for (const auto& contestant : contestants) contestant();
   const std::vector<double> seconds = medians(options, contestants);
   const double bytes = 2.0 * static_cast<double>(q.bytes() + k.bytes());
   for (size_t i = 0; i < speeds.size(); ++i) {
@@ -107,16 +109,62 @@ std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOpt
 
 namespace {
 
-std::vector<AttentionSpeed> bench_linear_attention(Backend& backend, const KernelBenchOptions& options) {
-  const Shape shape = checked_shape(options, 8);
+// One kind of attention in one direction; `statistics` is what the backward pass needs beside the result.
+struct AttentionCalls {
+  bool causal;
+  double operations;  // forward
+  std::function<void(const AttentionTensors& in, const Tensor& out, const Tensor& statistics)> forward;
+  std::function<void(const AttentionTensors& in, const Tensor& out, const Tensor& statistics, const Tensor& dout,
+                     const AttentionTensors& gradients)>
+      backward;
+};
+
+std::optional<int64_t> memory_beyond(std::optional<int64_t> before) {
+  const auto peak = peak_memory();
+  return before && peak ? std::optional(*peak - *before) : std::nullopt;
+}
+
+// Forward, backward. What the backward pass alone needs is made after the first pass forward, which so has a memory of
+// its own.
+std::vector<AttentionSpeed> measure_attention(Backend& backend, const KernelBenchOptions& options, const Shape& shape,
+                                              const AttentionCalls& calls) {
+  const auto before = reset_peak_memory() ? peak_memory() : std::nullopt;
+  const AttentionTensors in{random(backend, shape, 1), random(backend, shape, 2), random(backend, shape, 3)};
+  const Tensor out = backend.zeros(shape), statistics = backend.zeros({options.heads, shape[0]});
+  const auto forward = [&] { calls.forward(in, out, statistics); };
+  forward();
+  const auto forward_memory = memory_beyond(before);
+  const AttentionTensors gradients{backend.zeros(shape), backend.zeros(shape), backend.zeros(shape)};
+  const Tensor dout = random(backend, shape, 4);
+  const auto backward = [&] { calls.backward(in, out, statistics, dout, gradients); };
+  backward();
+  const auto backward_memory = memory_beyond(before);
+  const std::vector<double> seconds = medians(options, {forward, backward});
+  return {{calls.causal, false, seconds[0], calls.operations / seconds[0] / 1e9, forward_memory},
+          {calls.causal, true, seconds[1], 2.5 * calls.operations / seconds[1] / 1e9, backward_memory}};
+}
+
+// offsets [sequences + 1], and each token's position in its sequence.
+struct PackedLengths {
   std::vector<int32_t> offsets{0}, positions;
-  for (const int64_t length : options.lengths) {
-    offsets.push_back(static_cast<int32_t>(offsets.back() + length));
-    for (int64_t i = 0; i < length; ++i) positions.push_back(static_cast<int32_t>(i));
+
+  explicit PackedLengths(const std::vector<int64_t>& lengths) {
+    for (const int64_t length : lengths) {
+      offsets.push_back(static_cast<int32_t>(offsets.back() + length));
+      for (int64_t i = 0; i < length; ++i) positions.push_back(static_cast<int32_t>(i));
+    }
   }
+};
+
+std::vector<AttentionSpeed> bench_linear_attention(Backend& backend, const KernelBenchOptions& options, bool causal) {
+  const Shape shape = checked_shape(options, 8);
+  const PackedLengths packed(options.lengths);
   const int64_t dim = options.head_dim;
-  LinearAttentionSpec spec{
-      .heads = options.heads, .map = feature_map(options.attention), .offsets = offsets, .rotation = options.rotation};
+  LinearAttentionSpec spec{.heads = options.heads,
+                           .map = feature_map(options.attention),
+                           .causal = causal,
+                           .offsets = packed.offsets,
+                           .rotation = options.rotation};
   if (spec.map == FeatureMap::favor) {
     const int64_t features = options.favor_features > 0 ? options.favor_features : default_favor_features(dim);
     const std::vector<double> rows = favor_projection(1, 0, 0, features, dim);
@@ -125,52 +173,55 @@ std::vector<AttentionSpeed> bench_linear_attention(Backend& backend, const Kerne
     });
   }
   const int64_t turned = options.rotation == FeatureRotation::after ? spec.features(dim) : dim;
-  const RotaryAngles angles = backend.rotary_angles({.dim = turned / 2 * 2}, positions);
-  spec.query_angles = spec.key_angles = &angles;
-  const AttentionTensors in{random(backend, shape, 1), random(backend, shape, 2), random(backend, shape, 3)};
-  const AttentionTensors gradients{backend.zeros(shape), backend.zeros(shape), backend.zeros(shape)};
-  const Tensor out = backend.zeros(shape), dout = random(backend, shape, 4);
-  const Tensor denominators = backend.zeros({options.heads, offsets.back()});
+  const RotaryAngles angles = backend.rotary_angles({.dim = turned / 2 * 2}, packed.positions);
+  if (options.rotate) spec.query_angles = spec.key_angles = &angles;
   const double operations = 4 * static_cast<double>(shape.elements()) * static_cast<double>(spec.features(dim)) *
                             (spec.map == FeatureMap::favor ? 2 : 1);
-  std::vector<AttentionSpeed> speeds;
-  for (const bool causal : {false, true}) {
-    spec.causal = causal;
-    const std::vector<double> seconds =
-        medians(options, {[&] { backend.linear_attention(spec, in, out, denominators, {}); },
-                          [&] { backend.linear_attention_backward(spec, in, out, denominators, dout, gradients); }});
-    speeds.push_back({causal, false, seconds[0], operations / seconds[0] / 1e9});
-    speeds.push_back({causal, true, seconds[1], 2.5 * operations / seconds[1] / 1e9});
-  }
-  return speeds;
+  return measure_attention(backend, options, shape,
+                           {causal, operations,
+                            [&](const AttentionTensors& in, const Tensor& out, const Tensor& denominators) {
+                              backend.linear_attention(spec, in, out, denominators, {});
+                            },
+                            [&](const AttentionTensors& in, const Tensor& out, const Tensor& denominators,
+                                const Tensor& dout, const AttentionTensors& gradients) {
+                              backend.linear_attention_backward(spec, in, out, denominators, dout, gradients);
+                            }});
+}
+
+std::vector<AttentionSpeed> bench_softmax_attention(Backend& backend, const KernelBenchOptions& options, bool causal) {
+  const Shape shape = checked_shape(options, 8);
+  const PackedLengths packed(options.lengths);
+  std::vector<int32_t> limits = packed.positions;
+  for (int32_t& limit : limits) ++limit;
+  double pairs = 0;  // of queries and keys
+  for (const int64_t length : options.lengths) pairs += static_cast<double>(length) * static_cast<double>(length);
+  AttentionSpec spec{.heads = options.heads,
+                     .scale = 1 / std::sqrt(static_cast<double>(options.head_dim)),
+                     .query_offsets = packed.offsets,
+                     .key_offsets = packed.offsets};
+  if (causal) spec.key_limits = limits;
+  return measure_attention(backend, options, shape,
+                           {causal, 4 * pairs * static_cast<double>(shape[1]),
+                            [&](const AttentionTensors& in, const Tensor& out, const Tensor& log_sum_exp) {
+                              backend.attention(spec, in, out, log_sum_exp);
+                            },
+                            [&](const AttentionTensors& in, const Tensor& out, const Tensor& log_sum_exp,
+                                const Tensor& dout, const AttentionTensors& gradients) {
+                              backend.attention_backward(spec, in, out, log_sum_exp, dout, gradients, {});
+                            }});
 }
 
 }  // namespace
 
 std::vector<AttentionSpeed> bench_attention(Backend& backend, const KernelBenchOptions& options) {
-  if (options.attention != AttentionKind::softmax) return bench_linear_attention(backend, options);
-  const Shape shape = checked_shape(options, 8);
-  std::vector<int32_t> offsets{0};
-  double squares = 0;
-  for (const int64_t length : options.lengths) {
-    offsets.push_back(static_cast<int32_t>(offsets.back() + length));
-    squares += static_cast<double>(length) * static_cast<double>(length);
+  const auto measure = options.attention == AttentionKind::softmax ? bench_softmax_attention : bench_linear_attention;
+  std::vector<AttentionSpeed> speeds;
+  for (const bool causal : {false, true}) {
+    if (!(causal ? options.causal : options.bidirectional)) continue;
+    const std::vector<AttentionSpeed> of_one = measure(backend, options, causal);
+    speeds.insert(speeds.end(), of_one.begin(), of_one.end());
   }
-  const AttentionSpec spec{.heads = options.heads,
-                           .scale = 1 / std::sqrt(static_cast<double>(options.head_dim)),
-                           .query_offsets = offsets,
-                           .key_offsets = offsets};
-  const AttentionTensors in{random(backend, shape, 1), random(backend, shape, 2), random(backend, shape, 3)};
-  const AttentionTensors gradients{backend.zeros(shape), backend.zeros(shape), backend.zeros(shape)};
-  const Tensor out = backend.zeros(shape), dout = random(backend, shape, 4);
-  const Tensor log_sum_exp = backend.zeros({options.heads, offsets.back()});
-
-  const std::vector<double> seconds =
-      medians(options, {[&] { backend.attention(spec, in, out, log_sum_exp); },
-                        [&] { backend.attention_backward(spec, in, out, log_sum_exp, dout, gradients, {}); }});
-  const double operations = 4 * squares * static_cast<double>(shape[1]);
-  return {{false, false, seconds[0], operations / seconds[0] / 1e9},
-          {false, true, seconds[1], 2.5 * operations / seconds[1] / 1e9}};
+  return speeds;
 }
 
 }  // namespace roformer

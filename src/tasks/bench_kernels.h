@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "backend/backend.h"
@@ -15,7 +16,9 @@ struct KernelBenchOptions {
   double seconds = 3;  // measure at least that long,
   int64_t passes = 5;  // and at least so many passes, after one to warm up
   AttentionKind attention = AttentionKind::softmax;
-  FeatureRotation rotation = FeatureRotation::after;  // of linear attention, which turns by 0, 1, 2, …
+  bool bidirectional = true, causal = true;           // attention: which of both
+  bool rotate = true;                                 // linear attention's queries and keys by 0, 1, 2, …
+  FeatureRotation rotation = FeatureRotation::after;  // where that is
   int64_t favor_features = 0;                         // 0: the default
 };
 
@@ -31,15 +34,18 @@ struct AttentionSpeed {
   bool causal, backward;
   double seconds;  // median of the passes
   // 4·S²·H a sequence forward, linear attention 4·S·m·H with m features, and as many again to make random ones;
-  // backward 2.5 times that, as it computes the scores again.
+  // backward 2.5 times that, as it computes the scores again. Causal counts as much.
   double gflops;
+  // Bytes: the most that the process held beyond what it held before the inputs were made, results and (backward)
+  // gradients included; of the second direction less what the first has left for it. None if the system does not say.
+  std::optional<int64_t> memory;
 };
 
 // Both layouts, forward and backward. In each pass every one of them takes its turn, and a memcpy of as many bytes on
 // the same threads. UsageError for a head_dim that cannot be rotated.
 std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOptions& options);
 
-// Forward and backward without dropout, of softmax bidirectional, of linear attention in both directions.
+// Forward and backward without dropout, bidirectional and then causal as asked; softmax attention is not rotated.
 std::vector<AttentionSpeed> bench_attention(Backend& backend, const KernelBenchOptions& options);
 
 }  // namespace roformer

@@ -131,11 +131,17 @@ TEST_F(Pipeline, InspectBenchPlotInfo) {
                                 path("bench_ids.json"), "--seconds", "0"}))[0]["first_loss"]
                 .get<double>(),
             0);
-  for (const auto& [mode, count] : std::map<std::string, size_t>{{"rotation", 4}, {"attention", 2}}) {
+  for (const auto& [mode, count] : std::map<std::string, size_t>{{"rotation", 4}, {"attention", 4}}) {
     const auto lines = json_lines(succeed({"bench", "--json", "--mode", mode, "--lengths", "5,17", "--seconds", "0"}));
     ASSERT_EQ(lines.size(), count);
     for (const Json& line : lines) EXPECT_GT(line["ms"].get<double>(), 0) << line;
   }
+  const auto causal = json_lines(succeed({"bench", "--json", "--mode", "attention", "--attention", "linear-elu",
+                                          "--direction", "causal", "--lengths", "4096", "--seconds", "0"}));
+  ASSERT_EQ(causal.size(), 2u);
+  EXPECT_TRUE(causal[0]["causal"].get<bool>());
+  EXPECT_GE(causal[0]["memory"].get<int64_t>(), 4 * 4096 * 256 * 4);  // q, k, v and the result
+  EXPECT_GE(causal[1]["memory"].get<int64_t>(), 8 * 4096 * 256 * 4);  // and the gradients of all
 
   write_file_atomically(path("causal.json"), R"({"model_type":"roformer","architectures":["RoFormerForCausalLM"],
       "is_decoder":true,"vocab_size":30,"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,

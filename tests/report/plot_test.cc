@@ -54,6 +54,35 @@ TEST(Axis, RangeIsWidenedOnlyWhereAsked) {
   EXPECT_DOUBLE_EQ(make_axis(2.1, 7.9, 4, false).high, 7.9);
 }
 
+TEST(Axis, LogarithmicTicksAreRoundFactorsApart) {
+  EXPECT_THAT(labels(make_logarithmic_axis(16, 2048, 7, false)),
+              testing::ElementsAre("20", "50", "100", "200", "500", "1000", "2000"));
+  const Axis wide = make_logarithmic_axis(1.5, 40000, 5, true);
+  EXPECT_THAT(labels(wide), testing::ElementsAre("1", "10", "100", "1000", "10k", "100k"));
+  EXPECT_DOUBLE_EQ(wide.share(1), 0);
+  EXPECT_NEAR(wide.share(10), 0.2, 1e-12);
+  EXPECT_DOUBLE_EQ(wide.share(1e5), 1);
+  EXPECT_EQ(wide.share(0), 0);
+  for (const auto& [low, high] :
+       std::vector<std::pair<double, double>>{{1, 1}, {0, 0}, {2, 1}, {0, 1e300}, {-1, 5}, {kNan, kNan}}) {
+    for (const bool widen : {false, true}) {
+      const Axis axis = make_logarithmic_axis(low, high, 4, widen);
+      EXPECT_LT(axis.low, axis.high) << low << " … " << high;
+      EXPECT_GT(axis.low, 0) << low << " … " << high;
+      EXPECT_LE(axis.ticks.size(), 20u) << low << " … " << high;
+    }
+  }
+}
+
+TEST(SvgPlot, LogarithmicPlotOfAPowerIsStraight) {
+  Plot plot{.title = "", .x_label = "", .y_label = "", .series = {}, .logarithmic = true};
+  plot.series = {{.name = "", .points = {{1, 1000}, {10, 100}, {100, 10}, {0, -5}}, .low = {}, .high = {}}};
+  const std::string svg = svg_plot(plot);
+  expect_well_formed(svg);
+  const PlotAxes axes = make_axes(plot, 4, 4);
+  EXPECT_TRUE(axes.x.logarithmic && axes.y.logarithmic);
+}
+
 TEST(Axis, OddRangesGiveAUsableAxis) {
   const double huge = 1e300, tiny = std::numeric_limits<double>::denorm_min();
   for (const auto& [low, high] : std::vector<std::pair<double, double>>{

@@ -172,8 +172,19 @@ TEST_F(Tasks, KernelsAreMeasuredAlone) {
     EXPECT_NEAR(speed.bytes_per_second * speed.seconds, 2.0 * 2 * 75 * 2 * 6 * 4, 1e-3);  // read and written, q and k
   }
   const auto attentions = bench_attention(*backend, options);
-  ASSERT_EQ(attentions.size(), 2u);
+  ASSERT_EQ(attentions.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(attentions[i].causal, i >= 2);
+    EXPECT_EQ(attentions[i].backward, i % 2 == 1);
+  }
   EXPECT_NEAR(attentions[0].gflops * attentions[0].seconds * 1e9, 4.0 * (25 + 4900) * 12, 1e-3);
+  KernelBenchOptions linear{.lengths = {4096}, .heads = 2, .head_dim = 16, .seconds = 0, .passes = 1};
+  linear.attention = AttentionKind::linear_elu;
+  linear.bidirectional = false;
+  const auto causal = bench_attention(*backend, linear);
+  ASSERT_EQ(causal.size(), 2u);
+  EXPECT_TRUE(causal[0].causal);
+  EXPECT_GE(causal[1].memory.value_or(0), causal[0].memory.value_or(0));
   EXPECT_THROW(bench_rotation(*backend, {.lengths = {5}, .heads = 2, .head_dim = 5}), UsageError);
   EXPECT_THROW(bench_attention(*backend, {.lengths = {int64_t{1} << 40}}), UsageError);
 }

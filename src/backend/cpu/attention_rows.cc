@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "backend/cpu/attention_tile.h"
+#include "backend/cpu/exp-inl.h"
 #include "backend/cpu/rows.h"
 #include "backend/cpu/simd-inl.h"
 #include "hwy/cache_control.h"
@@ -13,26 +14,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace roformer::tiles::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+using rows::HWY_NAMESPACE::exp2;
 using rows::HWY_NAMESPACE::for_lanes;
 using rows::HWY_NAMESPACE::FullTag;
 using rows::HWY_NAMESPACE::sum_lanes;
-
-// 2^x of x ≤ 1, within 2 units in the last place; 2^−126 below that. 2^(n + f) with n whole and |f| ≤ ½: n goes into
-// the exponent's bits, where the sum with 1.5·2^23 has put it; 2^f is a polynomial of least relative error (9e-8) that
-// is exact at 0.
-template <class D, class V>
-HWY_INLINE V exp2(D d, V x) {
-  const hn::RebindToSigned<D> bits;
-  const V magic = hn::Set(d, 12582912.0f);
-  x = hn::Max(hn::Set(d, -126.0f), x);  // in this order, a NaN stays one
-  const V shifted = hn::Add(x, magic);
-  const V f = hn::Sub(x, hn::Sub(shifted, magic));
-  V p = hn::Set(d, 0.001326472731307149f);
-  for (const float c : {0.009671512991189957f, 0.05550733581185341f, 0.24022242426872253f, 0.6931470036506653f, 1.0f}) {
-    p = hn::MulAdd(p, f, hn::Set(d, c));
-  }
-  return hn::BitCast(d, hn::Add(hn::BitCast(bits, p), hn::ShiftLeft<23>(hn::BitCast(bits, shifted))));
-}
 
 HWY_INLINE void rotate_row(const float* x, float factor, const RotaryAngles& angles, int64_t row, float* out) {
   const float* const cos = angles.cos.row<float>(row);

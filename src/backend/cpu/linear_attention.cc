@@ -116,9 +116,8 @@ class ForwardWorker {
     if (!empty) multiply_sums(sums_, rows);
     triangle(rows, call_.features, queries_.rotated(), keys_.side.rotated(), call_.feature_stride, panels_.data(),
              weights_.data(), kStride);
-    tiles::multiply(rows, call_.value_dim, rows, {weights_.data(), kStride},
-                    {.data = keys_.values(), .stride = call_.value_stride, .panel_stride = kPanel},
-                    empty ? nullptr : call_.ones.data(), numerators_.data(), call_.value_stride);
+    multiply_triangle({weights_.data(), kStride}, rows, call_.value_dim, keys_.values(), call_.value_stride,
+                      empty ? nullptr : call_.ones.data(), numerators_.data(), call_.value_stride);
     rows::running_dots(keys_.side.features(), queries_.features(), call_.feature_stride, rows, call_.features,
                        sums_.totals.data(), divisors_);
   }

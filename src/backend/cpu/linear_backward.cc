@@ -1,7 +1,8 @@
 // With numerators N_m = Sᵀ R φ(q_m), S the sums over the keys m sees, denominators D_m, g_m = dout_m / D_m and
 // r_m = −g_m·out_m: queries get S g_m, and r_m Σ φ(k_n) unrotated; keys get G v_n with G = Σ R φ(q_m) g_mᵀ over the
-// queries that see n, and Σ r_m φ(q_m) unrotated; values get Gᵀ R φ(k_n). So the tokens go by in order with the keys'
-// sums and backwards with the queries', within a chunk by its triangles of weights.
+// queries that see n, and Σ r_m φ(q_m) unrotated; values get Gᵀ R φ(k_n). So, if causal, the tokens go by twice: in
+// order to keep the keys' sums before each chunk, [features, head size] numbers for 64 tokens and each head that a
+// thread is at, and backwards with the queries' sums; within a chunk its triangles of weights are used.
 #include "backend/cpu/linear_backward.h"
 
 #include "backend/cpu/linear_rows.h"
@@ -32,11 +33,13 @@ class LinearQueries {
       : side(call, true), gradients_(tiles::padded_rows(call.chunk) * call.value_stride), call_(call) {}
 
   void load(int64_t head, int64_t token, int64_t rows) {
-    side.load(head, token, rows);
     const int64_t column = head * call_.value_dim;
     const float* const dout = call_.dout.row<float>(token) + column;
-    tiles::row_dots(dout, call_.dout.row_stride(), call_.out.row<float>(token) + column, call_.out.row_stride(), rows,
-                    call_.value_dim, weights_);
+    const float* const out = call_.out.row<float>(token) + column;
+    ask_for(dout, call_.dout.row_stride(), rows);
+    ask_for(out, call_.out.row_stride(), rows);
+    side.load(head, token, rows);
+    tiles::row_dots(dout, call_.dout.row_stride(), out, call_.out.row_stride(), rows, call_.value_dim, weights_);
     float inverse[kLinearChunk];
     for (int64_t r = 0; r < rows; ++r) {
       const float divisor = call_.denominators.row<float>(head)[token + r];
@@ -60,6 +63,14 @@ class LinearQueries {
   LinearSide side;
 
  private:
+  // Rows lie thousands of bytes apart, where the hardware does not see them coming.
+  void ask_for(const float* x, int64_t stride, int64_t rows) const {
+    constexpr int64_t kLine = 16;
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t i = 0; i < call_.value_dim; i += kLine) __builtin_prefetch(x + r * stride + i, 0, 2);
+    }
+  }
+
   Room gradients_;
   const BackwardCall& call_;
   float weights_[kLinearChunk] = {};
@@ -77,7 +88,8 @@ class BackwardWorker {
         panels_(tiles::padded_columns(call.chunk) * std::max(call.features, call.value_dim)),
         dvalues_(tiles::padded_rows(call.chunk) * call.value_stride),
         weights_(tiles::padded_rows(call.chunk) * kStride),
-        dweights_(tiles::padded_rows(call.chunk) * kStride) {}
+        dweights_(tiles::padded_rows(call.chunk) * kStride),
+        kept_(1) {}
 
   void sum(const LinearTask& task) {
     task.keys->clear(call_);
@@ -91,25 +103,30 @@ class BackwardWorker {
   }
 
   void operator()(const LinearTask& task) {
+    make_room(task);
     start(task);
     if (call_.spec.causal) {
-      for_linear_chunks(task, [&](int64_t token, int64_t rows) { query_chunk(task, token, rows); });
-      for_linear_chunks_back(task, [&](int64_t token, int64_t rows) { key_chunk(task, token, rows); });
+      keep_sums(task);
+      for_linear_chunks_back(task, [&](int64_t token, int64_t rows) { causal_chunk(task, token, rows); });
       return;
     }
-    pack_across(key_sums_);
+    pack_across(key_sums_, across_.data());
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
       queries_.load(task.head, token, rows);
       if (!task.split()) queries_.add_to(query_sums_, rows);
-      multiply_across(queries_.gradients(), rows, nullptr, queries_.side.drotated());
+      multiply_across(across_.data(), queries_.gradients(), rows, nullptr, queries_.side.drotated());
       rows::spread(key_sums_.totals.data(), queries_.weights(), rows, call_.features, queries_.side.dfeatures(),
                    call_.feature_stride);
       queries_.side.store(call_.gradients.q);
     });
-    pack_across(query_sums_);
+    pack_across(query_sums_, across_.data());
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
-      keys_.load(task.head, token, rows);
-      multiply_across(keys_.values(), rows, nullptr, keys_.side.drotated());
+      if (task.split()) {
+        keys_.load(task.head, token, rows);
+      } else {
+        keys_.load_again(task.head, token, rows, kept_features(task, token));
+      }
+      multiply_across(across_.data(), keys_.values(), rows, nullptr, keys_.side.drotated());
       rows::spread(query_sums_.totals.data(), nullptr, rows, call_.features, keys_.side.dfeatures(),
                    call_.feature_stride);
       store_values(task, token, rows, nullptr);
@@ -132,68 +149,97 @@ class BackwardWorker {
     query_sums_.clear(call_);
     if (call_.spec.causal) return;
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
-      keys_.load(task.head, token, rows);
+      keys_.load(task.head, token, rows, kept_features(task, token));
       keys_.add_to(key_sums_, rows);
     });
   }
 
   // The products of some sums as a right factor, transposed.
-  void pack_across(const LinearSums& sums) {
-    tiles::pack_transposed(sums.products.data(), call_.value_stride, call_.features, call_.value_dim, across_.data());
+  void pack_across(const LinearSums& sums, float* panels) const {
+    tiles::pack_transposed(sums.products.data(), call_.value_stride, call_.features, call_.value_dim, panels);
   }
   // out [rows, features] = x [rows, value_dim] · that + factors · out.
-  void multiply_across(const float* x, int64_t rows, const float* factors, float* out) {
+  void multiply_across(const float* panels, const float* x, int64_t rows, const float* factors, float* out) const {
     tiles::multiply(rows, call_.features, call_.value_dim, {x, call_.value_stride},
-                    {.data = across_.data(), .panel_stride = call_.value_dim * kPanel}, factors, out,
-                    call_.feature_stride);
+                    {.data = panels, .panel_stride = call_.value_dim * kPanel}, factors, out, call_.feature_stride);
   }
-  // out [rows, features] = the triangle c, or c transposed, times x [rows, features].
-  void multiply_triangle(const Room& c, bool transposed, const float* x, int64_t rows, float* out) {
-    tiles::multiply(rows, call_.features, rows, {c.data(), kStride, transposed},
-                    {.data = x, .stride = call_.feature_stride, .panel_stride = kPanel}, nullptr, out,
-                    call_.feature_stride);
+  // out [rows, features] = the triangle of dweights, or its transpose, times x [rows, features].
+  void multiply_dweights(bool transposed, const float* x, int64_t rows, float* out) const {
+    multiply_triangle({dweights_.data(), kStride, transposed}, rows, call_.features, x, call_.feature_stride, nullptr,
+                      out, call_.feature_stride);
   }
 
-  void make_dweights(int64_t rows) {
+  // Room for what is kept of each chunk: if causal the keys' sums before it, their products packed and their totals;
+  // random features of its keys.
+  void make_room(const LinearTask& task) {
+    const int64_t chunks = (task.end - task.begin + kLinearChunk - 1) / kLinearChunk;
+    if (kept_floats_ >= chunks * kept_size()) return;
+    kept_floats_ = chunks * kept_size();
+    kept_ = Room(kept_floats_);
+  }
+  int64_t packed_size() const { return tiles::padded_columns(call_.features) * call_.value_dim; }
+  int64_t sums_size() const { return call_.spec.causal ? packed_size() + call_.feature_stride : 0; }
+  int64_t kept_size() const { return sums_size() + (random() ? keys_.side.kept_size() : 0); }
+  bool random() const { return call_.spec.map == FeatureMap::favor; }
+  float* kept_products(const LinearTask& task, int64_t token) const {
+    return kept_.data() + (token - task.begin) / kLinearChunk * kept_size();
+  }
+  float* kept_totals(const LinearTask& task, int64_t token) const { return kept_products(task, token) + packed_size(); }
+  float* kept_features(const LinearTask& task, int64_t token) const {
+    return random() ? kept_products(task, token) + sums_size() : nullptr;
+  }
+
+  void keep_sums(const LinearTask& task) {
+    for_linear_chunks(task, [&](int64_t token, int64_t rows) {
+      pack_across(key_sums_, kept_products(task, token));
+      std::copy_n(key_sums_.totals.data(), call_.features, kept_totals(task, token));
+      keys_.load(task.head, token, rows, kept_features(task, token));
+      if (token + rows < task.end) keys_.add_to(key_sums_, rows);
+    });
+  }
+
+  // The sums of queries after the chunk are in query_sums_, those of keys before it are kept.
+  void causal_chunk(const LinearTask& task, int64_t token, int64_t rows) {
+    keys_.load_again(task.head, token, rows, kept_features(task, token));
+    queries_.load(task.head, token, rows);
     triangle(rows, call_.value_dim, queries_.gradients(), keys_.values(), call_.value_stride, panels_.data(),
              dweights_.data(), kStride);
+    query_gradients(task, token, rows);
+    const bool later = token + rows < task.end || !task.last;
+    key_gradients(rows, later);
+    value_gradients(task, token, rows);
+    if (token > task.begin) queries_.add_products(query_sums_, rows);
   }
 
-  void query_chunk(const LinearTask& task, int64_t token, int64_t rows) {
-    keys_.load(task.head, token, rows);
-    queries_.load(task.head, token, rows);
-    make_dweights(rows);
-    multiply_triangle(dweights_, false, keys_.side.rotated(), rows, queries_.side.drotated());
+  void query_gradients(const LinearTask& task, int64_t token, int64_t rows) {
+    LinearSide& side = queries_.side;
+    multiply_dweights(false, keys_.side.rotated(), rows, side.drotated());
     if (token > task.begin || !task.first) {
-      pack_across(key_sums_);
-      multiply_across(queries_.gradients(), rows, call_.ones.data(), queries_.side.drotated());
+      multiply_across(kept_products(task, token), queries_.gradients(), rows, call_.ones.data(), side.drotated());
     }
     rows::running_sums(keys_.side.features(), call_.feature_stride, queries_.weights(), rows, call_.features,
-                       key_sums_.totals.data(), queries_.side.dfeatures());
-    queries_.side.store(call_.gradients.q);
-    if (token + rows < task.end) keys_.add_products(key_sums_, rows);
+                       kept_totals(task, token), side.dfeatures());
+    side.store(call_.gradients.q);
   }
 
-  void key_chunk(const LinearTask& task, int64_t token, int64_t rows) {
-    const bool later = token + rows < task.end || !task.last;
-    keys_.load(task.head, token, rows);
-    queries_.load(task.head, token, rows);
-    make_dweights(rows);
-    multiply_triangle(dweights_, true, queries_.side.rotated(), rows, keys_.side.drotated());
+  void key_gradients(int64_t rows, bool later) {
+    LinearSide& side = keys_.side;
+    multiply_dweights(true, queries_.side.rotated(), rows, side.drotated());
     if (later) {
-      pack_across(query_sums_);
-      multiply_across(keys_.values(), rows, call_.ones.data(), keys_.side.drotated());
+      pack_across(query_sums_, across_.data());
+      multiply_across(across_.data(), keys_.values(), rows, call_.ones.data(), side.drotated());
     }
+    rows::running_sums_back(queries_.side.features(), call_.feature_stride, queries_.weights(), rows, call_.features,
+                            query_sums_.totals.data(), side.dfeatures());
+    side.store(call_.gradients.k);
+  }
+
+  void value_gradients(const LinearTask& task, int64_t token, int64_t rows) {
     triangle(rows, call_.features, queries_.side.rotated(), keys_.side.rotated(), call_.feature_stride, panels_.data(),
              weights_.data(), kStride);
-    tiles::multiply(rows, call_.value_dim, rows, {weights_.data(), kStride, true},
-                    {.data = queries_.gradients(), .stride = call_.value_stride, .panel_stride = kPanel}, nullptr,
-                    dvalues_.data(), call_.value_stride);
+    multiply_triangle({weights_.data(), kStride, true}, rows, call_.value_dim, queries_.gradients(), call_.value_stride,
+                      nullptr, dvalues_.data(), call_.value_stride);
     store_values(task, token, rows, call_.ones.data());
-    rows::running_sums_back(queries_.side.features(), call_.feature_stride, queries_.weights(), rows, call_.features,
-                            query_sums_.totals.data(), keys_.side.dfeatures());
-    keys_.side.store(call_.gradients.k);
-    if (token > task.begin) queries_.add_products(query_sums_, rows);
   }
 
   // The queries' sums give the values' gradients, beside `factors` times what dvalues_ holds.
@@ -210,7 +256,8 @@ class BackwardWorker {
   LinearKeys keys_;
   LinearQueries queries_;
   LinearSums key_sums_, query_sums_;
-  Room across_, panels_, dvalues_, weights_, dweights_;
+  Room across_, panels_, dvalues_, weights_, dweights_, kept_;
+  int64_t kept_floats_ = 1;
 };
 
 }  // namespace

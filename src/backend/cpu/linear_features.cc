@@ -16,6 +16,13 @@ bool random_map(const LinearCall& call) { return call.spec.map == FeatureMap::fa
 
 float root_of(int64_t features) { return std::sqrt(static_cast<float>(features)); }
 
+// Whole panels and a cache line: an odd number of lines, so that what lies below one another falls on all sets of the
+// cache and not on a few.
+int64_t spread_stride(int64_t columns) {
+  constexpr int64_t kLine = 16;
+  return tiles::padded_columns(columns) + kLine;
+}
+
 // What is read beside a tile belongs to no result, but must be there.
 Room room_of(bool wanted, int64_t rows, int64_t stride) { return Room(wanted ? tiles::padded_rows(rows) * stride : 1); }
 
@@ -27,8 +34,8 @@ LinearCall::LinearCall(const LinearAttentionSpec& attention, const AttentionTens
       dim(in.q.columns() / spec.heads),
       value_dim(in.v.columns() / spec.heads),
       features(spec.features(dim)),
-      feature_stride(tiles::padded_columns(features)),
-      value_stride(tiles::padded_columns(value_dim)),
+      feature_stride(spread_stride(features)),
+      value_stride(spread_stride(value_dim)),
       chunk(std::min(kLinearChunk, std::max<int64_t>(1, longest(spec.offsets)))),
       ones(static_cast<size_t>(tiles::padded_rows(std::max({features, chunk, dim}))), 1.0f) {
   if (spec.map != FeatureMap::favor) return;
@@ -53,9 +60,11 @@ LinearSide::LinearSide(const LinearCall& call, bool query)
       features_(room_of(true, call.chunk, call.feature_stride)),
       rotated_(room_of(rotate_, call.chunk, call.feature_stride)),
       drotated_(room_of(true, call.chunk, call.feature_stride)),
-      dfeatures_(room_of(true, call.chunk, call.feature_stride)) {}
+      dfeatures_(room_of(true, call.chunk, call.feature_stride)),
+      phi_(features_.data()) {}
 
-void LinearSide::load(int64_t head, int64_t token, int64_t rows) {
+// x where its map reads it: of random features beside them, otherwise in their place.
+void LinearSide::load_source(int64_t head, int64_t token, int64_t rows) {
   head_ = head;
   token_ = token;
   rows_ = rows;
@@ -63,27 +72,44 @@ void LinearSide::load(int64_t head, int64_t token, int64_t rows) {
   const Tensor& from = source();
   const tiles::RowSource x{from.row<float>(token) + head * call_.dim, from.row_stride(), call_.dim,
                            call_.spec.rotation == FeatureRotation::before ? angles() : nullptr, token};
-  tiles::load_rows(x, rows, factor_, random ? x_.data() : features_.data(), random ? x_stride_ : call_.feature_stride);
-  if (random) {
+  tiles::load_rows(x, rows, factor_, random ? x_.data() : phi_, random ? x_stride_ : call_.feature_stride);
+}
+
+void LinearSide::rotate_features() {
+  if (!rotate_) return;
+  tiles::load_rows({phi_, call_.feature_stride, call_.features, angles(), token_}, rows_, 1, rotated_.data(),
+                   call_.feature_stride);
+}
+
+void LinearSide::load(int64_t head, int64_t token, int64_t rows, float* kept) {
+  phi_ = kept != nullptr ? kept : features_.data();
+  load_source(head, token, rows);
+  if (random_map(call_)) {
     make_random_features();
   } else {
     for (int64_t r = 0; r < rows; ++r) {
-      rows::pointwise_features(call_.spec.map, features_.data() + r * call_.feature_stride, call_.features);
+      rows::pointwise_features(call_.spec.map, phi_ + r * call_.feature_stride, call_.features);
     }
   }
-  if (!rotate_) return;
-  tiles::load_rows({features_.data(), call_.feature_stride, call_.features, angles(), token}, rows, 1, rotated_.data(),
-                   call_.feature_stride);
+  rotate_features();
+}
+
+void LinearSide::load_again(int64_t head, int64_t token, int64_t rows, float* kept) {
+  if (!random_map(call_)) return load(head, token, rows);
+  phi_ = kept;
+  load_source(head, token, rows);
+  for (int64_t r = 0; r < rows; ++r) rows::cut_row(x_.data() + r * x_stride_, call_.dim);
+  rotate_features();
 }
 
 void LinearSide::make_random_features() {
   float halves[kLinearChunk];  // |x|²/2
   for (int64_t r = 0; r < rows_; ++r) halves[r] = rows::cut_row(x_.data() + r * x_stride_, call_.dim);
   tiles::multiply(rows_, call_.features, call_.dim, {x_.data(), x_stride_},
-                  {.data = call_.across->data(), .panel_stride = call_.dim * kPanel}, nullptr, features_.data(),
+                  {.data = call_.across->data(), .panel_stride = call_.dim * kPanel}, nullptr, phi_,
                   call_.feature_stride);
   for (int64_t r = 0; r < rows_; ++r) {
-    float* const row = features_.data() + r * call_.feature_stride;
+    float* const row = phi_ + r * call_.feature_stride;
     const float shift = query_ ? rows::maximum(row, call_.features) : halves[r];
     rows::random_features(row, shift, root_of(call_.features), call_.features);
   }
@@ -103,8 +129,8 @@ void LinearSide::random_features_back() {
   float sums[kLinearChunk];
   for (int64_t r = 0; r < rows_; ++r) {
     const int64_t at = r * call_.feature_stride;
-    sums[r] = rows::random_features_backward(features_.data() + at, call_.lowest, call_.highest, dfeatures_.data() + at,
-                                             call_.features);
+    sums[r] =
+        rows::random_features_backward(phi_ + at, call_.lowest, call_.highest, dfeatures_.data() + at, call_.features);
   }
   // x is narrower than its features or as wide only by chance, so its gradient has rows of its own.
   thread_local std::vector<float> dx;
@@ -126,7 +152,7 @@ void LinearSide::store(const Tensor& gradient) {
     float* const row = dfeatures_.data() + r * stride;
     rows::add(drotated_.data() + r * stride, row, call_.features);
     if (!random_map(call_)) {
-      rows::pointwise_features_backward(call_.spec.map, features_.data() + r * stride, row, call_.features);
+      rows::pointwise_features_backward(call_.spec.map, phi_ + r * stride, row, call_.features);
     }
   }
   if (random_map(call_)) random_features_back();

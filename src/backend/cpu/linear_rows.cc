@@ -3,9 +3,9 @@
 #define HWY_TARGET_INCLUDE "backend/cpu/linear_rows.cc"
 #include "hwy/foreach_target.h"
 // after foreach_target.h
+#include "backend/cpu/exp-inl.h"
 #include "backend/cpu/linear_rows.h"
 #include "backend/cpu/simd-inl.h"
-#include "hwy/contrib/math/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace roformer::rows::HWY_NAMESPACE {
@@ -27,7 +27,7 @@ void PointwiseFeatures(FeatureMap map, float* x, int64_t n) {
   if (map == FeatureMap::elu) {
     for_lanes(n, [&](auto d, int64_t i) {
       const auto v = at_most(d, hn::LoadU(d, x + i), kLargest);
-      const auto below = hn::Exp(d, at_most(d, v, 0.0f)), above = hn::Add(v, hn::Set(d, 1.0f));
+      const auto below = exp(d, at_most(d, v, 0.0f)), above = hn::Add(v, hn::Set(d, 1.0f));
       hn::StoreU(hn::IfThenElse(hn::Gt(v, hn::Zero(d)), above, below), d, x + i);
     });
   } else {
@@ -49,7 +49,7 @@ float CutRow(float* x, int64_t n) {
 void RandomFeatures(float* x, float shift, float root, int64_t n) {
   for_lanes(n, [&](auto d, int64_t i) {
     const auto e = at_least(d, at_most(d, hn::Sub(hn::LoadU(d, x + i), hn::Set(d, shift)), kHigh), kLow);
-    hn::StoreU(hn::Mul(hn::Exp(d, e), hn::Set(d, 1 / root)), d, x + i);
+    hn::StoreU(hn::Mul(exp(d, e), hn::Set(d, 1 / root)), d, x + i);
   });
 }
 

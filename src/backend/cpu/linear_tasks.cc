@@ -71,8 +71,17 @@ void join_sums(const LinearCall& call, std::vector<LinearTask>& tasks, bool of_q
   }
 }
 
-void LinearKeys::load(int64_t head, int64_t token, int64_t rows) {
-  side.load(head, token, rows);
+void LinearKeys::load(int64_t head, int64_t token, int64_t rows, float* kept) {
+  side.load(head, token, rows, kept);
+  load_values(head, token, rows);
+}
+
+void LinearKeys::load_again(int64_t head, int64_t token, int64_t rows, float* kept) {
+  side.load_again(head, token, rows, kept);
+  load_values(head, token, rows);
+}
+
+void LinearKeys::load_values(int64_t head, int64_t token, int64_t rows) {
   const Tensor& v = call_.in.v;
   tiles::load_rows({v.row<float>(token) + head * call_.value_dim, v.row_stride(), call_.value_dim, nullptr, token},
                    rows, 1, values_.data(), call_.value_stride);
@@ -96,6 +105,18 @@ void triangle(int64_t rows, int64_t depth, const float* a, const float* b, int64
                     c_stride);
   }
   for (int64_t i = 0; i < rows; ++i) std::fill(c + i * c_stride + i + 1, c + i * c_stride + rows, 0.0f);
+}
+
+void multiply_triangle(tiles::Left c, int64_t rows, int64_t columns, const float* x, int64_t x_stride,
+                       const float* factors, float* out, int64_t out_stride) {
+  for (int64_t i = 0; i < rows; i += kPanel) {
+    const int64_t count = std::min(kPanel, rows - i);
+    // Rows of the triangle see the columns up to their own; columns of it what is below.
+    const int64_t first = c.transposed ? i : 0, depth = c.transposed ? rows - i : i + count;
+    tiles::multiply(count, columns, depth, {c.data + i * c.stride + first, c.stride, c.transposed},
+                    {.data = x + first * x_stride, .stride = x_stride, .panel_stride = kPanel},
+                    factors == nullptr ? nullptr : factors + i, out + i * out_stride, out_stride);
+  }
 }
 
 }  // namespace roformer

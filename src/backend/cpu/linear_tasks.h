@@ -85,7 +85,8 @@ class LinearKeys {
  public:
   explicit LinearKeys(const LinearCall& call)
       : side(call, false), values_(tiles::padded_rows(call.chunk) * call.value_stride), call_(call) {}
-  void load(int64_t head, int64_t token, int64_t rows);
+  void load(int64_t head, int64_t token, int64_t rows, float* kept = nullptr);
+  void load_again(int64_t head, int64_t token, int64_t rows, float* kept);
   const float* values() const { return values_.data(); }  // [rows, value_stride]
   // Adds what was loaded: to all, or to the products alone.
   void add_to(LinearSums& sums, int64_t rows) const;
@@ -94,6 +95,8 @@ class LinearKeys {
   LinearSide side;
 
  private:
+  void load_values(int64_t head, int64_t token, int64_t rows);
+
   Room values_;
   const LinearCall& call_;
 };
@@ -101,5 +104,10 @@ class LinearKeys {
 // c [rows, rows] = a · bᵀ, of a, b [rows, depth], 0 where the column is greater than the row. `panels` is room for b.
 void triangle(int64_t rows, int64_t depth, const float* a, const float* b, int64_t stride, float* panels, float* c,
               int64_t c_stride);
+
+// out [rows, columns] = c · x + factors · out (as tiles::multiply), c [rows, rows] such a triangle or its transpose;
+// blocks of zeros are passed over.
+void multiply_triangle(tiles::Left c, int64_t rows, int64_t columns, const float* x, int64_t x_stride,
+                       const float* factors, float* out, int64_t out_stride);
 
 }  // namespace roformer
