@@ -82,7 +82,7 @@ def peer_goals(measured):
                 verdict(measured.ratio(theirs, (name, direction, length, "forward")), lambda x, goal=goal: x >= goal)
                 for name in (ours, f"{ours}, rotated")
             ]
-            longest = "" if length >= 16384 else ", the longest it can do"
+            longest = "" if length >= 16384 else ", the longest within the limits"
             title = f"{ours}, {direction} forward at {LENGTHS[length]}{longest}: times as fast as {peer}"
             yield f"| {title} | ≥ {goal} | {cells[0]} | {cells[1]} |"
 
