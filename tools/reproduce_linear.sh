@@ -2,9 +2,9 @@
 # The paper's Figure 3 (right) in small: causal Performers over characters that are rotated as Eq. 19 has it, before the
 # feature map, have learned positions, or none; softmax attention beside them. Three seeds each.
 # usage: [JOBS=N] [SEEDS=3] reproduce_linear.sh [STEPS]
-# Text: Wikipedia where ../shared/data (or $ROFORMER_SHARED) is, else the King James text. Writes the part of docs/results.md,
-# docs/positions-linear*.svg and docs/favor-error.svg. What is finished in demo/linear is not trained again, so it can be
-# stopped at any time.
+# Text: Wikipedia where ../shared/data (or $ROFORMER_SHARED) is, else the King James text. Writes its part of
+# docs/results.md, docs/positions-linear*.svg and docs/favor-error.svg. What is finished in demo/linear is not trained
+# again, so it can be stopped at any time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 roformer=${PROGRAM:-build/release/roformer}
@@ -57,4 +57,13 @@ if [ ! -f "$grid/steps.json" ]; then
   done
   (IFS=,; echo "{\"tokens\": $tokens, \"measured\": [${measured[*]}]}") > "$grid/steps.json"
 fi
+
+# What FAVOR+ approximates, and how well.
+{
+  echo 'The error of FAVOR+ beside softmax attention by its features (`roformer favor`):'
+  echo
+  $roformer favor --output docs/favor-error.svg | sed -n 's/^deviation/    &/p'
+  echo
+  echo '![Error of FAVOR+ by random features](favor-error.svg)'
+} > "$grid/note.md"
 python3 tools/results_page.py --program "$roformer" --output docs/results.md "$grid"
