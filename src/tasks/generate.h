@@ -27,11 +27,11 @@ struct GenerationOptions {
   int64_t beams = 1;  // more than one: beam search, without sampling
   double length_penalty = 1;
   int64_t max_new_tokens = 128, min_new_tokens = 0;
-  std::vector<std::string> stops;
+  std::vector<std::string> stops = {};
   uint64_t seed = 0;
-  std::optional<int64_t> window;                     // tokens of a text the model sees; none: max_position_embeddings
-  std::optional<Overflow> overflow;                  // none: shift where keys can move, else stop
-  std::optional<Visibility> visibility;              // causal or prefix; none: the model's
+  std::optional<int64_t> window = {};                // tokens of a text the model sees; none: max_position_embeddings
+  std::optional<Overflow> overflow = {};             // none: shift where keys can move, else stop
+  std::optional<Visibility> visibility = {};         // causal or prefix; none: the model's
   std::optional<std::vector<int32_t>> end_ids = {};  // none: [SEP]
   int64_t batch = 1;                                 // texts continued together, for what memory they need
 };

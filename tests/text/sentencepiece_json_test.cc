@@ -25,7 +25,7 @@ class TokenizerJson : public testing::TestWithParam<const char*> {
 };
 INSTANTIATE_TEST_SUITE_P(, TokenizerJson,
                          testing::Values("llama", "llama_first", "bpe_words", "bpe_bare", "unigram", "unigram_words"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& test) { return std::string(test.param); });
 
 TEST_P(TokenizerJson, GivesTheIdsOfTokenizers) {
   ASSERT_GT(expected_["single"].size(), 50u);

@@ -29,7 +29,7 @@ class Trained : public testing::TestWithParam<Kind> {
   TempDirectory directory_;
 };
 INSTANTIATE_TEST_SUITE_P(Kinds, Trained, testing::Values(Kind::bpe, Kind::unigram),
-                         [](const auto& info) { return info.param == Kind::bpe ? "Bpe" : "Unigram"; });
+                         [](const auto& test) { return test.param == Kind::bpe ? "Bpe" : "Unigram"; });
 
 TEST_P(Trained, GivesTheTextBack) {
   const auto tokenizer = train({.vocabulary_size = 420}, small_text());
