@@ -41,7 +41,10 @@ std::vector<JsonObject> parts_of(const JsonObject& file, const char* name, const
 }
 
 void require_absent(const JsonObject& part, const char* key) {
-  if (part.has(key) && part.value()[key] != "" && part.value()[key] != false) part.reject(key, "none");
+  if (!part.has(key)) return;
+  const Json& value = part.value()[key];
+  const bool nothing = value == false || (value.is_string() && value.get_ref<const std::string&>().empty());
+  if (!nothing) part.reject(key, "none");
 }
 
 void require_space(const JsonObject& part, const char* key) {

@@ -23,8 +23,8 @@ TEST(GridVariants, AreNamedByWhatDiffers) {
 TEST(GridVariants, KnowThatOnlyARotationHasAPlace) {
   EXPECT_THAT(grid_variants({"rotary", "learned"}, {"linear-favor", "linear-favor-before"}),
               ElementsAre("rotary+linear-favor", "rotary+linear-favor-before", "learned+linear-favor"));
-  EXPECT_THAT([] { grid_variants({"none"}, {"linear-elu-before"}); },
-              ThrowsMessage<UsageError>(HasSubstr("--positions none has no rotation; add linear-elu")));
+  EXPECT_THAT(grid_variants({"none"}, {"softmax", "linear-favor-before"}),
+              ElementsAre("none+softmax", "none+linear-favor-before"));
 }
 
 TEST(GridVariants, RefuseWhatDoesNotGoTogether) {
