@@ -41,7 +41,7 @@ std::vector<double> medians(const KernelBenchOptions& options, const std::vector
 }
 
 Tensor random(Backend& backend, Shape shape, uint64_t stream) {
-  const Tensor x = backend.empty(shape);
+  Tensor x = backend.empty(shape);
   Generator generator({1, stream});
   float* const data = x.data<float>();
   for (int64_t i = 0; i < x.elements(); ++i) data[i] = static_cast<float>(2 * generator.uniform() - 1);
