@@ -82,7 +82,7 @@ std::vector<std::string> grid_variants(const std::vector<std::string>& positions
     }
     for (const std::string& attention : attentions) {
       if (same_as_other(position, attention, attentions)) continue;
-      names.push_back(position + "+" + attention);
+      names.push_back(fmt::format("{}+{}", position, attention));
       GridVariant::parse(names.back());
       if (attention != kSoftmax && acts_on_scores(parse_position(position))) {
         throw UsageError("--positions {} acts on scores, which --attention {} does not have", position, attention);
