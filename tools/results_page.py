@@ -163,7 +163,7 @@ def step_table(grid):
     return text + table(["attention"] + [f"{length:,}" for length in lengths], rows)
 
 
-def section(grid):
+def section(grid, page):
     results = json.loads((grid / "results.json").read_text(encoding="utf-8"))
     name = grid.name
     seeds = ", ".join(str(seed) for seed in results["seeds"])
@@ -171,7 +171,7 @@ def section(grid):
     count = len(results["seeds"])
     text += (f"{count} seeds: {seeds}. " if count > 1 else f"Seed {seeds}. ") + " ".join(results["notes"]) + "\n\n"
     reference = REFERENCES.get(name, "rotary")
-    text += beside(reference, results) + result_table(results) + f"\n![Validation loss by step](positions-{name}.svg)\n\n"
+    text += beside(reference, results) + result_table(results) + f"\n![Validation loss by step](positions-{name}.svg)\n"
     text += step_table(grid)
     if (grid / "note.md").exists():
         text += "\n" + (grid / "note.md").read_text(encoding="utf-8")
@@ -184,7 +184,8 @@ def section(grid):
         ("places", "Loss by place in the longest texts"),
         ("scaling", "Rotary frequencies scaled to longer texts"),
     ):
-        text += f"\n![{what}](positions-{name}-{plot}.svg)\n"
+        if (page.parent / f"positions-{name}-{plot}.svg").exists():
+            text += f"\n![{what}](positions-{name}-{plot}.svg)\n"
     return text + "\n"
 
 
@@ -207,7 +208,7 @@ def main():
     text = INTRODUCTION + f"Measured with roformer {info['version']} on {cpu['cores']} cores of {cpu['model']} "
     text += f"({' '.join(cpu['features'])}).\n\n"
     sections = kept_sections(arguments.output)
-    sections.update({TITLES.get(grid.name, grid.name): section(grid) for grid in arguments.grids})
+    sections.update({TITLES.get(grid.name, grid.name): section(grid, arguments.output) for grid in arguments.grids})
     titles = [title for title in TITLES.values() if title in sections]
     text += "".join(sections[title] for title in titles + [title for title in sections if title not in titles])
     arguments.output.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
