@@ -136,7 +136,7 @@ def main():
     parser.add_argument("--only", default="", help="contestants, separated by semicolons")
     parser.add_argument("--output", default="docs/linear-speed", help=".md and .svg are written")
     parser.add_argument("--state", default="build/linear-speed.json", help="what was measured, for --redraw")
-    parser.add_argument("--resume", action="store_true", help="measure the lengths that --state does not have yet")
+    parser.add_argument("--resume", action="store_true", help="measure what --state does not have yet")
     parser.add_argument("--redraw", action="store_true", help="measure nothing, write the page from --state")
     options = parser.parse_args()
     if not options.redraw:
@@ -146,11 +146,9 @@ def main():
         cells = Cells()
         if options.resume:
             cells.read(json.loads(pathlib.Path(options.state).read_text()))
-        done = {length for _, _, length, _ in cells.rows}
+        done = {(name, length) for name, _, length, _ in cells.rows}
         for length in LENGTHS[: 3 if options.quick else None]:
-            if length in done:
-                continue
-            measure_length(cells, options, names, length)
+            measure_length(cells, options, [name for name in names if (name, length) not in done], length)
             pathlib.Path(options.state).write_text(json.dumps(state_of(cells, options)))
     write_page(json.loads(pathlib.Path(options.state).read_text()), options)
 

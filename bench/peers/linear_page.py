@@ -168,7 +168,7 @@ def versions(program):
 
 def page(measured, state, options, picture):
     count = state["rounds"]
-    rounds = "one round" if count == 1 else f"values are medians of {count} rounds (of one where a call takes seconds)"
+    rounds = "one round" if count == 1 else f"values are medians of up to {count} rounds"
     lines = [
         "# Linear attention: time and memory against length",
         "",
