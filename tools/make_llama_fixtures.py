@@ -73,9 +73,9 @@ def compute(model, ids):
         with torch.no_grad():
             outputs = model(torch.tensor([sequence]), output_hidden_states=True)
         hidden = outputs.last_hidden_state if hasattr(outputs, "last_hidden_state") else outputs.hidden_states[-1]
-        expected[f"last_hidden_state.{i}"] = hidden[0].numpy()
+        expected[f"last_hidden_state.{i}"] = hidden[0].double().numpy()
         if hasattr(outputs, "logits"):
-            expected[f"logits.{i}"] = outputs.logits[0].numpy()
+            expected[f"logits.{i}"] = outputs.logits[0].double().numpy()
     return expected
 
 

@@ -13,6 +13,7 @@ import torch
 import transformers
 
 import oracle_models as oracle
+from make_llama_fixtures import compute
 from oracle_families import conversion_problem
 from oracle_results import report_comparison, run_forward
 
@@ -79,19 +80,6 @@ def random_model(settings, seed):
             values = 1 + 0.3 * values if "norm" in name else 0.12 * values
             parameter.copy_(torch.from_numpy(values.astype(np.float32)))
     return model
-
-
-def compute(model, ids):
-    """{name: array} of each sequence by itself."""
-    expected = {}
-    for i, sequence in enumerate(ids):
-        with torch.no_grad():
-            outputs = model(torch.tensor([sequence]), output_hidden_states=True)
-        hidden = outputs.last_hidden_state if hasattr(outputs, "last_hidden_state") else outputs.hidden_states[-1]
-        expected[f"last_hidden_state.{i}"] = hidden[0].double().numpy()
-        if hasattr(outputs, "logits"):
-            expected[f"logits.{i}"] = outputs.logits[0].double().numpy()
-    return expected
 
 
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
