@@ -164,15 +164,15 @@ struct LoadOptions {
 };
 
 // Reads a tokenizer from a model or tokenizer directory: vocab.txt (or the WordPiece model of a tokenizer.json), or
-// tokenizer.model (or the BPE or Unigram model of a tokenizer.json; text/sentencepiece_tokenizer.h), and, where present,
-// tokenizer_config.json. A directory with such a model and no vocab.txt is SentencePiece's. Else its kind is the "tokenizer_class" of tokenizer_config.json,
-// else of config.json: RoFormerTokenizer means jieba, BertTokenizer plain WordPiece, lower-casing unless it says
-// otherwise. Where neither says one it is jieba's if `options.mode` is set, or if config.json's model_type is
-// "roformer" and the vocabulary has a word of two or more ideographs (a vocabulary of characters, or not Chinese, has
-// no use for jieba), else BERT's. jieba's dictionary is options.jieba_dictionary, else $ROFORMER_JIEBA_DICTIONARY, else
-// jieba_dict.txt in the directory, else the one of Debian's python3-jieba. FileError when files are missing, DataError
-// when they say something wrong or something this program does not do; UsageError for options of jieba's where the
-// tokenizer is another.
+// tokenizer.model (or the BPE or Unigram model of a tokenizer.json; text/sentencepiece_tokenizer.h), and, where
+// present, tokenizer_config.json. A directory with such a model and no vocab.txt is SentencePiece's. Else its kind is
+// the "tokenizer_class" of tokenizer_config.json, else of config.json: RoFormerTokenizer means jieba, BertTokenizer
+// plain WordPiece, lower-casing unless it says otherwise. Where neither says one it is jieba's if `options.mode` is
+// set, or if config.json's model_type is "roformer" and the vocabulary has a word of two or more ideographs (a
+// vocabulary of characters, or not Chinese, has no use for jieba), else BERT's. jieba's dictionary is
+// options.jieba_dictionary, else $ROFORMER_JIEBA_DICTIONARY, else jieba_dict.txt in the directory, else the one of
+// Debian's python3-jieba. FileError when files are missing, DataError when they say something wrong or something this
+// program does not do; UsageError for options of jieba's where the tokenizer is another.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const LoadOptions& options = {});
 
 }  // namespace roformer

@@ -93,7 +93,8 @@ TEST(LinearOfFewRows, AgreesAndDoesNotDependOnOtherRows) {
   ThreadPool pool(2);
   const auto cpu = make_cpu_backend(pool), exact = make_reference_backend(pool, DType::float64);
   for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8}) {
-    for (const auto& shape : std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {7, 33}, {130, 700}, {24, 512}, {16, 15}}) {
+    for (const auto& shape :
+         std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {7, 33}, {130, 700}, {24, 512}, {16, 15}}) {
       const int64_t outputs = shape.first, depth = shape.second;
       const auto run = [&](Backend& backend, int64_t first, int64_t count) {
         Trial trial(backend, 5, true);
