@@ -11,7 +11,7 @@ Tensor gathered(Backend& backend, std::span<const Tensor> parts, int64_t key_hea
   int64_t rows = 0;
   for (const Tensor& part : parts) rows += part.rows();
   const int64_t width = parts.empty() ? 0 : parts.front().columns();
-  const Tensor all = backend.empty({rows, width * group});
+  Tensor all = backend.empty({rows, width * group});
   int64_t row = 0;
   for (const Tensor& part : parts) {
     const Tensor to = all.row_range(row, part.rows());

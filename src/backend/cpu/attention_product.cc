@@ -60,22 +60,22 @@ template <int kVectors, bool kTransposed>
 HWY_INLINE void product_columns(int64_t rows, int64_t depth, Left a, const float* b, int64_t b_stride,
                                 const float* factors, float* c, int64_t c_stride) {
   int64_t r = 0;
-  const auto tall = [&](auto height) HWY_ATTR {
+  const auto tall = [&](auto height) HWY_ATTR {  // the rows from r; the row after them
     constexpr int kRows = decltype(height)::value;
     product_tile<kRows, kVectors, kTransposed>(a.data + (kTransposed ? r : r * a.stride), a.stride, b, b_stride, depth,
                                                factors == nullptr ? nullptr : factors + r, c + r * c_stride, c_stride);
-    r += kRows;
+    return r + kRows;
   };
   if constexpr (kFewRegisters) {
     while (rows - r >= 11) {  // two of 6
-      tall(std::integral_constant<int, 6>());
-      tall(std::integral_constant<int, 6>());
+      r = tall(std::integral_constant<int, 6>());
+      r = tall(std::integral_constant<int, 6>());
     }
   } else {
-    while (rows - r > 8) tall(std::integral_constant<int, 12>());
-    if (rows - r > 4) tall(std::integral_constant<int, 8>());
+    while (rows - r > 8) r = tall(std::integral_constant<int, 12>());
+    if (rows - r > 4) r = tall(std::integral_constant<int, 8>());
   }
-  while (r < rows) tall(std::integral_constant<int, 4>());
+  while (r < rows) r = tall(std::integral_constant<int, 4>());
 }
 
 template <bool kTransposed>
