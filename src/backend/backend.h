@@ -276,14 +276,15 @@ class Backend {
   virtual void adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) = 0;
 
   // Linear attention (Eq. 19): q, k [T, heads·head_dim], v and out [T, heads·value head_dim]; `denominators` [heads, T]
-  // is what the backward needs beside inputs and output. Causal only: where `state` is defined it holds what came
-  // before each sequence's tokens, and gets them too.
+  // is what the backward needs beside inputs and output. Where `state` is defined it holds what came before each
+  // sequence's tokens, and gets them too.
   virtual void linear_attention(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                                 const Tensor& denominators, const LinearAttentionState& state) = 0;
-  // Writes dq, dk, dv, of sequences that began without a state.
+  // Writes dq, dk, dv, of sequences that began without a state or, if not causal, with zeros: then the state that the
+  // forward pass left may be given, which saves making it again.
   virtual void linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
-                                         const Tensor& denominators, const Tensor& dout,
-                                         const AttentionTensors& gradients) = 0;
+                                         const Tensor& denominators, const LinearAttentionState& state,
+                                         const Tensor& dout, const AttentionTensors& gradients) = 0;
 
  private:
   Profile* profile_ = nullptr;

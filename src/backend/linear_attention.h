@@ -50,8 +50,8 @@ struct LinearAttentionSpec {
   int64_t features(int64_t head_dim) const { return projection.defined() ? projection.dim(0) : head_dim; }
 };
 
-// What causal attention remembers of the tokens so far, the same size after any number of them: all there is to decode
-// with. Zeros at first.
+// What attention remembers of the tokens so far, the same size after any number of them: all there is to decode with,
+// if causal. Zeros at first.
 struct LinearAttentionState {
   Tensor sums;    // [sequences, heads, features, value head_dim]: Σ R_n φ(k_n) v_nᵀ
   Tensor totals;  // [sequences, heads, features]: Σ φ(k_n)

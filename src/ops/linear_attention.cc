@@ -64,14 +64,16 @@ Value linear_attention(const Context& context, const LinearAttentionSpec& spec, 
   const int64_t tokens = q.value.data.rows();
   const AttentionTensors in{q.data(), k.data(), v.data()};
   const Tensor out = backend.empty({tokens, v.count}), denominators = backend.empty({spec.heads, tokens});
-  backend.linear_attention(spec, in, out, denominators, state);
+  const LinearAttentionState sums =
+      context.tape != nullptr && tracked ? state_for_backward(backend, spec, in) : LinearAttentionState();
+  backend.linear_attention(spec, in, out, denominators, state.defined() ? state : sums);
   Value result = make_result(context, out, tracked);
   if (!result.tracked()) return result;
-  context.tape->record([&backend, spec, in, q, k, v, result, denominators] {
+  context.tape->record([&backend, spec, in, q, k, v, result, denominators, sums] {
     if (!result.gradient->defined()) return;
     ProjectionGradients made(backend, {&q, &k, &v});
     const AttentionTensors gradients{made.columns(q), made.columns(k), made.columns(v)};
-    backend.linear_attention_backward(spec, in, result.data, denominators, *result.gradient, gradients);
+    backend.linear_attention_backward(spec, in, result.data, denominators, sums, *result.gradient, gradients);
     made.accumulate_all();
   });
   return result;
@@ -82,6 +84,12 @@ LinearAttentionState make_state(Backend& backend, const LinearAttentionSpec& spe
   const int64_t features = spec.features(head_dim);
   return {backend.zeros({sequences, spec.heads, features, value_dim}),
           backend.zeros({sequences, spec.heads, features})};
+}
+
+LinearAttentionState state_for_backward(Backend& backend, const LinearAttentionSpec& spec, const AttentionTensors& in) {
+  const int64_t head_dim = in.q.columns() / spec.heads;
+  if (spec.causal || spec.sequences() * spec.features(head_dim) > in.v.rows()) return {};
+  return make_state(backend, spec, spec.sequences(), head_dim, in.v.columns() / spec.heads);
 }
 
 }  // namespace roformer

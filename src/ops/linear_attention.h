@@ -16,4 +16,8 @@ Value linear_attention(const Context& context, const LinearAttentionSpec& spec, 
 LinearAttentionState make_state(Backend& backend, const LinearAttentionSpec& spec, int64_t sequences, int64_t head_dim,
                                 int64_t value_dim);
 
+// The state that spares the backward pass a sum over the keys; undefined if attention is causal or the state would be
+// larger than the values.
+LinearAttentionState state_for_backward(Backend& backend, const LinearAttentionSpec& spec, const AttentionTensors& in);
+
 }  // namespace roformer

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "nn/constant_table.h"
+#include "ops/linear_attention.h"
 
 namespace roformer {
 
@@ -177,14 +178,16 @@ std::vector<AttentionSpeed> bench_linear_attention(Backend& backend, const Kerne
   if (options.rotate) spec.query_angles = spec.key_angles = &angles;
   const double operations = 4 * static_cast<double>(shape.elements()) * static_cast<double>(spec.features(dim)) *
                             (spec.map == FeatureMap::favor ? 2 : 1);
+  LinearAttentionState state;  // as in training
   return measure_attention(backend, options, shape,
                            {causal, operations,
                             [&](const AttentionTensors& in, const Tensor& out, const Tensor& denominators) {
-                              backend.linear_attention(spec, in, out, denominators, {});
+                              state = state_for_backward(backend, spec, in);
+                              backend.linear_attention(spec, in, out, denominators, state);
                             },
                             [&](const AttentionTensors& in, const Tensor& out, const Tensor& denominators,
                                 const Tensor& dout, const AttentionTensors& gradients) {
-                              backend.linear_attention_backward(spec, in, out, denominators, dout, gradients);
+                              backend.linear_attention_backward(spec, in, out, denominators, state, dout, gradients);
                             }});
 }
 

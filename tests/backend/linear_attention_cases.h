@@ -70,7 +70,8 @@ struct LinearInputs {
     for (const Tensor& x : {state.sums, state.totals}) {
       trial.watch("state", x);
       for (int64_t i = 0; i < x.rows(); ++i) {
-        for (int64_t j = 0; j < x.columns(); ++j) write(x, i, j, 1 + static_cast<double>((i + j) % 7));
+        for (int64_t j = 0; j < x.columns(); ++j)
+          write(x, i, j, plan.causal ? 1 + static_cast<double>((i + j) % 7) : 0);
       }
     }
   }
@@ -83,11 +84,11 @@ inline void linear_attention_kernels(Trial& trial, const LinearPlan& plan) {
   const Tensor out = trial.output("out", tokens, values);
   const Tensor denominators = trial.output("denominators", plan.heads, tokens);
   trial.backend().linear_attention(inputs.spec, inputs.in, out, denominators, inputs.state);
-  if (!plan.backward || plan.state) return;
+  if (!plan.backward || (plan.state && plan.causal)) return;
   const AttentionTensors gradients{trial.output("dq", tokens, hidden), trial.output("dk", tokens, hidden),
                                    trial.output("dv", tokens, values)};
-  trial.backend().linear_attention_backward(inputs.spec, inputs.in, out, denominators, trial.random(tokens, values),
-                                            gradients);
+  trial.backend().linear_attention_backward(inputs.spec, inputs.in, out, denominators, inputs.state,
+                                            trial.random(tokens, values), gradients);
 }
 
 inline void add_linear(Family& family, const LinearPlan& plan, const std::string& what = "") {
@@ -115,8 +116,10 @@ inline Family linear_attention_family(FeatureMap map) {
     add_linear(family, {.lengths = {}, .head_dim = 4, .map = map, .causal = causal}, ", no sequence");
   }
   for (const Turn turn : {Turn::none, Turn::after, Turn::before}) {
-    add_linear(family, {.lengths = ragged, .heads = 2, .map = map, .causal = true, .turn = turn, .state = true},
-               ", with a state");
+    for (const bool causal : {false, true}) {
+      add_linear(family, {.lengths = ragged, .heads = 2, .map = map, .causal = causal, .turn = turn, .state = true},
+                 ", with a state");
+    }
   }
   return family;
 }
@@ -148,7 +151,10 @@ inline Family split_linear_attention_family() {
       add_linear(family, {.lengths = {2100, 3}, .head_dim = 4, .causal = causal, .turn = turn}, ", split");
     }
   }
-  add_linear(family, {.lengths = {2049}, .heads = 2, .head_dim = 4, .causal = true, .state = true}, ", split, a state");
+  for (const bool causal : {false, true}) {
+    add_linear(family, {.lengths = {2049}, .heads = 2, .head_dim = 4, .causal = causal, .state = true},
+               ", split, a state");
+  }
   return family;
 }
 

@@ -66,7 +66,7 @@ class CpuBackend final : public Backend {
   void linear_attention(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                         const Tensor& denominators, const LinearAttentionState& state) override;
   void linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
-                                 const Tensor& denominators, const Tensor& dout,
+                                 const Tensor& denominators, const LinearAttentionState& state, const Tensor& dout,
                                  const AttentionTensors& gradients) override;
   void cached_attention(const CachedSpec& spec, const Tensor& q, const Tensor& out) override;
 

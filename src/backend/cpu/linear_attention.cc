@@ -25,21 +25,10 @@ struct ForwardCall : LinearCall {
   // Zeros, or what the state holds.
   void start(const LinearTask& task, LinearSums& sums) const {
     sums.clear(*this);
-    if (!state.defined()) return;
-    tiles::store_rows(products_of(task), value_dim, features, value_dim, 1, sums.products.data(), value_stride);
-    std::copy_n(totals_of(task), features, sums.totals.data());
+    if (state.defined()) sums.load(state, task.sequence, task.head, *this);
   }
   void store(const LinearTask& task, const LinearSums& sums) const {
-    tiles::store_rows(sums.products.data(), value_stride, features, value_dim, 1, products_of(task), value_dim);
-    std::copy_n(sums.totals.data(), features, totals_of(task));
-  }
-
- private:
-  float* products_of(const LinearTask& task) const {
-    return state.sums.row<float>(task.sequence) + task.head * features * value_dim;
-  }
-  float* totals_of(const LinearTask& task) const {
-    return state.totals.row<float>(task.sequence) + task.head * features;
+    if (task.last && state.defined()) sums.store(state, task.sequence, task.head, *this);
   }
 };
 
@@ -76,7 +65,7 @@ class ForwardWorker {
       empty = false;
       if (token + rows < task.end || call_.state.defined()) keys_.add_products(sums_, rows);
     });
-    if (task.last && call_.state.defined()) call_.store(task, sums_);
+    call_.store(task, sums_);
   }
 
  private:
@@ -92,7 +81,7 @@ class ForwardWorker {
   // Not causal: the sums over all keys first.
   void attend_all(const LinearTask& task) {
     if (task.keys == nullptr) {
-      sums_.clear(call_);
+      call_.start(task, sums_);
       add_keys(task, sums_);
     }
     const LinearSums& sums = task.keys != nullptr ? *task.keys : sums_;
@@ -103,6 +92,7 @@ class ForwardWorker {
                       divisors_);
       finish(task, token, rows);
     });
+    call_.store(task, sums);
   }
 
   void multiply_sums(const LinearSums& sums, int64_t rows) {
@@ -161,10 +151,11 @@ void CpuBackend::linear_attention(const LinearAttentionSpec& spec, const Attenti
 }
 
 void CpuBackend::linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in,
-                                           const Tensor& out, const Tensor& denominators, const Tensor& dout,
+                                           const Tensor& out, const Tensor& denominators,
+                                           const LinearAttentionState& state, const Tensor& dout,
                                            const AttentionTensors& gradients) {
   const Timed timed(profile(), "linear attention, backward", 2.5 * operations(spec, in), 0);
-  linear_backward(pool_, spec, in, out, denominators, dout, gradients);
+  linear_backward(pool_, spec, in, out, denominators, state, dout, gradients);
 }
 
 }  // namespace roformer

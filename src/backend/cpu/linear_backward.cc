@@ -18,12 +18,19 @@ using tiles::kPanel;
 struct BackwardCall : LinearCall {
   const Tensor& out;
   const Tensor& denominators;
+  const LinearAttentionState& state;
   const Tensor& dout;
   const AttentionTensors& gradients;
 
   BackwardCall(const LinearAttentionSpec& attention, const AttentionTensors& tensors, const Tensor& result,
-               const Tensor& divisors, const Tensor& dresult, const AttentionTensors& where)
-      : LinearCall(attention, tensors), out(result), denominators(divisors), dout(dresult), gradients(where) {}
+               const Tensor& divisors, const LinearAttentionState& sums, const Tensor& dresult,
+               const AttentionTensors& where)
+      : LinearCall(attention, tensors),
+        out(result),
+        denominators(divisors),
+        state(sums),
+        dout(dresult),
+        gradients(where) {}
 };
 
 // Queries of a chunk with their g and r, and their sums.
@@ -95,8 +102,10 @@ class BackwardWorker {
     task.keys->clear(call_);
     task.queries->clear(call_);
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
-      keys_.load(task.head, token, rows);
-      keys_.add_to(*task.keys, rows);
+      if (!call_.state.defined()) {
+        keys_.load(task.head, token, rows);
+        keys_.add_to(*task.keys, rows);
+      }
       queries_.load(task.head, token, rows);
       queries_.add_to(*task.queries, rows);
     });
@@ -121,7 +130,7 @@ class BackwardWorker {
     });
     pack_across(query_sums_, across_.data());
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
-      if (task.split()) {
+      if (task.split() || call_.state.defined()) {
         keys_.load(task.head, token, rows);
       } else {
         keys_.load_again(task.head, token, rows, kept_features(task, token));
@@ -140,13 +149,11 @@ class BackwardWorker {
   // The sums before a task's own tokens; if attention is not causal those over all keys, and where a sequence is not
   // split the queries' are made on the way.
   void start(const LinearTask& task) {
-    if (task.split()) {
-      key_sums_.copy(*task.keys, call_);
-      query_sums_.copy(*task.queries, call_);
-      return;
-    }
-    key_sums_.clear(call_);
     query_sums_.clear(call_);
+    if (task.split()) query_sums_.copy(*task.queries, call_);
+    if (call_.state.defined()) return key_sums_.load(call_.state, task.sequence, task.head, call_);
+    if (task.split()) return key_sums_.copy(*task.keys, call_);
+    key_sums_.clear(call_);
     if (call_.spec.causal) return;
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
       keys_.load(task.head, token, rows, kept_features(task, token));
@@ -170,7 +177,7 @@ class BackwardWorker {
   }
 
   // Room for what is kept of each chunk: if causal the keys' sums before it, their products packed and their totals;
-  // random features of its keys.
+  // random features of its keys, if they are seen twice.
   void make_room(const LinearTask& task) {
     const int64_t chunks = (task.end - task.begin + kLinearChunk - 1) / kLinearChunk;
     if (kept_floats_ >= chunks * kept_size()) return;
@@ -179,14 +186,14 @@ class BackwardWorker {
   }
   int64_t packed_size() const { return tiles::padded_columns(call_.features) * call_.value_dim; }
   int64_t sums_size() const { return call_.spec.causal ? packed_size() + call_.feature_stride : 0; }
-  int64_t kept_size() const { return sums_size() + (random() ? keys_.side.kept_size() : 0); }
-  bool random() const { return call_.spec.map == FeatureMap::favor; }
+  int64_t kept_size() const { return sums_size() + (keeps_features() ? keys_.side.kept_size() : 0); }
+  bool keeps_features() const { return call_.spec.map == FeatureMap::favor && !call_.state.defined(); }
   float* kept_products(const LinearTask& task, int64_t token) const {
     return kept_.data() + (token - task.begin) / kLinearChunk * kept_size();
   }
   float* kept_totals(const LinearTask& task, int64_t token) const { return kept_products(task, token) + packed_size(); }
   float* kept_features(const LinearTask& task, int64_t token) const {
-    return random() ? kept_products(task, token) + sums_size() : nullptr;
+    return keeps_features() ? kept_products(task, token) + sums_size() : nullptr;
   }
 
   void keep_sums(const LinearTask& task) {
@@ -263,8 +270,9 @@ class BackwardWorker {
 }  // namespace
 
 void linear_backward(ThreadPool& pool, const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
-                     const Tensor& denominators, const Tensor& dout, const AttentionTensors& gradients) {
-  const BackwardCall call(spec, in, out, denominators, dout, gradients);
+                     const Tensor& denominators, const LinearAttentionState& state, const Tensor& dout,
+                     const AttentionTensors& gradients) {
+  const BackwardCall call(spec, in, out, denominators, state, dout, gradients);
   std::vector<LinearTask> tasks = linear_tasks(call);
   make_sums<BackwardWorker>(pool, call, tasks, true, [&](const LinearTask&, LinearSums& sums) { sums.clear(call); });
   run_longest_first<BackwardWorker>(pool, tasks, call);

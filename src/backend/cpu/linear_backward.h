@@ -6,7 +6,8 @@
 namespace roformer {
 
 void linear_backward(ThreadPool& pool, const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
-                     const Tensor& denominators, const Tensor& dout, const AttentionTensors& gradients);
+                     const Tensor& denominators, const LinearAttentionState& state, const Tensor& dout,
+                     const AttentionTensors& gradients);
 
 // What is not a number stays so.
 inline float inverse_divisor(float divisor) {

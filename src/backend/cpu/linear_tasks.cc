@@ -22,6 +22,19 @@ void LinearSums::add(const LinearSums& more, const LinearCall& call) {
   rows::add(more.totals.data(), totals.data(), call.features);
 }
 
+void LinearSums::load(const LinearAttentionState& state, int64_t sequence, int64_t head, const LinearCall& call) {
+  const float* const from = state.sums.row<float>(sequence) + head * call.features * call.value_dim;
+  tiles::store_rows(from, call.value_dim, call.features, call.value_dim, 1, products.data(), call.value_stride);
+  std::copy_n(state.totals.row<float>(sequence) + head * call.features, call.features, totals.data());
+}
+
+void LinearSums::store(const LinearAttentionState& state, int64_t sequence, int64_t head,
+                       const LinearCall& call) const {
+  float* const to = state.sums.row<float>(sequence) + head * call.features * call.value_dim;
+  tiles::store_rows(products.data(), call.value_stride, call.features, call.value_dim, 1, to, call.value_dim);
+  std::copy_n(totals.data(), call.features, state.totals.row<float>(sequence) + head * call.features);
+}
+
 void LinearSums::add_products(const LinearCall& call, const float* x, const float* y, int64_t rows) {
   tiles::multiply(call.features, call.value_dim, rows, {x, call.feature_stride, true},
                   {.data = y, .stride = call.value_stride, .panel_stride = kPanel}, call.ones.data(), products.data(),

@@ -21,6 +21,9 @@ struct LinearSums {
   void clear(const LinearCall& call);
   void copy(const LinearSums& from, const LinearCall& call);
   void add(const LinearSums& more, const LinearCall& call);
+  // A state's, of one sequence and head.
+  void load(const LinearAttentionState& state, int64_t sequence, int64_t head, const LinearCall& call);
+  void store(const LinearAttentionState& state, int64_t sequence, int64_t head, const LinearCall& call) const;
   // products += xᵀ y of some rows.
   void add_products(const LinearCall& call, const float* x, const float* y, int64_t rows);
 };

@@ -209,7 +209,8 @@ void ReferenceBackend<Real>::linear_attention(const LinearAttentionSpec& spec, c
 template <class Real>
 void ReferenceBackend<Real>::linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in,
                                                        const Tensor& out, const Tensor& denominators,
-                                                       const Tensor& dout, const AttentionTensors& gradients) {
+                                                       const LinearAttentionState& /*state*/, const Tensor& dout,
+                                                       const AttentionTensors& gradients) {
   const LinearAttentionEquation<Real> equation(spec, in);
   const View<Real> y(out), divisors(denominators), dy(dout), dq(gradients.q), dk(gradients.k);
   Sum<Real> dv(gradients.v, Sum<Real>::Start::zero);

@@ -71,7 +71,7 @@ class ReferenceBackend final : public Backend {
   void linear_attention(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                         const Tensor& denominators, const LinearAttentionState& state) override;
   void linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
-                                 const Tensor& denominators, const Tensor& dout,
+                                 const Tensor& denominators, const LinearAttentionState& state, const Tensor& dout,
                                  const AttentionTensors& gradients) override;
 
   // loss.h
