@@ -142,7 +142,7 @@ int64_t size_of(const Piece& piece, int64_t group, const std::string& path) {
 // weight = int8 · scale of its group.
 Tensor restore(const char* bytes, const Piece& piece, int64_t group) {
   const int64_t count = piece.elements();
-  const Tensor result = Tensor::allocate({piece.shape[0], piece.shape[1]}, DType::float32);
+  Tensor result = Tensor::allocate({piece.shape[0], piece.shape[1]}, DType::float32);
   for (int64_t i = 0; i < count; i += group) {
     float scale = 0;
     std::memcpy(&scale, bytes + count + i / group * 4, sizeof scale);

@@ -12,7 +12,7 @@ namespace {
 // A copy with room for as many rows as the original.
 Tensor copied(Backend& backend, const Tensor& rows, int64_t kept) {
   if (!rows.defined()) return {};
-  const Tensor result = backend.empty(rows.shape());
+  Tensor result = backend.empty(rows.shape());
   if (kept > 0) backend.copy(rows.row_range(0, kept), result.row_range(0, kept));
   return result;
 }
@@ -21,7 +21,7 @@ Tensor copied(Backend& backend, const Tensor& rows, int64_t kept) {
 Tensor chosen_rows(Backend& backend, const Tensor& rows, std::span<const int32_t> which) {
   Shape shape{std::ssize(which)};
   for (int i = 1; i < rows.shape().rank(); ++i) shape.push_back(rows.dim(i));
-  const Tensor result = backend.empty(shape);
+  Tensor result = backend.empty(shape);
   for (size_t i = 0; i < which.size(); ++i) {
     backend.copy(rows.row_range(which[i], 1), result.row_range(static_cast<int64_t>(i), 1));
   }

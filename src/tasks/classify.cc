@@ -26,7 +26,7 @@ const char* describe(Head head) {
 // The head's scores of a batch, in float32.
 Tensor head_scores(const Model& model, const Batch& batch) {
   const Context context{model.backend(), nullptr, {}, false};
-  const Tensor scores = model.logits(context, model.encoder().forward(context, batch), batch).data;
+  Tensor scores = model.logits(context, model.encoder().forward(context, batch), batch).data;
   for (int64_t i = 0; i < scores.rows(); ++i) {
     const float* row = scores.row<float>(i);
     if (!std::all_of(row, row + scores.columns(), [](float score) { return std::isfinite(score); })) {

@@ -33,7 +33,7 @@ std::string ContinuedText::certain(const std::string& more, bool all) {
       break;
     }
   }
-  const std::string result = held_.substr(0, free);
+  std::string result = held_.substr(0, free);
   held_.erase(0, free);
   return result;
 }

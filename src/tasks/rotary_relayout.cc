@@ -35,7 +35,7 @@ bool is_one_of(const std::string& name, std::initializer_list<const char*> ends)
 Tensor permute_head_columns(const Tensor& weight, std::span<const int64_t> permutation, const std::string& name) {
   check_heads("columns", weight.columns(), permutation, name);
   const auto size = static_cast<size_t>(dtype_size(weight.dtype()));
-  const Tensor result = Tensor::allocate(weight.shape(), weight.dtype());
+  Tensor result = Tensor::allocate(weight.shape(), weight.dtype());
   auto* to = static_cast<std::byte*>(result.raw());
   for (int64_t row = 0; row < weight.rows(); ++row) {
     for (int64_t i = 0; i < weight.columns(); ++i, to += size) {
@@ -49,7 +49,7 @@ Tensor permute_head_rows(const Tensor& weight, std::span<const int64_t> permutat
   if (weight.shape().rank() == 1) return permute_head_columns(weight, permutation, name);  // a bias
   check_heads("rows", weight.rows(), permutation, name);
   const auto bytes = static_cast<size_t>(weight.columns() * dtype_size(weight.dtype()));
-  const Tensor result = Tensor::allocate(weight.shape(), weight.dtype());
+  Tensor result = Tensor::allocate(weight.shape(), weight.dtype());
   auto* to = static_cast<std::byte*>(result.raw());
   for (int64_t row = 0; row < weight.rows(); ++row, to += bytes) {
     std::memcpy(to, row_of(weight, source_of(row, permutation)), bytes);

@@ -20,7 +20,7 @@ bool exists(const std::string& path) {
 
 // A folder of the directory itself, as the library writes them: "1_Pooling".
 std::string module_folder(const JsonObject& module) {
-  const std::string path = module.get_string("path", std::nullopt);
+  std::string path = module.get_string("path", std::nullopt);
   const bool plain = !path.empty() && path[0] != '.' && path.find_first_of("/\\") == std::string::npos &&
                      path.find('\0') == std::string::npos;
   if (!plain) module.reject("path", "the name of a folder");
