@@ -156,6 +156,19 @@ TEST_F(LinearAttentionTest, KnownWeights) {
   EXPECT_NEAR(read(out, 1, 0), (2 * std::cos(3.0) * 1 + 2 * 10) / 4, 1e-12);
 }
 
+TEST_F(LinearAttentionTest, TheBackwardPassHasAStateWhereThatIsNoLargerThanTheValues) {
+  const Tensor rows = backend_->empty({8, 8});
+  const auto shape = [&](const std::vector<int32_t>& offsets, bool causal) {
+    const LinearAttentionSpec spec{.heads = 2, .causal = causal, .offsets = offsets};
+    const LinearAttentionState state = state_for_backward(*backend_, spec, {rows, rows, rows});
+    return state.defined() ? state.sums.shape().to_string() : "none";
+  };
+  EXPECT_EQ(shape({0, 8}, false), "[1, 2, 4, 4]");
+  EXPECT_EQ(shape({0, 3, 8}, false), "[2, 2, 4, 4]");
+  EXPECT_EQ(shape({0, 3, 5, 8}, false), "none");
+  EXPECT_EQ(shape({0, 8}, true), "none");
+}
+
 TEST_F(LinearAttentionTest, ExtremesGiveNumbers) {
   ThreadPool threads(2);
   const std::unique_ptr<Backend> cpu = make_cpu_backend(threads);
