@@ -2,13 +2,14 @@
 torch SDPA, elu(x) + 1 as one writes it in torch (linear_torch.py) and performer-pytorch; time and memory, forward and
 backward, in both directions, float32.
 
-Each measurement is a process of its own; contestants take turns, and a value is the median of the rounds. What would
-take more than about 10 s a call or 8 GB, judged by the length before, is left out.
+Each measurement is a process of its own; in a round contestants take turns, each with all lengths, and a value is the
+median of the rounds. What would take more than about 10 s a call or 8 GB, judged by the length before, is left out.
 
     tools/venv.sh && venv/bin/python bench/peers/linear.py --program build/release/roformer
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 import subprocess
@@ -72,6 +73,10 @@ class Cells:
         row["seconds"].append(values["seconds"])
         row["memory"].append(values["memory"])
 
+    def rounds(self, name, direction, length):
+        row = self.rows.get((name, direction, length, "forward"))
+        return len(row["seconds"]) if row else 0
+
     def read(self, state):
         for row in state["rows"]:
             self.rows[tuple(row[key] for key in KEYS)] = {what: row[what] for what in ("seconds", "memory")}
@@ -92,29 +97,36 @@ class Cells:
         return f"about {memory / 1e9:.0f} GB" if memory > BYTES else None
 
 
-def measure_length(cells, options, names, length):
+def measure(cells, options, name, direction, length):
+    """One more measurement, unless it would be too much; whether it took long."""
+    wanted = []
+    for way in ("forward", "backward"):
+        reason = cells.too_much(name, direction, length, way)
+        if reason is None and "forward" in [*wanted, way]:
+            wanted.append(way)
+        else:
+            cells.left_out[(name, direction, length, way)] = reason or "its forward pass was left out"
+    if not wanted:
+        return False
+    run = ours if name in OURS else theirs
+    result = run(options, name, direction, length, "backward" in wanted)
+    for way in wanted:
+        cells.add(name, direction, length, way, result[way])
+    shown = ", ".join(f"{way} {1e3 * result[way]['seconds']:.1f} ms" for way in wanted)
+    print(f"{length} {direction} {name}: {shown}", flush=True)
+    return sum(values["seconds"] for values in result.values()) > SECONDS_OF_MANY / 4
+
+
+def measure_rounds(cells, options, names, lengths):
+    """Lengths innermost: quotients of them are of the same minute. What takes long is measured once."""
     slow = set()
     for number in range(options.rounds):
-        for direction in DIRECTIONS:
-            for name in names:
-                wanted = []
-                for way in ("forward", "backward"):
-                    reason = cells.too_much(name, direction, length, way)
-                    if reason is None and "forward" in [*wanted, way]:
-                        wanted.append(way)
-                    else:
-                        cells.left_out[(name, direction, length, way)] = reason or "its forward pass was left out"
-                if not wanted or (name, direction) in slow:
-                    continue
-                run = ours if name in OURS else theirs
-                result = run(options, name, direction, length, "backward" in wanted)
-                for way in wanted:
-                    cells.add(name, direction, length, way, result[way])
-                total = sum(values["seconds"] for values in result.values())
-                if total > SECONDS_OF_MANY / 4:
-                    slow.add((name, direction))
-                shown = ", ".join(f"{way} {1e3 * result[way]['seconds']:.1f} ms" for way in wanted)
-                print(f"{length} {direction} {name}, round {number + 1}: {shown}", flush=True)
+        for direction, name, length in itertools.product(DIRECTIONS, names, lengths):
+            if cells.rounds(name, direction, length) > number or (name, direction, length) in slow:
+                continue
+            if measure(cells, options, name, direction, length):
+                slow.add((name, direction, length))
+        pathlib.Path(options.state).write_text(json.dumps(state_of(cells, options)))
 
 
 def state_of(cells, options):
@@ -136,7 +148,7 @@ def main():
     parser.add_argument("--only", default="", help="contestants, separated by semicolons")
     parser.add_argument("--output", default="docs/linear-speed", help=".md and .svg are written")
     parser.add_argument("--state", default="build/linear-speed.json", help="what was measured, for --redraw")
-    parser.add_argument("--resume", action="store_true", help="measure what --state does not have yet")
+    parser.add_argument("--resume", action="store_true", help="measure the rounds that --state does not have")
     parser.add_argument("--redraw", action="store_true", help="measure nothing, write the page from --state")
     options = parser.parse_args()
     if not options.redraw:
@@ -146,10 +158,7 @@ def main():
         cells = Cells()
         if options.resume:
             cells.read(json.loads(pathlib.Path(options.state).read_text()))
-        done = {(name, length) for name, _, length, _ in cells.rows}
-        for length in LENGTHS[: 3 if options.quick else None]:
-            measure_length(cells, options, [name for name in names if (name, length) not in done], length)
-            pathlib.Path(options.state).write_text(json.dumps(state_of(cells, options)))
+        measure_rounds(cells, options, names, LENGTHS[: 3 if options.quick else None])
     write_page(json.loads(pathlib.Path(options.state).read_text()), options)
 
 
