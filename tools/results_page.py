@@ -29,7 +29,7 @@ has its command. Within a table everything but what the first column names is th
 steps; a seed decides weights, order of the text, masks and dropout. An interval is that of the mean over the seeds, 95 %, by
 Student's t. Losses are in nats a label, at the last step, on a text that was held out as a whole. These are small models
 early in training: what they show is how fast an encoding is learned from, and how it bears longer texts, not what it reaches
-in the end. Whatever has to grow from near zero is late here: T5's biases are within 0.1 of it after 300 steps, so its models
+in the end. Whatever has to grow from near zero is late here: T5's biases are within 0.2 of it after 300 steps, so its models
 are those of no positions so far; ALiBi's and KERPLE's slopes are there from the start.
 
 """
