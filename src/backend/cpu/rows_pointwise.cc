@@ -154,41 +154,50 @@ void DropoutFactors(const Dropout& dropout, uint32_t row, int64_t first, int64_t
 }
 #else
 // Philox4x32-10 as in base/random.h, one 64-bit lane a block: MulEven multiplies the low halves, so the high halves of
-// the lanes may hold rubbish between rounds.
+// the lanes may hold rubbish between rounds. Two vectors of blocks, a and b, hide the latency of the multiplications.
 void DropoutFactors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors) {
   const hn::CappedTag<uint64_t, 8> d64;
   const hn::Repartition<uint32_t, decltype(d64)> d32;
   const hn::Rebind<uint32_t, decltype(d64)> half;
   const hn::Rebind<float, decltype(half)> df;
+  using Blocks = hn::Vec<decltype(d64)>;
   const size_t lanes = hn::Lanes(d64);
   const auto m0 = hn::Set(d32, 0xD2511F53), m1 = hn::Set(d32, 0xCD9E8D57);
   const auto threshold = hn::Set(half, dropout.threshold());
   const auto scale = hn::Set(df, static_cast<float>(dropout.scale()));
   const auto s2 = hn::Set(d64, dropout.stream.stream & 0xFFFFFFFFu), s3 = hn::Set(d64, dropout.stream.stream >> 32);
+  const auto mix = [&](Blocks& c0, Blocks& c1, Blocks& c2, Blocks& c3, uint32_t k0, uint32_t k1) HWY_ATTR {
+    const auto p0 = hn::MulEven(m0, hn::BitCast(d32, c0)), p1 = hn::MulEven(m1, hn::BitCast(d32, c2));
+    c0 = hn::Xor(hn::Xor(hn::ShiftRight<32>(p1), c1), hn::Set(d64, uint64_t{k0}));
+    c2 = hn::Xor(hn::Xor(hn::ShiftRight<32>(p0), c3), hn::Set(d64, uint64_t{k1}));
+    c1 = p1;
+    c3 = p0;
+  };
+  const auto store = [&](Blocks words, float* out) HWY_ATTR {
+    const auto kept = hn::Not(hn::Lt(hn::TruncateTo(half, words), threshold));
+    hn::StoreU(hn::IfThenElseZero(hn::RebindMask(df, kept), scale), df, out);
+  };
   for (int64_t group = 0; group * 64 < n; ++group) {
-    for (size_t lane = 0; lane < 16; lane += lanes) {
-      auto c0 = hn::Iota(d64, static_cast<uint64_t>(first / 4 + group * 16) + lane), c1 = hn::Set(d64, uint64_t{row});
-      auto c2 = s2, c3 = s3;
+    for (size_t lane = 0; lane < 16; lane += 2 * lanes) {
+      auto a0 = hn::Iota(d64, static_cast<uint64_t>(first / 4 + group * 16) + lane), a1 = hn::Set(d64, uint64_t{row});
+      auto b0 = hn::Add(a0, hn::Set(d64, uint64_t{lanes})), b1 = a1;
+      auto a2 = s2, b2 = s2, a3 = s3, b3 = s3;
       uint32_t k0 = static_cast<uint32_t>(dropout.stream.seed), k1 = static_cast<uint32_t>(dropout.stream.seed >> 32);
       for (int round = 0; round < 10; ++round) {
-        const auto p0 = hn::MulEven(m0, hn::BitCast(d32, c0)), p1 = hn::MulEven(m1, hn::BitCast(d32, c2));
-        c0 = hn::Xor(hn::Xor(hn::ShiftRight<32>(p1), c1), hn::Set(d64, uint64_t{k0}));
-        c2 = hn::Xor(hn::Xor(hn::ShiftRight<32>(p0), c3), hn::Set(d64, uint64_t{k1}));
-        c1 = p1;
-        c3 = p0;
+        mix(a0, a1, a2, a3, k0, k1);
+        mix(b0, b1, b2, b3, k0, k1);
         k0 += 0x9E3779B9;
         k1 += 0xBB67AE85;
       }
-      float* out = factors + group * 64 + lane;
-      const auto store = [&](auto word, int64_t offset) HWY_ATTR {
-        const auto bits = hn::TruncateTo(half, word);
-        const auto kept = hn::Not(hn::Lt(bits, threshold));
-        hn::StoreU(hn::IfThenElseZero(hn::RebindMask(df, kept), scale), df, out + offset);
-      };
-      store(c0, 0);
-      store(c1, 16);
-      store(c2, 32);
-      store(c3, 48);
+      float* const out = factors + group * 64 + lane;
+      store(a0, out);
+      store(a1, out + 16);
+      store(a2, out + 32);
+      store(a3, out + 48);
+      store(b0, out + lanes);
+      store(b1, out + lanes + 16);
+      store(b2, out + lanes + 32);
+      store(b3, out + lanes + 48);
     }
   }
 }
