@@ -65,8 +65,11 @@ Plot place_plot(int64_t length, const std::string& of) {
           .series = {}};
 }
 
+// Without points there is a line without a name instead: it takes a colour, so that an encoding has the same in every
+// plot of the grid.
 void add_series(Plot& plot, PlotSeries series) {
-  if (!series.points.empty()) plot.series.push_back(std::move(series));
+  if (series.points.empty()) series = {};
+  plot.series.push_back(std::move(series));
 }
 
 // Bands upon bands would hide the lines.

@@ -18,7 +18,7 @@ struct NamedPlot {
 
 // "validation-loss": curves, of up to seven with a band from the lowest to the highest seed. Where lengths were
 // evaluated also "lengths": loss against the length of the text, and "places": loss by the place in the longest one;
-// and of each encoding that can be scaled "lengths-NAME" and "places-NAME".
+// and of each encoding that can be scaled "lengths-NAME" and "places-NAME". An encoding has one colour in all of them.
 std::vector<NamedPlot> grid_plots(const Grid& grid);
 
 std::string grid_page(const Grid& grid, const std::string& title);

@@ -6,11 +6,13 @@
 #include <filesystem>
 #include <map>
 
+#include "report/svg_plot.h"
 #include "tests/tasks/grid_trial.h"
 
 namespace roformer::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -82,9 +84,18 @@ TEST_F(GridPage, ScalingsBeginWhereTheTrainingEnds) {
 TEST_F(GridPage, PlacesAreTheMiddlesOfParts) {
   const Plot plot = plots().at("places");
   EXPECT_THAT(plot.title, HasSubstr("texts of 64 tokens"));
-  ASSERT_THAT(names(plot), ElementsAre("rotary"));
+  ASSERT_THAT(names(plot), ElementsAre("rotary", ""));
   EXPECT_EQ(points(plot.series[0].points), (Points{{16, 3}, {48, 9}}));
   EXPECT_EQ(points(plots().at("places-rotary").series[1].points), (Points{{16, 2}, {48, 6}}));
+}
+
+TEST_F(GridPage, AnEncodingHasOneColourInAllPlots) {
+  std::swap(grid_.positions[0], grid_.positions[1]);  // `learned` has no places
+  EXPECT_THAT(names(plots().at("lengths")), ElementsAre("learned", "rotary"));
+  const Plot places = plots().at("places");
+  EXPECT_THAT(names(places), ElementsAre("", "rotary"));
+  EXPECT_THAT(places.series[0].points, IsEmpty());
+  EXPECT_THAT(svg_plot(places), AllOf(HasSubstr("rf-s1"), Not(HasSubstr("class=\"rf-line rf-s0"))));
 }
 
 TEST_F(GridPage, ManyLinesHaveNoBands) {
