@@ -30,7 +30,8 @@ steps; a seed decides weights, order of the text, masks and dropout. An interval
 Student's t. Losses are in nats a label, at the last step, on a text that was held out as a whole. These are small models
 early in training: what they show is how fast an encoding is learned from, and how it bears longer texts, not what it reaches
 in the end. Whatever has to grow from near zero is late here: T5's biases are within 0.2 of it after 300 steps, so its models
-are those of no positions so far; ALiBi's and KERPLE's slopes are there from the start.
+are those of no positions so far; ALiBi's and KERPLE's slopes are there from the start. How fast a model trains with each
+encoding, and in how much memory, is in [encodings-speed.md](encodings-speed.md).
 
 """
 
@@ -70,7 +71,8 @@ def result_table(results):
         row.append("–" if position["peak_memory"] is None else f"{position['peak_memory'] / 1e6:.0f}")
         row += ["–" if position[key] is None else f"{position[key]:,}" for key in ("parameters", "added_parameters")]
         rows.append(row)
-    return table(columns, rows)
+    used = [i for i in range(len(columns)) if any(row[i] != "–" for row in rows)]
+    return table([columns[i] for i in used], [[row[i] for i in used] for row in rows])
 
 
 def length_table(results):

@@ -1,10 +1,9 @@
 #include "tasks/bench.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 
+#include "base/memory.h"
 #include "training/optimizer.h"
 
 namespace roformer {
@@ -101,12 +100,10 @@ BenchResult bench(Model& model, const BenchOptions& options) {
   model.backend().set_profile(nullptr);
   std::nth_element(seconds.begin(), seconds.begin() + static_cast<int64_t>(seconds.size()) / 2, seconds.end());
   const double median = seconds[seconds.size() / 2];
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
   const double operations = forward_operations(model.config(), batch, count) * (options.training ? 3 : 1);
   return {.tokens_per_second = static_cast<double>(batch.tokens()) / median,
           .gflops = operations / median / 1e9,
-          .peak_memory = usage.ru_maxrss * 1024,
+          .peak_memory = peak_memory().value_or(0),
           .passes = static_cast<int64_t>(seconds.size()),
           .measured = measured,
           .first_pass = begin - first,

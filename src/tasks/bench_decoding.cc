@@ -1,12 +1,11 @@
 #include "tasks/bench_decoding.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <memory>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "tasks/generation_pass.h"
 #include "tasks/sampling.h"
 
@@ -121,9 +120,7 @@ DecodingBenchResult bench_decoding(const Model& model, const DecodingBenchOption
   DecodingBenchResult result{.speeds = {}, .bandwidth = median(rates), .weight_bytes = bytes_of_a_step(model)};
   const double limit = result.bandwidth / static_cast<double>(std::max<int64_t>(1, result.weight_bytes));
   for (const auto& contestant : contestants) result.speeds.push_back(contestant->speed(limit));
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  result.peak_memory = usage.ru_maxrss * 1024;
+  result.peak_memory = peak_memory().value_or(0);
   return result;
 }
 

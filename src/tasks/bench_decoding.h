@@ -31,7 +31,7 @@ struct DecodingBenchResult {
   std::vector<DecodingSpeed> speeds;  // of each batch
   double bandwidth = 0;               // bytes a second, median; 0: the backend does not measure it
   int64_t weight_bytes = 0;           // what a step reads of the weights at least
-  int64_t peak_memory = 0;            // bytes: largest resident size of this process so far
+  int64_t peak_memory = 0;            // bytes: largest resident size of this process so far; 0 = not known
 };
 
 // Batches take turns of `tokens` steps, and between them an array larger than any cache is read by all threads.

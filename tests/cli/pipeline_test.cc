@@ -379,5 +379,14 @@ TEST_F(Pipeline, SettingsFromTheEnvironmentAndAFile) {
   EXPECT_EQ(succeed({"pretrain", "--config-file", path("dumped.toml"), "--dump-config"}), dumped);
 }
 
+// A child begins as a copy of what starts it, here half a gigabyte.
+TEST(Bench, CountsItsOwnMemoryAlone) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory counts, too";
+  const std::string ballast(size_t{1} << 29, 'x');
+  const auto lines = json_lines(succeed(
+      {"bench", "--json", "--hidden-size", "32", "--heads", "2", "--layers", "1", "--lengths", "5", "--seconds", "0"}));
+  EXPECT_LT(lines.at(0)["peak_memory"].get<size_t>(), ballast.size() / 2);
+}
+
 }  // namespace
 }  // namespace roformer::testing
