@@ -73,6 +73,7 @@ std::pair<Family, Head> parse_kind(const JsonObject& json) {
   const auto found = std::ranges::find(kArchitectures, names[0], &Architecture::name);
   if (found == kArchitectures.end()) {
     std::vector<std::string_view> known;
+    known.reserve(kArchitectures.size());
     for (const Architecture& one : kArchitectures) known.emplace_back(one.name);
     json.reject("architectures", fmt::format("one of {} first", fmt::join(known, ", ")));
   }

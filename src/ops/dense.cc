@@ -140,7 +140,7 @@ Value layer_norm(const Context& context, const Value& x, const Value& residual, 
   Value result = make_result(context, out, x.tracked() || residual.tracked() || wants_gradient(gain));
   if (!result.tracked()) return result;
   result.again = std::make_shared<const std::function<Tensor()>>([&backend, sum, statistics, gain, bias, epsilon] {
-    const Tensor same = backend.empty(sum.shape());
+    Tensor same = backend.empty(sum.shape());
     backend.layer_norm(sum, {}, {}, gain.value, bias.value, epsilon, sum, statistics, same);
     return same;
   });
@@ -168,7 +168,7 @@ Value rms_norm(const Context& context, const Value& x, const Value& residual, co
   Value result = make_result(context, out, x.tracked() || residual.tracked() || wants_gradient(gain));
   if (!result.tracked()) return result;
   result.again = std::make_shared<const std::function<Tensor()>>([&backend, sum, statistics, gain, epsilon] {
-    const Tensor same = backend.empty(sum.shape());
+    Tensor same = backend.empty(sum.shape());
     backend.rms_norm(sum, {}, {}, gain.value, epsilon, sum, statistics, same);
     return same;
   });
@@ -234,12 +234,13 @@ LossSum cross_entropy(const Context& context, const Value& hidden, const Paramet
   check_ids("label", labels, weight.value.dim(0));
   const bool wanted = hidden.tracked() || wants_gradient(weight) || wants_gradient(bias);
   const bool backward = context.tape != nullptr && wanted;
-  const Tensor dhidden = backward ? backend.empty(hidden.data.shape()) : Tensor();
+  Tensor dhidden = backward ? backend.empty(hidden.data.shape()) : Tensor();
   const LossSum loss = backend.cross_entropy(hidden.data, weight.value, bias.value, labels, gradient_scale, dhidden,
                                              weight.gradient, bias.gradient);
   if (backward && hidden.tracked()) {
-    context.tape->record(
-        [&backend, sum = hidden.gradient, dhidden]() mutable { accumulate(backend, sum, std::move(dhidden)); });
+    context.tape->record([&backend, sum = hidden.gradient, dhidden = std::move(dhidden)]() mutable {
+      accumulate(backend, sum, std::move(dhidden));
+    });
   }
   return loss;
 }

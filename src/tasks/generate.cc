@@ -262,10 +262,12 @@ std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, co
     if (staying.size() < live.size()) {
       pass.select(staying);
       std::vector<Sequence> rest;
+      rest.reserve(staying.size());
       for (const int32_t i : staying) rest.push_back(std::move(live[static_cast<size_t>(i)]));
       live = std::move(rest);
     }
     std::vector<int32_t> ids;
+    ids.reserve(live.size());
     for (const Sequence& sequence : live) ids.push_back(sequence.ids.back());
     pass.step(ids, scores);
   }

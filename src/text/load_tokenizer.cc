@@ -119,7 +119,7 @@ std::string named_class(const JsonObject& config, const std::string& directory) 
 
 // The same, or what else is known; "?" where it is for the vocabulary to say.
 std::string read_class(const JsonObject& config, const std::string& directory, const LoadOptions& options) {
-  const std::string named = named_class(config, directory);
+  std::string named = named_class(config, directory);
   if (!named.empty() || config.has("tokenizer_class")) return named;
   if (options.mode) return std::string(kRoFormerTokenizerClass);
   const JsonObject model = read_model_config(directory);

@@ -72,6 +72,7 @@ Alphabet count_alphabet(const Words& words) {
     }
   }
   std::vector<int64_t> falling;
+  falling.reserve(counts.size());
   for (const auto& entry : counts) falling.push_back(entry.second);
   std::ranges::sort(falling, std::greater<>());
   Alphabet alphabet{.all = counts.size() + 1, .common = 1};

@@ -163,7 +163,7 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool keep_special) c
   return replace_invalid_utf8(std::move(text));
 }
 
-std::string Tokenizer::config_file(nlohmann::ordered_json specials) const {
+std::string Tokenizer::config_file(const nlohmann::ordered_json& specials) const {
   nlohmann::ordered_json all = {{"tokenizer_class", tokenizer_class()}};
   all.update(specials);
   if (model_max_length_ > 0) all["model_max_length"] = model_max_length_;

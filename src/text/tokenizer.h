@@ -120,7 +120,7 @@ class Tokenizer {
   // What tokenizer_config.json says beyond what all tokenizers say.
   virtual nlohmann::ordered_json config() const = 0;
   // The content of tokenizer_config.json; `specials` are its keys for the special tokens.
-  std::string config_file(nlohmann::ordered_json specials) const;
+  std::string config_file(const nlohmann::ordered_json& specials) const;
   void set_frame(const Frame& frame) { frame_ = frame; }
   // The mask token takes the white space before it with it: it stands for a piece that holds it.
   void set_mask_takes_space() { mask_takes_space_ = true; }

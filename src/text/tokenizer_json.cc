@@ -64,6 +64,7 @@ OrderedJson write_added_token(const AddedToken& token) {
 size_t append_added_tokens(std::vector<std::string>& tokens, const std::vector<AddedToken>& added,
                            const std::string& where) {
   std::vector<const AddedToken*> sorted;
+  sorted.reserve(added.size());
   for (const AddedToken& token : added) sorted.push_back(&token);
   std::ranges::sort(sorted, {}, &AddedToken::id);
   const size_t before = tokens.size();
