@@ -26,7 +26,8 @@ import sentencepiece
 import transformers
 
 from oracle_results import Results
-from oracle_tokenizers import SPECIAL, nasty_lines, read_lines, unpack
+from oracle_tokenizers import nasty_lines, read_lines, unpack
+from reference_tokenizers import SPECIAL
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KINDS = {

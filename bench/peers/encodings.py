@@ -221,8 +221,8 @@ def main():
         print(lines[-1], flush=True)
 
     peak = program.peak()
-    lines += ["", f"The best this machine reached in products of float32 is {peak / 1e9:.0f} GFLOP/s; the last column is the"]
-    lines += ["share of it that the goal asks for, of the whole step with its losses, dropout, norms and AdamW."]
+    lines += ["", f"This machine's peak in products of float32, the best of three measurements, was {peak / 1e9:.0f} GFLOP/s; the"]
+    lines += ["last column is the share of it that the goal asks for, of whole steps with losses, dropout, norms and AdamW."]
     lines += ["", "| encoding | peer | ours, tokens/s | peer's | times as fast | goal | of the peak |", "|---|---|---|---|---|---|---|"]
     for peer_name, make, encodings in PEERS:
         for name in encodings:
