@@ -1,4 +1,4 @@
-# make demo: install, build, train on real text, show.   make test: everything proved.   make help: the rest.
+# make demo: install, build, train on real text, show.   make test: all tests.   make help: the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 PACKAGES := g++ cmake ninja-build pkg-config libhwy-dev libtbb-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libfmt-dev \

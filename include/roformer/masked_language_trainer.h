@@ -35,8 +35,8 @@ struct MaskedLanguageOptions {
   int64_t max_length = 128;         // tokens; a longer text becomes several sequences, nothing is lost
   int64_t max_batch_tokens = 4096;  // of one pass; a step with more makes several: bounds the memory
   uint64_t seed = 1;                // of initial weights, masks and dropout
-  int threads = 0;                  // that compute, the calling one among them; 0 = one for each core
-  std::string device = "cpu";       // or "reference"
+  int threads = 0;             // that compute, the calling one among them; 0 = one for each CPU the process may use
+  std::string device = "cpu";  // or "reference"
 };
 
 struct MaskedLanguageScore {

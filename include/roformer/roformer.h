@@ -46,7 +46,7 @@ typedef struct roformer_model roformer_model;
 
 /* A field of 0 or NULL means its default. */
 typedef struct roformer_model_options {
-  int threads;              /* that compute, the calling one among them; default: one for each core */
+  int threads;              /* that compute, the calling one among them; default: one for each CPU it may use */
   const char* device;       /* "cpu" (default) or "reference" */
   int64_t max_length;       /* encode and embed cut longer texts to so many tokens; default: never */
   int64_t max_batch_tokens; /* texts are computed together up to so many tokens; default: 4096 */
@@ -120,7 +120,7 @@ typedef struct roformer_trainer_options {
   double learning_rate;               /* default: 0.001 */
   int64_t max_length;                 /* tokens a sequence; default: 128 */
   uint64_t seed;                      /* default: 1 */
-  int threads;                        /* default: one for each core */
+  int threads;                        /* default: one for each CPU it may use */
 } roformer_trainer_options;
 
 /* A new model for the tokenizer of a directory, and the model of a directory. `options` may be NULL. */

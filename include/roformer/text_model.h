@@ -20,9 +20,9 @@
 namespace roformer {
 
 struct ModelOptions {
-  int threads = 0;                  // that compute, the calling one among them; 0 = one for each core
-  std::string device = "cpu";       // "cpu", or "reference": scalar and slow, to compare with
-  int64_t max_length = 0;           // encode and embed cut longer texts to so many tokens; 0 = they never do
+  int threads = 0;             // that compute, the calling one among them; 0 = one for each CPU the process may use
+  std::string device = "cpu";  // "cpu", or "reference": scalar and slow, to compare with
+  int64_t max_length = 0;      // encode and embed cut longer texts to so many tokens; 0 = they never do
   int64_t max_batch_tokens = 4096;  // several texts are computed together up to so many tokens: bounds the memory
 };
 

@@ -2,15 +2,16 @@
 
 #include <algorithm>
 #include <string>
-#include <thread>
 
 #include "base/signal.h"
+#include "base/usable_cpus.h"
 
 #ifdef ROFORMER_STD_THREADS
 #include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <thread>
 #include <vector>
 #else
 #include <pthread.h>
@@ -26,15 +27,6 @@
 #endif
 
 namespace roformer {
-
-namespace {
-
-int resolve_threads(int requested) {
-  if (requested > 0) return requested;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
-}  // namespace
 
 #ifdef ROFORMER_STD_THREADS
 
@@ -168,7 +160,7 @@ struct ThreadPool::Implementation {
 #endif
 
 ThreadPool::ThreadPool(int threads)
-    : threads_(resolve_threads(threads)),
+    : threads_(threads > 0 ? threads : usable_cpus()),
       implementation_(threads_ > 1 ? std::make_unique<Implementation>(threads_) : nullptr) {}
 
 ThreadPool::~ThreadPool() = default;

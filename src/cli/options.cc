@@ -440,7 +440,9 @@ void OptionSet::dump(std::ostream& out) const {
 
 void add_threads(OptionSet& options, int64_t& threads) {
   constexpr int64_t kMostThreads = 1024;
-  options.add("--threads", threads, "Threads to use; 0 = one for each core", {0, kMostThreads});
+  options.add("--threads", threads,
+              "Threads to use; 0 = one for each CPU that the process may use (affinity, cgroup quota)",
+              {0, kMostThreads});
 }
 
 void add_seed(OptionSet& options, int64_t& seed) {

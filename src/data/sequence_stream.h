@@ -30,8 +30,8 @@ class SequenceStream {
     bool operator==(const Place&) const = default;
   };
 
-  // `numbers` of held-out sequences, one list a block, are left out. `threads` tokenise ahead, 0 = one a core. The
-  // corpus must outlive the stream.
+  // `numbers` of held-out sequences, one list a block, are left out. `threads` tokenise ahead, 0 = one for each CPU.
+  // The corpus must outlive the stream.
   SequenceStream(const Corpus& corpus, std::vector<std::vector<int64_t>> held_out, RandomStream random, int threads,
                  int64_t window_blocks = kWindowBlocks);
   ~SequenceStream();  // waits for the tokenising thread, which stops soon

@@ -9,7 +9,7 @@ namespace {
 int checked_threads(int threads) {
   constexpr int kMostThreads = 1024;
   if (threads < 0 || threads > kMostThreads) {
-    throw UsageError("threads is {}, expected 0 (one for each core) to {}", threads, kMostThreads);
+    throw UsageError("threads is {}, expected 0 (one for each CPU that may be used) to {}", threads, kMostThreads);
   }
   return threads;
 }

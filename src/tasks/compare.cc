@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/signal.h"
+#include "base/usable_cpus.h"
 #include "tasks/grid_page.h"
 #include "tasks/grid_variant.h"
 
@@ -59,8 +60,7 @@ class GridWork {
       for (const std::string& position : plan.positions) cells_.push_back({position, seed});
     }
     jobs_ = std::min<int64_t>(options.jobs, std::ssize(cells_));
-    const int64_t threads =
-        options.threads > 0 ? options.threads : static_cast<int64_t>(std::thread::hardware_concurrency());
+    const int64_t threads = options.threads > 0 ? options.threads : usable_cpus();
     threads_a_job_ = static_cast<int>(std::max<int64_t>(1, threads / jobs_));
     if (plan.lengths.empty()) return;
     const auto tokenizer = load_tokenizer(options.training.tokenizer);

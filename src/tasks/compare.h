@@ -19,7 +19,7 @@ struct CompareOptions {
   std::vector<int64_t> lengths;         // to evaluate at; empty: 1, 2, 4 and 8 times the training's
   int64_t jobs = 1;                     // trainings side by side; the results are the same bits
   std::string device = "cpu";
-  int64_t threads = 0;  // of all jobs together; 0 = one a core
+  int64_t threads = 0;  // of all jobs together; 0 = one for each CPU that may be used
   Precision precision = Precision::float32;
 };
 

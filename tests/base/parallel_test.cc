@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/signal.h"
+#include "base/usable_cpus.h"
 
 namespace roformer {
 namespace {
@@ -96,8 +97,8 @@ TEST_P(Pools, ASignalThatComesMeanwhileIsHandledAfterwards) {
 
 INSTANTIATE_TEST_SUITE_P(Threads, Pools, testing::Values(1, 2, 5));
 
-TEST(ThreadPool, OneForEachCoreUnlessToldOtherwise) {
-  EXPECT_EQ(ThreadPool().threads(), std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
+TEST(ThreadPool, OneForEachUsableCpuUnlessToldOtherwise) {
+  EXPECT_EQ(ThreadPool().threads(), usable_cpus());
   EXPECT_EQ(ThreadPool(3).threads(), 3);
 }
 
