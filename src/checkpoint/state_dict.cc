@@ -43,7 +43,9 @@ std::string mismatch(const Tensor& from, const Tensor& to) {
   return "";
 }
 
-[[noreturn]] void report(const std::string& source, const std::vector<std::string>& problems) {
+}  // namespace
+
+void report_problems(const std::string& source, const std::vector<std::string>& problems) {
   const size_t shown = std::min(problems.size(), kMaxProblems);
   std::string message = fmt::format("'{}' does not fit the model: {} problem{}", source, problems.size(),
                                     problems.size() == 1 ? "" : "s");
@@ -51,8 +53,6 @@ std::string mismatch(const Tensor& from, const Tensor& to) {
   if (shown < problems.size()) message += fmt::format("\n  and {} more", problems.size() - shown);
   throw DataError("{}", message);
 }
-
-}  // namespace
 
 void copy_tensor(const Tensor& from, const Tensor& to) {
   if (from.elements() == 0) return;
@@ -130,7 +130,7 @@ CopyReport copy_into(const StateDict& source, const std::vector<std::pair<std::s
       problems.push_back(fmt::format("extra: {} {}", quote(name), tensor.shape().to_string()));
     }
   }
-  if (!problems.empty()) report(options.source, problems);
+  if (!problems.empty()) report_problems(options.source, problems);
   for (const auto& [name, from, to] : copies) {
     if (options.place) {
       options.place(*name, *from, *to);

@@ -31,6 +31,9 @@ struct CopyOptions {
   std::function<void(const std::string& target, const Tensor& from, const Tensor& to)> place;
 };
 
+// One DataError with all problems, a line each, at most 20.
+[[noreturn]] void report_problems(const std::string& source, const std::vector<std::string>& problems);
+
 // Shapes must be equal; float32 and float64 convert to each other; both may have a row stride.
 void copy_tensor(const Tensor& from, const Tensor& to);
 

@@ -2,83 +2,37 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <utility>
 
 #include "base/error.h"
-#include "models/config.h"
+#include "models/families/family.h"
 
 namespace roformer {
 
 namespace {
 
-template <class... Args>
-[[noreturn]] void refuse(const std::string& source, fmt::format_string<Args...> format, Args&&... args) {
-  const std::string message = fmt::format(format, std::forward<Args>(args)...);
-  if (source.empty()) throw UsageError("{}", message);
-  throw DataError("{}: {}", source, message);
-}
-
 void check_range(const std::string& source, const char* key, int64_t value, int64_t low, int64_t high) {
-  if (value < low || value > high) refuse(source, "{} is {}, expected {} to {}", key, value, low, high);
+  if (value < low || value > high) refuse_config(source, "{} is {}, expected {} to {}", key, value, low, high);
 }
 
 void check_share(const std::string& source, const char* key, double value) {
-  if (!(value >= 0 && value < 1)) refuse(source, "{} is {}, expected at least 0 and less than 1", key, value);
+  if (!(value >= 0 && value < 1)) refuse_config(source, "{} is {}, expected at least 0 and less than 1", key, value);
 }
 
 // What one part asks of another.
-void check_parts(ModelConfig& config, const std::string& source) {
+void check_parts(const ModelConfig& config, const std::string& source) {
   constexpr int64_t kMostLabels = 100'000;
   check_range(source, "the number of labels", std::ssize(config.labels), 1, kMostLabels);
   check_share(source, "classifier_dropout", config.classifier_dropout.value_or(0));
-  if (config.family == Family::bert) {
-    if (!std::holds_alternative<LearnedPosition>(config.position)) {
-      refuse(source, "a BERT has learned positions; another position encoding makes a roformer_variant");
-    }
-    if (config.embedding != config.hidden) {
-      refuse(source, "embedding_size {} is not hidden_size {}, as a BERT's is", config.embedding, config.hidden);
-    }
-    if (config.head == Head::sequence_classification || config.head == Head::multiple_choice) {
-      config.pooler = true;
-      config.summary = Summary::pooler;
-    }
-  }
-  if (config.norm != NormKind::layer && config.is_language_model() && config.embedding != config.hidden) {
-    refuse(source, "embedding_size {} is not hidden_size {}, as the language model of a RoFormerV2 needs it",
-           config.embedding, config.hidden);
+  if (!config.head_transform && config.is_language_model() && config.embedding != config.hidden) {
+    refuse_config(source,
+                  "embedding_size {} is not hidden_size {}, as a language model whose head has no dense layer needs it",
+                  config.embedding, config.hidden);
   }
   if (config.cross_attention && config.visibility != Visibility::causal) {
-    refuse(source, "add_cross_attention needs is_decoder");
+    refuse_config(source, "add_cross_attention needs is_decoder");
   }
   if (config.rotate_cross_queries && !can_rotate_cross_queries(config.position)) {
-    refuse(source, "cross_attention_rotation \"query\" needs rotary positions, neither learned nor xPos");
-  }
-}
-
-// A Llama is what every other program takes for one; and what a Llama alone has, the other families' files cannot say.
-void check_family(const ModelConfig& config, const std::string& source) {
-  const bool pre = config.norm_placement == NormPlacement::pre, grouped = config.kv_heads != 0;
-  if (config.family != Family::llama) {
-    if (pre || grouped || config.gated || config.attention_output_biased || config.feed_forward_biased) {
-      refuse(source, "grouped key and value heads, gates, norms in front and single biases are a Llama's");
-    }
-    return;
-  }
-  const auto* position = std::get_if<RotaryPosition>(&config.position);
-  if (position == nullptr) refuse(source, "a Llama has rotary positions, not {}", position_name(config.position));
-  const Rotary plain{.dim = config.head_dim(),
-                     .layout = RotaryLayout::half,
-                     .base = position->rotary.base,
-                     .scaling = position->rotary.scaling};
-  if (*position != RotaryPosition{.rotary = plain}) {
-    refuse(source, "a Llama's rotation turns all of a head, in the layout \"half\", and is neither learned nor xPos");
-  }
-  if (!pre || !config.gated || config.norm != NormKind::rms_with_gain || config.embedding != config.hidden) {
-    refuse(source, "a Llama has RMS norms with gains in front, a gate, and embeddings of hidden_size {}",
-           config.hidden);
-  }
-  if (config.visibility == Visibility::all || (config.head != Head::none && config.head != Head::causal_lm)) {
-    refuse(source, "a Llama is a causal language model, or the trunk of one");
+    refuse_config(source, "cross_attention_rotation \"query\" needs rotary positions, neither learned nor xPos");
   }
 }
 
@@ -91,19 +45,20 @@ int64_t rotary_dim(const ModelConfig& config, double share) {
 void complete_rotary(ModelConfig& config, RotaryPosition& position, const std::string& source) {
   Rotary& rotary = position.rotary;
   if (!(position.share > 0 && position.share <= 1)) {
-    refuse(source, "the share of a head that turns is {}, expected more than 0, at most 1", position.share);
+    refuse_config(source, "the share of a head that turns is {}, expected more than 0, at most 1", position.share);
   }
   if (rotary.dim == 0) rotary.dim = rotary_dim(config, position.share);
   if (rotary.dim % 2 != 0) {
-    refuse(source, "the head size {} (hidden_size / num_attention_heads) is odd; rotary positions turn pairs",
-           rotary.dim);
+    refuse_config(source, "the head size {} (hidden_size / num_attention_heads) is odd; rotary positions turn pairs",
+                  rotary.dim);
   }
   if (position.learned &&
       (position.xpos || rotary.scaling != RotaryScaling() || rotary.proportion != 1 || rotary.grid_width > 0)) {
-    refuse(source, "learned rotary frequencies go with neither xPos nor a grid, a scaling or a proportion of pairs");
+    refuse_config(source,
+                  "learned rotary frequencies go with neither xPos nor a grid, a scaling or a proportion of pairs");
   }
   if (position.xpos && position.rotate_values) {
-    refuse(source, "xPos goes with no rotary values (rotary_value), which would grow with their position");
+    refuse_config(source, "xPos goes with no rotary values (rotary_value), which would grow with their position");
   }
   validate(rotary, config.head_dim());
   RotaryFrequencies frequencies(rotary);  // or an error
@@ -127,7 +82,7 @@ void complete_position(ModelConfig& config, const std::string& source) {
       validate(tupe->buckets);
     }
   } catch (const UsageError& error) {
-    refuse(source, "{}", error.what());
+    refuse_config(source, "{}", error.what());
   }
   if (const auto* shaw = std::get_if<ShawPosition>(&config.position)) {
     check_range(source, "max_relative_positions", shaw->clip, 0, kMostDistance);
@@ -137,7 +92,7 @@ void complete_position(ModelConfig& config, const std::string& source) {
   }
   if (const auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position)) {
     if (!(std::abs(sinusoidal->scale) <= 1000)) {
-      refuse(source, "position_embedding_scale is {}, expected -1000 to 1000", sinusoidal->scale);
+      refuse_config(source, "position_embedding_scale is {}, expected -1000 to 1000", sinusoidal->scale);
     }
   }
 }
@@ -145,22 +100,22 @@ void complete_position(ModelConfig& config, const std::string& source) {
 // Linear attention has no scores for an encoding to act on, and turns neither values nor frequencies that are trained.
 void check_linear_position(const ModelConfig& config, const std::string& source) {
   if (acts_on_scores(config.position)) {
-    refuse(source,
-           "the {} encoding acts on scores, which linear attention does not have; expected none, learned, "
-           "sinusoidal or a rotation",
-           position_name(config.position));
+    refuse_config(source,
+                  "the {} encoding acts on scores, which linear attention does not have; expected none, learned, "
+                  "sinusoidal or a rotation",
+                  position_name(config.position));
   }
   const auto* rotary = std::get_if<RotaryPosition>(&config.position);
   if (rotary == nullptr) return;
-  if (rotary->learned) refuse(source, "linear attention goes with no learned rotary frequencies");
-  if (rotary->rotate_values) refuse(source, "linear attention goes with no rotary values (rotary_value)");
+  if (rotary->learned) refuse_config(source, "linear attention goes with no learned rotary frequencies");
+  if (rotary->rotate_values) refuse_config(source, "linear attention goes with no rotary values (rotary_value)");
   if (!config.has_random_features() || config.linear.rotation != FeatureRotation::after) return;
   try {
     const Rotary turned = feature_rotary(rotary->rotary, config.head_dim(), config.linear.favor_features);
     validate(turned, config.linear.favor_features);
     RotaryFrequencies frequencies(turned);  // or an error
   } catch (const UsageError& error) {
-    refuse(source, "the rotation of {} random features: {}", config.linear.favor_features, error.what());
+    refuse_config(source, "the rotation of {} random features: {}", config.linear.favor_features, error.what());
   }
 }
 
@@ -168,19 +123,16 @@ void complete_attention(ModelConfig& config, const std::string& source) {
   constexpr int64_t kMostNumbers = 1 << 22;  // of a projection
   std::vector<AttentionKind>& kinds = config.attention;
   if (kinds.size() != 1 && std::ssize(kinds) != config.layers) {
-    refuse(source, "attention names {} kinds, expected one for all layers or one for each of {}", kinds.size(),
-           config.layers);
+    refuse_config(source, "attention names {} kinds, expected one for all layers or one for each of {}", kinds.size(),
+                  config.layers);
   }
   if (std::ranges::adjacent_find(kinds, std::not_equal_to<>()) == kinds.end() && kinds.size() > 1)
     kinds.erase(kinds.begin() + 1, kinds.end());
   if (kinds.empty()) kinds = {AttentionKind::softmax};  // of no layer
   if (!config.has_linear_attention()) return;
   if (config.kv_heads != 0)
-    refuse(source, "num_key_value_heads {}: linear attention has as many as queries", config.kv_heads);
-  if (config.family == Family::bert) {
-    refuse(source, "a BERT has softmax attention; linear attention makes a roformer_variant");
-  }
-  if (config.visibility == Visibility::prefix) refuse(source, "linear attention has no prefix attention");
+    refuse_config(source, "num_key_value_heads {}: linear attention has as many as queries", config.kv_heads);
+  if (config.visibility == Visibility::prefix) refuse_config(source, "linear attention has no prefix attention");
   LinearSettings& linear = config.linear;
   if (config.has_random_features()) {
     if (linear.favor_features == 0) linear.favor_features = default_favor_features(config.head_dim());
@@ -204,28 +156,29 @@ void complete(ModelConfig& config, const std::string& source) {
   check_range(source, "num_attention_heads", config.heads, 1, kWidest);
   check_range(source, "intermediate_size", config.intermediate, 1, 4 * kWidest);
   check_range(source, "max_position_embeddings", config.max_positions, 1, kMaxRotaryPosition);
-  check_range(source, "type_vocab_size", config.segments, config.family == Family::llama ? 0 : 1, kWidest);
+  check_range(source, "type_vocab_size", config.segments, 0, kWidest);
   check_range(source, "pad_token_id", config.pad_id, 0, config.vocabulary - 1);
   check_share(source, "hidden_dropout_prob", config.hidden_dropout);
   check_share(source, "attention_probs_dropout_prob", config.attention_dropout);
   if (!(config.norm_epsilon >= 0 && config.norm_epsilon < 1)) {
-    refuse(source, "layer_norm_eps is {}, expected at least 0 and less than 1", config.norm_epsilon);
+    refuse_config(source, "layer_norm_eps is {}, expected at least 0 and less than 1", config.norm_epsilon);
   }
   if (!(config.initializer_range >= 0 && config.initializer_range <= 10)) {
-    refuse(source, "initializer_range is {}, expected 0 to 10", config.initializer_range);
+    refuse_config(source, "initializer_range is {}, expected 0 to 10", config.initializer_range);
   }
   if (config.hidden % config.heads != 0) {
-    refuse(source, "hidden_size {} is not a multiple of num_attention_heads {}", config.hidden, config.heads);
+    refuse_config(source, "hidden_size {} is not a multiple of num_attention_heads {}", config.hidden, config.heads);
   }
   check_range(source, "num_key_value_heads", config.kv_heads, 0, config.heads);
   if (config.heads % config.key_heads() != 0) {
-    refuse(source, "num_attention_heads {} is not a multiple of num_key_value_heads {}", config.heads, config.kv_heads);
+    refuse_config(source, "num_attention_heads {} is not a multiple of num_key_value_heads {}", config.heads,
+                  config.kv_heads);
   }
   if (config.kv_heads == config.heads) config.kv_heads = 0;
   complete_position(config, source);
   complete_attention(config, source);
+  config.family->complete(config, source);
   check_parts(config, source);
-  check_family(config, source);
 }
 
 }  // namespace roformer

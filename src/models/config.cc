@@ -6,44 +6,9 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "models/families/family.h"
 
 namespace roformer {
-
-namespace {
-
-int64_t norm_parameters(NormKind norm, int64_t width) {
-  return norm == NormKind::layer ? 2 * width : norm == NormKind::rms_with_gain ? width : 0;
-}
-
-int64_t head_parameters(const ModelConfig& config) {
-  const int64_t hidden = config.hidden, outputs = config.head_outputs();
-  const int64_t dense = hidden * hidden + hidden, classifier = outputs * hidden + outputs;
-  switch (config.head) {
-    case Head::none: return 0;
-    case Head::masked_lm:
-    case Head::causal_lm: {
-      const int64_t decoder = config.tied ? 0 : config.vocabulary * config.embedding;
-      if (config.norm != NormKind::layer) return decoder;
-      return decoder + hidden * config.embedding + 3 * config.embedding + config.vocabulary;
-    }
-    case Head::sequence_classification: return classifier + (config.family == Family::roformer ? dense : 0);
-    case Head::multiple_choice: return classifier + (config.summary_projection ? dense : 0);
-    case Head::token_classification:
-    case Head::question_answering: return classifier;
-  }
-  return 0;
-}
-
-}  // namespace
-
-const char* trunk_name(Family family) {
-  switch (family) {
-    case Family::roformer: return "roformer";
-    case Family::bert: return "bert";
-    case Family::llama: return "model";
-  }
-  return "";
-}
 
 Visibility parse_visibility(const std::string& name) {
   const auto found = std::ranges::find(visibility_names(), name);
@@ -95,24 +60,6 @@ int64_t ModelConfig::head_outputs() const {
   return 0;
 }
 
-int64_t ModelConfig::parameters() const {
-  const int64_t normal = norm_parameters(norm, hidden), keys = key_heads() * head_dim();
-  const int64_t expansions = gated ? 2 : 1;  // gate and up
-  const bool post = norm_placement == NormPlacement::post;
-  const int64_t attending = 2 * hidden * (hidden + keys) + (biased ? hidden + 2 * keys : 0) +
-                            (attention_output_biased.value_or(biased) ? hidden : 0) + normal;
-  const int64_t feed_forward = (expansions + 1) * hidden * intermediate +
-                               (feed_forward_biased.value_or(biased) ? expansions * intermediate + hidden : 0);
-  const int64_t per_layer = (cross_attention ? 2 : 1) * attending + feed_forward + normal;
-  int64_t count = (vocabulary + segments) * embedding + layers * per_layer;
-  count += post ? norm_parameters(norm, embedding) : normal;
-  if (std::holds_alternative<LearnedPosition>(position)) count += max_positions * embedding;
-  count += position_parameters(positions_shape(), layers);
-  if (embedding != hidden) count += hidden * embedding + hidden;
-  if (pooler) count += hidden * hidden + hidden;
-  return count + head_parameters(*this);
-}
-
 bool ShapeOptions::any() const {
   return hidden_size || embedding_size || layers || heads || intermediate_size || position || !attention.empty() ||
          attention_rotation || favor_features || favor_redraw;
@@ -146,10 +93,11 @@ ModelConfig ShapeOptions::apply(ModelConfig config) const {
   if (layers) config.layers = *layers;
   if (heads) config.heads = *heads;  // kv_heads 0 stays: as many
   if (intermediate_size) config.intermediate = *intermediate_size;
-  const bool has_it = position && config.family == Family::llama && *position == position_name(config.position);
+  const Family* any_positions = config.family->any_positions;
+  const bool has_it = position && any_positions == nullptr && *position == position_name(config.position);
   if (position && !has_it) {
     config.position = parse_position(*position);
-    if (config.family == Family::bert) config.family = Family::roformer;
+    if (any_positions != nullptr) config.family = any_positions;
     // As in Vaswani et al., where embeddings of deviation 1 meet sinusoids: unscaled they drown what words begin with.
     if (auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position)) {
       sinusoidal->scale = config.initializer_range;

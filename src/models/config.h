@@ -18,10 +18,11 @@
 
 namespace roformer {
 
-// Whose names the parameters and architectures have.
-enum class Family { roformer, bert, llama };
-// "roformer", "bert" or "model": what the names of a trunk's parameters start with.
-const char* trunk_name(Family family);
+// Whose files it comes from and goes to: models/families/family.h.
+struct Family;
+namespace families {
+extern const Family roformer;
+}
 
 // What `architectures[0]` names; none: the trunk alone.
 enum class Head {
@@ -50,7 +51,7 @@ bool parse_cross_rotation(const std::string& name);
 bool can_rotate_cross_queries(const PositionEncoding& position);
 
 struct ModelConfig {
-  Family family = Family::roformer;
+  const Family* family = &families::roformer;
   int64_t vocabulary = 50000;
   int64_t embedding = 768;  // "embedding_size"; hidden_size where the file has none
   int64_t hidden = 768;
@@ -85,6 +86,9 @@ struct ModelConfig {
 
   Head head = Head::masked_lm;
   bool tied = true;  // the language-model head's output weights are the word embeddings
+  // Set by complete(), as the family has them: a dense layer, activation and norm before the language model's output,
+  // and a bias for each token; a dense layer before the output of sequence classification.
+  bool head_transform = true, classifier_dense = false;
   // config.json does not say whether there is a pooler: load_model() looks for its tensors.
   bool pooler = false;
   Activation pooler_activation = Activation::tanh;           // none: RoFormer-Sim's "linear"
@@ -118,10 +122,8 @@ void complete(ModelConfig& config, const std::string& source);
 ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown = nullptr);
 ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown = nullptr);
 
-// As transformers' RoFormerConfig, BertConfig or LlamaConfig reads it, and JunnYu's for RoFormerV2 and -Sim. A RoFormer
-// with other positions than the plain rotation, or linear attention, gets "position_embedding_type", what
-// rotary_json.h, attention_json.h and position sizes add, and another "model_type", so that no other program loads it
-// as a RoFormer and rotates what was not trained so. DataError for prefix attention, which no such file can say.
+// As the config's family has it (models/families), for transformers to read. DataError for prefix attention, which no
+// such file can say.
 Json write_config(const ModelConfig& config);
 
 // A shape as people give it: a preset or another config, and what differs from it.

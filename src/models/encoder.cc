@@ -141,20 +141,18 @@ bool is_hierarchical(const ModelConfig& config) {
 
 }  // namespace
 
-Encoder::Encoder(Backend& backend, const ModelConfig& config, bool trainable)
+Encoder::Encoder(const Scope& scope, const ModelConfig& config)
     : config_(config),
-      embeddings_(backend,
-                  {.vocabulary = config.vocabulary,
-                   .segments = config.segments,
-                   .width = config.embedding,
-                   .hidden = config.hidden,
-                   .learned_positions = learned_positions(config),
-                   .hierarchical = is_hierarchical(config),
-                   .dropout = config.hidden_dropout,
-                   .norm = config.norm_shape(),
-                   .normed = config.norm_placement == NormPlacement::post},
-                  trainable),
-      positions_(backend, config.positions_shape(), trainable) {
+      embeddings_(scope / "embeddings", {.vocabulary = config.vocabulary,
+                                         .segments = config.segments,
+                                         .width = config.embedding,
+                                         .hidden = config.hidden,
+                                         .learned_positions = learned_positions(config),
+                                         .hierarchical = is_hierarchical(config),
+                                         .dropout = config.hidden_dropout,
+                                         .norm = config.norm_shape(),
+                                         .normed = config.norm_placement == NormPlacement::post}),
+      positions_(scope / "positions", config.positions_shape()) {
   EncoderLayerShape shape{.attention = {.hidden = config.hidden,
                                         .heads = config.heads,
                                         .hidden_dropout = config.hidden_dropout,
@@ -175,10 +173,10 @@ Encoder::Encoder(Backend& backend, const ModelConfig& config, bool trainable)
   for (int64_t i = 0; i < config.layers; ++i) {
     shape.attention.kind = config.attention_of(i);
     shape.attention.layer = i;
-    layers_.emplace_back(backend, shape, trainable);
+    layers_.emplace_back(scope / "layers" / std::to_string(i), shape);
   }
   if (config.norm_placement == NormPlacement::pre) {
-    final_norm_.emplace(backend, config.hidden, config.norm_shape(), trainable);
+    final_norm_.emplace(scope / "final_norm", config.hidden, config.norm_shape());
   }
 }
 
@@ -283,16 +281,6 @@ const FusedLayers* Encoder::fused(Backend& backend) const {
 }
 
 uint64_t Encoder::places() const { return layers_.empty() ? 1 : 1 + layers_.size() * layers_.front().places(); }
-
-void Encoder::visit(const ParameterVisitor& visitor) {
-  const std::string name = trunk_name(config_.family);
-  embeddings_.visit(name, visitor);
-  positions_.visit(name + ".encoder", visitor);
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    layers_[i].visit(name + ".encoder.layer." + std::to_string(i), visitor);
-  }
-  if (final_norm_) final_norm_->visit(name + ".encoder.LayerNorm", visitor);
-}
 
 bool can_forget(const ModelConfig& config) { return keys_can_move(config.position) && !config.has_linear_attention(); }
 

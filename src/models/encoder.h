@@ -29,7 +29,8 @@ struct EncoderInputs {
 
 class Encoder {
  public:
-  Encoder(Backend& backend, const ModelConfig& config, bool trainable);
+  // Parameters "embeddings.…", "positions.…", "layers.N.…" and "final_norm.…" below `scope`.
+  Encoder(const Scope& scope, const ModelConfig& config);
 
   // → [T, H]. The batch must outlive the tape. DataError for ids out of range, a sequence longer than a learned
   // position table, or a memory that the model cannot take. Without a memory cross-attention is left out.
@@ -48,7 +49,6 @@ class Encoder {
   // Dropouts are numbered from 0; the first number that the trunk does not use.
   uint64_t places() const;
 
-  void visit(const ParameterVisitor& visitor);
   const Parameter& words() const { return embeddings_.words(); }
 
  private:

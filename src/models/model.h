@@ -8,15 +8,28 @@
 
 #include "checkpoint/state_dict.h"
 #include "models/encoder.h"
+#include "models/loading_plan.h"
 #include "nn/heads.h"
 #include "nn/mlm_head.h"
 
 namespace roformer {
 
 struct NamedParameter {
-  std::string name;
+  std::string name;  // as the family's files have it; where these have several in one tensor, this project's own
   Parameter parameter;
   ParameterRole role;
+};
+
+// The trunk, its pooler and its head.
+struct ModelLayers {
+  // Their parameters are below "pooler", "head" (of language models), "answers", "choice", "labels" or
+  // "sequence_labels", and those that Encoder says.
+  ModelLayers(const Scope& scope, const ModelConfig& config);
+
+  Encoder encoder;
+  std::optional<Pooler> pooler;
+  std::optional<MlmHead> mlm_head;
+  std::optional<Classifier> classifier;
 };
 
 class Model {
@@ -24,13 +37,16 @@ class Model {
   // Zero weights, unit norm gains. The backend must outlive the model. Parameters have gradients if `trainable`.
   // DataError if this machine's memory cannot hold it.
   Model(Backend& backend, const ModelConfig& config, bool trainable);
+  // The weights that `plan` says, which was made for this config. Unless it is trainable, the model shares the memory
+  // of what it was loaded from (a mapped file) where that fits: it must not be written to.
+  Model(Backend& backend, const ModelConfig& config, const LoadingPlan& plan, bool trainable);
 
   const ModelConfig& config() const { return config_; }
   Backend& backend() const { return backend_; }
-  const Encoder& encoder() const { return encoder_; }
+  const Encoder& encoder() const { return layers_.encoder; }
   const MlmHead& mlm_head() const;  // of masked and causal language models; DataError if the model has none
 
-  bool has_pooler() const { return pooler_.has_value(); }
+  bool has_pooler() const { return layers_.pooler.has_value(); }
   // hidden [T, H] of `batch` → [sequences, H]. DataError if the model has no pooler, or for an empty sequence.
   Value pooled(const Context& context, const Value& hidden, const Batch& batch) const;
   // The head's scores: [T, V] of a language model, [T, labels] of token classification, [T, 2] (start, end) of question
@@ -39,29 +55,28 @@ class Model {
   // score. Trap: RoFormer's multiple choice takes the last token ("summary_type") — also transformers', where in a
   // padded batch that may be padding; here there is none, so only unpadded inputs compare.
   Value logits(const Context& context, const Value& hidden, const Batch& batch) const;
+  // Everything that goes over the parameters counts by their place here; so does table(), which has their own names.
   const std::vector<NamedParameter>& parameters() const { return parameters_; }
+  const ParameterTable& table() const { return table_; }
 
   // Normal(0, initializer_range) for weights, 0 for biases and norm biases, 1 for norm gains.
   void initialise(RandomStream random);
 
-  // Takes weights by name; accepts the spellings of compatibility.md 3.2. One DataError lists all that does not fit.
-  // With `share` tensors that fit as they are stay where they are (in a mapped file: no memory is taken, and they must
-  // not be written to); else all are copied.
-  void load_weights(const StateDict& weights, const std::string& source, bool share = false);
-  std::vector<std::pair<std::string, Tensor>> weights() const;  // views, for writing
+  // Copies weights into the parameters of a model whose memory is its own; else as load_model() takes them. One
+  // DataError lists all that does not fit; then nothing has been copied.
+  void load_weights(const StateDict& weights, const std::string& source);
+  // What a file of the family holds; views where a parameter is a tensor of its own there.
+  std::vector<std::pair<std::string, Tensor>> weights() const;
 
  private:
+  Model(Backend& backend, const ModelConfig& config, ParameterSource&& source, bool trainable);
+
   Backend& backend_;
   ModelConfig config_;
   bool trainable_;
-  Encoder encoder_;
-  void visit(const ParameterVisitor& visitor);
-  void collect_parameters();
+  ModelLayers layers_;
   Value summarised(const Context& context, const Value& hidden, const Batch& batch) const;
-
-  std::optional<Pooler> pooler_;
-  std::optional<MlmHead> mlm_head_;
-  std::optional<Classifier> classifier_;
+  ParameterTable table_;
   std::vector<NamedParameter> parameters_;
 };
 
@@ -70,5 +85,8 @@ class Model {
 // its parameters must not be written to.
 Model load_model(const std::string& directory, Backend& backend, bool trainable = false,
                  std::vector<std::string>* unknown_keys = nullptr);
+
+// A model of tensors in memory, by the same rules, sharing them where they fit. `source` names them for messages.
+Model build_model(Backend& backend, const ModelConfig& config, const StateDict& weights, const std::string& source);
 
 }  // namespace roformer

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "models/config.h"
+#include "models/families/family.h"
 
 namespace roformer {
 
@@ -36,7 +37,7 @@ ModelConfig preset_config(const std::string& name) {
     config.head = Head::causal_lm;
   } else if (name ==
              "llama-100m") {  // grouped heads and SwiGLU, 100 million parameters with the head's, which are tied
-    config.family = Family::llama;
+    config.family = &families::llama;
     config.vocabulary = 32000;
     config.kv_heads = 4;
     config.intermediate = 2048;

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "checkpoint/safetensors.h"
-#include "position/sinusoid.h"
+#include "models/families/family.h"
 
 namespace roformer {
 
@@ -27,20 +27,6 @@ bool describes_same_model(const std::string& config_path, const Json& config) {
   }
 }
 
-// transformers keeps its table of sines and cosines among the weights of a RoFormer, and warns where a file lacks it.
-void add_position_table(const ModelConfig& config, std::vector<std::pair<std::string, Tensor>>& weights) {
-  constexpr int64_t kMostPositions = 1 << 20;  // who has more will rather do without
-  const bool rotary = std::holds_alternative<RotaryPosition>(config.position);
-  if (config.family != Family::roformer || !rotary || config.max_positions > kMostPositions) return;
-  const Tensor table = Tensor::allocate({config.max_positions, config.head_dim()}, DType::float32);
-  for (int64_t position = 0; position < config.max_positions; ++position) {
-    for (int64_t column = 0; column < config.head_dim(); ++column) {
-      table.row<float>(position)[column] = static_cast<float>(sinusoid(position, column, config.head_dim()));
-    }
-  }
-  weights.emplace_back("roformer.encoder.embed_positions.weight", table);
-}
-
 }  // namespace
 
 std::vector<std::pair<std::string, Tensor>> file_weights(const Model& model) {
@@ -52,7 +38,8 @@ std::vector<std::pair<std::string, Tensor>> file_weights(const Model& model) {
       break;
     }
   }
-  add_position_table(model.config(), weights);
+  const Family& family = *model.config().family;
+  if (family.add_tensors != nullptr) family.add_tensors(model.config(), weights);
   return weights;
 }
 

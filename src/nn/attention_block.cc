@@ -15,14 +15,19 @@ AttentionOptions options_of(const Context& context, const AttentionShape& shape,
           .cache = inputs.cache};
 }
 
+std::vector<ParameterSource::Output> query_key_value(const AttentionShape& shape) {
+  const int64_t keys = shape.positions_shape().key_width();
+  return {{"query", shape.hidden}, {"key", keys}, {"value", keys}};
+}
+
 }  // namespace
 
-SelfAttention::SelfAttention(Backend& backend, const AttentionShape& shape, bool trainable)
+SelfAttention::SelfAttention(const Scope& scope, const AttentionShape& shape)
     : shape_(shape),
-      qkv_(backend, shape.hidden, shape.hidden + 2 * shape.positions_shape().key_width(), trainable, shape.biased),
-      positions_(backend, shape.positions_shape(), trainable),
-      output_(backend, shape.hidden, shape.hidden, trainable, shape.output_biased.value_or(shape.biased)),
-      norm_{shape.placement, NormLayer(backend, shape.hidden, shape.norm, trainable)} {
+      qkv_(scope, query_key_value(shape), shape.hidden, shape.biased),
+      positions_(scope / "positions", shape.positions_shape()),
+      output_(scope / "output", shape.hidden, shape.hidden, shape.output_biased.value_or(shape.biased)),
+      norm_{shape.placement, NormLayer(scope / "norm", shape.hidden, shape.norm)} {
   if (shape.kind == AttentionKind::softmax) return;
   linear_.emplace(LinearShape{shape.kind, shape.linear, shape.hidden, shape.heads, shape.layer});
 }
@@ -48,28 +53,19 @@ Value SelfAttention::attend_linear(const Context& context, const Value& qkv, con
   return linear_->attend(context, qkv, inputs.query_offsets, causal, positions, state);
 }
 
-void SelfAttention::visit(const std::string& name, const ParameterVisitor& visitor) {
-  const int64_t hidden = shape_.hidden, keys = shape_.positions_shape().key_width();
-  qkv_.visit_rows(name + ".self.query", 0, hidden, visitor);
-  qkv_.visit_rows(name + ".self.key", hidden, keys, visitor);
-  qkv_.visit_rows(name + ".self.value", hidden + keys, keys, visitor);
-  positions_.visit(name + ".self", visitor);
-  output_.visit(name + ".output.dense", visitor);
-  norm_.norm.visit(name + ".output.LayerNorm", visitor);
-}
-
 void SelfAttention::weights(LayerWeights& weights) const {
   weights.qkv = {qkv_.weight.value, qkv_.bias.value};
   weights.attention_output = {output_.weight.value, output_.bias.value};
   weights.attention_norm = {norm_.norm.gain.value, norm_.norm.bias.value};
 }
 
-CrossAttention::CrossAttention(Backend& backend, const AttentionShape& shape, bool trainable)
+CrossAttention::CrossAttention(const Scope& scope, const AttentionShape& shape)
     : shape_(shape),
-      query_(backend, shape.hidden, shape.hidden, trainable, shape.biased),
-      key_value_(backend, shape.hidden, 2 * shape.hidden, trainable, shape.biased),
-      output_(backend, shape.hidden, shape.hidden, trainable, shape.biased),
-      norm_(backend, shape.hidden, shape.norm, trainable) {}
+      query_(scope / "query", shape.hidden, shape.hidden, shape.biased),
+      key_value_(scope, std::vector<ParameterSource::Output>{{"key", shape.hidden}, {"value", shape.hidden}},
+                 shape.hidden, shape.biased),
+      output_(scope / "output", shape.hidden, shape.hidden, shape.biased),
+      norm_(scope / "norm", shape.hidden, shape.norm) {}
 
 Value CrossAttention::forward(const Context& context, const Value& x, const Value& memory,
                               const AttentionInputs& inputs, uint64_t place) const {
@@ -80,15 +76,6 @@ Value CrossAttention::forward(const Context& context, const Value& x, const Valu
   const AttentionPositions positions{.query_angles = inputs.query_angles};
   const Value mixed = output_.forward(context, attention(context, options, q, k, v, positions));
   return norm_.forward(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
-}
-
-void CrossAttention::visit(const std::string& name, const ParameterVisitor& visitor) {
-  const int64_t hidden = shape_.hidden;
-  query_.visit(name + ".self.query", visitor);
-  key_value_.visit_rows(name + ".self.key", 0, hidden, visitor);
-  key_value_.visit_rows(name + ".self.value", hidden, hidden, visitor);
-  output_.visit(name + ".output.dense", visitor);
-  norm_.visit(name + ".output.LayerNorm", visitor);
 }
 
 }  // namespace roformer

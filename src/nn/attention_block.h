@@ -38,14 +38,13 @@ struct AttentionInputs {
 
 class SelfAttention {
  public:
-  SelfAttention(Backend& backend, const AttentionShape& shape, bool trainable);
+  // Parameters "query", "key", "value", "output", those of the positions and "norm", below `scope`.
+  SelfAttention(const Scope& scope, const AttentionShape& shape);
 
   // x [T, H] → norm(x + …), or x + …(norm(x)), [T, H]. `place` numbers the dropouts: of the weights, and place + 1 of
   // the output.
   Value forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t place) const;
 
-  // "….self.query.weight" and so on below `name`, e.g. "roformer.encoder.layer.0.attention".
-  void visit(const std::string& name, const ParameterVisitor& visitor);
   void weights(LayerWeights& weights) const;
 
  private:
@@ -62,13 +61,11 @@ class SelfAttention {
 
 class CrossAttention {
  public:
-  CrossAttention(Backend& backend, const AttentionShape& shape, bool trainable);
+  CrossAttention(const Scope& scope, const AttentionShape& shape);
 
   // x [T, H] asks, memory [Tm, H] (the encoder's hidden states) answers.
   Value forward(const Context& context, const Value& x, const Value& memory, const AttentionInputs& inputs,
                 uint64_t place) const;
-
-  void visit(const std::string& name, const ParameterVisitor& visitor);
 
  private:
   AttentionShape shape_;

@@ -39,14 +39,17 @@ std::shared_ptr<const HierarchicalRows> hierarchical_rows(std::span<const int32_
 
 }  // namespace
 
-Embeddings::Embeddings(Backend& backend, const EmbeddingsShape& shape, bool trainable)
-    : shape_(shape), words_(make_parameter(backend, {shape.vocabulary, shape.width}, trainable)) {
-  if (shape.segments > 0) segments_ = make_parameter(backend, {shape.segments, shape.width}, trainable);
-  if (shape.normed) norm_.emplace(backend, shape.width, shape.norm, trainable);
+Embeddings::Embeddings(const Scope& scope, const EmbeddingsShape& shape) : shape_(shape) {
+  const auto table = [&](const char* name, int64_t rows, ParameterRole role) {
+    return (scope / name).tensor({rows, shape.width}, role);
+  };
+  words_ = table("words.weight", shape.vocabulary, ParameterRole::embedding);
+  if (shape.segments > 0) segments_ = table("segments.weight", shape.segments, ParameterRole::embedding);
   if (shape.learned_positions > 0) {
-    positions_ = make_parameter(backend, {shape.learned_positions, shape.width}, trainable);
+    positions_ = table("positions.weight", shape.learned_positions, ParameterRole::position_weight);
   }
-  if (shape.width != shape.hidden) project_.emplace(backend, shape.width, shape.hidden, trainable);
+  if (shape.normed) norm_.emplace(scope / "norm", shape.width, shape.norm);
+  if (shape.width != shape.hidden) project_.emplace(scope / "projection", shape.width, shape.hidden);
 }
 
 Value Embeddings::forward(const Context& context, const Batch& batch, const InputPositions* constant,
@@ -75,14 +78,6 @@ Value Embeddings::finish(const Context& context, std::vector<Lookup>& lookups, c
   const Value normal = norm_ ? norm_->forward(context, summed) : summed;
   const Value dropped = dropout(context, normal, context.dropout(shape_.dropout, place));
   return project_ ? project_->forward(context, dropped) : dropped;
-}
-
-void Embeddings::visit(const std::string& name, const ParameterVisitor& visitor) {
-  visitor(name + ".embeddings.word_embeddings.weight", words_, ParameterRole::embedding);
-  if (segments_) visitor(name + ".embeddings.token_type_embeddings.weight", *segments_, ParameterRole::embedding);
-  if (positions_) visitor(name + ".embeddings.position_embeddings.weight", *positions_, ParameterRole::position_weight);
-  if (norm_) norm_->visit(name + ".embeddings.LayerNorm", visitor);
-  if (project_) project_->visit(name + ".embeddings_project", visitor);
 }
 
 }  // namespace roformer

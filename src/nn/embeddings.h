@@ -29,13 +29,11 @@ struct InputPositions {
 
 class Embeddings {
  public:
-  Embeddings(Backend& backend, const EmbeddingsShape& shape, bool trainable);
+  // Parameters "words.weight", "segments.weight", "positions.weight", "norm" and "projection" below `scope`.
+  Embeddings(const Scope& scope, const EmbeddingsShape& shape);
 
   // → [T, hidden]. `constant` is an input encoding that is not learned (sinusoidal), or null.
   Value forward(const Context& context, const Batch& batch, const InputPositions* constant, uint64_t place) const;
-
-  // Names below `name`, e.g. "roformer".
-  void visit(const std::string& name, const ParameterVisitor& visitor);
 
   const Parameter& words() const { return words_; }
 

@@ -14,8 +14,8 @@ struct EncoderLayerShape {
   AttentionShape attention;
   int64_t intermediate = 0;
   Activation activation = Activation::gelu;
-  bool cross_attention = false;  // not where norms are in front
-  bool gated = false;            // down(activation(gate(x)) · up(x)); `intermediate` is up, `output` down
+  bool cross_attention = false;                  // not where norms are in front
+  bool gated = false;                            // down(activation(gate(x)) · up(x))
   std::optional<bool> feed_forward_biased = {};  // where it is not as attention.biased
 };
 
@@ -27,7 +27,8 @@ struct LayerMemory {
 
 class EncoderLayer {
  public:
-  EncoderLayer(Backend& backend, const EncoderLayerShape& shape, bool trainable);
+  // Parameters "attention.…", "cross_attention.…", "feed_forward.gate", ".up", ".down" and ".norm" below `scope`.
+  EncoderLayer(const Scope& scope, const EncoderLayerShape& shape);
 
   // x [T, H] → [T, H]. `place` numbers this layer's dropouts: place … place + places() - 1. Without `memory`
   // cross-attention is left out.
@@ -35,8 +36,6 @@ class EncoderLayer {
                 const LayerMemory* memory = nullptr) const;
   uint64_t places() const { return cross_attention_ ? 5 : 3; }
 
-  // "….attention.self.query.weight" and so on below `name`, e.g. "roformer.encoder.layer.0".
-  void visit(const std::string& name, const ParameterVisitor& visitor);
   LayerWeights weights() const;  // of a post-norm layer that is not gated; without those of cross-attention
 
  private:
@@ -44,8 +43,8 @@ class EncoderLayer {
   SelfAttention attention_;
   std::optional<CrossAttention> cross_attention_;
   std::optional<LinearLayer> gate_;
-  LinearLayer intermediate_, output_;
-  ResidualNorm output_norm_;
+  LinearLayer up_, down_;
+  ResidualNorm norm_;  // of the feed-forward network
   Value expand_and_contract(const Context& context, const Value& x) const;
 };
 

@@ -21,10 +21,11 @@ Value Pooler::forward(const Context& context, const Value& hidden, const Batch& 
   return dense_.forward(context, gather_rows(context, hidden, *rows), activation_);
 }
 
-Classifier::Classifier(Backend& backend, const ClassifierShape& shape, bool trainable)
-    : shape_(shape), output_(backend, shape.hidden, shape.labels, trainable) {
-  if (shape.dense) dense_.emplace(backend, shape.hidden, shape.hidden, trainable);
-}
+Classifier::Classifier(const Scope& scope, const ClassifierShape& shape)
+    : shape_(shape),
+      dense_(shape.dense ? std::optional<LinearLayer>(std::in_place, scope / "dense", shape.hidden, shape.hidden)
+                         : std::nullopt),
+      output_(scope / "output", shape.hidden, shape.labels) {}
 
 Value Classifier::forward(const Context& context, const Value& x, uint64_t place) const {
   Value features = x;
@@ -33,11 +34,6 @@ Value Classifier::forward(const Context& context, const Value& x, uint64_t place
     features = dense_->forward(context, features, shape_.activation);
   }
   return output_.forward(context, dropout(context, features, context.dropout(shape_.dropout, place + 1)));
-}
-
-void Classifier::visit(const ParameterVisitor& visitor) {
-  if (dense_) dense_->visit(shape_.dense_name, visitor);
-  output_.visit(shape_.output_name, visitor);
 }
 
 }  // namespace roformer

@@ -20,15 +20,11 @@ std::vector<int32_t> token_rows(const Batch& batch, TokenOfSequence which);
 // Dense and activation over the first token: BERT's (tanh), and that of RoFormer-Sim (linear).
 class Pooler {
  public:
-  Pooler(Backend& backend, int64_t hidden, Activation activation, bool trainable)
-      : activation_(activation), dense_(backend, hidden, hidden, trainable) {}
+  Pooler(const Scope& scope, int64_t hidden, Activation activation)
+      : activation_(activation), dense_(scope, hidden, hidden) {}
 
   // hidden [T, H] → [sequences, H]. The rows live as long as the tape.
   Value forward(const Context& context, const Value& hidden, const Batch& batch) const;
-  // "….pooler.dense.weight" below `name`, e.g. "bert".
-  void visit(const std::string& name, const ParameterVisitor& visitor) {
-    dense_.visit(name + ".pooler.dense", visitor);
-  }
 
  private:
   Activation activation_;
@@ -49,17 +45,16 @@ struct ClassifierShape {
   // activation, and RoFormer's multiple choice may have one ("summary_use_proj").
   bool dense = false;
   Activation activation = Activation::none;
-  std::string dense_name, output_name;  // "classifier.dense", "classifier.out_proj"
-  double dropout = 0;                   // before each of the two
+  double dropout = 0;  // before each of the two
 };
 
 class Classifier {
  public:
-  Classifier(Backend& backend, const ClassifierShape& shape, bool trainable);
+  // Parameters "dense" and "output" below `scope`.
+  Classifier(const Scope& scope, const ClassifierShape& shape);
 
   // x [N, H] → [N, labels]. `place` and place + 1 number the dropouts.
   Value forward(const Context& context, const Value& x, uint64_t place) const;
-  void visit(const ParameterVisitor& visitor);
 
  private:
   ClassifierShape shape_;

@@ -20,13 +20,19 @@ struct MlmHeadShape {
 
 class MlmHead {
  public:
-  MlmHead(Backend& backend, const MlmHeadShape& shape, bool trainable) : shape_(shape) {
+  // Parameters "dense", "norm", and "bias" or, not tied, "output" below `scope`.
+  MlmHead(const Scope& scope, const MlmHeadShape& shape) : shape_(shape) {
     if (!shape.plain) {
-      transform_.emplace(backend, shape.hidden, shape.width, trainable);
-      norm_.emplace(backend, shape.width, shape.norm, trainable);
-      bias_ = make_parameter(backend, {shape.vocabulary}, trainable);
+      transform_.emplace(scope / "dense", shape.hidden, shape.width);
+      norm_.emplace(scope / "norm", shape.width, shape.norm);
     }
-    if (!shape.tied) decoder_ = make_parameter(backend, {shape.vocabulary, shape.width}, trainable);
+    if (!shape.tied) {
+      decoder_ = (scope / "output.weight").tensor({shape.vocabulary, shape.width}, ParameterRole::weight);
+    }
+    // Files may hold two biases; where the decoder is not tied, transformers computes with its own.
+    if (!shape.plain) {
+      bias_ = (scope / (shape.tied ? "bias" : "output.bias")).tensor({shape.vocabulary}, ParameterRole::bias);
+    }
   }
 
   // hidden rows [N, H] → [N, E], what is compared with the output weights.
@@ -40,15 +46,6 @@ class MlmHead {
   LossSum loss(const Context& context, const Value& hidden, const Parameter& words, std::span<const int32_t> labels,
                double gradient_scale) const {
     return cross_entropy(context, transform(context, hidden), output(words), bias_, labels, gradient_scale);
-  }
-
-  void visit(const ParameterVisitor& visitor) {
-    if (transform_) transform_->visit("cls.predictions.transform.dense", visitor);
-    if (norm_) norm_->visit("cls.predictions.transform.LayerNorm", visitor);
-    if (decoder_.defined()) visitor("cls.predictions.decoder.weight", decoder_, ParameterRole::weight);
-    // Files hold the bias under both names; where the decoder is not tied, transformers computes with its own.
-    const char* bias = shape_.tied ? "cls.predictions.bias" : "cls.predictions.decoder.bias";
-    if (bias_.defined()) visitor(bias, bias_, ParameterRole::bias);
   }
 
  private:

@@ -1,11 +1,17 @@
-// Layers own their parameters and tell them, by the ecosystem's names, to whoever visits: the loader, the optimiser,
-// the initialiser. nn/ is layers only: it knows no files, no tasks, no training loop. A base class Module with
-// registration was rejected; a layer is a plain struct with a `visit` of three lines, and nothing can be forgotten in a
-// constructor.
+// Where layers get their parameters from. A layer asks a ParameterSource for each by name, shape and role, in its
+// constructor; who answers decides what it is: nothing yet (to learn what a model needs), new numbers, or those of a
+// file (models/loading_plan.h). So there is one table of a model's parameters, and a model is built from a file once,
+// without zeros that are thrown away. nn/ is layers only: it knows no files, no tasks, no training loop. A base class
+// Module that registers its members was rejected: a layer is a plain struct.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "backend/layers.h"
 #include "ops/ops.h"
@@ -21,43 +27,125 @@ inline bool decays(ParameterRole role) {
   return role == ParameterRole::weight || role == ParameterRole::embedding || role == ParameterRole::position_weight;
 }
 
-// A visitor may exchange the tensors of a parameter (a loader puts a mapped file's in their place), unless it is a part
-// of another.
-using ParameterVisitor = std::function<void(const std::string& name, Parameter& parameter, ParameterRole role)>;
+// Rows of a parameter under a name of their own: q, k and v of one fused projection. Undefined of an undefined one.
+Parameter row_range(const Parameter& parameter, int64_t begin, int64_t count);
 
-// Zeros; with a gradient of zeros if trainable.
-inline Parameter make_parameter(Backend& backend, Shape shape, bool trainable) {
-  return {backend.zeros(shape), trainable ? backend.zeros(shape) : Tensor()};
-}
+// One parameter as its layer asks for it. Names are this project's own, whatever files call it
+// (models/families/family.h): "layers.0.attention.query.weight".
+struct ParameterSpec {
+  std::string name;
+  Shape shape;
+  ParameterRole role = ParameterRole::weight;
+};
 
-// Rows of a parameter under a name of their own: q, k and v of one fused projection.
-inline Parameter row_range(const Parameter& parameter, int64_t begin, int64_t count) {
-  return {parameter.value.row_range(begin, count),
-          parameter.gradient.defined() ? parameter.gradient.row_range(begin, count) : Tensor(), true};
-}
+struct TableEntry {
+  ParameterSpec spec;
+  Parameter parameter;
+};
+// In the order in which layers asked: what everything that goes over a model's parameters counts by.
+using ParameterTable = std::vector<TableEntry>;
+
+// The number that element i of a parameter, in row order, has before anything is learned; empty: 0.
+using FirstNumber = std::function<double(int64_t i)>;
+
+struct LinearParameters {
+  Parameter weight, bias;
+};
+
+class ParameterSource {
+ public:
+  ParameterSource() = default;
+  virtual ~ParameterSource() = default;
+  ParameterSource(const ParameterSource&) = delete;
+  ParameterSource& operator=(const ParameterSource&) = delete;
+
+  Parameter tensor(const std::string& name, const Shape& shape, ParameterRole role, const FirstNumber& first = {});
+
+  // One weight [Σ outputs, inputs] and, if biased, bias [Σ outputs] of several named outputs, one below the other.
+  struct Output {
+    std::string name;  // of which ".weight" and ".bias" are the parameters
+    int64_t outputs = 0;
+  };
+  LinearParameters linear(std::span<const Output> parts, int64_t inputs, bool biased, ParameterRole weight_role);
+
+  // What has been asked for so far.
+  const ParameterTable& table() const { return table_; }
+  ParameterTable take_table() { return std::move(table_); }
+
+ protected:
+  // All `parts` as the rows of one parameter, in this order: [Σ rows, columns], or [Σ elements] where they have rank 1.
+  virtual Parameter provide(std::span<const ParameterSpec> parts, const FirstNumber& first) = 0;
+
+ private:
+  ParameterTable table_;
+};
+
+// The shape of `parts` as the rows of one parameter.
+Shape joined_shape(std::span<const ParameterSpec> parts);
+
+// Parameters without memory: what a model would ask for.
+class DeclaredParameters final : public ParameterSource {
+ protected:
+  Parameter provide(std::span<const ParameterSpec>, const FirstNumber&) override { return {}; }
+};
+
+// Numbers of the layers' own; gradients of zeros, in one arena, if trainable.
+class NewParameters : public ParameterSource {
+ public:
+  // `declared` is the table of what will be asked for, in that order; without it each gradient has a memory of its own.
+  // The backend must outlive the source.
+  NewParameters(Backend& backend, bool trainable, const ParameterTable* declared = nullptr);
+
+ protected:
+  Parameter provide(std::span<const ParameterSpec> parts, const FirstNumber& first) override;
+  Backend& backend() const { return backend_; }
+  Tensor gradient(const Shape& shape);  // undefined unless trainable
+
+ private:
+  Backend& backend_;
+  bool trainable_;
+  Tensor arena_;  // [1, numbers]
+  int64_t used_ = 0;
+};
+
+// Where a layer asks: a source, and the name that its parameters' names begin with. `of_positions`: of a position
+// encoding, for their roles. The source must outlive the layer's constructor, no longer.
+struct Scope {
+  ParameterSource& source;
+  std::string name = {};
+  bool of_positions = false;
+
+  Scope operator/(std::string_view part) const {
+    return {source, name.empty() ? std::string(part) : name + "." + std::string(part), of_positions};
+  }
+  Scope positions() const { return {source, name, true}; }
+  Parameter tensor(const Shape& shape, ParameterRole role, const FirstNumber& first = {}) const {
+    return source.tensor(name, shape, role, first);
+  }
+};
 
 struct LinearLayer {
   Parameter weight, bias;  // [out, in], [out]; RoFormerV2's have no bias
 
-  LinearLayer(Backend& backend, int64_t inputs, int64_t outputs, bool trainable, bool biased = true)
-      : weight(make_parameter(backend, {outputs, inputs}, trainable)) {
-    if (biased) bias = make_parameter(backend, {outputs}, trainable);
-  }
+  LinearLayer(const Scope& scope, int64_t inputs, int64_t outputs, bool biased = true)
+      : LinearLayer(scope.source, std::vector{ParameterSource::Output{scope.name, outputs}}, inputs, biased,
+                    weight_role(scope)) {}
+  // Several named outputs, one below the other.
+  LinearLayer(const Scope& scope, std::span<const ParameterSource::Output> parts, int64_t inputs, bool biased);
 
   Value forward(const Context& context, const Value& x, Activation activation = Activation::none) const {
     return linear(context, x, weight, bias, activation);
   }
-  void visit(const std::string& name, const ParameterVisitor& visitor) {
-    visitor(name + ".weight", weight, ParameterRole::weight);
-    if (bias.defined()) visitor(name + ".bias", bias, ParameterRole::bias);
+
+ private:
+  LinearLayer(ParameterSource& source, const std::vector<ParameterSource::Output>& parts, int64_t inputs, bool biased,
+              ParameterRole role) {
+    auto [of_weight, of_bias] = source.linear(parts, inputs, biased, role);
+    weight = of_weight;
+    bias = of_bias;
   }
-  // Outputs begin … begin+count-1 under a name of their own.
-  void visit_rows(const std::string& name, int64_t begin, int64_t count, const ParameterVisitor& visitor) {
-    Parameter rows = row_range(weight, begin, count);
-    visitor(name + ".weight", rows, ParameterRole::weight);
-    if (!bias.defined()) return;
-    Parameter values = row_range(bias, begin, count);
-    visitor(name + ".bias", values, ParameterRole::bias);
+  static ParameterRole weight_role(const Scope& scope) {
+    return scope.of_positions ? ParameterRole::position_weight : ParameterRole::weight;
   }
 };
 
@@ -68,22 +156,21 @@ struct NormLayer {
   NormShape shape;
   Parameter gain, bias;  // [E]
 
-  NormLayer(Backend& backend, int64_t width, const NormShape& norm, bool trainable) : shape(norm) {
+  NormLayer(const Scope& scope, int64_t width, const NormShape& norm) : shape(norm) {
+    const bool position = scope.of_positions;
+    const auto one = [](int64_t) { return 1.0; };
     if (shape.kind != NormKind::rms) {
-      gain = make_parameter(backend, {width}, trainable);
-      backend.fill(gain.value, 1);
+      gain = (scope / "weight").tensor({width}, position ? ParameterRole::position : ParameterRole::norm_gain, one);
     }
-    if (shape.kind == NormKind::layer) bias = make_parameter(backend, {width}, trainable);
+    if (shape.kind == NormKind::layer) {
+      bias = (scope / "bias").tensor({width}, position ? ParameterRole::position : ParameterRole::norm_bias);
+    }
   }
 
   // norm(residual + dropout(x))
   Value forward(const Context& context, const Value& x, const Value& residual = {}, const Dropout& drop = {}) const {
     if (shape.kind != NormKind::layer) return rms_norm(context, x, residual, drop, gain, shape.epsilon);
     return layer_norm(context, x, residual, drop, gain, bias, shape.epsilon);
-  }
-  void visit(const std::string& name, const ParameterVisitor& visitor) {
-    if (gain.defined()) visitor(name + ".weight", gain, ParameterRole::norm_gain);
-    if (bias.defined()) visitor(name + ".bias", bias, ParameterRole::norm_bias);
   }
 };
 

@@ -92,11 +92,11 @@ Tensor alibi_bias(Backend& backend, int64_t clip, int64_t heads) {
 }
 
 // KERPLE draws r1 from (0, 2) and r2 from (0, 1), uniformly; here the heads have the quantiles.
-Tensor kerple_start(Backend& backend, int64_t heads) {
-  return constant_table(backend, 2, heads, [&](int64_t row, int64_t head) {
-    const double quantile = (static_cast<double>(head) + 0.5) / static_cast<double>(heads);
-    return std::log(row == 0 ? 2 * quantile : quantile);
-  });
+FirstNumber kerple_start(int64_t heads) {
+  return [heads](int64_t i) {
+    const double quantile = (static_cast<double>(i % heads) + 0.5) / static_cast<double>(heads);
+    return std::log(i < heads ? 2 * quantile : quantile);
+  };
 }
 
 // exp of a learned vector, in double.
@@ -124,56 +124,36 @@ bool keys_can_move(const PositionEncoding& encoding) {
          !std::holds_alternative<TupePosition>(encoding);
 }
 
-int64_t position_parameters(const PositionsShape& shape, int64_t layers) {
+TrunkPositions::TrunkPositions(const Scope& scope, const PositionsShape& shape) : shape_(shape) {
   const int64_t hidden = shape.hidden, heads = shape.heads;
-  const int64_t norm = shape.norm.kind == NormKind::layer           ? 2 * hidden
-                       : shape.norm.kind == NormKind::rms_with_gain ? hidden
-                                                                    : 0;
-  return std::visit(Overloaded{[&](const ShawPosition& shaw) {
-                                 return shaw.sinusoidal ? 0 : layers * 2 * (2 * shaw.clip + 1) * shape.head_dim();
-                               },
-                               [&](const TransformerXlPosition&) { return 2 * hidden + layers * hidden * hidden; },
-                               [&](const T5Position& t5) { return t5.buckets.count * heads; },
-                               [&](const TupePosition& tupe) {
-                                 return tupe.max_positions * hidden + norm + 2 * hidden * hidden +
-                                        tupe.buckets.count * heads;
-                               },
-                               [&](const DebertaPosition& deberta) { return (2 * deberta.clip + 1) * hidden + norm; },
-                               [&](const KerplePosition&) { return layers * 2 * heads; },
-                               [&](const RotaryPosition& rotary) { return rotary.learned ? rotary.rotary.dim / 2 : 0; },
-                               [](const auto&) { return int64_t{0}; }},
-                    shape.encoding);
-}
-
-TrunkPositions::TrunkPositions(Backend& backend, const PositionsShape& shape, bool trainable) : shape_(shape) {
-  const int64_t hidden = shape.hidden, heads = shape.heads;
-  const auto make = [&](Shape of) { return make_parameter(backend, of, trainable); };
+  const auto make = [&](const char* name, const Shape& of) {
+    return (scope / name).tensor(of, ParameterRole::position_weight);
+  };
+  const Scope layers = scope.positions();
   std::visit(Overloaded{[&](const T5Position& t5) {
-                          bias_ = make({t5.buckets.count, heads});
+                          bias_ = make("bias.weight", {t5.buckets.count, heads});
                         },
                         [&](const TupePosition& tupe) {
-                          bias_ = make({tupe.buckets.count, heads});
-                          rows_ = make({tupe.max_positions, hidden});
-                          rows_norm_.emplace(backend, hidden, shape.norm, trainable);
-                          query_.emplace(backend, hidden, hidden, trainable, false);
-                          key_.emplace(backend, hidden, hidden, trainable, false);
+                          rows_ = make("rows.weight", {tupe.max_positions, hidden});
+                          rows_norm_.emplace(layers / "rows_norm", hidden, shape.norm);
+                          query_.emplace(layers / "query", hidden, hidden, false);
+                          key_.emplace(layers / "key", hidden, hidden, false);
+                          bias_ = make("bias.weight", {tupe.buckets.count, heads});
                         },
                         [&](const DebertaPosition& deberta) {
-                          rows_ = make({2 * deberta.clip + 1, hidden});
-                          rows_norm_.emplace(backend, hidden, shape.norm, trainable);
+                          rows_ = make("rows.weight", {2 * deberta.clip + 1, hidden});
+                          rows_norm_.emplace(layers / "rows_norm", hidden, shape.norm);
                         },
                         [&](const TransformerXlPosition&) {
-                          u_ = make({hidden});
-                          v_ = make({hidden});
+                          u_ = make("u", {hidden});
+                          v_ = make("v", {hidden});
                         },
                         [&](const RotaryPosition& rotary) {
                           if (!rotary.learned) return;
                           const RotaryFrequencies frequencies(rotary.rotary);
-                          log_frequencies_ = make({frequencies.pairs()});
-                          const Tensor logs = constant_table(backend, 1, frequencies.pairs(), [&](int64_t, int64_t i) {
-                            return std::log(frequencies.theta(i));
-                          });
-                          backend.copy(logs, log_frequencies_.value.reshaped(logs.shape()));
+                          log_frequencies_ = (scope / "log_frequencies")
+                                                 .tensor({frequencies.pairs()}, ParameterRole::position,
+                                                         [&](int64_t i) { return std::log(frequencies.theta(i)); });
                         },
                         [](const auto&) {}},
              shape.encoding);
@@ -279,37 +259,23 @@ void TrunkPositions::separate(const Context& context, const TupePosition& tupe, 
   shared.key_part = gather_rows(context, key_->forward(context, rows), positions);
 }
 
-void TrunkPositions::visit(const std::string& name, const ParameterVisitor& visitor) {
-  if (rows_.defined()) visitor(name + ".position_rows.weight", rows_, ParameterRole::position_weight);
-  if (rows_norm_) {
-    rows_norm_->visit(name + ".position_rows.LayerNorm",
-                      [&](const std::string& full, Parameter& parameter, ParameterRole) {
-                        visitor(full, parameter, ParameterRole::position);
-                      });
-  }
-  if (query_) visitor(name + ".position_query.weight", query_->weight, ParameterRole::position_weight);
-  if (key_) visitor(name + ".position_key.weight", key_->weight, ParameterRole::position_weight);
-  if (bias_.defined()) visitor(name + ".relative_attention_bias.weight", bias_, ParameterRole::position_weight);
-  if (u_.defined()) visitor(name + ".r_w_bias", u_, ParameterRole::position_weight);
-  if (v_.defined()) visitor(name + ".r_r_bias", v_, ParameterRole::position_weight);
-  if (log_frequencies_.defined()) visitor(name + ".rotary_log_frequencies", log_frequencies_, ParameterRole::position);
-}
-
-LayerPositions::LayerPositions(Backend& backend, const PositionsShape& shape, bool trainable) : shape_(shape) {
-  std::visit(Overloaded{[&](const ShawPosition& shaw) {
-                          if (shaw.sinusoidal) return;
-                          keys_ = make_parameter(backend, {2 * shaw.clip + 1, shape.head_dim()}, trainable);
-                          values_ = make_parameter(backend, {2 * shaw.clip + 1, shape.head_dim()}, trainable);
-                        },
-                        [&](const TransformerXlPosition&) {
-                          distances_.emplace(backend, shape.hidden, shape.hidden, trainable, false);
-                        },
-                        [&](const KerplePosition&) {
-                          logs_ = make_parameter(backend, {2, shape.heads}, trainable);
-                          backend.copy(kerple_start(backend, shape.heads), logs_.value);
-                        },
-                        [](const auto&) {}},
-             shape.encoding);
+LayerPositions::LayerPositions(const Scope& scope, const PositionsShape& shape) : shape_(shape) {
+  std::visit(
+      Overloaded{
+          [&](const ShawPosition& shaw) {
+            if (shaw.sinusoidal) return;
+            const Shape table{2 * shaw.clip + 1, shape.head_dim()};
+            keys_ = (scope / "keys.weight").tensor(table, ParameterRole::position_weight);
+            values_ = (scope / "values.weight").tensor(table, ParameterRole::position_weight);
+          },
+          [&](const TransformerXlPosition&) {
+            distances_.emplace(scope.positions() / "distances", shape.hidden, shape.hidden, false);
+          },
+          [&](const KerplePosition&) {
+            logs_ = (scope / "log_bias").tensor({2, shape.heads}, ParameterRole::position, kerple_start(shape.heads));
+          },
+          [](const auto&) {}},
+      shape.encoding);
 }
 
 Value LayerPositions::attend(const Context& context, AttentionOptions options, const Value& qkv,
@@ -349,13 +315,6 @@ Value LayerPositions::attend(const Context& context, AttentionOptions options, c
           [&](const KerplePosition&) { terms.bias = kerple_bias(context, logs_, terms.clip); }, [](const auto&) {}},
       shape_.encoding);
   return attention(context, options, q, k, v, positions);
-}
-
-void LayerPositions::visit(const std::string& name, const ParameterVisitor& visitor) {
-  if (keys_.defined()) visitor(name + ".relative_keys.weight", keys_, ParameterRole::position_weight);
-  if (values_.defined()) visitor(name + ".relative_values.weight", values_, ParameterRole::position_weight);
-  if (distances_) visitor(name + ".r_net.weight", distances_->weight, ParameterRole::position_weight);
-  if (logs_.defined()) visitor(name + ".log_bias", logs_, ParameterRole::position);
 }
 
 }  // namespace roformer

@@ -29,9 +29,6 @@ bool acts_on_scores(const PositionEncoding& encoding);
 // Whether keys that are kept can be moved to other positions: not where the position went in with the token.
 bool keys_can_move(const PositionEncoding& encoding);
 
-// Numbers in the parameters of TrunkPositions and `layers` times LayerPositions.
-int64_t position_parameters(const PositionsShape& shape, int64_t layers);
-
 // What one forward pass over some positions gives to all layers. Kept by the tape.
 struct SharedPositions {
   RotaryAngles query_angles, key_angles;
@@ -52,7 +49,8 @@ struct KeptKeys {
 
 class TrunkPositions {
  public:
-  TrunkPositions(Backend& backend, const PositionsShape& shape, bool trainable);
+  // Parameters "rows.weight", "rows_norm", "query", "key", "bias.weight", "u", "v" and "log_frequencies" below `scope`.
+  TrunkPositions(const Scope& scope, const PositionsShape& shape);
 
   // `positions` [T] of a batch with these cu_seqlens; both must outlive the tape. DataError for a position that the
   // encoding does not have. `keys`: where queries also see keys that are kept.
@@ -61,9 +59,6 @@ class TrunkPositions {
 
   // How keys of a sequence of `length` positions are rotated (position/rerotation.h); none if they are not.
   std::optional<KeyRotation> key_rotation(int64_t length) const;
-
-  // Names below `name`, e.g. "roformer.encoder".
-  void visit(const std::string& name, const ParameterVisitor& visitor);
 
  private:
   void rotate(const Context& context, const RotaryPosition& rotary, std::span<const int32_t> positions,
@@ -83,14 +78,12 @@ class TrunkPositions {
 
 class LayerPositions {
  public:
-  LayerPositions(Backend& backend, const PositionsShape& shape, bool trainable);
+  // Parameters "keys.weight", "values.weight", "distances" and "log_bias" below `scope`.
+  LayerPositions(const Scope& scope, const PositionsShape& shape);
 
   // Softmax attention of qkv [T, H + 2·key_width], which `projection` made, → [T, H].
   Value attend(const Context& context, AttentionOptions options, const Value& qkv, const LinearLayer& projection,
                const SharedPositions& shared) const;
-
-  // Names below `name`, e.g. "roformer.encoder.layer.0.attention.self".
-  void visit(const std::string& name, const ParameterVisitor& visitor);
 
  private:
   PositionsShape shape_;

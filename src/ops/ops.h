@@ -17,7 +17,6 @@ namespace roformer {
 struct Parameter {
   Tensor value;
   Tensor gradient;
-  bool part = false;  // rows of a larger parameter: may be filled, not exchanged
   bool defined() const { return value.defined(); }
 };
 

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/signal.h"
 #include "checkpoint/directory_weights.h"
+#include "models/families/family.h"
 #include "models/rotary_json.h"
 #include "models/save_model.h"
 #include "tasks/llama2c.h"
@@ -95,34 +96,15 @@ std::map<std::string, std::string> companions(const std::string& directory) {
   return files;
 }
 
-// The name under which this project writes a tensor: with the trunk's prefix, LayerNorm.weight and bias.
-std::string canonical_name(std::string name, const std::string& prefix) {
-  const auto replace_end = [&](std::string_view old_end, std::string_view new_end) {
-    if (name.ends_with(old_end)) name.replace(name.size() - old_end.size(), old_end.size(), new_end);
-  };
-  replace_end("LayerNorm.gamma", "LayerNorm.weight");
-  replace_end("LayerNorm.beta", "LayerNorm.bias");
-  for (const char* trunk : {"embeddings", "encoder.", "pooler.", "embed_tokens.", "layers.", "norm."}) {
-    if (name.starts_with(trunk)) return prefix + name;
-  }
-  return name;
-}
-
-// "roformer.", "bert." or "model.".
-std::string trunk_prefix(const Model& model) {
-  const std::string& first = model.parameters().front().name;
-  return first.substr(0, first.find('.') + 1);
-}
-
 Source read_transformers(const ConvertOptions& options, Backend& backend) {
   const std::string& input = options.input;
   if (!options.tokenizer.empty()) throw UsageError("--tokenizer goes with --from llama2c; a directory has its own");
   std::vector<std::string> unknown;
   Model model = load_model(input, backend, false, &unknown);
-  const std::string directory = model_directory(input), prefix = trunk_prefix(model);
+  const std::string directory = model_directory(input);
   StateDict weights;
   for (const auto& [name, tensor] : load_directory_weights(input, {"*position_ids", "*rotary_emb.inv_freq"}).tensors) {
-    weights.emplace(canonical_name(name, prefix), tensor);
+    weights.emplace(canonical_name(*model.config().family, name), tensor);
   }
   Json config = JsonObject::read(join_path(directory, kConfig)).value();
   for (const char* key : {"dtype", "torch_dtype", "transformers_version", "_name_or_path"}) config.erase(key);
@@ -131,8 +113,7 @@ Source read_transformers(const ConvertOptions& options, Backend& backend) {
 
 Source read_llama2c_source(const ConvertOptions& options, Backend& backend) {
   Llama2cModel read = read_llama2c_model(options.input);
-  Model model(backend, read.config, false);
-  model.load_weights(read.weights, options.input, true);
+  Model model = build_model(backend, read.config, read.weights, options.input);
   std::map<std::string, std::string> files;
   if (!options.tokenizer.empty()) files = read_llama2c_tokenizer(options.tokenizer, read.config.vocabulary);
   return {std::move(model), std::move(read.weights), std::move(files), Json::object(), {}};
@@ -158,8 +139,7 @@ Source relaid(Source source, RotaryLayout layout, Backend& backend, ConvertRepor
   report.old_layout = std::get<RotaryPosition>(source.model.config().position).rotary.layout;
   report.permuted = result.permuted;
   if (report.old_layout == layout) return source;
-  Model model(backend, result.config, false);
-  model.load_weights(result.weights, "the permuted weights", true);
+  Model model = build_model(backend, result.config, result.weights, "the permuted weights");
   source.config.erase("position_embedding_type");  // unsaid of a plain RoFormer
   return {std::move(model), std::move(result.weights), std::move(source.files), std::move(source.config),
           std::move(source.unknown_keys)};

@@ -146,8 +146,7 @@ LengthScore evaluate(const std::string& weights, const LengthVariant& variant, i
   if (!score.reason.empty()) return score;
   const StateDict read = read_weights(weights, variant.config);  // a damaged file is a failure
   try {
-    Model model(backend, variant.config, false);
-    model.load_weights(read, weights, true);
+    const Model model = build_model(backend, variant.config, read, weights);
     const Context context{backend, nullptr, {}, false};
     const int64_t per_batch = std::max<int64_t>(1, kBatchTokens / length);
     PartSums sums(length);

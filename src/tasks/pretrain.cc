@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "models/families/family.h"
 #include "text/tokenizer.h"
 #include "training/language_objective.h"
 
@@ -37,7 +38,7 @@ void set_objective(ModelConfig& config, const PretrainOptions& options) {
   if (options.objective == "mlm") {
     if (config.visibility != Visibility::all) {
       throw UsageError("the model's config.json says {}: masked tokens are learned from both sides",
-                       config.family == Family::llama ? "llama, a causal model" : "is_decoder");
+                       config.family->causal_setting);
     }
     config.head = Head::masked_lm;
     return;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "models/families/family.h"
 
 namespace roformer {
 namespace {
@@ -64,7 +65,7 @@ RelaidWeights relay_rotary(const StateDict& weights, const ModelConfig& config, 
     throw UsageError("the model's positions are {}; only rotary ones have a layout", position_name(config.position));
   }
   if (position->rotary.layout == to) return result;
-  if (config.family == Family::llama) {
+  if (config.family->any_positions == nullptr) {
     throw UsageError("a Llama's rotation has the layout \"half\" in every program; its weights stay as they are");
   }
   if (config.has_random_features()) {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "models/config.h"
+#include "models/families/family.h"
 
 namespace roformer {
 namespace {
@@ -250,17 +251,17 @@ TEST(ConfigTest, FamiliesAndHeadsByArchitecture) {
   for (const auto& [name, head] : heads) {
     const ModelConfig roformer = read(with(minimal(), {{"architectures", {std::string("RoFormer") + name}}}));
     EXPECT_EQ(roformer.head, head) << name;
-    EXPECT_EQ(roformer.family, Family::roformer);
+    EXPECT_EQ(roformer.family, &families::roformer);
     const ModelConfig bert = read(with(minimal(), {{"architectures", {std::string("Bert") + name}}}));
     EXPECT_EQ(bert.head, head) << name;
-    EXPECT_EQ(bert.family, Family::bert);
+    EXPECT_EQ(bert.family, &families::bert);
     EXPECT_EQ(bert.position, PositionEncoding(LearnedPosition{512}));
     EXPECT_EQ(bert.pooler, head == Head::sequence_classification || head == Head::multiple_choice);
   }
   EXPECT_EQ(read(with(minimal(), {{"architectures", {"RoFormerForCausalLM"}}})).head, Head::causal_lm);
   EXPECT_EQ(read(with(minimal(), {{"architectures", {"BertLMHeadModel"}}})).head, Head::causal_lm);
   EXPECT_EQ(read(with(minimal(), {{"architectures", {"BertForPreTraining"}}})).head, Head::masked_lm);
-  EXPECT_EQ(read(with(minimal(), {{"model_type", "bert"}})).family, Family::bert);
+  EXPECT_EQ(read(with(minimal(), {{"model_type", "bert"}})).family, &families::bert);
   const Json crossed = with(minimal(), {{"model_type", "bert"}, {"architectures", {"RoFormerModel"}}});
   EXPECT_THAT([&] { read(crossed); }, ThrowsMessage<DataError>(HasSubstr("expected one of model_type \"bert\"")));
   const Json relative = with(minimal(), {{"model_type", "bert"}, {"position_embedding_type", "relative_key"}});

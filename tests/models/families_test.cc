@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "models/families/family.h"
 #include "models/save_model.h"
 #include "tests/base/temp_directory.h"
 #include "tests/models/fixture_model.h"
@@ -71,14 +72,14 @@ bool is_head(const std::string& name) {
 }
 
 void without_prefix(NamedTensors& tensors, const ModelConfig& config) {
-  const std::string prefix = std::string(config.family == Family::bert ? "bert" : "roformer") + ".";
+  const std::string prefix = std::string(config.family == &families::bert ? "bert" : "roformer") + ".";
   rename(tensors,
          [&](const std::string& name) { return name.starts_with(prefix) ? name.substr(prefix.size()) : name; });
 }
 
 void with_prefix(NamedTensors& tensors, const ModelConfig& config) {
   without_prefix(tensors, config);
-  const std::string prefix = std::string(config.family == Family::bert ? "bert" : "roformer") + ".";
+  const std::string prefix = std::string(config.family == &families::bert ? "bert" : "roformer") + ".";
   rename(tensors, [&](const std::string& name) { return is_head(name) ? name : prefix + name; });
 }
 
@@ -91,7 +92,7 @@ void gamma_and_beta(NamedTensors& tensors, const ModelConfig& /*config*/) {
 }
 
 void with_position_table(NamedTensors& tensors, const ModelConfig& config) {
-  if (config.family == Family::bert) return;
+  if (config.family == &families::bert) return;
   const Tensor table = Tensor::allocate({config.max_positions, config.head_dim()}, DType::float32);
   assign(table, std::vector<double>(static_cast<size_t>(table.elements()), 7));  // not the angles: it must not be used
   tensors.emplace_back("roformer.encoder.embed_positions.weight", table);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/families/family.h"
 #include "models/model.h"
 #include "tests/models/model_trial.h"
 #include "tests/ops/gradient_check.h"
@@ -117,7 +118,7 @@ INSTANTIATE_TEST_SUITE_P(
                                                  })},
         Variant{"bert", with(tiny_config("learned"),
                              [](ModelConfig& config) {
-                               config.family = Family::bert;
+                               config.family = &families::bert;
                                config.embedding = config.hidden;
                              })},
         Variant{"hierarchical_beyond_the_table",

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "models/families/family.h"
 #include "models/finite.h"
 #include "models/save_model.h"
 #include "tests/base/temp_directory.h"
@@ -90,7 +91,7 @@ TEST(LlamaConfigTest, DefaultsAreThoseOfTransformers) {
   std::vector<std::string> unknown;
   const ModelConfig config = read({{"something", 1}}, &unknown);
   EXPECT_THAT(unknown, ElementsAre("something"));
-  EXPECT_EQ(config.family, Family::llama);
+  EXPECT_EQ(config.family, &families::llama);
   EXPECT_EQ(config.head, Head::causal_lm);
   EXPECT_EQ(config.visibility, Visibility::causal);
   EXPECT_EQ(config.kv_heads, 0);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/families/family.h"
 #include "models/model.h"
 #include "tests/backend/trial.h"
 
@@ -73,7 +74,7 @@ inline ModelConfig tiny_config(const std::string& position = "rotary") {
 // Two heads of keys for four of queries.
 inline ModelConfig tiny_llama() {
   ModelConfig config = tiny_config();
-  config.family = Family::llama;
+  config.family = &families::llama;
   config.head = Head::causal_lm;
   config.visibility = Visibility::causal;
   config.embedding = config.hidden;

@@ -176,15 +176,14 @@ TEST_P(ModelPropertiesTest, AnEncoderIsItsLayers) {
   config.hidden_dropout = 0.3;
   config.attention_dropout = 0.4;
   const Model model = random_model(config);
-  Embeddings embeddings(*backend_,
-                        {.vocabulary = config.vocabulary,
-                         .segments = config.segments,
-                         .width = config.embedding,
-                         .hidden = config.hidden,
-                         .learned_positions = config.max_positions,
-                         .dropout = 0.3,
-                         .norm = config.norm_shape()},
-                        false);
+  NewParameters source(*backend_, false);
+  const Embeddings embeddings(Scope{source, "embeddings"}, {.vocabulary = config.vocabulary,
+                                                            .segments = config.segments,
+                                                            .width = config.embedding,
+                                                            .hidden = config.hidden,
+                                                            .learned_positions = config.max_positions,
+                                                            .dropout = 0.3,
+                                                            .norm = config.norm_shape()});
   const EncoderLayerShape shape{.attention = {.hidden = config.hidden,
                                               .heads = config.heads,
                                               .hidden_dropout = 0.3,
@@ -192,16 +191,13 @@ TEST_P(ModelPropertiesTest, AnEncoderIsItsLayers) {
                                               .norm = config.norm_shape()},
                                 .intermediate = config.intermediate,
                                 .activation = config.activation};
-  EncoderLayer first(*backend_, shape, false), second(*backend_, shape, false);
-  const auto weights = model.weights();
-  const auto copy = [&](const std::string& name, const Parameter& to, ParameterRole) {
-    const auto found = std::ranges::find(weights, name, &std::pair<std::string, Tensor>::first);
-    ASSERT_NE(found, weights.end()) << name;
-    backend_->copy(found->second, to.value);
-  };
-  embeddings.visit("roformer", copy);
-  first.visit("roformer.encoder.layer.0", copy);
-  second.visit("roformer.encoder.layer.1", copy);
+  const EncoderLayer first(Scope{source, "layers.0"}, shape), second(Scope{source, "layers.1"}, shape);
+  for (const auto& [spec, to] : source.table()) {
+    const auto found =
+        std::ranges::find(model.table(), spec.name, [](const TableEntry& entry) { return entry.spec.name; });
+    ASSERT_NE(found, model.table().end()) << spec.name;
+    backend_->copy(found->parameter.value, to.value);
+  }
   const Batch batch = random_batch(config, {9, 3}, 6).batch;
   const Context context{.backend = *backend_, .tape = nullptr, .random = {1, 2}, .training = true};
   const Value embedded = embeddings.forward(context, batch, nullptr, 0);

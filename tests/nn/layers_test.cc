@@ -43,12 +43,14 @@ TEST(BatchTest, Append) {
 
 class LayersTest : public ::testing::Test {
  protected:
-  std::vector<std::string> visited(const std::function<void(const ParameterVisitor&)>& visit) {
+  // Of what has been asked for: it is there, and as it was asked for.
+  static std::vector<std::string> names_and_shapes(const ParameterSource& source) {
     std::vector<std::string> names;
-    visit([&](const std::string& name, const Parameter& parameter, ParameterRole) {
-      names.push_back(name + " " + parameter.value.shape().to_string());
-      EXPECT_TRUE(parameter.gradient.defined()) << name;
-    });
+    for (const auto& [spec, parameter] : source.table()) {
+      names.push_back(spec.name + " " + parameter.value.shape().to_string());
+      EXPECT_EQ(parameter.value.shape(), spec.shape) << spec.name;
+      EXPECT_EQ(parameter.gradient.shape(), spec.shape) << spec.name;
+    }
     return names;
   }
 
@@ -65,49 +67,73 @@ class LayersTest : public ::testing::Test {
 };
 
 TEST_F(LayersTest, NamesAndShapesOfAnEncoderLayer) {
-  EncoderLayer layer(*backend_, {.attention = {.hidden = 4, .heads = 2}, .intermediate = 6}, true);
+  NewParameters source(*backend_, true);
+  const EncoderLayer layer(Scope{source, "l"}, {.attention = {.hidden = 4, .heads = 2}, .intermediate = 6});
   EXPECT_THAT(
-      visited([&](const ParameterVisitor& visitor) { layer.visit("l", visitor); }),
-      ElementsAre("l.attention.self.query.weight [4, 4]", "l.attention.self.query.bias [4]",
-                  "l.attention.self.key.weight [4, 4]", "l.attention.self.key.bias [4]",
-                  "l.attention.self.value.weight [4, 4]", "l.attention.self.value.bias [4]",
-                  "l.attention.output.dense.weight [4, 4]", "l.attention.output.dense.bias [4]",
-                  "l.attention.output.LayerNorm.weight [4]", "l.attention.output.LayerNorm.bias [4]",
-                  "l.intermediate.dense.weight [6, 4]", "l.intermediate.dense.bias [6]", "l.output.dense.weight [4, 6]",
-                  "l.output.dense.bias [4]", "l.output.LayerNorm.weight [4]", "l.output.LayerNorm.bias [4]"));
+      names_and_shapes(source),
+      ElementsAre("l.attention.query.weight [4, 4]", "l.attention.query.bias [4]", "l.attention.key.weight [4, 4]",
+                  "l.attention.key.bias [4]", "l.attention.value.weight [4, 4]", "l.attention.value.bias [4]",
+                  "l.attention.output.weight [4, 4]", "l.attention.output.bias [4]", "l.attention.norm.weight [4]",
+                  "l.attention.norm.bias [4]", "l.feed_forward.up.weight [6, 4]", "l.feed_forward.up.bias [6]",
+                  "l.feed_forward.down.weight [4, 6]", "l.feed_forward.down.bias [4]", "l.feed_forward.norm.weight [4]",
+                  "l.feed_forward.norm.bias [4]"));
 }
 
 TEST_F(LayersTest, NamesAndShapesOfEmbeddings) {
-  Embeddings plain(*backend_, {.vocabulary = 9, .segments = 2, .width = 4, .hidden = 4}, true);
-  EXPECT_THAT(
-      visited([&](const ParameterVisitor& visitor) { plain.visit("r", visitor); }),
-      ElementsAre("r.embeddings.word_embeddings.weight [9, 4]", "r.embeddings.token_type_embeddings.weight [2, 4]",
-                  "r.embeddings.LayerNorm.weight [4]", "r.embeddings.LayerNorm.bias [4]"));
-  Embeddings full(*backend_, {.vocabulary = 9, .segments = 2, .width = 4, .hidden = 6, .learned_positions = 5}, true);
-  EXPECT_THAT(
-      visited([&](const ParameterVisitor& visitor) { full.visit("r", visitor); }),
-      ElementsAre("r.embeddings.word_embeddings.weight [9, 4]", "r.embeddings.token_type_embeddings.weight [2, 4]",
-                  "r.embeddings.position_embeddings.weight [5, 4]", "r.embeddings.LayerNorm.weight [4]",
-                  "r.embeddings.LayerNorm.bias [4]", "r.embeddings_project.weight [6, 4]",
-                  "r.embeddings_project.bias [6]"));
+  NewParameters few(*backend_, true), all(*backend_, true);
+  const Embeddings plain(Scope{few, "r"}, {.vocabulary = 9, .segments = 2, .width = 4, .hidden = 4});
+  EXPECT_THAT(names_and_shapes(few),
+              ElementsAre("r.words.weight [9, 4]", "r.segments.weight [2, 4]", "r.norm.weight [4]", "r.norm.bias [4]"));
+  const Embeddings full(Scope{all, "r"},
+                        {.vocabulary = 9, .segments = 2, .width = 4, .hidden = 6, .learned_positions = 5});
+  EXPECT_THAT(names_and_shapes(all), ElementsAre("r.words.weight [9, 4]", "r.segments.weight [2, 4]",
+                                                 "r.positions.weight [5, 4]", "r.norm.weight [4]", "r.norm.bias [4]",
+                                                 "r.projection.weight [6, 4]", "r.projection.bias [6]"));
 }
 
 TEST_F(LayersTest, NamesAndShapesOfTheMaskedLmHead) {
-  MlmHead head(*backend_, {.hidden = 6, .width = 4, .vocabulary = 9}, true);
-  EXPECT_THAT(visited([&](const ParameterVisitor& visitor) { head.visit(visitor); }),
-              ElementsAre("cls.predictions.transform.dense.weight [4, 6]", "cls.predictions.transform.dense.bias [4]",
-                          "cls.predictions.transform.LayerNorm.weight [4]",
-                          "cls.predictions.transform.LayerNorm.bias [4]", "cls.predictions.bias [9]"));
+  NewParameters source(*backend_, true);
+  const MlmHead head(Scope{source, "h"}, {.hidden = 6, .width = 4, .vocabulary = 9});
+  EXPECT_THAT(names_and_shapes(source), ElementsAre("h.dense.weight [4, 6]", "h.dense.bias [4]", "h.norm.weight [4]",
+                                                    "h.norm.bias [4]", "h.bias [9]"));
 }
 
 TEST_F(LayersTest, RowsOfAParameterAreViews) {
-  const Parameter whole = make_parameter(*backend_, {6, 2}, true);
+  NewParameters trained(*backend_, true), other(*backend_, false);
+  const Parameter whole = trained.tensor("x", {6, 2}, ParameterRole::weight);
   const Parameter part = row_range(whole, 2, 3);
   backend_->fill(part.value, 5);
   backend_->fill(part.gradient, 7);
   EXPECT_THAT(numbers(whole.value), ElementsAre(0, 0, 0, 0, 5, 5, 5, 5, 5, 5, 0, 0));
   EXPECT_THAT(numbers(whole.gradient), ElementsAre(0, 0, 0, 0, 7, 7, 7, 7, 7, 7, 0, 0));
-  EXPECT_FALSE(row_range(make_parameter(*backend_, {6, 2}, false), 2, 3).gradient.defined());
+  EXPECT_FALSE(row_range(other.tensor("x", {6, 2}, ParameterRole::weight), 2, 3).gradient.defined());
+}
+
+// With a table of what will be asked for all gradients lie in one memory, none in another.
+TEST_F(LayersTest, GradientsLieInOneArena) {
+  const EncoderLayerShape shape{.attention = {.hidden = 4, .heads = 2}, .intermediate = 6};
+  DeclaredParameters declared;
+  const EncoderLayer nothing(Scope{declared, "l"}, shape);
+  for (const TableEntry& entry : declared.table()) EXPECT_FALSE(entry.parameter.defined()) << entry.spec.name;
+  NewParameters source(*backend_, true, &declared.table());
+  const EncoderLayer layer(Scope{source, "l"}, shape);
+  ASSERT_EQ(source.table().size(), declared.table().size());
+  const float* first = nullptr;
+  const float* last = nullptr;
+  double value = 0;
+  for (const TableEntry& entry : source.table()) {
+    const Tensor& gradient = entry.parameter.gradient;
+    backend_->fill(gradient, ++value);
+    const auto* begin = gradient.data<float>();
+    if (first == nullptr || begin < first) first = begin;
+    if (last == nullptr || begin > last) last = begin;
+  }
+  EXPECT_LT(last - first, 1000);
+  value = 0;
+  for (const TableEntry& entry : source.table()) {
+    const std::vector<double> held = numbers(entry.parameter.gradient);
+    EXPECT_EQ(held, std::vector<double>(held.size(), ++value)) << entry.spec.name;
+  }
 }
 
 TEST_F(LayersTest, OnlyWeightsAndEmbeddingsDecay) {
@@ -123,18 +149,19 @@ TEST_F(LayersTest, AnEncoderLayerIsItsOperators) {
   Batch batch;
   batch.append(std::vector<int32_t>{1, 2, 3, 4, 5, 6});
   batch.append(std::vector<int32_t>{7, 8});
-  EncoderLayer layer(
-      *backend_,
-      {.attention =
-           {.hidden = 4, .heads = 2, .hidden_dropout = 0.3, .attention_dropout = 0.4, .norm = {.epsilon = 1e-3}},
-       .intermediate = 6,
-       .activation = Activation::relu},
-      false);
+  NewParameters source(*backend_, false);
+  const EncoderLayer layer(Scope{source, "l"}, {.attention = {.hidden = 4,
+                                                              .heads = 2,
+                                                              .hidden_dropout = 0.3,
+                                                              .attention_dropout = 0.4,
+                                                              .norm = {.epsilon = 1e-3}},
+                                                .intermediate = 6,
+                                                .activation = Activation::relu});
   std::map<std::string, Parameter> named;
-  layer.visit("l", [&](const std::string& name, const Parameter& parameter, ParameterRole) {
+  for (const auto& [spec, parameter] : source.table()) {
     randomise(parameter.value);
-    named[name] = parameter;
-  });
+    named[spec.name] = parameter;
+  }
   const Value x(trial_.random(8, 4));
   const Context context{.backend = *backend_, .tape = nullptr, .random = {1, 1}, .training = true};
   const uint64_t place = 7;
@@ -149,20 +176,21 @@ TEST_F(LayersTest, AnEncoderLayerIsItsOperators) {
   };
   const AttentionOptions options{
       .heads = 2, .query_offsets = batch.offsets, .key_offsets = batch.offsets, .dropout = context.dropout(0.4, place)};
-  const Value q = dense("l.attention.self.query", x), k = dense("l.attention.self.key", x);
-  const Value v = dense("l.attention.self.value", x);
+  const Value q = dense("l.attention.query", x), k = dense("l.attention.key", x);
+  const Value v = dense("l.attention.value", x);
   const Value mixed = attention(context, options, {q, 0, 4}, {k, 0, 4}, {v, 0, 4}, {});
-  const Value attended = norm("l.attention.output.LayerNorm", dense("l.attention.output.dense", mixed), x, place + 1);
-  const Value expanded = dense("l.intermediate.dense", attended, Activation::relu);
-  const Value expected = norm("l.output.LayerNorm", dense("l.output.dense", expanded), attended, place + 2);
+  const Value attended = norm("l.attention.norm", dense("l.attention.output", mixed), x, place + 1);
+  const Value expanded = dense("l.feed_forward.up", attended, Activation::relu);
+  const Value expected = norm("l.feed_forward.norm", dense("l.feed_forward.down", expanded), attended, place + 2);
   EXPECT_EQ(numbers(actual), numbers(expected.data));
 }
 
 TEST_F(LayersTest, MaskedLmLossIsThatOfItsLogits) {
-  MlmHead head(*backend_,
-               {.hidden = 6, .width = 4, .vocabulary = 9, .activation = Activation::tanh, .norm = {.epsilon = 1e-5}},
-               false);
-  head.visit([&](const std::string&, const Parameter& parameter, ParameterRole) { randomise(parameter.value); });
+  NewParameters source(*backend_, false);
+  const MlmHead head(
+      Scope{source, "h"},
+      {.hidden = 6, .width = 4, .vocabulary = 9, .activation = Activation::tanh, .norm = {.epsilon = 1e-5}});
+  for (const TableEntry& entry : source.table()) randomise(entry.parameter.value);
   const Parameter words{trial_.random(9, 4), {}};
   const Value hidden(trial_.random(2, 6));
   const std::vector<int32_t> labels = {3, 8};

@@ -92,8 +92,10 @@ TEST(LinearAttentionLayer, GoesOnFromAState) {
   const LinearShape shape{
       .kind = AttentionKind::linear_favor, .settings = {.favor_features = 10}, .hidden = 8, .heads = 2, .layer = 3};
   const LinearAttention layer(shape);
+  NewParameters source(*backend, false);
   const TrunkPositions trunk(
-      *backend, {.encoding = RotaryPosition{.rotary = {.dim = 4}}, .hidden = 8, .heads = 2, .features = 10}, false);
+      Scope{source, "trunk"},
+      {.encoding = RotaryPosition{.rotary = {.dim = 4}}, .hidden = 8, .heads = 2, .features = 10});
   const Context context{.backend = *backend};
   const Tensor qkv = trial.random(kTokens, 24);
   std::vector<int32_t> positions(kTokens);

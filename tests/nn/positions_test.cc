@@ -36,17 +36,14 @@ class PositionsTest : public ::testing::Test {
   // Attention of two sequences with this encoding; every parameter random.
   void attend(const PositionEncoding& encoding) {
     const PositionsShape shape{encoding, kHidden, kHeads, {.epsilon = 1e-5}};
-    trunk_ = std::make_unique<TrunkPositions>(*backend_, shape, false);
-    layer_ = std::make_unique<LayerPositions>(*backend_, shape, false);
-    const ParameterVisitor randomise = [&](const std::string& name, const Parameter& parameter, ParameterRole) {
+    NewParameters source(*backend_, false);
+    trunk_ = std::make_unique<TrunkPositions>(Scope{source, "trunk"}, shape);
+    layer_ = std::make_unique<LayerPositions>(Scope{source, "layer"}, shape);
+    for (const auto& [spec, parameter] : source.table()) {
       backend_->copy(trial_.random(parameter.value.rows(), parameter.value.columns()),
                      parameter.value.reshaped({parameter.value.rows(), parameter.value.columns()}));
-      tensors_[name] = parameter.value;
-      elements_ += parameter.value.elements();
-    };
-    trunk_->visit("trunk", randomise);
-    layer_->visit("layer", randomise);
-    EXPECT_EQ(elements_, position_parameters(shape, 1));
+      tensors_[spec.name] = parameter.value;
+    }
     const Context context{.backend = *backend_};
     const auto shared = trunk_->forward(context, positions_, offsets_);
     const Tensor qkv = backend_->empty(qkv_.shape());  // attention may spoil it
@@ -79,12 +76,11 @@ class PositionsTest : public ::testing::Test {
     return x;
   }
   Row normal_row(int64_t index) const {
-    return normalised(row("trunk.position_rows.weight", index),
-                      numbers(tensors_.at("trunk.position_rows.LayerNorm.weight")),
-                      numbers(tensors_.at("trunk.position_rows.LayerNorm.bias")));
+    return normalised(row("trunk.rows.weight", index), numbers(tensors_.at("trunk.rows_norm.weight")),
+                      numbers(tensors_.at("trunk.rows_norm.bias")));
   }
   double bias(const DistanceBuckets& buckets, int64_t r, int64_t head) const {
-    return row("trunk.relative_attention_bias.weight", distance_bucket(buckets, r))[static_cast<size_t>(head)];
+    return row("trunk.bias.weight", distance_bucket(buckets, r))[static_cast<size_t>(head)];
   }
 
   // Compares with softmax(score) · value. score(q, k, r, head, i, j) and value(v, r): r = key position − query
@@ -117,11 +113,11 @@ class PositionsTest : public ::testing::Test {
   Trial trial_{*backend_, 3, false};
   const std::vector<int32_t> positions_ = {3, 4, 5, 6, 7, 8, 9, 0, 1}, offsets_ = {0, 7, 9};
   const Tensor qkv_ = trial_.random(9, 3 * kHidden);
-  LinearLayer projection_{*backend_, kHidden, 3 * kHidden, false};
+  NewParameters projection_source_{*backend_, false};
+  LinearLayer projection_{Scope{projection_source_, "projection"}, kHidden, 3 * kHidden};
   std::unique_ptr<TrunkPositions> trunk_;
   std::unique_ptr<LayerPositions> layer_;
   std::map<std::string, Tensor> tensors_;
-  int64_t elements_ = 0;
   Tensor out_;
 };
 
@@ -135,8 +131,8 @@ TEST_F(PositionsTest, ShawEquation5) {
     return x;
   };
   expect([&](const Row& q, const Row& k, int64_t r,
-             auto...) { return dot(q, added(k, row("layer.relative_keys.weight", clipped(r)))) / kRoot; },
-         [&](const Row& v, int64_t r) { return added(v, row("layer.relative_values.weight", clipped(r))); });
+             auto...) { return dot(q, added(k, row("layer.keys.weight", clipped(r)))) / kRoot; },
+         [&](const Row& v, int64_t r) { return added(v, row("layer.values.weight", clipped(r))); });
 }
 
 TEST_F(PositionsTest, NezhaIsShawWithSinusoids) {
@@ -159,9 +155,9 @@ TEST_F(PositionsTest, TransformerXlEquation7) {
       const double angle = static_cast<double>(-r) * std::pow(10000.0, -2.0 * static_cast<double>(c % 4) / kHidden);
       sinusoids.push_back(c < 4 ? std::sin(angle) : std::cos(angle));
     }
-    const Row key = head_of(times(tensors_.at("layer.r_net.weight"), sinusoids), head);
-    const Row u = head_of(numbers(tensors_.at("trunk.r_w_bias")), head);
-    const Row v = head_of(numbers(tensors_.at("trunk.r_r_bias")), head);
+    const Row key = head_of(times(tensors_.at("layer.distances.weight"), sinusoids), head);
+    const Row u = head_of(numbers(tensors_.at("trunk.u")), head);
+    const Row v = head_of(numbers(tensors_.at("trunk.v")), head);
     return (dot(q, k) + dot(q, key) + dot(u, k) + dot(v, key)) / kRoot;
   });
 }
@@ -181,8 +177,7 @@ TEST_F(PositionsTest, TupeEquation9) {
     return head_of(times(tensors_.at(name), normal_row(positions_[static_cast<size_t>(token)])), head);
   };
   expect([&](const Row& q, const Row& k, int64_t r, int64_t head, int64_t i, int64_t j) {
-    const double places =
-        dot(of_position("trunk.position_query.weight", i, head), of_position("trunk.position_key.weight", j, head));
+    const double places = dot(of_position("trunk.query.weight", i, head), of_position("trunk.key.weight", j, head));
     return (dot(q, k) + places) / (kRoot * std::sqrt(2.0)) + bias(buckets, r, head);
   });
 }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "checkpoint/byte_reader.h"
+#include "models/families/family.h"
 #include "tasks/attention_scores.h"
 #include "tasks/convert.h"
 #include "tasks/forward.h"
@@ -51,7 +52,7 @@ TEST_F(Llama2cTest, EveryVersionIsTheSameLlama) {
       if (first.empty()) first = report.result_hash;
       EXPECT_EQ(report.result_hash, first);
       const Model model = load_model(directory_ / name, *backend_);
-      EXPECT_EQ(model.config().family, Family::llama);
+      EXPECT_EQ(model.config().family, &families::llama);
       EXPECT_EQ(model.config().kv_heads, 2);
       EXPECT_EQ(model.config().tied, shared);
       EXPECT_EQ(model.config().max_positions, 8);

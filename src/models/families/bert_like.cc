@@ -1,0 +1,132 @@
+#include "models/families/bert_like.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/ranges.h>
+
+namespace roformer::bert_like {
+
+namespace {
+
+constexpr std::array<std::pair<const char*, Problem>, 3> kProblems{
+    {{"regression", Problem::regression},
+     {"single_label_classification", Problem::single_label},
+     {"multi_label_classification", Problem::multi_label}}};
+
+// "id2label": {"0": name, ...}; without it "num_labels" of LABEL_i, or two.
+std::vector<std::string> parse_labels(const JsonObject& json) {
+  constexpr int64_t kMost = 100'000;
+  const int64_t count = json.get_int("num_labels", 0, 0, kMost);
+  if (!json.has("id2label")) {
+    std::vector<std::string> labels;
+    for (int64_t i = 0; i < (count > 0 ? count : 2); ++i) labels.push_back("LABEL_" + std::to_string(i));
+    return labels;
+  }
+  const JsonObject names = json.get_object("id2label");
+  std::vector<std::string> labels;
+  for (size_t i = 0; i < names.value().size(); ++i) labels.push_back(names.get_string(std::to_string(i), {}));
+  if (count > 0 && count != std::ssize(labels)) {
+    json.reject("num_labels", fmt::format("{}, the number of labels in 'id2label'", labels.size()));
+  }
+  return labels;
+}
+
+void read_labels(const JsonObject& json, ModelConfig& config) {
+  config.labels = parse_labels(json);
+  config.problem = config.labels.size() == 1 ? Problem::regression : Problem::single_label;
+  if (json.has("problem_type")) config.problem = parse_name(json, "problem_type", kProblems, "");
+}
+
+void write_labels(const ModelConfig& config, Json& json) {
+  if (config.head == Head::sequence_classification || config.head == Head::token_classification) {
+    Json names = Json::object(), indices = Json::object();
+    for (size_t i = 0; i < config.labels.size(); ++i) {
+      names[std::to_string(i)] = config.labels[i];
+      indices[config.labels[i]] = i;
+    }
+    json["id2label"] = std::move(names);
+    json["label2id"] = std::move(indices);
+  }
+  if (config.head == Head::sequence_classification) json["problem_type"] = name_in(kProblems, config.problem);
+}
+
+}  // namespace
+
+void size_keys(ConfigKeys& keys, ModelConfig& config, int64_t max_positions) {
+  const ModelConfig usual;
+  keys.integer("vocab_size", config.vocabulary, std::nullopt);
+  keys.integer("hidden_size", config.hidden, std::nullopt);
+  keys.integer("num_hidden_layers", config.layers, std::nullopt);
+  keys.integer("num_attention_heads", config.heads, std::nullopt);
+  keys.integer("intermediate_size", config.intermediate, std::nullopt);
+  keys.word("hidden_act", config.activation, kActivations, "gelu");
+  keys.real("hidden_dropout_prob", config.hidden_dropout, usual.hidden_dropout);
+  keys.real("attention_probs_dropout_prob", config.attention_dropout, usual.attention_dropout);
+  keys.integer("max_position_embeddings", config.max_positions, max_positions);
+  keys.integer("type_vocab_size", config.segments, usual.segments);
+  keys.real("initializer_range", config.initializer_range, usual.initializer_range);
+  keys.real("layer_norm_eps", config.norm_epsilon, usual.norm_epsilon);
+  keys.integer("pad_token_id", config.pad_id, usual.pad_id);
+}
+
+void head_keys(ConfigKeys& keys, ModelConfig& config) {
+  // JunnYu's package takes every other word for RMS norm.
+  keys.others(
+      {"norm_type", "rms_norm_scale"},
+      [&](const JsonObject& json) {
+        config.norm = NormKind::layer;
+        if (json.get_string("norm_type", "layer_norm") == "layer_norm") return;
+        config.norm = json.get_bool("rms_norm_scale", false) ? NormKind::rms_with_gain : NormKind::rms;
+      },
+      [&](Json& json) {
+        if (config.norm != NormKind::layer) json["norm_type"] = "rms_norm";
+        if (config.norm == NormKind::rms_with_gain) json["rms_norm_scale"] = true;
+      });
+  keys.flag("use_bias", config.biased, true, ConfigKeys::Writes::unlike_default);
+  keys.others(
+      {"is_decoder"},
+      [&](const JsonObject& json) {
+        config.visibility = json.get_bool("is_decoder", false) ? Visibility::causal : Visibility::all;
+      },
+      [&](Json& json) {
+        if (config.visibility == Visibility::causal) json["is_decoder"] = true;
+      });
+  keys.flag("add_cross_attention", config.cross_attention, false, ConfigKeys::Writes::unlike_default);
+  keys.others(
+      {"cross_attention_rotation"},
+      [&](const JsonObject& json) {
+        const std::string rotation = json.get_string("cross_attention_rotation", "none");
+        if (rotation != "none" && rotation != "query") json.reject("cross_attention_rotation", "\"none\" or \"query\"");
+        config.rotate_cross_queries = rotation == "query";
+      },
+      [&](Json& json) {
+        if (config.rotate_cross_queries) json["cross_attention_rotation"] = "query";
+      });
+  keys.flag("tie_word_embeddings", config.tied, true);
+  keys.others(
+      {"num_labels", "id2label", "problem_type"}, [&](const JsonObject& json) { read_labels(json, config); },
+      [&](Json& json) { write_labels(config, json); });
+}
+
+void other_keys(ConfigKeys& keys) {
+  keys.ignored({"model_type", "architectures", "use_cache", "bos_token_id", "eos_token_id", "sep_token_id",
+                "cls_token_id", "mask_token_id", "torch_dtype", "dtype", "transformers_version", "_name_or_path",
+                "name_or_path", "_attn_implementation", "_attn_implementation_autoset", "chunk_size_feed_forward",
+                "label2id", "gradient_checkpointing", "return_dict", "output_hidden_states", "output_attentions",
+                "output_past", "tokenizer_class", "finetuning_task", "language", "directionality", "pooler_fc_size",
+                "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type",
+                "summary_first_dropout", "summary_last_dropout", "task_specific_params", "torchscript",
+                // refused where they say anything (config_json.cc)
+                "is_encoder_decoder", "cross_attention_hidden_size", "quantization_config", "pruned_heads"});
+}
+
+void refuse_decoder_values(const ModelConfig& config, const std::string& source) {
+  if (config.segments < 1) refuse_config(source, "type_vocab_size is {}, expected at least 1", config.segments);
+  const bool pre = config.norm_placement == NormPlacement::pre, grouped = config.kv_heads != 0;
+  if (pre || grouped || config.gated || config.attention_output_biased || config.feed_forward_biased) {
+    refuse_config(source, "grouped key and value heads, gates, norms in front and single biases are a Llama's");
+  }
+}
+
+}  // namespace roformer::bert_like

@@ -1,0 +1,135 @@
+// Llama (Touvron et al. 2023), also SmolLM and others of its shape: RMS norms in front, grouped heads, SwiGLU, the
+// rotation of whole heads in halves.
+#include "models/families/decoder_keys.h"
+#include "models/rotary_json.h"
+
+namespace roformer {
+
+namespace {
+
+constexpr std::string_view kTypes[] = {"llama"};
+constexpr Architecture kArchitectures[] = {{"LlamaModel", Head::none}, {"LlamaForCausalLM", Head::causal_lm}};
+constexpr int64_t kMaxPositions = 2048;  // LlamaConfig's default
+
+constexpr TensorRule kTensors[] = {
+    {"embeddings.words.weight", ".embed_tokens.weight"},
+    {"layers.*.attention.query.*", ".layers.*.self_attn.q_proj.*"},
+    {"layers.*.attention.key.*", ".layers.*.self_attn.k_proj.*"},
+    {"layers.*.attention.value.*", ".layers.*.self_attn.v_proj.*"},
+    {"layers.*.attention.output.*", ".layers.*.self_attn.o_proj.*"},
+    {"layers.*.attention.norm.*", ".layers.*.input_layernorm.*"},
+    {"layers.*.feed_forward.gate.*", ".layers.*.mlp.gate_proj.*"},
+    {"layers.*.feed_forward.up.*", ".layers.*.mlp.up_proj.*"},
+    {"layers.*.feed_forward.down.*", ".layers.*.mlp.down_proj.*"},
+    {"layers.*.feed_forward.norm.*", ".layers.*.post_attention_layernorm.*"},
+    {"final_norm.*", ".norm.*"},
+    {"head.output.weight", "lm_head.weight"},
+};
+constexpr const char* kHeadTensors[] = {"lm_head.*"};
+
+void llama_keys(ConfigKeys& keys, ModelConfig& config) {
+  const auto unlike_default = ConfigKeys::Writes::unlike_default;
+  const ModelConfig usual;
+  keys.others(
+      {"model_type"},
+      [&](const JsonObject&) {
+        config.norm = NormKind::rms_with_gain;
+        config.norm_placement = NormPlacement::pre;
+        config.gated = true;
+        config.visibility = Visibility::causal;
+        config.segments = 0;
+      },
+      [&](Json& json) { json["model_type"] = "llama"; });
+  keys.integer("vocab_size", config.vocabulary, std::nullopt);
+  keys.integer("hidden_size", config.hidden, std::nullopt);
+  keys.integer("num_hidden_layers", config.layers, std::nullopt);
+  keys.integer("num_attention_heads", config.heads, std::nullopt);
+  keys.others(
+      {"num_key_value_heads", "head_dim"},
+      [&](const JsonObject& json) {
+        config.embedding = config.hidden;
+        config.kv_heads = json.get_int("num_key_value_heads", config.heads, 1);
+        if (!json.has("head_dim") || config.heads <= 0) return;
+        const int64_t size = config.hidden / config.heads;
+        if (json.get_int("head_dim", std::nullopt) != size) {
+          json.reject("head_dim", std::to_string(size) + ", hidden_size / num_attention_heads");
+        }
+      },
+      [&](Json& json) {
+        json["num_key_value_heads"] = config.key_heads();
+        json["head_dim"] = config.head_dim();
+      });
+  keys.integer("intermediate_size", config.intermediate, std::nullopt);
+  keys.word("hidden_act", config.activation, kActivations, "silu");
+  keys.real("hidden_dropout_prob", config.hidden_dropout, 0, unlike_default);  // no other program's
+  keys.real("attention_dropout", config.attention_dropout, 0);
+  keys.integer("max_position_embeddings", config.max_positions, kMaxPositions);
+  keys.real("initializer_range", config.initializer_range, usual.initializer_range);
+  keys.real("rms_norm_eps", config.norm_epsilon, 1e-6);
+  keys.flag("attention_bias", config.biased, false);
+  keys.others(
+      {"mlp_bias"}, [&](const JsonObject& json) { config.feed_forward_biased = json.get_bool("mlp_bias", false); },
+      [&](Json& json) { json["mlp_bias"] = config.feed_forward_biased.value_or(config.biased); });
+  keys.flag("tie_word_embeddings", config.tied, false);
+  keys.others(
+      rotary_keys(),
+      [&](const JsonObject& json) {
+        config.position = decoder_keys::read_half_rotation(json, RotaryPosition(), kMaxPositions);
+      },
+      [&](Json& json) {
+        const auto& position = std::get<RotaryPosition>(config.position);
+        write_rotary(position, config.head_dim(), json);
+        json["rope_theta"] = position.rotary.base;
+        json.erase("rotary_layout");  // a Llama's is "half"
+      });
+  decoder_keys::special_tokens(keys, config);
+  keys.others({"sliding_window"},
+              [](const JsonObject& json) {
+                if (json.has("sliding_window")) json.reject("sliding_window", "none");
+              },
+              {});
+  decoder_keys::other_keys(keys);
+  keys.ignored({"pretraining_tp", "is_llama_config"});
+}
+
+// A Llama is what every other program takes for one.
+void complete_llama(ModelConfig& config, const std::string& source) {
+  config.head_transform = false;
+  const auto* position = std::get_if<RotaryPosition>(&config.position);
+  if (position == nullptr) {
+    refuse_config(source, "a Llama has rotary positions, not {}", position_name(config.position));
+  }
+  const Rotary plain{.dim = config.head_dim(),
+                     .layout = RotaryLayout::half,
+                     .base = position->rotary.base,
+                     .scaling = position->rotary.scaling};
+  if (*position != RotaryPosition{.rotary = plain}) {
+    refuse_config(source,
+                  "a Llama's rotation turns all of a head, in the layout \"half\", and is neither learned nor xPos");
+  }
+  if (config.norm_placement != NormPlacement::pre || !config.gated || config.norm != NormKind::rms_with_gain ||
+      config.embedding != config.hidden) {
+    refuse_config(source, "a Llama has RMS norms with gains in front, a gate, and embeddings of hidden_size {}",
+                  config.hidden);
+  }
+  decoder_keys::require_causal(config, source, "Llama");
+}
+
+}  // namespace
+
+constinit const Family families::llama{.name = "llama",
+                                       .model_types = kTypes,
+                                       .architectures = kArchitectures,
+                                       .trunk = "model",
+                                       .tensors = kTensors,
+                                       .spellings = {},
+                                       .ignored = decoder_keys::kIgnored,
+                                       .head_tensors = kHeadTensors,
+                                       .keys = llama_keys,
+                                       .complete = complete_llama,
+                                       .complete_from_names = nullptr,
+                                       .add_tensors = nullptr,
+                                       .any_positions = nullptr,
+                                       .causal_setting = "llama, a causal model"};
+
+}  // namespace roformer

@@ -1,0 +1,234 @@
+#include "models/loading_plan.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "models/model.h"
+
+namespace roformer {
+
+namespace {
+
+bool is_float(DType dtype) { return dtype == DType::float32 || dtype == DType::float64; }
+
+DType type_of(const TensorInfo& info) {
+  if (info.dtype == "F64") return DType::float64;
+  if (info.dtype == "I32") return DType::int32;
+  if (info.dtype == "I64") return DType::int64;
+  return DType::float32;
+}
+
+bool matches(std::string_view name, std::span<const char* const> patterns) {
+  return std::ranges::any_of(patterns, [&](const char* pattern) { return matches_pattern(name, pattern); });
+}
+
+// Heads of the rows of a parameter that a file has head by head: those of queries, or of keys and values.
+int64_t heads_of(const ModelConfig& config, const TensorRule& rule) {
+  if (rule.arrangement != Arrangement::by_head) return 1;
+  return config.heads;
+}
+
+// The shape of the file's tensor that holds `part` as one of rule.parts.
+Shape file_shape(const TensorRule& rule, const Shape& part) {
+  if (rule.arrangement == Arrangement::whole) return part;
+  Shape shape{part[0] * rule.parts};
+  for (int i = 1; i < part.rank(); ++i) shape.push_back(part[i]);
+  return shape;
+}
+
+// The row of the file's tensor that row r of a part with `rows` rows is.
+int64_t file_row(const TensorRule& rule, int64_t r, int64_t rows, int64_t heads) {
+  switch (rule.arrangement) {
+    case Arrangement::whole: return r;
+    case Arrangement::stacked: return rule.part * rows + r;
+    case Arrangement::by_head: {
+      const int64_t size = rows / heads;
+      return (r / size * rule.parts + rule.part) * size + r % size;
+    }
+  }
+  return r;
+}
+
+// A rank-1 tensor as a column, so that elements are rows.
+Tensor by_rows(const Tensor& x) { return x.shape().rank() == 1 ? x.reshaped({x.elements(), 1}) : x; }
+
+template <class From, class To>
+void copy_row(const Tensor& from, int64_t row, const Tensor& to, int64_t r, double offset) {
+  const From* source = from.row<From>(row);
+  To* const target = to.row<To>(r);
+  for (int64_t c = 0; c < to.columns(); ++c) {
+    target[c] = offset == 0 ? static_cast<To>(source[c]) : static_cast<To>(static_cast<double>(source[c]) + offset);
+  }
+}
+
+void copy_row(const Tensor& from, int64_t row, const Tensor& to, int64_t r, double offset) {
+  const bool from_double = from.dtype() == DType::float64, to_double = to.dtype() == DType::float64;
+  if (from_double && to_double) return copy_row<double, double>(from, row, to, r, offset);
+  if (from_double) return copy_row<double, float>(from, row, to, r, offset);
+  if (to_double) return copy_row<float, double>(from, row, to, r, offset);
+  copy_row<float, float>(from, row, to, r, offset);
+}
+
+}  // namespace
+
+AvailableTensors available(const std::shared_ptr<const WeightFiles>& files, std::span<const char* const> skip) {
+  AvailableTensors result;
+  for (const WeightEntry& entry : files->tensors()) {
+    if (matches(entry.info.name, skip)) continue;
+    Shape shape;
+    if (std::ssize(entry.info.shape) > Shape::kMaxRank) {
+      throw DataError("{}: tensor {} has {} dimensions, expected at most {}", entry.file->path(),
+                      quote(entry.info.name), entry.info.shape.size(), Shape::kMaxRank);
+    }
+    for (const int64_t dim : entry.info.shape) shape.push_back(dim);
+    const TensorFile* file = entry.file;
+    const std::string& name = entry.info.name;
+    result.push_back({name, shape, type_of(entry.info), [files, file, name] { return file->tensor(name); }});
+  }
+  return result;
+}
+
+AvailableTensors available(const StateDict& tensors) {
+  AvailableTensors result;
+  for (const auto& [name, tensor] : tensors) {
+    result.push_back({name, tensor.shape(), tensor.dtype(), [tensor = tensor] { return tensor; }});
+  }
+  return result;
+}
+
+LoadingPlan::LoadingPlan(const ModelConfig& config, AvailableTensors tensors, std::string source)
+    : source_(std::move(source)), tensors_(std::move(tensors)), declared_(declared_parameters(config)) {
+  std::ranges::sort(tensors_, {}, &AvailableTensor::name);
+  const Family& family = *config.family;
+  std::vector<std::string> problems;
+  std::set<std::string> known;
+  for (const TableEntry& entry : declared_) {
+    const TensorRule& rule = rule_of(family, entry.spec.name);
+    const std::string name = name_in_files(family, entry.spec.name);
+    std::vector<std::string> others = other_names(family, name);
+    if (config.tied && entry.spec.name == "embeddings.words.weight" && config.is_language_model()) {
+      others.push_back(name_in_files(family, "head.output.weight"));
+    }
+    known.insert(name);
+    known.insert(others.begin(), others.end());
+    const std::optional<size_t> found = find(name, others);
+    const Shape shape = file_shape(rule, entry.spec.shape);
+    const Step step{found.value_or(0), &rule, heads_of(config, rule)};
+    steps_.push_back(step);
+    std::string problem;
+    if (!found) {
+      problem = fmt::format("missing: {} {}", quote(name), shape.to_string());
+    } else if (const std::string difference = mismatch(step, shape); !difference.empty()) {
+      problem = fmt::format("wrong: {} {}", quote(tensors_[*found].name), difference);
+    }
+    // Parts of one tensor have their problem in common.
+    if (!problem.empty() && std::ranges::find(problems, problem) == problems.end()) problems.push_back(problem);
+  }
+  const bool trunk = config.head == Head::none;
+  for (const AvailableTensor& tensor : tensors_) {
+    if (known.contains(tensor.name) || matches(tensor.name, family.ignored)) continue;
+    // A trunk takes what it needs of a file that also has a head; so does a head that is another than a language
+    // model's.
+    const bool of_model = !config.is_language_model() && !family.head_tensors.empty() &&
+                          matches_pattern(tensor.name, family.head_tensors.front());
+    if (of_model || (trunk && matches(tensor.name, family.head_tensors))) continue;
+    if (!config.pooler && matches_pattern(tensor.name, "*pooler.dense.*")) continue;
+    problems.push_back(fmt::format("extra: {} {}", quote(tensor.name), tensor.shape.to_string()));
+  }
+  if (!problems.empty()) report_problems(source_, problems);
+}
+
+std::optional<size_t> LoadingPlan::find(const std::string& name, const std::vector<std::string>& others) const {
+  const auto at = [&](const std::string& one) -> std::optional<size_t> {
+    const auto found = std::ranges::lower_bound(tensors_, one, {}, &AvailableTensor::name);
+    if (found == tensors_.end() || found->name != one) return std::nullopt;
+    return static_cast<size_t>(found - tensors_.begin());
+  };
+  if (const auto found = at(name)) return found;
+  for (const std::string& other : others) {
+    if (const auto found = at(other)) return found;
+  }
+  return std::nullopt;
+}
+
+std::string LoadingPlan::mismatch(const Step& step, const Shape& shape) const {
+  const AvailableTensor& tensor = tensors_[step.tensor];
+  if (!(tensor.shape == shape)) {
+    return fmt::format("has the shape {}, expected {}", tensor.shape.to_string(), shape.to_string());
+  }
+  if (!is_float(tensor.dtype)) return fmt::format("is {}, expected float32", dtype_name(tensor.dtype));
+  return "";
+}
+
+void LoadingPlan::fill(size_t i, const Tensor& to) const {
+  const Step& step = steps_[i];
+  const Tensor from = by_rows(tensors_[step.tensor].read()), target = by_rows(to);
+  const int64_t rows = target.rows();
+  for (int64_t r = 0; r < rows; ++r) {
+    copy_row(from, file_row(*step.rule, r, rows, step.heads), target, r, step.rule->offset);
+  }
+}
+
+Tensor LoadingPlan::shared(size_t i, DType dtype) const {
+  const Step& step = steps_[i];
+  if (step.rule->arrangement != Arrangement::whole || step.rule->offset != 0) return {};
+  Tensor tensor = tensors_[step.tensor].read();
+  return tensor.dtype() == dtype && tensor.contiguous() ? tensor : Tensor();
+}
+
+LoadedParameters::LoadedParameters(Backend& backend, bool trainable, const LoadingPlan& plan)
+    : NewParameters(backend, trainable, &plan.declared()), plan_(plan), trainable_(trainable) {
+  for (size_t i = 0; i < plan.declared().size(); ++i) numbers_.emplace(plan.declared()[i].spec.name, i);
+}
+
+Parameter LoadedParameters::provide(std::span<const ParameterSpec> parts, const FirstNumber&) {
+  if (!trainable_ && parts.size() == 1) {
+    if (Tensor tensor = plan_.shared(numbers_.at(parts[0].name), backend().real()); tensor.defined()) {
+      return {std::move(tensor), {}};
+    }
+  }
+  const Shape shape = joined_shape(parts);
+  Parameter parameter{backend().empty(shape), gradient(shape)};
+  std::vector<int64_t> begins;
+  for (int64_t begin = 0; const ParameterSpec& part : parts) {
+    begins.push_back(begin);
+    begin += part.shape[0];
+  }
+  backend().pool().run(std::ssize(parts), [&](int64_t i) {
+    const auto at = static_cast<size_t>(i);
+    plan_.fill(numbers_.at(parts[at].name), parameter.value.row_range(begins[at], parts[at].shape[0]));
+  });
+  return parameter;
+}
+
+std::vector<std::pair<std::string, Tensor>> file_tensors(const ModelConfig& config, const ParameterTable& table) {
+  const Family& family = *config.family;
+  std::vector<std::pair<std::string, Tensor>> result;
+  std::map<std::string, Tensor> joined;
+  for (const auto& [spec, parameter] : table) {
+    const TensorRule& rule = rule_of(family, spec.name);
+    const std::string name = name_in_files(family, spec.name);
+    const Tensor& value = parameter.value;
+    if (rule.arrangement == Arrangement::whole && rule.offset == 0) {
+      result.emplace_back(name, value);
+      continue;
+    }
+    auto [found, fresh] = joined.try_emplace(name);
+    if (fresh) {
+      found->second = Tensor::allocate(file_shape(rule, spec.shape), value.dtype());
+      result.emplace_back(name, found->second);
+    }
+    const Tensor from = by_rows(value), to = by_rows(found->second);
+    const int64_t heads = heads_of(config, rule);
+    for (int64_t r = 0; r < from.rows(); ++r) {
+      copy_row(from, r, to, file_row(rule, r, from.rows(), heads), -rule.offset);
+    }
+  }
+  return result;
+}
+
+}  // namespace roformer

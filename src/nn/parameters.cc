@@ -1,0 +1,99 @@
+#include "nn/parameters.h"
+
+#include <utility>
+
+#include "base/error.h"
+#include "nn/constant_table.h"
+
+namespace roformer {
+
+namespace {
+
+constexpr int64_t kGradientAlignment = 16;  // numbers: a cache line of float32
+
+int64_t aligned(int64_t numbers) {
+  return (numbers + kGradientAlignment - 1) / kGradientAlignment * kGradientAlignment;
+}
+
+int64_t rows_of(const Shape& shape) { return shape[0]; }
+
+}  // namespace
+
+Parameter row_range(const Parameter& parameter, int64_t begin, int64_t count) {
+  if (!parameter.defined()) return {};
+  return {parameter.value.row_range(begin, count),
+          parameter.gradient.defined() ? parameter.gradient.row_range(begin, count) : Tensor()};
+}
+
+Shape joined_shape(std::span<const ParameterSpec> parts) {
+  int64_t rows = 0;
+  for (const ParameterSpec& part : parts) rows += rows_of(part.shape);
+  Shape shape{rows};
+  for (int i = 1; i < parts.front().shape.rank(); ++i) shape.push_back(parts.front().shape[i]);
+  return shape;
+}
+
+Parameter ParameterSource::tensor(const std::string& name, const Shape& shape, ParameterRole role,
+                                  const FirstNumber& first) {
+  ParameterSpec spec{name, shape, role};
+  Parameter parameter = provide({&spec, 1}, first);
+  table_.push_back({std::move(spec), parameter});
+  return parameter;
+}
+
+LinearParameters ParameterSource::linear(std::span<const Output> parts, int64_t inputs, bool biased,
+                                         ParameterRole weight_role) {
+  std::vector<ParameterSpec> weights, biases;
+  for (const auto& [name, outputs] : parts) {
+    weights.push_back({name + ".weight", {outputs, inputs}, weight_role});
+    biases.push_back({name + ".bias", {outputs}, ParameterRole::bias});
+  }
+  LinearParameters result{provide(weights, {}), biased ? provide(biases, {}) : Parameter()};
+  const bool whole = parts.size() == 1;
+  int64_t begin = 0;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const int64_t outputs = parts[i].outputs;
+    const auto part = [&](const Parameter& of) { return whole ? of : row_range(of, begin, outputs); };
+    table_.push_back({std::move(weights[i]), part(result.weight)});
+    if (biased) table_.push_back({std::move(biases[i]), part(result.bias)});
+    begin += outputs;
+  }
+  return result;
+}
+
+NewParameters::NewParameters(Backend& backend, bool trainable, const ParameterTable* declared)
+    : backend_(backend), trainable_(trainable) {
+  if (!trainable || declared == nullptr) return;
+  int64_t numbers = 0;
+  for (const TableEntry& entry : *declared) numbers += aligned(entry.spec.shape.elements());
+  arena_ = backend.zeros({1, numbers});
+}
+
+Tensor NewParameters::gradient(const Shape& shape) {
+  if (!trainable_) return {};
+  if (!arena_.defined()) return backend_.zeros(shape);
+  const int64_t begin = used_;
+  used_ += aligned(shape.elements());
+  return arena_.column_range(begin, shape.elements()).reshaped(shape);
+}
+
+Parameter NewParameters::provide(std::span<const ParameterSpec> parts, const FirstNumber& first) {
+  const Shape shape = joined_shape(parts);
+  Parameter parameter{backend().zeros(shape), gradient(shape)};
+  if (!first) return parameter;
+  const int64_t rows = parameter.value.rows(), columns = parameter.value.columns();
+  const auto number = [&](int64_t row, int64_t column) { return first(row * columns + column); };
+  backend().copy(constant_table(backend(), rows, columns, number), parameter.value.reshaped({rows, columns}));
+  return parameter;
+}
+
+LinearLayer::LinearLayer(const Scope& scope, std::span<const ParameterSource::Output> parts, int64_t inputs,
+                         bool biased) {
+  std::vector<ParameterSource::Output> full;
+  for (const auto& [name, outputs] : parts) full.push_back({(scope / name).name, outputs});
+  auto [of_weight, of_bias] = scope.source.linear(full, inputs, biased, weight_role(scope));
+  weight = of_weight;
+  bias = of_bias;
+}
+
+}  // namespace roformer

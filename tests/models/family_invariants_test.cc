@@ -1,0 +1,143 @@
+// What every family owes, whatever its values: packed texts are as each alone, cached keys as computed anew, positions
+// that are all shifted as in place, threads change no bit, and what is written to a file is what is read from it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "models/model.h"
+#include "models/save_model.h"
+#include "tests/models/model_trial.h"
+
+namespace roformer::testing {
+namespace {
+
+constexpr double kTolerance = 2e-5;
+
+// A config.json of each family, with every value that its files can say set to something of its own.
+struct FamilyCase {
+  const char* name;
+  const char* config;
+};
+
+constexpr FamilyCase kFamilies[] = {
+    {"roformer_decoder", R"({"architectures": ["RoFormerForCausalLM"], "is_decoder": true, "vocab_size": 23,
+      "embedding_size": 6, "hidden_size": 12, "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 10})"},
+    {"roformer_v2",
+     R"({"architectures": ["RoFormerForMaskedLM"], "vocab_size": 23, "hidden_size": 12, "use_bias": false,
+      "norm_type": "rms_norm", "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 10})"},
+    {"bert", R"({"architectures": ["BertForSequenceClassification"], "vocab_size": 23, "hidden_size": 12,
+      "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 10, "max_position_embeddings": 64})"},
+    {"llama", R"({"architectures": ["LlamaForCausalLM"], "vocab_size": 23, "hidden_size": 24, "num_hidden_layers": 3,
+      "num_attention_heads": 6, "num_key_value_heads": 2, "intermediate_size": 10, "rope_theta": 100})"},
+};
+
+class FamilyInvariants : public ::testing::TestWithParam<FamilyCase> {
+ protected:
+  FamilyInvariants() : config_(read_config(JsonObject(parse_json(GetParam().config, "config"), "config"))) {}
+
+  Model random_model(Backend& backend, bool trainable = false) const {
+    Model model(backend, config_, trainable);
+    randomise(model, 5);
+    return model;
+  }
+
+  static std::vector<double> states(const Model& model, const Batch& batch) {
+    return numbers(hidden_states(model, batch));
+  }
+
+  ModelConfig config_;
+  ThreadPool pool_{2};
+  std::unique_ptr<Backend> cpu_ = make_cpu_backend(pool_), reference_ = make_reference_backend(pool_);
+};
+
+TEST_P(FamilyInvariants, PackedIsOneByOne) {
+  for (Backend* backend : {cpu_.get(), reference_.get()}) {
+    const Model model = random_model(*backend);
+    const LabelledBatch data = random_batch(config_, {7, 1, 40, 2, 13}, 6);
+    const Tensor packed = hidden_states(model, data.batch);
+    for (int64_t s = 0; s < data.batch.sequences(); ++s) {
+      const Tensor alone = hidden_states(model, sequence_of(data, s).batch);
+      const int32_t begin = data.batch.offsets[static_cast<size_t>(s)];
+      EXPECT_LE(relative_difference(numbers(packed.row_range(begin, alone.rows())), numbers(alone)), kTolerance);
+    }
+  }
+}
+
+TEST_P(FamilyInvariants, CpuIsTheReference) {
+  const Batch batch = random_batch(config_, {50, 3, 0, 17}, 7).batch;
+  EXPECT_LE(relative_difference(states(random_model(*cpu_), batch), states(random_model(*reference_), batch)),
+            kTolerance);
+}
+
+TEST_P(FamilyInvariants, TheSameBitsAtAnyNumberOfThreads) {
+  ThreadPool one(1), three(3);
+  const auto first = make_cpu_backend(one), second = make_cpu_backend(three);
+  const Batch batch = random_batch(config_, {50, 3, 0, 17}, 7).batch;
+  EXPECT_EQ(states(random_model(*first), batch), states(random_model(*second), batch));
+}
+
+TEST_P(FamilyInvariants, CachedIsComputedAnew) {
+  if (config_.visibility == Visibility::all) return;  // nothing to continue
+  const Batch batch = random_batch(config_, {31}, 8).batch;
+  for (Backend* backend : {cpu_.get(), reference_.get()}) {
+    const Model model = random_model(*backend);
+    const Context context{.backend = *backend};
+    DecodingState state(1);
+    std::vector<double> pieces;
+    for (int32_t done = 0; const int32_t count : {9, 1, 1, 14, 1, 5}) {
+      Batch part;
+      part.append(std::span(batch.ids).subspan(static_cast<size_t>(done), static_cast<size_t>(count)),
+                  std::span(batch.segments).subspan(static_cast<size_t>(done), static_cast<size_t>(count)), done);
+      const auto rows = numbers(model.encoder().forward(context, part, {.state = &state}).data);
+      pieces.insert(pieces.end(), rows.begin(), rows.end());
+      done += count;
+    }
+    EXPECT_LE(relative_difference(pieces, states(model, batch)), kTolerance) << backend->name();
+  }
+}
+
+TEST_P(FamilyInvariants, ShiftedIsInPlace) {
+  if (!keys_can_move(config_.position)) return;  // the position goes in with the token
+  const Model model = random_model(*cpu_);
+  Batch batch = random_batch(config_, {20, 5}, 9).batch;
+  const std::vector<double> expected = states(model, batch);
+  for (int32_t& position : batch.positions) position += 1000;
+  EXPECT_LE(relative_difference(states(model, batch), expected), kTolerance);
+}
+
+TEST_P(FamilyInvariants, WhatIsWrittenIsRead) {
+  const Model model = random_model(*cpu_);
+  StateDict tensors;
+  for (const auto& [name, tensor] : file_weights(model)) tensors.emplace(name, tensor);
+  const ModelConfig again = read_config(JsonObject(write_config(config_), "written"));
+  EXPECT_EQ(write_config(again), write_config(config_));
+  ModelConfig config = again;
+  config.pooler = config_.pooler;  // config.json does not say whether there is one
+  const Model loaded = build_model(*cpu_, config, tensors, "written");
+  ASSERT_EQ(loaded.table().size(), model.table().size());
+  for (size_t i = 0; i < model.table().size(); ++i) {
+    EXPECT_EQ(loaded.table()[i].spec.name, model.table()[i].spec.name);
+    EXPECT_EQ(numbers(loaded.table()[i].parameter.value), numbers(model.table()[i].parameter.value))
+        << model.table()[i].spec.name;
+  }
+}
+
+TEST_P(FamilyInvariants, ATrunkIsReadFromAFileWithAHead) {
+  StateDict tensors;
+  for (const auto& [name, tensor] : file_weights(random_model(*cpu_))) tensors.emplace(name, tensor);
+  ModelConfig config = config_;
+  config.head = Head::none;
+  complete(config, "");
+  const Batch batch = random_batch(config_, {20, 5}, 9).batch;
+  EXPECT_EQ(states(build_model(*cpu_, config, tensors, "trunk"), batch), states(random_model(*cpu_), batch));
+}
+
+INSTANTIATE_TEST_SUITE_P(, FamilyInvariants, ::testing::ValuesIn(kFamilies),
+                         [](const auto& which) { return std::string(which.param.name); });
+
+}  // namespace
+}  // namespace roformer::testing
