@@ -3,6 +3,9 @@
 // as std::bad_alloc.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -15,22 +18,40 @@ enum class ErrorKind {
   data,         // the content of a file or a text is not what it must be
   file,         // the operating system refused: no such file, no permission, no space
   shape,        // two tensors or types that do not fit each other
-  interrupted,  // stopped on request, after saving
+  interrupted,  // stopped on request; nothing that was there before is lost
+};
+
+// What an error is about, for programs: its message says the same to people. Empty (0) where it is about no such thing;
+// where the message names several, the first.
+struct ErrorDetail {
+  std::string field;   // of a struct of options: "max_length"
+  std::string path;    // a file or directory
+  std::string key;     // of a JSON or TOML file: "hidden_size"
+  std::string tensor;  // by its name in the file
+  int64_t line = 0;    // of the file or text, from 1
 };
 
 class ROFORMER_EXPORT Error : public std::runtime_error {
  public:
+  Error(const Error&) noexcept;
+  Error& operator=(const Error&) noexcept;
   ~Error() override;  // out of line: the type information has one home
 
   ErrorKind kind() const noexcept { return kind_; }
+  const ErrorDetail& detail() const noexcept;
+  // The message with every field it names as `spell` writes it: a program may call its own settings otherwise.
+  std::string message(const std::function<std::string(const std::string& field)>& spell) const;
   // What a program that prints the message should exit with: 2 for usage, 130 for interrupted, 1 for the rest.
   int exit_code() const noexcept { return kind_ == ErrorKind::usage ? 2 : kind_ == ErrorKind::interrupted ? 130 : 1; }
 
  protected:
-  Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+  struct Content;
+  Error(ErrorKind kind, std::shared_ptr<const Content> content);
+  const Content& content() const noexcept { return *content_; }
 
  private:
   ErrorKind kind_;
+  std::shared_ptr<const Content> content_;
 };
 
 }  // namespace roformer

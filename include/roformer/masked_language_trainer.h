@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 
 #include "roformer/error.h"
@@ -35,8 +36,9 @@ struct MaskedLanguageOptions {
   int64_t max_length = 128;         // tokens; a longer text becomes several sequences, nothing is lost
   int64_t max_batch_tokens = 4096;  // of one pass; a step with more makes several: bounds the memory
   uint64_t seed = 1;                // of initial weights, masks and dropout
-  int threads = 0;             // that compute, the calling one among them; 0 = one for each CPU the process may use
-  std::string device = "cpu";  // or "reference"
+  int threads = 0;                // that compute, the calling one among them; 0 = one for each CPU the process may use
+  std::string device = "cpu";     // or "reference"
+  std::string dtype = "float32";  // numbers to multiply; or, on "cpu", "bfloat16"
 };
 
 struct MaskedLanguageScore {
@@ -58,12 +60,13 @@ class ROFORMER_EXPORT MaskedLanguageTrainer {
   ~MaskedLanguageTrainer();
 
   // One update on all these texts together; returns the loss before it, a mean over the masked tokens. Error, with the
-  // model as it was, if the texts have no token to mask or loss or gradient are not finite.
-  double step(std::span<const std::string> texts);
+  // model as it was, if the texts have no token to mask or loss or gradient are not finite, or (of kind interrupted) if
+  // a stop is requested: step() may be called again.
+  double step(std::span<const std::string> texts, std::stop_token stop = {});
   int64_t steps() const;  // done so far by this trainer
 
   // Changes nothing. The same texts always get the same masks, so that scores can be compared.
-  MaskedLanguageScore validate(std::span<const std::string> texts) const;
+  MaskedLanguageScore validate(std::span<const std::string> texts, std::stop_token stop = {}) const;
 
   // Writes a model directory that TextModel, the program and transformers open; creates it if need be. Saving again to
   // the same place replaces the weights all at once. Error for a directory with a training run or another model in it.

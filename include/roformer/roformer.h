@@ -28,7 +28,8 @@ typedef enum roformer_status {
   ROFORMER_DATA_ERROR = 2,  /* the content of a file or a text is not what it must be */
   ROFORMER_FILE_ERROR = 3,  /* no such file, no permission, no space */
   ROFORMER_OUT_OF_MEMORY = 4,
-  ROFORMER_INTERNAL_ERROR = 5 /* anything else: a defect of the library */
+  ROFORMER_INTERNAL_ERROR = 5, /* anything else: a defect of the library */
+  ROFORMER_INTERRUPTED = 6     /* a stop was requested; everything is as it was before the call */
 } roformer_status;
 
 /* One line that says what, where and what was expected; cut between two characters if it is longer than this. */
@@ -37,20 +38,52 @@ typedef struct roformer_error {
   char message[1024]; /* ends with a NUL; empty after success */
 } roformer_error;
 
+/* What the last call of this thread that failed was about, for programs: the message says the same to people. */
+typedef enum roformer_error_detail {
+  ROFORMER_ERROR_FIELD = 0,  /* of the options: "max_length" */
+  ROFORMER_ERROR_PATH = 1,   /* a file or directory */
+  ROFORMER_ERROR_KEY = 2,    /* of a JSON file: "hidden_size" */
+  ROFORMER_ERROR_TENSOR = 3, /* by its name in the file */
+  ROFORMER_ERROR_LINE = 4    /* of the file or text, from 1, in digits */
+} roformer_error_detail;
+
+/* NUL-terminated, and valid until the thread's next call; empty where the error is about no such thing. */
+ROFORMER_EXPORT const char* roformer_last_error(roformer_error_detail detail);
+
 /* The version the program runs with, "0.1.0". */
 ROFORMER_EXPORT const char* roformer_version(void);
+
+/* ---- Stopping ---- */
+
+/* Ends calls from another thread: those on the models and trainers that were opened with it return
+ * ROFORMER_INTERRUPTED soon after roformer_stop_request, and so do all later ones until roformer_stop_reset. One may
+ * serve any number of them, in any thread, and may be freed before they are. Not for signal handlers. */
+typedef struct roformer_stop roformer_stop;
+
+ROFORMER_EXPORT roformer_stop* roformer_stop_new(void); /* NULL: out of memory */
+ROFORMER_EXPORT void roformer_stop_request(roformer_stop* stop);
+ROFORMER_EXPORT void roformer_stop_reset(roformer_stop* stop);
+ROFORMER_EXPORT void roformer_stop_free(roformer_stop* stop);
 
 /* ---- A model ---- */
 
 typedef struct roformer_model roformer_model;
 
-/* A field of 0 or NULL means its default. */
+/* A field of 0 or NULL means its default; start from ROFORMER_MODEL_OPTIONS_INIT. Fields are only ever added, at the
+ * end: `struct_size` tells the library which ones the program knows, so that a program compiled before they came goes
+ * on. Without a struct_size (0), or with fields set that the library does not know yet, ROFORMER_USAGE_ERROR. */
 typedef struct roformer_model_options {
-  int threads;              /* that compute, the calling one among them; default: one for each CPU it may use */
-  const char* device;       /* "cpu" (default) or "reference" */
-  int64_t max_length;       /* encode and embed cut longer texts to so many tokens; default: never */
-  int64_t max_batch_tokens; /* texts are computed together up to so many tokens; default: 4096 */
+  size_t struct_size;        /* sizeof(roformer_model_options) */
+  int threads;               /* that compute, the calling one among them; default: one for each CPU it may use */
+  const char* device;        /* "cpu" (default) or "reference" */
+  int64_t max_length;        /* encode and embed cut longer texts to so many tokens; default: never */
+  int64_t max_batch_tokens;  /* texts are computed together up to so many tokens; default: 4096 */
+  const char* dtype;         /* numbers to multiply: "float32" (default), "bfloat16" or "int8" */
+  const roformer_stop* stop; /* ends calls on this model; default: nothing does */
 } roformer_model_options;
+
+#define ROFORMER_MODEL_OPTIONS_INIT \
+  { sizeof(roformer_model_options), 0, NULL, 0, 0, NULL, NULL }
 
 /* Opens a model directory. `options` may be NULL. */
 ROFORMER_EXPORT roformer_status roformer_model_open(const char* directory, const roformer_model_options* options,
@@ -114,14 +147,20 @@ ROFORMER_EXPORT void roformer_masks_free(roformer_masks* masks);
 
 typedef struct roformer_trainer roformer_trainer;
 
-/* A field of 0 or NULL means its default. */
+/* As roformer_model_options; start from ROFORMER_TRAINER_OPTIONS_INIT. */
 typedef struct roformer_trainer_options {
+  size_t struct_size;                 /* sizeof(roformer_trainer_options) */
   int64_t hidden_size, layers, heads; /* of a new model; default: 256, 4, 4 */
   double learning_rate;               /* default: 0.001 */
   int64_t max_length;                 /* tokens a sequence; default: 128 */
   uint64_t seed;                      /* default: 1 */
   int threads;                        /* default: one for each CPU it may use */
+  const char* dtype;                  /* "float32" (default) or "bfloat16" */
+  const roformer_stop* stop;          /* ends roformer_trainer_step; default: nothing does */
 } roformer_trainer_options;
+
+#define ROFORMER_TRAINER_OPTIONS_INIT \
+  { sizeof(roformer_trainer_options), 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
 
 /* A new model for the tokenizer of a directory, and the model of a directory. `options` may be NULL. */
 ROFORMER_EXPORT roformer_status roformer_trainer_create(const char* tokenizer_directory,

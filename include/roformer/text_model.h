@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,10 @@ namespace roformer {
 struct ModelOptions {
   int threads = 0;             // that compute, the calling one among them; 0 = one for each CPU the process may use
   std::string device = "cpu";  // "cpu", or "reference": scalar and slow, to compare with
-  int64_t max_length = 0;      // encode and embed cut longer texts to so many tokens; 0 = they never do
+  // Numbers to multiply: "float32", or on "cpu" also "bfloat16" and "int8", which weights are rounded to when the model
+  // is opened. Sums and everything else are float32.
+  std::string dtype = "float32";
+  int64_t max_length = 0;           // encode and embed cut longer texts to so many tokens; 0 = they never do
   int64_t max_batch_tokens = 4096;  // several texts are computed together up to so many tokens: bounds the memory
 };
 
@@ -67,7 +71,8 @@ using FilledMasks = std::vector<std::vector<MaskCandidate>>;
 class ROFORMER_EXPORT TextModel {
  public:
   // Error naming file and tensor where the directory is not a model this library can compute, or where the tokenizer
-  // has more tokens than the model; Error for a device that does not exist or fewer than 0 threads.
+  // has more tokens than the model; Error for a device that does not exist, a dtype that it does not have, or fewer
+  // than 0 threads.
   static TextModel open(const std::string& directory, const ModelOptions& options = {});
 
   TextModel(TextModel&&) noexcept;
@@ -86,19 +91,22 @@ class ROFORMER_EXPORT TextModel {
 
   // The functions for several texts compute them packed, without padding, and return one result a text, in order. A
   // text's result differs from the one it has alone by rounding only. Error for text that is not UTF-8, by its number
-  // where there are several, and for one longer than the learned positions of a model that has such.
-  HiddenStates encode(std::string_view text) const;
-  std::vector<HiddenStates> encode(std::span<const std::string> texts) const;
+  // where there are several, and for one longer than the learned positions of a model that has such. An Error of kind
+  // interrupted ends a call soon after a stop is requested of its token; the model is as it was.
+  HiddenStates encode(std::string_view text, std::stop_token stop = {}) const;
+  std::vector<HiddenStates> encode(std::span<const std::string> texts, std::stop_token stop = {}) const;
   // Tokens of the caller's own, such as a pair of texts. Uses ids and segment_ids (empty: all 0); never cut. Error for
   // ids and segments that the model does not have.
-  HiddenStates encode(const TokenizedText& text) const;
+  HiddenStates encode(const TokenizedText& text, std::stop_token stop = {}) const;
 
-  TextEmbedding embed(std::string_view text, const EmbeddingOptions& options = {}) const;
-  std::vector<TextEmbedding> embed(std::span<const std::string> texts, const EmbeddingOptions& options = {}) const;
+  TextEmbedding embed(std::string_view text, const EmbeddingOptions& options = {}, std::stop_token stop = {}) const;
+  std::vector<TextEmbedding> embed(std::span<const std::string> texts, const EmbeddingOptions& options = {},
+                                   std::stop_token stop = {}) const;
 
   // `top_k` >= 1. Error for a text without [MASK] and for a model without a masked-language-model head.
-  FilledMasks fill_mask(std::string_view text, int64_t top_k = 5) const;
-  std::vector<FilledMasks> fill_mask(std::span<const std::string> texts, int64_t top_k = 5) const;
+  FilledMasks fill_mask(std::string_view text, int64_t top_k = 5, std::stop_token stop = {}) const;
+  std::vector<FilledMasks> fill_mask(std::span<const std::string> texts, int64_t top_k = 5,
+                                     std::stop_token stop = {}) const;
 
  private:
   struct Implementation;

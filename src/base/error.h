@@ -1,54 +1,157 @@
 // The few kinds of error this project throws. Each message is one line that says what is wrong, where, and what was
-// expected. The command line has one handler that prints the message and exits with `exit_code()`. Users of the library
-// see only their base class, roformer/error.h, which needs no fmt.
+// expected. What it names is an argument of a type of its own, and so becomes a member of the error, too:
+//   throw UsageError("{} is {}, expected at least 1", FieldName("seeds"), seeds);          // detail().field == "seeds"
+//   throw FileError("cannot open '{}': {}", FilePath(path), reason);                       // detail().path
+// The command line has one handler that prints the message, with fields spelled as flags (--seeds), and exits with
+// `exit_code()`. Users of the library see only their base class, roformer/error.h, which needs no fmt.
 #pragma once
 
 #include <fmt/format.h>
 
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "roformer/error.h"
 
 namespace roformer {
 
+// What a message names: `name` is the member, `shown` stands in the message.
+struct NamedArgument {
+  explicit NamedArgument(std::string_view both) : name(both), shown(both) {}
+  NamedArgument(std::string_view member, std::string_view text) : name(member), shown(text) {}
+  std::string_view name, shown;
+};
+// An option as its struct calls it: "max_length".
+struct FieldName {
+  explicit FieldName(std::string_view text) : name(text) {}
+  std::string_view name;
+};
+struct FilePath : NamedArgument {
+  using NamedArgument::NamedArgument;
+};
+struct KeyName : NamedArgument {
+  using NamedArgument::NamedArgument;
+};
+struct TensorName : NamedArgument {
+  using NamedArgument::NamedArgument;
+};
+struct LineNumber {
+  explicit LineNumber(int64_t line) : number(line) {}
+  int64_t number;
+};
+
+struct Error::Content {
+  struct Mention {
+    size_t begin, length;
+  };
+  std::string message;
+  ErrorDetail detail;
+  std::vector<Mention> fields;  // where the message names one, in order
+
+  // `blanked`: the message with other characters, as many, for each of the `names` it has. The two tell where they are
+  // in it, whatever a file or a person has put into the rest.
+  static std::shared_ptr<const Content> make(std::string message, std::string_view blanked,
+                                             const std::vector<std::string>& names, ErrorDetail detail);
+  std::shared_ptr<const Content> prefixed(std::string_view prefix) const;
+};
+
+// Collects what the arguments of a message name.
+class ErrorNames {
+ public:
+  template <class... Args>
+  explicit ErrorNames(const Args&... args) {
+    (take(args), ...);
+  }
+  template <class T>
+  static const T& blanked(const T& argument) {
+    return argument;
+  }
+  static std::string blanked(const FieldName& field) { return std::string(field.name.size(), '\0'); }
+
+  std::vector<std::string> fields;
+  ErrorDetail detail;
+
+ private:
+  template <class T>
+  void take(const T& argument) {
+    if constexpr (std::is_same_v<T, FieldName>) {
+      fields.emplace_back(argument.name);
+      keep(detail.field, argument.name);
+    } else if constexpr (std::is_same_v<T, FilePath>) {
+      keep(detail.path, argument.name);
+    } else if constexpr (std::is_same_v<T, KeyName>) {
+      keep(detail.key, argument.name);
+    } else if constexpr (std::is_same_v<T, TensorName>) {
+      keep(detail.tensor, argument.name);
+    } else if constexpr (std::is_same_v<T, LineNumber>) {
+      if (detail.line == 0) detail.line = argument.number;
+    }
+  }
+  static void keep(std::string& member, std::string_view name) {
+    if (member.empty()) member = name;
+  }
+};
+
+template <ErrorKind error_kind>
+class ErrorOf : public Error {
+ public:
+  template <class... Args>
+  explicit ErrorOf(fmt::format_string<Args...> format, Args&&... args)
+      : Error(error_kind, make(ErrorNames(args...), fmt::vformat(format, fmt::make_format_args(args...)),
+                               fmt::vformat(format, fmt::make_format_args(ErrorNames::blanked(args)...)))) {}
+
+  // The same error with `prefix` before its message.
+  ErrorOf prefixed(std::string_view prefix) const { return ErrorOf(content().prefixed(prefix)); }
+
+ private:
+  explicit ErrorOf(std::shared_ptr<const Content> content) : Error(error_kind, std::move(content)) {}
+  static std::shared_ptr<const Content> make(ErrorNames names, std::string message, std::string_view blanked) {
+    return Content::make(std::move(message), blanked, names.fields, std::move(names.detail));
+  }
+};
+
 // The person called us wrongly: unknown option, impossible combination of settings. Exit code 2.
-class UsageError : public Error {
- public:
-  template <class... Args>
-  explicit UsageError(fmt::format_string<Args...> format, Args&&... args)
-      : Error(ErrorKind::usage, fmt::format(format, std::forward<Args>(args)...)) {}
-};
-
+using UsageError = ErrorOf<ErrorKind::usage>;
 // The content of a file or a text is not what it must be. Exit code 1.
-class DataError : public Error {
- public:
-  template <class... Args>
-  explicit DataError(fmt::format_string<Args...> format, Args&&... args)
-      : Error(ErrorKind::data, fmt::format(format, std::forward<Args>(args)...)) {}
-};
-
+using DataError = ErrorOf<ErrorKind::data>;
 // The operating system refused: no such file, no permission, no space. Exit code 1.
-class FileError : public Error {
- public:
-  template <class... Args>
-  explicit FileError(fmt::format_string<Args...> format, Args&&... args)
-      : Error(ErrorKind::file, fmt::format(format, std::forward<Args>(args)...)) {}
-};
-
+using FileError = ErrorOf<ErrorKind::file>;
 // Two parts of the program disagree (tensor shapes, types): a mistake of the caller in C++. Exit code 1.
-class ShapeError : public Error {
- public:
-  template <class... Args>
-  explicit ShapeError(fmt::format_string<Args...> format, Args&&... args)
-      : Error(ErrorKind::shape, fmt::format(format, std::forward<Args>(args)...)) {}
-};
+using ShapeError = ErrorOf<ErrorKind::shape>;
+// Somebody asked to stop (a std::stop_token); what was there before is kept. Exit code 130.
+using Interrupted = ErrorOf<ErrorKind::interrupted>;
 
-// The person asked to stop; work was saved first. Exit code 130.
-class Interrupted : public Error {
- public:
-  template <class... Args>
-  explicit Interrupted(fmt::format_string<Args...> format, Args&&... args)
-      : Error(ErrorKind::interrupted, fmt::format(format, std::forward<Args>(args)...)) {}
+struct NameFormatter : fmt::formatter<std::string_view> {
+  template <class Context>
+  auto format(const NamedArgument& argument, Context& context) const {
+    return fmt::formatter<std::string_view>::format(argument.shown, context);
+  }
 };
 
 }  // namespace roformer
+
+template <>
+struct fmt::formatter<roformer::FieldName> : fmt::formatter<std::string_view> {
+  template <class Context>
+  auto format(const roformer::FieldName& field, Context& context) const {
+    return fmt::formatter<std::string_view>::format(field.name, context);
+  }
+};
+template <>
+struct fmt::formatter<roformer::FilePath> : roformer::NameFormatter {};
+template <>
+struct fmt::formatter<roformer::KeyName> : roformer::NameFormatter {};
+template <>
+struct fmt::formatter<roformer::TensorName> : roformer::NameFormatter {};
+template <>
+struct fmt::formatter<roformer::LineNumber> : fmt::formatter<int64_t> {
+  template <class Context>
+  auto format(const roformer::LineNumber& line, Context& context) const {
+    return fmt::formatter<int64_t>::format(line.number, context);
+  }
+};

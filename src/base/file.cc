@@ -21,7 +21,7 @@ namespace {
 constexpr size_t kBufferBytes = 1 << 18;
 
 [[noreturn]] void fail(const char* action, const std::string& path, int error = errno) {
-  throw FileError("cannot {} '{}': {}", action, path, std::generic_category().message(error));
+  throw FileError("cannot {} '{}': {}", action, FilePath(path), std::generic_category().message(error));
 }
 
 // Closes on scope exit; what was written goes through FileWriter::close, which reports.
@@ -67,7 +67,7 @@ std::string read_file(const std::string& path, int64_t max_bytes) {
   const Descriptor file(open_retrying(path, O_RDONLY));
   if (file.value < 0) fail("open", path);
   const struct stat status = status_of(file, path);
-  const auto too_large = [&] { return FileError("'{}' is larger than {} bytes", path, max_bytes); };
+  const auto too_large = [&] { return FileError("'{}' is larger than {} bytes", FilePath(path), max_bytes); };
   if (S_ISREG(status.st_mode) && status.st_size > max_bytes) throw too_large();
   std::string content;
   if (S_ISREG(status.st_mode)) content.reserve(static_cast<size_t>(status.st_size));
@@ -87,7 +87,7 @@ MappedFile::MappedFile(const std::string& path) {
   const Descriptor file(open_retrying(path, O_RDONLY | O_NONBLOCK));
   if (file.value < 0) fail("open", path);
   const struct stat status = status_of(file, path);
-  if (!S_ISREG(status.st_mode)) throw FileError("cannot read '{}': it is not a regular file", path);
+  if (!S_ISREG(status.st_mode)) throw FileError("cannot read '{}': it is not a regular file", FilePath(path));
   if (status.st_size == 0) return;
   void* memory = ::mmap(nullptr, static_cast<size_t>(status.st_size), PROT_READ, MAP_PRIVATE, file.value, 0);
   if (memory == MAP_FAILED) fail("map", path);
@@ -112,7 +112,7 @@ RandomAccessFile::RandomAccessFile(const std::string& path) : path_(path) {
   Descriptor file(open_retrying(path, O_RDONLY | O_NONBLOCK));  // as in MappedFile
   if (file.value < 0) fail("open", path);
   const struct stat status = status_of(file, path);
-  if (!S_ISREG(status.st_mode)) throw FileError("cannot read '{}': it is not a regular file", path);
+  if (!S_ISREG(status.st_mode)) throw FileError("cannot read '{}': it is not a regular file", FilePath(path));
   size_ = status.st_size;
   modified_ = static_cast<int64_t>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
   descriptor_ = std::exchange(file.value, -1);
@@ -125,7 +125,8 @@ void RandomAccessFile::read(int64_t offset, char* out, int64_t size) const {
     const ssize_t count = ::pread(descriptor_, out, static_cast<size_t>(size), offset);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail("read", path_);
-    if (count == 0) throw FileError("cannot read '{}': it ends at byte {}, {} more were expected", path_, offset, size);
+    if (count == 0)
+      throw FileError("cannot read '{}': it ends at byte {}, {} more were expected", FilePath(path_), offset, size);
     out += count;
     offset += count;
     size -= count;
@@ -262,7 +263,7 @@ void make_directories(const std::string& path) {
 
 void rename_file(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) == 0) return;
-  throw FileError("cannot rename '{}' to '{}': {}", from, to, std::generic_category().message(errno));
+  throw FileError("cannot rename '{}' to '{}': {}", FilePath(from), to, std::generic_category().message(errno));
 }
 
 void remove_tree(const std::string& path) {
@@ -288,7 +289,8 @@ DirectoryLock::DirectoryLock(const std::string& directory) {
     if (errno == EINTR) continue;
     const int error = errno;
     ::close(descriptor_);
-    if (error == EWOULDBLOCK) throw FileError("another run is using the directory '{}'; wait until it ends", directory);
+    if (error == EWOULDBLOCK)
+      throw FileError("another run is using the directory '{}'; wait until it ends", FilePath(directory));
     fail("lock", path, error);
   }
 }

@@ -55,8 +55,9 @@ std::string reason_of(std::string what) {
 // stack.
 class Builder : public nlohmann::json_sax<Json> {
  public:
-  Builder(std::string_view text, const std::string& source, const JsonLimits& limits, const char* const& reached)
-      : text_(text), source_(source), limits_(limits), reached_(reached) {}
+  Builder(std::string_view text, const std::string& source, std::string_view path, const JsonLimits& limits,
+          const char* const& reached)
+      : text_(text), source_(source), path_(path), limits_(limits), reached_(reached) {}
 
   bool null() override { return put(nullptr), true; }
   bool boolean(bool value) override { return put(value), true; }
@@ -96,7 +97,7 @@ class Builder : public nlohmann::json_sax<Json> {
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');
     const size_t start = before.rfind('\n');
     const size_t column = before.size() - (start == std::string_view::npos ? 0 : start + 1) + 1;
-    throw DataError("{}: line {}, column {}: {}", source_, line, column, reason);
+    throw DataError("{}: line {}, column {}: {}", FilePath(path_, source_), LineNumber(line), column, reason);
   }
 
   Json* put(Json value) {
@@ -119,6 +120,7 @@ class Builder : public nlohmann::json_sax<Json> {
 
   std::string_view text_;
   const std::string& source_;
+  std::string_view path_;
   const JsonLimits& limits_;
   const char* const& reached_;
   Json root_;
@@ -129,9 +131,9 @@ class Builder : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
-Json parse_json(std::string_view text, const std::string& source, const JsonLimits& limits) {
+Json parse_json(std::string_view text, const std::string& source, const JsonLimits& limits, std::string_view path) {
   const char* reached = text.data();
-  Builder builder(text, source, limits, reached);
+  Builder builder(text, source, path, limits, reached);
   builder.refuse_zero_bytes();
   Json::sax_parse(CountingIterator(text.data(), &reached), CountingIterator(text.data() + text.size(), &reached),
                   &builder);
@@ -160,7 +162,9 @@ JsonObject::JsonObject(Json value, std::string source) : value_(std::move(value)
 }
 
 JsonObject JsonObject::read(const std::string& path, int64_t max_bytes) {
-  return JsonObject(parse_json(read_file(path, max_bytes), path), path);
+  JsonObject object(parse_json(read_file(path, max_bytes), path, {}, path), path);
+  object.path_ = path;
+  return object;
 }
 
 bool JsonObject::has(const std::string& key) const {
@@ -170,13 +174,13 @@ bool JsonObject::has(const std::string& key) const {
 
 const Json* JsonObject::find(const std::string& key, bool required, const char* expected) const {
   if (has(key)) return &*value_.find(key);
-  if (required) throw DataError("{}: '{}' is missing, expected {}", source_, key, expected);
+  if (required) throw DataError("{}: '{}' is missing, expected {}", FilePath(path_, source_), KeyName(key), expected);
   return nullptr;
 }
 
 void JsonObject::reject(const std::string& key, const std::string& expected) const {
-  throw DataError("{}: '{}' is {}, expected {}", source_, key, has(key) ? show_json(*value_.find(key)) : "missing",
-                  expected);
+  throw DataError("{}: '{}' is {}, expected {}", FilePath(path_, source_), KeyName(key),
+                  has(key) ? show_json(*value_.find(key)) : "missing", expected);
 }
 
 int64_t JsonObject::get_int(const std::string& key, std::optional<int64_t> fallback, int64_t min, int64_t max) const {
@@ -231,9 +235,10 @@ std::vector<std::string> JsonObject::get_strings(const std::string& key,
 
 JsonObject JsonObject::get_object(const std::string& key) const {
   const Json* found = find(key, false, "an object");
-  if (found == nullptr) return JsonObject(Json::object(), fmt::format("{}: '{}'", source_, key));
-  if (!found->is_object()) reject(key, "an object");
-  return JsonObject(*found, fmt::format("{}: '{}'", source_, key));
+  if (found != nullptr && !found->is_object()) reject(key, "an object");
+  JsonObject object(found != nullptr ? *found : Json::object(), fmt::format("{}: '{}'", source_, key));
+  object.path_ = path_;
+  return object;
 }
 
 }  // namespace roformer

@@ -21,9 +21,10 @@ struct JsonLimits {
   int64_t values = 20'000'000;  // all values together, about 100 bytes each at worst
 };
 
-// `source` (a file name, maybe with a line) starts every message. DataError for malformed text, invalid UTF-8, equal
-// keys in one object, numbers beyond double, and beyond the limits.
-Json parse_json(std::string_view text, const std::string& source, const JsonLimits& limits = {});
+// `source` (a file name, maybe with a line) starts every message; `path` is the file, if it is one. DataError for
+// malformed text, invalid UTF-8, equal keys in one object, numbers beyond double, and beyond the limits.
+Json parse_json(std::string_view text, const std::string& source, const JsonLimits& limits = {},
+                std::string_view path = {});
 
 // One line. Invalid UTF-8 becomes U+FFFD, so this never throws.
 std::string dump_json(const Json& value);
@@ -64,7 +65,7 @@ class JsonObject {
   const Json* find(const std::string& key, bool required, const char* expected) const;
 
   Json value_;
-  std::string source_;
+  std::string source_, path_;
 };
 
 }  // namespace roformer

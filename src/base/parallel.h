@@ -12,8 +12,8 @@ namespace roformer {
 
 class ThreadPool {
  public:
-  // `threads` >= 1 counts the calling thread; 0 means one per available core. std::system_error if so many, more than
-  // there are cores, have no room in the process.
+  // `threads` >= 1 counts the calling thread; 0 means one for each CPU that the process may use (base/usable_cpus.h).
+  // std::system_error if so many, more than there are cores, have no room in the process.
   explicit ThreadPool(int threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

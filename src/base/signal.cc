@@ -3,29 +3,42 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <vector>
 
 namespace roformer {
 
 namespace {
 
 // A signal handler can reach nothing but a global.
-std::atomic<bool> stop_requested{false};
+std::atomic<bool> signalled{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-// All guards of the process: its handlers are one thing, too.
-struct Guards {
+// What a signal stops, in the whole process: its handlers are one thing, too.
+struct Stops {
   std::mutex mutex;
-  int count = 0;
+  std::vector<std::stop_source> sources;
   struct sigaction old_interrupt {
   }, old_terminate{};
 };
-Guards guards;
+Stops stops;
 
-extern "C" void request_stop(int signal) {
-  const bool again = stop_requested.exchange(true);
+extern "C" void note_signal(int signal) {
+  const bool again = signalled.exchange(true);
   if (again && signal == SIGINT) ::_exit(130);
+}
+
+// request_stop() takes a lock: it is for the receiving thread between two signals, not for a handler.
+void request_stops() {
+  if (!signalled) return;
+  std::vector<std::stop_source> sources;
+  {
+    const std::lock_guard lock(stops.mutex);
+    sources = stops.sources;
+  }
+  for (std::stop_source& source : sources) source.request_stop();
 }
 
 // All signals but those that the kernel raises for what a thread itself has done: blocked, these would kill the process
@@ -51,44 +64,51 @@ void block_signals() {
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
-InterruptGuard::InterruptGuard() {
-  const std::lock_guard lock(guards.mutex);
-  if (guards.count++ > 0) return;
-  stop_requested = false;
+StopOnSignal::StopOnSignal() {
+  if (!receive_signals_in_own_thread()) return;
+  const std::lock_guard lock(stops.mutex);
+  stops.sources.push_back(source_);
+  if (stops.sources.size() > 1) return;
+  signalled = false;
   struct sigaction action {};
-  action.sa_handler = request_stop;
+  action.sa_handler = note_signal;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
-  ::sigaction(SIGINT, &action, &guards.old_interrupt);
-  ::sigaction(SIGTERM, &action, &guards.old_terminate);
+  ::sigaction(SIGINT, &action, &stops.old_interrupt);
+  ::sigaction(SIGTERM, &action, &stops.old_terminate);
 }
 
-InterruptGuard::~InterruptGuard() {
-  const std::lock_guard lock(guards.mutex);
-  if (--guards.count > 0) return;
-  ::sigaction(SIGINT, &guards.old_interrupt, nullptr);
-  ::sigaction(SIGTERM, &guards.old_terminate, nullptr);
+StopOnSignal::~StopOnSignal() {
+  const std::lock_guard lock(stops.mutex);
+  if (std::erase(stops.sources, source_) == 0 || !stops.sources.empty()) return;
+  ::sigaction(SIGINT, &stops.old_interrupt, nullptr);
+  ::sigaction(SIGTERM, &stops.old_terminate, nullptr);
 }
 
-bool interrupted() { return stop_requested; }
-
-void receive_signals_in_own_thread() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads inherit it
-  const auto wait = [](void*) -> void* {
-    sigset_t none;
-    sigemptyset(&none);
-    while (true) ::sigsuspend(&none);
-  };
-  pthread_t thread;
-  if (::pthread_create(&thread, nullptr, wait, nullptr) == 0) {
-    ::pthread_detach(thread);
-  } else {
-    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // no threads to be had: better than no Ctrl-C
-  }
+bool receive_signals_in_own_thread() {
+  static const bool started = [] {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // threads inherit it
+    const auto wait = [](void*) -> void* {
+      sigset_t none;
+      sigemptyset(&none);
+      while (true) {
+        ::sigsuspend(&none);
+        request_stops();
+      }
+    };
+    pthread_t thread;
+    if (::pthread_create(&thread, nullptr, wait, nullptr) == 0) {
+      ::pthread_detach(thread);
+      return true;
+    }
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // better than no Ctrl-C
+    return false;
+  }();
+  return started;
 }
 
 void ignore_file_size_signal() { ::signal(SIGXFSZ, SIG_IGN); }

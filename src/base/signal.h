@@ -1,23 +1,28 @@
-// Stopping on request: SIGINT (Ctrl-C) and SIGTERM (a scheduler) set a flag that long work polls, so that it can save
-// first. A second Ctrl-C quits at once with exit code 130; a repeated SIGTERM does not, since launchers send several.
+// What signals mean to a program: SIGINT (Ctrl-C) and SIGTERM (a scheduler) ask its long work to stop, so that it can
+// save first. A second Ctrl-C quits at once with exit code 130; a repeated SIGTERM does not, since launchers send
+// several. The rooms below the command line know a std::stop_token and no signals.
 #pragma once
 
 #include <signal.h>
 
+#include <stop_token>
+
 namespace roformer {
 
-// Catches the two signals while it lives, then restores what was there. Of several in a process, in any threads, the
-// first does so and the last to go restores: one signal stops them all.
-class InterruptGuard {
+// While it lives the two signals request a stop of its token instead of ending the process; then what was there before
+// is restored. One signal stops all that live. (In a process that can start no thread they end it at once.)
+class StopOnSignal {
  public:
-  InterruptGuard();
-  ~InterruptGuard();
-  InterruptGuard(const InterruptGuard&) = delete;
-  InterruptGuard& operator=(const InterruptGuard&) = delete;
-};
+  StopOnSignal();
+  ~StopOnSignal();
+  StopOnSignal(const StopOnSignal&) = delete;
+  StopOnSignal& operator=(const StopOnSignal&) = delete;
 
-// Whether a signal has come since there was no InterruptGuard. Cheap; any thread may ask.
-bool interrupted();
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  std::stop_source source_;
+};
 
 // While it lives no signal from outside interrupts this thread: all are blocked but those that the thread's own faults
 // raise. One that comes meanwhile goes to another thread or waits until the end. Nests. ThreadPool computes under it,
@@ -37,9 +42,10 @@ class SignalBlock {
 void block_signals();
 
 // From here on a thread of its own receives SIGINT and SIGTERM; the caller and the threads it starts later never do.
-// Called once by main(), first of all, so that Ctrl-C acts at once: ThreadPool holds signals back from the threads that
-// compute, and one kernel over a very long text can take minutes.
-void receive_signals_in_own_thread();
+// Called by main(), first of all, so that Ctrl-C acts at once: ThreadPool holds signals back from the threads that
+// compute, and one kernel over a very long text can take minutes. False if there is no thread to be had. Calling it
+// again does nothing.
+bool receive_signals_in_own_thread();
 
 // Lets a write beyond `ulimit -f` fail with an error, which FileWriter reports, instead of killing the process. Called
 // once by main().

@@ -47,7 +47,8 @@ class EntryParser {
 
  private:
   [[noreturn]] void fail(const std::string& reason) const {
-    throw DataError("'{}': tensor {}: {}", path_, quote(entry_.info.name), reason);
+    throw DataError("'{}': tensor {}: {}", FilePath(path_), TensorName(entry_.info.name, quote(entry_.info.name)),
+                    reason);
   }
 
   const Json& member(const char* key) const {
@@ -91,27 +92,28 @@ class EntryParser {
 SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path), file_(std::make_shared<MappedFile>(path)) {
   const std::string_view bytes = file_->view();
   if (bytes.size() < kPrefixBytes) {
-    throw DataError("'{}' is not a safetensors file: {} bytes, expected a header length of 8", path, bytes.size());
+    throw DataError("'{}' is not a safetensors file: {} bytes, expected a header length of 8", FilePath(path),
+                    bytes.size());
   }
   uint64_t length;
   std::memcpy(&length, bytes.data(), sizeof length);
   if (length > kMaxHeaderBytes) {
-    throw DataError("'{}' is not a safetensors file: a header of {} bytes, expected at most {}", path, length,
+    throw DataError("'{}' is not a safetensors file: a header of {} bytes, expected at most {}", FilePath(path), length,
                     kMaxHeaderBytes);
   }
   if (length > bytes.size() - kPrefixBytes) {
-    throw DataError("'{}' is cut short: a header of {} bytes in a file of {}", path, length, bytes.size());
+    throw DataError("'{}' is cut short: a header of {} bytes in a file of {}", FilePath(path), length, bytes.size());
   }
   const std::string_view text = bytes.substr(kPrefixBytes, length);
   if (text.empty() || text[0] != '{') {
     throw DataError("'{}' is not a safetensors file: its header does not start with '{{'", path);
   }
   data_ = text.data() + text.size();
-  parse_header(parse_json(text, fmt::format("header of '{}'", path), {.values = 4'000'000}));
+  parse_header(parse_json(text, fmt::format("header of '{}'", path), {.values = 4'000'000}, path));
   const int64_t covered = ranges_.empty() ? 0 : ranges_.back().second;
   const int64_t present = file_->size() - kPrefixBytes - static_cast<int64_t>(length);
   if (covered != present) {
-    throw DataError("'{}' is {}: its tensors take {} bytes, it holds {}", path,
+    throw DataError("'{}' is {}: its tensors take {} bytes, it holds {}", FilePath(path),
                     present < covered ? "cut short" : "malformed", covered, present);
   }
 }
@@ -136,8 +138,9 @@ void SafetensorsFile::parse_header(const Json& header) {
   int64_t expected = 0;
   for (Entry& entry : entries) {
     if (entry.begin != expected) {
-      throw DataError("'{}': tensor {}: its data begin at {}, expected {} (no {})", path_, quote(entry.info.name),
-                      entry.begin, expected, entry.begin > expected ? "holes" : "overlaps");
+      throw DataError("'{}': tensor {}: its data begin at {}, expected {} (no {})", FilePath(path_),
+                      TensorName(entry.info.name, quote(entry.info.name)), entry.begin, expected,
+                      entry.begin > expected ? "holes" : "overlaps");
     }
     expected = entry.end;
     index_[entry.info.name] = tensors_.size();
@@ -148,7 +151,7 @@ void SafetensorsFile::parse_header(const Json& header) {
 
 size_t SafetensorsFile::find(const std::string& name) const {
   const auto found = index_.find(name);
-  if (found == index_.end()) throw DataError("'{}' has no tensor {}", path_, quote(name));
+  if (found == index_.end()) throw DataError("'{}' has no tensor {}", FilePath(path_), TensorName(name, quote(name)));
   return found->second;
 }
 

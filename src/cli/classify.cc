@@ -119,9 +119,9 @@ void write_choice(const TextItem& item, const std::vector<double>& scores, bool 
   line = fmt::format("{{\"label\":{},\"choice\":{},\"scores\":[{}]}}", best, quoted(text), list);
 }
 
-AnswerBatch answerer(const LoadedModel& loaded, const ClassifyCommand& options) {
-  const Model& model = loaded.model;
-  const Tokenizer& tokenizer = *loaded.tokenizer;
+AnswerBatch answerer(const Session& session, const ClassifyCommand& options) {
+  const Model& model = session.model();
+  const Tokenizer& tokenizer = session.tokenizer();
   // write(result, item, line) for the results of compute(batch).
   const auto with = [&model](auto compute, auto write) -> AnswerBatch {
     return [&model, compute, write](const TextBatch& batch, std::string& lines) {
@@ -155,9 +155,9 @@ AnswerBatch answerer(const LoadedModel& loaded, const ClassifyCommand& options) 
 }
 
 // Scores are given by name.
-void check_labels(const LoadedModel& loaded, const std::string& directory) {
+void check_labels(const Session& session, const std::string& directory) {
   std::set<std::string> names;
-  for (const std::string& label : loaded.model.config().labels) {
+  for (const std::string& label : session.model().config().labels) {
     if (!names.insert(label).second) {
       throw DataError("{}/config.json: 'id2label' names {} twice", directory, quote(label));
     }
@@ -165,11 +165,12 @@ void check_labels(const LoadedModel& loaded, const std::string& directory) {
 }
 
 void run(const ClassifyCommand& options) {
-  const LoadedModel loaded(options.run);
-  check_labels(loaded, options.run.model);
+  const Session session(options.run.model, session_options(options.run));
+  warn_unknown_keys(session);
+  check_labels(session, options.run.model);
   const ClassifyOptions how{.pair = options.pair, .max_length = options.max_length.value_or(0)};
-  answer_texts("classify", options.run, loaded, encode_for_head(loaded.model, *loaded.tokenizer, how),
-               answerer(loaded, options));
+  answer_texts("classify", options.run, session, encode_for_head(session.model(), session.tokenizer(), how),
+               answerer(session, options));
 }
 
 }  // namespace

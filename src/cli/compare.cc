@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "base/file.h"
+#include "base/signal.h"
 #include "cli/registry.h"
 #include "cli/training_options.h"
 #include "tasks/grid_variant.h"
@@ -69,8 +70,11 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
 void run(const CompareCommand& options) {
   const EngineOptions& engine = options.training.engine;
   const bool all = options.positions == std::vector<std::string>{kAll};
+  const StopOnSignal stop;
+  PretrainOptions training = options.training.task;
+  training.stop_token = stop.token();
   const Grid grid =
-      compare({.training = options.training.task,
+      compare({.training = training,
                .positions =
                    all ? std::vector<std::string>(position_names().begin(), position_names().end()) : options.positions,
                .attentions = options.attentions,

@@ -66,9 +66,10 @@ void print_layout(RotaryLayout asked, const ConvertReport& report) {
 }
 
 void run(const ConvertCommand& command) {
-  const InterruptGuard guard;
+  const StopOnSignal stop;
   const Engine engine({.threads = command.threads});
   ConvertOptions options = command.convert;
+  options.stop_token = stop.token();
   if (command.rotary_layout != "keep") options.rotary_layout = parse_rotary_layout(command.rotary_layout);
   const ConvertReport report = convert(options, *engine.backend);
   if (!report.unknown_keys.empty()) warn_unknown_keys(model_directory(options.input), report.unknown_keys);

@@ -35,18 +35,19 @@ void write_vector(const PooledText& pooled, bool json, std::string& line) {
 }
 
 void run(const EmbedCommand& options) {
-  const LoadedModel loaded(options.run);
-  const SentenceVectors how = sentence_vectors(options.vectors, loaded.model, options.run.model);
+  const Session session(options.run.model, session_options(options.run));
+  warn_unknown_keys(session);
+  const SentenceVectors how = sentence_vectors(options.vectors, session.model(), options.run.model);
   std::optional<VectorFile> file;
-  if (!options.output.empty()) file.emplace(options.output, loaded.model.config().hidden);
-  answer_texts("embed", options.run, loaded, encode_text(*loaded.tokenizer, how.max_length),
+  if (!options.output.empty()) file.emplace(options.output, session.model().config().hidden);
+  answer_texts("embed", options.run, session, encode_text(session.tokenizer(), how.max_length),
                [&](const TextBatch& batch, std::string& lines) {
-                 const std::vector<PooledText> pooled = embed(loaded.model, batch.batch, how.embed);
+                 const std::vector<PooledText> pooled = embed(session.model(), batch.batch, how.embed);
                  if (file) {
                    for (const PooledText& one : pooled) file->append(one.values);
                    return;
                  }
-                 append_lines(loaded.model.backend().pool(), pooled.size(), lines,
+                 append_lines(session.pool(), pooled.size(), lines,
                               [&](size_t i, std::string& line) { write_vector(pooled[i], options.run.json, line); });
                });
   if (file) file->commit();

@@ -41,13 +41,14 @@ void write_candidates(const Tokenizer& tokenizer, const std::string& text, const
 }
 
 void run(const FillMaskOptions& options) {
-  const LoadedModel loaded(options.run);
-  const Tokenizer& tokenizer = *loaded.tokenizer;
-  loaded.model.mlm_head();  // or there is nothing to read texts for
-  answer_texts("fill-mask", options.run, loaded, encode_masked_text(tokenizer),
+  const Session session(options.run.model, session_options(options.run));
+  warn_unknown_keys(session);
+  const Tokenizer& tokenizer = session.tokenizer();
+  session.model().mlm_head();  // or there is nothing to read texts for
+  answer_texts("fill-mask", options.run, session, encode_masked_text(tokenizer),
                [&](const TextBatch& batch, std::string& lines) {
-                 const auto filled = fill_masks(loaded.model, tokenizer, batch.batch, options.top_k);
-                 append_lines(loaded.model.backend().pool(), filled.size(), lines, [&](size_t i, std::string& line) {
+                 const auto filled = fill_masks(session.model(), tokenizer, batch.batch, options.top_k);
+                 append_lines(session.pool(), filled.size(), lines, [&](size_t i, std::string& line) {
                    write_candidates(tokenizer, batch.items[i].text, filled[i], options.run.json, line);
                  });
                });

@@ -39,11 +39,9 @@ void run(const ForwardOptions& options) {
   EncoderInputs inputs;
   if (options.visibility) inputs.visibility = parse_visibility(*options.visibility);
   if (options.rotation) inputs.rotate_cross_queries = parse_cross_rotation(*options.rotation);
-  const Engine engine(options.engine);
-  std::vector<std::string> unknown;
-  const Model model = load_model(options.model, *engine.backend, false, &unknown);
-  warn_unknown_keys(options.model, unknown);
-  const int64_t sequences = forward(model, options.ids, options.output, inputs);
+  const Session session(options.model, {.engine = options.engine, .tokenizer = {}});
+  warn_unknown_keys(session);
+  const int64_t sequences = forward(session.model(), options.ids, options.output, inputs);
   std::cout << fmt::format("{} sequences in {}\n", sequences, options.output);
 }
 

@@ -108,7 +108,8 @@ GenerationOptions generation_options(const GenerateOptions& options) {
                            .overflow = {},
                            .visibility = {},
                            .end_ids = {},
-                           .batch = options.beam == 1 ? options.batch_size : 1};
+                           .batch = options.beam == 1 ? options.batch_size : 1,
+                           .stop_token = {}};
   if (options.overflow) result.overflow = parse_overflow(*options.overflow);
   if (options.visibility) {
     result.visibility = parse_visibility(*options.visibility);
@@ -188,15 +189,13 @@ void generate_batch(const TextGenerator& generator, const GenerateOptions& optio
 
 void run(const GenerateOptions& options) {
   GenerationOptions generation = generation_options(options);
-  TextReader reader(input_of(options));
-  Engine engine(options.engine);
-  std::vector<std::string> unknown;
-  const Model model = load_model(options.model, *engine.backend, false, &unknown);
-  warn_unknown_keys(options.model, unknown);
-  const auto tokenizer = load_tokenizer(options.model, load_options(options.tokenizer));
-  generation.end_ids = named_end_ids(options.model, model.config());
-  const TextGenerator generator(model, *tokenizer, std::move(generation));
-  const InterruptGuard guard;
+  const StopOnSignal stop;
+  generation.stop_token = stop.token();
+  TextReader reader(input_of(options), stop.token());
+  const Session session(options.model, {.engine = options.engine, .tokenizer = load_options(options.tokenizer)});
+  warn_unknown_keys(session);
+  generation.end_ids = named_end_ids(options.model, session.model().config());
+  const TextGenerator generator(session.model(), session.tokenizer(), std::move(generation));
   for (bool ended = false; !ended;) {
     std::vector<std::string> texts;
     std::vector<Prompt> prompts;
@@ -208,7 +207,7 @@ void run(const GenerateOptions& options) {
       try {
         prompts.push_back(generator.prompt(text, reader.count() - 1));
       } catch (const DataError& error) {
-        throw DataError("{}: {}", reader.place(), error.what());
+        throw error.prefixed(reader.place() + ": ");
       }
       texts.push_back(std::move(text));
     }

@@ -1,5 +1,6 @@
 // The program: finds the sub-command, parses its options, runs it, and turns whatever goes wrong into one line on
-// standard error and an exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted after saving.
+// standard error, with fields spelled as flags, and an exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted
+// after saving.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -102,13 +103,20 @@ int failed(std::string_view message, int exit_code) {
   _exit(1);
 }
 
+// "max_length" as a person types it.
+std::string flag(const std::string& field) {
+  std::string text = "--" + field;
+  std::ranges::replace(text, '_', '-');
+  return text;
+}
+
 int run_program(std::span<const std::string> arguments) {
   try {
     dispatch(arguments);
     std::cout.flush();
     return 0;
   } catch (const Error& error) {
-    return failed(error.what(), error.exit_code());
+    return failed(error.message(flag), error.exit_code());
   } catch (const std::ios_base::failure& error) {
     const int reason = errno;
     if (std::cout) return failed(error.what(), 1);

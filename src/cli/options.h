@@ -113,7 +113,7 @@ class OptionSet {
 };
 
 // The options that mean the same in every command that has them.
-void add_threads(OptionSet& options, int64_t& threads);  // 0 = one per core
+void add_threads(OptionSet& options, int64_t& threads);  // 0 = one for each CPU that may be used
 void add_seed(OptionSet& options, int64_t& seed);
 void add_device(OptionSet& options, std::string& device);  // cpu or reference
 void add_json(OptionSet& options, bool& json);

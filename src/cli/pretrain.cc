@@ -5,6 +5,7 @@
 
 #include <iostream>
 
+#include "base/signal.h"
 #include "cli/registry.h"
 #include "cli/training_options.h"
 
@@ -19,7 +20,10 @@ void describe(OptionSet& set, TrainingCommand& options) {
 
 void run(const TrainingCommand& options) {
   const Engine engine(options.engine);
-  const PretrainResult result = pretrain(options.task, *engine.backend);
+  const StopOnSignal stop;
+  PretrainOptions task = options.task;
+  task.stop_token = stop.token();
+  const PretrainResult result = pretrain(task, *engine.backend);
   if (result.already_finished) {
     std::cout << fmt::format("{}: already finished after step {}\n", options.task.output, result.training.steps);
     return;

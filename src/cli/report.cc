@@ -105,20 +105,17 @@ void write_grid(const ReportCommand& options) {
 HtmlPage model_page(const ReportCommand& options) {
   if (options.runs.size() != 1) throw UsageError("--text and --input look into one model; got {}", options.runs.size());
   const std::string& directory = options.runs[0];
-  const Engine engine(options.engine);
-  std::vector<std::string> unknown;
-  const Model model = load_model(directory, *engine.backend, false, &unknown);
-  warn_unknown_keys(directory, unknown);
-  const auto tokenizer = load_tokenizer(directory);
+  const Session session(directory, {.engine = options.engine});
+  warn_unknown_keys(session);
 
   HtmlPage page(options.title.empty() ? "Inside " + short_name(directory) : options.title);
   if (has_log(directory)) {
     page.heading("Training");
     add_runs(page, {{short_name(directory), {directory}}});
   }
-  ScoresByDistance scores(model, *tokenizer);
+  ScoresByDistance scores(session.model(), session.tokenizer());
   if (options.text) {
-    add_attention_maps(page, attention_maps(model, *tokenizer, *options.text));
+    add_attention_maps(page, attention_maps(session.model(), session.tokenizer(), *options.text));
     scores.add(*options.text);
   }
   if (!options.input.empty()) {

@@ -26,19 +26,19 @@ TextInput as_pairs(TextInput input) {
 }
 
 void run(const SimilarityCommand& options) {
-  const LoadedModel loaded(options.run);
-  const SentenceVectors how = sentence_vectors(options.vectors, loaded.model, options.run.model);
+  const Session session(options.run.model, session_options(options.run));
+  warn_unknown_keys(session);
+  const SentenceVectors how = sentence_vectors(options.vectors, session.model(), options.run.model);
   TextRunOptions pairs = options.run;
   pairs.texts = as_pairs(std::move(pairs.texts));
-  answer_texts(
-      "similarity", pairs, loaded, encode_two_texts(*loaded.tokenizer, how.max_length),
-      [&](const TextBatch& batch, std::string& lines) {
-        const std::vector<PooledText> pooled = embed(loaded.model, batch.batch, how.embed);
-        append_lines(loaded.model.backend().pool(), batch.items.size(), lines, [&](size_t i, std::string& line) {
-          const double score = cosine(pooled[2 * i].values, pooled[2 * i + 1].values);
-          line = options.run.json ? fmt::format("{{\"similarity\":{}}}", score) : fmt::format("{:.6f}", score);
-        });
-      });
+  answer_texts("similarity", pairs, session, encode_two_texts(session.tokenizer(), how.max_length),
+               [&](const TextBatch& batch, std::string& lines) {
+                 const std::vector<PooledText> pooled = embed(session.model(), batch.batch, how.embed);
+                 append_lines(session.pool(), batch.items.size(), lines, [&](size_t i, std::string& line) {
+                   const double score = cosine(pooled[2 * i].values, pooled[2 * i + 1].values);
+                   line = options.run.json ? fmt::format("{{\"similarity\":{}}}", score) : fmt::format("{:.6f}", score);
+                 });
+               });
 }
 
 }  // namespace

@@ -8,10 +8,10 @@
 #include <filesystem>
 #include <iostream>
 #include <string_view>
+#include <utility>
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/signal.h"
 #include "text/unicode.h"
 
 namespace roformer {
@@ -69,10 +69,10 @@ bool DescriptorLines::ready() {
 }
 
 bool DescriptorLines::next(std::string& line) {
-  constexpr int kBetweenLooks = 100;  // milliseconds until a signal is noticed
+  constexpr int kBetweenLooks = 100;  // milliseconds until a request to stop is noticed
   while (!has_line() && !at_end_) {
     while (!wait(kBetweenLooks)) {
-      if (interrupted()) throw Interrupted("interrupted");
+      if (stop_.stop_requested()) throw Interrupted("interrupted");
     }
     read_more();
   }
@@ -86,7 +86,7 @@ bool DescriptorLines::next(std::string& line) {
   return true;
 }
 
-TextReader::TextReader(const TextInput& input) {
+TextReader::TextReader(const TextInput& input, std::stop_token stop) {
   if (!input.texts.empty() && !input.input.empty()) {
     throw UsageError("--input: expected either a file or texts, got both {} and {}", quote(input.input),
                      quote(input.texts[0]));
@@ -96,7 +96,7 @@ TextReader::TextReader(const TextInput& input) {
     return;
   }
   if (input.input.empty() || input.input == "-") {
-    standard_input_.emplace(STDIN_FILENO, "standard input");
+    standard_input_.emplace(STDIN_FILENO, "standard input", std::move(stop));
     if (typed()) std::cerr << "Type texts, one a line; end with Ctrl-D.\n";
     return;
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,10 @@ void add_texts(OptionSet& options, TextInput& input);
 class DescriptorLines {
  public:
   // `name` starts messages. The descriptor stays open.
-  DescriptorLines(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {}
+  DescriptorLines(int descriptor, std::string name, std::stop_token stop = {})
+      : descriptor_(descriptor), name_(std::move(name)), stop_(std::move(stop)) {}
 
-  // The next line without its "\n"; false at the end. Interrupted when a signal comes (base/signal.h) while it waits;
+  // The next line without its "\n"; false at the end. Interrupted when a stop is requested while it waits;
   // DataError for a line longer than 16 MiB.
   bool next(std::string& line);
   // Whether the next line, or the end, is there.
@@ -40,6 +42,7 @@ class DescriptorLines {
 
   int descriptor_;
   std::string name_;
+  std::stop_token stop_;
   std::string buffer_;
   size_t begin_ = 0;     // of the next line in buffer_
   size_t searched_ = 0;  // no "\n" from begin_ to this
@@ -51,7 +54,7 @@ class DescriptorLines {
 class TextReader final : public TextSource {
  public:
   // UsageError if both texts and a file are given, FileError if the file cannot be opened.
-  explicit TextReader(const TextInput& input);
+  explicit TextReader(const TextInput& input, std::stop_token stop = {});
 
   // False at the end. A byte-order mark at the start of a file and a carriage return at the end of a line are dropped.
   // DataError with the line for what is not UTF-8 or too long. A line of standard input is there as soon as it was

@@ -58,27 +58,16 @@ void add_max_length(OptionSet& set, std::optional<int64_t>& max_length) {
   set.add("--max-length", max_length, "cut a text to so many tokens; 0 = never", {0, kLongest});
 }
 
-LoadedModel::LoadedModel(const TextRunOptions& options)
-    : engine(options.engine),
-      model([&] {
-        std::vector<std::string> unknown;
-        Model loaded = load_model(options.model, *engine.backend, false, &unknown);
-        warn_unknown_keys(options.model, unknown);
-        return loaded;
-      }()),
-      tokenizer(load_tokenizer(options.model, load_options(options.tokenizer))) {
-  if (tokenizer->vocabulary_size() > model.config().vocabulary) {
-    throw DataError("{}: the tokenizer has {} tokens, the model's vocabulary only {}", options.model,
-                    tokenizer->vocabulary_size(), model.config().vocabulary);
-  }
+SessionOptions session_options(const TextRunOptions& options) {
+  return {.engine = options.engine, .tokenizer = load_options(options.tokenizer)};
 }
 
-void answer_texts(const std::string& command, const TextRunOptions& options, const LoadedModel& loaded,
+void answer_texts(const std::string& command, const TextRunOptions& options, const Session& session,
                   const ItemEncoder& encode, const AnswerBatch& answer) {
-  TextReader reader(options.texts);
-  const TextBatching batching{.max_tokens = options.batch_tokens, .limit = length_limit(loaded.model.config())};
-  TextStream stream(reader, encode, batching, loaded.model.backend().pool());
-  const InterruptGuard guard;
+  const StopOnSignal stop;
+  TextReader reader(options.texts, stop.token());
+  const TextBatching batching{.max_tokens = options.batch_tokens, .limit = length_limit(session.model().config())};
+  TextStream stream(reader, encode, batching, session.pool());
   RunProgress progress(command, reader);
   std::string lines;
   for (TextBatch batch; stream.next(batch);) {
@@ -86,12 +75,12 @@ void answer_texts(const std::string& command, const TextRunOptions& options, con
     try {
       answer(batch, lines);
     } catch (const DataError& error) {
-      throw DataError("{}: {}", places(reader, batch), error.what());
+      throw error.prefixed(places(reader, batch) + ": ");
     }
     // All at once, so that a reader sees whole lines whenever this ends.
     std::cout << lines << std::flush;
     progress.update(batch.items.back().number);
-    if (interrupted()) throw Interrupted("interrupted after {} texts", batch.items.back().number);
+    if (stop.token().stop_requested()) throw Interrupted("interrupted after {} texts", batch.items.back().number);
   }
 }
 

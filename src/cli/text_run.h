@@ -2,14 +2,13 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 
 #include "cli/engine.h"
 #include "cli/text_input.h"
 #include "cli/tokenizer_options.h"
-#include "models/model.h"
+#include "tasks/session.h"
 #include "tasks/text_stream.h"
 
 namespace roformer {
@@ -27,15 +26,8 @@ void add_text_run(OptionSet& set, TextRunOptions& options);
 // For commands that may cut a text.
 void add_max_length(OptionSet& set, std::optional<int64_t>& max_length);
 
-// A model directory, ready. Keys of its config.json that are not understood are named on standard error. DataError if
-// the tokenizer has more tokens than the model.
-struct LoadedModel {
-  explicit LoadedModel(const TextRunOptions& options);
-
-  Engine engine;
-  Model model;
-  std::unique_ptr<Tokenizer> tokenizer;
-};
+// How its model directory is opened.
+SessionOptions session_options(const TextRunOptions& options);
 
 // What a batch adds to standard output: whole lines, one for each item.
 using AnswerBatch = std::function<void(const TextBatch& batch, std::string& lines)>;
@@ -44,7 +36,7 @@ using AnswerBatch = std::function<void(const TextBatch& batch, std::string& line
 // work shows its progress on standard error, unless results go to the same terminal. Ctrl-C and SIGTERM end it after
 // the batch at hand: Interrupted.
 // `command` is the heading of the progress.
-void answer_texts(const std::string& command, const TextRunOptions& options, const LoadedModel& loaded,
+void answer_texts(const std::string& command, const TextRunOptions& options, const Session& session,
                   const ItemEncoder& encode, const AnswerBatch& answer);
 
 // Appends a line for each of `count` items, written by all threads.

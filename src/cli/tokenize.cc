@@ -222,7 +222,7 @@ void print_chunk(const Printer& printer, const TextReader& reader, Chunk& chunk)
       ++number;
     }
   } catch (const DataError& error) {  // what came before it is shown first
-    chunk.error = std::make_exception_ptr(DataError("{}: {}", reader.place(number), error.what()));
+    chunk.error = std::make_exception_ptr(error.prefixed(reader.place(number) + ": "));
   } catch (...) {
     chunk.error = std::current_exception();
   }

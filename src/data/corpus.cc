@@ -19,21 +19,21 @@ int64_t middle(int64_t p, int64_t parts, int64_t count) { return (2 * p + 1) * c
 }  // namespace
 
 Corpus::Corpus(std::span<const std::string> paths, const CorpusOptions& options, const Tokenizer& tokenizer)
-    : text_(paths, options.rule, options.block_bytes),
+    : text_(paths, options.rule, options.block_bytes, options.stop_token),
       options_(options),
       tokenizer_(tokenizer),
       name_(paths.front()),
       held_(static_cast<size_t>(text_.size())) {}
 
 std::shared_ptr<const PackedSequences> Corpus::load(int64_t block, ThreadPool& pool,
-                                                    const std::atomic<bool>* cancel) const {
+                                                    const std::stop_token& stop) const {
   auto& held = held_.at(static_cast<size_t>(block));
   {
     const std::lock_guard lock(mutex_);
     if (auto sequences = held.lock()) return sequences;
   }
   auto made = std::make_shared<const PackedSequences>(
-      PackedSequences::pack(text_.read(block), tokenizer_, options_.max_length, pool, cancel));
+      PackedSequences::pack(text_.read(block), tokenizer_, options_.max_length, pool, stop));
   const std::lock_guard lock(mutex_);
   held = made;
   return made;

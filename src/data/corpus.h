@@ -1,11 +1,11 @@
 // A text of any size as token sequences: blocks of whole documents, each tokenised when it is asked for.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -18,13 +18,16 @@ struct CorpusOptions {
   DocumentRule rule = DocumentRule::automatic;
   int64_t max_length = 512;                // tokens a sequence, [CLS] and [SEP] included
   int64_t block_bytes = int64_t{8} << 20;  // of text; what is tokenised at once
+  std::stop_token stop_token = {};         // looked at while text is read: then Interrupted
 };
 
 class Corpus {
  public:
-  // Scans the files (text_blocks.h). The tokenizer must outlive the corpus. UsageError when max_length < 3; otherwise
-  // the errors of TextBlocks.
+  // Scans the files (text_blocks.h). Points to the tokenizer, and cannot be copied. UsageError when max_length < 3;
+  // otherwise the errors of TextBlocks.
   Corpus(std::span<const std::string> paths, const CorpusOptions& options, const Tokenizer& tokenizer);
+  Corpus(const Corpus&) = delete;
+  Corpus& operator=(const Corpus&) = delete;
 
   int64_t blocks() const { return text_.size(); }
   int64_t documents() const { return text_.documents(); }
@@ -34,8 +37,12 @@ class Corpus {
 
   // The sequences of a block. A block that somebody still holds is not made again. From any thread, each with a pool of
   // its own.
-  std::shared_ptr<const PackedSequences> load(int64_t block, ThreadPool& pool,
-                                              const std::atomic<bool>* cancel = nullptr) const;
+  std::shared_ptr<const PackedSequences> load(int64_t block, ThreadPool& pool) const {
+    return load(block, pool, options_.stop_token);
+  }
+  std::shared_ptr<const PackedSequences> load(int64_t block, ThreadPool& pool, const std::stop_token& stop) const;
+
+  const std::stop_token& stop_token() const { return options_.stop_token; }
 
  private:
   TextBlocks text_;

@@ -42,13 +42,14 @@ class PackedSequences::Packer {
 };
 
 PackedSequences PackedSequences::pack(std::span<const std::string> documents, const Tokenizer& tokenizer,
-                                      int64_t max_length, ThreadPool& pool, const std::atomic<bool>* cancel) {
-  if (max_length < 3) throw UsageError("max_length {} is too small: [CLS], one token and [SEP] need 3", max_length);
+                                      int64_t max_length, ThreadPool& pool, const std::stop_token& stop) {
+  if (max_length < 3)
+    throw UsageError("{} {} is too small: [CLS], one token and [SEP] need 3", FieldName("max_length"), max_length);
   constexpr int64_t kDocumentsATask = 16;
   std::vector<std::vector<int32_t>> encoded(documents.size());
   for_chunks(pool, std::ssize(documents), kDocumentsATask, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-      if (cancel != nullptr && *cancel) throw Interrupted("reading text was cancelled");
+      if (stop.stop_requested()) throw Interrupted("stopped while reading text");
       encoded[i] = tokenizer.encode_plain(documents[i]);
     }
   });

@@ -3,9 +3,9 @@
 // Nothing is dropped and nothing is padded: only the last sequence may be shorter.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -18,9 +18,9 @@ class PackedSequences {
  public:
   PackedSequences() = default;
   // The result does not depend on the number of threads. Empty when the documents have no tokens. UsageError when
-  // max_length < 3; Interrupted soon after `cancel`, if given, becomes true.
+  // max_length < 3; Interrupted soon after `stop` is requested.
   static PackedSequences pack(std::span<const std::string> documents, const Tokenizer& tokenizer, int64_t max_length,
-                              ThreadPool& pool, const std::atomic<bool>* cancel = nullptr);
+                              ThreadPool& pool, const std::stop_token& stop = {});
 
   int64_t size() const { return static_cast<int64_t>(starts_.size()) - 1; }
   std::span<const int32_t> sequence(int64_t i) const {

@@ -19,10 +19,15 @@ std::vector<int64_t> permutation(RandomStream stream, int64_t count) {
 
 SequenceStream::SequenceStream(const Corpus& corpus, std::vector<std::vector<int64_t>> held_out, RandomStream random,
                                int threads, int64_t window_blocks)
-    : corpus_(corpus), held_out_(std::move(held_out)), random_(random), window_blocks_(window_blocks), pool_(threads) {}
+    : corpus_(corpus),
+      held_out_(std::move(held_out)),
+      random_(random),
+      window_blocks_(window_blocks),
+      pool_(threads),
+      cancel_with_corpus_(corpus.stop_token(), [this] { cancel_.request_stop(); }) {}
 
 SequenceStream::~SequenceStream() {
-  cancel_ = true;
+  cancel_.request_stop();
   if (next_.valid()) next_.wait();
 }
 
@@ -41,7 +46,7 @@ SequenceStream::Window SequenceStream::make(int64_t epoch, int64_t window) {
   Window result;
   std::vector<std::span<const int32_t>> in_order;
   for (const int64_t block : blocks) {
-    result.blocks.push_back(corpus_.load(block, pool_, &cancel_));
+    result.blocks.push_back(corpus_.load(block, pool_, cancel_.get_token()));
     const PackedSequences& sequences = *result.blocks.back();
     const std::vector<int64_t>& out = held_out_[static_cast<size_t>(block)];
     for (int64_t i = 0; i < sequences.size(); ++i) {

@@ -5,11 +5,12 @@
 // the number of threads that tokenise does not matter.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "base/random.h"
@@ -31,7 +32,7 @@ class SequenceStream {
   };
 
   // `numbers` of held-out sequences, one list a block, are left out. `threads` tokenise ahead, 0 = one for each CPU.
-  // The corpus must outlive the stream.
+  // Points to the corpus, so it cannot be copied.
   SequenceStream(const Corpus& corpus, std::vector<std::vector<int64_t>> held_out, RandomStream random, int threads,
                  int64_t window_blocks = kWindowBlocks);
   ~SequenceStream();  // waits for the tokenising thread, which stops soon
@@ -71,7 +72,8 @@ class SequenceStream {
   RandomStream random_;
   int64_t window_blocks_;
   ThreadPool pool_;
-  std::atomic<bool> cancel_{false};
+  std::stop_source cancel_;
+  std::stop_callback<std::function<void()>> cancel_with_corpus_;
   Place place_;
   std::unique_ptr<Window> current_;
   Place next_place_;          // which window next_ makes

@@ -35,7 +35,8 @@ class TextBlocks::Spool {
 // Reads the files once and fills in the rest.
 class TextBlocks::Scanner {
  public:
-  Scanner(TextBlocks& result, int64_t block_bytes) : result_(result), block_bytes_(block_bytes) {}
+  Scanner(TextBlocks& result, int64_t block_bytes, const std::stop_token& stop)
+      : result_(result), block_bytes_(block_bytes), stop_(stop) {}
 
   void scan(const std::string& path) {
     result_.sources_.push_back({.path = path});
@@ -44,6 +45,7 @@ class TextBlocks::Scanner {
     int64_t size = 0;
     bool first = true;
     file.observe([&](std::string_view bytes) {
+      if (stop_.stop_requested()) throw Interrupted("stopped while reading text");
       hash_.update(bytes.data(), static_cast<int64_t>(bytes.size()));
       size += static_cast<int64_t>(bytes.size());
       if (std::exchange(first, false)) source.spooled = !file.plain_file();
@@ -109,14 +111,17 @@ class TextBlocks::Scanner {
 
   TextBlocks& result_;
   int64_t block_bytes_;
+  const std::stop_token& stop_;
   int64_t bytes_before_ = 0;  // of block_
   Block block_;
   Hasher hash_;
 };
 
-TextBlocks::TextBlocks(std::span<const std::string> paths, DocumentRule rule, int64_t block_bytes) : rule_(rule) {
+TextBlocks::TextBlocks(std::span<const std::string> paths, DocumentRule rule, int64_t block_bytes,
+                       const std::stop_token& stop)
+    : rule_(rule) {
   const std::vector<std::string> files = expand_directories(paths);
-  Scanner scanner(*this, block_bytes);
+  Scanner scanner(*this, block_bytes, stop);
   for (const std::string& path : files) scanner.scan(path);
   scanner.finish();
   if (spool_) spool_->finish();

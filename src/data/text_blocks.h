@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,9 @@ class TextBlocks {
   // Blocks are cut at the first end of a document after `block_bytes`; a document that goes on for as much again is cut
   // at the end of a line (of a part of 1 MiB in a line longer than that).
   // FileError when a file cannot be read, or nothing unpacked can be written; DataError, with file and line, when it is
-  // not UTF-8 or holds a NUL byte, or when there is no document in any of them.
-  TextBlocks(std::span<const std::string> paths, DocumentRule rule, int64_t block_bytes);
+  // not UTF-8 or holds a NUL byte, or when there is no document in any of them; Interrupted when `stop` is requested.
+  TextBlocks(std::span<const std::string> paths, DocumentRule rule, int64_t block_bytes,
+             const std::stop_token& stop = {});
   ~TextBlocks();
 
   int64_t size() const { return static_cast<int64_t>(blocks_.size()); }  // blocks, at least 1

@@ -1,10 +1,15 @@
 // roformer.h over the C++ classes: checks every pointer, turns exceptions into a status and a message.
 #include "roformer/roformer.h"
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <new>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,12 +19,45 @@
 #include "roformer/text_model.h"
 #include "roformer/version.h"
 
+namespace roformer {
+namespace {
+
+// Shared by a roformer_stop and what was opened with it.
+class StopSwitch {
+ public:
+  void request() {
+    const std::lock_guard lock(mutex_);
+    source_.request_stop();
+  }
+  void reset() {
+    const std::lock_guard lock(mutex_);
+    source_ = std::stop_source();
+  }
+  std::stop_token token() const {
+    const std::lock_guard lock(mutex_);
+    return source_.get_token();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::stop_source source_;
+};
+
+}  // namespace
+}  // namespace roformer
+
+struct roformer_stop {
+  std::shared_ptr<roformer::StopSwitch> inner = std::make_shared<roformer::StopSwitch>();
+};
+
 struct roformer_model {
   roformer::TextModel model;
+  std::shared_ptr<roformer::StopSwitch> stop;
 };
 
 struct roformer_trainer {
   roformer::MaskedLanguageTrainer trainer;
+  std::shared_ptr<roformer::StopSwitch> stop;
 };
 
 namespace roformer {
@@ -41,8 +79,8 @@ struct MasksResult : roformer_masks {
 roformer_status status_of(const Error& error) {
   switch (error.kind()) {
     case ErrorKind::usage: return ROFORMER_USAGE_ERROR;
-    case ErrorKind::data:
-    case ErrorKind::interrupted: return ROFORMER_DATA_ERROR;
+    case ErrorKind::data: return ROFORMER_DATA_ERROR;
+    case ErrorKind::interrupted: return ROFORMER_INTERRUPTED;
     case ErrorKind::file: return ROFORMER_FILE_ERROR;
     case ErrorKind::shape: break;
   }
@@ -61,12 +99,26 @@ roformer_status report(roformer_error* error, roformer_status status, std::strin
   return status;
 }
 
+// What roformer_last_error() tells of, a text for each roformer_error_detail.
+thread_local std::array<std::string, 5> last_error;
+
+void remember(const ErrorDetail& detail) {
+  last_error = {detail.field, detail.path, detail.key, detail.tensor,
+                detail.line > 0 ? std::to_string(detail.line) : std::string()};
+}
+
 template <class Body>
 roformer_status guarded(roformer_error* error, Body&& body) noexcept {
+  for (std::string& text : last_error) text.clear();
   try {
     body();
     return report(error, ROFORMER_OK, "");
   } catch (const Error& caught) {
+    try {
+      remember(caught.detail());
+    } catch (const std::bad_alloc&) {
+      // the message is more important
+    }
     return report(error, status_of(caught), caught.what());
   } catch (const std::bad_alloc&) {
     return report(error, ROFORMER_OUT_OF_MEMORY, "out of memory");
@@ -79,7 +131,7 @@ roformer_status guarded(roformer_error* error, Body&& body) noexcept {
 
 template <class T>
 T& required(T* pointer, const char* name) {
-  if (pointer == nullptr) throw UsageError("{} is NULL", name);
+  if (pointer == nullptr) throw UsageError("{} is NULL", FieldName(name));
   return *pointer;
 }
 
@@ -105,14 +157,46 @@ roformer_matrix* make_matrix(size_t rows, size_t columns, std::vector<float> val
   return result.release();
 }
 
-ModelOptions options_of(const roformer_model_options* given) {
-  ModelOptions options;
+// The caller's options, of whichever version: `first` bytes had the oldest one. Fields that it does not have are 0.
+template <class Options>
+Options known_options(const Options* given, const char* name, size_t first) {
+  Options options{};
   if (given == nullptr) return options;
-  options.threads = given->threads;
-  if (given->device != nullptr) options.device = given->device;
-  options.max_length = given->max_length;
-  if (given->max_batch_tokens != 0) options.max_batch_tokens = given->max_batch_tokens;
+  constexpr size_t kMost = 1 << 16;
+  const size_t size = given->struct_size;
+  if (size < first || size > kMost) {
+    throw UsageError("{} of {} is {}, expected the struct's size: start from its _INIT", FieldName("struct_size"), name,
+                     size);
+  }
+  const auto* bytes = reinterpret_cast<const unsigned char*>(given);
+  if (std::any_of(bytes + std::min(size, sizeof(Options)), bytes + size,
+                  [](unsigned char byte) { return byte != 0; })) {
+    throw UsageError("{} of {} is {}: it sets options of a library newer than this one ({})", FieldName("struct_size"),
+                     name, size, version());
+  }
+  std::memcpy(&options, given, std::min(size, sizeof(Options)));
   return options;
+}
+
+roformer_model_options known_options(const roformer_model_options* given) {
+  return known_options(given, "roformer_model_options", offsetof(roformer_model_options, dtype));
+}
+roformer_trainer_options known_options(const roformer_trainer_options* given) {
+  return known_options(given, "roformer_trainer_options", offsetof(roformer_trainer_options, dtype));
+}
+
+ModelOptions options_of(const roformer_model_options& given) {
+  ModelOptions options;
+  options.threads = given.threads;
+  if (given.device != nullptr) options.device = given.device;
+  if (given.dtype != nullptr) options.dtype = given.dtype;
+  options.max_length = given.max_length;
+  if (given.max_batch_tokens != 0) options.max_batch_tokens = given.max_batch_tokens;
+  return options;
+}
+
+std::shared_ptr<StopSwitch> switch_of(const roformer_stop* stop) {
+  return stop != nullptr ? stop->inner : std::make_shared<StopSwitch>();
 }
 
 EmbeddingPooling pooling_of(roformer_pooling pooling) {
@@ -122,25 +206,24 @@ EmbeddingPooling pooling_of(roformer_pooling pooling) {
     case ROFORMER_POOLING_MAX: return EmbeddingPooling::max;
     case ROFORMER_POOLING_POOLER: return EmbeddingPooling::pooler;
   }
-  throw UsageError("pooling {} is none of the four", static_cast<int>(pooling));
+  throw UsageError("{} {} is none of the four", FieldName("pooling"), static_cast<int>(pooling));
 }
 
-ModelShape shape_of(const roformer_trainer_options* given) {
+ModelShape shape_of(const roformer_trainer_options& given) {
   ModelShape shape;
-  if (given == nullptr) return shape;
-  if (given->hidden_size != 0) shape.hidden_size = given->hidden_size;
-  if (given->layers != 0) shape.layers = given->layers;
-  if (given->heads != 0) shape.heads = given->heads;
+  if (given.hidden_size != 0) shape.hidden_size = given.hidden_size;
+  if (given.layers != 0) shape.layers = given.layers;
+  if (given.heads != 0) shape.heads = given.heads;
   return shape;
 }
 
-MaskedLanguageOptions training_of(const roformer_trainer_options* given) {
+MaskedLanguageOptions training_of(const roformer_trainer_options& given) {
   MaskedLanguageOptions options;
-  if (given == nullptr) return options;
-  if (given->learning_rate != 0) options.learning_rate = given->learning_rate;
-  if (given->max_length != 0) options.max_length = given->max_length;
-  if (given->seed != 0) options.seed = given->seed;
-  options.threads = given->threads;
+  if (given.learning_rate != 0) options.learning_rate = given.learning_rate;
+  if (given.max_length != 0) options.max_length = given.max_length;
+  if (given.seed != 0) options.seed = given.seed;
+  options.threads = given.threads;
+  if (given.dtype != nullptr) options.dtype = given.dtype;
   return options;
 }
 
@@ -153,12 +236,37 @@ using roformer::text_of;
 
 const char* roformer_version(void) { return roformer::version(); }
 
+const char* roformer_last_error(roformer_error_detail detail) {
+  const auto index = static_cast<size_t>(detail);
+  return index < roformer::last_error.size() ? roformer::last_error[index].c_str() : "";
+}
+
+roformer_stop* roformer_stop_new(void) {
+  try {
+    return new roformer_stop;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void roformer_stop_request(roformer_stop* stop) {
+  if (stop != nullptr) stop->inner->request();
+}
+
+void roformer_stop_reset(roformer_stop* stop) {
+  if (stop != nullptr) stop->inner->reset();
+}
+
+void roformer_stop_free(roformer_stop* stop) { delete stop; }
+
 roformer_status roformer_model_open(const char* directory, const roformer_model_options* options,
                                     roformer_model** model, roformer_error* error) {
   return guarded(error, [&] {
     required(model, "model");
     required(directory, "directory");
-    *model = new roformer_model{roformer::TextModel::open(directory, roformer::options_of(options))};
+    const roformer_model_options known = roformer::known_options(options);
+    *model = new roformer_model{roformer::TextModel::open(directory, roformer::options_of(known)),
+                                roformer::switch_of(known.stop)};
   });
 }
 
@@ -191,7 +299,8 @@ roformer_status roformer_encode(const roformer_model* model, const char* text, s
                                 roformer_matrix** hidden_states, roformer_error* error) {
   return guarded(error, [&] {
     required(hidden_states, "hidden_states");
-    roformer::HiddenStates states = required(model, "model").model.encode(text_of(text, length));
+    const roformer_model& opened = required(model, "model");
+    roformer::HiddenStates states = opened.model.encode(text_of(text, length), opened.stop->token());
     *hidden_states = roformer::make_matrix(static_cast<size_t>(states.tokens), static_cast<size_t>(states.hidden_size),
                                            std::move(states.values));
   });
@@ -205,7 +314,8 @@ roformer_status roformer_embed(const roformer_model* model, const char* const* t
     const roformer::TextModel& inner = required(model, "model").model;
     const roformer::EmbeddingOptions options{roformer::pooling_of(pooling), normalize != 0};
     std::vector<float> values;
-    for (const auto& embedding : inner.embed(roformer::texts_of(texts, lengths, count), options)) {
+    for (const auto& embedding :
+         inner.embed(roformer::texts_of(texts, lengths, count), options, model->stop->token())) {
       values.insert(values.end(), embedding.values.begin(), embedding.values.end());
     }
     *embeddings = roformer::make_matrix(count, static_cast<size_t>(inner.hidden_size()), std::move(values));
@@ -219,7 +329,8 @@ roformer_status roformer_fill_mask(const roformer_model* model, const char* text
   return guarded(error, [&] {
     required(masks, "masks");
     auto result = std::make_unique<roformer::MasksResult>();
-    result->filled = required(model, "model").model.fill_mask(text_of(text, length), top_k);
+    const roformer_model& opened = required(model, "model");
+    result->filled = opened.model.fill_mask(text_of(text, length), top_k, opened.stop->token());
     for (const auto& list : result->filled) {
       for (const auto& c : list) result->list.push_back({c.token.c_str(), c.id, c.score});
     }
@@ -235,8 +346,10 @@ roformer_status roformer_trainer_create(const char* tokenizer_directory, const r
   return guarded(error, [&] {
     required(trainer, "trainer");
     required(tokenizer_directory, "tokenizer_directory");
+    const roformer_trainer_options known = roformer::known_options(options);
     *trainer = new roformer_trainer{roformer::MaskedLanguageTrainer::create(
-        tokenizer_directory, roformer::shape_of(options), roformer::training_of(options))};
+                                        tokenizer_directory, roformer::shape_of(known), roformer::training_of(known)),
+                                    roformer::switch_of(known.stop)};
   });
 }
 
@@ -245,8 +358,10 @@ roformer_status roformer_trainer_open(const char* model_directory, const roforme
   return guarded(error, [&] {
     required(trainer, "trainer");
     required(model_directory, "model_directory");
+    const roformer_trainer_options known = roformer::known_options(options);
     *trainer =
-        new roformer_trainer{roformer::MaskedLanguageTrainer::open(model_directory, roformer::training_of(options))};
+        new roformer_trainer{roformer::MaskedLanguageTrainer::open(model_directory, roformer::training_of(known)),
+                             roformer::switch_of(known.stop)};
   });
 }
 
@@ -255,7 +370,8 @@ void roformer_trainer_free(roformer_trainer* trainer) { delete trainer; }
 roformer_status roformer_trainer_step(roformer_trainer* trainer, const char* const* texts, const size_t* lengths,
                                       size_t count, double* loss, roformer_error* error) {
   return guarded(error, [&] {
-    const double mean = required(trainer, "trainer").trainer.step(roformer::texts_of(texts, lengths, count));
+    roformer_trainer& opened = required(trainer, "trainer");
+    const double mean = opened.trainer.step(roformer::texts_of(texts, lengths, count), opened.stop->token());
     if (loss != nullptr) *loss = mean;
   });
 }

@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "data/masking.h"
-#include "library/engine.h"
 #include "models/save_model.h"
+#include "tasks/session.h"
 #include "text/tokenizer.h"
 #include "training/optimizer.h"
 #include "training/schedule.h"
@@ -25,7 +25,7 @@ struct MaskedBatch {
 
 const MaskedLanguageOptions& checked(const MaskedLanguageOptions& options) {
   const auto require = [](bool good, const char* name, double value, const char* expected) {
-    if (!good) throw UsageError("{} is {}, expected {}", name, value, expected);
+    if (!good) throw UsageError("{} is {}, expected {}", FieldName(name), value, expected);
   };
   const auto count = [](int64_t value) { return static_cast<double>(value); };
   require(options.learning_rate >= 0 && options.learning_rate <= 1000, "learning_rate", options.learning_rate,
@@ -38,6 +38,9 @@ const MaskedLanguageOptions& checked(const MaskedLanguageOptions& options) {
   require(options.max_length >= 3 && options.max_length <= 1 << 20, "max_length", count(options.max_length),
           "3 (two special tokens and one of the text) to 1048576");
   require(options.max_batch_tokens >= 1, "max_batch_tokens", count(options.max_batch_tokens), "at least 1");
+  if (options.dtype == "int8") {
+    throw UsageError("{} is int8, expected float32 or bfloat16: int8 has no gradients", FieldName("dtype"));
+  }
   return options;
 }
 
@@ -67,7 +70,7 @@ struct MaskedLanguageTrainer::Implementation {
   Implementation(std::unique_ptr<Tokenizer> words, const ModelConfig* new_model, const std::string& directory,
                  const MaskedLanguageOptions& settings)
       : options(checked(settings)),
-        engine(options.threads, options.device),
+        engine({.threads = options.threads, .device = options.device, .dtype = options.dtype}),
         tokenizer(std::move(words)),
         vocabulary(*tokenizer),
         model(new_model != nullptr ? Model(*engine.backend, *new_model, true)
@@ -80,8 +83,8 @@ struct MaskedLanguageTrainer::Implementation {
     }
     if (std::holds_alternative<LearnedPosition>(model.config().position) &&
         model.config().max_positions < options.max_length) {
-      throw UsageError("max_length {} is longer than the model's {} learned positions", options.max_length,
-                       model.config().max_positions);
+      throw UsageError("{} {} is longer than the model's {} learned positions", FieldName("max_length"),
+                       options.max_length, model.config().max_positions);
     }
     if (new_model != nullptr) model.initialise(substream({options.seed, 0}, 0));
   }
@@ -133,7 +136,7 @@ struct MaskedLanguageTrainer::Implementation {
     return model.mlm_head().loss(context, hidden, model.encoder().words(), masked.labels, gradient_scale);
   }
 
-  double train_step(std::span<const std::string> texts) {
+  double train_step(std::span<const std::string> texts, const std::stop_token& stop) {
     const auto number = static_cast<uint64_t>(steps + 1);
     const std::vector<MaskedBatch> batches = masked_batches(texts, substream(random(1), number));
     size_t labels = 0;
@@ -143,7 +146,11 @@ struct MaskedLanguageTrainer::Implementation {
     double mean = 0;
     for (size_t i = 0; i < batches.size(); ++i) {
       Tape tape;
-      const Context context{*engine.backend, &tape, substream(substream(random(2), number), i), true};
+      const Context context{.backend = *engine.backend,
+                            .tape = &tape,
+                            .random = substream(substream(random(2), number), i),
+                            .training = true,
+                            .stop = stop};
       mean += loss(context, batches[i], scale).sum * scale;
       tape.backward();
     }
@@ -161,7 +168,7 @@ struct MaskedLanguageTrainer::Implementation {
   }
 
   MaskedLanguageOptions options;
-  LibraryEngine engine;
+  Engine engine;
   std::unique_ptr<Tokenizer> tokenizer;
   MaskingVocabulary vocabulary;
   Model model;
@@ -190,13 +197,15 @@ MaskedLanguageTrainer MaskedLanguageTrainer::open(const std::string& model_direc
       std::make_unique<Implementation>(std::move(tokenizer), nullptr, model_directory, options));
 }
 
-double MaskedLanguageTrainer::step(std::span<const std::string> texts) { return implementation_->train_step(texts); }
+double MaskedLanguageTrainer::step(std::span<const std::string> texts, std::stop_token stop) {
+  return implementation_->train_step(texts, stop);
+}
 
 int64_t MaskedLanguageTrainer::steps() const { return implementation_->steps; }
 
-MaskedLanguageScore MaskedLanguageTrainer::validate(std::span<const std::string> texts) const {
+MaskedLanguageScore MaskedLanguageTrainer::validate(std::span<const std::string> texts, std::stop_token stop) const {
   const Implementation& my = *implementation_;
-  const Context context{*my.engine.backend, nullptr, {}, false};
+  const Context context{.backend = *my.engine.backend, .stop = std::move(stop)};
   MaskedLanguageScore score;
   double sum = 0;
   int64_t correct = 0;

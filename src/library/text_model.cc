@@ -1,13 +1,13 @@
 #include "roformer/text_model.h"
 
+#include <array>
 #include <utility>
 
 #include "base/error.h"
-#include "library/engine.h"
 #include "library/text_tokenizer_impl.h"
-#include "models/model.h"
 #include "tasks/embed.h"
 #include "tasks/fill_mask.h"
+#include "tasks/session.h"
 
 namespace roformer {
 
@@ -20,7 +20,7 @@ TextPooling pooling_of(EmbeddingPooling pooling) {
     case EmbeddingPooling::max: return TextPooling::max;
     case EmbeddingPooling::pooler: return TextPooling::pooler;
   }
-  throw UsageError("pooling {} is none of cls, mean, max and pooler", static_cast<int>(pooling));
+  throw UsageError("{} {} is none of cls, mean, max and pooler", FieldName("pooling"), static_cast<int>(pooling));
 }
 
 HiddenStates hidden_states(const Tensor& hidden, int64_t begin, int64_t tokens) {
@@ -32,26 +32,27 @@ HiddenStates hidden_states(const Tensor& hidden, int64_t begin, int64_t tokens) 
 
 struct TextModel::Implementation {
   Implementation(const std::string& directory, const ModelOptions& options)
-      : engine(options.threads, options.device),
+      : session(directory, {.engine = {.threads = options.threads, .device = options.device, .dtype = options.dtype}}),
         batching{.max_length = options.max_length, .max_tokens = options.max_batch_tokens},
-        model(load_model(directory, *engine.backend, false, &ignored)),
-        tokenizer(TextTokenizer::open(directory)) {
-    if (tokenizer.vocabulary_size() > model.config().vocabulary) {
-      throw DataError("{}: the tokenizer has {} tokens, the model's vocabulary only {}", directory,
-                      tokenizer.vocabulary_size(), model.config().vocabulary);
-    }
-    batching.limit = length_limit(model.config());
+        tokenizer(std::make_unique<TextTokenizer::Implementation>(session.shared_tokenizer())) {
+    batching.limit = length_limit(session.model().config());
     // Settings that hold no text are refused here and not with the first text.
-    for_text_batches(words(), std::array{std::string()}, batching, engine.pool, [](size_t, const Batch&) {});
+    for_text_batches(session.tokenizer(), std::array{std::string()}, batching, session.pool(),
+                     [](size_t, const Batch&) {});
   }
 
-  const Tokenizer& words() const { return *tokenizer.implementation_->tokenizer; }
-  Context context() const { return {*engine.backend, nullptr, {}, false}; }
+  TextBatching batching_until(const std::stop_token& stop) const {
+    TextBatching result = batching;
+    result.stop_token = stop;
+    return result;
+  }
+  Tensor hidden(const Batch& batch, const std::stop_token& stop) const {
+    const Context context{.backend = session.backend(), .stop = stop};
+    return session.model().encoder().forward(context, batch).data;
+  }
 
-  LibraryEngine engine;
+  Session session;
   TextBatching batching;
-  std::vector<std::string> ignored;
-  Model model;
   TextTokenizer tokenizer;
 };
 
@@ -65,74 +66,77 @@ TextModel TextModel::open(const std::string& directory, const ModelOptions& opti
   return TextModel(std::make_unique<Implementation>(directory, options));
 }
 
-int64_t TextModel::hidden_size() const { return implementation_->model.config().hidden; }
-int64_t TextModel::parameters() const { return implementation_->model.config().parameters(); }
-bool TextModel::fills_masks() const { return implementation_->model.config().head == Head::masked_lm; }
+int64_t TextModel::hidden_size() const { return implementation_->session.model().config().hidden; }
+int64_t TextModel::parameters() const { return implementation_->session.model().config().parameters(); }
+bool TextModel::fills_masks() const { return implementation_->session.model().config().head == Head::masked_lm; }
 const TextTokenizer& TextModel::tokenizer() const { return implementation_->tokenizer; }
-const std::vector<std::string>& TextModel::ignored_settings() const { return implementation_->ignored; }
+const std::vector<std::string>& TextModel::ignored_settings() const { return implementation_->session.unknown_keys(); }
 
 TokenizedText TextModel::tokenize(std::string_view text, const TokenizeOptions& options) const {
   return implementation_->tokenizer.tokenize(text, options);
 }
 
-HiddenStates TextModel::encode(std::string_view text) const {
+HiddenStates TextModel::encode(std::string_view text, std::stop_token stop) const {
   const std::string copy(text);
-  return std::move(encode(std::span(&copy, 1)).front());
+  return std::move(encode(std::span(&copy, 1), std::move(stop)).front());
 }
 
-std::vector<HiddenStates> TextModel::encode(std::span<const std::string> texts) const {
+std::vector<HiddenStates> TextModel::encode(std::span<const std::string> texts, std::stop_token stop) const {
   const Implementation& my = *implementation_;
   std::vector<HiddenStates> result;
   result.reserve(texts.size());
-  for_text_batches(my.words(), texts, my.batching, my.model.backend().pool(), [&](size_t, const Batch& batch) {
-    const Tensor hidden = my.model.encoder().forward(my.context(), batch).data;
-    for (size_t i = 0; i + 1 < batch.offsets.size(); ++i) {
-      result.push_back(hidden_states(hidden, batch.offsets[i], batch.offsets[i + 1] - batch.offsets[i]));
-    }
-  });
+  for_text_batches(
+      my.session.tokenizer(), texts, my.batching_until(stop), my.session.pool(), [&](size_t, const Batch& batch) {
+        const Tensor hidden = my.hidden(batch, stop);
+        for (size_t i = 0; i + 1 < batch.offsets.size(); ++i) {
+          result.push_back(hidden_states(hidden, batch.offsets[i], batch.offsets[i + 1] - batch.offsets[i]));
+        }
+      });
   return result;
 }
 
-HiddenStates TextModel::encode(const TokenizedText& text) const {
+HiddenStates TextModel::encode(const TokenizedText& text, std::stop_token stop) const {
   Batch batch;
   batch.append(text.ids, text.segment_ids);
-  const Tensor hidden = implementation_->model.encoder().forward(implementation_->context(), batch).data;
-  return hidden_states(hidden, 0, batch.tokens());
+  return hidden_states(implementation_->hidden(batch, stop), 0, batch.tokens());
 }
 
-TextEmbedding TextModel::embed(std::string_view text, const EmbeddingOptions& options) const {
+TextEmbedding TextModel::embed(std::string_view text, const EmbeddingOptions& options, std::stop_token stop) const {
   const std::string copy(text);
-  return std::move(embed(std::span(&copy, 1), options).front());
+  return std::move(embed(std::span(&copy, 1), options, std::move(stop)).front());
 }
 
-std::vector<TextEmbedding> TextModel::embed(std::span<const std::string> texts, const EmbeddingOptions& options) const {
+std::vector<TextEmbedding> TextModel::embed(std::span<const std::string> texts, const EmbeddingOptions& options,
+                                            std::stop_token stop) const {
   const Implementation& my = *implementation_;
   std::vector<TextEmbedding> result;
   result.reserve(texts.size());
   const EmbedOptions how{pooling_of(options.pooling), options.normalize};
-  for (PooledText& pooled : roformer::embed(my.model, my.words(), texts, how, my.batching)) {
+  for (PooledText& pooled :
+       roformer::embed(my.session.model(), my.session.tokenizer(), texts, how, my.batching_until(stop))) {
     result.push_back({std::move(pooled.values), pooled.tokens});
   }
   return result;
 }
 
-FilledMasks TextModel::fill_mask(std::string_view text, int64_t top_k) const {
+FilledMasks TextModel::fill_mask(std::string_view text, int64_t top_k, std::stop_token stop) const {
   const std::string copy(text);
-  return std::move(fill_mask(std::span(&copy, 1), top_k).front());
+  return std::move(fill_mask(std::span(&copy, 1), top_k, std::move(stop)).front());
 }
 
-std::vector<FilledMasks> TextModel::fill_mask(std::span<const std::string> texts, int64_t top_k) const {
-  if (top_k < 1) throw UsageError("top_k is {}, expected at least 1", top_k);
-  const Implementation& my = *implementation_;
+std::vector<FilledMasks> TextModel::fill_mask(std::span<const std::string> texts, int64_t top_k,
+                                              std::stop_token stop) const {
+  if (top_k < 1) throw UsageError("{} is {}, expected at least 1", FieldName("top_k"), top_k);
+  const Session& session = implementation_->session;
   std::vector<FilledMasks> result;
   result.reserve(texts.size());
-  const TextBatching uncut{.max_tokens = my.batching.max_tokens,
-                           .limit = my.batching.limit};  // a cut could take a [MASK] away
-  for (const auto& masks : fill_masks(my.model, my.words(), texts, top_k, uncut)) {
+  TextBatching uncut = implementation_->batching_until(stop);
+  uncut.max_length = 0;  // a cut could take a [MASK] away
+  for (const auto& masks : fill_masks(session.model(), session.tokenizer(), texts, top_k, uncut)) {
     FilledMasks& filled = result.emplace_back();
     for (const auto& candidates : masks) {
       auto& list = filled.emplace_back();
-      for (const Candidate& c : candidates) list.push_back({my.words().token(c.id), c.id, c.score});
+      for (const Candidate& c : candidates) list.push_back({session.tokenizer().token(c.id), c.id, c.score});
     }
   }
   return result;

@@ -9,7 +9,7 @@
 namespace roformer {
 
 struct TextTokenizer::Implementation {
-  std::unique_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<const Tokenizer> tokenizer;
 };
 
 }  // namespace roformer

@@ -71,13 +71,13 @@ void ShapeOptions::apply_attention(ModelConfig& config) const {
     config.attention.clear();
     for (const std::string& name : attention) config.attention.push_back(parse_attention(name));
   }
-  const auto check = [](bool given, bool has, const char* option, const char* kinds) {
-    if (given && !has) throw UsageError("{} needs a layer of --attention {}", option, kinds);
+  const auto check = [](bool given, bool has, const char* field, const char* kinds) {
+    if (given && !has) throw UsageError("{} needs a layer of {} {}", FieldName(field), FieldName("attention"), kinds);
   };
   const char* const linear = "linear-elu, linear-relu or linear-favor";
-  check(attention_rotation.has_value(), config.has_linear_attention(), "--attention-rotation", linear);
-  check(favor_features.has_value(), config.has_random_features(), "--favor-features", "linear-favor");
-  check(favor_redraw.has_value(), config.has_random_features(), "--favor-redraw", "linear-favor");
+  check(attention_rotation.has_value(), config.has_linear_attention(), "attention_rotation", linear);
+  check(favor_features.has_value(), config.has_random_features(), "favor_features", "linear-favor");
+  check(favor_redraw.has_value(), config.has_random_features(), "favor_redraw", "linear-favor");
   if (attention_rotation) config.linear.rotation = parse_feature_rotation(*attention_rotation);
   if (hidden_size || heads) config.linear.favor_features = 0;  // of the new head size
   if (favor_features) config.linear.favor_features = *favor_features;

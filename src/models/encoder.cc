@@ -181,6 +181,7 @@ Encoder::Encoder(const Scope& scope, const ModelConfig& config)
 }
 
 Value Encoder::forward(const Context& context, const Batch& batch, const EncoderInputs& inputs) const {
+  context.check_stop();
   if (inputs.state != nullptr) follow_lengths(context, batch, *inputs.state);
   const auto plan = make_plan(context, config_, positions_, batch, inputs);
   if (context.tape != nullptr) context.tape->keep(plan);
@@ -218,6 +219,7 @@ Value Encoder::forward(const Context& context, const Batch& batch, const Encoder
   }
   uint64_t place = 1;
   for (size_t i = 0; i < layers_.size(); ++i) {
+    context.check_stop();
     AttentionInputs self = plan->self;
     if (inputs.state != nullptr) self.cache = &plan->caches[i];
     x = layers_[i].forward(context, x, self, place, memory);

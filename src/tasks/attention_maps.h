@@ -31,8 +31,10 @@ class ScoresByDistance {
   static constexpr int64_t kReach = 128;      // distances −128 … 128
   static constexpr int64_t kMaxTokens = 512;  // of a text, if the model takes so many; the rest is cut off
 
-  // Both must outlive this.
+  // Points to both, so it cannot be copied.
   ScoresByDistance(const Model& model, const Tokenizer& tokenizer);
+  ScoresByDistance(const ScoresByDistance&) = delete;
+  ScoresByDistance& operator=(const ScoresByDistance&) = delete;
   void add(const std::string& text);
 
   // The mean over all pairs of tokens at each distance, left out where there are less than a hundredth as many pairs as

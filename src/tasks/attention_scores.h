@@ -9,10 +9,12 @@
 
 namespace roformer {
 
-// Of a batch of one sequence. A copy of q and k; `spec` must outlive it.
+// Of a batch of one sequence. A copy of q and k; points to `spec`, so it cannot be copied.
 class AttentionScores {
  public:
   AttentionScores(const AttentionSpec& spec, const AttentionTensors& in);
+  AttentionScores(const AttentionScores&) = delete;
+  AttentionScores& operator=(const AttentionScores&) = delete;
 
   int64_t tokens() const { return tokens_; }  // keys
   int64_t heads() const { return spec_.heads; }

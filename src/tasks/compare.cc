@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/signal.h"
 #include "base/usable_cpus.h"
 #include "tasks/grid_page.h"
 #include "tasks/grid_variant.h"
@@ -65,7 +64,7 @@ class GridWork {
     if (plan.lengths.empty()) return;
     const auto tokenizer = load_tokenizer(options.training.tokenizer);
     ThreadPool pool(static_cast<int>(threads));
-    texts_ = pack_lengths(options.training.validation_data, options.training.documents, plan.lengths, *tokenizer, pool);
+    texts_ = pack_lengths(options.training, plan.lengths, *tokenizer, pool);
   }
 
   void run() {
@@ -79,14 +78,14 @@ class GridWork {
     work();
     for (std::thread& worker : workers) worker.join();
     if (failure_) std::rethrow_exception(failure_);
-    if (interrupted()) {
+    if (options_.training.stop_token.stop_requested()) {
       throw Interrupted("interrupted; what was being trained is saved. The same command goes on from there");
     }
   }
 
  private:
   void work() {
-    for (size_t next; !stop_ && !interrupted() && (next = next_++) < cells_.size();) {
+    for (size_t next; !stop_ && !options_.training.stop_token.stop_requested() && (next = next_++) < cells_.size();) {
       try {
         train_cell(next);
       } catch (const Interrupted&) {
@@ -170,7 +169,6 @@ class GridWork {
 Grid compare(const CompareOptions& options) {
   const GridPlan plan = make_plan(options);
   if (options.training.tokenizer.empty()) throw UsageError("--tokenizer DIR is needed (train-tokenizer makes one)");
-  const InterruptGuard guard;
   GridWork(options, plan).run();
   Grid grid = read_grid(options.training.output);
   write_grid_report(grid);

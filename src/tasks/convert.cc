@@ -12,7 +12,6 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
-#include "base/signal.h"
 #include "checkpoint/directory_weights.h"
 #include "models/families/family.h"
 #include "models/rotary_json.h"
@@ -98,7 +97,8 @@ std::map<std::string, std::string> companions(const std::string& directory) {
 
 Source read_transformers(const ConvertOptions& options, Backend& backend) {
   const std::string& input = options.input;
-  if (!options.tokenizer.empty()) throw UsageError("--tokenizer goes with --from llama2c; a directory has its own");
+  if (!options.tokenizer.empty())
+    throw UsageError("{} goes with {} llama2c; a directory has its own", FieldName("tokenizer"), FieldName("from"));
   std::vector<std::string> unknown;
   Model model = load_model(input, backend, false, &unknown);
   const std::string directory = model_directory(input);
@@ -163,7 +163,7 @@ const auto& find_kind(const Table& table, const std::string& kind, const char* o
     if (kind == entry.kind) return entry;
     kinds += (kinds.empty() ? "" : ", ") + std::string(entry.kind);
   }
-  throw UsageError("{} is {}, expected {}", option, quote(kind), kinds);
+  throw UsageError("{} is {}, expected {}", FieldName(option), quote(kind), kinds);
 }
 
 // Beside the output until the end; what is left of it goes.
@@ -203,8 +203,8 @@ std::string first_difference(const std::string& expected, const std::string& dir
   return "";
 }
 
-void stop_if_interrupted() {
-  if (interrupted()) throw Interrupted("interrupted; nothing was written");
+void stop_if_asked(const ConvertOptions& options) {
+  if (options.stop_token.stop_requested()) throw Interrupted("interrupted; nothing was written");
 }
 
 }  // namespace
@@ -232,18 +232,18 @@ ConvertReport convert(const ConvertOptions& options, Backend& backend) {
 
   ConvertReport layouts;
   const Source source = [&] {
-    Source read = find_kind(kReaders, options.from, "--from").read(options, backend);
+    Source read = find_kind(kReaders, options.from, "from").read(options, backend);
     if (!options.rotary_layout) return read;
     return relaid(std::move(read), *options.rotary_layout, backend, layouts);
   }();
-  stop_if_interrupted();
+  stop_if_asked(options);
   make_directories(parent_directory(output));
   const TemporaryDirectory temporary(output);
-  find_kind(kWriters, options.to, "--to").write(source, temporary.path());
-  stop_if_interrupted();
+  find_kind(kWriters, options.to, "to").write(source, temporary.path());
+  stop_if_asked(options);
   load_model(temporary.path(), backend);  // whoever reads it next must be able to
   ConvertReport report = self_check(source.weights, temporary.path());
-  stop_if_interrupted();
+  stop_if_asked(options);
   for (const auto& [name, content] : source.files) report.files.push_back(name);
   report.unknown_keys = source.unknown_keys;
   report.old_layout = layouts.old_layout;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct ConvertOptions {
   std::string tokenizer = {};  // of llama2c: its tokenizer.bin; empty: the model alone
   // The layout of rotary pairs to write the weights for (tasks/rotary_relayout.h); none: the model's own.
   std::optional<RotaryLayout> rotary_layout = {};
+  std::stop_token stop_token = {};  // looked at between reading, writing and checking
 };
 
 // What may be given as `from` and as `to`.

@@ -50,8 +50,9 @@ TextPooling default_pooling(const ModelConfig& config) {
   return sim ? TextPooling::pooler : TextPooling::mean;
 }
 
-std::vector<PooledText> embed(const Model& model, const Batch& batch, const EmbedOptions& options) {
-  const Context context{model.backend(), nullptr, {}, false};
+std::vector<PooledText> embed(const Model& model, const Batch& batch, const EmbedOptions& options,
+                              const std::stop_token& stop) {
+  const Context context{.backend = model.backend(), .stop = stop};
   const Value hidden = model.encoder().forward(context, batch);
   const Tensor pooled = pool_texts(model, context, hidden, batch, options.pooling).data;
   std::vector<PooledText> result;
@@ -73,7 +74,7 @@ std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, st
   std::vector<PooledText> result;
   result.reserve(texts.size());
   for_text_batches(tokenizer, texts, batching, model.backend().pool(), [&](size_t, const Batch& batch) {
-    for (PooledText& pooled : embed(model, batch, options)) result.push_back(std::move(pooled));
+    for (PooledText& pooled : embed(model, batch, options, batching.stop_token)) result.push_back(std::move(pooled));
   });
   return result;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,8 +34,9 @@ const std::vector<std::string>& pooling_names();
 TextPooling default_pooling(const ModelConfig& config);
 
 // One vector a sequence of the batch, in order. The trunk is enough; a head is not used. DataError for a vector that is
-// not finite, and for TextPooling::pooler of a model without one.
-std::vector<PooledText> embed(const Model& model, const Batch& batch, const EmbedOptions& options);
+// not finite, and for TextPooling::pooler of a model without one; Interrupted when `stop` is requested.
+std::vector<PooledText> embed(const Model& model, const Batch& batch, const EmbedOptions& options,
+                              const std::stop_token& stop = {});
 
 // One vector a text, in order. Errors as for_text_batches.
 std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, std::span<const std::string> texts,

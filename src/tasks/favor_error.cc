@@ -140,7 +140,7 @@ PlotSeries expected_line(const std::vector<PlotPoint>& measured) {
 std::vector<FavorErrors> favor_errors(Backend& backend, const FavorErrorOptions& options) {
   const auto [least, most] = std::minmax_element(options.features.begin(), options.features.end());
   if (options.features.empty() || *least == *most) {
-    throw UsageError("--features needs two different numbers at least, to see how the error falls");
+    throw UsageError("{} needs two different numbers at least, to see how the error falls", FieldName("features"));
   }
   std::vector<FavorErrors> errors;
   for (const double deviation : options.deviations) errors.push_back(errors_of(backend, options, deviation));

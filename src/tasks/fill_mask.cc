@@ -62,7 +62,7 @@ ItemEncoder encode_masked_text(const Tokenizer& tokenizer) {
 }
 
 std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer, const Batch& batch,
-                                       int64_t top_k) {
+                                       int64_t top_k, const std::stop_token& stop) {
   model.mlm_head();  // or there is nothing to compute
   std::vector<int32_t> rows;
   std::vector<size_t> sequence_of_row;
@@ -72,7 +72,7 @@ std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& toke
     }
     sequence_of_row.resize(rows.size(), s);
   }
-  const Context context{model.backend(), nullptr, {}, false};
+  const Context context{.backend = model.backend(), .stop = stop};
   auto candidates = fill_rows(model, tokenizer, model.encoder().forward(context, batch), rows, top_k);
   std::vector<MaskCandidates> result(static_cast<size_t>(batch.sequences()));
   for (size_t i = 0; i < rows.size(); ++i) result[sequence_of_row[i]].push_back(std::move(candidates[i]));
@@ -88,7 +88,8 @@ std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& toke
   std::vector<MaskCandidates> result;
   result.reserve(texts.size());
   for (TextBatch batch; stream.next(batch);) {
-    for (MaskCandidates& masks : fill_masks(model, tokenizer, batch.batch, top_k)) result.push_back(std::move(masks));
+    for (MaskCandidates& masks : fill_masks(model, tokenizer, batch.batch, top_k, batching.stop_token))
+      result.push_back(std::move(masks));
   }
   return result;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,7 @@ ItemEncoder encode_masked_text(const Tokenizer& tokenizer);
 // For each [MASK] of each sequence of the batch the `top_k` most probable tokens. DataError for a model without a
 // masked-LM head.
 std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer, const Batch& batch,
-                                       int64_t top_k);
+                                       int64_t top_k, const std::stop_token& stop = {});
 
 // The same for each text, several computed together.
 std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer,

@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "base/signal.h"
+#include "base/stop.h"
 #include "tasks/continued_text.h"
 #include "tasks/generation_pass.h"
 
@@ -23,7 +23,8 @@ Visibility generating_visibility(const ModelConfig& config, std::optional<Visibi
   if (visibility != Visibility::all) return visibility;
   throw DataError(
       "the model sees the tokens behind each token, too (config.json has no is_decoder), and cannot continue a text; a "
-      "model trained with UniLM's attention, as RoFormer-Sim, generates with --visibility prefix");
+      "model trained with UniLM's attention, as RoFormer-Sim, generates with {} prefix",
+      FieldName("visibility"));
 }
 
 // The longest text of an encoding that has an end; 0: none has.
@@ -119,15 +120,15 @@ TextGenerator::TextGenerator(const Model& model, const Tokenizer& tokenizer, Gen
 void TextGenerator::check_options() const {
   validate(options_.sampling);
   const auto check = [](bool good, const char* name, int64_t value, const char* expected) {
-    if (!good) throw UsageError("{} is {}, expected {}", name, value, expected);
+    if (!good) throw UsageError("{} is {}, expected {}", FieldName(name), value, expected);
   };
-  check(options_.max_new_tokens >= 0, "max-new-tokens", options_.max_new_tokens, "0 or more");
-  check(options_.min_new_tokens >= 0 && options_.min_new_tokens <= options_.max_new_tokens, "min-new-tokens",
-        options_.min_new_tokens, "0 to max-new-tokens");
+  check(options_.max_new_tokens >= 0, "max_new_tokens", options_.max_new_tokens, "0 or more");
+  check(options_.min_new_tokens >= 0 && options_.min_new_tokens <= options_.max_new_tokens, "min_new_tokens",
+        options_.min_new_tokens, "0 to max_new_tokens");
   check(options_.beams >= 1, "beam", options_.beams, "1 or more");
   if (overflow_ == Overflow::shift && !can_forget(model_.config())) {
-    throw UsageError("--overflow shift moves a text to earlier positions, which {} cannot; expected stop or error",
-                     what_keeps(model_.config()));
+    throw UsageError("{} shift moves a text to earlier positions, which {} cannot; expected stop or error",
+                     FieldName("overflow"), what_keeps(model_.config()));
   }
   const ContinuedText checks_stops(tokenizer_, {}, options_.stops);
 }
@@ -151,8 +152,8 @@ Prompt TextGenerator::prompt(std::string_view text, int64_t number) const {
   const auto most = static_cast<size_t>(window_);
   if (ids.size() <= most) return prompt;
   if (overflow_ != Overflow::shift) {
-    throw DataError("the prompt has {} tokens, expected at most {} (--context); --overflow shift leaves out the oldest",
-                    ids.size(), most);
+    throw DataError("the prompt has {} tokens, expected at most {} ({}); {} shift leaves out the oldest", ids.size(),
+                    most, FieldName("context"), FieldName("overflow"));
   }
   ids.erase(ids.begin() + 1, ids.end() - static_cast<int64_t>(most - 1));
   return prompt;
@@ -205,7 +206,7 @@ void TextGenerator::add(Sequence& sequence, int32_t id) const {
 bool TextGenerator::make_room(GenerationPass& pass, int64_t sequence) const {
   if (!pass.full(sequence)) return true;
   if (overflow_ == Overflow::error) {
-    throw DataError("a text has filled its context of {} tokens (--overflow error)", window_);
+    throw DataError("a text has filled its context of {} tokens ({} error)", window_, FieldName("overflow"));
   }
   if (overflow_ == Overflow::shift) pass.shift(sequence);
   return overflow_ == Overflow::shift;
@@ -220,13 +221,17 @@ std::vector<Generated> TextGenerator::run(std::span<const Prompt> prompts, const
     check_memory(std::ssize(prompts) * options_.beams, most);
   }
   if (prompts.empty() || options_.max_new_tokens == 0) return std::vector<Generated>(prompts.size());
-  if (options_.beams == 1) return sample(prompts, sink);
-  std::vector<Generated> results;
-  for (const Prompt& prompt : prompts) {
-    results.push_back(search(prompt));
-    sink(results.size() - 1, results.back().text);
+  try {
+    if (options_.beams == 1) return sample(prompts, sink);
+    std::vector<Generated> results;
+    for (const Prompt& prompt : prompts) {
+      results.push_back(search(prompt));
+      sink(results.size() - 1, results.back().text);
+    }
+    return results;
+  } catch (const Interrupted&) {
+    throw Interrupted("interrupted while generating");
   }
-  return results;
 }
 
 std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, const Sink& sink) const {
@@ -237,7 +242,8 @@ std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, co
     live.push_back(start(live.size(), prompt));
     first.push_back(prompt.ids);
   }
-  GenerationPass pass(model_, visibility_, std::ssize(prompts), window_, tokenizer_.vocabulary_size());
+  GenerationPass pass(model_, visibility_, std::ssize(prompts), window_, tokenizer_.vocabulary_size(),
+                      options_.stop_token);
   GenerationPass::Scores scores;
   pass.prompts(first, scores);
   while (true) {
@@ -257,7 +263,7 @@ std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, co
       if (!sequence.done) staying.push_back(static_cast<int32_t>(i));
       if (sequence.done) results[sequence.index] = std::move(sequence.result);
     }
-    if (interrupted()) throw Interrupted("interrupted while generating");
+    throw_if_stopped(options_.stop_token);
     if (staying.empty()) return results;
     if (staying.size() < live.size()) {
       pass.select(staying);
@@ -278,7 +284,7 @@ Generated TextGenerator::search(const Prompt& prompt) const {
                     .length_penalty = options_.length_penalty,
                     .max_tokens = options_.max_new_tokens,
                     .end_ids = end_ids_});
-  GenerationPass pass(model_, visibility_, 1, window_, tokenizer_.vocabulary_size());
+  GenerationPass pass(model_, visibility_, 1, window_, tokenizer_.vocabulary_size(), options_.stop_token);
   GenerationPass::Scores scores;
   pass.prompts({&prompt.ids, 1}, scores);
   while (true) {
@@ -290,7 +296,7 @@ Generated TextGenerator::search(const Prompt& prompt) const {
       prepare(seen, std::ssize(generated), scores[i]);
     }
     const std::vector<int32_t> parents = beams.advance(scores);
-    if (interrupted()) throw Interrupted("interrupted while generating");
+    throw_if_stopped(options_.stop_token);
     if (beams.done()) break;
     pass.select(parents);
     std::vector<int32_t> ids;

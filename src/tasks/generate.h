@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@ struct GenerationOptions {
   std::optional<Visibility> visibility = {};         // causal or prefix; none: the model's
   std::optional<std::vector<int32_t>> end_ids = {};  // none: [SEP]
   int64_t batch = 1;                                 // texts continued together, for what memory they need
+  std::stop_token stop_token = {};                   // looked at with each token
 };
 
 struct Prompt {
@@ -61,16 +63,19 @@ class TextGenerator {
   // Text of prompt `index` of a run that is certain now.
   using Sink = std::function<void(size_t index, const std::string& text)>;
 
-  // All must outlive it. UsageError for options that do not fit each other or the model, DataError for a model that
-  // cannot generate, or a window whose keys and values memory cannot hold: it is asked before any is taken.
+  // Points to model and tokenizer, so it cannot be copied. UsageError for options that do not fit each other or the
+  // model, DataError for a model that cannot generate, or a window whose keys and values memory cannot hold: it is
+  // asked before any is taken.
   TextGenerator(const Model& model, const Tokenizer& tokenizer, GenerationOptions options);
+  TextGenerator(const TextGenerator&) = delete;
+  TextGenerator& operator=(const TextGenerator&) = delete;
 
   // A prompt as the model was trained to see it: [CLS] text for a causal model, [CLS] text [SEP] for a prefix model.
   // One that the window does not hold loses its oldest tokens but the first (shift), or is a DataError.
   Prompt prompt(std::string_view text, int64_t number) const;
 
-  // In the order of the prompts. Sampled texts depend on seed and number only, not on the others. Interrupted when a
-  // signal comes (base/signal.h); DataError, naming a tensor, for scores that are not finite.
+  // In the order of the prompts. Sampled texts depend on seed and number only, not on the others. Interrupted when
+  // a stop is requested; DataError, naming a tensor, for scores that are not finite.
   std::vector<Generated> run(std::span<const Prompt> prompts, const Sink& sink) const;
 
   int64_t window() const { return window_; }

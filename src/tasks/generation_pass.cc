@@ -1,6 +1,7 @@
 #include "tasks/generation_pass.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "models/finite.h"
@@ -26,8 +27,8 @@ void take_scores(const Tensor& logits, int64_t row, int64_t tokens, std::vector<
 }  // namespace
 
 GenerationPass::GenerationPass(const Model& model, Visibility visibility, int64_t sequences, int64_t window,
-                               int64_t tokens)
-    : model_(model), visibility_(visibility), state_(sequences, window), tokens_(tokens) {}
+                               int64_t tokens, std::stop_token stop)
+    : model_(model), visibility_(visibility), state_(sequences, window), tokens_(tokens), stop_(std::move(stop)) {}
 
 void GenerationPass::prompts(std::span<const std::vector<int32_t>> prompts, Scores& scores) {
   Batch batch;
@@ -47,7 +48,7 @@ void GenerationPass::step(std::span<const int32_t> ids, Scores& scores) {
 void GenerationPass::run(const Batch& batch, Scores& scores) {
   // So few rows at a time that each one's bits do not depend on the others (Backend::linear).
   constexpr size_t kRows = 8;
-  const Context context{.backend = model_.backend()};
+  const Context context{.backend = model_.backend(), .stop = stop_};
   const Value hidden = model_.encoder().forward(context, batch, {.visibility = visibility_, .state = &state_});
   const std::vector<int32_t> last = token_rows(batch, TokenOfSequence::last);
   scores.resize(last.size());

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "models/model.h"
@@ -12,8 +13,9 @@ namespace roformer {
 class GenerationPass {
  public:
   // Of `sequences` sequences of at most `window` tokens. Generated tokens have segment 1 where visibility is prefix.
-  // `tokens`: how many ids of the vocabulary are tokens.
-  GenerationPass(const Model& model, Visibility visibility, int64_t sequences, int64_t window, int64_t tokens);
+  // `tokens`: how many ids of the vocabulary are tokens. A pass throws Interrupted when `stop` is requested.
+  GenerationPass(const Model& model, Visibility visibility, int64_t sequences, int64_t window, int64_t tokens,
+                 std::stop_token stop = {});
 
   DecodingState& state() { return state_; }
 
@@ -37,6 +39,7 @@ class GenerationPass {
   Visibility visibility_;
   DecodingState state_;
   int64_t tokens_;
+  std::stop_token stop_;
 };
 
 }  // namespace roformer

@@ -16,7 +16,7 @@ constexpr std::string_view kBefore = "-before", kSoftmax = "softmax";
 void check_words(const char* option, const std::vector<std::string>& words) {
   std::set<std::string> seen;
   for (const std::string& word : words) {
-    if (!seen.insert(word).second) throw UsageError("{} has {} twice", option, word);
+    if (!seen.insert(word).second) throw UsageError("{} has {} twice", FieldName(option), word);
   }
 }
 
@@ -72,8 +72,8 @@ void GridVariant::apply(ShapeOptions& shape) const {
 
 std::vector<std::string> grid_variants(const std::vector<std::string>& positions,
                                        const std::vector<std::string>& attentions) {
-  check_words("--positions", positions);
-  check_words("--attention", attentions);
+  check_words("positions", positions);
+  check_words("attention", attentions);
   std::vector<std::string> names;
   for (const std::string& position : positions) {
     if (only_softmax(attentions)) {
@@ -85,7 +85,8 @@ std::vector<std::string> grid_variants(const std::vector<std::string>& positions
       names.push_back(fmt::format("{}+{}", position, attention));
       GridVariant::parse(names.back());
       if (attention != kSoftmax && acts_on_scores(parse_position(position))) {
-        throw UsageError("--positions {} acts on scores, which --attention {} does not have", position, attention);
+        throw UsageError("{} {} acts on scores, which {} {} does not have", FieldName("positions"), position,
+                         FieldName("attention"), attention);
       }
     }
   }

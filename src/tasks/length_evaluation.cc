@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/signal.h"
 #include "data/corpus.h"
 #include "training/language_objective.h"
 
@@ -169,11 +168,14 @@ LengthScore evaluate(const std::string& weights, const LengthVariant& variant, i
 
 }  // namespace
 
-LengthTexts pack_lengths(const std::vector<std::string>& paths, const std::string& documents,
-                         const std::vector<int64_t>& lengths, const Tokenizer& tokenizer, ThreadPool& pool) {
+LengthTexts pack_lengths(const PretrainOptions& options, const std::vector<int64_t>& lengths,
+                         const Tokenizer& tokenizer, ThreadPool& pool) {
   LengthTexts texts;
   for (const int64_t length : lengths) {
-    const Corpus corpus(paths, {.rule = parse_document_rule(documents), .max_length = length}, tokenizer);
+    const Corpus corpus(
+        options.validation_data,
+        {.rule = parse_document_rule(options.documents), .max_length = length, .stop_token = options.stop_token},
+        tokenizer);
     texts.content_hash = corpus.content_hash();
     PackedSequences& packed = texts.by_length[length];
     packed = {};
@@ -242,7 +244,9 @@ std::vector<LengthScore> evaluate_lengths(const std::string& directory, const Le
     for (const LengthVariant& variant : length_variants(config, trained, length)) {
       const auto same = [&](const LengthScore& s) { return s.length == length && s.scaling == variant.scaling; };
       if (std::ranges::any_of(scores, same)) continue;
-      if (interrupted()) throw Interrupted("interrupted while evaluating {}. The same command goes on", directory);
+      if (options.stop_token.stop_requested()) {
+        throw Interrupted("interrupted while evaluating {}. The same command goes on", directory);
+      }
       scores.push_back(evaluate(weights, variant, length, entry.second, *labelling, random, backend));
       write_scores(path, settings, scores);
       line += (line.empty() ? "" : ", ") + describe(scores.back());

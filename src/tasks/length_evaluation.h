@@ -13,15 +13,15 @@
 
 namespace roformer {
 
-// The validation text packed into sequences of each length. Only whole sequences count, and of a long text the first
-// 262,144 tokens.
+// The validation text of `options` packed into sequences of each length. Only whole sequences count, and of a long text
+// the first 262,144 tokens.
 struct LengthTexts {
   std::map<int64_t, PackedSequences> by_length;
   std::string content_hash;
 };
 // UsageError for a length below 3, DataError and FileError for the text.
-LengthTexts pack_lengths(const std::vector<std::string>& paths, const std::string& documents,
-                         const std::vector<int64_t>& lengths, const Tokenizer& tokenizer, ThreadPool& pool);
+LengthTexts pack_lengths(const PretrainOptions& options, const std::vector<int64_t>& lengths,
+                         const Tokenizer& tokenizer, ThreadPool& pool);
 
 // A model at a length. Where there can be no score, `reason` says why and the rest is empty.
 struct LengthScore {

@@ -201,7 +201,8 @@ TrainerOptions trainer_options(const PretrainOptions& options, const Schedule& s
           .histograms_every = options.histograms_every,
           .keep = static_cast<int>(options.keep),
           .random = random,
-          .output = options.messages};
+          .output = options.messages,
+          .stop_token = options.stop_token};
 }
 
 }  // namespace
@@ -227,7 +228,8 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   const Plan plan = make_plan(options, *tokenizer);
   tokenizer->set_model_max_length(plan.max_length);
 
-  const CorpusOptions reading{.rule = parse_document_rule(options.documents), .max_length = plan.max_length};
+  const CorpusOptions reading{
+      .rule = parse_document_rule(options.documents), .max_length = plan.max_length, .stop_token = options.stop_token};
   const Corpus corpus(options.data, reading, *tokenizer);
   const RandomStream random{static_cast<uint64_t>(options.seed), 0};
   std::string validation_hash;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,7 @@ struct PretrainOptions {
   Progress::Output messages = Progress::Output::standard_error();  // of progress and notices
   // Called when all settings are found good, before anything is trained; whether there is nothing left to train.
   std::function<void(bool already_finished)> accepted;
+  std::stop_token stop_token = {};  // looked at while text is read, and after each step
 };
 
 struct PretrainResult {
@@ -53,7 +55,8 @@ struct PretrainResult {
 // What is learned of a sequence by `options`: also what a trained model is evaluated with.
 std::unique_ptr<Labelling> make_labelling(const PretrainOptions& options, const Tokenizer& tokenizer);
 
-// Errors: UsageError for settings that cannot be, DataError and FileError for files, Interrupted after saving.
+// Errors: UsageError for settings that cannot be, DataError and FileError for files, Interrupted after saving what
+// was trained.
 PretrainResult pretrain(const PretrainOptions& options, Backend& backend);
 
 // What a preset says beside the model's shape.

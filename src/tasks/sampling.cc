@@ -52,18 +52,18 @@ void keep_nucleus(std::vector<Entry>& weights, double sum, double p) {
 }
 
 void check(bool good, const char* name, double value, const char* expected) {
-  if (!good) throw UsageError("{} is {}, expected {}", name, value, expected);
+  if (!good) throw UsageError("{} is {}, expected {}", FieldName(name), value, expected);
 }
 
 }  // namespace
 
 void validate(const SamplingOptions& options) {
-  check(options.temperature >= 0 && std::isfinite(options.temperature), "the temperature", options.temperature,
+  check(options.temperature >= 0 && std::isfinite(options.temperature), "temperature", options.temperature,
         "0 or more");
-  check(options.top_k >= 0, "top-k", static_cast<double>(options.top_k), "0 or more");
-  check(options.top_p > 0 && options.top_p <= 1, "top-p", options.top_p, "more than 0, at most 1");
-  check(options.min_p >= 0 && options.min_p <= 1, "min-p", options.min_p, "0 to 1");
-  check(options.repetition_penalty > 0 && std::isfinite(options.repetition_penalty), "the repetition penalty",
+  check(options.top_k >= 0, "top_k", static_cast<double>(options.top_k), "0 or more");
+  check(options.top_p > 0 && options.top_p <= 1, "top_p", options.top_p, "more than 0, at most 1");
+  check(options.min_p >= 0 && options.min_p <= 1, "min_p", options.min_p, "0 to 1");
+  check(options.repetition_penalty > 0 && std::isfinite(options.repetition_penalty), "repetition_penalty",
         options.repetition_penalty, "more than 0");
 }
 

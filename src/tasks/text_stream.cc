@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/stop.h"
 
 namespace roformer {
 
@@ -111,14 +112,13 @@ void TextStream::encode_window(std::vector<TextItem> window) {
       item.sequences = encode_(item.text);
       for (const Encoding& sequence : item.sequences) {
         if (std::ssize(sequence.ids) > batching_.limit.tokens) {
-          throw DataError("{} tokens, expected at most {}: {}; --max-length cuts", sequence.ids.size(),
-                          batching_.limit.tokens, batching_.limit.reason);
+          throw DataError("{} tokens, expected at most {}: {}; {} cuts", sequence.ids.size(), batching_.limit.tokens,
+                          batching_.limit.reason, FieldName("max_length"));
         }
       }
     } catch (const DataError& error) {
       const std::string place = source_.place(item.number);
-      errors[static_cast<size_t>(i)] =
-          std::make_exception_ptr(DataError("{}{}{}", place, place.empty() ? "" : ": ", error.what()));
+      errors[static_cast<size_t>(i)] = std::make_exception_ptr(error.prefixed(place.empty() ? "" : place + ": "));
     } catch (...) {
       errors[static_cast<size_t>(i)] = std::current_exception();
     }
@@ -133,6 +133,7 @@ void TextStream::encode_window(std::vector<TextItem> window) {
 }
 
 bool TextStream::next(TextBatch& batch) {
+  throw_if_stopped(batching_.stop_token);
   batch.items.clear();
   batch.batch = Batch();
   while (true) {

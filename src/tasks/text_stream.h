@@ -9,6 +9,7 @@
 #include <functional>
 #include <limits>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,8 +36,10 @@ class TextSource {
 // Texts in memory.
 class TextList final : public TextSource {
  public:
-  // `texts` must outlive it.
+  // Points to `texts`, so it cannot be copied.
   explicit TextList(std::span<const std::string> texts) : texts_(texts) {}
+  TextList(const TextList&) = delete;
+  TextList& operator=(const TextList&) = delete;
   bool next(std::string& text) override;
   bool ready() override { return true; }
   std::string place(int64_t number) const override;  // "text 3", empty for the only one
@@ -58,6 +61,7 @@ struct TextBatching {
   int64_t max_length = 0;     // a sequence is cut to so many tokens; 0 = never
   int64_t max_tokens = 4096;  // of a batch, unless its only item has more; what a layer holds of it fits a cache
   LengthLimit limit = {};
+  std::stop_token stop_token = {};  // looked at before each batch: then Interrupted
 };
 
 // How an item becomes the sequences a model sees, at least one. DataError without a place for an item that is none. Any
@@ -84,8 +88,10 @@ struct TextBatch {
 
 class TextStream {
  public:
-  // `source` must outlive it. UsageError for limits that hold no text.
+  // Points to `source` and `pool`, so it cannot be copied. UsageError for limits that hold no text.
   TextStream(TextSource& source, ItemEncoder encode, const TextBatching& batching, ThreadPool& pool);
+  TextStream(const TextStream&) = delete;
+  TextStream& operator=(const TextStream&) = delete;
 
   // The next items, in order: as many as fit, or those that are there if more would have to be waited for. False at the
   // end. An item that cannot be used is a DataError with its place once all before it have been given out.

@@ -17,7 +17,7 @@ constexpr size_t kHeaderBytes = 128;
 bool is_numpy(const std::string& path) {
   if (path.ends_with(".npy")) return true;
   if (path.ends_with(".safetensors")) return false;
-  throw UsageError("--output '{}': expected a name that ends in .npy or .safetensors", path);
+  throw UsageError("{} '{}': expected a name that ends in .npy or .safetensors", FieldName("output"), path);
 }
 
 const std::string& regular(const std::string& path) {

@@ -20,9 +20,10 @@ constexpr std::string_view kGzipStart = "\x1F\x8B", kZstandardStart = "\x28\xB5\
 
 std::FILE* open_file(const std::string& path) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) throw FileError("{}: is a directory, expected a file", path);
+  if (std::filesystem::is_directory(path, ignored))
+    throw FileError("{}: is a directory, expected a file", FilePath(path));
   std::FILE* file = std::fopen(path.c_str(), "rb");
-  if (!file) throw FileError("{}: cannot open: {}", path, std::strerror(errno));
+  if (!file) throw FileError("{}: cannot open: {}", FilePath(path), std::strerror(errno));
   return file;
 }
 
@@ -56,7 +57,7 @@ class ByteSource::Gzip final : public Unpacker {
     const int status = inflate(&stream_, Z_NO_FLUSH);
     if (status == Z_MEM_ERROR) throw std::bad_alloc();
     if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) {
-      throw DataError("{}: damaged gzip data: {}", path, stream_.msg ? stream_.msg : "unknown error");
+      throw DataError("{}: damaged gzip data: {}", FilePath(path), stream_.msg ? stream_.msg : "unknown error");
     }
     if (status == Z_STREAM_END) inflateReset(&stream_);
     return {packed.size() - stream_.avail_in, room - stream_.avail_out, status == Z_STREAM_END};
@@ -76,7 +77,7 @@ class ByteSource::Zstandard final : public Unpacker {
     ZSTD_inBuffer in{packed.data(), packed.size(), 0};
     ZSTD_outBuffer made{out, room, 0};
     const size_t status = ZSTD_decompressStream(stream_.get(), &made, &in);
-    if (ZSTD_isError(status)) throw DataError("{}: damaged zstd data: {}", path, ZSTD_getErrorName(status));
+    if (ZSTD_isError(status)) throw DataError("{}: damaged zstd data: {}", FilePath(path), ZSTD_getErrorName(status));
     return {in.pos, made.pos, status == 0};
   }
 
@@ -95,7 +96,8 @@ bool ByteSource::read_raw(std::string& buffer) {
   const size_t before = buffer.size();
   buffer.resize(before + kBlock);
   const size_t count = std::fread(buffer.data() + before, 1, kBlock, file_.get());
-  if (count < kBlock && std::ferror(file_.get())) throw FileError("{}: cannot read: {}", path_, std::strerror(errno));
+  if (count < kBlock && std::ferror(file_.get()))
+    throw FileError("{}: cannot read: {}", FilePath(path_), std::strerror(errno));
   buffer.resize(before + count);
   raw_at_end_ = count < kBlock;
   return count > 0;
@@ -129,7 +131,7 @@ bool ByteSource::read(std::string& buffer) {
     const auto progress =
         unpacker_->unpack(std::string_view(raw_).substr(taken), buffer.data() + before + made, kBlock - made, path_);
     if (raw_.empty() && progress.made == 0 && !progress.between_members) {
-      throw DataError("{}: the packed data ends too early", path_);
+      throw DataError("{}: the packed data ends too early", FilePath(path_));
     }
     taken += progress.taken;
     made += progress.made;

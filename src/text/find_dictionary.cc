@@ -33,8 +33,8 @@ DictionaryFile find_dictionary(const std::string& asked, const std::string& dire
   if (exists(kSystemDictionary)) return describe(kSystemDictionary);
   throw FileError(
       "{}a jieba tokenizer needs jieba's dictionary, and none was found: install Debian's python3-jieba, or name a "
-      "dict.txt with --jieba-dictionary or ROFORMER_JIEBA_DICTIONARY{}",
-      directory.empty() ? "" : directory + ": ",
+      "dict.txt with {} or ROFORMER_JIEBA_DICTIONARY{}",
+      directory.empty() ? "" : directory + ": ", FieldName("jieba_dictionary"),
       own.empty() ? "" : fmt::format(", or put one into the directory as {}", kJiebaDictionaryFile));
 }
 

@@ -46,7 +46,8 @@ struct Entries {
 };
 
 [[noreturn]] void fail_line(std::string_view where, int64_t number, std::string_view problem, std::string_view line) {
-  throw DataError("{}:{}: {}, expected \"word frequency tag\", got {}", where, number, problem, quote(line));
+  throw DataError("{}:{}: {}, expected \"word frequency tag\", got {}", FilePath(where), LineNumber(number), problem,
+                  quote(line));
 }
 
 struct Line {
@@ -56,8 +57,10 @@ struct Line {
 
 Line parse_line(std::string_view line, std::string_view where, int64_t number) {
   const size_t bad = find_invalid_utf8(line);
-  if (bad != kValidUtf8) throw DataError("{}:{}: not valid UTF-8 at byte {} of the line", where, number, bad);
-  if (line.find('\0') != line.npos) throw DataError("{}:{}: holds a NUL byte, expected a text file", where, number);
+  if (bad != kValidUtf8)
+    throw DataError("{}:{}: not valid UTF-8 at byte {} of the line", FilePath(where), LineNumber(number), bad);
+  if (line.find('\0') != line.npos)
+    throw DataError("{}:{}: holds a NUL byte, expected a text file", FilePath(where), LineNumber(number));
   const size_t space = line.find(' ');
   if (space == line.npos || space == 0) fail_line(where, number, "no frequency", line);
   std::string_view rest = line.substr(space + 1);
@@ -99,7 +102,8 @@ Entries read_entries(std::string_view text, std::string_view where) {
     }
     const size_t length = result.letters.size() - begin;
     if (length > kMaxDictionaryWord) {
-      throw DataError("{}:{}: a word of {} characters, at most {}", where, number, length, kMaxDictionaryWord);
+      throw DataError("{}:{}: a word of {} characters, at most {}", FilePath(where), LineNumber(number), length,
+                      kMaxDictionaryWord);
     }
     places.push_back({begin, length});
     frequencies.push_back(line.frequency);
@@ -117,7 +121,8 @@ Entries read_entries(std::string_view text, std::string_view where) {
   }
   result.words.resize(kept);
   for (const Entry& entry : result.words) result.total_of_words += entry.frequency;
-  if (result.total_of_words == 0) throw DataError("{}: no words with a frequency, expected jieba's dict.txt", where);
+  if (result.total_of_words == 0)
+    throw DataError("{}: no words with a frequency, expected jieba's dict.txt", FilePath(where));
   return result;
 }
 
@@ -210,7 +215,7 @@ std::string JiebaDictionary::compile(std::string_view text, std::string_view whe
 JiebaDictionary::JiebaDictionary(std::string_view image, std::shared_ptr<const void> owner, std::string_view where)
     : owner_(std::move(owner)), first_(kFirstPlane) {
   const auto require = [&](bool holds, const char* problem) {
-    if (!holds) throw DataError("{}: not a compiled dictionary: {}", where, problem);
+    if (!holds) throw DataError("{}: not a compiled dictionary: {}", FilePath(where), problem);
   };
   Header header;
   require(image.size() >= sizeof(header), "too short");

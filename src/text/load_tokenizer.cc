@@ -140,8 +140,9 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& kind, const JsonObj
   const bool bert = any || kind == kBertTokenizerClass || kind == "BertTokenizerFast";
   const bool jieba = kind == kRoFormerTokenizerClass || kind == "RoFormerTokenizerFast";
   if (!bert && !jieba && kind != "?") {
-    throw DataError("{}: 'tokenizer_class' is {}, expected {}, {}, {} or {}", config.source(), quote(kind),
-                    kBertTokenizerClass, kRoFormerTokenizerClass, kCharTokenizerClass, kByteTokenizerClass);
+    throw DataError("{}: '{}' is {}, expected {}, {}, {} or {}", FilePath(config.source()), KeyName("tokenizer_class"),
+                    quote(kind), kBertTokenizerClass, kRoFormerTokenizerClass, kCharTokenizerClass,
+                    kByteTokenizerClass);
   }
   const bool bert4keras = !bert && choose_mode(config, options) == JiebaMode::bert4keras;
   Content content = read_content(config, directory, bert4keras);
@@ -161,7 +162,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& kind, const JsonObj
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const LoadOptions& options) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(directory, ignored)) {
-    throw FileError("{}: no such directory, expected one with a vocab.txt or tokenizer.model", directory);
+    throw FileError("{}: no such directory, expected one with a vocab.txt or tokenizer.model", FilePath(directory));
   }
   const std::string path = join_path(directory, "tokenizer_config.json");
   const JsonObject config = exists(path) ? JsonObject::read(path) : JsonObject(Json::object(), path);
@@ -170,8 +171,8 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const Lo
                        : make_tokenizer(read_class(config, directory, options), config, directory, options);
   if ((options.mode || !options.jieba_dictionary.empty()) &&
       dynamic_cast<JiebaTokenizer*>(tokenizer.get()) == nullptr) {
-    throw UsageError("{}: its tokenizer is {}, which has neither a mode nor a dictionary, expected {}", directory,
-                     tokenizer->tokenizer_class(), kRoFormerTokenizerClass);
+    throw UsageError("{}: its tokenizer is {}, which has neither a mode nor a dictionary, expected {}",
+                     FilePath(directory), tokenizer->tokenizer_class(), kRoFormerTokenizerClass);
   }
   tokenizer->set_model_max_length(read_model_max_length(config));
   return tokenizer;

@@ -24,8 +24,10 @@ class SentencePieceCutter {
     int32_t begin, end, id;  // bytes of the text
   };
 
-  // Both must outlive it.
+  // Points to both, so it cannot be copied.
   SentencePieceCutter(const SentencePieceModel& model, const SentencePieceNormalizer& normalizer);
+  SentencePieceCutter(const SentencePieceCutter&) = delete;
+  SentencePieceCutter& operator=(const SentencePieceCutter&) = delete;
 
   // `text` is valid UTF-8 of less than 2^31 bytes. What has no piece is model.unknown, a character each.
   std::vector<Cut> cut(std::string_view text) const;

@@ -10,9 +10,10 @@ namespace roformer {
 
 class StreamDecoder {
  public:
-  // The tokenizer must outlive it. Special tokens are left out unless `keep_special`.
+  // Reads the caller's tokenizer; it can be moved, not copied. Special tokens are left out unless `keep_special`.
   explicit StreamDecoder(const Tokenizer& tokenizer, bool keep_special = false)
       : tokenizer_(tokenizer), keep_special_(keep_special) {}
+  StreamDecoder(StreamDecoder&&) = default;
 
   // The text that is certain with this id: all but the start of a character whose other bytes may still come. DataError
   // for an id outside the vocabulary.

@@ -57,11 +57,11 @@ bool TextFile::next(Part& part, size_t longest) {
   if (line_number_ == 1 && part.starts_line && line.starts_with(kByteOrderMark)) line.remove_prefix(3);
   const size_t bad = find_invalid_utf8(line);
   if (bad != kValidUtf8) {
-    throw DataError("{}:{}: not valid UTF-8 at byte {} of the {}", path(), line_number_, bad,
+    throw DataError("{}:{}: not valid UTF-8 at byte {} of the {}", FilePath(path()), LineNumber(line_number_), bad,
                     part.starts_line ? "line" : "line's next part");
   }
   if (line.find('\0') != std::string_view::npos) {
-    throw DataError("{}:{}: holds a NUL byte, expected a text file", path(), line_number_);
+    throw DataError("{}:{}: holds a NUL byte, expected a text file", FilePath(path()), LineNumber(line_number_));
   }
   part.text = line;
   return true;
@@ -70,7 +70,8 @@ bool TextFile::next(Part& part, size_t longest) {
 bool TextFile::next_line(std::string_view& line) {
   Part part;
   if (!next(part, kLongestLine)) return false;
-  if (!part.ends_line) throw DataError("{}:{}: line longer than {} bytes", path(), line_number_, kLongestLine);
+  if (!part.ends_line)
+    throw DataError("{}:{}: line longer than {} bytes", FilePath(path()), LineNumber(line_number_), kLongestLine);
   line = part.text;
   return true;
 }
@@ -94,8 +95,8 @@ std::vector<std::string> expand_directories(std::span<const std::string> paths) 
       if (hidden) entry.disable_recursion_pending();
       if (!hidden && entry->is_regular_file(ignored)) files.push_back(entry->path().string());
     }
-    if (error) throw FileError("cannot read the directory '{}': {}", path, error.message());
-    if (files.size() == first) throw FileError("{}: is a directory without files", path);
+    if (error) throw FileError("cannot read the directory '{}': {}", FilePath(path), error.message());
+    if (files.size() == first) throw FileError("{}: is a directory without files", FilePath(path));
     std::sort(files.begin() + static_cast<std::ptrdiff_t>(first), files.end());
   }
   return files;

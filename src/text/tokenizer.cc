@@ -120,7 +120,8 @@ std::vector<int32_t> Tokenizer::encode_plain(std::string_view text) const {
 Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view> pair, int64_t max_length) const {
   const int64_t specials = frame_.size(pair.has_value());
   if (max_length < 0 || (max_length > 0 && max_length < specials)) {
-    throw UsageError("max_length {} cannot hold the {} special tokens of an input", max_length, specials);
+    throw UsageError("{} {} cannot hold the {} special tokens of an input", FieldName("max_length"), max_length,
+                     specials);
   }
   std::array<std::vector<int32_t>, 2> ids;
   std::array<Offsets, 2> offsets;

@@ -8,13 +8,14 @@ namespace roformer {
 
 Vocabulary::Vocabulary(std::vector<std::string> tokens, std::string_view where, size_t added)
     : tokens_(std::move(tokens)), added_(added) {
-  if (tokens_.empty()) throw DataError("{}: no tokens", where);
-  if (tokens_.size() > kMaxTokens) throw DataError("{}: more than {} tokens", where, kMaxTokens);
+  if (tokens_.empty()) throw DataError("{}: no tokens", FilePath(where));
+  if (tokens_.size() > kMaxTokens) throw DataError("{}: more than {} tokens", FilePath(where), kMaxTokens);
   ids_.reserve(tokens_.size());
   for (size_t i = 0; i < tokens_.size(); ++i) {
     const auto [entry, is_new] = ids_.emplace(tokens_[i], static_cast<int32_t>(i));
     if (!is_new)
-      throw DataError("{}: lines {} and {} both hold the token {}", where, entry->second + 1, i + 1, quote(tokens_[i]));
+      throw DataError("{}: lines {} and {} both hold the token {}", FilePath(where), entry->second + 1,
+                      LineNumber(static_cast<int64_t>(i) + 1), quote(tokens_[i]));
   }
 }
 
@@ -23,7 +24,7 @@ std::vector<std::string> Vocabulary::read_tokens(const std::string& path) {
   int64_t bytes = 0;
   file.observe([&](std::string_view block) {
     bytes += static_cast<int64_t>(block.size());
-    if (bytes > kMaxVocabularyBytes) throw DataError("{}: larger than {} bytes", path, kMaxVocabularyBytes);
+    if (bytes > kMaxVocabularyBytes) throw DataError("{}: larger than {} bytes", FilePath(path), kMaxVocabularyBytes);
   });
   std::vector<std::string> tokens;
   for (std::string_view line; file.next_line(line);) tokens.emplace_back(line);

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/progress.h"
-#include "base/signal.h"
 #include "training/run_report.h"
 
 namespace roformer {
@@ -42,7 +41,6 @@ class Run {
   }
 
   TrainingResult finish() {
-    const InterruptGuard guard;
     const int64_t last = options_.schedule.steps;
     rate_seconds_ = now_seconds();
     waited_ = objective_.waited();
@@ -55,7 +53,7 @@ class Run {
       if (final_step || step_ % options_.validate_every == 0) validate();
       if (final_step || step_ % options_.save_every == 0) save();
       progress_.update(step_, note(loss));
-      if (interrupted() && !final_step) stop();
+      if (options_.stop_token.stop_requested() && !final_step) stop();
     }
     write_report();
     progress_.finish();
@@ -67,6 +65,9 @@ class Run {
   void prepare_step() {
     try {
       objective_.prepare(step_ + 1);
+    } catch (const Interrupted&) {
+      if (step_ > 0) stop();
+      throw;
     } catch (const Error&) {
       if (step_ > 0) save();
       throw;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stop_token>
 
 #include "base/progress.h"
 #include "training/objective.h"
@@ -21,6 +22,7 @@ struct TrainerOptions {
   int keep = 2;                  // snapshots
   RandomStream random;
   Progress::Output output = Progress::Output::standard_error();  // of progress and notices
+  std::stop_token stop_token = {};                               // looked at after each step
 };
 
 struct TrainingResult {
@@ -30,8 +32,8 @@ struct TrainingResult {
 };
 
 // Trains from the directory's newest snapshot (or the model as it is, at step 0) to the last step. Interrupted after
-// saving on SIGINT or SIGTERM; DataError, with nothing overwritten, when a loss or gradient is not finite. The result
-// is a function of model, objective and options: no thread count, no interruption shows.
+// saving when the token asks to stop; DataError, with nothing overwritten, when a loss or gradient is not finite. The
+// result is a function of model, objective and options: no thread count, no interruption shows.
 TrainingResult train(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory);
 
 }  // namespace roformer

@@ -12,7 +12,6 @@
 #include <thread>
 
 #include "base/error.h"
-#include "base/signal.h"
 #include "tests/base/temp_directory.h"
 
 namespace roformer {
@@ -158,11 +157,11 @@ TEST(DescriptorLines, AreManyAndUpToALimit) {
   }
 }
 
-TEST(DescriptorLines, WaitingEndsWithASignal) {
+TEST(DescriptorLines, WaitingEndsWithARequestToStop) {
   const Pipe pipe;
-  DescriptorLines lines(pipe.ends[0], "pipe");
-  const InterruptGuard guard;
-  std::raise(SIGINT);
+  std::stop_source stop;
+  DescriptorLines lines(pipe.ends[0], "pipe", stop.get_token());
+  stop.request_stop();
   std::string line;
   EXPECT_THROW(lines.next(line), Interrupted);
 }

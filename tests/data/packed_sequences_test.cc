@@ -87,9 +87,11 @@ TEST_F(Packed, EmptyDataAndLengthsAreRefused) {
   EXPECT_THAT(message_of<DataError>([&] { pack("\n\n\u200B\n", 8); }), HasSubstr("text: no tokens"));
   EXPECT_THROW(pack("", 8), DataError);
   EXPECT_THROW(pack("a", 2), UsageError);
-  const std::atomic<bool> cancel = true;
+  std::stop_source stop;
+  stop.request_stop();
   ThreadPool pool(1);
-  EXPECT_THROW(PackedSequences::pack(std::vector<std::string>{"a"}, *tokenizer_, 8, pool, &cancel), Interrupted);
+  EXPECT_THROW(PackedSequences::pack(std::vector<std::string>{"a"}, *tokenizer_, 8, pool, stop.get_token()),
+               Interrupted);
 }
 
 std::string words(int count) {

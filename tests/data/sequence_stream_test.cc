@@ -8,7 +8,9 @@
 #include <filesystem>
 #include <map>
 #include <numeric>
+#include <stop_token>
 
+#include "base/error.h"
 #include "tests/text/tokenizer_files.h"
 #include "text/train.h"
 
@@ -168,6 +170,21 @@ TEST_F(Stream, NothingToTrainOnAndLostFilesAreErrors) {
   stream.next();
   std::filesystem::remove(directory_ / "text");
   EXPECT_THAT(message_of<FileError>([&] { take(stream, 1000); }), HasSubstr("text'"));
+}
+
+TEST_F(Stream, StopsReadingWhenItIsAsked) {
+  std::stop_source stop;
+  const CorpusOptions options{
+      .rule = DocumentRule::automatic, .max_length = 9, .block_bytes = 50, .stop_token = stop.get_token()};
+  const std::vector<std::string> paths{directory_ / "text"};
+  const Corpus corpus(paths, options, *tokenizer_);
+  SequenceStream stream(corpus, hold_out_nothing(corpus).numbers, {1, 2}, 1, 2);
+  stream.next();
+  ThreadPool pool(1);
+  stop.request_stop();
+  EXPECT_THROW(load_all(corpus, pool), Interrupted);
+  EXPECT_THROW(while (true) stream.next(), Interrupted);
+  EXPECT_THROW(Corpus(paths, options, *tokenizer_), Interrupted);
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 
 #include "roformer/text_model.h"
 #include "tests/library/model_directories.h"
@@ -130,7 +132,14 @@ TEST_F(CInterface, NullIsRefusedEverywhere) {
 
 TEST_F(CInterface, Trains) {
   roformer_trainer* trainer = nullptr;
-  const roformer_trainer_options options{16, 1, 2, 0.01, 16, 7, 1};
+  roformer_trainer_options options = ROFORMER_TRAINER_OPTIONS_INIT;
+  options.hidden_size = 16;
+  options.layers = 1;
+  options.heads = 2;
+  options.learning_rate = 0.01;
+  options.max_length = 16;
+  options.seed = 7;
+  options.threads = 1;
   ASSERT_EQ(roformer_trainer_create((directory_ / "tokenizer").c_str(), &options, &trainer, &error_), ROFORMER_OK)
       << error_.message;
   const char* texts[] = {"iron sharpens iron", "pride goes before a fall"};
@@ -144,6 +153,100 @@ TEST_F(CInterface, Trains) {
   roformer_trainer_free(trainer);
   ASSERT_EQ(roformer_trainer_open((directory_ / "trained").c_str(), &options, &trainer, &error_), ROFORMER_OK);
   roformer_trainer_free(trainer);
+}
+
+TEST_F(CInterface, OptionsGrow) {
+  // A program that was compiled before dtype came: its struct ends there, whatever lies behind it.
+  roformer_model_options options = ROFORMER_MODEL_OPTIONS_INIT;
+  options.threads = 1;
+  options.dtype = "no such";
+  options.struct_size = offsetof(roformer_model_options, dtype);
+  roformer_model* model = nullptr;
+  ASSERT_EQ(roformer_model_open(path_.c_str(), &options, &model, &error_), ROFORMER_OK) << error_.message;
+  roformer_model_free(model);
+
+  // A program that was compiled against a later library: fine while it leaves the new fields alone.
+  struct {
+    roformer_model_options known = ROFORMER_MODEL_OPTIONS_INIT;
+    int64_t later = 0;
+  } longer;
+  longer.known.struct_size = sizeof longer;
+  ASSERT_EQ(roformer_model_open(path_.c_str(), &longer.known, &model, &error_), ROFORMER_OK) << error_.message;
+  roformer_model_free(model);
+  longer.later = 1;
+  model = nullptr;
+  EXPECT_EQ(roformer_model_open(path_.c_str(), &longer.known, &model, &error_), ROFORMER_USAGE_ERROR);
+  EXPECT_THAT(error_.message, HasSubstr("newer"));
+
+  for (const size_t wrong : {size_t{0}, sizeof(size_t), offsetof(roformer_model_options, dtype) - 1, SIZE_MAX}) {
+    options.struct_size = wrong;
+    EXPECT_EQ(roformer_model_open(path_.c_str(), &options, &model, &error_), ROFORMER_USAGE_ERROR) << wrong;
+    EXPECT_STREQ(roformer_last_error(ROFORMER_ERROR_FIELD), "struct_size");
+  }
+  roformer_trainer_options trainer_options{};
+  roformer_trainer* trainer = nullptr;
+  EXPECT_EQ(roformer_trainer_open(path_.c_str(), &trainer_options, &trainer, &error_), ROFORMER_USAGE_ERROR);
+}
+
+TEST_F(CInterface, TakesADtype) {
+  roformer_model_options options = ROFORMER_MODEL_OPTIONS_INIT;
+  options.dtype = "bfloat16";
+  roformer_model* rounded = nullptr;
+  ASSERT_EQ(roformer_model_open(path_.c_str(), &options, &rounded, &error_), ROFORMER_OK) << error_.message;
+  roformer_matrix* matrix = nullptr;
+  ASSERT_EQ(roformer_encode(rounded, "iron", ROFORMER_NUL_TERMINATED, &matrix, &error_), ROFORMER_OK);
+  EXPECT_EQ(std::vector<float>(matrix->values, matrix->values + 96),
+            TextModel::open(path_, {.dtype = "bfloat16"}).encode("iron").values);
+  roformer_matrix_free(matrix);
+  roformer_model_free(rounded);
+  options.dtype = "int4";
+  EXPECT_EQ(roformer_model_open(path_.c_str(), &options, &rounded, &error_), ROFORMER_USAGE_ERROR);
+  EXPECT_THAT(error_.message, HasSubstr("int4"));
+}
+
+TEST_F(CInterface, SaysWhatAnErrorIsAbout) {
+  roformer_matrix* matrix = nullptr;
+  EXPECT_EQ(roformer_encode(model_, nullptr, 1, &matrix, nullptr), ROFORMER_USAGE_ERROR);
+  EXPECT_STREQ(roformer_last_error(ROFORMER_ERROR_FIELD), "text");
+  EXPECT_STREQ(roformer_last_error(ROFORMER_ERROR_PATH), "");
+  const std::string config = path_ + "/config.json";
+  write_text(config, "{\n  \"hidden_size\" 32}");
+  roformer_model* other = nullptr;
+  EXPECT_EQ(roformer_model_open(path_.c_str(), nullptr, &other, nullptr), ROFORMER_DATA_ERROR);
+  EXPECT_EQ(roformer_last_error(ROFORMER_ERROR_PATH), config);
+  EXPECT_STREQ(roformer_last_error(ROFORMER_ERROR_LINE), "2");
+  EXPECT_STREQ(roformer_last_error(ROFORMER_ERROR_FIELD), "");
+  EXPECT_STREQ(roformer_last_error(static_cast<roformer_error_detail>(17)), "");
+  ASSERT_EQ(roformer_encode(model_, "iron", ROFORMER_NUL_TERMINATED, &matrix, nullptr), ROFORMER_OK);
+  EXPECT_STREQ(roformer_last_error(ROFORMER_ERROR_LINE), "");
+  roformer_matrix_free(matrix);
+}
+
+TEST_F(CInterface, Stops) {
+  roformer_stop* stop = roformer_stop_new();
+  roformer_model_options options = ROFORMER_MODEL_OPTIONS_INIT;
+  options.stop = stop;
+  roformer_trainer_options training = ROFORMER_TRAINER_OPTIONS_INIT;
+  training.stop = stop;
+  roformer_model* model = nullptr;
+  roformer_trainer* trainer = nullptr;
+  ASSERT_EQ(roformer_model_open(path_.c_str(), &options, &model, &error_), ROFORMER_OK) << error_.message;
+  ASSERT_EQ(roformer_trainer_open(path_.c_str(), &training, &trainer, &error_), ROFORMER_OK) << error_.message;
+  const char* texts[] = {"iron sharpens iron"};
+  roformer_matrix* matrix = nullptr;
+  roformer_stop_request(stop);
+  EXPECT_EQ(roformer_encode(model, "iron", ROFORMER_NUL_TERMINATED, &matrix, &error_), ROFORMER_INTERRUPTED);
+  EXPECT_EQ(roformer_trainer_step(trainer, texts, nullptr, 1, nullptr, &error_), ROFORMER_INTERRUPTED);
+  roformer_stop_reset(stop);
+  roformer_stop_free(stop);  // what was opened with it goes on
+  ASSERT_EQ(roformer_encode(model, "iron", ROFORMER_NUL_TERMINATED, &matrix, &error_), ROFORMER_OK);
+  roformer_matrix_free(matrix);
+  EXPECT_EQ(roformer_trainer_step(trainer, texts, nullptr, 1, nullptr, &error_), ROFORMER_OK);
+  roformer_trainer_free(trainer);
+  roformer_model_free(model);
+  roformer_stop_request(nullptr);
+  roformer_stop_reset(nullptr);
+  roformer_stop_free(nullptr);
 }
 
 TEST(Version, IsOne) { EXPECT_STREQ(roformer_version(), ROFORMER_VERSION); }

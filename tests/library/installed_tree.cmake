@@ -79,6 +79,12 @@ must(${prefix}/bin/roformer fill-mask --model ${work}/model --top-k 3 "iron [MAS
 if(NOT output STREQUAL cpp)
   message(FATAL_ERROR "the program says ${output}, the library ${cpp}")
 endif()
+must(${examples}/fill_mask_c ${work}/model "iron [MASK] iron" int8)
+set(rounded "${output}")
+must(${prefix}/bin/roformer fill-mask --model ${work}/model --top-k 3 --dtype int8 "iron [MASK] iron")
+if(NOT output STREQUAL rounded)
+  message(FATAL_ERROR "in int8 the program says ${output}, the library ${rounded}")
+endif()
 
 execute_process(COMMAND ${examples}/fill_mask_c ${work}/nowhere "" RESULT_VARIABLE result ERROR_VARIABLE errors)
 if(NOT result EQUAL 1 OR NOT errors MATCHES "nowhere")

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
+#include <thread>
 
 #include "roformer/version.h"
 #include "tests/library/model_directories.h"
@@ -161,6 +163,63 @@ TEST_F(TextModels, TheReferenceAgrees) {
   const TextModel reference = TextModel::open(path_, {.threads = 1, .device = "reference"});
   const HiddenStates expected = reference.encode("a soft answer"), found = model_.encode("a soft answer");
   for (size_t i = 0; i < expected.values.size(); ++i) EXPECT_NEAR(found.values[i], expected.values[i], 1e-5);
+}
+
+TEST_F(TextModels, ComputeInTheDtypeAskedFor) {
+  const HiddenStates exact = model_.encode("a wise son");
+  for (const char* dtype : {"bfloat16", "int8"}) {
+    const HiddenStates rounded = TextModel::open(path_, {.dtype = dtype}).encode("a wise son");
+    double largest = 0;
+    for (size_t i = 0; i < exact.values.size(); ++i) {
+      largest = std::max(largest, std::abs(double{rounded.values[i]} - exact.values[i]));
+    }
+    EXPECT_GT(largest, 0) << dtype;
+    EXPECT_LT(largest, 0.2) << dtype;
+  }
+  EXPECT_THAT(message_of([&] { TextModel::open(path_, {.dtype = "int4"}); }, ErrorKind::usage), HasSubstr("int4"));
+  EXPECT_THAT(message_of([&] { TextModel::open(path_, {.device = "reference", .dtype = "int8"}); }, ErrorKind::usage),
+              HasSubstr("float32"));
+}
+
+ErrorDetail detail_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.detail();
+  }
+  ADD_FAILURE() << "no roformer::Error";
+  return {};
+}
+
+TEST_F(TextModels, ErrorsSayWhatTheyAreAbout) {
+  EXPECT_EQ(detail_of([&] { TextModel::open(path_, {.threads = -1}); }).field, "threads");
+  EXPECT_EQ(detail_of([&] { model_.fill_mask("[MASK]", 0); }).field, "top_k");
+  EXPECT_EQ(detail_of([&] { model_.tokenize("a", {.max_length = 1}); }).field, "max_length");
+  EXPECT_EQ(detail_of([&] { TextModel::open(directory_ / "none"); }).path, directory_ / "none" + "/config.json");
+  write_text(path_ + "/config.json", R"({"model_type": "roformer", "hidden_size": "wide"})");
+  const ErrorDetail detail = detail_of([&] { TextModel::open(path_); });
+  EXPECT_EQ(detail.key, "hidden_size");
+  EXPECT_EQ(detail.path, path_ + "/config.json");
+  write_text(path_ + "/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\na\n");
+  EXPECT_EQ(detail_of([&] { TextTokenizer::open(path_); }).line, 7);
+}
+
+TEST_F(TextModels, StopWhenTheyAreAsked) {
+  std::stop_source stop;
+  std::vector<std::string> texts(200'000, "a merry heart does good like a medicine");
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    stop.request_stop();
+  });
+  EXPECT_THAT(message_of([&] { model_.embed(texts, {}, stop.get_token()); }, ErrorKind::interrupted),
+              HasSubstr("stopped on request"));
+  later.join();
+  const std::stop_token token = stop.get_token();
+  message_of([&] { model_.encode("a", token); }, ErrorKind::interrupted);
+  message_of([&] { model_.encode(model_.tokenize("a"), token); }, ErrorKind::interrupted);
+  message_of([&] { model_.embed("a", {}, token); }, ErrorKind::interrupted);
+  message_of([&] { model_.fill_mask("[MASK]", 1, token); }, ErrorKind::interrupted);
+  EXPECT_EQ(model_.encode("a").tokens, 3);
 }
 
 }  // namespace

@@ -63,6 +63,35 @@ TEST_F(Trainers, TheSeedDecidesTheBytesAndThreadsDoNot) {
   EXPECT_NE(weights("third"), first);
 }
 
+TEST_F(Trainers, AStoppedStepChangesNothing) {
+  std::stop_source stop;
+  stop.request_stop();
+  auto stopped = create(), other = create();
+  for (int i = 0; i < 2; ++i) {
+    try {
+      stopped.step(proverbs(), stop.get_token());
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::interrupted);
+    }
+    EXPECT_THROW(stopped.validate(proverbs(), stop.get_token()), Error);
+    EXPECT_EQ(stopped.steps(), i);
+    EXPECT_EQ(stopped.step(proverbs()), other.step(proverbs()));
+  }
+  EXPECT_EQ(stopped.validate(proverbs()).loss, other.validate(proverbs()).loss);
+}
+
+TEST_F(Trainers, LearnInBfloat16) {
+  MaskedLanguageOptions options = small_training();
+  const double exact = create(options).step(proverbs());
+  options.dtype = "bfloat16";
+  const double rounded = create(options).step(proverbs());
+  EXPECT_NE(rounded, exact);
+  EXPECT_NEAR(rounded, exact, 0.05);
+  options.dtype = "int8";
+  EXPECT_THROW(create(options), Error);
+}
+
 TEST_F(Trainers, PartsOfAStepAddUp) {
   MaskedLanguageOptions options = small_training();
   const auto loss = [&] {

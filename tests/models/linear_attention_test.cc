@@ -199,10 +199,10 @@ TEST(LinearConfigTest, OptionsChangeWhatTheyName) {
   EXPECT_EQ(config.linear.favor_redraw, 50);
   options.attention = {"linear-elu"};
   EXPECT_THAT([&] { options.apply(preset_config("demo")); },
-              ThrowsMessage<UsageError>(HasSubstr("--favor-features needs a layer of --attention linear-favor")));
+              ThrowsMessage<UsageError>(HasSubstr("favor_features needs a layer of attention linear-favor")));
   options.attention = {};
   EXPECT_THAT([&] { options.apply(preset_config("demo")); },
-              ThrowsMessage<UsageError>(HasSubstr("--attention-rotation needs a layer of")));
+              ThrowsMessage<UsageError>(HasSubstr("attention_rotation needs a layer of")));
   options = {};
   options.attention = {"linear-elu", "softmax", "linear-elu"};
   config = options.apply(preset_config("demo"));

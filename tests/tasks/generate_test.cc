@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -255,6 +256,28 @@ TEST_F(Generate, RefusesATokenizerOfAnotherVocabulary) {
 }
 
 // The score is that of the model's own probabilities.
+TEST_F(Generate, StopsWhenItIsAsked) {
+  const Model causal = model(config());
+  std::stop_source stop;
+  for (const int64_t beams : {1, 2}) {
+    GenerationOptions options = greedy(40);
+    options.min_new_tokens = 40;
+    options.beams = beams;
+    options.stop_token = stop.get_token();
+    EXPECT_EQ(run(causal, options, {"ab"}).at(0).ids.size(), 40u);
+  }
+  int pieces = 0;
+  GenerationOptions options = greedy(40);
+  options.min_new_tokens = 40;
+  options.stop_token = stop.get_token();
+  const TextGenerator generator(causal, *tokenizer_, options);
+  const auto sink = [&](size_t, const std::string&) {
+    if (++pieces == 3) stop.request_stop();
+  };
+  EXPECT_THROW(generator.run(std::vector{generator.prompt("ab", 0)}, sink), Interrupted);
+  EXPECT_EQ(pieces, 3);
+}
+
 TEST_F(Generate, BeamsAreAtLeastAsGoodAsGreedy) {
   const Model causal = model(config());
   const auto score = [&](const std::vector<int32_t>& generated) {

@@ -32,7 +32,7 @@ TEST(GridVariants, RefuseWhatDoesNotGoTogether) {
       [] {
         grid_variants({"t5"}, {"softmax", "linear-elu"});
       },
-      ThrowsMessage<UsageError>(HasSubstr("--positions t5 acts on scores, which --attention linear-elu")));
+      ThrowsMessage<UsageError>(HasSubstr("positions t5 acts on scores, which attention linear-elu")));
   EXPECT_THAT([] { grid_variants({"rotary", "rotary"}, {}); }, ThrowsMessage<UsageError>(HasSubstr("rotary twice")));
   EXPECT_THAT([] { grid_variants({"fourier"}, {}); }, ThrowsMessage<UsageError>(HasSubstr("fourier")));
   for (const char* name : {"rotary+", "rotary+linear", "rotary+softmax-before", "../x", "rotary+softmax+softmax"}) {

@@ -92,7 +92,7 @@ class LengthEvaluation : public ::testing::Test {
     pretrain(options_, *backend_);
   }
   LengthTexts texts(const std::vector<int64_t>& lengths) {
-    return pack_lengths(options_.validation_data, options_.documents, lengths, *train_byte(), pool_);
+    return pack_lengths(options_, lengths, *train_byte(), pool_);
   }
   std::vector<LengthScore> evaluate(const LengthTexts& texts) {
     return evaluate_lengths(run_, texts, options_, 18, *backend_, options_.messages);

@@ -100,7 +100,7 @@ TEST_F(Llama2cTest, Refusals) {
   EXPECT_THAT([&] { convert(adjacent, *backend_); }, ThrowsMessage<UsageError>(HasSubstr("layout \"half\"")));
   const ConvertOptions tokenizer{
       .input = directory_.path(), .output = directory_ / "out", .tokenizer = directory_ / "tokenizer.bin"};
-  EXPECT_THAT([&] { convert(tokenizer, *backend_); }, ThrowsMessage<UsageError>(HasSubstr("--from llama2c")));
+  EXPECT_THAT([&] { convert(tokenizer, *backend_); }, ThrowsMessage<UsageError>(HasSubstr("from llama2c")));
 }
 
 // A weight that is no number is named when it has spoilt a result.

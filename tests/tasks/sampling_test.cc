@@ -19,8 +19,6 @@ namespace {
 
 using ::testing::DoubleEq;
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::ThrowsMessage;
 
 constexpr double kNever = -std::numeric_limits<double>::infinity();
 
@@ -108,12 +106,21 @@ TEST(Sampling, DrawsByTheDistributionFunction) {
   EXPECT_EQ(sampling_number(3, 1, 0), sampling_number(3, 1, 0));
 }
 
+std::string refused_field(const SamplingOptions& options) {
+  try {
+    validate(options);
+  } catch (const UsageError& error) {
+    return error.detail().field;
+  }
+  return "none";
+}
+
 TEST(Sampling, RefusesWhatMeansNothing) {
-  EXPECT_THAT([] { validate({.temperature = -1}); }, ThrowsMessage<UsageError>(HasSubstr("temperature is -1")));
-  EXPECT_THAT([] { validate({.top_k = -1}); }, ThrowsMessage<UsageError>(HasSubstr("top-k")));
-  EXPECT_THAT([] { validate({.top_p = 0}); }, ThrowsMessage<UsageError>(HasSubstr("top-p")));
-  EXPECT_THAT([] { validate({.min_p = 1.5}); }, ThrowsMessage<UsageError>(HasSubstr("min-p")));
-  EXPECT_THAT([] { validate({.repetition_penalty = 0}); }, ThrowsMessage<UsageError>(HasSubstr("penalty")));
+  EXPECT_EQ(refused_field({.temperature = -1}), "temperature");
+  EXPECT_EQ(refused_field({.top_k = -1}), "top_k");
+  EXPECT_EQ(refused_field({.top_p = 0}), "top_p");
+  EXPECT_EQ(refused_field({.min_p = 1.5}), "min_p");
+  EXPECT_EQ(refused_field({.repetition_penalty = 0}), "repetition_penalty");
 }
 
 constexpr int32_t kVocabulary = 4, kEnd = 3;

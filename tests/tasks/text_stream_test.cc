@@ -138,7 +138,7 @@ TEST_F(Streams, TooLongIsAnErrorUnlessCut) {
   const TextBatching limited{.limit = {4, "so it is"}};
   Groups groups({Group{"ab", "abc"}});
   EXPECT_THAT(read(groups, limited), ElementsAre(ElementsAre("ab")));
-  EXPECT_EQ(error_, "item 2: 5 tokens, expected at most 4: so it is; --max-length cuts");
+  EXPECT_EQ(error_, "item 2: 5 tokens, expected at most 4: so it is; max_length cuts");
   Groups again({Group{"ab", "abc"}});
   EXPECT_THAT(read(again, {.max_length = 4, .limit = {4, "so it is"}}), ElementsAre(ElementsAre("ab", "abc")));
 }

@@ -1,12 +1,11 @@
 // What happens at which step, with an objective that says what a test wants.
 #include "training/trainer.h"
 
-#include <signal.h>
-
 #include <filesystem>
 #include <functional>
 #include <limits>
 #include <map>
+#include <stop_token>
 
 #include "base/error.h"
 #include "tests/training/training_trial.h"
@@ -63,7 +62,8 @@ class TrainerTest : public TrainingTrial {
         .log_every = 5,
         .histograms_every = histograms_every,
         .keep = 2,
-        .random = {3, 4}};
+        .random = {3, 4},
+        .stop_token = stop.get_token()};
     Model model(*backend_, config(), true);
     if (prepare_model) prepare_model(model);
     RunDirectory directory(path_, Json::object(), {});
@@ -99,6 +99,7 @@ class TrainerTest : public TrainingTrial {
   const std::string path_ = directory_ / "run";
   std::function<void(Model&)> prepare_model;
   int64_t histograms_every = 0;
+  std::stop_source stop;
 };
 
 TEST_F(TrainerTest, LogsValidatesAndSavesWhenAsked) {
@@ -220,22 +221,29 @@ TEST_F(TrainerTest, WeightsThatAreNoNumbersAreNotSaved) {
   EXPECT_TRUE(snapshots().empty());
 }
 
-TEST_F(TrainerTest, ASignalSavesAndStops) {
-  for (const int signal : {SIGINT, SIGTERM}) {
-    std::filesystem::remove_all(path_);
-    Script script;
-    script.on_prepare = [&](int64_t step) {
-      if (step == 5) raise(signal);
-    };
-    EXPECT_THAT(failure<Interrupted>(script), HasSubstr("saved after step 5"));
-    EXPECT_THAT(snapshots(), ElementsAre("step-3", "step-5"));
-    script.on_prepare = nullptr;
-    script.seen.clear();
-    const TrainingResult result = run(script);
-    EXPECT_EQ(result.steps, 10);
-    EXPECT_EQ(result.tokens, 100);
-    EXPECT_EQ(script.seen.size(), 10u);  // five steps more
-  }
+TEST_F(TrainerTest, ARequestToStopSavesAndStops) {
+  Script script;
+  script.on_prepare = [&](int64_t step) {
+    if (step == 5) stop.request_stop();
+  };
+  EXPECT_THAT(failure<Interrupted>(script), HasSubstr("saved after step 5"));
+  EXPECT_THAT(snapshots(), ElementsAre("step-3", "step-5"));
+  script.on_prepare = nullptr;
+  script.seen.clear();
+  stop = std::stop_source();
+  const TrainingResult result = run(script);
+  EXPECT_EQ(result.steps, 10);
+  EXPECT_EQ(result.tokens, 100);
+  EXPECT_EQ(script.seen.size(), 10u);  // five steps more
+}
+
+TEST_F(TrainerTest, StoppedWhileItWaitsForDataItSavesWhatItHas) {
+  Script script;
+  script.on_prepare = [](int64_t step) {
+    if (step == 6) throw Interrupted("stopped while reading text");
+  };
+  EXPECT_THAT(failure<Interrupted>(script), HasSubstr("saved after step 5"));
+  EXPECT_THAT(snapshots(), ElementsAre("step-3", "step-5"));
 }
 
 TEST_F(TrainerTest, DataThatCannotBeReadCostsNoStep) {
@@ -249,10 +257,10 @@ TEST_F(TrainerTest, DataThatCannotBeReadCostsNoStep) {
   EXPECT_EQ(run(script).tokens, 100);
 }
 
-TEST_F(TrainerTest, ASignalInTheLastStepIsTooLateToMatter) {
+TEST_F(TrainerTest, ARequestInTheLastStepIsTooLateToMatter) {
   Script script;
-  script.on_prepare = [](int64_t step) {
-    if (step == 10) raise(SIGTERM);
+  script.on_prepare = [&](int64_t step) {
+    if (step == 10) stop.request_stop();
   };
   EXPECT_EQ(run(script).steps, 10);
 }
