@@ -120,6 +120,10 @@ Tensor Backend::zeros(Shape shape) {
   return small;
 }
 
+std::vector<std::shared_ptr<const PreparedWeight>> Backend::prepare(std::span<Tensor> weights, PassSize) {
+  return std::vector<std::shared_ptr<const PreparedWeight>>(weights.size());
+}
+
 std::unique_ptr<FusedLayers> Backend::fuse(const LayersShape&, std::span<const LayerWeights>) { return nullptr; }
 
 RotaryAngles Backend::rotary_angles(const Rotary& rotary, std::span<const int32_t> positions,

@@ -13,6 +13,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -30,9 +31,9 @@ namespace roformer {
 // Hendrycks & Gimpel 2016; silu is x·σ(x).
 enum class Activation { none, gelu, gelu_tanh, relu, silu, tanh };
 enum class Pooling { cls, mean, max };
-// What matrix products are computed with. bfloat16: factors rounded to it, sums in float32. int8: the weights of
-// encoder layers that are only run, rounded by column, times activations rounded by row, sums exact; other products
-// float32. Norms, softmax, losses and optimiser states are float32 always.
+// What the weights of matrix products are rounded to: bfloat16, or int8 with a scale an output (of models that are only
+// run). What they are multiplied with is a backend's choice (Backend::numbers), by what is fast. Norms, softmax, losses
+// and optimiser states are float32 always.
 enum class Precision { float32, bfloat16, int8 };
 Precision parse_precision(std::string_view name);  // UsageError for other words
 const char* precision_name(Precision precision);   // "float32"
@@ -136,6 +137,41 @@ struct LayersShape;
 struct LayerWeights;
 class FusedLayers;
 
+// A weight [out, in] as a backend keeps it for products (Backend::prepare). Constant.
+class PreparedWeight {
+ public:
+  explicit PreparedWeight(const Shape& shape) : shape_(shape) {}
+  virtual ~PreparedWeight() = default;
+  const Shape& shape() const { return shape_; }
+  virtual int64_t bytes() const = 0;  // that it takes
+  virtual bool finite() const = 0;    // whether all of its numbers are
+
+ private:
+  Shape shape_;
+};
+
+// A weight to multiply with: its rows, or what was prepared of them, which comes first.
+struct WeightView {
+  WeightView(const Tensor& weight) : rows(weight) {}  // NOLINT(google-explicit-constructor)
+  WeightView(const Tensor& weight, const PreparedWeight* made, bool is_constant)
+      : rows(weight), prepared(made), constant(is_constant) {}
+
+  Tensor rows;
+  const PreparedWeight* prepared = nullptr;
+  bool constant = false;  // not trained
+
+  int64_t outputs() const { return prepared != nullptr ? prepared->shape()[0] : rows.dim(0); }
+  int64_t inputs() const { return prepared != nullptr ? prepared->shape()[1] : rows.dim(1); }
+};
+
+// What most passes of a model will be: of a few tokens, as in decoding, or of many.
+enum class PassSize { few_tokens, many_tokens };
+
+// What a kind of operator multiplies, for people: "linear", "weights int8, activations int8 (AVX512_VNNI)".
+struct NumberUse {
+  std::string what, with;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -143,6 +179,10 @@ class Backend {
   virtual DType real() const = 0;  // element type of every real tensor: float32, or float64 in reference only
   virtual ThreadPool& pool() = 0;
   virtual Precision precision() const { return Precision::float32; }
+  virtual std::vector<NumberUse> numbers() const { return {}; }
+  // Whether linear, embedding and cross_entropy (without gradients) read weights of this type as they are; others must
+  // be converted to real().
+  virtual bool reads_weights(DType dtype) const { return dtype == real(); }
 
   // Where kernels add their times from now on, or null; it must outlive that. Not while a kernel runs.
   void set_profile(Profile* profile) { profile_ = profile; }
@@ -168,8 +208,13 @@ class Backend {
   virtual void embedding_backward(const Tensor& dout, std::span<const int32_t> ids, double factor,
                                   const Tensor& dtable) = 0;
 
+  // Readies weights of a model that is only run. Each is left as it is, replaced by rows of another type, or let go of;
+  // then what is returned in its place is what products take. Products with a prepared weight give what they give with
+  // its rows, up to the order of sums. The backend must outlive the results.
+  virtual std::vector<std::shared_ptr<const PreparedWeight>> prepare(std::span<Tensor> weights, PassSize passes);
+
   // out = activation(x·Wᵀ + bias). `bias` may be undefined; `before` gets x·Wᵀ + bias unless undefined.
-  virtual void linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation,
+  virtual void linear(const Tensor& x, const WeightView& weight, const Tensor& bias, Activation activation,
                       const Tensor& out, const Tensor& before) = 0;
   virtual void linear_backward_input(const Tensor& dout, const Tensor& weight, const Tensor& dx, bool accumulate) = 0;
   // dweight += doutᵀ·x; dbias += column sums of dout (dbias may be undefined).
@@ -257,12 +302,12 @@ class Backend {
   // Softmax cross-entropy of logits = hidden·Wᵀ + bias against labels [N], in chunks of rows: [N, V] is never stored.
   // Where dhidden is defined it is written, and dweight, dbias (unless undefined) added to, each times
   // `gradient_scale`.
-  virtual LossSum cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
+  virtual LossSum cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
                                 std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
                                 const Tensor& dweight, const Tensor& dbias) = 0;
 
-  // All encoder layers of a model that is only run, as one kernel; null if this backend has none. The backend must
-  // outlive it; the weights may change or go.
+  // All encoder layers of a model that is only run, as one kernel; null if this backend has none, or if not all of
+  // their weights were prepared for many tokens. The backend must outlive it.
   virtual std::unique_ptr<FusedLayers> fuse(const LayersShape& shape, std::span<const LayerWeights> layers);
 
   // out [sequences, H] of x [T, H], 0 for an empty sequence. max: `argmax` gets the row in x of each maximum (the first

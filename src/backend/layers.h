@@ -1,9 +1,9 @@
-// The coarse seam for speed: all encoder layers of a model that is only run, as one kernel. A backend that fuses them
-// keeps the weights as it likes (packed, in fewer bits); one that does not is asked layer by layer
-// (nn/encoder_layer.h).
+// The coarse seam for speed: all encoder layers of a model that is only run, as one kernel, over weights that its
+// backend has prepared. One that has no such kernel is asked layer by layer (nn/encoder_layer.h).
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "backend/backend.h"
 
@@ -27,7 +27,8 @@ struct LayersShape {
 // The tensors of one post-norm layer (compatibility.md 3.3, step 2); undefined where it has none.
 struct LayerWeights {
   struct Linear {
-    Tensor weight, bias;  // [out, in], [out]
+    std::shared_ptr<const PreparedWeight> weight;  // [out, in]
+    Tensor bias;                                   // [out]
   };
   struct Norm {
     Tensor gain, bias;  // [H]

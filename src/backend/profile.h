@@ -10,7 +10,7 @@
 
 namespace roformer {
 
-// Measured ceilings of all threads of a pool together; 0 where a backend has none.
+// Measured ceilings of all threads of a pool together; 0 where a backend has none, or the CPU no such products.
 struct MachinePeaks {
   double float32 = 0, bfloat16 = 0, int8 = 0;  // multiplications and additions of matrix products, a second
   double bandwidth = 0;                        // bytes read and written a second, copying what no cache holds

@@ -234,7 +234,7 @@ PytorchFile::PytorchFile(const std::string& path) : path_(path), file_(std::make
   index_ = std::move(reader.index);
 }
 
-Tensor PytorchFile::tensor(const std::string& name) const {
+Tensor PytorchFile::stored(const std::string& name) const {
   const auto found = index_.find(name);
   if (found == index_.end()) throw DataError("'{}' has no tensor {}", path_, quote(name));
   const TensorInfo& info = tensors_[found->second];

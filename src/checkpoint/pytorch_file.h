@@ -25,7 +25,7 @@ class PytorchFile : public TensorFile {
 
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }  // in the order of the dictionary
   const std::string& path() const override { return path_; }
-  Tensor tensor(const std::string& name) const override;
+  Tensor stored(const std::string& name) const override;
 
   // Where in the file the tensors were: "" or, say, "state_dict" or "model.state_dict".
   const std::string& section() const { return section_; }

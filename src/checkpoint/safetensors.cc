@@ -155,7 +155,7 @@ size_t SafetensorsFile::find(const std::string& name) const {
   return found->second;
 }
 
-Tensor SafetensorsFile::tensor(const std::string& name) const {
+Tensor SafetensorsFile::stored(const std::string& name) const {
   const size_t i = find(name);
   return tensor_from_bytes(file_, data_ + ranges_[i].first, tensors_[i], path_);
 }
@@ -203,15 +203,17 @@ void write_safetensors(const std::string& path, const std::vector<std::pair<std:
     }
     order.push_back(&item);
   }
-  // The Rust implementation's order, whose types rank I64, F64, F32, I32.
+  // The Rust implementation's order, whose types rank I64, F64, F32, I32, BF16, F16.
   const auto rank = [](const Tensor& tensor) {
     switch (tensor.dtype()) {
       case DType::int64: return 0;
       case DType::float64: return 1;
       case DType::float32: return 2;
       case DType::int32: return 3;
+      case DType::bfloat16: return 4;
+      case DType::float16: return 5;
     }
-    return 4;
+    return 6;
   };
   std::sort(order.begin(), order.end(), [&](const auto* a, const auto* b) {
     const int left = rank(a->second), right = rank(b->second);

@@ -30,7 +30,7 @@ class SafetensorsFile : public TensorFile {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::string& path() const override { return path_; }
 
-  Tensor tensor(const std::string& name) const override;
+  Tensor stored(const std::string& name) const override;
 
  private:
   void parse_header(const Json& header);

@@ -22,13 +22,29 @@ bool matches_any(std::string_view name, const std::vector<std::string>& patterns
                      [&](const auto& pattern) { return matches_pattern(name, pattern); });
 }
 
-bool is_float(DType dtype) { return dtype == DType::float32 || dtype == DType::float64; }
+float number(Float16 x) { return widened(x); }
+float number(BFloat16 x) { return widened(x); }
+template <class Real>
+Real number(Real x) {
+  return x;
+}
 
 template <class From, class To>
 void convert_rows(const Tensor& from, const Tensor& to) {
   for (int64_t i = 0; i < to.rows(); ++i) {
     const From* source = from.row<From>(i);
-    std::transform(source, source + to.columns(), to.row<To>(i), [](From value) { return static_cast<To>(value); });
+    std::transform(source, source + to.columns(), to.row<To>(i), [](From x) { return static_cast<To>(number(x)); });
+  }
+}
+
+template <class To>
+void convert_to(const Tensor& from, const Tensor& to) {
+  switch (from.dtype()) {
+    case DType::float32: return convert_rows<float, To>(from, to);
+    case DType::float64: return convert_rows<double, To>(from, to);
+    case DType::float16: return convert_rows<Float16, To>(from, to);
+    case DType::bfloat16: return convert_rows<BFloat16, To>(from, to);
+    default: return;
   }
 }
 
@@ -37,7 +53,8 @@ std::string mismatch(const Tensor& from, const Tensor& to) {
   if (!(from.shape() == to.shape())) {
     return fmt::format("has the shape {}, expected {}", from.shape().to_string(), to.shape().to_string());
   }
-  if (from.dtype() != to.dtype() && !(is_float(from.dtype()) && is_float(to.dtype()))) {
+  const bool converts = is_real(from.dtype()) && (to.dtype() == DType::float32 || to.dtype() == DType::float64);
+  if (from.dtype() != to.dtype() && !converts) {
     return fmt::format("is {}, expected {}", dtype_name(from.dtype()), dtype_name(to.dtype()));
   }
   return "";
@@ -56,8 +73,9 @@ void report_problems(const std::string& source, const std::vector<std::string>& 
 
 void copy_tensor(const Tensor& from, const Tensor& to) {
   if (from.elements() == 0) return;
-  if (from.dtype() == DType::float32 && to.dtype() == DType::float64) return convert_rows<float, double>(from, to);
-  if (from.dtype() == DType::float64 && to.dtype() == DType::float32) return convert_rows<double, float>(from, to);
+  if (from.dtype() != to.dtype()) {
+    return to.dtype() == DType::float64 ? convert_to<double>(from, to) : convert_to<float>(from, to);
+  }
   const int64_t width = dtype_size(to.dtype());
   for (int64_t i = 0; i < to.rows(); ++i) {
     std::memcpy(static_cast<char*>(to.raw()) + i * to.row_stride() * width,

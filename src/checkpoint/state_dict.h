@@ -34,7 +34,7 @@ struct CopyOptions {
 // One DataError with all problems, a line each, at most 20.
 [[noreturn]] void report_problems(const std::string& source, const std::vector<std::string>& problems);
 
-// Shapes must be equal; float32 and float64 convert to each other; both may have a row stride.
+// Shapes must be equal; every real type converts to float32 and float64; both may have a row stride.
 void copy_tensor(const Tensor& from, const Tensor& to);
 
 struct CopyReport {
@@ -42,9 +42,10 @@ struct CopyReport {
   std::vector<std::string> missing;  // targets that were allowed to be missing and were not touched
 };
 
-// Copies each target's tensor from `source`; shapes must be equal, float32 and float64 convert to each other, and
-// targets may have a row stride. One DataError lists all that is missing, extra or misshapen, a line each, at most 20;
-// then nothing has been copied. Another name of a target that is present beside it is neither an error nor extra.
+// Copies each target's tensor from `source`; shapes must be equal, every real type converts to float32 and
+// float64, and targets may have a row stride. One DataError lists all that is missing, extra or misshapen, a line each,
+// at most 20; then nothing has been copied. Another name of a target that is present beside it is neither an error nor
+// extra.
 CopyReport copy_into(const StateDict& source, const std::vector<std::pair<std::string, Tensor>>& targets,
                      const CopyOptions& options);
 

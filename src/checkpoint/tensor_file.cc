@@ -1,5 +1,6 @@
 #include "checkpoint/tensor_file.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -17,28 +18,17 @@ std::optional<DType> native_dtype(std::string_view dtype) {
   if (dtype == "F64") return DType::float64;
   if (dtype == "I32") return DType::int32;
   if (dtype == "I64") return DType::int64;
+  if (dtype == "F16") return DType::float16;
+  if (dtype == "BF16") return DType::bfloat16;
   return std::nullopt;
 }
 
-// Without a branch, so that the loop over it is vectorised. As a float32 with the exponent's bias of float16 the number
-// is 2^-112 of what it should be, also where float16 is subnormal; infinities and NaN get the largest exponent.
-float half_to_float(uint16_t half) {
-  const uint32_t magnitude = uint32_t{half & 0x7FFFu} << 13, sign = uint32_t{half & 0x8000u} << 16;
-  const uint32_t scaled = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);
-  const uint32_t special = magnitude >= 0x7C00u << 13 ? 0x7F800000u : 0;
-  return std::bit_cast<float>(scaled | special | sign);
-}
-
-float bfloat_to_float(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
-
-template <float (*convert)(uint16_t)>
-Tensor widened(const char* source, Shape shape) {
-  Tensor result = Tensor::allocate(shape, DType::float32);
-  float* target = result.data<float>();
-  for (int64_t i = 0, count = result.elements(); i < count; ++i) {
-    uint16_t bits;
-    std::memcpy(&bits, source + 2 * i, sizeof bits);
-    target[i] = convert(bits);
+template <class Half>
+Tensor widen_rows(const Tensor& x) {
+  const Tensor result = Tensor::allocate(x.shape(), DType::float32);
+  for (int64_t i = 0; i < x.rows(); ++i) {
+    const Half* const from = x.row<Half>(i);
+    std::transform(from, from + x.columns(), result.row<float>(i), [](Half one) { return widened(one); });
   }
   return result;
 }
@@ -62,6 +52,14 @@ Shape shape_of(const TensorInfo& info, const std::string& path) {
 
 }  // namespace
 
+Tensor widen(const Tensor& x) {
+  if (x.dtype() == DType::float16) return widen_rows<Float16>(x);
+  if (x.dtype() == DType::bfloat16) return widen_rows<BFloat16>(x);
+  return x;
+}
+
+Tensor TensorFile::tensor(const std::string& name) const { return widen(stored(name)); }
+
 int64_t element_bits(std::string_view dtype) {
   struct Entry {
     std::string_view name;
@@ -84,6 +82,8 @@ const char* file_dtype(DType dtype) {
     case DType::float64: return "F64";
     case DType::int32: return "I32";
     case DType::int64: return "I64";
+    case DType::float16: return "F16";
+    case DType::bfloat16: return "BF16";
   }
   return "";
 }
@@ -91,8 +91,6 @@ const char* file_dtype(DType dtype) {
 Tensor tensor_from_bytes(const std::shared_ptr<const void>& owner, const char* bytes, const TensorInfo& info,
                          const std::string& path) {
   const Shape shape = shape_of(info, path);
-  if (info.dtype == "F16") return widened<half_to_float>(bytes, shape);
-  if (info.dtype == "BF16") return widened<bfloat_to_float>(bytes, shape);
   const std::optional<DType> dtype = native_dtype(info.dtype);
   if (!dtype) {
     throw DataError("'{}': tensor {} is {}, expected F32, F64, F16, BF16, I32 or I64", path, quote(info.name),

@@ -24,10 +24,12 @@ class TensorFile {
   virtual ~TensorFile() = default;
   virtual const std::vector<TensorInfo>& tensors() const = 0;
   virtual const std::string& path() const = 0;
-  // F32, F64, I32 and I64 are read-only views that keep the mapped file alive (copies where the file does not align
-  // them or keeps them in another order); F16 and BF16 become new float32 tensors. DataError for other types, for more
-  // than 4 dimensions or if there is none of that name.
-  virtual Tensor tensor(const std::string& name) const = 0;
+  // In the file's type, F32, F64, I32, I64, F16 or BF16: read-only views that keep the mapped file alive (copies where
+  // the file does not align them or keeps them in another order). DataError for other types, for more than 4 dimensions
+  // or if there is none of that name.
+  virtual Tensor stored(const std::string& name) const = 0;
+  // The same, but F16 and BF16 as new float32 tensors.
+  Tensor tensor(const std::string& name) const;
 };
 
 // Bits of one element; 0 for a type that safetensors does not know.
@@ -36,8 +38,11 @@ int64_t element_bits(std::string_view dtype);
 // The name of one of our types.
 const char* file_dtype(DType dtype);
 
+// float16 and bfloat16 as new float32 tensors; others as they are.
+Tensor widen(const Tensor& x);
+
 // A tensor of the elements at `bytes`, which lie one after another and live as long as `owner`: see
-// TensorFile::tensor. `path` is for the message.
+// TensorFile::stored. `path` is for the message.
 Tensor tensor_from_bytes(const std::shared_ptr<const void>& owner, const char* bytes, const TensorInfo& info,
                          const std::string& path);
 

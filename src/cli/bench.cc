@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "cli/bench_profile.h"
 #include "cli/engine.h"
 #include "cli/processor.h"
@@ -77,11 +78,27 @@ ModelConfig shape_of(const BenchCommand& options) {
 
 Model make_model(const BenchCommand& options, Backend& backend) {
   const bool training = options.mode == "training";
-  if (!options.model.empty()) return load_model(options.model, backend, training);
-  Model model(backend, shape_of(options), training);
-  model.initialise({static_cast<uint64_t>(options.seed), 0});
+  const auto make = [&] {
+    if (!options.model.empty()) return load_model(options.model, backend, training);
+    Model model(backend, shape_of(options), training);
+    model.initialise({static_cast<uint64_t>(options.seed), 0});
+    return model;
+  };
+  Model model = make();
+  if (!training) model.prepare();
   return model;
 }
+
+double megabytes(int64_t bytes) { return static_cast<double>(bytes) / 1e6; }
+
+Json numbers_json(const Backend& backend) {
+  Json object = Json::object();
+  for (const NumberUse& use : backend.numbers()) object[use.what] = use.with;
+  return object;
+}
+
+// What the process took at most, in every mode.
+int64_t peak() { return peak_memory().value_or(0); }
 
 void run_model(const BenchCommand& options, const Engine& engine) {
   const auto begin = std::chrono::steady_clock::now();
@@ -99,7 +116,9 @@ void run_model(const BenchCommand& options, const Engine& engine) {
   if (options.json) {
     Json line{{"tokens_per_second", result.tokens_per_second},
               {"gflops", result.gflops},
+              {"weight_bytes", result.weight_bytes},
               {"peak_memory", result.peak_memory},
+              {"numbers", numbers_json(*engine.backend)},
               {"passes", result.passes},
               {"load_ms", load.count()},
               {"first_pass_ms", result.first_pass * 1e3},
@@ -114,10 +133,11 @@ void run_model(const BenchCommand& options, const Engine& engine) {
   }
   if (options.profile) std::cout << profile_table(profile.entries(), time, peaks, engine.backend->precision()) << "\n";
   std::cout << fmt::format(
-      "{}: {:.0f} tokens/s, {:.1f} GFLOP/s, {:.0f} MB peak ({} parameters, {} threads, {} passes), ready in {:.1f} "
-      "ms\n",
-      options.mode, result.tokens_per_second, result.gflops, static_cast<double>(result.peak_memory) / 1e6,
-      model.config().parameters(), engine.backend->pool().threads(), result.passes, load.count());
+      "{}: {:.0f} tokens/s, {:.1f} GFLOP/s, {:.0f} MB peak, {:.0f} MB of weights ({} parameters, {} threads, {} "
+      "passes), ready in {:.1f} ms\n{}\n",
+      options.mode, result.tokens_per_second, result.gflops, megabytes(result.peak_memory),
+      megabytes(result.weight_bytes), model.config().parameters(), engine.backend->pool().threads(), result.passes,
+      load.count(), numbers_line(*engine.backend));
 }
 
 KernelBenchOptions kernel_options(const BenchCommand& options) {
@@ -146,12 +166,14 @@ void run_rotation(const BenchCommand& options, const Engine& engine) {
                               {"ms", speed.seconds * 1e3},
                               {"bytes_per_second", speed.bytes_per_second},
                               {"memcpy_bytes_per_second", speed.memcpy_bytes_per_second},
+                              {"peak_memory", peak()},
                               {"threads", engine.backend->pool().threads()}})
                 << "\n";
     } else {
-      std::cout << fmt::format("rotation {} {:<9} {:.3f} ms, {:.1f} GB/s read and written, memcpy {:.1f} GB/s\n",
-                               speed.backward ? "backward" : "forward ", layout, speed.seconds * 1e3,
-                               speed.bytes_per_second / 1e9, speed.memcpy_bytes_per_second / 1e9);
+      std::cout << fmt::format(
+          "rotation {} {:<9} {:.3f} ms, {:.1f} GB/s read and written, memcpy {:.1f} GB/s, {:.0f} MB peak\n",
+          speed.backward ? "backward" : "forward ", layout, speed.seconds * 1e3, speed.bytes_per_second / 1e9,
+          speed.memcpy_bytes_per_second / 1e9, megabytes(peak()));
     }
   }
 }
@@ -167,21 +189,20 @@ void run_attention(const BenchCommand& options, const Engine& engine) {
                  {"backward", speed.backward},
                  {"ms", speed.seconds * 1e3},
                  {"gflops", speed.gflops},
+                 {"peak_memory", peak()},
                  {"threads", engine.backend->pool().threads()}});
       if (speed.memory) line["memory"] = *speed.memory;
       std::cout << dump_json(line) << "\n";
     } else {
-      std::cout << fmt::format("{}{} {} {:.3f} ms, {:.1f} GFLOP/s\n",
+      std::cout << fmt::format("{}{} {} {:.3f} ms, {:.1f} GFLOP/s, {:.0f} MB peak\n",
                                linear ? attention_name(kernel.attention) : "attention", speed.causal ? " causal" : "",
-                               speed.backward ? "backward" : "forward ", speed.seconds * 1e3, speed.gflops);
+                               speed.backward ? "backward" : "forward ", speed.seconds * 1e3, speed.gflops,
+                               megabytes(peak()));
     }
   }
 }
 
 void run_decoding(const BenchCommand& options, const Engine& engine) {
-  if (options.engine.dtype != "float32") {
-    throw UsageError("--dtype {}: --mode decoding measures float32", options.engine.dtype);
-  }
   if (!options.ids.empty()) throw UsageError("--ids: --mode decoding takes --prompt-tokens");
   const Model model = make_model(options, *engine.backend);
   DecodingBenchOptions decoding = options.decoding;
@@ -203,7 +224,9 @@ void run_decoding(const BenchCommand& options, const Engine& engine) {
                 {"steps", speed.steps},
                 {"weight_bytes", result.weight_bytes},
                 {"bandwidth", result.bandwidth},
+                {"held_bytes", result.held_bytes},
                 {"peak_memory", result.peak_memory},
+                {"numbers", numbers_json(*engine.backend)},
                 {"parameters", model.config().parameters()},
                 {"threads", threads},
                 {"cpu", {{"model", processor.model}, {"features", processor.features}}}};
@@ -219,9 +242,11 @@ void run_decoding(const BenchCommand& options, const Engine& engine) {
   }
   if (options.json) return;
   std::cout << fmt::format(
-      "{} parameters, {:.1f} MB of weights a step, memory read at {:.1f} GB/s, {} threads of {} ({})\n",
-      model.config().parameters(), static_cast<double>(result.weight_bytes) / 1e6, result.bandwidth / 1e9, threads,
-      processor.model, fmt::join(processor.features, " "));
+      "{} parameters, {:.1f} MB of weights a step, memory read at {:.1f} GB/s, {} threads of {} ({})\n{:.0f} MB peak, "
+      "{:.0f} MB of weights; {}\n",
+      model.config().parameters(), megabytes(result.weight_bytes), result.bandwidth / 1e9, threads, processor.model,
+      fmt::join(processor.features, " "), megabytes(result.peak_memory), megabytes(result.held_bytes),
+      numbers_line(*engine.backend));
 }
 
 void run(const BenchCommand& options) {

@@ -28,11 +28,12 @@ std::string number(double value, int width) {
   return value > 0 ? fmt::format("{:>{}.1f}", value, width) : std::string(static_cast<size_t>(width), ' ');
 }
 
-// Which products an operator's are counted against: int8 is for the four of a layer only.
+// Which products an operator's are counted against: float32 where this CPU has no others.
 double product_peak(const std::string& name, const MachinePeaks& peaks, Precision precision) {
-  if (precision == Precision::float32) return peaks.float32;
-  if (precision == Precision::bfloat16 || name == "attention") return peaks.bfloat16;
-  return name == "linear" || name == "vocabulary and loss" ? peaks.float32 : peaks.int8;
+  const bool layer = name != "attention" && name != "attention, backward";
+  double peak = precision == Precision::float32 ? 0 : peaks.bfloat16;
+  if (precision == Precision::int8 && layer) peak = peaks.int8;
+  return peak > 0 ? peak : peaks.float32;
 }
 
 }  // namespace
@@ -51,10 +52,10 @@ std::string profile_table(const Profile::Entries& profile, const ProfiledTime& t
                         entry.seconds / time.measured * 100, number(products / 1e9, 9), number(moved / 1e9, 8),
                         best > 0 ? fmt::format("{:>7.0f}%", best * 100) : "");
   }
-  text += fmt::format(
-      "This machine's measured peaks: {:.0f} GFLOP/s in float32, {:.0f} in bfloat16, {:.0f} in int8; {:.1f} GB/s "
-      "copied.\n",
-      peaks.float32 / 1e9, peaks.bfloat16 / 1e9, peaks.int8 / 1e9, peaks.bandwidth / 1e9);
+  std::string products = fmt::format("{:.0f} GFLOP/s in float32", peaks.float32 / 1e9);
+  if (peaks.bfloat16 > 0) products += fmt::format(", {:.0f} in bfloat16", peaks.bfloat16 / 1e9);
+  if (peaks.int8 > 0) products += fmt::format(", {:.0f} in int8", peaks.int8 / 1e9);
+  text += fmt::format("This machine's measured peaks: {}; {:.1f} GB/s copied.\n", products, peaks.bandwidth / 1e9);
   return text;
 }
 

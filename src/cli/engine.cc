@@ -21,6 +21,12 @@ void add_linear_settings(OptionSet& set, ShapeOptions& shape) {
 
 }  // namespace
 
+std::string numbers_line(const Backend& backend) {
+  std::vector<std::string> uses;
+  for (const NumberUse& use : backend.numbers()) uses.push_back(use.what + ": " + use.with);
+  return fmt::format("{}", fmt::join(uses, "; "));
+}
+
 void add_shape(OptionSet& set, ShapeOptions& shape, bool alone) {
   set.add_choice("--preset", shape.preset, preset_names(), "shape to start from");
   set.add("--hidden-size", shape.hidden_size, "width of the layers", {1, 65536});

@@ -19,6 +19,9 @@ inline void add_engine(OptionSet& set, EngineOptions& options, bool training = f
   set.add_choice("--dtype", options.dtype, choices, "numbers to multiply; sums and everything else are float32");
 }
 
+// What a backend multiplies: "linear: weights int8, …; attention: float32".
+std::string numbers_line(const Backend& backend);
+
 // --preset and the options that differ from it; --position and --attention unless several are asked for otherwise.
 void add_shape(OptionSet& set, ShapeOptions& shape, bool alone = true);
 

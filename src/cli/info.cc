@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "cli/engine.h"
 #include "cli/processor.h"
 #include "cli/registry.h"
 #include "nn/linear_attention.h"
@@ -22,14 +23,24 @@ struct InfoOptions {
 
 void describe(OptionSet& set, InfoOptions& options) { add_json(set, options.json); }
 
+constexpr Precision kPrecisions[] = {Precision::float32, Precision::bfloat16, Precision::int8};
+
 void run(const InfoOptions& options) {
+  ThreadPool pool(1);
   const Processor processor = read_processor();
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
   const std::vector<std::string> backends = {"cpu", "reference"};
   if (options.json) {
+    Json numbers = Json::object();
+    for (const Precision precision : kPrecisions) {
+      for (const NumberUse& use : make_cpu_backend(pool, precision)->numbers()) {
+        numbers[precision_name(precision)][use.what] = use.with;
+      }
+    }
     const Json object = {{"version", ROFORMER_VERSION},
                          {"cpu", {{"model", processor.model}, {"features", processor.features}, {"cores", cores}}},
                          {"backends", backends},
+                         {"numbers", numbers},
                          {"positions", position_names()},
                          {"attention", attention_names()}};
     std::cout << dump_json(object) << "\n";
@@ -39,13 +50,16 @@ void run(const InfoOptions& options) {
       "roformer {}\nCPU       {}\nfeatures  {}\ncores     {}\nbackends  {}\npositions {}\nattention {}\n",
       ROFORMER_VERSION, processor.model, fmt::join(processor.features, " "), cores, fmt::join(backends, " "),
       fmt::join(position_names(), " "), fmt::join(attention_names(), " "));
+  for (const Precision precision : kPrecisions) {
+    std::cout << fmt::format("{:<9} {}\n", precision_name(precision), numbers_line(*make_cpu_backend(pool, precision)));
+  }
 }
 
 }  // namespace
 
 Command info_command() {
   return {.name = "info",
-          .summary = "Show the version, the CPU's features and the backends",
+          .summary = "Show the version, the CPU's features, the backends and what each --dtype multiplies here",
           .group = "This program",
           .example = "roformer info",
           .prepare = prepare_with(describe, run)};

@@ -131,7 +131,7 @@ int64_t learned_positions(const ModelConfig& config) {
 // What LayerWeights can say.
 bool can_fuse(const ModelConfig& config) {
   return config.norm_placement == NormPlacement::post && !config.gated && config.kv_heads == 0 &&
-         !config.has_linear_attention();
+         !config.has_linear_attention() && !acts_on_scores(config.position);
 }
 
 bool is_hierarchical(const ModelConfig& config) {
@@ -188,8 +188,7 @@ Value Encoder::forward(const Context& context, const Batch& batch, const Encoder
   const LayerMemory* memory = plan->memory.hidden.data.defined() ? &plan->memory : nullptr;
   Value x = embeddings_.forward(context, batch, plan->input ? &*plan->input : nullptr, 0);
   const bool only_run = context.tape == nullptr && !context.training && context.observer == nullptr;
-  const bool simple = memory == nullptr && !acts_on_scores(config_.position) && can_fuse(config_);
-  const FusedLayers* layers = only_run && simple ? fused(context.backend) : nullptr;
+  const FusedLayers* layers = only_run && memory == nullptr ? fused_.get() : nullptr;
   if (layers != nullptr) {
     const AttentionPositions& positions = plan->shared->attention;
     if (inputs.state != nullptr) {
@@ -269,17 +268,22 @@ void Encoder::forget(Backend& backend, DecodingState& state, int64_t sequence, i
   move(backend, state, sequence, to, before, length);
 }
 
-void Encoder::freeze() { frozen_ = std::make_unique<Frozen>(); }
+void Encoder::linear_weights(std::vector<Parameter*>& weights) {
+  embeddings_.linear_weights(weights);
+  for (EncoderLayer& layer : layers_) layer.linear_weights(weights);
+}
 
-const FusedLayers* Encoder::fused(Backend& backend) const {
-  if (frozen_ == nullptr || layers_.empty()) return nullptr;
-  std::call_once(frozen_->once, [&] {
-    std::vector<LayerWeights> weights;
-    weights.reserve(layers_.size());
-    for (const EncoderLayer& layer : layers_) weights.push_back(layer.weights());
-    frozen_->layers = backend.fuse({config_.heads, config_.norm_shape(), config_.activation}, weights);
-  });
-  return frozen_->layers.get();
+PassSize Encoder::pass_size() const {
+  const bool decodes = config_.visibility == Visibility::causal && !can_fuse(config_);
+  return decodes ? PassSize::few_tokens : PassSize::many_tokens;
+}
+
+void Encoder::fuse(Backend& backend) {
+  if (!can_fuse(config_)) return;
+  std::vector<LayerWeights> weights;
+  weights.reserve(layers_.size());
+  for (const EncoderLayer& layer : layers_) weights.push_back(layer.weights());
+  fused_ = backend.fuse({config_.heads, config_.norm_shape(), config_.activation}, weights);
 }
 
 uint64_t Encoder::places() const { return layers_.empty() ? 1 : 1 + layers_.size() * layers_.front().places(); }

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
@@ -42,9 +41,13 @@ class Encoder {
   // whose positions went in with the tokens (can_forget).
   void forget(Backend& backend, DecodingState& state, int64_t sequence, int64_t first, int64_t count) const;
 
-  // The weights will not change any more without another freeze(): the next forward pass without a tape may keep them
-  // as its backend likes.
-  void freeze();
+  // Adds the weights that products may take prepared, without the word embeddings.
+  void linear_weights(std::vector<Parameter*>& weights);
+  // What most passes over them have.
+  PassSize pass_size() const;
+  Parameter& words() { return embeddings_.words(); }
+  // Once the weights are prepared: all layers as one kernel, where they and the backend allow it.
+  void fuse(Backend& backend);
 
   // Dropouts are numbered from 0; the first number that the trunk does not use.
   uint64_t places() const;
@@ -58,12 +61,7 @@ class Encoder {
   std::vector<EncoderLayer> layers_;
   std::optional<NormLayer> final_norm_;  // where layers norm what enters them
 
-  struct Frozen {
-    std::once_flag once;
-    std::unique_ptr<FusedLayers> layers;  // made by the first pass that can use it; null if the backend has none
-  };
-  std::unique_ptr<Frozen> frozen_;
-  const FusedLayers* fused(Backend& backend) const;
+  std::unique_ptr<FusedLayers> fused_;
   // The lengths are those of the sequence that keys are, and will be, part of.
   void move(Backend& backend, DecodingState& state, int64_t sequence, std::span<const int32_t> to, int64_t old_length,
             int64_t new_length) const;

@@ -8,20 +8,29 @@ namespace roformer {
 
 namespace {
 
+bool is_finite_number(double x) { return std::isfinite(x); }
+bool is_finite_number(Float16 x) { return std::isfinite(widened(x)); }
+bool is_finite_number(BFloat16 x) { return std::isfinite(widened(x)); }
+
 // The first element that is not finite, as rows · columns + column; −1 if there is none.
 template <class Real>
 int64_t first_not_finite(const Tensor& x) {
   for (int64_t i = 0; i < x.rows(); ++i) {
     const Real* const row = x.row<Real>(i);
     for (int64_t j = 0; j < x.columns(); ++j) {
-      if (!std::isfinite(row[j])) return i * x.columns() + j;
+      if (!is_finite_number(row[j])) return i * x.columns() + j;
     }
   }
   return -1;
 }
 
 int64_t first_not_finite(const Tensor& x) {
-  return x.dtype() == DType::float64 ? first_not_finite<double>(x) : first_not_finite<float>(x);
+  switch (x.dtype()) {
+    case DType::float64: return first_not_finite<double>(x);
+    case DType::float16: return first_not_finite<Float16>(x);
+    case DType::bfloat16: return first_not_finite<BFloat16>(x);
+    default: return first_not_finite<float>(x);
+  }
 }
 
 }  // namespace
@@ -36,7 +45,15 @@ void check_finite(const Tensor& x, const std::string& name, const std::string& s
 }
 
 void check_finite_weights(const Model& model, const std::string& source) {
-  for (const NamedParameter& named : model.parameters()) check_finite(named.parameter.value, named.name, source);
+  for (const NamedParameter& named : model.parameters()) {
+    const Parameter& parameter = named.parameter;
+    if (parameter.value.defined()) {
+      check_finite(parameter.value, named.name, source);
+    } else if (!parameter.prepared->finite()) {
+      throw DataError("{}: {} {} holds what is not a finite number", source, named.name,
+                      parameter.prepared->shape().to_string());
+    }
+  }
 }
 
 }  // namespace roformer

@@ -13,12 +13,12 @@ namespace roformer {
 
 namespace {
 
-bool is_float(DType dtype) { return dtype == DType::float32 || dtype == DType::float64; }
-
 DType type_of(const TensorInfo& info) {
   if (info.dtype == "F64") return DType::float64;
   if (info.dtype == "I32") return DType::int32;
   if (info.dtype == "I64") return DType::int64;
+  if (info.dtype == "F16") return DType::float16;
+  if (info.dtype == "BF16") return DType::bfloat16;
   return DType::float32;
 }
 
@@ -56,21 +56,18 @@ int64_t file_row(const TensorRule& rule, int64_t r, int64_t rows, int64_t heads)
 // A rank-1 tensor as a column, so that elements are rows.
 Tensor by_rows(const Tensor& x) { return x.shape().rank() == 1 ? x.reshaped({x.elements(), 1}) : x; }
 
-template <class From, class To>
+// Row `row` of `from` plus `offset`, as row r of `to`; of 16 bits, both are of one type.
 void copy_row(const Tensor& from, int64_t row, const Tensor& to, int64_t r, double offset) {
-  const From* source = from.row<From>(row);
-  To* const target = to.row<To>(r);
+  const Tensor target = to.row_range(r, 1);
+  copy_tensor(from.row_range(row, 1), target);
+  if (offset == 0) return;
   for (int64_t c = 0; c < to.columns(); ++c) {
-    target[c] = offset == 0 ? static_cast<To>(source[c]) : static_cast<To>(static_cast<double>(source[c]) + offset);
+    if (to.dtype() == DType::float64) {
+      target.data<double>()[c] += offset;
+    } else {
+      target.data<float>()[c] = static_cast<float>(static_cast<double>(target.data<float>()[c]) + offset);
+    }
   }
-}
-
-void copy_row(const Tensor& from, int64_t row, const Tensor& to, int64_t r, double offset) {
-  const bool from_double = from.dtype() == DType::float64, to_double = to.dtype() == DType::float64;
-  if (from_double && to_double) return copy_row<double, double>(from, row, to, r, offset);
-  if (from_double) return copy_row<double, float>(from, row, to, r, offset);
-  if (to_double) return copy_row<float, double>(from, row, to, r, offset);
-  copy_row<float, float>(from, row, to, r, offset);
 }
 
 }  // namespace
@@ -87,7 +84,7 @@ AvailableTensors available(const std::shared_ptr<const WeightFiles>& files, std:
     for (const int64_t dim : entry.info.shape) shape.push_back(dim);
     const TensorFile* file = entry.file;
     const std::string& name = entry.info.name;
-    result.push_back({name, shape, type_of(entry.info), [files, file, name] { return file->tensor(name); }});
+    result.push_back({name, shape, type_of(entry.info), [files, file, name] { return file->stored(name); }});
   }
   return result;
 }
@@ -160,13 +157,15 @@ std::string LoadingPlan::mismatch(const Step& step, const Shape& shape) const {
   if (!(tensor.shape == shape)) {
     return fmt::format("has the shape {}, expected {}", tensor.shape.to_string(), shape.to_string());
   }
-  if (!is_float(tensor.dtype)) return fmt::format("is {}, expected float32", dtype_name(tensor.dtype));
+  if (!is_real(tensor.dtype)) return fmt::format("is {}, expected float32", dtype_name(tensor.dtype));
   return "";
 }
 
 void LoadingPlan::fill(size_t i, const Tensor& to) const {
   const Step& step = steps_[i];
-  const Tensor from = by_rows(tensors_[step.tensor].read()), target = by_rows(to);
+  const Tensor read = tensors_[step.tensor].read();
+  if (step.rule->arrangement == Arrangement::whole && step.rule->offset == 0) return copy_tensor(read, to);
+  const Tensor from = by_rows(read), target = by_rows(to);
   const int64_t rows = target.rows();
   for (int64_t r = 0; r < rows; ++r) {
     copy_row(from, file_row(*step.rule, r, rows, step.heads), target, r, step.rule->offset);
@@ -185,14 +184,26 @@ LoadedParameters::LoadedParameters(Backend& backend, bool trainable, const Loadi
   for (size_t i = 0; i < plan.declared().size(); ++i) numbers_.emplace(plan.declared()[i].spec.name, i);
 }
 
+DType LoadedParameters::type_of(std::span<const ParameterSpec> parts) const {
+  const DType real = backend().real(), stored = plan_.stored_type(numbers_.at(parts[0].name));
+  if (trainable_ || dtype_size(stored) != 2 || !backend().reads_weights(stored)) return real;
+  const bool all = std::ranges::all_of(parts, [&](const ParameterSpec& part) {
+    const bool read = part.role == ParameterRole::weight || part.role == ParameterRole::embedding;
+    return read && plan_.stored_type(numbers_.at(part.name)) == stored;
+  });
+  return all ? stored : real;
+}
+
 Parameter LoadedParameters::provide(std::span<const ParameterSpec> parts, const FirstNumber&) {
+  const DType type = type_of(parts);
   if (!trainable_ && parts.size() == 1) {
-    if (Tensor tensor = plan_.shared(numbers_.at(parts[0].name), backend().real()); tensor.defined()) {
+    if (Tensor tensor = plan_.shared(numbers_.at(parts[0].name), type); tensor.defined()) {
       return {std::move(tensor), {}};
     }
   }
   const Shape shape = joined_shape(parts);
-  Parameter parameter{backend().empty(shape), gradient(shape)};
+  const bool real = type == backend().real();
+  Parameter parameter{real ? backend().empty(shape) : Tensor::allocate(shape, type), gradient(shape)};
   std::vector<int64_t> begins;
   for (int64_t begin = 0; const ParameterSpec& part : parts) {
     begins.push_back(begin);
@@ -212,7 +223,7 @@ std::vector<std::pair<std::string, Tensor>> file_tensors(const ModelConfig& conf
   for (const auto& [spec, parameter] : table) {
     const TensorRule& rule = rule_of(family, spec.name);
     const std::string name = name_in_files(family, spec.name);
-    const Tensor& value = parameter.value;
+    const Tensor value = widen(parameter.value);
     if (rule.arrangement == Arrangement::whole && rule.offset == 0) {
       result.emplace_back(name, value);
       continue;

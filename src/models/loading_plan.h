@@ -39,10 +39,12 @@ class LoadingPlan {
   const std::string& source() const { return source_; }
   const ParameterTable& declared() const { return declared_; }
 
-  // The numbers of parameter i of declared(), written to `to` (its shape; float32 or float64 on the host).
+  // The numbers of parameter i of declared(), written to `to` (its shape; float32, float64 or stored_type(i), on the
+  // host).
   void fill(size_t i, const Tensor& to) const;
   // The file's own memory, where it holds this parameter as it is, in this type; else an undefined tensor.
   Tensor shared(size_t i, DType dtype) const;
+  DType stored_type(size_t i) const { return tensors_[steps_[i].tensor].dtype; }
 
  private:
   // Where a parameter's numbers are.
@@ -60,7 +62,8 @@ class LoadingPlan {
   std::vector<Step> steps_;  // of each parameter
 };
 
-// The parameters that a plan says: the file's memory where it can be shared, unless they are trainable.
+// The parameters that a plan says: the file's memory where it can be shared, unless they are trainable. Weights that
+// are only multiplied with or looked up in keep their 16 bits where the backend reads them.
 class LoadedParameters final : public NewParameters {
  public:
   // Plan and backend must outlive the source.
@@ -70,6 +73,8 @@ class LoadedParameters final : public NewParameters {
   Parameter provide(std::span<const ParameterSpec> parts, const FirstNumber& first) override;
 
  private:
+  DType type_of(std::span<const ParameterSpec> parts) const;
+
   const LoadingPlan& plan_;
   std::map<std::string, size_t> numbers_;  // of the plan's parameters
   bool trainable_;

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -88,13 +91,15 @@ ModelLayers::ModelLayers(const Scope& scope, const ModelConfig& config) : encode
 
 Model::Model(Backend& backend, const ModelConfig& config, ParameterSource&& source, bool trainable)
     : backend_(backend), config_(config), trainable_(trainable), layers_(Scope{source}, config) {
+  if (trainable && backend.precision() == Precision::int8) {
+    throw UsageError("training computes in float32 or bfloat16; int8 is for inference");
+  }
   table_ = source.take_table();
   for (const auto& [spec, parameter] : table_) {
     const TensorRule& rule = rule_of(*config.family, spec.name);
     const bool whole = rule.arrangement == Arrangement::whole;
     parameters_.push_back({whole ? name_in_files(*config.family, spec.name) : spec.name, parameter, spec.role});
   }
-  if (!trainable) layers_.encoder.freeze();
 }
 
 Model::Model(Backend& backend, const ModelConfig& config, bool trainable)
@@ -106,6 +111,69 @@ Model::Model(Backend& backend, const ModelConfig& config, const LoadingPlan& pla
 const MlmHead& Model::mlm_head() const {
   if (!layers_.mlm_head) throw DataError("the model has no masked-LM head (architectures names none)");
   return *layers_.mlm_head;
+}
+
+namespace {
+
+// The rows of a layer's weight that a parameter of the table is.
+struct Rows {
+  Parameter* weight;
+  int64_t begin = 0;
+};
+
+std::optional<Rows> find_rows(std::span<Parameter* const> weights, const Tensor& part) {
+  const auto* const at = static_cast<const char*>(part.raw());
+  for (Parameter* weight : weights) {
+    const Tensor& whole = weight->value;
+    const auto* const begin = static_cast<const char*>(whole.raw());
+    if (at < begin || at >= begin + whole.bytes()) continue;
+    return Rows{weight, (at - begin) / (whole.row_stride() * dtype_size(whole.dtype()))};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void Model::prepare() {
+  if (trainable_) throw ShapeError("a model that is trained cannot be prepared for being run only");
+  if (std::exchange(prepared_, true)) return;
+  std::vector<Parameter*> trunk, heads;
+  layers_.encoder.linear_weights(trunk);
+  if (layers_.pooler) layers_.pooler->linear_weights(heads);
+  if (layers_.mlm_head) layers_.mlm_head->linear_weights(heads);
+  if (layers_.classifier) layers_.classifier->linear_weights(heads);
+  std::vector<Parameter*> all = trunk;
+  all.insert(all.end(), heads.begin(), heads.end());
+  Parameter& words = layers_.encoder.words();
+  all.push_back(&words);
+  // The tables let go of the rows first, so that each goes as soon as something is made of it.
+  std::vector<std::optional<Rows>> rows;
+  for (size_t i = 0; i < table_.size(); ++i) {
+    rows.push_back(find_rows(all, table_[i].parameter.value));
+    if (rows.back()) table_[i].parameter.value = parameters_[i].parameter.value = Tensor();
+  }
+  prepare_weights(backend_, trunk, layers_.encoder.pass_size());
+  prepare_weights(backend_, heads, PassSize::few_tokens);
+  if (config_.is_language_model() && config_.tied) prepare_table(backend_, words, PassSize::few_tokens);
+  for (size_t i = 0; i < table_.size(); ++i) {
+    if (!rows[i]) continue;
+    const Tensor& whole = rows[i]->weight->value;
+    Parameter& parameter = table_[i].parameter;
+    if (whole.defined()) parameter.value = whole.row_range(rows[i]->begin, table_[i].spec.shape[0]);
+    parameter.prepared = rows[i]->weight->prepared;
+    parameters_[i].parameter = parameter;
+  }
+  layers_.encoder.fuse(backend_);
+}
+
+int64_t Model::weight_bytes() const {
+  int64_t bytes = 0;
+  std::set<const PreparedWeight*> counted{nullptr};
+  for (const auto& [spec, parameter] : table_) {
+    if (parameter.value.defined()) bytes += parameter.value.bytes();
+    if (counted.insert(parameter.prepared.get()).second) bytes += parameter.prepared->bytes();
+  }
+  return bytes;
 }
 
 Value Model::pooled(const Context& context, const Value& hidden, const Batch& batch) const {
@@ -132,7 +200,6 @@ Value Model::logits(const Context& context, const Value& hidden, const Batch& ba
 }
 
 void Model::initialise(RandomStream random) {
-  if (!trainable_) layers_.encoder.freeze();
   std::vector<uint64_t> numbers;  // of the streams
   constexpr uint64_t kPositions = uint64_t{1} << 32;
   for (uint64_t others = 0, positions = 0; const NamedParameter& named : parameters_) {
@@ -152,12 +219,12 @@ void Model::initialise(RandomStream random) {
 }
 
 void Model::load_weights(const StateDict& weights, const std::string& source) {
+  if (prepared_) throw ShapeError("the weights of a prepared model cannot be loaded again");
   const LoadingPlan plan(config_, available(weights), source);
   backend_.pool().run(std::ssize(table_), [&](int64_t i) {
     const auto at = static_cast<size_t>(i);
     plan.fill(at, table_[at].parameter.value);
   });
-  if (!trainable_) layers_.encoder.freeze();
 }
 
 std::vector<std::pair<std::string, Tensor>> Model::weights() const { return file_tensors(config_, table_); }

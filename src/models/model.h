@@ -35,10 +35,11 @@ struct ModelLayers {
 class Model {
  public:
   // Zero weights, unit norm gains. The backend must outlive the model. Parameters have gradients if `trainable`.
-  // DataError if this machine's memory cannot hold it.
+  // DataError if this machine's memory cannot hold it, UsageError if it is to be trained in int8.
   Model(Backend& backend, const ModelConfig& config, bool trainable);
   // The weights that `plan` says, which was made for this config. Unless it is trainable, the model shares the memory
-  // of what it was loaded from (a mapped file) where that fits: it must not be written to.
+  // of what it was loaded from (a mapped file) where that fits, also in 16 bits where its backend reads them: it must
+  // not be written to.
   Model(Backend& backend, const ModelConfig& config, const LoadingPlan& plan, bool trainable);
 
   const ModelConfig& config() const { return config_; }
@@ -59,6 +60,12 @@ class Model {
   const std::vector<NamedParameter>& parameters() const { return parameters_; }
   const ParameterTable& table() const { return table_; }
 
+  // Readies a model that will only be run from now on, once: each weight is kept as its backend multiplies it, and rows
+  // that something was made of are let go of. Their parameters have no values then, and load_weights is an error.
+  // Without it passes give the same, slower.
+  void prepare();
+  int64_t weight_bytes() const;  // that all weights take, those of a mapped file included
+
   // Normal(0, initializer_range) for weights, 0 for biases and norm biases, 1 for norm gains.
   void initialise(RandomStream random);
 
@@ -73,7 +80,7 @@ class Model {
 
   Backend& backend_;
   ModelConfig config_;
-  bool trainable_;
+  bool trainable_, prepared_ = false;
   ModelLayers layers_;
   Value summarised(const Context& context, const Value& hidden, const Batch& batch) const;
   ParameterTable table_;

@@ -53,9 +53,15 @@ Value SelfAttention::attend_linear(const Context& context, const Value& qkv, con
   return linear_->attend(context, qkv, inputs.query_offsets, causal, positions, state);
 }
 
+void SelfAttention::linear_weights(std::vector<Parameter*>& weights) {
+  // DeBERTa's positions go through rows of it.
+  if (!std::holds_alternative<DebertaPosition>(shape_.position)) weights.push_back(&qkv_.weight);
+  weights.push_back(&output_.weight);
+}
+
 void SelfAttention::weights(LayerWeights& weights) const {
-  weights.qkv = {qkv_.weight.value, qkv_.bias.value};
-  weights.attention_output = {output_.weight.value, output_.bias.value};
+  weights.qkv = {qkv_.weight.prepared, qkv_.bias.value};
+  weights.attention_output = {output_.weight.prepared, output_.bias.value};
   weights.attention_norm = {norm_.norm.gain.value, norm_.norm.bias.value};
 }
 
@@ -66,6 +72,10 @@ CrossAttention::CrossAttention(const Scope& scope, const AttentionShape& shape)
                  shape.hidden, shape.biased),
       output_(scope / "output", shape.hidden, shape.hidden, shape.biased),
       norm_(scope / "norm", shape.hidden, shape.norm) {}
+
+void CrossAttention::linear_weights(std::vector<Parameter*>& weights) {
+  for (LinearLayer* layer : {&query_, &key_value_, &output_}) weights.push_back(&layer->weight);
+}
 
 Value CrossAttention::forward(const Context& context, const Value& x, const Value& memory,
                               const AttentionInputs& inputs, uint64_t place) const {

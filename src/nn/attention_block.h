@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "nn/linear_attention.h"
 #include "nn/positions.h"
@@ -45,6 +46,8 @@ class SelfAttention {
   // the output.
   Value forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t place) const;
 
+  // Adds the weights that products may take prepared (prepare_weights).
+  void linear_weights(std::vector<Parameter*>& weights);
   void weights(LayerWeights& weights) const;
 
  private:
@@ -66,6 +69,7 @@ class CrossAttention {
   // x [T, H] asks, memory [Tm, H] (the encoder's hidden states) answers.
   Value forward(const Context& context, const Value& x, const Value& memory, const AttentionInputs& inputs,
                 uint64_t place) const;
+  void linear_weights(std::vector<Parameter*>& weights);
 
  private:
   AttentionShape shape_;

@@ -36,6 +36,11 @@ class Embeddings {
   Value forward(const Context& context, const Batch& batch, const InputPositions* constant, uint64_t place) const;
 
   const Parameter& words() const { return words_; }
+  Parameter& words() { return words_; }
+  // Adds the projection's, if there is one.
+  void linear_weights(std::vector<Parameter*>& weights) {
+    if (project_) weights.push_back(&project_->weight);
+  }
 
  private:
   Value finish(const Context& context, std::vector<Lookup>& lookups, const InputPositions* constant,

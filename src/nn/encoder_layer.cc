@@ -42,11 +42,19 @@ Value EncoderLayer::expand_and_contract(const Context& context, const Value& x) 
   return feed_forward(context, x, up_.weight, up_.bias, shape_.activation, down_.weight, down_.bias);
 }
 
+void EncoderLayer::linear_weights(std::vector<Parameter*>& weights) {
+  attention_.linear_weights(weights);
+  if (cross_attention_) cross_attention_->linear_weights(weights);
+  if (gate_) weights.push_back(&gate_->weight);
+  weights.push_back(&up_.weight);
+  weights.push_back(&down_.weight);
+}
+
 LayerWeights EncoderLayer::weights() const {
   LayerWeights weights;
   attention_.weights(weights);
-  weights.intermediate = {up_.weight.value, up_.bias.value};
-  weights.output = {down_.weight.value, down_.bias.value};
+  weights.intermediate = {up_.weight.prepared, up_.bias.value};
+  weights.output = {down_.weight.prepared, down_.bias.value};
   weights.output_norm = {norm_.norm.gain.value, norm_.norm.bias.value};
   return weights;
 }

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "nn/attention_block.h"
 
@@ -36,6 +37,7 @@ class EncoderLayer {
                 const LayerMemory* memory = nullptr) const;
   uint64_t places() const { return cross_attention_ ? 5 : 3; }
 
+  void linear_weights(std::vector<Parameter*>& weights);  // adds them
   LayerWeights weights() const;  // of a post-norm layer that is not gated; without those of cross-attention
 
  private:

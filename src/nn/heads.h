@@ -25,6 +25,7 @@ class Pooler {
 
   // hidden [T, H] → [sequences, H]. The rows live as long as the tape.
   Value forward(const Context& context, const Value& hidden, const Batch& batch) const;
+  void linear_weights(std::vector<Parameter*>& weights) { weights.push_back(&dense_.weight); }  // adds it
 
  private:
   Activation activation_;
@@ -55,6 +56,10 @@ class Classifier {
 
   // x [N, H] → [N, labels]. `place` and place + 1 number the dropouts.
   Value forward(const Context& context, const Value& x, uint64_t place) const;
+  void linear_weights(std::vector<Parameter*>& weights) {  // adds them
+    if (dense_) weights.push_back(&dense_->weight);
+    weights.push_back(&output_.weight);
+  }
 
  private:
   ClassifierShape shape_;

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "nn/parameters.h"
 
@@ -46,6 +47,11 @@ class MlmHead {
   LossSum loss(const Context& context, const Value& hidden, const Parameter& words, std::span<const int32_t> labels,
                double gradient_scale) const {
     return cross_entropy(context, transform(context, hidden), output(words), bias_, labels, gradient_scale);
+  }
+  // Adds those of its own: not the word embeddings.
+  void linear_weights(std::vector<Parameter*>& weights) {
+    if (transform_) weights.push_back(&transform_->weight);
+    if (decoder_.defined()) weights.push_back(&decoder_);
   }
 
  private:

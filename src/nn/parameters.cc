@@ -20,9 +20,26 @@ int64_t rows_of(const Shape& shape) { return shape[0]; }
 }  // namespace
 
 Parameter row_range(const Parameter& parameter, int64_t begin, int64_t count) {
-  if (!parameter.defined()) return {};
+  if (!parameter.value.defined()) return {};
   return {parameter.value.row_range(begin, count),
           parameter.gradient.defined() ? parameter.gradient.row_range(begin, count) : Tensor()};
+}
+
+void prepare_weights(Backend& backend, std::span<Parameter* const> weights, PassSize passes) {
+  std::vector<Tensor> rows;
+  rows.reserve(weights.size());
+  for (Parameter* weight : weights) rows.push_back(std::exchange(weight->value, Tensor()));
+  const auto made = backend.prepare(rows, passes);
+  for (size_t i = 0; i < weights.size(); ++i) {
+    weights[i]->value = rows[i];
+    weights[i]->prepared = made[i];
+  }
+}
+
+void prepare_table(Backend& backend, Parameter& weight, PassSize passes) {
+  Tensor rows = weight.value;
+  weight.prepared = backend.prepare({&rows, 1}, passes).front();
+  if (rows.defined()) weight.value = rows;
 }
 
 Shape joined_shape(std::span<const ParameterSpec> parts) {

@@ -30,6 +30,11 @@ inline bool decays(ParameterRole role) {
 // Rows of a parameter under a name of their own: q, k and v of one fused projection. Undefined of an undefined one.
 Parameter row_range(const Parameter& parameter, int64_t begin, int64_t count);
 
+// Readies weights for being run only (Backend::prepare): their rows go where something is made of them.
+void prepare_weights(Backend& backend, std::span<Parameter* const> weights, PassSize passes);
+// Of a weight that is looked up in, too: its rows stay.
+void prepare_table(Backend& backend, Parameter& weight, PassSize passes);
+
 // One parameter as its layer asks for it. Names are this project's own, whatever files call it
 // (models/families/family.h): "layers.0.attention.query.weight".
 struct ParameterSpec {

@@ -6,8 +6,8 @@ namespace roformer {
 namespace {
 
 void check_linear(const char* op, const Tensor& x, const Parameter& weight, const Parameter& bias) {
-  check_columns(op, "input", x, weight.value.dim(1));
-  if (bias.defined()) check_columns(op, "bias", bias.value, weight.value.dim(0));
+  check_columns(op, "input", x, weight.view().inputs());
+  if (bias.defined()) check_columns(op, "bias", bias.value, weight.view().outputs());
 }
 
 // From the gradient of x·Wᵀ + bias those of parameters and input.
@@ -26,11 +26,11 @@ Value linear(const Context& context, const Value& x, const Parameter& weight, co
              Activation activation) {
   Backend& backend = context.backend;
   check_linear("linear", x.data, weight, bias);
-  const Tensor out = backend.empty({x.data.rows(), weight.value.dim(0)});
+  const Tensor out = backend.empty({x.data.rows(), weight.view().outputs()});
   Value result = make_result(context, out, x.tracked() || wants_gradient(weight));
   const bool keep = result.tracked() && activation != Activation::none;
   const Tensor before = keep ? backend.empty(out.shape()) : Tensor();
-  backend.linear(x.data, weight.value, bias.value, activation, out, before);
+  backend.linear(x.data, weight.view(), bias.value, activation, out, before);
   if (!result.tracked()) return result;
   context.tape->record(
       [&backend, x = Kept(x), dx = x.gradient, weight, bias, activation, before, gradient = result.gradient] {
@@ -46,14 +46,14 @@ Value feed_forward(const Context& context, const Value& x, const Parameter& inne
                    Activation activation, const Parameter& outer_weight, const Parameter& outer_bias) {
   Backend& backend = context.backend;
   check_linear("feed_forward", x.data, inner_weight, inner_bias);
-  const Tensor expanded = backend.empty({x.data.rows(), inner_weight.value.dim(0)});
+  const Tensor expanded = backend.empty({x.data.rows(), inner_weight.view().outputs()});
   check_linear("feed_forward", expanded, outer_weight, outer_bias);
-  const Tensor out = backend.empty({x.data.rows(), outer_weight.value.dim(0)});
+  const Tensor out = backend.empty({x.data.rows(), outer_weight.view().outputs()});
   const bool tracked = x.tracked() || wants_gradient(inner_weight) || wants_gradient(outer_weight);
   Value result = make_result(context, out, tracked);
   const Tensor before = result.tracked() ? backend.empty(expanded.shape()) : Tensor();
-  backend.linear(x.data, inner_weight.value, inner_bias.value, activation, expanded, before);
-  backend.linear(expanded, outer_weight.value, outer_bias.value, Activation::none, out, {});
+  backend.linear(x.data, inner_weight.view(), inner_bias.value, activation, expanded, before);
+  backend.linear(expanded, outer_weight.view(), outer_bias.value, Activation::none, out, {});
   if (!result.tracked()) return result;
   context.tape->record([&backend, x = Kept(x), dx = x.gradient, inner_weight, inner_bias, activation, outer_weight,
                         outer_bias, before, gradient = result.gradient] {
@@ -74,21 +74,21 @@ Value gated_feed_forward(const Context& context, const Value& x, Activation acti
   Backend& backend = context.backend;
   check_linear("gated_feed_forward", x.data, weights.gate_weight, weights.gate_bias);
   check_linear("gated_feed_forward", x.data, weights.up_weight, weights.up_bias);
-  const Tensor gate = backend.empty({x.data.rows(), weights.gate_weight.value.dim(0)});
-  const Tensor up = backend.empty({x.data.rows(), weights.up_weight.value.dim(0)});
+  const Tensor gate = backend.empty({x.data.rows(), weights.gate_weight.view().outputs()});
+  const Tensor up = backend.empty({x.data.rows(), weights.up_weight.view().outputs()});
   check_columns("gated_feed_forward", "up", up, gate.columns());
   check_linear("gated_feed_forward", gate, weights.down_weight, weights.down_bias);
-  const Tensor out = backend.empty({x.data.rows(), weights.down_weight.value.dim(0)});
+  const Tensor out = backend.empty({x.data.rows(), weights.down_weight.view().outputs()});
   bool tracked = x.tracked();
   for (const Parameter* weight : {&weights.gate_weight, &weights.up_weight, &weights.down_weight}) {
     tracked = tracked || wants_gradient(*weight);
   }
   Value result = make_result(context, out, tracked);
   const Tensor expanded = result.tracked() ? backend.empty(gate.shape()) : gate;
-  backend.linear(x.data, weights.gate_weight.value, weights.gate_bias.value, Activation::none, gate, {});
-  backend.linear(x.data, weights.up_weight.value, weights.up_bias.value, Activation::none, up, {});
+  backend.linear(x.data, weights.gate_weight.view(), weights.gate_bias.value, Activation::none, gate, {});
+  backend.linear(x.data, weights.up_weight.view(), weights.up_bias.value, Activation::none, up, {});
   backend.gated(activation, gate, up, expanded);
-  backend.linear(expanded, weights.down_weight.value, weights.down_bias.value, Activation::none, out, {});
+  backend.linear(expanded, weights.down_weight.view(), weights.down_bias.value, Activation::none, out, {});
   if (!result.tracked()) return result;
   context.tape->record(
       [&backend, x = Kept(x), dx = x.gradient, activation, weights, gate, up, gradient = result.gradient] {
@@ -228,14 +228,14 @@ Value dropout(const Context& context, const Value& x, const Dropout& dropout) {
 LossSum cross_entropy(const Context& context, const Value& hidden, const Parameter& weight, const Parameter& bias,
                       std::span<const int32_t> labels, double gradient_scale) {
   Backend& backend = context.backend;
-  check_columns("cross_entropy", "hidden", hidden.data, weight.value.dim(1));
+  check_columns("cross_entropy", "hidden", hidden.data, weight.view().inputs());
   check_rows("cross_entropy", "hidden", hidden.data, static_cast<int64_t>(labels.size()));
-  if (bias.defined()) check_columns("cross_entropy", "bias", bias.value, weight.value.dim(0));
-  check_ids("label", labels, weight.value.dim(0));
+  if (bias.defined()) check_columns("cross_entropy", "bias", bias.value, weight.view().outputs());
+  check_ids("label", labels, weight.view().outputs());
   const bool wanted = hidden.tracked() || wants_gradient(weight) || wants_gradient(bias);
   const bool backward = context.tape != nullptr && wanted;
   Tensor dhidden = backward ? backend.empty(hidden.data.shape()) : Tensor();
-  const LossSum loss = backend.cross_entropy(hidden.data, weight.value, bias.value, labels, gradient_scale, dhidden,
+  const LossSum loss = backend.cross_entropy(hidden.data, weight.view(), bias.value, labels, gradient_scale, dhidden,
                                              weight.gradient, bias.gradient);
   if (backward && hidden.tracked()) {
     context.tape->record([&backend, sum = hidden.gradient, dhidden = std::move(dhidden)]() mutable {

@@ -4,6 +4,7 @@
 // A result is tracked exactly when there is a tape and one of its inputs or parameters is.
 #pragma once
 
+#include <memory>
 #include <span>
 
 #include "ops/context.h"
@@ -17,7 +18,11 @@ namespace roformer {
 struct Parameter {
   Tensor value;
   Tensor gradient;
-  bool defined() const { return value.defined(); }
+  // Of a weight that is only run: what its products take (Backend::prepare), mostly in place of `value`.
+  std::shared_ptr<const PreparedWeight> prepared = nullptr;
+
+  bool defined() const { return value.defined() || prepared != nullptr; }
+  WeightView view() const { return {value, prepared.get(), !gradient.defined()}; }
 };
 
 // Σ over the lookups of factor · table[ids]: [T, E]. Tables [rows, E]; T ids each, which must outlive the tape.

@@ -103,6 +103,7 @@ BenchResult bench(Model& model, const BenchOptions& options) {
   const double operations = forward_operations(model.config(), batch, count) * (options.training ? 3 : 1);
   return {.tokens_per_second = static_cast<double>(batch.tokens()) / median,
           .gflops = operations / median / 1e9,
+          .weight_bytes = model.weight_bytes(),
           .peak_memory = peak_memory().value_or(0),
           .passes = static_cast<int64_t>(seconds.size()),
           .measured = measured,

@@ -21,6 +21,7 @@ struct BenchOptions {
 struct BenchResult {
   double tokens_per_second = 0;  // of the median pass
   double gflops = 0;             // operations of the matrix products and attention / time
+  int64_t weight_bytes = 0;      // that the weights take (Model::weight_bytes)
   int64_t peak_memory = 0;       // bytes: largest resident size of this process so far; 0 = not known
   int64_t passes = 0;
   double measured = 0;    // seconds of all passes after the one to warm up

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <set>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -23,13 +24,20 @@ double median(std::vector<double> numbers) {
   return *middle;
 }
 
+int64_t bytes_to_multiply(const Parameter& parameter) {
+  return parameter.prepared != nullptr ? parameter.prepared->bytes() : parameter.value.bytes();
+}
+
 // Of tables only a row a token is read, unless one is the head's output weights, too.
 int64_t bytes_of_a_step(const Model& model) {
   int64_t bytes = 0;
+  std::set<const PreparedWeight*> counted{nullptr};
   for (const NamedParameter& named : model.parameters()) {
-    if (named.role != ParameterRole::embedding) bytes += named.parameter.value.bytes();
+    const PreparedWeight* const prepared = named.parameter.prepared.get();  // of several parameters: q, k and v
+    if (named.role == ParameterRole::embedding || (prepared != nullptr && !counted.insert(prepared).second)) continue;
+    bytes += bytes_to_multiply(named.parameter);
   }
-  return bytes + (model.config().tied ? model.encoder().words().value.bytes() : 0);
+  return bytes + (model.config().tied ? bytes_to_multiply(model.encoder().words()) : 0);
 }
 
 // The texts of one batch size, and how long their steps took.
@@ -117,7 +125,10 @@ DecodingBenchResult bench_decoding(const Model& model, const DecodingBenchOption
       rates.push_back(model.backend().read_rate(large));
     }
   }
-  DecodingBenchResult result{.speeds = {}, .bandwidth = median(rates), .weight_bytes = bytes_of_a_step(model)};
+  DecodingBenchResult result{.speeds = {},
+                             .bandwidth = median(rates),
+                             .weight_bytes = bytes_of_a_step(model),
+                             .held_bytes = model.weight_bytes()};
   const double limit = result.bandwidth / static_cast<double>(std::max<int64_t>(1, result.weight_bytes));
   for (const auto& contestant : contestants) result.speeds.push_back(contestant->speed(limit));
   result.peak_memory = peak_memory().value_or(0);

@@ -31,6 +31,7 @@ struct DecodingBenchResult {
   std::vector<DecodingSpeed> speeds;  // of each batch
   double bandwidth = 0;               // bytes a second, median; 0: the backend does not measure it
   int64_t weight_bytes = 0;           // what a step reads of the weights at least
+  int64_t held_bytes = 0;             // that the weights take (Model::weight_bytes)
   int64_t peak_memory = 0;            // bytes: largest resident size of this process so far; 0 = not known
 };
 

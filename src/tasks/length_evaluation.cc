@@ -145,7 +145,8 @@ LengthScore evaluate(const std::string& weights, const LengthVariant& variant, i
   if (!score.reason.empty()) return score;
   const StateDict read = read_weights(weights, variant.config);  // a damaged file is a failure
   try {
-    const Model model = build_model(backend, variant.config, read, weights);
+    Model model = build_model(backend, variant.config, read, weights);
+    model.prepare();
     const Context context{backend, nullptr, {}, false};
     const int64_t per_batch = std::max<int64_t>(1, kBatchTokens / length);
     PartSums sums(length);

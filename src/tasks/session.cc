@@ -25,6 +25,7 @@ Session::Session(const std::string& directory, const SessionOptions& options)
     : directory_(directory),
       engine_(options.engine),
       model_(load_model(directory, backend(), options.trainable, &unknown_keys_)) {
+  if (!options.trainable) model_.prepare();
   if (!options.tokenizer) return;
   tokenizer_ = load_tokenizer(directory, *options.tokenizer);
   if (tokenizer_->vocabulary_size() > model_.config().vocabulary) {

@@ -34,7 +34,7 @@ struct Engine {
 
 struct SessionOptions {
   EngineOptions engine;
-  bool trainable = false;                                // the model has gradients
+  bool trainable = false;                                // the model has gradients; else it is prepared to be run
   std::optional<LoadOptions> tokenizer = LoadOptions{};  // none: no tokenizer is read
 };
 

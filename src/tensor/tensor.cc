@@ -8,8 +8,12 @@
 
 namespace roformer {
 
+bool is_real(DType dtype) { return dtype != DType::int32 && dtype != DType::int64; }
+
 int64_t dtype_size(DType dtype) {
   switch (dtype) {
+    case DType::float16:
+    case DType::bfloat16: return 2;
     case DType::float32:
     case DType::int32: return 4;
     case DType::float64:
@@ -24,6 +28,8 @@ const char* dtype_name(DType dtype) {
     case DType::float64: return "float64";
     case DType::int32: return "int32";
     case DType::int64: return "int64";
+    case DType::float16: return "float16";
+    case DType::bfloat16: return "bfloat16";
   }
   return "";
 }

@@ -10,10 +10,14 @@
 #include <memory>
 #include <string>
 
+#include "tensor/half.h"
+
 namespace roformer {
 
-enum class DType : uint8_t { float32, float64, int32, int64 };
+// float16 and bfloat16 hold weights that are only read (tensor/half.h); nothing is computed in them.
+enum class DType : uint8_t { float32, float64, int32, int64, float16, bfloat16 };
 
+bool is_real(DType dtype);            // no integers
 int64_t dtype_size(DType dtype);      // bytes of one element
 const char* dtype_name(DType dtype);  // "float32"
 
@@ -34,6 +38,14 @@ struct dtype_of<int32_t> {
 template <>
 struct dtype_of<int64_t> {
   static constexpr DType value = DType::int64;
+};
+template <>
+struct dtype_of<Float16> {
+  static constexpr DType value = DType::float16;
+};
+template <>
+struct dtype_of<BFloat16> {
+  static constexpr DType value = DType::bfloat16;
 };
 
 class Shape {

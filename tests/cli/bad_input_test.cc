@@ -106,7 +106,6 @@ TEST_F(BadInput, Usage) {
   expect_refused({"bench", "--dtype", "float8"}, 2, {"--dtype", "bfloat16", "float8"});
   expect_refused({"bench", "--mode", "rotation", "--ids", "ids.json"}, 2, {"--ids", "rotation"});
   expect_refused({"bench", "--mode", "decoding"}, 2, {"causal", "llama-100m"});
-  expect_refused({"bench", "--mode", "decoding", "--preset", "llama-100m", "--dtype", "int8"}, 2, {"int8", "float32"});
   expect_refused({"bench", "--mode", "decoding", "--ids", "ids.json"}, 2, {"--ids", "--prompt-tokens"});
   expect_refused({"bench", "--mode", "decoding", "--batches", "0"}, 2, {"--batches"});
   expect_refused({"bench", "--preset", "llama-100m", "--heads", "6"}, 2, {"num_key_value_heads"});

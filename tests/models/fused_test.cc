@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "models/model.h"
 #include "tests/models/model_trial.h"
 
@@ -48,6 +49,7 @@ std::vector<ModelConfig> configs() {
 Tensor hidden_of(Backend& backend, const ModelConfig& config, bool trainable, const Batch& batch) {
   Model model(backend, config, trainable);
   randomise(model, 5);
+  if (!trainable) model.prepare();
   return hidden_states(model, batch);
 }
 
@@ -95,6 +97,7 @@ Tensor hidden_of_usual(Backend& backend, ModelConfig config, const Batch& batch)
   config.initializer_range = 1 / std::sqrt(static_cast<double>(config.hidden));
   Model model(backend, config, false);
   model.initialise({5, 0});
+  model.prepare();
   return hidden_states(model, batch);
 }
 
@@ -118,7 +121,7 @@ TEST(FusedLayers, InFewerBitsAreNearFloat32) {
   }
 }
 
-TEST(FusedLayers, FollowWeightsAfterTheNextFreeze) {
+TEST(FusedLayers, FollowWeightsUntilTheyArePrepared) {
   ThreadPool pool(1);
   const auto backend = make_cpu_backend(pool);
   const ModelConfig config = configs().front();
@@ -134,6 +137,9 @@ TEST(FusedLayers, FollowWeightsAfterTheNextFreeze) {
   const auto after = numbers(hidden_states(model, batch));
   EXPECT_NE(after, before);
   EXPECT_EQ(after, numbers(hidden_states(other, batch)));
+  model.prepare();
+  EXPECT_LE(relative_difference(numbers(hidden_states(model, batch)), after), kTolerance);
+  EXPECT_THROW(model.load_weights(weights, "another model"), ShapeError);
 }
 
 }  // namespace

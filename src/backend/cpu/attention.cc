@@ -30,7 +30,7 @@ void CpuBackend::attention(const AttentionSpec& spec, const AttentionTensors& in
   if (only_the_reference_has(spec)) {
     return make_reference_backend(pool_)->attention(spec, in, out, log_sum_exp);
   }
-  attention_forward(pool_, spec, in, nullptr, nullptr, false, precision_, out, log_sum_exp);
+  attention_forward(pool_, spec, in, nullptr, nullptr, false, numbers_.attention, out, log_sum_exp);
 }
 
 void CpuBackend::attention_backward(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
@@ -41,7 +41,7 @@ void CpuBackend::attention_backward(const AttentionSpec& spec, const AttentionTe
   if (only_the_reference_has(spec)) {
     return make_reference_backend(pool_)->attention_backward(spec, in, out, log_sum_exp, dout, gradients, dterms);
   }
-  roformer::attention_backward(pool_, spec, in, precision_, out, log_sum_exp, dout, gradients, dterms);
+  roformer::attention_backward(pool_, spec, in, numbers_.attention, out, log_sum_exp, dout, gradients, dterms);
 }
 
 }  // namespace roformer

@@ -9,14 +9,14 @@
 namespace roformer {
 
 // Where angles are not null, queries and keys are rotated while they are loaded, and values as keys are if
-// `rotate_values`; the inputs stay as they are. With Precision::bfloat16 or int8 the factors of both products are
+// `rotate_values`; the inputs stay as they are. With Precision::bfloat16 the factors of both products are
 // rounded to bfloat16, and sums and softmax stay float32. `log_sum_exp` may be undefined. A query's result depends on
 // its sequence's keys alone, to the bit.
 void attention_forward(ThreadPool& pool, const AttentionSpec& spec, const AttentionTensors& in,
                        const RotaryAngles* query_angles, const RotaryAngles* key_angles, bool rotate_values,
                        Precision precision, const Tensor& out, const Tensor& log_sum_exp);
 
-// The gradients of q, k and v (written) of what attention_forward got without angles. With Precision::bfloat16 or int8
+// The gradients of q, k and v (written) of what attention_forward got without angles. With Precision::bfloat16
 // the factors of all five products are rounded to bfloat16. Adds to the tensors of `dterms`.
 void attention_backward(ThreadPool& pool, const AttentionSpec& spec, const AttentionTensors& in, Precision precision,
                         const Tensor& out, const Tensor& log_sum_exp, const Tensor& dout,

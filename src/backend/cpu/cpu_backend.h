@@ -1,10 +1,11 @@
-// The CPU backend: float32 tensors, SIMD chosen at run time, one thread pool. Matrix products are product.h's, in
-// float32 or with factors rounded to fewer bits; everything else is the row kernels of rows.h, on grids that depend on
-// shapes only.
+// The CPU backend: float32 tensors, SIMD chosen at run time, one thread pool. Matrix products are product.h's, in the
+// types that numbers.h chooses; everything else is the row kernels of rows.h, on grids that depend on shapes only.
 #pragma once
 
 #include "backend/backend.h"
 #include "backend/cpu/memory.h"
+#include "backend/cpu/numbers.h"
+#include "backend/cpu/tile_rows.h"
 #include "backend/layers.h"
 
 namespace roformer {
@@ -12,7 +13,10 @@ namespace roformer {
 class CpuBackend final : public Backend {
  public:
   CpuBackend(ThreadPool& pool, Precision precision)
-      : pool_(pool), precision_(precision), memory_(std::make_shared<MemoryCache>()) {}
+      : pool_(pool),
+        precision_(precision),
+        numbers_(choose_numbers(precision, dot_products())),
+        memory_(std::make_shared<MemoryCache>()) {}
 
   std::string_view name() const override { return "cpu"; }
   DType real() const override { return DType::float32; }
@@ -20,6 +24,9 @@ class CpuBackend final : public Backend {
   MachinePeaks measure_peaks() override;
   double read_rate(const Tensor& x) override;
   Precision precision() const override { return precision_; }
+  std::vector<NumberUse> numbers() const override { return describe(numbers_); }
+  const Numbers& chosen() const { return numbers_; }
+  bool reads_weights(DType dtype) const override;
 
   Tensor empty(Shape shape) override;
   void fill(const Tensor& x, double value) override;
@@ -32,7 +39,8 @@ class CpuBackend final : public Backend {
   void embedding_backward(const Tensor& dout, std::span<const int32_t> ids, double factor,
                           const Tensor& dtable) override;
 
-  void linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation, const Tensor& out,
+  std::vector<std::shared_ptr<const PreparedWeight>> prepare(std::span<Tensor> weights, PassSize passes) override;
+  void linear(const Tensor& x, const WeightView& weight, const Tensor& bias, Activation activation, const Tensor& out,
               const Tensor& before) override;
   void linear_backward_input(const Tensor& dout, const Tensor& weight, const Tensor& dx, bool accumulate) override;
   void linear_backward_weight(const Tensor& dout, const Tensor& x, const Tensor& dweight, const Tensor& dbias) override;
@@ -70,9 +78,9 @@ class CpuBackend final : public Backend {
                                  const AttentionTensors& gradients) override;
   void cached_attention(const CachedSpec& spec, const Tensor& q, const Tensor& out) override;
 
-  LossSum cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias, std::span<const int32_t> labels,
-                        double gradient_scale, const Tensor& dhidden, const Tensor& dweight,
-                        const Tensor& dbias) override;
+  LossSum cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
+                        std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
+                        const Tensor& dweight, const Tensor& dbias) override;
 
   std::unique_ptr<FusedLayers> fuse(const LayersShape& shape, std::span<const LayerWeights> layers) override;
 
@@ -84,8 +92,12 @@ class CpuBackend final : public Backend {
   void adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) override;
 
  private:
+  // x · weightᵀ, finished, as a linear layer multiplies.
+  void multiply_weight(const Tensor& x, const WeightView& weight, const tile::Finish& finish);
+
   ThreadPool& pool_;
   Precision precision_;
+  Numbers numbers_;
   std::shared_ptr<MemoryCache> memory_;
 };
 

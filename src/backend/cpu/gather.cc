@@ -18,6 +18,18 @@ void add_scaled(const float* x, float factor, bool accumulate, float* y, int64_t
   for (int64_t i = 0; i < n; ++i) y[i] = (accumulate ? y[i] : 0) + factor * x[i];
 }
 
+// A row of a table, in `room` where it has to be widened.
+const float* float_row(const Tensor& table, int64_t row, float* room) {
+  if (table.dtype() == DType::bfloat16) {
+    tile::widen(table.row<BFloat16>(row), room, table.columns());
+  } else if (table.dtype() == DType::float16) {
+    tile::widen(table.row<Float16>(row), room, table.columns());
+  } else {
+    return table.row<float>(row);
+  }
+  return room;
+}
+
 }  // namespace
 
 void CpuBackend::embedding(const Tensor& table, std::span<const int32_t> ids, double factor, const Tensor& out,
@@ -25,8 +37,10 @@ void CpuBackend::embedding(const Tensor& table, std::span<const int32_t> ids, do
   const Timed timed(profile(), "embedding", 0, 2 * static_cast<double>(out.bytes()));
   const int64_t columns = table.columns();
   for_chunks(pool_, static_cast<int64_t>(ids.size()), 64, [&](int64_t begin, int64_t end) {
+    thread_local std::vector<float> room;
+    room.resize(static_cast<size_t>(columns));
     for (int64_t t = begin; t < end; ++t) {
-      const float* row = table.row<float>(ids[static_cast<size_t>(t)]);
+      const float* row = float_row(table, ids[static_cast<size_t>(t)], room.data());
       if (factor != 1) {
         add_scaled(row, static_cast<float>(factor), accumulate, out.row<float>(t), columns);
       } else if (accumulate) {
@@ -78,14 +92,14 @@ Matrix matrix(const float* data, const Tensor& x, bool transposed = false) {
 
 }  // namespace
 
-LossSum CpuBackend::cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
+LossSum CpuBackend::cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
                                   std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
                                   const Tensor& dweight, const Tensor& dbias) {
   constexpr int64_t kChunk = 256, kWords = 4096;
-  const int64_t count = static_cast<int64_t>(labels.size()), vocabulary = weight.dim(0), width = weight.dim(1);
+  const int64_t count = static_cast<int64_t>(labels.size()), vocabulary = weight.outputs(), width = weight.inputs();
   const bool backward = dhidden.defined();
   if (count == 0) return {};
-  const double product = 2.0 * static_cast<double>(count) * static_cast<double>(weight.elements());
+  const double product = 2.0 * static_cast<double>(count) * static_cast<double>(vocabulary * width);
   const Timed timed(profile(), "vocabulary and loss", product * (backward ? dweight.defined() ? 3 : 2 : 1), 0);
   if (backward) fill(dhidden, 0);
   const Tensor logits = empty({std::min(count, kChunk), vocabulary});
@@ -94,10 +108,10 @@ LossSum CpuBackend::cross_entropy(const Tensor& hidden, const Tensor& weight, co
   for (int64_t first = 0; first < count; first += kChunk) {
     const int64_t chunk = std::min(kChunk, count - first);
     const Matrix in = matrix(hidden.row<float>(first), hidden);
-    multiply(*this, precision_, chunk, vocabulary, width, in, matrix(weight.data<float>(), weight, true),
-             {.bias = bias.defined() ? bias.data<float>() : nullptr,
-              .out = logits.data<float>(),
-              .out_stride = logits.row_stride()});
+    multiply_weight(hidden.row_range(first, chunk), weight,
+                    {.bias = bias.defined() ? bias.data<float>() : nullptr,
+                     .out = logits.data<float>(),
+                     .out_stride = logits.row_stride()});
     pool_.run(chunk, [&](int64_t i) {
       losses[i] = softmax_row(logits.row<float>(i), vocabulary, labels[static_cast<size_t>(first + i)], gradient_scale,
                               backward);
@@ -110,10 +124,12 @@ LossSum CpuBackend::cross_entropy(const Tensor& hidden, const Tensor& weight, co
     for (int64_t word = 0; backward && word < vocabulary; word += kWords) {
       const int64_t words = std::min(kWords, vocabulary - word);
       float* dlogits = logits.data<float>() + word;
-      multiply(*this, precision_, chunk, width, words, matrix(dlogits, logits), matrix(weight.row<float>(word), weight),
+      Matrix factor = matrix(weight.rows.row<float>(word), weight.rows);
+      factor.rounded = numbers_.weights == Precision::bfloat16 && numbers_.gradients == Precision::float32;
+      multiply(*this, numbers_.gradients, chunk, width, words, matrix(dlogits, logits), factor,
                {.accumulate = true, .out = dhidden.row<float>(first), .out_stride = dhidden.row_stride()});
       if (dweight.defined()) {
-        multiply(*this, precision_, words, width, chunk, matrix(dlogits, logits, true), in,
+        multiply(*this, numbers_.gradients, words, width, chunk, matrix(dlogits, logits, true), in,
                  {.accumulate = true, .out = dweight.row<float>(word), .out_stride = dweight.row_stride()});
       }
       if (!dbias.defined()) continue;

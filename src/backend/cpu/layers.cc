@@ -11,16 +11,11 @@
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/product.h"
 #include "backend/cpu/rows.h"
+#include "backend/cpu/weights.h"
 
 namespace roformer {
 
 namespace {
-
-struct Layer {
-  PackedMatrix qkv, attention_output, intermediate, output;
-  Tensor qkv_bias, attention_output_bias, intermediate_bias, output_bias;
-  LayerWeights::Norm attention_norm, output_norm;
-};
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -92,27 +87,12 @@ struct Shared {
 class CpuLayers final : public FusedLayers {
  public:
   CpuLayers(CpuBackend& backend, const LayersShape& shape, std::span<const LayerWeights> layers)
-      : backend_(backend), shape_(shape), precision_(backend.precision()) {
-    // One range of memory for all weights, so that huge pages hold them.
-    int64_t floats = 0, used = 0;
-    for (const LayerWeights& w : layers) {
-      for (const auto* linear : {&w.qkv, &w.attention_output, &w.intermediate, &w.output}) floats += floats_of(*linear);
-    }
-    const Tensor memory = backend.zeros({1, floats});
-    const auto pack = [&](const LayerWeights::Linear& linear) {
-      const Tensor& w = linear.weight;
-      const Tensor room = memory.column_range(std::exchange(used, used + floats_of(linear)), floats_of(linear));
-      return PackedMatrix(backend.pool(), room, precision_, {w.data<float>(), w.row_stride(), true}, w.dim(1),
-                          w.dim(0));
-    };
-    layers_.reserve(layers.size());
-    for (const LayerWeights& w : layers) {
-      layers_.push_back({pack(w.qkv), pack(w.attention_output), pack(w.intermediate), pack(w.output), w.qkv.bias,
-                         w.attention_output.bias, w.intermediate.bias, w.output.bias, w.attention_norm, w.output_norm});
-    }
-    hidden_ = layers.front().output.weight.dim(0);
-    intermediate_ = layers.front().output.weight.dim(1);
-  }
+      : backend_(backend),
+        shape_(shape),
+        precision_(backend.chosen().products),
+        layers_(layers.begin(), layers.end()),
+        hidden_(packed(layers_.front().output).columns()),
+        intermediate_(packed(layers_.front().output).depth()) {}
 
   void forward(const AttentionSpec& spec, const RotaryAngles* query_angles, const RotaryAngles* key_angles,
                bool rotate_values, const Tensor& hidden) const override {
@@ -155,25 +135,24 @@ class CpuLayers final : public FusedLayers {
     }
   }
 
-  int64_t floats_of(const LayerWeights::Linear& linear) const {
-    constexpr int64_t kLine = 16;  // each matrix begins on a cache line
-    const int64_t floats = PackedMatrix::floats(precision_, linear.weight.dim(1), linear.weight.dim(0));
-    return ceil_div(floats, kLine) * kLine;
+  static const PackedMatrix& packed(const LayerWeights::Linear& linear) {
+    return static_cast<const PackedWeight&>(*linear.weight).matrix();
   }
 
-  // As many as threads, or a multiple, so that all end together; near 96 rows, whose results stay in the second cache.
+  // As many as threads, or a multiple, so that all end together; near 96 rows, whose results stay in the second cache,
+  // or twice as many where they share panels that are widened for them.
   int64_t count_blocks(int64_t tokens) const {
-    constexpr int64_t kRows = 96;
+    const int64_t rows = backend_.chosen().widened() ? 192 : 96;
     const int64_t threads = backend_.pool().threads();
-    return std::min(ceil_div(tokens, tile::kTileRows), ceil_div(ceil_div(tokens, kRows), threads) * threads);
+    return std::min(ceil_div(tokens, tile::kTileRows), ceil_div(ceil_div(tokens, rows), threads) * threads);
   }
 
   // q, k and v of a block, from its hidden states.
   template <class Runner>
-  void project(const Layer& layer, const Pass& pass, Block& block, const Runner& runner) const {
+  void project(const LayerWeights& layer, const Pass& pass, Block& block, const Runner& runner) const {
     const LeftRows left = load(pass.hidden, block, runner);
-    product("query, key, value", left, block, layer.qkv, runner,
-            {.bias = row_or_null(layer.qkv_bias), .out = pass.qkv.row<float>(block.row), .out_stride = 3 * hidden_});
+    product("query, key, value", left, block, packed(layer.qkv), runner,
+            {.bias = row_or_null(layer.qkv.bias), .out = pass.qkv.row<float>(block.row), .out_stride = 3 * hidden_});
   }
 
   void attend(const AttentionSpec& spec, const RotaryAngles* query_angles, const RotaryAngles* key_angles,
@@ -181,26 +160,26 @@ class CpuLayers final : public FusedLayers {
     const AttentionTensors in{pass.qkv.column_range(0, hidden_), pass.qkv.column_range(hidden_, hidden_),
                               pass.qkv.column_range(2 * hidden_, hidden_)};
     const Timed timed(backend_.profile(), "attention", attention_operations(spec, in), 0);
-    attention_forward(backend_.pool(), spec, in, query_angles, key_angles, rotate_values, precision_, pass.mixed,
-                      Tensor());
+    attention_forward(backend_.pool(), spec, in, query_angles, key_angles, rotate_values, backend_.chosen().attention,
+                      pass.mixed, Tensor());
   }
 
   template <class Runner>
-  void finish_layer(const Layer& layer, const Pass& pass, Block& block, const Runner& runner) const {
+  void finish_layer(const LayerWeights& layer, const Pass& pass, Block& block, const Runner& runner) const {
     float* const sums = block.sums.data<float>();
     const float* const hidden = pass.hidden.row<float>(block.row);
     const int64_t stride = pass.hidden.row_stride();
     runner.expect(pass.hidden, block.row, block.rows);
-    product("attention output", load(pass.mixed, block, runner), block, layer.attention_output, runner,
-            {.bias = row_or_null(layer.attention_output_bias),
+    product("attention output", load(pass.mixed, block, runner), block, packed(layer.attention_output), runner,
+            {.bias = row_or_null(layer.attention_output.bias),
              .residual = hidden,
              .residual_stride = stride,
              .out = sums,
              .out_stride = hidden_});
     normalise(layer.attention_norm, pass, block, runner);
     const LeftRows expanded = expand(layer, load(pass.hidden, block, runner), block, runner);
-    product("feed-forward, narrow", expanded, block, layer.output, runner,
-            {.bias = row_or_null(layer.output_bias),
+    product("feed-forward, narrow", expanded, block, packed(layer.output), runner,
+            {.bias = row_or_null(layer.output.bias),
              .residual = hidden,
              .residual_stride = stride,
              .out = sums,
@@ -210,10 +189,10 @@ class CpuLayers final : public FusedLayers {
 
   // The wide layer of the feed-forward network, as the next product's factor.
   template <class Runner>
-  LeftRows expand(const Layer& layer, const LeftRows& left, Block& block, const Runner& runner) const {
+  LeftRows expand(const LayerWeights& layer, const LeftRows& left, Block& block, const Runner& runner) const {
     const LeftRows expanded = block.inner.reserve(precision_, block.rows, intermediate_);
     tile::Finish finish{
-        .bias = row_or_null(layer.intermediate_bias), .activation = shape_.activation, .out_stride = expanded.stride};
+        .bias = row_or_null(layer.intermediate.bias), .activation = shape_.activation, .out_stride = expanded.stride};
     switch (precision_) {
       case Precision::float32: finish.out = static_cast<float*>(block.inner.data()); break;
       case Precision::bfloat16: finish.out_bfloat16 = static_cast<uint16_t*>(block.inner.data()); break;
@@ -222,7 +201,7 @@ class CpuLayers final : public FusedLayers {
         finish.out_stride = intermediate_;
         break;
     }
-    product("feed-forward, wide", left, block, layer.intermediate, runner, finish);
+    product("feed-forward, wide", left, block, packed(layer.intermediate), runner, finish);
     if (precision_ == Precision::int8) {
       const Timed timed(backend_.profile(), "rounding", 0, 5.0 * static_cast<double>(block.rows * intermediate_),
                         runner.share);
@@ -281,14 +260,19 @@ class CpuLayers final : public FusedLayers {
   CpuBackend& backend_;
   LayersShape shape_;
   Precision precision_;
-  int64_t hidden_ = 0, intermediate_ = 0;
-  std::vector<Layer> layers_;
+  std::vector<LayerWeights> layers_;
+  int64_t hidden_, intermediate_;
 };
 
 }  // namespace
 
 std::unique_ptr<FusedLayers> CpuBackend::fuse(const LayersShape& shape, std::span<const LayerWeights> layers) {
   if (layers.empty()) return nullptr;
+  for (const LayerWeights& layer : layers) {
+    for (const auto* linear : {&layer.qkv, &layer.attention_output, &layer.intermediate, &layer.output}) {
+      if (linear->weight == nullptr) return nullptr;
+    }
+  }
   return std::make_unique<CpuLayers>(*this, shape, layers);
 }
 

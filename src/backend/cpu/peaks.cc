@@ -51,9 +51,10 @@ MachinePeaks CpuBackend::measure_peaks() {
     const size_t begin = static_cast<size_t>(i) * share;
     std::memcpy(to.data() + begin, from.data() + begin, share);
   };
+  const DotProducts cpu = dot_products();
   return {.float32 = product_rate<float, float, float>(pool_),
-          .bfloat16 = product_rate<uint16_t, uint16_t, float>(pool_),
-          .int8 = product_rate<uint8_t, int8_t, int32_t>(pool_),
+          .bfloat16 = cpu.bfloat16 ? product_rate<uint16_t, uint16_t, float>(pool_) : 0,
+          .int8 = cpu.int8 ? product_rate<uint8_t, int8_t, int32_t>(pool_) : 0,
           .bandwidth = best_rate(pool_, 2.0 * static_cast<double>(share), copy)};
 }
 

@@ -20,16 +20,41 @@ constexpr int64_t kGroupPanels = 8;    // packed at a time where packing is not 
 constexpr int64_t kTasks = 16;         // enough to keep many cores busy
 constexpr int64_t kLargestInt8Depth = 65536;
 
-int64_t group(Precision precision) {
-  return precision == Precision::int8 ? 4 : precision == Precision::bfloat16 ? 2 : 1;
+PanelType panel_type(Precision precision, DType of_rows = DType::float32) {
+  switch (precision) {
+    case Precision::bfloat16: return PanelType::bfloat16;
+    case Precision::int8: return PanelType::int8;
+    case Precision::float32: break;
+  }
+  if (of_rows == DType::bfloat16) return PanelType::bfloat16;
+  return of_rows == DType::float16 ? PanelType::float16 : PanelType::float32;
 }
+
+// Numbers in four bytes.
+int64_t group(PanelType type) {
+  switch (type) {
+    case PanelType::float32: return 1;
+    case PanelType::bfloat16:
+    case PanelType::float16: return 2;
+    case PanelType::int8: return 4;
+  }
+  return 1;
+}
+int64_t group(Precision precision) { return group(panel_type(precision)); }
 int64_t factor_bytes(Precision precision) { return 4 / group(precision); }
 
-int64_t whole_groups(Precision precision, int64_t depth) {
-  return (depth + group(precision) - 1) / group(precision) * group(precision);
+template <class Type>
+int64_t whole_groups(Type type, int64_t depth) {
+  return (depth + group(type) - 1) / group(type) * group(type);
 }
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Of a row that does not collide with its neighbours.
+int64_t padded_bytes(Precision precision, int64_t depth) {
+  constexpr int64_t kLine = 64;
+  return ceil_div(depth * factor_bytes(precision), kLine) * kLine + kLine;
+}
 
 // Rows 4 KiB apart fall on the same places of the nearest cache: a tile's twelve do not fit there.
 bool collides(int64_t stride) { return stride * static_cast<int64_t>(sizeof(float)) % 4096 == 0; }
@@ -56,47 +81,102 @@ void transpose_groups(const void* rows, int64_t stride, int64_t columns, int64_t
   rows::transpose(static_cast<const float*>(rows), stride, columns, groups, static_cast<float*>(panel), kPanel);
 }
 
-// Where the column of a transposed b is a row in memory: converted there first, then transposed.
-void pack_from_rows(Precision precision, const float* b, int64_t stride, int64_t depth, int64_t columns, void* panel,
-                    float* scale, int32_t* sum) {
-  if (precision == Precision::float32) return transpose_groups(b, stride, columns, depth, panel);
-  const int64_t whole = whole_groups(precision, depth), groups = whole / group(precision);
-  thread_local Tensor memory;
-  auto* const bytes = grown<char>(memory, columns * groups * 4);
-  for (int64_t c = 0; c < columns; ++c) {
-    char* const row = bytes + c * groups * 4;
-    std::memset(row + (groups - 1) * 4, 0, 4);
-    if (precision == Precision::bfloat16) {
-      tile::to_bfloat16(b + c * stride, reinterpret_cast<uint16_t*>(row), depth);
-    } else {
-      scale[c] = tile::quantise_weights(b + c * stride, reinterpret_cast<int8_t*>(row), depth, sum[c]);
+// `count` numbers of row `row` of a stored matrix from element `first` on; converted into `room` where need be.
+const float* float_row(const Matrix& b, int64_t row, int64_t first, int64_t count, float* room) {
+  const int64_t at = row * b.stride + first;
+  const float* from = room;
+  switch (b.dtype) {
+    case DType::bfloat16: tile::widen(static_cast<const BFloat16*>(b.data) + at, room, count); break;
+    case DType::float16: tile::widen(static_cast<const Float16*>(b.data) + at, room, count); break;
+    default: from = static_cast<const float*>(b.data) + at;
+  }
+  if (!b.rounded) return from;
+  tile::round_to_bfloat16(from, room, count);
+  return room;
+}
+
+// A row of a panel's type, filled up with zeros to `groups` words of 32 bits.
+struct RowPacker {
+  PanelType type;
+  const Matrix& b;
+  int64_t first, depth, groups;
+  float* room;  // [depth]
+
+  void operator()(int64_t row, char* out, float* scale, int32_t* sum) const {
+    std::memset(out + (groups - 1) * 4, 0, 4);
+    const int64_t at = row * b.stride + first;
+    switch (type) {
+      case PanelType::float32: {
+        auto* const floats = reinterpret_cast<float*>(out);
+        const float* const from = float_row(b, row, first, depth, floats);
+        if (from != floats) std::copy_n(from, depth, floats);
+        return;
+      }
+      case PanelType::float16: {
+        std::memcpy(out, static_cast<const Float16*>(b.data) + at, static_cast<size_t>(2 * depth));
+        return;
+      }
+      case PanelType::bfloat16: {
+        auto* const halves = reinterpret_cast<uint16_t*>(out);
+        if (b.dtype == DType::bfloat16) {
+          std::memcpy(halves, static_cast<const BFloat16*>(b.data) + at, static_cast<size_t>(2 * depth));
+        } else {
+          tile::to_bfloat16(float_row(b, row, first, depth, room), halves, depth);
+        }
+        return;
+      }
+      case PanelType::int8: {
+        *scale =
+            tile::quantise_weights(float_row(b, row, first, depth, room), reinterpret_cast<int8_t*>(out), depth, *sum);
+        return;
+      }
     }
+  }
+};
+
+// Where the column of a transposed b is a row in memory: converted there first, then transposed.
+void pack_from_rows(PanelType type, const Matrix& b, int64_t k0, int64_t depth, int64_t column, int64_t columns,
+                    void* panel, float* scale, int32_t* sum) {
+  if (type == PanelType::float32 && b.dtype == DType::float32 && !b.rounded) {
+    return transpose_groups(static_cast<const float*>(b.data) + column * b.stride + k0, b.stride, columns, depth,
+                            panel);
+  }
+  const int64_t groups = whole_groups(type, depth) / group(type);
+  thread_local Tensor memory, room;
+  auto* const bytes = grown<char>(memory, columns * groups * 4);
+  const RowPacker pack{type, b, k0, depth, groups, grown<float>(room, depth)};
+  for (int64_t c = 0; c < columns; ++c) {
+    pack(column + c, bytes + c * groups * 4, scale == nullptr ? nullptr : scale + c,
+         sum == nullptr ? nullptr : sum + c);
   }
   transpose_groups(bytes, groups, columns, groups, panel);
 }
 
-void pack_from_columns(Precision precision, const float* b, int64_t stride, int64_t depth, int64_t columns,
+void pack_from_columns(PanelType type, const Matrix& b, int64_t k0, int64_t depth, int64_t column, int64_t columns,
                        void* panel) {
-  for (int64_t k = 0; k < depth; k += group(precision)) {
-    if (precision == Precision::float32) {
-      copy_up_to<kPanel>(b + k * stride, columns, static_cast<float*>(panel) + k * kPanel);
+  const float* row = static_cast<const float*>(b.data) + k0 * b.stride + column;
+  for (int64_t k = 0; k < depth; k += group(type), row += group(type) * b.stride) {
+    if (type == PanelType::bfloat16) {
+      tile::pair_bfloat16(row, k + 1 < depth ? row + b.stride : nullptr, static_cast<uint16_t*>(panel) + k * kPanel,
+                          columns);
+    } else if (b.rounded) {
+      tile::round_to_bfloat16(row, static_cast<float*>(panel) + k * kPanel, columns);
     } else {
-      const float* second = k + 1 < depth ? b + (k + 1) * stride : nullptr;
-      tile::pair_bfloat16(b + k * stride, second, static_cast<uint16_t*>(panel) + k * kPanel, columns);
+      copy_up_to<kPanel>(row, columns, static_cast<float*>(panel) + k * kPanel);
     }
   }
 }
 
 // The part of b below row k0 and from `column` on, as one panel.
-void pack_panel(Precision precision, const Matrix& b, int64_t k0, int64_t depth, int64_t column, int64_t columns,
+void pack_panel(PanelType type, const Matrix& b, int64_t k0, int64_t depth, int64_t column, int64_t columns,
                 void* panel, float* scale = nullptr, int32_t* sum = nullptr) {
   if (columns < kPanel) {
-    std::memset(panel, 0, static_cast<size_t>(whole_groups(precision, depth) * kPanel * factor_bytes(precision)));
+    std::memset(panel, 0, static_cast<size_t>(whole_groups(type, depth) * kPanel * 4 / group(type)));
   }
   if (b.transposed) {
-    pack_from_rows(precision, b.data + column * b.stride + k0, b.stride, depth, columns, panel, scale, sum);
+    pack_from_rows(type, b, k0, depth, column, columns, panel, scale, sum);
   } else {
-    pack_from_columns(precision, b.data + k0 * b.stride + column, b.stride, depth, columns, panel);
+    pack_from_columns(type, b, k0, depth, column, columns, panel);
   }
 }
 
@@ -131,8 +211,10 @@ void multiply_tile(const LeftRows& a, int64_t row, int64_t rows, int64_t depth, 
   const int64_t whole = whole_groups(a.precision, depth);
   switch (a.precision) {
     case Precision::float32:
-      return tile::multiply(static_cast<const float*>(left), a.stride, rows, whole, static_cast<const float*>(panel),
-                            out, ahead);
+      tile::multiply(static_cast<const float*>(left), a.stride, rows, whole, static_cast<const float*>(panel), out,
+                     ahead);
+      if (scales.column_scale != nullptr) tile::scale_columns(scales.column_scale, rows, out);  // of a widened panel
+      return;
     case Precision::bfloat16:
       return tile::multiply(static_cast<const uint16_t*>(left), a.stride, rows, whole,
                             static_cast<const uint16_t*>(panel), out, ahead);
@@ -145,29 +227,41 @@ void multiply_tile(const LeftRows& a, int64_t row, int64_t rows, int64_t depth, 
   }
 }
 
-// The panel of columns `column` … of the result. Meanwhile each tile asks for its share of the next panel (null: none),
-// so that the memory is as busy as the multipliers, also with few rows.
-void multiply_panel(const LeftRows& a, int64_t rows, int64_t depth, const void* panel, const void* next,
-                    const tile::Scales& scales, const tile::Finish& finish, int64_t row, int64_t column,
-                    int64_t columns) {
+// A panel, and what is asked for meanwhile: each tile asks for its share of `next` (null: nothing), so that the memory
+// is as busy as the multipliers, also with few rows.
+struct Panel {
+  const void* data;
+  tile::Scales scales = {};
+  const void* next = nullptr;
+  int64_t next_bytes = 0;
+};
+
+// The panel of columns `column` … of the result.
+void multiply_panel(const LeftRows& a, int64_t rows, int64_t depth, const Panel& panel, const tile::Finish& finish,
+                    int64_t row, int64_t column, int64_t columns) {
   alignas(64) float sums[kTileRows * kPanel];
-  const int64_t groups = whole_groups(a.precision, depth) / group(a.precision);
+  const int64_t groups = std::max<int64_t>(1, whole_groups(a.precision, depth) / group(a.precision));
+  const int64_t step = std::min(panel.next_bytes / groups, tile::kGroupBytes);
   for (int64_t r = 0; r < rows; r += kTileRows) {
     const int64_t count = std::min(kTileRows, rows - r);
     tile::Ahead ahead;
-    if (next != nullptr) {
-      ahead = {static_cast<const char*>(next) + groups * (tile::kGroupBytes * r / rows),
-               tile::kGroupBytes * count / rows};
+    if (panel.next != nullptr) {
+      ahead = {static_cast<const char*>(panel.next) + groups * (step * r / rows), step * count / rows};
     }
-    multiply_tile(a, r, count, depth, panel, scales, sums, ahead);
+    multiply_tile(a, r, count, depth, panel.data, panel.scales, sums, ahead);
     tile::finish(finish, sums, row + r, count, column, columns);
   }
 }
 
 // The part of a below row `row` and right of column `k`, however it is stored.
 Matrix part(const Matrix& a, int64_t row, int64_t k) {
-  return {a.data + (a.transposed ? k * a.stride + row : row * a.stride + k), a.stride, a.transposed};
+  Matrix result = a;
+  const int64_t elements = a.transposed ? k * a.stride + row : row * a.stride + k;
+  result.data = static_cast<const char*>(a.data) + elements * dtype_size(a.dtype);
+  return result;
 }
+
+const float* floats_of(const Matrix& a) { return static_cast<const float*>(a.data); }
 
 // body(k0, depth, finish) for chunks of the depth if the sums add to their output, else for all of it.
 template <class Body>
@@ -180,28 +274,48 @@ void for_depths(int64_t k, const tile::Finish& finish, bool chunked, Body&& body
   }
 }
 
+// A product, and its first factor as rows of its precision where that is made beforehand.
+struct Product {
+  Precision precision;
+  int64_t m, n, k;
+  const Matrix &a, &b;
+  const tile::Finish& finish;
+  bool chunked = false;
+  const LeftRows* left = nullptr;
+};
+
 // Panels first … last − 1, packed here.
-void multiply_group(Precision precision, int64_t m, int64_t n, int64_t k, const Matrix& a, const Matrix& b,
-                    int64_t first, int64_t last, const tile::Finish& finish, bool chunked) {
+void multiply_group(const Product& p, int64_t first, int64_t last) {
   thread_local Tensor memory;
   thread_local LeftRoom room;
-  for_depths(k, finish, chunked, [&](int64_t k0, int64_t depth, const tile::Finish& f) {
-    const int64_t panel_bytes = whole_groups(precision, depth) * kPanel * factor_bytes(precision);
+  const PanelType type = panel_type(p.precision);
+  for_depths(p.k, p.finish, p.chunked, [&](int64_t k0, int64_t depth, const tile::Finish& f) {
+    const int64_t panel_bytes = whole_groups(type, depth) * kPanel * factor_bytes(p.precision);
     char* const panels = grown<char>(memory, (last - first) * panel_bytes + 1);
-    for (int64_t p = first; p < last; ++p) {
-      pack_panel(precision, b, k0, depth, p * kPanel, std::min(kPanel, n - p * kPanel),
-                 panels + (p - first) * panel_bytes);
+    for (int64_t i = first; i < last; ++i) {
+      pack_panel(type, p.b, k0, depth, i * kPanel, std::min(kPanel, p.n - i * kPanel),
+                 panels + (i - first) * panel_bytes);
     }
-    for (int64_t r = 0; r < m; r += kBlockRows) {
-      const int64_t rows = std::min(kBlockRows, m - r);
-      const LeftRows left = room.of(precision, part(a, r, k0), rows, depth);
-      for (int64_t p = first; p < last; ++p) {
-        const char* const panel = panels + (p - first) * panel_bytes;
-        multiply_panel(left, rows, depth, panel, p + 1 < last ? panel + panel_bytes : nullptr, {}, f, r, p * kPanel,
-                       std::min(kPanel, n - p * kPanel));
+    for (int64_t r = 0; r < p.m; r += kBlockRows) {
+      const int64_t rows = std::min(kBlockRows, p.m - r);
+      const LeftRows left = p.left != nullptr ? p.left->from(r) : room.of(p.precision, part(p.a, r, k0), rows, depth);
+      for (int64_t i = first; i < last; ++i) {
+        const char* const panel = panels + (i - first) * panel_bytes;
+        multiply_panel(left, rows, depth, {panel, {}, i + 1 < last ? panel + panel_bytes : nullptr, panel_bytes}, f, r,
+                       i * kPanel, std::min(kPanel, p.n - i * kPanel));
       }
     }
   });
+}
+
+// The rows of `a` as factors of a type, made by all threads: in place where they are that already.
+LeftRows make_left(Backend& backend, LeftRoom& room, Precision precision, const Matrix& a, int64_t m, int64_t depth) {
+  if (precision == Precision::float32 && !collides(a.stride)) return room.of(precision, a, m, depth);
+  const LeftRows left = room.reserve(precision, m, depth);
+  for_chunks(backend.pool(), m, 16, [&](int64_t begin, int64_t end) {
+    room.fill(floats_of(a) + begin * a.stride, a.stride, begin, end - begin);
+  });
+  return left;
 }
 
 // All rows of a transposed first factor, by depth.
@@ -211,7 +325,7 @@ class LeftColumns {
       : precision_(precision), groups_(whole_groups(precision, depth) / group(precision)) {
     memory_ = backend.empty({ceil_div(m, kTileRows) * kTileRows * groups_});
     for_chunks(backend.pool(), m, kBlockRows, [&](int64_t begin, int64_t end) {
-      fill_by_depth(precision, a.data + begin, a.stride, end - begin, depth, at(begin));
+      fill_by_depth(precision, floats_of(a) + begin, a.stride, end - begin, depth, at(begin));
     });
   }
 
@@ -225,77 +339,116 @@ class LeftColumns {
   Tensor memory_;
 };
 
-// Row blocks, each by all panels or by a share of them; b, and a if it is transposed, packed once for all. Gradients of
-// weights, whose depth is the tokens, come here a chunk of the depth after another, so that what is packed stays in the
-// last cache.
-void multiply_shared(Backend& backend, Precision precision, int64_t m, int64_t n, int64_t k, const Matrix& a,
-                     const Matrix& b, const tile::Finish& finish) {
-  for_depths(k, finish, a.transposed, [&](int64_t k0, int64_t depth, const tile::Finish& f) {
-    const PackedMatrix packed(backend.pool(), backend.empty({PackedMatrix::floats(precision, depth, n)}), precision,
-                              part(b, k0, 0), depth, n);
+// Blocks of rows, each by all panels or by a share of them; b, and a if it is transposed, packed once for all.
+// Gradients of weights, whose depth is the tokens, come here a chunk of the depth after another, so that what is packed
+// stays in the last cache.
+void multiply_shared(Backend& backend, const Product& p) {
+  for_depths(p.k, p.finish, p.a.transposed, [&](int64_t k0, int64_t depth, const tile::Finish& f) {
+    const PackedMatrix packed(backend.pool(), backend.empty({PackedMatrix::floats(p.precision, depth, p.n)}),
+                              p.precision, part(p.b, k0, 0), depth, p.n);
     std::optional<LeftColumns> columns;
-    if (a.transposed) columns.emplace(backend, precision, part(a, 0, k0), m, depth);
-    const int64_t blocks = ceil_div(m, kBlockRows), panels = packed.panels();
+    if (p.a.transposed) columns.emplace(backend, p.precision, part(p.a, 0, k0), p.m, depth);
+    const int64_t blocks = ceil_div(p.m, kBlockRows), panels = packed.panels();
     const int64_t shares = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, panels);
     backend.pool().run(blocks * shares, [&](int64_t task) {
       thread_local LeftRoom room;
-      const int64_t r = task / shares * kBlockRows, rows = std::min(kBlockRows, m - r), share = task % shares;
-      const LeftRows left = columns ? columns->rows(r) : room.of(precision, part(a, r, k0), rows, depth);
+      const int64_t r = task / shares * kBlockRows, rows = std::min(kBlockRows, p.m - r), share = task % shares;
+      const LeftRows left = columns ? columns->rows(r) : room.of(p.precision, part(p.a, r, k0), rows, depth);
       multiply_panels(left, rows, packed, panels * share / shares, panels * (share + 1) / shares, f, r);
     });
   });
 }
 
+// Whether all numbers of a type with so many bits of exponent below the sign, all ones where not finite, are.
+template <class Word, Word kExponent>
+bool all_finite(const void* data, int64_t count) {
+  const Word* const words = static_cast<const Word*>(data);
+  return std::none_of(words, words + count, [](Word x) { return (x & kExponent) == kExponent; });
+}
+
 }  // namespace
 
-int64_t PackedMatrix::floats(Precision precision, int64_t depth, int64_t columns) {
-  const int64_t panels = ceil_div(columns, kPanel);
-  return std::max<int64_t>(1, panels * kPanel * whole_groups(precision, depth) / group(precision));
+int64_t PackedMatrix::floats(Precision precision, int64_t depth, int64_t columns, DType of_rows) {
+  const PanelType type = panel_type(precision, of_rows);
+  return std::max<int64_t>(1, ceil_div(columns, kPanel) * kPanel * whole_groups(type, depth) / group(type));
 }
 
 PackedMatrix::PackedMatrix(ThreadPool& pool, Tensor memory, Precision precision, const Matrix& b, int64_t depth,
                            int64_t columns)
-    : precision_(precision), depth_(depth), columns_(columns), panels_(std::move(memory)) {
-  if (precision == Precision::int8) {
+    : type_(panel_type(precision, b.dtype)), depth_(depth), columns_(columns), panels_(std::move(memory)) {
+  const bool scaled = type_ == PanelType::int8;
+  if (scaled) {
     if (depth > kLargestInt8Depth) throw DataError("int8 products of {} numbers, at most {}", depth, kLargestInt8Depth);
     column_scale_.resize(static_cast<size_t>(panels() * kPanel));
     column_sum_.resize(static_cast<size_t>(panels() * kPanel));
   }
   pool.run(panels(), [&](int64_t p) {
     const int64_t column = p * kPanel;
-    const bool scaled = precision == Precision::int8;
-    pack_panel(precision, b, 0, depth, column, std::min(kPanel, columns - column), const_cast<void*>(panel(p)),
+    pack_panel(type_, b, 0, depth, column, std::min(kPanel, columns - column), const_cast<void*>(panel(p)),
                scaled ? column_scale_.data() + column : nullptr, scaled ? column_sum_.data() + column : nullptr);
   });
 }
 
-const void* PackedMatrix::panel(int64_t i) const {
-  const int64_t elements = i * whole_groups(precision_, depth_) * kPanel;
-  return static_cast<const char*>(panels_.raw()) + elements * factor_bytes(precision_);
+int64_t PackedMatrix::panel_bytes() const { return whole_groups(type_, depth_) * kPanel * 4 / group(type_); }
+
+int64_t PackedMatrix::bytes() const {
+  return panels() * panel_bytes() + static_cast<int64_t>(column_scale_.size() * (sizeof(float) + sizeof(int32_t)));
 }
 
+bool PackedMatrix::finite() const {
+  const int64_t count = panels() * panel_bytes();
+  switch (type_) {
+    case PanelType::float32: return all_finite<uint32_t, 0x7F800000u>(panel(0), count / 4);
+    case PanelType::bfloat16: return all_finite<uint16_t, 0x7F80u>(panel(0), count / 2);
+    case PanelType::float16: return all_finite<uint16_t, 0x7C00u>(panel(0), count / 2);
+    case PanelType::int8: return all_finite<uint32_t, 0x7F800000u>(column_scale_.data(), std::ssize(column_scale_));
+  }
+  return true;
+}
+
+bool PackedMatrix::widened_for(Precision left) const { return panel_type(left) != type_; }
+
+void PackedMatrix::widen(int64_t i, float* out) const {
+  switch (type_) {
+    case PanelType::float32: break;
+    case PanelType::bfloat16: return tile::widen_panel(static_cast<const BFloat16*>(panel(i)), depth_, out);
+    case PanelType::float16: return tile::widen_panel(static_cast<const Float16*>(panel(i)), depth_, out);
+    case PanelType::int8: return tile::widen_panel(static_cast<const int8_t*>(panel(i)), depth_, out);
+  }
+}
+
+const void* PackedMatrix::panel(int64_t i) const { return static_cast<const char*>(panels_.raw()) + i * panel_bytes(); }
+
 tile::Scales PackedMatrix::scales(int64_t panel) const {
-  if (precision_ != Precision::int8) return {};
+  if (type_ != PanelType::int8) return {};
   return {nullptr, column_scale_.data() + panel * kPanel, column_sum_.data() + panel * kPanel};
+}
+
+LeftRows LeftRows::from(int64_t row) const {
+  return {precision, static_cast<const char*>(data) + row * stride * factor_bytes(precision), stride,
+          scales == nullptr ? nullptr : scales + row};
+}
+
+int64_t LeftRoom::floats(Precision precision, int64_t rows, int64_t depth) {
+  return ceil_div(rows * padded_bytes(precision, depth) + 1, 4);
 }
 
 LeftRows LeftRoom::of(Precision precision, const Matrix& a, int64_t rows, int64_t depth) {
   if (a.transposed) {
     const int64_t tiles = ceil_div(rows, kTileRows);
     void* const out = grown<float>(memory_, tiles * kTileRows * whole_groups(precision, depth) / group(precision) + 1);
-    fill_by_depth(precision, a.data, a.stride, rows, depth, out);
+    fill_by_depth(precision, floats_of(a), a.stride, rows, depth, out);
     return {precision, out, 0, nullptr};
   }
   if (precision == Precision::float32 && !collides(a.stride)) return {precision, a.data, a.stride, nullptr};
   reserve(precision, rows, depth);
-  fill(a.data, a.stride, 0, rows);
+  fill(floats_of(a), a.stride, 0, rows);
   return rows_;
 }
 
 LeftRows LeftRoom::reserve(Precision precision, int64_t rows, int64_t depth) {
-  constexpr int64_t kLine = 64;  // bytes
   depth_ = depth;
-  const int64_t stride = ceil_div(depth * factor_bytes(precision), kLine) * kLine + kLine;
+  const int64_t stride = padded_bytes(precision, depth);
   const void* data = grown<char>(memory_, rows * stride + 1);
   if (precision == Precision::int8) scales_.resize(static_cast<size_t>(rows));
   rows_ = {precision, data, stride / factor_bytes(precision), scales_.data()};
@@ -325,34 +478,73 @@ void LeftRoom::fill(const float* a, int64_t stride, int64_t first, int64_t rows)
 
 void multiply_panels(const LeftRows& a, int64_t rows, const PackedMatrix& b, int64_t first, int64_t last,
                      const tile::Finish& finish, int64_t row) {
+  thread_local Tensor memory;
+  const bool widened = b.widened_for(a.precision);
+  float* const floats = widened ? grown<float>(memory, (b.depth() + 3) / 4 * 4 * kPanel) : nullptr;
   for (int64_t p = first; p < last; ++p) {
     // Beyond `last`, too: that is most often this thread's next task.
-    multiply_panel(a, rows, b.depth(), b.panel(p), p + 1 < b.panels() ? b.panel(p + 1) : nullptr, b.scales(p), finish,
-                   row, p * kPanel, std::min(kPanel, b.columns() - p * kPanel));
+    Panel panel{b.panel(p), b.scales(p), p + 1 < b.panels() ? b.panel(p + 1) : nullptr, b.panel_bytes()};
+    if (widened) {
+      b.widen(p, floats);
+      panel.data = floats;
+    }
+    multiply_panel(a, rows, b.depth(), panel, finish, row, p * kPanel, std::min(kPanel, b.columns() - p * kPanel));
   }
 }
 
 void multiply(Backend& backend, Precision precision, int64_t m, int64_t n, int64_t k, const Matrix& a, const Matrix& b,
-              const tile::Finish& finish) {
-  constexpr int64_t kManyRows = 192;     // packing then costs little beside the products
-  constexpr int64_t kLargest = 1 << 25;  // a vocabulary's copy would take too much memory
+              const tile::Finish& finish, Packing packing) {
+  constexpr int64_t kManyRows = 192;        // packing then costs little beside the products
+  constexpr int64_t kLargest = 1 << 25;     // a vocabulary's copy would take too much memory
+  constexpr int64_t kCacheBytes = 1 << 19;  // of panels, which stay in the second cache
   if (m == 0 || n == 0) return;
-  if (precision == Precision::int8) precision = Precision::float32;
-  if (m >= kManyRows && n * k <= kLargest) return multiply_shared(backend, precision, m, n, k, a, b, finish);
-  const int64_t panels = ceil_div(n, kPanel), width = std::clamp<int64_t>(panels / kTasks, 1, kGroupPanels);
+  const bool many = m >= kManyRows && n * k <= kLargest;
+  Product product{precision, m, n, k, a, b, finish};
+  if (many && packing == Packing::in_memory) return multiply_shared(backend, product);
+  product.chunked = finish.accumulate && !many;
+  LeftRoom room;
+  LeftRows left;
+  if (many && precision != Precision::float32) {
+    room = LeftRoom(backend.empty({LeftRoom::floats(precision, m, k)}));
+    left = make_left(backend, room, precision, a, m, k);
+    product.left = &left;
+  }
+  const int64_t panels = ceil_div(n, kPanel), bytes = std::max<int64_t>(1, k * kPanel * factor_bytes(precision));
+  // All rows are read once for each group: few of them of many rows, each as wide as fits.
+  const int64_t tasks = many ? 2 * backend.pool().threads() : kTasks;
+  const int64_t most = many ? std::clamp<int64_t>(kCacheBytes / bytes, 1, kGroupPanels) : kGroupPanels;
+  const int64_t width = std::clamp<int64_t>(panels / tasks, 1, most);
   backend.pool().run(ceil_div(panels, width), [&](int64_t task) {
-    multiply_group(precision, m, n, k, a, b, task * width, std::min(panels, (task + 1) * width), finish,
-                   finish.accumulate);
+    multiply_group(product, task * width, std::min(panels, (task + 1) * width));
+  });
+}
+
+void multiply(Backend& backend, Precision precision, int64_t m, const Matrix& a, const PackedMatrix& b,
+              const tile::Finish& finish) {
+  // More rows share a panel that is widened for them.
+  const int64_t most = b.widened_for(precision) ? 2 * kBlockRows : kBlockRows;
+  if (m == 0 || b.columns() == 0) return;
+  LeftRoom room;
+  if (precision != Precision::float32 || collides(a.stride)) {
+    room = LeftRoom(backend.empty({LeftRoom::floats(precision, m, b.depth())}));
+  }
+  const LeftRows left = make_left(backend, room, precision, a, m, b.depth());
+  const int64_t blocks = ceil_div(m, most), panels = b.panels();
+  const int64_t shares = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, panels);
+  backend.pool().run(blocks * shares, [&](int64_t task) {
+    const int64_t r = task / shares * most, share = task % shares;
+    multiply_panels(left.from(r), std::min(most, m - r), b, panels * share / shares, panels * (share + 1) / shares,
+                    finish, r);
   });
 }
 
 void multiply_in_task(Precision precision, int64_t m, int64_t n, int64_t k, const Matrix& a, const Matrix& b,
                       bool accumulate, float* c, int64_t c_stride) {
-  if (precision == Precision::int8) precision = Precision::float32;
   const tile::Finish finish{.accumulate = accumulate, .out = c, .out_stride = c_stride};
+  const Product product{precision, m, n, k, a, b, finish, true};
   const int64_t panels = ceil_div(n, kPanel);
   for (int64_t first = 0; first < panels && m > 0; first += kGroupPanels) {
-    multiply_group(precision, m, n, k, a, b, first, std::min(panels, first + kGroupPanels), finish, true);
+    multiply_group(product, first, std::min(panels, first + kGroupPanels));
   }
 }
 

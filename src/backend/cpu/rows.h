@@ -64,8 +64,12 @@ void weighted_values(const float* weights, int64_t weights_stride, const float* 
                      int64_t heads, int64_t group, int64_t dim, float* out);
 
 // out[r · out_stride + o] = x_r·w_o over `depth` numbers, for a few rows of x: w is read once, and the bits of each
-// product depend on its own rows only.
+// product depend on its own rows only. Of 16 bits, w gives the bits that it gives as float32.
 void dots(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t outputs,
+          int64_t depth, float* out, int64_t out_stride);
+void dots(const float* x, int64_t x_stride, int64_t rows, const BFloat16* w, int64_t w_stride, int64_t outputs,
+          int64_t depth, float* out, int64_t out_stride);
+void dots(const float* x, int64_t x_stride, int64_t rows, const Float16* w, int64_t w_stride, int64_t outputs,
           int64_t depth, float* out, int64_t out_stride);
 
 float total(const float* x, int64_t n);  // Σ x, as fast as memory gives it

@@ -5,6 +5,7 @@
 // after foreach_target.h
 #include <algorithm>
 
+#include "backend/cpu/half-inl.h"
 #include "backend/cpu/rows.h"
 #include "backend/cpu/simd-inl.h"
 #include "hwy/cache_control.h"
@@ -50,8 +51,21 @@ constexpr int64_t kMostRows = 8, kGroup = 12, kLine = 16;  // a line of the cach
 // Two blocks of a group's rows of w and all rows of x stay in the nearest cache.
 constexpr int64_t kBlock = 256;
 
-template <int R, int W>
-HWY_INLINE void add_step(const float* x, int64_t x_stride, const float* w, int64_t w_stride,
+template <class D>
+HWY_INLINE hn::Vec<D> load_weights(D d, const float* w) {
+  return hn::LoadU(d, w);
+}
+template <class D>
+HWY_INLINE hn::Vec<D> load_weights(D d, const BFloat16* w) {
+  return load_bfloat16(d, reinterpret_cast<const uint16_t*>(w));
+}
+template <class D>
+HWY_INLINE hn::Vec<D> load_weights(D d, const Float16* w) {
+  return load_float16(d, reinterpret_cast<const uint16_t*>(w));
+}
+
+template <int R, int W, class T>
+HWY_INLINE void add_step(const float* x, int64_t x_stride, const T* w, int64_t w_stride,
                          hn::Vec<FullTag> (&sums)[R][W]) {
   const FullTag d;
   hn::Vec<FullTag> of_x[R];
@@ -59,7 +73,7 @@ HWY_INLINE void add_step(const float* x, int64_t x_stride, const float* w, int64
   for (int r = 0; r < R; ++r) of_x[r] = hn::LoadU(d, x + r * x_stride);
 #pragma GCC unroll 16
   for (int o = 0; o < W; ++o) {
-    const auto weight = hn::LoadU(d, w + o * w_stride);
+    const auto weight = load_weights(d, w + o * w_stride);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) sums[r][o] = hn::MulAdd(weight, of_x[r], sums[r][o]);
   }
@@ -67,9 +81,9 @@ HWY_INLINE void add_step(const float* x, int64_t x_stride, const float* w, int64
 
 // Adds what `count` numbers give, whole vectors, to `sums` [R][kGroup] of vectors. Lines: which of two lines of the
 // rows at `ahead` to ask for on the way, by bits.
-template <int R, int W, int Lines>
-HWY_INLINE void add_products(const float* x, int64_t x_stride, const float* w, int64_t w_stride, int64_t count,
-                             const float* ahead, float* sums) {
+template <int R, int W, int Lines, class T>
+HWY_INLINE void add_products(const float* x, int64_t x_stride, const T* w, int64_t w_stride, int64_t count,
+                             const T* ahead, float* sums) {
   const FullTag d;
   constexpr int64_t kLanes = hn::MaxLanes(FullTag());
   hn::Vec<FullTag> running[R][W];
@@ -98,12 +112,13 @@ HWY_INLINE void add_products(const float* x, int64_t x_stride, const float* w, i
 
 // All rows of x with the rows w of one block. While four rows and more are multiplied, the memory would rest: they ask
 // for the next three rows of w, `after` those of this block at last.
-HWY_INLINE void add_group(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride,
-                          int64_t count, const float* after, float* sums) {
+template <class T>
+HWY_INLINE void add_group(const float* x, int64_t x_stride, int64_t rows, const T* w, int64_t w_stride, int64_t count,
+                          const T* after, float* sums) {
   constexpr int64_t kLanes = hn::MaxLanes(FullTag());
   for (int64_t o = 0; rows >= 4 && o < kGroup; o += 3) {
-    const float* const part = w + o * w_stride;
-    const float* const ahead = o + 3 < kGroup ? part + 3 * w_stride : after;
+    const T* const part = w + o * w_stride;
+    const T* const ahead = o + 3 < kGroup ? part + 3 * w_stride : after;
     float* const sum = sums + o * kLanes;
     if (rows < kMostRows) {
       add_products<4, 3, 3>(x, x_stride, part, w_stride, count, ahead, sum);
@@ -115,24 +130,25 @@ HWY_INLINE void add_group(const float* x, int64_t x_stride, int64_t rows, const 
   int64_t r = rows / 4 * 4;
   for (; r + 2 <= rows; r += 2) {
     for (int64_t o = 0; o < kGroup; o += 6) {
-      add_products<2, 6, 0>(x + r * x_stride, x_stride, w + o * w_stride, w_stride, count, nullptr,
-                            sums + (r * kGroup + o) * kLanes);
+      add_products<2, 6, 0, T>(x + r * x_stride, x_stride, w + o * w_stride, w_stride, count, nullptr,
+                               sums + (r * kGroup + o) * kLanes);
     }
   }
   if (r < rows) {
-    add_products<1, kGroup, 0>(x + r * x_stride, x_stride, w, w_stride, count, nullptr, sums + r * kGroup * kLanes);
+    add_products<1, kGroup, 0, T>(x + r * x_stride, x_stride, w, w_stride, count, nullptr, sums + r * kGroup * kLanes);
   }
 }
 
 // Up to eight rows of x with twelve of w. Those behind them are asked for, the last ones', too: they are mostly the
 // next task's, and asking for what there is not does nothing.
-void DotsOfGroup(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t depth,
-                 float* out, int64_t out_stride) {
+template <class T>
+HWY_INLINE void dots_of_group(const float* x, int64_t x_stride, int64_t rows, const T* w, int64_t w_stride,
+                              int64_t depth, float* out, int64_t out_stride) {
   const FullTag d;
   constexpr int64_t kLanes = hn::MaxLanes(FullTag());
   HWY_ALIGN_MAX float sums[kMostRows * kGroup * kLanes];
   std::fill_n(sums, rows * kGroup * kLanes, 0.0f);
-  const float* const next = w + kGroup * w_stride;
+  const T* const next = w + kGroup * w_stride;
   const int64_t whole = depth / kLanes * kLanes, block = rows >= 4 ? kBlock : whole;
   for (int64_t i = 0; i < whole; i += block) {
     const int64_t count = std::min(block, whole - i);
@@ -141,37 +157,52 @@ void DotsOfGroup(const float* x, int64_t x_stride, int64_t rows, const float* w,
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t o = 0; o < kGroup; ++o) {
       float sum = hn::GetLane(hn::SumOfLanes(d, hn::Load(d, sums + (r * kGroup + o) * kLanes)));
-      for (int64_t k = whole; k < depth; ++k) sum += x[r * x_stride + k] * w[o * w_stride + k];
+      for (int64_t k = whole; k < depth; ++k) sum += x[r * x_stride + k] * widened(w[o * w_stride + k]);
       out[r * out_stride + o] = sum;
     }
   }
 }
 
 // The same sum of one row with one.
-float Dot(const float* x, const float* w, int64_t depth) {
+template <class T>
+HWY_INLINE float dot(const float* x, const T* w, int64_t depth) {
   const FullTag d;
   constexpr int64_t kLanes = hn::MaxLanes(FullTag());
   auto running = hn::Zero(d);
   int64_t i = 0;
-  for (; i + kLanes <= depth; i += kLanes) running = hn::MulAdd(hn::LoadU(d, w + i), hn::LoadU(d, x + i), running);
+  for (; i + kLanes <= depth; i += kLanes) running = hn::MulAdd(load_weights(d, w + i), hn::LoadU(d, x + i), running);
   float sum = hn::GetLane(hn::SumOfLanes(d, running));
-  for (; i < depth; ++i) sum += x[i] * w[i];
+  for (; i < depth; ++i) sum += x[i] * widened(w[i]);
   return sum;
 }
 
-void Dots(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t outputs,
-          int64_t depth, float* out, int64_t out_stride) {
+template <class T>
+HWY_INLINE void all_dots(const float* x, int64_t x_stride, int64_t rows, const T* w, int64_t w_stride, int64_t outputs,
+                         int64_t depth, float* out, int64_t out_stride) {
   for (; rows > 0; rows -= kMostRows, x += kMostRows * x_stride, out += kMostRows * out_stride) {
     const int64_t some = std::min(rows, kMostRows);
     int64_t o = 0;
     for (; o + kGroup <= outputs; o += kGroup) {
-      const float* const group = w + o * w_stride;
-      DotsOfGroup(x, x_stride, some, group, w_stride, depth, out + o, out_stride);
+      const T* const group = w + o * w_stride;
+      dots_of_group(x, x_stride, some, group, w_stride, depth, out + o, out_stride);
     }
     for (; o < outputs; ++o) {
-      for (int64_t r = 0; r < some; ++r) out[r * out_stride + o] = Dot(x + r * x_stride, w + o * w_stride, depth);
+      for (int64_t r = 0; r < some; ++r) out[r * out_stride + o] = dot(x + r * x_stride, w + o * w_stride, depth);
     }
   }
+}
+
+void Dots(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t outputs,
+          int64_t depth, float* out, int64_t out_stride) {
+  all_dots(x, x_stride, rows, w, w_stride, outputs, depth, out, out_stride);
+}
+void DotsBfloat16(const float* x, int64_t x_stride, int64_t rows, const BFloat16* w, int64_t w_stride, int64_t outputs,
+                  int64_t depth, float* out, int64_t out_stride) {
+  all_dots(x, x_stride, rows, w, w_stride, outputs, depth, out, out_stride);
+}
+void DotsFloat16(const float* x, int64_t x_stride, int64_t rows, const Float16* w, int64_t w_stride, int64_t outputs,
+                 int64_t depth, float* out, int64_t out_stride) {
+  all_dots(x, x_stride, rows, w, w_stride, outputs, depth, out, out_stride);
 }
 
 }  // namespace roformer::rows::HWY_NAMESPACE
@@ -183,6 +214,8 @@ HWY_EXPORT(KeyScores);
 HWY_EXPORT(WeightedValues);
 HWY_EXPORT(Total);
 HWY_EXPORT(Dots);
+HWY_EXPORT(DotsBfloat16);
+HWY_EXPORT(DotsFloat16);
 
 void key_scores(const float* q, const float* keys, int64_t stride, int64_t count, int64_t heads, int64_t group,
                 int64_t dim, float scale, float* scores, int64_t scores_stride) {
@@ -196,6 +229,14 @@ float total(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(Total)(x, n
 void dots(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t outputs,
           int64_t depth, float* out, int64_t out_stride) {
   HWY_DYNAMIC_DISPATCH(Dots)(x, x_stride, rows, w, w_stride, outputs, depth, out, out_stride);
+}
+void dots(const float* x, int64_t x_stride, int64_t rows, const BFloat16* w, int64_t w_stride, int64_t outputs,
+          int64_t depth, float* out, int64_t out_stride) {
+  HWY_DYNAMIC_DISPATCH(DotsBfloat16)(x, x_stride, rows, w, w_stride, outputs, depth, out, out_stride);
+}
+void dots(const float* x, int64_t x_stride, int64_t rows, const Float16* w, int64_t w_stride, int64_t outputs,
+          int64_t depth, float* out, int64_t out_stride) {
+  HWY_DYNAMIC_DISPATCH(DotsFloat16)(x, x_stride, rows, w, w_stride, outputs, depth, out, out_stride);
 }
 }  // namespace roformer::rows
 #endif

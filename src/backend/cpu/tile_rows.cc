@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "backend/cpu/activation-inl.h"
+#include "backend/cpu/half-inl.h"
 #include "backend/cpu/simd-inl.h"
 #include "backend/cpu/tile_rows.h"
 
@@ -17,6 +18,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 using rows::HWY_NAMESPACE::activate;
 using rows::HWY_NAMESPACE::for_lanes;
 using rows::HWY_NAMESPACE::FullTag;
+using rows::HWY_NAMESPACE::load_bfloat16;
+using rows::HWY_NAMESPACE::load_float16;
+using rows::HWY_NAMESPACE::widen_float16;
 
 // The bits of x as bfloat16 in the upper half of each lane; the lower half is rubbish.
 template <class D>
@@ -38,6 +42,81 @@ HWY_INLINE void store_bfloat16(D d, hn::Vec<D> x, uint16_t* out) {
 
 void ToBfloat16(const float* x, uint16_t* out, int64_t n) {
   for_lanes(n, [&](auto d, int64_t i) HWY_ATTR { store_bfloat16(d, hn::LoadU(d, x + i), out + i); });
+}
+
+void RoundToBfloat16(const float* x, float* out, int64_t n) {
+  for_lanes(n, [&](auto d, int64_t i) HWY_ATTR {
+    const hn::RebindToUnsigned<decltype(d)> words;
+    const auto upper = hn::And(round_bfloat16(d, hn::LoadU(d, x + i)), hn::Set(words, 0xFFFF0000u));
+    hn::StoreU(hn::BitCast(d, upper), d, out + i);
+  });
+}
+
+void WidenBfloat16(const uint16_t* x, float* out, int64_t n) {
+  for_lanes(n, [&](auto d, int64_t i) HWY_ATTR { hn::StoreU(load_bfloat16(d, x + i), d, out + i); });
+}
+
+void WidenFloat16(const uint16_t* x, float* out, int64_t n) {
+  for_lanes(n, [&](auto d, int64_t i) HWY_ATTR { hn::StoreU(load_float16(d, x + i), d, out + i); });
+}
+
+// Both halves of each lane.
+template <class Low, class High>
+HWY_INLINE void widen_pairs(const uint16_t* panel, int64_t depth, float* out, const Low& low, const High& high) {
+  const hn::CappedTag<float, 16> d;
+  const hn::RebindToUnsigned<decltype(d)> words;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t k = 0; k < depth; k += 2) {
+    for (int64_t c = 0; c < kPanel; c += lanes) {
+      const auto pairs = hn::LoadU(words, reinterpret_cast<const uint32_t*>(panel + k * kPanel) + c);
+      hn::StoreU(low(d, pairs), d, out + k * kPanel + c);
+      hn::StoreU(high(d, pairs), d, out + (k + 1) * kPanel + c);
+    }
+  }
+}
+
+void WidenBfloat16Panel(const uint16_t* panel, int64_t depth, float* out) {
+  widen_pairs(
+      panel, depth, out, [](auto d, auto pairs) HWY_ATTR { return hn::BitCast(d, hn::ShiftLeft<16>(pairs)); },
+      [](auto d, auto pairs) HWY_ATTR {
+        const hn::RebindToUnsigned<decltype(d)> words;
+        return hn::BitCast(d, hn::And(pairs, hn::Set(words, 0xFFFF0000u)));
+      });
+}
+
+void WidenFloat16Panel(const uint16_t* panel, int64_t depth, float* out) {
+  widen_pairs(
+      panel, depth, out,
+      [](auto d, auto pairs) HWY_ATTR {
+        const hn::RebindToUnsigned<decltype(d)> words;
+        return widen_float16(d, hn::And(pairs, hn::Set(words, 0xFFFFu)));
+      },
+      [](auto d, auto pairs) HWY_ATTR { return widen_float16(d, hn::ShiftRight<16>(pairs)); });
+}
+
+void WidenInt8Panel(const int8_t* panel, int64_t depth, float* out) {
+  const hn::CappedTag<float, 16> d;
+  const hn::RebindToSigned<decltype(d)> integers;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t k = 0; k < depth; k += 4) {
+    for (int64_t c = 0; c < kPanel; c += lanes) {
+      const auto fours = hn::LoadU(integers, reinterpret_cast<const int32_t*>(panel + k * kPanel) + c);
+      float* const to = out + k * kPanel + c;
+      hn::StoreU(hn::ConvertTo(d, hn::ShiftRight<24>(hn::ShiftLeft<24>(fours))), d, to);
+      hn::StoreU(hn::ConvertTo(d, hn::ShiftRight<24>(hn::ShiftLeft<16>(fours))), d, to + kPanel);
+      hn::StoreU(hn::ConvertTo(d, hn::ShiftRight<24>(hn::ShiftLeft<8>(fours))), d, to + 2 * kPanel);
+      hn::StoreU(hn::ConvertTo(d, hn::ShiftRight<24>(fours)), d, to + 3 * kPanel);
+    }
+  }
+}
+
+void ScaleColumns(const float* factors, int64_t rows, float* sums) {
+  for (int64_t i = 0; i < rows; ++i) {
+    float* const row = sums + i * kPanel;
+    for_lanes(kPanel, [&](auto d, int64_t c) HWY_ATTR {
+      hn::StoreU(hn::Mul(hn::LoadU(d, row + c), hn::LoadU(d, factors + c)), d, row + c);
+    });
+  }
 }
 
 void PairBfloat16(const float* first, const float* second, uint16_t* pairs, int64_t n) {
@@ -176,6 +255,13 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace roformer::tile {
 HWY_EXPORT(ToBfloat16);
+HWY_EXPORT(RoundToBfloat16);
+HWY_EXPORT(WidenBfloat16);
+HWY_EXPORT(WidenFloat16);
+HWY_EXPORT(WidenBfloat16Panel);
+HWY_EXPORT(WidenFloat16Panel);
+HWY_EXPORT(WidenInt8Panel);
+HWY_EXPORT(ScaleColumns);
 HWY_EXPORT(PairBfloat16);
 HWY_EXPORT(Quantise);
 HWY_EXPORT(QuantiseWeights);
@@ -183,6 +269,25 @@ HWY_EXPORT(Dequantise);
 HWY_EXPORT(FinishTile);
 
 void to_bfloat16(const float* x, uint16_t* out, int64_t n) { HWY_DYNAMIC_DISPATCH(ToBfloat16)(x, out, n); }
+void round_to_bfloat16(const float* x, float* out, int64_t n) { HWY_DYNAMIC_DISPATCH(RoundToBfloat16)(x, out, n); }
+void widen(const BFloat16* x, float* out, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(WidenBfloat16)(reinterpret_cast<const uint16_t*>(x), out, n);
+}
+void widen(const Float16* x, float* out, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(WidenFloat16)(reinterpret_cast<const uint16_t*>(x), out, n);
+}
+void widen_panel(const BFloat16* panel, int64_t depth, float* out) {
+  HWY_DYNAMIC_DISPATCH(WidenBfloat16Panel)(reinterpret_cast<const uint16_t*>(panel), depth, out);
+}
+void widen_panel(const Float16* panel, int64_t depth, float* out) {
+  HWY_DYNAMIC_DISPATCH(WidenFloat16Panel)(reinterpret_cast<const uint16_t*>(panel), depth, out);
+}
+void widen_panel(const int8_t* panel, int64_t depth, float* out) {
+  HWY_DYNAMIC_DISPATCH(WidenInt8Panel)(panel, depth, out);
+}
+void scale_columns(const float* factors, int64_t rows, float* sums) {
+  HWY_DYNAMIC_DISPATCH(ScaleColumns)(factors, rows, sums);
+}
 void pair_bfloat16(const float* first, const float* second, uint16_t* pairs, int64_t n) {
   HWY_DYNAMIC_DISPATCH(PairBfloat16)(first, second, pairs, n);
 }

@@ -11,6 +11,18 @@ namespace roformer::tile {
 
 // Rounded to nearest, ties to even; NaN stays NaN.
 void to_bfloat16(const float* x, uint16_t* out, int64_t n);
+void round_to_bfloat16(const float* x, float* out, int64_t n);  // as float32
+
+// Exact.
+void widen(const BFloat16* x, float* out, int64_t n);
+void widen(const Float16* x, float* out, int64_t n);
+// Panels of the types of tile.h, and of pairs of float16, as float32 panels; int8 without its scales. `out` has room
+// for the depth that the panel has with its last, filled up group.
+void widen_panel(const BFloat16* panel, int64_t depth, float* out);
+void widen_panel(const Float16* panel, int64_t depth, float* out);
+void widen_panel(const int8_t* panel, int64_t depth, float* out);
+// Rows of kPanel, each column times its factor, in place.
+void scale_columns(const float* factors, int64_t rows, float* sums);
 
 // A row of activations as 0 … 255: x ≈ scale · (out − zero). The scale of a row that holds anything but finite numbers
 // is NaN.

@@ -30,9 +30,9 @@ void ReferenceBackend<Real>::embedding_backward(const Tensor& dout, std::span<co
 
 // before[t, o] = Σ_i x[t, i] · weight[o, i] + bias[o]
 template <class Real>
-void ReferenceBackend<Real>::linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation,
-                                    const Tensor& out, const Tensor& before) {
-  const View<Real> in(x), w(weight), b(bias), y(out), z(before);
+void ReferenceBackend<Real>::linear(const Tensor& x, const WeightView& weight, const Tensor& bias,
+                                    Activation activation, const Tensor& out, const Tensor& before) {
+  const View<Real> in(x), w(weight.rows), b(bias), y(out), z(before);
   for (int64_t t = 0; t < in.rows(); ++t) {
     for (int64_t o = 0; o < w.rows(); ++o) {
       double sum = b.present() ? static_cast<double>(b(o)) : 0;

@@ -12,10 +12,10 @@ namespace roformer {
 
 // −log p(label) = log Σ_o exp(logit_o) − logit_label, so that dlogit_o = p_o − [o = label].
 template <class Real>
-LossSum ReferenceBackend<Real>::cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias,
+LossSum ReferenceBackend<Real>::cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
                                               std::span<const int32_t> labels, double gradient_scale,
                                               const Tensor& dhidden, const Tensor& dweight, const Tensor& dbias) {
-  const View<Real> h(hidden), w(weight), b(bias);
+  const View<Real> h(hidden), w(weight.rows), b(bias);
   Sum<Real> dh(dhidden, Sum<Real>::Start::zero);
   Sum<Real> dw(dweight, Sum<Real>::Start::content), db(dbias, Sum<Real>::Start::content);
   LossSum loss;

@@ -42,7 +42,7 @@ class ReferenceBackend final : public Backend {
                  bool accumulate) override;
   void embedding_backward(const Tensor& dout, std::span<const int32_t> ids, double factor,
                           const Tensor& dtable) override;
-  void linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation, const Tensor& out,
+  void linear(const Tensor& x, const WeightView& weight, const Tensor& bias, Activation activation, const Tensor& out,
               const Tensor& before) override;
   void linear_backward_input(const Tensor& dout, const Tensor& weight, const Tensor& dx, bool accumulate) override;
   void linear_backward_weight(const Tensor& dout, const Tensor& x, const Tensor& dweight, const Tensor& dbias) override;
@@ -75,9 +75,9 @@ class ReferenceBackend final : public Backend {
                                  const AttentionTensors& gradients) override;
 
   // loss.h
-  LossSum cross_entropy(const Tensor& hidden, const Tensor& weight, const Tensor& bias, std::span<const int32_t> labels,
-                        double gradient_scale, const Tensor& dhidden, const Tensor& dweight,
-                        const Tensor& dbias) override;
+  LossSum cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
+                        std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
+                        const Tensor& dweight, const Tensor& dbias) override;
   void pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
             std::vector<int32_t>& argmax) override;
   void pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets,

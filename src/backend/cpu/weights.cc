@@ -1,0 +1,82 @@
+// Weights of models that are only run. Of few tokens a pass, rows are read as they lie, in 32 or 16 bits: memory sets
+// the pace, and a packed copy would gain nothing. Of many, they are packed once. int8, with its scales, is packed
+// always.
+#include "backend/cpu/weights.h"
+
+#include "backend/cpu/cpu_backend.h"
+
+namespace roformer {
+
+namespace {
+
+// A matrix begins on a cache line.
+int64_t padded_floats(Precision precision, const Tensor& rows) {
+  constexpr int64_t kLine = 16;
+  return (PackedMatrix::floats(precision, rows.dim(1), rows.dim(0), rows.dtype()) + kLine - 1) / kLine * kLine;
+}
+
+Tensor rounded_rows(ThreadPool& pool, const Tensor& rows) {
+  const Tensor result = Tensor::allocate(rows.shape(), DType::bfloat16);
+  pool.run(rows.rows(), [&](int64_t i) {
+    auto* const out = reinterpret_cast<uint16_t*>(result.row<BFloat16>(i));
+    if (rows.dtype() == DType::float32) return tile::to_bfloat16(rows.row<float>(i), out, rows.columns());
+    constexpr int64_t kPart = 256;
+    float part[kPart];
+    for (int64_t c = 0; c < rows.columns(); c += kPart) {
+      const int64_t count = std::min(kPart, rows.columns() - c);
+      tile::widen(rows.row<Float16>(i) + c, part, count);
+      tile::to_bfloat16(part, out + c, count);
+    }
+  });
+  return result;
+}
+
+}  // namespace
+
+bool CpuBackend::reads_weights(DType dtype) const {
+  return dtype == DType::float32 || dtype == DType::bfloat16 || dtype == DType::float16;
+}
+
+std::vector<std::shared_ptr<const PreparedWeight>> CpuBackend::prepare(std::span<Tensor> weights, PassSize passes) {
+  std::vector<std::shared_ptr<const PreparedWeight>> made(weights.size());
+  if (numbers_.weights != Precision::int8 && passes == PassSize::few_tokens) {
+    for (Tensor& rows : weights) {
+      if (numbers_.weights == Precision::bfloat16 && rows.dtype() != DType::bfloat16) rows = rounded_rows(pool_, rows);
+    }
+    return made;
+  }
+  // One range of memory for all of them, so that huge pages hold it. Its pages are taken as it fills, and the rows of
+  // each weight are let go of before those of the next are read.
+  int64_t floats = 0, used = 0;
+  for (const Tensor& rows : weights) floats += padded_floats(numbers_.weights, rows);
+  const Tensor memory = zeros({1, floats});
+  for (size_t i = 0; i < weights.size(); ++i) {
+    Tensor& rows = weights[i];
+    const int64_t size = padded_floats(numbers_.weights, rows);
+    made[i] = std::make_shared<PackedWeight>(
+        rows.shape(), PackedMatrix(pool_, memory.column_range(used, size), numbers_.weights, second_factor(rows, false),
+                                   rows.dim(1), rows.dim(0)));
+    used += size;
+    rows = Tensor();
+  }
+  return made;
+}
+
+void CpuBackend::multiply_weight(const Tensor& x, const WeightView& weight, const tile::Finish& finish) {
+  const Matrix a{x.data<float>(), x.row_stride()};
+  const int64_t inputs = weight.inputs(), outputs = weight.outputs();
+  if (weight.prepared != nullptr) {
+    const auto& packed = static_cast<const PackedWeight&>(*weight.prepared);
+    return multiply(*this, numbers_.products, x.rows(), a, packed.matrix(), finish);
+  }
+  if (numbers_.weights == Precision::int8) {  // what prepare() would have made
+    const Matrix b = second_factor(weight.rows, false);
+    const PackedMatrix packed(pool_, empty({PackedMatrix::floats(Precision::int8, inputs, outputs)}), Precision::int8,
+                              b, inputs, outputs);
+    return multiply(*this, numbers_.products, x.rows(), a, packed, finish);
+  }
+  multiply(*this, numbers_.products, x.rows(), outputs, inputs, a, second_factor(weight.rows, numbers_.widened()),
+           finish, weight.constant ? Packing::in_cache : Packing::in_memory);
+}
+
+}  // namespace roformer
