@@ -375,7 +375,10 @@ int64_t PackedMatrix::floats(Precision precision, int64_t depth, int64_t columns
 
 PackedMatrix::PackedMatrix(ThreadPool& pool, Tensor memory, Precision precision, const Matrix& b, int64_t depth,
                            int64_t columns)
-    : type_(panel_type(precision, b.dtype)), depth_(depth), columns_(columns), panels_(std::move(memory)) {
+    : type_(panel_type(precision, b.rounded && b.dtype == DType::float16 ? DType::float32 : b.dtype)),
+      depth_(depth),
+      columns_(columns),
+      panels_(std::move(memory)) {
   const bool scaled = type_ == PanelType::int8;
   if (scaled) {
     if (depth > kLargestInt8Depth) throw DataError("int8 products of {} numbers, at most {}", depth, kLargestInt8Depth);
