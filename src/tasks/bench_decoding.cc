@@ -105,8 +105,9 @@ class Contestant {
 DecodingBenchResult bench_decoding(const Model& model, const DecodingBenchOptions& options) {
   if (model.config().visibility != Visibility::causal) {
     throw UsageError(
-        "decoding needs a causal model, and the tokens of this one see those behind them, too; --preset llama-100m and "
-        "paper-performer are causal, and a config.json that says is_decoder");
+        "decoding needs a causal model, and the tokens of this one see those behind them, too; {} llama-100m and "
+        "paper-performer are causal, and a config.json that says is_decoder",
+        FieldName("preset"));
   }
   model.mlm_head();  // or there are no scores
   std::vector<std::unique_ptr<Contestant>> contestants;

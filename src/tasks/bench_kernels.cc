@@ -57,8 +57,8 @@ Shape checked_shape(const KernelBenchOptions& options, double tensors) {
   const double needed =
       tensors * tokens * 4 * static_cast<double>(options.heads) * static_cast<double>(options.head_dim);
   if (tokens > kMaxRotaryPosition || needed > present) {
-    throw UsageError("{:.0f} tokens need {:.1f} GB here, this machine has {:.1f} GB; give fewer or shorter --lengths",
-                     tokens, needed / 1e9, present / 1e9);
+    throw UsageError("{:.0f} tokens need {:.1f} GB here, this machine has {:.1f} GB; give fewer or shorter {}", tokens,
+                     needed / 1e9, present / 1e9, FieldName("lengths"));
   }
   return {static_cast<int64_t>(tokens), options.heads * options.head_dim};
 }
