@@ -1,11 +1,8 @@
 #include "backend/backend.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <new>
 #include <utility>
 
 #include "backend/layers.h"
@@ -43,11 +40,15 @@ RotaryAngles make_angles(Backend& backend, const Rotary& rotary, std::span<const
 
   const auto count = static_cast<int64_t>(distinct.size()), pairs = rotary.dim / 2;
   RotaryAngles angles{rotary.layout, rotary.dim, backend.empty({count, pairs}), backend.empty({count, pairs}), {}};
-  if (backend.real() == DType::float64) {
-    fill_angles<double>(backend.pool(), distinct, angle_at, angles.cos, angles.sin);
-  } else {
-    fill_angles<float>(backend.pool(), distinct, angle_at, angles.cos, angles.sin);
-  }
+  backend.write(angles.cos, [&](const Tensor& cosines) {
+    backend.write(angles.sin, [&](const Tensor& sines) {
+      if (backend.real() == DType::float64) {
+        fill_angles<double>(backend.pool(), distinct, angle_at, cosines, sines);
+      } else {
+        fill_angles<float>(backend.pool(), distinct, angle_at, cosines, sines);
+      }
+    });
+  });
   angles.row.reserve(token_places.size());
   for (const Place& place : token_places) {
     angles.row.push_back(
@@ -81,18 +82,6 @@ std::map<int64_t, RotaryFrequencies> frequencies_of(const Rotary& rotary, std::s
   return result;
 }
 
-// Pages of the system are zero, and cost nothing until they are touched; huge ones then cost a fault every 2 MiB
-// instead of every 4 KiB. Not calloc: it clears by hand what it was given back before.
-std::shared_ptr<void> zero_pages(size_t bytes) {
-  void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (pages == MAP_FAILED) throw std::bad_alloc();
-  constexpr size_t kHuge = size_t{1} << 21;
-  void* inside = pages;
-  size_t room = bytes;
-  if (std::align(kHuge, kHuge, inside, room) != nullptr) madvise(inside, room / kHuge * kHuge, MADV_HUGEPAGE);
-  return std::shared_ptr<void>(pages, [bytes](void* block) { munmap(block, bytes); });
-}
-
 }  // namespace
 
 Precision parse_precision(std::string_view name) {
@@ -111,13 +100,22 @@ const char* precision_name(Precision precision) {
   return "";
 }
 
+Loss::Loss(Backend& backend, const LossSum& sums) : backend_(&backend), sums_(backend.empty({2}, DType::float64)) {
+  backend.write(sums_, [&](const Tensor& host) {
+    host.data<double>()[0] = sums.sum;
+    host.data<double>()[1] = static_cast<double>(sums.correct);
+  });
+}
+
+LossSum Loss::read() const {
+  const Tensor host = backend_->to_host(sums_);
+  return {host.data<double>()[0], static_cast<int64_t>(host.data<double>()[1])};
+}
+
 Tensor Backend::zeros(Shape shape) {
-  constexpr size_t kLarge = size_t{1} << 18;
-  const auto bytes = static_cast<size_t>(shape.elements() * dtype_size(real()));
-  if (bytes >= kLarge) return Tensor(zero_pages(bytes), real(), shape);
-  Tensor small = empty(shape);
-  fill(small, 0);
-  return small;
+  Tensor x = empty(shape);
+  fill(x, 0);
+  return x;
 }
 
 std::vector<std::shared_ptr<const PreparedWeight>> Backend::prepare(std::span<Tensor> weights, PassSize) {
@@ -169,15 +167,6 @@ RotaryAngles Backend::rerotation_angles(const Rerotation& rerotation, std::span<
   return make_angles(*this, rerotation.rotary(), places, [&](const Place& place, int64_t pair) {
     return rerotation.angle(place.first, place.second, pair);
   });
-}
-
-std::unique_ptr<Backend> make_backend(std::string_view name, ThreadPool& pool, Precision precision) {
-  if (name == "cpu") return make_cpu_backend(pool, precision);
-  if (name == "reference") {
-    if (precision != Precision::float32) throw UsageError("the reference backend computes in float32 only");
-    return make_reference_backend(pool);
-  }
-  throw UsageError("unknown device '{}'; expected cpu or reference", name);
 }
 
 }  // namespace roformer

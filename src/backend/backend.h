@@ -11,10 +11,12 @@
 // checked by ops.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backend/profile.h"
@@ -115,6 +117,20 @@ struct LossSum {
   int64_t correct = 0;  // rows whose largest logit is the label
 };
 
+class Backend;
+
+// A loss on the device, where it may still be computed: nobody waits for it who only needs its gradients.
+class Loss {
+ public:
+  Loss(Backend& backend, Tensor sums) : backend_(&backend), sums_(std::move(sums)) {}
+  Loss(Backend& backend, const LossSum& sums);
+  LossSum read() const;  // waits for the backend
+
+ private:
+  Backend* backend_;
+  Tensor sums_;  // [2], float64: LossSum's numbers
+};
+
 // What one AdamW step needs beside the tensors. Loshchilov & Hutter 2019, decoupled weight decay; bias-corrected.
 struct AdamWStep {
   int64_t step = 1;  // 1 for the first update
@@ -192,10 +208,24 @@ class Backend {
   // larger than any cache. 0 where a backend does not measure it.
   virtual double read_rate(const Tensor&) { return 0; }
 
-  // Memory.
-  virtual Tensor empty(Shape shape) = 0;  // real(), uninitialised
+  // Memory. Every tensor that a kernel is given or gives is of this device; numbers beside tensors (ids, offsets,
+  // positions) are the host's. Kernels may still be at work when they return.
+  virtual Device device() const = 0;
+  virtual Tensor empty(Shape shape, DType dtype) = 0;  // uninitialised
+  Tensor empty(Shape shape) { return empty(shape, real()); }
   // Zeros of real(). For what lives long: memory that nobody writes to need not be touched.
   virtual Tensor zeros(Shape shape);
+
+  // The only ways between host and device; whoever computes on the host shares its memory.
+  // x, a tensor of the host of any type, on the device: a copy, or x itself, which keeps a mapped file mapped and must
+  // not be written to where others read it.
+  virtual Tensor from_host(const Tensor& x) = 0;
+  // What x holds once all kernels so far are done, on the host: a copy, or x itself.
+  virtual Tensor to_host(const Tensor& x) = 0;
+  // `fill` writes every element of a tensor of the host like x, which x then holds: x itself, or a copy's source.
+  virtual void write(const Tensor& x, const std::function<void(const Tensor& host)>& fill) = 0;
+  virtual void synchronize() = 0;  // waits for all kernels so far
+
   virtual void fill(const Tensor& x, double value) = 0;
   virtual void copy(const Tensor& from, const Tensor& to) = 0;
   virtual void add(const Tensor& x, const Tensor& y) = 0;            // y += x
@@ -272,19 +302,20 @@ class Backend {
   // dlogs[i] += Σ (token, head) position · θ_i · ∂/∂angle, for angles that are positions times θ = exp(logs) [dim / 2]:
   // x [T, heads·head_dim] is rotated already, dx the gradient of that.
   virtual void rotary_frequencies_backward(const Tensor& x, const Tensor& dx, int64_t heads, const RotaryAngles& angles,
-                                           std::span<const int32_t> positions, const Tensor& logs, const Tensor& dlogs);
+                                           std::span<const int32_t> positions, const Tensor& logs,
+                                           const Tensor& dlogs) = 0;
 
-  // Terms of encodings, small: the bodies in position_terms.cc serve every backend whose tensors the host can read.
-  // out[r, head] = factor · Σ_c table[r, c] · vector[c] over the head's columns c, added if `accumulate`.
+  // Terms of encodings, small. out[r, head] = factor · Σ_c table[r, c] · vector[c] over the head's columns c, added if
+  // `accumulate`.
   virtual void head_products(const Tensor& table, const Tensor& vector, int64_t heads, double factor, const Tensor& out,
-                             bool accumulate);
+                             bool accumulate) = 0;
   virtual void head_products_backward(const Tensor& table, const Tensor& vector, int64_t heads, double factor,
                                       const Tensor& dout, const Tensor& dtable,
-                                      const Tensor& dvector);  // adds to what is defined
+                                      const Tensor& dvector) = 0;  // adds to what is defined
   // KERPLE's bias (Chi et al. 2022): out [2·clip + 1, heads] = −exp(a) · log(1 + exp(b) · |r|), with logs [2, heads]: a
   // and b.
-  virtual void kerple_bias(const Tensor& logs, const Tensor& out);
-  virtual void kerple_bias_backward(const Tensor& logs, const Tensor& dout, const Tensor& dlogs);  // adds
+  virtual void kerple_bias(const Tensor& logs, const Tensor& out) = 0;
+  virtual void kerple_bias_backward(const Tensor& logs, const Tensor& dout, const Tensor& dlogs) = 0;  // adds
 
   // out [Tq, heads·e]; log_sum_exp [heads, Tq] is what the backward needs beside inputs and output. A query without
   // keys gives 0.
@@ -295,27 +326,27 @@ class Backend {
                                   const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients,
                                   const RelativeTerms& dterms) = 0;
 
-  // q [Tq, heads · dim] → out [Tq, heads · value dim], written. The body in cached_attention.cc, by contiguous copies
-  // of what is kept, serves every backend whose tensors the host can read.
+  // q [Tq, heads · dim] → out [Tq, heads · value dim], written. The body in cached_attention.cc calls attention() with
+  // contiguous copies of what is kept.
   virtual void cached_attention(const CachedSpec& spec, const Tensor& q, const Tensor& out);
 
   // Softmax cross-entropy of logits = hidden·Wᵀ + bias against labels [N], in chunks of rows: [N, V] is never stored.
   // Where dhidden is defined it is written, and dweight, dbias (unless undefined) added to, each times
   // `gradient_scale`.
-  virtual LossSum cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
-                                std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
-                                const Tensor& dweight, const Tensor& dbias) = 0;
+  virtual Loss cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
+                             std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
+                             const Tensor& dweight, const Tensor& dbias) = 0;
 
   // All encoder layers of a model that is only run, as one kernel; null if this backend has none, or if not all of
   // their weights were prepared for many tokens. The backend must outlive it.
   virtual std::unique_ptr<FusedLayers> fuse(const LayersShape& shape, std::span<const LayerWeights> layers);
 
-  // out [sequences, H] of x [T, H], 0 for an empty sequence. max: `argmax` gets the row in x of each maximum (the first
-  // where equal, −1 of an empty sequence); empty otherwise.
+  // out [sequences, H] of x [T, H], 0 for an empty sequence. max: `argmax` [sequences, H], int32, gets the row in x of
+  // each maximum (the first where equal, −1 of an empty sequence); nobody else needs it.
   virtual void pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
-                    std::vector<int32_t>& argmax) = 0;
+                    const Tensor& argmax) = 0;
   virtual void pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets,
-                             std::span<const int32_t> argmax, const Tensor& dx) = 0;  // writes dx
+                             const Tensor& argmax, const Tensor& dx) = 0;  // writes dx
 
   // One AdamW update of many parameters.
   virtual void adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) = 0;
@@ -339,7 +370,8 @@ class Backend {
 std::unique_ptr<Backend> make_reference_backend(ThreadPool& pool, DType real = DType::float32);
 // UsageError if ROFORMER_SIMD names an instruction set that this CPU lacks, or none.
 std::unique_ptr<Backend> make_cpu_backend(ThreadPool& pool, Precision precision = Precision::float32);
-// "cpu" or "reference", which computes in float32 only; UsageError otherwise.
+// "cpu", "reference", or one that a plug-in brings (backend/registry.h); UsageError for another name, or a precision
+// that it does not have.
 std::unique_ptr<Backend> make_backend(std::string_view name, ThreadPool& pool,
                                       Precision precision = Precision::float32);
 

@@ -1,8 +1,8 @@
-// The small kernels of position encodings, on tensors that the host can read. Sums are in double.
+// The small kernels of position encodings, of backends that compute on the host. Sums are in double.
 #include <cmath>
 #include <vector>
 
-#include "backend/backend.h"
+#include "backend/host_backend.h"
 
 namespace roformer {
 namespace {
@@ -47,8 +47,9 @@ std::vector<double> angle_gradients(const Tensor& x, const Tensor& dx, int64_t h
 
 }  // namespace
 
-void Backend::rotary_frequencies_backward(const Tensor& x, const Tensor& dx, int64_t heads, const RotaryAngles& angles,
-                                          std::span<const int32_t> positions, const Tensor& logs, const Tensor& dlogs) {
+void HostBackend::rotary_frequencies_backward(const Tensor& x, const Tensor& dx, int64_t heads,
+                                              const RotaryAngles& angles, std::span<const int32_t> positions,
+                                              const Tensor& logs, const Tensor& dlogs) {
   constexpr int64_t kTokens = 64;
   const int64_t chunks = (x.rows() + kTokens - 1) / kTokens;
   std::vector<std::vector<double>> parts(static_cast<size_t>(chunks));
@@ -65,8 +66,8 @@ void Backend::rotary_frequencies_backward(const Tensor& x, const Tensor& dx, int
   });
 }
 
-void Backend::head_products(const Tensor& table, const Tensor& vector, int64_t heads, double factor, const Tensor& out,
-                            bool accumulate) {
+void HostBackend::head_products(const Tensor& table, const Tensor& vector, int64_t heads, double factor,
+                                const Tensor& out, bool accumulate) {
   const int64_t dim = table.columns() / heads;
   with_real(real(), [&]<class Real>(Real) {
     for_chunks(pool(), table.rows(), kRows, [&](int64_t begin, int64_t end) {
@@ -84,8 +85,8 @@ void Backend::head_products(const Tensor& table, const Tensor& vector, int64_t h
   });
 }
 
-void Backend::head_products_backward(const Tensor& table, const Tensor& vector, int64_t heads, double factor,
-                                     const Tensor& dout, const Tensor& dtable, const Tensor& dvector) {
+void HostBackend::head_products_backward(const Tensor& table, const Tensor& vector, int64_t heads, double factor,
+                                         const Tensor& dout, const Tensor& dtable, const Tensor& dvector) {
   const int64_t dim = table.columns() / heads;
   with_real(real(), [&]<class Real>(Real) {
     for_chunks(pool(), heads, 1, [&](int64_t head, int64_t) {
@@ -105,7 +106,7 @@ void Backend::head_products_backward(const Tensor& table, const Tensor& vector, 
   });
 }
 
-void Backend::kerple_bias(const Tensor& logs, const Tensor& out) {
+void HostBackend::kerple_bias(const Tensor& logs, const Tensor& out) {
   const int64_t clip = out.rows() / 2;
   with_real(real(), [&]<class Real>(Real) {
     for (int64_t head = 0; head < out.columns(); ++head) {
@@ -119,7 +120,7 @@ void Backend::kerple_bias(const Tensor& logs, const Tensor& out) {
   });
 }
 
-void Backend::kerple_bias_backward(const Tensor& logs, const Tensor& dout, const Tensor& dlogs) {
+void HostBackend::kerple_bias_backward(const Tensor& logs, const Tensor& dout, const Tensor& dlogs) {
   const int64_t clip = dout.rows() / 2;
   with_real(real(), [&]<class Real>(Real) {
     for (int64_t head = 0; head < dout.columns(); ++head) {

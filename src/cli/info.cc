@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "backend/registry.h"
 #include "base/json.h"
 #include "cli/engine.h"
 #include "cli/processor.h"
@@ -29,7 +30,7 @@ void run(const InfoOptions& options) {
   ThreadPool pool(1);
   const Processor processor = read_processor();
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
-  const std::vector<std::string> backends = {"cpu", "reference"};
+  const std::vector<std::string> backends = backend_names();
   if (options.json) {
     Json numbers = Json::object();
     for (const Precision precision : kPrecisions) {

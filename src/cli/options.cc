@@ -9,6 +9,7 @@
 #include <iostream>
 #include <utility>
 
+#include "backend/registry.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/config_file.h"
@@ -273,11 +274,12 @@ void OptionSet::add(std::string_view name, std::vector<int64_t>& field, std::str
 }
 
 void OptionSet::add_choice(std::string_view name, std::string& field, std::vector<std::string> choices,
-                           std::string_view help) {
+                           std::string_view help, const std::function<std::vector<std::string>()>& others) {
   insert(
       name, fmt::format("{}: {}", help, fmt::join(choices, ", ")), "NAME",
-      [&field, choices](const std::string& value, const std::string& place) {
-        check_choice(value, place, choices);
+      [&field, choices, others](const std::string& value, const std::string& place) {
+        const bool known = std::find(choices.begin(), choices.end(), value) != choices.end();
+        if (!known) check_choice(value, place, others ? others() : choices);
         field = value;
       },
       [&field] { return to_toml(field); })
@@ -450,7 +452,7 @@ void add_seed(OptionSet& options, int64_t& seed) {
 }
 
 void add_device(OptionSet& options, std::string& device) {
-  options.add_choice("--device", device, {"cpu", "reference"}, "What computes");
+  options.add_choice("--device", device, {"cpu", "reference"}, "What computes, or a plug-in's name", backend_names);
 }
 
 void add_json(OptionSet& options, bool& json) { options.add("--json", json, "Print one JSON object a line"); }

@@ -69,8 +69,9 @@ class OptionSet {
   void add_words(std::string_view name, std::vector<std::string>& field, std::string_view help,
                  std::vector<std::string> choices = {});
   void add(std::string_view name, std::vector<int64_t>& field, std::string_view help, IntegerRange range = {});
-  // One of a few words.
-  void add_choice(std::string_view name, std::string& field, std::vector<std::string> choices, std::string_view help);
+  // One of a few words, or of others, asked for only when it is none of these.
+  void add_choice(std::string_view name, std::string& field, std::vector<std::string> choices, std::string_view help,
+                  const std::function<std::vector<std::string>()>& others = nullptr);
   // Arguments without a name, in this order: "INDEX", then "TEXT" for the rest.
   void add_positional(std::string_view name, std::string& field, std::string_view help);
   void add_positional(std::string_view name, std::vector<std::string>& field, std::string_view help);
@@ -115,7 +116,7 @@ class OptionSet {
 // The options that mean the same in every command that has them.
 void add_threads(OptionSet& options, int64_t& threads);  // 0 = one for each CPU that may be used
 void add_seed(OptionSet& options, int64_t& seed);
-void add_device(OptionSet& options, std::string& device);  // cpu or reference
+void add_device(OptionSet& options, std::string& device);  // cpu, reference or a plug-in's
 void add_json(OptionSet& options, bool& json);
 
 }  // namespace roformer

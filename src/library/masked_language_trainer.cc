@@ -131,7 +131,7 @@ struct MaskedLanguageTrainer::Implementation {
     return batches;
   }
 
-  LossSum loss(const Context& context, const MaskedBatch& masked, double gradient_scale) const {
+  Loss loss(const Context& context, const MaskedBatch& masked, double gradient_scale) const {
     const Value hidden = gather_rows(context, model.encoder().forward(context, masked.batch), masked.rows);
     return model.mlm_head().loss(context, hidden, model.encoder().words(), masked.labels, gradient_scale);
   }
@@ -143,7 +143,7 @@ struct MaskedLanguageTrainer::Implementation {
     for (const MaskedBatch& masked : batches) labels += masked.labels.size();
     const double scale = 1.0 / static_cast<double>(labels);
     optimizer.zero_gradients();
-    double mean = 0;
+    std::vector<Loss> losses;
     for (size_t i = 0; i < batches.size(); ++i) {
       Tape tape;
       const Context context{.backend = *engine.backend,
@@ -151,9 +151,11 @@ struct MaskedLanguageTrainer::Implementation {
                             .random = substream(substream(random(2), number), i),
                             .training = true,
                             .stop = stop};
-      mean += loss(context, batches[i], scale).sum * scale;
+      losses.push_back(loss(context, batches[i], scale));
       tape.backward();
     }
+    double mean = 0;
+    for (const Loss& part : losses) mean += part.read().sum * scale;
     const double norm = optimizer.gradient_norm();
     if (!std::isfinite(mean) || !std::isfinite(norm)) {
       throw DataError("step {}: the loss is {}, the gradient's norm {}; the model is as it was", number, mean, norm);
@@ -210,7 +212,7 @@ MaskedLanguageScore MaskedLanguageTrainer::validate(std::span<const std::string>
   double sum = 0;
   int64_t correct = 0;
   for (const MaskedBatch& masked : my.masked_batches(texts, my.random(3))) {
-    const LossSum part = my.loss(context, masked, 0);
+    const LossSum part = my.loss(context, masked, 0).read();
     sum += part.sum;
     correct += part.correct;
     score.masked += std::ssize(masked.labels);

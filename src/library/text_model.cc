@@ -23,6 +23,7 @@ TextPooling pooling_of(EmbeddingPooling pooling) {
   throw UsageError("{} {} is none of cls, mean, max and pooler", FieldName("pooling"), static_cast<int>(pooling));
 }
 
+// `hidden` on the host.
 HiddenStates hidden_states(const Tensor& hidden, int64_t begin, int64_t tokens) {
   const float* first = hidden.row<float>(begin);  // rows of a forward pass are contiguous
   return {tokens, hidden.columns(), {first, first + tokens * hidden.columns()}};
@@ -46,9 +47,10 @@ struct TextModel::Implementation {
     result.stop_token = stop;
     return result;
   }
+  // On the host.
   Tensor hidden(const Batch& batch, const std::stop_token& stop) const {
     const Context context{.backend = session.backend(), .stop = stop};
-    return session.model().encoder().forward(context, batch).data;
+    return context.backend.to_host(session.model().encoder().forward(context, batch).data);
   }
 
   Session session;

@@ -248,9 +248,9 @@ void Encoder::follow_lengths(const Context& context, const Batch& batch, Decodin
 
 void Encoder::move(Backend& backend, DecodingState& state, int64_t sequence, std::span<const int32_t> to,
                    int64_t old_length, int64_t new_length) const {
-  const std::optional<KeyRotation> before = positions_.key_rotation(old_length);
+  const std::optional<KeyRotation> before = positions_.key_rotation(backend, old_length);
   if (!before) return state.move(backend, sequence, to, {});
-  const Rerotation rotation(*before, *positions_.key_rotation(new_length));
+  const Rerotation rotation(*before, *positions_.key_rotation(backend, new_length));
   const bool values = std::get<RotaryPosition>(config_.position).rotate_values;
   state.move(backend, sequence, to, {.rotation = &rotation, .heads = config_.key_heads(), .values = values});
 }

@@ -48,7 +48,7 @@ void check_finite_weights(const Model& model, const std::string& source) {
   for (const NamedParameter& named : model.parameters()) {
     const Parameter& parameter = named.parameter;
     if (parameter.value.defined()) {
-      check_finite(parameter.value, named.name, source);
+      check_finite(model.backend().to_host(parameter.value), named.name, source);
     } else if (!parameter.prepared->finite()) {
       throw DataError("{}: {} {} holds what is not a finite number", source, named.name,
                       parameter.prepared->shape().to_string());

@@ -8,7 +8,7 @@
 
 namespace roformer {
 
-bool is_finite(const Tensor& x);  // float32 or float64
+bool is_finite(const Tensor& x);  // float32 or float64, on the host
 
 // DataError naming the tensor, unless all its elements are finite.
 void check_finite(const Tensor& x, const std::string& name, const std::string& source);

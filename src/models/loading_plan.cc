@@ -198,12 +198,11 @@ Parameter LoadedParameters::provide(std::span<const ParameterSpec> parts, const 
   const DType type = type_of(parts);
   if (!trainable_ && parts.size() == 1) {
     if (Tensor tensor = plan_.shared(numbers_.at(parts[0].name), type); tensor.defined()) {
-      return {std::move(tensor), {}};
+      return {backend().from_host(tensor), {}};
     }
   }
   const Shape shape = joined_shape(parts);
-  const bool real = type == backend().real();
-  Parameter parameter{real ? backend().empty(shape) : Tensor::allocate(shape, type), gradient(shape)};
+  Parameter parameter{backend().empty(shape, type), gradient(shape)};
   std::vector<int64_t> begins;
   for (int64_t begin = 0; const ParameterSpec& part : parts) {
     begins.push_back(begin);
@@ -211,19 +210,21 @@ Parameter LoadedParameters::provide(std::span<const ParameterSpec> parts, const 
   }
   backend().pool().run(std::ssize(parts), [&](int64_t i) {
     const auto at = static_cast<size_t>(i);
-    plan_.fill(numbers_.at(parts[at].name), parameter.value.row_range(begins[at], parts[at].shape[0]));
+    backend().write(parameter.value.row_range(begins[at], parts[at].shape[0]),
+                    [&](const Tensor& host) { plan_.fill(numbers_.at(parts[at].name), host); });
   });
   return parameter;
 }
 
-std::vector<std::pair<std::string, Tensor>> file_tensors(const ModelConfig& config, const ParameterTable& table) {
+std::vector<std::pair<std::string, Tensor>> file_tensors(Backend& backend, const ModelConfig& config,
+                                                         const ParameterTable& table) {
   const Family& family = *config.family;
   std::vector<std::pair<std::string, Tensor>> result;
   std::map<std::string, Tensor> joined;
   for (const auto& [spec, parameter] : table) {
     const TensorRule& rule = rule_of(family, spec.name);
     const std::string name = name_in_files(family, spec.name);
-    const Tensor value = widen(parameter.value);
+    const Tensor value = widen(backend.to_host(parameter.value));
     if (rule.arrangement == Arrangement::whole && rule.offset == 0) {
       result.emplace_back(name, value);
       continue;

@@ -80,7 +80,8 @@ class LoadedParameters final : public NewParameters {
   bool trainable_;
 };
 
-// What a file of the family holds: each parameter, several in one where the family's files have them so.
-std::vector<std::pair<std::string, Tensor>> file_tensors(const ModelConfig& config, const ParameterTable& table);
+// What a file of the family holds, on the host: each parameter, several in one where the family's files have them so.
+std::vector<std::pair<std::string, Tensor>> file_tensors(Backend& backend, const ModelConfig& config,
+                                                         const ParameterTable& table);
 
 }  // namespace roformer

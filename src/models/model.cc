@@ -122,10 +122,10 @@ struct Rows {
 };
 
 std::optional<Rows> find_rows(std::span<Parameter* const> weights, const Tensor& part) {
-  const auto* const at = static_cast<const char*>(part.raw());
+  const auto* const at = static_cast<const char*>(part.address_on(part.device()));
   for (Parameter* weight : weights) {
     const Tensor& whole = weight->value;
-    const auto* const begin = static_cast<const char*>(whole.raw());
+    const auto* const begin = static_cast<const char*>(whole.address_on(whole.device()));
     if (at < begin || at >= begin + whole.bytes()) continue;
     return Rows{weight, (at - begin) / (whole.row_stride() * dtype_size(whole.dtype()))};
   }
@@ -210,11 +210,13 @@ void Model::initialise(RandomStream random) {
     const NamedParameter& named = parameters_[static_cast<size_t>(i)];
     if (!decays(named.role)) return;
     const RandomStream stream = substream(random, numbers[static_cast<size_t>(i)]);
-    if (backend_.real() == DType::float64) {
-      fill_normal<double>(named.parameter.value, config_.initializer_range, stream);
-    } else {
-      fill_normal<float>(named.parameter.value, config_.initializer_range, stream);
-    }
+    backend_.write(named.parameter.value, [&](const Tensor& host) {
+      if (host.dtype() == DType::float64) {
+        fill_normal<double>(host, config_.initializer_range, stream);
+      } else {
+        fill_normal<float>(host, config_.initializer_range, stream);
+      }
+    });
   });
 }
 
@@ -223,11 +225,11 @@ void Model::load_weights(const StateDict& weights, const std::string& source) {
   const LoadingPlan plan(config_, available(weights), source);
   backend_.pool().run(std::ssize(table_), [&](int64_t i) {
     const auto at = static_cast<size_t>(i);
-    plan.fill(at, table_[at].parameter.value);
+    backend_.write(table_[at].parameter.value, [&](const Tensor& host) { plan.fill(at, host); });
   });
 }
 
-std::vector<std::pair<std::string, Tensor>> Model::weights() const { return file_tensors(config_, table_); }
+std::vector<std::pair<std::string, Tensor>> Model::weights() const { return file_tensors(backend_, config_, table_); }
 
 int64_t ModelConfig::parameters() const { return count_numbers(declared_parameters(*this)); }
 

@@ -72,7 +72,8 @@ class Model {
   // Copies weights into the parameters of a model whose memory is its own; else as load_model() takes them. One
   // DataError lists all that does not fit; then nothing has been copied.
   void load_weights(const StateDict& weights, const std::string& source);
-  // What a file of the family holds; views where a parameter is a tensor of its own there.
+  // What a file of the family holds, on the host; views where a parameter is a tensor of its own there and the backend
+  // computes on the host.
   std::vector<std::pair<std::string, Tensor>> weights() const;
 
  private:

@@ -11,7 +11,7 @@
 namespace roformer {
 
 // What a model.safetensors holds so that transformers loads it without a warning: the parameters, and what transformers
-// keeps beside them.
+// keeps beside them; on the host.
 std::vector<std::pair<std::string, Tensor>> file_weights(const Model& model);
 
 // config.json, `files` (the tokenizer's, name to content) and, last and all at once, model.safetensors. Creates the

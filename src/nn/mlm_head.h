@@ -44,8 +44,8 @@ class MlmHead {
   Value logits(const Context& context, const Value& hidden, const Parameter& words) const {
     return linear(context, transform(context, hidden), output(words), bias_);
   }
-  LossSum loss(const Context& context, const Value& hidden, const Parameter& words, std::span<const int32_t> labels,
-               double gradient_scale) const {
+  Loss loss(const Context& context, const Value& hidden, const Parameter& words, std::span<const int32_t> labels,
+            double gradient_scale) const {
     return cross_entropy(context, transform(context, hidden), output(words), bias_, labels, gradient_scale);
   }
   // Adds those of its own: not the word embeddings.

@@ -100,12 +100,12 @@ FirstNumber kerple_start(int64_t heads) {
 }
 
 // exp of a learned vector, in double.
-std::vector<double> frequencies_of(const Parameter& logs) {
+std::vector<double> frequencies_of(Backend& backend, const Parameter& logs) {
+  const Tensor values = backend.to_host(logs.value);
   std::vector<double> frequencies;
-  for (int64_t i = 0; i < logs.value.elements(); ++i) {
-    frequencies.push_back(std::exp(logs.value.dtype() == DType::float64
-                                       ? logs.value.data<double>()[i]
-                                       : static_cast<double>(logs.value.data<float>()[i])));
+  for (int64_t i = 0; i < values.elements(); ++i) {
+    frequencies.push_back(std::exp(values.dtype() == DType::float64 ? values.data<double>()[i]
+                                                                    : static_cast<double>(values.data<float>()[i])));
   }
   return frequencies;
 }
@@ -205,7 +205,7 @@ void TrunkPositions::rotate(const Context& context, const RotaryPosition& rotary
   attention.query_angles = attention.key_angles = &shared.query_angles;
   attention.rotate_values = rotary.rotate_values;
   if (rotary.learned) {
-    shared.query_angles = backend.rotary_angles_of(rotary.rotary, frequencies_of(log_frequencies_), positions);
+    shared.query_angles = backend.rotary_angles_of(rotary.rotary, frequencies_of(backend, log_frequencies_), positions);
     attention.log_frequencies = log_frequencies_;
     attention.rotary_positions = positions;
   } else if (rotary.xpos) {
@@ -227,11 +227,11 @@ void TrunkPositions::rotate(const Context& context, const RotaryPosition& rotary
   }
 }
 
-std::optional<KeyRotation> TrunkPositions::key_rotation(int64_t length) const {
+std::optional<KeyRotation> TrunkPositions::key_rotation(Backend& backend, int64_t length) const {
   const auto* rotary = std::get_if<RotaryPosition>(&shape_.encoding);
   if (rotary == nullptr) return std::nullopt;
   if (rotary->learned) {
-    return KeyRotation{RotaryFrequencies(rotary->rotary, frequencies_of(log_frequencies_)), std::nullopt};
+    return KeyRotation{RotaryFrequencies(rotary->rotary, frequencies_of(backend, log_frequencies_)), std::nullopt};
   }
   return KeyRotation{RotaryFrequencies(rotary->rotary, scaling_length(rotary->rotary.scaling, length)), rotary->xpos};
 }

@@ -58,7 +58,7 @@ class TrunkPositions {
                                            std::span<const int32_t> offsets, const KeptKeys* keys = nullptr) const;
 
   // How keys of a sequence of `length` positions are rotated (position/rerotation.h); none if they are not.
-  std::optional<KeyRotation> key_rotation(int64_t length) const;
+  std::optional<KeyRotation> key_rotation(Backend& backend, int64_t length) const;
 
  private:
   void rotate(const Context& context, const RotaryPosition& rotary, std::span<const int32_t> positions,

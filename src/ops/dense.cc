@@ -225,8 +225,8 @@ Value dropout(const Context& context, const Value& x, const Dropout& dropout) {
   return result;
 }
 
-LossSum cross_entropy(const Context& context, const Value& hidden, const Parameter& weight, const Parameter& bias,
-                      std::span<const int32_t> labels, double gradient_scale) {
+Loss cross_entropy(const Context& context, const Value& hidden, const Parameter& weight, const Parameter& bias,
+                   std::span<const int32_t> labels, double gradient_scale) {
   Backend& backend = context.backend;
   check_columns("cross_entropy", "hidden", hidden.data, weight.view().inputs());
   check_rows("cross_entropy", "hidden", hidden.data, static_cast<int64_t>(labels.size()));
@@ -235,8 +235,8 @@ LossSum cross_entropy(const Context& context, const Value& hidden, const Paramet
   const bool wanted = hidden.tracked() || wants_gradient(weight) || wants_gradient(bias);
   const bool backward = context.tape != nullptr && wanted;
   Tensor dhidden = backward ? backend.empty(hidden.data.shape()) : Tensor();
-  const LossSum loss = backend.cross_entropy(hidden.data, weight.view(), bias.value, labels, gradient_scale, dhidden,
-                                             weight.gradient, bias.gradient);
+  Loss loss = backend.cross_entropy(hidden.data, weight.view(), bias.value, labels, gradient_scale, dhidden,
+                                    weight.gradient, bias.gradient);
   if (backward && hidden.tracked()) {
     context.tape->record([&backend, sum = hidden.gradient, dhidden = std::move(dhidden)]() mutable {
       accumulate(backend, sum, std::move(dhidden));

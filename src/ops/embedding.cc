@@ -56,15 +56,15 @@ Value pool(const Context& context, const Value& x, std::span<const int32_t> offs
   Backend& backend = context.backend;
   check_offsets("pool", "sequence", offsets, x.data.rows());
   const Tensor out = backend.empty({static_cast<int64_t>(offsets.size()) - 1, x.data.columns()});
-  auto argmax = std::make_shared<std::vector<int32_t>>();
-  backend.pool(pooling, x.data, offsets, out, *argmax);
+  const Tensor argmax = pooling == Pooling::max ? backend.empty(out.shape(), DType::int32) : Tensor();
+  backend.pool(pooling, x.data, offsets, out, argmax);
   Value result = make_result(context, out, x.tracked());
   if (result.tracked()) {
     context.tape->record(
         [&backend, sum = x.gradient, shape = x.data.shape(), gradient = result.gradient, offsets, pooling, argmax] {
           if (!gradient->defined()) return;
           const Tensor dx = backend.empty(shape);
-          backend.pool_backward(pooling, *gradient, offsets, *argmax, dx);
+          backend.pool_backward(pooling, *gradient, offsets, argmax, dx);
           accumulate(backend, sum, dx);
         });
   }

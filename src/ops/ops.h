@@ -142,7 +142,7 @@ Value pool(const Context& context, const Value& x, std::span<const int32_t> offs
 // Summed cross-entropy of softmax(hidden·Wᵀ + bias) against labels [N]. This is a root: where there is a tape its
 // backward starts from `gradient_scale` (1 / global number of labels), and the gradients are computed here, in the same
 // pass.
-LossSum cross_entropy(const Context& context, const Value& hidden, const Parameter& weight, const Parameter& bias,
-                      std::span<const int32_t> labels, double gradient_scale);
+Loss cross_entropy(const Context& context, const Value& hidden, const Parameter& weight, const Parameter& bias,
+                   std::span<const int32_t> labels, double gradient_scale);
 
 }  // namespace roformer

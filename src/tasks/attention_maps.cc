@@ -17,18 +17,20 @@ namespace {
 void run_observed(const Model& model, const Encoding& encoding,
                   const std::function<void(int64_t, AttentionScores&)>& look) {
   struct Observer final : AttentionObserver {
-    explicit Observer(const std::function<void(int64_t, AttentionScores&)>& function) : look(function) {}
+    Observer(Backend& of_model, const std::function<void(int64_t, AttentionScores&)>& function)
+        : backend(of_model), look(function) {}
     void observe(const AttentionSpec& spec, const AttentionTensors& in) override {
-      AttentionScores scores(spec, in);
+      AttentionScores scores(backend, spec, in);
       look(layer++, scores);
     }
+    Backend& backend;
     const std::function<void(int64_t, AttentionScores&)>& look;
     int64_t layer = 0;
   };
   if (model.config().has_linear_attention()) throw UsageError("linear attention has no matrix of weights to show");
   Batch batch;
   batch.append(encoding.ids, encoding.segment_ids);
-  Observer observer(look);
+  Observer observer(model.backend(), look);
   model.encoder().forward({.backend = model.backend(), .observer = &observer}, batch);
 }
 

@@ -7,9 +7,10 @@ namespace roformer {
 namespace {
 
 // Row after row; nothing of an undefined tensor.
-std::vector<double> to_doubles(const Tensor& x) {
+std::vector<double> to_doubles(Backend& backend, const Tensor& of_backend) {
   std::vector<double> result;
-  if (!x.defined()) return result;
+  if (!of_backend.defined()) return result;
+  const Tensor x = backend.to_host(of_backend);
   result.reserve(static_cast<size_t>(x.elements()));
   for (int64_t i = 0; i < x.rows(); ++i) {
     for (int64_t c = 0; c < x.columns(); ++c) {
@@ -36,13 +37,13 @@ double dot(std::span<const double> a, std::span<const double> b) {
 
 }  // namespace
 
-AttentionScores::AttentionScores(const AttentionSpec& spec, const AttentionTensors& in)
+AttentionScores::AttentionScores(Backend& backend, const AttentionSpec& spec, const AttentionTensors& in)
     : spec_(spec),
-      queries_(to_doubles(in.q)),
-      keys_(repeat_heads(to_doubles(in.k), spec, in.q.columns() / spec.heads)),
-      bias_(to_doubles(spec.terms.bias)),
-      query_table_(to_doubles(spec.terms.query_table)),
-      key_table_(to_doubles(spec.terms.key_table)),
+      queries_(to_doubles(backend, in.q)),
+      keys_(repeat_heads(to_doubles(backend, in.k), spec, in.q.columns() / spec.heads)),
+      bias_(to_doubles(backend, spec.terms.bias)),
+      query_table_(to_doubles(backend, spec.terms.query_table)),
+      key_table_(to_doubles(backend, spec.terms.key_table)),
       tokens_(in.k.rows()),
       width_(in.q.columns()),
       head_width_(width_ / spec.heads) {}

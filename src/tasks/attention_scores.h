@@ -9,10 +9,10 @@
 
 namespace roformer {
 
-// Of a batch of one sequence. A copy of q and k; points to `spec`, so it cannot be copied.
+// Of a batch of one sequence. A copy of the backend's q and k; points to `spec`, so it cannot be copied.
 class AttentionScores {
  public:
-  AttentionScores(const AttentionSpec& spec, const AttentionTensors& in);
+  AttentionScores(Backend& backend, const AttentionSpec& spec, const AttentionTensors& in);
   AttentionScores(const AttentionScores&) = delete;
   AttentionScores& operator=(const AttentionScores&) = delete;
 

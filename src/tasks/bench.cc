@@ -78,11 +78,11 @@ BenchResult bench(Model& model, const BenchOptions& options) {
     Tape tape;
     const Context context{model.backend(), &tape, {1, static_cast<uint64_t>(step)}, true};
     const Value hidden = gather_rows(context, model.encoder().forward(context, batch), rows);
-    const LossSum loss =
+    const Loss loss =
         model.mlm_head().loss(context, hidden, model.encoder().words(), labels, 1.0 / static_cast<double>(count));
     tape.backward();
     optimizer->step(step, kLearningRate, optimizer->gradient_norm());
-    return loss.sum / static_cast<double>(count);
+    return loss.read().sum / static_cast<double>(count);
   };
 
   const double first = now_seconds();

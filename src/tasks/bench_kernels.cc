@@ -43,9 +43,11 @@ std::vector<double> medians(const KernelBenchOptions& options, const std::vector
 
 Tensor random(Backend& backend, Shape shape, uint64_t stream) {
   Tensor x = backend.empty(shape);
-  Generator generator({1, stream});
-  float* const data = x.data<float>();
-  for (int64_t i = 0; i < x.elements(); ++i) data[i] = static_cast<float>(2 * generator.uniform() - 1);
+  backend.write(x, [&](const Tensor& host) {
+    Generator generator({1, stream});
+    float* const data = host.data<float>();
+    for (int64_t i = 0; i < host.elements(); ++i) data[i] = static_cast<float>(2 * generator.uniform() - 1);
+  });
   return x;
 }
 
@@ -85,8 +87,8 @@ std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOpt
 
   std::vector<RotationSpeed> speeds;
   std::vector<std::function<void()>> contestants{[&] {
-    copy_on_all_threads(backend.pool(), q, q_copy);
-    copy_on_all_threads(backend.pool(), k, k_copy);
+    copy_on_all_threads(backend.pool(), backend.to_host(q), backend.to_host(q_copy));
+    copy_on_all_threads(backend.pool(), backend.to_host(k), backend.to_host(k_copy));
   }};
   for (const RotaryLayout layout : {RotaryLayout::adjacent, RotaryLayout::half}) {
     const RotaryAngles angles = backend.rotary_angles({options.head_dim, layout, 10000}, positions);

@@ -23,10 +23,10 @@ const char* describe(Head head) {
   return "an unknown head";
 }
 
-// The head's scores of a batch, in float32.
+// The head's scores of a batch, in float32, on the host.
 Tensor head_scores(const Model& model, const Batch& batch) {
   const Context context{model.backend(), nullptr, {}, false};
-  Tensor scores = model.logits(context, model.encoder().forward(context, batch), batch).data;
+  Tensor scores = context.backend.to_host(model.logits(context, model.encoder().forward(context, batch), batch).data);
   for (int64_t i = 0; i < scores.rows(); ++i) {
     const float* row = scores.row<float>(i);
     if (!std::all_of(row, row + scores.columns(), [](float score) { return std::isfinite(score); })) {

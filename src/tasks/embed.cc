@@ -54,7 +54,7 @@ std::vector<PooledText> embed(const Model& model, const Batch& batch, const Embe
                               const std::stop_token& stop) {
   const Context context{.backend = model.backend(), .stop = stop};
   const Value hidden = model.encoder().forward(context, batch);
-  const Tensor pooled = pool_texts(model, context, hidden, batch, options.pooling).data;
+  const Tensor pooled = context.backend.to_host(pool_texts(model, context, hidden, batch, options.pooling).data);
   std::vector<PooledText> result;
   result.reserve(static_cast<size_t>(batch.sequences()));
   for (int64_t i = 0; i < pooled.rows(); ++i) {

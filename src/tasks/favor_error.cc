@@ -69,8 +69,9 @@ double error_of(Backend& backend, const FavorErrorOptions& options, const Attent
       .offsets = offsets};
   const Tensor out = backend.zeros({options.tokens, options.head_dim});
   backend.linear_attention(spec, in, out, backend.zeros({1, options.tokens}), {});
+  const Tensor result = backend.to_host(out);
   Matrix difference = exact;
-  for (size_t i = 0; i < difference.size(); ++i) difference[i] -= static_cast<double>(out.data<float>()[i]);
+  for (size_t i = 0; i < difference.size(); ++i) difference[i] -= static_cast<double>(result.data<float>()[i]);
   return norm(difference) / norm(exact);
 }
 

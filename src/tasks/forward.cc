@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "checkpoint/safetensors.h"
 #include "models/finite.h"
+#include "nn/constant_table.h"
 
 namespace roformer {
 
@@ -76,20 +77,14 @@ std::vector<Tensor> read_memories(const JsonObject& json, Backend& backend, size
   std::vector<Tensor> memories;
   for (const Json& rows : value) {
     if (!rows.is_array()) json.reject(key, expected);
-    const Tensor memory = backend.empty({std::ssize(rows), width});
-    for (size_t i = 0; i < rows.size(); ++i) {
-      if (!rows[i].is_array() || std::ssize(rows[i]) != width) json.reject(key, expected);
-      for (size_t j = 0; j < rows[i].size(); ++j) {
-        if (!rows[i][j].is_number()) json.reject(key, expected);
-        const auto row = static_cast<int64_t>(i);
-        if (backend.real() == DType::float64) {
-          memory.row<double>(row)[j] = rows[i][j].get<double>();
-        } else {
-          memory.row<float>(row)[j] = rows[i][j].get<float>();
-        }
-      }
+    for (const Json& row : rows) {
+      const bool good = row.is_array() && std::ssize(row) == width &&
+                        std::all_of(row.begin(), row.end(), [](const Json& number) { return number.is_number(); });
+      if (!good) json.reject(key, expected);
     }
-    memories.push_back(memory);
+    memories.push_back(constant_table(backend, std::ssize(rows), width, [&](int64_t row, int64_t column) {
+      return rows[static_cast<size_t>(row)][static_cast<size_t>(column)].get<double>();
+    }));
   }
   return memories;
 }
@@ -127,7 +122,8 @@ int64_t forward(const Model& model, const std::string& ids_path, const std::stri
   const IdLists positions = read_beside(json, "position_ids", kMaxRotaryPosition + 1, ids);
   const std::vector<Tensor> memories = read_memories(json, model.backend(), ids.size(), config.hidden);
 
-  const Context context{model.backend(), nullptr, {}, false};
+  Backend& backend = model.backend();
+  const Context context{backend, nullptr, {}, false};
   const bool of_sequence = config.head == Head::sequence_classification || config.head == Head::multiple_choice;
   std::vector<std::pair<std::string, Tensor>> results;
   for (size_t i = 0; i < ids.size(); ++i) {
@@ -143,12 +139,13 @@ int64_t forward(const Model& model, const std::string& ids_path, const std::stri
       inputs.memory_offsets = memory_offsets;
     }
     const Value hidden = model.encoder().forward(context, batch, inputs);
-    results.emplace_back("last_hidden_state." + number, hidden.data);
+    results.emplace_back("last_hidden_state." + number, backend.to_host(hidden.data));
     if (model.has_pooler()) {
-      results.emplace_back("pooler_output." + number, as_vector(model.pooled(context, hidden, batch).data));
+      const Tensor pooled = model.pooled(context, hidden, batch).data;
+      results.emplace_back("pooler_output." + number, as_vector(backend.to_host(pooled)));
     }
     if (config.head == Head::none) continue;
-    const Tensor logits = model.logits(context, hidden, batch).data;
+    const Tensor logits = backend.to_host(model.logits(context, hidden, batch).data);
     results.emplace_back("logits." + number, of_sequence ? as_vector(logits) : logits);
   }
   const bool finite =

@@ -55,7 +55,8 @@ void GenerationPass::run(const Batch& batch, Scores& scores) {
   for (size_t begin = 0; begin < last.size(); begin += kRows) {
     const auto rows = std::span(last).subspan(begin, std::min(kRows, last.size() - begin));
     const Value chosen = gather_rows(context, hidden, rows);
-    const Tensor logits = model_.mlm_head().logits(context, chosen, model_.encoder().words()).data;
+    const Tensor logits =
+        context.backend.to_host(model_.mlm_head().logits(context, chosen, model_.encoder().words()).data);
     std::vector<uint8_t> finite(rows.size());
     model_.backend().pool().run(logits.rows(), [&](int64_t i) {
       finite[static_cast<size_t>(i)] = is_finite(logits.row_range(i, 1)) ? 1 : 0;

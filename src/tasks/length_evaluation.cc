@@ -103,8 +103,10 @@ class PartSums {
     }
     for (size_t p = 0; p < parts_.size(); ++p) {
       if (split[p].rows.empty()) continue;
-      const LossSum part = model.mlm_head().loss(context, gather_rows(context, hidden, split[p].rows),
-                                                 model.encoder().words(), split[p].labels, 0);
+      const LossSum part =
+          model.mlm_head()
+              .loss(context, gather_rows(context, hidden, split[p].rows), model.encoder().words(), split[p].labels, 0)
+              .read();
       parts_[p].loss += part.sum;
       parts_[p].correct += part.correct;
       parts_[p].labels += std::ssize(split[p].labels);

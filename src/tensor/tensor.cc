@@ -2,11 +2,22 @@
 
 #include <fmt/ranges.h>
 
+#include <mutex>
 #include <new>
+#include <set>
 
 #include "base/error.h"
 
 namespace roformer {
+
+Device::Device(std::string_view name) {
+  static std::mutex mutex;
+  static std::set<std::string, std::less<>> names;  // of devices: a few
+  const std::lock_guard lock(mutex);
+  name_ = &*names.emplace(name).first;
+}
+
+std::string_view Device::name() const { return is_host() ? "host" : std::string_view(*name_); }
 
 bool is_real(DType dtype) { return dtype != DType::int32 && dtype != DType::int64; }
 
@@ -64,8 +75,8 @@ std::string Shape::to_string() const {
   return fmt::format("[{}]", fmt::join(dims_.data(), dims_.data() + rank_, ", "));
 }
 
-Tensor::Tensor(std::shared_ptr<void> memory, DType dtype, Shape shape, int64_t row_stride)
-    : memory_(std::move(memory)), dtype_(dtype), shape_(shape), row_stride_(row_stride) {
+Tensor::Tensor(std::shared_ptr<void> memory, DType dtype, Shape shape, int64_t row_stride, Device device)
+    : memory_(std::move(memory)), dtype_(dtype), shape_(shape), row_stride_(row_stride), device_(device) {
   if (row_stride_ == 0) row_stride_ = columns();
 }
 
@@ -86,8 +97,19 @@ int64_t Tensor::elements_per_row() const {
   return product;
 }
 
-void Tensor::check_dtype(DType expected) const {
+void Tensor::refuse(DType expected) const {
   if (dtype_ != expected) throw ShapeError("tensor is {}, expected {}", dtype_name(dtype_), dtype_name(expected));
+  refuse(Device());
+}
+
+void Tensor::refuse(Device expected) const {
+  throw ShapeError("tensor {} is in the memory of device '{}', expected '{}'", shape_.to_string(), device_.name(),
+                   expected.name());
+}
+
+void* Tensor::address_on(Device device) const {
+  if (device_ != device) refuse(device);
+  return memory_.get();
 }
 
 Tensor Tensor::row_range(int64_t begin, int64_t count) const {
@@ -99,7 +121,7 @@ Tensor Tensor::row_range(int64_t begin, int64_t count) const {
   for (int i = 1; i < shape_.rank(); ++i) shape.push_back(shape_[i]);
   const int64_t stride = shape_.rank() == 1 ? 1 : row_stride_;
   std::shared_ptr<void> memory(memory_, static_cast<char*>(memory_.get()) + begin * stride * dtype_size(dtype_));
-  return Tensor(std::move(memory), dtype_, shape, shape_.rank() == 1 ? count : row_stride_);
+  return Tensor(std::move(memory), dtype_, shape, shape_.rank() == 1 ? count : row_stride_, device_);
 }
 
 Tensor Tensor::column_range(int64_t begin, int64_t count) const {
@@ -107,14 +129,14 @@ Tensor Tensor::column_range(int64_t begin, int64_t count) const {
     throw ShapeError("columns {}..{} of a tensor {}", begin, begin + count, shape_.to_string());
   }
   std::shared_ptr<void> memory(memory_, static_cast<char*>(memory_.get()) + begin * dtype_size(dtype_));
-  return Tensor(std::move(memory), dtype_, {shape_[0], count}, row_stride_);
+  return Tensor(std::move(memory), dtype_, {shape_[0], count}, row_stride_, device_);
 }
 
 Tensor Tensor::reshaped(Shape shape) const {
   if (!contiguous() || shape.elements() != elements()) {
     throw ShapeError("cannot reshape {} to {}", shape_.to_string(), shape.to_string());
   }
-  return Tensor(memory_, dtype_, shape);
+  return Tensor(memory_, dtype_, shape, 0, device_);
 }
 
 }  // namespace roformer

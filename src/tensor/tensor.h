@@ -9,10 +9,26 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "tensor/half.h"
 
 namespace roformer {
+
+// Where memory is: on the host, or on a device whose memory only kernels of its backend may touch. A value: devices of
+// one name are one device.
+class Device {
+ public:
+  Device() = default;  // the host
+  // E.g. "cuda:0". Names are kept as long as the program runs, so that copies cost nothing.
+  explicit Device(std::string_view name);
+  bool is_host() const { return name_ == nullptr; }
+  std::string_view name() const;  // "host" of the host
+  bool operator==(const Device& other) const { return name() == other.name(); }
+
+ private:
+  const std::string* name_ = nullptr;
+};
 
 // float16 and bfloat16 hold weights that are only read (tensor/half.h); nothing is computed in them.
 enum class DType : uint8_t { float32, float64, int32, int64, float16, bfloat16 };
@@ -69,11 +85,13 @@ class Tensor {
  public:
   Tensor() = default;  // no memory; defined() is false
   // A view of memory kept alive by `memory` (whose deleter frees it). `row_stride` is in elements, 0 = contiguous.
-  Tensor(std::shared_ptr<void> memory, DType dtype, Shape shape, int64_t row_stride = 0);
-  // New uninitialised memory, 64-byte aligned. Backends have their own allocators; this one serves files and tests.
+  Tensor(std::shared_ptr<void> memory, DType dtype, Shape shape, int64_t row_stride = 0, Device device = {});
+  // New uninitialised memory of the host, 64-byte aligned. Backends have their own allocators; this one serves files
+  // and tests.
   static Tensor allocate(Shape shape, DType dtype);
 
   bool defined() const { return memory_ != nullptr; }
+  Device device() const { return device_; }
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
   int64_t dim(int i) const { return shape_[i]; }
@@ -85,30 +103,36 @@ class Tensor {
   int64_t row_stride() const { return row_stride_; }
   bool contiguous() const { return rows() <= 1 || row_stride_ == columns(); }
 
-  // Pointer to the first element; ShapeError if T is not the element type.
+  // Pointer to the first element; ShapeError if T is not the element type, or the memory not the host's
+  // (Backend::to_host brings it there).
   template <class T>
   T* data() const {
-    check_dtype(dtype_of<T>::value);
+    if (dtype_ != dtype_of<T>::value || !device_.is_host()) refuse(dtype_of<T>::value);
     return static_cast<T*>(memory_.get());
   }
   template <class T>
   T* row(int64_t i) const {
     return data<T>() + i * row_stride_;
   }
-  void* raw() const { return memory_.get(); }
+  void* raw() const { return address_on(Device()); }  // likewise, of any type
+  // The way in for a backend's own kernels: the first element's address on that device; ShapeError if the memory is
+  // another's.
+  void* address_on(Device device) const;
 
   Tensor row_range(int64_t begin, int64_t count) const;     // rank >= 2: rows begin … begin+count-1; rank 1: elements
   Tensor column_range(int64_t begin, int64_t count) const;  // rank 2
   Tensor reshaped(Shape shape) const;                       // contiguous tensors, same number of elements
 
  private:
-  void check_dtype(DType expected) const;
+  [[noreturn]] void refuse(DType expected) const;  // on the host
+  [[noreturn]] void refuse(Device expected) const;
   int64_t elements_per_row() const;
 
   std::shared_ptr<void> memory_;
   DType dtype_ = DType::float32;
   Shape shape_;
   int64_t row_stride_ = 0;
+  Device device_;
 };
 
 }  // namespace roformer

@@ -26,7 +26,7 @@ int64_t count_characters(const Tokenizer& tokenizer, const PackedSequences& sequ
   return count_code_points(tokenizer.decode(ids)) + std::ranges::count(ids, tokenizer.unk_id());
 }
 
-LossSum language_loss(const Context& context, const Model& model, const LabelledBatch& batch, double gradient_scale) {
+Loss language_loss(const Context& context, const Model& model, const LabelledBatch& batch, double gradient_scale) {
   const Value hidden = gather_rows(context, model.encoder().forward(context, batch.batch), batch.rows);
   return model.mlm_head().loss(context, hidden, model.encoder().words(), batch.labels, gradient_scale);
 }
@@ -76,7 +76,7 @@ int64_t LanguageObjective::tokens() const {
   return count;
 }
 
-LossSum LanguageObjective::forward(const Context& context, int64_t micro_batch, double gradient_scale) {
+Loss LanguageObjective::forward(const Context& context, int64_t micro_batch, double gradient_scale) {
   return language_loss(context, model_, prepared_[static_cast<size_t>(micro_batch)], gradient_scale);
 }
 
@@ -91,7 +91,7 @@ Evaluation LanguageObjective::validate(const Context& context) {
       const auto stream = substream(validation_random_, static_cast<uint64_t>(i));
       micro.append(labelling_->label(validation_.sequence(i), stream));
     }
-    const LossSum part = language_loss(context, model_, micro, 0);
+    const LossSum part = language_loss(context, model_, micro, 0).read();
     sum += part.sum;
     correct += part.correct;
     result.labels += static_cast<int64_t>(micro.labels.size());

@@ -31,7 +31,7 @@ struct LabelledBatch {
 };
 
 // Summed loss of all labels of the batch.
-LossSum language_loss(const Context& context, const Model& model, const LabelledBatch& batch, double gradient_scale);
+Loss language_loss(const Context& context, const Model& model, const LabelledBatch& batch, double gradient_scale);
 
 class LanguageObjective final : public Objective {
  public:
@@ -46,7 +46,7 @@ class LanguageObjective final : public Objective {
   int64_t micro_batches() const override { return options_.accumulate; }
   int64_t labels() const override;
   int64_t tokens() const override;
-  LossSum forward(const Context& context, int64_t micro_batch, double gradient_scale) override;
+  Loss forward(const Context& context, int64_t micro_batch, double gradient_scale) override;
   Evaluation validate(const Context& context) override;
 
   // Loss of predicting the validation tokens by how often each occurs in the stream's present window: what a model

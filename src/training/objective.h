@@ -35,7 +35,7 @@ class Objective {
   virtual int64_t tokens() const = 0;  // likewise
 
   // Forward pass of one prepared micro-batch; with a tape in the context its backward starts from `gradient_scale`.
-  virtual LossSum forward(const Context& context, int64_t micro_batch, double gradient_scale) = 0;
+  virtual Loss forward(const Context& context, int64_t micro_batch, double gradient_scale) = 0;
 
   virtual Evaluation validate(const Context& context) = 0;
 };

@@ -99,7 +99,13 @@ int64_t RunDirectory::restore(Model& model, AdamW& optimizer, Objective& objecti
   model.load_weights(load_state_dict(weights), weights);
   const std::string moments = join_path(snapshot_->path, kMoments);
   copy_into(load_state_dict(moments), optimizer.state(),
-            {.source = moments, .allowed_extra = {}, .allowed_missing = {}, .aliases = {}, .place = {}});
+            {.source = moments,
+             .allowed_extra = {},
+             .allowed_missing = {},
+             .aliases = {},
+             .place = [&](const std::string&, const Tensor& from, const Tensor& to) {
+               model.backend().write(to, [&](const Tensor& host) { copy_tensor(from, host); });
+             }});
   const JsonObject state = JsonObject::read(join_path(snapshot_->path, kState));
   if (!state.has("place")) state.reject("place", "where the data is");
   objective.resume(state.get_object("place"));
@@ -112,7 +118,9 @@ void RunDirectory::save(int64_t step, int64_t tokens, const Model& model, const 
   if (log_) log_->sync();
   SnapshotWriter writer(path_, step);
   write_safetensors(writer.path(kWeights), file_weights(model), {{"format", "pt"}});
-  write_safetensors(writer.path(kMoments), optimizer.state());
+  auto state_tensors = optimizer.state();
+  for (auto& [name, tensor] : state_tensors) tensor = model.backend().to_host(tensor);
+  write_safetensors(writer.path(kMoments), state_tensors);
   const Json state = {{"step", step}, {"tokens", tokens}, {"place", objective.place()}};
   write_file_atomically(writer.path(kState), dump_json(state) + "\n");
   const std::string snapshot = writer.commit();

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <span>
+#include <vector>
 
 #include "base/error.h"
 #include "base/progress.h"
@@ -85,7 +86,7 @@ class Run {
     optimizer_.zero_gradients();
     const RandomStream random = substream(options_.random, static_cast<uint64_t>(step_));
     const double scale = objective_.labels() > 0 ? 1.0 / static_cast<double>(objective_.labels()) : 0;
-    double loss = 0;
+    std::vector<Loss> losses;
     for (int64_t i = 0; i < objective_.micro_batches(); ++i) {
       Tape tape;
       const Context context{.backend = model_.backend(),
@@ -93,9 +94,13 @@ class Run {
                             .random = substream(random, static_cast<uint64_t>(i)),
                             .training = true,
                             .step = step_};
-      const double part = objective_.forward(context, i, scale).sum * scale;
-      if (!std::isfinite(part)) fail(fmt::format("loss of micro-batch {}", i), part);
+      losses.push_back(objective_.forward(context, i, scale));
       tape.backward();
+    }
+    double loss = 0;
+    for (size_t i = 0; i < losses.size(); ++i) {
+      const double part = losses[i].read().sum * scale;
+      if (!std::isfinite(part)) fail(fmt::format("loss of micro-batch {}", i), part);
       loss += part;
     }
     gradient_norm_ = optimizer_.gradient_norm();
@@ -138,8 +143,9 @@ class Run {
   void log_histograms() {
     const double begin = now_seconds();
     for (const auto& [name, parameter, role] : model_.parameters()) {
-      directory_.log_histogram(step_, "gradients/" + name, histogram_of(parameter.gradient));
-      directory_.log_histogram(step_, "weights/" + name, histogram_of(parameter.value));
+      Backend& backend = model_.backend();
+      directory_.log_histogram(step_, "gradients/" + name, histogram_of(backend.to_host(parameter.gradient)));
+      directory_.log_histogram(step_, "weights/" + name, histogram_of(backend.to_host(parameter.value)));
     }
     rate_seconds_ += now_seconds() - begin;  // the rate counts training only
   }

@@ -175,7 +175,8 @@ inline void cross_entropy_kernel(Trial& trial, int64_t rows, int64_t hidden, int
   const std::vector<int32_t> labels = trial.random_ids(rows, vocabulary);
   const Tensor x = trial.random(rows, hidden, size), weight = trial.random(vocabulary, hidden, 0.5);
   const Tensor bias = trial.random_vector(vocabulary);
-  const auto record = [&](const LossSum& loss) {
+  const auto record = [&](const Loss& of_rows) {
+    const LossSum loss = of_rows.read();
     trial.record("loss", {loss.sum});
     trial.record("correct", {static_cast<double>(loss.correct)});
   };
@@ -214,10 +215,11 @@ inline void pooling_kernels(Trial& trial, const std::vector<int32_t>& lengths, i
   const auto sequences = static_cast<int64_t>(lengths.size());
   const Tensor x = trial.random(offsets.back(), columns), dout = trial.random(sequences, columns);
   for (const Pooling pooling : {Pooling::cls, Pooling::mean, Pooling::max}) {
-    std::vector<int32_t> argmax;
+    const Tensor argmax = trial.backend().empty({sequences, columns}, DType::int32);
     trial.backend().pool(pooling, x, offsets, trial.output("out", sequences, columns), argmax);
     trial.backend().pool_backward(pooling, dout, offsets, argmax, trial.output("dx", offsets.back(), columns));
-    if (pooling == Pooling::max) trial.record("argmax", {argmax.begin(), argmax.end()});
+    if (pooling != Pooling::max) continue;
+    trial.record("argmax", {argmax.data<int32_t>(), argmax.data<int32_t>() + argmax.elements()});
   }
 }
 

@@ -325,11 +325,11 @@ TEST_F(GradientTest, CrossEntropy) {
     const Tensor dbias = with_bias ? trial_.random_vector(7) : Tensor();
     const Tensor dhidden = trial_.scratch(4, 3), dweight = trial_.random(7, 3);
     const auto dweight_start = numbers(dweight), dbias_start = numbers(dbias);
-    const LossSum loss = backend_->cross_entropy(hidden, weight, bias, labels, kScale, dhidden, dweight, dbias);
+    const Loss loss = backend_->cross_entropy(hidden, weight, bias, labels, kScale, dhidden, dweight, dbias);
     const auto objective = [&] {
-      return kScale * backend_->cross_entropy(hidden, weight, bias, labels, 1, {}, {}, {}).sum;
+      return kScale * backend_->cross_entropy(hidden, weight, bias, labels, 1, {}, {}, {}).read().sum;
     };
-    EXPECT_DOUBLE_EQ(kScale * loss.sum, objective());
+    EXPECT_DOUBLE_EQ(kScale * loss.read().sum, objective());
     expect_gradient("hidden", objective, hidden, dhidden);
     expect_gradient("weight", objective, weight, dweight, dweight_start);
     if (with_bias) expect_gradient("bias", objective, bias, dbias, dbias_start);
@@ -341,7 +341,7 @@ TEST_F(GradientTest, Pooling) {
   for (const Pooling pooling : {Pooling::cls, Pooling::mean, Pooling::max}) {
     SCOPED_TRACE(static_cast<int>(pooling));
     const Tensor x = trial_.random(9, 5), out = trial_.scratch(4, 5), dout = trial_.random(4, 5);
-    std::vector<int32_t> argmax;
+    const Tensor argmax = backend_->empty({4, 5}, DType::int32);
     const auto objective = [&] {
       backend_->pool(pooling, x, offsets, out, argmax);
       return dot(dout, out);

@@ -232,24 +232,26 @@ TEST_F(ReferenceTest, CrossEntropyOfKnownDistributions) {
   // Logits (ln 1, ln 2, ln 5) for hidden 1 and equal ones for hidden 0.
   const Tensor hidden = matrix(3, 1, {1, 0, 1}), weight = matrix(3, 1, {0, std::log(2.0), std::log(5.0)});
   const std::vector<int32_t> labels = {2, 1, 0};
-  const LossSum loss = backend_->cross_entropy(hidden, weight, {}, labels, 1, {}, {}, {});
+  const LossSum loss = backend_->cross_entropy(hidden, weight, {}, labels, 1, {}, {}, {}).read();
   EXPECT_NEAR(loss.sum, std::log(8.0 / 5) + std::log(3.0) + std::log(8.0), 1e-12);
   EXPECT_EQ(loss.correct, 1);
-  const LossSum shifted = backend_->cross_entropy(hidden, weight, vector({1e4, 1e4, 1e4}), labels, 1, {}, {}, {});
+  const LossSum shifted =
+      backend_->cross_entropy(hidden, weight, vector({1e4, 1e4, 1e4}), labels, 1, {}, {}, {}).read();
   EXPECT_NEAR(shifted.sum, loss.sum, 1e-8);
 }
 
 TEST_F(ReferenceTest, PoolingWithAnEmptySequence) {
   const Tensor x = matrix(4, 2, {1, 9, 5, 9, 3, 7, -4, -6}), out = backend_->empty({3, 2});
   const std::vector<int32_t> offsets = {0, 3, 3, 4};
-  std::vector<int32_t> argmax;
+  const Tensor argmax = backend_->empty({3, 2}, DType::int32);
   backend_->pool(Pooling::cls, x, offsets, out, argmax);
   expect_numbers(out, {1, 9, 0, 0, -4, -6});
   backend_->pool(Pooling::mean, x, offsets, out, argmax);
   expect_numbers(out, {3, 25.0 / 3, 0, 0, -4, -6});
   backend_->pool(Pooling::max, x, offsets, out, argmax);
   expect_numbers(out, {5, 9, 0, 0, -4, -6});
-  EXPECT_THAT(argmax, ElementsAre(1, 0, -1, -1, 3, 3));
+  EXPECT_THAT(std::vector<int32_t>(argmax.data<int32_t>(), argmax.data<int32_t>() + 6),
+              ElementsAre(1, 0, -1, -1, 3, 3));
 }
 
 TEST_F(ReferenceTest, AdamWFollowsAlgorithm2) {

@@ -23,7 +23,7 @@ struct LabelledBatch {
 
 inline LossSum masked_lm_loss(const Model& model, const Context& context, const LabelledBatch& data, double scale) {
   const Value hidden = gather_rows(context, model.encoder().forward(context, data.batch), data.rows);
-  return model.mlm_head().loss(context, hidden, model.encoder().words(), data.labels, scale);
+  return model.mlm_head().loss(context, hidden, model.encoder().words(), data.labels, scale).read();
 }
 
 // Adds the gradients of the mean loss to the model's parameters and returns that loss. `random` null: no dropout.

@@ -214,15 +214,15 @@ TEST_F(OperatorTest, CrossEntropyIsARoot) {
     const Parameter weight = parameter(7, 3), bias = with_bias ? vector_parameter(7) : Parameter{};
     const auto weight_before = numbers(weight.gradient), bias_before = numbers(bias.gradient);
     const auto objective = [&] {
-      return kScale * cross_entropy({.backend = *backend_}, Value(hidden), weight, bias, labels, kScale).sum;
+      return kScale * cross_entropy({.backend = *backend_}, Value(hidden), weight, bias, labels, kScale).read().sum;
     };
     objective();
     ASSERT_EQ(numbers(weight.gradient), weight_before) << "no tape, but a gradient";
     Tape tape;
     const Value tracked = Value::tracking(hidden);
-    const LossSum loss = cross_entropy({.backend = *backend_, .tape = &tape}, tracked, weight, bias, labels, kScale);
+    const Loss loss = cross_entropy({.backend = *backend_, .tape = &tape}, tracked, weight, bias, labels, kScale);
     tape.backward();
-    EXPECT_DOUBLE_EQ(kScale * loss.sum, objective());
+    EXPECT_DOUBLE_EQ(kScale * loss.read().sum, objective());
     expect_gradient("hidden", objective, hidden, *tracked.gradient, std::vector<double>(12, 0.0));
     expect_gradient("weight", objective, weight.value, weight.gradient, weight_before);
     if (with_bias) expect_gradient("bias", objective, bias.value, bias.gradient, bias_before);
@@ -238,7 +238,7 @@ TEST_F(OperatorTest, CrossEntropyTrainsItsWeightOverConstantHiddenStates) {
   cross_entropy({.backend = *backend_, .tape = &tape}, Value(hidden), weight, bias, labels, 1);
   tape.backward();
   const auto objective = [&] {
-    return cross_entropy({.backend = *backend_}, Value(hidden), weight, bias, labels, 1).sum;
+    return cross_entropy({.backend = *backend_}, Value(hidden), weight, bias, labels, 1).read().sum;
   };
   expect_gradient("weight", objective, weight.value, weight.gradient, weight_before);
   expect_gradient("bias", objective, bias.value, bias.gradient, bias_before);

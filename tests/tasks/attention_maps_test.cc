@@ -67,7 +67,7 @@ TEST_F(AttentionMapsTest, ScoresAreThoseOfTheKernel) {
     if ((terms & 4) != 0) spec.terms.key_table = random(5, columns, 6);
     const Tensor out = backend_->empty({tokens, hidden}), log_sum_exp = backend_->empty({heads, tokens});
     backend_->attention(spec, in, out, log_sum_exp);
-    const AttentionScores scores(spec, in);
+    const AttentionScores scores(*backend_, spec, in);
     for (int64_t head = 0; head < heads; ++head) {
       for (int64_t i = 0; i < tokens; ++i) {
         double sum = 0;

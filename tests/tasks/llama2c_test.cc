@@ -184,6 +184,8 @@ TEST_F(Llama2cTest, TheGreedyTextOfStories260K) {
 
 // Heads that share keys have copies of them here, which turn one by one.
 TEST(AttentionScoresTest, GroupedHeads) {
+  ThreadPool pool(1);
+  const auto backend = make_reference_backend(pool);
   const auto tensor = [](Shape shape, const std::vector<float>& values) {
     const Tensor x = Tensor::allocate(shape, DType::float32);
     std::copy(values.begin(), values.end(), x.data<float>());
@@ -192,7 +194,7 @@ TEST(AttentionScoresTest, GroupedHeads) {
   const std::vector<int32_t> offsets = {0, 2};
   const AttentionSpec spec{.heads = 4, .kv_heads = 2, .scale = 1, .query_offsets = offsets, .key_offsets = offsets};
   const Tensor keys = tensor({2, 2}, {1, 2, 3, 4});
-  AttentionScores scores(spec, {tensor({2, 4}, {1, 10, 100, 1000, 2, 20, 200, 2000}), keys, keys});
+  AttentionScores scores(*backend, spec, {tensor({2, 4}, {1, 10, 100, 1000, 2, 20, 200, 2000}), keys, keys});
   EXPECT_EQ(scores.at(0, 0, 1), 3);
   EXPECT_EQ(scores.at(1, 0, 1), 30);
   EXPECT_EQ(scores.at(2, 1, 0), 400);

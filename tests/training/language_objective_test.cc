@@ -102,7 +102,7 @@ TEST_F(Mlm, HowAStepIsCutDoesNotMatter) {
     double loss = 0;
     for (int64_t i = 0; i < accumulate; ++i) {
       Tape tape;
-      loss += objective.forward(training_context(&tape), i, 1.0 / 12).sum / 12;
+      loss += objective.forward(training_context(&tape), i, 1.0 / 12).read().sum / 12;
       tape.backward();
     }
     std::vector<float> result = {static_cast<float>(loss)};

@@ -29,11 +29,11 @@ class Script final : public Objective {
   int64_t micro_batches() const override { return 2; }
   int64_t labels() const override { return 4; }
   int64_t tokens() const override { return 10; }
-  LossSum forward(const Context& context, int64_t micro_batch, double) override {
+  Loss forward(const Context& context, int64_t micro_batch, double) override {
     EXPECT_TRUE(context.training);
     seen.push_back(substream(context.random, 0).stream);
     const auto found = losses.find({step_, micro_batch});
-    return {.sum = found == losses.end() ? 6.0 : found->second, .correct = 0};
+    return {context.backend, LossSum{.sum = found == losses.end() ? 6.0 : found->second, .correct = 0}};
   }
   Evaluation validate(const Context& context) override {
     EXPECT_FALSE(context.training);

@@ -2,15 +2,15 @@
 // types that numbers.h chooses; everything else is the row kernels of rows.h, on grids that depend on shapes only.
 #pragma once
 
-#include "backend/backend.h"
 #include "backend/cpu/memory.h"
 #include "backend/cpu/numbers.h"
 #include "backend/cpu/tile_rows.h"
+#include "backend/host_backend.h"
 #include "backend/layers.h"
 
 namespace roformer {
 
-class CpuBackend final : public Backend {
+class CpuBackend final : public HostBackend {
  public:
   CpuBackend(ThreadPool& pool, Precision precision)
       : pool_(pool),
@@ -28,7 +28,8 @@ class CpuBackend final : public Backend {
   const Numbers& chosen() const { return numbers_; }
   bool reads_weights(DType dtype) const override;
 
-  Tensor empty(Shape shape) override;
+  using Backend::empty;
+  Tensor empty(Shape shape, DType dtype) override;
   void fill(const Tensor& x, double value) override;
   void copy(const Tensor& from, const Tensor& to) override;
   void add(const Tensor& x, const Tensor& y) override;
@@ -78,16 +79,16 @@ class CpuBackend final : public Backend {
                                  const AttentionTensors& gradients) override;
   void cached_attention(const CachedSpec& spec, const Tensor& q, const Tensor& out) override;
 
-  LossSum cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
-                        std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
-                        const Tensor& dweight, const Tensor& dbias) override;
+  Loss cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
+                     std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
+                     const Tensor& dweight, const Tensor& dbias) override;
 
   std::unique_ptr<FusedLayers> fuse(const LayersShape& shape, std::span<const LayerWeights> layers) override;
 
   void pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
-            std::vector<int32_t>& argmax) override;
-  void pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets,
-                     std::span<const int32_t> argmax, const Tensor& dx) override;
+            const Tensor& argmax) override;
+  void pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets, const Tensor& argmax,
+                     const Tensor& dx) override;
 
   void adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) override;
 

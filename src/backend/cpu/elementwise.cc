@@ -90,12 +90,12 @@ double size_of(std::span<const Item> items, const Member& member) {
 
 }  // namespace
 
-Tensor CpuBackend::empty(Shape shape) {
+Tensor CpuBackend::empty(Shape shape, DType dtype) {
   int64_t bytes;
-  if (__builtin_mul_overflow(shape.elements(), int64_t{4}, &bytes)) {
+  if (__builtin_mul_overflow(shape.elements(), dtype_size(dtype), &bytes)) {
     throw ShapeError("tensor {} is too large", shape.to_string());
   }
-  return Tensor(memory_->take(static_cast<size_t>(bytes)), DType::float32, shape);
+  return Tensor(memory_->take(static_cast<size_t>(bytes)), dtype, shape);
 }
 
 void CpuBackend::fill(const Tensor& x, double value) {

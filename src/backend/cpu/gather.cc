@@ -92,13 +92,13 @@ Matrix matrix(const float* data, const Tensor& x, bool transposed = false) {
 
 }  // namespace
 
-LossSum CpuBackend::cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
-                                  std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
-                                  const Tensor& dweight, const Tensor& dbias) {
+Loss CpuBackend::cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
+                               std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
+                               const Tensor& dweight, const Tensor& dbias) {
   constexpr int64_t kChunk = 256, kWords = 4096;
   const int64_t count = static_cast<int64_t>(labels.size()), vocabulary = weight.outputs(), width = weight.inputs();
   const bool backward = dhidden.defined();
-  if (count == 0) return {};
+  if (count == 0) return Loss(*this, LossSum());
   const double product = 2.0 * static_cast<double>(count) * static_cast<double>(vocabulary * width);
   const Timed timed(profile(), "vocabulary and loss", product * (backward ? dweight.defined() ? 3 : 2 : 1), 0);
   if (backward) fill(dhidden, 0);
@@ -140,17 +140,18 @@ LossSum CpuBackend::cross_entropy(const Tensor& hidden, const WeightView& weight
       });
     }
   }
-  return total;
+  return Loss(*this, total);
 }
 
 void CpuBackend::pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
-                      std::vector<int32_t>& argmax) {
-  const int64_t width = x.columns(), sequences = static_cast<int64_t>(offsets.size()) - 1;
-  argmax.assign(pooling == Pooling::max ? static_cast<size_t>(sequences * width) : 0, -1);
-  pool_.run(sequences, [&](int64_t s) {
+                      const Tensor& argmax) {
+  const int64_t width = x.columns();
+  pool_.run(static_cast<int64_t>(offsets.size()) - 1, [&](int64_t s) {
     const int64_t begin = offsets[static_cast<size_t>(s)], end = offsets[static_cast<size_t>(s) + 1];
     float* row = out.row<float>(s);
     std::fill_n(row, width, 0.0f);
+    int32_t* const best = pooling == Pooling::max ? argmax.row<int32_t>(s) : nullptr;
+    if (best != nullptr) std::fill_n(best, width, begin < end ? static_cast<int32_t>(begin) : -1);
     if (begin == end) return;
     if (pooling == Pooling::mean) {
       for (int64_t t = begin; t < end; ++t) rows::add(x.row<float>(t), row, width);
@@ -159,8 +160,6 @@ void CpuBackend::pool(Pooling pooling, const Tensor& x, std::span<const int32_t>
     }
     std::copy_n(x.row<float>(begin), width, row);
     if (pooling == Pooling::cls) return;
-    int32_t* best = argmax.data() + s * width;
-    std::fill_n(best, width, static_cast<int32_t>(begin));
     for (int64_t t = begin + 1; t < end; ++t) {
       for (int64_t c = 0; c < width; ++c) {
         if (x.row<float>(t)[c] > row[c]) {
@@ -173,7 +172,7 @@ void CpuBackend::pool(Pooling pooling, const Tensor& x, std::span<const int32_t>
 }
 
 void CpuBackend::pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets,
-                               std::span<const int32_t> argmax, const Tensor& dx) {
+                               const Tensor& argmax, const Tensor& dx) {
   const int64_t width = dx.columns();
   fill(dx, 0);
   pool_.run(static_cast<int64_t>(offsets.size()) - 1, [&](int64_t s) {
@@ -189,7 +188,7 @@ void CpuBackend::pool_backward(Pooling pooling, const Tensor& dout, std::span<co
         }
         break;
       case Pooling::max:
-        for (int64_t c = 0; c < width; ++c) dx.row<float>(argmax[static_cast<size_t>(s * width + c)])[c] = row[c];
+        for (int64_t c = 0; c < width; ++c) dx.row<float>(argmax.row<int32_t>(s)[c])[c] = row[c];
         break;
     }
   });

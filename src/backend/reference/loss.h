@@ -12,9 +12,9 @@ namespace roformer {
 
 // −log p(label) = log Σ_o exp(logit_o) − logit_label, so that dlogit_o = p_o − [o = label].
 template <class Real>
-LossSum ReferenceBackend<Real>::cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
-                                              std::span<const int32_t> labels, double gradient_scale,
-                                              const Tensor& dhidden, const Tensor& dweight, const Tensor& dbias) {
+Loss ReferenceBackend<Real>::cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
+                                           std::span<const int32_t> labels, double gradient_scale,
+                                           const Tensor& dhidden, const Tensor& dweight, const Tensor& dbias) {
   const View<Real> h(hidden), w(weight.rows), b(bias);
   Sum<Real> dh(dhidden, Sum<Real>::Start::zero);
   Sum<Real> dw(dweight, Sum<Real>::Start::content), db(dbias, Sum<Real>::Start::content);
@@ -45,15 +45,15 @@ LossSum ReferenceBackend<Real>::cross_entropy(const Tensor& hidden, const Weight
   dh.store();
   dw.store();
   db.store();
-  return loss;
+  return Loss(*this, loss);
 }
 
 // A sequence without tokens gives zeros, and −1 in `argmax`.
 template <class Real>
 void ReferenceBackend<Real>::pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
-                                  std::vector<int32_t>& argmax) {
+                                  const Tensor& argmax) {
   const View<Real> in(x), y(out);
-  argmax.assign(pooling == Pooling::max ? y.rows() * y.columns() : 0, -1);
+  const View<int32_t> rows(pooling == Pooling::max ? argmax : Tensor());
   for (int64_t s = 0; s < y.rows(); ++s) {
     const int32_t begin = offsets[s], end = offsets[s + 1];
     for (int64_t j = 0; j < y.columns(); ++j) {
@@ -67,7 +67,7 @@ void ReferenceBackend<Real>::pool(Pooling pooling, const Tensor& x, std::span<co
         }
       }
       if (pooling == Pooling::mean && begin < end) result /= end - begin;
-      if (pooling == Pooling::max) argmax[s * y.columns() + j] = best;
+      if (rows.present()) rows(s, j) = best;
       y(s, j) = static_cast<Real>(result);
     }
   }
@@ -75,8 +75,9 @@ void ReferenceBackend<Real>::pool(Pooling pooling, const Tensor& x, std::span<co
 
 template <class Real>
 void ReferenceBackend<Real>::pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets,
-                                           std::span<const int32_t> argmax, const Tensor& dx) {
+                                           const Tensor& argmax, const Tensor& dx) {
   const View<Real> dy(dout), din(dx);
+  const View<int32_t> rows(pooling == Pooling::max ? argmax : Tensor());
   fill(dx, 0);
   for (int64_t s = 0; s < dy.rows(); ++s) {
     const int32_t begin = offsets[s], end = offsets[s + 1];
@@ -84,7 +85,7 @@ void ReferenceBackend<Real>::pool_backward(Pooling pooling, const Tensor& dout, 
     for (int64_t j = 0; j < dy.columns(); ++j) {
       switch (pooling) {
         case Pooling::cls: din(begin, j) = dy(s, j); break;
-        case Pooling::max: din(argmax[s * dy.columns() + j], j) = dy(s, j); break;
+        case Pooling::max: din(rows(s, j), j) = dy(s, j); break;
         case Pooling::mean:
           for (int32_t t = begin; t < end; ++t) din(t, j) = static_cast<Real>(dy(s, j) / double(end - begin));
           break;

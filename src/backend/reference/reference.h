@@ -11,12 +11,12 @@
 #include <string_view>
 #include <vector>
 
-#include "backend/backend.h"
+#include "backend/host_backend.h"
 
 namespace roformer {
 
 template <class Real>
-class ReferenceBackend final : public Backend {
+class ReferenceBackend final : public HostBackend {
  public:
   explicit ReferenceBackend(ThreadPool& pool) : pool_(pool) {}
   std::string_view name() const override { return "reference"; }
@@ -24,7 +24,8 @@ class ReferenceBackend final : public Backend {
   ThreadPool& pool() override { return pool_; }
 
   // elementwise.h
-  Tensor empty(Shape shape) override { return Tensor::allocate(shape, real()); }
+  using Backend::empty;
+  Tensor empty(Shape shape, DType dtype) override { return Tensor::allocate(shape, dtype); }
   void fill(const Tensor& x, double value) override;
   void copy(const Tensor& from, const Tensor& to) override;
   void add(const Tensor& x, const Tensor& y) override;
@@ -75,13 +76,13 @@ class ReferenceBackend final : public Backend {
                                  const AttentionTensors& gradients) override;
 
   // loss.h
-  LossSum cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
-                        std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
-                        const Tensor& dweight, const Tensor& dbias) override;
+  Loss cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
+                     std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
+                     const Tensor& dweight, const Tensor& dbias) override;
   void pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
-            std::vector<int32_t>& argmax) override;
-  void pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets,
-                     std::span<const int32_t> argmax, const Tensor& dx) override;
+            const Tensor& argmax) override;
+  void pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets, const Tensor& argmax,
+                     const Tensor& dx) override;
 
  private:
   ThreadPool& pool_;

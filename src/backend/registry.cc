@@ -1,0 +1,152 @@
+#include "backend/registry.h"
+
+#include <dlfcn.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace roformer {
+
+namespace {
+
+using Make = std::unique_ptr<Backend> (*)(ThreadPool&, Precision);
+
+constexpr std::string_view kPrefix = "libroformer_", kSuffix = ".so";
+constexpr const char* kEntryPoint = "roformer_backend";
+
+struct Registry {
+  std::mutex mutex;
+  std::map<std::string, Make, std::less<>> entries{
+      {"cpu", [](ThreadPool& pool, Precision precision) { return make_cpu_backend(pool, precision); }},
+      {"reference", [](ThreadPool& pool, Precision) { return make_reference_backend(pool); }}};
+};
+
+Registry& registry() {
+  static Registry all;
+  return all;
+}
+
+// What may be part of a file's name: nothing leads out of its directory.
+bool is_name(std::string_view name) {
+  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
+}
+
+// Where plug-ins may be. What a program that runs with another user's rights is told from outside does not count.
+std::vector<std::filesystem::path> directories() {
+  std::vector<std::filesystem::path> result;
+  const char* const given = secure_getenv("ROFORMER_BACKEND_PATH");
+  for (std::string_view rest = given != nullptr ? given : ""; !rest.empty();) {
+    const size_t end = std::min(rest.find(':'), rest.size());
+    const std::filesystem::path directory(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (directory.empty()) continue;
+    if (!directory.is_absolute()) {
+      throw UsageError("ROFORMER_BACKEND_PATH: '{}' is no absolute path", directory.string());
+    }
+    result.push_back(directory);
+  }
+  std::error_code unknown;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", unknown);
+  if (!unknown) result.push_back(program.parent_path());
+  return result;
+}
+
+// UsageError unless it can be called by its name.
+void check(const BackendEntry& entry, const std::string& source) {
+  if (entry.interface_version != kBackendInterface) {
+    throw UsageError("{}: a backend for interface {}, expected {}: it was built from another version", source,
+                     entry.interface_version, kBackendInterface);
+  }
+  if (entry.name == nullptr || !is_name(entry.name) || entry.make == nullptr) {
+    throw UsageError("{}: a backend without a name or a function that makes it", source);
+  }
+}
+
+// It stays loaded to the end: what it made has its code there.
+Make load(const std::string& path, std::string_view name) {
+  void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (library == nullptr) throw UsageError("cannot load a backend: {}", dlerror());
+  const auto entry_point = reinterpret_cast<const BackendEntry* (*)()>(dlsym(library, kEntryPoint));
+  const BackendEntry* const entry = entry_point != nullptr ? entry_point() : nullptr;
+  if (entry == nullptr) throw UsageError("{}: no backend, it shows no function {}", path, kEntryPoint);
+  check(*entry, path);
+  if (entry->name != name) throw UsageError("{}: the backend '{}', expected '{}'", path, entry->name, name);
+  return entry->make;
+}
+
+// Null if there is none. The registry is locked.
+Make find(Registry& all, std::string_view name) {
+  if (const auto found = all.entries.find(name); found != all.entries.end()) return found->second;
+  if (!is_name(name)) return nullptr;
+  for (const std::filesystem::path& directory : directories()) {
+    const std::filesystem::path path = directory / fmt::format("{}{}{}", kPrefix, name, kSuffix);
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) continue;
+    return all.entries.emplace(name, load(path.string(), name)).first->second;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void register_backend(const BackendEntry& entry) {
+  check(entry, "register_backend");
+  Registry& all = registry();
+  const std::lock_guard lock(all.mutex);
+  if (!all.entries.emplace(entry.name, entry.make).second) {
+    throw UsageError("register_backend: there is a backend '{}' already", entry.name);
+  }
+}
+
+std::vector<std::string> backend_names() {
+  Registry& all = registry();
+  std::vector<std::string> names;
+  {
+    const std::lock_guard lock(all.mutex);
+    for (const auto& [name, make] : all.entries) names.push_back(name);
+  }
+  for (const std::filesystem::path& directory : directories()) {
+    std::error_code error;
+    std::filesystem::directory_iterator file(directory, error);
+    for (; !error && file != std::filesystem::directory_iterator(); file.increment(error)) {
+      const std::string full = file->path().filename().string();
+      std::string_view name = full;
+      if (!name.starts_with(kPrefix)) continue;
+      name.remove_prefix(kPrefix.size());
+      if (!name.ends_with(kSuffix)) continue;
+      name.remove_suffix(kSuffix.size());
+      if (is_name(name)) names.emplace_back(name);
+    }
+  }
+  std::ranges::sort(names);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::unique_ptr<Backend> make_backend(std::string_view name, ThreadPool& pool, Precision precision) {
+  Make make = nullptr;
+  {
+    Registry& all = registry();
+    const std::lock_guard lock(all.mutex);
+    make = find(all, name);
+  }
+  if (make == nullptr) {
+    throw UsageError("unknown device '{}'; expected one of {}", name, fmt::join(backend_names(), ", "));
+  }
+  std::unique_ptr<Backend> backend = make(pool, precision);
+  if (backend == nullptr || backend->precision() != precision) {
+    throw UsageError("the {} backend does not compute in {}", name, precision_name(precision));
+  }
+  return backend;
+}
+
+}  // namespace roformer
