@@ -10,12 +10,16 @@
 namespace roformer {
 
 // Layer norm, or the RMS norm of RoFormerV2, which has neither gain nor bias (compatibility.md 3.5); other people's
-// variants of it have a gain.
-enum class NormKind { layer, rms, rms_with_gain };
+// variants of it have a gain. ModernBERT's layer norm has no bias.
+enum class NormKind { layer, rms, rms_with_gain, layer_without_bias };
+constexpr bool is_rms(NormKind kind) { return kind == NormKind::rms || kind == NormKind::rms_with_gain; }
+constexpr bool has_gain(NormKind kind) { return kind != NormKind::rms; }
+constexpr bool has_bias(NormKind kind) { return kind == NormKind::layer; }
 
 struct NormShape {
   NormKind kind = NormKind::layer;
   double epsilon = 1e-12;
+  bool operator==(const NormShape&) const = default;
 };
 
 struct LayersShape {

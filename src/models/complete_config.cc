@@ -5,14 +5,12 @@
 
 #include "base/error.h"
 #include "models/families/family.h"
+#include "models/refuse.h"
+#include "models/stack_config.h"
 
 namespace roformer {
 
 namespace {
-
-void check_range(const std::string& source, const char* key, int64_t value, int64_t low, int64_t high) {
-  if (value < low || value > high) refuse_config(source, "{} is {}, expected {} to {}", key, value, low, high);
-}
 
 void check_share(const std::string& source, const char* key, double value) {
   if (!(value >= 0 && value < 1)) refuse_config(source, "{} is {}, expected at least 0 and less than 1", key, value);
@@ -42,6 +40,24 @@ int64_t rotary_dim(const ModelConfig& config, double share) {
                     : std::max<int64_t>(2, std::llround(share * static_cast<double>(config.head_dim()) / 2) * 2);
 }
 
+// One rotation for all layers is that of `position`.
+void complete_layer_rotary(ModelConfig& config, RotaryPosition& position, const std::string& source) {
+  std::vector<Rotary>& layers = config.layer_rotary;
+  if (layers.empty()) return;
+  if (std::ssize(layers) != config.layers) {
+    refuse_config(source, "{} rotations of single layers, expected one for each of {}", layers.size(), config.layers);
+  }
+  if (position.learned) refuse_config(source, "learned rotary frequencies are the same in all layers");
+  for (Rotary& rotary : layers) {
+    if (rotary.dim == 0) rotary.dim = rotary_dim(config, position.share);
+    validate(rotary, config.head_dim());
+    RotaryFrequencies frequencies(rotary);  // or an error
+  }
+  if (std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) return;
+  position.rotary = layers.front();
+  layers.clear();
+}
+
 void complete_rotary(ModelConfig& config, RotaryPosition& position, const std::string& source) {
   Rotary& rotary = position.rotary;
   if (!(position.share > 0 && position.share <= 1)) {
@@ -62,6 +78,7 @@ void complete_rotary(ModelConfig& config, RotaryPosition& position, const std::s
   }
   validate(rotary, config.head_dim());
   RotaryFrequencies frequencies(rotary);  // or an error
+  complete_layer_rotary(config, position, source);
   if (position.xpos) validate(*position.xpos);
 }
 
@@ -166,7 +183,9 @@ void complete(ModelConfig& config, const std::string& source) {
   if (!(config.initializer_range >= 0 && config.initializer_range <= 10)) {
     refuse_config(source, "initializer_range is {}, expected 0 to 10", config.initializer_range);
   }
-  if (config.hidden % config.heads != 0) {
+  check_range(source, "head_dim", config.head_size, 0, kWidest);
+  if (config.head_size * config.heads == config.hidden) config.head_size = 0;
+  if (config.head_size == 0 && config.hidden % config.heads != 0) {
     refuse_config(source, "hidden_size {} is not a multiple of num_attention_heads {}", config.hidden, config.heads);
   }
   check_range(source, "num_key_value_heads", config.kv_heads, 0, config.heads);
@@ -177,6 +196,7 @@ void complete(ModelConfig& config, const std::string& source) {
   if (config.kv_heads == config.heads) config.kv_heads = 0;
   complete_position(config, source);
   complete_attention(config, source);
+  complete_stack(config, source);
   config.family->complete(config, source);
   check_parts(config, source);
 }

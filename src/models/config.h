@@ -11,9 +11,11 @@
 
 #include "backend/backend.h"
 #include "base/json.h"
+#include "nn/encoder_layer.h"
 #include "nn/heads.h"
 #include "nn/linear_attention.h"
 #include "nn/positions.h"
+#include "nn/visibility.h"
 #include "position/encoding.h"
 
 namespace roformer {
@@ -38,9 +40,6 @@ enum class Head {
 // What the scores of a sequence-classification head mean ("problem_type").
 enum class Problem { regression, single_label, multi_label };
 
-// Which tokens a token sees. prefix: UniLM's mask of RoFormer-Sim (compatibility.md 3.6): with c = the running sum of
-// segment ids, query j sees key k iff c[k] ≤ c[j]; segment 0 is the prompt, the tokens of segment 1 follow causally.
-enum class Visibility { all, causal, prefix };
 Visibility parse_visibility(const std::string& name);  // all, causal, prefix; UsageError otherwise
 const std::vector<std::string>& visibility_names();
 
@@ -57,7 +56,8 @@ struct ModelConfig {
   int64_t hidden = 768;
   int64_t layers = 12;
   int64_t heads = 12;
-  int64_t kv_heads = 0;  // "num_key_value_heads", of keys and values: a divisor of heads; 0: as many
+  int64_t kv_heads = 0;   // "num_key_value_heads", of keys and values: a divisor of heads; 0: as many
+  int64_t head_size = 0;  // of queries, keys and values; 0: hidden / heads
   int64_t intermediate = 3072;
   Activation activation = Activation::gelu;
   double hidden_dropout = 0.1;
@@ -67,8 +67,10 @@ struct ModelConfig {
   double initializer_range = 0.02;
   double norm_epsilon = 1e-12;
   NormKind norm = NormKind::layer;
-  // pre: what enters a sub-layer and what leaves the last layer is normed, and not the embeddings.
-  NormPlacement norm_placement = NormPlacement::post;
+  StackNorms norms = kPostNorms;
+  std::vector<SublayerNorms> attention_norms = {};  // of each layer, where the attention's are not norms.sublayer
+  std::optional<NormShape> query_key_norm = {};     // of each head of q and k, before they are rotated
+  ParallelResidual parallel_residual = ParallelResidual::none;
   bool gated = false;  // the feed-forward network is down(activation(gate(x)) · up(x))
   bool biased = true;  // attention and feed-forward networks; RoFormerV2's are not
   std::optional<bool> attention_output_biased, feed_forward_biased;  // where they are not as `biased`
@@ -76,7 +78,12 @@ struct ModelConfig {
   std::optional<int64_t> bos_id;  // of a Llama: what its texts begin and end with
   std::vector<int64_t> eos_ids;
   PositionEncoding position = RotaryPosition{};
+  std::vector<Rotary> layer_rotary = {};    // of each layer, where it is not that of `position`; dim 0 as there
   Visibility visibility = Visibility::all;  // "is_decoder": causal
+  std::vector<KeyWindow> windows = {};      // one for all layers, or one for each; none: all that `visibility` lets see
+  double attention_scale = 0;               // of q·k; 0: 1/√head size
+  double score_cap = 0, logit_cap = 0;      // scores and logits become cap · tanh(x / cap); 0: as they are
+  double embedding_scale = 1;               // multiplies the word embeddings
   // One kind for all layers, or one for each. Linear attention goes with encodings that are added to the input or
   // rotate, and sees all tokens or those before.
   std::vector<AttentionKind> attention = {AttentionKind::softmax};
@@ -101,9 +108,15 @@ struct ModelConfig {
   NormShape norm_shape() const { return {norm, norm_epsilon}; }
   bool is_language_model() const { return head == Head::masked_lm || head == Head::causal_lm; }
   int64_t head_outputs() const;  // columns of the head's scores; 0 without a head
-  int64_t head_dim() const { return hidden / heads; }
+  int64_t head_dim() const { return head_size == 0 ? hidden / heads : head_size; }
   AttentionKind attention_of(int64_t layer) const {
     return attention[attention.size() == 1 ? 0 : static_cast<size_t>(layer)];
+  }
+  SublayerNorms attention_norms_of(int64_t layer) const {
+    return attention_norms.empty() ? norms.sublayer : attention_norms[static_cast<size_t>(layer)];
+  }
+  KeyWindow window_of(int64_t layer) const {
+    return windows.empty() ? KeyWindow() : windows[windows.size() == 1 ? 0 : static_cast<size_t>(layer)];
   }
   bool has_linear_attention() const;
   bool has_random_features() const;
@@ -112,9 +125,10 @@ struct ModelConfig {
   int64_t parameters() const;  // numbers in all parameters, without allocating any
 };
 
-// Checks ranges and that the parts fit each other; completes the rotary dimension (0 → head size), and writes as many
-// heads of keys as of queries as kv_heads 0. `source` names the
-// file; the error is a DataError, or a UsageError where `source` is empty (the settings came from options).
+// Checks ranges and that the parts fit each other; completes the rotary dimension (0 → head size), and writes values
+// that say the default (as many heads of keys as of queries, a window that holds all, the same for all layers) as that.
+// `source` names the file; the error is a DataError, or a UsageError where `source` is empty (the settings came from
+// options).
 void complete(ModelConfig& config, const std::string& source);
 
 // Keys that are not understood are returned in `unknown`, for a warning. DataError for values that change the result

@@ -130,8 +130,8 @@ int64_t learned_positions(const ModelConfig& config) {
 
 // What LayerWeights can say.
 bool can_fuse(const ModelConfig& config) {
-  return config.norm_placement == NormPlacement::post && !config.gated && config.kv_heads == 0 &&
-         !config.has_linear_attention() && !acts_on_scores(config.position);
+  return config.norms == kPostNorms && !config.gated && config.kv_heads == 0 && !config.has_linear_attention() &&
+         !acts_on_scores(config.position);
 }
 
 bool is_hierarchical(const ModelConfig& config) {
@@ -151,31 +151,32 @@ Encoder::Encoder(const Scope& scope, const ModelConfig& config)
                                          .hierarchical = is_hierarchical(config),
                                          .dropout = config.hidden_dropout,
                                          .norm = config.norm_shape(),
-                                         .normed = config.norm_placement == NormPlacement::post}),
+                                         .normed = config.norms.embedding}),
       positions_(scope / "positions", config.positions_shape()) {
-  EncoderLayerShape shape{.attention = {.hidden = config.hidden,
-                                        .heads = config.heads,
-                                        .hidden_dropout = config.hidden_dropout,
-                                        .attention_dropout = config.attention_dropout,
-                                        .norm = config.norm_shape(),
-                                        .biased = config.biased,
-                                        .position = config.position,
-                                        .kv_heads = config.kv_heads,
-                                        .placement = config.norm_placement,
-                                        .output_biased = config.attention_output_biased,
-                                        .linear = config.linear},
-                          .intermediate = config.intermediate,
-                          .activation = config.activation,
-                          .cross_attention = config.cross_attention,
-                          .gated = config.gated,
-                          .feed_forward_biased = config.feed_forward_biased};
+  EncoderLayerShape shape{
+      .attention = {.hidden = config.hidden,
+                    .heads = config.heads,
+                    .hidden_dropout = config.hidden_dropout,
+                    .attention_dropout = config.attention_dropout,
+                    .norm = config.norm_shape(),
+                    .biased = config.biased,
+                    .position = config.position,
+                    .kv_heads = config.kv_heads,
+                    .placement = config.norms.sublayer.input ? NormPlacement::pre : NormPlacement::post,
+                    .output_biased = config.attention_output_biased,
+                    .linear = config.linear},
+      .intermediate = config.intermediate,
+      .activation = config.activation,
+      .cross_attention = config.cross_attention,
+      .gated = config.gated,
+      .feed_forward_biased = config.feed_forward_biased};
   layers_.reserve(static_cast<size_t>(config.layers));
   for (int64_t i = 0; i < config.layers; ++i) {
     shape.attention.kind = config.attention_of(i);
     shape.attention.layer = i;
     layers_.emplace_back(scope / "layers" / std::to_string(i), shape);
   }
-  if (config.norm_placement == NormPlacement::pre) {
+  if (config.norms.last) {
     final_norm_.emplace(scope / "final_norm", config.hidden, config.norm_shape());
   }
 }

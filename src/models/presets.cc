@@ -45,7 +45,7 @@ ModelConfig preset_config(const std::string& name) {
     config.gated = true;
     config.biased = false;
     config.norm = NormKind::rms_with_gain;
-    config.norm_placement = NormPlacement::pre;
+    config.norms = kPreNorms;
     config.norm_epsilon = 1e-5;
     config.hidden_dropout = config.attention_dropout = 0;
     config.segments = 0;

@@ -11,6 +11,10 @@
 
 namespace roformer {
 
+// Whether both sub-layers of a layer read what enters it: x + attention(n(x)) + feed-forward(m(x)), with norms n and m
+// of their own (GPT-NeoX) or m = n (GPT-J); none: the second reads what the first leaves.
+enum class ParallelResidual { none, two_norms, one_norm };
+
 struct EncoderLayerShape {
   AttentionShape attention;
   int64_t intermediate = 0;

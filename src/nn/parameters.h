@@ -157,6 +157,22 @@ struct LinearLayer {
 // Where the norm of a sub-layer f is: post: norm(x + f(x)); pre: x + f(norm(x)) (Xiong et al. 2020).
 enum class NormPlacement { post, pre };
 
+// The norms of a sub-layer f: sum(x + output(f(input(x)))), each there or not.
+struct SublayerNorms {
+  bool input = false, output = false, sum = false;
+  bool operator==(const SublayerNorms&) const = default;
+};
+
+// The norms of a stack: of the embeddings, of each sub-layer, and of what leaves the last layer.
+struct StackNorms {
+  bool embedding = false;
+  SublayerNorms sublayer;
+  bool last = false;
+  bool operator==(const StackNorms&) const = default;
+};
+inline constexpr StackNorms kPostNorms{.embedding = true, .sublayer = {.sum = true}};  // Vaswani et al. 2017, BERT
+inline constexpr StackNorms kPreNorms{.sublayer = {.input = true}, .last = true};      // Xiong et al. 2020, Llama
+
 struct NormLayer {
   NormShape shape;
   Parameter gain, bias;  // [E]
@@ -164,17 +180,17 @@ struct NormLayer {
   NormLayer(const Scope& scope, int64_t width, const NormShape& norm) : shape(norm) {
     const bool position = scope.of_positions;
     const auto one = [](int64_t) { return 1.0; };
-    if (shape.kind != NormKind::rms) {
+    if (has_gain(shape.kind)) {
       gain = (scope / "weight").tensor({width}, position ? ParameterRole::position : ParameterRole::norm_gain, one);
     }
-    if (shape.kind == NormKind::layer) {
+    if (has_bias(shape.kind)) {
       bias = (scope / "bias").tensor({width}, position ? ParameterRole::position : ParameterRole::norm_bias);
     }
   }
 
   // norm(residual + dropout(x))
   Value forward(const Context& context, const Value& x, const Value& residual = {}, const Dropout& drop = {}) const {
-    if (shape.kind != NormKind::layer) return rms_norm(context, x, residual, drop, gain, shape.epsilon);
+    if (is_rms(shape.kind)) return rms_norm(context, x, residual, drop, gain, shape.epsilon);
     return layer_norm(context, x, residual, drop, gain, bias, shape.epsilon);
   }
 };

@@ -48,7 +48,7 @@ double forward_operations(const ModelConfig& c, const Batch& batch, int64_t labe
   const double keys = static_cast<double>(c.key_heads() * c.head_dim()), expanded = c.gated ? 3 : 2;
   const double layer = 2 * tokens * h * (2 * h + 2 * keys + expanded * static_cast<double>(c.intermediate));
   const double project = c.embedding != c.hidden ? 2 * tokens * e * h : 0;
-  const double transform = c.norm == NormKind::layer ? h : 0;  // a plain head has none
+  const double transform = is_rms(c.norm) ? 0 : h;  // a plain head has none
   const double head = 2 * static_cast<double>(labels) * e * (transform + static_cast<double>(c.vocabulary));
   return static_cast<double>(c.layers) * layer + attention + project + head;
 }

@@ -388,7 +388,7 @@ TEST(ConfigTest, TheLlamaPresetIsALlama) {
   expect_equal(again, config);
   EXPECT_EQ(again.kv_heads, config.kv_heads);
   EXPECT_EQ(again.gated, config.gated);
-  EXPECT_EQ(again.norm_placement, config.norm_placement);
+  EXPECT_EQ(again.norms, config.norms);
 }
 
 }  // namespace

@@ -82,7 +82,7 @@ inline ModelConfig tiny_llama() {
   config.kv_heads = 2;
   config.segments = 0;
   config.norm = NormKind::rms_with_gain;
-  config.norm_placement = NormPlacement::pre;
+  config.norms = kPreNorms;
   config.gated = true;
   config.biased = config.tied = false;
   config.activation = Activation::silu;

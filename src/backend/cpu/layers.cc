@@ -248,7 +248,7 @@ class CpuLayers final : public FusedLayers {
         const float* from = block.sums.row<float>(i);
         float* to = pass.hidden.row<float>(block.row + i);
         float statistics[2];
-        if (shape_.norm.kind == NormKind::layer) {
+        if (!is_rms(shape_.norm.kind)) {
           rows::layer_norm(from, gain, bias, epsilon, statistics, to, hidden_);
         } else {
           rows::rms_norm(from, gain, epsilon, to, hidden_);

@@ -5,6 +5,8 @@
 
 #include <fmt/ranges.h>
 
+#include "models/stack_config.h"
+
 namespace roformer::bert_like {
 
 namespace {
@@ -123,7 +125,8 @@ void other_keys(ConfigKeys& keys) {
 
 void refuse_decoder_values(const ModelConfig& config, const std::string& source) {
   if (config.segments < 1) refuse_config(source, "type_vocab_size is {}, expected at least 1", config.segments);
-  const bool pre = config.norm_placement == NormPlacement::pre, grouped = config.kv_heads != 0;
+  check_plain_stack(config, source);
+  const bool pre = config.norms == kPreNorms, grouped = config.kv_heads != 0;
   if (pre || grouped || config.gated || config.attention_output_biased || config.feed_forward_biased) {
     refuse_config(source, "grouped key and value heads, gates, norms in front and single biases are a Llama's");
   }

@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "base/error.h"
 #include "models/config.h"
 #include "models/config_keys.h"
+#include "models/refuse.h"
 #include "tensor/tensor.h"
 
 namespace roformer {
@@ -95,13 +95,5 @@ std::string canonical_name(const Family& family, const std::string& name);
 
 // name = pattern with what the stars of `from` stand for in those of `to`; empty if it does not match.
 std::string renamed(std::string_view name, std::string_view from, std::string_view to);
-
-// UsageError where `source` is empty, else a DataError that begins with it.
-template <class... Args>
-[[noreturn]] void refuse_config(const std::string& source, fmt::format_string<Args...> format, Args&&... args) {
-  const std::string message = fmt::format(format, std::forward<Args>(args)...);
-  if (source.empty()) throw UsageError("{}", message);
-  throw DataError("{}: {}", source, message);
-}
 
 }  // namespace roformer

@@ -2,6 +2,7 @@
 // rotation of whole heads in halves.
 #include "models/families/decoder_keys.h"
 #include "models/rotary_json.h"
+#include "models/stack_config.h"
 
 namespace roformer {
 
@@ -34,7 +35,7 @@ void llama_keys(ConfigKeys& keys, ModelConfig& config) {
       {"model_type"},
       [&](const JsonObject&) {
         config.norm = NormKind::rms_with_gain;
-        config.norm_placement = NormPlacement::pre;
+        config.norms = kPreNorms;
         config.gated = true;
         config.visibility = Visibility::causal;
         config.segments = 0;
@@ -95,6 +96,7 @@ void llama_keys(ConfigKeys& keys, ModelConfig& config) {
 // A Llama is what every other program takes for one.
 void complete_llama(ModelConfig& config, const std::string& source) {
   config.head_transform = false;
+  check_plain_stack(config, source);
   const auto* position = std::get_if<RotaryPosition>(&config.position);
   if (position == nullptr) {
     refuse_config(source, "a Llama has rotary positions, not {}", position_name(config.position));
@@ -107,7 +109,7 @@ void complete_llama(ModelConfig& config, const std::string& source) {
     refuse_config(source,
                   "a Llama's rotation turns all of a head, in the layout \"half\", and is neither learned nor xPos");
   }
-  if (config.norm_placement != NormPlacement::pre || !config.gated || config.norm != NormKind::rms_with_gain ||
+  if (config.norms != kPreNorms || !config.gated || config.norm != NormKind::rms_with_gain ||
       config.embedding != config.hidden) {
     refuse_config(source, "a Llama has RMS norms with gains in front, a gate, and embeddings of hidden_size {}",
                   config.hidden);
