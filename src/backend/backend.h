@@ -11,6 +11,7 @@
 // checked by ops.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <span>
@@ -82,15 +83,25 @@ struct AttentionSpec {
   // [Tq], or empty: query t sees the first key_limits[t] keys of its sequence and none beyond, 0 … all of them. A query
   // that sees none gives 0 and gets no gradient. Limits need not rise.
   std::span<const int32_t> key_limits = {};
+  // [Tq], or empty: query t does not see the first key_begins[t] keys of its sequence. One that begins at its limit or
+  // beyond sees none.
+  std::span<const int32_t> key_begins = {};
+  // Scores, with all their terms, become cap · tanh(score / cap); 0: as they are (Bello et al. 2017, Gemma 2).
+  double score_cap = 0;
   Dropout dropout = {};  // of the weights: row = head · Tq + query token, column = key index within its sequence
   RelativeTerms terms = {};
 
   int64_t key_heads() const { return kv_heads == 0 ? heads : kv_heads; }
   int64_t group() const { return heads / key_heads(); }
   int64_t key_head(int64_t head) const { return head / group(); }
-  // How many of its sequence's `keys` keys this query sees.
-  int64_t keys_seen(int64_t query, int64_t keys) const {
-    return key_limits.empty() ? keys : key_limits[static_cast<size_t>(query)];
+  // Of its sequence's `keys` keys this query sees those from `first` on that are before `end`; none where first = end.
+  struct Seen {
+    int64_t first, end;
+    int64_t count() const { return end - first; }
+  };
+  Seen keys_seen(int64_t query, int64_t keys) const {
+    const int64_t end = key_limits.empty() ? keys : key_limits[static_cast<size_t>(query)];
+    return {key_begins.empty() ? 0 : std::min<int64_t>(key_begins[static_cast<size_t>(query)], end), end};
   }
 };
 
@@ -100,10 +111,12 @@ struct AttentionSpec {
 struct CachedSpec {
   int64_t heads = 1, key_heads = 1;
   double scale = 1;
-  std::span<const int32_t> query_offsets;  // [sequences + 1]
-  std::span<const Tensor> keys, values;    // [sequences]
-  std::span<const int32_t> key_limits;     // [Tq]: query t sees the first key_limits[t] rows
-  RelativeTerms terms = {};                // key_positions: of all rows of all sequences, one after another
+  std::span<const int32_t> query_offsets;    // [sequences + 1]
+  std::span<const Tensor> keys, values;      // [sequences]
+  std::span<const int32_t> key_limits;       // [Tq]: query t sees the first key_limits[t] rows,
+  std::span<const int32_t> key_begins = {};  // [Tq] or empty: but for the first key_begins[t]
+  double score_cap = 0;                      // as in AttentionSpec
+  RelativeTerms terms = {};                  // key_positions: of all rows of all sequences, one after another
 };
 
 // The inputs of attention, or their gradients. [Tq, heads·d], [Tk, key_heads·d], [Tk, key_heads·e], e the values' head

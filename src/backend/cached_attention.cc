@@ -42,6 +42,8 @@ void Backend::cached_attention(const CachedSpec& spec, const Tensor& q, const Te
                             .query_offsets = spec.query_offsets,
                             .key_offsets = key_offsets,
                             .key_limits = spec.key_limits,
+                            .key_begins = spec.key_begins,
+                            .score_cap = spec.score_cap,
                             .terms = spec.terms};
   const AttentionTensors in{q, gathered(*this, spec.keys, spec.key_heads, group),
                             gathered(*this, spec.values, spec.key_heads, group)};

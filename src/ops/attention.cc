@@ -10,21 +10,28 @@ namespace roformer {
 
 namespace {
 
-void check_limits(const AttentionOptions& options) {
-  const std::span<const int32_t> limits = options.key_limits, queries = options.query_offsets;
+// Numbers of keys, one a query: `limits` of `what`.
+void check_limits(const AttentionOptions& options, const char* what, std::span<const int32_t> limits) {
+  const std::span<const int32_t> queries = options.query_offsets;
   if (limits.empty()) return;
   if (static_cast<int64_t>(limits.size()) != queries.back()) {
-    throw ShapeError("attention: {} key limits for {} queries", limits.size(), queries.back());
+    throw ShapeError("attention: {} key {}s for {} queries", limits.size(), what, queries.back());
   }
   for (size_t s = 0; s + 1 < queries.size(); ++s) {
     const int32_t keys = options.key_offsets[s + 1] - options.key_offsets[s];
     for (int32_t i = queries[s]; i < queries[s + 1]; ++i) {
       const int32_t limit = limits[static_cast<size_t>(i)];
       if (limit < 0 || limit > keys) {
-        throw ShapeError("attention: the key limit {} of query {} is outside 0..{}", limit, i, keys);
+        throw ShapeError("attention: the key {} {} of query {} is outside 0..{}", what, limit, i, keys);
       }
     }
   }
+}
+
+void check_limits(const AttentionOptions& options) {
+  check_limits(options, "limit", options.key_limits);
+  check_limits(options, "begin", options.key_begins);
+  if (!(options.score_cap >= 0)) throw ShapeError("attention: the cap of scores is {}", options.score_cap);
 }
 
 int64_t key_heads(const AttentionOptions& options) { return options.kv_heads == 0 ? options.heads : options.kv_heads; }
@@ -194,6 +201,8 @@ void attention_with_cache(Backend& backend, const AttentionOptions& options, con
                              .query_offsets = options.query_offsets,
                              .key_offsets = options.query_offsets,
                              .key_limits = options.key_limits,
+                             .key_begins = options.key_begins,
+                             .score_cap = options.score_cap,
                              .terms = positions.terms.data()};
     return backend.attention(spec, in, out, backend.empty({options.heads, in.q.rows()}));
   }
@@ -211,6 +220,8 @@ void attention_with_cache(Backend& backend, const AttentionOptions& options, con
                         .keys = keys,
                         .values = values,
                         .key_limits = options.key_limits,
+                        .key_begins = options.key_begins,
+                        .score_cap = options.score_cap,
                         .terms = positions.terms.data()};
   backend.cached_attention(spec, in.q, out);
 }
@@ -233,6 +244,8 @@ Value attention(const Context& context, const AttentionOptions& options, const C
                            .query_offsets = options.query_offsets,
                            .key_offsets = options.key_offsets,
                            .key_limits = options.key_limits,
+                           .key_begins = options.key_begins,
+                           .score_cap = options.score_cap,
                            .dropout = options.dropout,
                            .terms = positions.terms.data()};
   const AttentionTensors in{q.data(), k.data(), v.data()};

@@ -40,10 +40,12 @@ HeatMap softmax_of(const AttentionScores& scores, int64_t head) {
   std::vector<double> row;
   for (int64_t i = 0; i < tokens; ++i) {
     row.clear();
-    for (int64_t j = 0; j < tokens && scores.sees(i, j); ++j) row.push_back(scores.at(head, i, j));
+    const AttentionSpec::Seen seen = scores.seen(i);
+    for (int64_t j = seen.first; j < seen.end; ++j) row.push_back(scores.at(head, i, j));
     const double largest = row.empty() ? 0 : *std::max_element(row.begin(), row.end());
     double sum = 0;
     for (double& value : row) sum += value = std::exp(value - largest);
+    map.values.resize(static_cast<size_t>(i * tokens + seen.first), 0.0f);
     for (const double value : row) map.values.push_back(static_cast<float>(value / sum));
     map.values.resize(static_cast<size_t>((i + 1) * tokens), 0.0f);
   }
@@ -74,11 +76,12 @@ AttentionMaps attention_maps(const Model& model, const Tokenizer& tokenizer, con
 }
 
 ScoresByDistance::ScoresByDistance(const Model& model, const Tokenizer& tokenizer)
-    : model_(model), tokenizer_(tokenizer), pairs_(2 * kReach + 1) {
+    : model_(model), tokenizer_(tokenizer) {
   const auto* rotary = std::get_if<RotaryPosition>(&model.config().position);
-  // Learned, scaled and growing rotations, and grids, have no one score by distance from what was not rotated yet.
+  // Learned, scaled and growing rotations, grids and those of single layers have no one score by distance from what was
+  // not rotated yet.
   const bool plain = rotary != nullptr && !rotary->learned && !rotary->xpos && rotary->rotary.grid_width == 0 &&
-                     rotary->rotary.scaling == RotaryScaling();
+                     rotary->rotary.scaling == RotaryScaling() && model.config().layer_rotary.empty();
   if (plain) frequencies_.emplace(rotary->rotary);
   if (const auto* tupe = std::get_if<TupePosition>(&model.config().position)) {
     longest_ = std::min(longest_, tupe->max_positions);
@@ -86,8 +89,9 @@ ScoresByDistance::ScoresByDistance(const Model& model, const Tokenizer& tokenize
   if (std::holds_alternative<LearnedPosition>(model.config().position)) {
     longest_ = std::min(longest_, model.config().max_positions);
   }
-  const auto hidden = static_cast<size_t>(model.config().hidden);
-  const Layer empty{std::vector<double>(2 * kReach + 1), std::vector<double>(hidden), std::vector<double>(hidden), 0};
+  const auto width = static_cast<size_t>(model.config().heads * model.config().head_dim());
+  const std::vector<double> distances(2 * kReach + 1);
+  const Layer empty{distances, distances, std::vector<double>(width), std::vector<double>(width), 0};
   layers_.assign(static_cast<size_t>(model.config().layers), empty);
 }
 
@@ -98,21 +102,22 @@ void ScoresByDistance::add(const std::string& text) {
     ++shortened_;
   }
   const auto tokens = static_cast<int64_t>(encoding.ids.size());
-  const auto in_reach = [&](int64_t i) {
-    return std::pair{std::max<int64_t>(0, i - kReach), std::min(tokens, i + kReach + 1)};
-  };
   run_observed(model_, encoding, [&](int64_t number, AttentionScores& scores) {
     Layer& layer = layers_[static_cast<size_t>(number)];
     layer.scale = scores.scale();
     const auto heads = scores.heads();
-    for (int64_t i = 0; number == 0 && i < tokens; ++i) {  // every layer sees the same pairs
+    const auto in_reach = [&](int64_t i) {
+      const AttentionSpec::Seen seen = scores.seen(i);
+      return std::pair{std::max(seen.first, i - kReach), std::min(seen.end, i + kReach + 1)};
+    };
+    for (int64_t i = 0; i < tokens; ++i) {
       const auto [begin, end] = in_reach(i);
-      for (int64_t j = begin; j < end && scores.sees(i, j); ++j) pairs_[static_cast<size_t>(j - i + kReach)] += 1;
+      for (int64_t j = begin; j < end; ++j) layer.pairs[static_cast<size_t>(j - i + kReach)] += 1;
     }
     for (int64_t head = 0; head < heads; ++head) {
       for (int64_t i = 0; i < tokens; ++i) {
         const auto [begin, end] = in_reach(i);
-        for (int64_t j = begin; j < end && scores.sees(i, j); ++j) {
+        for (int64_t j = begin; j < end; ++j) {
           layer.sums[static_cast<size_t>(j - i + kReach)] += scores.at(head, i, j) / static_cast<double>(heads);
         }
       }
@@ -135,9 +140,10 @@ std::vector<PlotSeries> ScoresByDistance::measured() const {
   std::vector<PlotSeries> result;
   for (size_t number = 0; number < layers_.size(); ++number) {
     PlotSeries series{.name = fmt::format("layer {}", number), .points = {}, .low = {}, .high = {}};
-    for (size_t i = 0; i < pairs_.size(); ++i) {
-      if (pairs_[i] == 0 || pairs_[i] < pairs_[kReach] / 100) continue;
-      series.points.push_back({static_cast<double>(i) - kReach, layers_[number].sums[i] / pairs_[i]});
+    const auto& [pairs, sums, queries, keys, scale] = layers_[number];
+    for (size_t i = 0; i < pairs.size(); ++i) {
+      if (pairs[i] == 0 || pairs[i] < pairs[kReach] / 100) continue;
+      series.points.push_back({static_cast<double>(i) - kReach, sums[i] / pairs[i]});
     }
     result.push_back(std::move(series));
   }

@@ -51,7 +51,7 @@ class ScoresByDistance {
 
  private:
   struct Layer {
-    std::vector<double> sums;           // [2·kReach + 1] of scores, by distance
+    std::vector<double> pairs, sums;    // [2·kReach + 1] by distance: pairs of tokens, and their scores
     std::vector<double> queries, keys;  // [H] sums of the vectors before rotation
     double scale = 0;
   };
@@ -59,7 +59,6 @@ class ScoresByDistance {
   const Tokenizer& tokenizer_;
   std::optional<RotaryFrequencies> frequencies_;  // of plain rotary positions
   std::vector<Layer> layers_;
-  std::vector<double> pairs_;  // [2·kReach + 1]
   int64_t longest_ = kMaxTokens;
   int64_t texts_ = 0, tokens_ = 0, shortened_ = 0;
 };

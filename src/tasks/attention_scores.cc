@@ -1,6 +1,7 @@
 #include "tasks/attention_scores.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace roformer {
@@ -58,14 +59,15 @@ std::span<const double> AttentionScores::table_slice(const std::vector<double>& 
 double AttentionScores::at(int64_t head, int64_t i, int64_t j) const {
   const std::span<const double> q = slice(queries_, head, i), k = slice(keys_, head, j);
   double score = dot(q, k);
-  if (bias_.empty() && query_table_.empty() && key_table_.empty()) return spec_.scale * score;
+  const auto capped = [cap = spec_.score_cap](double plain) { return cap == 0 ? plain : cap * std::tanh(plain / cap); };
+  if (bias_.empty() && query_table_.empty() && key_table_.empty()) return capped(spec_.scale * score);
   const RelativeTerms& terms = spec_.terms;
   const int64_t distance = static_cast<int64_t>(terms.key_positions[j]) - terms.query_positions[i];
   const int64_t row = std::clamp(distance, -terms.clip, terms.clip) + terms.clip;
   if (!query_table_.empty()) score += dot(q, table_slice(query_table_, head, row));
   if (!key_table_.empty()) score += dot(k, table_slice(key_table_, head, row));
   score *= spec_.scale;
-  return bias_.empty() ? score : score + bias_[static_cast<size_t>(row * spec_.heads + head)];
+  return capped(bias_.empty() ? score : score + bias_[static_cast<size_t>(row * spec_.heads + head)]);
 }
 
 }  // namespace roformer

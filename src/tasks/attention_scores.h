@@ -22,9 +22,9 @@ class AttentionScores {
   std::span<double> query(int64_t head, int64_t i) { return slice(queries_, head, i); }
   std::span<double> key(int64_t head, int64_t j) { return slice(keys_, head, j); }
 
-  // Whether query i sees key j. Where it does not, at() is what the score would be.
-  bool sees(int64_t i, int64_t j) const { return j < spec_.keys_seen(i, tokens_); }
-  // What the softmax gets for query i and key j: scale · q·k with the terms of RelativeTerms.
+  // The keys that query i sees. Elsewhere at() is what the score would be.
+  AttentionSpec::Seen seen(int64_t i) const { return spec_.keys_seen(i, tokens_); }
+  // What the softmax gets for query i and key j: scale · q·k with the terms of RelativeTerms, capped.
   double at(int64_t head, int64_t i, int64_t j) const;
 
  private:

@@ -37,6 +37,7 @@ const std::vector<Family>& families() {
       attention_family(),
       attention_large_scores_family(),
       limited_attention_family(),
+      windowed_attention_family(),
       grouped_attention_family(),
       relative_attention_family(false),
       relative_attention_family(true),

@@ -47,6 +47,14 @@ inline int32_t limit_of(Trial& trial, Limits limits, int32_t i, int32_t queries,
   return keys;
 }
 
+// What queries do not see at the front: as far as a window before the limit, or anything, maybe all.
+enum class Begins { none, window, scattered };
+
+inline int32_t begin_of(Trial& trial, Begins begins, int32_t limit) {
+  constexpr int32_t kWindow = 20;
+  return begins == Begins::window ? std::max(0, limit - kWindow) : trial.random_ids(1, limit + 2)[0];
+}
+
 struct AttentionPlan {
   std::vector<int32_t> query_lengths, key_lengths;
   int64_t heads, head_dim;
@@ -59,6 +67,8 @@ struct AttentionPlan {
   bool rising = false;  // positions rise by one in each sequence; else they are random
   bool shared = false;  // heads share the tables
   int64_t kv_heads = 0;
+  Begins begins = Begins::none;
+  double score_cap = 0;
 };
 
 inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
@@ -82,13 +92,21 @@ inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
   spec.scale = plan.score_size / std::sqrt(static_cast<double>(plan.head_dim));
   spec.query_offsets = query_offsets;
   spec.key_offsets = key_offsets;
-  std::vector<int32_t> limits;
+  std::vector<int32_t> limits, begins;
   for (size_t s = 0; plan.limits != Limits::none && s < plan.query_lengths.size(); ++s) {
     for (int32_t i = 0; i < plan.query_lengths[s]; ++i) {
       limits.push_back(limit_of(trial, plan.limits, i, plan.query_lengths[s], plan.key_lengths[s]));
     }
   }
   spec.key_limits = limits;
+  for (size_t s = 0; plan.begins != Begins::none && s < plan.query_lengths.size(); ++s) {
+    for (int32_t i = query_offsets[s]; i < query_offsets[s + 1]; ++i) {
+      begins.push_back(
+          begin_of(trial, plan.begins, limits.empty() ? plan.key_lengths[s] : limits[static_cast<size_t>(i)]));
+    }
+  }
+  spec.key_begins = begins;
+  spec.score_cap = plan.score_cap;
   spec.dropout = plan.dropout;
   RelativeTerms dterms;
   spec.terms.clip = dterms.clip = plan.clip;
@@ -118,7 +136,7 @@ inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
   std::vector<double> logs;  // those of queries that have keys
   for (size_t s = 0; s < plan.query_lengths.size(); ++s) {
     for (int32_t i = query_offsets[s]; i < query_offsets[s + 1]; ++i) {
-      if (spec.keys_seen(i, plan.key_lengths[s]) == 0) continue;
+      if (spec.keys_seen(i, plan.key_lengths[s]).count() == 0) continue;
       for (int64_t head = 0; head < plan.heads; ++head) logs.push_back(read(log_sum_exp, head, i));
     }
   }
@@ -254,6 +272,50 @@ inline Family limited_attention_family() {
                    .key_table = true,
                    .value_table = true,
                    .clip = 7});
+  }
+  return family;
+}
+
+// Windows, whose first keys are in any tile, and caps; with terms, groups and dropout.
+inline Family windowed_attention_family() {
+  Family family{"windowed_attention", 5e-5, {}};
+  const std::vector<int32_t> ragged = {17, 0, 1, 65, 2, 64}, long_ones = {129, 700}, queries = {1, 65, 0, 3, 129},
+                             keys = {129, 2, 17, 0, 300};
+  for (const Begins begins : {Begins::none, Begins::window, Begins::scattered}) {
+    for (const Limits limits : {Limits::none, Limits::causal, Limits::scattered}) {
+      for (const double cap : {0.0, 0.7}) {
+        if (begins == Begins::none && cap == 0) continue;
+        const std::string name = "begins " + std::to_string(static_cast<int>(begins)) + ", limits " +
+                                 std::to_string(static_cast<int>(limits)) + (cap > 0 ? ", capped" : "");
+        AttentionPlan plan{.query_lengths = ragged, .key_lengths = ragged, .heads = 4, .head_dim = 16};
+        plan.limits = limits;
+        plan.begins = begins;
+        plan.score_cap = cap;
+        add_attention(family, name, plan);
+        plan.kv_heads = 2;
+        plan.value_dim = 10;
+        plan.dropout = kSomeDropout;
+        add_attention(family, name + ", grouped, dropout", plan);
+        plan.query_lengths = queries;
+        plan.key_lengths = keys;
+        add_attention(family, name + ", cross, grouped, dropout", plan);
+        plan.query_lengths = {17, 0, 1, 34};
+        plan.key_lengths = {20, 3, 0, 34};
+        plan.kv_heads = 0;
+        plan.bias = plan.query_table = plan.key_table = plan.value_table = plan.rising = true;
+        plan.clip = 7;
+        add_attention(family, name + ", terms", plan);
+        if (limits == Limits::scattered) continue;
+        add_attention(family, name + ", long",
+                      {.query_lengths = long_ones,
+                       .key_lengths = long_ones,
+                       .heads = 1,
+                       .head_dim = 8,
+                       .limits = limits,
+                       .begins = begins,
+                       .score_cap = cap});
+      }
+    }
   }
   return family;
 }

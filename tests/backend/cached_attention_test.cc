@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <vector>
@@ -15,6 +16,8 @@ struct CachedCase {
   std::vector<int32_t> kept, queries;  // tokens of each sequence, the new ones counted in both
   int64_t heads, key_heads, dim, value_dim;
   bool bias = false, tables = false;
+  int32_t window = 0;  // keys that each query sees, 0: all
+  double score_cap = 0;
 };
 
 const std::vector<CachedCase> kCases = {
@@ -24,19 +27,23 @@ const std::vector<CachedCase> kCases = {
     {{300, 40}, {5, 16}, 6, 1, 64, 64, true},
     {{200}, {17}, 2, 2, 8, 8, true},
     {{70, 3}, {1, 2}, 2, 2, 12, 12, false, true},
+    {{64, 65, 300, 7}, {1, 1, 3, 1}, 3, 3, 20, 20, false, false, 30, 0},
+    {{300, 40}, {5, 16}, 6, 1, 64, 64, true, false, 70, 0.6},
+    {{300, 40}, {1, 17}, 2, 1, 8, 8, false, true, 1, 0.6},
 };
 
 // What each backend makes of a case.
 std::vector<double> attend(Backend& backend, const CachedCase& test, bool strided) {
   Trial trial(backend, 11, strided);
   std::vector<Tensor> keys, values;
-  std::vector<int32_t> offsets{0}, limits, query_positions, key_positions;
+  std::vector<int32_t> offsets{0}, limits, begins, query_positions, key_positions;
   for (size_t s = 0; s < test.kept.size(); ++s) {
     keys.push_back(trial.random(test.kept[s], test.key_heads * test.dim));
     values.push_back(trial.random(test.kept[s], test.key_heads * test.value_dim));
     for (int32_t i = 0; i < test.kept[s]; ++i) key_positions.push_back(i + 3);
     for (int32_t i = test.kept[s] - test.queries[s]; i < test.kept[s]; ++i) {
       limits.push_back(i + 1);
+      if (test.window > 0) begins.push_back(std::max(0, i + 1 - test.window));
       query_positions.push_back(i + 3);
     }
     offsets.push_back(offsets.back() + test.queries[s]);
@@ -55,6 +62,8 @@ std::vector<double> attend(Backend& backend, const CachedCase& test, bool stride
                         .keys = keys,
                         .values = values,
                         .key_limits = limits,
+                        .key_begins = begins,
+                        .score_cap = test.score_cap,
                         .terms = terms};
   const Tensor q = trial.random(offsets.back(), test.heads * test.dim);
   const Tensor out = trial.output("out", offsets.back(), test.heads * test.value_dim);

@@ -200,6 +200,8 @@ struct AttentionPlan {
   Dropout dropout = {};
   int64_t clip = 2;
   int64_t kv_heads = 0;
+  std::vector<int32_t> key_begins = {};
+  double score_cap = 0;
 };
 
 class AttentionGradientTest : public GradientTest, public ::testing::WithParamInterface<AttentionPlan> {};
@@ -229,6 +231,8 @@ TEST_P(AttentionGradientTest, MatchesCentralDifferences) {
                            .query_offsets = plan.query_offsets,
                            .key_offsets = plan.key_offsets,
                            .key_limits = plan.key_limits,
+                           .key_begins = plan.key_begins,
+                           .score_cap = plan.score_cap,
                            .dropout = plan.dropout,
                            .terms = relative_terms()};
   const RelativeTerms dterms = relative_terms();
@@ -280,6 +284,27 @@ INSTANTIATE_TEST_SUITE_P(
         AttentionPlan{.name = "cross", .query_offsets = {0, 2, 3, 3, 6}, .key_offsets = {0, 4, 4, 7, 8}},
         AttentionPlan{
             .name = "causal", .query_offsets = kRagged, .key_offsets = kRagged, .key_limits = {1, 1, 2, 3, 4, 1, 2, 3}},
+        AttentionPlan{.name = "windows",
+                      .query_offsets = kRagged,
+                      .key_offsets = kRagged,
+                      .key_limits = {1, 1, 2, 3, 4, 1, 2, 3},
+                      .key_begins = {0, 0, 1, 1, 2, 1, 0, 2}},
+        AttentionPlan{.name = "begins_alone",
+                      .query_offsets = {0, 2, 3, 3, 6},
+                      .key_offsets = {0, 4, 4, 7, 8},
+                      .key_begins = {3, 0, 0, 1, 0, 1}},
+        AttentionPlan{.name = "cap", .query_offsets = kRagged, .key_offsets = kRagged, .score_cap = 0.8},
+        AttentionPlan{.name = "windows_cap_all_terms",
+                      .query_offsets = kRagged,
+                      .key_offsets = kRagged,
+                      .key_limits = {1, 2, 2, 0, 4, 3, 1, 2},
+                      .bias = true,
+                      .query_table = true,
+                      .key_table = true,
+                      .value_table = true,
+                      .dropout = kSomeDropout,
+                      .key_begins = {0, 1, 0, 0, 1, 2, 0, 0},
+                      .score_cap = 1.5},
         AttentionPlan{.name = "limits_cross_dropout",
                       .query_offsets = {0, 2, 3, 3, 6},
                       .key_offsets = {0, 4, 4, 7, 9},

@@ -32,7 +32,8 @@ struct AttentionCase {
   double dropout = 0;
   std::vector<int32_t> query_offsets = {0, 1, 1, 4, 6};
   std::vector<int32_t> key_offsets = {0, 1, 1, 4, 6};
-  std::vector<int32_t> key_limits = {};
+  std::vector<int32_t> key_limits = {}, key_begins = {};
+  double score_cap = 0;
 };
 
 void PrintTo(const AttentionCase& attention, std::ostream* out) { *out << attention.name; }
@@ -79,6 +80,8 @@ TEST_P(AttentionTest, MatchesCentralDifferences) {
                                  .query_offsets = param.query_offsets,
                                  .key_offsets = param.key_offsets,
                                  .key_limits = param.key_limits,
+                                 .key_begins = param.key_begins,
+                                 .score_cap = param.score_cap,
                                  .dropout = {.probability = param.dropout, .stream = {.seed = 2, .stream = 6}}};
   switch (param.projections) {
     case Projections::fused: check.inputs = {{"qkv", trial_.random(queries, 3 * kHidden)}}; break;
@@ -177,6 +180,11 @@ INSTANTIATE_TEST_SUITE_P(
                       .terms = true,
                       .dropout = 0.3},
         AttentionCase{.name = "causal", .rotary = kAdjacent, .dropout = 0.3, .key_limits = {1, 1, 2, 3, 1, 2}},
+        AttentionCase{.name = "window_cap",
+                      .rotary = kHalf,
+                      .key_limits = {1, 1, 2, 3, 1, 2},
+                      .key_begins = {0, 0, 1, 1, 1, 0},
+                      .score_cap = 0.9},
         AttentionCase{.name = "limits_terms",
                       .projections = Projections::separate,
                       .terms = true,
@@ -203,7 +211,9 @@ class AttentionOptionsTest : public OperatorTest {
                                    .scale = scale_,
                                    .query_offsets = query_offsets_,
                                    .key_offsets = key_offsets_,
-                                   .key_limits = key_limits_};
+                                   .key_limits = key_limits_,
+                                   .key_begins = key_begins_,
+                                   .score_cap = score_cap_};
     return attention({.backend = *backend_}, options, q, k, v, positions);
   }
   Columns columns(int64_t rows, int64_t count) { return {Value(trial_.random(rows, count)), 0, count}; }
@@ -218,8 +228,8 @@ class AttentionOptionsTest : public OperatorTest {
   }
 
   int64_t heads_ = kHeads, kv_heads_ = 0;
-  double scale_ = 0;
-  std::vector<int32_t> query_offsets_ = {0, 1, 1, 4, 6}, key_offsets_ = query_offsets_, key_limits_;
+  double scale_ = 0, score_cap_ = 0;
+  std::vector<int32_t> query_offsets_ = {0, 1, 1, 4, 6}, key_offsets_ = query_offsets_, key_limits_, key_begins_;
 };
 
 // Softmax by hand: one head, one query, two keys.
@@ -238,6 +248,11 @@ TEST_F(AttentionOptionsTest, KnownWeights) {
   expect_row(attend(q, k, v).data, {0.75, 0.25, 0, 2});  // 1/√4 · 2 · log 3
   scale_ = 1;
   expect_row(attend(q, k, v).data, {0.9, 0.1, 0, 0.8});
+  score_cap_ = 1;  // tanh(2 · log 3) = 40 / 41
+  const double weight = 1 / (1 + std::exp(-40.0 / 41));
+  expect_row(attend(q, k, v).data, {weight, 1 - weight, 0, 8 * (1 - weight)});
+  key_begins_ = {1};
+  expect_row(attend(q, k, v).data, {0, 1, 0, 8});
 }
 
 TEST_F(AttentionOptionsTest, ConstantsBesideTrackedInputs) {
@@ -296,6 +311,14 @@ TEST_F(AttentionOptionsTest, RefusesKeyLimits) {
   EXPECT_THAT(refused({3, 1, 1, 1, 2, 2}), HasSubstr("the key limit 3 of query 0 is outside 0..2"));
   EXPECT_THAT(refused({2, 1, 2, 1, 2, 2}), HasSubstr("the key limit 2 of query 2 is outside 0..1"));
   EXPECT_THAT(refused({2, 1, 1, 1, 2, -1}), HasSubstr("the key limit -1 of query 5 is outside 0..2"));
+  key_limits_.clear();
+  key_begins_ = {3, 0, 0, 0, 0, 0};
+  EXPECT_THAT(refusal({}), HasSubstr("the key begin 3 of query 0 is outside 0..2"));
+  key_begins_ = {2, 1};
+  EXPECT_THAT(refusal({}), HasSubstr("2 key begins for 6 queries"));
+  key_begins_.clear();
+  score_cap_ = -1;
+  EXPECT_THAT(refusal({}), HasSubstr("the cap of scores is -1"));
 }
 
 // What a query does not see has no influence, whatever it is; what sees nothing gives 0.
@@ -305,7 +328,8 @@ TEST(KeyLimitsTest, UnseenKeysDoNotMatter) {
     SCOPED_TRACE(device);
     const auto backend = make_backend(device, pool);
     const std::vector<int32_t> offsets = {0, 150, 153};
-    std::vector<int32_t> limits(153, 40);
+    std::vector<int32_t> limits(153, 40), begins(153, 0);
+    std::fill_n(begins.begin(), 150, 5);
     limits[151] = 0;
     limits[150] = limits[152] = 1;
     const auto run = [&](float unseen) {
@@ -313,12 +337,13 @@ TEST(KeyLimitsTest, UnseenKeysDoNotMatter) {
       const auto input = [&] { return Value::tracking(trial.random(153, 6)); };
       const Value q = input(), k = input(), v = input();
       for (const Value& x : {k, v}) {
+        std::fill(x.data.row<float>(0), x.data.row<float>(5), unseen);
         std::fill(x.data.row<float>(40), x.data.row<float>(150), unseen);
         std::fill(x.data.row<float>(151), x.data.row<float>(153), unseen);
       }
       Tape tape;
       const AttentionOptions options{
-          .heads = 2, .query_offsets = offsets, .key_offsets = offsets, .key_limits = limits};
+          .heads = 2, .query_offsets = offsets, .key_offsets = offsets, .key_limits = limits, .key_begins = begins};
       const Value out = attention({.backend = *backend, .tape = &tape}, options, {q, 0, 6}, {k, 0, 6}, {v, 0, 6}, {});
       *out.gradient = trial.random(153, 6);
       tape.backward();

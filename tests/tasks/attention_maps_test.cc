@@ -54,10 +54,12 @@ TEST_F(AttentionMapsTest, ScoresAreThoseOfTheKernel) {
   const std::vector<int32_t> offsets = {0, tokens}, positions = {0, 1, 2, 5, 6, 9, 3};
   AttentionSpec spec{.heads = heads, .scale = 0.4, .query_offsets = offsets, .key_offsets = offsets};
   const AttentionTensors in{random(tokens, hidden, 1), random(tokens, hidden, 2), random(tokens, hidden, 3)};
-  const std::vector<int32_t> limits = {1, 2, 7, 3, 5, 6, 4};
+  const std::vector<int32_t> limits = {1, 2, 7, 3, 5, 6, 4}, begins = {0, 1, 3, 0, 2, 1, 3};
   for (const int terms : {0, 1, 2, 4, 7, 8, 15, 16 + 6}) {
     SCOPED_TRACE(terms);
     spec.key_limits = (terms & 8) != 0 ? limits : std::span<const int32_t>();
+    spec.key_begins = terms == 15 ? begins : std::span<const int32_t>();
+    spec.score_cap = (terms & 4) != 0 ? 1.5 : 0;
     spec.terms = RelativeTerms();
     const int64_t columns = (terms & 16) != 0 ? hidden / heads : hidden;  // heads may share tables
     spec.terms.clip = 2;
@@ -72,7 +74,7 @@ TEST_F(AttentionMapsTest, ScoresAreThoseOfTheKernel) {
       for (int64_t i = 0; i < tokens; ++i) {
         double sum = 0;
         std::vector<double> mixed(3);
-        for (int64_t j = 0; j < tokens && scores.sees(i, j); ++j) {
+        for (int64_t j = scores.seen(i).first; j < scores.seen(i).end; ++j) {
           const double weight = std::exp(scores.at(head, i, j));
           sum += weight;
           for (size_t c = 0; c < 3; ++c) mixed[c] += weight * in.v.row<float>(j)[head * 3 + static_cast<int64_t>(c)];

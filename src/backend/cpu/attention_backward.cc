@@ -42,7 +42,8 @@ class BackwardWorker {
       : call_(call),
         gradients_({call.keys, call.dim, call.value_dim}),
         terms_(call.spec, call.dterms, call.dim, call.value_dim, Gradients::kQueries, call.keys),
-        dropped_(call.spec.dropout.active() ? Gradients::kQueries * call.keys : 0) {}
+        dropped_(call.spec.dropout.active() ? Gradients::kQueries * call.keys : 0),
+        slopes_(call.spec.score_cap != 0 ? Gradients::kQueries * call.keys : 0) {}
 
   void operator()(const Task& task) {
     const int64_t group = call_.spec.group();
@@ -91,7 +92,7 @@ class BackwardWorker {
     const int64_t stride = task.part.defined() ? task.part.row_stride() : call_.gradients.q.row_stride();
     for (int64_t q0 = place.q_begin; q0 < place.q_end; q0 += Gradients::kQueries) {
       const int64_t queries = std::min(Gradients::kQueries, place.q_end - q0);
-      const int64_t visible = visible_keys(call_.spec, place, q0, queries, k0, keys, seen_);
+      const int64_t visible = visible_keys(call_.spec, place, q0, queries, k0, keys, first_, end_);
       if (visible == 0) continue;
       // Whole panels, so that what a product writes beside its keys is no other key's gradient.
       const int64_t of_tile = std::min(keys, tiles::padded_columns(visible));
@@ -114,9 +115,11 @@ class BackwardWorker {
       terms_.load_queries(source(call_.in.q, q0, place.head, call_.dim), queries);
       terms_.add(q0, queries, k0, keys, weights);
     }
+    const auto cap = static_cast<float>(call_.spec.score_cap);
+    if (cap != 0) tiles::cap_scores(weights, queries, keys, cap * kLog2E, slopes_.data());
     float shifts[Gradients::kQueries];
     for (int64_t i = 0; i < queries; ++i) shifts[i] = call_.log_sum_exp.row<float>(place.head)[q0 + i] * kLog2E;
-    tiles::weights_again(weights, queries, keys, seen_, shifts);
+    tiles::weights_again(weights, queries, keys, {first_, end_}, shifts);
     const tiles::Scores dweights = gradients_.dweigh(queries, keys);
     if (terms_.values()) {
       terms_.load_douts(source(call_.dout, q0, place.head, call_.value_dim), queries);
@@ -128,6 +131,7 @@ class BackwardWorker {
       terms_.add_value_gradients(q0, queries, k0, keys, dropped, call_.term_gradients[task.number]);
     }
     tiles::softmax_backward(weights, dweights, queries, keys, call_.deltas.row<float>(place.head) + q0);
+    if (cap != 0) tiles::multiply_tile(dweights, queries, keys, slopes_.data());
     gradients_.add_keys(dweights, queries, keys);
     return dweights;
   }
@@ -147,8 +151,8 @@ class BackwardWorker {
   const Call& call_;
   Gradients gradients_;
   ScoreTermsBackward terms_;
-  Room dropped_;
-  int32_t seen_[Gradients::kQueries] = {};
+  Room dropped_, slopes_;
+  int32_t first_[Gradients::kQueries] = {}, end_[Gradients::kQueries] = {};
   float factors_[kKeys] = {};
 };
 

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <utility>
 
 #include "backend/cpu/attention.h"
 #include "backend/cpu/attention_factors.h"
@@ -35,7 +36,7 @@ struct Task {
 
 int64_t cost(const Call& call, const Place& place, int64_t q0, int64_t queries) {
   int64_t keys = 0;
-  for (int64_t i = 0; i < queries; ++i) keys += call.spec.keys_seen(q0 + i, place.keys());
+  for (int64_t i = 0; i < queries; ++i) keys += call.spec.keys_seen(q0 + i, place.keys()).count();
   return (keys + queries) * (call.dim + call.value_dim);
 }
 
@@ -84,14 +85,16 @@ class ForwardWorker {
   void attend(const Place& place, int64_t q0, int64_t queries) {
     std::fill_n(tops_, queries, -std::numeric_limits<float>::infinity());
     std::fill_n(totals_, queries, 0.0f);
+    std::fill_n(begun_, (queries + kTileQueries - 1) / kTileQueries, false);
     factors_.load_queries(source(call_.in.q, q0, place.head, call_.dim, call_.query_angles), queries,
                           static_cast<float>(call_.spec.scale) * kLog2E);
     if (terms_.any() && place.keys() > 0) {
       terms_.load(place, {call_.spec.terms, q0, queries, place.k_begin, place.keys()});
     }
     for (int64_t k0 = place.k_begin; k0 < place.k_end; k0 += kKeys) {
-      const int64_t keys = visible_keys(call_.spec, place, q0, queries, k0, std::min(kKeys, place.k_end - k0), seen_);
-      if (keys == 0) break;  // what is seen are the first ones
+      const int64_t keys =
+          visible_keys(call_.spec, place, q0, queries, k0, std::min(kKeys, place.k_end - k0), first_, end_);
+      if (keys == 0) continue;
       factors_.load_keys(source(call_.in.k, k0, place.key_head, call_.dim, call_.key_angles), keys);
       factors_.load_values(source(call_.in.v, k0, place.key_head, call_.value_dim, call_.value_angles), keys);
       if (terms_.any()) terms_.load_keys(source(call_.in.k, k0, place.key_head, call_.dim, call_.key_angles), keys);
@@ -109,21 +112,24 @@ class ForwardWorker {
 
   // Queries q0 + i … of the task against the keys that are loaded.
   void tile(const Place& place, int64_t q0, int64_t i, int64_t queries, int64_t k0) {
-    const int64_t keys = *std::max_element(seen_ + i, seen_ + i + queries);
+    const int64_t keys = *std::max_element(end_ + i, end_ + i + queries);
     if (keys == 0) return;
     const tiles::Scores scores = factors_.score(i, queries, keys);
     if (terms_.any()) {
       terms_.load_queries(source(call_.in.q, q0 + i, place.head, call_.dim, call_.query_angles), queries);
       terms_.add(q0 + i, queries, k0, keys, scores);
     }
+    if (call_.spec.score_cap != 0) {
+      tiles::cap_scores(scores, queries, keys, static_cast<float>(call_.spec.score_cap) * kLog2E, nullptr);
+    }
     float shrink[kTileQueries] = {};
-    tiles::softmax(scores, queries, keys, seen_ + i, {tops_ + i, totals_ + i, shrink});
+    tiles::softmax(scores, queries, keys, {first_ + i, end_ + i}, {tops_ + i, totals_ + i, shrink});
     for (int64_t r = 0; call_.spec.dropout.active() && r < queries; ++r) {
       draw_factors(call_.spec, place, q0 + i + r, k0, keys, dropout_);
       tiles::multiply_row(scores, r, dropout_, keys, scores.data);
     }
-    factors_.weigh_values(queries, keys, k0 == place.k_begin ? nullptr : shrink, products_.data() + i * stride_,
-                          stride_);
+    const bool first = !std::exchange(begun_[i / kTileQueries], true);
+    factors_.weigh_values(queries, keys, first ? nullptr : shrink, products_.data() + i * stride_, stride_);
     if (terms_.values()) {
       terms_.add_values(q0 + i, queries, k0, keys, scores, products_.data() + i * stride_, stride_);
     }
@@ -146,7 +152,8 @@ class ForwardWorker {
   Factors factors_;
   ScoreTerms terms_;
   Room products_;
-  int32_t seen_[kQueries] = {};
+  int32_t first_[kQueries] = {}, end_[kQueries] = {};  // of the keys that are loaded, those that are seen
+  bool begun_[kQueries / kTileQueries] = {};           // whether a tile of queries has products
   float tops_[kQueries] = {}, totals_[kQueries] = {}, inverses_[kQueries] = {}, dropout_[kKeys] = {};
 };
 

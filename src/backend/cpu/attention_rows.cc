@@ -5,6 +5,7 @@
 // after foreach_target.h
 #include <limits>
 
+#include "backend/cpu/activation-inl.h"
 #include "backend/cpu/attention_tile.h"
 #include "backend/cpu/exp-inl.h"
 #include "backend/cpu/rows.h"
@@ -100,48 +101,75 @@ HWY_INLINE void for_vectors(const Scores& row, int64_t end, const Body& body) {
   }
 }
 
-// row = 2^(row − shift) of the first `seen`, 0 of the others; returns their sum.
-HWY_INLINE float weigh(const Scores& row, float shift, int64_t seen, int64_t keys) {
+// The columns that a query sees.
+struct Columns {
+  int64_t first, end;
+};
+HWY_INLINE Columns columns_of(const SeenKeys& seen, int64_t r) { return {seen.first[r], seen.end[r]}; }
+
+// Of the lanes from column i on those that are seen.
+template <class D>
+HWY_INLINE hn::Mask<D> within(D d, int64_t i, const Columns& seen) {
+  return hn::AndNot(below(d, i, seen.first), below(d, i, seen.end));
+}
+
+// row = 2^(row − shift) where seen, 0 elsewhere; returns the sum.
+HWY_INLINE float weigh(const Scores& row, float shift, const Columns& seen, int64_t keys) {
   const FullTag d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const auto top = hn::Set(d, shift);
   auto sum = hn::Zero(d);
   for_vectors(row, keys, [&](int64_t j, float* x) HWY_ATTR {
     auto weight = exp2(d, hn::Sub(hn::LoadU(d, x), top));
-    if (j + lanes > seen) weight = hn::IfThenElseZero(below(d, j, seen), weight);
+    if (j + lanes > seen.end || j < seen.first) weight = hn::IfThenElseZero(within(d, j, seen), weight);
     hn::StoreU(weight, d, x);
     sum = hn::Add(sum, weight);
   });
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-HWY_INLINE float greatest(const Scores& row, int64_t seen) {
+HWY_INLINE float greatest(const Scores& row, const Columns& seen) {
   const FullTag d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   auto best = hn::Set(d, -std::numeric_limits<float>::infinity());
-  for_vectors(row, seen, [&](int64_t j, float* x) HWY_ATTR {
+  for_vectors(row, seen.end, [&](int64_t j, float* x) HWY_ATTR {
     const auto better = hn::Max(best, hn::LoadU(d, x));
-    best = j + lanes > seen ? hn::IfThenElse(below(d, j, seen), better, best) : better;
+    best = j + lanes > seen.end || j < seen.first ? hn::IfThenElse(within(d, j, seen), better, best) : better;
   });
   return hn::GetLane(hn::MaxOfLanes(d, best));
 }
 
-void Softmax(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const SoftmaxState& state) {
+void CapScores(const Scores& scores, int64_t rows, int64_t keys, float cap, float* slopes) {
+  const FullTag d;
+  const auto one = hn::Set(d, 1.0f), two = hn::Set(d, 2.0f), limit = hn::Set(d, cap), inverse = hn::Set(d, 1 / cap);
+  for (int64_t r = 0; r < rows; ++r) {
+    for_vectors(row_of(scores, r), keys, [&](int64_t, float* x) HWY_ATTR {
+      // tanh u = 2σ(2u) − 1
+      const auto twice = hn::Mul(two, hn::Mul(hn::LoadU(d, x), inverse));
+      const auto share = hn::MulSub(two, rows::HWY_NAMESPACE::logistic(d, twice), one);
+      hn::StoreU(hn::Mul(limit, share), d, x);
+      if (slopes != nullptr) hn::StoreU(hn::NegMulAdd(share, share, one), d, slopes + (x - scores.data));
+    });
+  }
+}
+
+void Softmax(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const SoftmaxState& state) {
   const hn::CappedTag<float, 1> one;
   keys = (keys + 1) / 2 * 2;
   for (int64_t r = 0; r < rows; ++r) {
     const Scores row = row_of(scores, r);
     state.factors[r] = 1;
-    if (seen[r] == 0) {
+    const Columns columns = columns_of(seen, r);
+    if (columns.end == 0) {
       for_vectors(row, keys, [](int64_t, float* x) HWY_ATTR { hn::StoreU(hn::Zero(FullTag()), FullTag(), x); });
       continue;
     }
-    const float top = std::max(state.tops[r], greatest(row, seen[r]));
+    const float top = std::max(state.tops[r], greatest(row, columns));
     if (top != state.tops[r]) {
       state.factors[r] = hn::GetLane(exp2(one, hn::Set(one, state.tops[r] - top)));
       state.tops[r] = top;
     }
-    state.sums[r] = state.sums[r] * state.factors[r] + weigh(row, top, seen[r], keys);
+    state.sums[r] = state.sums[r] * state.factors[r] + weigh(row, top, columns, keys);
   }
 }
 
@@ -178,8 +206,8 @@ void RowDots(const float* x, int64_t x_stride, const float* y, int64_t y_stride,
   }
 }
 
-void WeightsAgain(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const float* shifts) {
-  for (int64_t r = 0; r < rows; ++r) weigh(row_of(scores, r), shifts[r], seen[r], keys);
+void WeightsAgain(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const float* shifts) {
+  for (int64_t r = 0; r < rows; ++r) weigh(row_of(scores, r), shifts[r], columns_of(seen, r), keys);
 }
 
 void SoftmaxBackward(const Scores& weights, const Scores& dweights, int64_t rows, int64_t keys, const float* deltas) {
@@ -189,6 +217,15 @@ void SoftmaxBackward(const Scores& weights, const Scores& dweights, int64_t rows
     const auto delta = hn::Set(d, deltas[r]);
     for_vectors(row_of(dweights, r), keys, [&](int64_t, float* x) HWY_ATTR {
       hn::StoreU(hn::Mul(hn::LoadU(d, x + to_weight), hn::Sub(hn::LoadU(d, x), delta)), d, x);
+    });
+  }
+}
+
+void MultiplyTile(const Scores& x, int64_t rows, int64_t keys, const float* factors) {
+  const FullTag d;
+  for (int64_t r = 0; r < rows; ++r) {
+    for_vectors(row_of(x, r), keys, [&](int64_t, float* at) HWY_ATTR {
+      hn::StoreU(hn::Mul(hn::LoadU(d, at), hn::LoadU(d, factors + (at - x.data))), d, at);
     });
   }
 }
@@ -229,12 +266,14 @@ HWY_AFTER_NAMESPACE();
 namespace roformer::tiles {
 HWY_EXPORT(LoadRows);
 HWY_EXPORT(Pack);
+HWY_EXPORT(CapScores);
 HWY_EXPORT(Softmax);
 HWY_EXPORT(RoundWeights);
 HWY_EXPORT(AddTile);
 HWY_EXPORT(RowDots);
 HWY_EXPORT(WeightsAgain);
 HWY_EXPORT(SoftmaxBackward);
+HWY_EXPORT(MultiplyTile);
 HWY_EXPORT(MultiplyRow);
 HWY_EXPORT(ScaleRows);
 HWY_EXPORT(StoreRows);
@@ -256,7 +295,10 @@ void pack_transposed(const float* x, int64_t stride, int64_t rows, int64_t colum
     rows::transpose(x + r * stride, stride, count, columns, out, kPanel);
   }
 }
-void softmax(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const SoftmaxState& state) {
+void cap_scores(const Scores& scores, int64_t rows, int64_t keys, float cap, float* slopes) {
+  HWY_DYNAMIC_DISPATCH(CapScores)(scores, rows, keys, cap, slopes);
+}
+void softmax(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const SoftmaxState& state) {
   HWY_DYNAMIC_DISPATCH(Softmax)(scores, rows, keys, seen, state);
 }
 void round_weights(const Scores& weights, int64_t rows, int64_t keys, uint16_t* out, int64_t out_stride) {
@@ -268,11 +310,14 @@ void add_tile(const float* sums, int64_t rows, int64_t columns, const float* fac
 void row_dots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(RowDots)(x, x_stride, y, y_stride, rows, n, out);
 }
-void weights_again(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const float* shifts) {
+void weights_again(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const float* shifts) {
   HWY_DYNAMIC_DISPATCH(WeightsAgain)(scores, rows, keys, seen, shifts);
 }
 void softmax_backward(const Scores& weights, const Scores& dweights, int64_t rows, int64_t keys, const float* deltas) {
   HWY_DYNAMIC_DISPATCH(SoftmaxBackward)(weights, dweights, rows, keys, deltas);
+}
+void multiply_tile(const Scores& x, int64_t rows, int64_t keys, const float* factors) {
+  HWY_DYNAMIC_DISPATCH(MultiplyTile)(x, rows, keys, factors);
 }
 void multiply_row(const Scores& x, int64_t row, const float* factors, int64_t keys, float* out) {
   HWY_DYNAMIC_DISPATCH(MultiplyRow)(x, row, factors, keys, out);

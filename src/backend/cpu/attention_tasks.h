@@ -34,15 +34,18 @@ inline int64_t longest(std::span<const int32_t> offsets) {
   return most;
 }
 
-// How many of `keys` keys from k0 on the queries from q0 on see: the first ones. Returns the most that any sees, so
-// that causal attention costs half.
+// Which of `keys` keys from k0 on the queries from q0 on see: first[i] … end[i] − 1, none where both are 0. Returns
+// the greatest end, so that causal attention costs half.
 inline int64_t visible_keys(const AttentionSpec& spec, const Place& place, int64_t q0, int64_t queries, int64_t k0,
-                            int64_t keys, int32_t* seen) {
+                            int64_t keys, int32_t* first, int32_t* end) {
   int64_t most = 0;
   for (int64_t i = 0; i < queries; ++i) {
-    const int64_t of_query = spec.keys_seen(q0 + i, place.keys()) - (k0 - place.k_begin);
-    seen[i] = static_cast<int32_t>(std::clamp<int64_t>(of_query, 0, keys));
-    most = std::max<int64_t>(most, seen[i]);
+    const AttentionSpec::Seen seen = spec.keys_seen(q0 + i, place.keys());
+    const int64_t begin = std::max<int64_t>(seen.first - (k0 - place.k_begin), 0);
+    const int64_t limit = std::min(seen.end - (k0 - place.k_begin), keys);
+    first[i] = begin < limit ? static_cast<int32_t>(begin) : 0;
+    end[i] = begin < limit ? static_cast<int32_t>(limit) : 0;
+    most = std::max<int64_t>(most, end[i]);
   }
   return most;
 }

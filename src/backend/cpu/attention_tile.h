@@ -66,8 +66,14 @@ struct SoftmaxState {
   float* sums;     // 0 at first
   float* factors;  // out: what former sums and products have to be multiplied by
 };
-// One more tile: scores become weights 2^(score − top), 0 beyond the first seen[i] of `keys`, a whole number of pairs.
-void softmax(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const SoftmaxState& state);
+// The columns that each row's query sees: first[i] … end[i] − 1.
+struct SeenKeys {
+  const int32_t *first, *end;
+};
+// Scores become cap · tanh(score / cap), in place; `slopes`, of the same layout, gets the derivatives unless null.
+void cap_scores(const Scores& scores, int64_t rows, int64_t keys, float cap, float* slopes);
+// One more tile: scores become weights 2^(score − top), 0 where not seen of `keys`, a whole number of pairs.
+void softmax(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const SoftmaxState& state);
 // out [rows, keys] = weights, none of them negative, as bfloat16.
 void round_weights(const Scores& weights, int64_t rows, int64_t keys, uint16_t* out, int64_t out_stride);
 // c = sums [rows, 32] + factors[row] · c, of `columns` columns; `factors` null: c is written and not read.
@@ -75,10 +81,12 @@ void add_tile(const float* sums, int64_t rows, int64_t columns, const float* fac
 
 // Σ x · y of each of `rows` rows.
 void row_dots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out);
-// weights = 2^(scores − shifts[i]) in place, 0 beyond the first seen[i] of `keys`.
-void weights_again(const Scores& scores, int64_t rows, int64_t keys, const int32_t* seen, const float* shifts);
+// weights = 2^(scores − shifts[i]) in place, 0 where not seen of `keys`.
+void weights_again(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const float* shifts);
 // dweights = weights · (dweights − deltas[i]), in place; of the same layout.
 void softmax_backward(const Scores& weights, const Scores& dweights, int64_t rows, int64_t keys, const float* deltas);
+// x = x · factors, of the same layout.
+void multiply_tile(const Scores& x, int64_t rows, int64_t keys, const float* factors);
 // out = factors · x, row `row` of tiles of the same layout; `factors` is a plain row.
 void multiply_row(const Scores& x, int64_t row, const float* factors, int64_t keys, float* out);
 // to [rows, n] = factors[i] · from, = factor · from, += factor · from.

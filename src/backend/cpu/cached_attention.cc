@@ -45,9 +45,11 @@ class BlockedAttention {
     const int64_t begin = (index - sequence.first_block) * kBlockRows;
     const int32_t first = spec_.query_offsets[s], last = spec_.query_offsets[s + 1];
     for (int32_t t = first; t < last; ++t) {
-      const int64_t seen = std::clamp<int64_t>(spec_.key_limits[static_cast<size_t>(t)] - begin, 0, kBlockRows);
+      const auto query = static_cast<size_t>(t);
+      const int64_t end = std::min<int64_t>(spec_.key_limits[query], begin + kBlockRows);
+      const int64_t from = spec_.key_begins.empty() ? begin : std::max<int64_t>(begin, spec_.key_begins[query]);
       const int64_t part = sequence.first_part + (t - first) * sequence.blocks + index - sequence.first_block;
-      one_query(s, t, begin, seen, parts + part * part_floats());
+      one_query(s, t, from, std::max<int64_t>(0, end - from), parts + part * part_floats());
     }
   }
 
@@ -93,11 +95,17 @@ class BlockedAttention {
     if (spec_.terms.bias.defined()) add_bias(s, t, begin, seen, scores.data());
     for (int64_t h = 0; h < heads; ++h) {
       float* const of_head = scores.data() + h * kBlockRows;
+      if (spec_.score_cap != 0) cap(of_head, seen);
       part[h] = rows::maximum(of_head, seen);
       part[heads + h] = rows::exp_sum(of_head, part[h], seen);
     }
     rows::weighted_values(scores.data(), kBlockRows, values.row<float>(begin), values.row_stride(), seen, heads, group,
                           value_dim_, part + 2 * heads);
+  }
+
+  void cap(float* scores, int64_t count) const {
+    const auto limit = static_cast<float>(spec_.score_cap);
+    for (int64_t j = 0; j < count; ++j) scores[j] = limit * std::tanh(scores[j] / limit);
   }
 
   void add_bias(size_t s, int32_t t, int64_t begin, int64_t seen, float* scores) const {

@@ -57,7 +57,18 @@ struct AttentionEquation {
     return std::clamp(difference, -terms.clip, terms.clip) + terms.clip;
   }
 
-  double score(int64_t head, int64_t i, int64_t j, int64_t r) const {
+  // What the softmax gets, and its derivative by the score without a cap.
+  struct Score {
+    double value, slope;
+  };
+  Score score(int64_t head, int64_t i, int64_t j, int64_t r) const {
+    const double plain = uncapped(head, i, j, r), cap = spec.score_cap;
+    if (cap == 0) return {plain, 1};
+    const double share = std::tanh(plain / cap);
+    return {cap * share, 1 - share * share};
+  }
+
+  double uncapped(int64_t head, int64_t i, int64_t j, int64_t r) const {
     double sum = 0;
     for (int64_t c = head * head_dim; c < (head + 1) * head_dim; ++c) {
       const double query = q(i, c), key = k(j, key_column(head, c, head_dim));
@@ -87,14 +98,16 @@ struct AttentionEquation {
     return dropout_factor(spec.dropout, head * q.rows() + i, j - first_key);
   }
 
-  // Calls body(head, query, first key, end of the keys it sees) for every query token of every sequence and head.
+  // Calls body(head, query, the sequence's first key, first key and end of those it sees) for every query token of
+  // every sequence and head.
   template <class Body>
   void for_each_query(const Body& body) const {
     for (size_t s = 0; s + 1 < spec.query_offsets.size(); ++s) {
       for (int64_t head = 0; head < spec.heads; ++head) {
         for (int64_t i = spec.query_offsets[s]; i < spec.query_offsets[s + 1]; ++i) {
           const int64_t first_key = spec.key_offsets[s];
-          body(head, i, first_key, first_key + spec.keys_seen(i, spec.key_offsets[s + 1] - first_key));
+          const AttentionSpec::Seen seen = spec.keys_seen(i, spec.key_offsets[s + 1] - first_key);
+          body(head, i, first_key, first_key + seen.first, first_key + seen.end);
         }
       }
     }
@@ -108,11 +121,11 @@ void ReferenceBackend<Real>::attention(const AttentionSpec& spec, const Attentio
   const AttentionEquation<Real> equation(spec, in);
   const View<Real> y(out), logs(log_sum_exp);
   std::vector<double> scores, sums(equation.value_dim);
-  equation.for_each_query([&](int64_t head, int64_t i, int64_t first_key, int64_t end_key) {
+  equation.for_each_query([&](int64_t head, int64_t i, int64_t first_key, int64_t begin_key, int64_t end_key) {
     scores.clear();
     double largest = -std::numeric_limits<double>::infinity();
-    for (int64_t j = first_key; j < end_key; ++j) {
-      scores.push_back(equation.score(head, i, j, equation.distance(i, j)));
+    for (int64_t j = begin_key; j < end_key; ++j) {
+      scores.push_back(equation.score(head, i, j, equation.distance(i, j)).value);
       largest = std::max(largest, scores.back());
     }
     double total = 0;
@@ -120,9 +133,9 @@ void ReferenceBackend<Real>::attention(const AttentionSpec& spec, const Attentio
     const double log_total = largest + std::log(total);
 
     std::fill(sums.begin(), sums.end(), 0);
-    for (int64_t j = first_key; j < end_key; ++j) {
+    for (int64_t j = begin_key; j < end_key; ++j) {
       const int64_t r = equation.distance(i, j);
-      const double weight = std::exp(scores[j - first_key] - log_total) * equation.kept(head, i, j, first_key);
+      const double weight = std::exp(scores[j - begin_key] - log_total) * equation.kept(head, i, j, first_key);
       for (int64_t c = 0; c < equation.value_dim; ++c) {
         sums[c] += weight * equation.value(head, j, r, head * equation.value_dim + c);
       }
@@ -190,14 +203,16 @@ void ReferenceBackend<Real>::attention_backward(const AttentionSpec& spec, const
   const AttentionEquation<Real> equation(spec, in);
   const View<Real> logs(log_sum_exp), dy(dout);
   AttentionGradients<Real> sums(equation, gradients, dterms);
-  std::vector<double> p, dp;
-  equation.for_each_query([&](int64_t head, int64_t i, int64_t first_key, int64_t end_key) {
+  std::vector<double> p, dp, slopes;
+  equation.for_each_query([&](int64_t head, int64_t i, int64_t first_key, int64_t begin_key, int64_t end_key) {
     p.clear();
     dp.clear();
+    slopes.clear();
     double inner = 0;
-    for (int64_t j = first_key; j < end_key; ++j) {
+    for (int64_t j = begin_key; j < end_key; ++j) {
       const int64_t r = equation.distance(i, j);
-      const double weight = std::exp(equation.score(head, i, j, r) - logs(head, i));
+      const auto score = equation.score(head, i, j, r);
+      const double weight = std::exp(score.value - logs(head, i));
       const double kept = equation.kept(head, i, j, first_key);
       double dweight = 0;
       for (int64_t c = head * equation.value_dim; c < (head + 1) * equation.value_dim; ++c) {
@@ -206,10 +221,12 @@ void ReferenceBackend<Real>::attention_backward(const AttentionSpec& spec, const
       }
       p.push_back(weight);
       dp.push_back(dweight);
+      slopes.push_back(score.slope);
       inner += weight * dweight;
     }
-    for (int64_t j = first_key; j < end_key; ++j) {
-      sums.add_score(head, i, j, equation.distance(i, j), p[j - first_key] * (dp[j - first_key] - inner));
+    for (int64_t j = begin_key; j < end_key; ++j) {
+      const int64_t n = j - begin_key;
+      sums.add_score(head, i, j, equation.distance(i, j), slopes[n] * p[n] * (dp[n] - inner));
     }
   });
   sums.store();
