@@ -15,17 +15,12 @@ namespace roformer {
 
 namespace {
 
-// What a batch's positions give to input and attention; kept alive by the tape.
+// What a batch's positions give to input and attention.
 struct PositionPlan {
-  std::shared_ptr<SharedPositions> shared;
   std::optional<InputPositions> input;
-  std::vector<int32_t> input_rows;
-  std::vector<int32_t> key_limits;
   AttentionInputs self;
   LayerMemory memory;
-  // Of a pass that adds to a state: its keys with those kept.
-  std::vector<int32_t> key_positions, key_offsets;
-  std::vector<CachePass> caches;  // of each layer
+  std::vector<CachePass> caches;  // of each layer, in a pass that adds to a state
 };
 
 // Sinusoids of the positions present, one row each.
@@ -37,11 +32,12 @@ void plan_sinusoid(Backend& backend, const SinusoidalPosition& sinusoidal, int64
   const Tensor table = constant_table(backend, std::ssize(distinct), width, [&](int64_t row, int64_t column) {
     return sinusoidal.scale * sinusoid(distinct[static_cast<size_t>(row)], column, width, sinusoidal.layout);
   });
+  std::vector<int32_t> rows;
   for (const int32_t position : batch.positions) {
     const auto found = std::lower_bound(distinct.begin(), distinct.end(), position);
-    plan.input_rows.push_back(static_cast<int32_t>(found - distinct.begin()));
+    rows.push_back(static_cast<int32_t>(found - distinct.begin()));
   }
-  plan.input = InputPositions{{table, {}}, plan.input_rows};
+  plan.input = InputPositions{{table, {}}, std::move(rows)};
 }
 
 void plan_memory(const ModelConfig& config, const Batch& batch, const EncoderInputs& inputs, PositionPlan& plan) {
@@ -51,18 +47,19 @@ void plan_memory(const ModelConfig& config, const Batch& batch, const EncoderInp
         "the model has no cross-attention (add_cross_attention), it cannot take an encoder's hidden states");
   }
   const Tensor& memory = inputs.memory.data;
-  if (memory.columns() != config.hidden || std::ssize(inputs.memory_offsets) != batch.sequences() + 1) {
+  if (memory.columns() != config.hidden ||
+      static_cast<int64_t>(inputs.memory_offsets.size()) != batch.sequences() + 1) {
     throw DataError("the encoder's hidden states are {} in {} sequences, expected [tokens, {}] in {}",
-                    memory.shape().to_string(), std::ssize(inputs.memory_offsets) - 1, config.hidden,
+                    memory.shape().to_string(), static_cast<int64_t>(inputs.memory_offsets.size()) - 1, config.hidden,
                     batch.sequences());
   }
   plan.memory.hidden = inputs.memory;
-  plan.memory.inputs = {.query_offsets = batch.offsets, .key_offsets = inputs.memory_offsets};
+  plan.memory.inputs = {.query_offsets = plan.self.query_offsets, .key_offsets = inputs.memory_offsets};
   if (inputs.rotate_cross_queries.value_or(config.rotate_cross_queries)) {
     if (!can_rotate_cross_queries(config.position)) {
       throw DataError("the model has no rotary positions that queries of cross-attention could turn by");
     }
-    plan.memory.inputs.query_angles = &plan.shared->query_angles;
+    plan.memory.inputs.query_angles = plan.self.positions->attention.query_angles;
   }
 }
 
@@ -84,43 +81,46 @@ void check_state(const Context& context, const Batch& batch, Visibility visibili
   }
 }
 
-// Keys, and what each token sees, with what is kept.
-void plan_cache(const Batch& batch, DecodingState& state, int64_t layers, PositionPlan& plan) {
-  plan.key_offsets.push_back(0);
+// The keys of a pass that adds to a state, with those kept. What each token sees, `limits`, counts them from now on.
+KeptKeys kept_keys(const Batch& batch, const DecodingState& state, std::vector<int32_t>& limits) {
+  std::vector<int32_t> positions, offsets{0};
   for (int64_t s = 0; s < state.sequences(); ++s) {
     const int32_t begin = batch.offsets[static_cast<size_t>(s)], end = batch.offsets[static_cast<size_t>(s) + 1];
     const auto kept = state.positions(s);
-    plan.key_positions.insert(plan.key_positions.end(), kept.begin(), kept.end());
-    plan.key_positions.insert(plan.key_positions.end(), batch.positions.begin() + begin, batch.positions.begin() + end);
-    plan.key_offsets.push_back(static_cast<int32_t>(plan.key_positions.size()));
-    for (int32_t t = begin; t < end; ++t) plan.key_limits[static_cast<size_t>(t)] += static_cast<int32_t>(kept.size());
+    positions.insert(positions.end(), kept.begin(), kept.end());
+    positions.insert(positions.end(), batch.positions.begin() + begin, batch.positions.begin() + end);
+    offsets.push_back(static_cast<int32_t>(positions.size()));
+    for (int32_t t = begin; t < end; ++t) limits[static_cast<size_t>(t)] += static_cast<int32_t>(kept.size());
   }
-  for (KeyValueCache& layer : state.layers(layers)) plan.caches.push_back({&layer, state.kept(), state.most()});
+  return {std::move(positions), std::move(offsets)};
 }
 
-std::shared_ptr<const PositionPlan> make_plan(const Context& context, const ModelConfig& config,
-                                              const TrunkPositions& positions, const Batch& batch,
-                                              const EncoderInputs& inputs) {
-  auto plan = std::make_shared<PositionPlan>();
+PositionPlan make_plan(const Context& context, const ModelConfig& config, const TrunkPositions& positions,
+                       const Batch& batch, const EncoderInputs& inputs) {
+  PositionPlan plan;
   if (const auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position)) {
-    plan_sinusoid(context.backend, *sinusoidal, config.embedding, batch, *plan);
+    plan_sinusoid(context.backend, *sinusoidal, config.embedding, batch, plan);
   }
   const Visibility visibility = inputs.visibility.value_or(config.visibility);
   if (visibility == Visibility::prefix && config.has_linear_attention()) {
     throw DataError("linear attention sees all tokens or those before (causal), it has no prefix attention");
   }
-  plan->key_limits = visible_keys(visibility, batch);
-  if (inputs.state != nullptr) {
-    check_state(context, batch, visibility, *inputs.state);
-    plan_cache(batch, *inputs.state, config.layers, *plan);
+  std::vector<int32_t> limits = visible_keys(visibility, batch);
+  const Indices offsets = batch.offsets;
+  std::optional<KeptKeys> keys;
+  if (DecodingState* state = inputs.state; state != nullptr) {
+    check_state(context, batch, visibility, *state);
+    keys = kept_keys(batch, *state, limits);
+    for (KeyValueCache& layer : state->layers(config.layers)) {
+      plan.caches.push_back({&layer, state->kept(), state->most()});
+    }
   }
-  const KeptKeys keys{plan->key_positions, plan->key_offsets};
-  plan->shared = positions.forward(context, batch.positions, batch.offsets, inputs.state != nullptr ? &keys : nullptr);
-  plan->self = {.query_offsets = batch.offsets,
-                .key_offsets = inputs.state != nullptr ? std::span<const int32_t>(plan->key_offsets) : batch.offsets,
-                .key_limits = plan->key_limits,
-                .positions = plan->shared.get()};
-  plan_memory(config, batch, inputs, *plan);
+  plan.self = {.query_offsets = offsets,
+               .key_offsets = keys ? keys->offsets : offsets,
+               .key_limits = std::move(limits),
+               .positions = std::make_shared<const SharedPositions>(
+                   positions.forward(context, batch.positions, offsets, keys ? &*keys : nullptr))};
+  plan_memory(config, batch, inputs, plan);
   return plan;
 }
 
@@ -184,21 +184,20 @@ Encoder::Encoder(const Scope& scope, const ModelConfig& config)
 Value Encoder::forward(const Context& context, const Batch& batch, const EncoderInputs& inputs) const {
   context.check_stop();
   if (inputs.state != nullptr) follow_lengths(context, batch, *inputs.state);
-  const auto plan = make_plan(context, config_, positions_, batch, inputs);
-  if (context.tape != nullptr) context.tape->keep(plan);
-  const LayerMemory* memory = plan->memory.hidden.data.defined() ? &plan->memory : nullptr;
-  Value x = embeddings_.forward(context, batch, plan->input ? &*plan->input : nullptr, 0);
+  const PositionPlan plan = make_plan(context, config_, positions_, batch, inputs);
+  const LayerMemory* memory = plan.memory.hidden.data.defined() ? &plan.memory : nullptr;
+  Value x = embeddings_.forward(context, batch, plan.input ? &*plan.input : nullptr, 0);
   const bool only_run = context.tape == nullptr && !context.training && context.observer == nullptr;
   const FusedLayers* layers = only_run && memory == nullptr ? fused_.get() : nullptr;
   if (layers != nullptr) {
-    const AttentionPositions& positions = plan->shared->attention;
+    const AttentionPositions& positions = plan.self.positions->attention;
     if (inputs.state != nullptr) {
       const auto attend = [&](size_t layer, const Tensor& qkv, const Tensor& mixed) {
         const AttentionOptions options{.heads = config_.heads,
-                                       .query_offsets = batch.offsets,
-                                       .key_offsets = plan->key_offsets,
-                                       .key_limits = plan->key_limits,
-                                       .cache = &plan->caches[layer]};
+                                       .query_offsets = plan.self.query_offsets,
+                                       .key_offsets = plan.self.key_offsets,
+                                       .key_limits = plan.self.key_limits,
+                                       .cache = &plan.caches[layer]};
         const int64_t hidden = config_.hidden;
         attention_with_cache(
             context.backend, options,
@@ -213,15 +212,15 @@ Value Encoder::forward(const Context& context, const Batch& batch, const Encoder
                              .scale = 1 / std::sqrt(static_cast<double>(config_.head_dim())),
                              .query_offsets = batch.offsets,
                              .key_offsets = batch.offsets,
-                             .key_limits = plan->key_limits};
-    layers->forward(spec, positions.query_angles, positions.key_angles, positions.rotate_values, x.data);
+                             .key_limits = plan.self.key_limits};
+    layers->forward(spec, positions.query_angles.get(), positions.key_angles.get(), positions.rotate_values, x.data);
     return x;
   }
   uint64_t place = 1;
   for (size_t i = 0; i < layers_.size(); ++i) {
     context.check_stop();
-    AttentionInputs self = plan->self;
-    if (inputs.state != nullptr) self.cache = &plan->caches[i];
+    AttentionInputs self = plan.self;
+    if (inputs.state != nullptr) self.cache = &plan.caches[i];
     x = layers_[i].forward(context, x, self, place, memory);
     place += layers_[i].places();
   }

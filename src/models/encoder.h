@@ -20,7 +20,7 @@ struct EncoderInputs {
   std::optional<Visibility> visibility = {};      // another than the config's
   std::optional<bool> rotate_cross_queries = {};  // another than the config's
   Value memory = {};                              // [Tm, H] hidden states of an encoder, for cross-attention
-  std::span<const int32_t> memory_offsets = {};   // [sequences + 1]; must outlive the tape
+  Indices memory_offsets = {};                    // [sequences + 1]
   // Decoding: sequence s of the batch continues sequence s of the state, which the batch's tokens are added to. Their
   // positions go on from the state's, and no tape may record it.
   DecodingState* state = nullptr;
@@ -31,7 +31,7 @@ class Encoder {
   // Parameters "embeddings.…", "positions.…", "layers.N.…" and "final_norm.…" below `scope`.
   Encoder(const Scope& scope, const ModelConfig& config);
 
-  // → [T, H]. The batch must outlive the tape. DataError for ids out of range, a sequence longer than a learned
+  // → [T, H]. DataError for ids out of range, a sequence longer than a learned
   // position table, or a memory that the model cannot take. Without a memory cross-attention is left out.
   Value forward(const Context& context, const Batch& batch, const EncoderInputs& inputs = {}) const;
 

@@ -185,10 +185,8 @@ Value Model::pooled(const Context& context, const Value& hidden, const Batch& ba
 Value Model::summarised(const Context& context, const Value& hidden, const Batch& batch) const {
   if (config_.summary == Summary::pooler) return pooled(context, hidden, batch);
   if (config_.summary == Summary::mean) return pool(context, hidden, batch.offsets, Pooling::mean);
-  const auto rows = std::make_shared<const std::vector<int32_t>>(
-      token_rows(batch, config_.summary == Summary::last ? TokenOfSequence::last : TokenOfSequence::first));
-  if (context.tape != nullptr) context.tape->keep(rows);
-  return gather_rows(context, hidden, *rows);
+  const bool last = config_.summary == Summary::last;
+  return gather_rows(context, hidden, token_rows(batch, last ? TokenOfSequence::last : TokenOfSequence::first));
 }
 
 Value Model::logits(const Context& context, const Value& hidden, const Batch& batch) const {

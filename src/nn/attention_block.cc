@@ -35,22 +35,21 @@ SelfAttention::SelfAttention(const Scope& scope, const AttentionShape& shape)
 Value SelfAttention::forward(const Context& context, const Value& x, const AttentionInputs& inputs,
                              uint64_t place) const {
   const AttentionOptions options = options_of(context, shape_, inputs, place);
-  const Value qkv = qkv_.forward(context, norm_.enter(context, x));
+  Value qkv = qkv_.forward(context, norm_.enter(context, x));
   static const SharedPositions kNone{};
   const SharedPositions& positions = inputs.positions != nullptr ? *inputs.positions : kNone;
-  const Value attended = linear_ ? attend_linear(context, qkv, inputs, positions)
-                                 : positions_.attend(context, options, qkv, qkv_, positions);
-  const Value mixed = output_.forward(context, attended);
-  return norm_.leave(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
+  const Value attended = linear_ ? attend_linear(context, std::move(qkv), inputs, positions)
+                                 : positions_.attend(context, options, std::move(qkv), qkv_, positions);
+  return norm_.leave(context, output_.forward(context, attended), x, context.dropout(shape_.hidden_dropout, place + 1));
 }
 
-Value SelfAttention::attend_linear(const Context& context, const Value& qkv, const AttentionInputs& inputs,
+Value SelfAttention::attend_linear(const Context& context, Value&& qkv, const AttentionInputs& inputs,
                                    const SharedPositions& positions) const {
   const bool causal = !inputs.key_limits.empty();
-  if (inputs.cache == nullptr) return linear_->attend(context, qkv, inputs.query_offsets, causal, positions);
+  if (inputs.cache == nullptr) return linear_->attend(context, std::move(qkv), inputs.query_offsets, causal, positions);
   LinearAttentionState& state = inputs.cache->cache->linear;
   if (!state.defined()) state = linear_->start(context.backend, std::ssize(inputs.query_offsets) - 1);
-  return linear_->attend(context, qkv, inputs.query_offsets, causal, positions, state);
+  return linear_->attend(context, std::move(qkv), inputs.query_offsets, causal, positions, state);
 }
 
 void SelfAttention::linear_weights(std::vector<Parameter*>& weights) {
@@ -81,10 +80,10 @@ Value CrossAttention::forward(const Context& context, const Value& x, const Valu
                               const AttentionInputs& inputs, uint64_t place) const {
   const int64_t hidden = shape_.hidden;
   const AttentionOptions options = options_of(context, shape_, inputs, place);
-  const Value query = query_.forward(context, x), key_value = key_value_.forward(context, memory);
-  const Columns q{query, 0, hidden}, k{key_value, 0, hidden}, v{key_value, hidden, hidden};
+  auto [k, v] = split<2>(key_value_.forward(context, memory), {hidden, hidden});
   const AttentionPositions positions{.query_angles = inputs.query_angles};
-  const Value mixed = output_.forward(context, attention(context, options, q, k, v, positions));
+  const Value mixed = output_.forward(
+      context, attention(context, options, Columns(query_.forward(context, x)), std::move(k), std::move(v), positions));
   return norm_.forward(context, mixed, x, context.dropout(shape_.hidden_dropout, place + 1));
 }
 

@@ -28,13 +28,13 @@ struct AttentionShape {
   PositionsShape positions_shape() const { return {position, hidden, heads, norm, kv_heads}; }
 };
 
-// Which tokens see which, and how positions enter. The spans and what is pointed to must outlive the tape.
+// Which tokens see which, and how positions enter.
 struct AttentionInputs {
-  std::span<const int32_t> query_offsets, key_offsets;  // cu_seqlens
-  std::span<const int32_t> key_limits = {};             // of each query's sequence the first so many keys; empty = all
-  const SharedPositions* positions = nullptr;           // of self-attention; null only without an encoding
-  const RotaryAngles* query_angles = nullptr;           // of cross-attention; null: not rotated
-  const CachePass* cache = nullptr;                     // of self-attention: decoding (ops.h)
+  Indices query_offsets, key_offsets;  // cu_seqlens
+  Indices key_limits = {};             // of each query's sequence the first so many keys; empty = all
+  std::shared_ptr<const SharedPositions> positions = {};  // of self-attention; null only without an encoding
+  std::shared_ptr<const RotaryAngles> query_angles = {};  // of cross-attention; null: not rotated
+  const CachePass* cache = nullptr;                       // of self-attention: decoding (ops.h), during the call
 };
 
 class SelfAttention {
@@ -51,7 +51,7 @@ class SelfAttention {
   void weights(LayerWeights& weights) const;
 
  private:
-  Value attend_linear(const Context& context, const Value& qkv, const AttentionInputs& inputs,
+  Value attend_linear(const Context& context, Value&& qkv, const AttentionInputs& inputs,
                       const SharedPositions& positions) const;
 
   AttentionShape shape_;

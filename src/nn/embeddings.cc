@@ -22,19 +22,18 @@ void check_positions(std::span<const int32_t> positions, int64_t rows, bool hier
 }
 
 // The rows of a hierarchical extension that are added up.
-struct HierarchicalRows {
-  std::vector<int32_t> rows, blocks, zeros;
-};
-
-std::shared_ptr<const HierarchicalRows> hierarchical_rows(std::span<const int32_t> positions, int64_t count) {
-  auto result = std::make_shared<HierarchicalRows>();
+void add_hierarchical_rows(const Parameter& table, std::span<const int32_t> positions, int64_t count,
+                           std::vector<Lookup>& lookups) {
+  std::vector<int32_t> rows, blocks;
   for (const int32_t position : positions) {
     const HierarchicalRow row = hierarchical_row(position, count);
-    result->rows.push_back(static_cast<int32_t>(row.row));
-    result->blocks.push_back(static_cast<int32_t>(row.block));
+    rows.push_back(static_cast<int32_t>(row.row));
+    blocks.push_back(static_cast<int32_t>(row.block));
   }
-  result->zeros.resize(positions.size());
-  return result;
+  const double factor = hierarchical_row(0, count).block_factor;
+  lookups.push_back({table, std::move(rows), "position"});
+  lookups.push_back({table, std::move(blocks), "block of positions", factor});
+  lookups.push_back({table, std::vector<int32_t>(positions.size()), "position", -factor});
 }
 
 }  // namespace
@@ -59,20 +58,10 @@ Value Embeddings::forward(const Context& context, const Batch& batch, const Inpu
   if (segments_) lookups.push_back({*segments_, batch.segments, "segment id"});
   const bool longer = std::ranges::any_of(batch.positions, [&](int32_t p) { return p >= shape_.learned_positions; });
   if (positions_ && longer) {
-    const auto rows = hierarchical_rows(batch.positions, shape_.learned_positions);
-    if (context.tape != nullptr) context.tape->keep(rows);
-    const double factor = hierarchical_row(0, shape_.learned_positions).block_factor;
-    lookups.push_back({*positions_, rows->rows, "position"});
-    lookups.push_back({*positions_, rows->blocks, "block of positions", factor});
-    lookups.push_back({*positions_, rows->zeros, "position", -factor});
-    return finish(context, lookups, constant, place);
+    add_hierarchical_rows(*positions_, batch.positions, shape_.learned_positions, lookups);
+  } else if (positions_) {
+    lookups.push_back({*positions_, batch.positions, "position"});
   }
-  if (positions_) lookups.push_back({*positions_, batch.positions, "position"});
-  return finish(context, lookups, constant, place);
-}
-
-Value Embeddings::finish(const Context& context, std::vector<Lookup>& lookups, const InputPositions* constant,
-                         uint64_t place) const {
   if (constant != nullptr) lookups.push_back({constant->table, constant->rows, "position row"});
   const Value summed = embedding(context, lookups);
   const Value normal = norm_ ? norm_->forward(context, summed) : summed;

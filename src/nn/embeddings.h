@@ -23,8 +23,8 @@ struct EmbeddingsShape {
 
 // Positions that are added to the input: a row of `table` for each token.
 struct InputPositions {
-  Parameter table;                // [rows, E]; constant, or the learned table
-  std::span<const int32_t> rows;  // [T]
+  Parameter table;  // [rows, E]; constant, or the learned table
+  Indices rows;     // [T]
 };
 
 class Embeddings {
@@ -43,9 +43,6 @@ class Embeddings {
   }
 
  private:
-  Value finish(const Context& context, std::vector<Lookup>& lookups, const InputPositions* constant,
-               uint64_t place) const;
-
   EmbeddingsShape shape_;
   Parameter words_;
   std::optional<Parameter> segments_, positions_;

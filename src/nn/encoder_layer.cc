@@ -30,8 +30,9 @@ Value EncoderLayer::forward(const Context& context, const Value& x, const Attent
   if (cross_attention_ && memory != nullptr) {
     attended = cross_attention_->forward(context, attended, memory->hidden, memory->inputs, place + 3);
   }
-  const Value contracted = expand_and_contract(context, norm_.enter(context, attended));
-  return norm_.leave(context, contracted, attended, context.dropout(shape_.attention.hidden_dropout, place + 2));
+  Value contracted = expand_and_contract(context, norm_.enter(context, attended));
+  return norm_.leave(context, std::move(contracted), attended,
+                     context.dropout(shape_.attention.hidden_dropout, place + 2));
 }
 
 Value EncoderLayer::expand_and_contract(const Context& context, const Value& x) const {

@@ -1,7 +1,5 @@
 #include "nn/heads.h"
 
-#include <memory>
-
 #include "base/error.h"
 
 namespace roformer {
@@ -16,9 +14,7 @@ std::vector<int32_t> token_rows(const Batch& batch, TokenOfSequence which) {
 }
 
 Value Pooler::forward(const Context& context, const Value& hidden, const Batch& batch) const {
-  const auto rows = std::make_shared<const std::vector<int32_t>>(token_rows(batch, TokenOfSequence::first));
-  if (context.tape != nullptr) context.tape->keep(rows);
-  return dense_.forward(context, gather_rows(context, hidden, *rows), activation_);
+  return dense_.forward(context, gather_rows(context, hidden, token_rows(batch, TokenOfSequence::first)), activation_);
 }
 
 Classifier::Classifier(const Scope& scope, const ClassifierShape& shape)

@@ -23,7 +23,7 @@ class Pooler {
   Pooler(const Scope& scope, int64_t hidden, Activation activation)
       : activation_(activation), dense_(scope, hidden, hidden) {}
 
-  // hidden [T, H] → [sequences, H]. The rows live as long as the tape.
+  // hidden [T, H] → [sequences, H].
   Value forward(const Context& context, const Value& hidden, const Batch& batch) const;
   void linear_weights(std::vector<Parameter*>& weights) { weights.push_back(&dense_.weight); }  // adds it
 

@@ -122,25 +122,23 @@ Tensor LinearAttention::projection(const Context& context) const {
   return cache_->projection;
 }
 
-Value LinearAttention::attend(const Context& context, const Value& qkv, std::span<const int32_t> offsets, bool causal,
+Value LinearAttention::attend(const Context& context, Value&& qkv, const Indices& offsets, bool causal,
                               const SharedPositions& positions, const LinearAttentionState& state) const {
-  LinearAttentionSpec spec{.heads = shape_.heads,
-                           .map = feature_map(shape_.kind),
-                           .projection = projection(context),
-                           .causal = causal,
-                           .offsets = offsets,
-                           .rotation = shape_.settings.rotation};
+  LinearAttentionOptions options{.heads = shape_.heads,
+                                 .map = feature_map(shape_.kind),
+                                 .projection = projection(context),
+                                 .causal = causal,
+                                 .offsets = offsets,
+                                 .rotation = shape_.settings.rotation};
   const AttentionPositions& turned = positions.attention;
   if (turned.query_angles != nullptr) {
-    const bool features = spec.map == FeatureMap::favor && spec.rotation == FeatureRotation::after;
-    const bool separate = turned.key_angles != turned.query_angles;
-    spec.query_angles = features ? &positions.feature_query_angles : turned.query_angles;
-    spec.key_angles = !features  ? turned.key_angles
-                      : separate ? &positions.feature_key_angles
-                                 : &positions.feature_query_angles;
+    const bool features = options.map == FeatureMap::favor && options.rotation == FeatureRotation::after;
+    options.query_angles = features ? positions.feature_query_angles : turned.query_angles;
+    options.key_angles = features ? positions.feature_key_angles : turned.key_angles;
   }
   const int64_t hidden = shape_.hidden;
-  return linear_attention(context, spec, {qkv, 0, hidden}, {qkv, hidden, hidden}, {qkv, 2 * hidden, hidden}, state);
+  auto [q, k, v] = split<3>(std::move(qkv), {hidden, hidden, hidden});
+  return linear_attention(context, options, std::move(q), std::move(k), std::move(v), state);
 }
 
 LinearAttentionState LinearAttention::start(Backend& backend, int64_t sequences) const {

@@ -55,7 +55,7 @@ class LinearAttention {
 
   // Attention of qkv [T, 3H] → [T, H]. There are no weights that dropout could act on. A state (causal, without a tape)
   // goes on from what came before each sequence's tokens, see ops/linear_attention.h.
-  Value attend(const Context& context, const Value& qkv, std::span<const int32_t> offsets, bool causal,
+  Value attend(const Context& context, Value&& qkv, const Indices& offsets, bool causal,
                const SharedPositions& positions, const LinearAttentionState& state = {}) const;
   LinearAttentionState start(Backend& backend, int64_t sequences) const;
 

@@ -203,9 +203,9 @@ struct ResidualNorm {
   Value enter(const Context& context, const Value& x) const {
     return placement == NormPlacement::pre ? norm.forward(context, x) : x;
   }
-  // `y` must not be read again.
-  Value leave(const Context& context, const Value& y, const Value& x, const Dropout& drop) const {
-    return placement == NormPlacement::pre ? add_residual(context, y, x, drop) : norm.forward(context, y, x, drop);
+  Value leave(const Context& context, Value&& y, const Value& x, const Dropout& drop) const {
+    return placement == NormPlacement::pre ? add_residual(context, std::move(y), x, drop)
+                                           : norm.forward(context, y, x, drop);
   }
 };
 

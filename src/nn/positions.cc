@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
+#include <utility>
 
 #include "base/error.h"
 #include "nn/constant_table.h"
@@ -59,7 +61,7 @@ std::vector<int32_t> range(int64_t begin, int64_t count) {
   return numbers;
 }
 
-Value all_rows(const Context& context, const Parameter& table, std::span<const int32_t> rows) {
+Value all_rows(const Context& context, const Parameter& table, const Indices& rows) {
   const Lookup lookup{table, rows, "relative position"};
   return embedding(context, {&lookup, 1});
 }
@@ -159,11 +161,10 @@ TrunkPositions::TrunkPositions(const Scope& scope, const PositionsShape& shape) 
              shape.encoding);
 }
 
-std::shared_ptr<SharedPositions> TrunkPositions::forward(const Context& context, std::span<const int32_t> positions,
-                                                         std::span<const int32_t> offsets, const KeptKeys* keys) const {
-  auto shared = std::make_shared<SharedPositions>();
-  if (context.tape != nullptr) context.tape->keep(shared);
-  RelativeValues& terms = shared->attention.terms;
+SharedPositions TrunkPositions::forward(const Context& context, const Indices& positions, const Indices& offsets,
+                                        const KeptKeys* keys) const {
+  SharedPositions shared;
+  RelativeValues& terms = shared.attention.terms;
   if (acts_on_scores(shape_.encoding)) {
     terms.query_positions = positions;
     terms.key_positions = keys != nullptr ? keys->positions : positions;
@@ -172,59 +173,59 @@ std::shared_ptr<SharedPositions> TrunkPositions::forward(const Context& context,
   Backend& backend = context.backend;
   std::visit(
       Overloaded{[&](const ShawPosition& shaw) {
-                   shared->distance_rows = range(shaw.clip - terms.clip, 2 * terms.clip + 1);
+                   shared.distance_rows = range(shaw.clip - terms.clip, 2 * terms.clip + 1);
                    if (shaw.sinusoidal) {
-                     shared->rows = Value(nezha_table(backend, shaw.clip, terms.clip, shape_.head_dim()));
+                     shared.rows = Value(nezha_table(backend, shaw.clip, terms.clip, shape_.head_dim()));
                    }
                  },
                  [&](const TransformerXlPosition&) {
-                   shared->rows = Value(sinusoids_of_distances(backend, terms.clip, shape_.hidden));
-                   shared->u = u_;
-                   shared->v = v_;
+                   shared.rows = Value(sinusoids_of_distances(backend, terms.clip, shape_.hidden));
+                   shared.u = u_;
+                   shared.v = v_;
                  },
-                 [&](const T5Position& t5) { bias(context, t5.buckets, *shared); },
+                 [&](const T5Position& t5) { bias(context, t5.buckets, shared); },
                  [&](const TupePosition& tupe) {
-                   bias(context, tupe.buckets, *shared);
-                   separate(context, tupe, positions, *shared);
+                   bias(context, tupe.buckets, shared);
+                   separate(context, tupe, positions, shared);
                  },
                  [&](const DebertaPosition& deberta) {
-                   shared->distance_rows = range(deberta.clip - terms.clip, 2 * terms.clip + 1);
-                   shared->rows = rows_norm_->forward(context, all_rows(context, rows_, shared->distance_rows));
+                   shared.distance_rows = range(deberta.clip - terms.clip, 2 * terms.clip + 1);
+                   shared.rows = rows_norm_->forward(context, all_rows(context, rows_, shared.distance_rows));
                  },
                  [&](const AlibiPosition&) { terms.bias = Value(alibi_bias(backend, terms.clip, shape_.heads)); },
-                 [&](const RotaryPosition& rotary) { rotate(context, rotary, positions, offsets, *shared); },
+                 [&](const RotaryPosition& rotary) { rotate(context, rotary, positions, offsets, shared); },
                  [](const auto&) {}},
       shape_.encoding);
   return shared;
 }
 
-void TrunkPositions::rotate(const Context& context, const RotaryPosition& rotary, std::span<const int32_t> positions,
-                            std::span<const int32_t> offsets, SharedPositions& shared) const {
+void TrunkPositions::rotate(const Context& context, const RotaryPosition& rotary, const Indices& positions,
+                            const Indices& offsets, SharedPositions& shared) const {
   Backend& backend = context.backend;
   AttentionPositions& attention = shared.attention;
-  attention.query_angles = attention.key_angles = &shared.query_angles;
+  using Angles = std::shared_ptr<const RotaryAngles>;
+  const auto owned = [](RotaryAngles&& angles) { return std::make_shared<const RotaryAngles>(std::move(angles)); };
+  // Of queries and keys, which share them unless xPos tells them apart.
+  const auto angles_of = [&](const Rotary& of) {
+    if (!rotary.xpos) {
+      const Angles both = owned(backend.rotary_angles(of, positions, offsets));
+      return std::pair(both, both);
+    }
+    XPosAngles angles = backend.xpos_angles(of, *rotary.xpos, positions, offsets);
+    return std::pair<Angles, Angles>(owned(std::move(angles.query)), owned(std::move(angles.key)));
+  };
   attention.rotate_values = rotary.rotate_values;
   if (rotary.learned) {
-    shared.query_angles = backend.rotary_angles_of(rotary.rotary, frequencies_of(backend, log_frequencies_), positions);
+    attention.query_angles = attention.key_angles =
+        owned(backend.rotary_angles_of(rotary.rotary, frequencies_of(backend, log_frequencies_), positions));
     attention.log_frequencies = log_frequencies_;
     attention.rotary_positions = positions;
-  } else if (rotary.xpos) {
-    XPosAngles angles = backend.xpos_angles(rotary.rotary, *rotary.xpos, positions, offsets);
-    shared.query_angles = std::move(angles.query);
-    shared.key_angles = std::move(angles.key);
-    attention.key_angles = &shared.key_angles;
   } else {
-    shared.query_angles = backend.rotary_angles(rotary.rotary, positions, offsets);
+    std::tie(attention.query_angles, attention.key_angles) = angles_of(rotary.rotary);
   }
   if (shape_.features == 0) return;
-  const Rotary of_features = feature_rotary(rotary.rotary, shape_.head_dim(), shape_.features);
-  if (rotary.xpos) {
-    XPosAngles angles = backend.xpos_angles(of_features, *rotary.xpos, positions, offsets);
-    shared.feature_query_angles = std::move(angles.query);
-    shared.feature_key_angles = std::move(angles.key);
-  } else {
-    shared.feature_query_angles = backend.rotary_angles(of_features, positions, offsets);
-  }
+  std::tie(shared.feature_query_angles, shared.feature_key_angles) =
+      angles_of(feature_rotary(rotary.rotary, shape_.head_dim(), shape_.features));
 }
 
 std::optional<KeyRotation> TrunkPositions::key_rotation(Backend& backend, int64_t length) const {
@@ -238,23 +239,23 @@ std::optional<KeyRotation> TrunkPositions::key_rotation(Backend& backend, int64_
 
 void TrunkPositions::bias(const Context& context, const DistanceBuckets& buckets, SharedPositions& shared) const {
   RelativeValues& terms = shared.attention.terms;
+  std::vector<int32_t> rows;
   for (int64_t r = -terms.clip; r <= terms.clip; ++r) {
-    shared.buckets.push_back(static_cast<int32_t>(distance_bucket(buckets, r)));
+    rows.push_back(static_cast<int32_t>(distance_bucket(buckets, r)));
   }
-  terms.bias = all_rows(context, bias_, shared.buckets);
+  terms.bias = all_rows(context, bias_, std::move(rows));
 }
 
-void TrunkPositions::separate(const Context& context, const TupePosition& tupe, std::span<const int32_t> positions,
+void TrunkPositions::separate(const Context& context, const TupePosition& tupe, const Indices& positions,
                               SharedPositions& shared) const {
   int64_t used = 0;
-  for (const int32_t position : positions) used = std::max<int64_t>(used, position + 1);
+  for (const int32_t position : positions.span()) used = std::max<int64_t>(used, position + 1);
   if (used > tupe.max_positions) {
     throw DataError(
         "position {} is beyond the model's {} positions (max_position_embeddings): texts of at most {} tokens",
         used - 1, tupe.max_positions, tupe.max_positions);
   }
-  shared.position_rows = range(0, used);
-  const Value rows = rows_norm_->forward(context, all_rows(context, rows_, shared.position_rows));
+  const Value rows = rows_norm_->forward(context, all_rows(context, rows_, range(0, used)));
   shared.query_part = gather_rows(context, query_->forward(context, rows), positions);
   shared.key_part = gather_rows(context, key_->forward(context, rows), positions);
 }
@@ -278,11 +279,11 @@ LayerPositions::LayerPositions(const Scope& scope, const PositionsShape& shape) 
       shape.encoding);
 }
 
-Value LayerPositions::attend(const Context& context, AttentionOptions options, const Value& qkv,
+Value LayerPositions::attend(const Context& context, AttentionOptions options, Value&& qkv,
                              const LinearLayer& projection, const SharedPositions& shared) const {
-  const int64_t hidden = shape_.hidden, heads = shape_.heads;
-  Columns q{qkv, 0, hidden}, k{qkv, hidden, shape_.key_width()};
-  const Columns v{qkv, hidden + shape_.key_width(), shape_.key_width()};
+  const int64_t hidden = shape_.hidden, heads = shape_.heads, keys = shape_.key_width();
+  std::array<Columns, 3> parts = split<3>(std::move(qkv), {hidden, keys, keys});
+  Columns &q = parts[0], &k = parts[1], &v = parts[2];
   AttentionPositions positions = shared.attention;
   RelativeValues& terms = positions.terms;
   const auto dim = static_cast<double>(shape_.head_dim());
@@ -301,11 +302,11 @@ Value LayerPositions::attend(const Context& context, AttentionOptions options, c
             // (q + u)·k + (q + v)·r = q′·k + q′·r + (v − u)·r with q′ = q + u.
             terms.query_table = distances_->forward(context, shared.rows);
             terms.bias = head_products(context, terms.query_table, shared.u, shared.v, heads, 1 / std::sqrt(dim));
-            add_vector(context, q, shared.u);
+            q = add_vector(context, std::move(q), shared.u);
           },
           [&](const TupePosition&) {
-            q = {concatenate_heads(context, q, shared.query_part, heads), 0, 2 * hidden};
-            k = {concatenate_heads(context, k, shared.key_part, heads), 0, 2 * hidden};
+            q = Columns(concatenate_heads(context, q, shared.query_part, heads));
+            k = Columns(concatenate_heads(context, k, shared.key_part, heads));
           },
           [&](const DebertaPosition&) {
             options.scale = 1 / std::sqrt(3 * dim);
@@ -314,7 +315,7 @@ Value LayerPositions::attend(const Context& context, AttentionOptions options, c
           },
           [&](const KerplePosition&) { terms.bias = kerple_bias(context, logs_, terms.clip); }, [](const auto&) {}},
       shape_.encoding);
-  return attention(context, options, q, k, v, positions);
+  return attention(context, options, std::move(q), std::move(k), std::move(v), positions);
 }
 
 }  // namespace roformer

@@ -29,22 +29,20 @@ bool acts_on_scores(const PositionEncoding& encoding);
 // Whether keys that are kept can be moved to other positions: not where the position went in with the token.
 bool keys_can_move(const PositionEncoding& encoding);
 
-// What one forward pass over some positions gives to all layers. Kept by the tape.
+// What one forward pass over some positions gives to all layers.
 struct SharedPositions {
-  RotaryAngles query_angles, key_angles;
-  RotaryAngles feature_query_angles, feature_key_angles;  // keys' only where they are not the queries'
-  AttentionPositions attention;  // refers to the angles; terms that are the same in every layer
+  AttentionPositions attention;  // with terms that are the same in every layer
+  std::shared_ptr<const RotaryAngles> feature_query_angles, feature_key_angles;
   // Rows by distance −clip … clip, for layers to project: sinusoids (Eq. 7, NEZHA) or trained rows (Eq. 10).
   Value rows;
-  std::vector<int32_t> distance_rows;  // of trained tables, those for the distances −clip … clip
-  Value query_part, key_part;          // TUPE's [T, H]
-  std::vector<int32_t> position_rows, buckets;
+  Indices distance_rows;       // of trained tables, those for the distances −clip … clip
+  Value query_part, key_part;  // TUPE's [T, H]
   Parameter u, v;
 };
 
 // The keys of a batch's sequences with those kept of earlier passes, one sequence after another.
 struct KeptKeys {
-  std::span<const int32_t> positions, offsets;
+  Indices positions, offsets;
 };
 
 class TrunkPositions {
@@ -52,19 +50,19 @@ class TrunkPositions {
   // Parameters "rows.weight", "rows_norm", "query", "key", "bias.weight", "u", "v" and "log_frequencies" below `scope`.
   TrunkPositions(const Scope& scope, const PositionsShape& shape);
 
-  // `positions` [T] of a batch with these cu_seqlens; both must outlive the tape. DataError for a position that the
-  // encoding does not have. `keys`: where queries also see keys that are kept.
-  std::shared_ptr<SharedPositions> forward(const Context& context, std::span<const int32_t> positions,
-                                           std::span<const int32_t> offsets, const KeptKeys* keys = nullptr) const;
+  // `positions` [T] of a batch with these cu_seqlens. DataError for a position that the encoding does not have. `keys`:
+  // where queries also see keys that are kept.
+  SharedPositions forward(const Context& context, const Indices& positions, const Indices& offsets,
+                          const KeptKeys* keys = nullptr) const;
 
   // How keys of a sequence of `length` positions are rotated (position/rerotation.h); none if they are not.
   std::optional<KeyRotation> key_rotation(Backend& backend, int64_t length) const;
 
  private:
-  void rotate(const Context& context, const RotaryPosition& rotary, std::span<const int32_t> positions,
-              std::span<const int32_t> offsets, SharedPositions& shared) const;
+  void rotate(const Context& context, const RotaryPosition& rotary, const Indices& positions, const Indices& offsets,
+              SharedPositions& shared) const;
   void bias(const Context& context, const DistanceBuckets& buckets, SharedPositions& shared) const;
-  void separate(const Context& context, const TupePosition& tupe, std::span<const int32_t> positions,
+  void separate(const Context& context, const TupePosition& tupe, const Indices& positions,
                 SharedPositions& shared) const;
 
   PositionsShape shape_;
@@ -82,7 +80,7 @@ class LayerPositions {
   LayerPositions(const Scope& scope, const PositionsShape& shape);
 
   // Softmax attention of qkv [T, H + 2·key_width], which `projection` made, → [T, H].
-  Value attend(const Context& context, AttentionOptions options, const Value& qkv, const LinearLayer& projection,
+  Value attend(const Context& context, AttentionOptions options, Value&& qkv, const LinearLayer& projection,
                const SharedPositions& shared) const;
 
  private:

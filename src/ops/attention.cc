@@ -53,7 +53,8 @@ void check(const AttentionOptions& options, const Columns& q, const Columns& k, 
   check_limits(options);
 }
 
-void check_angles(const char* what, const RotaryAngles* angles, int64_t tokens, int64_t head_dim) {
+void check_angles(const char* what, const std::shared_ptr<const RotaryAngles>& angles, int64_t tokens,
+                  int64_t head_dim) {
   if (angles == nullptr) return;
   if (static_cast<int64_t>(angles->row.size()) != tokens) {
     throw ShapeError("attention: {} {} angles for {} tokens", angles->row.size(), what, tokens);
@@ -147,6 +148,20 @@ double scale_of(const AttentionOptions& options, int64_t head_dim) {
   return options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(head_dim));
 }
 
+// It refers to what `options` and `positions` own.
+AttentionSpec spec_of(const AttentionOptions& options, const AttentionPositions& positions, int64_t head_dim) {
+  return {.heads = options.heads,
+          .kv_heads = options.kv_heads,
+          .scale = scale_of(options, head_dim),
+          .query_offsets = options.query_offsets,
+          .key_offsets = options.key_offsets,
+          .key_limits = options.key_limits,
+          .key_begins = options.key_begins,
+          .score_cap = options.score_cap,
+          .dropout = options.dropout,
+          .terms = positions.terms.data()};
+}
+
 // Keys are counted with those kept.
 void check_cached(const AttentionOptions& options, const AttentionTensors& in, const AttentionPositions& positions) {
   const int64_t heads = options.heads, head_dim = heads > 0 ? in.q.columns() / heads : 0;
@@ -195,15 +210,9 @@ void attention_with_cache(Backend& backend, const AttentionOptions& options, con
   keep(backend, pass, options.query_offsets, in.k, in.v);
   const bool fresh = std::all_of(pass.kept.begin(), pass.kept.end(), [](int64_t kept) { return kept == 0; });
   if (fresh) {  // a prompt is ordinary attention
-    const AttentionSpec spec{.heads = options.heads,
-                             .kv_heads = key_heads,
-                             .scale = scale_of(options, head_dim),
-                             .query_offsets = options.query_offsets,
-                             .key_offsets = options.query_offsets,
-                             .key_limits = options.key_limits,
-                             .key_begins = options.key_begins,
-                             .score_cap = options.score_cap,
-                             .terms = positions.terms.data()};
+    AttentionSpec spec = spec_of(options, positions, head_dim);
+    spec.kv_heads = key_heads;
+    spec.key_offsets = options.query_offsets;
     return backend.attention(spec, in, out, backend.empty({options.heads, in.q.rows()}));
   }
   std::vector<Tensor> keys, values;
@@ -226,8 +235,8 @@ void attention_with_cache(Backend& backend, const AttentionOptions& options, con
   backend.cached_attention(spec, in.q, out);
 }
 
-Value attention(const Context& context, const AttentionOptions& options, const Columns& q, const Columns& k,
-                const Columns& v, const AttentionPositions& positions) {
+Value attention(const Context& context, const AttentionOptions& options, Columns q, Columns k, Columns v,
+                const AttentionPositions& positions) {
   Backend& backend = context.backend;
   if (options.cache != nullptr) {
     const int64_t key_heads = k.count / (q.count / options.heads);
@@ -237,17 +246,7 @@ Value attention(const Context& context, const AttentionOptions& options, const C
   }
   check(options, q, k, v);
   check_positions(positions, options, q, k, v);
-  const int64_t head_dim = q.count / options.heads;
-  const AttentionSpec spec{.heads = options.heads,
-                           .kv_heads = options.kv_heads,
-                           .scale = scale_of(options, head_dim),
-                           .query_offsets = options.query_offsets,
-                           .key_offsets = options.key_offsets,
-                           .key_limits = options.key_limits,
-                           .key_begins = options.key_begins,
-                           .score_cap = options.score_cap,
-                           .dropout = options.dropout,
-                           .terms = positions.terms.data()};
+  const AttentionSpec spec = spec_of(options, positions, q.count / options.heads);
   const AttentionTensors in{q.data(), k.data(), v.data()};
   rotate(backend, spec, positions, in, false);
   if (context.observer != nullptr) context.observer->observe(spec, in);
@@ -257,16 +256,18 @@ Value attention(const Context& context, const AttentionOptions& options, const C
   backend.attention(spec, in, out, log_sum_exp);
   const RelativeValues& terms = positions.terms;
   bool tracked = wants_gradient(positions.log_frequencies);
-  for (const Value* value :
-       {&q.value, &k.value, &v.value, &terms.bias, &terms.query_table, &terms.key_table, &terms.value_table}) {
+  for (const Columns* columns : {&q, &k, &v}) tracked = tracked || columns->value.tracked();
+  for (const Value* value : {&terms.bias, &terms.query_table, &terms.key_table, &terms.value_table}) {
     tracked = tracked || value->tracked();
   }
   Value result = make_result(context, out, tracked);
   if (!result.tracked()) return result;
-  context.tape->record([&backend, spec, in, q, k, v, positions, result, log_sum_exp] {
+  // What `spec` refers to is in `options` and `positions`.
+  const auto projections = std::make_shared<const Projections>(std::move(q), std::move(k), std::move(v));
+  context.tape->record([&backend, spec, options, in, projections, positions, result, log_sum_exp] {
     if (!result.gradient->defined()) return;
-    ProjectionGradients made(backend, {&q, &k, &v});
-    const AttentionTensors gradients{made.columns(q), made.columns(k), made.columns(v)};
+    ProjectionGradients made(backend, *projections);
+    const AttentionTensors gradients = made.tensors();
     backend.attention_backward(spec, in, result.data, log_sum_exp, *result.gradient, gradients,
                                gradients_of(backend, positions.terms));
     frequencies_backward(backend, spec, positions, in, gradients);

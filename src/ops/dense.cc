@@ -184,7 +184,8 @@ Value rms_norm(const Context& context, const Value& x, const Value& residual, co
   return result;
 }
 
-Value add_residual(const Context& context, const Value& x, const Value& residual, const Dropout& dropout) {
+Value add_residual(const Context& context, Value&& consumed, const Value& residual, const Dropout& dropout) {
+  const Value x = std::move(consumed);
   Backend& backend = context.backend;
   check_residual("add_residual", x, residual);
   if (dropout.active()) backend.dropout(x.data, dropout, x.data);

@@ -36,7 +36,7 @@ Value embedding(const Context& context, std::span<const Lookup> lookups) {
   return result;
 }
 
-Value gather_rows(const Context& context, const Value& x, std::span<const int32_t> rows) {
+Value gather_rows(const Context& context, const Value& x, const Indices& rows) {
   Backend& backend = context.backend;
   check_ids("row", rows, x.data.rows());
   const Tensor out = backend.empty({static_cast<int64_t>(rows.size()), x.data.columns()});
@@ -52,7 +52,7 @@ Value gather_rows(const Context& context, const Value& x, std::span<const int32_
   return result;
 }
 
-Value pool(const Context& context, const Value& x, std::span<const int32_t> offsets, Pooling pooling) {
+Value pool(const Context& context, const Value& x, const Indices& offsets, Pooling pooling) {
   Backend& backend = context.backend;
   check_offsets("pool", "sequence", offsets, x.data.rows());
   const Tensor out = backend.empty({static_cast<int64_t>(offsets.size()) - 1, x.data.columns()});

@@ -52,9 +52,10 @@ void check(const LinearAttentionSpec& spec, const Columns& q, const Columns& k, 
 
 }  // namespace
 
-Value linear_attention(const Context& context, const LinearAttentionSpec& spec, const Columns& q, const Columns& k,
-                       const Columns& v, const LinearAttentionState& state) {
+Value linear_attention(const Context& context, const LinearAttentionOptions& options, Columns q, Columns k, Columns v,
+                       const LinearAttentionState& state) {
   Backend& backend = context.backend;
+  const LinearAttentionSpec spec = options.spec();
   check(spec, q, k, v);
   const bool tracked = q.value.tracked() || k.value.tracked() || v.value.tracked();
   if (state.defined()) {
@@ -69,10 +70,11 @@ Value linear_attention(const Context& context, const LinearAttentionSpec& spec, 
   backend.linear_attention(spec, in, out, denominators, state.defined() ? state : sums);
   Value result = make_result(context, out, tracked);
   if (!result.tracked()) return result;
-  context.tape->record([&backend, spec, in, q, k, v, result, denominators, sums] {
+  const auto projections = std::make_shared<const Projections>(std::move(q), std::move(k), std::move(v));
+  context.tape->record([&backend, spec, options, in, projections, result, denominators, sums] {
     if (!result.gradient->defined()) return;
-    ProjectionGradients made(backend, {&q, &k, &v});
-    const AttentionTensors gradients{made.columns(q), made.columns(k), made.columns(v)};
+    ProjectionGradients made(backend, *projections);
+    const AttentionTensors gradients = made.tensors();
     backend.linear_attention_backward(spec, in, result.data, denominators, sums, *result.gradient, gradients);
     made.accumulate_all();
   });

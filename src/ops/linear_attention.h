@@ -6,11 +6,26 @@
 
 namespace roformer {
 
-// q and k [T, heads · head_dim], v → [T, heads · value head_dim]. Unlike attention() it leaves the projections as they
-// are. What `spec` refers to must outlive the tape. A state (causal only, without a tape) holds what came before each
-// sequence's tokens, and gets them too: a text computed in pieces or token by token gives what it gives at once.
-Value linear_attention(const Context& context, const LinearAttentionSpec& spec, const Columns& q, const Columns& k,
-                       const Columns& v, const LinearAttentionState& state = {});
+// A LinearAttentionSpec that owns what it refers to.
+struct LinearAttentionOptions {
+  int64_t heads = 1;
+  FeatureMap map = FeatureMap::elu;
+  Tensor projection = {};
+  bool causal = false;
+  Indices offsets = {};
+  FeatureRotation rotation = FeatureRotation::after;
+  std::shared_ptr<const RotaryAngles> query_angles = {}, key_angles = {};
+
+  LinearAttentionSpec spec() const {
+    return {heads, map, projection, causal, offsets, rotation, query_angles.get(), key_angles.get()};
+  }
+};
+
+// q and k [T, heads · head_dim], v → [T, heads · value head_dim]. A state (causal only, without a tape) holds what came
+// before each sequence's tokens, and gets them too: a text computed in pieces or token by token gives what it gives at
+// once.
+Value linear_attention(const Context& context, const LinearAttentionOptions& options, Columns q, Columns k, Columns v,
+                       const LinearAttentionState& state = {});
 
 // Zeros, for `sequences` sequences.
 LinearAttentionState make_state(Backend& backend, const LinearAttentionSpec& spec, int64_t sequences, int64_t head_dim,

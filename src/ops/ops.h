@@ -1,13 +1,17 @@
 // Operators: differentiable functions. Each checks shapes (ShapeError, or DataError for ids out of range), calls the
 // backend and records its backward on the context's tape. A closed set of fused operators with hand-written backwards:
 // not a general tensor framework, which would be slower and harder to read than the dozen functions an encoder needs.
-// A result is tracked exactly when there is a tape and one of its inputs or parameters is.
+// A result is tracked exactly when there is a tape and one of its inputs or parameters is. What a tape keeps is owned:
+// nothing that an operator is given must live longer than the call. One that works in place consumes its value.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <span>
 
+#include "base/error.h"
 #include "ops/context.h"
+#include "ops/indices.h"
 #include "ops/key_value_cache.h"
 #include "tensor/tape.h"
 
@@ -25,10 +29,10 @@ struct Parameter {
   WeightView view() const { return {value, prepared.get(), !gradient.defined()}; }
 };
 
-// Σ over the lookups of factor · table[ids]: [T, E]. Tables [rows, E]; T ids each, which must outlive the tape.
+// Σ over the lookups of factor · table[ids]: [T, E]. Tables [rows, E]; T ids each.
 struct Lookup {
   Parameter table;
-  std::span<const int32_t> ids;
+  Indices ids;
   const char* what;  // for errors: "token id"
   double factor = 1;
 };
@@ -50,8 +54,8 @@ struct GatedWeights {
 };
 Value gated_feed_forward(const Context& context, const Value& x, Activation activation, const GatedWeights& weights);
 
-// residual + dropout(x), IN PLACE in x, which must not be read again. [T, E].
-Value add_residual(const Context& context, const Value& x, const Value& residual, const Dropout& dropout);
+// residual + dropout(x), in place in x. [T, E].
+Value add_residual(const Context& context, Value&& x, const Value& residual, const Dropout& dropout);
 
 // LayerNorm(residual + dropout(x)); `residual` may be an untracked empty Value. [T, E].
 Value layer_norm(const Context& context, const Value& x, const Value& residual, const Dropout& dropout,
@@ -63,17 +67,45 @@ Value rms_norm(const Context& context, const Value& x, const Value& residual, co
 
 Value dropout(const Context& context, const Value& x, const Dropout& dropout);
 
-// A column range of a projection: q, k or v.
+// A column range of a projection: q, k or v. It can be moved only, and what it was made of is gone: so operators may
+// write to it.
 struct Columns {
   Value value;
   int64_t begin = 0, count = 0;
+
+  Columns() = default;
+  explicit Columns(Value&& whole) : value(std::move(whole)), count(value.data.columns()) {}
+  Columns(Columns&&) noexcept = default;
+  Columns& operator=(Columns&&) noexcept = default;
+  Columns(const Columns&) = delete;
+  Columns& operator=(const Columns&) = delete;
+  ~Columns() = default;
+
   Tensor data() const { return value.data.column_range(begin, count); }
 };
+
+// The columns of a projection in ranges of so many, from the first on.
+template <size_t N>
+std::array<Columns, N> split(Value&& projection, const std::array<int64_t, N>& counts) {
+  const Value whole = std::move(projection);
+  std::array<Columns, N> parts;
+  int64_t begin = 0;
+  for (size_t i = 0; i < N; ++i) {
+    if (counts[i] < 0 || begin + counts[i] > whole.data.columns()) {
+      throw ShapeError("split: columns {} to {} of {}", begin, begin + counts[i], whole.data.shape().to_string());
+    }
+    parts[i].value = whole;
+    parts[i].begin = begin;
+    parts[i].count = counts[i];
+    begin += counts[i];
+  }
+  return parts;
+}
 
 // RelativeTerms (backend.h) of which each one is a value with a gradient, or a constant.
 struct RelativeValues {
   int64_t clip = 0;
-  std::span<const int32_t> query_positions, key_positions;
+  Indices query_positions, key_positions;
   Value bias, query_table, key_table, value_table;
 
   RelativeTerms data() const {
@@ -84,21 +116,20 @@ struct RelativeValues {
 // The position encoding as attention sees it (architecture: rotation, score terms, relative keys/values; what is added
 // to the input happens before). `query_angles` and `key_angles` may be null: not rotated.
 struct AttentionPositions {
-  const RotaryAngles* query_angles = nullptr;
-  const RotaryAngles* key_angles = nullptr;
+  std::shared_ptr<const RotaryAngles> query_angles = {}, key_angles = {};
   bool rotate_values =
       false;  // "rotary_value" of RoFormer checkpoints: v is rotated like k, the output is not rotated back
   // Learned frequencies: the angles are these positions times exp(log_frequencies) [dim / 2]; both undefined else.
   Parameter log_frequencies = {};
-  std::span<const int32_t> rotary_positions = {};  // [T], of queries and keys
+  Indices rotary_positions = {};  // [T], of queries and keys
   RelativeValues terms = {};
 };
 
 struct AttentionOptions {
   int64_t heads = 1;
-  int64_t kv_heads = 0;                                 // of keys and values, a divisor of heads; 0: as many
-  double scale = 0;                                     // 0: 1/√head_dim
-  std::span<const int32_t> query_offsets, key_offsets;  // cu_seqlens [sequences + 1]
+  int64_t kv_heads = 0;                // of keys and values, a divisor of heads; 0: as many
+  double scale = 0;                    // 0: 1/√head_dim
+  Indices query_offsets, key_offsets;  // cu_seqlens [sequences + 1]
   // [Tq], or empty: query t sees the first key_limits[t] keys of its sequence. Causal: 1, 2, … in each sequence. Also
   // UniLM's prefix attention and decoding with cached keys.
   std::span<const int32_t> key_limits = {};
@@ -112,18 +143,17 @@ struct AttentionOptions {
 };
 
 // Packed softmax attention → [Tq, heads · value head_dim]; q has `heads` heads, k and v have kv_heads. Rotates q and k
-// (and v) IN PLACE in the projections they come from, which must not be read again. The spans must outlive the tape.
-Value attention(const Context& context, const AttentionOptions& options, const Columns& q, const Columns& k,
-                const Columns& v, const AttentionPositions& positions);
+// (and v) in place.
+Value attention(const Context& context, const AttentionOptions& options, Columns q, Columns k, Columns v,
+                const AttentionPositions& positions);
 
 // The same on tensors that are nobody's values: rotates in place, keeps k and v in `options.cache`, writes `out`. k and
 // v may have fewer heads than q.
 void attention_with_cache(Backend& backend, const AttentionOptions& options, const AttentionTensors& in,
                           const AttentionPositions& positions, const Tensor& out);
 
-// x += vector, IN PLACE in the projection x comes from, before it is read: [T, H] and [H]. The vector gets a gradient
-// only where x has one.
-void add_vector(const Context& context, const Columns& x, const Parameter& vector);
+// x + vector, in place in x: [T, H] and [H]. The vector gets a gradient only where x has one.
+Columns add_vector(const Context& context, Columns x, const Parameter& vector);
 
 // Head by head x and y side by side: [T, H] and [T, H] → [T, 2H]. The scores of such queries and keys are the sum of
 // both parts' (TUPE, Eq. 9).
@@ -136,11 +166,11 @@ Value head_products(const Context& context, const Value& table, const Parameter&
 // KERPLE's bias by distance, from the logarithms of r1 and r2, [2, heads] → [2 · clip + 1, heads] (backend.h).
 Value kerple_bias(const Context& context, const Parameter& logs, int64_t clip);
 
-// Rows `rows` of x: [N, H]. Gradients of rows named twice add up. `rows` must outlive the tape.
-Value gather_rows(const Context& context, const Value& x, std::span<const int32_t> rows);
+// Rows `rows` of x: [N, H]. Gradients of rows named twice add up.
+Value gather_rows(const Context& context, const Value& x, const Indices& rows);
 
-// [sequences, H] from [T, H]. `offsets` must outlive the tape.
-Value pool(const Context& context, const Value& x, std::span<const int32_t> offsets, Pooling pooling);
+// [sequences, H] from [T, H].
+Value pool(const Context& context, const Value& x, const Indices& offsets, Pooling pooling);
 
 // Summed cross-entropy of softmax(hidden·Wᵀ + bias) against labels [N]. This is a root: where there is a tape its
 // backward starts from `gradient_scale` (1 / global number of labels), and the gradients are computed here, in the same

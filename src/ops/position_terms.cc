@@ -21,16 +21,17 @@ std::pair<Tensor, Tensor> halves(const Tensor& both, int64_t head, int64_t dim) 
 
 }  // namespace
 
-void add_vector(const Context& context, const Columns& x, const Parameter& vector) {
+Columns add_vector(const Context& context, Columns x, const Parameter& vector) {
   Backend& backend = context.backend;
   const Tensor row = vector_of("add_vector", vector, x.count).reshaped({1, x.count});
   const std::vector<int32_t> zeros(static_cast<size_t>(x.value.data.rows()));
   backend.embedding(row, zeros, 1, x.data(), true);
-  if (context.tape == nullptr || !x.value.tracked() || !wants_gradient(vector)) return;
+  if (context.tape == nullptr || !x.value.tracked() || !wants_gradient(vector)) return x;
   context.tape->record([&backend, sum = x.value.gradient, begin = x.begin, count = x.count, vector, zeros] {
     if (!sum->defined()) return;
     backend.embedding_backward(sum->column_range(begin, count), zeros, 1, vector.gradient.reshaped({1, count}));
   });
+  return x;
 }
 
 Value concatenate_heads(const Context& context, const Columns& x, const Value& y, int64_t heads) {

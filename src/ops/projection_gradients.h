@@ -1,23 +1,39 @@
 // Shared by the operators that take column ranges of projections.
 #pragma once
 
-#include <initializer_list>
 #include <map>
+#include <utility>
 
 #include "ops/internal.h"
 
 namespace roformer {
 
+// What an attention was given, for its backward pass.
+struct Projections {
+  Columns q, k, v;
+
+  Projections(Columns&& queries, Columns&& keys, Columns&& values)
+      : q(std::move(queries)), k(std::move(keys)), v(std::move(values)) {}
+};
+
 // The gradient tensors of projections: one for all column ranges of one.
 class ProjectionGradients {
  public:
-  ProjectionGradients(Backend& backend, std::initializer_list<const Columns*> ranges) : backend_(backend) {
-    for (const Columns* columns : ranges) {
+  ProjectionGradients(Backend& backend, const Projections& projections) : backend_(backend), projections_(projections) {
+    for (const Columns* columns : {&projections.q, &projections.k, &projections.v}) {
       if (columns->value.tracked()) covered_[columns->value.gradient] += columns->count;
     }
   }
 
-  // Where the gradient of these columns goes. Columns that no range covers are 0: others add to them.
+  // Where the gradients go.
+  AttentionTensors tensors() { return {columns(projections_.q), columns(projections_.k), columns(projections_.v)}; }
+
+  void accumulate_all() {
+    for (auto& [sum, gradient] : made_) accumulate(backend_, sum, std::move(gradient));
+  }
+
+ private:
+  // Columns that no range covers are 0: others add to them.
   Tensor columns(const Columns& columns) {
     const Shape& shape = columns.value.data.shape();
     if (!columns.value.tracked()) return backend_.empty({columns.value.data.rows(), columns.count});
@@ -29,12 +45,8 @@ class ProjectionGradients {
     return whole.column_range(columns.begin, columns.count);
   }
 
-  void accumulate_all() {
-    for (auto& [sum, gradient] : made_) accumulate(backend_, sum, std::move(gradient));
-  }
-
- private:
   Backend& backend_;
+  const Projections& projections_;
   std::map<GradientSum, int64_t> covered_;
   std::map<GradientSum, Tensor> made_;
 };

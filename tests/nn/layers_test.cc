@@ -176,9 +176,8 @@ TEST_F(LayersTest, AnEncoderLayerIsItsOperators) {
   };
   const AttentionOptions options{
       .heads = 2, .query_offsets = batch.offsets, .key_offsets = batch.offsets, .dropout = context.dropout(0.4, place)};
-  const Value q = dense("l.attention.query", x), k = dense("l.attention.key", x);
-  const Value v = dense("l.attention.value", x);
-  const Value mixed = attention(context, options, {q, 0, 4}, {k, 0, 4}, {v, 0, 4}, {});
+  const auto projected = [&](const std::string& part) { return Columns(dense("l.attention." + part, x)); };
+  const Value mixed = attention(context, options, projected("query"), projected("key"), projected("value"), {});
   const Value attended = norm("l.attention.norm", dense("l.attention.output", mixed), x, place + 1);
   const Value expanded = dense("l.feed_forward.up", attended, Activation::relu);
   const Value expected = norm("l.feed_forward.norm", dense("l.feed_forward.down", expanded), attended, place + 2);

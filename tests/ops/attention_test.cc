@@ -48,12 +48,9 @@ TEST_P(AttentionTest, MatchesCentralDifferences) {
       param.query_offsets == param.key_offsets ? query_positions : trial_.random_ids(keys, 9);
   OperatorCheck check;
   AttentionPositions positions;
-  RotaryAngles query_angles, key_angles;
   if (param.rotary) {
-    query_angles = backend_->rotary_angles(*param.rotary, query_positions);
-    key_angles = backend_->rotary_angles(*param.rotary, key_positions);
-    positions.query_angles = &query_angles;
-    positions.key_angles = &key_angles;
+    positions.query_angles = shared_angles(backend_->rotary_angles(*param.rotary, query_positions));
+    positions.key_angles = shared_angles(backend_->rotary_angles(*param.rotary, key_positions));
     positions.rotate_values = param.rotate_values;
   }
   std::vector<Parameter> tables;  // bias, then query, key and value table
@@ -98,12 +95,14 @@ TEST_P(AttentionTest, MatchesCentralDifferences) {
     const AttentionPositions given = with_terms(context);
     switch (param.projections) {
       case Projections::fused:
-        return attention(context, options, {in[0], 0, kHidden}, {in[0], kHidden, kHidden},
-                         {in[0], 2 * kHidden, kHidden}, given);
+        return attention(context, options, columns_of(in[0], 0, kHidden), columns_of(in[0], kHidden, kHidden),
+                         columns_of(in[0], 2 * kHidden, kHidden), given);
       case Projections::separate:
-        return attention(context, options, {in[0], 0, kHidden}, {in[1], 0, kHidden}, {in[2], 0, kHidden}, given);
+        return attention(context, options, columns_of(in[0], 0, kHidden), columns_of(in[1], 0, kHidden),
+                         columns_of(in[2], 0, kHidden), given);
       case Projections::query_and_pair:
-        return attention(context, options, {in[0], 0, kHidden}, {in[1], 0, kHidden}, {in[1], kHidden, kHidden}, given);
+        return attention(context, options, columns_of(in[0], 0, kHidden), columns_of(in[1], 0, kHidden),
+                         columns_of(in[1], kHidden, kHidden), given);
     }
     return Value();
   };
@@ -121,7 +120,7 @@ TEST_F(OperatorTest, GroupedAttention) {
   for (const int64_t kv_heads : {2, 1}) {
     for (const bool rotate_values : {false, true}) {
       SCOPED_TRACE(::testing::Message() << kv_heads << ", values rotated: " << rotate_values);
-      const RotaryAngles angles = backend_->rotary_angles(kHalf, all_positions);
+      const auto angles = shared_angles(backend_->rotary_angles(kHalf, all_positions));
       const int64_t queries = 4 * kHeadDim, keys = kv_heads * kHeadDim;
       const AttentionOptions options{.heads = 4,
                                      .kv_heads = kv_heads,
@@ -131,8 +130,9 @@ TEST_F(OperatorTest, GroupedAttention) {
                                      .dropout = {.probability = 0.3, .stream = {.seed = 2, .stream = 6}}};
       OperatorCheck check{.inputs = {{"qkv", trial_.random(6, queries + 2 * keys)}}, .parameters = {}, .apply = {}};
       check.apply = [&](const Context& context, const std::vector<Value>& in) {
-        return attention(context, options, {in[0], 0, queries}, {in[0], queries, keys}, {in[0], queries + keys, keys},
-                         {.query_angles = &angles, .key_angles = &angles, .rotate_values = rotate_values});
+        return attention(context, options, columns_of(in[0], 0, queries), columns_of(in[0], queries, keys),
+                         columns_of(in[0], queries + keys, keys),
+                         {.query_angles = angles, .key_angles = angles, .rotate_values = rotate_values});
       };
       expect_gradients(trial_, check);
     }
@@ -152,10 +152,11 @@ TEST_F(OperatorTest, GroupedAttentionIsThatOfRepeatedKeys) {
   };
   AttentionOptions options{.heads = 4, .kv_heads = 2, .query_offsets = offsets, .key_offsets = offsets};
   const Context context{.backend = *backend_};
-  const Value few = attention(context, options, {Value(q), 0, 16}, {Value(k), 0, 8}, {Value(v), 0, 6}, {});
+  const Value few = attention(context, options, columns_of(Value(q), 0, 16), columns_of(Value(k), 0, 8),
+                              columns_of(Value(v), 0, 6), {});
   options.kv_heads = 0;
-  const Value many =
-      attention(context, options, {Value(q), 0, 16}, {repeated(k, kHeadDim), 0, 16}, {repeated(v, 3), 0, 12}, {});
+  const Value many = attention(context, options, columns_of(Value(q), 0, 16), columns_of(repeated(k, kHeadDim), 0, 16),
+                               columns_of(repeated(v, 3), 0, 12), {});
   EXPECT_EQ(numbers(few.data), numbers(many.data));
 }
 
@@ -205,7 +206,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 class AttentionOptionsTest : public OperatorTest {
  protected:
-  Value attend(const Columns& q, const Columns& k, const Columns& v, const AttentionPositions& positions = {}) {
+  Value attend(const Value& q, const Value& k, const Value& v, const AttentionPositions& positions = {}) {
     const AttentionOptions options{.heads = heads_,
                                    .kv_heads = kv_heads_,
                                    .scale = scale_,
@@ -214,9 +215,10 @@ class AttentionOptionsTest : public OperatorTest {
                                    .key_limits = key_limits_,
                                    .key_begins = key_begins_,
                                    .score_cap = score_cap_};
-    return attention({.backend = *backend_}, options, q, k, v, positions);
+    return attention({.backend = *backend_}, options, Columns(Value(q)), Columns(Value(k)), Columns(Value(v)),
+                     positions);
   }
-  Columns columns(int64_t rows, int64_t count) { return {Value(trial_.random(rows, count)), 0, count}; }
+  Value columns(int64_t rows, int64_t count) { return Value(trial_.random(rows, count)); }
   // The message of the ShapeError that `positions` gives with six queries and keys.
   std::string refusal(const AttentionPositions& positions) {
     try {
@@ -237,11 +239,10 @@ TEST_F(AttentionOptionsTest, KnownWeights) {
   heads_ = 1;
   query_offsets_ = {0, 1};
   key_offsets_ = {0, 2};
-  const Columns q{Value(backend_->empty({1, 4})), 0, 4}, k{Value(backend_->empty({2, 4})), 0, 4};
-  const Columns v{Value(backend_->empty({2, 4})), 0, 4};
-  assign(q.value.data, {2, 0, 0, 0});
-  assign(k.value.data, {std::log(3.0), 0, 0, 0, 0, 5, 5, 5});
-  assign(v.value.data, {1, 0, 0, 0, 0, 1, 0, 8});
+  const Value q(backend_->empty({1, 4})), k(backend_->empty({2, 4})), v(backend_->empty({2, 4}));
+  assign(q.data, {2, 0, 0, 0});
+  assign(k.data, {std::log(3.0), 0, 0, 0, 0, 5, 5, 5});
+  assign(v.data, {1, 0, 0, 0, 0, 1, 0, 8});
   const auto expect_row = [](const Tensor& out, const std::vector<double>& row) {
     for (int64_t j = 0; j < 4; ++j) EXPECT_NEAR(read(out, 0, j), row[static_cast<size_t>(j)], 1e-14);
   };
@@ -257,19 +258,19 @@ TEST_F(AttentionOptionsTest, KnownWeights) {
 
 TEST_F(AttentionOptionsTest, ConstantsBesideTrackedInputs) {
   const Value q(trial_.random(6, kHidden));
-  const RotaryAngles angles = backend_->rotary_angles(kAdjacent, std::vector<int32_t>{0, 0, 1, 2, 0, 1});
+  const auto angles = shared_angles(backend_->rotary_angles(kAdjacent, std::vector<int32_t>{0, 0, 1, 2, 0, 1}));
   const auto apply = [&](const Context& context, const std::vector<Value>& in) {
     const Value copy(backend_->empty(q.data.shape()));
     backend_->copy(q.data, copy.data);
     const AttentionOptions options{.heads = kHeads, .query_offsets = query_offsets_, .key_offsets = key_offsets_};
-    return attention(context, options, {copy, 0, kHidden}, {in[0], 0, kHidden}, {in[0], kHidden, kHidden},
-                     {.query_angles = &angles, .key_angles = &angles});
+    return attention(context, options, columns_of(copy, 0, kHidden), columns_of(in[0], 0, kHidden),
+                     columns_of(in[0], kHidden, kHidden), {.query_angles = angles, .key_angles = angles});
   };
   expect_gradients(trial_, {{{"kv", trial_.random(6, 2 * kHidden)}}, {}, apply});
 }
 
 TEST_F(AttentionOptionsTest, RefusesShapes) {
-  const Columns q = columns(6, 8), k = columns(6, 8), v = columns(6, 8);
+  const Value q = columns(6, 8), k = columns(6, 8), v = columns(6, 8);
   heads_ = 3;
   EXPECT_THAT([&] { attend(q, k, v); },
               ThrowsMessage<ShapeError>(HasSubstr("3 heads of q 8 columns, 3 of k 8 and v 8 columns")));
@@ -278,7 +279,7 @@ TEST_F(AttentionOptionsTest, RefusesShapes) {
   heads_ = 2;
   EXPECT_THAT([&] { attend(q, columns(6, 4), v); }, ThrowsMessage<ShapeError>(HasSubstr("2 of k 4")));
   EXPECT_THAT([&] { attend(q, k, columns(5, 8)); }, ThrowsMessage<ShapeError>(HasSubstr("value is [5, 8]")));
-  EXPECT_THROW(attend({q.value, 1, 8}, k, v), ShapeError);
+  EXPECT_THROW(columns_of(q, 1, 8), ShapeError);
   for (const int64_t kv_heads : {-1, 2, 4}) {
     kv_heads_ = kv_heads;  // of columns for one
     EXPECT_THROW(attend(q, columns(6, 4), columns(6, 4)), ShapeError) << kv_heads;
@@ -344,7 +345,8 @@ TEST(KeyLimitsTest, UnseenKeysDoNotMatter) {
       Tape tape;
       const AttentionOptions options{
           .heads = 2, .query_offsets = offsets, .key_offsets = offsets, .key_limits = limits, .key_begins = begins};
-      const Value out = attention({.backend = *backend, .tape = &tape}, options, {q, 0, 6}, {k, 0, 6}, {v, 0, 6}, {});
+      const Value out = attention({.backend = *backend, .tape = &tape}, options, columns_of(q, 0, 6),
+                                  columns_of(k, 0, 6), columns_of(v, 0, 6), {});
       *out.gradient = trial.random(153, 6);
       tape.backward();
       std::vector<double> all = numbers(out.data);
@@ -363,12 +365,12 @@ TEST(KeyLimitsTest, UnseenKeysDoNotMatter) {
 }
 
 TEST_F(AttentionOptionsTest, RefusesAngles) {
-  const RotaryAngles five = backend_->rotary_angles(kAdjacent, std::vector<int32_t>{0, 1, 2, 3, 4});
-  const RotaryAngles wide = backend_->rotary_angles({.dim = 6}, std::vector<int32_t>{0, 1, 2, 3, 4, 5});
-  EXPECT_THAT(refusal({.query_angles = &five}), HasSubstr("5 query angles for 6 tokens"));
-  EXPECT_THAT(refusal({.key_angles = &five}), HasSubstr("5 key angles for 6 tokens"));
-  EXPECT_THAT(refusal({.query_angles = &wide}), HasSubstr("rotates 6 elements of heads of 4"));
-  EXPECT_THAT(refusal({.key_angles = &wide}), HasSubstr("rotates 6 elements of heads of 4"));
+  const auto five = shared_angles(backend_->rotary_angles(kAdjacent, std::vector<int32_t>{0, 1, 2, 3, 4}));
+  const auto wide = shared_angles(backend_->rotary_angles({.dim = 6}, std::vector<int32_t>{0, 1, 2, 3, 4, 5}));
+  EXPECT_THAT(refusal({.query_angles = five}), HasSubstr("5 query angles for 6 tokens"));
+  EXPECT_THAT(refusal({.key_angles = five}), HasSubstr("5 key angles for 6 tokens"));
+  EXPECT_THAT(refusal({.query_angles = wide}), HasSubstr("rotates 6 elements of heads of 4"));
+  EXPECT_THAT(refusal({.key_angles = wide}), HasSubstr("rotates 6 elements of heads of 4"));
 }
 
 TEST_F(AttentionOptionsTest, RefusesTerms) {

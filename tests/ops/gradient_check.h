@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -95,6 +96,15 @@ inline void expect_gradients(Trial& trial, const OperatorCheck& check) {
     const auto& [name, parameter] = check.parameters[i];
     expect_gradient(name, objective, parameter.value, parameter.gradient, before[i]);
   }
+}
+
+// A range of a projection's columns, which others may share here: tests give the operators copies anyway.
+inline Columns columns_of(Value x, int64_t begin, int64_t count) {
+  return std::move(split<2>(std::move(x), {begin, count})[1]);
+}
+
+inline std::shared_ptr<const RotaryAngles> shared_angles(RotaryAngles angles) {
+  return std::make_shared<const RotaryAngles>(std::move(angles));
 }
 
 // Operators on the reference backend in float64, with random inputs.

@@ -16,6 +16,14 @@ namespace {
 
 constexpr int64_t kHeads = 2;
 
+LinearAttentionOptions options_of(const LinearAttentionSpec& spec) {
+  const auto shared = [](const RotaryAngles* angles) {
+    return angles == nullptr ? std::shared_ptr<const RotaryAngles>() : shared_angles(*angles);
+  };
+  return {spec.heads,   spec.map,      spec.projection,           spec.causal,
+          spec.offsets, spec.rotation, shared(spec.query_angles), shared(spec.key_angles)};
+}
+
 class LinearAttentionGradientTest : public OperatorTest,
                                     public ::testing::WithParamInterface<std::tuple<FeatureMap, bool, Turn>> {};
 
@@ -36,7 +44,8 @@ TEST_P(LinearAttentionGradientTest, OfEveryInput) {
   check.inputs = {{"qkv", joint}};
   const LinearAttentionSpec& spec = inputs.spec;
   check.apply = [&](const Context& context, const std::vector<Value>& in) {
-    return linear_attention(context, spec, {in[0], 0, 8}, {in[0], 8, 8}, {in[0], 16, 6});
+    return linear_attention(context, options_of(spec), columns_of(in[0], 0, 8), columns_of(in[0], 8, 8),
+                            columns_of(in[0], 16, 6));
   };
   expect_gradients(trial_, check);
 }
@@ -65,7 +74,7 @@ class LinearAttentionStateTest : public ::testing::TestWithParam<std::tuple<Feat
         .lengths = {length}, .heads = kHeads, .head_dim = 8, .map = map, .causal = true, .turn = turn};
     const LinearInputs whole(trial_, plan);
     const Context context{.backend = *backend_};
-    const Value out = linear_attention(context, whole.spec, columns(whole.in.q, 0, length),
+    const Value out = linear_attention(context, options_of(whole.spec), columns(whole.in.q, 0, length),
                                        columns(whole.in.k, 0, length), columns(whole.in.v, 0, length));
     const LinearAttentionState state = make_state(*backend_, whole.spec, 1, 8, 8);
     int32_t begin = 0;
@@ -78,14 +87,14 @@ class LinearAttentionStateTest : public ::testing::TestWithParam<std::tuple<Feat
       LinearAttentionSpec spec = whole.spec;
       spec.offsets = offsets;
       if (turn != Turn::none) spec.query_angles = spec.key_angles = &angles;
-      const Value part = linear_attention(context, spec, columns(whole.in.q, begin, piece),
+      const Value part = linear_attention(context, options_of(spec), columns(whole.in.q, begin, piece),
                                           columns(whole.in.k, begin, piece), columns(whole.in.v, begin, piece), state);
       expect_close({{"piece", numbers(part.data)}}, {{"piece", numbers(out.data.row_range(begin, piece))}}, 1e-5);
       begin += piece;
     }
   }
   static Columns columns(const Tensor& x, int32_t begin, int32_t count) {
-    return {Value(x.row_range(begin, count)), 0, x.columns()};
+    return Columns(Value(x.row_range(begin, count)));
   }
 
   ThreadPool pool_{2};
@@ -120,9 +129,9 @@ class LinearAttentionTest : public OperatorTest {
     return numbers(out);
   }
   std::string refusal(const LinearAttentionSpec& spec, const LinearAttentionState& state = {}) {
-    const auto columns = [&] { return Columns{Value(trial_.random(3, 8)), 0, 8}; };
+    const auto columns = [&] { return Columns(Value(trial_.random(3, 8))); };
     try {
-      linear_attention({.backend = *backend_}, spec, columns(), columns(), columns(), state);
+      linear_attention({.backend = *backend_}, options_of(spec), columns(), columns(), columns(), state);
     } catch (const ShapeError& error) {
       return error.what();
     }
@@ -149,9 +158,11 @@ TEST_F(LinearAttentionTest, KnownWeights) {
   const std::vector<int32_t> offsets = {0, 2}, positions = {0, 3};
   const RotaryAngles angles = backend_->rotary_angles({.dim = 2}, positions);
   const LinearAttentionSpec spec{.offsets = offsets, .query_angles = &angles, .key_angles = &angles};
-  const Columns zeros{Value(backend_->zeros({2, 2})), 0, 2}, v{Value(backend_->empty({2, 1})), 0, 1};
-  assign(v.value.data, {1, 10});
-  const Tensor out = linear_attention({.backend = *backend_}, spec, zeros, zeros, v).data;
+  const Value zeros(backend_->zeros({2, 2})), v(backend_->empty({2, 1}));
+  assign(v.data, {1, 10});
+  const Tensor out = linear_attention({.backend = *backend_}, options_of(spec), columns_of(zeros, 0, 2),
+                                      columns_of(zeros, 0, 2), columns_of(v, 0, 1))
+                         .data;
   EXPECT_NEAR(read(out, 0, 0), (2 * 1 + 2 * std::cos(3.0) * 10) / 4, 1e-12);
   EXPECT_NEAR(read(out, 1, 0), (2 * std::cos(3.0) * 1 + 2 * 10) / 4, 1e-12);
 }

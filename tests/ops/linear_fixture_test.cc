@@ -31,25 +31,22 @@ class LinearFixtureTest : public ::testing::Test {
     const auto offsets = data_["offsets"].get<std::vector<int32_t>>();
     const auto positions = data_["positions"].get<std::vector<int32_t>>();
     const auto map = one["map"].get<std::string>(), rotation = one["rotation"].get<std::string>();
-    LinearAttentionSpec spec{.heads = data_["heads"].get<int64_t>(),
-                             .map = map == "elu"    ? FeatureMap::elu
-                                    : map == "relu" ? FeatureMap::relu
-                                                    : FeatureMap::favor,
-                             .causal = one["causal"].get<bool>(),
-                             .offsets = offsets,
-                             .rotation = rotation == "before" ? FeatureRotation::before : FeatureRotation::after};
-    if (map == "favor") spec.projection = matrix(backend, data_["projection"]);
+    LinearAttentionOptions options{.heads = data_["heads"].get<int64_t>(),
+                                   .map = map == "elu"    ? FeatureMap::elu
+                                          : map == "relu" ? FeatureMap::relu
+                                                          : FeatureMap::favor,
+                                   .causal = one["causal"].get<bool>(),
+                                   .offsets = offsets,
+                                   .rotation = rotation == "before" ? FeatureRotation::before : FeatureRotation::after};
+    if (map == "favor") options.projection = matrix(backend, data_["projection"]);
     const Tensor q = matrix(backend, data_["q"]), k = matrix(backend, data_["k"]), v = matrix(backend, data_["v"]);
-    const int64_t dim = q.columns() / spec.heads, turned = rotation == "after" ? spec.features(dim) : dim;
-    RotaryAngles angles;
+    const int64_t dim = q.columns() / options.heads, turned = rotation == "after" ? options.spec().features(dim) : dim;
     if (rotation != "none") {
-      angles = backend.rotary_angles({.dim = turned, .base = data_["base"].get<double>()}, positions);
-      spec.query_angles = spec.key_angles = &angles;
+      options.query_angles = options.key_angles = std::make_shared<const RotaryAngles>(
+          backend.rotary_angles({.dim = turned, .base = data_["base"].get<double>()}, positions));
     }
     const Context context{.backend = backend};
-    return numbers(linear_attention(context, spec, {Value(q), 0, q.columns()}, {Value(k), 0, k.columns()},
-                                    {Value(v), 0, v.columns()})
-                       .data);
+    return numbers(linear_attention(context, options, Columns(Value(q)), Columns(Value(k)), Columns(Value(v))).data);
   }
 
   Json data_ = JsonObject::read(ROFORMER_SOURCE_DIR "/tests/fixtures/linear_attention.json").value();

@@ -138,12 +138,12 @@ TEST_F(OperatorTest, AddResidual) {
     SCOPED_TRACE(probability);
     const Dropout dropout{.probability = probability, .stream = {.seed = 3, .stream = 8}};
     const auto add = [&](const Context& context, const std::vector<Value>& in) {
-      return add_residual(context, in[0], in[1], dropout);
+      return add_residual(context, Value(in[0]), in[1], dropout);
     };
     expect_gradients(trial_, {{{"x", trial_.random(5, 4)}, {"residual", trial_.random(5, 4)}}, {}, add});
     const Value constant(trial_.random(5, 4));
     const auto one = [&](const Context& context, const std::vector<Value>& in) {
-      return add_residual(context, in[0], constant, dropout);
+      return add_residual(context, Value(in[0]), constant, dropout);
     };
     expect_gradients(trial_, {{{"x", trial_.random(5, 4)}}, {}, one});
   }
@@ -380,7 +380,7 @@ TEST_F(RefusalTest, Shapes) {
   EXPECT_NO_THROW(gated(6, 6, 6));
   EXPECT_THAT([&] { gated(6, 5, 6); }, ThrowsMessage<ShapeError>(HasSubstr("gated_feed_forward: up is [3, 5]")));
   EXPECT_THAT([&] { gated(6, 6, 5); }, ThrowsMessage<ShapeError>(HasSubstr("input is [3, 6], expected 5 columns")));
-  EXPECT_THAT([&] { add_residual(context_, x_, Value(trial_.random(2, 4)), {}); },
+  EXPECT_THAT([&] { add_residual(context_, Value(x_), Value(trial_.random(2, 4)), {}); },
               ThrowsMessage<ShapeError>(HasSubstr("add_residual: residual is [2, 4], expected 3 rows")));
 
   EXPECT_THAT([&] { cross_entropy(context_, x_, parameter(5, 3), {}, three, 1); },

@@ -26,39 +26,36 @@ TEST_F(PositionTermsTest, AddVector) {
   OperatorCheck check{.inputs = {{"x", trial_.random(5, 7)}}, .parameters = {{"vector", vector}}, .apply = {}};
   const std::vector<int32_t> rows = {0, 1, 2, 3, 4};
   check.apply = [&](const Context& context, const std::vector<Value>& in) {
-    add_vector(context, {in[0], 2, 4}, vector);
+    add_vector(context, columns_of(in[0], 2, 4), vector);
     return gather_rows(context, in[0], rows);
   };
   expect_gradients(trial_, check);
 
   const Tensor x = trial_.random(2, 7), before = backend_->empty(x.shape());
   backend_->copy(x, before);
-  add_vector({.backend = *backend_}, {Value(x), 2, 4}, vector);
+  add_vector({.backend = *backend_}, columns_of(Value(x), 2, 4), vector);
   for (int64_t c = 0; c < 7; ++c) {
     const double added = c >= 2 && c < 6 ? read(vector.value, 0, c - 2) : 0;
     EXPECT_DOUBLE_EQ(read(x, 1, c), read(before, 1, c) + added);
   }
-  EXPECT_THAT(
-      [&] {
-        add_vector({.backend = *backend_}, {Value(x), 0, 7}, vector);
-      },
-      ThrowsMessage<ShapeError>(HasSubstr("[4], expected [7]")));
+  EXPECT_THAT([&] { add_vector({.backend = *backend_}, columns_of(Value(x), 0, 7), vector); },
+              ThrowsMessage<ShapeError>(HasSubstr("[4], expected [7]")));
 }
 
 TEST_F(PositionTermsTest, ConcatenateHeads) {
   OperatorCheck check{
       .inputs = {{"x", trial_.random(3, 9)}, {"y", trial_.random(3, 6)}}, .parameters = {}, .apply = {}};
   check.apply = [&](const Context& context, const std::vector<Value>& in) {
-    const Columns middle{in[0], 2, 6}, first{in[0], 0, 6};
+    const Columns middle = columns_of(in[0], 2, 6), first = columns_of(in[0], 0, 6);
     const Value a = concatenate_heads(context, middle, in[1], 3), b = concatenate_heads(context, first, in[1], 2);
     // Both at once, and every column of x takes part.
-    return attention(context, {.heads = 1, .query_offsets = offsets_, .key_offsets = offsets_}, {a, 0, 12}, {b, 0, 12},
-                     {in[0], 3, 6}, {});
+    return attention(context, {.heads = 1, .query_offsets = offsets_, .key_offsets = offsets_}, columns_of(a, 0, 12),
+                     columns_of(b, 0, 12), columns_of(in[0], 3, 6), {});
   };
   expect_gradients(trial_, check);
 
   const Value x(trial_.random(1, 4)), y(trial_.random(1, 4));
-  const Tensor both = concatenate_heads({.backend = *backend_}, {x, 0, 4}, y, 2).data;
+  const Tensor both = concatenate_heads({.backend = *backend_}, columns_of(x, 0, 4), y, 2).data;
   const std::vector<double> a = numbers(x.data), b = numbers(y.data);
   EXPECT_THAT(numbers(both), ::testing::ElementsAre(a[0], a[1], b[0], b[1], a[2], a[3], b[2], b[3]));
 }
@@ -102,11 +99,10 @@ TEST_F(PositionTermsTest, LearnedFrequencies) {
         std::vector<double> theta;
         for (int64_t i = 0; i < 2; ++i) theta.push_back(std::exp(read(logs.value, 0, i)));
         const auto angles = std::make_shared<RotaryAngles>(backend_->rotary_angles_of(rotary, theta, positions));
-        if (context.tape != nullptr) context.tape->keep(angles);
-        return attention(context, {.heads = 2, .query_offsets = sequences_, .key_offsets = sequences_}, {in[0], 0, 12},
-                         {in[0], 12, 12}, {in[0], 24, 12},
-                         {.query_angles = angles.get(),
-                          .key_angles = angles.get(),
+        return attention(context, {.heads = 2, .query_offsets = sequences_, .key_offsets = sequences_},
+                         columns_of(in[0], 0, 12), columns_of(in[0], 12, 12), columns_of(in[0], 24, 12),
+                         {.query_angles = angles,
+                          .key_angles = angles,
                           .rotate_values = rotate_values,
                           .log_frequencies = logs,
                           .rotary_positions = positions});

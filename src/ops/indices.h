@@ -1,0 +1,35 @@
+// Indices: numbers of tokens, rows and positions that nobody changes any more. Copies share them, so that what a tape
+// keeps for the backward pass costs nothing and depends on nobody else.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace roformer {
+
+class Indices {
+ public:
+  Indices() = default;
+  // A copy, unless the vector is moved.
+  Indices(std::vector<int32_t> numbers)  // NOLINT(google-explicit-constructor): wherever a vector goes
+      : numbers_(std::make_shared<const std::vector<int32_t>>(std::move(numbers))) {}
+  Indices(std::span<const int32_t> numbers)  // NOLINT(google-explicit-constructor)
+      : Indices(std::vector<int32_t>(numbers.begin(), numbers.end())) {}
+
+  operator std::span<const int32_t>() const { return span(); }  // NOLINT(google-explicit-constructor)
+  std::span<const int32_t> span() const {
+    return numbers_ == nullptr ? std::span<const int32_t>() : std::span<const int32_t>(*numbers_);
+  }
+  size_t size() const { return span().size(); }
+  bool empty() const { return span().empty(); }
+  int32_t back() const { return numbers_->back(); }
+  int32_t operator[](size_t i) const { return (*numbers_)[i]; }
+
+ private:
+  std::shared_ptr<const std::vector<int32_t>> numbers_;
+};
+
+}  // namespace roformer
