@@ -276,8 +276,8 @@ class Backend {
                               const Tensor& dgate, const Tensor& dx, const Tensor& out) = 0;
 
   // sum = residual + dropout(x);  out = (sum − mean) / √(variance + epsilon) · gain + bias, by row.
-  // `residual` may be undefined. `statistics` [T, 2] gets mean and 1/√(variance + epsilon). `sum` may be x; given what
-  // an earlier call kept as `sum` for x, without residual and dropout, this gives the same bits once more.
+  // `residual` and `bias` may be undefined. `statistics` [T, 2] gets mean and 1/√(variance + epsilon). `sum` may be x;
+  // given what an earlier call kept as `sum` for x, without residual and dropout, this gives the same bits once more.
   virtual void layer_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain,
                           const Tensor& bias, double epsilon, const Tensor& sum, const Tensor& statistics,
                           const Tensor& out) = 0;

@@ -1,5 +1,5 @@
 // The coarse seam for speed: all encoder layers of a model that is only run, as one kernel, over weights that its
-// backend has prepared. One that has no such kernel is asked layer by layer (nn/encoder_layer.h).
+// backend has prepared. One that has no such kernel is asked layer by layer (nn/transformer_layer.h).
 #pragma once
 
 #include <functional>

@@ -36,7 +36,7 @@ void describe(OptionSet& set, ForwardOptions& options) {
 
 void run(const ForwardOptions& options) {
   if (options.output.empty()) throw UsageError("--output is empty, expected a file");
-  EncoderInputs inputs;
+  StackInputs inputs;
   if (options.visibility) inputs.visibility = parse_visibility(*options.visibility);
   if (options.rotation) inputs.rotate_cross_queries = parse_cross_rotation(*options.rotation);
   const Session session(options.model, {.engine = options.engine, .tokenizer = {}});

@@ -44,7 +44,7 @@ bool ModelConfig::has_random_features() const {
 
 PositionsShape ModelConfig::positions_shape() const {
   const bool turned = has_random_features() && linear.rotation == FeatureRotation::after;
-  return {position, hidden, heads, norm_shape(), kv_heads, turned ? linear.favor_features : 0};
+  return {position, hidden, heads, norm_shape(), kv_heads, head_size, layer_rotary, turned ? linear.favor_features : 0};
 }
 
 int64_t ModelConfig::head_outputs() const {

@@ -11,10 +11,10 @@
 
 #include "backend/backend.h"
 #include "base/json.h"
-#include "nn/encoder_layer.h"
 #include "nn/heads.h"
 #include "nn/linear_attention.h"
 #include "nn/positions.h"
+#include "nn/transformer_layer.h"
 #include "nn/visibility.h"
 #include "position/encoding.h"
 

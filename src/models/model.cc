@@ -82,7 +82,8 @@ ModelLayers::ModelLayers(const Scope& scope, const ModelConfig& config) : encode
                                                   .activation = config.activation,
                                                   .norm = config.norm_shape(),
                                                   .plain = !config.head_transform,
-                                                  .tied = config.tied});
+                                                  .tied = config.tied,
+                                                  .logit_cap = config.logit_cap});
   } else if (config.head != Head::none) {
     const auto [name, shape] = classifier_of(config);
     classifier.emplace(scope / name, shape);

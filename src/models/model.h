@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "checkpoint/state_dict.h"
-#include "models/encoder.h"
 #include "models/loading_plan.h"
+#include "models/transformer_stack.h"
 #include "nn/heads.h"
 #include "nn/mlm_head.h"
 
@@ -23,10 +23,10 @@ struct NamedParameter {
 // The trunk, its pooler and its head.
 struct ModelLayers {
   // Their parameters are below "pooler", "head" (of language models), "answers", "choice", "labels" or
-  // "sequence_labels", and those that Encoder says.
+  // "sequence_labels", and those that TransformerStack says.
   ModelLayers(const Scope& scope, const ModelConfig& config);
 
-  Encoder encoder;
+  TransformerStack encoder;
   std::optional<Pooler> pooler;
   std::optional<MlmHead> mlm_head;
   std::optional<Classifier> classifier;
@@ -44,7 +44,7 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   Backend& backend() const { return backend_; }
-  const Encoder& encoder() const { return layers_.encoder; }
+  const TransformerStack& encoder() const { return layers_.encoder; }
   const MlmHead& mlm_head() const;  // of masked and causal language models; DataError if the model has none
 
   bool has_pooler() const { return layers_.pooler.has_value(); }

@@ -1,4 +1,4 @@
-// An attention sub-layer: projections, attention, output projection, dropout, residual and norm (compatibility.md 3.3).
+// Attention in a layer: projections, attention, output projection (compatibility.md 3.3).
 // Self-attention, or cross-attention to the hidden states of an encoder.
 #pragma once
 
@@ -18,32 +18,35 @@ struct AttentionShape {
   bool biased = true;
   PositionEncoding position = NoPosition{};
   // Of self-attention only:
-  int64_t kv_heads = 0;                           // heads of keys and values; 0: as many as heads
-  NormPlacement placement = NormPlacement::post;  // of its norm
-  std::optional<bool> output_biased = {};         // where it is not as `biased`
+  int64_t kv_heads = 0;                          // heads of keys and values; 0: as many as heads
+  std::optional<bool> output_biased = {};        // where it is not as `biased`
+  int64_t head_size = 0;                         // 0: hidden / heads
+  std::optional<NormShape> query_key_norm = {};  // of each head of q and k
+  double scale = 0;                              // of q·k; 0: 1/√head size, or what the encoding has
+  double score_cap = 0;                          // 0: none
   AttentionKind kind = AttentionKind::softmax;
   LinearSettings linear = {};
   int64_t layer = 0;
 
-  PositionsShape positions_shape() const { return {position, hidden, heads, norm, kv_heads}; }
+  PositionsShape positions_shape() const { return {position, hidden, heads, norm, kv_heads, head_size}; }
 };
 
 // Which tokens see which, and how positions enter.
 struct AttentionInputs {
   Indices query_offsets, key_offsets;  // cu_seqlens
   Indices key_limits = {};             // of each query's sequence the first so many keys; empty = all
+  Indices key_begins = {};             // but for the first so many of them; empty = all
   std::shared_ptr<const SharedPositions> positions = {};  // of self-attention; null only without an encoding
   std::shared_ptr<const RotaryAngles> query_angles = {};  // of cross-attention; null: not rotated
-  const CachePass* cache = nullptr;                       // of self-attention: decoding (ops.h), during the call
+  std::optional<CachePass> cache = {};                    // of self-attention: decoding (ops.h)
 };
 
 class SelfAttention {
  public:
-  // Parameters "query", "key", "value", "output", those of the positions and "norm", below `scope`.
+  // Parameters "query", "key", "value", "query_norm", "key_norm", "output" and those of the positions, below `scope`.
   SelfAttention(const Scope& scope, const AttentionShape& shape);
 
-  // x [T, H] → norm(x + …), or x + …(norm(x)), [T, H]. `place` numbers the dropouts: of the weights, and place + 1 of
-  // the output.
+  // x [T, H] → [T, H]. `place` numbers the dropout of the weights.
   Value forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t place) const;
 
   // Adds the weights that products may take prepared (prepare_weights).
@@ -56,17 +59,17 @@ class SelfAttention {
 
   AttentionShape shape_;
   LinearLayer qkv_;  // rows: query, key, value; of the latter two as many as kv_heads have
+  std::optional<NormLayer> query_norm_, key_norm_;  // of heads
   LayerPositions positions_;
   std::optional<LinearAttention> linear_;  // instead of softmax; where there are key limits, causal
   LinearLayer output_;
-  ResidualNorm norm_;
 };
 
 class CrossAttention {
  public:
   CrossAttention(const Scope& scope, const AttentionShape& shape);
 
-  // x [T, H] asks, memory [Tm, H] (the encoder's hidden states) answers.
+  // x [T, H] asks, memory [Tm, H] (the encoder's hidden states) answers, → [T, H].
   Value forward(const Context& context, const Value& x, const Value& memory, const AttentionInputs& inputs,
                 uint64_t place) const;
   void linear_weights(std::vector<Parameter*>& weights);
@@ -75,7 +78,6 @@ class CrossAttention {
   AttentionShape shape_;
   LinearLayer query_, key_value_;
   LinearLayer output_;
-  NormLayer norm_;
 };
 
 }  // namespace roformer

@@ -104,11 +104,13 @@ void DecodingState::forget(Backend& backend, int64_t sequence, int64_t first, in
 void DecodingState::move(Backend& backend, int64_t sequence, std::span<const int32_t> to, const Turn& turn) {
   const auto s = static_cast<size_t>(sequence);
   if (std::ssize(to) != kept_[s]) throw ShapeError("{} positions for {} tokens that are kept", to.size(), kept_[s]);
-  if (turn.rotation != nullptr && kept_[s] > 0) {
-    const RotaryAngles angles = backend.rerotation_angles(*turn.rotation, positions_[s], to);
-    for (const KeyValueCache& layer : layers_) {
-      const auto& [keys, values] = layer.sequences[s];
+  if (!turn.rotations.empty() && kept_[s] > 0) {
+    const bool one = turn.rotations.size() == 1;
+    RotaryAngles angles = backend.rerotation_angles(turn.rotations.front(), positions_[s], to);
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      const auto& [keys, values] = layers_[i].sequences[s];
       if (!keys.defined()) continue;
+      if (!one && i > 0) angles = backend.rerotation_angles(turn.rotations.at(i), positions_[s], to);
       backend.rotate(keys.row_range(0, kept_[s]), turn.heads, angles, false);
       if (turn.values) backend.rotate(values.row_range(0, kept_[s]), turn.heads, angles, false);
     }

@@ -1,6 +1,6 @@
 // DecodingState: what a model keeps of sequences that it continues, one token after another, owned by whoever decodes.
-// Encoder::forward adds the tokens of a batch to it. A value a sequence and layer, so that any batch of sequences can
-// be chosen anew (finished ones leave, beams are copied).
+// TransformerStack::forward adds the tokens of a batch to it. A value a sequence and layer, so that any batch of
+// sequences can be chosen anew (finished ones leave, beams are copied).
 #pragma once
 
 #include <cstdint>
@@ -36,9 +36,9 @@ class DecodingState {
   // Forgets the tokens first … first + count − 1 of a sequence; those behind it move down.
   void forget(Backend& backend, int64_t sequence, int64_t first, int64_t count);
   // Moves the tokens of a sequence to other positions: keys, of so many heads, are turned on, and so are values if they
-  // are rotated as keys are. null: keys are not rotated.
+  // are rotated as keys are. One rotation for all layers, or one for each; none: keys are not rotated.
   struct Turn {
-    const Rerotation* rotation = nullptr;
+    std::vector<Rerotation> rotations = {};
     int64_t heads = 1;
     bool values = false;
   };

@@ -54,7 +54,7 @@ Embeddings::Embeddings(const Scope& scope, const EmbeddingsShape& shape) : shape
 Value Embeddings::forward(const Context& context, const Batch& batch, const InputPositions* constant,
                           uint64_t place) const {
   if (positions_) check_positions(batch.positions, shape_.learned_positions, shape_.hierarchical);
-  std::vector<Lookup> lookups{{words_, batch.ids, "token id"}};
+  std::vector<Lookup> lookups{{words_, batch.ids, "token id", shape_.word_scale}};
   if (segments_) lookups.push_back({*segments_, batch.segments, "segment id"});
   const bool longer = std::ranges::any_of(batch.positions, [&](int32_t p) { return p >= shape_.learned_positions; });
   if (positions_ && longer) {

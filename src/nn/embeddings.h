@@ -18,7 +18,8 @@ struct EmbeddingsShape {
   bool hierarchical = false;
   double dropout = 0;
   NormShape norm = {};
-  bool normed = true;  // else the layers norm what enters them
+  double word_scale = 1;  // multiplies the words' rows
+  bool normed = true;     // else the layers norm what enters them
 };
 
 // Positions that are added to the input: a row of `table` for each token.

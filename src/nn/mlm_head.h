@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "nn/parameters.h"
 
 namespace roformer {
@@ -17,6 +18,7 @@ struct MlmHeadShape {
   NormShape norm = {};
   bool plain = false;  // RoFormerV2: no transform, no bias; hidden = width
   bool tied = true;
+  double logit_cap = 0;  // 0: none
 };
 
 class MlmHead {
@@ -42,10 +44,12 @@ class MlmHead {
   }
   // [N, V]. `words` are the model's word embeddings.
   Value logits(const Context& context, const Value& hidden, const Parameter& words) const {
-    return linear(context, transform(context, hidden), output(words), bias_);
+    const Value logits = linear(context, transform(context, hidden), output(words), bias_);
+    return shape_.logit_cap == 0 ? logits : soft_cap(context, logits, shape_.logit_cap);
   }
   Loss loss(const Context& context, const Value& hidden, const Parameter& words, std::span<const int32_t> labels,
             double gradient_scale) const {
+    if (shape_.logit_cap != 0) throw DataError("a model whose logits are capped has no loss here: it can be run only");
     return cross_entropy(context, transform(context, hidden), output(words), bias_, labels, gradient_scale);
   }
   // Adds those of its own: not the word embeddings.

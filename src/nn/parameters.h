@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backend/layers.h"
@@ -154,9 +155,6 @@ struct LinearLayer {
   }
 };
 
-// Where the norm of a sub-layer f is: post: norm(x + f(x)); pre: x + f(norm(x)) (Xiong et al. 2020).
-enum class NormPlacement { post, pre };
-
 // The norms of a sub-layer f: sum(x + output(f(input(x)))), each there or not.
 struct SublayerNorms {
   bool input = false, output = false, sum = false;
@@ -195,17 +193,21 @@ struct NormLayer {
   }
 };
 
-// The residual and the norm of a sub-layer f: leave(f(enter(x)), x).
-struct ResidualNorm {
-  NormPlacement placement;
-  NormLayer norm;
+// The norms and the residual of a sub-layer f: leave(f(enter(x)), x). Parameters "norm" below `scope`, of the sum where
+// there is none in front, else "sum_norm"; and "output_norm".
+struct Residual {
+  std::optional<NormLayer> input, output, sum;
 
-  Value enter(const Context& context, const Value& x) const {
-    return placement == NormPlacement::pre ? norm.forward(context, x) : x;
+  Residual(const Scope& scope, int64_t width, const SublayerNorms& norms, const NormShape& norm) {
+    if (norms.input) input.emplace(scope / "norm", width, norm);
+    if (norms.output) output.emplace(scope / "output_norm", width, norm);
+    if (norms.sum) sum.emplace(scope / (norms.input ? "sum_norm" : "norm"), width, norm);
   }
+
+  Value enter(const Context& context, const Value& x) const { return input ? input->forward(context, x) : x; }
   Value leave(const Context& context, Value&& y, const Value& x, const Dropout& drop) const {
-    return placement == NormPlacement::pre ? add_residual(context, std::move(y), x, drop)
-                                           : norm.forward(context, y, x, drop);
+    Value normal = output ? output->forward(context, y) : std::move(y);
+    return sum ? sum->forward(context, normal, x, drop) : add_residual(context, std::move(normal), x, drop);
   }
 };
 

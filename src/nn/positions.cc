@@ -161,8 +161,34 @@ TrunkPositions::TrunkPositions(const Scope& scope, const PositionsShape& shape) 
              shape.encoding);
 }
 
-SharedPositions TrunkPositions::forward(const Context& context, const Indices& positions, const Indices& offsets,
-                                        const KeptKeys* keys) const {
+std::vector<std::shared_ptr<const SharedPositions>> TrunkPositions::forward(const Context& context,
+                                                                            const Indices& positions,
+                                                                            const Indices& offsets,
+                                                                            const KeptKeys* keys) const {
+  std::vector<std::shared_ptr<const SharedPositions>> layers;
+  if (shape_.rotary.empty()) {
+    layers.push_back(std::make_shared<const SharedPositions>(shared(context, positions, offsets, keys)));
+    return layers;
+  }
+  for (size_t i = 0; i < shape_.rotary.size(); ++i) {
+    const auto same =
+        std::find(shape_.rotary.begin(), shape_.rotary.begin() + static_cast<int64_t>(i), shape_.rotary[i]);
+    const auto earlier = static_cast<size_t>(same - shape_.rotary.begin());
+    if (earlier < i) {
+      layers.push_back(layers[earlier]);
+      continue;
+    }
+    RotaryPosition position = std::get<RotaryPosition>(shape_.encoding);
+    position.rotary = shape_.rotary[i];
+    SharedPositions of_layer;
+    rotate(context, position, positions, offsets, of_layer);
+    layers.push_back(std::make_shared<const SharedPositions>(std::move(of_layer)));
+  }
+  return layers;
+}
+
+SharedPositions TrunkPositions::shared(const Context& context, const Indices& positions, const Indices& offsets,
+                                       const KeptKeys* keys) const {
   SharedPositions shared;
   RelativeValues& terms = shared.attention.terms;
   if (acts_on_scores(shape_.encoding)) {
@@ -228,13 +254,18 @@ void TrunkPositions::rotate(const Context& context, const RotaryPosition& rotary
       angles_of(feature_rotary(rotary.rotary, shape_.head_dim(), shape_.features));
 }
 
-std::optional<KeyRotation> TrunkPositions::key_rotation(Backend& backend, int64_t length) const {
-  const auto* rotary = std::get_if<RotaryPosition>(&shape_.encoding);
-  if (rotary == nullptr) return std::nullopt;
-  if (rotary->learned) {
-    return KeyRotation{RotaryFrequencies(rotary->rotary, frequencies_of(backend, log_frequencies_)), std::nullopt};
+std::vector<KeyRotation> TrunkPositions::key_rotations(Backend& backend, int64_t length) const {
+  const auto* position = std::get_if<RotaryPosition>(&shape_.encoding);
+  std::vector<KeyRotation> rotations;
+  if (position == nullptr) return rotations;
+  if (position->learned) {
+    rotations.push_back({RotaryFrequencies(position->rotary, frequencies_of(backend, log_frequencies_)), std::nullopt});
+    return rotations;
   }
-  return KeyRotation{RotaryFrequencies(rotary->rotary, scaling_length(rotary->rotary.scaling, length)), rotary->xpos};
+  for (const Rotary& rotary : shape_.rotary.empty() ? std::vector{position->rotary} : shape_.rotary) {
+    rotations.push_back({RotaryFrequencies(rotary, scaling_length(rotary.scaling, length)), position->xpos});
+  }
+  return rotations;
 }
 
 void TrunkPositions::bias(const Context& context, const DistanceBuckets& buckets, SharedPositions& shared) const {
@@ -279,11 +310,10 @@ LayerPositions::LayerPositions(const Scope& scope, const PositionsShape& shape) 
       shape.encoding);
 }
 
-Value LayerPositions::attend(const Context& context, AttentionOptions options, Value&& qkv,
+Value LayerPositions::attend(const Context& context, AttentionOptions options, std::array<Columns, 3>&& qkv,
                              const LinearLayer& projection, const SharedPositions& shared) const {
-  const int64_t hidden = shape_.hidden, heads = shape_.heads, keys = shape_.key_width();
-  std::array<Columns, 3> parts = split<3>(std::move(qkv), {hidden, keys, keys});
-  Columns &q = parts[0], &k = parts[1], &v = parts[2];
+  const int64_t hidden = shape_.hidden, heads = shape_.heads;
+  Columns &q = qkv[0], &k = qkv[1], &v = qkv[2];
   AttentionPositions positions = shared.attention;
   RelativeValues& terms = positions.terms;
   const auto dim = static_cast<double>(shape_.head_dim());

@@ -3,9 +3,11 @@
 // (position/encoding.h names the equations). Encodings that are added to the input are in embeddings.h.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "nn/parameters.h"
 #include "position/encoding.h"
@@ -17,10 +19,13 @@ struct PositionsShape {
   PositionEncoding encoding;
   int64_t hidden = 0, heads = 1;
   NormShape norm = {};
-  int64_t kv_heads = 0;  // of keys and values; 0: as many. Encodings with tables as wide as the queries take no fewer
+  int64_t kv_heads = 0;   // of keys and values; 0: as many. Encodings with tables as wide as the queries take no fewer
+  int64_t head_size = 0;  // 0: hidden / heads
+  std::vector<Rotary> rotary = {};  // of each layer, where it is not that of the encoding
   int64_t features = 0;  // of a head, where a rotation turns FAVOR+'s instead of q and k (nn/linear_attention.h)
-  int64_t head_dim() const { return hidden / heads; }
-  int64_t key_width() const { return kv_heads == 0 ? hidden : kv_heads * head_dim(); }
+  int64_t head_dim() const { return head_size == 0 ? hidden / heads : head_size; }
+  int64_t query_width() const { return heads * head_dim(); }
+  int64_t key_width() const { return (kv_heads == 0 ? heads : kv_heads) * head_dim(); }
 };
 
 // Whether attention is given score terms, relative values or other queries and keys: more than a rotation.
@@ -51,14 +56,18 @@ class TrunkPositions {
   TrunkPositions(const Scope& scope, const PositionsShape& shape);
 
   // `positions` [T] of a batch with these cu_seqlens. DataError for a position that the encoding does not have. `keys`:
-  // where queries also see keys that are kept.
-  SharedPositions forward(const Context& context, const Indices& positions, const Indices& offsets,
-                          const KeptKeys* keys = nullptr) const;
+  // where queries also see keys that are kept. One for all layers, or one for each.
+  std::vector<std::shared_ptr<const SharedPositions>> forward(const Context& context, const Indices& positions,
+                                                              const Indices& offsets,
+                                                              const KeptKeys* keys = nullptr) const;
 
-  // How keys of a sequence of `length` positions are rotated (position/rerotation.h); none if they are not.
-  std::optional<KeyRotation> key_rotation(Backend& backend, int64_t length) const;
+  // How keys of a sequence of `length` positions are rotated (position/rerotation.h): in all layers, or in each; empty
+  // if they are not.
+  std::vector<KeyRotation> key_rotations(Backend& backend, int64_t length) const;
 
  private:
+  SharedPositions shared(const Context& context, const Indices& positions, const Indices& offsets,
+                         const KeptKeys* keys) const;
   void rotate(const Context& context, const RotaryPosition& rotary, const Indices& positions, const Indices& offsets,
               SharedPositions& shared) const;
   void bias(const Context& context, const DistanceBuckets& buckets, SharedPositions& shared) const;
@@ -79,9 +88,9 @@ class LayerPositions {
   // Parameters "keys.weight", "values.weight", "distances" and "log_bias" below `scope`.
   LayerPositions(const Scope& scope, const PositionsShape& shape);
 
-  // Softmax attention of qkv [T, H + 2·key_width], which `projection` made, → [T, H].
-  Value attend(const Context& context, AttentionOptions options, Value&& qkv, const LinearLayer& projection,
-               const SharedPositions& shared) const;
+  // Softmax attention of queries, keys and values, whose `projection` encodings may need, → [T, query_width].
+  Value attend(const Context& context, AttentionOptions options, std::array<Columns, 3>&& qkv,
+               const LinearLayer& projection, const SharedPositions& shared) const;
 
  private:
   PositionsShape shape_;

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "ops/indices.h"
+
 namespace roformer {
 
 // Which tokens a token sees. prefix: UniLM's mask of RoFormer-Sim (compatibility.md 3.6): with c = the running sum of
@@ -22,5 +24,15 @@ struct KeyWindow {
 // Windows as models' files count them: a token and the size − 1 before it; |i − j| ≤ size / 2.
 inline KeyWindow causal_window(int64_t size) { return {.before = size - 1}; }
 inline KeyWindow symmetric_window(int64_t size) { return {size / 2, size / 2}; }
+
+// What the queries of a pass see: their first key and the end of their keys, one number each, counted in their
+// sequence.
+struct VisibleKeys {
+  Indices begins, limits;  // empty: 0, and all
+};
+
+// `limits` within a window. The queries of a sequence are the last of its keys.
+VisibleKeys within_window(const Indices& limits, const KeyWindow& window, const Indices& query_offsets,
+                          const Indices& key_offsets);
 
 }  // namespace roformer

@@ -238,7 +238,7 @@ void attention_with_cache(Backend& backend, const AttentionOptions& options, con
 Value attention(const Context& context, const AttentionOptions& options, Columns q, Columns k, Columns v,
                 const AttentionPositions& positions) {
   Backend& backend = context.backend;
-  if (options.cache != nullptr) {
+  if (options.cache) {
     const int64_t key_heads = k.count / (q.count / options.heads);
     const Tensor out = backend.empty({q.value.data.rows(), v.count / key_heads * options.heads});
     attention_with_cache(backend, options, {q.data(), k.data(), v.data()}, positions, out);

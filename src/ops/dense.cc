@@ -1,4 +1,7 @@
 // Linear, layer and RMS norm, dropout, and the softmax cross-entropy.
+#include <numeric>
+#include <vector>
+
 #include "ops/internal.h"
 
 namespace roformer {
@@ -132,7 +135,7 @@ Value layer_norm(const Context& context, const Value& x, const Value& residual, 
                  const Parameter& gain, const Parameter& bias, double epsilon) {
   Backend& backend = context.backend;
   check_columns("layer_norm", "gain", gain.value, x.data.columns());
-  check_columns("layer_norm", "bias", bias.value, x.data.columns());
+  if (bias.defined()) check_columns("layer_norm", "bias", bias.value, x.data.columns());
   check_residual("layer_norm", x, residual);
   const Tensor out = backend.empty(x.data.shape()), statistics = backend.empty({x.data.rows(), 2});
   const Tensor sum = make_sum(backend, x, residual, dropout);
@@ -223,6 +226,26 @@ Value dropout(const Context& context, const Value& x, const Dropout& dropout) {
       accumulate(backend, dx, std::move(*gradient));
     });
   }
+  return result;
+}
+
+Value soft_cap(const Context& context, const Value& x, double cap) {
+  Backend& backend = context.backend;
+  if (!(cap > 0)) throw ShapeError("soft_cap: the cap is {}", cap);
+  std::vector<int32_t> rows(static_cast<size_t>(x.data.rows()));
+  std::iota(rows.begin(), rows.end(), 0);
+  const Tensor share = backend.empty(x.data.shape()), bent = backend.empty(x.data.shape());
+  const Tensor out = backend.empty(x.data.shape());
+  backend.embedding(x.data, rows, 1 / cap, share, false);
+  backend.activation_backward(Activation::tanh, share, share, out, bent);  // for tanh(share)
+  backend.embedding(bent, rows, cap, out, false);
+  Value result = make_result(context, out, x.tracked());
+  if (!result.tracked()) return result;
+  context.tape->record([&backend, dx = x.gradient, share, gradient = result.gradient] {
+    if (!gradient->defined()) return;
+    backend.activation_backward(Activation::tanh, share, *gradient, *gradient, {});
+    accumulate(backend, dx, std::move(*gradient));
+  });
   return result;
 }
 

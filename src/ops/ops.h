@@ -7,6 +7,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "base/error.h"
@@ -57,7 +58,7 @@ Value gated_feed_forward(const Context& context, const Value& x, Activation acti
 // residual + dropout(x), in place in x. [T, E].
 Value add_residual(const Context& context, Value&& x, const Value& residual, const Dropout& dropout);
 
-// LayerNorm(residual + dropout(x)); `residual` may be an untracked empty Value. [T, E].
+// LayerNorm(residual + dropout(x)); `residual` may be an untracked empty Value, and `bias` undefined. [T, E].
 Value layer_norm(const Context& context, const Value& x, const Value& residual, const Dropout& dropout,
                  const Parameter& gain, const Parameter& bias, double epsilon);
 
@@ -66,6 +67,9 @@ Value rms_norm(const Context& context, const Value& x, const Value& residual, co
                const Parameter& gain, double epsilon);
 
 Value dropout(const Context& context, const Value& x, const Dropout& dropout);
+
+// cap · tanh(x / cap), element by element: [N, V].
+Value soft_cap(const Context& context, const Value& x, double cap);
 
 // A column range of a projection: q, k or v. It can be moved only, and what it was made of is gone: so operators may
 // write to it.
@@ -139,7 +143,7 @@ struct AttentionOptions {
   Dropout dropout = {};  // of the attention weights
   // Decoding: keys and values are kept there, and queries see all that is kept; key_offsets and key_limits count that,
   // too, and so do the key positions of relative terms. Nothing is recorded on a tape.
-  const CachePass* cache = nullptr;
+  std::optional<CachePass> cache = {};
 };
 
 // Packed softmax attention → [Tq, heads · value head_dim]; q has `heads` heads, k and v have kv_heads. Rotates q and k
@@ -158,6 +162,12 @@ Columns add_vector(const Context& context, Columns x, const Parameter& vector);
 // Head by head x and y side by side: [T, H] and [T, H] → [T, 2H]. The scores of such queries and keys are the sum of
 // both parts' (TUPE, Eq. 9).
 Value concatenate_heads(const Context& context, const Columns& x, const Value& y, int64_t heads);
+
+// The heads of x below each other: [T, heads · d] → [T · heads, d].
+Value head_rows(const Context& context, const Columns& x, int64_t heads);
+
+// The same numbers in another shape.
+Value reshaped(const Context& context, Value&& x, const Shape& shape);
 
 // factor · table · (v − u), head by head: [R, H] → [R, heads] (Transformer-XL, Eq. 7).
 Value head_products(const Context& context, const Value& table, const Parameter& u, const Parameter& v, int64_t heads,

@@ -62,6 +62,33 @@ Value concatenate_heads(const Context& context, const Columns& x, const Value& y
   return result;
 }
 
+Value head_rows(const Context& context, const Columns& x, int64_t heads) {
+  Backend& backend = context.backend;
+  if (heads < 1 || x.count % heads != 0) throw ShapeError("head_rows: {} heads of {} columns", heads, x.count);
+  const int64_t tokens = x.value.data.rows();
+  const Tensor out = backend.empty({tokens, x.count});
+  backend.copy(x.data(), out);
+  Value result = make_result(context, out.reshaped({tokens * heads, x.count / heads}), x.value.tracked());
+  if (!result.tracked()) return result;
+  context.tape->record([&backend, gradient = result.gradient, sum = x.value.gradient, shape = x.value.data.shape(),
+                        begin = x.begin, flat = out.shape()] {
+    if (!gradient->defined()) return;
+    start(backend, sum, shape);
+    backend.add(gradient->reshaped(flat), sum->column_range(begin, flat[1]));
+  });
+  return result;
+}
+
+Value reshaped(const Context& context, Value&& x, const Shape& shape) {
+  Backend& backend = context.backend;
+  Value result = make_result(context, x.data.reshaped(shape), x.tracked());
+  if (!result.tracked()) return result;
+  context.tape->record([&backend, gradient = result.gradient, sum = x.gradient, before = x.data.shape()] {
+    if (gradient->defined()) accumulate(backend, sum, gradient->reshaped(before));
+  });
+  return result;
+}
+
 Value head_products(const Context& context, const Value& table, const Parameter& u, const Parameter& v, int64_t heads,
                     double factor) {
   Backend& backend = context.backend;

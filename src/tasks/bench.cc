@@ -38,15 +38,16 @@ double forward_operations(const ModelConfig& c, const Batch& batch, int64_t labe
     squares += length * length;
   }
   const double h = static_cast<double>(c.hidden), e = static_cast<double>(c.embedding);
+  const double queries = static_cast<double>(c.heads * c.head_dim());
   double attention = 0;  // of all layers
   for (int64_t i = 0; i < c.layers; ++i) {
     const bool favor = c.attention_of(i) == AttentionKind::linear_favor;
     const int64_t features = favor ? 2 * c.linear.favor_features : c.head_dim();  // which have to be made, too
     const bool softmax = c.attention_of(i) == AttentionKind::softmax;
-    attention += 4 * h * (softmax ? squares : tokens * static_cast<double>(features));
+    attention += 4 * queries * (softmax ? squares : tokens * static_cast<double>(features));
   }
   const double keys = static_cast<double>(c.key_heads() * c.head_dim()), expanded = c.gated ? 3 : 2;
-  const double layer = 2 * tokens * h * (2 * h + 2 * keys + expanded * static_cast<double>(c.intermediate));
+  const double layer = 2 * tokens * h * (2 * queries + 2 * keys + expanded * static_cast<double>(c.intermediate));
   const double project = c.embedding != c.hidden ? 2 * tokens * e * h : 0;
   const double transform = is_rms(c.norm) ? 0 : h;  // a plain head has none
   const double head = 2 * static_cast<double>(labels) * e * (transform + static_cast<double>(c.vocabulary));

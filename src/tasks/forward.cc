@@ -112,7 +112,7 @@ std::vector<std::vector<int32_t>> read_input_ids(const std::string& path, int64_
 }
 
 int64_t forward(const Model& model, const std::string& ids_path, const std::string& output_path,
-                const EncoderInputs& options) {
+                const StackInputs& options) {
   const ModelConfig& config = model.config();
   const JsonObject json = JsonObject::read(ids_path, kMaxIdsFile);
   const IdLists ids = read_input_ids(json, config.vocabulary);
@@ -131,7 +131,7 @@ int64_t forward(const Model& model, const std::string& ids_path, const std::stri
     Batch batch;
     batch.append(ids[i], segments.empty() ? std::vector<int32_t>{} : segments[i]);
     if (!positions.empty()) batch.positions = positions[i];
-    EncoderInputs inputs = options;
+    StackInputs inputs = options;
     std::vector<int32_t> memory_offsets;
     if (!memories.empty()) {
       memory_offsets = {0, static_cast<int32_t>(memories[i].rows())};

@@ -17,6 +17,6 @@ std::vector<std::vector<int32_t>> read_input_ids(const std::string& path, int64_
 // answering, [labels] of sequence classification, [1] of a choice, to a safetensors file. Of `inputs` what differs from
 // the model's config counts. Returns the number of sequences. DataError naming the list and place of anything wrong.
 int64_t forward(const Model& model, const std::string& ids_path, const std::string& output_path,
-                const EncoderInputs& inputs = {});
+                const StackInputs& inputs = {});
 
 }  // namespace roformer

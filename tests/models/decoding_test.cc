@@ -62,7 +62,7 @@ std::vector<double> continued(const Model& model, const Batch& batch, std::optio
   for (const auto& pass : kPasses) {
     Batch part;
     for (size_t s = 0; s < done.size(); ++s) append_part(part, batch, static_cast<int64_t>(s), done[s], pass[s]);
-    const EncoderInputs inputs{.visibility = visibility, .state = &state};
+    const StackInputs inputs{.visibility = visibility, .state = &state};
     const Value hidden = model.encoder().forward(context, part, inputs);
     const auto logits = numbers(model.logits(context, hidden, part).data);
     for (size_t s = 0, row = 0; s < done.size(); ++s) {

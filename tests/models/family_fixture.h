@@ -86,7 +86,7 @@ class FamilyFixture {
   Activations run(const Model& model, const std::vector<size_t>& sequences) const {
     const Batch batch = make_batch(sequences);
     const Memory memory = make_memory(model, sequences);
-    EncoderInputs inputs;
+    StackInputs inputs;
     if (inputs_.contains("visibility"))
       inputs.visibility = parse_visibility(inputs_.at("visibility").get<std::string>());
     inputs.memory = memory.hidden;

@@ -184,14 +184,14 @@ TEST_P(ModelPropertiesTest, AnEncoderIsItsLayers) {
                                                             .learned_positions = config.max_positions,
                                                             .dropout = 0.3,
                                                             .norm = config.norm_shape()});
-  const EncoderLayerShape shape{.attention = {.hidden = config.hidden,
-                                              .heads = config.heads,
-                                              .hidden_dropout = 0.3,
-                                              .attention_dropout = 0.4,
-                                              .norm = config.norm_shape()},
-                                .intermediate = config.intermediate,
-                                .activation = config.activation};
-  const EncoderLayer first(Scope{source, "layers.0"}, shape), second(Scope{source, "layers.1"}, shape);
+  const TransformerLayerShape shape{.attention = {.hidden = config.hidden,
+                                                  .heads = config.heads,
+                                                  .hidden_dropout = 0.3,
+                                                  .attention_dropout = 0.4,
+                                                  .norm = config.norm_shape()},
+                                    .intermediate = config.intermediate,
+                                    .activation = config.activation};
+  const TransformerLayer first(Scope{source, "layers.0"}, shape), second(Scope{source, "layers.1"}, shape);
   for (const auto& [spec, to] : source.table()) {
     const auto found =
         std::ranges::find(model.table(), spec.name, [](const TableEntry& entry) { return entry.spec.name; });

@@ -54,7 +54,7 @@ class VisibilityTest : public ::testing::TestWithParam<const char*> {
     randomise(model, 5);
     return model;
   }
-  std::vector<std::vector<double>> rows(const Model& model, const Batch& batch, const EncoderInputs& inputs = {}) {
+  std::vector<std::vector<double>> rows(const Model& model, const Batch& batch, const StackInputs& inputs = {}) {
     const Tensor hidden = model.encoder().forward({.backend = *backend_}, batch, inputs).data;
     std::vector<std::vector<double>> all;
     for (int64_t i = 0; i < hidden.rows(); ++i) all.push_back(numbers(hidden.row_range(i, 1)));
@@ -116,7 +116,7 @@ TEST_P(VisibilityTest, CrossAttentionReadsItsOwnMemoryOnly) {
     for (int64_t j = 0; j < memory.columns(); ++j) write(memory, i, j, static_cast<float>(generator.normal()));
   }
   const std::vector<int32_t> offsets = {0, 7, 12};
-  const EncoderInputs inputs{.memory = Value(memory), .memory_offsets = offsets};
+  const StackInputs inputs{.memory = Value(memory), .memory_offsets = offsets};
   const auto before = rows(model, batch, inputs);
   EXPECT_GE(relative_difference(rows(model, batch)[0], before[0]), 0.02) << "without a memory it is left out";
   write(memory, 8, 0, 5.0f);  // of the second sequence
@@ -124,7 +124,7 @@ TEST_P(VisibilityTest, CrossAttentionReadsItsOwnMemoryOnly) {
   for (size_t t = 0; t < 4; ++t) EXPECT_EQ(after[t], before[t]);
   for (size_t t = 4; t < 10; ++t) EXPECT_GE(relative_difference(after[t], before[t]), 1e-4);
   // The two meanings of rotated cross-attention agree at position 0 only.
-  EncoderInputs rotated = inputs;
+  StackInputs rotated = inputs;
   rotated.rotate_cross_queries = true;
   const auto turned = rows(model, batch, rotated);
   EXPECT_LE(relative_difference(turned[0], after[0]), 1e-6);
@@ -135,11 +135,11 @@ TEST_P(VisibilityTest, MemoriesThatDoNotFit) {
   const Model decoder = random_model(decoder_config(true)), encoder = random_model(tiny_config());
   const Batch batch = random_batch(decoder.config(), {4, 6}, 6).batch;
   const std::vector<int32_t> offsets = {0, 3}, right = {0, 3, 3};
-  const EncoderInputs one{.memory = Value(backend_->zeros({3, 8})), .memory_offsets = offsets};
+  const StackInputs one{.memory = Value(backend_->zeros({3, 8})), .memory_offsets = offsets};
   EXPECT_THAT([&] { rows(decoder, batch, one); }, ThrowsMessage<DataError>(HasSubstr("in 1 sequences")));
-  const EncoderInputs wide{.memory = Value(backend_->zeros({3, 9})), .memory_offsets = right};
+  const StackInputs wide{.memory = Value(backend_->zeros({3, 9})), .memory_offsets = right};
   EXPECT_THAT([&] { rows(decoder, batch, wide); }, ThrowsMessage<DataError>(HasSubstr("[3, 9]")));
-  const EncoderInputs fits{.memory = Value(backend_->zeros({3, 8})), .memory_offsets = right};
+  const StackInputs fits{.memory = Value(backend_->zeros({3, 8})), .memory_offsets = right};
   EXPECT_NO_THROW(rows(decoder, batch, fits)) << "a sequence without memory gets nothing from it";
   EXPECT_THAT([&] { rows(encoder, batch, fits); }, ThrowsMessage<DataError>(HasSubstr("no cross-attention")));
 }

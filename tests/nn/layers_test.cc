@@ -12,8 +12,8 @@
 
 #include "base/error.h"
 #include "nn/embeddings.h"
-#include "nn/encoder_layer.h"
 #include "nn/mlm_head.h"
+#include "nn/transformer_layer.h"
 #include "tests/backend/trial.h"
 
 namespace roformer::testing {
@@ -68,7 +68,7 @@ class LayersTest : public ::testing::Test {
 
 TEST_F(LayersTest, NamesAndShapesOfAnEncoderLayer) {
   NewParameters source(*backend_, true);
-  const EncoderLayer layer(Scope{source, "l"}, {.attention = {.hidden = 4, .heads = 2}, .intermediate = 6});
+  const TransformerLayer layer(Scope{source, "l"}, {.attention = {.hidden = 4, .heads = 2}, .intermediate = 6});
   EXPECT_THAT(
       names_and_shapes(source),
       ElementsAre("l.attention.query.weight [4, 4]", "l.attention.query.bias [4]", "l.attention.key.weight [4, 4]",
@@ -111,12 +111,12 @@ TEST_F(LayersTest, RowsOfAParameterAreViews) {
 
 // With a table of what will be asked for all gradients lie in one memory, none in another.
 TEST_F(LayersTest, GradientsLieInOneArena) {
-  const EncoderLayerShape shape{.attention = {.hidden = 4, .heads = 2}, .intermediate = 6};
+  const TransformerLayerShape shape{.attention = {.hidden = 4, .heads = 2}, .intermediate = 6};
   DeclaredParameters declared;
-  const EncoderLayer nothing(Scope{declared, "l"}, shape);
+  const TransformerLayer nothing(Scope{declared, "l"}, shape);
   for (const TableEntry& entry : declared.table()) EXPECT_FALSE(entry.parameter.defined()) << entry.spec.name;
   NewParameters source(*backend_, true, &declared.table());
-  const EncoderLayer layer(Scope{source, "l"}, shape);
+  const TransformerLayer layer(Scope{source, "l"}, shape);
   ASSERT_EQ(source.table().size(), declared.table().size());
   const float* first = nullptr;
   const float* last = nullptr;
@@ -150,13 +150,13 @@ TEST_F(LayersTest, AnEncoderLayerIsItsOperators) {
   batch.append(std::vector<int32_t>{1, 2, 3, 4, 5, 6});
   batch.append(std::vector<int32_t>{7, 8});
   NewParameters source(*backend_, false);
-  const EncoderLayer layer(Scope{source, "l"}, {.attention = {.hidden = 4,
-                                                              .heads = 2,
-                                                              .hidden_dropout = 0.3,
-                                                              .attention_dropout = 0.4,
-                                                              .norm = {.epsilon = 1e-3}},
-                                                .intermediate = 6,
-                                                .activation = Activation::relu});
+  const TransformerLayer layer(Scope{source, "l"}, {.attention = {.hidden = 4,
+                                                                  .heads = 2,
+                                                                  .hidden_dropout = 0.3,
+                                                                  .attention_dropout = 0.4,
+                                                                  .norm = {.epsilon = 1e-3}},
+                                                    .intermediate = 6,
+                                                    .activation = Activation::relu});
   std::map<std::string, Parameter> named;
   for (const auto& [spec, parameter] : source.table()) {
     randomise(parameter.value);

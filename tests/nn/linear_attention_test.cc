@@ -60,17 +60,18 @@ double softmax_error(int64_t features) {
   const std::vector<int32_t> offsets = {0, kTokens};
   const Tensor q = trial.random(kTokens, kDim, 0.3), k = trial.random(kTokens, kDim, 0.3);
   const Tensor v = trial.random(kTokens, kDim);
-  const Columns columns[] = {{Value(q), 0, kDim}, {Value(k), 0, kDim}, {Value(v), 0, kDim}};
+  const auto columns = [](const Tensor& x) { return Columns(Value(x)); };
   const Context context{.backend = *backend};
   const AttentionOptions softmax{.query_offsets = offsets, .key_offsets = offsets};
   const std::vector<double> expected =
-      numbers(attention(context, softmax, columns[0], columns[1], columns[2], {}).data);
+      numbers(attention(context, softmax, columns(q), columns(k), columns(v), {}).data);
   double squares = 0;
   for (int64_t draw = 0; draw < kDraws; ++draw) {
     const Tensor projection = backend->empty({features, kDim});
     assign(projection, favor_projection(7, 0, draw, features, kDim));
-    const LinearAttentionSpec spec{.map = FeatureMap::favor, .projection = projection, .offsets = offsets};
-    const std::vector<double> out = numbers(linear_attention(context, spec, columns[0], columns[1], columns[2]).data);
+    const LinearAttentionOptions options{.map = FeatureMap::favor, .projection = projection, .offsets = offsets};
+    const std::vector<double> out =
+        numbers(linear_attention(context, options, columns(q), columns(k), columns(v)).data);
     for (size_t i = 0; i < out.size(); ++i) squares += (out[i] - expected[i]) * (out[i] - expected[i]);
   }
   return std::sqrt(squares / static_cast<double>(kDraws * kTokens * kDim));
@@ -105,7 +106,7 @@ TEST(LinearAttentionLayer, GoesOnFromAState) {
     const std::span<const int32_t> places =
         std::span(positions).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
     const auto shared = trunk.forward(context, places, offsets);
-    return layer.attend(context, Value(qkv.row_range(begin, end - begin)), offsets, true, *shared, state).data;
+    return layer.attend(context, Value(qkv.row_range(begin, end - begin)), offsets, true, *shared.front(), state).data;
   };
   const Tensor whole = attend(0, kTokens, {});
   const LinearAttentionState state = layer.start(*backend, 1);

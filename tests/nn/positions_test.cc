@@ -49,7 +49,10 @@ class PositionsTest : public ::testing::Test {
     const Tensor qkv = backend_->empty(qkv_.shape());  // attention may spoil it
     backend_->copy(qkv_, qkv);
     const AttentionOptions options{.heads = kHeads, .query_offsets = offsets_, .key_offsets = offsets_};
-    out_ = layer_->attend(context, options, Value(qkv), projection_, *shared).data;
+    out_ =
+        layer_
+            ->attend(context, options, split<3>(Value(qkv), {kHidden, kHidden, kHidden}), projection_, *shared.front())
+            .data;
   }
 
   // Of a head: q, k and v of a token, part 0, 1 and 2.

@@ -149,6 +149,40 @@ TEST_F(OperatorTest, AddResidual) {
   }
 }
 
+TEST_F(OperatorTest, LayerNormWithoutBias) {
+  const Parameter gain = vector_parameter(7);
+  const auto apply = [&](const Context& context, const std::vector<Value>& in) {
+    return layer_norm(context, in[0], {}, {}, gain, {}, 1e-3);
+  };
+  expect_gradients(trial_, {{{"x", trial_.random(3, 7)}}, {{"gain", gain}}, apply});
+}
+
+TEST_F(OperatorTest, SoftCap) {
+  const auto apply = [](const Context& context, const std::vector<Value>& in) { return soft_cap(context, in[0], 0.8); };
+  expect_gradients(trial_, {{{"x", trial_.random(4, 3)}}, {}, apply});
+  const Value x(trial_.random(2, 3));
+  EXPECT_NEAR(read(apply({.backend = *backend_}, {x}).data, 1, 2), 0.8 * std::tanh(read(x.data, 1, 2) / 0.8), 1e-14);
+  EXPECT_THROW(soft_cap({.backend = *backend_}, x, 0), ShapeError);
+}
+
+// Heads of a range of columns as rows, and back.
+TEST_F(OperatorTest, HeadRows) {
+  const auto apply = [](const Context& context, const std::vector<Value>& in) {
+    Value rows = head_rows(context, columns_of(in[0], 1, 6), 2);
+    EXPECT_EQ(rows.data.shape(), (Shape{8, 3}));
+    return reshaped(context, std::move(rows), {4, 6});
+  };
+  const Tensor x = trial_.random(4, 7);
+  EXPECT_EQ(numbers(apply({.backend = *backend_}, {Value(x)}).data), numbers(x.column_range(1, 6)));
+  OperatorCheck check{{{"x", x}}, {}, [&](const Context& context, const std::vector<Value>& in) {
+                        // Every column takes part.
+                        return add_residual(context, apply(context, in),
+                                            reshaped(context, head_rows(context, columns_of(in[0], 0, 6), 1), {4, 6}),
+                                            {});
+                      }};
+  expect_gradients(trial_, check);
+}
+
 TEST_F(OperatorTest, LayerNormOfOneTrackedInput) {
   const Parameter gain{trial_.random_vector(6), {}}, bias{trial_.random_vector(6), {}};
   const Value constant(trial_.random(2, 6));

@@ -193,7 +193,7 @@ class RotaryLayoutTest : public ConvertTest, public ::testing::WithParamInterfac
     batch.append(std::span(ids).first(9));
     batch.append(std::span(ids).subspan(9));
     const Context context{*reference};
-    EncoderInputs inputs;
+    StackInputs inputs;
     const std::vector<int32_t> memory_offsets{0, 5, 12};
     if (model.config().cross_attention) {
       const Tensor memory = reference->empty({12, model.config().hidden});

@@ -175,10 +175,11 @@ void CpuBackend::layer_norm(const Tensor& x, const Tensor& residual, const Dropo
                             const Tensor& out) {
   const Timed timed(profile(), "residual and norm", 0, 4 * size_of(x));
   const int64_t columns = x.columns();
+  const float* const bias_row = bias.defined() ? bias.data<float>() : nullptr;
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       add_residual(x, residual, dropout, i, sum);
-      rows::layer_norm(sum.row<float>(i), gain.data<float>(), bias.data<float>(), static_cast<float>(epsilon),
+      rows::layer_norm(sum.row<float>(i), gain.data<float>(), bias_row, static_cast<float>(epsilon),
                        statistics.row<float>(i), out.row<float>(i), columns);
     }
   });

@@ -33,7 +33,7 @@ void gated_backward(Activation activation, const GatedInputs& in, const GatedGra
 // room for n rounded up to a multiple of 64.
 void dropout_factors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors);
 
-// Layer norm of one row: writes out and the mean and 1/√(variance + epsilon).
+// Layer norm of one row: writes out and the mean and 1/√(variance + epsilon). `bias` may be null: 0.
 void layer_norm(const float* x, const float* gain, const float* bias, float epsilon, float* statistics, float* out,
                 int64_t n);
 // dx of one row; adds dout·x̂ and dout to the running dgain and dbias.

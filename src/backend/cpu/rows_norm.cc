@@ -26,7 +26,8 @@ void LayerNorm(const float* x, const float* gain, const float* bias, float epsil
   statistics[1] = inverse;
   for_lanes(n, [&](auto d, int64_t i) {
     const auto normal = hn::Mul(hn::Sub(hn::LoadU(d, x + i), hn::Set(d, mean)), hn::Set(d, inverse));
-    hn::StoreU(hn::MulAdd(normal, hn::LoadU(d, gain + i), hn::LoadU(d, bias + i)), d, out + i);
+    const auto shift = bias == nullptr ? hn::Zero(d) : hn::LoadU(d, bias + i);
+    hn::StoreU(hn::MulAdd(normal, hn::LoadU(d, gain + i), shift), d, out + i);
   });
 }
 

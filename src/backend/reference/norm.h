@@ -27,7 +27,7 @@ void ReferenceBackend<Real>::layer_norm(const Tensor& x, const Tensor& residual,
     }
     const double inverse = 1 / std::sqrt(variance + epsilon);
     for (int64_t j = 0; j < columns; ++j) {
-      y(t, j) = static_cast<Real>((total(t, j) - mean) * inverse * g(j) + b(j));
+      y(t, j) = static_cast<Real>((total(t, j) - mean) * inverse * g(j) + (b.present() ? b(j) : 0));
     }
     moments(t, 0) = static_cast<Real>(mean);
     moments(t, 1) = static_cast<Real>(inverse);

@@ -1,4 +1,4 @@
-#include "models/encoder.h"
+#include "models/transformer_stack.h"
 
 #include <algorithm>
 #include <cmath>
@@ -18,9 +18,9 @@ namespace {
 // What a batch's positions give to input and attention.
 struct PositionPlan {
   std::optional<InputPositions> input;
-  AttentionInputs self;
+  std::vector<AttentionInputs> layers;
   LayerMemory memory;
-  std::vector<CachePass> caches;  // of each layer, in a pass that adds to a state
+  bool rotates_cross_queries = false;
 };
 
 // Sinusoids of the positions present, one row each.
@@ -40,7 +40,7 @@ void plan_sinusoid(Backend& backend, const SinusoidalPosition& sinusoidal, int64
   plan.input = InputPositions{{table, {}}, std::move(rows)};
 }
 
-void plan_memory(const ModelConfig& config, const Batch& batch, const EncoderInputs& inputs, PositionPlan& plan) {
+void plan_memory(const ModelConfig& config, const Batch& batch, const StackInputs& inputs, PositionPlan& plan) {
   if (!inputs.memory.data.defined()) return;
   if (!config.cross_attention) {
     throw DataError(
@@ -54,12 +54,12 @@ void plan_memory(const ModelConfig& config, const Batch& batch, const EncoderInp
                     batch.sequences());
   }
   plan.memory.hidden = inputs.memory;
-  plan.memory.inputs = {.query_offsets = plan.self.query_offsets, .key_offsets = inputs.memory_offsets};
+  plan.memory.inputs = {.query_offsets = batch.offsets, .key_offsets = inputs.memory_offsets};
   if (inputs.rotate_cross_queries.value_or(config.rotate_cross_queries)) {
     if (!can_rotate_cross_queries(config.position)) {
       throw DataError("the model has no rotary positions that queries of cross-attention could turn by");
     }
-    plan.memory.inputs.query_angles = plan.self.positions->attention.query_angles;
+    plan.rotates_cross_queries = true;
   }
 }
 
@@ -96,7 +96,7 @@ KeptKeys kept_keys(const Batch& batch, const DecodingState& state, std::vector<i
 }
 
 PositionPlan make_plan(const Context& context, const ModelConfig& config, const TrunkPositions& positions,
-                       const Batch& batch, const EncoderInputs& inputs) {
+                       const Batch& batch, const StackInputs& inputs) {
   PositionPlan plan;
   if (const auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position)) {
     plan_sinusoid(context.backend, *sinusoidal, config.embedding, batch, plan);
@@ -111,15 +111,26 @@ PositionPlan make_plan(const Context& context, const ModelConfig& config, const 
   if (DecodingState* state = inputs.state; state != nullptr) {
     check_state(context, batch, visibility, *state);
     keys = kept_keys(batch, *state, limits);
-    for (KeyValueCache& layer : state->layers(config.layers)) {
-      plan.caches.push_back({&layer, state->kept(), state->most()});
-    }
   }
-  plan.self = {.query_offsets = offsets,
-               .key_offsets = keys ? keys->offsets : offsets,
-               .key_limits = std::move(limits),
-               .positions = std::make_shared<const SharedPositions>(
-                   positions.forward(context, batch.positions, offsets, keys ? &*keys : nullptr))};
+  const Indices key_offsets = keys ? keys->offsets : offsets, all_limits = std::move(limits);
+  const auto shared = positions.forward(context, batch.positions, offsets, keys ? &*keys : nullptr);
+  VisibleKeys seen;
+  for (int64_t i = 0; i < config.layers; ++i) {
+    if (i == 0 || config.window_of(i) != config.window_of(i - 1)) {
+      seen = within_window(all_limits, config.window_of(i), offsets, key_offsets);
+    }
+    const auto layer = static_cast<size_t>(i);
+    plan.layers.push_back({.query_offsets = offsets,
+                           .key_offsets = key_offsets,
+                           .key_limits = seen.limits,
+                           .key_begins = seen.begins,
+                           .positions = shared[shared.size() == 1 ? 0 : layer],
+                           .cache = {}});
+  }
+  if (DecodingState* state = inputs.state; state != nullptr) {
+    std::vector<KeyValueCache>& caches = state->layers(config.layers);
+    for (size_t i = 0; i < caches.size(); ++i) plan.layers[i].cache = {&caches[i], state->kept(), state->most()};
+  }
   plan_memory(config, batch, inputs, plan);
   return plan;
 }
@@ -130,8 +141,9 @@ int64_t learned_positions(const ModelConfig& config) {
 
 // What LayerWeights can say.
 bool can_fuse(const ModelConfig& config) {
-  return config.norms == kPostNorms && !config.gated && config.kv_heads == 0 && !config.has_linear_attention() &&
-         !acts_on_scores(config.position);
+  return config.norms == kPostNorms && config.attention_norms.empty() && !config.gated && config.kv_heads == 0 &&
+         config.head_size == 0 && !config.query_key_norm && config.windows.size() <= 1 && config.layer_rotary.empty() &&
+         !config.has_linear_attention() && !acts_on_scores(config.position);
 }
 
 bool is_hierarchical(const ModelConfig& config) {
@@ -141,7 +153,7 @@ bool is_hierarchical(const ModelConfig& config) {
 
 }  // namespace
 
-Encoder::Encoder(const Scope& scope, const ModelConfig& config)
+TransformerStack::TransformerStack(const Scope& scope, const ModelConfig& config)
     : config_(config),
       embeddings_(scope / "embeddings", {.vocabulary = config.vocabulary,
                                          .segments = config.segments,
@@ -151,29 +163,35 @@ Encoder::Encoder(const Scope& scope, const ModelConfig& config)
                                          .hierarchical = is_hierarchical(config),
                                          .dropout = config.hidden_dropout,
                                          .norm = config.norm_shape(),
+                                         .word_scale = config.embedding_scale,
                                          .normed = config.norms.embedding}),
       positions_(scope / "positions", config.positions_shape()) {
-  EncoderLayerShape shape{
-      .attention = {.hidden = config.hidden,
-                    .heads = config.heads,
-                    .hidden_dropout = config.hidden_dropout,
-                    .attention_dropout = config.attention_dropout,
-                    .norm = config.norm_shape(),
-                    .biased = config.biased,
-                    .position = config.position,
-                    .kv_heads = config.kv_heads,
-                    .placement = config.norms.sublayer.input ? NormPlacement::pre : NormPlacement::post,
-                    .output_biased = config.attention_output_biased,
-                    .linear = config.linear},
-      .intermediate = config.intermediate,
-      .activation = config.activation,
-      .cross_attention = config.cross_attention,
-      .gated = config.gated,
-      .feed_forward_biased = config.feed_forward_biased};
+  TransformerLayerShape shape{.attention = {.hidden = config.hidden,
+                                            .heads = config.heads,
+                                            .hidden_dropout = config.hidden_dropout,
+                                            .attention_dropout = config.attention_dropout,
+                                            .norm = config.norm_shape(),
+                                            .biased = config.biased,
+                                            .position = config.position,
+                                            .kv_heads = config.kv_heads,
+                                            .output_biased = config.attention_output_biased,
+                                            .head_size = config.head_size,
+                                            .query_key_norm = config.query_key_norm,
+                                            .scale = config.attention_scale,
+                                            .score_cap = config.score_cap,
+                                            .linear = config.linear},
+                              .intermediate = config.intermediate,
+                              .activation = config.activation,
+                              .norms = config.norms.sublayer,
+                              .parallel = config.parallel_residual,
+                              .cross_attention = config.cross_attention,
+                              .gated = config.gated,
+                              .feed_forward_biased = config.feed_forward_biased};
   layers_.reserve(static_cast<size_t>(config.layers));
   for (int64_t i = 0; i < config.layers; ++i) {
     shape.attention.kind = config.attention_of(i);
     shape.attention.layer = i;
+    shape.attention_norms = config.attention_norms_of(i);
     layers_.emplace_back(scope / "layers" / std::to_string(i), shape);
   }
   if (config.norms.last) {
@@ -181,23 +199,27 @@ Encoder::Encoder(const Scope& scope, const ModelConfig& config)
   }
 }
 
-Value Encoder::forward(const Context& context, const Batch& batch, const EncoderInputs& inputs) const {
+Value TransformerStack::forward(const Context& context, const Batch& batch, const StackInputs& inputs) const {
   context.check_stop();
   if (inputs.state != nullptr) follow_lengths(context, batch, *inputs.state);
   const PositionPlan plan = make_plan(context, config_, positions_, batch, inputs);
-  const LayerMemory* memory = plan.memory.hidden.data.defined() ? &plan.memory : nullptr;
+  const bool asks = plan.memory.hidden.data.defined();
   Value x = embeddings_.forward(context, batch, plan.input ? &*plan.input : nullptr, 0);
   const bool only_run = context.tape == nullptr && !context.training && context.observer == nullptr;
-  const FusedLayers* layers = only_run && memory == nullptr ? fused_.get() : nullptr;
+  const FusedLayers* layers = only_run && !asks ? fused_.get() : nullptr;
   if (layers != nullptr) {
-    const AttentionPositions& positions = plan.self.positions->attention;
+    const AttentionInputs& self = plan.layers.front();
+    const AttentionPositions& positions = self.positions->attention;
     if (inputs.state != nullptr) {
       const auto attend = [&](size_t layer, const Tensor& qkv, const Tensor& mixed) {
         const AttentionOptions options{.heads = config_.heads,
-                                       .query_offsets = plan.self.query_offsets,
-                                       .key_offsets = plan.self.key_offsets,
-                                       .key_limits = plan.self.key_limits,
-                                       .cache = &plan.caches[layer]};
+                                       .scale = config_.attention_scale,
+                                       .query_offsets = self.query_offsets,
+                                       .key_offsets = self.key_offsets,
+                                       .key_limits = self.key_limits,
+                                       .key_begins = self.key_begins,
+                                       .score_cap = config_.score_cap,
+                                       .cache = plan.layers[layer].cache};
         const int64_t hidden = config_.hidden;
         attention_with_cache(
             context.backend, options,
@@ -208,20 +230,25 @@ Value Encoder::forward(const Context& context, const Batch& batch, const Encoder
       inputs.state->add(batch.positions, batch.offsets);
       return x;
     }
+    const double usual = 1 / std::sqrt(static_cast<double>(config_.head_dim()));
     const AttentionSpec spec{.heads = config_.heads,
-                             .scale = 1 / std::sqrt(static_cast<double>(config_.head_dim())),
-                             .query_offsets = batch.offsets,
-                             .key_offsets = batch.offsets,
-                             .key_limits = plan.self.key_limits};
+                             .scale = config_.attention_scale != 0 ? config_.attention_scale : usual,
+                             .query_offsets = self.query_offsets,
+                             .key_offsets = self.key_offsets,
+                             .key_limits = self.key_limits,
+                             .key_begins = self.key_begins,
+                             .score_cap = config_.score_cap};
     layers->forward(spec, positions.query_angles.get(), positions.key_angles.get(), positions.rotate_values, x.data);
     return x;
   }
   uint64_t place = 1;
   for (size_t i = 0; i < layers_.size(); ++i) {
     context.check_stop();
-    AttentionInputs self = plan.self;
-    if (inputs.state != nullptr) self.cache = &plan.caches[i];
-    x = layers_[i].forward(context, x, self, place, memory);
+    LayerMemory memory = plan.memory;
+    if (plan.rotates_cross_queries) {
+      memory.inputs.query_angles = plan.layers[i].positions->attention.query_angles;
+    }
+    x = layers_[i].forward(context, x, plan.layers[i], place, asks ? &memory : nullptr);
     place += layers_[i].places();
   }
   if (inputs.state != nullptr) inputs.state->add(batch.positions, batch.offsets);
@@ -229,15 +256,21 @@ Value Encoder::forward(const Context& context, const Batch& batch, const Encoder
 }
 
 // Frequencies that depend on a sequence's length (dynamic NTK, LongRoPE) change as it grows, for the keys it has, too.
-void Encoder::follow_lengths(const Context& context, const Batch& batch, DecodingState& state) const {
+void TransformerStack::follow_lengths(const Context& context, const Batch& batch, DecodingState& state) const {
   const auto* rotary = std::get_if<RotaryPosition>(&config_.position);
   if (rotary == nullptr || batch.sequences() != state.sequences()) return;
-  const RotaryScaling& scaling = rotary->rotary.scaling;
+  const auto changes = [&](int64_t before, int64_t after) {
+    const auto changes_of = [&](const Rotary& one) {
+      return scaling_length(one.scaling, before) != scaling_length(one.scaling, after);
+    };
+    return config_.layer_rotary.empty() ? changes_of(rotary->rotary)
+                                        : std::ranges::any_of(config_.layer_rotary, changes_of);
+  };
   for (int64_t s = 0; s < state.sequences(); ++s) {
     const int32_t begin = batch.offsets[static_cast<size_t>(s)], end = batch.offsets[static_cast<size_t>(s) + 1];
     if (begin == end || state.tokens(s) == 0) continue;
     const int64_t length = int64_t{batch.positions[static_cast<size_t>(end) - 1]} + 1;
-    if (scaling_length(scaling, state.next_position(s)) == scaling_length(scaling, length)) continue;
+    if (!changes(state.next_position(s), length)) continue;
     if (config_.has_linear_attention()) {
       throw DataError("rotary frequencies that change with the length cannot continue a text with linear attention");
     }
@@ -246,16 +279,20 @@ void Encoder::follow_lengths(const Context& context, const Batch& batch, Decodin
   }
 }
 
-void Encoder::move(Backend& backend, DecodingState& state, int64_t sequence, std::span<const int32_t> to,
-                   int64_t old_length, int64_t new_length) const {
-  const std::optional<KeyRotation> before = positions_.key_rotation(backend, old_length);
-  if (!before) return state.move(backend, sequence, to, {});
-  const Rerotation rotation(*before, *positions_.key_rotation(backend, new_length));
+void TransformerStack::move(Backend& backend, DecodingState& state, int64_t sequence, std::span<const int32_t> to,
+                            int64_t old_length, int64_t new_length) const {
+  std::vector<KeyRotation> before = positions_.key_rotations(backend, old_length);
+  std::vector<KeyRotation> after = positions_.key_rotations(backend, new_length);
+  if (before.empty()) return state.move(backend, sequence, to, {});
+  std::vector<Rerotation> rotations;
+  for (size_t i = 0; i < before.size(); ++i) rotations.emplace_back(std::move(before[i]), std::move(after[i]));
   const bool values = std::get<RotaryPosition>(config_.position).rotate_values;
-  state.move(backend, sequence, to, {.rotation = &rotation, .heads = config_.key_heads(), .values = values});
+  state.move(backend, sequence, to,
+             {.rotations = std::move(rotations), .heads = config_.key_heads(), .values = values});
 }
 
-void Encoder::forget(Backend& backend, DecodingState& state, int64_t sequence, int64_t first, int64_t count) const {
+void TransformerStack::forget(Backend& backend, DecodingState& state, int64_t sequence, int64_t first,
+                              int64_t count) const {
   if (!can_forget(config_)) {
     throw UsageError("what is kept of a text cannot be taken apart with {}", what_keeps(config_));
   }
@@ -268,25 +305,27 @@ void Encoder::forget(Backend& backend, DecodingState& state, int64_t sequence, i
   move(backend, state, sequence, to, before, length);
 }
 
-void Encoder::linear_weights(std::vector<Parameter*>& weights) {
+void TransformerStack::linear_weights(std::vector<Parameter*>& weights) {
   embeddings_.linear_weights(weights);
-  for (EncoderLayer& layer : layers_) layer.linear_weights(weights);
+  for (TransformerLayer& layer : layers_) layer.linear_weights(weights);
 }
 
-PassSize Encoder::pass_size() const {
+PassSize TransformerStack::pass_size() const {
   const bool decodes = config_.visibility == Visibility::causal && !can_fuse(config_);
   return decodes ? PassSize::few_tokens : PassSize::many_tokens;
 }
 
-void Encoder::fuse(Backend& backend) {
+void TransformerStack::fuse(Backend& backend) {
   if (!can_fuse(config_)) return;
   std::vector<LayerWeights> weights;
   weights.reserve(layers_.size());
-  for (const EncoderLayer& layer : layers_) weights.push_back(layer.weights());
+  for (const TransformerLayer& layer : layers_) weights.push_back(layer.weights());
   fused_ = backend.fuse({config_.heads, config_.norm_shape(), config_.activation}, weights);
 }
 
-uint64_t Encoder::places() const { return layers_.empty() ? 1 : 1 + layers_.size() * layers_.front().places(); }
+uint64_t TransformerStack::places() const {
+  return layers_.empty() ? 1 : 1 + layers_.size() * layers_.front().places();
+}
 
 bool can_forget(const ModelConfig& config) { return keys_can_move(config.position) && !config.has_linear_attention(); }
 

@@ -1,4 +1,4 @@
-// Encoder: the trunk of a RoFormer, RoFormerV2, BERT or Llama. Token ids in, hidden states out
+// TransformerStack: the trunk of every model. Token ids in, hidden states out
 // (compatibility.md 3.3, 3.5). As a decoder ("is_decoder") its tokens see those before them, and, with cross-attention,
 // the hidden states of another.
 #pragma once
@@ -11,12 +11,12 @@
 #include "models/config.h"
 #include "nn/decoding_state.h"
 #include "nn/embeddings.h"
-#include "nn/encoder_layer.h"
+#include "nn/transformer_layer.h"
 
 namespace roformer {
 
 // What a forward pass may be given beside the batch.
-struct EncoderInputs {
+struct StackInputs {
   std::optional<Visibility> visibility = {};      // another than the config's
   std::optional<bool> rotate_cross_queries = {};  // another than the config's
   Value memory = {};                              // [Tm, H] hidden states of an encoder, for cross-attention
@@ -26,14 +26,14 @@ struct EncoderInputs {
   DecodingState* state = nullptr;
 };
 
-class Encoder {
+class TransformerStack {
  public:
   // Parameters "embeddings.…", "positions.…", "layers.N.…" and "final_norm.…" below `scope`.
-  Encoder(const Scope& scope, const ModelConfig& config);
+  TransformerStack(const Scope& scope, const ModelConfig& config);
 
   // → [T, H]. DataError for ids out of range, a sequence longer than a learned
   // position table, or a memory that the model cannot take. Without a memory cross-attention is left out.
-  Value forward(const Context& context, const Batch& batch, const EncoderInputs& inputs = {}) const;
+  Value forward(const Context& context, const Batch& batch, const StackInputs& inputs = {}) const;
 
   // Forgets `count` tokens of a sequence from `first` on, and moves what was behind them to earlier positions by as
   // many: their keys are rotated on, exactly (position/rerotation.h). What those tokens were told by the forgotten ones
@@ -58,7 +58,7 @@ class Encoder {
   ModelConfig config_;
   Embeddings embeddings_;
   TrunkPositions positions_;
-  std::vector<EncoderLayer> layers_;
+  std::vector<TransformerLayer> layers_;
   std::optional<NormLayer> final_norm_;  // where layers norm what enters them
 
   std::unique_ptr<FusedLayers> fused_;

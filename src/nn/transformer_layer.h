@@ -1,6 +1,7 @@
-// One layer: self-attention (cross-attention, in a decoder that has it), then the feed-forward network. RoFormer's
-// (compatibility.md 3.3, step 2) are each followed by dropout, residual and norm; Llama's norm what enters each, and
-// the feed-forward network is gated.
+// One layer: self-attention (cross-attention, in a decoder that has it), then the feed-forward network, each with its
+// norms and its residual (nn/parameters.h), one after the other or both of what enters. RoFormer's (compatibility.md
+// 3.3, step 2) are each followed by dropout, residual and norm; Llama's norm what enters each, and the feed-forward
+// network is gated.
 #pragma once
 
 #include <optional>
@@ -15,11 +16,13 @@ namespace roformer {
 // of their own (GPT-NeoX) or m = n (GPT-J); none: the second reads what the first leaves.
 enum class ParallelResidual { none, two_norms, one_norm };
 
-struct EncoderLayerShape {
+struct TransformerLayerShape {
   AttentionShape attention;
   int64_t intermediate = 0;
   Activation activation = Activation::gelu;
-  bool cross_attention = false;                  // not where norms are in front
+  SublayerNorms attention_norms{.sum = true}, norms{.sum = true};  // the latter also of cross-attention
+  ParallelResidual parallel = ParallelResidual::none;
+  bool cross_attention = false;                  // not with parallel residuals
   bool gated = false;                            // down(activation(gate(x)) · up(x))
   std::optional<bool> feed_forward_biased = {};  // where it is not as attention.biased
 };
@@ -30,10 +33,11 @@ struct LayerMemory {
   AttentionInputs inputs;
 };
 
-class EncoderLayer {
+class TransformerLayer {
  public:
-  // Parameters "attention.…", "cross_attention.…", "feed_forward.gate", ".up", ".down" and ".norm" below `scope`.
-  EncoderLayer(const Scope& scope, const EncoderLayerShape& shape);
+  // Parameters "attention.…", "cross_attention.…", "feed_forward.gate", ".up" and ".down", each with those of a
+  // Residual, below `scope`.
+  TransformerLayer(const Scope& scope, const TransformerLayerShape& shape);
 
   // x [T, H] → [T, H]. `place` numbers this layer's dropouts: place … place + places() - 1. Without `memory`
   // cross-attention is left out.
@@ -45,13 +49,17 @@ class EncoderLayer {
   LayerWeights weights() const;  // of a post-norm layer that is not gated; without those of cross-attention
 
  private:
-  EncoderLayerShape shape_;
+  TransformerLayerShape shape_;
+  Value expand_and_contract(const Context& context, const Value& x) const;
+  Value forward_parallel(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t place) const;
+
   SelfAttention attention_;
+  Residual attention_residual_;
   std::optional<CrossAttention> cross_attention_;
+  std::optional<Residual> cross_residual_;
   std::optional<LinearLayer> gate_;
   LinearLayer up_, down_;
-  ResidualNorm norm_;  // of the feed-forward network
-  Value expand_and_contract(const Context& context, const Value& x) const;
+  Residual residual_;  // of the feed-forward network
 };
 
 }  // namespace roformer

@@ -1,0 +1,90 @@
+#include "nn/transformer_layer.h"
+
+namespace roformer {
+
+namespace {
+
+bool feed_forward_biased(const TransformerLayerShape& shape) {
+  return shape.feed_forward_biased.value_or(shape.attention.biased);
+}
+
+// Where both sub-layers share the norm in front, it is the attention's.
+SublayerNorms feed_forward_norms(const TransformerLayerShape& shape) {
+  SublayerNorms norms = shape.norms;
+  if (shape.parallel == ParallelResidual::one_norm) norms.input = false;
+  return norms;
+}
+
+}  // namespace
+
+TransformerLayer::TransformerLayer(const Scope& scope, const TransformerLayerShape& shape)
+    : shape_(shape),
+      attention_(scope / "attention", shape.attention),
+      attention_residual_(scope / "attention", shape.attention.hidden, shape.attention_norms, shape.attention.norm),
+      cross_attention_(shape.cross_attention
+                           ? std::optional<CrossAttention>(std::in_place, scope / "cross_attention", shape.attention)
+                           : std::nullopt),
+      cross_residual_(shape.cross_attention
+                          ? std::optional<Residual>(std::in_place, scope / "cross_attention", shape.attention.hidden,
+                                                    shape.norms, shape.attention.norm)
+                          : std::nullopt),
+      gate_(shape.gated ? std::optional<LinearLayer>(std::in_place, scope / "feed_forward.gate", shape.attention.hidden,
+                                                     shape.intermediate, feed_forward_biased(shape))
+                        : std::nullopt),
+      up_(scope / "feed_forward.up", shape.attention.hidden, shape.intermediate, feed_forward_biased(shape)),
+      down_(scope / "feed_forward.down", shape.intermediate, shape.attention.hidden, feed_forward_biased(shape)),
+      residual_(scope / "feed_forward", shape.attention.hidden, feed_forward_norms(shape), shape.attention.norm) {}
+
+Value TransformerLayer::forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t place,
+                                const LayerMemory* memory) const {
+  if (shape_.parallel != ParallelResidual::none) return forward_parallel(context, x, inputs, place);
+  const auto drop = [&](uint64_t at) { return context.dropout(shape_.attention.hidden_dropout, at); };
+  Value attended = attention_residual_.leave(
+      context, attention_.forward(context, attention_residual_.enter(context, x), inputs, place), x, drop(place + 1));
+  if (cross_attention_ && memory != nullptr) {
+    const Value asking = cross_residual_->enter(context, attended);
+    attended = cross_residual_->leave(
+        context, cross_attention_->forward(context, asking, memory->hidden, memory->inputs, place + 3), attended,
+        drop(place + 4));
+  }
+  return residual_.leave(context, expand_and_contract(context, residual_.enter(context, attended)), attended,
+                         drop(place + 2));
+}
+
+Value TransformerLayer::forward_parallel(const Context& context, const Value& x, const AttentionInputs& inputs,
+                                         uint64_t place) const {
+  const auto drop = [&](uint64_t at) { return context.dropout(shape_.attention.hidden_dropout, at); };
+  const Value normal = attention_residual_.enter(context, x);
+  const bool shared = shape_.parallel == ParallelResidual::one_norm;
+  const Value sum = residual_.leave(
+      context, expand_and_contract(context, shared ? normal : residual_.enter(context, x)), x, drop(place + 2));
+  return attention_residual_.leave(context, attention_.forward(context, normal, inputs, place), sum, drop(place + 1));
+}
+
+Value TransformerLayer::expand_and_contract(const Context& context, const Value& x) const {
+  if (gate_) {
+    return gated_feed_forward(context, x, shape_.activation,
+                              {gate_->weight, gate_->bias, up_.weight, up_.bias, down_.weight, down_.bias});
+  }
+  return feed_forward(context, x, up_.weight, up_.bias, shape_.activation, down_.weight, down_.bias);
+}
+
+void TransformerLayer::linear_weights(std::vector<Parameter*>& weights) {
+  attention_.linear_weights(weights);
+  if (cross_attention_) cross_attention_->linear_weights(weights);
+  if (gate_) weights.push_back(&gate_->weight);
+  weights.push_back(&up_.weight);
+  weights.push_back(&down_.weight);
+}
+
+LayerWeights TransformerLayer::weights() const {
+  LayerWeights weights;
+  attention_.weights(weights);
+  weights.intermediate = {up_.weight.prepared, up_.bias.value};
+  weights.output = {down_.weight.prepared, down_.bias.value};
+  weights.attention_norm = {attention_residual_.sum->gain.value, attention_residual_.sum->bias.value};
+  weights.output_norm = {residual_.sum->gain.value, residual_.sum->bias.value};
+  return weights;
+}
+
+}  // namespace roformer
