@@ -24,6 +24,7 @@
 #include "cli/overview.h"
 #include "cli/raw_arguments.h"
 #include "cli/registry.h"
+#include "cli/setting_options.h"
 
 namespace roformer {
 namespace {
@@ -103,20 +104,13 @@ int failed(std::string_view message, int exit_code) {
   _exit(1);
 }
 
-// "max_length" as a person types it.
-std::string flag(const std::string& field) {
-  std::string text = "--" + field;
-  std::ranges::replace(text, '_', '-');
-  return text;
-}
-
 int run_program(std::span<const std::string> arguments) {
   try {
     dispatch(arguments);
     std::cout.flush();
     return 0;
   } catch (const Error& error) {
-    return failed(error.message(flag), error.exit_code());
+    return failed(error.message(option_name), error.exit_code());
   } catch (const std::ios_base::failure& error) {
     const int reason = errno;
     if (std::cout) return failed(error.what(), 1);

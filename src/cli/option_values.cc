@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <optional>
 
 #include "base/error.h"
@@ -28,28 +27,14 @@ std::optional<Number> parse_number(const std::string& text) {
 
 int64_t parse_integer(const std::string& value, const std::string& place, IntegerRange range) {
   const auto number = parse_number<int64_t>(value);
-  if (number && *number >= range.low && *number <= range.high) return *number;
-  constexpr IntegerRange kAll;
-  const std::string expected = range.low == kAll.low && range.high == kAll.high ? "an integer"
-                               : range.high == kAll.high ? fmt::format("an integer of at least {}", range.low)
-                               : range.low == kAll.low   ? fmt::format("an integer of at most {}", range.high)
-                                                       : fmt::format("an integer from {} to {}", range.low, range.high);
-  throw UsageError("{}: expected {}, got {}", place, expected, quote(value));
+  if (number && range.contains(*number)) return *number;
+  throw UsageError("{}: expected {}, got {}", place, range.expected(), quote(value));
 }
 
 double parse_real(const std::string& value, const std::string& place, const RealRange& range) {
   const auto number = parse_number<double>(value);
-  const auto inside = [&](double x) {
-    return std::isfinite(x) && (range.low_excluded ? x > range.low : x >= range.low) &&
-           (range.high_excluded ? x < range.high : x <= range.high);
-  };
-  if (number && inside(*number)) return *number;
-  constexpr RealRange kAll;
-  std::string expected = "a number";
-  if (range.low > kAll.low) expected += fmt::format(" {} {}", range.low_excluded ? "above" : "of at least", range.low);
-  if (range.low > kAll.low && range.high < kAll.high) expected += " and";
-  if (range.high < kAll.high) expected += fmt::format(" {} {}", range.high_excluded ? "below" : "at most", range.high);
-  throw UsageError("{}: expected {}, got {}", place, expected, quote(value));
+  if (number && range.contains(*number)) return *number;
+  throw UsageError("{}: expected {}, got {}", place, range.expected(), quote(value));
 }
 
 bool parse_flag(const std::string& value, const std::string& place) {

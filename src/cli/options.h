@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <functional>
 #include <iosfwd>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,17 +16,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/setting.h"
+
 namespace roformer {
-
-struct IntegerRange {
-  int64_t low = std::numeric_limits<int64_t>::min(), high = std::numeric_limits<int64_t>::max();
-};
-
-// Values are always finite.
-struct RealRange {
-  double low = std::numeric_limits<double>::lowest(), high = std::numeric_limits<double>::max();
-  bool low_excluded = false, high_excluded = false;
-};
 
 // An option as the pages and scripts made from all of them show it.
 struct OptionInfo {

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "cli/raw_arguments.h"
+#include "cli/setting_options.h"
 #include "tests/base/temp_directory.h"
 
 namespace roformer {
@@ -302,6 +303,12 @@ TEST(DidYouMean, NamesOnlyWhatIsNear) {
   EXPECT_EQ(did_you_mean("--batch-size", names), "");
   EXPECT_EQ(did_you_mean(std::string(100000, 'x'), names), "");
   EXPECT_EQ(did_you_mean("x", {}), "");
+}
+
+TEST(SettingOptions, HelpNamesOptions) {
+  EXPECT_EQ(option_help("that of `init_from`, or `seed`"), "that of --init-from, or --seed");
+  EXPECT_EQ(option_help("an open `quote"), "an open `quote");
+  EXPECT_EQ(option_help(""), "");
 }
 
 }  // namespace

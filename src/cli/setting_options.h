@@ -1,0 +1,61 @@
+// Options of the command line made from settings (base/setting.h): max_length becomes --max-length.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/setting.h"
+#include "cli/options.h"
+
+namespace roformer {
+
+std::string option_name(std::string_view setting);  // "--max-length"
+std::string option_help(std::string_view help);     // "that of `init_from`" says --init-from
+
+// The visitor that adds an option for each setting but those left out. The set's rule holds: the visited fields must
+// outlive it.
+class SettingOptions {
+ public:
+  explicit SettingOptions(OptionSet& set, std::vector<std::string_view> left_out = {})
+      : set_(set), left_out_(std::move(left_out)) {}
+
+  void section(std::string_view title) { set_.section(title); }
+  void integer(auto& field, const Setting& setting, const IntegerRange& range) {
+    add(setting, [&](const std::string& name, const std::string& help) { set_.add(name, field, help, range); });
+  }
+  void real(auto& field, const Setting& setting, const RealRange& range) {
+    add(setting, [&](const std::string& name, const std::string& help) { set_.add(name, field, help, range); });
+  }
+  void choice(std::string& field, const Setting& setting, const std::vector<std::string>& choices) {
+    add(setting,
+        [&](const std::string& name, const std::string& help) { set_.add_choice(name, field, choices, help); });
+  }
+  void flag(bool& field, const Setting& setting) {
+    add(setting, [&](const std::string& name, const std::string& help) { set_.add(name, field, help); });
+  }
+  void text(auto& field, const Setting& setting, std::string_view value_name) {
+    add(setting, [&](const std::string& name, const std::string& help) { set_.add(name, field, help, value_name); });
+  }
+  void texts(std::vector<std::string>& field, const Setting& setting, std::string_view value_name) {
+    add(setting, [&](const std::string& name, const std::string& help) { set_.add(name, field, help, value_name); });
+  }
+  void words(std::vector<std::string>& field, const Setting& setting, const std::vector<std::string>& choices) {
+    add(setting, [&](const std::string& name, const std::string& help) { set_.add_words(name, field, help, choices); });
+  }
+
+ private:
+  void add(const Setting& setting, const auto& add_option) {
+    if (std::ranges::find(left_out_, setting.name) != left_out_.end()) return;
+    const std::string name = option_name(setting.name);
+    add_option(name, option_help(setting.help));
+    if (setting.required) set_.require(name);
+  }
+
+  OptionSet& set_;
+  std::vector<std::string_view> left_out_;
+};
+
+}  // namespace roformer
