@@ -45,7 +45,7 @@ void describe(OptionSet& set, CompareCommand& options) {
   add_json(set, options.json);
   describe_training_data(set, options.training.task,
                          "directory of the trainings; the same command again goes on with what is not finished");
-  describe_training_shape(set, options.training, false);
+  describe_training_shape(set, options.training.task, false);
   describe_training_run(set, options.training);
 }
 

@@ -1,5 +1,5 @@
 // roformer pretrain: a masked or causal language model from plain text.
-#include "tasks/pretrain.h"
+#include "training/pretrain.h"
 
 #include <fmt/format.h>
 
@@ -14,7 +14,7 @@ namespace {
 
 void describe(OptionSet& set, TrainingCommand& options) {
   describe_training_data(set, options.task, "training directory; the same command again resumes it");
-  describe_training_shape(set, options, true);
+  describe_training_shape(set, options.task, true);
   describe_training_run(set, options);
 }
 

@@ -1,22 +1,24 @@
-// The options of training from text, for the commands that train: one model, or a grid of them.
+// The options of training from text, for the commands that train: one model, or a grid of them. Most are made from the
+// settings of training/pretrain_options.h.
 #pragma once
+
+#include <string_view>
 
 #include "cli/engine.h"
 #include "cli/options.h"
-#include "tasks/pretrain.h"
+#include "training/pretrain_options.h"
 
 namespace roformer {
 
 struct TrainingCommand {
   PretrainOptions task;
   EngineOptions engine;
-  std::string optimizer = "adamw";
 };
 
 // --data, --validation-data, …, --output, which is described by `output_help`.
 void describe_training_data(OptionSet& set, PretrainOptions& task, std::string_view output_help);
 // The shape; `alone` also with the one encoding of positions and kind of attention.
-void describe_training_shape(OptionSet& set, TrainingCommand& options, bool alone);
-void describe_training_run(OptionSet& set, TrainingCommand& options);
+void describe_training_shape(OptionSet& set, PretrainOptions& task, bool alone);
+void describe_training_run(OptionSet& set, TrainingCommand& command);
 
 }  // namespace roformer

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/memory.h"
-#include "training/optimizer.h"
+#include "training/language_objective.h"
+#include "training/training_step.h"
 
 namespace roformer {
 
@@ -58,32 +62,26 @@ double forward_operations(const ModelConfig& c, const Batch& batch, int64_t labe
 
 BenchResult bench(Model& model, const BenchOptions& options) {
   const Batch batch = make_batch(model.config(), options);
-  std::vector<int32_t> rows, labels;
+  LabelledBatch labelled{batch, {}, {}};
   const int64_t count =
       options.training
           ? std::max<int64_t>(1, static_cast<int64_t>(options.label_share * static_cast<double>(batch.tokens())))
           : 0;
   for (int64_t i = 0; i < count; ++i) {
-    rows.push_back(static_cast<int32_t>(i * batch.tokens() / count));
-    labels.push_back(batch.ids[static_cast<size_t>(rows.back())]);
+    labelled.rows.push_back(static_cast<int32_t>(i * batch.tokens() / count));
+    labelled.labels.push_back(batch.ids[static_cast<size_t>(labelled.rows.back())]);
   }
-  std::optional<AdamW> optimizer;
-  if (options.training) optimizer.emplace(model, AdamWOptions{});
+  LabelledBatches work(model, {std::move(labelled)});
+  std::optional<TrainingStep> training;
+  if (options.training) {
+    const Schedule schedule{.kind = ScheduleKind::constant, .learning_rate = kLearningRate, .warmup = 0, .steps = 1};
+    training.emplace(model, OptimizerOptions{}, schedule, RandomStream{1, 0});
+  }
 
   const auto pass = [&](int64_t step) -> double {
-    if (!options.training) {
-      model.encoder().forward({model.backend(), nullptr, {}, false}, batch);
-      return 0;
-    }
-    optimizer->zero_gradients();
-    Tape tape;
-    const Context context{model.backend(), &tape, {1, static_cast<uint64_t>(step)}, true};
-    const Value hidden = gather_rows(context, model.encoder().forward(context, batch), rows);
-    const Loss loss =
-        model.mlm_head().loss(context, hidden, model.encoder().words(), labels, 1.0 / static_cast<double>(count));
-    tape.backward();
-    optimizer->step(step, kLearningRate, optimizer->gradient_norm());
-    return loss.read().sum / static_cast<double>(count);
+    if (training) return training->run(step, work, {.kept = "a benchmark keeps nothing"}).loss;
+    model.encoder().forward({model.backend(), nullptr, {}, false}, batch);
+    return 0;
   };
 
   const double first = now_seconds();

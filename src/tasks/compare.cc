@@ -24,14 +24,17 @@ struct Cell {
 };
 
 GridPlan make_plan(const CompareOptions& options) {
-  if (options.training.output.empty()) throw UsageError("--output is empty, expected a directory");
-  if (options.positions.empty()) throw UsageError("--positions names no encoding");
-  if (options.training.shape.position) throw UsageError("the encodings are those of --positions, not of --position");
+  check_settings(options.training);
+  if (options.training.output.empty()) throw UsageError("{} is empty, expected a directory", FieldName("output"));
+  if (options.positions.empty()) throw UsageError("{} names no encoding", FieldName("positions"));
+  if (options.training.shape.position)
+    throw UsageError("the encodings are those of {}, not of {}", FieldName("positions"), FieldName("position"));
   if (!options.training.init_from.empty()) {
-    throw UsageError("--init-from: a model has one position encoding; all of a comparison start from nothing");
+    throw UsageError("{}: a model has one position encoding; all of a comparison start from nothing",
+                     FieldName("init_from"));
   }
-  if (options.seeds < 1) throw UsageError("--seeds is {}, expected at least 1", options.seeds);
-  if (options.jobs < 1) throw UsageError("--jobs is {}, expected at least 1", options.jobs);
+  if (options.seeds < 1) throw UsageError("{} is {}, expected at least 1", FieldName("seeds"), options.seeds);
+  if (options.jobs < 1) throw UsageError("{} is {}, expected at least 1", FieldName("jobs"), options.jobs);
   const PretrainOptions& training = options.training;
   GridPlan plan{.objective = training.objective,
                 .positions = grid_variants(options.positions, options.attentions),
@@ -40,7 +43,8 @@ GridPlan make_plan(const CompareOptions& options) {
                 .lengths = options.lengths};
   for (int64_t i = 0; i < options.seeds; ++i) plan.seeds.push_back(training.seed + i);
   if (training.validation_data.empty()) {
-    if (!plan.lengths.empty()) throw UsageError("--lengths evaluates a text of its own: give --validation-data");
+    if (!plan.lengths.empty())
+      throw UsageError("{} evaluates a text of its own: give {}", FieldName("lengths"), FieldName("validation_data"));
     return plan;
   }
   if (plan.lengths.empty()) {
@@ -168,7 +172,8 @@ class GridWork {
 
 Grid compare(const CompareOptions& options) {
   const GridPlan plan = make_plan(options);
-  if (options.training.tokenizer.empty()) throw UsageError("--tokenizer DIR is needed (train-tokenizer makes one)");
+  if (options.training.tokenizer.empty())
+    throw UsageError("{} is empty, expected a directory (train-tokenizer makes one)", FieldName("tokenizer"));
   GridWork(options, plan).run();
   Grid grid = read_grid(options.training.output);
   write_grid_report(grid);

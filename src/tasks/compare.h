@@ -1,5 +1,5 @@
 // A grid of trainings that differ only in their position encoding, kind of attention and seed, each an ordinary
-// training directory (pretrain.h), and what the finished models do on texts of other lengths.
+// training directory (training/pretrain.h), and what the finished models do on texts of other lengths.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 #include "backend/backend.h"
 #include "tasks/grid_results.h"
-#include "tasks/pretrain.h"
+#include "training/pretrain.h"
 
 namespace roformer {
 

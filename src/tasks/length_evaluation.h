@@ -9,7 +9,7 @@
 #include "base/progress.h"
 #include "data/packed_sequences.h"
 #include "models/config.h"
-#include "tasks/pretrain.h"
+#include "training/pretrain.h"
 
 namespace roformer {
 

@@ -31,17 +31,29 @@ Loss language_loss(const Context& context, const Model& model, const LabelledBat
   return model.mlm_head().loss(context, hidden, model.encoder().words(), batch.labels, gradient_scale);
 }
 
+int64_t count_labels(std::span<const LabelledBatch> batches) {
+  int64_t count = 0;
+  for (const LabelledBatch& batch : batches) count += std::ssize(batch.labels);
+  return count;
+}
+
+int64_t LabelledBatches::labels() const { return count_labels(batches_); }
+
+Loss LabelledBatches::forward(const Context& context, int64_t micro_batch, double gradient_scale) {
+  return language_loss(context, model_, batches_[static_cast<size_t>(micro_batch)], gradient_scale);
+}
+
 LanguageObjective::LanguageObjective(const Model& model, std::unique_ptr<Labelling> labelling,
-                                     const LanguageOptions& options, SequenceStream& training,
+                                     const LanguageOptions& options, std::unique_ptr<SequenceStream> training,
                                      PackedSequences validation, RandomStream random)
     : model_(model),
       labelling_(std::move(labelling)),
       options_(options),
-      training_(training),
+      training_(std::move(training)),
       validation_(std::move(validation)),
       training_random_(substream(random, 1)),
       validation_random_(substream(random, 2)),
-      place_(training.place()) {}
+      place_(training_->place()) {}
 
 void LanguageObjective::prepare(int64_t step) {
   const int64_t per_step = options_.sequences_per_micro_batch * options_.accumulate;
@@ -49,9 +61,9 @@ void LanguageObjective::prepare(int64_t step) {
   for (int64_t i = 0; i < per_step; ++i) {
     const auto visit = static_cast<uint64_t>((step - 1) * per_step + i);
     LabelledBatch& micro = prepared_[static_cast<size_t>(i / options_.sequences_per_micro_batch)];
-    micro.append(labelling_->label(training_.next(), substream(training_random_, visit)));
+    micro.append(labelling_->label(training_->next(), substream(training_random_, visit)));
   }
-  place_ = training_.place();
+  place_ = training_->place();
 }
 
 Json LanguageObjective::place() const {
@@ -59,16 +71,12 @@ Json LanguageObjective::place() const {
 }
 
 void LanguageObjective::resume(const JsonObject& place) {
-  training_.seek({place.get_int("epoch", std::nullopt, 0), place.get_int("window", std::nullopt, 0),
-                  place.get_int("offset", std::nullopt, 0)});
-  place_ = training_.place();
+  training_->seek({place.get_int("epoch", std::nullopt, 0), place.get_int("window", std::nullopt, 0),
+                   place.get_int("offset", std::nullopt, 0)});
+  place_ = training_->place();
 }
 
-int64_t LanguageObjective::labels() const {
-  int64_t count = 0;
-  for (const LabelledBatch& micro : prepared_) count += static_cast<int64_t>(micro.labels.size());
-  return count;
-}
+int64_t LanguageObjective::labels() const { return count_labels(prepared_); }
 
 int64_t LanguageObjective::tokens() const {
   int64_t count = 0;
@@ -81,9 +89,7 @@ Loss LanguageObjective::forward(const Context& context, int64_t micro_batch, dou
 }
 
 Evaluation LanguageObjective::validate(const Context& context) {
-  Evaluation result;
-  double sum = 0;
-  int64_t correct = 0;
+  LossTotal total;
   const int64_t per_batch = options_.sequences_per_micro_batch;
   for (int64_t begin = 0; begin < validation_.size(); begin += per_batch) {
     LabelledBatch micro;
@@ -91,17 +97,13 @@ Evaluation LanguageObjective::validate(const Context& context) {
       const auto stream = substream(validation_random_, static_cast<uint64_t>(i));
       micro.append(labelling_->label(validation_.sequence(i), stream));
     }
-    const LossSum part = language_loss(context, model_, micro, 0).read();
-    sum += part.sum;
-    correct += part.correct;
-    result.labels += static_cast<int64_t>(micro.labels.size());
+    total.add(language_loss(context, model_, micro, 0).read(), std::ssize(micro.labels));
   }
-  if (result.labels > 0) {
-    result.loss = sum / static_cast<double>(result.labels);
-    result.accuracy = static_cast<double>(correct) / static_cast<double>(result.labels);
+  Evaluation result = total.mean();
+  if (total.labels > 0) {
     if (options_.perplexity) result.perplexity = std::exp(result.loss);
     if (options_.characters > 0) {
-      result.bits_per_character = sum / (std::numbers::ln2 * static_cast<double>(options_.characters));
+      result.bits_per_character = total.sum / (std::numbers::ln2 * static_cast<double>(options_.characters));
     }
   }
   return result;
@@ -110,7 +112,7 @@ Evaluation LanguageObjective::validate(const Context& context) {
 double LanguageObjective::unigram_loss() const {
   std::vector<double> counts(static_cast<size_t>(model_.config().vocabulary), 1.0);
   auto total = static_cast<double>(labelling_->predictable_tokens());
-  for (const std::span<const int32_t> sequence : training_.window()) {
+  for (const std::span<const int32_t> sequence : training_->window()) {
     for (size_t i = 0; i < sequence.size(); ++i) {
       if (!labelling_->predictable(sequence, i)) continue;
       counts[static_cast<size_t>(sequence[i])] += 1;

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "data/sequence_stream.h"
@@ -33,16 +35,35 @@ struct LabelledBatch {
 // Summed loss of all labels of the batch.
 Loss language_loss(const Context& context, const Model& model, const LabelledBatch& batch, double gradient_scale);
 
+// A step's batches that are there already.
+class LabelledBatches final : public MicroBatches {
+ public:
+  // Of this model, which stays with its owner.
+  LabelledBatches(const Model& model, std::vector<LabelledBatch> batches)
+      : model_(model), batches_(std::move(batches)) {}
+
+  int64_t micro_batches() const override { return std::ssize(batches_); }
+  int64_t labels() const override;
+  Loss forward(const Context& context, int64_t micro_batch, double gradient_scale) override;
+
+ private:
+  const Model& model_;
+  std::vector<LabelledBatch> batches_;
+};
+
+// Labels of all batches together.
+int64_t count_labels(std::span<const LabelledBatch> batches);
+
 class LanguageObjective final : public Objective {
  public:
-  // Model and stream must outlive the objective.
+  // Of this model, which stays with its owner.
   LanguageObjective(const Model& model, std::unique_ptr<Labelling> labelling, const LanguageOptions& options,
-                    SequenceStream& training, PackedSequences validation, RandomStream random);
+                    std::unique_ptr<SequenceStream> training, PackedSequences validation, RandomStream random);
 
   void prepare(int64_t step) override;
   Json place() const override;
   void resume(const JsonObject& place) override;
-  double waited() const override { return training_.waited(); }
+  double waited() const override { return training_->waited(); }
   int64_t micro_batches() const override { return options_.accumulate; }
   int64_t labels() const override;
   int64_t tokens() const override;
@@ -57,7 +78,7 @@ class LanguageObjective final : public Objective {
   const Model& model_;
   std::unique_ptr<Labelling> labelling_;
   LanguageOptions options_;
-  SequenceStream& training_;
+  std::unique_ptr<SequenceStream> training_;
   PackedSequences validation_;
   RandomStream training_random_, validation_random_;
   std::vector<LabelledBatch> prepared_;

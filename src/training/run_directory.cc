@@ -13,7 +13,7 @@ namespace roformer {
 
 namespace {
 
-constexpr const char *kWeights = "model.safetensors", *kMoments = "optimizer.safetensors", *kState = "state.json";
+constexpr const char *kWeights = "model.safetensors", *kOptimizer = "optimizer.safetensors", *kState = "state.json";
 constexpr int64_t kMaxSettingsBytes = 1 << 20;
 constexpr int64_t kMaxLogBytes = int64_t{1} << 32;
 
@@ -70,7 +70,7 @@ RunDirectory::RunDirectory(const std::string& path, const Json& settings,
     // Written again when damaged: the settings are the same, so the content must be.
     if (!holds(join_path(path, name), content)) write_file_atomically(join_path(path, name), content);
   }
-  SnapshotSearch search = find_latest_snapshot(path, {kWeights, kMoments, kState});
+  SnapshotSearch search = find_latest_snapshot(path, {kWeights, kOptimizer, kState});
   snapshot_ = search.snapshot;
   skipped_ = std::move(search.skipped);
   // A run killed between saving and publishing may have left older weights outside.
@@ -86,20 +86,20 @@ void RunDirectory::check_settings(const Json& settings) const {
   std::vector<std::string> differences;
   find_differences(started, settings, differences);
   if (!differences.empty()) {
-    throw UsageError("{}: this run was started with other settings: {}; use them, or another --output", path_,
-                     fmt::join(differences, "; "));
+    throw UsageError("{}: this run was started with other settings: {}; use them, or another {}", path_,
+                     fmt::join(differences, "; "), FieldName("output"));
   }
 }
 
-int64_t RunDirectory::restore(Model& model, AdamW& optimizer, Objective& objective) {
+int64_t RunDirectory::restore(Model& model, Optimizer& optimizer, Objective& objective) {
   cut_log(resumed_step());
   start_events();
   if (!snapshot_) return 0;
   const std::string weights = join_path(snapshot_->path, kWeights);
   model.load_weights(load_state_dict(weights), weights);
-  const std::string moments = join_path(snapshot_->path, kMoments);
-  copy_into(load_state_dict(moments), optimizer.state(),
-            {.source = moments,
+  const std::string state_path = join_path(snapshot_->path, kOptimizer);
+  copy_into(load_state_dict(state_path), optimizer.state(),
+            {.source = state_path,
              .allowed_extra = {},
              .allowed_missing = {},
              .aliases = {},
@@ -112,7 +112,7 @@ int64_t RunDirectory::restore(Model& model, AdamW& optimizer, Objective& objecti
   return state.get_int("tokens", std::nullopt, 0);
 }
 
-void RunDirectory::save(int64_t step, int64_t tokens, const Model& model, const AdamW& optimizer,
+void RunDirectory::save(int64_t step, int64_t tokens, const Model& model, const Optimizer& optimizer,
                         const Objective& objective, int keep) {
   // The log of these steps must not be lost where their snapshot is kept.
   if (log_) log_->sync();
@@ -120,7 +120,7 @@ void RunDirectory::save(int64_t step, int64_t tokens, const Model& model, const 
   write_safetensors(writer.path(kWeights), file_weights(model), {{"format", "pt"}});
   auto state_tensors = optimizer.state();
   for (auto& [name, tensor] : state_tensors) tensor = model.backend().to_host(tensor);
-  write_safetensors(writer.path(kMoments), state_tensors);
+  write_safetensors(writer.path(kOptimizer), state_tensors);
   const Json state = {{"step", step}, {"tokens", tokens}, {"place", objective.place()}};
   write_file_atomically(writer.path(kState), dump_json(state) + "\n");
   const std::string snapshot = writer.commit();

@@ -38,13 +38,13 @@ class RunDirectory {
   int64_t resumed_step() const { return snapshot_ ? snapshot_->step : 0; }
   const std::vector<std::string>& skipped() const { return skipped_; }
 
-  // Loads weights, moments and the place in the data of the newest snapshot; returns the tokens seen so far. Cuts the
-  // log back to that step and starts an event file from there.
-  int64_t restore(Model& model, AdamW& optimizer, Objective& objective);
+  // Loads weights, the state of the optimizer and the place in the data of the newest snapshot; returns the tokens seen
+  // so far. Cuts the log back to that step and starts an event file from there.
+  int64_t restore(Model& model, Optimizer& optimizer, Objective& objective);
 
   // Saves the state after `step`, publishes the weights, and removes all but the newest `keep` snapshots. If it throws,
   // the older ones are as they were.
-  void save(int64_t step, int64_t tokens, const Model& model, const AdamW& optimizer, const Objective& objective,
+  void save(int64_t step, int64_t tokens, const Model& model, const Optimizer& optimizer, const Objective& objective,
             int keep);
 
   // Appends one event to log.jsonl and hands it to the system; its numbers go to TensorBoard as EVENT/KEY.

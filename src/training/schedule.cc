@@ -1,5 +1,7 @@
 #include "training/schedule.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -8,12 +10,15 @@
 
 namespace roformer {
 
+const std::vector<std::string>& schedule_names() {
+  static const std::vector<std::string> names = {"linear", "constant", "cosine", "inverse-sqrt"};  // as the enum
+  return names;
+}
+
 ScheduleKind parse_schedule(std::string_view name) {
-  if (name == "linear") return ScheduleKind::linear;
-  if (name == "constant") return ScheduleKind::constant;
-  if (name == "cosine") return ScheduleKind::cosine;
-  if (name == "inverse-sqrt") return ScheduleKind::inverse_sqrt;
-  throw UsageError("unknown schedule '{}'; expected linear, constant, cosine or inverse-sqrt", name);
+  const auto found = std::ranges::find(schedule_names(), name);
+  if (found != schedule_names().end()) return static_cast<ScheduleKind>(found - schedule_names().begin());
+  throw UsageError("unknown schedule '{}'; expected {}", name, fmt::join(schedule_names(), ", "));
 }
 
 double Schedule::at(int64_t step) const {
@@ -28,6 +33,25 @@ double Schedule::at(int64_t step) const {
     case ScheduleKind::constant: break;
   }
   return learning_rate;
+}
+
+Schedule make_schedule(const ScheduleOptions& options, const Schedule& preset, int64_t sequences, int64_t per_step) {
+  Schedule schedule{.kind = parse_schedule(options.kind),
+                    .learning_rate = options.learning_rate.value_or(preset.learning_rate),
+                    .warmup = 0,
+                    .steps = options.steps.value_or(preset.steps)};
+  if (options.epochs) {
+    const double steps = std::ceil(*options.epochs * static_cast<double>(sequences) / static_cast<double>(per_step));
+    if (!(steps >= 1 && steps < 1e15))
+      throw UsageError("{} {} gives no number of steps", FieldName("epochs"), *options.epochs);
+    schedule.steps = static_cast<int64_t>(steps);
+  }
+  const double warmup = options.warmup < 1 ? options.warmup * static_cast<double>(schedule.steps) : options.warmup;
+  schedule.warmup = static_cast<int64_t>(std::llround(warmup));
+  if (schedule.warmup > schedule.steps) {
+    throw UsageError("{} {} is longer than the run of {} steps", FieldName("warmup"), schedule.warmup, schedule.steps);
+  }
+  return schedule;
 }
 
 }  // namespace roformer

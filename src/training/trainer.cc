@@ -4,11 +4,11 @@
 #include <chrono>
 #include <cmath>
 #include <span>
-#include <vector>
 
 #include "base/error.h"
 #include "base/progress.h"
 #include "training/run_report.h"
+#include "training/training_step.h"
 
 namespace roformer {
 
@@ -32,9 +32,9 @@ class Run {
         objective_(objective),
         options_(options),
         directory_(directory),
-        optimizer_(model, options.optimizer),
+        update_(model, options.optimizer, options.schedule, options.random),
         step_(directory.resumed_step()),
-        tokens_(directory.restore(model, optimizer_, objective)),
+        tokens_(directory.restore(model, update_.optimizer(), objective)),
         progress_({.label = "train", .total = options.schedule.steps, .start = step_}, options.output) {
     saved_step_ = step_;
     for (const std::string& notice : directory.skipped()) progress_.print("skipped " + notice);
@@ -47,13 +47,13 @@ class Run {
     waited_ = objective_.waited();
     while (step_ < last) {
       prepare_step();
-      const double loss = train_step();
+      train_step();
       const bool final_step = step_ == last;
-      if (final_step || step_ % options_.log_every == 0 || step_ == 1) log_training(loss);
+      if (final_step || step_ % every().log_every == 0 || step_ == 1) log_training();
       if (histograms_due()) log_histograms();
-      if (final_step || step_ % options_.validate_every == 0) validate();
-      if (final_step || step_ % options_.save_every == 0) save();
-      progress_.update(step_, note(loss));
+      if (final_step || step_ % every().validate_every == 0) validate();
+      if (final_step || step_ % every().save_every == 0) save();
+      progress_.update(step_, note());
       if (options_.stop_token.stop_requested() && !final_step) stop();
     }
     write_report();
@@ -62,6 +62,8 @@ class Run {
   }
 
  private:
+  const Intervals& every() const { return options_.intervals; }
+
   // Data that cannot be read (any more) must not cost what has been trained.
   void prepare_step() {
     try {
@@ -77,51 +79,21 @@ class Run {
   }
 
   bool histograms_due() const {
-    return options_.histograms_every > 0 &&
-           (step_ == options_.schedule.steps || step_ % options_.histograms_every == 0);
+    return every().histograms_every > 0 && (step_ == options_.schedule.steps || step_ % every().histograms_every == 0);
   }
 
-  // One update. Returns the loss, a mean over the step's labels.
-  double train_step() {
-    optimizer_.zero_gradients();
-    const RandomStream random = substream(options_.random, static_cast<uint64_t>(step_));
-    const double scale = objective_.labels() > 0 ? 1.0 / static_cast<double>(objective_.labels()) : 0;
-    std::vector<Loss> losses;
-    for (int64_t i = 0; i < objective_.micro_batches(); ++i) {
-      Tape tape;
-      const Context context{.backend = model_.backend(),
-                            .tape = &tape,
-                            .random = substream(random, static_cast<uint64_t>(i)),
-                            .training = true,
-                            .step = step_};
-      losses.push_back(objective_.forward(context, i, scale));
-      tape.backward();
-    }
-    double loss = 0;
-    for (size_t i = 0; i < losses.size(); ++i) {
-      const double part = losses[i].read().sum * scale;
-      if (!std::isfinite(part)) fail(fmt::format("loss of micro-batch {}", i), part);
-      loss += part;
-    }
-    gradient_norm_ = optimizer_.gradient_norm();
-    if (!std::isfinite(gradient_norm_)) {
-      fail(fmt::format("gradient norm after micro-batch {}", objective_.micro_batches() - 1), gradient_norm_);
-    }
-    learning_rate_ = options_.schedule.at(step_);
-    optimizer_.step(step_, learning_rate_, gradient_norm_, histograms_due());
+  void train_step() {
+    done_ = update_.run(step_, objective_, {.kept = kept(), .keep_gradients = histograms_due()});
     tokens_ += objective_.tokens();
     rate_tokens_ += objective_.tokens();
-    return loss;
   }
 
-  [[noreturn]] void fail(const std::string& what, double value) const {
-    const std::string kept = saved_step_ > 0
-                                 ? fmt::format("the last good state is step {} in {}", saved_step_, directory_.path())
-                                 : "nothing had been saved yet";
-    throw DataError("step {}: the {} is {}; {}", step_, what, std::isnan(value) ? "not a number" : "infinite", kept);
+  std::string kept() const {
+    return saved_step_ > 0 ? fmt::format("the last good state is step {} in {}", saved_step_, directory_.path())
+                           : "nothing had been saved yet";
   }
 
-  void log_training(double loss) {
+  void log_training() {
     const double seconds = now_seconds() - rate_seconds_;
     rate_ = seconds > 0 ? static_cast<double>(rate_tokens_) / seconds : 0;
     const double waited = objective_.waited();
@@ -131,9 +103,9 @@ class Run {
     rate_seconds_ = now_seconds();
     directory_.log({{"event", "train"},
                     {"step", step_},
-                    {"loss", loss},
-                    {"learning_rate", learning_rate_},
-                    {"gradient_norm", gradient_norm_},
+                    {"loss", done_.loss},
+                    {"learning_rate", done_.learning_rate},
+                    {"gradient_norm", done_.gradient_norm},
                     {"tokens", tokens_},
                     {"tokens_per_second", rate_},
                     {"data_wait", data_wait}});
@@ -153,7 +125,7 @@ class Run {
   void validate() {
     const double begin = now_seconds();
     validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
-    if (!std::isfinite(validation_.loss)) fail("validation loss", validation_.loss);
+    check_finite(step_, validation_.loss, "validation loss", kept());
     Json event = {
         {"event", "validation"}, {"step", step_}, {"loss", validation_.loss}, {"accuracy", validation_.accuracy}};
     std::string line = fmt::format("step {:>6}  validation loss {:.4f}  accuracy {:.1f} %", step_, validation_.loss,
@@ -174,8 +146,8 @@ class Run {
   // A state that cannot be trained on must not replace one that can.
   void check_weights() const {
     for (const NamedParameter& named : model_.parameters()) {
-      const double norm = model_.backend().squared_norm({&named.parameter.value, 1});
-      if (!std::isfinite(norm)) fail("squared norm of " + named.name, norm);
+      check_finite(step_, model_.backend().squared_norm({&named.parameter.value, 1}), "squared norm of " + named.name,
+                   kept());
     }
   }
 
@@ -183,7 +155,7 @@ class Run {
     if (saved_step_ == step_) return;
     check_weights();
     const double begin = now_seconds();
-    directory_.save(step_, tokens_, model_, optimizer_, objective_, options_.keep);
+    directory_.save(step_, tokens_, model_, update_.optimizer(), objective_, static_cast<int>(every().keep));
     saved_step_ = step_;
     rate_seconds_ += now_seconds() - begin;
   }
@@ -204,18 +176,18 @@ class Run {
     throw Interrupted("interrupted; saved after step {}. The same command goes on from there", step_);
   }
 
-  std::string note(double loss) const { return fmt::format("loss {:.3f}  {:.0f} tokens/s", loss, rate_); }
+  std::string note() const { return fmt::format("loss {:.3f}  {:.0f} tokens/s", done_.loss, rate_); }
 
   Model& model_;
   Objective& objective_;
   const TrainerOptions& options_;
   RunDirectory& directory_;
-  AdamW optimizer_;
+  TrainingStep update_;
   int64_t step_;
   int64_t tokens_;
   Progress progress_;
   int64_t saved_step_ = 0;
-  double gradient_norm_ = 0, learning_rate_ = 0;
+  TrainingStep::Result done_;  // of the last step
   double rate_ = 0, rate_seconds_ = 0;
   double waited_ = 0;  // for data, when the log was written last
   int64_t rate_tokens_ = 0;

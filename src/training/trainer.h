@@ -1,10 +1,11 @@
-// The training loop: micro-batches, backward, clipping, AdamW, validation, saving, resuming.
+// The training loop: steps (training_step.h), log, validation, saving, resuming.
 #pragma once
 
 #include <cstdint>
 #include <stop_token>
 
 #include "base/progress.h"
+#include "base/setting.h"
 #include "training/objective.h"
 #include "training/optimizer.h"
 #include "training/run_directory.h"
@@ -12,14 +13,28 @@
 
 namespace roformer {
 
+// What happens how often; of no effect on the result. The last step is always logged, validated and saved.
+struct Intervals {
+  int64_t validate_every = 100, save_every = 100, log_every = 10;  // steps
+  int64_t histograms_every = 0;  // steps; 0 = none. Of every gradient (before clipping) and weight, for TensorBoard
+  int64_t keep = 2;              // snapshots
+};
+
+template <OptionsOf<Intervals> Options>
+void visit_settings(Options& options, auto& visitor) {
+  visitor.integer(options.validate_every, {"validate_every", "steps"}, {1});
+  visitor.integer(options.save_every, {"save_every", "steps"}, {1});
+  visitor.integer(options.log_every, {"log_every", "steps"}, {1});
+  visitor.integer(options.histograms_every,
+                  {"histograms_every", "steps between TensorBoard histograms of all gradients and weights; 0 = none"},
+                  {0});
+  visitor.integer(options.keep, {"keep", "snapshots to keep"}, {1, 1'000'000});
+}
+
 struct TrainerOptions {
   Schedule schedule;  // says how many steps there are
-  AdamWOptions optimizer;
-  int64_t validate_every = 100;  // steps; the last step is always validated
-  int64_t save_every = 100;      // steps; the last step is always saved
-  int64_t log_every = 10;
-  int64_t histograms_every = 0;  // steps; 0 = none. Of every gradient (before clipping) and weight, for TensorBoard
-  int keep = 2;                  // snapshots
+  OptimizerOptions optimizer;
+  Intervals intervals;
   RandomStream random;
   Progress::Output output = Progress::Output::standard_error();  // of progress and notices
   std::stop_token stop_token = {};                               // looked at after each step

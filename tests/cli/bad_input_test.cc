@@ -84,6 +84,10 @@ TEST_F(BadInput, Usage) {
   expect_no_run({"--hidden-size", "many"}, 2, {"--hidden-size", "many"});
   expect_no_run({"--position", "rotory"}, 2, {"rotory", "rotary"});
   expect_no_run({"--schedule", "linaer"}, 2, {"linaer", "linear"});
+  expect_no_run({"--optimizer", "lion"}, 2, {"--optimizer", "adamw", "lion"});
+  expect_no_run({"--objective", "clm", "--whole-word"}, 2, {"--whole-word: --objective clm masks nothing"});
+  expect_no_run({"--objective", "clm", "--mask-probability", "0.15"}, 2,
+                {"--mask-probability: --objective clm masks nothing"});
   expect_no_run({"--preset", "huge"}, 2, {"huge", "roformer-base"});
   expect_no_run({"--learning-rate", "nan"}, 2, {"--learning-rate"});
   expect_no_run({"--dropout", "1"}, 2, {"--dropout"});

@@ -211,6 +211,7 @@ TEST_F(Resume, OtherSettingsAreRefusedByName) {
   expect_difference({"--warmup", "0"}, "warmup was 1, now 0");
   expect_difference({"--schedule", "cosine"}, "schedule was \"linear\", now \"cosine\"");
   expect_difference({"--whole-word"}, "whole-word was false, now true");
+  expect_difference({"--beta2", "0.98"}, "beta2 was 0.999, now 0.98");
   EXPECT_TRUE(content(path("a/model.safetensors")) == weights);
   EXPECT_EQ(content(path("a/log.jsonl")), log);
 }

@@ -87,7 +87,7 @@ class LengthEvaluation : public ::testing::Test {
     options_.shape.position = "learned";
     options_.max_length = 18;
     options_.batch_tokens = 90;
-    options_.steps = 3;
+    options_.schedule.steps = 3;
     options_.messages.write = [](std::string_view) {};
     pretrain(options_, *backend_);
   }
@@ -122,8 +122,9 @@ TEST_F(LengthEvaluation, TheLossIsTheObjectives) {
   const Model model = load_model(run_, *backend_);
   const Corpus corpus(options_.data, {.max_length = 18}, *train_byte());
   const auto tokenizer = train_byte();
-  SequenceStream stream(corpus, std::vector<std::vector<int64_t>>(1), {1, 0}, 1);
-  LanguageObjective objective(model, causal_labelling(*tokenizer), {}, stream, packed.by_length.at(18), {1, 0});
+  auto stream = std::make_unique<SequenceStream>(corpus, std::vector<std::vector<int64_t>>(1), RandomStream{1, 0}, 1);
+  LanguageObjective objective(model, causal_labelling(*tokenizer), {}, std::move(stream), packed.by_length.at(18),
+                              {1, 0});
   const Evaluation expected = objective.validate({*backend_, nullptr, {}, false});
   EXPECT_NEAR(scores[0].evaluation.loss, expected.loss, 1e-5);
   EXPECT_EQ(scores[0].evaluation.accuracy, expected.accuracy);

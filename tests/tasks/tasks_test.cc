@@ -13,7 +13,6 @@
 #include "tasks/bench_kernels.h"
 #include "tasks/fill_mask.h"
 #include "tasks/forward.h"
-#include "tasks/pretrain.h"
 #include "tests/base/temp_directory.h"
 #include "text/train.h"
 
@@ -187,22 +186,6 @@ TEST_F(Tasks, KernelsAreMeasuredAlone) {
   EXPECT_GE(causal[1].memory.value_or(0), causal[0].memory.value_or(0));
   EXPECT_THROW(bench_rotation(*backend, {.lengths = {5}, .heads = 2, .head_dim = 5}), UsageError);
   EXPECT_THROW(bench_attention(*backend, {.lengths = {int64_t{1} << 40}}), UsageError);
-}
-
-TEST_F(Tasks, PresetsSayHowToTrain) {
-  EXPECT_EQ(preset_run("demo").max_length, 128);
-  EXPECT_EQ(preset_run("paper-mlm").batch_tokens, 64 * 512);
-  EXPECT_EQ(preset_run("paper-mlm").learning_rate, 1e-5);
-}
-
-TEST_F(Tasks, PretrainWantsATokenizerAndAnOutput) {
-  PretrainOptions options;
-  options.data = {directory_ / "text.txt"};
-  EXPECT_THROW(pretrain(options, *backend_), UsageError);
-  options.output = directory_ / "out";
-  EXPECT_THROW(pretrain(options, *backend_), UsageError);
-  options.tokenizer = directory_ / "nowhere";
-  EXPECT_THROW(pretrain(options, *backend_), FileError);
 }
 
 }  // namespace

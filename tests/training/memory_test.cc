@@ -56,7 +56,7 @@ TEST(TrainingMemory, AStepTakesAttentionsRoomsOnlyAfterTheFirst) {
   complete(config, "");
   Model model(*backend, config, true);
   model.initialise({1, 0});
-  AdamW optimizer(model, {});
+  const auto optimizer = make_optimizer(model, {});
   Batch batch;
   const std::vector<int32_t> long_ids(200, 7), short_ids(56, 9);
   batch.append(long_ids);
@@ -64,13 +64,13 @@ TEST(TrainingMemory, AStepTakesAttentionsRoomsOnlyAfterTheFirst) {
   const std::vector<int32_t> rows{1, 5, 199, 220}, labels{7, 8, 9, 10};
   for (int64_t step = 1; step <= 4; ++step) {
     const int64_t before = large_blocks;
-    optimizer.zero_gradients();
+    optimizer->zero_gradients();
     Tape tape;
     const Context context{*backend, &tape, {1, static_cast<uint64_t>(step)}, true};
     const Value hidden = gather_rows(context, model.encoder().forward(context, batch), rows);
     model.mlm_head().loss(context, hidden, model.encoder().words(), labels, 0.25);
     tape.backward();
-    optimizer.step(step, 1e-3, optimizer.gradient_norm());
+    optimizer->step(step, 1e-3, optimizer->gradient_norm());
     constexpr int64_t kRooms = 16;  // of one layer's attention, forward and backward, one thread
     if (step >= 3) {
       EXPECT_LE(large_blocks - before, kRooms * config.layers) << "in step " << step;

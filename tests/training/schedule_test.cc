@@ -56,6 +56,23 @@ TEST(Schedule, NothingButWarmUp) {
   }
 }
 
+TEST(Schedule, OptionsLeaveToThePresetWhatTheyDoNotSay) {
+  const Schedule preset{.learning_rate = 0.5, .steps = 200};
+  const Schedule all = make_schedule({}, preset, 0, 1);
+  EXPECT_EQ(all.kind, ScheduleKind::linear);
+  EXPECT_EQ(all.learning_rate, 0.5);
+  EXPECT_EQ(all.steps, 200);
+  EXPECT_EQ(all.warmup, 20);  // a tenth
+  const Schedule own = make_schedule({.steps = 50, .learning_rate = 0.1, .warmup = 7, .kind = "cosine"}, preset, 0, 1);
+  EXPECT_EQ(own.kind, ScheduleKind::cosine);
+  EXPECT_EQ(own.learning_rate, 0.1);
+  EXPECT_EQ(own.steps, 50);
+  EXPECT_EQ(own.warmup, 7);
+  EXPECT_EQ(make_schedule({.epochs = 1.5}, preset, 9, 4).steps, 4);  // 3.375, rounded up
+  EXPECT_THROW(make_schedule({.epochs = 1}, preset, 0, 4), UsageError);
+  EXPECT_THROW(make_schedule({.steps = 6, .warmup = 7}, preset, 0, 1), UsageError);
+}
+
 TEST(Schedule, UnknownNames) { EXPECT_THROW(parse_schedule("linaer"), UsageError); }
 
 }  // namespace

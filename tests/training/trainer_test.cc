@@ -57,11 +57,8 @@ class TrainerTest : public TrainingTrial {
     TrainerOptions options{
         .schedule = {.kind = ScheduleKind::constant, .learning_rate = 0.1, .warmup = 0, .steps = steps},
         .optimizer = {},
-        .validate_every = 4,
-        .save_every = 3,
-        .log_every = 5,
-        .histograms_every = histograms_every,
-        .keep = 2,
+        .intervals =
+            {.validate_every = 4, .save_every = 3, .log_every = 5, .histograms_every = histograms_every, .keep = 2},
         .random = {3, 4},
         .stop_token = stop.get_token()};
     Model model(*backend_, config(), true);

@@ -52,9 +52,9 @@ class TrainingTrial : public ::testing::Test {
   LanguageObjective objective(const Model& model, std::unique_ptr<Labelling> labelling, const LanguageOptions& options,
                               uint64_t seed = 1) const {
     const RandomStream random{seed, 0};
-    streams_.push_back(
-        std::make_unique<SequenceStream>(*corpus_, std::vector<std::vector<int64_t>>{{4}}, substream(random, 0), 1));
-    return {model, std::move(labelling), options, *streams_.back(), validation_, random};
+    auto stream =
+        std::make_unique<SequenceStream>(*corpus_, std::vector<std::vector<int64_t>>{{4}}, substream(random, 0), 1);
+    return {model, std::move(labelling), options, std::move(stream), validation_, random};
   }
   Context training_context(Tape* tape) const { return {*backend_, tape, {}, true}; }
 
@@ -65,7 +65,6 @@ class TrainingTrial : public ::testing::Test {
   std::optional<Corpus> corpus_;
   std::shared_ptr<const PackedSequences> sequences_;
   PackedSequences validation_;
-  mutable std::vector<std::unique_ptr<SequenceStream>> streams_;
 };
 
 inline void clear_gradients(const Model& model) {

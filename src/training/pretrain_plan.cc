@@ -1,0 +1,103 @@
+#include "training/pretrain_plan.h"
+
+#include <algorithm>
+#include <string>
+#include <variant>
+
+#include "base/error.h"
+#include "models/families/family.h"
+
+namespace roformer {
+
+namespace {
+
+ModelConfig shape_of(const PretrainOptions& options) {
+  if (!options.init_from.empty()) {
+    if (options.shape.any() || !options.config.empty()) {
+      throw UsageError("{} takes the model's shape from {}; leave out the shape options", FieldName("init_from"),
+                       options.init_from);
+    }
+    return options.shape.apply(read_config(options.init_from + "/config.json"));
+  }
+  return options.shape.apply(options.config.empty() ? preset_config(options.shape.preset)
+                                                    : read_config(options.config));
+}
+
+// What the config of a model must say to learn by this objective; what follows from it (one-sided buckets of distances)
+// is complete()'s.
+void set_objective(ModelConfig& config, const PretrainOptions& options) {
+  if (options.objective == "mlm") {
+    if (config.visibility != Visibility::all) {
+      throw UsageError("the model's config.json says {}: masked tokens are learned from both sides",
+                       config.family->causal_setting);
+    }
+    config.head = Head::masked_lm;
+    return;
+  }
+  if (config.cross_attention) {
+    throw UsageError("the model's config.json says add_cross_attention: there is no other text to attend to");
+  }
+  config.head = Head::causal_lm;
+  config.visibility = Visibility::causal;
+}
+
+// What a config that no file fixes takes from tokenizer and options.
+void fit_config(ModelConfig& config, const PretrainOptions& options, const Tokenizer& tokenizer, int64_t max_length) {
+  config.vocabulary = tokenizer.vocabulary_size();
+  config.max_positions = std::max(config.max_positions, max_length);
+  config.pad_id = tokenizer.pad_id();
+  config.linear.favor_seed = options.seed;
+}
+
+void check_positions(const ModelConfig& config, int64_t max_length) {
+  const auto* learned = std::get_if<LearnedPosition>(&config.position);
+  const bool table =
+      (learned != nullptr && !learned->hierarchical) || std::holds_alternative<TupePosition>(config.position);
+  if (table && config.max_positions < max_length) {
+    throw UsageError("{} {} is longer than the model's {} learned positions", FieldName("max_length"), max_length,
+                     config.max_positions);
+  }
+}
+
+void check_together(const PretrainOptions& options, const PretrainPlan& plan) {
+  if (plan.batch_tokens < plan.max_length) {
+    throw UsageError("{} {} holds no sequence of {} {}", FieldName("batch_tokens"), plan.batch_tokens,
+                     FieldName("max_length"), plan.max_length);
+  }
+  if (options.schedule.steps && options.schedule.epochs)
+    throw UsageError("give {} or {}, not both", FieldName("steps"), FieldName("epochs"));
+  if (options.validation_fraction && !options.validation_data.empty()) {
+    throw UsageError("give {} or {}, not both", FieldName("validation_data"), FieldName("validation_fraction"));
+  }
+}
+
+}  // namespace
+
+RunDefaults preset_run(const std::string& name) {
+  if (name == "demo") return {128, 4096, 400, 1e-3};
+  if (name == "paper-mlm") return {512, 64 * 512, 100000, 1e-5};           // paper.md 2.2
+  if (name == "paper-performer") return {1024, 128 * 1024, 100000, 1e-4};  // paper.md 2.4
+  return {512, 8192, 100000, 1e-4};
+}
+
+PretrainPlan make_plan(const PretrainOptions& options, const Tokenizer& tokenizer) {
+  const RunDefaults defaults = preset_run(options.shape.preset);
+  PretrainPlan plan{.config = shape_of(options),
+                    .max_length = options.max_length.value_or(defaults.max_length),
+                    .batch_tokens = options.batch_tokens.value_or(defaults.batch_tokens),
+                    .preset = {.learning_rate = defaults.learning_rate, .steps = defaults.steps}};
+  ModelConfig& config = plan.config;
+  if (options.config.empty() && options.init_from.empty()) {
+    fit_config(config, options, tokenizer, plan.max_length);
+  } else if (config.vocabulary < tokenizer.vocabulary_size()) {
+    throw UsageError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
+                     config.vocabulary);
+  }
+  check_positions(config, plan.max_length);
+  set_objective(config, options);
+  complete(config, "");
+  check_together(options, plan);
+  return plan;
+}
+
+}  // namespace roformer

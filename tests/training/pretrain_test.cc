@@ -1,0 +1,72 @@
+#include "training/pretrain.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "tests/base/temp_directory.h"
+#include "text/train.h"
+#include "training/pretrain_plan.h"
+
+namespace roformer {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+class Pretrain : public testing::Test {
+ protected:
+  Pretrain() {
+    options_.data = {directory_ / "text.txt"};
+    options_.messages.write = [](std::string_view) {};
+  }
+
+  TempDirectory directory_;
+  ThreadPool pool_{1};
+  std::unique_ptr<Backend> backend_ = make_reference_backend(pool_);
+  std::unique_ptr<Tokenizer> tokenizer_ = train_byte();
+  PretrainOptions options_;
+};
+
+TEST_F(Pretrain, PresetsSayHowToTrain) {
+  EXPECT_EQ(preset_run("demo").max_length, 128);
+  EXPECT_EQ(preset_run("paper-mlm").batch_tokens, 64 * 512);
+  EXPECT_EQ(preset_run("paper-mlm").learning_rate, 1e-5);
+  const PretrainPlan plan = make_plan(options_, *tokenizer_);
+  EXPECT_EQ(plan.config.vocabulary, tokenizer_->vocabulary_size());
+  EXPECT_EQ(plan.max_length, 128);
+  EXPECT_EQ(plan.sequences_per_micro_batch(), 4096 / 128);
+  EXPECT_EQ(plan.preset.steps, 400);
+}
+
+TEST_F(Pretrain, WantsATokenizerAndAnOutput) {
+  EXPECT_THROW(pretrain(options_, *backend_), UsageError);
+  options_.output = directory_ / "out";
+  EXPECT_THROW(pretrain(options_, *backend_), UsageError);
+  options_.tokenizer = directory_ / "nowhere";
+  EXPECT_THROW(pretrain(options_, *backend_), FileError);
+}
+
+// What the command line refuses, callers of the function cannot do either.
+TEST_F(Pretrain, ChecksItsSettings) {
+  options_.intervals.log_every = 0;
+  EXPECT_THAT([&] { pretrain(options_, *backend_); },
+              ThrowsMessage<UsageError>(HasSubstr("log_every: expected an integer of at least 1, got 0")));
+}
+
+TEST_F(Pretrain, APlanRefusesWhatDoesNotGoTogether) {
+  options_.batch_tokens = 100;
+  EXPECT_THROW(make_plan(options_, *tokenizer_), UsageError);
+  options_.batch_tokens = 128;
+  EXPECT_EQ(make_plan(options_, *tokenizer_).sequences_per_micro_batch(), 1);
+  options_.schedule.steps = 3;
+  options_.schedule.epochs = 1;
+  EXPECT_THROW(make_plan(options_, *tokenizer_), UsageError);
+  options_.schedule.epochs.reset();
+  options_.objective = "clm";
+  EXPECT_EQ(make_plan(options_, *tokenizer_).config.visibility, Visibility::causal);
+}
+
+}  // namespace
+}  // namespace roformer

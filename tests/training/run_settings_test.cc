@@ -1,0 +1,89 @@
+#include "training/run_settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "base/error.h"
+#include "training/pretrain_options.h"
+
+namespace roformer {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+const Json kResolved = {{"dtype", "float32"},       {"data", "d"},          {"validation-data", "v"},
+                        {"validation-fraction", 1}, {"tokenizer", "t"},     {"init-from", ""},
+                        {"max-length", 128},        {"batch-tokens", 4096}, {"steps", 400},
+                        {"learning-rate", 0.1},     {"warmup", 40},         {"mask-probability", 0.15}};
+
+std::vector<std::string> keys(const Json& settings) {
+  std::vector<std::string> names;
+  for (const auto& [key, value] : settings.items()) names.push_back(key);
+  return names;
+}
+
+Json without(Json settings, const char* key) {
+  settings.erase(key);
+  return settings;
+}
+
+// Runs of earlier versions go on: the keys must not change.
+TEST(RunSettings, KeysAndValuesAreTheOldOnes) {
+  const Json settings = run_settings(setting_values(PretrainOptions{}), kResolved);
+  EXPECT_THAT(keys(settings),
+              ElementsAre("accumulate", "batch-tokens", "beta1", "beta2", "clip-norm", "data", "documents", "dtype",
+                          "epsilon", "init-from", "learning-rate", "mask-probability", "max-length", "objective",
+                          "optimizer", "schedule", "seed", "steps", "tokenizer", "validation-data",
+                          "validation-fraction", "warmup", "weight-decay", "whole-word"));
+  EXPECT_EQ(settings["optimizer"], "adamw");
+  EXPECT_EQ(settings["schedule"], "linear");
+  EXPECT_EQ(settings["steps"], 400);
+  EXPECT_EQ(settings["weight-decay"], 0.01);
+  EXPECT_EQ(settings["whole-word"], false);
+}
+
+TEST(RunSettings, WhatNothingReadsIsNoSetting) {
+  PretrainOptions options;
+  options.objective = "clm";
+  const Json settings = run_settings(setting_values(options), without(kResolved, "mask-probability"));
+  for (const char* key : {"mask-probability", "whole-word"}) {
+    EXPECT_FALSE(settings.contains(key)) << key;
+  }
+}
+
+TEST(RunSettings, WhatASettingCameToMustBeSaid) {
+  EXPECT_THAT([] { run_settings(setting_values(PretrainOptions{}), without(kResolved, "steps")); },
+              ThrowsMessage<std::logic_error>(HasSubstr("steps")));
+}
+
+TEST(PretrainSettings, ValuesThatCannotBeAreRefused) {
+  const auto message = [](const auto& change) -> std::string {
+    PretrainOptions options;
+    change(options);
+    try {
+      check_settings(options);
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(message([](PretrainOptions&) {}), "");
+  EXPECT_EQ(message([](PretrainOptions& o) { o.max_length = 2; }),
+            "max_length: expected an integer from 3 to 1048576, got 2");
+  EXPECT_EQ(message([](PretrainOptions& o) { o.optimizer.beta1 = 1; }),
+            "beta1: expected a number of at least 0 and below 1, got 1");
+  EXPECT_EQ(message([](PretrainOptions& o) { o.optimizer.kind = "lion"; }), "optimizer: expected adamw, got \"lion\"");
+  EXPECT_EQ(message([](PretrainOptions& o) { o.schedule.epochs = 0; }),
+            "epochs: expected a number above 0 and at most 1000000000, got 0");
+  EXPECT_EQ(message([](PretrainOptions& o) { o.objective = "clm", o.whole_word = true; }),
+            "whole_word: objective clm masks nothing");
+  EXPECT_EQ(message([](PretrainOptions& o) { o.objective = "clm", o.mask_probability = 0.15; }),
+            "mask_probability: objective clm masks nothing");
+}
+
+}  // namespace
+}  // namespace roformer
