@@ -232,12 +232,12 @@ TEST_F(Clm, ThePlaceIsAllThatResumingNeeds) {
   for (int64_t step = 1; step <= 6; ++step) {
     one.prepare(step);
     if (step == 2) place = one.place();
-    losses.push_back(one.forward(context_, 0, 0).sum);
+    losses.push_back(one.forward(context_, 0, 0).read().sum);
   }
   resumed.resume(JsonObject(place, "place"));
   for (size_t step = 3; step <= 6; ++step) {
     resumed.prepare(static_cast<int64_t>(step));
-    EXPECT_EQ(resumed.forward(context_, 0, 0).sum, losses[step - 1]);
+    EXPECT_EQ(resumed.forward(context_, 0, 0).read().sum, losses[step - 1]);
   }
 }
 
