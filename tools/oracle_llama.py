@@ -13,7 +13,7 @@ import torch
 import transformers
 
 import oracle_models as oracle
-from make_llama_fixtures import compute
+from make_decoder_fixtures import compute
 from oracle_families import conversion_problem
 from oracle_results import report_comparison, run_forward
 

@@ -14,12 +14,13 @@
 namespace roformer {
 
 // The first name of an activation is the one written.
-inline constexpr std::array<std::pair<const char*, Activation>, 8> kActivations{
+inline constexpr std::array<std::pair<const char*, Activation>, 9> kActivations{
     {{"gelu", Activation::gelu},
      {"relu", Activation::relu},
      {"tanh", Activation::tanh},
      {"gelu_new", Activation::gelu_tanh},
      {"gelu_pytorch_tanh", Activation::gelu_tanh},
+     {"gelu_fast", Activation::gelu_tanh},
      {"silu", Activation::silu},
      {"swish", Activation::silu},
      {"linear", Activation::none}}};

@@ -33,6 +33,10 @@ constexpr FamilyCase kFamilies[] = {
       "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 10, "max_position_embeddings": 64})"},
     {"llama", R"({"architectures": ["LlamaForCausalLM"], "vocab_size": 23, "hidden_size": 24, "num_hidden_layers": 3,
       "num_attention_heads": 6, "num_key_value_heads": 2, "intermediate_size": 10, "rope_theta": 100})"},
+    {"gpt_neox", R"({"architectures": ["GPTNeoXForCausalLM"], "vocab_size": 23, "hidden_size": 24,
+      "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 10, "rotary_pct": 0.5})"},
+    {"gpt_neox_sequential", R"({"architectures": ["GPTNeoXForCausalLM"], "vocab_size": 23, "hidden_size": 24,
+      "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 10, "use_parallel_residual": false})"},
 };
 
 class FamilyInvariants : public ::testing::TestWithParam<FamilyCase> {

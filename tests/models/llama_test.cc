@@ -147,7 +147,7 @@ TEST(LlamaConfigTest, RefusesWhatItDoesNotHave) {
   refused({{"eos_token_id", "2"}}, "eos_token_id");
   refused({{"architectures", {"LlamaForSequenceClassification"}}}, "architectures");
   refused({{"architectures", {"RoFormerModel"}}}, "one of model_type \"llama\"");
-  refused({{"model_type", "mamba"}}, "\"roformer\", \"bert\" or \"llama\"");
+  refused({{"model_type", "mamba"}}, "\"roformer\", \"bert\", \"llama\" or \"gpt_neox\"");
 }
 
 // What a Llama alone has is said by no other family's file, so it is no part of them.

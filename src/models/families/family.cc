@@ -10,7 +10,7 @@ namespace roformer {
 
 namespace {
 
-constexpr std::array kFamilies{&families::roformer, &families::bert, &families::llama};
+constexpr std::array kFamilies{&families::roformer, &families::bert, &families::llama, &families::gpt_neox};
 
 // What the stars of `pattern` stand for in `name`, the first as short as can be.
 bool match(std::string_view name, std::string_view pattern, std::vector<std::string_view>& stars) {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes tests/fixtures/llama: tiny random Llamas and what transformers computes of them.
+"""Writes tests/fixtures/llama and gpt_neox: tiny random decoders and what transformers computes of them.
 
 Each folder has config.json, model.safetensors (float32), inputs.json, and expected.safetensors: hidden states and
 logits of each sequence by itself, in float64 but for the angles of the rotation, which transformers computes in
 float32. The output depends on nothing but this file and the pinned packages.
 
-    tools/venv.sh && venv/bin/python tools/make_llama_fixtures.py
+    tools/venv.sh && venv/bin/python tools/make_decoder_fixtures.py
 """
 
 import json
@@ -16,11 +16,11 @@ import torch
 import transformers
 from safetensors.numpy import save_file
 
-FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests/fixtures/llama"
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests/fixtures"
 LENGTHS = [7, 1, 12]
 SHAPE = dict(vocab_size=23, hidden_size=16, intermediate_size=20, num_hidden_layers=2, max_position_embeddings=32)
 
-CASES = {
+LLAMAS = {
     "grouped": ("LlamaForCausalLM", dict(num_attention_heads=4, num_key_value_heads=2)),
     "biased_tied": (
         "LlamaForCausalLM",
@@ -52,16 +52,36 @@ CASES = {
 }
 
 
-def make_model(architecture, settings, seed):
+GPT_NEOXES = {
+    "parallel": ("GPTNeoXForCausalLM", dict(num_attention_heads=2, hidden_act="gelu")),
+    "sequential_fast": (
+        "GPTNeoXForCausalLM",
+        dict(
+            num_attention_heads=4,
+            use_parallel_residual=False,
+            hidden_act="gelu_fast",
+            rotary_pct=0.5,
+            rotary_emb_base=100,
+            layer_norm_eps=0.01,
+            tie_word_embeddings=True,
+        ),
+    ),
+    "trunk_unbiased": ("GPTNeoXModel", dict(num_attention_heads=1, attention_bias=False)),
+}
+
+FAMILIES = {"llama": (transformers.LlamaConfig, LLAMAS), "gpt_neox": (transformers.GPTNeoXConfig, GPT_NEOXES)}
+
+
+def make_model(architecture, settings, seed, make_config=transformers.LlamaConfig):
     """A model all of whose parameters are random float32 numbers, norm gains and biases too."""
-    config = transformers.LlamaConfig(**SHAPE, bos_token_id=1, eos_token_id=2, **settings)
+    config = make_config(**SHAPE, bos_token_id=1, eos_token_id=2, **settings)
     config._attn_implementation = "eager"
     model = getattr(transformers, architecture)(config).double().eval()
     rng = np.random.default_rng(seed)
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
             values = rng.standard_normal(tuple(parameter.shape))
-            values = 1 + 0.3 * values if "norm" in name else 0.35 * values
+            values = 1 + 0.3 * values if "norm" in name and name.endswith("weight") else 0.35 * values
             parameter.copy_(torch.from_numpy(values.astype(np.float32)))
     return model
 
@@ -79,12 +99,12 @@ def compute(model, ids):
     return expected
 
 
-def write(name, architecture, settings, seed):
+def write(family, name, architecture, settings, seed, make_config):
     """The four files of a case."""
-    model = make_model(architecture, settings, seed)
+    model = make_model(architecture, settings, seed, make_config)
     rng = np.random.default_rng(1000 + seed)
     ids = [rng.integers(0, SHAPE["vocab_size"], length).tolist() for length in LENGTHS]
-    folder = FOLDER / name
+    folder = FOLDER / family / name
     folder.mkdir(parents=True, exist_ok=True)
     config = json.loads(model.config.to_json_string()) | {"architectures": [architecture], "dtype": "float32"}
     config.pop("transformers_version", None)
@@ -98,5 +118,6 @@ def write(name, architecture, settings, seed):
 
 
 if __name__ == "__main__":
-    for seed, (name, (architecture, settings)) in enumerate(CASES.items(), 1):
-        write(name, architecture, settings, seed)
+    for family, (make_config, cases) in FAMILIES.items():
+        for seed, (name, (architecture, settings)) in enumerate(cases.items(), 1):
+            write(family, name, architecture, settings, seed, make_config)

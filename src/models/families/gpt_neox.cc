@@ -1,0 +1,126 @@
+// GPT-NeoX (Black et al. 2022), also Pythia: LayerNorms in front of both sub-layers, which read the same input where
+// `use_parallel_residual`; the rotation of a part of each head, in halves; q, k and v in one matrix, head by head;
+// biases everywhere but in the output.
+#include "models/families/decoder_keys.h"
+#include "models/rotary_json.h"
+
+namespace roformer {
+
+namespace {
+
+constexpr std::string_view kTypes[] = {"gpt_neox"};
+constexpr Architecture kArchitectures[] = {{"GPTNeoXModel", Head::none}, {"GPTNeoXForCausalLM", Head::causal_lm}};
+constexpr int64_t kMaxPositions = 2048;  // GPTNeoXConfig's default
+constexpr double kShare = 0.25;          // likewise
+
+constexpr TensorRule kTensors[] = {
+    {"embeddings.words.weight", ".embed_in.weight"},
+    {"layers.*.attention.query.*", ".layers.*.attention.query_key_value.*", Arrangement::by_head, 0, 3},
+    {"layers.*.attention.key.*", ".layers.*.attention.query_key_value.*", Arrangement::by_head, 1, 3},
+    {"layers.*.attention.value.*", ".layers.*.attention.query_key_value.*", Arrangement::by_head, 2, 3},
+    {"layers.*.attention.output.*", ".layers.*.attention.dense.*"},
+    {"layers.*.attention.norm.*", ".layers.*.input_layernorm.*"},
+    {"layers.*.feed_forward.up.*", ".layers.*.mlp.dense_h_to_4h.*"},
+    {"layers.*.feed_forward.down.*", ".layers.*.mlp.dense_4h_to_h.*"},
+    {"layers.*.feed_forward.norm.*", ".layers.*.post_attention_layernorm.*"},
+    {"final_norm.*", ".final_layer_norm.*"},
+    {"head.output.weight", "embed_out.weight"},
+};
+constexpr const char* kHeadTensors[] = {"embed_out.*"};
+
+RotaryPosition usual_rotation() {
+  RotaryPosition position;
+  position.share = kShare;
+  return position;
+}
+
+// New files have "rope_parameters" with the share in it, older ones "rotary_pct" and "rotary_emb_base".
+RotaryPosition read_rotation(const JsonObject& json) {
+  RotaryPosition position = usual_rotation();
+  position.share = json.get_double("rotary_pct", position.share);
+  position.rotary.base = json.get_double("rotary_emb_base", position.rotary.base);
+  return decoder_keys::read_half_rotation(json, position, kMaxPositions);
+}
+
+void write_rotation(const ModelConfig& config, Json& json) {
+  const auto& position = std::get<RotaryPosition>(config.position);
+  write_rotary(position, config.head_dim(), json);
+  for (const char* key : {"rotary_layout", "rotary_dim", "partial_rotary_factor", "rope_theta"}) json.erase(key);
+  json["rotary_pct"] = position.share;
+  json["rotary_emb_base"] = position.rotary.base;
+}
+
+void gpt_neox_keys(ConfigKeys& keys, ModelConfig& config) {
+  const ModelConfig usual;
+  keys.others(
+      {"model_type"},
+      [&](const JsonObject&) {
+        config.norms = kPreNorms;
+        config.visibility = Visibility::causal;
+        config.segments = 0;
+      },
+      [&](Json& json) { json["model_type"] = "gpt_neox"; });
+  keys.integer("vocab_size", config.vocabulary, std::nullopt);
+  keys.integer("hidden_size", config.hidden, std::nullopt);
+  keys.integer("num_hidden_layers", config.layers, std::nullopt);
+  keys.integer("num_attention_heads", config.heads, std::nullopt);
+  keys.integer("intermediate_size", config.intermediate, std::nullopt);
+  keys.word("hidden_act", config.activation, kActivations, "gelu");
+  keys.real("hidden_dropout", config.hidden_dropout, 0);
+  keys.real("attention_dropout", config.attention_dropout, 0);
+  keys.integer("max_position_embeddings", config.max_positions, kMaxPositions);
+  keys.real("initializer_range", config.initializer_range, usual.initializer_range);
+  keys.real("layer_norm_eps", config.norm_epsilon, 1e-5);
+  keys.flag("attention_bias", config.biased, true);
+  keys.flag("tie_word_embeddings", config.tied, false);
+  keys.others(
+      {"use_parallel_residual"},
+      [&](const JsonObject& json) {
+        const bool parallel = json.get_bool("use_parallel_residual", true);
+        config.parallel_residual = parallel ? ParallelResidual::two_norms : ParallelResidual::none;
+        config.embedding = config.hidden;
+        config.feed_forward_biased = true;
+      },
+      [&](Json& json) { json["use_parallel_residual"] = config.parallel_residual != ParallelResidual::none; });
+  keys.others({"rotary_pct", "rotary_emb_base"},
+              [&](const JsonObject& json) { config.position = read_rotation(json); },
+              [&](Json& json) { write_rotation(config, json); });
+  keys.others(rotary_keys(), {}, {});
+  decoder_keys::special_tokens(keys, config);
+  decoder_keys::other_keys(keys);
+  keys.ignored({"classifier_dropout", "is_decoder"});
+}
+
+void complete_gpt_neox(ModelConfig& config, const std::string& source) {
+  config.head_transform = false;
+  const auto* position = std::get_if<RotaryPosition>(&config.position);
+  if (position == nullptr || position->rotary.layout != RotaryLayout::half || position->learned || position->xpos ||
+      position->rotate_values) {
+    refuse_config(source, "a GPT-NeoX turns a part of each head, in the layout \"half\"");
+  }
+  if (config.norms != kPreNorms || config.norm != NormKind::layer || config.gated ||
+      config.kv_heads != 0 || config.embedding != config.hidden) {
+    refuse_config(source, "a GPT-NeoX has LayerNorms in front, no gate, as many heads of keys as of queries, and "
+                          "embeddings of hidden_size {}", config.hidden);
+  }
+  decoder_keys::require_causal(config, source, "GPT-NeoX");
+}
+
+}  // namespace
+
+constinit const Family families::gpt_neox{.name = "gpt_neox",
+                                          .model_types = kTypes,
+                                          .architectures = kArchitectures,
+                                          .trunk = "gpt_neox",
+                                          .tensors = kTensors,
+                                          .spellings = {},
+                                          .ignored = decoder_keys::kIgnored,
+                                          .head_tensors = kHeadTensors,
+                                          .keys = gpt_neox_keys,
+                                          .complete = complete_gpt_neox,
+                                          .complete_from_names = nullptr,
+                                          .add_tensors = nullptr,
+                                          .any_positions = nullptr,
+                                          .causal_setting = "gpt_neox, a causal model"};
+
+}  // namespace roformer
