@@ -246,7 +246,7 @@ Value attention(const Context& context, const AttentionOptions& options, Columns
   }
   check(options, q, k, v);
   check_positions(positions, options, q, k, v);
-  const AttentionSpec spec = spec_of(options, positions, q.count / options.heads);
+  AttentionSpec spec = spec_of(options, positions, q.count / options.heads);
   const AttentionTensors in{q.data(), k.data(), v.data()};
   rotate(backend, spec, positions, in, false);
   if (context.observer != nullptr) context.observer->observe(spec, in);
@@ -262,9 +262,12 @@ Value attention(const Context& context, const AttentionOptions& options, Columns
   }
   Value result = make_result(context, out, tracked);
   if (!result.tracked()) return result;
-  // What `spec` refers to is in `options` and `positions`.
+  // What `spec` refers to is in `options` and `positions`, but for what the backward pass keeps itself.
+  const Indices limits = options.key_limits, begins = options.key_begins;
+  spec.key_limits = limits;
+  spec.key_begins = begins;
   const auto projections = std::make_shared<const Projections>(std::move(q), std::move(k), std::move(v));
-  context.tape->record([&backend, spec, options, in, projections, positions, result, log_sum_exp] {
+  context.tape->record([&backend, spec, limits, begins, options, in, projections, positions, result, log_sum_exp] {
     if (!result.gradient->defined()) return;
     ProjectionGradients made(backend, *projections);
     const AttentionTensors gradients = made.tensors();
