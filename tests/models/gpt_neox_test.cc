@@ -96,9 +96,9 @@ TEST(GptNeoxConfigTest, OldAndNewKeysOfTheRotation) {
   const auto rotary = [](const Json& more) { return std::get<RotaryPosition>(read(more).position).rotary; };
   const Rotary expected{.dim = 4, .layout = RotaryLayout::half, .base = 500};
   EXPECT_EQ(rotary({{"rotary_pct", 0.5}, {"rotary_emb_base", 500}}), expected);
-  EXPECT_EQ(rotary({{"rope_parameters",
-                     {{"rope_type", "default"}, {"rope_theta", 500.0}, {"partial_rotary_factor", 0.5}}}}),
-            expected);
+  EXPECT_EQ(
+      rotary({{"rope_parameters", {{"rope_type", "default"}, {"rope_theta", 500.0}, {"partial_rotary_factor", 0.5}}}}),
+      expected);
 }
 
 TEST(GptNeoxConfigTest, ReadsWhatItWrites) {

@@ -3,6 +3,7 @@
 // biases everywhere but in the output.
 #include "models/families/decoder_keys.h"
 #include "models/rotary_json.h"
+#include "models/stack_config.h"
 
 namespace roformer {
 
@@ -82,9 +83,9 @@ void gpt_neox_keys(ConfigKeys& keys, ModelConfig& config) {
         config.feed_forward_biased = true;
       },
       [&](Json& json) { json["use_parallel_residual"] = config.parallel_residual != ParallelResidual::none; });
-  keys.others({"rotary_pct", "rotary_emb_base"},
-              [&](const JsonObject& json) { config.position = read_rotation(json); },
-              [&](Json& json) { write_rotation(config, json); });
+  keys.others(
+      {"rotary_pct", "rotary_emb_base"}, [&](const JsonObject& json) { config.position = read_rotation(json); },
+      [&](Json& json) { write_rotation(config, json); });
   keys.others(rotary_keys(), {}, {});
   decoder_keys::special_tokens(keys, config);
   decoder_keys::other_keys(keys);
@@ -93,15 +94,20 @@ void gpt_neox_keys(ConfigKeys& keys, ModelConfig& config) {
 
 void complete_gpt_neox(ModelConfig& config, const std::string& source) {
   config.head_transform = false;
+  ModelConfig rest = config;  // than the residual, which its files say
+  if (rest.parallel_residual == ParallelResidual::two_norms) rest.parallel_residual = ParallelResidual::none;
+  check_plain_stack(rest, source);
   const auto* position = std::get_if<RotaryPosition>(&config.position);
   if (position == nullptr || position->rotary.layout != RotaryLayout::half || position->learned || position->xpos ||
       position->rotate_values) {
     refuse_config(source, "a GPT-NeoX turns a part of each head, in the layout \"half\"");
   }
-  if (config.norms != kPreNorms || config.norm != NormKind::layer || config.gated ||
-      config.kv_heads != 0 || config.embedding != config.hidden) {
-    refuse_config(source, "a GPT-NeoX has LayerNorms in front, no gate, as many heads of keys as of queries, and "
-                          "embeddings of hidden_size {}", config.hidden);
+  if (config.norms != kPreNorms || config.norm != NormKind::layer || config.gated || config.kv_heads != 0 ||
+      config.embedding != config.hidden) {
+    refuse_config(source,
+                  "a GPT-NeoX has LayerNorms in front, no gate, as many heads of keys as of queries, and "
+                  "embeddings of hidden_size {}",
+                  config.hidden);
   }
   decoder_keys::require_causal(config, source, "GPT-NeoX");
 }
