@@ -27,6 +27,7 @@ constexpr TensorRule kTensors[] = {
     {"final_norm.*", ".final_layer_norm.*"},
     {"head.output.weight", "embed_out.weight"},
 };
+constexpr Spelling kSpellings[] = {{"embed_out.weight", "lm_head.weight"}};  // transformers 5 within a process
 constexpr const char* kHeadTensors[] = {"embed_out.*"};
 
 RotaryPosition usual_rotation() {
@@ -119,7 +120,7 @@ constinit const Family families::gpt_neox{.name = "gpt_neox",
                                           .architectures = kArchitectures,
                                           .trunk = "gpt_neox",
                                           .tensors = kTensors,
-                                          .spellings = {},
+                                          .spellings = kSpellings,
                                           .ignored = decoder_keys::kIgnored,
                                           .head_tensors = kHeadTensors,
                                           .keys = gpt_neox_keys,
