@@ -59,6 +59,7 @@ std::vector<std::string> architecture_names() {
 
 std::vector<std::string> model_types() {
   std::vector<std::string> names;
+  names.reserve(kFamilies.size());
   for (const Family* family : kFamilies) names.emplace_back(family->model_types.front());
   return names;
 }
