@@ -220,6 +220,7 @@ TEST_F(Decoding, HasTheSameBitsInAnyBatchAndWithAnyThreads) {
     const auto backend = make_cpu_backend(pool);
     Model model(*backend, config, false);
     randomise(model, 5);
+    model.prepare();
     const auto step = [&](const std::vector<int64_t>& which) {
       DecodingState state(std::ssize(which));
       Batch prompts, tokens;

@@ -139,6 +139,18 @@ HWY_INLINE void add_group(const float* x, int64_t x_stride, int64_t rows, const 
   }
 }
 
+// sum + Σ x · w of what is no whole vector, one by one; as intrinsics, so that no compiler rounds it otherwise for
+// another type of w.
+template <class T>
+HWY_INLINE float add_rest(const float* x, const T* w, int64_t begin, int64_t end, float sum) {
+  const hn::CappedTag<float, 1> one;
+  auto running = hn::Set(one, sum);
+  for (int64_t k = begin; k < end; ++k) {
+    running = hn::MulAdd(hn::Set(one, x[k]), hn::Set(one, widened(w[k])), running);
+  }
+  return hn::GetLane(running);
+}
+
 // Up to eight rows of x with twelve of w. Those behind them are asked for, the last ones', too: they are mostly the
 // next task's, and asking for what there is not does nothing.
 template <class T>
@@ -156,9 +168,8 @@ HWY_INLINE void dots_of_group(const float* x, int64_t x_stride, int64_t rows, co
   }
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t o = 0; o < kGroup; ++o) {
-      float sum = hn::GetLane(hn::SumOfLanes(d, hn::Load(d, sums + (r * kGroup + o) * kLanes)));
-      for (int64_t k = whole; k < depth; ++k) sum += x[r * x_stride + k] * widened(w[o * w_stride + k]);
-      out[r * out_stride + o] = sum;
+      const float sum = hn::GetLane(hn::SumOfLanes(d, hn::Load(d, sums + (r * kGroup + o) * kLanes)));
+      out[r * out_stride + o] = add_rest(x + r * x_stride, w + o * w_stride, whole, depth, sum);
     }
   }
 }
@@ -171,9 +182,7 @@ HWY_INLINE float dot(const float* x, const T* w, int64_t depth) {
   auto running = hn::Zero(d);
   int64_t i = 0;
   for (; i + kLanes <= depth; i += kLanes) running = hn::MulAdd(load_weights(d, w + i), hn::LoadU(d, x + i), running);
-  float sum = hn::GetLane(hn::SumOfLanes(d, running));
-  for (; i < depth; ++i) sum += x[i] * widened(w[i]);
-  return sum;
+  return add_rest(x, w, i, depth, hn::GetLane(hn::SumOfLanes(d, running)));
 }
 
 template <class T>
