@@ -144,7 +144,7 @@ std::unique_ptr<Backend> make_backend(std::string_view name, ThreadPool& pool, P
   }
   std::unique_ptr<Backend> backend = make(pool, precision);
   if (backend == nullptr || backend->precision() != precision) {
-    throw UsageError("the {} backend does not compute in {}", name, precision_name(precision));
+    throw UsageError("the {} backend does not compute in {}; expected float32", name, precision_name(precision));
   }
   return backend;
 }

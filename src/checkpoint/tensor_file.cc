@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "checkpoint/stored_form.h"
 
 namespace roformer {
 
@@ -52,6 +53,16 @@ Shape shape_of(const TensorInfo& info, const std::string& path) {
 
 }  // namespace
 
+std::pair<Shape, DType> stored_form(const TensorInfo& info, const std::string& path) {
+  const Shape shape = shape_of(info, path);
+  const std::optional<DType> dtype = native_dtype(info.dtype);
+  if (!dtype) {
+    throw DataError("'{}': tensor {} is {}, expected F32, F64, F16, BF16, I32 or I64", path, quote(info.name),
+                    info.dtype);
+  }
+  return {shape, *dtype};
+}
+
 Tensor widen(const Tensor& x) {
   if (x.dtype() == DType::float16) return widen_rows<Float16>(x);
   if (x.dtype() == DType::bfloat16) return widen_rows<BFloat16>(x);
@@ -90,16 +101,11 @@ const char* file_dtype(DType dtype) {
 
 Tensor tensor_from_bytes(const std::shared_ptr<const void>& owner, const char* bytes, const TensorInfo& info,
                          const std::string& path) {
-  const Shape shape = shape_of(info, path);
-  const std::optional<DType> dtype = native_dtype(info.dtype);
-  if (!dtype) {
-    throw DataError("'{}': tensor {} is {}, expected F32, F64, F16, BF16, I32 or I64", path, quote(info.name),
-                    info.dtype);
+  const auto [shape, dtype] = stored_form(info, path);
+  if (reinterpret_cast<uintptr_t>(bytes) % static_cast<uintptr_t>(dtype_size(dtype)) == 0) {
+    return Tensor(std::shared_ptr<void>(std::const_pointer_cast<void>(owner), const_cast<char*>(bytes)), dtype, shape);
   }
-  if (reinterpret_cast<uintptr_t>(bytes) % static_cast<uintptr_t>(dtype_size(*dtype)) == 0) {
-    return Tensor(std::shared_ptr<void>(std::const_pointer_cast<void>(owner), const_cast<char*>(bytes)), *dtype, shape);
-  }
-  Tensor copy = Tensor::allocate(shape, *dtype);
+  Tensor copy = Tensor::allocate(shape, dtype);
   if (copy.bytes() > 0) std::memcpy(copy.raw(), bytes, static_cast<size_t>(copy.bytes()));
   return copy;
 }

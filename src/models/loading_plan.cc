@@ -7,20 +7,12 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "checkpoint/stored_form.h"
 #include "models/model.h"
 
 namespace roformer {
 
 namespace {
-
-DType type_of(const TensorInfo& info) {
-  if (info.dtype == "F64") return DType::float64;
-  if (info.dtype == "I32") return DType::int32;
-  if (info.dtype == "I64") return DType::int64;
-  if (info.dtype == "F16") return DType::float16;
-  if (info.dtype == "BF16") return DType::bfloat16;
-  return DType::float32;
-}
 
 bool matches(std::string_view name, std::span<const char* const> patterns) {
   return std::ranges::any_of(patterns, [&](const char* pattern) { return matches_pattern(name, pattern); });
@@ -76,15 +68,10 @@ AvailableTensors available(const std::shared_ptr<const WeightFiles>& files, std:
   AvailableTensors result;
   for (const WeightEntry& entry : files->tensors()) {
     if (matches(entry.info.name, skip)) continue;
-    Shape shape;
-    if (std::ssize(entry.info.shape) > Shape::kMaxRank) {
-      throw DataError("{}: tensor {} has {} dimensions, expected at most {}", entry.file->path(),
-                      quote(entry.info.name), entry.info.shape.size(), Shape::kMaxRank);
-    }
-    for (const int64_t dim : entry.info.shape) shape.push_back(dim);
     const TensorFile* file = entry.file;
     const std::string& name = entry.info.name;
-    result.push_back({name, shape, type_of(entry.info), [files, file, name] { return file->stored(name); }});
+    const auto [shape, dtype] = stored_form(entry.info, file->path());
+    result.push_back({name, shape, dtype, [files, file, name] { return file->stored(name); }});
   }
   return result;
 }

@@ -64,7 +64,7 @@ TEST_F(TextCommands, EmbedGivesVectorsAndTokens) {
   EXPECT_EQ(json({"embed", "--model", directory, "--max-length", "3", "abc"})[0]["tokens"], 3);
   expect_refused({"embed", "--model", directory, "--pooling", "pooler", "abc"}, 1, {"pooler"});
   expect_refused({"embed", "--model", directory, "--pooling", "best", "abc"}, 2, {"--pooling", "cls"});
-  expect_refused({"embed", "--model", directory, "--max-length", "1", "abc"}, 2, {"max_length 1"});
+  expect_refused({"embed", "--model", directory, "--max-length", "1", "abc"}, 2, {"--max-length 1"});
 }
 
 TEST_F(TextCommands, EmbedWritesOneTensor) {

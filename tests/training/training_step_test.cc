@@ -104,7 +104,9 @@ TEST_F(Steps, WhatIsNotFiniteLeavesTheModelAsItWas) {
 TEST_F(Steps, BatchesOfLanguageTrainAsTheObjectiveDoes) {
   Model other(*backend_, config(), true);
   model_.initialise({1, 2});
-  other.initialise({1, 2});
+  for (size_t i = 0; i < model_.parameters().size(); ++i) {
+    backend_->copy(model_.parameters()[i].parameter.value, other.parameters()[i].parameter.value);
+  }
   LanguageObjective objective = this->objective(model_, 2, 2);
   objective.prepare(1);
   // The same sequences by hand.
