@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cstring>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <new>
@@ -69,7 +70,8 @@ class ProtectedMemory : public std::enable_shared_from_this<ProtectedMemory> {
     const bool before = open_ > 0;
     open_ += more;
     const bool now = open_ > 0;
-    if (before != now && mprotect(begin_, kBytes, now ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) std::abort();
+    // The proof would be none.
+    if (before != now && mprotect(begin_, kBytes, now ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) std::terminate();
   }
 
   std::mutex mutex_;
