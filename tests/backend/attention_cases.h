@@ -8,29 +8,64 @@
 
 namespace roformer::testing {
 
+struct RotationPlan {
+  Rotary rotary;
+  int64_t rows, heads, head_dim;
+};
+
+inline void rotation_operation(Trial& trial, const RotationPlan& plan) {
+  Backend& backend = trial.backend();
+  std::vector<int32_t> positions = trial.random_ids(plan.rows, 60);
+  if (plan.rows > 1) positions[1] = 1 << 29;
+  const RotaryAngles angles = backend.rotary_angles(plan.rotary, positions);
+  const int64_t width = plan.heads * plan.head_dim;
+  const Tensor x = trial.random(plan.rows, width), dout = trial.random(plan.rows, width);
+  const Tensor rotated = trial.output("rotated", plan.rows, width), back = trial.output("back", plan.rows, width);
+  trial.run({.forward = [&] { backend.rotate(rotated, plan.heads, angles, false); },
+             .backward =
+                 [&] {
+                   backend.copy(dout, back);
+                   backend.rotate(back, plan.heads, angles, true);
+                 },
+             .gradients = {{"x", x, back}},
+             .out = rotated,
+             .dout = dout,
+             .setup = [&] { backend.copy(x, rotated); },
+             .bytes = 2 * x.bytes()});
+}
+
 inline Family rotation_family() {
-  Family family{"rotate", 2e-6, {}};
+  Family family{"rotate", Rounds::elements};
   for (const RotaryLayout layout : {RotaryLayout::adjacent, RotaryLayout::half}) {
     for (const int64_t head_dim : {2, 6, 8, 16, 24, 64, 80}) {
       for (const int64_t dim : {int64_t{2}, head_dim / 4 * 2, head_dim}) {
         if (dim < 2) continue;
-        family.cases.push_back(
-            {std::string(rotary_layout_name(layout)) + ", head size " + std::to_string(head_dim) + ", dimension " +
-                 std::to_string(dim),
-             [=](Trial& trial) {
-               for (const int64_t rows : {0, 1, 2, 33}) {
-                 std::vector<int32_t> positions = trial.random_ids(rows, 60);
-                 if (rows > 1) positions[1] = 1 << 29;
-                 const RotaryAngles angles = trial.backend().rotary_angles({dim, layout, 1000}, positions);
-                 for (const int64_t heads : {1, 3, 5}) {
-                   trial.backend().rotate(trial.sum("rotated", rows, heads * head_dim), heads, angles, false);
-                   trial.backend().rotate(trial.sum("back", rows, heads * head_dim), heads, angles, true);
-                 }
-               }
-             }});
+        family.cases.push_back({std::string(rotary_layout_name(layout)) + ", head size " + std::to_string(head_dim) +
+                                    ", dimension " + std::to_string(dim),
+                                [=](Trial& trial) {
+                                  for (const int64_t rows : {0, 1, 2, 33}) {
+                                    for (const int64_t heads : {1, 3, 5}) {
+                                      rotation_operation(trial, {{dim, layout, 1000}, rows, heads, head_dim});
+                                    }
+                                  }
+                                }});
       }
     }
+    family.benchmarks.push_back({"8192 x 12 x 64, " + std::string(rotary_layout_name(layout)),
+                                 [=](Trial& trial) {
+                                   rotation_operation(trial, {{64, layout, 10000}, 8192, 12, 64});
+                                 },
+                                 false});
   }
+  add_random_cases(family, 10, [](RandomSizes& sizes) {
+    RotationPlan plan{{}, sizes.between(1, 200), sizes.between(1, 8), 2 * sizes.between(1, 64)};
+    plan.rotary = {.dim = 2 * sizes.between(1, plan.head_dim / 2),
+                   .layout = sizes.one_of({RotaryLayout::adjacent, RotaryLayout::half}),
+                   .base = 500};
+    return Case{std::to_string(plan.rows) + " x " + std::to_string(plan.heads) + " x " + std::to_string(plan.head_dim) +
+                    ", dimension " + std::to_string(plan.rotary.dim),
+                [=](Trial& trial) { rotation_operation(trial, plan); }};
+  });
   return family;
 }
 
@@ -56,8 +91,8 @@ inline int32_t begin_of(Trial& trial, Begins begins, int32_t limit) {
 }
 
 struct AttentionPlan {
-  std::vector<int32_t> query_lengths, key_lengths;
-  int64_t heads, head_dim;
+  std::vector<int32_t> query_lengths = {}, key_lengths = {};
+  int64_t heads = 1, head_dim = 1;
   int64_t value_dim = 0;  // head_dim if 0
   double score_size = 1;
   Limits limits = Limits::none;
@@ -71,7 +106,8 @@ struct AttentionPlan {
   double score_cap = 0;
 };
 
-inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
+inline void attention_operation(Trial& trial, const AttentionPlan& plan) {
+  Backend& backend = trial.backend();
   const std::vector<int32_t> query_offsets = offsets_of(plan.query_lengths), key_offsets = offsets_of(plan.key_lengths);
   const int64_t queries = query_offsets.back(), keys = key_offsets.back();
   const int64_t hidden = plan.heads * plan.head_dim, distances = 2 * plan.clip + 1;
@@ -130,8 +166,31 @@ inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
   const AttentionTensors gradients{trial.output("dq", queries, hidden), trial.output("dk", keys, key_width),
                                    trial.output("dv", keys, value_width)};
   const Tensor out = trial.output("out", queries, values), log_sum_exp = trial.scratch(plan.heads, queries);
-  trial.backend().attention(spec, in, out, log_sum_exp);
-  trial.backend().attention_backward(spec, in, out, log_sum_exp, trial.random(queries, values), gradients, dterms);
+  const Tensor dout = trial.random(queries, values);
+  double pairs = 0;  // that are seen
+  for (size_t s = 0; s < plan.query_lengths.size(); ++s) {
+    for (int32_t i = query_offsets[s]; i < query_offsets[s + 1]; ++i) {
+      pairs += static_cast<double>(spec.keys_seen(i, plan.key_lengths[s]).count());
+    }
+  }
+  const double product = 2 * pairs * static_cast<double>(hidden);
+  Operation operation{
+      .forward = [&] { backend.attention(spec, in, out, log_sum_exp); },
+      .backward = [&] { backend.attention_backward(spec, in, out, log_sum_exp, dout, gradients, dterms); },
+      .gradients = {{"q", in.q, gradients.q}, {"k", in.k, gradients.k}, {"v", in.v, gradients.v}},
+      .out = out,
+      .dout = dout,
+      .kept = {out, log_sum_exp},
+      .operations = 2 * product,
+      .backward_operations = 5 * product};
+  const auto add = [&](const char* name, Tensor RelativeTerms::*term) {
+    if ((dterms.*term).defined()) operation.gradients.push_back({name, spec.terms.*term, dterms.*term});
+  };
+  add("bias", &RelativeTerms::bias);
+  add("query table", &RelativeTerms::query_table);
+  add("key table", &RelativeTerms::key_table);
+  add("value table", &RelativeTerms::value_table);
+  trial.run(operation);
 
   std::vector<double> logs;  // those of queries that have keys
   for (size_t s = 0; s < plan.query_lengths.size(); ++s) {
@@ -144,11 +203,11 @@ inline void attention_kernels(Trial& trial, const AttentionPlan& plan) {
 }
 
 inline void add_attention(Family& family, const std::string& sizes, const AttentionPlan& plan) {
-  family.cases.push_back({sizes, [=](Trial& trial) { attention_kernels(trial, plan); }});
+  family.cases.push_back({sizes, [=](Trial& trial) { attention_operation(trial, plan); }});
 }
 
 inline Family attention_family() {
-  Family family{"attention", 3e-5, {}};
+  Family family{"attention", Rounds::attention};
   const std::vector<int32_t> ragged = {17, 0, 1, 65, 2, 64};
   for (const int64_t head_dim : {2, 6, 8, 16, 24, 64, 80}) {
     for (const int64_t heads : {1, 3}) {
@@ -177,35 +236,75 @@ inline Family attention_family() {
   add_attention(family, "no tokens", {.query_lengths = {0, 0}, .key_lengths = {0, 0}, .heads = 1, .head_dim = 8});
   const std::vector<int32_t> queries = {1, 65, 0, 3, 129}, keys = {129, 2, 17, 0, 66};
   add_attention(family, "cross", {.query_lengths = queries, .key_lengths = keys, .heads = 5, .head_dim = 24});
+  // exp overflows unless the greatest score is taken off first.
+  add_attention(
+      family, "scores of several hundred",
+      {.query_lengths = {65, 1, 140}, .key_lengths = {65, 1, 140}, .heads = 3, .head_dim = 16, .score_size = 100});
   add_attention(family, "dropout",
                 {.query_lengths = ragged, .key_lengths = ragged, .heads = 3, .head_dim = 16, .dropout = kSomeDropout});
   add_attention(family, "cross, dropout",
                 {.query_lengths = queries, .key_lengths = keys, .heads = 3, .head_dim = 8, .dropout = kSomeDropout});
+  add_random_cases(family, 16, [](RandomSizes& sizes) {
+    AttentionPlan plan;
+    const int64_t sequences = sizes.between(1, 5), groups = sizes.between(1, 3);
+    plan.query_lengths = plan.key_lengths = sizes.lengths(sequences, 150);
+    if (sizes.flip()) plan.key_lengths = sizes.lengths(sequences, 300);
+    plan.kv_heads = sizes.between(1, 3);
+    plan.heads = groups * plan.kv_heads;
+    plan.head_dim = sizes.between(1, 70);
+    plan.value_dim = sizes.flip() ? 0 : sizes.between(1, 40);
+    plan.limits = sizes.one_of({Limits::none, Limits::causal, Limits::prefix, Limits::scattered});
+    plan.begins = sizes.one_of({Begins::none, Begins::none, Begins::window, Begins::scattered});
+    plan.score_cap = sizes.one_of({0.0, 0.0, 0.9});
+    if (sizes.flip()) plan.dropout = kSomeDropout;
+    plan.rising = sizes.flip();
+    plan.clip = sizes.between(0, 40);
+    plan.bias = sizes.flip();
+    plan.query_table = sizes.flip();
+    plan.key_table = sizes.flip();
+    plan.value_table = sizes.flip();
+    return Case{"random", [=](Trial& trial) { attention_operation(trial, plan); }};
+  });
+  const auto bench = [&](int32_t length, size_t sequences, bool causal) {
+    AttentionPlan plan{.heads = 12, .head_dim = 64, .limits = causal ? Limits::causal : Limits::none};
+    plan.query_lengths = plan.key_lengths = std::vector<int32_t>(sequences, length);
+    family.benchmarks.push_back(
+        {std::to_string(sequences) + " x " + std::to_string(length) + (causal ? ", causal" : ""),
+         [=](Trial& trial) { attention_operation(trial, plan); }});
+  };
+  bench(16, 1, false);
+  bench(14, 256, false);
+  bench(128, 32, false);
+  bench(512, 4, false);
+  bench(2048, 1, false);
+  bench(2048, 1, true);
+  bench(8192, 1, false);
   return family;
 }
 
 // Heads of queries that share heads of keys and values.
 inline Family grouped_attention_family() {
-  Family family{"grouped_attention", 3e-5, {}};
+  Family family{"grouped_attention", Rounds::attention};
   const std::vector<int32_t> ragged = {17, 0, 1, 65, 2, 64}, blocks = {129, 300}, queries = {1, 65, 0, 3, 129},
                              keys = {129, 2, 17, 0, 300};
   for (const auto& [heads, kv_heads] : {std::pair{4, 1}, {6, 2}, {6, 3}, {3, 3}, {10, 5}}) {
-    for (const int64_t head_dim : {2, 6, 16, 24, 80}) {
-      for (const Limits limits : {Limits::none, Limits::causal, Limits::scattered}) {
+    for (const Limits limits : {Limits::none, Limits::causal, Limits::scattered}) {
+      for (const int64_t head_dim : {2, 6, 24, 80}) {
         AttentionPlan plan{.query_lengths = ragged, .key_lengths = ragged, .heads = heads, .head_dim = head_dim};
         plan.kv_heads = kv_heads;
         plan.limits = limits;
         const std::string name = std::to_string(heads) + " heads on " + std::to_string(kv_heads) + " of " +
                                  std::to_string(head_dim) + ", limits " + std::to_string(static_cast<int>(limits));
-        add_attention(family, name, plan);
+        if (limits != Limits::scattered || head_dim == 24) add_attention(family, name, plan);
         if (head_dim != 24) continue;
         plan.dropout = kSomeDropout;
         plan.value_dim = 10;
-        plan.query_lengths = plan.key_lengths = blocks;
-        add_attention(family, name + ", long, dropout", plan);
         plan.query_lengths = queries;
         plan.key_lengths = keys;
         add_attention(family, name + ", cross, dropout", plan);
+        if (heads != 6) continue;
+        plan.query_lengths = plan.key_lengths = blocks;
+        add_attention(family, name + ", long, dropout", plan);
       }
     }
   }
@@ -225,17 +324,8 @@ inline Family grouped_attention_family() {
   return family;
 }
 
-// Scores of several hundred: exp overflows unless the greatest is taken off first.
-inline Family attention_large_scores_family() {
-  Family family{"attention_large_scores", 2e-3, {}};
-  add_attention(
-      family, "self",
-      {.query_lengths = {65, 1, 140}, .key_lengths = {65, 1, 140}, .heads = 3, .head_dim = 16, .score_size = 100});
-  return family;
-}
-
 inline Family limited_attention_family() {
-  Family family{"limited_attention", 3e-5, {}};
+  Family family{"limited_attention", Rounds::attention};
   const std::vector<int32_t> ragged = {17, 0, 1, 65, 2, 64}, blocks = {129, 300}, queries = {1, 65, 0, 3, 129},
                              keys = {129, 2, 17, 0, 300};
   for (const Limits limits : {Limits::causal, Limits::prefix, Limits::scattered}) {
@@ -278,7 +368,7 @@ inline Family limited_attention_family() {
 
 // Windows, whose first keys are in any tile, and caps; with terms, groups and dropout.
 inline Family windowed_attention_family() {
-  Family family{"windowed_attention", 5e-5, {}};
+  Family family{"windowed_attention", Rounds::attention};
   const std::vector<int32_t> ragged = {17, 0, 1, 65, 2, 64}, long_ones = {129, 700}, queries = {1, 65, 0, 3, 129},
                              keys = {129, 2, 17, 0, 300};
   for (const Begins begins : {Begins::none, Begins::window, Begins::scattered}) {
@@ -323,7 +413,7 @@ inline Family windowed_attention_family() {
 // Each term alone, then all of them: of consecutive positions, for which backends may have faster ways, and of random
 // ones.
 inline Family relative_attention_family(bool rising) {
-  Family family{rising ? "relative_attention_rising" : "relative_attention", 5e-5, {}};
+  Family family{rising ? "relative_attention_rising" : "relative_attention", Rounds::attention};
   const std::vector<int32_t> ragged = {17, 0, 1, 34, 2}, queries = {1, 33, 0, 3, 40}, keys = {70, 2, 17, 0, 20};
   const std::vector<int32_t> blocks = {129, 300}, split = {2060, 5}, few = {530, 3};
   for (const int64_t head_dim : {6, 16}) {
@@ -362,6 +452,95 @@ inline Family relative_attention_family(bool rising) {
       plan.clip = 33;
       add_attention(family, "split by keys, " + name, plan);
     }
+  }
+  return family;
+}
+
+// Attention to what is kept.
+struct CachedPlan {
+  std::vector<int32_t> kept, queries;  // tokens of each sequence, the new ones counted in both
+  int64_t heads, key_heads, dim, value_dim;
+  bool bias = false, tables = false;
+  int32_t window = 0;  // keys that each query sees, 0: all
+  double score_cap = 0;
+};
+
+inline void cached_attention_operation(Trial& trial, const CachedPlan& plan) {
+  std::vector<Tensor> keys, values;
+  std::vector<int32_t> offsets = offsets_of(plan.queries), limits, begins, query_positions, key_positions;
+  for (size_t s = 0; s < plan.kept.size(); ++s) {
+    keys.push_back(trial.random(plan.kept[s], plan.key_heads * plan.dim));
+    values.push_back(trial.random(plan.kept[s], plan.key_heads * plan.value_dim));
+    for (int32_t i = 0; i < plan.kept[s]; ++i) key_positions.push_back(i + 3);
+    for (int32_t i = plan.kept[s] - plan.queries[s]; i < plan.kept[s]; ++i) {
+      limits.push_back(i + 1);
+      if (plan.window > 0) begins.push_back(std::max(0, i + 1 - plan.window));
+      query_positions.push_back(i + 3);
+    }
+  }
+  RelativeTerms terms;
+  terms.clip = 20;
+  terms.query_positions = query_positions;
+  terms.key_positions = key_positions;
+  if (plan.bias) terms.bias = trial.random(2 * terms.clip + 1, plan.heads);
+  if (plan.tables) terms.query_table = trial.random(2 * terms.clip + 1, plan.dim);
+  const CachedSpec spec{.heads = plan.heads,
+                        .key_heads = plan.key_heads,
+                        .scale = 1 / std::sqrt(static_cast<double>(plan.dim)),
+                        .query_offsets = offsets,
+                        .keys = keys,
+                        .values = values,
+                        .key_limits = limits,
+                        .key_begins = begins,
+                        .score_cap = plan.score_cap,
+                        .terms = terms};
+  const Tensor q = trial.random(offsets.back(), plan.heads * plan.dim);
+  const Tensor out = trial.output("out", offsets.back(), plan.heads * plan.value_dim);
+  int64_t read = 0;
+  for (size_t s = 0; s < keys.size(); ++s) read += keys[s].bytes() + values[s].bytes();
+  trial.run({.forward = [&] { trial.backend().cached_attention(spec, q, out); }, .bytes = read});
+}
+
+inline Family cached_attention_family() {
+  Family family{"cached_attention", Rounds::attention};
+  const auto add = [&](const std::string& name, const CachedPlan& plan) {
+    family.cases.push_back({name, [=](Trial& trial) { cached_attention_operation(trial, plan); }});
+  };
+  const CachedPlan plans[] = {
+      {{1}, {1}, 1, 1, 4, 4},
+      {{64, 65, 63, 7}, {1, 1, 1, 1}, 3, 3, 20, 20},
+      {{500, 0, 129}, {1, 0, 3}, 4, 2, 33, 17},
+      {{300, 40}, {5, 16}, 6, 1, 64, 64, true},
+      {{200}, {17}, 2, 2, 8, 8, true},
+      {{70, 3}, {1, 2}, 2, 2, 12, 12, false, true},
+      {{64, 65, 300, 7}, {1, 1, 3, 1}, 3, 3, 20, 20, false, false, 30, 0},
+      {{300, 40}, {5, 16}, 6, 1, 64, 64, true, false, 70, 0.6},
+      {{300, 40}, {1, 17}, 2, 1, 8, 8, false, true, 1, 0.6},
+  };
+  for (const CachedPlan& plan : plans) add("sequences " + std::to_string(family.cases.size()), plan);
+  add_random_cases(family, 10, [](RandomSizes& sizes) {
+    CachedPlan plan{};
+    plan.kept = sizes.lengths(sizes.between(1, 5), 400);
+    for (const int32_t kept : plan.kept) {
+      plan.queries.push_back(std::min(kept, static_cast<int32_t>(sizes.between(0, 9))));
+    }
+    plan.key_heads = sizes.between(1, 3);
+    plan.heads = plan.key_heads * sizes.between(1, 3);
+    plan.dim = sizes.between(1, 70);
+    plan.value_dim = sizes.between(1, 70);
+    plan.bias = sizes.flip();
+    plan.tables = sizes.flip();
+    plan.window = static_cast<int32_t>(sizes.one_of({0, 1, 50}));
+    plan.score_cap = sizes.one_of({0.0, 0.6});
+    return Case{"random", [=](Trial& trial) { cached_attention_operation(trial, plan); }};
+  });
+  for (const int32_t kept : {512, 4096}) {
+    family.benchmarks.push_back({"8 x " + std::to_string(kept),
+                                 [=](Trial& trial) {
+                                   cached_attention_operation(trial, {std::vector<int32_t>(8, kept),
+                                                                      std::vector<int32_t>(8, 1), 12, 12, 64, 64});
+                                 },
+                                 false});
   }
   return family;
 }

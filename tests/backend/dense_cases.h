@@ -23,20 +23,32 @@ inline void memory_kernels(Trial& trial, int64_t rows, int64_t columns) {
 }
 
 inline void dropout_kernel(Trial& trial, int64_t rows, int64_t columns) {
+  Backend& backend = trial.backend();
   const Tensor x = trial.random(rows, columns), in_place = trial.sum("in place", rows, columns);
-  trial.backend().dropout(x, kSomeDropout, trial.output("out", rows, columns));
-  trial.backend().dropout(in_place, kSomeDropout, in_place);
-  trial.backend().dropout(x, {}, trial.output("inactive", rows, columns));
+  const Tensor out = trial.output("out", rows, columns), dout = trial.random(rows, columns),
+               dx = trial.output("dx", rows, columns);
+  trial.run({.forward = [&] { backend.dropout(x, kSomeDropout, out); },
+             .backward = [&] { backend.dropout(dout, kSomeDropout, dx); },
+             .gradients = {{"x", x, dx}},
+             .out = out,
+             .dout = dout});
+  backend.dropout(in_place, kSomeDropout, in_place);
+  backend.dropout(x, {}, trial.output("inactive", rows, columns));
 }
 
 inline void activation_kernel(Trial& trial, int64_t rows, int64_t columns) {
+  Backend& backend = trial.backend();
   for (const Activation activation : kActivations) {
     const Tensor before = trial.random(rows, columns, 3), dout = trial.random(rows, columns);
-    trial.backend().activation_backward(activation, before, dout, trial.output("dbefore", rows, columns), {});
-    trial.backend().activation_backward(activation, before, dout, trial.output("dbefore again", rows, columns),
-                                        trial.output("out", rows, columns));
-    trial.backend().activation_backward(activation, before, dout, trial.watch("in place", dout),
-                                        trial.watch("out in place", before));
+    const Tensor out = trial.output("out", rows, columns), dbefore = trial.output("dbefore", rows, columns);
+    const Tensor again = trial.output("dbefore again", rows, columns);
+    trial.run({.forward = [&] { backend.activation_backward(activation, before, dout, again, out); },
+               .backward = [&] { backend.activation_backward(activation, before, dout, dbefore, {}); },
+               .gradients = {{"before", before, dbefore}},
+               .out = out,
+               .dout = dout});
+    backend.activation_backward(activation, before, dout, trial.watch("in place", dout),
+                                trial.watch("out in place", before));
   }
 }
 
@@ -46,8 +58,12 @@ inline void gated_kernels(Trial& trial, int64_t rows, int64_t columns) {
   for (const Activation activation : kActivations) {
     const Tensor gate = trial.random(rows, columns, 3), x = trial.random(rows, columns),
                  dout = trial.random(rows, columns);
-    backend.gated(activation, gate, x, output("out"));
-    backend.gated_backward(activation, gate, x, dout, output("dgate"), output("dx"), output("out again"));
+    const Tensor out = output("out"), again = output("out again"), dgate = output("dgate"), dx = output("dx");
+    trial.run({.forward = [&] { backend.gated(activation, gate, x, out); },
+               .backward = [&] { backend.gated_backward(activation, gate, x, dout, dgate, dx, again); },
+               .gradients = {{"gate", gate, dgate}, {"x", x, dx}},
+               .out = out,
+               .dout = dout});
     const Tensor in_place = output("gated in place");
     backend.copy(gate, in_place);
     backend.gated(activation, in_place, x, in_place);
@@ -56,19 +72,25 @@ inline void gated_kernels(Trial& trial, int64_t rows, int64_t columns) {
   }
 }
 
+inline Tensor squares_of(const Tensor& x) {
+  std::vector<double> squares = numbers(x);
+  for (double& square : squares) square = std::abs(square);
+  assign(x, squares);
+  return x;
+}
+
+inline AdamWTensors adamw_tensors(Trial& trial, int64_t rows, int64_t columns) {
+  return {trial.sum("gradient", rows, columns), trial.sum("parameter", rows, columns),
+          trial.sum("first", rows, columns), squares_of(trial.sum("second", rows, columns)), 0.1};
+}
+
 inline void adamw_kernel(Trial& trial, int64_t rows, int64_t columns) {
   AdamWStep step{.step = 3, .learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.98, .epsilon = 1e-6, .gradient_scale = 0.5};
-  const auto variances = [](const Tensor& second) {
-    std::vector<double> squares = numbers(second);
-    for (double& square : squares) square = std::abs(square);
-    assign(second, squares);
-    return second;
-  };
-  const std::vector<AdamWTensors> tensors{
-      {trial.sum("gradient", rows, columns), trial.sum("parameter", rows, columns), trial.sum("first", rows, columns),
-       variances(trial.sum("second", rows, columns)), 0.1},
-      {trial.sum_vector("vector's gradient", columns), trial.sum_vector("vector", columns),
-       trial.sum_vector("first of vector", columns), variances(trial.sum_vector("second of vector", columns)), 0}};
+  const AdamWTensors matrix = adamw_tensors(trial, rows, columns);
+  const AdamWTensors vector{trial.sum_vector("vector's gradient", columns), trial.sum_vector("vector", columns),
+                            trial.sum_vector("first of vector", columns),
+                            squares_of(trial.sum_vector("second of vector", columns)), 0};
+  const std::vector<AdamWTensors> tensors{matrix, vector};
   trial.backend().adamw(step, tensors);
   trial.backend().adamw(step, {&tensors[0], 1});
   step.zero_gradients = true;
@@ -76,155 +98,329 @@ inline void adamw_kernel(Trial& trial, int64_t rows, int64_t columns) {
   trial.backend().adamw(step, {});
 }
 
+inline Family adamw_family() {
+  Family family = sweep("adamw", Rounds::elements, adamw_kernel);
+  family.benchmarks.push_back({"4096 x 1024",
+                               [](Trial& trial) {
+                                 const AdamWTensors tensors = adamw_tensors(trial, 4096, 1024);
+                                 trial.run(
+                                     {.forward =
+                                          [&] {
+                                            trial.backend().adamw({.step = 10, .learning_rate = 1e-6}, {&tensors, 1});
+                                          },
+                                      .bytes = 7 * tensors.parameter.bytes()});
+                               },
+                               false});
+  return family;
+}
+
 // ---- Embedding and linear ----
 
 inline void embedding_kernels(Trial& trial, int64_t rows, int64_t columns) {
+  Backend& backend = trial.backend();
   const std::vector<int32_t> ids = trial.random_ids(rows, 7);
   const Tensor table = trial.random(7, columns);
-  trial.backend().embedding(table, ids, 1, trial.output("out", rows, columns), false);
-  trial.backend().embedding(table, ids, 1, trial.sum("accumulated", rows, columns), true);
-  trial.backend().embedding(table, ids, 0.4, trial.output("scaled", rows, columns), false);
-  trial.backend().embedding(table, ids, -1.5, trial.sum("scaled, accumulated", rows, columns), true);
-  trial.backend().embedding_backward(trial.random(rows, columns), ids, 1, trial.sum("dtable", 7, columns));
-  trial.backend().embedding_backward(trial.random(rows, columns), ids, 0.4, trial.sum("scaled dtable", 7, columns));
+  for (const double factor : {1.0, 0.4}) {
+    const Tensor out = trial.output("out", rows, columns), dout = trial.random(rows, columns);
+    const Tensor dtable = trial.sum("dtable", 7, columns);
+    trial.run({.forward = [&] { backend.embedding(table, ids, factor, out, false); },
+               .backward = [&] { backend.embedding_backward(dout, ids, factor, dtable); },
+               .gradients = {{"table", table, dtable}},
+               .out = out,
+               .dout = dout});
+  }
+  backend.embedding(table, ids, 1, trial.sum("accumulated", rows, columns), true);
+  backend.embedding(table, ids, -1.5, trial.sum("scaled, accumulated", rows, columns), true);
 }
 
-// Both widths of a linear layer are awkward: the output's is taken from the same list, further on.
-inline int64_t other_columns(int64_t columns) {
+struct LinearPlan {
+  int64_t rows, in, out;
+  Activation activation = Activation::none;
+  bool bias = true;
+  bool accumulate = false;  // dx
+};
+
+inline void linear_operation(Trial& trial, const LinearPlan& plan) {
+  Backend& backend = trial.backend();
+  const Tensor x = trial.random(plan.rows, plan.in), weight = trial.random_weight(plan.out, plan.in, 0.3);
+  const Tensor bias = plan.bias ? trial.random_vector(plan.out) : Tensor();
+  const bool activated = plan.activation != Activation::none;
+  const Tensor out = trial.output("out", plan.rows, plan.out), before = trial.output("before", plan.rows, plan.out);
+  const Tensor dout = trial.random(plan.rows, plan.out), dbefore = trial.scratch(plan.rows, plan.out);
+  const Tensor dx = plan.accumulate ? trial.sum("dx", plan.rows, plan.in) : trial.output("dx", plan.rows, plan.in);
+  const Tensor dweight = trial.sum("dweight", plan.out, plan.in);
+  const Tensor dbias = plan.bias ? trial.sum_vector("dbias", plan.out) : Tensor();
+  const double product = 2.0 * static_cast<double>(plan.rows * plan.in * plan.out);
+  Operation operation{.forward = [&] { backend.linear(x, weight, bias, plan.activation, out, before); },
+                      .backward =
+                          [&] {
+                            if (activated) backend.activation_backward(plan.activation, before, dout, dbefore, {});
+                            const Tensor& dproduct = activated ? dbefore : dout;
+                            backend.linear_backward_input(dproduct, weight, dx, plan.accumulate);
+                            backend.linear_backward_weight(dproduct, x, dweight, dbias);
+                          },
+                      .gradients = {{"x", x, dx}, {"weight", weight, dweight}},
+                      .out = out,
+                      .dout = dout,
+                      .kept = {before},
+                      .operations = product,
+                      .backward_operations = 2 * product};
+  if (plan.bias) operation.gradients.push_back({"bias", bias, dbias});
+  trial.run(operation);
+}
+
+// Without what only training keeps, of weights as they lie and as backends prepare them.
+inline void linear_inference(Trial& trial, const LinearPlan& plan) {
+  Backend& backend = trial.backend();
+  const Tensor x = trial.random(plan.rows, plan.in), weight = trial.random_weight(plan.out, plan.in, 0.3);
+  const Tensor bias = plan.bias ? trial.random_vector(plan.out) : Tensor();
+  const auto apply = [&](const std::string& name, const WeightView& view) {
+    backend.linear(x, view, bias, plan.activation, trial.output(name, plan.rows, plan.out), {});
+  };
+  apply("as it lies", weight);
+  for (const PassSize passes : {PassSize::few_tokens, PassSize::many_tokens}) {
+    Tensor own = backend.empty({plan.out, plan.in});
+    backend.copy(weight, own);
+    const auto prepared = backend.prepare({&own, 1}, passes).front();
+    apply(passes == PassSize::few_tokens ? "for few tokens" : "for many tokens", {own, prepared.get(), true});
+  }
+}
+
+inline Family linear_family() {
+  Family family{"linear", Rounds::products};
+  const auto add = [&](int64_t rows, int64_t in, int64_t out) {
+    family.cases.push_back(
+        {std::to_string(rows) + " x " + std::to_string(in) + " x " + std::to_string(out), [=](Trial& trial) {
+           // Rounded factors may be on the other side of relu's kink, where its derivative is another.
+           const auto smooth = [](int64_t index) {
+             const Activation activation = kActivations[index % 6];
+             return activation == Activation::relu ? Activation::gelu : activation;
+           };
+           const Activation activation = kActivations[in % 6], other = kActivations[(in + rows) % 6];
+           linear_operation(trial, {rows, in, out, smooth(in)});
+           linear_operation(trial, {rows, in, out, rows % 2 == 0 ? Activation::none : smooth(in + rows), false, true});
+           linear_inference(trial, {rows, in, out, other});
+           linear_inference(trial, {rows, in, out, activation, false});
+         }});
+  };
+  // Both widths are awkward: the output's is taken from the same list, further on.
   const std::vector<int64_t> sizes = column_sizes();
-  return sizes[(columns * 7 + 3) % sizes.size()];
+  for (const int64_t rows : kRows) {
+    for (const int64_t in : sizes) add(rows, in, sizes[static_cast<size_t>(in * 7 + 3) % sizes.size()]);
+  }
+  add(257, 320, 200);
+  add(700, 9, 40);
+  for (uint64_t draw = 0; draw < 10; ++draw) {
+    RandomSizes random(draw);
+    add(random.between(1, 300), random.between(1, 700), random.between(1, 300));
+    family.cases.back().sizes += " (seed " + std::to_string(RandomSizes::seed()) + ")";
+  }
+  for (const auto& [rows, in, out] : {std::tuple{4096, 256, 1024},
+                                      {2048, 768, 3072},
+                                      {2048, 3072, 768},
+                                      {448, 384, 1536},
+                                      {448, 1536, 384},
+                                      {128, 768, 3072},
+                                      {16, 768, 3072},
+                                      {1, 768, 3072}}) {
+    const LinearPlan plan{rows, in, out, Activation::gelu};
+    family.benchmarks.push_back({std::to_string(rows) + " x " + std::to_string(in) + " x " + std::to_string(out),
+                                 [=](Trial& trial) { linear_operation(trial, plan); }});
+  }
+  return family;
 }
 
-inline void linear_forward(Trial& trial, int64_t rows, int64_t in, int64_t out) {
-  const Tensor x = trial.random(rows, in), weight = trial.random(out, in, 0.3), bias = trial.random_vector(out);
-  const Activation activation = kActivations[in % 6], other = kActivations[(in + rows) % 6];
-  trial.backend().linear(x, weight, bias, activation, trial.output("out", rows, out),
-                         trial.output("before", rows, out));
-  trial.backend().linear(x, weight, bias, other, trial.output("inference", rows, out), {});
-  trial.backend().linear(x, weight, {}, Activation::none, trial.output("without bias", rows, out), {});
-  trial.backend().linear(x, weight, {}, activation, trial.output("activated without bias", rows, out),
-                         trial.output("before without bias", rows, out));
+// ---- Norms ----
+
+struct NormPlan {
+  int64_t rows, columns;
+  bool residual = false, gain = true;  // gain: of RMS norms; layer norms have one always
+  Dropout dropout = {};
+  double mean = 0, epsilon = 1e-2;
+};
+
+inline void layer_norm_operation(Trial& trial, const NormPlan& plan) {
+  Backend& backend = trial.backend();
+  const int64_t rows = plan.rows, columns = plan.columns;
+  const Tensor x = trial.random(rows, columns, 1, plan.mean);
+  const Tensor residual = plan.residual ? trial.random(rows, columns, 1, plan.mean) : Tensor();
+  const Tensor gain = trial.random_vector(columns), bias = trial.random_vector(columns);
+  const Tensor sum = trial.output("sum", rows, columns), out = trial.output("out", rows, columns);
+  const Tensor statistics = trial.scratch(rows, 2), dout = trial.random(rows, columns);
+  const Tensor dsum = trial.output("dsum", rows, columns), dx = trial.output("dx", rows, columns);
+  const Tensor dgain = trial.sum_vector("dgain", columns), dbias = trial.sum_vector("dbias", columns);
+  Operation operation{
+      .forward = [&] { backend.layer_norm(x, residual, plan.dropout, gain, bias, plan.epsilon, sum, statistics, out); },
+      .backward =
+          [&] { backend.layer_norm_backward(dout, sum, statistics, gain, plan.dropout, dsum, dx, dgain, dbias); },
+      .gradients = {{"x", x, dx}, {"gain", gain, dgain}, {"bias", bias, dbias}},
+      .out = out,
+      .dout = dout,
+      .kept = {sum, statistics},
+      .bytes = 4 * x.bytes(),
+      .backward_bytes = 4 * x.bytes()};
+  if (plan.residual) operation.gradients.push_back({"residual", residual, dsum});
+  trial.run(operation);
+  std::vector<double> means, deviations;  // apart: they have nothing in common
+  for (int64_t i = 0; i < rows; ++i) {
+    means.push_back(read(statistics, i, 0));
+    deviations.push_back(read(statistics, i, 1));
+  }
+  trial.record("means", means);
+  trial.record("1 / standard deviations", deviations);
 }
 
-inline void linear_backward(Trial& trial, int64_t rows, int64_t in, int64_t out) {
-  const Tensor x = trial.random(rows, in), weight = trial.random(out, in, 0.3), dout = trial.random(rows, out);
-  trial.backend().linear_backward_input(dout, weight, trial.output("dx", rows, in), false);
-  trial.backend().linear_backward_input(dout, weight, trial.sum("dx accumulated", rows, in), true);
-  trial.backend().linear_backward_weight(dout, x, trial.sum("dweight", out, in), trial.sum_vector("dbias", out));
-  trial.backend().linear_backward_weight(dout, x, trial.sum("dweight alone", out, in), {});
+// Without dx, and in place.
+inline void layer_norm_alone(Trial& trial, int64_t rows, int64_t columns) {
+  const Tensor sum = trial.random(rows, columns), statistics = trial.random(rows, 2),
+               gain = trial.random_vector(columns);
+  const Tensor dout = trial.sum("dsum in place", rows, columns);
+  trial.backend().layer_norm_backward(dout, sum, statistics, gain, {}, dout, {}, trial.sum_vector("dgain", columns),
+                                      trial.sum_vector("dbias", columns));
 }
 
-inline Family linear_family(const std::string& name, void (*kernel)(Trial&, int64_t, int64_t, int64_t)) {
-  Family family = sweep(name, 2e-5, [=](Trial& trial, int64_t rows, int64_t columns) {
-    kernel(trial, rows, columns, other_columns(columns));
+inline Family layer_norm_family() {
+  Family family = sweep("layer_norm", Rounds::sums, [](Trial& trial, int64_t rows, int64_t columns) {
+    layer_norm_operation(trial, {rows, columns});
+    layer_norm_operation(trial, {.rows = rows, .columns = columns, .residual = true, .dropout = kSomeDropout});
+    layer_norm_alone(trial, rows, columns);
   });
-  family.cases.push_back({"257 x 320 x 200", [=](Trial& trial) { kernel(trial, 257, 320, 200); }});
-  family.cases.push_back({"700 x 9 x 40", [=](Trial& trial) { kernel(trial, 700, 9, 40); }});
-  return family;
-}
-
-// ---- Layer normalisation ----
-
-inline void layer_norm_kernel(Trial& trial, int64_t rows, int64_t columns, double mean, double epsilon) {
-  Backend& backend = trial.backend();
-  for (const bool with_residual : {false, true}) {
-    const Dropout dropout = with_residual ? kSomeDropout : Dropout{};
-    const Tensor x = trial.random(rows, columns, 1, mean);
-    const Tensor residual = with_residual ? trial.random(rows, columns, 1, mean) : Tensor();
-    const Tensor gain = trial.random_vector(columns), bias = trial.random_vector(columns);
-    const Tensor sum = trial.output("sum", rows, columns), statistics = trial.output("statistics", rows, 2);
-    backend.layer_norm(x, residual, dropout, gain, bias, epsilon, sum, statistics, trial.output("out", rows, columns));
-    const Tensor dout = trial.random(rows, columns);
-    backend.layer_norm_backward(dout, sum, statistics, gain, dropout, trial.output("dsum", rows, columns),
-                                trial.output("dx", rows, columns), trial.sum_vector("dgain", columns),
-                                trial.sum_vector("dbias", columns));
-    backend.layer_norm_backward(dout, sum, statistics, gain, {}, trial.output("dsum alone", rows, columns), {},
-                                trial.sum_vector("dgain", columns), trial.sum_vector("dbias", columns));
-  }
-}
-
-// Rows whose mean is far greater than their spread: a one-pass variance loses everything here.
-inline Family layer_norm_offset_family() {
-  Family family{"layer_norm_offset", 2e-3, {}};
+  // Rows whose mean is far greater than their spread: a one-pass variance loses everything here.
   for (const int64_t columns : {16, 100, 256}) {
-    family.cases.push_back({"columns " + std::to_string(columns),
-                            [=](Trial& trial) { layer_norm_kernel(trial, 33, columns, 300, 1e-12); }});
+    family.cases.push_back({"columns " + std::to_string(columns) + ", around 300", [=](Trial& trial) {
+                              layer_norm_operation(trial,
+                                                   {.rows = 33, .columns = columns, .mean = 300, .epsilon = 1e-12});
+                            }});
+  }
+  for (const auto& [columns, dropout] : {std::pair{256, 0.0}, {256, 0.1}, {768, 0.0}}) {
+    const NormPlan plan{.rows = 4096, .columns = columns, .residual = true, .dropout = {dropout, {1, 1}}};
+    family.benchmarks.push_back({"4096 x " + std::to_string(columns) + (dropout > 0 ? ", dropout" : ""),
+                                 [=](Trial& trial) { layer_norm_operation(trial, plan); }});
   }
   return family;
 }
 
-inline void rms_norm_kernel(Trial& trial, int64_t rows, int64_t columns) {
+inline void rms_norm_operation(Trial& trial, const NormPlan& plan) {
   Backend& backend = trial.backend();
-  for (const bool with_gain : {false, true}) {
-    const Dropout dropout = with_gain ? kSomeDropout : Dropout{};
-    const Tensor x = trial.random(rows, columns), residual = with_gain ? trial.random(rows, columns) : Tensor();
-    const Tensor gain = with_gain ? trial.random_vector(columns) : Tensor();
-    const Tensor dgain = with_gain ? trial.sum_vector("dgain", columns) : Tensor();
-    const Tensor sum = trial.output("sum", rows, columns), statistics = trial.output("statistics", rows, 1);
-    backend.rms_norm(x, residual, dropout, gain, 1e-2, sum, statistics, trial.output("out", rows, columns));
-    const Tensor dout = trial.random(rows, columns);
-    backend.rms_norm_backward(dout, sum, statistics, gain, dropout, trial.output("dsum", rows, columns),
-                              trial.output("dx", rows, columns), dgain);
-    backend.rms_norm_backward(dout, sum, statistics, gain, {}, trial.output("dsum alone", rows, columns), {}, {});
-  }
+  const int64_t rows = plan.rows, columns = plan.columns;
+  const Tensor x = trial.random(rows, columns), residual = plan.residual ? trial.random(rows, columns) : Tensor();
+  const Tensor gain = plan.gain ? trial.random_vector(columns) : Tensor();
+  const Tensor dgain = plan.gain ? trial.sum_vector("dgain", columns) : Tensor();
+  const Tensor sum = trial.output("sum", rows, columns), statistics = trial.output("statistics", rows, 1);
+  const Tensor out = trial.output("out", rows, columns), dout = trial.random(rows, columns);
+  const Tensor dsum = trial.output("dsum", rows, columns), dx = trial.output("dx", rows, columns);
+  Operation operation{
+      .forward = [&] { backend.rms_norm(x, residual, plan.dropout, gain, plan.epsilon, sum, statistics, out); },
+      .backward = [&] { backend.rms_norm_backward(dout, sum, statistics, gain, plan.dropout, dsum, dx, dgain); },
+      .gradients = {{"x", x, dx}},
+      .out = out,
+      .dout = dout,
+      .kept = {sum, statistics},
+      .bytes = 4 * x.bytes(),
+      .backward_bytes = 4 * x.bytes()};
+  if (plan.residual) operation.gradients.push_back({"residual", residual, dsum});
+  if (plan.gain) operation.gradients.push_back({"gain", gain, dgain});
+  trial.run(operation);
+  backend.rms_norm_backward(dout, sum, statistics, gain, {}, trial.output("dsum alone", rows, columns), {}, {});
+}
+
+inline Family rms_norm_family() {
+  Family family = sweep("rms_norm", Rounds::sums, [](Trial& trial, int64_t rows, int64_t columns) {
+    rms_norm_operation(trial, {.rows = rows, .columns = columns, .gain = false});
+    rms_norm_operation(trial, {.rows = rows, .columns = columns, .residual = true, .dropout = kSomeDropout});
+  });
+  family.benchmarks.push_back({"4096 x 768", [](Trial& trial) {
+                                 rms_norm_operation(trial, {.rows = 4096, .columns = 768, .residual = true});
+                               }});
+  return family;
 }
 
 // ---- Loss and pooling ----
 
-inline void cross_entropy_kernel(Trial& trial, int64_t rows, int64_t hidden, int32_t vocabulary, double size) {
-  const std::vector<int32_t> labels = trial.random_ids(rows, vocabulary);
-  const Tensor x = trial.random(rows, hidden, size), weight = trial.random(vocabulary, hidden, 0.5);
-  const Tensor bias = trial.random_vector(vocabulary);
-  const auto record = [&](const Loss& of_rows) {
-    const LossSum loss = of_rows.read();
-    trial.record("loss", {loss.sum});
-    trial.record("correct", {static_cast<double>(loss.correct)});
-  };
+struct LossPlan {
+  int64_t rows, hidden;
+  int32_t vocabulary;
+  double size = 1;  // of the hidden states, and so of logits
+  bool bias = true;
+};
+
+inline void cross_entropy_operation(Trial& trial, const LossPlan& plan) {
   Backend& backend = trial.backend();
-  record(backend.cross_entropy(x, weight, bias, labels, 1, {}, {}, {}));
-  record(backend.cross_entropy(x, weight, bias, labels, 0.25, trial.output("dhidden", rows, hidden),
-                               trial.sum("dweight", vocabulary, hidden), trial.sum_vector("dbias", vocabulary)));
-  record(backend.cross_entropy(x, weight, {}, labels, 1, trial.output("dhidden without bias", rows, hidden),
-                               trial.sum("dweight without bias", vocabulary, hidden), {}));
+  const double scale = plan.bias ? 0.25 : 1;
+  const std::vector<int32_t> labels = trial.random_ids(plan.rows, plan.vocabulary);
+  const Tensor x = trial.random(plan.rows, plan.hidden, plan.size);
+  const Tensor weight = trial.random_weight(plan.vocabulary, plan.hidden, 0.5);
+  const Tensor bias = plan.bias ? trial.random_vector(plan.vocabulary) : Tensor();
+  const Tensor dx = trial.output("dhidden", plan.rows, plan.hidden);
+  const Tensor dweight = trial.sum("dweight", plan.vocabulary, plan.hidden);
+  const Tensor dbias = plan.bias ? trial.sum_vector("dbias", plan.vocabulary) : Tensor();
+  LossSum forward, backward;
+  const double product = 2.0 * static_cast<double>(plan.rows * plan.hidden) * plan.vocabulary;
+  Operation operation{
+      .forward = [&] { forward = backend.cross_entropy(x, weight, bias, labels, 1, {}, {}, {}).read(); },
+      .backward = [&] { backward = backend.cross_entropy(x, weight, bias, labels, scale, dx, dweight, dbias).read(); },
+      .gradients = {{"hidden", x, dx}, {"weight", weight, dweight}},
+      .objective = [&] { return scale * forward.sum; },
+      .operations = product,
+      .backward_operations = 3 * product};
+  if (plan.bias) operation.gradients.push_back({"bias", bias, dbias});
+  trial.run(operation);
+  trial.record("loss", {forward.sum});
+  if (trial.trains()) trial.record("loss of the backward", {backward.sum});
+  trial.record_exact("correct", {static_cast<double>(forward.correct)});
 }
 
 inline Family cross_entropy_family() {
-  Family family{"cross_entropy", 3e-5, {}};
+  Family family{"cross_entropy", Rounds::products};
+  const auto add = [&](const LossPlan& plan, const std::string& what = "") {
+    family.cases.push_back({"rows " + std::to_string(plan.rows) + ", vocabulary " + std::to_string(plan.vocabulary) +
+                                ", hidden size " + std::to_string(plan.hidden) + what,
+                            [=](Trial& trial) {
+                              LossPlan one = plan;
+                              cross_entropy_operation(trial, one);
+                              one.bias = false;
+                              cross_entropy_operation(trial, one);
+                            }});
+  };
   for (const int64_t rows : kRows) {
     for (const int32_t vocabulary : {1, 2, 97, 1003}) {
-      for (const int64_t hidden : {1, 33}) {
-        family.cases.push_back({"rows " + std::to_string(rows) + ", vocabulary " + std::to_string(vocabulary) +
-                                    ", hidden size " + std::to_string(hidden),
-                                [=](Trial& trial) { cross_entropy_kernel(trial, rows, hidden, vocabulary, 1); }});
-      }
+      for (const int64_t hidden : {1, 33}) add({rows, hidden, vocabulary});
     }
   }
-  family.cases.push_back({"wide", [](Trial& trial) { cross_entropy_kernel(trial, 65, 100, 1003, 1); }});
-  family.cases.push_back({"many rows", [](Trial& trial) { cross_entropy_kernel(trial, 600, 20, 97, 1); }});
-  return family;
-}
-
-inline Family cross_entropy_large_logits_family() {
-  Family family{"cross_entropy_large_logits", 1e-3, {}};
-  family.cases.push_back({"logits near 1000", [](Trial& trial) { cross_entropy_kernel(trial, 33, 24, 97, 400); }});
+  add({65, 100, 1003});
+  add({600, 20, 97});
+  add({33, 24, 97, 400}, ", logits near 1000");
+  for (uint64_t draw = 0; draw < 6; ++draw) {
+    RandomSizes random(draw);
+    add({random.between(1, 200), random.between(1, 200), static_cast<int32_t>(random.between(1, 1200))},
+        " (seed " + std::to_string(RandomSizes::seed()) + ")");
+  }
+  family.benchmarks.push_back({"300 x 768, vocabulary 50000", [](Trial& trial) {
+                                 cross_entropy_operation(trial, {300, 768, 50000});
+                               }});
   return family;
 }
 
 inline void pooling_kernels(Trial& trial, const std::vector<int32_t>& lengths, int64_t columns) {
+  Backend& backend = trial.backend();
   const std::vector<int32_t> offsets = offsets_of(lengths);
   const auto sequences = static_cast<int64_t>(lengths.size());
   const Tensor x = trial.random(offsets.back(), columns), dout = trial.random(sequences, columns);
   for (const Pooling pooling : {Pooling::cls, Pooling::mean, Pooling::max}) {
-    const Tensor argmax = trial.backend().empty({sequences, columns}, DType::int32);
-    trial.backend().pool(pooling, x, offsets, trial.output("out", sequences, columns), argmax);
-    trial.backend().pool_backward(pooling, dout, offsets, argmax, trial.output("dx", offsets.back(), columns));
+    const Tensor argmax = backend.empty({sequences, columns}, DType::int32);
+    const Tensor out = trial.output("out", sequences, columns), dx = trial.output("dx", offsets.back(), columns);
+    trial.run({.forward = [&] { backend.pool(pooling, x, offsets, out, argmax); },
+               .backward = [&] { backend.pool_backward(pooling, dout, offsets, argmax, dx); },
+               .gradients = {{"x", x, dx}},
+               .out = out,
+               .dout = dout});
     if (pooling != Pooling::max) continue;
-    trial.record("argmax", {argmax.data<int32_t>(), argmax.data<int32_t>() + argmax.elements()});
+    trial.record_exact("argmax", {argmax.data<int32_t>(), argmax.data<int32_t>() + argmax.elements()});
   }
 }
 
 inline Family pooling_family() {
-  Family family{"pool", 2e-6, {}};
+  Family family{"pool", Rounds::sums};
   for (const int64_t columns : column_sizes()) {
     family.cases.push_back({"columns " + std::to_string(columns), [=](Trial& trial) {
                               pooling_kernels(trial, {3, 0, 1, 129, 2, 17}, columns);
@@ -232,6 +428,11 @@ inline Family pooling_family() {
                               pooling_kernels(trial, {0}, columns);
                             }});
   }
+  add_random_cases(family, 6, [](RandomSizes& sizes) {
+    const std::vector<int32_t> lengths = sizes.lengths(sizes.between(1, 9), 200);
+    const int64_t columns = sizes.between(1, 300);
+    return Case{"columns " + std::to_string(columns), [=](Trial& trial) { pooling_kernels(trial, lengths, columns); }};
+  });
   return family;
 }
 

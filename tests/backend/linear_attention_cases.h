@@ -18,8 +18,8 @@ inline const char* turn_name(Turn turn) {
   return turn == Turn::none ? "not rotated" : turn == Turn::after ? "rotated after" : "rotated before";
 }
 
-struct LinearPlan {
-  std::vector<int32_t> lengths;
+struct LinearAttentionPlan {
+  std::vector<int32_t> lengths = {};
   int64_t heads = 1, head_dim = 8;
   int64_t value_dim = 0;  // head_dim if 0
   FeatureMap map = FeatureMap::elu;
@@ -30,10 +30,9 @@ struct LinearPlan {
   int64_t rotary_dim = 0;  // all that there is if 0
   bool state = false;
   double size = 1;  // of q and k
-  bool backward = true;
 };
 
-inline std::string name_of(const LinearPlan& plan) {
+inline std::string name_of(const LinearAttentionPlan& plan) {
   return std::string(map_name(plan.map)) + (plan.causal ? ", causal, " : ", ") + turn_name(plan.turn) + ", " +
          std::to_string(plan.heads) + " heads of " + std::to_string(plan.head_dim);
 }
@@ -46,7 +45,7 @@ struct LinearInputs {
   AttentionTensors in;
   LinearAttentionState state;
 
-  LinearInputs(Trial& trial, const LinearPlan& plan) : offsets(offsets_of(plan.lengths)) {
+  LinearInputs(Trial& trial, const LinearAttentionPlan& plan) : offsets(offsets_of(plan.lengths)) {
     const int64_t tokens = offsets.back(), hidden = plan.heads * plan.head_dim;
     const int64_t value_dim = plan.value_dim == 0 ? plan.head_dim : plan.value_dim;
     spec = {.heads = plan.heads, .map = plan.map, .causal = plan.causal, .offsets = offsets};
@@ -67,40 +66,56 @@ struct LinearInputs {
     const auto sequences = static_cast<int64_t>(plan.lengths.size());
     state = {trial.backend().empty({sequences, plan.heads, features, value_dim}),
              trial.backend().empty({sequences, plan.heads, features})};
+    for (const Tensor& x : {state.sums, state.totals}) trial.watch("state", x);
+  }
+  // What came before each sequence.
+  void set_state(bool causal) const {
     for (const Tensor& x : {state.sums, state.totals}) {
-      trial.watch("state", x);
-      for (int64_t i = 0; i < x.rows(); ++i) {
-        for (int64_t j = 0; j < x.columns(); ++j)
-          write(x, i, j, plan.causal ? 1 + static_cast<double>((i + j) % 7) : 0);
+      for (int64_t i = 0; x.defined() && i < x.rows(); ++i) {
+        for (int64_t j = 0; j < x.columns(); ++j) write(x, i, j, causal ? 1 + static_cast<double>((i + j) % 7) : 0);
       }
     }
   }
   LinearInputs(const LinearInputs&) = delete;
 };
 
-inline void linear_attention_kernels(Trial& trial, const LinearPlan& plan) {
+inline void linear_attention_operation(Trial& trial, const LinearAttentionPlan& plan) {
+  Backend& backend = trial.backend();
   const LinearInputs inputs(trial, plan);
-  const int64_t tokens = inputs.in.q.rows(), hidden = inputs.in.q.columns(), values = inputs.in.v.columns();
+  const AttentionTensors& in = inputs.in;
+  const int64_t tokens = in.q.rows(), hidden = in.q.columns(), values = in.v.columns();
   const Tensor out = trial.output("out", tokens, values);
   const Tensor denominators = trial.output("denominators", plan.heads, tokens);
-  trial.backend().linear_attention(inputs.spec, inputs.in, out, denominators, inputs.state);
-  if (!plan.backward || (plan.state && plan.causal)) return;
+  // Two products of features and values a token.
+  const double product = 4.0 * static_cast<double>(tokens * inputs.spec.features(plan.head_dim) * values);
+  Operation operation{.forward = [&] { backend.linear_attention(inputs.spec, in, out, denominators, inputs.state); },
+                      .out = out,
+                      .kept = {out, denominators},
+                      .setup = [&] { inputs.set_state(plan.causal); },
+                      .operations = product,
+                      .backward_operations = 2.5 * product};
+  if (plan.state && plan.causal) return trial.run(operation);
   const AttentionTensors gradients{trial.output("dq", tokens, hidden), trial.output("dk", tokens, hidden),
                                    trial.output("dv", tokens, values)};
-  trial.backend().linear_attention_backward(inputs.spec, inputs.in, out, denominators, inputs.state,
-                                            trial.random(tokens, values), gradients);
+  operation.dout = trial.random(tokens, values);
+  operation.backward = [&] {
+    backend.linear_attention_backward(inputs.spec, in, out, denominators, inputs.state, operation.dout, gradients);
+  };
+  operation.gradients = {{"q", in.q, gradients.q}, {"k", in.k, gradients.k}, {"v", in.v, gradients.v}};
+  trial.run(operation);
 }
 
-inline void add_linear(Family& family, const LinearPlan& plan, const std::string& what = "") {
-  family.cases.push_back({name_of(plan) + what, [plan](Trial& trial) { linear_attention_kernels(trial, plan); }});
+inline void add_linear(Family& family, const LinearAttentionPlan& plan, const std::string& what = "") {
+  family.cases.push_back({name_of(plan) + what, [plan](Trial& trial) { linear_attention_operation(trial, plan); }});
 }
 
 inline Family linear_attention_family(FeatureMap map) {
-  Family family{std::string("linear_attention_") + map_name(map), 3e-5, {}};
+  Family family{std::string("linear_attention_") + map_name(map), Rounds::sums};
   const std::vector<int32_t> ragged = {17, 0, 1, 65, 2, 63, 64, 129};
   for (const bool causal : {false, true}) {
     for (const Turn turn : {Turn::none, Turn::after, Turn::before}) {
-      LinearPlan plan{.lengths = ragged, .heads = 3, .head_dim = 16, .map = map, .causal = causal, .turn = turn};
+      LinearAttentionPlan plan{
+          .lengths = ragged, .heads = 3, .head_dim = 16, .map = map, .causal = causal, .turn = turn};
       add_linear(family, plan);
       plan.layout = RotaryLayout::half;
       plan.rotary_dim = turn == Turn::none ? 0 : 6;
@@ -121,31 +136,29 @@ inline Family linear_attention_family(FeatureMap map) {
                  ", with a state");
     }
   }
-  return family;
-}
-
-// Outputs alone, which are nearer than gradients.
-inline Family linear_outputs_family() {
-  Family family{"linear_attention_outputs", 1e-5, {}};
-  for (const FeatureMap map : kFeatureMaps) {
-    for (const bool causal : {false, true}) {
-      for (const Turn turn : {Turn::none, Turn::after, Turn::before}) {
-        add_linear(family, {.lengths = {63, 0, 1, 64, 130},
-                            .heads = 2,
-                            .head_dim = 20,
-                            .map = map,
-                            .causal = causal,
-                            .turn = turn,
-                            .backward = false});
-      }
-    }
+  add_random_cases(family, 6, [map](RandomSizes& sizes) {
+    LinearAttentionPlan plan{.map = map};
+    plan.lengths = sizes.lengths(sizes.between(1, 5), 200);
+    plan.heads = sizes.between(1, 3);
+    plan.head_dim = sizes.between(2, 40);
+    plan.value_dim = sizes.between(1, 40);
+    plan.features = sizes.between(2, 60);
+    plan.causal = sizes.flip();
+    plan.turn = sizes.one_of({Turn::none, Turn::after, Turn::before});
+    return Case{name_of(plan), [=](Trial& trial) { linear_attention_operation(trial, plan); }};
+  });
+  for (const bool causal : {false, true}) {
+    LinearAttentionPlan plan{
+        .lengths = {4096}, .heads = 12, .head_dim = 64, .map = map, .causal = causal, .turn = Turn::after};
+    family.benchmarks.push_back(
+        {"4096, " + name_of(plan), [=](Trial& trial) { linear_attention_operation(trial, plan); }});
   }
   return family;
 }
 
 // Few heads of long sequences, in several tasks.
 inline Family split_linear_attention_family() {
-  Family family{"linear_attention_split", 3e-5, {}};
+  Family family{"linear_attention_split", Rounds::sums};
   for (const bool causal : {false, true}) {
     for (const Turn turn : {Turn::none, Turn::after}) {
       add_linear(family, {.lengths = {2100, 3}, .head_dim = 4, .causal = causal, .turn = turn}, ", split");

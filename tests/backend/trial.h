@@ -1,7 +1,9 @@
-// Trial: random inputs and checked outputs for one run of a kernel on one backend.
+// Trial: random inputs and checked outputs for one run of operations on one backend.
 // The same seed gives the same numbers on every backend (all are exact in float32), so results can be compared.
 // Outputs that a kernel must write start as NaN. With `strided`, every tensor is a column range of a wider one whose
 // other elements are NaN: reading one spoils a result, writing one is found by finish().
+// An Operation says once what agreement, gradients and benchmarks need to know of kernels; who makes the trial decides
+// what is done with it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,6 +11,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numbers>
 #include <string>
@@ -47,16 +50,76 @@ inline void assign(const Tensor& x, const std::vector<double>& values) {
   }
 }
 
+inline double dot(const Tensor& x, const Tensor& y) {
+  const std::vector<double> a = numbers(x), b = numbers(y);
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
 struct Result {
   std::string name;
   std::vector<double> values;
+  int64_t columns = 1;  // of a row
+  bool exact = false;   // a choice or a count: any backend must give the same
+};
+
+// A kernel, and the one that goes back through it.
+struct Operation {
+  std::function<void()> forward;
+  std::function<void()> backward = {};  // may be called after `forward`
+  // What `backward` makes, for `objective`, or for Σ dout · out where that is empty. A gradient that began as NaN is
+  // written, any other is added to.
+  struct Gradient {
+    std::string name;
+    Tensor of, gradient;
+  };
+  std::vector<Gradient> gradients = {};
+  Tensor out = {}, dout = {};
+  std::function<double()> objective = {};
+  std::vector<Tensor> kept = {};     // by `forward` for `backward`
+  std::function<void()> setup = {};  // before `forward`: inputs that it spoils, states
+  // What a benchmark counts: operations of products, or bytes of what memory bounds.
+  double operations = 0, backward_operations = 0;
+  int64_t bytes = 0, backward_bytes = 0;
+};
+
+// What inputs are rounded to before they are multiplied; float32 is what they have anyway.
+struct Roundings {
+  Precision weights = Precision::float32, others = Precision::float32;
 };
 
 class Trial {
  public:
-  Trial(Backend& backend, uint64_t seed, bool strided) : backend_(backend), state_(seed), strided_(strided) {}
+  Trial(Backend& backend, uint64_t seed, bool strided)
+      : backend_(backend), state_(seed), noise_state_(~seed), strided_(strided) {}
 
   Backend& backend() { return backend_; }
+
+  // From now on inputs, and what a forward keeps for its backward, are off by at most what rounding them would change:
+  // what comes of that tells how far results of that precision may be from exact ones (closeness.h). `draw`: of errors.
+  void disturb(const Roundings& roundings, uint64_t draw) {
+    disturbed_ = true;
+    roundings_ = roundings;
+    noise_state_ = draw;
+  }
+  // Instead of forward, then backward. Without `trains` there is no backward.
+  void on_operation(std::function<void(const Operation&)> use) { use_ = std::move(use); }
+  void set_trains(bool trains) { trains_ = trains; }
+  bool trains() const { return trains_; }
+  // Factors are rounded: of what is nearly equal any may be chosen.
+  void set_exact_choices(bool exact) { exact_choices_ = exact; }
+
+  void run(const Operation& operation) {
+    if (use_) return use_(operation);
+    if (operation.setup) operation.setup();
+    operation.forward();
+    for (size_t i = 0; disturbed_ && i < operation.kept.size(); ++i) disturb_sums(operation.kept[i], roundings_.others);
+    if (operation.backward && trains_) operation.backward();
+    if (operation.backward && !trains_) {
+      for (const Operation::Gradient& gradient : operation.gradients) forget(gradient.gradient);
+    }
+  }
 
   // Inputs with this standard deviation: a matrix, or a vector (rank 1).
   Tensor random(int64_t rows, int64_t columns, double scale = 1, double mean = 0) {
@@ -64,6 +127,10 @@ class Trial {
   }
   Tensor random_vector(int64_t count, double scale = 1, double mean = 0) {
     return randomise(unset({count}), scale, mean);
+  }
+  // Of a layer: what some number types round more than other inputs.
+  Tensor random_weight(int64_t rows, int64_t columns, double scale) {
+    return randomise(unset({rows, columns}), scale, 0, true);
   }
   std::vector<int32_t> random_ids(int64_t count, int32_t below) {
     std::vector<int32_t> ids(count);
@@ -83,11 +150,24 @@ class Trial {
     watched_.emplace_back(name, x);
     return x;
   }
-  void record(const std::string& name, std::vector<double> values) { results_.push_back({name, std::move(values)}); }
+  void record(const std::string& name, std::vector<double> values) {
+    const auto count = static_cast<int64_t>(values.size());
+    results_.push_back({name, std::move(values), count});
+  }
+  // Choices and counts.
+  void record_exact(const std::string& name, std::vector<double> values) {
+    if (!exact_choices_) return;
+    record(name, std::move(values));
+    results_.back().exact = true;
+  }
+  int64_t longest_side() const { return longest_side_; }  // of any tensor: what sums are over
+  double input_size() const {                             // root mean square
+    return std::sqrt(input_squares_ / static_cast<double>(std::max<int64_t>(1, inputs_)));
+  }
 
   // Everything watched and recorded.
   std::vector<Result> finish() {
-    for (const auto& [name, x] : watched_) results_.push_back({name, numbers(x)});
+    for (const auto& [name, x] : watched_) results_.push_back({name, numbers(x), x.columns()});
     for (const auto& [whole, columns] : fenced_) check_fence(whole, columns);
     return std::move(results_);
   }
@@ -98,6 +178,7 @@ class Trial {
   Tensor unset(Shape shape) {
     const double nan = std::numeric_limits<double>::quiet_NaN();
     const int64_t columns = shape[shape.rank() - 1];
+    longest_side_ = std::max({longest_side_, columns, shape[0]});
     if (strided_) {
       const int64_t wide = columns + 2 * kFence;
       shape = shape.rank() == 1 ? Shape{wide} : Shape{shape[0], wide};
@@ -119,20 +200,70 @@ class Trial {
     return z ^ (z >> 31);
   }
 
-  // Nearly normal, within ±3.5: four uniform numbers of 16 bits, whose sum has the variance 4/12.
+  // Nearly normal, within ±3.5: four uniform numbers of 16 bits, whose sum has the variance 4/12. Never 0, where some
+  // functions have no derivative.
   double bell() {
     const uint64_t word = next();
     const uint64_t sum = (word & 0xFFFF) + (word >> 16 & 0xFFFF) + (word >> 32 & 0xFFFF) + (word >> 48);
-    return (static_cast<double>(sum) / 65536 - 2) * std::numbers::sqrt3;
+    return ((static_cast<double>(sum) + 0.5) / 65536 - 2) * std::numbers::sqrt3;
   }
 
-  Tensor randomise(const Tensor& x, double scale, double mean) {
+  // At most ±1.
+  double noise() {
+    noise_state_ = noise_state_ * 6364136223846793005ull + 1442695040888963407ull;
+    return static_cast<double>(noise_state_ >> 32) / 0x1p31 - 1;
+  }
+
+  Tensor randomise(const Tensor& x, double scale, double mean, bool is_weight = false) {
     for (int64_t i = 0; i < x.rows(); ++i) {
       for (int64_t j = 0; j < x.columns(); ++j) {
-        write(x, i, j, static_cast<float>(mean + scale * bell()));
+        const auto value = static_cast<float>(mean + scale * bell());
+        write(x, i, j, value);
+        input_squares_ += static_cast<double>(value) * value;
       }
     }
+    inputs_ += x.elements();
+    if (disturbed_)
+      disturb(x, x.shape().rank() == 1 ? Precision::float32 : is_weight ? roundings_.weights : roundings_.others);
     return x;
+  }
+
+  // By half a unit in the last place, or half a step of the row's whole numbers.
+  void disturb(const Tensor& x, Precision precision) {
+    const double unit = unit_of(precision);
+    for (int64_t i = 0; i < x.rows(); ++i) {
+      double largest = 0;
+      for (int64_t j = 0; j < x.columns(); ++j) largest = std::max(largest, std::abs(read(x, i, j)));
+      for (int64_t j = 0; j < x.columns(); ++j) {
+        const double value = read(x, i, j), size = precision == Precision::int8 ? largest : std::abs(value);
+        write(x, i, j, value + noise() * unit * size);
+      }
+    }
+  }
+  // What sums were rounded by: as numbers of the typical size, if they are smaller than that.
+  void disturb_sums(const Tensor& x, Precision precision) {
+    const double unit = unit_of(precision);
+    double squares = 0;
+    int64_t count = 0;
+    for (const double value : numbers(x)) {
+      if (!std::isfinite(value)) continue;
+      squares += value * value;
+      ++count;
+    }
+    const double typical = std::sqrt(squares / static_cast<double>(std::max<int64_t>(1, count)));
+    for (int64_t i = 0; i < x.rows(); ++i) {
+      for (int64_t j = 0; j < x.columns(); ++j) {
+        const double value = read(x, i, j);
+        if (std::isfinite(value)) write(x, i, j, value + noise() * unit * std::max(typical, std::abs(value)));
+      }
+    }
+  }
+  static double unit_of(Precision precision) {
+    return precision == Precision::float32 ? 0x1p-24 : precision == Precision::bfloat16 ? 0x1p-9 : 0.5 / 127;
+  }
+
+  void forget(const Tensor& x) {
+    std::erase_if(watched_, [&](const auto& watched) { return x.elements() > 0 && watched.second.raw() == x.raw(); });
   }
 
   static void check_fence(const Tensor& whole, int64_t columns) {
@@ -147,8 +278,12 @@ class Trial {
   }
 
   Backend& backend_;
-  uint64_t state_;
-  bool strided_;
+  uint64_t state_, noise_state_;
+  bool strided_, disturbed_ = false, trains_ = true, exact_choices_ = true;
+  Roundings roundings_;
+  int64_t longest_side_ = 1, inputs_ = 0;
+  double input_squares_ = 0;
+  std::function<void(const Operation&)> use_;
   std::vector<std::pair<std::string, Tensor>> watched_;
   std::vector<std::pair<Tensor, int64_t>> fenced_;
   std::vector<Result> results_;

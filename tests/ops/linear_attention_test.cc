@@ -29,15 +29,15 @@ class LinearAttentionGradientTest : public OperatorTest,
 
 TEST_P(LinearAttentionGradientTest, OfEveryInput) {
   const auto [map, causal, turn] = GetParam();
-  const LinearPlan plan{.lengths = {1, 0, 4, 3},
-                        .heads = kHeads,
-                        .head_dim = 4,
-                        .value_dim = 3,
-                        .map = map,
-                        .features = 6,
-                        .causal = causal,
-                        .turn = turn,
-                        .layout = RotaryLayout::half};
+  const LinearAttentionPlan plan{.lengths = {1, 0, 4, 3},
+                                 .heads = kHeads,
+                                 .head_dim = 4,
+                                 .value_dim = 3,
+                                 .map = map,
+                                 .features = 6,
+                                 .causal = causal,
+                                 .turn = turn,
+                                 .layout = RotaryLayout::half};
   const LinearInputs inputs(trial_, plan);
   const Tensor joint = trial_.random(8, 2 * 8 + 6);
   OperatorCheck check;
@@ -70,7 +70,7 @@ class LinearAttentionStateTest : public ::testing::TestWithParam<std::tuple<Feat
     const auto [map, turn] = GetParam();
     int32_t length = 0;
     for (const int32_t piece : pieces) length += piece;
-    const LinearPlan plan{
+    const LinearAttentionPlan plan{
         .lengths = {length}, .heads = kHeads, .head_dim = 8, .map = map, .causal = true, .turn = turn};
     const LinearInputs whole(trial_, plan);
     const Context context{.backend = *backend_};

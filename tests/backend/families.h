@@ -1,0 +1,12 @@
+// All families of operations, for whoever asks something of each kernel.
+#pragma once
+
+#include <vector>
+
+#include "tests/backend/cases.h"
+
+namespace roformer::testing {
+
+const std::vector<Family>& families();
+
+}  // namespace roformer::testing
