@@ -541,14 +541,4 @@ void multiply(Backend& backend, Precision precision, int64_t m, const Matrix& a,
   });
 }
 
-void multiply_in_task(Precision precision, int64_t m, int64_t n, int64_t k, const Matrix& a, const Matrix& b,
-                      bool accumulate, float* c, int64_t c_stride) {
-  const tile::Finish finish{.accumulate = accumulate, .out = c, .out_stride = c_stride};
-  const Product product{precision, m, n, k, a, b, finish, true};
-  const int64_t panels = ceil_div(n, kPanel);
-  for (int64_t first = 0; first < panels && m > 0; first += kGroupPanels) {
-    multiply_group(product, first, std::min(panels, first + kGroupPanels));
-  }
-}
-
 }  // namespace roformer

@@ -104,8 +104,4 @@ void multiply(Backend& backend, Precision precision, int64_t m, int64_t n, int64
 void multiply(Backend& backend, Precision precision, int64_t m, const Matrix& a, const PackedMatrix& b,
               const tile::Finish& finish);
 
-// Inside a task, on this thread alone: c = or += a·b.
-void multiply_in_task(Precision precision, int64_t m, int64_t n, int64_t k, const Matrix& a, const Matrix& b,
-                      bool accumulate, float* c, int64_t c_stride);
-
 }  // namespace roformer
