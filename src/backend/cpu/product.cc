@@ -48,8 +48,6 @@ int64_t whole_groups(Type type, int64_t depth) {
   return (depth + group(type) - 1) / group(type) * group(type);
 }
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // Of a row that does not collide with its neighbours.
 int64_t padded_bytes(Precision precision, int64_t depth) {
   constexpr int64_t kLine = 64;

@@ -34,7 +34,7 @@ class PackedMatrix {
 
   int64_t depth() const { return depth_; }
   int64_t columns() const { return columns_; }
-  int64_t panels() const { return (columns_ + tile::kPanel - 1) / tile::kPanel; }
+  int64_t panels() const { return ceil_div(columns_, tile::kPanel); }
   int64_t bytes() const;
   bool finite() const;  // whether all numbers are
 
