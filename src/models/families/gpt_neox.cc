@@ -104,9 +104,6 @@ constinit const Family families::gpt_neox{.name = "gpt_neox",
                                           .head_tensors = kHeadTensors,
                                           .keys = gpt_neox_keys,
                                           .complete = complete_gpt_neox,
-                                          .complete_from_names = nullptr,
-                                          .add_tensors = nullptr,
-                                          .any_positions = nullptr,
                                           .causal_setting = "gpt_neox, a causal model"};
 
 }  // namespace roformer

@@ -106,14 +106,10 @@ constinit const Family families::llama{.name = "llama",
                                        .architectures = kArchitectures,
                                        .trunk = "model",
                                        .tensors = kTensors,
-                                       .spellings = {},
                                        .ignored = decoder_keys::kIgnored,
                                        .head_tensors = kHeadTensors,
                                        .keys = llama_keys,
                                        .complete = complete_llama,
-                                       .complete_from_names = nullptr,
-                                       .add_tensors = nullptr,
-                                       .any_positions = nullptr,
                                        .causal_setting = "llama, a causal model"};
 
 }  // namespace roformer
