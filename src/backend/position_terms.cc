@@ -51,7 +51,7 @@ void HostBackend::rotary_frequencies_backward(const Tensor& x, const Tensor& dx,
                                               const RotaryAngles& angles, std::span<const int32_t> positions,
                                               const Tensor& logs, const Tensor& dlogs) {
   constexpr int64_t kTokens = 64;
-  const int64_t chunks = (x.rows() + kTokens - 1) / kTokens;
+  const int64_t chunks = ceil_div(x.rows(), kTokens);
   std::vector<std::vector<double>> parts(static_cast<size_t>(chunks));
   with_real(real(), [&]<class Real>(Real) {
     pool().run(chunks, [&](int64_t chunk) {

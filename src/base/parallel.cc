@@ -176,7 +176,7 @@ void ThreadPool::run(int64_t count, const std::function<void(int64_t)>& task) {
 }
 
 void for_chunks(ThreadPool& pool, int64_t count, int64_t chunk, const std::function<void(int64_t, int64_t)>& body) {
-  pool.run((count + chunk - 1) / chunk, [&](int64_t i) { body(i * chunk, std::min(count, (i + 1) * chunk)); });
+  pool.run(ceil_div(count, chunk), [&](int64_t i) { body(i * chunk, std::min(count, (i + 1) * chunk)); });
 }
 
 }  // namespace roformer

@@ -31,6 +31,9 @@ class ThreadPool {
   std::unique_ptr<Implementation> implementation_;
 };
 
+// How many pieces of at most `size` make `count`.
+constexpr int64_t ceil_div(int64_t count, int64_t size) { return (count + size - 1) / size; }
+
 // Calls body(begin, end) over [0, count) in chunks of `chunk` (the last may be shorter). Chunks depend on the count
 // only.
 void for_chunks(ThreadPool& pool, int64_t count, int64_t chunk, const std::function<void(int64_t, int64_t)>& body);

@@ -5,11 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
+
+#include "base/clock.h"
 
 namespace roformer {
 namespace {
@@ -86,9 +87,7 @@ Progress::Output Progress::Output::standard_error() {
     std::fwrite(text.data(), 1, text.size(), stderr);
     std::fflush(stderr);
   };
-  output.seconds = [] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-  };
+  output.seconds = now_seconds;
   return output;
 }
 

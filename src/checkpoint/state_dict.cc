@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
-#include <tuple>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -16,11 +15,6 @@ namespace roformer {
 namespace {
 
 constexpr size_t kMaxProblems = 20;
-
-bool matches_any(std::string_view name, const std::vector<std::string>& patterns) {
-  return std::any_of(patterns.begin(), patterns.end(),
-                     [&](const auto& pattern) { return matches_pattern(name, pattern); });
-}
 
 float number(Float16 x) { return widened(x); }
 float number(BFloat16 x) { return widened(x); }
@@ -84,12 +78,10 @@ void copy_tensor(const Tensor& from, const Tensor& to) {
   }
 }
 
-StateDict load_state_dict(const std::string& path, const std::vector<std::string>& skip) {
+StateDict load_state_dict(const std::string& path) {
   const SafetensorsFile file(path);
   StateDict result;
-  for (const TensorInfo& info : file.tensors()) {
-    if (!matches_any(info.name, skip)) result.emplace(info.name, file.tensor(info.name));
-  }
+  for (const TensorInfo& info : file.tensors()) result.emplace(info.name, file.tensor(info.name));
   return result;
 }
 
@@ -114,49 +106,30 @@ bool matches_pattern(std::string_view name, std::string_view pattern) {
   return p == pattern.size();
 }
 
-CopyReport copy_into(const StateDict& source, const std::vector<std::pair<std::string, Tensor>>& targets,
-                     const CopyOptions& options) {
-  CopyReport result;
+void copy_into(const StateDict& source, const std::string& file,
+               const std::vector<std::pair<std::string, Tensor>>& targets,
+               const std::function<void(const Tensor& from, const Tensor& to)>& place) {
   std::vector<std::string> problems;
-  std::vector<std::tuple<const std::string*, const Tensor*, const Tensor*>> copies;
+  std::vector<std::pair<const Tensor*, const Tensor*>> copies;
   std::set<std::string> known;
   for (const auto& [name, target] : targets) {
-    std::vector<std::string> names{name};
-    if (const auto others = options.aliases.find(name); others != options.aliases.end()) {
-      names.insert(names.end(), others->second.begin(), others->second.end());
-    }
-    known.insert(names.begin(), names.end());
-    const auto found = std::find_if(names.begin(), names.end(), [&](const auto& one) { return source.contains(one); });
-    if (found == names.end()) {
-      if (matches_any(name, options.allowed_missing)) {
-        result.missing.push_back(name);
-      } else {
-        problems.push_back(fmt::format("missing: {} {}", quote(name), target.shape().to_string()));
-      }
+    known.insert(name);
+    const auto found = source.find(name);
+    if (found == source.end()) {
+      problems.push_back(fmt::format("missing: {} {}", quote(name), target.shape().to_string()));
       continue;
     }
-    const Tensor& tensor = source.at(*found);
-    const std::string difference = mismatch(tensor, target);
-    if (!difference.empty()) problems.push_back(fmt::format("wrong: {} {}", quote(*found), difference));
-    copies.emplace_back(&name, &tensor, &target);
+    const std::string difference = mismatch(found->second, target);
+    if (!difference.empty()) problems.push_back(fmt::format("wrong: {} {}", quote(name), difference));
+    copies.emplace_back(&found->second, &target);
   }
   for (const auto& [name, tensor] : source) {
-    if (known.contains(name)) continue;
-    if (matches_any(name, options.allowed_extra)) {
-      result.extra.push_back(name);
-    } else {
+    if (!known.contains(name)) {
       problems.push_back(fmt::format("extra: {} {}", quote(name), tensor.shape().to_string()));
     }
   }
-  if (!problems.empty()) report_problems(options.source, problems);
-  for (const auto& [name, from, to] : copies) {
-    if (options.place) {
-      options.place(*name, *from, *to);
-    } else {
-      copy_tensor(*from, *to);
-    }
-  }
-  return result;
+  if (!problems.empty()) report_problems(file, problems);
+  for (const auto& [from, to] : copies) place(*from, *to);
 }
 
 }  // namespace roformer

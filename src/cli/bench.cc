@@ -3,9 +3,9 @@
 
 #include <fmt/ranges.h>
 
-#include <chrono>
 #include <iostream>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -101,9 +101,9 @@ Json numbers_json(const Backend& backend) {
 int64_t peak() { return peak_memory().value_or(0); }
 
 void run_model(const BenchCommand& options, const Engine& engine) {
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = now_seconds();
   Model model = make_model(options, *engine.backend);
-  const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - begin;
+  const double load = (now_seconds() - begin) * 1000;  // milliseconds
   BenchOptions bench_options = options.bench;
   bench_options.training = options.mode == "training";
   if (model.config().head == Head::causal_lm) bench_options.label_share = 1;
@@ -120,7 +120,7 @@ void run_model(const BenchCommand& options, const Engine& engine) {
               {"peak_memory", result.peak_memory},
               {"numbers", numbers_json(*engine.backend)},
               {"passes", result.passes},
-              {"load_ms", load.count()},
+              {"load_ms", load},
               {"first_pass_ms", result.first_pass * 1e3},
               {"threads", engine.backend->pool().threads()},
               {"mode", options.mode},
@@ -137,7 +137,7 @@ void run_model(const BenchCommand& options, const Engine& engine) {
       "passes), ready in {:.1f} ms\n{}\n",
       options.mode, result.tokens_per_second, result.gflops, megabytes(result.peak_memory),
       megabytes(result.weight_bytes), model.config().parameters(), engine.backend->pool().threads(), result.passes,
-      load.count(), numbers_line(*engine.backend));
+      load, numbers_line(*engine.backend));
 }
 
 KernelBenchOptions kernel_options(const BenchCommand& options) {

@@ -140,11 +140,4 @@ std::optional<double> TextReader::share() const {
 
 bool TextReader::typed() const { return standard_input_ && isatty(STDIN_FILENO) == 1; }
 
-std::vector<std::string> read_texts(const TextInput& input) {
-  TextReader reader(input);
-  std::vector<std::string> texts;
-  for (std::string text; reader.next(text);) texts.push_back(text);
-  return texts;
-}
-
 }  // namespace roformer

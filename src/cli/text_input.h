@@ -79,7 +79,4 @@ class TextReader final : public TextSource {
   int64_t file_size_ = 0;
 };
 
-// All items at once, for commands that need them together.
-std::vector<std::string> read_texts(const TextInput& input);
-
 }  // namespace roformer

@@ -1,5 +1,7 @@
 #include "data/documents.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -10,12 +12,16 @@
 
 namespace roformer {
 
+const std::vector<std::string>& document_rule_names() {
+  static const std::vector<std::string> names = {"automatic", "blank-line", "lines", "doc-tags"};  // as the enum
+  return names;
+}
+
 DocumentRule parse_document_rule(std::string_view name) {
-  if (name == "automatic") return DocumentRule::automatic;
-  if (name == "blank-line") return DocumentRule::blank_line;
-  if (name == "lines") return DocumentRule::lines;
-  if (name == "doc-tags") return DocumentRule::doc_tags;
-  throw UsageError("unknown document rule {}, expected automatic, blank-line, lines or doc-tags", quote(name));
+  const auto& names = document_rule_names();
+  const auto found = std::ranges::find(names, name);
+  if (found != names.end()) return static_cast<DocumentRule>(found - names.begin());
+  throw UsageError("unknown document rule {}; expected {}", quote(name), fmt::join(names, ", "));
 }
 
 LineEffect read_part(DocumentState& state, DocumentRule rule, std::string_view text, bool starts_line, bool ends_line) {

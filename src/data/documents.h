@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace roformer {
 
@@ -18,7 +19,8 @@ enum class DocumentRule {
   doc_tags,    // only the tag lines end a document; text outside the tags makes documents too
 };
 
-// "automatic", "blank-line", "lines", "doc-tags"; UsageError naming these for anything else.
+const std::vector<std::string>& document_rule_names();
+// UsageError naming these for anything else.
 DocumentRule parse_document_rule(std::string_view name);
 
 // Where the reader of a file is. The start of a file is the default.

@@ -1,10 +1,10 @@
 #include "data/sequence_stream.h"
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/error.h"
 
 namespace roformer {
@@ -69,7 +69,7 @@ void SequenceStream::start_next() {
 }
 
 void SequenceStream::enter(Place place) {
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = now_seconds();
   Window window;
   if (next_.valid()) {
     window = next_.get();
@@ -80,7 +80,7 @@ void SequenceStream::enter(Place place) {
   current_ = std::make_unique<Window>(std::move(window));
   place_ = place;
   start_next();
-  waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  waited_ += now_seconds() - begin;
 }
 
 std::span<const int32_t> SequenceStream::next() {

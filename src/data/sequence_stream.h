@@ -13,6 +13,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "base/parallel.h"
 #include "base/random.h"
 #include "data/corpus.h"
 
@@ -61,7 +62,7 @@ class SequenceStream {
     std::vector<std::shared_ptr<const PackedSequences>> blocks;  // what the sequences point into
     std::vector<std::span<const int32_t>> sequences;
   };
-  int64_t windows() const { return (corpus_.blocks() + window_blocks_ - 1) / window_blocks_; }
+  int64_t windows() const { return ceil_div(corpus_.blocks(), window_blocks_); }
   Place after(Place place) const;  // the start of the next window
   Window make(int64_t epoch, int64_t window);
   void start_next();

@@ -159,7 +159,7 @@ struct ShapeOptions {
   void apply_attention(ModelConfig& config) const;
 };
 
-// demo, roformer-small, roformer-base, paper-mlm; causal (--objective clm): paper-performer, llama-100m. UsageError for
+// demo, roformer-small, roformer-base, paper-mlm; causal (objective clm): paper-performer, llama-100m. UsageError for
 // others.
 ModelConfig preset_config(const std::string& name);
 const std::vector<std::string>& preset_names();

@@ -1,4 +1,4 @@
-// The shapes that --preset names.
+// The shapes that presets name.
 #include <fmt/ranges.h>
 
 #include "base/error.h"

@@ -106,13 +106,8 @@ inline void rotate_pair(Real& x0, Real& x1, Real cos, Real sin) {
   x1 = y1;
 }
 
-// The transposed rotation: the gradient of rotate_pair, and its inverse where cos² + sin² is 1 (no attention factor).
-template <class Real>
-inline void rotate_pair_back(Real& x0, Real& x1, Real cos, Real sin) {
-  rotate_pair(x0, x1, cos, -sin);
-}
-
-// R_m x (forward) or R_mᵀ x (transposed) in place on one head, head.size() >= dim. Readable, for references and tests.
+// R_m x (forward) or R_mᵀ x (transposed: the gradient, and the inverse where there is no attention factor) in place on
+// one head, head.size() >= dim. Readable, for references and tests.
 enum class RotaryDirection { forward, transposed };
 
 template <class Real>

@@ -1,12 +1,13 @@
 #include "tasks/bench.h"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/memory.h"
+#include "report/statistics.h"
 #include "training/language_objective.h"
 #include "training/training_step.h"
 
@@ -15,10 +16,6 @@ namespace roformer {
 namespace {
 
 constexpr double kLearningRate = 1e-5;
-
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 Batch make_batch(const ModelConfig& config, const BenchOptions& options) {
   Generator generator({1, 0});
@@ -97,11 +94,10 @@ BenchResult bench(Model& model, const BenchOptions& options) {
   }
   const double measured = now_seconds() - begin;
   model.backend().set_profile(nullptr);
-  std::nth_element(seconds.begin(), seconds.begin() + static_cast<int64_t>(seconds.size()) / 2, seconds.end());
-  const double median = seconds[seconds.size() / 2];
+  const double usual = median(seconds);
   const double operations = forward_operations(model.config(), batch, count) * (options.training ? 3 : 1);
-  return {.tokens_per_second = static_cast<double>(batch.tokens()) / median,
-          .gflops = operations / median / 1e9,
+  return {.tokens_per_second = static_cast<double>(batch.tokens()) / usual,
+          .gflops = operations / usual / 1e9,
           .weight_bytes = model.weight_bytes(),
           .peak_memory = peak_memory().value_or(0),
           .passes = static_cast<int64_t>(seconds.size()),

@@ -1,28 +1,19 @@
 #include "tasks/bench_decoding.h"
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <set>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "report/statistics.h"
 #include "tasks/generation_pass.h"
 #include "tasks/sampling.h"
 
 namespace roformer {
 
 namespace {
-
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-double median(std::vector<double> numbers) {
-  const auto middle = numbers.begin() + std::ssize(numbers) / 2;
-  std::nth_element(numbers.begin(), middle, numbers.end());
-  return *middle;
-}
 
 int64_t bytes_to_multiply(const Parameter& parameter) {
   return parameter.prepared != nullptr ? parameter.prepared->bytes() : parameter.value.bytes();

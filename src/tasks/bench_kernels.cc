@@ -3,23 +3,20 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <functional>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "nn/constant_table.h"
 #include "ops/linear_attention.h"
+#include "report/statistics.h"
 
 namespace roformer {
 
 namespace {
-
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // The median seconds of each contestant; they take turns, and have run once to warm up.
 std::vector<double> medians(const KernelBenchOptions& options, const std::vector<std::function<void()>>& contestants) {
@@ -33,11 +30,7 @@ std::vector<double> medians(const KernelBenchOptions& options, const std::vector
     }
   }
   std::vector<double> result;
-  for (auto& of_one : seconds) {
-    const auto middle = of_one.begin() + std::ssize(of_one) / 2;
-    std::nth_element(of_one.begin(), middle, of_one.end());
-    result.push_back(*middle);
-  }
+  for (const auto& of_one : seconds) result.push_back(median(of_one));
   return result;
 }
 

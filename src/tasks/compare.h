@@ -26,7 +26,7 @@ struct CompareOptions {
 // Trains what is not finished, one seed after the other, evaluates, and writes the report. Every run checks for itself
 // that its directory was started with the same settings. When a run fails, those beside it go on to their end, no other
 // is begun, and its error is thrown.
-// UsageError before anything is trained for an unknown or repeated encoding or kind of attention, and for --lengths
+// UsageError before anything is trained for an unknown or repeated encoding or kind of attention, and for lengths
 // without validation data; otherwise the errors of pretrain(). Interrupted after all running ones are saved.
 Grid compare(const CompareOptions& options);
 

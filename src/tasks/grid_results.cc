@@ -242,11 +242,11 @@ std::vector<std::string> Grid::notes() const {
                                 wanted, begun));
   }
   if (side_by_side) {
-    notes.emplace_back("Speed and memory are not shown of what was trained side by side (--jobs): use --jobs 1.");
+    notes.emplace_back("Speed and memory are not shown of what was trained side by side (jobs above 1).");
   }
   if (plan.lengths.empty()) {
     notes.emplace_back(
-        "Other lengths were not evaluated: that takes a text of its own (--validation-data), as longer sequences of "
+        "Other lengths were not evaluated: that takes a text of its own (validation_data), as longer sequences of "
         "the training text would overlap what was learned.");
   }
   return notes;

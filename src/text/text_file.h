@@ -37,7 +37,6 @@ class TextFile {
   bool next_part(Part& part);
 
   const std::string& path() const { return source_.path(); }
-  int64_t line_number() const { return line_number_; }  // of the line last returned, from 1
   int64_t offset() const { return buffer_offset_ + static_cast<int64_t>(position_); }  // unpacked bytes consumed
   bool plain_file() const { return source_.plain_file(); }                             // once something has been read
 

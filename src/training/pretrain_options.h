@@ -10,6 +10,7 @@
 
 #include "base/progress.h"
 #include "base/setting.h"
+#include "data/documents.h"
 #include "models/config.h"
 #include "models/shape_settings.h"
 #include "training/optimizer.h"
@@ -24,7 +25,7 @@ struct PretrainOptions {
   std::vector<std::string> data, validation_data;  // text files, also gzip and zstd, or directories of such
   std::optional<double> validation_fraction;       // without validation data; 0.02, at most 1,000 sequences, if empty
   std::optional<int64_t> reader_threads;           // that tokenize ahead of the training; the backend's if empty
-  std::string documents = "automatic";             // what ends a document
+  std::string documents = "automatic";             // what ends a document: of document_rule_names()
   std::string tokenizer;                           // directory; init_from's if empty
   std::string output;
   std::string init_from;  // a model directory whose weights and shape to start from
@@ -66,7 +67,7 @@ void visit_data_settings(Options& options, auto& visitor) {
   visitor.choice(
       options.documents,
       {"documents", "what ends a document (automatic is <doc> tags where present, else blank lines)", Effect::result},
-      {"automatic", "blank-line", "lines", "doc-tags"});
+      document_rule_names());
   visitor.text(options.tokenizer,
                {"tokenizer", "tokenizer or model directory (default: that of `init_from`)", Effect::resolved}, "DIR");
 }

@@ -98,14 +98,9 @@ int64_t RunDirectory::restore(Model& model, Optimizer& optimizer, Objective& obj
   const std::string weights = join_path(snapshot_->path, kWeights);
   model.load_weights(load_state_dict(weights), weights);
   const std::string state_path = join_path(snapshot_->path, kOptimizer);
-  copy_into(load_state_dict(state_path), optimizer.state(),
-            {.source = state_path,
-             .allowed_extra = {},
-             .allowed_missing = {},
-             .aliases = {},
-             .place = [&](const std::string&, const Tensor& from, const Tensor& to) {
-               model.backend().write(to, [&](const Tensor& host) { copy_tensor(from, host); });
-             }});
+  copy_into(load_state_dict(state_path), state_path, optimizer.state(), [&](const Tensor& from, const Tensor& to) {
+    model.backend().write(to, [&](const Tensor& host) { copy_tensor(from, host); });
+  });
   const JsonObject state = JsonObject::read(join_path(snapshot_->path, kState));
   if (!state.has("place")) state.reject("place", "where the data is");
   objective.resume(state.get_object("place"));

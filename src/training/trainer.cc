@@ -1,10 +1,10 @@
 #include "training/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <span>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/progress.h"
 #include "training/run_report.h"
@@ -13,10 +13,6 @@
 namespace roformer {
 
 namespace {
-
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 Histogram histogram_of(const Tensor& x) {
   if (!x.contiguous()) throw ShapeError("histogram of {} with a row stride", x.shape().to_string());

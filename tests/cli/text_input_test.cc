@@ -10,6 +10,7 @@
 #include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/error.h"
 #include "tests/base/temp_directory.h"
@@ -37,6 +38,13 @@ class StandardInput {
  private:
   int old_;
 };
+
+std::vector<std::string> read_texts(const TextInput& input) {
+  TextReader reader(input);
+  std::vector<std::string> texts;
+  for (std::string text; reader.next(text);) texts.push_back(text);
+  return texts;
+}
 
 TEST(TextInputTest, ArgumentsFileOrStandardInput) {
   EXPECT_THAT(read_texts({.texts = {"[a]", "b\nc", "-"}, .input = ""}), ElementsAre("[a]", "b\nc", "-"));

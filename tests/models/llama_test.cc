@@ -5,15 +5,14 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "checkpoint/safetensors.h"
 #include "models/families/family.h"
 #include "models/finite.h"
-#include "models/save_model.h"
-#include "tests/base/temp_directory.h"
-#include "tests/models/fixture_model.h"
+#include "tests/models/decoder_trial.h"
 
 namespace roformer::testing {
 namespace {
@@ -22,11 +21,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-constexpr double kAngles = 5e-6;  // transformers computes the rotation's angles in float32, also in a float64 model
-
-class LlamaTest : public FixtureModelTest {
+class LlamaTest : public DecoderFixtureTest {
  protected:
-  LlamaTest() : FixtureModelTest("llama", kAngles) {}
+  LlamaTest() : DecoderFixtureTest("llama") {}
 };
 
 TEST_P(LlamaTest, PackedInOneBatch) { expect_right_when_packed(); }
@@ -39,21 +36,10 @@ TEST_P(LlamaTest, TheSameBitsAtAnyNumberOfThreads) {
   EXPECT_EQ(fixture_.run(load(*alone), fixture_.sequences()), fixture_.run(load(*cpu_), fixture_.sequences()));
 }
 
-TEST_P(LlamaTest, WhatIsWrittenIsTheSameModel) {
-  expect_the_same_when_written();
-  // Under the names that transformers gave them, but for the prefix, which a trunk saved alone lacks.
-  const SafetensorsFile theirs(fixture_.directory() + "/model.safetensors"),
-      ours(directory_ / "once/model.safetensors");
-  std::set<std::string> their_names, our_names;
-  const bool trunk = load(*cpu_).config().head == Head::none;
-  for (const TensorInfo& info : theirs.tensors()) their_names.insert((trunk ? "model." : "") + info.name);
-  for (const TensorInfo& info : ours.tensors()) our_names.insert(info.name);
-  EXPECT_EQ(our_names, their_names);
-}
+TEST_P(LlamaTest, WhatIsWrittenIsTheSameFile) { expect_the_same_tensors_when_written("model."); }
 
 // A trunk saved alone has no "model." in front, a tied output may be there, and older files keep frequencies.
 TEST_P(LlamaTest, OtherSpellings) {
-  const TempDirectory directory;
   std::vector<std::pair<std::string, Tensor>> tensors;
   const SafetensorsFile file(fixture_.directory() + "/model.safetensors");
   for (const TensorInfo& info : file.tensors()) {
@@ -66,30 +52,17 @@ TEST_P(LlamaTest, OtherSpellings) {
     }
   }
   tensors.emplace_back("layers.0.self_attn.rotary_emb.inv_freq", Tensor::allocate({2}, DType::float32));
-  write_safetensors(directory / "model.safetensors", tensors);
-  write_file_atomically(directory / "config.json", read_file(fixture_.directory() + "/config.json", kMostBytes));
-  expect_close(fixture_.run(load_model(directory.path(), *cpu_), fixture_.sequences()), fixture_.expected(), kSingle);
+  expect_right_with(tensors);
 }
 
 INSTANTIATE_TEST_SUITE_P(, LlamaTest, ::testing::Values("grouped", "biased_tied", "trunk_scaled"),
                          [](const auto& param) { return param.param; });
 
-Json minimal() {
-  return Json{{"model_type", "llama"},  {"architectures", {"LlamaForCausalLM"}},
-              {"vocab_size", 50},       {"hidden_size", 24},
-              {"num_hidden_layers", 2}, {"num_attention_heads", 4},
-              {"intermediate_size", 40}};
-}
-
-ModelConfig read(const Json& more = Json::object(), std::vector<std::string>* unknown = nullptr) {
-  Json json = minimal();
-  json.update(more);
-  return read_config(JsonObject(json, "some/config.json"), unknown);
-}
+constexpr DecoderFile kFile{.model_type = "llama", .architecture = "LlamaForCausalLM", .hidden = 24};
 
 TEST(LlamaConfigTest, DefaultsAreThoseOfTransformers) {
   std::vector<std::string> unknown;
-  const ModelConfig config = read({{"something", 1}}, &unknown);
+  const ModelConfig config = kFile.read({{"something", 1}}, &unknown);
   EXPECT_THAT(unknown, ElementsAre("something"));
   EXPECT_EQ(config.family, &families::llama);
   EXPECT_EQ(config.head, Head::causal_lm);
@@ -106,13 +79,13 @@ TEST(LlamaConfigTest, DefaultsAreThoseOfTransformers) {
 }
 
 TEST(LlamaConfigTest, ReadsWhatItWrites) {
-  const ModelConfig config = read({{"num_key_value_heads", 2},
-                                   {"rope_theta", 5000.0},
-                                   {"rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}}},
-                                   {"attention_bias", true},
-                                   {"bos_token_id", 1},
-                                   {"eos_token_id", {2, 7}},
-                                   {"pad_token_id", -1}});
+  const ModelConfig config = kFile.read({{"num_key_value_heads", 2},
+                                         {"rope_theta", 5000.0},
+                                         {"rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}}},
+                                         {"attention_bias", true},
+                                         {"bos_token_id", 1},
+                                         {"eos_token_id", {2, 7}},
+                                         {"pad_token_id", -1}});
   EXPECT_EQ(config.kv_heads, 2);
   EXPECT_EQ(config.bos_id, 1);
   EXPECT_THAT(config.eos_ids, ElementsAre(2, 7));
@@ -131,23 +104,21 @@ TEST(LlamaConfigTest, ReadsWhatItWrites) {
 }
 
 TEST(LlamaConfigTest, RefusesWhatItDoesNotHave) {
-  const auto refused = [](const Json& more, const std::string& message) {
-    EXPECT_THAT([&] { read(more); }, ThrowsMessage<DataError>(HasSubstr(message))) << more;
-  };
-  refused({{"head_dim", 8}}, "'head_dim' is 8, expected 6");
-  refused({{"num_key_value_heads", 3}}, "num_attention_heads 4 is not a multiple of num_key_value_heads 3");
-  refused({{"num_key_value_heads", 0}}, "num_key_value_heads");
-  refused({{"num_key_value_heads", 8}}, "num_key_value_heads is 8, expected 0 to 4");
-  refused({{"hidden_act", "mish"}}, "hidden_act");
-  refused({{"sliding_window", 4096}}, "sliding_window");
-  refused({{"partial_rotary_factor", 0.5}}, "a Llama's rotation turns all of a head");
-  refused({{"rotary_layout", "adjacent"}}, "layout \"half\"");
-  refused({{"rope_scaling", {{"rope_type", "mystery"}}}}, "rope_type");
-  refused({{"quantization_config", {{"bits", 4}}}}, "quantization_config");
-  refused({{"eos_token_id", "2"}}, "eos_token_id");
-  refused({{"architectures", {"LlamaForSequenceClassification"}}}, "architectures");
-  refused({{"architectures", {"RoFormerModel"}}}, "one of model_type \"llama\"");
-  refused({{"model_type", "mamba"}}, "\"roformer\", \"bert\", \"llama\" or \"gpt_neox\"");
+  kFile.expect_refused({{"head_dim", 8}}, "'head_dim' is 8, expected 6");
+  kFile.expect_refused({{"num_key_value_heads", 3}},
+                       "num_attention_heads 4 is not a multiple of num_key_value_heads 3");
+  kFile.expect_refused({{"num_key_value_heads", 0}}, "num_key_value_heads");
+  kFile.expect_refused({{"num_key_value_heads", 8}}, "num_key_value_heads is 8, expected 0 to 4");
+  kFile.expect_refused({{"hidden_act", "mish"}}, "hidden_act");
+  kFile.expect_refused({{"sliding_window", 4096}}, "sliding_window");
+  kFile.expect_refused({{"partial_rotary_factor", 0.5}}, "a Llama's rotation turns all of a head");
+  kFile.expect_refused({{"rotary_layout", "adjacent"}}, "layout \"half\"");
+  kFile.expect_refused({{"rope_scaling", {{"rope_type", "mystery"}}}}, "rope_type");
+  kFile.expect_refused({{"quantization_config", {{"bits", 4}}}}, "quantization_config");
+  kFile.expect_refused({{"eos_token_id", "2"}}, "eos_token_id");
+  kFile.expect_refused({{"architectures", {"LlamaForSequenceClassification"}}}, "architectures");
+  kFile.expect_refused({{"architectures", {"RoFormerModel"}}}, "one of model_type \"llama\"");
+  kFile.expect_refused({{"model_type", "mamba"}}, "\"roformer\", \"bert\", \"llama\" or \"gpt_neox\"");
 }
 
 // What a Llama alone has is said by no other family's file, so it is no part of them.
@@ -175,7 +146,7 @@ TEST(LlamaConfigTest, CountsItsParameters) {
                                             {{"mlp_bias", true}, {"tie_word_embeddings", true}},
                                             {{"architectures", {"LlamaModel"}}},
                                             {{"num_hidden_layers", 0}}}) {
-    const ModelConfig config = read(more);
+    const ModelConfig config = kFile.read(more);
     const Model model(*backend, config, false);
     int64_t sum = 0;
     for (const NamedParameter& named : model.parameters()) sum += named.parameter.value.elements();
@@ -187,13 +158,14 @@ TEST(LlamaConfigTest, CountsItsParameters) {
 TEST(LlamaConfigTest, PublishedShapes) {
   const auto count = [](int64_t vocabulary, int64_t hidden, int64_t layers, int64_t heads, int64_t kv_heads,
                         int64_t intermediate, bool tied) {
-    return read({{"vocab_size", vocabulary},
-                 {"hidden_size", hidden},
-                 {"num_hidden_layers", layers},
-                 {"num_attention_heads", heads},
-                 {"num_key_value_heads", kv_heads},
-                 {"intermediate_size", intermediate},
-                 {"tie_word_embeddings", tied}})
+    return kFile
+        .read({{"vocab_size", vocabulary},
+               {"hidden_size", hidden},
+               {"num_hidden_layers", layers},
+               {"num_attention_heads", heads},
+               {"num_key_value_heads", kv_heads},
+               {"intermediate_size", intermediate},
+               {"tie_word_embeddings", tied}})
         .parameters();
   };
   EXPECT_EQ(count(32000, 4096, 32, 32, 32, 11008, false), 6'738'415'616);

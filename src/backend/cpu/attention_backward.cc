@@ -165,7 +165,7 @@ std::vector<Task> make_tasks(const AttentionSpec& spec, int64_t dim, int64_t val
   for (int64_t s = 0; s < sequences; ++s) {
     const Place place(spec, s, 0);
     const int64_t pieces = std::clamp<int64_t>(place.keys() / kFewest, 1, std::max<int64_t>(1, wanted));
-    const int64_t size = (place.keys() / pieces + kKeys - 1) / kKeys * kKeys;
+    const int64_t size = ceil_div(place.keys() / pieces, kKeys) * kKeys;
     for (int64_t head = 0; head < spec.key_heads(); ++head) {
       int64_t begin = place.k_begin;
       do {

@@ -49,8 +49,8 @@ std::vector<Task> make_tasks(const Call& call, int64_t threads) {
   std::vector<Task> tasks;
   for (int64_t s = 0; s + 1 < static_cast<int64_t>(spec.query_offsets.size()); ++s) {
     const Place place(spec, s, 0);
-    const int64_t pieces = std::max<int64_t>(1, (place.queries() + most - 1) / most);
-    const int64_t block = (place.queries() + pieces * kTileQueries - 1) / (pieces * kTileQueries) * kTileQueries;
+    const int64_t pieces = std::max<int64_t>(1, ceil_div(place.queries(), most));
+    const int64_t block = ceil_div(place.queries(), pieces * kTileQueries) * kTileQueries;
     const int64_t together = std::clamp<int64_t>(
         kLeast / std::max<int64_t>(1, cost(call, place, place.q_begin, place.queries())), 1, spec.heads);
     for (int64_t head = 0; head < spec.heads; head += together) {
@@ -85,7 +85,7 @@ class ForwardWorker {
   void attend(const Place& place, int64_t q0, int64_t queries) {
     std::fill_n(tops_, queries, -std::numeric_limits<float>::infinity());
     std::fill_n(totals_, queries, 0.0f);
-    std::fill_n(begun_, (queries + kTileQueries - 1) / kTileQueries, false);
+    std::fill_n(begun_, ceil_div(queries, kTileQueries), false);
     factors_.load_queries(source(call_.in.q, q0, place.head, call_.dim, call_.query_angles), queries,
                           static_cast<float>(call_.spec.scale) * kLog2E);
     if (terms_.any() && place.keys() > 0) {

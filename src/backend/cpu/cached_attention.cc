@@ -16,8 +16,6 @@ constexpr int64_t kBlockRows = 64;
 // More new tokens of a sequence than this share the tiles of ordinary attention.
 constexpr int64_t kMostQueries = 16;
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // What one block of rows gives to one query: per head the largest score and the sum of weights, then the values.
 class BlockedAttention {
  public:

@@ -58,7 +58,7 @@ class Chunks {
     for (const auto& item : items) {
       const Tensor& x = tensor_of(item);
       const int64_t rows = chunk_rows(x.columns());
-      first_.push_back(first_.back() + (x.rows() + rows - 1) / rows);
+      first_.push_back(first_.back() + ceil_div(x.rows(), rows));
     }
   }
 
@@ -190,7 +190,7 @@ void CpuBackend::layer_norm_backward(const Tensor& dout, const Tensor& sum, cons
                                      const Tensor& dgain, const Tensor& dbias) {
   const Timed timed(profile(), "residual and norm, backward", 0, 4 * size_of(dout));
   const int64_t columns = sum.columns(), chunk = std::max<int64_t>(64, chunk_rows(columns));
-  const int64_t chunks = (sum.rows() + chunk - 1) / chunk;
+  const int64_t chunks = ceil_div(sum.rows(), chunk);
   const Scratch<float> parts(*memory_, chunks * 2 * columns);  // dgain and dbias of each chunk of rows
   for_chunks(pool_, sum.rows(), chunk, [&](int64_t begin, int64_t end) {
     float* dgain_part = parts.data() + begin / chunk * 2 * columns;
@@ -224,7 +224,7 @@ void CpuBackend::rms_norm_backward(const Tensor& dout, const Tensor& sum, const 
                                    const Dropout& dropout, const Tensor& dsum, const Tensor& dx, const Tensor& dgain) {
   const Timed timed(profile(), "residual and norm, backward", 0, 4 * size_of(dout));
   const int64_t columns = sum.columns(), chunk = std::max<int64_t>(64, chunk_rows(columns));
-  const int64_t chunks = dgain.defined() ? (sum.rows() + chunk - 1) / chunk : 0;
+  const int64_t chunks = dgain.defined() ? ceil_div(sum.rows(), chunk) : 0;
   const float* gain_row = gain.defined() ? gain.data<float>() : nullptr;
   const Scratch<float> parts(*memory_, chunks * columns);  // dgain of each chunk of rows
   for_chunks(pool_, sum.rows(), chunk, [&](int64_t begin, int64_t end) {

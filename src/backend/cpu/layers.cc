@@ -17,8 +17,6 @@ namespace roformer {
 
 namespace {
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 const float* row_or_null(const Tensor& x) { return x.defined() ? x.data<float>() : nullptr; }
 
 // What a pass keeps of all tokens.

@@ -179,7 +179,7 @@ class BackwardWorker {
   // Room for what is kept of each chunk: if causal the keys' sums before it, their products packed and their totals;
   // random features of its keys, if they are seen twice.
   void make_room(const LinearTask& task) {
-    const int64_t chunks = (task.end - task.begin + kLinearChunk - 1) / kLinearChunk;
+    const int64_t chunks = ceil_div(task.end - task.begin, kLinearChunk);
     if (kept_floats_ >= chunks * kept_size()) return;
     kept_floats_ = chunks * kept_size();
     kept_ = Room(kept_floats_);

@@ -58,13 +58,6 @@ MemoryCache::~MemoryCache() {
   }
 }
 
-size_t MemoryCache::taken() const {
-  std::lock_guard lock(mutex_);
-  size_t sum = 0;
-  for (const Range& range : ranges_) sum += static_cast<size_t>(range.end - range.begin);
-  return sum;
-}
-
 void MemoryCache::add_range(size_t at_least) {
   ranges_.reserve(ranges_.size() + 1);
   at_least = round_up(at_least, kHugePage) + kHugePage;

@@ -23,8 +23,6 @@ class MemoryCache : public std::enable_shared_from_this<MemoryCache> {
   // 64-byte aligned, uninitialised; returns to the cache when the last owner lets go. Thread-safe. std::bad_alloc.
   std::shared_ptr<void> take(size_t bytes);
 
-  size_t taken() const;  // bytes of pages taken from the system
-
  private:
   using Blocks = std::map<std::byte*, size_t>;  // from where, how many bytes
 
@@ -42,7 +40,7 @@ class MemoryCache : public std::enable_shared_from_this<MemoryCache> {
   void insert_free(Blocks::node_type node) noexcept;
   void give_back(std::byte* block) noexcept;
 
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   Blocks free_, used_;  // no two free blocks touch
   std::vector<Range> ranges_;
 };

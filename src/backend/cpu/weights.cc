@@ -4,6 +4,7 @@
 #include "backend/cpu/weights.h"
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/product.h"
 
 namespace roformer {
 
@@ -12,7 +13,7 @@ namespace {
 // A matrix begins on a cache line.
 int64_t padded_floats(Precision precision, const Tensor& rows) {
   constexpr int64_t kLine = 16;
-  return (PackedMatrix::floats(precision, rows.dim(1), rows.dim(0), rows.dtype()) + kLine - 1) / kLine * kLine;
+  return ceil_div(PackedMatrix::floats(precision, rows.dim(1), rows.dim(0), rows.dtype()), kLine) * kLine;
 }
 
 Tensor rounded_rows(ThreadPool& pool, const Tensor& rows) {

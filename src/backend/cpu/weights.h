@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "backend/cpu/product.h"
+#include "backend/cpu/packing.h"
 
 namespace roformer {
 

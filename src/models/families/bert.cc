@@ -78,8 +78,6 @@ constinit const Family families::bert{.name = "bert",
                                       .head_tensors = bert_like::kHeadTensors,
                                       .keys = bert_keys,
                                       .complete = complete_bert,
-                                      .complete_from_names = nullptr,
-                                      .add_tensors = nullptr,
                                       .any_positions = &families::roformer,
                                       .causal_setting = "is_decoder"};
 

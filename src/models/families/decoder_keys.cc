@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/rotary_json.h"
+#include "models/stack_config.h"
 
 namespace roformer::decoder_keys {
 
@@ -41,13 +42,32 @@ void write_tokens(const ModelConfig& config, Json& json) {
 
 }  // namespace
 
-void special_tokens(ConfigKeys& keys, ModelConfig& config) {
+void common_keys(ConfigKeys& keys, ModelConfig& config, const char* model_type, const Usual& usual) {
+  keys.others(
+      {"model_type"},
+      [&](const JsonObject&) {
+        config.norms = kPreNorms;
+        config.visibility = Visibility::causal;
+        config.segments = 0;
+      },
+      [&](Json& json) { json["model_type"] = model_type; });
+  keys.integer("vocab_size", config.vocabulary, std::nullopt);
+  keys.others(
+      {"hidden_size"},
+      [&](const JsonObject& json) { config.hidden = config.embedding = json.get_int("hidden_size", std::nullopt); },
+      [&](Json& json) { json["hidden_size"] = config.hidden; });
+  keys.integer("num_hidden_layers", config.layers, std::nullopt);
+  keys.integer("num_attention_heads", config.heads, std::nullopt);
+  keys.integer("intermediate_size", config.intermediate, std::nullopt);
+  keys.word("hidden_act", config.activation, kActivations, usual.activation);
+  keys.real("attention_dropout", config.attention_dropout, 0);
+  keys.integer("max_position_embeddings", config.max_positions, usual.max_positions);
+  keys.real("initializer_range", config.initializer_range, ModelConfig().initializer_range);
+  keys.flag("attention_bias", config.biased, usual.biased);
+  keys.flag("tie_word_embeddings", config.tied, false);
   keys.others(
       {"pad_token_id", "bos_token_id", "eos_token_id"}, [&](const JsonObject& json) { read_tokens(json, config); },
       [&](Json& json) { write_tokens(config, json); });
-}
-
-void other_keys(ConfigKeys& keys) {
   keys.ignored({"architectures", "use_cache", "torch_dtype", "dtype", "transformers_version", "_name_or_path",
                 "name_or_path", "_attn_implementation", "_attn_implementation_autoset", "return_dict",
                 "output_hidden_states", "output_attentions", "gradient_checkpointing"});

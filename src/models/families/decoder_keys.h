@@ -5,10 +5,15 @@
 
 namespace roformer::decoder_keys {
 
-// "bos_token_id", "eos_token_id" (one or a list), "pad_token_id".
-void special_tokens(ConfigKeys& keys, ModelConfig& config);
-// Keys without influence.
-void other_keys(ConfigKeys& keys);
+// What a family's files mean that leave it out.
+struct Usual {
+  const char* activation;
+  int64_t max_positions;
+  bool biased;
+};
+// "model_type", sizes, special tokens ("eos_token_id": one or a list), and keys without influence. The model is causal,
+// has norms in front, and embeddings of hidden_size.
+void common_keys(ConfigKeys& keys, ModelConfig& config, const char* model_type, const Usual& usual);
 // DataError or UsageError for what is no causal language model, or the trunk of one.
 void require_causal(const ModelConfig& config, const std::string& source, const char* name);
 // What the rotation of such a model is read from, where its file may leave out max_position_embeddings.

@@ -52,7 +52,7 @@ struct Family {
   std::span<const Architecture> architectures;  // the first of a head is the one written
   const char* trunk;                            // "roformer": files of a trunk alone may leave it out of names
   std::span<const TensorRule> tensors;
-  std::span<const Spelling> spellings;
+  std::span<const Spelling> spellings = {};
   std::span<const char* const> ignored;       // patterns of tensors without influence
   std::span<const char* const> head_tensors;  // patterns of what a trunk leaves aside in a file with a head
 
@@ -62,12 +62,12 @@ struct Family {
   // family can say.
   void (*complete)(ModelConfig& config, const std::string& source);
   // What only the names of a file's tensors tell. `has` knows names with and without the trunk's.
-  void (*complete_from_names)(ModelConfig& config, const std::function<bool(const std::string&)>& has);
+  void (*complete_from_names)(ModelConfig& config, const std::function<bool(const std::string&)>& has) = nullptr;
   // Tensors that other programs look for beside the parameters.
-  void (*add_tensors)(const ModelConfig& config, std::vector<std::pair<std::string, Tensor>>& tensors);
+  void (*add_tensors)(const ModelConfig& config, std::vector<std::pair<std::string, Tensor>>& tensors) = nullptr;
 
   // Whose files can say any encoding of positions; its positions are fixed where that is another.
-  const Family* any_positions;
+  const Family* any_positions = nullptr;
   const char* causal_setting;  // what makes a model of it causal, for errors
 };
 

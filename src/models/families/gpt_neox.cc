@@ -11,8 +11,9 @@ namespace {
 
 constexpr std::string_view kTypes[] = {"gpt_neox"};
 constexpr Architecture kArchitectures[] = {{"GPTNeoXModel", Head::none}, {"GPTNeoXForCausalLM", Head::causal_lm}};
-constexpr int64_t kMaxPositions = 2048;  // GPTNeoXConfig's default
-constexpr double kShare = 0.25;          // likewise
+// GPTNeoXConfig's defaults.
+constexpr decoder_keys::Usual kUsual{.activation = "gelu", .max_positions = 2048, .biased = true};
+constexpr double kShare = 0.25;
 
 constexpr TensorRule kTensors[] = {
     {"embeddings.words.weight", ".embed_in.weight"},
@@ -41,7 +42,7 @@ RotaryPosition read_rotation(const JsonObject& json) {
   RotaryPosition position = usual_rotation();
   position.share = json.get_double("rotary_pct", position.share);
   position.rotary.base = json.get_double("rotary_emb_base", position.rotary.base);
-  return decoder_keys::read_half_rotation(json, position, kMaxPositions);
+  return decoder_keys::read_half_rotation(json, position, kUsual.max_positions);
 }
 
 void write_rotation(const ModelConfig& config, Json& json) {
@@ -53,34 +54,14 @@ void write_rotation(const ModelConfig& config, Json& json) {
 }
 
 void gpt_neox_keys(ConfigKeys& keys, ModelConfig& config) {
-  const ModelConfig usual;
-  keys.others(
-      {"model_type"},
-      [&](const JsonObject&) {
-        config.norms = kPreNorms;
-        config.visibility = Visibility::causal;
-        config.segments = 0;
-      },
-      [&](Json& json) { json["model_type"] = "gpt_neox"; });
-  keys.integer("vocab_size", config.vocabulary, std::nullopt);
-  keys.integer("hidden_size", config.hidden, std::nullopt);
-  keys.integer("num_hidden_layers", config.layers, std::nullopt);
-  keys.integer("num_attention_heads", config.heads, std::nullopt);
-  keys.integer("intermediate_size", config.intermediate, std::nullopt);
-  keys.word("hidden_act", config.activation, kActivations, "gelu");
+  decoder_keys::common_keys(keys, config, "gpt_neox", kUsual);
   keys.real("hidden_dropout", config.hidden_dropout, 0);
-  keys.real("attention_dropout", config.attention_dropout, 0);
-  keys.integer("max_position_embeddings", config.max_positions, kMaxPositions);
-  keys.real("initializer_range", config.initializer_range, usual.initializer_range);
   keys.real("layer_norm_eps", config.norm_epsilon, 1e-5);
-  keys.flag("attention_bias", config.biased, true);
-  keys.flag("tie_word_embeddings", config.tied, false);
   keys.others(
       {"use_parallel_residual"},
       [&](const JsonObject& json) {
         const bool parallel = json.get_bool("use_parallel_residual", true);
         config.parallel_residual = parallel ? ParallelResidual::two_norms : ParallelResidual::none;
-        config.embedding = config.hidden;
         config.feed_forward_biased = true;
       },
       [&](Json& json) { json["use_parallel_residual"] = config.parallel_residual != ParallelResidual::none; });
@@ -88,8 +69,6 @@ void gpt_neox_keys(ConfigKeys& keys, ModelConfig& config) {
       {"rotary_pct", "rotary_emb_base"}, [&](const JsonObject& json) { config.position = read_rotation(json); },
       [&](Json& json) { write_rotation(config, json); });
   keys.others(rotary_keys(), {}, {});
-  decoder_keys::special_tokens(keys, config);
-  decoder_keys::other_keys(keys);
   keys.ignored({"classifier_dropout", "is_decoder"});
 }
 
@@ -125,9 +104,6 @@ constinit const Family families::gpt_neox{.name = "gpt_neox",
                                           .head_tensors = kHeadTensors,
                                           .keys = gpt_neox_keys,
                                           .complete = complete_gpt_neox,
-                                          .complete_from_names = nullptr,
-                                          .add_tensors = nullptr,
-                                          .any_positions = nullptr,
                                           .causal_setting = "gpt_neox, a causal model"};
 
 }  // namespace roformer

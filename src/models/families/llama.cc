@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::string_view kTypes[] = {"llama"};
 constexpr Architecture kArchitectures[] = {{"LlamaModel", Head::none}, {"LlamaForCausalLM", Head::causal_lm}};
-constexpr int64_t kMaxPositions = 2048;  // LlamaConfig's default
+// LlamaConfig's defaults.
+constexpr decoder_keys::Usual kUsual{.activation = "silu", .max_positions = 2048, .biased = false};
 
 constexpr TensorRule kTensors[] = {
     {"embeddings.words.weight", ".embed_tokens.weight"},
@@ -29,26 +30,10 @@ constexpr TensorRule kTensors[] = {
 constexpr const char* kHeadTensors[] = {"lm_head.*"};
 
 void llama_keys(ConfigKeys& keys, ModelConfig& config) {
-  const auto unlike_default = ConfigKeys::Writes::unlike_default;
-  const ModelConfig usual;
-  keys.others(
-      {"model_type"},
-      [&](const JsonObject&) {
-        config.norm = NormKind::rms_with_gain;
-        config.norms = kPreNorms;
-        config.gated = true;
-        config.visibility = Visibility::causal;
-        config.segments = 0;
-      },
-      [&](Json& json) { json["model_type"] = "llama"; });
-  keys.integer("vocab_size", config.vocabulary, std::nullopt);
-  keys.integer("hidden_size", config.hidden, std::nullopt);
-  keys.integer("num_hidden_layers", config.layers, std::nullopt);
-  keys.integer("num_attention_heads", config.heads, std::nullopt);
+  decoder_keys::common_keys(keys, config, "llama", kUsual);
   keys.others(
       {"num_key_value_heads", "head_dim"},
       [&](const JsonObject& json) {
-        config.embedding = config.hidden;
         config.kv_heads = json.get_int("num_key_value_heads", config.heads, 1);
         if (!json.has("head_dim") || config.heads <= 0) return;
         const int64_t size = config.hidden / config.heads;
@@ -60,22 +45,21 @@ void llama_keys(ConfigKeys& keys, ModelConfig& config) {
         json["num_key_value_heads"] = config.key_heads();
         json["head_dim"] = config.head_dim();
       });
-  keys.integer("intermediate_size", config.intermediate, std::nullopt);
-  keys.word("hidden_act", config.activation, kActivations, "silu");
+  const auto unlike_default = ConfigKeys::Writes::unlike_default;
   keys.real("hidden_dropout_prob", config.hidden_dropout, 0, unlike_default);  // no other program's
-  keys.real("attention_dropout", config.attention_dropout, 0);
-  keys.integer("max_position_embeddings", config.max_positions, kMaxPositions);
-  keys.real("initializer_range", config.initializer_range, usual.initializer_range);
   keys.real("rms_norm_eps", config.norm_epsilon, 1e-6);
-  keys.flag("attention_bias", config.biased, false);
   keys.others(
-      {"mlp_bias"}, [&](const JsonObject& json) { config.feed_forward_biased = json.get_bool("mlp_bias", false); },
+      {"mlp_bias"},
+      [&](const JsonObject& json) {
+        config.norm = NormKind::rms_with_gain;
+        config.gated = true;
+        config.feed_forward_biased = json.get_bool("mlp_bias", false);
+      },
       [&](Json& json) { json["mlp_bias"] = config.feed_forward_biased.value_or(config.biased); });
-  keys.flag("tie_word_embeddings", config.tied, false);
   keys.others(
       rotary_keys(),
       [&](const JsonObject& json) {
-        config.position = decoder_keys::read_half_rotation(json, RotaryPosition(), kMaxPositions);
+        config.position = decoder_keys::read_half_rotation(json, RotaryPosition(), kUsual.max_positions);
       },
       [&](Json& json) {
         const auto& position = std::get<RotaryPosition>(config.position);
@@ -83,13 +67,11 @@ void llama_keys(ConfigKeys& keys, ModelConfig& config) {
         json["rope_theta"] = position.rotary.base;
         json.erase("rotary_layout");  // a Llama's is "half"
       });
-  decoder_keys::special_tokens(keys, config);
   keys.others({"sliding_window"},
               [](const JsonObject& json) {
                 if (json.has("sliding_window")) json.reject("sliding_window", "none");
               },
               {});
-  decoder_keys::other_keys(keys);
   keys.ignored({"pretraining_tp", "is_llama_config"});
 }
 
@@ -124,14 +106,10 @@ constinit const Family families::llama{.name = "llama",
                                        .architectures = kArchitectures,
                                        .trunk = "model",
                                        .tensors = kTensors,
-                                       .spellings = {},
                                        .ignored = decoder_keys::kIgnored,
                                        .head_tensors = kHeadTensors,
                                        .keys = llama_keys,
                                        .complete = complete_llama,
-                                       .complete_from_names = nullptr,
-                                       .add_tensors = nullptr,
-                                       .any_positions = nullptr,
                                        .causal_setting = "llama, a causal model"};
 
 }  // namespace roformer

@@ -1,0 +1,68 @@
+// Fixtures and config.json of causal language models that are not of BERT's kind.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "checkpoint/safetensors.h"
+#include "tests/base/temp_directory.h"
+#include "tests/models/fixture_model.h"
+
+namespace roformer::testing {
+
+class DecoderFixtureTest : public FixtureModelTest {
+ protected:
+  // transformers computes the rotation's angles in float32, also in a float64 model.
+  explicit DecoderFixtureTest(const std::string& folder) : FixtureModelTest(folder, 5e-6) {}
+
+  // The same tensors, to the bit, under the names that transformers gave them, but for the prefix, which a trunk saved
+  // alone lacks.
+  void expect_the_same_tensors_when_written(const std::string& trunk) {
+    expect_the_same_when_written();
+    const SafetensorsFile theirs(fixture_.directory() + "/model.safetensors"),
+        ours(directory_ / "once/model.safetensors");
+    const std::string prefix = load(*cpu_).config().head == Head::none ? trunk : "";
+    std::set<std::string> their_names, our_names;
+    for (const TensorInfo& info : ours.tensors()) our_names.insert(info.name);
+    for (const TensorInfo& info : theirs.tensors()) their_names.insert(prefix + info.name);
+    ASSERT_EQ(our_names, their_names);
+    for (const TensorInfo& info : theirs.tensors()) {
+      EXPECT_EQ(numbers(ours.tensor(prefix + info.name)), numbers(theirs.tensor(info.name))) << info.name;
+    }
+  }
+
+  // What a file of these tensors computes, with the fixture's config.json.
+  void expect_right_with(const std::vector<std::pair<std::string, Tensor>>& tensors) {
+    const TempDirectory other;
+    write_safetensors(other / "model.safetensors", tensors);
+    write_file_atomically(other / "config.json", read_file(fixture_.directory() + "/config.json", kMostBytes));
+    expect_close(fixture_.run(load_model(other.path(), *cpu_), fixture_.sequences()), fixture_.expected(), kSingle);
+  }
+};
+
+// The config.json of a small one.
+struct DecoderFile {
+  const char *model_type, *architecture;
+  int64_t hidden;
+
+  ModelConfig read(const Json& more = Json::object(), std::vector<std::string>* unknown = nullptr) const {
+    Json json = {{"model_type", model_type}, {"architectures", {architecture}}, {"vocab_size", 50},
+                 {"hidden_size", hidden},    {"num_hidden_layers", 2},          {"num_attention_heads", 4},
+                 {"intermediate_size", 40}};
+    json.update(more);
+    return read_config(JsonObject(json, "some/config.json"), unknown);
+  }
+
+  void expect_refused(const Json& more, const std::string& message) const {
+    EXPECT_THAT([&] { read(more); }, ::testing::ThrowsMessage<DataError>(::testing::HasSubstr(message))) << more;
+  }
+};
+
+}  // namespace roformer::testing
