@@ -15,7 +15,7 @@ DocumentRule parse_document_rule(std::string_view name) {
   if (name == "blank-line") return DocumentRule::blank_line;
   if (name == "lines") return DocumentRule::lines;
   if (name == "doc-tags") return DocumentRule::doc_tags;
-  throw UsageError("unknown document rule {}, expected automatic, blank-line, lines or doc-tags", quote(name));
+  throw UsageError("{} is {}, expected automatic, blank-line, lines or doc-tags", FieldName("documents"), quote(name));
 }
 
 LineEffect read_part(DocumentState& state, DocumentRule rule, std::string_view text, bool starts_line, bool ends_line) {
