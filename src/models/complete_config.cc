@@ -60,49 +60,6 @@ int64_t rotary_dim(const ModelConfig& config, double share) {
                     : std::max<int64_t>(2, std::llround(share * static_cast<double>(config.head_dim()) / 2) * 2);
 }
 
-// One rotation for all layers is that of `position`.
-void complete_layer_rotary(ModelConfig& config, RotaryPosition& position, const std::string& source) {
-  std::vector<Rotary>& layers = config.layer_rotary;
-  if (layers.empty()) return;
-  if (std::ssize(layers) != config.layers) {
-    refuse_config(source, "{} rotations of single layers, expected one for each of {}", layers.size(), config.layers);
-  }
-  if (position.learned) refuse_config(source, "learned rotary frequencies are the same in all layers");
-  for (Rotary& rotary : layers) {
-    if (rotary.dim == 0) rotary.dim = rotary_dim(config, position.share);
-    validate(rotary, config.head_dim());
-    RotaryFrequencies frequencies(rotary);  // or an error
-  }
-  if (std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) return;
-  position.rotary = layers.front();
-  layers.clear();
-}
-
-void complete_rotary(ModelConfig& config, RotaryPosition& position, const std::string& source) {
-  Rotary& rotary = position.rotary;
-  if (!(position.share > 0 && position.share <= 1)) {
-    refuse_config(source, "the share of a head that turns is {}, expected more than 0, at most 1", position.share);
-  }
-  if (rotary.dim == 0) rotary.dim = rotary_dim(config, position.share);
-  if (rotary.dim % 2 != 0) {
-    refuse_config(source, "the head size {} ({} / {}) is odd; rotary positions turn pairs", rotary.dim,
-                  KeyName("hidden_size"), KeyName("num_attention_heads"));
-  }
-  if (position.learned &&
-      (position.xpos || rotary.scaling != RotaryScaling() || rotary.proportion != 1 || rotary.grid_width > 0)) {
-    refuse_config(source,
-                  "learned rotary frequencies go with neither xPos nor a grid, a scaling or a proportion of pairs");
-  }
-  if (position.xpos && position.rotate_values) {
-    refuse_config(source, "xPos goes with no rotary values ({}), which would grow with their position",
-                  KeyName("rotary_value"));
-  }
-  validate(rotary, config.head_dim());
-  RotaryFrequencies frequencies(rotary);  // or an error
-  complete_layer_rotary(config, position, source);
-  if (position.xpos) validate(*position.xpos);
-}
-
 // What a file of the config says for a field of position/: the key, and the words for it in a message.
 struct Said {
   std::string key, words;  // no key where none, or one of several, may have said it
@@ -139,26 +96,85 @@ Said said_of(const ModelConfig& config, const std::string& field, bool own_dim) 
   refuse_config(source, "{}", KeyName(key, message));
 }
 
+// What `check` of position/ refuses.
+template <class Check>
+void check_position(const ModelConfig& config, const std::string& source, bool own_dim, const Check& check) {
+  try {
+    check();
+  } catch (const UsageError& error) {
+    refuse_position(config, source, error, own_dim);
+  }
+}
+
+void check_rotary(const ModelConfig& config, const std::string& source, const Rotary& rotary, bool own_dim) {
+  check_position(config, source, own_dim, [&] {
+    validate(rotary, config.head_dim());
+    RotaryFrequencies frequencies(rotary);  // or an error
+  });
+}
+
+// One rotation for all layers is that of `position`.
+void complete_layer_rotary(ModelConfig& config, RotaryPosition& position, const std::string& source) {
+  std::vector<Rotary>& layers = config.layer_rotary;
+  if (layers.empty()) return;
+  if (std::ssize(layers) != config.layers) {
+    refuse_config(source, "{} rotations of single layers, expected one for each of {}", layers.size(), config.layers);
+  }
+  if (position.learned) refuse_config(source, "learned rotary frequencies are the same in all layers");
+  for (Rotary& rotary : layers) {
+    if (rotary.dim == 0) rotary.dim = rotary_dim(config, position.share);
+    check_rotary(config, source, rotary, false);
+  }
+  if (std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) return;
+  position.rotary = layers.front();
+  layers.clear();
+}
+
+void complete_rotary(ModelConfig& config, RotaryPosition& position, const std::string& source) {
+  Rotary& rotary = position.rotary;
+  if (!(position.share > 0 && position.share <= 1)) {
+    refuse_config(source, "the share of a head that turns is {}, expected more than 0, at most 1", position.share);
+  }
+  const bool own_dim = rotary.dim != 0;
+  if (!own_dim) rotary.dim = rotary_dim(config, position.share);
+  if (!own_dim && rotary.dim % 2 != 0) {
+    if (config.head_size != 0) {
+      refuse_config(source, "{} {} is odd; rotary positions turn pairs", KeyName("head_dim"), config.head_size);
+    }
+    refuse_config(source, "the head size {} ({} / {}) is odd; rotary positions turn pairs", rotary.dim,
+                  KeyName("hidden_size"), KeyName("num_attention_heads"));
+  }
+  if (position.learned &&
+      (position.xpos || rotary.scaling != RotaryScaling() || rotary.proportion != 1 || rotary.grid_width > 0)) {
+    refuse_config(source,
+                  "learned rotary frequencies go with neither xPos nor a grid, a scaling or a proportion of pairs");
+  }
+  if (position.xpos && position.rotate_values) {
+    refuse_config(source, "xPos goes with no rotary values ({}), which would grow with their position",
+                  KeyName("rotary_value"));
+  }
+  check_rotary(config, source, rotary, own_dim);
+  complete_layer_rotary(config, position, source);
+  if (position.xpos) check_position(config, source, own_dim, [&] { validate(*position.xpos); });
+}
+
 // Settings that follow from others, and what none may be.
 void complete_position(ModelConfig& config, const std::string& source) {
   constexpr int64_t kMostDistance = 1 << 20;
   const bool both_sides = config.visibility == Visibility::all;
-  const auto* given = std::get_if<RotaryPosition>(&config.position);
-  const bool own_dim = given != nullptr && given->rotary.dim != 0;
-  try {
-    if (auto* rotary = std::get_if<RotaryPosition>(&config.position)) complete_rotary(config, *rotary, source);
-    if (auto* learned = std::get_if<LearnedPosition>(&config.position)) learned->max_positions = config.max_positions;
-    if (auto* t5 = std::get_if<T5Position>(&config.position)) {
-      t5->buckets.bidirectional = both_sides;
-      validate(t5->buckets);
-    }
-    if (auto* tupe = std::get_if<TupePosition>(&config.position)) {
-      tupe->max_positions = config.max_positions;
-      tupe->buckets.bidirectional = both_sides;
-      validate(tupe->buckets);
-    }
-  } catch (const UsageError& error) {
-    refuse_position(config, source, error, own_dim);
+  const auto check_buckets = [&](const DistanceBuckets& buckets) {
+    check_position(config, source, false, [&] { validate(buckets); });
+  };
+  if (auto* rotary = std::get_if<RotaryPosition>(&config.position)) complete_rotary(config, *rotary, source);
+  if (auto* learned = std::get_if<LearnedPosition>(&config.position)) learned->max_positions = config.max_positions;
+  if (auto* t5 = std::get_if<T5Position>(&config.position)) {
+    t5->buckets.bidirectional = both_sides;
+    check_buckets(t5->buckets);
+  }
+  if (auto* tupe = std::get_if<TupePosition>(&config.position)) {
+    tupe->max_positions = config.max_positions;
+    tupe->buckets.bidirectional = both_sides;
+    check_buckets(tupe->buckets);
   }
   if (const auto* shaw = std::get_if<ShawPosition>(&config.position)) {
     check_range(source, KeyName("max_relative_positions"), shaw->clip, 0, kMostDistance);

@@ -348,6 +348,10 @@ TEST(ConfigTest, SettingsFromOptionsAreUsageErrors) {
   const ErrorDetail detail = detail_of<UsageError>([&] { complete(config, ""); });
   EXPECT_EQ(detail.field, "hidden_size");
   EXPECT_EQ(detail.key, "") << "no file was read";
+  config = preset_config("demo");
+  config.heads = 256;
+  std::get<RotaryPosition>(config.position).rotary.dim = 0;
+  EXPECT_EQ(detail_of<UsageError>([&] { complete(config, ""); }).field, "hidden_size") << "the heads are of 1 element";
   config = preset_config("llama-100m");
   config.heads = 6;  // of the file's keys one is no option: the text is as in a file
   EXPECT_THAT([&] { complete(config, ""); },
@@ -384,6 +388,7 @@ TEST(ConfigTest, WhatAFileSaysIsNamedByItsKeysAndItsPath) {
   };
   EXPECT_EQ(variant({{"rope_theta", 0.5}}), "rope_theta");
   EXPECT_EQ(variant({{"rotary_dim", 10}}), "rotary_dim");
+  EXPECT_EQ(variant({{"rotary_dim", 7}}), "rotary_dim");
   EXPECT_EQ(variant({{"rotary_dim", 6}, {"rotary_grid_width", 4}}), "rotary_grid_width");
   EXPECT_EQ(variant({{"rope_scaling", {{"type", "linear"}, {"factor", -1}}}}), "factor");
   const Json many = {{"type", "dynamic"}, {"factor", 2}, {"original_max_position_embeddings", 1 << 30}};
