@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "checkpoint/safetensors.h"
+#include "models/finite.h"
 #include "models/model.h"
 #include "tests/base/error_detail.h"
 #include "tests/base/temp_directory.h"
@@ -203,6 +204,14 @@ TEST_F(LoadModelTest, NamesEverythingThatDoesNotFit) {
                   HasSubstr("wrong: \"roformer.embeddings_project.bias\" has the shape [1, 8], expected [8]"),
                   HasSubstr("wrong: \"roformer.embeddings.LayerNorm.weight\" is int64, expected float32"),
                   Not(HasSubstr("key.weight")))));
+}
+
+TEST_F(LoadModelTest, AWeightThatIsNotFiniteIsNamed) {
+  write(weights_.at(kWords), 2, 3, std::nan(""));
+  const Model loaded = load();
+  const ErrorDetail detail = detail_of<DataError>([&] { check_finite_weights(loaded, directory_.path()); });
+  EXPECT_EQ(detail.tensor, kWords);
+  EXPECT_EQ(detail.path, directory_.path());
 }
 
 TEST_F(LoadModelTest, AFailedLoadChangesNothing) {
