@@ -88,7 +88,7 @@ Precision parse_precision(std::string_view name) {
   if (name == "float32") return Precision::float32;
   if (name == "bfloat16") return Precision::bfloat16;
   if (name == "int8") return Precision::int8;
-  throw UsageError("unknown dtype '{}'; expected float32, bfloat16 or int8", name);
+  throw UsageError("{} is '{}'; expected float32, bfloat16 or int8", FieldName("dtype"), name);
 }
 
 const char* precision_name(Precision precision) {

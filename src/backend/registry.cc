@@ -50,7 +50,7 @@ std::vector<std::filesystem::path> directories() {
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (directory.empty()) continue;
     if (!directory.is_absolute()) {
-      throw UsageError("ROFORMER_BACKEND_PATH: '{}' is no absolute path", directory.string());
+      throw UsageError("ROFORMER_BACKEND_PATH: '{}' is no absolute path", FilePath(directory.string()));
     }
     result.push_back(directory);
   }
@@ -61,7 +61,7 @@ std::vector<std::filesystem::path> directories() {
 }
 
 // UsageError unless it can be called by its name.
-void check(const BackendEntry& entry, const std::string& source) {
+void check(const BackendEntry& entry, const FilePath& source) {
   if (entry.interface_version != kBackendInterface) {
     throw UsageError("{}: a backend for interface {}, expected {}: it was built from another version", source,
                      entry.interface_version, kBackendInterface);
@@ -74,12 +74,12 @@ void check(const BackendEntry& entry, const std::string& source) {
 // It stays loaded to the end: what it made has its code there.
 Make load(const std::string& path, std::string_view name) {
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-  if (library == nullptr) throw UsageError("cannot load a backend: {}", dlerror());
+  if (library == nullptr) throw UsageError("cannot load a backend: {}", FilePath(path, dlerror()));
   const auto entry_point = reinterpret_cast<const BackendEntry* (*)()>(dlsym(library, kEntryPoint));
   const BackendEntry* const entry = entry_point != nullptr ? entry_point() : nullptr;
-  if (entry == nullptr) throw UsageError("{}: no backend, it shows no function {}", path, kEntryPoint);
-  check(*entry, path);
-  if (entry->name != name) throw UsageError("{}: the backend '{}', expected '{}'", path, entry->name, name);
+  if (entry == nullptr) throw UsageError("{}: no backend, it shows no function {}", FilePath(path), kEntryPoint);
+  check(*entry, FilePath(path));
+  if (entry->name != name) throw UsageError("{}: the backend '{}', expected '{}'", FilePath(path), entry->name, name);
   return entry->make;
 }
 
@@ -99,7 +99,7 @@ Make find(Registry& all, std::string_view name) {
 }  // namespace
 
 void register_backend(const BackendEntry& entry) {
-  check(entry, "register_backend");
+  check(entry, FilePath("", "register_backend"));
   Registry& all = registry();
   const std::lock_guard lock(all.mutex);
   if (!all.entries.emplace(entry.name, entry.make).second) {
@@ -140,11 +140,12 @@ std::unique_ptr<Backend> make_backend(std::string_view name, ThreadPool& pool, P
     make = find(all, name);
   }
   if (make == nullptr) {
-    throw UsageError("unknown device '{}'; expected one of {}", name, fmt::join(backend_names(), ", "));
+    throw UsageError("{} is '{}'; expected one of {}", FieldName("device"), name, fmt::join(backend_names(), ", "));
   }
   std::unique_ptr<Backend> backend = make(pool, precision);
   if (backend == nullptr || backend->precision() != precision) {
-    throw UsageError("the {} backend does not compute in {}; expected float32", name, precision_name(precision));
+    throw UsageError("the {} backend does not compute in {} {}; expected float32", name, FieldName("dtype"),
+                     precision_name(precision));
   }
   return backend;
 }

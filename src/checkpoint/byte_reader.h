@@ -13,9 +13,10 @@ namespace roformer {
 class ByteReader {
  public:
   // `source` starts the messages. DataError where `at` or anything that is read is beyond the end.
-  ByteReader(std::string_view bytes, std::string source, uint64_t at = 0)
-      : bytes_(bytes), source_(std::move(source)), at_(at) {
-    if (at > bytes.size()) throw DataError("{}: byte {} is beyond its {} bytes", source_, at, bytes.size());
+  ByteReader(std::string_view bytes, const FilePath& source, uint64_t at = 0)
+      : bytes_(bytes), path_(source.name), source_(source.shown), at_(at) {
+    if (at > bytes.size())
+      throw DataError("{}: byte {} is beyond its {} bytes", FilePath(path_, source_), at, bytes.size());
   }
 
   uint64_t at() const { return at_; }
@@ -23,7 +24,8 @@ class ByteReader {
 
   std::string_view take(uint64_t size) {
     if (size > left())
-      throw DataError("{} is cut short: {} bytes expected at {}, {} are left", source_, size, at_, left());
+      throw DataError("{} is cut short: {} bytes expected at {}, {} are left", FilePath(path_, source_), size, at_,
+                      left());
     const std::string_view taken = bytes_.substr(at_, size);
     at_ += size;
     return taken;
@@ -38,7 +40,7 @@ class ByteReader {
 
  private:
   std::string_view bytes_;
-  std::string source_;
+  std::string path_, source_;
   uint64_t at_;
 };
 

@@ -42,12 +42,12 @@ std::string find_foreign(const std::string& directory) {
 std::string find_weights(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_regular_file(path, error)) return path;
-  if (!std::filesystem::is_directory(path, error)) throw FileError("'{}' is not a model directory", path);
+  if (!std::filesystem::is_directory(path, error)) throw FileError("'{}' is not a model directory", FilePath(path));
   for (const char* name : kNames) {
     std::string file = join_path(path, name);
     if (std::filesystem::exists(file, error)) return file;
   }
-  throw FileError("'{}' holds no weights: expected {}, {}, {} or {}{}", path, kNames[0], kNames[1], kNames[2],
+  throw FileError("'{}' holds no weights: expected {}, {}, {} or {}{}", FilePath(path), kNames[0], kNames[1], kNames[2],
                   kNames[3], find_foreign(path));
 }
 
@@ -56,7 +56,8 @@ void refuse_pointer(const std::string& path) {
   constexpr std::string_view kPointer = "version https://git-lfs.github.com/spec/";
   const MappedFile file(path);
   if (file.view().starts_with(kPointer)) {
-    throw DataError("'{}' is the Git LFS pointer to a file, not the file: fetch it with `git lfs pull`", path);
+    throw DataError("'{}' is the Git LFS pointer to a file, not the file: fetch it with `git lfs pull`",
+                    FilePath(path));
   }
 }
 
@@ -93,18 +94,18 @@ void WeightFiles::open_shards(const std::string& index_path) {
   std::map<std::string, std::vector<std::string>> shards;
   for (const auto& [tensor, shard] : map.value().items()) {
     if (!shard.is_string() || !is_file_name(shard.get<std::string>())) {
-      throw DataError("{}: tensor {} is in {}, expected the name of a file beside the index", index_path, quote(tensor),
-                      show_json(shard));
+      throw DataError("{}: tensor {} is in {}, expected the name of a file beside the index", FilePath(index_path),
+                      TensorName(tensor, quote(tensor)), show_json(shard));
     }
     shards[shard.get<std::string>()].push_back(tensor);
   }
-  if (shards.empty()) throw DataError("{}: 'weight_map' names no tensor", index_path);
+  if (shards.empty()) throw DataError("{}: '{}' names no tensor", FilePath(index_path), KeyName("weight_map"));
   std::map<std::string_view, const TensorFile*> homes;
   for (const auto& [shard, names] : shards) {
     const std::string path = join_path(parent_directory(index_path), shard);
     std::error_code ignored;
     if (!std::filesystem::exists(path, ignored)) {
-      throw FileError("{}: the shard {} is not there", index_path, quote(shard));
+      throw FileError("{}: the shard {} is not there", FilePath(index_path), quote(shard));
     }
     open_file(path);
     std::set<std::string_view> held;
@@ -112,13 +113,14 @@ void WeightFiles::open_shards(const std::string& index_path) {
       held.insert(info.name);
       const auto [other, fresh] = homes.emplace(info.name, files_.back().get());
       if (!fresh) {
-        throw DataError("{}: tensor {} is in '{}' and in '{}'", index_path, quote(info.name), other->second->path(),
-                        path);
+        throw DataError("{}: tensor {} is in '{}' and in '{}'", FilePath(index_path),
+                        TensorName(info.name, quote(info.name)), other->second->path(), path);
       }
     }
     for (const std::string& name : names) {
       if (!held.contains(name)) {
-        throw DataError("{}: tensor {} is not in the shard {}", index_path, quote(name), quote(shard));
+        throw DataError("{}: tensor {} is not in the shard {}", FilePath(index_path), TensorName(name, quote(name)),
+                        quote(shard));
       }
     }
   }

@@ -36,7 +36,7 @@ struct Header {
 
 void check(const std::string& path, const char* what, int64_t value, int64_t least, int64_t most) {
   if (value >= least && value <= most) return;
-  throw DataError("{}: {} is {}, expected {} to {}: not a model of llama2.c", path, what, value, least, most);
+  throw DataError("{}: {} is {}, expected {} to {}: not a model of llama2.c", FilePath(path), what, value, least, most);
 }
 
 // The seven numbers that every version has.
@@ -58,13 +58,13 @@ void read_numbers(ByteReader& reader, const std::string& path, Llama2cFile& file
   check(path, "vocab_size", file.vocabulary, 1, 10'000'000);
   check(path, "seq_len", file.positions, 1, int64_t{1} << 29);
   if (file.dim % file.heads != 0 || file.dim / file.heads % 2 != 0 || file.heads % file.kv_heads != 0) {
-    throw DataError("{}: dim {}, n_heads {} and n_kv_heads {} make no heads of pairs: not a model of llama2.c", path,
-                    file.dim, file.heads, file.kv_heads);
+    throw DataError("{}: dim {}, n_heads {} and n_kv_heads {} make no heads of pairs: not a model of llama2.c",
+                    FilePath(path), file.dim, file.heads, file.kv_heads);
   }
 }
 
 Header read_header(std::string_view bytes, const std::string& path) {
-  ByteReader reader(bytes, path);
+  ByteReader reader(bytes, FilePath(path));
   Header header;
   uint32_t magic = 0;
   if (bytes.size() >= sizeof magic) std::memcpy(&magic, bytes.data(), sizeof magic);
@@ -134,7 +134,8 @@ int64_t size_of(const Piece& piece, int64_t group, const std::string& path) {
   const int64_t count = piece.elements();
   if (!piece.rounded) return 4 * count;
   if (count % group != 0) {
-    throw DataError("{}: the {} weights of {} are no whole groups of {}", path, count, piece.name, group);
+    throw DataError("{}: the {} weights of {} are no whole groups of {}", FilePath(path), count, TensorName(piece.name),
+                    group);
   }
   return count + count / group * 4;
 }
@@ -162,7 +163,7 @@ Llama2cFile read_llama2c(const std::string& path) {
   auto end = static_cast<int64_t>(header.bytes);
   for (const Piece& piece : pieces.all) end += size_of(piece, header.group, path);
   if (end != mapped->size()) {
-    throw DataError("{}: is {} bytes long, its header describes a model of {}", path, mapped->size(), end);
+    throw DataError("{}: is {} bytes long, its header describes a model of {}", FilePath(path), mapped->size(), end);
   }
   const char* at = mapped->data() + header.bytes;
   for (const Piece& piece : pieces.all) {

@@ -72,7 +72,7 @@ enum Opcode : uint8_t {
 
 class Machine {
  public:
-  Machine(std::string_view bytes, const std::string& source, std::span<const std::string_view> allowed,
+  Machine(std::string_view bytes, const FilePath& source, std::span<const std::string_view> allowed,
           std::vector<PickleNode>& nodes)
       : bytes_(bytes), reader_(bytes, source), source_(source), allowed_(allowed), nodes_(nodes) {}
 
@@ -311,7 +311,7 @@ class Machine {
 
   std::string_view bytes_;
   ByteReader reader_;
-  const std::string& source_;
+  FilePath source_;
   std::span<const std::string_view> allowed_;
   std::vector<PickleNode>& nodes_;
   std::vector<PickleId> stack_;
@@ -322,7 +322,7 @@ class Machine {
 
 }  // namespace
 
-Pickle::Pickle(std::string_view bytes, const std::string& source, std::span<const std::string_view> allowed) {
+Pickle::Pickle(std::string_view bytes, const FilePath& source, std::span<const std::string_view> allowed) {
   Machine machine(bytes, source, allowed, nodes_);
   root_ = machine.run();
   size_ = machine.at();

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
+
 namespace roformer {
 
 using PickleId = uint32_t;
@@ -42,7 +44,7 @@ class Pickle {
  public:
   // Reads the pickle at the start of `bytes`, which must outlive it. `source` starts the messages; `allowed` are names
   // as "module.name". DataError for anything wrong, and beyond 4 million objects or 20 million steps.
-  Pickle(std::string_view bytes, const std::string& source, std::span<const std::string_view> allowed);
+  Pickle(std::string_view bytes, const FilePath& source, std::span<const std::string_view> allowed);
 
   const PickleNode& root() const { return nodes_[root_]; }
   const PickleNode& operator[](PickleId id) const { return nodes_[id]; }

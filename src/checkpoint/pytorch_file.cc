@@ -39,7 +39,7 @@ class Reader {
 
   void read() {
     const PickleNode* dict = &pickle_.root();
-    if (dict->kind != Kind::dict) throw DataError("'{}' does not hold a dictionary of tensors", path_);
+    if (dict->kind != Kind::dict) throw DataError("'{}' does not hold a dictionary of tensors", FilePath(path_));
     for (int depth = 0; depth < kMaxDepth; ++depth) {
       const PickleNode* inner = find_section(*dict);
       if (inner == nullptr) break;
@@ -49,17 +49,17 @@ class Reader {
       const PickleNode* call = find_tensor(pickle_[dict->items[i + 1]]);
       if (call != nullptr) add(pickle_[dict->items[i]], *call);
     }
-    if (tensors.empty()) throw DataError("'{}' holds no tensors by name{}", path_, keys_of(*dict));
+    if (tensors.empty()) throw DataError("'{}' holds no tensors by name{}", FilePath(path_), keys_of(*dict));
     int64_t present = 0;
     for (const auto& [key, bytes] : container_.storages) present += static_cast<int64_t>(bytes.size());
     if (total_ / kMaxSharing > present) {
-      throw DataError("'{}': its tensors take {} bytes of storages that have {}", path_, total_, present);
+      throw DataError("'{}': its tensors take {} bytes of storages that have {}", FilePath(path_), total_, present);
     }
   }
 
  private:
   [[noreturn]] void fail(const std::string& name, const std::string& reason) const {
-    throw DataError("'{}': tensor {}: {}", path_, quote(name), reason);
+    throw DataError("'{}': tensor {}: {}", FilePath(path_), TensorName(name, quote(name)), reason);
   }
 
   // The values of equal keys: the last one counts, as in Python.
@@ -104,7 +104,7 @@ class Reader {
     TensorInfo info;
     info.name = key.text;
     if (key.kind != Kind::text || !is_utf8(info.name)) {
-      throw DataError("'{}': the name of a tensor, {}, is not a text in UTF-8", path_, quote(key.text));
+      throw DataError("'{}': the name of a tensor, {}, is not a text in UTF-8", FilePath(path_), quote(key.text));
     }
     PytorchFile::Layout layout = place(info, call, pickle_[call.items[1]]);
     const auto [found, fresh] = index.emplace(info.name, tensors.size());
@@ -236,7 +236,7 @@ PytorchFile::PytorchFile(const std::string& path) : path_(path), file_(std::make
 
 Tensor PytorchFile::stored(const std::string& name) const {
   const auto found = index_.find(name);
-  if (found == index_.end()) throw DataError("'{}' has no tensor {}", path_, quote(name));
+  if (found == index_.end()) throw DataError("'{}' has no tensor {}", FilePath(path_), TensorName(name, quote(name)));
   const TensorInfo& info = tensors_[found->second];
   const Layout& layout = layouts_[found->second];
   if (layout.strides.empty()) return tensor_from_bytes(file_, layout.data, info, path_);

@@ -81,13 +81,14 @@ PytorchContainer read_zip(std::string_view bytes, const std::string& path) {
     if (found == archive.entries().end()) return std::nullopt;
     return found->second;
   };
-  if (!folder) throw DataError("'{}' is a zip archive without FOLDER/data.pkl, expected what torch.save writes", path);
+  if (!folder)
+    throw DataError("'{}' is a zip archive without FOLDER/data.pkl, expected what torch.save writes", FilePath(path));
   if (entry("constants.pkl"))
-    throw DataError("'{}' is a TorchScript program, expected weights saved by torch.save", path);
+    throw DataError("'{}' is a TorchScript program, expected weights saved by torch.save", FilePath(path));
   if (const std::string_view order = entry("byteorder").value_or("little"); order != "little") {
-    throw DataError("'{}': its byte order is {}, expected \"little\"", path, quote(order));
+    throw DataError("'{}': its byte order is {}, expected \"little\"", FilePath(path), quote(order));
   }
-  PytorchContainer result{Pickle(*entry("data.pkl"), fmt::format("'{}'", path), allowed_names()), {}};
+  PytorchContainer result{Pickle(*entry("data.pkl"), FilePath(path, fmt::format("'{}'", path)), allowed_names()), {}};
   const std::string data = *folder + "data/";
   for (const auto& [name, content] : archive.entries()) {
     if (name.starts_with(data)) result.storages.emplace(name.substr(data.size()), content);
@@ -100,7 +101,7 @@ void check_system(const Pickle& system, const std::string& path) {
   for (size_t i = 0; root.kind == Kind::dict && i + 1 < root.items.size(); i += 2) {
     const PickleNode& value = system[root.items[i + 1]];
     if (system[root.items[i]].text == "little_endian" && value.integer != 1) {
-      throw DataError("'{}': its byte order is big, expected little", path);
+      throw DataError("'{}': its byte order is big, expected little", FilePath(path));
     }
   }
 }
@@ -109,21 +110,21 @@ PytorchContainer read_legacy(std::string_view bytes, const std::string& path) {
   const std::string source = fmt::format("'{}'", path);
   uint64_t at = 0;
   const auto next = [&] {
-    Pickle pickle(bytes.substr(at), source, allowed_names());
+    Pickle pickle(bytes.substr(at), FilePath(path, source), allowed_names());
     at += pickle.size();
     return pickle;
   };
   if (const Pickle magic = next(); magic.root().kind != Kind::big_integer || magic.root().text != kMagic) {
-    throw DataError("'{}' is a pickle, but not of torch.save: its magic number is another", path);
+    throw DataError("'{}' is a pickle, but not of torch.save: its magic number is another", FilePath(path));
   }
   if (const Pickle protocol = next();
       protocol.root().kind != Kind::integer || protocol.root().integer != kFileProtocol) {
-    throw DataError("'{}': its protocol is {}, expected {}", path, protocol.root().integer, kFileProtocol);
+    throw DataError("'{}': its protocol is {}, expected {}", FilePath(path), protocol.root().integer, kFileProtocol);
   }
   check_system(next(), path);
   PytorchContainer result{next(), {}};
   const Pickle keys = next();
-  if (keys.root().kind != Kind::list) throw DataError("'{}': its list of storages is missing", path);
+  if (keys.root().kind != Kind::list) throw DataError("'{}': its list of storages is missing", FilePath(path));
 
   std::map<std::string, StorageReference> expected;
   for (const PickleNode& node : result.pickle.nodes()) {
@@ -131,20 +132,20 @@ PytorchContainer read_legacy(std::string_view bytes, const std::string& path) {
     StorageReference reference = parse_storage(result.pickle, node, path);
     expected.emplace(reference.key, reference);
   }
-  ByteReader reader(bytes, source, at);
+  ByteReader reader(bytes, FilePath(path, source), at);
   for (const PickleId id : keys.root().items) {
     const auto found = expected.find(std::string(keys[id].text));
     if (keys[id].kind != Kind::text || found == expected.end()) {
-      throw DataError("'{}': it holds a storage {} that no tensor uses", path, quote(keys[id].text));
+      throw DataError("'{}': it holds a storage {} that no tensor uses", FilePath(path), quote(keys[id].text));
     }
     const StorageReference& reference = found->second;
     const int64_t width = reference.dtype.empty() ? 1 : element_bits(reference.dtype) / 8;
     if (const auto count = reader.number<int64_t>(); count != reference.bytes / width) {
-      throw DataError("'{}': its storage {} has {} elements, expected {}", path, quote(reference.key), count,
+      throw DataError("'{}': its storage {} has {} elements, expected {}", FilePath(path), quote(reference.key), count,
                       reference.bytes / width);
     }
     if (!result.storages.emplace(reference.key, reader.take(static_cast<uint64_t>(reference.bytes))).second) {
-      throw DataError("'{}': it holds the storage {} twice", path, quote(reference.key));
+      throw DataError("'{}': it holds the storage {} twice", FilePath(path), quote(reference.key));
     }
   }
   return result;
@@ -160,7 +161,9 @@ std::string_view element_type(const Pickle& pickle, const PickleNode& global) {
 }
 
 StorageReference parse_storage(const Pickle& pickle, const PickleNode& persistent, const std::string& path) {
-  const auto refuse = [&](const char* reason) { throw DataError("'{}': a storage's description {}", path, reason); };
+  const auto refuse = [&](const char* reason) {
+    throw DataError("'{}': a storage's description {}", FilePath(path), reason);
+  };
   const PickleNode& identity = pickle[persistent.items[0]];
   if (identity.kind != Kind::tuple || identity.items.size() < 5 || pickle[identity.items[0]].text != "storage") {
     refuse("is not (\"storage\", type, key, place, size)");
@@ -201,9 +204,9 @@ PytorchContainer read_pytorch_container(std::string_view bytes, const std::strin
   if (bytes.starts_with("PK\x03\x04")) return read_zip(bytes, path);
   if (bytes.starts_with("\x80")) return read_legacy(bytes, path);
   if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar") {
-    throw DataError("'{}' is a tar archive of a torch before 0.2: save it again with a newer one", path);
+    throw DataError("'{}' is a tar archive of a torch before 0.2: save it again with a newer one", FilePath(path));
   }
-  throw DataError("'{}' is neither a zip archive nor a pickle, expected what torch.save writes", path);
+  throw DataError("'{}' is neither a zip archive nor a pickle, expected what torch.save writes", FilePath(path));
 }
 
 }  // namespace roformer

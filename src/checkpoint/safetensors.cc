@@ -106,7 +106,7 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path), file_(s
   }
   const std::string_view text = bytes.substr(kPrefixBytes, length);
   if (text.empty() || text[0] != '{') {
-    throw DataError("'{}' is not a safetensors file: its header does not start with '{{'", path);
+    throw DataError("'{}' is not a safetensors file: its header does not start with '{{'", FilePath(path));
   }
   data_ = text.data() + text.size();
   parse_header(parse_json(text, fmt::format("header of '{}'", path), {.values = 4'000'000}, path));
@@ -125,9 +125,10 @@ void SafetensorsFile::parse_header(const Json& header) {
       entries.push_back(EntryParser(path_, name, entry).parse());
       continue;
     }
-    if (!entry.is_object()) throw DataError("'{}': __metadata__ is not an object", path_);
+    if (!entry.is_object()) throw DataError("'{}': {} is not an object", FilePath(path_), KeyName("__metadata__"));
     for (const auto& [key, value] : entry.items()) {
-      if (!value.is_string()) throw DataError("'{}': __metadata__ {} is not a string", path_, quote(key));
+      if (!value.is_string())
+        throw DataError("'{}': {} {} is not a string", FilePath(path_), KeyName("__metadata__"), quote(key));
       metadata_[key] = value.get<std::string>();
     }
   }
@@ -178,13 +179,14 @@ std::string build_header(const std::string& path, const std::vector<const std::p
       offset += tensor.bytes();
     }
   } catch (const Json::exception&) {
-    throw DataError("cannot write '{}': a tensor's name or the metadata are not valid UTF-8", path);
+    throw DataError("cannot write '{}': a tensor's name or the metadata are not valid UTF-8", FilePath(path));
   }
   if (text.back() == ',') text.pop_back();
   text += "}";
   text.resize((text.size() + 7) / 8 * 8, ' ');
   if (text.size() > kMaxHeaderBytes) {
-    throw DataError("cannot write '{}': a header of {} bytes, expected at most {}", path, text.size(), kMaxHeaderBytes);
+    throw DataError("cannot write '{}': a header of {} bytes, expected at most {}", FilePath(path), text.size(),
+                    kMaxHeaderBytes);
   }
   const uint64_t length = text.size();
   return std::string(reinterpret_cast<const char*>(&length), sizeof length) + text;
@@ -197,9 +199,11 @@ void write_safetensors(const std::string& path, const std::vector<std::pair<std:
   std::vector<const std::pair<std::string, Tensor>*> order;
   std::set<std::string_view> names;
   for (const auto& item : tensors) {
-    if (!item.second.defined()) throw ShapeError("cannot write '{}': tensor '{}' is undefined", path, item.first);
+    if (!item.second.defined())
+      throw ShapeError("cannot write '{}': tensor '{}' is undefined", FilePath(path), TensorName(item.first));
     if (item.first == "__metadata__" || !names.insert(item.first).second) {
-      throw DataError("cannot write '{}': the tensor name {} is taken", path, quote(item.first));
+      throw DataError("cannot write '{}': the tensor name {} is taken", FilePath(path),
+                      TensorName(item.first, quote(item.first)));
     }
     order.push_back(&item);
   }

@@ -49,7 +49,7 @@ std::vector<std::string> list_directory(const std::string& path) {
   for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
     names.push_back(entry->path().filename().string());
   }
-  if (error) throw FileError("cannot read the directory '{}': {}", path, error.message());
+  if (error) throw FileError("cannot read the directory '{}': {}", FilePath(path), error.message());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -78,16 +78,19 @@ void verify(const Snapshot& snapshot, bool hashes) {
   if (!manifest.has("files")) manifest.reject("files", "an object");
   const JsonObject files = manifest.get_object("files");
   for (const auto& [name, unused] : files.value().items()) {
-    if (!is_plain_name(name)) throw DataError("{}: {} is not a file name", files.source(), quote(name));
+    if (!is_plain_name(name))
+      throw DataError("{}: {} is not a file name", FilePath(join_path(snapshot.path, kManifest), files.source()),
+                      KeyName(name, quote(name)));
     const JsonObject entry = files.get_object(name);
     const int64_t size = entry.get_int("size", std::nullopt, 0);
     const std::string hash = entry.get_string("xxh3_128", std::nullopt);
     const MappedFile file(join_path(snapshot.path, name));
     if (file.size() != size) {
-      throw DataError("'{}' has {} bytes, expected {}", join_path(snapshot.path, name), file.size(), size);
+      throw DataError("'{}' has {} bytes, expected {}", FilePath(join_path(snapshot.path, name)), file.size(), size);
     }
     if (hashes && hash_hex(file.view()) != hash) {
-      throw DataError("'{}' is damaged: its hash is not the one in {}", join_path(snapshot.path, name), kManifest);
+      throw DataError("'{}' is damaged: its hash is not the one in {}", FilePath(join_path(snapshot.path, name)),
+                      kManifest);
     }
   }
 }
@@ -173,7 +176,7 @@ void clean_snapshots(const std::string& directory) {
 }
 
 void prune_snapshots(const std::string& directory, int keep) {
-  if (keep < 1) throw UsageError("{} snapshots cannot be kept, expected 1 or more", keep);
+  if (keep < 1) throw UsageError("{} is {}, expected 1 or more", FieldName("keep"), keep);
   int kept = 0;
   for (const Snapshot& snapshot : list_snapshots(directory)) {
     bool valid = kept < keep;

@@ -36,15 +36,16 @@ Tensor widen_rows(const Tensor& x) {
 
 Shape shape_of(const TensorInfo& info, const std::string& path) {
   if (info.shape.size() > Shape::kMaxRank) {
-    throw DataError("'{}': tensor {} has {} dimensions, expected at most {}", path, quote(info.name), info.shape.size(),
-                    Shape::kMaxRank);
+    throw DataError("'{}': tensor {} has {} dimensions, expected at most {}", FilePath(path),
+                    TensorName(info.name, quote(info.name)), info.shape.size(), Shape::kMaxRank);
   }
   Shape shape;
   int64_t product = 1;
   for (const int64_t dim : info.shape) {
     // An empty tensor has few bytes whatever its other dimensions are; their product is a row stride.
     if (dim > 0 && __builtin_mul_overflow(product, dim, &product)) {
-      throw DataError("'{}': tensor {}: its shape is too large", path, quote(info.name));
+      throw DataError("'{}': tensor {}: its shape is too large", FilePath(path),
+                      TensorName(info.name, quote(info.name)));
     }
     shape.push_back(dim);
   }
@@ -57,8 +58,8 @@ std::pair<Shape, DType> stored_form(const TensorInfo& info, const std::string& p
   const Shape shape = shape_of(info, path);
   const std::optional<DType> dtype = native_dtype(info.dtype);
   if (!dtype) {
-    throw DataError("'{}': tensor {} is {}, expected F32, F64, F16, BF16, I32 or I64", path, quote(info.name),
-                    info.dtype);
+    throw DataError("'{}': tensor {} is {}, expected F32, F64, F16, BF16, I32 or I64", FilePath(path),
+                    TensorName(info.name, quote(info.name)), info.dtype);
   }
   return {shape, *dtype};
 }

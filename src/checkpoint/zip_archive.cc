@@ -57,9 +57,9 @@ class Parser {
   };
 
   [[noreturn]] void fail(const std::string& reason) const {
-    throw DataError("'{}' is not a readable zip archive: {}", path_, reason);
+    throw DataError("'{}' is not a readable zip archive: {}", FilePath(path_), reason);
   }
-  ByteReader at(uint64_t place) const { return {bytes_, "'" + path_ + "'", place}; }
+  ByteReader at(uint64_t place) const { return {bytes_, FilePath(path_, "'" + path_ + "'"), place}; }
 
   Directory find_directory() const {
     if (bytes_.size() < kEndBytes) fail("it is too short");
@@ -128,10 +128,11 @@ class Parser {
 
   // Takes the numbers that do not fit 32 bits from the zip64 field.
   void widen(std::string_view extra, const std::string& name, uint64_t& size, uint64_t& packed, uint64_t& begin) const {
-    ByteReader reader(extra, fmt::format("'{}': entry {}", path_, quote(name)));
+    const std::string source = fmt::format("'{}': entry {}", path_, quote(name));
+    ByteReader reader(extra, FilePath(path_, source));
     while (reader.left() >= 4) {
       const auto kind = reader.number<uint16_t>(), bytes = reader.number<uint16_t>();
-      ByteReader field(reader.take(bytes), fmt::format("'{}': entry {}", path_, quote(name)));
+      ByteReader field(reader.take(bytes), FilePath(path_, source));
       if (kind != 1) continue;
       for (uint64_t* number : {&size, &packed, &begin}) {
         if (*number == kIn64) *number = field.number<uint64_t>();

@@ -251,7 +251,8 @@ void run_decoding(const BenchCommand& options, const Engine& engine) {
 
 void run(const BenchCommand& options) {
   if (options.mode == "training" && options.engine.dtype == "int8") {
-    throw UsageError("training computes in float32 or bfloat16; int8 is for inference");
+    throw UsageError("{} is int8, expected float32 or bfloat16: int8 is for inference, not for training",
+                     FieldName("dtype"));
   }
   if (!options.model.empty() && !options.config.empty()) {
     throw UsageError("--config {}: the shape is that of --model {}", options.config, options.model);

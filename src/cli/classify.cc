@@ -159,7 +159,8 @@ void check_labels(const Session& session, const std::string& directory) {
   std::set<std::string> names;
   for (const std::string& label : session.model().config().labels) {
     if (!names.insert(label).second) {
-      throw DataError("{}/config.json: 'id2label' names {} twice", directory, quote(label));
+      throw DataError("{}: '{}' names {} twice", FilePath(directory + "/config.json"), KeyName("id2label"),
+                      quote(label));
     }
   }
 }

@@ -58,7 +58,7 @@ std::vector<ConfigEntry> read_config_file(const std::string& path) {
   try {
     table = toml::parse(content, path);
   } catch (const toml::parse_error& error) {
-    throw DataError("{}:{}: {}", path, error.source().begin.line, printable(error.description()));
+    throw DataError("{}:{}: {}", FilePath(path), LineNumber(error.source().begin.line), printable(error.description()));
   }
   std::vector<ConfigEntry> entries;
   for (const auto& [key, node] : table) {

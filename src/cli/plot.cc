@@ -38,7 +38,8 @@ PlotSeries read_series(const std::string& run, const PlotCommand& options) {
     const auto records = read_metrics_log(join_path(directory, "log.jsonl"));
     curves.push_back(metrics_curve(records, options.event, options.value));
     if (curves.back().empty()) {
-      throw DataError("{}/log.jsonl: no {} of a {} event", directory, options.value, options.event);
+      throw DataError("{}: no {} of a {} event", FilePath(join_path(directory, "log.jsonl")), options.value,
+                      options.event);
     }
   }
   return summarize_curves(group.name, curves);

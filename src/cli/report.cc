@@ -81,7 +81,7 @@ HtmlPage run_page(const ReportCommand& options) {
     for (const std::string& directory : group.directories) {
       if (has_log(directory)) continue;
       throw FileError("{}: holds no log.jsonl, so it is no training directory; for a model directory give --text",
-                      directory);
+                      FilePath(directory));
     }
   }
   const std::string title = groups.size() == 1 ? "Training of " + groups[0].name : "Training runs";

@@ -58,6 +58,9 @@ void print_numbers(const RopeCommand& options) {
     }
     vector.push_back(value);
   }
+  if (vector.size() % 2 != 0) {
+    throw UsageError("--vector has {} numbers, expected an even number: pairs of elements are rotated", vector.size());
+  }
   std::cout << rope_numbers(vector, options.position, parse_rotary_layout(options.layout), options.figure.base);
 }
 

@@ -44,7 +44,7 @@ void DescriptorLines::read_more() {
   searched_ -= begin_;
   begin_ = 0;
   if (buffer_.size() > kMaxTextBytes) {
-    throw DataError("{}:{}: line longer than {} bytes", name_, lines_ + 1, kMaxTextBytes);
+    throw DataError("{}:{}: line longer than {} bytes", FilePath(name_), LineNumber(lines_ + 1), kMaxTextBytes);
   }
   const size_t before = buffer_.size();
   buffer_.resize(before + kBlock);
@@ -55,7 +55,8 @@ void DescriptorLines::read_more() {
   const int reason = errno;
   buffer_.resize(before + static_cast<size_t>(std::max<ssize_t>(count, 0)));
   if (count < 0) {
-    throw FileError("{}:{}: cannot be read: {}", name_, lines_ + 1, std::generic_category().message(reason));
+    throw FileError("{}:{}: cannot be read: {}", FilePath(name_), LineNumber(lines_ + 1),
+                    std::generic_category().message(reason));
   }
   at_end_ = count == 0;
 }
@@ -78,7 +79,7 @@ bool DescriptorLines::next(std::string& line) {
   }
   if (begin_ == buffer_.size()) return false;
   if (searched_ - begin_ > kMaxTextBytes) {
-    throw DataError("{}:{}: line longer than {} bytes", name_, lines_ + 1, kMaxTextBytes);
+    throw DataError("{}:{}: line longer than {} bytes", FilePath(name_), LineNumber(lines_ + 1), kMaxTextBytes);
   }
   line.assign(buffer_, begin_, searched_ - begin_);
   begin_ = searched_ = std::min(searched_ + 1, buffer_.size());

@@ -25,8 +25,7 @@ struct TrainTokenizerOptions {
 void describe(OptionSet& set, TrainTokenizerOptions& options) {
   set.add_choice("--type", options.type, {"wordpiece", "jieba-wordpiece", "bpe", "unigram", "char", "byte"},
                  "sub-words as BERT's, Chinese words as RoFormer's, SentencePiece models, single characters, or bytes");
-  set.add("--vocab-size", options.training.vocabulary_size, "tokens to learn, the special ones included",
-          {1, 10'000'000});
+  set.add("--vocab-size", options.training.vocab_size, "tokens to learn, the special ones included", {1, 10'000'000});
   set.add("--lowercase", options.training.lowercase,
           "lower-case the text (wordpiece, jieba-wordpiece: and strip accents; bpe, unigram: NFKC and case folding)");
   set.add("--min-frequency", options.training.min_frequency, "what is rarer gets no token (not for bpe, unigram)",
@@ -65,9 +64,9 @@ void run(const TrainTokenizerOptions& options) {
   for (const auto& [name, content] : tokenizer->files()) {
     write_file_atomically(join_path(options.output, name), content);
   }
-  if (options.type != "byte" && tokenizer->vocabulary_size() < options.training.vocabulary_size) {
+  if (options.type != "byte" && tokenizer->vocabulary_size() < options.training.vocab_size) {
     std::cerr << fmt::format("roformer: the text gives {} tokens only, fewer than --vocab-size {}\n",
-                             tokenizer->vocabulary_size(), options.training.vocabulary_size);
+                             tokenizer->vocabulary_size(), options.training.vocab_size);
   }
   std::cout << fmt::format("{} tokens in {}\n", tokenizer->vocabulary_size(), options.output);
 }

@@ -10,7 +10,7 @@ namespace roformer {
 namespace {
 
 [[noreturn]] void fail_without_tokens(const Corpus& corpus) {
-  throw DataError("{}: no tokens in a text of {} bytes", corpus.name(), corpus.bytes());
+  throw DataError("{}: no tokens in a text of {} bytes", FilePath(corpus.name()), corpus.bytes());
 }
 
 // Where the middle of part `p` of `parts` equal parts of [0, count) lies.
@@ -41,7 +41,7 @@ std::shared_ptr<const PackedSequences> Corpus::load(int64_t block, ThreadPool& p
 
 HeldOut hold_out(const Corpus& corpus, double fraction, int64_t most, int64_t blocks, ThreadPool& pool) {
   if (!(fraction > 0 && fraction < 1)) {
-    throw UsageError("validation fraction {} must be between 0 and 1", fraction);
+    throw UsageError("{} {} must be between 0 and 1", FieldName("validation_fraction"), fraction);
   }
   const int64_t chosen = std::min(blocks, corpus.blocks());
   HeldOut result = hold_out_nothing(corpus);
@@ -54,8 +54,8 @@ HeldOut hold_out(const Corpus& corpus, double fraction, int64_t most, int64_t bl
   const bool all = chosen == corpus.blocks();
   if (count == 0 && all) fail_without_tokens(corpus);
   if (count < 2) {
-    throw DataError("{}: the text fills only {} sequence(s): too few to hold some out for validation", corpus.name(),
-                    count);
+    throw DataError("{}: the text fills only {} sequence(s): too few to hold some out for validation",
+                    FilePath(corpus.name()), count);
   }
   const double share = fraction * static_cast<double>(corpus.blocks()) / static_cast<double>(chosen);
   const int64_t wanted = std::min(most, static_cast<int64_t>(std::llround(share * static_cast<double>(count))));

@@ -21,7 +21,7 @@ DocumentRule parse_document_rule(std::string_view name) {
   const auto& names = document_rule_names();
   const auto found = std::ranges::find(names, name);
   if (found != names.end()) return static_cast<DocumentRule>(found - names.begin());
-  throw UsageError("unknown document rule {}; expected {}", quote(name), fmt::join(names, ", "));
+  throw UsageError("{} is {}; expected {}", FieldName("documents"), quote(name), fmt::join(names, ", "));
 }
 
 LineEffect read_part(DocumentState& state, DocumentRule rule, std::string_view text, bool starts_line, bool ends_line) {

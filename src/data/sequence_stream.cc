@@ -86,7 +86,7 @@ void SequenceStream::enter(Place place) {
 std::span<const int32_t> SequenceStream::next() {
   if (!current_) enter(place_);
   for (int64_t empty = 0; place_.offset == std::ssize(current_->sequences); ++empty) {
-    if (empty > windows()) throw DataError("{}: no sequence to train on", corpus_.name());
+    if (empty > windows()) throw DataError("{}: no sequence to train on", FilePath(corpus_.name()));
     enter(after(place_));
   }
   return current_->sequences[static_cast<size_t>(place_.offset++)];
@@ -96,8 +96,8 @@ void SequenceStream::seek(Place place) {
   const bool possible = place.epoch >= 0 && place.window >= 0 && place.window < windows() && place.offset >= 0;
   if (possible) enter(place);
   if (!possible || place.offset > std::ssize(current_->sequences)) {
-    throw DataError("{}: has no place {} in window {} of epoch {}", corpus_.name(), place.offset, place.window,
-                    place.epoch);
+    throw DataError("{}: has no place {} in window {} of epoch {}", FilePath(corpus_.name()), place.offset,
+                    place.window, place.epoch);
   }
 }
 

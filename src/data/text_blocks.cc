@@ -127,7 +127,8 @@ TextBlocks::TextBlocks(std::span<const std::string> paths, DocumentRule rule, in
   if (spool_) spool_->finish();
   content_hash_ = scanner.hash();
   if (documents_ == 0) {
-    throw DataError("{}: no text in {} file(s) of {} bytes", paths.empty() ? "data" : paths[0], files.size(), bytes_);
+    throw DataError("{}: no text in {} file(s) of {} bytes", paths.empty() ? FilePath("", "data") : FilePath(paths[0]),
+                    files.size(), bytes_);
   }
 }
 
@@ -144,7 +145,7 @@ std::vector<std::string> TextBlocks::read(int64_t block) const {
     } else {
       const RandomAccessFile file(source.path);
       if (file.size() != source.size || file.modified() != source.modified) {
-        throw FileError("'{}' has changed while it was in use", source.path);
+        throw FileError("'{}' has changed while it was in use", FilePath(source.path));
       }
       file.read(segment.begin, bytes.data(), std::ssize(bytes));
     }

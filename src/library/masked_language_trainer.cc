@@ -84,7 +84,7 @@ struct MaskedLanguageTrainer::Implementation {
         update(model, run_options(options).optimizer, schedule_of(options), random(2)) {
     model.mlm_head();  // or there is nothing to train
     if (tokenizer->vocabulary_size() > model.config().vocabulary) {
-      throw DataError("{}: the tokenizer has {} tokens, the model's vocabulary only {}", directory,
+      throw DataError("{}: the tokenizer has {} tokens, the model's vocabulary only {}", FilePath(directory),
                       tokenizer->vocabulary_size(), model.config().vocabulary);
     }
     if (std::holds_alternative<LearnedPosition>(model.config().position) &&

@@ -1,7 +1,10 @@
 // complete(): whether the parts of a config fit each other, and what follows from them.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
+#include <initializer_list>
+#include <utility>
 
 #include "base/error.h"
 #include "models/families/family.h"
@@ -12,25 +15,42 @@ namespace roformer {
 
 namespace {
 
-void check_share(const std::string& source, const char* key, double value) {
-  if (!(value >= 0 && value < 1)) refuse_config(source, "{} is {}, expected at least 0 and less than 1", key, value);
+// Whether files of the config's family may have `key`.
+bool has_key(const ModelConfig& config, const char* key) {
+  const JsonObject nothing(Json::object(), "");
+  ConfigKeys asking = ConfigKeys::asking(nothing, key);
+  ModelConfig asked = config;
+  config.family->keys(asking, asked);
+  return asking.known();
+}
+
+// The first of `keys` that files of the family have: some values have other names in other families.
+KeyName key_of(const ModelConfig& config, std::initializer_list<const char*> keys) {
+  const auto found = std::ranges::find_if(keys, [&](const char* key) { return has_key(config, key); });
+  return KeyName(found == keys.end() ? *keys.begin() : *found);
+}
+
+void check_share(const ModelConfig& config, const std::string& source, std::initializer_list<const char*> keys,
+                 double value) {
+  if (value >= 0 && value < 1) return;
+  refuse_config(source, "{} is {}, expected at least 0 and less than 1", key_of(config, keys), value);
 }
 
 // What one part asks of another.
 void check_parts(const ModelConfig& config, const std::string& source) {
   constexpr int64_t kMostLabels = 100'000;
   check_range(source, "the number of labels", std::ssize(config.labels), 1, kMostLabels);
-  check_share(source, "classifier_dropout", config.classifier_dropout.value_or(0));
+  check_share(config, source, {"classifier_dropout"}, config.classifier_dropout.value_or(0));
   if (!config.head_transform && config.is_language_model() && config.embedding != config.hidden) {
-    refuse_config(source,
-                  "embedding_size {} is not hidden_size {}, as a language model whose head has no dense layer needs it",
-                  config.embedding, config.hidden);
+    refuse_config(source, "{} {} is not {} {}, as a language model whose head has no dense layer needs it",
+                  KeyName("embedding_size"), config.embedding, KeyName("hidden_size"), config.hidden);
   }
   if (config.cross_attention && config.visibility != Visibility::causal) {
-    refuse_config(source, "add_cross_attention needs is_decoder");
+    refuse_config(source, "{} needs {}", KeyName("add_cross_attention"), KeyName("is_decoder"));
   }
   if (config.rotate_cross_queries && !can_rotate_cross_queries(config.position)) {
-    refuse_config(source, "cross_attention_rotation \"query\" needs rotary positions, neither learned nor xPos");
+    refuse_config(source, "{} \"query\" needs rotary positions, neither learned nor xPos",
+                  KeyName("cross_attention_rotation"));
   }
 }
 
@@ -38,6 +58,59 @@ void check_parts(const ModelConfig& config, const std::string& source) {
 int64_t rotary_dim(const ModelConfig& config, double share) {
   return share == 1 ? config.head_dim()
                     : std::max<int64_t>(2, std::llround(share * static_cast<double>(config.head_dim()) / 2) * 2);
+}
+
+// What a file of the config says for a field of position/: the key, and the words for it in a message.
+struct Said {
+  std::string key, words;  // no key where none, or one of several, may have said it
+};
+Said said_of(const ModelConfig& config, const std::string& field, bool own_dim) {
+  const bool one_rotation = config.layer_rotary.empty();
+  if (field == "dim" && !(own_dim && one_rotation)) return {"", "the rotary dimension"};
+  if (field == "base" && !(one_rotation && !has_key(config, "rotary_emb_base"))) return {"", "the rotary base"};
+  if (field == "proportion") return {"", "the rotary proportion"};
+  constexpr std::array<std::pair<const char*, const char*>, 10> kKeys{
+      {{"dim", "rotary_dim"},
+       {"base", "rope_theta"},
+       {"grid_width", "rotary_grid_width"},
+       {"original_positions", "original_max_position_embeddings"},
+       {"short_factors", "short_factor"},
+       {"long_factors", "long_factor"},
+       {"scale_base", "xpos_scale_base"},
+       {"centre", "xpos_centre"},
+       {"count", "relative_attention_num_buckets"},
+       {"max_distance", "relative_attention_max_distance"}}};
+  for (const auto& [name, key] : kKeys) {
+    if (field == name) return {key, key};
+  }
+  return {field, field};  // of a scaling
+}
+
+// Refuses by what position/ says, in the words of a config's file.
+[[noreturn]] void refuse_position(const ModelConfig& config, const std::string& source, const UsageError& error,
+                                  bool own_dim) {
+  const std::string message =
+      error.message([&](const std::string& field) { return said_of(config, field, own_dim).words; });
+  const std::string& field = error.detail().field;
+  const std::string key = field.empty() ? "" : said_of(config, field, own_dim).key;
+  refuse_config(source, "{}", KeyName(key, message));
+}
+
+// What `check` of position/ refuses.
+template <class Check>
+void check_position(const ModelConfig& config, const std::string& source, bool own_dim, const Check& check) {
+  try {
+    check();
+  } catch (const UsageError& error) {
+    refuse_position(config, source, error, own_dim);
+  }
+}
+
+void check_rotary(const ModelConfig& config, const std::string& source, const Rotary& rotary, bool own_dim) {
+  check_position(config, source, own_dim, [&] {
+    validate(rotary, config.head_dim());
+    RotaryFrequencies frequencies(rotary);  // or an error
+  });
 }
 
 // One rotation for all layers is that of `position`.
@@ -50,8 +123,7 @@ void complete_layer_rotary(ModelConfig& config, RotaryPosition& position, const 
   if (position.learned) refuse_config(source, "learned rotary frequencies are the same in all layers");
   for (Rotary& rotary : layers) {
     if (rotary.dim == 0) rotary.dim = rotary_dim(config, position.share);
-    validate(rotary, config.head_dim());
-    RotaryFrequencies frequencies(rotary);  // or an error
+    check_rotary(config, source, rotary, false);
   }
   if (std::ranges::adjacent_find(layers, std::not_equal_to<>()) != layers.end()) return;
   position.rotary = layers.front();
@@ -63,10 +135,14 @@ void complete_rotary(ModelConfig& config, RotaryPosition& position, const std::s
   if (!(position.share > 0 && position.share <= 1)) {
     refuse_config(source, "the share of a head that turns is {}, expected more than 0, at most 1", position.share);
   }
-  if (rotary.dim == 0) rotary.dim = rotary_dim(config, position.share);
-  if (rotary.dim % 2 != 0) {
-    refuse_config(source, "the head size {} (hidden_size / num_attention_heads) is odd; rotary positions turn pairs",
-                  rotary.dim);
+  const bool own_dim = rotary.dim != 0;
+  if (!own_dim) rotary.dim = rotary_dim(config, position.share);
+  if (!own_dim && rotary.dim % 2 != 0) {
+    if (config.head_size != 0) {
+      refuse_config(source, "{} {} is odd; rotary positions turn pairs", KeyName("head_dim"), config.head_size);
+    }
+    refuse_config(source, "the head size {} ({} / {}) is odd; rotary positions turn pairs", rotary.dim,
+                  KeyName("hidden_size"), KeyName("num_attention_heads"));
   }
   if (position.learned &&
       (position.xpos || rotary.scaling != RotaryScaling() || rotary.proportion != 1 || rotary.grid_width > 0)) {
@@ -74,42 +150,41 @@ void complete_rotary(ModelConfig& config, RotaryPosition& position, const std::s
                   "learned rotary frequencies go with neither xPos nor a grid, a scaling or a proportion of pairs");
   }
   if (position.xpos && position.rotate_values) {
-    refuse_config(source, "xPos goes with no rotary values (rotary_value), which would grow with their position");
+    refuse_config(source, "xPos goes with no rotary values ({}), which would grow with their position",
+                  KeyName("rotary_value"));
   }
-  validate(rotary, config.head_dim());
-  RotaryFrequencies frequencies(rotary);  // or an error
+  check_rotary(config, source, rotary, own_dim);
   complete_layer_rotary(config, position, source);
-  if (position.xpos) validate(*position.xpos);
+  if (position.xpos) check_position(config, source, own_dim, [&] { validate(*position.xpos); });
 }
 
 // Settings that follow from others, and what none may be.
 void complete_position(ModelConfig& config, const std::string& source) {
   constexpr int64_t kMostDistance = 1 << 20;
   const bool both_sides = config.visibility == Visibility::all;
-  try {
-    if (auto* rotary = std::get_if<RotaryPosition>(&config.position)) complete_rotary(config, *rotary, source);
-    if (auto* learned = std::get_if<LearnedPosition>(&config.position)) learned->max_positions = config.max_positions;
-    if (auto* t5 = std::get_if<T5Position>(&config.position)) {
-      t5->buckets.bidirectional = both_sides;
-      validate(t5->buckets);
-    }
-    if (auto* tupe = std::get_if<TupePosition>(&config.position)) {
-      tupe->max_positions = config.max_positions;
-      tupe->buckets.bidirectional = both_sides;
-      validate(tupe->buckets);
-    }
-  } catch (const UsageError& error) {
-    refuse_config(source, "{}", error.what());
+  const auto check_buckets = [&](const DistanceBuckets& buckets) {
+    check_position(config, source, false, [&] { validate(buckets); });
+  };
+  if (auto* rotary = std::get_if<RotaryPosition>(&config.position)) complete_rotary(config, *rotary, source);
+  if (auto* learned = std::get_if<LearnedPosition>(&config.position)) learned->max_positions = config.max_positions;
+  if (auto* t5 = std::get_if<T5Position>(&config.position)) {
+    t5->buckets.bidirectional = both_sides;
+    check_buckets(t5->buckets);
+  }
+  if (auto* tupe = std::get_if<TupePosition>(&config.position)) {
+    tupe->max_positions = config.max_positions;
+    tupe->buckets.bidirectional = both_sides;
+    check_buckets(tupe->buckets);
   }
   if (const auto* shaw = std::get_if<ShawPosition>(&config.position)) {
-    check_range(source, "max_relative_positions", shaw->clip, 0, kMostDistance);
+    check_range(source, KeyName("max_relative_positions"), shaw->clip, 0, kMostDistance);
   }
   if (const auto* deberta = std::get_if<DebertaPosition>(&config.position)) {
-    check_range(source, "max_relative_positions", deberta->clip, 0, kMostDistance);
+    check_range(source, KeyName("max_relative_positions"), deberta->clip, 0, kMostDistance);
   }
   if (const auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position)) {
     if (!(std::abs(sinusoidal->scale) <= 1000)) {
-      refuse_config(source, "position_embedding_scale is {}, expected -1000 to 1000", sinusoidal->scale);
+      refuse_config(source, "{} is {}, expected -1000 to 1000", KeyName("position_embedding_scale"), sinusoidal->scale);
     }
   }
 }
@@ -120,19 +195,22 @@ void check_linear_position(const ModelConfig& config, const std::string& source)
     refuse_config(source,
                   "the {} encoding acts on scores, which linear attention does not have; expected none, learned, "
                   "sinusoidal or a rotation",
-                  position_name(config.position));
+                  KeyName("position_embedding_type", position_name(config.position)));
   }
   const auto* rotary = std::get_if<RotaryPosition>(&config.position);
   if (rotary == nullptr) return;
   if (rotary->learned) refuse_config(source, "linear attention goes with no learned rotary frequencies");
-  if (rotary->rotate_values) refuse_config(source, "linear attention goes with no rotary values (rotary_value)");
+  if (rotary->rotate_values)
+    refuse_config(source, "linear attention goes with no rotary values ({})", KeyName("rotary_value"));
   if (!config.has_random_features() || config.linear.rotation != FeatureRotation::after) return;
   try {
     const Rotary turned = feature_rotary(rotary->rotary, config.head_dim(), config.linear.favor_features);
     validate(turned, config.linear.favor_features);
     RotaryFrequencies frequencies(turned);  // or an error
   } catch (const UsageError& error) {
-    refuse_config(source, "the rotation of {} random features: {}", config.linear.favor_features, error.what());
+    refuse_position(config, source,
+                    error.prefixed(fmt::format("the rotation of {} random features: ", config.linear.favor_features)),
+                    false);
   }
 }
 
@@ -140,24 +218,27 @@ void complete_attention(ModelConfig& config, const std::string& source) {
   constexpr int64_t kMostNumbers = 1 << 22;  // of a projection
   std::vector<AttentionKind>& kinds = config.attention;
   if (kinds.size() != 1 && std::ssize(kinds) != config.layers) {
-    refuse_config(source, "attention names {} kinds, expected one for all layers or one for each of {}", kinds.size(),
-                  config.layers);
+    refuse_config(source, "{} names {} kinds, expected one for all layers or one for each of {}",
+                  KeyName("attention_type"), kinds.size(), config.layers);
   }
   if (std::ranges::adjacent_find(kinds, std::not_equal_to<>()) == kinds.end() && kinds.size() > 1)
     kinds.erase(kinds.begin() + 1, kinds.end());
   if (kinds.empty()) kinds = {AttentionKind::softmax};  // of no layer
   if (!config.has_linear_attention()) return;
   if (config.kv_heads != 0)
-    refuse_config(source, "num_key_value_heads {}: linear attention has as many as queries", config.kv_heads);
+    refuse_config(source, "{} {}: linear attention has as many as queries", KeyName("num_key_value_heads"),
+                  config.kv_heads);
   if (config.visibility == Visibility::prefix) refuse_config(source, "linear attention has no prefix attention");
   LinearSettings& linear = config.linear;
   if (config.has_random_features()) {
     if (linear.favor_features == 0) linear.favor_features = default_favor_features(config.head_dim());
-    check_range(source, "favor_features", linear.favor_features, 1, 1 << 16);
+    check_range(source, KeyName("favor_features"), linear.favor_features, 1, 1 << 16);
     linear.favor_features += linear.favor_features % 2;
-    check_range(source, "favor_features times the head size", linear.favor_features * config.head_dim(), 1,
-                kMostNumbers);
-    check_range(source, "favor_redraw", linear.favor_redraw, 0, 1'000'000'000'000);
+    if (const int64_t numbers = linear.favor_features * config.head_dim(); numbers > kMostNumbers) {
+      refuse_config(source, "{} times the head size is {}, expected 1 to {}", KeyName("favor_features"), numbers,
+                    kMostNumbers);
+    }
+    check_range(source, KeyName("favor_redraw"), linear.favor_redraw, 0, 1'000'000'000'000);
   }
   check_linear_position(config, source);
 }
@@ -166,32 +247,34 @@ void complete_attention(ModelConfig& config, const std::string& source) {
 
 void complete(ModelConfig& config, const std::string& source) {
   constexpr int64_t kWidest = 65536;
-  check_range(source, "vocab_size", config.vocabulary, 1, 10'000'000);
-  check_range(source, "hidden_size", config.hidden, 1, kWidest);
-  check_range(source, "embedding_size", config.embedding, 1, kWidest);
-  check_range(source, "num_hidden_layers", config.layers, 0, 1000);
-  check_range(source, "num_attention_heads", config.heads, 1, kWidest);
-  check_range(source, "intermediate_size", config.intermediate, 1, 4 * kWidest);
-  check_range(source, "max_position_embeddings", config.max_positions, 1, kMaxRotaryPosition);
-  check_range(source, "type_vocab_size", config.segments, 0, kWidest);
-  check_range(source, "pad_token_id", config.pad_id, 0, config.vocabulary - 1);
-  check_share(source, "hidden_dropout_prob", config.hidden_dropout);
-  check_share(source, "attention_probs_dropout_prob", config.attention_dropout);
+  check_range(source, KeyName("vocab_size"), config.vocabulary, 1, 10'000'000);
+  check_range(source, KeyName("hidden_size"), config.hidden, 1, kWidest);
+  check_range(source, KeyName("embedding_size"), config.embedding, 1, kWidest);
+  check_range(source, KeyName("num_hidden_layers"), config.layers, 0, 1000);
+  check_range(source, KeyName("num_attention_heads"), config.heads, 1, kWidest);
+  check_range(source, KeyName("intermediate_size"), config.intermediate, 1, 4 * kWidest);
+  check_range(source, KeyName("max_position_embeddings"), config.max_positions, 1, kMaxRotaryPosition);
+  check_range(source, KeyName("type_vocab_size"), config.segments, 0, kWidest);
+  check_range(source, KeyName("pad_token_id"), config.pad_id, 0, config.vocabulary - 1);
+  check_share(config, source, {"hidden_dropout_prob", "hidden_dropout"}, config.hidden_dropout);
+  check_share(config, source, {"attention_probs_dropout_prob", "attention_dropout"}, config.attention_dropout);
   if (!(config.norm_epsilon >= 0 && config.norm_epsilon < 1)) {
-    refuse_config(source, "layer_norm_eps is {}, expected at least 0 and less than 1", config.norm_epsilon);
+    refuse_config(source, "{} is {}, expected at least 0 and less than 1",
+                  key_of(config, {"layer_norm_eps", "rms_norm_eps"}), config.norm_epsilon);
   }
   if (!(config.initializer_range >= 0 && config.initializer_range <= 10)) {
-    refuse_config(source, "initializer_range is {}, expected 0 to 10", config.initializer_range);
+    refuse_config(source, "{} is {}, expected 0 to 10", KeyName("initializer_range"), config.initializer_range);
   }
-  check_range(source, "head_dim", config.head_size, 0, kWidest);
+  check_range(source, KeyName("head_dim"), config.head_size, 0, kWidest);
   if (config.head_size * config.heads == config.hidden) config.head_size = 0;
   if (config.head_size == 0 && config.hidden % config.heads != 0) {
-    refuse_config(source, "hidden_size {} is not a multiple of num_attention_heads {}", config.hidden, config.heads);
+    refuse_config(source, "{} {} is not a multiple of {} {}", KeyName("hidden_size"), config.hidden,
+                  KeyName("num_attention_heads"), config.heads);
   }
-  check_range(source, "num_key_value_heads", config.kv_heads, 0, config.heads);
+  check_range(source, KeyName("num_key_value_heads"), config.kv_heads, 0, config.heads);
   if (config.heads % config.key_heads() != 0) {
-    refuse_config(source, "num_attention_heads {} is not a multiple of num_key_value_heads {}", config.heads,
-                  config.kv_heads);
+    refuse_config(source, "{} {} is not a multiple of {} {}", KeyName("num_attention_heads"), config.heads,
+                  KeyName("num_key_value_heads"), config.kv_heads);
   }
   if (config.kv_heads == config.heads) config.kv_heads = 0;
   complete_position(config, source);

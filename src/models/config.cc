@@ -13,7 +13,7 @@ namespace roformer {
 Visibility parse_visibility(const std::string& name) {
   const auto found = std::ranges::find(visibility_names(), name);
   if (found == visibility_names().end()) {
-    throw UsageError("unknown visibility '{}'; expected {}", name, fmt::join(visibility_names(), ", "));
+    throw UsageError("{} is '{}'; expected {}", FieldName("visibility"), name, fmt::join(visibility_names(), ", "));
   }
   return static_cast<Visibility>(found - visibility_names().begin());
 }
@@ -26,7 +26,7 @@ const std::vector<std::string>& visibility_names() {
 bool parse_cross_rotation(const std::string& name) {
   if (name == "none") return false;
   if (name == "query") return true;
-  throw UsageError("unknown rotation of cross-attention '{}'; expected none or query", name);
+  throw UsageError("{} is '{}'; expected none or query", FieldName("cross_attention_rotation"), name);
 }
 
 bool can_rotate_cross_queries(const PositionEncoding& position) {

@@ -93,7 +93,8 @@ ModelLayers::ModelLayers(const Scope& scope, const ModelConfig& config) : encode
 Model::Model(Backend& backend, const ModelConfig& config, ParameterSource&& source, bool trainable)
     : backend_(backend), config_(config), trainable_(trainable), layers_(Scope{source}, config) {
   if (trainable && backend.precision() == Precision::int8) {
-    throw UsageError("training computes in float32 or bfloat16; int8 is for inference");
+    throw UsageError("{} is int8, expected float32 or bfloat16: int8 is for inference, not for training",
+                     FieldName("dtype"));
   }
   table_ = source.take_table();
   for (const auto& [spec, parameter] : table_) {
@@ -110,7 +111,7 @@ Model::Model(Backend& backend, const ModelConfig& config, const LoadingPlan& pla
     : Model(backend, config, LoadedParameters(backend, trainable, plan), trainable) {}
 
 const MlmHead& Model::mlm_head() const {
-  if (!layers_.mlm_head) throw DataError("the model has no masked-LM head (architectures names none)");
+  if (!layers_.mlm_head) throw DataError("the model has no masked-LM head ({} names none)", KeyName("architectures"));
   return *layers_.mlm_head;
 }
 
@@ -192,7 +193,7 @@ Value Model::summarised(const Context& context, const Value& hidden, const Batch
 
 Value Model::logits(const Context& context, const Value& hidden, const Batch& batch) const {
   if (layers_.mlm_head) return layers_.mlm_head->logits(context, hidden, layers_.encoder.words());
-  if (!layers_.classifier) throw DataError("the model has no head (architectures names none)");
+  if (!layers_.classifier) throw DataError("the model has no head ({} names none)", KeyName("architectures"));
   const bool of_tokens = config_.head == Head::token_classification || config_.head == Head::question_answering;
   return layers_.classifier->forward(context, of_tokens ? hidden : summarised(context, hidden, batch),
                                      layers_.encoder.places());
@@ -263,7 +264,7 @@ Model load_model(const std::string& directory, Backend& backend, bool trainable,
   int64_t present = 0;
   for (const AvailableTensor& tensor : tensors) present += tensor.shape.elements();
   if (config.parameters() / 2 > present) {
-    throw DataError("{}: holds {} numbers, but config.json describes a model of {}", files->source(), present,
+    throw DataError("{}: holds {} numbers, but config.json describes a model of {}", FilePath(files->source()), present,
                     config.parameters());
   }
   const LoadingPlan plan(config, std::move(tensors), files->source());

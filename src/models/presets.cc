@@ -54,7 +54,7 @@ ModelConfig preset_config(const std::string& name) {
     config.visibility = Visibility::causal;
     config.head = Head::causal_lm;
   } else if (name != "roformer-base") {
-    throw UsageError("unknown preset '{}'; expected {}", name, fmt::join(preset_names(), ", "));
+    throw UsageError("{} is '{}'; expected {}", FieldName("preset"), name, fmt::join(preset_names(), ", "));
   }
   complete(config, "");
   return config;

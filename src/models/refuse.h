@@ -1,23 +1,65 @@
 // How the checks of a config refuse: by its file, or, without one, as what somebody typed.
 #pragma once
 
+#include <array>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "base/error.h"
 
 namespace roformer {
 
-// A DataError that begins with `source`, or a UsageError where that is empty.
-template <class... Args>
-[[noreturn]] void refuse_config(const std::string& source, fmt::format_string<Args...> format, Args&&... args) {
-  const std::string message = fmt::format(format, std::forward<Args>(args)...);
-  if (source.empty()) throw UsageError("{}", message);
-  throw DataError("{}: {}", source, message);
+// The field of ShapeOptions (config.h) that fills `key` of a config.json; empty if none does.
+inline std::string_view shape_field(std::string_view key) {
+  using Field = std::pair<std::string_view, std::string_view>;
+  constexpr std::array<Field, 9> kFields{{{"hidden_size", "hidden_size"},
+                                          {"embedding_size", "embedding_size"},
+                                          {"num_hidden_layers", "layers"},
+                                          {"num_attention_heads", "heads"},
+                                          {"intermediate_size", "intermediate_size"},
+                                          {"hidden_dropout_prob", "dropout"},
+                                          {"attention_type", "attention"},
+                                          {"favor_features", "favor_features"},
+                                          {"favor_redraw", "favor_redraw"}}};
+  for (const auto& [known, field] : kFields) {
+    if (key == known) return field;
+  }
+  return {};
 }
 
-inline void check_range(const std::string& source, const char* key, int64_t value, int64_t low, int64_t high) {
-  if (value < low || value > high) refuse_config(source, "{} is {}, expected {} to {}", key, value, low, high);
+// An argument of refuse_config() for a message without a file: keys are fields then.
+template <class T>
+constexpr bool kIsKey = std::is_same_v<std::remove_cvref_t<T>, KeyName>;
+template <class T>
+bool is_no_field(const T& argument) {
+  if constexpr (kIsKey<T>) return argument.name != argument.shown || shape_field(argument.name).empty();
+  return false;
+}
+template <class T>
+decltype(auto) as_field(const T& argument) {
+  if constexpr (kIsKey<T>) {
+    return FieldName(shape_field(argument.name));
+  } else {
+    return (argument);
+  }
+}
+
+// A DataError that begins with `source`, or a UsageError where that is empty. A key (KeyName) is a member of the first;
+// in the second its option is, if all keys of the message have one.
+template <class... Args>
+[[noreturn]] void refuse_config(const std::string& source, fmt::format_string<Args...> format, Args&&... args) {
+  const fmt::string_view text = format;
+  if (!source.empty()) {
+    throw DataError(fmt::runtime("{}: " + std::string(text.data(), text.size())), FilePath(source), args...);
+  }
+  if ((is_no_field(args) || ...)) throw UsageError("{}", fmt::format(fmt::runtime(text), args...));
+  throw UsageError(fmt::runtime(text), as_field(args)...);
+}
+
+inline void check_range(const std::string& source, const auto& what, int64_t value, int64_t low, int64_t high) {
+  if (value < low || value > high) refuse_config(source, "{} is {}, expected {} to {}", what, value, low, high);
 }
 
 }  // namespace roformer

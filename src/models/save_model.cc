@@ -46,10 +46,10 @@ std::vector<std::pair<std::string, Tensor>> file_weights(const Model& model) {
 void save_model(const Model& model, const std::map<std::string, std::string>& files, const std::string& directory) {
   if (directory.empty()) throw UsageError("the directory to save to is empty");
   const auto refuse = [&](const std::string& name) {
-    throw FileError("{}: holds the {} of another model; choose another directory", directory, name);
+    throw FileError("{}: holds the {} of another model; choose another directory", FilePath(directory), name);
   };
   if (present(join_path(directory, "training/settings.json"))) {
-    throw FileError("{}: holds a training run, whose model only that run may change", directory);
+    throw FileError("{}: holds a training run, whose model only that run may change", FilePath(directory));
   }
   const Json config = write_config(model.config());
   const std::string config_path = join_path(directory, "config.json");

@@ -43,8 +43,8 @@ void plan_sinusoid(Backend& backend, const SinusoidalPosition& sinusoidal, int64
 void plan_memory(const ModelConfig& config, const Batch& batch, const StackInputs& inputs, PositionPlan& plan) {
   if (!inputs.memory.data.defined()) return;
   if (!config.cross_attention) {
-    throw DataError(
-        "the model has no cross-attention (add_cross_attention), it cannot take an encoder's hidden states");
+    throw DataError("the model has no cross-attention ({}), it cannot take an encoder's hidden states",
+                    KeyName("add_cross_attention"));
   }
   const Tensor& memory = inputs.memory.data;
   if (memory.columns() != config.hidden ||

@@ -15,9 +15,9 @@ void check_positions(std::span<const int32_t> positions, int64_t rows, bool hier
   for (const int32_t position : positions) {
     if (position < most) continue;
     throw DataError(
-        "position {} is beyond the model's {} learned positions (max_position_embeddings): texts of at most "
+        "position {} is beyond the model's {} learned positions ({}): texts of at most "
         "{} tokens",
-        position, rows, most);
+        position, rows, KeyName("max_position_embeddings"), most);
   }
 }
 

@@ -51,7 +51,7 @@ const std::vector<std::string>& attention_names() {
 AttentionKind parse_attention(const std::string& name) {
   const auto found = std::find(attention_names().begin(), attention_names().end(), name);
   if (found == attention_names().end()) {
-    throw UsageError("unknown attention '{}'; expected {}", name, fmt::join(attention_names(), ", "));
+    throw UsageError("{} is '{}'; expected {}", FieldName("attention"), name, fmt::join(attention_names(), ", "));
   }
   return static_cast<AttentionKind>(found - attention_names().begin());
 }
@@ -61,7 +61,7 @@ const std::string& attention_name(AttentionKind kind) { return attention_names()
 FeatureRotation parse_feature_rotation(const std::string& name) {
   if (name == "after") return FeatureRotation::after;
   if (name == "before") return FeatureRotation::before;
-  throw UsageError("unknown attention rotation '{}'; expected after or before", name);
+  throw UsageError("{} is '{}'; expected after or before", FieldName("attention_rotation"), name);
 }
 
 const char* feature_rotation_name(FeatureRotation rotation) {

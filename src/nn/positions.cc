@@ -282,9 +282,8 @@ void TrunkPositions::separate(const Context& context, const TupePosition& tupe, 
   int64_t used = 0;
   for (const int32_t position : positions.span()) used = std::max<int64_t>(used, position + 1);
   if (used > tupe.max_positions) {
-    throw DataError(
-        "position {} is beyond the model's {} positions (max_position_embeddings): texts of at most {} tokens",
-        used - 1, tupe.max_positions, tupe.max_positions);
+    throw DataError("position {} is beyond the model's {} positions ({}): texts of at most {} tokens", used - 1,
+                    tupe.max_positions, KeyName("max_position_embeddings"), tupe.max_positions);
   }
   const Value rows = rows_norm_->forward(context, all_rows(context, rows_, range(0, used)));
   shared.query_part = gather_rows(context, query_->forward(context, rows), positions);

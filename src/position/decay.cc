@@ -10,7 +10,7 @@ namespace {
 // RotaryFrequencies knows positions from 0 on; the sine is odd.
 RotaryFrequencies::Angle angle_at(const RotaryFrequencies& frequencies, int64_t distance, int64_t pair) {
   if (frequencies.rotary().grid_width > 0) {
-    throw UsageError("rotations on a grid of width {} depend on rows and columns; expected none",
+    throw UsageError("{} is {}; expected 0: rotations on a grid depend on rows and columns", FieldName("grid_width"),
                      frequencies.rotary().grid_width);
   }
   if (distance >= 0) return frequencies.angle(distance, pair);

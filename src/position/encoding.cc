@@ -90,7 +90,7 @@ PositionEncoding parse_position(std::string_view name) {
   for (const PositionEncoding& encoding : encodings) {
     if (name == position_name(encoding)) return encoding;
   }
-  throw UsageError("position encoding is '{}'; expected {}", name, fmt::join(kNames, ", "));
+  throw UsageError("{} is '{}'; expected {}", FieldName("position"), name, fmt::join(kNames, ", "));
 }
 
 }  // namespace roformer

@@ -11,11 +11,12 @@ namespace roformer {
 void validate(const DistanceBuckets& buckets) {
   const int64_t sides = buckets.bidirectional ? 2 : 1, exact = buckets.count / sides / 2;
   if (buckets.count < 2 * sides || buckets.count % sides != 0 || buckets.count > 65536) {
-    throw UsageError("the number of distance buckets is {}; expected {} to 65536{}", buckets.count, 2 * sides,
-                     sides == 2 ? ", even" : "");
+    throw UsageError("{} is {}; expected {} to 65536 buckets of distances{}", FieldName("count"), buckets.count,
+                     2 * sides, sides == 2 ? ", an even number" : "");
   }
   if (buckets.max_distance <= exact || buckets.max_distance > int64_t{1} << 29) {
-    throw UsageError("the largest distance of the buckets is {}; expected {} to 2^29", buckets.max_distance, exact + 1);
+    throw UsageError("{} of the buckets is {}; expected {} to 2^29", FieldName("max_distance"), buckets.max_distance,
+                     exact + 1);
   }
 }
 

@@ -36,32 +36,35 @@ RotaryLayout parse_rotary_layout(std::string_view name) {
   for (const auto layout : {RotaryLayout::adjacent, RotaryLayout::half}) {
     if (name == rotary_layout_name(layout)) return layout;
   }
-  throw UsageError("rotary layout is '{}'; expected adjacent or half", name);
+  throw UsageError("{} is '{}'; expected adjacent or half", FieldName("layout"), name);
 }
 
 void validate(const Rotary& rotary, int64_t head_dim) {
   if (rotary.dim <= 0 || rotary.dim % 2 != 0) {
-    throw UsageError("rotary dimension is {}; expected an even number of at least 2", rotary.dim);
+    throw UsageError("{} is {}; expected an even rotary dimension of at least 2", FieldName("dim"), rotary.dim);
   }
   if (rotary.dim > head_dim) {
-    throw UsageError("rotary dimension is {}; expected at most the head size, {}", rotary.dim, head_dim);
+    throw UsageError("{} is {}; expected at most the head size, {}", FieldName("dim"), rotary.dim, head_dim);
   }
   if (!std::isfinite(rotary.base) || rotary.base <= 1) {
-    throw UsageError("rotary base is {}; expected a finite number above 1", rotary.base);
+    throw UsageError("{} is {}; expected a finite number above 1", FieldName("base"), rotary.base);
   }
   if (!(rotary.proportion > 0 && rotary.proportion <= 1)) {
-    throw UsageError("rotary proportion is {}; expected above 0, at most 1", rotary.proportion);
+    throw UsageError("{} is {}; expected above 0, at most 1", FieldName("proportion"), rotary.proportion);
   }
   if (rotary.grid_width < 0 || rotary.grid_width > kMaxRotaryPosition) {
-    throw UsageError("rotary grid width is {}; expected 0 (no grid) to {}", rotary.grid_width, kMaxRotaryPosition);
+    throw UsageError("{} is {}; expected 0 (no grid) to {}", FieldName("grid_width"), rotary.grid_width,
+                     kMaxRotaryPosition);
   }
   if (rotary.grid_width > 0 && rotary.dim % 4 != 0) {
-    throw UsageError("rotary dimension is {}; expected a multiple of 4, half for rows and half for columns of the grid",
-                     rotary.dim);
+    throw UsageError(
+        "{} {} needs a rotary dimension that is a multiple of 4, not {}: half for rows and half for columns",
+        FieldName("grid_width"), rotary.grid_width, rotary.dim);
   }
   const bool scaled = !std::holds_alternative<std::monostate>(rotary.scaling);
   if (rotary.grid_width > 0 && scaled) {
-    throw UsageError("rotary scaling lengthens texts; expected none where a grid width is set");
+    throw UsageError("{} is {}; expected 0 (no grid) beside a scaling, which lengthens texts", FieldName("grid_width"),
+                     rotary.grid_width);
   }
   validate(rotary.scaling, rotary.dim);
 }
@@ -72,7 +75,8 @@ RotaryFrequencies::RotaryFrequencies(const Rotary& rotary, int64_t length) : rot
   const int64_t axes = rotary.grid_width > 0 ? 2 : 1, axis_pairs = pairs() / axes;
   const ScaledFrequencies scaled = scale_frequencies(rotary.scaling, 2 * axis_pairs, rotary.base, length);
   if (!std::isfinite(scaled.base)) {
-    throw UsageError("the scaling of {} positions takes rotary base {} beyond all numbers", length, rotary.base);
+    throw UsageError("the scaling of {} positions takes {} {} beyond all numbers", length, FieldName("base"),
+                     rotary.base);
   }
   attention_factor_ = scaled.attention_factor;
   const auto turning = static_cast<int64_t>(std::floor(rotary.proportion * static_cast<double>(2 * axis_pairs) / 2));

@@ -15,31 +15,34 @@ using std::numbers::pi;
 constexpr int64_t kMostPositions = int64_t{1} << 29;
 
 // So that no frequency passes kMaxRotaryFrequency, and no quotient or power overflows.
-void check_factor(std::string_view kind, std::string_view setting, double value) {
+void check_factor(std::string_view kind, std::string_view field, double value) {
   constexpr double kLeast = 0.02, kMost = 1e6;
   if (!(value >= kLeast && value <= kMost)) {
-    throw UsageError("{} of the {} rotary scaling is {}; expected {} to {}", setting, kind, value, kLeast, kMost);
+    throw UsageError("{} of the {} rotary scaling is {}; expected {} to {}", FieldName(field), kind, value, kLeast,
+                     kMost);
   }
 }
 
 void check_original(std::string_view kind, int64_t positions, int64_t least) {
   if (positions < least || positions > kMostPositions) {
-    throw UsageError("original_max_position_embeddings of the {} rotary scaling is {}; expected {} to {}", kind,
+    throw UsageError("{} of the {} rotary scaling is {}; expected {} to {}", FieldName("original_positions"), kind,
                      positions, least, kMostPositions);
   }
 }
 
 // The base grows by a power with exponent dim / (dim − 2).
 void check_ntk_dim(std::string_view kind, int64_t dim) {
-  if (dim < 4) throw UsageError("the {} rotary scaling needs a rotary dimension of 4 or more, not {}", kind, dim);
+  if (dim < 4)
+    throw UsageError("{} is {}; expected a rotary dimension of 4 or more for the {} rotary scaling", FieldName("dim"),
+                     dim, kind);
 }
 
-void check_list(std::string_view setting, const std::vector<double>& factors, int64_t pairs) {
+void check_list(std::string_view field, const std::vector<double>& factors, int64_t pairs) {
   if (std::ssize(factors) != pairs) {
-    throw UsageError("{} of the longrope rotary scaling has {} numbers; expected {}, one a pair", setting,
+    throw UsageError("{} of the longrope rotary scaling has {} numbers; expected {}, one a pair", FieldName(field),
                      factors.size(), pairs);
   }
-  for (const double factor : factors) check_factor("longrope", setting, factor);
+  for (const double factor : factors) check_factor("longrope", field, factor);
 }
 
 struct Validate {
@@ -49,7 +52,8 @@ struct Validate {
   void operator()(const NtkScaling& ntk) const {
     check_factor("ntk", "factor", ntk.factor);
     check_ntk_dim("ntk", dim);
-    if (ntk.factor < 1) throw UsageError("factor of the ntk rotary scaling is {}; expected 1 or more", ntk.factor);
+    if (ntk.factor < 1)
+      throw UsageError("{} of the ntk rotary scaling is {}; expected 1 or more", FieldName("factor"), ntk.factor);
   }
   void operator()(const DynamicNtkScaling& dynamic) const {
     check_factor("dynamic", "factor", dynamic.factor);
@@ -62,16 +66,16 @@ struct Validate {
     check_factor("yarn", "beta_fast", yarn.beta_fast);
     check_factor("yarn", "beta_slow", yarn.beta_slow);
     if (yarn.beta_fast < yarn.beta_slow) {
-      throw UsageError("beta_fast of the yarn rotary scaling is {}; expected at least beta_slow, {}", yarn.beta_fast,
-                       yarn.beta_slow);
+      throw UsageError("{} of the yarn rotary scaling is {}; expected at least {}, {}", FieldName("beta_fast"),
+                       yarn.beta_fast, FieldName("beta_slow"), yarn.beta_slow);
     }
     check_factor("yarn", "attention_factor", yarn.attention_factor.value_or(1));
     check_factor("yarn", "mscale", yarn.mscale.value_or(1));
     check_factor("yarn", "mscale_all_dim", yarn.mscale_all_dim.value_or(1));
   }
   void operator()(const LongRopeScaling& longrope) const {
-    check_list("short_factor", longrope.short_factors, dim / 2);
-    check_list("long_factor", longrope.long_factors, dim / 2);
+    check_list("short_factors", longrope.short_factors, dim / 2);
+    check_list("long_factors", longrope.long_factors, dim / 2);
     check_original("longrope", longrope.original_positions, 2);  // its logarithm divides
     check_factor("longrope", "factor", longrope.factor);
     check_factor("longrope", "attention_factor", longrope.attention_factor.value_or(1));
@@ -81,8 +85,8 @@ struct Validate {
     check_factor("llama3", "low_freq_factor", llama3.low_freq_factor);
     check_factor("llama3", "high_freq_factor", llama3.high_freq_factor);
     if (llama3.high_freq_factor <= llama3.low_freq_factor) {
-      throw UsageError("high_freq_factor of the llama3 rotary scaling is {}; expected above low_freq_factor, {}",
-                       llama3.high_freq_factor, llama3.low_freq_factor);
+      throw UsageError("{} of the llama3 rotary scaling is {}; expected above {}, {}", FieldName("high_freq_factor"),
+                       llama3.high_freq_factor, FieldName("low_freq_factor"), llama3.low_freq_factor);
     }
     check_original("llama3", llama3.original_positions, 1);
   }

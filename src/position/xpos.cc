@@ -8,10 +8,10 @@ namespace roformer {
 
 void validate(const XPos& xpos) {
   if (!std::isfinite(xpos.scale_base) || xpos.scale_base <= 0) {
-    throw UsageError("the scale base of xPos is {}; expected a positive number", xpos.scale_base);
+    throw UsageError("{} of xPos is {}; expected a positive number", FieldName("scale_base"), xpos.scale_base);
   }
   if (xpos.centre < 0 || xpos.centre > int64_t{1} << 29) {
-    throw UsageError("the centre of xPos is {}; expected 0 to 2^29", xpos.centre);
+    throw UsageError("{} of xPos is {}; expected 0 to 2^29", FieldName("centre"), xpos.centre);
   }
 }
 

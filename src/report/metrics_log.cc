@@ -50,18 +50,22 @@ std::vector<MetricsRecord> parse_metrics_log(std::string_view text, const std::s
     text.remove_prefix(last ? text.size() : end + 1);
     if (line.find_first_not_of(kBlank) == std::string_view::npos) continue;
 
-    const std::string place = fmt::format("{}:{}", source, number);
     if (line.size() > kMaxLineBytes) {
-      throw DataError("{}: line of {} bytes; expected at most {}", place, line.size(), kMaxLineBytes);
+      throw DataError("{}:{}: line of {} bytes; expected at most {}", FilePath(source), LineNumber(number), line.size(),
+                      kMaxLineBytes);
     }
-    Json value;
+    const std::string place = fmt::format("{}:{}", source, number);
+    bool parsed = false;
     try {
-      value = parse_json(line, place);
-    } catch (const DataError&) {
-      if (last) break;
-      throw;
+      Json value = parse_json(line, place);
+      parsed = true;
+      records.push_back(to_record(JsonObject(std::move(value), place)));
+    } catch (const DataError& error) {
+      if (last && !parsed) break;
+      // Of the file, not of the text that a line is.
+      const std::string_view reason = std::string_view(error.what()).substr(place.size());
+      throw DataError("{}:{}{}", FilePath(source), LineNumber(number), KeyName(error.detail().key, reason));
     }
-    records.push_back(to_record(JsonObject(std::move(value), place)));
   }
   return records;
 }

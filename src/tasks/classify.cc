@@ -126,8 +126,8 @@ ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, cons
   }
   throw DataError(
       "the model has {}, expected one of sequence classification, token classification, question answering or multiple "
-      "choice ('architectures' of config.json names it)",
-      describe(model.config().head));
+      "choice ('{}' of config.json names it)",
+      describe(model.config().head), KeyName("architectures"));
 }
 
 std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch) {

@@ -56,17 +56,18 @@ void add_modules(std::map<std::string, std::string>& files, const std::string& d
   const std::string list = join_path(directory, "modules.json");
   if (!present(list)) return;
   files.emplace("modules.json", read_file(list, kMaxFileBytes));
-  const Json modules = parse_json(files.at("modules.json"), list);
-  if (!modules.is_array()) throw DataError("{}: is {}, expected a list of modules", list, show_json(modules));
+  const Json modules = parse_json(files.at("modules.json"), list, {}, list);
+  if (!modules.is_array()) throw DataError("{}: is {}, expected a list of modules", FilePath(list), show_json(modules));
   for (const Json& module : modules) {
     const auto found = module.is_object() ? module.find("path") : module.end();
     if (!module.is_object() || found == module.end() || !found->is_string()) {
-      throw DataError("{}: holds {}, expected objects with a \"path\"", list, show_json(module));
+      throw DataError("{}: holds {}, expected objects with a \"{}\"", FilePath(list), show_json(module),
+                      KeyName("path"));
     }
     const auto folder = found->get<std::string>();
     if (folder.empty()) continue;  // the encoder itself
     if (folder.find('/') != folder.npos || folder.find('\0') != folder.npos || folder == "." || folder == "..") {
-      throw DataError("{}: 'path' is {}, expected the name of a folder", list, quote(folder));
+      throw DataError("{}: '{}' is {}, expected the name of a folder", FilePath(list), KeyName("path"), quote(folder));
     }
     std::error_code error;
     for (fs::directory_iterator entry(join_path(directory, folder), error), end; !error && entry != end;
@@ -199,7 +200,7 @@ std::string first_difference(const std::string& expected, const std::string& dir
     if (!fs::is_regular_file(mine, error)) continue;
     if (!fs::is_regular_file(other, error) || MappedFile(mine).view() != MappedFile(other).view()) return name;
   }
-  if (error) throw FileError("cannot compare '{}' with '{}': {}", expected, directory, error.message());
+  if (error) throw FileError("cannot compare '{}' with '{}': {}", FilePath(expected), directory, error.message());
   return "";
 }
 
@@ -224,11 +225,13 @@ std::vector<std::string> convert_targets() {
 ConvertReport convert(const ConvertOptions& options, Backend& backend) {
   std::string output = options.output;
   while (output.size() > 1 && output.back() == '/') output.pop_back();
-  if (options.input.empty()) throw UsageError("the input is empty, expected a model directory or a weights file");
-  if (output.empty()) throw UsageError("the output is empty, expected a directory");
+  if (options.input.empty())
+    throw UsageError("{} is empty, expected a model directory or a weights file", FieldName("input"));
+  if (output.empty()) throw UsageError("{} is empty, expected a directory", FieldName("output"));
   std::error_code error;
   const bool taken = present(output) && !fs::is_empty(output, error);
-  if (taken && !fs::is_directory(output, error)) throw FileError("'{}' is a file, expected a directory", output);
+  if (taken && !fs::is_directory(output, error))
+    throw FileError("'{}' is a file, expected a directory", FilePath(output));
 
   ConvertReport layouts;
   const Source source = [&] {
@@ -252,7 +255,8 @@ ConvertReport convert(const ConvertOptions& options, Backend& backend) {
   if (!taken) {
     temporary.commit();
   } else if (const std::string name = first_difference(temporary.path(), output); !name.empty()) {
-    throw FileError("'{}' exists and its {} is missing or another; choose another directory", output, quote(name));
+    throw FileError("'{}' exists and its {} is missing or another; choose another directory", FilePath(output),
+                    quote(name));
   }
   return report;
 }

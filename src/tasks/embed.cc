@@ -27,7 +27,8 @@ Value pool_texts(const Model& model, const Context& context, const Value& hidden
     case TextPooling::max: return pool(context, hidden, batch.offsets, Pooling::max);
     case TextPooling::pooler: return model.pooled(context, hidden, batch);
   }
-  throw UsageError("pooling {} is none of {}", static_cast<int>(pooling), fmt::join(pooling_names(), ", "));
+  throw UsageError("{} {} is none of {}", FieldName("pooling"), static_cast<int>(pooling),
+                   fmt::join(pooling_names(), ", "));
 }
 
 }  // namespace
@@ -42,7 +43,7 @@ TextPooling parse_pooling(std::string_view name) {
   if (name == "mean") return TextPooling::mean;
   if (name == "max") return TextPooling::max;
   if (name == "pooler") return TextPooling::pooler;
-  throw UsageError("pooling \"{}\" is none of {}", name, fmt::join(pooling_names(), ", "));
+  throw UsageError("{} \"{}\" is none of {}", FieldName("pooling"), name, fmt::join(pooling_names(), ", "));
 }
 
 TextPooling default_pooling(const ModelConfig& config) {

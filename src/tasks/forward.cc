@@ -29,8 +29,8 @@ IdLists read_lists(const JsonObject& json, const std::string& key, int64_t limit
     for (size_t j = 0; j < value[i].size(); ++j) {
       const Json& item = value[i][j];
       if (!item.is_number_integer() || item < 0 || item >= limit) {
-        throw DataError("{}: {}[{}][{}] is {}, expected an integer from 0 to {}", json.source(), key, i, j,
-                        show_json(item), limit - 1);
+        throw DataError("{}: {}[{}][{}] is {}, expected an integer from 0 to {}", FilePath(json.source()), KeyName(key),
+                        i, j, show_json(item), limit - 1);
       }
       list.push_back(item.get<int32_t>());
     }
@@ -44,11 +44,13 @@ IdLists read_beside(const JsonObject& json, const std::string& key, int64_t limi
   if (!json.has(key)) return {};
   IdLists lists = read_lists(json, key, limit);
   if (lists.size() != ids.size()) {
-    throw DataError("{}: {} has {} lists, input_ids {}", json.source(), key, lists.size(), ids.size());
+    throw DataError("{}: {} has {} lists, input_ids {}", FilePath(json.source()), KeyName(key), lists.size(),
+                    ids.size());
   }
   for (size_t i = 0; i < ids.size(); ++i) {
     if (lists[i].size() != ids[i].size()) {
-      throw DataError("{}: {}[{}] has {} numbers, input_ids {}", json.source(), key, i, lists[i].size(), ids[i].size());
+      throw DataError("{}: {}[{}] has {} numbers, input_ids {}", FilePath(json.source()), KeyName(key), i,
+                      lists[i].size(), ids[i].size());
     }
   }
   return lists;
@@ -61,8 +63,8 @@ void check_memory(const JsonObject& json, const IdLists& ids, const ModelConfig&
   for (const auto& list : ids) tokens += static_cast<double>(list.size());
   const auto width = static_cast<double>(config.hidden + (config.is_language_model() ? config.vocabulary : 0));
   if (const double needed = 4 * tokens * width; needed > present) {
-    throw DataError("{}: the activations of {:.0f} tokens need {:.1f} GB, this machine has {:.1f} GB", json.source(),
-                    tokens, needed / 1e9, present / 1e9);
+    throw DataError("{}: the activations of {:.0f} tokens need {:.1f} GB, this machine has {:.1f} GB",
+                    FilePath(json.source()), tokens, needed / 1e9, present / 1e9);
   }
 }
 

@@ -40,9 +40,10 @@ constexpr int64_t kLongestText = int64_t{1} << 29;  // the last position there i
 
 int64_t window_of(const ModelConfig& config, std::optional<int64_t> asked) {
   const int64_t most = longest(config);
-  if (asked && *asked < 2) throw UsageError("a context of {} tokens, expected at least 2", *asked);
+  if (asked && *asked < 2) throw UsageError("{} is {}, expected at least 2", FieldName("context"), *asked);
   if (asked && most > 0 && *asked > most) {
-    throw UsageError("a context of {} tokens, expected at most {}: the model's positions end there", *asked, most);
+    throw UsageError("{} is {}, expected at most {}: the model's positions end there", FieldName("context"), *asked,
+                     most);
   }
   const bool constant = most == 0 && decoding_bytes(config) == 0;  // linear attention: memory does not grow
   const int64_t own = most > 0 ? most : constant ? kLongestText : config.max_positions;
@@ -55,7 +56,7 @@ Overflow parse_overflow(const std::string& name) {
   if (name == "shift") return Overflow::shift;
   if (name == "stop") return Overflow::stop;
   if (name == "error") return Overflow::error;
-  throw UsageError("unknown overflow {}; expected shift, stop or error", quote(name));
+  throw UsageError("{} is {}; expected shift, stop or error", FieldName("overflow"), quote(name));
 }
 
 const char* finish_name(Finish finish) {

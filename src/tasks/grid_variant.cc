@@ -53,7 +53,7 @@ GridVariant GridVariant::parse(const std::string& name) {
   if (plus == std::string::npos) return variant;
   const std::vector<std::string> words = compared_attentions();
   if (std::ranges::find(words, variant.attention) == words.end()) {
-    throw UsageError("unknown attention '{}'; expected {}", variant.attention, fmt::join(words, ", "));
+    throw UsageError("{} is '{}'; expected {}", FieldName("attention"), variant.attention, fmt::join(words, ", "));
   }
   return variant;
 }

@@ -10,7 +10,8 @@ namespace {
 
 void check_heads(const char* what, int64_t count, std::span<const int64_t> permutation, const std::string& name) {
   if (permutation.empty() || count % std::ssize(permutation) != 0) {
-    throw ShapeError("{} has {} {}, expected a multiple of the head size, {}", name, count, what, permutation.size());
+    throw ShapeError("{} has {} {}, expected a multiple of the head size, {}", TensorName(name), count, what,
+                     permutation.size());
   }
 }
 
@@ -62,14 +63,17 @@ RelaidWeights relay_rotary(const StateDict& weights, const ModelConfig& config, 
   RelaidWeights result{weights, 0, config};
   auto* position = std::get_if<RotaryPosition>(&result.config.position);
   if (position == nullptr) {
-    throw UsageError("the model's positions are {}; only rotary ones have a layout", position_name(config.position));
+    throw UsageError("{} {}: the model's positions are {}; only rotary ones have a layout", FieldName("rotary_layout"),
+                     rotary_layout_name(to), position_name(config.position));
   }
   if (position->rotary.layout == to) return result;
   if (config.family->any_positions == nullptr) {
-    throw UsageError("a Llama's rotation has the layout \"half\" in every program; its weights stay as they are");
+    throw UsageError("{} {}: a Llama's rotation has the layout \"half\" in every program; its weights stay as they are",
+                     FieldName("rotary_layout"), rotary_layout_name(to));
   }
   if (config.has_random_features()) {
-    throw UsageError("linear-favor: random features of a head are not those of the same head in another order");
+    throw UsageError("{} {}: linear-favor: random features of a head are not those of the same head in another order",
+                     FieldName("rotary_layout"), rotary_layout_name(to));
   }
   const std::vector<int64_t> permutation = rotary_permutation(position->rotary, to, config.head_dim());
   position->rotary.layout = to;

@@ -75,8 +75,8 @@ SentenceSettings read_sentence_settings(const std::string& directory) {
   }
   if (!exists(path)) return settings;
   constexpr int64_t kMostBytes = 1 << 20;
-  const Json modules = parse_json(read_file(path, kMostBytes), path);
-  if (!modules.is_array()) throw DataError("{}: expected a list of modules", path);
+  const Json modules = parse_json(read_file(path, kMostBytes), path, {}, path);
+  if (!modules.is_array()) throw DataError("{}: expected a list of modules", FilePath(path));
   for (size_t i = 0; i < modules.size(); ++i) {
     const JsonObject module(modules[i], fmt::format("{}: [{}]", path, i));
     const std::string type = module.get_string("type", std::nullopt);

@@ -25,7 +25,7 @@ const std::string& regular(const std::string& path) {
   const auto kind = std::filesystem::status(path, ignored).type();
   using std::filesystem::file_type;
   if (kind != file_type::not_found && kind != file_type::regular && kind != file_type::directory) {
-    throw FileError("cannot write '{}': not a regular file, and its header is written last", path);
+    throw FileError("cannot write '{}': not a regular file, and its header is written last", FilePath(path));
   }
   return path;
 }

@@ -30,7 +30,7 @@ ByteTokenizer::ByteTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens
     : Tokenizer(std::move(vocabulary), std::move(special_tokens), where) {
   for (int byte = 0; byte < 256; ++byte) {
     const auto id = this->id(byte_token(byte));
-    if (!id) throw DataError("{}: byte token {} missing from the vocabulary", where, byte_token(byte));
+    if (!id) throw DataError("{}: byte token {} missing from the vocabulary", FilePath(where), byte_token(byte));
     byte_ids_[static_cast<size_t>(byte)] = *id;
     bytes_.emplace(*id, static_cast<char>(byte));
   }

@@ -120,7 +120,7 @@ std::map<std::string, std::string> JiebaTokenizer::files() const {
   if (own_dictionary_.empty()) return files;
   auto& content = files[std::string(kJiebaDictionaryFile)] = read_file(own_dictionary_, kMaxDictionaryBytes);
   if (hash_hex(content) != cutter_.dictionary().source_hash()) {
-    throw DataError("{}: has changed since the tokenizer was loaded", own_dictionary_);
+    throw DataError("{}: has changed since the tokenizer was loaded", FilePath(own_dictionary_));
   }
   return files;
 }

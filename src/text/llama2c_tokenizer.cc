@@ -30,7 +30,7 @@ class Reader {
 
   template <class... Values>
   [[noreturn]] void fail(size_t place, fmt::format_string<Values...> text, Values&&... values) const {
-    throw DataError("{}: byte {}: {}", path_, place, fmt::format(text, std::forward<Values>(values)...));
+    throw DataError("{}: byte {}: {}", FilePath(path_), place, fmt::format(text, std::forward<Values>(values)...));
   }
   std::string_view take(size_t size, std::string_view what) {
     if (size > file_.size() - place_) {
@@ -122,7 +122,7 @@ SentencePieceModel read_model(Reader& reader, int64_t vocabulary) {
 
 std::map<std::string, std::string> read_llama2c_tokenizer(const std::string& path, int64_t vocabulary) {
   if (vocabulary < 0 || vocabulary > static_cast<int64_t>(kMaxTokens)) {
-    throw DataError("{}: a vocabulary of {} tokens, expected at most {}", path, vocabulary, kMaxTokens);
+    throw DataError("{}: a vocabulary of {} tokens, expected at most {}", FilePath(path), vocabulary, kMaxTokens);
   }
   const std::string file = read_file(path, kMaxSentencePieceBytes);
   Reader reader(file, path);

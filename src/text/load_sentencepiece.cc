@@ -44,7 +44,8 @@ SpecialTokens name_specials(const Names& names, const SentencePieceModel& model,
   specials.cls = own ? names.get("cls_token", begin) : begin;
   specials.sep = own ? names.get("sep_token", end) : end;
   if (specials.cls.empty() && specials.sep.empty()) {
-    throw DataError("{}: no piece begins or ends a text, expected <s> or </s>, or their names beside the model", where);
+    throw DataError("{}: no piece begins or ends a text, expected <s> or </s>, or their names beside the model",
+                    FilePath(where));
   }
   if (specials.cls.empty()) specials.cls = specials.sep;
   if (specials.sep.empty()) specials.sep = specials.cls;
@@ -68,8 +69,9 @@ SentencePieceSettings read_settings(const std::string& tokenizer_class, const Js
   const bool t5 = tokenizer_class.empty() ? model.begin < 0 : tokenizer_class.starts_with(kT5TokenizerClass);
   const std::string_view kind = own ? kSentencePieceTokenizerClass : t5 ? kT5TokenizerClass : kLlamaTokenizerClass;
   if (!tokenizer_class.empty() && tokenizer_class != kind && tokenizer_class != std::string(kind) + "Fast") {
-    throw DataError("{}: 'tokenizer_class' is {}, expected {}, {} or {} for a SentencePiece model", config.source(),
-                    quote(tokenizer_class), kLlamaTokenizerClass, kT5TokenizerClass, kSentencePieceTokenizerClass);
+    throw DataError("{}: '{}' is {}, expected {}, {} or {} for a SentencePiece model", FilePath(config.source()),
+                    KeyName("tokenizer_class"), quote(tokenizer_class), kLlamaTokenizerClass, kT5TokenizerClass,
+                    kSentencePieceTokenizerClass);
   }
   SentencePieceSettings settings;
   settings.tokenizer_class = tokenizer_class.empty() ? std::string(kind) : tokenizer_class;
@@ -151,7 +153,7 @@ std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& directory, cons
   }
   path = join_path(directory, kFastFile);
   std::string file = read_file(path, kMaxVocabularyBytes);
-  FastSentencePiece fast = read_fast_sentencepiece(JsonObject(parse_json(file, path), path));
+  FastSentencePiece fast = read_fast_sentencepiece(JsonObject(parse_json(file, path, {}, path), path));
   auto settings = read_settings(tokenizer_class, config, directory, fast, path);
   return make(std::move(fast.model), {std::move(file), kFastFile}, std::move(fast.added), std::move(settings), config,
               directory, path);

@@ -19,7 +19,9 @@ uint64_t read_fixed(std::string_view bytes) {
 
 float ProtoField::number32() const { return std::bit_cast<float>(static_cast<uint32_t>(value)); }
 
-void ProtoReader::fail(std::string_view what) const { throw DataError("{}: byte {}: {}", where_, place_, what); }
+void ProtoReader::fail(std::string_view what) const {
+  throw DataError("{}: byte {}: {}", FilePath(where_), place_, what);
+}
 
 uint64_t ProtoReader::varint() {
   uint64_t value = 0;

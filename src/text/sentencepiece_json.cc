@@ -52,14 +52,14 @@ void require_space(const JsonObject& part, const char* key) {
 }
 
 // [["a", "b"], …] or ["a b", …]
-std::pair<std::string, std::string> merge_of(const Json& entry, const JsonObject& model) {
+std::pair<std::string, std::string> merge_of(const Json& entry, const FilePath& model) {
   if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string()) {
     return {entry[0].get<std::string>(), entry[1].get<std::string>()};
   }
   const std::string text = entry.is_string() ? entry.get<std::string>() : "";
   const size_t space = text.find(' ');
   if (space == text.npos || text.find(' ', space + 1) != text.npos) {
-    throw DataError("{}: {} is no merge, expected two pieces", model.source(), show_json(entry));
+    throw DataError("{}: {} is no merge, expected two pieces", model, show_json(entry));
   }
   return {text.substr(0, space), text.substr(space + 1)};
 }
@@ -86,8 +86,9 @@ class Reader {
   }
 
  private:
+  FilePath place_of(const JsonObject& part) const { return {file_.source(), part.source()}; }
   [[noreturn]] void refuse(const JsonObject& part, const std::string& why) const {
-    throw DataError("{}: {} is not understood: {}", part.source(), show_json(part.value()), why);
+    throw DataError("{}: {} is not understood: {}", place_of(part), show_json(part.value()), why);
   }
 
   int32_t read_bpe(const JsonObject& model) {
@@ -111,23 +112,23 @@ class Reader {
   int32_t read_unigram(const JsonObject& model) {
     const Json& entries = array_of(model, "vocab", "an array of pieces and scores");
     if (entries.empty() || entries.size() > kMaxTokens) {
-      throw DataError("{}: {} pieces, expected 1 to {}", model.source(), entries.size(), kMaxTokens);
+      throw DataError("{}: {} pieces, expected 1 to {}", place_of(model), entries.size(), kMaxTokens);
     }
     if (result_.model.byte_fallback) model.reject("byte_fallback", "false: only BPE's is supported");
     result_.model.double_sums = true;
     for (const Json& entry : entries) {
       if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number()) {
-        throw DataError("{}: {} is no piece and score", model.source(), show_json(entry));
+        throw DataError("{}: {} is no piece and score", place_of(model), show_json(entry));
       }
       const auto score = entry[1].get<double>();
       const auto rounded = static_cast<float>(score);
       if (static_cast<double>(rounded) != score) {
-        throw DataError("{}: the score of {} is {}, expected a float32 number, as SentencePiece has", model.source(),
+        throw DataError("{}: the score of {} is {}, expected a float32 number, as SentencePiece has", place_of(model),
                         quote(entry[0].get<std::string>()), show_json(entry[1]));
       }
       result_.model.pieces.push_back(entry[0].get<std::string>());
       result_.model.scores.push_back(rounded);
-      if (result_.model.pieces.back().empty()) throw DataError("{}: an empty piece", model.source());
+      if (result_.model.pieces.back().empty()) throw DataError("{}: an empty piece", place_of(model));
     }
     return static_cast<int32_t>(model.get_int("unk_id", std::nullopt, 0, std::ssize(entries) - 1));
   }
@@ -145,13 +146,13 @@ class Reader {
     bool found = false;
     for (const AddedToken& token : result_.added) {
       if (token.normalized) {
-        throw DataError("{}: the added token {} is found in the normalised text, expected 'normalized' false",
-                        file_.source(), quote(token.content));
+        throw DataError("{}: the added token {} is found in the normalised text, expected '{}' false", place_of(file_),
+                        quote(token.content), KeyName("normalized"));
       }
       found = found || token.id == unknown;
     }
     if (!found) {
-      throw DataError("{}: {} is not among the added tokens", file_.source(),
+      throw DataError("{}: {} is not among the added tokens", place_of(file_),
                       quote(model.pieces[static_cast<size_t>(unknown)]));
     }
     model.types[static_cast<size_t>(unknown)] = Type::unknown;
@@ -163,21 +164,21 @@ class Reader {
     for (size_t id = 0; id < result.pieces.size(); ++id) ids.emplace(result.pieces[id], static_cast<int32_t>(id));
     const Json& entries = array_of(model, "merges", "an array of pairs of pieces");
     if (entries.empty() || entries.size() > kMaxTokens) {
-      throw DataError("{}: {} merges, expected 1 to {}", model.source(), entries.size(), kMaxTokens);
+      throw DataError("{}: {} merges, expected 1 to {}", place_of(model), entries.size(), kMaxTokens);
     }
     std::set<std::array<int32_t, 2>> seen;
     for (const Json& entry : entries) {
-      const auto [left, right] = merge_of(entry, model);
+      const auto [left, right] = merge_of(entry, place_of(model));
       const auto a = ids.find(left), b = ids.find(right), whole = ids.find(left + right);
       if (a == ids.end() || b == ids.end() || whole == ids.end()) {
-        throw DataError("{}: the merge {} makes no token of the vocabulary of two others", model.source(),
+        throw DataError("{}: the merge {} makes no token of the vocabulary of two others", place_of(model),
                         show_json(entry));
       }
       if (result.type(whole->second) == Type::byte) {
-        throw DataError("{}: the merge {} makes a byte", model.source(), show_json(entry));
+        throw DataError("{}: the merge {} makes a byte", place_of(model), show_json(entry));
       }
       if (!seen.insert({a->second, b->second}).second) {
-        throw DataError("{}: the merge {} is there twice", model.source(), show_json(entry));
+        throw DataError("{}: the merge {} is there twice", place_of(model), show_json(entry));
       }
       result.merges.push_back({a->second, b->second});
     }
@@ -192,7 +193,7 @@ class Reader {
       if (result.types[id] == Type::normal) worst_normal = std::min(worst_normal, result.scores[id]);
     }
     if (worst != worst_normal) {
-      throw DataError("{}: the unknown token has the worst score, {}, expected another one", model.source(), worst);
+      throw DataError("{}: the unknown token has the worst score, {}, expected another one", place_of(model), worst);
     }
   }
 
@@ -219,7 +220,7 @@ class Reader {
     const auto parts = parts_of(file_, "pre_tokenizer", "pretokenizers");
     if (parts.empty() && escaped) return;
     if (parts.size() != 1 || escaped || type_of(parts[0]) != "Metaspace") {
-      throw DataError("{}: 'pre_tokenizer' is {}, expected {}", file_.source(),
+      throw DataError("{}: '{}' is {}, expected {}", place_of(file_), KeyName("pre_tokenizer"),
                       show_json(file_.value().value("pre_tokenizer", Json())),
                       escaped ? "none behind such a normalizer" : "Metaspace");
     }

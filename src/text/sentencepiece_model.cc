@@ -41,7 +41,7 @@ enum NormalizerField : uint32_t { kName = 1, kRules = 2, kDummyPrefix = 3, kRemo
 
 template <class... Values>
 [[noreturn]] void fail(std::string_view where, fmt::format_string<Values...> text, Values&&... values) {
-  throw DataError("{}: {}", where, fmt::format(text, std::forward<Values>(values)...));
+  throw DataError("{}: {}", FilePath(where), fmt::format(text, std::forward<Values>(values)...));
 }
 
 class Parser {

@@ -89,7 +89,7 @@ std::unordered_map<std::string, std::string> trainer_arguments(const TokenizerTr
                                                                SentencePieceModel::Kind kind, bool all_characters) {
   const SpecialTokens specials;
   return {{"model_type", kind == SentencePieceModel::Kind::bpe ? "bpe" : "unigram"},
-          {"vocab_size", std::to_string(options.vocabulary_size)},
+          {"vocab_size", std::to_string(options.vocab_size)},
           {"hard_vocab_limit", "false"},
           {"input_format", "tsv"},
           {"byte_fallback", "true"},
@@ -115,22 +115,24 @@ std::unique_ptr<Tokenizer> train_sentencepiece(std::span<const std::string> path
                                                SentencePieceModel::Kind kind, ThreadPool& pool) {
   const Words words = sorted(count_spaced_words(paths, kMaxWordBytes, pool));
   if (words.empty()) {
-    throw DataError("{}: no words to learn a vocabulary from", paths.empty() ? "input" : paths[0]);
+    throw DataError("{}: no words to learn a vocabulary from",
+                    paths.empty() ? FilePath("", "input") : FilePath(paths[0]));
   }
   const Alphabet alphabet = count_alphabet(words);
   const size_t fixed = SpecialTokens{}.all().size() + kBytes;
-  const auto size = static_cast<size_t>(std::max<int64_t>(0, options.vocabulary_size));
-  if (size > kMaxTokens) throw UsageError("vocabulary size {} is too large, at most {}", size, kMaxTokens);
+  const auto size = static_cast<size_t>(std::max<int64_t>(0, options.vocab_size));
+  if (size > kMaxTokens) throw UsageError("{} {} is too large, at most {}", FieldName("vocab_size"), size, kMaxTokens);
   const bool all_characters = fixed + 2 * alphabet.all <= size;
   if (size < fixed + alphabet.common) {
-    throw UsageError("vocabulary size {} is too small: special tokens, bytes and characters need at least {}", size,
-                     fixed + alphabet.common);
+    throw UsageError("{} {} is too small: special tokens, bytes and characters need at least {}",
+                     FieldName("vocab_size"), size, fixed + alphabet.common);
   }
   Lines lines(words);
   std::string file;
   const auto status =
       sentencepiece::SentencePieceTrainer::Train(trainer_arguments(options, kind, all_characters), &lines, &file);
-  if (!status.ok()) throw DataError("{}: SentencePiece cannot learn from it: {}", paths[0], status.error_message());
+  if (!status.ok())
+    throw DataError("{}: SentencePiece cannot learn from it: {}", FilePath(paths[0]), status.error_message());
   SentencePieceModel model = parse_sentencepiece_model(file, "learned model");
   std::vector<std::string> pieces = model.pieces;
   SentencePieceSettings settings;

@@ -36,7 +36,7 @@ Tokenizer::Tokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::s
       missing += (missing.empty() ? "" : ", ") + quote(names[i]);
     }
   }
-  if (!missing.empty()) throw DataError("{}: special tokens missing from the vocabulary: {}", where, missing);
+  if (!missing.empty()) throw DataError("{}: special tokens missing from the vocabulary: {}", FilePath(where), missing);
 }
 
 void Tokenizer::find_token(const std::string& text, int32_t id) {

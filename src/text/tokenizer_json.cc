@@ -71,14 +71,14 @@ size_t append_added_tokens(std::vector<std::string>& tokens, const std::vector<A
   for (const AddedToken* token : sorted) {
     const auto id = static_cast<size_t>(token->id);
     if (id > tokens.size()) {
-      throw DataError("{}: the added token {} has the id {}, expected at most {}, the next one", where,
+      throw DataError("{}: the added token {} has the id {}, expected at most {}, the next one", FilePath(where),
                       quote(token->content), id, tokens.size());
     }
     if (id == tokens.size()) {
       tokens.push_back(token->content);
     } else if (tokens[id] != token->content) {
-      throw DataError("{}: the added token {} has the id {}, which is that of {}", where, quote(token->content), id,
-                      quote(tokens[id]));
+      throw DataError("{}: the added token {} has the id {}, which is that of {}", FilePath(where),
+                      quote(token->content), id, quote(tokens[id]));
     }
   }
   return tokens.size() - before;
@@ -91,8 +91,8 @@ std::vector<std::string> read_vocabulary_object(const JsonObject& model) {
   std::vector<bool> seen(count);
   for (const auto& [token, id] : vocabulary.value().items()) {
     if (!id.is_number_unsigned() || id.get<uint64_t>() >= count || seen[id.get<uint64_t>()]) {
-      throw DataError("{}: the {} ids of 'vocab' must be 0, 1, 2, ...; the one of {} is {}", model.source(), count,
-                      quote(token), quote(dump_json(id)));
+      throw DataError("{}: the {} ids of '{}' must be 0, 1, 2, ...; the one of {} is {}", model.source(), count,
+                      KeyName("vocab"), quote(token), quote(dump_json(id)));
     }
     seen[id.get<uint64_t>()] = true;
     tokens[id.get<uint64_t>()] = token;

@@ -16,7 +16,7 @@ int64_t read_id(const std::string& text, const JsonObject& object) {
   int64_t id = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
   if (error != std::errc() || end != text.data() + text.size() || id < 0 || id >= static_cast<int64_t>(kMaxTokens)) {
-    throw DataError("{}: {} is no id of a token", object.source(), quote(text));
+    throw DataError("{}: {} is no id of a token", object.source(), KeyName(text, quote(text)));
   }
   return id;
 }

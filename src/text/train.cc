@@ -26,13 +26,15 @@ std::string describe(std::span<const std::string> paths) {
   return paths.size() == 1 ? paths[0] : fmt::format("{} and {} more", paths[0], paths.size() - 1);
 }
 
+std::string_view first(std::span<const std::string> paths) { return paths.empty() ? "" : std::string_view(paths[0]); }
+
 void check_size(const TokenizerTraining& options, size_t minimum) {
-  if (options.vocabulary_size > static_cast<int64_t>(kMaxTokens)) {
-    throw UsageError("vocabulary size {} is too large, at most {}", options.vocabulary_size, kMaxTokens);
+  if (options.vocab_size > static_cast<int64_t>(kMaxTokens)) {
+    throw UsageError("{} {} is too large, at most {}", FieldName("vocab_size"), options.vocab_size, kMaxTokens);
   }
-  if (options.vocabulary_size < static_cast<int64_t>(minimum)) {
-    throw UsageError("vocabulary size {} is too small: special tokens and characters need at least {}",
-                     options.vocabulary_size, minimum);
+  if (options.vocab_size < static_cast<int64_t>(minimum)) {
+    throw UsageError("{} {} is too small: special tokens and characters need at least {}", FieldName("vocab_size"),
+                     options.vocab_size, minimum);
   }
 }
 
@@ -99,15 +101,17 @@ std::vector<std::pair<std::string, int64_t>> take_chinese_words(WordCounts& coun
 
 std::unique_ptr<Tokenizer> train_wordpiece(std::span<const std::string> paths, const TokenizerTraining& options,
                                            ThreadPool& pool) {
-  if (options.limit_alphabet < 1) throw UsageError("limit of the alphabet must be at least 1");
+  if (options.limit_alphabet < 1)
+    throw UsageError("{} is {}, expected at least 1", FieldName("limit_alphabet"), options.limit_alphabet);
   const WordPieceOptions wordpiece{.lowercase = options.lowercase, .strip_accents = {}, .separate_cjk = true};
   const WordCounts counts = count_words(paths, wordpiece.normalization(), pool);
-  if (counts.empty()) throw DataError("{}: no words to learn a vocabulary from", describe(paths));
+  if (counts.empty())
+    throw DataError("{}: no words to learn a vocabulary from", FilePath(first(paths), describe(paths)));
   const auto alphabet = choose_alphabet(counts, static_cast<size_t>(options.limit_alphabet));
   WordPieceMerges merges(counts, alphabet);
   auto tokens = special_token_list();
   check_size(options, tokens.size() + merges.pieces().size());
-  merges.grow(static_cast<size_t>(options.vocabulary_size) - tokens.size(), options.min_frequency);
+  merges.grow(static_cast<size_t>(options.vocab_size) - tokens.size(), options.min_frequency);
   tokens.insert(tokens.end(), merges.pieces().begin(), merges.pieces().end());
   return std::make_unique<WordPieceTokenizer>(Vocabulary(std::move(tokens), kWhere), SpecialTokens{}, wordpiece,
                                               kWhere);
@@ -119,9 +123,10 @@ std::unique_ptr<Tokenizer> train_jieba_wordpiece(std::span<const std::string> pa
   const auto words = JiebaDictionary::open(file.path);
   const WordPieceOptions wordpiece{.lowercase = options.lowercase, .strip_accents = {}, .separate_cjk = true};
   WordCounts counts = count_jieba_words(paths, wordpiece, mode, JiebaCutter(words, jieba_rules(mode)), pool);
-  if (counts.empty()) throw DataError("{}: no words to learn a vocabulary from", describe(paths));
+  if (counts.empty())
+    throw DataError("{}: no words to learn a vocabulary from", FilePath(first(paths), describe(paths)));
 
-  const auto size = static_cast<size_t>(std::max<int64_t>(0, options.vocabulary_size));
+  const auto size = static_cast<size_t>(std::max<int64_t>(0, options.vocab_size));
   const auto alphabet = choose_alphabet(counts, std::max(size / 5, static_cast<size_t>(options.limit_alphabet)));
   const auto chinese = take_chinese_words(counts, options.min_frequency);
   for (const char32_t c : alphabet) {  // those in Chinese words only must be characters, too
@@ -154,12 +159,12 @@ std::unique_ptr<Tokenizer> train_char(std::span<const std::string> paths, const 
   auto counts =
       count_code_points(paths, {.lowercase = options.lowercase, .strip_accents = false, .separate_cjk = false}, pool);
   const bool blank = std::all_of(counts.begin(), counts.end(), [](const auto& entry) { return entry.first == U' '; });
-  if (blank) throw DataError("{}: no characters to learn a vocabulary from", describe(paths));
+  if (blank) throw DataError("{}: no characters to learn a vocabulary from", FilePath(first(paths), describe(paths)));
   std::erase_if(counts, [&](const auto& entry) { return entry.second < options.min_frequency; });
   auto tokens = special_token_list();
   check_size(options, tokens.size() + 1);
   for (const char32_t c : by_count(counts)) {
-    if (tokens.size() == static_cast<size_t>(options.vocabulary_size)) break;
+    if (tokens.size() == static_cast<size_t>(options.vocab_size)) break;
     append_utf8(tokens.emplace_back(), c);
   }
   return std::make_unique<CharTokenizer>(Vocabulary(std::move(tokens), kWhere), SpecialTokens{}, options.lowercase,

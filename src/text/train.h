@@ -16,10 +16,10 @@
 namespace roformer {
 
 struct TokenizerTraining {
-  int64_t vocabulary_size = 8000;  // special tokens included
-  bool lowercase = false;          // wordpiece: also strips accents, as BERT's uncased models do
-  int64_t min_frequency = 2;       // a pair (wordpiece) or character (char) seen less often gets no token
-  int64_t limit_alphabet = 1000;   // wordpiece: characters kept, the commonest; a word with another one is [UNK]
+  int64_t vocab_size = 8000;      // special tokens included
+  bool lowercase = false;         // wordpiece: also strips accents, as BERT's uncased models do
+  int64_t min_frequency = 2;      // a pair (wordpiece) or character (char) seen less often gets no token
+  int64_t limit_alphabet = 1000;  // wordpiece: characters kept, the commonest; a word with another one is [UNK]
 };
 
 // Words: BERT's (normalised, split at whitespace and punctuation); those over 100 characters do not count. Order of

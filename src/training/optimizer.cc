@@ -91,7 +91,8 @@ void Optimizer::step(int64_t step, double learning_rate, double norm, bool keep_
 
 std::unique_ptr<Optimizer> make_optimizer(const Model& model, const OptimizerOptions& options) {
   if (options.kind == "adamw") return std::make_unique<AdamW>(model, options);
-  throw UsageError("unknown optimizer {}; expected {}", quote(options.kind), fmt::join(optimizer_names(), ", "));
+  throw UsageError("{} is {}; expected {}", FieldName("optimizer"), quote(options.kind),
+                   fmt::join(optimizer_names(), ", "));
 }
 
 }  // namespace roformer

@@ -30,7 +30,7 @@ bool knows(const Tokenizer& tokenizer, const PackedSequences& sequences) {
 
 // A text of nothing but special tokens, [UNK] among them, teaches nothing.
 [[noreturn]] void fail_unknown(const Tokenizer& tokenizer, const std::string& path) {
-  throw DataError("{}: the tokenizer knows nothing of this text: all its tokens are {}", path,
+  throw DataError("{}: the tokenizer knows nothing of this text: all its tokens are {}", FilePath(path),
                   tokenizer.token(tokenizer.unk_id()));
 }
 

@@ -28,14 +28,15 @@ ModelConfig shape_of(const PretrainOptions& options) {
 void set_objective(ModelConfig& config, const PretrainOptions& options) {
   if (options.objective == "mlm") {
     if (config.visibility != Visibility::all) {
-      throw UsageError("the model's config.json says {}: masked tokens are learned from both sides",
-                       config.family->causal_setting);
+      throw UsageError("the model's config.json says {}: {} mlm learns masked tokens from both sides",
+                       config.family->causal_setting, FieldName("objective"));
     }
     config.head = Head::masked_lm;
     return;
   }
   if (config.cross_attention) {
-    throw UsageError("the model's config.json says add_cross_attention: there is no other text to attend to");
+    throw UsageError("the model's config.json says {}: {} clm has no other text to attend to",
+                     KeyName("add_cross_attention"), FieldName("objective"));
   }
   config.head = Head::causal_lm;
   config.visibility = Visibility::causal;

@@ -56,7 +56,8 @@ RunDirectory::RunDirectory(const std::string& path, const Json& settings,
   const std::string settings_path = join_path(path, "training/settings.json");
   for (const char* name : {"model.safetensors", "config.json"}) {
     if (!present(join_path(path, name)) || present(settings_path)) continue;
-    throw FileError("{}: holds a {} that no training run here made; choose another output directory", path, name);
+    throw FileError("{}: holds a {} that no training run here made; choose another output directory", FilePath(path),
+                    name);
   }
   make_directories(join_path(path, "training"));
   lock_.emplace(path);

@@ -49,7 +49,7 @@ Run read_run(const std::string& directory) {
   Run run;
   const std::string log = join_path(directory, "log.jsonl");
   run.records = read_metrics_log(log);
-  if (run.records.empty()) throw DataError("{}: holds no events", log);
+  if (run.records.empty()) throw DataError("{}: holds no events", FilePath(log));
   const std::string settings = join_path(directory, "training/settings.json");
   if (present(settings)) {
     for (auto& [name, value] : settings_rows(JsonObject::read(settings, kMaxSettingsBytes).value())) {

@@ -18,7 +18,7 @@ const std::vector<std::string>& schedule_names() {
 ScheduleKind parse_schedule(std::string_view name) {
   const auto found = std::ranges::find(schedule_names(), name);
   if (found != schedule_names().end()) return static_cast<ScheduleKind>(found - schedule_names().begin());
-  throw UsageError("unknown schedule '{}'; expected {}", name, fmt::join(schedule_names(), ", "));
+  throw UsageError("{} is '{}'; expected {}", FieldName("schedule"), name, fmt::join(schedule_names(), ", "));
 }
 
 double Schedule::at(int64_t step) const {

@@ -58,10 +58,11 @@ inline Family rotation_family() {
                                  false});
   }
   add_random_cases(family, 10, [](RandomSizes& sizes) {
-    RotationPlan plan{{}, sizes.between(1, 200), sizes.between(1, 8), 2 * sizes.between(1, 64)};
-    plan.rotary = {.dim = 2 * sizes.between(1, plan.head_dim / 2),
-                   .layout = sizes.one_of({RotaryLayout::adjacent, RotaryLayout::half}),
-                   .base = 500};
+    const int64_t head_dim = 2 * sizes.between(1, 64);
+    const Rotary rotary{.dim = 2 * sizes.between(1, head_dim / 2),
+                        .layout = sizes.one_of({RotaryLayout::adjacent, RotaryLayout::half}),
+                        .base = 500};
+    const RotationPlan plan{rotary, sizes.between(1, 200), sizes.between(1, 8), head_dim};
     return Case{std::to_string(plan.rows) + " x " + std::to_string(plan.heads) + " x " + std::to_string(plan.head_dim) +
                     ", dimension " + std::to_string(plan.rotary.dim),
                 [=](Trial& trial) { rotation_operation(trial, plan); }};

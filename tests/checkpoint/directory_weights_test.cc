@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "checkpoint/safetensors.h"
+#include "tests/base/error_detail.h"
 #include "tests/base/temp_directory.h"
 
 namespace roformer {
@@ -45,6 +46,10 @@ class DirectoryWeightsTest : public ::testing::Test {
     std::vector<std::pair<std::string, Tensor>> content;
     for (const std::string& tensor : tensors) content.emplace_back(tensor, numbers({2, 3}, tensor[0]));
     write_safetensors(directory_ / name, content);
+  }
+  // Of the error of loading the directory.
+  ErrorDetail detail() const {
+    return detail_of<Error>([&] { load_directory_weights(directory_.path()); });
   }
   void index(const std::string& weight_map, const std::string& more = "") const {
     write_file_atomically(directory_ / "model.safetensors.index.json", "{\"weight_map\": " + weight_map + more + "}");
@@ -89,17 +94,24 @@ TEST_F(DirectoryWeightsTest, ABadIndexIsRefusedWithItsReason) {
   for (const char* name : {"../outside.safetensors", "/etc/passwd", "sub/x.safetensors", "..", ".", "", "a\\u0000"}) {
     index(std::string(R"({"a": ")") + name + "\"}");
     EXPECT_THAT(error_of(directory_.path()), HasSubstr("expected the name of a file beside the index")) << name;
+    EXPECT_EQ(detail().tensor, "a") << name;
   }
-  const std::vector<std::pair<std::string, std::string>> cases = {
-      {R"({"a": 1})", R"(tensor "a" is in 1, expected the name of a file)"},
-      {R"({"a": "three.safetensors"})", R"(the shard "three.safetensors" is not there)"},
-      {R"({"b": "one.safetensors"})", R"(tensor "b" is not in the shard "one.safetensors")"},
-      {R"({"a": "one.safetensors", "b": "two.safetensors"})", R"(tensor "a" is in ')"},
-      {"{}", "'weight_map' names no tensor"},
-      {"[]", "'weight_map' is [], expected an object"}};
-  for (const auto& [map, reason] : cases) {
-    index(map);
-    EXPECT_THAT(error_of(directory_.path()), AllOf(HasSubstr("model.safetensors.index.json"), HasSubstr(reason)));
+  struct Case {
+    std::string map, reason, tensor, key;
+  };
+  const std::vector<Case> cases = {
+      {R"({"a": 1})", R"(is in 1, expected the name of a file)", "a", ""},
+      {R"({"a": "three.safetensors"})", R"(the shard "three.safetensors" is not there)", "", ""},
+      {R"({"b": "one.safetensors"})", R"(is not in the shard "one.safetensors")", "b", ""},
+      {R"({"a": "one.safetensors", "b": "two.safetensors"})", "is in '", "a", ""},
+      {"{}", "names no tensor", "", "weight_map"},
+      {"[]", "is [], expected an object", "", "weight_map"}};
+  for (const Case& bad : cases) {
+    index(bad.map);
+    EXPECT_THAT(error_of(directory_.path()), HasSubstr(bad.reason));
+    EXPECT_EQ(detail().path, directory_ / "model.safetensors.index.json") << bad.reason;
+    EXPECT_EQ(detail().tensor, bad.tensor) << bad.reason;
+    EXPECT_EQ(detail().key, bad.key) << bad.reason;
   }
 }
 
@@ -111,12 +123,15 @@ TEST_F(DirectoryWeightsTest, NoWeightsSaysWhatWasLookedFor) {
   write_file_atomically(directory_ / "bert_model.ckpt.index", "x");
   EXPECT_THAT(error_of(directory_.path()),
               HasSubstr("; TensorFlow files are not supported yet: \"bert_model.ckpt.index\""));
-  EXPECT_THAT(error_of(directory_ / "nowhere"), HasSubstr("nowhere' is not a model directory"));
+  EXPECT_THAT(error_of(directory_ / "nowhere"), HasSubstr("is not a model directory"));
+  EXPECT_EQ(detail().path, directory_.path());
+  EXPECT_EQ(detail_of<FileError>([&] { load_directory_weights(directory_ / "nowhere"); }).path, directory_ / "nowhere");
 }
 
 TEST_F(DirectoryWeightsTest, AnLfsPointerIsNamed) {
   write_file_atomically(directory_ / "model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n");
   EXPECT_THAT(error_of(directory_.path()), HasSubstr("git lfs pull"));
+  EXPECT_EQ(detail().path, directory_ / "model.safetensors");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "tests/base/error_detail.h"
 #include "tests/base/temp_directory.h"
 #include "tests/checkpoint/llama2c_bytes.h"
 
@@ -28,6 +29,7 @@ class Llama2cFileTest : public ::testing::Test {
   }
   void expect_refused(const std::string& bytes, const std::string& message) {
     EXPECT_THAT([&] { read(bytes); }, ThrowsMessage<DataError>(HasSubstr(message)));
+    EXPECT_EQ(detail_of<DataError>([&] { read(bytes); }).path, directory_ / "model.bin") << message;
   }
 
   TempDirectory directory_;
@@ -60,7 +62,8 @@ TEST_F(Llama2cFileTest, RefusesWhatIsCutOffOrTooLong) {
   for (const int version : {0, 1, 2}) {
     const std::string good = llama2c_bytes({}, version);
     for (const size_t size : {size_t{0}, size_t{3}, size_t{27}, size_t{40}, size_t{300}, good.size() - 1}) {
-      EXPECT_THROW(read(good.substr(0, size)), DataError) << version << ", " << size;
+      EXPECT_EQ(detail_of<DataError>([&] { read(good.substr(0, size)); }).path, directory_ / "model.bin")
+          << version << ", " << size;
     }
     expect_refused(good + "x", "its header describes a model of " + std::to_string(good.size()));
   }
@@ -86,6 +89,7 @@ TEST_F(Llama2cFileTest, RefusesNumbersThatMakeNoModel) {
   expect_refused(with(1, 36, 2), "the flag of a shared classifier is 2");
   expect_refused(with(2, 37, 0), "the group of int8 weights is 0");
   expect_refused(with(2, 37, 7), "are no whole groups of 7");
+  EXPECT_EQ(detail_of<DataError>([&] { read(with(2, 37, 7)); }).tensor, "tok_embeddings.weight");
 }
 
 }  // namespace

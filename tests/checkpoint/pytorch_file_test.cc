@@ -114,6 +114,7 @@ class BadPytorchFile : public ::testing::Test {
       const PytorchFile file(directory_ / "x.bin");
       for (const TensorInfo& info : file.tensors()) file.tensor(info.name);
     } catch (const DataError& error) {
+      EXPECT_EQ(error.detail().path, directory_ / "x.bin");
       return error.what();
     }
     return "none";

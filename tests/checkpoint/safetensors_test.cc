@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "tests/base/error_detail.h"
 #include "tests/base/temp_directory.h"
 
 namespace roformer {
@@ -173,9 +174,16 @@ TEST(Safetensors, ListsWhatItCannotGive) {
           "12345678")));
   EXPECT_EQ(file.tensors().size(), 4u);
   EXPECT_EQ(file.info("deep").shape.size(), 5u);
-  EXPECT_THAT([&] { file.tensor("u"); }, testing::ThrowsMessage<DataError>(HasSubstr("\"u\" is U8, expected F32")));
-  EXPECT_THAT([&] { file.tensor("deep"); }, testing::ThrowsMessage<DataError>(HasSubstr("has 5 dimensions")));
-  EXPECT_THAT([&] { file.tensor("zero"); }, testing::ThrowsMessage<DataError>(HasSubstr("too large")));
+  const auto refused = [&](const char* name, const char* reason) {
+    EXPECT_THAT([&] { file.tensor(name); }, testing::ThrowsMessage<DataError>(HasSubstr(reason)));
+    const ErrorDetail detail = detail_of<DataError>([&] { file.tensor(name); });
+    EXPECT_EQ(detail.tensor, name);
+    EXPECT_EQ(detail.path, file.path());
+  };
+  refused("u", "is U8, expected F32");
+  refused("deep", "has 5 dimensions");
+  refused("zero", "too large");
+  refused("nobody", "has no tensor");
 }
 
 TEST(Safetensors, AcceptsWhatTheFormatAllows) {

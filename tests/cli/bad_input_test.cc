@@ -74,7 +74,7 @@ TEST_F(BadInput, Output) {
 
 TEST_F(BadInput, Usage) {
   expect_no_run({"--stpes", "3"}, 2, {"--stpes", "did you mean --steps?"});
-  expect_no_run({"--heads", "3"}, 2, {"hidden_size 32", "num_attention_heads 3"});
+  expect_no_run({"--heads", "3"}, 2, {"--hidden-size 32", "--heads 3"});
   expect_no_run({"--heads", "32"}, 2, {"odd"});
   expect_no_run({"--hidden-size", "0"}, 2, {"--hidden-size"});
   expect_no_run({"--hidden-size", "-32"}, 2, {"--hidden-size"});

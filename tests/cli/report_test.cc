@@ -67,7 +67,7 @@ TEST_F(Report, Decay) {
   EXPECT_THAT(plot, HasSubstr("relative distance"));
   EXPECT_TRUE(content(path("decay.svg")).starts_with("<svg"));
   EXPECT_THAT(page({"--decay", "--dim", "64", "--max-distance", "100", "--base", "500"}), HasSubstr("d = 64"));
-  expect_refused({"--decay", "--dim", "7"}, 2, "rotary dimension");
+  expect_refused({"--decay", "--dim", "7"}, 2, "--dim is 7");
   expect_refused({"--decay", path("a")}, 2, "takes no DIR");
   expect_refused({"--decay", "--text", "x"}, 2, "--text");
   const Outcome outcome = run({"report", "--decay", "--output", path("decay.pdf")});

@@ -45,12 +45,12 @@ TEST(Rope, WrongUse) {
   expect_refused({"rope"}, 2, {"show what"});
   expect_refused({"rope", "clock", "--output", file}, 2, {"\"clock\"", "expected rotation, clocks, decay"});
   expect_refused({"rope", "rotation"}, 2, {"--output"});
-  expect_refused({"rope", "clocks", "--dim", "7", "--output", file}, 2, {"rotary dimension is 7"});
+  expect_refused({"rope", "clocks", "--dim", "7", "--output", file}, 2, {"--dim is 7"});
   expect_refused({"rope", "scores", "--dim", "514", "--output", file}, 2, {"--dim", "512"});
   expect_refused({"rope", "decay", "--base", "1", "--output", file}, 2, {"--base"});
   expect_refused({"rope", "scaling", "--factor", "1", "--output", file}, 2, {"--factor"});
   expect_refused({"rope", "numbers", "--output", file}, 2, {"writes no file"});
-  expect_refused({"rope", "numbers", "--vector", "1,2,3"}, 2, {"rotary dimension is 3", "even"});
+  expect_refused({"rope", "numbers", "--vector", "1,2,3"}, 2, {"--vector has 3 numbers", "even"});
   for (const char* word : {"x", "1x", "nan", "inf", "1e999", "2e100"}) {
     expect_refused({"rope", "numbers", "--vector", std::string("1,") + word}, 2, {"--vector", word});
   }

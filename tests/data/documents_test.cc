@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "tests/base/error_detail.h"
 #include "tests/text/packed_text.h"
 #include "tests/text/tokenizer_files.h"
 #include "text/unicode.h"
@@ -89,14 +90,19 @@ TEST_F(Documents, HashFollowsContentAndFiles) {
 }
 
 TEST_F(Documents, ErrorsNameFileAndLine) {
-  const auto error = [&](std::string_view text) {
-    return message_of<DataError>([&] { read(text, DocumentRule::automatic); });
+  const auto error = [&](std::string_view text, int64_t line) {
+    const auto work = [&] { read(text, DocumentRule::automatic); };
+    const ErrorDetail detail = detail_of<DataError>(work);
+    EXPECT_EQ(detail.path, directory_ / "text") << text;
+    EXPECT_EQ(detail.line, line) << text;
+    return message_of<DataError>(work);
   };
-  EXPECT_THAT(error("a\nb\xC3\n"), HasSubstr("text:2: not valid UTF-8 at byte 1"));
-  EXPECT_THAT(error(std::string_view("a\n\nb\0", 5)), HasSubstr("text:3: holds a NUL byte"));
-  EXPECT_THAT(error("\n \n"), HasSubstr("text: no text in 1 file(s) of 3 bytes"));
-  EXPECT_THAT(message_of<FileError>([&] { read_files({directory_ / "none"}, DocumentRule::lines); }),
-              HasSubstr("none: cannot open"));
+  EXPECT_THAT(error("a\nb\xC3\n", 2), HasSubstr("not valid UTF-8 at byte 1"));
+  EXPECT_THAT(error(std::string_view("a\n\nb\0", 5), 3), HasSubstr("holds a NUL byte"));
+  EXPECT_THAT(error("\n \n", 0), HasSubstr("no text in 1 file(s) of 3 bytes"));
+  EXPECT_EQ(detail_of<FileError>([&] { read_files({directory_ / "none"}, DocumentRule::lines); }).path,
+            directory_ / "none");
+  EXPECT_EQ(detail_of<UsageError>([] { parse_document_rule("pages"); }).field, "documents");
   EXPECT_THROW(read_files({}, DocumentRule::lines), DataError);
 }
 
@@ -104,6 +110,7 @@ TEST_F(Documents, DirectoriesAreTheirFilesInOrder) {
   std::filesystem::create_directories(directory_ / "d/b/.hidden");
   const std::string root = directory_ / "d";
   EXPECT_THAT(message_of<FileError>([&] { read_files({root}, DocumentRule::lines); }), HasSubstr("without files"));
+  EXPECT_EQ(detail_of<FileError>([&] { read_files({root}, DocumentRule::lines); }).path, root);
   file("d/c", "3");
   file("d/b/x", "2");
   file("d/a", "1");
@@ -193,7 +200,8 @@ TEST_F(Documents, PackedFilesAndPipesAreReadTwice) {
 TEST_F(Documents, AFileThatChangesIsNoticed) {
   read("a\n\nb\n", DocumentRule::automatic);
   file("text", "a\n\nc and more\n");
-  EXPECT_THAT(message_of<FileError>([&] { blocks_->read(0); }), HasSubstr("text' has changed while it was in use"));
+  EXPECT_THAT(message_of<FileError>([&] { blocks_->read(0); }), HasSubstr("has changed while it was in use"));
+  EXPECT_EQ(detail_of<FileError>([&] { blocks_->read(0); }).path, directory_ / "text");
 }
 
 TEST_F(Documents, RuleNames) {

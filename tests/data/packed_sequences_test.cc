@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/random.h"
+#include "tests/base/error_detail.h"
 #include "tests/text/tokenizer_files.h"
 
 namespace roformer {
@@ -84,7 +85,8 @@ TEST_F(Packed, NothingIsLostAtAnyLengthAndThreadCount) {
 }
 
 TEST_F(Packed, EmptyDataAndLengthsAreRefused) {
-  EXPECT_THAT(message_of<DataError>([&] { pack("\n\n\u200B\n", 8); }), HasSubstr("text: no tokens"));
+  EXPECT_THAT(message_of<DataError>([&] { pack("\n\n\u200B\n", 8); }), HasSubstr("no tokens"));
+  EXPECT_EQ(detail_of<DataError>([&] { pack("\n\n\u200B\n", 8); }).path, directory_ / "text");
   EXPECT_THROW(pack("", 8), DataError);
   EXPECT_THROW(pack("a", 2), UsageError);
   std::stop_source stop;
@@ -122,6 +124,8 @@ TEST_F(Packed, HeldOutSequencesAreEvenlySpacedAndNeverAllOrNone) {
   EXPECT_THROW(held_out(1), UsageError);
   EXPECT_THROW(held_out(std::nan("")), UsageError);
   EXPECT_THAT(message_of<DataError>([&] { hold_out(this->corpus("a", 3), 0.5, 10, 8, pool); }), HasSubstr("too few"));
+  EXPECT_EQ(detail_of<UsageError>([&] { hold_out(this->corpus("a", 3), 1, 10, 8, pool); }).field,
+            "validation_fraction");
 }
 
 TEST_F(Packed, OfManyBlocksAFewAreHeldOutFrom) {

@@ -11,6 +11,7 @@
 #include <stop_token>
 
 #include "base/error.h"
+#include "tests/base/error_detail.h"
 #include "tests/text/tokenizer_files.h"
 #include "text/train.h"
 
@@ -169,7 +170,7 @@ TEST_F(Stream, NothingToTrainOnAndLostFilesAreErrors) {
   SequenceStream stream(*corpus, hold_out_nothing(*corpus).numbers, {}, 1, 4);
   stream.next();
   std::filesystem::remove(directory_ / "text");
-  EXPECT_THAT(message_of<FileError>([&] { take(stream, 1000); }), HasSubstr("text'"));
+  EXPECT_EQ(detail_of<FileError>([&] { take(stream, 1000); }).path, directory_ / "text");
 }
 
 TEST_F(Stream, StopsReadingWhenItIsAsked) {

@@ -43,11 +43,11 @@ TEST_F(Plugins, AreFoundByName) {
 }
 
 TEST_F(Plugins, AnUnknownNameIsToldWhatThereIs) {
-  expect_refused("abacus", "unknown device 'abacus'; expected one of ");
+  expect_refused("abacus", "device is 'abacus'; expected one of ");
   expect_refused("abacus", "cpu, ");
   expect_refused("abacus", "protected, reference");
   for (const char* name : {"", "../protected", "protected/", "Protected", ".", "protected.so"}) {
-    expect_refused(name, "unknown device '");
+    expect_refused(name, "device is '");
   }
 }
 
@@ -59,7 +59,7 @@ TEST_F(Plugins, ThatAreNoneAreRefused) {
   expect_refused("text", "libroformer_text.so: ");
   expect_refused("renamed", "libroformer_renamed.so: the backend 'protected', expected 'renamed'");
   expect_refused("old", "libroformer_old.so: a backend for interface 0, expected ");
-  expect_refused("empty", "the empty backend does not compute in float32");
+  expect_refused("empty", "the empty backend does not compute in dtype float32");
   expect_refused("mute", "libroformer_mute.so: no backend, it shows no function roformer_backend");
   EXPECT_THAT(backend_names(), AllOf(Contains("text"), Contains("old")));
 }
@@ -74,9 +74,9 @@ TEST_F(Plugins, ARelativePathIsRefused) {
 TEST_F(Plugins, APrecisionThatABackendLacksIsRefused) {
   ThreadPool pool(1);
   for (const char* name : {"protected", "reference"}) {
-    EXPECT_THAT(
-        [&] { make_backend(name, pool, Precision::bfloat16); },
-        ThrowsMessage<UsageError>(HasSubstr(std::string("the ") + name + " backend does not compute in bfloat16")));
+    EXPECT_THAT([&] { make_backend(name, pool, Precision::bfloat16); },
+                ThrowsMessage<UsageError>(
+                    HasSubstr(std::string("the ") + name + " backend does not compute in dtype bfloat16")));
   }
 }
 

@@ -136,12 +136,7 @@ TEST_F(Trainers, DoesNotOverwriteOtherThings) {
   EXPECT_EQ(content(path + "/model.safetensors"), before);
   std::filesystem::create_directories(directory_ / "run/training");
   write_text(directory_ / "run/training/settings.json", "{}");
-  try {
-    same.save(directory_ / "run");
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("training run"));
-  }
+  EXPECT_THAT([&] { same.save(directory_ / "run"); }, testing::ThrowsMessage<Error>(HasSubstr("training run")));
 }
 
 TEST_F(Trainers, RefusesWhatCannotBe) {

@@ -6,8 +6,11 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "models/config.h"
 #include "models/families/family.h"
+#include "tests/base/error_detail.h"
+#include "tests/base/temp_directory.h"
 
 namespace roformer {
 namespace {
@@ -144,7 +147,8 @@ TEST(ConfigTest, UnknownKeysAreReported) {
 struct BadValue {
   const char* key;
   Json value;
-  const char* named;  // what the message must contain beside the file's name
+  const char* named;            // what the message must contain beside the file's name
+  const char* about = nullptr;  // the key that the error is about, where it is another; "" for none
 };
 
 TEST(ConfigTest, RefusesValues) {
@@ -199,10 +203,10 @@ TEST(ConfigTest, RefusesValues) {
       {"initializer_range", -1, "initializer_range is -1"},
       {"initializer_range", infinite, "initializer_range"},
       // parts that do not fit each other
-      {"num_attention_heads", 5, "hidden_size 24 is not a multiple of num_attention_heads 5"},
-      {"num_attention_heads", 8, "head size 3 (hidden_size / num_attention_heads) is odd"},
-      {"num_attention_heads", 24, "head size 1 (hidden_size / num_attention_heads) is odd"},
-      {"num_attention_heads", 48, "hidden_size 24 is not a multiple of num_attention_heads 48"},
+      {"num_attention_heads", 5, "hidden_size 24 is not a multiple of num_attention_heads 5", "hidden_size"},
+      {"num_attention_heads", 8, "head size 3 (hidden_size / num_attention_heads) is odd", "hidden_size"},
+      {"num_attention_heads", 24, "head size 1 (hidden_size / num_attention_heads) is odd", "hidden_size"},
+      {"num_attention_heads", 48, "hidden_size 24 is not a multiple of num_attention_heads 48", "hidden_size"},
       // models that this program does not have
       {"model_type", "electra", "'model_type' is \"electra\""},
       {"architectures", Json::array({"BertForNextSentencePrediction"}), "'architectures' is [\"BertForNext"},
@@ -219,9 +223,9 @@ TEST(ConfigTest, RefusesValues) {
       {"pruned_heads", 3, "'pruned_heads'"},
       {"pooler_activation", "square", "'pooler_activation'"},
       {"problem_type", "ranking", "'problem_type' is \"ranking\""},
-      {"id2label", Json::object({{"0", "a"}, {"2", "b"}}), "'1' is missing"},
-      {"id2label", Json::object({{"0", 7}}), "'0' is 7"},
-      {"id2label", Json::object(), "the number of labels is 0"},
+      {"id2label", Json::object({{"0", "a"}, {"2", "b"}}), "'1' is missing", "1"},
+      {"id2label", Json::object({{"0", 7}}), "'0' is 7", "0"},
+      {"id2label", Json::object(), "the number of labels is 0", ""},
       {"num_labels", -2, "'num_labels' is -2"},
       {"num_labels", 1'000'000'000, "'num_labels'"},
   };
@@ -231,6 +235,7 @@ TEST(ConfigTest, RefusesValues) {
     json[bad.key] = bad.value;
     EXPECT_THAT([&] { read(json); },
                 ThrowsMessage<DataError>(AllOf(HasSubstr("some/config.json"), HasSubstr(bad.named))));
+    EXPECT_EQ(detail_of<DataError>([&] { read(json); }).key, bad.about == nullptr ? bad.key : bad.about);
   }
   EXPECT_NO_THROW(read(minimal()));
   EXPECT_THROW(read_config("/nonexistent/config.json"), FileError);
@@ -263,9 +268,9 @@ TEST(ConfigTest, FamiliesAndHeadsByArchitecture) {
   EXPECT_EQ(read(with(minimal(), {{"architectures", {"BertForPreTraining"}}})).head, Head::masked_lm);
   EXPECT_EQ(read(with(minimal(), {{"model_type", "bert"}})).family, &families::bert);
   const Json crossed = with(minimal(), {{"model_type", "bert"}, {"architectures", {"RoFormerModel"}}});
-  EXPECT_THAT([&] { read(crossed); }, ThrowsMessage<DataError>(HasSubstr("expected one of model_type \"bert\"")));
+  EXPECT_EQ(detail_of<DataError>([&] { read(crossed); }).key, "architectures");
   const Json relative = with(minimal(), {{"model_type", "bert"}, {"position_embedding_type", "relative_key"}});
-  EXPECT_THAT([&] { read(relative); }, ThrowsMessage<DataError>(HasSubstr("expected \"absolute\"")));
+  EXPECT_EQ(detail_of<DataError>([&] { read(relative); }).key, "position_embedding_type");
 }
 
 TEST(ConfigTest, LabelsAndProblems) {
@@ -274,7 +279,7 @@ TEST(ConfigTest, LabelsAndProblems) {
   EXPECT_THAT(labels({{"num_labels", 3}}), ElementsAre("LABEL_0", "LABEL_1", "LABEL_2"));
   EXPECT_THAT(labels({{"id2label", {{"1", "b"}, {"0", "a"}}}}), ElementsAre("a", "b"));
   const Json disagree = {{"num_labels", 3}, {"id2label", {{"1", "b"}, {"0", "a"}}}};
-  EXPECT_THAT([&] { labels(disagree); }, ThrowsMessage<DataError>(HasSubstr("'num_labels' is 3, expected 2")));
+  EXPECT_EQ(detail_of<DataError>([&] { labels(disagree); }).key, "num_labels");
   // As transformers does: one label is a number to predict.
   EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}})).problem, Problem::regression);
   EXPECT_EQ(read(with(minimal(), {{"num_labels", 4}})).problem, Problem::single_label);
@@ -289,7 +294,7 @@ TEST(ConfigTest, RoFormerV2AndSim) {
   EXPECT_EQ(read(with(minimal(), with(keys, {{"rms_norm_scale", true}}))).norm, NormKind::rms_with_gain);
   EXPECT_EQ(read(with(minimal(), {{"pooler_activation", "linear"}})).pooler_activation, Activation::none);
   const Json narrow = with(with(minimal(), keys), {{"embedding_size", 12}, {"architectures", {"RoFormerForMaskedLM"}}});
-  EXPECT_THAT([&] { read(narrow); }, ThrowsMessage<DataError>(HasSubstr("embedding_size 12 is not hidden_size 24")));
+  EXPECT_EQ(detail_of<DataError>([&] { read(narrow); }).key, "embedding_size");
 }
 
 // One of each kind of setting, through a file.
@@ -339,8 +344,80 @@ TEST(ConfigTest, OddHeadsArriveWithoutRotation) {
 TEST(ConfigTest, SettingsFromOptionsAreUsageErrors) {
   ModelConfig config = preset_config("demo");
   config.heads = 3;
-  EXPECT_THAT([&] { complete(config, ""); }, ThrowsMessage<UsageError>(HasSubstr("num_attention_heads 3")));
+  EXPECT_THAT([&] { complete(config, ""); }, ThrowsMessage<UsageError>("hidden_size 256 is not a multiple of heads 3"));
+  const ErrorDetail detail = detail_of<UsageError>([&] { complete(config, ""); });
+  EXPECT_EQ(detail.field, "hidden_size");
+  EXPECT_EQ(detail.key, "") << "no file was read";
+  config = preset_config("demo");
+  config.heads = 256;
+  std::get<RotaryPosition>(config.position).rotary.dim = 0;
+  EXPECT_EQ(detail_of<UsageError>([&] { complete(config, ""); }).field, "hidden_size") << "the heads are of 1 element";
+  config = preset_config("llama-100m");
+  config.heads = 6;  // of the file's keys one is no option: the text is as in a file
+  EXPECT_THAT([&] { complete(config, ""); },
+              ThrowsMessage<UsageError>("num_attention_heads 6 is not a multiple of num_key_value_heads 4"));
   EXPECT_THAT([&] { preset_config("huge"); }, ThrowsMessage<UsageError>(HasSubstr("'huge'; expected demo,")));
+  EXPECT_EQ(detail_of<UsageError>([] { preset_config("huge"); }).field, "preset");
+  ShapeOptions shape;
+  shape.position = "none at all";
+  EXPECT_EQ(detail_of<UsageError>([&] { shape.apply(ModelConfig()); }).field, "position");
+}
+
+TEST(ConfigTest, WhatAFileSaysIsNamedByItsKeysAndItsPath) {
+  const TempDirectory directory;
+  const std::string path = directory / "config.json";
+  const auto refused = [&](const Json& more) {
+    Json json = minimal();
+    json.update(more);
+    write_file_atomically(path, dump_json(json));
+    return detail_of<DataError>([&] { read_config(path); });
+  };
+  const auto key = [&](const Json& more) {
+    const ErrorDetail detail = refused(more);
+    EXPECT_EQ(detail.path, path) << detail.key;
+    EXPECT_EQ(detail.field, "") << detail.key;
+    return detail.key;
+  };
+  EXPECT_EQ(key({{"hidden_size", "wide"}}), "hidden_size");
+  EXPECT_EQ(key({{"hidden_size", 0}}), "hidden_size");
+  // What position/ refuses has there the names of C++.
+  const auto variant = [&](const Json& more) {
+    Json json = {{"model_type", "roformer_variant"}};
+    json.update(more);
+    return key(json);
+  };
+  EXPECT_EQ(variant({{"rope_theta", 0.5}}), "rope_theta");
+  EXPECT_EQ(variant({{"rotary_dim", 10}}), "rotary_dim");
+  EXPECT_EQ(variant({{"rotary_dim", 7}}), "rotary_dim");
+  EXPECT_EQ(variant({{"rotary_dim", 6}, {"rotary_grid_width", 4}}), "rotary_grid_width");
+  EXPECT_EQ(variant({{"rope_scaling", {{"type", "linear"}, {"factor", -1}}}}), "factor");
+  const Json many = {{"type", "dynamic"}, {"factor", 2}, {"original_max_position_embeddings", 1 << 30}};
+  EXPECT_EQ(variant({{"rope_scaling", many}}), "original_max_position_embeddings");
+  const Json longrope = {{"type", "longrope"}, {"factor", 2}, {"short_factor", {1}}, {"long_factor", {1}}};
+  EXPECT_EQ(variant({{"rope_scaling", longrope}}), "short_factor");
+  EXPECT_EQ(variant({{"position_embedding_type", "t5"}, {"relative_attention_num_buckets", 3}}),
+            "relative_attention_num_buckets");
+  EXPECT_EQ(variant({{"position_embedding_type", "t5"}, {"relative_attention_max_distance", 1}}),
+            "relative_attention_max_distance");
+  // The rotation of heads of 2 is nobody's key.
+  EXPECT_EQ(variant({{"num_attention_heads", 12}, {"rope_scaling", {{"type", "ntk"}, {"factor", 2}}}}), "");
+}
+
+// The same value has other names elsewhere.
+TEST(ConfigTest, AFamilyHasItsOwnKeys) {
+  const auto key = [](const char* type, const char* bad, const Json& value) {
+    Json json = minimal();
+    json["model_type"] = type;
+    json["num_attention_heads"] = 6;
+    json[bad] = value;
+    return detail_of<DataError>([&] { read(json); }).key;
+  };
+  EXPECT_EQ(key("llama", "rms_norm_eps", 2), "rms_norm_eps");
+  EXPECT_EQ(key("llama", "attention_dropout", 2), "attention_dropout");
+  EXPECT_EQ(key("llama", "rope_theta", 0.5), "rope_theta");
+  EXPECT_EQ(key("gpt_neox", "layer_norm_eps", 2), "layer_norm_eps");
+  EXPECT_EQ(key("gpt_neox", "hidden_dropout", 2), "hidden_dropout");
+  EXPECT_EQ(key("gpt_neox", "rotary_emb_base", 0.5), "") << "new files have it elsewhere";
 }
 
 TEST(ConfigTest, ShapeOptionsChangeWhatTheyName) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "tests/base/error_detail.h"
 #include "tests/models/model_trial.h"
 
 namespace roformer::testing {
@@ -157,12 +158,13 @@ TEST(LinearConfigTest, RefusesValues) {
     const char* key;
     Json value;
     const char* message;
+    const char* about = nullptr;  // the key that the error is about, where it is another; "" for none
   };
   const std::vector<Bad> cases = {
       {"attention_type", "linear", "'attention_type' is \"linear\", expected softmax, linear-elu"},
       {"attention_type", 3, "'attention_type'"},
-      {"attention_type", Json::array(), "attention names 0 kinds"},
-      {"attention_type", Json::array({"softmax", "softmax", "linear-elu"}), "attention names 3 kinds"},
+      {"attention_type", Json::array(), "attention_type names 0 kinds"},
+      {"attention_type", Json::array({"softmax", "softmax", "linear-elu"}), "attention_type names 3 kinds"},
       {"attention_type", Json::array({"softmax", 1}), "'attention_type'"},
       {"attention_rotation", "between", "expected \"after\" or \"before\""},
       {"favor_features", -2, "favor_features is -2"},
@@ -171,16 +173,16 @@ TEST(LinearConfigTest, RefusesValues) {
       {"favor_redraw", -1, "favor_redraw is -1"},
       {"favor_seed", "one", "'favor_seed'"},
       {"rotary_value", true, "no rotary values"},
-      {"rotary_learned", true, "no learned rotary frequencies"},
+      {"rotary_learned", true, "no learned rotary frequencies", ""},
       {"position_embedding_type", "alibi", "the alibi encoding acts on scores"},
       {"position_embedding_type", "t5", "the t5 encoding acts on scores"},
   };
   for (const Bad& bad : cases) {
     Json json = write_config(linear_config({AttentionKind::linear_favor}));
     json[bad.key] = bad.value;
-    EXPECT_THAT([&] { read_config(JsonObject(json, "some/config.json")); },
-                ThrowsMessage<DataError>(HasSubstr(bad.message)))
-        << bad.key;
+    const auto read = [&] { read_config(JsonObject(json, "some/config.json")); };
+    EXPECT_THAT(read, ThrowsMessage<DataError>(HasSubstr(bad.message))) << bad.key;
+    EXPECT_EQ(detail_of<DataError>(read).key, bad.about == nullptr ? bad.key : bad.about);
   }
 }
 
@@ -198,15 +200,14 @@ TEST(LinearConfigTest, OptionsChangeWhatTheyName) {
   EXPECT_EQ(config.linear.favor_features, 32);
   EXPECT_EQ(config.linear.favor_redraw, 50);
   options.attention = {"linear-elu"};
-  EXPECT_THAT([&] { options.apply(preset_config("demo")); },
-              ThrowsMessage<UsageError>(HasSubstr("favor_features needs a layer of attention linear-favor")));
+  EXPECT_EQ(detail_of<UsageError>([&] { options.apply(preset_config("demo")); }).field, "favor_features");
   options.attention = {};
-  EXPECT_THAT([&] { options.apply(preset_config("demo")); },
-              ThrowsMessage<UsageError>(HasSubstr("attention_rotation needs a layer of")));
+  EXPECT_EQ(detail_of<UsageError>([&] { options.apply(preset_config("demo")); }).field, "attention_rotation");
   options = {};
   options.attention = {"linear-elu", "softmax", "linear-elu"};
   config = options.apply(preset_config("demo"));
   EXPECT_THAT([&] { complete(config, ""); }, ThrowsMessage<UsageError>(HasSubstr("one for each of 4")));
+  EXPECT_EQ(detail_of<UsageError>([&] { complete(config, ""); }).field, "attention");
 }
 
 TEST(LinearConfigTest, ThePapersPerformer) {

@@ -12,7 +12,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "checkpoint/safetensors.h"
+#include "models/finite.h"
 #include "models/model.h"
+#include "tests/base/error_detail.h"
 #include "tests/base/temp_directory.h"
 #include "tests/models/model_trial.h"
 
@@ -170,7 +172,7 @@ TEST_F(LoadModelTest, ATrunkOfAFileWithAHead) {
   EXPECT_EQ(loaded.config().head, Head::none);
   EXPECT_EQ(loaded.weights().size() + 5, model_.weights().size());
   EXPECT_EQ(numbers(loaded.parameters()[0].parameter.value), numbers(weights_.at(kWords)));
-  EXPECT_THAT([&] { loaded.mlm_head(); }, ThrowsMessage<DataError>(HasSubstr("no masked-LM head")));
+  EXPECT_EQ(detail_of<DataError>([&] { loaded.mlm_head(); }).key, "architectures");
 }
 
 TEST_F(LoadModelTest, UnknownKeysOfTheConfig) {
@@ -204,6 +206,14 @@ TEST_F(LoadModelTest, NamesEverythingThatDoesNotFit) {
                   Not(HasSubstr("key.weight")))));
 }
 
+TEST_F(LoadModelTest, AWeightThatIsNotFiniteIsNamed) {
+  write(weights_.at(kWords), 2, 3, std::nan(""));
+  const Model loaded = load();
+  const ErrorDetail detail = detail_of<DataError>([&] { check_finite_weights(loaded, directory_.path()); });
+  EXPECT_EQ(detail.tensor, kWords);
+  EXPECT_EQ(detail.path, directory_.path());
+}
+
 TEST_F(LoadModelTest, AFailedLoadChangesNothing) {
   StateDict half = weights_;
   half.erase("cls.predictions.bias");
@@ -218,7 +228,8 @@ TEST_F(LoadModelTest, AConfigThatClaimsMoreThanTheFileHolds) {
   Json json = write_config(model_.config());
   json["vocab_size"] = 10'000'000;
   write_file_atomically(directory_ / "config.json", dump_json(json));
-  EXPECT_THAT([&] { load(); }, ThrowsMessage<DataError>(AllOf(HasSubstr("model.safetensors"), HasSubstr("holds"))));
+  EXPECT_THAT([&] { load(); }, ThrowsMessage<DataError>(HasSubstr("holds")));
+  EXPECT_EQ(detail_of<DataError>([&] { load(); }).path, directory_ / "model.safetensors");
 }
 
 TEST_F(LoadModelTest, AModelThatNoMachineHolds) {
@@ -232,15 +243,17 @@ TEST_F(LoadModelTest, AModelThatNoMachineHolds) {
 }
 
 TEST_F(LoadModelTest, MissingAndBrokenFiles) {
-  EXPECT_THAT([&] { load_model(directory_ / "nowhere", *backend_); },
-              ThrowsMessage<FileError>(HasSubstr("nowhere/config.json")));
-  EXPECT_THAT([&] { load_model(directory_.path(), *backend_); },
-              ThrowsMessage<FileError>(HasSubstr("model.safetensors")));
+  const auto load_it = [&] { load_model(directory_.path(), *backend_); };
+  EXPECT_EQ(detail_of<FileError>([&] { load_model(directory_ / "nowhere", *backend_); }).path,
+            directory_ / "nowhere/config.json");
+  EXPECT_THAT(load_it, ThrowsMessage<FileError>(HasSubstr("model.safetensors")));
+  EXPECT_EQ(detail_of<FileError>(load_it).path, directory_.path());
   write_file_atomically(directory_ / "model.safetensors", "not tensors");
-  EXPECT_THAT([&] { load_model(directory_.path(), *backend_); },
-              ThrowsMessage<DataError>(HasSubstr("model.safetensors")));
+  EXPECT_EQ(detail_of<DataError>(load_it).path, directory_ / "model.safetensors");
   write_file_atomically(directory_ / "config.json", "{\"vocab_size\": 3");
-  EXPECT_THAT([&] { load_model(directory_.path(), *backend_); }, ThrowsMessage<DataError>(HasSubstr("config.json")));
+  const ErrorDetail detail = detail_of<DataError>(load_it);
+  EXPECT_EQ(detail.path, directory_ / "config.json");
+  EXPECT_EQ(detail.line, 1);
 }
 
 TEST(InitialiseTest, NormalWeightsZeroBiasesUnitGains) {

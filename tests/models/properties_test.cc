@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "models/model.h"
+#include "tests/base/error_detail.h"
 #include "tests/models/model_trial.h"
 
 namespace roformer::testing {
@@ -237,8 +238,9 @@ TEST_P(ModelPropertiesTest, RefusesWhatIsOutOfRange) {
               ThrowsMessage<DataError>(HasSubstr("token id 29 at token 2 is outside 0..28")));
   EXPECT_THAT([&] { run("rotary", [](Batch& batch) { batch.segments[1] = 3; }); },
               ThrowsMessage<DataError>(HasSubstr("segment id 3 at token 1 is outside 0..2")));
-  EXPECT_THAT([&] { run("learned", [](Batch& batch) { batch.positions[3] = 40; }); },
-              ThrowsMessage<DataError>(HasSubstr("position 40 is beyond the model's 40 learned positions")));
+  const auto beyond = [&] { run("learned", [](Batch& batch) { batch.positions[3] = 40; }); };
+  EXPECT_THAT(beyond, ThrowsMessage<DataError>(HasSubstr("position 40 is beyond the model's 40 learned positions")));
+  EXPECT_EQ(detail_of<DataError>(beyond).key, "max_position_embeddings");
   EXPECT_THROW(run("rotary", [](Batch& batch) { batch.positions[3] = -1; }), DataError);
   EXPECT_THROW(run("rotary", [](Batch& batch) { batch.positions[3] = INT32_MAX; }), DataError);
   EXPECT_THROW(run("sinusoidal", [](Batch& batch) { batch.positions[0] = -1; }), DataError);

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "tests/backend/trial.h"
+#include "tests/base/error_detail.h"
 
 namespace roformer::testing {
 namespace {
@@ -119,8 +120,8 @@ TEST(AttentionNames, AreReadAsTheyAreWritten) {
   for (const std::string& name : attention_names()) EXPECT_EQ(attention_name(parse_attention(name)), name);
   EXPECT_THAT([] { parse_attention("linear"); },
               ::testing::ThrowsMessage<UsageError>(::testing::HasSubstr("'linear'; expected softmax, linear-elu")));
-  EXPECT_THAT([] { parse_feature_rotation("never"); },
-              ::testing::ThrowsMessage<UsageError>(::testing::HasSubstr("expected after or before")));
+  EXPECT_EQ(detail_of<UsageError>([] { parse_attention("linear"); }).field, "attention");
+  EXPECT_EQ(detail_of<UsageError>([] { parse_feature_rotation("never"); }).field, "attention_rotation");
 }
 
 }  // namespace

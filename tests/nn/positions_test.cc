@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "nn/positions.h"
 #include "tests/backend/trial.h"
+#include "tests/base/error_detail.h"
 
 namespace roformer::testing {
 namespace {
@@ -233,8 +234,9 @@ TEST_F(PositionsTest, XPosDependsOnTheDistanceAlone) {
 }
 
 TEST_F(PositionsTest, PositionsBeyondATableAreRefused) {
-  EXPECT_THAT([&] { attend(TupePosition{.max_positions = 9, .buckets = {}}); },
-              ThrowsMessage<DataError>(HasSubstr("position 9 is beyond the model's 9 positions")));
+  const auto beyond = [&] { attend(TupePosition{.max_positions = 9, .buckets = {}}); };
+  EXPECT_THAT(beyond, ThrowsMessage<DataError>(HasSubstr("position 9 is beyond the model's 9 positions")));
+  EXPECT_EQ(detail_of<DataError>(beyond).key, "max_position_embeddings");
 }
 
 }  // namespace

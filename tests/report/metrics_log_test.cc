@@ -9,12 +9,11 @@
 #include <vector>
 
 #include "base/error.h"
+#include "tests/base/error_detail.h"
 #include "tests/base/temp_directory.h"
 
 namespace roformer {
 namespace {
-
-using testing::HasSubstr;
 
 constexpr char kLog[] =
     R"({"event":"train","step":10,"loss":5.5,"learning_rate":1e-4,"tokens":100,"note":"x","extra":null}
@@ -22,15 +21,6 @@ constexpr char kLog[] =
 
 {"event":"train","step":20,"loss":4.5}
 )";
-
-std::string failure(const std::string& text) {
-  try {
-    parse_metrics_log(text, "log.jsonl");
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(MetricsLog, ReadsRecordsAndCurves) {
   const auto records = parse_metrics_log(kLog, "log.jsonl");
@@ -56,14 +46,22 @@ TEST(MetricsLog, ADamagedLastLineIsIgnored) {
 }
 
 TEST(MetricsLog, DamageElsewhereIsAnErrorWithItsLine) {
-  EXPECT_THAT(failure(std::string("{\"event\":\"tra\n") + kLog), HasSubstr("log.jsonl:1"));
-  EXPECT_THAT(failure("{\"event\":\"train\",\"step\":1}\n[1]\n" + std::string(kLog)), HasSubstr("log.jsonl:2"));
-  EXPECT_THAT(failure("\n{\"step\":1}\n"), HasSubstr("log.jsonl:2"));
-  EXPECT_THAT(failure("{\"event\":\"train\"}\n"), HasSubstr("step"));
-  EXPECT_THAT(failure("{\"event\":\"train\",\"step\":-1}\n"), HasSubstr("step"));
-  EXPECT_THAT(failure("{\"event\":\"train\",\"step\":1.5}\n"), HasSubstr("step"));
-  EXPECT_THAT(failure("{\"event\":3,\"step\":1}\n"), HasSubstr("event"));
-  EXPECT_THAT(failure(std::string(2 << 20, 'x') + "\n" + kLog), HasSubstr("bytes"));
+  const auto expect_failure = [](const std::string& text, int64_t line, const std::string& key) {
+    const ErrorDetail detail = detail_of<DataError>([&] { parse_metrics_log(text, "log.jsonl"); });
+    EXPECT_EQ(detail.path, "log.jsonl") << text.substr(0, 100);
+    EXPECT_EQ(detail.line, line) << text.substr(0, 100);
+    EXPECT_EQ(detail.key, key) << text.substr(0, 100);
+  };
+  expect_failure(std::string("{\"event\":\"tra\n") + kLog, 1, "");
+  expect_failure("{\"event\":\"train\",\"step\":1}\n[1]\n" + std::string(kLog), 2, "");
+  expect_failure("\n{\"step\":1}\n", 2, "event");
+  expect_failure("{\"event\":\"train\"}\n", 1, "step");
+  expect_failure("{\"event\":\"train\",\"step\":-1}\n", 1, "step");
+  expect_failure("{\"event\":\"train\",\"step\":1.5}\n", 1, "step");
+  expect_failure("{\"event\":3,\"step\":1}\n", 1, "event");
+  expect_failure(std::string(2 << 20, 'x') + "\n" + kLog, 1, "");
+  EXPECT_THAT([] { parse_metrics_log("\n[1]\n[1]\n", "log.jsonl"); },
+              testing::ThrowsMessage<DataError>("log.jsonl:2: found array, expected an object"));
 }
 
 TEST(MetricsLog, ReadsFilesAndRefusesMissingOnes) {

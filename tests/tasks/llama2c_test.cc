@@ -124,7 +124,7 @@ TEST_F(Llama2cTest, ForwardNamesAWeightThatIsNoNumber) {
 // What llama2.c's tokenizer.bin calls each id, as run.c prints it.
 std::vector<std::string> read_pieces(const std::string& path, int64_t count) {
   const MappedFile file(path);
-  ByteReader reader(file.view(), path);
+  ByteReader reader(file.view(), FilePath(path));
   reader.number<int32_t>();  // the longest
   std::vector<std::string> pieces;
   for (int64_t i = 0; i < count; ++i) {

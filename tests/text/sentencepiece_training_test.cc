@@ -32,7 +32,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Trained, testing::Values(Kind::bpe, Kind::unigra
                          [](const auto& test) { return test.param == Kind::bpe ? "Bpe" : "Unigram"; });
 
 TEST_P(Trained, GivesTheTextBack) {
-  const auto tokenizer = train({.vocabulary_size = 420}, small_text());
+  const auto tokenizer = train({.vocab_size = 420}, small_text());
   EXPECT_LE(tokenizer->vocabulary_size(), 420);
   EXPECT_GT(tokenizer->vocabulary_size(), 300);
   EXPECT_EQ(tokenizer->pad_id(), 0);
@@ -57,15 +57,15 @@ TEST_P(Trained, GivesTheTextBack) {
 }
 
 TEST_P(Trained, DependsOnTheTextAlone) {
-  const auto one = train({.vocabulary_size = 400}, small_text(), 1)->files();
-  EXPECT_TRUE(one == train({.vocabulary_size = 400}, small_text(), 3)->files());
-  EXPECT_TRUE(one == train({.vocabulary_size = 400}, gzip(small_text()))->files());
-  EXPECT_TRUE(one == train({.vocabulary_size = 400}, zstandard(small_text()))->files());
-  EXPECT_FALSE(one == train({.vocabulary_size = 400, .lowercase = true}, small_text())->files());
+  const auto one = train({.vocab_size = 400}, small_text(), 1)->files();
+  EXPECT_TRUE(one == train({.vocab_size = 400}, small_text(), 3)->files());
+  EXPECT_TRUE(one == train({.vocab_size = 400}, gzip(small_text()))->files());
+  EXPECT_TRUE(one == train({.vocab_size = 400}, zstandard(small_text()))->files());
+  EXPECT_FALSE(one == train({.vocab_size = 400, .lowercase = true}, small_text())->files());
 }
 
 TEST_P(Trained, SurvivesItsFiles) {
-  const auto tokenizer = train({.vocabulary_size = 400}, small_text());
+  const auto tokenizer = train({.vocab_size = 400}, small_text());
   TempDirectory saved;
   for (const auto& [name, content] : tokenizer->files()) write_text(saved / name, content);
   const auto again = load_tokenizer(saved.path());
@@ -77,7 +77,7 @@ TEST_P(Trained, SurvivesItsFiles) {
 
 // The mask takes the space before it, as the piece does that it stands for; what follows it keeps its own.
 TEST_P(Trained, MasksStandForPieces) {
-  const auto tokenizer = train({.vocabulary_size = 400}, small_text());
+  const auto tokenizer = train({.vocab_size = 400}, small_text());
   std::vector<int32_t> expected = tokenizer->encode_plain("the earth");
   expected.push_back(tokenizer->mask_id());
   const auto whole = tokenizer->encode_plain("x was");
@@ -92,7 +92,7 @@ TEST_P(Trained, MasksStandForPieces) {
 }
 
 TEST_P(Trained, WordsBeginAtSpaces) {
-  const auto tokenizer = train({.vocabulary_size = 400}, small_text());
+  const auto tokenizer = train({.vocab_size = 400}, small_text());
   std::vector<std::string> words;
   for (const int32_t id : tokenizer->encode_plain("heaven zebra\nking")) {
     std::string text;
@@ -106,21 +106,19 @@ TEST_P(Trained, WordsBeginAtSpaces) {
 }
 
 TEST_P(Trained, TooSmallAndNothing) {
-  EXPECT_THAT(message_of<UsageError>([&] { train({.vocabulary_size = 270}, small_text()); }),
+  EXPECT_THAT(message_of<UsageError>([&] { train({.vocab_size = 270}, small_text()); }),
               HasSubstr("special tokens, bytes and characters need at least 3"));
-  EXPECT_THAT(message_of<DataError>([&] { train({.vocabulary_size = 400}, " \n\t \n"); }), HasSubstr("no words"));
+  EXPECT_THAT(message_of<DataError>([&] { train({.vocab_size = 400}, " \n\t \n"); }), HasSubstr("no words"));
   for (const char* text : {"a", "a b", "aa\naa aa", "\u0301", "\x01", "[MASK] [CLS]", "a\u2585b", "\u2581"}) {
     try {  // little as it is, it ends in a tokenizer or an error
-      EXPECT_EQ(
-          train({.vocabulary_size = 300}, text)->decode(train({.vocabulary_size = 300}, text)->encode_plain("xyz")),
-          "xyz");
+      EXPECT_EQ(train({.vocab_size = 300}, text)->decode(train({.vocab_size = 300}, text)->encode_plain("xyz")), "xyz");
     } catch (const DataError&) {
     }
   }
 }
 
 TEST_P(Trained, ManyThreadsMayEncode) {
-  const auto tokenizer = train({.vocabulary_size = 400}, small_text());
+  const auto tokenizer = train({.vocab_size = 400}, small_text());
   const auto expected = tokenizer->encode(small_text()).ids;
   std::vector<std::thread> threads;
   std::array<bool, 4> same{};

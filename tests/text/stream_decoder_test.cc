@@ -22,9 +22,9 @@ std::vector<std::unique_ptr<Tokenizer>> tokenizers(const TempDirectory& director
   std::vector<std::unique_ptr<Tokenizer>> all;
   all.push_back(train_byte());
   all.push_back(train_char(paths, {}, pool));
-  all.push_back(train_wordpiece(paths, {.vocabulary_size = 60}, pool));
-  all.push_back(train_sentencepiece(paths, {.vocabulary_size = 320}, SentencePieceModel::Kind::bpe, pool));
-  all.push_back(train_sentencepiece(paths, {.vocabulary_size = 320}, SentencePieceModel::Kind::unigram, pool));
+  all.push_back(train_wordpiece(paths, {.vocab_size = 60}, pool));
+  all.push_back(train_sentencepiece(paths, {.vocab_size = 320}, SentencePieceModel::Kind::bpe, pool));
+  all.push_back(train_sentencepiece(paths, {.vocab_size = 320}, SentencePieceModel::Kind::unigram, pool));
   return all;
 }
 

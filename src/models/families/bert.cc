@@ -54,7 +54,8 @@ void complete_bert(ModelConfig& config, const std::string& source) {
     refuse_config(source, "a BERT has learned positions; another position encoding makes a roformer_variant");
   }
   if (config.embedding != config.hidden) {
-    refuse_config(source, "embedding_size {} is not hidden_size {}, as a BERT's is", config.embedding, config.hidden);
+    refuse_config(source, "{} {} is not {} {}, as a BERT's is", KeyName("embedding_size"), config.embedding,
+                  KeyName("hidden_size"), config.hidden);
   }
   if (config.has_linear_attention()) {
     refuse_config(source, "a BERT has softmax attention; linear attention makes a roformer_variant");

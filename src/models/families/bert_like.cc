@@ -124,7 +124,8 @@ void other_keys(ConfigKeys& keys) {
 }
 
 void refuse_decoder_values(const ModelConfig& config, const std::string& source) {
-  if (config.segments < 1) refuse_config(source, "type_vocab_size is {}, expected at least 1", config.segments);
+  if (config.segments < 1)
+    refuse_config(source, "{} is {}, expected at least 1", KeyName("type_vocab_size"), config.segments);
   check_plain_stack(config, source);
   const bool pre = config.norms == kPreNorms, grouped = config.kv_heads != 0;
   if (pre || grouped || config.gated || config.attention_output_biased || config.feed_forward_biased) {

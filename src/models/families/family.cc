@@ -83,7 +83,7 @@ const TensorRule& rule_of(const Family& family, const std::string& ours) {
   for (const TensorRule& rule : family.tensors) {
     if (!renamed(ours, rule.ours, rule.ours).empty()) return rule;
   }
-  throw DataError("the files of a {} have no name for {}", family.name, ours);
+  throw DataError("the files of a {} have no name for {}", family.name, TensorName(ours));
 }
 
 std::string name_in_files(const Family& family, const std::string& ours) {
