@@ -171,6 +171,8 @@ class PreparedWeight {
  public:
   explicit PreparedWeight(const Shape& shape) : shape_(shape) {}
   virtual ~PreparedWeight() = default;
+  PreparedWeight(const PreparedWeight&) = delete;
+  PreparedWeight& operator=(const PreparedWeight&) = delete;
   const Shape& shape() const { return shape_; }
   virtual int64_t bytes() const = 0;  // that it takes
   virtual bool finite() const = 0;    // whether all of its numbers are
@@ -203,7 +205,10 @@ struct NumberUse {
 
 class Backend {
  public:
+  Backend() = default;
   virtual ~Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
   virtual std::string_view name() const = 0;
   virtual DType real() const = 0;  // element type of every real tensor: float32, or float64 in reference only
   virtual ThreadPool& pool() = 0;

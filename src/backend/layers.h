@@ -47,7 +47,10 @@ using LayerAttention = std::function<void(size_t layer, const Tensor& qkv, const
 
 class FusedLayers {
  public:
+  FusedLayers() = default;
   virtual ~FusedLayers() = default;
+  FusedLayers(const FusedLayers&) = delete;
+  FusedLayers& operator=(const FusedLayers&) = delete;
   // hidden [T, H], in place. Queries and keys turn by their angles unless null, and values as keys do if
   // `rotate_values`. No dropout, no score terms. Any number of threads may call it at once.
   virtual void forward(const AttentionSpec& spec, const RotaryAngles* query_angles, const RotaryAngles* key_angles,

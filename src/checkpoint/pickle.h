@@ -42,6 +42,7 @@ struct PickleNode {
 
 class Pickle {
  public:
+  Pickle(Pickle&&) = default;  // its names are views: moved, not copied
   // Reads the pickle at the start of `bytes`, which must outlive it. `source` starts the messages; `allowed` are names
   // as "module.name". DataError for anything wrong, and beyond 4 million objects or 20 million steps.
   Pickle(std::string_view bytes, const FilePath& source, std::span<const std::string_view> allowed);

@@ -12,6 +12,8 @@ namespace roformer {
 
 class ZipArchive {
  public:
+  ZipArchive(const ZipArchive&) = delete;
+  ZipArchive& operator=(const ZipArchive&) = delete;
   // `bytes` must outlive the views. DataError for what is not such an archive; entries that overlap each other, or have
   // the same name, included.
   ZipArchive(std::string_view bytes, const std::string& path);

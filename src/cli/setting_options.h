@@ -19,6 +19,8 @@ std::string option_help(std::string_view help);     // "that of `init_from`" say
 // outlive it.
 class SettingOptions {
  public:
+  SettingOptions(const SettingOptions&) = delete;
+  SettingOptions& operator=(const SettingOptions&) = delete;
   explicit SettingOptions(OptionSet& set, std::vector<std::string_view> left_out = {})
       : set_(set), left_out_(std::move(left_out)) {}
 

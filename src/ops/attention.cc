@@ -262,12 +262,9 @@ Value attention(const Context& context, const AttentionOptions& options, Columns
   }
   Value result = make_result(context, out, tracked);
   if (!result.tracked()) return result;
-  // What `spec` refers to is in `options` and `positions`, but for what the backward pass keeps itself.
-  const Indices limits = options.key_limits, begins = options.key_begins;
-  spec.key_limits = limits;
-  spec.key_begins = begins;
+  // What `spec` refers to is in `options` and `positions`.
   const auto projections = std::make_shared<const Projections>(std::move(q), std::move(k), std::move(v));
-  context.tape->record([&backend, spec, limits, begins, options, in, projections, positions, result, log_sum_exp] {
+  context.tape->record([&backend, spec, options, in, projections, positions, result, log_sum_exp] {
     if (!result.gradient->defined()) return;
     ProjectionGradients made(backend, *projections);
     const AttentionTensors gradients = made.tensors();

@@ -136,9 +136,9 @@ struct AttentionOptions {
   Indices query_offsets, key_offsets;  // cu_seqlens [sequences + 1]
   // [Tq], or empty: query t sees the first key_limits[t] keys of its sequence. Causal: 1, 2, … in each sequence. Also
   // UniLM's prefix attention and decoding with cached keys.
-  std::span<const int32_t> key_limits = {};
+  Indices key_limits = {};
   // [Tq], or empty: query t does not see the first key_begins[t] keys of its sequence (windows).
-  std::span<const int32_t> key_begins = {};
+  Indices key_begins = {};
   double score_cap = 0;  // scores become cap · tanh(score / cap); 0: as they are
   Dropout dropout = {};  // of the attention weights
   // Decoding: keys and values are kept there, and queries see all that is kept; key_offsets and key_limits count that,

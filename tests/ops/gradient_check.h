@@ -57,13 +57,6 @@ struct OperatorCheck {
   std::function<Value(const Context&, const std::vector<Value>&)> apply;
 };
 
-inline double dot(const Tensor& x, const Tensor& y) {
-  const std::vector<double> a = numbers(x), b = numbers(y);
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
-}
-
 inline void expect_gradients(Trial& trial, const OperatorCheck& check) {
   Backend& backend = trial.backend();
   const auto copies = [&](bool tracked) {

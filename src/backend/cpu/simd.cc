@@ -15,20 +15,21 @@ namespace {
 
 struct Level {
   std::string_view name;
-  int64_t targets;  // Highway's, this and the lesser ones
-  bool dot_products, avx_vnni;
+  int64_t targets;                // Highway's, this and the lesser ones
+  bool bfloat16, vnni, avx_vnni;  // dot products
 };
 
 constexpr int64_t kSse4 = HWY_SSE4 | HWY_SSSE3, kAvx2 = HWY_AVX2 | kSse4, kAvx512 = HWY_AVX3 | kAvx2;
 constexpr Level kLevels[] = {
-    {"sse4", kSse4, false, false},
-    {"avx2", kAvx2, false, false},
-    {"avx2-vnni", kAvx2, false, true},
-    {"avx512", kAvx512, false, false},
-    {"native", kAvx512 | HWY_AVX3_DL, true, true},
+    {"sse4", kSse4, false, false, false},
+    {"avx2", kAvx2, false, false, false},
+    {"avx2-vnni", kAvx2, false, false, true},
+    {"avx512", kAvx512, false, false, false},
+    {"avx512-vnni", kAvx512 | HWY_AVX3_DL, false, true, false},
+    {"native", kAvx512 | HWY_AVX3_DL, true, true, true},
 };
 
-bool dot_products = true, avx_vnni = true;
+bool bfloat16 = true, vnni = true, avx_vnni = true;  // that may be used
 
 // Not by __builtin_cpu_supports: clang 14 does not know the word.
 bool cpu_has_avx_vnni() {
@@ -46,11 +47,12 @@ void limit(std::string_view wanted) {
     }
     constexpr int64_t kAll = kAvx512 | HWY_AVX3_DL;
     if (level.name != "native") hwy::DisableTargets(kAll & ~level.targets);
-    dot_products = level.dot_products;
+    bfloat16 = level.bfloat16;
+    vnni = level.vnni;
     avx_vnni = level.avx_vnni;
     return;
   }
-  throw UsageError("ROFORMER_SIMD={}; expected sse4, avx2, avx2-vnni, avx512 or native", wanted);
+  throw UsageError("ROFORMER_SIMD={}; expected sse4, avx2, avx2-vnni, avx512, avx512-vnni or native", wanted);
 }
 
 }  // namespace
@@ -65,12 +67,12 @@ void apply_limit() {
 
 bool has_bfloat16() {
   static const bool present = __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw");
-  return present && dot_products;
+  return present && bfloat16;
 }
 
 bool has_vnni() {
   static const bool present = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw");
-  return present && dot_products;
+  return present && vnni;
 }
 
 bool has_avx_vnni() {

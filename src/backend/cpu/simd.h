@@ -3,7 +3,8 @@
 
 namespace roformer::simd {
 
-// Reads ROFORMER_SIMD once: sse4, avx2, avx2-vnni, avx512 (without bf16 and VNNI), or native. UsageError for other
+// Reads ROFORMER_SIMD once: sse4, avx2, avx2-vnni, avx512 (without bf16 and VNNI), avx512-vnni (without
+// bf16), or native. UsageError for other
 // words, and for a set this CPU lacks. Called before the first kernel.
 void apply_limit();
 
