@@ -37,7 +37,7 @@ test: build     ## all tests
 	ctest --preset $(PRESET) -j 2
 
 test-simd: build ## all tests again with each lesser instruction set that this CPU has
-	@for set in sse4 avx2 avx2-vnni avx512 avx512-vnni; do \
+	@for set in sse4 avx2 avx2-vnni avx512 avx512-vnni avx512-bf16; do \
 	  if ROFORMER_SIMD=$$set $(PROGRAM) bench --lengths 1 --seconds 0 > /dev/null 2>&1; then \
 	    echo "ROFORMER_SIMD=$$set"; ROFORMER_SIMD=$$set ctest --preset $(PRESET) -j 2 || exit 1; \
 	  else echo "this CPU does not have $$set"; fi; \

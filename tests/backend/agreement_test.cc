@@ -17,6 +17,7 @@
 
 #include "backend/backend.h"
 #include "backend/cpu/numbers.h"
+#include "backend/cpu/simd.h"
 #include "tests/backend/families.h"
 
 namespace roformer::testing {
@@ -43,6 +44,7 @@ const std::vector<Candidates> kCandidates = {
 
 // What a candidate rounds of a family's inputs.
 Roundings roundings_of(Precision precision, const Family& family) {
+  simd::apply_limit();
   const Numbers numbers = choose_numbers(precision, dot_products());
   if (family.rounds == Rounds::attention) return {numbers.attention, numbers.attention};
   if (family.rounds == Rounds::products) return {numbers.weights, numbers.products};
@@ -64,28 +66,34 @@ class OperatorTest : public ::testing::TestWithParam<Parameter> {
   struct Run {
     std::vector<Result> results;
     int64_t longest_side;
-    double input_size;
   };
-  Run run(Backend& backend, size_t index, bool strided, uint64_t disturbance = 0) const {
+  Run run(Backend& backend, size_t index, bool strided, const Roundings* disturbance = nullptr,
+          uint64_t draw = 0) const {
     Trial trial(backend, index, strided);
     trial.set_trains(candidates().precision != Precision::int8);
     trial.set_exact_choices(!rounds_factors(roundings_));
-    if (disturbance != 0) trial.disturb(roundings_, disturbance);
+    if (disturbance != nullptr) trial.disturb(*disturbance, draw);
     family().cases[index].run(trial);
-    return {trial.finish(), trial.longest_side(), trial.input_size()};
+    return {trial.finish(), trial.longest_side()};
   }
 
-  // In float64. Of a few numbers more draws are needed to know what is typical.
+  // In float64, with what the roundings of float32 and those of a type's factors allow.
   Exact exact(Backend& oracle, size_t index) const {
-    Run exact = run(oracle, index, false);
+    Run run_exactly = run(oracle, index, false);
     size_t numbers = 0;
-    for (const Result& result : exact.results) numbers += result.values.size();
-    std::vector<std::vector<Result>> disturbed;
-    for (uint64_t draw = 1; draw <= (numbers < 3000 ? 8 : 2); ++draw) {
-      disturbed.push_back(run(oracle, index, false, draw).results);
-    }
-    const bool sums = family().rounds != Rounds::elements && !rounds_factors(roundings_);
-    return exact_within(std::move(exact.results), disturbed, sums ? exact.longest_side : 1, exact.input_size);
+    for (const Result& result : run_exactly.results) numbers += result.values.size();
+    Exact exact = exact_of(std::move(run_exactly.results));
+    const auto allow = [&](const Roundings& roundings, int64_t in_turn) {
+      std::vector<std::vector<Result>> disturbed;
+      const uint64_t draws = numbers < 3000 ? 8 : 4;  // of a few numbers more are needed to know what is typical
+      for (uint64_t draw = 1; draw <= draws; ++draw) {
+        disturbed.push_back(run(oracle, index, false, &roundings, draw).results);
+      }
+      allow_roundings(exact, disturbed, in_turn);
+    };
+    allow({}, roundings_in_turn(family().rounds, run_exactly.longest_side));
+    if (rounds_factors(roundings_)) allow(roundings_, 1);
+    return exact;
   }
 
   // Calls body(index) for every case, until something fails.

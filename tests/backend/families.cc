@@ -1,8 +1,11 @@
 #include "tests/backend/families.h"
 
 #include "tests/backend/attention_cases.h"
+#include "tests/backend/cached_attention_cases.h"
 #include "tests/backend/dense_cases.h"
 #include "tests/backend/linear_attention_cases.h"
+#include "tests/backend/loss_cases.h"
+#include "tests/backend/rotation_cases.h"
 
 namespace roformer::testing {
 
@@ -10,8 +13,8 @@ const std::vector<Family>& families() {
   static const std::vector<Family> all = {
       sweep("memory", Rounds::sums, memory_kernels),
       sweep("dropout", Rounds::elements, dropout_kernel),
-      sweep("activation_backward", Rounds::elements, activation_kernel),
-      sweep("gated", Rounds::elements, gated_kernels),
+      sweep("activation_backward", Rounds::activations, activation_kernel),
+      sweep("gated", Rounds::activations, gated_kernels),
       adamw_family(),
       sweep("embedding", Rounds::sums, embedding_kernels),
       linear_family(),

@@ -161,9 +161,6 @@ class Trial {
     results_.back().exact = true;
   }
   int64_t longest_side() const { return longest_side_; }  // of any tensor: what sums are over
-  double input_size() const {                             // root mean square
-    return std::sqrt(input_squares_ / static_cast<double>(std::max<int64_t>(1, inputs_)));
-  }
 
   // Everything watched and recorded.
   std::vector<Result> finish() {
@@ -217,12 +214,9 @@ class Trial {
   Tensor randomise(const Tensor& x, double scale, double mean, bool is_weight = false) {
     for (int64_t i = 0; i < x.rows(); ++i) {
       for (int64_t j = 0; j < x.columns(); ++j) {
-        const auto value = static_cast<float>(mean + scale * bell());
-        write(x, i, j, value);
-        input_squares_ += static_cast<double>(value) * value;
+        write(x, i, j, static_cast<float>(mean + scale * bell()));
       }
     }
-    inputs_ += x.elements();
     if (disturbed_)
       disturb(x, x.shape().rank() == 1 ? Precision::float32 : is_weight ? roundings_.weights : roundings_.others);
     return x;
@@ -281,8 +275,7 @@ class Trial {
   uint64_t state_, noise_state_;
   bool strided_, disturbed_ = false, trains_ = true, exact_choices_ = true;
   Roundings roundings_;
-  int64_t longest_side_ = 1, inputs_ = 0;
-  double input_squares_ = 0;
+  int64_t longest_side_ = 1;
   std::function<void(const Operation&)> use_;
   std::vector<std::pair<std::string, Tensor>> watched_;
   std::vector<std::pair<Tensor, int64_t>> fenced_;

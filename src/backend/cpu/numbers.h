@@ -1,5 +1,5 @@
 // What multiplies what: one table of precision and CPU, looked up once when a backend is made. No row of it is slower
-// than float32: where a CPU has no dot products of a type, only the weights are held in it, and are widened to float32
+// than float32: where a CPU has no fast dot products of a type, only the weights are held in it, and are widened to float32
 // a panel at a time while that is in cache; nothing is emulated.
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace roformer {
 
-// The dot products that a CPU has.
+// The dot products that a CPU has and is fast at (simd::has_bfloat16).
 struct DotProducts {
   bool bfloat16 = false, int8 = false;
 };

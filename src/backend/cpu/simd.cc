@@ -13,23 +13,29 @@ namespace roformer::simd {
 
 namespace {
 
+enum class Use { never, where_fast, always };
+
 struct Level {
   std::string_view name;
-  int64_t targets;                // Highway's, this and the lesser ones
-  bool bfloat16, vnni, avx_vnni;  // dot products
+  int64_t targets;  // Highway's, this and the lesser ones
+  // Dot products.
+  Use bfloat16;
+  bool vnni, avx_vnni;
 };
 
 constexpr int64_t kSse4 = HWY_SSE4 | HWY_SSSE3, kAvx2 = HWY_AVX2 | kSse4, kAvx512 = HWY_AVX3 | kAvx2;
 constexpr Level kLevels[] = {
-    {"sse4", kSse4, false, false, false},
-    {"avx2", kAvx2, false, false, false},
-    {"avx2-vnni", kAvx2, false, false, true},
-    {"avx512", kAvx512, false, false, false},
-    {"avx512-vnni", kAvx512 | HWY_AVX3_DL, false, true, false},
-    {"native", kAvx512 | HWY_AVX3_DL, true, true, true},
+    {"sse4", kSse4, Use::never, false, false},
+    {"avx2", kAvx2, Use::never, false, false},
+    {"avx2-vnni", kAvx2, Use::never, false, true},
+    {"avx512", kAvx512, Use::never, false, false},
+    {"avx512-vnni", kAvx512 | HWY_AVX3_DL, Use::never, true, false},
+    {"avx512-bf16", kAvx512 | HWY_AVX3_DL, Use::always, true, false},
+    {"native", kAvx512 | HWY_AVX3_DL, Use::where_fast, true, true},
 };
 
-bool bfloat16 = true, vnni = true, avx_vnni = true;  // that may be used
+Use bfloat16 = Use::where_fast;
+bool vnni = true, avx_vnni = true;  // may be used
 
 // Not by __builtin_cpu_supports: clang 14 does not know the word.
 bool cpu_has_avx_vnni() {
@@ -37,11 +43,14 @@ bool cpu_has_avx_vnni() {
   return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & 1u << 4) != 0;
 }
 
+bool cpu_has_bfloat16() { return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw"); }
+
 void limit(std::string_view wanted) {
   for (const Level& level : kLevels) {
     if (level.name != wanted) continue;
     const int64_t best = level.targets & ~(level.targets - 1);  // Highway's better targets are lower bits
-    const bool present = (hwy::SupportedTargets() & best) != 0 && (!level.avx_vnni || cpu_has_avx_vnni());
+    const bool present = (hwy::SupportedTargets() & best) != 0 && (!level.avx_vnni || cpu_has_avx_vnni()) &&
+                         (level.bfloat16 != Use::always || cpu_has_bfloat16());
     if (level.name != "native" && !present) {
       throw UsageError("ROFORMER_SIMD={}: this CPU does not have it", wanted);
     }
@@ -52,7 +61,8 @@ void limit(std::string_view wanted) {
     avx_vnni = level.avx_vnni;
     return;
   }
-  throw UsageError("ROFORMER_SIMD={}; expected sse4, avx2, avx2-vnni, avx512, avx512-vnni or native", wanted);
+  throw UsageError("ROFORMER_SIMD={}; expected sse4, avx2, avx2-vnni, avx512, avx512-vnni, avx512-bf16 or native",
+                   wanted);
 }
 
 }  // namespace
@@ -66,8 +76,8 @@ void apply_limit() {
 }
 
 bool has_bfloat16() {
-  static const bool present = __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw");
-  return present && bfloat16;
+  static const bool present = cpu_has_bfloat16(), fast = __builtin_cpu_is("amd") != 0;
+  return present && (bfloat16 == Use::always || (bfloat16 == Use::where_fast && fast));
 }
 
 bool has_vnni() {
