@@ -5,7 +5,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "models/config.h"
 #include "models/save_model.h"
+#include "tests/base/error_detail.h"
 #include "tests/base/temp_directory.h"
 #include "text/train.h"
 
@@ -59,6 +61,15 @@ TEST_F(Sessions, ATokenizerIsReadWhereItIsWanted) {
   const Session session(path_, {.engine = {}, .tokenizer = {}});
   EXPECT_EQ(session.model().config().hidden, 8);
   EXPECT_THROW(session.tokenizer(), ShapeError);
+}
+
+// Its ids would be rows beyond the embeddings.
+TEST_F(Sessions, RefuseATokenizerWithMoreTokensThanTheModel) {
+  ModelConfig config = read_config(path_ + "/config.json");
+  config.vocabulary -= 10;
+  const Engine engine({.threads = 1});
+  save_model(Model(*engine.backend, config, false), train_byte()->files(), directory_ / "smaller");
+  EXPECT_EQ(detail_of<DataError>([&] { Session(directory_ / "smaller"); }).path, directory_ / "smaller");
 }
 
 TEST_F(Sessions, TellUnknownKeys) {

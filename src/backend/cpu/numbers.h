@@ -1,6 +1,6 @@
 // What multiplies what: one table of precision and CPU, looked up once when a backend is made. No row of it is slower
-// than float32: where a CPU has no fast dot products of a type, only the weights are held in it, and are widened to float32
-// a panel at a time while that is in cache; nothing is emulated.
+// than float32: where a CPU has no fast dot products of a type, only the weights are held in it, and are widened to
+// float32 a panel at a time while that is in cache; nothing is emulated.
 #pragma once
 
 #include <vector>
