@@ -2,6 +2,10 @@
 #pragma once
 
 #include <cmath>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "tests/backend/cases.h"
 
@@ -169,21 +173,28 @@ inline void linear_operation(Trial& trial, const LinearPlan& plan) {
   trial.run(operation);
 }
 
-// Without what only training keeps, of weights as they lie and as backends prepare them.
-inline void linear_inference(Trial& trial, const LinearPlan& plan) {
+// As a model that is only run multiplies: a weight as it lies, or as the backend prepares it for passes of that size.
+inline void inference_operation(Trial& trial, const LinearPlan& plan, std::optional<PassSize> passes) {
   Backend& backend = trial.backend();
   const Tensor x = trial.random(plan.rows, plan.in), weight = trial.random_weight(plan.out, plan.in, 0.3);
   const Tensor bias = plan.bias ? trial.random_vector(plan.out) : Tensor();
-  const auto apply = [&](const std::string& name, const WeightView& view) {
-    backend.linear(x, view, bias, plan.activation, trial.output(name, plan.rows, plan.out), {});
-  };
-  apply("as it lies", weight);
-  for (const PassSize passes : {PassSize::few_tokens, PassSize::many_tokens}) {
-    Tensor own = backend.empty({plan.out, plan.in});
-    backend.copy(weight, own);
-    const auto prepared = backend.prepare({&own, 1}, passes).front();
-    apply(passes == PassSize::few_tokens ? "for few tokens" : "for many tokens", {own, prepared.get(), true});
+  const Tensor out = trial.output("out", plan.rows, plan.out);
+  std::shared_ptr<const PreparedWeight> prepared;
+  Tensor rows = weight;
+  if (passes) {
+    rows = backend.empty({plan.out, plan.in});
+    backend.copy(weight, rows);
+    prepared = backend.prepare({&rows, 1}, *passes).front();
   }
+  const WeightView view(rows, prepared.get(), true);
+  trial.run({.forward = [&] { backend.linear(x, view, bias, plan.activation, out, {}); },
+             .operations = 2.0 * static_cast<double>(plan.rows * plan.in * plan.out)});
+}
+
+inline void linear_inference(Trial& trial, const LinearPlan& plan) {
+  inference_operation(trial, plan, {});
+  inference_operation(trial, plan, PassSize::few_tokens);
+  inference_operation(trial, plan, PassSize::many_tokens);
 }
 
 inline Family linear_family() {
@@ -224,8 +235,11 @@ inline Family linear_family() {
                                       {16, 768, 3072},
                                       {1, 768, 3072}}) {
     const LinearPlan plan{rows, in, out, Activation::gelu};
-    family.benchmarks.push_back({std::to_string(rows) + " x " + std::to_string(in) + " x " + std::to_string(out),
-                                 [=](Trial& trial) { linear_operation(trial, plan); }});
+    const std::string name = std::to_string(rows) + " x " + std::to_string(in) + " x " + std::to_string(out);
+    family.benchmarks.push_back({name, [=](Trial& trial) { linear_operation(trial, plan); }});
+    const PassSize passes = rows > 8 ? PassSize::many_tokens : PassSize::few_tokens;
+    family.benchmarks.push_back(
+        {name + ", prepared", [=](Trial& trial) { inference_operation(trial, plan, passes); }, false});
   }
   return family;
 }
