@@ -17,7 +17,7 @@ int64_t padded_floats(Precision precision, const Tensor& rows) {
 }
 
 Tensor rounded_rows(ThreadPool& pool, const Tensor& rows) {
-  const Tensor result = Tensor::allocate(rows.shape(), DType::bfloat16);
+  Tensor result = Tensor::allocate(rows.shape(), DType::bfloat16);
   pool.run(rows.rows(), [&](int64_t i) {
     auto* const out = reinterpret_cast<uint16_t*>(result.row<BFloat16>(i));
     if (rows.dtype() == DType::float32) return tile::to_bfloat16(rows.row<float>(i), out, rows.columns());
