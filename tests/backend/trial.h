@@ -91,8 +91,7 @@ struct Roundings {
 
 class Trial {
  public:
-  Trial(Backend& backend, uint64_t seed, bool strided)
-      : backend_(backend), state_(seed), noise_state_(~seed), strided_(strided) {}
+  Trial(Backend& backend, uint64_t seed, bool strided) : backend_(backend), state_(seed), strided_(strided) {}
 
   Backend& backend() { return backend_; }
 
@@ -272,7 +271,7 @@ class Trial {
   }
 
   Backend& backend_;
-  uint64_t state_, noise_state_;
+  uint64_t state_, noise_state_ = 0;  // the latter: set by disturb()
   bool strided_, disturbed_ = false, trains_ = true, exact_choices_ = true;
   Roundings roundings_;
   int64_t longest_side_ = 1;
