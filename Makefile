@@ -9,7 +9,7 @@ ORACLE_PACKAGES := python3-jieba
 BENCH_PACKAGES := bible-kjv g++ python3-dev python3-jieba
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev llvm-14
 LINT_PACKAGES := clang-format clang-tidy python3
-FILE_ROOMS := base position checkpoint text data report
+FILE_ROOMS := base position formats checkpoint text data report
 PRESET ?= release
 PROGRAM := build/release/roformer
 

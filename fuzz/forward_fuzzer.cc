@@ -1,10 +1,10 @@
 // The ids file of `forward`, on a tiny model whose positions byte 0 chooses: finite activations of the right shapes.
-#include "tasks/forward.h"
+#include "inference/forward.h"
 
 #include <cmath>
 
 #include "backend/backend.h"
-#include "checkpoint/safetensors.h"
+#include "formats/safetensors.h"
 #include "fuzz/fuzz.h"
 
 namespace roformer::fuzz {

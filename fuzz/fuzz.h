@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "text/unicode.h"
+#include "base/utf8.h"
 
 namespace roformer::fuzz {
 

@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 #include "fuzz/fuzz.h"
-#include "text/jieba.h"
+#include "text/jieba/jieba.h"
 
 namespace roformer::fuzz {
 

@@ -1,6 +1,6 @@
 // Files of llama2.c.
 #include "base/hash.h"
-#include "checkpoint/llama2c_file.h"
+#include "formats/llama2c_file.h"
 #include "fuzz/fuzz.h"
 
 namespace roformer::fuzz {

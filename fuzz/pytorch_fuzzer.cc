@@ -3,9 +3,9 @@
 #include <cstring>
 
 #include "base/hash.h"
-#include "checkpoint/pytorch_file.h"
+#include "formats/pytorch_file.h"
 #include "fuzz/fuzz.h"
-#include "tests/checkpoint/zip_file.h"
+#include "tests/formats/zip_file.h"
 
 namespace roformer::fuzz {
 

@@ -1,6 +1,6 @@
 // safetensors files. Byte 0 even: the rest is the file. Odd: byte 1 says how many bytes of data there are, and the rest
 // is the header, whose length is put before it, so that mutations of the header reach the checks behind the length.
-#include "checkpoint/safetensors.h"
+#include "formats/safetensors.h"
 
 #include <cstring>
 

@@ -1,6 +1,6 @@
 // What sentence-transformers' files say of pooling: modules.json, 1_Pooling/config.json and sentence_bert_config.json,
 // between lines of "%%".
-#include "tasks/sentence_settings.h"
+#include "inference/sentence_settings.h"
 
 #include "fuzz/fuzz.h"
 

@@ -1,7 +1,7 @@
 // A tokenizer.model (first line "model") or tokenizer.json ("json"), tokenizer_config.json and a text, between lines of
 // "%%"; or a tokenizer.bin of llama2.c (first line "llama2c").
 #include "fuzz/fuzz.h"
-#include "text/llama2c_tokenizer.h"
+#include "text/sentencepiece/llama2c_tokenizer.h"
 #include "text/stream_decoder.h"
 
 namespace roformer::fuzz {

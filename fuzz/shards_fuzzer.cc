@@ -1,6 +1,6 @@
 // model.safetensors.index.json beside two good shards (tensors a and b, and c) and a file that none may name.
-#include "checkpoint/directory_weights.h"
-#include "checkpoint/safetensors.h"
+#include "formats/directory_weights.h"
+#include "formats/safetensors.h"
 #include "fuzz/fuzz.h"
 
 namespace roformer::fuzz {

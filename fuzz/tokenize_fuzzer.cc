@@ -1,7 +1,7 @@
 // Any text through every kind of tokenizer: offsets slice the text, bytes come back exactly. Byte 0 chooses.
 #include "fuzz/fuzz.h"
 #include "text/char_tokenizer.h"
-#include "text/jieba_tokenizer.h"
+#include "text/jieba/jieba_tokenizer.h"
 
 namespace roformer::fuzz {
 

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace roformer {
 
@@ -89,8 +90,7 @@ Make find(Registry& all, std::string_view name) {
   if (!is_name(name)) return nullptr;
   for (const std::filesystem::path& directory : directories()) {
     const std::filesystem::path path = directory / fmt::format("{}{}{}", kPrefix, name, kSuffix);
-    std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored)) continue;
+    if (!exists(path.string())) continue;
     return all.entries.emplace(name, load(path.string(), name)).first->second;
   }
   return nullptr;

@@ -254,6 +254,11 @@ void fsync_directory(const std::string& path) {
   sync_descriptor(directory.value, path);
 }
 
+bool exists(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored);
+}
+
 void make_directories(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);

@@ -111,6 +111,7 @@ std::string temporary_name(const std::string& path);
 bool is_temporary_name(std::string_view filename);
 
 void fsync_directory(const std::string& path);
+bool exists(const std::string& path);  // false where it cannot be told
 void make_directories(const std::string& path);  // and its parents; fine if it exists
 void rename_file(const std::string& from, const std::string& to);
 void remove_tree(const std::string& path);  // fine if absent

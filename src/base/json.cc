@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/utf8.h"
 
 namespace roformer {
 
@@ -145,16 +146,12 @@ std::string dump_json(const Json& value) { return value.dump(-1, ' ', false, Jso
 std::string show_json(const Json& value) {
   std::string text = dump_json(value);
   if (text.size() <= 100) return text;
-  size_t end = 100;
-  while ((static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // no half character
-  return text.substr(0, end) + "...";
+  return std::string(first_bytes(text, 100)) + "...";
 }
 
 std::string quote(std::string_view text, size_t max_bytes) {
   if (text.size() <= max_bytes) return dump_json(std::string(text));
-  size_t end = max_bytes;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return dump_json(std::string(text.substr(0, end)) + "...");
+  return dump_json(std::string(first_bytes(text, max_bytes)) + "...");
 }
 
 JsonObject::JsonObject(Json value, std::string source) : value_(std::move(value)), source_(std::move(source)) {

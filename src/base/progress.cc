@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 namespace roformer {
 namespace {
@@ -28,15 +29,6 @@ bool locale_is_utf8() {
     return value.find("utf-8") != std::string::npos || value.find("utf8") != std::string::npos;
   }
   return false;
-}
-
-// The longest prefix of at most `count` code points.
-std::string_view first_code_points(std::string_view text, int count) {
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool begins = (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80;
-    if (begins && count-- == 0) return text.substr(0, i);
-  }
-  return text;
 }
 
 constexpr std::string_view kEraseLine = "\r\x1b[K";

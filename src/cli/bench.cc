@@ -1,5 +1,5 @@
 // roformer bench: speed on this machine.
-#include "tasks/bench.h"
+#include "lab/bench.h"
 
 #include <fmt/ranges.h>
 
@@ -13,9 +13,9 @@
 #include "cli/engine.h"
 #include "cli/processor.h"
 #include "cli/registry.h"
-#include "tasks/bench_decoding.h"
-#include "tasks/bench_kernels.h"
-#include "tasks/forward.h"
+#include "lab/bench_decoding.h"
+#include "lab/bench_kernels.h"
+#include "inference/forward.h"
 
 namespace roformer {
 namespace {

@@ -1,5 +1,5 @@
 // roformer classify: what a model's classification head says of texts.
-#include "tasks/classify.h"
+#include "inference/classify.h"
 
 #include <algorithm>
 #include <set>

@@ -1,5 +1,5 @@
 // roformer compare: position encodings under one budget.
-#include "tasks/compare.h"
+#include "lab/compare.h"
 
 #include <fmt/format.h>
 
@@ -8,9 +8,10 @@
 
 #include "base/file.h"
 #include "base/signal.h"
+#include "base/utf8.h"
 #include "cli/registry.h"
 #include "cli/training_options.h"
-#include "tasks/grid_variant.h"
+#include "lab/grid_variant.h"
 
 namespace roformer {
 namespace {
@@ -51,15 +52,12 @@ void describe(OptionSet& set, CompareCommand& options) {
 
 // Columns, the first to the left and the others to the right.
 std::string aligned(const std::vector<std::vector<std::string>>& rows) {
-  const auto cells = [](const std::string& text) {
-    return std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-  };
   std::string text;
   for (const auto& row : rows) {
     for (size_t i = 0; i < row.size(); ++i) {
       int64_t width = 0;
-      for (const auto& other : rows) width = std::max<int64_t>(width, cells(other[i]));
-      const std::string fill(static_cast<size_t>(width - cells(row[i])), ' ');
+      for (const auto& other : rows) width = std::max<int64_t>(width, count_code_points(other[i]));
+      const std::string fill(static_cast<size_t>(width - count_code_points(row[i])), ' ');
       text += i == 0 ? row[i] + fill : "  " + fill + row[i];
     }
     text += "\n";

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "text/unicode.h"
+#include "base/utf8.h"
 
 // toml++ 3.3 asserts what a file can break ("[<"): an abort in a debug build, undefined behaviour under clang in
 // others. The checks behind its assertions are right. It also calls a point of its whitespace table unreachable that

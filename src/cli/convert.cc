@@ -1,5 +1,5 @@
 // roformer convert: other people's files to a model directory.
-#include "tasks/convert.h"
+#include "interchange/convert.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -8,7 +8,7 @@
 
 #include "base/json.h"
 #include "base/signal.h"
-#include "checkpoint/directory_weights.h"
+#include "formats/directory_weights.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
 

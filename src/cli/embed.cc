@@ -1,10 +1,10 @@
 // roformer embed: texts to vectors.
-#include "tasks/embed.h"
+#include "inference/embed.h"
 
 #include "base/error.h"
 #include "cli/registry.h"
 #include "cli/sentence_vectors.h"
-#include "tasks/vector_file.h"
+#include "inference/vector_file.h"
 
 namespace roformer {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "cli/options.h"
 #include "models/config.h"
-#include "tasks/session.h"
+#include "inference/session.h"
 
 namespace roformer {
 

@@ -13,7 +13,7 @@
 #include "cli/registry.h"
 #include "report/svg_plot.h"
 #include "report/terminal_plot.h"
-#include "tasks/favor_error.h"
+#include "lab/favor_error.h"
 
 namespace roformer {
 namespace {

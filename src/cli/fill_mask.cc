@@ -1,5 +1,5 @@
 // roformer fill-mask: fills [MASK] in texts.
-#include "tasks/fill_mask.h"
+#include "inference/fill_mask.h"
 
 #include "base/error.h"
 #include "base/json.h"

@@ -1,5 +1,5 @@
 // roformer forward: raw ids to activations.
-#include "tasks/forward.h"
+#include "inference/forward.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // roformer generate: continues texts.
-#include "tasks/generate.h"
+#include "generation/generate.h"
 
 #include <algorithm>
 #include <iostream>

@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "checkpoint/directory_weights.h"
+#include "formats/directory_weights.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
 #include "models/config.h"

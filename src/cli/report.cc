@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <iostream>
 #include <optional>
 
@@ -17,8 +16,8 @@
 #include "position/decay.h"
 #include "report/svg_plot.h"
 #include "report/terminal_plot.h"
-#include "tasks/attention_maps.h"
-#include "tasks/grid_page.h"
+#include "lab/attention_maps.h"
+#include "lab/grid_page.h"
 
 namespace roformer {
 namespace {
@@ -71,8 +70,7 @@ std::vector<RunGroup> read_groups(const std::vector<std::string>& texts) {
 }
 
 bool has_log(const std::string& directory) {
-  std::error_code ignored;
-  return std::filesystem::exists(join_path(directory, "log.jsonl"), ignored);
+  return exists(join_path(directory, "log.jsonl"));
 }
 
 HtmlPage run_page(const ReportCommand& options) {

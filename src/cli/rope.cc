@@ -14,8 +14,8 @@
 #include "cli/registry.h"
 #include "report/svg_plot.h"
 #include "report/terminal_plot.h"
-#include "tasks/rope_figures.h"
-#include "tasks/rope_numbers.h"
+#include "lab/rope_figures.h"
+#include "lab/rope_numbers.h"
 
 namespace roformer {
 namespace {

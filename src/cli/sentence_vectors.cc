@@ -1,7 +1,7 @@
 #include "cli/sentence_vectors.h"
 
 #include "base/error.h"
-#include "tasks/sentence_settings.h"
+#include "inference/sentence_settings.h"
 
 namespace roformer {
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "cli/text_run.h"
-#include "tasks/embed.h"
+#include "inference/embed.h"
 
 namespace roformer {
 

@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "cli/registry.h"
 #include "cli/sentence_vectors.h"
-#include "tasks/embed.h"
+#include "inference/embed.h"
 
 namespace roformer {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "text/unicode.h"
+#include "base/utf8.h"
 
 namespace roformer {
 namespace {

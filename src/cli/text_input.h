@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cli/options.h"
-#include "tasks/text_stream.h"
+#include "inference/text_stream.h"
 #include "text/text_file.h"
 
 namespace roformer {

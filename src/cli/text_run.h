@@ -8,8 +8,8 @@
 #include "cli/engine.h"
 #include "cli/text_input.h"
 #include "cli/tokenizer_options.h"
-#include "tasks/session.h"
-#include "tasks/text_stream.h"
+#include "inference/session.h"
+#include "inference/text_stream.h"
 
 namespace roformer {
 

@@ -12,7 +12,7 @@
 #include "cli/registry.h"
 #include "cli/text_input.h"
 #include "cli/tokenizer_options.h"
-#include "text/jieba_tokenizer.h"
+#include "text/jieba/jieba_tokenizer.h"
 
 namespace roformer {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "text/jieba_tokenizer.h"
+#include "text/jieba/jieba_tokenizer.h"
 
 namespace roformer {
 

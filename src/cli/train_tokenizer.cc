@@ -7,9 +7,9 @@
 #include "base/file.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
-#include "text/jieba_tokenizer.h"
-#include "text/sentencepiece_training.h"
-#include "text/train.h"
+#include "text/jieba/jieba_tokenizer.h"
+#include "text/learn/sentencepiece_training.h"
+#include "text/learn/train.h"
 
 namespace roformer {
 namespace {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "roformer/masked_language_trainer.h"
 #include "roformer/text_model.h"
 #include "roformer/version.h"
@@ -89,10 +90,7 @@ roformer_status status_of(const Error& error) {
 
 roformer_status report(roformer_error* error, roformer_status status, std::string_view message) {
   if (error == nullptr) return status;
-  size_t length = std::min(message.size(), sizeof(error->message) - 1);
-  if (length < message.size()) {
-    while (length > 0 && (message[length] & 0xC0) == 0x80) --length;  // not within a UTF-8 character
-  }
+  const size_t length = first_bytes(message, sizeof(error->message) - 1).size();
   error->status = status;
   std::memcpy(error->message, message.data(), length);
   error->message[length] = '\0';

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "models/save_model.h"
-#include "tasks/session.h"
+#include "inference/session.h"
 #include "text/tokenizer.h"
 #include "training/language_objective.h"
 #include "training/pretrain.h"

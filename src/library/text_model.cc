@@ -5,9 +5,9 @@
 
 #include "base/error.h"
 #include "library/text_tokenizer_impl.h"
-#include "tasks/embed.h"
-#include "tasks/fill_mask.h"
-#include "tasks/session.h"
+#include "inference/embed.h"
+#include "inference/fill_mask.h"
+#include "inference/session.h"
 
 namespace roformer {
 

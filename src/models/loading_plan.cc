@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "checkpoint/stored_form.h"
+#include "formats/stored_form.h"
 #include "models/model.h"
 
 namespace roformer {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/directory_weights.h"
+#include "formats/directory_weights.h"
 #include "models/families/family.h"
 #include "nn/parameters.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "checkpoint/state_dict.h"
+#include "formats/state_dict.h"
 #include "models/loading_plan.h"
 #include "models/transformer_stack.h"
 #include "nn/heads.h"
@@ -88,7 +88,7 @@ class Model {
   std::vector<NamedParameter> parameters_;
 };
 
-// Reads config.json and the weights of a directory (checkpoint/directory_weights.h), which may also be given as one of
+// Reads config.json and the weights of a directory (formats/directory_weights.h), which may also be given as one of
 // its weights files. Shapes are compared before memory is taken. A model that is not trainable shares the mapped file:
 // its parameters must not be written to.
 Model load_model(const std::string& directory, Backend& backend, bool trainable = false,

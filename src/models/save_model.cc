@@ -1,10 +1,9 @@
 #include "models/save_model.h"
 
-#include <filesystem>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "checkpoint/safetensors.h"
+#include "formats/safetensors.h"
 #include "models/families/family.h"
 
 namespace roformer {
@@ -12,11 +11,6 @@ namespace roformer {
 namespace {
 
 constexpr int64_t kMaxFileBytes = int64_t{1} << 28;
-
-bool present(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
-}
 
 // config.json may say the same in other words, and more.
 bool describes_same_model(const std::string& config_path, const Json& config) {
@@ -48,23 +42,23 @@ void save_model(const Model& model, const std::map<std::string, std::string>& fi
   const auto refuse = [&](const std::string& name) {
     throw FileError("{}: holds the {} of another model; choose another directory", FilePath(directory), name);
   };
-  if (present(join_path(directory, "training/settings.json"))) {
+  if (exists(join_path(directory, "training/settings.json"))) {
     throw FileError("{}: holds a training run, whose model only that run may change", FilePath(directory));
   }
   const Json config = write_config(model.config());
   const std::string config_path = join_path(directory, "config.json");
-  const bool known = present(config_path);
+  const bool known = exists(config_path);
   if (known && !describes_same_model(config_path, config)) refuse("config.json");
-  if (!known && present(join_path(directory, "model.safetensors"))) refuse("model.safetensors");
+  if (!known && exists(join_path(directory, "model.safetensors"))) refuse("model.safetensors");
   for (const auto& [name, content] : files) {
     const std::string path = join_path(directory, name);
-    if (present(path) && read_file(path, kMaxFileBytes) != content) refuse(name);
+    if (exists(path) && read_file(path, kMaxFileBytes) != content) refuse(name);
   }
   make_directories(directory);
   if (!known) write_file_atomically(config_path, config.dump(2) + "\n");
   for (const auto& [name, content] : files) {
     const std::string path = join_path(directory, name);
-    if (!present(path)) write_file_atomically(path, content);
+    if (!exists(path)) write_file_atomically(path, content);
   }
   write_safetensors(join_path(directory, "model.safetensors"), file_weights(model), {{"format", "pt"}});
 }

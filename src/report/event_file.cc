@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/protobuf.h"
 
 namespace roformer {
 namespace {
@@ -44,44 +45,46 @@ std::string raw_bytes(T value) {
   return {reinterpret_cast<const char*>(&value), sizeof value};
 }
 
-// Protobuf: a field is its number and wire type, then the value.
-enum WireType { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
-
-std::string varint(uint64_t value) {
-  std::string bytes;
-  for (; value >= 0x80; value >>= 7) bytes += static_cast<char>(value | 0x80);
-  return bytes + static_cast<char>(value);
+std::string integer_field(uint32_t field, int64_t value) {
+  ProtoWriter writer;
+  writer.varint(field, static_cast<uint64_t>(value));
+  return writer.message();
 }
-
-std::string key(int field, WireType type) { return varint(static_cast<uint64_t>(field << 3 | type)); }
-std::string integer_field(int field, int64_t value) {
-  return key(field, kVarint) + varint(static_cast<uint64_t>(value));
+std::string double_field(uint32_t field, double value) {
+  ProtoWriter writer;
+  writer.float64(field, value);
+  return writer.message();
 }
-std::string double_field(int field, double value) { return key(field, kFixed64) + raw_bytes(value); }
-std::string float_field(int field, float value) { return key(field, kFixed32) + raw_bytes(value); }
-std::string bytes_field(int field, std::string_view value) {
-  return (key(field, kBytes) + varint(value.size())).append(value);
+std::string float_field(uint32_t field, float value) {
+  ProtoWriter writer;
+  writer.float32(field, value);
+  return writer.message();
+}
+std::string bytes_field(uint32_t field, std::string_view value) {
+  ProtoWriter writer;
+  writer.bytes(field, value);
+  return writer.message();
 }
 
 // Field numbers of the messages used.
 namespace event {
-constexpr int kWallTime = 1, kStep = 2, kFileVersion = 3, kSummary = 5, kSessionLog = 7;
+constexpr uint32_t kWallTime = 1, kStep = 2, kFileVersion = 3, kSummary = 5, kSessionLog = 7;
 }
 namespace session_log {
-constexpr int kStatus = 1, kStart = 1;
+constexpr uint32_t kStatus = 1, kStart = 1;
 }
 namespace summary {
-constexpr int kValue = 1;
+constexpr uint32_t kValue = 1;
 }
 namespace value {
-constexpr int kTag = 1, kSimpleValue = 2, kTensor = 8, kMetadata = 9;
+constexpr uint32_t kTag = 1, kSimpleValue = 2, kTensor = 8, kMetadata = 9;
 }
 namespace metadata {
-constexpr int kPluginData = 1, kPluginName = 1, kDataClass = 4, kTensorClass = 2;
+constexpr uint32_t kPluginData = 1, kPluginName = 1, kDataClass = 4, kTensorClass = 2;
 }
 namespace tensor {
-constexpr int kType = 1, kShape = 2, kContent = 4, kStrings = 8, kDouble = 2, kString = 7;
-constexpr int kDimension = 2, kSize = 1;
+constexpr uint32_t kType = 1, kShape = 2, kContent = 4, kStrings = 8, kDouble = 2, kString = 7;
+constexpr uint32_t kDimension = 2, kSize = 1;
 }  // namespace tensor
 
 std::string dimension(int64_t size) { return bytes_field(tensor::kDimension, integer_field(tensor::kSize, size)); }
@@ -176,7 +179,7 @@ void EventFile::histogram(int64_t step, std::string_view tag, const Histogram& h
   write_event(step, event::kSummary, tensor_summary(tag, "histograms", message));
 }
 
-void EventFile::write_event(int64_t step, int field, std::string_view message) {
+void EventFile::write_event(int64_t step, uint32_t field, std::string_view message) {
   const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   const std::string payload =
       double_field(event::kWallTime, now) + integer_field(event::kStep, step) + bytes_field(field, message);

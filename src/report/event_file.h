@@ -1,7 +1,6 @@
 // Event files, the log that TensorBoard shows: scalars, texts and histograms by step.
 // A file is a row of records (TFRecord: length, payload, a masked CRC-32C of each), a payload one protobuf message
-// `tensorflow.Event`. The dozen fields needed are encoded by hand; linking protobuf and TensorFlow's message
-// definitions for them was rejected. Sources: tensorflow/core/lib/io/record_writer.h, core/util/event.proto,
+// `tensorflow.Event` (base/protobuf.h). Linking TensorFlow's message definitions for a dozen fields was rejected. Sources: tensorflow/core/lib/io/record_writer.h, core/util/event.proto,
 // core/framework/summary.proto and tensorboard/plugins/{text,histogram}/metadata.py.
 #pragma once
 
@@ -46,7 +45,7 @@ class EventFile {
   const std::string& path() const { return file_->path(); }
 
  private:
-  void write_event(int64_t step, int field, std::string_view message);
+  void write_event(int64_t step, uint32_t field, std::string_view message);
 
   std::unique_ptr<FileWriter> file_;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/utf8.h"
 #include "report/svg_parts.h"
 
 namespace roformer {
@@ -18,21 +19,9 @@ struct Frame {
   double y(double value) const { return bottom - axes.y.share(value) * (bottom - top); }
 };
 
-// Code points that are valid in UTF-8 and in XML 1.0; 0 bytes taken means neither.
-size_t valid_sequence(std::string_view text) {
-  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return first >= 0x20 || first == '\t' || first == '\n' ? 1 : 0;
-  const size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  uint32_t code = first & (0xFFu >> (length + 1));
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-    code = code << 6 | (byte(i) & 0x3F);
-  }
-  constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = code >= 0xD800 && code <= 0xDFFF;
-  if (first < 0xC2 || first > 0xF4 || code < kSmallest[length] || code > 0x10FFFF || surrogate) return 0;
-  return code == 0xFFFE || code == 0xFFFF ? 0 : length;
+// What XML 1.0 may hold of the code points of valid UTF-8.
+bool is_xml(char32_t code) {
+  return code == '\t' || code == '\n' || (code >= 0x20 && code != 0xFFFE && code != 0xFFFF);
 }
 
 // In each pixel column only the first, lowest, highest and last point can be seen.
@@ -171,26 +160,19 @@ void draw_legend(std::string& svg, const Plot& plot, const std::vector<LegendEnt
 }  // namespace
 
 std::string escape_xml(std::string_view text) {
+  const std::string valid = replace_invalid_utf8(std::string(text));
   std::string result;
-  while (!text.empty()) {
-    const size_t length = valid_sequence(text);
-    const std::string_view character = text.substr(0, std::max<size_t>(1, length));
-    text.remove_prefix(character.size());
-    if (length == 0) {
-      result += "\xEF\xBF\xBD";
-    } else if (character == "&") {
-      result += "&amp;";
-    } else if (character == "<") {
-      result += "&lt;";
-    } else if (character == ">") {
-      result += "&gt;";
-    } else if (character == "\"") {
-      result += "&quot;";
-    } else if (character == "'") {
-      result += "&#39;";
-    } else {
-      result += character;
+  for (size_t at = 0; at < valid.size();) {
+    const auto [code, length] = decode_utf8(valid.data() + at);
+    switch (code) {
+      case '&': result += "&amp;"; break;
+      case '<': result += "&lt;"; break;
+      case '>': result += "&gt;"; break;
+      case '"': result += "&quot;"; break;
+      case '\'': result += "&#39;"; break;
+      default: append_utf8(result, is_xml(code) ? code : 0xFFFD);
     }
+    at += static_cast<size_t>(length);
   }
   return result;
 }

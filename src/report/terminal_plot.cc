@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/utf8.h"
+
 namespace roformer {
 namespace {
 
@@ -74,14 +76,6 @@ class Canvas {
   std::vector<Cell> cells_;
 };
 
-std::string_view truncated(std::string_view text, int columns) {
-  int count = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80 && ++count > columns) return text.substr(0, i);
-  }
-  return text;
-}
-
 void draw_series(Canvas& canvas, const PlotSeries& series, int index, const PlotAxes& axes) {
   bool connected = false;
   int previous_x = 0, previous_y = 0;
@@ -121,7 +115,7 @@ std::string legend(const Plot& plot, const TerminalPlotOptions& options, bool br
   for (size_t i = 0; i < plot.series.size(); ++i) {
     if (plot.series[i].name.empty()) continue;
     const int index = static_cast<int>(i);
-    const std::string name(truncated(plot.series[i].name, columns - 4));
+    const std::string name(first_code_points(plot.series[i].name, columns - 4));
     const int width = static_cast<int>(name.size()) + 4;
     if (used > 0 && used + width > columns) {
       text += '\n';
@@ -153,7 +147,7 @@ std::string terminal_plot(const Plot& plot, const TerminalPlotOptions& options) 
     labels[std::clamp<long>(row, 0, rows - 1)] = axes.y.label(tick);
   }
   std::string text;
-  if (!plot.title.empty()) text += fmt::format("{}\n", truncated(plot.title, columns));
+  if (!plot.title.empty()) text += fmt::format("{}\n", first_code_points(plot.title, columns));
   text += legend(plot, options, braille, columns);
   for (int row = 0; row < rows; ++row) {
     const std::string_view edge = labels[row].empty() ? (options.unicode ? "│" : "|") : (options.unicode ? "┤" : "+");
@@ -165,7 +159,7 @@ std::string terminal_plot(const Plot& plot, const TerminalPlotOptions& options) 
   text += fmt::format("{}{}{}\n", margin, options.unicode ? "└" : "+", floor);
   text += fmt::format("{} {}\n", margin, x_numbers(axes.x, plot_columns));
   if (!plot.x_label.empty()) {
-    const std::string_view label = truncated(plot.x_label, plot_columns);
+    const std::string_view label = first_code_points(plot.x_label, plot_columns);
     text += fmt::format("{} {}\n", margin + std::string((plot_columns - label.size()) / 2, ' '), label);
   }
   return text;

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/utf8.h"
 #include "text/bert_unicode.h"
 #include "text/unicode.h"
 

@@ -2,7 +2,8 @@
 
 #include <utility>
 
-#include "text/unicode.h"
+#include "base/utf8.h"
+
 
 namespace roformer {
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "text/unicode.h"
+#include "base/utf8.h"
 
 namespace roformer {
 

@@ -4,7 +4,8 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "text/tokenizer_json.h"
+#include "base/utf8.h"
+#include "text/added_tokens.h"
 #include "text/unicode.h"
 
 namespace roformer {

@@ -164,7 +164,7 @@ struct LoadOptions {
 };
 
 // Reads a tokenizer from a model or tokenizer directory: vocab.txt (or the WordPiece model of a tokenizer.json), or
-// tokenizer.model (or the BPE or Unigram model of a tokenizer.json; text/sentencepiece_tokenizer.h), and, where
+// tokenizer.model (or the BPE or Unigram model of a tokenizer.json; text/sentencepiece/tokenizer.h), and, where
 // present, tokenizer_config.json. A directory with such a model and no vocab.txt is SentencePiece's. Else its kind is
 // the "tokenizer_class" of tokenizer_config.json, else of config.json: RoFormerTokenizer means jieba, BertTokenizer
 // plain WordPiece, lower-casing unless it says otherwise. Where neither says one it is jieba's if `options.mode` is

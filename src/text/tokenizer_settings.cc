@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "text/tokenizer_json.h"
+#include "text/added_tokens.h"
 
 namespace roformer {
 
@@ -22,11 +21,6 @@ int64_t read_id(const std::string& text, const JsonObject& object) {
 }
 
 }  // namespace
-
-bool exists(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
-}
 
 std::string read_token_name(const JsonObject& config, const char* key, const std::string& fallback) {
   if (config.has(key) && config.value()[key].is_object()) return config.get_object(key).get_string("content", {});

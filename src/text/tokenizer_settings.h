@@ -9,8 +9,6 @@
 
 namespace roformer {
 
-bool exists(const std::string& path);
-
 // A token is written as its text or as {"content": text, ...}.
 std::string read_token_name(const JsonObject& config, const char* key, const std::string& fallback);
 

@@ -7,36 +7,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
+#include "base/utf8.h"
+
 namespace roformer {
-
-inline constexpr size_t kValidUtf8 = static_cast<size_t>(-1);
-
-// The byte offset of the first sequence that is not UTF-8 (overlong forms and surrogates included), or kValidUtf8.
-size_t find_invalid_utf8(std::string_view text);
-
-// Throws DataError naming the byte offset when `text` is not UTF-8; `what` names the text in the message.
-void require_utf8(std::string_view text, std::string_view what);
-
-// Each byte that is part of no UTF-8 becomes U+FFFD.
-std::string replace_invalid_utf8(std::string text);
-
-struct CodePoint {
-  char32_t value;
-  int length;  // bytes
-};
-
-// The code point that starts at `text`, which must be valid UTF-8.
-inline CodePoint decode_utf8(const char* text) {
-  const auto byte = [text](int i) { return static_cast<char32_t>(static_cast<unsigned char>(text[i])); };
-  const char32_t first = byte(0);
-  if (first < 0x80) return {first, 1};
-  if (first < 0xE0) return {(first & 0x1F) << 6 | (byte(1) & 0x3F), 2};
-  if (first < 0xF0) return {(first & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F), 3};
-  return {(first & 0x07) << 18 | (byte(1) & 0x3F) << 12 | (byte(2) & 0x3F) << 6 | (byte(3) & 0x3F), 4};
-}
 
 // How BERT sees a byte of UTF-8. `other`: control characters, and what is not ASCII.
 enum class AsciiKind : uint8_t { letter /* or digit */, space, punctuation, other };
@@ -61,10 +36,6 @@ inline bool is_common_ideograph(const char* text) {
   if (lead < 0xE4 || lead > 0xE9) return false;
   return lead > 0xE4 || static_cast<unsigned char>(text[1]) >= 0xB8;
 }
-
-void append_utf8(std::string& text, char32_t code_point);
-
-int64_t count_code_points(std::string_view text);
 
 bool is_whitespace(char32_t c);   // property White_Space
 bool is_control(char32_t c);      // categories Cc, Cf, Co; unassigned code points are not control (new emoji survive)

@@ -4,7 +4,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "text/unicode.h"
+#include "base/utf8.h"
+
 
 namespace roformer {
 

@@ -2,10 +2,10 @@
 
 #include <fmt/ranges.h>
 
-#include <filesystem>
 
 #include "base/error.h"
-#include "checkpoint/safetensors.h"
+#include "base/file.h"
+#include "formats/safetensors.h"
 #include "models/save_model.h"
 #include "training/settings_rows.h"
 
@@ -17,13 +17,8 @@ constexpr const char *kWeights = "model.safetensors", *kOptimizer = "optimizer.s
 constexpr int64_t kMaxSettingsBytes = 1 << 20;
 constexpr int64_t kMaxLogBytes = int64_t{1} << 32;
 
-bool present(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
-}
-
 bool holds(const std::string& path, const std::string& content) {
-  return present(path) && MappedFile(path).view() == content;
+  return exists(path) && MappedFile(path).view() == content;
 }
 
 // A line for each setting of `now` that `before` has otherwise, by its own name also inside objects.
@@ -55,14 +50,14 @@ RunDirectory::RunDirectory(const std::string& path, const Json& settings,
     : path_(path), settings_(settings) {
   const std::string settings_path = join_path(path, "training/settings.json");
   for (const char* name : {"model.safetensors", "config.json"}) {
-    if (!present(join_path(path, name)) || present(settings_path)) continue;
+    if (!exists(join_path(path, name)) || exists(settings_path)) continue;
     throw FileError("{}: holds a {} that no training run here made; choose another output directory", FilePath(path),
                     name);
   }
   make_directories(join_path(path, "training"));
   lock_.emplace(path);
   clean_snapshots(path);
-  if (present(settings_path)) {
+  if (exists(settings_path)) {
     check_settings(settings);
   } else {
     write_file_atomically(settings_path, settings.dump(2) + "\n");
@@ -126,7 +121,7 @@ void RunDirectory::save(int64_t step, int64_t tokens, const Model& model, const 
 
 void RunDirectory::cut_log(int64_t step) {
   const std::string log_path = join_path(path_, "log.jsonl");
-  if (present(log_path)) {
+  if (exists(log_path)) {
     const std::string text = read_file(log_path, kMaxLogBytes);
     std::string kept;
     for (size_t begin = 0; begin < text.size();) {

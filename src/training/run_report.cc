@@ -40,24 +40,19 @@ struct Group {
   }
 };
 
-bool present(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
-}
-
 Run read_run(const std::string& directory) {
   Run run;
   const std::string log = join_path(directory, "log.jsonl");
   run.records = read_metrics_log(log);
   if (run.records.empty()) throw DataError("{}: holds no events", FilePath(log));
   const std::string settings = join_path(directory, "training/settings.json");
-  if (present(settings)) {
+  if (exists(settings)) {
     for (auto& [name, value] : settings_rows(JsonObject::read(settings, kMaxSettingsBytes).value())) {
       run.settings[name] = std::move(value);
     }
   }
   const std::string config = join_path(directory, "config.json");
-  if (present(config)) run.parameters = read_config(config).parameters();
+  if (exists(config)) run.parameters = read_config(config).parameters();
   return run;
 }
 

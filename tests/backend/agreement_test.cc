@@ -16,7 +16,7 @@
 #include <tuple>
 
 #include "backend/backend.h"
-#include "backend/cpu/numbers.h"
+#include "backend/cpu/gemm/numbers.h"
 #include "backend/cpu/simd.h"
 #include "tests/backend/families.h"
 

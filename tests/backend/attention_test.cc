@@ -1,6 +1,6 @@
 // What the cpu backend's attention has beyond the agreement tests: rotation while loading, bfloat16, and results of a
 // query that depend on nothing but its sequence's keys.
-#include "backend/cpu/attention.h"
+#include "backend/cpu/attention/attention.h"
 
 #include <gtest/gtest.h>
 

@@ -17,7 +17,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/signal.h"
-#include "checkpoint/safetensors.h"
+#include "formats/safetensors.h"
 #include "tests/base/temp_directory.h"
 
 namespace roformer {

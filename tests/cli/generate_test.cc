@@ -5,10 +5,10 @@
 
 #include <fstream>
 
+#include "base/utf8.h"
 #include "models/save_model.h"
 #include "tests/cli/program.h"
-#include "text/train.h"
-#include "text/unicode.h"
+#include "text/learn/train.h"
 
 namespace roformer::testing {
 namespace {

@@ -1,8 +1,8 @@
 // Llamas as the program trains them: from a config, from other weights, stopped and resumed, and used.
 #include <cmath>
 
-#include "checkpoint/safetensors.h"
-#include "tests/checkpoint/llama2c_bytes.h"
+#include "formats/safetensors.h"
+#include "tests/formats/llama2c_bytes.h"
 #include "tests/cli/program.h"
 
 namespace roformer::testing {

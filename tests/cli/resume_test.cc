@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "checkpoint/safetensors.h"
+#include "formats/safetensors.h"
 #include "tests/cli/program.h"
 
 namespace roformer::testing {

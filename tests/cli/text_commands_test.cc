@@ -7,7 +7,7 @@
 
 #include "models/save_model.h"
 #include "tests/cli/program.h"
-#include "tests/tasks/head_models.h"
+#include "tests/inference/head_models.h"
 
 namespace roformer::testing {
 namespace {

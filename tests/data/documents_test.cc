@@ -12,8 +12,8 @@
 
 #include "tests/base/error_detail.h"
 #include "tests/text/packed_text.h"
+#include "base/utf8.h"
 #include "tests/text/tokenizer_files.h"
-#include "text/unicode.h"
 
 namespace roformer {
 namespace {

@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "tests/base/error_detail.h"
 #include "tests/text/tokenizer_files.h"
-#include "text/train.h"
+#include "text/learn/train.h"
 
 namespace roformer {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "checkpoint/safetensors.h"
+#include "formats/safetensors.h"
 #include "tests/base/temp_directory.h"
 #include "tests/models/fixture_model.h"
 

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "checkpoint/safetensors.h"
+#include "formats/safetensors.h"
 #include "models/model.h"
 #include "tests/models/model_trial.h"
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "checkpoint/safetensors.h"
+#include "formats/safetensors.h"
 #include "models/families/family.h"
 #include "tests/models/decoder_trial.h"
 

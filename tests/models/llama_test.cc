@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "checkpoint/safetensors.h"
+#include "formats/safetensors.h"
 #include "models/families/family.h"
 #include "models/finite.h"
 #include "tests/models/decoder_trial.h"

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "checkpoint/safetensors.h"
+#include "formats/safetensors.h"
 #include "models/finite.h"
 #include "models/model.h"
 #include "tests/base/error_detail.h"

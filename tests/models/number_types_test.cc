@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "checkpoint/safetensors.h"
+#include "formats/safetensors.h"
 #include "models/model.h"
 #include "tests/base/temp_directory.h"
 #include "tests/models/model_trial.h"

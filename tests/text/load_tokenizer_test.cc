@@ -5,7 +5,7 @@
 
 #include "tests/text/tokenizer_files.h"
 #include "text/char_tokenizer.h"
-#include "text/wordpiece.h"
+#include "text/wordpiece/wordpiece.h"
 
 namespace roformer {
 namespace {

@@ -6,9 +6,9 @@
 #include <random>
 
 #include "tests/text/tokenizer_files.h"
-#include "text/sentencepiece_training.h"
-#include "text/train.h"
-#include "text/unicode.h"
+#include "text/learn/sentencepiece_training.h"
+#include "base/utf8.h"
+#include "text/learn/train.h"
 
 namespace roformer {
 namespace {

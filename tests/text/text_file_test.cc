@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/utf8.h"
 #include "tests/text/packed_text.h"
 #include "tests/text/tokenizer_files.h"
-#include "text/unicode.h"
 
 namespace roformer {
 namespace {

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "tests/base/temp_directory.h"
-#include "text/train.h"
+#include "text/learn/train.h"
 #include "training/pretrain_plan.h"
 
 namespace roformer {

@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "data/sequence_stream.h"
 #include "tests/base/temp_directory.h"
-#include "text/train.h"
+#include "text/learn/train.h"
 #include "training/language_objective.h"
 
 namespace roformer::testing {

@@ -1,8 +1,8 @@
 // Attention of the CPU backend. Score terms (RelativeTerms) over positions that do not rise by one in each sequence, as
 // nobody trains them, go to the reference kernels: same memory bound, slow. So do those of grouped heads.
-#include "backend/cpu/attention.h"
+#include "backend/cpu/attention/attention.h"
 
-#include "backend/cpu/attention_terms.h"
+#include "backend/cpu/attention/terms.h"
 #include "backend/cpu/cpu_backend.h"
 
 namespace roformer {

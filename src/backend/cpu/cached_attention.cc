@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "backend/cpu/cpu_backend.h"
-#include "backend/cpu/rows.h"
+#include "backend/cpu/rows/rows.h"
 
 namespace roformer {
 namespace {

@@ -2,9 +2,9 @@
 // types that numbers.h chooses; everything else is the row kernels of rows.h, on grids that depend on shapes only.
 #pragma once
 
-#include "backend/cpu/memory.h"
-#include "backend/cpu/numbers.h"
-#include "backend/cpu/tile_rows.h"
+#include "backend/cpu/memory/memory.h"
+#include "backend/cpu/gemm/numbers.h"
+#include "backend/cpu/gemm/tile_rows.h"
 #include "backend/host_backend.h"
 #include "backend/layers.h"
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "backend/cpu/cpu_backend.h"
-#include "backend/cpu/rows.h"
+#include "backend/cpu/rows/rows.h"
 #include "backend/cpu/simd.h"
 #include "base/error.h"
 

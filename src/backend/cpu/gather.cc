@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "backend/cpu/cpu_backend.h"
-#include "backend/cpu/product.h"
-#include "backend/cpu/rows.h"
+#include "backend/cpu/gemm/product.h"
+#include "backend/cpu/rows/rows.h"
 
 namespace roformer {
 

@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "backend/cpu/attention.h"
+#include "backend/cpu/attention/attention.h"
 #include "backend/cpu/cpu_backend.h"
-#include "backend/cpu/product.h"
-#include "backend/cpu/rows.h"
+#include "backend/cpu/gemm/product.h"
+#include "backend/cpu/rows/rows.h"
 #include "backend/cpu/weights.h"
 
 namespace roformer {

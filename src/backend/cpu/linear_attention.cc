@@ -3,9 +3,9 @@
 #include "backend/linear_attention.h"
 
 #include "backend/cpu/cpu_backend.h"
-#include "backend/cpu/linear_backward.h"
-#include "backend/cpu/linear_rows.h"
-#include "backend/cpu/linear_tasks.h"
+#include "backend/cpu/linear_attention/backward.h"
+#include "backend/cpu/linear_attention/rows.h"
+#include "backend/cpu/linear_attention/tasks.h"
 
 namespace roformer {
 

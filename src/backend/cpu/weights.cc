@@ -4,7 +4,7 @@
 #include "backend/cpu/weights.h"
 
 #include "backend/cpu/cpu_backend.h"
-#include "backend/cpu/product.h"
+#include "backend/cpu/gemm/product.h"
 
 namespace roformer {
 

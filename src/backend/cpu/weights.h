@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "backend/cpu/packing.h"
+#include "backend/cpu/gemm/packing.h"
 
 namespace roformer {
 

@@ -1,0 +1,231 @@
+#include <numbers>
+
+#include "backend/cpu/attention/attention.h"
+#include "backend/cpu/attention/gradients.h"
+#include "backend/cpu/attention/terms.h"
+
+namespace roformer {
+
+namespace {
+
+// Keys that are loaded at once: fixed, so that results depend on shapes only, and a multiple of 64.
+constexpr int64_t kKeys = 256;
+constexpr float kLog2E = std::numbers::log2e_v<float>, kLn2 = std::numbers::ln2_v<float>;
+
+struct Call {
+  const AttentionSpec& spec;
+  const AttentionTensors& in;
+  const Tensor& log_sum_exp;
+  const Tensor& dout;
+  const AttentionTensors& gradients;
+  const RelativeTerms& dterms;
+  std::vector<TermGradients>& term_gradients;  // one a task, in their order, if there are terms
+  const Tensor& deltas;  // [heads, queries] dout·out, which is Σ_j p_ij dp_ij, also under dropout (Dao et al., app. B)
+  int64_t dim = in.q.columns() / spec.heads, value_dim = in.v.columns() / spec.key_heads();
+  int64_t keys = tiles::padded_columns(std::min(kKeys, longest(spec.key_offsets)));  // of a tile, whole panels
+};
+
+// Some keys of one head of one sequence: their gradients, and the part of the gradients of the queries (of all heads
+// that meet them) that comes from them. The first keys' part is written into the gradient itself, the others' wait in
+// `part` until all are there.
+struct Task {
+  int64_t sequence, key_head, key_begin, key_end;
+  size_t number;
+  Tensor part;   // [queries, group · dim]
+  int64_t cost;  // multiplications
+};
+
+template <class Gradients>
+class BackwardWorker {
+ public:
+  explicit BackwardWorker(const Call& call)
+      : call_(call),
+        gradients_({call.keys, call.dim, call.value_dim}),
+        terms_(call.spec, call.dterms, call.dim, call.value_dim, Gradients::kQueries, call.keys),
+        dropped_(call.spec.dropout.active() ? Gradients::kQueries * call.keys : 0),
+        slopes_(call.spec.score_cap != 0 ? Gradients::kQueries * call.keys : 0) {}
+
+  void operator()(const Task& task) {
+    const int64_t group = call_.spec.group();
+    const Place place(call_.spec, task.sequence, task.key_head * group);  // the first of the heads
+    for (int64_t i = 0; i < place.queries(); ++i) std::fill_n(query_gradient(task, place, i), group * call_.dim, 0.0f);
+    if (terms_.any() && place.queries() > 0 && task.key_begin < task.key_end) {
+      terms_.load(place,
+                  {call_.spec.terms, place.q_begin, place.queries(), task.key_begin, task.key_end - task.key_begin});
+      call_.term_gradients[task.number] = terms_.make_gradients(place, terms_.range());
+    }
+    for (int64_t k0 = task.key_begin; k0 < task.key_end; k0 += kKeys) {
+      block(task, place, k0, std::min(kKeys, task.key_end - k0));
+    }
+  }
+
+ private:
+  static tiles::RowSource source(const Tensor& x, int64_t token, int64_t head, int64_t dim) {
+    return {x.row<float>(token) + head * dim, x.row_stride(), dim, nullptr, token};
+  }
+
+  float* query_gradient(const Task& task, const Place& place, int64_t i) const {
+    if (task.part.defined()) return task.part.row<float>(i) + place.head % call_.spec.group() * call_.dim;
+    return call_.gradients.q.row<float>(place.q_begin + i) + place.head * call_.dim;
+  }
+
+  // All queries of all heads against these keys.
+  void block(const Task& task, const Place& first, int64_t k0, int64_t keys) {
+    const int64_t head = first.key_head, dim = call_.dim, value_dim = call_.value_dim;
+    gradients_.load_keys(source(call_.in.k, k0, head, dim), source(call_.in.v, k0, head, value_dim), keys);
+    if (terms_.any()) {
+      terms_.load_keys(source(call_.in.k, k0, head, dim), keys);
+      terms_.clear_keys(keys);
+    }
+    for (int64_t i = 0; i < call_.spec.group(); ++i) {
+      add_queries(task, Place(call_.spec, task.sequence, first.head + i), k0, keys);
+    }
+    const Tensor &dk = call_.gradients.k, &dv = call_.gradients.v;
+    gradients_.store(kLn2,  // the queries had been scaled for powers of two
+                     dk.row<float>(k0) + head * dim, dk.row_stride(), dv.row<float>(k0) + head * value_dim,
+                     dv.row_stride());
+    if (terms_.any()) terms_.add_keys(keys, dk.row<float>(k0) + head * dim, dk.row_stride());
+  }
+
+  // One head's queries against the keys that are loaded.
+  void add_queries(const Task& task, const Place& place, int64_t k0, int64_t keys) {
+    const int64_t stride = task.part.defined() ? task.part.row_stride() : call_.gradients.q.row_stride();
+    for (int64_t q0 = place.q_begin; q0 < place.q_end; q0 += Gradients::kQueries) {
+      const int64_t queries = std::min(Gradients::kQueries, place.q_end - q0);
+      const int64_t visible = visible_keys(call_.spec, place, q0, queries, k0, keys, first_, end_);
+      if (visible == 0) continue;
+      // Whole panels, so that what a product writes beside its keys is no other key's gradient.
+      const int64_t of_tile = std::min(keys, tiles::padded_columns(visible));
+      const tiles::Scores dscores = tile(task, place, q0, queries, k0, of_tile);
+      float* const dq = query_gradient(task, place, q0 - place.q_begin);
+      tiles::add_rows(gradients_.query_products(dscores, queries, of_tile), gradients_.query_stride(), queries,
+                      call_.dim, static_cast<float>(call_.spec.scale), dq, stride);
+      if (!terms_.any()) continue;
+      terms_.add_score_gradients(q0, queries, k0, of_tile, dscores, call_.term_gradients[task.number], dq, stride);
+    }
+  }
+
+  // Adds to the keys' and values' gradients; returns the scores'.
+  tiles::Scores tile(const Task& task, const Place& place, int64_t q0, int64_t queries, int64_t k0, int64_t keys) {
+    gradients_.load_queries(source(call_.in.q, q0, place.head, call_.dim),
+                            static_cast<float>(call_.spec.scale) * kLog2E,
+                            source(call_.dout, q0, place.head, call_.value_dim), queries);
+    const tiles::Scores weights = gradients_.score(queries, keys);
+    if (terms_.any()) {
+      terms_.load_queries(source(call_.in.q, q0, place.head, call_.dim), queries);
+      terms_.add(q0, queries, k0, keys, weights);
+    }
+    const auto cap = static_cast<float>(call_.spec.score_cap);
+    if (cap != 0) tiles::cap_scores(weights, queries, keys, cap * kLog2E, slopes_.data());
+    float shifts[Gradients::kQueries];
+    for (int64_t i = 0; i < queries; ++i) shifts[i] = call_.log_sum_exp.row<float>(place.head)[q0 + i] * kLog2E;
+    tiles::weights_again(weights, queries, keys, {first_, end_}, shifts);
+    const tiles::Scores dweights = gradients_.dweigh(queries, keys);
+    if (terms_.values()) {
+      terms_.load_douts(source(call_.dout, q0, place.head, call_.value_dim), queries);
+      terms_.add_dweights(q0, queries, k0, keys, dweights);
+    }
+    const tiles::Scores dropped = drop(place, q0, queries, k0, keys, weights, dweights);
+    gradients_.add_values(dropped, queries, keys);
+    if (terms_.values()) {
+      terms_.add_value_gradients(q0, queries, k0, keys, dropped, call_.term_gradients[task.number]);
+    }
+    tiles::softmax_backward(weights, dweights, queries, keys, call_.deltas.row<float>(place.head) + q0);
+    if (cap != 0) tiles::multiply_tile(dweights, queries, keys, slopes_.data());
+    gradients_.add_keys(dweights, queries, keys);
+    return dweights;
+  }
+
+  // The weights that met the values; dweights become the gradients of those before dropout.
+  tiles::Scores drop(const Place& place, int64_t q0, int64_t queries, int64_t k0, int64_t keys,
+                     const tiles::Scores& weights, const tiles::Scores& dweights) {
+    if (!call_.spec.dropout.active()) return weights;
+    for (int64_t i = 0; i < queries; ++i) {
+      draw_factors(call_.spec, place, q0 + i, k0, keys, factors_);
+      tiles::multiply_row(dweights, i, factors_, keys, dweights.data);
+      tiles::multiply_row(weights, i, factors_, keys, dropped_.data());
+    }
+    return {dropped_.data(), weights.stride, weights.panel_stride};
+  }
+
+  const Call& call_;
+  Gradients gradients_;
+  ScoreTermsBackward terms_;
+  Room dropped_, slopes_;
+  int32_t first_[Gradients::kQueries] = {}, end_[Gradients::kQueries] = {};
+  float factors_[kKeys] = {};
+};
+
+// Few heads of long sequences are split by keys, so that many threads have work.
+std::vector<Task> make_tasks(const AttentionSpec& spec, int64_t dim, int64_t value_dim) {
+  constexpr int64_t kEnough = 16, kFewest = 1024;  // heads, keys of a task
+  const auto sequences = static_cast<int64_t>(spec.query_offsets.size()) - 1;
+  const int64_t wanted = kEnough / std::max<int64_t>(1, sequences * spec.key_heads());
+  std::vector<Task> tasks;
+  for (int64_t s = 0; s < sequences; ++s) {
+    const Place place(spec, s, 0);
+    const int64_t pieces = std::clamp<int64_t>(place.keys() / kFewest, 1, std::max<int64_t>(1, wanted));
+    const int64_t size = ceil_div(place.keys() / pieces, kKeys) * kKeys;
+    for (int64_t head = 0; head < spec.key_heads(); ++head) {
+      int64_t begin = place.k_begin;
+      do {
+        const int64_t end = std::min(begin + size, place.k_end);
+        const bool first = begin == place.k_begin;
+        tasks.push_back({s, head, begin, end, tasks.size(),
+                         first ? Tensor() : Tensor::allocate({place.queries(), spec.group() * dim}, DType::float32),
+                         spec.group() * place.queries() * (end - begin) * (3 * dim + 2 * value_dim)});
+        begin = end;
+      } while (begin < place.k_end);
+    }
+  }
+  return tasks;
+}
+
+Tensor row_deltas(ThreadPool& pool, const AttentionSpec& spec, const Tensor& out, const Tensor& dout) {
+  constexpr int64_t kRows = 64;
+  const int64_t queries = out.rows(), dim = out.columns() / spec.heads;
+  Tensor deltas = Tensor::allocate({spec.heads, queries}, DType::float32);
+  for_chunks(pool, queries, kRows, [&](int64_t begin, int64_t end) {
+    for (int64_t head = 0; head < spec.heads; ++head) {
+      tiles::row_dots(dout.row<float>(begin) + head * dim, dout.row_stride(), out.row<float>(begin) + head * dim,
+                      out.row_stride(), end - begin, dim, deltas.row<float>(head) + begin);
+    }
+  });
+  return deltas;
+}
+
+// The parts of the queries' gradients, in the order of their keys.
+void add_parts(ThreadPool& pool, const AttentionSpec& spec, const std::vector<Task>& tasks, const Tensor& dq) {
+  constexpr int64_t kRows = 512;
+  for (const Task& task : tasks) {
+    if (!task.part.defined()) continue;
+    const Place place(spec, task.sequence, task.key_head * spec.group());
+    const int64_t columns = task.part.columns();
+    for_chunks(pool, place.queries(), kRows, [&](int64_t begin, int64_t end) {
+      tiles::add_rows(task.part.row<float>(begin), columns, end - begin, columns, 1,
+                      dq.row<float>(place.q_begin + begin) + task.key_head * columns, dq.row_stride());
+    });
+  }
+}
+
+}  // namespace
+
+void attention_backward(ThreadPool& pool, const AttentionSpec& spec, const AttentionTensors& in, Precision precision,
+                        const Tensor& out, const Tensor& log_sum_exp, const Tensor& dout,
+                        const AttentionTensors& gradients, const RelativeTerms& dterms) {
+  const Tensor deltas = row_deltas(pool, spec, out, dout);
+  std::vector<TermGradients> term_gradients;
+  const Call call{spec, in, log_sum_exp, dout, gradients, dterms, term_gradients, deltas};
+  const std::vector<Task> tasks = make_tasks(spec, call.dim, call.value_dim);
+  if (spec.terms.any()) term_gradients.resize(tasks.size());
+  std::vector<Task> order = tasks;
+  if (precision == Precision::float32) {
+    run_longest_first<BackwardWorker<Float32Gradients>>(pool, order, call);
+  } else {
+    run_longest_first<BackwardWorker<Bfloat16Gradients>>(pool, order, call);
+  }
+  add_parts(pool, spec, tasks, gradients.q);
+  add_term_gradients(pool, spec, term_gradients, dterms);
+}
+
+}  // namespace roformer

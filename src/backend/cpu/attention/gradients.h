@@ -1,0 +1,75 @@
+// The products of attention's backward in one of the types their factors are multiplied in: a tile of queries against a
+// block of keys, whose gradients are summed up here. One a thread. The two classes have the same members.
+#pragma once
+
+#include "backend/cpu/attention/tasks.h"
+#include "backend/cpu/attention/tile.h"
+
+namespace roformer {
+
+// The most keys that are held at once, whole panels, and sizes of a head.
+struct GradientSizes {
+  int64_t keys, dim, value_dim;
+};
+
+class Float32Gradients {
+ public:
+  static constexpr int64_t kQueries = 48;  // of a tile
+  explicit Float32Gradients(const GradientSizes& sizes);
+
+  void load_keys(const tiles::RowSource& keys, const tiles::RowSource& values, int64_t rows);  // sums are 0 then
+  void load_queries(const tiles::RowSource& queries, float factor, const tiles::RowSource& douts, int64_t rows);
+  // Of the tile's rows and the first `keys` keys: queries · keysᵀ and douts · valuesᵀ.
+  tiles::Scores score(int64_t rows, int64_t keys);
+  tiles::Scores dweigh(int64_t rows, int64_t keys);
+  // Add weightsᵀ · douts and dscoresᵀ · queries to the sums; both were made of what score and dweigh gave.
+  void add_values(const tiles::Scores& weights, int64_t rows, int64_t keys);
+  void add_keys(const tiles::Scores& dscores, int64_t rows, int64_t keys);
+  // dscores · keys, [rows, dim] at this stride.
+  const float* query_products(const tiles::Scores& dscores, int64_t rows, int64_t keys);
+  int64_t query_stride() const { return dim_stride_; }
+  // The sums, the keys' times `factor`.
+  void store(float factor, float* dkeys, int64_t dkeys_stride, float* dvalues, int64_t dvalues_stride);
+
+ private:
+  GradientSizes sizes_;
+  int64_t dim_stride_, value_stride_, loaded_ = 0;
+  Room queries_, douts_, products_;          // rows of queries
+  Room keys_across_, values_across_, keys_;  // panels
+  Room dkeys_, dvalues_, ones_;              // rows of keys
+  Room weights_, dweights_;                  // tiles
+};
+
+// All factors rounded to bfloat16. Sums are kept transposed: so weights and dscores are right factors, whose pairs are
+// neighbouring queries.
+class Bfloat16Gradients {
+ public:
+  static constexpr int64_t kQueries = 96;
+  explicit Bfloat16Gradients(const GradientSizes& sizes);
+
+  void load_keys(const tiles::RowSource& keys, const tiles::RowSource& values, int64_t rows);
+  void load_queries(const tiles::RowSource& queries, float factor, const tiles::RowSource& douts, int64_t rows);
+  tiles::Scores score(int64_t rows, int64_t keys);
+  tiles::Scores dweigh(int64_t rows, int64_t keys);
+  void add_values(const tiles::Scores& weights, int64_t rows, int64_t keys);
+  void add_keys(const tiles::Scores& dscores, int64_t rows, int64_t keys);
+  const float* query_products(const tiles::Scores& dscores, int64_t rows, int64_t keys);
+  int64_t query_stride() const { return dim_stride_; }
+  void store(float factor, float* dkeys, int64_t dkeys_stride, float* dvalues, int64_t dvalues_stride);
+
+ private:
+  void load_side(const tiles::RowSource& x, float factor, int64_t rows, uint16_t* rounded, uint16_t* across);
+  void add_across(const tiles::Scores& weights, int64_t rows, int64_t keys, const uint16_t* across, int64_t dim,
+                  float* sums);
+  void store_across(const float* sums, int64_t dim, float factor, float* out, int64_t out_stride);
+
+  GradientSizes sizes_;
+  int64_t dim_stride_, loaded_ = 0;
+  Room queries_, queries_across_, douts_, douts_across_;  // rows of queries, and transposed
+  Room keys_across_, values_across_, keys_;               // panels of pairs
+  Room dkeys_, dvalues_;                                  // transposed sums
+  Room weights_, dweights_;                               // tiles
+  Room pairs_, products_, rows_, more_rows_;              // for a while
+};
+
+}  // namespace roformer

@@ -1,0 +1,87 @@
+// Shared by attention's forward and backward: where a task works, what its queries see, its memory, and who runs it.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <span>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/cpu/rows/rows.h"
+
+namespace roformer {
+
+// Where a task works: one head of one sequence, and the head of keys and values that it attends to.
+struct Place {
+  int64_t head, key_head, q_begin, q_end, k_begin, k_end;
+
+  Place(const AttentionSpec& spec, int64_t sequence, int64_t head_index)
+      : head(head_index),
+        key_head(spec.key_head(head_index)),
+        q_begin(spec.query_offsets[static_cast<size_t>(sequence)]),
+        q_end(spec.query_offsets[static_cast<size_t>(sequence) + 1]),
+        k_begin(spec.key_offsets[static_cast<size_t>(sequence)]),
+        k_end(spec.key_offsets[static_cast<size_t>(sequence) + 1]) {}
+
+  int64_t queries() const { return q_end - q_begin; }
+  int64_t keys() const { return k_end - k_begin; }
+};
+
+// Tokens of the longest sequence.
+inline int64_t longest(std::span<const int32_t> offsets) {
+  int64_t most = 0;
+  for (size_t s = 0; s + 1 < offsets.size(); ++s) most = std::max<int64_t>(most, offsets[s + 1] - offsets[s]);
+  return most;
+}
+
+// Which of `keys` keys from k0 on the queries from q0 on see: first[i] … end[i] − 1, none where both are 0. Returns
+// the greatest end, so that causal attention costs half.
+inline int64_t visible_keys(const AttentionSpec& spec, const Place& place, int64_t q0, int64_t queries, int64_t k0,
+                            int64_t keys, int32_t* first, int32_t* end) {
+  int64_t most = 0;
+  for (int64_t i = 0; i < queries; ++i) {
+    const AttentionSpec::Seen seen = spec.keys_seen(q0 + i, place.keys());
+    const int64_t begin = std::max<int64_t>(seen.first - (k0 - place.k_begin), 0);
+    const int64_t limit = std::min(seen.end - (k0 - place.k_begin), keys);
+    first[i] = begin < limit ? static_cast<int32_t>(begin) : 0;
+    end[i] = begin < limit ? static_cast<int32_t>(limit) : 0;
+    most = std::max<int64_t>(most, end[i]);
+  }
+  return most;
+}
+
+// The survivors' factors of one row of a tile, whose first key is a multiple of 64 of its sequence.
+inline void draw_factors(const AttentionSpec& spec, const Place& place, int64_t query, int64_t key, int64_t keys,
+                         float* factors) {
+  const auto row = static_cast<uint32_t>(place.head * spec.query_offsets.back() + query);
+  rows::dropout_factors(spec.dropout, row, key - place.k_begin, keys, factors);
+}
+
+// Room for floats, 64-byte aligned; zeros at first, because kernels also read what no result depends on.
+class Room {
+ public:
+  explicit Room(int64_t floats) : memory_(Tensor::allocate({floats}, DType::float32)) {
+    std::fill_n(data(), floats, 0.0f);
+  }
+  float* data() const { return memory_.data<float>(); }
+
+ private:
+  Tensor memory_;
+};
+
+// Runs the tasks, longest first (`cost`), so that all threads end together; each thread makes one Worker(arguments…)
+// and calls it with one task after the other.
+template <class Worker, class Task, class... Arguments>
+void run_longest_first(ThreadPool& pool, std::vector<Task>& tasks, const Arguments&... arguments) {
+  std::stable_sort(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) { return a.cost > b.cost; });
+  const auto count = static_cast<int64_t>(tasks.size());
+  std::atomic<int64_t> next = 0;
+  pool.run(std::min<int64_t>(pool.threads(), count), [&](int64_t) {
+    int64_t i = next++;
+    if (i >= count) return;
+    Worker worker(arguments...);
+    for (; i < count; i = next++) worker(tasks[static_cast<size_t>(i)]);
+  });
+}
+
+}  // namespace roformer

@@ -1,0 +1,49 @@
+#include "backend/cpu/gemm/numbers.h"
+
+#include <string>
+
+#include "backend/cpu/simd.h"
+
+namespace roformer {
+
+namespace {
+
+// The instructions that multiply a type, or nothing.
+std::string with_instructions(Precision precision) {
+  switch (precision) {
+    case Precision::float32: return "float32";
+    case Precision::bfloat16: return "bfloat16 (AVX512_BF16)";
+    case Precision::int8: return simd::has_vnni() ? "int8 (AVX512_VNNI)" : "int8 (AVX_VNNI)";
+  }
+  return "";
+}
+
+}  // namespace
+
+Numbers choose_numbers(Precision precision, const DotProducts& cpu) {
+  const Precision attention = cpu.bfloat16 ? Precision::bfloat16 : Precision::float32;
+  switch (precision) {
+    case Precision::float32: break;
+    case Precision::bfloat16: return {precision, attention, attention, attention};
+    case Precision::int8: return {precision, cpu.int8 ? precision : Precision::float32, Precision::float32, attention};
+  }
+  return {};
+}
+
+DotProducts dot_products() { return {simd::has_bfloat16(), simd::has_vnni() || simd::has_avx_vnni()}; }
+
+std::vector<NumberUse> describe(const Numbers& numbers) {
+  const std::string weights = std::string("weights ") + precision_name(numbers.weights);
+  const std::string widened = weights + " widened to float32, activations float32";
+  const std::string plain = numbers.weights == Precision::float32 ? weights + ", activations float32" : widened;
+  std::vector<NumberUse> uses;
+  uses.push_back({"linear", numbers.widened() || numbers.weights == Precision::float32
+                                ? plain
+                                : weights + ", activations " + with_instructions(numbers.products)});
+  uses.push_back({"decoding", numbers.weights == Precision::int8 ? uses.front().with : plain});
+  uses.push_back({"attention", with_instructions(numbers.attention)});
+  if (numbers.weights != Precision::int8) uses.push_back({"gradients", with_instructions(numbers.gradients)});
+  return uses;
+}
+
+}  // namespace roformer

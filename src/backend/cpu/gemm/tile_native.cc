@@ -1,0 +1,146 @@
+// The bfloat16 and int8 tile kernels of CPUs that have their dot products (Highway 1.0 does not know them).
+#include "backend/cpu/gemm/tile_native.h"
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+#include "backend/cpu/gemm/tile.h"
+
+namespace roformer::tile {
+
+namespace {
+
+#define ROFORMER_BFLOAT16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
+#define ROFORMER_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#define ROFORMER_AVX_VNNI __attribute__((target("avx2,avxvnni")))
+
+// A group of a row.
+template <class T>
+__attribute__((always_inline)) inline int32_t group_of(const T* group) {
+  int32_t bits;
+  std::memcpy(&bits, group, sizeof bits);
+  return bits;
+}
+
+template <int kCount, bool kByDepth>
+ROFORMER_BFLOAT16 void multiply_rows(const uint16_t* a, int64_t a_stride, int64_t depth, const uint16_t* panel,
+                                     float* out, Ahead ahead) {
+  __m512 left[kCount], right[kCount];
+#pragma GCC unroll 12
+  for (int i = 0; i < kCount; ++i) left[i] = right[i] = _mm512_setzero_ps();
+  for (int64_t k = 0; k < depth; k += 2) {
+    ask_for(ahead.from, ahead.step);
+    ahead.from += ahead.step;
+    const auto b0 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(panel + k * kPanel));
+    const auto b1 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(panel + k * kPanel + 32));
+#pragma GCC unroll 12
+    for (int i = 0; i < kCount; ++i) {
+      const auto x = reinterpret_cast<__m512bh>(
+          _mm512_set1_epi32(group_of(kByDepth ? a + k * kTileRows + 2 * i : a + i * a_stride + k)));
+      left[i] = _mm512_dpbf16_ps(left[i], x, b0);
+      right[i] = _mm512_dpbf16_ps(right[i], x, b1);
+    }
+  }
+#pragma GCC unroll 12
+  for (int i = 0; i < kCount; ++i) {
+    _mm512_storeu_ps(out + i * kPanel, left[i]);
+    _mm512_storeu_ps(out + i * kPanel + 16, right[i]);
+  }
+}
+
+template <int kCount>
+ROFORMER_VNNI void multiply_rows(const uint8_t* a, int64_t a_stride, int64_t depth, const int8_t* panel, int32_t* out,
+                                 Ahead ahead) {
+  __m512i left[kCount], right[kCount];
+#pragma GCC unroll 12
+  for (int i = 0; i < kCount; ++i) left[i] = right[i] = _mm512_setzero_si512();
+  for (int64_t k = 0; k < depth; k += 4) {
+    ask_for(ahead.from, ahead.step);
+    ahead.from += ahead.step;
+    const __m512i b0 = _mm512_loadu_si512(panel + k * kPanel), b1 = _mm512_loadu_si512(panel + k * kPanel + 64);
+#pragma GCC unroll 12
+    for (int i = 0; i < kCount; ++i) {
+      const __m512i x = _mm512_set1_epi32(group_of(a + i * a_stride + k));
+      left[i] = _mm512_dpbusd_epi32(left[i], x, b0);
+      right[i] = _mm512_dpbusd_epi32(right[i], x, b1);
+    }
+  }
+#pragma GCC unroll 12
+  for (int i = 0; i < kCount; ++i) {
+    _mm512_storeu_si512(out + i * kPanel, left[i]);
+    _mm512_storeu_si512(out + i * kPanel + 16, right[i]);
+  }
+}
+
+// Half a panel's columns: sixteen registers hold the sums of six rows of them.
+template <int kCount>
+ROFORMER_AVX_VNNI void multiply_half_rows(const uint8_t* a, int64_t a_stride, int64_t depth, const int8_t* panel,
+                                          int32_t* out, Ahead ahead) {
+  __m256i left[kCount], right[kCount];
+#pragma GCC unroll 6
+  for (int i = 0; i < kCount; ++i) left[i] = right[i] = _mm256_setzero_si256();
+  for (int64_t k = 0; k < depth; k += 4) {
+    ask_for(ahead.from, ahead.step);
+    ahead.from += ahead.step;
+    const auto* const columns = reinterpret_cast<const __m256i*>(panel + k * kPanel);
+    const __m256i b0 = _mm256_loadu_si256(columns), b1 = _mm256_loadu_si256(columns + 1);
+#pragma GCC unroll 6
+    for (int i = 0; i < kCount; ++i) {
+      const __m256i x = _mm256_set1_epi32(group_of(a + i * a_stride + k));
+      left[i] = _mm256_dpbusd_avx_epi32(left[i], x, b0);
+      right[i] = _mm256_dpbusd_avx_epi32(right[i], x, b1);
+    }
+  }
+#pragma GCC unroll 6
+  for (int i = 0; i < kCount; ++i) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i * kPanel), left[i]);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i * kPanel + 8), right[i]);
+  }
+}
+
+// kernel(std::integral_constant<int, count>): the kernels know their number of rows when they are compiled.
+template <int kMost, class Kernel>
+void with_count(int64_t count, const Kernel& kernel) {
+  if (count == kMost) return kernel(std::integral_constant<int, kMost>());
+  if constexpr (kMost > 1) with_count<kMost - 1>(count, kernel);
+}
+
+Ahead or_nothing(const Ahead& ahead, const void* panel) {
+  return ahead.from == nullptr ? Ahead{static_cast<const char*>(panel), 0} : ahead;
+}
+
+}  // namespace
+
+void multiply_native(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel,
+                     float* out, const Ahead& ahead) {
+  const Ahead next = or_nothing(ahead, panel);
+  with_count<kTileRows>(rows, [&](auto count) {
+    if (a_stride == 0) return multiply_rows<count(), true>(a, 0, depth, panel, out, next);
+    multiply_rows<count(), false>(a, a_stride, depth, panel, out, next);
+  });
+}
+
+void multiply_native(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out,
+                     const Ahead& ahead) {
+  with_count<kTileRows>(
+      rows, [&](auto count) { multiply_rows<count()>(a, a_stride, depth, panel, out, or_nothing(ahead, panel)); });
+}
+
+void multiply_avx_vnni(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel,
+                       int32_t* out, const Ahead& ahead) {
+  constexpr int64_t kRows = 6, kColumns = 16;
+  Ahead next = or_nothing(ahead, panel);  // for the first of several parts
+  for (int64_t i = 0; i < rows; i += kRows) {
+    for (int64_t c = 0; c < kPanel; c += kColumns) {
+      with_count<kRows>(std::min(kRows, rows - i), [&](auto count) {
+        multiply_half_rows<count()>(a + i * a_stride, a_stride, depth, panel + 4 * c, out + i * kPanel + c, next);
+      });
+      next = or_nothing({}, panel);
+    }
+  }
+}
+
+}  // namespace roformer::tile

@@ -1,0 +1,17 @@
+// Tile kernels that need AVX512_BF16, AVX512_VNNI or AVX_VNNI; tile.h says what they compute. x86-64 only.
+#pragma once
+
+#include <cstdint>
+
+#include "backend/cpu/gemm/tile.h"
+
+namespace roformer::tile {
+
+void multiply_native(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel,
+                     float* out, const Ahead& ahead);
+void multiply_native(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out,
+                     const Ahead& ahead);
+void multiply_avx_vnni(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel,
+                       int32_t* out, const Ahead& ahead);
+
+}  // namespace roformer::tile

@@ -1,0 +1,64 @@
+// Linear attention's queries or keys on their way through the feature map and back: a chunk of tokens of one head, in
+// float32. One a thread and side.
+#pragma once
+
+#include <optional>
+
+#include "backend/cpu/attention/tasks.h"
+#include "backend/cpu/attention/tile.h"
+#include "backend/linear_attention.h"
+
+namespace roformer {
+
+// Tokens that are multiplied at once: fixed, so that results depend on shapes only.
+inline constexpr int64_t kLinearChunk = 64;
+
+struct LinearCall {
+  const LinearAttentionSpec& spec;
+  const AttentionTensors& in;
+  int64_t dim, value_dim, features;      // of one head
+  int64_t feature_stride, value_stride;  // at least whole panels
+  int64_t chunk;                         // rows of a chunk, at most kLinearChunk
+  std::optional<Room> across, along;     // the projection as a right factor, ωᵀ and ω; of favor only
+  float lowest = 0, highest = 0;         // features whose exponents are cut
+  std::vector<float> ones;               // for products that add
+
+  LinearCall(const LinearAttentionSpec& spec, const AttentionTensors& in);
+};
+
+class LinearSide {
+ public:
+  LinearSide(const LinearCall& call, bool query);
+
+  // φ and R φ of tokens `token` … token + rows − 1. If `kept` is given, room of kept_size(), φ is left there for
+  // load_again(), which saves the random features' product.
+  void load(int64_t head, int64_t token, int64_t rows, float* kept = nullptr);
+  void load_again(int64_t head, int64_t token, int64_t rows, float* kept);
+  int64_t kept_size() const { return tiles::padded_rows(call_.chunk) * call_.feature_stride; }
+  const float* features() const { return phi_; }  // [rows, feature_stride], as all here
+  const float* rotated() const { return rotate_ ? rotated_.data() : phi_; }
+
+  // Where the gradients of R φ and φ are put; they are spoilt by store().
+  float* drotated() const { return drotated_.data(); }
+  float* dfeatures() const { return dfeatures_.data(); }
+  // Writes the loaded tokens' gradient.
+  void store(const Tensor& gradient);
+
+ private:
+  const Tensor& source() const { return query_ ? call_.in.q : call_.in.k; }
+  const RotaryAngles* angles() const { return query_ ? call_.spec.query_angles : call_.spec.key_angles; }
+  void load_source(int64_t head, int64_t token, int64_t rows);
+  void rotate_features();
+  void make_random_features();
+  void random_features_back();
+  void turn_back(float* x, int64_t stride) const;
+
+  const LinearCall& call_;
+  bool query_, rotate_;  // the features
+  int64_t head_ = 0, token_ = 0, rows_ = 0, x_stride_;
+  float factor_;  // of x
+  Room x_, features_, rotated_, drotated_, dfeatures_;
+  float* phi_;  // features_ or what is kept
+};
+
+}  // namespace roformer

@@ -1,0 +1,153 @@
+#include "formats/directory_weights.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "formats/pytorch_file.h"
+#include "formats/safetensors.h"
+
+namespace roformer {
+
+namespace {
+
+constexpr std::string_view kIndexEnd = ".index.json", kSafetensorsEnd = ".safetensors";
+constexpr const char* kNames[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                                  "pytorch_model.bin.index.json"};
+
+// What a person might expect to be read, and whose it is.
+std::string find_foreign(const std::string& directory) {
+  static constexpr std::pair<std::string_view, const char*> kForeign[] = {{".ckpt.index", "TensorFlow"},
+                                                                          {"tf_model.h5", "TensorFlow"},
+                                                                          {".pdparams", "Paddle"},
+                                                                          {"flax_model.msgpack", "Flax"}};
+  std::error_code error;
+  std::filesystem::directory_iterator entries(directory, error), end;
+  std::set<std::string> found;
+  while (!error && entries != end) {
+    const std::string name = entries->path().filename().string();
+    for (const auto& [ending, whose] : kForeign) {
+      if (name.ends_with(ending)) found.insert(fmt::format("; {} files are not supported yet: {}", whose, quote(name)));
+    }
+    entries.increment(error);
+  }
+  return found.empty() ? "" : *found.begin();
+}
+
+std::string find_weights(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(path, error)) return path;
+  if (!std::filesystem::is_directory(path, error)) throw FileError("'{}' is not a model directory", FilePath(path));
+  for (const char* name : kNames) {
+    std::string file = join_path(path, name);
+    if (exists(file)) return file;
+  }
+  throw FileError("'{}' holds no weights: expected {}, {}, {} or {}{}", FilePath(path), kNames[0], kNames[1], kNames[2],
+                  kNames[3], find_foreign(path));
+}
+
+// A clone made without Git LFS holds small texts in the place of large files.
+void refuse_pointer(const std::string& path) {
+  constexpr std::string_view kPointer = "version https://git-lfs.github.com/spec/";
+  const MappedFile file(path);
+  if (file.view().starts_with(kPointer)) {
+    throw DataError("'{}' is the Git LFS pointer to a file, not the file: fetch it with `git lfs pull`",
+                    FilePath(path));
+  }
+}
+
+// A shard is named by a text that came with the model, so it may name nothing outside of the directory.
+bool is_file_name(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos && name.find('\0') == name.npos;
+}
+
+}  // namespace
+
+WeightFiles::WeightFiles(const std::string& path) : source_(find_weights(path)) {
+  if (source_.ends_with(kIndexEnd)) {
+    open_shards(source_);
+  } else {
+    open_file(source_);
+  }
+}
+
+void WeightFiles::open_file(const std::string& path) {
+  refuse_pointer(path);
+  if (path.ends_with(kSafetensorsEnd)) {
+    files_.push_back(std::make_unique<SafetensorsFile>(path));
+  } else {
+    files_.push_back(std::make_unique<PytorchFile>(path));
+  }
+  const TensorFile* file = files_.back().get();
+  for (const TensorInfo& info : file->tensors()) tensors_.push_back({info, file});
+}
+
+void WeightFiles::open_shards(const std::string& index_path) {
+  sharded_ = true;
+  refuse_pointer(index_path);
+  const JsonObject map = JsonObject::read(index_path).get_object("weight_map");
+  std::map<std::string, std::vector<std::string>> shards;
+  for (const auto& [tensor, shard] : map.value().items()) {
+    if (!shard.is_string() || !is_file_name(shard.get<std::string>())) {
+      throw DataError("{}: tensor {} is in {}, expected the name of a file beside the index", FilePath(index_path),
+                      TensorName(tensor, quote(tensor)), show_json(shard));
+    }
+    shards[shard.get<std::string>()].push_back(tensor);
+  }
+  if (shards.empty()) throw DataError("{}: '{}' names no tensor", FilePath(index_path), KeyName("weight_map"));
+  std::map<std::string_view, const TensorFile*> homes;
+  for (const auto& [shard, names] : shards) {
+    const std::string path = join_path(parent_directory(index_path), shard);
+    if (!exists(path)) {
+      throw FileError("{}: the shard {} is not there", FilePath(index_path), quote(shard));
+    }
+    open_file(path);
+    std::set<std::string_view> held;
+    for (const TensorInfo& info : files_.back()->tensors()) {
+      held.insert(info.name);
+      const auto [other, fresh] = homes.emplace(info.name, files_.back().get());
+      if (!fresh) {
+        throw DataError("{}: tensor {} is in '{}' and in '{}'", FilePath(index_path),
+                        TensorName(info.name, quote(info.name)), other->second->path(), path);
+      }
+    }
+    for (const std::string& name : names) {
+      if (!held.contains(name)) {
+        throw DataError("{}: tensor {} is not in the shard {}", FilePath(index_path), TensorName(name, quote(name)),
+                        quote(shard));
+      }
+    }
+  }
+}
+
+bool WeightFiles::contains(std::string_view name) const {
+  return std::any_of(tensors_.begin(), tensors_.end(), [&](const auto& entry) { return entry.info.name == name; });
+}
+
+StateDict WeightFiles::load(const std::vector<std::string>& skip) const {
+  StateDict result;
+  for (const WeightEntry& entry : tensors_) {
+    const std::string& name = entry.info.name;
+    const bool skipped =
+        std::any_of(skip.begin(), skip.end(), [&](const auto& one) { return matches_pattern(name, one); });
+    if (!skipped) result[name] = entry.file->tensor(name);
+  }
+  return result;
+}
+
+std::string model_directory(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error) ? parent_directory(path) : path;
+}
+
+DirectoryWeights load_directory_weights(const std::string& directory, const std::vector<std::string>& skip) {
+  const WeightFiles files(directory);
+  return {files.load(skip), files.source()};
+}
+
+}  // namespace roformer

@@ -1,0 +1,329 @@
+#include "generation/generate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/stop.h"
+#include "generation/continued_text.h"
+#include "generation/pass.h"
+
+namespace roformer {
+
+namespace {
+
+Visibility generating_visibility(const ModelConfig& config, std::optional<Visibility> asked) {
+  const Visibility visibility = asked.value_or(config.visibility);
+  if (visibility != Visibility::all) return visibility;
+  throw DataError(
+      "the model sees the tokens behind each token, too (config.json has no is_decoder), and cannot continue a text; a "
+      "model trained with UniLM's attention, as RoFormer-Sim, generates with {} prefix",
+      FieldName("visibility"));
+}
+
+// The longest text of an encoding that has an end; 0: none has.
+int64_t longest(const ModelConfig& config) {
+  if (const auto* learned = std::get_if<LearnedPosition>(&config.position)) {
+    return learned->hierarchical ? config.max_positions * config.max_positions : config.max_positions;
+  }
+  if (const auto* tupe = std::get_if<TupePosition>(&config.position)) return tupe->max_positions;
+  return 0;
+}
+
+constexpr int64_t kLongestText = int64_t{1} << 29;  // the last position there is
+
+int64_t window_of(const ModelConfig& config, std::optional<int64_t> asked) {
+  const int64_t most = longest(config);
+  if (asked && *asked < 2) throw UsageError("{} is {}, expected at least 2", FieldName("context"), *asked);
+  if (asked && most > 0 && *asked > most) {
+    throw UsageError("{} is {}, expected at most {}: the model's positions end there", FieldName("context"), *asked,
+                     most);
+  }
+  const bool constant = most == 0 && decoding_bytes(config) == 0;  // linear attention: memory does not grow
+  const int64_t own = most > 0 ? most : constant ? kLongestText : config.max_positions;
+  return asked.value_or(std::max<int64_t>(2, own));
+}
+
+}  // namespace
+
+Overflow parse_overflow(const std::string& name) {
+  if (name == "shift") return Overflow::shift;
+  if (name == "stop") return Overflow::stop;
+  if (name == "error") return Overflow::error;
+  throw UsageError("{} is {}; expected shift, stop or error", FieldName("overflow"), quote(name));
+}
+
+const char* finish_name(Finish finish) {
+  switch (finish) {
+    case Finish::end: return "end";
+    case Finish::stop: return "stop";
+    case Finish::length: return "length";
+    case Finish::window: return "context";
+  }
+  return "";
+}
+
+std::optional<std::vector<int32_t>> named_end_ids(const std::string& directory, const ModelConfig& config) {
+  constexpr const char* kKey = "eos_token_id";
+  for (const char* file : {"generation_config.json", "config.json"}) {
+    const std::string path = join_path(directory, file);
+    if (!exists(path)) continue;
+    const JsonObject json = JsonObject::read(path);
+    if (!json.has(kKey)) continue;
+    const Json& value = json.value().at(kKey);
+    std::vector<int32_t> ids;
+    for (const Json& id : value.is_array() ? value : Json::array({value})) {
+      if (!id.is_number_integer() || id < 0 || id >= config.vocabulary) {
+        json.reject(kKey, fmt::format("an id, or a list of ids, from 0 to {}", config.vocabulary - 1));
+      }
+      ids.push_back(id.get<int32_t>());
+    }
+    return ids;
+  }
+  return std::nullopt;
+}
+
+// One text that is being continued.
+struct TextGenerator::Sequence {
+  size_t index;    // of its prompt
+  int64_t number;  // of its text among all
+  std::vector<int32_t> ids;
+  ContinuedText text;
+  Generated result;
+  std::string fresh;  // text that is certain, not yet given out
+  bool done = false;
+};
+
+TextGenerator::TextGenerator(const Model& model, const Tokenizer& tokenizer, GenerationOptions options)
+    : model_(model),
+      tokenizer_(tokenizer),
+      options_(std::move(options)),
+      visibility_(generating_visibility(model.config(), options_.visibility)),
+      window_(window_of(model.config(), options_.window)),
+      overflow_(options_.overflow.value_or(can_forget(model.config()) ? Overflow::shift : Overflow::stop)),
+      end_ids_(options_.end_ids.value_or(std::vector<int32_t>{tokenizer.sep_id()})) {
+  model.mlm_head();  // or there are no scores
+  if (tokenizer.vocabulary_size() > model.config().vocabulary) {
+    throw DataError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
+                    model.config().vocabulary);
+  }
+  check_options();
+  if (options_.window) check_memory(options_.batch * options_.beams, window_);
+}
+
+void TextGenerator::check_options() const {
+  validate(options_.sampling);
+  const auto check = [](bool good, const char* name, int64_t value, const char* expected) {
+    if (!good) throw UsageError("{} is {}, expected {}", FieldName(name), value, expected);
+  };
+  check(options_.max_new_tokens >= 0, "max_new_tokens", options_.max_new_tokens, "0 or more");
+  check(options_.min_new_tokens >= 0 && options_.min_new_tokens <= options_.max_new_tokens, "min_new_tokens",
+        options_.min_new_tokens, "0 to max_new_tokens");
+  check(options_.beams >= 1, "beam", options_.beams, "1 or more");
+  if (overflow_ == Overflow::shift && !can_forget(model_.config())) {
+    throw UsageError("{} shift moves a text to earlier positions, which {} cannot; expected stop or error",
+                     FieldName("overflow"), what_keeps(model_.config()));
+  }
+  const ContinuedText checks_stops(tokenizer_, {}, options_.stops);
+}
+
+void TextGenerator::check_memory(int64_t sequences, int64_t tokens) const {
+  const double needed = static_cast<double>(sequences) * static_cast<double>(tokens) *
+                        static_cast<double>(decoding_bytes(model_.config()));
+  const auto available = static_cast<double>(available_memory());
+  if (needed <= available) return;
+  throw DataError(
+      "{} texts of {} tokens need {:.0f} bytes ({:.1f} GB) for keys and values, this machine has {:.1f} GB free",
+      sequences, tokens, needed, needed / 1e9, available / 1e9);
+}
+
+Prompt TextGenerator::prompt(std::string_view text, int64_t number) const {
+  Prompt prompt{tokenizer_.encode(text).ids, number};
+  std::vector<int32_t>& ids = prompt.ids;
+  const bool causal = visibility_ == Visibility::causal;
+  if (causal && !ids.empty() && ids.back() == tokenizer_.sep_id()) ids.pop_back();  // the text goes on
+  if (ids.empty()) throw DataError("the prompt is empty, and the tokenizer has no token that begins a text");
+  const auto most = static_cast<size_t>(window_);
+  if (ids.size() <= most) return prompt;
+  if (overflow_ != Overflow::shift) {
+    throw DataError("the prompt has {} tokens, expected at most {} ({}); {} shift leaves out the oldest", ids.size(),
+                    most, FieldName("context"), FieldName("overflow"));
+  }
+  ids.erase(ids.begin() + 1, ids.end() - static_cast<int64_t>(most - 1));
+  return prompt;
+}
+
+TextGenerator::Sequence TextGenerator::start(size_t index, const Prompt& prompt) const {
+  // What answers a prompt is a text of its own.
+  const std::span<const int32_t> before = visibility_ == Visibility::prefix ? std::span<const int32_t>() : prompt.ids;
+  return {.index = index,
+          .number = prompt.number,
+          .ids = prompt.ids,
+          .text = ContinuedText(tokenizer_, before, options_.stops),
+          .result = {},
+          .fresh = {}};
+}
+
+// What holds for any way to choose the token after `ids`, `generated` of which were generated.
+void TextGenerator::prepare(std::span<const int32_t> ids, int64_t generated, std::vector<double>& scores) const {
+  penalise_repetition(scores, ids, options_.sampling.repetition_penalty);
+  if (generated >= options_.min_new_tokens) return;
+  for (const int32_t end : end_ids_) {
+    if (end < std::ssize(scores)) scores[static_cast<size_t>(end)] = -std::numeric_limits<double>::infinity();
+  }
+}
+
+// Chooses the next token from its scores.
+void TextGenerator::take(Sequence& sequence, std::vector<double>& scores) const {
+  const SamplingOptions& sampling = options_.sampling;
+  const auto step = std::ssize(sequence.result.ids);
+  prepare(sequence.ids, step, scores);
+  const bool greedy = sampling.greedy || sampling.temperature == 0;
+  const double number =
+      sampling_number(options_.seed, static_cast<uint64_t>(sequence.number), static_cast<uint64_t>(step));
+  add(sequence, greedy ? best_token(scores) : distribution(scores, sampling).at(number));
+}
+
+void TextGenerator::add(Sequence& sequence, int32_t id) const {
+  Generated& result = sequence.result;
+  sequence.ids.push_back(id);
+  result.ids.push_back(id);
+  const bool end = std::find(end_ids_.begin(), end_ids_.end(), id) != end_ids_.end();
+  if (!end) sequence.fresh += sequence.text.push(id);
+  sequence.done = end || sequence.text.stopped() || std::ssize(result.ids) >= options_.max_new_tokens;
+  if (!sequence.done) return;
+  if (!sequence.text.stopped()) sequence.fresh += sequence.text.finish();
+  result.finish = sequence.text.stopped() ? Finish::stop : end ? Finish::end : Finish::length;
+}
+
+// Whether a sequence has, or is given, room for one more token.
+bool TextGenerator::make_room(GenerationPass& pass, int64_t sequence) const {
+  if (!pass.full(sequence)) return true;
+  if (overflow_ == Overflow::error) {
+    throw DataError("a text has filled its context of {} tokens ({} error)", window_, FieldName("overflow"));
+  }
+  if (overflow_ == Overflow::shift) pass.shift(sequence);
+  return overflow_ == Overflow::shift;
+}
+
+std::vector<Generated> TextGenerator::run(std::span<const Prompt> prompts, const Sink& sink) const {
+  for (const Prompt& prompt : prompts) {
+    if (prompt.ids.empty() || std::ssize(prompt.ids) > window_) {
+      throw DataError("a prompt of {} tokens, expected 1 to {}", prompt.ids.size(), window_);
+    }
+    const int64_t most = std::min(window_, std::ssize(prompt.ids) + options_.max_new_tokens);
+    check_memory(std::ssize(prompts) * options_.beams, most);
+  }
+  if (prompts.empty() || options_.max_new_tokens == 0) return std::vector<Generated>(prompts.size());
+  try {
+    if (options_.beams == 1) return sample(prompts, sink);
+    std::vector<Generated> results;
+    for (const Prompt& prompt : prompts) {
+      results.push_back(search(prompt));
+      sink(results.size() - 1, results.back().text);
+    }
+    return results;
+  } catch (const Interrupted&) {
+    throw Interrupted("interrupted while generating");
+  }
+}
+
+std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, const Sink& sink) const {
+  std::vector<Generated> results(prompts.size());
+  std::vector<Sequence> live;
+  std::vector<std::vector<int32_t>> first;
+  for (const Prompt& prompt : prompts) {
+    live.push_back(start(live.size(), prompt));
+    first.push_back(prompt.ids);
+  }
+  GenerationPass pass(model_, visibility_, std::ssize(prompts), window_, tokenizer_.vocabulary_size(),
+                      options_.stop_token);
+  GenerationPass::Scores scores;
+  pass.prompts(first, scores);
+  while (true) {
+    model_.backend().pool().run(std::ssize(live),
+                                [&](int64_t i) { take(live[static_cast<size_t>(i)], scores[static_cast<size_t>(i)]); });
+    std::vector<int32_t> staying;
+    for (size_t i = 0; i < live.size(); ++i) {
+      Sequence& sequence = live[i];
+      const auto place = static_cast<int64_t>(i);
+      if (!sequence.done && !make_room(pass, place)) {
+        sequence.fresh += sequence.text.finish();
+        sequence.result.finish = Finish::window;
+        sequence.done = true;
+      }
+      sequence.result.text += sequence.fresh;
+      if (!sequence.fresh.empty()) sink(sequence.index, std::exchange(sequence.fresh, {}));
+      if (!sequence.done) staying.push_back(static_cast<int32_t>(i));
+      if (sequence.done) results[sequence.index] = std::move(sequence.result);
+    }
+    throw_if_stopped(options_.stop_token);
+    if (staying.empty()) return results;
+    if (staying.size() < live.size()) {
+      pass.select(staying);
+      std::vector<Sequence> rest;
+      rest.reserve(staying.size());
+      for (const int32_t i : staying) rest.push_back(std::move(live[static_cast<size_t>(i)]));
+      live = std::move(rest);
+    }
+    std::vector<int32_t> ids;
+    ids.reserve(live.size());
+    for (const Sequence& sequence : live) ids.push_back(sequence.ids.back());
+    pass.step(ids, scores);
+  }
+}
+
+Generated TextGenerator::search(const Prompt& prompt) const {
+  BeamSearch beams({.beams = options_.beams,
+                    .length_penalty = options_.length_penalty,
+                    .max_tokens = options_.max_new_tokens,
+                    .end_ids = end_ids_});
+  GenerationPass pass(model_, visibility_, 1, window_, tokenizer_.vocabulary_size(), options_.stop_token);
+  GenerationPass::Scores scores;
+  pass.prompts({&prompt.ids, 1}, scores);
+  while (true) {
+    for (size_t i = 0; i < scores.size(); ++i) {
+      normalise_logs(scores[i]);
+      std::vector<int32_t> seen = prompt.ids;
+      const std::vector<int32_t>& generated = beams.live()[i];
+      seen.insert(seen.end(), generated.begin(), generated.end());
+      prepare(seen, std::ssize(generated), scores[i]);
+    }
+    const std::vector<int32_t> parents = beams.advance(scores);
+    throw_if_stopped(options_.stop_token);
+    if (beams.done()) break;
+    pass.select(parents);
+    std::vector<int32_t> ids;
+    bool room = true;
+    for (int64_t s = 0; s < std::ssize(parents); ++s) room = make_room(pass, s);  // all are of one length
+    if (!room) {
+      Generated result = finished(prompt, beams.best());
+      if (result.finish == Finish::length) result.finish = Finish::window;
+      return result;
+    }
+    for (const std::vector<int32_t>& beam : beams.live()) ids.push_back(beam.back());
+    pass.step(ids, scores);
+  }
+  return finished(prompt, beams.best());
+}
+
+// The best sequence's text, as if it had been generated token by token.
+Generated TextGenerator::finished(const Prompt& prompt, const Hypothesis& best) const {
+  Sequence sequence = start(0, prompt);
+  for (const int32_t id : best.ids) {
+    if (sequence.done) break;
+    add(sequence, id);
+  }
+  Generated result = std::move(sequence.result);
+  if (!sequence.done) sequence.fresh += sequence.text.finish();
+  result.text = sequence.fresh;
+  result.score = best.score;
+  return result;
+}
+
+}  // namespace roformer

@@ -1,0 +1,128 @@
+#include "generation/sampling.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "base/error.h"
+#include "base/random.h"
+
+namespace roformer {
+
+namespace {
+
+struct Entry {
+  double score;
+  int32_t id;
+};
+
+// The k highest, and those equal to the lowest of them.
+void keep_highest(std::vector<Entry>& entries, int64_t k) {
+  if (k <= 0 || k >= std::ssize(entries)) return;
+  std::vector<double> scores;
+  scores.reserve(entries.size());
+  for (const Entry& entry : entries) scores.push_back(entry.score);
+  std::nth_element(scores.begin(), scores.begin() + (k - 1), scores.end(), std::greater<>());
+  const double least = scores[static_cast<size_t>(k - 1)];
+  std::erase_if(entries, [&](const Entry& entry) { return entry.score < least; });
+}
+
+// Scores become weights, 1 the largest. Returns their sum.
+double to_weights(std::vector<Entry>& entries) {
+  double largest = -std::numeric_limits<double>::infinity(), sum = 0;
+  for (const Entry& entry : entries) largest = std::max(largest, entry.score);
+  for (Entry& entry : entries) sum += entry.score = std::exp(entry.score - largest);
+  return sum;
+}
+
+// The most probable ones, until they have the share p: a token stays while those before it have less.
+void keep_nucleus(std::vector<Entry>& weights, double sum, double p) {
+  if (p >= 1) return;
+  const auto less = [](const Entry& a, const Entry& b) { return a.score != b.score ? a.score < b.score : a.id > b.id; };
+  std::make_heap(weights.begin(), weights.end(), less);
+  std::vector<Entry> kept;
+  for (double before = 0; !weights.empty() && (kept.empty() || before < p * sum);) {
+    std::pop_heap(weights.begin(), weights.end(), less);
+    kept.push_back(weights.back());
+    before += weights.back().score;
+    weights.pop_back();
+  }
+  weights = std::move(kept);
+}
+
+void check(bool good, const char* name, double value, const char* expected) {
+  if (!good) throw UsageError("{} is {}, expected {}", FieldName(name), value, expected);
+}
+
+}  // namespace
+
+void validate(const SamplingOptions& options) {
+  check(options.temperature >= 0 && std::isfinite(options.temperature), "temperature", options.temperature,
+        "0 or more");
+  check(options.top_k >= 0, "top_k", static_cast<double>(options.top_k), "0 or more");
+  check(options.top_p > 0 && options.top_p <= 1, "top_p", options.top_p, "more than 0, at most 1");
+  check(options.min_p >= 0 && options.min_p <= 1, "min_p", options.min_p, "0 to 1");
+  check(options.repetition_penalty > 0 && std::isfinite(options.repetition_penalty), "repetition_penalty",
+        options.repetition_penalty, "more than 0");
+}
+
+void penalise_repetition(std::span<double> scores, std::span<const int32_t> seen, double penalty) {
+  if (penalty == 1) return;
+  std::vector<int32_t> once(seen.begin(), seen.end());
+  std::sort(once.begin(), once.end());
+  once.erase(std::unique(once.begin(), once.end()), once.end());
+  for (const int32_t id : once) {
+    if (id < 0 || id >= std::ssize(scores)) continue;
+    double& score = scores[static_cast<size_t>(id)];
+    score = score < 0 ? score * penalty : score / penalty;
+  }
+}
+
+int32_t best_token(std::span<const double> scores) {
+  return static_cast<int32_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+}
+
+void normalise_logs(std::span<double> scores) {
+  double largest = -std::numeric_limits<double>::infinity(), sum = 0;
+  for (const double score : scores) largest = std::max(largest, score);
+  for (const double score : scores) sum += std::exp(score - largest);
+  const double shift = largest + std::log(sum);
+  for (double& score : scores) score -= shift;
+}
+
+int32_t TokenDistribution::at(double uniform) const {
+  double sum = 0;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    sum += probabilities[i];
+    if (uniform < sum) return ids[i];
+  }
+  return ids.back();  // the sum is a rounding below 1
+}
+
+TokenDistribution distribution(std::span<const double> scores, const SamplingOptions& options) {
+  std::vector<Entry> entries;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (scores[i] == -std::numeric_limits<double>::infinity()) continue;
+    entries.push_back({scores[i] / options.temperature, static_cast<int32_t>(i)});
+  }
+  keep_highest(entries, options.top_k);
+  const double sum = to_weights(entries);
+  keep_nucleus(entries, sum, options.top_p);
+  std::erase_if(entries, [&](const Entry& entry) { return entry.score < options.min_p; });  // the largest weight is 1
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.id < b.id; });
+  double total = 0;
+  for (const Entry& entry : entries) total += entry.score;
+  TokenDistribution result;
+  for (const Entry& entry : entries) {
+    result.ids.push_back(entry.id);
+    result.probabilities.push_back(entry.score / total);
+  }
+  return result;
+}
+
+double sampling_number(uint64_t seed, uint64_t sequence, uint64_t step) {
+  return Generator(substream(substream({seed, 0}, sequence), step)).uniform();
+}
+
+}  // namespace roformer

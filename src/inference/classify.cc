@@ -1,0 +1,184 @@
+#include "inference/classify.h"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "base/error.h"
+
+namespace roformer {
+
+namespace {
+
+const char* describe(Head head) {
+  switch (head) {
+    case Head::none: return "no head";
+    case Head::masked_lm: return "a masked-language-model head";
+    case Head::causal_lm: return "a causal-language-model head";
+    case Head::sequence_classification: return "a sequence-classification head";
+    case Head::token_classification: return "a token-classification head";
+    case Head::question_answering: return "a question-answering head";
+    case Head::multiple_choice: return "a multiple-choice head";
+  }
+  return "an unknown head";
+}
+
+// The head's scores of a batch, in float32, on the host.
+Tensor head_scores(const Model& model, const Batch& batch) {
+  const Context context{model.backend(), nullptr, {}, false};
+  Tensor scores = context.backend.to_host(model.logits(context, model.encoder().forward(context, batch), batch).data);
+  for (int64_t i = 0; i < scores.rows(); ++i) {
+    const float* row = scores.row<float>(i);
+    if (!std::all_of(row, row + scores.columns(), [](float score) { return std::isfinite(score); })) {
+      throw DataError("the model's scores are not finite numbers: its weights overflow, or are none themselves");
+    }
+  }
+  return scores;
+}
+
+std::vector<double> softmax(std::vector<double> scores) {
+  if (scores.empty()) return scores;
+  const double largest = *std::max_element(scores.begin(), scores.end());
+  double sum = 0;
+  for (double& score : scores) sum += score = std::exp(score - largest);
+  for (double& score : scores) score /= sum;
+  return scores;
+}
+
+std::vector<double> row_of(const Tensor& scores, int64_t row) {
+  const float* first = scores.row<float>(row);
+  return {first, first + scores.columns()};
+}
+
+std::vector<double> probabilities(Problem problem, std::vector<double> scores) {
+  if (problem == Problem::single_label) return softmax(std::move(scores));
+  if (problem == Problem::multi_label) {
+    for (double& score : scores) score = 1 / (1 + std::exp(-score));
+  }
+  return scores;
+}
+
+// The fields of "prompt TAB choice TAB choice …", each choice with the prompt.
+ItemEncoder encode_choices(const Tokenizer& tokenizer, int64_t max_length) {
+  tokenizer.encode("", "", max_length);
+  return [&tokenizer, max_length](std::string_view item) {
+    size_t tab = item.find('\t');
+    if (tab == std::string_view::npos) throw DataError("no tab between the prompt and its choices");
+    const std::string_view prompt = item.substr(0, tab);
+    std::vector<Encoding> sequences;
+    while (tab != std::string_view::npos) {
+      const size_t next = item.find('\t', tab + 1);
+      sequences.push_back(tokenizer.encode(prompt, item.substr(tab + 1, next - tab - 1), max_length));
+      tab = next;
+    }
+    return sequences;
+  };
+}
+
+// The bytes of `text` between two code points.
+std::string slice(std::string_view text, std::array<int64_t, 2> code_points) {
+  std::string result;
+  int64_t count = -1;
+  for (const char byte : text) {
+    if ((static_cast<unsigned char>(byte) & 0xC0) != 0x80) ++count;
+    if (count >= code_points[0] && count < code_points[1]) result += byte;
+  }
+  return result;
+}
+
+// One item's best answer; the scores of its tokens start at row `first`.
+Answer best_answer(const TextItem& item, const Tensor& scores, int64_t first, int64_t max_tokens) {
+  const Encoding& encoding = item.sequences[0];
+  std::vector<size_t> tokens;  // of the context
+  std::vector<double> starts, ends;
+  for (size_t t = 0; t < encoding.ids.size(); ++t) {
+    if (encoding.segment_ids[t] == 0 || encoding.offsets[t][0] == encoding.offsets[t][1]) continue;
+    const float* row = scores.row<float>(first + static_cast<int64_t>(t));
+    tokens.push_back(t);
+    starts.push_back(row[0]);
+    ends.push_back(row[1]);
+  }
+  starts = softmax(std::move(starts));
+  ends = softmax(std::move(ends));
+  Answer best;
+  for (size_t s = 0; s < tokens.size(); ++s) {
+    const size_t stop = std::min(tokens.size(), s + static_cast<size_t>(max_tokens));
+    for (size_t e = s; e < stop; ++e) {
+      if (starts[s] * ends[e] <= best.score) continue;
+      best.score = starts[s] * ends[e];
+      best.offsets = {encoding.offsets[tokens[s]][0], encoding.offsets[tokens[e]][1]};
+    }
+  }
+  best.text = slice(std::string_view(item.text).substr(item.text.find('\t') + 1), best.offsets);
+  return best;
+}
+
+}  // namespace
+
+ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, const ClassifyOptions& options) {
+  switch (model.config().head) {
+    case Head::sequence_classification:
+    case Head::token_classification:
+      return options.pair ? encode_pair(tokenizer, options.max_length) : encode_text(tokenizer, options.max_length);
+    case Head::question_answering: return encode_pair(tokenizer, options.max_length);
+    case Head::multiple_choice: return encode_choices(tokenizer, options.max_length);
+    default: break;
+  }
+  throw DataError(
+      "the model has {}, expected one of sequence classification, token classification, question answering or multiple "
+      "choice ('{}' of config.json names it)",
+      describe(model.config().head), KeyName("architectures"));
+}
+
+std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch) {
+  const Tensor scores = head_scores(model, batch.batch);
+  std::vector<std::vector<double>> result;
+  for (int64_t i = 0; i < scores.rows(); ++i) {
+    result.push_back(probabilities(model.config().problem, row_of(scores, i)));
+  }
+  return result;
+}
+
+std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const TextBatch& batch) {
+  const Tensor scores = head_scores(model, batch.batch);
+  std::vector<std::vector<TokenLabel>> result;
+  int64_t row = 0;
+  for (const TextItem& item : batch.items) {
+    const Encoding& encoding = item.sequences[0];
+    std::vector<TokenLabel>& labels = result.emplace_back();
+    for (size_t t = 0; t < encoding.ids.size(); ++t, ++row) {
+      if (encoding.offsets[t][0] == encoding.offsets[t][1]) continue;  // [CLS], [SEP]
+      const std::vector<double> shares = softmax(row_of(scores, row));
+      const size_t best = best_of(shares);
+      labels.push_back({encoding.ids[t], best, shares[best], encoding.segment_ids[t], encoding.offsets[t]});
+    }
+  }
+  return result;
+}
+
+std::vector<Answer> answer_questions(const Model& model, const TextBatch& batch, int64_t max_tokens) {
+  const Tensor scores = head_scores(model, batch.batch);
+  std::vector<Answer> result;
+  for (size_t i = 0; i < batch.items.size(); ++i) {
+    result.push_back(best_answer(batch.items[i], scores, batch.batch.offsets[i], max_tokens));
+  }
+  return result;
+}
+
+std::vector<std::vector<double>> choose(const Model& model, const TextBatch& batch) {
+  const Tensor scores = head_scores(model, batch.batch);
+  std::vector<std::vector<double>> result;
+  int64_t row = 0;
+  for (const TextItem& item : batch.items) {
+    std::vector<double> choices;
+    for (size_t i = 0; i < item.sequences.size(); ++i) choices.push_back(*scores.row<float>(row++));
+    result.push_back(softmax(std::move(choices)));
+  }
+  return result;
+}
+
+size_t best_of(const std::vector<double>& scores) {
+  return static_cast<size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+}
+
+}  // namespace roformer

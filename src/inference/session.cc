@@ -1,0 +1,42 @@
+#include "inference/session.h"
+
+#include "base/error.h"
+
+namespace roformer {
+
+namespace {
+
+int checked_threads(int64_t threads) {
+  constexpr int64_t kMostThreads = 1024;
+  if (threads < 0 || threads > kMostThreads) {
+    throw UsageError("{} is {}, expected 0 (one for each CPU that may be used) to {}", FieldName("threads"), threads,
+                     kMostThreads);
+  }
+  return static_cast<int>(threads);
+}
+
+}  // namespace
+
+Engine::Engine(const EngineOptions& options)
+    : pool(checked_threads(options.threads)),
+      backend(make_backend(options.device, pool, parse_precision(options.dtype))) {}
+
+Session::Session(const std::string& directory, const SessionOptions& options)
+    : directory_(directory),
+      engine_(options.engine),
+      model_(load_model(directory, backend(), options.trainable, &unknown_keys_)) {
+  if (!options.trainable) model_.prepare();
+  if (!options.tokenizer) return;
+  tokenizer_ = load_tokenizer(directory, *options.tokenizer);
+  if (tokenizer_->vocabulary_size() > model_.config().vocabulary) {
+    throw DataError("{}: the tokenizer has {} tokens, the model's vocabulary only {}", FilePath(directory),
+                    tokenizer_->vocabulary_size(), model_.config().vocabulary);
+  }
+}
+
+const std::shared_ptr<const Tokenizer>& Session::shared_tokenizer() const {
+  if (tokenizer_ == nullptr) throw ShapeError("{}: opened without its tokenizer", FilePath(directory_));
+  return tokenizer_;
+}
+
+}  // namespace roformer

@@ -1,0 +1,259 @@
+#include "interchange/convert.h"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "formats/directory_weights.h"
+#include "models/families/family.h"
+#include "models/rotary_json.h"
+#include "models/save_model.h"
+#include "interchange/llama2c.h"
+#include "interchange/rotary_relayout.h"
+#include "interchange/self_check.h"
+#include "text/sentencepiece/llama2c_tokenizer.h"
+#include "text/tokenizer.h"
+
+namespace roformer {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMaxFileBytes = int64_t{1} << 28;
+constexpr const char* kConfig = "config.json";
+
+// What a reader makes of other people's files.
+struct Source {
+  Model model;
+  StateDict weights;                         // for the self-check: under this project's names, as in the files
+  std::map<std::string, std::string> files;  // beside the weights, name (maybe FOLDER/NAME) to content
+  Json config;                               // keys that are kept where the model's own config does not say them
+  std::vector<std::string> unknown_keys;
+};
+
+void add_file(std::map<std::string, std::string>& files, const std::string& directory, const std::string& name) {
+  const std::string path = join_path(directory, name);
+  std::error_code ignored;
+  if (fs::is_regular_file(path, ignored)) files.emplace(name, read_file(path, kMaxFileBytes));
+}
+
+// sentence-transformers' list of what follows the encoder, with the folders it names ("1_Pooling").
+void add_modules(std::map<std::string, std::string>& files, const std::string& directory) {
+  const std::string list = join_path(directory, "modules.json");
+  if (!exists(list)) return;
+  files.emplace("modules.json", read_file(list, kMaxFileBytes));
+  const Json modules = parse_json(files.at("modules.json"), list, {}, list);
+  if (!modules.is_array()) throw DataError("{}: is {}, expected a list of modules", FilePath(list), show_json(modules));
+  for (const Json& module : modules) {
+    const auto found = module.is_object() ? module.find("path") : module.end();
+    if (!module.is_object() || found == module.end() || !found->is_string()) {
+      throw DataError("{}: holds {}, expected objects with a \"{}\"", FilePath(list), show_json(module),
+                      KeyName("path"));
+    }
+    const auto folder = found->get<std::string>();
+    if (folder.empty()) continue;  // the encoder itself
+    if (folder.find('/') != folder.npos || folder.find('\0') != folder.npos || folder == "." || folder == "..") {
+      throw DataError("{}: '{}' is {}, expected the name of a folder", FilePath(list), KeyName("path"), quote(folder));
+    }
+    std::error_code error;
+    for (fs::directory_iterator entry(join_path(directory, folder), error), end; !error && entry != end;
+         entry.increment(error)) {
+      add_file(files, directory, join_path(folder, entry->path().filename().string()));
+    }
+  }
+}
+
+// The tokenizer's files as they are, completed by those that this program would write.
+std::map<std::string, std::string> companions(const std::string& directory) {
+  std::map<std::string, std::string> files;
+  for (const char* name : {"vocab.txt", "tokenizer.model", "spiece.model", "tokenizer.json", "tokenizer_config.json",
+                           "special_tokens_map.json", "added_tokens.json", "generation_config.json",
+                           "sentence_bert_config.json", "config_sentence_transformers.json"}) {
+    add_file(files, directory, name);
+  }
+  if (files.contains("vocab.txt") || files.contains("tokenizer.json") || files.contains("tokenizer.model")) {
+    try {
+      files.merge(load_tokenizer(directory)->files());
+    } catch (const Error&) {
+      // A tokenizer that this program cannot run goes along untouched; whoever uses it is told then.
+    }
+  }
+  add_modules(files, directory);
+  return files;
+}
+
+Source read_transformers(const ConvertOptions& options, Backend& backend) {
+  const std::string& input = options.input;
+  if (!options.tokenizer.empty())
+    throw UsageError("{} goes with {} llama2c; a directory has its own", FieldName("tokenizer"), FieldName("from"));
+  std::vector<std::string> unknown;
+  Model model = load_model(input, backend, false, &unknown);
+  const std::string directory = model_directory(input);
+  StateDict weights;
+  for (const auto& [name, tensor] : load_directory_weights(input, {"*position_ids", "*rotary_emb.inv_freq"}).tensors) {
+    weights.emplace(canonical_name(*model.config().family, name), tensor);
+  }
+  Json config = JsonObject::read(join_path(directory, kConfig)).value();
+  for (const char* key : {"dtype", "torch_dtype", "transformers_version", "_name_or_path"}) config.erase(key);
+  return {std::move(model), std::move(weights), companions(directory), std::move(config), std::move(unknown)};
+}
+
+Source read_llama2c_source(const ConvertOptions& options, Backend& backend) {
+  Llama2cModel read = read_llama2c_model(options.input);
+  Model model = build_model(backend, read.config, read.weights, options.input);
+  std::map<std::string, std::string> files;
+  if (!options.tokenizer.empty()) files = read_llama2c_tokenizer(options.tokenizer, read.config.vocabulary);
+  return {std::move(model), std::move(read.weights), std::move(files), Json::object(), {}};
+}
+
+void write_transformers(const Source& source, const std::string& directory) {
+  save_model(source.model, {}, directory);
+  Json config = source.config;
+  // What the source said of its rotation is said anew, where it meant anything.
+  for (const std::string_view key : rotary_keys()) config.erase(std::string(key));
+  config.update(write_config(source.model.config()));
+  write_file_atomically(join_path(directory, kConfig), config.dump(2) + "\n");
+  for (const auto& [name, content] : source.files) {
+    const std::string path = join_path(directory, name);
+    make_directories(parent_directory(path));
+    write_file_atomically(path, content);
+  }
+}
+
+// The source as a model of another layout.
+Source relaid(Source source, RotaryLayout layout, Backend& backend, ConvertReport& report) {
+  RelaidWeights result = relay_rotary(source.weights, source.model.config(), layout);
+  report.old_layout = std::get<RotaryPosition>(source.model.config().position).rotary.layout;
+  report.permuted = result.permuted;
+  if (report.old_layout == layout) return source;
+  Model model = build_model(backend, result.config, result.weights, "the permuted weights");
+  source.config.erase("position_embedding_type");  // unsaid of a plain RoFormer
+  return {std::move(model), std::move(result.weights), std::move(source.files), std::move(source.config),
+          std::move(source.unknown_keys)};
+}
+
+struct Reader {
+  const char* kind;
+  Source (*read)(const ConvertOptions& options, Backend& backend);
+};
+struct Writer {
+  const char* kind;
+  void (*write)(const Source& source, const std::string& directory);
+};
+constexpr Reader kReaders[] = {{"transformers", read_transformers}, {"llama2c", read_llama2c_source}};
+constexpr Writer kWriters[] = {{"transformers", write_transformers}};
+
+template <class Table>
+const auto& find_kind(const Table& table, const std::string& kind, const char* option) {
+  std::string kinds;
+  for (const auto& entry : table) {
+    if (kind == entry.kind) return entry;
+    kinds += (kinds.empty() ? "" : ", ") + std::string(entry.kind);
+  }
+  throw UsageError("{} is {}, expected {}", FieldName(option), quote(kind), kinds);
+}
+
+// Beside the output until the end; what is left of it goes.
+class TemporaryDirectory {
+ public:
+  explicit TemporaryDirectory(const std::string& target) : target_(target), path_(temporary_name(target)) {
+    make_directories(path_);
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+
+  const std::string& path() const { return path_; }
+  void commit() const {
+    fsync_directory(path_);
+    rename_file(path_, target_);
+    fsync_directory(parent_directory(target_));
+  }
+
+ private:
+  std::string target_, path_;
+};
+
+// The first file of `expected` that `directory` has not, or has otherwise; empty if it holds them all.
+std::string first_difference(const std::string& expected, const std::string& directory) {
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(expected, error), end; !error && entry != end; entry.increment(error)) {
+    std::string name = entry->path().lexically_relative(expected).string();
+    const std::string mine = join_path(expected, name), other = join_path(directory, name);
+    if (!fs::is_regular_file(mine, error)) continue;
+    if (!fs::is_regular_file(other, error) || MappedFile(mine).view() != MappedFile(other).view()) return name;
+  }
+  if (error) throw FileError("cannot compare '{}' with '{}': {}", FilePath(expected), directory, error.message());
+  return "";
+}
+
+void stop_if_asked(const ConvertOptions& options) {
+  if (options.stop_token.stop_requested()) throw Interrupted("interrupted; nothing was written");
+}
+
+}  // namespace
+
+std::vector<std::string> convert_sources() {
+  std::vector<std::string> kinds;
+  for (const Reader& reader : kReaders) kinds.emplace_back(reader.kind);
+  return kinds;
+}
+
+std::vector<std::string> convert_targets() {
+  std::vector<std::string> kinds;
+  for (const Writer& writer : kWriters) kinds.emplace_back(writer.kind);
+  return kinds;
+}
+
+ConvertReport convert(const ConvertOptions& options, Backend& backend) {
+  std::string output = options.output;
+  while (output.size() > 1 && output.back() == '/') output.pop_back();
+  if (options.input.empty())
+    throw UsageError("{} is empty, expected a model directory or a weights file", FieldName("input"));
+  if (output.empty()) throw UsageError("{} is empty, expected a directory", FieldName("output"));
+  std::error_code error;
+  const bool taken = exists(output) && !fs::is_empty(output, error);
+  if (taken && !fs::is_directory(output, error))
+    throw FileError("'{}' is a file, expected a directory", FilePath(output));
+
+  ConvertReport layouts;
+  const Source source = [&] {
+    Source read = find_kind(kReaders, options.from, "from").read(options, backend);
+    if (!options.rotary_layout) return read;
+    return relaid(std::move(read), *options.rotary_layout, backend, layouts);
+  }();
+  stop_if_asked(options);
+  make_directories(parent_directory(output));
+  const TemporaryDirectory temporary(output);
+  find_kind(kWriters, options.to, "to").write(source, temporary.path());
+  stop_if_asked(options);
+  load_model(temporary.path(), backend);  // whoever reads it next must be able to
+  ConvertReport report = self_check(source.weights, temporary.path());
+  stop_if_asked(options);
+  for (const auto& [name, content] : source.files) report.files.push_back(name);
+  report.unknown_keys = source.unknown_keys;
+  report.old_layout = layouts.old_layout;
+  report.permuted = layouts.permuted;
+  report.written = !taken;
+  if (!taken) {
+    temporary.commit();
+  } else if (const std::string name = first_difference(temporary.path(), output); !name.empty()) {
+    throw FileError("'{}' exists and its {} is missing or another; choose another directory", FilePath(output),
+                    quote(name));
+  }
+  return report;
+}
+
+}  // namespace roformer

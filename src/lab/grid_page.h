@@ -1,0 +1,29 @@
+// A grid of trainings as something to look at.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "report/html_page.h"
+#include "report/plot.h"
+#include "lab/grid_results.h"
+
+namespace roformer {
+
+// A drawing with the name of its file, without the ending.
+struct NamedPlot {
+  std::string name;
+  Plot plot;
+};
+
+// "validation-loss": curves, of up to seven with a band from the lowest to the highest seed. Where lengths were
+// evaluated also "lengths": loss against the length of the text, and "places": loss by the place in the longest one;
+// and of each encoding that can be scaled "lengths-NAME" and "places-NAME". An encoding has one colour in all of them.
+std::vector<NamedPlot> grid_plots(const Grid& grid);
+
+std::string grid_page(const Grid& grid, const std::string& title);
+
+// results.json, report.html and plots/*.svg in the grid's directory.
+void write_grid_report(const Grid& grid);
+
+}  // namespace roformer

@@ -1,0 +1,99 @@
+#include "text/jieba/jieba_text.h"
+
+#include <algorithm>
+#include <array>
+
+#include "text/normalizer.h"
+
+namespace roformer {
+
+namespace {
+
+constexpr char32_t kCapitalSigma = 0x3A3, kSigma = 0x3C3, kFinalSigma = 0x3C2;
+
+// Which capital sigmas, by their code points from `first` on, are at the end of a word and so become ς in lower case:
+// the condition Final_Sigma of the Unicode Standard (3.13), which Python's str.lower follows.
+std::vector<int64_t> find_final_sigmas(std::string_view text, int64_t first) {
+  if (text.find("\u03A3") == text.npos) return {};
+  std::vector<char32_t> letters;
+  for (size_t i = 0; i < text.size();) {
+    const CodePoint c = decode_utf8(text.data() + i);
+    letters.push_back(c.value);
+    i += static_cast<size_t>(c.length);
+  }
+  std::vector<bool> after_cased(letters.size());
+  bool cased = false;
+  for (size_t i = 0; i < letters.size(); ++i) {
+    after_cased[i] = cased;
+    if (!is_case_ignorable(letters[i])) cased = is_cased(letters[i]);
+  }
+  std::vector<int64_t> found;
+  cased = false;
+  for (size_t i = letters.size(); i-- > 0;) {
+    if (letters[i] == kCapitalSigma && after_cased[i] && !cased) found.push_back(first + static_cast<int64_t>(i));
+    if (!is_case_ignorable(letters[i])) cased = is_cased(letters[i]);
+  }
+  std::ranges::reverse(found);
+  return found;
+}
+
+JiebaText lower(std::string_view text, int64_t first, bool lowercase, bool with_origins) {
+  JiebaText result;
+  int64_t origin = first;
+  for (size_t i = 0; i < text.size(); ++origin) {
+    const CodePoint c = decode_utf8(text.data() + i);
+    i += static_cast<size_t>(c.length);
+    std::array<char32_t, 2> letters = {c.value};
+    const int count = lowercase ? to_lower(c.value, letters.data()) : 1;
+    for (int j = 0; j < count; ++j) {
+      result.code_points.push_back(letters[static_cast<size_t>(j)]);
+      if (with_origins) result.origins.push_back(origin);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+JiebaText normalise_for_jieba(std::string_view text, int64_t first, const WordPieceOptions& options, JiebaMode mode,
+                              bool with_origins) {
+  const bool as_it_is = mode == JiebaMode::bert4keras && !options.lowercase;
+  if (mode == JiebaMode::slow || as_it_is) return lower(text, first, options.lowercase, with_origins);
+  JiebaText result;
+  result.code_points.reserve(text.size() / 2);
+  const bool bert4keras = mode == JiebaMode::bert4keras;
+  const std::vector<int64_t> final_sigmas = bert4keras ? find_final_sigmas(text, first) : std::vector<int64_t>();
+  auto sink = [&](char32_t c, int64_t origin) {
+    if (c == kSigma && std::ranges::binary_search(final_sigmas, origin)) c = kFinalSigma;
+    result.code_points.push_back(c);
+    if (with_origins) result.origins.push_back(origin);
+  };
+  Normalization normalization = options.normalization();
+  normalization.separate_cjk = false;
+  if (bert4keras) normalization = {.lowercase = true, .strip_accents = true, .separate_cjk = false, .as_python = true};
+  Normalizer<decltype(sink)> normalizer(normalization, sink);
+  normalizer.run(text, first);
+  return result;
+}
+
+UnknownPart unknown_part(char32_t c, const WordPieceOptions& options, JiebaMode mode) {
+  const bool isolates = mode != JiebaMode::slow || options.separate_cjk;
+  if (mode == JiebaMode::fast ? bert::is_cjk_ideograph(c) : is_cjk_ideograph(c))
+    return isolates ? UnknownPart::alone : UnknownPart::inside;
+  if (mode == JiebaMode::fast) return is_whitespace(c) ? UnknownPart::separator : UnknownPart::inside;
+  if (is_punctuation(c)) return UnknownPart::alone;
+  if (is_whitespace(c)) return UnknownPart::separator;
+  // bert4keras drops Cc and Cf; Python's BasicTokenizer every category C, the unassigned code points included.
+  const bool dropped = c == 0xFFFD || (mode == JiebaMode::slow ? is_other(c) : is_control(c) && !is_private_use(c));
+  return dropped ? UnknownPart::dropped : UnknownPart::inside;
+}
+
+int spell_unknown(char32_t c, const WordPieceOptions& options, JiebaMode mode, char32_t* out) {
+  out[0] = c;
+  if (mode != JiebaMode::slow || c < 0x80) return 1;
+  if (!options.normalization().strip_accents) return compose_alone(c, out);
+  const int count = decompose(c, out);
+  return static_cast<int>(std::remove_if(out, out + count, is_nonspacing_mark) - out);
+}
+
+}  // namespace roformer

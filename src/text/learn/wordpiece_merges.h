@@ -1,0 +1,58 @@
+// The growing of a WordPiece vocabulary: start from characters, join the commonest adjacent pair, repeat. The pairs
+// wait in a queue whose entries may be out of date (they are checked when they come up), and each pair knows the words
+// it is in, so a merge touches only those.
+#pragma once
+
+#include <cstdint>
+#include <queue>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "text/learn/text_counts.h"
+
+namespace roformer {
+
+class WordPieceMerges {
+ public:
+  // Words with a character outside `alphabet` are left out: WordPiece never cuts them.
+  WordPieceMerges(const WordCounts& counts, std::span<const char32_t> alphabet);
+
+  // Joins pairs until there are `size` pieces or no pair occurs `min_frequency` (at least 1) times.
+  void grow(size_t size, int64_t min_frequency);
+
+  // How often the commonest pair occurs, which grow() would join next; 0 where there are no pairs.
+  int64_t best_count();
+
+  const std::vector<std::string>& pieces() const { return pieces_; }
+
+ private:
+  struct SpelledWord {
+    std::vector<int32_t> pieces;
+    int64_t count;
+  };
+  struct Pair {
+    int64_t count = 0;
+    std::vector<int32_t> words;  // indices; may repeat, may be out of date
+  };
+  struct Candidate {
+    int64_t count;
+    uint64_t key;
+    bool operator<(const Candidate& other) const {
+      return count != other.count ? count < other.count : key > other.key;
+    }
+  };
+
+  int32_t piece_id(const std::string& piece);
+  void merge(uint64_t key);
+  bool merge_in_word(SpelledWord& word, int32_t left, int32_t right, int32_t joined);
+
+  std::vector<std::string> pieces_;
+  std::unordered_map<std::string, int32_t> ids_;
+  std::vector<SpelledWord> words_;
+  std::unordered_map<uint64_t, Pair> pairs_;
+  std::priority_queue<Candidate> queue_;
+};
+
+}  // namespace roformer

@@ -1,0 +1,139 @@
+#include "text/sentencepiece/tokenizer.h"
+
+#include <limits>
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "text/unicode.h"
+
+namespace roformer {
+
+namespace {
+
+using Type = SentencePieceModel::Type;
+
+bool names_begin_and_end(std::string_view tokenizer_class) { return tokenizer_class != kSentencePieceTokenizerClass; }
+
+std::vector<int32_t> control_pieces(const SentencePieceModel& model) {
+  std::vector<int32_t> ids;
+  for (int32_t id = 0; id < static_cast<int32_t>(model.pieces.size()); ++id) {
+    if (model.type(id) == Type::control) ids.push_back(id);
+  }
+  return ids;
+}
+
+bool starts_word(std::string_view text, int32_t place) {
+  return text.substr(static_cast<size_t>(place)).starts_with(kSentencePieceSpace);
+}
+
+bool starts_with_space(std::string_view text) { return is_whitespace(decode_utf8(text.data()).value); }
+
+}  // namespace
+
+SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, SentencePieceFile file,
+                                               std::vector<std::string> tokens, size_t added,
+                                               SentencePieceSettings settings, const std::string& where)
+    : Tokenizer(Vocabulary(std::move(tokens), where, added), settings.specials, where, true),
+      file_(std::move(file)),
+      model_(std::move(model)),
+      settings_(std::move(settings)),
+      normalizer_(model_, where),
+      cutter_(model_, normalizer_) {
+  set_frame(settings_.frame);
+  if (settings_.mask_takes_space) set_mask_takes_space();
+  mark_special(control_pieces(model_));
+}
+
+void SentencePieceTokenizer::append(std::string_view text, int64_t first, std::vector<int32_t>& ids,
+                                    Offsets* offsets) const {
+  const bool prefix = settings_.legacy || first == 0;
+  const NormalizedText normal = normalizer_.normalize(text, prefix, offsets != nullptr);
+  if (normal.text.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
+    throw DataError("a text of {} bytes is too long, expected less than 2 GiB", normal.text.size());
+  }
+  const auto push = [&](int32_t id, int32_t begin, int32_t end) {
+    ids.push_back(id);
+    if (!offsets) return;
+    const auto origin = [&](int32_t place) { return first + normal.origins[static_cast<size_t>(place)]; };
+    offsets->push_back({origin(begin), origin(end)});
+  };
+  int32_t unknown_end = -1;  // of a run of unknown pieces, which is one
+  for (const auto& [begin, end, id] : cutter_.cut(normal.text)) {
+    if (id != model_.unknown) {
+      push(id, begin, end);
+    } else if (model_.byte_fallback) {
+      for (int32_t i = begin; i < end; ++i) {
+        push(model_.byte_ids[static_cast<unsigned char>(normal.text[static_cast<size_t>(i)])], begin, end);
+      }
+    } else if (unknown_end == begin && !(model_.words_alone && starts_word(normal.text, begin))) {
+      if (offsets) offsets->back()[1] = first + normal.origins[static_cast<size_t>(end)];
+      unknown_end = end;
+    } else {
+      push(id, begin, end);
+      unknown_end = end;
+    }
+  }
+}
+
+bool SentencePieceTokenizer::is_continuation(int32_t id) const {
+  if (is_special(id) || id >= static_cast<int32_t>(model_.pieces.size())) return false;
+  const std::string_view piece = token(id);
+  if (model_.type(id) == Type::byte) {
+    const int byte = byte_of_piece(piece);
+    return byte >= 0x80 || !is_whitespace(static_cast<char32_t>(byte));
+  }
+  return !piece.starts_with(kSentencePieceSpace) && !starts_with_space(piece);
+}
+
+void SentencePieceTokenizer::append_text(int32_t id, DecodeState& state, std::string& bytes) const {
+  std::string_view piece = token(id);
+  if (is_special(id)) {  // asked for by name; the text starts after it all the same
+    bytes += piece;
+    return;
+  }
+  if (id < static_cast<int32_t>(model_.pieces.size())) {
+    if (model_.type(id) == Type::byte) {
+      bytes += static_cast<char>(byte_of_piece(piece));
+      state.at_start = false;
+      return;
+    }
+    if (state.at_start && (model_.add_dummy_prefix || model_.remove_extra_whitespaces) &&
+        piece.starts_with(kSentencePieceSpace)) {
+      piece.remove_prefix(kSentencePieceSpace.size());
+      if (!model_.remove_extra_whitespaces) state.at_start = false;  // one only
+    }
+  }
+  if (!piece.empty()) state.at_start = false;
+  for (size_t space; (space = piece.find(kSentencePieceSpace)) != piece.npos;) {
+    bytes.append(piece.substr(0, space)).push_back(' ');
+    piece.remove_prefix(space + kSentencePieceSpace.size());
+  }
+  bytes += piece;
+}
+
+nlohmann::ordered_json SentencePieceTokenizer::config() const {
+  const bool llama = settings_.tokenizer_class.starts_with(kLlamaTokenizerClass);
+  if (!llama && !settings_.tokenizer_class.starts_with(kT5TokenizerClass)) return nlohmann::ordered_json::object();
+  nlohmann::ordered_json config = {{"legacy", settings_.legacy}};
+  if (llama) {
+    config["add_bos_token"] = frame().cls;
+    config["add_eos_token"] = frame().sep;
+  }
+  return config;
+}
+
+std::map<std::string, std::string> SentencePieceTokenizer::files() const {
+  const SpecialTokens& names = special_tokens();
+  nlohmann::ordered_json specials = {{"pad_token", names.pad}, {"unk_token", names.unk}};
+  if (names_begin_and_end(settings_.tokenizer_class)) {
+    if (names.cls != names.sep) specials["bos_token"] = names.cls;
+    specials["eos_token"] = names.sep;
+  } else {
+    specials["cls_token"] = names.cls;
+    specials["sep_token"] = names.sep;
+  }
+  if (has_mask()) specials["mask_token"] = names.mask;
+  return {{file_.name, file_.content}, {"tokenizer_config.json", config_file(std::move(specials))}};
+}
+
+}  // namespace roformer

@@ -1,0 +1,77 @@
+// SentencePiece models (BPE and unigram; Kudo & Richardson 2018): the text is normalised, a space becomes U+2581, and
+// it is cut into pieces without words being looked for first. What has no piece becomes the bytes of its UTF-8 where
+// the model has byte_fallback, else <unk>, one for a run of them. Ids are those of libsentencepiece.
+//
+// The space that many models put before a text (add_dummy_prefix) is put before each part between special tokens, as
+// the first transformers did ("legacy"), or only before the text.
+//
+// Constant once made: all const functions may be called from many threads.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/json.h"
+#include "text/sentencepiece/cutter.h"
+#include "text/sentencepiece/model.h"
+#include "text/sentencepiece/normalizer.h"
+#include "text/tokenizer.h"
+#include "text/tokenizer_config.h"
+
+namespace roformer {
+
+// What tokenizer_config.json says of a SentencePiece model.
+struct SentencePieceSettings {
+  std::string tokenizer_class = std::string(kSentencePieceTokenizerClass);
+  SpecialTokens specials;  // an empty mask: none
+  Frame frame;
+  bool legacy = false;  // a space before each part of a text
+  bool mask_takes_space = false;
+};
+
+// A tokenizer.model, or a tokenizer.json.
+struct SentencePieceFile {
+  std::string content;
+  std::string name = "tokenizer.model";
+};
+
+class SentencePieceTokenizer : public Tokenizer {
+ public:
+  // `file` is where `model` is from, `tokens` the model's pieces and, after them, `added` others. `where` starts
+  // messages.
+  SentencePieceTokenizer(SentencePieceModel model, SentencePieceFile file, std::vector<std::string> tokens,
+                         size_t added, SentencePieceSettings settings, const std::string& where);
+
+  std::string_view type() const override { return model_.kind == SentencePieceModel::Kind::bpe ? "bpe" : "unigram"; }
+  std::string_view tokenizer_class() const override { return settings_.tokenizer_class; }
+  // A piece continues the word of the one before unless it starts with a space, or is a byte of white space.
+  bool is_continuation(int32_t id) const override;
+  void append_text(int32_t id, DecodeState& state, std::string& bytes) const override;
+  // The file it is from, as it was read, and tokenizer_config.json.
+  std::map<std::string, std::string> files() const override;
+  const SentencePieceModel& model() const { return model_; }
+
+ protected:
+  void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
+  nlohmann::ordered_json config() const override;
+
+ private:
+  SentencePieceFile file_;
+  SentencePieceModel model_;
+  SentencePieceSettings settings_;
+  SentencePieceNormalizer normalizer_;
+  SentencePieceCutter cutter_;
+};
+
+// Whether the directory has a SentencePiece model (tokenizer.model, spiece.model, or a tokenizer.json with a BPE or
+// Unigram model) and no vocab.txt.
+bool has_sentencepiece(const std::string& directory);
+
+// The tokenizer of such a directory. `tokenizer_class`, which may be empty, says what stands around a text and how the
+// special tokens are called: LlamaTokenizer, T5Tokenizer or this program's own; a tokenizer.json says so itself.
+// `config`: tokenizer_config.json. DataError for another class.
+std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& directory, const std::string& tokenizer_class,
+                                              const JsonObject& config);
+
+}  // namespace roformer

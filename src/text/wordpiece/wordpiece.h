@@ -1,0 +1,71 @@
+// BERT's tokenizer: normalise, split into words, then greedily the longest piece of the vocabulary from the left,
+// pieces inside a word marked "##" (Devlin et al. 2019; ids as Hugging Face's BertTokenizer gives them). A word of more
+// than 100 characters, or one that cannot be cut into pieces, is one [UNK].
+#pragma once
+
+#include <span>
+#include <unordered_map>
+
+#include "text/normalizer.h"
+#include "text/tokenizer.h"
+#include "text/tokenizer_config.h"
+#include "text/wordpiece/word_pieces.h"
+
+namespace roformer {
+
+struct WordPieceOptions {
+  bool lowercase = true;
+  std::optional<bool> strip_accents;  // unset: as `lowercase`
+  bool separate_cjk = true;           // "tokenize_chinese_chars"
+
+  Normalization normalization() const { return {lowercase, strip_accents.value_or(lowercase), separate_cjk}; }
+};
+
+class WordPieceTokenizer : public Tokenizer {
+ public:
+  WordPieceTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, const WordPieceOptions& options,
+                     std::string_view where);
+
+  bool is_continuation(int32_t id) const override;
+  void append_text(int32_t id, DecodeState& state, std::string& bytes) const override;
+  void add_tokens(std::vector<AddedToken> tokens) override;
+  // With tokenizer.json.
+  std::map<std::string, std::string> files() const override;
+  std::string_view type() const override { return "wordpiece"; }
+  std::string_view tokenizer_class() const override { return kBertTokenizerClass; }
+
+ protected:
+  void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
+  nlohmann::ordered_json config() const override;
+  const WordPieceOptions& options() const { return options_; }
+  const WordPieces& pieces() const { return pieces_; }
+
+  // What tokenizer.json says.
+  virtual WordPieceOptions saved_options() const { return options_; }
+  // How the text is normalised in which added tokens are looked for.
+  virtual Normalization normalization() const { return options_.normalization(); }
+  bool has_normalized_tokens() const { return !normalized_tokens_.empty(); }
+  struct Found {
+    int32_t id = TokenTrie::kNone;  // kNone: no such token here
+    size_t length = 0;              // code points
+  };
+  // The longest token to be found in normalised text that starts `text`.
+  Found normalized_token_at(std::span<const char32_t> text) const;
+
+ private:
+  // The end of the stretch from `begin` on that is normalised on its own: up to ASCII whitespace, ASCII punctuation or
+  // (where those are separated) an ideograph, none of which what is beside them can change.
+  size_t end_of_stretch(std::string_view text, size_t begin) const;
+  void append_normalized(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const;
+
+  WordPieceOptions options_;
+  WordPieces pieces_;
+  std::array<int32_t, 128> ascii_ids_{};  // of the one-character words
+  struct NormalizedToken {
+    std::u32string text;
+    int32_t id;
+  };
+  std::unordered_map<char32_t, std::vector<NormalizedToken>> normalized_tokens_;  // by first character, longest first
+};
+
+}  // namespace roformer

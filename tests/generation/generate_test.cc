@@ -1,0 +1,341 @@
+// Generated texts beside what the model says without a cache, and the ways a text ends.
+#include "generation/generate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "generation/continued_text.h"
+#include "tests/base/temp_directory.h"
+#include "text/learn/train.h"
+
+namespace roformer {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+class Generate : public ::testing::Test {
+ protected:
+  ModelConfig config(const std::string& position = "rotary") {
+    ModelConfig config;
+    config.vocabulary = tokenizer_->vocabulary_size() + 2;
+    config.hidden = config.embedding = 16;
+    config.layers = 2;
+    config.heads = 2;
+    config.intermediate = 24;
+    config.max_positions = 64;
+    config.initializer_range = 0.6;
+    config.head = Head::causal_lm;
+    config.visibility = Visibility::causal;
+    config.position = parse_position(position);
+    complete(config, "");
+    return config;
+  }
+  Model model(const ModelConfig& config) {
+    Model result(*backend_, config, false);
+    result.initialise({5, 0});
+    return result;
+  }
+  static GenerationOptions greedy(int64_t tokens) {
+    GenerationOptions options;
+    options.sampling.greedy = true;
+    options.max_new_tokens = tokens;
+    return options;
+  }
+  std::vector<Generated> run(const Model& model, const GenerationOptions& options,
+                             const std::vector<std::string>& texts, std::vector<std::string>* shown = nullptr) {
+    const TextGenerator generator(model, *tokenizer_, options);
+    std::vector<Prompt> prompts;
+    for (const std::string& text : texts) prompts.push_back(generator.prompt(text, std::ssize(prompts)));
+    std::vector<std::string> seen(texts.size());
+    auto results = generator.run(prompts, [&](size_t i, const std::string& text) { seen[i] += text; });
+    for (size_t i = 0; i < texts.size(); ++i) EXPECT_EQ(seen[i], results[i].text);
+    if (shown != nullptr) *shown = seen;
+    return results;
+  }
+
+  // The most probable tokens one by one, each from a pass over the whole text.
+  std::vector<int32_t> without_cache(const Model& model, std::vector<int32_t> ids, int64_t tokens,
+                                     Visibility visibility) {
+    const size_t prompt = ids.size();
+    while (std::ssize(ids) < static_cast<int64_t>(prompt) + tokens) {
+      Batch batch;
+      std::vector<int32_t> segments(ids.size());
+      for (size_t i = prompt; i < ids.size() && visibility == Visibility::prefix; ++i) segments[i] = 1;
+      batch.append(ids, segments);
+      const Context context{.backend = *backend_};
+      const Value hidden = model.encoder().forward(context, batch, {.visibility = visibility});
+      const Tensor logits = model.logits(context, hidden, batch).data;
+      const float* last = logits.row<float>(logits.rows() - 1);
+      ids.push_back(static_cast<int32_t>(std::max_element(last, last + tokenizer_->vocabulary_size()) - last));
+      if (ids.back() == tokenizer_->sep_id()) break;
+    }
+    return {ids.begin() + static_cast<int64_t>(prompt), ids.end()};
+  }
+
+  ThreadPool pool_{2};
+  std::unique_ptr<Backend> backend_ = make_cpu_backend(pool_);
+  std::unique_ptr<Tokenizer> tokenizer_ = train_byte();
+};
+
+TEST_F(Generate, GreedyIsTheModelsOwnChoice) {
+  for (const char* position : {"rotary", "alibi", "learned", "transformer-xl"}) {
+    const Model causal = model(config(position));
+    const auto results = run(causal, greedy(20), {"In the beginning", "", "G"});
+    const TextGenerator generator(causal, *tokenizer_, greedy(20));
+    const std::vector<std::string> texts{"In the beginning", "", "G"};
+    for (size_t i = 0; i < texts.size(); ++i) {
+      const Prompt prompt = generator.prompt(texts[i], 0);
+      EXPECT_EQ(prompt.ids.front(), tokenizer_->cls_id());
+      EXPECT_NE(prompt.ids.back(), tokenizer_->sep_id());
+      EXPECT_EQ(results[i].ids, without_cache(causal, prompt.ids, 20, Visibility::causal)) << position << i;
+    }
+  }
+}
+
+TEST_F(Generate, PrefixModelsAnswerInSegmentOne) {
+  ModelConfig both = config();
+  both.visibility = Visibility::all;
+  both.head = Head::masked_lm;
+  const Model sim = model(both);
+  EXPECT_THAT([&] { TextGenerator(sim, *tokenizer_, greedy(5)); }, ThrowsMessage<DataError>(HasSubstr("prefix")));
+  GenerationOptions options = greedy(12);
+  options.visibility = Visibility::prefix;
+  const TextGenerator generator(sim, *tokenizer_, options);
+  const Prompt prompt = generator.prompt("abc", 0);
+  EXPECT_EQ(prompt.ids.back(), tokenizer_->sep_id());
+  EXPECT_EQ(run(sim, options, {"abc"})[0].ids, without_cache(sim, prompt.ids, 12, Visibility::prefix));
+}
+
+TEST_F(Generate, ATextDependsOnSeedAndNumberOnly) {
+  const ModelConfig shape = config();
+  const std::vector<std::string> texts{"In the", "beginning God created the heaven", "", "and the earth"};
+  GenerationOptions options;
+  options.max_new_tokens = 30;
+  options.seed = 7;
+  options.sampling = {.temperature = 1.3, .top_k = 100, .top_p = 0.95};
+  std::vector<Generated> first;
+  for (const int threads : {1, 2}) {
+    ThreadPool pool(threads);
+    const auto backend = make_cpu_backend(pool);
+    Model causal(*backend, shape, false);
+    causal.initialise({5, 0});
+    const auto together = run(causal, options, texts);
+    if (first.empty()) first = together;
+    const TextGenerator generator(causal, *tokenizer_, options);
+    for (size_t i = 0; i < texts.size(); ++i) {
+      EXPECT_EQ(together[i].ids, first[i].ids) << threads;
+      const Prompt alone = generator.prompt(texts[i], static_cast<int64_t>(i));
+      EXPECT_EQ(generator.run({&alone, 1}, [](size_t, const std::string&) {})[0].ids, first[i].ids);
+    }
+  }
+  options.seed = 8;
+  EXPECT_NE(run(model(shape), options, texts)[1].ids, first[1].ids);
+}
+
+TEST_F(Generate, StopsBeforeAStringAndShowsNothingOfIt) {
+  const Model causal = model(config());
+  GenerationOptions options;
+  options.max_new_tokens = 40;
+  options.sampling.temperature = 2;
+  options.end_ids = std::vector<int32_t>{};
+  const std::string whole = run(causal, options, {"abc"})[0].text;
+  ASSERT_GT(whole.size(), 20u);
+  const std::string stop = whole.substr(9, 5);
+  options.stops = {"never there", stop};
+  const auto stopped = run(causal, options, {"abc"});
+  EXPECT_EQ(stopped[0].text, whole.substr(0, whole.find(stop)));
+  EXPECT_EQ(stopped[0].finish, Finish::stop);
+  options.stops = {"never there"};
+  EXPECT_EQ(run(causal, options, {"abc"})[0].text, whole);
+}
+
+TEST_F(Generate, EndsAtItsTokensAndNotTooEarly) {
+  const Model causal = model(config());
+  GenerationOptions options = greedy(20);
+  options.end_ids = std::vector<int32_t>{};
+  const Generated whole = run(causal, options, {"abc"})[0];
+  EXPECT_EQ(whole.finish, Finish::length);
+  EXPECT_EQ(whole.ids.size(), 20u);
+  options.end_ids = std::vector<int32_t>{whole.ids[4]};
+  const auto first = std::find(whole.ids.begin(), whole.ids.end(), whole.ids[4]) - whole.ids.begin();
+  const Generated ended = run(causal, options, {"abc"})[0];
+  EXPECT_EQ(ended.finish, Finish::end);
+  EXPECT_EQ(std::ssize(ended.ids), first + 1);
+  // Ten tokens before there may be an end: of all but one, so that the one comes ten times.
+  options.end_ids->clear();
+  for (int32_t id = 0; id < tokenizer_->vocabulary_size(); ++id) {
+    if (id != whole.ids[0]) options.end_ids->push_back(id);
+  }
+  options.min_new_tokens = 10;
+  std::vector<int32_t> late = run(causal, options, {"abc"})[0].ids;
+  late.pop_back();
+  EXPECT_EQ(late, std::vector<int32_t>(10, whole.ids[0]));
+  EXPECT_TRUE(run(causal, greedy(0), {"abc"})[0].ids.empty());
+}
+
+TEST_F(Generate, GoesOnBeyondTheWindowOrDoesNot) {
+  const Model causal = model(config());
+  GenerationOptions options = greedy(30);
+  options.end_ids = std::vector<int32_t>{};
+  const auto unlimited = run(causal, options, {"abc"})[0];
+  options.window = 16;
+  const auto shifted = run(causal, options, {"abc", "a prompt of more than sixteen tokens"});
+  EXPECT_EQ(shifted[0].ids.size(), 30u);
+  EXPECT_EQ(shifted[1].ids.size(), 30u);
+  EXPECT_TRUE(std::equal(unlimited.ids.begin(), unlimited.ids.begin() + 13, shifted[0].ids.begin()));
+  options.overflow = Overflow::stop;
+  const auto stopped = run(causal, options, {"abc"})[0];
+  EXPECT_EQ(stopped.finish, Finish::window);
+  EXPECT_EQ(stopped.ids.size(), 13u);  // [CLS] a b c and twelve of them fill it; one more is known
+  EXPECT_THAT([&] { run(causal, options, {"a prompt of more than sixteen tokens"}); },
+              ThrowsMessage<DataError>(HasSubstr("expected at most 16")));
+  options.overflow = Overflow::error;
+  EXPECT_THAT([&] { run(causal, options, {"abc"}); }, ThrowsMessage<DataError>(HasSubstr("context of 16")));
+
+  const Model learned = model(config("learned"));
+  GenerationOptions plain = greedy(1000);
+  plain.end_ids = std::vector<int32_t>{};
+  EXPECT_EQ(run(learned, plain, {"abc"})[0].finish, Finish::window);
+  plain.overflow = Overflow::shift;
+  EXPECT_THAT([&] { run(learned, plain, {"abc"}); }, ThrowsMessage<UsageError>(HasSubstr("learned encoding")));
+  plain.overflow = {};
+  plain.window = 65;
+  EXPECT_THAT([&] { run(learned, plain, {"abc"}); }, ThrowsMessage<UsageError>(HasSubstr("at most 64")));
+}
+
+// Of one layer, what is kept of a token does not depend on those before it, so a shifted text is one without the older
+// half of what follows its first token.
+TEST_F(Generate, AShiftKeepsTheFirstTokenAndTheNewerHalf) {
+  ModelConfig shallow = config();
+  shallow.layers = 1;
+  const Model causal = model(shallow);
+  GenerationOptions options = greedy(40);
+  options.end_ids = std::vector<int32_t>{};
+  options.window = 16;
+  std::vector<int32_t> kept = TextGenerator(causal, *tokenizer_, options).prompt("abc", 0).ids, expected;
+  while (expected.size() < 40) {
+    expected.push_back(without_cache(causal, kept, 1, Visibility::causal)[0]);
+    if (kept.size() == 16) kept.erase(kept.begin() + 1, kept.begin() + 1 + 15 / 2);
+    kept.push_back(expected.back());
+  }
+  EXPECT_EQ(run(causal, options, {"abc"})[0].ids, expected);
+}
+
+TEST_F(Generate, NamesTheMemoryOfAWindowBeforeTakingIt) {
+  const Model causal = model(config());
+  GenerationOptions options = greedy(5);
+  options.window = int64_t{1} << 40;
+  EXPECT_THAT([&] { TextGenerator(causal, *tokenizer_, options); },
+              ThrowsMessage<DataError>(HasSubstr(std::to_string((int64_t{1} << 40) * 2 * 2 * 16 * 4) + " bytes")));
+}
+
+TEST_F(Generate, NamesWeightsThatAreNotNumbers) {
+  const Model causal = model(config());
+  const NamedParameter& bad = causal.parameters()[7];
+  bad.parameter.value.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT([&] { run(causal, greedy(5), {"abc"}); }, ThrowsMessage<DataError>(HasSubstr(bad.name)));
+}
+
+TEST_F(Generate, RefusesATokenizerOfAnotherVocabulary) {
+  ModelConfig small = config();
+  small.vocabulary = 100;
+  const Model causal = model(small);
+  EXPECT_THAT([&] { TextGenerator(causal, *tokenizer_, greedy(5)); },
+              ThrowsMessage<DataError>(HasSubstr("vocabulary only 100")));
+}
+
+// The score is that of the model's own probabilities.
+TEST_F(Generate, StopsWhenItIsAsked) {
+  const Model causal = model(config());
+  std::stop_source stop;
+  for (const int64_t beams : {1, 2}) {
+    GenerationOptions options = greedy(40);
+    options.min_new_tokens = 40;
+    options.beams = beams;
+    options.stop_token = stop.get_token();
+    EXPECT_EQ(run(causal, options, {"ab"}).at(0).ids.size(), 40u);
+  }
+  int pieces = 0;
+  GenerationOptions options = greedy(40);
+  options.min_new_tokens = 40;
+  options.stop_token = stop.get_token();
+  const TextGenerator generator(causal, *tokenizer_, options);
+  const auto sink = [&](size_t, const std::string&) {
+    if (++pieces == 3) stop.request_stop();
+  };
+  EXPECT_THROW(generator.run(std::vector{generator.prompt("ab", 0)}, sink), Interrupted);
+  EXPECT_EQ(pieces, 3);
+}
+
+TEST_F(Generate, BeamsAreAtLeastAsGoodAsGreedy) {
+  const Model causal = model(config());
+  const auto score = [&](const std::vector<int32_t>& generated) {
+    std::vector<int32_t> ids = TextGenerator(causal, *tokenizer_, greedy(1)).prompt("abc", 0).ids;
+    const size_t prompt = ids.size();
+    ids.insert(ids.end(), generated.begin(), generated.end());
+    Batch batch;
+    batch.append(ids);
+    const Context context{.backend = *backend_};
+    const Tensor logits = causal.logits(context, causal.encoder().forward(context, batch), batch).data;
+    double sum = 0;
+    for (size_t i = prompt; i < ids.size(); ++i) {
+      const float* row = logits.row<float>(static_cast<int64_t>(i) - 1);
+      std::vector<double> logs(row, row + tokenizer_->vocabulary_size());
+      normalise_logs(logs);
+      sum += logs[static_cast<size_t>(ids[i])];
+    }
+    return sum / static_cast<double>(generated.size());
+  };
+  GenerationOptions options = greedy(12);
+  const Generated alone = run(causal, options, {"abc"})[0];
+  options.beams = 8;
+  const Generated beams = run(causal, options, {"abc"})[0];
+  EXPECT_NEAR(beams.score, score(beams.ids), 1e-4);
+  EXPECT_GE(beams.score, score(alone.ids) - 1e-4);
+  options.window = 10;
+  EXPECT_EQ(std::ssize(run(causal, options, {"abc"})[0].ids), std::ssize(run(causal, options, {"abc"})[0].ids));
+}
+
+TEST_F(Generate, EndTokensAreThoseOfTheDirectory) {
+  const TempDirectory directory;
+  const auto write = [&](const std::string& name, const std::string& text) {
+    FileWriter file(directory / name, FileWriter::Mode::replace);
+    file.write(text);
+    file.close();
+  };
+  const ModelConfig shape = config();
+  EXPECT_EQ(named_end_ids(directory.path(), shape), std::nullopt);
+  write("config.json", R"({"eos_token_id": 102})");
+  EXPECT_EQ(named_end_ids(directory.path(), shape), std::vector<int32_t>{102});
+  write("generation_config.json", R"({"eos_token_id": [3, 4]})");
+  EXPECT_EQ(named_end_ids(directory.path(), shape), (std::vector<int32_t>{3, 4}));
+  write("generation_config.json", R"({"eos_token_id": 100000})");
+  EXPECT_THAT([&] { named_end_ids(directory.path(), shape); }, ThrowsMessage<DataError>(HasSubstr("eos_token_id")));
+}
+
+// Bytes of a character come one by one; a stop string begins and goes on otherwise.
+TEST_F(Generate, TextIsGivenOutWhenItIsCertain) {
+  const std::vector<std::string> stops{"abd"};
+  ContinuedText text(*tokenizer_, {}, stops);
+  std::vector<std::string> parts;
+  for (const int32_t id : tokenizer_->encode_plain("\xE4\xBD\xA0xabcab")) parts.push_back(text.push(id));
+  parts.push_back(text.finish());
+  EXPECT_THAT(parts, ElementsAre("", "", "\xE4\xBD\xA0", "x", "", "", "abc", "", "", "ab"));
+  EXPECT_FALSE(text.stopped());
+  EXPECT_THAT([&] { ContinuedText(*tokenizer_, {}, std::vector<std::string>{""}); },
+              ThrowsMessage<UsageError>(HasSubstr("empty")));
+}
+
+}  // namespace
+}  // namespace roformer

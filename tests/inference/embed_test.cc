@@ -1,0 +1,76 @@
+#include "inference/embed.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "base/error.h"
+#include "text/learn/train.h"
+
+namespace roformer {
+namespace {
+
+TEST(Embed, ATrunkIsEnoughAndAZeroVectorStays) {
+  const auto tokenizer = train_byte();
+  ThreadPool pool{1};
+  const auto backend = make_reference_backend(pool);
+  ModelConfig config;
+  config.vocabulary = tokenizer->vocabulary_size();
+  config.hidden = config.embedding = 8;
+  config.layers = 1;
+  config.heads = 2;
+  config.intermediate = 8;
+  config.head = Head::none;
+  complete(config, "");
+  Model model(*backend, config, false);
+  const std::vector<std::string> texts = {"abc", "d"};
+  for (const PooledText& zero : embed(model, *tokenizer, texts, {.normalize = true}, {})) {
+    for (const float value : zero.values) EXPECT_EQ(value, 0);
+  }
+  model.initialise({1, 0});
+  const auto pooled = embed(model, *tokenizer, texts, {.pooling = TextPooling::cls, .normalize = true}, {});
+  ASSERT_EQ(pooled.size(), 2u);
+  EXPECT_EQ(pooled[0].tokens, 5);
+  EXPECT_EQ(pooled[1].tokens, 3);
+  double squares = 0;
+  for (const float value : pooled[1].values) squares += double{value} * value;
+  EXPECT_NEAR(squares, 1, 1e-6);
+}
+
+TEST(Embed, RefusesVectorsThatAreNotFinite) {
+  const auto tokenizer = train_byte();
+  ThreadPool pool{1};
+  const auto backend = make_reference_backend(pool);
+  ModelConfig config;
+  config.vocabulary = tokenizer->vocabulary_size();
+  config.hidden = config.embedding = 8;
+  config.layers = 0;
+  config.heads = 2;
+  config.head = Head::none;
+  complete(config, "");
+  Model model(*backend, config, false);
+  model.parameters()[0].parameter.value.data<float>()[0] = std::numeric_limits<float>::infinity();
+  Batch batch;
+  batch.append(std::vector<int32_t>{0});
+  EXPECT_THROW(embed(model, batch, {}), DataError);
+}
+
+TEST(Embed, CosineIsThatOfTheAngle) {
+  const std::vector<float> a = {3, 4}, b = {4, -3}, c = {-6, -8}, zero = {0, 0};
+  EXPECT_EQ(cosine(a, b), 0);
+  EXPECT_DOUBLE_EQ(cosine(a, a), 1);
+  EXPECT_DOUBLE_EQ(cosine(a, c), -1);
+  EXPECT_EQ(cosine(a, zero), 0);
+  EXPECT_THROW(cosine(a, std::vector<float>{1}), ShapeError);
+}
+
+TEST(Embed, PoolingsHaveNames) {
+  EXPECT_EQ(parse_pooling("cls"), TextPooling::cls);
+  EXPECT_EQ(parse_pooling("mean"), TextPooling::mean);
+  EXPECT_EQ(parse_pooling("max"), TextPooling::max);
+  EXPECT_EQ(parse_pooling("pooler"), TextPooling::pooler);
+  EXPECT_THROW(parse_pooling("median"), UsageError);
+}
+
+}  // namespace
+}  // namespace roformer

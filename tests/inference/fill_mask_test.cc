@@ -1,0 +1,66 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "inference/fill_mask.h"
+#include "tests/inference/tiny_model.h"
+
+namespace roformer {
+namespace {
+
+using FillMask = TinyModelTest;
+
+TEST_F(FillMask, GivesEveryTokenItsProbability) {
+  const auto masks = fill_mask(model(), *tokenizer_, "a[MASK]b[MASK]", 1000);
+  ASSERT_EQ(masks.size(), 2u);
+  for (const auto& candidates : masks) {
+    ASSERT_EQ(std::ssize(candidates), tokenizer_->vocabulary_size());
+    std::set<int32_t> ids;
+    double sum = 0;
+    double before = 1;
+    for (const Candidate& candidate : candidates) {
+      ids.insert(candidate.id);
+      sum += candidate.score;
+      EXPECT_LE(candidate.score, before);
+      before = candidate.score;
+    }
+    EXPECT_EQ(ids.size(), candidates.size());
+    EXPECT_NEAR(sum, 1, 1e-9);
+  }
+  EXPECT_NE(masks[0][0].score, masks[1][0].score);
+  EXPECT_EQ(fill_mask(model(), *tokenizer_, "[MASK]", 3)[0].size(), 3u);
+}
+
+TEST_F(FillMask, AgreesWithTheLogits) {
+  const Model m = model();
+  const auto encoding = tokenizer_->encode("a[MASK]b");
+  Batch batch;
+  batch.append(encoding.ids, encoding.segment_ids);
+  const Context context{*backend_, nullptr, {}, false};
+  const Value logits = m.mlm_head().logits(context, m.encoder().forward(context, batch), m.encoder().words());
+  const float* row = logits.data.row<float>(2);  // [CLS] a [MASK]
+  const auto best = std::max_element(row, row + m.config().vocabulary) - row;
+  EXPECT_EQ(fill_mask(m, *tokenizer_, "a[MASK]b", 1)[0][0].id, best);
+}
+
+TEST_F(FillMask, NeverSaysAnIdWithoutAToken) {
+  const Model m = model(50);
+  for (const NamedParameter& named : m.parameters()) {
+    if (named.name != "cls.predictions.bias") continue;
+    for (int64_t id = 0; id < 50; ++id) named.parameter.value.data<float>()[tokenizer_->vocabulary_size() + id] = 99;
+  }
+  const auto masks = fill_mask(m, *tokenizer_, "[MASK]", 1000);
+  EXPECT_EQ(std::ssize(masks[0]), tokenizer_->vocabulary_size());
+  for (const Candidate& candidate : masks[0]) EXPECT_LT(candidate.id, tokenizer_->vocabulary_size());
+}
+
+TEST_F(FillMask, NeedsAMaskAndAHead) {
+  EXPECT_THROW(fill_mask(model(), *tokenizer_, "abc", 1), DataError);
+  EXPECT_THROW(fill_mask(model(0, Head::none), *tokenizer_, "[MASK]", 1), DataError);
+}
+
+}  // namespace
+}  // namespace roformer

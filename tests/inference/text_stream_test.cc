@@ -1,0 +1,183 @@
+#include "inference/text_stream.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "text/learn/train.h"
+
+namespace roformer {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(TextBatches, HoldWhatFitsInOrder) {
+  const auto tokenizer = train_byte();  // a token a byte, and two
+  const std::vector<std::string> texts = {"ab", "", "abcdefgh", "a", "b", "c"};
+  ThreadPool pool{2};
+  std::vector<std::pair<size_t, int64_t>> batches;
+  int64_t texts_seen = 0;
+  for_text_batches(*tokenizer, texts, {.max_length = 6, .max_tokens = 6}, pool, [&](size_t first, const Batch& batch) {
+    batches.emplace_back(first, batch.tokens());
+    texts_seen += batch.sequences();
+    for (int64_t i = 0; i < batch.sequences(); ++i) {
+      const auto begin = static_cast<size_t>(batch.offsets[static_cast<size_t>(i)]);
+      EXPECT_EQ(batch.ids[begin], tokenizer->cls_id());
+      EXPECT_EQ(batch.positions[begin], 0);
+    }
+  });
+  EXPECT_THAT(batches, ElementsAre(std::pair(0ul, 6l), std::pair(2ul, 6l), std::pair(3ul, 6l), std::pair(5ul, 3l)));
+  EXPECT_EQ(texts_seen, 6);
+  for_text_batches(*tokenizer, {}, {}, pool, [](size_t, const Batch&) { FAIL(); });
+}
+
+TEST(TextBatches, RefuseWhatCannotBe) {
+  const auto tokenizer = train_byte();
+  const std::vector<std::string> texts = {"a", "\xff"};
+  ThreadPool pool{2};
+  const auto nothing = [](size_t, const Batch&) {};
+  EXPECT_THROW(for_text_batches(*tokenizer, texts, {}, pool, nothing), DataError);
+  EXPECT_THROW(for_text_batches(*tokenizer, texts, {.max_tokens = 0}, pool, nothing), UsageError);
+  EXPECT_THROW(for_text_batches(*tokenizer, texts, {.max_length = 1}, pool, nothing), UsageError);
+}
+
+using Group = std::vector<std::string>;
+
+// Items that come in groups: after each the sender waits for results.
+class Groups final : public TextSource {
+ public:
+  explicit Groups(std::initializer_list<Group> groups) : groups_(groups) {}
+  bool next(std::string& text) override {
+    while (group_ < groups_.size() && taken_ == groups_[group_].size()) {
+      ++group_;
+      taken_ = 0;
+    }
+    if (group_ == groups_.size()) return false;
+    text = groups_[group_][taken_++];
+    if (text == "broken") throw DataError("the source broke");
+    return true;
+  }
+  bool ready() override { return group_ < groups_.size() && taken_ < groups_[group_].size(); }
+  std::string place(int64_t number) const override { return "item " + std::to_string(number); }
+
+ private:
+  std::vector<Group> groups_;
+  size_t group_ = 0, taken_ = 0;
+};
+
+class Streams : public testing::Test {
+ protected:
+  // The texts of each batch, and the error at the end.
+  std::vector<std::vector<std::string>> read(TextSource& source, const TextBatching& batching,
+                                             ItemEncoder encode = {}) {
+    error_.clear();
+    std::vector<std::vector<std::string>> batches;
+    int64_t number = 0;
+    try {
+      TextStream stream(source, encode ? encode : encode_text(*tokenizer_, batching.max_length), batching, pool_);
+      for (TextBatch batch; stream.next(batch);) {
+        auto& texts = batches.emplace_back();
+        int64_t sequences = 0;
+        for (const TextItem& item : batch.items) {
+          EXPECT_EQ(item.number, ++number);
+          texts.push_back(item.text);
+          sequences += std::ssize(item.sequences);
+        }
+        EXPECT_EQ(batch.batch.sequences(), sequences);
+      }
+    } catch (const Error& error) {
+      error_ = error.what();
+    }
+    return batches;
+  }
+
+  std::unique_ptr<Tokenizer> tokenizer_ = train_byte();
+  ThreadPool pool_{2};
+  std::string error_;
+};
+
+TEST_F(Streams, AnswerWhatIsThereWhenMoreMustBeWaitedFor) {
+  Groups groups({Group{"a", "b", "c"}, Group{"d"}, Group{"e", "f"}});
+  EXPECT_THAT(read(groups, {}), ElementsAre(ElementsAre("a", "b", "c"), ElementsAre("d"), ElementsAre("e", "f")));
+  EXPECT_EQ(error_, "");
+}
+
+TEST_F(Streams, ManyItemsOfManyWindowsKeepTheirOrder) {
+  std::vector<std::string> texts;
+  for (int i = 0; i < 5000; ++i) texts.push_back(std::string(static_cast<size_t>(i % 97), 'x') + std::to_string(i));
+  TextList list(texts);
+  std::vector<std::string> seen;
+  for (const auto& batch : read(list, {.max_tokens = 1000})) {
+    int64_t tokens = 0;
+    for (const std::string& text : batch) {
+      seen.push_back(text);
+      tokens += std::ssize(text) + 2;
+    }
+    EXPECT_LE(tokens, 1000);
+    if (seen.size() < texts.size()) {
+      EXPECT_GT(tokens, 1000 - 110);
+    }
+  }
+  EXPECT_EQ(seen, texts);
+}
+
+TEST_F(Streams, AnErrorComesAfterTheItemsBeforeIt) {
+  Groups bad_text({Group{"a", "b", "\xff", "c", "\xff"}});
+  EXPECT_THAT(read(bad_text, {}), ElementsAre(ElementsAre("a", "b")));
+  EXPECT_THAT(error_, HasSubstr("item 3: text: not valid UTF-8"));
+  Groups bad_source({Group{"a", "broken", "c"}});
+  EXPECT_THAT(read(bad_source, {}), ElementsAre(ElementsAre("a")));
+  EXPECT_EQ(error_, "the source broke");
+  Groups bad_first({Group{"\xff"}});
+  EXPECT_THAT(read(bad_first, {}), ElementsAre());
+  EXPECT_THAT(error_, HasSubstr("item 1"));
+}
+
+TEST_F(Streams, TooLongIsAnErrorUnlessCut) {
+  const TextBatching limited{.limit = {4, "so it is"}};
+  Groups groups({Group{"ab", "abc"}});
+  EXPECT_THAT(read(groups, limited), ElementsAre(ElementsAre("ab")));
+  EXPECT_EQ(error_, "item 2: 5 tokens, expected at most 4: so it is; max_length cuts");
+  Groups again({Group{"ab", "abc"}});
+  EXPECT_THAT(read(again, {.max_length = 4, .limit = {4, "so it is"}}), ElementsAre(ElementsAre("ab", "abc")));
+}
+
+TEST_F(Streams, PairsAreOneSequenceOrTwo) {
+  const std::vector<std::string> texts = {"a\tbc"};
+  TextList list(texts);
+  TextStream pairs(list, encode_pair(*tokenizer_, 0), {}, pool_);
+  TextBatch batch;
+  ASSERT_TRUE(pairs.next(batch));
+  EXPECT_THAT(batch.batch.offsets, ElementsAre(0, 6));
+  EXPECT_THAT(batch.batch.segments, ElementsAre(0, 0, 0, 1, 1, 1));
+  TextList again(texts);
+  TextStream two(again, encode_two_texts(*tokenizer_, 0), {}, pool_);
+  ASSERT_TRUE(two.next(batch));
+  EXPECT_THAT(batch.batch.offsets, ElementsAre(0, 3, 7));
+  EXPECT_THAT(batch.batch.segments, testing::Each(0));
+}
+
+TEST_F(Streams, APairHasOneTab) {
+  for (const ItemEncoder& encode : {encode_pair(*tokenizer_, 0), encode_two_texts(*tokenizer_, 0)}) {
+    Groups none({Group{"a\tb", "ab"}});
+    EXPECT_THAT(read(none, {}, encode), ElementsAre(ElementsAre("a\tb")));
+    EXPECT_EQ(error_, "item 2: no tab between the two texts of a pair");
+    Groups two({Group{"a\tb\tc"}});
+    EXPECT_THAT(read(two, {}, encode), ElementsAre());
+    EXPECT_EQ(error_, "item 1: more than one tab, expected a pair of texts");
+  }
+  EXPECT_THROW(encode_pair(*tokenizer_, 2), UsageError);
+  EXPECT_THROW(encode_two_texts(*tokenizer_, 1), UsageError);
+}
+
+TEST(LengthLimit, LearnedPositionsEnd) {
+  ModelConfig config;
+  EXPECT_GT(length_limit(config).tokens, 10'000);
+  config.position = LearnedPosition{};
+  config.max_positions = 512;
+  EXPECT_EQ(length_limit(config).tokens, 512);
+}
+
+}  // namespace
+}  // namespace roformer

@@ -1,0 +1,78 @@
+#include "inference/vector_file.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+#include "base/error.h"
+#include "formats/safetensors.h"
+#include "formats/state_dict.h"
+#include "tests/base/temp_directory.h"
+
+namespace roformer {
+namespace {
+
+const std::vector<std::vector<float>> kVectors = {{1, 2, 3}, {-0.5f, 0, 1e-30f}};
+
+std::string written(const std::string& path, size_t count) {
+  VectorFile file(path, 3);
+  for (size_t i = 0; i < count; ++i) file.append(kVectors[i]);
+  EXPECT_FALSE(std::filesystem::exists(path));
+  file.commit();
+  return read_file(path, 1 << 20);
+}
+
+TEST(VectorFile, IsWhatNumPyReads) {
+  const TempDirectory directory;
+  for (const size_t count : {size_t{0}, size_t{2}}) {
+    const std::string content = written(directory / ("v" + std::to_string(count) + ".npy"), count);
+    ASSERT_EQ(content.size(), 128 + count * 12);
+    EXPECT_EQ(content.substr(0, 10), std::string("\x93NUMPY\x01\x00\x76\x00", 10));
+    EXPECT_EQ(content[127], '\n');
+    const std::string expected =
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(count) + ", 3), }";
+    EXPECT_EQ(content.substr(10, expected.size()), expected);
+    for (size_t i = 0; i < count; ++i) EXPECT_EQ(std::memcmp(&content[128 + 12 * i], kVectors[i].data(), 12), 0);
+  }
+}
+
+TEST(VectorFile, IsASafetensorsFile) {
+  const TempDirectory directory;
+  for (const size_t count : {size_t{0}, size_t{2}}) {
+    const std::string path = directory / ("v" + std::to_string(count) + ".safetensors");
+    written(path, count);
+    const StateDict tensors = load_state_dict(path);
+    ASSERT_EQ(tensors.size(), 1u);
+    const Tensor embeddings = tensors.at("embeddings");
+    EXPECT_EQ(embeddings.rows(), static_cast<int64_t>(count));
+    EXPECT_EQ(embeddings.columns(), 3);
+    for (size_t i = 0; i < count; ++i) {
+      EXPECT_EQ(std::memcmp(embeddings.row<float>(static_cast<int64_t>(i)), kVectors[i].data(), 12), 0);
+    }
+  }
+}
+
+TEST(VectorFile, AppearsWholeOrNotAtAll) {
+  const TempDirectory directory;
+  const std::string path = directory / "v.npy";
+  {
+    VectorFile file(path, 3);
+    file.append(kVectors[0]);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(directory / ""));
+}
+
+TEST(VectorFile, RefusesOtherFilesAndLengths) {
+  const TempDirectory directory;
+  EXPECT_THROW(VectorFile(directory / "v.txt", 3), UsageError);
+  EXPECT_THROW(VectorFile(directory / "none/v.npy", 3), FileError);
+  std::filesystem::create_symlink("/dev/null", directory / "null.npy");
+  EXPECT_THROW(VectorFile(directory / "null.npy", 3), FileError);
+  VectorFile file(directory / "v.npy", 3);
+  EXPECT_THROW(file.append(std::vector<float>{1}), ShapeError);
+}
+
+}  // namespace
+}  // namespace roformer

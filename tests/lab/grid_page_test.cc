@@ -1,0 +1,143 @@
+#include "lab/grid_page.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+
+#include "report/svg_plot.h"
+#include "tests/lab/grid_trial.h"
+
+namespace roformer::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+using Points = std::vector<std::pair<double, double>>;
+
+Points points(const std::vector<PlotPoint>& list) {
+  Points result;
+  for (const PlotPoint& point : list) result.emplace_back(point.x, point.y);
+  return result;
+}
+
+std::vector<std::string> names(const Plot& plot) {
+  std::vector<std::string> result;
+  for (const PlotSeries& series : plot.series) result.push_back(series.name);
+  return result;
+}
+
+class GridPage : public ::testing::Test {
+ protected:
+  std::map<std::string, Plot> plots() const {
+    std::map<std::string, Plot> result;
+    for (const auto& [name, plot] : grid_plots(grid_)) result.emplace(name, plot);
+    return result;
+  }
+  TempDirectory directory_;
+  Grid grid_ = small_grid(directory_);
+};
+
+TEST_F(GridPage, PlotsInTheirOrder) {
+  std::vector<std::string> order;
+  for (const NamedPlot& named : grid_plots(grid_)) order.push_back(named.name);
+  EXPECT_THAT(order, ElementsAre("validation-loss", "lengths", "places", "lengths-rotary", "places-rotary"));
+}
+
+TEST_F(GridPage, CurvesHaveABandWhereThereAreSeeds) {
+  const Plot plot = plots().at("validation-loss");
+  ASSERT_THAT(names(plot), ElementsAre("rotary", "learned"));
+  EXPECT_EQ(points(plot.series[0].points), (Points{{2, 3.5}, {4, 2}}));
+  EXPECT_EQ(points(plot.series[0].low), (Points{{2, 3}, {4, 2}}));
+  EXPECT_EQ(points(plot.series[0].high), (Points{{2, 4}, {4, 2}}));
+  EXPECT_EQ(points(plot.series[1].points), (Points{{2, 3}, {4, 2}}));
+  EXPECT_THAT(plot.series[1].low, IsEmpty());
+}
+
+TEST_F(GridPage, LengthsAreMeansOfSeeds) {
+  const Plot plot = plots().at("lengths");
+  EXPECT_THAT(plot.title, HasSubstr("trained at 32"));
+  ASSERT_THAT(names(plot), ElementsAre("rotary", "learned"));
+  EXPECT_EQ(points(plot.series[0].points), (Points{{32, 2.5}, {64, 6}}));
+  EXPECT_EQ(points(plot.series[0].low), (Points{{32, 2}, {64, 5}}));
+  EXPECT_EQ(points(plot.series[0].high), (Points{{32, 3}, {64, 7}}));
+  EXPECT_EQ(points(plot.series[1].points), (Points{{32, 2.5}}));  // it cannot read 64
+  EXPECT_THAT(plot.series[1].high, IsEmpty());
+}
+
+// A scaling is the plain encoding up to the length of the training.
+TEST_F(GridPage, ScalingsBeginWhereTheTrainingEnds) {
+  const Plot plot = plots().at("lengths-rotary");
+  ASSERT_THAT(names(plot), ElementsAre("rotary", "rotary, yarn"));
+  EXPECT_EQ(points(plot.series[1].points), (Points{{32, 2.5}, {64, 3.5}}));
+  grid_.positions[0].runs[0].lengths.pop_back();
+  const Plot without = plots().at("lengths-rotary");
+  EXPECT_EQ(points(without.series[1].points), (Points{{32, 2.5}, {64, 4}}));
+  EXPECT_THAT(without.series[1].low, IsEmpty());  // a single seed at 64
+}
+
+TEST_F(GridPage, PlacesAreTheMiddlesOfParts) {
+  const Plot plot = plots().at("places");
+  EXPECT_THAT(plot.title, HasSubstr("texts of 64 tokens"));
+  ASSERT_THAT(names(plot), ElementsAre("rotary", ""));
+  EXPECT_EQ(points(plot.series[0].points), (Points{{16, 3}, {48, 9}}));
+  EXPECT_EQ(points(plots().at("places-rotary").series[1].points), (Points{{16, 2}, {48, 6}}));
+}
+
+TEST_F(GridPage, AnEncodingHasOneColourInAllPlots) {
+  std::swap(grid_.positions[0], grid_.positions[1]);  // `learned` has no places
+  EXPECT_THAT(names(plots().at("lengths")), ElementsAre("learned", "rotary"));
+  const Plot places = plots().at("places");
+  EXPECT_THAT(names(places), ElementsAre("", "rotary"));
+  EXPECT_THAT(places.series[0].points, IsEmpty());
+  EXPECT_THAT(svg_plot(places), AllOf(HasSubstr("rf-s1"), Not(HasSubstr("class=\"rf-line rf-s0"))));
+}
+
+TEST_F(GridPage, ManyLinesHaveNoBands) {
+  for (int i = 0; i < 6; ++i) grid_.positions.push_back(grid_.positions[0]);
+  const auto all = plots();
+  for (const char* name : {"validation-loss", "lengths"}) {
+    ASSERT_EQ(all.at(name).series.size(), 8u);
+    for (const PlotSeries& series : all.at(name).series) EXPECT_THAT(series.low, IsEmpty());
+  }
+  EXPECT_THAT(all.at("lengths-rotary").series[0].low, Not(IsEmpty()));
+}
+
+TEST_F(GridPage, WithoutOtherLengthsThereAreCurvesAlone) {
+  grid_.plan.lengths.clear();
+  EXPECT_EQ(plots().size(), 1u);
+  EXPECT_THAT(grid_page(grid_, "A grid"), Not(HasSubstr("Texts longer than in training")));
+}
+
+TEST_F(GridPage, ThePageSaysItAll) {
+  grid_.plan.lengths = {32, 48, 64};
+  grid_.positions[1].runs[0].lengths.push_back(no_score("", 48, "its table < 64"));
+  const std::string page = grid_page(grid_, "A <grid>");
+  for (const char* part : {"A &lt;grid&gt;", "Texts longer than in training", "Loss by tokens a sequence",
+                           "rotary, yarn", "3 of 4 trainings are finished", "Why some are missing"}) {
+    EXPECT_THAT(page, HasSubstr(part));
+  }
+  const std::string reason = "its table &lt; 64";
+  const size_t first = page.find(reason);
+  ASSERT_NE(first, page.npos);
+  EXPECT_EQ(page.find(reason, first + 1), page.npos);  // once
+  EXPECT_THAT(page, Not(HasSubstr("The trainings")));  // none has a step
+}
+
+TEST_F(GridPage, TheReportIsWrittenBesideTheRuns) {
+  write_grid_report(grid_);
+  for (const char* name : {"validation-loss", "lengths", "places", "lengths-rotary", "places-rotary"}) {
+    const std::string svg = read_file(directory_ / "plots/" + name + ".svg", 1 << 20);
+    EXPECT_THAT(svg, ::testing::StartsWith("<svg")) << name;
+  }
+  EXPECT_EQ(Json::parse(read_file(directory_ / "results.json", 1 << 20)), grid_json(grid_));
+  EXPECT_TRUE(std::filesystem::exists(directory_ / "report.html"));
+}
+
+}  // namespace
+}  // namespace roformer::testing

@@ -1,0 +1,70 @@
+#include "lab/grid_results.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/lab/grid_trial.h"
+
+namespace roformer::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+GridPosition position_of(std::vector<GridRun> runs) {
+  return {.position = "rotary", .parameters = {}, .runs = std::move(runs)};
+}
+
+TEST(GridPosition, PartsAreTheMeanOfTheRunsThatHaveThem) {
+  GridPosition position = position_of({finished_run("", 1, {length_score("", 64, 4, {1, 2, 0})}),
+                                       finished_run("", 2, {length_score("", 64, 4, {3, 0, 0})}),
+                                       finished_run("", 3, {length_score("yarn", 64, 4, {9, 9, 9})})});
+  EXPECT_THAT(position.part_losses("", 64), ElementsAre(2, 2, 0));  // 0: no label fell there
+  EXPECT_THAT(position.part_losses("yarn", 64), ElementsAre(9, 9, 9));
+  EXPECT_THAT(position.part_losses("", 32), IsEmpty());
+  EXPECT_THAT(position.part_losses("ntk", 64), IsEmpty());
+  position.runs[0].finished = false;
+  EXPECT_THAT(position.part_losses("", 64), ElementsAre(3, 0, 0));
+  position.runs[1].lengths[0].position_loss = {3, 6, 7, 8};  // of another number of parts
+  position.runs[0].finished = true;
+  EXPECT_THAT(position.part_losses("", 64), ElementsAre(2, 4, 7, 8));
+}
+
+TEST(GridPosition, LengthsAreOfFinishedRunsWithAScore) {
+  GridPosition position = position_of({finished_run("", 1, {length_score("", 64, 4)}),
+                                       finished_run("", 2, {no_score("", 64, "too long"), length_score("ntk", 64, 5)}),
+                                       finished_run("", 3, {length_score("", 64, 6)})});
+  EXPECT_THAT(position.length_losses("", 64), ElementsAre(4, 6));
+  EXPECT_THAT(position.length_accuracies("", 64), ElementsAre(0.4, 0.6));
+  EXPECT_THAT(position.length_losses("ntk", 64), ElementsAre(5));
+  EXPECT_EQ(position.reason("", 64), "too long");
+  EXPECT_EQ(position.reason("ntk", 64), "");
+  EXPECT_THAT(position.scalings(), ElementsAre("", "ntk"));
+  position.runs[2].finished = false;
+  EXPECT_THAT(position.length_losses("", 64), ElementsAre(4));
+}
+
+TEST(GridPosition, SpeedsAreOfRunsThatTrainedAlone) {
+  GridPosition position = position_of({finished_run("", 1), finished_run("", 2)});
+  EXPECT_THAT(position.speeds(), ElementsAre(100, 100));
+  position.runs[1].measure.jobs = 2;
+  EXPECT_THAT(position.speeds(), IsEmpty());
+}
+
+TEST(GridResults, WhatIsMissingIsSaid) {
+  const TempDirectory directory;
+  const Grid grid = small_grid(directory);
+  EXPECT_EQ(grid.base_parameters(), 1000);
+  EXPECT_THAT(grid.notes(),
+              ElementsAre(HasSubstr("over 2 seeds"), HasSubstr("3 of 4 trainings are finished, 3 have begun")));
+  const Json learned = position_json(grid, grid.positions[1]);
+  EXPECT_EQ(learned["added_parameters"], 512);
+  ASSERT_EQ(learned["lengths"].size(), 2u);
+  EXPECT_EQ(learned["lengths"][0]["position_loss"], Json({2.5, 2.5}));
+  EXPECT_EQ(learned["lengths"][1]["reason"], "its table < 64");
+  EXPECT_TRUE(learned["lengths"][1]["loss"].is_null());
+}
+
+}  // namespace
+}  // namespace roformer::testing
