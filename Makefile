@@ -89,7 +89,7 @@ lint:           ## formatting, clang-tidy, include directions, files
 	@tools/install_packages.sh $(PACKAGES) $(LINT_PACKAGES)
 	tools/lint.sh
 
-asan:           ## the tests under the address and undefined-behaviour sanitizers
+asan:           ## the tests under the address and undefined-behavior sanitizers
 	@$(MAKE) --no-print-directory test PRESET=asan
 
 tsan:           ## the tests under the thread sanitizer

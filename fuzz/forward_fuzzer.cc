@@ -24,7 +24,7 @@ Model tiny_model(Backend& backend, const char* position) {
   config.position = parse_position(position);
   complete(config, "");
   Model model(backend, config, false);
-  model.initialise({1, 0});
+  model.initialize({1, 0});
   return model;
 }
 

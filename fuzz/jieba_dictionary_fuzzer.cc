@@ -14,8 +14,8 @@ constexpr size_t kHeaderBytes = 96, kHashBytes = 32;
 
 void check_words(const std::shared_ptr<const JiebaDictionary>& dictionary, std::u32string_view text) {
   for (const JiebaRules rules : {JiebaRules::jieba, JiebaRules::jieba_rs}) {
-    JiebaCutter::Words words;
-    JiebaCutter(dictionary, rules).cut(text, words);
+    JiebaSegmenter::Words words;
+    JiebaSegmenter(dictionary, rules).cut(text, words);
     size_t last = 0;
     for (const size_t end : words.ends) {
       require(last < end && end <= text.size(), "words follow each other");

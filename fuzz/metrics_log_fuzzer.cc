@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     const PlotSeries mean = summarize_curves("mean", curves);
     const Plot plot{.title = "t", .x_label = "x", .y_label = "y", .series = {mean, {"a", curves[0], {}, {}}}};
-    const std::string drawn = terminal_plot(plot, {.columns = 40, .rows = 5, .colour = false, .unicode = true});
+    const std::string drawn = terminal_plot(plot, {.columns = 40, .rows = 5, .color = false, .unicode = true});
     require(find_invalid_utf8(drawn) == kValidUtf8, "a plot is UTF-8");
     require(svg_plot(plot).starts_with("<svg") || svg_plot(plot).starts_with("<?xml"), "an SVG begins as one");
   });

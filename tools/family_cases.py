@@ -22,7 +22,7 @@ JUNNYU = dict(gradient_checkpointing=False, torch_dtype="float32")
 V2 = dict(norm_type="rms_norm", use_bias=False, hidden_act="relu") | JUNNYU
 
 
-def labelled(*names):
+def labeled(*names):
     return dict(
         id2label={str(i): name for i, name in enumerate(names)}, label2id={name: i for i, name in enumerate(names)}
     )
@@ -73,23 +73,23 @@ CASES = {
     "roformer_sequence_single_label": dict(
         about="sequence classification, single label",
         architecture="RoFormerForSequenceClassification",
-        settings=labelled("negative", "neutral", "positive") | dict(problem_type="single_label_classification"),
+        settings=labeled("negative", "neutral", "positive") | dict(problem_type="single_label_classification"),
     ),
     "roformer_sequence_multi_label": dict(
         about="sequence classification, multi label, ReLU",
         architecture="RoFormerForSequenceClassification",
-        settings=labelled("sport", "politics", "culture", "weather")
+        settings=labeled("sport", "politics", "culture", "weather")
         | dict(problem_type="multi_label_classification", hidden_act="relu"),
     ),
     "roformer_sequence_regression": dict(
         about="sequence classification, regression, SiLU",
         architecture="RoFormerForSequenceClassification",
-        settings=labelled("score") | PROJECTED | dict(problem_type="regression", hidden_act="silu"),
+        settings=labeled("score") | PROJECTED | dict(problem_type="regression", hidden_act="silu"),
     ),
     "roformer_token_classification": dict(
         about="token classification",
         architecture="RoFormerForTokenClassification",
-        settings=labelled("O", "B-PER", "I-PER", "B-LOC", "I-LOC"),
+        settings=labeled("O", "B-PER", "I-PER", "B-LOC", "I-LOC"),
     ),
     "roformer_question_answering": dict(
         about="question answering", architecture="RoFormerForQuestionAnswering", settings={}
@@ -145,13 +145,13 @@ CASES = {
         about="sequence classification",
         family="bert",
         architecture="BertForSequenceClassification",
-        settings=labelled("contradiction", "entailment", "neutral") | dict(problem_type="single_label_classification"),
+        settings=labeled("contradiction", "entailment", "neutral") | dict(problem_type="single_label_classification"),
     ),
     "bert_token_classification": dict(
         about="token classification",
         family="bert",
         architecture="BertForTokenClassification",
-        settings=labelled("O", "B", "I"),
+        settings=labeled("O", "B", "I"),
     ),
     "bert_question_answering": dict(
         about="question answering", family="bert", architecture="BertForQuestionAnswering", settings={}
@@ -167,7 +167,7 @@ CASES = {
         about="sequence classification",
         reference=True,
         architecture="RoFormerForSequenceClassification",
-        settings=V2 | labelled("no", "yes") | dict(problem_type="single_label_classification"),
+        settings=V2 | labeled("no", "yes") | dict(problem_type="single_label_classification"),
     ),
     "v2_trained_scale": dict(
         about="masked LM, norms with trained scale",

@@ -58,12 +58,12 @@ def numbers(array):
     return [[float(f"{x:.13g}") for x in row] for row in np.asarray(array).reshape(len(array), -1)]
 
 
-def write_vectors(name, source, licence, computed, settings, head_dim, rotate, positions=POSITIONS, seed=1):
+def write_vectors(name, source, license, computed, settings, head_dim, rotate, positions=POSITIONS, seed=1):
     """rotate(x [T, heads, head_dim], positions, side) gives the rotated x."""
     given = random_vectors(seed, len(positions), head_dim)
     rotated = {side: rotate(x, np.array(positions), side) for side, x in given.items()}
     content = {
-        "name": name, "source": source, "licence": licence, "computed": computed,
+        "name": name, "source": source, "license": license, "computed": computed,
         "head_dim": head_dim, "heads": HEADS, "settings": settings, "positions": positions,
         **{side: numbers(x) for side, x in given.items()},
         **{f"rotated_{side}": numbers(x) for side, x in rotated.items()},
@@ -185,13 +185,13 @@ def ggml(mode, n_dims, freq_base=10000.0, freq_scale=1.0, ext_factor=0.0, n_ctx_
     return rotate
 
 
-def xpos(centre, scale_base):
-    """torchscale/component/xpos_relative_position.py XPOS; there the centre is half the length, rounded up."""
+def xpos(center, scale_base):
+    """torchscale/component/xpos_relative_position.py XPOS; there the center is half the length, rounded up."""
 
     def rotate(x, positions, side):
         dim = x.shape[-1]
         zeta = (np.arange(0, dim, 2) + 0.4 * dim) / (1.4 * dim)
-        scale = zeta ** ((positions - centre) / scale_base)[:, None, None]
+        scale = zeta ** ((positions - center) / scale_base)[:, None, None]
         if side == "key":
             scale = 1 / scale
         sin, cos = (np.repeat(f(angles(positions, dim)) * scale, 2, -1) for f in (np.sin, np.cos))
@@ -275,7 +275,7 @@ def write_rotations():
     run = list(range(9))
     write_vectors("xpos-torchscale", source + "; a text of 9 tokens", MIT, FORMULA, {**settings, "xpos_centre": 5}, 8,
                   xpos(5, 512), run)
-    write_vectors("xpos-fixed-centre", source + ", but centred on position 0 whatever the length", MIT, FORMULA,
+    write_vectors("xpos-fixed-center", source + ", but centered on position 0 whatever the length", MIT, FORMULA,
                   {**settings, "xpos_centre": 0}, 8, xpos(0, 512))
 
 
@@ -325,7 +325,7 @@ def write_frequencies():
     cases.append({"settings": {"rope_parameters": {"rope_type": "ntk", "rope_theta": 10000.0, "factor": 2.0}},
                   "length": 0, "theta": list(base ** (-np.arange(0, head_dim, 2) / head_dim)), "attention_factor": 1.0})
     (OUT / "frequencies.json").write_text(json.dumps({
-        "name": "frequencies", "source": HF + "modeling_rope_utils.py", "licence": APACHE, "computed": RUN,
+        "name": "frequencies", "source": HF + "modeling_rope_utils.py", "license": APACHE, "computed": RUN,
         "head_dim": head_dim, "cases": cases}, indent=None).replace('}, {"settings"', '},\n{"settings"') + "\n")
 
 
@@ -337,13 +337,13 @@ def write_relative():
             found = modeling_t5.T5Attention._relative_position_bucket(torch.tensor(far), both, count, longest)
             buckets.append({"count": count, "max_distance": longest, "bidirectional": both, "buckets": found.tolist()})
     write("t5-buckets", {"name": "t5-buckets", "source": HF + "models/t5 _relative_position_bucket",
-                         "licence": APACHE, "distances": far, "cases": buckets})
+                         "license": APACHE, "distances": far, "cases": buckets})
     slopes = {}
     for heads in (1, 2, 3, 4, 6, 8, 12, 16, 20, 48, 112):
         alibi = modeling_bloom.build_alibi_tensor(torch.ones(1, 2), heads, torch.float32)
         slopes[str(heads)] = [float(x) for x in alibi[:, 0, 1]]
     write("alibi-slopes", {"name": "alibi-slopes", "source": HF + "models/bloom build_alibi_tensor, in float32",
-                           "licence": APACHE, "slopes": slopes})
+                           "license": APACHE, "slopes": slopes})
 
 
 if __name__ == "__main__":

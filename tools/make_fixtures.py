@@ -29,7 +29,7 @@ CONFIG_KEYS = (
 
 ADAMW = {"learning_rate": 0.005, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01, "steps": 10}
 
-# labels: how many tokens of each sequence carry one. A sequence without any tells the mean over all labelled tokens
+# labels: how many tokens of each sequence carry one. A sequence without any tells the mean over all labeled tokens
 # from a mean of means.
 CASES = {
     "small_ragged": {
@@ -104,14 +104,14 @@ def make_inputs(case):
     vocabulary = case["shape"]["vocab_size"]
     inputs = {"input_ids": [], "token_type_ids": []}
     labels = []
-    for length, labelled in zip(case["lengths"], case["labels"], strict=True):
+    for length, labeled in zip(case["lengths"], case["labels"], strict=True):
         # Never id 0: transformers keeps a gradient from reaching the pad token's row through the lookup.
         inputs["input_ids"].append(rng.integers(1, vocabulary, length).tolist())
         second = int(rng.integers(0, length + 1))
         inputs["token_type_ids"].append([0] * second + [1] * (length - second))
         wanted = np.full(length, oracle.IGNORED_LABEL)
-        places = rng.choice(length, labelled, replace=False)
-        wanted[places] = rng.integers(1, vocabulary, labelled)
+        places = rng.choice(length, labeled, replace=False)
+        wanted[places] = rng.integers(1, vocabulary, labeled)
         labels.append(wanted.tolist())
     if not case.get("token_types"):
         del inputs["token_type_ids"]
@@ -145,7 +145,7 @@ def adamw_losses(model, inputs, labels):
     trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     plain = [p for name, p in trainable if name.endswith("bias") or "LayerNorm" in name]
     decayed = [p for name, p in trainable if not (name.endswith("bias") or "LayerNorm" in name)]
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": ADAMW["weight_decay"]}, {"params": plain, "weight_decay": 0.0}],
         lr=ADAMW["learning_rate"],
         betas=(ADAMW["beta1"], ADAMW["beta2"]),
@@ -154,10 +154,10 @@ def adamw_losses(model, inputs, labels):
     )
     losses = []
     for _ in range(ADAMW["steps"]):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = oracle.masked_loss(model, inputs, labels)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0], "ten AdamW steps did not lower the loss"
     return np.array(losses)

@@ -1,6 +1,6 @@
 """JunnYu's package (PyPI: roformer) beside the fixtures: the classes that RoFormerV2 and RoFormer-Sim come from.
 
-The package was written for transformers 4 and cannot be imported beside 5. Its modelling file is run here with what it
+The package was written for transformers 4 and cannot be imported beside 5. Its modeling file is run here with what it
 wants of the old transformers put in place: decorators of documentation and a base class that loads nothing. All that
 computes is the package's own.
 """
@@ -63,7 +63,7 @@ def stand_in(name, **contents):
 
 
 def load_package():
-    """The package's modelling module, or None where it is not installed."""
+    """The package's modeling module, or None where it is not installed."""
     spec = importlib.util.find_spec("roformer")
     if spec is None or spec.origin is None:
         return None
@@ -94,10 +94,10 @@ def load_package():
     sys.modules.update(stands)
     try:
         path = pathlib.Path(spec.origin).parent / "modeling_roformer.py"
-        modelling = importlib.util.spec_from_file_location("roformer.modeling_roformer", path)
-        package = importlib.util.module_from_spec(modelling)
-        sys.modules[modelling.name] = package  # its dataclasses look themselves up
-        modelling.loader.exec_module(package)
+        modeling = importlib.util.spec_from_file_location("roformer.modeling_roformer", path)
+        package = importlib.util.module_from_spec(modeling)
+        sys.modules[modeling.name] = package  # its dataclasses look themselves up
+        modeling.loader.exec_module(package)
     finally:
         for name, module in before.items():
             if module is None:

@@ -135,7 +135,7 @@ def forward(model, inputs):
 
 
 def masked_loss(model, inputs, labels):
-    """Sum of the cross-entropies over all labelled tokens of all sequences / their number, as a scalar tensor."""
+    """Sum of the cross-entropies over all labeled tokens of all sequences / their number, as a scalar tensor."""
     total, count = 0.0, 0
     for i, wanted in enumerate(labels):
         ids, types = sequence_tensors(inputs, i)

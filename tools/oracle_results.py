@@ -72,7 +72,7 @@ def run_forward(program, model, inputs, folder):
     """({name: array}, problem or None) of `program forward`. inputs: inputs.json's content."""
     ids, output = folder / "ids.json", folder / "out.safetensors"
     ids.write_text(json.dumps({name: values for name, values in inputs.items() if name != "visibility"}))
-    options = ["--visibility", inputs["visibility"]] if "visibility" in inputs else []
+    options = ["--attention-mask", inputs["visibility"]] if "visibility" in inputs else []
     problem = run_program(program, "forward", "--model", model, "--ids", ids, "--output", output, *options)
     if problem is not None:
         return {}, problem

@@ -10,7 +10,7 @@
 
     tools/venv.sh && venv/bin/python tools/oracle_sentencepiece.py --program build/release/roformer
 
-The text is enwiki's of ../shared/data (or $ROFORMER_SHARED); without it this file's and its neighbours'.
+The text is enwiki's of ../shared/data (or $ROFORMER_SHARED); without it this file's and its neighbors'.
 """
 
 import argparse

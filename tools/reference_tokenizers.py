@@ -90,7 +90,7 @@ class Bert4keras:
         self.vocabulary = vocabulary
 
     @staticmethod
-    def normalised(text):
+    def normalized(text):
         text = unicodedata.normalize("NFD", text.lower())
         return "".join(character for character in text if unicodedata.category(character) != "Mn")
 
@@ -126,7 +126,7 @@ class Bert4keras:
 
     def basic(self, text):
         spaced = []
-        for character in self.normalised(text):
+        for character in self.normalized(text):
             category = unicodedata.category(character)
             if self.is_punctuation(character) or self.is_cjk(ord(character)):
                 spaced.append(f" {character} ")
@@ -145,7 +145,7 @@ class Bert4keras:
             if special:
                 yield piece
                 continue
-            for word in jieba.cut(self.normalised(piece), HMM=False):
+            for word in jieba.cut(self.normalized(piece), HMM=False):
                 if word in self.vocabulary:
                     yield word
                 else:

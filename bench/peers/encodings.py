@@ -1,9 +1,9 @@
 """Training speed and memory with each position encoding: beside rotary's, and beside other programs' model of the same.
 
-Whole steps of masked language modelling (forward, backward, clipping, AdamW, dropout 0.1), demo size (4 layers, 256 wide,
+Whole steps of masked language modeling (forward, backward, clipping, AdamW, dropout 0.1), demo size (4 layers, 256 wide,
 4 heads, vocabulary 8,000), 32 texts of 128 tokens. What is compared runs in turns, pair by pair, and the ratio is the median
 of the pairs', so that a busy machine slows both. Peers are transformers' models and x-transformers' encoder with post-norm
-and GELU; of the latter only labelled tokens are projected to the vocabulary, as here. What the goal beside a peer asks of this
+and GELU; of the latter only labeled tokens are projected to the vocabulary, as here. What the goal beside a peer asks of this
 machine is a share of the best that this program's products reach when nothing leaves the nearest cache.
 
     tools/venv.sh && venv/bin/python bench/peers/encodings.py --program build/release/roformer
@@ -96,7 +96,7 @@ def with_x_transformers(name):
 
 
 class Headed(torch.nn.Module):
-    """An encoder with a head of its own, which sees labelled tokens only."""
+    """An encoder with a head of its own, which sees labeled tokens only."""
 
     def __init__(self, encoder, run):
         super().__init__()

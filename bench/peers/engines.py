@@ -75,7 +75,7 @@ def export(model, path, masked):
 
 
 def quantize(source, target):
-    """ONNX Runtime's dynamic quantisation: weights a channel, activations a tensor, at run time."""
+    """ONNX Runtime's dynamic quantization: weights a channel, activations a tensor, at run time."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(str(source), str(target), weight_type=QuantType.QInt8, per_channel=True)
@@ -113,7 +113,7 @@ def onnxruntime_engine(model, dtype, threads):
 
 
 def openvino_engine(model, dtype, threads):
-    """int8: weights compressed to 8 bits by NNCF, activations quantised at run time in groups by OpenVINO itself."""
+    """int8: weights compressed to 8 bits by NNCF, activations quantized at run time in groups by OpenVINO itself."""
     import openvino
 
     core = openvino.Core()

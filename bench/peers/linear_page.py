@@ -30,7 +30,7 @@ PEER_GOALS = (
     ("FAVOR+", "performer-pytorch", "causal", 30),
 )
 BACKWARD_GOAL, LENGTH_GOAL = 2.5, 0.9
-# Of the chart: name, colour, dashed.
+# Of the chart: name, color, dashed.
 CHART = (
     ("softmax", 0, False),
     ("elu+1", 1, False),
@@ -136,11 +136,11 @@ def absent(measured):
 
 def chart(measured):
     def lines(direction, what, scale):
-        for name, colour, dashed in CHART:
+        for name, color, dashed in CHART:
             values = ((n, measured.median(name, direction, n, "forward", what)) for n in LENGTHS)
             points = tuple((n, value * scale) for n, value in values if value)
             if points:
-                yield Line(name if dashed else f"roformer {name}", colour, dashed, points)
+                yield Line(name if dashed else f"roformer {name}", color, dashed, points)
 
     def milliseconds(value):
         return f"{value:g} ms" if value < 1000 else f"{value / 1000:g} s"

@@ -5,15 +5,15 @@ import html
 import math
 
 # Okabe & Ito, "Color Universal Design" (2008); the second of each is for a dark background.
-COLOURS = (("#0072b2", "#56b4e9"), ("#d55e00", "#d55e00"), ("#009e73", "#009e73"), ("#cc79a7", "#cc79a7"))
+COLORS = (("#0072b2", "#56b4e9"), ("#d55e00", "#d55e00"), ("#009e73", "#009e73"), ("#cc79a7", "#cc79a7"))
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, HEAD = 420, 300, 58, 14, 30, 40, 74
 STYLE = (
     "svg{background:#fff}text{fill:#1f2328;font:12px system-ui,-apple-system,sans-serif}.title{font-size:15px;"
     "font-weight:600}.head{font-weight:600}.grid{stroke:#d8dee4}.line{fill:none;stroke-width:2;stroke-linejoin:round}"
     ".other{stroke-dasharray:6 4}"
-    + "".join(f".s{i}{{stroke:{light}}}.f{i}{{fill:{light}}}" for i, (light, _) in enumerate(COLOURS))
+    + "".join(f".s{i}{{stroke:{light}}}.f{i}{{fill:{light}}}" for i, (light, _) in enumerate(COLORS))
     + "@media (prefers-color-scheme:dark){svg{background:#0d1117}text{fill:#e6edf3}.grid{stroke:#2a313c}"
-    + "".join(f".s{i}{{stroke:{dark}}}.f{i}{{fill:{dark}}}" for i, (_, dark) in enumerate(COLOURS))
+    + "".join(f".s{i}{{stroke:{dark}}}.f{i}{{fill:{dark}}}" for i, (_, dark) in enumerate(COLORS))
     + "}"
 )
 
@@ -21,7 +21,7 @@ STYLE = (
 @dataclasses.dataclass(frozen=True)
 class Line:
     name: str
-    colour: int  # of COLOURS
+    color: int  # of COLORS
     dashed: bool
     points: tuple  # ((x, y), …), all above 0
 
@@ -44,11 +44,11 @@ def text(x, y, anchor, content, kind=""):
 
 
 def draw_line(line, place):
-    kind = f"line s{line.colour}{' other' if line.dashed else ''}"
+    kind = f"line s{line.color}{' other' if line.dashed else ''}"
     points = [place(*point) for point in line.points]
     joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     out = [f'<polyline class="{kind}" points="{joined}"/>']
-    return out + [f'<circle class="f{line.colour}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points]
+    return out + [f'<circle class="f{line.color}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points]
 
 
 def draw_panel(panel, left, top, x_ticks, y_range, x_label):
@@ -81,7 +81,7 @@ def draw_legend(lines, width):
         needed = 44 + 7 * len(line.name)
         if x + needed > width:
             x, y = 16, y + 20
-        kind = f"line s{line.colour}{' other' if line.dashed else ''}"
+        kind = f"line s{line.color}{' other' if line.dashed else ''}"
         out.append(f'<line class="{kind}" x1="{x}" x2="{x + 26}" y1="{y}" y2="{y}"/>')
         out.append(text(x + 32, y + 4, "start", line.name))
         x += needed

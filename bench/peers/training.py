@@ -1,4 +1,4 @@
-"""A whole step of masked language modelling: forward, backward, clipping, AdamW; dropout 0.1."""
+"""A whole step of masked language modeling: forward, backward, clipping, AdamW; dropout 0.1."""
 
 from contestants import Actor, Failed
 from family import Differs, Family, Group

@@ -87,8 +87,8 @@ class Training:
         torch = self.torch
         lists = read_ids(ids)
         tokens = sum(map(len, lists))
-        labelled = int(self.LABEL_SHARE * tokens)
-        places = {i * tokens // labelled for i in range(labelled)}
+        labeled = int(self.LABEL_SHARE * tokens)
+        places = {i * tokens // labeled for i in range(labeled)}
         labels, first = [], 0
         for one in lists:
             labels.append([token if first + i in places else -100 for i, token in enumerate(one)])
@@ -102,7 +102,7 @@ class Training:
             part = {"input_ids": torch.from_numpy(inputs), "labels": torch.from_numpy(target)}
             if mask is not None:
                 part["attention_mask"] = torch.from_numpy(mask)
-            result.append((part, int((target != -100).sum()) / labelled))
+            result.append((part, int((target != -100).sum()) / labeled))
         return result
 
     def step(self, parts):

@@ -52,7 +52,7 @@ class ROFORMER_EXPORT MaskedLanguageTrainer {
   // A new model with random weights for the tokenizer of a directory.
   static MaskedLanguageTrainer create(const std::string& tokenizer_directory, const ModelShape& shape = {},
                                       const MaskedLanguageOptions& options = {});
-  // The model of a directory, which must have a masked-language-model head. The optimiser starts afresh.
+  // The model of a directory, which must have a masked-language-model head. The optimizer starts afresh.
   static MaskedLanguageTrainer open(const std::string& model_directory, const MaskedLanguageOptions& options = {});
 
   MaskedLanguageTrainer(MaskedLanguageTrainer&&) noexcept;

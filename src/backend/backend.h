@@ -36,7 +36,7 @@ enum class Activation { none, gelu, gelu_tanh, relu, silu, tanh };
 enum class Pooling { cls, mean, max };
 // What the weights of matrix products are rounded to: bfloat16, or int8 with a scale an output (of models that are only
 // run). What they are multiplied with is a backend's choice (Backend::numbers), by what is fast. Norms, softmax, losses
-// and optimiser states are float32 always.
+// and optimizer states are float32 always.
 enum class Precision { float32, bfloat16, int8 };
 Precision parse_precision(std::string_view name);  // UsageError for other words
 const char* precision_name(Precision precision);   // "float32"
@@ -80,12 +80,12 @@ struct AttentionSpec {
   int64_t kv_heads = 0;
   double scale = 1;                                     // usually 1/√head_dim
   std::span<const int32_t> query_offsets, key_offsets;  // [sequences + 1]
-  // [Tq], or empty: query t sees the first key_limits[t] keys of its sequence and none beyond, 0 … all of them. A query
+  // [Tq], or empty: query t sees the first key_ends[t] keys of its sequence and none beyond, 0 … all of them. A query
   // that sees none gives 0 and gets no gradient. Limits need not rise.
-  std::span<const int32_t> key_limits = {};
-  // [Tq], or empty: query t does not see the first key_begins[t] keys of its sequence. One that begins at its limit or
+  std::span<const int32_t> key_ends = {};
+  // [Tq], or empty: query t does not see the first key_starts[t] keys of its sequence. One that begins at its limit or
   // beyond sees none.
-  std::span<const int32_t> key_begins = {};
+  std::span<const int32_t> key_starts = {};
   // Scores, with all their terms, become cap · tanh(score / cap); 0: as they are (Bello et al. 2017, Gemma 2).
   double score_cap = 0;
   Dropout dropout = {};  // of the weights: row = head · Tq + query token, column = key index within its sequence
@@ -100,8 +100,8 @@ struct AttentionSpec {
     int64_t count() const { return end - first; }
   };
   Seen keys_seen(int64_t query, int64_t keys) const {
-    const int64_t end = key_limits.empty() ? keys : key_limits[static_cast<size_t>(query)];
-    return {key_begins.empty() ? 0 : std::min<int64_t>(key_begins[static_cast<size_t>(query)], end), end};
+    const int64_t end = key_ends.empty() ? keys : key_ends[static_cast<size_t>(query)];
+    return {key_starts.empty() ? 0 : std::min<int64_t>(key_starts[static_cast<size_t>(query)], end), end};
   }
 };
 
@@ -113,8 +113,8 @@ struct CachedSpec {
   double scale = 1;
   std::span<const int32_t> query_offsets;    // [sequences + 1]
   std::span<const Tensor> keys, values;      // [sequences]
-  std::span<const int32_t> key_limits;       // [Tq]: query t sees the first key_limits[t] rows,
-  std::span<const int32_t> key_begins = {};  // [Tq] or empty: but for the first key_begins[t]
+  std::span<const int32_t> key_ends;         // [Tq]: query t sees the first key_ends[t] rows,
+  std::span<const int32_t> key_starts = {};  // [Tq] or empty: but for the first key_starts[t]
   double score_cap = 0;                      // as in AttentionSpec
   RelativeTerms terms = {};                  // key_positions: of all rows of all sequences, one after another
 };
@@ -199,7 +199,7 @@ struct WeightView {
 enum class PassSize { few_tokens, many_tokens };
 
 // What a kind of operator multiplies, for people: "linear", "weights int8, activations int8 (AVX512_VNNI)".
-struct NumberUse {
+struct NumberTypeUse {
   std::string what, with;
 };
 
@@ -213,7 +213,7 @@ class Backend {
   virtual DType real() const = 0;  // element type of every real tensor: float32, or float64 in reference only
   virtual ThreadPool& pool() = 0;
   virtual Precision precision() const { return Precision::float32; }
-  virtual std::vector<NumberUse> numbers() const { return {}; }
+  virtual std::vector<NumberTypeUse> numbers() const { return {}; }
   // Whether linear, embedding and cross_entropy (without gradients) read weights of this type as they are; others must
   // be converted to real().
   virtual bool reads_weights(DType dtype) const { return dtype == real(); }
@@ -229,7 +229,7 @@ class Backend {
   // Memory. Every tensor that a kernel is given or gives is of this device; numbers beside tensors (ids, offsets,
   // positions) are the host's. Kernels may still be at work when they return.
   virtual Device device() const = 0;
-  virtual Tensor empty(Shape shape, DType dtype) = 0;  // uninitialised
+  virtual Tensor empty(Shape shape, DType dtype) = 0;  // uninitialized
   Tensor empty(Shape shape) { return empty(shape, real()); }
   // Zeros of real(). For what lives long: memory that nobody writes to need not be touched.
   virtual Tensor zeros(Shape shape);

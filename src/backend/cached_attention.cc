@@ -41,8 +41,8 @@ void Backend::cached_attention(const CachedSpec& spec, const Tensor& q, const Te
                             .scale = spec.scale,
                             .query_offsets = spec.query_offsets,
                             .key_offsets = key_offsets,
-                            .key_limits = spec.key_limits,
-                            .key_begins = spec.key_begins,
+                            .key_ends = spec.key_ends,
+                            .key_starts = spec.key_starts,
                             .score_cap = spec.score_cap,
                             .terms = spec.terms};
   const AttentionTensors in{q, gathered(*this, spec.keys, spec.key_heads, group),

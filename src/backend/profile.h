@@ -46,22 +46,22 @@ class Profile {
 };
 
 // Adds the time from here to the end of its scope. Costs a test where there is no profile.
-class Timed {
+class ScopedTimer {
  public:
   using Clock = std::chrono::steady_clock;
 
   // `share` of the wall time is this thread's: 1/threads within a task.
-  Timed(Profile* profile, std::string_view name, double operations, double bytes, double share = 1)
+  ScopedTimer(Profile* profile, std::string_view name, double operations, double bytes, double share = 1)
       : profile_(profile), name_(name), entry_{1, share, operations, bytes} {
     if (profile_ != nullptr) begin_ = Clock::now();
   }
-  ~Timed() {
+  ~ScopedTimer() {
     if (profile_ == nullptr) return;
     entry_.seconds *= std::chrono::duration<double>(Clock::now() - begin_).count();
     profile_->add(name_, entry_);
   }
-  Timed(const Timed&) = delete;
-  Timed& operator=(const Timed&) = delete;
+  ScopedTimer(const ScopedTimer&) = delete;
+  ScopedTimer& operator=(const ScopedTimer&) = delete;
 
  private:
   Profile* profile_;

@@ -105,13 +105,13 @@ class AtomicFile {
 
 void write_file_atomically(const std::string& path, std::string_view content);
 
-// A fresh name beside `path` for something that will be renamed to it; is_temporary_name() recognises its last
+// A fresh name beside `path` for something that will be renamed to it; is_temporary_name() recognizes its last
 // component, so that what a killed process left can be removed.
 std::string temporary_name(const std::string& path);
 bool is_temporary_name(std::string_view filename);
 
 void fsync_directory(const std::string& path);
-bool exists(const std::string& path);  // false where it cannot be told
+bool exists(const std::string& path);            // false where it cannot be told
 void make_directories(const std::string& path);  // and its parents; fine if it exists
 void rename_file(const std::string& from, const std::string& to);
 void remove_tree(const std::string& path);  // fine if absent

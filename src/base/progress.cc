@@ -39,7 +39,7 @@ TerminalStyle TerminalStyle::of(int file_descriptor) {
   TerminalStyle style;
   const std::string_view terminal = environment("TERM");
   style.interactive = isatty(file_descriptor) == 1 && !terminal.empty() && terminal != "dumb";
-  style.colour = style.interactive && environment("NO_COLOR").empty();
+  style.color = style.interactive && environment("NO_COLOR").empty();
   style.unicode = locale_is_utf8();
   winsize size{};
   if (style.interactive && ioctl(file_descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
@@ -145,7 +145,7 @@ std::string Progress::bar(int cells) const {
   std::string filled, empty;
   for (int i = 0; i < full; ++i) filled += style.unicode ? "━" : "=";
   for (int i = full; i < cells; ++i) empty += style.unicode ? "─" : "-";
-  if (!style.colour) return filled + empty;
+  if (!style.color) return filled + empty;
   return fmt::format("\x1b[36m{}\x1b[2m{}\x1b[0m", filled, empty);
 }
 

@@ -9,10 +9,10 @@
 
 namespace roformer {
 
-// What a stream may be given. A terminal named TERM=dumb counts as none; NO_COLOR (no-color.org) forbids colour.
+// What a stream may be given. A terminal named TERM=dumb counts as none; NO_COLOR (no-color.org) forbids color.
 struct TerminalStyle {
   bool interactive = false;  // redrawing a line works
-  bool colour = false;
+  bool color = false;
   bool unicode = false;  // the locale says UTF-8
   int columns = 80;
 

@@ -13,7 +13,7 @@ namespace roformer {
 namespace {
 
 // A signal handler can reach nothing but a global.
-std::atomic<bool> signalled{false};
+std::atomic<bool> signaled{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 // What a signal stops, in the whole process: its handlers are one thing, too.
@@ -26,13 +26,13 @@ struct Stops {
 Stops stops;
 
 extern "C" void note_signal(int signal) {
-  const bool again = signalled.exchange(true);
+  const bool again = signaled.exchange(true);
   if (again && signal == SIGINT) ::_exit(130);
 }
 
 // request_stop() takes a lock: it is for the receiving thread between two signals, not for a handler.
 void request_stops() {
-  if (!signalled) return;
+  if (!signaled) return;
   std::vector<std::stop_source> sources;
   {
     const std::lock_guard lock(stops.mutex);
@@ -69,7 +69,7 @@ StopOnSignal::StopOnSignal() {
   const std::lock_guard lock(stops.mutex);
   stops.sources.push_back(source_);
   if (stops.sources.size() > 1) return;
-  signalled = false;
+  signaled = false;
   struct sigaction action {};
   action.sa_handler = note_signal;
   action.sa_flags = SA_RESTART;

@@ -13,9 +13,9 @@
 #include "cli/engine.h"
 #include "cli/processor.h"
 #include "cli/registry.h"
+#include "inference/forward.h"
 #include "lab/bench_decoding.h"
 #include "lab/bench_kernels.h"
-#include "inference/forward.h"
 
 namespace roformer {
 namespace {
@@ -81,7 +81,7 @@ Model make_model(const BenchCommand& options, Backend& backend) {
   const auto make = [&] {
     if (!options.model.empty()) return load_model(options.model, backend, training);
     Model model(backend, shape_of(options), training);
-    model.initialise({static_cast<uint64_t>(options.seed), 0});
+    model.initialize({static_cast<uint64_t>(options.seed), 0});
     return model;
   };
   Model model = make();
@@ -93,7 +93,7 @@ double megabytes(int64_t bytes) { return static_cast<double>(bytes) / 1e6; }
 
 Json numbers_json(const Backend& backend) {
   Json object = Json::object();
-  for (const NumberUse& use : backend.numbers()) object[use.what] = use.with;
+  for (const NumberTypeUse& use : backend.numbers()) object[use.what] = use.with;
   return object;
 }
 

@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 
-// toml++ 3.3 asserts what a file can break ("[<"): an abort in a debug build, undefined behaviour under clang in
+// toml++ 3.3 asserts what a file can break ("[<"): an abort in a debug build, undefined behavior under clang in
 // others. The checks behind its assertions are right. It also calls a point of its whitespace table unreachable that
 // U+FB26 to U+FEFE reach; no space is there.
 #undef TOML_ASSERT

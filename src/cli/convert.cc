@@ -8,9 +8,9 @@
 
 #include "base/json.h"
 #include "base/signal.h"
-#include "formats/directory_weights.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
+#include "formats/directory_weights.h"
 
 namespace roformer {
 namespace {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "cli/options.h"
-#include "models/config.h"
 #include "inference/session.h"
+#include "models/config.h"
 
 namespace roformer {
 

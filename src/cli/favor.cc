@@ -11,9 +11,9 @@
 #include "base/progress.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
+#include "lab/favor_error.h"
 #include "report/svg_plot.h"
 #include "report/terminal_plot.h"
-#include "lab/favor_error.h"
 
 namespace roformer {
 namespace {
@@ -76,7 +76,7 @@ void run(const FavorCommand& options) {
   const Plot plot = favor_error_plot(errors, error);
   if (!options.json) {
     const TerminalStyle style = TerminalStyle::of(STDOUT_FILENO);
-    std::cout << terminal_plot(plot, {.colour = style.colour, .unicode = style.unicode});
+    std::cout << terminal_plot(plot, {.color = style.color, .unicode = style.unicode});
   }
   for (const FavorErrors& of_one : errors) {
     std::cout << (options.json ? dump_json(json_of(of_one)) + "\n" : line_of(of_one));

@@ -15,7 +15,7 @@ namespace {
 struct ForwardOptions {
   EngineOptions engine;
   std::string model, ids, output;
-  std::optional<std::string> visibility, rotation;
+  std::optional<std::string> attention_mask, rotation;
 };
 
 void describe(OptionSet& set, ForwardOptions& options) {
@@ -24,7 +24,7 @@ void describe(OptionSet& set, ForwardOptions& options) {
           "JSON: {\"input_ids\": [[...], ...], \"token_type_ids\"?, \"position_ids\"?, \"encoder_hidden_states\"?}",
           "FILE");
   set.add("--output", options.output, "safetensors file for last_hidden_state.i, pooler_output.i and logits.i", "FILE");
-  set.add("--visibility", options.visibility,
+  set.add("--attention-mask", options.attention_mask,
           "what a token sees: all, causal, or prefix (UniLM: what has token type 1 is causal); default: the model's",
           "NAME");
   set.add("--cross-attention-rotation", options.rotation,
@@ -37,7 +37,7 @@ void describe(OptionSet& set, ForwardOptions& options) {
 void run(const ForwardOptions& options) {
   if (options.output.empty()) throw UsageError("--output is empty, expected a file");
   StackInputs inputs;
-  if (options.visibility) inputs.visibility = parse_visibility(*options.visibility);
+  if (options.attention_mask) inputs.attention_mask = parse_attention_mask(*options.attention_mask);
   if (options.rotation) inputs.rotate_cross_queries = parse_cross_rotation(*options.rotation);
   const Session session(options.model, {.engine = options.engine, .tokenizer = {}});
   warn_unknown_keys(session);

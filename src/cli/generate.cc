@@ -28,7 +28,7 @@ struct GenerateOptions {
   std::optional<int64_t> top_k, context;
   double repetition_penalty = 1;
   std::vector<std::string> stop;
-  std::optional<std::string> overflow, visibility;
+  std::optional<std::string> overflow, attention_mask;
 };
 
 void describe_choice(OptionSet& set, GenerateOptions& options) {
@@ -74,7 +74,7 @@ void describe(OptionSet& set, GenerateOptions& options) {
           "NAME");
   set.section("Running");
   set.add("--batch-size", options.batch_size, "texts continued together", {1, 4096});
-  set.add("--visibility", options.visibility,
+  set.add("--attention-mask", options.attention_mask,
           "causal, or prefix: UniLM's generation of RoFormer-Sim (default: the model's)", "NAME");
   add_tokenizer(set, options.tokenizer);
   add_engine(set, options.engine);
@@ -106,14 +106,15 @@ GenerationOptions generation_options(const GenerateOptions& options) {
                            .seed = static_cast<uint64_t>(options.seed),
                            .window = options.context,
                            .overflow = {},
-                           .visibility = {},
+                           .attention_mask = {},
                            .end_ids = {},
                            .batch = options.beam == 1 ? options.batch_size : 1,
                            .stop_token = {}};
   if (options.overflow) result.overflow = parse_overflow(*options.overflow);
-  if (options.visibility) {
-    result.visibility = parse_visibility(*options.visibility);
-    if (result.visibility == Visibility::all) throw UsageError("--visibility all: expected causal or prefix");
+  if (options.attention_mask) {
+    result.attention_mask = parse_attention_mask(*options.attention_mask);
+    if (result.attention_mask == AttentionMask::bidirectional)
+      throw UsageError("--attention-mask all: expected causal or prefix");
   }
   return result;
 }

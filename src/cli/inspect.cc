@@ -6,9 +6,9 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "formats/directory_weights.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
+#include "formats/directory_weights.h"
 #include "models/config.h"
 
 namespace roformer {

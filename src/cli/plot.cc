@@ -50,7 +50,7 @@ void run(const PlotCommand& options) {
   Plot plot{.title = options.title, .x_label = "step", .y_label = options.event + " " + options.value, .series = {}};
   for (const std::string& text : options.runs) plot.series.push_back(read_series(text, options));
   const TerminalStyle style = TerminalStyle::of(STDOUT_FILENO);
-  std::cout << terminal_plot(plot, {.colour = style.colour, .unicode = style.unicode});
+  std::cout << terminal_plot(plot, {.color = style.color, .unicode = style.unicode});
   if (!options.output.empty()) {
     write_file_atomically(options.output, svg_plot(plot));
     std::cerr << fmt::format("roformer: wrote {}\n", options.output);

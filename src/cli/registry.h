@@ -1,5 +1,5 @@
 // The sub-commands of the program. Each is one file of this folder with a struct of options, a function that describes
-// them and a function that does the work; registry.cc lists them all. Registration by static initialisers was rejected:
+// them and a function that does the work; registry.cc lists them all. Registration by static initializers was rejected:
 // a list one can read beats an order one cannot.
 #pragma once
 

@@ -13,11 +13,11 @@
 #include "cli/registry.h"
 #include "cli/run_groups.h"
 #include "cli/text_input.h"
+#include "lab/attention_maps.h"
+#include "lab/grid_page.h"
 #include "position/decay.h"
 #include "report/svg_plot.h"
 #include "report/terminal_plot.h"
-#include "lab/attention_maps.h"
-#include "lab/grid_page.h"
 
 namespace roformer {
 namespace {
@@ -69,9 +69,7 @@ std::vector<RunGroup> read_groups(const std::vector<std::string>& texts) {
   return named;
 }
 
-bool has_log(const std::string& directory) {
-  return exists(join_path(directory, "log.jsonl"));
-}
+bool has_log(const std::string& directory) { return exists(join_path(directory, "log.jsonl")); }
 
 HtmlPage run_page(const ReportCommand& options) {
   const std::vector<RunGroup> groups = read_groups(options.runs);
@@ -147,7 +145,7 @@ void write_decay(const ReportCommand& options) {
   }
   const Plot plot = decay_plot(options);
   const TerminalStyle style = TerminalStyle::of(STDOUT_FILENO);
-  std::cout << terminal_plot(plot, {.colour = style.colour, .unicode = style.unicode});
+  std::cout << terminal_plot(plot, {.color = style.color, .unicode = style.unicode});
   if (svg) {
     write_file_atomically(options.output, svg_plot(plot));
     return;

@@ -12,10 +12,10 @@
 #include "base/json.h"
 #include "base/progress.h"
 #include "cli/registry.h"
-#include "report/svg_plot.h"
-#include "report/terminal_plot.h"
 #include "lab/rope_figures.h"
 #include "lab/rope_numbers.h"
+#include "report/svg_plot.h"
+#include "report/terminal_plot.h"
 
 namespace roformer {
 namespace {
@@ -83,7 +83,7 @@ std::string draw(const RopeCommand& options) {
                      quote(options.what));
   }
   const TerminalStyle style = TerminalStyle::of(STDOUT_FILENO);
-  std::cout << terminal_plot(*plot, {.colour = style.colour, .unicode = style.unicode});
+  std::cout << terminal_plot(*plot, {.color = style.color, .unicode = style.unicode});
   return svg_plot(*plot);
 }
 

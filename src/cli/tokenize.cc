@@ -138,8 +138,8 @@ class Printer {
       ids = encode(text).ids;
     } else {  // the same without offsets
       ids = tokenizer_.encode_plain(text);
-      if (tokenizer_.frame().cls) ids.insert(ids.begin(), tokenizer_.cls_id());
-      if (tokenizer_.frame().sep) ids.push_back(tokenizer_.sep_id());
+      if (tokenizer_.special_template().cls) ids.insert(ids.begin(), tokenizer_.cls_id());
+      if (tokenizer_.special_template().sep) ids.push_back(tokenizer_.sep_id());
     }
     append_list(out, ids, ' ', [&](int32_t id) {
       if (options_.ids) {
@@ -180,7 +180,7 @@ class Printer {
   const TokenizeOptions& options_;
 };
 
-// Neighbouring items, printed by one task.
+// Neighboring items, printed by one task.
 struct Chunk {
   std::vector<std::string> texts;
   int64_t first = 0;  // number of the first one

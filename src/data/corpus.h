@@ -1,4 +1,4 @@
-// A text of any size as token sequences: blocks of whole documents, each tokenised when it is asked for.
+// A text of any size as token sequences: blocks of whole documents, each tokenized when it is asked for.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace roformer {
 struct CorpusOptions {
   DocumentRule rule = DocumentRule::automatic;
   int64_t max_length = 512;                // tokens a sequence, [CLS] and [SEP] included
-  int64_t block_bytes = int64_t{8} << 20;  // of text; what is tokenised at once
+  int64_t block_bytes = int64_t{8} << 20;  // of text; what is tokenized at once
   std::stop_token stop_token = {};         // looked at while text is read: then Interrupted
 };
 
@@ -62,7 +62,7 @@ struct HeldOut {
 
 // Holds out about `fraction` of the sequences, at most `most`, but at least 1 and never all: from all blocks where
 // there are no more than `blocks`, else from that many, evenly spaced, of which at most half is taken; inside them
-// evenly spaced, too. So only those blocks must be tokenised for it. UsageError when the fraction is not between 0 and
+// evenly spaced, too. So only those blocks must be tokenized for it. UsageError when the fraction is not between 0 and
 // 1; DataError when the text has no tokens, or fewer than 2 sequences.
 HeldOut hold_out(const Corpus& corpus, double fraction, int64_t most, int64_t blocks, ThreadPool& pool);
 

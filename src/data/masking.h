@@ -1,4 +1,4 @@
-// Masked language modelling (Devlin et al. 2019, section 3.1): choose tokens of a sequence, hide most of them, ask for
+// Masked language modeling (Devlin et al. 2019, section 3.1): choose tokens of a sequence, hide most of them, ask for
 // the originals. A pure function of the sequence and a random stream: the same at any thread count and after a resume.
 #pragma once
 

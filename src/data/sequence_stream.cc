@@ -31,7 +31,7 @@ SequenceStream::~SequenceStream() {
   if (next_.valid()) next_.wait();
 }
 
-SequenceStream::Place SequenceStream::after(Place place) const {
+SequenceStream::Cursor SequenceStream::after(Cursor place) const {
   const bool last = place.window + 1 == windows();
   return {place.epoch + (last ? 1 : 0), last ? 0 : place.window + 1, 0};
 }
@@ -64,35 +64,35 @@ SequenceStream::Window SequenceStream::make(int64_t epoch, int64_t window) {
 // A text of one window is all in memory: its next order is made in no time, when it is asked for.
 void SequenceStream::start_next() {
   if (windows() == 1) return;
-  next_place_ = after(place_);
-  next_ = std::async(std::launch::async, [this, place = next_place_] { return make(place.epoch, place.window); });
+  next_cursor_ = after(cursor_);
+  next_ = std::async(std::launch::async, [this, place = next_cursor_] { return make(place.epoch, place.window); });
 }
 
-void SequenceStream::enter(Place place) {
+void SequenceStream::enter(Cursor place) {
   const double begin = now_seconds();
   Window window;
   if (next_.valid()) {
     window = next_.get();
-    if (next_place_ != Place{place.epoch, place.window, 0}) window = make(place.epoch, place.window);
+    if (next_cursor_ != Cursor{place.epoch, place.window, 0}) window = make(place.epoch, place.window);
   } else {
     window = make(place.epoch, place.window);
   }
   current_ = std::make_unique<Window>(std::move(window));
-  place_ = place;
+  cursor_ = place;
   start_next();
   waited_ += now_seconds() - begin;
 }
 
 std::span<const int32_t> SequenceStream::next() {
-  if (!current_) enter(place_);
-  for (int64_t empty = 0; place_.offset == std::ssize(current_->sequences); ++empty) {
+  if (!current_) enter(cursor_);
+  for (int64_t empty = 0; cursor_.offset == std::ssize(current_->sequences); ++empty) {
     if (empty > windows()) throw DataError("{}: no sequence to train on", FilePath(corpus_.name()));
-    enter(after(place_));
+    enter(after(cursor_));
   }
-  return current_->sequences[static_cast<size_t>(place_.offset++)];
+  return current_->sequences[static_cast<size_t>(cursor_.offset++)];
 }
 
-void SequenceStream::seek(Place place) {
+void SequenceStream::seek(Cursor place) {
   const bool possible = place.epoch >= 0 && place.window >= 0 && place.window < windows() && place.offset >= 0;
   if (possible) enter(place);
   if (!possible || place.offset > std::ssize(current_->sequences)) {
@@ -102,7 +102,7 @@ void SequenceStream::seek(Place place) {
 }
 
 const std::vector<std::span<const int32_t>>& SequenceStream::window() {
-  if (!current_) enter(place_);
+  if (!current_) enter(cursor_);
   return current_->sequences;
 }
 

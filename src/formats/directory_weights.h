@@ -3,7 +3,7 @@
 // An index names the file ("shard") of each tensor. A shard is a file beside the index; it must hold what the index
 // says it does, and no tensor may be in two shards. Tensors of a shard that the index does not name are read too, and
 // its "total_size" is not looked at: transformers does the same, and indexes in circulation are wrong about both. Names
-// of tensors arrive untouched. TensorFlow's and Paddle's files are recognised, to say that they cannot be read.
+// of tensors arrive untouched. TensorFlow's and Paddle's files are recognized, to say that they cannot be read.
 #pragma once
 
 #include <memory>

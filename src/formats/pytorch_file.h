@@ -2,7 +2,7 @@
 // them: a zip archive (since 1.6) or the older sequence of pickles and storages. Nothing is executed (pickle.h).
 // The tensors are those of the dictionary that the file holds, or, where that one says so, of its "state_dict",
 // "model_state_dict", "model" or "module". A tensor whose elements are in another order (a transposed view) is copied
-// when it is read. Refused: tar archives (before 0.2), TorchScript, big-endian files, sparse and quantised tensors.
+// when it is read. Refused: tar archives (before 0.2), TorchScript, big-endian files, sparse and quantized tensors.
 #pragma once
 
 #include <cstdint>

@@ -12,7 +12,7 @@ namespace roformer {
 
 struct BeamOptions {
   int64_t beams = 4;
-  double length_penalty = 1;  // above 0 favours long sequences, below 0 short ones
+  double length_penalty = 1;  // above 0 favors long sequences, below 0 short ones
   int64_t max_tokens = 20;
   std::vector<int32_t> end_ids;
 };

@@ -17,13 +17,13 @@ namespace roformer {
 
 namespace {
 
-Visibility generating_visibility(const ModelConfig& config, std::optional<Visibility> asked) {
-  const Visibility visibility = asked.value_or(config.visibility);
-  if (visibility != Visibility::all) return visibility;
+AttentionMask generation_mask(const ModelConfig& config, std::optional<AttentionMask> asked) {
+  const AttentionMask attention_mask = asked.value_or(config.attention_mask);
+  if (attention_mask != AttentionMask::bidirectional) return attention_mask;
   throw DataError(
       "the model sees the tokens behind each token, too (config.json has no is_decoder), and cannot continue a text; a "
       "model trained with UniLM's attention, as RoFormer-Sim, generates with {} prefix",
-      FieldName("visibility"));
+      FieldName("attention_mask"));
 }
 
 // The longest text of an encoding that has an end; 0: none has.
@@ -58,12 +58,12 @@ Overflow parse_overflow(const std::string& name) {
   throw UsageError("{} is {}; expected shift, stop or error", FieldName("overflow"), quote(name));
 }
 
-const char* finish_name(Finish finish) {
+const char* finish_name(FinishReason finish) {
   switch (finish) {
-    case Finish::end: return "end";
-    case Finish::stop: return "stop";
-    case Finish::length: return "length";
-    case Finish::window: return "context";
+    case FinishReason::end: return "end";
+    case FinishReason::stop: return "stop";
+    case FinishReason::length: return "length";
+    case FinishReason::window: return "context";
   }
   return "";
 }
@@ -103,7 +103,7 @@ TextGenerator::TextGenerator(const Model& model, const Tokenizer& tokenizer, Gen
     : model_(model),
       tokenizer_(tokenizer),
       options_(std::move(options)),
-      visibility_(generating_visibility(model.config(), options_.visibility)),
+      attention_mask_(generation_mask(model.config(), options_.attention_mask)),
       window_(window_of(model.config(), options_.window)),
       overflow_(options_.overflow.value_or(can_forget(model.config()) ? Overflow::shift : Overflow::stop)),
       end_ids_(options_.end_ids.value_or(std::vector<int32_t>{tokenizer.sep_id()})) {
@@ -145,7 +145,7 @@ void TextGenerator::check_memory(int64_t sequences, int64_t tokens) const {
 Prompt TextGenerator::prompt(std::string_view text, int64_t number) const {
   Prompt prompt{tokenizer_.encode(text).ids, number};
   std::vector<int32_t>& ids = prompt.ids;
-  const bool causal = visibility_ == Visibility::causal;
+  const bool causal = attention_mask_ == AttentionMask::causal;
   if (causal && !ids.empty() && ids.back() == tokenizer_.sep_id()) ids.pop_back();  // the text goes on
   if (ids.empty()) throw DataError("the prompt is empty, and the tokenizer has no token that begins a text");
   const auto most = static_cast<size_t>(window_);
@@ -160,7 +160,8 @@ Prompt TextGenerator::prompt(std::string_view text, int64_t number) const {
 
 TextGenerator::Sequence TextGenerator::start(size_t index, const Prompt& prompt) const {
   // What answers a prompt is a text of its own.
-  const std::span<const int32_t> before = visibility_ == Visibility::prefix ? std::span<const int32_t>() : prompt.ids;
+  const std::span<const int32_t> before =
+      attention_mask_ == AttentionMask::prefix ? std::span<const int32_t>() : prompt.ids;
   return {.index = index,
           .number = prompt.number,
           .ids = prompt.ids,
@@ -171,7 +172,7 @@ TextGenerator::Sequence TextGenerator::start(size_t index, const Prompt& prompt)
 
 // What holds for any way to choose the token after `ids`, `generated` of which were generated.
 void TextGenerator::prepare(std::span<const int32_t> ids, int64_t generated, std::vector<double>& scores) const {
-  penalise_repetition(scores, ids, options_.sampling.repetition_penalty);
+  penalize_repetition(scores, ids, options_.sampling.repetition_penalty);
   if (generated >= options_.min_new_tokens) return;
   for (const int32_t end : end_ids_) {
     if (end < std::ssize(scores)) scores[static_cast<size_t>(end)] = -std::numeric_limits<double>::infinity();
@@ -198,7 +199,7 @@ void TextGenerator::add(Sequence& sequence, int32_t id) const {
   sequence.done = end || sequence.text.stopped() || std::ssize(result.ids) >= options_.max_new_tokens;
   if (!sequence.done) return;
   if (!sequence.text.stopped()) sequence.fresh += sequence.text.finish();
-  result.finish = sequence.text.stopped() ? Finish::stop : end ? Finish::end : Finish::length;
+  result.finish = sequence.text.stopped() ? FinishReason::stop : end ? FinishReason::end : FinishReason::length;
 }
 
 // Whether a sequence has, or is given, room for one more token.
@@ -241,7 +242,7 @@ std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, co
     live.push_back(start(live.size(), prompt));
     first.push_back(prompt.ids);
   }
-  GenerationPass pass(model_, visibility_, std::ssize(prompts), window_, tokenizer_.vocabulary_size(),
+  GenerationPass pass(model_, attention_mask_, std::ssize(prompts), window_, tokenizer_.vocabulary_size(),
                       options_.stop_token);
   GenerationPass::Scores scores;
   pass.prompts(first, scores);
@@ -254,7 +255,7 @@ std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, co
       const auto place = static_cast<int64_t>(i);
       if (!sequence.done && !make_room(pass, place)) {
         sequence.fresh += sequence.text.finish();
-        sequence.result.finish = Finish::window;
+        sequence.result.finish = FinishReason::window;
         sequence.done = true;
       }
       sequence.result.text += sequence.fresh;
@@ -283,12 +284,12 @@ Generated TextGenerator::search(const Prompt& prompt) const {
                     .length_penalty = options_.length_penalty,
                     .max_tokens = options_.max_new_tokens,
                     .end_ids = end_ids_});
-  GenerationPass pass(model_, visibility_, 1, window_, tokenizer_.vocabulary_size(), options_.stop_token);
+  GenerationPass pass(model_, attention_mask_, 1, window_, tokenizer_.vocabulary_size(), options_.stop_token);
   GenerationPass::Scores scores;
   pass.prompts({&prompt.ids, 1}, scores);
   while (true) {
     for (size_t i = 0; i < scores.size(); ++i) {
-      normalise_logs(scores[i]);
+      normalize_logs(scores[i]);
       std::vector<int32_t> seen = prompt.ids;
       const std::vector<int32_t>& generated = beams.live()[i];
       seen.insert(seen.end(), generated.begin(), generated.end());
@@ -303,7 +304,7 @@ Generated TextGenerator::search(const Prompt& prompt) const {
     for (int64_t s = 0; s < std::ssize(parents); ++s) room = make_room(pass, s);  // all are of one length
     if (!room) {
       Generated result = finished(prompt, beams.best());
-      if (result.finish == Finish::length) result.finish = Finish::window;
+      if (result.finish == FinishReason::length) result.finish = FinishReason::window;
       return result;
     }
     for (const std::vector<int32_t>& beam : beams.live()) ids.push_back(beam.back());

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "models/model.h"
 #include "generation/beam_search.h"
 #include "generation/sampling.h"
+#include "models/model.h"
 #include "text/tokenizer.h"
 
 namespace roformer {
@@ -32,7 +32,7 @@ struct GenerationOptions {
   uint64_t seed = 0;
   std::optional<int64_t> window = {};                // tokens of a text the model sees; none: max_position_embeddings
   std::optional<Overflow> overflow = {};             // none: shift where keys can move, else stop
-  std::optional<Visibility> visibility = {};         // causal or prefix; none: the model's
+  std::optional<AttentionMask> attention_mask = {};  // causal or prefix; none: the model's
   std::optional<std::vector<int32_t>> end_ids = {};  // none: [SEP]
   int64_t batch = 1;                                 // texts continued together, for what memory they need
   std::stop_token stop_token = {};                   // looked at with each token
@@ -44,13 +44,13 @@ struct Prompt {
 };
 
 // Why a text ended: an end token, a stop string, max_new_tokens, or the window.
-enum class Finish { end, stop, length, window };
-const char* finish_name(Finish finish);  // "end", "stop", "length", "context"
+enum class FinishReason { end, stop, length, window };
+const char* finish_name(FinishReason finish);  // "end", "stop", "length", "context"
 
 struct Generated {
   std::string text;          // without special tokens and what a stop string cut off
   std::vector<int32_t> ids;  // all that were generated, an end token included
-  Finish finish = Finish::length;
+  FinishReason finish = FinishReason::length;
   double score = 0;  // of beam search
 };
 
@@ -97,7 +97,7 @@ class TextGenerator {
   const Model& model_;
   const Tokenizer& tokenizer_;
   GenerationOptions options_;
-  Visibility visibility_;
+  AttentionMask attention_mask_;
   int64_t window_;
   Overflow overflow_;
   std::vector<int32_t> end_ids_;

@@ -12,9 +12,9 @@ namespace roformer {
 
 class GenerationPass {
  public:
-  // Of `sequences` sequences of at most `window` tokens. Generated tokens have segment 1 where visibility is prefix.
-  // `tokens`: how many ids of the vocabulary are tokens. A pass throws Interrupted when `stop` is requested.
-  GenerationPass(const Model& model, Visibility visibility, int64_t sequences, int64_t window, int64_t tokens,
+  // Of `sequences` sequences of at most `window` tokens. Generated tokens have segment 1 where attention_mask is
+  // prefix. `tokens`: how many ids of the vocabulary are tokens. A pass throws Interrupted when `stop` is requested.
+  GenerationPass(const Model& model, AttentionMask attention_mask, int64_t sequences, int64_t window, int64_t tokens,
                  std::stop_token stop = {});
 
   DecodingState& state() { return state_; }
@@ -27,7 +27,7 @@ class GenerationPass {
   void prompts(std::span<const std::vector<int32_t>> prompts, Scores& scores);
   void step(std::span<const int32_t> ids, Scores& scores);
 
-  bool full(int64_t sequence) const { return state_.tokens(sequence) >= state_.most(); }
+  bool full(int64_t sequence) const { return state_.tokens(sequence) >= state_.capacity(); }
   // Forgets the older half of a full sequence, but its first token.
   void shift(int64_t sequence);
   void select(std::span<const int32_t> which) { state_.select(model_.backend(), which); }
@@ -36,7 +36,7 @@ class GenerationPass {
   void run(const Batch& batch, Scores& scores);
 
   const Model& model_;
-  Visibility visibility_;
+  AttentionMask attention_mask_;
   DecodingState state_;
   int64_t tokens_;
   std::stop_token stop_;

@@ -67,7 +67,7 @@ void validate(const SamplingOptions& options) {
         options.repetition_penalty, "more than 0");
 }
 
-void penalise_repetition(std::span<double> scores, std::span<const int32_t> seen, double penalty) {
+void penalize_repetition(std::span<double> scores, std::span<const int32_t> seen, double penalty) {
   if (penalty == 1) return;
   std::vector<int32_t> once(seen.begin(), seen.end());
   std::sort(once.begin(), once.end());
@@ -83,7 +83,7 @@ int32_t best_token(std::span<const double> scores) {
   return static_cast<int32_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
 }
 
-void normalise_logs(std::span<double> scores) {
+void normalize_logs(std::span<double> scores) {
   double largest = -std::numeric_limits<double>::infinity(), sum = 0;
   for (const double score : scores) largest = std::max(largest, score);
   for (const double score : scores) sum += std::exp(score - largest);

@@ -22,13 +22,13 @@ struct SamplingOptions {
 void validate(const SamplingOptions& options);
 
 // Once for each token of `seen`, however often it is there.
-void penalise_repetition(std::span<double> scores, std::span<const int32_t> seen, double penalty);
+void penalize_repetition(std::span<double> scores, std::span<const int32_t> seen, double penalty);
 
 // The highest score's token, the lowest id of several.
 int32_t best_token(std::span<const double> scores);
 
 // log softmax, in place.
-void normalise_logs(std::span<double> scores);
+void normalize_logs(std::span<double> scores);
 
 // What is drawn from: tokens by id, with probabilities that sum to 1.
 struct TokenDistribution {

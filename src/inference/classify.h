@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "models/model.h"
 #include "inference/text_stream.h"
+#include "models/model.h"
 
 namespace roformer {
 

@@ -41,7 +41,7 @@ MaskCandidates fill_rows(const Model& model, const Tokenizer& tokenizer, const V
   for (size_t begin = 0; begin < rows.size(); begin += kChunk) {
     const Value chosen = gather_rows(context, hidden, rows.subspan(begin, std::min(kChunk, rows.size() - begin)));
     const Tensor logits =
-        context.backend.to_host(model.mlm_head().logits(context, chosen, model.encoder().words()).data);
+        context.backend.to_host(model.mlm_head().logits(context, chosen, model.encoder().word_embeddings()).data);
     // Ids beyond the tokenizer's (a padded vocabulary) are no tokens.
     const int64_t tokens = std::min<int64_t>(logits.columns(), tokenizer.vocabulary_size());
     for (int64_t i = 0; i < logits.rows(); ++i) result.push_back(best_of(logits.row<float>(i), tokens, top_k));

@@ -1,5 +1,5 @@
 // How a model directory of the sentence-transformers library wants its texts embedded: modules.json names a chain of
-// modules (the trunk, pooling, normalisation), N_Pooling/config.json the pooling, sentence_bert_config.json the length.
+// modules (the trunk, pooling, normalization), N_Pooling/config.json the pooling, sentence_bert_config.json the length.
 #pragma once
 
 #include <cstdint>

@@ -12,7 +12,7 @@ namespace roformer {
 
 namespace {
 
-// Text that is tokenised at once: enough for every thread, little enough to wait for.
+// Text that is tokenized at once: enough for every thread, little enough to wait for.
 constexpr size_t kWindowBytes = size_t{1} << 17;
 constexpr size_t kWindowItems = 1024;
 

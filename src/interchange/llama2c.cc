@@ -2,9 +2,9 @@
 
 #include "base/error.h"
 #include "formats/llama2c_file.h"
+#include "interchange/rotary_relayout.h"
 #include "models/finite.h"
 #include "position/rotary.h"
-#include "interchange/rotary_relayout.h"
 
 namespace roformer {
 

@@ -7,8 +7,8 @@
 #include <span>
 
 #include "base/error.h"
-#include "position/decay.h"
 #include "lab/attention_scores.h"
+#include "position/decay.h"
 
 namespace roformer {
 namespace {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "report/svg_plot.h"
 #include "lab/attention_maps.h"
+#include "report/svg_plot.h"
 
 namespace roformer {
 namespace {

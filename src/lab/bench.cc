@@ -59,16 +59,16 @@ double forward_operations(const ModelConfig& c, const Batch& batch, int64_t labe
 
 BenchResult bench(Model& model, const BenchOptions& options) {
   const Batch batch = make_batch(model.config(), options);
-  LabelledBatch labelled{batch, {}, {}};
+  LabeledBatch labeled{batch, {}, {}};
   const int64_t count =
       options.training
           ? std::max<int64_t>(1, static_cast<int64_t>(options.label_share * static_cast<double>(batch.tokens())))
           : 0;
   for (int64_t i = 0; i < count; ++i) {
-    labelled.rows.push_back(static_cast<int32_t>(i * batch.tokens() / count));
-    labelled.labels.push_back(batch.ids[static_cast<size_t>(labelled.rows.back())]);
+    labeled.rows.push_back(static_cast<int32_t>(i * batch.tokens() / count));
+    labeled.labels.push_back(batch.ids[static_cast<size_t>(labeled.rows.back())]);
   }
-  LabelledBatches work(model, {std::move(labelled)});
+  LabeledBatches work(model, {std::move(labeled)});
   std::optional<TrainingStep> training;
   if (options.training) {
     const Schedule schedule{.kind = ScheduleKind::constant, .learning_rate = kLearningRate, .warmup = 0, .steps = 1};

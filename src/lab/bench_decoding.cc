@@ -7,9 +7,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "report/statistics.h"
 #include "generation/pass.h"
 #include "generation/sampling.h"
+#include "report/statistics.h"
 
 namespace roformer {
 
@@ -28,7 +28,7 @@ int64_t bytes_of_a_step(const Model& model) {
     if (named.role == ParameterRole::embedding || (prepared != nullptr && !counted.insert(prepared).second)) continue;
     bytes += bytes_to_multiply(named.parameter);
   }
-  return bytes + (model.config().tied ? bytes_to_multiply(model.encoder().words()) : 0);
+  return bytes + (model.config().tied ? bytes_to_multiply(model.encoder().word_embeddings()) : 0);
 }
 
 // The texts of one batch size, and how long their steps took.
@@ -46,7 +46,7 @@ class Contestant {
         prompt.push_back(static_cast<int32_t>(generator.below(static_cast<uint64_t>(vocabulary))));
       }
     }
-    GenerationPass pass(model_, Visibility::causal, batch_, options_.prompt + steps, vocabulary);
+    GenerationPass pass(model_, AttentionMask::causal, batch_, options_.prompt + steps, vocabulary);
     GenerationPass::Scores scores;
     pass.prompts(prompts, scores);
     std::vector<int32_t> ids = choose(scores);
@@ -94,7 +94,7 @@ class Contestant {
 }  // namespace
 
 DecodingBenchResult bench_decoding(const Model& model, const DecodingBenchOptions& options) {
-  if (model.config().visibility != Visibility::causal) {
+  if (model.config().attention_mask != AttentionMask::causal) {
     throw UsageError(
         "decoding needs a causal model, and the tokens of this one see those behind them, too; {} llama-100m and "
         "paper-performer are causal, and a config.json that says is_decoder",

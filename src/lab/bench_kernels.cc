@@ -197,7 +197,7 @@ std::vector<AttentionSpeed> bench_softmax_attention(Backend& backend, const Kern
                      .scale = 1 / std::sqrt(static_cast<double>(options.head_dim)),
                      .query_offsets = packed.offsets,
                      .key_offsets = packed.offsets};
-  if (causal) spec.key_limits = limits;
+  if (causal) spec.key_ends = limits;
   return measure_attention(backend, options, shape,
                            {causal, 4 * pairs * static_cast<double>(shape[1]),
                             [&](const AttentionTensors& in, const Tensor& out, const Tensor& log_sum_exp) {

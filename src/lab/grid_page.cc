@@ -65,7 +65,7 @@ Plot place_plot(int64_t length, const std::string& of) {
           .series = {}};
 }
 
-// Without points there is a line without a name instead: it takes a colour, so that an encoding has the same in every
+// Without points there is a line without a name instead: it takes a color, so that an encoding has the same in every
 // plot of the grid.
 void add_series(Plot& plot, PlotSeries series) {
   if (series.points.empty()) series = {};

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "lab/grid_results.h"
 #include "report/html_page.h"
 #include "report/plot.h"
-#include "lab/grid_results.h"
 
 namespace roformer {
 
@@ -18,7 +18,7 @@ struct NamedPlot {
 
 // "validation-loss": curves, of up to seven with a band from the lowest to the highest seed. Where lengths were
 // evaluated also "lengths": loss against the length of the text, and "places": loss by the place in the longest one;
-// and of each encoding that can be scaled "lengths-NAME" and "places-NAME". An encoding has one colour in all of them.
+// and of each encoding that can be scaled "lengths-NAME" and "places-NAME". An encoding has one color in all of them.
 std::vector<NamedPlot> grid_plots(const Grid& grid);
 
 std::string grid_page(const Grid& grid, const std::string& title);

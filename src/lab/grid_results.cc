@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "lab/grid_variant.h"
 #include "report/metrics_log.h"
 #include "report/statistics.h"
-#include "lab/grid_variant.h"
 
 namespace roformer {
 

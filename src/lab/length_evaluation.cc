@@ -90,21 +90,21 @@ class PartSums {
  public:
   explicit PartSums(int64_t length) : length_(length), parts_(static_cast<size_t>(std::min(kParts, length))) {}
 
-  void add(const Context& context, const Model& model, const LabelledBatch& batch) {
+  void add(const Context& context, const Model& model, const LabeledBatch& batch) {
     const Value hidden = model.encoder().forward(context, batch.batch);
-    std::vector<LabelledBatch> split(parts_.size());
+    std::vector<LabeledBatch> split(parts_.size());
     for (size_t i = 0; i < batch.rows.size(); ++i) {
       const int64_t position = batch.batch.positions[static_cast<size_t>(batch.rows[i])];
-      LabelledBatch& part = split[static_cast<size_t>(position * std::ssize(parts_) / length_)];
+      LabeledBatch& part = split[static_cast<size_t>(position * std::ssize(parts_) / length_)];
       part.rows.push_back(batch.rows[i]);
       part.labels.push_back(batch.labels[i]);
     }
     for (size_t p = 0; p < parts_.size(); ++p) {
       if (split[p].rows.empty()) continue;
-      const LossSum part =
-          model.mlm_head()
-              .loss(context, gather_rows(context, hidden, split[p].rows), model.encoder().words(), split[p].labels, 0)
-              .read();
+      const LossSum part = model.mlm_head()
+                               .loss(context, gather_rows(context, hidden, split[p].rows),
+                                     model.encoder().word_embeddings(), split[p].labels, 0)
+                               .read();
       parts_[p].loss += part.sum;
       parts_[p].correct += part.correct;
       parts_[p].labels += std::ssize(split[p].labels);
@@ -137,7 +137,7 @@ class PartSums {
 
 // A setting that cannot be, or a text it cannot read, is the answer and no failure.
 LengthScore evaluate(const std::string& weights, const LengthVariant& variant, int64_t length,
-                     const PackedSequences& text, const Labelling& labelling, RandomStream random, Backend& backend) {
+                     const PackedSequences& text, const Labeler& labeling, RandomStream random, Backend& backend) {
   LengthScore score{
       .scaling = variant.scaling, .length = length, .reason = variant.reason, .evaluation = {}, .position_loss = {}};
   if (text.size() == 0)
@@ -151,9 +151,9 @@ LengthScore evaluate(const std::string& weights, const LengthVariant& variant, i
     const int64_t per_batch = std::max<int64_t>(1, kBatchTokens / length);
     PartSums sums(length);
     for (int64_t begin = 0; begin < text.size(); begin += per_batch) {
-      LabelledBatch batch;
+      LabeledBatch batch;
       for (int64_t i = begin; i < std::min(text.size(), begin + per_batch); ++i) {
-        batch.append(labelling.label(text.sequence(i), substream(random, static_cast<uint64_t>(i))));
+        batch.append(labeling.label(text.sequence(i), substream(random, static_cast<uint64_t>(i))));
       }
       sums.add(context, model, batch);
     }
@@ -233,7 +233,7 @@ std::vector<LengthScore> evaluate_lengths(const std::string& directory, const Le
                                           const Progress::Output& messages) {
   const std::string path = join_path(directory, kFile), weights = join_path(directory, "model.safetensors");
   const auto tokenizer = load_tokenizer(directory);
-  const auto labelling = make_labelling(options, *tokenizer);
+  const auto labeling = make_labeler(options, *tokenizer);
   const Json settings = {{"validation-data", texts.content_hash}, {"max-length", trained}, {"seed", options.seed}};
   const ModelConfig config = read_config(join_path(directory, "config.json"));
   std::vector<LengthScore> scores = kept_scores(path, settings);
@@ -248,7 +248,7 @@ std::vector<LengthScore> evaluate_lengths(const std::string& directory, const Le
       if (options.stop_token.stop_requested()) {
         throw Interrupted("interrupted while evaluating {}. The same command goes on", directory);
       }
-      scores.push_back(evaluate(weights, variant, length, entry.second, *labelling, random, backend));
+      scores.push_back(evaluate(weights, variant, length, entry.second, *labeling, random, backend));
       write_scores(path, settings, scores);
       line += (line.empty() ? "" : ", ") + describe(scores.back());
     }

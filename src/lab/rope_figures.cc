@@ -92,10 +92,10 @@ std::string rope_rotation_figure() {
   const auto meeting = [&](int64_t query, int64_t key) {
     const double q = kQuery + static_cast<double>(query) * frequencies.theta(kPair);
     const double k = kKey + static_cast<double>(key) * frequencies.theta(kPair);
-    return Plane{.arrows = {{.angle = kQuery, .length = 1, .colour = 0, .label = "q", .faint = true},
-                            {.angle = kKey, .length = 0.8, .colour = 1, .label = "k", .faint = true},
-                            {.angle = q, .length = 1, .colour = 0, .label = fmt::format("q at {}", query)},
-                            {.angle = k, .length = 0.8, .colour = 1, .label = fmt::format("k at {}", key)}},
+    return Plane{.arrows = {{.angle = kQuery, .length = 1, .color = 0, .label = "q", .faint = true},
+                            {.angle = kKey, .length = 0.8, .color = 1, .label = "k", .faint = true},
+                            {.angle = q, .length = 1, .color = 0, .label = fmt::format("q at {}", query)},
+                            {.angle = k, .length = 0.8, .color = 1, .label = fmt::format("k at {}", key)}},
                  .arcs = {{.from = q, .to = k, .radius = 0.45, .label = degrees(k - q)}}};
   };
   return svg_planes({.title = "A pair of elements is a point in the plane; each position turns it by θ = 0.5",

@@ -6,8 +6,8 @@
 #include <variant>
 
 #include "base/error.h"
-#include "models/save_model.h"
 #include "inference/session.h"
+#include "models/save_model.h"
 #include "text/tokenizer.h"
 #include "training/language_objective.h"
 #include "training/pretrain.h"
@@ -78,7 +78,7 @@ struct MaskedLanguageTrainer::Implementation {
       : options(checked(settings)),
         engine({.threads = options.threads, .device = options.device, .dtype = options.dtype}),
         tokenizer(std::move(words)),
-        labelling(make_labelling(run_options(options), *tokenizer)),
+        labeling(make_labeler(run_options(options), *tokenizer)),
         model(new_model != nullptr ? Model(*engine.backend, *new_model, true)
                                    : load_model(directory, *engine.backend, true)),
         update(model, run_options(options).optimizer, schedule_of(options), random(2)) {
@@ -92,7 +92,7 @@ struct MaskedLanguageTrainer::Implementation {
       throw UsageError("{} {} is longer than the model's {} learned positions", FieldName("max_length"),
                        options.max_length, model.config().max_positions);
     }
-    if (new_model != nullptr) model.initialise(substream({options.seed, 0}, 0));
+    if (new_model != nullptr) model.initialize(substream({options.seed, 0}, 0));
   }
 
   RandomStream random(uint64_t purpose) const { return substream({options.seed, 0}, purpose); }
@@ -115,15 +115,15 @@ struct MaskedLanguageTrainer::Implementation {
   }
 
   // Sequence i is masked by substream i. DataError if there is nothing to mask.
-  std::vector<LabelledBatch> masked_batches(std::span<const std::string> texts, RandomStream masks) const {
-    std::vector<LabelledBatch> batches(1);
+  std::vector<LabeledBatch> masked_batches(std::span<const std::string> texts, RandomStream masks) const {
+    std::vector<LabeledBatch> batches(1);
     uint64_t number = 0;
     for (const std::vector<int32_t>& sequence : sequences(texts)) {
       if (batches.back().batch.tokens() > 0 &&
           batches.back().batch.tokens() + std::ssize(sequence) > options.max_batch_tokens) {
         batches.emplace_back();
       }
-      batches.back().append(labelling->label(sequence, substream(masks, number++)));
+      batches.back().append(labeling->label(sequence, substream(masks, number++)));
     }
     if (count_labels(batches) == 0) throw DataError("the {} text(s) have no token that could be masked", texts.size());
     return batches;
@@ -131,7 +131,7 @@ struct MaskedLanguageTrainer::Implementation {
 
   double train_step(std::span<const std::string> texts, std::stop_token stop) {
     const int64_t number = steps + 1;
-    LabelledBatches batches(model, masked_batches(texts, substream(random(1), static_cast<uint64_t>(number))));
+    LabeledBatches batches(model, masked_batches(texts, substream(random(1), static_cast<uint64_t>(number))));
     const double loss = update.run(number, batches, {.kept = "the model is as it was", .stop = std::move(stop)}).loss;
     steps = number;
     return loss;
@@ -140,7 +140,7 @@ struct MaskedLanguageTrainer::Implementation {
   MaskedLanguageOptions options;
   Engine engine;
   std::unique_ptr<Tokenizer> tokenizer;
-  std::unique_ptr<Labelling> labelling;
+  std::unique_ptr<Labeler> labeling;
   Model model;
   TrainingStep update;
   int64_t steps = 0;
@@ -177,7 +177,7 @@ MaskedLanguageScore MaskedLanguageTrainer::validate(std::span<const std::string>
   const Implementation& my = *implementation_;
   const Context context{.backend = *my.engine.backend, .stop = std::move(stop)};
   LossTotal total;
-  for (const LabelledBatch& batch : my.masked_batches(texts, my.random(3))) {
+  for (const LabeledBatch& batch : my.masked_batches(texts, my.random(3))) {
     total.add(language_loss(context, my.model, batch, 0).read(), std::ssize(batch.labels));
   }
   const Evaluation mean = total.mean();

@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "base/error.h"
-#include "library/text_tokenizer_impl.h"
 #include "inference/embed.h"
 #include "inference/fill_mask.h"
 #include "inference/session.h"
+#include "library/text_tokenizer_impl.h"
 
 namespace roformer {
 

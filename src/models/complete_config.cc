@@ -45,7 +45,7 @@ void check_parts(const ModelConfig& config, const std::string& source) {
     refuse_config(source, "{} {} is not {} {}, as a language model whose head has no dense layer needs it",
                   KeyName("embedding_size"), config.embedding, KeyName("hidden_size"), config.hidden);
   }
-  if (config.cross_attention && config.visibility != Visibility::causal) {
+  if (config.cross_attention && config.attention_mask != AttentionMask::causal) {
     refuse_config(source, "{} needs {}", KeyName("add_cross_attention"), KeyName("is_decoder"));
   }
   if (config.rotate_cross_queries && !can_rotate_cross_queries(config.position)) {
@@ -77,7 +77,7 @@ Said said_of(const ModelConfig& config, const std::string& field, bool own_dim) 
        {"short_factors", "short_factor"},
        {"long_factors", "long_factor"},
        {"scale_base", "xpos_scale_base"},
-       {"centre", "xpos_centre"},
+       {"center", "xpos_centre"},
        {"count", "relative_attention_num_buckets"},
        {"max_distance", "relative_attention_max_distance"}}};
   for (const auto& [name, key] : kKeys) {
@@ -161,7 +161,7 @@ void complete_rotary(ModelConfig& config, RotaryPosition& position, const std::s
 // Settings that follow from others, and what none may be.
 void complete_position(ModelConfig& config, const std::string& source) {
   constexpr int64_t kMostDistance = 1 << 20;
-  const bool both_sides = config.visibility == Visibility::all;
+  const bool both_sides = config.attention_mask == AttentionMask::bidirectional;
   const auto check_buckets = [&](const DistanceBuckets& buckets) {
     check_position(config, source, false, [&] { validate(buckets); });
   };
@@ -228,7 +228,7 @@ void complete_attention(ModelConfig& config, const std::string& source) {
   if (config.kv_heads != 0)
     refuse_config(source, "{} {}: linear attention has as many as queries", KeyName("num_key_value_heads"),
                   config.kv_heads);
-  if (config.visibility == Visibility::prefix) refuse_config(source, "linear attention has no prefix attention");
+  if (config.attention_mask == AttentionMask::prefix) refuse_config(source, "linear attention has no prefix attention");
   LinearSettings& linear = config.linear;
   if (config.has_random_features()) {
     if (linear.favor_features == 0) linear.favor_features = default_favor_features(config.head_dim());

@@ -10,15 +10,16 @@
 
 namespace roformer {
 
-Visibility parse_visibility(const std::string& name) {
-  const auto found = std::ranges::find(visibility_names(), name);
-  if (found == visibility_names().end()) {
-    throw UsageError("{} is '{}'; expected {}", FieldName("visibility"), name, fmt::join(visibility_names(), ", "));
+AttentionMask parse_attention_mask(const std::string& name) {
+  const auto found = std::ranges::find(attention_mask_names(), name);
+  if (found == attention_mask_names().end()) {
+    throw UsageError("{} is '{}'; expected {}", FieldName("attention_mask"), name,
+                     fmt::join(attention_mask_names(), ", "));
   }
-  return static_cast<Visibility>(found - visibility_names().begin());
+  return static_cast<AttentionMask>(found - attention_mask_names().begin());
 }
 
-const std::vector<std::string>& visibility_names() {
+const std::vector<std::string>& attention_mask_names() {
   static const std::vector<std::string> names{"all", "causal", "prefix"};
   return names;
 }

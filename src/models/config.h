@@ -11,11 +11,11 @@
 
 #include "backend/backend.h"
 #include "base/json.h"
+#include "nn/attention_mask.h"
 #include "nn/heads.h"
 #include "nn/linear_attention.h"
 #include "nn/positions.h"
 #include "nn/transformer_layer.h"
-#include "nn/visibility.h"
 #include "position/encoding.h"
 
 namespace roformer {
@@ -40,8 +40,8 @@ enum class Head {
 // What the scores of a sequence-classification head mean ("problem_type").
 enum class Problem { regression, single_label, multi_label };
 
-Visibility parse_visibility(const std::string& name);  // all, causal, prefix; UsageError otherwise
-const std::vector<std::string>& visibility_names();
+AttentionMask parse_attention_mask(const std::string& name);  // all, causal, prefix; UsageError otherwise
+const std::vector<std::string>& attention_mask_names();
 
 // Cross-attention in transformers rotates neither side (none: false); JunnYu's package rotates the queries (query:
 // true), see compatibility.md 3.3.5. UsageError for other words.
@@ -78,12 +78,12 @@ struct ModelConfig {
   std::optional<int64_t> bos_id;  // of a Llama: what its texts begin and end with
   std::vector<int64_t> eos_ids;
   PositionEncoding position = RotaryPosition{};
-  std::vector<Rotary> layer_rotary = {};    // of each layer, where it is not that of `position`; dim 0 as there
-  Visibility visibility = Visibility::all;  // "is_decoder": causal
-  std::vector<KeyWindow> windows = {};      // one for all layers, or one for each; none: all that `visibility` lets see
-  double attention_scale = 0;               // of q·k; 0: 1/√head size
-  double score_cap = 0, logit_cap = 0;      // scores and logits become cap · tanh(x / cap); 0: as they are
-  double embedding_scale = 1;               // multiplies the word embeddings
+  std::vector<Rotary> layer_rotary = {};  // of each layer, where it is not that of `position`; dim 0 as there
+  AttentionMask attention_mask = AttentionMask::bidirectional;  // "is_decoder": causal
+  std::vector<KeyWindow> windows = {};  // one for all layers, or one for each; none: all that `attention_mask` lets see
+  double attention_scale = 0;           // of q·k; 0: 1/√head size
+  double score_cap = 0, logit_cap = 0;  // scores and logits become cap · tanh(x / cap); 0: as they are
+  double embedding_scale = 1;           // multiplies the word embeddings
   // One kind for all layers, or one for each. Linear attention goes with encodings that are added to the input or
   // rotate, and sees all tokens or those before.
   std::vector<AttentionKind> attention = {AttentionKind::softmax};

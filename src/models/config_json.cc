@@ -73,7 +73,7 @@ ModelConfig read_config(const std::string& path, std::vector<std::string>* unkno
 }
 
 Json write_config(const ModelConfig& config) {
-  if (config.visibility == Visibility::prefix) throw DataError("config.json cannot say prefix attention");
+  if (config.attention_mask == AttentionMask::prefix) throw DataError("config.json cannot say prefix attention");
   Json json = Json::object();
   ConfigKeys writing = ConfigKeys::writing(json);
   ModelConfig written = config;

@@ -146,7 +146,7 @@ void Model::prepare() {
   if (layers_.classifier) layers_.classifier->linear_weights(heads);
   std::vector<Parameter*> all = trunk;
   all.insert(all.end(), heads.begin(), heads.end());
-  Parameter& words = layers_.encoder.words();
+  Parameter& words = layers_.encoder.word_embeddings();
   all.push_back(&words);
   // The tables let go of the rows first, so that each goes as soon as something is made of it.
   std::vector<std::optional<Rows>> rows;
@@ -184,7 +184,7 @@ Value Model::pooled(const Context& context, const Value& hidden, const Batch& ba
 }
 
 // One row a sequence, as the head of the config takes it.
-Value Model::summarised(const Context& context, const Value& hidden, const Batch& batch) const {
+Value Model::summarized(const Context& context, const Value& hidden, const Batch& batch) const {
   if (config_.summary == Summary::pooler) return pooled(context, hidden, batch);
   if (config_.summary == Summary::mean) return pool(context, hidden, batch.offsets, Pooling::mean);
   const bool last = config_.summary == Summary::last;
@@ -192,14 +192,14 @@ Value Model::summarised(const Context& context, const Value& hidden, const Batch
 }
 
 Value Model::logits(const Context& context, const Value& hidden, const Batch& batch) const {
-  if (layers_.mlm_head) return layers_.mlm_head->logits(context, hidden, layers_.encoder.words());
+  if (layers_.mlm_head) return layers_.mlm_head->logits(context, hidden, layers_.encoder.word_embeddings());
   if (!layers_.classifier) throw DataError("the model has no head ({} names none)", KeyName("architectures"));
   const bool of_tokens = config_.head == Head::token_classification || config_.head == Head::question_answering;
-  return layers_.classifier->forward(context, of_tokens ? hidden : summarised(context, hidden, batch),
+  return layers_.classifier->forward(context, of_tokens ? hidden : summarized(context, hidden, batch),
                                      layers_.encoder.places());
 }
 
-void Model::initialise(RandomStream random) {
+void Model::initialize(RandomStream random) {
   std::vector<uint64_t> numbers;  // of the streams
   constexpr uint64_t kPositions = uint64_t{1} << 32;
   for (uint64_t others = 0, positions = 0; const NamedParameter& named : parameters_) {

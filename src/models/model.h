@@ -67,7 +67,7 @@ class Model {
   int64_t weight_bytes() const;  // that all weights take, those of a mapped file included
 
   // Normal(0, initializer_range) for weights, 0 for biases and norm biases, 1 for norm gains.
-  void initialise(RandomStream random);
+  void initialize(RandomStream random);
 
   // Copies weights into the parameters of a model whose memory is its own; else as load_model() takes them. One
   // DataError lists all that does not fit; then nothing has been copied.
@@ -83,7 +83,7 @@ class Model {
   ModelConfig config_;
   bool trainable_, prepared_ = false;
   ModelLayers layers_;
-  Value summarised(const Context& context, const Value& hidden, const Batch& batch) const;
+  Value summarized(const Context& context, const Value& hidden, const Batch& batch) const;
   ParameterTable table_;
   std::vector<NamedParameter> parameters_;
 };

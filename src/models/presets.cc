@@ -33,7 +33,7 @@ ModelConfig preset_config(const std::string& name) {
     config.vocabulary = 256;
     config.max_positions = 1024;
     config.attention = {AttentionKind::linear_favor};
-    config.visibility = Visibility::causal;
+    config.attention_mask = AttentionMask::causal;
     config.head = Head::causal_lm;
   } else if (name ==
              "llama-100m") {  // grouped heads and SwiGLU, 100 million parameters with the head's, which are tied
@@ -51,7 +51,7 @@ ModelConfig preset_config(const std::string& name) {
     config.segments = 0;
     config.max_positions = 2048;
     config.position = RotaryPosition{{.layout = RotaryLayout::half}};
-    config.visibility = Visibility::causal;
+    config.attention_mask = AttentionMask::causal;
     config.head = Head::causal_lm;
   } else if (name != "roformer-base") {
     throw UsageError("{} is '{}'; expected {}", FieldName("preset"), name, fmt::join(preset_names(), ", "));

@@ -226,7 +226,7 @@ void read_rotary(const JsonObject& json, RotaryPosition& position) {
     XPos xpos = position.xpos.value_or(XPos());
     xpos.scale_base = json.get_double("xpos_scale_base", xpos.scale_base);
     if (!(xpos.scale_base > 0)) json.reject("xpos_scale_base", "a number above 0");
-    xpos.centre = json.get_int("xpos_centre", xpos.centre, 0, kMaxRotaryPosition);
+    xpos.center = json.get_int("xpos_centre", xpos.center, 0, kMaxRotaryPosition);
     position.xpos = xpos;
   }
 }
@@ -246,7 +246,7 @@ void write_rotary(const RotaryPosition& position, int64_t head_dim, Json& json) 
   if (position.learned) json["rotary_learned"] = true;
   if (position.xpos) {
     json["xpos_scale_base"] = position.xpos->scale_base;
-    json["xpos_centre"] = position.xpos->centre;
+    json["xpos_centre"] = position.xpos->center;
   }
 }
 

@@ -1,6 +1,5 @@
 #include "models/save_model.h"
 
-
 #include "base/error.h"
 #include "base/file.h"
 #include "formats/safetensors.h"

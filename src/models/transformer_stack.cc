@@ -63,19 +63,19 @@ void plan_memory(const ModelConfig& config, const Batch& batch, const StackInput
   }
 }
 
-void check_state(const Context& context, const Batch& batch, Visibility visibility, const DecodingState& state) {
+void check_state(const Context& context, const Batch& batch, AttentionMask attention_mask, const DecodingState& state) {
   if (context.tape != nullptr) throw ShapeError("a pass that adds to a decoding state cannot be recorded");
   if (batch.sequences() != state.sequences()) {
     throw ShapeError("a batch of {} sequences continues a state of {}", batch.sequences(), state.sequences());
   }
-  if (visibility == Visibility::all) {
+  if (attention_mask == AttentionMask::bidirectional) {
     throw DataError("the model's tokens see those behind them, too: its texts cannot be continued token by token");
   }
   for (int64_t s = 0; s < state.sequences(); ++s) {
     const auto begin = static_cast<size_t>(batch.offsets[static_cast<size_t>(s)]);
     const auto end = static_cast<size_t>(batch.offsets[static_cast<size_t>(s) + 1]);
     if (begin == end || state.tokens(s) == 0) continue;
-    if (visibility == Visibility::prefix && batch.segments[begin] == 0) {
+    if (attention_mask == AttentionMask::prefix && batch.segments[begin] == 0) {
       throw DataError("the tokens of segment 0, which all see each other, must come in one pass");
     }
   }
@@ -101,15 +101,15 @@ PositionPlan make_plan(const Context& context, const ModelConfig& config, const 
   if (const auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position)) {
     plan_sinusoid(context.backend, *sinusoidal, config.embedding, batch, plan);
   }
-  const Visibility visibility = inputs.visibility.value_or(config.visibility);
-  if (visibility == Visibility::prefix && config.has_linear_attention()) {
+  const AttentionMask attention_mask = inputs.attention_mask.value_or(config.attention_mask);
+  if (attention_mask == AttentionMask::prefix && config.has_linear_attention()) {
     throw DataError("linear attention sees all tokens or those before (causal), it has no prefix attention");
   }
-  std::vector<int32_t> limits = visible_keys(visibility, batch);
+  std::vector<int32_t> limits = visible_keys(attention_mask, batch);
   const Indices offsets = batch.offsets;
   std::optional<KeptKeys> keys;
   if (DecodingState* state = inputs.state; state != nullptr) {
-    check_state(context, batch, visibility, *state);
+    check_state(context, batch, attention_mask, *state);
     keys = kept_keys(batch, *state, limits);
   }
   const Indices key_offsets = keys ? keys->offsets : offsets, all_limits = std::move(limits);
@@ -122,14 +122,14 @@ PositionPlan make_plan(const Context& context, const ModelConfig& config, const 
     const auto layer = static_cast<size_t>(i);
     plan.layers.push_back({.query_offsets = offsets,
                            .key_offsets = key_offsets,
-                           .key_limits = seen.limits,
-                           .key_begins = seen.begins,
+                           .key_ends = seen.limits,
+                           .key_starts = seen.begins,
                            .positions = shared[shared.size() == 1 ? 0 : layer],
                            .cache = {}});
   }
   if (DecodingState* state = inputs.state; state != nullptr) {
     std::vector<KeyValueCache>& caches = state->layers(config.layers);
-    for (size_t i = 0; i < caches.size(); ++i) plan.layers[i].cache = {&caches[i], state->kept(), state->most()};
+    for (size_t i = 0; i < caches.size(); ++i) plan.layers[i].cache = {&caches[i], state->lengths(), state->capacity()};
   }
   plan_memory(config, batch, inputs, plan);
   return plan;
@@ -216,8 +216,8 @@ Value TransformerStack::forward(const Context& context, const Batch& batch, cons
                                        .scale = config_.attention_scale,
                                        .query_offsets = self.query_offsets,
                                        .key_offsets = self.key_offsets,
-                                       .key_limits = self.key_limits,
-                                       .key_begins = self.key_begins,
+                                       .key_ends = self.key_ends,
+                                       .key_starts = self.key_starts,
                                        .score_cap = config_.score_cap,
                                        .cache = plan.layers[layer].cache};
         const int64_t hidden = config_.hidden;
@@ -235,8 +235,8 @@ Value TransformerStack::forward(const Context& context, const Batch& batch, cons
                              .scale = config_.attention_scale != 0 ? config_.attention_scale : usual,
                              .query_offsets = self.query_offsets,
                              .key_offsets = self.key_offsets,
-                             .key_limits = self.key_limits,
-                             .key_begins = self.key_begins,
+                             .key_ends = self.key_ends,
+                             .key_starts = self.key_starts,
                              .score_cap = config_.score_cap};
     layers->forward(spec, positions.query_angles.get(), positions.key_angles.get(), positions.rotate_values, x.data);
     return x;
@@ -311,7 +311,7 @@ void TransformerStack::linear_weights(std::vector<Parameter*>& weights) {
 }
 
 PassSize TransformerStack::pass_size() const {
-  const bool decodes = config_.visibility == Visibility::causal && !can_fuse(config_);
+  const bool decodes = config_.attention_mask == AttentionMask::causal && !can_fuse(config_);
   return decodes ? PassSize::few_tokens : PassSize::many_tokens;
 }
 
@@ -341,9 +341,9 @@ int64_t decoding_bytes(const ModelConfig& config) {
   return parts * keeping * config.positions_shape().key_width() * static_cast<int64_t>(sizeof(float));
 }
 
-std::vector<int32_t> visible_keys(Visibility visibility, const Batch& batch) {
+std::vector<int32_t> visible_keys(AttentionMask attention_mask, const Batch& batch) {
   std::vector<int32_t> limits;
-  if (visibility == Visibility::all) return limits;
+  if (attention_mask == AttentionMask::bidirectional) return limits;
   limits.resize(batch.ids.size());
   for (size_t s = 0; s + 1 < batch.offsets.size(); ++s) {
     const int32_t begin = batch.offsets[s], end = batch.offsets[s + 1];
@@ -351,7 +351,7 @@ std::vector<int32_t> visible_keys(Visibility visibility, const Batch& batch) {
     int32_t limit = end - begin;
     for (int32_t t = end - 1; t >= begin; --t) {
       const auto place = static_cast<size_t>(t);
-      const bool closes = visibility == Visibility::causal || (t + 1 < end && batch.segments[place + 1] > 0);
+      const bool closes = attention_mask == AttentionMask::causal || (t + 1 < end && batch.segments[place + 1] > 0);
       if (closes) limit = t + 1 - begin;
       limits[place] = limit;
     }

@@ -17,10 +17,10 @@ namespace roformer {
 
 // What a forward pass may be given beside the batch.
 struct StackInputs {
-  std::optional<Visibility> visibility = {};      // another than the config's
-  std::optional<bool> rotate_cross_queries = {};  // another than the config's
-  Value memory = {};                              // [Tm, H] hidden states of an encoder, for cross-attention
-  Indices memory_offsets = {};                    // [sequences + 1]
+  std::optional<AttentionMask> attention_mask = {};  // another than the config's
+  std::optional<bool> rotate_cross_queries = {};     // another than the config's
+  Value memory = {};                                 // [Tm, H] hidden states of an encoder, for cross-attention
+  Indices memory_offsets = {};                       // [sequences + 1]
   // Decoding: sequence s of the batch continues sequence s of the state, which the batch's tokens are added to. Their
   // positions go on from the state's, and no tape may record it.
   DecodingState* state = nullptr;
@@ -45,14 +45,14 @@ class TransformerStack {
   void linear_weights(std::vector<Parameter*>& weights);
   // What most passes over them have.
   PassSize pass_size() const;
-  Parameter& words() { return embeddings_.words(); }
+  Parameter& word_embeddings() { return embeddings_.word_embeddings(); }
   // Once the weights are prepared: all layers as one kernel, where they and the backend allow it.
   void fuse(Backend& backend);
 
   // Dropouts are numbered from 0; the first number that the trunk does not use.
   uint64_t places() const;
 
-  const Parameter& words() const { return embeddings_.words(); }
+  const Parameter& word_embeddings() const { return embeddings_.word_embeddings(); }
 
  private:
   ModelConfig config_;
@@ -76,7 +76,8 @@ std::string what_keeps(const ModelConfig& config);
 // Bytes that a DecodingState takes for each token of such a model; linear attention's take none.
 int64_t decoding_bytes(const ModelConfig& config);
 
-// The number of keys of its own sequence that each token sees, counted from the first; empty for Visibility::all.
-std::vector<int32_t> visible_keys(Visibility visibility, const Batch& batch);
+// The number of keys of its own sequence that each token sees, counted from the first; empty for
+// AttentionMask::bidirectional.
+std::vector<int32_t> visible_keys(AttentionMask attention_mask, const Batch& batch);
 
 }  // namespace roformer

@@ -14,8 +14,8 @@ AttentionOptions options_of(const Context& context, const AttentionShape& shape,
           .scale = shape.scale,
           .query_offsets = inputs.query_offsets,
           .key_offsets = inputs.key_offsets,
-          .key_limits = inputs.key_limits,
-          .key_begins = inputs.key_begins,
+          .key_ends = inputs.key_ends,
+          .key_starts = inputs.key_starts,
           .score_cap = shape.score_cap,
           .dropout = context.dropout(shape.attention_dropout, place),
           .cache = inputs.cache};
@@ -68,7 +68,7 @@ Value SelfAttention::forward(const Context& context, const Value& x, const Atten
 
 Value SelfAttention::attend_linear(const Context& context, Value&& qkv, const AttentionInputs& inputs,
                                    const SharedPositions& positions) const {
-  const bool causal = !inputs.key_limits.empty();
+  const bool causal = !inputs.key_ends.empty();
   if (!inputs.cache) return linear_->attend(context, std::move(qkv), inputs.query_offsets, causal, positions);
   LinearAttentionState& state = inputs.cache->cache->linear;
   if (!state.defined()) state = linear_->start(context.backend, std::ssize(inputs.query_offsets) - 1);

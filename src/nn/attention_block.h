@@ -34,8 +34,8 @@ struct AttentionShape {
 // Which tokens see which, and how positions enter.
 struct AttentionInputs {
   Indices query_offsets, key_offsets;  // cu_seqlens
-  Indices key_limits = {};             // of each query's sequence the first so many keys; empty = all
-  Indices key_begins = {};             // but for the first so many of them; empty = all
+  Indices key_ends = {};               // of each query's sequence the first so many keys; empty = all
+  Indices key_starts = {};             // but for the first so many of them; empty = all
   std::shared_ptr<const SharedPositions> positions = {};  // of self-attention; null only without an encoding
   std::shared_ptr<const RotaryAngles> query_angles = {};  // of cross-attention; null: not rotated
   std::optional<CachePass> cache = {};                    // of self-attention: decoding (ops.h)

@@ -38,8 +38,8 @@ void move_rows(Backend& backend, const Tensor& rows, int64_t from, int64_t to, i
 
 }  // namespace
 
-DecodingState::DecodingState(int64_t sequences, int64_t most)
-    : most_(most), kept_(static_cast<size_t>(sequences)), positions_(static_cast<size_t>(sequences)) {}
+DecodingState::DecodingState(int64_t sequences, int64_t capacity)
+    : capacity_(capacity), lengths_(static_cast<size_t>(sequences)), positions_(static_cast<size_t>(sequences)) {}
 
 int32_t DecodingState::next_position(int64_t sequence) const {
   const auto& positions = positions_[static_cast<size_t>(sequence)];
@@ -61,7 +61,7 @@ void DecodingState::select(Backend& backend, std::span<const int32_t> which) {
   std::vector<int64_t> kept;
   std::vector<std::vector<int32_t>> positions;
   for (const int32_t s : which) {
-    kept.push_back(kept_.at(static_cast<size_t>(s)));
+    kept.push_back(lengths_.at(static_cast<size_t>(s)));
     positions.push_back(positions_[static_cast<size_t>(s)]);
   }
   for (KeyValueCache& layer : layers_) {
@@ -72,8 +72,8 @@ void DecodingState::select(Backend& backend, std::span<const int32_t> which) {
       const KeyValueCache::Sequence& from = layer.sequences[at];
       const bool again = taken[at];
       taken[at] = true;
-      chosen.push_back(again ? KeyValueCache::Sequence{copied(backend, from.keys, kept_[at]),
-                                                       copied(backend, from.values, kept_[at])}
+      chosen.push_back(again ? KeyValueCache::Sequence{copied(backend, from.keys, lengths_[at]),
+                                                       copied(backend, from.values, lengths_[at])}
                              : from);
     }
     layer.sequences = std::move(chosen);
@@ -81,16 +81,16 @@ void DecodingState::select(Backend& backend, std::span<const int32_t> which) {
       layer.linear = {chosen_rows(backend, layer.linear.sums, which), chosen_rows(backend, layer.linear.totals, which)};
     }
   }
-  kept_ = std::move(kept);
+  lengths_ = std::move(kept);
   positions_ = std::move(positions);
 }
 
 void DecodingState::forget(Backend& backend, int64_t sequence, int64_t first, int64_t count) {
   const auto s = static_cast<size_t>(sequence);
-  if (first < 0 || count < 0 || first + count > kept_[s]) {
-    throw ShapeError("tokens {} to {} of {} cannot be forgotten", first, first + count, kept_[s]);
+  if (first < 0 || count < 0 || first + count > lengths_[s]) {
+    throw ShapeError("tokens {} to {} of {} cannot be forgotten", first, first + count, lengths_[s]);
   }
-  const int64_t behind = kept_[s] - first - count;
+  const int64_t behind = lengths_[s] - first - count;
   for (const KeyValueCache& layer : layers_) {
     const auto& [keys, values] = layer.sequences[s];
     if (!keys.defined()) continue;
@@ -98,21 +98,22 @@ void DecodingState::forget(Backend& backend, int64_t sequence, int64_t first, in
     move_rows(backend, values, first + count, first, behind);
   }
   positions_[s].erase(positions_[s].begin() + first, positions_[s].begin() + first + count);
-  kept_[s] -= count;
+  lengths_[s] -= count;
 }
 
-void DecodingState::move(Backend& backend, int64_t sequence, std::span<const int32_t> to, const Turn& turn) {
+void DecodingState::move(Backend& backend, int64_t sequence, std::span<const int32_t> to, const KeyRotation& turn) {
   const auto s = static_cast<size_t>(sequence);
-  if (std::ssize(to) != kept_[s]) throw ShapeError("{} positions for {} tokens that are kept", to.size(), kept_[s]);
-  if (!turn.rotations.empty() && kept_[s] > 0) {
+  if (std::ssize(to) != lengths_[s])
+    throw ShapeError("{} positions for {} tokens that are kept", to.size(), lengths_[s]);
+  if (!turn.rotations.empty() && lengths_[s] > 0) {
     const bool one = turn.rotations.size() == 1;
     RotaryAngles angles = backend.rerotation_angles(turn.rotations.front(), positions_[s], to);
     for (size_t i = 0; i < layers_.size(); ++i) {
       const auto& [keys, values] = layers_[i].sequences[s];
       if (!keys.defined()) continue;
       if (!one && i > 0) angles = backend.rerotation_angles(turn.rotations.at(i), positions_[s], to);
-      backend.rotate(keys.row_range(0, kept_[s]), turn.heads, angles, false);
-      if (turn.values) backend.rotate(values.row_range(0, kept_[s]), turn.heads, angles, false);
+      backend.rotate(keys.row_range(0, lengths_[s]), turn.heads, angles, false);
+      if (turn.values) backend.rotate(values.row_range(0, lengths_[s]), turn.heads, angles, false);
     }
   }
   positions_[s].assign(to.begin(), to.end());
@@ -132,7 +133,7 @@ void DecodingState::add(std::span<const int32_t> positions, std::span<const int3
     const auto fresh =
         positions.subspan(static_cast<size_t>(offsets[s]), static_cast<size_t>(offsets[s + 1] - offsets[s]));
     positions_[s].insert(positions_[s].end(), fresh.begin(), fresh.end());
-    kept_[s] += std::ssize(fresh);
+    lengths_[s] += std::ssize(fresh);
   }
 }
 

@@ -42,7 +42,7 @@ Embeddings::Embeddings(const Scope& scope, const EmbeddingsShape& shape) : shape
   const auto table = [&](const char* name, int64_t rows, ParameterRole role) {
     return (scope / name).tensor({rows, shape.width}, role);
   };
-  words_ = table("words.weight", shape.vocabulary, ParameterRole::embedding);
+  word_embeddings_ = table("words.weight", shape.vocabulary, ParameterRole::embedding);
   if (shape.segments > 0) segments_ = table("segments.weight", shape.segments, ParameterRole::embedding);
   if (shape.learned_positions > 0) {
     positions_ = table("positions.weight", shape.learned_positions, ParameterRole::position_weight);
@@ -54,7 +54,7 @@ Embeddings::Embeddings(const Scope& scope, const EmbeddingsShape& shape) : shape
 Value Embeddings::forward(const Context& context, const Batch& batch, const InputPositions* constant,
                           uint64_t place) const {
   if (positions_) check_positions(batch.positions, shape_.learned_positions, shape_.hierarchical);
-  std::vector<Lookup> lookups{{words_, batch.ids, "token id", shape_.word_scale}};
+  std::vector<Lookup> lookups{{word_embeddings_, batch.ids, "token id", shape_.word_scale}};
   if (segments_) lookups.push_back({*segments_, batch.segments, "segment id"});
   const bool longer = std::ranges::any_of(batch.positions, [&](int32_t p) { return p >= shape_.learned_positions; });
   if (positions_ && longer) {

@@ -36,8 +36,8 @@ class Embeddings {
   // → [T, hidden]. `constant` is an input encoding that is not learned (sinusoidal), or null.
   Value forward(const Context& context, const Batch& batch, const InputPositions* constant, uint64_t place) const;
 
-  const Parameter& words() const { return words_; }
-  Parameter& words() { return words_; }
+  const Parameter& word_embeddings() const { return word_embeddings_; }
+  Parameter& word_embeddings() { return word_embeddings_; }
   // Adds the projection's, if there is one.
   void linear_weights(std::vector<Parameter*>& weights) {
     if (project_) weights.push_back(&project_->weight);
@@ -45,7 +45,7 @@ class Embeddings {
 
  private:
   EmbeddingsShape shape_;
-  Parameter words_;
+  Parameter word_embeddings_;
   std::optional<Parameter> segments_, positions_;
   std::optional<NormLayer> norm_;
   std::optional<LinearLayer> project_;

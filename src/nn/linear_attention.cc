@@ -21,7 +21,7 @@ double norm_of(const double* x, int64_t n) {
 }
 
 // Makes row `row` of `rows` orthogonal to those from `first` on, of length 1. Twice, against rounding.
-void orthonormalise(std::vector<double>& rows, int64_t first, int64_t row, int64_t dim) {
+void orthonormalize(std::vector<double>& rows, int64_t first, int64_t row, int64_t dim) {
   double* const x = rows.data() + row * dim;
   for (int pass = 0; pass < 2; ++pass) {
     for (int64_t other = first; other < row; ++other) {
@@ -80,7 +80,7 @@ std::vector<double> favor_projection(int64_t seed, int64_t layer, int64_t draw, 
   Generator directions(substream(stream, 0)), lengths(substream(stream, 1));
   std::vector<double> rows(static_cast<size_t>(features * head_dim));
   for (double& x : rows) x = directions.normal();
-  for (int64_t row = 0; row < features; ++row) orthonormalise(rows, row / head_dim * head_dim, row, head_dim);
+  for (int64_t row = 0; row < features; ++row) orthonormalize(rows, row / head_dim * head_dim, row, head_dim);
   std::vector<double> independent(static_cast<size_t>(head_dim));
   for (int64_t row = 0; row < features; ++row) {
     for (double& x : independent) x = lengths.normal();

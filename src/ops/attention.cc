@@ -29,8 +29,8 @@ void check_limits(const AttentionOptions& options, const char* what, std::span<c
 }
 
 void check_limits(const AttentionOptions& options) {
-  check_limits(options, "limit", options.key_limits);
-  check_limits(options, "begin", options.key_begins);
+  check_limits(options, "limit", options.key_ends);
+  check_limits(options, "begin", options.key_starts);
   if (!(options.score_cap >= 0)) throw ShapeError("attention: the cap of scores is {}", options.score_cap);
 }
 
@@ -155,8 +155,8 @@ AttentionSpec spec_of(const AttentionOptions& options, const AttentionPositions&
           .scale = scale_of(options, head_dim),
           .query_offsets = options.query_offsets,
           .key_offsets = options.key_offsets,
-          .key_limits = options.key_limits,
-          .key_begins = options.key_begins,
+          .key_ends = options.key_ends,
+          .key_starts = options.key_starts,
           .score_cap = options.score_cap,
           .dropout = options.dropout,
           .terms = positions.terms.data()};
@@ -173,17 +173,18 @@ void check_cached(const AttentionOptions& options, const AttentionTensors& in, c
   check_offsets("attention", "query", options.query_offsets, in.q.rows());
   const CachePass& pass = *options.cache;
   const size_t sequences = options.query_offsets.size() - 1;
-  if (pass.kept.size() != sequences || pass.cache->sequences.size() != sequences ||
+  if (pass.past_lengths.size() != sequences || pass.cache->sequences.size() != sequences ||
       options.key_offsets.size() != sequences + 1) {
-    throw ShapeError("attention: {} sequences, but a cache of {}", sequences, pass.kept.size());
+    throw ShapeError("attention: {} sequences, but a cache of {}", sequences, pass.past_lengths.size());
   }
   for (size_t s = 0; s < sequences; ++s) {
     const int64_t fresh = options.query_offsets[s + 1] - options.query_offsets[s];
-    if (options.key_offsets[s + 1] - options.key_offsets[s] != pass.kept[s] + fresh) {
-      throw ShapeError("attention: key offsets that are not those of {} kept and {} new tokens", pass.kept[s], fresh);
+    if (options.key_offsets[s + 1] - options.key_offsets[s] != pass.past_lengths[s] + fresh) {
+      throw ShapeError("attention: key offsets that are not those of {} kept and {} new tokens", pass.past_lengths[s],
+                       fresh);
     }
   }
-  if (options.key_limits.empty()) throw ShapeError("attention: a cache needs key limits");
+  if (options.key_ends.empty()) throw ShapeError("attention: a cache needs key limits");
   check_limits(options);
   check_angles("query", positions.query_angles, in.q.rows(), head_dim);
   check_angles("key", positions.key_angles, in.k.rows(), head_dim);
@@ -207,8 +208,9 @@ void attention_with_cache(Backend& backend, const AttentionOptions& options, con
     if (positions.rotate_values) backend.rotate(in.v, key_heads, *positions.key_angles, false);
   }
   const CachePass& pass = *options.cache;
-  keep(backend, pass, options.query_offsets, in.k, in.v);
-  const bool fresh = std::all_of(pass.kept.begin(), pass.kept.end(), [](int64_t kept) { return kept == 0; });
+  append(backend, pass, options.query_offsets, in.k, in.v);
+  const bool fresh =
+      std::all_of(pass.past_lengths.begin(), pass.past_lengths.end(), [](int64_t kept) { return kept == 0; });
   if (fresh) {  // a prompt is ordinary attention
     AttentionSpec spec = spec_of(options, positions, head_dim);
     spec.kv_heads = key_heads;
@@ -216,7 +218,7 @@ void attention_with_cache(Backend& backend, const AttentionOptions& options, con
     return backend.attention(spec, in, out, backend.empty({options.heads, in.q.rows()}));
   }
   std::vector<Tensor> keys, values;
-  for (size_t s = 0; s < pass.kept.size(); ++s) {
+  for (size_t s = 0; s < pass.past_lengths.size(); ++s) {
     const int64_t rows = options.key_offsets[s + 1] - options.key_offsets[s];
     const KeyValueCache::Sequence& sequence = pass.cache->sequences[s];
     keys.push_back(rows > 0 ? sequence.keys.row_range(0, rows) : in.k.row_range(0, 0));
@@ -228,8 +230,8 @@ void attention_with_cache(Backend& backend, const AttentionOptions& options, con
                         .query_offsets = options.query_offsets,
                         .keys = keys,
                         .values = values,
-                        .key_limits = options.key_limits,
-                        .key_begins = options.key_begins,
+                        .key_ends = options.key_ends,
+                        .key_starts = options.key_starts,
                         .score_cap = options.score_cap,
                         .terms = positions.terms.data()};
   backend.cached_attention(spec, in.q, out);

@@ -14,7 +14,7 @@ void check_linear(const char* op, const Tensor& x, const Parameter& weight, cons
 }
 
 // From the gradient of x·Wᵀ + bias those of parameters and input.
-void linear_backward(Backend& backend, const Tensor& dout, const Kept& x, const Parameter& weight,
+void linear_backward(Backend& backend, const Tensor& dout, const SavedValue& x, const Parameter& weight,
                      const Parameter& bias, const GradientSum& dx) {
   if (wants_gradient(weight)) backend.linear_backward_weight(dout, x.data(), weight.gradient, bias.gradient);
   if (dx == nullptr) return;
@@ -36,7 +36,7 @@ Value linear(const Context& context, const Value& x, const Parameter& weight, co
   backend.linear(x.data, weight.view(), bias.value, activation, out, before);
   if (!result.tracked()) return result;
   context.tape->record(
-      [&backend, x = Kept(x), dx = x.gradient, weight, bias, activation, before, gradient = result.gradient] {
+      [&backend, x = SavedValue(x), dx = x.gradient, weight, bias, activation, before, gradient = result.gradient] {
         if (!gradient->defined()) return;
         const Tensor dout = *gradient;
         if (before.defined()) backend.activation_backward(activation, before, dout, dout, {});
@@ -58,8 +58,8 @@ Value feed_forward(const Context& context, const Value& x, const Parameter& inne
   backend.linear(x.data, inner_weight.view(), inner_bias.value, activation, expanded, before);
   backend.linear(expanded, outer_weight.view(), outer_bias.value, Activation::none, out, {});
   if (!result.tracked()) return result;
-  context.tape->record([&backend, x = Kept(x), dx = x.gradient, inner_weight, inner_bias, activation, outer_weight,
-                        outer_bias, before, gradient = result.gradient] {
+  context.tape->record([&backend, x = SavedValue(x), dx = x.gradient, inner_weight, inner_bias, activation,
+                        outer_weight, outer_bias, before, gradient = result.gradient] {
     if (!gradient->defined()) return;
     const Tensor dexpanded = backend.empty(before.shape());
     backend.linear_backward_input(*gradient, outer_weight.value, dexpanded, false);
@@ -94,7 +94,7 @@ Value gated_feed_forward(const Context& context, const Value& x, Activation acti
   backend.linear(expanded, weights.down_weight.view(), weights.down_bias.value, Activation::none, out, {});
   if (!result.tracked()) return result;
   context.tape->record(
-      [&backend, x = Kept(x), dx = x.gradient, activation, weights, gate, up, gradient = result.gradient] {
+      [&backend, x = SavedValue(x), dx = x.gradient, activation, weights, gate, up, gradient = result.gradient] {
         if (!gradient->defined()) return;
         const Tensor dexpanded = backend.empty(gate.shape());
         backend.linear_backward_input(*gradient, weights.down_weight.value, dexpanded, false);

@@ -8,31 +8,32 @@ namespace roformer {
 
 namespace {
 
-// Room for `rows` rows; the first `kept` of them stay.
-void make_room(Backend& backend, Tensor& memory, int64_t kept, int64_t rows, int64_t most, int64_t width) {
+// Memory for `rows` rows; the first `past` of them stay.
+void reserve(Backend& backend, Tensor& memory, int64_t past, int64_t rows, int64_t capacity, int64_t width) {
   constexpr int64_t kLeast = 64;
-  const int64_t room = memory.defined() ? memory.rows() : 0;
-  if (rows <= room) return;
-  const Tensor wider = backend.empty({std::min(most, std::max({kLeast, 2 * room, rows})), width});
-  if (kept > 0) backend.copy(memory.row_range(0, kept), wider.row_range(0, kept));
+  const int64_t reserved = memory.defined() ? memory.rows() : 0;
+  if (rows <= reserved) return;
+  const Tensor wider = backend.empty({std::min(capacity, std::max({kLeast, 2 * reserved, rows})), width});
+  if (past > 0) backend.copy(memory.row_range(0, past), wider.row_range(0, past));
   memory = wider;
 }
 
 }  // namespace
 
-void keep(Backend& backend, const CachePass& pass, std::span<const int32_t> query_offsets, const Tensor& k,
-          const Tensor& v) {
+void append(Backend& backend, const CachePass& pass, std::span<const int32_t> query_offsets, const Tensor& k,
+            const Tensor& v) {
   for (size_t s = 0; s + 1 < query_offsets.size(); ++s) {
-    const int64_t first = query_offsets[s], count = query_offsets[s + 1] - first, kept = pass.kept[s];
+    const int64_t first = query_offsets[s], count = query_offsets[s + 1] - first, past = pass.past_lengths[s];
     if (count == 0) continue;
-    if (kept + count > pass.most) {
-      throw DataError("{} tokens of a sequence, expected at most {}: the context ends there", kept + count, pass.most);
+    if (past + count > pass.capacity) {
+      throw DataError("{} tokens of a sequence, expected at most {}: the context ends there", past + count,
+                      pass.capacity);
     }
     KeyValueCache::Sequence& sequence = pass.cache->sequences[s];
-    make_room(backend, sequence.keys, kept, kept + count, pass.most, k.columns());
-    make_room(backend, sequence.values, kept, kept + count, pass.most, v.columns());
-    backend.copy(k.row_range(first, count), sequence.keys.row_range(kept, count));
-    backend.copy(v.row_range(first, count), sequence.values.row_range(kept, count));
+    reserve(backend, sequence.keys, past, past + count, pass.capacity, k.columns());
+    reserve(backend, sequence.values, past, past + count, pass.capacity, v.columns());
+    backend.copy(k.row_range(first, count), sequence.keys.row_range(past, count));
+    backend.copy(v.row_range(first, count), sequence.values.row_range(past, count));
   }
 }
 

@@ -14,7 +14,7 @@ namespace roformer {
 // pass.
 struct KeyValueCache {
   struct Sequence {
-    Tensor keys, values;  // [room, width]; rows beyond those kept hold nothing
+    Tensor keys, values;  // [capacity, width]; rows beyond its past length hold nothing
   };
   std::vector<Sequence> sequences;
   LinearAttentionState linear;
@@ -23,12 +23,13 @@ struct KeyValueCache {
 // A pass that adds tokens.
 struct CachePass {
   KeyValueCache* cache = nullptr;
-  std::span<const int64_t> kept;  // rows of each sequence before this pass
-  int64_t most = 0;               // rows that room is made for at most
+  std::span<const int64_t> past_lengths;  // rows of each sequence before this pass
+  int64_t capacity = 0;                   // the most rows that a sequence may come to have
 };
 
-// Appends rows query_offsets[s] … of k and v to sequence s. Room at least doubles, so that a token costs a constant.
-void keep(Backend& backend, const CachePass& pass, std::span<const int32_t> query_offsets, const Tensor& k,
-          const Tensor& v);
+// Appends rows query_offsets[s] … of k and v to sequence s. The capacity at least doubles, so that a token costs a
+// constant.
+void append(Backend& backend, const CachePass& pass, std::span<const int32_t> query_offsets, const Tensor& k,
+            const Tensor& v);
 
 }  // namespace roformer

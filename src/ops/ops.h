@@ -134,14 +134,14 @@ struct AttentionOptions {
   int64_t kv_heads = 0;                // of keys and values, a divisor of heads; 0: as many
   double scale = 0;                    // 0: 1/√head_dim
   Indices query_offsets, key_offsets;  // cu_seqlens [sequences + 1]
-  // [Tq], or empty: query t sees the first key_limits[t] keys of its sequence. Causal: 1, 2, … in each sequence. Also
+  // [Tq], or empty: query t sees the first key_ends[t] keys of its sequence. Causal: 1, 2, … in each sequence. Also
   // UniLM's prefix attention and decoding with cached keys.
-  Indices key_limits = {};
-  // [Tq], or empty: query t does not see the first key_begins[t] keys of its sequence (windows).
-  Indices key_begins = {};
+  Indices key_ends = {};
+  // [Tq], or empty: query t does not see the first key_starts[t] keys of its sequence (windows).
+  Indices key_starts = {};
   double score_cap = 0;  // scores become cap · tanh(score / cap); 0: as they are
   Dropout dropout = {};  // of the attention weights
-  // Decoding: keys and values are kept there, and queries see all that is kept; key_offsets and key_limits count that,
+  // Decoding: keys and values are kept there, and queries see all that is kept; key_offsets and key_ends count that,
   // too, and so do the key positions of relative terms. Nothing is recorded on a tape.
   std::optional<CachePass> cache = {};
 };

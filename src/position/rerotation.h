@@ -1,6 +1,6 @@
 // Re-rotation: what turns a cached key that was rotated one way into the key that another way would have made of it,
 // without the unrotated one. Needed when a window of text is moved to earlier positions (context shift), when dynamic
-// NTK or LongRoPE change their frequencies because a text has grown, and for another xPos centre. A key rotated by R at
+// NTK or LongRoPE change their frequencies because a text has grown, and for another xPos center. A key rotated by R at
 // p and one by R' at p' are R_p k and R'_p' k, so R'_p' R_pᵀ, again a rotation of each pair, leads from the first to
 // the second; the attention factors and xPos scales meet as ratios.
 // Each one adds a rounding of the cache's own type: a cache that is shifted often drifts by that much each time.

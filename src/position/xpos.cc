@@ -10,17 +10,17 @@ void validate(const XPos& xpos) {
   if (!std::isfinite(xpos.scale_base) || xpos.scale_base <= 0) {
     throw UsageError("{} of xPos is {}; expected a positive number", FieldName("scale_base"), xpos.scale_base);
   }
-  if (xpos.centre < 0 || xpos.centre > int64_t{1} << 29) {
-    throw UsageError("{} of xPos is {}; expected 0 to 2^29", FieldName("centre"), xpos.centre);
+  if (xpos.center < 0 || xpos.center > int64_t{1} << 29) {
+    throw UsageError("{} of xPos is {}; expected 0 to 2^29", FieldName("center"), xpos.center);
   }
 }
 
 double xpos_scale(const XPos& xpos, int64_t dim, int64_t pair, int64_t position) {
   constexpr double kGamma = 0.4, kMostPowers = 32;  // (0.4 / 1.4)^32 is 4e-18
-  const double power = static_cast<double>(position - xpos.centre) / xpos.scale_base;
+  const double power = static_cast<double>(position - xpos.center) / xpos.scale_base;
   if (std::abs(power) > kMostPowers) {
-    throw DataError("position {} is beyond xPos's range: {} scale bases of {} from its centre, {}", position,
-                    kMostPowers, xpos.scale_base, xpos.centre);
+    throw DataError("position {} is beyond xPos's range: {} scale bases of {} from its center, {}", position,
+                    kMostPowers, xpos.scale_base, xpos.center);
   }
   const double zeta = (2 * static_cast<double>(pair) / static_cast<double>(dim) + kGamma) / (1 + kGamma);
   return std::pow(zeta, power);

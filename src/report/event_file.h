@@ -1,7 +1,8 @@
 // Event files, the log that TensorBoard shows: scalars, texts and histograms by step.
 // A file is a row of records (TFRecord: length, payload, a masked CRC-32C of each), a payload one protobuf message
-// `tensorflow.Event` (base/protobuf.h). Linking TensorFlow's message definitions for a dozen fields was rejected. Sources: tensorflow/core/lib/io/record_writer.h, core/util/event.proto,
-// core/framework/summary.proto and tensorboard/plugins/{text,histogram}/metadata.py.
+// `tensorflow.Event` (base/protobuf.h). Linking TensorFlow's message definitions for a dozen fields was rejected.
+// Sources: tensorflow/core/lib/io/record_writer.h, core/util/event.proto, core/framework/summary.proto and
+// tensorboard/plugins/{text,histogram}/metadata.py.
 #pragma once
 
 #include <cstdint>

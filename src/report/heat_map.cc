@@ -10,7 +10,7 @@ namespace roformer {
 namespace {
 
 constexpr int kLevels = 64;
-constexpr std::string_view kColour = "\x22\x8B\xE6";  // stands out from white and from black
+constexpr std::string_view kColor = "\x22\x8B\xE6";  // stands out from white and from black
 
 std::string big_endian(uint32_t value) {
   std::string bytes;
@@ -82,16 +82,16 @@ std::string heat_map_image(const HeatMap& map) {
     const float value = std::isnan(map.values[i]) ? 0 : std::clamp(map.values[i], 0.0f, 1.0f);
     pixels += static_cast<char>(std::lround(value * (kLevels - 1)));
   }
-  std::string colours, alphas;
+  std::string colors, alphas;
   for (int level = 0; level < kLevels; ++level) {
-    colours += kColour;
+    colors += kColor;
     alphas += static_cast<char>(level * 255 / (kLevels - 1));
   }
   const std::string header = big_endian(static_cast<uint32_t>(map.columns)) +
                              big_endian(static_cast<uint32_t>(map.rows)) +
                              std::string("\x08\x03\x00\x00\x00", 5);  // 8 bits, palette
-  const std::string file = "\x89PNG\r\n\x1A\n" + chunk("IHDR", header) + chunk("PLTE", colours) +
-                           chunk("tRNS", alphas) + chunk("IDAT", zlib_stored(pixels)) + chunk("IEND", "");
+  const std::string file = "\x89PNG\r\n\x1A\n" + chunk("IHDR", header) + chunk("PLTE", colors) + chunk("tRNS", alphas) +
+                           chunk("IDAT", zlib_stored(pixels)) + chunk("IEND", "");
   return "data:image/png;base64," + base64(file);
 }
 

@@ -7,7 +7,7 @@
 namespace roformer {
 namespace {
 
-// Colours are those of the drawings (svg_plot.cc).
+// Colors are those of the drawings (svg_plot.cc).
 constexpr std::string_view kStyle = R"(<style>
 :root{color-scheme:light dark;--back:#ffffff;--text:#1f2328;--quiet:#59636e;--line:#d8dee4;--head:#f6f8fa}
 @media (prefers-color-scheme:dark){:root{--back:#0d1117;--text:#e6edf3;--quiet:#9198a1;--line:#2a313c;--head:#151b23}}

@@ -7,7 +7,7 @@
 namespace roformer {
 
 // Strokes have the classes rf-s0 … rf-s6, areas rf-f0 … rf-f6.
-inline constexpr int kSvgColours = 7;
+inline constexpr int kSvgColors = 7;
 
 // The beginning of a drawing: the <svg> element, its title for screen readers, the style, the background. What follows
 // is closed by "</svg>\n".

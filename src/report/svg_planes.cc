@@ -22,7 +22,7 @@ struct Circle {
   double down(double angle, double share) const { return y - radius * share * std::sin(angle); }
 };
 
-// A text `gap` pixels beyond a point, on the side away from the centre.
+// A text `gap` pixels beyond a point, on the side away from the center.
 std::string outer_text(const Circle& circle, double angle, double share, double gap, const std::string& text) {
   const double beyond = share + gap / circle.radius, cos = std::cos(angle);
   const char* anchor = cos > 0.35 ? "start" : cos < -0.35 ? "end" : "middle";
@@ -48,7 +48,7 @@ void draw_arc(std::string& svg, const Circle& circle, const PlaneArc& arc) {
 }
 
 void draw_arrow(std::string& svg, const Circle& circle, const PlaneArrow& arrow) {
-  const int colour = arrow.colour % kSvgColours;
+  const int color = arrow.color % kSvgColors;
   const double opacity = arrow.faint ? kFaint : 1;
   const double tip = circle.radius * arrow.length, head = std::min(10.0, tip / 3), width = 0.38 * head;
   // The head as seen by an arrow that points right from the origin, then turned.
@@ -58,8 +58,8 @@ void draw_arrow(std::string& svg, const Circle& circle, const PlaneArrow& arrow)
   };
   svg += fmt::format(
       "<line class=\"rf-line rf-s{}\" opacity=\"{}\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n",
-      colour, opacity, circle.x, circle.y, circle.x + (tip - head) * cos, circle.y - (tip - head) * sin);
-  svg += fmt::format("<polygon class=\"rf-f{}\" opacity=\"{}\" points=\"{} {} {}\"/>\n", colour, opacity, place(tip, 0),
+      color, opacity, circle.x, circle.y, circle.x + (tip - head) * cos, circle.y - (tip - head) * sin);
+  svg += fmt::format("<polygon class=\"rf-f{}\" opacity=\"{}\" points=\"{} {} {}\"/>\n", color, opacity, place(tip, 0),
                      place(tip - head, width), place(tip - head, -width));
   if (!arrow.label.empty()) svg += outer_text(circle, arrow.angle, arrow.length, 5, arrow.label);
 }

@@ -1,5 +1,5 @@
 // Vectors in the plane as SVG: arrows from the origin of a circle, arcs for the angles between them; one plane or a
-// table of planes. Standing alone and coloured as the line plots of svg_plot.h.
+// table of planes. Standing alone and colored as the line plots of svg_plot.h.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace roformer {
 // Angles are radians, anticlockwise from the right, of any size; lengths and radii are shares of the circle's radius.
 struct PlaneArrow {
   double angle = 0, length = 1;
-  int colour = 0;       // of the seven
+  int color = 0;        // of the seven
   std::string label{};  // beyond the tip; may be empty
   bool faint = false;
 };

@@ -11,7 +11,7 @@
 namespace roformer {
 namespace {
 
-struct Frame {
+struct PlotArea {
   double left, top, right, bottom;  // of the plotting area, in pixels
   PlotAxes axes;
 
@@ -62,65 +62,65 @@ std::vector<std::vector<PlotPoint>> runs(const std::vector<PlotPoint>& points) {
   return result;
 }
 
-std::string coordinates(const Frame& frame, const std::vector<PlotPoint>& points) {
+std::string coordinates(const PlotArea& area, const std::vector<PlotPoint>& points) {
   std::string text;
   for (const PlotPoint& point : points) {
-    fmt::format_to(std::back_inserter(text), "{}{:.1f},{:.1f}", text.empty() ? "" : " ", frame.x(point.x),
-                   frame.y(point.y));
+    fmt::format_to(std::back_inserter(text), "{}{:.1f},{:.1f}", text.empty() ? "" : " ", area.x(point.x),
+                   area.y(point.y));
   }
   return text;
 }
 
 std::string dash_class(size_t index) {
-  const size_t round = index / kSvgColours % 3;
+  const size_t round = index / kSvgColors % 3;
   return round == 0 ? "" : fmt::format(" rf-dash{}", round);
 }
 
-void draw_axes(std::string& svg, const Plot& plot, const Frame& frame) {
-  for (const double tick : frame.axes.y.ticks) {
-    const double y = frame.y(tick);
-    svg += fmt::format("<line class=\"rf-grid\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n",
-                       frame.left, y, frame.right, y);
-    svg += svg_text(frame.left - 8, y + 4, "end", frame.axes.y.label(tick));
+void draw_axes(std::string& svg, const Plot& plot, const PlotArea& area) {
+  for (const double tick : area.axes.y.ticks) {
+    const double y = area.y(tick);
+    svg += fmt::format("<line class=\"rf-grid\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n", area.left,
+                       y, area.right, y);
+    svg += svg_text(area.left - 8, y + 4, "end", area.axes.y.label(tick));
   }
-  for (const double tick : frame.axes.x.ticks) {
-    const double x = frame.x(tick);
+  for (const double tick : area.axes.x.ticks) {
+    const double x = area.x(tick);
     svg += fmt::format("<line class=\"rf-axis\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n", x,
-                       frame.bottom, x, frame.bottom + 5);
-    svg += svg_text(x, frame.bottom + 19, "middle", frame.axes.x.label(tick));
+                       area.bottom, x, area.bottom + 5);
+    svg += svg_text(x, area.bottom + 19, "middle", area.axes.x.label(tick));
   }
-  svg += fmt::format("<line class=\"rf-axis\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n", frame.left,
-                     frame.bottom, frame.right, frame.bottom);
-  svg += svg_text((frame.left + frame.right) / 2, frame.bottom + 37, "middle", plot.x_label);
-  const double middle = (frame.top + frame.bottom) / 2;
+  svg += fmt::format("<line class=\"rf-axis\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n", area.left,
+                     area.bottom, area.right, area.bottom);
+  svg += svg_text((area.left + area.right) / 2, area.bottom + 37, "middle", plot.x_label);
+  const double middle = (area.top + area.bottom) / 2;
   svg += fmt::format(
       "<text class=\"rf-text\" x=\"16\" y=\"{0:.1f}\" text-anchor=\"middle\" transform=\"rotate(-90 16 {0:.1f})\">{1}"
       "</text>\n",
       middle, escape_xml(plot.y_label));
 }
 
-void draw_band(std::string& svg, const PlotSeries& series, size_t index, const Frame& frame, int columns) {
+void draw_band(std::string& svg, const PlotSeries& series, size_t index, const PlotArea& area, int columns) {
   if (series.low.size() != series.high.size()) return;
-  const auto low = runs(thinned(series.low, frame.axes.x, columns));
-  const auto high = runs(thinned(series.high, frame.axes.x, columns));
+  const auto low = runs(thinned(series.low, area.axes.x, columns));
+  const auto high = runs(thinned(series.high, area.axes.x, columns));
   if (low.size() != high.size()) return;
   for (size_t i = 0; i < low.size(); ++i) {
     std::vector<PlotPoint> outline = low[i];
     outline.insert(outline.end(), high[i].rbegin(), high[i].rend());
-    svg += fmt::format("<polygon class=\"rf-band rf-f{}\" points=\"{}\"/>\n", index % kSvgColours,
-                       coordinates(frame, outline));
+    svg += fmt::format("<polygon class=\"rf-band rf-f{}\" points=\"{}\"/>\n", index % kSvgColors,
+                       coordinates(area, outline));
   }
 }
 
-void draw_line(std::string& svg, const PlotSeries& series, size_t index, const Frame& frame, int columns) {
-  for (const auto& run : runs(thinned(series.points, frame.axes.x, columns))) {
+void draw_line(std::string& svg, const PlotSeries& series, size_t index, const PlotArea& area, int columns) {
+  for (const auto& run : runs(thinned(series.points, area.axes.x, columns))) {
     if (run.size() == 1) {
-      svg += fmt::format("<circle class=\"rf-f{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>\n", index % kSvgColours,
-                         frame.x(run[0].x), frame.y(run[0].y));
+      svg += fmt::format("<circle class=\"rf-f{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>\n", index % kSvgColors,
+                         area.x(run[0].x), area.y(run[0].y));
       continue;
     }
-    svg += fmt::format("<polyline class=\"rf-line rf-s{}{}\" points=\"{}\"/>\n", index % kSvgColours, dash_class(index),
-                       coordinates(frame, run));
+    svg += fmt::format("<polyline class=\"rf-line rf-s{}{}\" points=\"{}\"/>\n", index % kSvgColors, dash_class(index),
+                       coordinates(area, run));
   }
 }
 
@@ -152,7 +152,7 @@ void draw_legend(std::string& svg, const Plot& plot, const std::vector<LegendEnt
   for (const auto& [index, x, row] : entries) {
     const double y = top + 18 * row;
     svg += fmt::format("<line class=\"rf-line rf-s{}{}\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n",
-                       index % kSvgColours, dash_class(index), x, y, x + 24, y);
+                       index % kSvgColors, dash_class(index), x, y, x + 24, y);
     svg += svg_text(x + 30, y + 4, "start", plot.series[index].name);
   }
 }
@@ -178,29 +178,29 @@ std::string escape_xml(std::string_view text) {
 }
 
 std::string svg_plot(const Plot& plot, SvgSize size) {
-  Frame frame{.left = 70,
-              .top = 40,
-              .right = static_cast<double>(size.width - 20),
-              .bottom = static_cast<double>(size.height - 50),
-              .axes = {}};
-  const auto legend = place_legend(plot, frame.left, frame.right);
-  const double legend_top = frame.top + 4;
-  if (!legend.empty()) frame.top += 18 * (legend.back().row + 1) + 4;
-  const int y_ticks = std::max(2, static_cast<int>(frame.bottom - frame.top) / 45);
+  PlotArea area{.left = 70,
+                .top = 40,
+                .right = static_cast<double>(size.width - 20),
+                .bottom = static_cast<double>(size.height - 50),
+                .axes = {}};
+  const auto legend = place_legend(plot, area.left, area.right);
+  const double legend_top = area.top + 4;
+  if (!legend.empty()) area.top += 18 * (legend.back().row + 1) + 4;
+  const int y_ticks = std::max(2, static_cast<int>(area.bottom - area.top) / 45);
   const Axis y_axis = make_axes(plot, 2, y_ticks).y;
   for (const double tick : y_axis.ticks) {
     const double width = 6.8 * static_cast<double>(y_axis.label(tick).size());
-    frame.left = std::max(frame.left, 32 + width);
+    area.left = std::max(area.left, 32 + width);
   }
-  const int columns = std::max(1, static_cast<int>(frame.right - frame.left));
-  frame.axes = make_axes(plot, std::max(2, columns / 90), y_ticks);
+  const int columns = std::max(1, static_cast<int>(area.right - area.left));
+  area.axes = make_axes(plot, std::max(2, columns / 90), y_ticks);
 
   std::string svg = svg_open(size.width, size.height, plot.title);
-  svg += svg_text(frame.left, 26, "start", plot.title, " rf-title");
+  svg += svg_text(area.left, 26, "start", plot.title, " rf-title");
   draw_legend(svg, plot, legend, legend_top);
-  draw_axes(svg, plot, frame);
-  for (size_t i = 0; i < plot.series.size(); ++i) draw_band(svg, plot.series[i], i, frame, columns);
-  for (size_t i = 0; i < plot.series.size(); ++i) draw_line(svg, plot.series[i], i, frame, columns);
+  draw_axes(svg, plot, area);
+  for (size_t i = 0; i < plot.series.size(); ++i) draw_band(svg, plot.series[i], i, area, columns);
+  for (size_t i = 0; i < plot.series.size(); ++i) draw_line(svg, plot.series[i], i, area, columns);
   return svg + "</svg>\n";
 }
 

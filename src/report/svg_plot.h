@@ -1,5 +1,5 @@
 // Line plots as SVG text that stands alone as a file and can be pasted into HTML. Light or dark as the reader's system
-// asks (prefers-color-scheme); colours of Okabe and Ito, which colour-blind people tell apart, then dashes.
+// asks (prefers-color-scheme); colors of Okabe and Ito, which color-blind people tell apart, then dashes.
 #pragma once
 
 #include <string>

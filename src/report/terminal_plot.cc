@@ -13,7 +13,7 @@ namespace roformer {
 namespace {
 
 constexpr std::string_view kMarks = "*+ox#@%&";
-constexpr int kAnsiColours[] = {36, 33, 32, 35, 34, 31, 37};
+constexpr int kAnsiColors[] = {36, 33, 32, 35, 34, 31, 37};
 
 // A grid of dots, `across` × `down` of them in a cell. A cell remembers its dots and the last series that drew there.
 class Canvas {
@@ -43,7 +43,7 @@ class Canvas {
     }
   }
 
-  std::string row(int index, bool colour) const {
+  std::string row(int index, bool color) const {
     std::string text;
     for (int column = 0; column < columns_; ++column) {
       const Cell& cell = cells_[index * columns_ + column];
@@ -52,13 +52,13 @@ class Canvas {
         continue;
       }
       const std::string mark = across_ == 2 ? braille(cell.dots) : std::string(1, kMarks[cell.series % kMarks.size()]);
-      text += colour ? coloured(mark, cell.series) : mark;
+      text += color ? colored(mark, cell.series) : mark;
     }
     return text;
   }
 
-  static std::string coloured(const std::string& text, int series) {
-    return fmt::format("\x1b[{}m{}\x1b[0m", kAnsiColours[series % std::size(kAnsiColours)], text);
+  static std::string colored(const std::string& text, int series) {
+    return fmt::format("\x1b[{}m{}\x1b[0m", kAnsiColors[series % std::size(kAnsiColors)], text);
   }
 
  private:
@@ -93,15 +93,15 @@ void draw_series(Canvas& canvas, const PlotSeries& series, int index, const Plot
   }
 }
 
-// The line under the plot: numbers centred below their places, skipped where they would touch.
+// The line under the plot: numbers centered below their places, skipped where they would touch.
 std::string x_numbers(const Axis& axis, int columns) {
   std::string text(columns, ' ');
   int free_from = 0;
   for (const double tick : axis.ticks) {
     const std::string label = axis.label(tick);
     const int width = static_cast<int>(label.size());
-    const int centre = static_cast<int>(std::lround(axis.share(tick) * (columns - 1)));
-    const int begin = std::clamp(centre - width / 2, 0, std::max(0, columns - width));
+    const int center = static_cast<int>(std::lround(axis.share(tick) * (columns - 1)));
+    const int begin = std::clamp(center - width / 2, 0, std::max(0, columns - width));
     if (begin < free_from || begin + width > columns) continue;
     text.replace(begin, width, label);
     free_from = begin + width + 1;
@@ -122,7 +122,7 @@ std::string legend(const Plot& plot, const TerminalPlotOptions& options, bool br
       used = 0;
     }
     const std::string mark = braille ? "━" : std::string(1, kMarks[i % kMarks.size()]);
-    text += fmt::format("{}{} {}", used > 0 ? "  " : "", options.colour ? Canvas::coloured(mark, index) : mark, name);
+    text += fmt::format("{}{} {}", used > 0 ? "  " : "", options.color ? Canvas::colored(mark, index) : mark, name);
     used += width;
   }
   return text.empty() ? text : text + "\n";
@@ -132,7 +132,7 @@ std::string legend(const Plot& plot, const TerminalPlotOptions& options, bool br
 
 std::string terminal_plot(const Plot& plot, const TerminalPlotOptions& options) {
   const int columns = std::max(30, options.columns), rows = std::max(4, options.rows);
-  const bool braille = options.unicode && (options.colour || plot.series.size() <= 1);
+  const bool braille = options.unicode && (options.color || plot.series.size() <= 1);
   const PlotAxes axes = make_axes(plot, columns / 14, std::max(2, rows / 3));
 
   size_t label_width = 0;
@@ -151,7 +151,7 @@ std::string terminal_plot(const Plot& plot, const TerminalPlotOptions& options) 
   text += legend(plot, options, braille, columns);
   for (int row = 0; row < rows; ++row) {
     const std::string_view edge = labels[row].empty() ? (options.unicode ? "│" : "|") : (options.unicode ? "┤" : "+");
-    text += fmt::format("{:>{}} {}{}\n", labels[row], label_width, edge, canvas.row(row, options.colour));
+    text += fmt::format("{:>{}} {}{}\n", labels[row], label_width, edge, canvas.row(row, options.color));
   }
   std::string floor;
   for (int i = 0; i < plot_columns; ++i) floor += options.unicode ? "─" : "-";

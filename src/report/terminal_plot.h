@@ -11,11 +11,11 @@ namespace roformer {
 struct TerminalPlotOptions {
   int columns = 80;      // of the whole plot; no line is longer. At least 30.
   int rows = 16;         // of the plotting area; at least 4
-  bool colour = false;   // ANSI colours, one a series
+  bool color = false;    // ANSI colors, one a series
   bool unicode = false;  // braille; otherwise a letter-like mark a series
 };
 
-// Lines ending in '\n'. Bands are not drawn. Several series without colour are told apart by marks, so braille is then
+// Lines ending in '\n'. Bands are not drawn. Several series without color are told apart by marks, so braille is then
 // used only for a single series.
 std::string terminal_plot(const Plot& plot, const TerminalPlotOptions& options = {});
 

@@ -13,7 +13,7 @@ struct BFloat16 {  // the upper half of a float32
   uint16_t bits;
 };
 
-// Exact. Without a branch, so that loops over them are vectorised. As a float32 with the exponent's bias of float16 the
+// Exact. Without a branch, so that loops over them are vectorized. As a float32 with the exponent's bias of float16 the
 // number is 2^-112 of what it should be, also where float16 is subnormal; infinities and NaN get the largest exponent.
 inline float widened(Float16 x) {
   const uint32_t magnitude = uint32_t{x.bits & 0x7FFFu} << 13, sign = uint32_t{x.bits & 0x8000u} << 16;

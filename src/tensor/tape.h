@@ -15,7 +15,7 @@ namespace roformer {
 
 // A tensor and, if it takes part in differentiation, the place where its gradient is summed up.
 // The gradient is an undefined Tensor until the first contribution; copies of a Value share it. A backward that needs
-// another operator's result keeps no Value of it but a Kept.
+// another operator's result keeps no Value of it but a SavedValue.
 struct Value {
   Tensor data;
   std::shared_ptr<Tensor> gradient;
@@ -34,9 +34,9 @@ struct Value {
 };
 
 // The data of a Value until the backward pass, or how to compute it once more where that is possible.
-class Kept {
+class SavedValue {
  public:
-  explicit Kept(const Value& value) : data_(value.again ? Tensor() : value.data), again_(value.again) {}
+  explicit SavedValue(const Value& value) : data_(value.again ? Tensor() : value.data), again_(value.again) {}
   Tensor data() const { return again_ ? (*again_)() : data_; }
 
  private:

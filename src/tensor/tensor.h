@@ -86,7 +86,7 @@ class Tensor {
   Tensor() = default;  // no memory; defined() is false
   // A view of memory kept alive by `memory` (whose deleter frees it). `row_stride` is in elements, 0 = contiguous.
   Tensor(std::shared_ptr<void> memory, DType dtype, Shape shape, int64_t row_stride = 0, Device device = {});
-  // New uninitialised memory of the host, 64-byte aligned. Backends have their own allocators; this one serves files
+  // New uninitialized memory of the host, 64-byte aligned. Backends have their own allocators; this one serves files
   // and tests.
   static Tensor allocate(Shape shape, DType dtype);
 

@@ -5,15 +5,15 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "text/added_tokens.h"
 #include "text/char_tokenizer.h"
 #include "text/jieba/find_dictionary.h"
 #include "text/jieba/jieba_tokenizer.h"
 #include "text/sentencepiece/tokenizer.h"
 #include "text/tokenizer_config.h"
-#include "text/added_tokens.h"
-#include "text/wordpiece/tokenizer_json.h"
 #include "text/tokenizer_settings.h"
 #include "text/unicode.h"
+#include "text/wordpiece/tokenizer_json.h"
 
 namespace roformer {
 

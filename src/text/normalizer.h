@@ -1,4 +1,4 @@
-// BERT's normalisation, one code point at a time, keeping for each output code point the input code point it came from.
+// BERT's normalization, one code point at a time, keeping for each output code point the input code point it came from.
 // Cleaning drops U+0000, U+FFFD and control characters and makes whitespace a space.
 // Order of the steps, as in Hugging Face's BertNormalizer: clean, spaces around CJK, canonical decomposition without
 // category Mn, lower case. Then BertPreTokenizer: split at whitespace, every punctuation character a word of its own.
@@ -32,7 +32,7 @@ class Normalizer {
  public:
   Normalizer(const Normalization& options, Sink& sink) : options_(options), sink_(sink) {}
 
-  // `text` must be valid UTF-8. A text is normalised by one call (marks are reordered within it).
+  // `text` must be valid UTF-8. A text is normalized by one call (marks are reordered within it).
   void run(std::string_view text, int64_t first) {
     int64_t origin = first;
     for (size_t i = 0; i < text.size(); ++origin) {
@@ -117,7 +117,7 @@ class Normalizer {
   std::vector<Mark> marks_;
 };
 
-// A word of normalised text. Longer ones are cut off there: they are unknown anyway.
+// A word of normalized text. Longer ones are cut off there: they are unknown anyway.
 inline constexpr int64_t kMaxWordCodePoints = 100;
 
 struct Word {
@@ -127,7 +127,7 @@ struct Word {
   int64_t first = 0, last = 0;   // least and greatest origin, those of the cut code points included
 };
 
-// A sink that cuts normalised text into words and calls on_word(const Word&) for each. `limit`: see Word.
+// A sink that cuts normalized text into words and calls on_word(const Word&) for each. `limit`: see Word.
 template <class OnWord>
 class WordSplitter {
  public:
@@ -168,7 +168,7 @@ class WordSplitter {
   Word word_;
 };
 
-// Normalises `text` and calls on_word(const Word&) for each of its words.
+// Normalizes `text` and calls on_word(const Word&) for each of its words.
 template <class OnWord>
 void for_words(std::string_view text, int64_t first, const Normalization& options, bool with_origins, OnWord on_word) {
   WordSplitter<OnWord> splitter(with_origins, std::move(on_word));

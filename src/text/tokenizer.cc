@@ -119,7 +119,7 @@ std::vector<int32_t> Tokenizer::encode_plain(std::string_view text) const {
 }
 
 Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view> pair, int64_t max_length) const {
-  const int64_t specials = frame_.size(pair.has_value());
+  const int64_t specials = special_template_.size(pair.has_value());
   if (max_length < 0 || (max_length > 0 && max_length < specials)) {
     throw UsageError("{} {} cannot hold the {} special tokens of an input", FieldName("max_length"), max_length,
                      specials);
@@ -145,12 +145,12 @@ Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view
     result.segment_ids.push_back(segment);
     result.offsets.push_back(offset);
   };
-  if (frame_.cls) push(cls_id(), 0, {0, 0});
+  if (special_template_.cls) push(cls_id(), 0, {0, 0});
   for (size_t part = 0; part < (pair ? 2u : 1u); ++part) {
     const auto segment = static_cast<int32_t>(part);
-    if (part == 1 && frame_.cls && frame_.repeat_cls) push(cls_id(), segment, {0, 0});
+    if (part == 1 && special_template_.cls && special_template_.repeat_cls) push(cls_id(), segment, {0, 0});
     for (size_t i = 0; i < static_cast<size_t>(keep[part]); ++i) push(ids[part][i], segment, offsets[part][i]);
-    if (frame_.sep) push(sep_id(), segment, {0, 0});
+    if (special_template_.sep) push(sep_id(), segment, {0, 0});
   }
   return result;
 }

@@ -22,7 +22,8 @@
 
 namespace roformer {
 
-// One or two texts as a model takes them: [CLS] text [SEP], or [CLS] text [SEP] pair [SEP], or less (Frame).
+// One or two texts as a model takes them: [CLS] text [SEP], or [CLS] text [SEP] pair [SEP], or less
+// (SpecialTokenTemplate).
 struct Encoding {
   std::vector<int32_t> ids;
   std::vector<int32_t> segment_ids;             // 0 for text and its specials, 1 for pair and its [SEP]
@@ -35,7 +36,7 @@ struct SpecialTokens {
 };
 
 // Which special tokens stand around texts. BERT's: both. Llama's: <s> before each text, no </s>. T5's: </s> alone.
-struct Frame {
+struct SpecialTokenTemplate {
   bool cls = true, sep = true;
   bool repeat_cls = false;  // before the second text, too
   int64_t size(bool pair) const { return cls + sep + (pair ? sep + repeat_cls : 0); }
@@ -52,7 +53,7 @@ struct AddedToken {
   std::string content;
   int32_t id = 0;
   bool special = false;     // left out when decoding
-  bool normalized = false;  // found in the normalised text, as its own content normalised; else in the text as it is
+  bool normalized = false;  // found in the normalized text, as its own content normalized; else in the text as it is
 };
 
 class Tokenizer {
@@ -72,7 +73,7 @@ class Tokenizer {
   std::vector<int32_t> encode_plain(std::string_view text) const;
 
   // Text again. Special tokens are left out unless `keep_special`. Exact for byte, and for SentencePiece where its
-  // model normalises nothing; for char what cleaning left; wordpiece glues "##" pieces and sets spaces as English and
+  // model normalizes nothing; for char what cleaning left; wordpiece glues "##" pieces and sets spaces as English and
   // CJK print do. Bytes that do not make UTF-8 together (a generated text may end within a character) become U+FFFD
   // each. Piece by piece: text/stream_decoder.h.
   std::string decode(std::span<const int32_t> ids, bool keep_special = false) const;
@@ -88,7 +89,7 @@ class Tokenizer {
   int32_t sep_id() const { return special_ids_[3]; }
   bool has_mask() const { return special_ids_[4] >= 0; }
   int32_t mask_id() const;  // DataError where has_mask() is false: only SentencePiece models lack one
-  const Frame& frame() const { return frame_; }
+  const SpecialTokenTemplate& special_template() const { return special_template_; }
   bool is_special(int32_t id) const;
   // The token continues the word of the token before it ("##ing").
   virtual bool is_continuation(int32_t) const { return false; }
@@ -121,7 +122,7 @@ class Tokenizer {
   virtual nlohmann::ordered_json config() const = 0;
   // The content of tokenizer_config.json; `specials` are its keys for the special tokens.
   std::string config_file(const nlohmann::ordered_json& specials) const;
-  void set_frame(const Frame& frame) { frame_ = frame; }
+  void set_special_template(const SpecialTokenTemplate& special_template) { special_template_ = special_template; }
   // The mask token takes the white space before it with it: it stands for a piece that holds it.
   void set_mask_takes_space() { mask_takes_space_ = true; }
   void mark_special(std::vector<int32_t> ids);  // left out when decoding, but not found in the text
@@ -146,7 +147,7 @@ class Tokenizer {
   Vocabulary vocabulary_;
   SpecialTokens special_tokens_;
   std::array<int32_t, 5> special_ids_{};
-  Frame frame_;
+  SpecialTokenTemplate special_template_;
   bool mask_takes_space_ = false;
   std::vector<AddedToken> added_tokens_;
   std::vector<int32_t> added_special_ids_;             // sorted

@@ -6,10 +6,9 @@
 
 #include "base/utf8.h"
 
-
 namespace roformer {
 
-void LabelledBatch::append(const MaskedSequence& sequence) {
+void LabeledBatch::append(const MaskedSequence& sequence) {
   const auto first = static_cast<int32_t>(batch.tokens());
   batch.append(sequence.ids);
   for (const int32_t row : sequence.rows) rows.push_back(first + row);
@@ -27,44 +26,44 @@ int64_t count_characters(const Tokenizer& tokenizer, const PackedSequences& sequ
   return count_code_points(tokenizer.decode(ids)) + std::ranges::count(ids, tokenizer.unk_id());
 }
 
-Loss language_loss(const Context& context, const Model& model, const LabelledBatch& batch, double gradient_scale) {
+Loss language_loss(const Context& context, const Model& model, const LabeledBatch& batch, double gradient_scale) {
   const Value hidden = gather_rows(context, model.encoder().forward(context, batch.batch), batch.rows);
-  return model.mlm_head().loss(context, hidden, model.encoder().words(), batch.labels, gradient_scale);
+  return model.mlm_head().loss(context, hidden, model.encoder().word_embeddings(), batch.labels, gradient_scale);
 }
 
-int64_t count_labels(std::span<const LabelledBatch> batches) {
+int64_t count_labels(std::span<const LabeledBatch> batches) {
   int64_t count = 0;
-  for (const LabelledBatch& batch : batches) count += std::ssize(batch.labels);
+  for (const LabeledBatch& batch : batches) count += std::ssize(batch.labels);
   return count;
 }
 
-int64_t LabelledBatches::labels() const { return count_labels(batches_); }
+int64_t LabeledBatches::labels() const { return count_labels(batches_); }
 
-Loss LabelledBatches::forward(const Context& context, int64_t micro_batch, double gradient_scale) {
+Loss LabeledBatches::forward(const Context& context, int64_t micro_batch, double gradient_scale) {
   return language_loss(context, model_, batches_[static_cast<size_t>(micro_batch)], gradient_scale);
 }
 
-LanguageObjective::LanguageObjective(const Model& model, std::unique_ptr<Labelling> labelling,
+LanguageObjective::LanguageObjective(const Model& model, std::unique_ptr<Labeler> labeling,
                                      const LanguageOptions& options, std::unique_ptr<SequenceStream> training,
                                      PackedSequences validation, RandomStream random)
     : model_(model),
-      labelling_(std::move(labelling)),
+      labeler_(std::move(labeling)),
       options_(options),
       training_(std::move(training)),
       validation_(std::move(validation)),
       training_random_(substream(random, 1)),
       validation_random_(substream(random, 2)),
-      place_(training_->place()) {}
+      place_(training_->cursor()) {}
 
 void LanguageObjective::prepare(int64_t step) {
   const int64_t per_step = options_.sequences_per_micro_batch * options_.accumulate;
   prepared_.assign(static_cast<size_t>(options_.accumulate), {});
   for (int64_t i = 0; i < per_step; ++i) {
     const auto visit = static_cast<uint64_t>((step - 1) * per_step + i);
-    LabelledBatch& micro = prepared_[static_cast<size_t>(i / options_.sequences_per_micro_batch)];
-    micro.append(labelling_->label(training_->next(), substream(training_random_, visit)));
+    LabeledBatch& micro = prepared_[static_cast<size_t>(i / options_.sequences_per_micro_batch)];
+    micro.append(labeler_->label(training_->next(), substream(training_random_, visit)));
   }
-  place_ = training_->place();
+  place_ = training_->cursor();
 }
 
 Json LanguageObjective::place() const {
@@ -74,14 +73,14 @@ Json LanguageObjective::place() const {
 void LanguageObjective::resume(const JsonObject& place) {
   training_->seek({place.get_int("epoch", std::nullopt, 0), place.get_int("window", std::nullopt, 0),
                    place.get_int("offset", std::nullopt, 0)});
-  place_ = training_->place();
+  place_ = training_->cursor();
 }
 
 int64_t LanguageObjective::labels() const { return count_labels(prepared_); }
 
 int64_t LanguageObjective::tokens() const {
   int64_t count = 0;
-  for (const LabelledBatch& micro : prepared_) count += micro.batch.tokens();
+  for (const LabeledBatch& micro : prepared_) count += micro.batch.tokens();
   return count;
 }
 
@@ -93,10 +92,10 @@ Evaluation LanguageObjective::validate(const Context& context) {
   LossTotal total;
   const int64_t per_batch = options_.sequences_per_micro_batch;
   for (int64_t begin = 0; begin < validation_.size(); begin += per_batch) {
-    LabelledBatch micro;
+    LabeledBatch micro;
     for (int64_t i = begin; i < std::min(validation_.size(), begin + per_batch); ++i) {
       const auto stream = substream(validation_random_, static_cast<uint64_t>(i));
-      micro.append(labelling_->label(validation_.sequence(i), stream));
+      micro.append(labeler_->label(validation_.sequence(i), stream));
     }
     total.add(language_loss(context, model_, micro, 0).read(), std::ssize(micro.labels));
   }
@@ -112,10 +111,10 @@ Evaluation LanguageObjective::validate(const Context& context) {
 
 double LanguageObjective::unigram_loss() const {
   std::vector<double> counts(static_cast<size_t>(model_.config().vocabulary), 1.0);
-  auto total = static_cast<double>(labelling_->predictable_tokens());
+  auto total = static_cast<double>(labeler_->predictable_tokens());
   for (const std::span<const int32_t> sequence : training_->window()) {
     for (size_t i = 0; i < sequence.size(); ++i) {
-      if (!labelling_->predictable(sequence, i)) continue;
+      if (!labeler_->predictable(sequence, i)) continue;
       counts[static_cast<size_t>(sequence[i])] += 1;
       total += 1;
     }
@@ -125,7 +124,7 @@ double LanguageObjective::unigram_loss() const {
   for (int64_t s = 0; s < validation_.size(); ++s) {
     const std::span<const int32_t> sequence = validation_.sequence(s);
     for (size_t i = 0; i < sequence.size(); ++i) {
-      if (!labelling_->predictable(sequence, i)) continue;
+      if (!labeler_->predictable(sequence, i)) continue;
       sum -= std::log(counts[static_cast<size_t>(sequence[i])] / total);
       ++tokens;
     }

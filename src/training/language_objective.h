@@ -1,4 +1,4 @@
-// Language modelling, masked or causal, over a stream of sequences. What is predicted of a sequence (labelling.h) is
+// Language modeling, masked or causal, over a stream of sequences. What is predicted of a sequence (labeling.h) is
 // drawn anew at every visit, as a function of the number of the visit.
 #pragma once
 
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "data/sequence_stream.h"
-#include "training/labelling.h"
+#include "training/labeler.h"
 #include "training/objective.h"
 
 namespace roformer {
@@ -25,7 +25,7 @@ struct LanguageOptions {
 int64_t count_characters(const Tokenizer& tokenizer, const PackedSequences& sequences);
 
 // Sequences with their labels, as the model takes them.
-struct LabelledBatch {
+struct LabeledBatch {
   Batch batch;
   std::vector<int32_t> rows, labels;  // the row of `batch` that each label is predicted from, rising
 
@@ -33,14 +33,13 @@ struct LabelledBatch {
 };
 
 // Summed loss of all labels of the batch.
-Loss language_loss(const Context& context, const Model& model, const LabelledBatch& batch, double gradient_scale);
+Loss language_loss(const Context& context, const Model& model, const LabeledBatch& batch, double gradient_scale);
 
 // A step's batches that are there already.
-class LabelledBatches final : public MicroBatches {
+class LabeledBatches final : public MicroBatches {
  public:
   // Of this model, which stays with its owner.
-  LabelledBatches(const Model& model, std::vector<LabelledBatch> batches)
-      : model_(model), batches_(std::move(batches)) {}
+  LabeledBatches(const Model& model, std::vector<LabeledBatch> batches) : model_(model), batches_(std::move(batches)) {}
 
   int64_t micro_batches() const override { return std::ssize(batches_); }
   int64_t labels() const override;
@@ -48,16 +47,16 @@ class LabelledBatches final : public MicroBatches {
 
  private:
   const Model& model_;
-  std::vector<LabelledBatch> batches_;
+  std::vector<LabeledBatch> batches_;
 };
 
 // Labels of all batches together.
-int64_t count_labels(std::span<const LabelledBatch> batches);
+int64_t count_labels(std::span<const LabeledBatch> batches);
 
 class LanguageObjective final : public Objective {
  public:
   // Of this model, which stays with its owner.
-  LanguageObjective(const Model& model, std::unique_ptr<Labelling> labelling, const LanguageOptions& options,
+  LanguageObjective(const Model& model, std::unique_ptr<Labeler> labeling, const LanguageOptions& options,
                     std::unique_ptr<SequenceStream> training, PackedSequences validation, RandomStream random);
 
   void prepare(int64_t step) override;
@@ -76,13 +75,13 @@ class LanguageObjective final : public Objective {
 
  private:
   const Model& model_;
-  std::unique_ptr<Labelling> labelling_;
+  std::unique_ptr<Labeler> labeler_;
   LanguageOptions options_;
   std::unique_ptr<SequenceStream> training_;
   PackedSequences validation_;
   RandomStream training_random_, validation_random_;
-  std::vector<LabelledBatch> prepared_;
-  SequenceStream::Place place_;  // after the prepared step
+  std::vector<LabeledBatch> prepared_;
+  SequenceStream::Cursor place_;  // after the prepared step
 };
 
 }  // namespace roformer

@@ -119,16 +119,16 @@ Json resolved_settings(const PretrainOptions& options, const PretrainPlan& plan,
 }
 
 void start_weights(Model& model, const PretrainOptions& options, RandomStream random) {
-  if (options.init_from.empty()) return model.initialise(random);
+  if (options.init_from.empty()) return model.initialize(random);
   model.load_weights(load_state_dict(weights_path(options)), weights_path(options));
 }
 
 }  // namespace
 
-std::unique_ptr<Labelling> make_labelling(const PretrainOptions& options, const Tokenizer& tokenizer) {
-  if (options.objective == "clm") return causal_labelling(tokenizer);
-  return masked_labelling(tokenizer, {.probability = options.mask_probability.value_or(kMaskProbability),
-                                      .whole_words = options.whole_word});
+std::unique_ptr<Labeler> make_labeler(const PretrainOptions& options, const Tokenizer& tokenizer) {
+  if (options.objective == "clm") return causal_labeler(tokenizer);
+  return masked_labeler(tokenizer, {.probability = options.mask_probability.value_or(kMaskProbability),
+                                    .whole_words = options.whole_word});
 }
 
 PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
@@ -165,7 +165,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   if (result.already_finished) return result;
 
   const int64_t validated = validation.size();
-  LanguageObjective objective(model, make_labelling(options, *tokenizer), language, std::move(text.stream),
+  LanguageObjective objective(model, make_labeler(options, *tokenizer), language, std::move(text.stream),
                               std::move(validation), substream(random, 1));
   options.messages.write(
       fmt::format("{} documents of {:.1f} MB; {} sequences to validate on. {} parameters, {} positions.{}\n",

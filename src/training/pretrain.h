@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "training/labelling.h"
+#include "training/labeler.h"
 #include "training/pretrain_options.h"
 #include "training/trainer.h"
 
@@ -17,7 +17,7 @@ struct PretrainResult {
 };
 
 // What is learned of a sequence by `options`: also what a trained model is evaluated with.
-std::unique_ptr<Labelling> make_labelling(const PretrainOptions& options, const Tokenizer& tokenizer);
+std::unique_ptr<Labeler> make_labeler(const PretrainOptions& options, const Tokenizer& tokenizer);
 
 // Errors: UsageError for settings that cannot be, DataError and FileError for files, Interrupted after saving what
 // was trained.

@@ -107,7 +107,7 @@ void visit_run_settings(Options& options, auto& visitor) {
                   {"seed", "start of all random numbers; the same seed gives the same result", Effect::result},
                   {.low = 0});
   visitor.integer(options.reader_threads,
-                  {"reader_threads", "threads that tokenise ahead of the training (default: `threads`)"}, {1, 1024});
+                  {"reader_threads", "threads that tokenize ahead of the training (default: `threads`)"}, {1, 1024});
 }
 
 template <OptionsOf<PretrainOptions> Options>

@@ -27,7 +27,7 @@ ModelConfig shape_of(const PretrainOptions& options) {
 // is complete()'s.
 void set_objective(ModelConfig& config, const PretrainOptions& options) {
   if (options.objective == "mlm") {
-    if (config.visibility != Visibility::all) {
+    if (config.attention_mask != AttentionMask::bidirectional) {
       throw UsageError("the model's config.json says {}: {} mlm learns masked tokens from both sides",
                        config.family->causal_setting, FieldName("objective"));
     }
@@ -39,7 +39,7 @@ void set_objective(ModelConfig& config, const PretrainOptions& options) {
                      KeyName("add_cross_attention"), FieldName("objective"));
   }
   config.head = Head::causal_lm;
-  config.visibility = Visibility::causal;
+  config.attention_mask = AttentionMask::causal;
 }
 
 // What a config that no file fixes takes from tokenizer and options.

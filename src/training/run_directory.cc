@@ -2,7 +2,6 @@
 
 #include <fmt/ranges.h>
 
-
 #include "base/error.h"
 #include "base/file.h"
 #include "formats/safetensors.h"

@@ -16,7 +16,7 @@
 #include <tuple>
 
 #include "backend/backend.h"
-#include "backend/cpu/gemm/numbers.h"
+#include "backend/cpu/gemm/number_types.h"
 #include "backend/cpu/simd.h"
 #include "tests/backend/families.h"
 
@@ -45,7 +45,7 @@ const std::vector<Candidates> kCandidates = {
 // What a candidate rounds of a family's inputs.
 Roundings roundings_of(Precision precision, const Family& family) {
   simd::apply_limit();
-  const Numbers numbers = choose_numbers(precision, dot_products());
+  const NumberTypes numbers = choose_number_types(precision, dot_products());
   if (family.rounds == Rounds::attention) return {numbers.attention, numbers.attention};
   if (family.rounds == Rounds::products) return {numbers.weights, numbers.products};
   return {};

@@ -73,14 +73,14 @@ inline void attention_operation(Trial& trial, const AttentionPlan& plan) {
       limits.push_back(limit_of(trial, plan.limits, i, plan.query_lengths[s], plan.key_lengths[s]));
     }
   }
-  spec.key_limits = limits;
+  spec.key_ends = limits;
   for (size_t s = 0; plan.begins != Begins::none && s < plan.query_lengths.size(); ++s) {
     for (int32_t i = query_offsets[s]; i < query_offsets[s + 1]; ++i) {
       begins.push_back(
           begin_of(trial, plan.begins, limits.empty() ? plan.key_lengths[s] : limits[static_cast<size_t>(i)]));
     }
   }
-  spec.key_begins = begins;
+  spec.key_starts = begins;
   spec.score_cap = plan.score_cap;
   spec.dropout = plan.dropout;
   RelativeTerms dterms;

@@ -43,8 +43,8 @@ inline void cached_attention_operation(Trial& trial, const CachedPlan& plan) {
                         .query_offsets = offsets,
                         .keys = keys,
                         .values = values,
-                        .key_limits = limits,
-                        .key_begins = begins,
+                        .key_ends = limits,
+                        .key_starts = begins,
                         .score_cap = plan.score_cap,
                         .terms = terms};
   const Tensor q = trial.random(offsets.back(), plan.heads * plan.dim);

@@ -122,14 +122,14 @@ class Trial {
 
   // Inputs with this standard deviation: a matrix, or a vector (rank 1).
   Tensor random(int64_t rows, int64_t columns, double scale = 1, double mean = 0) {
-    return randomise(unset({rows, columns}), scale, mean);
+    return randomize(unset({rows, columns}), scale, mean);
   }
   Tensor random_vector(int64_t count, double scale = 1, double mean = 0) {
-    return randomise(unset({count}), scale, mean);
+    return randomize(unset({count}), scale, mean);
   }
   // Of a layer: what some number types round more than other inputs.
   Tensor random_weight(int64_t rows, int64_t columns, double scale) {
-    return randomise(unset({rows, columns}), scale, 0, true);
+    return randomize(unset({rows, columns}), scale, 0, true);
   }
   std::vector<int32_t> random_ids(int64_t count, int32_t below) {
     std::vector<int32_t> ids(count);
@@ -210,7 +210,7 @@ class Trial {
     return static_cast<double>(noise_state_ >> 32) / 0x1p31 - 1;
   }
 
-  Tensor randomise(const Tensor& x, double scale, double mean, bool is_weight = false) {
+  Tensor randomize(const Tensor& x, double scale, double mean, bool is_weight = false) {
     for (int64_t i = 0; i < x.rows(); ++i) {
       for (int64_t j = 0; j < x.columns(); ++j) {
         write(x, i, j, static_cast<float>(mean + scale * bell()));

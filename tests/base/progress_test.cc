@@ -23,7 +23,7 @@ struct Screen {
   }
 };
 
-constexpr TerminalStyle kTerminal{.interactive = true, .colour = false, .unicode = false, .columns = 100};
+constexpr TerminalStyle kTerminal{.interactive = true, .color = false, .unicode = false, .columns = 100};
 
 TEST(Progress, DrawsABarWithRateAndTimeLeft) {
   Screen screen;
@@ -138,10 +138,10 @@ TEST(Progress, WorkOfUnknownLength) {
   EXPECT_EQ(screen.writes.at(0), "\r\x1b[Kindex 10000  2.5k lines/s  0:04");
 }
 
-TEST(Progress, ColourOnlyWhereItIsWanted) {
+TEST(Progress, ColorOnlyWhereItIsWanted) {
   Screen screen;
   TerminalStyle style = kTerminal;
-  style.colour = style.unicode = true;
+  style.color = style.unicode = true;
   Progress progress({.label = "work", .total = 2}, screen.output(style));
   screen.now += 1;
   progress.update(1);
@@ -153,7 +153,7 @@ TEST(TerminalStyle, AFileIsNoTerminal) {
   ASSERT_NE(file, nullptr);
   const TerminalStyle style = TerminalStyle::of(fileno(file));
   EXPECT_FALSE(style.interactive);
-  EXPECT_FALSE(style.colour);
+  EXPECT_FALSE(style.color);
   EXPECT_EQ(style.columns, 80);
   std::fclose(file);
 }

@@ -27,10 +27,10 @@ class GenerateCommand : public ::testing::Test {
     config.intermediate = 24;
     config.initializer_range = 0.6;
     config.head = Head::causal_lm;
-    config.visibility = Visibility::causal;
+    config.attention_mask = AttentionMask::causal;
     complete(config, "");
     Model model(*backend_, config, false);
-    model.initialise({5, 0});
+    model.initialize({5, 0});
     save_model(model, tokenizer_->files(), directory_ / "model");
   }
   Arguments command(const Arguments& more) const {
@@ -135,7 +135,7 @@ TEST_F(GenerateCommand, RefusesHostileOptions) {
   refuses({"abc", "--beam", "0"}, 2, "--beam");
   refuses({"--prompt", "a", "--input", "file"}, 2, "--prompt");
   refuses({"abc", "--overflow", "never"}, 2, "overflow");
-  refuses({"abc", "--visibility", "all"}, 2, "--visibility");
+  refuses({"abc", "--attention-mask", "all"}, 2, "--attention-mask");
   refuses({"--prompt", "abc", "--stop", ""}, 2, "stop string");
   refuses({"--prompt", "abc", "--min-new-tokens", "13"}, 2, "min-new-tokens");
   refuses({"abc", "--context", "500000000", "--batch-size", "4096"}, 1, "bytes");

@@ -2,8 +2,8 @@
 #include <cmath>
 
 #include "formats/safetensors.h"
-#include "tests/formats/llama2c_bytes.h"
 #include "tests/cli/program.h"
+#include "tests/formats/llama2c_bytes.h"
 
 namespace roformer::testing {
 namespace {

@@ -10,9 +10,9 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/utf8.h"
 #include "tests/base/error_detail.h"
 #include "tests/text/packed_text.h"
-#include "base/utf8.h"
 #include "tests/text/tokenizer_files.h"
 
 namespace roformer {

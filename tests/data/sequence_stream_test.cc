@@ -133,11 +133,11 @@ TEST_F(Stream, GoesOnFromAnyPlace) {
   for (const int64_t window : {1, 4, 1000}) {
     const auto corpus = this->corpus(50);
     SequenceStream stream(*corpus, hold_out_nothing(*corpus).numbers, {3, 0}, 1, window);
-    std::vector<SequenceStream::Place> places;
+    std::vector<SequenceStream::Cursor> places;
     const auto sequences = [&] {
       std::vector<std::vector<int32_t>> all;
       for (int i = 0; i < 900; ++i) {
-        places.push_back(stream.place());
+        places.push_back(stream.cursor());
         const auto ids = stream.next();
         all.emplace_back(ids.begin(), ids.end());
       }
@@ -147,7 +147,7 @@ TEST_F(Stream, GoesOnFromAnyPlace) {
       SequenceStream other(*corpus, hold_out_nothing(*corpus).numbers, {3, 0}, 1, window);
       other.next();
       other.seek(places[i]);
-      EXPECT_EQ(other.place(), places[i]);
+      EXPECT_EQ(other.cursor(), places[i]);
       const auto rest = take(other, 10);
       EXPECT_TRUE(std::equal(rest.begin(), rest.end(), sequences.begin() + static_cast<std::ptrdiff_t>(i))) << i;
     }

@@ -36,14 +36,14 @@ class Generate : public ::testing::Test {
     config.max_positions = 64;
     config.initializer_range = 0.6;
     config.head = Head::causal_lm;
-    config.visibility = Visibility::causal;
+    config.attention_mask = AttentionMask::causal;
     config.position = parse_position(position);
     complete(config, "");
     return config;
   }
   Model model(const ModelConfig& config) {
     Model result(*backend_, config, false);
-    result.initialise({5, 0});
+    result.initialize({5, 0});
     return result;
   }
   static GenerationOptions greedy(int64_t tokens) {
@@ -66,15 +66,15 @@ class Generate : public ::testing::Test {
 
   // The most probable tokens one by one, each from a pass over the whole text.
   std::vector<int32_t> without_cache(const Model& model, std::vector<int32_t> ids, int64_t tokens,
-                                     Visibility visibility) {
+                                     AttentionMask attention_mask) {
     const size_t prompt = ids.size();
     while (std::ssize(ids) < static_cast<int64_t>(prompt) + tokens) {
       Batch batch;
       std::vector<int32_t> segments(ids.size());
-      for (size_t i = prompt; i < ids.size() && visibility == Visibility::prefix; ++i) segments[i] = 1;
+      for (size_t i = prompt; i < ids.size() && attention_mask == AttentionMask::prefix; ++i) segments[i] = 1;
       batch.append(ids, segments);
       const Context context{.backend = *backend_};
-      const Value hidden = model.encoder().forward(context, batch, {.visibility = visibility});
+      const Value hidden = model.encoder().forward(context, batch, {.attention_mask = attention_mask});
       const Tensor logits = model.logits(context, hidden, batch).data;
       const float* last = logits.row<float>(logits.rows() - 1);
       ids.push_back(static_cast<int32_t>(std::max_element(last, last + tokenizer_->vocabulary_size()) - last));
@@ -98,23 +98,23 @@ TEST_F(Generate, GreedyIsTheModelsOwnChoice) {
       const Prompt prompt = generator.prompt(texts[i], 0);
       EXPECT_EQ(prompt.ids.front(), tokenizer_->cls_id());
       EXPECT_NE(prompt.ids.back(), tokenizer_->sep_id());
-      EXPECT_EQ(results[i].ids, without_cache(causal, prompt.ids, 20, Visibility::causal)) << position << i;
+      EXPECT_EQ(results[i].ids, without_cache(causal, prompt.ids, 20, AttentionMask::causal)) << position << i;
     }
   }
 }
 
 TEST_F(Generate, PrefixModelsAnswerInSegmentOne) {
   ModelConfig both = config();
-  both.visibility = Visibility::all;
+  both.attention_mask = AttentionMask::bidirectional;
   both.head = Head::masked_lm;
   const Model sim = model(both);
   EXPECT_THAT([&] { TextGenerator(sim, *tokenizer_, greedy(5)); }, ThrowsMessage<DataError>(HasSubstr("prefix")));
   GenerationOptions options = greedy(12);
-  options.visibility = Visibility::prefix;
+  options.attention_mask = AttentionMask::prefix;
   const TextGenerator generator(sim, *tokenizer_, options);
   const Prompt prompt = generator.prompt("abc", 0);
   EXPECT_EQ(prompt.ids.back(), tokenizer_->sep_id());
-  EXPECT_EQ(run(sim, options, {"abc"})[0].ids, without_cache(sim, prompt.ids, 12, Visibility::prefix));
+  EXPECT_EQ(run(sim, options, {"abc"})[0].ids, without_cache(sim, prompt.ids, 12, AttentionMask::prefix));
 }
 
 TEST_F(Generate, ATextDependsOnSeedAndNumberOnly) {
@@ -129,7 +129,7 @@ TEST_F(Generate, ATextDependsOnSeedAndNumberOnly) {
     ThreadPool pool(threads);
     const auto backend = make_cpu_backend(pool);
     Model causal(*backend, shape, false);
-    causal.initialise({5, 0});
+    causal.initialize({5, 0});
     const auto together = run(causal, options, texts);
     if (first.empty()) first = together;
     const TextGenerator generator(causal, *tokenizer_, options);
@@ -155,7 +155,7 @@ TEST_F(Generate, StopsBeforeAStringAndShowsNothingOfIt) {
   options.stops = {"never there", stop};
   const auto stopped = run(causal, options, {"abc"});
   EXPECT_EQ(stopped[0].text, whole.substr(0, whole.find(stop)));
-  EXPECT_EQ(stopped[0].finish, Finish::stop);
+  EXPECT_EQ(stopped[0].finish, FinishReason::stop);
   options.stops = {"never there"};
   EXPECT_EQ(run(causal, options, {"abc"})[0].text, whole);
 }
@@ -165,12 +165,12 @@ TEST_F(Generate, EndsAtItsTokensAndNotTooEarly) {
   GenerationOptions options = greedy(20);
   options.end_ids = std::vector<int32_t>{};
   const Generated whole = run(causal, options, {"abc"})[0];
-  EXPECT_EQ(whole.finish, Finish::length);
+  EXPECT_EQ(whole.finish, FinishReason::length);
   EXPECT_EQ(whole.ids.size(), 20u);
   options.end_ids = std::vector<int32_t>{whole.ids[4]};
   const auto first = std::find(whole.ids.begin(), whole.ids.end(), whole.ids[4]) - whole.ids.begin();
   const Generated ended = run(causal, options, {"abc"})[0];
-  EXPECT_EQ(ended.finish, Finish::end);
+  EXPECT_EQ(ended.finish, FinishReason::end);
   EXPECT_EQ(std::ssize(ended.ids), first + 1);
   // Ten tokens before there may be an end: of all but one, so that the one comes ten times.
   options.end_ids->clear();
@@ -196,7 +196,7 @@ TEST_F(Generate, GoesOnBeyondTheWindowOrDoesNot) {
   EXPECT_TRUE(std::equal(unlimited.ids.begin(), unlimited.ids.begin() + 13, shifted[0].ids.begin()));
   options.overflow = Overflow::stop;
   const auto stopped = run(causal, options, {"abc"})[0];
-  EXPECT_EQ(stopped.finish, Finish::window);
+  EXPECT_EQ(stopped.finish, FinishReason::window);
   EXPECT_EQ(stopped.ids.size(), 13u);  // [CLS] a b c and twelve of them fill it; one more is known
   EXPECT_THAT([&] { run(causal, options, {"a prompt of more than sixteen tokens"}); },
               ThrowsMessage<DataError>(HasSubstr("expected at most 16")));
@@ -206,7 +206,7 @@ TEST_F(Generate, GoesOnBeyondTheWindowOrDoesNot) {
   const Model learned = model(config("learned"));
   GenerationOptions plain = greedy(1000);
   plain.end_ids = std::vector<int32_t>{};
-  EXPECT_EQ(run(learned, plain, {"abc"})[0].finish, Finish::window);
+  EXPECT_EQ(run(learned, plain, {"abc"})[0].finish, FinishReason::window);
   plain.overflow = Overflow::shift;
   EXPECT_THAT([&] { run(learned, plain, {"abc"}); }, ThrowsMessage<UsageError>(HasSubstr("learned encoding")));
   plain.overflow = {};
@@ -225,7 +225,7 @@ TEST_F(Generate, AShiftKeepsTheFirstTokenAndTheNewerHalf) {
   options.window = 16;
   std::vector<int32_t> kept = TextGenerator(causal, *tokenizer_, options).prompt("abc", 0).ids, expected;
   while (expected.size() < 40) {
-    expected.push_back(without_cache(causal, kept, 1, Visibility::causal)[0]);
+    expected.push_back(without_cache(causal, kept, 1, AttentionMask::causal)[0]);
     if (kept.size() == 16) kept.erase(kept.begin() + 1, kept.begin() + 1 + 15 / 2);
     kept.push_back(expected.back());
   }
@@ -292,7 +292,7 @@ TEST_F(Generate, BeamsAreAtLeastAsGoodAsGreedy) {
     for (size_t i = prompt; i < ids.size(); ++i) {
       const float* row = logits.row<float>(static_cast<int64_t>(i) - 1);
       std::vector<double> logs(row, row + tokenizer_->vocabulary_size());
-      normalise_logs(logs);
+      normalize_logs(logs);
       sum += logs[static_cast<size_t>(ids[i])];
     }
     return sum / static_cast<double>(generated.size());

@@ -84,9 +84,9 @@ TEST(Sampling, IsTransformersDefinitions) {
   }
 }
 
-TEST(Sampling, PenalisesEachTokenOnce) {
+TEST(Sampling, PenalizesEachTokenOnce) {
   std::vector<double> scores{2, -1, 0, 3};
-  penalise_repetition(scores, std::vector<int32_t>{0, 1, 0, 7}, 2);
+  penalize_repetition(scores, std::vector<int32_t>{0, 1, 0, 7}, 2);
   EXPECT_THAT(scores, ElementsAre(DoubleEq(1), DoubleEq(-2), DoubleEq(0), DoubleEq(3)));
 }
 
@@ -133,7 +133,7 @@ std::vector<double> next_logs(const std::vector<int32_t>& ids) {
   Generator generator(substream({17, 0}, place));
   std::vector<double> logs(kVocabulary);
   for (double& log : logs) log = 1.5 * generator.normal();
-  normalise_logs(logs);
+  normalize_logs(logs);
   return logs;
 }
 

@@ -143,7 +143,7 @@ def pytorch() -> None:
     pickled("storage_larger_than_entry", dictionary(described(storage=FLOATS.replace(b"K\x04", b"K\x05"))))
     pickled("storage_size_negative", dictionary(described(storage=FLOATS.replace(b"K\x04", b"J\xff\xff\xff\xff"))))
     pickled("storage_size_overflows", dictionary(described(storage=FLOATS.replace(b"K\x04", whole(2**62)))))
-    pickled("storage_quantised", dictionary(described(storage=FLOATS.replace(b"Float", b"QInt8"))))
+    pickled("storage_quantized", dictionary(described(storage=FLOATS.replace(b"Float", b"QInt8"))))
     pickled("storage_of_a_module", dictionary(described(storage=FLOATS.replace(b"storagec", b"modulesc"))))
     put("pytorch/legacy_storage_count", legacy(GOOD, storages=struct.pack("<q", 2**62) + bytes(16)))
     put("pytorch/legacy_storage_cut", legacy(GOOD, storages=struct.pack("<q", 4) + bytes(15)))

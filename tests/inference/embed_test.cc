@@ -27,7 +27,7 @@ TEST(Embed, ATrunkIsEnoughAndAZeroVectorStays) {
   for (const PooledText& zero : embed(model, *tokenizer, texts, {.normalize = true}, {})) {
     for (const float value : zero.values) EXPECT_EQ(value, 0);
   }
-  model.initialise({1, 0});
+  model.initialize({1, 0});
   const auto pooled = embed(model, *tokenizer, texts, {.pooling = TextPooling::cls, .normalize = true}, {});
   ASSERT_EQ(pooled.size(), 2u);
   EXPECT_EQ(pooled[0].tokens, 5);

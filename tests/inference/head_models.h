@@ -23,7 +23,7 @@ inline Model random_model(Backend& backend, int64_t vocabulary, Head head, std::
   config.problem = problem;
   complete(config, "");
   Model model(backend, config, false);
-  model.initialise({1, 0});
+  model.initialize({1, 0});
   return model;
 }
 

@@ -31,7 +31,7 @@ class Sessions : public ::testing::Test {
     complete(config, "");
     const Engine engine({.threads = 1});
     Model model(*engine.backend, config, true);
-    model.initialise({1, 0});
+    model.initialize({1, 0});
     save_model(model, tokenizer->files(), path_);
   }
 

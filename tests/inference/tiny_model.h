@@ -26,7 +26,7 @@ class TinyModelTest : public testing::Test {
     config.head = head;
     complete(config, "");
     Model result(*backend_, config, trainable);
-    result.initialise({1, 0});
+    result.initialize({1, 0});
     return result;
   }
 

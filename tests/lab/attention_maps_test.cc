@@ -33,7 +33,7 @@ class AttentionMapsTest : public testing::TestWithParam<const char*> {
   }
   Model model(const std::string& position = "rotary") {
     Model result(*backend_, config(position), false);
-    result.initialise({1, 0});
+    result.initialize({1, 0});
     return result;
   }
   Tensor random(int64_t rows, int64_t columns, uint64_t seed) {
@@ -57,8 +57,8 @@ TEST_F(AttentionMapsTest, ScoresAreThoseOfTheKernel) {
   const std::vector<int32_t> limits = {1, 2, 7, 3, 5, 6, 4}, begins = {0, 1, 3, 0, 2, 1, 3};
   for (const int terms : {0, 1, 2, 4, 7, 8, 15, 16 + 6}) {
     SCOPED_TRACE(terms);
-    spec.key_limits = (terms & 8) != 0 ? limits : std::span<const int32_t>();
-    spec.key_begins = terms == 15 ? begins : std::span<const int32_t>();
+    spec.key_ends = (terms & 8) != 0 ? limits : std::span<const int32_t>();
+    spec.key_starts = terms == 15 ? begins : std::span<const int32_t>();
     spec.score_cap = (terms & 4) != 0 ? 1.5 : 0;
     spec.terms = RelativeTerms();
     const int64_t columns = (terms & 16) != 0 ? hidden / heads : hidden;  // heads may share tables
@@ -139,7 +139,7 @@ TEST_F(AttentionMapsTest, MeasuredScoresOfEqualTokensAreThoseOfTheirMeans) {
   ModelConfig one = config("rotary");
   one.layers = 1;
   Model m(*backend_, one, false);
-  m.initialise({1, 0});
+  m.initialize({1, 0});
   for (const NamedParameter& named : m.parameters()) {
     if (named.name != "roformer.embeddings.word_embeddings.weight") continue;
     for (int64_t i = 1; i < named.parameter.value.rows(); ++i) {

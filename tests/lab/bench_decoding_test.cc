@@ -28,7 +28,7 @@ class BenchDecoding : public testing::Test {
   Model model(ModelConfig config) {
     complete(config, "");
     Model result(*backend_, config, false);
-    result.initialise({1, 0});
+    result.initialize({1, 0});
     return result;
   }
 

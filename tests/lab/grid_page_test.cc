@@ -89,7 +89,7 @@ TEST_F(GridPage, PlacesAreTheMiddlesOfParts) {
   EXPECT_EQ(points(plots().at("places-rotary").series[1].points), (Points{{16, 2}, {48, 6}}));
 }
 
-TEST_F(GridPage, AnEncodingHasOneColourInAllPlots) {
+TEST_F(GridPage, AnEncodingHasOneColorInAllPlots) {
   std::swap(grid_.positions[0], grid_.positions[1]);  // `learned` has no places
   EXPECT_THAT(names(plots().at("lengths")), ElementsAre("learned", "rotary"));
   const Plot places = plots().at("places");

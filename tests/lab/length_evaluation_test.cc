@@ -123,7 +123,7 @@ TEST_F(LengthEvaluation, TheLossIsTheObjectives) {
   const Corpus corpus(options_.data, {.max_length = 18}, *train_byte());
   const auto tokenizer = train_byte();
   auto stream = std::make_unique<SequenceStream>(corpus, std::vector<std::vector<int64_t>>(1), RandomStream{1, 0}, 1);
-  LanguageObjective objective(model, causal_labelling(*tokenizer), {}, std::move(stream), packed.by_length.at(18),
+  LanguageObjective objective(model, causal_labeler(*tokenizer), {}, std::move(stream), packed.by_length.at(18),
                               {1, 0});
   const Evaluation expected = objective.validate({*backend_, nullptr, {}, false});
   EXPECT_NEAR(scores[0].evaluation.loss, expected.loss, 1e-5);

@@ -56,7 +56,7 @@ void expect_equal(const ModelConfig& actual, const ModelConfig& expected) {
   EXPECT_EQ(actual.family, expected.family);
   EXPECT_EQ(actual.norm, expected.norm);
   EXPECT_EQ(actual.biased, expected.biased);
-  EXPECT_EQ(actual.visibility, expected.visibility);
+  EXPECT_EQ(actual.attention_mask, expected.attention_mask);
   EXPECT_EQ(actual.cross_attention, expected.cross_attention);
   EXPECT_EQ(actual.rotate_cross_queries, expected.rotate_cross_queries);
   EXPECT_EQ(actual.tied, expected.tied);
@@ -329,7 +329,7 @@ TEST(ConfigTest, WritesFamiliesAndHeads) {
     EXPECT_THAT(unknown, IsEmpty());
   }
   ModelConfig prefix = read(minimal());
-  prefix.visibility = Visibility::prefix;
+  prefix.attention_mask = AttentionMask::prefix;
   EXPECT_THROW(write_config(prefix), DataError);
 }
 

@@ -29,9 +29,9 @@ std::vector<int64_t> total_lengths() {
   return lengths;
 }
 
-ModelConfig causal_config(const std::string& position, Visibility visibility = Visibility::causal) {
+ModelConfig causal_config(const std::string& position, AttentionMask attention_mask = AttentionMask::causal) {
   ModelConfig config = tiny_config(position);
-  config.visibility = visibility;
+  config.attention_mask = attention_mask;
   config.head = Head::causal_lm;
   config.max_positions = 128;
   if (auto* tupe = std::get_if<TupePosition>(&config.position)) tupe->max_positions = 128;
@@ -53,7 +53,8 @@ void append_part(Batch& to, const Batch& from, int64_t s, int64_t done, int64_t 
 }
 
 // The logits of all tokens, in the order of `batch`, computed pass by pass.
-std::vector<double> continued(const Model& model, const Batch& batch, std::optional<Visibility> visibility = {}) {
+std::vector<double> continued(const Model& model, const Batch& batch,
+                              std::optional<AttentionMask> attention_mask = {}) {
   const Context context{.backend = model.backend()};
   const int64_t vocabulary = model.config().vocabulary;
   std::vector<double> all(static_cast<size_t>(batch.tokens() * vocabulary));
@@ -62,7 +63,7 @@ std::vector<double> continued(const Model& model, const Batch& batch, std::optio
   for (const auto& pass : kPasses) {
     Batch part;
     for (size_t s = 0; s < done.size(); ++s) append_part(part, batch, static_cast<int64_t>(s), done[s], pass[s]);
-    const StackInputs inputs{.visibility = visibility, .state = &state};
+    const StackInputs inputs{.attention_mask = attention_mask, .state = &state};
     const Value hidden = model.encoder().forward(context, part, inputs);
     const auto logits = numbers(model.logits(context, hidden, part).data);
     for (size_t s = 0, row = 0; s < done.size(); ++s) {
@@ -76,10 +77,10 @@ std::vector<double> continued(const Model& model, const Batch& batch, std::optio
   return all;
 }
 
-std::vector<double> at_once(const Model& model, const Batch& batch, std::optional<Visibility> visibility = {}) {
+std::vector<double> at_once(const Model& model, const Batch& batch, std::optional<AttentionMask> attention_mask = {}) {
   const Context context{.backend = model.backend()};
   return numbers(
-      model.logits(context, model.encoder().forward(context, batch, {.visibility = visibility}), batch).data);
+      model.logits(context, model.encoder().forward(context, batch, {.attention_mask = attention_mask}), batch).data);
 }
 
 class DecodingTest : public ::testing::TestWithParam<std::string_view> {
@@ -94,7 +95,7 @@ TEST_P(DecodingTest, IsTheWholePass) {
   for (Backend* backend : {cpu_.get(), reference_.get()}) {
     for (const bool trainable : {false, true}) {  // fused layers, and one by one
       Model model(*backend, config, trainable);
-      randomise(model, 5);
+      randomize(model, 5);
       EXPECT_LE(relative_difference(continued(model, batch), at_once(model, batch)), kTolerance)
           << backend->name() << trainable;
     }
@@ -111,11 +112,12 @@ class Decoding : public ::testing::Test {
  protected:
   Model random_model(const ModelConfig& config) {
     Model model(*backend_, config, false);
-    randomise(model, 5);
+    randomize(model, 5);
     return model;
   }
-  Value pass(const Model& model, DecodingState& state, const Batch& batch, std::optional<Visibility> visibility = {}) {
-    return model.encoder().forward({.backend = *backend_}, batch, {.visibility = visibility, .state = &state});
+  Value pass(const Model& model, DecodingState& state, const Batch& batch,
+             std::optional<AttentionMask> attention_mask = {}) {
+    return model.encoder().forward({.backend = *backend_}, batch, {.attention_mask = attention_mask, .state = &state});
   }
 
   ThreadPool pool_{2};
@@ -166,7 +168,7 @@ TEST_F(Decoding, OfALlama) {
 }
 
 TEST_F(Decoding, OfAPrefixModel) {
-  const ModelConfig config = causal_config("rotary", Visibility::all);
+  const ModelConfig config = causal_config("rotary", AttentionMask::bidirectional);
   const Model model = random_model(config);
   Batch batch = random_batch(config, total_lengths(), 6).batch;
   for (size_t s = 0; s < kPasses[0].size(); ++s) {
@@ -174,13 +176,15 @@ TEST_F(Decoding, OfAPrefixModel) {
       batch.segments[static_cast<size_t>(t)] = t - batch.offsets[s] < kPasses[0][s] ? 0 : 1;
     }
   }
-  EXPECT_LE(relative_difference(continued(model, batch, Visibility::prefix), at_once(model, batch, Visibility::prefix)),
-            kTolerance);
+  EXPECT_LE(
+      relative_difference(continued(model, batch, AttentionMask::prefix), at_once(model, batch, AttentionMask::prefix)),
+      kTolerance);
   DecodingState state(1);
   Batch prompt;
   prompt.append(std::vector<int32_t>{1, 2, 3});
-  pass(model, state, prompt, Visibility::prefix);
-  EXPECT_THAT([&] { pass(model, state, prompt, Visibility::prefix); }, ThrowsMessage<DataError>(HasSubstr("one pass")));
+  pass(model, state, prompt, AttentionMask::prefix);
+  EXPECT_THAT([&] { pass(model, state, prompt, AttentionMask::prefix); },
+              ThrowsMessage<DataError>(HasSubstr("one pass")));
   EXPECT_THAT([&] { pass(model, state, prompt); }, ThrowsMessage<DataError>(HasSubstr("see those behind")));
 }
 
@@ -219,7 +223,7 @@ TEST_F(Decoding, HasTheSameBitsInAnyBatchAndWithAnyThreads) {
     ThreadPool pool(threads);
     const auto backend = make_cpu_backend(pool);
     Model model(*backend, config, false);
-    randomise(model, 5);
+    randomize(model, 5);
     model.prepare();
     const auto step = [&](const std::vector<int64_t>& which) {
       DecodingState state(std::ssize(which));
@@ -255,7 +259,7 @@ TEST_F(Decoding, SequencesCanBeChosen) {
   Batch whole;
   const int order[] = {2, 0, 2};
   for (int i = 0; i < 3; ++i) {
-    const LabelledBatch one = sequence_of({batch, {}, {}}, order[i]);
+    const LabeledBatch one = sequence_of({batch, {}, {}}, order[i]);
     std::vector<int32_t> ids = one.batch.ids, segments = one.batch.segments;
     ids.push_back(3 + i);
     segments.push_back(0);

@@ -88,7 +88,7 @@ class FamilyFixture {
     const Memory memory = make_memory(model, sequences);
     StackInputs inputs;
     if (inputs_.contains("visibility"))
-      inputs.visibility = parse_visibility(inputs_.at("visibility").get<std::string>());
+      inputs.attention_mask = parse_attention_mask(inputs_.at("visibility").get<std::string>());
     inputs.memory = memory.hidden;
     inputs.memory_offsets = memory.offsets;
 

@@ -45,7 +45,7 @@ class FamilyInvariants : public ::testing::TestWithParam<FamilyCase> {
 
   Model random_model(Backend& backend, bool trainable = false) const {
     Model model(backend, config_, trainable);
-    randomise(model, 5);
+    randomize(model, 5);
     return model;
   }
 
@@ -61,7 +61,7 @@ class FamilyInvariants : public ::testing::TestWithParam<FamilyCase> {
 TEST_P(FamilyInvariants, PackedIsOneByOne) {
   for (Backend* backend : {cpu_.get(), reference_.get()}) {
     const Model model = random_model(*backend);
-    const LabelledBatch data = random_batch(config_, {7, 1, 40, 2, 13}, 6);
+    const LabeledBatch data = random_batch(config_, {7, 1, 40, 2, 13}, 6);
     const Tensor packed = hidden_states(model, data.batch);
     for (int64_t s = 0; s < data.batch.sequences(); ++s) {
       const Tensor alone = hidden_states(model, sequence_of(data, s).batch);
@@ -85,7 +85,7 @@ TEST_P(FamilyInvariants, TheSameBitsAtAnyNumberOfThreads) {
 }
 
 TEST_P(FamilyInvariants, CachedIsComputedAnew) {
-  if (config_.visibility == Visibility::all) return;  // nothing to continue
+  if (config_.attention_mask == AttentionMask::bidirectional) return;  // nothing to continue
   const Batch batch = random_batch(config_, {31}, 8).batch;
   for (Backend* backend : {cpu_.get(), reference_.get()}) {
     const Model model = random_model(*backend);

@@ -63,7 +63,7 @@ class FixtureTest : public ::testing::TestWithParam<std::tuple<const char*, Devi
   std::string directory_ = std::string(ROFORMER_SOURCE_DIR "/tests/fixtures/") + std::get<0>(GetParam());
   Device device_ = std::get<1>(GetParam());
   SafetensorsFile expected_{directory_ + "/expected.safetensors"};
-  LabelledBatch data_;
+  LabeledBatch data_;
   std::vector<std::vector<int32_t>> kept_;  // rows of the batch that the fixture has, by sequence
   AdamWStep adamw_;
   double weight_decay_ = 0;
@@ -81,7 +81,7 @@ TEST_P(FixtureTest, HiddenStatesAndLogits) {
     const std::string suffix = fmt::format(".{}", s);
     const Value rows = gather_rows(context, hidden, kept_[s]);
     EXPECT_LE(relative_difference(numbers(rows.data), expected("last_hidden_state" + suffix)), device_.outputs);
-    const Value logits = model_.mlm_head().logits(context, rows, model_.encoder().words());
+    const Value logits = model_.mlm_head().logits(context, rows, model_.encoder().word_embeddings());
     EXPECT_LE(relative_difference(numbers(logits.data), expected("logits" + suffix)), device_.outputs);
   }
 }

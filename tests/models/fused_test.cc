@@ -30,7 +30,7 @@ std::vector<ModelConfig> configs() {
   config = tiny_config();
   config.norm = NormKind::rms_with_gain;
   config.activation = Activation::relu;
-  config.visibility = Visibility::causal;
+  config.attention_mask = AttentionMask::causal;
   all.push_back(config);
   config = tiny_config();
   std::get<RotaryPosition>(config.position).rotate_values = true;
@@ -48,7 +48,7 @@ std::vector<ModelConfig> configs() {
 
 Tensor hidden_of(Backend& backend, const ModelConfig& config, bool trainable, const Batch& batch) {
   Model model(backend, config, trainable);
-  randomise(model, 5);
+  randomize(model, 5);
   if (!trainable) model.prepare();
   return hidden_states(model, batch);
 }
@@ -79,7 +79,7 @@ TEST_P(FusedPrecisionTest, GivesTheSameBitsAtAnyNumberOfThreadsAndInAnyBatch) {
     if (first.empty()) first = all;
     EXPECT_EQ(all, first) << threads;
     for (int64_t s = 0; s < batch.sequences(); ++s) {
-      const LabelledBatch alone = sequence_of({batch, {}, {}}, s);
+      const LabeledBatch alone = sequence_of({batch, {}, {}}, s);
       const auto part = numbers(hidden_of(*backend, config, false, alone.batch));
       const auto begin = first.begin() + batch.offsets[static_cast<size_t>(s)] * config.hidden;
       EXPECT_TRUE(std::equal(part.begin(), part.end(), begin)) << "sequence " << s;
@@ -96,7 +96,7 @@ INSTANTIATE_TEST_SUITE_P(All, FusedPrecisionTest,
 Tensor hidden_of_usual(Backend& backend, ModelConfig config, const Batch& batch) {
   config.initializer_range = 1 / std::sqrt(static_cast<double>(config.hidden));
   Model model(backend, config, false);
-  model.initialise({5, 0});
+  model.initialize({5, 0});
   model.prepare();
   return hidden_states(model, batch);
 }
@@ -127,10 +127,10 @@ TEST(FusedLayers, FollowWeightsUntilTheyArePrepared) {
   const ModelConfig config = configs().front();
   const Batch batch = random_batch(config, {9}, 6).batch;
   Model model(*backend, config, false);
-  randomise(model, 5);
+  randomize(model, 5);
   const auto before = numbers(hidden_states(model, batch));
   Model other(*backend, config, false);
-  randomise(other, 7);
+  randomize(other, 7);
   StateDict weights;
   for (const auto& [name, tensor] : other.weights()) weights.emplace(name, tensor);
   model.load_weights(weights, "another model");

@@ -49,7 +49,7 @@ TEST(GptNeoxConfigTest, DefaultsAreThoseOfTransformers) {
   const ModelConfig config = kFile.read({{"something", 1}}, &unknown);
   EXPECT_THAT(unknown, ElementsAre("something"));
   EXPECT_EQ(config.family, &families::gpt_neox);
-  EXPECT_EQ(config.visibility, Visibility::causal);
+  EXPECT_EQ(config.attention_mask, AttentionMask::causal);
   EXPECT_EQ(config.parallel_residual, ParallelResidual::two_norms);
   EXPECT_EQ(config.activation, Activation::gelu);
   EXPECT_EQ(config.norm_epsilon, 1e-5);

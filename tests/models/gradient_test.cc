@@ -37,8 +37,8 @@ TEST_P(ModelGradientTest, MatchesCentralDifferences) {
   config.hidden_dropout = 0.2;
   config.attention_dropout = 0.3;
   const Model model(*backend, config, true);
-  randomise(model, 11);
-  const LabelledBatch data = random_batch(config, {5, 1, 7}, 12);
+  randomize(model, 11);
+  const LabeledBatch data = random_batch(config, {5, 1, 7}, 12);
   ASSERT_GE(data.rows.size(), 3u);
   const RandomStream random{21, 3};
   const double loss = train_pass(model, data, &random);
@@ -112,7 +112,7 @@ INSTANTIATE_TEST_SUITE_P(
                                                    config.norm = NormKind::rms_with_gain;
                                                    config.embedding = config.hidden;
                                                    config.head = Head::causal_lm;
-                                                   config.visibility = Visibility::causal;
+                                                   config.attention_mask = AttentionMask::causal;
                                                    config.tied = false;
                                                    config.activation = Activation::gelu_tanh;
                                                  })},
@@ -126,7 +126,7 @@ INSTANTIATE_TEST_SUITE_P(
         Variant{"t5_causal", with(tiny_config("t5"),
                                   [](ModelConfig& config) {
                                     config.head = Head::causal_lm;
-                                    config.visibility = Visibility::causal;
+                                    config.attention_mask = AttentionMask::causal;
                                   })},
         Variant{"shaw_clipped", with(tiny_config("shaw"),
                                      [](ModelConfig& config) { std::get<ShawPosition>(config.position).clip = 2; })},
@@ -141,7 +141,7 @@ INSTANTIATE_TEST_SUITE_P(
                                             [](ModelConfig& config) {
                                               config.attention = {AttentionKind::linear_favor};
                                               config.head = Head::causal_lm;
-                                              config.visibility = Visibility::causal;
+                                              config.attention_mask = AttentionMask::causal;
                                             })},
         Variant{"softmax_and_linear_xpos",
                 with(tiny_config("xpos"),

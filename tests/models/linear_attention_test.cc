@@ -20,7 +20,7 @@ ModelConfig linear_config(const std::vector<AttentionKind>& kinds, bool causal =
   ModelConfig config = tiny_config(position);
   config.attention = kinds;
   if (causal) {
-    config.visibility = Visibility::causal;
+    config.attention_mask = AttentionMask::causal;
     config.head = Head::causal_lm;
   }
   complete(config, "");
@@ -38,7 +38,7 @@ class LinearModelTest : public ::testing::Test {
  protected:
   Model random_model(const ModelConfig& config) {
     Model model(*backend_, config, false);
-    randomise(model, 5);
+    randomize(model, 5);
     return model;
   }
 
@@ -50,7 +50,7 @@ TEST_F(LinearModelTest, PackedEqualsOneByOne) {
   for (const auto& kinds : all_kinds()) {
     for (const bool causal : {false, true}) {
       const Model model = random_model(linear_config(kinds, causal));
-      const LabelledBatch data = random_batch(model.config(), {7, 1, 40, 2, 13}, 6);
+      const LabeledBatch data = random_batch(model.config(), {7, 1, 40, 2, 13}, 6);
       const Tensor packed = hidden_states(model, data.batch);
       for (int64_t s = 0; s < data.batch.sequences(); ++s) {
         const Tensor alone = hidden_states(model, sequence_of(data, s).batch);
@@ -94,7 +94,7 @@ TEST_F(LinearModelTest, AFrozenModelIsTheSame) {
   const ModelConfig config = linear_config({AttentionKind::softmax, AttentionKind::linear_elu});
   const Batch batch = random_batch(config, {9, 4}, 6).batch;
   const Model trained(*backend_, config, true);
-  randomise(trained, 5);
+  randomize(trained, 5);
   EXPECT_EQ(numbers(hidden_states(random_model(config), batch)), numbers(hidden_states(trained, batch)));
 }
 
@@ -117,8 +117,9 @@ TEST_F(LinearModelTest, RedrawsWhileItIsTrained) {
 TEST_F(LinearModelTest, RefusesPrefixes) {
   const Model model = random_model(linear_config({AttentionKind::linear_elu}));
   const Batch batch = random_batch(model.config(), {4}, 6).batch;
-  EXPECT_THAT([&] { model.encoder().forward({.backend = *backend_}, batch, {.visibility = Visibility::prefix}); },
-              ThrowsMessage<DataError>(HasSubstr("no prefix attention")));
+  EXPECT_THAT(
+      [&] { model.encoder().forward({.backend = *backend_}, batch, {.attention_mask = AttentionMask::prefix}); },
+      ThrowsMessage<DataError>(HasSubstr("no prefix attention")));
 }
 
 ModelConfig reread(const ModelConfig& config, std::vector<std::string>* unknown = nullptr) {
@@ -218,7 +219,7 @@ TEST(LinearConfigTest, ThePapersPerformer) {
   EXPECT_EQ(config.attention, std::vector<AttentionKind>{AttentionKind::linear_favor});
   EXPECT_EQ(config.linear.favor_features, 266);
   EXPECT_EQ(config.linear.rotation, FeatureRotation::after);
-  EXPECT_EQ(config.visibility, Visibility::causal);
+  EXPECT_EQ(config.attention_mask, AttentionMask::causal);
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ TEST(LlamaConfigTest, DefaultsAreThoseOfTransformers) {
   EXPECT_THAT(unknown, ElementsAre("something"));
   EXPECT_EQ(config.family, &families::llama);
   EXPECT_EQ(config.head, Head::causal_lm);
-  EXPECT_EQ(config.visibility, Visibility::causal);
+  EXPECT_EQ(config.attention_mask, AttentionMask::causal);
   EXPECT_EQ(config.kv_heads, 0);
   EXPECT_EQ(config.activation, Activation::silu);
   EXPECT_EQ(config.max_positions, 2048);

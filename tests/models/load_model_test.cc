@@ -32,7 +32,7 @@ const char* const kWords = "roformer.embeddings.word_embeddings.weight";
 class LoadModelTest : public ::testing::Test {
  protected:
   LoadModelTest() {
-    randomise(model_, 3);
+    randomize(model_, 3);
     for (const auto& [name, tensor] : model_.weights()) weights_.emplace(name, tensor);
     write_file_atomically(directory_ / "config.json", dump_json(write_config(model_.config())));
   }
@@ -158,7 +158,7 @@ TEST_F(LoadModelTest, SharesTheFileUnlessTrained) {
   };
   const Model model = build_model(*backend_, model_.config(), file, "file");
   EXPECT_EQ(shared(model), std::ssize(model.parameters()) - 2 * 3 * 2);  // weights and biases of two layers' q, k and v
-  EXPECT_EQ(model.encoder().words().value.raw(), file.at(kWords).raw());
+  EXPECT_EQ(model.encoder().word_embeddings().value.raw(), file.at(kWords).raw());
   Model copied(*backend_, model_.config(), false);
   copied.load_weights(file, "file");
   EXPECT_EQ(shared(copied), 0);
@@ -256,7 +256,7 @@ TEST_F(LoadModelTest, MissingAndBrokenFiles) {
   EXPECT_EQ(detail.line, 1);
 }
 
-TEST(InitialiseTest, NormalWeightsZeroBiasesUnitGains) {
+TEST(InitializeTest, NormalWeightsZeroBiasesUnitGains) {
   ModelConfig config = tiny_config();
   config.vocabulary = 500;
   config.embedding = 40;
@@ -265,7 +265,7 @@ TEST(InitialiseTest, NormalWeightsZeroBiasesUnitGains) {
     ThreadPool pool(2);
     const auto backend = make_backend(device, pool);
     Model model(*backend, config, false);
-    model.initialise({seed, 0});
+    model.initialize({seed, 0});
     std::vector<Result> all;
     for (const NamedParameter& named : model.parameters()) {
       const std::vector<double> values = numbers(named.parameter.value);

@@ -16,18 +16,18 @@
 namespace roformer::testing {
 
 // A batch and the tokens of it that have a label.
-struct LabelledBatch {
+struct LabeledBatch {
   Batch batch;
   std::vector<int32_t> rows, labels;
 };
 
-inline LossSum masked_lm_loss(const Model& model, const Context& context, const LabelledBatch& data, double scale) {
+inline LossSum masked_lm_loss(const Model& model, const Context& context, const LabeledBatch& data, double scale) {
   const Value hidden = gather_rows(context, model.encoder().forward(context, data.batch), data.rows);
-  return model.mlm_head().loss(context, hidden, model.encoder().words(), data.labels, scale).read();
+  return model.mlm_head().loss(context, hidden, model.encoder().word_embeddings(), data.labels, scale).read();
 }
 
 // Adds the gradients of the mean loss to the model's parameters and returns that loss. `random` null: no dropout.
-inline double train_pass(const Model& model, const LabelledBatch& data, const RandomStream* random = nullptr) {
+inline double train_pass(const Model& model, const LabeledBatch& data, const RandomStream* random = nullptr) {
   Tape tape;
   const Context context{.backend = model.backend(),
                         .tape = &tape,
@@ -76,7 +76,7 @@ inline ModelConfig tiny_llama() {
   ModelConfig config = tiny_config();
   config.family = &families::llama;
   config.head = Head::causal_lm;
-  config.visibility = Visibility::causal;
+  config.attention_mask = AttentionMask::causal;
   config.embedding = config.hidden;
   config.heads = 4;
   config.kv_heads = 2;
@@ -92,7 +92,7 @@ inline ModelConfig tiny_llama() {
 }
 
 // All parameters random, biases and norm gains too, large enough that every part has a say.
-inline void randomise(const Model& model, uint64_t seed) {
+inline void randomize(const Model& model, uint64_t seed) {
   Generator generator({seed, 0});
   for (const NamedParameter& named : model.parameters()) {
     const Tensor& x = named.parameter.value;
@@ -103,10 +103,10 @@ inline void randomise(const Model& model, uint64_t seed) {
   }
 }
 
-inline LabelledBatch random_batch(const ModelConfig& config, const std::vector<int64_t>& lengths, uint64_t seed) {
+inline LabeledBatch random_batch(const ModelConfig& config, const std::vector<int64_t>& lengths, uint64_t seed) {
   Generator generator({seed, 1});
   const auto draw = [&](int64_t below) { return static_cast<int32_t>(generator.below(static_cast<uint64_t>(below))); };
-  LabelledBatch result;
+  LabeledBatch result;
   for (const int64_t length : lengths) {
     std::vector<int32_t> ids, segments;
     for (int64_t i = 0; i < length; ++i) {
@@ -123,13 +123,13 @@ inline LabelledBatch random_batch(const ModelConfig& config, const std::vector<i
 }
 
 // One sequence of a batch, with its own labels and positions.
-inline LabelledBatch sequence_of(const LabelledBatch& data, int64_t sequence) {
+inline LabeledBatch sequence_of(const LabeledBatch& data, int64_t sequence) {
   const int32_t begin = data.batch.offsets[static_cast<size_t>(sequence)];
   const int32_t end = data.batch.offsets[static_cast<size_t>(sequence) + 1];
   const auto part = [&](const std::vector<int32_t>& all) {
     return std::vector<int32_t>(all.begin() + begin, all.begin() + end);
   };
-  LabelledBatch result;
+  LabeledBatch result;
   result.batch.append(part(data.batch.ids), part(data.batch.segments));
   result.batch.positions = part(data.batch.positions);
   for (size_t i = 0; i < data.rows.size(); ++i) {

@@ -57,14 +57,14 @@ TEST(NumberTypesOfModels, ALlamaHasEachOfThem) {
     for (const std::vector<int64_t>& lengths : {std::vector<int64_t>{3}, {5, 1, 40}, {300}}) {
       const Batch batch = random_batch(config, lengths, 6).batch;
       Model reference(*exact, config, false);
-      reference.initialise({5, 0});
+      reference.initialize({5, 0});
       const std::vector<double> expected = scores(reference, batch);
       reference.prepare();
       EXPECT_LE(distance(scores(reference, batch), expected), 1e-6);
       for (const auto& [precision, tolerance] : {std::pair{Precision::bfloat16, 0.02}, {Precision::int8, 0.05}}) {
         const auto backend = make_cpu_backend(pool, precision);
         Model model(*backend, config, false);
-        model.initialise({5, 0});
+        model.initialize({5, 0});
         const std::vector<double> before = scores(model, batch);
         model.prepare();
         const std::vector<double> after = scores(model, batch);
@@ -82,7 +82,7 @@ TEST(NumberTypesOfModels, AreHeldOnceAndMadeOnce) {
   const Batch batch = random_batch(config, {20}, 6).batch;
   const auto backend = make_cpu_backend(pool, Precision::int8);
   Model model(*backend, config, false);
-  model.initialise({5, 0});
+  model.initialize({5, 0});
   const int64_t before = model.weight_bytes();
   model.prepare();
   std::set<const PreparedWeight*> made;
@@ -115,7 +115,7 @@ class HalfFile : public ::testing::TestWithParam<DType> {
  protected:
   HalfFile() {
     Model model(*backend_, config_, false);
-    model.initialise({5, 0});
+    model.initialize({5, 0});
     std::vector<std::pair<std::string, Tensor>> tensors;
     for (const NamedParameter& named : model.parameters()) {
       const Tensor& x = named.parameter.value;
@@ -155,7 +155,7 @@ class HalfFile : public ::testing::TestWithParam<DType> {
 TEST_P(HalfFile, KeepsItsTypeAndGivesTheBitsOfTheWidenedOne) {
   Model kept = load_model(directory_.path(), *backend_);
   EXPECT_EQ(kept.weight_bytes(), 2 * weights_ + 4 * gains_);
-  EXPECT_EQ(kept.encoder().words().value.dtype(), GetParam());
+  EXPECT_EQ(kept.encoder().word_embeddings().value.dtype(), GetParam());
   kept.prepare();
   EXPECT_EQ(kept.weight_bytes(), 2 * weights_ + 4 * gains_);
   Model widened(*backend_, config_, false);
@@ -169,10 +169,10 @@ TEST_P(HalfFile, KeepsItsTypeAndGivesTheBitsOfTheWidenedOne) {
 }
 
 TEST_P(HalfFile, IsRealNumbersWhereItIsTrainedOrTheOracleReadsIt) {
-  EXPECT_EQ(load_model(directory_.path(), *backend_, true).encoder().words().value.dtype(), DType::float32);
+  EXPECT_EQ(load_model(directory_.path(), *backend_, true).encoder().word_embeddings().value.dtype(), DType::float32);
   const auto oracle = make_reference_backend(pool_, DType::float64);
   const Model exact = load_model(directory_.path(), *oracle);
-  EXPECT_EQ(exact.encoder().words().value.dtype(), DType::float64);
+  EXPECT_EQ(exact.encoder().word_embeddings().value.dtype(), DType::float64);
   const Batch batch = random_batch(config_, {20}, 6).batch;
   EXPECT_LE(distance(scores(load_model(directory_.path(), *backend_), batch), scores(exact, batch)), 1e-5);
 }

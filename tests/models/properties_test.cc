@@ -27,7 +27,7 @@ class ModelPropertiesTest : public ::testing::TestWithParam<const char*> {
  protected:
   Model random_model(const ModelConfig& config, bool trainable = false) {
     Model model(*backend_, config, trainable);
-    randomise(model, 5);
+    randomize(model, 5);
     return model;
   }
 
@@ -39,7 +39,7 @@ TEST_P(ModelPropertiesTest, PackedEqualsOneByOne) {
   for (const std::string& position : all_positions()) {
     SCOPED_TRACE(position);
     const Model model = random_model(tiny_config(position));
-    const LabelledBatch data = random_batch(model.config(), {7, 1, 40, 2, 13}, 6);
+    const LabeledBatch data = random_batch(model.config(), {7, 1, 40, 2, 13}, 6);
     const Tensor packed = hidden_states(model, data.batch);
     for (int64_t s = 0; s < data.batch.sequences(); ++s) {
       const Tensor alone = hidden_states(model, sequence_of(data, s).batch);
@@ -51,13 +51,13 @@ TEST_P(ModelPropertiesTest, PackedEqualsOneByOne) {
 
 TEST_P(ModelPropertiesTest, AccumulatedMicroBatchesEqualOneBatch) {
   const Model model = random_model(tiny_config(), true);
-  const LabelledBatch data = random_batch(model.config(), {9, 4, 17, 6}, 8);
+  const LabeledBatch data = random_batch(model.config(), {9, 4, 17, 6}, 8);
   const double loss = train_pass(model, data);
   const std::vector<Result> whole = gradients(model);
   clear_gradients(model);
   double sum = 0;
   for (int64_t s = 0; s < data.batch.sequences(); ++s) {
-    const LabelledBatch part = sequence_of(data, s);
+    const LabeledBatch part = sequence_of(data, s);
     Tape tape;
     const Context context{.backend = *backend_, .tape = &tape};
     const double scale = 1.0 / static_cast<double>(data.rows.size());
@@ -134,12 +134,12 @@ TEST_P(ModelPropertiesTest, OrderMattersOnlyWithPositions) {
 TEST_P(ModelPropertiesTest, TheEncodingChangesNoOtherWeightAtTheStart) {
   std::map<std::string, std::vector<double>> expected;
   Model none(*backend_, tiny_config("none"), true);
-  none.initialise({7, 0});
+  none.initialize({7, 0});
   for (const NamedParameter& named : none.parameters()) expected[named.name] = numbers(named.parameter.value);
   for (const std::string& position : all_positions()) {
     SCOPED_TRACE(position);
     Model model(*backend_, tiny_config(position), true);
-    model.initialise({7, 0});
+    model.initialize({7, 0});
     size_t found = 0;
     for (const NamedParameter& named : model.parameters()) {
       if (!expected.contains(named.name)) continue;
@@ -219,7 +219,7 @@ TEST_P(ModelPropertiesTest, EmptyBatchesAndSequences) {
   EXPECT_EQ(numbers(hidden_states(model, with_gaps)), numbers(hidden_states(model, full)));
 
   Tape tape;
-  const LabelledBatch no_label{full, {}, {}};
+  const LabeledBatch no_label{full, {}, {}};
   EXPECT_EQ(masked_lm_loss(model, {.backend = *backend_, .tape = &tape}, no_label, 1).sum, 0);
   tape.backward();
   for (const Result& gradient : gradients(model)) {
@@ -260,7 +260,7 @@ TEST(ThreadsTest, AnyNumberGivesTheSameBits) {
   config.max_positions = 400;
   std::get<RotaryPosition>(config.position).rotary.dim = 0;
   complete(config, "");
-  const LabelledBatch data = random_batch(config, {300, 1, 170, 33, 64}, 6);
+  const LabeledBatch data = random_batch(config, {300, 1, 170, 33, 64}, 6);
   ASSERT_GE(data.rows.size(), 64u);
   const RandomStream random{4, 9};
   std::vector<Result> expected;
@@ -269,7 +269,7 @@ TEST(ThreadsTest, AnyNumberGivesTheSameBits) {
     ThreadPool pool(threads);
     const auto backend = make_cpu_backend(pool);
     Model model(*backend, config, true);
-    model.initialise({17, 0});
+    model.initialize({17, 0});
     std::vector<Result> actual;
     actual.push_back({"loss", {train_pass(model, data, &random)}});
     for (Result& gradient : gradients(model)) actual.push_back(std::move(gradient));

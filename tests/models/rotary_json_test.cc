@@ -54,7 +54,7 @@ TEST(RotaryJson, EverySettingComesBackAndIsAKnownKey) {
       .rotary = {.dim = 12, .layout = RotaryLayout::half, .base = 500000, .proportion = 0.75, .grid_width = 14},
       .share = 0.5,
       .learned = true,
-      .xpos = XPos{.scale_base = 64, .centre = 256}};
+      .xpos = XPos{.scale_base = 64, .center = 256}};
   Json json = Json::object();
   write_rotary(position, 24, json);
   EXPECT_EQ(read(json.dump()), position) << json;

@@ -41,7 +41,7 @@ ModelConfig config_of(const Case& one) {
   ModelConfig config = tiny_config();
   config.family = &any_family();
   config.head = Head::causal_lm;
-  config.visibility = Visibility::causal;
+  config.attention_mask = AttentionMask::causal;
   config.position = RotaryPosition{.rotary = {.layout = RotaryLayout::half}};
   one.change(config);
   complete(config, "");
@@ -127,8 +127,8 @@ TEST_P(StackTest, GradientsAreCentralDifferences) {
   config.hidden_dropout = 0.2;
   config.attention_dropout = 0.3;
   const Model model(*exact_, config, true);
-  randomise(model, 11);
-  const LabelledBatch data = random_batch(config, {5, 1, 7}, 12);
+  randomize(model, 11);
+  const LabeledBatch data = random_batch(config, {5, 1, 7}, 12);
   const RandomStream random{21, 3};
   train_pass(model, data, &random);
   const auto objective = [&] {
@@ -152,12 +152,12 @@ TEST_P(StackTest, GradientsAreCentralDifferences) {
 
 TEST_P(StackTest, PackedIsOneByOneOnEveryBackend) {
   const ModelConfig config = config_of(GetParam());
-  const LabelledBatch data = random_batch(config, {5, 0, 1, 9}, 12);
+  const LabeledBatch data = random_batch(config, {5, 0, 1, 9}, 12);
   std::vector<double> expected;
   for (const bool trainable : {true, false}) {
     for (Backend* backend : {exact_.get(), cpu_.get()}) {
       Model model(*backend, config, trainable);
-      randomise(model, 11);
+      randomize(model, 11);
       if (!trainable) model.prepare();
       const std::vector<double> packed = numbers(hidden_states(model, data.batch));
       if (expected.empty()) expected = packed;
@@ -178,7 +178,7 @@ TEST_P(StackTest, ContinuedIsAtOnce) {
   const Batch batch = random_batch(config, {12}, 13).batch;
   for (Backend* backend : {exact_.get(), cpu_.get()}) {
     Model model(*backend, config, false);
-    randomise(model, 11);
+    randomize(model, 11);
     model.prepare();
     const Context context{.backend = *backend};
     const std::vector<double> expected = numbers(hidden_states(model, batch));
@@ -202,7 +202,7 @@ class StackValuesTest : public ::testing::Test {
  protected:
   std::vector<double> hidden(const ModelConfig& config, const Batch& batch) {
     const Model model(*backend_, config, false);
-    randomise(model, 11);
+    randomize(model, 11);
     return numbers(hidden_states(model, batch));
   }
   static ModelConfig config(void (*change)(ModelConfig&)) { return config_of({"", change}); }
@@ -229,7 +229,7 @@ TEST_F(StackValuesTest, WindowsReachAsFarAsTheySay) {
   const auto one_layer = [](ModelConfig& c) { c.layers = 1; };
   ModelConfig causal = config(one_layer), both = config(one_layer);
   causal.windows = {causal_window(3)};
-  both.visibility = Visibility::all;
+  both.attention_mask = AttentionMask::bidirectional;
   both.windows = {symmetric_window(4)};
   EXPECT_THAT(reached(causal, 2), ::testing::ElementsAre(2, 3, 4));
   EXPECT_THAT(reached(both, 4), ::testing::ElementsAre(2, 3, 4, 5, 6));
@@ -252,7 +252,7 @@ TEST_F(StackValuesTest, EachLayerTurnsByItsOwnRotation) {
   EXPECT_NE(fast_slow, with({fast, fast}));
 }
 
-// Keys of layers with rotations of their own are turned on, each by its own.
+// Keys of layers with rotations of their own are rotated, each by its own.
 TEST_F(StackValuesTest, ForgettingTurnsTheKeysOfEachLayer) {
   ModelConfig c = config(like_gemma);
   c.windows.clear();
@@ -260,7 +260,7 @@ TEST_F(StackValuesTest, ForgettingTurnsTheKeysOfEachLayer) {
   for (const double base : {100.0, 1e4}) {
     c.layer_rotary = {{.dim = 6, .layout = RotaryLayout::half, .base = base}};
     const Model model(*backend_, c, false);
-    randomise(model, 11);
+    randomize(model, 11);
     const Context context{.backend = *backend_};
     const Batch whole = random_batch(c, {8}, 12).batch;
     const auto run = [&](DecodingState& state, size_t begin, size_t end, int32_t first) {
@@ -291,8 +291,8 @@ TEST_F(StackValuesTest, ScalesAndCapsAreWhatTheyAreCalled) {
   ModelConfig scaled = plain;
   scaled.embedding_scale = 3;
   const Model one(*backend_, scaled, false), other(*backend_, plain, false);
-  randomise(one, 11);
-  randomise(other, 11);
+  randomize(one, 11);
+  randomize(other, 11);
   const Tensor& words = other.parameters().front().parameter.value;
   for (int64_t i = 0; i < words.rows(); ++i) {
     for (int64_t j = 0; j < words.columns(); ++j) write(words, i, j, 3 * read(words, i, j));
@@ -307,7 +307,7 @@ TEST_F(StackValuesTest, LogitsAreCapped) {
   const Batch batch = random_batch(plain, {9}, 12).batch;
   const auto logits = [&](const ModelConfig& c) {
     const Model model(*backend_, c, false);
-    randomise(model, 11);
+    randomize(model, 11);
     const Context context{.backend = *backend_};
     return numbers(model.logits(context, model.encoder().forward(context, batch), batch).data);
   };

@@ -24,9 +24,9 @@ TEST(VisibleKeysTest, OfEachKind) {
   batch.append(std::vector<int32_t>{1, 2, 3, 4, 5}, std::vector<int32_t>{0, 0, 1, 1, 1});
   batch.append({});
   batch.append(std::vector<int32_t>{1, 2, 3}, std::vector<int32_t>{1, 0, 0});
-  EXPECT_THAT(visible_keys(Visibility::all, batch), IsEmpty());
-  EXPECT_THAT(visible_keys(Visibility::causal, batch), ElementsAre(1, 2, 3, 4, 5, 1, 2, 3));
-  EXPECT_THAT(visible_keys(Visibility::prefix, batch), ElementsAre(2, 2, 3, 4, 5, 3, 3, 3));
+  EXPECT_THAT(visible_keys(AttentionMask::bidirectional, batch), IsEmpty());
+  EXPECT_THAT(visible_keys(AttentionMask::causal, batch), ElementsAre(1, 2, 3, 4, 5, 1, 2, 3));
+  EXPECT_THAT(visible_keys(AttentionMask::prefix, batch), ElementsAre(2, 2, 3, 4, 5, 3, 3, 3));
 }
 
 // The rule as it is written: c = running sum of the segments, j sees k iff c[k] ≤ c[j].
@@ -37,7 +37,7 @@ TEST(VisibleKeysTest, PrefixIsTheRunningSumOfSegments) {
     for (int32_t& segment : segments) segment = static_cast<int32_t>(generator.below(3));
     Batch batch;
     batch.append(std::vector<int32_t>(segments.size(), 1), segments);
-    const std::vector<int32_t> limits = visible_keys(Visibility::prefix, batch);
+    const std::vector<int32_t> limits = visible_keys(AttentionMask::prefix, batch);
     std::vector<int32_t> sums;
     for (int32_t sum = 0; const int32_t segment : segments) sums.push_back(sum += segment);
     for (size_t j = 0; j < sums.size(); ++j) {
@@ -52,7 +52,7 @@ class VisibilityTest : public ::testing::TestWithParam<const char*> {
  protected:
   Model random_model(const ModelConfig& config) {
     Model model(*backend_, config, false);
-    randomise(model, 5);
+    randomize(model, 5);
     return model;
   }
   std::vector<std::vector<double>> rows(const Model& model, const Batch& batch, const StackInputs& inputs = {}) {
@@ -68,7 +68,7 @@ class VisibilityTest : public ::testing::TestWithParam<const char*> {
 
 ModelConfig decoder_config(bool cross_attention) {
   ModelConfig config = tiny_config();
-  config.visibility = Visibility::causal;
+  config.attention_mask = AttentionMask::causal;
   config.cross_attention = cross_attention;
   complete(config, "");
   return config;
@@ -90,20 +90,21 @@ TEST_P(VisibilityTest, ACausalModelDoesNotSeeWhatComes) {
     }
   }
   // With the same weights and all visible, the first token does see the last.
-  EXPECT_GE(relative_difference(rows(model, batch, {.visibility = Visibility::all})[0], after[0]), 0.02);
+  EXPECT_GE(relative_difference(rows(model, batch, {.attention_mask = AttentionMask::bidirectional})[0], after[0]),
+            0.02);
 }
 
 // A prefix (segment 0) is read as if what follows were not there, and what follows reads all of it.
 TEST_P(VisibilityTest, APrefixIsReadOnItsOwn) {
   const Model model = random_model(tiny_config());
-  const LabelledBatch data = random_batch(model.config(), {30}, 6);
+  const LabeledBatch data = random_batch(model.config(), {30}, 6);
   Batch whole = data.batch, prefix;
   for (int32_t t = 0; t < 30; ++t) whole.segments[static_cast<size_t>(t)] = t < 20 ? 0 : 1;
   prefix.append(std::span(whole.ids).first(20));
-  const auto alone = rows(model, prefix), together = rows(model, whole, {.visibility = Visibility::prefix});
+  const auto alone = rows(model, prefix), together = rows(model, whole, {.attention_mask = AttentionMask::prefix});
   for (size_t t = 0; t < 20; ++t) EXPECT_LE(relative_difference(together[t], alone[t]), 2e-5) << t;
   whole.ids[19] = (whole.ids[19] + 1) % 29;
-  const auto other = rows(model, whole, {.visibility = Visibility::prefix});
+  const auto other = rows(model, whole, {.attention_mask = AttentionMask::prefix});
   EXPECT_GE(relative_difference(other[0], together[0]), 0.001);
   EXPECT_GE(relative_difference(other[29], together[29]), 0.001);
 }

@@ -54,7 +54,7 @@ class LayersTest : public ::testing::Test {
     return names;
   }
 
-  void randomise(const Tensor& x) {
+  void randomize(const Tensor& x) {
     for (int64_t i = 0; i < x.rows(); ++i) {
       for (int64_t j = 0; j < x.columns(); ++j) write(x, i, j, generator_.normal());
     }
@@ -159,7 +159,7 @@ TEST_F(LayersTest, AnEncoderLayerIsItsOperators) {
                                                     .activation = Activation::relu});
   std::map<std::string, Parameter> named;
   for (const auto& [spec, parameter] : source.table()) {
-    randomise(parameter.value);
+    randomize(parameter.value);
     named[spec.name] = parameter;
   }
   const Value x(trial_.random(8, 4));
@@ -189,7 +189,7 @@ TEST_F(LayersTest, MaskedLmLossIsThatOfItsLogits) {
   const MlmHead head(
       Scope{source, "h"},
       {.hidden = 6, .width = 4, .vocabulary = 9, .activation = Activation::tanh, .norm = {.epsilon = 1e-5}});
-  for (const TableEntry& entry : source.table()) randomise(entry.parameter.value);
+  for (const TableEntry& entry : source.table()) randomize(entry.parameter.value);
   const Parameter words{trial_.random(9, 4), {}};
   const Value hidden(trial_.random(2, 6));
   const std::vector<int32_t> labels = {3, 8};

@@ -72,7 +72,7 @@ class PositionsTest : public ::testing::Test {
     for (int64_t i = 0; i < weight.rows(); ++i) result.push_back(dot(numbers(weight.row_range(i, 1)), x));
     return result;
   }
-  static Row normalised(Row x, const Row& gain, const Row& bias) {
+  static Row normalized(Row x, const Row& gain, const Row& bias) {
     double mean = 0, variance = 0;
     for (const double value : x) mean += value / static_cast<double>(x.size());
     for (const double value : x) variance += (value - mean) * (value - mean) / static_cast<double>(x.size());
@@ -80,7 +80,7 @@ class PositionsTest : public ::testing::Test {
     return x;
   }
   Row normal_row(int64_t index) const {
-    return normalised(row("trunk.rows.weight", index), numbers(tensors_.at("trunk.rows_norm.weight")),
+    return normalized(row("trunk.rows.weight", index), numbers(tensors_.at("trunk.rows_norm.weight")),
                       numbers(tensors_.at("trunk.rows_norm.bias")));
   }
   double bias(const DistanceBuckets& buckets, int64_t r, int64_t head) const {
@@ -219,7 +219,7 @@ TEST_F(PositionsTest, Kerple) {
 }
 
 TEST_F(PositionsTest, XPosDependsOnTheDistanceAlone) {
-  attend(RotaryPosition{.rotary = {.dim = kDim}, .xpos = XPos{.scale_base = 8, .centre = 0}});
+  attend(RotaryPosition{.rotary = {.dim = kDim}, .xpos = XPos{.scale_base = 8, .center = 0}});
   expect([&](const Row& q, const Row& k, int64_t r, auto...) {
     double sum = 0;
     for (size_t i = 0; i < kDim / 2; ++i) {

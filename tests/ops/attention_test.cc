@@ -32,7 +32,7 @@ struct AttentionCase {
   double dropout = 0;
   std::vector<int32_t> query_offsets = {0, 1, 1, 4, 6};
   std::vector<int32_t> key_offsets = {0, 1, 1, 4, 6};
-  std::vector<int32_t> key_limits = {}, key_begins = {};
+  std::vector<int32_t> key_ends = {}, key_starts = {};
   double score_cap = 0;
 };
 
@@ -76,8 +76,8 @@ TEST_P(AttentionTest, MatchesCentralDifferences) {
   const AttentionOptions options{.heads = kHeads,
                                  .query_offsets = param.query_offsets,
                                  .key_offsets = param.key_offsets,
-                                 .key_limits = param.key_limits,
-                                 .key_begins = param.key_begins,
+                                 .key_ends = param.key_ends,
+                                 .key_starts = param.key_starts,
                                  .score_cap = param.score_cap,
                                  .dropout = {.probability = param.dropout, .stream = {.seed = 2, .stream = 6}}};
   switch (param.projections) {
@@ -126,7 +126,7 @@ TEST_F(OperatorTest, GroupedAttention) {
                                      .kv_heads = kv_heads,
                                      .query_offsets = offsets,
                                      .key_offsets = offsets,
-                                     .key_limits = limits,
+                                     .key_ends = limits,
                                      .dropout = {.probability = 0.3, .stream = {.seed = 2, .stream = 6}}};
       OperatorCheck check{.inputs = {{"qkv", trial_.random(6, queries + 2 * keys)}}, .parameters = {}, .apply = {}};
       check.apply = [&](const Context& context, const std::vector<Value>& in) {
@@ -180,18 +180,18 @@ INSTANTIATE_TEST_SUITE_P(
                       .rotate_values = true,
                       .terms = true,
                       .dropout = 0.3},
-        AttentionCase{.name = "causal", .rotary = kAdjacent, .dropout = 0.3, .key_limits = {1, 1, 2, 3, 1, 2}},
+        AttentionCase{.name = "causal", .rotary = kAdjacent, .dropout = 0.3, .key_ends = {1, 1, 2, 3, 1, 2}},
         AttentionCase{.name = "window_cap",
                       .rotary = kHalf,
-                      .key_limits = {1, 1, 2, 3, 1, 2},
-                      .key_begins = {0, 0, 1, 1, 1, 0},
+                      .key_ends = {1, 1, 2, 3, 1, 2},
+                      .key_starts = {0, 0, 1, 1, 1, 0},
                       .score_cap = 0.9},
         AttentionCase{.name = "limits_terms",
                       .projections = Projections::separate,
                       .terms = true,
                       .query_offsets = {0, 2, 3, 3, 5},
                       .key_offsets = {0, 4, 4, 5, 8},
-                      .key_limits = {3, 4, 0, 3, 0}},
+                      .key_ends = {3, 4, 0, 3, 0}},
         AttentionCase{.name = "cross",
                       .projections = Projections::query_and_pair,
                       .rotary = kAdjacent,
@@ -212,8 +212,8 @@ class AttentionOptionsTest : public OperatorTest {
                                    .scale = scale_,
                                    .query_offsets = query_offsets_,
                                    .key_offsets = key_offsets_,
-                                   .key_limits = key_limits_,
-                                   .key_begins = key_begins_,
+                                   .key_ends = key_limits_,
+                                   .key_starts = key_begins_,
                                    .score_cap = score_cap_};
     return attention({.backend = *backend_}, options, Columns(Value(q)), Columns(Value(k)), Columns(Value(v)),
                      positions);
@@ -344,7 +344,7 @@ TEST(KeyLimitsTest, UnseenKeysDoNotMatter) {
       }
       Tape tape;
       const AttentionOptions options{
-          .heads = 2, .query_offsets = offsets, .key_offsets = offsets, .key_limits = limits, .key_begins = begins};
+          .heads = 2, .query_offsets = offsets, .key_offsets = offsets, .key_ends = limits, .key_starts = begins};
       const Value out = attention({.backend = *backend, .tape = &tape}, options, columns_of(q, 0, 6),
                                   columns_of(k, 0, 6), columns_of(v, 0, 6), {});
       *out.gradient = trial.random(153, 6);

@@ -45,7 +45,7 @@ std::vector<Switch> switches() {
       {"base", {RotaryFrequencies(rotary)}, {RotaryFrequencies({.dim = kDim, .base = 500000})}},
       {"learned", {RotaryFrequencies(rotary)}, {RotaryFrequencies(rotary, std::vector<double>{1, .5, .2, .01})}},
       {"xpos", {RotaryFrequencies(rotary), XPos{512, 0}}, {RotaryFrequencies(rotary), XPos{512, 0}}},
-      {"xpos centre", {RotaryFrequencies(rotary), XPos{512, 900}}, {RotaryFrequencies(rotary), XPos{300, 40}}},
+      {"xpos center", {RotaryFrequencies(rotary), XPos{512, 900}}, {RotaryFrequencies(rotary), XPos{300, 40}}},
       {"to xpos", {RotaryFrequencies(rotary)}, {RotaryFrequencies(rotary), XPos{512, 40}}},
       {"grid",
        {RotaryFrequencies({.dim = kDim, .grid_width = 7})},

@@ -40,8 +40,8 @@ TEST(XPos, ScoresDependOnTheDistanceOnlyAndOnNoCentre) {
     for (const int64_t shift : {1, 100, 5000}) {
       EXPECT_NEAR(score(q, k, {512, 0}, 300 + shift, 17 + shift), expected, 1e-9) << shift;
     }
-    for (const int64_t centre : {1, 150, 4000}) {
-      EXPECT_NEAR(score(q, k, {512, centre}, 300, 17), expected, 1e-9) << centre;
+    for (const int64_t center : {1, 150, 4000}) {
+      EXPECT_NEAR(score(q, k, {512, center}, 300, 17), expected, 1e-9) << center;
     }
     EXPECT_GT(std::abs(score(q, k, {512, 0}, 301, 17) - expected), 1e-6);
     EXPECT_GT(std::abs(score(q, k, {500, 0}, 300, 17) - expected), 1e-6);

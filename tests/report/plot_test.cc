@@ -165,7 +165,7 @@ TEST(SvgPlot, LongSeriesAreThinnedButKeepTheirExtremes) {
   EXPECT_NE(svg.find(",67.5"), std::string::npos);
 }
 
-TEST(SvgPlot, ManySeriesDifferInColourOrDash) {
+TEST(SvgPlot, ManySeriesDifferInColorOrDash) {
   Plot plot;
   for (int i = 0; i < 15; ++i) {
     plot.series.push_back(
@@ -232,8 +232,8 @@ TEST(TerminalPlot, NeverWiderThanAsked) {
   }
 }
 
-TEST(TerminalPlot, ColourAndDegenerateInput) {
-  EXPECT_THAT(terminal_plot(loss_plot(), {.colour = true, .unicode = true}), HasSubstr("\x1b[36m"));
+TEST(TerminalPlot, ColorAndDegenerateInput) {
+  EXPECT_THAT(terminal_plot(loss_plot(), {.color = true, .unicode = true}), HasSubstr("\x1b[36m"));
   EXPECT_THAT(terminal_plot(loss_plot(), {.unicode = true}), Not(HasSubstr("\x1b")));
   EXPECT_FALSE(terminal_plot({}).empty());
   Plot plot;

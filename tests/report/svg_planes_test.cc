@@ -19,9 +19,9 @@ PlaneTable one(const Plane& plane) {
   return {.title = "T", .columns = {{"column", "detail"}}, .rows = {}, .planes = {plane}};
 }
 
-// The circle of a single plane without labels has its centre at (360, 189) and a radius of 100.
+// The circle of a single plane without labels has its center at (360, 189) and a radius of 100.
 TEST(SvgPlanes, ArrowsPointWhereTheirAnglesSay) {
-  const std::string svg = svg_planes(one({.arrows = {{.angle = kQuarter, .length = 0.8, .colour = 1}}}));
+  const std::string svg = svg_planes(one({.arrows = {{.angle = kQuarter, .length = 0.8, .color = 1}}}));
   expect_well_formed(svg);
   EXPECT_THAT(svg, HasSubstr("cx=\"360.0\" cy=\"189.0\" r=\"100.0\""));
   EXPECT_THAT(svg, HasSubstr("rf-s1\" opacity=\"1\" x1=\"360.0\" y1=\"189.0\" x2=\"360.0\" y2=\"119.0\""));

@@ -5,9 +5,9 @@
 
 #include <random>
 
+#include "base/utf8.h"
 #include "tests/text/tokenizer_files.h"
 #include "text/learn/sentencepiece_training.h"
-#include "base/utf8.h"
 #include "text/learn/train.h"
 
 namespace roformer {

@@ -92,7 +92,7 @@ TEST_F(Mlm, AStepIsAFunctionOfSeedStepAndPlace) {
 
 TEST_F(Mlm, HowAStepIsCutDoesNotMatter) {
   Model model(*backend_, config(), true);
-  model.initialise({5, 0});
+  model.initialize({5, 0});
   const auto run = [&](int64_t per_micro_batch, int64_t accumulate) {
     LanguageObjective objective = this->objective(model, per_micro_batch, accumulate);
     objective.prepare(1);
@@ -122,7 +122,7 @@ TEST_F(Mlm, HowAStepIsCutDoesNotMatter) {
 
 TEST_F(Mlm, ValidationIsTheSameEveryTime) {
   Model model(*backend_, config(), true);
-  model.initialise({5, 0});
+  model.initialize({5, 0});
   LanguageObjective objective = this->objective(model, 2, 1);
   const Context context{*backend_, nullptr, {}, false};
   const Evaluation first = objective.validate(context);
@@ -170,14 +170,14 @@ double loss_by_prefixes(const Model& model, std::span<const int32_t> sequence) {
 
 class Clm : public TrainingTrial {
  protected:
-  Clm() { model_.initialise({5, 0}); }
+  Clm() { model_.initialize({5, 0}); }
   static ModelConfig decoder(ModelConfig config) {
     config.head = Head::causal_lm;
-    config.visibility = Visibility::causal;
+    config.attention_mask = AttentionMask::causal;
     return config;
   }
   LanguageObjective causal(int64_t per_micro_batch, int64_t accumulate) const {
-    return objective(model_, causal_labelling(*tokenizer_),
+    return objective(model_, causal_labeler(*tokenizer_),
                      {.sequences_per_micro_batch = per_micro_batch, .accumulate = accumulate, .perplexity = true});
   }
   const Context context_{*backend_, nullptr, {}, false};
@@ -204,7 +204,7 @@ TEST_F(Clm, TheLossIsThatOfEachTokenFromThoseBeforeIt) {
 TEST_F(Clm, BitsAreCountedByTheCharactersOfTheText) {
   EXPECT_EQ(count_characters(*tokenizer_, validation_), kTokens);  // a character each, and no specials
   LanguageObjective objective =
-      this->objective(model_, causal_labelling(*tokenizer_), {.perplexity = true, .characters = kTokens});
+      this->objective(model_, causal_labeler(*tokenizer_), {.perplexity = true, .characters = kTokens});
   const Evaluation found = objective.validate(context_);
   ASSERT_TRUE(found.bits_per_character);
   EXPECT_NEAR(*found.bits_per_character,
@@ -249,9 +249,9 @@ TEST_F(Clm, TheUnigramBaselineCountsWhatIsPredicted) {
 
 TEST_F(Clm, ASequenceOfOneTokenHasNoLabel) {
   const int32_t ids[] = {7};
-  const MaskedSequence one = causal_labelling(*tokenizer_)->label(ids, {});
+  const MaskedSequence one = causal_labeler(*tokenizer_)->label(ids, {});
   EXPECT_TRUE(one.rows.empty() && one.labels.empty());
-  EXPECT_TRUE(causal_labelling(*tokenizer_)->label({}, {}).labels.empty());
+  EXPECT_TRUE(causal_labeler(*tokenizer_)->label({}, {}).labels.empty());
 }
 
 }  // namespace

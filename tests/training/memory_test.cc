@@ -55,7 +55,7 @@ TEST(TrainingMemory, AStepTakesAttentionsRoomsOnlyAfterTheFirst) {
   config.intermediate = 256;
   complete(config, "");
   Model model(*backend, config, true);
-  model.initialise({1, 0});
+  model.initialize({1, 0});
   const auto optimizer = make_optimizer(model, {});
   Batch batch;
   const std::vector<int32_t> long_ids(200, 7), short_ids(56, 9);
@@ -68,7 +68,7 @@ TEST(TrainingMemory, AStepTakesAttentionsRoomsOnlyAfterTheFirst) {
     Tape tape;
     const Context context{*backend, &tape, {1, static_cast<uint64_t>(step)}, true};
     const Value hidden = gather_rows(context, model.encoder().forward(context, batch), rows);
-    model.mlm_head().loss(context, hidden, model.encoder().words(), labels, 0.25);
+    model.mlm_head().loss(context, hidden, model.encoder().word_embeddings(), labels, 0.25);
     tape.backward();
     optimizer->step(step, 1e-3, optimizer->gradient_norm());
     constexpr int64_t kRooms = 16;  // of one layer's attention, forward and backward, one thread

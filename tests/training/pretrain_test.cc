@@ -65,7 +65,7 @@ TEST_F(Pretrain, APlanRefusesWhatDoesNotGoTogether) {
   EXPECT_THROW(make_plan(options_, *tokenizer_), UsageError);
   options_.schedule.epochs.reset();
   options_.objective = "clm";
-  EXPECT_EQ(make_plan(options_, *tokenizer_).config.visibility, Visibility::causal);
+  EXPECT_EQ(make_plan(options_, *tokenizer_).config.attention_mask, AttentionMask::causal);
 }
 
 }  // namespace

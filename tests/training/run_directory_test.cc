@@ -112,7 +112,7 @@ TEST_F(RunDirectoryTest, OneAtATime) {
 }
 
 TEST_F(RunDirectoryTest, SavesAndRestoresWeightsMomentsAndTokens) {
-  model_.initialise({1, 2});
+  model_.initialize({1, 2});
   for (const NamedParameter& named : model_.parameters()) backend_->fill(named.parameter.gradient, 0.5);
   optimizer_->step(1, 0.1, 1);
   {

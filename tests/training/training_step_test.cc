@@ -103,20 +103,20 @@ TEST_F(Steps, WhatIsNotFiniteLeavesTheModelAsItWas) {
 
 TEST_F(Steps, BatchesOfLanguageTrainAsTheObjectiveDoes) {
   Model other(*backend_, config(), true);
-  model_.initialise({1, 2});
+  model_.initialize({1, 2});
   for (size_t i = 0; i < model_.parameters().size(); ++i) {
     backend_->copy(model_.parameters()[i].parameter.value, other.parameters()[i].parameter.value);
   }
   LanguageObjective objective = this->objective(model_, 2, 2);
   objective.prepare(1);
   // The same sequences by hand.
-  const auto labelling = masked_labelling(*tokenizer_, {.probability = 0.3, .whole_words = false});
+  const auto labeling = masked_labeler(*tokenizer_, {.probability = 0.3, .whole_words = false});
   SequenceStream stream(*corpus_, {{4}}, substream(RandomStream{1, 0}, 0), 1);
-  std::vector<LabelledBatch> batches(2);
+  std::vector<LabeledBatch> batches(2);
   for (uint64_t i = 0; i < 4; ++i) {
-    batches[i / 2].append(labelling->label(stream.next(), substream(substream(RandomStream{1, 0}, 1), i)));
+    batches[i / 2].append(labeling->label(stream.next(), substream(substream(RandomStream{1, 0}, 1), i)));
   }
-  LabelledBatches by_hand(other, std::move(batches));
+  LabeledBatches by_hand(other, std::move(batches));
   EXPECT_EQ(by_hand.labels(), objective.labels());
   const Schedule schedule{.kind = ScheduleKind::constant, .learning_rate = 0.1, .warmup = 0, .steps = 1};
   const double loss = TrainingStep(model_, {}, schedule, {3, 4}).run(1, objective, {.kept = ""}).loss;

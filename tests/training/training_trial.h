@@ -46,15 +46,15 @@ class TrainingTrial : public ::testing::Test {
   // Each with a stream of its own from the start of the data.
   LanguageObjective objective(const Model& model, int64_t per_micro_batch, int64_t accumulate,
                               uint64_t seed = 1) const {
-    return objective(model, masked_labelling(*tokenizer_, {.probability = 0.3, .whole_words = false}),
+    return objective(model, masked_labeler(*tokenizer_, {.probability = 0.3, .whole_words = false}),
                      {.sequences_per_micro_batch = per_micro_batch, .accumulate = accumulate}, seed);
   }
-  LanguageObjective objective(const Model& model, std::unique_ptr<Labelling> labelling, const LanguageOptions& options,
+  LanguageObjective objective(const Model& model, std::unique_ptr<Labeler> labeling, const LanguageOptions& options,
                               uint64_t seed = 1) const {
     const RandomStream random{seed, 0};
     auto stream =
         std::make_unique<SequenceStream>(*corpus_, std::vector<std::vector<int64_t>>{{4}}, substream(random, 0), 1);
-    return {model, std::move(labelling), options, std::move(stream), validation_, random};
+    return {model, std::move(labeling), options, std::move(stream), validation_, random};
   }
   Context training_context(Tape* tape) const { return {*backend_, tape, {}, true}; }
 

@@ -26,22 +26,22 @@ bool only_the_reference_has(const AttentionSpec& spec) {
 
 void CpuBackend::attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                            const Tensor& log_sum_exp) {
-  const Timed timed(profile(), "attention", attention_operations(spec, in), 0);
+  const ScopedTimer timed(profile(), "attention", attention_operations(spec, in), 0);
   if (only_the_reference_has(spec)) {
     return make_reference_backend(pool_)->attention(spec, in, out, log_sum_exp);
   }
-  attention_forward(pool_, spec, in, nullptr, nullptr, false, numbers_.attention, out, log_sum_exp);
+  attention_forward(pool_, spec, in, nullptr, nullptr, false, number_types_.attention, out, log_sum_exp);
 }
 
 void CpuBackend::attention_backward(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                                     const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients,
                                     const RelativeTerms& dterms) {
-  const Timed timed(profile(), "attention, backward", 2.5 * attention_operations(spec, in),
-                    0);  // five products for two
+  const ScopedTimer timed(profile(), "attention, backward", 2.5 * attention_operations(spec, in),
+                          0);  // five products for two
   if (only_the_reference_has(spec)) {
     return make_reference_backend(pool_)->attention_backward(spec, in, out, log_sum_exp, dout, gradients, dterms);
   }
-  roformer::attention_backward(pool_, spec, in, numbers_.attention, out, log_sum_exp, dout, gradients, dterms);
+  roformer::attention_backward(pool_, spec, in, number_types_.attention, out, log_sum_exp, dout, gradients, dterms);
 }
 
 }  // namespace roformer

@@ -44,8 +44,8 @@ class BlockedAttention {
     const int32_t first = spec_.query_offsets[s], last = spec_.query_offsets[s + 1];
     for (int32_t t = first; t < last; ++t) {
       const auto query = static_cast<size_t>(t);
-      const int64_t end = std::min<int64_t>(spec_.key_limits[query], begin + kBlockRows);
-      const int64_t from = spec_.key_begins.empty() ? begin : std::max<int64_t>(begin, spec_.key_begins[query]);
+      const int64_t end = std::min<int64_t>(spec_.key_ends[query], begin + kBlockRows);
+      const int64_t from = spec_.key_starts.empty() ? begin : std::max<int64_t>(begin, spec_.key_starts[query]);
       const int64_t part = sequence.first_part + (t - first) * sequence.blocks + index - sequence.first_block;
       one_query(s, t, from, std::max<int64_t>(0, end - from), parts + part * part_floats());
     }
@@ -140,7 +140,7 @@ void CpuBackend::cached_attention(const CachedSpec& spec, const Tensor& q, const
   for (size_t s = 0; s < spec.keys.size(); ++s) {
     numbers += static_cast<double>(spec.keys[s].elements() + spec.values[s].elements());
   }
-  const Timed timed(profile(), "attention to kept keys", 0, sizeof(float) * numbers);
+  const ScopedTimer timed(profile(), "attention to kept keys", 0, sizeof(float) * numbers);
   const BlockedAttention attention(spec, q, out);
   const Tensor parts = empty({1, std::max<int64_t>(1, attention.parts() * attention.part_floats())});
   // Blocks of small models are too little work for a task of their own.

@@ -2,9 +2,9 @@
 // types that numbers.h chooses; everything else is the row kernels of rows.h, on grids that depend on shapes only.
 #pragma once
 
-#include "backend/cpu/memory/memory.h"
-#include "backend/cpu/gemm/numbers.h"
+#include "backend/cpu/gemm/number_types.h"
 #include "backend/cpu/gemm/tile_rows.h"
+#include "backend/cpu/memory/memory.h"
 #include "backend/host_backend.h"
 #include "backend/layers.h"
 
@@ -15,7 +15,7 @@ class CpuBackend final : public HostBackend {
   CpuBackend(ThreadPool& pool, Precision precision)
       : pool_(pool),
         precision_(precision),
-        numbers_(choose_numbers(precision, dot_products())),
+        number_types_(choose_number_types(precision, dot_products())),
         memory_(std::make_shared<MemoryCache>()) {}
 
   std::string_view name() const override { return "cpu"; }
@@ -24,8 +24,8 @@ class CpuBackend final : public HostBackend {
   MachinePeaks measure_peaks() override;
   double read_rate(const Tensor& x) override;
   Precision precision() const override { return precision_; }
-  std::vector<NumberUse> numbers() const override { return describe(numbers_); }
-  const Numbers& chosen() const { return numbers_; }
+  std::vector<NumberTypeUse> numbers() const override { return describe(number_types_); }
+  const NumberTypes& chosen() const { return number_types_; }
   bool reads_weights(DType dtype) const override;
 
   using Backend::empty;
@@ -94,11 +94,11 @@ class CpuBackend final : public HostBackend {
 
  private:
   // x · weightᵀ, finished, as a linear layer multiplies.
-  void multiply_weight(const Tensor& x, const WeightView& weight, const tile::Finish& finish);
+  void multiply_weight(const Tensor& x, const WeightView& weight, const tile::Epilogue& epilogue);
 
   ThreadPool& pool_;
   Precision precision_;
-  Numbers numbers_;
+  NumberTypes number_types_;
   std::shared_ptr<MemoryCache> memory_;
 };
 

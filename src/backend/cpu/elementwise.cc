@@ -95,32 +95,32 @@ Tensor CpuBackend::empty(Shape shape, DType dtype) {
   if (__builtin_mul_overflow(shape.elements(), dtype_size(dtype), &bytes)) {
     throw ShapeError("tensor {} is too large", shape.to_string());
   }
-  return Tensor(memory_->take(static_cast<size_t>(bytes)), dtype, shape);
+  return Tensor(memory_->allocate(static_cast<size_t>(bytes)), dtype, shape);
 }
 
 void CpuBackend::fill(const Tensor& x, double value) {
-  const Timed timed(profile(), "fill", 0, size_of(x));
+  const ScopedTimer timed(profile(), "fill", 0, size_of(x));
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) std::fill_n(x.row<float>(i), x.columns(), static_cast<float>(value));
   });
 }
 
 void CpuBackend::copy(const Tensor& from, const Tensor& to) {
-  const Timed timed(profile(), "copy", 0, 2 * size_of(from));
+  const ScopedTimer timed(profile(), "copy", 0, 2 * size_of(from));
   for_rows(pool_, from, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) std::copy_n(from.row<float>(i), from.columns(), to.row<float>(i));
   });
 }
 
 void CpuBackend::add(const Tensor& x, const Tensor& y) {
-  const Timed timed(profile(), "add", 0, 3 * size_of(x));
+  const ScopedTimer timed(profile(), "add", 0, 3 * size_of(x));
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) rows::add(x.row<float>(i), y.row<float>(i), x.columns());
   });
 }
 
 double CpuBackend::squared_norm(std::span<const Tensor> tensors) {
-  const Timed timed(profile(), "gradient norm", 0, size_of(tensors, [](const Tensor& x) { return x; }));
+  const ScopedTimer timed(profile(), "gradient norm", 0, size_of(tensors, [](const Tensor& x) { return x; }));
   const Chunks chunks(tensors, [](const Tensor& x) -> const Tensor& { return x; });
   const Scratch<double> parts(*memory_, chunks.count());
   pool_.run(chunks.count(), [&](int64_t chunk) {
@@ -141,7 +141,7 @@ double CpuBackend::squared_norm(std::span<const Tensor> tensors) {
 
 void CpuBackend::activation_backward(Activation activation, const Tensor& before, const Tensor& dout,
                                      const Tensor& dbefore, const Tensor& out) {
-  const Timed timed(profile(), "activation, backward", 0, 3 * size_of(dout));
+  const ScopedTimer timed(profile(), "activation, backward", 0, 3 * size_of(dout));
   for_rows(pool_, before, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       rows::activation_backward(activation, before.row<float>(i), dout.row<float>(i), dbefore.row<float>(i),
@@ -151,7 +151,7 @@ void CpuBackend::activation_backward(Activation activation, const Tensor& before
 }
 
 void CpuBackend::gated(Activation activation, const Tensor& gate, const Tensor& x, const Tensor& out) {
-  const Timed timed(profile(), "gate", 0, 3 * size_of(x));
+  const ScopedTimer timed(profile(), "gate", 0, 3 * size_of(x));
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       rows::gated(activation, gate.row<float>(i), x.row<float>(i), out.row<float>(i), x.columns());
@@ -161,7 +161,7 @@ void CpuBackend::gated(Activation activation, const Tensor& gate, const Tensor& 
 
 void CpuBackend::gated_backward(Activation activation, const Tensor& gate, const Tensor& x, const Tensor& dout,
                                 const Tensor& dgate, const Tensor& dx, const Tensor& out) {
-  const Timed timed(profile(), "gate, backward", 0, 6 * size_of(x));
+  const ScopedTimer timed(profile(), "gate, backward", 0, 6 * size_of(x));
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       rows::gated_backward(activation, {gate.row<float>(i), x.row<float>(i), dout.row<float>(i)},
@@ -173,7 +173,7 @@ void CpuBackend::gated_backward(Activation activation, const Tensor& gate, const
 void CpuBackend::layer_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain,
                             const Tensor& bias, double epsilon, const Tensor& sum, const Tensor& statistics,
                             const Tensor& out) {
-  const Timed timed(profile(), "residual and norm", 0, 4 * size_of(x));
+  const ScopedTimer timed(profile(), "residual and norm", 0, 4 * size_of(x));
   const int64_t columns = x.columns();
   const float* const bias_row = bias.defined() ? bias.data<float>() : nullptr;
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
@@ -188,7 +188,7 @@ void CpuBackend::layer_norm(const Tensor& x, const Tensor& residual, const Dropo
 void CpuBackend::layer_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics,
                                      const Tensor& gain, const Dropout& dropout, const Tensor& dsum, const Tensor& dx,
                                      const Tensor& dgain, const Tensor& dbias) {
-  const Timed timed(profile(), "residual and norm, backward", 0, 4 * size_of(dout));
+  const ScopedTimer timed(profile(), "residual and norm, backward", 0, 4 * size_of(dout));
   const int64_t columns = sum.columns(), chunk = std::max<int64_t>(64, chunk_rows(columns));
   const int64_t chunks = ceil_div(sum.rows(), chunk);
   const Scratch<float> parts(*memory_, chunks * 2 * columns);  // dgain and dbias of each chunk of rows
@@ -209,7 +209,7 @@ void CpuBackend::layer_norm_backward(const Tensor& dout, const Tensor& sum, cons
 
 void CpuBackend::rms_norm(const Tensor& x, const Tensor& residual, const Dropout& dropout, const Tensor& gain,
                           double epsilon, const Tensor& sum, const Tensor& statistics, const Tensor& out) {
-  const Timed timed(profile(), "residual and norm", 0, 4 * size_of(x));
+  const ScopedTimer timed(profile(), "residual and norm", 0, 4 * size_of(x));
   const float* gain_row = gain.defined() ? gain.data<float>() : nullptr;
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -222,7 +222,7 @@ void CpuBackend::rms_norm(const Tensor& x, const Tensor& residual, const Dropout
 
 void CpuBackend::rms_norm_backward(const Tensor& dout, const Tensor& sum, const Tensor& statistics, const Tensor& gain,
                                    const Dropout& dropout, const Tensor& dsum, const Tensor& dx, const Tensor& dgain) {
-  const Timed timed(profile(), "residual and norm, backward", 0, 4 * size_of(dout));
+  const ScopedTimer timed(profile(), "residual and norm, backward", 0, 4 * size_of(dout));
   const int64_t columns = sum.columns(), chunk = std::max<int64_t>(64, chunk_rows(columns));
   const int64_t chunks = dgain.defined() ? ceil_div(sum.rows(), chunk) : 0;
   const float* gain_row = gain.defined() ? gain.data<float>() : nullptr;
@@ -240,14 +240,14 @@ void CpuBackend::rms_norm_backward(const Tensor& dout, const Tensor& sum, const 
 }
 
 void CpuBackend::dropout(const Tensor& x, const Dropout& dropout, const Tensor& out) {
-  const Timed timed(profile(), "dropout", 0, 2 * size_of(x));
+  const ScopedTimer timed(profile(), "dropout", 0, 2 * size_of(x));
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) copy_dropped(dropout, x, i, out.row<float>(i));
   });
 }
 
 void CpuBackend::rotate(const Tensor& x, int64_t heads, const RotaryAngles& angles, bool transposed) {
-  const Timed timed(profile(), "rotation", 0, 2 * size_of(x));
+  const ScopedTimer timed(profile(), "rotation", 0, 2 * size_of(x));
   const int64_t head_dim = x.columns() / heads, pairs = angles.dim / 2;
   const float sign = transposed ? -1.0f : 1.0f;
   const auto turn = angles.layout == RotaryLayout::adjacent ? rows::rotate_adjacent : rows::rotate_half;
@@ -261,7 +261,8 @@ void CpuBackend::rotate(const Tensor& x, int64_t heads, const RotaryAngles& angl
 }
 
 void CpuBackend::adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) {
-  const Timed timed(profile(), "AdamW", 0, 7 * size_of(tensors, [](const AdamWTensors& x) { return x.parameter; }));
+  const ScopedTimer timed(profile(), "AdamW", 0,
+                          7 * size_of(tensors, [](const AdamWTensors& x) { return x.parameter; }));
   const double correction1 = 1 - std::pow(step.beta1, static_cast<double>(step.step));
   const double correction2 = 1 - std::pow(step.beta2, static_cast<double>(step.step));
   const rows::AdamWFactors common{.gradient_scale = static_cast<float>(step.gradient_scale),

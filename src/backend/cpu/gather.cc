@@ -19,28 +19,28 @@ void add_scaled(const float* x, float factor, bool accumulate, float* y, int64_t
 }
 
 // A row of a table, in `room` where it has to be widened.
-const float* float_row(const Tensor& table, int64_t row, float* room) {
+const float* float_row(const Tensor& table, int64_t row, float* buffer) {
   if (table.dtype() == DType::bfloat16) {
-    tile::widen(table.row<BFloat16>(row), room, table.columns());
+    tile::widen(table.row<BFloat16>(row), buffer, table.columns());
   } else if (table.dtype() == DType::float16) {
-    tile::widen(table.row<Float16>(row), room, table.columns());
+    tile::widen(table.row<Float16>(row), buffer, table.columns());
   } else {
     return table.row<float>(row);
   }
-  return room;
+  return buffer;
 }
 
 }  // namespace
 
 void CpuBackend::embedding(const Tensor& table, std::span<const int32_t> ids, double factor, const Tensor& out,
                            bool accumulate) {
-  const Timed timed(profile(), "embedding", 0, 2 * static_cast<double>(out.bytes()));
+  const ScopedTimer timed(profile(), "embedding", 0, 2 * static_cast<double>(out.bytes()));
   const int64_t columns = table.columns();
   for_chunks(pool_, static_cast<int64_t>(ids.size()), 64, [&](int64_t begin, int64_t end) {
-    thread_local std::vector<float> room;
-    room.resize(static_cast<size_t>(columns));
+    thread_local std::vector<float> buffer;
+    buffer.resize(static_cast<size_t>(columns));
     for (int64_t t = begin; t < end; ++t) {
-      const float* row = float_row(table, ids[static_cast<size_t>(t)], room.data());
+      const float* row = float_row(table, ids[static_cast<size_t>(t)], buffer.data());
       if (factor != 1) {
         add_scaled(row, static_cast<float>(factor), accumulate, out.row<float>(t), columns);
       } else if (accumulate) {
@@ -54,7 +54,7 @@ void CpuBackend::embedding(const Tensor& table, std::span<const int32_t> ids, do
 
 void CpuBackend::embedding_backward(const Tensor& dout, std::span<const int32_t> ids, double factor,
                                     const Tensor& dtable) {
-  const Timed timed(profile(), "embedding, backward", 0, 3 * static_cast<double>(dout.bytes()));
+  const ScopedTimer timed(profile(), "embedding, backward", 0, 3 * static_cast<double>(dout.bytes()));
   for_chunks(pool_, dtable.columns(), kColumns, [&](int64_t begin, int64_t end) {
     for (size_t t = 0; t < ids.size(); ++t) {
       const float* const from = dout.row<float>(static_cast<int64_t>(t)) + begin;
@@ -100,7 +100,7 @@ Loss CpuBackend::cross_entropy(const Tensor& hidden, const WeightView& weight, c
   const bool backward = dhidden.defined();
   if (count == 0) return Loss(*this, LossSum());
   const double product = 2.0 * static_cast<double>(count) * static_cast<double>(vocabulary * width);
-  const Timed timed(profile(), "vocabulary and loss", product * (backward ? dweight.defined() ? 3 : 2 : 1), 0);
+  const ScopedTimer timed(profile(), "vocabulary and loss", product * (backward ? dweight.defined() ? 3 : 2 : 1), 0);
   if (backward) fill(dhidden, 0);
   const Tensor logits = empty({std::min(count, kChunk), vocabulary});
   const Scratch<LossSum> losses(*memory_, std::min(count, kChunk));
@@ -125,11 +125,11 @@ Loss CpuBackend::cross_entropy(const Tensor& hidden, const WeightView& weight, c
       const int64_t words = std::min(kWords, vocabulary - word);
       float* dlogits = logits.data<float>() + word;
       Matrix factor = matrix(weight.rows.row<float>(word), weight.rows);
-      factor.rounded = numbers_.weights == Precision::bfloat16 && numbers_.gradients == Precision::float32;
-      multiply(*this, numbers_.gradients, chunk, width, words, matrix(dlogits, logits), factor,
+      factor.rounded = number_types_.weights == Precision::bfloat16 && number_types_.gradients == Precision::float32;
+      multiply(*this, number_types_.gradients, chunk, width, words, matrix(dlogits, logits), factor,
                {.accumulate = true, .out = dhidden.row<float>(first), .out_stride = dhidden.row_stride()});
       if (dweight.defined()) {
-        multiply(*this, numbers_.gradients, words, width, chunk, matrix(dlogits, logits, true), in,
+        multiply(*this, number_types_.gradients, words, width, chunk, matrix(dlogits, logits, true), in,
                  {.accumulate = true, .out = dweight.row<float>(word), .out_stride = dweight.row_stride()});
       }
       if (!dbias.defined()) continue;

@@ -27,7 +27,7 @@ struct Pass {
 // A range of rows and where its intermediate results are.
 struct Block {
   int64_t row = 0, rows = 0;
-  LeftRoom left, inner;
+  LhsBuffer lhs, inner;
   Tensor sums, expanded;  // [rows, H]; [rows, I] where the products need it in another type
 
   void place(int64_t first, int64_t count, int64_t hidden, int64_t intermediate, bool expand) {
@@ -52,7 +52,7 @@ struct Alone {
     constexpr int64_t kLine = 64;
     for (int64_t i = row; i < row + rows; ++i) {
       const auto* const from = reinterpret_cast<const char*>(x.row<float>(i));
-      for (int64_t byte = 0; byte < x.columns() * 4; byte += kLine) tile::ask_for(from + byte, kLine);
+      for (int64_t byte = 0; byte < x.columns() * 4; byte += kLine) tile::prefetch(from + byte, kLine);
     }
   }
 
@@ -148,8 +148,8 @@ class CpuLayers final : public FusedLayers {
   // q, k and v of a block, from its hidden states.
   template <class Runner>
   void project(const LayerWeights& layer, const Pass& pass, Block& block, const Runner& runner) const {
-    const LeftRows left = load(pass.hidden, block, runner);
-    product("query, key, value", left, block, packed(layer.qkv), runner,
+    const LhsRows lhs = load(pass.hidden, block, runner);
+    product("query, key, value", lhs, block, packed(layer.qkv), runner,
             {.bias = row_or_null(layer.qkv.bias), .out = pass.qkv.row<float>(block.row), .out_stride = 3 * hidden_});
   }
 
@@ -157,7 +157,7 @@ class CpuLayers final : public FusedLayers {
               bool rotate_values, const Pass& pass) const {
     const AttentionTensors in{pass.qkv.column_range(0, hidden_), pass.qkv.column_range(hidden_, hidden_),
                               pass.qkv.column_range(2 * hidden_, hidden_)};
-    const Timed timed(backend_.profile(), "attention", attention_operations(spec, in), 0);
+    const ScopedTimer timed(backend_.profile(), "attention", attention_operations(spec, in), 0);
     attention_forward(backend_.pool(), spec, in, query_angles, key_angles, rotate_values, backend_.chosen().attention,
                       pass.mixed, Tensor());
   }
@@ -174,35 +174,35 @@ class CpuLayers final : public FusedLayers {
              .residual_stride = stride,
              .out = sums,
              .out_stride = hidden_});
-    normalise(layer.attention_norm, pass, block, runner);
-    const LeftRows expanded = expand(layer, load(pass.hidden, block, runner), block, runner);
+    normalize(layer.attention_norm, pass, block, runner);
+    const LhsRows expanded = expand(layer, load(pass.hidden, block, runner), block, runner);
     product("feed-forward, narrow", expanded, block, packed(layer.output), runner,
             {.bias = row_or_null(layer.output.bias),
              .residual = hidden,
              .residual_stride = stride,
              .out = sums,
              .out_stride = hidden_});
-    normalise(layer.output_norm, pass, block, runner);
+    normalize(layer.output_norm, pass, block, runner);
   }
 
   // The wide layer of the feed-forward network, as the next product's factor.
   template <class Runner>
-  LeftRows expand(const LayerWeights& layer, const LeftRows& left, Block& block, const Runner& runner) const {
-    const LeftRows expanded = block.inner.reserve(precision_, block.rows, intermediate_);
-    tile::Finish finish{
+  LhsRows expand(const LayerWeights& layer, const LhsRows& lhs, Block& block, const Runner& runner) const {
+    const LhsRows expanded = block.inner.reserve(precision_, block.rows, intermediate_);
+    tile::Epilogue epilogue{
         .bias = row_or_null(layer.intermediate.bias), .activation = shape_.activation, .out_stride = expanded.stride};
     switch (precision_) {
-      case Precision::float32: finish.out = static_cast<float*>(block.inner.data()); break;
-      case Precision::bfloat16: finish.out_bfloat16 = static_cast<uint16_t*>(block.inner.data()); break;
+      case Precision::float32: epilogue.out = static_cast<float*>(block.inner.data()); break;
+      case Precision::bfloat16: epilogue.out_bfloat16 = static_cast<uint16_t*>(block.inner.data()); break;
       case Precision::int8:
-        finish.out = block.expanded.data<float>();
-        finish.out_stride = intermediate_;
+        epilogue.out = block.expanded.data<float>();
+        epilogue.out_stride = intermediate_;
         break;
     }
-    product("feed-forward, wide", left, block, packed(layer.intermediate), runner, finish);
+    product("feed-forward, wide", lhs, block, packed(layer.intermediate), runner, epilogue);
     if (precision_ == Precision::int8) {
-      const Timed timed(backend_.profile(), "rounding", 0, 5.0 * static_cast<double>(block.rows * intermediate_),
-                        runner.share);
+      const ScopedTimer timed(backend_.profile(), "rounding", 0, 5.0 * static_cast<double>(block.rows * intermediate_),
+                              runner.share);
       runner.rows(block.rows, [&](int64_t begin, int64_t end) {
         block.inner.fill(block.expanded.row<float>(begin), intermediate_, begin, end - begin);
       });
@@ -212,35 +212,37 @@ class CpuLayers final : public FusedLayers {
 
   // The block's rows of x as a factor.
   template <class Runner>
-  LeftRows load(const Tensor& x, Block& block, const Runner& runner) const {
+  LhsRows load(const Tensor& x, Block& block, const Runner& runner) const {
     if (precision_ == Precision::float32) {
-      return block.left.of(precision_, {x.row<float>(block.row), x.row_stride()}, block.rows, x.columns());
+      return block.lhs.of(precision_, {x.row<float>(block.row), x.row_stride()}, block.rows, x.columns());
     }
-    const Timed timed(backend_.profile(), "rounding", 0, 5.0 * static_cast<double>(block.rows * x.columns()),
-                      runner.share);
-    const LeftRows left = block.left.reserve(precision_, block.rows, x.columns());
+    const ScopedTimer timed(backend_.profile(), "rounding", 0, 5.0 * static_cast<double>(block.rows * x.columns()),
+                            runner.share);
+    const LhsRows lhs = block.lhs.reserve(precision_, block.rows, x.columns());
     runner.rows(block.rows, [&](int64_t begin, int64_t end) {
-      block.left.fill(x.row<float>(block.row + begin), x.row_stride(), begin, end - begin);
+      block.lhs.fill(x.row<float>(block.row + begin), x.row_stride(), begin, end - begin);
     });
-    return left;
+    return lhs;
   }
 
   template <class Runner>
-  void product(std::string_view name, const LeftRows& left, const Block& block, const PackedMatrix& matrix,
-               const Runner& runner, const tile::Finish& finish) const {
+  void product(std::string_view name, const LhsRows& lhs, const Block& block, const PackedMatrix& matrix,
+               const Runner& runner, const tile::Epilogue& epilogue) const {
     const double operations =
         2.0 * static_cast<double>(block.rows) * static_cast<double>(matrix.depth() * matrix.columns());
-    const Timed timed(backend_.profile(), name, operations, 0, runner.share);
-    runner.panels(matrix.panels(),
-                  [&](int64_t first, int64_t last) { multiply_panels(left, block.rows, matrix, first, last, finish); });
+    const ScopedTimer timed(backend_.profile(), name, operations, 0, runner.share);
+    runner.panels(matrix.panels(), [&](int64_t first, int64_t last) {
+      multiply_panels(lhs, block.rows, matrix, first, last, epilogue);
+    });
   }
 
   // The block's sums become its hidden states.
   template <class Runner>
-  void normalise(const LayerWeights::Norm& norm, const Pass& pass, const Block& block, const Runner& runner) const {
+  void normalize(const LayerWeights::Norm& norm, const Pass& pass, const Block& block, const Runner& runner) const {
     const float *gain = row_or_null(norm.gain), *bias = row_or_null(norm.bias);
     const auto epsilon = static_cast<float>(shape_.norm.epsilon);
-    const Timed timed(backend_.profile(), "norm", 0, 8.0 * static_cast<double>(block.rows * hidden_), runner.share);
+    const ScopedTimer timed(backend_.profile(), "norm", 0, 8.0 * static_cast<double>(block.rows * hidden_),
+                            runner.share);
     runner.rows(block.rows, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const float* from = block.sums.row<float>(i);

@@ -41,10 +41,10 @@ void linear_of_few(ThreadPool& pool, const Tensor& x, const Tensor& weight, cons
 
 void CpuBackend::linear(const Tensor& x, const WeightView& weight, const Tensor& bias, Activation activation,
                         const Tensor& out, const Tensor& before) {
-  const Timed timed(profile(), "linear", operations(x, weight), 0);
+  const ScopedTimer timed(profile(), "linear", operations(x, weight), 0);
   if (x.rows() <= kFewRows && weight.prepared == nullptr) {
     const DType dtype = weight.rows.dtype();
-    const bool exact = numbers_.weights == Precision::float32, half = numbers_.weights == Precision::bfloat16;
+    const bool exact = number_types_.weights == Precision::float32, half = number_types_.weights == Precision::bfloat16;
     if (dtype == DType::bfloat16 && (exact || half)) {
       return linear_of_few<BFloat16>(pool_, x, weight.rows, bias, activation, out, before);
     }
@@ -55,24 +55,24 @@ void CpuBackend::linear(const Tensor& x, const WeightView& weight, const Tensor&
       return linear_of_few<float>(pool_, x, weight.rows, bias, activation, out, before);
     }
   }
-  tile::Finish finish{
+  tile::Epilogue epilogue{
       .bias = bias.defined() ? bias.data<float>() : nullptr,
       .activation = activation,
       .out = out.data<float>(),
       .out_stride = out.row_stride(),
   };
   if (before.defined()) {
-    finish.before = before.data<float>();
-    finish.before_stride = before.row_stride();
+    epilogue.before = before.data<float>();
+    epilogue.before_stride = before.row_stride();
   }
-  multiply_weight(x, weight, finish);
+  multiply_weight(x, weight, epilogue);
 }
 
 void CpuBackend::linear_backward_input(const Tensor& dout, const Tensor& weight, const Tensor& dx, bool accumulate) {
-  const Timed timed(profile(), "linear, gradient of inputs", operations(dout, weight), 0);
+  const ScopedTimer timed(profile(), "linear, gradient of inputs", operations(dout, weight), 0);
   Matrix factor = matrix(weight);
-  factor.rounded = numbers_.weights == Precision::bfloat16 && numbers_.gradients == Precision::float32;
-  multiply(*this, numbers_.gradients, dout.rows(), weight.dim(1), weight.dim(0), matrix(dout), factor,
+  factor.rounded = number_types_.weights == Precision::bfloat16 && number_types_.gradients == Precision::float32;
+  multiply(*this, number_types_.gradients, dout.rows(), weight.dim(1), weight.dim(0), matrix(dout), factor,
            {.accumulate = accumulate, .out = dx.data<float>(), .out_stride = dx.row_stride()});
 }
 
@@ -80,8 +80,8 @@ void CpuBackend::linear_backward_weight(const Tensor& dout, const Tensor& x, con
                                         const Tensor& dbias) {
   const int64_t tokens = dout.rows();
   if (tokens == 0) return;
-  const Timed timed(profile(), "linear, gradient of weights", operations(dout, dweight), 0);
-  multiply(*this, numbers_.gradients, dweight.dim(0), dweight.dim(1), tokens, matrix(dout, true), matrix(x),
+  const ScopedTimer timed(profile(), "linear, gradient of weights", operations(dout, dweight), 0);
+  multiply(*this, number_types_.gradients, dweight.dim(0), dweight.dim(1), tokens, matrix(dout, true), matrix(x),
            {.accumulate = true, .out = dweight.data<float>(), .out_stride = dweight.row_stride()});
   if (!dbias.defined()) return;
   constexpr int64_t kColumns = 128, kRows = 256;  // chunks of rows are summed first, for precision at many tokens

@@ -126,7 +126,7 @@ class ForwardWorker {
   LinearKeys keys_;
   LinearSide queries_;
   LinearSums sums_;
-  Room numerators_, panels_, weights_;
+  Buffer numerators_, panels_, weights_;
   float divisors_[kLinearChunk] = {};
 };
 
@@ -142,7 +142,7 @@ double operations(const LinearAttentionSpec& spec, const AttentionTensors& in) {
 
 void CpuBackend::linear_attention(const LinearAttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                                   const Tensor& denominators, const LinearAttentionState& state) {
-  const Timed timed(profile(), "linear attention", operations(spec, in), 0);
+  const ScopedTimer timed(profile(), "linear attention", operations(spec, in), 0);
   const ForwardCall call(spec, in, out, denominators, state);
   std::vector<LinearTask> tasks = linear_tasks(call);
   make_sums<ForwardWorker>(pool_, call, tasks, false,
@@ -154,7 +154,7 @@ void CpuBackend::linear_attention_backward(const LinearAttentionSpec& spec, cons
                                            const Tensor& out, const Tensor& denominators,
                                            const LinearAttentionState& state, const Tensor& dout,
                                            const AttentionTensors& gradients) {
-  const Timed timed(profile(), "linear attention, backward", 2.5 * operations(spec, in), 0);
+  const ScopedTimer timed(profile(), "linear attention, backward", 2.5 * operations(spec, in), 0);
   linear_backward(pool_, spec, in, out, denominators, state, dout, gradients);
 }
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "backend/cpu/cpu_backend.h"
-#include "backend/cpu/rows/rows.h"
 #include "backend/cpu/gemm/tile.h"
+#include "backend/cpu/rows/rows.h"
 
 namespace roformer {
 

@@ -40,44 +40,46 @@ bool CpuBackend::reads_weights(DType dtype) const {
 
 std::vector<std::shared_ptr<const PreparedWeight>> CpuBackend::prepare(std::span<Tensor> weights, PassSize passes) {
   std::vector<std::shared_ptr<const PreparedWeight>> made(weights.size());
-  if (numbers_.weights != Precision::int8 && passes == PassSize::few_tokens) {
+  if (number_types_.weights != Precision::int8 && passes == PassSize::few_tokens) {
     for (Tensor& rows : weights) {
-      if (numbers_.weights == Precision::bfloat16 && rows.dtype() != DType::bfloat16) rows = rounded_rows(pool_, rows);
+      if (number_types_.weights == Precision::bfloat16 && rows.dtype() != DType::bfloat16)
+        rows = rounded_rows(pool_, rows);
     }
     return made;
   }
   // One range of memory for all of them, so that huge pages hold it. Its pages are taken as it fills, and the rows of
   // each weight are let go of before those of the next are read.
   int64_t floats = 0, used = 0;
-  for (const Tensor& rows : weights) floats += padded_floats(numbers_.weights, rows);
+  for (const Tensor& rows : weights) floats += padded_floats(number_types_.weights, rows);
   const Tensor memory = zeros({1, floats});
   for (size_t i = 0; i < weights.size(); ++i) {
     Tensor& rows = weights[i];
-    const int64_t size = padded_floats(numbers_.weights, rows);
-    made[i] = std::make_shared<PackedWeight>(
-        rows.shape(), PackedMatrix(pool_, memory.column_range(used, size), numbers_.weights, second_factor(rows, false),
-                                   rows.dim(1), rows.dim(0)));
+    const int64_t size = padded_floats(number_types_.weights, rows);
+    made[i] = std::make_shared<PackedWeight>(rows.shape(),
+                                             PackedMatrix(pool_, memory.column_range(used, size), number_types_.weights,
+                                                          second_factor(rows, false), rows.dim(1), rows.dim(0)));
     used += size;
     rows = Tensor();
   }
   return made;
 }
 
-void CpuBackend::multiply_weight(const Tensor& x, const WeightView& weight, const tile::Finish& finish) {
+void CpuBackend::multiply_weight(const Tensor& x, const WeightView& weight, const tile::Epilogue& epilogue) {
   const Matrix a{x.data<float>(), x.row_stride()};
   const int64_t inputs = weight.inputs(), outputs = weight.outputs();
   if (weight.prepared != nullptr) {
     const auto& packed = static_cast<const PackedWeight&>(*weight.prepared);
-    return multiply(*this, numbers_.products, x.rows(), a, packed.matrix(), finish);
+    return multiply(*this, number_types_.products, x.rows(), a, packed.matrix(), epilogue);
   }
-  if (numbers_.weights == Precision::int8) {  // what prepare() would have made
+  if (number_types_.weights == Precision::int8) {  // what prepare() would have made
     const Matrix b = second_factor(weight.rows, false);
     const PackedMatrix packed(pool_, empty({PackedMatrix::floats(Precision::int8, inputs, outputs)}), Precision::int8,
                               b, inputs, outputs);
-    return multiply(*this, numbers_.products, x.rows(), a, packed, finish);
+    return multiply(*this, number_types_.products, x.rows(), a, packed, epilogue);
   }
-  multiply(*this, numbers_.products, x.rows(), outputs, inputs, a, second_factor(weight.rows, numbers_.widened()),
-           finish, weight.constant ? Packing::in_cache : Packing::in_memory);
+  multiply(*this, number_types_.products, x.rows(), outputs, inputs, a,
+           second_factor(weight.rows, number_types_.widened()), epilogue,
+           weight.constant ? Packing::in_cache : Packing::in_memory);
 }
 
 }  // namespace roformer

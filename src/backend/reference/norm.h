@@ -1,4 +1,4 @@
-// Layer normalisation (Ba, Kiros & Hinton 2016) and RMS normalisation (Zhang & Sennrich 2019) of residual + dropout(x).
+// Layer normalization (Ba, Kiros & Hinton 2016) and RMS normalization (Zhang & Sennrich 2019) of residual + dropout(x).
 #pragma once
 
 #include <cmath>
@@ -22,8 +22,8 @@ void ReferenceBackend<Real>::layer_norm(const Tensor& x, const Tensor& residual,
       mean += static_cast<double>(total(t, j)) / static_cast<double>(columns);
     }
     for (int64_t j = 0; j < columns; ++j) {
-      const double centred = total(t, j) - mean;
-      variance += centred * centred / static_cast<double>(columns);
+      const double centered = total(t, j) - mean;
+      variance += centered * centered / static_cast<double>(columns);
     }
     const double inverse = 1 / std::sqrt(variance + epsilon);
     for (int64_t j = 0; j < columns; ++j) {
@@ -45,17 +45,17 @@ void ReferenceBackend<Real>::layer_norm_backward(const Tensor& dout, const Tenso
   const int64_t columns = dy.columns();
   for (int64_t t = 0; t < dy.rows(); ++t) {
     const double mean = moments(t, 0), inverse = moments(t, 1);
-    const auto normalised = [&](int64_t j) { return (total(t, j) - mean) * inverse; };
-    const auto dnormalised = [&](int64_t j) { return static_cast<double>(dy(t, j)) * g(j); };
+    const auto normalized = [&](int64_t j) { return (total(t, j) - mean) * inverse; };
+    const auto dnormalized = [&](int64_t j) { return static_cast<double>(dy(t, j)) * g(j); };
     double average = 0, average_product = 0;
     for (int64_t j = 0; j < columns; ++j) {
-      average += dnormalised(j) / static_cast<double>(columns);
-      average_product += dnormalised(j) * normalised(j) / static_cast<double>(columns);
-      if (dg.present()) dg(j) += dy(t, j) * normalised(j);
+      average += dnormalized(j) / static_cast<double>(columns);
+      average_product += dnormalized(j) * normalized(j) / static_cast<double>(columns);
+      if (dg.present()) dg(j) += dy(t, j) * normalized(j);
       if (db.present()) db(j) += dy(t, j);
     }
     for (int64_t j = 0; j < columns; ++j) {
-      const double d = inverse * (dnormalised(j) - average - normalised(j) * average_product);
+      const double d = inverse * (dnormalized(j) - average - normalized(j) * average_product);
       dtotal(t, j) = static_cast<Real>(d);
       if (din.present()) din(t, j) = static_cast<Real>(d * dropout_factor(dropout, t, j));
     }
@@ -96,14 +96,14 @@ void ReferenceBackend<Real>::rms_norm_backward(const Tensor& dout, const Tensor&
   const int64_t columns = dy.columns();
   for (int64_t t = 0; t < dy.rows(); ++t) {
     const double inverse = moments(t, 0);
-    const auto dnormalised = [&](int64_t j) { return dy(t, j) * (g.present() ? static_cast<double>(g(j)) : 1); };
+    const auto dnormalized = [&](int64_t j) { return dy(t, j) * (g.present() ? static_cast<double>(g(j)) : 1); };
     double average_product = 0;
     for (int64_t j = 0; j < columns; ++j) {
-      average_product += dnormalised(j) * total(t, j) * inverse / static_cast<double>(columns);
+      average_product += dnormalized(j) * total(t, j) * inverse / static_cast<double>(columns);
       if (dg.present()) dg(j) += dy(t, j) * total(t, j) * inverse;
     }
     for (int64_t j = 0; j < columns; ++j) {
-      const double d = inverse * (dnormalised(j) - total(t, j) * inverse * average_product);
+      const double d = inverse * (dnormalized(j) - total(t, j) * inverse * average_product);
       dtotal(t, j) = static_cast<Real>(d);
       if (din.present()) din(t, j) = static_cast<Real>(d * dropout_factor(dropout, t, j));
     }

@@ -89,10 +89,11 @@ void head_keys(ConfigKeys& keys, ModelConfig& config) {
   keys.others(
       {"is_decoder"},
       [&](const JsonObject& json) {
-        config.visibility = json.get_bool("is_decoder", false) ? Visibility::causal : Visibility::all;
+        config.attention_mask =
+            json.get_bool("is_decoder", false) ? AttentionMask::causal : AttentionMask::bidirectional;
       },
       [&](Json& json) {
-        if (config.visibility == Visibility::causal) json["is_decoder"] = true;
+        if (config.attention_mask == AttentionMask::causal) json["is_decoder"] = true;
       });
   keys.flag("add_cross_attention", config.cross_attention, false, ConfigKeys::Writes::unlike_default);
   keys.others(

@@ -47,7 +47,7 @@ void common_keys(ConfigKeys& keys, ModelConfig& config, const char* model_type, 
       {"model_type"},
       [&](const JsonObject&) {
         config.norms = kPreNorms;
-        config.visibility = Visibility::causal;
+        config.attention_mask = AttentionMask::causal;
         config.segments = 0;
       },
       [&](Json& json) { json["model_type"] = model_type; });
@@ -74,7 +74,8 @@ void common_keys(ConfigKeys& keys, ModelConfig& config, const char* model_type, 
 }
 
 void require_causal(const ModelConfig& config, const std::string& source, const char* name) {
-  if (config.visibility == Visibility::all || (config.head != Head::none && config.head != Head::causal_lm)) {
+  if (config.attention_mask == AttentionMask::bidirectional ||
+      (config.head != Head::none && config.head != Head::causal_lm)) {
     refuse_config(source, "a {} is a causal language model, or the trunk of one", name);
   }
 }

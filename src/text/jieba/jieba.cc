@@ -14,12 +14,12 @@ bool is_ascii_word(char32_t c) {
 
 }  // namespace
 
-JiebaCutter::JiebaCutter(std::shared_ptr<const JiebaDictionary> dictionary, JiebaRules rules)
+JiebaSegmenter::JiebaSegmenter(std::shared_ptr<const JiebaDictionary> dictionary, JiebaRules rules)
     : dictionary_(std::move(dictionary)),
       rules_(rules),
       log_total_(rules == JiebaRules::jieba ? dictionary_->log_total_of_lines() : dictionary_->log_total_of_words()) {}
 
-bool JiebaCutter::in_run(char32_t c) const {
+bool JiebaSegmenter::in_run(char32_t c) const {
   constexpr std::u32string_view kSigns = U"+#&._%-";
   if (c < 0x80) return is_ascii_word(c) || kSigns.find(c) != kSigns.npos;
   if (c >= 0x4E00 && c <= 0x9FD5) return true;
@@ -28,7 +28,7 @@ bool JiebaCutter::in_run(char32_t c) const {
          (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2EBEF) || (c >= 0x2F800 && c <= 0x2FA1F);
 }
 
-void JiebaCutter::cut(std::span<const char32_t> text, Words& words) const {
+void JiebaSegmenter::cut(std::span<const char32_t> text, Words& words) const {
   words.ends.clear();
   for (size_t i = 0; i < text.size();) {
     if (in_run(text[i])) {
@@ -43,7 +43,7 @@ void JiebaCutter::cut(std::span<const char32_t> text, Words& words) const {
   }
 }
 
-void JiebaCutter::cut_run(std::span<const char32_t> text, size_t begin, size_t end, Words& words) const {
+void JiebaSegmenter::cut_run(std::span<const char32_t> text, size_t begin, size_t end, Words& words) const {
   // The best score of the text from i on is at i % 256: no word reaches further, so memory does not grow with the text.
   constexpr size_t kScores = kMaxDictionaryWord + 1;
   static_assert(kScores == 256);

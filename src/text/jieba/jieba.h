@@ -20,9 +20,9 @@ enum class JiebaRules {
   jieba_rs,  // U+3400-4DBF, 4E00-9FFF, F900-FAFF, 20000-2A6DF, 2A700-2EBEF, 2F800-2FA1F
 };
 
-class JiebaCutter {
+class JiebaSegmenter {
  public:
-  JiebaCutter(std::shared_ptr<const JiebaDictionary> dictionary, JiebaRules rules);
+  JiebaSegmenter(std::shared_ptr<const JiebaDictionary> dictionary, JiebaRules rules);
 
   // The result of cut(), and room for its work: one byte a character of the longest run.
   struct Words {

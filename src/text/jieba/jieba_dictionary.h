@@ -1,5 +1,5 @@
 // jieba's dictionary, compiled: a trie of words by code point with the logarithm of each word's frequency, the nodes in
-// breadth-first order so that the children of a node are neighbours, sorted, and found by bisection. Chosen over a
+// breadth-first order so that the children of a node are neighbors, sorted, and found by bisection. Chosen over a
 // double array of bytes: a third of the size, built in one pass, and a file of it is checked in one pass as well.
 //
 // The source is jieba's dict.txt: lines "word frequency tag" separated by spaces, the tag free to be absent; blank

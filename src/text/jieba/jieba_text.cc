@@ -55,7 +55,7 @@ JiebaText lower(std::string_view text, int64_t first, bool lowercase, bool with_
 
 }  // namespace
 
-JiebaText normalise_for_jieba(std::string_view text, int64_t first, const WordPieceOptions& options, JiebaMode mode,
+JiebaText normalize_for_jieba(std::string_view text, int64_t first, const WordPieceOptions& options, JiebaMode mode,
                               bool with_origins) {
   const bool as_it_is = mode == JiebaMode::bert4keras && !options.lowercase;
   if (mode == JiebaMode::slow || as_it_is) return lower(text, first, options.lowercase, with_origins);

@@ -11,14 +11,14 @@
 
 namespace roformer {
 
-// Normalised text, one entry a code point.
+// Normalized text, one entry a code point.
 struct JiebaText {
   std::vector<char32_t> code_points;
   std::vector<int64_t> origins;  // the code point of the input it came from; empty when not asked for
 };
 
 // `text` must be valid UTF-8 and starts at code point `first` of the input.
-JiebaText normalise_for_jieba(std::string_view text, int64_t first, const WordPieceOptions& options, JiebaMode mode,
+JiebaText normalize_for_jieba(std::string_view text, int64_t first, const WordPieceOptions& options, JiebaMode mode,
                               bool with_origins);
 
 // A code point of an unknown word: left out, an end of what went before, a word of its own, or part of one.

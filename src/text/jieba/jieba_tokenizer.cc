@@ -40,11 +40,11 @@ JiebaTokenizer::JiebaTokenizer(Vocabulary vocabulary, SpecialTokens special_toke
                                std::string own_dictionary, std::string_view where)
     : WordPieceTokenizer(std::move(vocabulary), std::move(special_tokens), options, where),
       mode_(mode),
-      cutter_(std::move(dictionary), jieba_rules(mode)),
+      segmenter_(std::move(dictionary), jieba_rules(mode)),
       own_dictionary_(std::move(own_dictionary)) {}
 
 void JiebaTokenizer::append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const {
-  const JiebaText normal = normalise_for_jieba(text, first, options(), mode_, offsets != nullptr);
+  const JiebaText normal = normalize_for_jieba(text, first, options(), mode_, offsets != nullptr);
   const std::span<const char32_t> letters = normal.code_points;
   const std::span<const int64_t> origins = normal.origins;
   if (!has_normalized_tokens()) return append_words(letters, origins, ids, offsets);
@@ -67,8 +67,8 @@ void JiebaTokenizer::append(std::string_view text, int64_t first, std::vector<in
 
 void JiebaTokenizer::append_words(std::span<const char32_t> letters, std::span<const int64_t> origins,
                                   std::vector<int32_t>& ids, Offsets* offsets) const {
-  JiebaCutter::Words words;
-  cutter_.cut(letters, words);
+  JiebaSegmenter::Words words;
+  segmenter_.cut(letters, words);
   const int64_t limit = mode_ == JiebaMode::bert4keras ? kBert4kerasWordCodePoints : kMaxWordCodePoints;
   WordSplitter unknown(
       offsets != nullptr, [&](const Word& word) { pieces().append(word, limit, ids, offsets); }, limit);
@@ -103,9 +103,9 @@ void JiebaTokenizer::append_words(std::span<const char32_t> letters, std::span<c
 
 std::vector<std::string> JiebaTokenizer::words(std::string_view text) const {
   require_utf8(text, "text");
-  const JiebaText normal = normalise_for_jieba(text, 0, options(), mode_, false);
-  JiebaCutter::Words cuts;
-  cutter_.cut(normal.code_points, cuts);
+  const JiebaText normal = normalize_for_jieba(text, 0, options(), mode_, false);
+  JiebaSegmenter::Words cuts;
+  segmenter_.cut(normal.code_points, cuts);
   std::vector<std::string> result;
   size_t begin = 0;
   for (const size_t end : cuts.ends) {
@@ -119,7 +119,7 @@ std::map<std::string, std::string> JiebaTokenizer::files() const {
   auto files = WordPieceTokenizer::files();
   if (own_dictionary_.empty()) return files;
   auto& content = files[std::string(kJiebaDictionaryFile)] = read_file(own_dictionary_, kMaxDictionaryBytes);
-  if (hash_hex(content) != cutter_.dictionary().source_hash()) {
+  if (hash_hex(content) != segmenter_.dictionary().source_hash()) {
     throw DataError("{}: has changed since the tokenizer was loaded", FilePath(own_dictionary_));
   }
   return files;

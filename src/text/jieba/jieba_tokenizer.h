@@ -37,7 +37,7 @@ class JiebaTokenizer : public WordPieceTokenizer {
   std::string_view type() const override { return "jieba-wordpiece"; }
   std::string_view tokenizer_class() const override { return kRoFormerTokenizerClass; }
   JiebaMode mode() const { return mode_; }
-  // The words of `text` as the tokenizer normalises it, before the vocabulary is asked: all of it, spaces included.
+  // The words of `text` as the tokenizer normalizes it, before the vocabulary is asked: all of it, spaces included.
   // DataError when it is not UTF-8.
   std::vector<std::string> words(std::string_view text) const;
   // With jieba_dict.txt where the dictionary is the tokenizer's own; DataError when that has changed since it was
@@ -55,7 +55,7 @@ class JiebaTokenizer : public WordPieceTokenizer {
                     Offsets* offsets) const;
 
   JiebaMode mode_;
-  JiebaCutter cutter_;
+  JiebaSegmenter segmenter_;
   std::string own_dictionary_;
 };
 

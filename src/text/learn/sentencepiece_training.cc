@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
-#include "text/sentencepiece/tokenizer.h"
 #include "text/learn/text_counts.h"
+#include "text/sentencepiece/tokenizer.h"
 
 namespace roformer {
 

@@ -10,15 +10,15 @@
 #include <string>
 
 #include "base/parallel.h"
+#include "text/learn/train.h"
 #include "text/sentencepiece/model.h"
 #include "text/tokenizer.h"
-#include "text/learn/train.h"
 
 namespace roformer {
 
 inline constexpr size_t kMaxWordBytes = size_t{1} << 26;
 
-// Ids: [PAD]=0 [UNK] [CLS] [SEP] [MASK], the 256 bytes, then pieces. Nothing is normalised (`lowercase`: NFKC and case
+// Ids: [PAD]=0 [UNK] [CLS] [SEP] [MASK], the 256 bytes, then pieces. Nothing is normalized (`lowercase`: NFKC and case
 // folding, the library's nfkc_cf), white space is kept, and what has no piece becomes bytes, so that decoding gives any
 // text back but for U+2581, which comes back as a space. All characters get a piece where they take no more than half
 // of the vocabulary, else the commonest that make up 99.95% of the text. `min_frequency` and `limit_alphabet` are not

@@ -150,11 +150,11 @@ WordCounts count_words(std::span<const std::string> paths, const Normalization& 
 }
 
 WordCounts count_jieba_words(std::span<const std::string> paths, const WordPieceOptions& options, JiebaMode mode,
-                             const JiebaCutter& cutter, ThreadPool& pool) {
+                             const JiebaSegmenter& segmenter, ThreadPool& pool) {
   return count_blocks<WordCounts>(paths, pool, [&](std::string_view text, WordCounts& counts) {
-    const JiebaText normal = normalise_for_jieba(text, 0, options, mode, false);
-    JiebaCutter::Words words;
-    cutter.cut(normal.code_points, words);
+    const JiebaText normal = normalize_for_jieba(text, 0, options, mode, false);
+    JiebaSegmenter::Words words;
+    segmenter.cut(normal.code_points, words);
     std::string word;
     size_t i = 0;
     for (const size_t end : words.ends) {

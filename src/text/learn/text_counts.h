@@ -23,9 +23,9 @@ using CodePointCounts = std::unordered_map<char32_t, int64_t>;
 
 // Words longer than kMaxWordCodePoints are left out, as are document tags. Errors: those of TextFile.
 WordCounts count_words(std::span<const std::string> paths, const Normalization& normalization, ThreadPool& pool);
-// The words that jieba cuts (white space is none), normalised as the tokenizer of that mode does.
+// The words that jieba cuts (white space is none), normalized as the tokenizer of that mode does.
 WordCounts count_jieba_words(std::span<const std::string> paths, const WordPieceOptions& options, JiebaMode mode,
-                             const JiebaCutter& cutter, ThreadPool& pool);
+                             const JiebaSegmenter& segmenter, ThreadPool& pool);
 // What is between spaces, tabs and line ends, as it is; a U+2581 counts as a space, what is longer than kMaxSpacedWord
 // bytes comes in parts, and what holds a U+2585, which SentencePiece keeps for itself, is left out. Of words of more
 // than `max_bytes` together about that many stay: those that are rare and whose hash falls outside a share of all

@@ -7,8 +7,8 @@
 #include "text/jieba/find_dictionary.h"
 #include "text/jieba/jieba_tokenizer.h"
 #include "text/learn/text_counts.h"
-#include "text/wordpiece/wordpiece.h"
 #include "text/learn/wordpiece_merges.h"
+#include "text/wordpiece/wordpiece.h"
 
 namespace roformer {
 
@@ -122,7 +122,7 @@ std::unique_ptr<Tokenizer> train_jieba_wordpiece(std::span<const std::string> pa
   const DictionaryFile file = find_dictionary(dictionary, "");
   const auto words = JiebaDictionary::open(file.path);
   const WordPieceOptions wordpiece{.lowercase = options.lowercase, .strip_accents = {}, .separate_cjk = true};
-  WordCounts counts = count_jieba_words(paths, wordpiece, mode, JiebaCutter(words, jieba_rules(mode)), pool);
+  WordCounts counts = count_jieba_words(paths, wordpiece, mode, JiebaSegmenter(words, jieba_rules(mode)), pool);
   if (counts.empty())
     throw DataError("{}: no words to learn a vocabulary from", FilePath(first(paths), describe(paths)));
 

@@ -22,7 +22,7 @@ struct TokenizerTraining {
   int64_t limit_alphabet = 1000;  // wordpiece: characters kept, the commonest; a word with another one is [UNK]
 };
 
-// Words: BERT's (normalised, split at whitespace and punctuation); those over 100 characters do not count. Order of
+// Words: BERT's (normalized, split at whitespace and punctuation); those over 100 characters do not count. Order of
 // ids: specials, characters by code point, "##" characters by code point, merges as they were made: the highest count
 // first, among equals the pair whose left id, then right id, is the lowest. Fewer tokens than asked for come back when
 // the text has no more pairs of min_frequency: see vocabulary_size() of the result. UsageError (with the minimum) when

@@ -94,18 +94,18 @@ void WordPieceMerges::merge(uint64_t key) {
     if (!merge_in_word(word, left, right, joined)) continue;
     for (size_t i = 1; i < word.pieces.size(); ++i) {
       if (word.pieces[i - 1] != joined && word.pieces[i] != joined) continue;
-      const uint64_t neighbour = key_of(word.pieces[i - 1], word.pieces[i]);
-      auto& listed = pairs_[neighbour].words;
+      const uint64_t neighbor = key_of(word.pieces[i - 1], word.pieces[i]);
+      auto& listed = pairs_[neighbor].words;
       if (listed.empty() || listed.back() != index) listed.push_back(index);
-      grown.push_back(neighbour);
+      grown.push_back(neighbor);
     }
   }
   pairs_.erase(key);
   std::sort(grown.begin(), grown.end());
   grown.erase(std::unique(grown.begin(), grown.end()), grown.end());
-  for (const uint64_t neighbour : grown) {
-    const auto entry = pairs_.find(neighbour);
-    if (entry != pairs_.end()) queue_.push({entry->second.count, neighbour});
+  for (const uint64_t neighbor : grown) {
+    const auto entry = pairs_.find(neighbor);
+    if (entry != pairs_.end()) queue_.push({entry->second.count, neighbor});
   }
 }
 

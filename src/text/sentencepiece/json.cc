@@ -81,7 +81,7 @@ class Reader {
     if (result.kind == SentencePieceModel::Kind::bpe) read_merges(model);
     if (result.kind == SentencePieceModel::Kind::unigram) check_scores(model);
     read_spaces();
-    read_frame();
+    read_special_template();
     return std::move(result_);
   }
 
@@ -146,7 +146,7 @@ class Reader {
     bool found = false;
     for (const AddedToken& token : result_.added) {
       if (token.normalized) {
-        throw DataError("{}: the added token {} is found in the normalised text, expected '{}' false", place_of(file_),
+        throw DataError("{}: the added token {} is found in the normalized text, expected '{}' false", place_of(file_),
                         quote(token.content), KeyName("normalized"));
       }
       found = found || token.id == unknown;
@@ -256,8 +256,8 @@ class Reader {
     return places;
   }
 
-  void read_frame() {
-    result_.frame = {.cls = false, .sep = false, .repeat_cls = false};
+  void read_special_template() {
+    result_.special_template = {.cls = false, .sep = false, .repeat_cls = false};
     if (!file_.has("post_processor")) return;
     const JsonObject part = file_.get_object("post_processor");
     if (type_of(part) != "TemplateProcessing") refuse(part, "expected TemplateProcessing");
@@ -270,10 +270,10 @@ class Reader {
         (pair[1] != behind && pair[1] != both)) {
       refuse(part, "expected at most a token before and one behind each text");
     }
-    result_.frame = {.cls = !before.empty(), .sep = !behind.empty(), .repeat_cls = false};
-    result_.frame.repeat_cls = result_.frame.cls && pair[1] == both;
-    if (result_.frame.cls) result_.begin = before[0];
-    if (result_.frame.sep) result_.end = behind[0];
+    result_.special_template = {.cls = !before.empty(), .sep = !behind.empty(), .repeat_cls = false};
+    result_.special_template.repeat_cls = result_.special_template.cls && pair[1] == both;
+    if (result_.special_template.cls) result_.begin = before[0];
+    if (result_.special_template.sep) result_.end = behind[0];
   }
 
   const JsonObject& file_;

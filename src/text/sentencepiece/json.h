@@ -19,9 +19,9 @@ namespace roformer {
 
 struct FastSentencePiece {
   SentencePieceModel model;
-  std::vector<AddedToken> added;  // with the special ones that are pieces
-  bool legacy = false;            // SentencePieceSettings
-  Frame frame;                    // what the post-processor puts around texts, by these names; empty: none
+  std::vector<AddedToken> added;          // with the special ones that are pieces
+  bool legacy = false;                    // SentencePieceSettings
+  SpecialTokenTemplate special_template;  // what the post-processor puts around texts, by these names; empty: none
   std::string begin, end;
 };
 

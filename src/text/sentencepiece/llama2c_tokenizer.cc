@@ -131,7 +131,7 @@ std::map<std::string, std::string> read_llama2c_tokenizer(const std::string& pat
   SentencePieceSettings settings;
   settings.tokenizer_class = kLlamaTokenizerClass;
   settings.specials = {.pad = "</s>", .unk = "<unk>", .cls = "<s>", .sep = "</s>", .mask = ""};
-  settings.frame = {.cls = true, .sep = false, .repeat_cls = true};
+  settings.special_template = {.cls = true, .sep = false, .repeat_cls = true};
   settings.legacy = true;
   std::vector<std::string> tokens = model.pieces;
   return SentencePieceTokenizer(std::move(model), {std::move(bytes)}, std::move(tokens), 0, std::move(settings), path)

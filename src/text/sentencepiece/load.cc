@@ -2,9 +2,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "text/added_tokens.h"
 #include "text/sentencepiece/json.h"
 #include "text/sentencepiece/tokenizer.h"
-#include "text/added_tokens.h"
 #include "text/tokenizer_settings.h"
 
 namespace roformer {
@@ -80,9 +80,9 @@ SentencePieceSettings read_settings(const std::string& tokenizer_class, const Js
     settings.mask_takes_space = true;
   } else {
     settings.legacy = config.get_bool("legacy", true);
-    settings.frame.cls = !t5 && config.get_bool("add_bos_token", true);
-    settings.frame.sep = t5 || config.get_bool("add_eos_token", false);
-    settings.frame.repeat_cls = settings.frame.cls;
+    settings.special_template.cls = !t5 && config.get_bool("add_bos_token", true);
+    settings.special_template.sep = t5 || config.get_bool("add_eos_token", false);
+    settings.special_template.repeat_cls = settings.special_template.cls;
   }
   return settings;
 }
@@ -101,10 +101,10 @@ SentencePieceSettings read_settings(const std::string& tokenizer_class, const Js
   }
   if (!fast.begin.empty()) settings.specials.cls = fast.begin;
   if (!fast.end.empty()) settings.specials.sep = fast.end;
-  settings.frame = fast.frame;
+  settings.special_template = fast.special_template;
   if (config.has("add_bos_token"))
-    settings.frame.cls = settings.frame.repeat_cls = config.get_bool("add_bos_token", {});
-  if (config.has("add_eos_token")) settings.frame.sep = config.get_bool("add_eos_token", {});
+    settings.special_template.cls = settings.special_template.repeat_cls = config.get_bool("add_bos_token", {});
+  if (config.has("add_eos_token")) settings.special_template.sep = config.get_bool("add_eos_token", {});
   settings.legacy = fast.legacy;
   return settings;
 }

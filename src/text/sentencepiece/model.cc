@@ -8,9 +8,9 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/protobuf.h"
 #include "base/utf8.h"
 #include "text/char_tokenizer.h"
-#include "base/protobuf.h"
 #include "text/vocabulary.h"
 
 namespace roformer {
@@ -130,7 +130,7 @@ class Parser {
   void refuse_denormalizer(const ProtoField& message) {
     ProtoReader reader(message.bytes, where_, message.place);
     for (ProtoField field; reader.next(field);) {
-      if (field.number == kRules && !field.bytes.empty()) fail("a denormaliser is not supported");
+      if (field.number == kRules && !field.bytes.empty()) fail("a denormalizer is not supported");
     }
   }
 

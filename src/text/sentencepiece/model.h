@@ -1,6 +1,6 @@
 // What is in a tokenizer.model: SentencePiece's ModelProto (its sentencepiece_model.proto names the fields), checked.
 // The models that others wrote are read and run here, not by libsentencepiece: that one follows the offsets of a
-// model's normalisation table without looking where they lead, and ends the process at some wrong values. It is used
+// model's normalization table without looking where they lead, and ends the process at some wrong values. It is used
 // to learn models (sentencepiece_training.h), and the tests hold every id against it.
 #pragma once
 
@@ -29,7 +29,7 @@ struct SentencePieceModel {
   // The ids of these tokens, by the names that the model gives them; -1 where it has none.
   int32_t begin = -1, end = -1, pad = -1;
 
-  // Normalisation: rules (sentencepiece_normalizer.h; empty: none), then white space.
+  // Normalization: rules (sentencepiece_normalizer.h; empty: none), then white space.
   std::string rules;
   bool add_dummy_prefix = true, remove_extra_whitespaces = true, escape_whitespaces = true;
 
@@ -43,7 +43,7 @@ struct SentencePieceModel {
 };
 
 // DataError, naming `where` and the byte or the piece, for what is no such model or one that this program does not run:
-// words or characters as pieces, white space at the end of words, a denormaliser.
+// words or characters as pieces, white space at the end of words, a denormalizer.
 SentencePieceModel parse_sentencepiece_model(std::string_view bytes, std::string_view where);
 
 // Sets unknown, byte_ids and the ids of tokens by these names, where there are such pieces. DataError for pieces that
@@ -53,7 +53,7 @@ struct SentencePieceNames {
 };
 void finish_sentencepiece_model(SentencePieceModel& model, const SentencePieceNames& names, std::string_view where);
 
-// The bytes of a model, of pieces, types, scores, kind, byte_fallback and normalisation.
+// The bytes of a model, of pieces, types, scores, kind, byte_fallback and normalization.
 std::string write_sentencepiece_model(const SentencePieceModel& model);
 
 // The byte that "<0x41>" names; -1 where it names none.

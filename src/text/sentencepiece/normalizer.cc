@@ -86,7 +86,7 @@ SentencePieceNormalizer::SentencePieceNormalizer(const SentencePieceModel& model
 }
 
 void SentencePieceNormalizer::fail() const {
-  throw DataError("{}: the table of normalisation rules (precompiled_charsmap) is damaged", FilePath(where_));
+  throw DataError("{}: the table of normalization rules (precompiled_charsmap) is damaged", FilePath(where_));
 }
 
 uint32_t SentencePieceNormalizer::unit(size_t index) const {

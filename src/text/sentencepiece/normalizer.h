@@ -1,4 +1,4 @@
-// How SentencePiece normalises a text before it is cut: rules (NFKC, case folding, ...), then white space.
+// How SentencePiece normalizes a text before it is cut: rules (NFKC, case folding, ...), then white space.
 //
 // The rules are a table in the model: 4 bytes, the size of a trie, the trie, and the texts that replace what it finds,
 // each ended by a NUL byte. The trie is a double array as darts-clone writes it: units of 32 bits, where the child of

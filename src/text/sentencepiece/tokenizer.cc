@@ -38,8 +38,8 @@ SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, Sentenc
       model_(std::move(model)),
       settings_(std::move(settings)),
       normalizer_(model_, where),
-      cutter_(model_, normalizer_) {
-  set_frame(settings_.frame);
+      segmenter_(model_, normalizer_) {
+  set_special_template(settings_.special_template);
   if (settings_.mask_takes_space) set_mask_takes_space();
   mark_special(control_pieces(model_));
 }
@@ -58,7 +58,7 @@ void SentencePieceTokenizer::append(std::string_view text, int64_t first, std::v
     offsets->push_back({origin(begin), origin(end)});
   };
   int32_t unknown_end = -1;  // of a run of unknown pieces, which is one
-  for (const auto& [begin, end, id] : cutter_.cut(normal.text)) {
+  for (const auto& [begin, end, id] : segmenter_.cut(normal.text)) {
     if (id != model_.unknown) {
       push(id, begin, end);
     } else if (model_.byte_fallback) {
@@ -116,8 +116,8 @@ nlohmann::ordered_json SentencePieceTokenizer::config() const {
   if (!llama && !settings_.tokenizer_class.starts_with(kT5TokenizerClass)) return nlohmann::ordered_json::object();
   nlohmann::ordered_json config = {{"legacy", settings_.legacy}};
   if (llama) {
-    config["add_bos_token"] = frame().cls;
-    config["add_eos_token"] = frame().sep;
+    config["add_bos_token"] = special_template().cls;
+    config["add_eos_token"] = special_template().sep;
   }
   return config;
 }

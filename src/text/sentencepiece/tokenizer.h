@@ -1,4 +1,4 @@
-// SentencePiece models (BPE and unigram; Kudo & Richardson 2018): the text is normalised, a space becomes U+2581, and
+// SentencePiece models (BPE and unigram; Kudo & Richardson 2018): the text is normalized, a space becomes U+2581, and
 // it is cut into pieces without words being looked for first. What has no piece becomes the bytes of its UTF-8 where
 // the model has byte_fallback, else <unk>, one for a run of them. Ids are those of libsentencepiece.
 //
@@ -13,9 +13,9 @@
 #include <string>
 
 #include "base/json.h"
-#include "text/sentencepiece/cutter.h"
 #include "text/sentencepiece/model.h"
 #include "text/sentencepiece/normalizer.h"
+#include "text/sentencepiece/segmenter.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_config.h"
 
@@ -25,7 +25,7 @@ namespace roformer {
 struct SentencePieceSettings {
   std::string tokenizer_class = std::string(kSentencePieceTokenizerClass);
   SpecialTokens specials;  // an empty mask: none
-  Frame frame;
+  SpecialTokenTemplate special_template;
   bool legacy = false;  // a space before each part of a text
   bool mask_takes_space = false;
 };
@@ -61,7 +61,7 @@ class SentencePieceTokenizer : public Tokenizer {
   SentencePieceModel model_;
   SentencePieceSettings settings_;
   SentencePieceNormalizer normalizer_;
-  SentencePieceCutter cutter_;
+  SentencePieceSegmenter segmenter_;
 };
 
 // Whether the directory has a SentencePiece model (tokenizer.model, spiece.model, or a tokenizer.json with a BPE or

@@ -16,7 +16,7 @@ struct FastTokenizer {
   WordPieceOptions options;
 };
 
-// DataError where it is no BERT tokenizer: another model, normaliser or pre-tokenizer, or settings of theirs that would
+// DataError where it is no BERT tokenizer: another model, normalizer or pre-tokenizer, or settings of theirs that would
 // give other ids than WordPieceTokenizer. Truncation, padding, the decoder and the post-processor are not looked at:
 // they are what a caller asks for. (What RoFormer's tokenizer saves says BertPreTokenizer in place of jieba.)
 FastTokenizer read_fast_tokenizer(const std::string& path);

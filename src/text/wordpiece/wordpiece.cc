@@ -78,7 +78,7 @@ WordPieceTokenizer::Found WordPieceTokenizer::normalized_token_at(std::span<cons
   return {};
 }
 
-// As append(), with added tokens to be found in the normalised text, which has to be there as a whole for that.
+// As append(), with added tokens to be found in the normalized text, which has to be there as a whole for that.
 void WordPieceTokenizer::append_normalized(std::string_view text, int64_t first, std::vector<int32_t>& ids,
                                            Offsets* offsets) const {
   std::vector<char32_t> letters;

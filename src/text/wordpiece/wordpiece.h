@@ -1,4 +1,4 @@
-// BERT's tokenizer: normalise, split into words, then greedily the longest piece of the vocabulary from the left,
+// BERT's tokenizer: normalize, split into words, then greedily the longest piece of the vocabulary from the left,
 // pieces inside a word marked "##" (Devlin et al. 2019; ids as Hugging Face's BertTokenizer gives them). A word of more
 // than 100 characters, or one that cannot be cut into pieces, is one [UNK].
 #pragma once
@@ -42,18 +42,18 @@ class WordPieceTokenizer : public Tokenizer {
 
   // What tokenizer.json says.
   virtual WordPieceOptions saved_options() const { return options_; }
-  // How the text is normalised in which added tokens are looked for.
+  // How the text is normalized in which added tokens are looked for.
   virtual Normalization normalization() const { return options_.normalization(); }
   bool has_normalized_tokens() const { return !normalized_tokens_.empty(); }
   struct Found {
     int32_t id = TokenTrie::kNone;  // kNone: no such token here
     size_t length = 0;              // code points
   };
-  // The longest token to be found in normalised text that starts `text`.
+  // The longest token to be found in normalized text that starts `text`.
   Found normalized_token_at(std::span<const char32_t> text) const;
 
  private:
-  // The end of the stretch from `begin` on that is normalised on its own: up to ASCII whitespace, ASCII punctuation or
+  // The end of the stretch from `begin` on that is normalized on its own: up to ASCII whitespace, ASCII punctuation or
   // (where those are separated) an ideograph, none of which what is beside them can change.
   size_t end_of_stretch(std::string_view text, size_t begin) const;
   void append_normalized(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const;

@@ -8,7 +8,7 @@
 #include <tuple>
 #include <vector>
 
-#include "backend/cpu/gemm/numbers.h"
+#include "backend/cpu/gemm/number_types.h"
 #include "backend/cpu/gemm/tile_rows.h"
 #include "base/random.h"
 
@@ -70,7 +70,7 @@ struct Ready {
 };
 
 // How far the product of row x with row w may be from exact, by the sizes of its terms.
-double bound(const Numbers& numbers, const float* x, const float* w, int64_t k) {
+double bound(const NumberTypes& numbers, const float* x, const float* w, int64_t k) {
   double terms = 0, of_x = 0, of_w = 0, largest = 0, low = 0, high = 0;
   for (int64_t i = 0; i < k; ++i) {
     terms += std::abs(static_cast<double>(x[i]) * w[i]);
@@ -95,7 +95,7 @@ TEST(NumberTypes, ProductsAreWithinTheirRoundings) {
   ThreadPool pool(2);
   for (const Precision precision : kPrecisions) {
     const auto backend = make_cpu_backend(pool, precision);
-    const Numbers numbers = choose_numbers(precision, dot_products());
+    const NumberTypes numbers = choose_number_types(precision, dot_products());
     for (const auto& [n, k] : {std::pair{5, 7}, {33, 64}, {70, 1030}}) {
       for (const DType dtype : {DType::float32, DType::bfloat16, DType::float16}) {
         const Tensor weight = stored_as(dtype, random({n, k}, 1)), wide = widen(weight), bias = random({n}, 2);
@@ -209,20 +209,20 @@ TEST(NumberTypes, WhatIsNotFiniteIsFound) {
 
 TEST(NumberTypes, AreWhatACpuIsFastAt) {
   using enum Precision;
-  const auto same = [](const Numbers& a, const Numbers& b) {
+  const auto same = [](const NumberTypes& a, const NumberTypes& b) {
     return std::tie(a.weights, a.products, a.gradients, a.attention) ==
            std::tie(b.weights, b.products, b.gradients, b.attention);
   };
   const DotProducts none, only_int8{false, true}, all{true, true};
   for (const DotProducts& cpu : {none, only_int8, all}) {
-    EXPECT_TRUE(same(choose_numbers(float32, cpu), {float32, float32, float32, float32}));
+    EXPECT_TRUE(same(choose_number_types(float32, cpu), {float32, float32, float32, float32}));
   }
-  EXPECT_TRUE(same(choose_numbers(bfloat16, none), {bfloat16, float32, float32, float32}));
-  EXPECT_TRUE(same(choose_numbers(bfloat16, only_int8), {bfloat16, float32, float32, float32}));
-  EXPECT_TRUE(same(choose_numbers(bfloat16, all), {bfloat16, bfloat16, bfloat16, bfloat16}));
-  EXPECT_TRUE(same(choose_numbers(int8, none), {int8, float32, float32, float32}));
-  EXPECT_TRUE(same(choose_numbers(int8, only_int8), {int8, int8, float32, float32}));
-  EXPECT_TRUE(same(choose_numbers(int8, all), {int8, int8, float32, bfloat16}));
+  EXPECT_TRUE(same(choose_number_types(bfloat16, none), {bfloat16, float32, float32, float32}));
+  EXPECT_TRUE(same(choose_number_types(bfloat16, only_int8), {bfloat16, float32, float32, float32}));
+  EXPECT_TRUE(same(choose_number_types(bfloat16, all), {bfloat16, bfloat16, bfloat16, bfloat16}));
+  EXPECT_TRUE(same(choose_number_types(int8, none), {int8, float32, float32, float32}));
+  EXPECT_TRUE(same(choose_number_types(int8, only_int8), {int8, int8, float32, float32}));
+  EXPECT_TRUE(same(choose_number_types(int8, all), {int8, int8, float32, bfloat16}));
 }
 
 }  // namespace

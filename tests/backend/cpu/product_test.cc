@@ -7,9 +7,9 @@
 #include <limits>
 #include <vector>
 
-#include "backend/cpu/simd.h"
 #include "backend/cpu/gemm/tile_emulated.h"
 #include "backend/cpu/gemm/tile_native.h"
+#include "backend/cpu/simd.h"
 #include "base/error.h"
 #include "base/random.h"
 
@@ -49,8 +49,8 @@ TEST_P(ProductTest, IsTheSumOfProductsHoweverItsFactorsAreStored) {
         const auto a = numbers((a_transposed ? k : m) * a_stride, 1), b = numbers((b_transposed ? n : k) * b_stride, 2);
         for (const bool accumulate : {false, true}) {
           std::vector<float> c(static_cast<size_t>(m * c_stride), 0.5f);
-          const Matrix left{a.data(), a_stride, a_transposed}, right{b.data(), b_stride, b_transposed};
-          multiply(*backend, GetParam(), m, n, k, left, right,
+          const Matrix lhs{a.data(), a_stride, a_transposed}, right{b.data(), b_stride, b_transposed};
+          multiply(*backend, GetParam(), m, n, k, lhs, right,
                    {.accumulate = accumulate, .out = c.data(), .out_stride = c_stride});
           for (int64_t i = 0; i<m; i += m> 30 ? 7 : 1) {
             for (int64_t j = 0; j<c_stride; j += n> 40 && j < n - 1 ? 3 : 1) {
@@ -112,9 +112,9 @@ TEST(Int8, ProductsAreNearThoseOfFloats) {
     const auto a = numbers(m * k, 4), weights = numbers(n * k, 5);
     const PackedMatrix packed(pool, backend->zeros({PackedMatrix::floats(Precision::int8, k, n)}), Precision::int8,
                               {weights.data(), k, true}, k, n);
-    LeftRoom room;
+    LhsBuffer buffer;
     std::vector<float> out(static_cast<size_t>(m * n));
-    multiply_panels(room.of(Precision::int8, {a.data(), k}, m, k), m, packed, 0, packed.panels(),
+    multiply_panels(buffer.of(Precision::int8, {a.data(), k}, m, k), m, packed, 0, packed.panels(),
                     {.out = out.data(), .out_stride = n});
     for (int64_t i = 0; i<m; i += m> 30 ? 11 : 1) {
       for (int64_t j = 0; j<n; j += n> 30 ? 7 : 1) {
@@ -132,8 +132,8 @@ TEST(Int8, ProductsAreNearThoseOfFloats) {
 TEST(Int8, RowsKeepWhatCannotBeRounded) {
   std::vector<uint8_t> out(3);
   const std::vector<float> zeros(3, 0.0f), tiny(3, 1e-44f);
-  EXPECT_EQ(tile::quantise(zeros.data(), out.data(), 3).scale, 0);
-  EXPECT_EQ(tile::quantise(tiny.data(), out.data(), 3).scale, 0);
+  EXPECT_EQ(tile::quantize(zeros.data(), out.data(), 3).scale, 0);
+  EXPECT_EQ(tile::quantize(tiny.data(), out.data(), 3).scale, 0);
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     for (const size_t place : {size_t{0}, size_t{20}, size_t{39}}) {
       std::vector<float> x(40, 1.0f);
@@ -141,12 +141,12 @@ TEST(Int8, RowsKeepWhatCannotBeRounded) {
       std::vector<uint8_t> row(40);
       std::vector<int8_t> column(40);
       int32_t sum = 0;
-      EXPECT_TRUE(std::isnan(tile::quantise(x.data(), row.data(), 40).scale));
-      EXPECT_TRUE(std::isnan(tile::quantise_weights(x.data(), column.data(), 40, sum)));
+      EXPECT_TRUE(std::isnan(tile::quantize(x.data(), row.data(), 40).scale));
+      EXPECT_TRUE(std::isnan(tile::quantize_weights(x.data(), column.data(), 40, sum)));
     }
   }
   const std::vector<float> x{-1.0f, 0.0f, 3.0f};
-  const tile::RowScale scale = tile::quantise(x.data(), out.data(), 3);
+  const tile::RowScale scale = tile::quantize(x.data(), out.data(), 3);
   for (size_t i = 0; i < 3; ++i) {
     EXPECT_NEAR(scale.scale * static_cast<float>(out[i] - scale.zero), x[i], scale.scale / 2 + 1e-6f);
   }

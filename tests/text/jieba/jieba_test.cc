@@ -31,8 +31,8 @@ std::vector<std::string> cut(std::string_view text, std::string_view dictionary 
     letters += c.value;
     i += static_cast<size_t>(c.length);
   }
-  JiebaCutter::Words words;
-  JiebaCutter(dictionary_of(dictionary), rules).cut(letters, words);
+  JiebaSegmenter::Words words;
+  JiebaSegmenter(dictionary_of(dictionary), rules).cut(letters, words);
   std::vector<std::string> result;
   size_t begin = 0;
   for (const size_t end : words.ends) {
@@ -42,7 +42,7 @@ std::vector<std::string> cut(std::string_view text, std::string_view dictionary 
   return result;
 }
 
-TEST(JiebaCutter, TakesTheLikeliestWords) {
+TEST(JiebaSegmenter, TakesTheLikeliestWords) {
   EXPECT_THAT(cut("今天天气非常好"), ElementsAre("今天天气", "非常", "好"));
   EXPECT_THAT(cut("今天天气", "今天 100\n天气 80\n今天天气 1\n"), ElementsAre("今天", "天气"));
   EXPECT_THAT(cut("天气非常"), ElementsAre("天气", "非常"));
@@ -51,12 +51,12 @@ TEST(JiebaCutter, TakesTheLikeliestWords) {
 }
 
 // Two ways with exactly the same score: log 4 = log 2 + log 2 with a total of 1 word. The longer first word wins.
-TEST(JiebaCutter, TiesGoToTheLongerWord) {
+TEST(JiebaSegmenter, TiesGoToTheLongerWord) {
   EXPECT_THAT(cut("中国", "中国 1\n"), ElementsAre("中国"));
   EXPECT_THAT(cut("甲乙丙", "甲 1\n甲乙 1\n乙丙 1\n丙 1\n"), ElementsAre("甲乙", "丙"));
 }
 
-TEST(JiebaCutter, SingleLettersAndDigitsRunTogether) {
+TEST(JiebaSegmenter, SingleLettersAndDigitsRunTogether) {
   EXPECT_THAT(cut("12312格ab局a b cda,.567 861351 684！"),
               ElementsAre("12312", "格", "ab", "局", "a", " ", "b", " ", "cda", ",", ".", "567", " ", "861351", " ",
                           "684", "！"));
@@ -65,7 +65,7 @@ TEST(JiebaCutter, SingleLettersAndDigitsRunTogether) {
 }
 
 // U+9FD6 is Han for jieba-rs only: a word with it can be found by its rules alone.
-TEST(JiebaCutter, TheTwoRulesDifferInWhatIsHan) {
+TEST(JiebaSegmenter, TheTwoRulesDifferInWhatIsHan) {
   constexpr std::string_view kWord = "\u9FD6中 9\n";
   EXPECT_THAT(cut("\u9FD6中", kWord, JiebaRules::jieba_rs), ElementsAre("\u9FD6中"));
   EXPECT_THAT(cut("\u9FD6中", kWord, JiebaRules::jieba), ElementsAre("\u9FD6", "中"));
@@ -86,7 +86,7 @@ double best_score(std::u32string_view text, const std::vector<std::pair<std::u32
   return any ? best : std::log(1 / total) + best_score(text.substr(1), words, total);
 }
 
-TEST(JiebaCutter, FindsTheBestOfAllCuts) {
+TEST(JiebaSegmenter, FindsTheBestOfAllCuts) {
   Generator generator({.seed = 3, .stream = 1});
   constexpr std::u32string_view kLetters = U"甲乙丙";
   for (int round = 0; round < 60; ++round) {
@@ -105,8 +105,8 @@ TEST(JiebaCutter, FindsTheBestOfAllCuts) {
     }
     std::u32string text;
     for (int i = 0; i < 10; ++i) text += kLetters[generator.below(3)];
-    JiebaCutter::Words cuts;
-    JiebaCutter(dictionary_of(source), JiebaRules::jieba).cut(text, cuts);
+    JiebaSegmenter::Words cuts;
+    JiebaSegmenter(dictionary_of(source), JiebaRules::jieba).cut(text, cuts);
     double score = 0;
     size_t begin = 0;
     for (const size_t end : cuts.ends) {
@@ -120,10 +120,10 @@ TEST(JiebaCutter, FindsTheBestOfAllCuts) {
   }
 }
 
-TEST(JiebaCutter, ALongRunTakesLinearTime) {
+TEST(JiebaSegmenter, ALongRunTakesLinearTime) {
   const std::u32string text(3'000'000, U'中');
-  JiebaCutter::Words words;
-  JiebaCutter(dictionary_of(kTinyDictionary), JiebaRules::jieba).cut(text, words);
+  JiebaSegmenter::Words words;
+  JiebaSegmenter(dictionary_of(kTinyDictionary), JiebaRules::jieba).cut(text, words);
   EXPECT_EQ(words.ends.size(), text.size());
 }
 

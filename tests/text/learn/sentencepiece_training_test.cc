@@ -8,9 +8,9 @@
 
 #include "tests/text/packed_text.h"
 #include "tests/text/sentencepiece/sentencepiece_trial.h"
-#include "text/sentencepiece/tokenizer.h"
 #include "text/learn/sentencepiece_training.h"
 #include "text/learn/text_counts.h"
+#include "text/sentencepiece/tokenizer.h"
 
 namespace roformer {
 namespace {

@@ -63,7 +63,7 @@ TEST_F(Train, SameTextInAnyFormAndThreadsGivesTheSameVocabulary) {
   EXPECT_EQ(std::count(a.at("vocab.txt").begin(), a.at("vocab.txt").end(), '\n'), 600);
 }
 
-TEST_F(Train, NormalisationFollowsLowercase) {
+TEST_F(Train, NormalizationFollowsLowercase) {
   EXPECT_THAT(learn("É É", {.lowercase = true}), ElementsAre("e"));
   EXPECT_THAT(learn("É É", {.lowercase = false}), ElementsAre("É"));
   const auto tokenizer = train_wordpiece(input("É É"), {.lowercase = true}, pool_);

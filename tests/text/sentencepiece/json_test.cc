@@ -141,7 +141,7 @@ TEST(TokenizerJsonFile, WhatIsNotUnderstoodIsRefused) {
       {"/post_processor",
        {{"type", "TemplateProcessing"}, {"single", Json::array()}, {"pair", Json::array()}},
        "expected one text, and two"},
-      {"/added_tokens/0/normalized", true, "found in the normalised text"},
+      {"/added_tokens/0/normalized", true, "found in the normalized text"},
       {"/added_tokens/0/lstrip", true, "'lstrip' is true"},
   };
   for (const auto& [pointer, value, message] : cases) {

@@ -67,7 +67,7 @@ TEST(SentencePiece, UnigramIsLibsentencepieces) {
   expect_same({{"model_type", "unigram"}, {"vocab_size", "150"}});
 }
 
-TEST(SentencePiece, NormalisationIsLibsentencepieces) {
+TEST(SentencePiece, NormalizationIsLibsentencepieces) {
   for (const char* kind : {"bpe", "unigram"}) {
     for (const char* rule : {"nmt_nfkc", "nfkc_cf", "identity"}) {
       for (const char* spaces : {"true", "false"}) {
@@ -233,7 +233,7 @@ TEST(SentencePieceModelFile, DamagedRulesEndInAnError) {
       const SentencePieceNormalizer normalizer(model, "m.model");
       for (const std::string& text : texts()) normalizer.normalize(text, true, true);
     } catch (const DataError& error) {
-      EXPECT_THAT(error.what(), HasSubstr("m.model: the table of normalisation rules"));
+      EXPECT_THAT(error.what(), HasSubstr("m.model: the table of normalization rules"));
       ++refused;
     }
   }

@@ -30,7 +30,7 @@ TEST_F(WordPiece, CutsGreedilyAndKeepsOffsets) {
   EXPECT_THAT(tokenizer_->encode_plain("  Hello,unaffable WORLD!"), ElementsAre(5, 10, 7, 8, 9, 6, 11));
 }
 
-TEST_F(WordPiece, NormalisesAsBertDoes) {
+TEST_F(WordPiece, NormalizesAsBertDoes) {
   EXPECT_THAT(tokenizer_->encode_plain("CAFÉ cafe\u0301 ca\u200Bfe\x01 CA\uFFFD"
                                        "FÉ"),
               ElementsAre(14, 14, 14, 14));
@@ -61,7 +61,7 @@ TEST_F(WordPiece, UnknownAndOverlongWordsAreOneToken) {
   EXPECT_THAT(tokenizer_->encode_plain(std::string(5'000'000, 'b')), ElementsAre(1));
 }
 
-TEST_F(WordPiece, SpecialTokensInTheTextAreRecognisedExactly) {
+TEST_F(WordPiece, SpecialTokensInTheTextAreRecognizedExactly) {
   const auto encoding = tokenizer_->encode("é[MASK]a [mask][SEP]");
   EXPECT_THAT(encoding.ids, ElementsAre(2, 1, 4, 12, 1, 1, 1, 3, 3));
   EXPECT_EQ(encoding.offsets[2], (Offset{1, 7}));

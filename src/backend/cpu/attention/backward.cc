@@ -47,15 +47,15 @@ class BackwardWorker {
 
   void operator()(const Task& task) {
     const int64_t group = call_.spec.group();
-    const Place place(call_.spec, task.sequence, task.key_head * group);  // the first of the heads
-    for (int64_t i = 0; i < place.queries(); ++i) std::fill_n(query_gradient(task, place, i), group * call_.dim, 0.0f);
-    if (terms_.any() && place.queries() > 0 && task.key_begin < task.key_end) {
-      terms_.load(place,
-                  {call_.spec.terms, place.q_begin, place.queries(), task.key_begin, task.key_end - task.key_begin});
-      call_.term_gradients[task.number] = terms_.make_gradients(place, terms_.range());
+    const HeadRange range(call_.spec, task.sequence, task.key_head * group);  // the first of the heads
+    for (int64_t i = 0; i < range.queries(); ++i) std::fill_n(query_gradient(task, range, i), group * call_.dim, 0.0f);
+    if (terms_.any() && range.queries() > 0 && task.key_begin < task.key_end) {
+      terms_.load(range,
+                  {call_.spec.terms, range.q_begin, range.queries(), task.key_begin, task.key_end - task.key_begin});
+      call_.term_gradients[task.number] = terms_.make_gradients(range, terms_.distances());
     }
     for (int64_t k0 = task.key_begin; k0 < task.key_end; k0 += kKeys) {
-      block(task, place, k0, std::min(kKeys, task.key_end - k0));
+      block(task, range, k0, std::min(kKeys, task.key_end - k0));
     }
   }
 
@@ -64,13 +64,13 @@ class BackwardWorker {
     return {x.row<float>(token) + head * dim, x.row_stride(), dim, nullptr, token};
   }
 
-  float* query_gradient(const Task& task, const Place& place, int64_t i) const {
-    if (task.part.defined()) return task.part.row<float>(i) + place.head % call_.spec.group() * call_.dim;
-    return call_.gradients.q.row<float>(place.q_begin + i) + place.head * call_.dim;
+  float* query_gradient(const Task& task, const HeadRange& range, int64_t i) const {
+    if (task.part.defined()) return task.part.row<float>(i) + range.head % call_.spec.group() * call_.dim;
+    return call_.gradients.q.row<float>(range.q_begin + i) + range.head * call_.dim;
   }
 
   // All queries of all heads against these keys.
-  void block(const Task& task, const Place& first, int64_t k0, int64_t keys) {
+  void block(const Task& task, const HeadRange& first, int64_t k0, int64_t keys) {
     const int64_t head = first.key_head, dim = call_.dim, value_dim = call_.value_dim;
     gradients_.load_keys(source(call_.in.k, k0, head, dim), source(call_.in.v, k0, head, value_dim), keys);
     if (terms_.any()) {
@@ -78,7 +78,7 @@ class BackwardWorker {
       terms_.clear_keys(keys);
     }
     for (int64_t i = 0; i < call_.spec.group(); ++i) {
-      add_queries(task, Place(call_.spec, task.sequence, first.head + i), k0, keys);
+      add_queries(task, HeadRange(call_.spec, task.sequence, first.head + i), k0, keys);
     }
     const Tensor &dk = call_.gradients.k, &dv = call_.gradients.v;
     gradients_.store(kLn2,  // the queries had been scaled for powers of two
@@ -88,16 +88,16 @@ class BackwardWorker {
   }
 
   // One head's queries against the keys that are loaded.
-  void add_queries(const Task& task, const Place& place, int64_t k0, int64_t keys) {
+  void add_queries(const Task& task, const HeadRange& range, int64_t k0, int64_t keys) {
     const int64_t stride = task.part.defined() ? task.part.row_stride() : call_.gradients.q.row_stride();
-    for (int64_t q0 = place.q_begin; q0 < place.q_end; q0 += Gradients::kQueries) {
-      const int64_t queries = std::min(Gradients::kQueries, place.q_end - q0);
-      const int64_t visible = visible_keys(call_.spec, place, q0, queries, k0, keys, first_, end_);
+    for (int64_t q0 = range.q_begin; q0 < range.q_end; q0 += Gradients::kQueries) {
+      const int64_t queries = std::min(Gradients::kQueries, range.q_end - q0);
+      const int64_t visible = visible_keys(call_.spec, range, q0, queries, k0, keys, first_, end_);
       if (visible == 0) continue;
       // Whole panels, so that what a product writes beside its keys is no other key's gradient.
       const int64_t of_tile = std::min(keys, tiles::padded_columns(visible));
-      const tiles::Scores dscores = tile(task, place, q0, queries, k0, of_tile);
-      float* const dq = query_gradient(task, place, q0 - place.q_begin);
+      const tiles::Scores dscores = tile(task, range, q0, queries, k0, of_tile);
+      float* const dq = query_gradient(task, range, q0 - range.q_begin);
       tiles::add_rows(gradients_.query_products(dscores, queries, of_tile), gradients_.query_stride(), queries,
                       call_.dim, static_cast<float>(call_.spec.scale), dq, stride);
       if (!terms_.any()) continue;
@@ -106,42 +106,42 @@ class BackwardWorker {
   }
 
   // Adds to the keys' and values' gradients; returns the scores'.
-  tiles::Scores tile(const Task& task, const Place& place, int64_t q0, int64_t queries, int64_t k0, int64_t keys) {
-    gradients_.load_queries(source(call_.in.q, q0, place.head, call_.dim),
+  tiles::Scores tile(const Task& task, const HeadRange& range, int64_t q0, int64_t queries, int64_t k0, int64_t keys) {
+    gradients_.load_queries(source(call_.in.q, q0, range.head, call_.dim),
                             static_cast<float>(call_.spec.scale) * kLog2E,
-                            source(call_.dout, q0, place.head, call_.value_dim), queries);
+                            source(call_.dout, q0, range.head, call_.value_dim), queries);
     const tiles::Scores weights = gradients_.score(queries, keys);
     if (terms_.any()) {
-      terms_.load_queries(source(call_.in.q, q0, place.head, call_.dim), queries);
+      terms_.load_queries(source(call_.in.q, q0, range.head, call_.dim), queries);
       terms_.add(q0, queries, k0, keys, weights);
     }
     const auto cap = static_cast<float>(call_.spec.score_cap);
     if (cap != 0) tiles::cap_scores(weights, queries, keys, cap * kLog2E, slopes_.data());
     float shifts[Gradients::kQueries];
-    for (int64_t i = 0; i < queries; ++i) shifts[i] = call_.log_sum_exp.row<float>(place.head)[q0 + i] * kLog2E;
+    for (int64_t i = 0; i < queries; ++i) shifts[i] = call_.log_sum_exp.row<float>(range.head)[q0 + i] * kLog2E;
     tiles::weights_again(weights, queries, keys, {first_, end_}, shifts);
     const tiles::Scores dweights = gradients_.dweigh(queries, keys);
     if (terms_.values()) {
-      terms_.load_douts(source(call_.dout, q0, place.head, call_.value_dim), queries);
+      terms_.load_douts(source(call_.dout, q0, range.head, call_.value_dim), queries);
       terms_.add_dweights(q0, queries, k0, keys, dweights);
     }
-    const tiles::Scores dropped = drop(place, q0, queries, k0, keys, weights, dweights);
+    const tiles::Scores dropped = drop(range, q0, queries, k0, keys, weights, dweights);
     gradients_.add_values(dropped, queries, keys);
     if (terms_.values()) {
       terms_.add_value_gradients(q0, queries, k0, keys, dropped, call_.term_gradients[task.number]);
     }
-    tiles::softmax_backward(weights, dweights, queries, keys, call_.deltas.row<float>(place.head) + q0);
+    tiles::softmax_backward(weights, dweights, queries, keys, call_.deltas.row<float>(range.head) + q0);
     if (cap != 0) tiles::multiply_tile(dweights, queries, keys, slopes_.data());
     gradients_.add_keys(dweights, queries, keys);
     return dweights;
   }
 
   // The weights that met the values; dweights become the gradients of those before dropout.
-  tiles::Scores drop(const Place& place, int64_t q0, int64_t queries, int64_t k0, int64_t keys,
+  tiles::Scores drop(const HeadRange& range, int64_t q0, int64_t queries, int64_t k0, int64_t keys,
                      const tiles::Scores& weights, const tiles::Scores& dweights) {
     if (!call_.spec.dropout.active()) return weights;
     for (int64_t i = 0; i < queries; ++i) {
-      draw_factors(call_.spec, place, q0 + i, k0, keys, factors_);
+      draw_factors(call_.spec, range, q0 + i, k0, keys, factors_);
       tiles::multiply_row(dweights, i, factors_, keys, dweights.data);
       tiles::multiply_row(weights, i, factors_, keys, dropped_.data());
     }
@@ -151,7 +151,7 @@ class BackwardWorker {
   const Call& call_;
   Gradients gradients_;
   ScoreTermsBackward terms_;
-  Room dropped_, slopes_;
+  Buffer dropped_, slopes_;
   int32_t first_[Gradients::kQueries] = {}, end_[Gradients::kQueries] = {};
   float factors_[kKeys] = {};
 };
@@ -163,19 +163,19 @@ std::vector<Task> make_tasks(const AttentionSpec& spec, int64_t dim, int64_t val
   const int64_t wanted = kEnough / std::max<int64_t>(1, sequences * spec.key_heads());
   std::vector<Task> tasks;
   for (int64_t s = 0; s < sequences; ++s) {
-    const Place place(spec, s, 0);
-    const int64_t pieces = std::clamp<int64_t>(place.keys() / kFewest, 1, std::max<int64_t>(1, wanted));
-    const int64_t size = ceil_div(place.keys() / pieces, kKeys) * kKeys;
+    const HeadRange range(spec, s, 0);
+    const int64_t pieces = std::clamp<int64_t>(range.keys() / kFewest, 1, std::max<int64_t>(1, wanted));
+    const int64_t size = ceil_div(range.keys() / pieces, kKeys) * kKeys;
     for (int64_t head = 0; head < spec.key_heads(); ++head) {
-      int64_t begin = place.k_begin;
+      int64_t begin = range.k_begin;
       do {
-        const int64_t end = std::min(begin + size, place.k_end);
-        const bool first = begin == place.k_begin;
+        const int64_t end = std::min(begin + size, range.k_end);
+        const bool first = begin == range.k_begin;
         tasks.push_back({s, head, begin, end, tasks.size(),
-                         first ? Tensor() : Tensor::allocate({place.queries(), spec.group() * dim}, DType::float32),
-                         spec.group() * place.queries() * (end - begin) * (3 * dim + 2 * value_dim)});
+                         first ? Tensor() : Tensor::allocate({range.queries(), spec.group() * dim}, DType::float32),
+                         spec.group() * range.queries() * (end - begin) * (3 * dim + 2 * value_dim)});
         begin = end;
-      } while (begin < place.k_end);
+      } while (begin < range.k_end);
     }
   }
   return tasks;
@@ -199,11 +199,11 @@ void add_parts(ThreadPool& pool, const AttentionSpec& spec, const std::vector<Ta
   constexpr int64_t kRows = 512;
   for (const Task& task : tasks) {
     if (!task.part.defined()) continue;
-    const Place place(spec, task.sequence, task.key_head * spec.group());
+    const HeadRange range(spec, task.sequence, task.key_head * spec.group());
     const int64_t columns = task.part.columns();
-    for_chunks(pool, place.queries(), kRows, [&](int64_t begin, int64_t end) {
+    for_chunks(pool, range.queries(), kRows, [&](int64_t begin, int64_t end) {
       tiles::add_rows(task.part.row<float>(begin), columns, end - begin, columns, 1,
-                      dq.row<float>(place.q_begin + begin) + task.key_head * columns, dq.row_stride());
+                      dq.row<float>(range.q_begin + begin) + task.key_head * columns, dq.row_stride());
     });
   }
 }

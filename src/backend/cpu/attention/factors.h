@@ -27,7 +27,7 @@ class Float32Factors {
  private:
   FactorSizes sizes_;
   int64_t query_stride_, loaded_ = 0;
-  Room queries_, rows_, keys_, values_, scores_;
+  Buffer queries_, rows_, keys_, values_, scores_;
 };
 
 // Queries, keys, values and weights rounded to bfloat16; scores are float32.
@@ -43,7 +43,7 @@ class Bfloat16Factors {
  private:
   FactorSizes sizes_;
   int64_t depth_, loaded_ = 0;  // depth_: dim, whole pairs
-  Room queries_, rows_, rounded_, keys_, values_, scores_, weights_;
+  Buffer queries_, rows_, rounded_, keys_, values_, scores_, weights_;
 };
 
 }  // namespace roformer

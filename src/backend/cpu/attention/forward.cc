@@ -34,9 +34,9 @@ struct Task {
   int64_t cost;  // products' multiplications
 };
 
-int64_t cost(const Call& call, const Place& place, int64_t q0, int64_t queries) {
+int64_t cost(const Call& call, const HeadRange& range, int64_t q0, int64_t queries) {
   int64_t keys = 0;
-  for (int64_t i = 0; i < queries; ++i) keys += call.spec.keys_seen(q0 + i, place.keys()).count();
+  for (int64_t i = 0; i < queries; ++i) keys += call.spec.keys_seen(q0 + i, range.keys()).count();
   return (keys + queries) * (call.dim + call.value_dim);
 }
 
@@ -48,17 +48,17 @@ std::vector<Task> make_tasks(const Call& call, int64_t threads) {
   const int64_t most = std::clamp(share, kFewest, kQueries);
   std::vector<Task> tasks;
   for (int64_t s = 0; s + 1 < static_cast<int64_t>(spec.query_offsets.size()); ++s) {
-    const Place place(spec, s, 0);
-    const int64_t pieces = std::max<int64_t>(1, ceil_div(place.queries(), most));
-    const int64_t block = ceil_div(place.queries(), pieces * kTileQueries) * kTileQueries;
+    const HeadRange range(spec, s, 0);
+    const int64_t pieces = std::max<int64_t>(1, ceil_div(range.queries(), most));
+    const int64_t block = ceil_div(range.queries(), pieces * kTileQueries) * kTileQueries;
     const int64_t together = std::clamp<int64_t>(
-        kLeast / std::max<int64_t>(1, cost(call, place, place.q_begin, place.queries())), 1, spec.heads);
+        kLeast / std::max<int64_t>(1, cost(call, range, range.q_begin, range.queries())), 1, spec.heads);
     for (int64_t head = 0; head < spec.heads; head += together) {
       const int64_t heads = std::min(together, spec.heads - head);
-      // Neighbours share keys.
-      for (int64_t q = place.q_begin; q < place.q_end; q += block) {
-        const int64_t queries = std::min(block, place.q_end - q);
-        tasks.push_back({s, head, heads, q, queries, heads * cost(call, place, q, queries)});
+      // Neighbors share keys.
+      for (int64_t q = range.q_begin; q < range.q_end; q += block) {
+        const int64_t queries = std::min(block, range.q_end - q);
+        tasks.push_back({s, head, heads, q, queries, heads * cost(call, range, q, queries)});
       }
     }
   }
@@ -77,32 +77,32 @@ class ForwardWorker {
 
   void operator()(const Task& task) {
     for (int64_t head = task.head; head < task.head + task.heads; ++head) {
-      attend(Place(call_.spec, task.sequence, head), task.query, task.queries);
+      attend(HeadRange(call_.spec, task.sequence, head), task.query, task.queries);
     }
   }
 
  private:
-  void attend(const Place& place, int64_t q0, int64_t queries) {
+  void attend(const HeadRange& range, int64_t q0, int64_t queries) {
     std::fill_n(tops_, queries, -std::numeric_limits<float>::infinity());
     std::fill_n(totals_, queries, 0.0f);
     std::fill_n(begun_, ceil_div(queries, kTileQueries), false);
-    factors_.load_queries(source(call_.in.q, q0, place.head, call_.dim, call_.query_angles), queries,
+    factors_.load_queries(source(call_.in.q, q0, range.head, call_.dim, call_.query_angles), queries,
                           static_cast<float>(call_.spec.scale) * kLog2E);
-    if (terms_.any() && place.keys() > 0) {
-      terms_.load(place, {call_.spec.terms, q0, queries, place.k_begin, place.keys()});
+    if (terms_.any() && range.keys() > 0) {
+      terms_.load(range, {call_.spec.terms, q0, queries, range.k_begin, range.keys()});
     }
-    for (int64_t k0 = place.k_begin; k0 < place.k_end; k0 += kKeys) {
+    for (int64_t k0 = range.k_begin; k0 < range.k_end; k0 += kKeys) {
       const int64_t keys =
-          visible_keys(call_.spec, place, q0, queries, k0, std::min(kKeys, place.k_end - k0), first_, end_);
+          visible_keys(call_.spec, range, q0, queries, k0, std::min(kKeys, range.k_end - k0), first_, end_);
       if (keys == 0) continue;
-      factors_.load_keys(source(call_.in.k, k0, place.key_head, call_.dim, call_.key_angles), keys);
-      factors_.load_values(source(call_.in.v, k0, place.key_head, call_.value_dim, call_.value_angles), keys);
-      if (terms_.any()) terms_.load_keys(source(call_.in.k, k0, place.key_head, call_.dim, call_.key_angles), keys);
+      factors_.load_keys(source(call_.in.k, k0, range.key_head, call_.dim, call_.key_angles), keys);
+      factors_.load_values(source(call_.in.v, k0, range.key_head, call_.value_dim, call_.value_angles), keys);
+      if (terms_.any()) terms_.load_keys(source(call_.in.k, k0, range.key_head, call_.dim, call_.key_angles), keys);
       for (int64_t i = 0; i < queries; i += kTileQueries) {
-        tile(place, q0, i, std::min(kTileQueries, queries - i), k0);
+        tile(range, q0, i, std::min(kTileQueries, queries - i), k0);
       }
     }
-    finish(place, q0, queries);
+    finish(range, q0, queries);
   }
 
   static tiles::RowSource source(const Tensor& x, int64_t token, int64_t head, int64_t dim,
@@ -111,12 +111,12 @@ class ForwardWorker {
   }
 
   // Queries q0 + i … of the task against the keys that are loaded.
-  void tile(const Place& place, int64_t q0, int64_t i, int64_t queries, int64_t k0) {
+  void tile(const HeadRange& range, int64_t q0, int64_t i, int64_t queries, int64_t k0) {
     const int64_t keys = *std::max_element(end_ + i, end_ + i + queries);
     if (keys == 0) return;
     const tiles::Scores scores = factors_.score(i, queries, keys);
     if (terms_.any()) {
-      terms_.load_queries(source(call_.in.q, q0 + i, place.head, call_.dim, call_.query_angles), queries);
+      terms_.load_queries(source(call_.in.q, q0 + i, range.head, call_.dim, call_.query_angles), queries);
       terms_.add(q0 + i, queries, k0, keys, scores);
     }
     if (call_.spec.score_cap != 0) {
@@ -125,7 +125,7 @@ class ForwardWorker {
     float shrink[kTileQueries] = {};
     tiles::softmax(scores, queries, keys, {first_ + i, end_ + i}, {tops_ + i, totals_ + i, shrink});
     for (int64_t r = 0; call_.spec.dropout.active() && r < queries; ++r) {
-      draw_factors(call_.spec, place, q0 + i + r, k0, keys, dropout_);
+      draw_factors(call_.spec, range, q0 + i + r, k0, keys, dropout_);
       tiles::multiply_row(scores, r, dropout_, keys, scores.data);
     }
     const bool first = !std::exchange(begun_[i / kTileQueries], true);
@@ -135,15 +135,15 @@ class ForwardWorker {
     }
   }
 
-  void finish(const Place& place, int64_t q0, int64_t queries) {
+  void finish(const HeadRange& range, int64_t q0, int64_t queries) {
     for (int64_t i = 0; i < queries; ++i) {
       if (totals_[i] == 0) std::fill_n(products_.data() + i * stride_, call_.value_dim, 0.0f);  // sees no keys
       inverses_[i] = totals_[i] == 0 ? 0 : 1 / totals_[i];
     }
     tiles::scale_rows(products_.data(), stride_, queries, call_.value_dim, inverses_,
-                      call_.out.row<float>(q0) + place.head * call_.value_dim, call_.out.row_stride());
+                      call_.out.row<float>(q0) + range.head * call_.value_dim, call_.out.row_stride());
     if (!call_.log_sum_exp.defined()) return;
-    float* const logs = call_.log_sum_exp.row<float>(place.head) + q0;
+    float* const logs = call_.log_sum_exp.row<float>(range.head) + q0;
     for (int64_t i = 0; i < queries; ++i) logs[i] = tops_[i] * kLn2 + std::log(totals_[i]);
   }
 
@@ -151,7 +151,7 @@ class ForwardWorker {
   int64_t stride_;  // of products
   Factors factors_;
   ScoreTerms terms_;
-  Room products_;
+  Buffer products_;
   int32_t first_[kQueries] = {}, end_[kQueries] = {};  // of the keys that are loaded, those that are seen
   bool begun_[kQueries / kTileQueries] = {};           // whether a tile of queries has products
   float tops_[kQueries] = {}, totals_[kQueries] = {}, inverses_[kQueries] = {}, dropout_[kKeys] = {};

@@ -34,14 +34,14 @@ class Float32Gradients {
  private:
   GradientSizes sizes_;
   int64_t dim_stride_, value_stride_, loaded_ = 0;
-  Room queries_, douts_, products_;          // rows of queries
-  Room keys_across_, values_across_, keys_;  // panels
-  Room dkeys_, dvalues_, ones_;              // rows of keys
-  Room weights_, dweights_;                  // tiles
+  Buffer queries_, douts_, products_;          // rows of queries
+  Buffer keys_across_, values_across_, keys_;  // panels
+  Buffer dkeys_, dvalues_, ones_;              // rows of keys
+  Buffer weights_, dweights_;                  // tiles
 };
 
 // All factors rounded to bfloat16. Sums are kept transposed: so weights and dscores are right factors, whose pairs are
-// neighbouring queries.
+// neighboring queries.
 class Bfloat16Gradients {
  public:
   static constexpr int64_t kQueries = 96;
@@ -65,11 +65,11 @@ class Bfloat16Gradients {
 
   GradientSizes sizes_;
   int64_t dim_stride_, loaded_ = 0;
-  Room queries_, queries_across_, douts_, douts_across_;  // rows of queries, and transposed
-  Room keys_across_, values_across_, keys_;               // panels of pairs
-  Room dkeys_, dvalues_;                                  // transposed sums
-  Room weights_, dweights_;                               // tiles
-  Room pairs_, products_, rows_, more_rows_;              // for a while
+  Buffer queries_, queries_across_, douts_, douts_across_;  // rows of queries, and transposed
+  Buffer keys_across_, values_across_, keys_;               // panels of pairs
+  Buffer dkeys_, dvalues_;                                  // transposed sums
+  Buffer weights_, dweights_;                               // tiles
+  Buffer pairs_, products_, rows_, more_rows_;              // for a while
 };
 
 }  // namespace roformer

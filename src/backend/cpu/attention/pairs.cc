@@ -25,13 +25,13 @@ void pack_pairs(const float* x, int64_t rows, int64_t columns, uint16_t* out) {
   }
 }
 
-// A pair of neighbours along the depth is four bytes, so that pairs are transposed as floats are.
+// A pair of neighbors along the depth is four bytes, so that pairs are transposed as floats are.
 void pack_pairs_transposed(const uint16_t* rounded, int64_t rows, int64_t dim, float* out) {
   const int64_t pairs = whole_pairs(dim) / 2;
   tiles::pack_transposed(reinterpret_cast<const float*>(rounded), pairs, rows, pairs, out);
 }
 
-tiles::Scores multiply_pairs(const uint16_t* a, int64_t rows, int64_t dim, const Room& b, int64_t columns, float* out,
+tiles::Scores multiply_pairs(const uint16_t* a, int64_t rows, int64_t dim, const Buffer& b, int64_t columns, float* out,
                              int64_t panel_rows) {
   const int64_t depth = whole_pairs(dim), panel_stride = panel_rows * kPanel;
   for (int64_t j = 0; j < columns; j += kPanel) {

@@ -57,7 +57,7 @@ HWY_INLINE void product_tile(const float* HWY_RESTRICT a, int64_t a_stride, cons
 
 // All rows of one or two vectors of columns.
 template <int kVectors, bool kTransposed>
-HWY_INLINE void product_columns(int64_t rows, int64_t depth, Left a, const float* b, int64_t b_stride,
+HWY_INLINE void product_columns(int64_t rows, int64_t depth, Lhs a, const float* b, int64_t b_stride,
                                 const float* factors, float* c, int64_t c_stride) {
   int64_t r = 0;
   const auto tall = [&](auto height) HWY_ATTR {  // the rows from r; the row after them
@@ -79,7 +79,7 @@ HWY_INLINE void product_columns(int64_t rows, int64_t depth, Left a, const float
 }
 
 template <bool kTransposed>
-HWY_INLINE void product(int64_t rows, int64_t columns, int64_t depth, Left a, Right b, const float* factors, float* c,
+HWY_INLINE void product(int64_t rows, int64_t columns, int64_t depth, Lhs a, Rhs b, const float* factors, float* c,
                         int64_t c_stride) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(FullTag()));
   for (int64_t j = 0; j < columns; j += kPanel) {
@@ -95,7 +95,7 @@ HWY_INLINE void product(int64_t rows, int64_t columns, int64_t depth, Left a, Ri
   }
 }
 
-void Multiply(int64_t rows, int64_t columns, int64_t depth, Left a, Right b, const float* factors, float* c,
+void Multiply(int64_t rows, int64_t columns, int64_t depth, Lhs a, Rhs b, const float* factors, float* c,
               int64_t c_stride) {
   if (a.transposed) return product<true>(rows, columns, depth, a, b, factors, c, c_stride);
   product<false>(rows, columns, depth, a, b, factors, c, c_stride);
@@ -108,7 +108,7 @@ HWY_AFTER_NAMESPACE();
 namespace roformer::tiles {
 HWY_EXPORT(Multiply);
 
-void multiply(int64_t rows, int64_t columns, int64_t depth, Left a, Right b, const float* factors, float* c,
+void multiply(int64_t rows, int64_t columns, int64_t depth, Lhs a, Rhs b, const float* factors, float* c,
               int64_t c_stride) {
   HWY_DYNAMIC_DISPATCH(Multiply)(rows, columns, depth, a, b, factors, c, c_stride);
 }

@@ -5,8 +5,8 @@
 // after foreach_target.h
 #include <limits>
 
-#include "backend/cpu/rows/activation-inl.h"
 #include "backend/cpu/attention/tile.h"
+#include "backend/cpu/rows/activation-inl.h"
 #include "backend/cpu/rows/exp-inl.h"
 #include "backend/cpu/rows/rows.h"
 #include "backend/cpu/simd-inl.h"
@@ -45,7 +45,7 @@ HWY_INLINE void rotate_row(const float* x, float factor, const RotaryAngles& ang
 }
 
 // Asks for row r + 16: rows lie thousands of bytes apart, where the hardware does not see them coming.
-HWY_INLINE void prefetch_ahead(const float* x, int64_t stride, int64_t r, int64_t rows, int64_t columns) {
+HWY_INLINE void prefetch_hint(const float* x, int64_t stride, int64_t r, int64_t rows, int64_t columns) {
   constexpr int64_t kAhead = 16, kLine = 16;
   if (r + kAhead >= rows) return;
   for (int64_t i = 0; i < columns; i += kLine) hwy::Prefetch(x + (r + kAhead) * stride + i);
@@ -53,7 +53,7 @@ HWY_INLINE void prefetch_ahead(const float* x, int64_t stride, int64_t r, int64_
 
 void LoadRows(const RowSource& x, int64_t rows, float factor, float* out, int64_t out_stride) {
   for (int64_t r = 0; r < rows; ++r) {
-    prefetch_ahead(x.data, x.stride, r, rows, x.dim);
+    prefetch_hint(x.data, x.stride, r, rows, x.dim);
     const float* const from = x.data + r * x.stride;
     float* const to = out + r * out_stride;
     const int64_t rotated = x.angles == nullptr ? 0 : x.angles->dim;
@@ -70,7 +70,7 @@ void Pack(const float* x, int64_t stride, int64_t rows, int64_t columns, float* 
   for (int64_t j = 0; j < columns; j += kPanel, out += rows * kPanel) {
     const int64_t count = std::min(kPanel, columns - j);
     for (int64_t r = 0; r < rows; ++r) {
-      prefetch_ahead(x + j, stride, r, rows, count);
+      prefetch_hint(x + j, stride, r, rows, count);
       const float* const from = x + r * stride + j;
       float* const to = out + r * kPanel;
       for_lanes(count, [&](auto d, int64_t i) HWY_ATTR { hn::StoreU(hn::LoadU(d, from + i), d, to + i); });

@@ -12,10 +12,10 @@
 namespace roformer {
 
 // Where a task works: one head of one sequence, and the head of keys and values that it attends to.
-struct Place {
+struct HeadRange {
   int64_t head, key_head, q_begin, q_end, k_begin, k_end;
 
-  Place(const AttentionSpec& spec, int64_t sequence, int64_t head_index)
+  HeadRange(const AttentionSpec& spec, int64_t sequence, int64_t head_index)
       : head(head_index),
         key_head(spec.key_head(head_index)),
         q_begin(spec.query_offsets[static_cast<size_t>(sequence)]),
@@ -36,13 +36,13 @@ inline int64_t longest(std::span<const int32_t> offsets) {
 
 // Which of `keys` keys from k0 on the queries from q0 on see: first[i] … end[i] − 1, none where both are 0. Returns
 // the greatest end, so that causal attention costs half.
-inline int64_t visible_keys(const AttentionSpec& spec, const Place& place, int64_t q0, int64_t queries, int64_t k0,
+inline int64_t visible_keys(const AttentionSpec& spec, const HeadRange& range, int64_t q0, int64_t queries, int64_t k0,
                             int64_t keys, int32_t* first, int32_t* end) {
   int64_t most = 0;
   for (int64_t i = 0; i < queries; ++i) {
-    const AttentionSpec::Seen seen = spec.keys_seen(q0 + i, place.keys());
-    const int64_t begin = std::max<int64_t>(seen.first - (k0 - place.k_begin), 0);
-    const int64_t limit = std::min(seen.end - (k0 - place.k_begin), keys);
+    const AttentionSpec::Seen seen = spec.keys_seen(q0 + i, range.keys());
+    const int64_t begin = std::max<int64_t>(seen.first - (k0 - range.k_begin), 0);
+    const int64_t limit = std::min(seen.end - (k0 - range.k_begin), keys);
     first[i] = begin < limit ? static_cast<int32_t>(begin) : 0;
     end[i] = begin < limit ? static_cast<int32_t>(limit) : 0;
     most = std::max<int64_t>(most, end[i]);
@@ -51,16 +51,16 @@ inline int64_t visible_keys(const AttentionSpec& spec, const Place& place, int64
 }
 
 // The survivors' factors of one row of a tile, whose first key is a multiple of 64 of its sequence.
-inline void draw_factors(const AttentionSpec& spec, const Place& place, int64_t query, int64_t key, int64_t keys,
+inline void draw_factors(const AttentionSpec& spec, const HeadRange& range, int64_t query, int64_t key, int64_t keys,
                          float* factors) {
-  const auto row = static_cast<uint32_t>(place.head * spec.query_offsets.back() + query);
-  rows::dropout_factors(spec.dropout, row, key - place.k_begin, keys, factors);
+  const auto row = static_cast<uint32_t>(range.head * spec.query_offsets.back() + query);
+  rows::dropout_factors(spec.dropout, row, key - range.k_begin, keys, factors);
 }
 
-// Room for floats, 64-byte aligned; zeros at first, because kernels also read what no result depends on.
-class Room {
+// Memory for floats, 64-byte aligned; zeros at first, because kernels also read what no result depends on.
+class Buffer {
  public:
-  explicit Room(int64_t floats) : memory_(Tensor::allocate({floats}, DType::float32)) {
+  explicit Buffer(int64_t floats) : memory_(Tensor::allocate({floats}, DType::float32)) {
     std::fill_n(data(), floats, 0.0f);
   }
   float* data() const { return memory_.data<float>(); }

@@ -49,17 +49,17 @@ DistanceRange::DistanceRange(const RelativeTerms& terms, int64_t q0, int64_t que
   first = int64_t{terms.key_positions[static_cast<size_t>(k0)]} - terms.query_positions[static_cast<size_t>(q_last)];
 }
 
-void TermTable::load(const Tensor& table, int64_t clip, const DistanceRange& range, int64_t column, int64_t dim,
+void TermTable::load(const Tensor& table, int64_t clip, const DistanceRange& distances, int64_t column, int64_t dim,
                      float factor, bool reversed) {
   row_stride_ = tiles::padded_columns(dim);
-  across_stride_ = matrix_stride(range.count);
-  rows_.assign(static_cast<size_t>((range.count + kBeside) * row_stride_), 0.0f);
+  across_stride_ = matrix_stride(distances.count);
+  rows_.assign(static_cast<size_t>((distances.count + kBeside) * row_stride_), 0.0f);
   across_.assign(static_cast<size_t>(tiles::padded_rows(dim) * across_stride_), 0.0f);
-  for (int64_t n = 0; n < range.count; ++n) {
-    const int64_t row = row_of(range.first + (reversed ? range.count - 1 - n : n), clip);
+  for (int64_t n = 0; n < distances.count; ++n) {
+    const int64_t row = row_of(distances.first + (reversed ? distances.count - 1 - n : n), clip);
     tiles::store_rows(table.row<float>(row) + column, 0, 1, dim, factor, rows_.data() + n * row_stride_, 0);
   }
-  rows::transpose(rows_.data(), row_stride_, range.count, dim, across_.data(), across_stride_);
+  rows::transpose(rows_.data(), row_stride_, distances.count, dim, across_.data(), across_stride_);
 }
 
 ScoreTerms::ScoreTerms(const AttentionSpec& spec, int64_t dim, int64_t value_dim, int64_t tile_queries, int64_t keys)
@@ -76,21 +76,21 @@ ScoreTerms::ScoreTerms(const AttentionSpec& spec, int64_t dim, int64_t value_dim
   if (any()) std::fill_n(ones_.data(), tile_queries + keys + kBeside, 1.0f);
 }
 
-void ScoreTerms::load(const Place& place, const DistanceRange& range) {
-  range_ = range;
+void ScoreTerms::load(const HeadRange& range, const DistanceRange& distances) {
+  distances_ = distances;
   const RelativeTerms& terms = spec_.terms;
   const float scale = static_cast<float>(spec_.scale) * kLog2E;
   const auto load_table = [&](TermTable& to, const Tensor& table, int64_t dim, float factor, bool reversed) {
     if (!table.defined()) return;
-    to.load(table, terms.clip, range, first_column(table, place.head, dim), dim, factor, reversed);
+    to.load(table, terms.clip, distances, first_column(table, range.head, dim), dim, factor, reversed);
   };
   load_table(queries_table_, terms.query_table, dim_, scale, false);
   load_table(keys_table_, terms.key_table, dim_, scale, true);
   load_table(values_table_, terms.value_table, value_dim_, 1, false);
   if (!terms.bias.defined()) return;
-  bias_.resize(static_cast<size_t>(range.count));
-  for (int64_t n = 0; n < range.count; ++n) {
-    bias_[static_cast<size_t>(n)] = terms.bias.row<float>(row_of(range.first + n, terms.clip))[place.head] * kLog2E;
+  bias_.resize(static_cast<size_t>(distances.count));
+  for (int64_t n = 0; n < distances.count; ++n) {
+    bias_[static_cast<size_t>(n)] = terms.bias.row<float>(row_of(distances.first + n, terms.clip))[range.head] * kLog2E;
   }
 }
 
@@ -104,19 +104,19 @@ void ScoreTerms::load_keys(const tiles::RowSource& x, int64_t rows) {
 
 ScoreTerms::Window ScoreTerms::window(int64_t q0, int64_t queries, int64_t k0, int64_t keys) {
   const int64_t width = queries + keys - 1, stride = matrix_stride(width);
-  return {range_.number(q0 + queries - 1, k0), width, products_.data(), stride, products_.data() + queries - 1};
+  return {distances_.number(q0 + queries - 1, k0), width, products_.data(), stride, products_.data() + queries - 1};
 }
 
 ScoreTerms::Window ScoreTerms::key_window(int64_t q0, int64_t queries, int64_t k0, int64_t keys) {
   const int64_t width = queries + keys - 1, stride = matrix_stride(width);
-  return {range_.count - 1 - range_.number(q0, k0 + keys - 1), width, products_.data(), stride,
+  return {distances_.count - 1 - distances_.number(q0, k0 + keys - 1), width, products_.data(), stride,
           products_.data() + keys - 1};
 }
 
 void ScoreTerms::add(int64_t q0, int64_t queries, int64_t k0, int64_t keys, const tiles::Scores& scores) {
   const RelativeTerms& terms = spec_.terms;
   if (terms.bias.defined()) {
-    const float* const from = bias_.data() + range_.number(q0, k0);
+    const float* const from = bias_.data() + distances_.number(q0, k0);
     for_panels(scores, keys, [&](int64_t j, int64_t count, float* to) {
       tiles::add_rows(from + j, -1, queries, count, 1, to, scores.stride);
     });
@@ -162,18 +162,18 @@ ScoreTermsBackward::ScoreTermsBackward(const AttentionSpec& spec, const Relative
       dkeys_(spec.terms.key_table.defined() ? (keys + kBeside) * dim_stride_ : 0),
       dqueries_(spec.terms.query_table.defined() ? tiles::padded_rows(tile_queries) * dim_stride_ : 0) {}
 
-TermGradients ScoreTermsBackward::make_gradients(const Place& place, const DistanceRange& range) const {
-  TermGradients gradients{range, place.head, dim_, value_dim_, {}, {}, {}, {}};
+TermGradients ScoreTermsBackward::make_gradients(const HeadRange& range, const DistanceRange& distances) const {
+  TermGradients gradients{distances, range.head, dim_, value_dim_, {}, {}, {}, {}};
   const auto zeros = [](const Tensor& wanted, int64_t rows, int64_t columns) {
     if (!wanted.defined()) return Tensor();
     Tensor sums = Tensor::allocate({rows, columns}, DType::float32);
     std::fill_n(sums.data<float>(), sums.elements(), 0.0f);
     return sums;
   };
-  gradients.bias = zeros(dterms_.bias, 1, range.count + kBeside);
-  gradients.query_table = zeros(dterms_.query_table, range.count + kBeside, dim_stride_);
-  gradients.key_table = zeros(dterms_.key_table, range.count + kBeside, dim_stride_);
-  gradients.value_table = zeros(dterms_.value_table, range.count + kBeside, value_stride_);
+  gradients.bias = zeros(dterms_.bias, 1, distances.count + kBeside);
+  gradients.query_table = zeros(dterms_.query_table, distances.count + kBeside, dim_stride_);
+  gradients.key_table = zeros(dterms_.key_table, distances.count + kBeside, dim_stride_);
+  gradients.value_table = zeros(dterms_.value_table, distances.count + kBeside, value_stride_);
   return gradients;
 }
 
@@ -208,7 +208,7 @@ void ScoreTermsBackward::add_score_gradients(int64_t q0, int64_t queries, int64_
                                              const tiles::Scores& dscores, TermGradients& gradients, float* dq,
                                              int64_t dq_stride) {
   if (gradients.bias.defined()) {
-    float* const to = gradients.bias.data<float>() + range_.number(q0, k0);
+    float* const to = gradients.bias.data<float>() + distances_.number(q0, k0);
     for_panels(dscores, keys, [&](int64_t j, int64_t count, const float* from) {
       tiles::add_rows(from, dscores.stride, queries, count, 1, to + j, -1);
     });
@@ -248,8 +248,8 @@ namespace {
 
 // Row `row` of a table of 2 · clip + 1 gets what the distances that are clipped to it have.
 template <class Body>
-void for_numbers(const DistanceRange& range, int64_t clip, int64_t row, const Body& body) {
-  const int64_t number = row - clip - range.first, last = range.count - 1;
+void for_numbers(const DistanceRange& distances, int64_t clip, int64_t row, const Body& body) {
+  const int64_t number = row - clip - distances.first, last = distances.count - 1;
   const int64_t begin = row == 0 ? 0 : std::max<int64_t>(number, 0);
   const int64_t end = row == 2 * clip ? last : std::min(number, last);
   if (row != 0 && row != 2 * clip && (number < 0 || number > last)) return;
@@ -267,7 +267,7 @@ void add_term_gradients(ThreadPool& pool, const AttentionSpec& spec, const std::
     for_chunks(pool, table.rows(), kRows, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         for (const TermGradients& task : tasks) {
-          for_numbers(task.range, clip, row, [&](int64_t n) { body(task, row, n); });
+          for_numbers(task.distances, clip, row, [&](int64_t n) { body(task, row, n); });
         }
       }
     });
@@ -285,7 +285,7 @@ void add_term_gradients(ThreadPool& pool, const AttentionSpec& spec, const std::
     add(dterms.query_table, task, row, task.query_table.row<float>(n), task.dim, scale);
   });
   for_rows(dterms.key_table, [&](const TermGradients& task, int64_t row, int64_t n) {
-    add(dterms.key_table, task, row, task.key_table.row<float>(task.range.count - 1 - n), task.dim, scale);
+    add(dterms.key_table, task, row, task.key_table.row<float>(task.distances.count - 1 - n), task.dim, scale);
   });
   for_rows(dterms.value_table, [&](const TermGradients& task, int64_t row, int64_t n) {
     add(dterms.value_table, task, row, task.value_table.row<float>(n), task.value_dim, 1);

@@ -28,10 +28,10 @@ struct DistanceRange {
 class TermTable {
  public:
   // `reversed`: the greatest distance first. Columns first_column … + dim − 1 of `table`, times `factor`.
-  void load(const Tensor& table, int64_t clip, const DistanceRange& range, int64_t first_column, int64_t dim,
+  void load(const Tensor& table, int64_t clip, const DistanceRange& distances, int64_t first_column, int64_t dim,
             float factor, bool reversed);
-  tiles::Right across(int64_t first) const { return {across_.data() + first, across_stride_, tiles::kPanel}; }
-  tiles::Right rows(int64_t first) const { return {rows_.data() + first * row_stride_, row_stride_, tiles::kPanel}; }
+  tiles::Rhs across(int64_t first) const { return {across_.data() + first, across_stride_, tiles::kPanel}; }
+  tiles::Rhs rows(int64_t first) const { return {rows_.data() + first * row_stride_, row_stride_, tiles::kPanel}; }
 
  private:
   std::vector<float> rows_, across_;  // [count, dim] and [dim, count], with room around
@@ -46,8 +46,8 @@ class ScoreTerms {
   bool any() const { return spec_.terms.any(); }
   bool values() const { return spec_.terms.value_table.defined(); }
 
-  void load(const Place& place, const DistanceRange& range);
-  const DistanceRange& range() const { return range_; }
+  void load(const HeadRange& range, const DistanceRange& distances);
+  const DistanceRange& distances() const { return distances_; }
   void load_queries(const tiles::RowSource& x, int64_t rows);  // a tile's, not scaled
   void load_keys(const tiles::RowSource& x, int64_t rows);     // a block's, at most `keys`
 
@@ -75,16 +75,16 @@ class ScoreTerms {
 
   const AttentionSpec& spec_;
   int64_t dim_, value_dim_, dim_stride_, value_stride_;
-  DistanceRange range_;
+  DistanceRange distances_;
   TermTable queries_table_, keys_table_, values_table_;
   std::vector<float> bias_;
-  Room queries_, keys_, products_, turned_, ones_;
+  Buffer queries_, keys_, products_, turned_, ones_;
 };
 
 // The gradients of one task's tables: of the distances of its queries and keys. Those of all tasks are kept until they
 // are added up, about as many numbers a table as twice the queries' gradients.
 struct TermGradients {
-  DistanceRange range;
+  DistanceRange distances;
   int64_t head = 0, dim = 0, value_dim = 0;
   Tensor bias, query_table, key_table, value_table;  // [1, count], [count, dim], the same reversed, [count, value_dim]
 };
@@ -95,7 +95,7 @@ class ScoreTermsBackward : public ScoreTerms {
                      int64_t tile_queries, int64_t keys);
 
   // Zeros of what dterms asks for.
-  TermGradients make_gradients(const Place& place, const DistanceRange& range) const;
+  TermGradients make_gradients(const HeadRange& range, const DistanceRange& distances) const;
   void load_douts(const tiles::RowSource& x, int64_t rows);  // a tile's
   void clear_keys(int64_t rows);                             // a block's gradients
 
@@ -111,7 +111,7 @@ class ScoreTermsBackward : public ScoreTerms {
 
  private:
   const RelativeTerms& dterms_;
-  Room douts_, dkeys_, dqueries_;
+  Buffer douts_, dkeys_, dqueries_;
 };
 
 // dterms += the gradients of all tasks, in their order.

@@ -22,7 +22,7 @@ inline int64_t padded_rows(int64_t n) { return (n + 3) / 4 * 4; }
 inline int64_t padded_columns(int64_t n) { return (n + kPanel - 1) / kPanel * kPanel; }
 
 // Element (i, k) of a left factor is data[i · stride + k], or data[k · stride + i] if it is stored transposed.
-struct Left {
+struct Lhs {
   const float* data;
   int64_t stride;
   bool transposed = false;
@@ -30,14 +30,14 @@ struct Left {
 
 // Element (k, j) of a right factor is data[j / 32 · panel_stride + k · stride + j % 32]: a row-major matrix has panels
 // 32 apart.
-struct Right {
+struct Rhs {
   const float* data;
   int64_t stride = kPanel;
   int64_t panel_stride;
 };
 
 // c = a [rows, depth] · b [depth, columns] + factors[row] · c; `factors` null: c is written and not read.
-void multiply(int64_t rows, int64_t columns, int64_t depth, Left a, Right b, const float* factors, float* c,
+void multiply(int64_t rows, int64_t columns, int64_t depth, Lhs a, Rhs b, const float* factors, float* c,
               int64_t c_stride);
 
 // out [rows, dim] = factor · x, with the pairs rotated by row angle_rows[r] of the angles unless `angles` is null.

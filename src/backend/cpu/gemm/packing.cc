@@ -39,7 +39,7 @@ int64_t group(PanelType type) {
 // Of a row, the last filled up.
 int64_t words(PanelType type, int64_t depth) { return ceil_div(depth, group(type)); }
 
-// Of a row that does not collide with its neighbours.
+// Of a row that does not collide with its neighbors.
 int64_t padded_bytes(Precision precision, int64_t depth) {
   constexpr int64_t kLine = 64;
   return ceil_div(depth * factor_bytes(precision), kLine) * kLine + kLine;
@@ -68,17 +68,17 @@ void transpose_groups(const void* rows, int64_t stride, int64_t columns, int64_t
 }
 
 // The first `count` numbers of row `row` of a stored matrix; converted into `room` where need be.
-const float* float_row(const Matrix& b, int64_t row, int64_t count, float* room) {
+const float* float_row(const Matrix& b, int64_t row, int64_t count, float* buffer) {
   const int64_t at = row * b.stride;
-  const float* from = room;
+  const float* from = buffer;
   switch (b.dtype) {
-    case DType::bfloat16: tile::widen(static_cast<const BFloat16*>(b.data) + at, room, count); break;
-    case DType::float16: tile::widen(static_cast<const Float16*>(b.data) + at, room, count); break;
+    case DType::bfloat16: tile::widen(static_cast<const BFloat16*>(b.data) + at, buffer, count); break;
+    case DType::float16: tile::widen(static_cast<const Float16*>(b.data) + at, buffer, count); break;
     default: from = static_cast<const float*>(b.data) + at;
   }
   if (!b.rounded) return from;
-  tile::round_to_bfloat16(from, room, count);
-  return room;
+  tile::round_to_bfloat16(from, buffer, count);
+  return buffer;
 }
 
 // A row of a panel's type, filled up with zeros to `groups` words of 32 bits.
@@ -86,7 +86,7 @@ struct RowPacker {
   PanelType type;
   const Matrix& b;
   int64_t depth, groups;
-  float* room;  // [depth]
+  float* buffer;  // [depth]
 
   void operator()(int64_t row, char* out, float* scale, int32_t* sum) const {
     std::memset(out + (groups - 1) * 4, 0, 4);
@@ -107,12 +107,12 @@ struct RowPacker {
         if (b.dtype == DType::bfloat16) {
           std::memcpy(halves, static_cast<const BFloat16*>(b.data) + at, static_cast<size_t>(2 * depth));
         } else {
-          tile::to_bfloat16(float_row(b, row, depth, room), halves, depth);
+          tile::to_bfloat16(float_row(b, row, depth, buffer), halves, depth);
         }
         return;
       }
       case PanelType::int8: {
-        *scale = tile::quantise_weights(float_row(b, row, depth, room), reinterpret_cast<int8_t*>(out), depth, *sum);
+        *scale = tile::quantize_weights(float_row(b, row, depth, buffer), reinterpret_cast<int8_t*>(out), depth, *sum);
         return;
       }
     }
@@ -126,9 +126,9 @@ void pack_from_rows(PanelType type, const Matrix& b, int64_t depth, int64_t colu
     return transpose_groups(static_cast<const float*>(b.data) + column * b.stride, b.stride, columns, depth, panel);
   }
   const int64_t groups = words(type, depth);
-  thread_local Tensor memory, room;
+  thread_local Tensor memory, buffer;
   auto* const bytes = grown<char>(memory, columns * groups * 4);
-  const RowPacker pack{type, b, depth, groups, grown<float>(room, depth)};
+  const RowPacker pack{type, b, depth, groups, grown<float>(buffer, depth)};
   for (int64_t c = 0; c < columns; ++c) {
     pack(column + c, bytes + c * groups * 4, scale == nullptr ? nullptr : scale + c,
          sum == nullptr ? nullptr : sum + c);
@@ -244,7 +244,7 @@ bool PackedMatrix::finite() const {
   return true;
 }
 
-bool PackedMatrix::widened_for(Precision left) const { return panel_type(left) != type_; }
+bool PackedMatrix::widened_for(Precision lhs) const { return panel_type(lhs) != type_; }
 
 const float* PackedMatrix::widened(int64_t i) const {
   thread_local Tensor memory;
@@ -265,20 +265,20 @@ tile::Scales PackedMatrix::scales(int64_t panel) const {
   return {nullptr, column_scale_.data() + panel * kPanel, column_sum_.data() + panel * kPanel};
 }
 
-LeftRows LeftRows::from(int64_t row) const {
+LhsRows LhsRows::from(int64_t row) const {
   return {precision, static_cast<const char*>(data) + row * stride * factor_bytes(precision), stride,
           scales == nullptr ? nullptr : scales + row};
 }
 
-bool LeftRoom::needed(Precision precision, int64_t stride) {
+bool LhsBuffer::needed(Precision precision, int64_t stride) {
   return precision != Precision::float32 || stride * static_cast<int64_t>(sizeof(float)) % 4096 == 0;
 }
 
-int64_t LeftRoom::floats(Precision precision, int64_t rows, int64_t depth) {
+int64_t LhsBuffer::floats(Precision precision, int64_t rows, int64_t depth) {
   return ceil_div(rows * padded_bytes(precision, depth) + 1, 4);
 }
 
-LeftRows LeftRoom::of(Precision precision, const Matrix& a, int64_t rows, int64_t depth) {
+LhsRows LhsBuffer::of(Precision precision, const Matrix& a, int64_t rows, int64_t depth) {
   if (a.transposed) {
     const int64_t tiles = ceil_div(rows, kTileRows);
     void* const out = grown<float>(memory_, tiles * kTileRows * row_words(precision, depth) + 1);
@@ -291,7 +291,7 @@ LeftRows LeftRoom::of(Precision precision, const Matrix& a, int64_t rows, int64_
   return rows_;
 }
 
-LeftRows LeftRoom::of(ThreadPool& pool, Precision precision, const Matrix& a, int64_t rows, int64_t depth) {
+LhsRows LhsBuffer::of(ThreadPool& pool, Precision precision, const Matrix& a, int64_t rows, int64_t depth) {
   if (!needed(precision, a.stride)) return of(precision, a, rows, depth);
   reserve(precision, rows, depth);
   for_chunks(pool, rows, kChunkRows,
@@ -299,7 +299,7 @@ LeftRows LeftRoom::of(ThreadPool& pool, Precision precision, const Matrix& a, in
   return rows_;
 }
 
-LeftRows LeftRoom::reserve(Precision precision, int64_t rows, int64_t depth) {
+LhsRows LhsBuffer::reserve(Precision precision, int64_t rows, int64_t depth) {
   depth_ = depth;
   const int64_t stride = padded_bytes(precision, depth);
   const void* data = grown<char>(memory_, rows * stride + 1);
@@ -313,7 +313,7 @@ LeftRows LeftRoom::reserve(Precision precision, int64_t rows, int64_t depth) {
   return rows_;
 }
 
-void LeftRoom::fill(const float* a, int64_t stride, int64_t first, int64_t rows) {
+void LhsBuffer::fill(const float* a, int64_t stride, int64_t first, int64_t rows) {
   const Precision precision = rows_.precision;
   for (int64_t r = first; r < first + rows; ++r) {
     const float* from = a + (r - first) * stride;
@@ -322,13 +322,13 @@ void LeftRoom::fill(const float* a, int64_t stride, int64_t first, int64_t rows)
       case Precision::float32: std::copy_n(from, depth_, static_cast<float*>(to)); break;
       case Precision::bfloat16: tile::to_bfloat16(from, static_cast<uint16_t*>(to), depth_); break;
       case Precision::int8:
-        scales_[static_cast<size_t>(r)] = tile::quantise(from, static_cast<uint8_t*>(to), depth_);
+        scales_[static_cast<size_t>(r)] = tile::quantize(from, static_cast<uint8_t*>(to), depth_);
         break;
     }
   }
 }
 
-LeftColumns::LeftColumns(Backend& backend, Precision precision, const Matrix& a, int64_t rows, int64_t depth)
+LhsColumns::LhsColumns(Backend& backend, Precision precision, const Matrix& a, int64_t rows, int64_t depth)
     : precision_(precision), words_(row_words(precision, depth)) {
   memory_ = backend.empty({ceil_div(rows, kTileRows) * kTileRows * words_});
   for_chunks(backend.pool(), rows, kChunkColumns, [&](int64_t begin, int64_t end) {

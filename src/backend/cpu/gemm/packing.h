@@ -40,7 +40,7 @@ class PackedMatrix {
   bool finite() const;  // whether all numbers are
 
   // Whether panels must become float32 before they meet factors of this type, which must be float32 then.
-  bool widened_for(Precision left) const;
+  bool widened_for(Precision lhs) const;
   const float* widened(int64_t panel) const;  // in memory of this thread, which its next one takes
 
   const void* panel(int64_t i) const;
@@ -77,7 +77,7 @@ constexpr int64_t factor_bytes(Precision precision) {
 constexpr int64_t row_words(Precision precision, int64_t depth) { return ceil_div(depth * factor_bytes(precision), 4); }
 
 // Rows of a first factor as the tile kernels read them.
-struct LeftRows {
+struct LhsRows {
   Precision precision = Precision::float32;
   const void* data = nullptr;
   int64_t stride = 0;                      // elements; 0: whole tiles by depth (tile.h)
@@ -87,42 +87,42 @@ struct LeftRows {
     const int64_t bytes = stride == 0 ? row_words(precision, depth) * 4 : stride * factor_bytes(precision);
     return static_cast<const char*>(data) + row * bytes;
   }
-  LeftRows from(int64_t row) const;  // not of those by depth
+  LhsRows from(int64_t row) const;  // not of those by depth
 };
 
-// Where LeftRows are made: one a thread or a shared block, kept between uses.
-class LeftRoom {
+// Where LhsRows are made: one a thread or a shared block, kept between uses.
+class LhsBuffer {
  public:
-  LeftRoom() = default;
+  LhsBuffer() = default;
   // In memory of at least `floats` float32 numbers.
-  explicit LeftRoom(Tensor memory) : memory_(std::move(memory)) {}
+  explicit LhsBuffer(Tensor memory) : memory_(std::move(memory)) {}
   static int64_t floats(Precision precision, int64_t rows, int64_t depth);
   // Whether rows so far apart are copied, as are all but those of float32 that do not collide: 4 KiB apart they fall on
   // the same places of the nearest cache, and a tile's twelve do not fit there.
   static bool needed(Precision precision, int64_t stride);
 
   // Rows a[0] … a[rows − 1]. Those that need no copy stay where they are.
-  LeftRows of(Precision precision, const Matrix& a, int64_t rows, int64_t depth);
+  LhsRows of(Precision precision, const Matrix& a, int64_t rows, int64_t depth);
   // The same by all threads; `a` is not transposed.
-  LeftRows of(ThreadPool& pool, Precision precision, const Matrix& a, int64_t rows, int64_t depth);
+  LhsRows of(ThreadPool& pool, Precision precision, const Matrix& a, int64_t rows, int64_t depth);
   // In parts: make room for all rows, then fill some, e.g. from different tasks.
-  LeftRows reserve(Precision precision, int64_t rows, int64_t depth);
+  LhsRows reserve(Precision precision, int64_t rows, int64_t depth);
   void fill(const float* a, int64_t stride, int64_t first, int64_t rows);
 
   void* data() const { return memory_.raw(); }  // of reserve(): for products that write their results here
 
  private:
-  LeftRows rows_;
+  LhsRows rows_;
   int64_t depth_ = 0;
   Tensor memory_;
   std::vector<tile::RowScale> scales_;
 };
 
 // All rows of a transposed first factor, by depth; made by all threads.
-class LeftColumns {
+class LhsColumns {
  public:
-  LeftColumns(Backend& backend, Precision precision, const Matrix& a, int64_t rows, int64_t depth);
-  LeftRows rows(int64_t row) const { return {precision_, memory_.data<float>() + row * words_, 0, nullptr}; }
+  LhsColumns(Backend& backend, Precision precision, const Matrix& a, int64_t rows, int64_t depth);
+  LhsRows rows(int64_t row) const { return {precision_, memory_.data<float>() + row * words_, 0, nullptr}; }
 
  private:
   Precision precision_;

@@ -15,24 +15,24 @@ constexpr int64_t kGroupPanels = 8;    // packed at a time where packing is not 
 constexpr int64_t kTasks = 16;         // enough to keep many cores busy
 
 // Sums of one tile, in float32.
-void multiply_tile(const LeftRows& a, int64_t row, int64_t rows, int64_t depth, const void* panel,
-                   const tile::Scales& scales, float* out, const tile::Ahead& ahead) {
-  const void* left = a.at(row, depth);
+void multiply_tile(const LhsRows& a, int64_t row, int64_t rows, int64_t depth, const void* panel,
+                   const tile::Scales& scales, float* out, const tile::PrefetchHint& hint) {
+  const void* lhs = a.at(row, depth);
   const int64_t whole = row_words(a.precision, depth) * 4 / factor_bytes(a.precision);
   switch (a.precision) {
     case Precision::float32:
-      tile::multiply(static_cast<const float*>(left), a.stride, rows, whole, static_cast<const float*>(panel), out,
-                     ahead);
+      tile::multiply(static_cast<const float*>(lhs), a.stride, rows, whole, static_cast<const float*>(panel), out,
+                     hint);
       if (scales.column_scale != nullptr) tile::scale_columns(scales.column_scale, rows, out);  // of a widened panel
       return;
     case Precision::bfloat16:
-      return tile::multiply(static_cast<const uint16_t*>(left), a.stride, rows, whole,
-                            static_cast<const uint16_t*>(panel), out, ahead);
+      return tile::multiply(static_cast<const uint16_t*>(lhs), a.stride, rows, whole,
+                            static_cast<const uint16_t*>(panel), out, hint);
     case Precision::int8: {
       alignas(64) int32_t sums[kTileRows * kPanel];
-      tile::multiply(static_cast<const uint8_t*>(left), a.stride, rows, whole, static_cast<const int8_t*>(panel), sums,
-                     ahead);
-      return tile::dequantise(sums, rows, {a.scales + row, scales.column_scale, scales.column_sum}, out);
+      tile::multiply(static_cast<const uint8_t*>(lhs), a.stride, rows, whole, static_cast<const int8_t*>(panel), sums,
+                     hint);
+      return tile::dequantize(sums, rows, {a.scales + row, scales.column_scale, scales.column_sum}, out);
     }
   }
 }
@@ -47,19 +47,19 @@ struct Panel {
 };
 
 // The panel of columns `column` … of the result.
-void multiply_panel(const LeftRows& a, int64_t rows, int64_t depth, const Panel& panel, const tile::Finish& finish,
+void multiply_panel(const LhsRows& a, int64_t rows, int64_t depth, const Panel& panel, const tile::Epilogue& epilogue,
                     int64_t row, int64_t column, int64_t columns) {
   alignas(64) float sums[kTileRows * kPanel];
   const int64_t groups = std::max<int64_t>(1, row_words(a.precision, depth));
   const int64_t step = std::min(panel.next_bytes / groups, tile::kGroupBytes);
   for (int64_t r = 0; r < rows; r += kTileRows) {
     const int64_t count = std::min(kTileRows, rows - r);
-    tile::Ahead ahead;
+    tile::PrefetchHint hint;
     if (panel.next != nullptr) {
-      ahead = {static_cast<const char*>(panel.next) + groups * (step * r / rows), step * count / rows};
+      hint = {static_cast<const char*>(panel.next) + groups * (step * r / rows), step * count / rows};
     }
-    multiply_tile(a, r, count, depth, panel.data, panel.scales, sums, ahead);
-    tile::finish(finish, sums, row + r, count, column, columns);
+    multiply_tile(a, r, count, depth, panel.data, panel.scales, sums, hint);
+    tile::apply_epilogue(epilogue, sums, row + r, count, column, columns);
   }
 }
 
@@ -71,14 +71,14 @@ Matrix part(const Matrix& a, int64_t row, int64_t k) {
   return result;
 }
 
-// body(k0, depth, finish) for chunks of the depth if the sums add to their output, else for all of it.
+// body(k0, depth, epilogue) for chunks of the depth if the sums add to their output, else for all of it.
 template <class Body>
-void for_depths(int64_t k, const tile::Finish& finish, bool chunked, Body&& body) {
+void for_depths(int64_t k, const tile::Epilogue& epilogue, bool chunked, Body&& body) {
   const int64_t chunk = chunked ? kDepthChunk : std::max<int64_t>(k, 1);
-  tile::Finish part_finish = finish;
+  tile::Epilogue part_epilogue = epilogue;
   for (int64_t k0 = 0; k0 < std::max<int64_t>(k, 1); k0 += chunk) {
-    body(k0, std::min(chunk, k - k0), part_finish);
-    part_finish.accumulate = true;
+    body(k0, std::min(chunk, k - k0), part_epilogue);
+    part_epilogue.accumulate = true;
   }
 }
 
@@ -87,23 +87,23 @@ struct Product {
   Precision precision;
   int64_t m, n, k;
   const Matrix &a, &b;
-  const tile::Finish& finish;
+  const tile::Epilogue& epilogue;
   bool chunked = false;
-  const LeftRows* left = nullptr;
+  const LhsRows* lhs = nullptr;
 };
 
 // Panels first … last − 1, packed here.
 void multiply_group(const Product& p, int64_t first, int64_t last) {
-  thread_local LeftRoom room;
-  for_depths(p.k, p.finish, p.chunked, [&](int64_t k0, int64_t depth, const tile::Finish& f) {
+  thread_local LhsBuffer buffer;
+  for_depths(p.k, p.epilogue, p.chunked, [&](int64_t k0, int64_t depth, const tile::Epilogue& f) {
     const PanelRange panels = pack_panels(p.precision, part(p.b, k0, 0), depth, p.n, first, last);
     for (int64_t r = 0; r < p.m; r += kBlockRows) {
       const int64_t rows = std::min(kBlockRows, p.m - r);
-      const LeftRows left = p.left != nullptr ? p.left->from(r) : room.of(p.precision, part(p.a, r, k0), rows, depth);
+      const LhsRows lhs = p.lhs != nullptr ? p.lhs->from(r) : buffer.of(p.precision, part(p.a, r, k0), rows, depth);
       for (int64_t i = first; i < last; ++i) {
         const char* const panel = panels.data + (i - first) * panels.bytes;
-        multiply_panel(left, rows, depth, {panel, {}, i + 1 < last ? panel + panels.bytes : nullptr, panels.bytes}, f,
-                       r, i * kPanel, std::min(kPanel, p.n - i * kPanel));
+        multiply_panel(lhs, rows, depth, {panel, {}, i + 1 < last ? panel + panels.bytes : nullptr, panels.bytes}, f, r,
+                       i * kPanel, std::min(kPanel, p.n - i * kPanel));
       }
     }
   });
@@ -113,51 +113,51 @@ void multiply_group(const Product& p, int64_t first, int64_t last) {
 // Gradients of weights, whose depth is the tokens, come here a chunk of the depth after another, so that what is packed
 // stays in the last cache.
 void multiply_shared(Backend& backend, const Product& p) {
-  for_depths(p.k, p.finish, p.a.transposed, [&](int64_t k0, int64_t depth, const tile::Finish& f) {
+  for_depths(p.k, p.epilogue, p.a.transposed, [&](int64_t k0, int64_t depth, const tile::Epilogue& f) {
     const PackedMatrix packed(backend.pool(), backend.empty({PackedMatrix::floats(p.precision, depth, p.n)}),
                               p.precision, part(p.b, k0, 0), depth, p.n);
-    std::optional<LeftColumns> columns;
+    std::optional<LhsColumns> columns;
     if (p.a.transposed) columns.emplace(backend, p.precision, part(p.a, 0, k0), p.m, depth);
     const int64_t blocks = ceil_div(p.m, kBlockRows), panels = packed.panels();
     const int64_t shares = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, panels);
     backend.pool().run(blocks * shares, [&](int64_t task) {
-      thread_local LeftRoom room;
+      thread_local LhsBuffer buffer;
       const int64_t r = task / shares * kBlockRows, rows = std::min(kBlockRows, p.m - r), share = task % shares;
-      const LeftRows left = columns ? columns->rows(r) : room.of(p.precision, part(p.a, r, k0), rows, depth);
-      multiply_panels(left, rows, packed, panels * share / shares, panels * (share + 1) / shares, f, r);
+      const LhsRows lhs = columns ? columns->rows(r) : buffer.of(p.precision, part(p.a, r, k0), rows, depth);
+      multiply_panels(lhs, rows, packed, panels * share / shares, panels * (share + 1) / shares, f, r);
     });
   });
 }
 
 }  // namespace
 
-void multiply_panels(const LeftRows& a, int64_t rows, const PackedMatrix& b, int64_t first, int64_t last,
-                     const tile::Finish& finish, int64_t row) {
+void multiply_panels(const LhsRows& a, int64_t rows, const PackedMatrix& b, int64_t first, int64_t last,
+                     const tile::Epilogue& epilogue, int64_t row) {
   const bool widened = b.widened_for(a.precision);
   for (int64_t p = first; p < last; ++p) {
     // Beyond `last`, too: that is most often this thread's next task.
     Panel panel{b.panel(p), b.scales(p), p + 1 < b.panels() ? b.panel(p + 1) : nullptr, b.panel_bytes()};
     if (widened) panel.data = b.widened(p);
-    multiply_panel(a, rows, b.depth(), panel, finish, row, p * kPanel, std::min(kPanel, b.columns() - p * kPanel));
+    multiply_panel(a, rows, b.depth(), panel, epilogue, row, p * kPanel, std::min(kPanel, b.columns() - p * kPanel));
   }
 }
 
 void multiply(Backend& backend, Precision precision, int64_t m, int64_t n, int64_t k, const Matrix& a, const Matrix& b,
-              const tile::Finish& finish, Packing packing) {
+              const tile::Epilogue& epilogue, Packing packing) {
   constexpr int64_t kManyRows = 192;        // packing then costs little beside the products
   constexpr int64_t kLargest = 1 << 25;     // a vocabulary's copy would take too much memory
   constexpr int64_t kCacheBytes = 1 << 19;  // of panels, which stay in the second cache
   if (m == 0 || n == 0) return;
   const bool many = m >= kManyRows && n * k <= kLargest;
-  Product product{precision, m, n, k, a, b, finish};
+  Product product{precision, m, n, k, a, b, epilogue};
   if (many && packing == Packing::in_memory) return multiply_shared(backend, product);
-  product.chunked = finish.accumulate && !many;
-  LeftRoom room;
-  LeftRows left;
+  product.chunked = epilogue.accumulate && !many;
+  LhsBuffer buffer;
+  LhsRows lhs;
   if (many && precision != Precision::float32) {
-    room = LeftRoom(backend.empty({LeftRoom::floats(precision, m, k)}));
-    left = room.of(backend.pool(), precision, a, m, k);
-    product.left = &left;
+    buffer = LhsBuffer(backend.empty({LhsBuffer::floats(precision, m, k)}));
+    lhs = buffer.of(backend.pool(), precision, a, m, k);
+    product.lhs = &lhs;
   }
   const int64_t panels = ceil_div(n, kPanel), bytes = std::max<int64_t>(1, k * kPanel * factor_bytes(precision));
   // All rows are read once for each group: few of them of many rows, each as wide as fits.
@@ -170,21 +170,21 @@ void multiply(Backend& backend, Precision precision, int64_t m, int64_t n, int64
 }
 
 void multiply(Backend& backend, Precision precision, int64_t m, const Matrix& a, const PackedMatrix& b,
-              const tile::Finish& finish) {
+              const tile::Epilogue& epilogue) {
   // More rows share a panel that is widened for them.
   const int64_t most = b.widened_for(precision) ? 2 * kBlockRows : kBlockRows;
   if (m == 0 || b.columns() == 0) return;
-  LeftRoom room;
-  if (LeftRoom::needed(precision, a.stride)) {
-    room = LeftRoom(backend.empty({LeftRoom::floats(precision, m, b.depth())}));
+  LhsBuffer buffer;
+  if (LhsBuffer::needed(precision, a.stride)) {
+    buffer = LhsBuffer(backend.empty({LhsBuffer::floats(precision, m, b.depth())}));
   }
-  const LeftRows left = room.of(backend.pool(), precision, a, m, b.depth());
+  const LhsRows lhs = buffer.of(backend.pool(), precision, a, m, b.depth());
   const int64_t blocks = ceil_div(m, most), panels = b.panels();
   const int64_t shares = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, panels);
   backend.pool().run(blocks * shares, [&](int64_t task) {
     const int64_t r = task / shares * most, share = task % shares;
-    multiply_panels(left.from(r), std::min(most, m - r), b, panels * share / shares, panels * (share + 1) / shares,
-                    finish, r);
+    multiply_panels(lhs.from(r), std::min(most, m - r), b, panels * share / shares, panels * (share + 1) / shares,
+                    epilogue, r);
   });
 }
 

@@ -18,7 +18,7 @@ inline constexpr int64_t kGroupBytes = kPanel * 4;  // of a panel, in every type
 
 // What to ask the memory for meanwhile, as it is needed next: with each group of the depth `step` bytes, at most
 // kGroupBytes, from `from` on. Null: nothing.
-struct Ahead {
+struct PrefetchHint {
   const char* from = nullptr;
   int64_t step = 0;
 };
@@ -26,17 +26,17 @@ struct Ahead {
 // out [rows, kPanel] = a [rows, depth] · panel. 1 ≤ rows ≤ kTileRows; strides in elements. a_stride 0: the rows are
 // stored by depth, [d/group][kTileRows][group], with the group of the panel.
 void multiply(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* panel, float* out,
-              const Ahead& ahead = {});
+              const PrefetchHint& hint = {});
 // The same with bfloat16 factors and float32 sums; depth even.
 void multiply(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel, float* out,
-              const Ahead& ahead = {});
+              const PrefetchHint& hint = {});
 // The same of a in 0 … 255 and b in −127 … 127, exact; depth a multiple of 4, at most 65,536. Never by depth.
 void multiply(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out,
-              const Ahead& ahead = {});
+              const PrefetchHint& hint = {});
 
 // For the kernels: the bytes of one group, into the second cache, from `at` on. Always inline, because g++ takes a call
 // of it for one without effect.
-__attribute__((always_inline)) inline void ask_for(const char* at, int64_t step) {
+__attribute__((always_inline)) inline void prefetch(const char* at, int64_t step) {
   __builtin_prefetch(at, 0, 2);
   if (step > 64) __builtin_prefetch(at + 64, 0, 2);  // more than a cache line
 }

@@ -7,9 +7,9 @@
 #include <bit>
 #include <cstring>
 
-#include "backend/cpu/simd-inl.h"
 #include "backend/cpu/gemm/tile.h"
 #include "backend/cpu/gemm/tile_emulated.h"
+#include "backend/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace roformer::tile::HWY_NAMESPACE {
@@ -124,8 +124,8 @@ void MultiplyInt8(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t dept
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include "backend/cpu/simd.h"
 #include "backend/cpu/gemm/tile_native.h"
+#include "backend/cpu/simd.h"
 
 namespace roformer::tile {
 HWY_EXPORT(MultiplyBfloat16);
@@ -141,14 +141,14 @@ void multiply_emulated(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t
 }
 
 void multiply(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel, float* out,
-              const Ahead& ahead) {
-  if (simd::has_bfloat16()) return multiply_native(a, a_stride, rows, depth, panel, out, ahead);
+              const PrefetchHint& hint) {
+  if (simd::has_bfloat16()) return multiply_native(a, a_stride, rows, depth, panel, out, hint);
   multiply_emulated(a, a_stride, rows, depth, panel, out);
 }
 void multiply(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out,
-              const Ahead& ahead) {
-  if (simd::has_vnni()) return multiply_native(a, a_stride, rows, depth, panel, out, ahead);
-  if (simd::has_avx_vnni()) return multiply_avx_vnni(a, a_stride, rows, depth, panel, out, ahead);
+              const PrefetchHint& hint) {
+  if (simd::has_vnni()) return multiply_native(a, a_stride, rows, depth, panel, out, hint);
+  if (simd::has_avx_vnni()) return multiply_avx_vnni(a, a_stride, rows, depth, panel, out, hint);
   multiply_emulated(a, a_stride, rows, depth, panel, out);
 }
 }  // namespace roformer::tile

@@ -5,8 +5,8 @@
 // after foreach_target.h
 #include <algorithm>
 
-#include "backend/cpu/simd-inl.h"
 #include "backend/cpu/gemm/tile.h"
+#include "backend/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace roformer::tile::HWY_NAMESPACE {
@@ -24,42 +24,42 @@ constexpr int64_t kRows = 6;
 
 template <int kCount, bool kByDepth>
 HWY_INLINE void multiply_rows(const float* HWY_RESTRICT a, int64_t a_stride, int64_t depth,
-                              const float* HWY_RESTRICT panel, float* HWY_RESTRICT out, Ahead ahead) {
+                              const float* HWY_RESTRICT panel, float* HWY_RESTRICT out, PrefetchHint hint) {
   const Tag d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  Vector left[kCount], right[kCount];
+  Vector lhs[kCount], right[kCount];
 #pragma GCC unroll 12
-  for (int i = 0; i < kCount; ++i) left[i] = right[i] = hn::Zero(d);
+  for (int i = 0; i < kCount; ++i) lhs[i] = right[i] = hn::Zero(d);
   for (int64_t k = 0; k < depth; ++k) {
-    ask_for(ahead.from, ahead.step);
-    ahead.from += ahead.step;
+    prefetch(hint.from, hint.step);
+    hint.from += hint.step;
     const Vector b0 = hn::LoadU(d, panel + k * kPanel), b1 = hn::LoadU(d, panel + k * kPanel + lanes);
 #pragma GCC unroll 12
     for (int i = 0; i < kCount; ++i) {
       const Vector x = hn::Set(d, kByDepth ? a[k * kTileRows + i] : a[i * a_stride + k]);
-      left[i] = hn::MulAdd(x, b0, left[i]);
+      lhs[i] = hn::MulAdd(x, b0, lhs[i]);
       right[i] = hn::MulAdd(x, b1, right[i]);
     }
   }
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) {
-    hn::StoreU(left[i], d, out + i * kPanel);
+    hn::StoreU(lhs[i], d, out + i * kPanel);
     hn::StoreU(right[i], d, out + i * kPanel + lanes);
   }
 }
 
 template <int kCount, bool kByDepth>
 HWY_INLINE void multiply_count(int64_t count, const float* a, int64_t a_stride, int64_t depth, const float* panel,
-                               float* out, const Ahead& ahead) {
-  if (count == kCount) return multiply_rows<kCount, kByDepth>(a, a_stride, depth, panel, out, ahead);
-  if constexpr (kCount > 1) multiply_count<kCount - 1, kByDepth>(count, a, a_stride, depth, panel, out, ahead);
+                               float* out, const PrefetchHint& hint) {
+  if (count == kCount) return multiply_rows<kCount, kByDepth>(a, a_stride, depth, panel, out, hint);
+  if constexpr (kCount > 1) multiply_count<kCount - 1, kByDepth>(count, a, a_stride, depth, panel, out, hint);
 }
 
 void Multiply(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* panel, float* out,
-              const Ahead& ahead) {
+              const PrefetchHint& hint) {
   const int64_t columns = 2 * static_cast<int64_t>(hn::Lanes(Tag()));
-  const Ahead nothing{reinterpret_cast<const char*>(panel), 0};
-  Ahead next = ahead.from == nullptr ? nothing : ahead;  // for the first of several parts
+  const PrefetchHint nothing{reinterpret_cast<const char*>(panel), 0};
+  PrefetchHint next = hint.from == nullptr ? nothing : hint;  // for the first of several parts
   for (int64_t i = 0; i < rows; i += kRows) {
     for (int64_t c = 0; c < kPanel; c += columns) {
       const int64_t count = std::min(kRows, rows - i);
@@ -80,8 +80,8 @@ HWY_AFTER_NAMESPACE();
 namespace roformer::tile {
 HWY_EXPORT(Multiply);
 void multiply(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* panel, float* out,
-              const Ahead& ahead) {
-  HWY_DYNAMIC_DISPATCH(Multiply)(a, a_stride, rows, depth, panel, out, ahead);
+              const PrefetchHint& hint) {
+  HWY_DYNAMIC_DISPATCH(Multiply)(a, a_stride, rows, depth, panel, out, hint);
 }
 }  // namespace roformer::tile
 #endif

@@ -27,50 +27,50 @@ __attribute__((always_inline)) inline int32_t group_of(const T* group) {
 
 template <int kCount, bool kByDepth>
 ROFORMER_BFLOAT16 void multiply_rows(const uint16_t* a, int64_t a_stride, int64_t depth, const uint16_t* panel,
-                                     float* out, Ahead ahead) {
-  __m512 left[kCount], right[kCount];
+                                     float* out, PrefetchHint hint) {
+  __m512 lhs[kCount], right[kCount];
 #pragma GCC unroll 12
-  for (int i = 0; i < kCount; ++i) left[i] = right[i] = _mm512_setzero_ps();
+  for (int i = 0; i < kCount; ++i) lhs[i] = right[i] = _mm512_setzero_ps();
   for (int64_t k = 0; k < depth; k += 2) {
-    ask_for(ahead.from, ahead.step);
-    ahead.from += ahead.step;
+    prefetch(hint.from, hint.step);
+    hint.from += hint.step;
     const auto b0 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(panel + k * kPanel));
     const auto b1 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(panel + k * kPanel + 32));
 #pragma GCC unroll 12
     for (int i = 0; i < kCount; ++i) {
       const auto x = reinterpret_cast<__m512bh>(
           _mm512_set1_epi32(group_of(kByDepth ? a + k * kTileRows + 2 * i : a + i * a_stride + k)));
-      left[i] = _mm512_dpbf16_ps(left[i], x, b0);
+      lhs[i] = _mm512_dpbf16_ps(lhs[i], x, b0);
       right[i] = _mm512_dpbf16_ps(right[i], x, b1);
     }
   }
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) {
-    _mm512_storeu_ps(out + i * kPanel, left[i]);
+    _mm512_storeu_ps(out + i * kPanel, lhs[i]);
     _mm512_storeu_ps(out + i * kPanel + 16, right[i]);
   }
 }
 
 template <int kCount>
 ROFORMER_VNNI void multiply_rows(const uint8_t* a, int64_t a_stride, int64_t depth, const int8_t* panel, int32_t* out,
-                                 Ahead ahead) {
-  __m512i left[kCount], right[kCount];
+                                 PrefetchHint hint) {
+  __m512i lhs[kCount], right[kCount];
 #pragma GCC unroll 12
-  for (int i = 0; i < kCount; ++i) left[i] = right[i] = _mm512_setzero_si512();
+  for (int i = 0; i < kCount; ++i) lhs[i] = right[i] = _mm512_setzero_si512();
   for (int64_t k = 0; k < depth; k += 4) {
-    ask_for(ahead.from, ahead.step);
-    ahead.from += ahead.step;
+    prefetch(hint.from, hint.step);
+    hint.from += hint.step;
     const __m512i b0 = _mm512_loadu_si512(panel + k * kPanel), b1 = _mm512_loadu_si512(panel + k * kPanel + 64);
 #pragma GCC unroll 12
     for (int i = 0; i < kCount; ++i) {
       const __m512i x = _mm512_set1_epi32(group_of(a + i * a_stride + k));
-      left[i] = _mm512_dpbusd_epi32(left[i], x, b0);
+      lhs[i] = _mm512_dpbusd_epi32(lhs[i], x, b0);
       right[i] = _mm512_dpbusd_epi32(right[i], x, b1);
     }
   }
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) {
-    _mm512_storeu_si512(out + i * kPanel, left[i]);
+    _mm512_storeu_si512(out + i * kPanel, lhs[i]);
     _mm512_storeu_si512(out + i * kPanel + 16, right[i]);
   }
 }
@@ -78,25 +78,25 @@ ROFORMER_VNNI void multiply_rows(const uint8_t* a, int64_t a_stride, int64_t dep
 // Half a panel's columns: sixteen registers hold the sums of six rows of them.
 template <int kCount>
 ROFORMER_AVX_VNNI void multiply_half_rows(const uint8_t* a, int64_t a_stride, int64_t depth, const int8_t* panel,
-                                          int32_t* out, Ahead ahead) {
-  __m256i left[kCount], right[kCount];
+                                          int32_t* out, PrefetchHint hint) {
+  __m256i lhs[kCount], right[kCount];
 #pragma GCC unroll 6
-  for (int i = 0; i < kCount; ++i) left[i] = right[i] = _mm256_setzero_si256();
+  for (int i = 0; i < kCount; ++i) lhs[i] = right[i] = _mm256_setzero_si256();
   for (int64_t k = 0; k < depth; k += 4) {
-    ask_for(ahead.from, ahead.step);
-    ahead.from += ahead.step;
+    prefetch(hint.from, hint.step);
+    hint.from += hint.step;
     const auto* const columns = reinterpret_cast<const __m256i*>(panel + k * kPanel);
     const __m256i b0 = _mm256_loadu_si256(columns), b1 = _mm256_loadu_si256(columns + 1);
 #pragma GCC unroll 6
     for (int i = 0; i < kCount; ++i) {
       const __m256i x = _mm256_set1_epi32(group_of(a + i * a_stride + k));
-      left[i] = _mm256_dpbusd_avx_epi32(left[i], x, b0);
+      lhs[i] = _mm256_dpbusd_avx_epi32(lhs[i], x, b0);
       right[i] = _mm256_dpbusd_avx_epi32(right[i], x, b1);
     }
   }
 #pragma GCC unroll 6
   for (int i = 0; i < kCount; ++i) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i * kPanel), left[i]);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i * kPanel), lhs[i]);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i * kPanel + 8), right[i]);
   }
 }
@@ -108,15 +108,15 @@ void with_count(int64_t count, const Kernel& kernel) {
   if constexpr (kMost > 1) with_count<kMost - 1>(count, kernel);
 }
 
-Ahead or_nothing(const Ahead& ahead, const void* panel) {
-  return ahead.from == nullptr ? Ahead{static_cast<const char*>(panel), 0} : ahead;
+PrefetchHint or_nothing(const PrefetchHint& hint, const void* panel) {
+  return hint.from == nullptr ? PrefetchHint{static_cast<const char*>(panel), 0} : hint;
 }
 
 }  // namespace
 
 void multiply_native(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel,
-                     float* out, const Ahead& ahead) {
-  const Ahead next = or_nothing(ahead, panel);
+                     float* out, const PrefetchHint& hint) {
+  const PrefetchHint next = or_nothing(hint, panel);
   with_count<kTileRows>(rows, [&](auto count) {
     if (a_stride == 0) return multiply_rows<count(), true>(a, 0, depth, panel, out, next);
     multiply_rows<count(), false>(a, a_stride, depth, panel, out, next);
@@ -124,15 +124,15 @@ void multiply_native(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t 
 }
 
 void multiply_native(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out,
-                     const Ahead& ahead) {
+                     const PrefetchHint& hint) {
   with_count<kTileRows>(
-      rows, [&](auto count) { multiply_rows<count()>(a, a_stride, depth, panel, out, or_nothing(ahead, panel)); });
+      rows, [&](auto count) { multiply_rows<count()>(a, a_stride, depth, panel, out, or_nothing(hint, panel)); });
 }
 
 void multiply_avx_vnni(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel,
-                       int32_t* out, const Ahead& ahead) {
+                       int32_t* out, const PrefetchHint& hint) {
   constexpr int64_t kRows = 6, kColumns = 16;
-  Ahead next = or_nothing(ahead, panel);  // for the first of several parts
+  PrefetchHint next = or_nothing(hint, panel);  // for the first of several parts
   for (int64_t i = 0; i < rows; i += kRows) {
     for (int64_t c = 0; c < kPanel; c += kColumns) {
       with_count<kRows>(std::min(kRows, rows - i), [&](auto count) {

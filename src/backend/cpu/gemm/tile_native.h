@@ -8,10 +8,10 @@
 namespace roformer::tile {
 
 void multiply_native(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel,
-                     float* out, const Ahead& ahead);
+                     float* out, const PrefetchHint& hint);
 void multiply_native(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out,
-                     const Ahead& ahead);
+                     const PrefetchHint& hint);
 void multiply_avx_vnni(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel,
-                       int32_t* out, const Ahead& ahead);
+                       int32_t* out, const PrefetchHint& hint);
 
 }  // namespace roformer::tile

@@ -1,4 +1,4 @@
-// Kernels of single rows around the tiles: conversion, quantisation, and what happens to finished sums.
+// Kernels of single rows around the tiles: conversion, quantization, and what happens to finished sums.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/cpu/gemm/tile_rows.cc"
 #include "hwy/foreach_target.h"
@@ -7,10 +7,10 @@
 #include <cmath>
 #include <limits>
 
+#include "backend/cpu/gemm/tile_rows.h"
 #include "backend/cpu/rows/activation-inl.h"
 #include "backend/cpu/rows/half-inl.h"
 #include "backend/cpu/simd-inl.h"
-#include "backend/cpu/gemm/tile_rows.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace roformer::tile::HWY_NAMESPACE {
@@ -167,7 +167,7 @@ HWY_INLINE Range range_with_zero(const float* x, int64_t n) {
   return range;
 }
 
-RowScale Quantise(const float* x, uint8_t* out, int64_t n) {
+RowScale Quantize(const float* x, uint8_t* out, int64_t n) {
   const Range range = range_with_zero(x, n);
   const float scale = range.high / 255.0f - range.low / 255.0f;
   if (!range.finite || scale < std::numeric_limits<float>::min()) {
@@ -183,7 +183,7 @@ RowScale Quantise(const float* x, uint8_t* out, int64_t n) {
   return {scale, zero};
 }
 
-float QuantiseWeights(const float* x, int8_t* out, int64_t n, int32_t& sum) {
+float QuantizeWeights(const float* x, int8_t* out, int64_t n, int32_t& sum) {
   const Range range = range_with_zero(x, n);
   const float scale = std::max(-range.low, range.high) / 127.0f;
   sum = 0;
@@ -200,7 +200,7 @@ float QuantiseWeights(const float* x, int8_t* out, int64_t n, int32_t& sum) {
   return scale;
 }
 
-void Dequantise(const int32_t* sums, int64_t rows, const Scales& scales, float* out) {
+void Dequantize(const int32_t* sums, int64_t rows, const Scales& scales, float* out) {
   const hn::CappedTag<float, 16> d;
   const hn::RebindToSigned<decltype(d)> integers;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -217,8 +217,8 @@ void Dequantise(const int32_t* sums, int64_t rows, const Scales& scales, float* 
 }
 
 template <Activation kActivation>
-HWY_INLINE void finish_rows(const Finish& f, const float* tile, int64_t row, int64_t rows, int64_t column,
-                            int64_t columns) {
+HWY_INLINE void apply_epilogue_rows(const Epilogue& f, const float* tile, int64_t row, int64_t rows, int64_t column,
+                                    int64_t columns) {
   for (int64_t i = 0; i < rows; ++i) {
     const float* from = tile + i * kPanel;
     for_lanes(columns, [&](auto d, int64_t c) HWY_ATTR {
@@ -238,14 +238,14 @@ HWY_INLINE void finish_rows(const Finish& f, const float* tile, int64_t row, int
   }
 }
 
-void FinishTile(const Finish& f, const float* tile, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+void ApplyEpilogue(const Epilogue& f, const float* tile, int64_t row, int64_t rows, int64_t column, int64_t columns) {
   switch (f.activation) {
-    case Activation::none: return finish_rows<Activation::none>(f, tile, row, rows, column, columns);
-    case Activation::gelu: return finish_rows<Activation::gelu>(f, tile, row, rows, column, columns);
-    case Activation::gelu_tanh: return finish_rows<Activation::gelu_tanh>(f, tile, row, rows, column, columns);
-    case Activation::relu: return finish_rows<Activation::relu>(f, tile, row, rows, column, columns);
-    case Activation::silu: return finish_rows<Activation::silu>(f, tile, row, rows, column, columns);
-    case Activation::tanh: return finish_rows<Activation::tanh>(f, tile, row, rows, column, columns);
+    case Activation::none: return apply_epilogue_rows<Activation::none>(f, tile, row, rows, column, columns);
+    case Activation::gelu: return apply_epilogue_rows<Activation::gelu>(f, tile, row, rows, column, columns);
+    case Activation::gelu_tanh: return apply_epilogue_rows<Activation::gelu_tanh>(f, tile, row, rows, column, columns);
+    case Activation::relu: return apply_epilogue_rows<Activation::relu>(f, tile, row, rows, column, columns);
+    case Activation::silu: return apply_epilogue_rows<Activation::silu>(f, tile, row, rows, column, columns);
+    case Activation::tanh: return apply_epilogue_rows<Activation::tanh>(f, tile, row, rows, column, columns);
   }
 }
 
@@ -263,10 +263,10 @@ HWY_EXPORT(WidenFloat16Panel);
 HWY_EXPORT(WidenInt8Panel);
 HWY_EXPORT(ScaleColumns);
 HWY_EXPORT(PairBfloat16);
-HWY_EXPORT(Quantise);
-HWY_EXPORT(QuantiseWeights);
-HWY_EXPORT(Dequantise);
-HWY_EXPORT(FinishTile);
+HWY_EXPORT(Quantize);
+HWY_EXPORT(QuantizeWeights);
+HWY_EXPORT(Dequantize);
+HWY_EXPORT(ApplyEpilogue);
 
 void to_bfloat16(const float* x, uint16_t* out, int64_t n) { HWY_DYNAMIC_DISPATCH(ToBfloat16)(x, out, n); }
 void round_to_bfloat16(const float* x, float* out, int64_t n) { HWY_DYNAMIC_DISPATCH(RoundToBfloat16)(x, out, n); }
@@ -291,15 +291,15 @@ void scale_columns(const float* factors, int64_t rows, float* sums) {
 void pair_bfloat16(const float* first, const float* second, uint16_t* pairs, int64_t n) {
   HWY_DYNAMIC_DISPATCH(PairBfloat16)(first, second, pairs, n);
 }
-RowScale quantise(const float* x, uint8_t* out, int64_t n) { return HWY_DYNAMIC_DISPATCH(Quantise)(x, out, n); }
-float quantise_weights(const float* x, int8_t* out, int64_t n, int32_t& sum) {
-  return HWY_DYNAMIC_DISPATCH(QuantiseWeights)(x, out, n, sum);
+RowScale quantize(const float* x, uint8_t* out, int64_t n) { return HWY_DYNAMIC_DISPATCH(Quantize)(x, out, n); }
+float quantize_weights(const float* x, int8_t* out, int64_t n, int32_t& sum) {
+  return HWY_DYNAMIC_DISPATCH(QuantizeWeights)(x, out, n, sum);
 }
-void dequantise(const int32_t* sums, int64_t rows, const Scales& scales, float* out) {
-  HWY_DYNAMIC_DISPATCH(Dequantise)(sums, rows, scales, out);
+void dequantize(const int32_t* sums, int64_t rows, const Scales& scales, float* out) {
+  HWY_DYNAMIC_DISPATCH(Dequantize)(sums, rows, scales, out);
 }
-void finish(const Finish& f, const float* tile, int64_t row, int64_t rows, int64_t column, int64_t columns) {
-  HWY_DYNAMIC_DISPATCH(FinishTile)(f, tile, row, rows, column, columns);
+void apply_epilogue(const Epilogue& f, const float* tile, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+  HWY_DYNAMIC_DISPATCH(ApplyEpilogue)(f, tile, row, rows, column, columns);
 }
 }  // namespace roformer::tile
 #endif

@@ -30,24 +30,24 @@ struct RowScale {
   float scale;
   int32_t zero;
 };
-RowScale quantise(const float* x, uint8_t* out, int64_t n);
+RowScale quantize(const float* x, uint8_t* out, int64_t n);
 
 // A row of weights as −127 … 127: x ≈ scale · out, NaN as above; `sum` gets Σ out.
-float quantise_weights(const float* x, int8_t* out, int64_t n, int32_t& sum);
+float quantize_weights(const float* x, int8_t* out, int64_t n, int32_t& sum);
 
 // pairs[2c] = first[c], pairs[2c + 1] = second[c], rounded; `second` may be null: 0.
 void pair_bfloat16(const float* first, const float* second, uint16_t* pairs, int64_t n);
 
-// out = sums − zero·column_sum, times scale·column_scale: the product of what was quantised. Rows of kPanel.
+// out = sums − zero·column_sum, times scale·column_scale: the product of what was quantized. Rows of kPanel.
 struct Scales {
   const RowScale* rows;       // of each row of the tile
   const float* column_scale;  // of each column of the panel
   const int32_t* column_sum;
 };
-void dequantise(const int32_t* sums, int64_t rows, const Scales& scales, float* out);
+void dequantize(const int32_t* sums, int64_t rows, const Scales& scales, float* out);
 
 // value = activation(tile + bias) + residual, in this order; every pointer but the outputs may be null.
-struct Finish {
+struct Epilogue {
   const float* bias = nullptr;  // of each column
   float* before = nullptr;      // gets tile + bias
   int64_t before_stride = 0;
@@ -60,6 +60,6 @@ struct Finish {
   int64_t out_stride = 0;
 };
 // Of rows `row` … and columns `column` … of the result, whose pointers in `f` are those of its first element.
-void finish(const Finish& f, const float* tile, int64_t row, int64_t rows, int64_t column, int64_t columns);
+void apply_epilogue(const Epilogue& f, const float* tile, int64_t row, int64_t rows, int64_t column, int64_t columns);
 
 }  // namespace roformer::tile

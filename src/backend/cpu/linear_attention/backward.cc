@@ -43,8 +43,8 @@ class LinearQueries {
     const int64_t column = head * call_.value_dim;
     const float* const dout = call_.dout.row<float>(token) + column;
     const float* const out = call_.out.row<float>(token) + column;
-    ask_for(dout, call_.dout.row_stride(), rows);
-    ask_for(out, call_.out.row_stride(), rows);
+    prefetch(dout, call_.dout.row_stride(), rows);
+    prefetch(out, call_.out.row_stride(), rows);
     side.load(head, token, rows);
     tiles::row_dots(dout, call_.dout.row_stride(), out, call_.out.row_stride(), rows, call_.value_dim, weights_);
     float inverse[kLinearChunk];
@@ -71,14 +71,14 @@ class LinearQueries {
 
  private:
   // Rows lie thousands of bytes apart, where the hardware does not see them coming.
-  void ask_for(const float* x, int64_t stride, int64_t rows) const {
+  void prefetch(const float* x, int64_t stride, int64_t rows) const {
     constexpr int64_t kLine = 16;
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t i = 0; i < call_.value_dim; i += kLine) __builtin_prefetch(x + r * stride + i, 0, 2);
     }
   }
 
-  Room gradients_;
+  Buffer gradients_;
   const BackwardCall& call_;
   float weights_[kLinearChunk] = {};
 };
@@ -176,13 +176,13 @@ class BackwardWorker {
                       out, call_.feature_stride);
   }
 
-  // Room for what is kept of each chunk: if causal the keys' sums before it, their products packed and their totals;
+  // Memory for what is kept of each chunk: if causal the keys' sums before it, their products packed and their totals;
   // random features of its keys, if they are seen twice.
   void make_room(const LinearTask& task) {
     const int64_t chunks = ceil_div(task.end - task.begin, kLinearChunk);
     if (kept_floats_ >= chunks * kept_size()) return;
     kept_floats_ = chunks * kept_size();
-    kept_ = Room(kept_floats_);
+    kept_ = Buffer(kept_floats_);
   }
   int64_t packed_size() const { return tiles::padded_columns(call_.features) * call_.value_dim; }
   int64_t sums_size() const { return call_.spec.causal ? packed_size() + call_.feature_stride : 0; }
@@ -263,7 +263,7 @@ class BackwardWorker {
   LinearKeys keys_;
   LinearQueries queries_;
   LinearSums key_sums_, query_sums_;
-  Room across_, panels_, dvalues_, weights_, dweights_, kept_;
+  Buffer across_, panels_, dvalues_, weights_, dweights_, kept_;
   int64_t kept_floats_ = 1;
 };
 

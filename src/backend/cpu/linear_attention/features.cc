@@ -24,7 +24,9 @@ int64_t spread_stride(int64_t columns) {
 }
 
 // What is read beside a tile belongs to no result, but must be there.
-Room room_of(bool wanted, int64_t rows, int64_t stride) { return Room(wanted ? tiles::padded_rows(rows) * stride : 1); }
+Buffer room_of(bool wanted, int64_t rows, int64_t stride) {
+  return Buffer(wanted ? tiles::padded_rows(rows) * stride : 1);
+}
 
 }  // namespace
 

@@ -19,7 +19,7 @@ struct LinearCall {
   int64_t dim, value_dim, features;      // of one head
   int64_t feature_stride, value_stride;  // at least whole panels
   int64_t chunk;                         // rows of a chunk, at most kLinearChunk
-  std::optional<Room> across, along;     // the projection as a right factor, ωᵀ and ω; of favor only
+  std::optional<Buffer> across, along;     // the projection as a right factor, ωᵀ and ω; of favor only
   float lowest = 0, highest = 0;         // features whose exponents are cut
   std::vector<float> ones;               // for products that add
 
@@ -57,7 +57,7 @@ class LinearSide {
   bool query_, rotate_;  // the features
   int64_t head_ = 0, token_ = 0, rows_ = 0, x_stride_;
   float factor_;  // of x
-  Room x_, features_, rotated_, drotated_, dfeatures_;
+  Buffer x_, features_, rotated_, drotated_, dfeatures_;
   float* phi_;  // features_ or what is kept
 };
 

@@ -3,8 +3,8 @@
 #define HWY_TARGET_INCLUDE "backend/cpu/linear_attention/rows.cc"
 #include "hwy/foreach_target.h"
 // after foreach_target.h
-#include "backend/cpu/rows/exp-inl.h"
 #include "backend/cpu/linear_attention/rows.h"
+#include "backend/cpu/rows/exp-inl.h"
 #include "backend/cpu/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();

@@ -120,7 +120,7 @@ void triangle(int64_t rows, int64_t depth, const float* a, const float* b, int64
   for (int64_t i = 0; i < rows; ++i) std::fill(c + i * c_stride + i + 1, c + i * c_stride + rows, 0.0f);
 }
 
-void multiply_triangle(tiles::Left c, int64_t rows, int64_t columns, const float* x, int64_t x_stride,
+void multiply_triangle(tiles::Lhs c, int64_t rows, int64_t columns, const float* x, int64_t x_stride,
                        const float* factors, float* out, int64_t out_stride) {
   for (int64_t i = 0; i < rows; i += kPanel) {
     const int64_t count = std::min(kPanel, rows - i);

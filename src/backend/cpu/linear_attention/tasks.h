@@ -13,8 +13,8 @@ namespace roformer {
 // Σ x_n y_nᵀ and Σ f_n over some tokens of a head: of rotated keys, values and keys' features, which queries need; or
 // of rotated queries, gradients and weighted queries' features, which the gradients of keys and values need.
 struct LinearSums {
-  Room products;  // [features, value_stride]
-  Room totals;    // [features]
+  Buffer products;  // [features, value_stride]
+  Buffer totals;    // [features]
 
   explicit LinearSums(const LinearCall& call)
       : products(tiles::padded_rows(call.features) * call.value_stride), totals(call.feature_stride) {}
@@ -100,7 +100,7 @@ class LinearKeys {
  private:
   void load_values(int64_t head, int64_t token, int64_t rows);
 
-  Room values_;
+  Buffer values_;
   const LinearCall& call_;
 };
 
@@ -110,7 +110,7 @@ void triangle(int64_t rows, int64_t depth, const float* a, const float* b, int64
 
 // out [rows, columns] = c · x + factors · out (as tiles::multiply), c [rows, rows] such a triangle or its transpose;
 // blocks of zeros are passed over.
-void multiply_triangle(tiles::Left c, int64_t rows, int64_t columns, const float* x, int64_t x_stride,
+void multiply_triangle(tiles::Lhs c, int64_t rows, int64_t columns, const float* x, int64_t x_stride,
                        const float* factors, float* out, int64_t out_stride);
 
 }  // namespace roformer

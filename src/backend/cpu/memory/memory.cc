@@ -102,7 +102,7 @@ MemoryCache::Blocks::iterator MemoryCache::find(size_t bytes) {
   return std::find_if(free_.begin(), free_.end(), [bytes](const auto& block) { return block.second >= bytes; });
 }
 
-std::shared_ptr<void> MemoryCache::take(size_t bytes) {
+std::shared_ptr<void> MemoryCache::allocate(size_t bytes) {
   if (bytes > kLargest) throw std::bad_alloc();
   const size_t size = round_up(std::max<size_t>(bytes, 1), kAlignment) + kStrip;
   std::unique_lock lock(mutex_);
@@ -120,10 +120,10 @@ std::shared_ptr<void> MemoryCache::take(size_t bytes) {
   allow(block, bytes);
   lock.unlock();
   return std::shared_ptr<void>(block,
-                               [cache = shared_from_this()](void* p) { cache->give_back(static_cast<std::byte*>(p)); });
+                               [cache = shared_from_this()](void* p) { cache->release(static_cast<std::byte*>(p)); });
 }
 
-void MemoryCache::give_back(std::byte* block) noexcept {
+void MemoryCache::release(std::byte* block) noexcept {
   std::lock_guard lock(mutex_);
   auto node = used_.extract(block);
   forbid(block, node.mapped());

@@ -1,5 +1,5 @@
 // Working memory of a backend: one range of addresses, carved into blocks first fit from below, a freed block joined
-// with its free neighbours. Pages are taken from the system as the range fills and kept, so a training step asks for
+// with its free neighbors. Pages are taken from the system as the range fills and kept, so a training step asks for
 // nothing after the first, whatever the shapes, and needs 3 % more than what is alive at once. Blocks kept for requests
 // of their own size needed a quarter more; ranges of a few dozen MiB, with their seams, two fifths.
 #pragma once
@@ -20,8 +20,8 @@ class MemoryCache : public std::enable_shared_from_this<MemoryCache> {
   MemoryCache(const MemoryCache&) = delete;
   MemoryCache& operator=(const MemoryCache&) = delete;
 
-  // 64-byte aligned, uninitialised; returns to the cache when the last owner lets go. Thread-safe. std::bad_alloc.
-  std::shared_ptr<void> take(size_t bytes);
+  // 64-byte aligned, uninitialized; returns to the cache when the last owner lets go. Thread-safe. std::bad_alloc.
+  std::shared_ptr<void> allocate(size_t bytes);
 
  private:
   using Blocks = std::map<std::byte*, size_t>;  // from where, how many bytes
@@ -38,18 +38,18 @@ class MemoryCache : public std::enable_shared_from_this<MemoryCache> {
   void add_range(size_t at_least);
   void grow(size_t bytes);
   void insert_free(Blocks::node_type node) noexcept;
-  void give_back(std::byte* block) noexcept;
+  void release(std::byte* block) noexcept;
 
   std::mutex mutex_;
   Blocks free_, used_;  // no two free blocks touch
   std::vector<Range> ranges_;
 };
 
-// Uninitialised room for `count` numbers during a kernel.
+// Uninitialized room for `count` numbers during a kernel.
 template <class T>
 class Scratch {
  public:
-  Scratch(MemoryCache& memory, int64_t count) : block_(memory.take(static_cast<size_t>(count) * sizeof(T))) {}
+  Scratch(MemoryCache& memory, int64_t count) : block_(memory.allocate(static_cast<size_t>(count) * sizeof(T))) {}
   T* data() const { return static_cast<T*>(block_.get()); }
   T& operator[](int64_t i) const { return data()[i]; }
 

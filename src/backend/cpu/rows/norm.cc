@@ -45,8 +45,8 @@ void LayerNormBackward(const float* dout, const float* x, const float* statistic
     const auto g = hn::LoadU(d, dout + i), x_hat = normal(d, i);
     hn::StoreU(hn::MulAdd(g, x_hat, hn::LoadU(d, dgain + i)), d, dgain + i);
     hn::StoreU(hn::Add(g, hn::LoadU(d, dbias + i)), d, dbias + i);
-    const auto centred = hn::NegMulAdd(x_hat, hn::Set(d, mean_dn), hn::Sub(dnormal(d, i), hn::Set(d, mean_d)));
-    hn::StoreU(hn::Mul(centred, hn::Set(d, inverse)), d, dx + i);
+    const auto centered = hn::NegMulAdd(x_hat, hn::Set(d, mean_dn), hn::Sub(dnormal(d, i), hn::Set(d, mean_d)));
+    hn::StoreU(hn::Mul(centered, hn::Set(d, inverse)), d, dx + i);
   });
 }
 
@@ -80,8 +80,8 @@ void RmsNormBackward(const float* dout, const float* x, float inverse, const flo
     if (dgain != nullptr) {
       hn::StoreU(hn::MulAdd(hn::LoadU(d, dout + i), x_hat, hn::LoadU(d, dgain + i)), d, dgain + i);
     }
-    const auto centred = hn::NegMulAdd(x_hat, hn::Set(d, mean_dn), dnormal(d, i));
-    hn::StoreU(hn::Mul(centred, hn::Set(d, inverse)), d, dx + i);
+    const auto centered = hn::NegMulAdd(x_hat, hn::Set(d, mean_dn), dnormal(d, i));
+    hn::StoreU(hn::Mul(centered, hn::Set(d, inverse)), d, dx + i);
   });
 }
 

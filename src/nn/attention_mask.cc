@@ -1,4 +1,4 @@
-#include "nn/visibility.h"
+#include "nn/attention_mask.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "backend/cpu/gemm/numbers.h"
+#include "backend/cpu/gemm/number_types.h"
 
 #include <string>
 
@@ -20,7 +20,7 @@ std::string with_instructions(Precision precision) {
 
 }  // namespace
 
-Numbers choose_numbers(Precision precision, const DotProducts& cpu) {
+NumberTypes choose_number_types(Precision precision, const DotProducts& cpu) {
   const Precision attention = cpu.bfloat16 ? Precision::bfloat16 : Precision::float32;
   switch (precision) {
     case Precision::float32: break;
@@ -32,11 +32,11 @@ Numbers choose_numbers(Precision precision, const DotProducts& cpu) {
 
 DotProducts dot_products() { return {simd::has_bfloat16(), simd::has_vnni() || simd::has_avx_vnni()}; }
 
-std::vector<NumberUse> describe(const Numbers& numbers) {
+std::vector<NumberTypeUse> describe(const NumberTypes& numbers) {
   const std::string weights = std::string("weights ") + precision_name(numbers.weights);
   const std::string widened = weights + " widened to float32, activations float32";
   const std::string plain = numbers.weights == Precision::float32 ? weights + ", activations float32" : widened;
-  std::vector<NumberUse> uses;
+  std::vector<NumberTypeUse> uses;
   uses.push_back({"linear", numbers.widened() || numbers.weights == Precision::float32
                                 ? plain
                                 : weights + ", activations " + with_instructions(numbers.products)});

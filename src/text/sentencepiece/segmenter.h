@@ -1,6 +1,6 @@
-// Cuts normalised text into the pieces of a SentencePiece model.
+// Cuts normalized text into the pieces of a SentencePiece model.
 //
-// BPE (Sennrich et al. 2016, as SentencePiece has it): characters, then again and again the neighbours that make the
+// BPE (Sennrich et al. 2016, as SentencePiece has it): characters, then again and again the neighbors that make the
 // piece of the highest score, the leftmost among equals; or, where a model lists merges, those that come first. Unigram
 // (Kudo 2018): the pieces with the highest sum of scores, by dynamic programming; a character without a piece costs 10
 // more than the worst piece. Sums are float32 as there, so that equal paths tie alike, unless the model says double.
@@ -18,16 +18,16 @@
 
 namespace roformer {
 
-class SentencePieceCutter {
+class SentencePieceSegmenter {
  public:
   struct Cut {
     int32_t begin, end, id;  // bytes of the text
   };
 
   // Points to both, so it cannot be copied.
-  SentencePieceCutter(const SentencePieceModel& model, const SentencePieceNormalizer& normalizer);
-  SentencePieceCutter(const SentencePieceCutter&) = delete;
-  SentencePieceCutter& operator=(const SentencePieceCutter&) = delete;
+  SentencePieceSegmenter(const SentencePieceModel& model, const SentencePieceNormalizer& normalizer);
+  SentencePieceSegmenter(const SentencePieceSegmenter&) = delete;
+  SentencePieceSegmenter& operator=(const SentencePieceSegmenter&) = delete;
 
   // `text` is valid UTF-8 of less than 2^31 bytes. What has no piece is model.unknown, a character each.
   std::vector<Cut> cut(std::string_view text) const;
@@ -38,7 +38,7 @@ class SentencePieceCutter {
     int32_t id = TokenTrie::kNone;  // of the piece that two make
     float score = 0;
   };
-  // What two neighbours, of these ids, make of `text`.
+  // What two neighbors, of these ids, make of `text`.
   Merge merged(std::string_view text, int32_t left, int32_t right) const;
   // Both append.
   void merge(std::string_view text, std::vector<Cut>& cuts) const;

@@ -1,4 +1,4 @@
-#include "training/labelling.h"
+#include "training/labeler.h"
 
 #include <numeric>
 
@@ -6,9 +6,9 @@ namespace roformer {
 
 namespace {
 
-class MaskedLabelling final : public Labelling {
+class MaskedLabeler final : public Labeler {
  public:
-  MaskedLabelling(const Tokenizer& tokenizer, const MaskingOptions& options)
+  MaskedLabeler(const Tokenizer& tokenizer, const MaskingOptions& options)
       : vocabulary_(tokenizer), options_(options) {}
 
   MaskedSequence label(std::span<const int32_t> sequence, RandomStream random) const override {
@@ -24,9 +24,9 @@ class MaskedLabelling final : public Labelling {
   MaskingOptions options_;
 };
 
-class CausalLabelling final : public Labelling {
+class CausalLabeler final : public Labeler {
  public:
-  explicit CausalLabelling(int64_t vocabulary) : vocabulary_(vocabulary) {}
+  explicit CausalLabeler(int64_t vocabulary) : vocabulary_(vocabulary) {}
 
   MaskedSequence label(std::span<const int32_t> sequence, RandomStream) const override {
     MaskedSequence result{{sequence.begin(), sequence.end()}, {}, {}};
@@ -45,12 +45,12 @@ class CausalLabelling final : public Labelling {
 
 }  // namespace
 
-std::unique_ptr<Labelling> masked_labelling(const Tokenizer& tokenizer, const MaskingOptions& options) {
-  return std::make_unique<MaskedLabelling>(tokenizer, options);
+std::unique_ptr<Labeler> masked_labeler(const Tokenizer& tokenizer, const MaskingOptions& options) {
+  return std::make_unique<MaskedLabeler>(tokenizer, options);
 }
 
-std::unique_ptr<Labelling> causal_labelling(const Tokenizer& tokenizer) {
-  return std::make_unique<CausalLabelling>(tokenizer.vocabulary_size());
+std::unique_ptr<Labeler> causal_labeler(const Tokenizer& tokenizer) {
+  return std::make_unique<CausalLabeler>(tokenizer.vocabulary_size());
 }
 
 }  // namespace roformer

@@ -1,4 +1,4 @@
-#include "text/sentencepiece/cutter.h"
+#include "text/sentencepiece/segmenter.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,6 @@
 #include <unordered_map>
 
 #include "base/utf8.h"
-
 
 namespace roformer {
 
@@ -42,7 +41,8 @@ bool space_inside(const std::string& piece) { return next_word(piece) < piece.si
 
 }  // namespace
 
-SentencePieceCutter::SentencePieceCutter(const SentencePieceModel& model, const SentencePieceNormalizer& normalizer)
+SentencePieceSegmenter::SentencePieceSegmenter(const SentencePieceModel& model,
+                                               const SentencePieceNormalizer& normalizer)
     : model_(model), normalizer_(normalizer), trie_(ordinary_pieces(model)) {
   constexpr float kUnknownCost = 10;
   float worst = std::numeric_limits<float>::max();
@@ -62,7 +62,7 @@ SentencePieceCutter::SentencePieceCutter(const SentencePieceModel& model, const 
   }
 }
 
-SentencePieceCutter::Merge SentencePieceCutter::merged(std::string_view text, int32_t left, int32_t right) const {
+SentencePieceSegmenter::Merge SentencePieceSegmenter::merged(std::string_view text, int32_t left, int32_t right) const {
   if (!model_.merges.empty()) {
     const auto found = merges_.find(pair_key(left, right));
     return found == merges_.end() ? Merge{} : found->second;
@@ -71,10 +71,10 @@ SentencePieceCutter::Merge SentencePieceCutter::merged(std::string_view text, in
   return id == kNone ? Merge{} : Merge{id, model_.scores[static_cast<size_t>(id)]};
 }
 
-// Merges neighbours. Symbols are a list of parts of the text.
-class SentencePieceCutter::Merger {
+// Merges neighbors. Symbols are a list of parts of the text.
+class SentencePieceSegmenter::Merger {
  public:
-  Merger(const SentencePieceCutter& cutter, std::vector<Cut>& cuts) : cutter_(cutter), cuts_(cuts) {}
+  Merger(const SentencePieceSegmenter& segmenter, std::vector<Cut>& cuts) : segmenter_(segmenter), cuts_(cuts) {}
 
   // Cuts text[begin, end).
   void run(std::string_view text, size_t begin, size_t end) {
@@ -124,10 +124,10 @@ class SentencePieceCutter::Merger {
 
   void split(size_t begin) {
     for (size_t i = begin; i < text_.size();) {
-      const size_t fixed = cutter_.normalizer_.user_defined(text_.substr(i));
+      const size_t fixed = segmenter_.normalizer_.user_defined(text_.substr(i));
       const size_t size = fixed > 0 ? fixed : static_cast<size_t>(decode_utf8(text_.data() + i).length);
       const auto index = static_cast<int32_t>(symbols_.size());
-      const int32_t id = cutter_.find(text_.substr(i, size));
+      const int32_t id = segmenter_.find(text_.substr(i, size));
       symbols_.push_back({index - 1, index + 1, static_cast<int32_t>(i), static_cast<int32_t>(size), id, fixed > 0});
       i += size;
     }
@@ -137,11 +137,11 @@ class SentencePieceCutter::Merger {
   void add(int32_t left, int32_t right) {
     if (left == kNone || right == kNone || symbol(left).fixed || symbol(right).fixed) return;
     const int32_t begin = symbol(left).begin, size = symbol(left).size + symbol(right).size;
-    const auto [id, score] = cutter_.merged(view(begin, size), symbol(left).id, symbol(right).id);
+    const auto [id, score] = segmenter_.merged(view(begin, size), symbol(left).id, symbol(right).id);
     if (id == kNone) return;
     agenda_.push({score, left, right, size, id});
     // The last way in which an unused piece was made is the one in which it comes apart.
-    if (cutter_.model_.type(id) == Type::unused) halves_[view(begin, size)] = symbol(left).size;
+    if (segmenter_.model_.type(id) == Type::unused) halves_[view(begin, size)] = symbol(left).size;
   }
 
   // A piece that is not used comes apart again.
@@ -150,11 +150,11 @@ class SentencePieceCutter::Merger {
     while (!rest.empty()) {
       const auto [begin, size] = rest.back();
       rest.pop_back();
-      const int32_t id = cutter_.find(view(begin, size));
+      const int32_t id = segmenter_.find(view(begin, size));
       const auto half =
-          id != kNone && cutter_.model_.type(id) == Type::unused ? halves_.find(view(begin, size)) : halves_.end();
+          id != kNone && segmenter_.model_.type(id) == Type::unused ? halves_.find(view(begin, size)) : halves_.end();
       if (half == halves_.end()) {
-        cuts_.push_back({begin, begin + size, id == kNone ? cutter_.model_.unknown : id});
+        cuts_.push_back({begin, begin + size, id == kNone ? segmenter_.model_.unknown : id});
         continue;
       }
       const int32_t first = half->second;
@@ -163,7 +163,7 @@ class SentencePieceCutter::Merger {
     }
   }
 
-  const SentencePieceCutter& cutter_;
+  const SentencePieceSegmenter& segmenter_;
   std::vector<Cut>& cuts_;
   std::string_view text_;
   std::vector<Symbol> symbols_;
@@ -171,7 +171,7 @@ class SentencePieceCutter::Merger {
   std::unordered_map<std::string_view, int32_t> halves_;  // of unused pieces: the size of the left one
 };
 
-void SentencePieceCutter::merge(std::string_view text, std::vector<Cut>& cuts) const {
+void SentencePieceSegmenter::merge(std::string_view text, std::vector<Cut>& cuts) const {
   Merger merger(*this, cuts);
   if (!words_apart_) return merger.run(text, 0, text.size());
   for (size_t begin = 0; begin < text.size();) {
@@ -181,7 +181,7 @@ void SentencePieceCutter::merge(std::string_view text, std::vector<Cut>& cuts) c
   }
 }
 
-void SentencePieceCutter::best_path(std::string_view text, std::vector<Cut>& cuts) const {
+void SentencePieceSegmenter::best_path(std::string_view text, std::vector<Cut>& cuts) const {
   struct Node {  // the best path that ends here
     double score = 0;
     int32_t begin = kNone, id = kNone;
@@ -221,11 +221,11 @@ void SentencePieceCutter::best_path(std::string_view text, std::vector<Cut>& cut
   std::reverse(cuts.begin() + first, cuts.end());
 }
 
-void SentencePieceCutter::cut_part(std::string_view text, std::vector<Cut>& cuts) const {
+void SentencePieceSegmenter::cut_part(std::string_view text, std::vector<Cut>& cuts) const {
   return model_.kind == SentencePieceModel::Kind::bpe ? merge(text, cuts) : best_path(text, cuts);
 }
 
-std::vector<SentencePieceCutter::Cut> SentencePieceCutter::cut(std::string_view text) const {
+std::vector<SentencePieceSegmenter::Cut> SentencePieceSegmenter::cut(std::string_view text) const {
   std::vector<Cut> cuts;
   if (!model_.words_alone) {
     cut_part(text, cuts);

@@ -14,7 +14,7 @@ struct DotProducts {
   bool bfloat16 = false, int8 = false;
 };
 
-struct Numbers {
+struct NumberTypes {
   Precision weights = Precision::float32;    // what the weights of a linear layer are rounded to
   Precision products = Precision::float32;   // what they are multiplied in, with activations rounded to it
   Precision gradients = Precision::float32;  // both factors of products of gradients
@@ -24,8 +24,8 @@ struct Numbers {
   bool widened() const { return products != weights; }
 };
 
-Numbers choose_numbers(Precision precision, const DotProducts& cpu);
+NumberTypes choose_number_types(Precision precision, const DotProducts& cpu);
 DotProducts dot_products();  // of this CPU, less what ROFORMER_SIMD excludes
-std::vector<NumberUse> describe(const Numbers& numbers);
+std::vector<NumberTypeUse> describe(const NumberTypes& numbers);
 
 }  // namespace roformer

@@ -10,9 +10,9 @@
 
 namespace roformer {
 
-class Labelling {
+class Labeler {
  public:
-  virtual ~Labelling() = default;
+  virtual ~Labeler() = default;
 
   // A pure function of its arguments. No rows when there is nothing to predict.
   virtual MaskedSequence label(std::span<const int32_t> sequence, RandomStream random) const = 0;
@@ -21,12 +21,12 @@ class Labelling {
   virtual int64_t predictable_tokens() const = 0;
 };
 
-// Masked language modelling: some tokens are hidden, none of them special (data/masking.h).
-std::unique_ptr<Labelling> masked_labelling(const Tokenizer& tokenizer, const MaskingOptions& options);
+// Masked language modeling: some tokens are hidden, none of them special (data/masking.h).
+std::unique_ptr<Labeler> masked_labeler(const Tokenizer& tokenizer, const MaskingOptions& options);
 
-// Causal language modelling: every token but the first of a sequence is predicted from those before it, special tokens
+// Causal language modeling: every token but the first of a sequence is predicted from those before it, special tokens
 // too: [SEP], because where a text ends is to be learned, and [UNK], so that perplexity counts all of the text. Nothing
 // is predicted across the end of a sequence. The random stream is not used.
-std::unique_ptr<Labelling> causal_labelling(const Tokenizer& tokenizer);
+std::unique_ptr<Labeler> causal_labeler(const Tokenizer& tokenizer);
 
 }  // namespace roformer

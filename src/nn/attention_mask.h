@@ -1,4 +1,4 @@
-// Which keys of its own sequence a token sees: what the model's attention is (Visibility), and a layer's window.
+// Which keys of its own sequence a token sees: what the model's attention is (AttentionMask), and a layer's window.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace roformer {
 
 // Which tokens a token sees. prefix: UniLM's mask of RoFormer-Sim (compatibility.md 3.6): with c = the running sum of
 // segment ids, query j sees key k iff c[k] ≤ c[j]; segment 0 is the prompt, the tokens of segment 1 follow causally.
-enum class Visibility { all, causal, prefix };
+enum class AttentionMask { bidirectional, causal, prefix };
 
 // Of the tokens that a token sees, those at most so many places before and after it, itself among them.
 struct KeyWindow {
