@@ -1,4 +1,6 @@
 // config.json: what is accepted is a model that can be described, and means the same when it is written and read again.
+#include <nlohmann/json.hpp>
+
 #include "models/config.h"
 
 #include "fuzz/fuzz.h"

@@ -1,4 +1,6 @@
 // The JSON parser: what it takes, it takes as the library's own parser does, and can be written and read again.
+#include <nlohmann/json.hpp>
+
 #include "base/json.h"
 
 #include "fuzz/fuzz.h"

@@ -1,5 +1,7 @@
 // The manifest of the newest snapshot, beside a good older one: whatever it says, one of the two is found, and the
 // newer only if it is what its manifest says.
+#include <nlohmann/json.hpp>
+
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.h"
@@ -154,8 +155,9 @@ std::string quote(std::string_view text, size_t max_bytes) {
   return dump_json(std::string(first_bytes(text, max_bytes)) + "...");
 }
 
-JsonObject::JsonObject(Json value, std::string source) : value_(std::move(value)), source_(std::move(source)) {
-  if (!value_.is_object()) throw DataError("{}: found {}, expected an object", source_, value_.type_name());
+JsonObject::JsonObject(Json value, std::string source)
+    : value_(std::make_shared<const Json>(std::move(value))), source_(std::move(source)) {
+  if (!value_->is_object()) throw DataError("{}: found {}, expected an object", source_, value_->type_name());
 }
 
 JsonObject JsonObject::read(const std::string& path, int64_t max_bytes) {
@@ -165,19 +167,19 @@ JsonObject JsonObject::read(const std::string& path, int64_t max_bytes) {
 }
 
 bool JsonObject::has(const std::string& key) const {
-  const auto found = value_.find(key);
-  return found != value_.end() && !found->is_null();
+  const auto found = value_->find(key);
+  return found != value_->end() && !found->is_null();
 }
 
 const Json* JsonObject::find(const std::string& key, bool required, const char* expected) const {
-  if (has(key)) return &*value_.find(key);
+  if (has(key)) return &*value_->find(key);
   if (required) throw DataError("{}: '{}' is missing, expected {}", FilePath(path_, source_), KeyName(key), expected);
   return nullptr;
 }
 
 void JsonObject::reject(const std::string& key, const std::string& expected) const {
   throw DataError("{}: '{}' is {}, expected {}", FilePath(path_, source_), KeyName(key),
-                  has(key) ? show_json(*value_.find(key)) : "missing", expected);
+                  has(key) ? show_json(*value_->find(key)) : "missing", expected);
 }
 
 int64_t JsonObject::get_int(const std::string& key, std::optional<int64_t> fallback, int64_t min, int64_t max) const {

@@ -1,11 +1,13 @@
 // JSON with checks: parsing that names the file, line and column, and getters that name the key, what was found and
-// what was expected. It is not a JSON library: the values are nlohmann's. Its own parser entry was rejected because it
-// keeps the last of two equal keys and takes any depth.
+// what was expected. It is not a JSON library: the values are nlohmann's, whose header takes a second to compile, so
+// only files that build or take apart a value include it. Its own parser entry was rejected because it keeps the last
+// of two equal keys and takes any depth.
 #pragma once
 
 #include <cstdint>
 #include <limits>
-#include <nlohmann/json.hpp>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,13 +60,13 @@ class JsonObject {
   // For a check of the caller's own: DataError "SOURCE: 'key' is VALUE, expected EXPECTED".
   [[noreturn]] void reject(const std::string& key, const std::string& expected) const;
 
-  const Json& value() const { return value_; }
+  const Json& value() const { return *value_; }
   const std::string& source() const { return source_; }
 
  private:
   const Json* find(const std::string& key, bool required, const char* expected) const;
 
-  Json value_;
+  std::shared_ptr<const Json> value_;
   std::string source_, path_;
 };
 

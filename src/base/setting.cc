@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/json.h"
 
 namespace roformer {
 
@@ -38,7 +39,7 @@ std::string hyphenated(std::string_view name) {
   return result;
 }
 
-void SettingValues::add(const Setting& setting, Json value) {
+void SettingValues::add(const Setting& setting, SettingValue value) {
   entries_.push_back({std::string(setting.name), setting.effect, setting.unused, std::move(value)});
 }
 

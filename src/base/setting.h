@@ -21,9 +21,8 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <variant>
 #include <vector>
-
-#include "base/json.h"
 
 namespace roformer {
 
@@ -70,6 +69,9 @@ struct Setting {
 // "max-length": how command lines and files write a name.
 std::string hyphenated(std::string_view name);
 
+// Empty for an optional that is.
+using SettingValue = std::variant<std::monostate, bool, int64_t, double, std::string, std::vector<std::string>>;
+
 // The visitor that collects the values of all settings.
 class SettingValues {
  public:
@@ -77,38 +79,38 @@ class SettingValues {
     std::string name;
     Effect effect;
     std::optional<Unused> unused;
-    Json value;  // null for an optional that is empty
+    SettingValue value;
   };
 
   void section(std::string_view) {}
-  void integer(const auto& field, const Setting& setting, const IntegerRange&) { add(setting, json(field)); }
-  void real(const auto& field, const Setting& setting, const RealRange&) { add(setting, json(field)); }
+  void integer(const auto& field, const Setting& setting, const IntegerRange&) { add(setting, value(field)); }
+  void real(const auto& field, const Setting& setting, const RealRange&) { add(setting, value(field)); }
   void choice(const std::string& field, const Setting& setting, const std::vector<std::string>&) {
-    add(setting, json(field));
+    add(setting, field);
   }
-  void flag(bool field, const Setting& setting) { add(setting, json(field)); }
+  void flag(bool field, const Setting& setting) { add(setting, field); }
   // `value_name` is what a text stands for: FILE, DIR, NAME.
-  void text(const auto& field, const Setting& setting, std::string_view /*value_name*/) { add(setting, json(field)); }
+  void text(const auto& field, const Setting& setting, std::string_view /*value_name*/) { add(setting, value(field)); }
   void texts(const std::vector<std::string>& field, const Setting& setting, std::string_view /*value_name*/) {
-    add(setting, json(field));
+    add(setting, field);
   }
   // Some of a few words.
   void words(const std::vector<std::string>& field, const Setting& setting, const std::vector<std::string>&) {
-    add(setting, json(field));
+    add(setting, field);
   }
 
   const std::vector<Entry>& entries() const { return entries_; }
 
  private:
   template <class T>
-  static Json json(const T& value) {
-    return value;
+  static SettingValue value(const T& field) {
+    return field;
   }
   template <class T>
-  static Json json(const std::optional<T>& value) {
-    return value ? Json(*value) : Json();
+  static SettingValue value(const std::optional<T>& field) {
+    return field ? SettingValue(*field) : SettingValue();
   }
-  void add(const Setting& setting, Json value);
+  void add(const Setting& setting, SettingValue value);
 
   std::vector<Entry> entries_;
 };

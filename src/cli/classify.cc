@@ -2,6 +2,7 @@
 #include "inference/classify.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/error.h"

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <toml++/impl/preprocessor.h>
 
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.h"

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "base/json.h"
 #include "base/signal.h"

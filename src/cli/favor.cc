@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"

@@ -1,6 +1,8 @@
 // roformer fill-mask: fills [MASK] in texts.
 #include "inference/fill_mask.h"
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/registry.h"

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <exception>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"

@@ -1,5 +1,6 @@
 #include "inference/sentence_settings.h"
 
+#include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
 #include <vector>

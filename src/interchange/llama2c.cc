@@ -1,5 +1,7 @@
 #include "interchange/llama2c.h"
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
 #include "formats/llama2c_file.h"
 #include "interchange/rotary_relayout.h"

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <initializer_list>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.h"

@@ -1,5 +1,6 @@
 // config.json in and out: whose it is, and which of its keys are not understood.
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include <fmt/ranges.h>
 

@@ -1,6 +1,7 @@
 #include "models/rotary_json.h"
 
 #include <array>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 

@@ -1,5 +1,7 @@
 #include "models/save_model.h"
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "formats/safetensors.h"

@@ -1,5 +1,7 @@
 #include "text/char_tokenizer.h"
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
 #include "text/normalizer.h"
 
@@ -15,6 +17,8 @@ CharTokenizer::CharTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens
     if (static_cast<size_t>(c.length) == text.size()) code_points_.emplace(c.value, id);
   }
 }
+
+nlohmann::ordered_json CharTokenizer::config() const { return {{"do_lower_case", lowercase_}}; }
 
 void CharTokenizer::append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const {
   auto sink = [&](char32_t c, int64_t origin) {
@@ -35,6 +39,8 @@ ByteTokenizer::ByteTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens
     bytes_.emplace(*id, static_cast<char>(byte));
   }
 }
+
+nlohmann::ordered_json ByteTokenizer::config() const { return nlohmann::ordered_json::object(); }
 
 std::string ByteTokenizer::byte_token(int byte) { return fmt::format("<0x{:02X}>", byte); }
 

@@ -19,7 +19,7 @@ class CharTokenizer : public Tokenizer {
 
  protected:
   void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
-  nlohmann::ordered_json config() const override { return {{"do_lower_case", lowercase_}}; }
+  nlohmann::ordered_json config() const override;
 
  private:
   bool lowercase_;
@@ -38,7 +38,7 @@ class ByteTokenizer : public Tokenizer {
  protected:
   // All bytes of a code point have the offsets of that code point.
   void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
-  nlohmann::ordered_json config() const override { return nlohmann::ordered_json::object(); }
+  nlohmann::ordered_json config() const override;
 
  private:
   std::array<int32_t, 256> byte_ids_{};

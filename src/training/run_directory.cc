@@ -1,5 +1,7 @@
 #include "training/run_directory.h"
 
+#include <nlohmann/json.hpp>
+
 #include <fmt/ranges.h>
 
 #include "base/error.h"
@@ -46,7 +48,7 @@ std::string markdown_table(const Json& settings) {
 
 RunDirectory::RunDirectory(const std::string& path, const Json& settings,
                            const std::map<std::string, std::string>& files)
-    : path_(path), settings_(settings) {
+    : path_(path), settings_(std::make_shared<const Json>(settings)) {
   const std::string settings_path = join_path(path, "training/settings.json");
   for (const char* name : {"model.safetensors", "config.json"}) {
     if (!exists(join_path(path, name)) || exists(settings_path)) continue;
@@ -158,7 +160,7 @@ void RunDirectory::log_histogram(int64_t step, const std::string& tag, const His
 void RunDirectory::start_events() {
   const int64_t resumed = resumed_step();
   events_ = std::make_unique<EventFile>(join_path(path_, "tensorboard"), resumed == 0 ? 0 : resumed + 1);
-  if (resumed == 0) events_->text(0, "settings", markdown_table(settings_));
+  if (resumed == 0) events_->text(0, "settings", markdown_table(*settings_));
 }
 
 }  // namespace roformer

@@ -58,7 +58,7 @@ class RunDirectory {
   void start_events();
 
   std::string path_;
-  Json settings_;
+  std::shared_ptr<const Json> settings_;
   std::optional<DirectoryLock> lock_;
   std::optional<Snapshot> snapshot_;
   std::vector<std::string> skipped_;

@@ -1,17 +1,32 @@
 #include "training/run_settings.h"
 
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "base/hash.h"
 
 namespace roformer {
 
+namespace {
+
+Json to_json(const SettingValue& value) {
+  const auto convert = [](const auto& held) -> Json {
+    if constexpr (std::is_same_v<decltype(held), const std::monostate&>)
+      return nullptr;
+    else
+      return held;
+  };
+  return std::visit(convert, value);
+}
+
+}  // namespace
+
 Json run_settings(const SettingValues& values, const Json& resolved) {
   Json settings = resolved;
   for (const SettingValues::Entry& entry : values.entries()) {
     if (entry.unused || entry.effect == Effect::none) continue;
     const std::string key = hyphenated(entry.name);
-    if (entry.effect == Effect::result) settings[key] = entry.value;
+    if (entry.effect == Effect::result) settings[key] = to_json(entry.value);
     if (!settings.contains(key)) throw std::logic_error("a run does not say what its setting " + key + " came to");
   }
   return settings;

@@ -1,5 +1,7 @@
 #include "training/settings_rows.h"
 
+#include <nlohmann/json.hpp>
+
 namespace roformer {
 namespace {
 

@@ -1,5 +1,7 @@
 // Whatever is wrong with the input ends in one line that says what and where, the right exit code, and nothing half
 // made.
+#include <nlohmann/json.hpp>
+
 #include "tests/cli/program.h"
 
 namespace roformer::testing {

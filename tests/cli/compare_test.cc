@@ -1,6 +1,8 @@
 // roformer compare from outside: a grid of trainings, stopped and gone on with, and what is made of it.
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/cli/program.h"
 
 namespace roformer::testing {

@@ -1,5 +1,6 @@
 // Llamas as the program trains them: from a config, from other weights, stopped and resumed, and used.
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "formats/safetensors.h"
 #include "tests/cli/program.h"

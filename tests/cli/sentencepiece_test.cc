@@ -1,4 +1,6 @@
 // SentencePiece tokenizers as the program has them: learned, asked, trained with.
+#include <nlohmann/json.hpp>
+
 #include "tests/cli/program.h"
 
 namespace roformer::testing {

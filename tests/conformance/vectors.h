@@ -1,6 +1,7 @@
 // The JSON files of this folder, read.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "report/svg_plot.h"
 #include "tests/lab/grid_trial.h"

@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "lab/grid_results.h"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "lab/length_evaluation.h"
 
 #include <gmock/gmock.h>

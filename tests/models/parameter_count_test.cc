@@ -1,6 +1,7 @@
 // The number of parameters that a config promises against the model that is made of it.
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "models/config.h"

@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "models/rotary_json.h"
 
 #include <gmock/gmock.h>

@@ -1,6 +1,7 @@
 #include "training/run_directory.h"
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "tests/training/training_trial.h"

@@ -1,3 +1,5 @@
+#include <nlohmann/json.hpp>
+
 #include "training/run_report.h"
 
 #include <gmock/gmock.h>

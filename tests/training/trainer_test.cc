@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <stop_token>
 
 #include "base/error.h"

@@ -2,6 +2,8 @@
 // classifiers.
 #include "models/families/bert_like.h"
 
+#include <nlohmann/json.hpp>
+
 namespace roformer {
 
 namespace {

@@ -1,6 +1,7 @@
 #include "models/families/decoder_keys.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "models/rotary_json.h"
 #include "models/stack_config.h"

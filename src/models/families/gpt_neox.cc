@@ -2,6 +2,8 @@
 // `use_parallel_residual`; the rotation of a part of each head, in halves; q, k and v in one matrix, head by head;
 // biases everywhere but in the output.
 #include "models/families/decoder_keys.h"
+
+#include <nlohmann/json.hpp>
 #include "models/rotary_json.h"
 #include "models/stack_config.h"
 

@@ -1,6 +1,8 @@
 // Llama (Touvron et al. 2023), also SmolLM and others of its shape: RMS norms in front, grouped heads, SwiGLU, the
 // rotation of whole heads in halves.
 #include "models/families/decoder_keys.h"
+
+#include <nlohmann/json.hpp>
 #include "models/rotary_json.h"
 #include "models/stack_config.h"
 

@@ -2,6 +2,7 @@
 // other positions than the plain rotation, or linear attention, gets another "model_type", "roformer_variant", so that
 // no other program loads it as a RoFormer and rotates what was not trained so.
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include <fmt/ranges.h>
 

@@ -1,6 +1,7 @@
 #include "text/sentencepiece/tokenizer.h"
 
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/utf8.h"

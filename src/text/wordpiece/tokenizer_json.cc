@@ -1,6 +1,7 @@
 #include "text/wordpiece/tokenizer_json.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "text/added_tokens.h"

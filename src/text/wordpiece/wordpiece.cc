@@ -1,6 +1,7 @@
 #include "text/wordpiece/wordpiece.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "text/wordpiece/tokenizer_json.h"
 

@@ -1,4 +1,6 @@
 // tokenizer.json with a BPE or Unigram model: against the ids of Hugging Face's tokenizers (tests/fixtures/README.md).
+#include <nlohmann/json.hpp>
+
 #include "text/sentencepiece/json.h"
 
 #include <gmock/gmock.h>
