@@ -20,9 +20,9 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/signal.h"
+#include "cli/did_you_mean.h"
 #include "cli/options.h"
 #include "cli/overview.h"
-#include "cli/raw_arguments.h"
 #include "cli/registry.h"
 #include "cli/setting_options.h"
 

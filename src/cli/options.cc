@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
@@ -12,14 +11,14 @@
 #include "backend/registry.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "cli/arguments.h"
 #include "cli/config_file.h"
+#include "cli/did_you_mean.h"
+#include "cli/help_text.h"
 #include "cli/option_values.h"
-#include "cli/raw_arguments.h"
 
 namespace roformer {
 namespace {
-
-constexpr size_t kHelpColumn = 30, kHelpWidth = 80 - kHelpColumn;
 
 constexpr std::string_view kGeneral = "General";  // a section of --help, always the last
 // What is no setting and so not in a configuration file.
@@ -29,24 +28,6 @@ std::string environment_name(std::string_view option) {
   std::string name = "ROFORMER_";
   for (const char c : option.substr(2)) name += c == '-' ? '_' : static_cast<char>(std::toupper(c));
   return name;
-}
-
-// Lines of at most kHelpWidth characters; CLI11 indents what follows a newline.
-std::string wrapped(std::string_view text) {
-  std::string result;
-  size_t used = 0;
-  while (!text.empty()) {
-    const std::string_view word = text.substr(0, text.find(' '));
-    text.remove_prefix(std::min(text.size(), word.size() + 1));
-    if (used > 0) {
-      const bool fits = used + 1 + word.size() <= kHelpWidth;
-      result += fits ? ' ' : '\n';
-      used = fits ? used + 1 : 0;
-    }
-    result += word;
-    used += word.size();
-  }
-  return result;
 }
 
 std::string join(const std::vector<std::string>& words, std::string_view separator) {
@@ -103,50 +84,6 @@ struct OptionSet::Option {
   std::string default_value() const {
     const std::string value = print();
     return positional() || value == "\"\"" || value == "[]" || (flag && value == "false") ? "" : value;
-  }
-
-  std::string description() const {
-    std::string text = help;
-    const std::string value = default_value();
-    if (required) {
-      text += " (required)";
-    } else if (flag && !value.empty()) {
-      text += fmt::format(" (default; switch off with {}=false)", name);
-    } else if (!value.empty()) {
-      text += fmt::format(" (default {})", value);
-    }
-    return text;
-  }
-};
-
-struct OptionSet::Parser {
-  CLI::App app;
-  std::vector<CLI::Option*> parsed;  // in the order of options_
-
-  explicit Parser(const OptionSet& set)
-      : app(set.summary_ + "\n", "roformer " + set.command_), parsed(set.options_.size()) {
-    app.set_help_flag();
-    app.get_formatter()->column_width(kHelpColumn);
-    app.footer(set.example_.empty() ? "" : "Example:\n  " + set.example_);
-    for (const bool general : {false, true}) {  // CLI11 lists groups in the order it met them
-      for (size_t i = 0; i < parsed.size(); ++i) {
-        if ((set.options_[i]->section == kGeneral) == general) parsed[i] = add(*set.options_[i]);
-      }
-    }
-  }
-
-  CLI::Option* add(const Option& option) {
-    const std::string names = option.name == kHelp ? "-h,--help" : option.name;
-    CLI::Option* added = option.flag ? app.add_flag(names) : app.add_option(names);
-    added->description(wrapped(option.description()))->group(option.section);
-    if (option.list()) {
-      added->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
-    } else {
-      added->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    }
-    const std::string value = option.value_name + (option.list() && !option.words ? "..." : "");
-    if (!option.flag) added->option_text(option.positional() ? " " : value);
-    return added;
   }
 };
 
@@ -346,49 +283,23 @@ std::vector<OptionInfo> OptionSet::list() const {
 }
 
 std::string OptionSet::help() const {
-  std::string text = Parser(*this).app.help();
-  for (size_t at; (at = text.find("\n\n\n")) != std::string::npos;) text.erase(at, 1);
-  return text;
+  return help_text({.command = command_, .summary = summary_, .example = example_, .options = list()});
 }
 
 void OptionSet::read_arguments(std::span<const std::string> arguments) {
-  std::vector<std::string> names;
+  std::vector<OptionSyntax> syntax;
   for (const auto& option : options_) {
-    if (!option->positional()) names.push_back(option->name);
+    syntax.push_back({.name = option->name, .flag = option->flag, .list = option->list()});
   }
-  const RawArguments raw(arguments, names);
-  Parser parser(*this);
-  parser.app.allow_extras();
-  try {
-    std::vector<std::string> reversed(raw.placeholders().rbegin(), raw.placeholders().rend());
-    parser.app.parse(reversed);
-  } catch (const CLI::ParseError& error) {
-    throw UsageError("{}; see roformer {} --help", error.what(), command_);
-  }
-
+  const auto values = parse_arguments(arguments, syntax, command_);
   for (size_t i = 0; i < options_.size(); ++i) {
     Option& option = *options_[i];
-    if (parser.parsed[i]->count() == 0) continue;
-    std::vector<std::string> values;
-    for (const std::string& result : parser.parsed[i]->results()) {
-      const RawArguments::Text* text = raw.find(result);
-      if (text == nullptr && result.starts_with("-")) {
-        throw UsageError("{}: expected a value, got the option {}", option.name, result.substr(0, result.find('=')));
-      }
-      if (text != nullptr && text->looks_like_option && option.positional()) {
-        throw UsageError("unknown option {} (a text that starts with a dash goes after --)", quote(text->value));
-      }
-      values.push_back(text == nullptr ? result : text->value);
+    if (values[i].empty()) continue;
+    if (option.list()) {
+      option.assign(values[i], option.name);
+    } else {
+      option.assign({values[i].back()}, option.name);
     }
-    if (!option.list()) values.erase(values.begin(), values.end() - 1);
-    option.assign(values, option.name);
-  }
-  for (const std::string& result : parser.app.remaining()) {
-    if (result == "--") continue;
-    const RawArguments::Text* text = raw.find(result);
-    const bool dubious = text != nullptr && text->looks_like_option;
-    throw UsageError("{} {}; see roformer {} --help", dubious ? "unknown option" : "unexpected argument",
-                     quote(text == nullptr ? result : text->value), command_);
   }
 }
 

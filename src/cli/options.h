@@ -2,8 +2,6 @@
 // From that come parsing, --help, an environment name (--top-k: ROFORMER_TOP_K), a key of the TOML file given with
 // --config-file (top-k), and --dump-config. What the command line says wins over the environment, that over the file,
 // that over the field's initial value, which is the default that --help shows.
-// Not a face of CLI11: commands never see it. CLI11's own configuration files and environment were rejected because
-// they mangle quotes, brackets and commas in texts, and let a file override the environment.
 #pragma once
 
 #include <cstdint>
@@ -82,7 +80,6 @@ class OptionSet {
 
  private:
   struct Option;
-  struct Parser;
   // Reads one value, or throws a UsageError that starts with `place`.
   using Setter = std::function<void(const std::string& value, const std::string& place)>;
   using Printer = std::function<std::string()>;  // the value as TOML; empty = none

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -10,7 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "cli/raw_arguments.h"
+#include "cli/did_you_mean.h"
 #include "cli/setting_options.h"
 #include "tests/base/temp_directory.h"
 
@@ -19,7 +20,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::Not;
+using testing::StartsWith;
 
 // What every kind of option is bound to.
 struct Fields {
@@ -151,6 +152,18 @@ TEST_F(Options, OddTextsSurviveDumpFileAndEnvironment) {
   }
 }
 
+TEST_F(Options, ListsTakeAllTextsUpToTheNextOption) {
+  ASSERT_TRUE(parse({"t", "--data=a", "b", "-c", "--json", "u", "--data", "d", "--top-k", "7", "v", "--data=--json",
+                     "e", "--", "w", "--data"}));
+  EXPECT_THAT(fields_.data, ElementsAre("a", "b", "-c", "d", "--json", "e"));
+  EXPECT_THAT(fields_.texts, ElementsAre("t", "u", "v", "w", "--data"));
+  EXPECT_TRUE(fields_.json);
+  ASSERT_TRUE(parse({"--json", "false", "--data", "-", "-5"}));  // a flag takes no text
+  EXPECT_TRUE(fields_.json);
+  EXPECT_THAT(fields_.texts, ElementsAre("false"));
+  EXPECT_THAT(fields_.data, ElementsAre("-", "-5"));
+}
+
 TEST_F(Options, EveryKindIsRead) {
   ASSERT_TRUE(parse({"--top-k", "7", "--max-length=9", "--dropout", "1e-3", "--epochs", "+2.5", "--init-from", "d",
                      "--json", "--positions", "none,rotary", "--lengths", "5,17", "512", "--device", "reference"}));
@@ -198,14 +211,22 @@ TEST_F(Options, UnknownAndIncompleteOptionsAreRefused) {
   EXPECT_THAT(failure({"--[x]=1"}), HasSubstr("unknown option \"--[x]\""));
   EXPECT_THAT(failure({"---"}), HasSubstr("unknown option"));
   EXPECT_THAT(failure({"-k", "5"}), HasSubstr("unknown option \"-k\""));
-  EXPECT_THAT(failure({"--top-k"}), HasSubstr("--top-k"));
+  EXPECT_EQ(failure({"--top-k"}), "--top-k: expected a value; see roformer demo --help");
+  EXPECT_EQ(failure({"--data"}), "--data: expected a value; see roformer demo --help");
+  EXPECT_EQ(failure({"--data", "-h"}), "--data: expected a value, got the option -h");
+  EXPECT_EQ(failure({"--top-k", "--jsno"}), "unknown option \"--jsno\"; did you mean --json?");
+  EXPECT_EQ(failure({"-h5"}), "unknown option \"-h5\" (a text that starts with a dash goes after --)");
+  EXPECT_EQ(failure({"--=x"}), "unknown option \"--\"");
   EXPECT_EQ(failure({"--top-k", "--json"}), "--top-k: expected a value, got the option --json");
   EXPECT_EQ(failure({"--top-k", "--prompt=a"}), "--top-k: expected a value, got the option --prompt");
   EXPECT_THAT(failure({"--prompt", "--"}), HasSubstr("--prompt: expected a value"));
   Fields fields;
   OptionSet bare("bare", "");
   add_json(bare, fields.json);
-  EXPECT_THROW(bare.parse(std::vector<std::string>{"text"}, out_), UsageError);
+  for (const char* text : {"text", "", "-5", "-k"}) {
+    EXPECT_THROW(bare.parse(std::vector<std::string>{text}, out_), UsageError) << text;
+    EXPECT_THROW(bare.parse(std::vector<std::string>{"--", text}, out_), UsageError) << text;
+  }
 }
 
 TEST_F(Options, DashesAfterTwoDashesAreTexts) {
@@ -251,6 +272,26 @@ TEST_F(Options, MistakesInFileAndEnvironmentNameTheirPlace) {
   EXPECT_THAT(failure({}), HasSubstr("ROFORMER_TOP_K: expected an integer from 1 to 100, got \"many\""));
 }
 
+TEST_F(Options, WrongValuesNameTheirPlaceForEveryKind) {
+  const auto expect = [&](const std::string& name, const std::string& value, const std::string& message) {
+    EXPECT_THAT(failure({"--" + name + "=" + value}), StartsWith("--" + name + ": " + message));
+    const std::string path = write(name + " = '" + value + "'\n");
+    EXPECT_THAT(failure({"--config-file", path}), StartsWith(path + ":1: \"" + name + "\": " + message));
+    std::string variable = "ROFORMER_" + name;
+    for (char& c : variable) c = c == '-' ? '_' : static_cast<char>(std::toupper(c));
+    const Variable set(variable.c_str(), value.c_str());
+    EXPECT_THAT(failure({}), StartsWith(variable + ": " + message));
+  };
+  expect("top-k", "101", "expected an integer from 1 to 100, got \"101\"");
+  expect("max-length", "x", "expected an integer of at least 1, got \"x\"");
+  expect("dropout", "1", "expected a number of at least 0 and below 1, got \"1\"");
+  expect("epochs", "inf", "expected a number, got \"inf\"");
+  expect("device", "gpu", "expected cpu, reference, got \"gpu\"");
+  expect("positions", "rotar", "expected rotary, none, got \"rotar\"; did you mean rotary?");
+  expect("lengths", "5,0", "expected an integer of at least 1, got \"0\"");
+  expect("json", "maybe", "expected true or false, got \"maybe\"");
+}
+
 TEST_F(Options, DumpIsTheEffectiveSettings) {
   EXPECT_FALSE(parse({"--top-k", "9", "--dump-config", "--data", "a b"}));
   EXPECT_EQ(out_.str(),
@@ -272,6 +313,40 @@ TEST_F(Options, HelpShowsEverythingInEightyColumns) {
   EXPECT_GT(help.find("General:"), help.find("Training:"));
   std::istringstream lines(help);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
+}
+
+TEST(Help, IsThisPage) {
+  std::string index, name = "a";
+  std::vector<std::string> files, queries;
+  bool on = true;
+  OptionSet set("search", "Finds", "roformer search i q");
+  set.add_positional("INDEX", index, "where");
+  set.add_positional("QUERY", queries, "what");
+  set.require("INDEX");
+  set.add("--a-name-that-fills-the-column", name, "text");
+  set.section("Other");
+  set.add("--files", files, std::string(49, 'x') + " y");
+  set.add("--switch", on, "flag");
+  EXPECT_EQ(set.help(),
+            "Finds\n\nUsage: roformer search [OPTIONS] INDEX [QUERY...]\n\n"
+            "Positionals:\n"
+            "  INDEX                       Where (required)\n"
+            "  QUERY                       What\n\n"
+            "Options:\n"
+            "  --a-name-that-fills-the-column TEXT\n"
+            "                              Text (default \"a\")\n\n"
+            "Other:\n"
+            "  --files FILE...             X" +
+                std::string(48, 'x') +
+                "\n"
+                "                              y\n"
+                "  --switch                    Flag (default; switch off with --switch=false)\n\n"
+                "General:\n"
+                "  -h,--help                   Show this help\n"
+                "  --config-file FILE          Take settings from this TOML file; its keys are\n"
+                "                              the names of the options\n"
+                "  --dump-config               Print all settings as TOML and exit\n\n"
+                "Example:\n  roformer search i q\n");
 }
 
 TEST_F(Options, RequiredOptionsMayComeFromAnywhere) {
