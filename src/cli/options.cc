@@ -57,7 +57,8 @@ std::string to_toml(const std::vector<T>& values) {
 struct OptionSet::Option {
   std::string name;  // "--top-k", or "TEXT" for a positional
   std::string help, value_name, section;
-  Setter set;  // one value; of a list, one more
+  std::string spelled;  // in messages: as whoever gave it wrote it, else by its name
+  Setter set;           // one value; of a list, one more
   Printer print;
   std::function<void()> clear;  // lists only: forget the default before the first value
   std::vector<std::string> choices;
@@ -68,9 +69,11 @@ struct OptionSet::Option {
   bool positional() const { return !name.starts_with("-"); }
   bool setting() const { return !positional() && name != kHelp && name != kConfigFile && name != kDumpConfig; }
 
-  void assign(const std::vector<std::string>& values, const std::string& place) {
+  // `place` starts the message about a wrong value; later ones call the option `spelling`.
+  void assign(const std::vector<std::string>& values, const std::string& place, std::string spelling) {
     if (list()) clear();
     given = true;
+    spelled = std::move(spelling);
     for (const std::string& value : values) {
       if (!words) {
         set(value, place);
@@ -102,7 +105,7 @@ void OptionSet::section(std::string_view title) { section_ = title; }
 OptionSet::Option& OptionSet::insert(std::string_view name, std::string_view help, std::string_view value_name,
                                      Setter set, Printer print) {
   auto option = std::make_unique<Option>();
-  option->name = name;
+  option->name = option->spelled = name;
   option->help = help;
   if (!help.empty()) option->help[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(help[0])));
   option->value_name = value_name;
@@ -235,6 +238,13 @@ void OptionSet::require(std::string_view name) { find(name).required = true; }
 
 bool OptionSet::given(std::string_view name) const { return find(name).given; }
 
+std::string OptionSet::spelled(std::string_view name) const {
+  for (const auto& option : options_) {
+    if (option->name == name) return option->spelled;
+  }
+  return std::string(name);
+}
+
 OptionSet::Option& OptionSet::find(std::string_view name) const {
   const auto found =
       std::find_if(options_.begin(), options_.end(), [&](const auto& option) { return option->name == name; });
@@ -242,18 +252,22 @@ OptionSet::Option& OptionSet::find(std::string_view name) const {
   return **found;
 }
 
-bool OptionSet::parse(std::span<const std::string> arguments, std::ostream& out) {
+bool OptionSet::parse(std::span<const std::string> arguments, std::ostream& out,
+                      std::span<const std::string> commands) {
   const std::string help_text = help();  // with the defaults, before fields change
   config_file_.clear();
   help_asked_ = dump_asked_ = false;
-  for (const auto& option : options_) option->given = false;
+  for (const auto& option : options_) {
+    option->given = false;
+    option->spelled = option->name;
+  }
   read_arguments(arguments);
   if (help_asked_) {
     out << help_text;
     return false;
   }
   read_environment();
-  read_file();
+  read_file(commands);
   if (dump_asked_) {
     dump(out);
     return false;
@@ -296,9 +310,9 @@ void OptionSet::read_arguments(std::span<const std::string> arguments) {
     Option& option = *options_[i];
     if (values[i].empty()) continue;
     if (option.list()) {
-      option.assign(values[i], option.name);
+      option.assign(values[i], option.name, option.name);
     } else {
-      option.assign({values[i].back()}, option.name);
+      option.assign({values[i].back()}, option.name, option.name);
     }
   }
 }
@@ -309,26 +323,26 @@ void OptionSet::read_environment() {
     const std::string name = environment_name(option->name);
     const char* value = std::getenv(name.c_str());
     if (value == nullptr) continue;
-    option->assign(option->list() ? split_at_commas(value) : std::vector<std::string>{value}, name);
+    option->assign(option->list() ? split_at_commas(value) : std::vector<std::string>{value}, name, name);
   }
 }
 
-void OptionSet::read_file() {
+void OptionSet::read_file(std::span<const std::string> commands) {
   if (config_file_.empty()) return;
   std::vector<std::string> keys;
   for (const auto& option : options_) {
     if (option->setting()) keys.push_back(option->name.substr(2));
   }
-  for (const ConfigEntry& entry : read_config_file(config_file_)) {
+  for (const ConfigEntry& entry : read_config_file(config_file_, command_, commands)) {
     if (std::find(keys.begin(), keys.end(), entry.key) == keys.end()) {
-      throw UsageError("{} is no setting of roformer {}{}", entry.place, command_, did_you_mean(entry.key, keys));
+      throw UsageError("{} is no setting of roformer {}{}", entry.place(), command_, did_you_mean(entry.key, keys));
     }
     Option& option = find("--" + entry.key);
     if (option.given) continue;
     if (!option.list() && entry.values.size() != 1) {
-      throw UsageError("{}: expected one value, got an array of {}", entry.place, entry.values.size());
+      throw UsageError("{}: expected one value, got an array of {}", entry.place(), entry.values.size());
     }
-    option.assign(entry.values, entry.place);
+    option.assign(entry.values, entry.place(), entry.spelled());
   }
 }
 

@@ -53,7 +53,7 @@ class Options : public testing::Test {
     add_json(set_, fields_.json);
   }
 
-  bool parse(const std::vector<std::string>& arguments) { return set_.parse(arguments, out_); }
+  bool parse(const std::vector<std::string>& arguments) { return set_.parse(arguments, out_, commands_); }
 
   std::string failure(const std::vector<std::string>& arguments) {
     try {
@@ -72,6 +72,7 @@ class Options : public testing::Test {
   }
 
   const TempDirectory directory_;
+  const std::vector<std::string> commands_ = {"demo", "other", "pretrain"};
   Fields fields_;
   OptionSet set_;
   std::ostringstream out_;
@@ -261,7 +262,7 @@ TEST_F(Options, MistakesInFileAndEnvironmentNameTheirPlace) {
   EXPECT_THAT(from_file("dump-config = true\n"), HasSubstr("is no setting"));
   EXPECT_THAT(from_file("TEXT = 'x'\n"), HasSubstr("is no setting"));
   EXPECT_THAT(from_file("top-k = [1, 2]\n"), HasSubstr("expected one value, got an array of 2"));
-  EXPECT_THAT(from_file("[top-k]\na = 1\n"), HasSubstr("expected a text, number"));
+  EXPECT_THAT(from_file("top-k = [{a = 1}]\n"), HasSubstr("expected a text, number"));
   EXPECT_THAT(from_file("top-k = \n"), HasSubstr("options_test.toml:1: "));
   EXPECT_THAT(from_file("top-k = 1\ntop-k = 2\n"), HasSubstr("options_test.toml:2: "));
   EXPECT_THAT(from_file("prompt = " + std::string(100000, '[')), HasSubstr("options_test.toml:1: "));
@@ -270,6 +271,48 @@ TEST_F(Options, MistakesInFileAndEnvironmentNameTheirPlace) {
   EXPECT_THROW(parse({"--config-file", "/nowhere/at/all"}), FileError);
   const Variable top_k("ROFORMER_TOP_K", "many");
   EXPECT_THAT(failure({}), HasSubstr("ROFORMER_TOP_K: expected an integer from 1 to 100, got \"many\""));
+}
+
+TEST_F(Options, TablesOfAFileAreOfOneCommand) {
+  const auto from_file = [&](const std::string& content) { return failure({"--config-file", write(content)}); };
+  const std::string shared =
+      "top-k = 3\nprompt = 'top'\ndata = ['a']\n[demo]\nprompt = 'own'\ndata = ['b', 'c']\n"
+      "[other]\ntop-k = 'any'\nunheard-of = {x = 1}\n[pretrain.deep]\nx = 1979-05-27\n";
+  ASSERT_EQ(from_file(shared), "no error");
+  EXPECT_EQ(fields_.top_k, 3);
+  EXPECT_EQ(fields_.prompt, "own");
+  EXPECT_THAT(fields_.data, ElementsAre("b", "c"));
+  const Variable prompt("ROFORMER_PROMPT", "environment");
+  ASSERT_TRUE(parse({"--config-file", write(shared), "--data", "d"}));
+  EXPECT_EQ(fields_.prompt, "environment");
+  EXPECT_THAT(fields_.data, ElementsAre("d"));
+
+  ASSERT_EQ(from_file("demo.top-k = 4\n"), "no error");
+  EXPECT_EQ(fields_.top_k, 4);
+  EXPECT_THAT(from_file("[demo]\ntop-k = 0\n"), HasSubstr("options_test.toml:2: \"top-k\": expected an integer"));
+  EXPECT_THAT(from_file("[demo]\ntopk = 1\n"),
+              HasSubstr("options_test.toml:2: \"topk\" is no setting of roformer demo"));
+  EXPECT_THAT(from_file("[demo.top-k]\na = 1\n"), HasSubstr("\"top-k\": expected a text, number"));
+  EXPECT_THAT(from_file("[pretain]\n"),
+              HasSubstr("toml:1: \"pretain\" is a table, but no command has this name; did you mean pretrain?"));
+  EXPECT_THAT(from_file("[top-k]\na = 1\n"), HasSubstr("\"top-k\" is a table, but no command has this name"));
+  EXPECT_THAT(from_file("unheard-of = 1\n[other]\nunheard-of = 1\n"), HasSubstr("\"unheard-of\" is no setting"));
+}
+
+TEST_F(Options, AreSpelledAsTheyWereGiven) {
+  const std::string path = write("top-k = 3\nmax-length = 7\n[demo]\nepochs = 2\n");
+  const Variable dropout("ROFORMER_DROPOUT", "0.2"), top_k("ROFORMER_TOP_K", "4");
+  ASSERT_TRUE(parse({"--config-file", path, "--prompt=x"}));
+  EXPECT_EQ(set_.spelled("--prompt"), "--prompt");
+  EXPECT_EQ(set_.spelled("--dropout"), "ROFORMER_DROPOUT");
+  EXPECT_EQ(set_.spelled("--top-k"), "ROFORMER_TOP_K");
+  EXPECT_EQ(set_.spelled("--max-length"), "\"max-length\" (" + path + ":2)");
+  EXPECT_EQ(set_.spelled("--epochs"), "\"epochs\" (" + path + ":4)");
+  EXPECT_EQ(set_.spelled("--device"), "--device");
+  EXPECT_EQ(set_.spelled("--unknown"), "--unknown");
+  ASSERT_TRUE(parse({"--dropout", "0.3"}));
+  EXPECT_EQ(set_.spelled("--dropout"), "--dropout");
+  EXPECT_EQ(set_.spelled("--epochs"), "--epochs");
 }
 
 TEST_F(Options, WrongValuesNameTheirPlaceForEveryKind) {
