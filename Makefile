@@ -1,7 +1,7 @@
 # make demo: install, build, train on real text, show.   make test: all tests.   make help: the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-PACKAGES := g++ cmake ninja-build pkg-config libhwy-dev libtbb-dev nlohmann-json3-dev libcli11-dev libtomlplusplus-dev libfmt-dev \
+PACKAGES := g++ cmake ninja-build pkg-config libhwy-dev libtbb-dev nlohmann-json3-dev libtomlplusplus-dev libfmt-dev \
 	libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev libsentencepiece-dev libgtest-dev libgmock-dev libbenchmark-dev
 DEMO_PACKAGES := bible-kjv
 ORACLE_PACKAGES := python3-jieba

@@ -185,6 +185,7 @@ def options() -> None:
     put("options", "option_for_a_value", "--files\n--lengths=5,6\n")
     put("options", "control_characters", "%%\nflag = tr\u0001\n")
     put("options", "table_without_name", "%%\n[<]\n")
+    put("options", "table_of_the_command", "%%\nwhole = 7\n[fuzz]\nwhole = 8\nfiles = ['a', 'b']\n")
     put("options", "arabic_form_for_a_space", "%%\nwhole\ufef8= 1\n")
     put("options", "dates", "%%\nwhole = 1979-05-27T07:32:00Z\n[table]\nx = 0x1F\n")
 

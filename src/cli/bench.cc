@@ -142,7 +142,8 @@ void run_model(const BenchCommand& options, const Engine& engine) {
 }
 
 KernelBenchOptions kernel_options(const BenchCommand& options) {
-  if (!options.ids.empty()) throw UsageError("--ids: --mode {} takes --lengths", options.mode);
+  if (!options.ids.empty())
+    throw UsageError("{}: {} {} takes {}", FieldName("ids"), FieldName("mode"), options.mode, FieldName("lengths"));
   const ModelConfig config = options.model.empty() ? shape_of(options) : read_config(options.model + "/config.json");
   return {.lengths = options.bench.lengths,
           .heads = config.heads,
@@ -204,7 +205,8 @@ void run_attention(const BenchCommand& options, const Engine& engine) {
 }
 
 void run_decoding(const BenchCommand& options, const Engine& engine) {
-  if (!options.ids.empty()) throw UsageError("--ids: --mode decoding takes --prompt-tokens");
+  if (!options.ids.empty())
+    throw UsageError("{}: {} decoding takes {}", FieldName("ids"), FieldName("mode"), FieldName("prompt_tokens"));
   const Model model = make_model(options, *engine.backend);
   DecodingBenchOptions decoding = options.decoding;
   decoding.seconds = options.bench.seconds;
@@ -256,7 +258,8 @@ void run(const BenchCommand& options) {
                      FieldName("dtype"));
   }
   if (!options.model.empty() && !options.config.empty()) {
-    throw UsageError("--config {}: the shape is that of --model {}", options.config, options.model);
+    throw UsageError("{} {}: the shape is that of {} {}", FieldName("config"), options.config, FieldName("model"),
+                     options.model);
   }
   const Engine engine(options.engine);
   if (options.mode == "decoding") return run_decoding(options, engine);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <toml++/impl/preprocessor.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "cli/did_you_mean.h"
 
 // toml++ 3.3 asserts what a file can break ("[<"): an abort in a debug build, undefined behavior under clang in
 // others. The checks behind its assertions are right. It also calls a point of its whitespace table unreachable that
@@ -51,27 +53,49 @@ std::string printable(std::string_view text) {
   return result;
 }
 
-}  // namespace
-
-std::vector<ConfigEntry> read_config_file(const std::string& path) {
+toml::table parse_toml(const std::string& path) {
   const std::string content = read_file(path, kMaxConfigBytes);
-  toml::table table;
   try {
-    table = toml::parse(content, path);
+    return toml::parse(content, path);
   } catch (const toml::parse_error& error) {
     throw DataError("{}:{}: {}", FilePath(path), LineNumber(error.source().begin.line), printable(error.description()));
   }
-  std::vector<ConfigEntry> entries;
-  for (const auto& [key, node] : table) {
-    ConfigEntry entry{.key = std::string(key.str()), .values = {}, .place = {}};
-    entry.place = fmt::format("{}:{}: {}", path, key.source().begin.line, quote(entry.key));
-    if (const auto* array = node.as_array()) {
-      for (const toml::node& element : *array) entry.values.push_back(to_text(element, entry.place));
-    } else {
-      entry.values.push_back(to_text(node, entry.place));
-    }
-    entries.push_back(std::move(entry));
+}
+
+ConfigEntry entry_of(const toml::key& key, const std::string& path) {
+  return {.key = std::string(key.str()), .values = {}, .location = fmt::format("{}:{}", path, key.source().begin.line)};
+}
+
+ConfigEntry read_entry(const toml::key& key, const toml::node& node, const std::string& path) {
+  ConfigEntry entry = entry_of(key, path);
+  if (const auto* array = node.as_array()) {
+    for (const toml::node& element : *array) entry.values.push_back(to_text(element, entry.place()));
+  } else {
+    entry.values.push_back(to_text(node, entry.place()));
   }
+  return entry;
+}
+
+}  // namespace
+
+std::string ConfigEntry::place() const { return fmt::format("{}: {}", location, quote(key)); }
+std::string ConfigEntry::spelled() const { return fmt::format("{} ({})", quote(key), location); }
+
+std::vector<ConfigEntry> read_config_file(const std::string& path, std::string_view command,
+                                          std::span<const std::string> commands) {
+  std::vector<ConfigEntry> entries, shared;
+  for (const auto& [key, node] : parse_toml(path)) {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) {
+      shared.push_back(read_entry(key, node, path));
+    } else if (key == command) {
+      for (const auto& [own_key, own_node] : *table) entries.push_back(read_entry(own_key, own_node, path));
+    } else if (std::ranges::find(commands, key.str()) == commands.end()) {
+      throw UsageError("{} is a table, but no command has this name{}", entry_of(key, path).place(),
+                       did_you_mean(key.str(), commands));
+    }
+  }
+  entries.insert(entries.end(), shared.begin(), shared.end());
   return entries;
 }
 

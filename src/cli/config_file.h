@@ -1,6 +1,8 @@
-// Settings in a TOML file: plain keys with a value or an array of values, no tables. Reading is toml++'s work.
+// Settings in a TOML file: keys with a value or an array of values, for every command at top level, for one command in
+// a table of its name. Reading is toml++'s work.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,11 +12,17 @@ namespace roformer {
 struct ConfigEntry {
   std::string key;
   std::vector<std::string> values;  // as they would be written on the command line
-  std::string place;                // "FILE:LINE: key", to start a message
+  std::string location;             // "FILE:LINE"
+
+  std::string place() const;    // FILE:LINE: "key", to start a message
+  std::string spelled() const;  // "key" (FILE:LINE), within one
 };
 
-// DataError with file and line for what is not TOML or not a plain setting, FileError if it cannot be read.
-std::vector<ConfigEntry> read_config_file(const std::string& path);
+// The entries of the table `command`, then those at top level, which count where the table has no such key. Tables of
+// other `commands` are not looked at. UsageError for other tables, DataError with file and line for what is not TOML or
+// not a plain setting, FileError if it cannot be read.
+std::vector<ConfigEntry> read_config_file(const std::string& path, std::string_view command,
+                                          std::span<const std::string> commands);
 
 // A text as a TOML string, quotes included. UsageError if it is not UTF-8, as TOML cannot hold it.
 std::string toml_string(std::string_view text);

@@ -48,7 +48,7 @@ FavorErrorOptions error_options(const FavorCommand& options) {
     double value = 0;
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
     if (error != std::errc() || end != word.data() + word.size() || !(value > 0 && value <= 100)) {
-      throw UsageError("--deviations has {}, expected numbers above 0, at most 100", quote(word));
+      throw UsageError("{} has {}, expected numbers above 0, at most 100", FieldName("deviations"), quote(word));
     }
     result.deviations.push_back(value);
   }

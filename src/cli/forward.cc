@@ -35,7 +35,7 @@ void describe(OptionSet& set, ForwardOptions& options) {
 }
 
 void run(const ForwardOptions& options) {
-  if (options.output.empty()) throw UsageError("--output is empty, expected a file");
+  if (options.output.empty()) throw UsageError("{} is empty, expected a file", FieldName("output"));
   StackInputs inputs;
   if (options.attention_mask) inputs.attention_mask = parse_attention_mask(*options.attention_mask);
   if (options.rotation) inputs.rotate_cross_queries = parse_cross_rotation(*options.rotation);

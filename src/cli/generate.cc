@@ -84,14 +84,17 @@ void describe(OptionSet& set, GenerateOptions& options) {
 GenerationOptions generation_options(const GenerateOptions& options) {
   const bool draws = options.temperature || options.top_k || options.top_p || options.min_p;
   if (options.greedy && draws) {
-    throw UsageError("--greedy draws no token: expected neither --temperature nor --top-k, --top-p or --min-p");
+    throw UsageError("{} draws no token: expected neither {} nor {}, {} or {}", FieldName("greedy"),
+                     FieldName("temperature"), FieldName("top_k"), FieldName("top_p"), FieldName("min_p"));
   }
   if (options.beam > 1 && (draws || options.greedy)) {
-    throw UsageError(
-        "--beam {} draws no token: expected neither --greedy nor --temperature, --top-k, --top-p or --min-p",
-        options.beam);
+    throw UsageError("{} {} draws no token: expected neither {} nor {}, {}, {} or {}", FieldName("beam"), options.beam,
+                     FieldName("greedy"), FieldName("temperature"), FieldName("top_k"), FieldName("top_p"),
+                     FieldName("min_p"));
   }
-  if (options.beam == 1 && options.length_penalty) throw UsageError("--length-penalty is for --beam, of 2 or more");
+  if (options.beam == 1 && options.length_penalty) {
+    throw UsageError("{} is for {}, of 2 or more", FieldName("length_penalty"), FieldName("beam"));
+  }
   constexpr int64_t kTopK = 50;
   GenerationOptions result{.sampling = {.greedy = options.greedy,
                                         .temperature = options.temperature.value_or(1),
@@ -115,7 +118,7 @@ GenerationOptions generation_options(const GenerateOptions& options) {
   if (options.attention_mask) {
     result.attention_mask = parse_attention_mask(*options.attention_mask);
     if (result.attention_mask == AttentionMask::bidirectional)
-      throw UsageError("--attention-mask all: expected causal or prefix");
+      throw UsageError("{} all: expected causal or prefix", FieldName("attention_mask"));
   }
   return result;
 }
@@ -123,9 +126,11 @@ GenerationOptions generation_options(const GenerateOptions& options) {
 TextInput input_of(const GenerateOptions& options) {
   TextInput input = options.texts;
   if (options.prompts.empty()) return input;
-  if (!input.texts.empty() || !input.input.empty()) {
-    throw UsageError("--prompt: expected either prompts or {}, got both",
-                     input.texts.empty() ? "--input" : "texts without an option");
+  if (!input.texts.empty()) {
+    throw UsageError("{}: expected either prompts or texts without an option, got both", FieldName("prompt"));
+  }
+  if (!input.input.empty()) {
+    throw UsageError("{}: expected either prompts or {}, got both", FieldName("prompt"), FieldName("input"));
   }
   input.texts = options.prompts;
   return input;

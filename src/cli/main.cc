@@ -1,6 +1,6 @@
 // The program: finds the sub-command, parses its options, runs it, and turns whatever goes wrong into one line on
-// standard error, with fields spelled as flags, and an exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted
-// after saving.
+// standard error, with fields spelled as whoever gave them wrote them (--max-length, ROFORMER_MAX_LENGTH), and an exit
+// code: 0 done, 1 failed, 2 wrong usage, 130 interrupted after saving.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -10,7 +10,9 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <iostream>
+#include <memory>
 #include <new>
 #include <span>
 #include <stdexcept>
@@ -20,24 +22,28 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/signal.h"
+#include "cli/did_you_mean.h"
 #include "cli/options.h"
 #include "cli/overview.h"
-#include "cli/raw_arguments.h"
 #include "cli/registry.h"
 #include "cli/setting_options.h"
 
 namespace roformer {
 namespace {
 
-void run_command(const Command& command, std::span<const std::string> arguments) {
-  OptionSet options(command.name, command.summary, command.example);
-  const std::function<void()> work = command.prepare(options);
-  if (options.parse(arguments, std::cout)) work();
+// How messages spell a field.
+using Spelling = std::function<std::string(const std::string& field)>;
+
+void run_command(const Command& command, std::span<const std::string> arguments, std::span<const std::string> commands,
+                 Spelling& spelling) {
+  const auto options = std::make_shared<OptionSet>(command.name, command.summary, command.example);
+  const std::function<void()> work = command.prepare(*options);
+  spelling = [work, options](const std::string& field) { return options->spelled(option_name(field)); };
+  if (options->parse(arguments, std::cout, commands)) work();
 }
 
-void dispatch(std::span<const std::string> arguments) {
+void dispatch(std::span<const std::string> arguments, Spelling& spelling) {
   const std::string word = arguments.empty() ? "help" : arguments[0];
-  const std::vector<Command> commands = all_commands();
   if (word == "--version" || word == "-V") {
     std::cout << "roformer " ROFORMER_VERSION "\n";
     return;
@@ -49,12 +55,13 @@ void dispatch(std::span<const std::string> arguments) {
   }
   const std::string& name = help ? arguments[1] : word;
 
+  const std::vector<Command> commands = all_commands();
   std::vector<std::string> names;
+  for (const Command& command : commands) names.push_back(command.name);
   for (const Command& command : commands) {
-    names.push_back(command.name);
     if (command.name != name) continue;
     const std::vector<std::string> only_help = {"--help"};
-    return run_command(command, help ? only_help : arguments.subspan(1));
+    return run_command(command, help ? only_help : arguments.subspan(1), names, spelling);
   }
   if (help) {
     for (const HelpTopic& topic : all_help_topics()) {
@@ -105,12 +112,13 @@ int failed(std::string_view message, int exit_code) {
 }
 
 int run_program(std::span<const std::string> arguments) {
+  Spelling spelling = option_name;
   try {
-    dispatch(arguments);
+    dispatch(arguments, spelling);
     std::cout.flush();
     return 0;
   } catch (const Error& error) {
-    return failed(error.message(option_name), error.exit_code());
+    return failed(error.message(spelling), error.exit_code());
   } catch (const std::ios_base::failure& error) {
     const int reason = errno;
     if (std::cout) return failed(error.what(), 1);

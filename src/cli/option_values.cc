@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "cli/raw_arguments.h"
+#include "cli/did_you_mean.h"
 
 namespace roformer {
 namespace {

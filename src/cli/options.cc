@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
@@ -12,14 +11,14 @@
 #include "backend/registry.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "cli/arguments.h"
 #include "cli/config_file.h"
+#include "cli/did_you_mean.h"
+#include "cli/help_text.h"
 #include "cli/option_values.h"
-#include "cli/raw_arguments.h"
 
 namespace roformer {
 namespace {
-
-constexpr size_t kHelpColumn = 30, kHelpWidth = 80 - kHelpColumn;
 
 constexpr std::string_view kGeneral = "General";  // a section of --help, always the last
 // What is no setting and so not in a configuration file.
@@ -29,24 +28,6 @@ std::string environment_name(std::string_view option) {
   std::string name = "ROFORMER_";
   for (const char c : option.substr(2)) name += c == '-' ? '_' : static_cast<char>(std::toupper(c));
   return name;
-}
-
-// Lines of at most kHelpWidth characters; CLI11 indents what follows a newline.
-std::string wrapped(std::string_view text) {
-  std::string result;
-  size_t used = 0;
-  while (!text.empty()) {
-    const std::string_view word = text.substr(0, text.find(' '));
-    text.remove_prefix(std::min(text.size(), word.size() + 1));
-    if (used > 0) {
-      const bool fits = used + 1 + word.size() <= kHelpWidth;
-      result += fits ? ' ' : '\n';
-      used = fits ? used + 1 : 0;
-    }
-    result += word;
-    used += word.size();
-  }
-  return result;
 }
 
 std::string join(const std::vector<std::string>& words, std::string_view separator) {
@@ -76,7 +57,8 @@ std::string to_toml(const std::vector<T>& values) {
 struct OptionSet::Option {
   std::string name;  // "--top-k", or "TEXT" for a positional
   std::string help, value_name, section;
-  Setter set;  // one value; of a list, one more
+  std::string spelled;  // in messages: as whoever gave it wrote it, else by its name
+  Setter set;           // one value; of a list, one more
   Printer print;
   std::function<void()> clear;  // lists only: forget the default before the first value
   std::vector<std::string> choices;
@@ -87,9 +69,11 @@ struct OptionSet::Option {
   bool positional() const { return !name.starts_with("-"); }
   bool setting() const { return !positional() && name != kHelp && name != kConfigFile && name != kDumpConfig; }
 
-  void assign(const std::vector<std::string>& values, const std::string& place) {
+  // `place` starts the message about a wrong value; later ones call the option `spelling`.
+  void assign(const std::vector<std::string>& values, const std::string& place, std::string spelling) {
     if (list()) clear();
     given = true;
+    spelled = std::move(spelling);
     for (const std::string& value : values) {
       if (!words) {
         set(value, place);
@@ -103,50 +87,6 @@ struct OptionSet::Option {
   std::string default_value() const {
     const std::string value = print();
     return positional() || value == "\"\"" || value == "[]" || (flag && value == "false") ? "" : value;
-  }
-
-  std::string description() const {
-    std::string text = help;
-    const std::string value = default_value();
-    if (required) {
-      text += " (required)";
-    } else if (flag && !value.empty()) {
-      text += fmt::format(" (default; switch off with {}=false)", name);
-    } else if (!value.empty()) {
-      text += fmt::format(" (default {})", value);
-    }
-    return text;
-  }
-};
-
-struct OptionSet::Parser {
-  CLI::App app;
-  std::vector<CLI::Option*> parsed;  // in the order of options_
-
-  explicit Parser(const OptionSet& set)
-      : app(set.summary_ + "\n", "roformer " + set.command_), parsed(set.options_.size()) {
-    app.set_help_flag();
-    app.get_formatter()->column_width(kHelpColumn);
-    app.footer(set.example_.empty() ? "" : "Example:\n  " + set.example_);
-    for (const bool general : {false, true}) {  // CLI11 lists groups in the order it met them
-      for (size_t i = 0; i < parsed.size(); ++i) {
-        if ((set.options_[i]->section == kGeneral) == general) parsed[i] = add(*set.options_[i]);
-      }
-    }
-  }
-
-  CLI::Option* add(const Option& option) {
-    const std::string names = option.name == kHelp ? "-h,--help" : option.name;
-    CLI::Option* added = option.flag ? app.add_flag(names) : app.add_option(names);
-    added->description(wrapped(option.description()))->group(option.section);
-    if (option.list()) {
-      added->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
-    } else {
-      added->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    }
-    const std::string value = option.value_name + (option.list() && !option.words ? "..." : "");
-    if (!option.flag) added->option_text(option.positional() ? " " : value);
-    return added;
   }
 };
 
@@ -165,7 +105,7 @@ void OptionSet::section(std::string_view title) { section_ = title; }
 OptionSet::Option& OptionSet::insert(std::string_view name, std::string_view help, std::string_view value_name,
                                      Setter set, Printer print) {
   auto option = std::make_unique<Option>();
-  option->name = name;
+  option->name = option->spelled = name;
   option->help = help;
   if (!help.empty()) option->help[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(help[0])));
   option->value_name = value_name;
@@ -298,6 +238,13 @@ void OptionSet::require(std::string_view name) { find(name).required = true; }
 
 bool OptionSet::given(std::string_view name) const { return find(name).given; }
 
+std::string OptionSet::spelled(std::string_view name) const {
+  for (const auto& option : options_) {
+    if (option->name == name) return option->spelled;
+  }
+  return std::string(name);
+}
+
 OptionSet::Option& OptionSet::find(std::string_view name) const {
   const auto found =
       std::find_if(options_.begin(), options_.end(), [&](const auto& option) { return option->name == name; });
@@ -305,18 +252,22 @@ OptionSet::Option& OptionSet::find(std::string_view name) const {
   return **found;
 }
 
-bool OptionSet::parse(std::span<const std::string> arguments, std::ostream& out) {
+bool OptionSet::parse(std::span<const std::string> arguments, std::ostream& out,
+                      std::span<const std::string> commands) {
   const std::string help_text = help();  // with the defaults, before fields change
   config_file_.clear();
   help_asked_ = dump_asked_ = false;
-  for (const auto& option : options_) option->given = false;
+  for (const auto& option : options_) {
+    option->given = false;
+    option->spelled = option->name;
+  }
   read_arguments(arguments);
   if (help_asked_) {
     out << help_text;
     return false;
   }
   read_environment();
-  read_file();
+  read_file(commands);
   if (dump_asked_) {
     dump(out);
     return false;
@@ -346,49 +297,23 @@ std::vector<OptionInfo> OptionSet::list() const {
 }
 
 std::string OptionSet::help() const {
-  std::string text = Parser(*this).app.help();
-  for (size_t at; (at = text.find("\n\n\n")) != std::string::npos;) text.erase(at, 1);
-  return text;
+  return help_text({.command = command_, .summary = summary_, .example = example_, .options = list()});
 }
 
 void OptionSet::read_arguments(std::span<const std::string> arguments) {
-  std::vector<std::string> names;
+  std::vector<OptionSyntax> syntax;
   for (const auto& option : options_) {
-    if (!option->positional()) names.push_back(option->name);
+    syntax.push_back({.name = option->name, .flag = option->flag, .list = option->list()});
   }
-  const RawArguments raw(arguments, names);
-  Parser parser(*this);
-  parser.app.allow_extras();
-  try {
-    std::vector<std::string> reversed(raw.placeholders().rbegin(), raw.placeholders().rend());
-    parser.app.parse(reversed);
-  } catch (const CLI::ParseError& error) {
-    throw UsageError("{}; see roformer {} --help", error.what(), command_);
-  }
-
+  const auto values = parse_arguments(arguments, syntax, command_);
   for (size_t i = 0; i < options_.size(); ++i) {
     Option& option = *options_[i];
-    if (parser.parsed[i]->count() == 0) continue;
-    std::vector<std::string> values;
-    for (const std::string& result : parser.parsed[i]->results()) {
-      const RawArguments::Text* text = raw.find(result);
-      if (text == nullptr && result.starts_with("-")) {
-        throw UsageError("{}: expected a value, got the option {}", option.name, result.substr(0, result.find('=')));
-      }
-      if (text != nullptr && text->looks_like_option && option.positional()) {
-        throw UsageError("unknown option {} (a text that starts with a dash goes after --)", quote(text->value));
-      }
-      values.push_back(text == nullptr ? result : text->value);
+    if (values[i].empty()) continue;
+    if (option.list()) {
+      option.assign(values[i], option.name, option.name);
+    } else {
+      option.assign({values[i].back()}, option.name, option.name);
     }
-    if (!option.list()) values.erase(values.begin(), values.end() - 1);
-    option.assign(values, option.name);
-  }
-  for (const std::string& result : parser.app.remaining()) {
-    if (result == "--") continue;
-    const RawArguments::Text* text = raw.find(result);
-    const bool dubious = text != nullptr && text->looks_like_option;
-    throw UsageError("{} {}; see roformer {} --help", dubious ? "unknown option" : "unexpected argument",
-                     quote(text == nullptr ? result : text->value), command_);
   }
 }
 
@@ -398,26 +323,26 @@ void OptionSet::read_environment() {
     const std::string name = environment_name(option->name);
     const char* value = std::getenv(name.c_str());
     if (value == nullptr) continue;
-    option->assign(option->list() ? split_at_commas(value) : std::vector<std::string>{value}, name);
+    option->assign(option->list() ? split_at_commas(value) : std::vector<std::string>{value}, name, name);
   }
 }
 
-void OptionSet::read_file() {
+void OptionSet::read_file(std::span<const std::string> commands) {
   if (config_file_.empty()) return;
   std::vector<std::string> keys;
   for (const auto& option : options_) {
     if (option->setting()) keys.push_back(option->name.substr(2));
   }
-  for (const ConfigEntry& entry : read_config_file(config_file_)) {
+  for (const ConfigEntry& entry : read_config_file(config_file_, command_, commands)) {
     if (std::find(keys.begin(), keys.end(), entry.key) == keys.end()) {
-      throw UsageError("{} is no setting of roformer {}{}", entry.place, command_, did_you_mean(entry.key, keys));
+      throw UsageError("{} is no setting of roformer {}{}", entry.place(), command_, did_you_mean(entry.key, keys));
     }
     Option& option = find("--" + entry.key);
     if (option.given) continue;
     if (!option.list() && entry.values.size() != 1) {
-      throw UsageError("{}: expected one value, got an array of {}", entry.place, entry.values.size());
+      throw UsageError("{}: expected one value, got an array of {}", entry.place(), entry.values.size());
     }
-    option.assign(entry.values, entry.place);
+    option.assign(entry.values, entry.place(), entry.spelled());
   }
 }
 

@@ -2,8 +2,6 @@
 // From that come parsing, --help, an environment name (--top-k: ROFORMER_TOP_K), a key of the TOML file given with
 // --config-file (top-k), and --dump-config. What the command line says wins over the environment, that over the file,
 // that over the field's initial value, which is the default that --help shows.
-// Not a face of CLI11: commands never see it. CLI11's own configuration files and environment were rejected because
-// they mangle quotes, brackets and commas in texts, and let a file override the environment.
 #pragma once
 
 #include <cstdint>
@@ -71,18 +69,20 @@ class OptionSet {
   void require(std::string_view name);
 
   // Fills the fields; false if --help or --dump-config was asked for and has been written to `out`.
-  // UsageError for anything wrong, naming the option, variable or line of the file it came from.
-  bool parse(std::span<const std::string> arguments, std::ostream& out);
+  // UsageError for anything wrong, naming the option, variable or line of the file it came from. `commands` are those
+  // whose tables the file may hold beside the one of this command.
+  bool parse(std::span<const std::string> arguments, std::ostream& out, std::span<const std::string> commands = {});
 
   // After parse(): whether a person set it, rather than its default.
   bool given(std::string_view name) const;
+  // How a message names it: as that person did, --top-k, ROFORMER_TOP_K or "top-k" (FILE:LINE); --top-k for defaults.
+  std::string spelled(std::string_view name) const;
 
   std::string help() const;
   std::vector<OptionInfo> list() const;  // in the order of --help
 
  private:
   struct Option;
-  struct Parser;
   // Reads one value, or throws a UsageError that starts with `place`.
   using Setter = std::function<void(const std::string& value, const std::string& place)>;
   using Printer = std::function<std::string()>;  // the value as TOML; empty = none
@@ -94,7 +94,7 @@ class OptionSet {
   Option& find(std::string_view name) const;
   void read_arguments(std::span<const std::string> arguments);
   void read_environment();
-  void read_file();
+  void read_file(std::span<const std::string> commands);
   void check_required() const;
   void dump(std::ostream& out) const;
 

@@ -59,6 +59,11 @@ std::vector<HelpTopic> all_help_topics() {
   2. an environment variable:      ROFORMER_TOP_K=5
   3. a file given by --config-file: top-k = 5
 A file holds plain keys in TOML. --dump-config prints the settings as such a file.
+Several commands can share one: what only one of them shall read stands in a table
+of its name, which wins over the keys above it; tables of other commands are skipped.
+  threads = 4
+  [pretrain]
+  steps = 400
 
 Options that take several values (--data FILE...) take all arguments up to the
 next option, and may be repeated; in a variable values are separated by commas.

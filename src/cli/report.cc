@@ -90,7 +90,7 @@ HtmlPage run_page(const ReportCommand& options) {
 void write_grid(const ReportCommand& options) {
   const Grid grid = read_grid(options.runs[0]);
   if (options.output.empty()) {
-    if (!options.title.empty()) throw UsageError("--title: give --output, too");
+    if (!options.title.empty()) throw UsageError("{}: give {}, too", FieldName("title"), FieldName("output"));
     write_grid_report(grid);
     return;
   }
@@ -99,7 +99,10 @@ void write_grid(const ReportCommand& options) {
 }
 
 HtmlPage model_page(const ReportCommand& options) {
-  if (options.runs.size() != 1) throw UsageError("--text and --input look into one model; got {}", options.runs.size());
+  if (options.runs.size() != 1) {
+    throw UsageError("{} and {} look into one model; got {}", FieldName("text"), FieldName("input"),
+                     options.runs.size());
+  }
   const std::string& directory = options.runs[0];
   const Session session(directory, {.engine = options.engine});
   warn_unknown_keys(session);
@@ -138,10 +141,11 @@ Plot decay_plot(const ReportCommand& options) {
 }
 
 void write_decay(const ReportCommand& options) {
-  if (!options.runs.empty()) throw UsageError("--decay is mathematics only and takes no DIR");
+  if (!options.runs.empty()) throw UsageError("{} is mathematics only and takes no DIR", FieldName("decay"));
   const bool svg = options.output.ends_with(".svg");
   if (!svg && !options.output.ends_with(".html")) {
-    throw UsageError("--output is {}, expected a name that ends in .html or .svg", quote(options.output));
+    throw UsageError("{} is {}, expected a name that ends in .html or .svg", FieldName("output"),
+                     quote(options.output));
   }
   const Plot plot = decay_plot(options);
   const TerminalStyle style = TerminalStyle::of(STDOUT_FILENO);
@@ -164,7 +168,10 @@ void run(const ReportCommand& options) {
   const bool model = options.text || !options.input.empty();
   const bool grid = options.runs.size() == 1 && !model && !options.decay && is_grid(options.runs[0]);
   if (options.output.empty() && !grid) throw UsageError("--output FILE is needed");
-  if (options.decay && model) throw UsageError("--decay looks into no model; leave out --text and --input");
+  if (options.decay && model) {
+    throw UsageError("{} looks into no model; leave out {} and {}", FieldName("decay"), FieldName("text"),
+                     FieldName("input"));
+  }
   if (options.decay) {
     write_decay(options);
   } else if (grid) {

@@ -54,12 +54,13 @@ void print_numbers(const RopeCommand& options) {
     double value = 0;
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
     if (error != std::errc() || end != word.data() + word.size() || !(std::abs(value) <= 1e100)) {
-      throw UsageError("--vector has {}, expected numbers from -1e100 to 1e100", quote(word));
+      throw UsageError("{} has {}, expected numbers from -1e100 to 1e100", FieldName("vector"), quote(word));
     }
     vector.push_back(value);
   }
   if (vector.size() % 2 != 0) {
-    throw UsageError("--vector has {} numbers, expected an even number: pairs of elements are rotated", vector.size());
+    throw UsageError("{} has {} numbers, expected an even number: pairs of elements are rotated", FieldName("vector"),
+                     vector.size());
   }
   std::cout << rope_numbers(vector, options.position, parse_rotary_layout(options.layout), options.figure.base);
 }
@@ -90,7 +91,7 @@ std::string draw(const RopeCommand& options) {
 void run(const RopeCommand& options) {
   if (options.what.empty()) throw UsageError("show what? Give e.g. rotation or numbers; see --help");
   if (options.what == "numbers" || options.what == "precision") {
-    if (!options.output.empty()) throw UsageError("{} writes no file; leave out --output", options.what);
+    if (!options.output.empty()) throw UsageError("{} writes no file; leave out {}", options.what, FieldName("output"));
     if (options.what == "numbers") return print_numbers(options);
     std::cout << rope_precision({.dim = options.figure.dim, .base = options.figure.base});
     return;

@@ -89,7 +89,7 @@ bool DescriptorLines::next(std::string& line) {
 
 TextReader::TextReader(const TextInput& input, std::stop_token stop) {
   if (!input.texts.empty() && !input.input.empty()) {
-    throw UsageError("--input: expected either a file or texts, got both {} and {}", quote(input.input),
+    throw UsageError("{}: expected either a file or texts, got both {} and {}", FieldName("input"), quote(input.input),
                      quote(input.texts[0]));
   }
   if (!input.texts.empty() && input.texts != std::vector<std::string>{"-"}) {

@@ -52,7 +52,7 @@ void save_tokenizer(const Tokenizer& tokenizer, const std::string& directory) {
     if (access(list.c_str(), F_OK) != 0) continue;
     if (std::string_view(name) == "tokenizer.json" && files.contains("vocab.txt")) continue;  // says the same
     if (!files.contains(name) || read_file(list, kMaxFileBytes) != files.at(name)) {
-      throw FileError("--save: {} holds another vocabulary; choose another directory", list);
+      throw FileError("{}: {} holds another vocabulary; choose another directory", FieldName("save"), list);
     }
   }
   make_directories(directory);
@@ -107,11 +107,12 @@ class Printer {
   Printer(const Tokenizer& tokenizer, const TokenizeOptions& options)
       : tokenizer_(tokenizer), jieba_(dynamic_cast<const JiebaTokenizer*>(&tokenizer)), options_(options) {
     if (options.decode && (options.pair || options.ids || options.words || options.max_length > 0)) {
-      throw UsageError("--decode: an item is ids, of which --pair, --ids, --words and --max-length say nothing");
+      throw UsageError("{}: an item is ids, of which {}, {}, {} and {} say nothing", FieldName("decode"),
+                       FieldName("pair"), FieldName("ids"), FieldName("words"), FieldName("max_length"));
     }
     if (!options.words) return;
-    if (options.pair) throw UsageError("--words: expected texts, not pairs");
-    if (!jieba_) throw UsageError("--words: {} is no tokenizer with jieba's words", options.model);
+    if (options.pair) throw UsageError("{}: expected texts, not pairs", FieldName("words"));
+    if (!jieba_) throw UsageError("{}: {} is no tokenizer with jieba's words", FieldName("words"), options.model);
   }
 
   void print(const std::string& text, std::string& out) const {

@@ -19,7 +19,8 @@ LoadOptions load_options(const TokenizerOptions& options) {
   LoadOptions load{.mode = {}, .jieba_dictionary = options.dictionary};
   if (options.mode.empty()) return load;
   load.mode = parse_jieba_mode(options.mode);
-  if (!load.mode) throw UsageError("--tokenizer-mode: expected fast, slow or bert4keras, got {}", quote(options.mode));
+  if (!load.mode)
+    throw UsageError("{}: expected fast, slow or bert4keras, got {}", FieldName("tokenizer_mode"), quote(options.mode));
   return load;
 }
 

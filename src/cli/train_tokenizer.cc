@@ -58,7 +58,7 @@ std::unique_ptr<Tokenizer> learn(const TrainTokenizerOptions& options) {
 }
 
 void run(const TrainTokenizerOptions& options) {
-  if (options.output.empty()) throw UsageError("--output is empty, expected a directory");
+  if (options.output.empty()) throw UsageError("{} is empty, expected a directory", FieldName("output"));
   const auto tokenizer = learn(options);
   make_directories(options.output);
   for (const auto& [name, content] : tokenizer->files()) {

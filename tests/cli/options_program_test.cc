@@ -105,4 +105,14 @@ TEST(Program, DataErrorsHaveExitCodeOne) {
   EXPECT_THAT(outcome.output, testing::MatchesRegex("roformer: .*/nowhere/x.toml.*: No such file or directory\n"));
 }
 
+TEST(Program, MessagesSpellAnOptionAsItWasGiven) {
+  const std::string rope = "$R rope clocks --output /nowhere/x.svg";
+  const auto message = [](const std::string& command) { return shell(command + " 2>&1 >/dev/null").output; };
+  const std::string reason = " is 7; expected an even rotary dimension of at least 2\n";
+  EXPECT_EQ(message(rope + " --dim 7"), "roformer: --dim" + reason);
+  EXPECT_EQ(message("ROFORMER_DIM=7 " + rope), "roformer: ROFORMER_DIM" + reason);
+  EXPECT_EQ(message("printf '[info]\nx=1\n[rope]\ndim=7\n' | " + rope + " --config-file /dev/stdin"),
+            "roformer: \"dim\" (/dev/stdin:4)" + reason);
+}
+
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -10,7 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "cli/raw_arguments.h"
+#include "cli/did_you_mean.h"
 #include "cli/setting_options.h"
 #include "tests/base/temp_directory.h"
 
@@ -19,7 +20,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::Not;
+using testing::StartsWith;
 
 // What every kind of option is bound to.
 struct Fields {
@@ -52,7 +53,7 @@ class Options : public testing::Test {
     add_json(set_, fields_.json);
   }
 
-  bool parse(const std::vector<std::string>& arguments) { return set_.parse(arguments, out_); }
+  bool parse(const std::vector<std::string>& arguments) { return set_.parse(arguments, out_, commands_); }
 
   std::string failure(const std::vector<std::string>& arguments) {
     try {
@@ -71,6 +72,7 @@ class Options : public testing::Test {
   }
 
   const TempDirectory directory_;
+  const std::vector<std::string> commands_ = {"demo", "other", "pretrain"};
   Fields fields_;
   OptionSet set_;
   std::ostringstream out_;
@@ -151,6 +153,18 @@ TEST_F(Options, OddTextsSurviveDumpFileAndEnvironment) {
   }
 }
 
+TEST_F(Options, ListsTakeAllTextsUpToTheNextOption) {
+  ASSERT_TRUE(parse({"t", "--data=a", "b", "-c", "--json", "u", "--data", "d", "--top-k", "7", "v", "--data=--json",
+                     "e", "--", "w", "--data"}));
+  EXPECT_THAT(fields_.data, ElementsAre("a", "b", "-c", "d", "--json", "e"));
+  EXPECT_THAT(fields_.texts, ElementsAre("t", "u", "v", "w", "--data"));
+  EXPECT_TRUE(fields_.json);
+  ASSERT_TRUE(parse({"--json", "false", "--data", "-", "-5"}));  // a flag takes no text
+  EXPECT_TRUE(fields_.json);
+  EXPECT_THAT(fields_.texts, ElementsAre("false"));
+  EXPECT_THAT(fields_.data, ElementsAre("-", "-5"));
+}
+
 TEST_F(Options, EveryKindIsRead) {
   ASSERT_TRUE(parse({"--top-k", "7", "--max-length=9", "--dropout", "1e-3", "--epochs", "+2.5", "--init-from", "d",
                      "--json", "--positions", "none,rotary", "--lengths", "5,17", "512", "--device", "reference"}));
@@ -198,14 +212,22 @@ TEST_F(Options, UnknownAndIncompleteOptionsAreRefused) {
   EXPECT_THAT(failure({"--[x]=1"}), HasSubstr("unknown option \"--[x]\""));
   EXPECT_THAT(failure({"---"}), HasSubstr("unknown option"));
   EXPECT_THAT(failure({"-k", "5"}), HasSubstr("unknown option \"-k\""));
-  EXPECT_THAT(failure({"--top-k"}), HasSubstr("--top-k"));
+  EXPECT_EQ(failure({"--top-k"}), "--top-k: expected a value; see roformer demo --help");
+  EXPECT_EQ(failure({"--data"}), "--data: expected a value; see roformer demo --help");
+  EXPECT_EQ(failure({"--data", "-h"}), "--data: expected a value, got the option -h");
+  EXPECT_EQ(failure({"--top-k", "--jsno"}), "unknown option \"--jsno\"; did you mean --json?");
+  EXPECT_EQ(failure({"-h5"}), "unknown option \"-h5\" (a text that starts with a dash goes after --)");
+  EXPECT_EQ(failure({"--=x"}), "unknown option \"--\"");
   EXPECT_EQ(failure({"--top-k", "--json"}), "--top-k: expected a value, got the option --json");
   EXPECT_EQ(failure({"--top-k", "--prompt=a"}), "--top-k: expected a value, got the option --prompt");
   EXPECT_THAT(failure({"--prompt", "--"}), HasSubstr("--prompt: expected a value"));
   Fields fields;
   OptionSet bare("bare", "");
   add_json(bare, fields.json);
-  EXPECT_THROW(bare.parse(std::vector<std::string>{"text"}, out_), UsageError);
+  for (const char* text : {"text", "", "-5", "-k"}) {
+    EXPECT_THROW(bare.parse(std::vector<std::string>{text}, out_), UsageError) << text;
+    EXPECT_THROW(bare.parse(std::vector<std::string>{"--", text}, out_), UsageError) << text;
+  }
 }
 
 TEST_F(Options, DashesAfterTwoDashesAreTexts) {
@@ -240,7 +262,7 @@ TEST_F(Options, MistakesInFileAndEnvironmentNameTheirPlace) {
   EXPECT_THAT(from_file("dump-config = true\n"), HasSubstr("is no setting"));
   EXPECT_THAT(from_file("TEXT = 'x'\n"), HasSubstr("is no setting"));
   EXPECT_THAT(from_file("top-k = [1, 2]\n"), HasSubstr("expected one value, got an array of 2"));
-  EXPECT_THAT(from_file("[top-k]\na = 1\n"), HasSubstr("expected a text, number"));
+  EXPECT_THAT(from_file("top-k = [{a = 1}]\n"), HasSubstr("expected a text, number"));
   EXPECT_THAT(from_file("top-k = \n"), HasSubstr("options_test.toml:1: "));
   EXPECT_THAT(from_file("top-k = 1\ntop-k = 2\n"), HasSubstr("options_test.toml:2: "));
   EXPECT_THAT(from_file("prompt = " + std::string(100000, '[')), HasSubstr("options_test.toml:1: "));
@@ -249,6 +271,68 @@ TEST_F(Options, MistakesInFileAndEnvironmentNameTheirPlace) {
   EXPECT_THROW(parse({"--config-file", "/nowhere/at/all"}), FileError);
   const Variable top_k("ROFORMER_TOP_K", "many");
   EXPECT_THAT(failure({}), HasSubstr("ROFORMER_TOP_K: expected an integer from 1 to 100, got \"many\""));
+}
+
+TEST_F(Options, TablesOfAFileAreOfOneCommand) {
+  const auto from_file = [&](const std::string& content) { return failure({"--config-file", write(content)}); };
+  const std::string shared =
+      "top-k = 3\nprompt = 'top'\ndata = ['a']\n[demo]\nprompt = 'own'\ndata = ['b', 'c']\n"
+      "[other]\ntop-k = 'any'\nunheard-of = {x = 1}\n[pretrain.deep]\nx = 1979-05-27\n";
+  ASSERT_EQ(from_file(shared), "no error");
+  EXPECT_EQ(fields_.top_k, 3);
+  EXPECT_EQ(fields_.prompt, "own");
+  EXPECT_THAT(fields_.data, ElementsAre("b", "c"));
+  const Variable prompt("ROFORMER_PROMPT", "environment");
+  ASSERT_TRUE(parse({"--config-file", write(shared), "--data", "d"}));
+  EXPECT_EQ(fields_.prompt, "environment");
+  EXPECT_THAT(fields_.data, ElementsAre("d"));
+
+  ASSERT_EQ(from_file("demo.top-k = 4\n"), "no error");
+  EXPECT_EQ(fields_.top_k, 4);
+  EXPECT_THAT(from_file("[demo]\ntop-k = 0\n"), HasSubstr("options_test.toml:2: \"top-k\": expected an integer"));
+  EXPECT_THAT(from_file("[demo]\ntopk = 1\n"),
+              HasSubstr("options_test.toml:2: \"topk\" is no setting of roformer demo"));
+  EXPECT_THAT(from_file("[demo.top-k]\na = 1\n"), HasSubstr("\"top-k\": expected a text, number"));
+  EXPECT_THAT(from_file("[pretain]\n"),
+              HasSubstr("toml:1: \"pretain\" is a table, but no command has this name; did you mean pretrain?"));
+  EXPECT_THAT(from_file("[top-k]\na = 1\n"), HasSubstr("\"top-k\" is a table, but no command has this name"));
+  EXPECT_THAT(from_file("unheard-of = 1\n[other]\nunheard-of = 1\n"), HasSubstr("\"unheard-of\" is no setting"));
+}
+
+TEST_F(Options, AreSpelledAsTheyWereGiven) {
+  const std::string path = write("top-k = 3\nmax-length = 7\n[demo]\nepochs = 2\n");
+  const Variable dropout("ROFORMER_DROPOUT", "0.2"), top_k("ROFORMER_TOP_K", "4");
+  ASSERT_TRUE(parse({"--config-file", path, "--prompt=x"}));
+  EXPECT_EQ(set_.spelled("--prompt"), "--prompt");
+  EXPECT_EQ(set_.spelled("--dropout"), "ROFORMER_DROPOUT");
+  EXPECT_EQ(set_.spelled("--top-k"), "ROFORMER_TOP_K");
+  EXPECT_EQ(set_.spelled("--max-length"), "\"max-length\" (" + path + ":2)");
+  EXPECT_EQ(set_.spelled("--epochs"), "\"epochs\" (" + path + ":4)");
+  EXPECT_EQ(set_.spelled("--device"), "--device");
+  EXPECT_EQ(set_.spelled("--unknown"), "--unknown");
+  ASSERT_TRUE(parse({"--dropout", "0.3"}));
+  EXPECT_EQ(set_.spelled("--dropout"), "--dropout");
+  EXPECT_EQ(set_.spelled("--epochs"), "--epochs");
+}
+
+TEST_F(Options, WrongValuesNameTheirPlaceForEveryKind) {
+  const auto expect = [&](const std::string& name, const std::string& value, const std::string& message) {
+    EXPECT_THAT(failure({"--" + name + "=" + value}), StartsWith("--" + name + ": " + message));
+    const std::string path = write(name + " = '" + value + "'\n");
+    EXPECT_THAT(failure({"--config-file", path}), StartsWith(path + ":1: \"" + name + "\": " + message));
+    std::string variable = "ROFORMER_" + name;
+    for (char& c : variable) c = c == '-' ? '_' : static_cast<char>(std::toupper(c));
+    const Variable set(variable.c_str(), value.c_str());
+    EXPECT_THAT(failure({}), StartsWith(variable + ": " + message));
+  };
+  expect("top-k", "101", "expected an integer from 1 to 100, got \"101\"");
+  expect("max-length", "x", "expected an integer of at least 1, got \"x\"");
+  expect("dropout", "1", "expected a number of at least 0 and below 1, got \"1\"");
+  expect("epochs", "inf", "expected a number, got \"inf\"");
+  expect("device", "gpu", "expected cpu, reference, got \"gpu\"");
+  expect("positions", "rotar", "expected rotary, none, got \"rotar\"; did you mean rotary?");
+  expect("lengths", "5,0", "expected an integer of at least 1, got \"0\"");
+  expect("json", "maybe", "expected true or false, got \"maybe\"");
 }
 
 TEST_F(Options, DumpIsTheEffectiveSettings) {
@@ -272,6 +356,40 @@ TEST_F(Options, HelpShowsEverythingInEightyColumns) {
   EXPECT_GT(help.find("General:"), help.find("Training:"));
   std::istringstream lines(help);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
+}
+
+TEST(Help, IsThisPage) {
+  std::string index, name = "a";
+  std::vector<std::string> files, queries;
+  bool on = true;
+  OptionSet set("search", "Finds", "roformer search i q");
+  set.add_positional("INDEX", index, "where");
+  set.add_positional("QUERY", queries, "what");
+  set.require("INDEX");
+  set.add("--a-name-that-fills-the-column", name, "text");
+  set.section("Other");
+  set.add("--files", files, std::string(49, 'x') + " y");
+  set.add("--switch", on, "flag");
+  EXPECT_EQ(set.help(),
+            "Finds\n\nUsage: roformer search [OPTIONS] INDEX [QUERY...]\n\n"
+            "Positionals:\n"
+            "  INDEX                       Where (required)\n"
+            "  QUERY                       What\n\n"
+            "Options:\n"
+            "  --a-name-that-fills-the-column TEXT\n"
+            "                              Text (default \"a\")\n\n"
+            "Other:\n"
+            "  --files FILE...             X" +
+                std::string(48, 'x') +
+                "\n"
+                "                              y\n"
+                "  --switch                    Flag (default; switch off with --switch=false)\n\n"
+                "General:\n"
+                "  -h,--help                   Show this help\n"
+                "  --config-file FILE          Take settings from this TOML file; its keys are\n"
+                "                              the names of the options\n"
+                "  --dump-config               Print all settings as TOML and exit\n\n"
+                "Example:\n  roformer search i q\n");
 }
 
 TEST_F(Options, RequiredOptionsMayComeFromAnywhere) {

@@ -318,6 +318,7 @@ def toml() -> None:
     put("toml/not_toml", "top-k 5\n")
     put("toml/cut_text", 'device = "cp')
     put("toml/table", "[device]\nname = 'cpu'\n")
+    put("toml/table_in_table", "[fill-mask]\ndevice.name = 'cpu'\n")
     put("toml/table_without_name", "[<]\n")
     put("toml/arabic_form_for_a_space", "top-k\ufef8= 1\n")
     put("toml/control_characters", "top-k = tr\u0001\u001b[31m\n")
