@@ -16,6 +16,7 @@
 #include "roformer/export.h"
 
 namespace roformer {
+inline namespace v0 {
 
 struct ModelShape {
   int64_t hidden_size = 256;
@@ -78,4 +79,5 @@ class ROFORMER_EXPORT MaskedLanguageTrainer {
   std::unique_ptr<Implementation> implementation_;
 };
 
+}  // namespace v0
 }  // namespace roformer

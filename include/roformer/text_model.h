@@ -19,6 +19,7 @@
 #include "roformer/text_tokenizer.h"
 
 namespace roformer {
+inline namespace v0 {
 
 struct ModelOptions {
   int threads = 0;             // that compute, the calling one among them; 0 = one for each CPU the process may use
@@ -114,4 +115,5 @@ class ROFORMER_EXPORT TextModel {
   std::unique_ptr<const Implementation> implementation_;
 };
 
+}  // namespace v0
 }  // namespace roformer
