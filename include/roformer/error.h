@@ -1,6 +1,9 @@
 // What the library throws. Every error of its own is a roformer::Error whose message says what is wrong, where (file,
 // tensor, setting) and what was expected; apart from these only the standard library's exceptions come out of it, such
 // as std::bad_alloc.
+//
+// All public names are in the inline namespace v0: programs write roformer::Error, and the linker sees which interface
+// they were compiled for. It changes with SOVERSION.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +15,7 @@
 #include "roformer/export.h"
 
 namespace roformer {
+inline namespace v0 {
 
 enum class ErrorKind {
   usage,        // a setting or combination of settings that cannot be
@@ -54,4 +58,5 @@ class ROFORMER_EXPORT Error : public std::runtime_error {
   std::shared_ptr<const Content> content_;
 };
 
+}  // namespace v0
 }  // namespace roformer

@@ -11,19 +11,24 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "roformer/error.h"
 #include "roformer/export.h"
 
 namespace roformer {
+inline namespace v0 {
 
 struct ModelShape {
   int64_t hidden_size = 256;
   int64_t layers = 4;
-  int64_t heads = 4;                // hidden_size is a multiple of it
-  int64_t intermediate_size = 0;    // of the feed-forward networks; 0 = 4 times the hidden size
-  std::string position = "rotary";  // or "sinusoidal", "learned", "none"
-  double dropout = 0.1;             // of hidden states and attention weights, in training
+  int64_t heads = 4;              // hidden_size is a multiple of it
+  int64_t intermediate_size = 0;  // of the feed-forward networks; 0 = 4 times the hidden size
+  // The position encoding: "rotary", "rotary-learned", "rotary-partial", "rotary-axial", "p-rope", "xpos",
+  // "sinusoidal", "sinusoidal-interleaved", "sinusoidal-tensor2tensor", "learned", "learned-hierarchical", "shaw",
+  // "nezha", "transformer-xl", "t5", "tupe", "deberta", "alibi", "kerple" or "none".
+  std::string position = "rotary";
+  double dropout = 0.1;  // of hidden states and attention weights, in training
 };
 
 struct MaskedLanguageOptions {
@@ -64,6 +69,8 @@ class ROFORMER_EXPORT MaskedLanguageTrainer {
   // a stop is requested: step() may be called again.
   double step(std::span<const std::string> texts, std::stop_token stop = {});
   int64_t steps() const;  // done so far by this trainer
+  // Keys of config.json that this library does not know and that could matter: worth a warning. None of a new model.
+  const std::vector<std::string>& ignored_settings() const;
 
   // Changes nothing. The same texts always get the same masks, so that scores can be compared.
   MaskedLanguageScore validate(std::span<const std::string> texts, std::stop_token stop = {}) const;
@@ -78,4 +85,5 @@ class ROFORMER_EXPORT MaskedLanguageTrainer {
   std::unique_ptr<Implementation> implementation_;
 };
 
+}  // namespace v0
 }  // namespace roformer

@@ -67,16 +67,19 @@ ROFORMER_EXPORT void roformer_stop_free(roformer_stop* stop);
 
 /* ---- A model ---- */
 
+/* Options of functions: a field of 0 or NULL means its default; start from the struct's _INIT. NULL for a struct means
+ * all defaults. Fields are only ever added, at the end: `struct_size` tells the library which ones the program knows,
+ * so that a program compiled before they came goes on. Without a struct_size (0), or with fields set that the library
+ * does not know yet, ROFORMER_USAGE_ERROR. */
+
 typedef struct roformer_model roformer_model;
 
-/* A field of 0 or NULL means its default; start from ROFORMER_MODEL_OPTIONS_INIT. Fields are only ever added, at the
- * end: `struct_size` tells the library which ones the program knows, so that a program compiled before they came goes
- * on. Without a struct_size (0), or with fields set that the library does not know yet, ROFORMER_USAGE_ERROR. */
 typedef struct roformer_model_options {
   size_t struct_size;        /* sizeof(roformer_model_options) */
   int threads;               /* that compute, the calling one among them; default: one for each CPU it may use */
   const char* device;        /* "cpu" (default) or "reference" */
-  int64_t max_length;        /* encode and embed cut longer texts to so many tokens; default: never */
+  int64_t max_length;        /* longer texts are truncated to so many tokens, except those of fill_mask and generate;
+                              * default: never, but that embed and similarity do as the directory says */
   int64_t max_batch_tokens;  /* texts are computed together up to so many tokens; default: 4096 */
   const char* dtype;         /* numbers to multiply: "float32" (default), "bfloat16" or "int8" */
   const roformer_stop* stop; /* ends calls on this model; default: nothing does */
@@ -85,11 +88,14 @@ typedef struct roformer_model_options {
 #define ROFORMER_MODEL_OPTIONS_INIT \
   { sizeof(roformer_model_options), 0, NULL, 0, 0, NULL, NULL }
 
-/* Opens a model directory. `options` may be NULL. */
+/* Opens a model directory. */
 ROFORMER_EXPORT roformer_status roformer_model_open(const char* directory, const roformer_model_options* options,
                                                     roformer_model** model, roformer_error* error);
 ROFORMER_EXPORT void roformer_model_free(roformer_model* model);
 ROFORMER_EXPORT int64_t roformer_model_hidden_size(const roformer_model* model); /* 0 for NULL */
+/* Keys of config.json that the library does not know and that could matter: worth a warning. NULL from the number of
+ * them on: count up from 0. */
+ROFORMER_EXPORT const char* roformer_model_ignored_setting(const roformer_model* model, size_t index);
 
 typedef struct roformer_tokens {
   size_t count;
@@ -115,17 +121,36 @@ ROFORMER_EXPORT roformer_status roformer_encode(const roformer_model* model, con
                                                 roformer_matrix** hidden_states, roformer_error* error);
 
 typedef enum roformer_pooling {
-  ROFORMER_POOLING_MEAN = 0,  /* of all tokens */
-  ROFORMER_POOLING_CLS = 1,   /* the first token */
-  ROFORMER_POOLING_MAX = 2,   /* the largest of each column */
-  ROFORMER_POOLING_POOLER = 3 /* the model's pooler over the first token; an error for a model without one */
+  ROFORMER_POOLING_AUTO = 0,  /* what the directory says, else the pooler of a RoFormer-Sim, else mean */
+  ROFORMER_POOLING_MEAN = 1,  /* of all tokens */
+  ROFORMER_POOLING_CLS = 2,   /* the first token */
+  ROFORMER_POOLING_MAX = 3,   /* the largest of each column */
+  ROFORMER_POOLING_POOLER = 4 /* the model's pooler over the first token; an error for a model without one */
 } roformer_pooling;
 
-/* A row for each text. `lengths` may be NULL: all texts end with a NUL. With `normalize` not 0 rows have length 1. */
+typedef enum roformer_choice { ROFORMER_AUTO = 0, ROFORMER_YES = 1, ROFORMER_NO = 2 } roformer_choice;
+
+typedef struct roformer_embedding_options {
+  size_t struct_size; /* sizeof(roformer_embedding_options) */
+  roformer_pooling pooling;
+  roformer_choice normalize; /* to length 1; ROFORMER_AUTO: what the directory says, else no */
+} roformer_embedding_options;
+
+#define ROFORMER_EMBEDDING_OPTIONS_INIT \
+  { sizeof(roformer_embedding_options), ROFORMER_POOLING_AUTO, ROFORMER_AUTO }
+
+/* A row for each text. `lengths` may be NULL: all texts end with a NUL. */
 ROFORMER_EXPORT roformer_status roformer_embed(const roformer_model* model, const char* const* texts,
-                                               const size_t* lengths, size_t count, roformer_pooling pooling,
-                                               int normalize, roformer_matrix** embeddings, roformer_error* error);
+                                               const size_t* lengths, size_t count,
+                                               const roformer_embedding_options* options, roformer_matrix** embeddings,
+                                               roformer_error* error);
 ROFORMER_EXPORT void roformer_matrix_free(roformer_matrix* matrix);
+
+/* The cosine of the two texts' embeddings, -1 to 1. */
+ROFORMER_EXPORT roformer_status roformer_similarity(const roformer_model* model, const char* first, size_t first_length,
+                                                    const char* second, size_t second_length,
+                                                    const roformer_embedding_options* options, double* similarity,
+                                                    roformer_error* error);
 
 typedef struct roformer_candidate {
   const char* token; /* NUL-terminated */
@@ -143,11 +168,70 @@ ROFORMER_EXPORT roformer_status roformer_fill_mask(const roformer_model* model, 
                                                    int64_t top_k, roformer_masks** masks, roformer_error* error);
 ROFORMER_EXPORT void roformer_masks_free(roformer_masks* masks);
 
+typedef struct roformer_label {
+  const char* name; /* NUL-terminated */
+  double score;     /* of single-label models a probability, summing to 1; of multi-label ones a probability of each;
+                     * of regression the number itself */
+} roformer_label;
+
+typedef struct roformer_classification {
+  size_t count;                 /* of labels */
+  size_t best;                  /* the label of the highest score */
+  const roformer_label* labels; /* [count], in the model's order */
+} roformer_classification;
+
+/* What a sequence-classification head says of a text, or of a pair: `pair` is a second text, or NULL. */
+ROFORMER_EXPORT roformer_status roformer_classify(const roformer_model* model, const char* text, size_t length,
+                                                  const char* pair, size_t pair_length,
+                                                  roformer_classification** classification, roformer_error* error);
+ROFORMER_EXPORT void roformer_classification_free(roformer_classification* classification);
+
+typedef struct roformer_generation_options {
+  size_t struct_size;              /* sizeof(roformer_generation_options) */
+  int64_t max_new_tokens;          /* default: 128 */
+  int64_t min_new_tokens;          /* default: 0 */
+  double repetition_penalty;       /* default: 1, none */
+  double temperature;              /* default: 1 */
+  int64_t top_k;                   /* default: 50; negative: all tokens */
+  double top_p;                    /* default: 1 */
+  double min_p;                    /* default: 0 */
+  uint64_t seed;                   /* default: 0 */
+  int64_t context;                 /* tokens that the model sees; default: max_position_embeddings of its config.json */
+  const char* overflow;            /* of the context: "shift", "stop" or "error"; default: as text_model.h says */
+  const char* attention_mask;      /* "causal" or "prefix"; default: the model's */
+  const char* const* stop_strings; /* [stop_string_count], NUL-terminated: the text ends before the first of them */
+  size_t stop_string_count;
+  int64_t greedy; /* not 0: always the most probable token; temperature, top_k, top_p and min_p have no effect */
+} roformer_generation_options;
+
+#define ROFORMER_GENERATION_OPTIONS_INIT \
+  { sizeof(roformer_generation_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0 }
+
+typedef enum roformer_generation_end {
+  ROFORMER_END_TOKEN = 0,
+  ROFORMER_END_STOP_STRING = 1,
+  ROFORMER_END_LENGTH = 2, /* max_new_tokens */
+  ROFORMER_END_CONTEXT = 3 /* the context is full */
+} roformer_generation_end;
+
+typedef struct roformer_generated {
+  const char* text; /* the continuation, without special tokens; NUL-terminated */
+  size_t length;    /* of the text in bytes */
+  size_t count;
+  const int32_t* ids; /* [count] all that were generated, an end token included */
+  roformer_generation_end end;
+} roformer_generated;
+
+/* Continues a prompt. */
+ROFORMER_EXPORT roformer_status roformer_generate(const roformer_model* model, const char* prompt, size_t length,
+                                                  const roformer_generation_options* options,
+                                                  roformer_generated** generated, roformer_error* error);
+ROFORMER_EXPORT void roformer_generated_free(roformer_generated* generated);
+
 /* ---- Training a masked language model for a few steps ---- */
 
 typedef struct roformer_trainer roformer_trainer;
 
-/* As roformer_model_options; start from ROFORMER_TRAINER_OPTIONS_INIT. */
 typedef struct roformer_trainer_options {
   size_t struct_size;                 /* sizeof(roformer_trainer_options) */
   int64_t hidden_size, layers, heads; /* of a new model; default: 256, 4, 4 */
@@ -156,13 +240,23 @@ typedef struct roformer_trainer_options {
   uint64_t seed;                      /* default: 1 */
   int threads;                        /* default: one for each CPU it may use */
   const char* dtype;                  /* "float32" (default) or "bfloat16" */
-  const roformer_stop* stop;          /* ends roformer_trainer_step; default: nothing does */
+  const roformer_stop* stop;          /* ends steps and validation; default: nothing does */
+  const char* position;               /* of a new model, as in masked_language_trainer.h; default: "rotary" */
+  int64_t intermediate_size;          /* of a new model; default: 4 times the hidden size */
+  double dropout;                     /* of a new model; default: 0.1, negative: none */
+  int64_t warmup;                     /* steps in which the rate rises from 0; default: 0 */
+  double weight_decay;                /* default: 0.01, negative: none */
+  double clip_norm;                   /* largest norm of a step's gradient; default: 1, negative: no clipping */
+  double mask_probability;            /* share of a text's tokens that are to be predicted; default: 0.15 */
+  int64_t whole_words;                /* not 0: mask whole words */
+  int64_t max_batch_tokens;           /* of one pass; default: 4096 */
+  const char* device;                 /* "cpu" (default) or "reference" */
 } roformer_trainer_options;
 
 #define ROFORMER_TRAINER_OPTIONS_INIT \
-  { sizeof(roformer_trainer_options), 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
+  { sizeof(roformer_trainer_options), 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, NULL }
 
-/* A new model for the tokenizer of a directory, and the model of a directory. `options` may be NULL. */
+/* A new model for the tokenizer of a directory, and the model of a directory. */
 ROFORMER_EXPORT roformer_status roformer_trainer_create(const char* tokenizer_directory,
                                                         const roformer_trainer_options* options,
                                                         roformer_trainer** trainer, roformer_error* error);
@@ -170,11 +264,24 @@ ROFORMER_EXPORT roformer_status roformer_trainer_open(const char* model_director
                                                       const roformer_trainer_options* options,
                                                       roformer_trainer** trainer, roformer_error* error);
 ROFORMER_EXPORT void roformer_trainer_free(roformer_trainer* trainer);
+/* As roformer_model_ignored_setting. */
+ROFORMER_EXPORT const char* roformer_trainer_ignored_setting(const roformer_trainer* trainer, size_t index);
 
 /* One update on all these texts; *loss (may be NULL) gets the mean loss over the masked tokens before it. */
 ROFORMER_EXPORT roformer_status roformer_trainer_step(roformer_trainer* trainer, const char* const* texts,
                                                       const size_t* lengths, size_t count, double* loss,
                                                       roformer_error* error);
+
+typedef struct roformer_score {
+  double loss;     /* mean cross-entropy over the masked tokens, in nats */
+  double accuracy; /* share of the masked tokens whose own token was the most probable */
+  int64_t masked;  /* masked tokens */
+} roformer_score;
+
+/* Changes nothing. The same texts always get the same masks, so that scores can be compared. */
+ROFORMER_EXPORT roformer_status roformer_trainer_validate(const roformer_trainer* trainer, const char* const* texts,
+                                                          const size_t* lengths, size_t count, roformer_score* score,
+                                                          roformer_error* error);
 ROFORMER_EXPORT roformer_status roformer_trainer_save(const roformer_trainer* trainer, const char* directory,
                                                       roformer_error* error);
 

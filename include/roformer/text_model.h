@@ -7,11 +7,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "roformer/error.h"
@@ -19,6 +22,7 @@
 #include "roformer/text_tokenizer.h"
 
 namespace roformer {
+inline namespace v0 {
 
 struct ModelOptions {
   int threads = 0;             // that compute, the calling one among them; 0 = one for each CPU the process may use
@@ -26,7 +30,9 @@ struct ModelOptions {
   // Numbers to multiply: "float32", or on "cpu" also "bfloat16" and "int8", which weights are rounded to when the model
   // is opened. Sums and everything else are float32.
   std::string dtype = "float32";
-  int64_t max_length = 0;           // encode and embed cut longer texts to so many tokens; 0 = they never do
+  // Longer texts are truncated to so many tokens, except those of fill_mask and generate. 0 = never, but that embed and
+  // similarity truncate where the directory says so (sentence_bert_config.json).
+  int64_t max_length = 0;
   int64_t max_batch_tokens = 4096;  // several texts are computed together up to so many tokens: bounds the memory
 };
 
@@ -42,15 +48,18 @@ struct HiddenStates {
 };
 
 enum class EmbeddingPooling {
-  cls,    // the first token's hidden state
-  mean,   // of all tokens, [CLS] and [SEP] included
-  max,    // the largest of each column
-  pooler  // what the model's pooler makes of the first token's hidden state; Error for a model without one
+  automatic,  // what the directory says (1_Pooling/config.json), else the pooler of a RoFormer-Sim, else mean
+  cls,        // the first token's hidden state
+  mean,       // of all tokens, [CLS] and [SEP] included
+  max,        // the largest of each column
+  pooler      // what the model's pooler makes of the first token's hidden state; Error for a model without one
 };
 
 struct EmbeddingOptions {
-  EmbeddingPooling pooling = EmbeddingPooling::mean;
-  bool normalize = false;  // to length 1, so that a dot product of two is their cosine; a zero vector stays as it is
+  EmbeddingPooling pooling = EmbeddingPooling::automatic;
+  // To length 1, so that a dot product of two is their cosine; a zero vector stays as it is. Not set: what the
+  // directory says (modules.json), else no.
+  std::optional<bool> normalize = {};
 };
 
 struct TextEmbedding {
@@ -68,6 +77,48 @@ struct MaskCandidate {
 // For each [MASK] of a text, in order, its candidates, the most probable first.
 using FilledMasks = std::vector<std::vector<MaskCandidate>>;
 
+using TextPair = std::pair<std::string, std::string>;
+
+struct Classification {
+  std::string label;           // of the highest score
+  double score = 0;            // the highest score
+  std::vector<double> scores;  // one for each of labels(): probabilities that sum to 1 (single-label), a probability of
+                               // each label (multi-label), or the numbers themselves (regression)
+};
+
+struct TextGenerationOptions {
+  int64_t max_new_tokens = 128, min_new_tokens = 0;
+  std::vector<std::string> stop_strings = {};  // a text ends before the first of these
+  // How the next token is chosen, as in transformers and in its order. Without greedy it is sampled.
+  double repetition_penalty = 1;  // above 1: tokens of the text so far become less probable
+  bool greedy = false;            // the most probable token; the options below then have no effect
+  double temperature = 1;         // divides the scores; 0 = greedy
+  int64_t top_k = 50;             // only the k most probable tokens; 0 = all
+  double top_p = 1;               // only the fewest tokens that are at least so probable together
+  double min_p = 0;               // only tokens with at least this share of the most probable one's probability
+  uint64_t seed = 0;              // with a prompt's place in the call, it decides all that is sampled
+  int64_t context = 0;        // tokens of a text that the model sees; 0 = max_position_embeddings of its config.json
+  std::string overflow = "";  // when a text has filled the context: "shift" (drop the older half), "stop" or "error";
+                              // empty: shift, or stop where positions are added to the input
+  std::string attention_mask = "";  // "causal", or "prefix": UniLM's, of RoFormer-Sim; empty: the model's
+  int64_t batch_size = 8;           // prompts continued together: bounds the memory
+  // Called with the index of a prompt and text of its continuation as soon as it is certain, in the calling thread.
+  std::function<void(size_t index, const std::string& text)> on_text = {};
+};
+
+enum class GenerationEnd {
+  end_token,    // "eos_token_id" of generation_config.json or config.json, else [SEP]
+  stop_string,  // one of stop_strings
+  length,       // max_new_tokens
+  context       // the context is full
+};
+
+struct GeneratedText {
+  std::string text;          // the continuation, without special tokens and what a stop string cut off
+  std::vector<int32_t> ids;  // all that were generated, an end token included
+  GenerationEnd end = GenerationEnd::length;
+};
+
 class ROFORMER_EXPORT TextModel {
  public:
   // Error naming file and tensor where the directory is not a model this library can compute, or where the tokenizer
@@ -81,7 +132,11 @@ class ROFORMER_EXPORT TextModel {
 
   int64_t hidden_size() const;
   int64_t parameters() const;
-  bool fills_masks() const;  // has a masked-language-model head
+  bool fills_masks() const;       // has a masked-language-model head
+  bool classifies_texts() const;  // has a sequence-classification head
+  bool generates_texts() const;   // has a language-model head and sees no later tokens
+  // Of a classification head, in the order of its scores; empty for other models.
+  const std::vector<std::string>& labels() const;
   const TextTokenizer& tokenizer() const;
   // Keys of config.json that this library does not know and that could matter: worth a warning.
   const std::vector<std::string>& ignored_settings() const;
@@ -108,10 +163,29 @@ class ROFORMER_EXPORT TextModel {
   std::vector<FilledMasks> fill_mask(std::span<const std::string> texts, int64_t top_k = 5,
                                      std::stop_token stop = {}) const;
 
+  // The cosine of the two texts' embeddings, -1 to 1; 0 where one of them is zero.
+  double similarity(std::string_view first, std::string_view second, const EmbeddingOptions& options = {},
+                    std::stop_token stop = {}) const;
+  std::vector<double> similarity(std::span<const TextPair> pairs, const EmbeddingOptions& options = {},
+                                 std::stop_token stop = {}) const;
+
+  // Error for a model without a sequence-classification head.
+  Classification classify(std::string_view text, std::stop_token stop = {}) const;
+  std::vector<Classification> classify(std::span<const std::string> texts, std::stop_token stop = {}) const;
+  std::vector<Classification> classify(std::span<const TextPair> pairs, std::stop_token stop = {}) const;
+
+  // Error for a model that is no decoder, unless options.attention_mask says otherwise, and for one without a
+  // language-model head. A prompt's text depends on neither the other prompts nor the number of threads.
+  GeneratedText generate(std::string_view prompt, const TextGenerationOptions& options = {},
+                         std::stop_token stop = {}) const;
+  std::vector<GeneratedText> generate(std::span<const std::string> prompts, const TextGenerationOptions& options = {},
+                                      std::stop_token stop = {}) const;
+
  private:
   struct Implementation;
   explicit TextModel(std::unique_ptr<const Implementation> implementation);
   std::unique_ptr<const Implementation> implementation_;
 };
 
+}  // namespace v0
 }  // namespace roformer

@@ -16,6 +16,7 @@
 #include "roformer/export.h"
 
 namespace roformer {
+inline namespace v0 {
 
 // A text as a model takes it: [CLS] text [SEP], or [CLS] text [SEP] pair [SEP]. All vectors are of one length.
 struct TokenizedText {
@@ -58,4 +59,5 @@ class ROFORMER_EXPORT TextTokenizer {
   std::unique_ptr<const Implementation> implementation_;
 };
 
+}  // namespace v0
 }  // namespace roformer

@@ -115,11 +115,7 @@ GenerationOptions generation_options(const GenerateOptions& options) {
                            .batch = options.beam == 1 ? options.batch_size : 1,
                            .stop_token = {}};
   if (options.overflow) result.overflow = parse_overflow(*options.overflow);
-  if (options.attention_mask) {
-    result.attention_mask = parse_attention_mask(*options.attention_mask);
-    if (result.attention_mask == AttentionMask::bidirectional)
-      throw UsageError("{} all: expected causal or prefix", FieldName("attention_mask"));
-  }
+  if (options.attention_mask) result.attention_mask = parse_attention_mask(*options.attention_mask);
   return result;
 }
 

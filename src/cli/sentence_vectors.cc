@@ -1,8 +1,5 @@
 #include "cli/sentence_vectors.h"
 
-#include "base/error.h"
-#include "inference/sentence_settings.h"
-
 namespace roformer {
 
 void add_vector_options(OptionSet& set, VectorOptions& options) {
@@ -17,16 +14,9 @@ void add_vector_options(OptionSet& set, VectorOptions& options) {
 }
 
 SentenceVectors sentence_vectors(const VectorOptions& options, const Model& model, const std::string& directory) {
-  const SentenceSettings settings = read_sentence_settings(directory);
-  const bool chosen = options.pooling != "auto";
-  if (!chosen && !settings.unsupported.empty()) throw DataError("{} (--pooling overrules it)", settings.unsupported);
-  const TextPooling pooling =
-      chosen ? parse_pooling(options.pooling) : settings.pooling.value_or(default_pooling(model.config()));
-  if (pooling == TextPooling::pooler && !model.has_pooler()) {
-    throw DataError("{}: the model has no pooler, expected --pooling cls, mean or max", directory);
-  }
-  return {.embed = {.pooling = pooling, .normalize = options.normalize.value_or(settings.normalize)},
-          .max_length = options.max_length.value_or(settings.max_length.value_or(0))};
+  SentenceChoice choice{.pooling = {}, .normalize = options.normalize, .max_length = options.max_length};
+  if (options.pooling != "auto") choice.pooling = parse_pooling(options.pooling);
+  return sentence_vectors(choice, read_sentence_settings(directory), model);
 }
 
 }  // namespace roformer

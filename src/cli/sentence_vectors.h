@@ -5,7 +5,7 @@
 #include <string>
 
 #include "cli/text_run.h"
-#include "inference/embed.h"
+#include "inference/sentence_settings.h"
 
 namespace roformer {
 
@@ -17,13 +17,7 @@ struct VectorOptions {
 
 void add_vector_options(OptionSet& set, VectorOptions& options);
 
-struct SentenceVectors {
-  EmbedOptions embed;
-  int64_t max_length = 0;  // 0 = never cut
-};
-
-// DataError where the directory asks for what is not supported and the options do not say otherwise, and for the pooler
-// of a model without one.
+// Errors as that of inference/sentence_settings.h, and those of reading the directory.
 SentenceVectors sentence_vectors(const VectorOptions& options, const Model& model, const std::string& directory);
 
 }  // namespace roformer

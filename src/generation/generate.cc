@@ -19,6 +19,9 @@ namespace roformer {
 namespace {
 
 AttentionMask generation_mask(const ModelConfig& config, std::optional<AttentionMask> asked) {
+  if (asked == AttentionMask::bidirectional) {
+    throw UsageError("{} all: expected causal or prefix", FieldName("attention_mask"));
+  }
   const AttentionMask attention_mask = asked.value_or(config.attention_mask);
   if (attention_mask != AttentionMask::bidirectional) return attention_mask;
   throw DataError(
@@ -125,6 +128,7 @@ void TextGenerator::check_options() const {
   check(options_.max_new_tokens >= 0, "max_new_tokens", options_.max_new_tokens, "0 or more");
   check(options_.min_new_tokens >= 0 && options_.min_new_tokens <= options_.max_new_tokens, "min_new_tokens",
         options_.min_new_tokens, "0 to max_new_tokens");
+  check(options_.batch >= 1, "batch_size", options_.batch, "1 or more");
   check(options_.beams >= 1, "beam", options_.beams, "1 or more");
   if (overflow_ == Overflow::shift && !can_forget(model_.config())) {
     throw UsageError("{} shift moves a text to earlier positions, which {} cannot; expected stop or error",
@@ -233,6 +237,25 @@ std::vector<Generated> TextGenerator::run(std::span<const Prompt> prompts, const
   } catch (const Interrupted&) {
     throw Interrupted("interrupted while generating");
   }
+}
+
+std::vector<Generated> TextGenerator::run_texts(std::span<const std::string> texts, const Sink& sink) const {
+  std::vector<Prompt> prompts;
+  for (const std::string& text : texts) {
+    const int64_t number = std::ssize(prompts);
+    try {
+      prompts.push_back(prompt(text, number));
+    } catch (const DataError& error) {
+      throw error.prefixed(texts.size() > 1 ? fmt::format("text {}: ", number + 1) : "");
+    }
+  }
+  std::vector<Generated> results;
+  for (size_t first = 0; first < prompts.size(); first = results.size()) {
+    const size_t count = std::min(prompts.size() - first, static_cast<size_t>(options_.batch));
+    const auto shifted = [&](size_t index, const std::string& text) { sink(first + index, text); };
+    for (Generated& one : run(std::span(prompts).subspan(first, count), shifted)) results.push_back(std::move(one));
+  }
+  return results;
 }
 
 std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, const Sink& sink) const {

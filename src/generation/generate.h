@@ -77,6 +77,9 @@ class TextGenerator {
   // In the order of the prompts. Sampled texts depend on seed and number only, not on the others. Interrupted when
   // a stop is requested; DataError, naming a tensor, for scores that are not finite.
   std::vector<Generated> run(std::span<const Prompt> prompts, const Sink& sink) const;
+  // The same for texts in memory, which are numbered from 0 and continued `batch` of the options at a time. An error of
+  // one of several prompts starts with "text N: ", N counted from 1.
+  std::vector<Generated> run_texts(std::span<const std::string> texts, const Sink& sink) const;
 
   int64_t window() const { return window_; }
 

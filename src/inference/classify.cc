@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
+#include <utility>
 
 #include "base/error.h"
 
@@ -113,6 +113,20 @@ Answer best_answer(const TextItem& item, const Tensor& scores, int64_t first, in
   return best;
 }
 
+std::vector<std::vector<double>> classify_all(const Model& model, TextSource& source, ItemEncoder encode,
+                                              const TextBatching& batching) {
+  if (model.config().head != Head::sequence_classification) {
+    throw DataError("the model has {}, expected a sequence-classification head ('{}' of config.json names it)",
+                    describe(model.config().head), KeyName("architectures"));
+  }
+  TextStream stream(source, std::move(encode), batching, model.backend().pool());
+  std::vector<std::vector<double>> result;
+  for (TextBatch batch; stream.next(batch);) {
+    for (std::vector<double>& scores : classify_sequences(model, batch)) result.push_back(std::move(scores));
+  }
+  return result;
+}
+
 }  // namespace
 
 ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, const ClassifyOptions& options) {
@@ -137,6 +151,19 @@ std::vector<std::vector<double>> classify_sequences(const Model& model, const Te
     result.push_back(probabilities(model.config().problem, row_of(scores, i)));
   }
   return result;
+}
+
+std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
+                                                    std::span<const std::string> texts, const TextBatching& batching) {
+  TextList source(texts);
+  return classify_all(model, source, encode_text(tokenizer, batching.max_length), batching);
+}
+
+std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
+                                                    std::span<const std::pair<std::string, std::string>> pairs,
+                                                    const TextBatching& batching) {
+  PairList source(pairs);
+  return classify_all(model, source, encode_pair(tokenizer, batching.max_length, kPairSeparator), batching);
 }
 
 std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const TextBatch& batch) {

@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "inference/text_stream.h"
@@ -28,6 +30,13 @@ ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, cons
 // The scores of the labels, ModelConfig::labels, by the model's problem: probabilities that sum to 1 (single_label), a
 // probability of each (multi_label), the numbers themselves (regression).
 std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch);
+// The same of texts, or pairs, in memory. DataError for another head than sequence classification; errors as
+// for_text_batches, of one of several pairs with "pair N: ".
+std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
+                                                    std::span<const std::string> texts, const TextBatching& batching);
+std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
+                                                    std::span<const std::pair<std::string, std::string>> pairs,
+                                                    const TextBatching& batching);
 
 struct TokenLabel {
   int32_t id = 0;

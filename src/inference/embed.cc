@@ -92,4 +92,19 @@ double cosine(std::span<const float> a, std::span<const float> b) {
   return std::clamp(dot / std::sqrt(squares_a) / std::sqrt(squares_b), -1.0, 1.0);
 }
 
+std::vector<double> similarities(const Model& model, const Tokenizer& tokenizer,
+                                 std::span<const std::pair<std::string, std::string>> pairs,
+                                 const EmbedOptions& options, const TextBatching& batching) {
+  PairList source(pairs);
+  TextStream stream(source, encode_two_texts(tokenizer, batching.max_length, kPairSeparator), batching,
+                    model.backend().pool());
+  std::vector<double> result;
+  result.reserve(pairs.size());
+  for (TextBatch batch; stream.next(batch);) {
+    const std::vector<PooledText> pooled = embed(model, batch.batch, options, batching.stop_token);
+    for (size_t i = 0; i < pooled.size(); i += 2) result.push_back(cosine(pooled[i].values, pooled[i + 1].values));
+  }
+  return result;
+}
+
 }  // namespace roformer

@@ -5,6 +5,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "inference/text_stream.h"
@@ -44,5 +45,10 @@ std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, st
 
 // The cosine of the angle between two vectors of one length; 0 where one of them is zero.
 double cosine(std::span<const float> a, std::span<const float> b);
+
+// The cosine of each pair's vectors, in order. Errors as for_text_batches, of one of several pairs with "pair N: ".
+std::vector<double> similarities(const Model& model, const Tokenizer& tokenizer,
+                                 std::span<const std::pair<std::string, std::string>> pairs,
+                                 const EmbedOptions& options, const TextBatching& batching);
 
 }  // namespace roformer

@@ -59,6 +59,19 @@ void read_pooling(const std::string& path, SentenceSettings& settings) {
 
 }  // namespace
 
+SentenceVectors sentence_vectors(const SentenceChoice& choice, const SentenceSettings& settings, const Model& model) {
+  if (!choice.pooling && !settings.unsupported.empty()) {
+    throw DataError("{} ({} overrules it)", settings.unsupported, FieldName("pooling"));
+  }
+  const TextPooling pooling =
+      choice.pooling ? *choice.pooling : settings.pooling.value_or(default_pooling(model.config()));
+  if (pooling == TextPooling::pooler && !model.has_pooler()) {
+    throw DataError("the model has no pooler, expected {} cls, mean or max", FieldName("pooling"));
+  }
+  return {.embed = {.pooling = pooling, .normalize = choice.normalize.value_or(settings.normalize)},
+          .max_length = choice.max_length.value_or(settings.max_length.value_or(0))};
+}
+
 SentenceSettings read_sentence_settings(const std::string& directory) {
   SentenceSettings settings;
   const std::string path = join_path(directory, "modules.json");

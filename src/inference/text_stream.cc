@@ -23,12 +23,12 @@ int64_t tokens_of(const TextItem& item) {
 }
 
 // The two texts of a pair.
-std::pair<std::string_view, std::string_view> split_pair(std::string_view item) {
-  const size_t tab = item.find('\t');
-  if (tab == std::string_view::npos) throw DataError("no tab between the two texts of a pair");
-  if (item.find('\t', tab + 1) != std::string_view::npos)
+std::pair<std::string_view, std::string_view> split_pair(std::string_view item, char separator) {
+  const size_t middle = item.find(separator);
+  if (middle == std::string_view::npos) throw DataError("no tab between the two texts of a pair");
+  if (separator == '\t' && item.find(separator, middle + 1) != std::string_view::npos)
     throw DataError("more than one tab, expected a pair of texts");
-  return {item.substr(0, tab), item.substr(tab + 1)};
+  return {item.substr(0, middle), item.substr(middle + 1)};
 }
 
 }  // namespace
@@ -54,6 +54,19 @@ std::string TextList::place(int64_t number) const {
   return texts_.size() > 1 ? fmt::format("text {}", number) : std::string();
 }
 
+bool PairList::next(std::string& text) {
+  if (taken_ == pairs_.size()) return false;
+  const auto& [first, second] = pairs_[taken_++];
+  text = first;
+  text += kPairSeparator;
+  text += second;
+  return true;
+}
+
+std::string PairList::place(int64_t number) const {
+  return pairs_.size() > 1 ? fmt::format("pair {}", number) : std::string();
+}
+
 ItemEncoder encode_text(const Tokenizer& tokenizer, int64_t max_length) {
   tokenizer.encode("", std::nullopt, max_length);
   return [&tokenizer, max_length](std::string_view item) {
@@ -61,18 +74,18 @@ ItemEncoder encode_text(const Tokenizer& tokenizer, int64_t max_length) {
   };
 }
 
-ItemEncoder encode_pair(const Tokenizer& tokenizer, int64_t max_length) {
+ItemEncoder encode_pair(const Tokenizer& tokenizer, int64_t max_length, char separator) {
   tokenizer.encode("", "", max_length);
-  return [&tokenizer, max_length](std::string_view item) {
-    const auto [first, second] = split_pair(item);
+  return [&tokenizer, max_length, separator](std::string_view item) {
+    const auto [first, second] = split_pair(item, separator);
     return std::vector{tokenizer.encode(first, second, max_length)};
   };
 }
 
-ItemEncoder encode_two_texts(const Tokenizer& tokenizer, int64_t max_length) {
+ItemEncoder encode_two_texts(const Tokenizer& tokenizer, int64_t max_length, char separator) {
   tokenizer.encode("", std::nullopt, max_length);
-  return [&tokenizer, max_length](std::string_view item) {
-    const auto [first, second] = split_pair(item);
+  return [&tokenizer, max_length, separator](std::string_view item) {
+    const auto [first, second] = split_pair(item, separator);
     return std::vector{tokenizer.encode(first, std::nullopt, max_length),
                        tokenizer.encode(second, std::nullopt, max_length)};
   };

@@ -12,6 +12,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/parallel.h"
@@ -49,6 +50,25 @@ class TextList final : public TextSource {
   size_t taken_ = 0;
 };
 
+// Stands between the two texts of an item from memory: no UTF-8 text has this byte, whereas a tab may be part of one.
+inline constexpr char kPairSeparator = '\xff';
+
+// Pairs in memory, as items with kPairSeparator.
+class PairList final : public TextSource {
+ public:
+  // Points to `pairs`, so it cannot be copied.
+  explicit PairList(std::span<const std::pair<std::string, std::string>> pairs) : pairs_(pairs) {}
+  PairList(const PairList&) = delete;
+  PairList& operator=(const PairList&) = delete;
+  bool next(std::string& text) override;
+  bool ready() override { return true; }
+  std::string place(int64_t number) const override;  // "pair 3", empty for the only one
+
+ private:
+  std::span<const std::pair<std::string, std::string>> pairs_;
+  size_t taken_ = 0;
+};
+
 // A sequence of more tokens is an error.
 struct LengthLimit {
   int64_t tokens = std::numeric_limits<int64_t>::max();
@@ -70,10 +90,10 @@ using ItemEncoder = std::function<std::vector<Encoding>(std::string_view item)>;
 
 // The item is a text. UsageError, here as below, for a max_length that holds no text.
 ItemEncoder encode_text(const Tokenizer& tokenizer, int64_t max_length);
-// The item is two texts and a tab between them: one sequence of both,
-ItemEncoder encode_pair(const Tokenizer& tokenizer, int64_t max_length);
+// The item is two texts and the separator between them: one sequence of both,
+ItemEncoder encode_pair(const Tokenizer& tokenizer, int64_t max_length, char separator = '\t');
 // or one of each.
-ItemEncoder encode_two_texts(const Tokenizer& tokenizer, int64_t max_length);
+ItemEncoder encode_two_texts(const Tokenizer& tokenizer, int64_t max_length, char separator = '\t');
 
 struct TextItem {
   int64_t number = 0;  // from 1

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "inference/session.h"
 #include "models/save_model.h"
+#include "models/shape_settings.h"
 #include "text/tokenizer.h"
 #include "training/language_objective.h"
 #include "training/pretrain.h"
@@ -50,16 +51,29 @@ Schedule schedule_of(const MaskedLanguageOptions& options) {
           .steps = std::numeric_limits<int64_t>::max()};
 }
 
+// The ranges of a shape's fields, by their names here.
+void check_shape(const ModelShape& shape) {
+  ShapeOptions settings;
+  settings.hidden_size = shape.hidden_size;
+  settings.layers = shape.layers;
+  settings.heads = shape.heads;
+  if (shape.intermediate_size != 0) settings.intermediate_size = shape.intermediate_size;
+  settings.dropout = shape.dropout;
+  check_settings(settings);
+  if (shape.hidden_size % shape.heads != 0) {
+    throw UsageError("{} {} is not a multiple of {} {}", FieldName("hidden_size"), shape.hidden_size,
+                     FieldName("heads"), shape.heads);
+  }
+}
+
 ModelConfig config_of(const ModelShape& shape, const MaskedLanguageOptions& options, const Tokenizer& tokenizer) {
+  check_shape(shape);
   ModelConfig config;
   config.vocabulary = tokenizer.vocabulary_size();
   config.hidden = config.embedding = shape.hidden_size;
   config.layers = shape.layers;
   config.heads = shape.heads;
-  config.intermediate = shape.intermediate_size;
-  if (shape.intermediate_size == 0 && shape.hidden_size > 0 && shape.hidden_size <= 65536) {
-    config.intermediate = 4 * shape.hidden_size;
-  }
+  config.intermediate = shape.intermediate_size != 0 ? shape.intermediate_size : 4 * shape.hidden_size;
   config.hidden_dropout = config.attention_dropout = shape.dropout;
   config.max_positions = std::max<int64_t>(512, options.max_length);
   config.pad_id = tokenizer.pad_id();
@@ -80,7 +94,7 @@ struct MaskedLanguageTrainer::Implementation {
         tokenizer(std::move(words)),
         labeling(make_labeler(run_options(options), *tokenizer)),
         model(new_model != nullptr ? Model(*engine.backend, *new_model, true)
-                                   : load_model(directory, *engine.backend, true)),
+                                   : load_model(directory, *engine.backend, true, &ignored)),
         update(model, run_options(options).optimizer, schedule_of(options), random(2)) {
     model.mlm_head();  // or there is nothing to train
     if (tokenizer->vocabulary_size() > model.config().vocabulary) {
@@ -139,6 +153,7 @@ struct MaskedLanguageTrainer::Implementation {
 
   MaskedLanguageOptions options;
   Engine engine;
+  std::vector<std::string> ignored;
   std::unique_ptr<Tokenizer> tokenizer;
   std::unique_ptr<Labeler> labeling;
   Model model;
@@ -172,6 +187,7 @@ double MaskedLanguageTrainer::step(std::span<const std::string> texts, std::stop
 }
 
 int64_t MaskedLanguageTrainer::steps() const { return implementation_->steps; }
+const std::vector<std::string>& MaskedLanguageTrainer::ignored_settings() const { return implementation_->ignored; }
 
 MaskedLanguageScore MaskedLanguageTrainer::validate(std::span<const std::string> texts, std::stop_token stop) const {
   const Implementation& my = *implementation_;

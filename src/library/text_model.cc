@@ -4,8 +4,11 @@
 #include <utility>
 
 #include "base/error.h"
+#include "generation/generate.h"
+#include "inference/classify.h"
 #include "inference/embed.h"
 #include "inference/fill_mask.h"
+#include "inference/sentence_settings.h"
 #include "inference/session.h"
 #include "library/text_tokenizer_impl.h"
 
@@ -13,14 +16,57 @@ namespace roformer {
 
 namespace {
 
-TextPooling pooling_of(EmbeddingPooling pooling) {
+std::optional<TextPooling> pooling_of(EmbeddingPooling pooling) {
   switch (pooling) {
+    case EmbeddingPooling::automatic: return std::nullopt;
     case EmbeddingPooling::cls: return TextPooling::cls;
     case EmbeddingPooling::mean: return TextPooling::mean;
     case EmbeddingPooling::max: return TextPooling::max;
     case EmbeddingPooling::pooler: return TextPooling::pooler;
   }
-  throw UsageError("{} {} is none of cls, mean, max and pooler", FieldName("pooling"), static_cast<int>(pooling));
+  throw UsageError("{} {} is none of automatic, cls, mean, max and pooler", FieldName("pooling"),
+                   static_cast<int>(pooling));
+}
+
+std::vector<Classification> classifications(const std::vector<std::string>& labels,
+                                            std::vector<std::vector<double>> scores) {
+  std::vector<Classification> result;
+  result.reserve(scores.size());
+  for (std::vector<double>& one : scores) {
+    const size_t best = best_of(one);
+    result.push_back({labels[best], one[best], std::move(one)});
+  }
+  return result;
+}
+
+GenerationOptions generation_of(const TextGenerationOptions& options, const std::stop_token& stop) {
+  GenerationOptions result;
+  result.sampling = {.greedy = options.greedy,
+                     .temperature = options.temperature,
+                     .top_k = options.top_k,
+                     .top_p = options.top_p,
+                     .min_p = options.min_p,
+                     .repetition_penalty = options.repetition_penalty};
+  result.max_new_tokens = options.max_new_tokens;
+  result.min_new_tokens = options.min_new_tokens;
+  result.stops = options.stop_strings;
+  result.seed = options.seed;
+  if (options.context != 0) result.window = options.context;
+  if (!options.overflow.empty()) result.overflow = parse_overflow(options.overflow);
+  if (!options.attention_mask.empty()) result.attention_mask = parse_attention_mask(options.attention_mask);
+  result.batch = options.batch_size;
+  result.stop_token = stop;
+  return result;
+}
+
+GenerationEnd end_of(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::end: return GenerationEnd::end_token;
+    case FinishReason::stop: return GenerationEnd::stop_string;
+    case FinishReason::length: return GenerationEnd::length;
+    case FinishReason::window: return GenerationEnd::context;
+  }
+  return GenerationEnd::length;
 }
 
 // `hidden` on the host.
@@ -35,6 +81,7 @@ struct TextModel::Implementation {
   Implementation(const std::string& directory, const ModelOptions& options)
       : session(directory, {.engine = {.threads = options.threads, .device = options.device, .dtype = options.dtype}}),
         batching{.max_length = options.max_length, .max_tokens = options.max_batch_tokens},
+        sentences(read_sentence_settings(directory)),
         tokenizer(std::make_unique<TextTokenizer::Implementation>(session.shared_tokenizer())) {
     batching.limit = length_limit(session.model().config());
     // Settings that hold no text are refused here and not with the first text.
@@ -47,6 +94,19 @@ struct TextModel::Implementation {
     result.stop_token = stop;
     return result;
   }
+  // What a call of embed or similarity comes to.
+  struct Embedding {
+    EmbedOptions options;
+    TextBatching batching;
+  };
+  Embedding embedding(const EmbeddingOptions& options, const std::stop_token& stop) const {
+    SentenceChoice choice{.pooling = pooling_of(options.pooling), .normalize = options.normalize, .max_length = {}};
+    if (batching.max_length != 0) choice.max_length = batching.max_length;
+    const SentenceVectors how = sentence_vectors(choice, sentences, session.model());
+    Embedding result{how.embed, batching_until(stop)};
+    result.batching.max_length = how.max_length;
+    return result;
+  }
   // On the host.
   Tensor hidden(const Batch& batch, const std::stop_token& stop) const {
     const Context context{.backend = session.backend(), .stop = stop};
@@ -55,6 +115,7 @@ struct TextModel::Implementation {
 
   Session session;
   TextBatching batching;
+  SentenceSettings sentences;
   TextTokenizer tokenizer;
 };
 
@@ -71,6 +132,19 @@ TextModel TextModel::open(const std::string& directory, const ModelOptions& opti
 int64_t TextModel::hidden_size() const { return implementation_->session.model().config().hidden; }
 int64_t TextModel::parameters() const { return implementation_->session.model().config().parameters(); }
 bool TextModel::fills_masks() const { return implementation_->session.model().config().head == Head::masked_lm; }
+bool TextModel::classifies_texts() const {
+  return implementation_->session.model().config().head == Head::sequence_classification;
+}
+bool TextModel::generates_texts() const {
+  const ModelConfig& config = implementation_->session.model().config();
+  return config.is_language_model() && config.attention_mask != AttentionMask::bidirectional;
+}
+const std::vector<std::string>& TextModel::labels() const {
+  static const std::vector<std::string> none;
+  const ModelConfig& config = implementation_->session.model().config();
+  const bool labels = config.head == Head::sequence_classification || config.head == Head::token_classification;
+  return labels ? config.labels : none;
+}
 const TextTokenizer& TextModel::tokenizer() const { return implementation_->tokenizer; }
 const std::vector<std::string>& TextModel::ignored_settings() const { return implementation_->session.unknown_keys(); }
 
@@ -113,9 +187,9 @@ std::vector<TextEmbedding> TextModel::embed(std::span<const std::string> texts, 
   const Implementation& my = *implementation_;
   std::vector<TextEmbedding> result;
   result.reserve(texts.size());
-  const EmbedOptions how{pooling_of(options.pooling), options.normalize};
+  const auto how = my.embedding(options, stop);
   for (PooledText& pooled :
-       roformer::embed(my.session.model(), my.session.tokenizer(), texts, how, my.batching_until(stop))) {
+       roformer::embed(my.session.model(), my.session.tokenizer(), texts, how.options, how.batching)) {
     result.push_back({std::move(pooled.values), pooled.tokens});
   }
   return result;
@@ -140,6 +214,58 @@ std::vector<FilledMasks> TextModel::fill_mask(std::span<const std::string> texts
       auto& list = filled.emplace_back();
       for (const Candidate& c : candidates) list.push_back({session.tokenizer().token(c.id), c.id, c.score});
     }
+  }
+  return result;
+}
+
+double TextModel::similarity(std::string_view first, std::string_view second, const EmbeddingOptions& options,
+                             std::stop_token stop) const {
+  const TextPair pair(first, second);
+  return similarity(std::span(&pair, 1), options, std::move(stop)).front();
+}
+
+std::vector<double> TextModel::similarity(std::span<const TextPair> pairs, const EmbeddingOptions& options,
+                                          std::stop_token stop) const {
+  const Session& session = implementation_->session;
+  const auto how = implementation_->embedding(options, stop);
+  return similarities(session.model(), session.tokenizer(), pairs, how.options, how.batching);
+}
+
+Classification TextModel::classify(std::string_view text, std::stop_token stop) const {
+  const std::string copy(text);
+  return std::move(classify(std::span(&copy, 1), std::move(stop)).front());
+}
+
+std::vector<Classification> TextModel::classify(std::span<const std::string> texts, std::stop_token stop) const {
+  const Session& session = implementation_->session;
+  return classifications(
+      labels(), classify_sequences(session.model(), session.tokenizer(), texts, implementation_->batching_until(stop)));
+}
+
+std::vector<Classification> TextModel::classify(std::span<const TextPair> pairs, std::stop_token stop) const {
+  const Session& session = implementation_->session;
+  return classifications(
+      labels(), classify_sequences(session.model(), session.tokenizer(), pairs, implementation_->batching_until(stop)));
+}
+
+GeneratedText TextModel::generate(std::string_view prompt, const TextGenerationOptions& options,
+                                  std::stop_token stop) const {
+  const std::string copy(prompt);
+  return std::move(generate(std::span(&copy, 1), options, std::move(stop)).front());
+}
+
+std::vector<GeneratedText> TextModel::generate(std::span<const std::string> prompts,
+                                               const TextGenerationOptions& options, std::stop_token stop) const {
+  const Session& session = implementation_->session;
+  GenerationOptions generation = generation_of(options, stop);
+  generation.end_ids = named_end_ids(session.directory(), session.model().config());
+  const TextGenerator generator(session.model(), session.tokenizer(), std::move(generation));
+  std::vector<GeneratedText> result;
+  const auto show = [&](size_t index, const std::string& text) {
+    if (options.on_text) options.on_text(index, text);
+  };
+  for (Generated& one : generator.run_texts(prompts, show)) {
+    result.push_back({std::move(one.text), std::move(one.ids), end_of(one.finish)});
   }
   return result;
 }

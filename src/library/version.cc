@@ -2,6 +2,6 @@
 
 namespace roformer {
 
-const char* version() noexcept { return ROFORMER_VERSION; }
+const char* v0::version() noexcept { return ROFORMER_VERSION; }
 
 }  // namespace roformer

@@ -337,5 +337,31 @@ TEST_F(Generate, TextIsGivenOutWhenItIsCertain) {
               ThrowsMessage<UsageError>(HasSubstr("empty")));
 }
 
+TEST_F(Generate, TextsInMemoryAreWhatTheyAreInOneRun) {
+  const Model m = model(config());
+  const std::vector<std::string> texts = {"ab", "c", "", "defg", "h"};
+  GenerationOptions options;
+  options.max_new_tokens = 6;
+  options.batch = 5;
+  const auto together = run(m, options, texts);
+  options.batch = 2;
+  const TextGenerator generator(m, *tokenizer_, options);
+  std::vector<std::string> shown(texts.size());
+  const auto results = generator.run_texts(texts, [&](size_t index, const std::string& text) { shown[index] += text; });
+  ASSERT_EQ(results.size(), texts.size());
+  for (size_t i = 0; i < texts.size(); ++i) {
+    EXPECT_EQ(results[i].ids, together[i].ids);
+    EXPECT_EQ(shown[i], results[i].text);
+  }
+  const auto ignore = [](size_t, const std::string&) {};
+  const std::vector<std::string> wrong = {"a", "\xff"};
+  EXPECT_THAT([&] { generator.run_texts(wrong, ignore); }, ThrowsMessage<DataError>(HasSubstr("text 2: ")));
+  options.batch = 0;
+  EXPECT_THROW(TextGenerator(m, *tokenizer_, options), UsageError);
+  options.batch = 1;
+  options.attention_mask = AttentionMask::bidirectional;
+  EXPECT_THROW(TextGenerator(m, *tokenizer_, options), UsageError);
+}
+
 }  // namespace
 }  // namespace roformer

@@ -172,5 +172,24 @@ TEST_F(Classify, RefusesScoresThatAreNotFinite) {
   EXPECT_THROW(classify_sequences(m, batch_of(m, {"a"})), DataError);
 }
 
+TEST_F(Classify, TextsAndPairsInMemory) {
+  const Model m = model(Head::sequence_classification);
+  const std::vector<std::string> texts = {"good", "bad", "a\tb"};
+  const auto scores = classify_sequences(m, *tokenizer_, texts, {.max_tokens = 7});  // several batches
+  ASSERT_THAT(scores, SizeIs(3));
+  for (size_t i = 0; i < texts.size(); ++i) {
+    EXPECT_NEAR(scores[i][0], classify_sequences(m, batch_of(m, {texts[i]}))[0][0], 1e-6);
+  }
+  const std::vector<std::pair<std::string, std::string>> pairs = {{"good", "bad"}, {"a", "b"}};
+  const auto of_pairs = classify_sequences(m, *tokenizer_, pairs, {});
+  const auto expected = classify_sequences(m, batch_of(m, {"good\tbad", "a\tb"}, {.pair = true}));
+  EXPECT_EQ(of_pairs, expected);
+  for (const Head head : {Head::token_classification, Head::masked_lm}) {
+    const Model other = model(head);
+    EXPECT_THAT([&] { classify_sequences(other, *tokenizer_, texts, {}); },
+                testing::ThrowsMessage<DataError>(HasSubstr("expected a sequence-classification head")));
+  }
+}
+
 }  // namespace
 }  // namespace roformer

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "tests/inference/head_models.h"
 #include "text/learn/train.h"
 
 namespace roformer {
@@ -70,6 +71,23 @@ TEST(Embed, PoolingsHaveNames) {
   EXPECT_EQ(parse_pooling("max"), TextPooling::max);
   EXPECT_EQ(parse_pooling("pooler"), TextPooling::pooler);
   EXPECT_THROW(parse_pooling("median"), UsageError);
+}
+
+TEST(Embed, SimilaritiesAreCosinesOfTheVectors) {
+  const auto tokenizer = train_byte();
+  ThreadPool pool{1};
+  const auto backend = make_reference_backend(pool);
+  const Model model = random_model(*backend, tokenizer->vocabulary_size(), Head::none);
+  const std::vector<std::pair<std::string, std::string>> pairs = {{"abc", "d"}, {"same", "same"}, {"x", "yz"}};
+  const auto scores = similarities(model, *tokenizer, pairs, {}, {.max_tokens = 10});  // several batches
+  ASSERT_EQ(scores.size(), pairs.size());
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    const std::vector<std::string> both = {pairs[i].first, pairs[i].second};
+    const auto vectors = embed(model, *tokenizer, both, {}, {});
+    EXPECT_NEAR(scores[i], cosine(vectors[0].values, vectors[1].values), 1e-6);
+  }
+  EXPECT_NEAR(scores[1], 1, 1e-6);
+  EXPECT_TRUE(similarities(model, *tokenizer, {}, {}, {}).empty());
 }
 
 }  // namespace

@@ -5,7 +5,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "tests/base/error_detail.h"
 #include "tests/base/temp_directory.h"
+#include "tests/inference/head_models.h"
 
 namespace roformer {
 namespace {
@@ -95,6 +97,34 @@ TEST_F(SentenceDirectory, RefusesWhatIsNoSuchFile) {
   EXPECT_THAT(failure(), HasSubstr("'pooling_mode_max_tokens' is 1"));
   put("sentence_bert_config.json", R"({"max_seq_length": -5})");
   EXPECT_THAT(failure(), HasSubstr("'max_seq_length' is -5"));
+}
+
+TEST_F(SentenceDirectory, IsOverruledByTheCaller) {
+  ThreadPool pool{1};
+  const auto backend = make_reference_backend(pool);
+  const Model model = random_model(*backend, 10, Head::none);
+  const SentenceSettings settings{.pooling = TextPooling::max, .normalize = true, .max_length = 7, .unsupported = ""};
+  const SentenceVectors own = sentence_vectors({}, settings, model);
+  EXPECT_EQ(own.embed.pooling, TextPooling::max);
+  EXPECT_TRUE(own.embed.normalize);
+  EXPECT_EQ(own.max_length, 7);
+  const SentenceVectors other =
+      sentence_vectors({.pooling = TextPooling::cls, .normalize = false, .max_length = 0}, settings, model);
+  EXPECT_EQ(other.embed.pooling, TextPooling::cls);
+  EXPECT_FALSE(other.embed.normalize);
+  EXPECT_EQ(other.max_length, 0);
+  EXPECT_EQ(sentence_vectors({}, {}, model).embed.pooling, TextPooling::mean);
+
+  SentenceSettings unsupported;
+  unsupported.unsupported = "a module";
+  EXPECT_EQ(detail_of<DataError>([&] { sentence_vectors({}, unsupported, model); }).field, "pooling");
+  EXPECT_EQ(sentence_vectors({.pooling = TextPooling::mean, .normalize = {}, .max_length = {}}, unsupported, model)
+                .embed.pooling,
+            TextPooling::mean);
+  EXPECT_EQ(detail_of<DataError>([&] {
+              sentence_vectors({.pooling = TextPooling::pooler, .normalize = {}, .max_length = {}}, {}, model);
+            }).field,
+            "pooling");
 }
 
 }  // namespace

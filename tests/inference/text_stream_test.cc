@@ -179,5 +179,38 @@ TEST(LengthLimit, LearnedPositionsEnd) {
   EXPECT_EQ(length_limit(config).tokens, 512);
 }
 
+TEST(PairLists, TextsMayHaveTabs) {
+  const auto tokenizer = train_byte();
+  const std::vector<std::pair<std::string, std::string>> pairs = {{"a\tb", "c"}, {"", "\t"}};
+  ThreadPool pool{1};
+  for (const bool together : {true, false}) {
+    PairList source(pairs);
+    TextStream stream(
+        source, together ? encode_pair(*tokenizer, 0, kPairSeparator) : encode_two_texts(*tokenizer, 0, kPairSeparator),
+        {}, pool);
+    TextBatch batch;
+    ASSERT_TRUE(stream.next(batch));
+    ASSERT_EQ(batch.items.size(), 2u);
+    if (together) {
+      EXPECT_EQ(batch.items[0].sequences[0].ids, tokenizer->encode("a\tb", "c").ids);
+    } else {
+      EXPECT_EQ(batch.items[0].sequences[0].ids, tokenizer->encode("a\tb").ids);
+      EXPECT_EQ(batch.items[1].sequences[1].ids, tokenizer->encode("\t").ids);
+    }
+    EXPECT_FALSE(stream.next(batch));
+  }
+}
+
+TEST(PairLists, ErrorsNameThePair) {
+  const auto tokenizer = train_byte();
+  const std::vector<std::pair<std::string, std::string>> pairs = {{"a", "b"}, {"a\xff", "b"}};
+  ThreadPool pool{1};
+  PairList source(pairs);
+  TextStream stream(source, encode_pair(*tokenizer, 0, kPairSeparator), {}, pool);
+  TextBatch batch;
+  ASSERT_TRUE(stream.next(batch));
+  EXPECT_THAT([&] { stream.next(batch); }, testing::ThrowsMessage<DataError>(HasSubstr("pair 2: ")));
+}
+
 }  // namespace
 }  // namespace roformer

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
+#include <sstream>
 
 #include "roformer/text_model.h"
 #include "tests/library/model_directories.h"
@@ -54,15 +56,26 @@ TEST_F(CInterface, SaysWhatTheCppClassesSay) {
   roformer_matrix_free(matrix);
 
   const char* texts[] = {"iron", "a glad father"};
-  ASSERT_EQ(roformer_embed(model_, texts, nullptr, 2, ROFORMER_POOLING_MAX, 1, &matrix, &error_), ROFORMER_OK);
+  roformer_embedding_options how = ROFORMER_EMBEDDING_OPTIONS_INIT;
+  how.pooling = ROFORMER_POOLING_MAX;
+  how.normalize = ROFORMER_YES;
+  ASSERT_EQ(roformer_embed(model_, texts, nullptr, 2, &how, &matrix, &error_), ROFORMER_OK);
   EXPECT_EQ(matrix->rows, 2u);
   const auto embedded = model.embed(std::vector<std::string>{"iron", "a glad father"},
                                     {.pooling = EmbeddingPooling::max, .normalize = true});
   EXPECT_EQ(std::vector<float>(matrix->values + 32, matrix->values + 64), embedded[1].values);
   roformer_matrix_free(matrix);
-  ASSERT_EQ(roformer_embed(model_, nullptr, nullptr, 0, ROFORMER_POOLING_CLS, 0, &matrix, &error_), ROFORMER_OK);
+  ASSERT_EQ(roformer_embed(model_, nullptr, nullptr, 0, nullptr, &matrix, &error_), ROFORMER_OK);
   EXPECT_EQ(matrix->rows, 0u);
   roformer_matrix_free(matrix);
+
+  ASSERT_EQ(roformer_embed(model_, texts, nullptr, 1, nullptr, &matrix, &error_), ROFORMER_OK);
+  EXPECT_EQ(std::vector<float>(matrix->values, matrix->values + 32), model.embed("iron").values);
+  roformer_matrix_free(matrix);
+  double similarity = 0;
+  ASSERT_EQ(roformer_similarity(model_, "iron", 4, "a son", ROFORMER_NUL_TERMINATED, &how, &similarity, &error_),
+            ROFORMER_OK);
+  EXPECT_EQ(similarity, model.similarity("iron", "a son", {.pooling = EmbeddingPooling::max, .normalize = true}));
 
   roformer_masks* masks = nullptr;
   ASSERT_EQ(roformer_fill_mask(model_, "[MASK] a [MASK]", ROFORMER_NUL_TERMINATED, 2, &masks, &error_), ROFORMER_OK);
@@ -72,6 +85,126 @@ TEST_F(CInterface, SaysWhatTheCppClassesSay) {
   EXPECT_EQ(masks->candidates[3].token, filled[1][1].token);
   EXPECT_EQ(masks->candidates[3].score, filled[1][1].score);
   roformer_masks_free(masks);
+}
+
+TEST_F(CInterface, Classifies) {
+  const std::string path = make_family(directory_, "roformer_sequence_single_label");
+  const TextModel expected = TextModel::open(path);
+  roformer_model* model = nullptr;
+  ASSERT_EQ(roformer_model_open(path.c_str(), nullptr, &model, &error_), ROFORMER_OK) << error_.message;
+  roformer_classification* found = nullptr;
+  for (const char* pair : {static_cast<const char*>(nullptr), "iron"}) {
+    ASSERT_EQ(
+        roformer_classify(model, "a wise son", ROFORMER_NUL_TERMINATED, pair, ROFORMER_NUL_TERMINATED, &found, &error_),
+        ROFORMER_OK)
+        << error_.message;
+    const std::vector<TextPair> both = {{"a wise son", "iron"}};
+    const Classification same = pair == nullptr ? expected.classify("a wise son") : expected.classify(both)[0];
+    ASSERT_EQ(found->count, 3u);
+    EXPECT_EQ(found->labels[found->best].name, same.label);
+    EXPECT_EQ(found->labels[found->best].score, same.score);
+    EXPECT_STREQ(found->labels[0].name, "negative");
+    roformer_classification_free(found);
+  }
+  roformer_model_free(model);
+  EXPECT_EQ(roformer_classify(model_, "a", 1, nullptr, 0, &found, &error_), ROFORMER_DATA_ERROR);
+  EXPECT_STREQ(roformer_last_error(ROFORMER_ERROR_KEY), "architectures");
+}
+
+TEST_F(CInterface, Generates) {
+  const std::string path = make_family(directory_, "roformer_causal_lm");
+  roformer_model* model = nullptr;
+  ASSERT_EQ(roformer_model_open(path.c_str(), nullptr, &model, &error_), ROFORMER_OK) << error_.message;
+  roformer_generation_options options = ROFORMER_GENERATION_OPTIONS_INIT;
+  options.max_new_tokens = options.min_new_tokens = 5;
+  options.temperature = 1.5;
+  options.top_k = -1;
+  options.seed = 3;
+  roformer_generated* generated = nullptr;
+  ASSERT_EQ(roformer_generate(model, "a wise", ROFORMER_NUL_TERMINATED, &options, &generated, &error_), ROFORMER_OK)
+      << error_.message;
+  const GeneratedText expected = TextModel::open(path).generate(
+      "a wise", {.max_new_tokens = 5, .min_new_tokens = 5, .temperature = 1.5, .top_k = 0, .seed = 3});
+  EXPECT_EQ(generated->text, expected.text);
+  EXPECT_EQ(generated->length, expected.text.size());
+  EXPECT_EQ(std::vector<int32_t>(generated->ids, generated->ids + generated->count), expected.ids);
+  EXPECT_EQ(generated->end, ROFORMER_END_LENGTH);
+  roformer_generated_free(generated);
+  options.top_p = 2;
+  EXPECT_EQ(roformer_generate(model, "a", 1, &options, &generated, &error_), ROFORMER_USAGE_ERROR);
+  EXPECT_STREQ(roformer_last_error(ROFORMER_ERROR_FIELD), "top_p");
+  options.top_p = 0;
+  options.stop_string_count = 1;
+  EXPECT_EQ(roformer_generate(model, "a", 1, &options, &generated, &error_), ROFORMER_USAGE_ERROR);
+  EXPECT_STREQ(roformer_last_error(ROFORMER_ERROR_FIELD), "stop_strings");
+  roformer_model_free(model);
+}
+
+TEST_F(CInterface, TellsIgnoredSettings) {
+  EXPECT_EQ(roformer_model_ignored_setting(model_, 0), nullptr);
+  std::ostringstream config;
+  config << std::ifstream(path_ + "/config.json").rdbuf();
+  std::string text = config.str();
+  write_text(path_ + "/config.json", text.insert(text.find('{') + 1, "\"my_key\": 7,"));
+  roformer_model* model = nullptr;
+  roformer_trainer* trainer = nullptr;
+  ASSERT_EQ(roformer_model_open(path_.c_str(), nullptr, &model, &error_), ROFORMER_OK);
+  EXPECT_STREQ(roformer_model_ignored_setting(model, 0), "my_key");
+  EXPECT_EQ(roformer_model_ignored_setting(model, 1), nullptr);
+  roformer_model_free(model);
+  ASSERT_EQ(roformer_trainer_open(path_.c_str(), nullptr, &trainer, &error_), ROFORMER_OK);
+  EXPECT_STREQ(roformer_trainer_ignored_setting(trainer, 0), "my_key");
+  roformer_trainer_free(trainer);
+}
+
+TEST_F(CInterface, TrainersHaveTheOptionsOfTheCppClass) {
+  roformer_trainer_options options = ROFORMER_TRAINER_OPTIONS_INIT;
+  options.hidden_size = 32;
+  options.layers = options.heads = 2;
+  options.max_length = 16;
+  options.threads = 1;
+  options.position = "alibi";
+  options.intermediate_size = 48;
+  options.dropout = -1;
+  options.warmup = 5;
+  options.weight_decay = -1;
+  options.clip_norm = -1;
+  options.mask_probability = 0.3;
+  options.whole_words = 1;
+  options.max_batch_tokens = 64;
+  options.device = "reference";
+  roformer_trainer* trainer = nullptr;
+  const std::string tokenizer = directory_ / "tokenizer";
+  ASSERT_EQ(roformer_trainer_create(tokenizer.c_str(), &options, &trainer, &error_), ROFORMER_OK) << error_.message;
+  auto expected = MaskedLanguageTrainer::create(
+      tokenizer,
+      {.hidden_size = 32, .layers = 2, .heads = 2, .intermediate_size = 48, .position = "alibi", .dropout = 0},
+      {.warmup = 5,
+       .weight_decay = 0,
+       .clip_norm = 0,
+       .mask_probability = 0.3,
+       .whole_words = true,
+       .max_length = 16,
+       .max_batch_tokens = 64,
+       .threads = 1,
+       .device = "reference"});
+  const char* texts[] = {"iron sharpens iron", "pride goes before a fall"};
+  const std::vector<std::string> same(texts, texts + 2);
+  double loss = 0;
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(roformer_trainer_step(trainer, texts, nullptr, 2, &loss, &error_), ROFORMER_OK) << error_.message;
+    EXPECT_EQ(loss, expected.step(same));
+  }
+  roformer_score score{};
+  ASSERT_EQ(roformer_trainer_validate(trainer, texts, nullptr, 2, &score, &error_), ROFORMER_OK) << error_.message;
+  const MaskedLanguageScore found = expected.validate(same);
+  EXPECT_EQ(score.loss, found.loss);
+  EXPECT_EQ(score.accuracy, found.accuracy);
+  EXPECT_EQ(score.masked, found.masked);
+  roformer_trainer_free(trainer);
+  options.warmup = -1;
+  EXPECT_EQ(roformer_trainer_create(tokenizer.c_str(), &options, &trainer, &error_), ROFORMER_USAGE_ERROR);
+  EXPECT_STREQ(roformer_last_error(ROFORMER_ERROR_FIELD), "warmup");
 }
 
 TEST_F(CInterface, ErrorsAreCodesAndLines) {
@@ -110,12 +243,28 @@ TEST_F(CInterface, NullIsRefusedEverywhere) {
   EXPECT_EQ(roformer_encode(nullptr, "", 0, &matrix, &error_), usage);
   EXPECT_EQ(roformer_encode(model_, nullptr, ROFORMER_NUL_TERMINATED, &matrix, &error_), usage);
   EXPECT_EQ(roformer_encode(model_, "", 0, nullptr, &error_), usage);
-  EXPECT_EQ(roformer_embed(nullptr, hole, nullptr, 0, ROFORMER_POOLING_CLS, 0, &matrix, &error_), usage);
-  EXPECT_EQ(roformer_embed(model_, nullptr, nullptr, 1, ROFORMER_POOLING_CLS, 0, &matrix, &error_), usage);
-  EXPECT_EQ(roformer_embed(model_, hole, nullptr, 1, ROFORMER_POOLING_CLS, 0, &matrix, &error_), usage);
-  EXPECT_EQ(roformer_embed(model_, hole, nullptr, 0, ROFORMER_POOLING_CLS, 0, nullptr, &error_), usage);
+  EXPECT_EQ(roformer_embed(nullptr, hole, nullptr, 0, nullptr, &matrix, &error_), usage);
+  EXPECT_EQ(roformer_embed(model_, nullptr, nullptr, 1, nullptr, &matrix, &error_), usage);
+  EXPECT_EQ(roformer_embed(model_, hole, nullptr, 1, nullptr, &matrix, &error_), usage);
+  EXPECT_EQ(roformer_embed(model_, hole, nullptr, 0, nullptr, nullptr, &error_), usage);
   EXPECT_EQ(roformer_fill_mask(nullptr, "[MASK]", 6, 1, &masks, &error_), usage);
   EXPECT_EQ(roformer_fill_mask(model_, "[MASK]", 6, 1, nullptr, &error_), usage);
+  roformer_classification* classification = nullptr;
+  roformer_generated* generated = nullptr;
+  roformer_score score{};
+  double similarity = 0;
+  EXPECT_EQ(roformer_similarity(nullptr, "", 0, "", 0, nullptr, &similarity, &error_), usage);
+  EXPECT_EQ(roformer_similarity(model_, nullptr, 1, "", 0, nullptr, &similarity, &error_), usage);
+  EXPECT_EQ(roformer_similarity(model_, "", 0, "", 0, nullptr, nullptr, &error_), usage);
+  EXPECT_EQ(roformer_classify(nullptr, "", 0, nullptr, 0, &classification, &error_), usage);
+  EXPECT_EQ(roformer_classify(model_, "", 0, nullptr, 0, nullptr, &error_), usage);
+  EXPECT_EQ(roformer_generate(nullptr, "", 0, nullptr, &generated, &error_), usage);
+  EXPECT_EQ(roformer_generate(model_, "", 0, nullptr, nullptr, &error_), usage);
+  EXPECT_EQ(roformer_trainer_validate(nullptr, hole, nullptr, 0, &score, &error_), usage);
+  EXPECT_EQ(roformer_model_ignored_setting(nullptr, 0), nullptr);
+  EXPECT_EQ(roformer_trainer_ignored_setting(nullptr, 0), nullptr);
+  roformer_classification_free(nullptr);
+  roformer_generated_free(nullptr);
   EXPECT_EQ(roformer_trainer_create(nullptr, nullptr, &trainer, &error_), usage);
   EXPECT_EQ(roformer_trainer_create(path_.c_str(), nullptr, nullptr, &error_), usage);
   EXPECT_EQ(roformer_trainer_open(nullptr, nullptr, &trainer, &error_), usage);

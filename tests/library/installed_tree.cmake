@@ -1,5 +1,5 @@
 # Installs the project into a prefix of its own and uses it from there as a newcomer would: every header alone, the
-# examples through find_package, each example run. Called by ctest:
+# examples through find_package and, where pkg-config is there, without CMake, each example run. Called by ctest:
 #   cmake -D BUILD=… -D SOURCE=… -D CXX=… -D CC=… -D SANITIZE=… -P installed_tree.cmake
 cmake_minimum_required(VERSION 3.25)
 set(work ${BUILD}/installed_tree)
@@ -28,7 +28,7 @@ file(GLOB library ${prefix}/lib*/libroformer.so ${prefix}/lib*/*/libroformer.so)
 must(nm -D --defined-only ${library})
 string(REGEX MATCHALL "[^\n]+" symbols "${output}")
 foreach(symbol IN LISTS symbols)
-  if(NOT symbol MATCHES " (roformer_[a-z_]+|_ZNK?8roformer(13TextTokenizer|9TextModel|21MaskedLanguageTrainer|5Error|7version)[0-9A-Za-z_]+|_ZT[ISV]N8roformer5ErrorE)$")
+  if(NOT symbol MATCHES " (roformer_[a-z_]+|_ZNK?8roformer2v0(13TextTokenizer|9TextModel|21MaskedLanguageTrainer|5Error|7version)[0-9A-Za-z_]+|_ZT[ISV]N8roformer2v05ErrorE)$")
     message(FATAL_ERROR "libroformer.so shows ${symbol}")
   endif()
 endforeach()
@@ -84,6 +84,57 @@ set(rounded "${output}")
 must(${prefix}/bin/roformer fill-mask --model ${work}/model --top-k 3 --dtype int8 "iron [MASK] iron")
 if(NOT output STREQUAL rounded)
   message(FATAL_ERROR "in int8 the program says ${output}, the library ${rounded}")
+endif()
+must(${examples}/four_threads ${work}/model ${text})
+must_print("^5 of 5 vectors have the same bits as alone\n$")
+
+# As the program says, to the last character.
+function(must_agree)
+  cmake_parse_arguments(arg "" "" "LIBRARY;PROGRAM" ${ARGN})
+  must(${examples}/${arg_LIBRARY})
+  set(library "${output}")
+  must(${prefix}/bin/roformer ${arg_PROGRAM})
+  if(NOT output STREQUAL library)
+    message(FATAL_ERROR "the program says ${output}, the library ${library}")
+  endif()
+endfunction()
+must_agree(LIBRARY similarity ${work}/model "a wise son" "iron sharpens iron"
+  PROGRAM similarity --model ${work}/model "a wise son" "iron sharpens iron")
+set(words "[PAD]" "[UNK]" "[CLS]" "[SEP]" "[MASK]" a wise son makes glad father soft answer turns away wrath pride goes
+  before fall iron sharpens merry)
+list(JOIN words "\n" vocabulary)
+foreach(name roformer_causal_lm roformer_sequence_single_label)
+  file(COPY ${SOURCE}/tests/fixtures/families/${name} DESTINATION ${work})
+  file(WRITE ${work}/${name}/vocab.txt "${vocabulary}\n")
+endforeach()
+must_agree(LIBRARY generate ${work}/roformer_causal_lm "a wise" 8
+  PROGRAM generate --model ${work}/roformer_causal_lm --prompt "a wise" --max-new-tokens 8 --temperature 0.8 --top-p 0.95
+    --seed 1)
+must(${examples}/classify_c ${work}/roformer_sequence_single_label "a wise son")
+must_print("^0[.][0-9]+ negative( [*])?\n0[.][0-9]+ neutral( [*])?\n0[.][0-9]+ positive( [*])?\n$")
+
+# Without CMake: the command line of docs/library.md.
+find_program(pkg_config NAMES pkg-config pkgconf)
+if(pkg_config)
+  cmake_path(GET library PARENT_PATH library_directory)
+  set(ENV{PKG_CONFIG_PATH} ${library_directory}/pkgconfig)
+  must(${pkg_config} --modversion roformer)
+  must_print("^[0-9]+[.][0-9]+[.][0-9]+\n$")
+  must(${pkg_config} --cflags --libs roformer)
+  string(STRIP "${output}" options)
+  separate_arguments(options UNIX_COMMAND "${options}")
+  must(${pkg_config} --variable=libdir roformer)
+  string(STRIP "${output}" directory)
+  set(sanitize "")
+  if(SANITIZE)
+    set(sanitize -fsanitize=${SANITIZE})
+  endif()
+  must(${CXX} -std=c++20 ${sanitize} ${SOURCE}/examples/fill_mask.cc -o ${work}/fill_mask ${options}
+    -Wl,-rpath,${directory})
+  must(${work}/fill_mask ${work}/model "iron [MASK] iron")
+  if(NOT output STREQUAL cpp)
+    message(FATAL_ERROR "built with pkg-config it says ${output}, with CMake ${cpp}")
+  endif()
 endif()
 
 execute_process(COMMAND ${examples}/fill_mask_c ${work}/nowhere "" RESULT_VARIABLE result ERROR_VARIABLE errors)

@@ -33,6 +33,16 @@ inline std::string make_tokenizer(const TempDirectory& directory) {
   return path;
 }
 
+// A model of tests/fixtures/families, small with random weights, with a tokenizer of its 23 tokens.
+inline std::string make_family(const TempDirectory& directory, const std::string& name) {
+  const std::string path = directory / name;
+  std::filesystem::copy(std::string(ROFORMER_SOURCE_DIR) + "/tests/fixtures/families/" + name, path);
+  write_text(path + "/vocab.txt",
+             "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nwise\nson\nmakes\nglad\nfather\nsoft\nanswer\nturns\naway\n"
+             "wrath\npride\ngoes\nbefore\nfall\niron\nsharpens\nmerry\n");
+  return path;
+}
+
 inline ModelShape small_shape() { return {.hidden_size = 32, .layers = 2, .heads = 2}; }
 
 inline MaskedLanguageOptions small_training() { return {.max_length = 16, .threads = 1}; }

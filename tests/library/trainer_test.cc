@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "roformer/text_model.h"
+#include "tests/base/error_detail.h"
 #include "tests/library/model_directories.h"
 
 namespace roformer {
@@ -172,6 +173,62 @@ TEST_F(Trainers, LearnedPositionsHoldTheLongestSequence) {
   MaskedLanguageTrainer::create(tokenizer_, shape, options).save(directory_ / "learned");
   options.max_length = 601;
   EXPECT_THROW(MaskedLanguageTrainer::open(directory_ / "learned", options), Error);
+}
+
+TEST_F(Trainers, HaveEveryPositionEncoding) {
+  for (const char* name : {"rotary",
+                           "rotary-learned",
+                           "rotary-partial",
+                           "rotary-axial",
+                           "p-rope",
+                           "xpos",
+                           "sinusoidal",
+                           "sinusoidal-interleaved",
+                           "sinusoidal-tensor2tensor",
+                           "learned",
+                           "learned-hierarchical",
+                           "shaw",
+                           "nezha",
+                           "transformer-xl",
+                           "t5",
+                           "tupe",
+                           "deberta",
+                           "alibi",
+                           "kerple",
+                           "none"}) {
+    ModelShape shape = small_shape();
+    shape.position = name;
+    auto trainer = MaskedLanguageTrainer::create(tokenizer_, shape, small_training());
+    EXPECT_GT(trainer.step(proverbs()), 0) << name;
+    trainer.save(directory_ / name);
+    EXPECT_TRUE(TextModel::open(directory_ / name, {.threads = 1}).fills_masks()) << name;
+  }
+}
+
+TEST_F(Trainers, NameTheFieldThatIsWrong) {
+  const auto field = [&](const ModelShape& shape, const MaskedLanguageOptions& options = {}) {
+    return detail_of([&] { MaskedLanguageTrainer::create(tokenizer_, shape, options); }).field;
+  };
+  EXPECT_EQ(field({.hidden_size = -1}), "hidden_size");
+  EXPECT_EQ(field({.hidden_size = 30, .heads = 4}), "hidden_size");
+  EXPECT_EQ(field({.layers = -1}), "layers");
+  EXPECT_EQ(field({.heads = 0}), "heads");
+  EXPECT_EQ(field({.intermediate_size = -1}), "intermediate_size");
+  EXPECT_EQ(field({.position = "polar"}), "position");
+  EXPECT_EQ(field({.dropout = 1}), "dropout");
+  EXPECT_EQ(field({}, {.warmup = -1}), "warmup");
+  EXPECT_EQ(field({}, {.mask_probability = 0}), "mask_probability");
+  EXPECT_EQ(field({}, {.max_length = 2}), "max_length");
+  EXPECT_EQ(field({}, {.max_batch_tokens = 0}), "max_batch_tokens");
+  EXPECT_EQ(field({}, {.dtype = "int8"}), "dtype");
+}
+
+TEST_F(Trainers, TellIgnoredSettings) {
+  const std::string path = make_model(directory_);
+  EXPECT_TRUE(MaskedLanguageTrainer::open(path, small_training()).ignored_settings().empty());
+  std::string config = content(path + "/config.json");
+  write_text(path + "/config.json", config.insert(config.find('{') + 1, "\"my_key\": 7,"));
+  EXPECT_THAT(MaskedLanguageTrainer::open(path, small_training()).ignored_settings(), testing::ElementsAre("my_key"));
 }
 
 }  // namespace
