@@ -7,12 +7,14 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "cli/bench_profile.h"
 #include "cli/engine.h"
 #include "cli/processor.h"
 #include "cli/registry.h"
+#include "formats/directory_weights.h"
 #include "inference/forward.h"
 #include "lab/bench_decoding.h"
 #include "lab/bench_kernels.h"
@@ -142,7 +144,8 @@ void run_model(const BenchCommand& options, const Engine& engine) {
 
 KernelBenchOptions kernel_options(const BenchCommand& options) {
   if (!options.ids.empty()) throw UsageError("--ids: --mode {} takes --lengths", options.mode);
-  const ModelConfig config = options.model.empty() ? shape_of(options) : read_config(options.model + "/config.json");
+  const ModelConfig config =
+      options.model.empty() ? shape_of(options) : read_config(join_path(model_directory(options.model), "config.json"));
   return {.lengths = options.bench.lengths,
           .heads = config.heads,
           .head_dim = config.head_dim(),
