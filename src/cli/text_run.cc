@@ -80,7 +80,9 @@ void answer_texts(const std::string& command, const TextRunOptions& options, con
     // All at once, so that a reader sees whole lines whenever this ends.
     std::cout << lines << std::flush;
     progress.update(batch.items.back().number);
-    if (stop.token().stop_requested()) throw Interrupted("interrupted after {} texts", batch.items.back().number);
+    if (stop.token().stop_requested()) {
+      throw Interrupted("interrupted after {}", counted(batch.items.back().number, "text"));
+    }
   }
 }
 
