@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <thread>
 
@@ -153,6 +155,20 @@ TEST_F(TextCommands, ClassifyHasAFormForEveryHead) {
   expect_refused({"classify", "--model", model(Head::none), "x"}, 1, {"no head", "sequence classification"});
   expect_refused({"classify", "--model", model(Head::sequence_classification, {"same", "same"}), "x"}, 1,
                  {"config.json", "\"same\" twice"});
+}
+
+TEST_F(TextCommands, FillMaskShowsTheFilledText) {
+  const std::string directory = model(Head::masked_lm);
+  const Json masks = json({"fill-mask", "--model", directory, "--top-k", "2", "a[MASK]"})[0]["masks"];
+  ASSERT_EQ(masks[0].size(), 2u);
+  const std::string one = succeed({"fill-mask", "--model", directory, "--top-k", "2", "a[MASK]"});
+  EXPECT_THAT(one, ::testing::StartsWith("a[MASK]\n  0.0"));
+  EXPECT_EQ(std::count(one.begin(), one.end(), '\n'), 3);
+  EXPECT_THAT(one, HasSubstr(fmt::format("  {:<8.3g} {}", masks[0][0]["score"].get<double>(),
+                                         masks[0][0]["token"].get<std::string>())));
+  const std::string two = succeed({"fill-mask", "--model", directory, "--top-k", "2", "a[MASK]b[MASK]"});
+  EXPECT_EQ(std::count(two.begin(), two.end(), '\n'), 4);
+  EXPECT_THAT(two, ::testing::ContainsRegex("\n  a.*b.*\n$"));
 }
 
 TEST_F(TextCommands, ResultsComeBeforeTheError) {
