@@ -58,7 +58,8 @@ void describe(OptionSet& set, BenchCommand& options) {
   set.add("--new-tokens", options.decoding.tokens, "decoding: tokens by which each is continued before it begins anew",
           {1, 1 << 24});
   set.add("--profile", options.profile,
-          "where the time goes: each operator's, its share, its rate, and how near that is to this machine's best");
+          "where the time goes: each operator's, its share, its rate, and how near that is to this machine's best: the "
+          "measured peak of matrix products, or of copies from memory to memory; in cache = faster than such copies");
   set.add("--passes", options.bench.passes, "at least", {1, 1'000'000});
   set.add("--seconds", options.bench.seconds, "at least", {0, 1e6});
   add_seed(set, options.seed);
