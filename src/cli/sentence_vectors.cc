@@ -5,12 +5,14 @@
 
 namespace roformer {
 
-void add_vector_options(OptionSet& set, VectorOptions& options) {
+void add_vector_options(OptionSet& set, VectorOptions& options, bool tokens) {
   std::vector<std::string> poolings = {"auto"};
   poolings.insert(poolings.end(), pooling_names().begin(), pooling_names().end());
+  if (tokens) poolings.emplace_back(kTokenVectors);
   set.add_choice("--pooling", options.pooling, poolings,
-                 "how the vectors of the tokens become one; auto = what the model directory says "
-                 "(1_Pooling/config.json), else the pooler of a RoFormer-Sim, else mean");
+                 std::string("how the vectors of the tokens become one; auto = what the model directory says "
+                             "(1_Pooling/config.json), else the pooler of a RoFormer-Sim, else mean") +
+                     (tokens ? "; none = the vectors of all tokens" : ""));
   set.add("--normalize", options.normalize,
           "scale each vector to length 1 (default: what the model directory says in modules.json, else not)");
   add_max_length(set, options.max_length);
@@ -27,6 +29,10 @@ SentenceVectors sentence_vectors(const VectorOptions& options, const Model& mode
   }
   return {.embed = {.pooling = pooling, .normalize = options.normalize.value_or(settings.normalize)},
           .max_length = options.max_length.value_or(settings.max_length.value_or(0))};
+}
+
+int64_t token_vectors_max_length(const VectorOptions& options, const std::string& directory) {
+  return options.max_length.value_or(read_sentence_settings(directory).max_length.value_or(0));
 }
 
 }  // namespace roformer

@@ -25,8 +25,7 @@ class RunProgress {
 
   void update(int64_t done) {
     if (!progress_) return;
-    const auto share = reader_.share();
-    progress_->update(done, share ? fmt::format("{:.0f} %", 100 * *share) : std::string());
+    progress_->update(done, {}, reader_.share());
   }
 
  private:

@@ -25,7 +25,7 @@ int64_t tokens_of(const TextItem& item) {
 // The two texts of a pair.
 std::pair<std::string_view, std::string_view> split_pair(std::string_view item) {
   const size_t tab = item.find('\t');
-  if (tab == std::string_view::npos) throw DataError("no tab between the two texts of a pair");
+  if (tab == std::string_view::npos) throw DataError("no tab between the two texts of a pair, expected TEXT<tab>TEXT");
   if (item.find('\t', tab + 1) != std::string_view::npos)
     throw DataError("more than one tab, expected a pair of texts");
   return {item.substr(0, tab), item.substr(tab + 1)};
