@@ -31,10 +31,6 @@ std::string candidates_json(const Tokenizer& tokenizer, const std::string& text,
   return dump_json({{"text", text}, {"masks", lists}});
 }
 
-std::string scored(const Tokenizer& tokenizer, const Candidate& candidate) {
-  return fmt::format("  {:<8.3g} {}", candidate.score, tokenizer.token(candidate.id));
-}
-
 // One mask: a line a candidate, with the text it makes. Several: a line a mask, and the text of the best of each.
 std::string candidates_text(const Tokenizer& tokenizer, const TextItem& item, const MaskCandidates& masks) {
   const auto filled = [&](std::span<const int32_t> ids) {
@@ -43,14 +39,14 @@ std::string candidates_text(const Tokenizer& tokenizer, const TextItem& item, co
   std::string text = item.text;
   if (masks.size() == 1) {
     for (const Candidate& c : masks.front()) {
-      text += fmt::format("\n{:<24}  {}", scored(tokenizer, c), filled({&c.id, 1}));
+      text += fmt::format("\n  {:<8.3g}  {:<14}  {}", c.score, tokenizer.token(c.id), filled({&c.id, 1}));
     }
     return text;
   }
   std::vector<int32_t> best;
   for (const auto& candidates : masks) {
     text += '\n';
-    for (const Candidate& c : candidates) text += scored(tokenizer, c);
+    for (const Candidate& c : candidates) text += fmt::format("  {:.3g} {}", c.score, tokenizer.token(c.id));
     best.push_back(candidates.front().id);
   }
   return text + "\n  " + filled(best);
