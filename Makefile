@@ -9,7 +9,7 @@ ORACLE_PACKAGES := python3-jieba
 BENCH_PACKAGES := bible-kjv g++ python3-dev python3-jieba
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev llvm-14
 LINT_PACKAGES := clang-format clang-tidy python3
-FILE_ROOMS := base position formats checkpoint text data report
+FILE_MODULES := base position formats checkpoint text data report
 PRESET ?= release
 PROGRAM := build/release/roformer
 
@@ -29,6 +29,9 @@ build: configure ## everything: build/release/roformer, the tests, the benchmark
 program: configure ## build/release/roformer alone
 	cmake --build --preset $(PRESET) --target roformer
 
+library: configure ## build/release/libroformer.so alone; `cmake --install` needs it beside the program
+	cmake --build --preset $(PRESET) --target roformer_shared
+
 demo: program   ## train a small RoFormer on the King James text and fill masks with it
 	@tools/install_packages.sh $(DEMO_PACKAGES)
 	@tools/demo.sh
@@ -46,17 +49,17 @@ test-simd: build ## all tests again with each lesser instruction set that this C
 bench: build    ## micro-benchmarks of single kernels
 	build/release/kernel_bench --benchmark_min_time=0.2
 
-bench-peers: program ## this program beside its peers, in turns; writes docs/benchmarks.md (30 to 40 minutes; BENCH=--quick: 5)
+bench-peers: program ## this program against its peers, in turns; writes docs/benchmarks.md (30 to 40 minutes; BENCH=--quick: 5)
 	@tools/install_packages.sh $(BENCH_PACKAGES)
 	tools/venv.sh
 	venv/bin/python bench/peers/run.py --program $(PROGRAM) $(BENCH)
 
-bench-encodings: program ## training speed with each position encoding, beside rotary and peers; writes docs/encodings-speed.md (15 minutes)
+bench-encodings: program ## training speed with each position encoding, against rotary and peers; writes docs/encodings-speed.md (15 minutes)
 	@tools/install_packages.sh $(BENCH_PACKAGES)
 	tools/venv.sh
 	venv/bin/python bench/peers/encodings.py --program $(PROGRAM) $(BENCH)
 
-bench-linear: program ## linear attention's time and memory to 64k tokens, beside torch and performer-pytorch; writes docs/linear-speed.md (15 minutes)
+bench-linear: program ## linear attention's time and memory to 64k tokens, against torch and performer-pytorch; writes docs/linear-speed.md (15 minutes)
 	@tools/install_packages.sh $(BENCH_PACKAGES)
 	tools/venv.sh
 	venv/bin/python bench/peers/linear.py --program $(PROGRAM) $(BENCH)
@@ -73,11 +76,11 @@ reproduce-curves: program ## validation curves of four position encodings, three
 	@tools/install_packages.sh $(DEMO_PACKAGES)
 	tools/reproduce_curves.sh positions
 
-reproduce-positions: program ## every position encoding, three seeds each, also on longer texts; writes docs/results.md (hours; STEPS=300, SEEDS=3)
+reproduce-positions: program ## every position encoding, three seeds each, also on longer texts; writes docs/results.md and docs/results-*.md (hours; STEPS=300, SEEDS=3)
 	@tools/install_packages.sh $(DEMO_PACKAGES) python3
 	tools/reproduce_positions.sh $(STEPS)
 
-reproduce-linear: program ## causal Performers over characters by rotation, beside softmax, three seeds; writes its part of docs/results.md (an hour)
+reproduce-linear: program ## character-level Performers with and without rotation, three seeds; writes docs/results-linear.md and its part of docs/results.md (an hour)
 	@tools/install_packages.sh $(DEMO_PACKAGES) python3
 	tools/reproduce_linear.sh $(STEPS)
 
@@ -111,15 +114,15 @@ guard:          ## the tests again, compiled by clang under sanitizers; which li
 	tools/coverage.sh
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-5} tools/fuzz.sh
 
-guard-files:    ## the part of guard that CI runs: the rooms that read other people's files (15 minutes)
+guard-files:    ## the part of guard that CI runs: the modules that read untrusted files (15 minutes)
 	@tools/install_packages.sh $(FUZZ_PACKAGES)
 	@$(MAKE) --no-print-directory configure PRESET=fuzz
 	cmake -DROFORMER_WERROR=ON build/fuzz > /dev/null
-	cmake --build --preset fuzz --target file_fuzzers $(FILE_ROOMS:%=%_test)
-	ctest --preset fuzz -j 2 -L "^($$(echo $(FILE_ROOMS) | tr ' ' '|'))$$"
+	cmake --build --preset fuzz --target file_fuzzers $(FILE_MODULES:%=%_test)
+	ctest --preset fuzz -j 2 -L "^($$(echo $(FILE_MODULES) | tr ' ' '|'))$$"
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-5} tools/fuzz.sh
 
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure build program demo test test-simd bench bench-peers bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-dtypes lint asan tsan fuzz guard guard-files clean
+.PHONY: help packages configure build program library demo test test-simd bench bench-peers bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-dtypes lint asan tsan fuzz guard guard-files clean

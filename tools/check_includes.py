@@ -1,4 +1,4 @@
-"""Checks that no room of src/ includes from a room above it or beside it (docs/architecture.md).
+"""Checks that no module of src/ includes from a module of the same or a higher layer (docs/architecture.md).
 
 Prints each wrong include as file:line and exits with 1 if there is one.
 """
@@ -7,8 +7,8 @@ import pathlib
 import re
 import sys
 
-# From the ground up; what stands in one list knows nothing of its neighbors.
-FLOORS = [
+# From the lowest layer up; modules of one layer do not include each other.
+LAYERS = [
     ["base"],
     ["position", "tensor"],
     ["formats", "checkpoint", "data", "text", "report"],
@@ -20,8 +20,8 @@ FLOORS = [
     ["lab"],
     ["cli", "library"],
 ]
-# The same within a room: its folders, single files that know more than their neighbors, and "." for all others.
-INNER_FLOORS = {
+# The same within a module: its folders, single files that may include more, and "." for all other files.
+INNER_LAYERS = {
     "text": [["."], ["wordpiece/"], ["jieba/", "sentencepiece/"], ["learn/", "load_tokenizer"]],
     "backend": [["."], ["reference/"], ["cpu/"], ["registry"]],
     "backend/cpu": [["memory/", "simd"], ["rows/"], ["gemm/"], ["attention/"], ["linear_attention/"], ["."]],
@@ -30,32 +30,32 @@ INNER_FLOORS = {
 BESIDE = {("data", "text"), ("base", "roformer"), ("library", "roformer")}
 
 
-def floor_of(floors, name: str):
-    return next((number for number, names in enumerate(floors) if name in names), None)
+def layer_of(layers, name: str):
+    return next((number for number, names in enumerate(layers) if name in names), None)
 
 
-def inner_name(floors, rest) -> str:
-    """Where a file lies within a room: a name that `floors` has, or "."."""
+def inner_name(layers, rest) -> str:
+    """Where a file lies within a module: a name in `layers`, or "."."""
     name = rest[0] + "/" if len(rest) > 1 else re.sub(r"(-inl)?\.\w+$", "", rest[0])
-    return name if floor_of(floors, name) is not None else "."
+    return name if layer_of(layers, name) is not None else "."
 
 
 def complaints(path, include):
     """What is wrong with an include, both as parts of paths below src/."""
-    room, other = path[0], include[0]
-    if floor_of(FLOORS, room) is None:
-        yield f"room {room} is on no floor of tools/check_includes.py"
+    module, other = path[0], include[0]
+    if layer_of(LAYERS, module) is None:
+        yield f"module {module} is in no layer of tools/check_includes.py"
         return
-    if other != room and (room, other) not in BESIDE and other != "hwy":
-        below = floor_of(FLOORS, other)
-        if below is None or below >= floor_of(FLOORS, room):
-            yield f"{room} must not include {other}"
-    for folder, floors in INNER_FLOORS.items():
+    if other != module and (module, other) not in BESIDE and other != "hwy":
+        below = layer_of(LAYERS, other)
+        if below is None or below >= layer_of(LAYERS, module):
+            yield f"{module} must not include {other}"
+    for folder, layers in INNER_LAYERS.items():
         depth = folder.count("/") + 1
         if "/".join(path[:depth]) != folder or "/".join(include[:depth]) != folder:
             continue
-        mine, theirs = inner_name(floors, path[depth:]), inner_name(floors, include[depth:])
-        if mine != theirs and floor_of(floors, theirs) >= floor_of(floors, mine):
+        mine, theirs = inner_name(layers, path[depth:]), inner_name(layers, include[depth:])
+        if mine != theirs and layer_of(layers, theirs) >= layer_of(layers, mine):
             yield f"{folder}: {mine} must not include {theirs}"
 
 

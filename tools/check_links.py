@@ -1,4 +1,4 @@
-"""Checks the relative links of README.md and docs/*.md: files exist, and lines hold what the link names.
+"""Checks the relative links of *.md and docs/*.md: files exist, and lines contain what the link names.
 
 A link to a line is written [`name`](path#L12) and line 12 must hold the last part of the name: `rotate` of
 `Backend::rotate`, `Falls` of `Decay.Falls`. Where several do, it must look like a definition rather than a use. With
@@ -41,7 +41,7 @@ def places(path: pathlib.Path, name: str, near: int) -> list[int]:
 def main() -> int:
     fix = sys.argv[1:] == ["--fix"]
     wrong = 0
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for page in [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]:
         result = []
         for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(keepends=True), 1):
             for text, target, anchor in LINK.findall(line):

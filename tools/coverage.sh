@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Which share of the lines of each room the tests run: after `ctest --preset fuzz`, whose build counts them.
+# Line coverage of each module by the tests: after `ctest --preset fuzz`, whose build counts them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=build/fuzz
@@ -9,14 +9,14 @@ for program in "$build"/*_test "$build"/libroformer.so; do objects+=(-object "$p
 llvm-cov-14 export -summary-only -instr-profile "$build/coverage.profdata" "$build/roformer" "${objects[@]}" 2> /dev/null |
   python3 -c '
 import collections, json, os, sys
-rooms = collections.defaultdict(lambda: [0, 0])
+modules = collections.defaultdict(lambda: [0, 0])
 for file in json.load(sys.stdin)["data"][0]["files"]:
     path = os.path.relpath(file["filename"])
     if path.startswith("src/"):
-        for room in (path.split("/")[1], "all"):
-            rooms[room][0] += file["summary"]["lines"]["covered"]
-            rooms[room][1] += file["summary"]["lines"]["count"]
+        for module in (path.split("/")[1], "all"):
+            modules[module][0] += file["summary"]["lines"]["covered"]
+            modules[module][1] += file["summary"]["lines"]["count"]
 print("lines of src/ that the tests run:")
-for room, (covered, count) in sorted(rooms.items(), key=lambda item: (item[0] == "all", item[0])):
-    print(f"  {room:<12}{100 * covered / count:5.1f} %  of {count}")
+for module, (covered, count) in sorted(modules.items(), key=lambda item: (item[0] == "all", item[0])):
+    print(f"  {module:<12}{100 * covered / count:5.1f} %  of {count}")
 '

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Formatting, include directions, links, forbidden words, clang-tidy on the rooms that changed (all with --all).
+# Formatting, include directions, links, forbidden words, clang-tidy on the files that changed (all with --all).
 # usage: lint.sh [--all]
 set -eu
 cd "$(dirname "$0")/.."

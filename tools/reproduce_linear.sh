@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The paper's Figure 3 (right) in small: causal Performers over characters that are rotated as Eq. 19 has it, before the
-# feature map, have learned positions, or none; softmax attention beside them. Three seeds each.
+# The paper's Figure 3 (right), scaled down: causal character-level Performers with rotation as in Eq. 19, rotation before
+# the feature map, learned positions, or none, and softmax attention for comparison. Three seeds each.
 # usage: [JOBS=N] [SEEDS=3] reproduce_linear.sh [STEPS]
-# Text: Wikipedia where ../shared/data (or $ROFORMER_SHARED) is, else the King James text. Writes its part of
-# docs/results.md, docs/positions-linear*.svg and docs/favor-error.svg. What is finished in demo/linear is not trained
-# again, so it can be stopped at any time.
+# Text: Wikipedia if ../shared/data (or $ROFORMER_SHARED) exists, else the King James text. Writes docs/results-linear.md, its
+# part of docs/results.md, docs/positions-linear*.svg and docs/favor-error.svg. Finished runs in demo/linear are not
+# trained again, so the script can be interrupted at any time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 roformer=${PROGRAM:-build/release/roformer}
@@ -60,7 +60,7 @@ fi
 
 # What FAVOR+ approximates, and how well.
 {
-  echo 'The error of FAVOR+ beside softmax attention by its features (`roformer favor`):'
+  echo 'Error of FAVOR+ relative to softmax attention by number of random features (`roformer favor`):'
   echo
   $roformer favor --output docs/favor-error.svg | sed -n 's/^deviation/    &/p'
   echo

@@ -8,8 +8,8 @@
 # GRIDS="mlm clm" leaves others out. The smallest budget that tells encodings apart: eight sequences of 128 tokens a step,
 # 30 % of them masked (Wettig et al. 2023: more to learn from a step than 15 %), a constant learning rate; in 300 steps a
 # model with good positions has left the unigram plateau, one without has not.
-# Writes docs/results.md and docs/positions-*.svg. What is finished in demo/positions is not trained again, so it can be
-# stopped at any time, and asked for again with more SEEDS; other STEPS go to a directory of their own.
+# Writes docs/results.md, docs/results-*.md and docs/positions-*.svg. Finished runs in demo/positions are not trained again,
+# so the script can be interrupted at any time, and repeated with more SEEDS; other STEPS go to a directory of their own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 roformer=${PROGRAM:-build/release/roformer}

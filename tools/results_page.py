@@ -1,10 +1,10 @@
-"""Writes docs/results.md from the grids that tools/reproduce_positions.sh and tools/reproduce_linear.sh trained.
+"""Writes docs/results.md and docs/results-NAME.md from grids of tools/reproduce_positions.sh and reproduce_linear.sh.
 
 usage: results_page.py --output FILE [--program ROFORMER] GRID...
 
-A GRID is a directory of `roformer compare`: results.json has the numbers, command.txt the command that made it; steps.json,
-where it is, what `roformer bench` said of its models, and note.md what else there is to say. A page that is there keeps its
-parts of other grids.
+A GRID is a directory of `roformer compare`: results.json has the numbers, command.txt the command that made it; the
+optional steps.json has what `roformer bench` measured with its models, and note.md further text. FILE is the summary:
+parts of it that belong to other grids are preserved. Each grid has a page of its own beside it, with all tables.
 """
 
 import argparse
@@ -24,14 +24,16 @@ TITLES = {
 REFERENCES = {"linear": "rotary+linear-favor"}
 INTRODUCTION = """# Position encodings, compared
 
-`make reproduce-positions` and `make reproduce-linear` write this page and its drawings, of what has been trained: each part
-has its command. Within a table everything but what the first column names is the same: text, tokenizer, shape, batches,
-steps; a seed decides weights, order of the text, masks and dropout. An interval is that of the mean over the seeds, 95 %, by
-Student's t. Losses are in nats a label, at the last step, on a text that was held out as a whole. These are small models
-early in training: what they show is how fast an encoding is learned from, and how it bears longer texts, not what it reaches
-in the end. Whatever has to grow from near zero is late here: T5's biases are within 0.2 of it after 300 steps, so its models
-are those of no positions so far; ALiBi's and KERPLE's slopes are there from the start. How fast a model trains with each
-encoding, and in how much memory, is in [encodings-speed.md](encodings-speed.md).
+`make reproduce-positions` and `make reproduce-linear` write this summary, the pages it links to and their plots; each page
+has the command that trained its models. Within a table everything except the first column is the same: text, tokenizer,
+shape, batches, steps. The seed determines initial weights, order of the text, masks and dropout. Intervals are 95 %
+confidence intervals of the mean over the seeds (Student's t). Losses are cross-entropies in nats per predicted token, at the
+last step, on a text that was held out as a whole.
+
+These are small models early in training. They show how fast a model learns with an encoding and how well it generalizes to
+longer sequences, not what it reaches at convergence. Parameters that grow from near zero are late in so short a run: T5's
+biases are within 0.2 of zero after 300 steps, so its models behave like models without positions; the slopes of ALiBi and
+KERPLE act from the first step. [encodings-speed.md](encodings-speed.md) has the training speed and memory of each encoding.
 
 """
 
@@ -59,8 +61,8 @@ def order(position):
 
 def result_table(results):
     causal = results["objective"] == "clm"
-    columns = ["position", "runs", "validation loss", "accuracy, %"] + ["perplexity"] * causal
-    columns += ["tokens/s", "peak MB", "parameters", "added"]
+    columns = ["encoding", "runs", "validation loss", "accuracy, %"] + ["perplexity"] * causal
+    columns += ["tokens/s", "peak MB", "parameters", "added parameters"]
     rows = []
     for position in sorted(results["positions"], key=order):
         runs = position["loss"]["runs"] if position["loss"] else 0
@@ -76,7 +78,7 @@ def result_table(results):
 
 
 def length_table(results):
-    """Loss by length, and the reasons of what is missing."""
+    """Loss by length, and why values are missing."""
     rows, reasons = [], []
     for position in sorted(results["positions"], key=order):
         variants = {}
@@ -87,9 +89,9 @@ def length_table(results):
             rows.append([name] + [interval(scores.get(length, {}).get("loss"), 3) for length in results["lengths"]])
             said = {score["reason"] for score in scores.values() if "reason" in score}
             reasons += [f"- {name}: {reason}" for reason in sorted(said)]
-    text = table(["tokens a sequence"] + [str(length) for length in results["lengths"]], rows)
+    text = table(["tokens per sequence"] + [str(length) for length in results["lengths"]], rows)
     if reasons:
-        text += "\nWhat has no number:\n\n" + "\n".join(reasons) + "\n"
+        text += "\nNot evaluated:\n\n" + "\n".join(reasons) + "\n"
     return text
 
 
@@ -97,33 +99,32 @@ def length_table(results):
 STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
-def beside(reference, results):
-    """Each variant's losses less the reference's, seed by seed: what the same seeds share falls out of the difference."""
+def differences(reference, results):
+    """Differences to the reference's losses, paired by seed: what runs of one seed share cancels out."""
     losses = {
         position["position"]: {run["seed"]: run["loss"] for run in position["runs"] if run["finished"]}
         for position in results["positions"]
     }
     of_reference = losses.pop(reference, {})
-    better = f"better than {reference}"
-    kinds = {better: [], "worse": [], "not told apart": []}
+    kinds = {"better": [], "worse": [], "statistically indistinguishable": []}
     for name, runs in losses.items():
-        differences = [loss - of_reference[seed] for seed, loss in runs.items() if seed in of_reference]
-        if len(differences) < 2:
+        paired = [loss - of_reference[seed] for seed, loss in runs.items() if seed in of_reference]
+        if len(paired) < 2:
             continue
-        mean = statistics.fmean(differences)
-        half = STUDENT[min(len(differences) - 1, 9)] * statistics.stdev(differences) / math.sqrt(len(differences))
-        kind = "not told apart" if abs(mean) <= half else "worse" if mean > 0 else better
+        mean = statistics.fmean(paired)
+        half = STUDENT[min(len(paired) - 1, 9)] * statistics.stdev(paired) / math.sqrt(len(paired))
+        kind = "statistically indistinguishable" if abs(mean) <= half else "worse" if mean > 0 else "better"
         kinds[kind].append((mean, f"{name} ({mean:+.3f} ± {half:.3f})"))
     said = [f"{kind}: {', '.join(text for _, text in sorted(found))}" for kind, found in kinds.items() if found]
     if not said:
         return ""
-    return f"**Beside {reference}**, difference of the loss seed by seed, mean and 95 % interval. " + ". ".join(
-        text[0].upper() + text[1:] for text in said
-    ) + ".\n\n"
+    return f"**Difference to {reference}** in validation loss, paired by seed: mean ± 95 % interval.\n\n" + "".join(
+        f"- {text[0].upper() + text[1:]}.\n" for text in said
+    ) + "\n"
 
 
 def longest(reference, results):
-    """Who reads the longest texts best, and what that costs beside the length of the training."""
+    """The lowest losses on the longest sequences, and the increase from the length of the training."""
     short, long = results["max-length"], results["lengths"][-1]
     found = []
     for position in results["positions"]:
@@ -140,11 +141,14 @@ def longest(reference, results):
 
     def say(entry):
         loss, name, rise = entry
-        return f"{name} {loss:.3f} ({rise:+.3f} beside {short})"
+        return f"{name} {loss:.3f} ({rise:+.3f})"
 
     best = "; ".join(say(entry) for entry in sorted(found)[:3])
     its = "; ".join(say(entry) for entry in sorted(found) if entry[1].split(" with ")[0] == reference)
-    return f"**At {long:,} tokens** the least losses are {best}. Of {reference}: {its}.\n\n"
+    return (
+        f"**At {long:,} tokens** the lowest losses, with the increase from {short:,} tokens, are {best}. "
+        f"Variants of {reference}: {its}.\n\n"
+    )
 
 
 def step_table(grid):
@@ -162,38 +166,57 @@ def step_table(grid):
         [name] + [f"{1e3 * tokens / statistics.median(by_length[length]):,.0f}" for length in lengths]
         for name, by_length in times.items()
     ]
-    text = f"\nMilliseconds of a training step of {tokens:,} tokens, by tokens a text (both cores; median of turns):\n\n"
+    text = f"\nMilliseconds per training step of {tokens:,} tokens, by sequence length "
+    text += "(2 cores; medians of alternating runs):\n\n"
     return text + table(["attention"] + [f"{length:,}" for length in lengths], rows)
 
 
-def section(grid, page):
+def summary(grid, page):
+    """The part of a grid on the summary page."""
+    results = json.loads((grid / "results.json").read_text(encoding="utf-8"))
+    reference = REFERENCES.get(grid.name, "rotary")
+    text = f"## {TITLES.get(grid.name, grid.name)}\n\nAll tables and the command: [{page.stem}-{grid.name}.md]"
+    text += f"({page.stem}-{grid.name}.md). " + seeds_of(results) + "\n\n" + differences(reference, results)
+    text += longest(reference, results) if results["lengths"] else ""
+    return text + f"![Validation loss by step](positions-{grid.name}.svg)\n\n"
+
+
+def seeds_of(results):
+    seeds = ", ".join(str(seed) for seed in results["seeds"])
+    return f"{len(results['seeds'])} seeds: {seeds}." if len(results["seeds"]) > 1 else f"Seed {seeds}."
+
+
+def part(grid, page, machine):
+    """The page of a grid."""
     results = json.loads((grid / "results.json").read_text(encoding="utf-8"))
     name = grid.name
-    seeds = ", ".join(str(seed) for seed in results["seeds"])
-    text = f"## {TITLES.get(name, name)}\n\n    {(grid / 'command.txt').read_text(encoding='utf-8').strip()}\n\n"
-    count = len(results["seeds"])
-    text += (f"{count} seeds: {seeds}. " if count > 1 else f"Seed {seeds}. ") + " ".join(results["notes"]) + "\n\n"
+    text = f"# {TITLES.get(name, name)}\n\n"
+    text += f"Part of [{page.name}]({page.name}), which says how to read it. {machine}\n\n"
+    text += f"    {(grid / 'command.txt').read_text(encoding='utf-8').strip()}\n\n"
+    text += " ".join([seeds_of(results), *results["notes"]]) + "\n\n"
     reference = REFERENCES.get(name, "rotary")
-    text += beside(reference, results) + result_table(results) + f"\n![Validation loss by step](positions-{name}.svg)\n"
+    text += differences(reference, results) + result_table(results)
+    text += f"\n![Validation loss by step](positions-{name}.svg)\n"
     text += step_table(grid)
     if (grid / "note.md").exists():
         text += "\n" + (grid / "note.md").read_text(encoding="utf-8")
     if not results["lengths"]:
         return text
-    text += f"\nTrained on sequences of {results['max-length']} tokens, evaluated on others with the same weights; behind a\n"
-    text += "comma is what stretched the encoding.\n\n" + longest(reference, results) + length_table(results)
+    text += f"\n## Longer sequences\n\nTrained on sequences of {results['max-length']} tokens and evaluated, with the same weights, "
+    text += "on longer ones. The word after a comma is the\nfrequency scaling or table extension used for the evaluation.\n\n"
+    text += longest(reference, results) + length_table(results)
     for plot, what in (
-        ("lengths", "Loss by length of the text"),
-        ("places", "Loss by place in the longest texts"),
-        ("scaling", "Rotary frequencies scaled to longer texts"),
+        ("lengths", "Loss by sequence length"),
+        ("places", "Loss by position in the longest sequences"),
+        ("scaling", "Rotary frequencies scaled to longer sequences"),
     ):
         if (page.parent / f"positions-{name}-{plot}.svg").exists():
             text += f"\n![{what}](positions-{name}-{plot}.svg)\n"
-    return text + "\n"
+    return text
 
 
-def kept_sections(page):
-    """The parts of a page that is there, by title."""
+def existing_sections(page):
+    """The parts of an existing page, by title."""
     if not page.exists():
         return {}
     parts = ("\n" + page.read_text(encoding="utf-8")).split("\n## ")[1:]
@@ -208,13 +231,18 @@ def main():
     arguments = parser.parse_args()
     info = json.loads(subprocess.run([arguments.program, "info", "--json"], check=True, capture_output=True).stdout)
     cpu = info["cpu"]
-    text = INTRODUCTION + f"Measured with roformer {info['version']} on {cpu['cores']} cores of {cpu['model']} "
-    text += f"({' '.join(cpu['features'])}).\n\n"
-    sections = kept_sections(arguments.output)
-    sections.update({TITLES.get(grid.name, grid.name): section(grid, arguments.output) for grid in arguments.grids})
+    machine = f"Measured with roformer {info['version']} on {cpu['cores']} cores of {cpu['model']} "
+    machine += f"({' '.join(cpu['features'])})."
+    page = arguments.output
+    sections = existing_sections(page)
+    for grid in arguments.grids:
+        sections[TITLES.get(grid.name, grid.name)] = summary(grid, page)
+        path = page.with_name(f"{page.stem}-{grid.name}.md")
+        path.write_text(part(grid, page, machine).rstrip("\n") + "\n", encoding="utf-8")
     titles = [title for title in TITLES.values() if title in sections]
-    text += "".join(sections[title] for title in titles + [title for title in sections if title not in titles])
-    arguments.output.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    titles += [title for title in sections if title not in titles]
+    text = INTRODUCTION + "".join(sections[title] for title in titles)
+    page.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

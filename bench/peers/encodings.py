@@ -1,4 +1,4 @@
-"""Training speed and memory with each position encoding: beside rotary's, and beside other programs' model of the same.
+"""Training speed and memory of each position encoding, against rotary and against the same model of other programs.
 
 Whole steps of masked language modeling (forward, backward, clipping, AdamW, dropout 0.1), demo size (4 layers, 256 wide,
 4 heads, vocabulary 8,000), 32 texts of 128 tokens. What is compared runs in turns, pair by pair, and the ratio is the median
@@ -201,12 +201,12 @@ def main():
     lines = [
         "# Training speed by position encoding",
         "",
-        "Made by `venv/bin/python bench/peers/encodings.py` (`make bench-encodings`): whole training steps, float32, demo size,",
-        f"{TEXTS} texts of {LENGTH} tokens, {options.rounds} pairs in turns of at least {options.seconds:g} s a measurement;",
-        "speeds and ratios are medians of the pairs.",
+        "Written by `venv/bin/python bench/peers/encodings.py` (`make bench-encodings`): full training steps, float32, demo size,",
+        f"{TEXTS} sequences of {LENGTH} tokens, {options.rounds} alternating pairs of at least {options.seconds:g} s per measurement;",
+        "speeds and ratios are medians over the pairs, so the ratio is not exactly that of two speeds of the table.",
         f"{processor()}; 2 threads; torch {torch.__version__}, Python {platform.python_version()}.",
         "",
-        "| encoding | tokens/s | of rotary's | goal | peak MB |",
+        "| encoding | tokens/s | relative to rotary | target | peak MB |",
         "|---|---|---|---|---|",
     ]
     for name in names:
@@ -221,9 +221,9 @@ def main():
         print(lines[-1], flush=True)
 
     peak = program.peak()
-    lines += ["", f"This machine's peak in products of float32, the best of three measurements, was {peak / 1e9:.0f} GFLOP/s; the"]
-    lines += ["last column is the share of it that the goal asks for, of whole steps with losses, dropout, norms and AdamW."]
-    lines += ["", "| encoding | peer | ours, tokens/s | peer's | times as fast | goal | of the peak |", "|---|---|---|---|---|---|---|"]
+    lines += ["", f"The peak of float32 matrix products on this machine, the best of three measurements, is {peak / 1e9:.0f} GFLOP/s. The last"]
+    lines += ["column is the share of it that the target requires of full steps, with losses, dropout, norms and AdamW."]
+    lines += ["", "| encoding | peer | roformer, tokens/s | peer, tokens/s | speedup | target | required share of the peak |", "|---|---|---|---|---|---|---|"]
     for peer_name, make, encodings in PEERS:
         for name in encodings:
             if name not in names:

@@ -8,7 +8,7 @@ import numpy as np
 from contestants import Failed, Program, Workers, take_turns
 from materials import Materials
 
-FLOAT32_TOLERANCE = 2e-5  # of the largest number of the reference
+FLOAT32_TOLERANCE = 2e-5  # of the largest value of the reference
 # Of any token's hidden state (a sentence's vector) with float32's.
 LEAST_COSINE = {"bfloat16": 0.99, "int8": 0.95}
 
@@ -74,11 +74,11 @@ def compare(name, ours, reference, dtype, bench):
         raise Differs(f"{name} gives {ours.shape}, expected {reference.shape}")
     if dtype == "float32":
         difference = float(np.abs(ours - reference).max() / np.abs(reference).max())
-        good, text = difference <= FLOAT32_TOLERANCE, f"largest difference {difference:.1e} of the largest number"
+        good, text = difference <= FLOAT32_TOLERANCE, f"max. difference {difference:.1e} of the largest value"
     else:
         norms = np.linalg.norm(ours, axis=-1) * np.linalg.norm(reference, axis=-1)
         cosine = float(((ours * reference).sum(axis=-1) / norms).min())
-        good, text = cosine >= LEAST_COSINE[dtype], f"smallest cosine {cosine:.5f}"
+        good, text = cosine >= LEAST_COSINE[dtype], f"min. cosine {cosine:.5f}"
     if not good:  # also where a number is not finite
         raise Differs(f"{name} in {dtype} computes something else: {text}")
     bench.say(f"  {name} agrees in {dtype}: {text}")

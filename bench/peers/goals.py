@@ -1,4 +1,4 @@
-"""What this project wants to reach on a machine with AVX-512, and what the chart shows."""
+"""Performance goals on a machine with AVX-512, and the rows of the chart."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ class Goal:
 
 
 RUNTIMES = ("ONNX Runtime", "OpenVINO")
-SORTED, ARRIVAL = "mix, sorted by length", "mix, as they come"
+SORTED, ARRIVAL = "mixed lengths, peers sort by length", "mixed lengths, peers do not sort"
 
 GOALS = [
     *(
@@ -28,20 +28,20 @@ GOALS = [
         Goal(f"base {row}, float32, transformers", "inference-float32", f"base {row}", 2.5, ("transformers",))
         for row in ("1 × 128", "4 × 512", "1 × 16")
     ),
-    Goal("base 4 × 512, float32, of the measured matrix peak", "peak", "float32", 0.9, ("matrix peak",)),
+    Goal("base 4 × 512, float32, fraction of the measured matrix peak", "peak", "float32", 0.9, ("matrix peak",)),
     *(
         Goal(f"base {row}, bfloat16, OpenVINO", "inference-bfloat16", f"base {row}", ratio, ("OpenVINO",))
         for row, ratio in (("1 × 128", 1.6), ("4 × 512", 1.5), ("1 × 16", 1.9))
     ),
-    Goal("base 4 × 512, int8, our own float32", "inference-int8", "base 4 × 512", 2.5, ("roformer float32",)),
+    Goal("base 4 × 512, int8, roformer in float32", "inference-int8", "base 4 × 512", 2.5, ("roformer float32",)),
     *(
         Goal(f"base {row}, int8, best peer in int8", "inference-int8", f"base {row}", 2)
         for row in ("1 × 128", "4 × 512", "1 × 16")
     ),
-    Goal("mix, float32, best peer, sorted by length", "inference-float32", SORTED, 2),
-    Goal("mix, float32, best peer, as they come", "inference-float32", ARRIVAL, 3),
+    Goal("mixed lengths, float32, best peer, peers sort by length", "inference-float32", SORTED, 2),
+    Goal("mixed lengths, float32, best peer, peers do not sort", "inference-float32", ARRIVAL, 3),
     Goal("MiniLM, float32, OpenVINO", "minilm", "float32", 1.5, ("OpenVINO",)),
-    Goal("MiniLM, int8, ONNX Runtime's dynamic", "minilm", "int8", 2, ("ONNX Runtime dynamic",)),
+    Goal("MiniLM, int8, ONNX Runtime dynamic", "minilm", "int8", 2, ("ONNX Runtime dynamic",)),
     *(
         Goal(f"training {row}, {dtype}, transformers", f"training-{dtype}", row, ratio, ("transformers",))
         for dtype, ratio in (("float32", 3), ("bfloat16", 1.5))
@@ -56,7 +56,7 @@ GOALS = [
         Goal(f"attention, {direction} at 8,192 tokens, torch SDPA", "attention", f"8,192 tokens {direction}", 2)
         for direction in ("forward", "backward")
     ),
-    Goal("a base model's first result, the whole process", "start", "whole process: embed one sentence", 10),
+    Goal("base model: process start to first result", "start", "whole process, embedding one sentence", 10),
     Goal("`roformer --version`", "start", "`roformer --version`", limit=20),
 ]  # fmt: skip
 
@@ -64,19 +64,19 @@ CHART = [
     ("inference-float32", "base 1 × 16", "base 1 × 16, float32"),
     ("inference-float32", "base 1 × 128", "base 1 × 128, float32"),
     ("inference-float32", "base 4 × 512", "base 4 × 512, float32"),
-    ("inference-float32", SORTED, "real lengths, peers sorted, float32"),
-    ("inference-float32", ARRIVAL, "real lengths, as they come, float32"),
+    ("inference-float32", SORTED, "mixed lengths, peers sort, float32"),
+    ("inference-float32", ARRIVAL, "mixed lengths, unsorted, float32"),
     ("inference-bfloat16", "base 1 × 128", "base 1 × 128, bfloat16"),
     ("inference-bfloat16", "base 4 × 512", "base 4 × 512, bfloat16"),
     ("inference-int8", "base 1 × 128", "base 1 × 128, int8"),
     ("inference-int8", "base 4 × 512", "base 4 × 512, int8"),
-    ("minilm", "float32", "sentences to vectors, float32"),
-    ("minilm", "int8", "sentences to vectors, int8"),
+    ("minilm", "float32", "sentence embeddings, float32"),
+    ("minilm", "int8", "sentence embeddings, int8"),
     ("training-float32", "demo size, 32 × 128", "training, demo size, float32"),
     ("training-float32", "base, 4 × 512", "training, base, float32"),
     ("training-bfloat16", "base, 4 × 512", "training, base, bfloat16"),
     ("attention", "8,192 tokens forward", "attention of 8,192 tokens"),
-    ("start", "whole process: embed one sentence", "start to first result"),
+    ("start", "whole process, embedding one sentence", "process start to first result"),
     ("tokenizing", "WordPiece, English, 1 thread", "WordPiece, English"),
     ("tokenizing", "jieba and WordPiece, Chinese, 1 thread", "jieba and WordPiece, Chinese"),
 ]

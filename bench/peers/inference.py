@@ -126,7 +126,7 @@ def equal_lengths(shape, dtype):
 def mix(dtype):
     def run(bench):
         ids, lengths, source = bench.materials.mix(50000)
-        rows = {"sorted": "mix, sorted by length", "arrival": "mix, as they come"}
+        rows = {"sorted": "mixed lengths, peers sort by length", "arrival": "mixed lengths, peers do not sort"}
 
         def ours(model, dtype):
             speed = our_speed(bench, model, ids, dtype)
@@ -141,8 +141,8 @@ def mix(dtype):
             }
 
         bench.notes.append(
-            f"mix: {len(lengths)} sequences of {min(lengths)} to {max(lengths)} tokens, {sum(lengths):,} together, "
-            f"lengths of sentences and documents of {source}; peers pad batches of {BATCH}; padding is not counted"
+            f"mixed lengths: {len(lengths)} sequences of {min(lengths)} to {max(lengths)} tokens, {sum(lengths):,} in total, "
+            f"with the lengths of sentences and documents of {source}; peers pad batches of {BATCH}; padding is not counted"
         )
         # torch.compile would compile for half a minute for each new length.
         return bench.measure(contestants(bench, "base", dtype, ours, theirs, left_out="torch.compile"))

@@ -11,7 +11,7 @@ SHAPE = ("--preset", "roformer-base")
 
 GROUPS = {
     "peak": Group(
-        "A pass of RoFormer-base, 4 × 512 tokens, beside tiles that never leave the nearest cache",
+        "Forward pass of RoFormer-base, 4 × 512 tokens, and the peak of matrix tiles in L1 cache",
         "GFLOP/s",
         ("roformer", "matrix peak"),
         own=("roformer", "matrix peak"),
@@ -34,7 +34,7 @@ def peak(bench):
         line = bench.program.json("bench", *options, "--passes", bench.passes, "--seconds", bench.seconds)[0]
         return {dtype: {"roformer": line["gflops"], "matrix peak": line["peaks"][dtype] / 1e9}}
 
-    bench.note("int8: attention computes in bfloat16")
+    bench.note("int8: attention is computed in bfloat16")
     dtypes = ("float32", "bfloat16", "int8")
     return bench.measure([Actor(f"roformer {dtype}", lambda dtype=dtype: ours(dtype)) for dtype in dtypes])
 

@@ -82,8 +82,8 @@ def peer_goals(measured):
                 verdict(measured.ratio(theirs, (name, direction, length, "forward")), lambda x, goal=goal: x >= goal)
                 for name in (ours, f"{ours}, rotated")
             ]
-            longest = "" if length >= 16384 else ", the longest within the limits"
-            title = f"{ours}, {direction} forward at {LENGTHS[length]}{longest}: times as fast as {peer}"
+            longest = "" if length >= 16384 else f", the longest length that {peer} completes"
+            title = f"{ours}, {direction} forward at {LENGTHS[length]}{longest}: speedup over {peer}"
             yield f"| {title} | ≥ {goal} | {cells[0]} | {cells[1]} |"
 
 
@@ -98,7 +98,7 @@ def own_goals(measured):
                     )
                     for name in (kind, f"{kind}, rotated")
                 ]
-                title = f"{kind}, {direction} at {LENGTHS[length]}: backward's time over forward's"
+                title = f"{kind}, {direction} at {LENGTHS[length]}: time of backward / forward"
                 yield f"| {title} | ≤ {BACKWARD_GOAL} | {cells[0]} | {cells[1]} |"
     for kind in ("elu+1", "FAVOR+"):
         for direction in DIRECTIONS:
@@ -107,7 +107,7 @@ def own_goals(measured):
                 ratio = measured.ratio((name, direction, 4096, "forward"), (name, direction, 65536, "forward"))
                 ratio = ratio and tuple(16 * x for x in ratio)  # as many tokens more
                 cells.append(verdict(ratio, lambda x: x >= LENGTH_GOAL))
-            title = f"{kind}, {direction} forward: tokens/s at 64k over those at 4k"
+            title = f"{kind}, {direction} forward: tokens/s at 64k / tokens/s at 4k"
             yield f"| {title} | ≥ {LENGTH_GOAL} | {cells[0]} | {cells[1]} |"
 
 
@@ -130,7 +130,7 @@ def absent(measured):
     for (name, direction, length, way), why in measured.left_out.items():
         if length // 4 in LENGTHS and (name, direction, length // 4, way) in measured.left_out:
             continue
-        found.setdefault((name, direction), []).append(f"{way} from {LENGTHS[length]} on ({why})")
+        found.setdefault((name, direction), []).append(f"{way} from {LENGTHS[length]} ({why})")
     return [f"- {name}, {direction}: {'; '.join(parts)}" for (name, direction), parts in found.items()]
 
 
@@ -155,7 +155,7 @@ def chart(measured):
         )
         for direction in DIRECTIONS
     ]
-    title = "Attention forward against the length of the text, 12 heads of 64, 2 threads"
+    title = "Attention, forward pass, by sequence length: 12 heads of 64, 2 threads"
     return draw(title, rows, list(LENGTHS.items()), "tokens")
 
 
@@ -170,25 +170,25 @@ def page(measured, state, options, picture):
     count = state["rounds"]
     rounds = "one round" if count == 1 else f"values are medians of up to {count} rounds"
     lines = [
-        "# Linear attention: time and memory against length",
+        "# Linear attention: time and memory by sequence length",
         "",
-        f"![Time and memory of attention against the length of the text]({picture})",
+        f"![Time and memory of attention by sequence length]({picture})",
         "",
-        "Made by `venv/bin/python bench/peers/linear.py --program build/release/roformer` (`make bench-linear`): attention",
-        "alone, batch 1, 12 heads of 64, float32, FAVOR+ with 256 features. Each measurement is a process of its own;",
-        f"contestants take turns; {rounds}.",
-        "*Rotated* is Eq. 19 with rotary positions; the others go without, as the peers do, which have none.",
-        "A backward pass computes the gradients of q, k and v from the forward's results, which in torch have been kept",
-        "for it. Memory is the largest resident set beyond that before the inputs were made, inputs and outputs included;",
-        "that of the backward pass includes the forward's.",
+        "Written by `venv/bin/python bench/peers/linear.py --program build/release/roformer` (`make bench-linear`): attention",
+        "alone, batch 1, 12 heads of 64, float32, FAVOR+ with 256 features. Each measurement runs in a process of its own;",
+        f"the implementations take turns; {rounds}.",
+        "*Rotated* is Eq. 19 with rotary positions; the other columns have none, because the peers support none.",
+        "The backward pass computes the gradients of q, k and v from the results saved by the forward pass. Memory is the",
+        "growth of the peak resident set since before the inputs were created, inputs and outputs included; for the",
+        "backward pass it includes the forward pass.",
         "",
         f"{processor()}; {state['threads']} threads; {versions(options.program)}.",
         "",
         "## Goals",
         "",
-        "Quotients of the same round: median (least–greatest).",
+        "Ratios within a round: median (minimum–maximum).",
         "",
-        "| goal | wanted | not rotated | rotated |",
+        "| goal | target | not rotated | rotated |",
         "|---|---|---|---|",
         *peer_goals(measured),
         *own_goals(measured),
@@ -204,14 +204,14 @@ def page(measured, state, options, picture):
                 lines += table(measured, direction, way, what, columns)
     left = absent(measured)
     if left:
-        lines += ["Left out, as the length before foretells about more than 10 s a call or 8 GB:", "", *left, ""]
+        lines += ["Not measured, because the next shorter length predicts more than 10 s per call or 8 GB:", "", *left, ""]
     lines += [
-        "## The same results",
+        "## Correctness",
         "",
-        "The program makes its own inputs here, so outputs are compared elsewhere: `linear_fixture_test` holds elu+1 and",
-        "FAVOR+ in both directions to 1e-5 of the quadratic form in NumPy's double precision, `agreement_test` and",
-        "`gradient_test` the kernels and their gradients to the reference. The elu+1 of torch is checked against its",
-        "definition in double precision before each measurement (1e-5).",
+        "The program generates its own inputs here, so outputs are compared elsewhere: `linear_fixture_test` checks elu+1 and",
+        "FAVOR+ in both directions against the quadratic form in NumPy's double precision (1e-5), `agreement_test` and",
+        "`gradient_test` check the kernels and their gradients against the reference backend. The elu+1 of torch is",
+        "checked against its definition in double precision before each measurement (1e-5).",
     ]
     return "\n".join(lines) + "\n"
 

@@ -8,11 +8,11 @@ import math
 COLORS = (("#0072b2", "#56b4e9"), ("#d55e00", "#d55e00"), ("#009e73", "#009e73"), ("#cc79a7", "#cc79a7"))
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, HEAD = 420, 300, 58, 14, 30, 40, 74
 STYLE = (
-    "svg{background:#fff}text{fill:#1f2328;font:12px system-ui,-apple-system,sans-serif}.title{font-size:15px;"
+    ".back{fill:#fff}text{fill:#1f2328;font:12px system-ui,-apple-system,sans-serif}.title{font-size:15px;"
     "font-weight:600}.head{font-weight:600}.grid{stroke:#d8dee4}.line{fill:none;stroke-width:2;stroke-linejoin:round}"
     ".other{stroke-dasharray:6 4}"
     + "".join(f".s{i}{{stroke:{light}}}.f{i}{{fill:{light}}}" for i, (light, _) in enumerate(COLORS))
-    + "@media (prefers-color-scheme:dark){svg{background:#0d1117}text{fill:#e6edf3}.grid{stroke:#2a313c}"
+    + "@media (prefers-color-scheme:dark){.back{fill:#0d1117}text{fill:#e6edf3}.grid{stroke:#2a313c}"
     + "".join(f".s{i}{{stroke:{dark}}}.f{i}{{fill:{dark}}}" for i, (_, dark) in enumerate(COLORS))
     + "}"
 )
@@ -94,6 +94,7 @@ def draw(title, rows, x_ticks, x_label):
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'role="img"><title>{html.escape(title)}</title><style>{STYLE}</style>',
+        f'<rect class="back" width="{width}" height="{height}"/>',
         text(16, 24, "start", title, "title"),
     ]
     out += draw_legend({line.name: line for row in rows for panel in row for line in panel.lines}.values(), width)

@@ -45,8 +45,8 @@ def table(state, group_name, group):
         return []
     columns = [name for name in group.contestants if any(name in row["values"] for row in rows)]
     compared = any("roformer" in row["values"] and best_peer(row["values"], group) for row in rows)
-    head = ["", *columns, *(["times the best peer (range)"] if compared else []), "measured"]
-    better = "; less is better" if group.less_is_better else ""
+    head = ["", *columns, *(["ratio to the best peer (range)"] if compared else []), "measured"]
+    better = "; lower is better" if group.less_is_better else ""
     unit = f" ({group.unit}{better})" if group.unit else ""
     lines = [f"### {group.title}{unit}", "", "| " + " | ".join(head) + " |", "|---|" + "--:|" * (len(head) - 1)]
     for row in rows:
@@ -122,8 +122,8 @@ def settings(state):
 def markdown(state, groups, goals):
     lines = [BEGIN, "", *settings(state), "", "## Goals", ""]
     judged = [line for goal in goals if (line := judge(state, goal, groups))]
-    lines += ["| goal | times | measured (range of rounds) | reached |", "|---|--:|--:|---|", *judged, ""]
-    lines += ["## Tables", "", "Medians of the rounds; a ratio is the median of the rounds' ratios.", ""]
+    lines += ["| goal | target | measured (range of rounds) | reached |", "|---|--:|--:|---|", *judged, ""]
+    lines += ["## Tables", "", "Values are medians over the rounds; a ratio is the median of the ratios within each round; above 1, roformer is better.", ""]
     for name, group in groups.items():
         lines += table(state, name, group) + notes(state, name)
     return "\n".join([*lines, END])
@@ -139,10 +139,12 @@ def replace_measured(text, measured):
 
 
 STYLE = """
+  .back { fill: #fff }
   text { font: 13px system-ui, sans-serif; fill: #24292f }
   .quiet { fill: #57606a } .bar { fill: #2f6fdb } .behind { fill: #c4532d } .line { stroke: #57606a }
   .halo { paint-order: stroke; stroke: #ffffffc0; stroke-width: 4px }
   @media (prefers-color-scheme: dark) {
+    .back { fill: #0d1117 }
     text { fill: #e6edf3 } .quiet { fill: #9aa4af } .bar { fill: #5b9bff } .behind { fill: #ff8a5c }
     .line { stroke: #9aa4af } .halo { stroke: #0d1117c0 }
   }
@@ -151,7 +153,7 @@ WIDTH, LABEL, RIGHT, ROW, TOP = 860, 270, 210, 26, 62
 
 
 def chart(state, groups, charted):
-    """An SVG of horizontal bars: how many times the best peer, for (group, row, label) of `charted`."""
+    """An SVG of horizontal bars: the speedup over the best peer, for (group, row, label) of `charted`."""
     bars = []
     for group_name, row_name, label in charted:
         row, group = find_row(state, group_name, row_name), groups[group_name]
@@ -167,14 +169,15 @@ def chart(state, groups, charted):
     machine = sorted({family["machine"].split(":")[0] for family in state["families"].values()})
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-        f'role="img"><title>Speed of roformer, in times of the best peer</title><style>{STYLE}</style>',
-        '<text x="12" y="22" font-weight="600" style="font-size:15px">How many times as fast as the best peer</text>',
+        f'role="img"><title>Speedup of roformer over the fastest peer</title><style>{STYLE}</style>',
+        f'<rect class="back" width="{WIDTH}" height="{height}"/>',
+        '<text x="12" y="22" font-weight="600" style="font-size:15px">Speedup over the fastest peer</text>',
         f'<text x="12" y="42" class="quiet">{html.escape("; ".join(machine))}</text>',
     ]
     x = LABEL + scale  # behind the bars and their texts
     ends = f'x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{height - 22}"'
     out.append(f'<line class="line" {ends} stroke-dasharray="3 3"/>')
-    out.append(f'<text class="quiet" x="{x:.1f}" y="{height - 8}" text-anchor="middle">1 = the best peer</text>')
+    out.append(f'<text class="quiet" x="{x:.1f}" y="{height - 8}" text-anchor="middle">1 = the fastest peer</text>')
     for i, (label, ratio, peer) in enumerate(bars):
         y = TOP + ROW * i
         length = min(ratio, longest) * scale

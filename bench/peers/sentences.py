@@ -19,9 +19,9 @@ ENGINES = {
 EVERYBODY = ("roformer", *dict.fromkeys(name for names in ENGINES.values() for name in names))
 
 GROUPS = {
-    "minilm": Group("MiniLM (22.7 M) over the 2,758 sentences of STS-B's test set", "texts/s", EVERYBODY),
+    "minilm": Group("MiniLM (22.7 M parameters), the 2,758 sentences of the STS-B test set", "texts/s", EVERYBODY),
     # Nobody is a peer here: no ratios.
-    "spearman": Group("… and Spearman's correlation × 100 with people", "", EVERYBODY, digits=2, own=EVERYBODY),
+    "spearman": Group("MiniLM: Spearman correlation × 100 with human judgments (STS-B)", "", EVERYBODY, digits=2, own=EVERYBODY),
 }
 
 

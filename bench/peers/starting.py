@@ -12,7 +12,7 @@ from inference import PEERS
 SENTENCE = "the king of the word1000"
 
 GROUPS = {
-    "start": Group("Start of a base model", "ms", ("roformer", "transformers"), less_is_better=True, digits=1),
+    "start": Group("Startup of a base model", "ms", ("roformer", "transformers"), less_is_better=True, digits=1),
     "memory": Group(
         "Peak memory of a process that runs a base model on 4 × 512 tokens",
         "MiB",
@@ -39,9 +39,9 @@ print(json.dumps({"load_ms": 1e3 * (ready - begin), "first_ms": 1e3 * (done - to
 """
 
 ROWS = {
-    "process": "whole process: embed one sentence",
-    "load": "model loaded, in the process",
-    "first": "… and the first result computed",
+    "process": "whole process, embedding one sentence",
+    "load": "within the process: model loaded",
+    "first": "within the process: first result computed",
     "version": "`roformer --version`",
 }
 
@@ -80,7 +80,7 @@ def start(bench):
         return {ROWS[name]: {"transformers": value} for name, value in values.items()}
 
     difference = max(abs(a - b) for a, b in zip(embed(), script()["embedding"], strict=True))
-    bench.note(f"one sentence's vector: largest difference from transformers {difference:.1e}")
+    bench.note(f"one sentence embedding: max. difference from transformers {difference:.1e}")
     if not difference <= 1e-4:  # of numbers around 1
         raise Failed(f"our vector differs from transformers' by {difference}")
     return bench.measure([Actor("roformer", ours), Actor("transformers", theirs)])

@@ -71,7 +71,7 @@ def family(case):
         if differing:
             raise Differs(f"{name}: {differing} lines differ from transformers'")
 
-        one, all_threads = f"{name}, 1 thread", f"{name}, {bench.threads} threads (theirs: 1)"
+        one, all_threads = f"{name}, 1 thread", f"{name}, {bench.threads} threads (transformers: 1)"
 
         def ours_on_all():
             return {one: {"roformer": ours(1)}, all_threads: {"roformer": ours(bench.threads)}}

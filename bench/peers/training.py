@@ -6,7 +6,7 @@ from family import Differs, Family, Group
 DTYPES = ("float32", "bfloat16")
 LOSS_TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2}  # relative, of the first and the fourth step
 CHECKED_STEPS = 4
-PADDED, GROUPED = "transformers", "transformers, sorted micro-batches"
+PADDED, GROUPED = "transformers", "transformers, length-sorted batches"
 
 
 GROUPS = {
@@ -40,7 +40,7 @@ def check(bench, dtype):
         if not abs(ours_of_one - theirs_of_one) <= LOSS_TOLERANCE[dtype] * theirs_of_one:
             raise Differs(f"training: our loss is {ours_of_one}, theirs {theirs_of_one}")
     bench.note(
-        f"losses of steps 1 and {CHECKED_STEPS} without dropout: {ours['first_loss']:.5f}, {ours['last_loss']:.5f}; "
+        f"losses at steps 1 and {CHECKED_STEPS} without dropout: {ours['first_loss']:.5f}, {ours['last_loss']:.5f}; "
         f"transformers in float32: {theirs[0]:.5f}, {theirs[-1]:.5f}"
     )
     return ""
@@ -91,7 +91,7 @@ FAMILIES = [
     for dtype in DTYPES
     for one in (
         family(f"training-demo-{dtype}", "demo size, 32 × 128", "demo", dtype, [128] * 32),
-        family(f"training-mix-{dtype}", "demo size, mix", "demo", dtype),
+        family(f"training-mix-{dtype}", "demo size, mixed lengths", "demo", dtype),
         family(f"training-base-{dtype}", "base, 4 × 512", "base", dtype, [512] * 4),
     )
 ]

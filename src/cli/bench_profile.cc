@@ -63,7 +63,7 @@ std::string profile_table(const Profile::Entries& profile, const ProfiledTime& t
   if (peaks.int8 > 0) products += fmt::format(", {:.0f} in int8", peaks.int8 / 1e9);
   text += fmt::format("This machine's measured peaks: {}; {:.1f} GB/s copied.\n", products, peaks.bandwidth / 1e9);
   if (text.find("in cache") != std::string::npos) {
-    text += "in cache: moved faster than memory can be copied, so the data lay in a cache.\n";
+    text += "in cache: faster than copies from memory to memory, so the data were in cache.\n";
   }
   return text;
 }
