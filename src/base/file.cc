@@ -259,6 +259,19 @@ bool exists(const std::string& path) {
   return std::filesystem::exists(path, ignored);
 }
 
+std::string download_hint(const std::string& path) {
+  constexpr std::string_view kCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+  const size_t slash = path.find('/');
+  if (slash == path.npos) return "";
+  const std::string owner = path.substr(0, slash), name = path.substr(slash + 1);
+  const auto is_name = [&](std::string_view part) {
+    return !part.empty() && part[0] != '.' && part.find_first_not_of(kCharacters) == part.npos;
+  };
+  if (!is_name(owner) || !is_name(name) || exists(owner)) return "";
+  return fmt::format("; a model of that name on the Hugging Face Hub is downloaded by: hf download {} --local-dir {}",
+                     path, name);
+}
+
 void make_directories(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);

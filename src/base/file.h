@@ -116,6 +116,9 @@ void make_directories(const std::string& path);  // and its parents; fine if it 
 void rename_file(const std::string& from, const std::string& to);
 void remove_tree(const std::string& path);  // fine if absent
 std::string join_path(std::string_view directory, std::string_view name);
+// Ends a message that `path` is no model directory: how to download it, if it looks like a model's name on the Hugging
+// Face Hub ("owner/name", and no directory "owner" here), else empty.
+std::string download_hint(const std::string& path);
 std::string parent_directory(const std::string& path);  // "." where the path names none
 
 // Holds a directory for one process by flock on its file `.lock`; the kernel lets go however the process ends.

@@ -72,6 +72,10 @@ std::string format_count(double value) {
   return text + std::string(kSuffixes[suffix]);
 }
 
+std::string counted(int64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 Progress::Output Progress::Output::standard_error() {
   Output output;
   output.style = TerminalStyle::of(STDERR_FILENO);
@@ -92,10 +96,11 @@ Progress::~Progress() {
   if (on_screen_ && !finished_) output_.write("\n");
 }
 
-void Progress::update(int64_t done, std::string_view note) {
+void Progress::update(int64_t done, std::string_view note, std::optional<double> share) {
   if (finished_) return;
   done_ = done;
   note_ = note;
+  share_ = share;
   const double now = output_.seconds();
   const double pause = output_.style.interactive ? options_.redraw_seconds : options_.plain_seconds;
   if (now - drawn_seconds_ >= pause) draw(now);
@@ -149,31 +154,46 @@ std::string Progress::bar(int cells) const {
   return fmt::format("\x1b[36m{}\x1b[2m{}\x1b[0m", filled, empty);
 }
 
-std::string Progress::line(double now) const {
-  std::string text;
+// 0 where nothing is left, or nobody knows.
+double Progress::seconds_left(double now) const {
+  if (options_.total > 0) return static_cast<double>(options_.total - done_) * seconds_per_unit_;
+  if (!share_ || *share_ <= 0) return 0;
+  return (now - start_seconds_) * (1 - *share_) / *share_;
+}
+
+std::string Progress::text(double now, bool with_rate, bool with_elapsed) const {
+  std::string text = fmt::format("{}", done_);
   if (options_.total > 0) {
     const double percent = 100.0 * static_cast<double>(done_) / static_cast<double>(options_.total);
-    text += fmt::format("{}/{} {:.0f} %", done_, options_.total, std::floor(percent));
-  } else {
-    text += fmt::format("{}", done_);
+    text += fmt::format("/{} {:.0f} %", options_.total, std::floor(percent));
+  } else if (share_) {
+    text += fmt::format("  {:.0f} %", std::floor(100 * *share_));
   }
   if (!note_.empty()) text += fmt::format("  {}", note_);
-  if (seconds_per_unit_ > 0) text += fmt::format("  {} {}s/s", format_count(1 / seconds_per_unit_), options_.unit);
-  const int64_t left = options_.total - done_;
-  if (left > 0 && seconds_per_unit_ > 0) {
-    text += fmt::format("  {} left", format_duration(static_cast<double>(left) * seconds_per_unit_));
-  } else {
-    text += fmt::format("  {}", format_duration(now - start_seconds_));
+  if (with_rate && seconds_per_unit_ > 0) {
+    text += fmt::format("  {} {}s/s", format_count(1 / seconds_per_unit_), options_.unit);
   }
-  if (!output_.style.interactive) return fmt::format("{}: {}", options_.label, text);
+  const double left = seconds_left(now);
+  if (with_elapsed || left <= 0) text += fmt::format("  elapsed {}", format_duration(now - start_seconds_));
+  if (left > 0) text += fmt::format("  remaining {}", format_duration(left));
+  return text;
+}
 
-  constexpr int kBarCells = 20;
-  const int room = output_.style.columns - 1;
-  const int label_cells = static_cast<int>(options_.label.size()) + 1;
-  const bool with_bar = options_.total > 0 && room >= label_cells + kBarCells + 30;
-  const std::string head = options_.label + " " + (with_bar ? bar(kBarCells) + " " : "");
-  const int head_cells = label_cells + (with_bar ? kBarCells + 1 : 0);
-  return head + std::string(first_code_points(text, std::max(0, room - head_cells)));
+// A narrow line goes without the bar, then without the elapsed time, then without the rate; the rest is cut.
+std::string Progress::line(double now) const {
+  std::string shown = text(now, true, true);
+  if (!output_.style.interactive) return fmt::format("{}: {}", options_.label, shown);
+
+  constexpr int kBarCells = 20, kFewestCells = 8;
+  const auto label_cells = static_cast<int64_t>(options_.label.size()) + 1;
+  const int64_t available = std::max<int64_t>(0, output_.style.columns - 1 - label_cells);
+  const int64_t free = available - count_code_points(shown) - 1;
+  if (options_.total > 0 && free >= kFewestCells) {
+    return fmt::format("{} {} {}", options_.label, bar(static_cast<int>(std::min<int64_t>(kBarCells, free))), shown);
+  }
+  if (count_code_points(shown) > available) shown = text(now, true, false);
+  if (count_code_points(shown) > available) shown = text(now, false, false);
+  return options_.label + " " + std::string(first_code_points(shown, available));
 }
 
 }  // namespace roformer

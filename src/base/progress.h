@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,9 @@ std::string format_duration(double seconds);
 
 // A positive number in three digits or so: "0.42", "3.1", "45", "12.3k", "1.5M".
 std::string format_count(double value);
+
+// "1 document", "2 documents".
+std::string counted(int64_t count, std::string_view noun);
 
 class Progress {
  public:
@@ -49,8 +53,9 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // `done` units of the total are finished (counted with `start`); `note` is shown behind, e.g. "loss 3.12".
-  void update(int64_t done, std::string_view note = {});
+  // `done` units of the total are finished (counted with `start`); `note` is shown behind, e.g. "loss 3.12". Where the
+  // total is unknown, `share` may say how much of the work is done, from 0 to 1.
+  void update(int64_t done, std::string_view note = {}, std::optional<double> share = std::nullopt);
   // A lasting line of text, above the bar.
   void print(std::string_view line);
   // Draws the last state and ends the line. Further calls do nothing.
@@ -58,7 +63,9 @@ class Progress {
 
  private:
   std::string line(double now) const;
+  std::string text(double now, bool with_rate, bool with_elapsed) const;
   std::string bar(int cells) const;
+  double seconds_left(double now) const;
   void draw(double now);
   void measure(double now);
 
@@ -66,6 +73,7 @@ class Progress {
   Output output_;
   int64_t done_;
   std::string note_;
+  std::optional<double> share_;
   double start_seconds_;
   double drawn_seconds_;
   int64_t measured_done_;

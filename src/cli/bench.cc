@@ -8,12 +8,14 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "cli/bench_profile.h"
 #include "cli/engine.h"
 #include "cli/processor.h"
 #include "cli/registry.h"
+#include "formats/directory_weights.h"
 #include "inference/forward.h"
 #include "lab/bench_decoding.h"
 #include "lab/bench_kernels.h"
@@ -57,7 +59,8 @@ void describe(OptionSet& set, BenchCommand& options) {
   set.add("--new-tokens", options.decoding.tokens, "decoding: tokens by which each is continued before it begins anew",
           {1, 1 << 24});
   set.add("--profile", options.profile,
-          "where the time goes: each operator's, its share, its rate, and how near that is to this machine's best");
+          "where the time goes: each operator's, its share, its rate, and how near that is to this machine's best: the "
+          "measured peak of matrix products, or of copies from memory to memory; in cache = faster than such copies");
   set.add("--passes", options.bench.passes, "at least", {1, 1'000'000});
   set.add("--seconds", options.bench.seconds, "at least", {0, 1e6});
   add_seed(set, options.seed);
@@ -144,7 +147,8 @@ void run_model(const BenchCommand& options, const Engine& engine) {
 KernelBenchOptions kernel_options(const BenchCommand& options) {
   if (!options.ids.empty())
     throw UsageError("{}: {} {} takes {}", FieldName("ids"), FieldName("mode"), options.mode, FieldName("lengths"));
-  const ModelConfig config = options.model.empty() ? shape_of(options) : read_config(options.model + "/config.json");
+  const ModelConfig config =
+      options.model.empty() ? shape_of(options) : read_config(join_path(model_directory(options.model), "config.json"));
   return {.lengths = options.bench.lengths,
           .heads = config.heads,
           .head_dim = config.head_dim(),

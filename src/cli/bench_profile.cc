@@ -29,6 +29,13 @@ std::string number(double value, int width) {
   return value > 0 ? fmt::format("{:>{}.1f}", value, width) : std::string(static_cast<size_t>(width), ' ');
 }
 
+// The share of the peak: of products, or of copying what no cache holds, which only data in a cache can beat.
+std::string share_of_peak(double products, double moved, double peak) {
+  if (peak <= 0 || std::max(products, moved) <= 0) return "";
+  if (products <= 0 && moved > peak) return "in cache";
+  return fmt::format("{:>7.0f}%", std::max(products, moved) / peak * 100);
+}
+
 // Which products an operator's are counted against: float32 where this CPU has no others.
 double product_peak(const std::string& name, const MachinePeaks& peaks, Precision precision) {
   const bool layer = name != "attention" && name != "attention, backward";
@@ -48,15 +55,17 @@ std::string profile_table(const Profile::Entries& profile, const ProfiledTime& t
     const double rate = entry.seconds > 0 ? 1 / entry.seconds : 0;
     const double products = entry.operations * rate, moved = entry.bytes * rate;
     const double peak = products > 0 ? product_peak(name, peaks, precision) : peaks.bandwidth;
-    const double best = peak > 0 ? std::max(products, moved) / peak : 0;
     text += fmt::format("{:<28} {:>10.3f} {:>6.1f}% {} {} {}\n", name, entry.seconds / passes * 1e3,
                         entry.seconds / time.measured * 100, number(products / 1e9, 9), number(moved / 1e9, 8),
-                        best > 0 ? fmt::format("{:>7.0f}%", best * 100) : "");
+                        share_of_peak(products, moved, peak));
   }
   std::string products = fmt::format("{:.0f} GFLOP/s in float32", peaks.float32 / 1e9);
   if (peaks.bfloat16 > 0) products += fmt::format(", {:.0f} in bfloat16", peaks.bfloat16 / 1e9);
   if (peaks.int8 > 0) products += fmt::format(", {:.0f} in int8", peaks.int8 / 1e9);
   text += fmt::format("This machine's measured peaks: {}; {:.1f} GB/s copied.\n", products, peaks.bandwidth / 1e9);
+  if (text.find("in cache") != std::string::npos) {
+    text += "in cache: faster than copies from memory to memory, so the data were in cache.\n";
+  }
   return text;
 }
 

@@ -13,7 +13,8 @@ struct ProfiledTime {
   double measured;  // seconds of them
 };
 
-// Operators by time: per pass, its share, GFLOP/s or GB/s, and the share of what this machine can do at best.
+// Operators by time: per pass, its share, GFLOP/s or GB/s, and the share of what this machine can do at best; "in
+// cache" where an operator without products is faster than copies of what no cache holds.
 std::string profile_table(const Profile::Entries& profile, const ProfiledTime& time, const MachinePeaks& peaks,
                           Precision precision);
 // The same as an array of objects, seconds and rates per second.

@@ -72,6 +72,7 @@ void run(const CompareCommand& options) {
   const StopOnSignal stop;
   PretrainOptions training = options.training.task;
   training.stop_token = stop.token();
+  training.undivided = print_undivided;
   const Grid grid =
       compare({.training = training,
                .positions =

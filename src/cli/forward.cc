@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
 
@@ -42,7 +43,7 @@ void run(const ForwardOptions& options) {
   const Session session(options.model, {.engine = options.engine, .tokenizer = {}});
   warn_unknown_keys(session);
   const int64_t sequences = forward(session.model(), options.ids, options.output, inputs);
-  std::cout << fmt::format("{} sequences in {}\n", sequences, options.output);
+  std::cout << fmt::format("{} in {}\n", counted(sequences, "sequence"), options.output);
 }
 
 }  // namespace

@@ -2,61 +2,208 @@
 #include <fmt/ranges.h>
 
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+#include <set>
+#include <variant>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/progress.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
-#include "formats/directory_weights.h"
-#include "models/config.h"
+#include "inference/sentence_settings.h"
+#include "models/families/family.h"
+#include "models/model.h"
+#include "text/tokenizer.h"
 
 namespace roformer {
 namespace {
 
 struct InspectOptions {
   std::string model;
+  bool tensors = false;
   bool json = false;
 };
 
 void describe(OptionSet& set, InspectOptions& options) {
   set.add("--model", options.model, "model directory, or a weights file in one", "DIR");
   set.require("--model");
+  set.add("--tensors", options.tensors, "list the tensors, too: type, shape, name (--json always does)");
   add_json(set, options.json);
+}
+
+// A directory as this program reads it, or why it cannot.
+struct Inspected {
+  std::optional<ModelConfig> config;
+  std::string problem;
+  int64_t parameters = 0;  // of the model; of one that cannot be loaded, the numbers in its files
+  int64_t stored = 0;      // numbers in its files
+};
+
+Inspected inspect(const std::string& path, const WeightFiles& weights) {
+  Inspected result;
+  for (const auto& [info, file] : weights.tensors()) {
+    result.stored += std::accumulate(info.shape.begin(), info.shape.end(), int64_t{1}, std::multiplies<>());
+  }
+  try {
+    result.config = plan_model(path).config;
+    result.parameters = result.config->parameters();
+  } catch (const Error& error) {
+    result.problem = error.what();
+    result.parameters = result.stored;
+  }
+  return result;
 }
 
 std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
 
-// Lists the files as they are: also of models this program cannot run. No number is read.
-void run(const InspectOptions& options) {
-  const JsonObject config = JsonObject::read(join_path(model_directory(options.model), "config.json"));
-  const WeightFiles weights(options.model);
-  const std::string type = config.get_string("model_type", "");
-  int64_t parameters = 0;
+void add_row(std::string& text, std::string_view name, const std::string& value) {
+  text += fmt::format("{:<11} {}\n", name, value);
+}
+
+const char* head_name(Head head) {
+  switch (head) {
+    case Head::none: return "none";
+    case Head::masked_lm: return "masked language model";
+    case Head::causal_lm: return "causal language model";
+    case Head::sequence_classification: return "sequence classification";
+    case Head::token_classification: return "token classification";
+    case Head::question_answering: return "question answering";
+    case Head::multiple_choice: return "multiple choice";
+  }
+  return "unknown";
+}
+
+std::string shape_row(const ModelConfig& config) {
+  std::string text = fmt::format("{}, hidden {}, {} of {}, ", counted(config.layers, "layer"), config.hidden,
+                                 counted(config.heads, "head"), config.head_dim());
+  if (config.key_heads() != config.heads) text += fmt::format("{} of keys and values, ", config.key_heads());
+  text += fmt::format("intermediate {}, vocabulary {}", config.intermediate, config.vocabulary);
+  if (config.embedding != config.hidden) text += fmt::format(", embeddings {}", config.embedding);
+  return text;
+}
+
+std::string position_row(const ModelConfig& config) {
+  std::string text(position_name(config.position));
+  if (const auto* rotary = std::get_if<RotaryPosition>(&config.position)) {
+    text += fmt::format(", base {:g}", rotary->rotary.base);
+    if (rotary->rotary.dim != config.head_dim()) text += fmt::format(", {} dimensions a head", rotary->rotary.dim);
+    if (rotary->rotary.scaling.index() != 0) text += ", scaled for longer texts";
+    if (rotary->rotate_values) text += ", values too";
+  } else if (std::holds_alternative<LearnedPosition>(config.position)) {
+    text += fmt::format(", {} positions", config.max_positions);
+  }
+  return text;
+}
+
+std::string attention_row(const ModelConfig& config) {
+  std::set<std::string> kinds;
+  for (const AttentionKind kind : config.attention) kinds.insert(attention_name(kind));
+  const char* mask = config.attention_mask == AttentionMask::bidirectional ? "bidirectional"
+                     : config.attention_mask == AttentionMask::causal      ? "causal"
+                                                                           : "prefix";
+  return fmt::format("{}, {}", fmt::join(kinds, " and "), mask);
+}
+
+std::string tokenizer_row(const std::string& directory) {
+  try {
+    const auto tokenizer = load_tokenizer(directory);
+    return fmt::format("{}, {}", tokenizer->type(), counted(tokenizer->vocabulary_size(), "token"));
+  } catch (const Error& error) {
+    return fmt::format("none that can be read ({})", error.what());
+  }
+}
+
+// What embed does without options.
+std::string vectors_row(const ModelConfig& config, const std::string& directory) {
+  try {
+    const SentenceSettings settings = read_sentence_settings(directory);
+    if (!settings.unsupported.empty()) return settings.unsupported;
+    const TextPooling pooling = settings.pooling.value_or(default_pooling(config));
+    std::string text = fmt::format("{} pooling, {}", pooling_names()[static_cast<size_t>(pooling)],
+                                   settings.normalize ? "normalized" : "not normalized");
+    if (settings.max_length) text += fmt::format(", texts cut to {}", counted(*settings.max_length, "token"));
+    return text + (settings.pooling ? "" : " (the directory names no pooling)");
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+std::string tensors_row(const Inspected& inspected, const WeightFiles& weights) {
+  std::set<std::string> types;
+  for (const auto& [info, file] : weights.tensors()) types.insert(info.dtype);
+  std::string text =
+      fmt::format("{} of {} in {}", weights.tensors().size(), fmt::join(types, " and "), file_name(weights.source()));
+  if (inspected.stored != inspected.parameters) {
+    text +=
+        fmt::format(", {} numbers: also what is no parameter (fixed tables, copies, unused heads)", inspected.stored);
+  }
+  return text;
+}
+
+std::string summary(const JsonObject& config, const Inspected& inspected, const WeightFiles& weights,
+                    const std::string& directory) {
+  std::string text;
+  if (inspected.config) {
+    const ModelConfig& model = *inspected.config;
+    add_row(text, "family",
+            fmt::format("{} (model_type {})", model.family->name, config.get_string("model_type", "-")));
+    add_row(text, "head", head_name(model.head));
+    add_row(text, "shape", shape_row(model));
+    add_row(text, "positions", position_row(model));
+    add_row(text, "attention", attention_row(model));
+  } else {
+    add_row(text, "family", config.get_string("model_type", "unknown"));
+    add_row(text, "not usable", inspected.problem);
+  }
+  add_row(text, "tokenizer", tokenizer_row(directory));
+  if (inspected.config && inspected.config->attention_mask == AttentionMask::bidirectional) {
+    add_row(text, "embed", vectors_row(*inspected.config, directory));
+  }
+  add_row(text, "parameters", fmt::format("{}", inspected.parameters));
+  add_row(text, "tensors", tensors_row(inspected, weights));
+  return text;
+}
+
+Json tensors_json(const WeightFiles& weights) {
   Json tensors = Json::array();
-  std::string lines;
   for (const auto& [info, file] : weights.tensors()) {
-    int64_t count = 1;
-    for (const int64_t dim : info.shape) count *= dim;
-    parameters += count;
     Json tensor = {{"name", info.name}, {"shape", info.shape}, {"dtype", info.dtype}};
     if (weights.sharded()) tensor["file"] = file_name(file->path());
     tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+std::string tensor_lines(const WeightFiles& weights) {
+  std::string lines;
+  for (const auto& [info, file] : weights.tensors()) {
     lines += fmt::format("  {:<6}{:<20}{}{}\n", info.dtype, fmt::format("[{}]", fmt::join(info.shape, ", ")), info.name,
                          weights.sharded() ? "  in " + file_name(file->path()) : "");
   }
+  return lines;
+}
+
+// Also of models this program cannot run. No number is read.
+void run(const InspectOptions& options) {
+  const std::string directory = model_directory(options.model);
+  const JsonObject config = JsonObject::read(join_path(directory, "config.json"));
+  const WeightFiles weights(options.model);
+  const Inspected inspected = inspect(options.model, weights);
   if (options.json) {
-    std::cout << dump_json({{"model_type", type},
-                            {"parameters", parameters},
-                            {"tensors", tensors},
+    std::cout << dump_json({{"model_type", config.get_string("model_type", "")},
+                            {"parameters", inspected.parameters},
+                            {"tensors", tensors_json(weights)},
                             {"config", config.value()}})
               << "\n";
     return;
   }
-  std::cout << fmt::format("{} model, {} parameters in {} tensors of {}\n", type.empty() ? "unknown" : type, parameters,
-                           tensors.size(), file_name(weights.source()))
-            << lines << config.value().dump(2) << "\n";
+  std::cout << summary(config, inspected, weights, directory) << (options.tensors ? tensor_lines(weights) : "");
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ void run(const TrainingCommand& options) {
   const StopOnSignal stop;
   PretrainOptions task = options.task;
   task.stop_token = stop.token();
+  task.undivided = print_undivided;
   const PretrainResult result = pretrain(task, *engine.backend);
   if (result.already_finished) {
     std::cout << fmt::format("{}: already finished after step {}\n", options.task.output, result.training.steps);

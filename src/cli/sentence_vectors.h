@@ -15,9 +15,15 @@ struct VectorOptions {
   std::optional<int64_t> max_length;
 };
 
-void add_vector_options(OptionSet& set, VectorOptions& options);
+inline constexpr const char* kTokenVectors = "none";  // of --pooling
+
+// `tokens`: --pooling may also be "none", for the vectors of the tokens.
+void add_vector_options(OptionSet& set, VectorOptions& options, bool tokens = false);
 
 // Errors as that of inference/sentence_settings.h, and those of reading the directory.
 SentenceVectors sentence_vectors(const VectorOptions& options, const Model& model, const std::string& directory);
+
+// Where the vectors of the tokens are wanted: what cuts texts.
+int64_t token_vectors_max_length(const VectorOptions& options, const std::string& directory);
 
 }  // namespace roformer

@@ -17,20 +17,25 @@ void describe(OptionSet& set, SimilarityCommand& options) {
   add_vector_options(set, options.vectors);
 }
 
-// Two arguments without a tab are one pair.
+// Two arguments without a tab are one pair; one alone, or three, are none.
 TextInput as_pairs(TextInput input) {
   if (input.texts.size() == 2 && (input.texts[0] + input.texts[1]).find('\t') == std::string::npos) {
     input.texts = {input.texts[0] + "\t" + input.texts[1]};
+  }
+  const bool reads_lines = input.texts == std::vector<std::string>{"-"};
+  for (size_t i = 0; i < input.texts.size() && !reads_lines; ++i) {
+    if (input.texts[i].find('\t') != std::string::npos) continue;
+    throw DataError("text {}: no tab, expected a pair: two texts as two arguments, or TEXT<tab>TEXT as one", i + 1);
   }
   return input;
 }
 
 void run(const SimilarityCommand& options) {
+  TextRunOptions pairs = options.run;
+  pairs.texts = as_pairs(std::move(pairs.texts));
   const Session session(options.run.model, session_options(options.run));
   warn_unknown_keys(session);
   const SentenceVectors how = sentence_vectors(options.vectors, session.model(), options.run.model);
-  TextRunOptions pairs = options.run;
-  pairs.texts = as_pairs(std::move(pairs.texts));
   answer_texts("similarity", pairs, session, encode_two_texts(session.tokenizer(), how.max_length),
                [&](const TextBatch& batch, std::string& lines) {
                  const std::vector<PooledText> pooled = embed(session.model(), batch.batch, how.embed);

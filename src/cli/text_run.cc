@@ -25,8 +25,7 @@ class RunProgress {
 
   void update(int64_t done) {
     if (!progress_) return;
-    const auto share = reader_.share();
-    progress_->update(done, share ? fmt::format("{:.0f} %", 100 * *share) : std::string());
+    progress_->update(done, {}, reader_.share());
   }
 
  private:
@@ -80,7 +79,9 @@ void answer_texts(const std::string& command, const TextRunOptions& options, con
     // All at once, so that a reader sees whole lines whenever this ends.
     std::cout << lines << std::flush;
     progress.update(batch.items.back().number);
-    if (stop.token().stop_requested()) throw Interrupted("interrupted after {} texts", batch.items.back().number);
+    if (stop.token().stop_requested()) {
+      throw Interrupted("interrupted after {}", counted(batch.items.back().number, "text"));
+    }
   }
 }
 

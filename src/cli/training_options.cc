@@ -1,5 +1,9 @@
 #include "cli/training_options.h"
 
+#include <fmt/format.h>
+
+#include <iostream>
+
 #include "cli/setting_options.h"
 
 namespace roformer {
@@ -24,6 +28,13 @@ void describe_training_run(OptionSet& set, TrainingCommand& command) {
   SettingOptions options(set);
   visit_run_settings(command.task, options);
   add_engine(set, command.engine, true);
+}
+
+void print_undivided(const UndividedFile& file) {
+  std::cerr << fmt::format(
+      "roformer: {}: {} lines without a blank line between them are read as one document; if each line is a text of "
+      "its own, use --documents lines\n",
+      file.path, file.lines);
 }
 
 }  // namespace roformer

@@ -21,4 +21,7 @@ void describe_training_data(OptionSet& set, PretrainOptions& task, std::string_v
 void describe_training_shape(OptionSet& set, PretrainOptions& task, bool alone);
 void describe_training_run(OptionSet& set, TrainingCommand& command);
 
+// The hint at --documents, on standard error.
+void print_undivided(const UndividedFile& file);
+
 }  // namespace roformer

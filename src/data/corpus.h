@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -32,6 +33,7 @@ class Corpus {
   int64_t blocks() const { return text_.size(); }
   int64_t documents() const { return text_.documents(); }
   int64_t bytes() const { return text_.bytes(); }
+  const std::optional<UndividedFile>& undivided() const { return text_.undivided(); }
   const std::string& content_hash() const { return text_.content_hash(); }
   const std::string& name() const { return name_; }  // the first path, for messages
 

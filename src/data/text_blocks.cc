@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "text/text_file.h"
+#include "text/unicode.h"
 
 namespace roformer {
 
@@ -57,7 +58,11 @@ class TextBlocks::Scanner {
       source.size = status.size();
       source.modified = status.modified();
     }
+    lines_ = 0;
+    has_tags_ = false;
+    const int64_t documents = result_.documents_;
     read_lines(file, size);
+    if (result_.documents_ == documents + 1) note_undivided(path);
     hash_.update(&size, sizeof size);  // text moved from one file to the next is another corpus
     result_.bytes_ += size;
   }
@@ -88,6 +93,8 @@ class TextBlocks::Scanner {
     };
     for (TextFile::Part part; file.next_part(part);) {
       const LineEffect effect = read_part(state, result_.rule_, part.text, part.starts_line, part.ends_line);
+      lines_ += effect.is_text && part.ends_line && !is_blank(part.text);
+      has_tags_ = has_tags_ || state.inside_tags;
       if (effect.ends_document) end_document(state);
       const int64_t block_size = bytes_before_ + file.offset() - begin;
       if (block_size < block_bytes_ || (state.open && block_size < 2 * block_bytes_)) continue;
@@ -109,11 +116,18 @@ class TextBlocks::Scanner {
     close(state);
   }
 
+  void note_undivided(const std::string& path) {
+    if (result_.rule_ != DocumentRule::automatic || has_tags_ || lines_ < UndividedFile::kManyLines) return;
+    if (!result_.undivided_) result_.undivided_ = {path, lines_};
+  }
+
   TextBlocks& result_;
   int64_t block_bytes_;
   const std::stop_token& stop_;
   int64_t bytes_before_ = 0;  // of block_
   Block block_;
+  int64_t lines_ = 0;      // with text, of the file that is read
+  bool has_tags_ = false;  // of it
   Hasher hash_;
 };
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -15,6 +16,13 @@
 #include "data/documents.h"
 
 namespace roformer {
+
+// A file that is one document although it has many lines: perhaps each of these is meant to be one.
+struct UndividedFile {
+  static constexpr int64_t kManyLines = 100;
+  std::string path;
+  int64_t lines = 0;  // with text
+};
 
 class TextBlocks {
  public:
@@ -30,6 +38,10 @@ class TextBlocks {
   int64_t documents() const { return documents_; }
   int64_t bytes() const { return bytes_; }                           // unpacked
   const std::string& content_hash() const { return content_hash_; }  // XXH3-128 of the unpacked files and their sizes
+
+  // The first file of at least kManyLines lines with text, with neither a blank line between them nor a <doc> tag,
+  // under DocumentRule::automatic; under others, which somebody chose, none.
+  const std::optional<UndividedFile>& undivided() const { return undivided_; }
 
   // The documents of a block in order; one that was cut comes in parts, the later parts first in their blocks. From any
   // thread. FileError when the file has changed since the scan.
@@ -58,6 +70,7 @@ class TextBlocks {
   std::vector<Block> blocks_;
   std::unique_ptr<Spool> spool_;
   int64_t documents_ = 0, bytes_ = 0;
+  std::optional<UndividedFile> undivided_;
   std::string content_hash_;
 };
 

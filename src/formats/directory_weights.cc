@@ -40,10 +40,14 @@ std::string find_foreign(const std::string& directory) {
   return found.empty() ? "" : *found.begin();
 }
 
+[[noreturn]] void refuse_directory(const std::string& path) {
+  throw FileError("'{}' is not a model directory{}", FilePath(path), download_hint(path));
+}
+
 std::string find_weights(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_regular_file(path, error)) return path;
-  if (!std::filesystem::is_directory(path, error)) throw FileError("'{}' is not a model directory", FilePath(path));
+  if (!std::filesystem::is_directory(path, error)) refuse_directory(path);
   for (const char* name : kNames) {
     std::string file = join_path(path, name);
     if (exists(file)) return file;
@@ -143,7 +147,9 @@ StateDict WeightFiles::load(const std::vector<std::string>& skip) const {
 
 std::string model_directory(const std::string& path) {
   std::error_code error;
-  return std::filesystem::is_regular_file(path, error) ? parent_directory(path) : path;
+  if (std::filesystem::is_regular_file(path, error)) return parent_directory(path);
+  if (!std::filesystem::is_directory(path, error)) refuse_directory(path);
+  return path;
 }
 
 DirectoryWeights load_directory_weights(const std::string& directory, const std::vector<std::string>& skip) {

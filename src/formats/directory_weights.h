@@ -47,7 +47,7 @@ class WeightFiles {
   std::vector<WeightEntry> tensors_;
 };
 
-// `path` itself, or the directory that it is in if it is a weights file.
+// `path` itself, or the directory that it is in if it is a weights file. FileError if it is neither.
 std::string model_directory(const std::string& path);
 
 struct DirectoryWeights {

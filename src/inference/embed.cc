@@ -11,12 +11,18 @@ namespace roformer {
 
 namespace {
 
-void normalize(std::vector<float>& values) {
+void normalize(std::span<float> values) {
   double squares = 0;
   for (const float value : values) squares += static_cast<double>(value) * value;
   if (squares == 0) return;
   const double scale = 1 / std::sqrt(squares);
   for (float& value : values) value = static_cast<float>(value * scale);
+}
+
+// DataError where one of these numbers is not finite.
+void check_finite(const float* values, int64_t count) {
+  if (std::all_of(values, values + count, [](float value) { return std::isfinite(value); })) return;
+  throw DataError("the model's vectors are not finite numbers: its weights overflow, or are none themselves");
 }
 
 Value pool_texts(const Model& model, const Context& context, const Value& hidden, const Batch& batch,
@@ -61,9 +67,7 @@ std::vector<PooledText> embed(const Model& model, const Batch& batch, const Embe
   for (int64_t i = 0; i < pooled.rows(); ++i) {
     const auto place = static_cast<size_t>(i);
     const float* row = pooled.row<float>(i);
-    if (!std::all_of(row, row + pooled.columns(), [](float value) { return std::isfinite(value); })) {
-      throw DataError("the model's vectors are not finite numbers: its weights overflow, or are none themselves");
-    }
+    check_finite(row, pooled.columns());
     result.push_back({{row, row + pooled.columns()}, batch.offsets[place + 1] - batch.offsets[place]});
     if (options.normalize) normalize(result.back().values);
   }
@@ -77,6 +81,26 @@ std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, st
   for_text_batches(tokenizer, texts, batching, model.backend().pool(), [&](size_t, const Batch& batch) {
     for (PooledText& pooled : embed(model, batch, options, batching.stop_token)) result.push_back(std::move(pooled));
   });
+  return result;
+}
+
+std::vector<TokenVectors> embed_tokens(const Model& model, const Batch& batch, bool normalized,
+                                       const std::stop_token& stop) {
+  const Context context{.backend = model.backend(), .stop = stop};
+  const Tensor hidden = context.backend.to_host(model.encoder().forward(context, batch).data);
+  const auto width = static_cast<size_t>(hidden.columns());
+  const std::span all(hidden.data<float>(), static_cast<size_t>(hidden.elements()));
+  check_finite(all.data(), hidden.elements());
+  std::vector<TokenVectors> result;
+  result.reserve(static_cast<size_t>(batch.sequences()));
+  for (size_t i = 0; i + 1 < batch.offsets.size(); ++i) {
+    const auto begin = static_cast<size_t>(batch.offsets[i]),
+               tokens = static_cast<size_t>(batch.offsets[i + 1]) - begin;
+    const auto rows = all.subspan(begin * width, tokens * width);
+    TokenVectors& vectors =
+        result.emplace_back(TokenVectors{.values = {rows.begin(), rows.end()}, .tokens = static_cast<int64_t>(tokens)});
+    for (size_t t = 0; normalized && t < tokens; ++t) normalize(std::span(vectors.values).subspan(t * width, width));
+  }
   return result;
 }
 

@@ -43,6 +43,16 @@ std::vector<PooledText> embed(const Model& model, const Batch& batch, const Embe
 std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, std::span<const std::string> texts,
                               const EmbedOptions& options, const TextBatching& batching);
 
+// The hidden states of a text's tokens, [CLS] and [SEP] included, as they are.
+struct TokenVectors {
+  std::vector<float> values;  // [tokens, H]
+  int64_t tokens = 0;
+};
+
+// Those of each sequence of the batch, in order; with `normalize` each token's scaled to length 1. Errors as embed.
+std::vector<TokenVectors> embed_tokens(const Model& model, const Batch& batch, bool normalize = false,
+                                       const std::stop_token& stop = {});
+
 // The cosine of the angle between two vectors of one length; 0 where one of them is zero.
 double cosine(std::span<const float> a, std::span<const float> b);
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 namespace roformer {
 
@@ -14,7 +15,7 @@ namespace {
 std::vector<Candidate> best_of(const float* logits, int64_t count, int64_t k) {
   // NaN has no order.
   if (!std::all_of(logits, logits + count, [](float logit) { return std::isfinite(logit); })) {
-    throw DataError("the model's scores are not finite numbers: its weights overflow, or are none themselves");
+    throw DataError("the model's logits are not finite numbers: its weights overflow, or are none themselves");
   }
   std::vector<int32_t> order(static_cast<size_t>(count));
   std::iota(order.begin(), order.end(), 0);
@@ -49,7 +50,36 @@ MaskCandidates fill_rows(const Model& model, const Tokenizer& tokenizer, const V
   return result;
 }
 
+// Appends what a token adds to `text`.
+void append_token(const Tokenizer& tokenizer, int32_t id, std::string& text) {
+  if (tokenizer.is_continuation(id)) text.erase(text.find_last_not_of(' ') + 1);
+  DecodeState state{.at_start = text.empty() || text.back() == ' ' || text.back() == '\t'};
+  if (!state.at_start) {
+    size_t last = text.size() - 1;
+    while (last > 0 && !begins_code_point(text[last])) --last;
+    state.last = decode_utf8(&text[last]).value;
+  }
+  std::string added;
+  tokenizer.append_text(id, state, added);
+  text += replace_invalid_utf8(std::move(added));
+}
+
 }  // namespace
+
+std::string filled_text(const Tokenizer& tokenizer, std::string_view text, const Encoding& encoding,
+                        std::span<const int32_t> ids) {
+  std::string result;
+  size_t copied = 0;  // bytes of `text`
+  for (size_t i = 0, mask = 0; i < encoding.ids.size(); ++i) {
+    if (encoding.ids[i] != tokenizer.mask_id()) continue;
+    const auto& [begin, end] = encoding.offsets[i];
+    const size_t from = first_code_points(text, begin).size();
+    result += text.substr(copied, from - copied);
+    copied = first_code_points(text, end).size();
+    append_token(tokenizer, ids[mask++], result);
+  }
+  return result.append(text.substr(copied));
+}
 
 ItemEncoder encode_masked_text(const Tokenizer& tokenizer) {
   return [&tokenizer](std::string_view item) {

@@ -4,6 +4,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "inference/text_stream.h"
@@ -26,7 +27,12 @@ ItemEncoder encode_masked_text(const Tokenizer& tokenizer);
 std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer, const Batch& batch,
                                        int64_t top_k, const std::stop_token& stop = {});
 
-// The same for each text, several computed together.
+// `text`, whose encoding is given, with each [MASK] replaced by one of `ids`, in order: what that token adds to the
+// text before it, so that "##ing" continues a word.
+std::string filled_text(const Tokenizer& tokenizer, std::string_view text, const Encoding& encoding,
+                        std::span<const int32_t> ids);
+
+// fill_masks for each text, several computed together.
 std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer,
                                        std::span<const std::string> texts, int64_t top_k, const TextBatching& batching);
 

@@ -25,7 +25,8 @@ int64_t tokens_of(const TextItem& item) {
 // The two texts of a pair.
 std::pair<std::string_view, std::string_view> split_pair(std::string_view item, char separator) {
   const size_t middle = item.find(separator);
-  if (middle == std::string_view::npos) throw DataError("no tab between the two texts of a pair");
+  if (middle == std::string_view::npos)
+    throw DataError("no tab between the two texts of a pair, expected TEXT<tab>TEXT");
   if (separator == '\t' && item.find(separator, middle + 1) != std::string_view::npos)
     throw DataError("more than one tab, expected a pair of texts");
   return {item.substr(0, middle), item.substr(middle + 1)};

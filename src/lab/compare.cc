@@ -125,6 +125,9 @@ class GridWork {
       if (!already_finished) measure(output, false);  // already now, in case it is killed
       messages.write(fmt::format("{}, {} of {}\n", jobs_ == 1 ? name : "training", number + 1, cells_.size()));
     };
+    training.undivided = [&](const UndividedFile& file) {
+      if (options_.training.undivided) std::call_once(hinted_, [&] { options_.training.undivided(file); });
+    };
     ThreadPool pool(threads_a_job_);
     const auto backend = make_backend(options_.device, pool, options_.precision);
     const bool resets = jobs_ == 1 && reset_peak_memory();
@@ -161,7 +164,7 @@ class GridWork {
   int64_t jobs_ = 1;
   int threads_a_job_ = 1;
   LengthTexts texts_;
-  std::once_flag planned_;
+  std::once_flag planned_, hinted_;
   std::atomic<size_t> next_{0};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;

@@ -122,7 +122,9 @@ struct ModelConfig {
   bool has_random_features() const;
   PositionsShape positions_shape() const;
   int64_t key_heads() const { return kv_heads == 0 ? heads : kv_heads; }
-  int64_t parameters() const;  // numbers in all parameters, without allocating any
+  // Numbers in all parameters, without allocating any; tied weights count once, fixed tables that files hold not at
+  // all.
+  int64_t parameters() const;
 };
 
 // Checks ranges and that the parts fit each other; completes the rotary dimension (0 → head size), and writes values

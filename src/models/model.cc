@@ -254,8 +254,7 @@ void complete_from_names(ModelConfig& config, const AvailableTensors& tensors) {
 
 }  // namespace
 
-Model load_model(const std::string& directory, Backend& backend, bool trainable,
-                 std::vector<std::string>* unknown_keys) {
+PlannedModel plan_model(const std::string& directory, std::vector<std::string>* unknown_keys) {
   ModelConfig config = read_config(join_path(model_directory(directory), "config.json"), unknown_keys);
   const auto files = std::make_shared<const WeightFiles>(directory);
   AvailableTensors tensors = available(files, config.family->ignored);
@@ -267,8 +266,14 @@ Model load_model(const std::string& directory, Backend& backend, bool trainable,
     throw DataError("{}: holds {} numbers, but config.json describes a model of {}", FilePath(files->source()), present,
                     config.parameters());
   }
-  const LoadingPlan plan(config, std::move(tensors), files->source());
-  return Model(backend, config, plan, trainable);
+  LoadingPlan plan(config, std::move(tensors), files->source());
+  return {std::move(config), std::move(plan)};
+}
+
+Model load_model(const std::string& directory, Backend& backend, bool trainable,
+                 std::vector<std::string>* unknown_keys) {
+  const PlannedModel planned = plan_model(directory, unknown_keys);
+  return Model(backend, planned.config, planned.plan, trainable);
 }
 
 Model build_model(Backend& backend, const ModelConfig& config, const StateDict& weights, const std::string& source) {

@@ -88,6 +88,13 @@ class Model {
   std::vector<NamedParameter> parameters_;
 };
 
+// What a model directory says, checked as load_model checks it; no number is read. Errors as of load_model.
+struct PlannedModel {
+  ModelConfig config;
+  LoadingPlan plan;
+};
+PlannedModel plan_model(const std::string& directory, std::vector<std::string>* unknown_keys = nullptr);
+
 // Reads config.json and the weights of a directory (formats/directory_weights.h), which may also be given as one of
 // its weights files. Shapes are compared before memory is taken. A model that is not trainable shares the mapped file:
 // its parameters must not be written to.

@@ -165,7 +165,8 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& kind, const JsonObj
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const LoadOptions& options) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(directory, ignored)) {
-    throw FileError("{}: no such directory, expected one with a vocab.txt or tokenizer.model", FilePath(directory));
+    throw FileError("{}: no such directory, expected one with a vocab.txt or tokenizer.model{}", FilePath(directory),
+                    download_hint(directory));
   }
   const std::string path = join_path(directory, "tokenizer_config.json");
   const JsonObject config = exists(path) ? JsonObject::read(path) : JsonObject(Json::object(), path);

@@ -164,14 +164,15 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
                         .parameters = plan.config.parameters()};
   if (options.accepted) options.accepted(result.already_finished);
   if (result.already_finished) return result;
+  if (options.undivided && text.corpus.undivided()) options.undivided(*text.corpus.undivided());
 
   const int64_t validated = validation.size();
   LanguageObjective objective(model, make_labeler(options, *tokenizer), language, std::move(text.stream),
                               std::move(validation), substream(random, 1));
   options.messages.write(
-      fmt::format("{} documents of {:.1f} MB; {} sequences to validate on. {} parameters, {} positions.{}\n",
-                  text.corpus.documents(), static_cast<double>(text.corpus.bytes()) / 1e6, validated, result.parameters,
-                  position_name(plan.config.position),
+      fmt::format("{} of {:.1f} MB; {} to validate on. {} parameters, {} positions.{}\n",
+                  counted(text.corpus.documents(), "document"), static_cast<double>(text.corpus.bytes()) / 1e6,
+                  counted(validated, "sequence"), result.parameters, position_name(plan.config.position),
                   directory.resumed_step() > 0
                       ? ""
                       : fmt::format(" Unigram baseline of the validation loss: {:.3f}", objective.unigram_loss())));

@@ -10,7 +10,7 @@
 
 #include "base/progress.h"
 #include "base/setting.h"
-#include "data/documents.h"
+#include "data/text_blocks.h"
 #include "models/config.h"
 #include "models/shape_settings.h"
 #include "training/optimizer.h"
@@ -45,6 +45,8 @@ struct PretrainOptions {
   Progress::Output messages = Progress::Output::standard_error();  // of progress and notices
   // Called when all settings are found good, before anything is trained; whether there is nothing left to train.
   std::function<void(bool already_finished)> accepted;
+  // Called after `accepted`, before training, with a file of the training text whose lines may be meant as documents.
+  std::function<void(const UndividedFile& file)> undivided;
   std::stop_token stop_token = {};  // looked at while text is read, and after each step
 };
 

@@ -5,6 +5,8 @@
 #include <variant>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "formats/directory_weights.h"
 #include "models/families/family.h"
 
 namespace roformer {
@@ -17,7 +19,7 @@ ModelConfig shape_of(const PretrainOptions& options) {
       throw UsageError("{} takes the model's shape from {}; leave out the shape options", FieldName("init_from"),
                        options.init_from);
     }
-    return options.shape.apply(read_config(options.init_from + "/config.json"));
+    return options.shape.apply(read_config(join_path(model_directory(options.init_from), "config.json")));
   }
   return options.shape.apply(options.config.empty() ? preset_config(options.shape.preset)
                                                     : read_config(options.config));

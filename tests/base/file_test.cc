@@ -254,6 +254,16 @@ TEST(DirectoryLock, RefusesASecondProcessUntilTheFirstEnds) {
   EXPECT_EQ(in_child(try_lock), 0);
 }
 
+TEST(File, ADownloadIsSuggestedForNamesOfTheHubOnly) {
+  TempDirectory directory;
+  EXPECT_THAT(download_hint("junnyu/roformer_chinese_base"), HasSubstr("hf download junnyu/roformer_chinese_base "));
+  for (const std::string& path :
+       {std::string("model"), std::string("./model"), std::string("../owner/model"), std::string("/owner"),
+        std::string("owner/"), std::string("a/b/c"), std::string("an owner/model"), directory / "model"}) {
+    EXPECT_EQ(download_hint(path), "") << path;
+  }
+}
+
 TEST(DirectoryLock, EndsWithAKilledProcess) {
   TempDirectory directory;
   int ready[2];

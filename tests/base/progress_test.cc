@@ -25,13 +25,32 @@ struct Screen {
 
 constexpr TerminalStyle kTerminal{.interactive = true, .color = false, .unicode = false, .columns = 100};
 
-TEST(Progress, DrawsABarWithRateAndTimeLeft) {
+TEST(Progress, DrawsABarWithRateAndTimes) {
   Screen screen;
   Progress progress({.label = "pretrain", .total = 200}, screen.output(kTerminal));
   screen.now += 10;
   progress.update(50, "loss 3.12");
   ASSERT_EQ(screen.writes.size(), 1u);
-  EXPECT_EQ(screen.writes[0], "\r\x1b[Kpretrain =====--------------- 50/200 25 %  loss 3.12  5 steps/s  0:30 left");
+  EXPECT_EQ(screen.writes[0],
+            "\r\x1b[Kpretrain =====--------------- 50/200 25 %  loss 3.12  5 steps/s  elapsed 0:10  remaining "
+            "0:30");
+}
+
+TEST(Progress, NarrowLinesDropTheBarThenTheElapsedTimeThenTheRate) {
+  const auto drawn = [](int columns) {
+    Screen screen;
+    TerminalStyle style = kTerminal;
+    style.columns = columns;
+    Progress progress({.label = "work", .total = 200}, screen.output(style));
+    screen.now += 10;
+    progress.update(50, "loss 3.12");
+    return screen.writes.at(0).substr(4);
+  };
+  EXPECT_EQ(drawn(80), "work ==-------- 50/200 25 %  loss 3.12  5 steps/s  elapsed 0:10  remaining 0:30");
+  EXPECT_EQ(drawn(70), "work 50/200 25 %  loss 3.12  5 steps/s  elapsed 0:10  remaining 0:30");
+  EXPECT_EQ(drawn(60), "work 50/200 25 %  loss 3.12  5 steps/s  remaining 0:30");
+  EXPECT_EQ(drawn(50), "work 50/200 25 %  loss 3.12  remaining 0:30");
+  EXPECT_EQ(drawn(20), "work 50/200 25 %  l");
 }
 
 TEST(Progress, RedrawsAtMostTenTimesASecond) {
@@ -54,8 +73,8 @@ TEST(Progress, WritesPlainLinesNowAndThenWhereThereIsNoTerminal) {
   }
   progress.finish();
   ASSERT_EQ(screen.writes.size(), 3u);
-  EXPECT_EQ(screen.writes[0], "work: 40/100 40 %  4 steps/s  0:15 left\n");
-  EXPECT_EQ(screen.writes[2], "work: 100/100 100 %  4 steps/s  0:25\n");
+  EXPECT_EQ(screen.writes[0], "work: 40/100 40 %  4 steps/s  elapsed 0:10  remaining 0:15\n");
+  EXPECT_EQ(screen.writes[2], "work: 100/100 100 %  4 steps/s  elapsed 0:25\n");
   for (const auto& text : screen.writes) EXPECT_THAT(text, Not(HasSubstr("\x1b")));
 }
 
@@ -64,7 +83,7 @@ TEST(Progress, CountsOnlyItsOwnWorkInTheRate) {
   Progress progress({.label = "work", .total = 1000, .start = 900}, screen.output(kTerminal));
   screen.now += 10;
   progress.update(950);
-  EXPECT_THAT(screen.writes.at(0), HasSubstr("950/1000 95 %  5 steps/s  0:10 left"));
+  EXPECT_THAT(screen.writes.at(0), HasSubstr("950/1000 95 %  5 steps/s  elapsed 0:10  remaining 0:10"));
 }
 
 TEST(Progress, NeverClaimsToBeDoneBeforeTheEnd) {
@@ -135,7 +154,10 @@ TEST(Progress, WorkOfUnknownLength) {
   Progress progress({.label = "index", .unit = "line"}, screen.output(kTerminal));
   screen.now += 4;
   progress.update(10000);
-  EXPECT_EQ(screen.writes.at(0), "\r\x1b[Kindex 10000  2.5k lines/s  0:04");
+  EXPECT_EQ(screen.writes.at(0), "\r\x1b[Kindex 10000  2.5k lines/s  elapsed 0:04");
+  screen.now += 4;
+  progress.update(20000, {}, 0.2);
+  EXPECT_EQ(screen.writes.at(1), "\r\x1b[Kindex 20000  20 %  2.5k lines/s  elapsed 0:08  remaining 0:32");
 }
 
 TEST(Progress, ColorOnlyWhereItIsWanted) {
@@ -171,6 +193,8 @@ TEST(Format, DurationsAndCounts) {
   EXPECT_EQ(format_count(999.7), "1k");
   EXPECT_EQ(format_count(12345), "12.3k");
   EXPECT_EQ(format_count(1.5e6), "1.5M");
+  EXPECT_EQ(counted(1, "document"), "1 document");
+  EXPECT_EQ(counted(0, "document"), "0 documents");
 }
 
 }  // namespace

@@ -34,6 +34,20 @@ class Compare : public Workshop {
   }
 };
 
+TEST_F(Compare, HintsOnceAtDocumentsThatAreLines) {
+  std::string lines;
+  for (int i = 0; i < 120; ++i) lines += "the old king sees a garden\n";
+  put(path("lines.txt"), lines);
+  const std::string hint = "lines.txt: 120 lines without a blank line between them are read as one document";
+  const Outcome outcome = run(grid("g", {"--data", path("lines.txt"), "--steps", "2", "--seeds", "1"}));
+  EXPECT_THAT(outcome.error, HasSubstr(hint));
+  EXPECT_EQ(outcome.error.find(hint), outcome.error.rfind(hint));
+  EXPECT_THAT(outcome.error, HasSubstr("1 document of 0.0 MB"));
+  EXPECT_THAT(run(pretrain("m", {"--data", path("lines.txt"), "--steps", "1"})).error, HasSubstr("--documents lines"));
+  const Arguments divided = {"--data", path("lines.txt"), "--steps", "1", "--documents", "lines"};
+  EXPECT_THAT(run(pretrain("d", divided)).error, Not(HasSubstr("use --documents")));
+}
+
 TEST_F(Compare, AGridOfTwoEncodingsAndTwoSeeds) {
   const std::string table = succeed(grid("g"));
   EXPECT_THAT(table, ContainsRegex("\nrotary  +2  +[0-9.]+ ± [0-9.]+  +[0-9.]+ ± [0-9.]+ .* 0\n"));

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -68,9 +70,34 @@ TEST_F(TextCommands, EmbedGivesVectorsAndTokens) {
   expect_refused({"embed", "--model", directory, "--max-length", "1", "abc"}, 2, {"--max-length 1"});
 }
 
+TEST_F(TextCommands, EmbedGivesTheVectorsOfTokens) {
+  const std::string directory = model(Head::none);
+  const Arguments embed = {"embed", "--model", directory, "--pooling", "none"};
+  const auto lines = json(embed, "ab\nc\n");
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_THAT(keys(lines[0]), ElementsAre("tokens", "vectors"));
+  EXPECT_EQ(lines[0]["tokens"].size(), 4u);
+  EXPECT_EQ(lines[0]["tokens"][0], "[CLS]");
+  ASSERT_EQ(lines[0]["vectors"].size(), 4u);
+  EXPECT_EQ(lines[0]["vectors"][1].size(), 8u);
+  EXPECT_EQ(lines[1]["vectors"].size(), 3u);
+  EXPECT_EQ(json({"embed", "--model", directory, "--pooling", "cls"}, "ab\nc\n")[0]["embedding"],
+            lines[0]["vectors"][0]);
+  const std::string plain = succeed(embed + Arguments{"ab", "c"});
+  EXPECT_THAT(plain, ::testing::StartsWith("[CLS]\t"));
+  EXPECT_EQ(std::count(plain.begin(), plain.end(), '\n'), 4 + 1 + 3 + 1);
+  EXPECT_EQ(json(embed + Arguments{"--max-length", "3"}, "abcdef")[0]["vectors"].size(), 3u);
+  expect_refused(embed + Arguments{"--output", path("v.npy"), "a"}, 2, {"--output", "--pooling none", "--json"});
+  expect_refused({"similarity", "--model", directory, "--pooling", "none", "a", "b"}, 2, {"--pooling"});
+}
+
 TEST_F(TextCommands, EmbedWritesOneTensor) {
   const std::string directory = model(Head::none);
-  EXPECT_EQ(succeed({"embed", "--model", directory, "--output", path("v.npy"), "a", "b", "c"}), "");
+  const Outcome written = run({"embed", "--model", directory, "--output", path("v.npy"), "a", "b", "c"});
+  EXPECT_EQ(written.exit_code, 0);
+  EXPECT_EQ(written.output, "");
+  EXPECT_THAT(written.error, ::testing::ContainsRegex("wrote 3 vectors of 8 dimensions to .*v.npy in [0-9.]+ s "
+                                                      "\\([0-9.kM]+ texts/s\\)\n$"));
   EXPECT_EQ(content(path("v.npy")).size(), 128u + 3 * 8 * sizeof(float));
   EXPECT_EQ(succeed({"embed", "--model", directory, "--output", path("v.safetensors"), "a", "b", "c"}), "");
   EXPECT_EQ(content(path("v.safetensors")).substr(128), content(path("v.npy")).substr(128));
@@ -117,7 +144,9 @@ TEST_F(TextCommands, SimilarityIsTheCosineOfTheVectors) {
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_NEAR(lines[0]["similarity"].get<double>(), expected, 1e-6);
   EXPECT_NEAR(lines[1]["similarity"].get<double>(), 1, 1e-6);
-  expect_refused({"similarity", "--model", directory, "abc"}, 1, {"text 1", "no tab"});
+  expect_refused({"similarity", "--model", directory, "abc"}, 1, {"text 1", "no tab", "two arguments"});
+  expect_refused({"similarity", "--model", directory, "a\tb", "c", "d"}, 1, {"text 2", "no tab"});
+  EXPECT_EQ(json_lines(succeed({"similarity", "--model", directory, "--json", "-"}, with("abc\txyz\n"))).size(), 1u);
 }
 
 TEST_F(TextCommands, ClassifyGivesALabelAndScores) {
@@ -154,6 +183,20 @@ TEST_F(TextCommands, ClassifyHasAFormForEveryHead) {
   expect_refused({"classify", "--model", model(Head::none), "x"}, 1, {"no head", "sequence classification"});
   expect_refused({"classify", "--model", model(Head::sequence_classification, {"same", "same"}), "x"}, 1,
                  {"config.json", "\"same\" twice"});
+}
+
+TEST_F(TextCommands, FillMaskShowsTheFilledText) {
+  const std::string directory = model(Head::masked_lm);
+  const Json masks = json({"fill-mask", "--model", directory, "--top-k", "2", "a[MASK]"})[0]["masks"];
+  ASSERT_EQ(masks[0].size(), 2u);
+  const std::string one = succeed({"fill-mask", "--model", directory, "--top-k", "2", "a[MASK]"});
+  EXPECT_THAT(one, ::testing::StartsWith("a[MASK]\n  0.0"));
+  EXPECT_EQ(std::count(one.begin(), one.end(), '\n'), 3);
+  EXPECT_THAT(one, HasSubstr(fmt::format("  {:<8.3g}  {}", masks[0][0]["score"].get<double>(),
+                                         masks[0][0]["token"].get<std::string>())));
+  const std::string two = succeed({"fill-mask", "--model", directory, "--top-k", "2", "a[MASK]b[MASK]"});
+  EXPECT_EQ(std::count(two.begin(), two.end(), '\n'), 4);
+  EXPECT_THAT(two, ::testing::ContainsRegex("\n  a.*b.*\n$"));
 }
 
 TEST_F(TextCommands, ResultsComeBeforeTheError) {

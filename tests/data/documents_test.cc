@@ -52,6 +52,22 @@ TEST_F(Documents, BlankLinesEndDocuments) {
   EXPECT_THAT(read("<doc>\na\n\nb", DocumentRule::blank_line), ElementsAre("<doc>\na", "b"));
 }
 
+TEST_F(Documents, AFileOfManyLinesThatIsOneDocumentIsNoted) {
+  std::string lines;
+  for (int i = 0; i < UndividedFile::kManyLines; ++i) lines += "a line\n";
+  read_files({file("short", "a\nb\n"), file("divided", lines + "\n" + lines), file("list", "\n" + lines + "\n")},
+             DocumentRule::automatic, 100);
+  ASSERT_TRUE(blocks_->undivided());
+  EXPECT_EQ(blocks_->undivided()->path, directory_ / "list");
+  EXPECT_EQ(blocks_->undivided()->lines, UndividedFile::kManyLines);
+  for (const std::string& text : {lines.substr(7), "<doc>\n" + lines + "</doc>\n", lines + "\n" + lines}) {
+    read(text, DocumentRule::automatic);
+    EXPECT_FALSE(blocks_->undivided()) << text;
+  }
+  read(lines, DocumentRule::blank_line);
+  EXPECT_FALSE(blocks_->undivided());
+}
+
 TEST_F(Documents, LinesAreDocuments) {
   EXPECT_THAT(read("a\n\n  \nb c\n<doc>", DocumentRule::lines), ElementsAre("a", "b c", "<doc>"));
 }

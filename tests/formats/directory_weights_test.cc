@@ -16,8 +16,10 @@ namespace {
 
 using testing::AllOf;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
+using testing::ThrowsMessage;
 
 Tensor numbers(Shape shape, float first) {
   Tensor tensor = Tensor::allocate(shape, DType::float32);
@@ -126,6 +128,14 @@ TEST_F(DirectoryWeightsTest, NoWeightsSaysWhatWasLookedFor) {
   EXPECT_THAT(error_of(directory_ / "nowhere"), HasSubstr("is not a model directory"));
   EXPECT_EQ(detail().path, directory_.path());
   EXPECT_EQ(detail_of<FileError>([&] { load_directory_weights(directory_ / "nowhere"); }).path, directory_ / "nowhere");
+}
+
+TEST_F(DirectoryWeightsTest, ANameOfTheHubIsToldHowToBeDownloaded) {
+  const auto opening = [] { model_directory("junnyu/roformer_chinese_base"); };
+  EXPECT_THAT(opening, ThrowsMessage<FileError>(AllOf(
+                           HasSubstr("'junnyu/roformer_chinese_base' is not a model directory"),
+                           EndsWith("hf download junnyu/roformer_chinese_base --local-dir roformer_chinese_base"))));
+  EXPECT_EQ(detail_of<FileError>(opening).path, "junnyu/roformer_chinese_base");
 }
 
 TEST_F(DirectoryWeightsTest, AnLfsPointerIsNamed) {

@@ -36,6 +36,15 @@ TEST(Embed, ATrunkIsEnoughAndAZeroVectorStays) {
   double squares = 0;
   for (const float value : pooled[1].values) squares += double{value} * value;
   EXPECT_NEAR(squares, 1, 1e-6);
+
+  Batch batch;
+  for (const std::string& text : texts) batch.append(tokenizer->encode(text).ids);
+  const auto tokens = embed_tokens(model, batch, true);
+  ASSERT_EQ(tokens.size(), 2u);
+  EXPECT_EQ(tokens[0].tokens, 5);
+  ASSERT_EQ(tokens[0].values.size(), 5u * 8);
+  for (size_t i = 0; i < 8; ++i) EXPECT_FLOAT_EQ(tokens[1].values[i], pooled[1].values[i]);  // of [CLS]
+  EXPECT_NE(embed_tokens(model, batch)[0].values, tokens[0].values);
 }
 
 TEST(Embed, RefusesVectorsThatAreNotFinite) {
@@ -54,6 +63,7 @@ TEST(Embed, RefusesVectorsThatAreNotFinite) {
   Batch batch;
   batch.append(std::vector<int32_t>{0});
   EXPECT_THROW(embed(model, batch, {}), DataError);
+  EXPECT_THROW(embed_tokens(model, batch), DataError);
 }
 
 TEST(Embed, CosineIsThatOfTheAngle) {

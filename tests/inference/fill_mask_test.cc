@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "inference/fill_mask.h"
 #include "tests/inference/tiny_model.h"
 
@@ -55,6 +56,22 @@ TEST_F(FillMask, NeverSaysAnIdWithoutAToken) {
   const auto masks = fill_mask(m, *tokenizer_, "[MASK]", 1000);
   EXPECT_EQ(std::ssize(masks[0]), tokenizer_->vocabulary_size());
   for (const Candidate& candidate : masks[0]) EXPECT_LT(candidate.id, tokenizer_->vocabulary_size());
+}
+
+TEST_F(FillMask, FillsTheTextAsItWasWritten) {
+  const auto filled = [](const Tokenizer& tokenizer, const std::string& text, const std::vector<std::string>& tokens) {
+    std::vector<int32_t> ids;
+    for (const std::string& token : tokens) ids.push_back(tokenizer.id(token).value());
+    return filled_text(tokenizer, text, tokenizer.encode(text), ids);
+  };
+  write_file_atomically(directory_ / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nking\n##s\nwalk\n今\n.\n");
+  const auto words = load_tokenizer(directory_.path());
+  EXPECT_EQ(filled(*words, "The [MASK],  WALK [MASK].", {"king", "##s"}), "The king,  WALKs.");
+  EXPECT_EQ(filled(*words, "[MASK][MASK] ü", {"king", "walk"}), "king walk ü");
+  EXPECT_EQ(filled(*words, "天[MASK]天", {"今"}), "天今天");
+  EXPECT_EQ(filled(*words, "[MASK]", {"[UNK]"}), "[UNK]");
+  const std::string& a = tokenizer_->token(tokenizer_->encode_plain("a").at(0));
+  EXPECT_EQ(filled(*tokenizer_, "ü[MASK]b", {a}), "üab");
 }
 
 TEST_F(FillMask, NeedsAMaskAndAHead) {

@@ -245,8 +245,7 @@ TEST_F(LoadModelTest, AModelThatNoMachineHolds) {
 
 TEST_F(LoadModelTest, MissingAndBrokenFiles) {
   const auto load_it = [&] { load_model(directory_.path(), *backend_); };
-  EXPECT_EQ(detail_of<FileError>([&] { load_model(directory_ / "nowhere", *backend_); }).path,
-            directory_ / "nowhere/config.json");
+  EXPECT_EQ(detail_of<FileError>([&] { load_model(directory_ / "nowhere", *backend_); }).path, directory_ / "nowhere");
   EXPECT_THAT(load_it, ThrowsMessage<FileError>(HasSubstr("model.safetensors")));
   EXPECT_EQ(detail_of<FileError>(load_it).path, directory_.path());
   write_file_atomically(directory_ / "model.safetensors", "not tensors");

@@ -27,6 +27,8 @@ void write_files(const Tokenizer& tokenizer, const TempDirectory& directory) {
 TEST(LoadTokenizer, MissingFilesAreFileErrors) {
   TempDirectory directory;
   EXPECT_THAT(message_of<FileError>([&] { load_tokenizer(directory / "nowhere"); }), HasSubstr("nowhere"));
+  EXPECT_THAT(message_of<FileError>([&] { load_tokenizer("junnyu/roformer_chinese_base"); }),
+              HasSubstr("hf download junnyu/roformer_chinese_base"));
   EXPECT_THAT(message_of<FileError>([&] { load_tokenizer(directory.path()); }), HasSubstr("vocab.txt"));
   std::filesystem::create_directory(directory / "vocab.txt");
   EXPECT_THAT(message_of<FileError>([&] { load_tokenizer(directory.path()); }), HasSubstr("is a directory"));
