@@ -160,7 +160,9 @@ std::string Progress::line(double now) const {
   if (!note_.empty()) text += fmt::format("  {}", note_);
   if (seconds_per_unit_ > 0) text += fmt::format("  {} {}s/s", format_count(1 / seconds_per_unit_), options_.unit);
   const int64_t left = options_.total - done_;
-  if (left > 0 && seconds_per_unit_ > 0) {
+  if (!options_.times) {
+    // the note says it
+  } else if (left > 0 && seconds_per_unit_ > 0) {
     text += fmt::format("  {} left", format_duration(static_cast<double>(left) * seconds_per_unit_));
   } else {
     text += fmt::format("  {}", format_duration(now - start_seconds_));
