@@ -1,5 +1,5 @@
-// A setting set from text, by its name: for what names settings in texts of its own, as a sweep does. The command line's
-// options are made by cli/setting_options.h.
+// A setting set from text, by its name: for what names settings in texts of its own, as a sweep does. The command
+// line's options are made by cli/setting_options.h.
 #pragma once
 
 #include <algorithm>

@@ -71,7 +71,9 @@ void write_scores(const std::string& path, const Json& settings, const std::vect
 
 std::string describe(const LengthScore& score) {
   const std::string value = score.reason.empty() ? fmt::format("{:.4f}", score.evaluation.loss) : "–";
-  return fmt::format("{} {}", score.scaling.empty() ? "loss" : score.scaling, value);
+  if (score.scaling.empty()) return "validation loss " + value;
+  if (score.scaling == "hierarchical") return "with a hierarchical table " + value;
+  return fmt::format("scaled by {} {}", score.scaling, value);
 }
 
 StateDict read_weights(const std::string& path, const ModelConfig& config) {
