@@ -34,6 +34,14 @@ TEST(Progress, DrawsABarWithRateAndTimeLeft) {
   EXPECT_EQ(screen.writes[0], "\r\x1b[Kpretrain =====--------------- 50/200 25 %  loss 3.12  5 steps/s  0:30 left");
 }
 
+TEST(Progress, LeavesTheTimesToTheNote) {
+  Screen screen;
+  Progress progress({.label = "work", .total = 200, .times = false}, screen.output({}));
+  screen.now += 10;
+  progress.update(50, "remaining 1:00");
+  EXPECT_EQ(screen.writes[0], "work: 50/200 25 %  remaining 1:00  5 steps/s\n");
+}
+
 TEST(Progress, RedrawsAtMostTenTimesASecond) {
   Screen screen;
   Progress progress({.label = "work", .total = 1000}, screen.output(kTerminal));
