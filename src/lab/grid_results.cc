@@ -35,7 +35,8 @@ GridPlan read_plan(const std::string& directory) {
                 .max_length = json.get_int("max-length", std::nullopt, 1),
                 .lengths = read_integers(json, "lengths")};
   if (!std::ranges::all_of(plan.positions, is_variant_name)) json.reject("positions", "names of variants");
-  for (const auto& [name, settings] : json.get_object("settings").value().items()) {
+  const JsonObject varied = json.get_object("settings");
+  for (const auto& [name, settings] : varied.value().items()) {
     if (!settings.is_object()) json.reject("settings", "an object of settings for each variant");
     plan.settings[name] = settings;
   }

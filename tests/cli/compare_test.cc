@@ -135,6 +135,10 @@ TEST_F(Compare, SideBySideTheBitsAreTheSameAndTheSpeedIsNotShown) {
   EXPECT_TRUE(lines[0]["peak_memory"].is_null());
   EXPECT_THAT(content(path("two/report.html")), HasSubstr("side by side"));
   EXPECT_THAT(outcome.error, HasSubstr("\nlearned-2: step     12  validation loss "));
+  EXPECT_THAT(outcome.error,
+              ContainsRegex("\nrotary-1: 64 tokens: validation loss [0-9.]+; scaled by linear [0-9.]+, ntk "));
+  EXPECT_THAT(outcome.error, HasSubstr("64 tokens: validation loss –; with a hierarchical table "));
+  EXPECT_THAT(outcome.error, HasSubstr("all trainings: elapsed 0:"));
 }
 
 TEST_F(Compare, OneSeedHasNoInterval) {
