@@ -62,14 +62,14 @@ def order(position):
 def result_table(results):
     causal = results["objective"] == "clm"
     columns = ["encoding", "runs", "validation loss", "accuracy, %"] + ["perplexity"] * causal
-    columns += ["tokens/s", "peak MB", "parameters", "added parameters"]
+    columns += ["tokens per CPU second", "peak MB", "parameters", "added parameters"]
     rows = []
     for position in sorted(results["positions"], key=order):
         runs = position["loss"]["runs"] if position["loss"] else 0
         row = [position["position"], str(runs), interval(position["loss"], 3), interval(position["accuracy"], 2, 100)]
         if causal:
             row.append(interval(position["perplexity"], 2))
-        row.append(interval(position["tokens_per_second"], 0))
+        row.append(interval(position.get("tokens_per_cpu_second"), 0))
         row.append("–" if position["peak_memory"] is None else f"{position['peak_memory'] / 1e6:.0f}")
         row += ["–" if position[key] is None else f"{position[key]:,}" for key in ("parameters", "added_parameters")]
         rows.append(row)

@@ -173,6 +173,7 @@ std::string Progress::text(double now, bool with_rate, bool with_elapsed) const 
   if (with_rate && seconds_per_unit_ > 0) {
     text += fmt::format("  {} {}s/s", format_count(1 / seconds_per_unit_), options_.unit);
   }
+  if (!options_.times) return text;
   const double left = seconds_left(now);
   if (with_elapsed || left <= 0) text += fmt::format("  elapsed {}", format_duration(now - start_seconds_));
   if (left > 0) text += fmt::format("  remaining {}", format_duration(left));

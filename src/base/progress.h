@@ -36,6 +36,7 @@ class Progress {
     int64_t total = 0;          // units of work in all; 0 = unknown
     int64_t start = 0;          // done before, e.g. by the run that is resumed: not counted in the rate
     std::string unit = "step";  // one unit, as in "12 steps/s"
+    bool times = true;          // show how long it has taken and still takes
     double redraw_seconds = 0.1;
     double plain_seconds = 10;  // between lines where there is no terminal
   };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.h"
@@ -37,6 +38,17 @@ std::string hyphenated(std::string_view name) {
   std::string result(name);
   std::ranges::replace(result, '_', '-');
   return result;
+}
+
+nlohmann::json to_json(const SettingValue& value) {
+  const auto convert = [](const auto& held) -> nlohmann::json {
+    if constexpr (std::is_same_v<decltype(held), const std::monostate&>) {
+      return nullptr;
+    } else {
+      return held;
+    }
+  };
+  return std::visit(convert, value);
 }
 
 void SettingValues::add(const Setting& setting, SettingValue value) {

@@ -17,6 +17,7 @@
 #include <concepts>
 #include <cstdint>
 #include <limits>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -71,6 +72,7 @@ std::string hyphenated(std::string_view name);
 
 // Empty for an optional that is.
 using SettingValue = std::variant<std::monostate, bool, int64_t, double, std::string, std::vector<std::string>>;
+nlohmann::json to_json(const SettingValue& value);  // null for an empty one
 
 // The visitor that collects the values of all settings.
 class SettingValues {

@@ -1,7 +1,7 @@
-// roformer compare: position encodings under one budget.
+// roformer compare: position encodings, or any other settings, under one budget.
 #include "lab/compare.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <iostream>
@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/signal.h"
 #include "base/utf8.h"
+#include "cli/long_work.h"
 #include "cli/registry.h"
 #include "cli/training_options.h"
 #include "lab/grid_variant.h"
@@ -18,11 +19,11 @@ namespace roformer {
 namespace {
 
 constexpr const char* kAll = "all";
+const std::vector<std::string> kUsual = {"rotary", "sinusoidal", "learned", "none"};
 
 struct CompareCommand {
   TrainingCommand training;
-  std::vector<std::string> positions = {"rotary", "sinusoidal", "learned", "none"};
-  std::vector<std::string> attentions;
+  std::vector<std::string> positions, attentions, sweeps, variants;
   int64_t seeds = 3, jobs = 1;
   std::vector<int64_t> lengths;
   bool json = false;
@@ -32,12 +33,21 @@ void describe(OptionSet& set, CompareCommand& options) {
   set.section("Comparison");
   std::vector<std::string> names(position_names().begin(), position_names().end());
   names.insert(names.begin(), kAll);
-  set.add_words("--positions", options.positions, "encodings to compare", names);
+  set.add_words("--positions", options.positions,
+                fmt::format("encodings to compare (default: {}; with --vary or --variant the model's own)",
+                            fmt::join(kUsual, ",")),
+                names);
   set.add_words(
       "--attention", options.attentions,
       "kinds of attention to compare with each encoding; -before: rotated before the feature map (default: the "
       "preset's)",
       compared_attentions());
+  set.add("--vary", options.sweeps,
+          "values of another option of pretrain, each with each encoding: learning-rate=1e-3,2e-3; several make all "
+          "combinations",
+          "NAME=LIST");
+  set.add("--variant", options.variants,
+          "one more variant, beside those of the lists: 'name=wide hidden-size=512 layers=2'", "SETTINGS");
   set.add("--seeds", options.seeds, "trainings of each, with the seeds from --seed on", {1, 10'000});
   set.add("--lengths", options.lengths,
           "tokens a sequence to evaluate the finished models at, on --validation-data (default: 1, 2, 4 and 8 times "
@@ -68,22 +78,25 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
 
 void run(const CompareCommand& options) {
   const EngineOptions& engine = options.training.engine;
-  const bool all = options.positions == std::vector<std::string>{kAll};
+  std::vector<std::string> positions = options.positions;
+  if (positions == std::vector<std::string>{kAll}) positions = {position_names().begin(), position_names().end()};
+  if (positions.empty() && options.sweeps.empty() && options.variants.empty()) positions = kUsual;
   const StopOnSignal stop;
   PretrainOptions training = options.training.task;
   training.stop_token = stop.token();
   training.undivided = print_undivided;
-  const Grid grid =
-      compare({.training = training,
-               .positions =
-                   all ? std::vector<std::string>(position_names().begin(), position_names().end()) : options.positions,
-               .attentions = options.attentions,
-               .seeds = options.seeds,
-               .lengths = options.lengths,
-               .jobs = options.jobs,
-               .device = engine.device,
-               .threads = engine.threads,
-               .precision = parse_precision(engine.dtype)});
+  training.confirm = confirm_long_work(options.training.yes, engine.device);
+  const Grid grid = compare({.training = training,
+                             .positions = positions,
+                             .attentions = options.attentions,
+                             .sweeps = options.sweeps,
+                             .variants = options.variants,
+                             .seeds = options.seeds,
+                             .lengths = options.lengths,
+                             .jobs = options.jobs,
+                             .device = engine.device,
+                             .threads = engine.threads,
+                             .precision = parse_precision(engine.dtype)});
   if (options.json) {
     for (const GridPosition& position : grid.positions) {
       std::cout << dump_json(position_json(grid, position)) << "\n";
@@ -99,7 +112,7 @@ void run(const CompareCommand& options) {
 
 Command compare_command() {
   return {.name = "compare",
-          .summary = "Train one model with several position encodings and seeds, and compare them",
+          .summary = "Train one model with several position encodings, settings and seeds, and compare them",
           .group = "Train",
           .example =
               "roformer compare --positions rotary,sinusoidal,none --seeds 3 --data text.txt "

@@ -3,28 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <optional>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/setting_text.h"
 #include "cli/did_you_mean.h"
 
 namespace roformer {
-namespace {
-
-template <class Number>
-std::optional<Number> parse_number(const std::string& text) {
-  Number number{};
-  const char* begin = text.data() + (text.starts_with('+') && text.size() > 1 && text[1] != '-' ? 1 : 0);
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(begin, end, number);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  return number;
-}
-
-}  // namespace
-
 int64_t parse_integer(const std::string& value, const std::string& place, IntegerRange range) {
   const auto number = parse_number<int64_t>(value);
   if (number && range.contains(*number)) return *number;

@@ -24,15 +24,14 @@ struct PlotCommand {
 void describe(OptionSet& set, PlotCommand& options) {
   set.add_positional("RUN", options.runs,
                      "training directory, or NAME=DIR,DIR,... for the mean of several runs with a band from the lowest "
-                     "to the highest");
+                     "to the highest; a directory of compare, or of training directories, is all of them");
   set.add_choice("--event", options.event, {"train", "validation"}, "which lines of log.jsonl");
   set.add("--value", options.value, "which number of them: loss, accuracy, learning_rate, ...", "NAME");
   set.add("--title", options.title, "heading of the plot");
   set.add("--output", options.output, "write an SVG file, too", "FILE");
 }
 
-PlotSeries read_series(const std::string& run, const PlotCommand& options) {
-  const RunGroup group = parse_run_group(run);
+PlotSeries read_series(const RunGroup& group, const PlotCommand& options) {
   std::vector<std::vector<PlotPoint>> curves;
   for (const std::string& directory : group.directories) {
     const auto records = read_metrics_log(join_path(directory, "log.jsonl"));
@@ -48,7 +47,7 @@ PlotSeries read_series(const std::string& run, const PlotCommand& options) {
 void run(const PlotCommand& options) {
   if (options.runs.empty()) throw UsageError("which runs? Give training directories");
   Plot plot{.title = options.title, .x_label = "step", .y_label = options.event + " " + options.value, .series = {}};
-  for (const std::string& text : options.runs) plot.series.push_back(read_series(text, options));
+  for (const RunGroup& group : parse_run_groups(options.runs)) plot.series.push_back(read_series(group, options));
   const TerminalStyle style = TerminalStyle::of(STDOUT_FILENO);
   std::cout << terminal_plot(plot, {.color = style.color, .unicode = style.unicode});
   if (!options.output.empty()) {

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "base/signal.h"
+#include "cli/long_work.h"
 #include "cli/registry.h"
 #include "cli/training_options.h"
 
@@ -24,6 +25,7 @@ void run(const TrainingCommand& options) {
   PretrainOptions task = options.task;
   task.stop_token = stop.token();
   task.undivided = print_undivided;
+  task.confirm = confirm_long_work(options.yes, options.engine.device);
   const PretrainResult result = pretrain(task, *engine.backend);
   if (result.already_finished) {
     std::cout << fmt::format("{}: already finished after step {}\n", options.task.output, result.training.steps);

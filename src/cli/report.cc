@@ -34,9 +34,11 @@ struct ReportCommand {
 };
 
 void describe(OptionSet& set, ReportCommand& options) {
-  set.add_positional("DIR", options.runs,
-                     "training directory, or NAME=DIR,DIR,... for the mean of several runs with a band from the lowest "
-                     "to the highest; one directory of compare; with --text or --input one model directory");
+  set.add_positional(
+      "DIR", options.runs,
+      "training directory, or NAME=DIR,DIR,... for the mean of several runs with a band from the lowest "
+      "to the highest; a directory of compare, or of training directories, is all of them; with --text or --input one "
+      "model directory");
   set.add("--output", options.output,
           "the page to write: one HTML file (with --decay also .svg; default for compare's directory: its report.html, "
           "with its other results)",
@@ -53,36 +55,13 @@ void describe(OptionSet& set, ReportCommand& options) {
   set.add("--base", options.base, "base of the frequencies", {1, 1e12, true, false});
 }
 
-// A directory is named by its last component where that is enough to tell it from the others.
-std::vector<RunGroup> read_groups(const std::vector<std::string>& texts) {
-  std::vector<RunGroup> groups;
-  groups.reserve(texts.size());
-  for (const std::string& text : texts) groups.push_back(parse_run_group(text));
-  const auto short_names = [&](const std::string& name) {
-    return std::count_if(groups.begin(), groups.end(),
-                         [&](const RunGroup& group) { return short_name(group.name) == short_name(name); });
-  };
-  std::vector<RunGroup> named = groups;
-  for (RunGroup& group : named) {
-    if (group.directories.front() == group.name && short_names(group.name) == 1) group.name = short_name(group.name);
-  }
-  return named;
-}
-
 bool has_log(const std::string& directory) { return exists(join_path(directory, "log.jsonl")); }
 
 HtmlPage run_page(const ReportCommand& options) {
-  const std::vector<RunGroup> groups = read_groups(options.runs);
-  for (const RunGroup& group : groups) {
-    for (const std::string& directory : group.directories) {
-      if (has_log(directory)) continue;
-      throw FileError("{}: holds no log.jsonl, so it is no training directory; for a model directory give --text",
-                      FilePath(directory));
-    }
-  }
+  const std::vector<RunGroup> groups = parse_run_groups(options.runs);
   const std::string title = groups.size() == 1 ? "Training of " + groups[0].name : "Training runs";
   HtmlPage page(options.title.empty() ? title : options.title);
-  add_runs(page, groups);
+  add_runs(page, groups, {.wall_clock_speed = !are_compared(groups)});
   return page;
 }
 

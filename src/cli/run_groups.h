@@ -1,4 +1,5 @@
-// Training runs as people name them on the command line: DIR, or NAME=DIR,DIR,... for several of one setting.
+// Training runs as people name them on the command line: DIR, or NAME=DIR,DIR,... for several of one setting. A DIR is
+// a training directory, one of compare, or one that holds training directories.
 #pragma once
 
 #include <string>
@@ -8,7 +9,13 @@
 
 namespace roformer {
 
-// The name of a plain DIR is what was written. UsageError for an empty name or directory.
-RunGroup parse_run_group(const std::string& text);
+// A training directory alone is a group, named by its last component where that tells it from the others, else by its
+// path. One of compare is a group for each variant, with the runs that have begun, and one of training directories a
+// group for each. NAME=DIR,... is one group of all the runs that these have.
+// UsageError for an empty name or directory; FileError for a directory that holds no training.
+std::vector<RunGroup> parse_run_groups(const std::vector<std::string>& texts);
+
+// Whether a run is one of compare, which may have trained others beside it.
+bool are_compared(const std::vector<RunGroup>& groups);
 
 }  // namespace roformer

@@ -13,6 +13,7 @@ namespace roformer {
 struct TrainingCommand {
   PretrainOptions task;
   EngineOptions engine;
+  bool yes = false;
 };
 
 // --data, --validation-data, …, --output, which is described by `output_help`.

@@ -2,8 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <exception>
+#include <map>
+#include <memory>
 #include <mutex>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <set>
 #include <system_error>
 #include <thread>
 
@@ -11,36 +17,118 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/usable_cpus.h"
+#include "data/corpus.h"
+#include "lab/grid_clock.h"
 #include "lab/grid_page.h"
 #include "lab/grid_variant.h"
+#include "lab/varied_settings.h"
+#include "training/pretrain_plan.h"
+#include "training/work_estimate.h"
 
 namespace roformer {
 
 namespace {
 
+// A variant with what its trainings share; seed and output are those of a cell.
+struct Row {
+  std::string name;
+  PretrainOptions training;
+  int64_t max_length = 0;
+  double operations = 0;  // of one training, estimated
+};
+
 struct Cell {
-  std::string variant;
+  size_t row;
   int64_t seed;
 };
 
-GridPlan make_plan(const CompareOptions& options) {
+const std::string& tokenizer_of(const PretrainOptions& training) {
+  return training.tokenizer.empty() ? training.init_from : training.tokenizer;
+}
+
+void check_options(const CompareOptions& options) {
   check_settings(options.training);
   if (options.training.output.empty()) throw UsageError("{} is empty, expected a directory", FieldName("output"));
-  if (options.positions.empty()) throw UsageError("{} names no encoding", FieldName("positions"));
+  if (options.positions.empty() && options.sweeps.empty() && options.variants.empty()) {
+    throw UsageError("nothing to compare: {} names no encoding, and there is no {} or {}", FieldName("positions"),
+                     FieldName("vary"), FieldName("variant"));
+  }
+  if (options.positions.empty() && !options.attentions.empty()) {
+    throw UsageError("{} is compared with each encoding: give {}, too", FieldName("attention"), FieldName("positions"));
+  }
+  if (options.positions.empty()) return;
   if (options.training.shape.position)
     throw UsageError("the encodings are those of {}, not of {}", FieldName("positions"), FieldName("position"));
   if (!options.training.init_from.empty()) {
     throw UsageError("{}: a model has one position encoding; all of a comparison start from nothing",
                      FieldName("init_from"));
   }
+}
+
+// What the lists say must not be said again by a sweep.
+void check_sweep(const CompareOptions& options, const std::vector<VariedSetting>& settings) {
+  for (const VariedSetting& setting : settings) {
+    const bool position = setting.name == "position" && !options.positions.empty();
+    const bool attention = setting.name == "attention" && !options.attentions.empty();
+    if (position || attention) {
+      throw UsageError("{}: {} is varied by {}", FieldName("vary"), setting.name,
+                       FieldName(position ? "positions" : "attention"));
+    }
+  }
+}
+
+std::vector<Row> make_rows(const CompareOptions& options, GridPlan& plan) {
+  std::vector<Row> rows;
+  const auto add = [&](const std::string& encoding, const VariedSettings& varied) {
+    const bool both = !encoding.empty() && !varied.name.empty();
+    Row row{.name = encoding + (both ? " " : "") + varied.name, .training = options.training};
+    if (!encoding.empty()) {
+      if (!options.attentions.empty()) row.training.shape.attention = {"softmax"};
+      GridVariant::parse(encoding).apply(row.training.shape);
+    }
+    apply_settings(varied.settings, row.training);
+    check_settings(row.training);
+    if (!varied.settings.empty()) plan.settings[row.name] = settings_json(varied.settings, row.training);
+    rows.push_back(std::move(row));
+  };
+  if (!options.positions.empty() || !options.sweeps.empty()) {
+    std::vector<std::string> encodings = grid_variants(options.positions, options.attentions);
+    if (encodings.empty()) encodings.emplace_back();
+    const std::vector<VariedSettings> product = sweep_product(options.sweeps);
+    check_sweep(options, product[0].settings);
+    for (const std::string& encoding : encodings) {
+      for (const VariedSettings& varied : product) add(encoding, varied);
+    }
+  }
+  for (const std::string& text : options.variants) add("", parse_variant(text));
+  return rows;
+}
+
+// A directory is one run's.
+void check_names(const GridPlan& plan) {
+  std::set<std::string> files;
+  for (const std::string& name : plan.positions) {
+    if (!is_variant_name(name))
+      throw UsageError("the name {} is too long: give {} with a name", quote(name), FieldName("variant"));
+    if (!files.insert(variant_file_name(name)).second) {
+      throw UsageError("two variants are called {}: give {} with another name", quote(name), FieldName("variant"));
+    }
+  }
+}
+
+GridPlan make_grid_plan(const CompareOptions& options, std::vector<Row>& rows) {
+  check_options(options);
   if (options.seeds < 1) throw UsageError("{} is {}, expected at least 1", FieldName("seeds"), options.seeds);
   if (options.jobs < 1) throw UsageError("{} is {}, expected at least 1", FieldName("jobs"), options.jobs);
   const PretrainOptions& training = options.training;
   GridPlan plan{.objective = training.objective,
-                .positions = grid_variants(options.positions, options.attentions),
+                .positions = {},
                 .seeds = {},
                 .max_length = training.max_length.value_or(preset_run(training.shape.preset).max_length),
                 .lengths = options.lengths};
+  rows = make_rows(options, plan);
+  for (const Row& row : rows) plan.positions.push_back(row.name);
+  check_names(plan);
   for (int64_t i = 0; i < options.seeds; ++i) plan.seeds.push_back(training.seed + i);
   if (training.validation_data.empty()) {
     if (!plan.lengths.empty())
@@ -55,20 +143,56 @@ GridPlan make_plan(const CompareOptions& options) {
   return plan;
 }
 
+// Of so many epochs; about four bytes make a token.
+int64_t estimated_steps(const PretrainOptions& training, const PretrainPlan& plan, const Tokenizer& tokenizer) {
+  if (!training.schedule.epochs) return training.schedule.steps.value_or(plan.preset.steps);
+  constexpr double kBytesPerToken = 4;
+  const Corpus corpus(training.data,
+                      {.rule = parse_document_rule(training.documents),
+                       .max_length = plan.max_length,
+                       .stop_token = training.stop_token},
+                      tokenizer);
+  const auto tokens = *training.schedule.epochs * static_cast<double>(corpus.bytes()) / kBytesPerToken;
+  return std::max<int64_t>(1, std::llround(tokens / static_cast<double>(plan.batch_tokens * training.accumulate)));
+}
+
+// What each variant comes to, and so whether its settings go together, before anything is trained.
+void plan_rows(std::vector<Row>& rows) {
+  std::map<std::string, std::unique_ptr<Tokenizer>> tokenizers;
+  for (Row& row : rows) {
+    const PretrainOptions& training = row.training;
+    const std::string& directory = tokenizer_of(training);
+    if (directory.empty())
+      throw UsageError("{} is empty, expected a directory (train-tokenizer makes one)", FieldName("tokenizer"));
+    auto& tokenizer = tokenizers[directory];
+    if (tokenizer == nullptr) tokenizer = load_tokenizer(directory);
+    const PretrainPlan plan = make_plan(training, *tokenizer);
+    row.max_length = plan.max_length;
+    row.operations = training_operations(training, plan, estimated_steps(training, plan, *tokenizer));
+  }
+}
+
 // The trainings of a grid and the threads that do them.
 class GridWork {
  public:
-  GridWork(const CompareOptions& options, const GridPlan& plan) : options_(options), plan_(plan) {
+  GridWork(const CompareOptions& options, const GridPlan& plan, const std::vector<Row>& rows)
+      : options_(options), plan_(plan), rows_(rows) {
+    std::vector<double> work;
     for (const int64_t seed : plan.seeds) {
-      for (const std::string& position : plan.positions) cells_.push_back({position, seed});
+      for (size_t row = 0; row < rows.size(); ++row) {
+        cells_.push_back({row, seed});
+        work.push_back(rows[row].operations);
+      }
     }
+    ask(std::accumulate(work.begin(), work.end(), 0.0));
     jobs_ = std::min<int64_t>(options.jobs, std::ssize(cells_));
-    const int64_t threads = options.threads > 0 ? options.threads : usable_cpus();
+    const int64_t threads = all_threads();
     threads_a_job_ = static_cast<int>(std::max<int64_t>(1, threads / jobs_));
-    if (plan.lengths.empty()) return;
-    const auto tokenizer = load_tokenizer(options.training.tokenizer);
-    ThreadPool pool(static_cast<int>(threads));
-    texts_ = pack_lengths(options.training, plan.lengths, *tokenizer, pool);
+    if (!plan.lengths.empty()) {
+      ThreadPool pool(static_cast<int>(threads));
+      for (const Row& row : rows) pack_texts(row.training, pool);
+    }
+    clock_ = std::make_unique<GridClock>(std::move(work), options.training.messages.seconds);
   }
 
   void run() {
@@ -88,6 +212,25 @@ class GridWork {
   }
 
  private:
+  int64_t all_threads() const { return options_.threads > 0 ? options_.threads : usable_cpus(); }
+
+  // Who goes on with a grid has been asked.
+  void ask(double operations) const {
+    if (!options_.training.confirm || is_grid(options_.training.output)) return;
+    options_.training.confirm(estimated_seconds(operations, all_threads()));
+  }
+
+  static std::string text_key(const PretrainOptions& training) {
+    return dump_json({training.validation_data, training.documents, tokenizer_of(training)});
+  }
+
+  void pack_texts(const PretrainOptions& training, ThreadPool& pool) {
+    const auto [place, is_new] = texts_.try_emplace(text_key(training));
+    if (!is_new) return;
+    const auto tokenizer = load_tokenizer(tokenizer_of(training));
+    place->second = pack_lengths(training, plan_.lengths, *tokenizer, pool);
+  }
+
   void work() {
     for (size_t next; !stop_ && !options_.training.stop_token.stop_requested() && (next = next_++) < cells_.size();) {
       try {
@@ -112,12 +255,13 @@ class GridWork {
   }
 
   void train_cell(size_t number) {
-    const auto& [variant, seed] = cells_[number];
-    const std::string name = plan_.run_name(variant, seed);
-    PretrainOptions training = options_.training;
-    if (!options_.attentions.empty()) training.shape.attention = {"softmax"};
-    GridVariant::parse(variant).apply(training.shape);
-    training.seed = seed;
+    const Row& row = rows_[cells_[number].row];
+    const std::string name = plan_.run_name(row.name, cells_[number].seed);
+    PretrainOptions training = row.training;
+    training.seed = cells_[number].seed;
+    training.confirm = nullptr;
+    training.cpu_speed = jobs_ == 1;
+    training.times = [this, number](const StepCount& steps) { return clock_->update(number, steps); };
     training.output = join_path(options_.training.output, name);
     training.messages = messages(name);
     training.accepted = [&, output = training.output, messages = training.messages](bool already_finished) {
@@ -140,11 +284,14 @@ class GridWork {
     }
     if (trained) {
       measure(training.output, resets);
+      clock_->finish(number);
     } else {
+      clock_->skip(number);
       training.messages.write("already finished\n");
     }
     if (!plan_.lengths.empty()) {
-      evaluate_lengths(training.output, texts_, training, plan_.max_length, *backend, training.messages);
+      evaluate_lengths(training.output, texts_.at(text_key(training)), training, row.max_length, *backend,
+                       training.messages);
     }
   }
 
@@ -160,10 +307,12 @@ class GridWork {
 
   const CompareOptions& options_;
   const GridPlan& plan_;
+  const std::vector<Row>& rows_;
   std::vector<Cell> cells_;
   int64_t jobs_ = 1;
   int threads_a_job_ = 1;
-  LengthTexts texts_;
+  std::map<std::string, LengthTexts> texts_;  // by text_key()
+  std::unique_ptr<GridClock> clock_;
   std::once_flag planned_, hinted_;
   std::atomic<size_t> next_{0};
   std::atomic<bool> stop_{false};
@@ -174,10 +323,10 @@ class GridWork {
 }  // namespace
 
 Grid compare(const CompareOptions& options) {
-  const GridPlan plan = make_plan(options);
-  if (options.training.tokenizer.empty())
-    throw UsageError("{} is empty, expected a directory (train-tokenizer makes one)", FieldName("tokenizer"));
-  GridWork(options, plan).run();
+  std::vector<Row> rows;
+  const GridPlan plan = make_grid_plan(options, rows);
+  plan_rows(rows);
+  GridWork(options, plan, rows).run();
   Grid grid = read_grid(options.training.output);
   write_grid_report(grid);
   return grid;

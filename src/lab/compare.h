@@ -1,5 +1,5 @@
-// A grid of trainings that differ only in their position encoding, kind of attention and seed, each an ordinary
-// training directory (training/pretrain.h), and what the finished models do on texts of other lengths.
+// A grid of trainings that differ in their position encoding, kind of attention, other settings and seed, each an
+// ordinary training directory (training/pretrain.h), and what the finished models do on texts of other lengths.
 #pragma once
 
 #include <string>
@@ -12,9 +12,13 @@
 namespace roformer {
 
 struct CompareOptions {
-  PretrainOptions training;  // of every run but for position, seed and output; `output` is the grid's directory
-  std::vector<std::string> positions;
+  // Of every run but for what varies; `output` is the grid's directory, `confirm` is called once, for a new grid, with
+  // the time of all.
+  PretrainOptions training;
+  std::vector<std::string> positions;   // encodings to compare; may be empty where something else varies
   std::vector<std::string> attentions;  // each with each encoding (grid_variant.h); empty: the preset's
+  std::vector<std::string> sweeps;      // "learning-rate=1e-3,2e-3" (varied_settings.h): each value with all of these
+  std::vector<std::string> variants;    // "name=wide hidden-size=512": each one more, beside the product of the others
   int64_t seeds = 3;                    // from training.seed on
   std::vector<int64_t> lengths;         // to evaluate at; empty: 1, 2, 4 and 8 times the training's
   int64_t jobs = 1;                     // trainings side by side; the results are the same bits
@@ -26,8 +30,8 @@ struct CompareOptions {
 // Trains what is not finished, one seed after the other, evaluates, and writes the report. Every run checks for itself
 // that its directory was started with the same settings. When a run fails, those beside it go on to their end, no other
 // is begun, and its error is thrown.
-// UsageError before anything is trained for an unknown or repeated encoding or kind of attention, and for lengths
-// without validation data; otherwise the errors of pretrain(). Interrupted after all running ones are saved.
+// UsageError before anything is trained for settings that do not exist or do not go together, and for lengths without
+// validation data; otherwise the errors of pretrain(). Interrupted after all running ones are saved.
 Grid compare(const CompareOptions& options);
 
 }  // namespace roformer

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "lab/varied_settings.h"
 #include "report/metrics_log.h"
 #include "report/statistics.h"
 #include "report/svg_plot.h"
@@ -29,7 +30,7 @@ PlotSeries length_series(const Grid& grid, const GridPosition& position, const s
   bool band = true;
   for (const int64_t length : grid.plan.lengths) {
     // A scaling begins where the text of training ends.
-    const bool joint = !scaling.empty() && length == grid.plan.max_length;
+    const bool joint = !scaling.empty() && length == position.max_length;
     const std::vector<double> losses = position.length_losses(joint ? "" : scaling, length);
     if (losses.empty()) continue;
     const auto x = static_cast<double>(length);
@@ -52,7 +53,9 @@ PlotSeries place_series(const GridPosition& position, const std::string& scaling
 }
 
 Plot length_plot(const Grid& grid, const std::string& of) {
-  return {.title = fmt::format("Loss by length of the text, trained at {}{}", grid.plan.max_length, of),
+  const auto trained = grid.common_max_length();
+  return {.title = fmt::format("Loss by length of the text{}{}",
+                               trained ? fmt::format(", trained at {}", *trained) : "", of),
           .x_label = "tokens a sequence",
           .y_label = "nats a label",
           .series = {}};
@@ -138,10 +141,10 @@ std::vector<NamedPlot> grid_plots(const Grid& grid) {
     add_series(places.plot, place_series(position, "", longest));
     const std::vector<std::string> scalings = position.scalings();
     if (scalings.size() < 2) continue;
-    const std::string of = ": " + position.position;
-    scaled.push_back({"lengths-" + position.position, length_plot(grid, of)});
+    const std::string of = ": " + position.position, file = variant_file_name(position.position);
+    scaled.push_back({"lengths-" + file, length_plot(grid, of)});
     for (const auto& s : scalings) add_series(scaled.back().plot, length_series(grid, position, s));
-    scaled.push_back({"places-" + position.position, place_plot(longest, of)});
+    scaled.push_back({"places-" + file, place_plot(longest, of)});
     for (const auto& s : scalings) add_series(scaled.back().plot, place_series(position, s, longest));
   }
   drop_crowded_bands(lengths.plot);
@@ -171,7 +174,7 @@ std::string grid_page(const Grid& grid, const std::string& title) {
   }
   if (!groups.empty()) {
     page.heading("The trainings");
-    add_runs(page, groups);
+    add_runs(page, groups, {.wall_clock_speed = false});
   }
   return page.finish();
 }

@@ -5,10 +5,13 @@
 #include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
+
+#include <fmt/ranges.h>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "lab/grid_variant.h"
+#include "lab/varied_settings.h"
 #include "report/metrics_log.h"
 #include "report/statistics.h"
 
@@ -32,13 +35,11 @@ GridPlan read_plan(const std::string& directory) {
                 .seeds = read_integers(json, "seeds"),
                 .max_length = json.get_int("max-length", std::nullopt, 1),
                 .lengths = read_integers(json, "lengths")};
-  for (const std::string& position : plan.positions) {
-    // It becomes a part of a path.
-    try {
-      GridVariant::parse(position);
-    } catch (const UsageError&) {
-      json.reject("positions", "names of position encodings, maybe with kinds of attention");
-    }
+  if (!std::ranges::all_of(plan.positions, is_variant_name)) json.reject("positions", "names of variants");
+  const JsonObject varied = json.get_object("settings");
+  for (const auto& [name, settings] : varied.value().items()) {
+    if (!settings.is_object()) json.reject("settings", "an object of settings for each variant");
+    plan.settings[name] = settings;
   }
   return plan;
 }
@@ -46,7 +47,9 @@ GridPlan read_plan(const std::string& directory) {
 GridRun read_run(const std::string& directory, int64_t seed) {
   GridRun run{.directory = directory, .seed = seed, .validation = {}, .measure = {}, .lengths = {}};
   const auto records = read_metrics_log(join_path(directory, "log.jsonl"));
-  run.steps = JsonObject::read(join_path(directory, "training/settings.json")).get_int("steps", std::nullopt, 1);
+  const JsonObject settings = JsonObject::read(join_path(directory, "training/settings.json"));
+  run.steps = settings.get_int("steps", std::nullopt, 1);
+  run.max_length = settings.get_int("max-length", std::nullopt, 1);
   if (!records.empty()) run.step = records.back().step;
   const auto losses = metrics_curve(records, "validation", "loss");
   const auto accuracies = metrics_curve(records, "validation", "accuracy");
@@ -58,8 +61,8 @@ GridRun read_run(const std::string& directory, int64_t seed) {
     if (!perplexities.empty()) run.validation.perplexity = perplexities.back().y;
   }
   std::vector<double> speeds;
-  for (const PlotPoint& point : metrics_curve(records, "train", "tokens_per_second")) speeds.push_back(point.y);
-  if (!speeds.empty()) run.tokens_per_second = median(speeds);
+  for (const PlotPoint& point : metrics_curve(records, "train", "tokens_per_cpu_second")) speeds.push_back(point.y);
+  if (!speeds.empty()) run.tokens_per_cpu_second = median(speeds);
   run.measure = read_measure(directory);
   run.lengths = read_length_scores(directory);
   return run;
@@ -91,6 +94,20 @@ Json interval_json(const std::vector<double>& values) {
           {"runs", interval.count}};
 }
 
+// Varied settings that decide what is predicted, or of which text.
+std::vector<std::string> settings_of_the_loss(const Grid& grid) {
+  static const std::set<std::string> deciding = {"objective", "data",      "validation-data", "validation-fraction",
+                                                 "documents", "tokenizer", "max-length",      "mask-probability",
+                                                 "whole-word"};
+  std::set<std::string> found;
+  for (const auto& [variant, settings] : grid.plan.settings) {
+    for (const auto& [name, value] : settings.items()) {
+      if (deciding.contains(name)) found.insert(name);
+    }
+  }
+  return {found.begin(), found.end()};
+}
+
 std::string memory_text(const std::vector<double>& bytes) {
   return bytes.empty() ? "–" : fmt::format("{:.0f}", *std::ranges::max_element(bytes) / 1e6);
 }
@@ -98,15 +115,16 @@ std::string memory_text(const std::vector<double>& bytes) {
 }  // namespace
 
 std::string GridPlan::run_name(const std::string& position, int64_t seed) const {
-  return fmt::format("{}-{}", position, seed);
+  return fmt::format("{}-{}", variant_file_name(position), seed);
 }
 
 void write_grid_plan(const GridPlan& plan, const std::string& directory) {
-  const Json json = {{"objective", plan.objective},
-                     {"positions", plan.positions},
-                     {"seeds", plan.seeds},
-                     {"max-length", plan.max_length},
-                     {"lengths", plan.lengths}};
+  Json json = {{"objective", plan.objective},
+               {"positions", plan.positions},
+               {"seeds", plan.seeds},
+               {"max-length", plan.max_length},
+               {"lengths", plan.lengths}};
+  if (!plan.settings.empty()) json["settings"] = plan.settings;
   write_file_atomically(join_path(directory, kPlan), json.dump(2) + "\n");
 }
 
@@ -140,9 +158,9 @@ std::vector<double> GridPosition::perplexities() const {
 }
 
 std::vector<double> GridPosition::speeds() const {
-  const auto alone = [](const GridRun& run) { return run.measure.jobs == 1 && run.tokens_per_second > 0; };
+  const auto alone = [](const GridRun& run) { return run.measure.jobs == 1 && run.tokens_per_cpu_second > 0; };
   if (!std::ranges::all_of(runs, alone)) return {};
-  return collect(runs, [](const GridRun& run) { return std::optional(run.tokens_per_second); });
+  return collect(runs, [](const GridRun& run) { return std::optional(run.tokens_per_cpu_second); });
 }
 
 std::vector<double> GridPosition::memories() const {
@@ -213,6 +231,15 @@ std::optional<int64_t> Grid::base_parameters() const {
   return fewest;
 }
 
+std::optional<int64_t> Grid::common_max_length() const {
+  std::optional<int64_t> common;
+  for (const GridPosition& position : positions) {
+    if (common && *common != position.max_length) return {};
+    common = position.max_length;
+  }
+  return common;
+}
+
 std::vector<std::string> Grid::notes() const {
   std::vector<std::string> notes;
   size_t begun = 0, finished = 0;
@@ -239,6 +266,11 @@ std::vector<std::string> Grid::notes() const {
   if (side_by_side) {
     notes.emplace_back("Speed and memory are not shown of what was trained side by side (jobs above 1).");
   }
+  if (const std::vector<std::string> names = settings_of_the_loss(*this); !names.empty()) {
+    notes.push_back(fmt::format(
+        "Variants differ in {}: their losses are of different predictions or texts and do not compare directly.",
+        fmt::join(names, ", ")));
+  }
   if (plan.lengths.empty()) {
     notes.emplace_back(
         "Other lengths were not evaluated: that takes a text of its own (validation_data), as longer sequences of "
@@ -250,12 +282,16 @@ std::vector<std::string> Grid::notes() const {
 Grid read_grid(const std::string& directory) {
   Grid grid{.directory = directory, .plan = read_plan(directory), .positions = {}};
   for (const std::string& name : grid.plan.positions) {
-    GridPosition position{.position = name, .parameters = {}, .runs = {}};
+    GridPosition position{.position = name, .parameters = {}, .runs = {}, .max_length = grid.plan.max_length};
+    if (const auto found = grid.plan.settings.find(name); found != grid.plan.settings.end()) {
+      position.settings = found->second;
+    }
     for (const int64_t seed : grid.plan.seeds) {
       const std::string run = join_path(directory, grid.plan.run_name(name, seed));
       if (!exists(join_path(run, "log.jsonl"))) continue;
       position.runs.push_back(read_run(run, seed));
       position.parameters = read_config(join_path(run, "config.json")).parameters();
+      position.max_length = position.runs.back().max_length;
     }
     grid.positions.push_back(std::move(position));
   }
@@ -270,7 +306,9 @@ Json position_json(const Grid& grid, const GridPosition& position) {
       json.update({{"loss", run.validation.loss}, {"accuracy", run.validation.accuracy}});
       if (run.validation.perplexity) json["perplexity"] = *run.validation.perplexity;
     }
-    if (run.measure.jobs == 1) json["tokens_per_second"] = run.tokens_per_second;
+    if (run.measure.jobs == 1 && run.tokens_per_cpu_second > 0) {
+      json["tokens_per_cpu_second"] = run.tokens_per_cpu_second;
+    }
     if (run.measure.peak_memory) json["peak_memory"] = *run.measure.peak_memory;
     runs.push_back(std::move(json));
   }
@@ -294,12 +332,13 @@ Json position_json(const Grid& grid, const GridPosition& position) {
                {"loss", interval_json(position.losses())},
                {"accuracy", interval_json(position.accuracies())},
                {"perplexity", interval_json(position.perplexities())},
-               {"tokens_per_second", interval_json(position.speeds())},
+               {"tokens_per_cpu_second", interval_json(position.speeds())},
                {"parameters", position.parameters ? Json(*position.parameters) : Json()},
                {"added_parameters", position.parameters ? Json(*position.parameters - *base) : Json()},
                {"runs", std::move(runs)},
                {"lengths", std::move(lengths)}};
   const std::vector<double> memories = position.memories();
+  if (grid.sweeps()) json["settings"] = position.settings;
   json["peak_memory"] = memories.empty() ? Json() : Json(*std::ranges::max_element(memories));
   return json;
 }
@@ -312,10 +351,12 @@ Json grid_json(const Grid& grid) {
 }
 
 std::vector<std::vector<std::string>> grid_table(const Grid& grid) {
-  const bool causal = grid.plan.objective == "clm";
-  std::vector<std::vector<std::string>> rows = {{"position", "runs", "validation loss", "accuracy, %"}};
+  const auto has_perplexity = [](const GridPosition& position) { return !position.perplexities().empty(); };
+  const bool causal = grid.plan.objective == "clm" || std::ranges::any_of(grid.positions, has_perplexity);
+  std::vector<std::vector<std::string>> rows = {
+      {grid.sweeps() ? "variant" : "position", "runs", "validation loss", "accuracy, %"}};
   if (causal) rows[0].emplace_back("perplexity");
-  for (const char* name : {"tokens/s", "peak MB", "parameters", "added"}) rows[0].emplace_back(name);
+  for (const char* name : {"tokens/CPU s", "peak MB", "parameters", "added"}) rows[0].emplace_back(name);
   const auto base = grid.base_parameters();
   for (const GridPosition& position : grid.positions) {
     std::vector<double> percent = position.accuracies();

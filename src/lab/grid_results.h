@@ -1,9 +1,10 @@
 // What a grid of trainings (lab/compare.h) came to, read from its directory:
-//   grid.json                    what was asked for: variants (grid_variant.h), seeds, lengths
+//   grid.json                    what was asked for: variants (grid_variant.h, varied_settings.h), seeds, lengths
 //   VARIANT-SEED/                a training directory each, with measured.json and lengths.json beside its own files
 //   results.json, report.html    made from these
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@ struct GridPlan {
   std::vector<int64_t> seeds;
   int64_t max_length = 0;        // of the training's sequences
   std::vector<int64_t> lengths;  // evaluated at; empty: there was no validation text of its own
+  // Of variants that differ in other settings: these, {"learning-rate": 0.001}.
+  std::map<std::string, Json> settings = {};
 
   std::string run_name(const std::string& position, int64_t seed) const;
 };
@@ -39,9 +42,10 @@ struct GridRun {
   std::string directory;
   int64_t seed = 0;
   int64_t step = 0, steps = 0;  // logged last; planned
+  int64_t max_length = 0;
   bool finished = false;
-  Evaluation validation;         // at the last step; labels are not known
-  double tokens_per_second = 0;  // median of the log; 0 = not known
+  Evaluation validation;             // at the last step; labels are not known
+  double tokens_per_cpu_second = 0;  // median of the log; 0 = not known
   RunMeasure measure;
   std::vector<LengthScore> lengths;
 };
@@ -49,13 +53,15 @@ struct GridRun {
 struct GridPosition {
   std::string position;
   std::optional<int64_t> parameters;
-  std::vector<GridRun> runs;  // that have begun, by seed
+  std::vector<GridRun> runs;       // that have begun, by seed
+  int64_t max_length = 0;          // of its training's sequences
+  Json settings = Json::object();  // as in the plan
 
   // Of the finished runs, those that have it.
   std::vector<double> losses() const;
   std::vector<double> accuracies() const;
   std::vector<double> perplexities() const;
-  std::vector<double> speeds() const;  // none unless all runs trained one at a time
+  std::vector<double> speeds() const;  // tokens a CPU second; none unless all runs trained one at a time
   std::vector<double> memories() const;
   std::vector<double> length_losses(const std::string& scaling, int64_t length) const;
   std::vector<double> length_accuracies(const std::string& scaling, int64_t length) const;
@@ -72,6 +78,10 @@ struct Grid {
 
   // Parameters that the others are counted from: those of `none`, or else the fewest.
   std::optional<int64_t> base_parameters() const;
+  // Whether variants differ in other settings than position encoding and attention.
+  bool sweeps() const { return !plan.settings.empty(); }
+  // The one length that all were trained at, if it is one.
+  std::optional<int64_t> common_max_length() const;
   // Sentences that belong beside the numbers: too few seeds, speeds that cannot be compared, what is missing.
   std::vector<std::string> notes() const;
 };

@@ -70,9 +70,12 @@ void write_scores(const std::string& path, const Json& settings, const std::vect
   write_file_atomically(path, Json{{"settings", settings}, {"scores", list}}.dump(1) + "\n");
 }
 
-std::string describe(const LengthScore& score) {
+// `first`: of the scalings, which follow the plain score.
+std::string describe(const LengthScore& score, bool first) {
   const std::string value = score.reason.empty() ? fmt::format("{:.4f}", score.evaluation.loss) : "–";
-  return fmt::format("{} {}", score.scaling.empty() ? "loss" : score.scaling, value);
+  if (score.scaling.empty()) return "validation loss " + value;
+  if (score.scaling == "hierarchical") return "; with a hierarchical table " + value;
+  return fmt::format("{}{} {}", first ? "; scaled by " : ", ", score.scaling, value);
 }
 
 StateDict read_weights(const std::string& path, const ModelConfig& config) {
@@ -243,6 +246,7 @@ std::vector<LengthScore> evaluate_lengths(const std::string& directory, const Le
     // The same masks for every encoding.
     const RandomStream random = substream({static_cast<uint64_t>(options.seed), 0}, static_cast<uint64_t>(length));
     std::string line;
+    bool scaled = false;
     for (const LengthVariant& variant : length_variants(config, trained, length)) {
       const auto same = [&](const LengthScore& s) { return s.length == length && s.scaling == variant.scaling; };
       if (std::ranges::any_of(scores, same)) continue;
@@ -251,8 +255,10 @@ std::vector<LengthScore> evaluate_lengths(const std::string& directory, const Le
       }
       scores.push_back(evaluate(weights, variant, length, entry.second, *labeling, random, backend));
       write_scores(path, settings, scores);
-      line += (line.empty() ? "" : ", ") + describe(scores.back());
+      line += describe(scores.back(), !scaled);
+      scaled = scaled || !variant.scaling.empty();
     }
+    if (line.starts_with("; ")) line.erase(0, 2);  // the plain score was there already
     if (!line.empty()) messages.write(fmt::format("{} tokens: {}\n", length, line));
   }
   return scores;

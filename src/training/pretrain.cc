@@ -13,6 +13,7 @@
 #include "training/language_objective.h"
 #include "training/pretrain_plan.h"
 #include "training/run_settings.h"
+#include "training/work_estimate.h"
 
 namespace roformer {
 
@@ -158,6 +159,9 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   // The model comes first: settings that cannot be allocated leave no directory behind.
   Model model(backend, plan.config, true);
   start_weights(model, options, substream(random, 0));
+  if (options.confirm && !exists(join_path(options.output, "training/settings.json"))) {
+    options.confirm(estimated_seconds(training_operations(options, plan, schedule.steps), backend.pool().threads()));
+  }
   RunDirectory directory(options.output, settings, files);
   PretrainResult result{.already_finished = directory.resumed_step() >= schedule.steps,
                         .training = {.steps = directory.resumed_step(), .tokens = 0, .validation = {}},
@@ -183,7 +187,9 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
                            .intervals = options.intervals,
                            .random = substream(random, 2),
                            .output = options.messages,
-                           .stop_token = options.stop_token},
+                           .stop_token = options.stop_token,
+                           .cpu_speed = options.cpu_speed,
+                           .times = options.times},
                           directory);
   return result;
 }

@@ -48,6 +48,10 @@ struct PretrainOptions {
   // Called after `accepted`, before training, with a file of the training text whose lines may be meant as documents.
   std::function<void(const UndividedFile& file)> undivided;
   std::stop_token stop_token = {};  // looked at while text is read, and after each step
+  // Called with the estimated seconds (training/work_estimate.h) before a new run begins; throws to call it off.
+  std::function<void(double seconds)> confirm = nullptr;
+  bool cpu_speed = false;                                        // as in TrainerOptions
+  std::function<std::string(const StepCount&)> times = nullptr;  // as in TrainerOptions
 };
 
 // The settings, in the order people read them, in three parts; `shape` has its own, `output` is left to who

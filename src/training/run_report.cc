@@ -79,12 +79,13 @@ const std::vector<Metric>& known_metrics() {
       {"train", "learning_rate", "Learning rate", "learning rate"},
       {"train", "gradient_norm", "Gradient norm", "norm before clipping"},
       {"train", "tokens_per_second", "Speed", "tokens a second"},
+      {"train", "tokens_per_cpu_second", "Speed by CPU time", "tokens a CPU second"},
       {"train", "data_wait", "Waiting for text", "share of the time"},
   };
   return metrics;
 }
 
-std::vector<Metric> metrics_of(const std::vector<Group>& groups) {
+std::vector<Metric> metrics_of(const std::vector<Group>& groups, const RunsShown& shown) {
   std::set<std::pair<std::string, std::string>> found;
   for (const Group& group : groups) {
     for (const Run& run : group.runs) {
@@ -94,6 +95,7 @@ std::vector<Metric> metrics_of(const std::vector<Group>& groups) {
     }
   }
   found.erase({"train", "tokens"});  // the step in other units
+  if (!shown.wall_clock_speed) found.erase({"train", "tokens_per_second"});
   std::vector<Metric> metrics;
   for (const Metric& metric : known_metrics()) {
     if (found.erase({metric.event, metric.key}) > 0) metrics.push_back(metric);
@@ -108,8 +110,8 @@ SvgSize plot_size(size_t series) {
   return {440, 300 + (series > kFew ? 8 * static_cast<int>(series - kFew) : 0)};
 }
 
-void add_plots(HtmlPage& page, const std::vector<Group>& groups) {
-  std::vector<Metric> metrics = metrics_of(groups);
+void add_plots(HtmlPage& page, const std::vector<Group>& groups, const RunsShown& shown) {
+  std::vector<Metric> metrics = metrics_of(groups, shown);
   // The two losses of a single setting are best seen together.
   if (groups.size() == 1 && metrics.size() >= 2 && metrics[0].key == "loss" && metrics[1].key == "loss") {
     Plot plot{.title = "Loss", .x_label = "step", .y_label = metrics[0].unit, .series = {}};
@@ -143,9 +145,9 @@ std::vector<double> final_values(const Group& group, const std::string& event, c
   return values;
 }
 
-std::vector<double> median_speeds(const Group& group) {
+std::vector<double> median_speeds(const Group& group, const std::string& key) {
   std::vector<double> medians;
-  for (const auto& curve : group.curves("train", "tokens_per_second")) {
+  for (const auto& curve : group.curves("train", key)) {
     std::vector<double> speeds;
     speeds.reserve(curve.size());
     for (const PlotPoint& point : curve) speeds.push_back(point.y);
@@ -181,10 +183,10 @@ std::string steps_text(const Group& group) {
   return distinct_text(texts);
 }
 
-void add_results(HtmlPage& page, const std::vector<Group>& groups) {
+void add_results(HtmlPage& page, const std::vector<Group>& groups, const RunsShown& shown) {
   HtmlTable table{.caption = "At the last step; mean ± its 95 % interval (Student's t) where there are several runs",
                   .columns = {"", "runs", "parameters", "steps", "tokens", "validation loss", "accuracy, %",
-                              "training loss", "tokens/s, median"},
+                              "training loss", shown.wall_clock_speed ? "tokens/s, median" : "tokens/CPU s, median"},
                   .rows = {}};
   for (const Group& group : groups) {
     std::vector<std::string> parameters;
@@ -195,7 +197,9 @@ void add_results(HtmlPage& page, const std::vector<Group>& groups) {
         {group.name, std::to_string(group.runs.size()), parameters.empty() ? kUnknown : distinct_text(parameters, "; "),
          steps_text(group), tokens_text(group), interval_text(final_values(group, "validation", "loss", 1), 4),
          interval_text(final_values(group, "validation", "accuracy", 100), 2),
-         interval_text(final_values(group, "train", "loss", 1), 4), interval_text(median_speeds(group), 0)});
+         interval_text(final_values(group, "train", "loss", 1), 4),
+         interval_text(median_speeds(group, shown.wall_clock_speed ? "tokens_per_second" : "tokens_per_cpu_second"),
+                       0)});
   }
   page.table(table);
 }
@@ -241,16 +245,16 @@ std::string short_name(const std::string& path) {
   return path.substr(begin, end + 1 - begin);
 }
 
-void add_runs(HtmlPage& page, const std::vector<RunGroup>& groups) {
+void add_runs(HtmlPage& page, const std::vector<RunGroup>& groups, const RunsShown& shown) {
   std::vector<Group> read;
   for (const RunGroup& group : groups) {
     read.push_back({group.name, {}});
     for (const std::string& directory : group.directories) read.back().runs.push_back(read_run(directory));
   }
-  add_results(page, read);
+  add_results(page, read, shown);
   const bool bands = std::any_of(read.begin(), read.end(), [](const Group& group) { return group.runs.size() > 1; });
   if (bands) page.paragraph("A line is the mean of a setting's runs, the band goes from the lowest to the highest.");
-  add_plots(page, read);
+  add_plots(page, read, shown);
   add_settings(page, read);
 }
 

@@ -7,20 +7,6 @@
 
 namespace roformer {
 
-namespace {
-
-Json to_json(const SettingValue& value) {
-  const auto convert = [](const auto& held) -> Json {
-    if constexpr (std::is_same_v<decltype(held), const std::monostate&>)
-      return nullptr;
-    else
-      return held;
-  };
-  return std::visit(convert, value);
-}
-
-}  // namespace
-
 Json run_settings(const SettingValues& values, const Json& resolved) {
   Json settings = resolved;
   for (const SettingValues::Entry& entry : values.entries()) {

@@ -22,6 +22,10 @@ Histogram histogram_of(const Tensor& x) {
   return make_histogram(std::span<const float>(x.data<float>(), count));
 }
 
+struct Moment {
+  double seconds = now_seconds(), cpu_seconds = process_cpu_seconds();
+};
+
 class Run {
  public:
   Run(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory)
@@ -31,8 +35,10 @@ class Run {
         directory_(directory),
         update_(model, options.optimizer, options.schedule, options.random),
         step_(directory.resumed_step()),
+        start_(step_),
         tokens_(directory.restore(model, update_.optimizer(), objective)),
-        progress_({.label = "train", .total = options.schedule.steps, .start = step_}, options.output) {
+        progress_({.label = "train", .total = options.schedule.steps, .start = step_, .times = !options.times},
+                  options.output) {
     saved_step_ = step_;
     for (const std::string& notice : directory.skipped()) progress_.print("skipped " + notice);
     if (step_ > 0) progress_.print(fmt::format("resuming {} after step {}", directory.path(), step_));
@@ -40,7 +46,7 @@ class Run {
 
   TrainingResult finish() {
     const int64_t last = options_.schedule.steps;
-    rate_seconds_ = now_seconds();
+    rate_begin_ = {};
     waited_ = objective_.waited();
     while (step_ < last) {
       prepare_step();
@@ -91,36 +97,48 @@ class Run {
   }
 
   void log_training() {
-    const double seconds = now_seconds() - rate_seconds_;
+    const Moment now;
+    const double seconds = now.seconds - rate_begin_.seconds, cpu_seconds = now.cpu_seconds - rate_begin_.cpu_seconds;
     rate_ = seconds > 0 ? static_cast<double>(rate_tokens_) / seconds : 0;
     const double waited = objective_.waited();
     const double data_wait = seconds > 0 ? std::min(1.0, (waited - waited_) / seconds) : 0;
     waited_ = waited;
+    Json event = {{"event", "train"},
+                  {"step", step_},
+                  {"loss", done_.loss},
+                  {"learning_rate", done_.learning_rate},
+                  {"gradient_norm", done_.gradient_norm},
+                  {"tokens", tokens_},
+                  {"tokens_per_second", rate_},
+                  {"data_wait", data_wait}};
+    if (options_.cpu_speed && cpu_seconds > 0) {
+      event["tokens_per_cpu_second"] = static_cast<double>(rate_tokens_) / cpu_seconds;
+    }
     rate_tokens_ = 0;
-    rate_seconds_ = now_seconds();
-    directory_.log({{"event", "train"},
-                    {"step", step_},
-                    {"loss", done_.loss},
-                    {"learning_rate", done_.learning_rate},
-                    {"gradient_norm", done_.gradient_norm},
-                    {"tokens", tokens_},
-                    {"tokens_per_second", rate_},
-                    {"data_wait", data_wait}});
+    rate_begin_ = {};
+    directory_.log(event);
+  }
+
+  // The rates count training only.
+  void leave_out_since(const Moment& begin) {
+    const Moment now;
+    rate_begin_.seconds += now.seconds - begin.seconds;
+    rate_begin_.cpu_seconds += now.cpu_seconds - begin.cpu_seconds;
   }
 
   // The gradients are still those of the step, the weights already updated.
   void log_histograms() {
-    const double begin = now_seconds();
+    const Moment begin;
     for (const auto& [name, parameter, role] : model_.parameters()) {
       Backend& backend = model_.backend();
       directory_.log_histogram(step_, "gradients/" + name, histogram_of(backend.to_host(parameter.gradient)));
       directory_.log_histogram(step_, "weights/" + name, histogram_of(backend.to_host(parameter.value)));
     }
-    rate_seconds_ += now_seconds() - begin;  // the rate counts training only
+    leave_out_since(begin);
   }
 
   void validate() {
-    const double begin = now_seconds();
+    const Moment begin;
     validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
     check_finite(step_, validation_.loss, "validation loss", kept());
     Json event = {
@@ -137,7 +155,7 @@ class Run {
     }
     directory_.log(event);
     progress_.print(line);
-    rate_seconds_ += now_seconds() - begin;  // the rate counts training only
+    leave_out_since(begin);
   }
 
   // A state that cannot be trained on must not replace one that can.
@@ -151,10 +169,10 @@ class Run {
   void save() {
     if (saved_step_ == step_) return;
     check_weights();
-    const double begin = now_seconds();
+    const Moment begin;
     directory_.save(step_, tokens_, model_, update_.optimizer(), objective_, static_cast<int>(every().keep));
     saved_step_ = step_;
-    rate_seconds_ += now_seconds() - begin;
+    leave_out_since(begin);
   }
 
   // The model is saved by now: what goes wrong here is said, and no more.
@@ -173,7 +191,11 @@ class Run {
     throw Interrupted("interrupted; saved after step {}. The same command goes on from there", step_);
   }
 
-  std::string note() const { return fmt::format("loss {:.3f}  {:.0f} tokens/s", done_.loss, rate_); }
+  std::string note() const {
+    if (!options_.times) return fmt::format("loss {:.3f}  {:.0f} tokens/s", done_.loss, rate_);
+    return fmt::format("loss {:.3f}  {}", done_.loss,
+                       options_.times({.start = start_, .done = step_, .all = options_.schedule.steps}));
+  }
 
   Model& model_;
   Objective& objective_;
@@ -181,11 +203,13 @@ class Run {
   RunDirectory& directory_;
   TrainingStep update_;
   int64_t step_;
+  const int64_t start_;  // the step it was resumed after
   int64_t tokens_;
   Progress progress_;
   int64_t saved_step_ = 0;
   TrainingStep::Result done_;  // of the last step
-  double rate_ = 0, rate_seconds_ = 0;
+  double rate_ = 0;
+  Moment rate_begin_;
   double waited_ = 0;  // for data, when the log was written last
   int64_t rate_tokens_ = 0;
   Evaluation validation_;

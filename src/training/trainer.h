@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <stop_token>
+#include <string>
 
 #include "base/progress.h"
 #include "base/setting.h"
@@ -31,6 +33,11 @@ void visit_settings(Options& options, auto& visitor) {
   visitor.integer(options.keep, {"keep", "snapshots to keep"}, {1, 1'000'000});
 }
 
+// Steps of a run: done when this process took it up, done so far, and all.
+struct StepCount {
+  int64_t start = 0, done = 0, all = 0;
+};
+
 struct TrainerOptions {
   Schedule schedule;  // says how many steps there are
   OptimizerOptions optimizer;
@@ -38,6 +45,10 @@ struct TrainerOptions {
   RandomStream random;
   Progress::Output output = Progress::Output::standard_error();  // of progress and notices
   std::stop_token stop_token = {};                               // looked at after each step
+  // Also log tokens by CPU time: that of the whole process, so only where it does nothing else meanwhile.
+  bool cpu_speed = false;
+  // What progress shows in place of the speed and the times of this run alone; called after each step.
+  std::function<std::string(const StepCount&)> times = nullptr;
 };
 
 struct TrainingResult {

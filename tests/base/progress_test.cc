@@ -53,6 +53,14 @@ TEST(Progress, NarrowLinesDropTheBarThenTheElapsedTimeThenTheRate) {
   EXPECT_EQ(drawn(20), "work 50/200 25 %  l");
 }
 
+TEST(Progress, LeavesTheTimesToTheNote) {
+  Screen screen;
+  Progress progress({.label = "work", .total = 200, .times = false}, screen.output({}));
+  screen.now += 10;
+  progress.update(50, "remaining 1:00");
+  EXPECT_EQ(screen.writes[0], "work: 50/200 25 %  remaining 1:00  5 steps/s\n");
+}
+
 TEST(Progress, RedrawsAtMostTenTimesASecond) {
   Screen screen;
   Progress progress({.label = "work", .total = 1000}, screen.output(kTerminal));

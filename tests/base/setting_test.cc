@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/setting_text.h"
 
 namespace roformer {
 namespace {
@@ -94,6 +95,48 @@ TEST(Settings, WhatNothingReadsIsRefusedUnlessItIsTheDefault) {
     EXPECT_EQ(error.detail().field, "loud");
     EXPECT_EQ(error.message([](const std::string& name) { return "--" + name; }), "--loud: --kind plain is not");
   }
+}
+
+TEST(Settings, AreSetFromTextByName) {
+  DemoOptions options;
+  for (const auto& [name, text] : std::vector<std::pair<std::string, std::string>>{{"kind", "loud"},
+                                                                                   {"max-steps", "+3"},
+                                                                                   {"share", "2.5e-1"},
+                                                                                   {"loud", "true"},
+                                                                                   {"files", "a,b"},
+                                                                                   {"name", "a,b"},
+                                                                                   {"colors", "red,blue"}}) {
+    set_setting(options, name, text);
+  }
+  EXPECT_EQ(options.kind, "loud");
+  EXPECT_EQ(options.steps, 3);
+  EXPECT_EQ(options.inner.share, 0.25);
+  EXPECT_TRUE(options.loud);
+  EXPECT_THAT(options.files, ElementsAre("a", "b"));
+  EXPECT_EQ(options.name, "a,b");
+  EXPECT_THAT(options.colors, ElementsAre("red", "blue"));
+  set_setting(options, "max_steps", "4");
+  EXPECT_EQ(options.steps, 4);
+}
+
+TEST(Settings, RefuseTextThatIsNoValue) {
+  const auto refused = [](const std::string& name, const std::string& text) -> std::string {
+    DemoOptions options;
+    try {
+      set_setting(options, name, text);
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refused("max-steps", "10"), "max_steps: expected an integer from 1 to 9, got \"10\"");
+  EXPECT_EQ(refused("max-steps", "1x"), "max_steps: expected an integer from 1 to 9, got \"1x\"");
+  EXPECT_EQ(refused("share", "nan"), "share: expected a number above 0 and at most 1, got \"nan\"");
+  EXPECT_EQ(refused("loud", "maybe"), "loud: expected true or false, got \"maybe\"");
+  EXPECT_EQ(refused("kind", "odd"), "kind: expected plain, loud, got \"odd\"");
+  EXPECT_EQ(refused("colors", "red,,blue"), "colors: expected red, blue, got \"\"");
+  EXPECT_EQ(refused("steps", "1"),
+            "there is no setting \"steps\", expected one of kind, max-steps, share, loud, files, name, colors");
 }
 
 TEST(Settings, RangesSayWhatTheyExpect) {

@@ -61,6 +61,9 @@ TEST_F(Compare, AGridOfTwoEncodingsAndTwoSeeds) {
   for (const char* run : {"g/rotary-1", "g/rotary-2"}) sum += log_of(run).back()["loss"].get<double>();
   EXPECT_NEAR(results["positions"][0]["loss"]["mean"].get<double>(), sum / 2, 1e-12);
   EXPECT_GT(results["positions"][0]["peak_memory"].get<double>(), 1e6);
+  EXPECT_GT(results["positions"][0]["tokens_per_cpu_second"]["mean"].get<double>(), 0);
+  EXPECT_FALSE(results["positions"][0].contains("tokens_per_second"));
+  EXPECT_FALSE(results["positions"][0].contains("settings"));
 
   // Lengths: rotary plainly at four and scaled at three; learned at one, with reasons for the others.
   EXPECT_EQ(results["positions"][0]["lengths"].size(), 4u + 4 * 3);
@@ -71,6 +74,8 @@ TEST_F(Compare, AGridOfTwoEncodingsAndTwoSeeds) {
   EXPECT_THAT(learned[1]["reason"].get<std::string>(), HasSubstr("up to 32"));
 
   const std::string html = content(path("g/report.html"));
+  EXPECT_THAT(html, HasSubstr("tokens a CPU second"));
+  EXPECT_THAT(html, Not(HasSubstr("tokens/s")));
   for (const char* part : {"Texts longer than in training", "Loss by place in texts of 256 tokens", "rotary, linear",
                            "Why some are missing", "Settings that differ"}) {
     EXPECT_THAT(html, HasSubstr(part));
@@ -139,10 +144,17 @@ TEST_F(Compare, SideBySideTheBitsAreTheSameAndTheSpeedIsNotShown) {
   const auto lines = json_lines(outcome.output);
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_EQ(lines[0]["position"], "rotary");
-  EXPECT_TRUE(lines[0]["tokens_per_second"].is_null());
+  EXPECT_TRUE(lines[0]["tokens_per_cpu_second"].is_null());
+  for (const Json& event : json_lines(content(path("two/rotary-1/log.jsonl")))) {
+    EXPECT_FALSE(event.contains("tokens_per_cpu_second"));
+  }
   EXPECT_TRUE(lines[0]["peak_memory"].is_null());
   EXPECT_THAT(content(path("two/report.html")), HasSubstr("side by side"));
   EXPECT_THAT(outcome.error, HasSubstr("\nlearned-2: step     12  validation loss "));
+  EXPECT_THAT(outcome.error,
+              ContainsRegex("\nrotary-1: 64 tokens: validation loss [0-9.]+; scaled by linear [0-9.]+, ntk "));
+  EXPECT_THAT(outcome.error, HasSubstr("64 tokens: validation loss –; with a hierarchical table "));
+  EXPECT_THAT(outcome.error, HasSubstr("all trainings: elapsed 0:"));
 }
 
 TEST_F(Compare, OneSeedHasNoInterval) {
@@ -179,6 +191,91 @@ TEST_F(Compare, KindsOfAttentionAreASecondAxis) {
   EXPECT_EQ(Json::parse(content(path("g/rotary+softmax-1/config.json")))["model_type"], "roformer");
 }
 
+TEST_F(Compare, SweepsMakeAllCombinations) {
+  const Arguments command =
+      grid("g", {"--positions", "rotary,none", "--seeds", "1", "--vary", "learning-rate=1e-3,2e-3", "--vary",
+                 "layers=1,2", "--lengths", "32,64", "--json"});
+  const auto lines = json_lines(succeed(command));
+  ASSERT_EQ(lines.size(), 8u);
+  EXPECT_EQ(lines[1]["position"], "rotary learning-rate=1e-3 layers=2");
+  EXPECT_EQ(lines[1]["settings"], Json({{"learning-rate", 1e-3}, {"layers", 2}}));
+  const std::string last = "g/none+learning-rate-2e-3+layers-2-1";
+  EXPECT_EQ(Json::parse(content(path(last) + "/training/settings.json"))["learning-rate"], 2e-3);
+  EXPECT_EQ(Json::parse(content(path(last) + "/config.json"))["num_hidden_layers"], 2);
+  EXPECT_TRUE(exists(path("g/plots/lengths-rotary+learning-rate-1e-3+layers-1.svg")));
+  EXPECT_THAT(content(path("g/report.html")), HasSubstr("none learning-rate=2e-3 layers=1"));
+  const Outcome again = run(command);
+  EXPECT_EQ(again.exit_code, 0) << again.error;
+  EXPECT_THAT(again.error, Not(HasSubstr("validation loss")));  // nothing is trained or evaluated again
+  // A run of it is what pretrain makes.
+  succeed(pretrain("alone", {"--position", "none", "--learning-rate", "2e-3", "--validation-data", path("held.txt")}));
+  expect_same_run("alone", last, 12);
+}
+
+TEST_F(Compare, VariantsAreNamedOneByOne) {
+  const Arguments command =
+      without(grid("g", {"--seeds", "1", "--lengths", "16,32", "--variant", "name=wide hidden-size=64 dropout=0",
+                         "--variant", "position=alibi", "--variant", "name=short max-length=16"}),
+              {"--positions"});
+  const std::string table = succeed(command);
+  EXPECT_THAT(table, ContainsRegex("^variant +runs"));
+  for (const char* name : {"wide", "position=alibi", "short"}) {
+    EXPECT_THAT(table, HasSubstr(std::string("\n") + name + " "));
+  }
+  EXPECT_THAT(table, HasSubstr("Variants differ in max-length"));
+  EXPECT_EQ(Json::parse(content(path("g/wide-1/config.json")))["hidden_size"], 64);
+  EXPECT_EQ(Json::parse(content(path("g/short-1/lengths.json")))["settings"]["max-length"], 16);
+  expect_refused(without(grid("g", {"--seeds", "1", "--variant", "name=wide hidden-size=32"}), {"--positions"}), 2,
+                 {"wide-1", "hidden_size was 64, now 32"});
+}
+
+TEST_F(Compare, WrongSweepsAreSaidBeforeAnythingIsTrained) {
+  const auto refused = [&](const Arguments& more, const std::vector<std::string>& parts) {
+    expect_refused(grid("g", more), 2, parts);
+  };
+  refused({"--vary", "learning-rate"}, {"--vary", "NAME=VALUE"});
+  refused({"--vary", "learning-rate=1e-3,fast"}, {"--learning-rate: expected a number", "fast"});
+  refused({"--vary", "schedule=linear,stairs"}, {"--schedule", "cosine", "stairs"});
+  refused({"--vary", "seed=1,2"}, {"--vary", "--seeds"});
+  refused({"--vary", "position=none,rotary"}, {"--vary", "--positions"});
+  refused({"--vary", "heads=2,3"}, {"3"});
+  refused({"--variant", "name=a layers=1", "--variant", "name=a layers=2"}, {"two variants", "--variant"});
+  refused({"--variant", "name=../a layers=1"}, {"../a"});
+  EXPECT_FALSE(exists(path("g")));
+}
+
+TEST_F(Compare, PlotAndReportTakeItsDirectory) {
+  succeed(grid("g"));
+  EXPECT_THAT(succeed({"plot", path("g"), "--output", path("g.svg")}), HasSubstr("learned"));
+  EXPECT_THAT(content(path("g.svg")), HasSubstr("rotary"));
+  succeed(pretrain("runs/other"));
+  succeed({"report", path("g"), path("runs"), "--output", path("page.html")});
+  const std::string html = content(path("page.html"));
+  for (const char* name : {"g/rotary", "g/learned", "runs/other"}) {
+    EXPECT_THAT(html, HasSubstr("<th scope=\"row\">" + std::string(name) + "</th>"));
+  }
+  succeed({"report", "all=" + path("g"), "--output", path("page.html")});
+  EXPECT_THAT(content(path("page.html")), HasSubstr("<th scope=\"row\">all</th><td>4</td>"));
+  expect_refused({"plot", path("g/plots")}, 1, {"g/plots", "log.jsonl"});
+}
+
+TEST_F(Compare, WorkOfDaysIsAskedFor) {
+  const Arguments days = {"--steps", "1000000000"};
+  expect_refused(grid("g", days), 2, {"days", "--yes", "GFLOP/s a thread"});
+  expect_refused(pretrain("p", days), 2, {"days", "--yes"});
+  EXPECT_FALSE(exists(path("g")) || exists(path("p")));
+  Child child(pretrain("p", days + Arguments{"--yes"}));
+  ASSERT_TRUE(child.wait_until([&] { return exists(path("p/log.jsonl")); }));
+  child.send(SIGINT);
+  EXPECT_EQ(child.wait().exit_code, 130);
+  const auto written = [&] { return std::filesystem::last_write_time(path("p/log.jsonl")); };
+  const auto before = written();
+  Child resumed(pretrain("p", days));  // which has been asked for
+  ASSERT_TRUE(resumed.wait_until([&] { return written() != before; }));
+  resumed.send(SIGINT);
+  EXPECT_EQ(resumed.wait().exit_code, 130);
+}
+
 TEST_F(Compare, WrongUseIsSaidBeforeAnythingIsTrained) {
   expect_refused(grid("g", {"--positions", "alibi", "--attention", "linear-elu"}), 2, {"alibi", "linear-elu"});
   expect_refused(grid("g", {"--attention", "linear-elu,linear-elu"}), 2, {"linear-elu twice"});
@@ -190,6 +287,8 @@ TEST_F(Compare, WrongUseIsSaidBeforeAnythingIsTrained) {
   expect_refused(grid("g", {"--validation-data", path("nowhere.txt")}), 1, {"nowhere.txt"});
   expect_refused(grid("g", {"--lengths", "2"}), 2, {"--lengths"});
   expect_refused(grid("g", {"--epochs", "1"}), 2, {"--steps", "--epochs"});
+  expect_refused(without(grid("g", {"--attention", "softmax", "--vary", "layers=1,2"}), {"--positions"}), 2,
+                 {"--attention", "--positions"});
   EXPECT_FALSE(exists(path("g")));
 }
 

@@ -68,5 +68,28 @@ TEST(GridResults, WhatIsMissingIsSaid) {
   EXPECT_TRUE(learned["lengths"][1]["loss"].is_null());
 }
 
+TEST(GridResults, SettingsTellVariantsApart) {
+  const TempDirectory directory;
+  Grid grid = small_grid(directory);
+  EXPECT_EQ(grid_table(grid)[0][0], "position");
+  EXPECT_FALSE(position_json(grid, grid.positions[0]).contains("settings"));
+  grid.plan.settings["learned"] = grid.positions[1].settings = {{"mask-probability", 0.3}};
+  EXPECT_EQ(grid_table(grid)[0][0], "variant");
+  EXPECT_EQ(position_json(grid, grid.positions[1])["settings"], Json({{"mask-probability", 0.3}}));
+  EXPECT_THAT(grid.notes(), ::testing::Contains(HasSubstr("Variants differ in mask-probability")));
+}
+
+TEST(GridResults, ThePlanIsReadAsItWasWritten) {
+  const TempDirectory directory;
+  GridPlan plan = small_grid(directory).plan;
+  plan.positions = {"rotary layers=1"};
+  plan.settings["rotary layers=1"] = {{"layers", 1}};
+  write_grid_plan(plan, directory.path());
+  const Grid grid = read_grid(directory.path());
+  EXPECT_EQ(grid.plan.settings, plan.settings);
+  EXPECT_EQ(grid.positions[0].settings, Json({{"layers", 1}}));
+  EXPECT_EQ(plan.run_name("rotary layers=1", 2), "rotary+layers-1-2");
+}
+
 }  // namespace
 }  // namespace roformer::testing

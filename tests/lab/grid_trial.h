@@ -32,7 +32,7 @@ inline GridRun finished_run(const std::string& directory, int64_t seed, std::vec
           .steps = 4,
           .finished = true,
           .validation = {.loss = 2, .accuracy = 0.5, .labels = 0},
-          .tokens_per_second = 100,
+          .tokens_per_cpu_second = 100,
           .measure = {.jobs = 1, .peak_memory = {}},
           .lengths = std::move(lengths)};
 }
@@ -63,10 +63,12 @@ inline Grid small_grid(const TempDirectory& directory) {
                                           length_score("yarn", 64, 3, {2, 4})}),
                                      run("r2", 2,
                                          {length_score("", 32, 3, {3, 3}), length_score("", 64, 7, {4, 10}),
-                                          length_score("yarn", 64, 4, {0, 8})})}});
+                                          length_score("yarn", 64, 4, {0, 8})})},
+                            .max_length = 32});
   grid.positions.push_back({.position = "learned",
                             .parameters = 1512,
-                            .runs = {run("l1", 1, {length_score("", 32, 2.5, {2.5, 2.5}), no_score("", 64, reason)})}});
+                            .runs = {run("l1", 1, {length_score("", 32, 2.5, {2.5, 2.5}), no_score("", 64, reason)})},
+                            .max_length = 32});
   return grid;
 }
 

@@ -58,6 +58,16 @@ class RunReport : public testing::Test {
   TempDirectory temporary_;
 };
 
+TEST_F(RunReport, WallClockSpeedIsLeftOutWhereOtherWorkRanBeside) {
+  const std::string directory = run("a", 2);
+  EXPECT_THAT(page_of({{"a", {directory}}}), HasSubstr("tokens/s, median"));
+  HtmlPage page("t");
+  add_runs(page, {{"a", {directory}}}, {.wall_clock_speed = false});
+  const std::string html = page.finish();
+  EXPECT_THAT(html, HasSubstr("tokens/CPU s, median"));
+  EXPECT_THAT(html, Not(HasSubstr("tokens a second")));
+}
+
 TEST_F(RunReport, FinalValuesOfOneRun) {
   const std::string html = page_of({{"a", {run("a", 2)}}});
   EXPECT_EQ(row(html, "a"), "1|–|10|10,000|2.0000|25.00|3.0000|500|");

@@ -1,6 +1,7 @@
 // What happens at which step, with an objective that says what a test wants.
 #include "training/trainer.h"
 
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -61,7 +62,9 @@ class TrainerTest : public TrainingTrial {
         .intervals =
             {.validate_every = 4, .save_every = 3, .log_every = 5, .histograms_every = histograms_every, .keep = 2},
         .random = {3, 4},
-        .stop_token = stop.get_token()};
+        .stop_token = stop.get_token(),
+        .cpu_speed = cpu_speed,
+        .times = times};
     Model model(*backend_, config(), true);
     if (prepare_model) prepare_model(model);
     RunDirectory directory(path_, Json::object(), {});
@@ -97,6 +100,8 @@ class TrainerTest : public TrainingTrial {
   const std::string path_ = directory_ / "run";
   std::function<void(Model&)> prepare_model;
   int64_t histograms_every = 0;
+  bool cpu_speed = false;
+  std::function<std::string(const StepCount&)> times;
   std::stop_source stop;
 };
 
@@ -138,6 +143,32 @@ TEST_F(TrainerTest, EveryLoggedNumberGoesToTensorBoard) {
   EXPECT_EQ(count(events, "validation/accuracy"), 3);
   EXPECT_EQ(count(events, "/step"), 0);
   EXPECT_EQ(count(events, "gradients/"), 0);
+}
+
+TEST_F(TrainerTest, SpeedByCpuTimeIsLoggedWhereAskedFor) {
+  const auto logged = [&] { return read_file(path_ + "/log.jsonl", 1 << 20).find("tokens_per_cpu_second"); };
+  Script script;
+  run(script, 2);
+  EXPECT_EQ(logged(), std::string::npos);
+  std::filesystem::remove_all(path_);
+  cpu_speed = true;
+  run(script, 2);
+  EXPECT_NE(logged(), std::string::npos);
+}
+
+TEST_F(TrainerTest, SaysWhereItIsAfterEachStep) {
+  std::vector<std::array<int64_t, 3>> seen;
+  times = [&](const StepCount& steps) {
+    seen.push_back({steps.start, steps.done, steps.all});
+    if (steps.done == 2) stop.request_stop();
+    return "";
+  };
+  Script script;
+  EXPECT_THROW(run(script, 3), Interrupted);
+  stop = std::stop_source();
+  run(script, 3);
+  EXPECT_THAT(seen, ElementsAre(std::array<int64_t, 3>{0, 1, 3}, std::array<int64_t, 3>{0, 2, 3},
+                                std::array<int64_t, 3>{2, 3, 3}));
 }
 
 TEST_F(TrainerTest, HistogramsShowEveryParameterAndChangeNothing) {
