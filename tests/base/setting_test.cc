@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "base/setting.h"
 
 #include <gmock/gmock.h>
@@ -62,13 +63,13 @@ TEST(Settings, ValuesComeInTheirOrderWithNestedOnes) {
   const SettingValues visited = setting_values(options);
   for (const SettingValues::Entry& entry : visited.entries()) {
     names.push_back(entry.name);
-    values.push_back(entry.value.dump());
+    values.push_back(dump_json(to_json(entry.value)));
     EXPECT_FALSE(entry.unused) << entry.name;
   }
   EXPECT_THAT(names, ElementsAre("kind", "max_steps", "share", "loud", "files", "name", "colors"));
   EXPECT_THAT(values, ElementsAre("\"loud\"", "3", "0.25", "false", "[\"a\",\"b\"]", "\"\"", "[]"));
   EXPECT_EQ(visited.entries()[1].effect, Effect::resolved);
-  EXPECT_EQ(setting_values(DemoOptions{}).entries()[1].value, Json());
+  EXPECT_EQ(setting_values(DemoOptions{}).entries()[1].value, SettingValue());
 }
 
 TEST(Settings, ValuesOutsideTheirRangesAreRefused) {
