@@ -102,6 +102,12 @@ std::vector<double> linear_ticks(double low, double high, int count, bool widen)
 
 }  // namespace
 
+void drop_crowded_bands(Plot& plot) {
+  constexpr size_t kMost = 7;
+  if (plot.series.size() <= kMost) return;
+  for (PlotSeries& series : plot.series) series.low = series.high = {};
+}
+
 bool is_drawable(const PlotPoint& point) { return std::abs(point.x) <= kLargest && std::abs(point.y) <= kLargest; }
 
 Axis make_axis(double low, double high, int count, bool widen) {

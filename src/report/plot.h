@@ -29,6 +29,9 @@ struct Plot {
   std::vector<double> y_shown = {};
 };
 
+// Leaves out the bands of more than seven series: bands upon bands would hide the lines.
+void drop_crowded_bands(Plot& plot);
+
 bool is_drawable(const PlotPoint& point);
 
 // One axis: a range and round numbers inside it.

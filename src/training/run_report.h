@@ -18,9 +18,13 @@ struct RunGroup {
 // The last component of a path, "model" of "runs/model/".
 std::string short_name(const std::string& path);
 
+struct RunsShown {
+  bool validation_loss = true;  // false where the page has a plot of it already
+};
+
 // Adds a plot for each number of the logs, with a line for each group, and tables of final values and settings.
 // FileError without a log.jsonl; DataError for a damaged file or a log without events.
-void add_runs(HtmlPage& page, const std::vector<RunGroup>& groups);
+void add_runs(HtmlPage& page, const std::vector<RunGroup>& groups, const RunsShown& shown = {});
 
 // The page of one run, replaced all at once.
 void write_run_report(const std::string& directory, const std::string& path);
