@@ -53,7 +53,7 @@ std::string token_labels(const std::vector<std::string>& tokens, int margin) {
   return svg + "</g></defs></svg>\n";
 }
 
-// Where a head looks, in numbers.
+// Where a head attends to, in numbers.
 std::string summary_of(const HeatMap& map) {
   double itself = 0, before = 0, after = 0, first = 0, distance = 0;
   const float largest = *std::max_element(map.values.begin(), map.values.end());
@@ -68,8 +68,8 @@ std::string summary_of(const HeatMap& map) {
     }
   }
   return fmt::format(
-      "Of the weight, {:.0f} % is on the token itself, {:.0f} % on the one before, {:.0f} % on the one after, {:.0f} % "
-      "on the first; its mean distance is {:.1f} tokens. The largest weight is {:.2f}.",
+      "Attention weight: {:.0f} % on the token itself, {:.0f} % on the previous token, {:.0f} % on the next token, "
+      "{:.0f} % on the first token; mean distance {:.1f} tokens; largest weight {:.2f}.",
       100 * itself, 100 * before, 100 * after, 100 * first, distance, largest);
 }
 
@@ -83,7 +83,7 @@ HtmlPicture picture_of(const HeatMap& map, size_t layer, size_t head, int margin
   const std::string id = fmt::format("rf-map-{}-{}", layer, head);
   const std::string name = fmt::format("Attention of layer {}, head {}", layer, head);
   const int64_t side = kCell * map.rows, size = margin + side + 1;
-  return {.label = fmt::format("layer {}, head {}", layer, head),
+  return {.label = fmt::format("layer\u00A0{}, head\u00A0{}", layer, head),
           .small = fmt::format("<svg viewBox=\"0 0 {0} {0}\" role=\"img\" aria-label=\"{1}\"><image id=\"{2}\" "
                                "width=\"{0}\" height=\"{0}\" style=\"image-rendering:pixelated\" href=\"{3}\"/></svg>",
                                map.rows, name, id, heat_map_image(scaled(map))),
@@ -102,10 +102,10 @@ void add_attention_maps(HtmlPage& page, const AttentionMaps& maps) {
   const int margin = margin_of(maps.tokens);
   page.heading("Attention maps");
   page.paragraph(fmt::format(
-      "A row is a token that looks (query), a column a token looked at (key); the {} tokens run from left to right and "
-      "from top to bottom. A row sums to 1. The darkest (on a dark page the brightest) cell of a map is its largest "
-      "weight, which is said where the map is opened by a click or tap. Layers and heads count from 0, as in the names "
-      "of parameters.",
+      "Each row of a map is a query token and each column a key token, the {} tokens running from left to right and "
+      "from top to bottom; the weights of a row sum to 1. The darkest cell (the brightest on a dark page) is the "
+      "largest weight of its map, which is given when the map is opened by a click or tap. Layers and heads are "
+      "numbered from 0, as in the names of parameters.",
       maps.tokens.size()));
   page.raw(token_labels(maps.tokens, margin));
   for (size_t layer = 0; layer < maps.heads.size(); ++layer) {
@@ -118,14 +118,13 @@ void add_attention_maps(HtmlPage& page, const AttentionMaps& maps) {
 }
 
 void add_scores_by_distance(HtmlPage& page, const ScoresByDistance& scores) {
-  page.heading("Scores by distance");
+  page.heading("Attention scores by distance");
   std::string text = fmt::format(
-      "The score of a query and a key before the softmax, by how many tokens the key stands behind (positive: after) "
-      "the "
-      "query; the mean over the heads of a layer, special tokens included. Measured on {} {}, {} tokens.",
+      "Query-key score before the softmax by relative position (positive: the key comes after the query), averaged "
+      "over the heads of a layer, special tokens included. Measured on {} {}, {} tokens.",
       scores.texts(), scores.texts() == 1 ? "text" : "texts", scores.tokens());
   if (scores.shortened() > 0) {
-    text += fmt::format(" {} of them were cut to {} tokens.", scores.shortened(), scores.longest());
+    text += fmt::format(" {} of them were truncated to {} tokens.", scores.shortened(), scores.longest());
   }
   page.paragraph(text);
   constexpr SvgSize kSize{440, 300};
@@ -134,13 +133,14 @@ void add_scores_by_distance(HtmlPage& page, const ScoresByDistance& scores) {
             .y_label = "mean score",
             .series = scores.measured()};
   page.figure(svg_plot(plot, kSize),
-              "Over all pairs of tokens at a distance, where there are at least a hundredth as many as at 0.");
+              "Mean over all pairs of tokens at each distance that has at least 1 % as many pairs as distance 0.");
   plot.series = scores.of_means();
   if (plot.series.empty()) return;
   plot.title = "Mean query and mean key, rotated apart";
-  page.figure(svg_plot(plot, kSize),
-              "The mean score of all queries with all keys if they stood at that distance (Eq. 16 is linear in both): "
-              "what a layer prefers whatever the tokens are.");
+  page.figure(
+      svg_plot(plot, kSize),
+      "The mean score of all queries and all keys as if they stood at that distance (Eq. 16 is linear in both): "
+      "what a layer prefers whatever the tokens are.");
 }
 
 }  // namespace roformer

@@ -1,9 +1,11 @@
 #include "lab/grid_page.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <ranges>
 #include <set>
 
 #include "base/file.h"
@@ -52,19 +54,21 @@ PlotSeries place_series(const GridPosition& position, const std::string& scaling
   return series;
 }
 
+constexpr const char* kLossLabel = "loss (nats per predicted token)";
+
 Plot length_plot(const Grid& grid, const std::string& of) {
   const auto trained = grid.common_max_length();
-  return {.title = fmt::format("Loss by length of the text{}{}",
-                               trained ? fmt::format(", trained at {}", *trained) : "", of),
-          .x_label = "tokens a sequence",
-          .y_label = "nats a label",
-          .series = {}};
+  return {
+      .title = fmt::format("Loss by sequence length{}{}", of, trained ? fmt::format(" (trained at {})", *trained) : ""),
+      .x_label = "sequence length (tokens)",
+      .y_label = kLossLabel,
+      .series = {}};
 }
 
 Plot place_plot(int64_t length, const std::string& of) {
-  return {.title = fmt::format("Loss by place in texts of {} tokens{}", length, of),
-          .x_label = "place",
-          .y_label = "nats a label",
+  return {.title = fmt::format("Loss by position{} ({}-token sequences)", of, length),
+          .x_label = "position",
+          .y_label = kLossLabel,
           .series = {}};
 }
 
@@ -75,15 +79,8 @@ void add_series(Plot& plot, PlotSeries series) {
   plot.series.push_back(std::move(series));
 }
 
-// Bands upon bands would hide the lines.
-void drop_crowded_bands(Plot& plot) {
-  constexpr size_t kMost = 7;
-  if (plot.series.size() <= kMost) return;
-  for (PlotSeries& series : plot.series) series.low = series.high = {};
-}
-
 NamedPlot curves_plot(const Grid& grid) {
-  Plot plot{.title = "Validation loss", .x_label = "step", .y_label = "nats a label", .series = {}};
+  Plot plot{.title = "Validation loss", .x_label = "step", .y_label = kLossLabel, .series = {}};
   for (const GridPosition& position : grid.positions) {
     std::vector<std::vector<PlotPoint>> curves;
     for (const GridRun& run : position.runs) {
@@ -95,8 +92,9 @@ NamedPlot curves_plot(const Grid& grid) {
 }
 
 void add_length_table(HtmlPage& page, const Grid& grid) {
-  HtmlTable table{.caption = "Loss by tokens a sequence", .columns = {""}, .rows = {}};
-  HtmlTable reasons{.caption = "Why some are missing", .columns = {"", "reason"}, .rows = {}};
+  HtmlTable table{
+      .caption = "Validation loss (nats per predicted token) by sequence length (tokens)", .columns = {""}, .rows = {}};
+  HtmlTable reasons{.caption = "Missing values", .columns = {"", "reason"}, .rows = {}};
   for (const int64_t length : grid.plan.lengths) table.columns.push_back(std::to_string(length));
   for (const GridPosition& position : grid.positions) {
     if (!evaluated(position)) continue;
@@ -115,16 +113,72 @@ void add_length_table(HtmlPage& page, const Grid& grid) {
   if (!reasons.rows.empty()) page.table(reasons);
 }
 
+constexpr SvgSize kFigureSize{480, 320};
+
+// `plots` are those of grid_plots(), the first of which is not about lengths.
 void add_lengths(HtmlPage& page, const Grid& grid, const std::vector<NamedPlot>& plots) {
-  page.heading("Texts longer than in training");
+  page.heading("Sequences longer than in training");
   page.paragraph(
-      "The finished models on the validation text, cut into sequences of each length. A name behind a comma is what "
-      "stretched the encoding to that length, with the same weights.");
-  for (const auto& [name, plot] : plots) {
-    if (name == "validation-loss") continue;
-    page.figure(svg_plot(plot, {560, 340 + 14 * static_cast<int>(plot.series.size())}));
+      "Finished models, evaluated on the validation text in sequences of each length. A name after a comma is the "
+      "method that extends the encoding to longer sequences, with the same weights.");
+  for (const auto& [name, plot] : plots | std::views::drop(1)) {
+    page.figure(svg_plot(plot, kFigureSize));
   }
   add_length_table(page, grid);
+}
+
+// By seed, of the finished runs.
+std::map<int64_t, double> seed_losses(const GridPosition& position) {
+  std::map<int64_t, double> losses;
+  for (const GridRun& run : position.runs) {
+    if (run.finished) losses[run.seed] = run.validation.loss;
+  }
+  return losses;
+}
+
+// Of the losses of `other` less those of `best`, seed by seed.
+std::vector<double> paired_differences(const GridPosition& other, const GridPosition& best) {
+  const std::map<int64_t, double> reference = seed_losses(best);
+  std::vector<double> differences;
+  for (const auto& [seed, loss] : seed_losses(other)) {
+    const auto found = reference.find(seed);
+    if (found != reference.end()) differences.push_back(loss - found->second);
+  }
+  return differences;
+}
+
+// What tests of the other variants against the best one say.
+std::string comparison_text(const std::vector<const GridPosition*>& variants, const GridPosition& best) {
+  constexpr const char* kTest = "paired t-test over seeds, α = 0.05, not corrected for multiple comparisons";
+  std::vector<std::string> same, untested;
+  int64_t worse = 0;
+  for (const GridPosition* variant : variants) {
+    if (variant == &best) continue;
+    const std::vector<double> differences = paired_differences(*variant, best);
+    if (differences.size() < 2) {
+      untested.push_back(variant->position);
+      continue;
+    }
+    const MeanInterval interval = mean_interval(differences);
+    if (interval.mean > *interval.half_width) {
+      ++worse;
+    } else {
+      same.push_back(variant->position);
+    }
+  }
+  std::string text;
+  if (!same.empty()) {
+    text = fmt::format(" Statistically indistinguishable from it ({}): {}.", kTest, fmt::join(same, ", "));
+    if (worse == 1) text += " The other variant has a significantly higher loss.";
+    if (worse > 1) text += fmt::format(" The other {} variants have a significantly higher loss.", worse);
+  } else if (worse > 0) {
+    text = fmt::format(" The loss of {} is significantly higher ({}).",
+                       worse == 1 ? "the other variant" : fmt::format("all {} other variants", worse), kTest);
+  }
+  if (!untested.empty()) {
+    text += fmt::format(" Not tested, as a test takes two seeds of both: {}.", fmt::join(untested, ", "));
+  }
+  return text;
 }
 
 }  // namespace
@@ -154,14 +208,34 @@ std::vector<NamedPlot> grid_plots(const Grid& grid) {
   return plots;
 }
 
+std::string main_result(const Grid& grid) {
+  std::vector<const GridPosition*> variants;
+  for (const GridPosition& position : grid.positions) {
+    if (!position.losses().empty()) variants.push_back(&position);
+  }
+  if (variants.empty()) return "No run has finished yet.";
+  const auto mean = [](const GridPosition* position) { return mean_interval(position->losses()).mean; };
+  const GridPosition& best = **std::ranges::min_element(variants, {}, mean);
+  const std::vector<double> losses = best.losses();
+  const std::string of_what =
+      losses.size() == 1 ? "one run" : fmt::format("mean and 95 % confidence interval over {} seeds", losses.size());
+  const std::string value = fmt::format("{} nats per predicted token ({})", interval_text(losses, 3), of_what);
+  if (variants.size() == 1) return fmt::format("The validation loss of {} is {}.", best.position, value);
+  return fmt::format("{} has the lowest validation loss: {}.{}", best.position, value, comparison_text(variants, best));
+}
+
 std::string grid_page(const Grid& grid, const std::string& title) {
   HtmlPage page(title);
+  page.paragraph(main_result(grid));
   auto rows = grid_table(grid);
-  HtmlTable table{.caption = "At the last step, validation loss in nats a label", .columns = rows[0], .rows = {}};
+  HtmlTable table{.caption = "Results at the last step; validation loss in nats per predicted token",
+                  .columns = rows[0],
+                  .rows = {}};
   table.rows.assign(rows.begin() + 1, rows.end());
   page.table(table);
   for (const std::string& note : grid.notes()) page.paragraph(note);
   const std::vector<NamedPlot> plots = grid_plots(grid);
+  page.figure(svg_plot(plots[0].plot, kFigureSize));
   if (plots.size() > 1) add_lengths(page, grid, plots);
 
   std::vector<RunGroup> groups;
@@ -173,8 +247,8 @@ std::string grid_page(const Grid& grid, const std::string& title) {
     if (!group.directories.empty()) groups.push_back(std::move(group));
   }
   if (!groups.empty()) {
-    page.heading("The trainings");
-    add_runs(page, groups, {.wall_clock_speed = false});
+    page.heading("Training runs");
+    add_runs(page, groups, {.validation_loss = false, .wall_clock_speed = false});
   }
   return page.finish();
 }
@@ -187,8 +261,7 @@ void write_grid_report(const Grid& grid) {
   const std::string plots = join_path(grid.directory, "plots");
   make_directories(plots);
   for (const auto& [file, plot] : grid_plots(grid)) {
-    const SvgSize size{720, 420 + 8 * static_cast<int>(plot.series.size())};
-    write_file_atomically(join_path(plots, file + ".svg"), svg_plot(plot, size));
+    write_file_atomically(join_path(plots, file + ".svg"), svg_plot(plot));
   }
 }
 

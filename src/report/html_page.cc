@@ -19,25 +19,39 @@ p{margin:.4em 0;max-width:75ch}footer{margin-top:2em;color:var(--quiet);font-siz
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:8px 24px}
 figure{margin:0;min-width:0}figure svg{display:block;width:100%;height:auto;max-width:600px}
 figcaption,.caption{color:var(--quiet);font-size:.9em;margin:.8em 0 0}
-.scroll{overflow-x:auto;margin:.3em 0 .8em}table{border-collapse:collapse;font-size:.9em}
+.scroll{overflow-x:auto;margin:.3em 0 .8em}.content{display:inline-block;min-width:100%;vertical-align:top}
+.hint{display:none}
+@supports (width:1cqw){.scroll{container-type:inline-size}
+.hint{display:block;position:sticky;left:0;width:6em;max-width:clamp(0px,(100% - 100cqw - 1px)*999,6em);height:1.5em;
+margin-bottom:clamp(-1.5em,(100% - 100cqw - 1px)*999 - 1.5em,0px);overflow:hidden;white-space:nowrap;
+color:var(--quiet);font-size:.85em}}
+table{border-collapse:collapse;font-size:.9em}
 th,td{padding:.3em .7em;border:1px solid var(--line);text-align:right;white-space:nowrap;
 font-variant-numeric:tabular-nums}
 thead th{background:var(--head)}th:first-child{text-align:left}tbody th{font-weight:400}
-.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:8px;margin:.4em 0}
+.gallery{display:grid;grid-template-columns:repeat(var(--pictures),minmax(0,1fr));gap:8px;margin:.4em 0}
+@media (max-width:700px){.gallery{grid-template-columns:repeat(auto-fill,minmax(84px,1fr))}}
 .gallery details{border:1px solid var(--line);border-radius:4px;padding:4px;min-width:0}
 .gallery details[open]{grid-column:1/-1}.gallery details[open]>summary>svg{display:none}
-.gallery summary{list-style:none;font-size:.75em;text-align:center;white-space:nowrap;overflow:hidden}
-.gallery summary::-webkit-details-marker{display:none}.gallery summary>svg{display:block;width:100%;height:auto}
+.gallery summary{list-style:none;font-size:.75em;text-align:center;overflow:hidden}
+.gallery summary::-webkit-details-marker{display:none}
+.gallery summary>svg{display:block;width:100%;max-width:480px;height:auto;margin:auto}
 .gallery details[open]>summary{text-align:left;font-weight:600}
 summary{cursor:pointer}summary:focus-visible,.scroll:focus-visible{outline:2px solid #0072b2;outline-offset:2px}
 </style>
 )";
 
+// A box that scrolls, with a hint where it does: the hint's width and height are zero unless its content (100 %) is
+// wider than the box (100cqw).
+std::string scroll_box(std::string_view label, std::string_view content) {
+  return fmt::format(
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><div class=\"content\">"
+      "<span class=\"hint\" aria-hidden=\"true\">scroll →</span>{}</div></div>\n",
+      escape_xml(label), content);
+}
+
 std::string table_html(const HtmlTable& table) {
-  std::string html = fmt::format(
-      "<p class=\"caption\">{0}</p>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\">"
-      "<table aria-label=\"{0}\">\n<thead><tr>",
-      escape_xml(table.caption));
+  std::string html = fmt::format("<table aria-label=\"{}\">\n<thead><tr>", escape_xml(table.caption));
   for (const std::string& column : table.columns) html += fmt::format("<th scope=\"col\">{}</th>", escape_xml(column));
   html += "</tr></thead>\n<tbody>\n";
   for (const auto& row : table.rows) {
@@ -47,7 +61,8 @@ std::string table_html(const HtmlTable& table) {
     }
     html += "</tr>\n";
   }
-  return html + "</tbody></table></div>\n";
+  return fmt::format("<p class=\"caption\">{}</p>\n{}", escape_xml(table.caption),
+                     scroll_box(table.caption, html + "</tbody></table>"));
 }
 
 }  // namespace
@@ -80,12 +95,10 @@ void HtmlPage::folded_table(std::string_view summary, const HtmlTable& table) {
 }
 
 void HtmlPage::gallery(const std::vector<HtmlPicture>& pictures) {
-  std::string html = "<div class=\"gallery\">\n";
+  std::string html = fmt::format("<div class=\"gallery\" style=\"--pictures:{}\">\n", pictures.size());
   for (const auto& [label, small, large, caption] : pictures) {
-    html += fmt::format(
-        "<details><summary>{0}{1}</summary>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
-        "aria-label=\"{1}\">{2}</div>\n<p>{3}</p></details>\n",
-        small, escape_xml(label), large, escape_xml(caption));
+    html += fmt::format("<details><summary>{}{}</summary>\n{}<p>{}</p></details>\n", small, escape_xml(label),
+                        scroll_box(label, large), escape_xml(caption));
   }
   raw(html + "</div>\n");
 }

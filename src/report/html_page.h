@@ -1,5 +1,6 @@
 // One HTML page of headings, texts, tables and drawings that needs nothing beside itself: no network, no script. Light
-// or dark as the reader's system asks; on a phone drawings shrink and wide tables scroll inside their own box.
+// or dark as the reader's system asks; on a phone drawings shrink and wide tables scroll inside their own box, which
+// says so.
 #pragma once
 
 #include <string>
@@ -32,7 +33,8 @@ class HtmlPage {
   void figure(std::string_view svg, std::string_view caption = {});
   void table(const HtmlTable& table);
   void folded_table(std::string_view summary, const HtmlTable& table);  // closed until the reader opens it
-  void gallery(const std::vector<HtmlPicture>& pictures);               // small ones side by side, without script
+  // Small ones in one row over the whole width, on a phone in several; without script.
+  void gallery(const std::vector<HtmlPicture>& pictures);
   void raw(std::string_view html);
 
   std::string finish();  // the whole page; nothing may follow

@@ -20,16 +20,93 @@ struct Range {
   }
 };
 
-// The smallest of 1, 2, 5 times a power of ten that is at least `rough`.
-double round_step(double rough) {
-  const double power = std::pow(10.0, std::floor(std::log10(rough)));
-  for (const double factor : {1.0, 2.0, 5.0}) {
-    if (factor * power >= rough * (1 - 1e-9)) return factor * power;
+// The first and the last multiple of `step` that are ticks of an axis, in steps.
+struct Multiples {
+  double first = 0, last = -1;
+  double count() const { return last - first + 1; }
+};
+
+Multiples multiples(double low, double high, double step, bool widen) {
+  constexpr double kClose = 1e-6;
+  if (widen) return {std::floor(low / step + kClose), std::ceil(high / step - kClose)};
+  return {std::ceil(low / step - kClose), std::floor(high / step + kClose)};
+}
+
+constexpr double kOutside = 10;  // badness of too few or too many ticks
+
+// How far an axis with `ticks` ticks is from one with `count`; `waste` is the share by which the ticks widen it. Fewer
+// than four say little of the values between them, more than nine are crowded: either only if nothing else fits.
+double badness(double ticks, int count, double waste) {
+  constexpr int kFew = 4, kMany = 9;
+  if (ticks < 1) return 10 * kOutside;
+  const bool outside = ticks < std::min(count, kFew) || ticks > std::max(count, kMany);
+  return std::abs(std::log(ticks / count)) + waste + (outside ? kOutside : 0);
+}
+
+// The step of 1, 2 or 5 times a power of ten that suits a range best.
+double round_step(double low, double high, int count, bool widen) {
+  const double range = high - low;
+  const double power = std::pow(10.0, std::floor(std::log10(range / count)));
+  double best = power, least = std::numeric_limits<double>::infinity();
+  for (const double factor : {0.5, 1.0, 2.0, 5.0, 10.0, 20.0}) {
+    const double step = factor * power;
+    const Multiples ticks = multiples(low, high, step, widen);
+    const double bad = badness(ticks.count(), count, widen ? (ticks.count() - 1) * step / range - 1 : 0);
+    if (bad >= least) continue;
+    least = bad;
+    best = step;
   }
-  return 10 * power;
+  return best;
+}
+
+// Of ticks in order, the first and the last one that an axis from `low` to `high` shows.
+std::vector<double> shown(const std::vector<double>& ticks, double low, double high, bool widen) {
+  constexpr double kClose = 1e-6;
+  auto first = std::find_if(ticks.begin(), ticks.end(), [&](double tick) { return tick >= low * (1 - kClose); });
+  auto last = std::find_if(first, ticks.end(), [&](double tick) { return tick > high * (1 + kClose); });
+  if (widen) {
+    if (first != ticks.begin() && (first == ticks.end() || *first > low * (1 + kClose))) --first;
+    if (last != ticks.end() && (last == ticks.begin() || *std::prev(last) < high * (1 - kClose))) ++last;
+  }
+  return {first, last};
+}
+
+// What the ticks of a logarithmic axis may be, the simplest first; each reaches beyond `low` and `high`.
+std::vector<std::vector<double>> logarithmic_ticks(double low, double high, int count) {
+  const int begin = static_cast<int>(std::floor(std::log10(low))), end = static_cast<int>(std::ceil(std::log10(high)));
+  const auto by_powers = [&](int every, std::initializer_list<double> factors) {
+    std::vector<double> ticks;
+    const int first = static_cast<int>(std::floor(static_cast<double>(begin) / every)) * every;
+    for (int power = first; power < end + every; power += every) {
+      for (const double factor : factors) ticks.push_back(factor * std::pow(10.0, power));
+    }
+    return ticks;
+  };
+  std::vector<std::vector<double>> result;
+  const int most = std::max(1, end - begin);
+  for (int every = 1; every <= most; ++every) result.push_back(by_powers(every, {1}));
+  if (most > 2 * count) return result;
+  result.push_back(by_powers(1, {1, 2, 5}));
+  result.push_back(by_powers(1, {1, 3}));
+  return result;
+}
+
+// Ticks as on a linear axis, for values too close to each other for powers of ten.
+std::vector<double> linear_ticks(double low, double high, int count, bool widen) {
+  const double step = round_step(low, high, count, widen);
+  const Multiples ticks = multiples(low, high, step, true);
+  std::vector<double> result;
+  for (double i = std::max(1.0, ticks.first); i <= ticks.last; ++i) result.push_back(i * step);
+  return result;
 }
 
 }  // namespace
+
+void drop_crowded_bands(Plot& plot) {
+  constexpr size_t kMost = 7;
+  if (plot.series.size() <= kMost) return;
+  for (PlotSeries& series : plot.series) series.low = series.high = {};
+}
 
 bool is_drawable(const PlotPoint& point) { return std::abs(point.x) <= kLargest && std::abs(point.y) <= kLargest; }
 
@@ -47,18 +124,16 @@ Axis make_axis(double low, double high, int count, bool widen) {
     high += zero ? 1 : largest * 0.1;
   }
   Axis axis;
-  axis.step = round_step((high - low) / std::max(1, count));
-  const double first = std::ceil(low / axis.step - 1e-6), last = std::floor(high / axis.step + 1e-6);
-  axis.low = widen ? std::floor(low / axis.step + 1e-6) * axis.step : low;
-  axis.high = widen ? std::ceil(high / axis.step - 1e-6) * axis.step : high;
-  const double begin = widen ? std::round(axis.low / axis.step) : first;
-  const double end = widen ? std::round(axis.high / axis.step) : last;
-  for (int i = 0; i <= end - begin; ++i) axis.ticks.push_back((begin + i) * axis.step);
+  axis.step = round_step(low, high, std::max(1, count), widen);
+  const Multiples ticks = multiples(low, high, axis.step, widen);
+  axis.low = widen ? ticks.first * axis.step : low;
+  axis.high = widen ? ticks.last * axis.step : high;
+  for (int i = 0; i < ticks.count(); ++i) axis.ticks.push_back((ticks.first + i) * axis.step);
   return axis;
 }
 
 Axis make_logarithmic_axis(double low, double high, int count, bool widen) {
-  constexpr double kMost = 1e100, kClose = 1e-6;
+  constexpr double kMost = 1e100;
   if (!(low <= high)) low = high = 1;
   Axis axis{.low = std::clamp(low, 1 / kMost, kMost), .high = std::clamp(high, 1 / kMost, kMost), .ticks = {}};
   axis.logarithmic = true;
@@ -66,27 +141,22 @@ Axis make_logarithmic_axis(double low, double high, int count, bool widen) {
     axis.low /= 2;
     axis.high *= 2;
   }
-  // 1, 2, 5 of every power of ten, or every nth power alone, as `count` allows.
-  const double first = std::log10(axis.low), last = std::log10(axis.high);
-  const bool fine = 3 * (last - first) <= 1.5 * count;
-  const int every = std::max(1, static_cast<int>(std::ceil((last - first) / std::max(1, count))));
-  std::vector<double> ticks;
-  const int begin = static_cast<int>(std::floor(first / every)) * every;
-  const int end = static_cast<int>(std::ceil(last / every)) * every;
-  for (int power = begin; power <= end; power += every) {
-    for (const double factor : {1.0, 2.0, 5.0}) {
-      if (factor == 1 || fine) ticks.push_back(factor * std::pow(10.0, power));
-    }
-  }
-  if (widen) {
-    const auto beyond = [&](double tick) { return tick >= axis.high * (1 - kClose); };
-    const double top = *std::find_if(ticks.begin(), ticks.end(), beyond);  // the last is one
-    const auto below = [&](double tick) { return tick <= axis.low * (1 + kClose); };
-    axis.low = *std::find_if(ticks.rbegin(), ticks.rend(), below);  // the first is one
-    axis.high = top;
-  }
-  for (const double tick : ticks) {
-    if (tick >= axis.low * (1 - kClose) && tick <= axis.high * (1 + kClose)) axis.ticks.push_back(tick);
+  count = std::max(1, count);
+  double least = std::numeric_limits<double>::infinity();
+  const auto consider = [&, low = axis.low, high = axis.high](const std::vector<double>& candidate) {
+    const std::vector<double> ticks = shown(candidate, low, high, widen);
+    const bool wider = widen && ticks.size() > 1;
+    const double waste = wider ? std::log(ticks.back() / ticks.front()) / std::log(high / low) - 1 : 0;
+    const double bad = badness(static_cast<double>(ticks.size()), count, waste);
+    if (bad >= least) return;
+    least = bad;
+    axis.ticks = ticks;
+  };
+  for (const auto& ticks : logarithmic_ticks(axis.low, axis.high, count)) consider(ticks);
+  if (least >= kOutside && axis.high < 30 * axis.low) consider(linear_ticks(axis.low, axis.high, count, widen));
+  if (widen && !axis.ticks.empty()) {
+    axis.low = std::min(axis.low, axis.ticks.front());
+    axis.high = std::max(axis.high, axis.ticks.back());
   }
   return axis;
 }
@@ -117,6 +187,7 @@ std::string Axis::label(double tick) const {
 
 PlotAxes make_axes(const Plot& plot, int x_count, int y_count) {
   Range x, y;
+  for (const double value : plot.y_shown) y.include(value);
   for (const PlotSeries& series : plot.series) {
     for (const auto* points : {&series.points, &series.low, &series.high}) {
       for (const PlotPoint& point : *points) {

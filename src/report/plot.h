@@ -1,7 +1,7 @@
 // A line plot as data: what svg_plot.h and terminal_plot.h draw.
-// The room report/ turns numbers into things to look at and reads the log of a training. It is not a plotting library:
-// one kind of plot, two ways to draw it. Calling gnuplot or a JavaScript library was rejected: a report must be one
-// file that opens anywhere, offline, for years, and the program must not depend on what is installed beside it.
+// The module report/ turns numbers into things to look at and reads the log of a training. It is not a plotting
+// library: one kind of plot, two ways to draw it. Calling gnuplot or a JavaScript library was rejected: a report must
+// be one file that opens anywhere, offline, for years, and the program must not depend on what is installed beside it.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,12 @@ struct Plot {
   std::string title, x_label, y_label;
   std::vector<PlotSeries> series;
   bool logarithmic = false;  // both axes; what is not above 0 is at their lower end
+  // Values that the y axis includes whatever the series are, e.g. {0, 100} of percentages.
+  std::vector<double> y_shown = {};
 };
+
+// Leaves out the bands of more than seven series: bands upon bands would hide the lines.
+void drop_crowded_bands(Plot& plot);
 
 bool is_drawable(const PlotPoint& point);
 
@@ -40,10 +45,12 @@ struct Axis {
   std::string label(double tick) const;  // with just the decimals that step needs
 };
 
-// The axis over the finite values from `low` to `high` with about `count` ticks 1, 2 or 5 times a power of ten apart.
-// `widen` extends the range to whole ticks. low > high (nothing to show) gives 0 … 1, low = high a range around it.
+// The axis over the finite values from `low` to `high` with about `count` ticks, four to nine where `count` is, 1, 2
+// or 5 times a power of ten apart. `widen` extends the range to whole ticks. low > high (nothing to show) gives 0 … 1,
+// low = high a range around it.
 Axis make_axis(double low, double high, int count, bool widen);
-// The same by factors: ticks at 1, 2 and 5 times powers of ten, or at powers alone. Values count as 1e-100 … 1e100.
+// The same by factors: ticks at powers of ten, or at 1 and 3 or 1, 2 and 5 times these, or, where that gives too few,
+// as on a linear axis. Values count as 1e-100 … 1e100.
 Axis make_logarithmic_axis(double low, double high, int count, bool widen);
 
 struct PlotAxes {

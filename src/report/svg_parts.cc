@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/utf8.h"
 #include "report/svg_plot.h"
 
 namespace roformer {
@@ -13,6 +14,7 @@ constexpr std::string_view kStyle = R"(<style>
 .rf-back{fill:#ffffff}.rf-text{fill:#1f2328;font-family:system-ui,-apple-system,sans-serif;font-size:12px}
 .rf-title{font-size:15px;font-weight:600}.rf-strong{font-weight:600}.rf-grid{stroke:#d8dee4;stroke-width:1}.rf-axis{stroke:#6e7781;stroke-width:1}
 .rf-line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.rf-band{stroke:none;fill-opacity:0.2}
+.rf-shared{stroke-linecap:butt}.rf-leader{fill:none;stroke-width:1;opacity:0.6}.rf-dotted{stroke-dasharray:1 4}.rf-end{font-size:11px}
 .rf-dash1{stroke-dasharray:7 4}.rf-dash2{stroke-dasharray:2 4}
 .rf-s0{stroke:#0072b2}.rf-s1{stroke:#d55e00}.rf-s2{stroke:#009e73}.rf-s3{stroke:#cc79a7}
 .rf-s4{stroke:#e69f00}.rf-s5{stroke:#56b4e9}.rf-s6{stroke:#000000}
@@ -31,6 +33,19 @@ constexpr std::string_view kStyle = R"(<style>
 std::string svg_text(double x, double y, std::string_view anchor, std::string_view text, std::string_view more) {
   return fmt::format("<text class=\"rf-text{}\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", more, x, y,
                      anchor, escape_xml(text));
+}
+
+double svg_text_width(std::string_view text, double font_size) {
+  constexpr double kNarrow = 0.57, kWide = 1;
+  constexpr char32_t kFirstWide = 0x2E80;  // CJK radicals
+  const std::string valid = replace_invalid_utf8(std::string(text));
+  double width = 0;
+  for (size_t at = 0; at < valid.size();) {
+    const auto [code, length] = decode_utf8(valid.data() + at);
+    width += code < kFirstWide ? kNarrow : kWide;
+    at += static_cast<size_t>(length);
+  }
+  return width * font_size;
 }
 
 std::string svg_open(int width, int height, std::string_view title) {

@@ -1,4 +1,4 @@
-// What the drawings of this room share: the look (light or dark as the reader's system asks) and text.
+// What the drawings of this module share: the look (light or dark as the reader's system asks) and text.
 #pragma once
 
 #include <string>
@@ -15,5 +15,8 @@ std::string svg_open(int width, int height, std::string_view title);
 
 // A <text> element; `more` is appended to its class, e.g. " rf-title". anchor: start, middle or end.
 std::string svg_text(double x, double y, std::string_view anchor, std::string_view text, std::string_view more = {});
+
+// Pixels that a text takes, by a generous guess: East Asian characters are as wide as high, others a little over half.
+double svg_text_width(std::string_view text, double font_size = 12);
 
 }  // namespace roformer

@@ -6,6 +6,8 @@
 #include <iterator>
 
 #include "base/utf8.h"
+#include "report/line_labels.h"
+#include "report/line_sections.h"
 #include "report/svg_parts.h"
 
 namespace roformer {
@@ -17,6 +19,7 @@ struct PlotArea {
 
   double x(double value) const { return left + axes.x.share(value) * (right - left); }
   double y(double value) const { return bottom - axes.y.share(value) * (bottom - top); }
+  int columns() const { return std::max(1, static_cast<int>(right - left)); }
 };
 
 // What XML 1.0 may hold of the code points of valid UTF-8.
@@ -48,12 +51,12 @@ std::vector<PlotPoint> thinned(const std::vector<PlotPoint>& points, const Axis&
   return result;
 }
 
-// Points of one series as "x,y x,y …", a new string after each gap.
-std::vector<std::vector<PlotPoint>> runs(const std::vector<PlotPoint>& points) {
-  std::vector<std::vector<PlotPoint>> result(1);
-  for (const PlotPoint& point : points) {
+// The points of a series in pixels, a new run after each gap.
+PixelLine pixel_line(const std::vector<PlotPoint>& points, const PlotArea& area) {
+  PixelLine result(1);
+  for (const PlotPoint& point : thinned(points, area.axes.x, area.columns())) {
     if (is_drawable(point)) {
-      result.back().push_back(point);
+      result.back().push_back({area.x(point.x), area.y(point.y)});
     } else if (!result.back().empty()) {
       result.emplace_back();
     }
@@ -62,18 +65,12 @@ std::vector<std::vector<PlotPoint>> runs(const std::vector<PlotPoint>& points) {
   return result;
 }
 
-std::string coordinates(const PlotArea& area, const std::vector<PlotPoint>& points) {
+std::string coordinates(const PixelRun& points) {
   std::string text;
   for (const PlotPoint& point : points) {
-    fmt::format_to(std::back_inserter(text), "{}{:.1f},{:.1f}", text.empty() ? "" : " ", area.x(point.x),
-                   area.y(point.y));
+    fmt::format_to(std::back_inserter(text), "{}{:.1f},{:.1f}", text.empty() ? "" : " ", point.x, point.y);
   }
   return text;
-}
-
-std::string dash_class(size_t index) {
-  const size_t round = index / kSvgColors % 3;
-  return round == 0 ? "" : fmt::format(" rf-dash{}", round);
 }
 
 void draw_axes(std::string& svg, const Plot& plot, const PlotArea& area) {
@@ -99,62 +96,91 @@ void draw_axes(std::string& svg, const Plot& plot, const PlotArea& area) {
       middle, escape_xml(plot.y_label));
 }
 
-void draw_band(std::string& svg, const PlotSeries& series, size_t index, const PlotArea& area, int columns) {
+// Above the plotting area; a long one begins further left and is smaller.
+void draw_title(std::string& svg, const std::string& title, double left, int width) {
+  constexpr double kMargin = 12, kBold = 1.15, kSize = 15, kLeast = 9;
+  const double needed = kBold * svg_text_width(title, kSize), room = width - 2 * kMargin;
+  const double x = std::clamp(width - kMargin - needed, kMargin, left);
+  std::string style;
+  if (needed > room) style = fmt::format(" style=\"font-size:{:.1f}px\"", std::max(kLeast, kSize * room / needed));
+  svg += fmt::format("<text class=\"rf-text rf-title\" x=\"{:.1f}\" y=\"26.0\" text-anchor=\"start\"{}>{}</text>\n", x,
+                     style, escape_xml(title));
+}
+
+void draw_band(std::string& svg, const PlotSeries& series, size_t index, const PlotArea& area) {
   if (series.low.size() != series.high.size()) return;
-  const auto low = runs(thinned(series.low, area.axes.x, columns));
-  const auto high = runs(thinned(series.high, area.axes.x, columns));
+  const PixelLine low = pixel_line(series.low, area), high = pixel_line(series.high, area);
   if (low.size() != high.size()) return;
   for (size_t i = 0; i < low.size(); ++i) {
-    std::vector<PlotPoint> outline = low[i];
+    PixelRun outline = low[i];
     outline.insert(outline.end(), high[i].rbegin(), high[i].rend());
-    svg += fmt::format("<polygon class=\"rf-band rf-f{}\" points=\"{}\"/>\n", index % kSvgColors,
-                       coordinates(area, outline));
+    svg += fmt::format("<polygon class=\"rf-band rf-f{}\" points=\"{}\"/>\n", index % kSvgColors, coordinates(outline));
   }
 }
 
-void draw_line(std::string& svg, const PlotSeries& series, size_t index, const PlotArea& area, int columns) {
-  for (const auto& run : runs(thinned(series.points, area.axes.x, columns))) {
+// Dashes of all lines that lie on each other take turns.
+std::string section_style(const LineSection& section, size_t index) {
+  if (section.sharers == 1) return fmt::format("class=\"{}\"", line_classes(index));
+  constexpr int kDash = 8;
+  return fmt::format("class=\"rf-line rf-shared rf-s{}\" stroke-dasharray=\"{} {}\" stroke-dashoffset=\"{}\"",
+                     index % kSvgColors, kDash, kDash * (section.sharers - 1), -kDash * section.rank);
+}
+
+void draw_line(std::string& svg, const std::vector<PixelLine>& lines, size_t index) {
+  for (const PixelRun& run : lines[index]) {
     if (run.size() == 1) {
       svg += fmt::format("<circle class=\"rf-f{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>\n", index % kSvgColors,
-                         area.x(run[0].x), area.y(run[0].y));
+                         run[0].x, run[0].y);
       continue;
     }
-    svg += fmt::format("<polyline class=\"rf-line rf-s{}{}\" points=\"{}\"/>\n", index % kSvgColors, dash_class(index),
-                       coordinates(area, run));
-  }
-}
-
-// Entries in rows from left to right; a width is a guess from the number of bytes, generous on purpose.
-struct LegendEntry {
-  size_t series;
-  double x;
-  int row;
-};
-
-std::vector<LegendEntry> place_legend(const Plot& plot, double left, double right) {
-  std::vector<LegendEntry> entries;
-  double x = left;
-  int row = 0;
-  for (size_t i = 0; i < plot.series.size(); ++i) {
-    if (plot.series[i].name.empty()) continue;
-    const double width = 46 + 6.8 * static_cast<double>(plot.series[i].name.size());
-    if (x > left && x + width > right) {
-      x = left;
-      ++row;
+    for (const LineSection& section : line_sections(lines, index, run)) {
+      svg += fmt::format("<polyline {} points=\"{}\"/>\n", section_style(section, index), coordinates(section.points));
     }
-    entries.push_back({i, x, row});
-    x += width;
   }
-  return entries;
 }
 
-void draw_legend(std::string& svg, const Plot& plot, const std::vector<LegendEntry>& entries, double top) {
-  for (const auto& [index, x, row] : entries) {
-    const double y = top + 18 * row;
-    svg += fmt::format("<line class=\"rf-line rf-s{}{}\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n",
-                       index % kSvgColors, dash_class(index), x, y, x + 24, y);
-    svg += svg_text(x + 30, y + 4, "start", plot.series[index].name);
+// Pixels that names at the ends of their lines need beside the plotting area; 0 where a legend is drawn instead.
+double end_label_margin(const Plot& plot, int width) {
+  constexpr int kLegendNames = 5;
+  constexpr double kMostOfWidth = 0.45;
+  int names = 0;
+  double margin = 0;
+  for (const PlotSeries& series : plot.series) {
+    if (series.name.empty()) continue;
+    ++names;
+    margin = std::max(margin, end_label_width(series.name));
   }
+  return names > kLegendNames && margin <= kMostOfWidth * width ? margin : 0;
+}
+
+std::vector<EndLabel> place_end_labels(const Plot& plot, const std::vector<PixelLine>& lines, const PlotArea& area) {
+  std::vector<EndLabel> labels;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (!plot.series[i].name.empty() && !lines[i].empty())
+      labels.push_back({.series = i, .end = lines[i].back().back()});
+  }
+  spread_labels(labels, area.top, area.bottom);
+  return labels;
+}
+
+// The plotting area: what the title, the numbers of the axes and the names leave. The height grows with the names.
+PlotArea place_area(const Plot& plot, SvgSize& size, int legend_rows, double label_margin) {
+  constexpr int kPerTick = 45, kPerTickAcross = 70, kFewTicks = 4, kManyTicks = 8;
+  PlotArea area{.left = 70, .top = 40, .right = size.width - 20.0, .bottom = 0, .axes = {}};
+  if (legend_rows > 0) area.top += 18 * legend_rows + 4;
+  if (legend_rows > 1) size.height += 18 * (legend_rows - 1);
+  if (label_margin > 0) {
+    area.right = size.width - 8 - label_margin;
+    const auto names =
+        std::ranges::count_if(plot.series, [](const PlotSeries& series) { return !series.name.empty(); });
+    size.height = std::max(size.height, static_cast<int>(area.top + kEndLabelHeight * static_cast<double>(names)) + 50);
+  }
+  area.bottom = size.height - 50.0;
+  const int y_ticks = std::clamp(static_cast<int>(area.bottom - area.top) / kPerTick, kFewTicks, kManyTicks);
+  const Axis y_axis = make_axes(plot, kFewTicks, y_ticks).y;
+  for (const double tick : y_axis.ticks) area.left = std::max(area.left, 32 + svg_text_width(y_axis.label(tick)));
+  area.axes = make_axes(plot, std::clamp(area.columns() / kPerTickAcross, kFewTicks, kManyTicks), y_ticks);
+  return area;
 }
 
 }  // namespace
@@ -178,29 +204,20 @@ std::string escape_xml(std::string_view text) {
 }
 
 std::string svg_plot(const Plot& plot, SvgSize size) {
-  PlotArea area{.left = 70,
-                .top = 40,
-                .right = static_cast<double>(size.width - 20),
-                .bottom = static_cast<double>(size.height - 50),
-                .axes = {}};
-  const auto legend = place_legend(plot, area.left, area.right);
-  const double legend_top = area.top + 4;
-  if (!legend.empty()) area.top += 18 * (legend.back().row + 1) + 4;
-  const int y_ticks = std::max(2, static_cast<int>(area.bottom - area.top) / 45);
-  const Axis y_axis = make_axes(plot, 2, y_ticks).y;
-  for (const double tick : y_axis.ticks) {
-    const double width = 6.8 * static_cast<double>(y_axis.label(tick).size());
-    area.left = std::max(area.left, 32 + width);
-  }
-  const int columns = std::max(1, static_cast<int>(area.right - area.left));
-  area.axes = make_axes(plot, std::max(2, columns / 90), y_ticks);
+  const double label_margin = end_label_margin(plot, size.width);
+  std::vector<LegendEntry> legend;
+  if (label_margin == 0) legend = place_legend(plot, 70, size.width - 20);
+  const PlotArea area = place_area(plot, size, legend.empty() ? 0 : legend.back().row + 1, label_margin);
 
   std::string svg = svg_open(size.width, size.height, plot.title);
-  svg += svg_text(area.left, 26, "start", plot.title, " rf-title");
-  draw_legend(svg, plot, legend, legend_top);
+  draw_title(svg, plot.title, area.left, size.width);
+  draw_legend(svg, plot, legend, 44);
   draw_axes(svg, plot, area);
-  for (size_t i = 0; i < plot.series.size(); ++i) draw_band(svg, plot.series[i], i, area, columns);
-  for (size_t i = 0; i < plot.series.size(); ++i) draw_line(svg, plot.series[i], i, area, columns);
+  std::vector<PixelLine> lines;
+  for (const PlotSeries& series : plot.series) lines.push_back(pixel_line(series.points, area));
+  for (size_t i = 0; i < plot.series.size(); ++i) draw_band(svg, plot.series[i], i, area);
+  for (size_t i = 0; i < plot.series.size(); ++i) draw_line(svg, lines, i);
+  if (label_margin > 0) draw_end_labels(svg, plot, place_end_labels(plot, lines, area), area.right);
   return svg + "</svg>\n";
 }
 

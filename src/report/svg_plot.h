@@ -10,10 +10,12 @@
 namespace roformer {
 
 struct SvgSize {
-  int width = 720, height = 420;  // pixels, at least 200 × 150 to be readable
+  int width = 720, height = 420;  // pixels, at least 200 × 150 to be readable; many names make it higher
 };
 
-// Well-formed XML whatever the texts contain. Long series are thinned to what the width can show, extremes kept.
+// Up to five names stand in a legend, more at the ends of their lines, if they leave these enough width. Lines that
+// coincide are drawn in alternating dashes. Well-formed XML whatever the texts contain. Long series are thinned to what
+// the width can show, extremes kept.
 std::string svg_plot(const Plot& plot, SvgSize size = {});
 
 // Text for XML and HTML content and attributes: the five special characters escaped, control characters and invalid

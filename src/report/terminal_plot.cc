@@ -133,7 +133,7 @@ std::string legend(const Plot& plot, const TerminalPlotOptions& options, bool br
 std::string terminal_plot(const Plot& plot, const TerminalPlotOptions& options) {
   const int columns = std::max(30, options.columns), rows = std::max(4, options.rows);
   const bool braille = options.unicode && (options.color || plot.series.size() <= 1);
-  const PlotAxes axes = make_axes(plot, columns / 14, std::max(2, rows / 3));
+  const PlotAxes axes = make_axes(plot, std::clamp(columns / 14, 3, 8), std::clamp(rows / 3, 3, 8));
 
   size_t label_width = 0;
   for (const double tick : axes.y.ticks) label_width = std::max(label_width, axes.y.label(tick).size());

@@ -68,19 +68,21 @@ std::string legend_name(const std::string& name) {
 // The numbers with a name of their own, in the order they are shown; others follow under their keys.
 struct Metric {
   std::string event, key, title, unit;
+  double scale = 1;                  // from the log's unit
+  std::vector<double> y_shown = {};  // Plot::y_shown
 };
 const std::vector<Metric>& known_metrics() {
   static const std::vector<Metric> metrics = {
-      {"validation", "loss", "Validation loss", "nats a label"},
-      {"train", "loss", "Training loss", "nats a label"},
-      {"validation", "accuracy", "Validation accuracy", "share of labels"},
-      {"validation", "perplexity", "Validation perplexity", "e to the loss"},
-      {"validation", "bits_per_character", "Validation bits per character", "bits a character"},
+      {"validation", "loss", "Validation loss", "loss (nats per predicted token)"},
+      {"train", "loss", "Training loss", "loss (nats per predicted token)"},
+      {"validation", "accuracy", "Validation accuracy", "accuracy (%)", 100},
+      {"validation", "perplexity", "Validation perplexity", "perplexity"},
+      {"validation", "bits_per_character", "Validation bits per character", "bits per character"},
       {"train", "learning_rate", "Learning rate", "learning rate"},
       {"train", "gradient_norm", "Gradient norm", "norm before clipping"},
-      {"train", "tokens_per_second", "Speed", "tokens a second"},
-      {"train", "tokens_per_cpu_second", "Speed by CPU time", "tokens a CPU second"},
-      {"train", "data_wait", "Waiting for text", "share of the time"},
+      {"train", "tokens_per_second", "Training speed", "tokens/s"},
+      {"train", "tokens_per_cpu_second", "Training speed by CPU time", "tokens per CPU second"},
+      {"train", "data_wait", "Waiting for data", "% of the time", 100, {0, 100}},
   };
   return metrics;
 }
@@ -104,10 +106,18 @@ std::vector<Metric> metrics_of(const std::vector<Group>& groups, const RunsShown
   return metrics;
 }
 
-// A legend of many names must not leave the lines without room.
+// Many names stand beside the lines and need some width.
 SvgSize plot_size(size_t series) {
-  constexpr size_t kFew = 4;
-  return {440, 300 + (series > kFew ? 8 * static_cast<int>(series - kFew) : 0)};
+  constexpr size_t kFew = 5;
+  return series > kFew ? SvgSize{480, 320} : SvgSize{440, 300};
+}
+
+PlotSeries metric_series(const std::string& name, const Group& group, const Metric& metric) {
+  std::vector<std::vector<PlotPoint>> curves = group.curves(metric.event, metric.key);
+  for (auto& curve : curves) {
+    for (PlotPoint& point : curve) point.y *= metric.scale;
+  }
+  return summarize_curves(name, curves);
 }
 
 void add_plots(HtmlPage& page, const std::vector<Group>& groups, const RunsShown& shown) {
@@ -115,17 +125,22 @@ void add_plots(HtmlPage& page, const std::vector<Group>& groups, const RunsShown
   // The two losses of a single setting are best seen together.
   if (groups.size() == 1 && metrics.size() >= 2 && metrics[0].key == "loss" && metrics[1].key == "loss") {
     Plot plot{.title = "Loss", .x_label = "step", .y_label = metrics[0].unit, .series = {}};
-    plot.series.push_back(summarize_curves("training", groups[0].curves("train", "loss")));
-    plot.series.push_back(summarize_curves("validation", groups[0].curves("validation", "loss")));
+    plot.series.push_back(metric_series("training", groups[0], metrics[1]));
+    plot.series.push_back(metric_series("validation", groups[0], metrics[0]));
     page.figure(svg_plot(plot, plot_size(plot.series.size())));
     metrics.erase(metrics.begin(), metrics.begin() + 2);
   }
+  if (!shown.validation_loss) {
+    std::erase_if(metrics, [](const Metric& m) { return m.event == "validation" && m.key == "loss"; });
+  }
   for (const Metric& metric : metrics) {
     Plot plot{.title = metric.title, .x_label = "step", .y_label = metric.unit, .series = {}};
+    plot.y_shown = metric.y_shown;
     for (const Group& group : groups) {
       const std::string name = groups.size() == 1 ? "" : legend_name(group.name);
-      plot.series.push_back(summarize_curves(name, group.curves(metric.event, metric.key)));
+      plot.series.push_back(metric_series(name, group, metric));
     }
+    drop_crowded_bands(plot);
     page.figure(svg_plot(plot, plot_size(plot.series.size())));
   }
 }
@@ -184,10 +199,11 @@ std::string steps_text(const Group& group) {
 }
 
 void add_results(HtmlPage& page, const std::vector<Group>& groups, const RunsShown& shown) {
-  HtmlTable table{.caption = "At the last step; mean ± its 95 % interval (Student's t) where there are several runs",
-                  .columns = {"", "runs", "parameters", "steps", "tokens", "validation loss", "accuracy, %",
-                              "training loss", shown.wall_clock_speed ? "tokens/s, median" : "tokens/CPU s, median"},
-                  .rows = {}};
+  HtmlTable table{
+      .caption = "Final values; mean ± 95 % confidence interval (Student's t) over runs with different seeds",
+      .columns = {"", "runs", "parameters", "steps", "tokens", "validation loss", "accuracy (%)", "training loss",
+                  shown.wall_clock_speed ? "tokens/s (median)" : "tokens per CPU second (median)"},
+      .rows = {}};
   for (const Group& group : groups) {
     std::vector<std::string> parameters;
     for (const Run& run : group.runs) {
@@ -212,7 +228,7 @@ void add_settings(HtmlPage& page, const std::vector<Group>& groups) {
     }
   }
   HtmlTable differing{.caption = "Settings that differ", .columns = {"setting"}, .rows = {}};
-  HtmlTable common{.caption = "Settings of all runs", .columns = {"setting", "value"}, .rows = {}};
+  HtmlTable common{.caption = "Settings shared by all runs", .columns = {"setting", "value"}, .rows = {}};
   for (const Group& group : groups) differing.columns.push_back(group.name);
   for (const std::string& name : names) {
     std::vector<std::string> all, row = {name};
@@ -253,7 +269,9 @@ void add_runs(HtmlPage& page, const std::vector<RunGroup>& groups, const RunsSho
   }
   add_results(page, read, shown);
   const bool bands = std::any_of(read.begin(), read.end(), [](const Group& group) { return group.runs.size() > 1; });
-  if (bands) page.paragraph("A line is the mean of a setting's runs, the band goes from the lowest to the highest.");
+  if (bands)
+    page.paragraph(
+        "Lines are means over the runs of a setting; bands (of up to seven settings) span the lowest to the highest.");
   add_plots(page, read, shown);
   add_settings(page, read);
 }

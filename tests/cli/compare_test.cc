@@ -74,10 +74,11 @@ TEST_F(Compare, AGridOfTwoEncodingsAndTwoSeeds) {
   EXPECT_THAT(learned[1]["reason"].get<std::string>(), HasSubstr("up to 32"));
 
   const std::string html = content(path("g/report.html"));
-  EXPECT_THAT(html, HasSubstr("tokens a CPU second"));
+  EXPECT_THAT(html, HasSubstr("tokens per CPU second"));
   EXPECT_THAT(html, Not(HasSubstr("tokens/s")));
-  for (const char* part : {"Texts longer than in training", "Loss by place in texts of 256 tokens", "rotary, linear",
-                           "Why some are missing", "Settings that differ"}) {
+  for (const char* part :
+       {"Sequences longer than in training", "Loss by position (256-token sequences)", "rotary, linear",
+        "has the lowest validation loss", "Missing values", "Settings that differ"}) {
     EXPECT_THAT(html, HasSubstr(part));
   }
   for (const char* plot : {"validation-loss", "lengths", "places", "lengths-rotary", "places-learned"}) {

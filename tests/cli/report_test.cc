@@ -50,7 +50,7 @@ TEST_F(Report, RunsGroupsAndNames) {
 TEST_F(Report, AFinishedRunAndItsAttention) {
   succeed(pretrain("a"));
   const std::string html = page({path("a"), "--text", "the king sees [MASK] garden", "--input", path("text.txt")});
-  for (const char* part : {"Training", "Attention maps", "layer 1, head 1", "Scores by distance", "[MASK]"}) {
+  for (const char* part : {"Training", "Attention maps", "layer 1, head 1", "Attention scores by distance", "[MASK]"}) {
     EXPECT_THAT(html, HasSubstr(part));
   }
   std::filesystem::remove(path("a/log.jsonl"));

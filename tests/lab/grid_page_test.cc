@@ -84,7 +84,7 @@ TEST_F(GridPage, ScalingsBeginWhereTheTrainingEnds) {
 
 TEST_F(GridPage, PlacesAreTheMiddlesOfParts) {
   const Plot plot = plots().at("places");
-  EXPECT_THAT(plot.title, HasSubstr("texts of 64 tokens"));
+  EXPECT_THAT(plot.title, HasSubstr("64-token sequences"));
   ASSERT_THAT(names(plot), ElementsAre("rotary", ""));
   EXPECT_EQ(points(plot.series[0].points), (Points{{16, 3}, {48, 9}}));
   EXPECT_EQ(points(plots().at("places-rotary").series[1].points), (Points{{16, 2}, {48, 6}}));
@@ -112,22 +112,62 @@ TEST_F(GridPage, ManyLinesHaveNoBands) {
 TEST_F(GridPage, WithoutOtherLengthsThereAreCurvesAlone) {
   grid_.plan.lengths.clear();
   EXPECT_EQ(plots().size(), 1u);
-  EXPECT_THAT(grid_page(grid_, "A grid"), Not(HasSubstr("Texts longer than in training")));
+  EXPECT_THAT(grid_page(grid_, "A grid"), Not(HasSubstr("Sequences longer than in training")));
 }
 
 TEST_F(GridPage, ThePageSaysItAll) {
   grid_.plan.lengths = {32, 48, 64};
   grid_.positions[1].runs[0].lengths.push_back(no_score("", 48, "its table < 64"));
   const std::string page = grid_page(grid_, "A <grid>");
-  for (const char* part : {"A &lt;grid&gt;", "Texts longer than in training", "Loss by tokens a sequence",
-                           "rotary, yarn", "3 of 4 trainings are finished", "Why some are missing"}) {
+  for (const char* part : {"A &lt;grid&gt;", "Sequences longer than in training", "by sequence length (tokens)",
+                           "rotary, yarn", "3 of 4 trainings are finished", "Missing values"}) {
     EXPECT_THAT(page, HasSubstr(part));
   }
   const std::string reason = "its table &lt; 64";
   const size_t first = page.find(reason);
   ASSERT_NE(first, page.npos);
   EXPECT_EQ(page.find(reason, first + 1), page.npos);  // once
-  EXPECT_THAT(page, Not(HasSubstr("The trainings")));  // none has a step
+  EXPECT_THAT(page, Not(HasSubstr("Training runs")));  // none has a step
+}
+
+// Of two seeds each.
+GridPosition with_losses(const std::string& name, double first, double second) {
+  GridPosition position{.position = name, .parameters = {}, .runs = {finished_run("", 1), finished_run("", 2)}};
+  position.runs[0].validation.loss = first;
+  position.runs[1].validation.loss = second;
+  return position;
+}
+
+TEST_F(GridPage, TheMainResultIsThePairedComparisonWithTheBest) {
+  // Their own intervals overlap; seed by seed the first differs from the best by 0.1, the second by −0.1 and 0.5.
+  grid_.positions = {with_losses("near", 1.1, 3.1001), with_losses("noisy", 0.9, 3.5), with_losses("best", 1, 3)};
+  EXPECT_EQ(main_result(grid_),
+            "best has the lowest validation loss: 2.000 ± 12.706 nats per predicted token (mean and 95 % confidence "
+            "interval over 2 seeds). Statistically indistinguishable from it (paired t-test over seeds, α = 0.05, not "
+            "corrected for multiple comparisons): noisy. The other variant has a significantly higher loss.");
+  grid_.positions[1] = with_losses("far", 2, 4.0001);
+  EXPECT_THAT(main_result(grid_), HasSubstr("The loss of all 2 other variants is significantly higher (paired t-test"));
+}
+
+TEST_F(GridPage, TheMainResultSaysWhatCannotBeTested) {
+  grid_.positions = {with_losses("a", 1, 2), with_losses("b", 3, 4)};
+  grid_.positions[1].runs[1].finished = false;
+  EXPECT_THAT(main_result(grid_), ::testing::EndsWith(" Not tested, as a test takes two seeds of both: b."));
+  grid_.positions[0].runs.pop_back();
+  EXPECT_THAT(main_result(grid_), HasSubstr("1.000 nats per predicted token (one run)."));
+  grid_.positions.pop_back();
+  EXPECT_EQ(main_result(grid_), "The validation loss of a is 1.000 nats per predicted token (one run).");
+  grid_.positions.clear();
+  EXPECT_EQ(main_result(grid_), "No run has finished yet.");
+}
+
+TEST_F(GridPage, ThePageBeginsWithItsMainResult) {
+  const std::string page = grid_page(grid_, "A grid");
+  const size_t result = page.find(main_result(grid_)), table = page.find("<table"), plot = page.find("<figure");
+  EXPECT_LT(page.find("<h1>"), result);
+  EXPECT_LT(result, table);
+  EXPECT_LT(table, plot);
+  EXPECT_NE(plot, page.npos);
 }
 
 TEST_F(GridPage, TheReportIsWrittenBesideTheRuns) {

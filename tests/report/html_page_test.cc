@@ -77,6 +77,19 @@ TEST(HtmlPageTest, FiguresThatFollowEachOtherShareABox) {
   EXPECT_EQ(boxes, 2u);
 }
 
+TEST(HtmlPageTest, TablesAndLargePicturesSayWhereTheyScroll) {
+  const std::string html = full_page();
+  size_t hints = 0;
+  for (size_t at = 0; (at = html.find("scroll →", at)) != std::string::npos; ++at) ++hints;
+  EXPECT_EQ(hints, 3u);  // two tables, one picture
+}
+
+TEST(HtmlPageTest, AGalleryIsOneRow) {
+  HtmlPage page("t");
+  page.gallery(std::vector<HtmlPicture>(3));
+  EXPECT_THAT(page.finish(), HasSubstr("<div class=\"gallery\" style=\"--pictures:3\">"));
+}
+
 std::string decode_base64(const std::string& text) {
   const std::string digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   EXPECT_EQ(text.size() % 4, 0u);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "report/line_labels.h"
 #include "report/plot.h"
 #include "report/svg_plot.h"
 #include "report/terminal_plot.h"
@@ -74,6 +75,29 @@ TEST(Axis, LogarithmicTicksAreRoundFactorsApart) {
   }
 }
 
+TEST(Axis, HasFourToNineTicks) {
+  const auto in_range = [](const Axis& axis) { return axis.ticks.size() >= 4 && axis.ticks.size() <= 9; };
+  for (double low = 1; low < 20; low *= 1.13) {
+    for (double ratio = 1.05; ratio < 1e6; ratio *= 1.17) {
+      for (const int count : {4, 6, 8}) {
+        const double high = low * ratio;
+        EXPECT_TRUE(in_range(make_axis(low, high, count, true))) << low << " … " << high;
+        EXPECT_TRUE(in_range(make_axis(low, high, count, false))) << low << " … " << high;
+        EXPECT_TRUE(in_range(make_logarithmic_axis(low, high, count, true))) << low << " … " << high;
+        EXPECT_TRUE(in_range(make_logarithmic_axis(low, high, count, false))) << low << " … " << high;
+      }
+    }
+  }
+}
+
+TEST(Axis, IncludesWhatIsToBeShown) {
+  Plot plot = loss_plot();
+  plot.y_shown = {0, 100};
+  const Axis axis = make_axes(plot, 4, 4).y;
+  EXPECT_EQ(axis.low, 0);
+  EXPECT_EQ(axis.high, 100);
+}
+
 TEST(SvgPlot, LogarithmicPlotOfAPowerIsStraight) {
   Plot plot{.title = "", .x_label = "", .y_label = "", .series = {}, .logarithmic = true};
   plot.series = {{.name = "", .points = {{1, 1000}, {10, 100}, {100, 10}, {0, -5}}, .low = {}, .high = {}}};
@@ -128,7 +152,7 @@ TEST(SvgPlot, EscapeReplacesWhatNoXmlMayHold) {
   const std::string replacement = "\xEF\xBF\xBD";
   EXPECT_EQ(escape_xml("\xC0\x80"), replacement + replacement);                    // overlong
   EXPECT_EQ(escape_xml("\xED\xA0\x80"), replacement + replacement + replacement);  // surrogate
-  EXPECT_EQ(escape_xml("\xEF\xBF\xBE").size(), 9u);                                // U+FFFE
+  EXPECT_EQ(escape_xml("\xEF\xBF\xBE"), replacement);                              // U+FFFE
   EXPECT_EQ(escape_xml("\xF4\x90\x80\x80").size(), 12u);                           // beyond U+10FFFF
   EXPECT_EQ(escape_xml("\xE6\xB1"), replacement + replacement);                    // cut short
   EXPECT_EQ(escape_xml("\xF0\x9F\x98\x80 é\n"), "\xF0\x9F\x98\x80 é\n");
@@ -175,6 +199,52 @@ TEST(SvgPlot, ManySeriesDifferInColorOrDash) {
   EXPECT_THAT(svg, HasSubstr("\"rf-line rf-s0\""));
   EXPECT_THAT(svg, HasSubstr("\"rf-line rf-s0 rf-dash1\""));
   EXPECT_THAT(svg, HasSubstr("\"rf-line rf-s0 rf-dash2\""));
+}
+
+TEST(SvgPlot, CoincidingLinesTakeTurns) {
+  Plot plot;
+  plot.series = {{.name = "a", .points = {{0, 0}, {5, 5}, {10, 5}}, .low = {}, .high = {}},
+                 {.name = "b", .points = {{0, 0}, {5, 5}, {10, 10}}, .low = {}, .high = {}},
+                 {.name = "c", .points = {{0, 10}, {5, 9}, {10, 8}}, .low = {}, .high = {}}};
+  const std::string svg = svg_plot(plot);
+  expect_well_formed(svg);
+  EXPECT_EQ(count(svg, "<polyline"), 5);  // a and b: shared, then alone
+  EXPECT_THAT(svg, HasSubstr("rf-shared rf-s0\" stroke-dasharray=\"8 8\" stroke-dashoffset=\"0\""));
+  EXPECT_THAT(svg, HasSubstr("rf-shared rf-s1\" stroke-dasharray=\"8 8\" stroke-dashoffset=\"-8\""));
+  EXPECT_THAT(svg, Not(HasSubstr("rf-shared rf-s2")));
+}
+
+TEST(SvgPlot, ManyNamesStandAtTheEndsOfTheirLines) {
+  Plot plot;
+  for (int i = 0; i < 19; ++i) {
+    plot.series.push_back({.name = "<" + std::to_string(i), .points = {{0, 0}, {1, 0.001 * i}}, .low = {}, .high = {}});
+  }
+  plot.series.push_back({.name = "none", .points = {}, .low = {}, .high = {}});
+  plot.series[0].points.push_back({2, 9});
+  const std::string svg = svg_plot(plot, {.width = 440, .height = 200});
+  expect_well_formed(svg);
+  EXPECT_EQ(count(svg, " rf-end\""), 19);
+  EXPECT_THAT(svg, HasSubstr("width=\"440\" height=\"370\""));  // 20 names of 14 pixels, 40 above, 50 below
+  for (PlotSeries& series : plot.series) series.name += std::string(60, 'x');  // nothing would be left of the plot
+  EXPECT_EQ(count(svg_plot(plot), " rf-end\""), 0);
+  plot.series.resize(5);
+  EXPECT_EQ(count(svg_plot(plot), " rf-end\""), 0);
+}
+
+TEST(SvgPlot, LabelsAreSpreadAroundTheirLines) {
+  const auto spread = [](const std::vector<double>& ends, double top, double bottom) {
+    std::vector<EndLabel> labels;
+    for (const double y : ends) labels.push_back({.series = 0, .end = {0, y}});
+    spread_labels(labels, top, bottom);
+    std::vector<double> result;
+    for (const EndLabel& label : labels) result.push_back(label.y);
+    return result;
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(spread({200, 100, 100, 50}, 0, 400), ElementsAre(50, 93, 107, 200));
+  EXPECT_THAT(spread({5, 5, 5}, 0, 400), ElementsAre(0, 14, 28));
+  EXPECT_THAT(spread({390, 395, 400}, 0, 400), ElementsAre(372, 386, 400));
+  EXPECT_THAT(spread({}, 0, 400), ElementsAre());
 }
 
 std::vector<std::string> lines_of(const std::string& text) {

@@ -72,7 +72,7 @@ TEST_F(RunReport, FinalValuesOfOneRun) {
   const std::string html = page_of({{"a", {run("a", 2)}}});
   EXPECT_EQ(row(html, "a"), "1|–|10|10,000|2.0000|25.00|3.0000|500|");
   EXPECT_THAT(html, HasSubstr(">Loss</text>"));
-  EXPECT_THAT(html, HasSubstr(">Speed</text>"));
+  EXPECT_THAT(html, HasSubstr(">Training speed</text>"));
   EXPECT_THAT(html, HasSubstr(">train temperature</text>"));  // a number nobody told it of
   EXPECT_THAT(html, Not(HasSubstr(">Gradient norm</text>")));
   EXPECT_THAT(html, Not(HasSubstr("rf-f0\" points")));  // no band
@@ -86,6 +86,24 @@ TEST_F(RunReport, SeedsBecomeMeanIntervalAndBand) {
   EXPECT_THAT(html, HasSubstr("<polygon class=\"rf-band rf-f0\""));
 }
 
+TEST_F(RunReport, SharesArePercentagesAndWaitingHasTheWholeAxis) {
+  const std::string directory = run("a", 2);
+  write_file_atomically(directory + "/log.jsonl",
+                        "{\"event\":\"train\",\"step\":1,\"data_wait\":0.01}\n"
+                        "{\"event\":\"train\",\"step\":2,\"data_wait\":0.02}\n");
+  const std::string html = page_of({{"a", {directory}}});
+  EXPECT_THAT(html, HasSubstr(">Waiting for data</text>"));
+  for (const char* tick : {">0</text>", ">20</text>", ">100</text>"}) EXPECT_THAT(html, HasSubstr(tick));
+}
+
+TEST_F(RunReport, APageMayHaveItsOwnPlotOfTheValidationLoss) {
+  HtmlPage page("t");
+  add_runs(page, {{"a", {run("a", 2)}}, {"b", {run("b", 3)}}}, {.validation_loss = false});
+  const std::string html = page.finish();
+  EXPECT_THAT(html, Not(HasSubstr(">Validation loss</text>")));
+  EXPECT_THAT(html, HasSubstr(">Training loss</text>"));
+}
+
 TEST_F(RunReport, SettingsAreSplitIntoThoseThatDifferAndTheOthers) {
   const Json first = {{"seed", 1}, {"steps", 20}, {"model", {{"hidden_size", 8}}}};
   Json second = first, third = first;
@@ -93,7 +111,7 @@ TEST_F(RunReport, SettingsAreSplitIntoThoseThatDifferAndTheOthers) {
   third["model"]["hidden_size"] = 16;
   third["new"] = "<x>";
   const std::string html = page_of({{"a", {run("1", 2, first), run("2", 2, second)}}, {"b", {run("3", 2, third)}}});
-  const size_t common = html.find("Settings of all runs");
+  const size_t common = html.find("Settings shared by all runs");
   ASSERT_NE(common, std::string::npos);
   const std::string differing = html.substr(0, common), rest = html.substr(common);
   EXPECT_EQ(row(differing, "seed"), "1, 2|1|");
