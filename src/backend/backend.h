@@ -35,8 +35,8 @@ namespace roformer {
 enum class Activation { none, gelu, gelu_tanh, relu, silu, tanh };
 enum class Pooling { cls, mean, max };
 // What the weights of matrix products are rounded to: bfloat16, or int8 with a scale an output (of models that are only
-// run). What they are multiplied with is a backend's choice (Backend::numbers), by what is fast. Norms, softmax, losses
-// and optimizer states are float32 always.
+// run). What they are multiplied with is a backend's choice (Backend::number_types), by what is fast. Norms, softmax,
+// losses and optimizer states are float32 always.
 enum class Precision { float32, bfloat16, int8 };
 Precision parse_precision(std::string_view name);  // UsageError for other words
 const char* precision_name(Precision precision);   // "float32"
@@ -95,11 +95,11 @@ struct AttentionSpec {
   int64_t group() const { return heads / key_heads(); }
   int64_t key_head(int64_t head) const { return head / group(); }
   // Of its sequence's `keys` keys this query sees those from `first` on that are before `end`; none where first = end.
-  struct Seen {
+  struct KeyRange {
     int64_t first, end;
     int64_t count() const { return end - first; }
   };
-  Seen keys_seen(int64_t query, int64_t keys) const {
+  KeyRange visible_keys(int64_t query, int64_t keys) const {
     const int64_t end = key_ends.empty() ? keys : key_ends[static_cast<size_t>(query)];
     return {key_starts.empty() ? 0 : std::min<int64_t>(key_starts[static_cast<size_t>(query)], end), end};
   }
@@ -162,7 +162,7 @@ struct AdamWTensors {
 struct LinearAttentionSpec;
 struct LinearAttentionState;
 // backend/layers.h
-struct LayersShape;
+struct LayersConfig;
 struct LayerWeights;
 class FusedLayers;
 
@@ -213,7 +213,7 @@ class Backend {
   virtual DType real() const = 0;  // element type of every real tensor: float32, or float64 in reference only
   virtual ThreadPool& pool() = 0;
   virtual Precision precision() const { return Precision::float32; }
-  virtual std::vector<NumberTypeUse> numbers() const { return {}; }
+  virtual std::vector<NumberTypeUse> number_types() const { return {}; }
   // Whether linear, embedding and cross_entropy (without gradients) read weights of this type as they are; others must
   // be converted to real().
   virtual bool reads_weights(DType dtype) const { return dtype == real(); }
@@ -357,7 +357,7 @@ class Backend {
 
   // All encoder layers of a model that is only run, as one kernel; null if this backend has none, or if not all of
   // their weights were prepared for many tokens. The backend must outlive it.
-  virtual std::unique_ptr<FusedLayers> fuse(const LayersShape& shape, std::span<const LayerWeights> layers);
+  virtual std::unique_ptr<FusedLayers> fuse(const LayersConfig& config, std::span<const LayerWeights> layers);
 
   // out [sequences, H] of x [T, H], 0 for an empty sequence. max: `argmax` [sequences, H], int32, gets the row in x of
   // each maximum (the first where equal, −1 of an empty sequence); nobody else needs it.

@@ -16,15 +16,15 @@ constexpr bool is_rms(NormKind kind) { return kind == NormKind::rms || kind == N
 constexpr bool has_gain(NormKind kind) { return kind != NormKind::rms; }
 constexpr bool has_bias(NormKind kind) { return kind == NormKind::layer; }
 
-struct NormShape {
+struct NormConfig {
   NormKind kind = NormKind::layer;
   double epsilon = 1e-12;
-  bool operator==(const NormShape&) const = default;
+  bool operator==(const NormConfig&) const = default;
 };
 
-struct LayersShape {
+struct LayersConfig {
   int64_t heads = 1;
-  NormShape norm;
+  NormConfig norm;
   Activation activation = Activation::gelu;
 };
 

@@ -11,24 +11,24 @@
 
 namespace roformer {
 
-struct AttentionShape {
+struct AttentionConfig {
   int64_t hidden = 0, heads = 0;
   double hidden_dropout = 0, attention_dropout = 0;
-  NormShape norm = {};
+  NormConfig norm = {};
   bool biased = true;
   PositionEncoding position = NoPosition{};
   // Of self-attention only:
-  int64_t kv_heads = 0;                          // heads of keys and values; 0: as many as heads
-  std::optional<bool> output_biased = {};        // where it is not as `biased`
-  int64_t head_size = 0;                         // 0: hidden / heads
-  std::optional<NormShape> query_key_norm = {};  // of each head of q and k
-  double scale = 0;                              // of q·k; 0: 1/√head size, or what the encoding has
-  double score_cap = 0;                          // 0: none
+  int64_t kv_heads = 0;                           // heads of keys and values; 0: as many as heads
+  std::optional<bool> output_biased = {};         // where it is not as `biased`
+  int64_t head_size = 0;                          // 0: hidden / heads
+  std::optional<NormConfig> query_key_norm = {};  // of each head of q and k
+  double scale = 0;                               // of q·k; 0: 1/√head size, or what the encoding has
+  double score_cap = 0;                           // 0: none
   AttentionKind kind = AttentionKind::softmax;
   LinearSettings linear = {};
   int64_t layer = 0;
 
-  PositionsShape positions_shape() const { return {position, hidden, heads, norm, kv_heads, head_size}; }
+  PositionsConfig positions_config() const { return {position, hidden, heads, norm, kv_heads, head_size}; }
 };
 
 // Which tokens see which, and how positions enter.
@@ -44,10 +44,10 @@ struct AttentionInputs {
 class SelfAttention {
  public:
   // Parameters "query", "key", "value", "query_norm", "key_norm", "output" and those of the positions, below `scope`.
-  SelfAttention(const Scope& scope, const AttentionShape& shape);
+  SelfAttention(const Scope& scope, const AttentionConfig& config);
 
-  // x [T, H] → [T, H]. `place` numbers the dropout of the weights.
-  Value forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t place) const;
+  // x [T, H] → [T, H]. `site` numbers the dropout of the weights.
+  Value forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t site) const;
 
   // Adds the weights that products may take prepared (prepare_weights).
   void linear_weights(std::vector<Parameter*>& weights);
@@ -57,7 +57,7 @@ class SelfAttention {
   Value attend_linear(const Context& context, Value&& qkv, const AttentionInputs& inputs,
                       const SharedPositions& positions) const;
 
-  AttentionShape shape_;
+  AttentionConfig config_;
   LinearLayer qkv_;  // rows: query, key, value; of the latter two as many as kv_heads have
   std::optional<NormLayer> query_norm_, key_norm_;  // of heads
   LayerPositions positions_;
@@ -67,15 +67,15 @@ class SelfAttention {
 
 class CrossAttention {
  public:
-  CrossAttention(const Scope& scope, const AttentionShape& shape);
+  CrossAttention(const Scope& scope, const AttentionConfig& config);
 
   // x [T, H] asks, memory [Tm, H] (the encoder's hidden states) answers, → [T, H].
   Value forward(const Context& context, const Value& x, const Value& memory, const AttentionInputs& inputs,
-                uint64_t place) const;
+                uint64_t site) const;
   void linear_weights(std::vector<Parameter*>& weights);
 
  private:
-  AttentionShape shape_;
+  AttentionConfig config_;
   LinearLayer query_, key_value_;
   LinearLayer output_;
 };

@@ -10,10 +10,10 @@ namespace roformer {
 namespace {
 
 // A copy with room for as many rows as the original.
-Tensor copied(Backend& backend, const Tensor& rows, int64_t kept) {
+Tensor copied(Backend& backend, const Tensor& rows, int64_t rows_used) {
   if (!rows.defined()) return {};
   Tensor result = backend.empty(rows.shape());
-  if (kept > 0) backend.copy(rows.row_range(0, kept), result.row_range(0, kept));
+  if (rows_used > 0) backend.copy(rows.row_range(0, rows_used), result.row_range(0, rows_used));
   return result;
 }
 
@@ -58,10 +58,10 @@ int64_t DecodingState::bytes() const {
 }
 
 void DecodingState::select(Backend& backend, std::span<const int32_t> which) {
-  std::vector<int64_t> kept;
+  std::vector<int64_t> lengths;
   std::vector<std::vector<int32_t>> positions;
   for (const int32_t s : which) {
-    kept.push_back(lengths_.at(static_cast<size_t>(s)));
+    lengths.push_back(lengths_.at(static_cast<size_t>(s)));
     positions.push_back(positions_[static_cast<size_t>(s)]);
   }
   for (KeyValueCache& layer : layers_) {
@@ -81,7 +81,7 @@ void DecodingState::select(Backend& backend, std::span<const int32_t> which) {
       layer.linear = {chosen_rows(backend, layer.linear.sums, which), chosen_rows(backend, layer.linear.totals, which)};
     }
   }
-  lengths_ = std::move(kept);
+  lengths_ = std::move(lengths);
   positions_ = std::move(positions);
 }
 
@@ -103,8 +103,7 @@ void DecodingState::forget(Backend& backend, int64_t sequence, int64_t first, in
 
 void DecodingState::move(Backend& backend, int64_t sequence, std::span<const int32_t> to, const KeyRotation& turn) {
   const auto s = static_cast<size_t>(sequence);
-  if (std::ssize(to) != lengths_[s])
-    throw ShapeError("{} positions for {} tokens that are kept", to.size(), lengths_[s]);
+  if (std::ssize(to) != lengths_[s]) throw ShapeError("{} positions for {} cached tokens", to.size(), lengths_[s]);
   if (!turn.rotations.empty() && lengths_[s] > 0) {
     const bool one = turn.rotations.size() == 1;
     RotaryAngles angles = backend.rerotation_angles(turn.rotations.front(), positions_[s], to);

@@ -11,13 +11,13 @@
 
 namespace roformer {
 
-struct EmbeddingsShape {
+struct EmbeddingsConfig {
   int64_t vocabulary = 0, segments = 0, width = 0, hidden = 0;  // no segments: none are looked up
   int64_t learned_positions = 0;                                // rows of a learned position table, 0 = none
   // Longer texts go on hierarchically (position/hierarchical.h), up to the square of that; else they are refused.
   bool hierarchical = false;
   double dropout = 0;
-  NormShape norm = {};
+  NormConfig norm = {};
   double word_scale = 1;  // multiplies the words' rows
   bool normed = true;     // else the layers norm what enters them
 };
@@ -31,10 +31,10 @@ struct InputPositions {
 class Embeddings {
  public:
   // Parameters "words.weight", "segments.weight", "positions.weight", "norm" and "projection" below `scope`.
-  Embeddings(const Scope& scope, const EmbeddingsShape& shape);
+  Embeddings(const Scope& scope, const EmbeddingsConfig& config);
 
   // → [T, hidden]. `constant` is an input encoding that is not learned (sinusoidal), or null.
-  Value forward(const Context& context, const Batch& batch, const InputPositions* constant, uint64_t place) const;
+  Value forward(const Context& context, const Batch& batch, const InputPositions* constant, uint64_t site) const;
 
   const Parameter& word_embeddings() const { return word_embeddings_; }
   Parameter& word_embeddings() { return word_embeddings_; }
@@ -44,7 +44,7 @@ class Embeddings {
   }
 
  private:
-  EmbeddingsShape shape_;
+  EmbeddingsConfig config_;
   Parameter word_embeddings_;
   std::optional<Parameter> segments_, positions_;
   std::optional<NormLayer> norm_;

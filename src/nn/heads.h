@@ -40,7 +40,7 @@ enum class Summary {
   mean     // over all tokens
 };
 
-struct ClassifierShape {
+struct ClassifierConfig {
   int64_t hidden = 0, labels = 0;
   // A dense layer before the output one: RoFormer's sequence classification has [H, H] with the model's own
   // activation, and RoFormer's multiple choice may have one ("summary_use_proj").
@@ -52,17 +52,17 @@ struct ClassifierShape {
 class Classifier {
  public:
   // Parameters "dense" and "output" below `scope`.
-  Classifier(const Scope& scope, const ClassifierShape& shape);
+  Classifier(const Scope& scope, const ClassifierConfig& config);
 
-  // x [N, H] → [N, labels]. `place` and place + 1 number the dropouts.
-  Value forward(const Context& context, const Value& x, uint64_t place) const;
+  // x [N, H] → [N, labels]. `site` and site + 1 number the dropouts.
+  Value forward(const Context& context, const Value& x, uint64_t site) const;
   void linear_weights(std::vector<Parameter*>& weights) {  // adds them
     if (dense_) weights.push_back(&dense_->weight);
     weights.push_back(&output_.weight);
   }
 
  private:
-  ClassifierShape shape_;
+  ClassifierConfig config_;
   std::optional<LinearLayer> dense_;
   LinearLayer output_;
 };

@@ -42,7 +42,7 @@ std::vector<double> favor_projection(int64_t seed, int64_t layer, int64_t draw, 
 // share of them.
 Rotary feature_rotary(const Rotary& rotary, int64_t head_dim, int64_t features);
 
-struct LinearShape {
+struct LinearAttentionConfig {
   AttentionKind kind = AttentionKind::linear_elu;
   LinearSettings settings;
   int64_t hidden = 0, heads = 1;
@@ -51,7 +51,7 @@ struct LinearShape {
 
 class LinearAttention {
  public:
-  explicit LinearAttention(const LinearShape& shape);
+  explicit LinearAttention(const LinearAttentionConfig& config);
 
   // Attention of qkv [T, 3H] → [T, H]. There are no weights that dropout could act on. A state (causal, without a tape)
   // goes on from what came before each sequence's tokens, see ops/linear_attention.h.
@@ -63,7 +63,7 @@ class LinearAttention {
   struct Cache;  // of the projection drawn last
   Tensor projection(const Context& context) const;
 
-  LinearShape shape_;
+  LinearAttentionConfig config_;
   std::shared_ptr<Cache> cache_;
 };
 

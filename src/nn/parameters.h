@@ -52,7 +52,7 @@ struct TableEntry {
 using ParameterTable = std::vector<TableEntry>;
 
 // The number that element i of a parameter, in row order, has before anything is learned; empty: 0.
-using FirstNumber = std::function<double(int64_t i)>;
+using Initializer = std::function<double(int64_t i)>;
 
 struct LinearParameters {
   Parameter weight, bias;
@@ -65,7 +65,8 @@ class ParameterSource {
   ParameterSource(const ParameterSource&) = delete;
   ParameterSource& operator=(const ParameterSource&) = delete;
 
-  Parameter tensor(const std::string& name, const Shape& shape, ParameterRole role, const FirstNumber& first = {});
+  Parameter tensor(const std::string& name, const Shape& shape, ParameterRole role,
+                   const Initializer& initializer = {});
 
   // One weight [Σ outputs, inputs] and, if biased, bias [Σ outputs] of several named outputs, one below the other.
   struct Output {
@@ -80,7 +81,7 @@ class ParameterSource {
 
  protected:
   // All `parts` as the rows of one parameter, in this order: [Σ rows, columns], or [Σ elements] where they have rank 1.
-  virtual Parameter provide(std::span<const ParameterSpec> parts, const FirstNumber& first) = 0;
+  virtual Parameter provide(std::span<const ParameterSpec> parts, const Initializer& initializer) = 0;
 
  private:
   ParameterTable table_;
@@ -92,7 +93,7 @@ Shape joined_shape(std::span<const ParameterSpec> parts);
 // Parameters without memory: what a model would ask for.
 class DeclaredParameters final : public ParameterSource {
  protected:
-  Parameter provide(std::span<const ParameterSpec>, const FirstNumber&) override { return {}; }
+  Parameter provide(std::span<const ParameterSpec>, const Initializer&) override { return {}; }
 };
 
 // Numbers of the layers' own; gradients of zeros, in one arena, if trainable.
@@ -103,7 +104,7 @@ class NewParameters : public ParameterSource {
   NewParameters(Backend& backend, bool trainable, const ParameterTable* declared = nullptr);
 
  protected:
-  Parameter provide(std::span<const ParameterSpec> parts, const FirstNumber& first) override;
+  Parameter provide(std::span<const ParameterSpec> parts, const Initializer& initializer) override;
   Backend& backend() const { return backend_; }
   Tensor gradient(const Shape& shape);  // undefined unless trainable
 
@@ -125,8 +126,8 @@ struct Scope {
     return {source, name.empty() ? std::string(part) : name + "." + std::string(part), of_positions};
   }
   Scope positions() const { return {source, name, true}; }
-  Parameter tensor(const Shape& shape, ParameterRole role, const FirstNumber& first = {}) const {
-    return source.tensor(name, shape, role, first);
+  Parameter tensor(const Shape& shape, ParameterRole role, const Initializer& initializer = {}) const {
+    return source.tensor(name, shape, role, initializer);
   }
 };
 
@@ -172,24 +173,24 @@ inline constexpr StackNorms kPostNorms{.embedding = true, .sublayer = {.sum = tr
 inline constexpr StackNorms kPreNorms{.sublayer = {.input = true}, .last = true};      // Xiong et al. 2020, Llama
 
 struct NormLayer {
-  NormShape shape;
+  NormConfig config;
   Parameter gain, bias;  // [E]
 
-  NormLayer(const Scope& scope, int64_t width, const NormShape& norm) : shape(norm) {
+  NormLayer(const Scope& scope, int64_t width, const NormConfig& norm) : config(norm) {
     const bool position = scope.of_positions;
     const auto one = [](int64_t) { return 1.0; };
-    if (has_gain(shape.kind)) {
+    if (has_gain(config.kind)) {
       gain = (scope / "weight").tensor({width}, position ? ParameterRole::position : ParameterRole::norm_gain, one);
     }
-    if (has_bias(shape.kind)) {
+    if (has_bias(config.kind)) {
       bias = (scope / "bias").tensor({width}, position ? ParameterRole::position : ParameterRole::norm_bias);
     }
   }
 
   // norm(residual + dropout(x))
   Value forward(const Context& context, const Value& x, const Value& residual = {}, const Dropout& drop = {}) const {
-    if (is_rms(shape.kind)) return rms_norm(context, x, residual, drop, gain, shape.epsilon);
-    return layer_norm(context, x, residual, drop, gain, bias, shape.epsilon);
+    if (is_rms(config.kind)) return rms_norm(context, x, residual, drop, gain, config.epsilon);
+    return layer_norm(context, x, residual, drop, gain, bias, config.epsilon);
   }
 };
 
@@ -198,7 +199,7 @@ struct NormLayer {
 struct Residual {
   std::optional<NormLayer> input, output, sum;
 
-  Residual(const Scope& scope, int64_t width, const SublayerNorms& norms, const NormShape& norm) {
+  Residual(const Scope& scope, int64_t width, const SublayerNorms& norms, const NormConfig& norm) {
     if (norms.input) input.emplace(scope / "norm", width, norm);
     if (norms.output) output.emplace(scope / "output_norm", width, norm);
     if (norms.sum) sum.emplace(scope / (norms.input ? "sum_norm" : "norm"), width, norm);

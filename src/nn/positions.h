@@ -15,10 +15,10 @@
 
 namespace roformer {
 
-struct PositionsShape {
+struct PositionsConfig {
   PositionEncoding encoding;
   int64_t hidden = 0, heads = 1;
-  NormShape norm = {};
+  NormConfig norm = {};
   int64_t kv_heads = 0;   // of keys and values; 0: as many. Encodings with tables as wide as the queries take no fewer
   int64_t head_size = 0;  // 0: hidden / heads
   std::vector<Rotary> rotary = {};  // of each layer, where it is not that of the encoding
@@ -46,20 +46,20 @@ struct SharedPositions {
 };
 
 // The keys of a batch's sequences with those kept of earlier passes, one sequence after another.
-struct KeptKeys {
+struct CachedKeys {
   Indices positions, offsets;
 };
 
 class TrunkPositions {
  public:
   // Parameters "rows.weight", "rows_norm", "query", "key", "bias.weight", "u", "v" and "log_frequencies" below `scope`.
-  TrunkPositions(const Scope& scope, const PositionsShape& shape);
+  TrunkPositions(const Scope& scope, const PositionsConfig& config);
 
   // `positions` [T] of a batch with these cu_seqlens. DataError for a position that the encoding does not have. `keys`:
   // where queries also see keys that are kept. One for all layers, or one for each.
   std::vector<std::shared_ptr<const SharedPositions>> forward(const Context& context, const Indices& positions,
                                                               const Indices& offsets,
-                                                              const KeptKeys* keys = nullptr) const;
+                                                              const CachedKeys* keys = nullptr) const;
 
   // How keys of a sequence of `length` positions are rotated (position/rerotation.h): in all layers, or in each; empty
   // if they are not.
@@ -67,14 +67,14 @@ class TrunkPositions {
 
  private:
   SharedPositions shared(const Context& context, const Indices& positions, const Indices& offsets,
-                         const KeptKeys* keys) const;
+                         const CachedKeys* keys) const;
   void rotate(const Context& context, const RotaryPosition& rotary, const Indices& positions, const Indices& offsets,
               SharedPositions& shared) const;
   void bias(const Context& context, const DistanceBuckets& buckets, SharedPositions& shared) const;
   void separate(const Context& context, const TupePosition& tupe, const Indices& positions,
                 SharedPositions& shared) const;
 
-  PositionsShape shape_;
+  PositionsConfig config_;
   Parameter bias_;                          // [buckets, heads]: T5, TUPE
   Parameter rows_;                          // [2·clip + 1, H]: DeBERTa; [positions, H]: TUPE
   std::optional<NormLayer> rows_norm_;      // of rows_, as DeBERTa's later versions and TUPE have it
@@ -86,14 +86,14 @@ class TrunkPositions {
 class LayerPositions {
  public:
   // Parameters "keys.weight", "values.weight", "distances" and "log_bias" below `scope`.
-  LayerPositions(const Scope& scope, const PositionsShape& shape);
+  LayerPositions(const Scope& scope, const PositionsConfig& config);
 
   // Softmax attention of queries, keys and values, whose `projection` encodings may need, → [T, query_width].
   Value attend(const Context& context, AttentionOptions options, std::array<Columns, 3>&& qkv,
                const LinearLayer& projection, const SharedPositions& shared) const;
 
  private:
-  PositionsShape shape_;
+  PositionsConfig config_;
   Parameter keys_, values_;               // [2·clip + 1, head_dim]: Shaw
   std::optional<LinearLayer> distances_;  // Transformer-XL's projection of sinusoids
   Parameter logs_;                        // [2, heads]: KERPLE

@@ -16,8 +16,8 @@ namespace roformer {
 // of their own (GPT-NeoX) or m = n (GPT-J); none: the second reads what the first leaves.
 enum class ParallelResidual { none, two_norms, one_norm };
 
-struct TransformerLayerShape {
-  AttentionShape attention;
+struct TransformerLayerConfig {
+  AttentionConfig attention;
   int64_t intermediate = 0;
   Activation activation = Activation::gelu;
   SublayerNorms attention_norms{.sum = true}, norms{.sum = true};  // the latter also of cross-attention
@@ -37,21 +37,21 @@ class TransformerLayer {
  public:
   // Parameters "attention.…", "cross_attention.…", "feed_forward.gate", ".up" and ".down", each with those of a
   // Residual, below `scope`.
-  TransformerLayer(const Scope& scope, const TransformerLayerShape& shape);
+  TransformerLayer(const Scope& scope, const TransformerLayerConfig& config);
 
-  // x [T, H] → [T, H]. `place` numbers this layer's dropouts: place … place + places() - 1. Without `memory`
+  // x [T, H] → [T, H]. `site` numbers this layer's dropouts: place … place + dropout_sites() - 1. Without `memory`
   // cross-attention is left out.
-  Value forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t place,
+  Value forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t site,
                 const LayerMemory* memory = nullptr) const;
-  uint64_t places() const { return cross_attention_ ? 5 : 3; }
+  uint64_t dropout_sites() const { return cross_attention_ ? 5 : 3; }
 
   void linear_weights(std::vector<Parameter*>& weights);  // adds them
   LayerWeights weights() const;  // of a post-norm layer that is not gated; without those of cross-attention
 
  private:
-  TransformerLayerShape shape_;
+  TransformerLayerConfig config_;
   Value expand_and_contract(const Context& context, const Value& x) const;
-  Value forward_parallel(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t place) const;
+  Value forward_parallel(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t site) const;
 
   SelfAttention attention_;
   Residual attention_residual_;

@@ -37,10 +37,10 @@ void check_limits(const AttentionOptions& options) {
 int64_t key_heads(const AttentionOptions& options) { return options.kv_heads == 0 ? options.heads : options.kv_heads; }
 
 void check(const AttentionOptions& options, const Columns& q, const Columns& k, const Columns& v) {
-  const int64_t heads = options.heads, of_keys = key_heads(options);
-  if (heads < 1 || of_keys < 1 || heads % of_keys != 0 || q.count % heads != 0 ||
-      k.count != q.count / heads * of_keys || v.count % of_keys != 0) {
-    throw ShapeError("attention: {} heads of q {} columns, {} of k {} and v {} columns", heads, q.count, of_keys,
+  const int64_t heads = options.heads, kv_heads = key_heads(options);
+  if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0 || q.count % heads != 0 ||
+      k.count != q.count / heads * kv_heads || v.count % kv_heads != 0) {
+    throw ShapeError("attention: {} heads of q {} columns, {} of k {} and v {} columns", heads, q.count, kv_heads,
                      k.count, v.count);
   }
   check_rows("attention", "value", v.value.data, k.value.data.rows());
@@ -86,11 +86,11 @@ void check_frequencies(const AttentionPositions& positions, int64_t queries, int
 
 void check_positions(const AttentionPositions& positions, const AttentionOptions& options, const Columns& q,
                      const Columns& k, const Columns& v) {
-  const int64_t heads = options.heads, of_keys = key_heads(options);
+  const int64_t heads = options.heads, kv_heads = key_heads(options);
   const int64_t queries = q.value.data.rows(), keys = k.value.data.rows();
   check_angles("query", positions.query_angles, queries, q.count / heads);
-  check_angles("key", positions.key_angles, keys, k.count / of_keys);
-  if (positions.rotate_values) check_angles("key", positions.key_angles, keys, v.count / of_keys);
+  check_angles("key", positions.key_angles, keys, k.count / kv_heads);
+  if (positions.rotate_values) check_angles("key", positions.key_angles, keys, v.count / kv_heads);
   check_frequencies(positions, queries, keys);
   const RelativeValues& terms = positions.terms;
   if (!terms.data().any()) return;
@@ -99,7 +99,7 @@ void check_positions(const AttentionPositions& positions, const AttentionOptions
   check_term("bias", terms.bias, distances, heads);
   check_table("query table", terms.query_table, distances, q.count, heads);
   check_table("key table", terms.key_table, distances, q.count, heads);
-  check_table("value table", terms.value_table, distances, v.count / of_keys * heads, heads);
+  check_table("value table", terms.value_table, distances, v.count / kv_heads * heads, heads);
   const auto check_count = [](const char* what, std::span<const int32_t> given, int64_t tokens) {
     if (static_cast<int64_t>(given.size()) == tokens) return;
     throw ShapeError("attention: {} {} positions for {} tokens", given.size(), what, tokens);
@@ -210,7 +210,7 @@ void attention_with_cache(Backend& backend, const AttentionOptions& options, con
   const CachePass& pass = *options.cache;
   append(backend, pass, options.query_offsets, in.k, in.v);
   const bool fresh =
-      std::all_of(pass.past_lengths.begin(), pass.past_lengths.end(), [](int64_t kept) { return kept == 0; });
+      std::all_of(pass.past_lengths.begin(), pass.past_lengths.end(), [](int64_t past) { return past == 0; });
   if (fresh) {  // a prompt is ordinary attention
     AttentionSpec spec = spec_of(options, positions, head_dim);
     spec.kv_heads = key_heads;

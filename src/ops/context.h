@@ -32,9 +32,9 @@ struct Context {
   void check_stop() const { throw_if_stopped(stop); }
 
   // Dropout of one place in the model, e.g. layer 3's attention. Places are numbered by the model.
-  Dropout dropout(double probability, uint64_t place) const {
+  Dropout dropout(double probability, uint64_t site) const {
     if (!training || probability <= 0) return {};
-    return {probability, substream(random, place)};
+    return {probability, substream(random, site)};
   }
 };
 

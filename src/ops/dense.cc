@@ -142,7 +142,7 @@ Value layer_norm(const Context& context, const Value& x, const Value& residual, 
   backend.layer_norm(x.data, residual.data, dropout, gain.value, bias.value, epsilon, sum, statistics, out);
   Value result = make_result(context, out, x.tracked() || residual.tracked() || wants_gradient(gain));
   if (!result.tracked()) return result;
-  result.again = std::make_shared<const std::function<Tensor()>>([&backend, sum, statistics, gain, bias, epsilon] {
+  result.recompute = std::make_shared<const std::function<Tensor()>>([&backend, sum, statistics, gain, bias, epsilon] {
     Tensor same = backend.empty(sum.shape());
     backend.layer_norm(sum, {}, {}, gain.value, bias.value, epsilon, sum, statistics, same);
     return same;
@@ -170,7 +170,7 @@ Value rms_norm(const Context& context, const Value& x, const Value& residual, co
   backend.rms_norm(x.data, residual.data, dropout, gain.value, epsilon, sum, statistics, out);
   Value result = make_result(context, out, x.tracked() || residual.tracked() || wants_gradient(gain));
   if (!result.tracked()) return result;
-  result.again = std::make_shared<const std::function<Tensor()>>([&backend, sum, statistics, gain, epsilon] {
+  result.recompute = std::make_shared<const std::function<Tensor()>>([&backend, sum, statistics, gain, epsilon] {
     Tensor same = backend.empty(sum.shape());
     backend.rms_norm(sum, {}, {}, gain.value, epsilon, sum, statistics, same);
     return same;

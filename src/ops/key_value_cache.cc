@@ -10,12 +10,12 @@ namespace {
 
 // Memory for `rows` rows; the first `past` of them stay.
 void reserve(Backend& backend, Tensor& memory, int64_t past, int64_t rows, int64_t capacity, int64_t width) {
-  constexpr int64_t kLeast = 64;
+  constexpr int64_t kMinCapacity = 64;
   const int64_t reserved = memory.defined() ? memory.rows() : 0;
   if (rows <= reserved) return;
-  const Tensor wider = backend.empty({std::min(capacity, std::max({kLeast, 2 * reserved, rows})), width});
-  if (past > 0) backend.copy(memory.row_range(0, past), wider.row_range(0, past));
-  memory = wider;
+  const Tensor grown = backend.empty({std::min(capacity, std::max({kMinCapacity, 2 * reserved, rows})), width});
+  if (past > 0) backend.copy(memory.row_range(0, past), grown.row_range(0, past));
+  memory = grown;
 }
 
 }  // namespace

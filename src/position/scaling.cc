@@ -12,21 +12,20 @@ namespace {
 
 using std::numbers::pi;
 
-constexpr int64_t kMostPositions = int64_t{1} << 29;
+constexpr int64_t kMaxPositions = int64_t{1} << 29;
 
 // So that no frequency passes kMaxRotaryFrequency, and no quotient or power overflows.
 void check_factor(std::string_view kind, std::string_view field, double value) {
-  constexpr double kLeast = 0.02, kMost = 1e6;
-  if (!(value >= kLeast && value <= kMost)) {
-    throw UsageError("{} of the {} rotary scaling is {}; expected {} to {}", FieldName(field), kind, value, kLeast,
-                     kMost);
+  constexpr double kMin = 0.02, kMax = 1e6;
+  if (!(value >= kMin && value <= kMax)) {
+    throw UsageError("{} of the {} rotary scaling is {}; expected {} to {}", FieldName(field), kind, value, kMin, kMax);
   }
 }
 
 void check_original(std::string_view kind, int64_t positions, int64_t least) {
-  if (positions < least || positions > kMostPositions) {
+  if (positions < least || positions > kMaxPositions) {
     throw UsageError("{} of the {} rotary scaling is {}; expected {} to {}", FieldName("original_positions"), kind,
-                     positions, least, kMostPositions);
+                     positions, least, kMaxPositions);
   }
 }
 

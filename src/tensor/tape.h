@@ -20,7 +20,7 @@ struct Value {
   Tensor data;
   std::shared_ptr<Tensor> gradient;
   // Computes `data` once more, the same bits, from what its operator keeps for its own backward; or null.
-  std::shared_ptr<const std::function<Tensor()>> again;
+  std::shared_ptr<const std::function<Tensor()>> recompute;
 
   Value() = default;
   explicit Value(Tensor tensor) : data(std::move(tensor)) {}
@@ -36,12 +36,13 @@ struct Value {
 // The data of a Value until the backward pass, or how to compute it once more where that is possible.
 class SavedValue {
  public:
-  explicit SavedValue(const Value& value) : data_(value.again ? Tensor() : value.data), again_(value.again) {}
-  Tensor data() const { return again_ ? (*again_)() : data_; }
+  explicit SavedValue(const Value& value)
+      : data_(value.recompute ? Tensor() : value.data), recompute_(value.recompute) {}
+  Tensor data() const { return recompute_ ? (*recompute_)() : data_; }
 
  private:
   Tensor data_;
-  std::shared_ptr<const std::function<Tensor()>> again_;
+  std::shared_ptr<const std::function<Tensor()>> recompute_;
 };
 
 class Tape {
@@ -49,7 +50,7 @@ class Tape {
   void record(std::function<void()> step) { steps_.push_back(std::move(step)); }
 
   // Keeps something that recorded closures refer to (angles, row numbers) until backward() has run.
-  void keep(std::shared_ptr<const void> owner) { kept_.push_back(std::move(owner)); }
+  void retain(std::shared_ptr<const void> owner) { retained_.push_back(std::move(owner)); }
 
   void backward() {
     while (!steps_.empty()) {
@@ -57,12 +58,12 @@ class Tape {
       steps_.pop_back();
       step();
     }
-    kept_.clear();
+    retained_.clear();
   }
 
  private:
   std::vector<std::function<void()>> steps_;
-  std::vector<std::shared_ptr<const void>> kept_;
+  std::vector<std::shared_ptr<const void>> retained_;
 };
 
 }  // namespace roformer

@@ -109,7 +109,7 @@ inline void attention_operation(Trial& trial, const AttentionPlan& plan) {
   double pairs = 0;  // that are seen
   for (size_t s = 0; s < plan.query_lengths.size(); ++s) {
     for (int32_t i = query_offsets[s]; i < query_offsets[s + 1]; ++i) {
-      pairs += static_cast<double>(spec.keys_seen(i, plan.key_lengths[s]).count());
+      pairs += static_cast<double>(spec.visible_keys(i, plan.key_lengths[s]).count());
     }
   }
   const double product = 2 * pairs * static_cast<double>(hidden);
@@ -134,7 +134,7 @@ inline void attention_operation(Trial& trial, const AttentionPlan& plan) {
   std::vector<double> logs;  // those of queries that have keys
   for (size_t s = 0; s < plan.query_lengths.size(); ++s) {
     for (int32_t i = query_offsets[s]; i < query_offsets[s + 1]; ++i) {
-      if (spec.keys_seen(i, plan.key_lengths[s]).count() == 0) continue;
+      if (spec.visible_keys(i, plan.key_lengths[s]).count() == 0) continue;
       for (int64_t head = 0; head < plan.heads; ++head) logs.push_back(read(log_sum_exp, head, i));
     }
   }

@@ -184,14 +184,14 @@ TEST_P(ModelPropertiesTest, AnEncoderIsItsLayers) {
                                                             .hidden = config.hidden,
                                                             .learned_positions = config.max_positions,
                                                             .dropout = 0.3,
-                                                            .norm = config.norm_shape()});
-  const TransformerLayerShape shape{.attention = {.hidden = config.hidden,
-                                                  .heads = config.heads,
-                                                  .hidden_dropout = 0.3,
-                                                  .attention_dropout = 0.4,
-                                                  .norm = config.norm_shape()},
-                                    .intermediate = config.intermediate,
-                                    .activation = config.activation};
+                                                            .norm = config.norm_config()});
+  const TransformerLayerConfig shape{.attention = {.hidden = config.hidden,
+                                                   .heads = config.heads,
+                                                   .hidden_dropout = 0.3,
+                                                   .attention_dropout = 0.4,
+                                                   .norm = config.norm_config()},
+                                     .intermediate = config.intermediate,
+                                     .activation = config.activation};
   const TransformerLayer first(Scope{source, "layers.0"}, shape), second(Scope{source, "layers.1"}, shape);
   for (const auto& [spec, to] : source.table()) {
     const auto found =

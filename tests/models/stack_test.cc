@@ -51,7 +51,7 @@ ModelConfig config_of(const Case& one) {
 void like_gemma(ModelConfig& config) {
   config.norms = {.sublayer = {.input = true, .output = true}, .last = true};
   config.norm = NormKind::rms_with_gain;
-  config.query_key_norm = NormShape{NormKind::rms_with_gain, 1e-6};
+  config.query_key_norm = NormConfig{NormKind::rms_with_gain, 1e-6};
   config.head_size = 6;
   config.kv_heads = 1;
   config.gated = true;
@@ -101,11 +101,11 @@ const std::vector<Case> kCases = {
      }},
     {"norms_of_q_and_k",
      [](ModelConfig& c) {
-       c.query_key_norm = NormShape{NormKind::rms_with_gain, 1e-5};
+       c.query_key_norm = NormConfig{NormKind::rms_with_gain, 1e-5};
      }},
     {"layer_norms_of_q_and_k",
      [](ModelConfig& c) {
-       c.query_key_norm = NormShape{NormKind::layer, 1e-5};
+       c.query_key_norm = NormConfig{NormKind::layer, 1e-5};
      }},
     {"caps_and_scales",
      [](ModelConfig& c) {

@@ -91,7 +91,7 @@ TEST(LinearAttentionLayer, GoesOnFromAState) {
   ThreadPool pool(1);
   const auto backend = make_reference_backend(pool, DType::float64);
   Trial trial(*backend, 6, false);
-  const LinearShape shape{
+  const LinearAttentionConfig shape{
       .kind = AttentionKind::linear_favor, .settings = {.favor_features = 10}, .hidden = 8, .heads = 2, .layer = 3};
   const LinearAttention layer(shape);
   NewParameters source(*backend, false);

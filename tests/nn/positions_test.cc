@@ -36,7 +36,7 @@ class PositionsTest : public ::testing::Test {
  protected:
   // Attention of two sequences with this encoding; every parameter random.
   void attend(const PositionEncoding& encoding) {
-    const PositionsShape shape{encoding, kHidden, kHeads, {.epsilon = 1e-5}};
+    const PositionsConfig shape{encoding, kHidden, kHeads, {.epsilon = 1e-5}};
     NewParameters source(*backend_, false);
     trunk_ = std::make_unique<TrunkPositions>(Scope{source, "trunk"}, shape);
     layer_ = std::make_unique<LayerPositions>(Scope{source, "layer"}, shape);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kBlockRows = 64;
 // More new tokens of a sequence than this share the tiles of ordinary attention.
-constexpr int64_t kMostQueries = 16;
+constexpr int64_t kMaxQueries = 16;
 
 // What one block of rows gives to one query: per head the largest score and the sum of weights, then the values.
 class BlockedAttention {
@@ -125,7 +125,7 @@ class BlockedAttention {
 
 bool few_queries(const CachedSpec& spec) {
   for (size_t s = 0; s < spec.keys.size(); ++s) {
-    if (spec.query_offsets[s + 1] - spec.query_offsets[s] > kMostQueries) return false;
+    if (spec.query_offsets[s + 1] - spec.query_offsets[s] > kMaxQueries) return false;
   }
   return true;
 }
@@ -140,7 +140,7 @@ void CpuBackend::cached_attention(const CachedSpec& spec, const Tensor& q, const
   for (size_t s = 0; s < spec.keys.size(); ++s) {
     numbers += static_cast<double>(spec.keys[s].elements() + spec.values[s].elements());
   }
-  const ScopedTimer timed(profile(), "attention to kept keys", 0, sizeof(float) * numbers);
+  const ScopedTimer timed(profile(), "attention to cached keys", 0, sizeof(float) * numbers);
   const BlockedAttention attention(spec, q, out);
   const Tensor parts = empty({1, std::max<int64_t>(1, attention.parts() * attention.part_floats())});
   // Blocks of small models are too little work for a task of their own.

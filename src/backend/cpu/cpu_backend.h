@@ -24,7 +24,7 @@ class CpuBackend final : public HostBackend {
   MachinePeaks measure_peaks() override;
   double read_rate(const Tensor& x) override;
   Precision precision() const override { return precision_; }
-  std::vector<NumberTypeUse> numbers() const override { return describe(number_types_); }
+  std::vector<NumberTypeUse> number_types() const override { return describe(number_types_); }
   const NumberTypes& chosen() const { return number_types_; }
   bool reads_weights(DType dtype) const override;
 
@@ -83,7 +83,7 @@ class CpuBackend final : public HostBackend {
                      std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
                      const Tensor& dweight, const Tensor& dbias) override;
 
-  std::unique_ptr<FusedLayers> fuse(const LayersShape& shape, std::span<const LayerWeights> layers) override;
+  std::unique_ptr<FusedLayers> fuse(const LayersConfig& config, std::span<const LayerWeights> layers) override;
 
   void pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
             const Tensor& argmax) override;

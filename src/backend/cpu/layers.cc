@@ -30,7 +30,7 @@ struct Block {
   LhsBuffer lhs, inner;
   Tensor sums, expanded;  // [rows, H]; [rows, I] where the products need it in another type
 
-  void place(int64_t first, int64_t count, int64_t hidden, int64_t intermediate, bool expand) {
+  void reserve(int64_t first, int64_t count, int64_t hidden, int64_t intermediate, bool expand) {
     row = first;
     rows = count;
     const auto grow = [&](Tensor& x, int64_t columns) {
@@ -44,11 +44,11 @@ struct Block {
 };
 
 // How the work on one block is run: by this thread, or shared out by the pool.
-struct Alone {
+struct SerialRunner {
   double share;  // of the wall time that one thread's is
 
   // Rows that products will read in pieces, out of step with what the hardware foresees.
-  void expect(const Tensor& x, int64_t row, int64_t rows) const {
+  void prefetch(const Tensor& x, int64_t row, int64_t rows) const {
     constexpr int64_t kLine = 64;
     for (int64_t i = row; i < row + rows; ++i) {
       const auto* const from = reinterpret_cast<const char*>(x.row<float>(i));
@@ -66,11 +66,11 @@ struct Alone {
   }
 };
 
-struct Shared {
+struct PoolRunner {
   ThreadPool& pool;
   static constexpr double share = 1;
 
-  void expect(const Tensor&, int64_t, int64_t) const {}  // so few are in cache
+  void prefetch(const Tensor&, int64_t, int64_t) const {}  // so few are in cache
 
   template <class Body>
   void rows(int64_t count, Body&& body) const {
@@ -84,9 +84,9 @@ struct Shared {
 
 class CpuLayers final : public FusedLayers {
  public:
-  CpuLayers(CpuBackend& backend, const LayersShape& shape, std::span<const LayerWeights> layers)
+  CpuLayers(CpuBackend& backend, const LayersConfig& config, std::span<const LayerWeights> layers)
       : backend_(backend),
-        shape_(shape),
+        config_(config),
         precision_(backend.chosen().products),
         layers_(layers.begin(), layers.end()),
         hidden_(packed(layers_.front().output).columns()),
@@ -110,17 +110,17 @@ class CpuLayers final : public FusedLayers {
     if (tokens == 0) return;
     const Pass pass{hidden, backend_.empty({tokens, 3 * hidden_}), backend_.empty({tokens, hidden_})};
     Block all;
-    if (tokens <= kFewTokens) all.place(0, tokens, hidden_, intermediate_, precision_ == Precision::int8);
+    if (tokens <= kFewTokens) all.reserve(0, tokens, hidden_, intermediate_, precision_ == Precision::int8);
     // body(block, runner) for all tokens.
     const auto for_blocks = [&](const auto& body) {
-      if (tokens <= kFewTokens) return body(all, Shared{backend_.pool()});
+      if (tokens <= kFewTokens) return body(all, PoolRunner{backend_.pool()});
       const int64_t tiles = ceil_div(tokens, tile::kTileRows), blocks = count_blocks(tokens);
       backend_.pool().run(blocks, [&](int64_t i) {
         thread_local Block block;
         const int64_t begin = tiles * i / blocks * tile::kTileRows;
         const int64_t end = std::min(tokens, tiles * (i + 1) / blocks * tile::kTileRows);
-        block.place(begin, end - begin, hidden_, intermediate_, precision_ == Precision::int8);
-        body(block, Alone{1.0 / backend_.pool().threads()});
+        block.reserve(begin, end - begin, hidden_, intermediate_, precision_ == Precision::int8);
+        body(block, SerialRunner{1.0 / backend_.pool().threads()});
       });
     };
     for_blocks([&](Block& block, const auto& runner) { project(layers_.front(), pass, block, runner); });
@@ -167,7 +167,7 @@ class CpuLayers final : public FusedLayers {
     float* const sums = block.sums.data<float>();
     const float* const hidden = pass.hidden.row<float>(block.row);
     const int64_t stride = pass.hidden.row_stride();
-    runner.expect(pass.hidden, block.row, block.rows);
+    runner.prefetch(pass.hidden, block.row, block.rows);
     product("attention output", load(pass.mixed, block, runner), block, packed(layer.attention_output), runner,
             {.bias = row_or_null(layer.attention_output.bias),
              .residual = hidden,
@@ -176,7 +176,7 @@ class CpuLayers final : public FusedLayers {
              .out_stride = hidden_});
     normalize(layer.attention_norm, pass, block, runner);
     const LhsRows expanded = expand(layer, load(pass.hidden, block, runner), block, runner);
-    product("feed-forward, narrow", expanded, block, packed(layer.output), runner,
+    product("feed-forward down projection", expanded, block, packed(layer.output), runner,
             {.bias = row_or_null(layer.output.bias),
              .residual = hidden,
              .residual_stride = stride,
@@ -190,7 +190,7 @@ class CpuLayers final : public FusedLayers {
   LhsRows expand(const LayerWeights& layer, const LhsRows& lhs, Block& block, const Runner& runner) const {
     const LhsRows expanded = block.inner.reserve(precision_, block.rows, intermediate_);
     tile::Epilogue epilogue{
-        .bias = row_or_null(layer.intermediate.bias), .activation = shape_.activation, .out_stride = expanded.stride};
+        .bias = row_or_null(layer.intermediate.bias), .activation = config_.activation, .out_stride = expanded.stride};
     switch (precision_) {
       case Precision::float32: epilogue.out = static_cast<float*>(block.inner.data()); break;
       case Precision::bfloat16: epilogue.out_bfloat16 = static_cast<uint16_t*>(block.inner.data()); break;
@@ -199,7 +199,7 @@ class CpuLayers final : public FusedLayers {
         epilogue.out_stride = intermediate_;
         break;
     }
-    product("feed-forward, wide", lhs, block, packed(layer.intermediate), runner, epilogue);
+    product("feed-forward up projection", lhs, block, packed(layer.intermediate), runner, epilogue);
     if (precision_ == Precision::int8) {
       const ScopedTimer timed(backend_.profile(), "rounding", 0, 5.0 * static_cast<double>(block.rows * intermediate_),
                               runner.share);
@@ -240,7 +240,7 @@ class CpuLayers final : public FusedLayers {
   template <class Runner>
   void normalize(const LayerWeights::Norm& norm, const Pass& pass, const Block& block, const Runner& runner) const {
     const float *gain = row_or_null(norm.gain), *bias = row_or_null(norm.bias);
-    const auto epsilon = static_cast<float>(shape_.norm.epsilon);
+    const auto epsilon = static_cast<float>(config_.norm.epsilon);
     const ScopedTimer timed(backend_.profile(), "norm", 0, 8.0 * static_cast<double>(block.rows * hidden_),
                             runner.share);
     runner.rows(block.rows, [&](int64_t begin, int64_t end) {
@@ -248,7 +248,7 @@ class CpuLayers final : public FusedLayers {
         const float* from = block.sums.row<float>(i);
         float* to = pass.hidden.row<float>(block.row + i);
         float statistics[2];
-        if (!is_rms(shape_.norm.kind)) {
+        if (!is_rms(config_.norm.kind)) {
           rows::layer_norm(from, gain, bias, epsilon, statistics, to, hidden_);
         } else {
           rows::rms_norm(from, gain, epsilon, to, hidden_);
@@ -258,7 +258,7 @@ class CpuLayers final : public FusedLayers {
   }
 
   CpuBackend& backend_;
-  LayersShape shape_;
+  LayersConfig config_;
   Precision precision_;
   std::vector<LayerWeights> layers_;
   int64_t hidden_, intermediate_;
@@ -266,14 +266,14 @@ class CpuLayers final : public FusedLayers {
 
 }  // namespace
 
-std::unique_ptr<FusedLayers> CpuBackend::fuse(const LayersShape& shape, std::span<const LayerWeights> layers) {
+std::unique_ptr<FusedLayers> CpuBackend::fuse(const LayersConfig& config, std::span<const LayerWeights> layers) {
   if (layers.empty()) return nullptr;
   for (const LayerWeights& layer : layers) {
     for (const auto* linear : {&layer.qkv, &layer.attention_output, &layer.intermediate, &layer.output}) {
       if (linear->weight == nullptr) return nullptr;
     }
   }
-  return std::make_unique<CpuLayers>(*this, shape, layers);
+  return std::make_unique<CpuLayers>(*this, config, layers);
 }
 
 }  // namespace roformer

@@ -94,7 +94,7 @@ struct AttentionEquation {
   }
 
   // What dropout multiplies the weight of key j by; `first_key` is the sequence's.
-  double kept(int64_t head, int64_t i, int64_t j, int64_t first_key) const {
+  double dropout_scale(int64_t head, int64_t i, int64_t j, int64_t first_key) const {
     return dropout_factor(spec.dropout, head * q.rows() + i, j - first_key);
   }
 
@@ -106,7 +106,7 @@ struct AttentionEquation {
       for (int64_t head = 0; head < spec.heads; ++head) {
         for (int64_t i = spec.query_offsets[s]; i < spec.query_offsets[s + 1]; ++i) {
           const int64_t first_key = spec.key_offsets[s];
-          const AttentionSpec::Seen seen = spec.keys_seen(i, spec.key_offsets[s + 1] - first_key);
+          const AttentionSpec::KeyRange seen = spec.visible_keys(i, spec.key_offsets[s + 1] - first_key);
           body(head, i, first_key, first_key + seen.first, first_key + seen.end);
         }
       }
@@ -114,7 +114,7 @@ struct AttentionEquation {
   }
 };
 
-// p_ij = exp(score_ij − log Σ_j exp score_ij);  out_i = Σ_j kept_ij · p_ij · (v_j + value_table_r)
+// p_ij = exp(score_ij − log Σ_j exp score_ij);  out_i = Σ_j drop_ij · p_ij · (v_j + value_table_r)
 template <class Real>
 void ReferenceBackend<Real>::attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                                        const Tensor& log_sum_exp) {
@@ -135,7 +135,7 @@ void ReferenceBackend<Real>::attention(const AttentionSpec& spec, const Attentio
     std::fill(sums.begin(), sums.end(), 0);
     for (int64_t j = begin_key; j < end_key; ++j) {
       const int64_t r = equation.distance(i, j);
-      const double weight = std::exp(scores[j - begin_key] - log_total) * equation.kept(head, i, j, first_key);
+      const double weight = std::exp(scores[j - begin_key] - log_total) * equation.dropout_scale(head, i, j, first_key);
       for (int64_t c = 0; c < equation.value_dim; ++c) {
         sums[c] += weight * equation.value(head, j, r, head * equation.value_dim + c);
       }
@@ -193,7 +193,7 @@ struct AttentionGradients {
   }
 };
 
-// Through the softmax: dscore_ij = p_ij · (dp_ij − Σ_j p_ij · dp_ij), with dp_ij = kept_ij · dout_i·(v_j +
+// Through the softmax: dscore_ij = p_ij · (dp_ij − Σ_j p_ij · dp_ij), with dp_ij = drop_ij · dout_i·(v_j +
 // value_table_r). Fast backends know the inner sum as dout_i · out_i; the oracle takes it from its definition and needs
 // no `out`.
 template <class Real>
@@ -213,11 +213,11 @@ void ReferenceBackend<Real>::attention_backward(const AttentionSpec& spec, const
       const int64_t r = equation.distance(i, j);
       const auto score = equation.score(head, i, j, r);
       const double weight = std::exp(score.value - logs(head, i));
-      const double kept = equation.kept(head, i, j, first_key);
+      const double dropout_scale = equation.dropout_scale(head, i, j, first_key);
       double dweight = 0;
       for (int64_t c = head * equation.value_dim; c < (head + 1) * equation.value_dim; ++c) {
-        dweight += kept * dy(i, c) * equation.value(head, j, r, c);
-        sums.add_value(head, j, r, c, kept * weight, dy(i, c));
+        dweight += dropout_scale * dy(i, c) * equation.value(head, j, r, c);
+        sums.add_value(head, j, r, c, dropout_scale * weight, dy(i, c));
       }
       p.push_back(weight);
       dp.push_back(dweight);

@@ -158,13 +158,13 @@ class BackwardWorker {
 
 // Few heads of long sequences are split by keys, so that many threads have work.
 std::vector<Task> make_tasks(const AttentionSpec& spec, int64_t dim, int64_t value_dim) {
-  constexpr int64_t kEnough = 16, kFewest = 1024;  // heads, keys of a task
+  constexpr int64_t kEnough = 16, kMinRows = 1024;  // heads, keys of a task
   const auto sequences = static_cast<int64_t>(spec.query_offsets.size()) - 1;
   const int64_t wanted = kEnough / std::max<int64_t>(1, sequences * spec.key_heads());
   std::vector<Task> tasks;
   for (int64_t s = 0; s < sequences; ++s) {
     const HeadRange range(spec, s, 0);
-    const int64_t pieces = std::clamp<int64_t>(range.keys() / kFewest, 1, std::max<int64_t>(1, wanted));
+    const int64_t pieces = std::clamp<int64_t>(range.keys() / kMinRows, 1, std::max<int64_t>(1, wanted));
     const int64_t size = ceil_div(range.keys() / pieces, kKeys) * kKeys;
     for (int64_t head = 0; head < spec.key_heads(); ++head) {
       int64_t begin = range.k_begin;

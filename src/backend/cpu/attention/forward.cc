@@ -36,23 +36,23 @@ struct Task {
 
 int64_t cost(const Call& call, const HeadRange& range, int64_t q0, int64_t queries) {
   int64_t keys = 0;
-  for (int64_t i = 0; i < queries; ++i) keys += call.spec.keys_seen(q0 + i, range.keys()).count();
+  for (int64_t i = 0; i < queries; ++i) keys += call.spec.visible_keys(q0 + i, range.keys()).count();
   return (keys + queries) * (call.dim + call.value_dim);
 }
 
 // How the work is split changes no result.
 std::vector<Task> make_tasks(const Call& call, int64_t threads) {
-  constexpr int64_t kLeast = 1 << 17, kFewest = 96;  // multiplications and queries that are worth a task
+  constexpr int64_t kMinOperations = 1 << 17, kMinRows = 96;  // multiplications and queries that are worth a task
   const AttentionSpec& spec = call.spec;
   const int64_t share = spec.query_offsets.back() * spec.heads / (4 * threads);
-  const int64_t most = std::clamp(share, kFewest, kQueries);
+  const int64_t most = std::clamp(share, kMinRows, kQueries);
   std::vector<Task> tasks;
   for (int64_t s = 0; s + 1 < static_cast<int64_t>(spec.query_offsets.size()); ++s) {
     const HeadRange range(spec, s, 0);
     const int64_t pieces = std::max<int64_t>(1, ceil_div(range.queries(), most));
     const int64_t block = ceil_div(range.queries(), pieces * kTileQueries) * kTileQueries;
     const int64_t together = std::clamp<int64_t>(
-        kLeast / std::max<int64_t>(1, cost(call, range, range.q_begin, range.queries())), 1, spec.heads);
+        kMinOperations / std::max<int64_t>(1, cost(call, range, range.q_begin, range.queries())), 1, spec.heads);
     for (int64_t head = 0; head < spec.heads; head += together) {
       const int64_t heads = std::min(together, spec.heads - head);
       // Neighbors share keys.

@@ -105,7 +105,7 @@ HWY_INLINE void for_vectors(const Scores& row, int64_t end, const Body& body) {
 struct Columns {
   int64_t first, end;
 };
-HWY_INLINE Columns columns_of(const SeenKeys& seen, int64_t r) { return {seen.first[r], seen.end[r]}; }
+HWY_INLINE Columns columns_of(const KeyRanges& seen, int64_t r) { return {seen.first[r], seen.end[r]}; }
 
 // Of the lanes from column i on those that are seen.
 template <class D>
@@ -153,7 +153,7 @@ void CapScores(const Scores& scores, int64_t rows, int64_t keys, float cap, floa
   }
 }
 
-void Softmax(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const SoftmaxState& state) {
+void Softmax(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const SoftmaxState& state) {
   const hn::CappedTag<float, 1> one;
   keys = (keys + 1) / 2 * 2;
   for (int64_t r = 0; r < rows; ++r) {
@@ -206,7 +206,7 @@ void RowDots(const float* x, int64_t x_stride, const float* y, int64_t y_stride,
   }
 }
 
-void WeightsAgain(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const float* shifts) {
+void WeightsAgain(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const float* shifts) {
   for (int64_t r = 0; r < rows; ++r) weigh(row_of(scores, r), shifts[r], columns_of(seen, r), keys);
 }
 
@@ -298,7 +298,7 @@ void pack_transposed(const float* x, int64_t stride, int64_t rows, int64_t colum
 void cap_scores(const Scores& scores, int64_t rows, int64_t keys, float cap, float* slopes) {
   HWY_DYNAMIC_DISPATCH(CapScores)(scores, rows, keys, cap, slopes);
 }
-void softmax(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const SoftmaxState& state) {
+void softmax(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const SoftmaxState& state) {
   HWY_DYNAMIC_DISPATCH(Softmax)(scores, rows, keys, seen, state);
 }
 void round_weights(const Scores& weights, int64_t rows, int64_t keys, uint16_t* out, int64_t out_stride) {
@@ -310,7 +310,7 @@ void add_tile(const float* sums, int64_t rows, int64_t columns, const float* fac
 void row_dots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(RowDots)(x, x_stride, y, y_stride, rows, n, out);
 }
-void weights_again(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const float* shifts) {
+void weights_again(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const float* shifts) {
   HWY_DYNAMIC_DISPATCH(WeightsAgain)(scores, rows, keys, seen, shifts);
 }
 void softmax_backward(const Scores& weights, const Scores& dweights, int64_t rows, int64_t keys, const float* deltas) {

@@ -40,7 +40,7 @@ inline int64_t visible_keys(const AttentionSpec& spec, const HeadRange& range, i
                             int64_t keys, int32_t* first, int32_t* end) {
   int64_t most = 0;
   for (int64_t i = 0; i < queries; ++i) {
-    const AttentionSpec::Seen seen = spec.keys_seen(q0 + i, range.keys());
+    const AttentionSpec::KeyRange seen = spec.visible_keys(q0 + i, range.keys());
     const int64_t begin = std::max<int64_t>(seen.first - (k0 - range.k_begin), 0);
     const int64_t limit = std::min(seen.end - (k0 - range.k_begin), keys);
     first[i] = begin < limit ? static_cast<int32_t>(begin) : 0;

@@ -71,7 +71,7 @@ ScoreTerms::ScoreTerms(const AttentionSpec& spec, int64_t dim, int64_t value_dim
       queries_(any() ? tiles::padded_rows(tile_queries) * dim_stride_ : 0),
       keys_(any() ? (keys + kBeside) * dim_stride_ : 0),
       products_(any() ? (std::max(tile_queries, kPanel) + 4) * matrix_stride(tile_queries + keys) : 0),
-      turned_(any() ? tiles::padded_rows(tile_queries) * kPanel : 0),
+      transposed_(any() ? tiles::padded_rows(tile_queries) * kPanel : 0),
       ones_(any() ? tile_queries + keys + kBeside : 0) {
   if (any()) std::fill_n(ones_.data(), tile_queries + keys + kBeside, 1.0f);
 }
@@ -134,8 +134,8 @@ void ScoreTerms::add(int64_t q0, int64_t queries, int64_t k0, int64_t keys, cons
       const Window w = key_window(q0, queries, k0 + j, count);
       tiles::multiply(count, w.width, dim_, {keys_.data() + j * dim_stride_, dim_stride_}, keys_table_.across(w.first),
                       nullptr, w.matrix, w.stride);
-      rows::transpose(w.at, w.stride - 1, count, queries, turned_.data(), kPanel);
-      tiles::add_rows(turned_.data(), kPanel, queries, count, 1, to, scores.stride);
+      rows::transpose(w.at, w.stride - 1, count, queries, transposed_.data(), kPanel);
+      tiles::add_rows(transposed_.data(), kPanel, queries, count, 1, to, scores.stride);
     });
   }
 }

@@ -78,7 +78,7 @@ class ScoreTerms {
   DistanceRange distances_;
   TermTable queries_table_, keys_table_, values_table_;
   std::vector<float> bias_;
-  Buffer queries_, keys_, products_, turned_, ones_;
+  Buffer queries_, keys_, products_, transposed_, ones_;
 };
 
 // The gradients of one task's tables: of the distances of its queries and keys. Those of all tasks are kept until they

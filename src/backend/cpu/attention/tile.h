@@ -67,13 +67,13 @@ struct SoftmaxState {
   float* factors;  // out: what former sums and products have to be multiplied by
 };
 // The columns that each row's query sees: first[i] … end[i] − 1.
-struct SeenKeys {
+struct KeyRanges {
   const int32_t *first, *end;
 };
 // Scores become cap · tanh(score / cap), in place; `slopes`, of the same layout, gets the derivatives unless null.
 void cap_scores(const Scores& scores, int64_t rows, int64_t keys, float cap, float* slopes);
 // One more tile: scores become weights 2^(score − top), 0 where not seen of `keys`, a whole number of pairs.
-void softmax(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const SoftmaxState& state);
+void softmax(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const SoftmaxState& state);
 // out [rows, keys] = weights, none of them negative, as bfloat16.
 void round_weights(const Scores& weights, int64_t rows, int64_t keys, uint16_t* out, int64_t out_stride);
 // c = sums [rows, 32] + factors[row] · c, of `columns` columns; `factors` null: c is written and not read.
@@ -82,7 +82,7 @@ void add_tile(const float* sums, int64_t rows, int64_t columns, const float* fac
 // Σ x · y of each of `rows` rows.
 void row_dots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out);
 // weights = 2^(scores − shifts[i]) in place, 0 where not seen of `keys`.
-void weights_again(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const float* shifts);
+void weights_again(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const float* shifts);
 // dweights = weights · (dweights − deltas[i]), in place; of the same layout.
 void softmax_backward(const Scores& weights, const Scores& dweights, int64_t rows, int64_t keys, const float* deltas);
 // x = x · factors, of the same layout.

@@ -52,11 +52,11 @@ T* grown(Tensor& memory, int64_t count) {
   return static_cast<T*>(memory.raw());
 }
 
-// `count` of at most kMost numbers. All of them, the usual case, is a few moves instead of a call.
-template <int64_t kMost>
+// `count` of at most kMax numbers. All of them, the usual case, is a few moves instead of a call.
+template <int64_t kMax>
 void copy_up_to(const float* from, int64_t count, float* to) {
-  if (count == kMost) {
-    std::memcpy(to, from, kMost * sizeof(float));
+  if (count == kMax) {
+    std::memcpy(to, from, kMax * sizeof(float));
   } else {
     std::copy_n(from, count, to);
   }

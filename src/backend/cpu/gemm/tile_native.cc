@@ -102,10 +102,10 @@ ROFORMER_AVX_VNNI void multiply_half_rows(const uint8_t* a, int64_t a_stride, in
 }
 
 // kernel(std::integral_constant<int, count>): the kernels know their number of rows when they are compiled.
-template <int kMost, class Kernel>
+template <int kMax, class Kernel>
 void with_count(int64_t count, const Kernel& kernel) {
-  if (count == kMost) return kernel(std::integral_constant<int, kMost>());
-  if constexpr (kMost > 1) with_count<kMost - 1>(count, kernel);
+  if (count == kMax) return kernel(std::integral_constant<int, kMax>());
+  if constexpr (kMax > 1) with_count<kMax - 1>(count, kernel);
 }
 
 PrefetchHint or_nothing(const PrefetchHint& hint, const void* panel) {

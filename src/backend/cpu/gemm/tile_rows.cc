@@ -222,15 +222,15 @@ HWY_INLINE void apply_epilogue_rows(const Epilogue& f, const float* tile, int64_
   for (int64_t i = 0; i < rows; ++i) {
     const float* from = tile + i * kPanel;
     for_lanes(columns, [&](auto d, int64_t c) HWY_ATTR {
-      const int64_t place = column + c;
+      const int64_t at = column + c;
       auto value = hn::LoadU(d, from + c);
-      if (f.bias != nullptr) value = hn::Add(value, hn::LoadU(d, f.bias + place));
-      if (f.before != nullptr) hn::StoreU(value, d, f.before + (row + i) * f.before_stride + place);
+      if (f.bias != nullptr) value = hn::Add(value, hn::LoadU(d, f.bias + at));
+      if (f.before != nullptr) hn::StoreU(value, d, f.before + (row + i) * f.before_stride + at);
       value = activate(d, kActivation, value);
       if (f.residual != nullptr) {
-        value = hn::Add(value, hn::LoadU(d, f.residual + (row + i) * f.residual_stride + place));
+        value = hn::Add(value, hn::LoadU(d, f.residual + (row + i) * f.residual_stride + at));
       }
-      const int64_t to = (row + i) * f.out_stride + place;
+      const int64_t to = (row + i) * f.out_stride + at;
       if (f.out_bfloat16 != nullptr) return store_bfloat16(d, value, f.out_bfloat16 + to);
       if (f.accumulate) value = hn::Add(value, hn::LoadU(d, f.out + to));
       hn::StoreU(value, d, f.out + to);

@@ -96,7 +96,7 @@ class BackwardWorker {
         dvalues_(tiles::padded_rows(call.chunk) * call.value_stride),
         weights_(tiles::padded_rows(call.chunk) * kStride),
         dweights_(tiles::padded_rows(call.chunk) * kStride),
-        kept_(1) {}
+        saved_(1) {}
 
   void sum(const LinearTask& task) {
     task.keys->clear(call_);
@@ -112,7 +112,7 @@ class BackwardWorker {
   }
 
   void operator()(const LinearTask& task) {
-    make_room(task);
+    reserve(task);
     start(task);
     if (call_.spec.causal) {
       keep_sums(task);
@@ -176,36 +176,38 @@ class BackwardWorker {
                       out, call_.feature_stride);
   }
 
-  // Memory for what is kept of each chunk: if causal the keys' sums before it, their products packed and their totals;
+  // Memory for what is saved of each chunk: if causal the keys' sums before it, their products packed and their totals;
   // random features of its keys, if they are seen twice.
-  void make_room(const LinearTask& task) {
+  void reserve(const LinearTask& task) {
     const int64_t chunks = ceil_div(task.end - task.begin, kLinearChunk);
-    if (kept_floats_ >= chunks * kept_size()) return;
-    kept_floats_ = chunks * kept_size();
-    kept_ = Buffer(kept_floats_);
+    if (saved_floats_ >= chunks * saved_size()) return;
+    saved_floats_ = chunks * saved_size();
+    saved_ = Buffer(saved_floats_);
   }
   int64_t packed_size() const { return tiles::padded_columns(call_.features) * call_.value_dim; }
   int64_t sums_size() const { return call_.spec.causal ? packed_size() + call_.feature_stride : 0; }
-  int64_t kept_size() const { return sums_size() + (keeps_features() ? keys_.side.kept_size() : 0); }
-  bool keeps_features() const { return call_.spec.map == FeatureMap::favor && !call_.state.defined(); }
-  float* kept_products(const LinearTask& task, int64_t token) const {
-    return kept_.data() + (token - task.begin) / kLinearChunk * kept_size();
+  int64_t saved_size() const { return sums_size() + (saves_features() ? keys_.side.saved_size() : 0); }
+  bool saves_features() const { return call_.spec.map == FeatureMap::favor && !call_.state.defined(); }
+  float* saved_products(const LinearTask& task, int64_t token) const {
+    return saved_.data() + (token - task.begin) / kLinearChunk * saved_size();
   }
-  float* kept_totals(const LinearTask& task, int64_t token) const { return kept_products(task, token) + packed_size(); }
+  float* kept_totals(const LinearTask& task, int64_t token) const {
+    return saved_products(task, token) + packed_size();
+  }
   float* kept_features(const LinearTask& task, int64_t token) const {
-    return keeps_features() ? kept_products(task, token) + sums_size() : nullptr;
+    return saves_features() ? saved_products(task, token) + sums_size() : nullptr;
   }
 
   void keep_sums(const LinearTask& task) {
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
-      pack_across(key_sums_, kept_products(task, token));
+      pack_across(key_sums_, saved_products(task, token));
       std::copy_n(key_sums_.totals.data(), call_.features, kept_totals(task, token));
       keys_.load(task.head, token, rows, kept_features(task, token));
       if (token + rows < task.end) keys_.add_to(key_sums_, rows);
     });
   }
 
-  // The sums of queries after the chunk are in query_sums_, those of keys before it are kept.
+  // The sums of queries after the chunk are in query_sums_, those of keys before it are saved.
   void causal_chunk(const LinearTask& task, int64_t token, int64_t rows) {
     keys_.load_again(task.head, token, rows, kept_features(task, token));
     queries_.load(task.head, token, rows);
@@ -222,7 +224,7 @@ class BackwardWorker {
     LinearSide& side = queries_.side;
     multiply_dweights(false, keys_.side.rotated(), rows, side.drotated());
     if (token > task.begin || !task.first) {
-      multiply_across(kept_products(task, token), queries_.gradients(), rows, call_.ones.data(), side.drotated());
+      multiply_across(saved_products(task, token), queries_.gradients(), rows, call_.ones.data(), side.drotated());
     }
     rows::running_sums(keys_.side.features(), call_.feature_stride, queries_.weights(), rows, call_.features,
                        kept_totals(task, token), side.dfeatures());
@@ -263,8 +265,8 @@ class BackwardWorker {
   LinearKeys keys_;
   LinearQueries queries_;
   LinearSums key_sums_, query_sums_;
-  Buffer across_, panels_, dvalues_, weights_, dweights_, kept_;
-  int64_t kept_floats_ = 1;
+  Buffer across_, panels_, dvalues_, weights_, dweights_, saved_;
+  int64_t saved_floats_ = 1;
 };
 
 }  // namespace

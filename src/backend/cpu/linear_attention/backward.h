@@ -11,8 +11,8 @@ void linear_backward(ThreadPool& pool, const LinearAttentionSpec& spec, const At
 
 // What is not a number stays so.
 inline float inverse_divisor(float divisor) {
-  constexpr auto kLeast = static_cast<float>(kLeastDenominator);
-  return 1 / (divisor < kLeast ? kLeast : divisor);
+  constexpr auto kMin = static_cast<float>(kLeastDenominator);
+  return 1 / (divisor < kMin ? kMin : divisor);
 }
 
 }  // namespace roformer

@@ -24,7 +24,7 @@ int64_t spread_stride(int64_t columns) {
 }
 
 // What is read beside a tile belongs to no result, but must be there.
-Buffer room_of(bool wanted, int64_t rows, int64_t stride) {
+Buffer buffer_for(bool wanted, int64_t rows, int64_t stride) {
   return Buffer(wanted ? tiles::padded_rows(rows) * stride : 1);
 }
 
@@ -58,11 +58,11 @@ LinearSide::LinearSide(const LinearCall& call, bool query)
       rotate_(angles() != nullptr && call.spec.rotation == FeatureRotation::after),
       x_stride_(tiles::padded_columns(call.dim)),
       factor_(random_map(call) ? static_cast<float>(std::pow(static_cast<double>(call.dim), -0.25)) : 1.0f),
-      x_(room_of(random_map(call), call.chunk, x_stride_)),
-      features_(room_of(true, call.chunk, call.feature_stride)),
-      rotated_(room_of(rotate_, call.chunk, call.feature_stride)),
-      drotated_(room_of(true, call.chunk, call.feature_stride)),
-      dfeatures_(room_of(true, call.chunk, call.feature_stride)),
+      x_(buffer_for(random_map(call), call.chunk, x_stride_)),
+      features_(buffer_for(true, call.chunk, call.feature_stride)),
+      rotated_(buffer_for(rotate_, call.chunk, call.feature_stride)),
+      drotated_(buffer_for(true, call.chunk, call.feature_stride)),
+      dfeatures_(buffer_for(true, call.chunk, call.feature_stride)),
       phi_(features_.data()) {}
 
 // x where its map reads it: of random features beside them, otherwise in their place.
@@ -83,8 +83,8 @@ void LinearSide::rotate_features() {
                    call_.feature_stride);
 }
 
-void LinearSide::load(int64_t head, int64_t token, int64_t rows, float* kept) {
-  phi_ = kept != nullptr ? kept : features_.data();
+void LinearSide::load(int64_t head, int64_t token, int64_t rows, float* saved) {
+  phi_ = saved != nullptr ? saved : features_.data();
   load_source(head, token, rows);
   if (random_map(call_)) {
     make_random_features();
@@ -96,9 +96,9 @@ void LinearSide::load(int64_t head, int64_t token, int64_t rows, float* kept) {
   rotate_features();
 }
 
-void LinearSide::load_again(int64_t head, int64_t token, int64_t rows, float* kept) {
+void LinearSide::load_again(int64_t head, int64_t token, int64_t rows, float* saved) {
   if (!random_map(call_)) return load(head, token, rows);
-  phi_ = kept;
+  phi_ = saved;
   load_source(head, token, rows);
   for (int64_t r = 0; r < rows; ++r) rows::cut_row(x_.data() + r * x_stride_, call_.dim);
   rotate_features();
@@ -117,7 +117,7 @@ void LinearSide::make_random_features() {
   }
 }
 
-void LinearSide::turn_back(float* x, int64_t stride) const {
+void LinearSide::rotate_back(float* x, int64_t stride) const {
   const RotaryAngles& turn = *angles();
   const auto rotate = turn.layout == RotaryLayout::adjacent ? rows::rotate_adjacent : rows::rotate_half;
   for (int64_t r = 0; r < rows_; ++r) {
@@ -149,7 +149,7 @@ void LinearSide::random_features_back() {
 
 void LinearSide::store(const Tensor& gradient) {
   const int64_t stride = call_.feature_stride;
-  if (rotate_) turn_back(drotated_.data(), stride);
+  if (rotate_) rotate_back(drotated_.data(), stride);
   for (int64_t r = 0; r < rows_; ++r) {
     float* const row = dfeatures_.data() + r * stride;
     rows::add(drotated_.data() + r * stride, row, call_.features);
@@ -160,7 +160,7 @@ void LinearSide::store(const Tensor& gradient) {
   if (random_map(call_)) random_features_back();
   float* const dx = random_map(call_) ? x_.data() : dfeatures_.data();
   const int64_t dx_stride = random_map(call_) ? x_stride_ : stride;
-  if (call_.spec.rotation == FeatureRotation::before && angles() != nullptr) turn_back(dx, dx_stride);
+  if (call_.spec.rotation == FeatureRotation::before && angles() != nullptr) rotate_back(dx, dx_stride);
   tiles::store_rows(dx, dx_stride, rows_, call_.dim, 1, gradient.row<float>(token_) + head_ * call_.dim,
                     gradient.row_stride());
 }

@@ -19,7 +19,7 @@ struct LinearCall {
   int64_t dim, value_dim, features;      // of one head
   int64_t feature_stride, value_stride;  // at least whole panels
   int64_t chunk;                         // rows of a chunk, at most kLinearChunk
-  std::optional<Buffer> across, along;     // the projection as a right factor, ωᵀ and ω; of favor only
+  std::optional<Buffer> across, along;   // the projection as a right factor, ωᵀ and ω; of favor only
   float lowest = 0, highest = 0;         // features whose exponents are cut
   std::vector<float> ones;               // for products that add
 
@@ -30,11 +30,11 @@ class LinearSide {
  public:
   LinearSide(const LinearCall& call, bool query);
 
-  // φ and R φ of tokens `token` … token + rows − 1. If `kept` is given, room of kept_size(), φ is left there for
+  // φ and R φ of tokens `token` … token + rows − 1. If `saved` is given, room of saved_size(), φ is left there for
   // load_again(), which saves the random features' product.
-  void load(int64_t head, int64_t token, int64_t rows, float* kept = nullptr);
-  void load_again(int64_t head, int64_t token, int64_t rows, float* kept);
-  int64_t kept_size() const { return tiles::padded_rows(call_.chunk) * call_.feature_stride; }
+  void load(int64_t head, int64_t token, int64_t rows, float* saved = nullptr);
+  void load_again(int64_t head, int64_t token, int64_t rows, float* saved);
+  int64_t saved_size() const { return tiles::padded_rows(call_.chunk) * call_.feature_stride; }
   const float* features() const { return phi_; }  // [rows, feature_stride], as all here
   const float* rotated() const { return rotate_ ? rotated_.data() : phi_; }
 
@@ -51,14 +51,14 @@ class LinearSide {
   void rotate_features();
   void make_random_features();
   void random_features_back();
-  void turn_back(float* x, int64_t stride) const;
+  void rotate_back(float* x, int64_t stride) const;
 
   const LinearCall& call_;
   bool query_, rotate_;  // the features
   int64_t head_ = 0, token_ = 0, rows_ = 0, x_stride_;
   float factor_;  // of x
   Buffer x_, features_, rotated_, drotated_, dfeatures_;
-  float* phi_;  // features_ or what is kept
+  float* phi_;  // features_ or what is saved
 };
 
 }  // namespace roformer

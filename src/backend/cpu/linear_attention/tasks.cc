@@ -84,13 +84,13 @@ void join_sums(const LinearCall& call, std::vector<LinearTask>& tasks, bool of_q
   }
 }
 
-void LinearKeys::load(int64_t head, int64_t token, int64_t rows, float* kept) {
-  side.load(head, token, rows, kept);
+void LinearKeys::load(int64_t head, int64_t token, int64_t rows, float* saved) {
+  side.load(head, token, rows, saved);
   load_values(head, token, rows);
 }
 
-void LinearKeys::load_again(int64_t head, int64_t token, int64_t rows, float* kept) {
-  side.load_again(head, token, rows, kept);
+void LinearKeys::load_again(int64_t head, int64_t token, int64_t rows, float* saved) {
+  side.load_again(head, token, rows, saved);
   load_values(head, token, rows);
 }
 

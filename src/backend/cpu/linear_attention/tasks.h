@@ -88,8 +88,8 @@ class LinearKeys {
  public:
   explicit LinearKeys(const LinearCall& call)
       : side(call, false), values_(tiles::padded_rows(call.chunk) * call.value_stride), call_(call) {}
-  void load(int64_t head, int64_t token, int64_t rows, float* kept = nullptr);
-  void load_again(int64_t head, int64_t token, int64_t rows, float* kept);
+  void load(int64_t head, int64_t token, int64_t rows, float* saved = nullptr);
+  void load_again(int64_t head, int64_t token, int64_t rows, float* saved);
   const float* values() const { return values_.data(); }  // [rows, value_stride]
   // Adds what was loaded: to all, or to the products alone.
   void add_to(LinearSums& sums, int64_t rows) const;
