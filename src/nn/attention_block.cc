@@ -26,7 +26,7 @@ std::vector<ParameterSource::Output> query_key_value(const AttentionConfig& conf
   return {{"query", config.positions_config().query_width()}, {"key", keys}, {"value", keys}};
 }
 
-// x with each of its heads normed.
+// Norms each head of x.
 Columns norm_heads(const Context& context, const NormLayer& norm, Columns x, int64_t heads) {
   const Shape flat{x.value.data.rows(), x.count};
   return Columns(reshaped(context, norm.forward(context, head_rows(context, x, heads)), flat));
@@ -77,7 +77,7 @@ Value SelfAttention::attend_linear(const Context& context, Value&& qkv, const At
 }
 
 void SelfAttention::linear_weights(std::vector<Parameter*>& weights) {
-  // DeBERTa's positions go through rows of it.
+  // DeBERTa projects its positions by rows of this weight.
   if (!std::holds_alternative<DebertaPosition>(config_.position)) weights.push_back(&qkv_.weight);
   weights.push_back(&output_.weight);
 }

@@ -9,7 +9,7 @@ namespace roformer {
 
 namespace {
 
-// A copy with room for as many rows as the original.
+// A copy of the same capacity.
 Tensor copied(Backend& backend, const Tensor& rows, int64_t rows_used) {
   if (!rows.defined()) return {};
   Tensor result = backend.empty(rows.shape());
@@ -17,7 +17,7 @@ Tensor copied(Backend& backend, const Tensor& rows, int64_t rows_used) {
   return result;
 }
 
-// Rows `which` of a tensor, in memory of their own.
+// A copy of rows `which` of a tensor.
 Tensor chosen_rows(Backend& backend, const Tensor& rows, std::span<const int32_t> which) {
   Shape shape{std::ssize(which)};
   for (int i = 1; i < rows.shape().rank(); ++i) shape.push_back(rows.dim(i));
@@ -28,7 +28,7 @@ Tensor chosen_rows(Backend& backend, const Tensor& rows, std::span<const int32_t
   return result;
 }
 
-// By way of other memory: the ranges may overlap.
+// Copies through a buffer: the ranges may overlap.
 void move_rows(Backend& backend, const Tensor& rows, int64_t from, int64_t to, int64_t count) {
   if (count == 0) return;
   const Tensor between = backend.empty({count, rows.columns()});

@@ -21,7 +21,7 @@ void check_positions(std::span<const int32_t> positions, int64_t rows, bool hier
   }
 }
 
-// The rows of a hierarchical extension that are added up.
+// Adds the lookups of the hierarchical extension.
 void add_hierarchical_rows(const Parameter& table, std::span<const int32_t> positions, int64_t count,
                            std::vector<Lookup>& lookups) {
   std::vector<int32_t> rows, blocks;

@@ -20,7 +20,7 @@ double norm_of(const double* x, int64_t n) {
   return std::sqrt(squares);
 }
 
-// Makes row `row` of `rows` orthogonal to those from `first` on, of length 1. Twice, against rounding.
+// Makes row `row` a unit vector orthogonal to rows `first` … row − 1. Two passes, against rounding.
 void orthonormalize(std::vector<double>& rows, int64_t first, int64_t row, int64_t dim) {
   double* const x = rows.data() + row * dim;
   for (int pass = 0; pass < 2; ++pass) {

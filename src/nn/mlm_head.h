@@ -1,6 +1,6 @@
-// The language-model head, of masked and causal models alike: dense, activation, norm, then the word embeddings as
-// output weights (tied, or a matrix of its own) and a bias for each token (compatibility.md 3.2, cls.predictions).
-// RoFormerV2's has the output weights only (3.5).
+// The language-model head of masked and causal models: dense, activation, norm, then the output projection (tied to the
+// word embeddings, or a separate matrix) with a bias per token (compatibility.md 3.2, cls.predictions). RoFormerV2 has
+// only the output projection (3.5).
 #pragma once
 
 #include <optional>
@@ -23,7 +23,7 @@ struct MlmHeadConfig {
 
 class MlmHead {
  public:
-  // Parameters "dense", "norm", and "bias" or, not tied, "output" below `scope`.
+  // Parameters below `scope`: "dense", "norm", and "bias" or, if not tied, "output".
   MlmHead(const Scope& scope, const MlmHeadConfig& config) : config_(config) {
     if (!config.plain) {
       transform_.emplace(scope / "dense", config.hidden, config.width);
@@ -32,13 +32,13 @@ class MlmHead {
     if (!config.tied) {
       decoder_ = (scope / "output.weight").tensor({config.vocabulary, config.width}, ParameterRole::weight);
     }
-    // Files may hold two biases; where the decoder is not tied, transformers computes with its own.
+    // Files may hold two biases; if the decoder is not tied, transformers uses the decoder's.
     if (!config.plain) {
       bias_ = (scope / (config.tied ? "bias" : "output.bias")).tensor({config.vocabulary}, ParameterRole::bias);
     }
   }
 
-  // hidden rows [N, H] → [N, E], what is compared with the output weights.
+  // Hidden rows [N, H] → [N, E], the input of the output projection.
   Value transform(const Context& context, const Value& hidden) const {
     return config_.plain ? hidden : norm_->forward(context, transform_->forward(context, hidden, config_.activation));
   }
@@ -52,7 +52,7 @@ class MlmHead {
     if (config_.logit_cap != 0) throw DataError("a model whose logits are capped has no loss here: it can be run only");
     return cross_entropy(context, transform(context, hidden), output(words), bias_, labels, gradient_scale);
   }
-  // Adds those of its own: not the word embeddings.
+  // Appends its own weights, not the word embeddings.
   void linear_weights(std::vector<Parameter*>& weights) {
     if (transform_) weights.push_back(&transform_->weight);
     if (decoder_.defined()) weights.push_back(&decoder_);

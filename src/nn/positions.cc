@@ -32,10 +32,10 @@ int64_t longest_distance(std::span<const int32_t> positions, std::span<const int
   return longest;
 }
 
-// Numbers in a table by distance; where nothing else ends the distances, this does.
+// Maximum elements of a table by distance, for encodings without a limit of their own.
 constexpr int64_t kMaxElements = int64_t{1} << 27;
 
-// The clip of an encoding's terms: beyond it all distances are alike.
+// The clip of an encoding's terms: larger distances count as this one.
 int64_t clip_of(const PositionsConfig& config, int64_t longest) {
   const PositionEncoding& encoding = config.encoding;
   const int64_t own = std::visit(Overloaded{[](const ShawPosition& shaw) { return shaw.clip; },
@@ -80,7 +80,7 @@ Tensor sinusoids_of_distances(Backend& backend, int64_t clip, int64_t dim) {
   });
 }
 
-// NEZHA counts distances from −clip on, the clip of the model and not of a batch.
+// NEZHA counts distances from −clip, the clip of the model, not of a batch.
 Tensor nezha_table(Backend& backend, int64_t model_clip, int64_t clip, int64_t dim) {
   return constant_table(backend, 2 * clip + 1, dim, [&](int64_t row, int64_t column) {
     return sinusoid(row - clip + model_clip, column, dim, SinusoidLayout::interleaved);
@@ -93,7 +93,7 @@ Tensor alibi_bias(Backend& backend, int64_t clip, int64_t heads) {
   });
 }
 
-// KERPLE draws r1 from (0, 2) and r2 from (0, 1), uniformly; here the heads have the quantiles.
+// KERPLE draws r1 from (0, 2) and r2 from (0, 1), uniformly; here the heads get the quantiles.
 Initializer kerple_start(int64_t heads) {
   return [heads](int64_t i) {
     const double quantile = (static_cast<double>(i % heads) + 0.5) / static_cast<double>(heads);
@@ -231,7 +231,7 @@ void TrunkPositions::rotate(const Context& context, const RotaryPosition& rotary
   AttentionPositions& attention = shared.attention;
   using Angles = std::shared_ptr<const RotaryAngles>;
   const auto owned = [](RotaryAngles&& angles) { return std::make_shared<const RotaryAngles>(std::move(angles)); };
-  // Of queries and keys, which share them unless xPos tells them apart.
+  // Queries and keys share angles except with xPos.
   const auto angles_of = [&](const Rotary& of) {
     if (!rotary.xpos) {
       const Angles both = owned(backend.rotary_angles(of, positions, offsets));
@@ -316,7 +316,7 @@ Value LayerPositions::attend(const Context& context, AttentionOptions options, s
   AttentionPositions positions = shared.attention;
   RelativeValues& terms = positions.terms;
   const auto dim = static_cast<double>(config_.head_dim());
-  // Rows by distance through the projection of queries (0) or keys (1).
+  // Rows by distance, projected like queries (0) or keys (1).
   const auto projected = [&](int64_t part) {
     const Parameter bias = projection.bias.defined() ? row_range(projection.bias, part * hidden, hidden) : Parameter();
     return linear(context, shared.rows, row_range(projection.weight, part * hidden, hidden), bias);

@@ -8,7 +8,7 @@ bool feed_forward_biased(const TransformerLayerConfig& config) {
   return config.feed_forward_biased.value_or(config.attention.biased);
 }
 
-// Where both sub-layers share the norm in front, it is the attention's.
+// If both sub-layers share the input norm, it is the attention's.
 SublayerNorms feed_forward_norms(const TransformerLayerConfig& config) {
   SublayerNorms norms = config.norms;
   if (config.parallel == ParallelResidual::one_norm) norms.input = false;

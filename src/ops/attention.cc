@@ -1,5 +1,5 @@
-// Attention with its position encoding: rotate q and k in place, attend, and on the way back turn the gradients the
-// other way. R is linear, so the transposed rotation is all the backward there is (Eq. 16).
+// Attention with its position encoding: rotate q and k in place, attend; the backward rotates the gradients back. R is
+// linear, so its backward is the transposed rotation (Eq. 16).
 #include <algorithm>
 #include <cmath>
 
@@ -10,7 +10,7 @@ namespace roformer {
 
 namespace {
 
-// Numbers of keys, one a query: `limits` of `what`.
+// Checks per-query key counts, key_ends or key_starts.
 void check_limits(const AttentionOptions& options, const char* what, std::span<const int32_t> limits) {
   const std::span<const int32_t> queries = options.query_offsets;
   if (limits.empty()) return;
@@ -69,7 +69,7 @@ void check_term(const char* what, const Value& x, int64_t rows, int64_t columns)
   throw ShapeError("attention: relative {} is {}, expected [{}, {}]", what, x.data.shape().to_string(), rows, columns);
 }
 
-// A slice of columns for each head, or one for all.
+// Tables have a slice of columns per head, or one for all heads.
 void check_table(const char* what, const Value& x, int64_t rows, int64_t columns, int64_t heads) {
   if (x.data.defined() && x.data.shape() == Shape{rows, columns / heads}) return;
   check_term(what, x, rows, columns);
@@ -117,7 +117,7 @@ void rotate(Backend& backend, const AttentionSpec& spec, const AttentionPosition
   }
 }
 
-// Where the gradients of tracked terms are summed up; undefined for constants.
+// The gradient sums of tracked terms; undefined for constants.
 RelativeTerms gradients_of(Backend& backend, const RelativeValues& values) {
   RelativeTerms terms = values.data();
   const auto gradient_of = [&](const Value& value, Tensor& term) {
@@ -131,7 +131,7 @@ RelativeTerms gradients_of(Backend& backend, const RelativeValues& values) {
   return terms;
 }
 
-// Of rotated q and k, and their gradients before these are turned back.
+// Takes rotated q and k, and their gradients before these are rotated back.
 void frequencies_backward(Backend& backend, const AttentionSpec& spec, const AttentionPositions& positions,
                           const AttentionTensors& in, const AttentionTensors& gradients) {
   const Parameter& logs = positions.log_frequencies;
@@ -148,7 +148,7 @@ double scale_of(const AttentionOptions& options, int64_t head_dim) {
   return options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(head_dim));
 }
 
-// It refers to what `options` and `positions` own.
+// The spec borrows from `options` and `positions`.
 AttentionSpec spec_of(const AttentionOptions& options, const AttentionPositions& positions, int64_t head_dim) {
   return {.heads = options.heads,
           .kv_heads = options.kv_heads,
@@ -162,7 +162,7 @@ AttentionSpec spec_of(const AttentionOptions& options, const AttentionPositions&
           .terms = positions.terms.data()};
 }
 
-// Keys are counted with those kept.
+// Key counts include past keys.
 void check_cached(const AttentionOptions& options, const AttentionTensors& in, const AttentionPositions& positions) {
   const int64_t heads = options.heads, head_dim = heads > 0 ? in.q.columns() / heads : 0;
   if (head_dim == 0 || in.q.columns() % heads != 0 || in.k.columns() % head_dim != 0 ||
@@ -264,7 +264,7 @@ Value attention(const Context& context, const AttentionOptions& options, Columns
   }
   Value result = make_result(context, out, tracked);
   if (!result.tracked()) return result;
-  // What `spec` refers to is in `options` and `positions`.
+  // `spec` borrows from `options` and `positions`.
   const auto projections = std::make_shared<const Projections>(std::move(q), std::move(k), std::move(v));
   context.tape->record([&backend, spec, options, in, projections, positions, result, log_sum_exp] {
     if (!result.gradient->defined()) return;

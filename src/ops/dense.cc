@@ -13,7 +13,7 @@ void check_linear(const char* op, const Tensor& x, const Parameter& weight, cons
   if (bias.defined()) check_columns(op, "bias", bias.value, weight.view().outputs());
 }
 
-// From the gradient of x·Wᵀ + bias those of parameters and input.
+// Gradients of parameters and input from the gradient of x·Wᵀ + bias.
 void linear_backward(Backend& backend, const Tensor& dout, const SavedValue& x, const Parameter& weight,
                      const Parameter& bias, const GradientSum& dx) {
   if (wants_gradient(weight)) backend.linear_backward_weight(dout, x.data(), weight.gradient, bias.gradient);
@@ -118,13 +118,13 @@ void check_residual(const char* op, const Value& x, const Value& residual) {
   check_columns(op, "residual", residual.data, x.data.columns());
 }
 
-// Where a norm keeps residual + dropout(x): x itself where that is all of it.
+// Where a norm stores residual + dropout(x): x itself if there is neither.
 Tensor make_sum(Backend& backend, const Value& x, const Value& residual, const Dropout& dropout) {
   return residual.data.defined() || dropout.active() ? backend.empty(x.data.shape()) : x.data;
 }
 
-// Where a norm's backward puts the gradient of x: undefined where that is the gradient of the sum, which goes nowhere
-// else.
+// Where a norm's backward stores the gradient of x: undefined if that is the gradient of the sum and nothing else needs
+// it.
 Tensor make_through(Backend& backend, const Tensor& dsum, const GradientSum& dresidual, const Dropout& dropout) {
   return dresidual != nullptr || dropout.active() ? backend.empty(dsum.shape()) : Tensor();
 }
@@ -199,7 +199,7 @@ Value add_residual(const Context& context, Value&& consumed, const Value& residu
     if (!gradient->defined()) return;
     const Tensor dsum = std::move(*gradient);
     if (dx != nullptr) {
-      // Of its own where the residual takes over the sum's, or the dropout changes it.
+      // A separate tensor if the residual takes over the sum's gradient or dropout changes it.
       Tensor through = dresidual != nullptr ? backend.empty(dsum.shape()) : dsum;
       if (dropout.active()) {
         backend.dropout(dsum, dropout, through);

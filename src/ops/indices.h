@@ -1,5 +1,5 @@
-// Indices: numbers of tokens, rows and positions that nobody changes any more. Copies share them, so that what a tape
-// keeps for the backward pass costs nothing and depends on nobody else.
+// Indices: immutable token ids, row indices or positions. Copies share the memory, so that saving them for the backward
+// pass is free.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ class Indices {
  public:
   Indices() = default;
   // A copy, unless the vector is moved.
-  Indices(std::vector<int32_t> values)  // NOLINT(google-explicit-constructor): wherever a vector goes
+  Indices(std::vector<int32_t> values)  // NOLINT(google-explicit-constructor): accepts a vector everywhere
       : values_(std::make_shared<const std::vector<int32_t>>(std::move(values))) {}
   Indices(std::span<const int32_t> values)  // NOLINT(google-explicit-constructor)
       : Indices(std::vector<int32_t>(values.begin(), values.end())) {}
