@@ -29,13 +29,13 @@ void fill_angles(ThreadPool& pool, std::span<const AngleKey> keys, const auto& a
   });
 }
 
-// angle_at(key, pair) gives cosine and sine.
+// angle_at(key, pair) returns cosine and sine.
 RotaryAngles make_angles(Backend& backend, const Rotary& rotary, std::span<const AngleKey> token_keys,
                          const auto& angle_at) {
   std::vector<AngleKey> distinct(token_keys.begin(), token_keys.end());
   std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  // Here and not first in some task, so that which position an error names does not depend on threads.
+  // Validated here, not in tasks, so that the position named in an error does not depend on threads.
   for (const AngleKey& key : distinct) angle_at(key, 0);
 
   const auto count = static_cast<int64_t>(distinct.size()), pairs = rotary.dim / 2;
@@ -57,7 +57,7 @@ RotaryAngles make_angles(Backend& backend, const Rotary& rotary, std::span<const
   return angles;
 }
 
-// Each token's length that its sequence is scaled by, and its position.
+// For each token the length that its sequence is scaled by, and its position.
 std::vector<AngleKey> scaled_angle_keys(const Rotary& rotary, std::span<const int32_t> positions,
                                         std::span<const int32_t> offsets) {
   std::vector<AngleKey> keys;
@@ -75,7 +75,7 @@ std::vector<AngleKey> scaled_angle_keys(const Rotary& rotary, std::span<const in
 
 std::map<int64_t, RotaryFrequencies> frequencies_of(const Rotary& rotary, std::span<const AngleKey> keys) {
   std::map<int64_t, RotaryFrequencies> result;
-  result.try_emplace(0, rotary);  // whatever the positions, the settings are checked
+  result.try_emplace(0, rotary);  // validates the settings even without positions
   for (const auto& [length, position] : keys) {
     if (!result.contains(length)) result.try_emplace(length, rotary, length);
   }

@@ -9,8 +9,8 @@ namespace roformer {
 
 namespace {
 
-// Pages of the system are zero, and cost nothing until they are touched; huge ones then cost a fault every 2 MiB
-// instead of every 4 KiB. Not calloc: it clears by hand what it was given back before.
+// Pages from the system are zero, and free until they are touched; huge pages then fault every 2 MiB instead of every 4
+// KiB. Not calloc: it clears recycled memory eagerly.
 std::shared_ptr<void> zero_pages(size_t bytes) {
   void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (pages == MAP_FAILED) throw std::bad_alloc();

@@ -1,4 +1,4 @@
-// The small kernels of position encodings, of backends that compute on the host. Sums are in double.
+// The small kernels of position encodings, for backends that compute on the host. Sums are double.
 #include <cmath>
 #include <vector>
 
@@ -7,7 +7,7 @@
 namespace roformer {
 namespace {
 
-constexpr int64_t kRows = 16;  // of a task
+constexpr int64_t kRows = 16;  // per task
 
 // Calls body(Real()) with the backend's element type.
 template <class Body>
@@ -21,7 +21,7 @@ void add_to(Real& sum, double value) {
   sum = static_cast<Real>(static_cast<double>(sum) + value);
 }
 
-// Σ over some tokens and all heads of position · (the derivative of the loss by the angle), for each pair.
+// For each pair, Σ over some tokens and all heads of position · ∂loss/∂angle.
 template <class Real>
 std::vector<double> angle_gradients(const Tensor& x, const Tensor& dx, int64_t heads, const RotaryAngles& angles,
                                     std::span<const int32_t> positions, int64_t begin, int64_t end) {

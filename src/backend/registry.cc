@@ -34,14 +34,14 @@ Registry& registry() {
   return all;
 }
 
-// What may be part of a file's name: nothing leads out of its directory.
+// Characters that are safe in a file name: no path can leave the plug-in directory.
 bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
   });
 }
 
-// Where plug-ins may be. What a program that runs with another user's rights is told from outside does not count.
+// The plug-in directories. The environment of a setuid program is ignored.
 std::vector<std::filesystem::path> directories() {
   std::vector<std::filesystem::path> result;
   const char* const given = secure_getenv("ROFORMER_BACKEND_PATH");
@@ -61,7 +61,7 @@ std::vector<std::filesystem::path> directories() {
   return result;
 }
 
-// UsageError unless it can be called by its name.
+// UsageError unless the entry is valid.
 void check(const BackendEntry& entry, const FilePath& source) {
   if (entry.interface_version != kBackendInterface) {
     throw UsageError("{}: a backend for interface {}, expected {}: it was built from another version", source,
@@ -72,7 +72,7 @@ void check(const BackendEntry& entry, const FilePath& source) {
   }
 }
 
-// It stays loaded to the end: what it made has its code there.
+// Never unloaded: the backends it made have their code there.
 Make load(const std::string& path, std::string_view name) {
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (library == nullptr) throw UsageError("cannot load a backend: {}", FilePath(path, dlerror()));
@@ -84,7 +84,7 @@ Make load(const std::string& path, std::string_view name) {
   return entry->make;
 }
 
-// Null if there is none. The registry is locked.
+// Null if there is none. The registry must be locked.
 Make find(Registry& all, std::string_view name) {
   if (const auto found = all.entries.find(name); found != all.entries.end()) return found->second;
   if (!is_name(name)) return nullptr;

@@ -33,7 +33,7 @@ class DecodingState {
   // Sequence i becomes a copy of sequence which[i]; sequences not named are dropped.
   void select(Backend& backend, std::span<const int32_t> which);
 
-  // Removes the tokens first … first + count − 1 of a sequence; later ones move up. Positions stay as they are.
+  // Removes the tokens first … first + count − 1 of a sequence; later tokens close the gap and retain their positions.
   void forget(Backend& backend, int64_t sequence, int64_t first, int64_t count);
   // Moves the tokens of a sequence to other positions by rotating the cached keys, and values if they are rotated like
   // keys. `rotations`: one for all layers, or one per layer; none: keys are not rotated.

@@ -19,7 +19,7 @@
 namespace roformer {
 
 // Position encodings have roles of their own, so that models that differ only in their encoding are initialized with
-// the same other weights. position_weight is trained like any weight; position has an initial value of its layer's.
+// the same other weights. position_weight is trained like any weight; position starts at a value that its layer sets.
 enum class ParameterRole { weight, embedding, bias, norm_gain, norm_bias, position_weight, position };
 
 // Weights have weight decay and random initial values; norms, biases and `position` have neither.

@@ -8,7 +8,7 @@ namespace roformer {
 
 namespace {
 
-// Makes room for `rows` rows and preserves the first `past`.
+// Grows the capacity to at least `rows` rows and preserves the first `past`.
 void reserve(Backend& backend, Tensor& memory, int64_t past, int64_t rows, int64_t capacity, int64_t width) {
   constexpr int64_t kMinCapacity = 64;
   const int64_t reserved = memory.defined() ? memory.rows() : 0;

@@ -8,7 +8,7 @@
 namespace roformer {
 namespace {
 
-// 113-bit arithmetic. At position 2^29 a frequency known to 64 bits would already be wrong by 1e-11 radians.
+// 113-bit arithmetic. At position 2^29 a 64-bit frequency would be off by 1e-11 radians.
 __extension__ using Quad = __float128;
 
 Quad power(Quad x, int64_t exponent) {
@@ -19,7 +19,7 @@ Quad power(Quad x, int64_t exponent) {
   return result;
 }
 
-// base^(−1/n): a first guess in long double, then Newton's method on r^−n = base, which doubles the digits.
+// base^(−1/n): a long double estimate, then Newton's method on r^−n = base, which doubles the digits.
 Quad inverse_root(double base, int64_t n) {
   Quad root = std::pow(static_cast<long double>(base), -1.0L / static_cast<long double>(n));
   for (int step = 0; step < 2; ++step) root += root * (1 / (base * power(root, n)) - 1) / n;
@@ -71,7 +71,7 @@ void validate(const Rotary& rotary, int64_t head_dim) {
 
 RotaryFrequencies::RotaryFrequencies(const Rotary& rotary, int64_t length) : rotary_(rotary) {
   validate(rotary, rotary.dim);
-  // On a grid each axis has its own half of the pairs, with all frequencies.
+  // On a grid each axis has half of the pairs, with all frequencies.
   const int64_t axes = rotary.grid_width > 0 ? 2 : 1, axis_pairs = pairs() / axes;
   const ScaledFrequencies scaled = scale_frequencies(rotary.scaling, 2 * axis_pairs, rotary.base, length);
   if (!std::isfinite(scaled.base)) {
@@ -118,8 +118,8 @@ RotaryFrequencies::Angle RotaryFrequencies::angle(int64_t position, int64_t pair
   }
   const auto [high, low] = frequencies_[pair];
   const auto m = static_cast<double>(position);
-  // m·θ as a double and what rounding took from it; the second is below 1e-7 for θ ≤ 1, below 1e-5 ever, so three
-  // Taylor terms are exact enough.
+  // m·θ as a double plus its rounding error, which is below 1e-7 for θ ≤ 1 and always below 1e-5, so three Taylor terms
+  // suffice.
   const double angle = m * high;
   const double error = std::fma(m, high, -angle) + m * low;
   const double cos = std::cos(angle), sin = std::sin(angle), kept = 1 - error * error / 2;

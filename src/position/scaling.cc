@@ -14,7 +14,7 @@ using std::numbers::pi;
 
 constexpr int64_t kMaxPositions = int64_t{1} << 29;
 
-// So that no frequency passes kMaxRotaryFrequency, and no quotient or power overflows.
+// Bounds that prevent frequencies above kMaxRotaryFrequency and overflows.
 void check_factor(std::string_view kind, std::string_view field, double value) {
   constexpr double kMin = 0.02, kMax = 1e6;
   if (!(value >= kMin && value <= kMax)) {
@@ -75,7 +75,7 @@ struct Validate {
   void operator()(const LongRopeScaling& longrope) const {
     check_list("short_factors", longrope.short_factors, dim / 2);
     check_list("long_factors", longrope.long_factors, dim / 2);
-    check_original("longrope", longrope.original_positions, 2);  // its logarithm divides
+    check_original("longrope", longrope.original_positions, 2);  // divisor: its logarithm
     check_factor("longrope", "factor", longrope.factor);
     check_factor("longrope", "attention_factor", longrope.attention_factor.value_or(1));
   }
@@ -126,7 +126,7 @@ struct Scale {
     const double longer = static_cast<double>(std::max(length, dynamic.original_positions)) / original;
     return {ntk_base(base, dynamic.factor * longer - (dynamic.factor - 1), dim), {}};
   }
-  // Which pair makes so many turns in a text of training.
+  // The pair that makes `turns` full rotations within the training length.
   double pair_of_turns(double turns, int64_t original) const {
     return static_cast<double>(dim) * std::log(static_cast<double>(original) / (turns * 2 * pi)) / (2 * std::log(base));
   }
@@ -136,7 +136,7 @@ struct Scale {
     if (yarn.truncate) low = std::floor(low), high = std::ceil(high);
     low = std::max(low, 0.0);
     high = std::min(high, static_cast<double>(dim - 1));
-    if (low == high) high += 0.001;  // as transformers
+    if (low == high) high += 0.001;  // as in transformers
     const auto of_pair = [&](int64_t i) {
       const double slow = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
       return 1 / (slow / yarn.factor + (1 - slow));

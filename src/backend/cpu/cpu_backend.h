@@ -1,5 +1,6 @@
-// The CPU backend: float32 tensors, SIMD chosen at run time, one thread pool. Matrix products are product.h's, in the
-// types that numbers.h chooses; everything else is the row kernels of rows.h, on grids that depend on shapes only.
+// The CPU backend: float32 tensors, SIMD chosen at run time, one thread pool. Matrix products are in gemm/product.h, in
+// the types that gemm/number_types.h chooses; everything else is row kernels (rows/rows.h) on grids that depend on
+// shapes only.
 #pragma once
 
 #include "backend/cpu/gemm/number_types.h"
@@ -93,7 +94,7 @@ class CpuBackend final : public HostBackend {
   void adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) override;
 
  private:
-  // x · weightᵀ, finished, as a linear layer multiplies.
+  // x · weightᵀ with an epilogue, the product of linear layers.
   void multiply_weight(const Tensor& x, const WeightView& weight, const tile::Epilogue& epilogue);
 
   ThreadPool& pool_;

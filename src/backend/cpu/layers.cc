@@ -1,7 +1,7 @@
-// The encoder layers of a model that is only run. Between two attentions everything a row needs is its own: the output
-// projection, both norms, the feed-forward network and the next layer's q, k and v. So with many tokens each task takes
-// a block of rows through all of it while the block is in its core's cache, and a layer has two barriers. With few
-// tokens the columns of each product are shared out instead. Both write the same bits.
+// The encoder layers of an inference-only model. Between two attentions all operations are per row: output projection,
+// both norms, feed-forward network and the next layer's q, k and v. So with many tokens each task takes a block of rows
+// through all of them while the block is in its core's cache, and a layer has two barriers. With few tokens the columns
+// of each product are distributed instead. Both give the same bits.
 #include "backend/layers.h"
 
 #include <algorithm>
@@ -19,12 +19,12 @@ namespace {
 
 const float* row_or_null(const Tensor& x) { return x.defined() ? x.data<float>() : nullptr; }
 
-// What a pass keeps of all tokens.
+// The tensors of a pass, for all tokens.
 struct Pass {
   Tensor hidden, qkv, mixed;  // [T, H], [T, 3H], [T, H]
 };
 
-// A range of rows and where its intermediate results are.
+// A range of rows and its intermediate results.
 struct Block {
   int64_t row = 0, rows = 0;
   LhsBuffer lhs, inner;
@@ -43,11 +43,11 @@ struct Block {
   }
 };
 
-// How the work on one block is run: by this thread, or shared out by the pool.
+// How the work on a block is run: on this thread, or distributed over the pool.
 struct SerialRunner {
-  double share;  // of the wall time that one thread's is
+  double share;  // of the wall time per thread
 
-  // Rows that products will read in pieces, out of step with what the hardware foresees.
+  // Products read these rows in pieces, which the hardware prefetcher does not predict.
   void prefetch(const Tensor& x, int64_t row, int64_t rows) const {
     constexpr int64_t kLine = 64;
     for (int64_t i = row; i < row + rows; ++i) {
@@ -70,7 +70,7 @@ struct PoolRunner {
   ThreadPool& pool;
   static constexpr double share = 1;
 
-  void prefetch(const Tensor&, int64_t, int64_t) const {}  // so few are in cache
+  void prefetch(const Tensor&, int64_t, int64_t) const {}  // few rows are in cache
 
   template <class Body>
   void rows(int64_t count, Body&& body) const {
@@ -102,7 +102,7 @@ class CpuLayers final : public FusedLayers {
   }
 
  private:
-  // attention(layer, pass) makes `mixed` of `qkv`.
+  // attention(layer, pass) computes `mixed` from `qkv`.
   template <class Attention>
   void run(const Tensor& hidden, const Attention& attention) const {
     constexpr int64_t kFewTokens = 256;
@@ -111,7 +111,7 @@ class CpuLayers final : public FusedLayers {
     const Pass pass{hidden, backend_.empty({tokens, 3 * hidden_}), backend_.empty({tokens, hidden_})};
     Block all;
     if (tokens <= kFewTokens) all.reserve(0, tokens, hidden_, intermediate_, precision_ == Precision::int8);
-    // body(block, runner) for all tokens.
+    // Calls body(block, runner) for blocks of all tokens.
     const auto for_blocks = [&](const auto& body) {
       if (tokens <= kFewTokens) return body(all, PoolRunner{backend_.pool()});
       const int64_t tiles = ceil_div(tokens, tile::kTileRows), blocks = count_blocks(tokens);
@@ -137,15 +137,15 @@ class CpuLayers final : public FusedLayers {
     return static_cast<const PackedWeight&>(*linear.weight).matrix();
   }
 
-  // As many as threads, or a multiple, so that all end together; near 96 rows, whose results stay in the second cache,
-  // or twice as many where they share panels that are widened for them.
+  // A multiple of the number of threads, for load balance; near 96 rows, whose results stay in L2, or twice as many if
+  // they share widened panels.
   int64_t count_blocks(int64_t tokens) const {
     const int64_t rows = backend_.chosen().widened() ? 192 : 96;
     const int64_t threads = backend_.pool().threads();
     return std::min(ceil_div(tokens, tile::kTileRows), ceil_div(ceil_div(tokens, rows), threads) * threads);
   }
 
-  // q, k and v of a block, from its hidden states.
+  // Computes q, k and v of a block from its hidden states.
   template <class Runner>
   void project(const LayerWeights& layer, const Pass& pass, Block& block, const Runner& runner) const {
     const LhsRows lhs = load(pass.hidden, block, runner);
@@ -185,7 +185,7 @@ class CpuLayers final : public FusedLayers {
     normalize(layer.output_norm, pass, block, runner);
   }
 
-  // The wide layer of the feed-forward network, as the next product's factor.
+  // The up projection, stored as the left factor of the down projection.
   template <class Runner>
   LhsRows expand(const LayerWeights& layer, const LhsRows& lhs, Block& block, const Runner& runner) const {
     const LhsRows expanded = block.inner.reserve(precision_, block.rows, intermediate_);
@@ -210,7 +210,7 @@ class CpuLayers final : public FusedLayers {
     return expanded;
   }
 
-  // The block's rows of x as a factor.
+  // The block's rows of x as a left factor.
   template <class Runner>
   LhsRows load(const Tensor& x, Block& block, const Runner& runner) const {
     if (precision_ == Precision::float32) {
@@ -236,7 +236,7 @@ class CpuLayers final : public FusedLayers {
     });
   }
 
-  // The block's sums become its hidden states.
+  // Norms the block's sums into its hidden states.
   template <class Runner>
   void normalize(const LayerWeights::Norm& norm, const Pass& pass, const Block& block, const Runner& runner) const {
     const float *gain = row_or_null(norm.gain), *bias = row_or_null(norm.bias);

@@ -1,4 +1,4 @@
-// Linear attention (Eq. 19), weight by weight: the quadratic form, which no other backend computes.
+// Linear attention (Eq. 19), weight by weight: the quadratic form.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace roformer {
 
-// One token's side of one head: what its features are made of, and the way back. Vectors are [features] but for x.
+// The features of one token and head, of q or k, and their backward. Vectors are [features] except x.
 template <class Real>
 class LinearFeatures {
  public:
@@ -111,7 +111,7 @@ class LinearFeatures {
     return exponents;
   }
 
-  // What a key's exponent loses by its own element c.
+  // The derivative of |k|²/2 by element c; 0 for queries.
   double subtracted(size_t c) const { return query_ ? 0 : x_[c]; }
 
   const LinearAttentionSpec& spec_;
@@ -205,7 +205,7 @@ void ReferenceBackend<Real>::linear_attention(const LinearAttentionSpec& spec, c
 }
 
 // With out_m = numerator_m / D_m and g_m = dout_m / D_m: a weight's gradient is g_m·v_n, the denominator's −g_m·out_m,
-// or 0 where it counts as kLeastDenominator.
+// or 0 where it is clamped to kLeastDenominator.
 template <class Real>
 void ReferenceBackend<Real>::linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in,
                                                        const Tensor& out, const Tensor& denominators,

@@ -11,8 +11,8 @@ namespace roformer {
 
 namespace {
 
-// At most so many queries of a task, which share packed keys; queries and keys of a tile. kKeys is fixed, so that
-// results depend on shapes only, and a multiple of 64.
+// Maximum queries of a task, which share packed keys; queries and keys of a tile. kKeys is fixed, so that results
+// depend on shapes only, and a multiple of 64.
 constexpr int64_t kQueries = 1032, kTileQueries = 24, kKeys = 256;
 constexpr float kLog2E = std::numbers::log2e_v<float>, kLn2 = std::numbers::ln2_v<float>;
 
@@ -23,7 +23,7 @@ struct Call {
   const Tensor& out;
   const Tensor& log_sum_exp;
   int64_t dim = in.q.columns() / spec.heads, value_dim = in.v.columns() / spec.key_heads();
-  // The most of a task and of a tile, whole panels.
+  // Maximum of a task and of a tile, in whole panels.
   int64_t queries = tiles::padded_columns(std::min(kQueries, longest(spec.query_offsets)));
   int64_t keys = tiles::padded_columns(std::min(kKeys, longest(spec.key_offsets)));
 };
@@ -40,9 +40,9 @@ int64_t cost(const Call& call, const HeadRange& range, int64_t q0, int64_t queri
   return (keys + queries) * (call.dim + call.value_dim);
 }
 
-// How the work is split changes no result.
+// The split does not affect results.
 std::vector<Task> make_tasks(const Call& call, int64_t threads) {
-  constexpr int64_t kMinOperations = 1 << 17, kMinRows = 96;  // multiplications and queries that are worth a task
+  constexpr int64_t kMinOperations = 1 << 17, kMinRows = 96;  // minimum multiplications and queries of a task
   const AttentionSpec& spec = call.spec;
   const int64_t share = spec.query_offsets.back() * spec.heads / (4 * threads);
   const int64_t most = std::clamp(share, kMinRows, kQueries);
@@ -55,7 +55,7 @@ std::vector<Task> make_tasks(const Call& call, int64_t threads) {
         kMinOperations / std::max<int64_t>(1, cost(call, range, range.q_begin, range.queries())), 1, spec.heads);
     for (int64_t head = 0; head < spec.heads; head += together) {
       const int64_t heads = std::min(together, spec.heads - head);
-      // Neighbors share keys.
+      // Adjacent tasks share keys.
       for (int64_t q = range.q_begin; q < range.q_end; q += block) {
         const int64_t queries = std::min(block, range.q_end - q);
         tasks.push_back({s, head, heads, q, queries, heads * cost(call, range, q, queries)});
@@ -110,7 +110,7 @@ class ForwardWorker {
     return {x.row<float>(token) + head * dim, x.row_stride(), dim, angles, token};
   }
 
-  // Queries q0 + i … of the task against the keys that are loaded.
+  // Queries q0 + i … of the task with the loaded keys.
   void tile(const HeadRange& range, int64_t q0, int64_t i, int64_t queries, int64_t k0) {
     const int64_t keys = *std::max_element(end_ + i, end_ + i + queries);
     if (keys == 0) return;
@@ -152,8 +152,8 @@ class ForwardWorker {
   Factors factors_;
   ScoreTerms terms_;
   Buffer products_;
-  int32_t first_[kQueries] = {}, end_[kQueries] = {};  // of the keys that are loaded, those that are seen
-  bool begun_[kQueries / kTileQueries] = {};           // whether a tile of queries has products
+  int32_t first_[kQueries] = {}, end_[kQueries] = {};  // visible range of the loaded keys
+  bool begun_[kQueries / kTileQueries] = {};           // whether a tile of queries has products yet
   float tops_[kQueries] = {}, totals_[kQueries] = {}, inverses_[kQueries] = {}, dropout_[kKeys] = {};
 };
 

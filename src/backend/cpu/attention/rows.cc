@@ -1,4 +1,4 @@
-// What happens to the rows of attention's tiles beside products: loading with rotation, packing, softmax.
+// Row kernels of attention's tiles: loading with rotation, packing, softmax.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/cpu/attention/rows.cc"
 #include "hwy/foreach_target.h"
@@ -44,7 +44,7 @@ HWY_INLINE void rotate_row(const float* x, float factor, const RotaryAngles& ang
   });
 }
 
-// Asks for row r + 16: rows lie thousands of bytes apart, where the hardware does not see them coming.
+// Prefetches row r + 16: rows are thousands of bytes apart, beyond the hardware prefetcher.
 HWY_INLINE void prefetch_hint(const float* x, int64_t stride, int64_t r, int64_t rows, int64_t columns) {
   constexpr int64_t kAhead = 16, kLine = 16;
   if (r + kAhead >= rows) return;
@@ -79,7 +79,7 @@ void Pack(const float* x, int64_t stride, int64_t rows, int64_t columns, float* 
   }
 }
 
-// The lanes from column i on that are below `seen`.
+// The lanes of columns i … that are below `seen`.
 template <class D>
 HWY_INLINE hn::Mask<D> below(D d, int64_t i, int64_t seen) {
   return hn::FirstN(d, static_cast<size_t>(std::max<int64_t>(0, seen - i)));
@@ -90,7 +90,7 @@ HWY_INLINE Scores row_of(const Scores& scores, int64_t i) {
   return {scores.data + i * scores.stride, scores.stride, scores.panel_stride};
 }
 
-// body(column, where it lies, columns below `end` from there on), vector by vector.
+// Calls body(column, its address, remaining columns below `end`) for each vector.
 template <class Body>
 HWY_INLINE void for_vectors(const Scores& row, int64_t end, const Body& body) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(FullTag()));
@@ -107,7 +107,7 @@ struct Columns {
 };
 HWY_INLINE Columns columns_of(const KeyRanges& seen, int64_t r) { return {seen.first[r], seen.end[r]}; }
 
-// Of the lanes from column i on those that are seen.
+// The lanes of columns i … that are seen.
 template <class D>
 HWY_INLINE hn::Mask<D> within(D d, int64_t i, const Columns& seen) {
   return hn::AndNot(below(d, i, seen.first), below(d, i, seen.end));
@@ -179,7 +179,7 @@ void RoundWeights(const Scores& weights, int64_t rows, int64_t keys, uint16_t* o
   const hn::Rebind<uint16_t, FullTag> halves;
   for (int64_t r = 0; r < rows; ++r) {
     for_vectors(row_of(weights, r), keys, [&](int64_t j, float* x) HWY_ATTR {
-      // Half up: where nothing is negative that is to nearest.
+      // Rounds half up, which is to nearest for non-negative values.
       const auto sum = hn::Add(hn::BitCast(bits, hn::LoadU(d, x)), hn::Set(bits, 0x8000));
       hn::StoreU(hn::DemoteTo(halves, hn::ShiftRight<16>(sum)), halves, out + r * out_stride + j);
     });

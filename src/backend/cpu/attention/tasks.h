@@ -1,4 +1,4 @@
-// Shared by attention's forward and backward: where a task works, what its queries see, its memory, and who runs it.
+// Shared by attention's forward and backward: the range of a task, key visibility, buffers and scheduling.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace roformer {
 
-// Where a task works: one head of one sequence, and the head of keys and values that it attends to.
+// One head of one sequence, and its key head.
 struct HeadRange {
   int64_t head, key_head, q_begin, q_end, k_begin, k_end;
 
@@ -34,8 +34,8 @@ inline int64_t longest(std::span<const int32_t> offsets) {
   return most;
 }
 
-// Which of `keys` keys from k0 on the queries from q0 on see: first[i] … end[i] − 1, none where both are 0. Returns
-// the greatest end, so that causal attention costs half.
+// Of the `keys` keys from k0 on, query q0 + i sees first[i] … end[i] − 1, none where both are 0. Returns the greatest
+// end, so that causal attention skips half of the work.
 inline int64_t visible_keys(const AttentionSpec& spec, const HeadRange& range, int64_t q0, int64_t queries, int64_t k0,
                             int64_t keys, int32_t* first, int32_t* end) {
   int64_t most = 0;
@@ -50,14 +50,14 @@ inline int64_t visible_keys(const AttentionSpec& spec, const HeadRange& range, i
   return most;
 }
 
-// The survivors' factors of one row of a tile, whose first key is a multiple of 64 of its sequence.
+// The dropout factors of one row of a tile, whose first key is a multiple of 64 of its sequence.
 inline void draw_factors(const AttentionSpec& spec, const HeadRange& range, int64_t query, int64_t key, int64_t keys,
                          float* factors) {
   const auto row = static_cast<uint32_t>(range.head * spec.query_offsets.back() + query);
   rows::dropout_factors(spec.dropout, row, key - range.k_begin, keys, factors);
 }
 
-// Memory for floats, 64-byte aligned; zeros at first, because kernels also read what no result depends on.
+// Memory for floats, 64-byte aligned; zeroed, because kernels also read padding.
 class Buffer {
  public:
   explicit Buffer(int64_t floats) : memory_(Tensor::allocate({floats}, DType::float32)) {
@@ -69,8 +69,8 @@ class Buffer {
   Tensor memory_;
 };
 
-// Runs the tasks, longest first (`cost`), so that all threads end together; each thread makes one Worker(arguments…)
-// and calls it with one task after the other.
+// Runs the tasks by decreasing `cost`, for load balance; each thread makes one Worker(arguments…) and calls it for each
+// of its tasks.
 template <class Worker, class Task, class... Arguments>
 void run_longest_first(ThreadPool& pool, std::vector<Task>& tasks, const Arguments&... arguments) {
   std::stable_sort(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) { return a.cost > b.cost; });

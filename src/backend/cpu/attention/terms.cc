@@ -9,14 +9,14 @@ using tiles::kPanel;
 namespace {
 
 constexpr float kLog2E = std::numbers::log2e_v<float>, kLn2 = std::numbers::ln2_v<float>;
-constexpr int64_t kBeside = 32;  // floats that products may read and write beside a matrix
+constexpr int64_t kBeside = 32;  // floats that products may access beyond a matrix
 
-// Whole vectors, and not a multiple of a page, where the rows of a matrix would share cache lines.
+// A whole number of vectors but no multiple of a page, with which the rows of a matrix would collide in cache sets.
 int64_t matrix_stride(int64_t columns) { return (columns + kBeside + 15) / 16 * 16 | 16; }
 
 int64_t row_of(int64_t distance, int64_t clip) { return std::clamp(distance, -clip, clip) + clip; }
 
-// The columns of a table that a head uses: its own, or those that all share.
+// The first column of a head in a table: of its own slice, or of the shared one.
 int64_t first_column(const Tensor& table, int64_t head, int64_t dim) { return table.columns() == dim ? 0 : head * dim; }
 
 bool rises(std::span<const int32_t> positions, int32_t begin, int32_t end) {
@@ -26,7 +26,7 @@ bool rises(std::span<const int32_t> positions, int32_t begin, int32_t end) {
   return true;
 }
 
-// Calls body(first key, keys, where they are) for each panel of a tile.
+// Calls body(first key, keys, address) for each panel of a tile.
 template <class Body>
 void for_panels(const tiles::Scores& scores, int64_t keys, const Body& body) {
   for (int64_t j = 0; j < keys; j += kPanel) {
@@ -246,7 +246,7 @@ void ScoreTermsBackward::add_keys(int64_t rows, float* dkeys, int64_t stride) co
 
 namespace {
 
-// Row `row` of a table of 2 · clip + 1 gets what the distances that are clipped to it have.
+// Row `row` of a table of 2 · clip + 1 rows gets the sum over the distances that are clipped to it.
 template <class Body>
 void for_numbers(const DistanceRange& distances, int64_t clip, int64_t row, const Body& body) {
   const int64_t number = row - clip - distances.first, last = distances.count - 1;

@@ -1,8 +1,8 @@
-// With numerators N_m = Sᵀ R φ(q_m), S the sums over the keys m sees, denominators D_m, g_m = dout_m / D_m and
-// r_m = −g_m·out_m: queries get S g_m, and r_m Σ φ(k_n) unrotated; keys get G v_n with G = Σ R φ(q_m) g_mᵀ over the
-// queries that see n, and Σ r_m φ(q_m) unrotated; values get Gᵀ R φ(k_n). So, if causal, the tokens go by twice: in
-// order to keep the keys' sums before each chunk, [features, head size] numbers for 64 tokens and each head that a
-// thread is at, and backwards with the queries' sums; within a chunk its triangles of weights are used.
+// With numerators N_m = Sᵀ R φ(q_m), S the sums over the keys m sees, denominators D_m, g_m = dout_m / D_m and r_m =
+// −g_m·out_m: queries get S g_m, and r_m Σ φ(k_n) unrotated; keys get G v_n with G = Σ R φ(q_m) g_mᵀ over the queries
+// that see n, and Σ r_m φ(q_m) unrotated; values get Gᵀ R φ(k_n). So, if causal, the tokens are visited twice: forward
+// to save the keys' sums before each chunk, [features, head size] elements per chunk for each thread's current head,
+// and backward with the queries' sums; within a chunk the triangles of weights are used.
 #include "backend/cpu/linear_attention/backward.h"
 
 #include "backend/cpu/linear_attention/rows.h"
@@ -33,7 +33,7 @@ struct BackwardCall : LinearCall {
         gradients(where) {}
 };
 
-// Queries of a chunk with their g and r, and their sums.
+// The queries of a chunk with their g and r, and their sums.
 class LinearQueries {
  public:
   explicit LinearQueries(const BackwardCall& call)
@@ -70,7 +70,7 @@ class LinearQueries {
   LinearSide side;
 
  private:
-  // Rows lie thousands of bytes apart, where the hardware does not see them coming.
+  // Rows are thousands of bytes apart, beyond the hardware prefetcher.
   void prefetch(const float* x, int64_t stride, int64_t rows) const {
     constexpr int64_t kLine = 16;
     for (int64_t r = 0; r < rows; ++r) {
@@ -146,8 +146,8 @@ class BackwardWorker {
  private:
   static constexpr int64_t kStride = kLinearChunk;
 
-  // The sums before a task's own tokens; if attention is not causal those over all keys, and where a sequence is not
-  // split the queries' are made on the way.
+  // The sums before a task's tokens; if bidirectional, those over all keys, and, unless the sequence is split, the
+  // queries' sums.
   void start(const LinearTask& task) {
     query_sums_.clear(call_);
     if (task.split()) query_sums_.copy(*task.queries, call_);
@@ -161,11 +161,11 @@ class BackwardWorker {
     });
   }
 
-  // The products of some sums as a right factor, transposed.
+  // Packs the products of `sums`, transposed, as a right factor.
   void pack_across(const LinearSums& sums, float* panels) const {
     tiles::pack_transposed(sums.products.data(), call_.value_stride, call_.features, call_.value_dim, panels);
   }
-  // out [rows, features] = x [rows, value_dim] · that + factors · out.
+  // out [rows, features] = x [rows, value_dim] · panels + factors · out.
   void multiply_across(const float* panels, const float* x, int64_t rows, const float* factors, float* out) const {
     tiles::multiply(rows, call_.features, call_.value_dim, {x, call_.value_stride},
                     {.data = panels, .panel_stride = call_.value_dim * kPanel}, factors, out, call_.feature_stride);
@@ -176,8 +176,8 @@ class BackwardWorker {
                       out, call_.feature_stride);
   }
 
-  // Memory for what is saved of each chunk: if causal the keys' sums before it, their products packed and their totals;
-  // random features of its keys, if they are seen twice.
+  // Memory for each chunk's saved data: if causal, the keys' sums before it, with packed products, and totals; random
+  // features of its keys, if they are needed twice.
   void reserve(const LinearTask& task) {
     const int64_t chunks = ceil_div(task.end - task.begin, kLinearChunk);
     if (saved_floats_ >= chunks * saved_size()) return;
@@ -207,7 +207,7 @@ class BackwardWorker {
     });
   }
 
-  // The sums of queries after the chunk are in query_sums_, those of keys before it are saved.
+  // query_sums_ holds the sums of queries after the chunk; those of keys before it are saved.
   void causal_chunk(const LinearTask& task, int64_t token, int64_t rows) {
     keys_.load_again(task.head, token, rows, kept_features(task, token));
     queries_.load(task.head, token, rows);
@@ -251,7 +251,7 @@ class BackwardWorker {
     store_values(task, token, rows, call_.ones.data());
   }
 
-  // The queries' sums give the values' gradients, beside `factors` times what dvalues_ holds.
+  // Gradients of values from the queries' sums, plus `factors` times dvalues_.
   void store_values(const LinearTask& task, int64_t token, int64_t rows, const float* factors) {
     tiles::multiply(rows, call_.value_dim, call_.features, {keys_.side.rotated(), call_.feature_stride},
                     {.data = query_sums_.products.data(), .stride = call_.value_stride, .panel_stride = kPanel},

@@ -16,14 +16,13 @@ bool random_map(const LinearCall& call) { return call.spec.map == FeatureMap::fa
 
 float root_of(int64_t features) { return std::sqrt(static_cast<float>(features)); }
 
-// Whole panels and a cache line: an odd number of lines, so that what lies below one another falls on all sets of the
-// cache and not on a few.
+// Whole panels plus a cache line: an odd number of lines, so that columns spread over all cache sets.
 int64_t spread_stride(int64_t columns) {
   constexpr int64_t kLine = 16;
   return tiles::padded_columns(columns) + kLine;
 }
 
-// What is read beside a tile belongs to no result, but must be there.
+// Padded: tiles read beyond their rows and columns.
 Buffer buffer_for(bool wanted, int64_t rows, int64_t stride) {
   return Buffer(wanted ? tiles::padded_rows(rows) * stride : 1);
 }
@@ -65,7 +64,7 @@ LinearSide::LinearSide(const LinearCall& call, bool query)
       dfeatures_(buffer_for(true, call.chunk, call.feature_stride)),
       phi_(features_.data()) {}
 
-// x where its map reads it: of random features beside them, otherwise in their place.
+// Loads x where its map reads it: for random features into its own buffer, otherwise in place of the features.
 void LinearSide::load_source(int64_t head, int64_t token, int64_t rows) {
   head_ = head;
   token_ = token;
@@ -126,7 +125,7 @@ void LinearSide::rotate_back(float* x, int64_t stride) const {
   }
 }
 
-// The gradients of the exponents, through ω to x's, which takes the place of drotated.
+// Back through the exponents and ω to the gradient of x, which replaces drotated.
 void LinearSide::random_features_back() {
   float sums[kLinearChunk];
   for (int64_t r = 0; r < rows_; ++r) {
@@ -134,7 +133,7 @@ void LinearSide::random_features_back() {
     sums[r] =
         rows::random_features_backward(phi_ + at, call_.lowest, call_.highest, dfeatures_.data() + at, call_.features);
   }
-  // x is narrower than its features or as wide only by chance, so its gradient has rows of its own.
+  // x is usually narrower than its features, so its gradient has a separate buffer.
   thread_local std::vector<float> dx;
   dx.resize(static_cast<size_t>(tiles::padded_rows(rows_) * x_stride_));
   tiles::multiply(rows_, call_.dim, call_.features, {dfeatures_.data(), call_.feature_stride},

@@ -13,7 +13,7 @@ namespace roformer::rows::HWY_NAMESPACE {
 constexpr float kLargest = static_cast<float>(kLargestInput), kFloor = static_cast<float>(kReluFloor);
 constexpr float kLow = static_cast<float>(kLowestExponent), kHigh = static_cast<float>(kHighestExponent);
 
-// Comparisons and not Min and Max, so that what is not a number stays so.
+// Comparisons, not Min and Max, so that NaN stays NaN.
 template <class D, class V>
 HWY_INLINE V at_most(D d, V x, float limit) {
   return hn::IfThenElse(hn::Gt(x, hn::Set(d, limit)), hn::Set(d, limit), x);

@@ -30,7 +30,7 @@ constexpr size_t kLargest = SIZE_MAX / 4;
 
 size_t round_up(size_t bytes, size_t step) { return (bytes + step - 1) / step * step; }
 
-// Free memory is out of bounds under the address sanitizer, with a strip between any two blocks.
+// Under the address sanitizer free memory is poisoned, with a red zone between any two blocks.
 #ifdef ROFORMER_POISONS
 constexpr size_t kStrip = kAlignment;
 void forbid(void* block, size_t bytes) { ASAN_POISON_MEMORY_REGION(block, bytes); }
@@ -41,7 +41,7 @@ void forbid(void*, size_t) {}
 void allow(void*, size_t) {}
 #endif
 
-// How many addresses to ask for at first: they cost nothing, so enough for all there is, unless they are rationed.
+// The address range to reserve first: reserving is free, so as large as physical memory unless limited.
 size_t addresses_wanted() {
   const auto physical = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
   rlimit limit{};
@@ -75,9 +75,9 @@ void MemoryCache::add_range(size_t at_least) {
   }
 }
 
-// Makes a free block of at least `bytes` at the end of the last range, or of a new one.
+// Appends a free block of at least `bytes` to the last range, or to a new one.
 void MemoryCache::grow(size_t bytes) {
-  const auto missing = [&](const Range& range) {  // beyond the free block that may lie at the end
+  const auto missing = [&](const Range& range) {  // beyond a free block at the end
     size_t free = 0;
     if (!free_.empty()) {
       const auto& [block, size] = *free_.rbegin();
@@ -92,7 +92,7 @@ void MemoryCache::grow(size_t bytes) {
   Blocks made;
   made.emplace(range.end, more);
   if (mprotect(range.end, more, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
-  madvise(range.end, more, MADV_HUGEPAGE);  // fewer faults; no harm where there are none
+  madvise(range.end, more, MADV_HUGEPAGE);  // fewer faults; ignored if unsupported
   forbid(range.end, more);
   range.end += more;
   insert_free(made.extract(made.begin()));
@@ -130,7 +130,7 @@ void MemoryCache::release(std::byte* block) noexcept {
   insert_free(std::move(node));
 }
 
-// A node moves from map to map, so that giving back takes no memory.
+// Moves a node between maps, so that release does not allocate.
 void MemoryCache::insert_free(Blocks::node_type node) noexcept {
   const auto after = free_.lower_bound(node.key());
   if (after != free_.end() && node.key() + node.mapped() == after->first) {

@@ -1,4 +1,4 @@
-// Kernels of decoding, where a few rows meet much memory: each number of it is loaded once.
+// Kernels of decoding, with few rows: bound by memory, each element of which is loaded once.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/cpu/rows/few.cc"
 #include "hwy/foreach_target.h"
@@ -45,10 +45,10 @@ float Total(const float* x, int64_t n) {
 }
 
 // Products of up to eight rows of x with a group of rows of w, in tiles of R by W whose running sums are registers:
-// twelve of them, which hide the multiplications' latency and leave room for the factors. Every product is one running
-// vector over whole lanes, then the rest one by one: the same sum whatever the tiles are.
-constexpr int64_t kMaxRows = 8, kGroup = 12, kLine = 16;  // a line of the cache is 16 floats
-// Two blocks of a group's rows of w and all rows of x stay in the nearest cache.
+// twelve of them, which hide the latency of multiplications and leave registers for the factors. Every product is one
+// running vector over whole vectors, then a scalar tail, so that its bits do not depend on the tiles.
+constexpr int64_t kMaxRows = 8, kGroup = 12, kLine = 16;  // kLine: a cache line in floats
+// Two blocks of a group's rows of w and all rows of x stay in L1.
 constexpr int64_t kBlock = 256;
 
 template <class D>
@@ -79,8 +79,8 @@ HWY_INLINE void add_step(const float* x, int64_t x_stride, const T* w, int64_t w
   }
 }
 
-// Adds what `count` numbers give, whole vectors, to `sums` [R][kGroup] of vectors. Lines: which of two lines of the
-// rows at `prefetch` to ask for on the way, by bits.
+// Adds the products over `count` elements, whole vectors, to `sums` [R][kGroup] of vectors. Lines: bit mask of the
+// cache lines, of two, of the rows at `prefetch` to prefetch meanwhile.
 template <int R, int W, int Lines, class T>
 HWY_INLINE void add_products(const float* x, int64_t x_stride, const T* w, int64_t w_stride, int64_t count,
                              const T* prefetch, float* sums) {
@@ -110,8 +110,8 @@ HWY_INLINE void add_products(const float* x, int64_t x_stride, const T* w, int64
   }
 }
 
-// All rows of x with the rows w of one block. While four rows and more are multiplied, the memory would rest: they ask
-// for the next three rows of w, `after` those of this block at last.
+// All rows of x with the rows w of one block. With four rows or more memory would idle, so the next three rows of w are
+// prefetched; the last three prefetch `after`.
 template <class T>
 HWY_INLINE void add_group(const float* x, int64_t x_stride, int64_t rows, const T* w, int64_t w_stride, int64_t count,
                           const T* after, float* sums) {
@@ -139,8 +139,7 @@ HWY_INLINE void add_group(const float* x, int64_t x_stride, int64_t rows, const 
   }
 }
 
-// sum + Σ x · w of what is no whole vector, one by one; as intrinsics, so that no compiler rounds it otherwise for
-// another type of w.
+// sum + Σ x · w over the scalar tail; with intrinsics, so that compilers round it alike for all types of w.
 template <class T>
 HWY_INLINE float add_rest(const float* x, const T* w, int64_t begin, int64_t end, float sum) {
   const hn::CappedTag<float, 1> one;
@@ -151,8 +150,8 @@ HWY_INLINE float add_rest(const float* x, const T* w, int64_t begin, int64_t end
   return hn::GetLane(running);
 }
 
-// Up to eight rows of x with twelve of w. Those behind them are asked for, the last ones', too: they are mostly the
-// next task's, and asking for what there is not does nothing.
+// Up to eight rows of x with twelve of w. Prefetches the rows behind them even at the end: they are usually the next
+// task's, and prefetching beyond the matrix is harmless.
 template <class T>
 HWY_INLINE void dots_of_group(const float* x, int64_t x_stride, int64_t rows, const T* w, int64_t w_stride,
                               int64_t depth, float* out, int64_t out_stride) {
@@ -174,7 +173,7 @@ HWY_INLINE void dots_of_group(const float* x, int64_t x_stride, int64_t rows, co
   }
 }
 
-// The same sum of one row with one.
+// The same sum for a single pair of rows.
 template <class T>
 HWY_INLINE float dot(const float* x, const T* w, int64_t depth) {
   const FullTag d;

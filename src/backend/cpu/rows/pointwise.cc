@@ -154,7 +154,7 @@ void DropoutFactors(const Dropout& dropout, uint32_t row, int64_t first, int64_t
 }
 #else
 // Philox4x32-10 as in base/random.h, one 64-bit lane a block: MulEven multiplies the low halves, so the high halves of
-// the lanes may hold rubbish between rounds. Two vectors of blocks, a and b, hide the latency of the multiplications.
+// the lanes are ignored between rounds. Two vectors of blocks, a and b, hide the latency of the multiplications.
 void DropoutFactors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors) {
   const hn::CappedTag<uint64_t, 8> d64;
   const hn::Repartition<uint32_t, decltype(d64)> d32;
