@@ -51,7 +51,7 @@ std::vector<std::filesystem::path> directories() {
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (directory.empty()) continue;
     if (!directory.is_absolute()) {
-      throw UsageError("ROFORMER_BACKEND_PATH: '{}' is no absolute path", FilePath(directory.string()));
+      throw UsageError("ROFORMER_BACKEND_PATH: '{}' is not an absolute path", FilePath(directory.string()));
     }
     result.push_back(directory);
   }
@@ -64,11 +64,11 @@ std::vector<std::filesystem::path> directories() {
 // UsageError unless the entry is valid.
 void check(const BackendEntry& entry, const FilePath& source) {
   if (entry.interface_version != kBackendInterface) {
-    throw UsageError("{}: a backend for interface {}, expected {}: it was built from another version", source,
+    throw UsageError("{}: a backend for interface {}, expected {}: built from another version", source,
                      entry.interface_version, kBackendInterface);
   }
   if (entry.name == nullptr || !is_name(entry.name) || entry.make == nullptr) {
-    throw UsageError("{}: a backend without a name or a function that makes it", source);
+    throw UsageError("{}: a backend without a valid name or a make function", source);
   }
 }
 
@@ -78,7 +78,7 @@ Make load(const std::string& path, std::string_view name) {
   if (library == nullptr) throw UsageError("cannot load a backend: {}", FilePath(path, dlerror()));
   const auto entry_point = reinterpret_cast<const BackendEntry* (*)()>(dlsym(library, kEntryPoint));
   const BackendEntry* const entry = entry_point != nullptr ? entry_point() : nullptr;
-  if (entry == nullptr) throw UsageError("{}: no backend, it shows no function {}", FilePath(path), kEntryPoint);
+  if (entry == nullptr) throw UsageError("{}: not a backend, it exports no function {}", FilePath(path), kEntryPoint);
   check(*entry, FilePath(path));
   if (entry->name != name) throw UsageError("{}: the backend '{}', expected '{}'", FilePath(path), entry->name, name);
   return entry->make;
@@ -103,7 +103,7 @@ void register_backend(const BackendEntry& entry) {
   Registry& all = registry();
   const std::lock_guard lock(all.mutex);
   if (!all.entries.emplace(entry.name, entry.make).second) {
-    throw UsageError("register_backend: there is a backend '{}' already", entry.name);
+    throw UsageError("register_backend: a backend '{}' exists already", entry.name);
   }
 }
 

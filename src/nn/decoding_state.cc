@@ -88,7 +88,7 @@ void DecodingState::select(Backend& backend, std::span<const int32_t> which) {
 void DecodingState::forget(Backend& backend, int64_t sequence, int64_t first, int64_t count) {
   const auto s = static_cast<size_t>(sequence);
   if (first < 0 || count < 0 || first + count > lengths_[s]) {
-    throw ShapeError("tokens {} to {} of {} cannot be forgotten", first, first + count, lengths_[s]);
+    throw ShapeError("cannot remove tokens {} to {} of {}", first, first + count, lengths_[s]);
   }
   const int64_t behind = lengths_[s] - first - count;
   for (const KeyValueCache& layer : layers_) {

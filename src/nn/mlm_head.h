@@ -49,7 +49,7 @@ class MlmHead {
   }
   Loss loss(const Context& context, const Value& hidden, const Parameter& words, std::span<const int32_t> labels,
             double gradient_scale) const {
-    if (config_.logit_cap != 0) throw DataError("a model whose logits are capped has no loss here: it can be run only");
+    if (config_.logit_cap != 0) throw DataError("a model with capped logits cannot be trained: it is inference-only");
     return cross_entropy(context, transform(context, hidden), output(words), bias_, labels, gradient_scale);
   }
   // Appends its own weights, not the word embeddings.

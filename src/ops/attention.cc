@@ -31,7 +31,8 @@ void check_limits(const AttentionOptions& options, const char* what, std::span<c
 void check_limits(const AttentionOptions& options) {
   check_limits(options, "limit", options.key_ends);
   check_limits(options, "begin", options.key_starts);
-  if (!(options.score_cap >= 0)) throw ShapeError("attention: the cap of scores is {}", options.score_cap);
+  if (!(options.score_cap >= 0))
+    throw ShapeError("attention: the score cap is {}, expected 0 or more", options.score_cap);
 }
 
 int64_t key_heads(const AttentionOptions& options) { return options.kv_heads == 0 ? options.heads : options.kv_heads; }
@@ -180,8 +181,7 @@ void check_cached(const AttentionOptions& options, const AttentionTensors& in, c
   for (size_t s = 0; s < sequences; ++s) {
     const int64_t fresh = options.query_offsets[s + 1] - options.query_offsets[s];
     if (options.key_offsets[s + 1] - options.key_offsets[s] != pass.past_lengths[s] + fresh) {
-      throw ShapeError("attention: key offsets that are not those of {} kept and {} new tokens", pass.past_lengths[s],
-                       fresh);
+      throw ShapeError("attention: key offsets do not match {} past and {} new tokens", pass.past_lengths[s], fresh);
     }
   }
   if (options.key_ends.empty()) throw ShapeError("attention: a cache needs key limits");

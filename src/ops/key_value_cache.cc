@@ -26,8 +26,7 @@ void append(Backend& backend, const CachePass& pass, std::span<const int32_t> qu
     const int64_t first = query_offsets[s], count = query_offsets[s + 1] - first, past = pass.past_lengths[s];
     if (count == 0) continue;
     if (past + count > pass.capacity) {
-      throw DataError("{} tokens of a sequence, expected at most {}: the context ends there", past + count,
-                      pass.capacity);
+      throw DataError("a sequence of {} tokens, expected at most {}: the context is full", past + count, pass.capacity);
     }
     KeyValueCache::Sequence& sequence = pass.cache->sequences[s];
     reserve(backend, sequence.keys, past, past + count, pass.capacity, k.columns());

@@ -39,11 +39,11 @@ void check(const LinearAttentionSpec& spec, const Columns& q, const Columns& k, 
   check_rows(kName, "value", v.value.data, tokens);
   check_offsets(kName, "sequence", spec.offsets, tokens);
   if (spec.projection.defined() != (spec.map == FeatureMap::favor)) {
-    throw ShapeError("{}: a projection belongs to random features, and to these alone", kName);
+    throw ShapeError("{}: a projection is required for random features and only for these", kName);
   }
   if (spec.projection.defined()) check_columns(kName, "projection", spec.projection, head_dim);
   if ((spec.query_angles == nullptr) != (spec.key_angles == nullptr)) {
-    throw ShapeError("{}: angles of queries and keys go together", kName);
+    throw ShapeError("{}: angles of queries and keys must both be given or neither", kName);
   }
   const int64_t turned = spec.rotation == FeatureRotation::after ? spec.features(head_dim) : head_dim;
   check_angles(spec, spec.query_angles, tokens, turned);

@@ -63,7 +63,7 @@ void validate(const Rotary& rotary, int64_t head_dim) {
   }
   const bool scaled = !std::holds_alternative<std::monostate>(rotary.scaling);
   if (rotary.grid_width > 0 && scaled) {
-    throw UsageError("{} is {}; expected 0 (no grid) beside a scaling, which lengthens texts", FieldName("grid_width"),
+    throw UsageError("{} is {}; expected 0 (no grid) with a rotary scaling", FieldName("grid_width"),
                      rotary.grid_width);
   }
   validate(rotary.scaling, rotary.dim);
@@ -75,8 +75,7 @@ RotaryFrequencies::RotaryFrequencies(const Rotary& rotary, int64_t length) : rot
   const int64_t axes = rotary.grid_width > 0 ? 2 : 1, axis_pairs = pairs() / axes;
   const ScaledFrequencies scaled = scale_frequencies(rotary.scaling, 2 * axis_pairs, rotary.base, length);
   if (!std::isfinite(scaled.base)) {
-    throw UsageError("the scaling of {} positions takes {} {} beyond all numbers", length, FieldName("base"),
-                     rotary.base);
+    throw UsageError("the scaling for {} positions makes {} {} overflow", length, FieldName("base"), rotary.base);
   }
   attention_factor_ = scaled.attention_factor;
   const auto turning = static_cast<int64_t>(std::floor(rotary.proportion * static_cast<double>(2 * axis_pairs) / 2));
@@ -98,7 +97,7 @@ RotaryFrequencies::RotaryFrequencies(const Rotary& rotary, std::span<const doubl
   rotary_.scaling = {};
   validate(rotary_, rotary_.dim);
   if (std::ssize(theta) != pairs()) {
-    throw UsageError("there are {} rotary frequencies; expected {}, one a pair", theta.size(), pairs());
+    throw UsageError("there are {} rotary frequencies; expected {}, one per pair", theta.size(), pairs());
   }
   for (const double frequency : theta) {
     if (!(std::abs(frequency) <= kMaxRotaryFrequency)) {

@@ -38,7 +38,7 @@ void check_ntk_dim(std::string_view kind, int64_t dim) {
 
 void check_list(std::string_view field, const std::vector<double>& factors, int64_t pairs) {
   if (std::ssize(factors) != pairs) {
-    throw UsageError("{} of the longrope rotary scaling has {} numbers; expected {}, one a pair", FieldName(field),
+    throw UsageError("{} of the longrope rotary scaling has {} elements; expected {}, one per pair", FieldName(field),
                      factors.size(), pairs);
   }
   for (const double factor : factors) check_factor("longrope", field, factor);

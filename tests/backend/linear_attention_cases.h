@@ -1,4 +1,4 @@
-// Families of linear attention.
+// Linear attention families.
 #pragma once
 
 #include <cmath>
@@ -23,11 +23,11 @@ struct LinearAttentionPlan {
   int64_t heads = 1, head_dim = 8;
   int64_t value_dim = 0;  // head_dim if 0
   FeatureMap map = FeatureMap::elu;
-  int64_t features = 0;  // of favor; 3 · head_dim if 0
+  int64_t features = 0;  // favor only; 3 · head_dim if 0
   bool causal = false;
   Turn turn = Turn::none;
   RotaryLayout layout = RotaryLayout::adjacent;
-  int64_t rotary_dim = 0;  // all that there is if 0
+  int64_t rotary_dim = 0;  // the whole dimension if 0
   bool state = false;
   double size = 1;  // of q and k
 };
@@ -37,7 +37,7 @@ inline std::string name_of(const LinearAttentionPlan& plan) {
          std::to_string(plan.heads) + " heads of " + std::to_string(plan.head_dim);
 }
 
-// What a plan's kernels are called with.
+// The arguments of a plan's kernels.
 struct LinearInputs {
   std::vector<int32_t> offsets;
   RotaryAngles angles;
@@ -68,7 +68,7 @@ struct LinearInputs {
              trial.backend().empty({sequences, plan.heads, features})};
     for (const Tensor& x : {state.sums, state.totals}) trial.watch("state", x);
   }
-  // What came before each sequence.
+  // Sets the state before each sequence.
   void set_state(bool causal) const {
     for (const Tensor& x : {state.sums, state.totals}) {
       for (int64_t i = 0; x.defined() && i < x.rows(); ++i) {
@@ -86,7 +86,7 @@ inline void linear_attention_operation(Trial& trial, const LinearAttentionPlan& 
   const int64_t tokens = in.q.rows(), hidden = in.q.columns(), values = in.v.columns();
   const Tensor out = trial.output("out", tokens, values);
   const Tensor denominators = trial.output("denominators", plan.heads, tokens);
-  // Two products of features and values a token.
+  // Two products of features and values per token.
   const double product = 4.0 * static_cast<double>(tokens * inputs.spec.features(plan.head_dim) * values);
   Operation operation{.forward = [&] { backend.linear_attention(inputs.spec, in, out, denominators, inputs.state); },
                       .out = out,
@@ -156,7 +156,7 @@ inline Family linear_attention_family(FeatureMap map) {
   return family;
 }
 
-// Few heads of long sequences, in several tasks.
+// Few heads of long sequences, split into several tasks.
 inline Family split_linear_attention_family() {
   Family family{"linear_attention_split", Rounds::sums};
   for (const bool causal : {false, true}) {

@@ -1,4 +1,4 @@
-// Layers by themselves: batches, names and parameters, and which operators they are.
+// Layers in isolation: batches, names and parameters, and the operators they consist of.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -43,7 +43,7 @@ TEST(BatchTest, Append) {
 
 class LayersTest : public ::testing::Test {
  protected:
-  // Of what has been asked for: it is there, and as it was asked for.
+  // Of the requested parameters, after checking that they exist with their shapes.
   static std::vector<std::string> names_and_shapes(const ParameterSource& source) {
     std::vector<std::string> names;
     for (const auto& [spec, parameter] : source.table()) {
@@ -104,12 +104,12 @@ TEST_F(LayersTest, RowsOfAParameterAreViews) {
   const Parameter part = row_range(whole, 2, 3);
   backend_->fill(part.value, 5);
   backend_->fill(part.gradient, 7);
-  EXPECT_THAT(numbers(whole.value), ElementsAre(0, 0, 0, 0, 5, 5, 5, 5, 5, 5, 0, 0));
-  EXPECT_THAT(numbers(whole.gradient), ElementsAre(0, 0, 0, 0, 7, 7, 7, 7, 7, 7, 0, 0));
+  EXPECT_THAT(values_of(whole.value), ElementsAre(0, 0, 0, 0, 5, 5, 5, 5, 5, 5, 0, 0));
+  EXPECT_THAT(values_of(whole.gradient), ElementsAre(0, 0, 0, 0, 7, 7, 7, 7, 7, 7, 0, 0));
   EXPECT_FALSE(row_range(other.tensor("x", {6, 2}, ParameterRole::weight), 2, 3).gradient.defined());
 }
 
-// With a table of what will be asked for all gradients lie in one memory, none in another.
+// With a table of declared parameters all gradients are in one allocation.
 TEST_F(LayersTest, GradientsLieInOneArena) {
   const TransformerLayerConfig shape{.attention = {.hidden = 4, .heads = 2}, .intermediate = 6};
   DeclaredParameters declared;
@@ -131,7 +131,7 @@ TEST_F(LayersTest, GradientsLieInOneArena) {
   EXPECT_LT(last - first, 1000);
   value = 0;
   for (const TableEntry& entry : source.table()) {
-    const std::vector<double> held = numbers(entry.parameter.gradient);
+    const std::vector<double> held = values_of(entry.parameter.gradient);
     EXPECT_EQ(held, std::vector<double>(held.size(), ++value)) << entry.spec.name;
   }
 }
@@ -144,7 +144,7 @@ TEST_F(LayersTest, OnlyWeightsAndEmbeddingsDecay) {
   EXPECT_FALSE(decays(ParameterRole::norm_bias));
 }
 
-// The layer against the same operators in a row, in training: its three dropouts are those of its three dropout_sites.
+// The layer against the same operators in sequence, in training, with dropout at its three sites.
 TEST_F(LayersTest, AnEncoderLayerIsItsOperators) {
   Batch batch;
   batch.append(std::vector<int32_t>{1, 2, 3, 4, 5, 6});
@@ -181,7 +181,7 @@ TEST_F(LayersTest, AnEncoderLayerIsItsOperators) {
   const Value attended = norm("l.attention.norm", dense("l.attention.output", mixed), x, site + 1);
   const Value expanded = dense("l.feed_forward.up", attended, Activation::relu);
   const Value expected = norm("l.feed_forward.norm", dense("l.feed_forward.down", expanded), attended, site + 2);
-  EXPECT_EQ(numbers(actual), numbers(expected.data));
+  EXPECT_EQ(values_of(actual), values_of(expected.data));
 }
 
 TEST_F(LayersTest, MaskedLmLossIsThatOfItsLogits) {

@@ -1,5 +1,5 @@
-// Linear attention: gradients against central differences, in pieces, from token to token, shifted, and what it
-// refuses.
+// Linear attention: gradients against central differences, computation in chunks and token by token, shifted positions,
+// and errors.
 #include "ops/linear_attention.h"
 
 #include <gtest/gtest.h>
@@ -62,10 +62,10 @@ INSTANTIATE_TEST_SUITE_P(, LinearAttentionGradientTest,
                                                          : "_before");
                          });
 
-// On the cpu backend, where pieces and tokens take other paths than the whole.
+// On the CPU backend, where chunks and tokens take other paths than the whole.
 class LinearAttentionStateTest : public ::testing::TestWithParam<std::tuple<FeatureMap, Turn>> {
  protected:
-  // The whole of a text in pieces of these lengths, against all of it at once.
+  // A text in pieces of these lengths against all of it at once.
   void expect_pieces_are_the_whole(const std::vector<int32_t>& pieces) {
     const auto [map, turn] = GetParam();
     int32_t length = 0;
@@ -89,7 +89,7 @@ class LinearAttentionStateTest : public ::testing::TestWithParam<std::tuple<Feat
       if (turn != Turn::none) spec.query_angles = spec.key_angles = &angles;
       const Value part = linear_attention(context, options_of(spec), columns(whole.in.q, begin, piece),
                                           columns(whole.in.k, begin, piece), columns(whole.in.v, begin, piece), state);
-      expect_close({{"piece", numbers(part.data)}}, {{"piece", numbers(out.data.row_range(begin, piece))}}, 1e-5);
+      expect_close({{"piece", values_of(part.data)}}, {{"piece", values_of(out.data.row_range(begin, piece))}}, 1e-5);
       begin += piece;
     }
   }
@@ -116,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(, LinearAttentionStateTest,
 
 class LinearAttentionTest : public OperatorTest {
  protected:
-  // The output where all positions are `shift` greater than 0, 1, 2, …
+  // The output for positions shift, shift + 1, …
   std::vector<double> shifted(FeatureMap map, Turn turn, int32_t shift) {
     Trial trial(*backend_, 5, false);
     LinearInputs inputs(trial, {.lengths = {9}, .heads = kHeads, .map = map, .causal = true, .turn = turn});
@@ -126,7 +126,7 @@ class LinearAttentionTest : public OperatorTest {
     inputs.angles = backend_->rotary_angles({.dim = dim}, positions);
     const Tensor out = backend_->empty({9, 16}), denominators = backend_->empty({kHeads, 9});
     backend_->linear_attention(inputs.spec, inputs.in, out, denominators, {});
-    return numbers(out);
+    return values_of(out);
   }
   std::string refusal(const LinearAttentionSpec& spec, const LinearAttentionState& state = {}) {
     const auto columns = [&] { return Columns(Value(trial_.random(3, 8))); };
@@ -139,13 +139,13 @@ class LinearAttentionTest : public OperatorTest {
   }
 };
 
-// The point of Eq. 19: only distances count.
+// The property of Eq. 19: only distances matter.
 TEST_F(LinearAttentionTest, PositionsMayBeShifted) {
   for (const FeatureMap map : kFeatureMaps) {
     const std::vector<double> here = shifted(map, Turn::after, 0), there = shifted(map, Turn::after, 1000);
     expect_close({{"out", there}}, {{"out", here}}, 1e-9);
   }
-  // Rotated first, the sum of positive features changes with the place.
+  // Rotated before the map, the sum of features depends on the position.
   const std::vector<double> here = shifted(FeatureMap::elu, Turn::before, 0),
                             there = shifted(FeatureMap::elu, Turn::before, 1000);
   double difference = 0;
@@ -153,7 +153,7 @@ TEST_F(LinearAttentionTest, PositionsMayBeShifted) {
   EXPECT_GT(difference, 1e-3);
 }
 
-// Eq. 19 by hand: elu + 1 of 0 is 1, so weights are cosines of the distances, times two pairs of features.
+// Eq. 19 by hand: elu(0) + 1 is 1, so weights are cosines of distances, times two pairs of features.
 TEST_F(LinearAttentionTest, KnownWeights) {
   const std::vector<int32_t> offsets = {0, 2}, positions = {0, 3};
   const RotaryAngles angles = backend_->rotary_angles({.dim = 2}, positions);
@@ -193,7 +193,7 @@ TEST_F(LinearAttentionTest, ExtremesGiveNumbers) {
             if (mean != 0) inputs.in.k = trial.random(70, 8, size, mean);
             const Tensor out = backend->empty({70, 8}), denominators = backend->empty({1, 70});
             backend->linear_attention(inputs.spec, inputs.in, out, denominators, {});
-            for (const double x : numbers(out)) ASSERT_TRUE(std::isfinite(x)) << map_name(map) << ", size " << size;
+            for (const double x : values_of(out)) ASSERT_TRUE(std::isfinite(x)) << map_name(map) << ", size " << size;
           }
         }
       }
@@ -211,10 +211,10 @@ TEST_F(LinearAttentionTest, RefusesWhatDoesNotFit) {
   EXPECT_EQ(refusal(spec), "linear_attention: 3 heads of q 8, k 8, v 8 columns");
   spec = good;
   spec.map = FeatureMap::favor;
-  EXPECT_NE(refusal(spec).find("a projection belongs to random features"), std::string::npos);
+  EXPECT_NE(refusal(spec).find("a projection is required for random features"), std::string::npos);
   spec = good;
   spec.query_angles = &angles;
-  EXPECT_NE(refusal(spec).find("go together"), std::string::npos);
+  EXPECT_NE(refusal(spec).find("both be given or neither"), std::string::npos);
   spec.key_angles = &angles;
   EXPECT_EQ(refusal(spec), "linear_attention: rotates 12 elements of 4 features");
   LinearAttentionState state = make_state(*backend_, good, 1, 4, 4);

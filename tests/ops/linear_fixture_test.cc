@@ -1,5 +1,5 @@
-// Linear attention beside NumPy in float64 (tools/make_linear_fixtures.py): every feature map, direction and place of
-// the rotation.
+// Linear attention against NumPy in float64 (tools/make_linear_fixtures.py): every feature map, causality and rotation
+// order.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -46,7 +46,7 @@ class LinearFixtureTest : public ::testing::Test {
           backend.rotary_angles({.dim = turned, .base = data_["base"].get<double>()}, positions));
     }
     const Context context{.backend = backend};
-    return numbers(linear_attention(context, options, Columns(Value(q)), Columns(Value(k)), Columns(Value(v))).data);
+    return values_of(linear_attention(context, options, Columns(Value(q)), Columns(Value(k)), Columns(Value(v))).data);
   }
 
   Json data_ = JsonObject::read(ROFORMER_SOURCE_DIR "/tests/fixtures/linear_attention.json").value();
@@ -58,7 +58,7 @@ TEST_F(LinearFixtureTest, EveryCase) {
   ASSERT_EQ(data_["cases"].size(), 18U);
   for (const Json& one : data_["cases"]) {
     SCOPED_TRACE(one["map"].dump() + one["causal"].dump() + one["rotation"].dump());
-    const std::vector<double> expected = numbers(matrix(*reference, one["out"]));
+    const std::vector<double> expected = values_of(matrix(*reference, one["out"]));
     expect_close({{"out", attend(*reference, one)}}, {{"out", expected}}, 1e-11);
     expect_close({{"out", attend(*cpu, one)}}, {{"out", expected}}, 1e-5);
   }

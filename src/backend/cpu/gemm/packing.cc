@@ -216,7 +216,8 @@ PackedMatrix::PackedMatrix(ThreadPool& pool, Tensor memory, Precision precision,
       panels_(std::move(memory)) {
   const bool scaled = type_ == PanelType::int8;
   if (scaled) {
-    if (depth > kLargestInt8Depth) throw DataError("int8 products of {} numbers, at most {}", depth, kLargestInt8Depth);
+    if (depth > kLargestInt8Depth)
+      throw DataError("int8 products over {} elements, expected at most {}", depth, kLargestInt8Depth);
     column_scale_.resize(static_cast<size_t>(panels() * kPanel));
     column_sum_.resize(static_cast<size_t>(panels() * kPanel));
   }
