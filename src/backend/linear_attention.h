@@ -11,13 +11,12 @@
 //
 // Feature maps, with d the size of a head:
 //   elu    elu(x) + 1, which is x + 1 above 0 and exp(x) below (Katharopoulos et al. 2020)
-//   relu   max(x, 0) + kReluFloor: otherwise many denominators were 0
+//   relu   max(x, 0) + kReluFloor: otherwise many denominators would be 0
 //   favor  positive random features of the softmax kernel (Choromanski et al. 2021), with y = x · d^(−1/4), which
-//   stands
-//          for softmax's 1/√d, and m rows ω of `projection`: φ_i(k) = exp(ω_i·y − |y|²/2) / √m and φ_i(q) =
-//          exp(ω_i·y − max_j ω_j·y) / √m. A query's own scale cancels, so |y|²/2 is left out there and its maximum is
-//          a constant to the gradient. Keys have no maximum over tokens, which would make φ(k_n) depend on later keys:
-//          their exponents are cut to [kLowestExponent, kHighestExponent], as the queries' are from below.
+//          replaces 1/√d, and m rows ω of `projection`: φ_i(k) = exp(ω_i·y − |y|²/2) / √m and
+//          φ_i(q) = exp(ω_i·y − max_j ω_j·y) / √m. A query's scale cancels, so |y|²/2 is omitted there and the
+//          maximum is a constant to the gradient. Keys have no maximum over tokens, which would make φ(k_n) depend
+//          on later keys: their exponents are clamped to [kLowestExponent, kHighestExponent], queries' from below.
 //
 // Finite q and k of any size and finite v up to 1e8 give finite results: x is clamped to kLargestInput, with favor in
 // both directions (clamped elements have no gradient), and denominators to at least kLeastDenominator.

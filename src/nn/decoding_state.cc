@@ -101,18 +101,18 @@ void DecodingState::forget(Backend& backend, int64_t sequence, int64_t first, in
   lengths_[s] -= count;
 }
 
-void DecodingState::move(Backend& backend, int64_t sequence, std::span<const int32_t> to, const KeyRotation& turn) {
+void DecodingState::move(Backend& backend, int64_t sequence, std::span<const int32_t> to, const KeyRotation& rotation) {
   const auto s = static_cast<size_t>(sequence);
   if (std::ssize(to) != lengths_[s]) throw ShapeError("{} positions for {} cached tokens", to.size(), lengths_[s]);
-  if (!turn.rotations.empty() && lengths_[s] > 0) {
-    const bool one = turn.rotations.size() == 1;
-    RotaryAngles angles = backend.rerotation_angles(turn.rotations.front(), positions_[s], to);
+  if (!rotation.rotations.empty() && lengths_[s] > 0) {
+    const bool one = rotation.rotations.size() == 1;
+    RotaryAngles angles = backend.rerotation_angles(rotation.rotations.front(), positions_[s], to);
     for (size_t i = 0; i < layers_.size(); ++i) {
       const auto& [keys, values] = layers_[i].sequences[s];
       if (!keys.defined()) continue;
-      if (!one && i > 0) angles = backend.rerotation_angles(turn.rotations.at(i), positions_[s], to);
-      backend.rotate(keys.row_range(0, lengths_[s]), turn.heads, angles, false);
-      if (turn.values) backend.rotate(values.row_range(0, lengths_[s]), turn.heads, angles, false);
+      if (!one && i > 0) angles = backend.rerotation_angles(rotation.rotations.at(i), positions_[s], to);
+      backend.rotate(keys.row_range(0, lengths_[s]), rotation.heads, angles, false);
+      if (rotation.values) backend.rotate(values.row_range(0, lengths_[s]), rotation.heads, angles, false);
     }
   }
   positions_[s].assign(to.begin(), to.end());

@@ -42,7 +42,7 @@ class DecodingState {
     int64_t heads = 1;
     bool values = false;
   };
-  void move(Backend& backend, int64_t sequence, std::span<const int32_t> to, const KeyRotation& turn);
+  void move(Backend& backend, int64_t sequence, std::span<const int32_t> to, const KeyRotation& rotation);
 
   // For the model: the caches of its layers, created by the first call; and the positions of tokens that all layers
   // have cached.

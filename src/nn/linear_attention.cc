@@ -131,11 +131,11 @@ Value LinearAttention::attend(const Context& context, Value&& qkv, const Indices
                                  .causal = causal,
                                  .offsets = offsets,
                                  .rotation = config_.settings.rotation};
-  const AttentionPositions& turned = positions.attention;
-  if (turned.query_angles != nullptr) {
+  const AttentionPositions& rotation = positions.attention;
+  if (rotation.query_angles != nullptr) {
     const bool features = options.map == FeatureMap::favor && options.rotation == FeatureRotation::after;
-    options.query_angles = features ? positions.feature_query_angles : turned.query_angles;
-    options.key_angles = features ? positions.feature_key_angles : turned.key_angles;
+    options.query_angles = features ? positions.feature_query_angles : rotation.query_angles;
+    options.key_angles = features ? positions.feature_key_angles : rotation.key_angles;
   }
   const int64_t hidden = config_.hidden;
   auto [q, k, v] = split<3>(std::move(qkv), {hidden, hidden, hidden});

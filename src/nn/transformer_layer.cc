@@ -48,7 +48,7 @@ Value TransformerLayer::forward(const Context& context, const Value& x, const At
         context, cross_attention_->forward(context, asking, memory->hidden, memory->inputs, site + 3), attended,
         drop(site + 4));
   }
-  return residual_.leave(context, expand_and_contract(context, residual_.enter(context, attended)), attended,
+  return residual_.leave(context, feed_forward_network(context, residual_.enter(context, attended)), attended,
                          drop(site + 2));
 }
 
@@ -58,11 +58,11 @@ Value TransformerLayer::forward_parallel(const Context& context, const Value& x,
   const Value normal = attention_residual_.enter(context, x);
   const bool shared = config_.parallel == ParallelResidual::one_norm;
   const Value sum = residual_.leave(
-      context, expand_and_contract(context, shared ? normal : residual_.enter(context, x)), x, drop(site + 2));
+      context, feed_forward_network(context, shared ? normal : residual_.enter(context, x)), x, drop(site + 2));
   return attention_residual_.leave(context, attention_.forward(context, normal, inputs, site), sum, drop(site + 1));
 }
 
-Value TransformerLayer::expand_and_contract(const Context& context, const Value& x) const {
+Value TransformerLayer::feed_forward_network(const Context& context, const Value& x) const {
   if (gate_) {
     return gated_feed_forward(context, x, config_.activation,
                               {gate_->weight, gate_->bias, up_.weight, up_.bias, down_.weight, down_.bias});

@@ -49,7 +49,7 @@ class TransformerLayer {
 
  private:
   TransformerLayerConfig config_;
-  Value expand_and_contract(const Context& context, const Value& x) const;
+  Value feed_forward_network(const Context& context, const Value& x) const;
   Value forward_parallel(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t site) const;
 
   SelfAttention attention_;

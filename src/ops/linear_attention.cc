@@ -9,13 +9,13 @@ namespace {
 
 constexpr const char* kName = "linear_attention";
 
-void check_angles(const LinearAttentionSpec& spec, const RotaryAngles* angles, int64_t tokens, int64_t turned) {
+void check_angles(const LinearAttentionSpec& spec, const RotaryAngles* angles, int64_t tokens, int64_t rotated_dim) {
   if (angles == nullptr) return;
   if (static_cast<int64_t>(angles->row.size()) != tokens) {
     throw ShapeError("{}: {} angles for {} tokens", kName, angles->row.size(), tokens);
   }
-  if (angles->dim > turned) {
-    throw ShapeError("{}: rotates {} elements of {} {}", kName, angles->dim, turned,
+  if (angles->dim > rotated_dim) {
+    throw ShapeError("{}: rotates {} elements of {} {}", kName, angles->dim, rotated_dim,
                      spec.rotation == FeatureRotation::after ? "features" : "of a head");
   }
 }
@@ -45,9 +45,9 @@ void check(const LinearAttentionSpec& spec, const Columns& q, const Columns& k, 
   if ((spec.query_angles == nullptr) != (spec.key_angles == nullptr)) {
     throw ShapeError("{}: angles of queries and keys must both be given or neither", kName);
   }
-  const int64_t turned = spec.rotation == FeatureRotation::after ? spec.features(head_dim) : head_dim;
-  check_angles(spec, spec.query_angles, tokens, turned);
-  check_angles(spec, spec.key_angles, tokens, turned);
+  const int64_t rotated_dim = spec.rotation == FeatureRotation::after ? spec.features(head_dim) : head_dim;
+  check_angles(spec, spec.query_angles, tokens, rotated_dim);
+  check_angles(spec, spec.key_angles, tokens, rotated_dim);
 }
 
 }  // namespace

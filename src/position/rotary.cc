@@ -78,15 +78,15 @@ RotaryFrequencies::RotaryFrequencies(const Rotary& rotary, int64_t length) : rot
     throw UsageError("the scaling for {} positions makes {} {} overflow", length, FieldName("base"), rotary.base);
   }
   attention_factor_ = scaled.attention_factor;
-  const auto turning = static_cast<int64_t>(std::floor(rotary.proportion * static_cast<double>(2 * axis_pairs) / 2));
+  const auto rotating = static_cast<int64_t>(std::floor(rotary.proportion * static_cast<double>(2 * axis_pairs) / 2));
   const Quad ratio = inverse_root(scaled.base, axis_pairs);  // θ_{i+1} / θ_i = base^(−2/dim)
   frequencies_.reserve(pairs());
   for (int64_t axis = 0; axis < axes; ++axis) {
     Quad theta = 1;
     for (int64_t i = 0; i < axis_pairs; ++i, theta *= ratio) {
-      const Quad turn = i >= turning ? Quad{0} : scaled.divisors.empty() ? theta : theta / scaled.divisors[i];
-      const auto high = static_cast<double>(turn);
-      frequencies_.push_back({high, static_cast<double>(turn - high)});
+      const Quad scaled_theta = i >= rotating ? Quad{0} : scaled.divisors.empty() ? theta : theta / scaled.divisors[i];
+      const auto high = static_cast<double>(scaled_theta);
+      frequencies_.push_back({high, static_cast<double>(scaled_theta - high)});
     }
   }
 }
@@ -121,8 +121,8 @@ RotaryFrequencies::Angle RotaryFrequencies::angle(int64_t position, int64_t pair
   // suffice.
   const double angle = m * high;
   const double error = std::fma(m, high, -angle) + m * low;
-  const double cos = std::cos(angle), sin = std::sin(angle), kept = 1 - error * error / 2;
-  return {attention_factor_ * (cos * kept - error * sin), attention_factor_ * (sin * kept + error * cos)};
+  const double cos = std::cos(angle), sin = std::sin(angle), cos_error = 1 - error * error / 2;
+  return {attention_factor_ * (cos * cos_error - error * sin), attention_factor_ * (sin * cos_error + error * cos)};
 }
 
 std::vector<int64_t> rotary_permutation(const Rotary& rotary, RotaryLayout to, int64_t head_dim) {

@@ -126,13 +126,14 @@ struct Scale {
     const double longer = static_cast<double>(std::max(length, dynamic.original_positions)) / original;
     return {ntk_base(base, dynamic.factor * longer - (dynamic.factor - 1), dim), {}};
   }
-  // The pair that makes `turns` full rotations within the training length.
-  double pair_of_turns(double turns, int64_t original) const {
-    return static_cast<double>(dim) * std::log(static_cast<double>(original) / (turns * 2 * pi)) / (2 * std::log(base));
+  // The pair that makes `rotations` full rotations within the training length.
+  double pair_of_rotations(double rotations, int64_t original) const {
+    return static_cast<double>(dim) * std::log(static_cast<double>(original) / (rotations * 2 * pi)) /
+           (2 * std::log(base));
   }
   ScaledFrequencies operator()(const YarnScaling& yarn) const {
-    double low = pair_of_turns(yarn.beta_fast, yarn.original_positions);
-    double high = pair_of_turns(yarn.beta_slow, yarn.original_positions);
+    double low = pair_of_rotations(yarn.beta_fast, yarn.original_positions);
+    double high = pair_of_rotations(yarn.beta_slow, yarn.original_positions);
     if (yarn.truncate) low = std::floor(low), high = std::ceil(high);
     low = std::max(low, 0.0);
     high = std::min(high, static_cast<double>(dim - 1));
@@ -151,11 +152,11 @@ struct Scale {
   }
   ScaledFrequencies operator()(const Llama3Scaling& llama3) const {
     const auto of_pair = [&](int64_t i) {
-      const double turns = static_cast<double>(llama3.original_positions) * theta(base, i, dim) / (2 * pi);
-      if (turns < llama3.low_freq_factor) return llama3.factor;
-      if (turns > llama3.high_freq_factor) return 1.0;
-      const double kept = (turns - llama3.low_freq_factor) / (llama3.high_freq_factor - llama3.low_freq_factor);
-      return 1 / ((1 - kept) / llama3.factor + kept);
+      const double rotations = static_cast<double>(llama3.original_positions) * theta(base, i, dim) / (2 * pi);
+      if (rotations < llama3.low_freq_factor) return llama3.factor;
+      if (rotations > llama3.high_freq_factor) return 1.0;
+      const double unscaled = (rotations - llama3.low_freq_factor) / (llama3.high_freq_factor - llama3.low_freq_factor);
+      return 1 / ((1 - unscaled) / llama3.factor + unscaled);
     };
     return {base, divisors(of_pair)};
   }

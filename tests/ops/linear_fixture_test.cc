@@ -40,10 +40,11 @@ class LinearFixtureTest : public ::testing::Test {
                                    .rotation = rotation == "before" ? FeatureRotation::before : FeatureRotation::after};
     if (map == "favor") options.projection = matrix(backend, data_["projection"]);
     const Tensor q = matrix(backend, data_["q"]), k = matrix(backend, data_["k"]), v = matrix(backend, data_["v"]);
-    const int64_t dim = q.columns() / options.heads, turned = rotation == "after" ? options.spec().features(dim) : dim;
+    const int64_t dim = q.columns() / options.heads,
+                  rotated_dim = rotation == "after" ? options.spec().features(dim) : dim;
     if (rotation != "none") {
       options.query_angles = options.key_angles = std::make_shared<const RotaryAngles>(
-          backend.rotary_angles({.dim = turned, .base = data_["base"].get<double>()}, positions));
+          backend.rotary_angles({.dim = rotated_dim, .base = data_["base"].get<double>()}, positions));
     }
     const Context context{.backend = backend};
     return values_of(linear_attention(context, options, Columns(Value(q)), Columns(Value(k)), Columns(Value(v))).data);

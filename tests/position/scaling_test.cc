@@ -110,10 +110,10 @@ TEST(Scaling, GivenFrequenciesAreTakenAsTheyAre) {
   }
   // An angle of a fast explicit frequency at a far position: 2^29 · 63.3 by doubling in 80 bits.
   const double fast = 63.3;
-  const long double turn = std::fmod(static_cast<long double>(fast) * (1 << 29), 2 * 3.14159265358979323846264338328L);
+  const long double angle = std::fmod(static_cast<long double>(fast) * (1 << 29), 2 * 3.14159265358979323846264338328L);
   const auto [cos, sin] = RotaryFrequencies(Rotary{2}, std::vector<double>{fast}).angle(1 << 29, 0);
-  EXPECT_NEAR(cos, static_cast<double>(std::cos(turn)), 1e-8);
-  EXPECT_NEAR(sin, static_cast<double>(std::sin(turn)), 1e-8);
+  EXPECT_NEAR(cos, static_cast<double>(std::cos(angle)), 1e-8);
+  EXPECT_NEAR(sin, static_cast<double>(std::sin(angle)), 1e-8);
 }
 
 // The rejected setting.

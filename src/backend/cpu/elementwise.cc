@@ -250,12 +250,13 @@ void CpuBackend::rotate(const Tensor& x, int64_t heads, const RotaryAngles& angl
   const ScopedTimer timed(profile(), "rotation", 0, 2 * size_of(x));
   const int64_t head_dim = x.columns() / heads, pairs = angles.dim / 2;
   const float sign = transposed ? -1.0f : 1.0f;
-  const auto turn = angles.layout == RotaryLayout::adjacent ? rows::rotate_adjacent : rows::rotate_half;
+  const auto rotate_head = angles.layout == RotaryLayout::adjacent ? rows::rotate_adjacent : rows::rotate_half;
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const float* cos = angles.cos.row<float>(angles.row[static_cast<size_t>(t)]);
       const float* sin = angles.sin.row<float>(angles.row[static_cast<size_t>(t)]);
-      for (int64_t head = 0; head < heads; ++head) turn(x.row<float>(t) + head * head_dim, cos, sin, sign, pairs);
+      for (int64_t head = 0; head < heads; ++head)
+        rotate_head(x.row<float>(t) + head * head_dim, cos, sin, sign, pairs);
     }
   });
 }

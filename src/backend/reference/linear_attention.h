@@ -28,16 +28,16 @@ class LinearFeatures {
   void map(const View<Real>& from, int64_t token, int64_t first) {
     x_.assign(static_cast<size_t>(dim_), 0);
     for (int64_t c = 0; c < dim_; ++c) x_[static_cast<size_t>(c)] = from(token, first + c);
-    if (spec_.rotation == FeatureRotation::before) turn(x_, token, false);
+    if (spec_.rotation == FeatureRotation::before) rotate(x_, token, false);
     for (double& x : x_) x *= scale_;
     features = spec_.map == FeatureMap::favor ? random_features() : pointwise();
     rotated = features;
-    if (spec_.rotation == FeatureRotation::after) turn(rotated, token, false);
+    if (spec_.rotation == FeatureRotation::after) rotate(rotated, token, false);
   }
 
   // The gradient of x, of row `token`, which map() was called with.
   std::vector<double> gradient(std::vector<double> drotated, const std::vector<double>& dfeatures, int64_t token) {
-    if (spec_.rotation == FeatureRotation::after) turn(drotated, token, true);
+    if (spec_.rotation == FeatureRotation::after) rotate(drotated, token, true);
     std::vector<double> dx(x_.size(), 0);
     for (size_t i = 0; i < features.size(); ++i) {
       const double d = drotated[i] + dfeatures[i];
@@ -54,14 +54,14 @@ class LinearFeatures {
       if (spec_.map == FeatureMap::favor && std::abs(x_[c]) >= kLargestInput) dx[c] = 0;
       dx[c] *= scale_;
     }
-    if (spec_.rotation == FeatureRotation::before) turn(dx, token, true);
+    if (spec_.rotation == FeatureRotation::before) rotate(dx, token, true);
     return dx;
   }
 
   std::vector<double> features, rotated;
 
  private:
-  void turn(std::vector<double>& x, int64_t token, bool back) const {
+  void rotate(std::vector<double>& x, int64_t token, bool back) const {
     if (angles_ == nullptr) return;
     const View<Real> cosines(angles_->cos), sines(angles_->sin);
     const Rotary rotary{.dim = angles_->dim, .layout = angles_->layout};

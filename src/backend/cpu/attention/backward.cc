@@ -119,7 +119,7 @@ class BackwardWorker {
     if (cap != 0) tiles::cap_scores(weights, queries, keys, cap * kLog2E, slopes_.data());
     float shifts[Gradients::kQueries];
     for (int64_t i = 0; i < queries; ++i) shifts[i] = call_.log_sum_exp.row<float>(range.head)[q0 + i] * kLog2E;
-    tiles::weights_again(weights, queries, keys, {first_, end_}, shifts);
+    tiles::recompute_weights(weights, queries, keys, {first_, end_}, shifts);
     const tiles::Scores dweights = gradients_.dweigh(queries, keys);
     if (terms_.values()) {
       terms_.load_douts(source(call_.dout, q0, range.head, call_.value_dim), queries);

@@ -206,7 +206,7 @@ void RowDots(const float* x, int64_t x_stride, const float* y, int64_t y_stride,
   }
 }
 
-void WeightsAgain(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const float* shifts) {
+void RecomputeWeights(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const float* shifts) {
   for (int64_t r = 0; r < rows; ++r) weigh(row_of(scores, r), shifts[r], columns_of(seen, r), keys);
 }
 
@@ -271,7 +271,7 @@ HWY_EXPORT(Softmax);
 HWY_EXPORT(RoundWeights);
 HWY_EXPORT(AddTile);
 HWY_EXPORT(RowDots);
-HWY_EXPORT(WeightsAgain);
+HWY_EXPORT(RecomputeWeights);
 HWY_EXPORT(SoftmaxBackward);
 HWY_EXPORT(MultiplyTile);
 HWY_EXPORT(MultiplyRow);
@@ -310,8 +310,8 @@ void add_tile(const float* sums, int64_t rows, int64_t columns, const float* fac
 void row_dots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(RowDots)(x, x_stride, y, y_stride, rows, n, out);
 }
-void weights_again(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const float* shifts) {
-  HWY_DYNAMIC_DISPATCH(WeightsAgain)(scores, rows, keys, seen, shifts);
+void recompute_weights(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const float* shifts) {
+  HWY_DYNAMIC_DISPATCH(RecomputeWeights)(scores, rows, keys, seen, shifts);
 }
 void softmax_backward(const Scores& weights, const Scores& dweights, int64_t rows, int64_t keys, const float* deltas) {
   HWY_DYNAMIC_DISPATCH(SoftmaxBackward)(weights, dweights, rows, keys, deltas);

@@ -82,7 +82,7 @@ void add_tile(const float* sums, int64_t rows, int64_t columns, const float* fac
 // Σ x · y of each of `rows` rows.
 void row_dots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out);
 // Recomputes weights = 2^(scores − shifts[i]) in place, 0 where not visible.
-void weights_again(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const float* shifts);
+void recompute_weights(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const float* shifts);
 // dweights = weights · (dweights − deltas[i]), in place; of the same layout.
 void softmax_backward(const Scores& weights, const Scores& dweights, int64_t rows, int64_t keys, const float* deltas);
 // x = x · factors, of the same layout.

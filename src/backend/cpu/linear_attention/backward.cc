@@ -116,7 +116,7 @@ class BackwardWorker {
     start(task);
     if (call_.spec.causal) {
       keep_sums(task);
-      for_linear_chunks_back(task, [&](int64_t token, int64_t rows) { causal_chunk(task, token, rows); });
+      for_linear_chunks_reversed(task, [&](int64_t token, int64_t rows) { causal_chunk(task, token, rows); });
       return;
     }
     pack_across(key_sums_, across_.data());
@@ -133,7 +133,7 @@ class BackwardWorker {
       if (task.split() || call_.state.defined()) {
         keys_.load(task.head, token, rows);
       } else {
-        keys_.load_again(task.head, token, rows, kept_features(task, token));
+        keys_.reload(task.head, token, rows, saved_features(task, token));
       }
       multiply_across(across_.data(), keys_.values(), rows, nullptr, keys_.side.drotated());
       rows::spread(query_sums_.totals.data(), nullptr, rows, call_.features, keys_.side.dfeatures(),
@@ -156,7 +156,7 @@ class BackwardWorker {
     key_sums_.clear(call_);
     if (call_.spec.causal) return;
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
-      keys_.load(task.head, token, rows, kept_features(task, token));
+      keys_.load(task.head, token, rows, saved_features(task, token));
       keys_.add_to(key_sums_, rows);
     });
   }
@@ -194,7 +194,7 @@ class BackwardWorker {
   float* kept_totals(const LinearTask& task, int64_t token) const {
     return saved_products(task, token) + packed_size();
   }
-  float* kept_features(const LinearTask& task, int64_t token) const {
+  float* saved_features(const LinearTask& task, int64_t token) const {
     return saves_features() ? saved_products(task, token) + sums_size() : nullptr;
   }
 
@@ -202,14 +202,14 @@ class BackwardWorker {
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
       pack_across(key_sums_, saved_products(task, token));
       std::copy_n(key_sums_.totals.data(), call_.features, kept_totals(task, token));
-      keys_.load(task.head, token, rows, kept_features(task, token));
+      keys_.load(task.head, token, rows, saved_features(task, token));
       if (token + rows < task.end) keys_.add_to(key_sums_, rows);
     });
   }
 
   // query_sums_ holds the sums of queries after the chunk; those of keys before it are saved.
   void causal_chunk(const LinearTask& task, int64_t token, int64_t rows) {
-    keys_.load_again(task.head, token, rows, kept_features(task, token));
+    keys_.reload(task.head, token, rows, saved_features(task, token));
     queries_.load(task.head, token, rows);
     triangle(rows, call_.value_dim, queries_.gradients(), keys_.values(), call_.value_stride, panels_.data(),
              dweights_.data(), kStride);
@@ -238,8 +238,8 @@ class BackwardWorker {
       pack_across(query_sums_, across_.data());
       multiply_across(across_.data(), keys_.values(), rows, call_.ones.data(), side.drotated());
     }
-    rows::running_sums_back(queries_.side.features(), call_.feature_stride, queries_.weights(), rows, call_.features,
-                            query_sums_.totals.data(), side.dfeatures());
+    rows::running_sums_reversed(queries_.side.features(), call_.feature_stride, queries_.weights(), rows,
+                                call_.features, query_sums_.totals.data(), side.dfeatures());
     side.store(call_.gradients.k);
   }
 

@@ -95,7 +95,7 @@ void LinearSide::load(int64_t head, int64_t token, int64_t rows, float* saved) {
   rotate_features();
 }
 
-void LinearSide::load_again(int64_t head, int64_t token, int64_t rows, float* saved) {
+void LinearSide::reload(int64_t head, int64_t token, int64_t rows, float* saved) {
   if (!random_map(call_)) return load(head, token, rows);
   phi_ = saved;
   load_source(head, token, rows);
@@ -117,16 +117,16 @@ void LinearSide::make_random_features() {
 }
 
 void LinearSide::rotate_back(float* x, int64_t stride) const {
-  const RotaryAngles& turn = *angles();
-  const auto rotate = turn.layout == RotaryLayout::adjacent ? rows::rotate_adjacent : rows::rotate_half;
+  const RotaryAngles& by = *angles();
+  const auto rotate = by.layout == RotaryLayout::adjacent ? rows::rotate_adjacent : rows::rotate_half;
   for (int64_t r = 0; r < rows_; ++r) {
-    const int32_t row = turn.row[static_cast<size_t>(token_ + r)];
-    rotate(x + r * stride, turn.cos.row<float>(row), turn.sin.row<float>(row), -1, turn.dim / 2);
+    const int32_t row = by.row[static_cast<size_t>(token_ + r)];
+    rotate(x + r * stride, by.cos.row<float>(row), by.sin.row<float>(row), -1, by.dim / 2);
   }
 }
 
 // Back through the exponents and ω to the gradient of x, which replaces drotated.
-void LinearSide::random_features_back() {
+void LinearSide::backward_random_features() {
   float sums[kLinearChunk];
   for (int64_t r = 0; r < rows_; ++r) {
     const int64_t at = r * call_.feature_stride;
@@ -156,7 +156,7 @@ void LinearSide::store(const Tensor& gradient) {
       rows::pointwise_features_backward(call_.spec.map, phi_ + r * stride, row, call_.features);
     }
   }
-  if (random_map(call_)) random_features_back();
+  if (random_map(call_)) backward_random_features();
   float* const dx = random_map(call_) ? x_.data() : dfeatures_.data();
   const int64_t dx_stride = random_map(call_) ? x_stride_ : stride;
   if (call_.spec.rotation == FeatureRotation::before && angles() != nullptr) rotate_back(dx, dx_stride);

@@ -31,9 +31,9 @@ class LinearSide {
   LinearSide(const LinearCall& call, bool query);
 
   // φ and R φ of tokens `token` … token + rows − 1. If `saved`, of saved_size() floats, is given, φ is stored there for
-  // load_again(), which skips the product of random features.
+  // reload(), which skips the product of random features.
   void load(int64_t head, int64_t token, int64_t rows, float* saved = nullptr);
-  void load_again(int64_t head, int64_t token, int64_t rows, float* saved);
+  void reload(int64_t head, int64_t token, int64_t rows, float* saved);
   int64_t saved_size() const { return tiles::padded_rows(call_.chunk) * call_.feature_stride; }
   const float* features() const { return phi_; }  // [rows, feature_stride], as below
   const float* rotated() const { return rotate_ ? rotated_.data() : phi_; }
@@ -50,7 +50,7 @@ class LinearSide {
   void load_source(int64_t head, int64_t token, int64_t rows);
   void rotate_features();
   void make_random_features();
-  void random_features_back();
+  void backward_random_features();
   void rotate_back(float* x, int64_t stride) const;
 
   const LinearCall& call_;

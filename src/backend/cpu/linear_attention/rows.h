@@ -27,8 +27,8 @@ void running_dots(const float* x, const float* y, int64_t stride, int64_t rows, 
 void running_sums(const float* x, int64_t stride, const float* factors, int64_t rows, int64_t n, float* total,
                   float* out);
 // From the last row to the first: total += factors[r] · x; out = total.
-void running_sums_back(const float* x, int64_t stride, const float* factors, int64_t rows, int64_t n, float* total,
-                       float* out);
+void running_sums_reversed(const float* x, int64_t stride, const float* factors, int64_t rows, int64_t n, float* total,
+                           float* out);
 // total += Σ factors[r] · x; `factors` null: 1.
 void add_weighted(const float* x, int64_t stride, const float* factors, int64_t rows, int64_t n, float* total);
 // out = factors[r] · x, x one row; `factors` null: 1.

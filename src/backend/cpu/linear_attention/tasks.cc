@@ -89,8 +89,8 @@ void LinearKeys::load(int64_t head, int64_t token, int64_t rows, float* saved) {
   load_values(head, token, rows);
 }
 
-void LinearKeys::load_again(int64_t head, int64_t token, int64_t rows, float* saved) {
-  side.load_again(head, token, rows, saved);
+void LinearKeys::reload(int64_t head, int64_t token, int64_t rows, float* saved) {
+  side.reload(head, token, rows, saved);
   load_values(head, token, rows);
 }
 

@@ -75,7 +75,7 @@ void for_linear_chunks(const LinearTask& task, const Body& body) {
   for (int64_t t = task.begin; t < task.end; t += kLinearChunk) body(t, std::min(kLinearChunk, task.end - t));
 }
 template <class Body>
-void for_linear_chunks_back(const LinearTask& task, const Body& body) {
+void for_linear_chunks_reversed(const LinearTask& task, const Body& body) {
   for (int64_t i = (task.end - task.begin - 1) / kLinearChunk; i >= 0; --i) {
     const int64_t t = task.begin + i * kLinearChunk;
     body(t, std::min(kLinearChunk, task.end - t));
@@ -88,7 +88,7 @@ class LinearKeys {
   explicit LinearKeys(const LinearCall& call)
       : side(call, false), values_(tiles::padded_rows(call.chunk) * call.value_stride), call_(call) {}
   void load(int64_t head, int64_t token, int64_t rows, float* saved = nullptr);
-  void load_again(int64_t head, int64_t token, int64_t rows, float* saved);
+  void reload(int64_t head, int64_t token, int64_t rows, float* saved);
   const float* values() const { return values_.data(); }  // [rows, value_stride]
   // Adds the loaded chunk to all sums, or only to the products.
   void add_to(LinearSums& sums, int64_t rows) const;
