@@ -16,8 +16,8 @@ std::shared_ptr<void> zero_pages(size_t bytes) {
   if (pages == MAP_FAILED) throw std::bad_alloc();
   constexpr size_t kHuge = size_t{1} << 21;
   void* inside = pages;
-  size_t room = bytes;
-  if (std::align(kHuge, kHuge, inside, room) != nullptr) madvise(inside, room / kHuge * kHuge, MADV_HUGEPAGE);
+  size_t available = bytes;
+  if (std::align(kHuge, kHuge, inside, available) != nullptr) madvise(inside, available / kHuge * kHuge, MADV_HUGEPAGE);
   return std::shared_ptr<void>(pages, [bytes](void* block) { munmap(block, bytes); });
 }
 

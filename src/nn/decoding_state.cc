@@ -90,12 +90,12 @@ void DecodingState::forget(Backend& backend, int64_t sequence, int64_t first, in
   if (first < 0 || count < 0 || first + count > lengths_[s]) {
     throw ShapeError("cannot remove tokens {} to {} of {}", first, first + count, lengths_[s]);
   }
-  const int64_t behind = lengths_[s] - first - count;
+  const int64_t remaining = lengths_[s] - first - count;
   for (const KeyValueCache& layer : layers_) {
     const auto& [keys, values] = layer.sequences[s];
     if (!keys.defined()) continue;
-    move_rows(backend, keys, first + count, first, behind);
-    move_rows(backend, values, first + count, first, behind);
+    move_rows(backend, keys, first + count, first, remaining);
+    move_rows(backend, values, first + count, first, remaining);
   }
   positions_[s].erase(positions_[s].begin() + first, positions_[s].begin() + first + count);
   lengths_[s] -= count;

@@ -11,13 +11,13 @@ namespace roformer {
 namespace {
 
 void check_positions(std::span<const int32_t> positions, int64_t rows, bool hierarchical) {
-  const int64_t most = hierarchical ? rows * rows : rows;
+  const int64_t limit = hierarchical ? rows * rows : rows;
   for (const int32_t position : positions) {
-    if (position < most) continue;
+    if (position < limit) continue;
     throw DataError(
         "position {} is beyond the model's {} learned positions ({}): texts of at most "
         "{} tokens",
-        position, rows, KeyName("max_position_embeddings"), most);
+        position, rows, KeyName("max_position_embeddings"), limit);
   }
 }
 

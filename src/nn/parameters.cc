@@ -29,10 +29,10 @@ void prepare_weights(Backend& backend, std::span<Parameter* const> weights, Pass
   std::vector<Tensor> rows;
   rows.reserve(weights.size());
   for (Parameter* weight : weights) rows.push_back(std::exchange(weight->value, Tensor()));
-  const auto made = backend.prepare(rows, passes);
+  const auto prepared = backend.prepare(rows, passes);
   for (size_t i = 0; i < weights.size(); ++i) {
     weights[i]->value = rows[i];
-    weights[i]->prepared = made[i];
+    weights[i]->prepared = prepared[i];
   }
 }
 

@@ -47,18 +47,18 @@ int64_t clip_of(const PositionsConfig& config, int64_t longest) {
   const int64_t clip = std::min(own, longest);
   const bool wide =
       std::holds_alternative<TransformerXlPosition>(encoding) || std::holds_alternative<DebertaPosition>(encoding);
-  const int64_t most = kMaxElements / 2 / (wide ? config.hidden : std::max(config.heads, config.head_dim()));
-  if (clip > most) {
+  const int64_t max_clip = kMaxElements / 2 / (wide ? config.hidden : std::max(config.heads, config.head_dim()));
+  if (clip > max_clip) {
     throw DataError("distances of up to {} tokens are too many for the {} encoding; expected at most {}", clip,
-                    position_name(encoding), most);
+                    position_name(encoding), max_clip);
   }
   return clip;
 }
 
 std::vector<int32_t> range(int64_t begin, int64_t count) {
-  std::vector<int32_t> numbers(static_cast<size_t>(count));
-  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<int32_t>(begin + static_cast<int64_t>(i));
-  return numbers;
+  std::vector<int32_t> indices(static_cast<size_t>(count));
+  for (size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<int32_t>(begin + static_cast<int64_t>(i));
+  return indices;
 }
 
 Value all_rows(const Context& context, const Parameter& table, const Indices& rows) {

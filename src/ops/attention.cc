@@ -268,13 +268,13 @@ Value attention(const Context& context, const AttentionOptions& options, Columns
   const auto projections = std::make_shared<const Projections>(std::move(q), std::move(k), std::move(v));
   context.tape->record([&backend, spec, options, in, projections, positions, result, log_sum_exp] {
     if (!result.gradient->defined()) return;
-    ProjectionGradients made(backend, *projections);
-    const AttentionTensors gradients = made.tensors();
+    ProjectionGradients sums(backend, *projections);
+    const AttentionTensors gradients = sums.tensors();
     backend.attention_backward(spec, in, result.data, log_sum_exp, *result.gradient, gradients,
                                gradients_of(backend, positions.terms));
     frequencies_backward(backend, spec, positions, in, gradients);
     rotate(backend, spec, positions, gradients, true);
-    made.accumulate_all();
+    sums.accumulate_all();
   });
   return result;
 }

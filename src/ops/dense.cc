@@ -31,8 +31,8 @@ Value linear(const Context& context, const Value& x, const Parameter& weight, co
   check_linear("linear", x.data, weight, bias);
   const Tensor out = backend.empty({x.data.rows(), weight.view().outputs()});
   Value result = make_result(context, out, x.tracked() || wants_gradient(weight));
-  const bool keep = result.tracked() && activation != Activation::none;
-  const Tensor before = keep ? backend.empty(out.shape()) : Tensor();
+  const bool save = result.tracked() && activation != Activation::none;
+  const Tensor before = save ? backend.empty(out.shape()) : Tensor();
   backend.linear(x.data, weight.view(), bias.value, activation, out, before);
   if (!result.tracked()) return result;
   context.tape->record(
@@ -234,16 +234,16 @@ Value soft_cap(const Context& context, const Value& x, double cap) {
   if (!(cap > 0)) throw ShapeError("soft_cap: the cap is {}", cap);
   std::vector<int32_t> rows(static_cast<size_t>(x.data.rows()));
   std::iota(rows.begin(), rows.end(), 0);
-  const Tensor share = backend.empty(x.data.shape()), bent = backend.empty(x.data.shape());
+  const Tensor scaled = backend.empty(x.data.shape()), capped = backend.empty(x.data.shape());
   const Tensor out = backend.empty(x.data.shape());
-  backend.embedding(x.data, rows, 1 / cap, share, false);
-  backend.activation_backward(Activation::tanh, share, share, out, bent);  // for tanh(share)
-  backend.embedding(bent, rows, cap, out, false);
+  backend.embedding(x.data, rows, 1 / cap, scaled, false);
+  backend.activation_backward(Activation::tanh, scaled, scaled, out, capped);  // for tanh(scaled)
+  backend.embedding(capped, rows, cap, out, false);
   Value result = make_result(context, out, x.tracked());
   if (!result.tracked()) return result;
-  context.tape->record([&backend, dx = x.gradient, share, gradient = result.gradient] {
+  context.tape->record([&backend, dx = x.gradient, scaled, gradient = result.gradient] {
     if (!gradient->defined()) return;
-    backend.activation_backward(Activation::tanh, share, *gradient, *gradient, {});
+    backend.activation_backward(Activation::tanh, scaled, *gradient, *gradient, {});
     accumulate(backend, dx, std::move(*gradient));
   });
   return result;

@@ -73,10 +73,10 @@ Value linear_attention(const Context& context, const LinearAttentionOptions& opt
   const auto projections = std::make_shared<const Projections>(std::move(q), std::move(k), std::move(v));
   context.tape->record([&backend, spec, options, in, projections, result, denominators, sums] {
     if (!result.gradient->defined()) return;
-    ProjectionGradients made(backend, *projections);
-    const AttentionTensors gradients = made.tensors();
+    ProjectionGradients collected(backend, *projections);
+    const AttentionTensors gradients = collected.tensors();
     backend.linear_attention_backward(spec, in, result.data, denominators, sums, *result.gradient, gradients);
-    made.accumulate_all();
+    collected.accumulate_all();
   });
   return result;
 }

@@ -136,11 +136,11 @@ void CpuBackend::cached_attention(const CachedSpec& spec, const Tensor& q, const
   const RelativeTerms& terms = spec.terms;
   const bool tables = terms.query_table.defined() || terms.key_table.defined() || terms.value_table.defined();
   if (tables || !few_queries(spec)) return Backend::cached_attention(spec, q, out);
-  double numbers = 0;
+  double elements = 0;
   for (size_t s = 0; s < spec.keys.size(); ++s) {
-    numbers += static_cast<double>(spec.keys[s].elements() + spec.values[s].elements());
+    elements += static_cast<double>(spec.keys[s].elements() + spec.values[s].elements());
   }
-  const ScopedTimer timed(profile(), "attention to cached keys", 0, sizeof(float) * numbers);
+  const ScopedTimer timed(profile(), "attention to cached keys", 0, sizeof(float) * elements);
   const BlockedAttention attention(spec, q, out);
   const Tensor parts = empty({1, std::max<int64_t>(1, attention.parts() * attention.part_floats())});
   // Blocks of small models are too little work for a task each.

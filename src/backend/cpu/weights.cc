@@ -38,13 +38,13 @@ bool CpuBackend::reads_weights(DType dtype) const {
 }
 
 std::vector<std::shared_ptr<const PreparedWeight>> CpuBackend::prepare(std::span<Tensor> weights, PassSize passes) {
-  std::vector<std::shared_ptr<const PreparedWeight>> made(weights.size());
+  std::vector<std::shared_ptr<const PreparedWeight>> prepared(weights.size());
   if (number_types_.weights != Precision::int8 && passes == PassSize::few_tokens) {
     for (Tensor& rows : weights) {
       if (number_types_.weights == Precision::bfloat16 && rows.dtype() != DType::bfloat16)
         rows = rounded_rows(pool_, rows);
     }
-    return made;
+    return prepared;
   }
   // One allocation for all of them, so that it can use huge pages. Its pages are committed as it fills, and the rows of
   // each weight are released before those of the next are read.
@@ -54,13 +54,13 @@ std::vector<std::shared_ptr<const PreparedWeight>> CpuBackend::prepare(std::span
   for (size_t i = 0; i < weights.size(); ++i) {
     Tensor& rows = weights[i];
     const int64_t size = padded_floats(number_types_.weights, rows);
-    made[i] = std::make_shared<PackedWeight>(rows.shape(),
-                                             PackedMatrix(pool_, memory.column_range(used, size), number_types_.weights,
-                                                          second_factor(rows, false), rows.dim(1), rows.dim(0)));
+    prepared[i] = std::make_shared<PackedWeight>(
+        rows.shape(), PackedMatrix(pool_, memory.column_range(used, size), number_types_.weights,
+                                   second_factor(rows, false), rows.dim(1), rows.dim(0)));
     used += size;
     rows = Tensor();
   }
-  return made;
+  return prepared;
 }
 
 void CpuBackend::multiply_weight(const Tensor& x, const WeightView& weight, const tile::Epilogue& epilogue) {

@@ -45,16 +45,16 @@ std::vector<Task> make_tasks(const Call& call, int64_t threads) {
   constexpr int64_t kMinOperations = 1 << 17, kMinRows = 96;  // minimum multiplications and queries of a task
   const AttentionSpec& spec = call.spec;
   const int64_t share = spec.query_offsets.back() * spec.heads / (4 * threads);
-  const int64_t most = std::clamp(share, kMinRows, kQueries);
+  const int64_t max_queries = std::clamp(share, kMinRows, kQueries);
   std::vector<Task> tasks;
   for (int64_t s = 0; s + 1 < static_cast<int64_t>(spec.query_offsets.size()); ++s) {
     const HeadRange range(spec, s, 0);
-    const int64_t pieces = std::max<int64_t>(1, ceil_div(range.queries(), most));
+    const int64_t pieces = std::max<int64_t>(1, ceil_div(range.queries(), max_queries));
     const int64_t block = ceil_div(range.queries(), pieces * kTileQueries) * kTileQueries;
-    const int64_t together = std::clamp<int64_t>(
+    const int64_t heads_per_task = std::clamp<int64_t>(
         kMinOperations / std::max<int64_t>(1, cost(call, range, range.q_begin, range.queries())), 1, spec.heads);
-    for (int64_t head = 0; head < spec.heads; head += together) {
-      const int64_t heads = std::min(together, spec.heads - head);
+    for (int64_t head = 0; head < spec.heads; head += heads_per_task) {
+      const int64_t heads = std::min(heads_per_task, spec.heads - head);
       // Adjacent tasks share keys.
       for (int64_t q = range.q_begin; q < range.q_end; q += block) {
         const int64_t queries = std::min(block, range.q_end - q);

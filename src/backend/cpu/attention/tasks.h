@@ -29,25 +29,25 @@ struct HeadRange {
 
 // Tokens of the longest sequence.
 inline int64_t longest(std::span<const int32_t> offsets) {
-  int64_t most = 0;
-  for (size_t s = 0; s + 1 < offsets.size(); ++s) most = std::max<int64_t>(most, offsets[s + 1] - offsets[s]);
-  return most;
+  int64_t tokens = 0;
+  for (size_t s = 0; s + 1 < offsets.size(); ++s) tokens = std::max<int64_t>(tokens, offsets[s + 1] - offsets[s]);
+  return tokens;
 }
 
 // Of the `keys` keys from k0 on, query q0 + i sees first[i] … end[i] − 1, none where both are 0. Returns the greatest
 // end, so that causal attention skips half of the work.
 inline int64_t visible_keys(const AttentionSpec& spec, const HeadRange& range, int64_t q0, int64_t queries, int64_t k0,
                             int64_t keys, int32_t* first, int32_t* end) {
-  int64_t most = 0;
+  int64_t max_end = 0;
   for (int64_t i = 0; i < queries; ++i) {
     const AttentionSpec::KeyRange seen = spec.visible_keys(q0 + i, range.keys());
     const int64_t begin = std::max<int64_t>(seen.first - (k0 - range.k_begin), 0);
     const int64_t limit = std::min(seen.end - (k0 - range.k_begin), keys);
     first[i] = begin < limit ? static_cast<int32_t>(begin) : 0;
     end[i] = begin < limit ? static_cast<int32_t>(limit) : 0;
-    most = std::max<int64_t>(most, end[i]);
+    max_end = std::max<int64_t>(max_end, end[i]);
   }
-  return most;
+  return max_end;
 }
 
 // The dropout factors of one row of a tile, whose first key is a multiple of 64 of its sequence.

@@ -161,8 +161,8 @@ void multiply(Backend& backend, Precision precision, int64_t m, int64_t n, int64
   const int64_t panels = ceil_div(n, kPanel), bytes = std::max<int64_t>(1, k * kPanel * factor_bytes(precision));
   // All rows are read once per group: with many rows, few groups as wide as fit.
   const int64_t tasks = many ? 2 * backend.pool().threads() : kTasks;
-  const int64_t most = many ? std::clamp<int64_t>(kCacheBytes / bytes, 1, kGroupPanels) : kGroupPanels;
-  const int64_t width = std::clamp<int64_t>(panels / tasks, 1, most);
+  const int64_t max_width = many ? std::clamp<int64_t>(kCacheBytes / bytes, 1, kGroupPanels) : kGroupPanels;
+  const int64_t width = std::clamp<int64_t>(panels / tasks, 1, max_width);
   backend.pool().run(ceil_div(panels, width), [&](int64_t task) {
     multiply_group(product, task * width, std::min(panels, (task + 1) * width));
   });
@@ -171,18 +171,18 @@ void multiply(Backend& backend, Precision precision, int64_t m, int64_t n, int64
 void multiply(Backend& backend, Precision precision, int64_t m, const Matrix& a, const PackedMatrix& b,
               const tile::Epilogue& epilogue) {
   // Widened panels are shared by more rows.
-  const int64_t most = b.widened_for(precision) ? 2 * kBlockRows : kBlockRows;
+  const int64_t block_rows = b.widened_for(precision) ? 2 * kBlockRows : kBlockRows;
   if (m == 0 || b.columns() == 0) return;
   LhsBuffer buffer;
   if (LhsBuffer::needed(precision, a.stride)) {
     buffer = LhsBuffer(backend.empty({LhsBuffer::floats(precision, m, b.depth())}));
   }
   const LhsRows lhs = buffer.of(backend.pool(), precision, a, m, b.depth());
-  const int64_t blocks = ceil_div(m, most), panels = b.panels();
+  const int64_t blocks = ceil_div(m, block_rows), panels = b.panels();
   const int64_t shares = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, panels);
   backend.pool().run(blocks * shares, [&](int64_t task) {
-    const int64_t r = task / shares * most, share = task % shares;
-    multiply_panels(lhs.from(r), std::min(most, m - r), b, panels * share / shares, panels * (share + 1) / shares,
+    const int64_t r = task / shares * block_rows, share = task % shares;
+    multiply_panels(lhs.from(r), std::min(block_rows, m - r), b, panels * share / shares, panels * (share + 1) / shares,
                     epilogue, r);
   });
 }

@@ -191,7 +191,7 @@ class BackwardWorker {
   float* saved_products(const LinearTask& task, int64_t token) const {
     return saved_.data() + (token - task.begin) / kLinearChunk * saved_size();
   }
-  float* kept_totals(const LinearTask& task, int64_t token) const {
+  float* saved_totals(const LinearTask& task, int64_t token) const {
     return saved_products(task, token) + packed_size();
   }
   float* saved_features(const LinearTask& task, int64_t token) const {
@@ -201,7 +201,7 @@ class BackwardWorker {
   void keep_sums(const LinearTask& task) {
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
       pack_across(key_sums_, saved_products(task, token));
-      std::copy_n(key_sums_.totals.data(), call_.features, kept_totals(task, token));
+      std::copy_n(key_sums_.totals.data(), call_.features, saved_totals(task, token));
       keys_.load(task.head, token, rows, saved_features(task, token));
       if (token + rows < task.end) keys_.add_to(key_sums_, rows);
     });
@@ -227,7 +227,7 @@ class BackwardWorker {
       multiply_across(saved_products(task, token), queries_.gradients(), rows, call_.ones.data(), side.drotated());
     }
     rows::running_sums(keys_.side.features(), call_.feature_stride, queries_.weights(), rows, call_.features,
-                       kept_totals(task, token), side.dfeatures());
+                       saved_totals(task, token), side.dfeatures());
     side.store(call_.gradients.q);
   }
 

@@ -65,10 +65,10 @@ void MemoryCache::add_range(size_t at_least) {
     void* mapping = mmap(nullptr, wanted, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapping != MAP_FAILED) {
       void* inside = mapping;
-      size_t room = wanted;
-      std::align(kHugePage, kHugePage, inside, room);
+      size_t available = wanted;
+      std::align(kHugePage, kHugePage, inside, available);
       auto* begin = static_cast<std::byte*>(inside);
-      ranges_.push_back({mapping, wanted, begin, begin, begin + room / kHugePage * kHugePage});
+      ranges_.push_back({mapping, wanted, begin, begin, begin + available / kHugePage * kHugePage});
       return;
     }
     if (wanted == at_least) throw std::bad_alloc();
@@ -89,13 +89,13 @@ void MemoryCache::grow(size_t bytes) {
   if (ranges_.empty() || !fits(ranges_.back())) add_range(round_up(bytes, kStep));
   Range& range = ranges_.back();
   const size_t more = missing(range);
-  Blocks made;
-  made.emplace(range.end, more);
+  Blocks blocks;
+  blocks.emplace(range.end, more);
   if (mprotect(range.end, more, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
   madvise(range.end, more, MADV_HUGEPAGE);  // fewer faults; ignored if unsupported
   forbid(range.end, more);
   range.end += more;
-  insert_free(made.extract(made.begin()));
+  insert_free(blocks.extract(blocks.begin()));
 }
 
 MemoryCache::Blocks::iterator MemoryCache::find(size_t bytes) {

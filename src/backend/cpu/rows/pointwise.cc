@@ -174,8 +174,8 @@ void DropoutFactors(const Dropout& dropout, uint32_t row, int64_t first, int64_t
     c3 = p0;
   };
   const auto store = [&](Blocks words, float* out) HWY_ATTR {
-    const auto kept = hn::Not(hn::Lt(hn::TruncateTo(half, words), threshold));
-    hn::StoreU(hn::IfThenElseZero(hn::RebindMask(df, kept), scale), df, out);
+    const auto survives = hn::Not(hn::Lt(hn::TruncateTo(half, words), threshold));
+    hn::StoreU(hn::IfThenElseZero(hn::RebindMask(df, survives), scale), df, out);
   };
   for (int64_t group = 0; group * 64 < n; ++group) {
     for (size_t lane = 0; lane < 16; lane += 2 * lanes) {
