@@ -28,20 +28,19 @@ std::vector<double> angle_gradients(const Tensor& x, const Tensor& dx, int64_t h
   const Rotary rotary{.dim = angles.dim, .layout = angles.layout};
   const int64_t head_dim = x.columns() / heads, pairs = angles.dim / 2;
   std::vector<double> sums(static_cast<size_t>(pairs));
-  std::vector<Real> angle_gradients(static_cast<size_t>(pairs));
+  std::vector<Real> gradients(static_cast<size_t>(pairs));
   for (int64_t t = begin; t < end; ++t) {
-    std::fill(angle_gradients.begin(), angle_gradients.end(), Real(0));
+    std::fill(gradients.begin(), gradients.end(), Real(0));
     for (int64_t head = 0; head < heads; ++head) {
       const Real* const y = x.row<Real>(t) + head * head_dim;
       const Real* const dy = dx.row<Real>(t) + head * head_dim;
       for (int64_t i = 0; i < pairs; ++i) {
         const auto [first, second] = rotary_pair(rotary, i);
-        angle_gradients[static_cast<size_t>(i)] += dy[second] * y[first] - dy[first] * y[second];  // y′ = (−y1, y0)
+        gradients[static_cast<size_t>(i)] += dy[second] * y[first] - dy[first] * y[second];  // y′ = (−y1, y0)
       }
     }
     const double position = positions[static_cast<size_t>(t)];
-    for (int64_t i = 0; i < pairs; ++i)
-      sums[static_cast<size_t>(i)] += position * angle_gradients[static_cast<size_t>(i)];
+    for (int64_t i = 0; i < pairs; ++i) sums[static_cast<size_t>(i)] += position * gradients[static_cast<size_t>(i)];
   }
   return sums;
 }
