@@ -1,6 +1,6 @@
-// Micro-benchmarks of the cpu backend's kernels: the benchmarks of every family of tests/backend, whose other cases are
-// tested, forward and backward, in every number type; products in FLOP/s, what memory bounds in bytes/s. Two threads.
-// Figures of different machines do not compare; memcpy is this machine's yardstick.
+// Micro-benchmarks of the CPU backend's kernels: the benchmarks of every family of tests/backend, forward and backward,
+// in every number type; products in FLOP/s, memory-bound kernels in bytes/s. Two threads. memcpy is the machine's
+// baseline.
 #include <benchmark/benchmark.h>
 
 #include <cstring>
@@ -56,7 +56,7 @@ void register_family(const Family& family) {
     for (const Precision precision : precisions) {
       for (const Direction direction : {Direction::forward, Direction::backward}) {
         const bool backward = direction == Direction::backward;
-        if (backward && (!one.backward || precision == Precision::int8)) continue;  // int8 is not trained in
+        if (backward && (!one.backward || precision == Precision::int8)) continue;  // int8 is inference-only
         const std::string name =
             family.name + ", " + one.sizes + "/" + precision_name(precision) + (backward ? "/backward" : "/forward");
         benchmark::RegisterBenchmark(name.c_str(), time_operation, one, precision, direction)->UseRealTime();

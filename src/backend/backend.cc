@@ -11,17 +11,17 @@
 namespace roformer {
 namespace {
 
-// Two numbers that decide a token's angles; tokens of equal ones share a row.
-using Place = std::pair<int32_t, int32_t>;
+// The pair of integers that determines a token's angles; tokens with equal keys share a row.
+using AngleKey = std::pair<int32_t, int32_t>;
 
 template <class Real>
-void fill_angles(ThreadPool& pool, std::span<const Place> places, const auto& angle_at, const Tensor& cosines,
+void fill_angles(ThreadPool& pool, std::span<const AngleKey> keys, const auto& angle_at, const Tensor& cosines,
                  const Tensor& sines) {
-  constexpr int64_t kPlacesPerTask = 32;
-  for_chunks(pool, static_cast<int64_t>(places.size()), kPlacesPerTask, [&](int64_t begin, int64_t end) {
+  constexpr int64_t kKeysPerTask = 32;
+  for_chunks(pool, static_cast<int64_t>(keys.size()), kKeysPerTask, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       for (int64_t pair = 0; pair < cosines.columns(); ++pair) {
-        const auto [cos, sin] = angle_at(places[i], pair);
+        const auto [cos, sin] = angle_at(keys[i], pair);
         cosines.row<Real>(i)[pair] = static_cast<Real>(cos);
         sines.row<Real>(i)[pair] = static_cast<Real>(sin);
       }
@@ -29,14 +29,14 @@ void fill_angles(ThreadPool& pool, std::span<const Place> places, const auto& an
   });
 }
 
-// angle_at(place, pair) gives cosine and sine.
-RotaryAngles make_angles(Backend& backend, const Rotary& rotary, std::span<const Place> token_places,
+// angle_at(key, pair) returns cosine and sine.
+RotaryAngles make_angles(Backend& backend, const Rotary& rotary, std::span<const AngleKey> token_keys,
                          const auto& angle_at) {
-  std::vector<Place> distinct(token_places.begin(), token_places.end());
+  std::vector<AngleKey> distinct(token_keys.begin(), token_keys.end());
   std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  // Here and not first in some task, so that which position an error names does not depend on threads.
-  for (const Place& place : distinct) angle_at(place, 0);
+  // Validated here, not in tasks, so that the position named in an error does not depend on threads.
+  for (const AngleKey& key : distinct) angle_at(key, 0);
 
   const auto count = static_cast<int64_t>(distinct.size()), pairs = rotary.dim / 2;
   RotaryAngles angles{rotary.layout, rotary.dim, backend.empty({count, pairs}), backend.empty({count, pairs}), {}};
@@ -49,34 +49,34 @@ RotaryAngles make_angles(Backend& backend, const Rotary& rotary, std::span<const
       }
     });
   });
-  angles.row.reserve(token_places.size());
-  for (const Place& place : token_places) {
+  angles.row.reserve(token_keys.size());
+  for (const AngleKey& key : token_keys) {
     angles.row.push_back(
-        static_cast<int32_t>(std::lower_bound(distinct.begin(), distinct.end(), place) - distinct.begin()));
+        static_cast<int32_t>(std::lower_bound(distinct.begin(), distinct.end(), key) - distinct.begin()));
   }
   return angles;
 }
 
-// Each token's length that its sequence is scaled by, and its position.
-std::vector<Place> scaled_places(const Rotary& rotary, std::span<const int32_t> positions,
-                                 std::span<const int32_t> offsets) {
-  std::vector<Place> places;
-  places.reserve(positions.size());
+// For each token the length that its sequence is scaled by, and its position.
+std::vector<AngleKey> scaled_angle_keys(const Rotary& rotary, std::span<const int32_t> positions,
+                                        std::span<const int32_t> offsets) {
+  std::vector<AngleKey> keys;
+  keys.reserve(positions.size());
   const auto add = [&](std::span<const int32_t> sequence) {
     if (sequence.empty()) return;
     const int64_t longest = int64_t{*std::max_element(sequence.begin(), sequence.end())} + 1;
     const auto length = static_cast<int32_t>(scaling_length(rotary.scaling, longest));
-    for (const int32_t position : sequence) places.emplace_back(length, position);
+    for (const int32_t position : sequence) keys.emplace_back(length, position);
   };
   if (offsets.empty()) add(positions);
   for (size_t i = 0; i + 1 < offsets.size(); ++i) add(positions.subspan(offsets[i], offsets[i + 1] - offsets[i]));
-  return places;
+  return keys;
 }
 
-std::map<int64_t, RotaryFrequencies> frequencies_of(const Rotary& rotary, std::span<const Place> places) {
+std::map<int64_t, RotaryFrequencies> frequencies_of(const Rotary& rotary, std::span<const AngleKey> keys) {
   std::map<int64_t, RotaryFrequencies> result;
-  result.try_emplace(0, rotary);  // whatever the positions, the settings are checked
-  for (const auto& [length, position] : places) {
+  result.try_emplace(0, rotary);  // validates the settings even without positions
+  for (const auto& [length, position] : keys) {
     if (!result.contains(length)) result.try_emplace(length, rotary, length);
   }
   return result;
@@ -122,35 +122,35 @@ std::vector<std::shared_ptr<const PreparedWeight>> Backend::prepare(std::span<Te
   return std::vector<std::shared_ptr<const PreparedWeight>>(weights.size());
 }
 
-std::unique_ptr<FusedLayers> Backend::fuse(const LayersShape&, std::span<const LayerWeights>) { return nullptr; }
+std::unique_ptr<FusedLayers> Backend::fuse(const LayersConfig&, std::span<const LayerWeights>) { return nullptr; }
 
 RotaryAngles Backend::rotary_angles(const Rotary& rotary, std::span<const int32_t> positions,
                                     std::span<const int32_t> offsets) {
-  const std::vector<Place> places = scaled_places(rotary, positions, offsets);
-  const auto frequencies = frequencies_of(rotary, places);
-  return make_angles(*this, rotary, places, [&](const Place& place, int64_t pair) {
-    return frequencies.at(place.first).angle(place.second, pair);
+  const std::vector<AngleKey> keys = scaled_angle_keys(rotary, positions, offsets);
+  const auto frequencies = frequencies_of(rotary, keys);
+  return make_angles(*this, rotary, keys, [&](const AngleKey& key, int64_t pair) {
+    return frequencies.at(key.first).angle(key.second, pair);
   });
 }
 
 RotaryAngles Backend::rotary_angles_of(const Rotary& rotary, std::span<const double> theta,
                                        std::span<const int32_t> positions) {
   const RotaryFrequencies frequencies(rotary, theta);
-  std::vector<Place> places;
-  for (const int32_t position : positions) places.emplace_back(0, position);
-  return make_angles(*this, rotary, places,
-                     [&](const Place& place, int64_t pair) { return frequencies.angle(place.second, pair); });
+  std::vector<AngleKey> keys;
+  for (const int32_t position : positions) keys.emplace_back(0, position);
+  return make_angles(*this, rotary, keys,
+                     [&](const AngleKey& key, int64_t pair) { return frequencies.angle(key.second, pair); });
 }
 
 XPosAngles Backend::xpos_angles(const Rotary& rotary, const XPos& xpos, std::span<const int32_t> positions,
                                 std::span<const int32_t> offsets) {
   validate(xpos);
-  const std::vector<Place> places = scaled_places(rotary, positions, offsets);
-  const auto frequencies = frequencies_of(rotary, places);
+  const std::vector<AngleKey> keys = scaled_angle_keys(rotary, positions, offsets);
+  const auto frequencies = frequencies_of(rotary, keys);
   const auto angles = [&](bool query) {
-    return make_angles(*this, rotary, places, [&](const Place& place, int64_t pair) {
-      auto [cos, sin] = frequencies.at(place.first).angle(place.second, pair);
-      const double power = xpos_scale(xpos, rotary.dim, pair, place.second), scale = query ? power : 1 / power;
+    return make_angles(*this, rotary, keys, [&](const AngleKey& key, int64_t pair) {
+      auto [cos, sin] = frequencies.at(key.first).angle(key.second, pair);
+      const double power = xpos_scale(xpos, rotary.dim, pair, key.second), scale = query ? power : 1 / power;
       return RotaryFrequencies::Angle{cos * scale, sin * scale};
     });
   };
@@ -162,11 +162,10 @@ RotaryAngles Backend::rerotation_angles(const Rerotation& rerotation, std::span<
   if (from.size() != to.size()) {
     throw ShapeError("{} positions to rotate from and {} to rotate to", from.size(), to.size());
   }
-  std::vector<Place> places;
-  for (size_t i = 0; i < from.size(); ++i) places.emplace_back(from[i], to[i]);
-  return make_angles(*this, rerotation.rotary(), places, [&](const Place& place, int64_t pair) {
-    return rerotation.angle(place.first, place.second, pair);
-  });
+  std::vector<AngleKey> keys;
+  for (size_t i = 0; i < from.size(); ++i) keys.emplace_back(from[i], to[i]);
+  return make_angles(*this, rerotation.rotary(), keys,
+                     [&](const AngleKey& key, int64_t pair) { return rerotation.angle(key.first, key.second, pair); });
 }
 
 }  // namespace roformer

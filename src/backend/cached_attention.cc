@@ -1,4 +1,4 @@
-// Attention over what is kept, by way of ordinary attention over contiguous copies.
+// Cached attention by ordinary attention over contiguous copies of the cache.
 #include <algorithm>
 
 #include "backend/backend.h"
@@ -6,7 +6,7 @@
 namespace roformer {
 namespace {
 
-// All rows of all sequences, one after another; each key head once for every head it answers.
+// All rows of all sequences, concatenated; each key head repeated for the query heads it serves.
 Tensor gathered(Backend& backend, std::span<const Tensor> parts, int64_t key_heads, int64_t group) {
   int64_t rows = 0;
   for (const Tensor& part : parts) rows += part.rows();

@@ -9,15 +9,15 @@ namespace roformer {
 
 namespace {
 
-// Pages of the system are zero, and cost nothing until they are touched; huge ones then cost a fault every 2 MiB
-// instead of every 4 KiB. Not calloc: it clears by hand what it was given back before.
+// Pages from the system are zero, and free until they are touched; huge pages then fault every 2 MiB instead of every 4
+// KiB. Not calloc: it clears recycled memory eagerly.
 std::shared_ptr<void> zero_pages(size_t bytes) {
   void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (pages == MAP_FAILED) throw std::bad_alloc();
   constexpr size_t kHuge = size_t{1} << 21;
   void* inside = pages;
-  size_t room = bytes;
-  if (std::align(kHuge, kHuge, inside, room) != nullptr) madvise(inside, room / kHuge * kHuge, MADV_HUGEPAGE);
+  size_t available = bytes;
+  if (std::align(kHuge, kHuge, inside, available) != nullptr) madvise(inside, available / kHuge * kHuge, MADV_HUGEPAGE);
   return std::shared_ptr<void>(pages, [bytes](void* block) { munmap(block, bytes); });
 }
 

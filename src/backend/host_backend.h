@@ -1,5 +1,5 @@
-// What backends that compute on the host have in common: their device is the host, so that nothing is copied on the way
-// there and back, and the small kernels of position encodings, which are not worth a fast version.
+// What backends that compute on the host share: transfers without copies, and the small kernels of position encodings,
+// which are not worth a fast version.
 #pragma once
 
 #include "backend/backend.h"

@@ -1,5 +1,5 @@
-// The coarse seam for speed: all encoder layers of a model that is only run, as one kernel, over weights that its
-// backend has prepared. One that has no such kernel is asked layer by layer (nn/transformer_layer.h).
+// All encoder layers of an inference-only model as one kernel, over weights that its backend has prepared. Backends
+// without such a kernel run layer by layer (nn/transformer_layer.h).
 #pragma once
 
 #include <functional>
@@ -9,22 +9,22 @@
 
 namespace roformer {
 
-// Layer norm, or the RMS norm of RoFormerV2, which has neither gain nor bias (compatibility.md 3.5); other people's
-// variants of it have a gain. ModernBERT's layer norm has no bias.
+// Layer norm, or the RMS norm of RoFormerV2, which has neither gain nor bias (compatibility.md 3.5); other RMS norms
+// have a gain. ModernBERT's layer norm has no bias.
 enum class NormKind { layer, rms, rms_with_gain, layer_without_bias };
 constexpr bool is_rms(NormKind kind) { return kind == NormKind::rms || kind == NormKind::rms_with_gain; }
 constexpr bool has_gain(NormKind kind) { return kind != NormKind::rms; }
 constexpr bool has_bias(NormKind kind) { return kind == NormKind::layer; }
 
-struct NormShape {
+struct NormConfig {
   NormKind kind = NormKind::layer;
   double epsilon = 1e-12;
-  bool operator==(const NormShape&) const = default;
+  bool operator==(const NormConfig&) const = default;
 };
 
-struct LayersShape {
+struct LayersConfig {
   int64_t heads = 1;
-  NormShape norm;
+  NormConfig norm;
   Activation activation = Activation::gelu;
 };
 
@@ -41,8 +41,7 @@ struct LayerWeights {
   Norm attention_norm, output_norm;
 };
 
-// Another attention than the layers' own: qkv [T, 3H] of one layer, not rotated and free to be written to → mixed [T,
-// H].
+// Replaces the layers' own attention: qkv [T, 3H] of one layer, not rotated, may be overwritten → mixed [T, H].
 using LayerAttention = std::function<void(size_t layer, const Tensor& qkv, const Tensor& mixed)>;
 
 class FusedLayers {
@@ -51,8 +50,8 @@ class FusedLayers {
   virtual ~FusedLayers() = default;
   FusedLayers(const FusedLayers&) = delete;
   FusedLayers& operator=(const FusedLayers&) = delete;
-  // hidden [T, H], in place. Queries and keys turn by their angles unless null, and values as keys do if
-  // `rotate_values`. No dropout, no score terms. Any number of threads may call it at once.
+  // hidden [T, H], in place. Queries and keys are rotated by their angles unless null, and values like keys if
+  // `rotate_values`. No dropout, no score terms. Thread-safe.
   virtual void forward(const AttentionSpec& spec, const RotaryAngles* query_angles, const RotaryAngles* key_angles,
                        bool rotate_values, const Tensor& hidden) const = 0;
   virtual void forward(const LayerAttention& attention, const Tensor& hidden) const = 0;

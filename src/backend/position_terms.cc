@@ -1,4 +1,4 @@
-// The small kernels of position encodings, of backends that compute on the host. Sums are in double.
+// The small kernels of position encodings, for backends that compute on the host. Sums are double.
 #include <cmath>
 #include <vector>
 
@@ -7,7 +7,7 @@
 namespace roformer {
 namespace {
 
-constexpr int64_t kRows = 16;  // of a task
+constexpr int64_t kRows = 16;  // per task
 
 // Calls body(Real()) with the backend's element type.
 template <class Body>
@@ -21,26 +21,26 @@ void add_to(Real& sum, double value) {
   sum = static_cast<Real>(static_cast<double>(sum) + value);
 }
 
-// Σ over some tokens and all heads of position · (the derivative of the loss by the angle), for each pair.
+// For each pair, Σ over some tokens and all heads of position · ∂loss/∂angle.
 template <class Real>
 std::vector<double> angle_gradients(const Tensor& x, const Tensor& dx, int64_t heads, const RotaryAngles& angles,
                                     std::span<const int32_t> positions, int64_t begin, int64_t end) {
   const Rotary rotary{.dim = angles.dim, .layout = angles.layout};
   const int64_t head_dim = x.columns() / heads, pairs = angles.dim / 2;
   std::vector<double> sums(static_cast<size_t>(pairs));
-  std::vector<Real> turns(static_cast<size_t>(pairs));
+  std::vector<Real> gradients(static_cast<size_t>(pairs));
   for (int64_t t = begin; t < end; ++t) {
-    std::fill(turns.begin(), turns.end(), Real(0));
+    std::fill(gradients.begin(), gradients.end(), Real(0));
     for (int64_t head = 0; head < heads; ++head) {
       const Real* const y = x.row<Real>(t) + head * head_dim;
       const Real* const dy = dx.row<Real>(t) + head * head_dim;
       for (int64_t i = 0; i < pairs; ++i) {
         const auto [first, second] = rotary_pair(rotary, i);
-        turns[static_cast<size_t>(i)] += dy[second] * y[first] - dy[first] * y[second];  // y′ = (−y1, y0)
+        gradients[static_cast<size_t>(i)] += dy[second] * y[first] - dy[first] * y[second];  // y′ = (−y1, y0)
       }
     }
     const double position = positions[static_cast<size_t>(t)];
-    for (int64_t i = 0; i < pairs; ++i) sums[static_cast<size_t>(i)] += position * turns[static_cast<size_t>(i)];
+    for (int64_t i = 0; i < pairs; ++i) sums[static_cast<size_t>(i)] += position * gradients[static_cast<size_t>(i)];
   }
   return sums;
 }

@@ -1,4 +1,4 @@
-// Profile: where the time of a backend's kernels goes, by operator; and what this machine can do at best.
+// Profile: the time of a backend's kernels by operator, and the measured peaks of the machine.
 #pragma once
 
 #include <chrono>
@@ -10,19 +10,19 @@
 
 namespace roformer {
 
-// Measured ceilings of all threads of a pool together; 0 where a backend has none, or the CPU no such products.
+// Measured peaks of all threads of a pool together; 0 where the backend measures none or the CPU lacks such products.
 struct MachinePeaks {
-  double float32 = 0, bfloat16 = 0, int8 = 0;  // multiplications and additions of matrix products, a second
-  double bandwidth = 0;                        // bytes read and written a second, copying what no cache holds
+  double float32 = 0, bfloat16 = 0, int8 = 0;  // multiplications and additions per second, in matrix products
+  double bandwidth = 0;                        // bytes read and written per second by a copy larger than the caches
 };
 
 class Profile {
  public:
   struct Entry {
     int64_t calls = 0;
-    double seconds = 0;     // of wall time: what one of n threads does counts 1/n
+    double seconds = 0;     // wall time: what one of n threads does counts 1/n
     double operations = 0;  // multiplications and additions of its matrix products
-    double bytes = 0;       // read and written by an operator that has none, each tensor once
+    double bytes = 0;       // read and written, each tensor once, by an operator without products
   };
 
   using Entries = std::map<std::string, Entry, std::less<>>;
@@ -45,7 +45,7 @@ class Profile {
   Entries entries_;
 };
 
-// Adds the time from here to the end of its scope. Costs a test where there is no profile.
+// Adds the time until the end of its scope. Costs one branch without a profile.
 class ScopedTimer {
  public:
   using Clock = std::chrono::steady_clock;

@@ -34,14 +34,14 @@ Registry& registry() {
   return all;
 }
 
-// What may be part of a file's name: nothing leads out of its directory.
+// Characters that are safe in a file name: no path can leave the plug-in directory.
 bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
   });
 }
 
-// Where plug-ins may be. What a program that runs with another user's rights is told from outside does not count.
+// The plug-in directories. The environment of a setuid program is ignored.
 std::vector<std::filesystem::path> directories() {
   std::vector<std::filesystem::path> result;
   const char* const given = secure_getenv("ROFORMER_BACKEND_PATH");
@@ -51,7 +51,7 @@ std::vector<std::filesystem::path> directories() {
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (directory.empty()) continue;
     if (!directory.is_absolute()) {
-      throw UsageError("ROFORMER_BACKEND_PATH: '{}' is no absolute path", FilePath(directory.string()));
+      throw UsageError("ROFORMER_BACKEND_PATH: '{}' is not an absolute path", FilePath(directory.string()));
     }
     result.push_back(directory);
   }
@@ -61,30 +61,30 @@ std::vector<std::filesystem::path> directories() {
   return result;
 }
 
-// UsageError unless it can be called by its name.
+// UsageError unless the entry is valid.
 void check(const BackendEntry& entry, const FilePath& source) {
   if (entry.interface_version != kBackendInterface) {
-    throw UsageError("{}: a backend for interface {}, expected {}: it was built from another version", source,
+    throw UsageError("{}: a backend for interface {}, expected {}: built from another version", source,
                      entry.interface_version, kBackendInterface);
   }
   if (entry.name == nullptr || !is_name(entry.name) || entry.make == nullptr) {
-    throw UsageError("{}: a backend without a name or a function that makes it", source);
+    throw UsageError("{}: a backend without a valid name or a make function", source);
   }
 }
 
-// It stays loaded to the end: what it made has its code there.
+// Never unloaded: the backends it made have their code there.
 Make load(const std::string& path, std::string_view name) {
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (library == nullptr) throw UsageError("cannot load a backend: {}", FilePath(path, dlerror()));
   const auto entry_point = reinterpret_cast<const BackendEntry* (*)()>(dlsym(library, kEntryPoint));
   const BackendEntry* const entry = entry_point != nullptr ? entry_point() : nullptr;
-  if (entry == nullptr) throw UsageError("{}: no backend, it shows no function {}", FilePath(path), kEntryPoint);
+  if (entry == nullptr) throw UsageError("{}: not a backend, it exports no function {}", FilePath(path), kEntryPoint);
   check(*entry, FilePath(path));
   if (entry->name != name) throw UsageError("{}: the backend '{}', expected '{}'", FilePath(path), entry->name, name);
   return entry->make;
 }
 
-// Null if there is none. The registry is locked.
+// Null if there is none. The registry must be locked.
 Make find(Registry& all, std::string_view name) {
   if (const auto found = all.entries.find(name); found != all.entries.end()) return found->second;
   if (!is_name(name)) return nullptr;
@@ -103,7 +103,7 @@ void register_backend(const BackendEntry& entry) {
   Registry& all = registry();
   const std::lock_guard lock(all.mutex);
   if (!all.entries.emplace(entry.name, entry.make).second) {
-    throw UsageError("register_backend: there is a backend '{}' already", entry.name);
+    throw UsageError("register_backend: a backend '{}' exists already", entry.name);
   }
 }
 

@@ -1,16 +1,16 @@
-// Backends by name: those of this program, and plug-ins that are loaded when they are asked for.
+// Backends by name: those of this program, and plug-ins, which are loaded on demand.
 //
 // A plug-in is a shared library, libroformer_NAME.so, in a directory of ROFORMER_BACKEND_PATH (absolute paths,
-// separated by colons) or beside the program, linked with the room backend/ of the same source. It shows one C
-// function:
+// separated by colons) or beside the program, linked with backend/ of the same source (target roformer_backend). It
+// exports one C function:
 //
 //   extern "C" __attribute__((visibility("default"))) const roformer::BackendEntry* roformer_backend() {
 //     static constexpr roformer::BackendEntry entry{roformer::kBackendInterface, "NAME", make};
 //     return &entry;
 //   }
 //
-// Rejected: plug-ins that find the program's own functions. A program would have to show them all, and so would every
-// program that links libroformer.so; and a plug-in that has its own is checked by one number.
+// Rejected: plug-ins that use the program's own functions. The program, and every program that links libroformer.so,
+// would have to export them all; a self-contained plug-in is checked by one version number.
 #pragma once
 
 #include <cstdint>
@@ -22,20 +22,20 @@
 
 namespace roformer {
 
-// To be raised by whoever changes backend.h or a type that its functions take.
+// Increment when backend.h or a type that its functions take changes.
 inline constexpr uint32_t kBackendInterface = 1;
 
 struct BackendEntry {
-  uint32_t interface_version;  // kBackendInterface where it was compiled; nothing else is read if it is not ours
+  uint32_t interface_version;  // kBackendInterface of its build; nothing else is read if it differs from ours
   const char* name;            // lower-case letters, digits, '_' and '-'
-  // UsageError for a precision that it does not have.
+  // UsageError for an unsupported precision.
   std::unique_ptr<Backend> (*make)(ThreadPool& pool, Precision precision);
 };
 
-// For a program that brings a backend of its own. UsageError for another interface, or a name that is taken or none.
+// For programs with their own backend. UsageError for another interface version, or a name that is taken or invalid.
 void register_backend(const BackendEntry& entry);
 
-// Those registered, and the plug-ins that could be loaded, by their files' names; in alphabetical order.
+// Registered backends, and plug-ins found by file name, in alphabetical order.
 std::vector<std::string> backend_names();
 
 }  // namespace roformer

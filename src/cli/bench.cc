@@ -97,7 +97,7 @@ double megabytes(int64_t bytes) { return static_cast<double>(bytes) / 1e6; }
 
 Json numbers_json(const Backend& backend) {
   Json object = Json::object();
-  for (const NumberTypeUse& use : backend.numbers()) object[use.what] = use.with;
+  for (const NumberTypeUse& use : backend.number_types()) object[use.what] = use.with;
   return object;
 }
 

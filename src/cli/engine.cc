@@ -12,7 +12,7 @@ namespace roformer {
 
 std::string numbers_line(const Backend& backend) {
   std::vector<std::string> uses;
-  for (const NumberTypeUse& use : backend.numbers()) uses.push_back(use.what + ": " + use.with);
+  for (const NumberTypeUse& use : backend.number_types()) uses.push_back(use.what + ": " + use.with);
   return fmt::format("{}", fmt::join(uses, "; "));
 }
 

@@ -35,7 +35,7 @@ void run(const InfoOptions& options) {
   if (options.json) {
     Json numbers = Json::object();
     for (const Precision precision : kPrecisions) {
-      for (const NumberTypeUse& use : make_cpu_backend(pool, precision)->numbers()) {
+      for (const NumberTypeUse& use : make_cpu_backend(pool, precision)->number_types()) {
         numbers[precision_name(precision)][use.what] = use.with;
       }
     }

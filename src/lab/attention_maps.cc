@@ -40,7 +40,7 @@ HeatMap softmax_of(const AttentionScores& scores, int64_t head) {
   std::vector<double> row;
   for (int64_t i = 0; i < tokens; ++i) {
     row.clear();
-    const AttentionSpec::Seen seen = scores.seen(i);
+    const AttentionSpec::KeyRange seen = scores.seen(i);
     for (int64_t j = seen.first; j < seen.end; ++j) row.push_back(scores.at(head, i, j));
     const double largest = row.empty() ? 0 : *std::max_element(row.begin(), row.end());
     double sum = 0;
@@ -107,7 +107,7 @@ void ScoresByDistance::add(const std::string& text) {
     layer.scale = scores.scale();
     const auto heads = scores.heads();
     const auto in_reach = [&](int64_t i) {
-      const AttentionSpec::Seen seen = scores.seen(i);
+      const AttentionSpec::KeyRange seen = scores.seen(i);
       return std::pair{std::max(seen.first, i - kReach), std::min(seen.end, i + kReach + 1)};
     };
     for (int64_t i = 0; i < tokens; ++i) {

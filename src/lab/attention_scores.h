@@ -23,7 +23,7 @@ class AttentionScores {
   std::span<double> key(int64_t head, int64_t j) { return slice(keys_, head, j); }
 
   // The keys that query i sees. Elsewhere at() is what the score would be.
-  AttentionSpec::Seen seen(int64_t i) const { return spec_.keys_seen(i, tokens_); }
+  AttentionSpec::KeyRange seen(int64_t i) const { return spec_.visible_keys(i, tokens_); }
   // What the softmax gets for query i and key j: scale · q·k with the terms of RelativeTerms, capped.
   double at(int64_t head, int64_t i, int64_t j) const;
 

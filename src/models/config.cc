@@ -43,9 +43,10 @@ bool ModelConfig::has_random_features() const {
   return std::ranges::find(attention, AttentionKind::linear_favor) != attention.end();
 }
 
-PositionsShape ModelConfig::positions_shape() const {
+PositionsConfig ModelConfig::positions_config() const {
   const bool turned = has_random_features() && linear.rotation == FeatureRotation::after;
-  return {position, hidden, heads, norm_shape(), kv_heads, head_size, layer_rotary, turned ? linear.favor_features : 0};
+  return {position, hidden,    heads,        norm_config(),
+          kv_heads, head_size, layer_rotary, turned ? linear.favor_features : 0};
 }
 
 int64_t ModelConfig::head_outputs() const {

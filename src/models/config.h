@@ -69,7 +69,7 @@ struct ModelConfig {
   NormKind norm = NormKind::layer;
   StackNorms norms = kPostNorms;
   std::vector<SublayerNorms> attention_norms = {};  // of each layer, where the attention's are not norms.sublayer
-  std::optional<NormShape> query_key_norm = {};     // of each head of q and k, before they are rotated
+  std::optional<NormConfig> query_key_norm = {};    // of each head of q and k, before they are rotated
   ParallelResidual parallel_residual = ParallelResidual::none;
   bool gated = false;  // the feed-forward network is down(activation(gate(x)) · up(x))
   bool biased = true;  // attention and feed-forward networks; RoFormerV2's are not
@@ -105,7 +105,7 @@ struct ModelConfig {
   Summary summary = Summary::last;           // of RoFormer's multiple choice
   std::optional<Activation> summary_projection;
 
-  NormShape norm_shape() const { return {norm, norm_epsilon}; }
+  NormConfig norm_config() const { return {norm, norm_epsilon}; }
   bool is_language_model() const { return head == Head::masked_lm || head == Head::causal_lm; }
   int64_t head_outputs() const;  // columns of the head's scores; 0 without a head
   int64_t head_dim() const { return head_size == 0 ? hidden / heads : head_size; }
@@ -120,7 +120,7 @@ struct ModelConfig {
   }
   bool has_linear_attention() const;
   bool has_random_features() const;
-  PositionsShape positions_shape() const;
+  PositionsConfig positions_config() const;
   int64_t key_heads() const { return kv_heads == 0 ? heads : kv_heads; }
   // Numbers in all parameters, without allocating any; tied weights count once, fixed tables that files hold not at
   // all.

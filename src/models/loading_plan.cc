@@ -181,7 +181,7 @@ DType LoadedParameters::type_of(std::span<const ParameterSpec> parts) const {
   return all ? stored : real;
 }
 
-Parameter LoadedParameters::provide(std::span<const ParameterSpec> parts, const FirstNumber&) {
+Parameter LoadedParameters::provide(std::span<const ParameterSpec> parts, const Initializer&) {
   const DType type = type_of(parts);
   if (!trainable_ && parts.size() == 1) {
     if (Tensor tensor = plan_.shared(numbers_.at(parts[0].name), type); tensor.defined()) {

@@ -70,7 +70,7 @@ class LoadedParameters final : public NewParameters {
   LoadedParameters(Backend& backend, bool trainable, const LoadingPlan& plan);
 
  protected:
-  Parameter provide(std::span<const ParameterSpec> parts, const FirstNumber& first) override;
+  Parameter provide(std::span<const ParameterSpec> parts, const Initializer& initializer) override;
 
  private:
   DType type_of(std::span<const ParameterSpec> parts) const;

@@ -35,13 +35,13 @@ void check_memory(const ParameterTable& declared, bool trainable) {
 
 struct ClassifierPlace {
   const char* name;
-  ClassifierShape shape;
+  ClassifierConfig shape;
 };
 
 ClassifierPlace classifier_of(const ModelConfig& config) {
-  ClassifierShape shape{.hidden = config.hidden,
-                        .labels = config.head_outputs(),
-                        .dropout = config.classifier_dropout.value_or(config.hidden_dropout)};
+  ClassifierConfig shape{.hidden = config.hidden,
+                         .labels = config.head_outputs(),
+                         .dropout = config.classifier_dropout.value_or(config.hidden_dropout)};
   switch (config.head) {
     case Head::question_answering: shape.dropout = 0; return {"answers", shape};
     case Head::multiple_choice:
@@ -76,14 +76,14 @@ void fill_normal(const Tensor& x, double deviation, RandomStream random) {
 ModelLayers::ModelLayers(const Scope& scope, const ModelConfig& config) : encoder(scope, config) {
   if (config.pooler) pooler.emplace(scope / "pooler", config.hidden, config.pooler_activation);
   if (config.is_language_model()) {
-    mlm_head.emplace(scope / "head", MlmHeadShape{.hidden = config.hidden,
-                                                  .width = config.embedding,
-                                                  .vocabulary = config.vocabulary,
-                                                  .activation = config.activation,
-                                                  .norm = config.norm_shape(),
-                                                  .plain = !config.head_transform,
-                                                  .tied = config.tied,
-                                                  .logit_cap = config.logit_cap});
+    mlm_head.emplace(scope / "head", MlmHeadConfig{.hidden = config.hidden,
+                                                   .width = config.embedding,
+                                                   .vocabulary = config.vocabulary,
+                                                   .activation = config.activation,
+                                                   .norm = config.norm_config(),
+                                                   .plain = !config.head_transform,
+                                                   .tied = config.tied,
+                                                   .logit_cap = config.logit_cap});
   } else if (config.head != Head::none) {
     const auto [name, shape] = classifier_of(config);
     classifier.emplace(scope / name, shape);
@@ -196,7 +196,7 @@ Value Model::logits(const Context& context, const Value& hidden, const Batch& ba
   if (!layers_.classifier) throw DataError("the model has no head ({} names none)", KeyName("architectures"));
   const bool of_tokens = config_.head == Head::token_classification || config_.head == Head::question_answering;
   return layers_.classifier->forward(context, of_tokens ? hidden : summarized(context, hidden, batch),
-                                     layers_.encoder.places());
+                                     layers_.encoder.dropout_sites());
 }
 
 void Model::initialize(RandomStream random) {

@@ -82,7 +82,7 @@ void check_state(const Context& context, const Batch& batch, AttentionMask atten
 }
 
 // The keys of a pass that adds to a state, with those kept. What each token sees, `limits`, counts them from now on.
-KeptKeys kept_keys(const Batch& batch, const DecodingState& state, std::vector<int32_t>& limits) {
+CachedKeys cached_keys(const Batch& batch, const DecodingState& state, std::vector<int32_t>& limits) {
   std::vector<int32_t> positions, offsets{0};
   for (int64_t s = 0; s < state.sequences(); ++s) {
     const int32_t begin = batch.offsets[static_cast<size_t>(s)], end = batch.offsets[static_cast<size_t>(s) + 1];
@@ -107,10 +107,10 @@ PositionPlan make_plan(const Context& context, const ModelConfig& config, const 
   }
   std::vector<int32_t> limits = visible_keys(attention_mask, batch);
   const Indices offsets = batch.offsets;
-  std::optional<KeptKeys> keys;
+  std::optional<CachedKeys> keys;
   if (DecodingState* state = inputs.state; state != nullptr) {
     check_state(context, batch, attention_mask, *state);
-    keys = kept_keys(batch, *state, limits);
+    keys = cached_keys(batch, *state, limits);
   }
   const Indices key_offsets = keys ? keys->offsets : offsets, all_limits = std::move(limits);
   const auto shared = positions.forward(context, batch.positions, offsets, keys ? &*keys : nullptr);
@@ -162,31 +162,31 @@ TransformerStack::TransformerStack(const Scope& scope, const ModelConfig& config
                                          .learned_positions = learned_positions(config),
                                          .hierarchical = is_hierarchical(config),
                                          .dropout = config.hidden_dropout,
-                                         .norm = config.norm_shape(),
+                                         .norm = config.norm_config(),
                                          .word_scale = config.embedding_scale,
                                          .normed = config.norms.embedding}),
-      positions_(scope / "positions", config.positions_shape()) {
-  TransformerLayerShape shape{.attention = {.hidden = config.hidden,
-                                            .heads = config.heads,
-                                            .hidden_dropout = config.hidden_dropout,
-                                            .attention_dropout = config.attention_dropout,
-                                            .norm = config.norm_shape(),
-                                            .biased = config.biased,
-                                            .position = config.position,
-                                            .kv_heads = config.kv_heads,
-                                            .output_biased = config.attention_output_biased,
-                                            .head_size = config.head_size,
-                                            .query_key_norm = config.query_key_norm,
-                                            .scale = config.attention_scale,
-                                            .score_cap = config.score_cap,
-                                            .linear = config.linear},
-                              .intermediate = config.intermediate,
-                              .activation = config.activation,
-                              .norms = config.norms.sublayer,
-                              .parallel = config.parallel_residual,
-                              .cross_attention = config.cross_attention,
-                              .gated = config.gated,
-                              .feed_forward_biased = config.feed_forward_biased};
+      positions_(scope / "positions", config.positions_config()) {
+  TransformerLayerConfig shape{.attention = {.hidden = config.hidden,
+                                             .heads = config.heads,
+                                             .hidden_dropout = config.hidden_dropout,
+                                             .attention_dropout = config.attention_dropout,
+                                             .norm = config.norm_config(),
+                                             .biased = config.biased,
+                                             .position = config.position,
+                                             .kv_heads = config.kv_heads,
+                                             .output_biased = config.attention_output_biased,
+                                             .head_size = config.head_size,
+                                             .query_key_norm = config.query_key_norm,
+                                             .scale = config.attention_scale,
+                                             .score_cap = config.score_cap,
+                                             .linear = config.linear},
+                               .intermediate = config.intermediate,
+                               .activation = config.activation,
+                               .norms = config.norms.sublayer,
+                               .parallel = config.parallel_residual,
+                               .cross_attention = config.cross_attention,
+                               .gated = config.gated,
+                               .feed_forward_biased = config.feed_forward_biased};
   layers_.reserve(static_cast<size_t>(config.layers));
   for (int64_t i = 0; i < config.layers; ++i) {
     shape.attention.kind = config.attention_of(i);
@@ -195,7 +195,7 @@ TransformerStack::TransformerStack(const Scope& scope, const ModelConfig& config
     layers_.emplace_back(scope / "layers" / std::to_string(i), shape);
   }
   if (config.norms.last) {
-    final_norm_.emplace(scope / "final_norm", config.hidden, config.norm_shape());
+    final_norm_.emplace(scope / "final_norm", config.hidden, config.norm_config());
   }
 }
 
@@ -241,15 +241,15 @@ Value TransformerStack::forward(const Context& context, const Batch& batch, cons
     layers->forward(spec, positions.query_angles.get(), positions.key_angles.get(), positions.rotate_values, x.data);
     return x;
   }
-  uint64_t place = 1;
+  uint64_t site = 1;
   for (size_t i = 0; i < layers_.size(); ++i) {
     context.check_stop();
     LayerMemory memory = plan.memory;
     if (plan.rotates_cross_queries) {
       memory.inputs.query_angles = plan.layers[i].positions->attention.query_angles;
     }
-    x = layers_[i].forward(context, x, plan.layers[i], place, asks ? &memory : nullptr);
-    place += layers_[i].places();
+    x = layers_[i].forward(context, x, plan.layers[i], site, asks ? &memory : nullptr);
+    site += layers_[i].dropout_sites();
   }
   if (inputs.state != nullptr) inputs.state->add(batch.positions, batch.offsets);
   return final_norm_ ? final_norm_->forward(context, x) : x;
@@ -320,11 +320,11 @@ void TransformerStack::fuse(Backend& backend) {
   std::vector<LayerWeights> weights;
   weights.reserve(layers_.size());
   for (const TransformerLayer& layer : layers_) weights.push_back(layer.weights());
-  fused_ = backend.fuse({config_.heads, config_.norm_shape(), config_.activation}, weights);
+  fused_ = backend.fuse({config_.heads, config_.norm_config(), config_.activation}, weights);
 }
 
-uint64_t TransformerStack::places() const {
-  return layers_.empty() ? 1 : 1 + layers_.size() * layers_.front().places();
+uint64_t TransformerStack::dropout_sites() const {
+  return layers_.empty() ? 1 : 1 + layers_.size() * layers_.front().dropout_sites();
 }
 
 bool can_forget(const ModelConfig& config) { return keys_can_move(config.position) && !config.has_linear_attention(); }
@@ -338,7 +338,7 @@ int64_t decoding_bytes(const ModelConfig& config) {
   int64_t keeping = 0;  // layers whose memory grows
   for (int64_t i = 0; i < config.layers; ++i) keeping += config.attention_of(i) == AttentionKind::softmax ? 1 : 0;
   const int64_t parts = std::holds_alternative<TupePosition>(config.position) ? 3 : 2;  // its keys are twice as long
-  return parts * keeping * config.positions_shape().key_width() * static_cast<int64_t>(sizeof(float));
+  return parts * keeping * config.positions_config().key_width() * static_cast<int64_t>(sizeof(float));
 }
 
 std::vector<int32_t> visible_keys(AttentionMask attention_mask, const Batch& batch) {

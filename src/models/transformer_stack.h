@@ -50,7 +50,7 @@ class TransformerStack {
   void fuse(Backend& backend);
 
   // Dropouts are numbered from 0; the first number that the trunk does not use.
-  uint64_t places() const;
+  uint64_t dropout_sites() const;
 
   const Parameter& word_embeddings() const { return embeddings_.word_embeddings(); }
 

@@ -7,26 +7,26 @@ namespace roformer {
 
 namespace {
 
-AttentionOptions options_of(const Context& context, const AttentionShape& shape, const AttentionInputs& inputs,
-                            uint64_t place) {
-  return {.heads = shape.heads,
-          .kv_heads = shape.kv_heads,
-          .scale = shape.scale,
+AttentionOptions options_of(const Context& context, const AttentionConfig& config, const AttentionInputs& inputs,
+                            uint64_t site) {
+  return {.heads = config.heads,
+          .kv_heads = config.kv_heads,
+          .scale = config.scale,
           .query_offsets = inputs.query_offsets,
           .key_offsets = inputs.key_offsets,
           .key_ends = inputs.key_ends,
           .key_starts = inputs.key_starts,
-          .score_cap = shape.score_cap,
-          .dropout = context.dropout(shape.attention_dropout, place),
+          .score_cap = config.score_cap,
+          .dropout = context.dropout(config.attention_dropout, site),
           .cache = inputs.cache};
 }
 
-std::vector<ParameterSource::Output> query_key_value(const AttentionShape& shape) {
-  const int64_t keys = shape.positions_shape().key_width();
-  return {{"query", shape.positions_shape().query_width()}, {"key", keys}, {"value", keys}};
+std::vector<ParameterSource::Output> query_key_value(const AttentionConfig& config) {
+  const int64_t keys = config.positions_config().key_width();
+  return {{"query", config.positions_config().query_width()}, {"key", keys}, {"value", keys}};
 }
 
-// x with each of its heads normed.
+// Norms each head of x.
 Columns norm_heads(const Context& context, const NormLayer& norm, Columns x, int64_t heads) {
   const Shape flat{x.value.data.rows(), x.count};
   return Columns(reshaped(context, norm.forward(context, head_rows(context, x, heads)), flat));
@@ -34,35 +34,36 @@ Columns norm_heads(const Context& context, const NormLayer& norm, Columns x, int
 
 }  // namespace
 
-SelfAttention::SelfAttention(const Scope& scope, const AttentionShape& shape)
-    : shape_(shape),
-      qkv_(scope, query_key_value(shape), shape.hidden, shape.biased),
-      positions_(scope / "positions", shape.positions_shape()),
-      output_(scope / "output", shape.positions_shape().query_width(), shape.hidden,
-              shape.output_biased.value_or(shape.biased)) {
-  const PositionsShape positions = shape.positions_shape();
-  if (shape.query_key_norm) {
-    query_norm_.emplace(scope / "query_norm", positions.head_dim(), *shape.query_key_norm);
-    key_norm_.emplace(scope / "key_norm", positions.head_dim(), *shape.query_key_norm);
+SelfAttention::SelfAttention(const Scope& scope, const AttentionConfig& config)
+    : config_(config),
+      qkv_(scope, query_key_value(config), config.hidden, config.biased),
+      positions_(scope / "positions", config.positions_config()),
+      output_(scope / "output", config.positions_config().query_width(), config.hidden,
+              config.output_biased.value_or(config.biased)) {
+  const PositionsConfig positions = config.positions_config();
+  if (config.query_key_norm) {
+    query_norm_.emplace(scope / "query_norm", positions.head_dim(), *config.query_key_norm);
+    key_norm_.emplace(scope / "key_norm", positions.head_dim(), *config.query_key_norm);
   }
-  if (shape.kind == AttentionKind::softmax) return;
-  linear_.emplace(LinearShape{shape.kind, shape.linear, positions.query_width(), shape.heads, shape.layer});
+  if (config.kind == AttentionKind::softmax) return;
+  linear_.emplace(
+      LinearAttentionConfig{config.kind, config.linear, positions.query_width(), config.heads, config.layer});
 }
 
 Value SelfAttention::forward(const Context& context, const Value& x, const AttentionInputs& inputs,
-                             uint64_t place) const {
+                             uint64_t site) const {
   Value projected = qkv_.forward(context, x);
   static const SharedPositions kNone{};
   const SharedPositions& positions = inputs.positions != nullptr ? *inputs.positions : kNone;
   if (linear_) return output_.forward(context, attend_linear(context, std::move(projected), inputs, positions));
-  const PositionsShape shape = shape_.positions_shape();
-  const int64_t keys = shape.key_width();
-  std::array<Columns, 3> qkv = split<3>(std::move(projected), {shape.query_width(), keys, keys});
+  const PositionsConfig config = config_.positions_config();
+  const int64_t keys = config.key_width();
+  std::array<Columns, 3> qkv = split<3>(std::move(projected), {config.query_width(), keys, keys});
   if (query_norm_) {
-    qkv[0] = norm_heads(context, *query_norm_, std::move(qkv[0]), shape.heads);
-    qkv[1] = norm_heads(context, *key_norm_, std::move(qkv[1]), keys / shape.head_dim());
+    qkv[0] = norm_heads(context, *query_norm_, std::move(qkv[0]), config.heads);
+    qkv[1] = norm_heads(context, *key_norm_, std::move(qkv[1]), keys / config.head_dim());
   }
-  const AttentionOptions options = options_of(context, shape_, inputs, place);
+  const AttentionOptions options = options_of(context, config_, inputs, site);
   return output_.forward(context, positions_.attend(context, options, std::move(qkv), qkv_, positions));
 }
 
@@ -76,8 +77,8 @@ Value SelfAttention::attend_linear(const Context& context, Value&& qkv, const At
 }
 
 void SelfAttention::linear_weights(std::vector<Parameter*>& weights) {
-  // DeBERTa's positions go through rows of it.
-  if (!std::holds_alternative<DebertaPosition>(shape_.position)) weights.push_back(&qkv_.weight);
+  // DeBERTa projects its positions by rows of this weight.
+  if (!std::holds_alternative<DebertaPosition>(config_.position)) weights.push_back(&qkv_.weight);
   weights.push_back(&output_.weight);
 }
 
@@ -86,15 +87,15 @@ void SelfAttention::weights(LayerWeights& weights) const {
   weights.attention_output = {output_.weight.prepared, output_.bias.value};
 }
 
-CrossAttention::CrossAttention(const Scope& scope, const AttentionShape& shape)
-    : shape_(shape),
-      query_(scope / "query", shape.hidden, shape.positions_shape().query_width(), shape.biased),
+CrossAttention::CrossAttention(const Scope& scope, const AttentionConfig& config)
+    : config_(config),
+      query_(scope / "query", config.hidden, config.positions_config().query_width(), config.biased),
       key_value_(scope,
-                 std::vector<ParameterSource::Output>{{"key", shape.positions_shape().query_width()},
-                                                      {"value", shape.positions_shape().query_width()}},
-                 shape.hidden, shape.biased),
-      output_(scope / "output", shape.positions_shape().query_width(), shape.hidden, shape.biased) {
-  shape_.kv_heads = 0;  // as many as queries
+                 std::vector<ParameterSource::Output>{{"key", config.positions_config().query_width()},
+                                                      {"value", config.positions_config().query_width()}},
+                 config.hidden, config.biased),
+      output_(scope / "output", config.positions_config().query_width(), config.hidden, config.biased) {
+  config_.kv_heads = 0;  // as many as queries
 }
 
 void CrossAttention::linear_weights(std::vector<Parameter*>& weights) {
@@ -102,9 +103,9 @@ void CrossAttention::linear_weights(std::vector<Parameter*>& weights) {
 }
 
 Value CrossAttention::forward(const Context& context, const Value& x, const Value& memory,
-                              const AttentionInputs& inputs, uint64_t place) const {
-  const int64_t width = shape_.positions_shape().query_width();
-  const AttentionOptions options = options_of(context, shape_, inputs, place);
+                              const AttentionInputs& inputs, uint64_t site) const {
+  const int64_t width = config_.positions_config().query_width();
+  const AttentionOptions options = options_of(context, config_, inputs, site);
   auto [k, v] = split<2>(key_value_.forward(context, memory), {width, width});
   const AttentionPositions positions{.query_angles = inputs.query_angles};
   return output_.forward(

@@ -1,5 +1,5 @@
-// Attention in a layer: projections, attention, output projection (compatibility.md 3.3).
-// Self-attention, or cross-attention to the hidden states of an encoder.
+// Attention as a layer: input projections, attention, output projection (compatibility.md 3.3). Self-attention, or
+// cross-attention to the hidden states of an encoder.
 #pragma once
 
 #include <optional>
@@ -11,45 +11,45 @@
 
 namespace roformer {
 
-struct AttentionShape {
+struct AttentionConfig {
   int64_t hidden = 0, heads = 0;
   double hidden_dropout = 0, attention_dropout = 0;
-  NormShape norm = {};
+  NormConfig norm = {};
   bool biased = true;
   PositionEncoding position = NoPosition{};
-  // Of self-attention only:
-  int64_t kv_heads = 0;                          // heads of keys and values; 0: as many as heads
-  std::optional<bool> output_biased = {};        // where it is not as `biased`
-  int64_t head_size = 0;                         // 0: hidden / heads
-  std::optional<NormShape> query_key_norm = {};  // of each head of q and k
-  double scale = 0;                              // of q·k; 0: 1/√head size, or what the encoding has
-  double score_cap = 0;                          // 0: none
+  // Self-attention only:
+  int64_t kv_heads = 0;                           // heads of keys and values; 0: heads
+  std::optional<bool> output_biased = {};         // default: `biased`
+  int64_t head_size = 0;                          // 0: hidden / heads
+  std::optional<NormConfig> query_key_norm = {};  // of each head of q and k
+  double scale = 0;                               // of q·k; 0: 1/√head size, or the encoding's
+  double score_cap = 0;                           // 0: none
   AttentionKind kind = AttentionKind::softmax;
   LinearSettings linear = {};
   int64_t layer = 0;
 
-  PositionsShape positions_shape() const { return {position, hidden, heads, norm, kv_heads, head_size}; }
+  PositionsConfig positions_config() const { return {position, hidden, heads, norm, kv_heads, head_size}; }
 };
 
 // Which tokens see which, and how positions enter.
 struct AttentionInputs {
-  Indices query_offsets, key_offsets;  // cu_seqlens
-  Indices key_ends = {};               // of each query's sequence the first so many keys; empty = all
-  Indices key_starts = {};             // but for the first so many of them; empty = all
-  std::shared_ptr<const SharedPositions> positions = {};  // of self-attention; null only without an encoding
-  std::shared_ptr<const RotaryAngles> query_angles = {};  // of cross-attention; null: not rotated
-  std::optional<CachePass> cache = {};                    // of self-attention: decoding (ops.h)
+  Indices query_offsets, key_offsets;                     // cu_seqlens
+  Indices key_ends = {};                                  // [Tq] each query sees the first key_ends[t] keys; empty: all
+  Indices key_starts = {};                                // [Tq] except the first key_starts[t]; empty: none excluded
+  std::shared_ptr<const SharedPositions> positions = {};  // self-attention; null only without an encoding
+  std::shared_ptr<const RotaryAngles> query_angles = {};  // cross-attention; null: not rotated
+  std::optional<CachePass> cache = {};                    // self-attention: decoding (ops.h)
 };
 
 class SelfAttention {
  public:
-  // Parameters "query", "key", "value", "query_norm", "key_norm", "output" and those of the positions, below `scope`.
-  SelfAttention(const Scope& scope, const AttentionShape& shape);
+  // Parameters below `scope`: "query", "key", "value", "query_norm", "key_norm", "output" and "positions".
+  SelfAttention(const Scope& scope, const AttentionConfig& config);
 
-  // x [T, H] → [T, H]. `place` numbers the dropout of the weights.
-  Value forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t place) const;
+  // x [T, H] → [T, H]. `site` is the dropout site of the attention weights.
+  Value forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t site) const;
 
-  // Adds the weights that products may take prepared (prepare_weights).
+  // Appends the weights that may be prepared (prepare_weights).
   void linear_weights(std::vector<Parameter*>& weights);
   void weights(LayerWeights& weights) const;
 
@@ -57,25 +57,25 @@ class SelfAttention {
   Value attend_linear(const Context& context, Value&& qkv, const AttentionInputs& inputs,
                       const SharedPositions& positions) const;
 
-  AttentionShape shape_;
-  LinearLayer qkv_;  // rows: query, key, value; of the latter two as many as kv_heads have
+  AttentionConfig config_;
+  LinearLayer qkv_;                                 // rows: query, key, value; the latter two of kv_heads
   std::optional<NormLayer> query_norm_, key_norm_;  // of heads
   LayerPositions positions_;
-  std::optional<LinearAttention> linear_;  // instead of softmax; where there are key limits, causal
+  std::optional<LinearAttention> linear_;  // instead of softmax; causal if there are key limits
   LinearLayer output_;
 };
 
 class CrossAttention {
  public:
-  CrossAttention(const Scope& scope, const AttentionShape& shape);
+  CrossAttention(const Scope& scope, const AttentionConfig& config);
 
-  // x [T, H] asks, memory [Tm, H] (the encoder's hidden states) answers, → [T, H].
+  // Queries from x [T, H], keys and values from memory [Tm, H] (the encoder's hidden states) → [T, H].
   Value forward(const Context& context, const Value& x, const Value& memory, const AttentionInputs& inputs,
-                uint64_t place) const;
+                uint64_t site) const;
   void linear_weights(std::vector<Parameter*>& weights);
 
  private:
-  AttentionShape shape_;
+  AttentionConfig config_;
   LinearLayer query_, key_value_;
   LinearLayer output_;
 };

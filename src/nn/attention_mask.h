@@ -1,4 +1,4 @@
-// Which keys of its own sequence a token sees: what the model's attention is (AttentionMask), and a layer's window.
+// Which keys of its own sequence a token sees: the model's attention mask and a layer's window.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,11 @@
 
 namespace roformer {
 
-// Which tokens a token sees. prefix: UniLM's mask of RoFormer-Sim (compatibility.md 3.6): with c = the running sum of
-// segment ids, query j sees key k iff c[k] ≤ c[j]; segment 0 is the prompt, the tokens of segment 1 follow causally.
+// prefix: UniLM's mask of RoFormer-Sim (compatibility.md 3.6): with c = the running sum of segment ids, query j sees
+// key k iff c[k] ≤ c[j]; segment 0 is the prompt, the tokens of segment 1 follow causally.
 enum class AttentionMask { bidirectional, causal, prefix };
 
-// Of the tokens that a token sees, those at most so many places before and after it, itself among them.
+// A sliding window: tokens at most `before` positions before and `after` positions after the query, itself included.
 struct KeyWindow {
   static constexpr int64_t kAll = std::numeric_limits<int32_t>::max();
   int64_t before = kAll, after = kAll;
@@ -21,17 +21,16 @@ struct KeyWindow {
   bool operator==(const KeyWindow&) const = default;
 };
 
-// Windows as models' files count them: a token and the size − 1 before it; |i − j| ≤ size / 2.
+// Window sizes as config files give them. Causal: a token and the size − 1 before it; symmetric: |i − j| ≤ size / 2.
 inline KeyWindow causal_window(int64_t size) { return {.before = size - 1}; }
 inline KeyWindow symmetric_window(int64_t size) { return {size / 2, size / 2}; }
 
-// What the queries of a pass see: their first key and the end of their keys, one number each, counted in their
-// sequence.
+// The keys begins[t] … limits[t] − 1 that each query of a pass sees, counted within its sequence.
 struct VisibleKeys {
-  Indices begins, limits;  // empty: 0, and all
+  Indices begins, limits;  // [Tq]; empty: 0 and all
 };
 
-// `limits` within a window. The queries of a sequence are the last of its keys.
+// Applies a window to `limits`. The queries of a sequence are its last tokens.
 VisibleKeys within_window(const Indices& limits, const KeyWindow& window, const Indices& query_offsets,
                           const Indices& key_offsets);
 

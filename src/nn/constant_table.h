@@ -1,11 +1,11 @@
-// Tables of numbers that no one trains, computed on the host.
+// Constant tables, computed on the host.
 #pragma once
 
 #include "backend/backend.h"
 
 namespace roformer {
 
-// [rows, columns] with value(row, column), a double that may be asked for from any thread, at each place.
+// [rows, columns] with the elements value(row, column), double. `value` must be thread-safe.
 template <class Function>
 Tensor constant_table(Backend& backend, int64_t rows, int64_t columns, const Function& value) {
   Tensor table = backend.empty({rows, columns});

@@ -9,15 +9,15 @@ namespace roformer {
 
 namespace {
 
-// A copy with room for as many rows as the original.
-Tensor copied(Backend& backend, const Tensor& rows, int64_t kept) {
+// A copy of the same capacity.
+Tensor copied(Backend& backend, const Tensor& rows, int64_t rows_used) {
   if (!rows.defined()) return {};
   Tensor result = backend.empty(rows.shape());
-  if (kept > 0) backend.copy(rows.row_range(0, kept), result.row_range(0, kept));
+  if (rows_used > 0) backend.copy(rows.row_range(0, rows_used), result.row_range(0, rows_used));
   return result;
 }
 
-// Rows `which` of a tensor, in memory of their own.
+// A copy of rows `which` of a tensor.
 Tensor chosen_rows(Backend& backend, const Tensor& rows, std::span<const int32_t> which) {
   Shape shape{std::ssize(which)};
   for (int i = 1; i < rows.shape().rank(); ++i) shape.push_back(rows.dim(i));
@@ -28,7 +28,7 @@ Tensor chosen_rows(Backend& backend, const Tensor& rows, std::span<const int32_t
   return result;
 }
 
-// By way of other memory: the ranges may overlap.
+// Copies through a buffer: the ranges may overlap.
 void move_rows(Backend& backend, const Tensor& rows, int64_t from, int64_t to, int64_t count) {
   if (count == 0) return;
   const Tensor between = backend.empty({count, rows.columns()});
@@ -58,10 +58,10 @@ int64_t DecodingState::bytes() const {
 }
 
 void DecodingState::select(Backend& backend, std::span<const int32_t> which) {
-  std::vector<int64_t> kept;
+  std::vector<int64_t> lengths;
   std::vector<std::vector<int32_t>> positions;
   for (const int32_t s : which) {
-    kept.push_back(lengths_.at(static_cast<size_t>(s)));
+    lengths.push_back(lengths_.at(static_cast<size_t>(s)));
     positions.push_back(positions_[static_cast<size_t>(s)]);
   }
   for (KeyValueCache& layer : layers_) {
@@ -81,39 +81,38 @@ void DecodingState::select(Backend& backend, std::span<const int32_t> which) {
       layer.linear = {chosen_rows(backend, layer.linear.sums, which), chosen_rows(backend, layer.linear.totals, which)};
     }
   }
-  lengths_ = std::move(kept);
+  lengths_ = std::move(lengths);
   positions_ = std::move(positions);
 }
 
 void DecodingState::forget(Backend& backend, int64_t sequence, int64_t first, int64_t count) {
   const auto s = static_cast<size_t>(sequence);
   if (first < 0 || count < 0 || first + count > lengths_[s]) {
-    throw ShapeError("tokens {} to {} of {} cannot be forgotten", first, first + count, lengths_[s]);
+    throw ShapeError("cannot remove tokens {} to {} of {}", first, first + count, lengths_[s]);
   }
-  const int64_t behind = lengths_[s] - first - count;
+  const int64_t remaining = lengths_[s] - first - count;
   for (const KeyValueCache& layer : layers_) {
     const auto& [keys, values] = layer.sequences[s];
     if (!keys.defined()) continue;
-    move_rows(backend, keys, first + count, first, behind);
-    move_rows(backend, values, first + count, first, behind);
+    move_rows(backend, keys, first + count, first, remaining);
+    move_rows(backend, values, first + count, first, remaining);
   }
   positions_[s].erase(positions_[s].begin() + first, positions_[s].begin() + first + count);
   lengths_[s] -= count;
 }
 
-void DecodingState::move(Backend& backend, int64_t sequence, std::span<const int32_t> to, const KeyRotation& turn) {
+void DecodingState::move(Backend& backend, int64_t sequence, std::span<const int32_t> to, const KeyRotation& rotation) {
   const auto s = static_cast<size_t>(sequence);
-  if (std::ssize(to) != lengths_[s])
-    throw ShapeError("{} positions for {} tokens that are kept", to.size(), lengths_[s]);
-  if (!turn.rotations.empty() && lengths_[s] > 0) {
-    const bool one = turn.rotations.size() == 1;
-    RotaryAngles angles = backend.rerotation_angles(turn.rotations.front(), positions_[s], to);
+  if (std::ssize(to) != lengths_[s]) throw ShapeError("{} positions for {} cached tokens", to.size(), lengths_[s]);
+  if (!rotation.rotations.empty() && lengths_[s] > 0) {
+    const bool one = rotation.rotations.size() == 1;
+    RotaryAngles angles = backend.rerotation_angles(rotation.rotations.front(), positions_[s], to);
     for (size_t i = 0; i < layers_.size(); ++i) {
       const auto& [keys, values] = layers_[i].sequences[s];
       if (!keys.defined()) continue;
-      if (!one && i > 0) angles = backend.rerotation_angles(turn.rotations.at(i), positions_[s], to);
-      backend.rotate(keys.row_range(0, lengths_[s]), turn.heads, angles, false);
-      if (turn.values) backend.rotate(values.row_range(0, lengths_[s]), turn.heads, angles, false);
+      if (!one && i > 0) angles = backend.rerotation_angles(rotation.rotations.at(i), positions_[s], to);
+      backend.rotate(keys.row_range(0, lengths_[s]), rotation.heads, angles, false);
+      if (rotation.values) backend.rotate(values.row_range(0, lengths_[s]), rotation.heads, angles, false);
     }
   }
   positions_[s].assign(to.begin(), to.end());

@@ -1,6 +1,6 @@
-// DecodingState: what a model keeps of sequences that it continues, one token after another, owned by whoever decodes.
-// TransformerStack::forward adds the tokens of a batch to it. A value a sequence and layer, so that any batch of
-// sequences can be chosen anew (finished ones leave, beams are copied).
+// DecodingState: the key-value caches and positions of sequences that are decoded token by token, owned by the caller.
+// TransformerStack::forward appends the tokens of a batch. Caches are per sequence and layer, so that sequences can be
+// dropped or copied (beams) between passes.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace roformer {
 
 class DecodingState {
  public:
-  // Nothing of `sequences` sequences, which may grow to `most` tokens each.
+  // `sequences` empty sequences, of at most `capacity` tokens each.
   explicit DecodingState(int64_t sequences, int64_t capacity = std::numeric_limits<int32_t>::max());
 
   DecodingState(DecodingState&&) = default;
@@ -26,25 +26,26 @@ class DecodingState {
   int64_t capacity() const { return capacity_; }
   std::span<const int64_t> lengths() const { return lengths_; }  // tokens of each sequence
   std::span<const int32_t> positions(int64_t sequence) const { return positions_[static_cast<size_t>(sequence)]; }
-  // Where the next token of a sequence goes: the last one's position + 1.
+  // The position of the next token: that of the last one + 1.
   int32_t next_position(int64_t sequence) const;
-  int64_t bytes() const;  // of the memory taken
+  int64_t bytes() const;  // of memory
 
-  // Sequence i becomes what sequence which[i] is; several may be copies of one, and one not named is forgotten.
+  // Sequence i becomes a copy of sequence which[i]; sequences not named are dropped.
   void select(Backend& backend, std::span<const int32_t> which);
 
-  // Forgets the tokens first … first + count − 1 of a sequence; those behind it move down.
+  // Removes the tokens first … first + count − 1 of a sequence; later tokens close the gap and retain their positions.
   void forget(Backend& backend, int64_t sequence, int64_t first, int64_t count);
-  // Moves the tokens of a sequence to other positions: keys, of so many heads, are rotated, and so are values if they
-  // are rotated as keys are. One rotation for all layers, or one for each; none: keys are not rotated.
+  // Moves the tokens of a sequence to other positions by rotating the cached keys, and values if they are rotated like
+  // keys. `rotations`: one for all layers, or one per layer; none: keys are not rotated.
   struct KeyRotation {
     std::vector<Rerotation> rotations = {};
     int64_t heads = 1;
     bool values = false;
   };
-  void move(Backend& backend, int64_t sequence, std::span<const int32_t> to, const KeyRotation& turn);
+  void move(Backend& backend, int64_t sequence, std::span<const int32_t> to, const KeyRotation& rotation);
 
-  // For the model: its layers' caches, made at the first call; and the positions of tokens that all layers have kept.
+  // For the model: the caches of its layers, created by the first call; and the positions of tokens that all layers
+  // have cached.
   std::vector<KeyValueCache>& layers(int64_t count);
   void add(std::span<const int32_t> positions, std::span<const int32_t> offsets);
 

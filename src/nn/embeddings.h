@@ -1,5 +1,5 @@
-// What enters the first layer (compatibility.md 3.3, step 1): word + segment (+ position) embedding, norm, dropout, and
-// a projection where the embedding size is not the hidden size.
+// The input of the first layer (compatibility.md 3.3, step 1): word + segment (+ position) embedding, norm, dropout,
+// and a projection if the embedding size is not the hidden size.
 #pragma once
 
 #include <optional>
@@ -11,18 +11,19 @@
 
 namespace roformer {
 
-struct EmbeddingsShape {
-  int64_t vocabulary = 0, segments = 0, width = 0, hidden = 0;  // no segments: none are looked up
+struct EmbeddingsConfig {
+  int64_t vocabulary = 0, segments = 0, width = 0, hidden = 0;  // segments 0: no segment embedding
   int64_t learned_positions = 0;                                // rows of a learned position table, 0 = none
-  // Longer texts go on hierarchically (position/hierarchical.h), up to the square of that; else they are refused.
+  // Longer texts use the hierarchical extension (position/hierarchical.h), up to the square of that; otherwise they are
+  // a DataError.
   bool hierarchical = false;
   double dropout = 0;
-  NormShape norm = {};
-  double word_scale = 1;  // multiplies the words' rows
-  bool normed = true;     // else the layers norm what enters them
+  NormConfig norm = {};
+  double word_scale = 1;  // multiplies the word embeddings
+  bool normed = true;     // false: the layers norm their inputs
 };
 
-// Positions that are added to the input: a row of `table` for each token.
+// Position embeddings that are added to the input: a row of `table` per token.
 struct InputPositions {
   Parameter table;  // [rows, E]; constant, or the learned table
   Indices rows;     // [T]
@@ -30,21 +31,21 @@ struct InputPositions {
 
 class Embeddings {
  public:
-  // Parameters "words.weight", "segments.weight", "positions.weight", "norm" and "projection" below `scope`.
-  Embeddings(const Scope& scope, const EmbeddingsShape& shape);
+  // Parameters below `scope`: "words.weight", "segments.weight", "positions.weight", "norm" and "projection".
+  Embeddings(const Scope& scope, const EmbeddingsConfig& config);
 
-  // → [T, hidden]. `constant` is an input encoding that is not learned (sinusoidal), or null.
-  Value forward(const Context& context, const Batch& batch, const InputPositions* constant, uint64_t place) const;
+  // → [T, hidden]. `constant` is a fixed input encoding (sinusoidal), or null; `site` is the dropout site.
+  Value forward(const Context& context, const Batch& batch, const InputPositions* constant, uint64_t site) const;
 
   const Parameter& word_embeddings() const { return word_embeddings_; }
   Parameter& word_embeddings() { return word_embeddings_; }
-  // Adds the projection's, if there is one.
+  // Appends the projection's weight, if there is one.
   void linear_weights(std::vector<Parameter*>& weights) {
     if (project_) weights.push_back(&project_->weight);
   }
 
  private:
-  EmbeddingsShape shape_;
+  EmbeddingsConfig config_;
   Parameter word_embeddings_;
   std::optional<Parameter> segments_, positions_;
   std::optional<NormLayer> norm_;

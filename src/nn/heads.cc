@@ -17,19 +17,19 @@ Value Pooler::forward(const Context& context, const Value& hidden, const Batch& 
   return dense_.forward(context, gather_rows(context, hidden, token_rows(batch, TokenOfSequence::first)), activation_);
 }
 
-Classifier::Classifier(const Scope& scope, const ClassifierShape& shape)
-    : shape_(shape),
-      dense_(shape.dense ? std::optional<LinearLayer>(std::in_place, scope / "dense", shape.hidden, shape.hidden)
-                         : std::nullopt),
-      output_(scope / "output", shape.hidden, shape.labels) {}
+Classifier::Classifier(const Scope& scope, const ClassifierConfig& config)
+    : config_(config),
+      dense_(config.dense ? std::optional<LinearLayer>(std::in_place, scope / "dense", config.hidden, config.hidden)
+                          : std::nullopt),
+      output_(scope / "output", config.hidden, config.labels) {}
 
-Value Classifier::forward(const Context& context, const Value& x, uint64_t place) const {
+Value Classifier::forward(const Context& context, const Value& x, uint64_t site) const {
   Value features = x;
   if (dense_) {
-    features = dropout(context, features, context.dropout(shape_.dropout, place));
-    features = dense_->forward(context, features, shape_.activation);
+    features = dropout(context, features, context.dropout(config_.dropout, site));
+    features = dense_->forward(context, features, config_.activation);
   }
-  return output_.forward(context, dropout(context, features, context.dropout(shape_.dropout, place + 1)));
+  return output_.forward(context, dropout(context, features, context.dropout(config_.dropout, site + 1)));
 }
 
 }  // namespace roformer

@@ -20,7 +20,7 @@ double norm_of(const double* x, int64_t n) {
   return std::sqrt(squares);
 }
 
-// Makes row `row` of `rows` orthogonal to those from `first` on, of length 1. Twice, against rounding.
+// Makes row `row` a unit vector orthogonal to rows `first` … row − 1. Two passes, against rounding.
 void orthonormalize(std::vector<double>& rows, int64_t first, int64_t row, int64_t dim) {
   double* const x = rows.data() + row * dim;
   for (int pass = 0; pass < 2; ++pass) {
@@ -102,18 +102,19 @@ struct LinearAttention::Cache {
   Tensor projection;
 };
 
-LinearAttention::LinearAttention(const LinearShape& shape) : shape_(shape), cache_(std::make_shared<Cache>()) {}
+LinearAttention::LinearAttention(const LinearAttentionConfig& config)
+    : config_(config), cache_(std::make_shared<Cache>()) {}
 
 Tensor LinearAttention::projection(const Context& context) const {
-  if (shape_.kind != AttentionKind::linear_favor) return {};
-  const LinearSettings& settings = shape_.settings;
+  if (config_.kind != AttentionKind::linear_favor) return {};
+  const LinearSettings& settings = config_.settings;
   const bool redraws = context.training && settings.favor_redraw > 0 && context.step > 0;
   const int64_t draw = redraws ? (context.step - 1) / settings.favor_redraw : 0;
-  const int64_t head_dim = shape_.hidden / shape_.heads;
+  const int64_t head_dim = config_.hidden / config_.heads;
   const std::lock_guard lock(cache_->mutex);
   if (cache_->draw != draw) {
     const std::vector<double> rows =
-        favor_projection(settings.favor_seed, shape_.layer, draw, settings.favor_features, head_dim);
+        favor_projection(settings.favor_seed, config_.layer, draw, settings.favor_features, head_dim);
     cache_->projection =
         constant_table(context.backend, settings.favor_features, head_dim,
                        [&](int64_t row, int64_t column) { return rows[static_cast<size_t>(row * head_dim + column)]; });
@@ -124,29 +125,29 @@ Tensor LinearAttention::projection(const Context& context) const {
 
 Value LinearAttention::attend(const Context& context, Value&& qkv, const Indices& offsets, bool causal,
                               const SharedPositions& positions, const LinearAttentionState& state) const {
-  LinearAttentionOptions options{.heads = shape_.heads,
-                                 .map = feature_map(shape_.kind),
+  LinearAttentionOptions options{.heads = config_.heads,
+                                 .map = feature_map(config_.kind),
                                  .projection = projection(context),
                                  .causal = causal,
                                  .offsets = offsets,
-                                 .rotation = shape_.settings.rotation};
-  const AttentionPositions& turned = positions.attention;
-  if (turned.query_angles != nullptr) {
+                                 .rotation = config_.settings.rotation};
+  const AttentionPositions& rotation = positions.attention;
+  if (rotation.query_angles != nullptr) {
     const bool features = options.map == FeatureMap::favor && options.rotation == FeatureRotation::after;
-    options.query_angles = features ? positions.feature_query_angles : turned.query_angles;
-    options.key_angles = features ? positions.feature_key_angles : turned.key_angles;
+    options.query_angles = features ? positions.feature_query_angles : rotation.query_angles;
+    options.key_angles = features ? positions.feature_key_angles : rotation.key_angles;
   }
-  const int64_t hidden = shape_.hidden;
+  const int64_t hidden = config_.hidden;
   auto [q, k, v] = split<3>(std::move(qkv), {hidden, hidden, hidden});
   return linear_attention(context, options, std::move(q), std::move(k), std::move(v), state);
 }
 
 LinearAttentionState LinearAttention::start(Backend& backend, int64_t sequences) const {
-  const int64_t head_dim = shape_.hidden / shape_.heads;
-  const bool random = shape_.kind == AttentionKind::linear_favor;
-  const int64_t features = random ? shape_.settings.favor_features : head_dim;
-  return {backend.zeros({sequences, shape_.heads, features, head_dim}),
-          backend.zeros({sequences, shape_.heads, features})};
+  const int64_t head_dim = config_.hidden / config_.heads;
+  const bool random = config_.kind == AttentionKind::linear_favor;
+  const int64_t features = random ? config_.settings.favor_features : head_dim;
+  return {backend.zeros({sequences, config_.heads, features, head_dim}),
+          backend.zeros({sequences, config_.heads, features})};
 }
 
 }  // namespace roformer

@@ -1,6 +1,6 @@
-// The language-model head, of masked and causal models alike: dense, activation, norm, then the word embeddings as
-// output weights (tied, or a matrix of its own) and a bias for each token (compatibility.md 3.2, cls.predictions).
-// RoFormerV2's has the output weights only (3.5).
+// The language-model head of masked and causal models: dense, activation, norm, then the output projection (tied to the
+// word embeddings, or a separate matrix) with a bias per token (compatibility.md 3.2, cls.predictions). RoFormerV2 has
+// only the output projection (3.5).
 #pragma once
 
 #include <optional>
@@ -12,10 +12,10 @@
 
 namespace roformer {
 
-struct MlmHeadShape {
+struct MlmHeadConfig {
   int64_t hidden = 0, width = 0, vocabulary = 0;
   Activation activation = Activation::gelu;
-  NormShape norm = {};
+  NormConfig norm = {};
   bool plain = false;  // RoFormerV2: no transform, no bias; hidden = width
   bool tied = true;
   double logit_cap = 0;  // 0: none
@@ -23,45 +23,45 @@ struct MlmHeadShape {
 
 class MlmHead {
  public:
-  // Parameters "dense", "norm", and "bias" or, not tied, "output" below `scope`.
-  MlmHead(const Scope& scope, const MlmHeadShape& shape) : shape_(shape) {
-    if (!shape.plain) {
-      transform_.emplace(scope / "dense", shape.hidden, shape.width);
-      norm_.emplace(scope / "norm", shape.width, shape.norm);
+  // Parameters below `scope`: "dense", "norm", and "bias" or, if not tied, "output".
+  MlmHead(const Scope& scope, const MlmHeadConfig& config) : config_(config) {
+    if (!config.plain) {
+      transform_.emplace(scope / "dense", config.hidden, config.width);
+      norm_.emplace(scope / "norm", config.width, config.norm);
     }
-    if (!shape.tied) {
-      decoder_ = (scope / "output.weight").tensor({shape.vocabulary, shape.width}, ParameterRole::weight);
+    if (!config.tied) {
+      decoder_ = (scope / "output.weight").tensor({config.vocabulary, config.width}, ParameterRole::weight);
     }
-    // Files may hold two biases; where the decoder is not tied, transformers computes with its own.
-    if (!shape.plain) {
-      bias_ = (scope / (shape.tied ? "bias" : "output.bias")).tensor({shape.vocabulary}, ParameterRole::bias);
+    // Files may hold two biases; if the decoder is not tied, transformers uses the decoder's.
+    if (!config.plain) {
+      bias_ = (scope / (config.tied ? "bias" : "output.bias")).tensor({config.vocabulary}, ParameterRole::bias);
     }
   }
 
-  // hidden rows [N, H] → [N, E], what is compared with the output weights.
+  // Hidden rows [N, H] → [N, E], the input of the output projection.
   Value transform(const Context& context, const Value& hidden) const {
-    return shape_.plain ? hidden : norm_->forward(context, transform_->forward(context, hidden, shape_.activation));
+    return config_.plain ? hidden : norm_->forward(context, transform_->forward(context, hidden, config_.activation));
   }
   // [N, V]. `words` are the model's word embeddings.
   Value logits(const Context& context, const Value& hidden, const Parameter& words) const {
     const Value logits = linear(context, transform(context, hidden), output(words), bias_);
-    return shape_.logit_cap == 0 ? logits : soft_cap(context, logits, shape_.logit_cap);
+    return config_.logit_cap == 0 ? logits : soft_cap(context, logits, config_.logit_cap);
   }
   Loss loss(const Context& context, const Value& hidden, const Parameter& words, std::span<const int32_t> labels,
             double gradient_scale) const {
-    if (shape_.logit_cap != 0) throw DataError("a model whose logits are capped has no loss here: it can be run only");
+    if (config_.logit_cap != 0) throw DataError("a model with capped logits cannot be trained: it is inference-only");
     return cross_entropy(context, transform(context, hidden), output(words), bias_, labels, gradient_scale);
   }
-  // Adds those of its own: not the word embeddings.
+  // Appends its own weights, not the word embeddings.
   void linear_weights(std::vector<Parameter*>& weights) {
     if (transform_) weights.push_back(&transform_->weight);
     if (decoder_.defined()) weights.push_back(&decoder_);
   }
 
  private:
-  const Parameter& output(const Parameter& words) const { return shape_.tied ? words : decoder_; }
+  const Parameter& output(const Parameter& words) const { return config_.tied ? words : decoder_; }
 
-  MlmHeadShape shape_;
+  MlmHeadConfig config_;
   std::optional<LinearLayer> transform_;
   std::optional<NormLayer> norm_;
   Parameter bias_, decoder_;

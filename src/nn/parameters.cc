@@ -9,10 +9,10 @@ namespace roformer {
 
 namespace {
 
-constexpr int64_t kGradientAlignment = 16;  // numbers: a cache line of float32
+constexpr int64_t kGradientAlignment = 16;  // elements: a cache line of float32
 
-int64_t aligned(int64_t numbers) {
-  return (numbers + kGradientAlignment - 1) / kGradientAlignment * kGradientAlignment;
+int64_t aligned(int64_t elements) {
+  return (elements + kGradientAlignment - 1) / kGradientAlignment * kGradientAlignment;
 }
 
 int64_t rows_of(const Shape& shape) { return shape[0]; }
@@ -29,10 +29,10 @@ void prepare_weights(Backend& backend, std::span<Parameter* const> weights, Pass
   std::vector<Tensor> rows;
   rows.reserve(weights.size());
   for (Parameter* weight : weights) rows.push_back(std::exchange(weight->value, Tensor()));
-  const auto made = backend.prepare(rows, passes);
+  const auto prepared = backend.prepare(rows, passes);
   for (size_t i = 0; i < weights.size(); ++i) {
     weights[i]->value = rows[i];
-    weights[i]->prepared = made[i];
+    weights[i]->prepared = prepared[i];
   }
 }
 
@@ -51,9 +51,9 @@ Shape joined_shape(std::span<const ParameterSpec> parts) {
 }
 
 Parameter ParameterSource::tensor(const std::string& name, const Shape& shape, ParameterRole role,
-                                  const FirstNumber& first) {
+                                  const Initializer& initializer) {
   ParameterSpec spec{name, shape, role};
-  Parameter parameter = provide({&spec, 1}, first);
+  Parameter parameter = provide({&spec, 1}, initializer);
   table_.push_back({std::move(spec), parameter});
   return parameter;
 }
@@ -81,9 +81,9 @@ LinearParameters ParameterSource::linear(std::span<const Output> parts, int64_t 
 NewParameters::NewParameters(Backend& backend, bool trainable, const ParameterTable* declared)
     : backend_(backend), trainable_(trainable) {
   if (!trainable || declared == nullptr) return;
-  int64_t numbers = 0;
-  for (const TableEntry& entry : *declared) numbers += aligned(entry.spec.shape.elements());
-  arena_ = backend.zeros({1, numbers});
+  int64_t elements = 0;
+  for (const TableEntry& entry : *declared) elements += aligned(entry.spec.shape.elements());
+  arena_ = backend.zeros({1, elements});
 }
 
 Tensor NewParameters::gradient(const Shape& shape) {
@@ -94,13 +94,13 @@ Tensor NewParameters::gradient(const Shape& shape) {
   return arena_.column_range(begin, shape.elements()).reshaped(shape);
 }
 
-Parameter NewParameters::provide(std::span<const ParameterSpec> parts, const FirstNumber& first) {
+Parameter NewParameters::provide(std::span<const ParameterSpec> parts, const Initializer& initializer) {
   const Shape shape = joined_shape(parts);
   Parameter parameter{backend().zeros(shape), gradient(shape)};
-  if (!first) return parameter;
+  if (!initializer) return parameter;
   const int64_t rows = parameter.value.rows(), columns = parameter.value.columns();
-  const auto number = [&](int64_t row, int64_t column) { return first(row * columns + column); };
-  backend().copy(constant_table(backend(), rows, columns, number), parameter.value.reshaped({rows, columns}));
+  const auto value = [&](int64_t row, int64_t column) { return initializer(row * columns + column); };
+  backend().copy(constant_table(backend(), rows, columns, value), parameter.value.reshaped({rows, columns}));
   return parameter;
 }
 

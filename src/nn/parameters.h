@@ -1,8 +1,7 @@
-// Where layers get their parameters from. A layer asks a ParameterSource for each by name, shape and role, in its
-// constructor; who answers decides what it is: nothing yet (to learn what a model needs), new numbers, or those of a
-// file (models/loading_plan.h). So there is one table of a model's parameters, and a model is built from a file once,
-// without zeros that are thrown away. nn/ is layers only: it knows no files, no tasks, no training loop. A base class
-// Module that registers its members was rejected: a layer is a plain struct.
+// ParameterSource: where layers get their parameters from. In its constructor a layer requests each by name, shape and
+// role; the source decides what it is: nothing yet (to list what a model needs), newly initialized, or loaded from a
+// file (models/loading_plan.h). So there is one table of a model's parameters, and loading builds a model once, without
+// initializing it first. A base class Module that registers its members was rejected: a layer is a plain struct.
 #pragma once
 
 #include <cstdint>
@@ -19,25 +18,25 @@
 
 namespace roformer {
 
-// Of position encodings: position_weight is trained as any weight; position is a setting that starts as its layer makes
-// it. A role of their own, so that models that differ only in their encoding start with the same other weights.
+// Position encodings have roles of their own, so that models that differ only in their encoding are initialized with
+// the same other weights. position_weight is trained like any weight; position starts at a value that its layer sets.
 enum class ParameterRole { weight, embedding, bias, norm_gain, norm_bias, position_weight, position };
 
-// Weights are decayed, and filled with random numbers at first; not so norms, biases and settings.
+// Weights have weight decay and random initial values; norms, biases and `position` have neither.
 inline bool decays(ParameterRole role) {
   return role == ParameterRole::weight || role == ParameterRole::embedding || role == ParameterRole::position_weight;
 }
 
-// Rows of a parameter under a name of their own: q, k and v of one fused projection. Undefined of an undefined one.
+// A row range of a parameter, e.g. q, k or v of a fused projection. Undefined if the parameter is.
 Parameter row_range(const Parameter& parameter, int64_t begin, int64_t count);
 
-// Readies weights for being run only (Backend::prepare): their rows go where something is made of them.
+// Prepares weights for inference (Backend::prepare): rows are released where a prepared weight replaces them.
 void prepare_weights(Backend& backend, std::span<Parameter* const> weights, PassSize passes);
-// Of a weight that is looked up in, too: its rows stay.
+// The same for a weight that is also a lookup table: its rows are retained.
 void prepare_table(Backend& backend, Parameter& weight, PassSize passes);
 
-// One parameter as its layer asks for it. Names are this project's own, whatever files call it
-// (models/families/family.h): "layers.0.attention.query.weight".
+// One requested parameter. Names are this project's; models/families/family.h maps them to those in files:
+// "layers.0.attention.query.weight".
 struct ParameterSpec {
   std::string name;
   Shape shape;
@@ -48,11 +47,11 @@ struct TableEntry {
   ParameterSpec spec;
   Parameter parameter;
 };
-// In the order in which layers asked: what everything that goes over a model's parameters counts by.
+// In order of request; parameters are indexed by this order everywhere.
 using ParameterTable = std::vector<TableEntry>;
 
-// The number that element i of a parameter, in row order, has before anything is learned; empty: 0.
-using FirstNumber = std::function<double(int64_t i)>;
+// The initial value of element i of a parameter, in row-major order; empty: 0.
+using Initializer = std::function<double(int64_t i)>;
 
 struct LinearParameters {
   Parameter weight, bias;
@@ -65,57 +64,58 @@ class ParameterSource {
   ParameterSource(const ParameterSource&) = delete;
   ParameterSource& operator=(const ParameterSource&) = delete;
 
-  Parameter tensor(const std::string& name, const Shape& shape, ParameterRole role, const FirstNumber& first = {});
+  Parameter tensor(const std::string& name, const Shape& shape, ParameterRole role,
+                   const Initializer& initializer = {});
 
-  // One weight [Σ outputs, inputs] and, if biased, bias [Σ outputs] of several named outputs, one below the other.
+  // One weight [Σ outputs, inputs] and, if biased, bias [Σ outputs] for several named outputs, stacked by rows.
   struct Output {
-    std::string name;  // of which ".weight" and ".bias" are the parameters
+    std::string name;  // prefix of ".weight" and ".bias"
     int64_t outputs = 0;
   };
   LinearParameters linear(std::span<const Output> parts, int64_t inputs, bool biased, ParameterRole weight_role);
 
-  // What has been asked for so far.
+  // The parameters requested so far.
   const ParameterTable& table() const { return table_; }
   ParameterTable take_table() { return std::move(table_); }
 
  protected:
-  // All `parts` as the rows of one parameter, in this order: [Σ rows, columns], or [Σ elements] where they have rank 1.
-  virtual Parameter provide(std::span<const ParameterSpec> parts, const FirstNumber& first) = 0;
+  // All `parts` stacked as the rows of one parameter: [Σ rows, columns], or [Σ elements] where they have rank 1.
+  virtual Parameter provide(std::span<const ParameterSpec> parts, const Initializer& initializer) = 0;
 
  private:
   ParameterTable table_;
 };
 
-// The shape of `parts` as the rows of one parameter.
+// The shape of `parts` stacked as the rows of one parameter.
 Shape joined_shape(std::span<const ParameterSpec> parts);
 
-// Parameters without memory: what a model would ask for.
+// Parameters without memory, to list what a model requests.
 class DeclaredParameters final : public ParameterSource {
  protected:
-  Parameter provide(std::span<const ParameterSpec>, const FirstNumber&) override { return {}; }
+  Parameter provide(std::span<const ParameterSpec>, const Initializer&) override { return {}; }
 };
 
-// Numbers of the layers' own; gradients of zeros, in one arena, if trainable.
+// Parameters with their layers' initial values and, if trainable, zero gradients in one arena.
 class NewParameters : public ParameterSource {
  public:
-  // `declared` is the table of what will be asked for, in that order; without it each gradient has a memory of its own.
-  // The backend must outlive the source.
+  // `declared` is the table of the parameters to come, in order; without it each gradient is allocated separately. The
+  // backend must outlive the source.
   NewParameters(Backend& backend, bool trainable, const ParameterTable* declared = nullptr);
 
  protected:
-  Parameter provide(std::span<const ParameterSpec> parts, const FirstNumber& first) override;
+  Parameter provide(std::span<const ParameterSpec> parts, const Initializer& initializer) override;
   Backend& backend() const { return backend_; }
   Tensor gradient(const Shape& shape);  // undefined unless trainable
 
  private:
   Backend& backend_;
   bool trainable_;
-  Tensor arena_;  // [1, numbers]
+  Tensor arena_;  // [1, elements]
   int64_t used_ = 0;
 };
 
-// Where a layer asks: a source, and the name that its parameters' names begin with. `of_positions`: of a position
-// encoding, for their roles. The source must outlive the layer's constructor, no longer.
+// A source and the prefix of a layer's parameter names. `of_positions`: parameters of a position encoding, for their
+// roles. The source must outlive only the layer's constructor.
 struct Scope {
   ParameterSource& source;
   std::string name = {};
@@ -125,18 +125,18 @@ struct Scope {
     return {source, name.empty() ? std::string(part) : name + "." + std::string(part), of_positions};
   }
   Scope positions() const { return {source, name, true}; }
-  Parameter tensor(const Shape& shape, ParameterRole role, const FirstNumber& first = {}) const {
-    return source.tensor(name, shape, role, first);
+  Parameter tensor(const Shape& shape, ParameterRole role, const Initializer& initializer = {}) const {
+    return source.tensor(name, shape, role, initializer);
   }
 };
 
 struct LinearLayer {
-  Parameter weight, bias;  // [out, in], [out]; RoFormerV2's have no bias
+  Parameter weight, bias;  // [out, in], [out]; RoFormerV2 has no bias
 
   LinearLayer(const Scope& scope, int64_t inputs, int64_t outputs, bool biased = true)
       : LinearLayer(scope.source, std::vector{ParameterSource::Output{scope.name, outputs}}, inputs, biased,
                     weight_role(scope)) {}
-  // Several named outputs, one below the other.
+  // Several named outputs, stacked by rows.
   LinearLayer(const Scope& scope, std::span<const ParameterSource::Output> parts, int64_t inputs, bool biased);
 
   Value forward(const Context& context, const Value& x, Activation activation = Activation::none) const {
@@ -155,13 +155,13 @@ struct LinearLayer {
   }
 };
 
-// The norms of a sub-layer f: sum(x + output(f(input(x)))), each there or not.
+// The norms of a sub-layer f: sum(x + output(f(input(x)))), each optional.
 struct SublayerNorms {
   bool input = false, output = false, sum = false;
   bool operator==(const SublayerNorms&) const = default;
 };
 
-// The norms of a stack: of the embeddings, of each sub-layer, and of what leaves the last layer.
+// The norms of a stack: of the embeddings, of each sub-layer, and of the last layer's output.
 struct StackNorms {
   bool embedding = false;
   SublayerNorms sublayer;
@@ -172,33 +172,33 @@ inline constexpr StackNorms kPostNorms{.embedding = true, .sublayer = {.sum = tr
 inline constexpr StackNorms kPreNorms{.sublayer = {.input = true}, .last = true};      // Xiong et al. 2020, Llama
 
 struct NormLayer {
-  NormShape shape;
+  NormConfig config;
   Parameter gain, bias;  // [E]
 
-  NormLayer(const Scope& scope, int64_t width, const NormShape& norm) : shape(norm) {
+  NormLayer(const Scope& scope, int64_t width, const NormConfig& norm) : config(norm) {
     const bool position = scope.of_positions;
     const auto one = [](int64_t) { return 1.0; };
-    if (has_gain(shape.kind)) {
+    if (has_gain(config.kind)) {
       gain = (scope / "weight").tensor({width}, position ? ParameterRole::position : ParameterRole::norm_gain, one);
     }
-    if (has_bias(shape.kind)) {
+    if (has_bias(config.kind)) {
       bias = (scope / "bias").tensor({width}, position ? ParameterRole::position : ParameterRole::norm_bias);
     }
   }
 
   // norm(residual + dropout(x))
   Value forward(const Context& context, const Value& x, const Value& residual = {}, const Dropout& drop = {}) const {
-    if (is_rms(shape.kind)) return rms_norm(context, x, residual, drop, gain, shape.epsilon);
-    return layer_norm(context, x, residual, drop, gain, bias, shape.epsilon);
+    if (is_rms(config.kind)) return rms_norm(context, x, residual, drop, gain, config.epsilon);
+    return layer_norm(context, x, residual, drop, gain, bias, config.epsilon);
   }
 };
 
-// The norms and the residual of a sub-layer f: leave(f(enter(x)), x). Parameters "norm" below `scope`, of the sum where
-// there is none in front, else "sum_norm"; and "output_norm".
+// The norms and the residual of a sub-layer f: leave(f(enter(x)), x). Parameters below `scope`: "norm" of the input,
+// "output_norm", and "sum_norm", which is "norm" if there is no input norm.
 struct Residual {
   std::optional<NormLayer> input, output, sum;
 
-  Residual(const Scope& scope, int64_t width, const SublayerNorms& norms, const NormShape& norm) {
+  Residual(const Scope& scope, int64_t width, const SublayerNorms& norms, const NormConfig& norm) {
     if (norms.input) input.emplace(scope / "norm", width, norm);
     if (norms.output) output.emplace(scope / "output_norm", width, norm);
     if (norms.sum) sum.emplace(scope / (norms.input ? "sum_norm" : "norm"), width, norm);

@@ -32,12 +32,12 @@ int64_t longest_distance(std::span<const int32_t> positions, std::span<const int
   return longest;
 }
 
-// Numbers in a table by distance; where nothing else ends the distances, this does.
-constexpr int64_t kMostNumbers = int64_t{1} << 27;
+// Maximum elements of a table by distance, for encodings without a limit of their own.
+constexpr int64_t kMaxElements = int64_t{1} << 27;
 
-// The clip of an encoding's terms: beyond it all distances are alike.
-int64_t clip_of(const PositionsShape& shape, int64_t longest) {
-  const PositionEncoding& encoding = shape.encoding;
+// The clip of an encoding's terms: larger distances count as this one.
+int64_t clip_of(const PositionsConfig& config, int64_t longest) {
+  const PositionEncoding& encoding = config.encoding;
   const int64_t own = std::visit(Overloaded{[](const ShawPosition& shaw) { return shaw.clip; },
                                             [](const DebertaPosition& deberta) { return deberta.clip; },
                                             [](const T5Position& t5) { return t5.buckets.max_distance; },
@@ -47,18 +47,18 @@ int64_t clip_of(const PositionsShape& shape, int64_t longest) {
   const int64_t clip = std::min(own, longest);
   const bool wide =
       std::holds_alternative<TransformerXlPosition>(encoding) || std::holds_alternative<DebertaPosition>(encoding);
-  const int64_t most = kMostNumbers / 2 / (wide ? shape.hidden : std::max(shape.heads, shape.head_dim()));
-  if (clip > most) {
+  const int64_t max_clip = kMaxElements / 2 / (wide ? config.hidden : std::max(config.heads, config.head_dim()));
+  if (clip > max_clip) {
     throw DataError("distances of up to {} tokens are too many for the {} encoding; expected at most {}", clip,
-                    position_name(encoding), most);
+                    position_name(encoding), max_clip);
   }
   return clip;
 }
 
 std::vector<int32_t> range(int64_t begin, int64_t count) {
-  std::vector<int32_t> numbers(static_cast<size_t>(count));
-  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<int32_t>(begin + static_cast<int64_t>(i));
-  return numbers;
+  std::vector<int32_t> indices(static_cast<size_t>(count));
+  for (size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<int32_t>(begin + static_cast<int64_t>(i));
+  return indices;
 }
 
 Value all_rows(const Context& context, const Parameter& table, const Indices& rows) {
@@ -80,7 +80,7 @@ Tensor sinusoids_of_distances(Backend& backend, int64_t clip, int64_t dim) {
   });
 }
 
-// NEZHA counts distances from −clip on, the clip of the model and not of a batch.
+// NEZHA counts distances from −clip, the clip of the model, not of a batch.
 Tensor nezha_table(Backend& backend, int64_t model_clip, int64_t clip, int64_t dim) {
   return constant_table(backend, 2 * clip + 1, dim, [&](int64_t row, int64_t column) {
     return sinusoid(row - clip + model_clip, column, dim, SinusoidLayout::interleaved);
@@ -93,8 +93,8 @@ Tensor alibi_bias(Backend& backend, int64_t clip, int64_t heads) {
   });
 }
 
-// KERPLE draws r1 from (0, 2) and r2 from (0, 1), uniformly; here the heads have the quantiles.
-FirstNumber kerple_start(int64_t heads) {
+// KERPLE draws r1 from (0, 2) and r2 from (0, 1), uniformly; here the heads get the quantiles.
+Initializer kerple_start(int64_t heads) {
   return [heads](int64_t i) {
     const double quantile = (static_cast<double>(i % heads) + 0.5) / static_cast<double>(heads);
     return std::log(i < heads ? 2 * quantile : quantile);
@@ -126,8 +126,8 @@ bool keys_can_move(const PositionEncoding& encoding) {
          !std::holds_alternative<TupePosition>(encoding);
 }
 
-TrunkPositions::TrunkPositions(const Scope& scope, const PositionsShape& shape) : shape_(shape) {
-  const int64_t hidden = shape.hidden, heads = shape.heads;
+TrunkPositions::TrunkPositions(const Scope& scope, const PositionsConfig& config) : config_(config) {
+  const int64_t hidden = config.hidden, heads = config.heads;
   const auto make = [&](const char* name, const Shape& of) {
     return (scope / name).tensor(of, ParameterRole::position_weight);
   };
@@ -137,14 +137,14 @@ TrunkPositions::TrunkPositions(const Scope& scope, const PositionsShape& shape) 
                         },
                         [&](const TupePosition& tupe) {
                           rows_ = make("rows.weight", {tupe.max_positions, hidden});
-                          rows_norm_.emplace(layers / "rows_norm", hidden, shape.norm);
+                          rows_norm_.emplace(layers / "rows_norm", hidden, config.norm);
                           query_.emplace(layers / "query", hidden, hidden, false);
                           key_.emplace(layers / "key", hidden, hidden, false);
                           bias_ = make("bias.weight", {tupe.buckets.count, heads});
                         },
                         [&](const DebertaPosition& deberta) {
                           rows_ = make("rows.weight", {2 * deberta.clip + 1, hidden});
-                          rows_norm_.emplace(layers / "rows_norm", hidden, shape.norm);
+                          rows_norm_.emplace(layers / "rows_norm", hidden, config.norm);
                         },
                         [&](const TransformerXlPosition&) {
                           u_ = make("u", {hidden});
@@ -158,28 +158,28 @@ TrunkPositions::TrunkPositions(const Scope& scope, const PositionsShape& shape) 
                                                          [&](int64_t i) { return std::log(frequencies.theta(i)); });
                         },
                         [](const auto&) {}},
-             shape.encoding);
+             config.encoding);
 }
 
 std::vector<std::shared_ptr<const SharedPositions>> TrunkPositions::forward(const Context& context,
                                                                             const Indices& positions,
                                                                             const Indices& offsets,
-                                                                            const KeptKeys* keys) const {
+                                                                            const CachedKeys* keys) const {
   std::vector<std::shared_ptr<const SharedPositions>> layers;
-  if (shape_.rotary.empty()) {
+  if (config_.rotary.empty()) {
     layers.push_back(std::make_shared<const SharedPositions>(shared(context, positions, offsets, keys)));
     return layers;
   }
-  for (size_t i = 0; i < shape_.rotary.size(); ++i) {
+  for (size_t i = 0; i < config_.rotary.size(); ++i) {
     const auto same =
-        std::find(shape_.rotary.begin(), shape_.rotary.begin() + static_cast<int64_t>(i), shape_.rotary[i]);
-    const auto earlier = static_cast<size_t>(same - shape_.rotary.begin());
+        std::find(config_.rotary.begin(), config_.rotary.begin() + static_cast<int64_t>(i), config_.rotary[i]);
+    const auto earlier = static_cast<size_t>(same - config_.rotary.begin());
     if (earlier < i) {
       layers.push_back(layers[earlier]);
       continue;
     }
-    RotaryPosition position = std::get<RotaryPosition>(shape_.encoding);
-    position.rotary = shape_.rotary[i];
+    RotaryPosition position = std::get<RotaryPosition>(config_.encoding);
+    position.rotary = config_.rotary[i];
     SharedPositions of_layer;
     rotate(context, position, positions, offsets, of_layer);
     layers.push_back(std::make_shared<const SharedPositions>(std::move(of_layer)));
@@ -188,24 +188,24 @@ std::vector<std::shared_ptr<const SharedPositions>> TrunkPositions::forward(cons
 }
 
 SharedPositions TrunkPositions::shared(const Context& context, const Indices& positions, const Indices& offsets,
-                                       const KeptKeys* keys) const {
+                                       const CachedKeys* keys) const {
   SharedPositions shared;
   RelativeValues& terms = shared.attention.terms;
-  if (acts_on_scores(shape_.encoding)) {
+  if (acts_on_scores(config_.encoding)) {
     terms.query_positions = positions;
     terms.key_positions = keys != nullptr ? keys->positions : positions;
-    terms.clip = clip_of(shape_, longest_distance(terms.key_positions, keys != nullptr ? keys->offsets : offsets));
+    terms.clip = clip_of(config_, longest_distance(terms.key_positions, keys != nullptr ? keys->offsets : offsets));
   }
   Backend& backend = context.backend;
   std::visit(
       Overloaded{[&](const ShawPosition& shaw) {
                    shared.distance_rows = range(shaw.clip - terms.clip, 2 * terms.clip + 1);
                    if (shaw.sinusoidal) {
-                     shared.rows = Value(nezha_table(backend, shaw.clip, terms.clip, shape_.head_dim()));
+                     shared.rows = Value(nezha_table(backend, shaw.clip, terms.clip, config_.head_dim()));
                    }
                  },
                  [&](const TransformerXlPosition&) {
-                   shared.rows = Value(sinusoids_of_distances(backend, terms.clip, shape_.hidden));
+                   shared.rows = Value(sinusoids_of_distances(backend, terms.clip, config_.hidden));
                    shared.u = u_;
                    shared.v = v_;
                  },
@@ -218,10 +218,10 @@ SharedPositions TrunkPositions::shared(const Context& context, const Indices& po
                    shared.distance_rows = range(deberta.clip - terms.clip, 2 * terms.clip + 1);
                    shared.rows = rows_norm_->forward(context, all_rows(context, rows_, shared.distance_rows));
                  },
-                 [&](const AlibiPosition&) { terms.bias = Value(alibi_bias(backend, terms.clip, shape_.heads)); },
+                 [&](const AlibiPosition&) { terms.bias = Value(alibi_bias(backend, terms.clip, config_.heads)); },
                  [&](const RotaryPosition& rotary) { rotate(context, rotary, positions, offsets, shared); },
                  [](const auto&) {}},
-      shape_.encoding);
+      config_.encoding);
   return shared;
 }
 
@@ -231,7 +231,7 @@ void TrunkPositions::rotate(const Context& context, const RotaryPosition& rotary
   AttentionPositions& attention = shared.attention;
   using Angles = std::shared_ptr<const RotaryAngles>;
   const auto owned = [](RotaryAngles&& angles) { return std::make_shared<const RotaryAngles>(std::move(angles)); };
-  // Of queries and keys, which share them unless xPos tells them apart.
+  // Queries and keys share angles except with xPos.
   const auto angles_of = [&](const Rotary& of) {
     if (!rotary.xpos) {
       const Angles both = owned(backend.rotary_angles(of, positions, offsets));
@@ -249,20 +249,20 @@ void TrunkPositions::rotate(const Context& context, const RotaryPosition& rotary
   } else {
     std::tie(attention.query_angles, attention.key_angles) = angles_of(rotary.rotary);
   }
-  if (shape_.features == 0) return;
+  if (config_.features == 0) return;
   std::tie(shared.feature_query_angles, shared.feature_key_angles) =
-      angles_of(feature_rotary(rotary.rotary, shape_.head_dim(), shape_.features));
+      angles_of(feature_rotary(rotary.rotary, config_.head_dim(), config_.features));
 }
 
 std::vector<KeyRotation> TrunkPositions::key_rotations(Backend& backend, int64_t length) const {
-  const auto* position = std::get_if<RotaryPosition>(&shape_.encoding);
+  const auto* position = std::get_if<RotaryPosition>(&config_.encoding);
   std::vector<KeyRotation> rotations;
   if (position == nullptr) return rotations;
   if (position->learned) {
     rotations.push_back({RotaryFrequencies(position->rotary, frequencies_of(backend, log_frequencies_)), std::nullopt});
     return rotations;
   }
-  for (const Rotary& rotary : shape_.rotary.empty() ? std::vector{position->rotary} : shape_.rotary) {
+  for (const Rotary& rotary : config_.rotary.empty() ? std::vector{position->rotary} : config_.rotary) {
     rotations.push_back({RotaryFrequencies(rotary, scaling_length(rotary.scaling, length)), position->xpos});
   }
   return rotations;
@@ -290,33 +290,33 @@ void TrunkPositions::separate(const Context& context, const TupePosition& tupe, 
   shared.key_part = gather_rows(context, key_->forward(context, rows), positions);
 }
 
-LayerPositions::LayerPositions(const Scope& scope, const PositionsShape& shape) : shape_(shape) {
+LayerPositions::LayerPositions(const Scope& scope, const PositionsConfig& config) : config_(config) {
   std::visit(
       Overloaded{
           [&](const ShawPosition& shaw) {
             if (shaw.sinusoidal) return;
-            const Shape table{2 * shaw.clip + 1, shape.head_dim()};
+            const Shape table{2 * shaw.clip + 1, config.head_dim()};
             keys_ = (scope / "keys.weight").tensor(table, ParameterRole::position_weight);
             values_ = (scope / "values.weight").tensor(table, ParameterRole::position_weight);
           },
           [&](const TransformerXlPosition&) {
-            distances_.emplace(scope.positions() / "distances", shape.hidden, shape.hidden, false);
+            distances_.emplace(scope.positions() / "distances", config.hidden, config.hidden, false);
           },
           [&](const KerplePosition&) {
-            logs_ = (scope / "log_bias").tensor({2, shape.heads}, ParameterRole::position, kerple_start(shape.heads));
+            logs_ = (scope / "log_bias").tensor({2, config.heads}, ParameterRole::position, kerple_start(config.heads));
           },
           [](const auto&) {}},
-      shape.encoding);
+      config.encoding);
 }
 
 Value LayerPositions::attend(const Context& context, AttentionOptions options, std::array<Columns, 3>&& qkv,
                              const LinearLayer& projection, const SharedPositions& shared) const {
-  const int64_t hidden = shape_.hidden, heads = shape_.heads;
+  const int64_t hidden = config_.hidden, heads = config_.heads;
   Columns &q = qkv[0], &k = qkv[1], &v = qkv[2];
   AttentionPositions positions = shared.attention;
   RelativeValues& terms = positions.terms;
-  const auto dim = static_cast<double>(shape_.head_dim());
-  // Rows by distance through the projection of queries (0) or keys (1).
+  const auto dim = static_cast<double>(config_.head_dim());
+  // Rows by distance, projected like queries (0) or keys (1).
   const auto projected = [&](int64_t part) {
     const Parameter bias = projection.bias.defined() ? row_range(projection.bias, part * hidden, hidden) : Parameter();
     return linear(context, shared.rows, row_range(projection.weight, part * hidden, hidden), bias);
@@ -343,7 +343,7 @@ Value LayerPositions::attend(const Context& context, AttentionOptions options, s
             terms.key_table = projected(0);
           },
           [&](const KerplePosition&) { terms.bias = kerple_bias(context, logs_, terms.clip); }, [](const auto&) {}},
-      shape_.encoding);
+      config_.encoding);
   return attention(context, options, std::move(q), std::move(k), std::move(v), positions);
 }
 

@@ -4,69 +4,70 @@ namespace roformer {
 
 namespace {
 
-bool feed_forward_biased(const TransformerLayerShape& shape) {
-  return shape.feed_forward_biased.value_or(shape.attention.biased);
+bool feed_forward_biased(const TransformerLayerConfig& config) {
+  return config.feed_forward_biased.value_or(config.attention.biased);
 }
 
-// Where both sub-layers share the norm in front, it is the attention's.
-SublayerNorms feed_forward_norms(const TransformerLayerShape& shape) {
-  SublayerNorms norms = shape.norms;
-  if (shape.parallel == ParallelResidual::one_norm) norms.input = false;
+// If both sub-layers share the input norm, it is the attention's.
+SublayerNorms feed_forward_norms(const TransformerLayerConfig& config) {
+  SublayerNorms norms = config.norms;
+  if (config.parallel == ParallelResidual::one_norm) norms.input = false;
   return norms;
 }
 
 }  // namespace
 
-TransformerLayer::TransformerLayer(const Scope& scope, const TransformerLayerShape& shape)
-    : shape_(shape),
-      attention_(scope / "attention", shape.attention),
-      attention_residual_(scope / "attention", shape.attention.hidden, shape.attention_norms, shape.attention.norm),
-      cross_attention_(shape.cross_attention
-                           ? std::optional<CrossAttention>(std::in_place, scope / "cross_attention", shape.attention)
+TransformerLayer::TransformerLayer(const Scope& scope, const TransformerLayerConfig& config)
+    : config_(config),
+      attention_(scope / "attention", config.attention),
+      attention_residual_(scope / "attention", config.attention.hidden, config.attention_norms, config.attention.norm),
+      cross_attention_(config.cross_attention
+                           ? std::optional<CrossAttention>(std::in_place, scope / "cross_attention", config.attention)
                            : std::nullopt),
-      cross_residual_(shape.cross_attention
-                          ? std::optional<Residual>(std::in_place, scope / "cross_attention", shape.attention.hidden,
-                                                    shape.norms, shape.attention.norm)
+      cross_residual_(config.cross_attention
+                          ? std::optional<Residual>(std::in_place, scope / "cross_attention", config.attention.hidden,
+                                                    config.norms, config.attention.norm)
                           : std::nullopt),
-      gate_(shape.gated ? std::optional<LinearLayer>(std::in_place, scope / "feed_forward.gate", shape.attention.hidden,
-                                                     shape.intermediate, feed_forward_biased(shape))
-                        : std::nullopt),
-      up_(scope / "feed_forward.up", shape.attention.hidden, shape.intermediate, feed_forward_biased(shape)),
-      down_(scope / "feed_forward.down", shape.intermediate, shape.attention.hidden, feed_forward_biased(shape)),
-      residual_(scope / "feed_forward", shape.attention.hidden, feed_forward_norms(shape), shape.attention.norm) {}
+      gate_(config.gated
+                ? std::optional<LinearLayer>(std::in_place, scope / "feed_forward.gate", config.attention.hidden,
+                                             config.intermediate, feed_forward_biased(config))
+                : std::nullopt),
+      up_(scope / "feed_forward.up", config.attention.hidden, config.intermediate, feed_forward_biased(config)),
+      down_(scope / "feed_forward.down", config.intermediate, config.attention.hidden, feed_forward_biased(config)),
+      residual_(scope / "feed_forward", config.attention.hidden, feed_forward_norms(config), config.attention.norm) {}
 
-Value TransformerLayer::forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t place,
+Value TransformerLayer::forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t site,
                                 const LayerMemory* memory) const {
-  if (shape_.parallel != ParallelResidual::none) return forward_parallel(context, x, inputs, place);
-  const auto drop = [&](uint64_t at) { return context.dropout(shape_.attention.hidden_dropout, at); };
+  if (config_.parallel != ParallelResidual::none) return forward_parallel(context, x, inputs, site);
+  const auto drop = [&](uint64_t at) { return context.dropout(config_.attention.hidden_dropout, at); };
   Value attended = attention_residual_.leave(
-      context, attention_.forward(context, attention_residual_.enter(context, x), inputs, place), x, drop(place + 1));
+      context, attention_.forward(context, attention_residual_.enter(context, x), inputs, site), x, drop(site + 1));
   if (cross_attention_ && memory != nullptr) {
     const Value asking = cross_residual_->enter(context, attended);
     attended = cross_residual_->leave(
-        context, cross_attention_->forward(context, asking, memory->hidden, memory->inputs, place + 3), attended,
-        drop(place + 4));
+        context, cross_attention_->forward(context, asking, memory->hidden, memory->inputs, site + 3), attended,
+        drop(site + 4));
   }
-  return residual_.leave(context, expand_and_contract(context, residual_.enter(context, attended)), attended,
-                         drop(place + 2));
+  return residual_.leave(context, feed_forward_network(context, residual_.enter(context, attended)), attended,
+                         drop(site + 2));
 }
 
 Value TransformerLayer::forward_parallel(const Context& context, const Value& x, const AttentionInputs& inputs,
-                                         uint64_t place) const {
-  const auto drop = [&](uint64_t at) { return context.dropout(shape_.attention.hidden_dropout, at); };
+                                         uint64_t site) const {
+  const auto drop = [&](uint64_t at) { return context.dropout(config_.attention.hidden_dropout, at); };
   const Value normal = attention_residual_.enter(context, x);
-  const bool shared = shape_.parallel == ParallelResidual::one_norm;
+  const bool shared = config_.parallel == ParallelResidual::one_norm;
   const Value sum = residual_.leave(
-      context, expand_and_contract(context, shared ? normal : residual_.enter(context, x)), x, drop(place + 2));
-  return attention_residual_.leave(context, attention_.forward(context, normal, inputs, place), sum, drop(place + 1));
+      context, feed_forward_network(context, shared ? normal : residual_.enter(context, x)), x, drop(site + 2));
+  return attention_residual_.leave(context, attention_.forward(context, normal, inputs, site), sum, drop(site + 1));
 }
 
-Value TransformerLayer::expand_and_contract(const Context& context, const Value& x) const {
+Value TransformerLayer::feed_forward_network(const Context& context, const Value& x) const {
   if (gate_) {
-    return gated_feed_forward(context, x, shape_.activation,
+    return gated_feed_forward(context, x, config_.activation,
                               {gate_->weight, gate_->bias, up_.weight, up_.bias, down_.weight, down_.bias});
   }
-  return feed_forward(context, x, up_.weight, up_.bias, shape_.activation, down_.weight, down_.bias);
+  return feed_forward(context, x, up_.weight, up_.bias, config_.activation, down_.weight, down_.bias);
 }
 
 void TransformerLayer::linear_weights(std::vector<Parameter*>& weights) {

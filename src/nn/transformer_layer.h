@@ -1,7 +1,6 @@
-// One layer: self-attention (cross-attention, in a decoder that has it), then the feed-forward network, each with its
-// norms and its residual (nn/parameters.h), one after the other or both of what enters. RoFormer's (compatibility.md
-// 3.3, step 2) are each followed by dropout, residual and norm; Llama's norm what enters each, and the feed-forward
-// network is gated.
+// A transformer layer: self-attention (and cross-attention, in an encoder-decoder), then the feed-forward network, each
+// with its norms and residual (nn/parameters.h), sequential or parallel. RoFormer (compatibility.md 3.3, step 2) is
+// post-norm; Llama is pre-norm with a gated feed-forward network.
 #pragma once
 
 #include <optional>
@@ -12,19 +11,19 @@
 
 namespace roformer {
 
-// Whether both sub-layers of a layer read what enters it: x + attention(n(x)) + feed-forward(m(x)), with norms n and m
-// of their own (GPT-NeoX) or m = n (GPT-J); none: the second reads what the first leaves.
+// Parallel residuals: both sub-layers read the layer's input, x + attention(n(x)) + feed-forward(m(x)), with separate
+// norms n and m (GPT-NeoX) or m = n (GPT-J). none: the second reads the output of the first.
 enum class ParallelResidual { none, two_norms, one_norm };
 
-struct TransformerLayerShape {
-  AttentionShape attention;
+struct TransformerLayerConfig {
+  AttentionConfig attention;
   int64_t intermediate = 0;
   Activation activation = Activation::gelu;
   SublayerNorms attention_norms{.sum = true}, norms{.sum = true};  // the latter also of cross-attention
   ParallelResidual parallel = ParallelResidual::none;
   bool cross_attention = false;                  // not with parallel residuals
   bool gated = false;                            // down(activation(gate(x)) · up(x))
-  std::optional<bool> feed_forward_biased = {};  // where it is not as attention.biased
+  std::optional<bool> feed_forward_biased = {};  // default: attention.biased
 };
 
 // The hidden states of an encoder, for cross-attention.
@@ -35,23 +34,23 @@ struct LayerMemory {
 
 class TransformerLayer {
  public:
-  // Parameters "attention.…", "cross_attention.…", "feed_forward.gate", ".up" and ".down", each with those of a
-  // Residual, below `scope`.
-  TransformerLayer(const Scope& scope, const TransformerLayerShape& shape);
+  // Parameters below `scope`: "attention.…", "cross_attention.…", "feed_forward.gate", ".up" and ".down", each with
+  // those of a Residual.
+  TransformerLayer(const Scope& scope, const TransformerLayerConfig& config);
 
-  // x [T, H] → [T, H]. `place` numbers this layer's dropouts: place … place + places() - 1. Without `memory`
-  // cross-attention is left out.
-  Value forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t place,
+  // x [T, H] → [T, H]. The dropout sites are site … site + dropout_sites() − 1. Without `memory` cross-attention is
+  // skipped.
+  Value forward(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t site,
                 const LayerMemory* memory = nullptr) const;
-  uint64_t places() const { return cross_attention_ ? 5 : 3; }
+  uint64_t dropout_sites() const { return cross_attention_ ? 5 : 3; }
 
-  void linear_weights(std::vector<Parameter*>& weights);  // adds them
-  LayerWeights weights() const;  // of a post-norm layer that is not gated; without those of cross-attention
+  void linear_weights(std::vector<Parameter*>& weights);  // appends them
+  LayerWeights weights() const;                           // post-norm and not gated only; without cross-attention
 
  private:
-  TransformerLayerShape shape_;
-  Value expand_and_contract(const Context& context, const Value& x) const;
-  Value forward_parallel(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t place) const;
+  TransformerLayerConfig config_;
+  Value feed_forward_network(const Context& context, const Value& x) const;
+  Value forward_parallel(const Context& context, const Value& x, const AttentionInputs& inputs, uint64_t site) const;
 
   SelfAttention attention_;
   Residual attention_residual_;

@@ -1,5 +1,5 @@
-// Attention with its position encoding: rotate q and k in place, attend, and on the way back turn the gradients the
-// other way. R is linear, so the transposed rotation is all the backward there is (Eq. 16).
+// Attention with its position encoding: rotate q and k in place, attend; the backward rotates the gradients back. R is
+// linear, so its backward is the transposed rotation (Eq. 16).
 #include <algorithm>
 #include <cmath>
 
@@ -10,7 +10,7 @@ namespace roformer {
 
 namespace {
 
-// Numbers of keys, one a query: `limits` of `what`.
+// Checks per-query key counts, key_ends or key_starts.
 void check_limits(const AttentionOptions& options, const char* what, std::span<const int32_t> limits) {
   const std::span<const int32_t> queries = options.query_offsets;
   if (limits.empty()) return;
@@ -31,16 +31,17 @@ void check_limits(const AttentionOptions& options, const char* what, std::span<c
 void check_limits(const AttentionOptions& options) {
   check_limits(options, "limit", options.key_ends);
   check_limits(options, "begin", options.key_starts);
-  if (!(options.score_cap >= 0)) throw ShapeError("attention: the cap of scores is {}", options.score_cap);
+  if (!(options.score_cap >= 0))
+    throw ShapeError("attention: the score cap is {}, expected 0 or more", options.score_cap);
 }
 
 int64_t key_heads(const AttentionOptions& options) { return options.kv_heads == 0 ? options.heads : options.kv_heads; }
 
 void check(const AttentionOptions& options, const Columns& q, const Columns& k, const Columns& v) {
-  const int64_t heads = options.heads, of_keys = key_heads(options);
-  if (heads < 1 || of_keys < 1 || heads % of_keys != 0 || q.count % heads != 0 ||
-      k.count != q.count / heads * of_keys || v.count % of_keys != 0) {
-    throw ShapeError("attention: {} heads of q {} columns, {} of k {} and v {} columns", heads, q.count, of_keys,
+  const int64_t heads = options.heads, kv_heads = key_heads(options);
+  if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0 || q.count % heads != 0 ||
+      k.count != q.count / heads * kv_heads || v.count % kv_heads != 0) {
+    throw ShapeError("attention: {} heads of q {} columns, {} of k {} and v {} columns", heads, q.count, kv_heads,
                      k.count, v.count);
   }
   check_rows("attention", "value", v.value.data, k.value.data.rows());
@@ -69,7 +70,7 @@ void check_term(const char* what, const Value& x, int64_t rows, int64_t columns)
   throw ShapeError("attention: relative {} is {}, expected [{}, {}]", what, x.data.shape().to_string(), rows, columns);
 }
 
-// A slice of columns for each head, or one for all.
+// Tables have a slice of columns per head, or one for all heads.
 void check_table(const char* what, const Value& x, int64_t rows, int64_t columns, int64_t heads) {
   if (x.data.defined() && x.data.shape() == Shape{rows, columns / heads}) return;
   check_term(what, x, rows, columns);
@@ -86,11 +87,11 @@ void check_frequencies(const AttentionPositions& positions, int64_t queries, int
 
 void check_positions(const AttentionPositions& positions, const AttentionOptions& options, const Columns& q,
                      const Columns& k, const Columns& v) {
-  const int64_t heads = options.heads, of_keys = key_heads(options);
+  const int64_t heads = options.heads, kv_heads = key_heads(options);
   const int64_t queries = q.value.data.rows(), keys = k.value.data.rows();
   check_angles("query", positions.query_angles, queries, q.count / heads);
-  check_angles("key", positions.key_angles, keys, k.count / of_keys);
-  if (positions.rotate_values) check_angles("key", positions.key_angles, keys, v.count / of_keys);
+  check_angles("key", positions.key_angles, keys, k.count / kv_heads);
+  if (positions.rotate_values) check_angles("key", positions.key_angles, keys, v.count / kv_heads);
   check_frequencies(positions, queries, keys);
   const RelativeValues& terms = positions.terms;
   if (!terms.data().any()) return;
@@ -99,7 +100,7 @@ void check_positions(const AttentionPositions& positions, const AttentionOptions
   check_term("bias", terms.bias, distances, heads);
   check_table("query table", terms.query_table, distances, q.count, heads);
   check_table("key table", terms.key_table, distances, q.count, heads);
-  check_table("value table", terms.value_table, distances, v.count / of_keys * heads, heads);
+  check_table("value table", terms.value_table, distances, v.count / kv_heads * heads, heads);
   const auto check_count = [](const char* what, std::span<const int32_t> given, int64_t tokens) {
     if (static_cast<int64_t>(given.size()) == tokens) return;
     throw ShapeError("attention: {} {} positions for {} tokens", given.size(), what, tokens);
@@ -117,7 +118,7 @@ void rotate(Backend& backend, const AttentionSpec& spec, const AttentionPosition
   }
 }
 
-// Where the gradients of tracked terms are summed up; undefined for constants.
+// The gradient sums of tracked terms; undefined for constants.
 RelativeTerms gradients_of(Backend& backend, const RelativeValues& values) {
   RelativeTerms terms = values.data();
   const auto gradient_of = [&](const Value& value, Tensor& term) {
@@ -131,7 +132,7 @@ RelativeTerms gradients_of(Backend& backend, const RelativeValues& values) {
   return terms;
 }
 
-// Of rotated q and k, and their gradients before these are turned back.
+// Takes rotated q and k, and their gradients before these are rotated back.
 void frequencies_backward(Backend& backend, const AttentionSpec& spec, const AttentionPositions& positions,
                           const AttentionTensors& in, const AttentionTensors& gradients) {
   const Parameter& logs = positions.log_frequencies;
@@ -148,7 +149,7 @@ double scale_of(const AttentionOptions& options, int64_t head_dim) {
   return options.scale != 0 ? options.scale : 1 / std::sqrt(static_cast<double>(head_dim));
 }
 
-// It refers to what `options` and `positions` own.
+// The spec borrows from `options` and `positions`.
 AttentionSpec spec_of(const AttentionOptions& options, const AttentionPositions& positions, int64_t head_dim) {
   return {.heads = options.heads,
           .kv_heads = options.kv_heads,
@@ -162,7 +163,7 @@ AttentionSpec spec_of(const AttentionOptions& options, const AttentionPositions&
           .terms = positions.terms.data()};
 }
 
-// Keys are counted with those kept.
+// Key counts include past keys.
 void check_cached(const AttentionOptions& options, const AttentionTensors& in, const AttentionPositions& positions) {
   const int64_t heads = options.heads, head_dim = heads > 0 ? in.q.columns() / heads : 0;
   if (head_dim == 0 || in.q.columns() % heads != 0 || in.k.columns() % head_dim != 0 ||
@@ -180,8 +181,7 @@ void check_cached(const AttentionOptions& options, const AttentionTensors& in, c
   for (size_t s = 0; s < sequences; ++s) {
     const int64_t fresh = options.query_offsets[s + 1] - options.query_offsets[s];
     if (options.key_offsets[s + 1] - options.key_offsets[s] != pass.past_lengths[s] + fresh) {
-      throw ShapeError("attention: key offsets that are not those of {} kept and {} new tokens", pass.past_lengths[s],
-                       fresh);
+      throw ShapeError("attention: key offsets do not match {} past and {} new tokens", pass.past_lengths[s], fresh);
     }
   }
   if (options.key_ends.empty()) throw ShapeError("attention: a cache needs key limits");
@@ -210,7 +210,7 @@ void attention_with_cache(Backend& backend, const AttentionOptions& options, con
   const CachePass& pass = *options.cache;
   append(backend, pass, options.query_offsets, in.k, in.v);
   const bool fresh =
-      std::all_of(pass.past_lengths.begin(), pass.past_lengths.end(), [](int64_t kept) { return kept == 0; });
+      std::all_of(pass.past_lengths.begin(), pass.past_lengths.end(), [](int64_t past) { return past == 0; });
   if (fresh) {  // a prompt is ordinary attention
     AttentionSpec spec = spec_of(options, positions, head_dim);
     spec.kv_heads = key_heads;
@@ -264,17 +264,17 @@ Value attention(const Context& context, const AttentionOptions& options, Columns
   }
   Value result = make_result(context, out, tracked);
   if (!result.tracked()) return result;
-  // What `spec` refers to is in `options` and `positions`.
+  // `spec` borrows from `options` and `positions`.
   const auto projections = std::make_shared<const Projections>(std::move(q), std::move(k), std::move(v));
   context.tape->record([&backend, spec, options, in, projections, positions, result, log_sum_exp] {
     if (!result.gradient->defined()) return;
-    ProjectionGradients made(backend, *projections);
-    const AttentionTensors gradients = made.tensors();
+    ProjectionGradients sums(backend, *projections);
+    const AttentionTensors gradients = sums.tensors();
     backend.attention_backward(spec, in, result.data, log_sum_exp, *result.gradient, gradients,
                                gradients_of(backend, positions.terms));
     frequencies_backward(backend, spec, positions, in, gradients);
     rotate(backend, spec, positions, gradients, true);
-    made.accumulate_all();
+    sums.accumulate_all();
   });
   return result;
 }

@@ -1,4 +1,5 @@
-// Context: everything an operator needs beside its inputs, passed first and explicitly; there are no globals.
+// Context: everything an operator needs beside its inputs, passed explicitly as the first argument; there are no
+// globals.
 #pragma once
 
 #include <stop_token>
@@ -10,31 +11,31 @@
 
 namespace roformer {
 
-// Sees what each softmax attention of a forward pass is given, in the order the model computes them: for looking at a
-// model, not for changing it.
+// Observes the inputs of each softmax attention of a forward pass, in the order in which the model computes them.
+// Read-only.
 class AttentionObserver {
  public:
   virtual ~AttentionObserver() = default;
-  // q and k are rotated already. The tensors hold these numbers only during the call.
+  // q and k are rotated already. The tensors are valid only during the call.
   virtual void observe(const AttentionSpec& spec, const AttentionTensors& in) = 0;
 };
 
 struct Context {
   Backend& backend;
   Tape* tape = nullptr;                   // null: inference, nothing is recorded
-  RandomStream random = {};               // of this step and micro-batch; each place in the model derives its own
+  RandomStream random = {};               // of this step and micro-batch; each dropout site derives its own
   bool training = false;                  // dropout is active only in training
   AttentionObserver* observer = nullptr;  // called from the thread of the forward pass
-  int64_t step = 0;                       // of training, from 1
-  std::stop_token stop = {};              // a model's forward pass looks at it between its layers
+  int64_t step = 0;                       // of training, starting at 1
+  std::stop_token stop = {};              // checked by a model's forward pass between layers
 
-  // Interrupted if a stop was requested. A decoding state that the pass was adding to is then of no further use.
+  // Throws Interrupted if a stop was requested. A decoding state that the pass was extending is then unusable.
   void check_stop() const { throw_if_stopped(stop); }
 
-  // Dropout of one place in the model, e.g. layer 3's attention. Places are numbered by the model.
-  Dropout dropout(double probability, uint64_t place) const {
+  // Dropout at one site, e.g. layer 3's attention weights. Sites are numbered by the model.
+  Dropout dropout(double probability, uint64_t site) const {
     if (!training || probability <= 0) return {};
-    return {probability, substream(random, place)};
+    return {probability, substream(random, site)};
   }
 };
 

@@ -13,7 +13,7 @@ void check_linear(const char* op, const Tensor& x, const Parameter& weight, cons
   if (bias.defined()) check_columns(op, "bias", bias.value, weight.view().outputs());
 }
 
-// From the gradient of x·Wᵀ + bias those of parameters and input.
+// Gradients of parameters and input from the gradient of x·Wᵀ + bias.
 void linear_backward(Backend& backend, const Tensor& dout, const SavedValue& x, const Parameter& weight,
                      const Parameter& bias, const GradientSum& dx) {
   if (wants_gradient(weight)) backend.linear_backward_weight(dout, x.data(), weight.gradient, bias.gradient);
@@ -31,8 +31,8 @@ Value linear(const Context& context, const Value& x, const Parameter& weight, co
   check_linear("linear", x.data, weight, bias);
   const Tensor out = backend.empty({x.data.rows(), weight.view().outputs()});
   Value result = make_result(context, out, x.tracked() || wants_gradient(weight));
-  const bool keep = result.tracked() && activation != Activation::none;
-  const Tensor before = keep ? backend.empty(out.shape()) : Tensor();
+  const bool save = result.tracked() && activation != Activation::none;
+  const Tensor before = save ? backend.empty(out.shape()) : Tensor();
   backend.linear(x.data, weight.view(), bias.value, activation, out, before);
   if (!result.tracked()) return result;
   context.tape->record(
@@ -118,13 +118,13 @@ void check_residual(const char* op, const Value& x, const Value& residual) {
   check_columns(op, "residual", residual.data, x.data.columns());
 }
 
-// Where a norm keeps residual + dropout(x): x itself where that is all of it.
+// Where a norm stores residual + dropout(x): x itself if there is neither.
 Tensor make_sum(Backend& backend, const Value& x, const Value& residual, const Dropout& dropout) {
   return residual.data.defined() || dropout.active() ? backend.empty(x.data.shape()) : x.data;
 }
 
-// Where a norm's backward puts the gradient of x: undefined where that is the gradient of the sum, which goes nowhere
-// else.
+// Where a norm's backward stores the gradient of x: undefined if that is the gradient of the sum and nothing else needs
+// it.
 Tensor make_through(Backend& backend, const Tensor& dsum, const GradientSum& dresidual, const Dropout& dropout) {
   return dresidual != nullptr || dropout.active() ? backend.empty(dsum.shape()) : Tensor();
 }
@@ -142,7 +142,7 @@ Value layer_norm(const Context& context, const Value& x, const Value& residual, 
   backend.layer_norm(x.data, residual.data, dropout, gain.value, bias.value, epsilon, sum, statistics, out);
   Value result = make_result(context, out, x.tracked() || residual.tracked() || wants_gradient(gain));
   if (!result.tracked()) return result;
-  result.again = std::make_shared<const std::function<Tensor()>>([&backend, sum, statistics, gain, bias, epsilon] {
+  result.recompute = std::make_shared<const std::function<Tensor()>>([&backend, sum, statistics, gain, bias, epsilon] {
     Tensor same = backend.empty(sum.shape());
     backend.layer_norm(sum, {}, {}, gain.value, bias.value, epsilon, sum, statistics, same);
     return same;
@@ -170,7 +170,7 @@ Value rms_norm(const Context& context, const Value& x, const Value& residual, co
   backend.rms_norm(x.data, residual.data, dropout, gain.value, epsilon, sum, statistics, out);
   Value result = make_result(context, out, x.tracked() || residual.tracked() || wants_gradient(gain));
   if (!result.tracked()) return result;
-  result.again = std::make_shared<const std::function<Tensor()>>([&backend, sum, statistics, gain, epsilon] {
+  result.recompute = std::make_shared<const std::function<Tensor()>>([&backend, sum, statistics, gain, epsilon] {
     Tensor same = backend.empty(sum.shape());
     backend.rms_norm(sum, {}, {}, gain.value, epsilon, sum, statistics, same);
     return same;
@@ -199,7 +199,7 @@ Value add_residual(const Context& context, Value&& consumed, const Value& residu
     if (!gradient->defined()) return;
     const Tensor dsum = std::move(*gradient);
     if (dx != nullptr) {
-      // Of its own where the residual takes over the sum's, or the dropout changes it.
+      // A separate tensor if the residual takes over the sum's gradient or dropout changes it.
       Tensor through = dresidual != nullptr ? backend.empty(dsum.shape()) : dsum;
       if (dropout.active()) {
         backend.dropout(dsum, dropout, through);
@@ -234,16 +234,16 @@ Value soft_cap(const Context& context, const Value& x, double cap) {
   if (!(cap > 0)) throw ShapeError("soft_cap: the cap is {}", cap);
   std::vector<int32_t> rows(static_cast<size_t>(x.data.rows()));
   std::iota(rows.begin(), rows.end(), 0);
-  const Tensor share = backend.empty(x.data.shape()), bent = backend.empty(x.data.shape());
+  const Tensor scaled = backend.empty(x.data.shape()), capped = backend.empty(x.data.shape());
   const Tensor out = backend.empty(x.data.shape());
-  backend.embedding(x.data, rows, 1 / cap, share, false);
-  backend.activation_backward(Activation::tanh, share, share, out, bent);  // for tanh(share)
-  backend.embedding(bent, rows, cap, out, false);
+  backend.embedding(x.data, rows, 1 / cap, scaled, false);
+  backend.activation_backward(Activation::tanh, scaled, scaled, out, capped);  // for tanh(scaled)
+  backend.embedding(capped, rows, cap, out, false);
   Value result = make_result(context, out, x.tracked());
   if (!result.tracked()) return result;
-  context.tape->record([&backend, dx = x.gradient, share, gradient = result.gradient] {
+  context.tape->record([&backend, dx = x.gradient, scaled, gradient = result.gradient] {
     if (!gradient->defined()) return;
-    backend.activation_backward(Activation::tanh, share, *gradient, *gradient, {});
+    backend.activation_backward(Activation::tanh, scaled, *gradient, *gradient, {});
     accumulate(backend, dx, std::move(*gradient));
   });
   return result;

@@ -1,4 +1,4 @@
-// Rows in and out: embedding sums, gathered rows, pooled sequences.
+// Row operators: embedding sums, gathered rows, pooled sequences.
 #include <memory>
 #include <vector>
 

@@ -1,4 +1,4 @@
-// Shared by the operators: shape checks and how gradients are summed up.
+// Shared by the operators: shape checks and gradient accumulation.
 #pragma once
 
 #include "base/error.h"
@@ -6,11 +6,11 @@
 
 namespace roformer {
 
-// Where a Value's gradient is summed up; null if it is not tracked. Closures keep this and not the Value, whose data is
+// The sum of a Value's gradients; null if it is not tracked. Closures capture this and not the Value, whose data is
 // then released after its last use.
 using GradientSum = std::shared_ptr<Tensor>;
 
-// Adds a freshly computed gradient; takes it over if it is the first. `gradient` must not be shared.
+// Adds a newly computed gradient, or takes it over if it is the first. `gradient` must not be shared.
 inline void accumulate(Backend& backend, const GradientSum& target, Tensor gradient) {
   if (target == nullptr) return;
   Tensor& sum = *target;
@@ -21,14 +21,14 @@ inline void accumulate(Backend& backend, const GradientSum& target, Tensor gradi
   }
 }
 
-// Zeros, unless there is a sum already: for gradients that are added to in place.
+// Starts at zero unless there is a sum already: for gradients that are added to in place.
 inline void start(Backend& backend, const GradientSum& sum, const Shape& shape) {
   if (sum->defined()) return;
   *sum = backend.empty(shape);
   backend.fill(*sum, 0);
 }
 
-// A result: tracked if there is a tape and something asks for gradients.
+// A result, tracked if there is a tape and an input is tracked.
 inline Value make_result(const Context& context, Tensor data, bool tracked) {
   return context.tape != nullptr && tracked ? Value::tracking(std::move(data)) : Value(std::move(data));
 }

@@ -8,14 +8,14 @@ namespace roformer {
 
 namespace {
 
-// Memory for `rows` rows; the first `past` of them stay.
+// Grows the capacity to at least `rows` rows and preserves the first `past`.
 void reserve(Backend& backend, Tensor& memory, int64_t past, int64_t rows, int64_t capacity, int64_t width) {
-  constexpr int64_t kLeast = 64;
+  constexpr int64_t kMinCapacity = 64;
   const int64_t reserved = memory.defined() ? memory.rows() : 0;
   if (rows <= reserved) return;
-  const Tensor wider = backend.empty({std::min(capacity, std::max({kLeast, 2 * reserved, rows})), width});
-  if (past > 0) backend.copy(memory.row_range(0, past), wider.row_range(0, past));
-  memory = wider;
+  const Tensor grown = backend.empty({std::min(capacity, std::max({kMinCapacity, 2 * reserved, rows})), width});
+  if (past > 0) backend.copy(memory.row_range(0, past), grown.row_range(0, past));
+  memory = grown;
 }
 
 }  // namespace
@@ -26,8 +26,7 @@ void append(Backend& backend, const CachePass& pass, std::span<const int32_t> qu
     const int64_t first = query_offsets[s], count = query_offsets[s + 1] - first, past = pass.past_lengths[s];
     if (count == 0) continue;
     if (past + count > pass.capacity) {
-      throw DataError("{} tokens of a sequence, expected at most {}: the context ends there", past + count,
-                      pass.capacity);
+      throw DataError("a sequence of {} tokens, expected at most {}: the context is full", past + count, pass.capacity);
     }
     KeyValueCache::Sequence& sequence = pass.cache->sequences[s];
     reserve(backend, sequence.keys, past, past + count, pass.capacity, k.columns());

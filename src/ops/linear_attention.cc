@@ -9,13 +9,13 @@ namespace {
 
 constexpr const char* kName = "linear_attention";
 
-void check_angles(const LinearAttentionSpec& spec, const RotaryAngles* angles, int64_t tokens, int64_t turned) {
+void check_angles(const LinearAttentionSpec& spec, const RotaryAngles* angles, int64_t tokens, int64_t rotated_dim) {
   if (angles == nullptr) return;
   if (static_cast<int64_t>(angles->row.size()) != tokens) {
     throw ShapeError("{}: {} angles for {} tokens", kName, angles->row.size(), tokens);
   }
-  if (angles->dim > turned) {
-    throw ShapeError("{}: rotates {} elements of {} {}", kName, angles->dim, turned,
+  if (angles->dim > rotated_dim) {
+    throw ShapeError("{}: rotates {} elements of {} {}", kName, angles->dim, rotated_dim,
                      spec.rotation == FeatureRotation::after ? "features" : "of a head");
   }
 }
@@ -39,15 +39,15 @@ void check(const LinearAttentionSpec& spec, const Columns& q, const Columns& k, 
   check_rows(kName, "value", v.value.data, tokens);
   check_offsets(kName, "sequence", spec.offsets, tokens);
   if (spec.projection.defined() != (spec.map == FeatureMap::favor)) {
-    throw ShapeError("{}: a projection belongs to random features, and to these alone", kName);
+    throw ShapeError("{}: a projection is required for random features and only for these", kName);
   }
   if (spec.projection.defined()) check_columns(kName, "projection", spec.projection, head_dim);
   if ((spec.query_angles == nullptr) != (spec.key_angles == nullptr)) {
-    throw ShapeError("{}: angles of queries and keys go together", kName);
+    throw ShapeError("{}: angles of queries and keys must both be given or neither", kName);
   }
-  const int64_t turned = spec.rotation == FeatureRotation::after ? spec.features(head_dim) : head_dim;
-  check_angles(spec, spec.query_angles, tokens, turned);
-  check_angles(spec, spec.key_angles, tokens, turned);
+  const int64_t rotated_dim = spec.rotation == FeatureRotation::after ? spec.features(head_dim) : head_dim;
+  check_angles(spec, spec.query_angles, tokens, rotated_dim);
+  check_angles(spec, spec.key_angles, tokens, rotated_dim);
 }
 
 }  // namespace
@@ -73,10 +73,10 @@ Value linear_attention(const Context& context, const LinearAttentionOptions& opt
   const auto projections = std::make_shared<const Projections>(std::move(q), std::move(k), std::move(v));
   context.tape->record([&backend, spec, options, in, projections, result, denominators, sums] {
     if (!result.gradient->defined()) return;
-    ProjectionGradients made(backend, *projections);
-    const AttentionTensors gradients = made.tensors();
+    ProjectionGradients collected(backend, *projections);
+    const AttentionTensors gradients = collected.tensors();
     backend.linear_attention_backward(spec, in, result.data, denominators, sums, *result.gradient, gradients);
-    made.accumulate_all();
+    collected.accumulate_all();
   });
   return result;
 }

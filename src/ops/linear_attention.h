@@ -6,7 +6,7 @@
 
 namespace roformer {
 
-// A LinearAttentionSpec that owns what it refers to.
+// A LinearAttentionSpec that owns its data.
 struct LinearAttentionOptions {
   int64_t heads = 1;
   FeatureMap map = FeatureMap::elu;
@@ -21,9 +21,8 @@ struct LinearAttentionOptions {
   }
 };
 
-// q and k [T, heads · head_dim], v → [T, heads · value head_dim]. A state (causal only, without a tape) holds what came
-// before each sequence's tokens, and gets them too: a text computed in pieces or token by token gives what it gives at
-// once.
+// q and k [T, heads · head_dim], v → [T, heads · value head_dim]. A state (causal only, without a tape) holds the past
+// of each sequence and is updated with its tokens, so that a text may be computed in chunks or token by token.
 Value linear_attention(const Context& context, const LinearAttentionOptions& options, Columns q, Columns k, Columns v,
                        const LinearAttentionState& state = {});
 
@@ -31,7 +30,7 @@ Value linear_attention(const Context& context, const LinearAttentionOptions& opt
 LinearAttentionState make_state(Backend& backend, const LinearAttentionSpec& spec, int64_t sequences, int64_t head_dim,
                                 int64_t value_dim);
 
-// The state that spares the backward pass a sum over the keys; undefined if attention is causal or the state would be
+// A state that saves the backward pass a sum over the keys; undefined if attention is causal or the state would be
 // larger than the values.
 LinearAttentionState state_for_backward(Backend& backend, const LinearAttentionSpec& spec, const AttentionTensors& in);
 

@@ -1,8 +1,8 @@
 // Operators: differentiable functions. Each checks shapes (ShapeError, or DataError for ids out of range), calls the
 // backend and records its backward on the context's tape. A closed set of fused operators with hand-written backwards:
-// not a general tensor framework, which would be slower and harder to read than the dozen functions an encoder needs.
-// A result is tracked exactly when there is a tape and one of its inputs or parameters is. What a tape keeps is owned:
-// nothing that an operator is given must live longer than the call. One that works in place consumes its value.
+// a general tensor framework would be slower and harder to read than the dozen functions an encoder needs. A result is
+// tracked if and only if there is a tape and one of its inputs or parameters is tracked. A tape owns what it saves:
+// arguments need not outlive the call. Operators that work in place consume their value.
 #pragma once
 
 #include <array>
@@ -23,7 +23,7 @@ namespace roformer {
 struct Parameter {
   Tensor value;
   Tensor gradient;
-  // Of a weight that is only run: what its products take (Backend::prepare), mostly in place of `value`.
+  // Inference only: what products take (Backend::prepare), usually instead of `value`.
   std::shared_ptr<const PreparedWeight> prepared = nullptr;
 
   bool defined() const { return value.defined() || prepared != nullptr; }
@@ -43,13 +43,13 @@ Value embedding(const Context& context, std::span<const Lookup> lookups);
 Value linear(const Context& context, const Value& x, const Parameter& weight, const Parameter& bias,
              Activation activation = Activation::none);
 
-// outer(activation(inner(x))), both linear as above: x [T, H] → [T, H′]. Keeps what is before the activation, not what
-// is after it: the backward computes that once more, in the pass that it makes over the first anyway.
+// outer(activation(inner(x))), both linear as above: x [T, H] → [T, H′]. Saves the input of the activation, not its
+// output: the backward recomputes that in the pass that it makes over the input anyway.
 Value feed_forward(const Context& context, const Value& x, const Parameter& inner_weight, const Parameter& inner_bias,
                    Activation activation, const Parameter& outer_weight, const Parameter& outer_bias);
 
 // down(activation(gate(x)) · up(x)), all three linear as above (Shazeer 2020; SwiGLU where the activation is silu): x
-// [T, H] → [T, H′]. Keeps what gate and up gave.
+// [T, H] → [T, H′]. Saves the outputs of gate and up.
 struct GatedWeights {
   Parameter gate_weight, gate_bias, up_weight, up_bias, down_weight, down_bias;
 };
@@ -71,8 +71,7 @@ Value dropout(const Context& context, const Value& x, const Dropout& dropout);
 // cap · tanh(x / cap), element by element: [N, V].
 Value soft_cap(const Context& context, const Value& x, double cap);
 
-// A column range of a projection: q, k or v. It can be moved only, and what it was made of is gone: so operators may
-// write to it.
+// A column range of a projection: q, k or v. Move-only, and the projection is consumed, so operators may overwrite it.
 struct Columns {
   Value value;
   int64_t begin = 0, count = 0;
@@ -88,7 +87,7 @@ struct Columns {
   Tensor data() const { return value.data.column_range(begin, count); }
 };
 
-// The columns of a projection in ranges of so many, from the first on.
+// Splits the columns of a projection into consecutive ranges of `counts`.
 template <size_t N>
 std::array<Columns, N> split(Value&& projection, const std::array<int64_t, N>& counts) {
   const Value whole = std::move(projection);
@@ -106,7 +105,7 @@ std::array<Columns, N> split(Value&& projection, const std::array<int64_t, N>& c
   return parts;
 }
 
-// RelativeTerms (backend.h) of which each one is a value with a gradient, or a constant.
+// RelativeTerms (backend.h) whose tensors may have gradients.
 struct RelativeValues {
   int64_t clip = 0;
   Indices query_positions, key_positions;
@@ -117,13 +116,14 @@ struct RelativeValues {
   }
 };
 
-// The position encoding as attention sees it (architecture: rotation, score terms, relative keys/values; what is added
-// to the input happens before). `query_angles` and `key_angles` may be null: not rotated.
+// The position encoding as attention applies it: rotation, score terms, relative keys and values. Input encodings are
+// added before. Null `query_angles` or `key_angles`: not rotated.
 struct AttentionPositions {
   std::shared_ptr<const RotaryAngles> query_angles = {}, key_angles = {};
   bool rotate_values =
-      false;  // "rotary_value" of RoFormer checkpoints: v is rotated like k, the output is not rotated back
-  // Learned frequencies: the angles are these positions times exp(log_frequencies) [dim / 2]; both undefined else.
+      false;  // "rotary_value" of RoFormer checkpoints: v is rotated like k, the output not rotated back
+  // Learned frequencies: the angles are these positions times exp(log_frequencies) [dim / 2]. Otherwise undefined and
+  // empty.
   Parameter log_frequencies = {};
   Indices rotary_positions = {};  // [T], of queries and keys
   RelativeValues terms = {};
@@ -131,18 +131,18 @@ struct AttentionPositions {
 
 struct AttentionOptions {
   int64_t heads = 1;
-  int64_t kv_heads = 0;                // of keys and values, a divisor of heads; 0: as many
+  int64_t kv_heads = 0;                // of keys and values, a divisor of heads; 0: heads
   double scale = 0;                    // 0: 1/√head_dim
   Indices query_offsets, key_offsets;  // cu_seqlens [sequences + 1]
-  // [Tq], or empty: query t sees the first key_ends[t] keys of its sequence. Causal: 1, 2, … in each sequence. Also
-  // UniLM's prefix attention and decoding with cached keys.
+  // [Tq], or empty: query t sees the first key_ends[t] keys of its sequence. Causal: 1, 2, … in each sequence. Also for
+  // UniLM's prefix attention and for decoding with cached keys.
   Indices key_ends = {};
   // [Tq], or empty: query t does not see the first key_starts[t] keys of its sequence (windows).
   Indices key_starts = {};
-  double score_cap = 0;  // scores become cap · tanh(score / cap); 0: as they are
+  double score_cap = 0;  // scores become cap · tanh(score / cap); 0: uncapped
   Dropout dropout = {};  // of the attention weights
-  // Decoding: keys and values are kept there, and queries see all that is kept; key_offsets and key_ends count that,
-  // too, and so do the key positions of relative terms. Nothing is recorded on a tape.
+  // Decoding: keys and values are appended there, and queries see the whole cache; key_offsets, key_ends and the key
+  // positions of relative terms include past keys. Nothing is recorded on a tape.
   std::optional<CachePass> cache = {};
 };
 
@@ -151,22 +151,22 @@ struct AttentionOptions {
 Value attention(const Context& context, const AttentionOptions& options, Columns q, Columns k, Columns v,
                 const AttentionPositions& positions);
 
-// The same on tensors that are nobody's values: rotates in place, keeps k and v in `options.cache`, writes `out`. k and
-// v may have fewer heads than q.
+// The same on plain tensors: rotates in place, appends k and v to `options.cache`, writes `out`. k and v may have fewer
+// heads than q.
 void attention_with_cache(Backend& backend, const AttentionOptions& options, const AttentionTensors& in,
                           const AttentionPositions& positions, const Tensor& out);
 
 // x + vector, in place in x: [T, H] and [H]. The vector gets a gradient only where x has one.
 Columns add_vector(const Context& context, Columns x, const Parameter& vector);
 
-// Head by head x and y side by side: [T, H] and [T, H] → [T, 2H]. The scores of such queries and keys are the sum of
-// both parts' (TUPE, Eq. 9).
+// Concatenates x and y head by head: [T, H] and [T, H] → [T, 2H]. Scores of such queries and keys are the sums of both
+// parts' scores (TUPE, Eq. 9).
 Value concatenate_heads(const Context& context, const Columns& x, const Value& y, int64_t heads);
 
-// The heads of x below each other: [T, heads · d] → [T · heads, d].
+// Each head of x as a row: [T, heads · d] → [T · heads, d].
 Value head_rows(const Context& context, const Columns& x, int64_t heads);
 
-// The same numbers in another shape.
+// The same elements in another shape.
 Value reshaped(const Context& context, Value&& x, const Shape& shape);
 
 // factor · table · (v − u), head by head: [R, H] → [R, heads] (Transformer-XL, Eq. 7).
@@ -176,15 +176,14 @@ Value head_products(const Context& context, const Value& table, const Parameter&
 // KERPLE's bias by distance, from the logarithms of r1 and r2, [2, heads] → [2 · clip + 1, heads] (backend.h).
 Value kerple_bias(const Context& context, const Parameter& logs, int64_t clip);
 
-// Rows `rows` of x: [N, H]. Gradients of rows named twice add up.
+// Rows `rows` of x: [N, H]. Gradients of repeated rows add up.
 Value gather_rows(const Context& context, const Value& x, const Indices& rows);
 
 // [sequences, H] from [T, H].
 Value pool(const Context& context, const Value& x, const Indices& offsets, Pooling pooling);
 
-// Summed cross-entropy of softmax(hidden·Wᵀ + bias) against labels [N]. This is a root: where there is a tape its
-// backward starts from `gradient_scale` (1 / global number of labels), and the gradients are computed here, in the same
-// pass.
+// Summed cross-entropy of softmax(hidden·Wᵀ + bias) against labels [N]. A root of the tape: the gradients are computed
+// here, in the same pass, and scaled by `gradient_scale` (1 / global number of labels).
 Loss cross_entropy(const Context& context, const Value& hidden, const Parameter& weight, const Parameter& bias,
                    std::span<const int32_t> labels, double gradient_scale);
 

@@ -1,4 +1,4 @@
-// What encodings that act on scores make of their parameters before attention takes it.
+// Operators that compute the score terms of position encodings from their parameters.
 #include <vector>
 
 #include "ops/internal.h"

@@ -8,7 +8,7 @@
 
 namespace roformer {
 
-// What an attention was given, for its backward pass.
+// The inputs of an attention, saved for its backward pass.
 struct Projections {
   Columns q, k, v;
 
@@ -16,7 +16,7 @@ struct Projections {
       : q(std::move(queries)), k(std::move(keys)), v(std::move(values)) {}
 };
 
-// The gradient tensors of projections: one for all column ranges of one.
+// The gradient tensors of projections: one per projection, shared by its column ranges.
 class ProjectionGradients {
  public:
   ProjectionGradients(Backend& backend, const Projections& projections) : backend_(backend), projections_(projections) {
@@ -33,7 +33,7 @@ class ProjectionGradients {
   }
 
  private:
-  // Columns that no range covers are 0: others add to them.
+  // Columns that no range covers are zeroed: other operators add to them.
   Tensor columns(const Columns& columns) {
     const Shape& shape = columns.value.data.shape();
     if (!columns.value.tracked()) return backend_.empty({columns.value.data.rows(), columns.count});

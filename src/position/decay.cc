@@ -7,7 +7,7 @@
 namespace roformer {
 namespace {
 
-// RotaryFrequencies knows positions from 0 on; the sine is odd.
+// RotaryFrequencies takes only non-negative positions; the sine is odd.
 RotaryFrequencies::Angle angle_at(const RotaryFrequencies& frequencies, int64_t distance, int64_t pair) {
   if (frequencies.rotary().grid_width > 0) {
     throw UsageError("{} is {}; expected 0: rotations on a grid depend on rows and columns", FieldName("grid_width"),
@@ -45,7 +45,7 @@ double rotary_score(const RotaryFrequencies& frequencies, std::span<const double
     const auto [cos, sin] = angle_at(frequencies, distance, i);
     const std::complex<double> h =
         std::complex<double>(q[first], q[second]) * std::conj(std::complex<double>(k[first], k[second]));
-    // Re(h e^{ı(m−n)θ}) with m − n = −distance; the angle holds one attention factor of two.
+    // Re(h e^{ı(m−n)θ}) with m − n = −distance; the angle includes one of the two attention factors.
     score += frequencies.attention_factor() * (h.real() * cos + h.imag() * sin);
   }
   const auto rest = static_cast<int64_t>(frequencies.rotary().dim);

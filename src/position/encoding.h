@@ -1,9 +1,9 @@
-// PositionEncoding: how a model knows the order of its tokens, as one value. The room position/ holds the mathematics
-// of positions: pure functions and value types. It knows no tensor, no parameter and no attention kernel. An encoding
-// acts in one of four places: added to the input (sinusoidal, learned), on queries and keys (rotary, TUPE), on the
-// scores (a bias by distance), or as relative keys and values. A consumer visits the variant and takes the alternatives
-// of its own place. A class hierarchy with virtual hooks was rejected: each place needs other data, and a closed
-// variant lets the compiler find every consumer that forgot one.
+// PositionEncoding: a model's position encoding as a value. position/ has the mathematics of positions as pure
+// functions and value types, without tensors, parameters or kernels. An encoding acts at one of four points: added to
+// the input (sinusoidal, learned), on queries and keys (rotary, TUPE), on the scores (a bias by distance), or as
+// relative keys and values. Consumers visit the variant and handle the alternatives of their point. A class hierarchy
+// with virtual hooks was rejected: each point needs different data, and with a closed variant the compiler finds every
+// consumer that misses an alternative.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@
 
 namespace roformer {
 
-// No encoding: a bidirectional model then sees a bag of tokens.
+// No encoding: a bidirectional model sees a bag of tokens.
 struct NoPosition {
   bool operator==(const NoPosition&) const = default;
 };
@@ -31,67 +31,66 @@ struct SinusoidalPosition {
   bool operator==(const SinusoidalPosition&) const = default;
 };
 
-// Input: a trained row a position is added; longer texts are refused, unless the table is extended hierarchically to
-// max_positions² (position/hierarchical.h).
+// Input: a trained row per position is added; longer texts are a DataError, unless the table is extended hierarchically
+// to max_positions² (position/hierarchical.h).
 struct LearnedPosition {
   int64_t max_positions = 512;
   bool hierarchical = false;
   bool operator==(const LearnedPosition&) const = default;
 };
 
-// Relative keys and values (Eq. 5; Shaw et al. 2018): trained rows of each layer by distance, or, as NEZHA has them
-// (Wei et al. 2019), sinusoids. The heads share them.
+// Relative keys and values (Eq. 5; Shaw et al. 2018): trained rows by distance, per layer, or sinusoids (NEZHA; Wei et
+// al. 2019). Heads share them.
 struct ShawPosition {
-  int64_t clip = 16;  // larger distances are as this one
+  int64_t clip = 16;  // larger distances count as this one
   bool sinusoidal = false;
   bool operator==(const ShawPosition&) const = default;
 };
 
-// Transformer-XL (Eq. 7; Dai et al. 2019): sinusoids of the distance through a projection of each layer meet the
-// queries; u and v stand for the position of the query, all layers share them.
+// Transformer-XL (Eq. 7; Dai et al. 2019): queries attend to sinusoids of the distance, projected per layer; u and v
+// replace the position of the query and are shared by all layers.
 struct TransformerXlPosition {
   bool operator==(const TransformerXlPosition&) const = default;
 };
 
-// A trained bias a head and bucket of distances (Eq. 8; Raffel et al. 2020), all layers share it.
+// A trained bias per head and bucket of distances (Eq. 8; Raffel et al. 2020), shared by all layers.
 struct T5Position {
   DistanceBuckets buckets;
   bool operator==(const T5Position&) const = default;
 };
 
-// TUPE (Eq. 9; Ke et al. 2021): positions have queries and keys of their own, beside the words', and there is T5's
-// bias. All layers share all of it.
+// TUPE (Eq. 9; Ke et al. 2021): separate queries and keys for positions, plus T5's bias. Shared by all layers.
 struct TupePosition {
   int64_t max_positions = 512;
   DistanceBuckets buckets;
   bool operator==(const TupePosition&) const = default;
 };
 
-// DeBERTa's disentangled attention (Eq. 10; He et al. 2021): rows by distance, which all layers share, go through each
-// layer's projections of queries and keys and meet keys and queries.
+// DeBERTa's disentangled attention (Eq. 10; He et al. 2021): rows by distance, shared by all layers, are projected by
+// each layer's query and key projections and scored against its keys and queries.
 struct DebertaPosition {
   int64_t clip = 128;
   bool operator==(const DebertaPosition&) const = default;
 };
 
-// Scores fall linearly with the distance, each head at a rate of its own (Press et al. 2022). Nothing is trained.
+// Scores decrease linearly with the distance, at a fixed rate per head (Press et al. 2022). Nothing is trained.
 struct AlibiPosition {
   bool operator==(const AlibiPosition&) const = default;
 };
 
-// Scores fall by r1 · log(1 + r2 · distance), both trained, positive, of each head and layer (Chi et al. 2022).
+// Scores decrease by r1 · log(1 + r2 · distance), r1 and r2 > 0 trained per head and layer (Chi et al. 2022).
 struct KerplePosition {
   bool operator==(const KerplePosition&) const = default;
 };
 
-// Queries and keys are rotated (Eq. 13-16, 34); with `rotate_values` values too (config.json: rotary_value), and the
-// sum is not turned back, as in the published models.
+// Queries and keys are rotated (Eq. 13-16, 34); with `rotate_values` also values (config.json: rotary_value), whose sum
+// is not rotated back, as in the published models.
 struct RotaryPosition {
   Rotary rotary = {};  // dim 0: `share` of the head size, see complete() of models/config.h
-  double share = 1;    // partial rotary: the share of a head's elements that turn
+  double share = 1;    // partial rotary: the rotated share of a head's elements
   bool rotate_values = false;
-  bool learned = false;           // the frequencies are trained, the same ones in all layers
-  std::optional<XPos> xpos = {};  // queries and keys also shrink and grow with their position
+  bool learned = false;           // trained frequencies, shared by all layers
+  std::optional<XPos> xpos = {};  // queries and keys are also scaled by position
   bool operator==(const RotaryPosition&) const = default;
 };
 
@@ -99,7 +98,7 @@ using PositionEncoding =
     std::variant<NoPosition, SinusoidalPosition, LearnedPosition, ShawPosition, TransformerXlPosition, T5Position,
                  TupePosition, DebertaPosition, AlibiPosition, KerplePosition, RotaryPosition>;
 
-// The names people write, e.g. "rotary", "t5": kinds of encodings and variants of them.
+// Names of encodings and their variants, e.g. "rotary", "t5".
 std::span<const std::string_view> position_names();
 std::string_view position_name(const PositionEncoding& encoding);
 

@@ -1,6 +1,6 @@
-// How a table of n learned positions goes on to n² (Su Jianlin 2020, "Hierarchical decomposition of position codes",
+// Extends a table of n learned positions to n² (Su Jianlin 2020, "Hierarchical decomposition of position codes",
 // kexue.fm/archives/7947): with p = i·n + j, row p is α·u_i + (1 − α)·u_j, where u_i = (row_i − α·row_0) / (1 − α), so
-// that rows below n stay as they are. That is row_j + a · (row_i − row_0) with a = α / (1 − α).
+// that rows below n are unchanged. Equivalently row_j + a · (row_i − row_0) with a = α / (1 − α).
 #pragma once
 
 #include <cstdint>

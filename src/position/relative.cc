@@ -26,7 +26,7 @@ int64_t distance_bucket(const DistanceBuckets& buckets, int64_t r) {
   const int64_t distance = buckets.bidirectional ? std::abs(r) : std::max<int64_t>(-r, 0);
   const int64_t exact = side / 2;
   if (distance < exact) return first + distance;
-  // T5 computes this in float32, where a bucket's border may round to the other side: floats here, too.
+  // float, as in T5: in double a bucket border may round to the other side.
   const float share =
       std::log(static_cast<float>(distance) / static_cast<float>(exact)) /
       static_cast<float>(std::log(static_cast<double>(buckets.max_distance) / static_cast<double>(exact)));

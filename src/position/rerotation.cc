@@ -7,7 +7,7 @@
 namespace roformer {
 namespace {
 
-// What the keys are multiplied by beside the rotation.
+// The scale of keys beside the rotation.
 double key_scale(const KeyRotation& rotation, int64_t position, int64_t pair) {
   if (!rotation.xpos) return 1;
   return 1 / xpos_scale(*rotation.xpos, rotation.frequencies.rotary().dim, pair, position);
@@ -27,7 +27,7 @@ Rerotation::Rerotation(KeyRotation from, KeyRotation to) : from_(std::move(from)
 RotaryFrequencies::Angle Rerotation::angle(int64_t from_position, int64_t to_position, int64_t pair) const {
   const auto [cos0, sin0] = from_.frequencies.angle(from_position, pair);
   const auto [cos1, sin1] = to_.frequencies.angle(to_position, pair);
-  // Both hold their attention factors: f1 cos1 · f0 cos0 / f0² is what remains of the first.
+  // Both angles include attention factors f: dividing f1 cos1 · f0 cos0 by f0² leaves f1 / f0.
   const double factor = from_.frequencies.attention_factor();
   const double scale = key_scale(to_, to_position, pair) / key_scale(from_, from_position, pair) / (factor * factor);
   return {scale * (cos1 * cos0 + sin1 * sin0), scale * (sin1 * cos0 - cos1 * sin0)};

@@ -1,9 +1,8 @@
-// Re-rotation: what turns a cached key that was rotated one way into the key that another way would have made of it,
-// without the unrotated one. Needed when a window of text is moved to earlier positions (context shift), when dynamic
-// NTK or LongRoPE change their frequencies because a text has grown, and for another xPos center. A key rotated by R at
-// p and one by R' at p' are R_p k and R'_p' k, so R'_p' R_pᵀ, again a rotation of each pair, leads from the first to
-// the second; the attention factors and xPos scales meet as ratios.
-// Each one adds a rounding of the cache's own type: a cache that is shifted often drifts by that much each time.
+// Re-rotation of cached keys: converts a key rotated one way to another rotation, without the unrotated key. Needed
+// when a window of text is moved to earlier positions (context shift), when dynamic NTK or LongRoPE change frequencies
+// because a text has grown, and for another xPos center. A key rotated by R at p and by R' at p' is R_p k and R'_p' k,
+// so R'_p' R_pᵀ, again a rotation of each pair, converts the first to the second; attention factors and xPos scales
+// enter as ratios. Each re-rotation rounds to the type of the cache, so errors accumulate over many shifts.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +13,7 @@
 
 namespace roformer {
 
-// How keys in a cache were rotated, or shall be.
+// How cached keys are rotated.
 struct KeyRotation {
   RotaryFrequencies frequencies;
   std::optional<XPos> xpos = {};
@@ -22,11 +21,11 @@ struct KeyRotation {
 
 class Rerotation {
  public:
-  // UsageError unless both rotate the same elements in the same pairs.
+  // UsageError unless both rotate the same number of elements with the same layout.
   Rerotation(KeyRotation from, KeyRotation to);
 
-  // For rotate_pair(): of a key rotated `from` at one position, into one rotated `to` at another. DataError for
-  // positions that either cannot rotate.
+  // The angle for rotate_pair() that converts a key at `from_position` to `to_position`. DataError for positions out of
+  // range.
   RotaryFrequencies::Angle angle(int64_t from_position, int64_t to_position, int64_t pair) const;
 
   const Rotary& rotary() const { return to_.frequencies.rotary(); }

@@ -8,7 +8,7 @@
 namespace roformer {
 namespace {
 
-// 113-bit arithmetic. At position 2^29 a frequency known to 64 bits would already be wrong by 1e-11 radians.
+// 113-bit arithmetic. At position 2^29 a 64-bit frequency would be off by 1e-11 radians.
 __extension__ using Quad = __float128;
 
 Quad power(Quad x, int64_t exponent) {
@@ -19,7 +19,7 @@ Quad power(Quad x, int64_t exponent) {
   return result;
 }
 
-// base^(−1/n): a first guess in long double, then Newton's method on r^−n = base, which doubles the digits.
+// base^(−1/n): a long double estimate, then Newton's method on r^−n = base, which doubles the digits.
 Quad inverse_root(double base, int64_t n) {
   Quad root = std::pow(static_cast<long double>(base), -1.0L / static_cast<long double>(n));
   for (int step = 0; step < 2; ++step) root += root * (1 / (base * power(root, n)) - 1) / n;
@@ -63,7 +63,7 @@ void validate(const Rotary& rotary, int64_t head_dim) {
   }
   const bool scaled = !std::holds_alternative<std::monostate>(rotary.scaling);
   if (rotary.grid_width > 0 && scaled) {
-    throw UsageError("{} is {}; expected 0 (no grid) beside a scaling, which lengthens texts", FieldName("grid_width"),
+    throw UsageError("{} is {}; expected 0 (no grid) with a rotary scaling", FieldName("grid_width"),
                      rotary.grid_width);
   }
   validate(rotary.scaling, rotary.dim);
@@ -71,23 +71,22 @@ void validate(const Rotary& rotary, int64_t head_dim) {
 
 RotaryFrequencies::RotaryFrequencies(const Rotary& rotary, int64_t length) : rotary_(rotary) {
   validate(rotary, rotary.dim);
-  // On a grid each axis has its own half of the pairs, with all frequencies.
+  // On a grid each axis has half of the pairs, with all frequencies.
   const int64_t axes = rotary.grid_width > 0 ? 2 : 1, axis_pairs = pairs() / axes;
   const ScaledFrequencies scaled = scale_frequencies(rotary.scaling, 2 * axis_pairs, rotary.base, length);
   if (!std::isfinite(scaled.base)) {
-    throw UsageError("the scaling of {} positions takes {} {} beyond all numbers", length, FieldName("base"),
-                     rotary.base);
+    throw UsageError("the scaling for {} positions makes {} {} overflow", length, FieldName("base"), rotary.base);
   }
   attention_factor_ = scaled.attention_factor;
-  const auto turning = static_cast<int64_t>(std::floor(rotary.proportion * static_cast<double>(2 * axis_pairs) / 2));
+  const auto rotating = static_cast<int64_t>(std::floor(rotary.proportion * static_cast<double>(2 * axis_pairs) / 2));
   const Quad ratio = inverse_root(scaled.base, axis_pairs);  // θ_{i+1} / θ_i = base^(−2/dim)
   frequencies_.reserve(pairs());
   for (int64_t axis = 0; axis < axes; ++axis) {
     Quad theta = 1;
     for (int64_t i = 0; i < axis_pairs; ++i, theta *= ratio) {
-      const Quad turn = i >= turning ? Quad{0} : scaled.divisors.empty() ? theta : theta / scaled.divisors[i];
-      const auto high = static_cast<double>(turn);
-      frequencies_.push_back({high, static_cast<double>(turn - high)});
+      const Quad scaled_theta = i >= rotating ? Quad{0} : scaled.divisors.empty() ? theta : theta / scaled.divisors[i];
+      const auto high = static_cast<double>(scaled_theta);
+      frequencies_.push_back({high, static_cast<double>(scaled_theta - high)});
     }
   }
 }
@@ -98,7 +97,7 @@ RotaryFrequencies::RotaryFrequencies(const Rotary& rotary, std::span<const doubl
   rotary_.scaling = {};
   validate(rotary_, rotary_.dim);
   if (std::ssize(theta) != pairs()) {
-    throw UsageError("there are {} rotary frequencies; expected {}, one a pair", theta.size(), pairs());
+    throw UsageError("there are {} rotary frequencies; expected {}, one per pair", theta.size(), pairs());
   }
   for (const double frequency : theta) {
     if (!(std::abs(frequency) <= kMaxRotaryFrequency)) {
@@ -118,12 +117,12 @@ RotaryFrequencies::Angle RotaryFrequencies::angle(int64_t position, int64_t pair
   }
   const auto [high, low] = frequencies_[pair];
   const auto m = static_cast<double>(position);
-  // m·θ as a double and what rounding took from it; the second is below 1e-7 for θ ≤ 1, below 1e-5 ever, so three
-  // Taylor terms are exact enough.
+  // m·θ as a double plus its rounding error, which is below 1e-7 for θ ≤ 1 and always below 1e-5, so three Taylor terms
+  // suffice.
   const double angle = m * high;
   const double error = std::fma(m, high, -angle) + m * low;
-  const double cos = std::cos(angle), sin = std::sin(angle), kept = 1 - error * error / 2;
-  return {attention_factor_ * (cos * kept - error * sin), attention_factor_ * (sin * kept + error * cos)};
+  const double cos = std::cos(angle), sin = std::sin(angle), cos_error = 1 - error * error / 2;
+  return {attention_factor_ * (cos * cos_error - error * sin), attention_factor_ * (sin * cos_error + error * cos)};
 }
 
 std::vector<int64_t> rotary_permutation(const Rotary& rotary, RotaryLayout to, int64_t head_dim) {

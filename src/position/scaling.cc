@@ -12,21 +12,20 @@ namespace {
 
 using std::numbers::pi;
 
-constexpr int64_t kMostPositions = int64_t{1} << 29;
+constexpr int64_t kMaxPositions = int64_t{1} << 29;
 
-// So that no frequency passes kMaxRotaryFrequency, and no quotient or power overflows.
+// Bounds that prevent frequencies above kMaxRotaryFrequency and overflows.
 void check_factor(std::string_view kind, std::string_view field, double value) {
-  constexpr double kLeast = 0.02, kMost = 1e6;
-  if (!(value >= kLeast && value <= kMost)) {
-    throw UsageError("{} of the {} rotary scaling is {}; expected {} to {}", FieldName(field), kind, value, kLeast,
-                     kMost);
+  constexpr double kMin = 0.02, kMax = 1e6;
+  if (!(value >= kMin && value <= kMax)) {
+    throw UsageError("{} of the {} rotary scaling is {}; expected {} to {}", FieldName(field), kind, value, kMin, kMax);
   }
 }
 
 void check_original(std::string_view kind, int64_t positions, int64_t least) {
-  if (positions < least || positions > kMostPositions) {
+  if (positions < least || positions > kMaxPositions) {
     throw UsageError("{} of the {} rotary scaling is {}; expected {} to {}", FieldName("original_positions"), kind,
-                     positions, least, kMostPositions);
+                     positions, least, kMaxPositions);
   }
 }
 
@@ -39,7 +38,7 @@ void check_ntk_dim(std::string_view kind, int64_t dim) {
 
 void check_list(std::string_view field, const std::vector<double>& factors, int64_t pairs) {
   if (std::ssize(factors) != pairs) {
-    throw UsageError("{} of the longrope rotary scaling has {} numbers; expected {}, one a pair", FieldName(field),
+    throw UsageError("{} of the longrope rotary scaling has {} elements; expected {}, one per pair", FieldName(field),
                      factors.size(), pairs);
   }
   for (const double factor : factors) check_factor("longrope", field, factor);
@@ -76,7 +75,7 @@ struct Validate {
   void operator()(const LongRopeScaling& longrope) const {
     check_list("short_factors", longrope.short_factors, dim / 2);
     check_list("long_factors", longrope.long_factors, dim / 2);
-    check_original("longrope", longrope.original_positions, 2);  // its logarithm divides
+    check_original("longrope", longrope.original_positions, 2);  // divisor: its logarithm
     check_factor("longrope", "factor", longrope.factor);
     check_factor("longrope", "attention_factor", longrope.attention_factor.value_or(1));
   }
@@ -127,17 +126,18 @@ struct Scale {
     const double longer = static_cast<double>(std::max(length, dynamic.original_positions)) / original;
     return {ntk_base(base, dynamic.factor * longer - (dynamic.factor - 1), dim), {}};
   }
-  // Which pair makes so many turns in a text of training.
-  double pair_of_turns(double turns, int64_t original) const {
-    return static_cast<double>(dim) * std::log(static_cast<double>(original) / (turns * 2 * pi)) / (2 * std::log(base));
+  // The pair that makes `rotations` full rotations within the training length.
+  double pair_of_rotations(double rotations, int64_t original) const {
+    return static_cast<double>(dim) * std::log(static_cast<double>(original) / (rotations * 2 * pi)) /
+           (2 * std::log(base));
   }
   ScaledFrequencies operator()(const YarnScaling& yarn) const {
-    double low = pair_of_turns(yarn.beta_fast, yarn.original_positions);
-    double high = pair_of_turns(yarn.beta_slow, yarn.original_positions);
+    double low = pair_of_rotations(yarn.beta_fast, yarn.original_positions);
+    double high = pair_of_rotations(yarn.beta_slow, yarn.original_positions);
     if (yarn.truncate) low = std::floor(low), high = std::ceil(high);
     low = std::max(low, 0.0);
     high = std::min(high, static_cast<double>(dim - 1));
-    if (low == high) high += 0.001;  // as transformers
+    if (low == high) high += 0.001;  // as in transformers
     const auto of_pair = [&](int64_t i) {
       const double slow = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
       return 1 / (slow / yarn.factor + (1 - slow));
@@ -152,11 +152,11 @@ struct Scale {
   }
   ScaledFrequencies operator()(const Llama3Scaling& llama3) const {
     const auto of_pair = [&](int64_t i) {
-      const double turns = static_cast<double>(llama3.original_positions) * theta(base, i, dim) / (2 * pi);
-      if (turns < llama3.low_freq_factor) return llama3.factor;
-      if (turns > llama3.high_freq_factor) return 1.0;
-      const double kept = (turns - llama3.low_freq_factor) / (llama3.high_freq_factor - llama3.low_freq_factor);
-      return 1 / ((1 - kept) / llama3.factor + kept);
+      const double rotations = static_cast<double>(llama3.original_positions) * theta(base, i, dim) / (2 * pi);
+      if (rotations < llama3.low_freq_factor) return llama3.factor;
+      if (rotations > llama3.high_freq_factor) return 1.0;
+      const double unscaled = (rotations - llama3.low_freq_factor) / (llama3.high_freq_factor - llama3.low_freq_factor);
+      return 1 / ((1 - unscaled) / llama3.factor + unscaled);
     };
     return {base, divisors(of_pair)};
   }

@@ -1,6 +1,6 @@
-// How rotary frequencies are changed so that a model reads longer texts than it was trained on. Each kind is a value
-// with the names and defaults of transformers' modeling_rope_utils ("rope_type"), and scale_frequencies() says what it
-// does. All factors are 1 or more where they are to lengthen; smaller ones are allowed, but not of NTK.
+// RoPE scaling: changes rotary frequencies for texts longer than those of training. Each kind is a struct with the
+// names and defaults of transformers' modeling_rope_utils ("rope_type"); scale_frequencies() implements them. Factors
+// above 1 lengthen; smaller ones are allowed except for NTK.
 #pragma once
 
 #include <cstdint>
@@ -16,22 +16,22 @@ struct LinearScaling {
   bool operator==(const LinearScaling&) const = default;
 };
 
-// NTK-aware (bloc97 2023), static: the base grows by factor^(dim / (dim − 2)), so that the slowest pair turns as with
-// position interpolation and the fastest as before. Not in transformers.
+// NTK-aware (bloc97 2023), static: the base grows by factor^(dim / (dim − 2)), so that the slowest pair is as with
+// position interpolation and the fastest unchanged. Not in transformers.
 struct NtkScaling {
   double factor = 1;
   bool operator==(const NtkScaling&) const = default;
 };
 
-// "dynamic": NTK-aware for the length that is there; nothing changes up to `original_positions`.
+// "dynamic": NTK-aware for the current length; no change up to `original_positions`.
 struct DynamicNtkScaling {
   double factor = 1;
   int64_t original_positions = 0;  // "max_position_embeddings" of training
   bool operator==(const DynamicNtkScaling&) const = default;
 };
 
-// "yarn" (Peng et al. 2023): slow pairs are interpolated, fast ones kept, a ramp between; scores grow by the square of
-// an attention factor.
+// "yarn" (Peng et al. 2023): slow pairs are interpolated, fast ones unchanged, with a ramp between; scores are
+// multiplied by the square of an attention factor.
 struct YarnScaling {
   double factor = 1;
   int64_t original_positions = 0;
@@ -45,12 +45,12 @@ struct YarnScaling {
 struct LongRopeScaling {
   std::vector<double> short_factors, long_factors;  // [dim / 2]
   int64_t original_positions = 0;
-  double factor = 1;  // longest text / `original_positions`: decides the attention factor
+  double factor = 1;  // longest text / `original_positions`: determines the attention factor
   std::optional<double> attention_factor = {};
   bool operator==(const LongRopeScaling&) const = default;
 };
 
-// "llama3": pairs of long waves divided, of short ones kept, smooth between.
+// "llama3": long wavelengths are divided by `factor`, short ones unchanged, with a smooth transition.
 struct Llama3Scaling {
   double factor = 1, low_freq_factor = 1, high_freq_factor = 4;
   int64_t original_positions = 0;
@@ -60,21 +60,21 @@ struct Llama3Scaling {
 using RotaryScaling = std::variant<std::monostate, LinearScaling, NtkScaling, DynamicNtkScaling, YarnScaling,
                                    LongRopeScaling, Llama3Scaling>;
 
-// UsageError, naming the setting, for numbers that cannot scale the frequencies of `dim` rotated elements.
+// UsageError, naming the setting, for settings that are invalid for `dim` rotated elements.
 void validate(const RotaryScaling& scaling, int64_t dim);
 
-// What a scaling makes of θ_i = base^(−2i/dim): θ_i = new base^(−2i/dim) / divisors[i].
+// The scaled θ_i = base^(−2i/dim) / divisors[i], with a new base.
 struct ScaledFrequencies {
   double base;
   std::vector<double> divisors;  // [dim / 2], or empty: all are 1
-  double attention_factor = 1;   // multiplies cosines and sines, so that scores grow by its square
+  double attention_factor = 1;   // multiplies cosines and sines, so scores get its square
 };
 
-// For a sequence of `length` positions (its largest position + 1; 0: as short as those of training), which matters to
-// dynamic NTK and LongRoPE. The settings must be valid.
+// For a sequence of `length` positions (its largest position + 1; 0: within the training length), which only dynamic
+// NTK and LongRoPE use. The settings must be valid.
 ScaledFrequencies scale_frequencies(const RotaryScaling& scaling, int64_t dim, double base, int64_t length);
 
-// Sequences of equal results have equal frequencies: 0 wherever the length does not matter (yet).
+// The length as far as it affects frequencies: sequences with equal results have equal frequencies; 0: no effect.
 int64_t scaling_length(const RotaryScaling& scaling, int64_t length);
 
 }  // namespace roformer

@@ -17,9 +17,9 @@ double sinusoid(int64_t position, int64_t column, int64_t dim, SinusoidLayout la
     const int64_t timescales = dim / 2;
     if (column >= 2 * timescales) return 0;
     const double last = static_cast<double>(std::max<int64_t>(timescales - 1, 1));
-    const double turn =
+    const double radians =
         static_cast<double>(position) * std::pow(10000.0, -static_cast<double>(column % timescales) / last);
-    return column < timescales ? std::sin(turn) : std::cos(turn);
+    return column < timescales ? std::sin(radians) : std::cos(radians);
   }
   const int64_t sines = dim - dim / 2;
   const bool halves = layout == SinusoidLayout::halves;

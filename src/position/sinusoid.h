@@ -1,7 +1,7 @@
 // The fixed sinusoidal position embedding that is added to the input (Eq. 4 of the RoFormer paper; Vaswani et al.
-// 2017). Not the rotary encoding, although the same frequencies 10000^(−2t/dim) appear there. The paper writes sine and
-// cosine alternately; the tables of RoFormer and Marian in transformers hold all sines first. Both arrangements carry
-// the same information, but weights trained with one are useless with the other.
+// 2017). Not the rotary encoding, although the same frequencies 10000^(−2t/dim) appear there. The paper alternates
+// sines and cosines; the tables of RoFormer and Marian in transformers have all sines first. Weights trained with one
+// arrangement are useless with the other.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@ namespace roformer {
 enum class SinusoidLayout {
   halves,       // columns 0 … ⌈dim/2⌉−1 are sines, the others cosines: transformers' RoFormer
   interleaved,  // column 2t is the sine and 2t+1 the cosine of frequency t: Eq. 4 as printed
-  // Halves, as tensor2tensor and Marian compute them: frequency t is 10000^(−t / (sines − 1)), so that the slowest is
-  // 1/10000 exactly; of an odd dim the last column is 0.
+  // Halves as in tensor2tensor and Marian: frequency t is 10000^(−t / (sines − 1)), so that the slowest is 1/10000
+  // exactly; if dim is odd the last column is 0.
   tensor2tensor,
 };
 

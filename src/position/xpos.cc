@@ -16,11 +16,11 @@ void validate(const XPos& xpos) {
 }
 
 double xpos_scale(const XPos& xpos, int64_t dim, int64_t pair, int64_t position) {
-  constexpr double kGamma = 0.4, kMostPowers = 32;  // (0.4 / 1.4)^32 is 4e-18
+  constexpr double kGamma = 0.4, kMaxPowers = 32;  // (0.4 / 1.4)^32 is 4e-18
   const double power = static_cast<double>(position - xpos.center) / xpos.scale_base;
-  if (std::abs(power) > kMostPowers) {
+  if (std::abs(power) > kMaxPowers) {
     throw DataError("position {} is beyond xPos's range: {} scale bases of {} from its center, {}", position,
-                    kMostPowers, xpos.scale_base, xpos.center);
+                    kMaxPowers, xpos.scale_base, xpos.center);
   }
   const double zeta = (2 * static_cast<double>(pair) / static_cast<double>(dim) + kGamma) / (1 + kGamma);
   return std::pow(zeta, power);

@@ -1,4 +1,4 @@
-// The two real types of 16 bits that files hold weights in. They are stored and widened, never computed with here.
+// The two 16-bit floating-point types of weight files. They are stored and widened; nothing is computed in them.
 #pragma once
 
 #include <bit>
@@ -13,8 +13,8 @@ struct BFloat16 {  // the upper half of a float32
   uint16_t bits;
 };
 
-// Exact. Without a branch, so that loops over them are vectorized. As a float32 with the exponent's bias of float16 the
-// number is 2^-112 of what it should be, also where float16 is subnormal; infinities and NaN get the largest exponent.
+// Exact and branch-free, so that loops over it vectorize. Reinterpreted as float32 without rebiasing the exponent, the
+// value is 2^-112 times too small, subnormals included; infinities and NaN get the largest exponent.
 inline float widened(Float16 x) {
   const uint32_t magnitude = uint32_t{x.bits & 0x7FFFu} << 13, sign = uint32_t{x.bits & 0x8000u} << 16;
   const uint32_t scaled = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112f);

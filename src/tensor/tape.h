@@ -13,19 +13,19 @@
 
 namespace roformer {
 
-// A tensor and, if it takes part in differentiation, the place where its gradient is summed up.
-// The gradient is an undefined Tensor until the first contribution; copies of a Value share it. A backward that needs
-// another operator's result keeps no Value of it but a SavedValue.
+// A tensor and, if it takes part in differentiation, the sum of its gradients. The gradient is an undefined Tensor
+// until the first contribution; copies of a Value share it. A backward that needs another operator's result holds a
+// SavedValue, not a Value.
 struct Value {
   Tensor data;
   std::shared_ptr<Tensor> gradient;
-  // Computes `data` once more, the same bits, from what its operator keeps for its own backward; or null.
-  std::shared_ptr<const std::function<Tensor()>> again;
+  // Recomputes `data`, bit for bit, from what its operator saved for its own backward; or null.
+  std::shared_ptr<const std::function<Tensor()>> recompute;
 
   Value() = default;
   explicit Value(Tensor tensor) : data(std::move(tensor)) {}
   bool tracked() const { return gradient != nullptr; }
-  // The same data with a gradient of its own.
+  // The same data with its own gradient.
   static Value tracking(Tensor tensor) {
     Value value(std::move(tensor));
     value.gradient = std::make_shared<Tensor>();
@@ -33,23 +33,24 @@ struct Value {
   }
 };
 
-// The data of a Value until the backward pass, or how to compute it once more where that is possible.
+// The data of a Value until the backward pass, or how to recompute it where that is possible.
 class SavedValue {
  public:
-  explicit SavedValue(const Value& value) : data_(value.again ? Tensor() : value.data), again_(value.again) {}
-  Tensor data() const { return again_ ? (*again_)() : data_; }
+  explicit SavedValue(const Value& value)
+      : data_(value.recompute ? Tensor() : value.data), recompute_(value.recompute) {}
+  Tensor data() const { return recompute_ ? (*recompute_)() : data_; }
 
  private:
   Tensor data_;
-  std::shared_ptr<const std::function<Tensor()>> again_;
+  std::shared_ptr<const std::function<Tensor()>> recompute_;
 };
 
 class Tape {
  public:
   void record(std::function<void()> step) { steps_.push_back(std::move(step)); }
 
-  // Keeps something that recorded closures refer to (angles, row numbers) until backward() has run.
-  void keep(std::shared_ptr<const void> owner) { kept_.push_back(std::move(owner)); }
+  // Keeps what recorded closures refer to (angles, row indices) alive until backward() has run.
+  void retain(std::shared_ptr<const void> owner) { retained_.push_back(std::move(owner)); }
 
   void backward() {
     while (!steps_.empty()) {
@@ -57,12 +58,12 @@ class Tape {
       steps_.pop_back();
       step();
     }
-    kept_.clear();
+    retained_.clear();
   }
 
  private:
   std::vector<std::function<void()>> steps_;
-  std::vector<std::shared_ptr<const void>> kept_;
+  std::vector<std::shared_ptr<const void>> retained_;
 };
 
 }  // namespace roformer

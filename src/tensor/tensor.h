@@ -1,7 +1,7 @@
-// Tensor: a typed view of shared memory, at most rank 4, contiguous but for one row stride.
-// It is not an array library: it has no arithmetic and no broadcasting; backends do the work. General strides were
-// rejected because the only views this project needs are row ranges (a sequence, a chunk) and column ranges (q, k, v of
-// a fused projection), and one stride keeps every kernel readable.
+// Tensor: a typed view of shared memory, of rank 4 at most, contiguous except for a row stride. It is not an array
+// library: it has no arithmetic and no broadcasting; backends do the work. General strides were rejected because the
+// only views this project needs are row ranges (a sequence, a chunk) and column ranges (q, k, v of a fused projection),
+// and one stride keeps every kernel readable.
 #pragma once
 
 #include <array>
@@ -15,12 +15,12 @@
 
 namespace roformer {
 
-// Where memory is: on the host, or on a device whose memory only kernels of its backend may touch. A value: devices of
-// one name are one device.
+// Where memory is: on the host, or on a device whose memory only the kernels of its backend may access. A value type:
+// devices with equal names are equal.
 class Device {
  public:
   Device() = default;  // the host
-  // E.g. "cuda:0". Names are kept as long as the program runs, so that copies cost nothing.
+  // E.g. "cuda:0". Names are interned for the life of the program, so copies are free.
   explicit Device(std::string_view name);
   bool is_host() const { return name_ == nullptr; }
   std::string_view name() const;  // "host" of the host
@@ -30,10 +30,10 @@ class Device {
   const std::string* name_ = nullptr;
 };
 
-// float16 and bfloat16 hold weights that are only read (tensor/half.h); nothing is computed in them.
+// float16 and bfloat16 are storage types of weights (tensor/half.h); nothing is computed in them.
 enum class DType : uint8_t { float32, float64, int32, int64, float16, bfloat16 };
 
-bool is_real(DType dtype);            // no integers
+bool is_real(DType dtype);            // a floating-point type
 int64_t dtype_size(DType dtype);      // bytes of one element
 const char* dtype_name(DType dtype);  // "float32"
 
@@ -84,10 +84,9 @@ class Shape {
 class Tensor {
  public:
   Tensor() = default;  // no memory; defined() is false
-  // A view of memory kept alive by `memory` (whose deleter frees it). `row_stride` is in elements, 0 = contiguous.
+  // A view that shares ownership of `memory`. `row_stride` is in elements, 0 = contiguous.
   Tensor(std::shared_ptr<void> memory, DType dtype, Shape shape, int64_t row_stride = 0, Device device = {});
-  // New uninitialized memory of the host, 64-byte aligned. Backends have their own allocators; this one serves files
-  // and tests.
+  // Uninitialized host memory, 64-byte aligned. Backends have their own allocators; this one is for files and tests.
   static Tensor allocate(Shape shape, DType dtype);
 
   bool defined() const { return memory_ != nullptr; }
@@ -103,8 +102,8 @@ class Tensor {
   int64_t row_stride() const { return row_stride_; }
   bool contiguous() const { return rows() <= 1 || row_stride_ == columns(); }
 
-  // Pointer to the first element; ShapeError if T is not the element type, or the memory not the host's
-  // (Backend::to_host brings it there).
+  // Pointer to the first element; ShapeError if T is not the element type or the memory is not on the host
+  // (Backend::to_host copies it there).
   template <class T>
   T* data() const {
     if (dtype_ != dtype_of<T>::value || !device_.is_host()) refuse(dtype_of<T>::value);
@@ -114,9 +113,8 @@ class Tensor {
   T* row(int64_t i) const {
     return data<T>() + i * row_stride_;
   }
-  void* raw() const { return address_on(Device()); }  // likewise, of any type
-  // The way in for a backend's own kernels: the first element's address on that device; ShapeError if the memory is
-  // another's.
+  void* raw() const { return address_on(Device()); }  // likewise, for any type
+  // For a backend's own kernels: the address of the first element on that device; ShapeError if it is on another.
   void* address_on(Device device) const;
 
   Tensor row_range(int64_t begin, int64_t count) const;     // rank >= 2: rows begin … begin+count-1; rank 1: elements

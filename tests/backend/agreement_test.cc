@@ -1,9 +1,8 @@
-// One harness for every backend: each operation, over awkward and random sizes, must agree with the reference backend
-// in float64 within what its numbers' roundings allow (closeness.h), and give the same bits with one, two and three
-// threads. `cpu` must agree with every instruction set of this machine, in every number type: products of bfloat16 and
-// int8 within their own roundings. A new backend or type is one Candidate; a new kernel is one family (families.cc).
-// ROFORMER_SHOW_ERRORS=1 prints how much of what is allowed the largest error takes; ROFORMER_TEST_SEED=N draws other
-// random sizes.
+// Every operation of every backend, over awkward and random sizes, must agree with the reference backend in float64
+// within rounding errors (closeness.h), and give the same bits with one, two and three threads. `cpu` must agree with
+// every instruction set of this machine, in every number type: bfloat16 and int8 within their own rounding errors. A
+// new backend or type is a Candidate; a new kernel is a family (families.cc). ROFORMER_SHOW_ERRORS=1 prints the largest
+// error as a fraction of the bound; ROFORMER_TEST_SEED=N draws other random sizes.
 #include <gtest/gtest.h>
 
 #include <hwy/highway.h>
@@ -29,7 +28,7 @@ struct Candidate {
   bool has_targets = true;  // instruction sets
 };
 
-// Candidates that multiply the same numbers.
+// Candidates of the same precision.
 struct Candidates {
   Precision precision;
   std::vector<Candidate> backends;
@@ -42,7 +41,7 @@ const std::vector<Candidates> kCandidates = {
     {Precision::int8, {{"cpu", [](ThreadPool& pool) { return make_cpu_backend(pool, Precision::int8); }}}},
 };
 
-// What a candidate rounds of a family's inputs.
+// How a candidate rounds a family's inputs.
 Roundings roundings_of(Precision precision, const Family& family) {
   simd::apply_limit();
   const NumberTypes numbers = choose_number_types(precision, dot_products());
@@ -55,7 +54,7 @@ bool rounds_factors(const Roundings& roundings) {
   return roundings.weights != Precision::float32 || roundings.others != Precision::float32;
 }
 
-using Parameter = std::tuple<size_t, size_t>;  // of kCandidates, of families()
+using Parameter = std::tuple<size_t, size_t>;  // indices into kCandidates and families()
 
 class OperatorTest : public ::testing::TestWithParam<Parameter> {
  protected:
@@ -77,7 +76,7 @@ class OperatorTest : public ::testing::TestWithParam<Parameter> {
     return {trial.finish(), trial.longest_side()};
   }
 
-  // In float64, with what the roundings of float32 and those of a type's factors allow.
+  // Float64 results, with bounds from the roundings of float32 and of a type's factors.
   Exact exact(Backend& oracle, size_t index) const {
     Run run_exactly = run(oracle, index, false);
     size_t numbers = 0;
@@ -85,7 +84,7 @@ class OperatorTest : public ::testing::TestWithParam<Parameter> {
     Exact exact = exact_of(std::move(run_exactly.results));
     const auto allow = [&](const Roundings& roundings, int64_t in_turn) {
       std::vector<std::vector<Result>> disturbed;
-      const uint64_t draws = numbers < 3000 ? 8 : 4;  // of a few numbers more are needed to know what is typical
+      const uint64_t draws = numbers < 3000 ? 8 : 4;  // few values need more draws for a typical error
       for (uint64_t draw = 1; draw <= draws; ++draw) {
         disturbed.push_back(run(oracle, index, false, &roundings, draw).results);
       }
@@ -104,7 +103,7 @@ class OperatorTest : public ::testing::TestWithParam<Parameter> {
       body(i);
     }
   }
-  static void choose(int64_t targets) {  // 0: those of the machine
+  static void choose(int64_t targets) {  // 0: all of this machine
     hwy::SetSupportedTargetsForTest(targets);
     hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   }
@@ -165,7 +164,7 @@ TEST_P(ThreadsTest, GiveTheSameBitsAtAnyNumber) {
   }
 }
 
-// All families in float32, those of products in the other types.
+// All families in float32, those with products in the other types as well.
 std::vector<Parameter> parameters() {
   std::vector<Parameter> all;
   for (size_t n = 0; n < kCandidates.size(); ++n) {

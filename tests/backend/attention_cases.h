@@ -1,4 +1,4 @@
-// Families of attention.
+// Attention families.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace roformer::testing {
 
-enum class Limits { none, causal, prefix, scattered };  // prefix: half the keys, then one more a query
+enum class Limits { none, causal, prefix, scattered };  // prefix: half the keys, then one more per query
 
 // The first of `keys` keys that query i of `queries` sees.
 inline int32_t limit_of(Trial& trial, Limits limits, int32_t i, int32_t queries, int32_t keys) {
@@ -21,7 +21,7 @@ inline int32_t limit_of(Trial& trial, Limits limits, int32_t i, int32_t queries,
   return keys;
 }
 
-// What queries do not see at the front: as far as a window before the limit, or anything, maybe all.
+// First visible keys: none, a window before the limit, or random, possibly hiding all.
 enum class Begins { none, window, scattered };
 
 inline int32_t begin_of(Trial& trial, Begins begins, int32_t limit) {
@@ -39,7 +39,7 @@ struct AttentionPlan {
   bool bias = false, query_table = false, key_table = false, value_table = false;
   int64_t clip = 0;
   bool rising = false;  // positions rise by one in each sequence; else they are random
-  bool shared = false;  // heads share the tables
+  bool shared = false;  // heads share tables
   int64_t kv_heads = 0;
   Begins begins = Begins::none;
   double score_cap = 0;
@@ -106,10 +106,10 @@ inline void attention_operation(Trial& trial, const AttentionPlan& plan) {
                                    trial.output("dv", keys, value_width)};
   const Tensor out = trial.output("out", queries, values), log_sum_exp = trial.scratch(plan.heads, queries);
   const Tensor dout = trial.random(queries, values);
-  double pairs = 0;  // that are seen
+  double pairs = 0;  // visible
   for (size_t s = 0; s < plan.query_lengths.size(); ++s) {
     for (int32_t i = query_offsets[s]; i < query_offsets[s + 1]; ++i) {
-      pairs += static_cast<double>(spec.keys_seen(i, plan.key_lengths[s]).count());
+      pairs += static_cast<double>(spec.visible_keys(i, plan.key_lengths[s]).count());
     }
   }
   const double product = 2 * pairs * static_cast<double>(hidden);
@@ -131,10 +131,10 @@ inline void attention_operation(Trial& trial, const AttentionPlan& plan) {
   add("value table", &RelativeTerms::value_table);
   trial.run(operation);
 
-  std::vector<double> logs;  // those of queries that have keys
+  std::vector<double> logs;  // of queries with keys
   for (size_t s = 0; s < plan.query_lengths.size(); ++s) {
     for (int32_t i = query_offsets[s]; i < query_offsets[s + 1]; ++i) {
-      if (spec.keys_seen(i, plan.key_lengths[s]).count() == 0) continue;
+      if (spec.visible_keys(i, plan.key_lengths[s]).count() == 0) continue;
       for (int64_t head = 0; head < plan.heads; ++head) logs.push_back(read(log_sum_exp, head, i));
     }
   }
@@ -155,7 +155,7 @@ inline Family attention_family() {
                     {.query_lengths = ragged, .key_lengths = ragged, .heads = heads, .head_dim = head_dim});
     }
   }
-  // Around the borders of vectors, register tiles, panels and blocks of keys.
+  // Lengths around the borders of vectors, register tiles, panels and blocks of keys.
   std::vector<int32_t> borders(34);
   std::iota(borders.begin(), borders.end(), 1);
   for (const int32_t length : {47, 48, 49, 63, 95, 96, 97, 127, 128, 130, 256, 257}) borders.push_back(length);
@@ -163,7 +163,7 @@ inline Family attention_family() {
     add_attention(family, "borders, head size " + std::to_string(head_dim),
                   {.query_lengths = borders, .key_lengths = borders, .heads = 1, .head_dim = head_dim});
   }
-  const std::vector<int32_t> split = {2060, 5};  // the backward's keys in several tasks
+  const std::vector<int32_t> split = {2060, 5};  // the backward splits keys into several tasks
   add_attention(family, "split by keys", {.query_lengths = {530, 3}, .key_lengths = split, .heads = 1, .head_dim = 8});
   const std::vector<int32_t> blocks = {129, 300};
   add_attention(family, "long", {.query_lengths = blocks, .key_lengths = blocks, .heads = 1, .head_dim = 64});
@@ -175,7 +175,7 @@ inline Family attention_family() {
   add_attention(family, "no tokens", {.query_lengths = {0, 0}, .key_lengths = {0, 0}, .heads = 1, .head_dim = 8});
   const std::vector<int32_t> queries = {1, 65, 0, 3, 129}, keys = {129, 2, 17, 0, 66};
   add_attention(family, "cross", {.query_lengths = queries, .key_lengths = keys, .heads = 5, .head_dim = 24});
-  // exp overflows unless the greatest score is taken off first.
+  // exp overflows unless the maximum score is subtracted first.
   add_attention(
       family, "scores of several hundred",
       {.query_lengths = {65, 1, 140}, .key_lengths = {65, 1, 140}, .heads = 3, .head_dim = 16, .score_size = 100});
@@ -305,7 +305,7 @@ inline Family limited_attention_family() {
   return family;
 }
 
-// Windows, whose first keys are in any tile, and caps; with terms, groups and dropout.
+// Windows, which begin in any tile, and caps; with terms, groups and dropout.
 inline Family windowed_attention_family() {
   Family family{"windowed_attention", Rounds::attention};
   const std::vector<int32_t> ragged = {17, 0, 1, 65, 2, 64}, long_ones = {129, 700}, queries = {1, 65, 0, 3, 129},
@@ -349,8 +349,7 @@ inline Family windowed_attention_family() {
   return family;
 }
 
-// Each term alone, then all of them: of consecutive positions, for which backends may have faster ways, and of random
-// ones.
+// Each term alone, then all of them: for consecutive positions, which backends may optimize, and random ones.
 inline Family relative_attention_family(bool rising) {
   Family family{rising ? "relative_attention_rising" : "relative_attention", Rounds::attention};
   const std::vector<int32_t> ragged = {17, 0, 1, 34, 2}, queries = {1, 33, 0, 3, 40}, keys = {70, 2, 17, 0, 20};

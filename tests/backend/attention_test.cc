@@ -1,5 +1,5 @@
-// What the cpu backend's attention has beyond the agreement tests: rotation while loading, bfloat16, and results of a
-// query that depend on nothing but its sequence's keys.
+// Attention of the CPU backend beyond the agreement tests: rotation while loading, bfloat16, and bits of a query that
+// depend only on its sequence's keys.
 #include "backend/cpu/attention/attention.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ struct Shapes {
   int64_t heads = 2, dim = 64, value_dim = 64;
 };
 
-// Inputs of one attention, and what comes of them.
+// The inputs and results of an attention.
 class Attention {
  public:
   Attention(ThreadPool& pool, const Shapes& shapes, uint64_t seed = 1)
@@ -45,8 +45,8 @@ class Attention {
                               const RotaryAngles* key_angles = nullptr, bool rotate_values = false) {
     const Tensor out = trial_.output("out", queries(), shapes_.heads * shapes_.value_dim);
     attention_forward(pool_, spec, in, query_angles, key_angles, rotate_values, precision, out, Tensor());
-    trial_.finish();  // nothing beside it was written
-    return numbers(out);
+    trial_.finish();  // nothing outside outputs was written
+    return values_of(out);
   }
 
   AttentionSpec spec;
@@ -81,11 +81,11 @@ TEST(AttentionTest, RotatesWhileLoadingAsRotateDoes) {
         const RotaryAngles query_angles = one.angles(rotary, one.queries()),
                            key_angles = one.angles(rotary, one.keys());
         const bool values = rotate_values && value_dim >= rotary_dim;
-        const std::vector<double> before = numbers(one.in.q);
+        const std::vector<double> before = values_of(one.in.q);
         const auto rotated = one.forward(Precision::float32, &query_angles, &key_angles, values);
         const auto only_queries = one.forward(Precision::float32, &query_angles);
         const auto rounded = one.forward(Precision::bfloat16, &query_angles, &key_angles, values);
-        EXPECT_EQ(numbers(one.in.q), before);
+        EXPECT_EQ(values_of(one.in.q), before);
         one.backend().rotate(one.in.q, 2, query_angles, false);
         EXPECT_LE(largest_difference(only_queries, one.forward(Precision::float32)), 1e-5);
         one.backend().rotate(one.in.k, 2, key_angles, false);

@@ -1,4 +1,4 @@
-// The family of attention to what is kept of earlier tokens: decoding.
+// The family of cached attention: decoding.
 #pragma once
 
 #include <algorithm>
@@ -11,10 +11,10 @@
 namespace roformer::testing {
 
 struct CachedPlan {
-  std::vector<int32_t> kept, queries;  // tokens of each sequence, the new ones counted in both
+  std::vector<int32_t> kept, queries;  // tokens of each sequence; `kept` includes the new ones
   int64_t heads, key_heads, dim, value_dim;
   bool bias = false, tables = false;
-  int32_t window = 0;  // keys that each query sees, 0: all
+  int32_t window = 0;  // keys that each query sees; 0: all
   double score_cap = 0;
 };
 

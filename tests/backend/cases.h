@@ -1,7 +1,6 @@
-// Cases and families: what an operation is run on. One case serves every question: whether backends agree, whether the
-// backward is the gradient of the forward, how fast it is. A family is the cases of one kernel, or of a few that belong
-// together: awkward sizes, sizes drawn at random, and those of real models for benchmarks. A new kernel is one family
-// (families.cc).
+// Cases and families of operations. A case serves agreement tests, gradient checks and benchmarks. A family has the
+// cases of one kernel, or of a few related ones: awkward sizes, random sizes, and those of real models for benchmarks.
+// A new kernel is a family (families.cc).
 #pragma once
 
 #include <cstdlib>
@@ -25,7 +24,7 @@ struct Case {
 struct Benchmark {
   std::string sizes;
   std::function<void(Trial&)> run;  // one operation
-  bool backward = true;             // it has one, which is timed, too
+  bool backward = true;             // has a backward, which is timed, too
 };
 
 struct Family {
@@ -49,7 +48,7 @@ class RandomSizes {
     const char* const text = std::getenv("ROFORMER_TEST_SEED");
     return text == nullptr ? 1 : std::strtoull(text, nullptr, 10);
   }
-  // Small ones are as likely as large ones.
+  // Log-uniform: small sizes are as likely as large ones.
   int64_t between(int64_t least, int64_t most) {
     const double span = std::log(static_cast<double>(most - least + 1));
     return std::min(most, least + static_cast<int64_t>(std::exp(generator_.uniform() * span)) - 1);
@@ -69,7 +68,7 @@ class RandomSizes {
   Generator generator_;
 };
 
-// `count` cases: `make` draws one's sizes and adds it.
+// Adds `count` cases, made by `make` from random sizes.
 inline void add_random_cases(Family& family, int count, const std::function<Case(RandomSizes&)>& make) {
   for (int i = 0; i < count; ++i) {
     RandomSizes sizes(static_cast<uint64_t>(i));
@@ -89,7 +88,7 @@ inline std::vector<int64_t> column_sizes() {
 
 using RowsKernel = std::function<void(Trial&, int64_t rows, int64_t columns)>;
 
-// `kernel` at all rows and columns of the lists above, and at random ones.
+// `kernel` for all rows and columns of the lists above, and random ones.
 inline Family sweep(std::string name, Rounds rounds, const RowsKernel& kernel) {
   Family family{std::move(name), rounds};
   const auto one = [&](int64_t rows, int64_t columns) {

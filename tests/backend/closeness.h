@@ -1,9 +1,8 @@
-// How near a backend's results must be to exact ones: as near as the roundings of its numbers let them be, which the
-// operation itself tells. Computed some times more in float64 of inputs that are off by what rounding changes, its
-// results move by what one rounding of each number does to them: their conditioning, whatever the kernel is (sums that
-// cancel, scores of several hundred, rows far from zero). A computation in float32 rounds more than its inputs: each
-// partial sum again, which adds up like a random walk, with the square root of its length. And none need be nearer than
-// roundings of numbers of size 1, which inputs have: what is about 0 is a difference of such.
+// Error bounds of a backend's results, derived from rounding errors. The operation is repeated in float64 with inputs
+// perturbed by rounding errors; the changes of its results measure its conditioning, whatever the kernel is
+// (cancellation, scores of several hundred, rows far from zero). Float32 also rounds each partial sum, which adds up
+// like a random walk, with the square root of its length. No result need be closer than the rounding of values of size
+// 1, the size of inputs: values near 0 are differences of such.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,36 +18,36 @@
 
 namespace roformer::testing {
 
-// What the roundings of a kernel grow with.
+// What the rounding error of a kernel grows with.
 enum class Rounds {
-  elements,     // each number is computed by itself: a few roundings
+  elements,     // elementwise: a few roundings
   activations,  // likewise, by approximations of exponentials and error functions
-  sums,         // sums, in float32 whatever the precision
+  sums,         // sums, always in float32
   products,     // sums of products whose factors a linear layer rounds to its number types
   attention,    // likewise, in attention's
 };
 
-// How many roundings follow each other in float32, of a case whose longest sum has `longest` terms.
+// The number of successive roundings in float32, for a longest sum of `longest` terms.
 inline int64_t roundings_in_turn(Rounds rounds, int64_t longest) {
   constexpr int64_t kOfApproximations = 16;
   return rounds == Rounds::elements ? 1 : rounds == Rounds::activations ? kOfApproximations : longest;
 }
 
-// How many times the typical effect of rounding an error may be: kernels round more than once where this takes it for
-// once, and the largest of a hundred thousand errors is several times their typical size.
+// Allowed error as a multiple of the typical effect of rounding: kernels round more often than assumed here, and the
+// largest of a hundred thousand errors is several times their typical size.
 constexpr double kTimesTypical = 24;
-// The same of the root mean square of many errors, which has no such tail: a scale that is off shows here.
+// The same for the root mean square of many errors, which has no such tail and detects a wrong scale.
 constexpr double kTimesTypicalOnTheWhole = 4;
 constexpr size_t kMany = 256;
 
-// What a case gives in float64, and by how much its results may differ.
+// The float64 results of a case, and the allowed errors.
 struct Exact {
   std::vector<Result> results;
-  std::vector<std::vector<double>> may;  // of each result, as many as it has values
+  std::vector<std::vector<double>> may;  // per result and value
   std::vector<double> may_on_the_whole;  // root mean square
 };
 
-// Allows what `disturbed`, of some draws of errors, shows, where `in_turn` such roundings follow each other.
+// Sets the bounds from `disturbed` results, one per draw of errors, for `in_turn` successive roundings.
 inline void allow_roundings(Exact& exact, const std::vector<std::vector<Result>>& disturbed, int64_t in_turn) {
   const double growth = kTimesTypical * std::sqrt(static_cast<double>(in_turn));
   for (size_t n = 0; n < exact.results.size(); ++n) {
@@ -88,7 +87,7 @@ inline Exact exact_of(std::vector<Result> results) {
   return exact;
 }
 
-// Returns the largest error, or the typical one of a result, as a part of what it may be.
+// Returns the largest error, single or typical, as a fraction of its bound.
 inline double expect_within_roundings(const std::vector<Result>& actual, const Exact& exact) {
   double worst = 0;
   const auto compare = [&] {

@@ -77,7 +77,7 @@ inline void gated_kernels(Trial& trial, int64_t rows, int64_t columns) {
 }
 
 inline Tensor squares_of(const Tensor& x) {
-  std::vector<double> squares = numbers(x);
+  std::vector<double> squares = values_of(x);
   for (double& square : squares) square = std::abs(square);
   assign(x, squares);
   return x;
@@ -173,7 +173,7 @@ inline void linear_operation(Trial& trial, const LinearPlan& plan) {
   trial.run(operation);
 }
 
-// As a model that is only run multiplies: a weight as it lies, or as the backend prepares it for passes of that size.
+// The product of an inference-only model: the weight itself, or as the backend prepares it for passes of that size.
 inline void inference_operation(Trial& trial, const LinearPlan& plan, std::optional<PassSize> passes) {
   Backend& backend = trial.backend();
   const Tensor x = trial.random(plan.rows, plan.in), weight = trial.random_weight(plan.out, plan.in, 0.3);
@@ -202,7 +202,7 @@ inline Family linear_family() {
   const auto add = [&](int64_t rows, int64_t in, int64_t out) {
     family.cases.push_back(
         {std::to_string(rows) + " x " + std::to_string(in) + " x " + std::to_string(out), [=](Trial& trial) {
-           // Rounded factors may be on the other side of relu's kink, where its derivative is another.
+           // Rounded factors may cross relu's kink, where the derivative jumps.
            const auto smooth = [](int64_t index) {
              const Activation activation = kActivations[index % 6];
              return activation == Activation::relu ? Activation::gelu : activation;
@@ -214,7 +214,7 @@ inline Family linear_family() {
            linear_inference(trial, {rows, in, out, activation, false});
          }});
   };
-  // Both widths are awkward: the output's is taken from the same list, further on.
+  // Both widths are awkward: the output width comes from later in the same list.
   const std::vector<int64_t> sizes = column_sizes();
   for (const int64_t rows : kRows) {
     for (const int64_t in : sizes) add(rows, in, sizes[static_cast<size_t>(in * 7 + 3) % sizes.size()]);
@@ -248,7 +248,7 @@ inline Family linear_family() {
 
 struct NormPlan {
   int64_t rows, columns;
-  bool residual = false, gain = true;  // gain: of RMS norms; layer norms have one always
+  bool residual = false, gain = true;  // gain: RMS norms only; layer norms always have one
   Dropout dropout = {};
   double mean = 0, epsilon = 1e-2;
 };
@@ -275,7 +275,7 @@ inline void layer_norm_operation(Trial& trial, const NormPlan& plan) {
       .backward_bytes = 4 * x.bytes()};
   if (plan.residual) operation.gradients.push_back({"residual", residual, dsum});
   trial.run(operation);
-  std::vector<double> means, deviations;  // apart: they have nothing in common
+  std::vector<double> means, deviations;  // separate results: their scales differ
   for (int64_t i = 0; i < rows; ++i) {
     means.push_back(read(statistics, i, 0));
     deviations.push_back(read(statistics, i, 1));
@@ -299,7 +299,7 @@ inline Family layer_norm_family() {
     layer_norm_operation(trial, {.rows = rows, .columns = columns, .residual = true, .dropout = kSomeDropout});
     layer_norm_alone(trial, rows, columns);
   });
-  // Rows whose mean is far greater than their spread: a one-pass variance loses everything here.
+  // Rows with a mean far greater than their deviation, where a one-pass variance cancels.
   for (const int64_t columns : {16, 100, 256}) {
     family.cases.push_back({"columns " + std::to_string(columns) + ", around 300", [=](Trial& trial) {
                               layer_norm_operation(trial,

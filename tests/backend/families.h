@@ -1,4 +1,4 @@
-// All families of operations, for whoever asks something of each kernel.
+// All families of operations.
 #pragma once
 
 #include <vector>

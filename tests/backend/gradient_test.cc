@@ -1,5 +1,6 @@
-// The backward of every operation is the gradient of its forward: on the reference backend in float64, at every size of
-// every family, along a random direction. All inputs move at once; if that fails, one at a time, to name the one.
+// The backward of every operation is the gradient of its forward: on the reference backend in float64, for every case
+// of every family, along a random direction. All inputs move at once; if that fails, one at a time, to name the wrong
+// one.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,7 +16,7 @@ namespace {
 
 class GradientTest : public ::testing::TestWithParam<size_t> {
  protected:
-  // The gradient that the backward added to what a tensor held, or wrote.
+  // The gradient that the backward wrote or added to a tensor.
   struct Part {
     std::string name;
     Tensor of;
@@ -28,9 +29,9 @@ class GradientTest : public ::testing::TestWithParam<size_t> {
     return operation.objective ? operation.objective() : dot(operation.dout, operation.out);
   }
 
-  // The gradients along their directions beside the derivative there, which two differences of different widths give:
-  // together they cancel the first term of their error, which is what they differ by. A function may have a kink (relu,
-  // the largest element) within a width; it is beyond a smaller one then.
+  // Compares directional gradients with the derivative by Richardson extrapolation of two central differences, whose
+  // difference also estimates the error. A function may have a kink (relu, maximum) within the step; a smaller step
+  // then avoids it.
   static void expect_derivative(const Operation& operation, const std::vector<Part>& parts, const std::string& what) {
     const auto moved = [&](double by) {
       for (const Part& part : parts) {
@@ -41,7 +42,7 @@ class GradientTest : public ::testing::TestWithParam<size_t> {
       return value_of(operation);
     };
     const auto difference = [&](double width) { return (moved(width) - moved(-width)) / (2 * width); };
-    double sum = 0, size = std::abs(moved(0));  // of all that is summed up
+    double sum = 0, size = std::abs(moved(0));  // of all terms
     for (const Part& part : parts) {
       for (size_t i = 0; i < part.gradient.size(); ++i) {
         sum += part.gradient[i] * part.direction[i];
@@ -49,7 +50,7 @@ class GradientTest : public ::testing::TestWithParam<size_t> {
       }
     }
     if (!operation.objective) {
-      const std::vector<double> out = numbers(operation.out), dout = numbers(operation.dout);
+      const std::vector<double> out = values_of(operation.out), dout = values_of(operation.dout);
       for (size_t i = 0; i < out.size(); ++i) size += std::abs(out[i] * dout[i]);
     }
     double expected = 0, may = 0;
@@ -64,20 +65,20 @@ class GradientTest : public ::testing::TestWithParam<size_t> {
         << "along " << what << " the gradient is " << sum << ", expected " << expected;
   }
 
-  // Influence by name: the largest gradient of any case.
+  // `influence`, by name: the largest gradient in any case.
   static void check(const Operation& operation, std::map<std::string, double>& influence) {
     if (operation.setup) operation.setup();
     operation.forward();
     if (!operation.backward) return;
     std::vector<Part> parts;
     for (const auto& [name, of, gradient] : operation.gradients)
-      parts.push_back({name, of, numbers(of), {}, numbers(gradient)});
+      parts.push_back({name, of, values_of(of), {}, values_of(gradient)});
     operation.backward();
     Generator generator({11, 5});
     for (size_t n = 0; n < parts.size(); ++n) {
       Part& part = parts[n];
       const std::vector<double> before = std::move(part.gradient);
-      part.gradient = numbers(operation.gradients[n].gradient);
+      part.gradient = values_of(operation.gradients[n].gradient);
       for (size_t i = 0; i < before.size(); ++i) {
         if (!std::isnan(before[i])) part.gradient[i] -= before[i];
         const double size = 0.5 + generator.uniform() / 2;
@@ -101,7 +102,7 @@ TEST_P(GradientTest, IsTheDerivative) {
     Trial trial(*backend, i, true);
     trial.on_operation([&](const Operation& operation) { check(operation, influence); });
     family.cases[i].run(trial);
-    trial.finish();  // nothing beside tensors was written
+    trial.finish();  // nothing outside tensors was written
   }
   EXPECT_FALSE(influence.empty()) << "nothing here has a backward";
   for (const auto& [name, most] : influence) EXPECT_GT(most, 1e-3) << name << " has no influence: this shows nothing";

@@ -1,4 +1,4 @@
-// Families of linear attention.
+// Linear attention families.
 #pragma once
 
 #include <cmath>
@@ -13,9 +13,11 @@ inline const char* map_name(FeatureMap map) {
 }
 constexpr FeatureMap kFeatureMaps[] = {FeatureMap::elu, FeatureMap::relu, FeatureMap::favor};
 
-enum class Turn { none, after, before };
-inline const char* turn_name(Turn turn) {
-  return turn == Turn::none ? "not rotated" : turn == Turn::after ? "rotated after" : "rotated before";
+enum class RotationOrder { none, after, before };
+inline const char* order_name(RotationOrder order) {
+  return order == RotationOrder::none    ? "not rotated"
+         : order == RotationOrder::after ? "rotated after"
+                                         : "rotated before";
 }
 
 struct LinearAttentionPlan {
@@ -23,21 +25,21 @@ struct LinearAttentionPlan {
   int64_t heads = 1, head_dim = 8;
   int64_t value_dim = 0;  // head_dim if 0
   FeatureMap map = FeatureMap::elu;
-  int64_t features = 0;  // of favor; 3 · head_dim if 0
+  int64_t features = 0;  // favor only; 3 · head_dim if 0
   bool causal = false;
-  Turn turn = Turn::none;
+  RotationOrder order = RotationOrder::none;
   RotaryLayout layout = RotaryLayout::adjacent;
-  int64_t rotary_dim = 0;  // all that there is if 0
+  int64_t rotary_dim = 0;  // the whole dimension if 0
   bool state = false;
   double size = 1;  // of q and k
 };
 
 inline std::string name_of(const LinearAttentionPlan& plan) {
-  return std::string(map_name(plan.map)) + (plan.causal ? ", causal, " : ", ") + turn_name(plan.turn) + ", " +
+  return std::string(map_name(plan.map)) + (plan.causal ? ", causal, " : ", ") + order_name(plan.order) + ", " +
          std::to_string(plan.heads) + " heads of " + std::to_string(plan.head_dim);
 }
 
-// What a plan's kernels are called with.
+// The arguments of a plan's kernels.
 struct LinearInputs {
   std::vector<int32_t> offsets;
   RotaryAngles angles;
@@ -53,11 +55,11 @@ struct LinearInputs {
       spec.projection = trial.random(plan.features == 0 ? 3 * plan.head_dim : plan.features, plan.head_dim);
     }
     const int64_t features = spec.features(plan.head_dim);
-    if (plan.turn != Turn::none) {
-      const int64_t whole = (plan.turn == Turn::after ? features : plan.head_dim) / 2 * 2;
+    if (plan.order != RotationOrder::none) {
+      const int64_t whole = (plan.order == RotationOrder::after ? features : plan.head_dim) / 2 * 2;
       const Rotary rotary{.dim = plan.rotary_dim == 0 ? whole : plan.rotary_dim, .layout = plan.layout, .base = 100};
       angles = trial.backend().rotary_angles(rotary, trial.random_ids(tokens, 3000));
-      spec.rotation = plan.turn == Turn::after ? FeatureRotation::after : FeatureRotation::before;
+      spec.rotation = plan.order == RotationOrder::after ? FeatureRotation::after : FeatureRotation::before;
       spec.query_angles = spec.key_angles = &angles;
     }
     in = {trial.random(tokens, hidden, plan.size), trial.random(tokens, hidden, plan.size),
@@ -68,7 +70,7 @@ struct LinearInputs {
              trial.backend().empty({sequences, plan.heads, features})};
     for (const Tensor& x : {state.sums, state.totals}) trial.watch("state", x);
   }
-  // What came before each sequence.
+  // Sets the state before each sequence.
   void set_state(bool causal) const {
     for (const Tensor& x : {state.sums, state.totals}) {
       for (int64_t i = 0; x.defined() && i < x.rows(); ++i) {
@@ -86,7 +88,7 @@ inline void linear_attention_operation(Trial& trial, const LinearAttentionPlan& 
   const int64_t tokens = in.q.rows(), hidden = in.q.columns(), values = in.v.columns();
   const Tensor out = trial.output("out", tokens, values);
   const Tensor denominators = trial.output("denominators", plan.heads, tokens);
-  // Two products of features and values a token.
+  // Two products of features and values per token.
   const double product = 4.0 * static_cast<double>(tokens * inputs.spec.features(plan.head_dim) * values);
   Operation operation{.forward = [&] { backend.linear_attention(inputs.spec, in, out, denominators, inputs.state); },
                       .out = out,
@@ -113,12 +115,12 @@ inline Family linear_attention_family(FeatureMap map) {
   Family family{std::string("linear_attention_") + map_name(map), Rounds::sums};
   const std::vector<int32_t> ragged = {17, 0, 1, 65, 2, 63, 64, 129};
   for (const bool causal : {false, true}) {
-    for (const Turn turn : {Turn::none, Turn::after, Turn::before}) {
+    for (const RotationOrder order : {RotationOrder::none, RotationOrder::after, RotationOrder::before}) {
       LinearAttentionPlan plan{
-          .lengths = ragged, .heads = 3, .head_dim = 16, .map = map, .causal = causal, .turn = turn};
+          .lengths = ragged, .heads = 3, .head_dim = 16, .map = map, .causal = causal, .order = order};
       add_linear(family, plan);
       plan.layout = RotaryLayout::half;
-      plan.rotary_dim = turn == Turn::none ? 0 : 6;
+      plan.rotary_dim = order == RotationOrder::none ? 0 : 6;
       plan.head_dim = 24;
       plan.features = 34;
       add_linear(family, plan, ", partial");
@@ -130,9 +132,9 @@ inline Family linear_attention_family(FeatureMap map) {
                ", other values");
     add_linear(family, {.lengths = {}, .head_dim = 4, .map = map, .causal = causal}, ", no sequence");
   }
-  for (const Turn turn : {Turn::none, Turn::after, Turn::before}) {
+  for (const RotationOrder order : {RotationOrder::none, RotationOrder::after, RotationOrder::before}) {
     for (const bool causal : {false, true}) {
-      add_linear(family, {.lengths = ragged, .heads = 2, .map = map, .causal = causal, .turn = turn, .state = true},
+      add_linear(family, {.lengths = ragged, .heads = 2, .map = map, .causal = causal, .order = order, .state = true},
                  ", with a state");
     }
   }
@@ -144,24 +146,24 @@ inline Family linear_attention_family(FeatureMap map) {
     plan.value_dim = sizes.between(1, 40);
     plan.features = sizes.between(2, 60);
     plan.causal = sizes.flip();
-    plan.turn = sizes.one_of({Turn::none, Turn::after, Turn::before});
+    plan.order = sizes.one_of({RotationOrder::none, RotationOrder::after, RotationOrder::before});
     return Case{name_of(plan), [=](Trial& trial) { linear_attention_operation(trial, plan); }};
   });
   for (const bool causal : {false, true}) {
     LinearAttentionPlan plan{
-        .lengths = {4096}, .heads = 12, .head_dim = 64, .map = map, .causal = causal, .turn = Turn::after};
+        .lengths = {4096}, .heads = 12, .head_dim = 64, .map = map, .causal = causal, .order = RotationOrder::after};
     family.benchmarks.push_back(
         {"4096, " + name_of(plan), [=](Trial& trial) { linear_attention_operation(trial, plan); }});
   }
   return family;
 }
 
-// Few heads of long sequences, in several tasks.
+// Few heads of long sequences, split into several tasks.
 inline Family split_linear_attention_family() {
   Family family{"linear_attention_split", Rounds::sums};
   for (const bool causal : {false, true}) {
-    for (const Turn turn : {Turn::none, Turn::after}) {
-      add_linear(family, {.lengths = {2100, 3}, .head_dim = 4, .causal = causal, .turn = turn}, ", split");
+    for (const RotationOrder order : {RotationOrder::none, RotationOrder::after}) {
+      add_linear(family, {.lengths = {2100, 3}, .head_dim = 4, .causal = causal, .order = order}, ", split");
     }
   }
   for (const bool causal : {false, true}) {

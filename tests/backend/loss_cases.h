@@ -1,4 +1,4 @@
-// Families of the loss and of pooling.
+// Loss and pooling families.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace roformer::testing {
 struct LossPlan {
   int64_t rows, hidden;
   int32_t vocabulary;
-  double size = 1;  // of the hidden states, and so of logits
+  double size = 1;  // of hidden states, and so of logits
   bool bias = true;
 };
 

@@ -1,5 +1,5 @@
-// The reference backend against numbers worked out by hand or by a second, independent writing of the equation.
-// Its gradients are in gradient_test.cc.
+// The reference backend against values computed by hand or by a second, independent implementation of the equation.
+// Gradients are in gradient_test.cc.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -30,8 +30,8 @@ class ReferenceTest : public ::testing::Test {
     assign(x, values);
     return x;
   }
-  static void expect_numbers(const Tensor& x, const std::vector<double>& expected, double tolerance = 1e-12) {
-    EXPECT_THAT(numbers(x), Pointwise(DoubleNear(tolerance), expected));
+  static void expect_values(const Tensor& x, const std::vector<double>& expected, double tolerance = 1e-12) {
+    EXPECT_THAT(values_of(x), Pointwise(DoubleNear(tolerance), expected));
   }
 
   ThreadPool pool_{1};
@@ -53,64 +53,64 @@ TEST_F(ReferenceTest, MemoryKernels) {
   const Tensor wide = matrix(2, 4, {1, 2, 3, 4, 5, 6, 7, 8});
   const Tensor middle = wide.column_range(1, 2), copied = backend_->empty({2, 2});
   backend_->copy(middle, copied);
-  expect_numbers(copied, {2, 3, 6, 7});
+  expect_values(copied, {2, 3, 6, 7});
   EXPECT_DOUBLE_EQ(backend_->squared_norm({&middle, 1}), 4 + 9 + 36 + 49);
   backend_->add(copied, middle);
-  expect_numbers(wide, {1, 4, 6, 4, 5, 12, 14, 8});
+  expect_values(wide, {1, 4, 6, 4, 5, 12, 14, 8});
   backend_->fill(middle, -1.5);
-  expect_numbers(wide, {1, -1.5, -1.5, 4, 5, -1.5, -1.5, 8});
+  expect_values(wide, {1, -1.5, -1.5, 4, 5, -1.5, -1.5, 8});
 }
 
 TEST_F(ReferenceTest, EmbeddingGathersAndScatters) {
   const Tensor table = matrix(3, 2, {1, 2, 3, 4, 5, 6}), out = matrix(3, 2, {10, 10, 10, 10, 10, 10});
   const std::vector<int32_t> ids = {2, 0, 2};
   backend_->embedding(table, ids, 1, out, true);
-  expect_numbers(out, {15, 16, 11, 12, 15, 16});
+  expect_values(out, {15, 16, 11, 12, 15, 16});
   backend_->embedding(table, ids, 1, out, false);
-  expect_numbers(out, {5, 6, 1, 2, 5, 6});
+  expect_values(out, {5, 6, 1, 2, 5, 6});
   backend_->embedding_backward(matrix(3, 2, {1, 2, 30, 40, 500, 600}), ids, 1, table);
-  expect_numbers(table, {31, 42, 3, 4, 506, 608});
+  expect_values(table, {31, 42, 3, 4, 506, 608});
 }
 
 TEST_F(ReferenceTest, LinearAndActivations) {
   const Tensor x = matrix(1, 2, {1, 2}), weight = matrix(3, 2, {1, 1, -2, 0.5, 0, 0}), bias = vector({-2, 0, -3});
   const Tensor out = backend_->empty({1, 3}), before = backend_->empty({1, 3});
   backend_->linear(x, weight, bias, Activation::gelu, out, before);
-  expect_numbers(before, {1, -1, -3});
+  expect_values(before, {1, -1, -3});
   // x·Φ(x) with Φ(1) = 0.8413447460685429, Φ(−3) = 0.0013498980316301 from tables of the normal distribution.
-  expect_numbers(out, {0.8413447460685429, -0.1586552539314571, -3 * 0.0013498980316301}, 1e-13);
+  expect_values(out, {0.8413447460685429, -0.1586552539314571, -3 * 0.0013498980316301}, 1e-13);
   backend_->linear(x, weight, bias, Activation::relu, out, {});
-  expect_numbers(out, {1, 0, 0});
+  expect_values(out, {1, 0, 0});
   backend_->linear(x, weight, bias, Activation::tanh, out, {});
-  expect_numbers(out, {0.7615941559557649, -0.7615941559557649, -0.9950547536867305});
+  expect_values(out, {0.7615941559557649, -0.7615941559557649, -0.9950547536867305});
   backend_->linear(x, weight, {}, Activation::none, out, {});
-  expect_numbers(out, {3, -1, 0});
+  expect_values(out, {3, -1, 0});
   // σ(1) = 0.7310585786300049, σ(−1), σ(−3) = 0.04742587317756678.
   backend_->linear(x, weight, bias, Activation::silu, out, {});
-  expect_numbers(out, {0.7310585786300049, -0.2689414213699951, -3 * 0.04742587317756678});
+  expect_values(out, {0.7310585786300049, -0.2689414213699951, -3 * 0.04742587317756678});
   // torch.nn.functional.gelu(x, approximate="tanh") in float64, PyTorch 2.
   backend_->linear(x, weight, bias, Activation::gelu_tanh, out, {});
-  expect_numbers(out, {0.8411919906082768, -0.15880800939172324, -0.0036373920817729943}, 1e-13);
+  expect_values(out, {0.8411919906082768, -0.15880800939172324, -0.0036373920817729943}, 1e-13);
 }
 
 TEST_F(ReferenceTest, LayerNormOfASumOfTwo) {
   const Tensor x = matrix(1, 4, {1, 1, 1, 1}), residual = matrix(1, 4, {0, 2, 4, 6});
   const Tensor sum = backend_->empty({1, 4}), statistics = backend_->empty({1, 2}), out = backend_->empty({1, 4});
   backend_->layer_norm(x, residual, {}, vector({1, 1, 2, 1}), vector({0, 0, 0, 5}), 4, sum, statistics, out);
-  expect_numbers(sum, {1, 3, 5, 7});
-  expect_numbers(statistics, {4, 1.0 / 3});  // variance 5, ε 4
-  expect_numbers(out, {-1, -1.0 / 3, 2.0 / 3, 6});
+  expect_values(sum, {1, 3, 5, 7});
+  expect_values(statistics, {4, 1.0 / 3});  // variance 5, ε 4
+  expect_values(out, {-1, -1.0 / 3, 2.0 / 3, 6});
 }
 
 TEST_F(ReferenceTest, RmsNormOfASumOfTwo) {
   const Tensor x = matrix(1, 4, {1, 1, 1, 1}), residual = matrix(1, 4, {0, 2, 4, 6});
   const Tensor sum = backend_->empty({1, 4}), statistics = backend_->empty({1, 1}), out = backend_->empty({1, 4});
   backend_->rms_norm(x, residual, {}, {}, 4, sum, statistics, out);
-  expect_numbers(sum, {1, 3, 5, 7});
-  expect_numbers(statistics, {0.2});  // mean square 21, ε 4
-  expect_numbers(out, {0.2, 0.6, 1, 1.4});
+  expect_values(sum, {1, 3, 5, 7});
+  expect_values(statistics, {0.2});  // mean square 21, ε 4
+  expect_values(out, {0.2, 0.6, 1, 1.4});
   backend_->rms_norm(x, residual, {}, vector({1, 0, 2, -1}), 4, sum, statistics, out);
-  expect_numbers(out, {0.2, 0, 2, -1.4});
+  expect_values(out, {0.2, 0, 2, -1.4});
 }
 
 TEST_F(ReferenceTest, DropoutKeepsAboutTheRightShareScaled) {
@@ -118,7 +118,7 @@ TEST_F(ReferenceTest, DropoutKeepsAboutTheRightShareScaled) {
   backend_->fill(x, 3);
   backend_->dropout(x, {.probability = 0.25, .stream = {.seed = 7, .stream = 3}}, out);
   int64_t zeros = 0;
-  for (const double value : numbers(out)) {
+  for (const double value : values_of(out)) {
     if (value == 0)
       ++zeros;
     else
@@ -128,8 +128,8 @@ TEST_F(ReferenceTest, DropoutKeepsAboutTheRightShareScaled) {
 }
 
 TEST_F(ReferenceTest, RotationMatchesPublishedVectors) {
-  // The first elements of what Hugging Face's tests/models/roformer/test_modeling_roformer.py expects of
-  // q = arange(2·12·16·64) / 100 with heads of 64: rows of the first head at positions 0, 1 and 2.
+  // The first expected elements of Hugging Face's tests/models/roformer/test_modeling_roformer.py for q =
+  // arange(2·12·16·64) / 100 with heads of 64: rows of the first head at positions 0, 1 and 2.
   std::vector<double> values(3 * 64);
   for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i) / 100;
   const Tensor q = matrix(3, 64, values);
@@ -138,12 +138,12 @@ TEST_F(ReferenceTest, RotationMatchesPublishedVectors) {
   backend_->rotate(q, 1, angles, false);
   const Tensor first = backend_->empty({3, 8});
   backend_->copy(q.column_range(0, 8), first);
-  expect_numbers(first, {0,       .01,   .02,     .03,    .04,    .05,    .06,    .07,    //
-                         -.2012,  .8897, .0263,   .9401,  .2074,  .9463,  .3481,  .9343,  //
-                         -1.7057, .6271, -1.2145, 1.3897, -.6303, 1.7647, -.1173, 1.8985},
-                 6e-5);
+  expect_values(first, {0,       .01,   .02,     .03,    .04,    .05,    .06,    .07,    //
+                        -.2012,  .8897, .0263,   .9401,  .2074,  .9463,  .3481,  .9343,  //
+                        -1.7057, .6271, -1.2145, 1.3897, -.6303, 1.7647, -.1173, 1.8985},
+                6e-5);
   backend_->rotate(q, 1, angles, true);
-  expect_numbers(q, values);
+  expect_values(q, values);
 }
 
 TEST_F(ReferenceTest, RotationOfHalvesAndOfAPartOfTheHead) {
@@ -151,8 +151,8 @@ TEST_F(ReferenceTest, RotationOfHalvesAndOfAPartOfTheHead) {
   const std::vector<int32_t> positions = {3, 1, 3};
   const RotaryAngles angles = backend_->rotary_angles({.dim = 4, .layout = RotaryLayout::half}, positions);
   EXPECT_THAT(angles.row, ElementsAre(1, 0, 1));
-  expect_numbers(angles.cos, {std::cos(1.0), std::cos(0.01), std::cos(3.0), std::cos(0.03)});
-  expect_numbers(angles.sin, {std::sin(1.0), std::sin(0.01), std::sin(3.0), std::sin(0.03)});
+  expect_values(angles.cos, {std::cos(1.0), std::cos(0.01), std::cos(3.0), std::cos(0.03)});
+  expect_values(angles.sin, {std::sin(1.0), std::sin(0.01), std::sin(3.0), std::sin(0.03)});
   const Tensor x = matrix(3, 12, {1, 1, 0, 0, 8, 9, 0, 0, 1, 1, 8, 9,  //
                                   1, 1, 0, 0, 8, 9, 0, 0, 1, 1, 8, 9,  //
                                   1, 1, 0, 0, 8, 9, 0, 0, 1, 1, 8, 9});
@@ -162,7 +162,7 @@ TEST_F(ReferenceTest, RotationOfHalvesAndOfAPartOfTheHead) {
     const double c = std::cos(m), s = std::sin(m), slow_c = std::cos(m / 100), slow_s = std::sin(m / 100);
     for (const double y : {c, slow_c, s, slow_s, 8.0, 9.0, -s, -slow_s, c, slow_c, 8.0, 9.0}) expected.push_back(y);
   }
-  expect_numbers(x, expected);
+  expect_values(x, expected);
 }
 
 TEST_F(ReferenceTest, RotaryAnglesRefusePositionsOutOfRange) {
@@ -186,7 +186,7 @@ TEST_F(ReferenceTest, AttentionOfTwoKeys) {
   const AttentionTensors in{matrix(2, 1, {2, 5}), matrix(2, 1, {0, std::log(3.0)}), matrix(2, 1, {8, 16})};
   const Tensor out = backend_->empty({2, 1}), log_sum_exp = backend_->empty({1, 2});
   backend_->attention(spec, in, out, log_sum_exp);
-  expect_numbers(out, {14, 0});
+  expect_values(out, {14, 0});
   EXPECT_NEAR(read(log_sum_exp, 0, 0), std::log(4.0), 1e-12);
 }
 
@@ -242,11 +242,11 @@ TEST_F(ReferenceTest, PoolingWithAnEmptySequence) {
   const std::vector<int32_t> offsets = {0, 3, 3, 4};
   const Tensor argmax = backend_->empty({3, 2}, DType::int32);
   backend_->pool(Pooling::cls, x, offsets, out, argmax);
-  expect_numbers(out, {1, 9, 0, 0, -4, -6});
+  expect_values(out, {1, 9, 0, 0, -4, -6});
   backend_->pool(Pooling::mean, x, offsets, out, argmax);
-  expect_numbers(out, {3, 25.0 / 3, 0, 0, -4, -6});
+  expect_values(out, {3, 25.0 / 3, 0, 0, -4, -6});
   backend_->pool(Pooling::max, x, offsets, out, argmax);
-  expect_numbers(out, {5, 9, 0, 0, -4, -6});
+  expect_values(out, {5, 9, 0, 0, -4, -6});
   EXPECT_THAT(std::vector<int32_t>(argmax.data<int32_t>(), argmax.data<int32_t>() + 6),
               ElementsAre(1, 0, -1, -1, 3, 3));
 }
@@ -264,9 +264,9 @@ TEST_F(ReferenceTest, AdamWFollowsAlgorithm2) {
         .step = t, .learning_rate = 0.1, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-3, .gradient_scale = 0.25};
     const AdamWTensors tensors{matrix(1, 1, {raw}), parameter, first, second, 0.05};
     backend_->adamw(step, {&tensors, 1});
-    expect_numbers(parameter, {theta});
-    expect_numbers(first, {m});
-    expect_numbers(second, {v});
+    expect_values(parameter, {theta});
+    expect_values(first, {m});
+    expect_values(second, {v});
   }
 }
 

@@ -1,4 +1,4 @@
-// How a backend gets its angles: of each packed sequence by its own length, of given frequencies, of xPos, and anew.
+// The angles of a backend: of packed sequences, explicit frequencies, xPos, and re-rotation.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -41,7 +41,7 @@ class RotaryAnglesTest : public testing::Test {
   Generator generator_{{51, 52}};
 };
 
-// Packed = one by one: sequences of 3, 9, 0, 12 and 6 tokens, one of which starts later.
+// Packed = one by one: sequences of 3, 9, 0, 12 and 6 tokens, one starting at a later position.
 TEST_F(RotaryAnglesTest, EachPackedSequenceIsScaledByItsOwnLength) {
   const Positions positions = {0, 1, 2, 0, 1, 2, 3, 4,  5,  6,  7,  8,  0,  1,  2,
                                3, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22, 23, 24, 25},
@@ -60,7 +60,7 @@ TEST_F(RotaryAnglesTest, EachPackedSequenceIsScaledByItsOwnLength) {
   }
   const Rotary dynamic{.dim = 8, .scaling = DynamicNtkScaling{2, 6}};
   const auto angles = backend_->rotary_angles(dynamic, positions, offsets);
-  EXPECT_NE(angles.row[2], angles.row[5]);   // position 2 of a short and of a longer sequence
+  EXPECT_NE(angles.row[2], angles.row[5]);   // position 2 of a short and a longer sequence
   EXPECT_NE(angles.row[5], angles.row[14]);  // of 9 and of 12 tokens
   const auto longrope = backend_->rotary_angles({.dim = 8, .scaling = kLongRope}, positions, offsets);
   EXPECT_EQ(longrope.row[5], longrope.row[14]);  // both long
@@ -113,7 +113,7 @@ TEST_F(RotaryAnglesTest, XPosGivesScoresOfDistances) {
   EXPECT_THROW(backend_->xpos_angles(rotary, {1, 0}, Positions{40}), DataError);
 }
 
-// A cache that grows over LongRoPE's limit, and one whose window moves, by the kernel that rotates.
+// A cache that grows beyond LongRoPE's limit, and one whose window moves, with the rotate kernel.
 TEST_F(RotaryAnglesTest, CachedKeysAreRotatedAnew) {
   const Rotary rotary{.dim = 8, .scaling = kLongRope};
   const Positions old_positions = {2, 3, 4, 5}, new_positions = {0, 1, 2, 3};

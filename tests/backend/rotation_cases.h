@@ -1,4 +1,4 @@
-// The family of rotation.
+// The rotation family.
 #pragma once
 
 #include <string>

@@ -1,9 +1,8 @@
-// Trial: random inputs and checked outputs for one run of operations on one backend.
-// The same seed gives the same numbers on every backend (all are exact in float32), so results can be compared.
-// Outputs that a kernel must write start as NaN. With `strided`, every tensor is a column range of a wider one whose
-// other elements are NaN: reading one spoils a result, writing one is found by finish().
-// An Operation says once what agreement, gradients and benchmarks need to know of kernels; who makes the trial decides
-// what is done with it.
+// Trial: random inputs and checked outputs for one run of operations on one backend. The same seed gives the same
+// inputs on every backend (all exact in float32), so results can be compared. Outputs that a kernel must write start as
+// NaN. With `strided`, every tensor is a column range of a wider one whose other elements are NaN: reading one corrupts
+// a result, writing one is detected by finish(). An Operation describes kernels for agreement tests, gradient checks
+// and benchmarks; the creator of the trial decides which to run.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -34,8 +33,8 @@ inline void write(const Tensor& x, int64_t i, int64_t j, double value) {
   }
 }
 
-// All elements, row by row; nothing of an undefined tensor.
-inline std::vector<double> numbers(const Tensor& x) {
+// All elements, row by row; empty for an undefined tensor.
+inline std::vector<double> values_of(const Tensor& x) {
   std::vector<double> all;
   for (int64_t i = 0; x.defined() && i < x.rows(); ++i) {
     for (int64_t j = 0; j < x.columns(); ++j) all.push_back(read(x, i, j));
@@ -51,7 +50,7 @@ inline void assign(const Tensor& x, const std::vector<double>& values) {
 }
 
 inline double dot(const Tensor& x, const Tensor& y) {
-  const std::vector<double> a = numbers(x), b = numbers(y);
+  const std::vector<double> a = values_of(x), b = values_of(y);
   double sum = 0;
   for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
   return sum;
@@ -61,15 +60,15 @@ struct Result {
   std::string name;
   std::vector<double> values;
   int64_t columns = 1;  // of a row
-  bool exact = false;   // a choice or a count: any backend must give the same
+  bool exact = false;   // an index or a count: equal on all backends
 };
 
-// A kernel, and the one that goes back through it.
+// A kernel and its backward.
 struct Operation {
   std::function<void()> forward;
   std::function<void()> backward = {};  // may be called after `forward`
-  // What `backward` makes, for `objective`, or for Σ dout · out where that is empty. A gradient that began as NaN is
-  // written, any other is added to.
+  // The gradients of `objective`, or of Σ dout · out if that is empty. Gradients that start as NaN are written, others
+  // added to.
   struct Gradient {
     std::string name;
     Tensor of, gradient;
@@ -77,14 +76,14 @@ struct Operation {
   std::vector<Gradient> gradients = {};
   Tensor out = {}, dout = {};
   std::function<double()> objective = {};
-  std::vector<Tensor> kept = {};     // by `forward` for `backward`
-  std::function<void()> setup = {};  // before `forward`: inputs that it spoils, states
-  // What a benchmark counts: operations of products, or bytes of what memory bounds.
+  std::vector<Tensor> kept = {};     // what `forward` saves for `backward`
+  std::function<void()> setup = {};  // before `forward`: resets overwritten inputs and states
+  // For benchmarks: operations of products, or bytes of memory-bound kernels.
   double operations = 0, backward_operations = 0;
   int64_t bytes = 0, backward_bytes = 0;
 };
 
-// What inputs are rounded to before they are multiplied; float32 is what they have anyway.
+// What inputs are rounded to before they are multiplied; float32: not rounded.
 struct Roundings {
   Precision weights = Precision::float32, others = Precision::float32;
 };
@@ -95,18 +94,18 @@ class Trial {
 
   Backend& backend() { return backend_; }
 
-  // From now on inputs, and what a forward keeps for its backward, are off by at most what rounding them would change:
-  // what comes of that tells how far results of that precision may be from exact ones (closeness.h). `draw`: of errors.
+  // From now on inputs, and what a forward saves for its backward, are perturbed by at most their rounding error, which
+  // shows how far results of that precision may be from exact ones (closeness.h). `draw` seeds the errors.
   void disturb(const Roundings& roundings, uint64_t draw) {
     disturbed_ = true;
     roundings_ = roundings;
     noise_state_ = draw;
   }
-  // Instead of forward, then backward. Without `trains` there is no backward.
+  // Replaces running forward, then backward. Without `trains` there is no backward.
   void on_operation(std::function<void(const Operation&)> use) { use_ = std::move(use); }
   void set_trains(bool trains) { trains_ = trains; }
   bool trains() const { return trains_; }
-  // Factors are rounded: of what is nearly equal any may be chosen.
+  // If factors are rounded, any of nearly equal elements may be chosen.
   void set_exact_choices(bool exact) { exact_choices_ = exact; }
 
   void run(const Operation& operation) {
@@ -127,7 +126,7 @@ class Trial {
   Tensor random_vector(int64_t count, double scale = 1, double mean = 0) {
     return randomize(unset({count}), scale, mean);
   }
-  // Of a layer: what some number types round more than other inputs.
+  // A layer's weight, which some number types round more than other inputs.
   Tensor random_weight(int64_t rows, int64_t columns, double scale) {
     return randomize(unset({rows, columns}), scale, 0, true);
   }
@@ -137,12 +136,12 @@ class Trial {
     return ids;
   }
 
-  // What a kernel must write in full, and what it must add to.
+  // A tensor that a kernel must write in full, or add to.
   Tensor output(const std::string& name, int64_t rows, int64_t columns) { return watch(name, unset({rows, columns})); }
   Tensor sum(const std::string& name, int64_t rows, int64_t columns) { return watch(name, random(rows, columns)); }
   Tensor sum_vector(const std::string& name, int64_t count) { return watch(name, random_vector(count)); }
 
-  // Written by a kernel, but no result by itself.
+  // Written by a kernel, but not a result.
   Tensor scratch(int64_t rows, int64_t columns) { return unset({rows, columns}); }
 
   Tensor watch(const std::string& name, const Tensor& x) {
@@ -153,17 +152,17 @@ class Trial {
     const auto count = static_cast<int64_t>(values.size());
     results_.push_back({name, std::move(values), count});
   }
-  // Choices and counts.
+  // Indices and counts.
   void record_exact(const std::string& name, std::vector<double> values) {
     if (!exact_choices_) return;
     record(name, std::move(values));
     results_.back().exact = true;
   }
-  int64_t longest_side() const { return longest_side_; }  // of any tensor: what sums are over
+  int64_t longest_side() const { return longest_side_; }  // of any tensor: the longest sum
 
   // Everything watched and recorded.
   std::vector<Result> finish() {
-    for (const auto& [name, x] : watched_) results_.push_back({name, numbers(x), x.columns()});
+    for (const auto& [name, x] : watched_) results_.push_back({name, values_of(x), x.columns()});
     for (const auto& [whole, columns] : fenced_) check_fence(whole, columns);
     return std::move(results_);
   }
@@ -196,7 +195,7 @@ class Trial {
     return z ^ (z >> 31);
   }
 
-  // Nearly normal, within ±3.5: four uniform numbers of 16 bits, whose sum has the variance 4/12. Never 0, where some
+  // Approximately normal, within ±3.5: the sum of four uniform 16-bit numbers, of variance 4/12. Never 0, where some
   // functions have no derivative.
   double bell() {
     const uint64_t word = next();
@@ -221,7 +220,7 @@ class Trial {
     return x;
   }
 
-  // By half a unit in the last place, or half a step of the row's whole numbers.
+  // Perturbs by half a unit in the last place, or half a quantization step of the row.
   void disturb(const Tensor& x, Precision precision) {
     const double unit = unit_of(precision);
     for (int64_t i = 0; i < x.rows(); ++i) {
@@ -233,12 +232,12 @@ class Trial {
       }
     }
   }
-  // What sums were rounded by: as numbers of the typical size, if they are smaller than that.
+  // Perturbs by the rounding of sums, at least that of elements of typical size.
   void disturb_sums(const Tensor& x, Precision precision) {
     const double unit = unit_of(precision);
     double squares = 0;
     int64_t count = 0;
-    for (const double value : numbers(x)) {
+    for (const double value : values_of(x)) {
       if (!std::isfinite(value)) continue;
       squares += value * value;
       ++count;
@@ -271,7 +270,7 @@ class Trial {
   }
 
   Backend& backend_;
-  uint64_t state_, noise_state_ = 0;  // the latter: set by disturb()
+  uint64_t state_, noise_state_ = 0;  // noise_state_ is set by disturb()
   bool strided_, disturbed_ = false, trains_ = true, exact_choices_ = true;
   Roundings roundings_;
   int64_t longest_side_ = 1;
@@ -281,7 +280,7 @@ class Trial {
   std::vector<Result> results_;
 };
 
-// Within tolerance · (|expected| + the greater of 0.1 and the root mean square of all that was expected).
+// Within tolerance · (|expected| + max(0.1, the root mean square of all expected values)).
 inline void expect_close(const std::vector<Result>& actual, const std::vector<Result>& expected, double tolerance) {
   ASSERT_EQ(actual.size(), expected.size());
   for (size_t n = 0; n < expected.size(); ++n) {

@@ -1,4 +1,4 @@
-// Golden vectors of other programs through this project's rotations, see README.md.
+// Golden vectors of other programs against this project's rotations, see README.md.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -65,7 +65,7 @@ Rows permuted(const Rows& rows, const std::vector<int64_t>& permutation) {
   return result;
 }
 
-// By the readable rotation of position/rotary.h.
+// With rotate() of position/rotary.h.
 Rows rotated(const Vectors& vectors, const Rotary& rotary, Rows rows, bool key) {
   const RotaryFrequencies frequencies(rotary, vectors.length());
   for (size_t t = 0; t < rows.size(); ++t) {
@@ -82,7 +82,7 @@ Rows rotated(const Vectors& vectors, const Rotary& rotary, Rows rows, bool key) 
   return rows;
 }
 
-// By a backend's kernel, in float64.
+// With a backend's kernel, in float64.
 Rows rotated_by_kernel(const Vectors& vectors, Rows rows, const std::string& side) {
   ThreadPool pool(1);
   const auto backend = make_reference_backend(pool, DType::float64);

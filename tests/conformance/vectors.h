@@ -1,4 +1,4 @@
-// The JSON files of this folder, read.
+// Reads the JSON files of this folder.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-// A plug-in with one thing wrong, which the build says.
+// A plug-in with one defect, chosen by the build.
 #include "backend/registry.h"
 
 namespace roformer {

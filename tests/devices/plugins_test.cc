@@ -1,4 +1,4 @@
-// How a backend gets into the program by its name.
+// Backends by name, and plug-ins.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -60,13 +60,13 @@ TEST_F(Plugins, ThatAreNoneAreRefused) {
   expect_refused("renamed", "libroformer_renamed.so: the backend 'protected', expected 'renamed'");
   expect_refused("old", "libroformer_old.so: a backend for interface 0, expected ");
   expect_refused("empty", "the empty backend does not compute in dtype float32");
-  expect_refused("mute", "libroformer_mute.so: no backend, it shows no function roformer_backend");
+  expect_refused("mute", "libroformer_mute.so: not a backend, it exports no function roformer_backend");
   EXPECT_THAT(backend_names(), AllOf(Contains("text"), Contains("old")));
 }
 
 TEST_F(Plugins, ARelativePathIsRefused) {
   search("plugins");
-  expect_refused("abacus", "ROFORMER_BACKEND_PATH: 'plugins' is no absolute path");
+  expect_refused("abacus", "ROFORMER_BACKEND_PATH: 'plugins' is not an absolute path");
   ThreadPool pool(1);
   EXPECT_EQ(make_backend("cpu", pool)->name(), "cpu") << "what is known already needs no path";
 }
@@ -89,11 +89,11 @@ TEST_F(Plugins, AProgramRegistersItsOwn) {
   const auto refused = [](const BackendEntry& entry, const std::string& reason) {
     EXPECT_THAT([&] { register_backend(entry); }, ThrowsMessage<UsageError>(HasSubstr(reason)));
   };
-  refused({kBackendInterface, "abacus-2", make}, "there is a backend 'abacus-2' already");
+  refused({kBackendInterface, "abacus-2", make}, "a backend 'abacus-2' exists already");
   refused({kBackendInterface + 1, "abacus-3", make}, "a backend for interface ");
-  refused({kBackendInterface, "Abacus", make}, "a backend without a name");
-  refused({kBackendInterface, nullptr, make}, "a backend without a name");
-  refused({kBackendInterface, "abacus-3", nullptr}, "or a function that makes it");
+  refused({kBackendInterface, "Abacus", make}, "a backend without a valid name");
+  refused({kBackendInterface, nullptr, make}, "a backend without a valid name");
+  refused({kBackendInterface, "abacus-3", nullptr}, "or a make function");
   EXPECT_THAT(backend_names(), Not(Contains("abacus-3")));
 }
 

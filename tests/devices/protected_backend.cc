@@ -1,6 +1,5 @@
-// The backend "protected", a plug-in that stands in for a GPU where there is none: whatever reads its tensors outside
-// of its kernels is killed. They lie in pages that nobody may touch but while one of its kernels runs; behind these are
-// the reference's.
+// The backend "protected", a plug-in that stands in for a GPU: code that reads its tensors outside of its kernels
+// crashes. Their pages are protected except while one of its kernels runs; the kernels are the reference's.
 #include <sys/mman.h>
 
 #include <bit>
@@ -44,7 +43,7 @@ class ProtectedMemory : public std::enable_shared_from_this<ProtectedMemory> {
             }};
   }
 
-  // While there is one the pages can be read and written.
+  // While an instance exists the pages are readable and writable.
   class Open {
    public:
     explicit Open(ProtectedMemory& memory) : memory_(memory) { memory_.count(1); }
@@ -70,7 +69,7 @@ class ProtectedMemory : public std::enable_shared_from_this<ProtectedMemory> {
     const bool before = open_ > 0;
     open_ += more;
     const bool now = open_ > 0;
-    // The proof would be none.
+    // Otherwise the tests would prove nothing.
     if (before != now && mprotect(begin_, kBytes, now ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) std::terminate();
   }
 
@@ -280,7 +279,7 @@ class ProtectedBackend final : public Backend {
     return kernel();
   }
 
-  // The same bytes as the reference's kernels see them.
+  // The same bytes as a tensor of the reference backend.
   Tensor in(const Tensor& x) const {
     if (!x.defined()) return {};
     const std::shared_ptr<void> lent(std::shared_ptr<void>(), x.address_on(device_));

@@ -1,5 +1,5 @@
-// A model on a device whose memory the host must not touch: the backend "protected" (protected_backend.cc) does all
-// that the reference does, with the same bits, or dies of the first forbidden look.
+// A model on a device whose memory the host must not touch: the backend "protected" (protected_backend.cc) gives the
+// same bits as the reference, or crashes at the first forbidden access.
 #include <cstdlib>
 
 #include "backend/registry.h"
@@ -65,7 +65,7 @@ TEST_F(ProtectedTensors, KillWhoReadsThemAllTheSame) {
 class ProtectedRun : public Workshop {
  protected:
   static std::string succeed(const Arguments& arguments) { return testing::succeed(arguments, with_plugins()); }
-  // `output` on the reference and on the protected device, to the same bytes.
+  // Trains `output` on the reference and on the protected device, to the same bytes.
   void expect_same_training(const std::string& output, const Arguments& settings, int64_t steps) {
     for (const char* device : {"reference", "protected"}) {
       succeed(pretrain(output + "-" + device, settings + Arguments{"--device", device}));

@@ -71,8 +71,8 @@ TEST_F(BenchDecoding, ProfilesStepsOnly) {
   const auto result =
       bench_decoding(m, {.batches = {2}, .prompt = 4, .tokens = 3, .seconds = 0, .passes = 1, .profile = true});
   const Profile::Entries& profile = result.speeds[0].profile;
-  ASSERT_TRUE(profile.contains("attention to kept keys"));
-  EXPECT_EQ(profile.at("attention to kept keys").calls, 3 * 2);
+  ASSERT_TRUE(profile.contains("attention to cached keys"));
+  EXPECT_EQ(profile.at("attention to cached keys").calls, 3 * 2);
   EXPECT_FALSE(profile.contains("attention"));  // that of prompts
   EXPECT_EQ(backend_->profile(), nullptr);
 }

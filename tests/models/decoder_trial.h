@@ -35,7 +35,7 @@ class DecoderFixtureTest : public FixtureModelTest {
     for (const TensorInfo& info : theirs.tensors()) their_names.insert(prefix + info.name);
     ASSERT_EQ(our_names, their_names);
     for (const TensorInfo& info : theirs.tensors()) {
-      EXPECT_EQ(numbers(ours.tensor(prefix + info.name)), numbers(theirs.tensor(info.name))) << info.name;
+      EXPECT_EQ(values_of(ours.tensor(prefix + info.name)), values_of(theirs.tensor(info.name))) << info.name;
     }
   }
 

@@ -65,7 +65,7 @@ std::vector<double> continued(const Model& model, const Batch& batch,
     for (size_t s = 0; s < done.size(); ++s) append_part(part, batch, static_cast<int64_t>(s), done[s], pass[s]);
     const StackInputs inputs{.attention_mask = attention_mask, .state = &state};
     const Value hidden = model.encoder().forward(context, part, inputs);
-    const auto logits = numbers(model.logits(context, hidden, part).data);
+    const auto logits = values_of(model.logits(context, hidden, part).data);
     for (size_t s = 0, row = 0; s < done.size(); ++s) {
       for (int64_t i = 0; i < pass[s]; ++i, ++row, ++done[s]) {
         const auto place = static_cast<size_t>((batch.offsets[s] + done[s]) * vocabulary);
@@ -79,7 +79,7 @@ std::vector<double> continued(const Model& model, const Batch& batch,
 
 std::vector<double> at_once(const Model& model, const Batch& batch, std::optional<AttentionMask> attention_mask = {}) {
   const Context context{.backend = model.backend()};
-  return numbers(
+  return values_of(
       model.logits(context, model.encoder().forward(context, batch, {.attention_mask = attention_mask}), batch).data);
 }
 
@@ -149,8 +149,8 @@ TEST_F(Decoding, OfLinearAttention) {
     Batch next, whole;
     for (int i = 0; i < 2; ++i) next.append(std::vector<int32_t>{6}, {}, 2);
     whole.append(std::vector<int32_t>{4, 5, 6});
-    const auto both = numbers(pass(model, state, next).data);
-    const auto expected = numbers(model.encoder().forward({.backend = *backend_}, whole).data);
+    const auto both = values_of(pass(model, state, next).data);
+    const auto expected = values_of(model.encoder().forward({.backend = *backend_}, whole).data);
     const std::vector<double> last(expected.end() - config.hidden, expected.end());
     const std::vector<double> first(both.begin(), both.begin() + config.hidden),
         second(both.begin() + config.hidden, both.end());
@@ -212,7 +212,7 @@ TEST_F(Decoding, DynamicFrequenciesTurnTheKeptKeys) {
     last = pass(model, state, part).data.row_range(3, 1);
   }
   const Tensor whole = model.encoder().forward({.backend = *backend_}, batch).data.row_range(39, 1);
-  EXPECT_LE(relative_difference(numbers(last), numbers(whole)), kTolerance);
+  EXPECT_LE(relative_difference(values_of(last), values_of(whole)), kTolerance);
 }
 
 TEST_F(Decoding, HasTheSameBitsInAnyBatchAndWithAnyThreads) {
@@ -237,9 +237,9 @@ TEST_F(Decoding, HasTheSameBitsInAnyBatchAndWithAnyThreads) {
       return model.encoder().forward({.backend = *backend}, tokens, {.state = &state}).data;
     };
     const Tensor together = step({0, 1, 2});
-    if (first.empty()) first = numbers(together);
-    EXPECT_EQ(numbers(together), first) << threads;
-    for (int64_t s = 0; s < 3; ++s) EXPECT_EQ(numbers(step({s})), numbers(together.row_range(s, 1))) << s;
+    if (first.empty()) first = values_of(together);
+    EXPECT_EQ(values_of(together), first) << threads;
+    for (int64_t s = 0; s < 3; ++s) EXPECT_EQ(values_of(step({s})), values_of(together.row_range(s, 1))) << s;
   }
 }
 
@@ -267,8 +267,8 @@ TEST_F(Decoding, SequencesCanBeChosen) {
   }
   const Tensor all = model.encoder().forward({.backend = *backend_}, whole).data;
   for (int i = 0; i < 3; ++i) {
-    EXPECT_LE(relative_difference(numbers(rows.row_range(i, 1)),
-                                  numbers(all.row_range(whole.offsets[static_cast<size_t>(i) + 1] - 1, 1))),
+    EXPECT_LE(relative_difference(values_of(rows.row_range(i, 1)),
+                                  values_of(all.row_range(whole.offsets[static_cast<size_t>(i) + 1] - 1, 1))),
               kTolerance);
   }
 }
@@ -290,7 +290,7 @@ TEST_F(Decoding, ForgettingRotatesKeysToTheirNewPositions) {
     const auto last = [&] {
       Batch next;
       next.append(std::vector<int32_t>{7}, {}, state.next_position(0));
-      return numbers(pass(model, state, next).data);
+      return values_of(pass(model, state, next).data);
     }();
     std::vector<int32_t> ids, segments;
     for (int i = 0; i < 39; ++i) {
@@ -302,7 +302,7 @@ TEST_F(Decoding, ForgettingRotatesKeysToTheirNewPositions) {
     segments.push_back(0);
     shorter.append(ids, segments);
     const Tensor all = model.encoder().forward({.backend = *backend_}, shorter).data;
-    EXPECT_LE(relative_difference(last, numbers(all.row_range(22, 1))), 1e-5) << name;
+    EXPECT_LE(relative_difference(last, values_of(all.row_range(22, 1))), 1e-5) << name;
   }
   const Model learned = random_model(causal_config("learned"));
   DecodingState state(1);

@@ -71,7 +71,7 @@ class FamilyFixture {
       : directory_(ROFORMER_SOURCE_DIR "/tests/fixtures/" + folder + "/" + name),
         inputs_(JsonObject::read(directory_ + "/inputs.json").value()) {
     const SafetensorsFile file(directory_ + "/expected.safetensors");
-    for (const TensorInfo& info : file.tensors()) expected_[info.name] = numbers(file.tensor(info.name));
+    for (const TensorInfo& info : file.tensors()) expected_[info.name] = values_of(file.tensor(info.name));
   }
 
   const std::string& directory() const { return directory_; }
@@ -154,7 +154,7 @@ class FamilyFixture {
     for (size_t i = 0; i < sequences.size(); ++i) {
       const int64_t begin = of_tokens ? batch.offsets[i] : static_cast<int64_t>(i);
       const int64_t end = of_tokens ? batch.offsets[i + 1] : begin + 1;
-      result[fmt::format("{}.{}", name, sequences[i])] = numbers(x.row_range(begin, end - begin));
+      result[fmt::format("{}.{}", name, sequences[i])] = values_of(x.row_range(begin, end - begin));
     }
   }
 

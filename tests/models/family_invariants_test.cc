@@ -51,7 +51,7 @@ class FamilyInvariants : public ::testing::TestWithParam<FamilyCase> {
   }
 
   static std::vector<double> states(const Model& model, const Batch& batch) {
-    return numbers(hidden_states(model, batch));
+    return values_of(hidden_states(model, batch));
   }
 
   ModelConfig config_;
@@ -67,7 +67,7 @@ TEST_P(FamilyInvariants, PackedIsOneByOne) {
     for (int64_t s = 0; s < data.batch.sequences(); ++s) {
       const Tensor alone = hidden_states(model, sequence_of(data, s).batch);
       const int32_t begin = data.batch.offsets[static_cast<size_t>(s)];
-      EXPECT_LE(relative_difference(numbers(packed.row_range(begin, alone.rows())), numbers(alone)), kTolerance);
+      EXPECT_LE(relative_difference(values_of(packed.row_range(begin, alone.rows())), values_of(alone)), kTolerance);
     }
   }
 }
@@ -97,7 +97,7 @@ TEST_P(FamilyInvariants, CachedIsComputedAnew) {
       Batch part;
       part.append(std::span(batch.ids).subspan(static_cast<size_t>(done), static_cast<size_t>(count)),
                   std::span(batch.segments).subspan(static_cast<size_t>(done), static_cast<size_t>(count)), done);
-      const auto rows = numbers(model.encoder().forward(context, part, {.state = &state}).data);
+      const auto rows = values_of(model.encoder().forward(context, part, {.state = &state}).data);
       pieces.insert(pieces.end(), rows.begin(), rows.end());
       done += count;
     }
@@ -126,7 +126,7 @@ TEST_P(FamilyInvariants, WhatIsWrittenIsRead) {
   ASSERT_EQ(loaded.table().size(), model.table().size());
   for (size_t i = 0; i < model.table().size(); ++i) {
     EXPECT_EQ(loaded.table()[i].spec.name, model.table()[i].spec.name);
-    EXPECT_EQ(numbers(loaded.table()[i].parameter.value), numbers(model.table()[i].parameter.value))
+    EXPECT_EQ(values_of(loaded.table()[i].parameter.value), values_of(model.table()[i].parameter.value))
         << model.table()[i].spec.name;
   }
 }

@@ -59,7 +59,7 @@ class FixtureTest : public ::testing::TestWithParam<std::tuple<const char*, Devi
     weight_decay_ = adamw.at("weight_decay");
   }
 
-  std::vector<double> expected(const std::string& name) const { return numbers(expected_.tensor(name)); }
+  std::vector<double> expected(const std::string& name) const { return values_of(expected_.tensor(name)); }
 
   std::string directory_ = std::string(ROFORMER_SOURCE_DIR "/tests/fixtures/") + std::get<0>(GetParam());
   Device device_ = std::get<1>(GetParam());
@@ -81,9 +81,9 @@ TEST_P(FixtureTest, HiddenStatesAndLogits) {
   for (size_t s = 0; s < kept_.size(); ++s) {
     const std::string suffix = fmt::format(".{}", s);
     const Value rows = gather_rows(context, hidden, kept_[s]);
-    EXPECT_LE(relative_difference(numbers(rows.data), expected("last_hidden_state" + suffix)), device_.outputs);
+    EXPECT_LE(relative_difference(values_of(rows.data), expected("last_hidden_state" + suffix)), device_.outputs);
     const Value logits = model_.mlm_head().logits(context, rows, model_.encoder().word_embeddings());
-    EXPECT_LE(relative_difference(numbers(logits.data), expected("logits" + suffix)), device_.outputs);
+    EXPECT_LE(relative_difference(values_of(logits.data), expected("logits" + suffix)), device_.outputs);
   }
 }
 

@@ -61,7 +61,7 @@ TEST(FusedLayers, ComputeWhatTheLayersDo) {
       const Batch batch = random_batch(config, lengths, 6).batch;
       const Tensor fused = hidden_of(*backend, config, false, batch);
       const Tensor layers = hidden_of(*backend, config, true, batch);
-      EXPECT_LE(relative_difference(numbers(fused), numbers(layers)), kTolerance);
+      EXPECT_LE(relative_difference(values_of(fused), values_of(layers)), kTolerance);
     }
   }
 }
@@ -75,12 +75,12 @@ TEST_P(FusedPrecisionTest, GivesTheSameBitsAtAnyNumberOfThreadsAndInAnyBatch) {
   for (const int threads : {1, 2, 3}) {
     ThreadPool pool(threads);
     const auto backend = make_cpu_backend(pool, GetParam());
-    const auto all = numbers(hidden_of(*backend, config, false, batch));
+    const auto all = values_of(hidden_of(*backend, config, false, batch));
     if (first.empty()) first = all;
     EXPECT_EQ(all, first) << threads;
     for (int64_t s = 0; s < batch.sequences(); ++s) {
       const LabeledBatch alone = sequence_of({batch, {}, {}}, s);
-      const auto part = numbers(hidden_of(*backend, config, false, alone.batch));
+      const auto part = values_of(hidden_of(*backend, config, false, alone.batch));
       const auto begin = first.begin() + batch.offsets[static_cast<size_t>(s)] * config.hidden;
       EXPECT_TRUE(std::equal(part.begin(), part.end(), begin)) << "sequence " << s;
     }
@@ -106,10 +106,10 @@ TEST(FusedLayers, InFewerBitsAreNearFloat32) {
   const auto backend = make_cpu_backend(pool);
   for (const ModelConfig& config : configs()) {
     const Batch batch = random_batch(config, {40, 300}, 6).batch;
-    const auto exact = numbers(hidden_of_usual(*backend, config, batch));
+    const auto exact = values_of(hidden_of_usual(*backend, config, batch));
     for (const auto& [precision, tolerance] : {std::pair{Precision::bfloat16, 0.02}, {Precision::int8, 0.04}}) {
       const auto rounded = make_cpu_backend(pool, precision);
-      const auto near = numbers(hidden_of_usual(*rounded, config, batch));
+      const auto near = values_of(hidden_of_usual(*rounded, config, batch));
       double squares = 0, differences = 0;
       for (size_t i = 0; i < exact.size(); ++i) {
         squares += exact[i] * exact[i];
@@ -128,17 +128,17 @@ TEST(FusedLayers, FollowWeightsUntilTheyArePrepared) {
   const Batch batch = random_batch(config, {9}, 6).batch;
   Model model(*backend, config, false);
   randomize(model, 5);
-  const auto before = numbers(hidden_states(model, batch));
+  const auto before = values_of(hidden_states(model, batch));
   Model other(*backend, config, false);
   randomize(other, 7);
   StateDict weights;
   for (const auto& [name, tensor] : other.weights()) weights.emplace(name, tensor);
   model.load_weights(weights, "another model");
-  const auto after = numbers(hidden_states(model, batch));
+  const auto after = values_of(hidden_states(model, batch));
   EXPECT_NE(after, before);
-  EXPECT_EQ(after, numbers(hidden_states(other, batch)));
+  EXPECT_EQ(after, values_of(hidden_states(other, batch)));
   model.prepare();
-  EXPECT_LE(relative_difference(numbers(hidden_states(model, batch)), after), kTolerance);
+  EXPECT_LE(relative_difference(values_of(hidden_states(model, batch)), after), kTolerance);
   EXPECT_THROW(model.load_weights(weights, "another model"), ShapeError);
 }
 

@@ -57,7 +57,7 @@ TEST_F(LinearModelTest, PackedEqualsOneByOne) {
       for (int64_t s = 0; s < data.batch.sequences(); ++s) {
         const Tensor alone = hidden_states(model, sequence_of(data, s).batch);
         const int32_t begin = data.batch.offsets[static_cast<size_t>(s)];
-        EXPECT_LE(relative_difference(numbers(packed.row_range(begin, alone.rows())), numbers(alone)), kTolerance);
+        EXPECT_LE(relative_difference(values_of(packed.row_range(begin, alone.rows())), values_of(alone)), kTolerance);
       }
     }
   }
@@ -70,9 +70,9 @@ TEST_F(LinearModelTest, ShiftedPositionsChangeNothingAfterTheMap) {
       config.linear.rotation = rotation;
       const Model model = random_model(config);
       Batch batch = random_batch(config, {7, 1, 13}, 6).batch;
-      const std::vector<double> at_zero = numbers(hidden_states(model, batch));
+      const std::vector<double> at_zero = values_of(hidden_states(model, batch));
       for (int32_t& position : batch.positions) position += 20;
-      const double change = relative_difference(numbers(hidden_states(model, batch)), at_zero);
+      const double change = relative_difference(values_of(hidden_states(model, batch)), at_zero);
       if (rotation == FeatureRotation::after) {
         EXPECT_LE(change, kTolerance);
       } else {
@@ -86,9 +86,9 @@ TEST_F(LinearModelTest, ACausalModelDoesNotSeeWhatComes) {
   for (const auto& kinds : all_kinds()) {
     const Model model = random_model(linear_config(kinds, true));
     Batch batch = random_batch(model.config(), {9}, 6).batch;
-    const std::vector<double> before = numbers(hidden_states(model, batch).row_range(0, 6));
+    const std::vector<double> before = values_of(hidden_states(model, batch).row_range(0, 6));
     batch.ids[6] = (batch.ids[6] + 1) % 29;
-    EXPECT_EQ(numbers(hidden_states(model, batch).row_range(0, 6)), before);
+    EXPECT_EQ(values_of(hidden_states(model, batch).row_range(0, 6)), before);
   }
 }
 
@@ -97,7 +97,7 @@ TEST_F(LinearModelTest, AFrozenModelIsTheSame) {
   const Batch batch = random_batch(config, {9, 4}, 6).batch;
   const Model trained(*backend_, config, true);
   randomize(trained, 5);
-  EXPECT_EQ(numbers(hidden_states(random_model(config), batch)), numbers(hidden_states(trained, batch)));
+  EXPECT_EQ(values_of(hidden_states(random_model(config), batch)), values_of(hidden_states(trained, batch)));
 }
 
 TEST_F(LinearModelTest, RedrawsWhileItIsTrained) {
@@ -107,7 +107,7 @@ TEST_F(LinearModelTest, RedrawsWhileItIsTrained) {
   const Model model = random_model(config);
   const Batch batch = random_batch(config, {9}, 6).batch;
   const auto at = [&](int64_t step, bool training) {
-    return numbers(model.encoder().forward({.backend = *backend_, .training = training, .step = step}, batch).data);
+    return values_of(model.encoder().forward({.backend = *backend_, .training = training, .step = step}, batch).data);
   };
   EXPECT_EQ(at(1, true), at(10, true));
   EXPECT_NE(at(10, true), at(11, true));

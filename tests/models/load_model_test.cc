@@ -58,7 +58,7 @@ class LoadModelTest : public ::testing::Test {
     for (size_t i = 0; i < loaded.parameters().size(); ++i) {
       const NamedParameter &actual = loaded.parameters()[i], &expected = model_.parameters()[i];
       EXPECT_EQ(actual.name, expected.name);
-      EXPECT_EQ(numbers(actual.parameter.value), numbers(expected.parameter.value)) << expected.name;
+      EXPECT_EQ(values_of(actual.parameter.value), values_of(expected.parameter.value)) << expected.name;
     }
   }
 
@@ -137,7 +137,7 @@ TEST_F(LoadModelTest, APoolerThatIsInTheFile) {
   EXPECT_TRUE(loaded.has_pooler());
   const Batch batch = random_batch(loaded.config(), {3, 1}, 6).batch;
   const Context context{.backend = *backend_};
-  EXPECT_EQ(numbers(loaded.pooled(context, loaded.encoder().forward(context, batch), batch).data),
+  EXPECT_EQ(values_of(loaded.pooled(context, loaded.encoder().forward(context, batch), batch).data),
             std::vector<double>(16, 0.0));
   Batch empty = batch;
   empty.append({});
@@ -152,7 +152,7 @@ TEST_F(LoadModelTest, SharesTheFileUnlessTrained) {
   const auto shared = [&](const Model& model) {
     int64_t count = 0;
     for (const NamedParameter& named : model.parameters()) {
-      EXPECT_EQ(numbers(named.parameter.value), numbers(file.at(named.name))) << named.name;
+      EXPECT_EQ(values_of(named.parameter.value), values_of(file.at(named.name))) << named.name;
       count += named.parameter.value.raw() == file.at(named.name).raw();
     }
     return count;
@@ -172,7 +172,7 @@ TEST_F(LoadModelTest, ATrunkOfAFileWithAHead) {
   const Model loaded = load();
   EXPECT_EQ(loaded.config().head, Head::none);
   EXPECT_EQ(loaded.weights().size() + 5, model_.weights().size());
-  EXPECT_EQ(numbers(loaded.parameters()[0].parameter.value), numbers(weights_.at(kWords)));
+  EXPECT_EQ(values_of(loaded.parameters()[0].parameter.value), values_of(weights_.at(kWords)));
   EXPECT_EQ(detail_of<DataError>([&] { loaded.mlm_head(); }).key, "architectures");
 }
 
@@ -219,9 +219,9 @@ TEST_F(LoadModelTest, AFailedLoadChangesNothing) {
   StateDict half = weights_;
   half.erase("cls.predictions.bias");
   half[kWords] = zeros({29, 6});
-  const std::vector<double> before = numbers(weights_.at(kWords));
+  const std::vector<double> before = values_of(weights_.at(kWords));
   EXPECT_THROW(model_.load_weights(half, "half"), DataError);
-  EXPECT_EQ(numbers(weights_.at(kWords)), before);
+  EXPECT_EQ(values_of(weights_.at(kWords)), before);
 }
 
 // Refused before memory is taken.
@@ -268,7 +268,7 @@ TEST(InitializeTest, NormalWeightsZeroBiasesUnitGains) {
     model.initialize({seed, 0});
     std::vector<Result> all;
     for (const NamedParameter& named : model.parameters()) {
-      const std::vector<double> values = numbers(named.parameter.value);
+      const std::vector<double> values = values_of(named.parameter.value);
       double squares = 0;
       for (const double value : values) squares += value * value;
       const double deviation = std::sqrt(squares / static_cast<double>(values.size()));

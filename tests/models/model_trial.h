@@ -50,7 +50,7 @@ inline void clear_gradients(const Model& model) {
 inline std::vector<Result> gradients(const Model& model) {
   std::vector<Result> all;
   for (const NamedParameter& named : model.parameters()) {
-    all.push_back({named.name, numbers(named.parameter.gradient)});
+    all.push_back({named.name, values_of(named.parameter.gradient)});
   }
   return all;
 }

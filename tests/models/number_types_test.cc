@@ -36,7 +36,7 @@ ModelConfig llama(bool tied) {
 
 std::vector<double> scores(const Model& model, const Batch& batch) {
   const Context context{.backend = model.backend()};
-  return numbers(model.logits(context, model.encoder().forward(context, batch), batch).data);
+  return values_of(model.logits(context, model.encoder().forward(context, batch), batch).data);
 }
 
 // The root of the mean square of the differences, over that of what is expected.

@@ -44,7 +44,7 @@ TEST_P(ModelPropertiesTest, PackedEqualsOneByOne) {
     for (int64_t s = 0; s < data.batch.sequences(); ++s) {
       const Tensor alone = hidden_states(model, sequence_of(data, s).batch);
       const int32_t begin = data.batch.offsets[static_cast<size_t>(s)];
-      EXPECT_LE(relative_difference(numbers(packed.row_range(begin, alone.rows())), numbers(alone)), kTolerance);
+      EXPECT_LE(relative_difference(values_of(packed.row_range(begin, alone.rows())), values_of(alone)), kTolerance);
     }
   }
 }
@@ -76,9 +76,9 @@ TEST_P(ModelPropertiesTest, ShiftedPositions) {
   const auto shift_changes = [&](const ModelConfig& config) {
     const Model model = random_model(config);
     Batch batch = random_batch(config, {7, 1, 13}, 6).batch;
-    const std::vector<double> at_zero = numbers(hidden_states(model, batch));
+    const std::vector<double> at_zero = values_of(hidden_states(model, batch));
     for (int32_t& position : batch.positions) position += 20;
-    return relative_difference(numbers(hidden_states(model, batch)), at_zero);
+    return relative_difference(values_of(hidden_states(model, batch)), at_zero);
   };
   for (const std::string& position : all_positions()) {
     SCOPED_TRACE(position);
@@ -100,9 +100,9 @@ TEST_P(ModelPropertiesTest, ShiftedPositions) {
 TEST_P(ModelPropertiesTest, FarPositionsAreRotatedToo) {
   const Model model = random_model(tiny_config());
   Batch batch = random_batch(model.config(), {12}, 6).batch;
-  const std::vector<double> at_zero = numbers(hidden_states(model, batch));
+  const std::vector<double> at_zero = values_of(hidden_states(model, batch));
   for (int32_t& position : batch.positions) position += 500'000'000;
-  EXPECT_LE(relative_difference(numbers(hidden_states(model, batch)), at_zero), kTolerance);
+  EXPECT_LE(relative_difference(values_of(hidden_states(model, batch)), at_zero), kTolerance);
 }
 
 // Without positions a text is a bag of words; with any encoding it is not.
@@ -111,14 +111,14 @@ TEST_P(ModelPropertiesTest, OrderMattersOnlyWithPositions) {
     SCOPED_TRACE(position);
     const Model model = random_model(tiny_config(position));
     Batch batch = random_batch(model.config(), {11}, 6).batch;
-    const std::vector<double> forward = numbers(hidden_states(model, batch));
+    const std::vector<double> forward = values_of(hidden_states(model, batch));
     // Not the reverse: biases by the mere distance are the same both ways.
     std::swap(batch.ids[2], batch.ids[9]);
     std::swap(batch.segments[2], batch.segments[9]);
     const Tensor states = hidden_states(model, batch);
     std::vector<double> turned;
     for (int64_t i = 0; i < states.rows(); ++i) {
-      const std::vector<double> row = numbers(states.row_range(i == 2 ? 9 : i == 9 ? 2 : i, 1));
+      const std::vector<double> row = values_of(states.row_range(i == 2 ? 9 : i == 9 ? 2 : i, 1));
       turned.insert(turned.end(), row.begin(), row.end());
     }
     const double difference = relative_difference(turned, forward);
@@ -135,7 +135,7 @@ TEST_P(ModelPropertiesTest, TheEncodingChangesNoOtherWeightAtTheStart) {
   std::map<std::string, std::vector<double>> expected;
   Model none(*backend_, tiny_config("none"), true);
   none.initialize({7, 0});
-  for (const NamedParameter& named : none.parameters()) expected[named.name] = numbers(named.parameter.value);
+  for (const NamedParameter& named : none.parameters()) expected[named.name] = values_of(named.parameter.value);
   for (const std::string& position : all_positions()) {
     SCOPED_TRACE(position);
     Model model(*backend_, tiny_config(position), true);
@@ -143,7 +143,7 @@ TEST_P(ModelPropertiesTest, TheEncodingChangesNoOtherWeightAtTheStart) {
     size_t found = 0;
     for (const NamedParameter& named : model.parameters()) {
       if (!expected.contains(named.name)) continue;
-      EXPECT_EQ(numbers(named.parameter.value), expected.at(named.name)) << named.name;
+      EXPECT_EQ(values_of(named.parameter.value), expected.at(named.name)) << named.name;
       ++found;
     }
     EXPECT_EQ(found, expected.size());
@@ -153,9 +153,9 @@ TEST_P(ModelPropertiesTest, TheEncodingChangesNoOtherWeightAtTheStart) {
 TEST_P(ModelPropertiesTest, SegmentsMatter) {
   const Model model = random_model(tiny_config());
   Batch batch = random_batch(model.config(), {9}, 6).batch;
-  const std::vector<double> before = numbers(hidden_states(model, batch));
+  const std::vector<double> before = values_of(hidden_states(model, batch));
   batch.segments[4] = (batch.segments[4] + 1) % 3;
-  EXPECT_GE(relative_difference(numbers(hidden_states(model, batch)), before), 0.02);
+  EXPECT_GE(relative_difference(values_of(hidden_states(model, batch)), before), 0.02);
 }
 
 TEST_P(ModelPropertiesTest, DropoutFollowsTheStreamAndOnlyInTraining) {
@@ -163,7 +163,7 @@ TEST_P(ModelPropertiesTest, DropoutFollowsTheStreamAndOnlyInTraining) {
   const Batch batch = random_batch(model.config(), {9, 3}, 6).batch;
   const auto run = [&](RandomStream random, bool training) {
     const Context context{.backend = *backend_, .tape = nullptr, .random = random, .training = training};
-    return numbers(model.encoder().forward(context, batch).data);
+    return values_of(model.encoder().forward(context, batch).data);
   };
   EXPECT_EQ(run({1, 2}, true), run({1, 2}, true));
   EXPECT_NE(run({1, 2}, true), run({1, 3}, true));
@@ -184,14 +184,14 @@ TEST_P(ModelPropertiesTest, AnEncoderIsItsLayers) {
                                                             .hidden = config.hidden,
                                                             .learned_positions = config.max_positions,
                                                             .dropout = 0.3,
-                                                            .norm = config.norm_shape()});
-  const TransformerLayerShape shape{.attention = {.hidden = config.hidden,
-                                                  .heads = config.heads,
-                                                  .hidden_dropout = 0.3,
-                                                  .attention_dropout = 0.4,
-                                                  .norm = config.norm_shape()},
-                                    .intermediate = config.intermediate,
-                                    .activation = config.activation};
+                                                            .norm = config.norm_config()});
+  const TransformerLayerConfig shape{.attention = {.hidden = config.hidden,
+                                                   .heads = config.heads,
+                                                   .hidden_dropout = 0.3,
+                                                   .attention_dropout = 0.4,
+                                                   .norm = config.norm_config()},
+                                     .intermediate = config.intermediate,
+                                     .activation = config.activation};
   const TransformerLayer first(Scope{source, "layers.0"}, shape), second(Scope{source, "layers.1"}, shape);
   for (const auto& [spec, to] : source.table()) {
     const auto found =
@@ -204,7 +204,7 @@ TEST_P(ModelPropertiesTest, AnEncoderIsItsLayers) {
   const Value embedded = embeddings.forward(context, batch, nullptr, 0);
   const AttentionInputs inputs{batch.offsets, batch.offsets};
   const Value expected = second.forward(context, first.forward(context, embedded, inputs, 1), inputs, 4);
-  EXPECT_EQ(numbers(model.encoder().forward(context, batch).data), numbers(expected.data));
+  EXPECT_EQ(values_of(model.encoder().forward(context, batch).data), values_of(expected.data));
 }
 
 TEST_P(ModelPropertiesTest, EmptyBatchesAndSequences) {
@@ -216,7 +216,7 @@ TEST_P(ModelPropertiesTest, EmptyBatchesAndSequences) {
   with_gaps.append({});
   with_gaps.append(ids);
   with_gaps.append({});
-  EXPECT_EQ(numbers(hidden_states(model, with_gaps)), numbers(hidden_states(model, full)));
+  EXPECT_EQ(values_of(hidden_states(model, with_gaps)), values_of(hidden_states(model, full)));
 
   Tape tape;
   const LabeledBatch no_label{full, {}, {}};
@@ -273,8 +273,8 @@ TEST(ThreadsTest, AnyNumberGivesTheSameBits) {
     std::vector<Result> actual;
     actual.push_back({"loss", {train_pass(model, data, &random)}});
     for (Result& gradient : gradients(model)) actual.push_back(std::move(gradient));
-    actual.push_back({"hidden states", numbers(hidden_states(model, data.batch))});
-    for (const auto& [name, tensor] : model.weights()) actual.push_back({name, numbers(tensor)});
+    actual.push_back({"hidden states", values_of(hidden_states(model, data.batch))});
+    for (const auto& [name, tensor] : model.weights()) actual.push_back({name, values_of(tensor)});
     if (threads == 1) expected = actual;
     expect_same_bits(actual, expected);
   }

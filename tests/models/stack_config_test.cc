@@ -50,7 +50,7 @@ TEST(StackConfigTest, RefusesWhatHasNoMeaning) {
       {"the embedding scale is", [](ModelConfig& c) { c.embedding_scale = NAN; }},
       {"the epsilon of",
        [](ModelConfig& c) {
-         c.query_key_norm = NormShape{NormKind::rms, 2};
+         c.query_key_norm = NormConfig{NormKind::rms, 2};
        }},
       {"head_dim is -8", [](ModelConfig& c) { c.head_size = -8; }},
       {"no head size, norm",

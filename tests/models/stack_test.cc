@@ -51,7 +51,7 @@ ModelConfig config_of(const Case& one) {
 void like_gemma(ModelConfig& config) {
   config.norms = {.sublayer = {.input = true, .output = true}, .last = true};
   config.norm = NormKind::rms_with_gain;
-  config.query_key_norm = NormShape{NormKind::rms_with_gain, 1e-6};
+  config.query_key_norm = NormConfig{NormKind::rms_with_gain, 1e-6};
   config.head_size = 6;
   config.kv_heads = 1;
   config.gated = true;
@@ -101,11 +101,11 @@ const std::vector<Case> kCases = {
      }},
     {"norms_of_q_and_k",
      [](ModelConfig& c) {
-       c.query_key_norm = NormShape{NormKind::rms_with_gain, 1e-5};
+       c.query_key_norm = NormConfig{NormKind::rms_with_gain, 1e-5};
      }},
     {"layer_norms_of_q_and_k",
      [](ModelConfig& c) {
-       c.query_key_norm = NormShape{NormKind::layer, 1e-5};
+       c.query_key_norm = NormConfig{NormKind::layer, 1e-5};
      }},
     {"caps_and_scales",
      [](ModelConfig& c) {
@@ -136,7 +136,7 @@ TEST_P(StackTest, GradientsAreCentralDifferences) {
     return masked_lm_loss(model, context, data, 0).sum / static_cast<double>(data.rows.size());
   };
   for (const NamedParameter& named : model.parameters()) {
-    const std::vector<double> gradient = numbers(named.parameter.gradient);
+    const std::vector<double> gradient = values_of(named.parameter.gradient);
     double largest = 0;
     for (const double x : gradient) largest = std::max(largest, std::abs(x));
     EXPECT_GT(largest, 1e-7) << named.name << " has no influence: the test shows nothing";
@@ -159,12 +159,12 @@ TEST_P(StackTest, PackedIsOneByOneOnEveryBackend) {
       Model model(*backend, config, trainable);
       randomize(model, 11);
       if (!trainable) model.prepare();
-      const std::vector<double> packed = numbers(hidden_states(model, data.batch));
+      const std::vector<double> packed = values_of(hidden_states(model, data.batch));
       if (expected.empty()) expected = packed;
       EXPECT_LE(relative_difference(packed, expected), 2e-5) << backend->name();
       std::vector<double> alone;
       for (int64_t s = 0; s < 4; ++s) {
-        const std::vector<double> rows = numbers(hidden_states(model, sequence_of(data, s).batch));
+        const std::vector<double> rows = values_of(hidden_states(model, sequence_of(data, s).batch));
         alone.insert(alone.end(), rows.begin(), rows.end());
       }
       EXPECT_LE(relative_difference(alone, packed), 2e-5) << backend->name();
@@ -181,14 +181,14 @@ TEST_P(StackTest, ContinuedIsAtOnce) {
     randomize(model, 11);
     model.prepare();
     const Context context{.backend = *backend};
-    const std::vector<double> expected = numbers(hidden_states(model, batch));
+    const std::vector<double> expected = values_of(hidden_states(model, batch));
     DecodingState state(1);
     std::vector<double> actual;
     for (const auto& [begin, count] : {std::pair{0, 4}, {4, 1}, {5, 3}, {8, 1}, {9, 3}}) {
       Batch part;
       part.append(std::span(batch.ids).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)),
                   std::span(batch.segments).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)), begin);
-      const auto rows = numbers(model.encoder().forward(context, part, {.state = &state}).data);
+      const auto rows = values_of(model.encoder().forward(context, part, {.state = &state}).data);
       actual.insert(actual.end(), rows.begin(), rows.end());
     }
     EXPECT_LE(relative_difference(actual, expected), 3e-5) << backend->name();
@@ -203,7 +203,7 @@ class StackValuesTest : public ::testing::Test {
   std::vector<double> hidden(const ModelConfig& config, const Batch& batch) {
     const Model model(*backend_, config, false);
     randomize(model, 11);
-    return numbers(hidden_states(model, batch));
+    return values_of(hidden_states(model, batch));
   }
   static ModelConfig config(void (*change)(ModelConfig&)) { return config_of({"", change}); }
   // Rows that differ if token `token` of one sequence is another.
@@ -267,7 +267,7 @@ TEST_F(StackValuesTest, ForgettingTurnsTheKeysOfEachLayer) {
       Batch part;
       part.append(std::span(whole.ids).subspan(begin, end - begin),
                   std::span(whole.segments).subspan(begin, end - begin), first);
-      return numbers(model.encoder().forward(context, part, {.state = &state}).data);
+      return values_of(model.encoder().forward(context, part, {.state = &state}).data);
     };
     DecodingState forgetful(1), fresh(1);
     run(forgetful, 0, 6, 0);
@@ -297,7 +297,7 @@ TEST_F(StackValuesTest, ScalesAndCapsAreWhatTheyAreCalled) {
   for (int64_t i = 0; i < words.rows(); ++i) {
     for (int64_t j = 0; j < words.columns(); ++j) write(words, i, j, 3 * read(words, i, j));
   }
-  EXPECT_LE(relative_difference(numbers(hidden_states(one, batch)), numbers(hidden_states(other, batch))), 1e-12);
+  EXPECT_LE(relative_difference(values_of(hidden_states(one, batch)), values_of(hidden_states(other, batch))), 1e-12);
 }
 
 TEST_F(StackValuesTest, LogitsAreCapped) {
@@ -309,7 +309,7 @@ TEST_F(StackValuesTest, LogitsAreCapped) {
     const Model model(*backend_, c, false);
     randomize(model, 11);
     const Context context{.backend = *backend_};
-    return numbers(model.logits(context, model.encoder().forward(context, batch), batch).data);
+    return values_of(model.logits(context, model.encoder().forward(context, batch), batch).data);
   };
   std::vector<double> expected = logits(plain);
   for (double& x : expected) x = 0.7 * std::tanh(x / 0.7);

@@ -1,4 +1,4 @@
-// Layers by themselves: batches, names and parameters, and which operators they are.
+// Layers in isolation: batches, names and parameters, and the operators they consist of.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -43,7 +43,7 @@ TEST(BatchTest, Append) {
 
 class LayersTest : public ::testing::Test {
  protected:
-  // Of what has been asked for: it is there, and as it was asked for.
+  // Of the requested parameters, after checking that they exist with their shapes.
   static std::vector<std::string> names_and_shapes(const ParameterSource& source) {
     std::vector<std::string> names;
     for (const auto& [spec, parameter] : source.table()) {
@@ -104,14 +104,14 @@ TEST_F(LayersTest, RowsOfAParameterAreViews) {
   const Parameter part = row_range(whole, 2, 3);
   backend_->fill(part.value, 5);
   backend_->fill(part.gradient, 7);
-  EXPECT_THAT(numbers(whole.value), ElementsAre(0, 0, 0, 0, 5, 5, 5, 5, 5, 5, 0, 0));
-  EXPECT_THAT(numbers(whole.gradient), ElementsAre(0, 0, 0, 0, 7, 7, 7, 7, 7, 7, 0, 0));
+  EXPECT_THAT(values_of(whole.value), ElementsAre(0, 0, 0, 0, 5, 5, 5, 5, 5, 5, 0, 0));
+  EXPECT_THAT(values_of(whole.gradient), ElementsAre(0, 0, 0, 0, 7, 7, 7, 7, 7, 7, 0, 0));
   EXPECT_FALSE(row_range(other.tensor("x", {6, 2}, ParameterRole::weight), 2, 3).gradient.defined());
 }
 
-// With a table of what will be asked for all gradients lie in one memory, none in another.
+// With a table of declared parameters all gradients are in one allocation.
 TEST_F(LayersTest, GradientsLieInOneArena) {
-  const TransformerLayerShape shape{.attention = {.hidden = 4, .heads = 2}, .intermediate = 6};
+  const TransformerLayerConfig shape{.attention = {.hidden = 4, .heads = 2}, .intermediate = 6};
   DeclaredParameters declared;
   const TransformerLayer nothing(Scope{declared, "l"}, shape);
   for (const TableEntry& entry : declared.table()) EXPECT_FALSE(entry.parameter.defined()) << entry.spec.name;
@@ -131,7 +131,7 @@ TEST_F(LayersTest, GradientsLieInOneArena) {
   EXPECT_LT(last - first, 1000);
   value = 0;
   for (const TableEntry& entry : source.table()) {
-    const std::vector<double> held = numbers(entry.parameter.gradient);
+    const std::vector<double> held = values_of(entry.parameter.gradient);
     EXPECT_EQ(held, std::vector<double>(held.size(), ++value)) << entry.spec.name;
   }
 }
@@ -144,7 +144,7 @@ TEST_F(LayersTest, OnlyWeightsAndEmbeddingsDecay) {
   EXPECT_FALSE(decays(ParameterRole::norm_bias));
 }
 
-// The layer against the same operators in a row, in training: its three dropouts are those of its three places.
+// The layer against the same operators in sequence, in training, with dropout at its three sites.
 TEST_F(LayersTest, AnEncoderLayerIsItsOperators) {
   Batch batch;
   batch.append(std::vector<int32_t>{1, 2, 3, 4, 5, 6});
@@ -164,8 +164,8 @@ TEST_F(LayersTest, AnEncoderLayerIsItsOperators) {
   }
   const Value x(trial_.random(8, 4));
   const Context context{.backend = *backend_, .tape = nullptr, .random = {1, 1}, .training = true};
-  const uint64_t place = 7;
-  const Tensor actual = layer.forward(context, x, {batch.offsets, batch.offsets}, place).data;
+  const uint64_t site = 7;
+  const Tensor actual = layer.forward(context, x, {batch.offsets, batch.offsets}, site).data;
 
   const auto dense = [&](const std::string& name, const Value& in, Activation activation = Activation::none) {
     return linear(context, in, named.at(name + ".weight"), named.at(name + ".bias"), activation);
@@ -175,13 +175,13 @@ TEST_F(LayersTest, AnEncoderLayerIsItsOperators) {
                       named.at(name + ".bias"), 1e-3);
   };
   const AttentionOptions options{
-      .heads = 2, .query_offsets = batch.offsets, .key_offsets = batch.offsets, .dropout = context.dropout(0.4, place)};
+      .heads = 2, .query_offsets = batch.offsets, .key_offsets = batch.offsets, .dropout = context.dropout(0.4, site)};
   const auto projected = [&](const std::string& part) { return Columns(dense("l.attention." + part, x)); };
   const Value mixed = attention(context, options, projected("query"), projected("key"), projected("value"), {});
-  const Value attended = norm("l.attention.norm", dense("l.attention.output", mixed), x, place + 1);
+  const Value attended = norm("l.attention.norm", dense("l.attention.output", mixed), x, site + 1);
   const Value expanded = dense("l.feed_forward.up", attended, Activation::relu);
-  const Value expected = norm("l.feed_forward.norm", dense("l.feed_forward.down", expanded), attended, place + 2);
-  EXPECT_EQ(numbers(actual), numbers(expected.data));
+  const Value expected = norm("l.feed_forward.norm", dense("l.feed_forward.down", expanded), attended, site + 2);
+  EXPECT_EQ(values_of(actual), values_of(expected.data));
 }
 
 TEST_F(LayersTest, MaskedLmLossIsThatOfItsLogits) {

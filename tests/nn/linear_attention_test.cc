@@ -1,4 +1,4 @@
-// Random features: orthogonal, drawn anew by their numbers, and nearer to softmax the more there are.
+// Random features: orthogonal, a function of seed, layer and draw, and closer to softmax with their number.
 #include "nn/linear_attention.h"
 
 #include <gmock/gmock.h>
@@ -29,7 +29,7 @@ TEST(FavorProjection, HasBlocksOfOrthogonalRows) {
     squares += product(rows, i, i, kDim);
     for (int64_t j = i / kDim * kDim; j < i; ++j) EXPECT_NEAR(product(rows, i, j, kDim), 0, 1e-12) << i << ", " << j;
   }
-  // Lengths as those of normal vectors: E |ω|² = d, with a deviation of √(2d / m) of the mean.
+  // Lengths like normal vectors: E |ω|² = d; the mean deviates by √(2d / m).
   EXPECT_NEAR(squares / kFeatures, kDim, 4 * std::sqrt(2.0 * kDim / kFeatures));
   EXPECT_GT(std::abs(product(rows, 0, 0, kDim) - product(rows, 1, 1, kDim)), 1e-3);
 }
@@ -65,14 +65,14 @@ double softmax_error(int64_t features) {
   const Context context{.backend = *backend};
   const AttentionOptions softmax{.query_offsets = offsets, .key_offsets = offsets};
   const std::vector<double> expected =
-      numbers(attention(context, softmax, columns(q), columns(k), columns(v), {}).data);
+      values_of(attention(context, softmax, columns(q), columns(k), columns(v), {}).data);
   double squares = 0;
   for (int64_t draw = 0; draw < kDraws; ++draw) {
     const Tensor projection = backend->empty({features, kDim});
     assign(projection, favor_projection(7, 0, draw, features, kDim));
     const LinearAttentionOptions options{.map = FeatureMap::favor, .projection = projection, .offsets = offsets};
     const std::vector<double> out =
-        numbers(linear_attention(context, options, columns(q), columns(k), columns(v)).data);
+        values_of(linear_attention(context, options, columns(q), columns(k), columns(v)).data);
     for (size_t i = 0; i < out.size(); ++i) squares += (out[i] - expected[i]) * (out[i] - expected[i]);
   }
   return std::sqrt(squares / static_cast<double>(kDraws * kTokens * kDim));
@@ -81,17 +81,17 @@ double softmax_error(int64_t features) {
 TEST(FavorProjection, ErrorFallsAsTheRootOfTheFeatures) {
   const double few = softmax_error(32), many = softmax_error(512);
   EXPECT_LT(few, 0.1);
-  EXPECT_GT(few / many, 2);  // 4 if all rows were independent: the few are orthogonal, which is better
+  EXPECT_GT(few / many, 2);  // 4 if all rows were independent; orthogonal ones are better
   EXPECT_LT(few / many, 6);
 }
 
-// A layer in pieces, whose positions go on, is the layer.
+// A layer in chunks with continued positions equals the layer at once.
 TEST(LinearAttentionLayer, GoesOnFromAState) {
   constexpr int32_t kTokens = 11, kCut = 4;
   ThreadPool pool(1);
   const auto backend = make_reference_backend(pool, DType::float64);
   Trial trial(*backend, 6, false);
-  const LinearShape shape{
+  const LinearAttentionConfig shape{
       .kind = AttentionKind::linear_favor, .settings = {.favor_features = 10}, .hidden = 8, .heads = 2, .layer = 3};
   const LinearAttention layer(shape);
   NewParameters source(*backend, false);
@@ -111,9 +111,9 @@ TEST(LinearAttentionLayer, GoesOnFromAState) {
   };
   const Tensor whole = attend(0, kTokens, {});
   const LinearAttentionState state = layer.start(*backend, 1);
-  expect_close({{"first", numbers(attend(0, kCut, state))}}, {{"first", numbers(whole.row_range(0, kCut))}}, 1e-12);
-  expect_close({{"second", numbers(attend(kCut, kTokens, state))}},
-               {{"second", numbers(whole.row_range(kCut, kTokens - kCut))}}, 1e-12);
+  expect_close({{"first", values_of(attend(0, kCut, state))}}, {{"first", values_of(whole.row_range(0, kCut))}}, 1e-12);
+  expect_close({{"second", values_of(attend(kCut, kTokens, state))}},
+               {{"second", values_of(whole.row_range(kCut, kTokens - kCut))}}, 1e-12);
 }
 
 TEST(AttentionNames, AreReadAsTheyAreWritten) {

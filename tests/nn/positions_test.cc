@@ -1,5 +1,5 @@
-// Encodings inside attention, against the equations of the RoFormer paper written out: every score by itself, from the
-// parameters by their names.
+// Encodings inside attention against the equations of the RoFormer paper: each score computed from the named
+// parameters.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -36,7 +36,7 @@ class PositionsTest : public ::testing::Test {
  protected:
   // Attention of two sequences with this encoding; every parameter random.
   void attend(const PositionEncoding& encoding) {
-    const PositionsShape shape{encoding, kHidden, kHeads, {.epsilon = 1e-5}};
+    const PositionsConfig shape{encoding, kHidden, kHeads, {.epsilon = 1e-5}};
     NewParameters source(*backend_, false);
     trunk_ = std::make_unique<TrunkPositions>(Scope{source, "trunk"}, shape);
     layer_ = std::make_unique<LayerPositions>(Scope{source, "layer"}, shape);
@@ -47,7 +47,7 @@ class PositionsTest : public ::testing::Test {
     }
     const Context context{.backend = *backend_};
     const auto shared = trunk_->forward(context, positions_, offsets_);
-    const Tensor qkv = backend_->empty(qkv_.shape());  // attention may spoil it
+    const Tensor qkv = backend_->empty(qkv_.shape());  // attention may overwrite it
     backend_->copy(qkv_, qkv);
     const AttentionOptions options{.heads = kHeads, .query_offsets = offsets_, .key_offsets = offsets_};
     out_ =
@@ -56,20 +56,20 @@ class PositionsTest : public ::testing::Test {
             .data;
   }
 
-  // Of a head: q, k and v of a token, part 0, 1 and 2.
+  // q, k or v (part 0, 1 or 2) of a token and head.
   Row part(int64_t which, int64_t token, int64_t head) const {
-    const std::vector<double> row = numbers(qkv_.row_range(token, 1));
+    const std::vector<double> row = values_of(qkv_.row_range(token, 1));
     const auto begin = row.begin() + which * kHidden + head * kDim;
     return {begin, begin + kDim};
   }
-  Row row(const std::string& name, int64_t index) const { return numbers(tensors_.at(name).row_range(index, 1)); }
+  Row row(const std::string& name, int64_t index) const { return values_of(tensors_.at(name).row_range(index, 1)); }
   static Row head_of(const Row& row, int64_t head) {
     return {row.begin() + head * kDim, row.begin() + (head + 1) * kDim};
   }
   // W·x, with W [out, in] a parameter or rows of the projection.
   static Row times(const Tensor& weight, const Row& x) {
     Row result;
-    for (int64_t i = 0; i < weight.rows(); ++i) result.push_back(dot(numbers(weight.row_range(i, 1)), x));
+    for (int64_t i = 0; i < weight.rows(); ++i) result.push_back(dot(values_of(weight.row_range(i, 1)), x));
     return result;
   }
   static Row normalized(Row x, const Row& gain, const Row& bias) {
@@ -80,8 +80,8 @@ class PositionsTest : public ::testing::Test {
     return x;
   }
   Row normal_row(int64_t index) const {
-    return normalized(row("trunk.rows.weight", index), numbers(tensors_.at("trunk.rows_norm.weight")),
-                      numbers(tensors_.at("trunk.rows_norm.bias")));
+    return normalized(row("trunk.rows.weight", index), values_of(tensors_.at("trunk.rows_norm.weight")),
+                      values_of(tensors_.at("trunk.rows_norm.bias")));
   }
   double bias(const DistanceBuckets& buckets, int64_t r, int64_t head) const {
     return row("trunk.bias.weight", distance_bucket(buckets, r))[static_cast<size_t>(head)];
@@ -105,7 +105,7 @@ class PositionsTest : public ::testing::Test {
             total += weight;
             for (size_t c = 0; c < kDim; ++c) sums[c] += weight * v[c];
           }
-          const Row actual = head_of(numbers(out_.row_range(i, 1)), head);
+          const Row actual = head_of(values_of(out_.row_range(i, 1)), head);
           for (size_t c = 0; c < kDim; ++c) EXPECT_NEAR(actual[c], sums[c] / total, 1e-9) << i << ", head " << head;
         }
       }
@@ -160,8 +160,8 @@ TEST_F(PositionsTest, TransformerXlEquation7) {
       sinusoids.push_back(c < 4 ? std::sin(angle) : std::cos(angle));
     }
     const Row key = head_of(times(tensors_.at("layer.distances.weight"), sinusoids), head);
-    const Row u = head_of(numbers(tensors_.at("trunk.u")), head);
-    const Row v = head_of(numbers(tensors_.at("trunk.v")), head);
+    const Row u = head_of(values_of(tensors_.at("trunk.u")), head);
+    const Row v = head_of(values_of(tensors_.at("trunk.v")), head);
     return (dot(q, k) + dot(q, key) + dot(u, k) + dot(v, key)) / kRoot;
   });
 }
@@ -193,7 +193,7 @@ TEST_F(PositionsTest, DebertaEquation10) {
   const auto projected = [&](int64_t which, int64_t r, int64_t head) {
     Row x = times(projection_.weight.value.row_range(which * kHidden, kHidden),
                   normal_row(std::clamp<int64_t>(r, -3, 3) + 3));
-    const Row b = numbers(projection_.bias.value);
+    const Row b = values_of(projection_.bias.value);
     for (size_t c = 0; c < x.size(); ++c) x[c] += b[static_cast<size_t>(which * kHidden) + c];
     return head_of(x, head);
   };

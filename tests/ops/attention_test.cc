@@ -139,7 +139,7 @@ TEST_F(OperatorTest, GroupedAttention) {
   }
 }
 
-// Heads that share keys give what heads with copies of them give.
+// Heads that share keys give the same as heads with copies of them.
 TEST_F(OperatorTest, GroupedAttentionIsThatOfRepeatedKeys) {
   const std::vector<int32_t> offsets = {0, 2, 5};
   const Tensor q = trial_.random(5, 4 * kHeadDim), k = trial_.random(5, 2 * kHeadDim), v = trial_.random(5, 2 * 3);
@@ -157,7 +157,7 @@ TEST_F(OperatorTest, GroupedAttentionIsThatOfRepeatedKeys) {
   options.kv_heads = 0;
   const Value many = attention(context, options, columns_of(Value(q), 0, 16), columns_of(repeated(k, kHeadDim), 0, 16),
                                columns_of(repeated(v, 3), 0, 12), {});
-  EXPECT_EQ(numbers(few.data), numbers(many.data));
+  EXPECT_EQ(values_of(few.data), values_of(many.data));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -281,7 +281,7 @@ TEST_F(AttentionOptionsTest, RefusesShapes) {
   EXPECT_THAT([&] { attend(q, k, columns(5, 8)); }, ThrowsMessage<ShapeError>(HasSubstr("value is [5, 8]")));
   EXPECT_THROW(columns_of(q, 1, 8), ShapeError);
   for (const int64_t kv_heads : {-1, 2, 4}) {
-    kv_heads_ = kv_heads;  // of columns for one
+    kv_heads_ = kv_heads;  // columns of a single head
     EXPECT_THROW(attend(q, columns(6, 4), columns(6, 4)), ShapeError) << kv_heads;
   }
   kv_heads_ = 1;
@@ -319,10 +319,10 @@ TEST_F(AttentionOptionsTest, RefusesKeyLimits) {
   EXPECT_THAT(refusal({}), HasSubstr("2 key begins for 6 queries"));
   key_begins_.clear();
   score_cap_ = -1;
-  EXPECT_THAT(refusal({}), HasSubstr("the cap of scores is -1"));
+  EXPECT_THAT(refusal({}), HasSubstr("the score cap is -1"));
 }
 
-// What a query does not see has no influence, whatever it is; what sees nothing gives 0.
+// Invisible keys have no influence, whatever they are; a query without keys gives 0.
 TEST(KeyLimitsTest, UnseenKeysDoNotMatter) {
   ThreadPool pool(2);
   for (const char* device : {"cpu", "reference"}) {
@@ -349,9 +349,9 @@ TEST(KeyLimitsTest, UnseenKeysDoNotMatter) {
                                   columns_of(k, 0, 6), columns_of(v, 0, 6), {});
       *out.gradient = trial.random(153, 6);
       tape.backward();
-      std::vector<double> all = numbers(out.data);
+      std::vector<double> all = values_of(out.data);
       for (const Value& x : {q, k, v}) {
-        const std::vector<double> gradient = numbers(*x.gradient);
+        const std::vector<double> gradient = values_of(*x.gradient);
         all.insert(all.end(), gradient.begin(), gradient.end());
       }
       return all;

@@ -1,6 +1,5 @@
-// Central differences, and a check of an operator's recorded backward against them, through the tape.
-// The objective is a random linear functional of the result, Σ dout · out, whose gradient is what backward() must give
-// when it starts from dout.
+// Central differences, and a check of an operator's recorded backward against them, through the tape. The objective is
+// a random linear functional of the result, Σ dout · out, whose gradient backward() must give when it starts from dout.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,7 +17,7 @@
 
 namespace roformer::testing {
 
-// The derivative of `objective` by one element of x, which it must read anew at each call. float64 only.
+// The derivative of `objective` by one element of x, which it must read at each call. float64 only.
 inline double central_difference(const std::function<double()>& objective, const Tensor& x, int64_t i, int64_t j) {
   constexpr double kStep = 1e-5;
   const double value = read(x, i, j);
@@ -43,7 +42,7 @@ inline void expect_gradient(const std::string& name, const std::function<double(
     }
   }
   EXPECT_GT(largest, 1e-3) << name << " has no influence: the test shows nothing";
-  const std::vector<double> actual = numbers(gradient);
+  const std::vector<double> actual = values_of(gradient);
   ASSERT_EQ(actual.size(), expected.size()) << name;
   for (size_t i = 0; i < expected.size(); ++i) {
     ASSERT_NEAR(actual[i] - before[i], expected[i], 1e-6 * std::max(std::abs(expected[i]), 0.01 * largest))
@@ -52,8 +51,8 @@ inline void expect_gradient(const std::string& name, const std::function<double(
 }
 
 struct OperatorCheck {
-  std::vector<std::pair<std::string, Tensor>> inputs;         // tracked; the operator gets copies, so it may spoil them
-  std::vector<std::pair<std::string, Parameter>> parameters;  // whose gradients must be added to
+  std::vector<std::pair<std::string, Tensor>> inputs;  // tracked; the operator gets copies, so it may overwrite them
+  std::vector<std::pair<std::string, Parameter>> parameters;  // gradients are accumulated
   std::function<Value(const Context&, const std::vector<Value>&)> apply;
 };
 
@@ -76,7 +75,7 @@ inline void expect_gradients(Trial& trial, const OperatorCheck& check) {
   backend.copy(dout, start);
   *result.gradient = start;
   std::vector<std::vector<double>> before;
-  for (const auto& [name, parameter] : check.parameters) before.push_back(numbers(parameter.gradient));
+  for (const auto& [name, parameter] : check.parameters) before.push_back(values_of(parameter.gradient));
   tape.backward();
 
   const auto objective = [&] { return dot(dout, check.apply({.backend = backend}, copies(false)).data); };
@@ -91,7 +90,7 @@ inline void expect_gradients(Trial& trial, const OperatorCheck& check) {
   }
 }
 
-// A range of a projection's columns, which others may share here: tests give the operators copies anyway.
+// A column range of a projection. Ranges may overlap: tests pass copies to operators.
 inline Columns columns_of(Value x, int64_t begin, int64_t count) {
   return std::move(split<2>(std::move(x), {begin, count})[1]);
 }

@@ -1,5 +1,5 @@
-// Linear attention: gradients against central differences, in pieces, from token to token, shifted, and what it
-// refuses.
+// Linear attention: gradients against central differences, computation in chunks and token by token, shifted positions,
+// and errors.
 #include "ops/linear_attention.h"
 
 #include <gtest/gtest.h>
@@ -25,10 +25,11 @@ LinearAttentionOptions options_of(const LinearAttentionSpec& spec) {
 }
 
 class LinearAttentionGradientTest : public OperatorTest,
-                                    public ::testing::WithParamInterface<std::tuple<FeatureMap, bool, Turn>> {};
+                                    public ::testing::WithParamInterface<std::tuple<FeatureMap, bool, RotationOrder>> {
+};
 
 TEST_P(LinearAttentionGradientTest, OfEveryInput) {
-  const auto [map, causal, turn] = GetParam();
+  const auto [map, causal, order] = GetParam();
   const LinearAttentionPlan plan{.lengths = {1, 0, 4, 3},
                                  .heads = kHeads,
                                  .head_dim = 4,
@@ -36,7 +37,7 @@ TEST_P(LinearAttentionGradientTest, OfEveryInput) {
                                  .map = map,
                                  .features = 6,
                                  .causal = causal,
-                                 .turn = turn,
+                                 .order = order,
                                  .layout = RotaryLayout::half};
   const LinearInputs inputs(trial_, plan);
   const Tensor joint = trial_.random(8, 2 * 8 + 6);
@@ -52,26 +53,27 @@ TEST_P(LinearAttentionGradientTest, OfEveryInput) {
 
 INSTANTIATE_TEST_SUITE_P(, LinearAttentionGradientTest,
                          ::testing::Combine(::testing::ValuesIn(kFeatureMaps), ::testing::Bool(),
-                                            ::testing::Values(Turn::none, Turn::after, Turn::before)),
+                                            ::testing::Values(RotationOrder::none, RotationOrder::after,
+                                                              RotationOrder::before)),
                          [](const auto& test) {
-                           const Turn turn = std::get<2>(test.param);
+                           const RotationOrder order = std::get<2>(test.param);
                            return std::string(map_name(std::get<0>(test.param))) +
                                   (std::get<1>(test.param) ? "_causal" : "_all") +
-                                  (turn == Turn::none    ? "_plain"
-                                   : turn == Turn::after ? "_after"
-                                                         : "_before");
+                                  (order == RotationOrder::none    ? "_plain"
+                                   : order == RotationOrder::after ? "_after"
+                                                                   : "_before");
                          });
 
-// On the cpu backend, where pieces and tokens take other paths than the whole.
-class LinearAttentionStateTest : public ::testing::TestWithParam<std::tuple<FeatureMap, Turn>> {
+// On the CPU backend, where chunks and tokens take other paths than the whole.
+class LinearAttentionStateTest : public ::testing::TestWithParam<std::tuple<FeatureMap, RotationOrder>> {
  protected:
-  // The whole of a text in pieces of these lengths, against all of it at once.
+  // A text in pieces of these lengths against all of it at once.
   void expect_pieces_are_the_whole(const std::vector<int32_t>& pieces) {
-    const auto [map, turn] = GetParam();
+    const auto [map, order] = GetParam();
     int32_t length = 0;
     for (const int32_t piece : pieces) length += piece;
     const LinearAttentionPlan plan{
-        .lengths = {length}, .heads = kHeads, .head_dim = 8, .map = map, .causal = true, .turn = turn};
+        .lengths = {length}, .heads = kHeads, .head_dim = 8, .map = map, .causal = true, .order = order};
     const LinearInputs whole(trial_, plan);
     const Context context{.backend = *backend_};
     const Value out = linear_attention(context, options_of(whole.spec), columns(whole.in.q, 0, length),
@@ -81,15 +83,15 @@ class LinearAttentionStateTest : public ::testing::TestWithParam<std::tuple<Feat
     for (const int32_t piece : pieces) {
       const std::vector<int32_t> offsets = {0, piece};
       RotaryAngles angles = whole.angles;
-      if (turn != Turn::none) {
+      if (order != RotationOrder::none) {
         angles.row = {whole.angles.row.begin() + begin, whole.angles.row.begin() + begin + piece};
       }
       LinearAttentionSpec spec = whole.spec;
       spec.offsets = offsets;
-      if (turn != Turn::none) spec.query_angles = spec.key_angles = &angles;
+      if (order != RotationOrder::none) spec.query_angles = spec.key_angles = &angles;
       const Value part = linear_attention(context, options_of(spec), columns(whole.in.q, begin, piece),
                                           columns(whole.in.k, begin, piece), columns(whole.in.v, begin, piece), state);
-      expect_close({{"piece", numbers(part.data)}}, {{"piece", numbers(out.data.row_range(begin, piece))}}, 1e-5);
+      expect_close({{"piece", values_of(part.data)}}, {{"piece", values_of(out.data.row_range(begin, piece))}}, 1e-5);
       begin += piece;
     }
   }
@@ -108,7 +110,8 @@ TEST_P(LinearAttentionStateTest, PiecesAreTheWhole) { expect_pieces_are_the_whol
 
 INSTANTIATE_TEST_SUITE_P(, LinearAttentionStateTest,
                          ::testing::Combine(::testing::ValuesIn(kFeatureMaps),
-                                            ::testing::Values(Turn::none, Turn::after, Turn::before)),
+                                            ::testing::Values(RotationOrder::none, RotationOrder::after,
+                                                              RotationOrder::before)),
                          [](const auto& test) {
                            return std::string(map_name(std::get<0>(test.param))) +
                                   std::to_string(static_cast<int>(std::get<1>(test.param)));
@@ -116,17 +119,17 @@ INSTANTIATE_TEST_SUITE_P(, LinearAttentionStateTest,
 
 class LinearAttentionTest : public OperatorTest {
  protected:
-  // The output where all positions are `shift` greater than 0, 1, 2, …
-  std::vector<double> shifted(FeatureMap map, Turn turn, int32_t shift) {
+  // The output for positions shift, shift + 1, …
+  std::vector<double> shifted(FeatureMap map, RotationOrder order, int32_t shift) {
     Trial trial(*backend_, 5, false);
-    LinearInputs inputs(trial, {.lengths = {9}, .heads = kHeads, .map = map, .causal = true, .turn = turn});
+    LinearInputs inputs(trial, {.lengths = {9}, .heads = kHeads, .map = map, .causal = true, .order = order});
     std::vector<int32_t> positions(9);
     std::iota(positions.begin(), positions.end(), shift);
-    const int64_t dim = turn == Turn::after ? inputs.spec.features(8) : 8;
+    const int64_t dim = order == RotationOrder::after ? inputs.spec.features(8) : 8;
     inputs.angles = backend_->rotary_angles({.dim = dim}, positions);
     const Tensor out = backend_->empty({9, 16}), denominators = backend_->empty({kHeads, 9});
     backend_->linear_attention(inputs.spec, inputs.in, out, denominators, {});
-    return numbers(out);
+    return values_of(out);
   }
   std::string refusal(const LinearAttentionSpec& spec, const LinearAttentionState& state = {}) {
     const auto columns = [&] { return Columns(Value(trial_.random(3, 8))); };
@@ -139,21 +142,22 @@ class LinearAttentionTest : public OperatorTest {
   }
 };
 
-// The point of Eq. 19: only distances count.
+// The property of Eq. 19: only distances matter.
 TEST_F(LinearAttentionTest, PositionsMayBeShifted) {
   for (const FeatureMap map : kFeatureMaps) {
-    const std::vector<double> here = shifted(map, Turn::after, 0), there = shifted(map, Turn::after, 1000);
+    const std::vector<double> here = shifted(map, RotationOrder::after, 0),
+                              there = shifted(map, RotationOrder::after, 1000);
     expect_close({{"out", there}}, {{"out", here}}, 1e-9);
   }
-  // Rotated first, the sum of positive features changes with the place.
-  const std::vector<double> here = shifted(FeatureMap::elu, Turn::before, 0),
-                            there = shifted(FeatureMap::elu, Turn::before, 1000);
+  // Rotated before the map, the sum of features depends on the position.
+  const std::vector<double> here = shifted(FeatureMap::elu, RotationOrder::before, 0),
+                            there = shifted(FeatureMap::elu, RotationOrder::before, 1000);
   double difference = 0;
   for (size_t i = 0; i < here.size(); ++i) difference = std::max(difference, std::abs(here[i] - there[i]));
   EXPECT_GT(difference, 1e-3);
 }
 
-// Eq. 19 by hand: elu + 1 of 0 is 1, so weights are cosines of the distances, times two pairs of features.
+// Eq. 19 by hand: elu(0) + 1 is 1, so weights are cosines of distances, times two pairs of features.
 TEST_F(LinearAttentionTest, KnownWeights) {
   const std::vector<int32_t> offsets = {0, 2}, positions = {0, 3};
   const RotaryAngles angles = backend_->rotary_angles({.dim = 2}, positions);
@@ -185,15 +189,15 @@ TEST_F(LinearAttentionTest, ExtremesGiveNumbers) {
   const std::unique_ptr<Backend> cpu = make_cpu_backend(threads);
   for (Backend* backend : {cpu.get(), backend_.get()}) {
     for (const FeatureMap map : kFeatureMaps) {
-      for (const Turn turn : {Turn::none, Turn::after, Turn::before}) {
+      for (const RotationOrder order : {RotationOrder::none, RotationOrder::after, RotationOrder::before}) {
         for (const double size : {1e-30, 30.0, 1e4, 1e30, 3e37}) {
           for (const double mean : {0.0, -3 * size, 3 * size}) {
             Trial trial(*backend, 8, false);
-            LinearInputs inputs(trial, {.lengths = {70}, .map = map, .causal = true, .turn = turn, .size = size});
+            LinearInputs inputs(trial, {.lengths = {70}, .map = map, .causal = true, .order = order, .size = size});
             if (mean != 0) inputs.in.k = trial.random(70, 8, size, mean);
             const Tensor out = backend->empty({70, 8}), denominators = backend->empty({1, 70});
             backend->linear_attention(inputs.spec, inputs.in, out, denominators, {});
-            for (const double x : numbers(out)) ASSERT_TRUE(std::isfinite(x)) << map_name(map) << ", size " << size;
+            for (const double x : values_of(out)) ASSERT_TRUE(std::isfinite(x)) << map_name(map) << ", size " << size;
           }
         }
       }
@@ -211,10 +215,10 @@ TEST_F(LinearAttentionTest, RefusesWhatDoesNotFit) {
   EXPECT_EQ(refusal(spec), "linear_attention: 3 heads of q 8, k 8, v 8 columns");
   spec = good;
   spec.map = FeatureMap::favor;
-  EXPECT_NE(refusal(spec).find("a projection belongs to random features"), std::string::npos);
+  EXPECT_NE(refusal(spec).find("a projection is required for random features"), std::string::npos);
   spec = good;
   spec.query_angles = &angles;
-  EXPECT_NE(refusal(spec).find("go together"), std::string::npos);
+  EXPECT_NE(refusal(spec).find("both be given or neither"), std::string::npos);
   spec.key_angles = &angles;
   EXPECT_EQ(refusal(spec), "linear_attention: rotates 12 elements of 4 features");
   LinearAttentionState state = make_state(*backend_, good, 1, 4, 4);

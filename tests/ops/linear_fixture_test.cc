@@ -1,5 +1,5 @@
-// Linear attention beside NumPy in float64 (tools/make_linear_fixtures.py): every feature map, direction and place of
-// the rotation.
+// Linear attention against NumPy in float64 (tools/make_linear_fixtures.py): every feature map, causality and rotation
+// order.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -41,13 +41,14 @@ class LinearFixtureTest : public ::testing::Test {
                                    .rotation = rotation == "before" ? FeatureRotation::before : FeatureRotation::after};
     if (map == "favor") options.projection = matrix(backend, data_["projection"]);
     const Tensor q = matrix(backend, data_["q"]), k = matrix(backend, data_["k"]), v = matrix(backend, data_["v"]);
-    const int64_t dim = q.columns() / options.heads, turned = rotation == "after" ? options.spec().features(dim) : dim;
+    const int64_t dim = q.columns() / options.heads,
+                  rotated_dim = rotation == "after" ? options.spec().features(dim) : dim;
     if (rotation != "none") {
       options.query_angles = options.key_angles = std::make_shared<const RotaryAngles>(
-          backend.rotary_angles({.dim = turned, .base = data_["base"].get<double>()}, positions));
+          backend.rotary_angles({.dim = rotated_dim, .base = data_["base"].get<double>()}, positions));
     }
     const Context context{.backend = backend};
-    return numbers(linear_attention(context, options, Columns(Value(q)), Columns(Value(k)), Columns(Value(v))).data);
+    return values_of(linear_attention(context, options, Columns(Value(q)), Columns(Value(k)), Columns(Value(v))).data);
   }
 
   Json data_ = JsonObject::read(ROFORMER_SOURCE_DIR "/tests/fixtures/linear_attention.json").value();
@@ -59,7 +60,7 @@ TEST_F(LinearFixtureTest, EveryCase) {
   ASSERT_EQ(data_["cases"].size(), 18U);
   for (const Json& one : data_["cases"]) {
     SCOPED_TRACE(one["map"].dump() + one["causal"].dump() + one["rotation"].dump());
-    const std::vector<double> expected = numbers(matrix(*reference, one["out"]));
+    const std::vector<double> expected = values_of(matrix(*reference, one["out"]));
     expect_close({{"out", attend(*reference, one)}}, {{"out", expected}}, 1e-11);
     expect_close({{"out", attend(*cpu, one)}}, {{"out", expected}}, 1e-5);
   }

@@ -1,4 +1,4 @@
-// Every operator but attention: recorded gradients, and what is refused.
+// Every operator except attention: recorded gradients and errors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -173,9 +173,9 @@ TEST_F(OperatorTest, HeadRows) {
     return reshaped(context, std::move(rows), {4, 6});
   };
   const Tensor x = trial_.random(4, 7);
-  EXPECT_EQ(numbers(apply({.backend = *backend_}, {Value(x)}).data), numbers(x.column_range(1, 6)));
+  EXPECT_EQ(values_of(apply({.backend = *backend_}, {Value(x)}).data), values_of(x.column_range(1, 6)));
   OperatorCheck check{{{"x", x}}, {}, [&](const Context& context, const std::vector<Value>& in) {
-                        // Every column takes part.
+                        // Every column contributes.
                         return add_residual(context, apply(context, in),
                                             reshaped(context, head_rows(context, columns_of(in[0], 0, 6), 1), {4, 6}),
                                             {});
@@ -225,7 +225,7 @@ TEST_F(OperatorTest, GatherRowsAddsGradientsOfRepeatedRows) {
   *out.gradient = backend_->empty({5, 3});
   backend_->fill(*out.gradient, 1);
   tape.backward();
-  EXPECT_THAT(numbers(*x.gradient), ElementsAre(1, 1, 1, 0, 0, 0, 3, 3, 3, 1, 1, 1));
+  EXPECT_THAT(values_of(*x.gradient), ElementsAre(1, 1, 1, 0, 0, 0, 3, 3, 3, 1, 1, 1));
 }
 
 TEST_F(OperatorTest, Pool) {
@@ -246,12 +246,12 @@ TEST_F(OperatorTest, CrossEntropyIsARoot) {
     SCOPED_TRACE(with_bias);
     const Tensor hidden = trial_.random(4, 3);
     const Parameter weight = parameter(7, 3), bias = with_bias ? vector_parameter(7) : Parameter{};
-    const auto weight_before = numbers(weight.gradient), bias_before = numbers(bias.gradient);
+    const auto weight_before = values_of(weight.gradient), bias_before = values_of(bias.gradient);
     const auto objective = [&] {
       return kScale * cross_entropy({.backend = *backend_}, Value(hidden), weight, bias, labels, kScale).read().sum;
     };
     objective();
-    ASSERT_EQ(numbers(weight.gradient), weight_before) << "no tape, but a gradient";
+    ASSERT_EQ(values_of(weight.gradient), weight_before) << "no tape, but a gradient";
     Tape tape;
     const Value tracked = Value::tracking(hidden);
     const Loss loss = cross_entropy({.backend = *backend_, .tape = &tape}, tracked, weight, bias, labels, kScale);
@@ -267,7 +267,7 @@ TEST_F(OperatorTest, CrossEntropyTrainsItsWeightOverConstantHiddenStates) {
   const std::vector<int32_t> labels = {1, 4};
   const Tensor hidden = trial_.random(2, 3);
   const Parameter weight = parameter(5, 3), bias = vector_parameter(5);
-  const auto weight_before = numbers(weight.gradient), bias_before = numbers(bias.gradient);
+  const auto weight_before = values_of(weight.gradient), bias_before = values_of(bias.gradient);
   Tape tape;
   cross_entropy({.backend = *backend_, .tape = &tape}, Value(hidden), weight, bias, labels, 1);
   tape.backward();
@@ -319,16 +319,16 @@ TEST_F(OperatorTest, NothingIsTrackedWithoutTapeOrWithoutNeed) {
 
 TEST_F(OperatorTest, AResultThatNobodyUsesGivesNoGradient) {
   const Parameter weight = parameter(3, 3);
-  const auto before = numbers(weight.gradient);
+  const auto before = values_of(weight.gradient);
   Tape tape;
   const Value x = Value::tracking(trial_.random(2, 3));
   linear({.backend = *backend_, .tape = &tape}, x, weight, {}, Activation::gelu);
   tape.backward();
   EXPECT_FALSE(x.gradient->defined());
-  EXPECT_EQ(numbers(weight.gradient), before);
+  EXPECT_EQ(values_of(weight.gradient), before);
 }
 
-// The same gradient of x whether the parameters are frozen or not; a frozen one has no place for its own.
+// The gradient of x is the same whether parameters are frozen or not.
 TEST(FrozenParametersTest, GradientsPassThrough) {
   ThreadPool pool(2);
   for (const char* device : {"cpu", "reference"}) {
@@ -351,7 +351,7 @@ TEST(FrozenParametersTest, GradientsPassThrough) {
       const Value y = linear(context, x, weight, bias, Activation::gelu);
       cross_entropy(context, layer_norm(context, y, x, {}, gain, bias, 1e-6), words, output_bias, labels, 0.5);
       tape.backward();
-      return numbers(*x.gradient);
+      return values_of(*x.gradient);
     };
     EXPECT_EQ(run(true), run(false));
   }

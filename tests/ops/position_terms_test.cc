@@ -1,4 +1,4 @@
-// What encodings make of their parameters before attention takes it, and learned frequencies through attention.
+// Operators that compute score terms, and learned frequencies through attention.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -48,7 +48,7 @@ TEST_F(PositionTermsTest, ConcatenateHeads) {
   check.apply = [&](const Context& context, const std::vector<Value>& in) {
     const Columns middle = columns_of(in[0], 2, 6), first = columns_of(in[0], 0, 6);
     const Value a = concatenate_heads(context, middle, in[1], 3), b = concatenate_heads(context, first, in[1], 2);
-    // Both at once, and every column of x takes part.
+    // Both at once, and every column of x contributes.
     return attention(context, {.heads = 1, .query_offsets = offsets_, .key_offsets = offsets_}, columns_of(a, 0, 12),
                      columns_of(b, 0, 12), columns_of(in[0], 3, 6), {});
   };
@@ -56,8 +56,8 @@ TEST_F(PositionTermsTest, ConcatenateHeads) {
 
   const Value x(trial_.random(1, 4)), y(trial_.random(1, 4));
   const Tensor both = concatenate_heads({.backend = *backend_}, columns_of(x, 0, 4), y, 2).data;
-  const std::vector<double> a = numbers(x.data), b = numbers(y.data);
-  EXPECT_THAT(numbers(both), ::testing::ElementsAre(a[0], a[1], b[0], b[1], a[2], a[3], b[2], b[3]));
+  const std::vector<double> a = values_of(x.data), b = values_of(y.data);
+  EXPECT_THAT(values_of(both), ::testing::ElementsAre(a[0], a[1], b[0], b[1], a[2], a[3], b[2], b[3]));
 }
 
 TEST_F(PositionTermsTest, HeadProducts) {

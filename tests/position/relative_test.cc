@@ -10,7 +10,7 @@
 namespace roformer {
 namespace {
 
-// T5's and BLOOM's own numbers are in tests/conformance.
+// T5's and BLOOM's reference values are in tests/conformance.
 TEST(DistanceBuckets, EveryDistanceHasOneAndTheyGrowOutwards) {
   for (const DistanceBuckets buckets :
        {DistanceBuckets{}, DistanceBuckets{8, 20, true}, DistanceBuckets{32, 128, false}, DistanceBuckets{4, 2, true},

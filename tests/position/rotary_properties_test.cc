@@ -1,4 +1,4 @@
-// What the paper proves of rotations, for random vectors, far positions and every setting.
+// The paper's theorems about rotations, for random vectors, far positions and every setting.
 #include <gtest/gtest.h>
 
 #include <cmath>

@@ -85,7 +85,7 @@ TEST(Rotary, AnglesAreExactAtEveryPositionAllowed) {
   for (const Rotary& rotary : {Rotary{64}, Rotary{6}, Rotary{128, RotaryLayout::half, 500000}, Rotary{80, {}, 1.5}}) {
     const RotaryFrequencies frequencies(rotary);
     for (int64_t pair = 0; pair < rotary.dim / 2; ++pair) {
-      // θ by bisection of base^(−pair) = θ^(dim/2) in 113 bits, independent of how the class finds it.
+      // θ by bisection of base^(−pair) = θ^(dim/2) in 113 bits, independently of the class.
       Quad low = 0, high = 1;
       for (int step = 0; step < 112; ++step) {
         const Quad middle = (low + high) / 2;

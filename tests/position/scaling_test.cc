@@ -15,7 +15,7 @@ namespace {
 
 const LongRopeScaling kLongRope{{1, 1.25, 1.5, 2}, {1, 2, 6, 8}, 512, 16, {}};
 
-// Numbers of every kind against transformers are in tests/conformance.
+// Values of every kind against transformers are in tests/conformance.
 TEST(Scaling, WithoutOneNothingChanges) {
   const RotaryFrequencies plain(Rotary{16}), longer(Rotary{16}, 1 << 20);
   EXPECT_EQ(plain.attention_factor(), 1);
@@ -37,7 +37,7 @@ TEST(Scaling, OfOneIsNone) {
   }
 }
 
-// Position interpolation by f turns position f·m as m turned before, exactly, at a million tokens, too.
+// Position interpolation by f rotates position f·m as m without it, exactly, even at a million tokens.
 TEST(Scaling, LinearIsExactAtFarPositions) {
   const RotaryFrequencies plain(Rotary{64}), scaled({.dim = 64, .scaling = LinearScaling{3}});
   for (const int64_t position : {7, 1'000'003, 100'000'007}) {
@@ -49,7 +49,7 @@ TEST(Scaling, LinearIsExactAtFarPositions) {
   }
 }
 
-// NTK: the fastest pair as before, the slowest as with interpolation.
+// NTK: the fastest pair is unchanged, the slowest as with interpolation.
 TEST(Scaling, NtkInterpolatesTheSlowestPairOnly) {
   const RotaryFrequencies plain(Rotary{64}), ntk({.dim = 64, .scaling = NtkScaling{4}});
   EXPECT_EQ(ntk.theta(0), 1);
@@ -61,7 +61,7 @@ TEST(Scaling, NtkInterpolatesTheSlowestPairOnly) {
   EXPECT_NEAR(grown.theta(31), plain.theta(31) / 4, 1e-12 * plain.theta(31));  // 2 · 2.5 − 1
 }
 
-// Fast pairs are kept, slow ones interpolated.
+// Fast pairs are unchanged, slow ones interpolated.
 TEST(Scaling, YarnAndLlama3KeepFastPairs) {
   const RotaryFrequencies plain(Rotary{64});
   for (const RotaryScaling& scaling : {RotaryScaling(YarnScaling{.factor = 8, .original_positions = 2048}),
@@ -108,15 +108,15 @@ TEST(Scaling, GivenFrequenciesAreTakenAsTheyAre) {
   for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity(), -65.0}) {
     EXPECT_THROW(RotaryFrequencies(Rotary{2}, std::vector<double>{bad}), DataError) << bad;
   }
-  // An angle of a fast given frequency far away: 2^29 · 63.3 by doubling in 80 bits.
+  // An angle of a fast explicit frequency at a far position: 2^29 · 63.3 by doubling in 80 bits.
   const double fast = 63.3;
-  const long double turn = std::fmod(static_cast<long double>(fast) * (1 << 29), 2 * 3.14159265358979323846264338328L);
+  const long double angle = std::fmod(static_cast<long double>(fast) * (1 << 29), 2 * 3.14159265358979323846264338328L);
   const auto [cos, sin] = RotaryFrequencies(Rotary{2}, std::vector<double>{fast}).angle(1 << 29, 0);
-  EXPECT_NEAR(cos, static_cast<double>(std::cos(turn)), 1e-8);
-  EXPECT_NEAR(sin, static_cast<double>(std::sin(turn)), 1e-8);
+  EXPECT_NEAR(cos, static_cast<double>(std::cos(angle)), 1e-8);
+  EXPECT_NEAR(sin, static_cast<double>(std::sin(angle)), 1e-8);
 }
 
-// The setting that is refused.
+// The rejected setting.
 std::string field_of(const Rotary& rotary) {
   return detail_of<UsageError>([&] { validate(rotary, 64); }).field;
 }

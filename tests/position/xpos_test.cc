@@ -56,7 +56,7 @@ TEST(XPos, ThePowerIsThePublishedOne) {
     EXPECT_NEAR(xpos_scale({100, 30}, kDim, pair, 5), std::pow(zeta, -0.25), 1e-14);
     EXPECT_EQ(xpos_scale({100, 30}, kDim, pair, 30), 1);
   }
-  EXPECT_LT(xpos_scale({512, 0}, kDim, 0, 512), xpos_scale({512, 0}, kDim, 7, 512));  // fast pairs fade sooner
+  EXPECT_LT(xpos_scale({512, 0}, kDim, 0, 512), xpos_scale({512, 0}, kDim, 7, 512));  // fast pairs decay faster
 }
 
 TEST(XPos, AllThatIsAllowedFitsInFloat32) {

@@ -1,4 +1,4 @@
-// Tensors of a device: the host sees their shape and never their numbers.
+// Tensors on a device: the host sees their shape, never their elements.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
-// Attention of the CPU backend. Score terms (RelativeTerms) over positions that do not rise by one in each sequence, as
-// nobody trains them, go to the reference kernels: same memory bound, slow. So do those of grouped heads.
+// Attention of the CPU backend. Score terms (RelativeTerms) over positions that do not rise by one in each sequence,
+// which is rare, use the reference kernels: slow, but also without S×S memory. So do those with grouped heads.
 #include "backend/cpu/attention/attention.h"
 
 #include "backend/cpu/attention/terms.h"
@@ -37,7 +37,7 @@ void CpuBackend::attention_backward(const AttentionSpec& spec, const AttentionTe
                                     const Tensor& log_sum_exp, const Tensor& dout, const AttentionTensors& gradients,
                                     const RelativeTerms& dterms) {
   const ScopedTimer timed(profile(), "attention, backward", 2.5 * attention_operations(spec, in),
-                          0);  // five products for two
+                          0);  // five products instead of two
   if (only_the_reference_has(spec)) {
     return make_reference_backend(pool_)->attention_backward(spec, in, out, log_sum_exp, dout, gradients, dterms);
   }

@@ -1,7 +1,7 @@
-// Attention of a few new tokens over what is kept of their sequences. It is bound by memory: keys and values are read
-// once, row by row with all their heads, in blocks of rows, each a task of its own. A block leaves the largest score,
-// the sum of the weights and the weighted values of each head; those are put together in order of blocks (Milakov &
-// Gimelshein 2018), so that a result depends on its sequence only.
+// Attention of a few new tokens over the key-value cache. It is bound by memory: keys and values are read once, row by
+// row with all heads, in blocks of rows, each a task. A block yields the maximum score, the sum of weights and the
+// weighted values of each head; these are combined in block order (Milakov & Gimelshein 2018), so that a result depends
+// only on its sequence.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -13,10 +13,10 @@ namespace roformer {
 namespace {
 
 constexpr int64_t kBlockRows = 64;
-// More new tokens of a sequence than this share the tiles of ordinary attention.
-constexpr int64_t kMostQueries = 16;
+// With more new tokens in a sequence, the tiles of ordinary attention are used.
+constexpr int64_t kMaxQueries = 16;
 
-// What one block of rows gives to one query: per head the largest score and the sum of weights, then the values.
+// Partial results of a block of rows for a query: maximum score and sum of weights per head, then the values.
 class BlockedAttention {
  public:
   BlockedAttention(const CachedSpec& spec, const Tensor& q, const Tensor& out) : spec_(spec), q_(q), out_(out) {
@@ -51,7 +51,7 @@ class BlockedAttention {
     }
   }
 
-  // Query t of sequence s, from its blocks in order.
+  // Combines the blocks of query t of sequence s in order.
   void combine(size_t s, int32_t t, const float* parts) const {
     const Sequence& sequence = sequences_[s];
     const int64_t first = sequence.first_part + (t - spec_.query_offsets[s]) * sequence.blocks;
@@ -125,7 +125,7 @@ class BlockedAttention {
 
 bool few_queries(const CachedSpec& spec) {
   for (size_t s = 0; s < spec.keys.size(); ++s) {
-    if (spec.query_offsets[s + 1] - spec.query_offsets[s] > kMostQueries) return false;
+    if (spec.query_offsets[s + 1] - spec.query_offsets[s] > kMaxQueries) return false;
   }
   return true;
 }
@@ -136,14 +136,14 @@ void CpuBackend::cached_attention(const CachedSpec& spec, const Tensor& q, const
   const RelativeTerms& terms = spec.terms;
   const bool tables = terms.query_table.defined() || terms.key_table.defined() || terms.value_table.defined();
   if (tables || !few_queries(spec)) return Backend::cached_attention(spec, q, out);
-  double numbers = 0;
+  double elements = 0;
   for (size_t s = 0; s < spec.keys.size(); ++s) {
-    numbers += static_cast<double>(spec.keys[s].elements() + spec.values[s].elements());
+    elements += static_cast<double>(spec.keys[s].elements() + spec.values[s].elements());
   }
-  const ScopedTimer timed(profile(), "attention to kept keys", 0, sizeof(float) * numbers);
+  const ScopedTimer timed(profile(), "attention to cached keys", 0, sizeof(float) * elements);
   const BlockedAttention attention(spec, q, out);
   const Tensor parts = empty({1, std::max<int64_t>(1, attention.parts() * attention.part_floats())});
-  // Blocks of small models are too little work for a task of their own.
+  // Blocks of small models are too little work for a task each.
   constexpr int64_t kFloats = 1 << 14;
   const int64_t row_floats = std::max<int64_t>(1, q.columns() / spec.heads * spec.key_heads);
   const int64_t chunk = std::max<int64_t>(1, kFloats / (kBlockRows * row_floats));

@@ -1,5 +1,6 @@
-// The CPU backend: float32 tensors, SIMD chosen at run time, one thread pool. Matrix products are product.h's, in the
-// types that numbers.h chooses; everything else is the row kernels of rows.h, on grids that depend on shapes only.
+// The CPU backend: float32 tensors, SIMD chosen at run time, one thread pool. Matrix products are in gemm/product.h, in
+// the types that gemm/number_types.h chooses; everything else is row kernels (rows/rows.h) on grids that depend on
+// shapes only.
 #pragma once
 
 #include "backend/cpu/gemm/number_types.h"
@@ -24,7 +25,7 @@ class CpuBackend final : public HostBackend {
   MachinePeaks measure_peaks() override;
   double read_rate(const Tensor& x) override;
   Precision precision() const override { return precision_; }
-  std::vector<NumberTypeUse> numbers() const override { return describe(number_types_); }
+  std::vector<NumberTypeUse> number_types() const override { return describe(number_types_); }
   const NumberTypes& chosen() const { return number_types_; }
   bool reads_weights(DType dtype) const override;
 
@@ -83,7 +84,7 @@ class CpuBackend final : public HostBackend {
                      std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
                      const Tensor& dweight, const Tensor& dbias) override;
 
-  std::unique_ptr<FusedLayers> fuse(const LayersShape& shape, std::span<const LayerWeights> layers) override;
+  std::unique_ptr<FusedLayers> fuse(const LayersConfig& config, std::span<const LayerWeights> layers) override;
 
   void pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
             const Tensor& argmax) override;
@@ -93,7 +94,7 @@ class CpuBackend final : public HostBackend {
   void adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) override;
 
  private:
-  // x · weightᵀ, finished, as a linear layer multiplies.
+  // x · weightᵀ with an epilogue, the product of linear layers.
   void multiply_weight(const Tensor& x, const WeightView& weight, const tile::Epilogue& epilogue);
 
   ThreadPool& pool_;

@@ -21,7 +21,7 @@ void for_rows(ThreadPool& pool, const Tensor& x, const std::function<void(int64_
   for_chunks(pool, x.rows(), chunk_rows(x.columns()), body);
 }
 
-// to = from through the dropout of its row i, or from itself.
+// to = row i of from, with its dropout if active.
 void copy_dropped(const Dropout& dropout, const Tensor& from, int64_t i, float* to) {
   constexpr int64_t kBlock = 1024;
   const float* row = from.row<float>(i);
@@ -48,7 +48,7 @@ void add_residual(const Tensor& x, const Tensor& residual, const Dropout& dropou
   if (residual.defined()) rows::add(residual.row<float>(i), row, x.columns());
 }
 
-// Where the chunks of many tensors lie in one run of tasks, so that small ones do not wait for one another.
+// Maps the chunks of many tensors to one range of tasks, so that small tensors run in parallel.
 class Chunks {
  public:
   template <class Items, class TensorOf>
@@ -67,7 +67,7 @@ class Chunks {
   size_t item_of(int64_t chunk) const {
     return static_cast<size_t>(std::upper_bound(first_.begin(), first_.end(), chunk) - first_.begin()) - 1;
   }
-  // body(row) for the rows of a chunk of item's tensor x.
+  // Calls body(row) for the rows of a chunk of x, the tensor `item`.
   template <class Body>
   void for_rows_of(int64_t chunk, size_t item, const Tensor& x, Body&& body) const {
     const int64_t rows = chunk_rows(x.columns()), begin = (chunk - first_[item]) * rows;
@@ -75,7 +75,7 @@ class Chunks {
   }
 
  private:
-  std::vector<int64_t> first_;  // chunk of each tensor, and how many there are
+  std::vector<int64_t> first_;  // first chunk of each tensor, then the total
 };
 
 // Bytes, for the profile.
@@ -250,12 +250,13 @@ void CpuBackend::rotate(const Tensor& x, int64_t heads, const RotaryAngles& angl
   const ScopedTimer timed(profile(), "rotation", 0, 2 * size_of(x));
   const int64_t head_dim = x.columns() / heads, pairs = angles.dim / 2;
   const float sign = transposed ? -1.0f : 1.0f;
-  const auto turn = angles.layout == RotaryLayout::adjacent ? rows::rotate_adjacent : rows::rotate_half;
+  const auto rotate_head = angles.layout == RotaryLayout::adjacent ? rows::rotate_adjacent : rows::rotate_half;
   for_rows(pool_, x, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const float* cos = angles.cos.row<float>(angles.row[static_cast<size_t>(t)]);
       const float* sin = angles.sin.row<float>(angles.row[static_cast<size_t>(t)]);
-      for (int64_t head = 0; head < heads; ++head) turn(x.row<float>(t) + head * head_dim, cos, sin, sign, pairs);
+      for (int64_t head = 0; head < heads; ++head)
+        rotate_head(x.row<float>(t) + head * head_dim, cos, sin, sign, pairs);
     }
   });
 }

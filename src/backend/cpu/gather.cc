@@ -1,4 +1,4 @@
-// Embedding rows in and out, pooling, and the softmax cross-entropy over the vocabulary.
+// Embedding lookup and its backward, pooling, and the softmax cross-entropy over the vocabulary.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -11,14 +11,14 @@ namespace roformer {
 
 namespace {
 
-constexpr int64_t kColumns = 64;  // tasks that must add rows in order are split by columns
+constexpr int64_t kColumns = 64;  // tasks that add rows in order are split by columns
 
-// y = factor · x, added if `accumulate`. Only rare tables have a factor.
+// y = factor · x, added if `accumulate`. Few tables have a factor.
 void add_scaled(const float* x, float factor, bool accumulate, float* y, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] = (accumulate ? y[i] : 0) + factor * x[i];
 }
 
-// A row of a table, in `room` where it has to be widened.
+// A row of a table, widened into `buffer` if necessary.
 const float* float_row(const Tensor& table, int64_t row, float* buffer) {
   if (table.dtype() == DType::bfloat16) {
     tile::widen(table.row<BFloat16>(row), buffer, table.columns());
@@ -70,9 +70,9 @@ void CpuBackend::embedding_backward(const Tensor& dout, std::span<const int32_t>
 
 namespace {
 
-// Of one row of logits: its loss, and softmax − one-hot, times `gradient_scale`, in its place if `backward`.
+// Returns the loss of a row of logits; if `backward`, replaces it by (softmax − one-hot) · `gradient_scale`.
 LossSum softmax_row(float* row, int64_t vocabulary, int64_t label, double gradient_scale, bool backward) {
-  constexpr int64_t kTile = 512;  // summed in float32; tiles in double
+  constexpr int64_t kTile = 512;  // summed in float32; sums of tiles in double
   const float largest = rows::maximum(row, vocabulary), label_logit = row[label];
   const bool correct = rows::argmax(row, vocabulary, largest) == label;
   double sum = 0;
@@ -120,7 +120,7 @@ Loss CpuBackend::cross_entropy(const Tensor& hidden, const WeightView& weight, c
       total.sum += losses[i].sum;
       total.correct += losses[i].correct;
     }
-    // Both products of some words after another, while their part of the logits is in cache.
+    // Both products of a block of words while its logits are in cache.
     for (int64_t word = 0; backward && word < vocabulary; word += kWords) {
       const int64_t words = std::min(kWords, vocabulary - word);
       float* dlogits = logits.data<float>() + word;

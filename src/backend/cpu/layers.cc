@@ -1,7 +1,7 @@
-// The encoder layers of a model that is only run. Between two attentions everything a row needs is its own: the output
-// projection, both norms, the feed-forward network and the next layer's q, k and v. So with many tokens each task takes
-// a block of rows through all of it while the block is in its core's cache, and a layer has two barriers. With few
-// tokens the columns of each product are shared out instead. Both write the same bits.
+// The encoder layers of an inference-only model. Between two attentions all operations are per row: output projection,
+// both norms, feed-forward network and the next layer's q, k and v. So with many tokens each task takes a block of rows
+// through all of them while the block is in its core's cache, and a layer has two barriers. With few tokens the columns
+// of each product are distributed instead. Both give the same bits.
 #include "backend/layers.h"
 
 #include <algorithm>
@@ -19,18 +19,18 @@ namespace {
 
 const float* row_or_null(const Tensor& x) { return x.defined() ? x.data<float>() : nullptr; }
 
-// What a pass keeps of all tokens.
+// The tensors of a pass, for all tokens.
 struct Pass {
   Tensor hidden, qkv, mixed;  // [T, H], [T, 3H], [T, H]
 };
 
-// A range of rows and where its intermediate results are.
+// A range of rows and its intermediate results.
 struct Block {
   int64_t row = 0, rows = 0;
   LhsBuffer lhs, inner;
   Tensor sums, expanded;  // [rows, H]; [rows, I] where the products need it in another type
 
-  void place(int64_t first, int64_t count, int64_t hidden, int64_t intermediate, bool expand) {
+  void reserve(int64_t first, int64_t count, int64_t hidden, int64_t intermediate, bool expand) {
     row = first;
     rows = count;
     const auto grow = [&](Tensor& x, int64_t columns) {
@@ -43,12 +43,12 @@ struct Block {
   }
 };
 
-// How the work on one block is run: by this thread, or shared out by the pool.
-struct Alone {
-  double share;  // of the wall time that one thread's is
+// How the work on a block is run: on this thread, or distributed over the pool.
+struct SerialRunner {
+  double share;  // of the wall time per thread
 
-  // Rows that products will read in pieces, out of step with what the hardware foresees.
-  void expect(const Tensor& x, int64_t row, int64_t rows) const {
+  // Products read these rows in pieces, which the hardware prefetcher does not predict.
+  void prefetch(const Tensor& x, int64_t row, int64_t rows) const {
     constexpr int64_t kLine = 64;
     for (int64_t i = row; i < row + rows; ++i) {
       const auto* const from = reinterpret_cast<const char*>(x.row<float>(i));
@@ -66,11 +66,11 @@ struct Alone {
   }
 };
 
-struct Shared {
+struct PoolRunner {
   ThreadPool& pool;
   static constexpr double share = 1;
 
-  void expect(const Tensor&, int64_t, int64_t) const {}  // so few are in cache
+  void prefetch(const Tensor&, int64_t, int64_t) const {}  // few rows are in cache
 
   template <class Body>
   void rows(int64_t count, Body&& body) const {
@@ -84,9 +84,9 @@ struct Shared {
 
 class CpuLayers final : public FusedLayers {
  public:
-  CpuLayers(CpuBackend& backend, const LayersShape& shape, std::span<const LayerWeights> layers)
+  CpuLayers(CpuBackend& backend, const LayersConfig& config, std::span<const LayerWeights> layers)
       : backend_(backend),
-        shape_(shape),
+        config_(config),
         precision_(backend.chosen().products),
         layers_(layers.begin(), layers.end()),
         hidden_(packed(layers_.front().output).columns()),
@@ -102,7 +102,7 @@ class CpuLayers final : public FusedLayers {
   }
 
  private:
-  // attention(layer, pass) makes `mixed` of `qkv`.
+  // attention(layer, pass) computes `mixed` from `qkv`.
   template <class Attention>
   void run(const Tensor& hidden, const Attention& attention) const {
     constexpr int64_t kFewTokens = 256;
@@ -110,17 +110,17 @@ class CpuLayers final : public FusedLayers {
     if (tokens == 0) return;
     const Pass pass{hidden, backend_.empty({tokens, 3 * hidden_}), backend_.empty({tokens, hidden_})};
     Block all;
-    if (tokens <= kFewTokens) all.place(0, tokens, hidden_, intermediate_, precision_ == Precision::int8);
-    // body(block, runner) for all tokens.
+    if (tokens <= kFewTokens) all.reserve(0, tokens, hidden_, intermediate_, precision_ == Precision::int8);
+    // Calls body(block, runner) for blocks of all tokens.
     const auto for_blocks = [&](const auto& body) {
-      if (tokens <= kFewTokens) return body(all, Shared{backend_.pool()});
+      if (tokens <= kFewTokens) return body(all, PoolRunner{backend_.pool()});
       const int64_t tiles = ceil_div(tokens, tile::kTileRows), blocks = count_blocks(tokens);
       backend_.pool().run(blocks, [&](int64_t i) {
         thread_local Block block;
         const int64_t begin = tiles * i / blocks * tile::kTileRows;
         const int64_t end = std::min(tokens, tiles * (i + 1) / blocks * tile::kTileRows);
-        block.place(begin, end - begin, hidden_, intermediate_, precision_ == Precision::int8);
-        body(block, Alone{1.0 / backend_.pool().threads()});
+        block.reserve(begin, end - begin, hidden_, intermediate_, precision_ == Precision::int8);
+        body(block, SerialRunner{1.0 / backend_.pool().threads()});
       });
     };
     for_blocks([&](Block& block, const auto& runner) { project(layers_.front(), pass, block, runner); });
@@ -137,15 +137,15 @@ class CpuLayers final : public FusedLayers {
     return static_cast<const PackedWeight&>(*linear.weight).matrix();
   }
 
-  // As many as threads, or a multiple, so that all end together; near 96 rows, whose results stay in the second cache,
-  // or twice as many where they share panels that are widened for them.
+  // A multiple of the number of threads, for load balance; near 96 rows, whose results stay in L2, or twice as many if
+  // they share widened panels.
   int64_t count_blocks(int64_t tokens) const {
     const int64_t rows = backend_.chosen().widened() ? 192 : 96;
     const int64_t threads = backend_.pool().threads();
     return std::min(ceil_div(tokens, tile::kTileRows), ceil_div(ceil_div(tokens, rows), threads) * threads);
   }
 
-  // q, k and v of a block, from its hidden states.
+  // Computes q, k and v of a block from its hidden states.
   template <class Runner>
   void project(const LayerWeights& layer, const Pass& pass, Block& block, const Runner& runner) const {
     const LhsRows lhs = load(pass.hidden, block, runner);
@@ -167,7 +167,7 @@ class CpuLayers final : public FusedLayers {
     float* const sums = block.sums.data<float>();
     const float* const hidden = pass.hidden.row<float>(block.row);
     const int64_t stride = pass.hidden.row_stride();
-    runner.expect(pass.hidden, block.row, block.rows);
+    runner.prefetch(pass.hidden, block.row, block.rows);
     product("attention output", load(pass.mixed, block, runner), block, packed(layer.attention_output), runner,
             {.bias = row_or_null(layer.attention_output.bias),
              .residual = hidden,
@@ -176,7 +176,7 @@ class CpuLayers final : public FusedLayers {
              .out_stride = hidden_});
     normalize(layer.attention_norm, pass, block, runner);
     const LhsRows expanded = expand(layer, load(pass.hidden, block, runner), block, runner);
-    product("feed-forward, narrow", expanded, block, packed(layer.output), runner,
+    product("feed-forward down projection", expanded, block, packed(layer.output), runner,
             {.bias = row_or_null(layer.output.bias),
              .residual = hidden,
              .residual_stride = stride,
@@ -185,12 +185,12 @@ class CpuLayers final : public FusedLayers {
     normalize(layer.output_norm, pass, block, runner);
   }
 
-  // The wide layer of the feed-forward network, as the next product's factor.
+  // The up projection, stored as the left factor of the down projection.
   template <class Runner>
   LhsRows expand(const LayerWeights& layer, const LhsRows& lhs, Block& block, const Runner& runner) const {
     const LhsRows expanded = block.inner.reserve(precision_, block.rows, intermediate_);
     tile::Epilogue epilogue{
-        .bias = row_or_null(layer.intermediate.bias), .activation = shape_.activation, .out_stride = expanded.stride};
+        .bias = row_or_null(layer.intermediate.bias), .activation = config_.activation, .out_stride = expanded.stride};
     switch (precision_) {
       case Precision::float32: epilogue.out = static_cast<float*>(block.inner.data()); break;
       case Precision::bfloat16: epilogue.out_bfloat16 = static_cast<uint16_t*>(block.inner.data()); break;
@@ -199,7 +199,7 @@ class CpuLayers final : public FusedLayers {
         epilogue.out_stride = intermediate_;
         break;
     }
-    product("feed-forward, wide", lhs, block, packed(layer.intermediate), runner, epilogue);
+    product("feed-forward up projection", lhs, block, packed(layer.intermediate), runner, epilogue);
     if (precision_ == Precision::int8) {
       const ScopedTimer timed(backend_.profile(), "rounding", 0, 5.0 * static_cast<double>(block.rows * intermediate_),
                               runner.share);
@@ -210,7 +210,7 @@ class CpuLayers final : public FusedLayers {
     return expanded;
   }
 
-  // The block's rows of x as a factor.
+  // The block's rows of x as a left factor.
   template <class Runner>
   LhsRows load(const Tensor& x, Block& block, const Runner& runner) const {
     if (precision_ == Precision::float32) {
@@ -236,11 +236,11 @@ class CpuLayers final : public FusedLayers {
     });
   }
 
-  // The block's sums become its hidden states.
+  // Norms the block's sums into its hidden states.
   template <class Runner>
   void normalize(const LayerWeights::Norm& norm, const Pass& pass, const Block& block, const Runner& runner) const {
     const float *gain = row_or_null(norm.gain), *bias = row_or_null(norm.bias);
-    const auto epsilon = static_cast<float>(shape_.norm.epsilon);
+    const auto epsilon = static_cast<float>(config_.norm.epsilon);
     const ScopedTimer timed(backend_.profile(), "norm", 0, 8.0 * static_cast<double>(block.rows * hidden_),
                             runner.share);
     runner.rows(block.rows, [&](int64_t begin, int64_t end) {
@@ -248,7 +248,7 @@ class CpuLayers final : public FusedLayers {
         const float* from = block.sums.row<float>(i);
         float* to = pass.hidden.row<float>(block.row + i);
         float statistics[2];
-        if (!is_rms(shape_.norm.kind)) {
+        if (!is_rms(config_.norm.kind)) {
           rows::layer_norm(from, gain, bias, epsilon, statistics, to, hidden_);
         } else {
           rows::rms_norm(from, gain, epsilon, to, hidden_);
@@ -258,7 +258,7 @@ class CpuLayers final : public FusedLayers {
   }
 
   CpuBackend& backend_;
-  LayersShape shape_;
+  LayersConfig config_;
   Precision precision_;
   std::vector<LayerWeights> layers_;
   int64_t hidden_, intermediate_;
@@ -266,14 +266,14 @@ class CpuLayers final : public FusedLayers {
 
 }  // namespace
 
-std::unique_ptr<FusedLayers> CpuBackend::fuse(const LayersShape& shape, std::span<const LayerWeights> layers) {
+std::unique_ptr<FusedLayers> CpuBackend::fuse(const LayersConfig& config, std::span<const LayerWeights> layers) {
   if (layers.empty()) return nullptr;
   for (const LayerWeights& layer : layers) {
     for (const auto* linear : {&layer.qkv, &layer.attention_output, &layer.intermediate, &layer.output}) {
       if (linear->weight == nullptr) return nullptr;
     }
   }
-  return std::make_unique<CpuLayers>(*this, shape, layers);
+  return std::make_unique<CpuLayers>(*this, config, layers);
 }
 
 }  // namespace roformer

@@ -1,4 +1,4 @@
-// Linear layers: products whose tiles get bias and activation while they are in cache.
+// Linear layers: products with bias and activation in the epilogue.
 #include <algorithm>
 
 #include "backend/cpu/cpu_backend.h"
@@ -17,11 +17,11 @@ Matrix matrix(const Tensor& x, bool transposed = false) { return {x.data<float>(
 
 constexpr int64_t kFewRows = 8;
 
-// Weights are read once, as they are: a step of decoding is as fast as memory gives them.
+// Reads weights once, unpacked: a decoding step is bound by memory.
 template <class T>
 void linear_of_few(ThreadPool& pool, const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation,
                    const Tensor& out, const Tensor& before) {
-  constexpr int64_t kFloats = 1 << 14, kOutputs = 12;  // dots() takes twelve together
+  constexpr int64_t kFloats = 1 << 14, kOutputs = 12;  // dots() computes twelve at a time
   const int64_t depth = weight.dim(1), rows = x.rows();
   const int64_t chunk = std::max<int64_t>(1, kFloats / std::max<int64_t>(1, depth) / kOutputs) * kOutputs;
   for_chunks(pool, weight.dim(0), chunk, [&](int64_t begin, int64_t end) {
@@ -84,7 +84,7 @@ void CpuBackend::linear_backward_weight(const Tensor& dout, const Tensor& x, con
   multiply(*this, number_types_.gradients, dweight.dim(0), dweight.dim(1), tokens, matrix(dout, true), matrix(x),
            {.accumulate = true, .out = dweight.data<float>(), .out_stride = dweight.row_stride()});
   if (!dbias.defined()) return;
-  constexpr int64_t kColumns = 128, kRows = 256;  // chunks of rows are summed first, for precision at many tokens
+  constexpr int64_t kColumns = 128, kRows = 256;  // sums of row chunks, for accuracy with many tokens
   for_chunks(pool_, dout.columns(), kColumns, [&](int64_t begin, int64_t end) {
     float chunk[kColumns];
     for (int64_t t = 0; t < tokens; t += kRows) {

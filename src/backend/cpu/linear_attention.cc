@@ -1,5 +1,5 @@
-// Linear attention of the cpu backend, forward. A head's tokens go by in chunks of 64: within a chunk by its triangle
-// of weights (causal), across chunks by the sums over keys. Float32, whatever the backend's precision.
+// Forward pass of linear attention on the CPU. A head's tokens are processed in chunks of 64: within a chunk by its
+// triangle of weights (causal), across chunks by the sums over keys. Always float32.
 #include "backend/linear_attention.h"
 
 #include "backend/cpu/cpu_backend.h"
@@ -43,7 +43,7 @@ class ForwardWorker {
         panels_(tiles::padded_columns(call.chunk) * call.features),
         weights_(tiles::padded_rows(call.chunk) * kStride) {}
 
-  // The sums over a split task's own keys.
+  // The sums over the keys of a split task.
   void sum(const LinearTask& task) {
     task.keys->clear(call_);
     add_keys(task, *task.keys);
@@ -78,7 +78,7 @@ class ForwardWorker {
     });
   }
 
-  // Not causal: the sums over all keys first.
+  // Bidirectional: the sums over all keys first.
   void attend_all(const LinearTask& task) {
     if (task.keys == nullptr) {
       call_.start(task, sums_);
@@ -101,7 +101,7 @@ class ForwardWorker {
                     numerators_.data(), call_.value_stride);
   }
 
-  // Numerators and denominators from the sums before the chunk and its own keys; the totals then include these.
+  // Numerators and denominators from the sums before the chunk and its own keys, which are then added to the totals.
   void attend_chunk(int64_t rows, bool empty) {
     if (!empty) multiply_sums(sums_, rows);
     triangle(rows, call_.features, queries_.rotated(), keys_.side.rotated(), call_.feature_stride, panels_.data(),
@@ -130,7 +130,7 @@ class ForwardWorker {
   float divisors_[kLinearChunk] = {};
 };
 
-// Multiplications and additions: of a token's features with its sums twice, and of random features.
+// Multiplications and additions: two products of a token's features with the sums, and the random features.
 double operations(const LinearAttentionSpec& spec, const AttentionTensors& in) {
   const auto tokens = static_cast<double>(in.q.rows()), columns = static_cast<double>(in.v.columns());
   const auto features = static_cast<double>(spec.features(in.q.columns() / spec.heads));

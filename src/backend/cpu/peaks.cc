@@ -1,4 +1,4 @@
-// What this machine can do at best: tiles whose factors stay in the nearest cache, and copies of what no cache holds.
+// Peak rates of this machine: tiles with factors in the L1 cache, and copies larger than the caches.
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kRounds = 3;
 
-// The best of some rounds in which every thread does `work` once; `each` is what one of them does.
+// The best rate of several rounds in which every thread does `work` once; `each` is the amount per thread.
 template <class Work>
 double best_rate(ThreadPool& pool, double each, const Work& work) {
   using Clock = std::chrono::steady_clock;
@@ -60,7 +60,7 @@ MachinePeaks CpuBackend::measure_peaks() {
 
 double CpuBackend::read_rate(const Tensor& x) {
   using Clock = std::chrono::steady_clock;
-  constexpr int64_t kFloats = 1 << 18;  // a task's: 1 MiB
+  constexpr int64_t kFloats = 1 << 18;  // per task: 1 MiB
   const auto begin = Clock::now();
   for_chunks(pool_, x.elements(), kFloats, [&](int64_t first, int64_t end) {
     [[maybe_unused]] volatile const float sum = rows::total(x.data<float>() + first, end - first);

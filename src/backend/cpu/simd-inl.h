@@ -17,7 +17,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using FullTag = hn::ScalableTag<float>;
 using OneTag = hn::CappedTag<float, 1>;
 
-// body(tag, i) for whole vectors, then for single elements.
+// Calls body(tag, i) for whole vectors, then for single elements.
 template <class Body>
 HWY_INLINE void for_lanes(int64_t n, Body&& body) {
   const FullTag full;
@@ -27,7 +27,7 @@ HWY_INLINE void for_lanes(int64_t n, Body&& body) {
   for (; i < n; ++i) body(OneTag(), i);
 }
 
-// Σ term(tag, i): four running vectors, the rest one by one; the order depends on n only.
+// Σ term(tag, i) in four running vectors, then a scalar tail; the order depends on n only.
 template <class Term>
 HWY_INLINE float sum_lanes(int64_t n, Term&& term) {
   const FullTag d;

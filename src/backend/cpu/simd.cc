@@ -17,7 +17,7 @@ enum class Use { never, where_fast, always };
 
 struct Level {
   std::string_view name;
-  int64_t targets;  // Highway's, this and the lesser ones
+  int64_t targets;  // Highway's: this and lesser ones
   // Dot products.
   Use bfloat16;
   bool vnni, avx_vnni;
@@ -35,9 +35,9 @@ constexpr Level kLevels[] = {
 };
 
 Use bfloat16 = Use::where_fast;
-bool vnni = true, avx_vnni = true;  // may be used
+bool vnni = true, avx_vnni = true;  // not excluded by ROFORMER_SIMD
 
-// Not by __builtin_cpu_supports: clang 14 does not know the word.
+// Not by __builtin_cpu_supports: clang 14 lacks the name.
 bool cpu_has_avx_vnni() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & 1u << 4) != 0;

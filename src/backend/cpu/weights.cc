@@ -1,6 +1,5 @@
-// Weights of models that are only run. Of few tokens a pass, rows are read as they lie, in 32 or 16 bits: memory sets
-// the pace, and a packed copy would gain nothing. Of many, they are packed once. int8, with its scales, is packed
-// always.
+// Weights for inference. Passes of few tokens read rows in place, in 32 or 16 bits: they are bound by memory, and a
+// packed copy would gain nothing. For many tokens weights are packed once. int8, with its scales, is always packed.
 #include "backend/cpu/weights.h"
 
 #include "backend/cpu/cpu_backend.h"
@@ -10,7 +9,7 @@ namespace roformer {
 
 namespace {
 
-// A matrix begins on a cache line.
+// Aligns each matrix to a cache line.
 int64_t padded_floats(Precision precision, const Tensor& rows) {
   constexpr int64_t kLine = 16;
   return ceil_div(PackedMatrix::floats(precision, rows.dim(1), rows.dim(0), rows.dtype()), kLine) * kLine;
@@ -39,29 +38,29 @@ bool CpuBackend::reads_weights(DType dtype) const {
 }
 
 std::vector<std::shared_ptr<const PreparedWeight>> CpuBackend::prepare(std::span<Tensor> weights, PassSize passes) {
-  std::vector<std::shared_ptr<const PreparedWeight>> made(weights.size());
+  std::vector<std::shared_ptr<const PreparedWeight>> prepared(weights.size());
   if (number_types_.weights != Precision::int8 && passes == PassSize::few_tokens) {
     for (Tensor& rows : weights) {
       if (number_types_.weights == Precision::bfloat16 && rows.dtype() != DType::bfloat16)
         rows = rounded_rows(pool_, rows);
     }
-    return made;
+    return prepared;
   }
-  // One range of memory for all of them, so that huge pages hold it. Its pages are taken as it fills, and the rows of
-  // each weight are let go of before those of the next are read.
+  // One allocation for all of them, so that it can use huge pages. Its pages are committed as it fills, and the rows of
+  // each weight are released before those of the next are read.
   int64_t floats = 0, used = 0;
   for (const Tensor& rows : weights) floats += padded_floats(number_types_.weights, rows);
   const Tensor memory = zeros({1, floats});
   for (size_t i = 0; i < weights.size(); ++i) {
     Tensor& rows = weights[i];
     const int64_t size = padded_floats(number_types_.weights, rows);
-    made[i] = std::make_shared<PackedWeight>(rows.shape(),
-                                             PackedMatrix(pool_, memory.column_range(used, size), number_types_.weights,
-                                                          second_factor(rows, false), rows.dim(1), rows.dim(0)));
+    prepared[i] = std::make_shared<PackedWeight>(
+        rows.shape(), PackedMatrix(pool_, memory.column_range(used, size), number_types_.weights,
+                                   second_factor(rows, false), rows.dim(1), rows.dim(0)));
     used += size;
     rows = Tensor();
   }
-  return made;
+  return prepared;
 }
 
 void CpuBackend::multiply_weight(const Tensor& x, const WeightView& weight, const tile::Epilogue& epilogue) {
@@ -71,7 +70,7 @@ void CpuBackend::multiply_weight(const Tensor& x, const WeightView& weight, cons
     const auto& packed = static_cast<const PackedWeight&>(*weight.prepared);
     return multiply(*this, number_types_.products, x.rows(), a, packed.matrix(), epilogue);
   }
-  if (number_types_.weights == Precision::int8) {  // what prepare() would have made
+  if (number_types_.weights == Precision::int8) {  // as prepare() would have done
     const Matrix b = second_factor(weight.rows, false);
     const PackedMatrix packed(pool_, empty({PackedMatrix::floats(Precision::int8, inputs, outputs)}), Precision::int8,
                               b, inputs, outputs);

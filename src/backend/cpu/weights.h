@@ -18,7 +18,7 @@ class PackedWeight final : public PreparedWeight {
   PackedMatrix matrix_;
 };
 
-// Rows [out, in] as the second factor of x · weightᵀ.
+// Rows [out, in] as the right factor of x · weightᵀ.
 inline Matrix second_factor(const Tensor& rows, bool rounded) {
   return {rows.raw(), rows.row_stride(), true, rows.dtype(), rounded};
 }

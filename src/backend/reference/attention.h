@@ -29,13 +29,13 @@ void ReferenceBackend<Real>::rotate(const Tensor& x, int64_t heads, const Rotary
   }
 }
 
-// One attention as its spec states it: score, dropout and value of query i and key j, both rows of the packed batch,
-// with r = distance(i, j).
+// The equation of an attention: score, dropout and value of query i and key j, both rows of the packed batch, with r =
+// distance(i, j).
 template <class Real>
 struct AttentionEquation {
   const AttentionSpec& spec;
   View<Real> q, k, v, bias, query_table, key_table, value_table;
-  int64_t head_dim, value_dim;  // of one head; the values' may differ
+  int64_t head_dim, value_dim;  // per head; that of values may differ
 
   AttentionEquation(const AttentionSpec& attention, const AttentionTensors& in)
       : spec(attention),
@@ -57,7 +57,7 @@ struct AttentionEquation {
     return std::clamp(difference, -terms.clip, terms.clip) + terms.clip;
   }
 
-  // What the softmax gets, and its derivative by the score without a cap.
+  // The capped score, and its derivative by the uncapped one.
   struct Score {
     double value, slope;
   };
@@ -79,10 +79,10 @@ struct AttentionEquation {
     return spec.scale * sum + (bias.present() ? static_cast<double>(bias(r, head)) : 0);
   }
 
-  // Column c of a query head, among the keys or values that it meets.
+  // The column of keys or values for column c of a query head.
   int64_t key_column(int64_t head, int64_t c, int64_t dim) const { return c + (spec.key_head(head) - head) * dim; }
 
-  // Column c of a head, in a table with slices for the heads or one that they share.
+  // Column c of a head in a table with a slice per head or a shared one.
   static int64_t column_of(const View<Real>& table, int64_t head, int64_t c, int64_t dim) {
     return table.columns() == dim ? c - head * dim : c;
   }
@@ -93,20 +93,19 @@ struct AttentionEquation {
     return value + static_cast<double>(value_table(r, column_of(value_table, head, c, value_dim)));
   }
 
-  // What dropout multiplies the weight of key j by; `first_key` is the sequence's.
-  double kept(int64_t head, int64_t i, int64_t j, int64_t first_key) const {
+  // The dropout factor of the weight of key j; `first_key` is the first of its sequence.
+  double dropout_scale(int64_t head, int64_t i, int64_t j, int64_t first_key) const {
     return dropout_factor(spec.dropout, head * q.rows() + i, j - first_key);
   }
 
-  // Calls body(head, query, the sequence's first key, first key and end of those it sees) for every query token of
-  // every sequence and head.
+  // Calls body(head, query, first key of the sequence, first and end of the visible keys) for every query and head.
   template <class Body>
   void for_each_query(const Body& body) const {
     for (size_t s = 0; s + 1 < spec.query_offsets.size(); ++s) {
       for (int64_t head = 0; head < spec.heads; ++head) {
         for (int64_t i = spec.query_offsets[s]; i < spec.query_offsets[s + 1]; ++i) {
           const int64_t first_key = spec.key_offsets[s];
-          const AttentionSpec::Seen seen = spec.keys_seen(i, spec.key_offsets[s + 1] - first_key);
+          const AttentionSpec::KeyRange seen = spec.visible_keys(i, spec.key_offsets[s + 1] - first_key);
           body(head, i, first_key, first_key + seen.first, first_key + seen.end);
         }
       }
@@ -114,7 +113,7 @@ struct AttentionEquation {
   }
 };
 
-// p_ij = exp(score_ij − log Σ_j exp score_ij);  out_i = Σ_j kept_ij · p_ij · (v_j + value_table_r)
+// p_ij = exp(score_ij − log Σ_j exp score_ij);  out_i = Σ_j drop_ij · p_ij · (v_j + value_table_r)
 template <class Real>
 void ReferenceBackend<Real>::attention(const AttentionSpec& spec, const AttentionTensors& in, const Tensor& out,
                                        const Tensor& log_sum_exp) {
@@ -135,7 +134,7 @@ void ReferenceBackend<Real>::attention(const AttentionSpec& spec, const Attentio
     std::fill(sums.begin(), sums.end(), 0);
     for (int64_t j = begin_key; j < end_key; ++j) {
       const int64_t r = equation.distance(i, j);
-      const double weight = std::exp(scores[j - begin_key] - log_total) * equation.kept(head, i, j, first_key);
+      const double weight = std::exp(scores[j - begin_key] - log_total) * equation.dropout_scale(head, i, j, first_key);
       for (int64_t c = 0; c < equation.value_dim; ++c) {
         sums[c] += weight * equation.value(head, j, r, head * equation.value_dim + c);
       }
@@ -145,7 +144,7 @@ void ReferenceBackend<Real>::attention(const AttentionSpec& spec, const Attentio
   });
 }
 
-// The gradients of an attention, summed in double.
+// Gradients of an attention, summed in double.
 template <class Real>
 struct AttentionGradients {
   using Start = typename Sum<Real>::Start;
@@ -193,9 +192,9 @@ struct AttentionGradients {
   }
 };
 
-// Through the softmax: dscore_ij = p_ij · (dp_ij − Σ_j p_ij · dp_ij), with dp_ij = kept_ij · dout_i·(v_j +
-// value_table_r). Fast backends know the inner sum as dout_i · out_i; the oracle takes it from its definition and needs
-// no `out`.
+// Through the softmax: dscore_ij = p_ij · (dp_ij − Σ_j p_ij · dp_ij), with dp_ij = drop_ij · dout_i·(v_j +
+// value_table_r). Fast backends compute the inner sum as dout_i · out_i; the oracle uses its definition and needs no
+// `out`.
 template <class Real>
 void ReferenceBackend<Real>::attention_backward(const AttentionSpec& spec, const AttentionTensors& in,
                                                 const Tensor& /*out*/, const Tensor& log_sum_exp, const Tensor& dout,
@@ -213,11 +212,11 @@ void ReferenceBackend<Real>::attention_backward(const AttentionSpec& spec, const
       const int64_t r = equation.distance(i, j);
       const auto score = equation.score(head, i, j, r);
       const double weight = std::exp(score.value - logs(head, i));
-      const double kept = equation.kept(head, i, j, first_key);
+      const double dropout_scale = equation.dropout_scale(head, i, j, first_key);
       double dweight = 0;
       for (int64_t c = head * equation.value_dim; c < (head + 1) * equation.value_dim; ++c) {
-        dweight += kept * dy(i, c) * equation.value(head, j, r, c);
-        sums.add_value(head, j, r, c, kept * weight, dy(i, c));
+        dweight += dropout_scale * dy(i, c) * equation.value(head, j, r, c);
+        sums.add_value(head, j, r, c, dropout_scale * weight, dy(i, c));
       }
       p.push_back(weight);
       dp.push_back(dweight);

@@ -1,4 +1,4 @@
-// Kernels that treat every element alike: memory, activations, dropout, and the AdamW update.
+// Elementwise kernels: memory, activations, dropout, and the AdamW update.
 #pragma once
 
 #include <cmath>
@@ -56,7 +56,7 @@ inline double normal_density(double x) {
 // σ, the logistic function.
 inline double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
-// What tanh is taken of in Activation::gelu_tanh, and its derivative.
+// The argument of tanh in Activation::gelu_tanh, and its derivative.
 inline double gelu_tanh_inner(double x) { return std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x); }
 inline double gelu_tanh_inner_derivative(double x) {
   return std::sqrt(2 / std::numbers::pi) * (1 + 3 * 0.044715 * x * x);
@@ -138,8 +138,8 @@ void ReferenceBackend<Real>::dropout(const Tensor& x, const Dropout& dropout, co
   }
 }
 
-// Algorithm 2 of Loshchilov & Hutter 2019, with the weight decay multiplied by the whole learning rate, as everybody
-// implements it: θ ← θ − learning_rate · (m̂ / (√v̂ + ε) + weight_decay · θ).
+// Algorithm 2 of Loshchilov & Hutter 2019, with the weight decay multiplied by the whole learning rate, as commonly
+// implemented: θ ← θ − learning_rate · (m̂ / (√v̂ + ε) + weight_decay · θ).
 template <class Real>
 void ReferenceBackend<Real>::adamw(const AdamWStep& step, std::span<const AdamWTensors> tensors) {
   const double correction1 = 1 - std::pow(step.beta1, static_cast<double>(step.step));

@@ -1,4 +1,4 @@
-// Linear attention (Eq. 19), weight by weight: the quadratic form, which no other backend computes.
+// Linear attention (Eq. 19), weight by weight: the quadratic form.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace roformer {
 
-// One token's side of one head: what its features are made of, and the way back. Vectors are [features] but for x.
+// The features of one token and head, of q or k, and their backward. Vectors are [features] except x.
 template <class Real>
 class LinearFeatures {
  public:
@@ -28,16 +28,16 @@ class LinearFeatures {
   void map(const View<Real>& from, int64_t token, int64_t first) {
     x_.assign(static_cast<size_t>(dim_), 0);
     for (int64_t c = 0; c < dim_; ++c) x_[static_cast<size_t>(c)] = from(token, first + c);
-    if (spec_.rotation == FeatureRotation::before) turn(x_, token, false);
+    if (spec_.rotation == FeatureRotation::before) rotate(x_, token, false);
     for (double& x : x_) x *= scale_;
     features = spec_.map == FeatureMap::favor ? random_features() : pointwise();
     rotated = features;
-    if (spec_.rotation == FeatureRotation::after) turn(rotated, token, false);
+    if (spec_.rotation == FeatureRotation::after) rotate(rotated, token, false);
   }
 
   // The gradient of x, of row `token`, which map() was called with.
   std::vector<double> gradient(std::vector<double> drotated, const std::vector<double>& dfeatures, int64_t token) {
-    if (spec_.rotation == FeatureRotation::after) turn(drotated, token, true);
+    if (spec_.rotation == FeatureRotation::after) rotate(drotated, token, true);
     std::vector<double> dx(x_.size(), 0);
     for (size_t i = 0; i < features.size(); ++i) {
       const double d = drotated[i] + dfeatures[i];
@@ -54,14 +54,14 @@ class LinearFeatures {
       if (spec_.map == FeatureMap::favor && std::abs(x_[c]) >= kLargestInput) dx[c] = 0;
       dx[c] *= scale_;
     }
-    if (spec_.rotation == FeatureRotation::before) turn(dx, token, true);
+    if (spec_.rotation == FeatureRotation::before) rotate(dx, token, true);
     return dx;
   }
 
   std::vector<double> features, rotated;
 
  private:
-  void turn(std::vector<double>& x, int64_t token, bool back) const {
+  void rotate(std::vector<double>& x, int64_t token, bool back) const {
     if (angles_ == nullptr) return;
     const View<Real> cosines(angles_->cos), sines(angles_->sin);
     const Rotary rotary{.dim = angles_->dim, .layout = angles_->layout};
@@ -111,7 +111,7 @@ class LinearFeatures {
     return exponents;
   }
 
-  // What a key's exponent loses by its own element c.
+  // The derivative of |k|²/2 by element c; 0 for queries.
   double subtracted(size_t c) const { return query_ ? 0 : x_[c]; }
 
   const LinearAttentionSpec& spec_;
@@ -205,7 +205,7 @@ void ReferenceBackend<Real>::linear_attention(const LinearAttentionSpec& spec, c
 }
 
 // With out_m = numerator_m / D_m and g_m = dout_m / D_m: a weight's gradient is g_m·v_n, the denominator's −g_m·out_m,
-// or 0 where it counts as kLeastDenominator.
+// or 0 where it is clamped to kLeastDenominator.
 template <class Real>
 void ReferenceBackend<Real>::linear_attention_backward(const LinearAttentionSpec& spec, const AttentionTensors& in,
                                                        const Tensor& out, const Tensor& denominators,

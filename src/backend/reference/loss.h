@@ -1,4 +1,4 @@
-// From hidden states to what is asked of them: cross-entropy over the vocabulary, and one vector a sequence.
+// Cross-entropy over the vocabulary, and pooling to one vector per sequence.
 #pragma once
 
 #include <algorithm>

@@ -1,11 +1,10 @@
 // ReferenceBackend: every kernel written as its equation, in plain loops. It is the oracle the other backends are
-// tested against, the place to read what a kernel means, and `--device reference` for anyone who doubts a result. It is
-// not fast and not parallel. Real is only how tensors are stored: every number is read into a double, every sum is a
-// double, and results are rounded once when stored. With Real = double, central differences check the gradients.
-// Rejected: sharing helpers with the fast backends, because an oracle must not inherit their mistakes.
+// tested against, the definition of each kernel, and `--device reference` to check a result. Slow and not parallel.
+// Real is only the storage type: elements are read as double, sums are double, and results are rounded once when
+// stored. With Real = double, central differences check the gradients. Rejected: sharing helpers with the fast
+// backends, because an oracle must not inherit their mistakes.
 //
-// The definitions of the members stand in the other headers of this folder, one subject each; only reference.cc
-// includes them.
+// Members are defined in the other headers of this folder, by subject; only reference.cc includes them.
 #pragma once
 
 #include <string_view>

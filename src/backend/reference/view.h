@@ -1,4 +1,4 @@
-// How reference kernels look at tensors: elements by row and column, sums in double.
+// Tensor access of reference kernels: elements by row and column, sums in double.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ class View {
   int64_t rows_ = 0, columns_ = 0, stride_ = 0;
 };
 
-// A tensor that is summed up in double and rounded once, by store(). Starts at zero ("writes") or at what the tensor
-// holds ("adds").
+// An output summed in double and rounded once, by store(). Starts at zero ("writes") or at the tensor's values
+// ("adds").
 template <class Real>
 class Sum {
  public:
@@ -60,7 +60,7 @@ class Sum {
   std::vector<double> sums_;
 };
 
-// What dropout multiplies an element by: 0, or 1 / (1 − probability).
+// The dropout factor of an element: 0, or 1 / (1 − probability).
 inline double dropout_factor(const Dropout& dropout, int64_t row, int64_t column) {
   if (!dropout.active()) return 1;
   return dropout.keeps(static_cast<uint32_t>(row), static_cast<uint32_t>(column)) ? dropout.scale() : 0;

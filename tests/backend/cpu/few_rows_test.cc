@@ -1,4 +1,4 @@
-// Linear layers of few rows, as decoding has them: each row's bits are its own, however many there are beside it.
+// Linear layers with few rows, as in decoding: the bits of a row do not depend on the other rows.
 #include <gtest/gtest.h>
 
 #include <utility>

@@ -1,4 +1,4 @@
-// The feature maps of linear attention's row kernels: how exact their exponential is, and what stays not a number.
+// The feature maps of linear attention's row kernels: accuracy of the exponential, and NaN.
 #include "backend/cpu/linear_attention/rows.h"
 
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 namespace roformer {
 namespace {
 
-// What exp-inl.h promises: 2e-7 + 2e-8·|x|.
+// The bound of exp-inl.h: 2e-7 + 2e-8·|x|.
 double allowed(float x) { return 2e-7 + 2e-8 * std::abs(static_cast<double>(x)); }
 
 TEST(LinearRows, ExponentialIsExact) {
@@ -21,7 +21,7 @@ TEST(LinearRows, ExponentialIsExact) {
   for (size_t i = 0; i < inputs.size(); ++i) {
     EXPECT_NEAR(features[i] / std::exp(static_cast<double>(inputs[i])), 1, allowed(inputs[i])) << inputs[i];
   }
-  for (float& x : inputs) x = x / 87 * 70 + 40;  // what random features are cut to, and beyond
+  for (float& x : inputs) x = x / 87 * 70 + 40;  // the clamped range of random features, and beyond
   features = inputs;
   rows::random_features(features.data(), 0, 1, std::ssize(features));
   for (size_t i = 0; i < inputs.size(); ++i) {

@@ -1,5 +1,5 @@
-// Products of each number type beside sums in double, within bounds that follow from the roundings; what is widened
-// has the bits of what was float32 before.
+// Products of each number type against sums in double, within rounding bounds; widened weights give the same bits as
+// their float32 values.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -24,7 +24,7 @@ Tensor random(const Shape& shape, uint64_t seed) {
   return x;
 }
 
-// x in another type, cut off. float16: without numbers that it has no place for.
+// x truncated to another type; float16 only for elements in its range.
 Tensor stored_as(DType dtype, const Tensor& x) {
   if (dtype == DType::float32) return x;
   const Tensor result = Tensor::allocate(x.shape(), dtype);
@@ -58,7 +58,7 @@ std::vector<float> multiply(Backend& backend, const Tensor& x, const WeightView&
   return {out.data<float>(), out.data<float>() + out.elements()};
 }
 
-// A weight as prepare() left it.
+// A weight after prepare().
 struct Ready {
   Ready(Backend& backend, const Tensor& weight, PassSize passes) : rows(weight) {
     made = backend.prepare({&rows, 1}, passes).front();
@@ -69,7 +69,7 @@ struct Ready {
   std::shared_ptr<const PreparedWeight> made;
 };
 
-// How far the product of row x with row w may be from exact, by the sizes of its terms.
+// Error bound of the product of row x with row w, from the magnitudes of its terms.
 double bound(const NumberTypes& numbers, const float* x, const float* w, int64_t k) {
   double terms = 0, of_x = 0, of_w = 0, largest = 0, low = 0, high = 0;
   for (int64_t i = 0; i < k; ++i) {
@@ -188,10 +188,10 @@ TEST(NumberTypes, AWeightIsHeldOnceInItsType) {
     EXPECT_EQ(held(Precision::float32, stored_as(DType::bfloat16, weight), passes), 2 * kNumbers);
     EXPECT_EQ(held(Precision::float32, stored_as(DType::float16, weight), passes), 2 * kNumbers);
     EXPECT_EQ(held(Precision::bfloat16, weight, passes), 2 * kNumbers);
-    EXPECT_EQ(held(Precision::int8, weight, passes), kNumbers + 64 * 8);  // a scale and a sum for each output
+    EXPECT_EQ(held(Precision::int8, weight, passes), kNumbers + 64 * 8);  // a scale and a sum per output
   }
   const auto backend = make_cpu_backend(pool);
-  EXPECT_EQ(Ready(*backend, weight, PassSize::few_tokens).rows.raw(), weight.raw());  // read as they lie
+  EXPECT_EQ(Ready(*backend, weight, PassSize::few_tokens).rows.raw(), weight.raw());  // read in place
 }
 
 TEST(NumberTypes, WhatIsNotFiniteIsFound) {

@@ -33,7 +33,8 @@ float rounded(float x, Precision precision) {
 struct Sizes {
   int64_t m, n, k;
 };
-// Around tiles of 12 rows, panels of 32 columns, blocks of 96 rows, chunks of 1,024, and where b is packed for all.
+// Around tiles of 12 rows, panels of 32 columns, blocks of 96 rows, chunks of 1,024, and the size from which packed b
+// is shared.
 const Sizes kSizes[] = {{1, 1, 1},      {3, 33, 2},    {12, 32, 7},     {13, 31, 64},    {97, 65, 1024},
                         {191, 5, 1025}, {192, 40, 33}, {200, 64, 1027}, {300, 96, 2100}, {25, 300, 3}};
 

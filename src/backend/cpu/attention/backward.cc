@@ -8,7 +8,7 @@ namespace roformer {
 
 namespace {
 
-// Keys that are loaded at once: fixed, so that results depend on shapes only, and a multiple of 64.
+// Keys loaded at a time: fixed, so that results depend on shapes only, and a multiple of 64.
 constexpr int64_t kKeys = 256;
 constexpr float kLog2E = std::numbers::log2e_v<float>, kLn2 = std::numbers::ln2_v<float>;
 
@@ -19,15 +19,15 @@ struct Call {
   const Tensor& dout;
   const AttentionTensors& gradients;
   const RelativeTerms& dterms;
-  std::vector<TermGradients>& term_gradients;  // one a task, in their order, if there are terms
+  std::vector<TermGradients>& term_gradients;  // one per task, in order, if there are terms
   const Tensor& deltas;  // [heads, queries] dout·out, which is Σ_j p_ij dp_ij, also under dropout (Dao et al., app. B)
   int64_t dim = in.q.columns() / spec.heads, value_dim = in.v.columns() / spec.key_heads();
-  int64_t keys = tiles::padded_columns(std::min(kKeys, longest(spec.key_offsets)));  // of a tile, whole panels
+  int64_t keys = tiles::padded_columns(std::min(kKeys, longest(spec.key_offsets)));  // of a tile, in whole panels
 };
 
-// Some keys of one head of one sequence: their gradients, and the part of the gradients of the queries (of all heads
-// that meet them) that comes from them. The first keys' part is written into the gradient itself, the others' wait in
-// `part` until all are there.
+// Some keys of one head of one sequence: computes their gradients and their part of the gradients of the queries (of
+// all heads that share them). The part of the first keys goes directly into the gradient, the other parts are buffered
+// in `part` and added at the end.
 struct Task {
   int64_t sequence, key_head, key_begin, key_end;
   size_t number;
@@ -47,7 +47,7 @@ class BackwardWorker {
 
   void operator()(const Task& task) {
     const int64_t group = call_.spec.group();
-    const HeadRange range(call_.spec, task.sequence, task.key_head * group);  // the first of the heads
+    const HeadRange range(call_.spec, task.sequence, task.key_head * group);  // the first of the query heads
     for (int64_t i = 0; i < range.queries(); ++i) std::fill_n(query_gradient(task, range, i), group * call_.dim, 0.0f);
     if (terms_.any() && range.queries() > 0 && task.key_begin < task.key_end) {
       terms_.load(range,
@@ -69,7 +69,7 @@ class BackwardWorker {
     return call_.gradients.q.row<float>(range.q_begin + i) + range.head * call_.dim;
   }
 
-  // All queries of all heads against these keys.
+  // All queries of all heads with these keys.
   void block(const Task& task, const HeadRange& first, int64_t k0, int64_t keys) {
     const int64_t head = first.key_head, dim = call_.dim, value_dim = call_.value_dim;
     gradients_.load_keys(source(call_.in.k, k0, head, dim), source(call_.in.v, k0, head, value_dim), keys);
@@ -81,20 +81,20 @@ class BackwardWorker {
       add_queries(task, HeadRange(call_.spec, task.sequence, first.head + i), k0, keys);
     }
     const Tensor &dk = call_.gradients.k, &dv = call_.gradients.v;
-    gradients_.store(kLn2,  // the queries had been scaled for powers of two
+    gradients_.store(kLn2,  // the queries were scaled for powers of two
                      dk.row<float>(k0) + head * dim, dk.row_stride(), dv.row<float>(k0) + head * value_dim,
                      dv.row_stride());
     if (terms_.any()) terms_.add_keys(keys, dk.row<float>(k0) + head * dim, dk.row_stride());
   }
 
-  // One head's queries against the keys that are loaded.
+  // One head's queries with the loaded keys.
   void add_queries(const Task& task, const HeadRange& range, int64_t k0, int64_t keys) {
     const int64_t stride = task.part.defined() ? task.part.row_stride() : call_.gradients.q.row_stride();
     for (int64_t q0 = range.q_begin; q0 < range.q_end; q0 += Gradients::kQueries) {
       const int64_t queries = std::min(Gradients::kQueries, range.q_end - q0);
       const int64_t visible = visible_keys(call_.spec, range, q0, queries, k0, keys, first_, end_);
       if (visible == 0) continue;
-      // Whole panels, so that what a product writes beside its keys is no other key's gradient.
+      // Whole panels, so that what products write beyond these keys is no other key's gradient.
       const int64_t of_tile = std::min(keys, tiles::padded_columns(visible));
       const tiles::Scores dscores = tile(task, range, q0, queries, k0, of_tile);
       float* const dq = query_gradient(task, range, q0 - range.q_begin);
@@ -105,7 +105,7 @@ class BackwardWorker {
     }
   }
 
-  // Adds to the keys' and values' gradients; returns the scores'.
+  // Adds to the gradients of keys and values; returns those of the scores.
   tiles::Scores tile(const Task& task, const HeadRange& range, int64_t q0, int64_t queries, int64_t k0, int64_t keys) {
     gradients_.load_queries(source(call_.in.q, q0, range.head, call_.dim),
                             static_cast<float>(call_.spec.scale) * kLog2E,
@@ -119,7 +119,7 @@ class BackwardWorker {
     if (cap != 0) tiles::cap_scores(weights, queries, keys, cap * kLog2E, slopes_.data());
     float shifts[Gradients::kQueries];
     for (int64_t i = 0; i < queries; ++i) shifts[i] = call_.log_sum_exp.row<float>(range.head)[q0 + i] * kLog2E;
-    tiles::weights_again(weights, queries, keys, {first_, end_}, shifts);
+    tiles::recompute_weights(weights, queries, keys, {first_, end_}, shifts);
     const tiles::Scores dweights = gradients_.dweigh(queries, keys);
     if (terms_.values()) {
       terms_.load_douts(source(call_.dout, q0, range.head, call_.value_dim), queries);
@@ -136,7 +136,7 @@ class BackwardWorker {
     return dweights;
   }
 
-  // The weights that met the values; dweights become the gradients of those before dropout.
+  // The weights after dropout; dweights become the gradients of those before it.
   tiles::Scores drop(const HeadRange& range, int64_t q0, int64_t queries, int64_t k0, int64_t keys,
                      const tiles::Scores& weights, const tiles::Scores& dweights) {
     if (!call_.spec.dropout.active()) return weights;
@@ -156,15 +156,15 @@ class BackwardWorker {
   float factors_[kKeys] = {};
 };
 
-// Few heads of long sequences are split by keys, so that many threads have work.
+// Where heads are few, long sequences are split by keys, to occupy many threads.
 std::vector<Task> make_tasks(const AttentionSpec& spec, int64_t dim, int64_t value_dim) {
-  constexpr int64_t kEnough = 16, kFewest = 1024;  // heads, keys of a task
+  constexpr int64_t kEnough = 16, kMinRows = 1024;  // heads; keys of a task
   const auto sequences = static_cast<int64_t>(spec.query_offsets.size()) - 1;
   const int64_t wanted = kEnough / std::max<int64_t>(1, sequences * spec.key_heads());
   std::vector<Task> tasks;
   for (int64_t s = 0; s < sequences; ++s) {
     const HeadRange range(spec, s, 0);
-    const int64_t pieces = std::clamp<int64_t>(range.keys() / kFewest, 1, std::max<int64_t>(1, wanted));
+    const int64_t pieces = std::clamp<int64_t>(range.keys() / kMinRows, 1, std::max<int64_t>(1, wanted));
     const int64_t size = ceil_div(range.keys() / pieces, kKeys) * kKeys;
     for (int64_t head = 0; head < spec.key_heads(); ++head) {
       int64_t begin = range.k_begin;
@@ -194,7 +194,7 @@ Tensor row_deltas(ThreadPool& pool, const AttentionSpec& spec, const Tensor& out
   return deltas;
 }
 
-// The parts of the queries' gradients, in the order of their keys.
+// Adds the parts of the queries' gradients in order of keys.
 void add_parts(ThreadPool& pool, const AttentionSpec& spec, const std::vector<Task>& tasks, const Tensor& dq) {
   constexpr int64_t kRows = 512;
   for (const Task& task : tasks) {

@@ -88,7 +88,7 @@ tiles::Scores Bfloat16Factors::score(int64_t first, int64_t rows, int64_t keys) 
 }
 
 void Bfloat16Factors::weigh_values(int64_t rows, int64_t keys, const float* factors, float* c, int64_t c_stride) {
-  // The key beside an odd last one has the weight 0.
+  // The padding key of an odd count has weight 0.
   const int64_t depth = whole_pairs(keys);
   tiles::round_weights({scores_.data(), kPanel, sizes_.tile_queries * kPanel}, rows, depth, halves(weights_),
                        sizes_.keys);

@@ -1,5 +1,5 @@
-// The factors of attention's two products in one of the types they are multiplied in: some rotated queries, a block of
-// packed keys and values, and a tile of weights. One a thread. The two classes have the same members.
+// The factors of attention's two products, one class per factor type, with the same interface: rotated queries, a block
+// of packed keys and values, and a tile of weights. One object per thread.
 #pragma once
 
 #include "backend/cpu/attention/tasks.h"
@@ -7,10 +7,10 @@
 
 namespace roformer {
 
-// The most that is held at once; whole panels.
+// Maximum sizes, in whole panels.
 struct FactorSizes {
   int64_t queries, tile_queries, keys, dim, value_dim;
-  bool rotated;  // keys are
+  bool rotated;  // whether keys are rotated
 };
 
 class Float32Factors {
@@ -18,7 +18,7 @@ class Float32Factors {
   explicit Float32Factors(const FactorSizes& sizes);
   void load_queries(const tiles::RowSource& x, int64_t rows, float factor);
   void load_keys(const tiles::RowSource& x, int64_t rows);
-  void load_values(const tiles::RowSource& x, int64_t rows);  // as many as keys
+  void load_values(const tiles::RowSource& x, int64_t rows);  // as many rows as keys
   // The tile of queries first … first + rows − 1 and the first `keys` keys.
   tiles::Scores score(int64_t first, int64_t rows, int64_t keys);
   // c [rows, value_dim] = the tile's weights · values + factors[row] · c; see tiles::multiply.
@@ -42,7 +42,7 @@ class Bfloat16Factors {
 
  private:
   FactorSizes sizes_;
-  int64_t depth_, loaded_ = 0;  // depth_: dim, whole pairs
+  int64_t depth_, loaded_ = 0;  // depth_: dim, padded to pairs
   Buffer queries_, rows_, rounded_, keys_, values_, scores_, weights_;
 };
 

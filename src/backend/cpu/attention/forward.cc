@@ -11,8 +11,8 @@ namespace roformer {
 
 namespace {
 
-// At most so many queries of a task, which share packed keys; queries and keys of a tile. kKeys is fixed, so that
-// results depend on shapes only, and a multiple of 64.
+// Maximum queries of a task, which share packed keys; queries and keys of a tile. kKeys is fixed, so that results
+// depend on shapes only, and a multiple of 64.
 constexpr int64_t kQueries = 1032, kTileQueries = 24, kKeys = 256;
 constexpr float kLog2E = std::numbers::log2e_v<float>, kLn2 = std::numbers::ln2_v<float>;
 
@@ -23,7 +23,7 @@ struct Call {
   const Tensor& out;
   const Tensor& log_sum_exp;
   int64_t dim = in.q.columns() / spec.heads, value_dim = in.v.columns() / spec.key_heads();
-  // The most of a task and of a tile, whole panels.
+  // Maximum of a task and of a tile, in whole panels.
   int64_t queries = tiles::padded_columns(std::min(kQueries, longest(spec.query_offsets)));
   int64_t keys = tiles::padded_columns(std::min(kKeys, longest(spec.key_offsets)));
 };
@@ -36,26 +36,26 @@ struct Task {
 
 int64_t cost(const Call& call, const HeadRange& range, int64_t q0, int64_t queries) {
   int64_t keys = 0;
-  for (int64_t i = 0; i < queries; ++i) keys += call.spec.keys_seen(q0 + i, range.keys()).count();
+  for (int64_t i = 0; i < queries; ++i) keys += call.spec.visible_keys(q0 + i, range.keys()).count();
   return (keys + queries) * (call.dim + call.value_dim);
 }
 
-// How the work is split changes no result.
+// The split does not affect results.
 std::vector<Task> make_tasks(const Call& call, int64_t threads) {
-  constexpr int64_t kLeast = 1 << 17, kFewest = 96;  // multiplications and queries that are worth a task
+  constexpr int64_t kMinOperations = 1 << 17, kMinRows = 96;  // minimum multiplications and queries of a task
   const AttentionSpec& spec = call.spec;
   const int64_t share = spec.query_offsets.back() * spec.heads / (4 * threads);
-  const int64_t most = std::clamp(share, kFewest, kQueries);
+  const int64_t max_queries = std::clamp(share, kMinRows, kQueries);
   std::vector<Task> tasks;
   for (int64_t s = 0; s + 1 < static_cast<int64_t>(spec.query_offsets.size()); ++s) {
     const HeadRange range(spec, s, 0);
-    const int64_t pieces = std::max<int64_t>(1, ceil_div(range.queries(), most));
+    const int64_t pieces = std::max<int64_t>(1, ceil_div(range.queries(), max_queries));
     const int64_t block = ceil_div(range.queries(), pieces * kTileQueries) * kTileQueries;
-    const int64_t together = std::clamp<int64_t>(
-        kLeast / std::max<int64_t>(1, cost(call, range, range.q_begin, range.queries())), 1, spec.heads);
-    for (int64_t head = 0; head < spec.heads; head += together) {
-      const int64_t heads = std::min(together, spec.heads - head);
-      // Neighbors share keys.
+    const int64_t heads_per_task = std::clamp<int64_t>(
+        kMinOperations / std::max<int64_t>(1, cost(call, range, range.q_begin, range.queries())), 1, spec.heads);
+    for (int64_t head = 0; head < spec.heads; head += heads_per_task) {
+      const int64_t heads = std::min(heads_per_task, spec.heads - head);
+      // Adjacent tasks share keys.
       for (int64_t q = range.q_begin; q < range.q_end; q += block) {
         const int64_t queries = std::min(block, range.q_end - q);
         tasks.push_back({s, head, heads, q, queries, heads * cost(call, range, q, queries)});
@@ -110,7 +110,7 @@ class ForwardWorker {
     return {x.row<float>(token) + head * dim, x.row_stride(), dim, angles, token};
   }
 
-  // Queries q0 + i … of the task against the keys that are loaded.
+  // Queries q0 + i … of the task with the loaded keys.
   void tile(const HeadRange& range, int64_t q0, int64_t i, int64_t queries, int64_t k0) {
     const int64_t keys = *std::max_element(end_ + i, end_ + i + queries);
     if (keys == 0) return;
@@ -152,8 +152,8 @@ class ForwardWorker {
   Factors factors_;
   ScoreTerms terms_;
   Buffer products_;
-  int32_t first_[kQueries] = {}, end_[kQueries] = {};  // of the keys that are loaded, those that are seen
-  bool begun_[kQueries / kTileQueries] = {};           // whether a tile of queries has products
+  int32_t first_[kQueries] = {}, end_[kQueries] = {};  // visible range of the loaded keys
+  bool begun_[kQueries / kTileQueries] = {};           // whether a tile of queries has products yet
   float tops_[kQueries] = {}, totals_[kQueries] = {}, inverses_[kQueries] = {}, dropout_[kKeys] = {};
 };
 

@@ -109,7 +109,7 @@ void Bfloat16Gradients::load_keys(const tiles::RowSource& keys, const tiles::Row
   std::fill_n(dvalues_.data(), sizes_.value_dim * sizes_.keys, 0.0f);
 }
 
-// As rows of whole pairs, and transposed, whose rows are kQueries long.
+// Rounds rows to whole pairs, and transposed to rows of kQueries.
 void Bfloat16Gradients::load_side(const tiles::RowSource& x, float factor, int64_t rows, uint16_t* rounded,
                                   uint16_t* across) {
   tiles::load_rows(x, rows, factor, rows_.data(), x.dim);

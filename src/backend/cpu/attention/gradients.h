@@ -1,5 +1,5 @@
-// The products of attention's backward in one of the types their factors are multiplied in: a tile of queries against a
-// block of keys, whose gradients are summed up here. One a thread. The two classes have the same members.
+// The products of attention's backward, one class per factor type, with the same interface: a tile of queries with a
+// block of keys, whose gradients are summed here. One object per thread.
 #pragma once
 
 #include "backend/cpu/attention/tasks.h"
@@ -7,7 +7,7 @@
 
 namespace roformer {
 
-// The most keys that are held at once, whole panels, and sizes of a head.
+// Maximum keys of a block, in whole panels, and head sizes.
 struct GradientSizes {
   int64_t keys, dim, value_dim;
 };
@@ -17,18 +17,18 @@ class Float32Gradients {
   static constexpr int64_t kQueries = 48;  // of a tile
   explicit Float32Gradients(const GradientSizes& sizes);
 
-  void load_keys(const tiles::RowSource& keys, const tiles::RowSource& values, int64_t rows);  // sums are 0 then
+  void load_keys(const tiles::RowSource& keys, const tiles::RowSource& values, int64_t rows);  // zeroes the sums
   void load_queries(const tiles::RowSource& queries, float factor, const tiles::RowSource& douts, int64_t rows);
-  // Of the tile's rows and the first `keys` keys: queries · keysᵀ and douts · valuesᵀ.
+  // queries · keysᵀ and douts · valuesᵀ, of the tile's rows and the first `keys` keys.
   tiles::Scores score(int64_t rows, int64_t keys);
   tiles::Scores dweigh(int64_t rows, int64_t keys);
-  // Add weightsᵀ · douts and dscoresᵀ · queries to the sums; both were made of what score and dweigh gave.
+  // Add weightsᵀ · douts and dscoresᵀ · queries to the sums; both computed in the tiles of score and dweigh.
   void add_values(const tiles::Scores& weights, int64_t rows, int64_t keys);
   void add_keys(const tiles::Scores& dscores, int64_t rows, int64_t keys);
-  // dscores · keys, [rows, dim] at this stride.
+  // dscores · keys, [rows, dim] with query_stride().
   const float* query_products(const tiles::Scores& dscores, int64_t rows, int64_t keys);
   int64_t query_stride() const { return dim_stride_; }
-  // The sums, the keys' times `factor`.
+  // Stores the sums, those of keys times `factor`.
   void store(float factor, float* dkeys, int64_t dkeys_stride, float* dvalues, int64_t dvalues_stride);
 
  private:
@@ -40,8 +40,8 @@ class Float32Gradients {
   Buffer weights_, dweights_;                  // tiles
 };
 
-// All factors rounded to bfloat16. Sums are kept transposed: so weights and dscores are right factors, whose pairs are
-// neighboring queries.
+// All factors rounded to bfloat16. Sums are transposed, so that weights and dscores are right factors, whose pairs are
+// adjacent queries.
 class Bfloat16Gradients {
  public:
   static constexpr int64_t kQueries = 96;
@@ -69,7 +69,7 @@ class Bfloat16Gradients {
   Buffer keys_across_, values_across_, keys_;               // panels of pairs
   Buffer dkeys_, dvalues_;                                  // transposed sums
   Buffer weights_, dweights_;                               // tiles
-  Buffer pairs_, products_, rows_, more_rows_;              // for a while
+  Buffer pairs_, products_, rows_, more_rows_;              // temporaries
 };
 
 }  // namespace roformer

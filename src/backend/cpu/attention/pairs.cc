@@ -25,7 +25,7 @@ void pack_pairs(const float* x, int64_t rows, int64_t columns, uint16_t* out) {
   }
 }
 
-// A pair of neighbors along the depth is four bytes, so that pairs are transposed as floats are.
+// A pair along the depth has four bytes, so pairs are transposed like floats.
 void pack_pairs_transposed(const uint16_t* rounded, int64_t rows, int64_t dim, float* out) {
   const int64_t pairs = whole_pairs(dim) / 2;
   tiles::pack_transposed(reinterpret_cast<const float*>(rounded), pairs, rows, pairs, out);

@@ -1,5 +1,4 @@
-// bfloat16 factors of attention, made of the tile kernels of tile.h. Rows are whole pairs long: an odd depth is filled
-// up with a zero.
+// bfloat16 factors of attention for the tile kernels of gemm/tile.h. Rows are padded to whole pairs with a zero.
 #pragma once
 
 #include "backend/cpu/attention/tasks.h"
@@ -12,11 +11,11 @@ inline uint16_t* halves(const Buffer& buffer) { return reinterpret_cast<uint16_t
 
 // out [rows, whole_pairs(dim)] = x [rows, dim].
 void round_rows(const float* x, int64_t rows, int64_t dim, uint16_t* out);
-// Rhs factors [rows, columns], and those whose columns are the rows that round_rows made, in panels.
+// Right factors in panels: of x [rows, columns], or of the transpose of round_rows' output.
 void pack_pairs(const float* x, int64_t rows, int64_t columns, uint16_t* out);
 void pack_pairs_transposed(const uint16_t* rounded, int64_t rows, int64_t dim, float* out);
 
-// a [rows, dim], made by round_rows, times `columns` columns of b: a tile of scores in panels of `panel_rows` rows.
+// a [rows, dim], from round_rows, times `columns` columns of b: a tile of scores in panels of `panel_rows` rows.
 tiles::Scores multiply_pairs(const uint16_t* a, int64_t rows, int64_t dim, const Buffer& b, int64_t columns, float* out,
                              int64_t panel_rows);
 

@@ -1,7 +1,7 @@
 // The matrix product of attention's tiles: 12 rows (6 where there are 16 registers) by two vectors of sums.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/cpu/attention/product.cc"
-// Sums are arrays of vectors, which those of SVE cannot be in.
+// Sums are arrays of vectors, which SVE does not allow.
 #ifndef HWY_DISABLED_TARGETS
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #endif
@@ -60,7 +60,7 @@ template <int kVectors, bool kTransposed>
 HWY_INLINE void product_columns(int64_t rows, int64_t depth, Lhs a, const float* b, int64_t b_stride,
                                 const float* factors, float* c, int64_t c_stride) {
   int64_t r = 0;
-  const auto tall = [&](auto height) HWY_ATTR {  // the rows from r; the row after them
+  const auto tall = [&](auto height) HWY_ATTR {  // rows from r on; returns the next row
     constexpr int kRows = decltype(height)::value;
     product_tile<kRows, kVectors, kTransposed>(a.data + (kTransposed ? r : r * a.stride), a.stride, b, b_stride, depth,
                                                factors == nullptr ? nullptr : factors + r, c + r * c_stride, c_stride);

@@ -1,4 +1,4 @@
-// What happens to the rows of attention's tiles beside products: loading with rotation, packing, softmax.
+// Row kernels of attention's tiles: loading with rotation, packing, softmax.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/cpu/attention/rows.cc"
 #include "hwy/foreach_target.h"
@@ -44,7 +44,7 @@ HWY_INLINE void rotate_row(const float* x, float factor, const RotaryAngles& ang
   });
 }
 
-// Asks for row r + 16: rows lie thousands of bytes apart, where the hardware does not see them coming.
+// Prefetches row r + 16: rows are thousands of bytes apart, beyond the hardware prefetcher.
 HWY_INLINE void prefetch_hint(const float* x, int64_t stride, int64_t r, int64_t rows, int64_t columns) {
   constexpr int64_t kAhead = 16, kLine = 16;
   if (r + kAhead >= rows) return;
@@ -79,7 +79,7 @@ void Pack(const float* x, int64_t stride, int64_t rows, int64_t columns, float* 
   }
 }
 
-// The lanes from column i on that are below `seen`.
+// The lanes of columns i … that are below `seen`.
 template <class D>
 HWY_INLINE hn::Mask<D> below(D d, int64_t i, int64_t seen) {
   return hn::FirstN(d, static_cast<size_t>(std::max<int64_t>(0, seen - i)));
@@ -90,7 +90,7 @@ HWY_INLINE Scores row_of(const Scores& scores, int64_t i) {
   return {scores.data + i * scores.stride, scores.stride, scores.panel_stride};
 }
 
-// body(column, where it lies, columns below `end` from there on), vector by vector.
+// Calls body(column, its address, remaining columns below `end`) for each vector.
 template <class Body>
 HWY_INLINE void for_vectors(const Scores& row, int64_t end, const Body& body) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(FullTag()));
@@ -105,9 +105,9 @@ HWY_INLINE void for_vectors(const Scores& row, int64_t end, const Body& body) {
 struct Columns {
   int64_t first, end;
 };
-HWY_INLINE Columns columns_of(const SeenKeys& seen, int64_t r) { return {seen.first[r], seen.end[r]}; }
+HWY_INLINE Columns columns_of(const KeyRanges& seen, int64_t r) { return {seen.first[r], seen.end[r]}; }
 
-// Of the lanes from column i on those that are seen.
+// The lanes of columns i … that are seen.
 template <class D>
 HWY_INLINE hn::Mask<D> within(D d, int64_t i, const Columns& seen) {
   return hn::AndNot(below(d, i, seen.first), below(d, i, seen.end));
@@ -153,7 +153,7 @@ void CapScores(const Scores& scores, int64_t rows, int64_t keys, float cap, floa
   }
 }
 
-void Softmax(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const SoftmaxState& state) {
+void Softmax(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const SoftmaxState& state) {
   const hn::CappedTag<float, 1> one;
   keys = (keys + 1) / 2 * 2;
   for (int64_t r = 0; r < rows; ++r) {
@@ -179,7 +179,7 @@ void RoundWeights(const Scores& weights, int64_t rows, int64_t keys, uint16_t* o
   const hn::Rebind<uint16_t, FullTag> halves;
   for (int64_t r = 0; r < rows; ++r) {
     for_vectors(row_of(weights, r), keys, [&](int64_t j, float* x) HWY_ATTR {
-      // Half up: where nothing is negative that is to nearest.
+      // Rounds half up, which is to nearest for non-negative values.
       const auto sum = hn::Add(hn::BitCast(bits, hn::LoadU(d, x)), hn::Set(bits, 0x8000));
       hn::StoreU(hn::DemoteTo(halves, hn::ShiftRight<16>(sum)), halves, out + r * out_stride + j);
     });
@@ -206,7 +206,7 @@ void RowDots(const float* x, int64_t x_stride, const float* y, int64_t y_stride,
   }
 }
 
-void WeightsAgain(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const float* shifts) {
+void RecomputeWeights(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const float* shifts) {
   for (int64_t r = 0; r < rows; ++r) weigh(row_of(scores, r), shifts[r], columns_of(seen, r), keys);
 }
 
@@ -271,7 +271,7 @@ HWY_EXPORT(Softmax);
 HWY_EXPORT(RoundWeights);
 HWY_EXPORT(AddTile);
 HWY_EXPORT(RowDots);
-HWY_EXPORT(WeightsAgain);
+HWY_EXPORT(RecomputeWeights);
 HWY_EXPORT(SoftmaxBackward);
 HWY_EXPORT(MultiplyTile);
 HWY_EXPORT(MultiplyRow);
@@ -298,7 +298,7 @@ void pack_transposed(const float* x, int64_t stride, int64_t rows, int64_t colum
 void cap_scores(const Scores& scores, int64_t rows, int64_t keys, float cap, float* slopes) {
   HWY_DYNAMIC_DISPATCH(CapScores)(scores, rows, keys, cap, slopes);
 }
-void softmax(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const SoftmaxState& state) {
+void softmax(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const SoftmaxState& state) {
   HWY_DYNAMIC_DISPATCH(Softmax)(scores, rows, keys, seen, state);
 }
 void round_weights(const Scores& weights, int64_t rows, int64_t keys, uint16_t* out, int64_t out_stride) {
@@ -310,8 +310,8 @@ void add_tile(const float* sums, int64_t rows, int64_t columns, const float* fac
 void row_dots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out) {
   HWY_DYNAMIC_DISPATCH(RowDots)(x, x_stride, y, y_stride, rows, n, out);
 }
-void weights_again(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const float* shifts) {
-  HWY_DYNAMIC_DISPATCH(WeightsAgain)(scores, rows, keys, seen, shifts);
+void recompute_weights(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const float* shifts) {
+  HWY_DYNAMIC_DISPATCH(RecomputeWeights)(scores, rows, keys, seen, shifts);
 }
 void softmax_backward(const Scores& weights, const Scores& dweights, int64_t rows, int64_t keys, const float* deltas) {
   HWY_DYNAMIC_DISPATCH(SoftmaxBackward)(weights, dweights, rows, keys, deltas);

@@ -1,4 +1,4 @@
-// Shared by attention's forward and backward: where a task works, what its queries see, its memory, and who runs it.
+// Shared by attention's forward and backward: the range of a task, key visibility, buffers and scheduling.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace roformer {
 
-// Where a task works: one head of one sequence, and the head of keys and values that it attends to.
+// One head of one sequence, and its key head.
 struct HeadRange {
   int64_t head, key_head, q_begin, q_end, k_begin, k_end;
 
@@ -29,35 +29,35 @@ struct HeadRange {
 
 // Tokens of the longest sequence.
 inline int64_t longest(std::span<const int32_t> offsets) {
-  int64_t most = 0;
-  for (size_t s = 0; s + 1 < offsets.size(); ++s) most = std::max<int64_t>(most, offsets[s + 1] - offsets[s]);
-  return most;
+  int64_t tokens = 0;
+  for (size_t s = 0; s + 1 < offsets.size(); ++s) tokens = std::max<int64_t>(tokens, offsets[s + 1] - offsets[s]);
+  return tokens;
 }
 
-// Which of `keys` keys from k0 on the queries from q0 on see: first[i] … end[i] − 1, none where both are 0. Returns
-// the greatest end, so that causal attention costs half.
+// Of the `keys` keys from k0 on, query q0 + i sees first[i] … end[i] − 1, none where both are 0. Returns the greatest
+// end, so that causal attention skips half of the work.
 inline int64_t visible_keys(const AttentionSpec& spec, const HeadRange& range, int64_t q0, int64_t queries, int64_t k0,
                             int64_t keys, int32_t* first, int32_t* end) {
-  int64_t most = 0;
+  int64_t max_end = 0;
   for (int64_t i = 0; i < queries; ++i) {
-    const AttentionSpec::Seen seen = spec.keys_seen(q0 + i, range.keys());
+    const AttentionSpec::KeyRange seen = spec.visible_keys(q0 + i, range.keys());
     const int64_t begin = std::max<int64_t>(seen.first - (k0 - range.k_begin), 0);
     const int64_t limit = std::min(seen.end - (k0 - range.k_begin), keys);
     first[i] = begin < limit ? static_cast<int32_t>(begin) : 0;
     end[i] = begin < limit ? static_cast<int32_t>(limit) : 0;
-    most = std::max<int64_t>(most, end[i]);
+    max_end = std::max<int64_t>(max_end, end[i]);
   }
-  return most;
+  return max_end;
 }
 
-// The survivors' factors of one row of a tile, whose first key is a multiple of 64 of its sequence.
+// The dropout factors of one row of a tile, whose first key is a multiple of 64 of its sequence.
 inline void draw_factors(const AttentionSpec& spec, const HeadRange& range, int64_t query, int64_t key, int64_t keys,
                          float* factors) {
   const auto row = static_cast<uint32_t>(range.head * spec.query_offsets.back() + query);
   rows::dropout_factors(spec.dropout, row, key - range.k_begin, keys, factors);
 }
 
-// Memory for floats, 64-byte aligned; zeros at first, because kernels also read what no result depends on.
+// Memory for floats, 64-byte aligned; zeroed, because kernels also read padding.
 class Buffer {
  public:
   explicit Buffer(int64_t floats) : memory_(Tensor::allocate({floats}, DType::float32)) {
@@ -69,8 +69,8 @@ class Buffer {
   Tensor memory_;
 };
 
-// Runs the tasks, longest first (`cost`), so that all threads end together; each thread makes one Worker(arguments…)
-// and calls it with one task after the other.
+// Runs the tasks by decreasing `cost`, for load balance; each thread makes one Worker(arguments…) and calls it for each
+// of its tasks.
 template <class Worker, class Task, class... Arguments>
 void run_longest_first(ThreadPool& pool, std::vector<Task>& tasks, const Arguments&... arguments) {
   std::stable_sort(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) { return a.cost > b.cost; });

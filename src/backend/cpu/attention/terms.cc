@@ -9,14 +9,14 @@ using tiles::kPanel;
 namespace {
 
 constexpr float kLog2E = std::numbers::log2e_v<float>, kLn2 = std::numbers::ln2_v<float>;
-constexpr int64_t kBeside = 32;  // floats that products may read and write beside a matrix
+constexpr int64_t kPadding = 32;  // floats that products may access beyond a matrix
 
-// Whole vectors, and not a multiple of a page, where the rows of a matrix would share cache lines.
-int64_t matrix_stride(int64_t columns) { return (columns + kBeside + 15) / 16 * 16 | 16; }
+// A whole number of vectors but no multiple of a page, with which the rows of a matrix would collide in cache sets.
+int64_t matrix_stride(int64_t columns) { return (columns + kPadding + 15) / 16 * 16 | 16; }
 
 int64_t row_of(int64_t distance, int64_t clip) { return std::clamp(distance, -clip, clip) + clip; }
 
-// The columns of a table that a head uses: its own, or those that all share.
+// The first column of a head in a table: of its own slice, or of the shared one.
 int64_t first_column(const Tensor& table, int64_t head, int64_t dim) { return table.columns() == dim ? 0 : head * dim; }
 
 bool rises(std::span<const int32_t> positions, int32_t begin, int32_t end) {
@@ -26,7 +26,7 @@ bool rises(std::span<const int32_t> positions, int32_t begin, int32_t end) {
   return true;
 }
 
-// Calls body(first key, keys, where they are) for each panel of a tile.
+// Calls body(first key, keys, address) for each panel of a tile.
 template <class Body>
 void for_panels(const tiles::Scores& scores, int64_t keys, const Body& body) {
   for (int64_t j = 0; j < keys; j += kPanel) {
@@ -53,7 +53,7 @@ void TermTable::load(const Tensor& table, int64_t clip, const DistanceRange& dis
                      float factor, bool reversed) {
   row_stride_ = tiles::padded_columns(dim);
   across_stride_ = matrix_stride(distances.count);
-  rows_.assign(static_cast<size_t>((distances.count + kBeside) * row_stride_), 0.0f);
+  rows_.assign(static_cast<size_t>((distances.count + kPadding) * row_stride_), 0.0f);
   across_.assign(static_cast<size_t>(tiles::padded_rows(dim) * across_stride_), 0.0f);
   for (int64_t n = 0; n < distances.count; ++n) {
     const int64_t row = row_of(distances.first + (reversed ? distances.count - 1 - n : n), clip);
@@ -69,11 +69,11 @@ ScoreTerms::ScoreTerms(const AttentionSpec& spec, int64_t dim, int64_t value_dim
       dim_stride_(tiles::padded_columns(dim)),
       value_stride_(tiles::padded_columns(value_dim)),
       queries_(any() ? tiles::padded_rows(tile_queries) * dim_stride_ : 0),
-      keys_(any() ? (keys + kBeside) * dim_stride_ : 0),
+      keys_(any() ? (keys + kPadding) * dim_stride_ : 0),
       products_(any() ? (std::max(tile_queries, kPanel) + 4) * matrix_stride(tile_queries + keys) : 0),
-      turned_(any() ? tiles::padded_rows(tile_queries) * kPanel : 0),
-      ones_(any() ? tile_queries + keys + kBeside : 0) {
-  if (any()) std::fill_n(ones_.data(), tile_queries + keys + kBeside, 1.0f);
+      transposed_(any() ? tiles::padded_rows(tile_queries) * kPanel : 0),
+      ones_(any() ? tile_queries + keys + kPadding : 0) {
+  if (any()) std::fill_n(ones_.data(), tile_queries + keys + kPadding, 1.0f);
 }
 
 void ScoreTerms::load(const HeadRange& range, const DistanceRange& distances) {
@@ -134,8 +134,8 @@ void ScoreTerms::add(int64_t q0, int64_t queries, int64_t k0, int64_t keys, cons
       const Window w = key_window(q0, queries, k0 + j, count);
       tiles::multiply(count, w.width, dim_, {keys_.data() + j * dim_stride_, dim_stride_}, keys_table_.across(w.first),
                       nullptr, w.matrix, w.stride);
-      rows::transpose(w.at, w.stride - 1, count, queries, turned_.data(), kPanel);
-      tiles::add_rows(turned_.data(), kPanel, queries, count, 1, to, scores.stride);
+      rows::transpose(w.at, w.stride - 1, count, queries, transposed_.data(), kPanel);
+      tiles::add_rows(transposed_.data(), kPanel, queries, count, 1, to, scores.stride);
     });
   }
 }
@@ -159,7 +159,7 @@ ScoreTermsBackward::ScoreTermsBackward(const AttentionSpec& spec, const Relative
     : ScoreTerms(spec, dim, value_dim, tile_queries, keys),
       dterms_(dterms),
       douts_(values() ? tiles::padded_rows(tile_queries) * value_stride_ : 0),
-      dkeys_(spec.terms.key_table.defined() ? (keys + kBeside) * dim_stride_ : 0),
+      dkeys_(spec.terms.key_table.defined() ? (keys + kPadding) * dim_stride_ : 0),
       dqueries_(spec.terms.query_table.defined() ? tiles::padded_rows(tile_queries) * dim_stride_ : 0) {}
 
 TermGradients ScoreTermsBackward::make_gradients(const HeadRange& range, const DistanceRange& distances) const {
@@ -170,10 +170,10 @@ TermGradients ScoreTermsBackward::make_gradients(const HeadRange& range, const D
     std::fill_n(sums.data<float>(), sums.elements(), 0.0f);
     return sums;
   };
-  gradients.bias = zeros(dterms_.bias, 1, distances.count + kBeside);
-  gradients.query_table = zeros(dterms_.query_table, distances.count + kBeside, dim_stride_);
-  gradients.key_table = zeros(dterms_.key_table, distances.count + kBeside, dim_stride_);
-  gradients.value_table = zeros(dterms_.value_table, distances.count + kBeside, value_stride_);
+  gradients.bias = zeros(dterms_.bias, 1, distances.count + kPadding);
+  gradients.query_table = zeros(dterms_.query_table, distances.count + kPadding, dim_stride_);
+  gradients.key_table = zeros(dterms_.key_table, distances.count + kPadding, dim_stride_);
+  gradients.value_table = zeros(dterms_.value_table, distances.count + kPadding, value_stride_);
   return gradients;
 }
 
@@ -246,7 +246,7 @@ void ScoreTermsBackward::add_keys(int64_t rows, float* dkeys, int64_t stride) co
 
 namespace {
 
-// Row `row` of a table of 2 · clip + 1 gets what the distances that are clipped to it have.
+// Row `row` of a table of 2 · clip + 1 rows gets the sum over the distances that are clipped to it.
 template <class Body>
 void for_numbers(const DistanceRange& distances, int64_t clip, int64_t row, const Body& body) {
   const int64_t number = row - clip - distances.first, last = distances.count - 1;

@@ -1,8 +1,8 @@
 // Score terms and relative values (RelativeTerms) of one head of one sequence, in tiles. Where positions rise by one,
-// row r of a table belongs to a diagonal of the scores: the products of some queries with a window of the tables' rows
-// hold every score's term, and the term of query i and key j lies at (i, j − i + constant). That is a matrix whose row
-// stride is one less, so that distances become strides, and neither an index nor an S×S matrix is ever made. Rows
-// beyond the clip are repeated. Products are float32, whatever the others' precision. One a thread.
+// row r of a table belongs to a diagonal of the scores: the products of some queries with a window of the table's rows
+// contain the terms of all scores, and the term of query i and key j is at (i, j − i + constant). That is a matrix
+// whose row stride is one less, so distances become strides, without indices or an S×S matrix. Rows beyond the clip are
+// repeated. Products are always float32. One object per thread.
 #pragma once
 
 #include "backend/cpu/attention/tasks.h"
@@ -10,12 +10,12 @@
 
 namespace roformer {
 
-// Whether the positions of each sequence's queries and keys rise by one, as everything below needs it.
+// Whether the positions of each sequence's queries and keys rise by one, as required below.
 bool positions_rise_by_one(const AttentionSpec& spec);
 
-// The distances between some queries and some keys of a place, from the first key and the last query (0) on.
+// The distances between some queries and keys; number 0 is that of the first key and the last query.
 struct DistanceRange {
-  int64_t first = 0;  // distance of number 0: key position − query position
+  int64_t first = 0;  // of number 0: key position − query position
   int64_t count = 0;
   int64_t q_last = 0, k_first = 0;  // tokens
 
@@ -24,7 +24,7 @@ struct DistanceRange {
   int64_t number(int64_t query, int64_t key) const { return key - k_first + q_last - query; }
 };
 
-// A table's rows of a range of distances, in the forms products take.
+// The rows of a table for a range of distances, as factors of products.
 class TermTable {
  public:
   // `reversed`: the greatest distance first. Columns first_column … + dim − 1 of `table`, times `factor`.
@@ -34,32 +34,32 @@ class TermTable {
   tiles::Rhs rows(int64_t first) const { return {rows_.data() + first * row_stride_, row_stride_, tiles::kPanel}; }
 
  private:
-  std::vector<float> rows_, across_;  // [count, dim] and [dim, count], with room around
+  std::vector<float> rows_, across_;  // [count, dim] and [dim, count], padded
   int64_t row_stride_ = 0, across_stride_ = 0;
 };
 
-// The tables of a task are loaded once, keys for a block and queries for a tile; then its terms are added.
+// Tables are loaded per task, keys per block and queries per tile; then terms are added.
 class ScoreTerms {
  public:
-  // `scale` and log2(e) are in the scores that terms are added to.
+  // Terms are added to scores that include `scale` and log2(e).
   ScoreTerms(const AttentionSpec& spec, int64_t dim, int64_t value_dim, int64_t tile_queries, int64_t keys);
   bool any() const { return spec_.terms.any(); }
   bool values() const { return spec_.terms.value_table.defined(); }
 
   void load(const HeadRange& range, const DistanceRange& distances);
   const DistanceRange& distances() const { return distances_; }
-  void load_queries(const tiles::RowSource& x, int64_t rows);  // a tile's, not scaled
-  void load_keys(const tiles::RowSource& x, int64_t rows);     // a block's, at most `keys`
+  void load_queries(const tiles::RowSource& x, int64_t rows);  // per tile, not scaled
+  void load_keys(const tiles::RowSource& x, int64_t rows);     // per block, at most `keys`
 
-  // scores += terms, of the loaded queries and the first `keys` of the loaded keys, which begin at these tokens.
+  // scores += terms of the loaded queries and the first `keys` loaded keys, which begin at tokens q0 and k0.
   void add(int64_t q0, int64_t queries, int64_t k0, int64_t keys, const tiles::Scores& scores);
-  // c [queries, value_dim] += weights · the values' rows.
+  // c [queries, value_dim] += weights · rows of the value table.
   void add_values(int64_t q0, int64_t queries, int64_t k0, int64_t keys, const tiles::Scores& weights, float* c,
                   int64_t c_stride);
 
  protected:
-  // The window of numbers of a tile, and a matrix with a row for each query over that window, whose element of query i
-  // and key j is at `at` + i · (stride − 1) + j.
+  // The window of distances of a tile, and a matrix with a row per query over that window; the element of query i and
+  // key j is at `at` + i · (stride − 1) + j.
   struct Window {
     int64_t first, width;
     float* matrix;
@@ -67,9 +67,9 @@ class ScoreTerms {
     float* at;
   };
   Window window(int64_t q0, int64_t queries, int64_t k0, int64_t keys);
-  // The same with a row for each key of a panel, over reversed numbers; the element is at `at` + j · (stride − 1) + i.
+  // The same with a row per key of a panel, over reversed distances; the element is at `at` + j · (stride − 1) + i.
   Window key_window(int64_t q0, int64_t queries, int64_t k0, int64_t keys);
-  // A window's matrix: zeros, with a tile's numbers in their places.
+  // Scatters a tile into a window's matrix, with zeros elsewhere.
   void spread(const Window& window, const tiles::Scores& x, int64_t queries, int64_t keys);
   const float* ones() const { return ones_.data(); }
 
@@ -78,11 +78,11 @@ class ScoreTerms {
   DistanceRange distances_;
   TermTable queries_table_, keys_table_, values_table_;
   std::vector<float> bias_;
-  Buffer queries_, keys_, products_, turned_, ones_;
+  Buffer queries_, keys_, products_, transposed_, ones_;
 };
 
-// The gradients of one task's tables: of the distances of its queries and keys. Those of all tasks are kept until they
-// are added up, about as many numbers a table as twice the queries' gradients.
+// The gradients of one task's tables, over the distances of its queries and keys. Those of all tasks are buffered until
+// they are summed: per table about twice the elements of the queries' gradients.
 struct TermGradients {
   DistanceRange distances;
   int64_t head = 0, dim = 0, value_dim = 0;
@@ -94,17 +94,17 @@ class ScoreTermsBackward : public ScoreTerms {
   ScoreTermsBackward(const AttentionSpec& spec, const RelativeTerms& dterms, int64_t dim, int64_t value_dim,
                      int64_t tile_queries, int64_t keys);
 
-  // Zeros of what dterms asks for.
+  // Zeros for the tensors that are defined in dterms.
   TermGradients make_gradients(const HeadRange& range, const DistanceRange& distances) const;
-  void load_douts(const tiles::RowSource& x, int64_t rows);  // a tile's
-  void clear_keys(int64_t rows);                             // a block's gradients
+  void load_douts(const tiles::RowSource& x, int64_t rows);  // per tile
+  void clear_keys(int64_t rows);                             // gradients of a block
 
-  // dweights += douts · the values' rows.
+  // dweights += douts · rows of the value table.
   void add_dweights(int64_t q0, int64_t queries, int64_t k0, int64_t keys, const tiles::Scores& dweights);
   void add_value_gradients(int64_t q0, int64_t queries, int64_t k0, int64_t keys, const tiles::Scores& weights,
                            TermGradients& gradients);
-  // From the gradients of the scores: adds to those of tables and, in these units, of queries and keys:
-  // dq += scale · …, of keys the sums are kept.
+  // Adds to the gradients of tables and queries (dq += scale · …) from those of the scores; sums of keys are held until
+  // add_keys().
   void add_score_gradients(int64_t q0, int64_t queries, int64_t k0, int64_t keys, const tiles::Scores& dscores,
                            TermGradients& gradients, float* dq, int64_t dq_stride);
   void add_keys(int64_t rows, float* dkeys, int64_t stride) const;

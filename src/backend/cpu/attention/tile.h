@@ -1,11 +1,10 @@
-// Kernels of one tile of attention, in the widest SIMD this machine has: products that keep their sums in registers,
-// and what happens to rows before, between and after them. Single-threaded; no allocations; the tasks that call them
-// are in attention_forward.cc and attention_backward.cc.
+// Kernels of one tile of attention, in the widest SIMD of this machine: products with sums in registers, and row
+// kernels around them. Single-threaded, no allocations. Called by the tasks of forward.cc and backward.cc.
 //
-// Layouts. A left factor is row-major. A right factor is in panels of 32 columns: element (k, j) lies at
-// panel j / 32, row k, column j % 32. Every element of a product is one running sum over k, whatever the other rows and
-// columns are. Whole vectors are computed: rows up to a multiple of 4 and columns up to one of 16 are read (any numbers
-// there touch no others) and written, so every buffer has room for them.
+// Layouts. A left factor is row-major. A right factor is in panels of 32 columns: element (k, j) lies at panel j / 32,
+// row k, column j % 32. Every element of a product is one running sum over k, whatever the other rows and columns are.
+// Whole vectors are computed: rows up to a multiple of 4 and columns up to one of 16 are read (their values affect no
+// others) and written, so every buffer must be padded to that.
 #pragma once
 
 #include <algorithm>
@@ -28,8 +27,8 @@ struct Lhs {
   bool transposed = false;
 };
 
-// Element (k, j) of a right factor is data[j / 32 · panel_stride + k · stride + j % 32]: a row-major matrix has panels
-// 32 apart.
+// Element (k, j) of a right factor is data[j / 32 · panel_stride + k · stride + j % 32]: a row-major matrix has
+// panel_stride 32.
 struct Rhs {
   const float* data;
   int64_t stride = kPanel;
@@ -50,7 +49,7 @@ struct RowSource {
   RowSource from(int64_t row) const { return {data + row * stride, stride, dim, angles, token + row}; }
 };
 void load_rows(const RowSource& x, int64_t rows, float factor, float* out, int64_t out_stride);
-// The right factor x [rows, columns], or x transposed, with zeros in the columns that fill the last panel.
+// Packs the right factor x [rows, columns], or x transposed; columns that pad the last panel are zero.
 void pack(const float* x, int64_t stride, int64_t rows, int64_t columns, float* out);
 void pack_transposed(const float* x, int64_t stride, int64_t rows, int64_t columns, float* out);
 
@@ -60,29 +59,30 @@ struct Scores {
   int64_t stride, panel_stride;
 };
 
-// What is known of each query's softmax so far, in powers of two: the greatest score, Σ 2^(score − top).
+// The running softmax of each query, in powers of two: the maximum score and Σ 2^(score − top).
 struct SoftmaxState {
-  float* tops;     // −∞ at first
-  float* sums;     // 0 at first
-  float* factors;  // out: what former sums and products have to be multiplied by
+  float* tops;     // −∞ initially
+  float* sums;     // 0 initially
+  float* factors;  // out: rescales previous sums and products
 };
-// The columns that each row's query sees: first[i] … end[i] − 1.
-struct SeenKeys {
+// The columns visible to the query of each row: first[i] … end[i] − 1.
+struct KeyRanges {
   const int32_t *first, *end;
 };
 // Scores become cap · tanh(score / cap), in place; `slopes`, of the same layout, gets the derivatives unless null.
 void cap_scores(const Scores& scores, int64_t rows, int64_t keys, float cap, float* slopes);
-// One more tile: scores become weights 2^(score − top), 0 where not seen of `keys`, a whole number of pairs.
-void softmax(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const SoftmaxState& state);
-// out [rows, keys] = weights, none of them negative, as bfloat16.
+// Adds a tile: scores become weights 2^(score − top), 0 where not visible, over `keys` columns, a whole number of
+// pairs.
+void softmax(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const SoftmaxState& state);
+// out [rows, keys] = weights ≥ 0 as bfloat16.
 void round_weights(const Scores& weights, int64_t rows, int64_t keys, uint16_t* out, int64_t out_stride);
 // c = sums [rows, 32] + factors[row] · c, of `columns` columns; `factors` null: c is written and not read.
 void add_tile(const float* sums, int64_t rows, int64_t columns, const float* factors, float* c, int64_t c_stride);
 
 // Σ x · y of each of `rows` rows.
 void row_dots(const float* x, int64_t x_stride, const float* y, int64_t y_stride, int64_t rows, int64_t n, float* out);
-// weights = 2^(scores − shifts[i]) in place, 0 where not seen of `keys`.
-void weights_again(const Scores& scores, int64_t rows, int64_t keys, const SeenKeys& seen, const float* shifts);
+// Recomputes weights = 2^(scores − shifts[i]) in place, 0 where not visible.
+void recompute_weights(const Scores& scores, int64_t rows, int64_t keys, const KeyRanges& seen, const float* shifts);
 // dweights = weights · (dweights − deltas[i]), in place; of the same layout.
 void softmax_backward(const Scores& weights, const Scores& dweights, int64_t rows, int64_t keys, const float* deltas);
 // x = x · factors, of the same layout.

@@ -8,7 +8,7 @@ namespace roformer {
 
 namespace {
 
-// The instructions that multiply a type, or nothing.
+// The name of a type, with the special instructions that multiply it, if any.
 std::string with_instructions(Precision precision) {
   switch (precision) {
     case Precision::float32: return "float32";

@@ -1,6 +1,6 @@
-// What multiplies what: one table of precision and CPU, looked up once when a backend is made. No row of it is slower
-// than float32: where a CPU has no fast dot products of a type, only the weights are held in it, and are widened to
-// float32 a panel at a time while that is in cache; nothing is emulated.
+// The number types of products by precision and CPU, looked up once when a backend is made. No choice is slower than
+// float32: where a CPU has no fast dot products of a type, only weights are stored in it and are widened to float32 a
+// panel at a time, in cache; nothing is emulated.
 #pragma once
 
 #include <vector>
@@ -9,7 +9,7 @@
 
 namespace roformer {
 
-// The dot products that a CPU has and is fast at (simd::has_bfloat16).
+// The dot products that are fast on a CPU (simd::has_bfloat16).
 struct DotProducts {
   bool bfloat16 = false, int8 = false;
 };
@@ -20,12 +20,12 @@ struct NumberTypes {
   Precision gradients = Precision::float32;  // both factors of products of gradients
   Precision attention = Precision::float32;  // both factors of attention's products
 
-  // Weights become float32 before they are multiplied.
+  // Weights are widened to float32 for products.
   bool widened() const { return products != weights; }
 };
 
 NumberTypes choose_number_types(Precision precision, const DotProducts& cpu);
-DotProducts dot_products();  // of this CPU, less what ROFORMER_SIMD excludes
+DotProducts dot_products();  // of this CPU, except those that ROFORMER_SIMD excludes
 std::vector<NumberTypeUse> describe(const NumberTypes& numbers);
 
 }  // namespace roformer

@@ -14,7 +14,7 @@ namespace {
 using tile::kPanel, tile::kTileRows;
 
 constexpr int64_t kLargestInt8Depth = 65536;
-constexpr int64_t kChunkRows = 16, kChunkColumns = 8 * kTileRows;  // of a first factor, packed by a task
+constexpr int64_t kChunkRows = 16, kChunkColumns = 8 * kTileRows;  // of a left factor, packed by a task
 
 PanelType panel_type(Precision precision, DType of_rows = DType::float32) {
   switch (precision) {
@@ -26,7 +26,7 @@ PanelType panel_type(Precision precision, DType of_rows = DType::float32) {
   return of_rows == DType::float16 ? PanelType::float16 : PanelType::float32;
 }
 
-// Numbers in four bytes.
+// Elements in four bytes.
 int64_t group(PanelType type) {
   switch (type) {
     case PanelType::float32: return 1;
@@ -36,10 +36,10 @@ int64_t group(PanelType type) {
   }
   return 1;
 }
-// Of a row, the last filled up.
+// 32-bit words of a row, the last one padded.
 int64_t words(PanelType type, int64_t depth) { return ceil_div(depth, group(type)); }
 
-// Of a row that does not collide with its neighbors.
+// Bytes of a row, padded so that adjacent rows do not collide in the cache.
 int64_t padded_bytes(Precision precision, int64_t depth) {
   constexpr int64_t kLine = 64;
   return ceil_div(depth * factor_bytes(precision), kLine) * kLine + kLine;
@@ -52,22 +52,22 @@ T* grown(Tensor& memory, int64_t count) {
   return static_cast<T*>(memory.raw());
 }
 
-// `count` of at most kMost numbers. All of them, the usual case, is a few moves instead of a call.
-template <int64_t kMost>
+// Copies `count` of at most kMax floats. A full copy, the usual case, compiles to a few moves.
+template <int64_t kMax>
 void copy_up_to(const float* from, int64_t count, float* to) {
-  if (count == kMost) {
-    std::memcpy(to, from, kMost * sizeof(float));
+  if (count == kMax) {
+    std::memcpy(to, from, kMax * sizeof(float));
   } else {
     std::copy_n(from, count, to);
   }
 }
 
-// Rows of 32-bit groups become columns of a panel.
+// Transposes rows of 32-bit groups into columns of a panel.
 void transpose_groups(const void* rows, int64_t stride, int64_t columns, int64_t groups, void* panel) {
   rows::transpose(static_cast<const float*>(rows), stride, columns, groups, static_cast<float*>(panel), kPanel);
 }
 
-// The first `count` numbers of row `row` of a stored matrix; converted into `room` where need be.
+// The first `count` elements of row `row` of a stored matrix, converted into `buffer` if necessary.
 const float* float_row(const Matrix& b, int64_t row, int64_t count, float* buffer) {
   const int64_t at = row * b.stride;
   const float* from = buffer;
@@ -81,7 +81,7 @@ const float* float_row(const Matrix& b, int64_t row, int64_t count, float* buffe
   return buffer;
 }
 
-// A row of a panel's type, filled up with zeros to `groups` words of 32 bits.
+// Converts a row to a panel's type, padded with zeros to `groups` 32-bit words.
 struct RowPacker {
   PanelType type;
   const Matrix& b;
@@ -119,7 +119,7 @@ struct RowPacker {
   }
 };
 
-// Where the column of a transposed b is a row in memory: converted there first, then transposed.
+// For a transposed b, whose columns are rows in memory: converts rows, then transposes.
 void pack_from_rows(PanelType type, const Matrix& b, int64_t depth, int64_t column, int64_t columns, void* panel,
                     float* scale, int32_t* sum) {
   if (type == PanelType::float32 && b.dtype == DType::float32 && !b.rounded) {
@@ -150,7 +150,7 @@ void pack_from_columns(PanelType type, const Matrix& b, int64_t depth, int64_t c
   }
 }
 
-// The part of b from `column` on, as one panel.
+// Packs columns `column` … of b as one panel.
 void pack_panel(PanelType type, const Matrix& b, int64_t depth, int64_t column, int64_t columns, void* panel,
                 float* scale = nullptr, int32_t* sum = nullptr) {
   if (columns < kPanel) std::memset(panel, 0, static_cast<size_t>(words(type, depth) * kPanel * 4));
@@ -161,7 +161,7 @@ void pack_panel(PanelType type, const Matrix& b, int64_t depth, int64_t column, 
   }
 }
 
-// Whole tiles by depth: of twelve columns of `a` each (a transposed first factor).
+// Packs whole tiles by depth, each from twelve columns of `a` (a transposed left factor).
 void fill_by_depth(Precision precision, const float* a, int64_t stride, int64_t rows, int64_t depth, void* out) {
   const int64_t step = group(panel_type(precision)), tile_words = row_words(precision, depth) * kTileRows;
   thread_local Tensor memory;
@@ -170,7 +170,7 @@ void fill_by_depth(Precision precision, const float* a, int64_t stride, int64_t 
     if (precision == Precision::bfloat16) {
       auto* const pairs = grown<uint16_t>(memory, 2 * rows);
       tile::pair_bfloat16(source, k + 1 < depth ? source + stride : nullptr, pairs, rows);
-      source = reinterpret_cast<const float*>(pairs);  // of 32 bits, too
+      source = reinterpret_cast<const float*>(pairs);  // also of 32 bits
     }
     float* to = static_cast<float*>(out) + k / step * kTileRows;
     for (int64_t r = 0; r < rows; r += kTileRows) {
@@ -182,7 +182,7 @@ void fill_by_depth(Precision precision, const float* a, int64_t stride, int64_t 
 
 const float* floats_of(const Matrix& a) { return static_cast<const float*>(a.data); }
 
-// Whether all numbers of a type with so many bits of exponent below the sign, all ones where not finite, are.
+// Whether all elements are finite: their exponent bits (kExponent) are not all ones.
 template <class Word, Word kExponent>
 bool all_finite(const void* data, int64_t count) {
   const Word* const words = static_cast<const Word*>(data);
@@ -216,7 +216,8 @@ PackedMatrix::PackedMatrix(ThreadPool& pool, Tensor memory, Precision precision,
       panels_(std::move(memory)) {
   const bool scaled = type_ == PanelType::int8;
   if (scaled) {
-    if (depth > kLargestInt8Depth) throw DataError("int8 products of {} numbers, at most {}", depth, kLargestInt8Depth);
+    if (depth > kLargestInt8Depth)
+      throw DataError("int8 products over {} elements, expected at most {}", depth, kLargestInt8Depth);
     column_scale_.resize(static_cast<size_t>(panels() * kPanel));
     column_sum_.resize(static_cast<size_t>(panels() * kPanel));
   }
@@ -305,7 +306,7 @@ LhsRows LhsBuffer::reserve(Precision precision, int64_t rows, int64_t depth) {
   const void* data = grown<char>(memory_, rows * stride + 1);
   if (precision == Precision::int8) scales_.resize(static_cast<size_t>(rows));
   rows_ = {precision, data, stride / factor_bytes(precision), scales_.data()};
-  // What rounds a row up to whole groups counts as numbers, too.
+  // Padding of rows to whole groups counts as elements.
   const int64_t used = depth * factor_bytes(precision), whole = row_words(precision, depth) * 4;
   for (int64_t r = 0; used < whole && r < rows; ++r) {
     std::memset(static_cast<char*>(memory_.raw()) + r * stride + used, 0, static_cast<size_t>(whole - used));

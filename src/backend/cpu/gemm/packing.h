@@ -1,6 +1,6 @@
-// The factors of a matrix product as the tile kernels read them (tile.h): the second in panels, packed once for many
-// products, for one, or by a thread for itself; the first in rows of its type or, where it is stored transposed, in
-// whole tiles. What is multiplied with what is product.h's.
+// The factors of a matrix product as the tile kernels read them (tile.h): the right one in panels, packed once for many
+// products, for one product, or by a thread for itself; the left one in rows of its type or, if stored transposed, in
+// whole tiles.
 #pragma once
 
 #include <cstdint>
@@ -15,21 +15,20 @@ namespace roformer {
 struct Matrix {
   const void* data;
   int64_t stride;                // elements between rows as stored
-  bool transposed = false;       // use the stored matrix transposed
-  DType dtype = DType::float32;  // of a transposed second factor also bfloat16 and float16
-  bool rounded = false;          // of a second factor: use its numbers rounded to bfloat16
+  bool transposed = false;       // the factor is the transpose
+  DType dtype = DType::float32;  // a transposed right factor may be bfloat16 or float16
+  bool rounded = false;          // right factor: round to bfloat16
 };
 
-// What a panel holds (tile.h); pairs of float16 are as those of bfloat16.
+// Element type of a panel (tile.h); float16 has the layout of bfloat16.
 enum class PanelType : uint8_t { float32, bfloat16, float16, int8 };
 
-// A second factor in panels: in bfloat16, in int8 with a scale and a sum for each column, or else in the type of its
-// rows.
+// A right factor in panels: in bfloat16, in int8 with a scale and a sum per column, or in the type of its rows.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  // Packs b [depth, columns] in parallel into `memory`, at least `floats` float32 numbers in a row. int8: b.transposed
-  // only, and depth at most 65,536.
+  // Packs b [depth, columns] in parallel into `memory`, at least floats() contiguous float32 elements. int8 requires
+  // b.transposed and depth ≤ 65,536 (DataError).
   PackedMatrix(ThreadPool& pool, Tensor memory, Precision precision, const Matrix& b, int64_t depth, int64_t columns);
   static int64_t floats(Precision precision, int64_t depth, int64_t columns, DType of_rows = DType::float32);
 
@@ -37,11 +36,11 @@ class PackedMatrix {
   int64_t columns() const { return columns_; }
   int64_t panels() const { return ceil_div(columns_, tile::kPanel); }
   int64_t bytes() const;
-  bool finite() const;  // whether all numbers are
+  bool finite() const;  // whether all elements are
 
-  // Whether panels must become float32 before they meet factors of this type, which must be float32 then.
+  // Whether panels must be widened to float32 for left factors of this type, which must then be float32.
   bool widened_for(Precision lhs) const;
-  const float* widened(int64_t panel) const;  // in memory of this thread, which its next one takes
+  const float* widened(int64_t panel) const;  // in thread-local memory, valid until the thread's next call
 
   const void* panel(int64_t i) const;
   int64_t panel_bytes() const;
@@ -55,13 +54,13 @@ class PackedMatrix {
   std::vector<int32_t> column_sum_;
 };
 
-// Panels one behind the other.
+// Contiguous panels.
 struct PanelRange {
   const char* data;
-  int64_t bytes;  // of each
+  int64_t bytes;  // of each panel
 };
-// The panels first … last − 1 of b [depth, columns], of this precision, for this thread alone: in memory that its next
-// ones take. Not int8.
+// Packs the panels first … last − 1 of b [depth, columns] into thread-local memory, valid until the thread's next call.
+// Not int8.
 PanelRange pack_panels(Precision precision, const Matrix& b, int64_t depth, int64_t columns, int64_t first,
                        int64_t last);
 
@@ -73,10 +72,10 @@ constexpr int64_t factor_bytes(Precision precision) {
   }
   return 4;
 }
-// Of 32 bits, of a row of factors; the last is filled up.
+// 32-bit words of a row of factors; the last is padded.
 constexpr int64_t row_words(Precision precision, int64_t depth) { return ceil_div(depth * factor_bytes(precision), 4); }
 
-// Rows of a first factor as the tile kernels read them.
+// Rows of a left factor as the tile kernels read them.
 struct LhsRows {
   Precision precision = Precision::float32;
   const void* data = nullptr;
@@ -87,29 +86,29 @@ struct LhsRows {
     const int64_t bytes = stride == 0 ? row_words(precision, depth) * 4 : stride * factor_bytes(precision);
     return static_cast<const char*>(data) + row * bytes;
   }
-  LhsRows from(int64_t row) const;  // not of those by depth
+  LhsRows from(int64_t row) const;  // not for rows by depth
 };
 
-// Where LhsRows are made: one a thread or a shared block, kept between uses.
+// Reusable memory for LhsRows: one per thread or shared block.
 class LhsBuffer {
  public:
   LhsBuffer() = default;
-  // In memory of at least `floats` float32 numbers.
+  // Uses `memory` of at least floats() float32 elements.
   explicit LhsBuffer(Tensor memory) : memory_(std::move(memory)) {}
   static int64_t floats(Precision precision, int64_t rows, int64_t depth);
-  // Whether rows so far apart are copied, as are all but those of float32 that do not collide: 4 KiB apart they fall on
-  // the same places of the nearest cache, and a tile's twelve do not fit there.
+  // Whether rows of this stride must be copied. Only float32 rows are read in place, unless they are a multiple of 4
+  // KiB apart: these share a set of the L1 cache, which cannot hold a tile's twelve.
   static bool needed(Precision precision, int64_t stride);
 
-  // Rows a[0] … a[rows − 1]. Those that need no copy stay where they are.
+  // Rows a[0] … a[rows − 1]; a view if no copy is needed.
   LhsRows of(Precision precision, const Matrix& a, int64_t rows, int64_t depth);
-  // The same by all threads; `a` is not transposed.
+  // The same with all threads; `a` must not be transposed.
   LhsRows of(ThreadPool& pool, Precision precision, const Matrix& a, int64_t rows, int64_t depth);
-  // In parts: make room for all rows, then fill some, e.g. from different tasks.
+  // In parts: reserve all rows, then fill ranges, e.g. from different tasks.
   LhsRows reserve(Precision precision, int64_t rows, int64_t depth);
   void fill(const float* a, int64_t stride, int64_t first, int64_t rows);
 
-  void* data() const { return memory_.raw(); }  // of reserve(): for products that write their results here
+  void* data() const { return memory_.raw(); }  // after reserve(): for products that write their results here
 
  private:
   LhsRows rows_;
@@ -118,7 +117,7 @@ class LhsBuffer {
   std::vector<tile::RowScale> scales_;
 };
 
-// All rows of a transposed first factor, by depth; made by all threads.
+// All rows of a transposed left factor, by depth; packed with all threads.
 class LhsColumns {
  public:
   LhsColumns(Backend& backend, Precision precision, const Matrix& a, int64_t rows, int64_t depth);

@@ -9,10 +9,10 @@ namespace {
 
 using tile::kPanel, tile::kTileRows;
 
-constexpr int64_t kBlockRows = 96;     // a block of rows and a panel fit into the second cache
-constexpr int64_t kDepthChunk = 1024;  // of sums that add to their output
-constexpr int64_t kGroupPanels = 8;    // packed at a time where packing is not shared
-constexpr int64_t kTasks = 16;         // enough to keep many cores busy
+constexpr int64_t kBlockRows = 96;     // a block of rows and a panel fit into L2
+constexpr int64_t kDepthChunk = 1024;  // of products that accumulate
+constexpr int64_t kGroupPanels = 8;    // packed at a time if packing is not shared
+constexpr int64_t kTasks = 16;         // enough for many cores
 
 // Sums of one tile, in float32.
 void multiply_tile(const LhsRows& a, int64_t row, int64_t rows, int64_t depth, const void* panel,
@@ -37,8 +37,8 @@ void multiply_tile(const LhsRows& a, int64_t row, int64_t rows, int64_t depth, c
   }
 }
 
-// A panel, and what is asked for meanwhile: each tile asks for its share of `next` (null: nothing), so that the memory
-// is as busy as the multipliers, also with few rows.
+// A panel, and the next one to prefetch (null: none): each tile prefetches its share, so that memory is busy even with
+// few rows.
 struct Panel {
   const void* data;
   tile::Scales scales = {};
@@ -46,7 +46,7 @@ struct Panel {
   int64_t next_bytes = 0;
 };
 
-// The panel of columns `column` … of the result.
+// The product with one panel, columns `column` … of the result.
 void multiply_panel(const LhsRows& a, int64_t rows, int64_t depth, const Panel& panel, const tile::Epilogue& epilogue,
                     int64_t row, int64_t column, int64_t columns) {
   alignas(64) float sums[kTileRows * kPanel];
@@ -63,7 +63,7 @@ void multiply_panel(const LhsRows& a, int64_t rows, int64_t depth, const Panel& 
   }
 }
 
-// The part of a below row `row` and right of column `k`, however it is stored.
+// The part of a from row `row` and column `k` on, transposed or not.
 Matrix part(const Matrix& a, int64_t row, int64_t k) {
   Matrix result = a;
   const int64_t elements = a.transposed ? k * a.stride + row : row * a.stride + k;
@@ -71,7 +71,7 @@ Matrix part(const Matrix& a, int64_t row, int64_t k) {
   return result;
 }
 
-// body(k0, depth, epilogue) for chunks of the depth if the sums add to their output, else for all of it.
+// Calls body(k0, depth, epilogue) for chunks of the depth if the epilogue accumulates, else once.
 template <class Body>
 void for_depths(int64_t k, const tile::Epilogue& epilogue, bool chunked, Body&& body) {
   const int64_t chunk = chunked ? kDepthChunk : std::max<int64_t>(k, 1);
@@ -82,7 +82,7 @@ void for_depths(int64_t k, const tile::Epilogue& epilogue, bool chunked, Body&& 
   }
 }
 
-// A product, and its first factor as rows of its precision where that is made beforehand.
+// A product, and its left factor if converted beforehand.
 struct Product {
   Precision precision;
   int64_t m, n, k;
@@ -92,7 +92,7 @@ struct Product {
   const LhsRows* lhs = nullptr;
 };
 
-// Panels first … last − 1, packed here.
+// Packs and multiplies panels first … last − 1.
 void multiply_group(const Product& p, int64_t first, int64_t last) {
   thread_local LhsBuffer buffer;
   for_depths(p.k, p.epilogue, p.chunked, [&](int64_t k0, int64_t depth, const tile::Epilogue& f) {
@@ -109,9 +109,8 @@ void multiply_group(const Product& p, int64_t first, int64_t last) {
   });
 }
 
-// Blocks of rows, each by all panels or by a share of them; b, and a if it is transposed, packed once for all.
-// Gradients of weights, whose depth is the tokens, come here a chunk of the depth after another, so that what is packed
-// stays in the last cache.
+// Blocks of rows by all panels or a share of them; b, and a if transposed, are packed once. Gradients of weights, whose
+// depth is the number of tokens, arrive in chunks of the depth, so that packed factors stay in the last-level cache.
 void multiply_shared(Backend& backend, const Product& p) {
   for_depths(p.k, p.epilogue, p.a.transposed, [&](int64_t k0, int64_t depth, const tile::Epilogue& f) {
     const PackedMatrix packed(backend.pool(), backend.empty({PackedMatrix::floats(p.precision, depth, p.n)}),
@@ -135,7 +134,7 @@ void multiply_panels(const LhsRows& a, int64_t rows, const PackedMatrix& b, int6
                      const tile::Epilogue& epilogue, int64_t row) {
   const bool widened = b.widened_for(a.precision);
   for (int64_t p = first; p < last; ++p) {
-    // Beyond `last`, too: that is most often this thread's next task.
+    // Also beyond `last`: that is usually this thread's next task.
     Panel panel{b.panel(p), b.scales(p), p + 1 < b.panels() ? b.panel(p + 1) : nullptr, b.panel_bytes()};
     if (widened) panel.data = b.widened(p);
     multiply_panel(a, rows, b.depth(), panel, epilogue, row, p * kPanel, std::min(kPanel, b.columns() - p * kPanel));
@@ -144,9 +143,9 @@ void multiply_panels(const LhsRows& a, int64_t rows, const PackedMatrix& b, int6
 
 void multiply(Backend& backend, Precision precision, int64_t m, int64_t n, int64_t k, const Matrix& a, const Matrix& b,
               const tile::Epilogue& epilogue, Packing packing) {
-  constexpr int64_t kManyRows = 192;        // packing then costs little beside the products
-  constexpr int64_t kLargest = 1 << 25;     // a vocabulary's copy would take too much memory
-  constexpr int64_t kCacheBytes = 1 << 19;  // of panels, which stay in the second cache
+  constexpr int64_t kManyRows = 192;        // packing is then cheap relative to the products
+  constexpr int64_t kLargest = 1 << 25;     // a copy of a vocabulary would take too much memory
+  constexpr int64_t kCacheBytes = 1 << 19;  // of panels that stay in L2
   if (m == 0 || n == 0) return;
   const bool many = m >= kManyRows && n * k <= kLargest;
   Product product{precision, m, n, k, a, b, epilogue};
@@ -160,10 +159,10 @@ void multiply(Backend& backend, Precision precision, int64_t m, int64_t n, int64
     product.lhs = &lhs;
   }
   const int64_t panels = ceil_div(n, kPanel), bytes = std::max<int64_t>(1, k * kPanel * factor_bytes(precision));
-  // All rows are read once for each group: few of them of many rows, each as wide as fits.
+  // All rows are read once per group: with many rows, few groups as wide as fit.
   const int64_t tasks = many ? 2 * backend.pool().threads() : kTasks;
-  const int64_t most = many ? std::clamp<int64_t>(kCacheBytes / bytes, 1, kGroupPanels) : kGroupPanels;
-  const int64_t width = std::clamp<int64_t>(panels / tasks, 1, most);
+  const int64_t max_width = many ? std::clamp<int64_t>(kCacheBytes / bytes, 1, kGroupPanels) : kGroupPanels;
+  const int64_t width = std::clamp<int64_t>(panels / tasks, 1, max_width);
   backend.pool().run(ceil_div(panels, width), [&](int64_t task) {
     multiply_group(product, task * width, std::min(panels, (task + 1) * width));
   });
@@ -171,19 +170,19 @@ void multiply(Backend& backend, Precision precision, int64_t m, int64_t n, int64
 
 void multiply(Backend& backend, Precision precision, int64_t m, const Matrix& a, const PackedMatrix& b,
               const tile::Epilogue& epilogue) {
-  // More rows share a panel that is widened for them.
-  const int64_t most = b.widened_for(precision) ? 2 * kBlockRows : kBlockRows;
+  // Widened panels are shared by more rows.
+  const int64_t block_rows = b.widened_for(precision) ? 2 * kBlockRows : kBlockRows;
   if (m == 0 || b.columns() == 0) return;
   LhsBuffer buffer;
   if (LhsBuffer::needed(precision, a.stride)) {
     buffer = LhsBuffer(backend.empty({LhsBuffer::floats(precision, m, b.depth())}));
   }
   const LhsRows lhs = buffer.of(backend.pool(), precision, a, m, b.depth());
-  const int64_t blocks = ceil_div(m, most), panels = b.panels();
+  const int64_t blocks = ceil_div(m, block_rows), panels = b.panels();
   const int64_t shares = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, panels);
   backend.pool().run(blocks * shares, [&](int64_t task) {
-    const int64_t r = task / shares * most, share = task % shares;
-    multiply_panels(lhs.from(r), std::min(most, m - r), b, panels * share / shares, panels * (share + 1) / shares,
+    const int64_t r = task / shares * block_rows, share = task % shares;
+    multiply_panels(lhs.from(r), std::min(block_rows, m - r), b, panels * share / shares, panels * (share + 1) / shares,
                     epilogue, r);
   });
 }

@@ -1,9 +1,9 @@
 // Tile kernels: the inner loop of every matrix product. A tile is up to kTileRows rows of `a` times one panel of a
-// packed matrix, kPanel columns wide; each of its sums runs once over all of `depth`, in order, so a number does not
-// depend on how many rows or columns are computed with it. Whole panels are written: columns beyond the matrix hold
-// zeros. What happens to a finished tile (bias, activation, scales) is tile_rows.h's.
+// packed matrix, kPanel columns wide; each sum runs over all of `depth` in order, so an element does not depend on the
+// rows and columns computed with it. Whole panels are written: columns beyond the matrix hold zeros. The epilogue
+// (bias, activation, scales) is in tile_rows.h.
 //
-// A panel of depth d (d rounded up to a whole group; the rest is zero):
+// A panel of depth d (padded with zeros to a whole group):
 //   float32   [d][kPanel] float
 //   bfloat16  [d/2][kPanel][2] uint16: pairs along the depth lie together, as the dot-product instructions want them
 //   int8      [d/4][kPanel][4] int8: fours do
@@ -14,10 +14,10 @@
 namespace roformer::tile {
 
 inline constexpr int64_t kPanel = 32, kTileRows = 12;
-inline constexpr int64_t kGroupBytes = kPanel * 4;  // of a panel, in every type
+inline constexpr int64_t kGroupBytes = kPanel * 4;  // of a panel, for every type
 
-// What to ask the memory for meanwhile, as it is needed next: with each group of the depth `step` bytes, at most
-// kGroupBytes, from `from` on. Null: nothing.
+// What to prefetch meanwhile: `step` bytes, at most kGroupBytes, per group of the depth, starting at `from`. Null:
+// nothing.
 struct PrefetchHint {
   const char* from = nullptr;
   int64_t step = 0;
@@ -30,12 +30,12 @@ void multiply(const float* a, int64_t a_stride, int64_t rows, int64_t depth, con
 // The same with bfloat16 factors and float32 sums; depth even.
 void multiply(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel, float* out,
               const PrefetchHint& hint = {});
-// The same of a in 0 … 255 and b in −127 … 127, exact; depth a multiple of 4, at most 65,536. Never by depth.
+// The same for a in 0 … 255 and b in −127 … 127, exact; depth a multiple of 4, at most 65,536. a_stride must not be 0.
 void multiply(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out,
               const PrefetchHint& hint = {});
 
-// For the kernels: the bytes of one group, into the second cache, from `at` on. Always inline, because g++ takes a call
-// of it for one without effect.
+// Prefetches the bytes of one group into the L2 cache. Always inline, because g++ drops calls of it as having no
+// effect.
 __attribute__((always_inline)) inline void prefetch(const char* at, int64_t step) {
   __builtin_prefetch(at, 0, 2);
   if (step > 64) __builtin_prefetch(at + 64, 0, 2);  // more than a cache line

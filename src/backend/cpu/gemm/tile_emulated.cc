@@ -1,5 +1,5 @@
 // bfloat16 factors are widened to float32, whose products of two of them are exact; int8 ones to int16, whose pairwise
-// products and sums are.
+// products and sums are exact.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/cpu/gemm/tile_emulated.cc"
 #include "hwy/foreach_target.h"

@@ -1,5 +1,5 @@
-// The bfloat16 and int8 tile kernels of CPUs without their dot products; tile.h says what they compute. Sums of
-// bfloat16 factors may differ from the instructions' in the last bits, those of int8 are exact.
+// The bfloat16 and int8 tile kernels for CPUs without their dot products; see tile.h. Sums of bfloat16 factors may
+// differ from the instructions' in the last bits, int8 is exact.
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Tag = hn::CappedTag<float, 16>;
 using Vector = hn::Vec<Tag>;
 
-// So many rows by two vectors of sums as the registers hold, with the factors: 24 of 32 in AVX-512, 12 of 16 below.
+// As many rows by two vectors of sums as fit the registers beside the factors: 24 of 32 with AVX-512, 12 of 16 without.
 #if HWY_TARGET <= HWY_AVX3
 constexpr int64_t kRows = 12;
 #else
@@ -59,7 +59,7 @@ void Multiply(const float* a, int64_t a_stride, int64_t rows, int64_t depth, con
               const PrefetchHint& hint) {
   const int64_t columns = 2 * static_cast<int64_t>(hn::Lanes(Tag()));
   const PrefetchHint nothing{reinterpret_cast<const char*>(panel), 0};
-  PrefetchHint next = hint.from == nullptr ? nothing : hint;  // for the first of several parts
+  PrefetchHint next = hint.from == nullptr ? nothing : hint;  // only for the first of several parts
   for (int64_t i = 0; i < rows; i += kRows) {
     for (int64_t c = 0; c < kPanel; c += columns) {
       const int64_t count = std::min(kRows, rows - i);

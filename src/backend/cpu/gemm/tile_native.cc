@@ -1,4 +1,4 @@
-// The bfloat16 and int8 tile kernels of CPUs that have their dot products (Highway 1.0 does not know them).
+// The bfloat16 and int8 tile kernels for CPUs with their dot products (Highway 1.0 lacks them).
 #include "backend/cpu/gemm/tile_native.h"
 
 #include <immintrin.h>
@@ -17,7 +17,7 @@ namespace {
 #define ROFORMER_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
 #define ROFORMER_AVX_VNNI __attribute__((target("avx2,avxvnni")))
 
-// A group of a row.
+// Loads a group of a row.
 template <class T>
 __attribute__((always_inline)) inline int32_t group_of(const T* group) {
   int32_t bits;
@@ -101,11 +101,11 @@ ROFORMER_AVX_VNNI void multiply_half_rows(const uint8_t* a, int64_t a_stride, in
   }
 }
 
-// kernel(std::integral_constant<int, count>): the kernels know their number of rows when they are compiled.
-template <int kMost, class Kernel>
+// Calls kernel(std::integral_constant<int, count>): kernels have a compile-time number of rows.
+template <int kMax, class Kernel>
 void with_count(int64_t count, const Kernel& kernel) {
-  if (count == kMost) return kernel(std::integral_constant<int, kMost>());
-  if constexpr (kMost > 1) with_count<kMost - 1>(count, kernel);
+  if (count == kMax) return kernel(std::integral_constant<int, kMax>());
+  if constexpr (kMax > 1) with_count<kMax - 1>(count, kernel);
 }
 
 PrefetchHint or_nothing(const PrefetchHint& hint, const void* panel) {
@@ -132,7 +132,7 @@ void multiply_native(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t d
 void multiply_avx_vnni(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel,
                        int32_t* out, const PrefetchHint& hint) {
   constexpr int64_t kRows = 6, kColumns = 16;
-  PrefetchHint next = or_nothing(hint, panel);  // for the first of several parts
+  PrefetchHint next = or_nothing(hint, panel);  // only for the first of several parts
   for (int64_t i = 0; i < rows; i += kRows) {
     for (int64_t c = 0; c < kPanel; c += kColumns) {
       with_count<kRows>(std::min(kRows, rows - i), [&](auto count) {

@@ -1,4 +1,4 @@
-// Tile kernels that need AVX512_BF16, AVX512_VNNI or AVX_VNNI; tile.h says what they compute. x86-64 only.
+// Tile kernels that need AVX512_BF16, AVX512_VNNI or AVX_VNNI; see tile.h. x86-64 only.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Kernels of single rows around the tiles: conversion, quantization, and what happens to finished sums.
+// Row kernels around the tiles: conversion, quantization and the epilogue.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/cpu/gemm/tile_rows.cc"
 #include "hwy/foreach_target.h"
@@ -22,7 +22,7 @@ using rows::HWY_NAMESPACE::load_bfloat16;
 using rows::HWY_NAMESPACE::load_float16;
 using rows::HWY_NAMESPACE::widen_float16;
 
-// The bits of x as bfloat16 in the upper half of each lane; the lower half is rubbish.
+// The bits of x as bfloat16 in the upper half of each lane; the lower half is undefined.
 template <class D>
 HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> round_bfloat16(D /*d*/, hn::Vec<D> x) {
   const hn::RebindToUnsigned<D> words;
@@ -135,7 +135,7 @@ HWY_INLINE hn::Vec<hn::RebindToSigned<D>> to_integers(D d, hn::Vec<D> x, float i
                                                       float high) {
   const hn::RebindToSigned<D> integers;
   const auto scaled = hn::Mul(x, hn::Set(d, inverse));
-  // Limits first: what is beyond int32 converts to nothing useful.
+  // Clamps first: conversion beyond int32 is undefined.
   const auto limited = hn::Min(hn::Max(scaled, hn::Set(d, low - static_cast<float>(shift))),
                                hn::Set(d, high - static_cast<float>(shift)));
   return hn::Add(hn::NearestInt(limited), hn::Set(integers, shift));
@@ -222,15 +222,15 @@ HWY_INLINE void apply_epilogue_rows(const Epilogue& f, const float* tile, int64_
   for (int64_t i = 0; i < rows; ++i) {
     const float* from = tile + i * kPanel;
     for_lanes(columns, [&](auto d, int64_t c) HWY_ATTR {
-      const int64_t place = column + c;
+      const int64_t at = column + c;
       auto value = hn::LoadU(d, from + c);
-      if (f.bias != nullptr) value = hn::Add(value, hn::LoadU(d, f.bias + place));
-      if (f.before != nullptr) hn::StoreU(value, d, f.before + (row + i) * f.before_stride + place);
+      if (f.bias != nullptr) value = hn::Add(value, hn::LoadU(d, f.bias + at));
+      if (f.before != nullptr) hn::StoreU(value, d, f.before + (row + i) * f.before_stride + at);
       value = activate(d, kActivation, value);
       if (f.residual != nullptr) {
-        value = hn::Add(value, hn::LoadU(d, f.residual + (row + i) * f.residual_stride + place));
+        value = hn::Add(value, hn::LoadU(d, f.residual + (row + i) * f.residual_stride + at));
       }
-      const int64_t to = (row + i) * f.out_stride + place;
+      const int64_t to = (row + i) * f.out_stride + at;
       if (f.out_bfloat16 != nullptr) return store_bfloat16(d, value, f.out_bfloat16 + to);
       if (f.accumulate) value = hn::Add(value, hn::LoadU(d, f.out + to));
       hn::StoreU(value, d, f.out + to);

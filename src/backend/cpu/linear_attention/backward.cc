@@ -1,8 +1,8 @@
-// With numerators N_m = Sᵀ R φ(q_m), S the sums over the keys m sees, denominators D_m, g_m = dout_m / D_m and
-// r_m = −g_m·out_m: queries get S g_m, and r_m Σ φ(k_n) unrotated; keys get G v_n with G = Σ R φ(q_m) g_mᵀ over the
-// queries that see n, and Σ r_m φ(q_m) unrotated; values get Gᵀ R φ(k_n). So, if causal, the tokens go by twice: in
-// order to keep the keys' sums before each chunk, [features, head size] numbers for 64 tokens and each head that a
-// thread is at, and backwards with the queries' sums; within a chunk its triangles of weights are used.
+// With numerators N_m = Sᵀ R φ(q_m), S the sums over the keys m sees, denominators D_m, g_m = dout_m / D_m and r_m =
+// −g_m·out_m: queries get S g_m, and r_m Σ φ(k_n) unrotated; keys get G v_n with G = Σ R φ(q_m) g_mᵀ over the queries
+// that see n, and Σ r_m φ(q_m) unrotated; values get Gᵀ R φ(k_n). So, if causal, the tokens are visited twice: forward
+// to save the keys' sums before each chunk, [features, head size] elements per chunk for each thread's current head,
+// and backward with the queries' sums; within a chunk the triangles of weights are used.
 #include "backend/cpu/linear_attention/backward.h"
 
 #include "backend/cpu/linear_attention/rows.h"
@@ -33,7 +33,7 @@ struct BackwardCall : LinearCall {
         gradients(where) {}
 };
 
-// Queries of a chunk with their g and r, and their sums.
+// The queries of a chunk with their g and r, and their sums.
 class LinearQueries {
  public:
   explicit LinearQueries(const BackwardCall& call)
@@ -70,7 +70,7 @@ class LinearQueries {
   LinearSide side;
 
  private:
-  // Rows lie thousands of bytes apart, where the hardware does not see them coming.
+  // Rows are thousands of bytes apart, beyond the hardware prefetcher.
   void prefetch(const float* x, int64_t stride, int64_t rows) const {
     constexpr int64_t kLine = 16;
     for (int64_t r = 0; r < rows; ++r) {
@@ -96,7 +96,7 @@ class BackwardWorker {
         dvalues_(tiles::padded_rows(call.chunk) * call.value_stride),
         weights_(tiles::padded_rows(call.chunk) * kStride),
         dweights_(tiles::padded_rows(call.chunk) * kStride),
-        kept_(1) {}
+        saved_(1) {}
 
   void sum(const LinearTask& task) {
     task.keys->clear(call_);
@@ -112,11 +112,11 @@ class BackwardWorker {
   }
 
   void operator()(const LinearTask& task) {
-    make_room(task);
+    reserve(task);
     start(task);
     if (call_.spec.causal) {
       keep_sums(task);
-      for_linear_chunks_back(task, [&](int64_t token, int64_t rows) { causal_chunk(task, token, rows); });
+      for_linear_chunks_reversed(task, [&](int64_t token, int64_t rows) { causal_chunk(task, token, rows); });
       return;
     }
     pack_across(key_sums_, across_.data());
@@ -133,7 +133,7 @@ class BackwardWorker {
       if (task.split() || call_.state.defined()) {
         keys_.load(task.head, token, rows);
       } else {
-        keys_.load_again(task.head, token, rows, kept_features(task, token));
+        keys_.reload(task.head, token, rows, saved_features(task, token));
       }
       multiply_across(across_.data(), keys_.values(), rows, nullptr, keys_.side.drotated());
       rows::spread(query_sums_.totals.data(), nullptr, rows, call_.features, keys_.side.dfeatures(),
@@ -146,8 +146,8 @@ class BackwardWorker {
  private:
   static constexpr int64_t kStride = kLinearChunk;
 
-  // The sums before a task's own tokens; if attention is not causal those over all keys, and where a sequence is not
-  // split the queries' are made on the way.
+  // The sums before a task's tokens; if bidirectional, those over all keys, and, unless the sequence is split, the
+  // queries' sums.
   void start(const LinearTask& task) {
     query_sums_.clear(call_);
     if (task.split()) query_sums_.copy(*task.queries, call_);
@@ -156,16 +156,16 @@ class BackwardWorker {
     key_sums_.clear(call_);
     if (call_.spec.causal) return;
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
-      keys_.load(task.head, token, rows, kept_features(task, token));
+      keys_.load(task.head, token, rows, saved_features(task, token));
       keys_.add_to(key_sums_, rows);
     });
   }
 
-  // The products of some sums as a right factor, transposed.
+  // Packs the products of `sums`, transposed, as a right factor.
   void pack_across(const LinearSums& sums, float* panels) const {
     tiles::pack_transposed(sums.products.data(), call_.value_stride, call_.features, call_.value_dim, panels);
   }
-  // out [rows, features] = x [rows, value_dim] · that + factors · out.
+  // out [rows, features] = x [rows, value_dim] · panels + factors · out.
   void multiply_across(const float* panels, const float* x, int64_t rows, const float* factors, float* out) const {
     tiles::multiply(rows, call_.features, call_.value_dim, {x, call_.value_stride},
                     {.data = panels, .panel_stride = call_.value_dim * kPanel}, factors, out, call_.feature_stride);
@@ -176,38 +176,40 @@ class BackwardWorker {
                       out, call_.feature_stride);
   }
 
-  // Memory for what is kept of each chunk: if causal the keys' sums before it, their products packed and their totals;
-  // random features of its keys, if they are seen twice.
-  void make_room(const LinearTask& task) {
+  // Memory for each chunk's saved data: if causal, the keys' sums before it, with packed products, and totals; random
+  // features of its keys, if they are needed twice.
+  void reserve(const LinearTask& task) {
     const int64_t chunks = ceil_div(task.end - task.begin, kLinearChunk);
-    if (kept_floats_ >= chunks * kept_size()) return;
-    kept_floats_ = chunks * kept_size();
-    kept_ = Buffer(kept_floats_);
+    if (saved_floats_ >= chunks * saved_size()) return;
+    saved_floats_ = chunks * saved_size();
+    saved_ = Buffer(saved_floats_);
   }
   int64_t packed_size() const { return tiles::padded_columns(call_.features) * call_.value_dim; }
   int64_t sums_size() const { return call_.spec.causal ? packed_size() + call_.feature_stride : 0; }
-  int64_t kept_size() const { return sums_size() + (keeps_features() ? keys_.side.kept_size() : 0); }
-  bool keeps_features() const { return call_.spec.map == FeatureMap::favor && !call_.state.defined(); }
-  float* kept_products(const LinearTask& task, int64_t token) const {
-    return kept_.data() + (token - task.begin) / kLinearChunk * kept_size();
+  int64_t saved_size() const { return sums_size() + (saves_features() ? keys_.side.saved_size() : 0); }
+  bool saves_features() const { return call_.spec.map == FeatureMap::favor && !call_.state.defined(); }
+  float* saved_products(const LinearTask& task, int64_t token) const {
+    return saved_.data() + (token - task.begin) / kLinearChunk * saved_size();
   }
-  float* kept_totals(const LinearTask& task, int64_t token) const { return kept_products(task, token) + packed_size(); }
-  float* kept_features(const LinearTask& task, int64_t token) const {
-    return keeps_features() ? kept_products(task, token) + sums_size() : nullptr;
+  float* saved_totals(const LinearTask& task, int64_t token) const {
+    return saved_products(task, token) + packed_size();
+  }
+  float* saved_features(const LinearTask& task, int64_t token) const {
+    return saves_features() ? saved_products(task, token) + sums_size() : nullptr;
   }
 
   void keep_sums(const LinearTask& task) {
     for_linear_chunks(task, [&](int64_t token, int64_t rows) {
-      pack_across(key_sums_, kept_products(task, token));
-      std::copy_n(key_sums_.totals.data(), call_.features, kept_totals(task, token));
-      keys_.load(task.head, token, rows, kept_features(task, token));
+      pack_across(key_sums_, saved_products(task, token));
+      std::copy_n(key_sums_.totals.data(), call_.features, saved_totals(task, token));
+      keys_.load(task.head, token, rows, saved_features(task, token));
       if (token + rows < task.end) keys_.add_to(key_sums_, rows);
     });
   }
 
-  // The sums of queries after the chunk are in query_sums_, those of keys before it are kept.
+  // query_sums_ holds the sums of queries after the chunk; those of keys before it are saved.
   void causal_chunk(const LinearTask& task, int64_t token, int64_t rows) {
-    keys_.load_again(task.head, token, rows, kept_features(task, token));
+    keys_.reload(task.head, token, rows, saved_features(task, token));
     queries_.load(task.head, token, rows);
     triangle(rows, call_.value_dim, queries_.gradients(), keys_.values(), call_.value_stride, panels_.data(),
              dweights_.data(), kStride);
@@ -222,10 +224,10 @@ class BackwardWorker {
     LinearSide& side = queries_.side;
     multiply_dweights(false, keys_.side.rotated(), rows, side.drotated());
     if (token > task.begin || !task.first) {
-      multiply_across(kept_products(task, token), queries_.gradients(), rows, call_.ones.data(), side.drotated());
+      multiply_across(saved_products(task, token), queries_.gradients(), rows, call_.ones.data(), side.drotated());
     }
     rows::running_sums(keys_.side.features(), call_.feature_stride, queries_.weights(), rows, call_.features,
-                       kept_totals(task, token), side.dfeatures());
+                       saved_totals(task, token), side.dfeatures());
     side.store(call_.gradients.q);
   }
 
@@ -236,8 +238,8 @@ class BackwardWorker {
       pack_across(query_sums_, across_.data());
       multiply_across(across_.data(), keys_.values(), rows, call_.ones.data(), side.drotated());
     }
-    rows::running_sums_back(queries_.side.features(), call_.feature_stride, queries_.weights(), rows, call_.features,
-                            query_sums_.totals.data(), side.dfeatures());
+    rows::running_sums_reversed(queries_.side.features(), call_.feature_stride, queries_.weights(), rows,
+                                call_.features, query_sums_.totals.data(), side.dfeatures());
     side.store(call_.gradients.k);
   }
 
@@ -249,7 +251,7 @@ class BackwardWorker {
     store_values(task, token, rows, call_.ones.data());
   }
 
-  // The queries' sums give the values' gradients, beside `factors` times what dvalues_ holds.
+  // Gradients of values from the queries' sums, plus `factors` times dvalues_.
   void store_values(const LinearTask& task, int64_t token, int64_t rows, const float* factors) {
     tiles::multiply(rows, call_.value_dim, call_.features, {keys_.side.rotated(), call_.feature_stride},
                     {.data = query_sums_.products.data(), .stride = call_.value_stride, .panel_stride = kPanel},
@@ -263,8 +265,8 @@ class BackwardWorker {
   LinearKeys keys_;
   LinearQueries queries_;
   LinearSums key_sums_, query_sums_;
-  Buffer across_, panels_, dvalues_, weights_, dweights_, kept_;
-  int64_t kept_floats_ = 1;
+  Buffer across_, panels_, dvalues_, weights_, dweights_, saved_;
+  int64_t saved_floats_ = 1;
 };
 
 }  // namespace

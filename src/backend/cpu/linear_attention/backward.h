@@ -1,4 +1,4 @@
-// The backward of linear attention in the cpu backend; shapes are those of Backend::linear_attention_backward.
+// The backward of linear attention on the CPU; arguments as in Backend::linear_attention_backward.
 #pragma once
 
 #include "backend/linear_attention.h"
@@ -9,10 +9,10 @@ void linear_backward(ThreadPool& pool, const LinearAttentionSpec& spec, const At
                      const Tensor& denominators, const LinearAttentionState& state, const Tensor& dout,
                      const AttentionTensors& gradients);
 
-// What is not a number stays so.
+// NaN stays NaN.
 inline float inverse_divisor(float divisor) {
-  constexpr auto kLeast = static_cast<float>(kLeastDenominator);
-  return 1 / (divisor < kLeast ? kLeast : divisor);
+  constexpr auto kMin = static_cast<float>(kLeastDenominator);
+  return 1 / (divisor < kMin ? kMin : divisor);
 }
 
 }  // namespace roformer

@@ -16,15 +16,14 @@ bool random_map(const LinearCall& call) { return call.spec.map == FeatureMap::fa
 
 float root_of(int64_t features) { return std::sqrt(static_cast<float>(features)); }
 
-// Whole panels and a cache line: an odd number of lines, so that what lies below one another falls on all sets of the
-// cache and not on a few.
+// Whole panels plus a cache line: an odd number of lines, so that columns spread over all cache sets.
 int64_t spread_stride(int64_t columns) {
   constexpr int64_t kLine = 16;
   return tiles::padded_columns(columns) + kLine;
 }
 
-// What is read beside a tile belongs to no result, but must be there.
-Buffer room_of(bool wanted, int64_t rows, int64_t stride) {
+// Padded: tiles read beyond their rows and columns.
+Buffer buffer_for(bool wanted, int64_t rows, int64_t stride) {
   return Buffer(wanted ? tiles::padded_rows(rows) * stride : 1);
 }
 
@@ -58,14 +57,14 @@ LinearSide::LinearSide(const LinearCall& call, bool query)
       rotate_(angles() != nullptr && call.spec.rotation == FeatureRotation::after),
       x_stride_(tiles::padded_columns(call.dim)),
       factor_(random_map(call) ? static_cast<float>(std::pow(static_cast<double>(call.dim), -0.25)) : 1.0f),
-      x_(room_of(random_map(call), call.chunk, x_stride_)),
-      features_(room_of(true, call.chunk, call.feature_stride)),
-      rotated_(room_of(rotate_, call.chunk, call.feature_stride)),
-      drotated_(room_of(true, call.chunk, call.feature_stride)),
-      dfeatures_(room_of(true, call.chunk, call.feature_stride)),
+      x_(buffer_for(random_map(call), call.chunk, x_stride_)),
+      features_(buffer_for(true, call.chunk, call.feature_stride)),
+      rotated_(buffer_for(rotate_, call.chunk, call.feature_stride)),
+      drotated_(buffer_for(true, call.chunk, call.feature_stride)),
+      dfeatures_(buffer_for(true, call.chunk, call.feature_stride)),
       phi_(features_.data()) {}
 
-// x where its map reads it: of random features beside them, otherwise in their place.
+// Loads x where its map reads it: for random features into its own buffer, otherwise in place of the features.
 void LinearSide::load_source(int64_t head, int64_t token, int64_t rows) {
   head_ = head;
   token_ = token;
@@ -83,8 +82,8 @@ void LinearSide::rotate_features() {
                    call_.feature_stride);
 }
 
-void LinearSide::load(int64_t head, int64_t token, int64_t rows, float* kept) {
-  phi_ = kept != nullptr ? kept : features_.data();
+void LinearSide::load(int64_t head, int64_t token, int64_t rows, float* saved) {
+  phi_ = saved != nullptr ? saved : features_.data();
   load_source(head, token, rows);
   if (random_map(call_)) {
     make_random_features();
@@ -96,9 +95,9 @@ void LinearSide::load(int64_t head, int64_t token, int64_t rows, float* kept) {
   rotate_features();
 }
 
-void LinearSide::load_again(int64_t head, int64_t token, int64_t rows, float* kept) {
+void LinearSide::reload(int64_t head, int64_t token, int64_t rows, float* saved) {
   if (!random_map(call_)) return load(head, token, rows);
-  phi_ = kept;
+  phi_ = saved;
   load_source(head, token, rows);
   for (int64_t r = 0; r < rows; ++r) rows::cut_row(x_.data() + r * x_stride_, call_.dim);
   rotate_features();
@@ -117,24 +116,24 @@ void LinearSide::make_random_features() {
   }
 }
 
-void LinearSide::turn_back(float* x, int64_t stride) const {
-  const RotaryAngles& turn = *angles();
-  const auto rotate = turn.layout == RotaryLayout::adjacent ? rows::rotate_adjacent : rows::rotate_half;
+void LinearSide::rotate_back(float* x, int64_t stride) const {
+  const RotaryAngles& by = *angles();
+  const auto rotate = by.layout == RotaryLayout::adjacent ? rows::rotate_adjacent : rows::rotate_half;
   for (int64_t r = 0; r < rows_; ++r) {
-    const int32_t row = turn.row[static_cast<size_t>(token_ + r)];
-    rotate(x + r * stride, turn.cos.row<float>(row), turn.sin.row<float>(row), -1, turn.dim / 2);
+    const int32_t row = by.row[static_cast<size_t>(token_ + r)];
+    rotate(x + r * stride, by.cos.row<float>(row), by.sin.row<float>(row), -1, by.dim / 2);
   }
 }
 
-// The gradients of the exponents, through ω to x's, which takes the place of drotated.
-void LinearSide::random_features_back() {
+// Back through the exponents and ω to the gradient of x, which replaces drotated.
+void LinearSide::backward_random_features() {
   float sums[kLinearChunk];
   for (int64_t r = 0; r < rows_; ++r) {
     const int64_t at = r * call_.feature_stride;
     sums[r] =
         rows::random_features_backward(phi_ + at, call_.lowest, call_.highest, dfeatures_.data() + at, call_.features);
   }
-  // x is narrower than its features or as wide only by chance, so its gradient has rows of its own.
+  // x is usually narrower than its features, so its gradient has a separate buffer.
   thread_local std::vector<float> dx;
   dx.resize(static_cast<size_t>(tiles::padded_rows(rows_) * x_stride_));
   tiles::multiply(rows_, call_.dim, call_.features, {dfeatures_.data(), call_.feature_stride},
@@ -149,7 +148,7 @@ void LinearSide::random_features_back() {
 
 void LinearSide::store(const Tensor& gradient) {
   const int64_t stride = call_.feature_stride;
-  if (rotate_) turn_back(drotated_.data(), stride);
+  if (rotate_) rotate_back(drotated_.data(), stride);
   for (int64_t r = 0; r < rows_; ++r) {
     float* const row = dfeatures_.data() + r * stride;
     rows::add(drotated_.data() + r * stride, row, call_.features);
@@ -157,10 +156,10 @@ void LinearSide::store(const Tensor& gradient) {
       rows::pointwise_features_backward(call_.spec.map, phi_ + r * stride, row, call_.features);
     }
   }
-  if (random_map(call_)) random_features_back();
+  if (random_map(call_)) backward_random_features();
   float* const dx = random_map(call_) ? x_.data() : dfeatures_.data();
   const int64_t dx_stride = random_map(call_) ? x_stride_ : stride;
-  if (call_.spec.rotation == FeatureRotation::before && angles() != nullptr) turn_back(dx, dx_stride);
+  if (call_.spec.rotation == FeatureRotation::before && angles() != nullptr) rotate_back(dx, dx_stride);
   tiles::store_rows(dx, dx_stride, rows_, call_.dim, 1, gradient.row<float>(token_) + head_ * call_.dim,
                     gradient.row_stride());
 }

@@ -13,7 +13,7 @@ namespace roformer::rows::HWY_NAMESPACE {
 constexpr float kLargest = static_cast<float>(kLargestInput), kFloor = static_cast<float>(kReluFloor);
 constexpr float kLow = static_cast<float>(kLowestExponent), kHigh = static_cast<float>(kHighestExponent);
 
-// Comparisons and not Min and Max, so that what is not a number stays so.
+// Comparisons, not Min and Max, so that NaN stays NaN.
 template <class D, class V>
 HWY_INLINE V at_most(D d, V x, float limit) {
   return hn::IfThenElse(hn::Gt(x, hn::Set(d, limit)), hn::Set(d, limit), x);
@@ -111,8 +111,8 @@ void RunningSums(const float* x, int64_t stride, const float* factors, int64_t r
   }
 }
 
-void RunningSumsBack(const float* x, int64_t stride, const float* factors, int64_t rows, int64_t n, float* total,
-                     float* out) {
+void RunningSumsReversed(const float* x, int64_t stride, const float* factors, int64_t rows, int64_t n, float* total,
+                         float* out) {
   for (int64_t r = rows - 1; r >= 0; --r) {
     for_lanes(n, [&](auto d, int64_t i) {
       const auto sum = hn::MulAdd(hn::Set(d, factors[r]), hn::LoadU(d, x + r * stride + i), hn::LoadU(d, total + i));
@@ -155,7 +155,7 @@ HWY_EXPORT(RandomFeaturesBackward);
 HWY_EXPORT(FinishGradient);
 HWY_EXPORT(RunningDots);
 HWY_EXPORT(RunningSums);
-HWY_EXPORT(RunningSumsBack);
+HWY_EXPORT(RunningSumsReversed);
 HWY_EXPORT(AddWeighted);
 HWY_EXPORT(Spread);
 
@@ -180,9 +180,9 @@ void running_sums(const float* x, int64_t stride, const float* factors, int64_t 
                   float* out) {
   HWY_DYNAMIC_DISPATCH(RunningSums)(x, stride, factors, rows, n, total, out);
 }
-void running_sums_back(const float* x, int64_t stride, const float* factors, int64_t rows, int64_t n, float* total,
-                       float* out) {
-  HWY_DYNAMIC_DISPATCH(RunningSumsBack)(x, stride, factors, rows, n, total, out);
+void running_sums_reversed(const float* x, int64_t stride, const float* factors, int64_t rows, int64_t n, float* total,
+                           float* out) {
+  HWY_DYNAMIC_DISPATCH(RunningSumsReversed)(x, stride, factors, rows, n, total, out);
 }
 void add_weighted(const float* x, int64_t stride, const float* factors, int64_t rows, int64_t n, float* total) {
   HWY_DYNAMIC_DISPATCH(AddWeighted)(x, stride, factors, rows, n, total);

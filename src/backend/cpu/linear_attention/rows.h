@@ -1,5 +1,5 @@
-// Row kernels of linear attention: feature maps, the way back through them, and running sums over tokens. Constants are
-// those of backend/linear_attention.h.
+// Row kernels of linear attention: feature maps, their backward, and running sums over tokens. Constants:
+// backend/linear_attention.h.
 #pragma once
 
 #include <cstdint>
@@ -8,17 +8,17 @@
 
 namespace roformer::rows {
 
-// x becomes φ(x), of elu or relu.
+// x = φ(x), elu or relu.
 void pointwise_features(FeatureMap map, float* x, int64_t n);
-// x is cut to ±kLargestInput; returns |x|²/2.
+// Clamps x to ±kLargestInput; returns |x|²/2.
 float cut_row(float* x, int64_t n);
-// x, the exponents, becomes φ: exp of x − shift, cut, divided by `root`.
+// x = exp(x − shift) / root, with clamped exponents.
 void random_features(float* x, float shift, float root, int64_t n);
-// dfeatures = dfeatures · φ′, by what φ is; of random features the gradient of their exponents, whose sum it returns.
-// `lowest` and `highest` are what random_features gives where exponents are cut.
+// dfeatures = dfeatures · φ′, computed from φ. For random features that is the gradient of the exponents, whose sum is
+// returned; `lowest` and `highest` are the features of clamped exponents.
 void pointwise_features_backward(FeatureMap map, const float* features, float* dfeatures, int64_t n);
 float random_features_backward(const float* features, float lowest, float highest, float* dfeatures, int64_t n);
-// dx = (dx − sum · x) · factor, and 0 where x is cut.
+// dx = (dx − sum · x) · factor, and 0 where x is clamped.
 void finish_gradient(const float* x, float sum, float factor, float* dx, int64_t n);
 
 // For each of `rows` rows in order: total += x; dots[r] = y · total.
@@ -27,8 +27,8 @@ void running_dots(const float* x, const float* y, int64_t stride, int64_t rows, 
 void running_sums(const float* x, int64_t stride, const float* factors, int64_t rows, int64_t n, float* total,
                   float* out);
 // From the last row to the first: total += factors[r] · x; out = total.
-void running_sums_back(const float* x, int64_t stride, const float* factors, int64_t rows, int64_t n, float* total,
-                       float* out);
+void running_sums_reversed(const float* x, int64_t stride, const float* factors, int64_t rows, int64_t n, float* total,
+                           float* out);
 // total += Σ factors[r] · x; `factors` null: 1.
 void add_weighted(const float* x, int64_t stride, const float* factors, int64_t rows, int64_t n, float* total);
 // out = factors[r] · x, x one row; `factors` null: 1.

@@ -42,7 +42,7 @@ void LinearSums::add_products(const LinearCall& call, const float* x, const floa
 }
 
 std::vector<LinearTask> linear_tasks(const LinearCall& call) {
-  constexpr int64_t kEnough = 8, kSegment = 2048;  // heads; tokens, whole chunks
+  constexpr int64_t kEnough = 8, kSegment = 2048;  // heads; tokens, in whole chunks
   const bool few = call.spec.heads < kEnough;
   std::vector<LinearTask> tasks;
   for (int64_t s = 0; s < call.spec.sequences(); ++s) {
@@ -75,7 +75,7 @@ void join_sums(const LinearCall& call, std::vector<LinearTask>& tasks, bool of_q
     total.add(own, call);
     if (call.spec.causal || !(of_queries ? task.first : task.last)) continue;
     sums.copy(total, call);
-    // All tasks of the sequence and head share what is complete now.
+    // All tasks of the sequence and head share the completed sums.
     for (int64_t back = n - 1; back >= 0; --back) {
       LinearTask& other = tasks[static_cast<size_t>(of_queries ? count - 1 - back : back)];
       if (other.sequence != task.sequence || other.head != task.head) break;
@@ -84,13 +84,13 @@ void join_sums(const LinearCall& call, std::vector<LinearTask>& tasks, bool of_q
   }
 }
 
-void LinearKeys::load(int64_t head, int64_t token, int64_t rows, float* kept) {
-  side.load(head, token, rows, kept);
+void LinearKeys::load(int64_t head, int64_t token, int64_t rows, float* saved) {
+  side.load(head, token, rows, saved);
   load_values(head, token, rows);
 }
 
-void LinearKeys::load_again(int64_t head, int64_t token, int64_t rows, float* kept) {
-  side.load_again(head, token, rows, kept);
+void LinearKeys::reload(int64_t head, int64_t token, int64_t rows, float* saved) {
+  side.reload(head, token, rows, saved);
   load_values(head, token, rows);
 }
 
@@ -112,7 +112,7 @@ void LinearKeys::add_products(LinearSums& sums, int64_t rows) const {
 void triangle(int64_t rows, int64_t depth, const float* a, const float* b, int64_t stride, float* panels, float* c,
               int64_t c_stride) {
   tiles::pack_transposed(b, stride, rows, depth, panels);
-  for (int64_t j = 0; j < rows; j += kPanel) {  // rows above a panel's columns see none of them
+  for (int64_t j = 0; j < rows; j += kPanel) {  // rows above a panel's columns are zero there
     tiles::multiply(rows - j, std::min(kPanel, rows - j), depth, {a + j * stride, stride},
                     {.data = panels + j * depth, .panel_stride = depth * kPanel}, nullptr, c + j * c_stride + j,
                     c_stride);

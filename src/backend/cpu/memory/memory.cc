@@ -30,7 +30,7 @@ constexpr size_t kLargest = SIZE_MAX / 4;
 
 size_t round_up(size_t bytes, size_t step) { return (bytes + step - 1) / step * step; }
 
-// Free memory is out of bounds under the address sanitizer, with a strip between any two blocks.
+// Under the address sanitizer free memory is poisoned, with a red zone between any two blocks.
 #ifdef ROFORMER_POISONS
 constexpr size_t kStrip = kAlignment;
 void forbid(void* block, size_t bytes) { ASAN_POISON_MEMORY_REGION(block, bytes); }
@@ -41,7 +41,7 @@ void forbid(void*, size_t) {}
 void allow(void*, size_t) {}
 #endif
 
-// How many addresses to ask for at first: they cost nothing, so enough for all there is, unless they are rationed.
+// The address range to reserve first: reserving is free, so as large as physical memory unless limited.
 size_t addresses_wanted() {
   const auto physical = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
   rlimit limit{};
@@ -65,19 +65,19 @@ void MemoryCache::add_range(size_t at_least) {
     void* mapping = mmap(nullptr, wanted, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapping != MAP_FAILED) {
       void* inside = mapping;
-      size_t room = wanted;
-      std::align(kHugePage, kHugePage, inside, room);
+      size_t available = wanted;
+      std::align(kHugePage, kHugePage, inside, available);
       auto* begin = static_cast<std::byte*>(inside);
-      ranges_.push_back({mapping, wanted, begin, begin, begin + room / kHugePage * kHugePage});
+      ranges_.push_back({mapping, wanted, begin, begin, begin + available / kHugePage * kHugePage});
       return;
     }
     if (wanted == at_least) throw std::bad_alloc();
   }
 }
 
-// Makes a free block of at least `bytes` at the end of the last range, or of a new one.
+// Appends a free block of at least `bytes` to the last range, or to a new one.
 void MemoryCache::grow(size_t bytes) {
-  const auto missing = [&](const Range& range) {  // beyond the free block that may lie at the end
+  const auto missing = [&](const Range& range) {  // beyond a free block at the end
     size_t free = 0;
     if (!free_.empty()) {
       const auto& [block, size] = *free_.rbegin();
@@ -89,13 +89,13 @@ void MemoryCache::grow(size_t bytes) {
   if (ranges_.empty() || !fits(ranges_.back())) add_range(round_up(bytes, kStep));
   Range& range = ranges_.back();
   const size_t more = missing(range);
-  Blocks made;
-  made.emplace(range.end, more);
+  Blocks blocks;
+  blocks.emplace(range.end, more);
   if (mprotect(range.end, more, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
-  madvise(range.end, more, MADV_HUGEPAGE);  // fewer faults; no harm where there are none
+  madvise(range.end, more, MADV_HUGEPAGE);  // fewer faults; ignored if unsupported
   forbid(range.end, more);
   range.end += more;
-  insert_free(made.extract(made.begin()));
+  insert_free(blocks.extract(blocks.begin()));
 }
 
 MemoryCache::Blocks::iterator MemoryCache::find(size_t bytes) {
@@ -130,7 +130,7 @@ void MemoryCache::release(std::byte* block) noexcept {
   insert_free(std::move(node));
 }
 
-// A node moves from map to map, so that giving back takes no memory.
+// Moves a node between maps, so that release does not allocate.
 void MemoryCache::insert_free(Blocks::node_type node) noexcept {
   const auto after = free_.lower_bound(node.key());
   if (after != free_.end() && node.key() + node.mapped() == after->first) {

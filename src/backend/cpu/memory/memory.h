@@ -1,7 +1,7 @@
-// Working memory of a backend: one range of addresses, carved into blocks first fit from below, a freed block joined
-// with its free neighbors. Pages are taken from the system as the range fills and kept, so a training step asks for
-// nothing after the first, whatever the shapes, and needs 3 % more than what is alive at once. Blocks kept for requests
-// of their own size needed a quarter more; ranges of a few dozen MiB, with their seams, two fifths.
+// Working memory of a backend: one address range, divided into blocks first fit from below; freed blocks are merged
+// with free neighbors. Pages are committed as the range fills and retained, so a training step allocates nothing after
+// the first, whatever the shapes, and needs 3 % more than its live memory. Free lists by size needed a quarter more;
+// ranges of a few dozen MiB, two fifths.
 #pragma once
 
 #include <cstddef>
@@ -20,14 +20,14 @@ class MemoryCache : public std::enable_shared_from_this<MemoryCache> {
   MemoryCache(const MemoryCache&) = delete;
   MemoryCache& operator=(const MemoryCache&) = delete;
 
-  // 64-byte aligned, uninitialized; returns to the cache when the last owner lets go. Thread-safe. std::bad_alloc.
+  // 64-byte aligned, uninitialized; released to the cache by the last owner. Thread-safe. Throws std::bad_alloc.
   std::shared_ptr<void> allocate(size_t bytes);
 
  private:
-  using Blocks = std::map<std::byte*, size_t>;  // from where, how many bytes
+  using Blocks = std::map<std::byte*, size_t>;  // address, bytes
 
-  // Addresses begin … limit, of which those below `end` are backed by pages. There is a second range only where the
-  // system did not give enough addresses for the first.
+  // Addresses begin … limit, of which those below `end` are backed by pages. There is a second range only if the system
+  // limited the first.
   struct Range {
     void* mapping;
     size_t mapped;
@@ -45,7 +45,7 @@ class MemoryCache : public std::enable_shared_from_this<MemoryCache> {
   std::vector<Range> ranges_;
 };
 
-// Uninitialized room for `count` numbers during a kernel.
+// Uninitialized memory for `count` elements during a kernel.
 template <class T>
 class Scratch {
  public:

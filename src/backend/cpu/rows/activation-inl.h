@@ -14,7 +14,7 @@ HWY_BEFORE_NAMESPACE();
 namespace roformer::rows::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// erf by a rational function of x on [-4, 4], where float erf has reached ±1; the coefficients are those of Eigen's and
+// erf by a rational function of x on [-4, 4], beyond which float erf is ±1; the coefficients are those of Eigen's and
 // XLA's float erf. Largest error against std::erf: 3e-7 (tests/backend).
 template <class D, class V>
 HWY_INLINE V erf(D d, V x) {
@@ -47,8 +47,8 @@ HWY_INLINE V logistic(D d, V x) {
   return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(x))));
 }
 
-// gelu_tanh(x) = x · σ(2·√(2/π)·(x + 0.044715·x³)), because (1 + tanh u) / 2 = σ(2u). `inner` is what σ is taken of,
-// `rise` its derivative. x is cut at ±10, where σ has reached 0 or 1, so that no power overflows.
+// gelu_tanh(x) = x · σ(2·√(2/π)·(x + 0.044715·x³)), because (1 + tanh u) / 2 = σ(2u). `inner` is the argument of σ,
+// `rise` its derivative. x is clamped to ±10, where σ is 0 or 1, so that no power overflows.
 template <class V>
 struct GeluTanh {
   V inner, rise;

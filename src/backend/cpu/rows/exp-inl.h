@@ -13,11 +13,11 @@ HWY_BEFORE_NAMESPACE();
 namespace roformer::rows::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// The sum with it leaves x, rounded to a whole number, in the lowest bits.
+// Adding it leaves x, rounded to an integer, in the lowest bits.
 constexpr float kToWhole = 12582912.0f;  // 1.5·2^23
 
-// 2^(n + f) with `shifted` = n + kToWhole and |f| ≤ ½: n goes into the exponent's bits; 2^f is a polynomial of least
-// relative error (9e-8) that is exact at 0.
+// 2^(n + f) with `shifted` = n + kToWhole and |f| ≤ ½: n goes into the exponent bits; 2^f is a minimax polynomial
+// (relative error 9e-8), exact at 0.
 template <class D, class V>
 HWY_INLINE V exp2_of_parts(D d, V f, V shifted) {
   const hn::RebindToSigned<D> bits;
@@ -28,16 +28,16 @@ HWY_INLINE V exp2_of_parts(D d, V f, V shifted) {
   return hn::BitCast(d, hn::Add(hn::BitCast(bits, p), hn::ShiftLeft<23>(hn::BitCast(bits, shifted))));
 }
 
-// 2^x of x ≤ 1, within 2 units in the last place; 2^−126 below that.
+// 2^x for x ≤ 1, within 2 units in the last place; 2^−126 below that.
 template <class D, class V>
 HWY_INLINE V exp2(D d, V x) {
   const V magic = hn::Set(d, kToWhole);
-  x = hn::Max(hn::Set(d, -126.0f), x);  // in this order, a NaN stays one
+  x = hn::Max(hn::Set(d, -126.0f), x);  // in this order NaN stays NaN
   const V shifted = hn::Add(x, magic);
   return exp2_of_parts(d, hn::Sub(x, hn::Sub(shifted, magic)), shifted);
 }
 
-// e^x of x ≤ 87, with a relative error of at most 2e-7 + 2e-8·|x|; e^−87 below that.
+// e^x for x ≤ 87, with a relative error of at most 2e-7 + 2e-8·|x|; e^−87 below that.
 template <class D, class V>
 HWY_INLINE V exp(D d, V x) {
   const V magic = hn::Set(d, kToWhole), of_two = hn::Set(d, 1.44269504f);  // log2 e

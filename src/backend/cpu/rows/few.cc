@@ -1,4 +1,4 @@
-// Kernels of decoding, where a few rows meet much memory: each number of it is loaded once.
+// Kernels of decoding, with few rows: bound by memory, each element of which is loaded once.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/cpu/rows/few.cc"
 #include "hwy/foreach_target.h"
@@ -45,10 +45,10 @@ float Total(const float* x, int64_t n) {
 }
 
 // Products of up to eight rows of x with a group of rows of w, in tiles of R by W whose running sums are registers:
-// twelve of them, which hide the multiplications' latency and leave room for the factors. Every product is one running
-// vector over whole lanes, then the rest one by one: the same sum whatever the tiles are.
-constexpr int64_t kMostRows = 8, kGroup = 12, kLine = 16;  // a line of the cache is 16 floats
-// Two blocks of a group's rows of w and all rows of x stay in the nearest cache.
+// twelve of them, which hide the latency of multiplications and leave registers for the factors. Every product is one
+// running vector over whole vectors, then a scalar tail, so that its bits do not depend on the tiles.
+constexpr int64_t kMaxRows = 8, kGroup = 12, kLine = 16;  // kLine: a cache line in floats
+// Two blocks of a group's rows of w and all rows of x stay in L1.
 constexpr int64_t kBlock = 256;
 
 template <class D>
@@ -68,22 +68,22 @@ template <int R, int W, class T>
 HWY_INLINE void add_step(const float* x, int64_t x_stride, const T* w, int64_t w_stride,
                          hn::Vec<FullTag> (&sums)[R][W]) {
   const FullTag d;
-  hn::Vec<FullTag> of_x[R];
+  hn::Vec<FullTag> x_vectors[R];
 #pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) of_x[r] = hn::LoadU(d, x + r * x_stride);
+  for (int r = 0; r < R; ++r) x_vectors[r] = hn::LoadU(d, x + r * x_stride);
 #pragma GCC unroll 16
   for (int o = 0; o < W; ++o) {
     const auto weight = load_weights(d, w + o * w_stride);
 #pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) sums[r][o] = hn::MulAdd(weight, of_x[r], sums[r][o]);
+    for (int r = 0; r < R; ++r) sums[r][o] = hn::MulAdd(weight, x_vectors[r], sums[r][o]);
   }
 }
 
-// Adds what `count` numbers give, whole vectors, to `sums` [R][kGroup] of vectors. Lines: which of two lines of the
-// rows at `ahead` to ask for on the way, by bits.
+// Adds the products over `count` elements, whole vectors, to `sums` [R][kGroup] of vectors. Lines: bit mask of the
+// cache lines, of two, of the rows at `prefetch` to prefetch meanwhile.
 template <int R, int W, int Lines, class T>
 HWY_INLINE void add_products(const float* x, int64_t x_stride, const T* w, int64_t w_stride, int64_t count,
-                             const T* ahead, float* sums) {
+                             const T* prefetch, float* sums) {
   const FullTag d;
   constexpr int64_t kLanes = hn::MaxLanes(FullTag());
   hn::Vec<FullTag> running[R][W];
@@ -96,8 +96,8 @@ HWY_INLINE void add_products(const float* x, int64_t x_stride, const T* w, int64
   for (; i + 2 * kLine <= count; i += 2 * kLine) {
 #pragma GCC unroll 16
     for (int o = 0; o < W; ++o) {
-      if constexpr ((Lines & 1) != 0) hwy::Prefetch(ahead + o * w_stride + i);
-      if constexpr ((Lines & 2) != 0) hwy::Prefetch(ahead + o * w_stride + i + kLine);
+      if constexpr ((Lines & 1) != 0) hwy::Prefetch(prefetch + o * w_stride + i);
+      if constexpr ((Lines & 2) != 0) hwy::Prefetch(prefetch + o * w_stride + i + kLine);
     }
 #pragma GCC unroll 8
     for (int64_t k = 0; k < 2 * kLine; k += kLanes) add_step(x + i + k, x_stride, w + i + k, w_stride, running);
@@ -110,21 +110,21 @@ HWY_INLINE void add_products(const float* x, int64_t x_stride, const T* w, int64
   }
 }
 
-// All rows of x with the rows w of one block. While four rows and more are multiplied, the memory would rest: they ask
-// for the next three rows of w, `after` those of this block at last.
+// All rows of x with the rows w of one block. With four rows or more memory would idle, so the next three rows of w are
+// prefetched; the last three prefetch `after`.
 template <class T>
 HWY_INLINE void add_group(const float* x, int64_t x_stride, int64_t rows, const T* w, int64_t w_stride, int64_t count,
                           const T* after, float* sums) {
   constexpr int64_t kLanes = hn::MaxLanes(FullTag());
   for (int64_t o = 0; rows >= 4 && o < kGroup; o += 3) {
     const T* const part = w + o * w_stride;
-    const T* const ahead = o + 3 < kGroup ? part + 3 * w_stride : after;
+    const T* const prefetch = o + 3 < kGroup ? part + 3 * w_stride : after;
     float* const sum = sums + o * kLanes;
-    if (rows < kMostRows) {
-      add_products<4, 3, 3>(x, x_stride, part, w_stride, count, ahead, sum);
+    if (rows < kMaxRows) {
+      add_products<4, 3, 3>(x, x_stride, part, w_stride, count, prefetch, sum);
     } else {
-      add_products<4, 3, 1>(x, x_stride, part, w_stride, count, ahead, sum);
-      add_products<4, 3, 2>(x + 4 * x_stride, x_stride, part, w_stride, count, ahead, sum + 4 * kGroup * kLanes);
+      add_products<4, 3, 1>(x, x_stride, part, w_stride, count, prefetch, sum);
+      add_products<4, 3, 2>(x + 4 * x_stride, x_stride, part, w_stride, count, prefetch, sum + 4 * kGroup * kLanes);
     }
   }
   int64_t r = rows / 4 * 4;
@@ -139,8 +139,7 @@ HWY_INLINE void add_group(const float* x, int64_t x_stride, int64_t rows, const 
   }
 }
 
-// sum + Σ x · w of what is no whole vector, one by one; as intrinsics, so that no compiler rounds it otherwise for
-// another type of w.
+// sum + Σ x · w over the scalar tail; with intrinsics, so that compilers round it alike for all types of w.
 template <class T>
 HWY_INLINE float add_rest(const float* x, const T* w, int64_t begin, int64_t end, float sum) {
   const hn::CappedTag<float, 1> one;
@@ -151,14 +150,14 @@ HWY_INLINE float add_rest(const float* x, const T* w, int64_t begin, int64_t end
   return hn::GetLane(running);
 }
 
-// Up to eight rows of x with twelve of w. Those behind them are asked for, the last ones', too: they are mostly the
-// next task's, and asking for what there is not does nothing.
+// Up to eight rows of x with twelve of w. Prefetches the rows behind them even at the end: they are usually the next
+// task's, and prefetching beyond the matrix is harmless.
 template <class T>
 HWY_INLINE void dots_of_group(const float* x, int64_t x_stride, int64_t rows, const T* w, int64_t w_stride,
                               int64_t depth, float* out, int64_t out_stride) {
   const FullTag d;
   constexpr int64_t kLanes = hn::MaxLanes(FullTag());
-  HWY_ALIGN_MAX float sums[kMostRows * kGroup * kLanes];
+  HWY_ALIGN_MAX float sums[kMaxRows * kGroup * kLanes];
   std::fill_n(sums, rows * kGroup * kLanes, 0.0f);
   const T* const next = w + kGroup * w_stride;
   const int64_t whole = depth / kLanes * kLanes, block = rows >= 4 ? kBlock : whole;
@@ -174,7 +173,7 @@ HWY_INLINE void dots_of_group(const float* x, int64_t x_stride, int64_t rows, co
   }
 }
 
-// The same sum of one row with one.
+// The same sum for a single pair of rows.
 template <class T>
 HWY_INLINE float dot(const float* x, const T* w, int64_t depth) {
   const FullTag d;
@@ -188,8 +187,8 @@ HWY_INLINE float dot(const float* x, const T* w, int64_t depth) {
 template <class T>
 HWY_INLINE void all_dots(const float* x, int64_t x_stride, int64_t rows, const T* w, int64_t w_stride, int64_t outputs,
                          int64_t depth, float* out, int64_t out_stride) {
-  for (; rows > 0; rows -= kMostRows, x += kMostRows * x_stride, out += kMostRows * out_stride) {
-    const int64_t some = std::min(rows, kMostRows);
+  for (; rows > 0; rows -= kMaxRows, x += kMaxRows * x_stride, out += kMaxRows * out_stride) {
+    const int64_t some = std::min(rows, kMaxRows);
     int64_t o = 0;
     for (; o + kGroup <= outputs; o += kGroup) {
       const T* const group = w + o * w_stride;

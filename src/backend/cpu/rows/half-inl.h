@@ -1,5 +1,5 @@
-// Numbers of 16 bits as float32 vectors; included once for every instruction set by Highway's foreach_target. The same
-// bits as tensor/half.h's widened().
+// Widens 16-bit floats to float32 vectors; included once for every instruction set by Highway's foreach_target. Same
+// bits as widened() of tensor/half.h.
 #if defined(ROFORMER_HALF_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ROFORMER_HALF_INL_H_
 #undef ROFORMER_HALF_INL_H_
@@ -15,8 +15,7 @@ namespace roformer::rows::HWY_NAMESPACE {
 template <class D>
 using Words = hn::RebindToUnsigned<D>;
 
-// Of the lower halves of the lanes; the upper are 0. Not by Highway's own conversion, which has no infinities without
-// F16C.
+// Widens the lower halves of the lanes; the upper are 0. Highway's conversion lacks infinities without F16C.
 template <class D>
 HWY_INLINE hn::Vec<D> widen_float16(D d, hn::Vec<Words<D>> halves) {
   const Words<D> words;

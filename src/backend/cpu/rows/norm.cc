@@ -85,7 +85,7 @@ void RmsNormBackward(const float* dout, const float* x, float inverse, const flo
   });
 }
 
-// Here queries and keys are rotated: (x0, x1) → (x0·cos − x1·sin, x1·cos + x0·sin), Eq. 34.
+// Rotates queries and keys: (x0, x1) → (x0·cos − x1·sin, x1·cos + x0·sin), Eq. 34.
 void RotateAdjacent(float* x, const float* cos, const float* sin, float sign, int64_t pairs) {
   for_lanes(pairs, [&](auto d, int64_t i) {
     hn::Vec<decltype(d)> x0, x1;

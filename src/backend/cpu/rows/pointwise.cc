@@ -154,7 +154,7 @@ void DropoutFactors(const Dropout& dropout, uint32_t row, int64_t first, int64_t
 }
 #else
 // Philox4x32-10 as in base/random.h, one 64-bit lane a block: MulEven multiplies the low halves, so the high halves of
-// the lanes may hold rubbish between rounds. Two vectors of blocks, a and b, hide the latency of the multiplications.
+// the lanes are ignored between rounds. Two vectors of blocks, a and b, hide the latency of the multiplications.
 void DropoutFactors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors) {
   const hn::CappedTag<uint64_t, 8> d64;
   const hn::Repartition<uint32_t, decltype(d64)> d32;
@@ -174,8 +174,8 @@ void DropoutFactors(const Dropout& dropout, uint32_t row, int64_t first, int64_t
     c3 = p0;
   };
   const auto store = [&](Blocks words, float* out) HWY_ATTR {
-    const auto kept = hn::Not(hn::Lt(hn::TruncateTo(half, words), threshold));
-    hn::StoreU(hn::IfThenElseZero(hn::RebindMask(df, kept), scale), df, out);
+    const auto survives = hn::Not(hn::Lt(hn::TruncateTo(half, words), threshold));
+    hn::StoreU(hn::IfThenElseZero(hn::RebindMask(df, survives), scale), df, out);
   };
   for (int64_t group = 0; group * 64 < n; ++group) {
     for (size_t lane = 0; lane < 16; lane += 2 * lanes) {

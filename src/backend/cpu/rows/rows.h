@@ -1,5 +1,5 @@
-// Row kernels: what happens to one row of floats, in the widest SIMD this machine has (Highway chooses at run time).
-// They know nothing of threads or tensors; the drivers beside this file split the work. Any length, any alignment.
+// Row kernels: operations on one row of floats, in the widest SIMD of this machine (dispatched by Highway at run time).
+// No threads, no tensors: callers split the work. Any length, any alignment.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ void scale(float* x, float factor, int64_t n);  // x *= factor
 void sum(const float* x, const float* y, float* out, int64_t n);
 void multiply(const float* x, const float* y, float* out, int64_t n);
 void bias_activation(Activation activation, const float* bias, float* before, float* out, int64_t n);
-// `out` gets the activation once more, unless null; it may be `before`, as `dbefore` may be `dout`.
+// `out`, unless null, gets the activation again; it may alias `before`, and `dbefore` may alias `dout`.
 void activation_backward(Activation activation, const float* before, const float* dout, float* dbefore, float* out,
                          int64_t n);
 
@@ -25,12 +25,12 @@ struct GatedInputs {
   const float *gate, *x, *dout;
 };
 struct GatedGradients {
-  float *gate, *x, *out;  // `out`: what gated() gave
+  float *gate, *x, *out;  // `out`: the result of gated()
 };
 void gated_backward(Activation activation, const GatedInputs& in, const GatedGradients& gradients, int64_t n);
 
-// factors[c] = 0 or the survivors' scale for columns first … first + n − 1. `first` is a multiple of 64; `factors` has
-// room for n rounded up to a multiple of 64.
+// factors[c] = 0 or 1 / (1 − probability) for columns first … first + n − 1. `first` is a multiple of 64; `factors` has
+// n rounded up to a multiple of 64 elements.
 void dropout_factors(const Dropout& dropout, uint32_t row, int64_t first, int64_t n, float* factors);
 
 // Layer norm of one row: writes out and the mean and 1/√(variance + epsilon). `bias` may be null: 0.
@@ -42,7 +42,7 @@ void layer_norm_backward(const float* dout, const float* x, const float* statist
 
 // RMS norm of one row: writes out and returns 1/√(mean square + epsilon). `gain` may be null: 1.
 float rms_norm(const float* x, const float* gain, float epsilon, float* out, int64_t n);
-// dx of one row, of what rms_norm returned; adds dout·x̂ to the running dgain, unless null.
+// dx of one row; `inverse` is the result of rms_norm; adds dout·x̂ to the running dgain, unless null.
 void rms_norm_backward(const float* dout, const float* x, float inverse, const float* gain, float* dx, float* dgain,
                        int64_t n);
 
@@ -55,16 +55,16 @@ float maximum(const float* x, int64_t n);
 float exp_sum(float* x, float shift, int64_t n);           // x = exp(x − shift), returns Σ x
 int64_t argmax(const float* x, int64_t n, float maximum);  // first index that holds the maximum; n > 0
 
-// Attention over rows that are kept (cached_attention.cc). Head h of q meets head h / group of each key:
-// scores[h · scores_stride + j] = scale · q_h·key_j, all heads of `dim`.
+// Attention over cached rows (cached_attention.cc). Head h of q attends to head h / group of each key: scores[h ·
+// scores_stride + j] = scale · q_h·key_j; heads have `dim` elements.
 void key_scores(const float* q, const float* keys, int64_t stride, int64_t count, int64_t heads, int64_t group,
                 int64_t dim, float scale, float* scores, int64_t scores_stride);
 // out [heads · dim] = Σ_j weights[h · weights_stride + j] · value_j, likewise.
 void weighted_values(const float* weights, int64_t weights_stride, const float* values, int64_t stride, int64_t count,
                      int64_t heads, int64_t group, int64_t dim, float* out);
 
-// out[r · out_stride + o] = x_r·w_o over `depth` numbers, for a few rows of x: w is read once, and the bits of each
-// product depend on its own rows only. Of 16 bits, w gives the bits that it gives as float32.
+// out[r · out_stride + o] = x_r·w_o over `depth` elements, for a few rows of x: w is read once, and the bits of each
+// product depend only on its own two rows. 16-bit w gives the same bits as its float32 values.
 void dots(const float* x, int64_t x_stride, int64_t rows, const float* w, int64_t w_stride, int64_t outputs,
           int64_t depth, float* out, int64_t out_stride);
 void dots(const float* x, int64_t x_stride, int64_t rows, const BFloat16* w, int64_t w_stride, int64_t outputs,
@@ -72,7 +72,7 @@ void dots(const float* x, int64_t x_stride, int64_t rows, const BFloat16* w, int
 void dots(const float* x, int64_t x_stride, int64_t rows, const Float16* w, int64_t w_stride, int64_t outputs,
           int64_t depth, float* out, int64_t out_stride);
 
-float total(const float* x, int64_t n);  // Σ x, as fast as memory gives it
+float total(const float* x, int64_t n);  // Σ x, at memory bandwidth
 
 // out [columns, rows] = x [rows, columns] transposed.
 void transpose(const float* x, int64_t stride, int64_t rows, int64_t columns, float* out, int64_t out_stride);

@@ -35,7 +35,7 @@ HWY_INLINE void transpose_4x4(const float* x, int64_t stride, float* out, int64_
   hn::StoreU(hn::InterleaveUpper(d, even_high, odd_high), d, out + 3 * out_stride);
 }
 
-// In strips of 16 rows, so that a cache line of the result is written at once.
+// In strips of 16 rows, so that whole cache lines of the result are written.
 void Transpose(const float* x, int64_t stride, int64_t rows, int64_t columns, float* out, int64_t out_stride) {
   const int64_t whole_rows = rows / 4 * 4, whole_columns = columns / 4 * 4;
   for (int64_t strip = 0; strip < whole_rows; strip += 16) {
