@@ -217,14 +217,11 @@ inline std::string sentences(int count, uint64_t seed = 1) {
   return text;
 }
 
-// A directory with text.txt and a word-piece tokenizer "tokenizer" of it.
+// A directory with text.txt and a word-piece tokenizer "tokenizer" of it, which is trained once a process:
+// tests/CMakeLists.txt runs these suites whole.
 class Workshop : public ::testing::Test {
  protected:
-  Workshop() {
-    put(path("text.txt"), sentences(300));
-    succeed({"train-tokenizer", "--vocab-size", "120", "--lowercase", "--input", path("text.txt"), "--output",
-             path("tokenizer"), "--threads", "1"});
-  }
+  Workshop() { std::filesystem::copy(trained().path(), directory_.path(), std::filesystem::copy_options::recursive); }
 
   std::string path(const std::string& name) const { return directory_ / name; }
 
@@ -274,6 +271,17 @@ class Workshop : public ::testing::Test {
   }
 
   TempDirectory directory_;
+
+ private:
+  static const TempDirectory& trained() {
+    static const TempDirectory directory;
+    [[maybe_unused]] static const std::string once = [] {
+      put(directory / "text.txt", sentences(300));
+      return succeed({"train-tokenizer", "--vocab-size", "120", "--lowercase", "--input", directory / "text.txt",
+                      "--output", directory / "tokenizer", "--threads", "1"});
+    }();
+    return directory;
+  }
 };
 
 }  // namespace roformer::testing
