@@ -1,11 +1,11 @@
-// The clock by which work is timed.
+// Monotonic time for measuring durations.
 #pragma once
 
 #include <chrono>
 
 namespace roformer {
 
-// Of a clock that never goes back; only differences mean anything.
+// Seconds of a monotonic clock; only differences are meaningful.
 inline double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }

@@ -114,7 +114,7 @@ void Progress::finish() {
   finished_ = true;
 }
 
-// The rate is a mean over about the last half minute, so that a validation in between does not shake it.
+// The rate is a mean over about the last half minute, so that a validation in between does not disturb it.
 void Progress::measure(double now) {
   constexpr double kMemorySeconds = 30;
   const double elapsed = now - measured_seconds_;
@@ -168,12 +168,12 @@ std::string Progress::line(double now) const {
   if (!output_.style.interactive) return fmt::format("{}: {}", options_.label, text);
 
   constexpr int kBarCells = 20;
-  const int room = output_.style.columns - 1;
+  const int width = output_.style.columns - 1;
   const int label_cells = static_cast<int>(options_.label.size()) + 1;
-  const bool with_bar = options_.total > 0 && room >= label_cells + kBarCells + 30;
+  const bool with_bar = options_.total > 0 && width >= label_cells + kBarCells + 30;
   const std::string head = options_.label + " " + (with_bar ? bar(kBarCells) + " " : "");
   const int head_cells = label_cells + (with_bar ? kBarCells + 1 : 0);
-  return head + std::string(first_code_points(text, std::max(0, room - head_cells)));
+  return head + std::string(first_code_points(text, std::max(0, width - head_cells)));
 }
 
 }  // namespace roformer

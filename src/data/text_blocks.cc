@@ -11,7 +11,7 @@
 
 namespace roformer {
 
-// Unpacked text on the disk, without a name, so that it is gone when the process is.
+// Decompressed text in an unnamed file, which disappears with the process.
 class TextBlocks::Spool {
  public:
   Spool() {
@@ -58,7 +58,7 @@ class TextBlocks::Scanner {
       source.modified = status.modified();
     }
     read_lines(file, size);
-    hash_.update(&size, sizeof size);  // text moved from one file to the next is another corpus
+    hash_.update(&size, sizeof size);  // so that file boundaries count
     result_.bytes_ += size;
   }
 
@@ -76,12 +76,12 @@ class TextBlocks::Scanner {
 
   void read_lines(TextFile& file, const int64_t& size) {
     const int64_t base = result_.spool_ ? result_.spool_->size() : 0;
-    const auto place = [&](int64_t offset) { return result_.sources_.back().spooled ? base + offset : offset; };
+    const auto source_offset = [&](int64_t offset) { return result_.sources_.back().spooled ? base + offset : offset; };
     DocumentState state, at_start;
     int64_t begin = 0;
     const auto cut = [&](int64_t end, bool ends_file) {
       block_.segments.push_back(
-          {result_.sources_.size() - 1, place(begin), place(end), begin == 0, ends_file, at_start});
+          {result_.sources_.size() - 1, source_offset(begin), source_offset(end), begin == 0, ends_file, at_start});
       bytes_before_ += end - begin;
       begin = end;
       at_start = state;
@@ -99,7 +99,7 @@ class TextBlocks::Scanner {
     end_document(state);
     if (begin < size) {
       cut(size, true);
-    } else if (size > 0) {  // the last block was cut right at the end
+    } else if (size > 0) {  // the last block ended right here
       result_.blocks_.back().segments.back().ends_file = true;
     }
   }
@@ -112,7 +112,7 @@ class TextBlocks::Scanner {
   TextBlocks& result_;
   int64_t block_bytes_;
   const std::stop_token& stop_;
-  int64_t bytes_before_ = 0;  // of block_
+  int64_t bytes_before_ = 0;  // preceding block_ in its file
   Block block_;
   Hasher hash_;
 };

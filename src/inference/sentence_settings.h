@@ -1,5 +1,5 @@
-// How a model directory of the sentence-transformers library wants its texts embedded: modules.json names a chain of
-// modules (the trunk, pooling, normalization), N_Pooling/config.json the pooling, sentence_bert_config.json the length.
+// Embedding settings of a sentence-transformers model directory: modules.json lists the modules (trunk, pooling,
+// normalization), N_Pooling/config.json has the pooling, sentence_bert_config.json the length.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,13 @@
 namespace roformer {
 
 struct SentenceSettings {
-  std::optional<TextPooling> pooling;  // nothing: the directory does not say
+  std::optional<TextPooling> pooling;  // none: not specified
   bool normalize = false;
   std::optional<int64_t> max_length;  // tokens
-  std::string unsupported;            // what the directory asks for beyond that, as a message; empty if nothing
+  std::string unsupported;            // error message about unsupported modules or settings; empty if none
 };
 
-// A directory without modules.json gives the defaults. DataError for files that are not what they must be.
+// Returns the defaults for a directory without modules.json. DataError for malformed files.
 SentenceSettings read_sentence_settings(const std::string& directory);
 
 }  // namespace roformer

@@ -56,30 +56,30 @@ Run read_run(const std::string& directory) {
   return run;
 }
 
-// The legend of a plot has room for about so much; cut between characters.
+// Truncates a name, between characters, to fit a plot's legend.
 std::string legend_name(const std::string& name) {
-  constexpr size_t kMost = 40;
-  if (name.size() <= kMost) return name;
-  size_t end = kMost;
+  constexpr size_t kMaxLegendBytes = 40;
+  if (name.size() <= kMaxLegendBytes) return name;
+  size_t end = kMaxLegendBytes;
   while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;
   return name.substr(0, end) + "…";
 }
 
-// The numbers with a name of their own, in the order they are shown; others follow under their keys.
+// Metrics with a title, in display order; others follow under their keys.
 struct Metric {
   std::string event, key, title, unit;
 };
 const std::vector<Metric>& known_metrics() {
   static const std::vector<Metric> metrics = {
-      {"validation", "loss", "Validation loss", "nats a label"},
-      {"train", "loss", "Training loss", "nats a label"},
-      {"validation", "accuracy", "Validation accuracy", "share of labels"},
-      {"validation", "perplexity", "Validation perplexity", "e to the loss"},
-      {"validation", "bits_per_character", "Validation bits per character", "bits a character"},
+      {"validation", "loss", "Validation loss", "nats per predicted token"},
+      {"train", "loss", "Training loss", "nats per predicted token"},
+      {"validation", "accuracy", "Validation accuracy", "fraction of predicted tokens"},
+      {"validation", "perplexity", "Validation perplexity", "exp(loss)"},
+      {"validation", "bits_per_character", "Validation bits per character", "bits per character"},
       {"train", "learning_rate", "Learning rate", "learning rate"},
       {"train", "gradient_norm", "Gradient norm", "norm before clipping"},
-      {"train", "tokens_per_second", "Speed", "tokens a second"},
-      {"train", "data_wait", "Waiting for text", "share of the time"},
+      {"train", "tokens_per_second", "Throughput", "tokens per second"},
+      {"train", "data_wait", "Data wait", "fraction of time"},
   };
   return metrics;
 }
@@ -93,7 +93,7 @@ std::vector<Metric> metrics_of(const std::vector<Group>& groups) {
       }
     }
   }
-  found.erase({"train", "tokens"});  // the step in other units
+  found.erase({"train", "tokens"});  // redundant with the step
   std::vector<Metric> metrics;
   for (const Metric& metric : known_metrics()) {
     if (found.erase({metric.event, metric.key}) > 0) metrics.push_back(metric);
@@ -102,7 +102,7 @@ std::vector<Metric> metrics_of(const std::vector<Group>& groups) {
   return metrics;
 }
 
-// A legend of many names must not leave the lines without room.
+// Enlarges plots with long legends.
 SvgSize plot_size(size_t series) {
   constexpr size_t kFew = 4;
   return {440, 300 + (series > kFew ? 8 * static_cast<int>(series - kFew) : 0)};
@@ -110,7 +110,7 @@ SvgSize plot_size(size_t series) {
 
 void add_plots(HtmlPage& page, const std::vector<Group>& groups) {
   std::vector<Metric> metrics = metrics_of(groups);
-  // The two losses of a single setting are best seen together.
+  // A single group's losses share a plot.
   if (groups.size() == 1 && metrics.size() >= 2 && metrics[0].key == "loss" && metrics[1].key == "loss") {
     Plot plot{.title = "Loss", .x_label = "step", .y_label = metrics[0].unit, .series = {}};
     plot.series.push_back(summarize_curves("training", groups[0].curves("train", "loss")));
@@ -154,7 +154,7 @@ std::vector<double> median_speeds(const Group& group) {
   return medians;
 }
 
-// Values of all runs, each once, in the order of the runs.
+// Distinct values of all runs, in the order of the runs.
 std::string distinct_text(const std::vector<std::string>& values, std::string_view separator = ", ") {
   std::vector<std::string> texts;
   for (const std::string& text : values) {
@@ -249,7 +249,7 @@ void add_runs(HtmlPage& page, const std::vector<RunGroup>& groups) {
   }
   add_results(page, read);
   const bool bands = std::any_of(read.begin(), read.end(), [](const Group& group) { return group.runs.size() > 1; });
-  if (bands) page.paragraph("A line is the mean of a setting's runs, the band goes from the lowest to the highest.");
+  if (bands) page.paragraph("Lines are means over a group's runs; bands range from the lowest to the highest run.");
   add_plots(page, read);
   add_settings(page, read);
 }
