@@ -1,4 +1,4 @@
-// config.json: what is accepted is a model that can be described, and means the same when it is written and read again.
+// config.json: accepted configs are valid and survive a write-read round trip.
 #include <nlohmann/json.hpp>
 
 #include "models/config.h"

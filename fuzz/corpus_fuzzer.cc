@@ -1,5 +1,5 @@
-// Text files, plain or packed, to documents. Byte 0 chooses what ends a document, byte 1 where blocks are cut; two
-// files lie between lines of "%%".
+// Text files, plain or compressed, to documents. Byte 0 selects the document rule, byte 1 the block size; two files
+// follow, separated by lines of "%%".
 #include <algorithm>
 
 #include "data/text_blocks.h"
@@ -11,7 +11,7 @@ namespace {
 
 struct Read {
   int64_t documents = 0;
-  std::string letters;  // of all documents: everything but line ends, which a cut may leave at the end of a part
+  std::string letters;  // of all documents, without line ends, which may remain at the end of a split part
 };
 
 Read read_all(const std::vector<std::string>& paths, DocumentRule rule, int64_t block_bytes) {

@@ -1,4 +1,5 @@
-// The ids file of `forward`, on a tiny model whose positions byte 0 chooses: finite activations of the right shapes.
+// The ids file of `forward`, on a tiny model with positions selected by byte 0: activations must be finite and of the
+// right shapes.
 #include "inference/forward.h"
 
 #include <cmath>

@@ -1,6 +1,6 @@
-// What the fuzz targets share. A target hands any bytes to one door of the program; an error of the project's own kinds
-// is the right answer to a bad input, and its message is checked too. Anything else is a finding: another exception, a
-// crash, a sanitizer's report, a broken promise (require), a hang, too much memory.
+// Common code of the fuzz targets. Each feeds arbitrary bytes to one entry point. Bad input must give an error of this
+// project's types, whose message is checked too; any other exception, a crash, a sanitizer report, a failed require(),
+// a hang or excessive memory is a finding.
 #pragma once
 
 #include <stdlib.h>
@@ -19,21 +19,21 @@
 
 namespace roformer::fuzz {
 
-// A promise of a header that must hold for every input.
+// A documented property that must hold for every input.
 inline void require(bool holds, const char* promise) {
   if (holds) return;
   std::fprintf(stderr, "broken promise: %s\n", promise);
   __builtin_trap();
 }
 
-// Messages go to terminals and logs: UTF-8, no control characters but the line ends of a list, and not endless.
+// Messages go to terminals and logs: UTF-8, no control characters except line ends of lists, bounded length.
 inline void check_message(std::string_view message) {
   require(!message.empty() && message.size() <= 16'384, "a message is neither empty nor endless");
   require(find_invalid_utf8(message) == kValidUtf8, "a message is UTF-8");
   for (const char c : message) require(c == '\n' || (c & 0xE0) != 0, "a message has no control characters");
 }
 
-// Runs `body`; true if it returned, false if it refused with an error of ours.
+// Runs `body`; true if it returned, false if it threw an error of this project's types.
 template <class Body>
 bool accepts(const Body& body) {
   try {
@@ -45,7 +45,7 @@ bool accepts(const Body& body) {
   }
 }
 
-// A directory of this process: in $TMPDIR, removed at a normal end.
+// A temporary directory of this process in $TMPDIR, removed at normal exit.
 class Scratch {
  public:
   static const Scratch& get() {
@@ -60,7 +60,7 @@ class Scratch {
   }
 
   std::string path(const std::string& name = "") const { return name.empty() ? path_ : path_ + "/" + name; }
-  // Writes a file; an empty content means that there is none.
+  // Writes a file, or removes it if `content` is empty.
   void put(const std::string& name, std::string_view content) const {
     std::filesystem::remove(path(name));
     if (content.empty()) return;
@@ -81,7 +81,7 @@ inline std::string_view as_text(const uint8_t* data, size_t size) {
   return {reinterpret_cast<const char*>(data), size};
 }
 
-// Several files in one input, between lines of "%%"; those that the input lacks are empty.
+// Splits an input into files at lines of "%%"; missing ones are empty.
 inline std::vector<std::string_view> split_files(std::string_view input, size_t count) {
   constexpr std::string_view kSeparator = "%%\n";
   std::vector<std::string_view> files;

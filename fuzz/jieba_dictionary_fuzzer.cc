@@ -1,5 +1,5 @@
-// jieba's dictionary as text (byte 0 even) and as the compiled form a cache holds (odd), then text cut with it. Of a
-// compiled form the checksum is set right first, so that what the checks behind it miss is found.
+// jieba's dictionary as text (byte 0 even) or compiled image (odd), then segmentation with it. The checksum of an image
+// is fixed up, so that mutations reach the checks behind it.
 #include <cstring>
 
 #include "base/hash.h"
@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   accepts([&] {
     if (data[0] % 2 == 1) return check_words(open_image(std::string(content)), text);
     const std::string image = JiebaDictionary::compile(content, "text");
-    const auto dictionary = open_image(image);  // what compile() makes is always taken
+    const auto dictionary = open_image(image);  // must accept the result of compile()
     check_words(dictionary, text);
   });
   return 0;

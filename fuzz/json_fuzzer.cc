@@ -1,4 +1,4 @@
-// The JSON parser: what it takes, it takes as the library's own parser does, and can be written and read again.
+// The JSON parser: accepted texts parse as by nlohmann's parser and survive a write-read round trip.
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"

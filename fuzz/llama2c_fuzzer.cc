@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const Llama2cFile file = read_llama2c(scratch.path("in.bin"));
     int64_t bytes = 0;
     for (const auto& [name, tensor] : file.weights) {
-      hash_hex({static_cast<const char*>(tensor.raw()), static_cast<size_t>(tensor.bytes())});  // every byte is there
+      hash_hex({static_cast<const char*>(tensor.raw()), static_cast<size_t>(tensor.bytes())});  // reads every byte
       bytes += tensor.bytes();
     }
     require(bytes <= 4 * static_cast<int64_t>(size), "a file does not grow beyond what int8 weights stand for");

@@ -1,5 +1,5 @@
-// The manifest of the newest snapshot, beside a good older one: whatever it says, one of the two is found, and the
-// newer only if it is what its manifest says.
+// The manifest of the newest snapshot, beside a valid older one: one of the two must be found, the newer only if it
+// matches its manifest.
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
@@ -23,7 +23,7 @@ void make_older(const Scratch& scratch) {
   writer.commit();
 }
 
-// Of a manifest the search accepted.
+// Checks of an accepted manifest.
 void check_manifest(std::string_view manifest) {
   const Json json = Json::parse(manifest);
   require(json["step"] == 7, "the step is that of the directory");

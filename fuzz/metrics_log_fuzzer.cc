@@ -1,4 +1,4 @@
-// log.jsonl: read, made into curves, averaged and drawn.
+// log.jsonl: reading, curves, averages and plots.
 #include "report/metrics_log.h"
 
 #include "fuzz/fuzz.h"

@@ -1,5 +1,5 @@
-// Arguments (one a line) and a configuration file, between lines of "%%". What is accepted comes back from
-// --dump-config as the same settings.
+// Arguments (one per line) and a configuration file, separated by lines of "%%". Accepted settings survive a
+// --dump-config round trip.
 #include "cli/options.h"
 
 #include <sstream>
@@ -42,7 +42,7 @@ std::vector<std::string> lines(std::string_view text) {
   while (!text.empty()) {
     const size_t end = text.find('\n');
     const std::string_view line = text.substr(0, end);
-    if (line.find('\0') == line.npos) result.emplace_back(line);  // an argument ends at its first zero byte
+    if (line.find('\0') == line.npos) result.emplace_back(line);  // an argument ends at its first NUL byte
     text = end == text.npos ? std::string_view() : text.substr(end + 1);
   }
   return result;

@@ -1,5 +1,5 @@
-// Files of torch.save. Byte 0 says what the rest is: 0 the whole file; 1 the pickle in a good zip archive; 2 the part
-// of an older file behind its magic number, protocol and system, so that mutations reach what is behind the checks.
+// Files of torch.save. Byte 0 selects what the rest is: 0 a whole file; 1 the pickle of a valid zip archive; 2 the part
+// of a legacy file after magic number, protocol and system, so that mutations get past the first checks.
 #include <cstring>
 
 #include "base/hash.h"
@@ -41,7 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const TensorInfo& info : file.tensors()) {
       Tensor tensor;
       if (!accepts([&] { tensor = file.tensor(info.name); })) continue;
-      hash_hex({static_cast<const char*>(tensor.raw()), static_cast<size_t>(tensor.bytes())});  // every byte is there
+      hash_hex({static_cast<const char*>(tensor.raw()), static_cast<size_t>(tensor.bytes())});  // reads every byte
       bytes += tensor.bytes();
       require(tensor.contiguous() && tensor.shape().rank() == std::ssize(info.shape), "tensors are as listed");
     }

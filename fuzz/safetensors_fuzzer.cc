@@ -1,5 +1,5 @@
-// safetensors files. Byte 0 even: the rest is the file. Odd: byte 1 says how many bytes of data there are, and the rest
-// is the header, whose length is put before it, so that mutations of the header reach the checks behind the length.
+// safetensors files. Byte 0 even: the rest is the file. Odd: byte 1 is the number of data bytes and the rest the
+// header, without its length, so that mutations get past the length check.
 #include "formats/safetensors.h"
 
 #include <cstring>
@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const TensorInfo& info : file.tensors()) {
       Tensor tensor;
       if (!accepts([&] { tensor = file.tensor(info.name); })) continue;
-      hash_hex({static_cast<const char*>(tensor.raw()), static_cast<size_t>(tensor.bytes())});  // every byte is there
+      hash_hex({static_cast<const char*>(tensor.raw()), static_cast<size_t>(tensor.bytes())});  // reads every byte
       if (info.name != "__metadata__") read.emplace_back(info.name, tensor);
     }
     const std::string copy = scratch.path("out.safetensors");
@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       const Tensor other = again.tensor(name);
       require(other.shape() == tensor.shape() && other.dtype() == tensor.dtype(), "shape and type survive");
       require(tensor.bytes() == 0 || std::memcmp(other.raw(), tensor.raw(), static_cast<size_t>(tensor.bytes())) == 0,
-              "numbers survive");
+              "values survive a round trip");
     }
   });
   return 0;

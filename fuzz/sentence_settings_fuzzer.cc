@@ -1,5 +1,4 @@
-// What sentence-transformers' files say of pooling: modules.json, 1_Pooling/config.json and sentence_bert_config.json,
-// between lines of "%%".
+// sentence-transformers' modules.json, 1_Pooling/config.json and sentence_bert_config.json, separated by lines of "%%".
 #include "inference/sentence_settings.h"
 
 #include "fuzz/fuzz.h"

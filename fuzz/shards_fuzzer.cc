@@ -1,4 +1,5 @@
-// model.safetensors.index.json beside two good shards (tensors a and b, and c) and a file that none may name.
+// model.safetensors.index.json beside two valid shards (tensors a and b, and c) and a file outside the directory that
+// it must not reach.
 #include "formats/directory_weights.h"
 #include "formats/safetensors.h"
 #include "fuzz/fuzz.h"
@@ -7,7 +8,7 @@ namespace roformer::fuzz {
 
 namespace {
 
-// Makes the shards once.
+// Creates the shards once.
 const Scratch& prepared() {
   static const Scratch& scratch = []() -> const Scratch& {
     const Scratch& directory = Scratch::get();
@@ -33,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     require(files.sharded() && !files.tensors().empty(), "an index names shards");
     const StateDict weights = files.load();
     require(weights.size() == files.tensors().size(), "no tensor is in two shards");
-    for (const auto& [name, tensor] : weights) require(tensor.data<float>()[1] == 1, "numbers are the shard's");
+    for (const auto& [name, tensor] : weights) require(tensor.data<float>()[1] == 1, "values are the shard's");
   });
   return 0;
 }

@@ -1,4 +1,4 @@
-// Any text through every kind of tokenizer: offsets slice the text, bytes come back exactly. Byte 0 chooses.
+// Any text through the tokenizer selected by byte 0: offsets must slice the text, and bytes round-trip.
 #include "fuzz/fuzz.h"
 #include "text/char_tokenizer.h"
 #include "text/jieba/jieba_tokenizer.h"
@@ -31,7 +31,7 @@ std::shared_ptr<const JiebaDictionary> dictionary() {
   return std::make_shared<const JiebaDictionary>(*image, image, "words");
 }
 
-// Where each code point of `text` begins, and where the last one ends.
+// The start of each code point of `text`, and the end of the last one.
 std::vector<size_t> boundaries(std::string_view text) {
   std::vector<size_t> starts;
   for (size_t i = 0; i < text.size(); i += static_cast<size_t>(decode_utf8(text.data() + i).length))
@@ -40,7 +40,7 @@ std::vector<size_t> boundaries(std::string_view text) {
   return starts;
 }
 
-// Whether `part` is what is left of `whole` when code points are dropped.
+// Whether `part` is a subsequence of the code points of `whole`.
 bool is_subsequence(std::string_view part, std::string_view whole) {
   size_t i = 0;
   for (size_t j = 0; i < part.size() && j < whole.size(); ++j) i += part[i] == whole[j] ? 1 : 0;
@@ -49,7 +49,7 @@ bool is_subsequence(std::string_view part, std::string_view whole) {
 
 struct Subject {
   const Tokenizer& tokenizer;
-  bool keeps_characters;  // neither lower-cases nor decomposes: a token is made of its slice's characters
+  bool keeps_characters;  // neither lower-cases nor decomposes: a token consists of its slice's characters
 };
 
 void check(const Subject& subject, std::string_view text) {
@@ -76,7 +76,7 @@ void check(const Subject& subject, std::string_view text) {
   if (tokenizer.type() == "byte") require(tokenizer.decode(plain, true) == text, "bytes come back exactly");
   const std::string_view half = text.substr(0, starts[starts.size() / 2]);
   const int64_t longest = 3 + static_cast<int64_t>(text.size() % 7);
-  require(static_cast<int64_t>(tokenizer.encode(text, half, longest).ids.size()) <= longest, "max_length is kept");
+  require(static_cast<int64_t>(tokenizer.encode(text, half, longest).ids.size()) <= longest, "max_length is respected");
 }
 
 }  // namespace
@@ -97,7 +97,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text = as_text(data + 1, size - 1);
   const bool valid = find_invalid_utf8(text) == kValidUtf8;
   const bool accepted = accepts([&] { check(subject, text); });
-  require(accepted == valid, "exactly what is not UTF-8 is refused");
+  require(accepted == valid, "invalid UTF-8, and only that, is rejected");
   return 0;
 }
 

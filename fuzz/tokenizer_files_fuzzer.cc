@@ -9,7 +9,7 @@ namespace {
 
 void check_encoding(const Tokenizer& tokenizer) {
   const Encoding encoding = tokenizer.encode("The king\u00e9's 王 [MASK] \u0130##x", "a pair", 9);
-  require(encoding.ids.size() <= 9, "max_length is kept");
+  require(encoding.ids.size() <= 9, "max_length is respected");
   for (const int32_t id : encoding.ids) {
     require(id >= 0 && id < tokenizer.vocabulary_size(), "ids are in the vocabulary");
   }
@@ -20,7 +20,7 @@ void check_encoding(const Tokenizer& tokenizer) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Scratch& scratch = Scratch::get();
-  ::setenv("XDG_CACHE_HOME", "/dev/null/none", 1);  // every dictionary would be kept
+  ::setenv("XDG_CACHE_HOME", "/dev/null/none", 1);  // disables the cache
   const auto files = split_files(as_text(data, size), 5);
   scratch.put("vocab.txt", files[0]);
   scratch.put("tokenizer_config.json", files[1]);

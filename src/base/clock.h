@@ -1,4 +1,4 @@
-// The clocks by which work is timed.
+// Clocks for measuring durations.
 #pragma once
 
 #include <time.h>
@@ -7,7 +7,7 @@
 
 namespace roformer {
 
-// Of a clock that never goes back; only differences mean anything.
+// Seconds of a monotonic clock; only differences are meaningful.
 inline double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }

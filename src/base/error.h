@@ -1,5 +1,5 @@
-// The few kinds of error this project throws. Each message is one line that says what is wrong, where, and what was
-// expected. What it names is an argument of a type of its own, and so becomes a member of the error, too:
+// The kinds of error this project throws. Each message is one line that says what is wrong, where, and what was
+// expected. Names in a message are passed as typed arguments and become members of the error's detail:
 //   throw UsageError("{} is {}, expected at least 1", FieldName("seeds"), seeds);          // detail().field == "seeds"
 //   throw FileError("cannot open '{}': {}", FilePath(path), reason);                       // detail().path
 // The command line has one handler that prints the message, with fields spelled as flags (--seeds), and exits with
@@ -20,13 +20,13 @@
 
 namespace roformer {
 
-// What a message names: `name` is the member, `shown` stands in the message.
+// A name in a message: `name` goes into the detail, `shown` into the message.
 struct NamedArgument {
   explicit NamedArgument(std::string_view both) : name(both), shown(both) {}
   NamedArgument(std::string_view member, std::string_view text) : name(member), shown(text) {}
   std::string_view name, shown;
 };
-// An option as its struct calls it: "max_length".
+// A field of an options struct: "max_length".
 struct FieldName {
   explicit FieldName(std::string_view text) : name(text) {}
   std::string_view name;
@@ -51,21 +51,21 @@ struct Error::Content {
   };
   std::string message;
   ErrorDetail detail;
-  std::vector<Mention> fields;  // where the message names one, in order
+  std::vector<Mention> fields;  // where field names occur in the message, in order
 
-  // `blanked`: the message with other characters, as many, for each of the `names` it has. The two tell where they are
-  // in it, whatever a file or a person has put into the rest.
+  // `blanked` is the message with each of the `names` replaced by as many other characters. Comparing the two locates
+  // the names, whatever untrusted text the rest holds.
   static std::shared_ptr<const Content> make(std::string message, std::string_view blanked,
                                              const std::vector<std::string>& names, ErrorDetail detail);
   std::shared_ptr<const Content> prefixed(std::string_view prefix) const;
 };
 
-// Collects what the arguments of a message name.
+// Collects the names among the arguments of a message.
 class ErrorNames {
  public:
   template <class... Args>
   explicit ErrorNames(const Args&... args) {
-    (take(args), ...);
+    (collect(args), ...);
   }
   template <class T>
   static const T& blanked(const T& argument) {
@@ -78,21 +78,21 @@ class ErrorNames {
 
  private:
   template <class T>
-  void take(const T& argument) {
+  void collect(const T& argument) {
     if constexpr (std::is_same_v<T, FieldName>) {
       fields.emplace_back(argument.name);
-      keep(detail.field, argument.name);
+      set_once(detail.field, argument.name);
     } else if constexpr (std::is_same_v<T, FilePath>) {
-      keep(detail.path, argument.name);
+      set_once(detail.path, argument.name);
     } else if constexpr (std::is_same_v<T, KeyName>) {
-      keep(detail.key, argument.name);
+      set_once(detail.key, argument.name);
     } else if constexpr (std::is_same_v<T, TensorName>) {
-      keep(detail.tensor, argument.name);
+      set_once(detail.tensor, argument.name);
     } else if constexpr (std::is_same_v<T, LineNumber>) {
       if (detail.line == 0) detail.line = argument.number;
     }
   }
-  static void keep(std::string& member, std::string_view name) {
+  static void set_once(std::string& member, std::string_view name) {
     if (member.empty()) member = name;
   }
 };
@@ -115,15 +115,15 @@ class ErrorOf : public Error {
   }
 };
 
-// The person called us wrongly: unknown option, impossible combination of settings. Exit code 2.
+// Invalid usage: an unknown option, an impossible combination of settings. Exit code 2.
 using UsageError = ErrorOf<ErrorKind::usage>;
-// The content of a file or a text is not what it must be. Exit code 1.
+// Invalid content of a file or text. Exit code 1.
 using DataError = ErrorOf<ErrorKind::data>;
-// The operating system refused: no such file, no permission, no space. Exit code 1.
+// The operating system reported an error: no such file, no permission, no space. Exit code 1.
 using FileError = ErrorOf<ErrorKind::file>;
-// Two parts of the program disagree (tensor shapes, types): a mistake of the caller in C++. Exit code 1.
+// A C++ caller broke a precondition (tensor shapes, types, state). Exit code 1.
 using ShapeError = ErrorOf<ErrorKind::shape>;
-// Somebody asked to stop (a std::stop_token); what was there before is kept. Exit code 130.
+// A stop was requested (std::stop_token); existing results are left intact. Exit code 130.
 using Interrupted = ErrorOf<ErrorKind::interrupted>;
 
 struct NameFormatter : fmt::formatter<std::string_view> {

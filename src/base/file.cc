@@ -24,7 +24,7 @@ constexpr size_t kBufferBytes = 1 << 18;
   throw FileError("cannot {} '{}': {}", action, FilePath(path), std::generic_category().message(error));
 }
 
-// Closes on scope exit; what was written goes through FileWriter::close, which reports.
+// Closes on scope exit, ignoring errors; for written files use FileWriter::close, which reports them.
 struct Descriptor {
   int value;
   explicit Descriptor(int descriptor) : value(descriptor) {}
@@ -36,7 +36,7 @@ struct Descriptor {
 };
 
 int open_retrying(const std::string& path, int flags) {
-  // A path with a zero byte would open another file than the one named.
+  // A path with a NUL byte would open a different file.
   if (path.find('\0') != std::string::npos) {
     errno = EINVAL;
     return -1;
@@ -56,7 +56,7 @@ struct stat status_of(const Descriptor& file, const std::string& path) {
 
 void sync_descriptor(int descriptor, const std::string& path) {
   while (::fsync(descriptor) != 0) {
-    if (errno == EINVAL || errno == ENOTSUP) return;  // a pipe or a device has nothing to wait for
+    if (errno == EINVAL || errno == ENOTSUP) return;  // pipes and devices cannot be synced
     if (errno != EINTR) fail("write", path);
   }
 }
@@ -83,7 +83,7 @@ std::string read_file(const std::string& path, int64_t max_bytes) {
 }
 
 MappedFile::MappedFile(const std::string& path) {
-  // Without O_NONBLOCK a pipe would hang here for a writer.
+  // Without O_NONBLOCK, opening a pipe would block until it has a writer.
   const Descriptor file(open_retrying(path, O_RDONLY | O_NONBLOCK));
   if (file.value < 0) fail("open", path);
   const struct stat status = status_of(file, path);
@@ -126,7 +126,7 @@ void RandomAccessFile::read(int64_t offset, char* out, int64_t size) const {
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail("read", path_);
     if (count == 0)
-      throw FileError("cannot read '{}': it ends at byte {}, {} more were expected", FilePath(path_), offset, size);
+      throw FileError("cannot read '{}': it ends at byte {}, expected {} more", FilePath(path_), offset, size);
     out += count;
     offset += count;
     size -= count;
@@ -181,7 +181,7 @@ void FileWriter::overwrite(int64_t offset, std::string_view bytes) {
 }
 
 void FileWriter::flush() {
-  // Taken out first: after a failure the same bytes must not be written a second time.
+  // Moved out first, so that a failed write is not repeated with the same bytes.
   std::string pending;
   pending.swap(buffer_);
   write_through(pending.data(), pending.size());
@@ -237,7 +237,7 @@ void write_file_atomically(const std::string& path, std::string_view content) {
 }
 
 std::string temporary_name(const std::string& path) {
-  // The thread's number is unique on the machine while the thread lives.
+  // A thread id is unique on the machine while the thread lives.
   const std::string directory = parent_directory(path);
   for (int i = 0;; ++i) {
     std::string candidate = join_path(directory, fmt::format(".tmp-{}-{}", ::gettid(), i));
@@ -288,6 +288,10 @@ void remove_tree(const std::string& path) {
   std::error_code error;
   std::filesystem::remove_all(path, error);
   if (error) fail("remove", path, error.value());
+}
+
+bool is_plain_filename(std::string_view text) {
+  return !text.empty() && text != "." && text != ".." && text.find('/') == text.npos && text.find('\0') == text.npos;
 }
 
 std::string join_path(std::string_view directory, std::string_view name) {

@@ -1,4 +1,4 @@
-// XXH3-128 checksums (Yann Collet's xxHash): they find damaged files, they do not prove who wrote them.
+// XXH3-128 checksums (Yann Collet's xxHash). They detect damaged files; they do not authenticate.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ class Hasher {
   Hasher& operator=(const Hasher&) = delete;
 
   void update(const void* data, int64_t size);
-  std::string hex() const;  // of all bytes so far: 32 digits, as `xxhsum -H128` prints them
+  std::string hex() const;  // of all bytes so far: 32 digits, as printed by `xxhsum -H128`
 
  private:
   struct State;

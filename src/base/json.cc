@@ -15,7 +15,7 @@ namespace roformer {
 
 namespace {
 
-// Walks the text and leaves behind how far the parser has come, which its handler is not told.
+// Walks the text and records the parser's position, which SAX handlers are not told.
 class CountingIterator {
  public:
   using iterator_category = std::input_iterator_tag;
@@ -73,22 +73,22 @@ class Builder : public nlohmann::json_sax<Json> {
   bool end_object() override { return stack_.pop_back(), true; }
   bool end_array() override { return stack_.pop_back(), true; }
   bool key(string_t& name) override {
-    auto [place, fresh] = stack_.back()->get_ref<Json::object_t&>().try_emplace(std::move(name));
-    if (!fresh) fail(offset(), fmt::format("the key {} appears twice", quote(place->first)));
-    member_ = &place->second;
+    auto [entry, fresh] = stack_.back()->get_ref<Json::object_t&>().try_emplace(std::move(name));
+    if (!fresh) fail(offset(), fmt::format("the key {} appears twice", quote(entry->first)));
+    member_ = &entry->second;
     return true;
   }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
     fail(position == 0 ? offset() : position, reason_of(error.what()));
   }
 
-  // The parser takes a zero byte for the end of the text.
+  // The parser treats a NUL byte as the end of the text.
   void refuse_zero_bytes() const {
     const size_t zero = text_.find('\0');
     if (zero != std::string_view::npos) fail(zero + 1, "a zero byte");
   }
 
-  Json take() { return std::move(root_); }
+  Json release() { return std::move(root_); }
 
  private:
   size_t offset() const { return static_cast<size_t>(reached_ - text_.data()); }
@@ -126,7 +126,7 @@ class Builder : public nlohmann::json_sax<Json> {
   const JsonLimits& limits_;
   const char* const& reached_;
   Json root_;
-  std::vector<Json*> stack_;  // the open containers; only the last one grows, so the addresses hold
+  std::vector<Json*> stack_;  // the open containers; only the last one grows, so addresses stay valid
   Json* member_ = nullptr;    // where the value of the last key goes
   int64_t values_ = 0;
 };
@@ -139,7 +139,7 @@ Json parse_json(std::string_view text, const std::string& source, const JsonLimi
   builder.refuse_zero_bytes();
   Json::sax_parse(CountingIterator(text.data(), &reached), CountingIterator(text.data() + text.size(), &reached),
                   &builder);
-  return builder.take();
+  return builder.release();
 }
 
 std::string dump_json(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }

@@ -29,12 +29,12 @@ int64_t available_memory() {
     const size_t at = info.find("MemAvailable:");
     if (at != std::string::npos) return std::stoll(info.substr(at + 13)) * 1024;  // "MemAvailable:   12345 kB"
   } catch (const Error&) {
-    // as where the file does not have it
+    // as if the entry were absent
   }
   return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
 }
 
-// proc(5): 5 written to clear_refs sets the peak to the size of now.
+// proc(5): writing 5 to clear_refs resets the peak to the current size.
 bool reset_peak_memory() {
   const int descriptor = ::open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
   if (descriptor < 0) return false;

@@ -1,4 +1,4 @@
-// How much memory this process takes, as Linux tells it.
+// Memory use of this process and memory available on the machine, as reported by Linux.
 #pragma once
 
 #include <cstdint>
@@ -6,12 +6,12 @@
 
 namespace roformer {
 
-// Bytes: the largest resident size since the start of the process, or since the last reset. None where the system does
-// not say. Not what getrusage says, which counts what this process was before it became this program.
+// Peak resident set size in bytes since the process started or since the last reset; none if unknown. getrusage is not
+// used because its peak includes the process image before exec.
 std::optional<int64_t> peak_memory();
-// Bytes that a program could take now without driving others out; all of the machine's where the system does not say.
+// Bytes that can be allocated without swapping (MemAvailable); the machine's total if that is unknown.
 int64_t available_memory();
-// False where the system does not allow it.
+// False if the system does not allow it.
 bool reset_peak_memory();
 
 }  // namespace roformer

@@ -107,34 +107,34 @@ struct ThreadPool::Implementation {
 
 namespace {
 
-// A worker of oneTBB that gets no memory for itself ends the process. So before more threads are started than there are
-// cores, this asks whether their stacks have room at all, where there is a limit to it (ulimit -v).
-void check_room(int threads) {
+// A oneTBB worker that cannot allocate ends the process. So before starting more threads than cores, check that their
+// stacks fit the address space (ulimit -v).
+void check_stack_space(int threads) {
   pthread_attr_t attributes;
   size_t stack = 0;
   pthread_attr_init(&attributes);
   pthread_attr_getstacksize(&attributes, &stack);
   pthread_attr_destroy(&attributes);
   const size_t bytes = stack * static_cast<size_t>(threads);
-  void* const room = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (room == MAP_FAILED) {
+  void* const stacks = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (stacks == MAP_FAILED) {
     throw std::system_error(errno, std::generic_category(),
-                            "no room for the stacks of " + std::to_string(threads) + " threads");
+                            "not enough address space for the stacks of " + std::to_string(threads) + " threads");
   }
-  munmap(room, bytes);
+  munmap(stacks, bytes);
 }
 
 }  // namespace
 
 struct ThreadPool::Implementation {
-  // Without the limit oneTBB starts no more threads than there are cores, and says so on standard error. It holds for
-  // the whole process, and the smallest one counts, so it is one that takes no threads away from any pool.
+  // Without this limit oneTBB starts no more threads than cores and prints a warning. It is process-wide and the
+  // smallest one applies, so it must not be below the need of any pool.
   explicit Implementation(int threads)
       : limit(threads > tbb::info::default_concurrency()
                   ? std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism, kLimit)
                   : nullptr),
         arena(threads) {
-    if (limit) check_room(threads);
+    if (limit) check_stack_space(threads);
   }
 
   void run(int64_t count, const std::function<void(int64_t)>& task) {
@@ -142,8 +142,8 @@ struct ThreadPool::Implementation {
       tbb::parallel_for(
           tbb::blocked_range<int64_t>(0, count, 1),
           [&](const tbb::blocked_range<int64_t>& range) {
-            // A worker may have been started by the program around us; the caller's signals come back after run().
-            // (A task_scheduler_observer would do, but the leak sanitizer finds it at the end of a program.)
+            // Workers may have been started by the host program; the caller's signal mask is restored after run().
+            // (A task_scheduler_observer would do, but the leak sanitizer reports it at exit.)
             thread_local const bool quiet = (block_signals(), true);
             static_cast<void>(quiet);
             for (int64_t i = range.begin(); i != range.end(); ++i) task(i);

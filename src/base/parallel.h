@@ -1,7 +1,7 @@
-// The one seam between this project and threads: a pool that runs numbered tasks.
-// Tasks must not depend on which thread runs them or in which order; then results are the same bits at any thread
-// count. No signal from outside interrupts a task (SignalBlock in base/signal.h says why); it waits for the end of
-// run() at most.
+// The thread pool that all computation runs on.
+// Tasks must not depend on which thread runs them or in which order, so that results are bit-identical at any thread
+// count. Signals from outside never interrupt a task (see SignalBlock in base/signal.h); they wait until run() ends at
+// most.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@ namespace roformer {
 
 class ThreadPool {
  public:
-  // `threads` >= 1 counts the calling thread; 0 means one for each CPU that the process may use (base/usable_cpus.h).
-  // std::system_error if so many, more than there are cores, have no room in the process.
+  // `threads` >= 1 includes the calling thread; 0 means one per CPU the process may use (base/usable_cpus.h).
+  // std::system_error if more threads than cores are requested and their stacks do not fit the address space.
   explicit ThreadPool(int threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -31,11 +31,11 @@ class ThreadPool {
   std::unique_ptr<Implementation> implementation_;
 };
 
-// How many pieces of at most `size` make `count`.
+// ⌈count / size⌉.
 constexpr int64_t ceil_div(int64_t count, int64_t size) { return (count + size - 1) / size; }
 
-// Calls body(begin, end) over [0, count) in chunks of `chunk` (the last may be shorter). Chunks depend on the count
-// only.
+// Calls body(begin, end) over [0, count) in chunks of `chunk` (the last may be shorter). The chunks do not depend on
+// the number of threads.
 void for_chunks(ThreadPool& pool, int64_t count, int64_t chunk, const std::function<void(int64_t, int64_t)>& body);
 
 }  // namespace roformer

@@ -119,7 +119,7 @@ void Progress::finish() {
   finished_ = true;
 }
 
-// The rate is a mean over about the last half minute, so that a validation in between does not shake it.
+// The rate is a mean over about the last half minute, so that a validation in between does not disturb it.
 void Progress::measure(double now) {
   constexpr double kMemorySeconds = 30;
   const double elapsed = now - measured_seconds_;

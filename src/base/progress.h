@@ -1,5 +1,5 @@
-// Progress of long work on standard error: a bar that redraws itself on a terminal, and a plain line now and then where
-// output goes to a file. It only shows; it knows nothing of what is done and must be called from one thread.
+// Progress of long work on standard error: a bar that redraws itself on a terminal, and a plain line now and then
+// elsewhere. Must be called from one thread.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace roformer {
 
-// What a stream may be given. A terminal named TERM=dumb counts as none; NO_COLOR (no-color.org) forbids color.
+// What a stream can display. TERM=dumb counts as no terminal; NO_COLOR (no-color.org) disables color.
 struct TerminalStyle {
   bool interactive = false;  // redrawing a line works
   bool color = false;
@@ -20,10 +20,10 @@ struct TerminalStyle {
   static TerminalStyle of(int file_descriptor);
 };
 
-// "0:07", "4:05", "1:02:03", "2 d 3:04:05"; "-" for a negative or not finite number of seconds.
+// "0:07", "4:05", "1:02:03", "2 d 3:04:05"; "-" for a negative or non-finite number of seconds.
 std::string format_duration(double seconds);
 
-// A positive number in three digits or so: "0.42", "3.1", "45", "12.3k", "1.5M".
+// A positive number with about three digits: "0.42", "3.1", "45", "12.3k", "1.5M".
 std::string format_count(double value);
 
 // "1 document", "2 documents".
@@ -33,14 +33,14 @@ class Progress {
  public:
   struct Options {
     std::string label;          // "pretrain"
-    int64_t total = 0;          // units of work in all; 0 = unknown
-    int64_t start = 0;          // done before, e.g. by the run that is resumed: not counted in the rate
+    int64_t total = 0;          // units of work; 0 = unknown
+    int64_t start = 0;          // units already done, e.g. before a resume: excluded from the rate
     std::string unit = "step";  // one unit, as in "12 steps/s"
     bool times = true;          // show how long it has taken and still takes
     double redraw_seconds = 0.1;
-    double plain_seconds = 10;  // between lines where there is no terminal
+    double plain_seconds = 10;  // between lines without a terminal
   };
-  // Where it writes and what time it is, replaceable by tests.
+  // Output and clock, replaceable by tests.
   struct Output {
     TerminalStyle style;
     std::function<void(std::string_view)> write;
@@ -54,10 +54,10 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // `done` units of the total are finished (counted with `start`); `note` is shown behind, e.g. "loss 3.12". Where the
-  // total is unknown, `share` may say how much of the work is done, from 0 to 1.
+  // `done` units are finished, `start` included; `note` is appended, e.g. "loss 3.12". If the total is unknown, `share`
+  // may be the fraction of the work that is done, from 0 to 1.
   void update(int64_t done, std::string_view note = {}, std::optional<double> share = std::nullopt);
-  // A lasting line of text, above the bar.
+  // Prints a permanent line above the bar.
   void print(std::string_view line);
   // Draws the last state and ends the line. Further calls do nothing.
   void finish();

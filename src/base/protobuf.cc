@@ -8,7 +8,7 @@ namespace roformer {
 
 namespace {
 
-// Little-endian, whatever the machine.
+// Little-endian on any machine.
 uint64_t read_fixed(std::string_view bytes) {
   uint64_t value = 0;
   for (size_t i = bytes.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
@@ -20,7 +20,7 @@ uint64_t read_fixed(std::string_view bytes) {
 float ProtoField::number32() const { return std::bit_cast<float>(static_cast<uint32_t>(value)); }
 
 void ProtoReader::fail(std::string_view what) const {
-  throw DataError("{}: byte {}: {}", FilePath(where_), place_, what);
+  throw DataError("{}: byte {}: {}", FilePath(where_), offset_, what);
 }
 
 uint64_t ProtoReader::varint() {
@@ -29,21 +29,21 @@ uint64_t ProtoReader::varint() {
     if (rest_.empty()) fail("the file ends within a number");
     const auto byte = static_cast<unsigned char>(rest_[0]);
     rest_.remove_prefix(1);
-    ++place_;
+    ++offset_;
     value |= static_cast<uint64_t>(byte & 0x7F) << shift;
     if (byte < 0x80) return value;
   }
-  fail("no protocol buffer: a number of more than 10 bytes");
+  fail("not a protocol buffer: a number of more than 10 bytes");
 }
 
-std::string_view ProtoReader::take(uint64_t size) {
+std::string_view ProtoReader::read(uint64_t size) {
   if (size > rest_.size()) {
-    fail(fmt::format("{} bytes expected, {} are left: the file is cut off, or no SentencePiece model", size,
+    fail(fmt::format("expected {} bytes, found {}: the file is truncated or not a SentencePiece model", size,
                      rest_.size()));
   }
   const auto bytes = rest_.substr(0, size);
   rest_.remove_prefix(bytes.size());
-  place_ += static_cast<int64_t>(bytes.size());
+  offset_ += static_cast<int64_t>(bytes.size());
   return bytes;
 }
 
@@ -51,20 +51,20 @@ bool ProtoReader::next(ProtoField& field) {
   if (rest_.empty()) return false;
   const uint64_t key = varint();
   const auto wire = static_cast<int>(key & 7);
-  if (key >> 3 == 0 || key >> 32 != 0) fail("no protocol buffer: a field without a number");
+  if (key >> 3 == 0 || key >> 32 != 0) fail("not a protocol buffer: a field without a number");
   field = {.number = static_cast<uint32_t>(key >> 3), .wire = static_cast<ProtoField::Wire>(wire), .bytes = {}};
-  field.place = place_;
+  field.offset = offset_;
   switch (field.wire) {
     case ProtoField::Wire::varint: field.value = varint(); break;
-    case ProtoField::Wire::fixed64: field.value = read_fixed(take(8)); break;
-    case ProtoField::Wire::fixed32: field.value = read_fixed(take(4)); break;
+    case ProtoField::Wire::fixed64: field.value = read_fixed(read(8)); break;
+    case ProtoField::Wire::fixed32: field.value = read_fixed(read(4)); break;
     case ProtoField::Wire::bytes: {
       const uint64_t size = varint();
-      field.place = place_;
-      field.bytes = take(size);
+      field.offset = offset_;
+      field.bytes = read(size);
       break;
     }
-    default: fail(fmt::format("no protocol buffer: a field of kind {}", wire));
+    default: fail(fmt::format("not a protocol buffer: a field of kind {}", wire));
   }
   return true;
 }

@@ -1,6 +1,6 @@
 // Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-// A number is a function of (seed, stream, position), never of what was drawn before: the same at any thread count,
-// when recomputed, and after a resume. There is no running counter to save.
+// A number is a function of (seed, stream, position), not of earlier draws: the same at any thread count, when
+// recomputed, and after a resume. There is no generator state to save.
 #pragma once
 
 #include <array>
@@ -13,10 +13,10 @@ struct RandomStream {
   uint64_t stream = 0;  // high half of the Philox counter
 };
 
-// The 128 random bits at `block` of a stream.
+// The 128 random bits of block `block` of a stream.
 std::array<uint32_t, 4> philox4x32(RandomStream stream, uint64_t block);
 
-// An independent stream derived from another, e.g. one for each step, then one for each place in the model.
+// An independent stream derived from another, e.g. one per step, then one per dropout of the model.
 RandomStream substream(RandomStream parent, uint64_t index);
 
 // Draws from one stream in order.

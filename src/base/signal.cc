@@ -16,7 +16,7 @@ namespace {
 std::atomic<bool> signaled{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-// What a signal stops, in the whole process: its handlers are one thing, too.
+// The stop sources of all instances; process-wide, as signal handlers are.
 struct Stops {
   std::mutex mutex;
   std::vector<std::stop_source> sources;
@@ -30,7 +30,7 @@ extern "C" void note_signal(int signal) {
   if (again && signal == SIGINT) ::_exit(130);
 }
 
-// request_stop() takes a lock: it is for the receiving thread between two signals, not for a handler.
+// request_stop() takes a lock, so it is called by the receiving thread, not by a handler.
 void request_stops() {
   if (!signaled) return;
   std::vector<std::stop_source> sources;
@@ -41,8 +41,7 @@ void request_stops() {
   for (std::stop_source& source : sources) source.request_stop();
 }
 
-// All signals but those that the kernel raises for what a thread itself has done: blocked, these would kill the process
-// without its handler.
+// All signals except synchronous faults: if blocked, those would kill the process without running its handler.
 sigset_t signals_from_outside() {
   sigset_t signals;
   sigfillset(&signals);

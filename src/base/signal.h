@@ -1,6 +1,6 @@
-// What signals mean to a program: SIGINT (Ctrl-C) and SIGTERM (a scheduler) ask its long work to stop, so that it can
-// save first. A second Ctrl-C quits at once with exit code 130; a repeated SIGTERM does not, since launchers send
-// several. The rooms below the command line know a std::stop_token and no signals.
+// Signal handling: SIGINT (Ctrl-C) and SIGTERM (a scheduler) request a stop of long work, so that it can save first. A
+// second Ctrl-C exits at once with code 130; a repeated SIGTERM does not, since launchers send several. Modules below
+// the command line see a std::stop_token, not signals.
 #pragma once
 
 #include <signal.h>
@@ -9,8 +9,9 @@
 
 namespace roformer {
 
-// While it lives the two signals request a stop of its token instead of ending the process; then what was there before
-// is restored. One signal stops all that live. (In a process that can start no thread they end it at once.)
+// While an instance exists, both signals request a stop of its token instead of ending the process; the previous
+// handlers are restored afterwards. One signal stops all instances. (If no thread can be started, signals end the
+// process at once.)
 class StopOnSignal {
  public:
   StopOnSignal();
@@ -24,9 +25,9 @@ class StopOnSignal {
   std::stop_source source_;
 };
 
-// While it lives no signal from outside interrupts this thread: all are blocked but those that the thread's own faults
-// raise. One that comes meanwhile goes to another thread or waits until the end. Nests. ThreadPool computes under it,
-// so that handlers of the program around us run on its own threads and never in the middle of a kernel.
+// Blocks all signals for this thread except those raised by its own faults. Signals that arrive meanwhile go to another
+// thread or stay pending. Can be nested. ThreadPool uses it so that handlers of a host program run on the host's
+// threads, never in the middle of a kernel.
 class SignalBlock {
  public:
   SignalBlock();
@@ -38,16 +39,15 @@ class SignalBlock {
   sigset_t before_;
 };
 
-// The same for the rest of the thread's life.
+// The same until the thread ends.
 void block_signals();
 
-// From here on a thread of its own receives SIGINT and SIGTERM; the caller and the threads it starts later never do.
-// Called by main(), first of all, so that Ctrl-C acts at once: ThreadPool holds signals back from the threads that
-// compute, and one kernel over a very long text can take minutes. False if there is no thread to be had. Calling it
-// again does nothing.
+// Starts a dedicated thread that receives SIGINT and SIGTERM; the caller and the threads it starts later never do.
+// Called first in main(), so that Ctrl-C acts at once: ThreadPool blocks signals in computing threads, and one kernel
+// over a very long text can take minutes. False if no thread can be started. Idempotent.
 bool receive_signals_in_own_thread();
 
-// Lets a write beyond `ulimit -f` fail with an error, which FileWriter reports, instead of killing the process. Called
+// Makes a write beyond `ulimit -f` fail with an error, which FileWriter reports, instead of killing the process. Called
 // once by main().
 void ignore_file_size_signal();
 

@@ -1,5 +1,5 @@
-// Stopping on request. Long work is given a std::stop_token and looks at it between its parts; whoever started it holds
-// the std::stop_source. An empty token never asks to stop. What asks the program is a signal (base/signal.h).
+// Cooperative cancellation. Long work polls a std::stop_token; its starter owns the std::stop_source. An empty token
+// never requests a stop. Signals request it for the program (base/signal.h).
 #pragma once
 
 #include <stop_token>
@@ -8,7 +8,7 @@
 
 namespace roformer {
 
-// Interrupted if the token asks to stop. Cheap; any thread may look.
+// Throws Interrupted if a stop was requested. Cheap; callable from any thread.
 inline void throw_if_stopped(const std::stop_token& stop) {
   if (stop.stop_requested()) throw Interrupted("stopped on request");
 }

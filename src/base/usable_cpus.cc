@@ -17,8 +17,8 @@ namespace roformer {
 namespace {
 
 int cpus_of_affinity() {
-  constexpr int kMostCpus = 1 << 16;  // the set must be as large as the kernel's
-  for (int cpus = CPU_SETSIZE; cpus <= kMostCpus; cpus *= 2) {
+  constexpr int kMaxCpus = 1 << 16;  // the set must be as large as the kernel's
+  for (int cpus = CPU_SETSIZE; cpus <= kMaxCpus; cpus *= 2) {
     std::vector<cpu_set_t> set(CPU_ALLOC_SIZE(cpus) / sizeof(cpu_set_t));
     const size_t bytes = set.size() * sizeof(cpu_set_t);
     if (::sched_getaffinity(0, bytes, set.data()) == 0) return CPU_COUNT_S(bytes, set.data());
@@ -76,7 +76,7 @@ std::vector<Mount> cgroup_mounts(const std::string& root) {
 
 constexpr double kUnlimited = std::numeric_limits<double>::infinity();
 
-// CPUs that the files of one group grant.
+// The CPU quota of one group, in CPUs.
 double quota(const std::string& directory, bool v2) {
   double time = 0, period = 0;  // microseconds; v2 says "max" and v1 -1 where there is no limit
   if (v2) {
@@ -89,7 +89,7 @@ double quota(const std::string& directory, bool v2) {
   return time > 0 && period > 0 ? time / period : kUnlimited;
 }
 
-// The least of the group and of all above it that are seen here.
+// The minimum over the group and all visible groups above it.
 double quota_of(const std::string& root, const Cgroup& group, const Mount& mount) {
   std::string path = group.path;
   if (mount.root != "/") path = path.starts_with(mount.root) ? path.substr(mount.root.size()) : "";

@@ -1,5 +1,5 @@
-// UTF-8: checking, reading and writing code points, and cutting texts between them. What code points mean (categories,
-// decompositions) is text/unicode.h's.
+// UTF-8: validation, reading and writing code points, and truncation at code points. Properties of code points are in
+// text/unicode.h.
 #pragma once
 
 #include <cstddef>
@@ -11,13 +11,13 @@ namespace roformer {
 
 inline constexpr size_t kValidUtf8 = static_cast<size_t>(-1);
 
-// The byte offset of the first sequence that is not UTF-8 (overlong forms and surrogates included), or kValidUtf8.
+// The byte offset of the first invalid sequence (overlong forms and surrogates included), or kValidUtf8.
 size_t find_invalid_utf8(std::string_view text);
 
 // Throws DataError naming the byte offset when `text` is not UTF-8; `what` names the text in the message.
 void require_utf8(std::string_view text, std::string_view what);
 
-// Each byte that is part of no UTF-8 becomes U+FFFD.
+// Each invalid byte becomes U+FFFD.
 std::string replace_invalid_utf8(std::string text);
 
 struct CodePoint {
@@ -37,7 +37,7 @@ inline CodePoint decode_utf8(const char* text) {
 
 void append_utf8(std::string& text, char32_t code_point);
 
-// Whether a byte of valid UTF-8 is the first of its code point.
+// Whether a byte of valid UTF-8 starts a code point.
 inline bool begins_code_point(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
 
 int64_t count_code_points(std::string_view text);

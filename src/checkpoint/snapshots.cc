@@ -26,11 +26,6 @@ constexpr int64_t kMaxManifestBytes = 16 << 20;
 
 std::string training_directory(const std::string& directory) { return join_path(directory, "training"); }
 
-bool is_plain_name(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
-         name.find('\0') == std::string::npos;
-}
-
 // The step of a directory named step-N, as SnapshotWriter spells it.
 std::optional<int64_t> step_of(const std::string& name) {
   constexpr std::string_view kPrefix = "step-";
@@ -65,7 +60,7 @@ std::vector<Snapshot> list_snapshots(const std::string& directory) {
   return snapshots;
 }
 
-// Makes sure a file is on the disk, and describes it for the manifest.
+// Syncs a file to disk and returns its manifest entry.
 Json seal_file(const std::string& path) {
   FileWriter(path, FileWriter::Mode::append).sync();
   const MappedFile file(path);
@@ -79,7 +74,7 @@ void verify(const Snapshot& snapshot, bool hashes) {
   if (!manifest.has("files")) manifest.reject("files", "an object");
   const JsonObject files = manifest.get_object("files");
   for (const auto& [name, unused] : files.value().items()) {
-    if (!is_plain_name(name))
+    if (!is_plain_filename(name))
       throw DataError("{}: {} is not a file name", FilePath(join_path(snapshot.path, kManifest), files.source()),
                       KeyName(name, quote(name)));
     const JsonObject entry = files.get_object(name);
@@ -96,7 +91,7 @@ void verify(const Snapshot& snapshot, bool hashes) {
   }
 }
 
-// Of a snapshot that is what its manifest says: whether that is all of it.
+// Throws DataError unless the manifest of a verified snapshot lists all of `required`.
 void require_files(const Snapshot& snapshot, const std::vector<std::string>& required) {
   const JsonObject files = JsonObject::read(join_path(snapshot.path, kManifest), kMaxManifestBytes).get_object("files");
   for (const std::string& name : required) {
@@ -104,8 +99,8 @@ void require_files(const Snapshot& snapshot, const std::vector<std::string>& req
   }
 }
 
-// Moves a directory to `target`; what was there before ends up under the old name. One step where the system can
-// exchange.
+// Moves a directory to `target`; an existing one ends up under the old name. Atomic where the system can exchange
+// names.
 void rename_over(const std::string& from, const std::string& target) {
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0) return;
   const bool cannot_exchange = errno == EINVAL || errno == ENOSYS || errno == ENOTSUP;
@@ -132,7 +127,8 @@ SnapshotWriter::~SnapshotWriter() {
 }
 
 std::string SnapshotWriter::path(const std::string& name) const {
-  if (!is_plain_name(name) || name == kManifest) throw ShapeError("{} cannot name a file of a snapshot", quote(name));
+  if (!is_plain_filename(name) || name == kManifest)
+    throw ShapeError("{} cannot name a file of a snapshot", quote(name));
   return join_path(temporary_, name);
 }
 
@@ -169,28 +165,28 @@ SnapshotSearch find_latest_snapshot(const std::string& directory, const std::vec
 }
 
 void clean_snapshots(const std::string& directory) {
-  for (const std::string& place : {directory, training_directory(directory)}) {
-    for (const std::string& name : list_directory(place)) {
-      if (is_temporary_name(name)) remove_tree(join_path(place, name));
+  for (const std::string& folder : {directory, training_directory(directory)}) {
+    for (const std::string& name : list_directory(folder)) {
+      if (is_temporary_name(name)) remove_tree(join_path(folder, name));
     }
   }
 }
 
 void prune_snapshots(const std::string& directory, int keep) {
   if (keep < 1) throw UsageError("{} is {}, expected 1 or more", FieldName("keep"), keep);
-  int kept = 0;
+  int retained = 0;
   for (const Snapshot& snapshot : list_snapshots(directory)) {
-    bool valid = kept < keep;
+    bool valid = retained < keep;
     try {
       if (valid) verify(snapshot, false);
     } catch (const Error&) {
       valid = false;
     }
     if (valid) {
-      ++kept;
+      ++retained;
       continue;
     }
-    // Out of sight first, so that a kill while removing leaves no half snapshot.
+    // Renamed first, so that a kill during removal leaves no partial snapshot.
     const std::string doomed = temporary_name(snapshot.path);
     rename_file(snapshot.path, doomed);
     remove_tree(doomed);

@@ -1,8 +1,8 @@
-// Training snapshots: DIR/training/step-N/ beside the model's own files, each all or nothing.
+// Training snapshots: DIR/training/step-N/ beside the model's own files, written atomically.
 // A snapshot is written as DIR/training/.tmp-step-N, gets its manifest.json (sizes and XXH3-128 hashes of all files)
-// last, and is renamed when everything is on the disk; what has no valid manifest does not exist for a reader. What the
-// files mean is the trainer's. One file a snapshot was rejected because the weights must be readable by others as they
-// are. The caller holds a DirectoryLock on DIR.
+// last, and is renamed after fsync; readers ignore directories without a valid manifest. The trainer defines the files.
+// A single file per snapshot was rejected because other programs must be able to read the weights. The caller holds a
+// DirectoryLock on DIR.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +19,11 @@ class SnapshotWriter {
   SnapshotWriter(const SnapshotWriter&) = delete;
   SnapshotWriter& operator=(const SnapshotWriter&) = delete;
 
-  // Where to write the file `name` (one component, not manifest.json). Close it before commit().
+  // The path to write the file `name` to (one component, not manifest.json). Close it before commit().
   std::string path(const std::string& name) const;
 
-  // Makes the snapshot exist and returns its directory. One of the same step is replaced. On failure (FileError) there
-  // is no new snapshot and the older ones are as they were.
+  // Publishes the snapshot and returns its directory, replacing one of the same step. On failure (FileError) nothing is
+  // published and the older snapshots are unchanged.
   std::string commit();
 
  private:
@@ -39,21 +39,22 @@ struct Snapshot {
 
 struct SnapshotSearch {
   std::optional<Snapshot> snapshot;  // the newest valid one
-  std::vector<std::string> skipped;  // why newer ones were not taken, a line each, for the caller to show
+  std::vector<std::string> skipped;  // why newer ones were rejected, one line each
 };
 
-// Reads and hashes every file of the newest snapshot, and of older ones until one is valid. A manifest that does not
-// list all of `required` is not valid. No directory: no snapshot.
+// Reads and hashes every file of the newest snapshot, then of older ones until one is valid. A manifest that does not
+// list all of `required` is invalid. Finds nothing if the directory does not exist.
 SnapshotSearch find_latest_snapshot(const std::string& directory, const std::vector<std::string>& required = {});
 
-// Removes what killed runs left: .tmp-* in `directory` and `directory`/training.
+// Removes leftovers of killed runs: .tmp-* in `directory` and `directory`/training.
 void clean_snapshots(const std::string& directory);
 
-// Keeps the `keep` newest snapshots whose manifest and sizes are right, removes all others. UsageError if keep < 1.
+// Retains the `keep` newest snapshots whose manifest and sizes are right and removes all others. UsageError if keep <
+// 1.
 void prune_snapshots(const std::string& directory, int keep);
 
-// Puts a file of a snapshot at `target` (say DIR/model.safetensors), atomically and durably: a hard link, or a copy
-// where the file system has none.
+// Replaces `target` (e.g. DIR/model.safetensors) by a file of a snapshot, atomically and durably: a hard link, or a
+// copy if the file system has none.
 void publish(const std::string& snapshot_file, const std::string& target);
 
 }  // namespace roformer

@@ -210,7 +210,7 @@ void run(const GenerateOptions& options) {
       try {
         prompts.push_back(generator.prompt(text, reader.count() - 1));
       } catch (const DataError& error) {
-        throw error.prefixed(reader.place() + ": ");
+        throw error.prefixed(reader.location() + ": ");
       }
       texts.push_back(std::move(text));
     }

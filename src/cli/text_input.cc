@@ -125,11 +125,11 @@ bool TextReader::next(std::string& text) {
     text = texts_[static_cast<size_t>(count_)];
   }
   ++count_;
-  require_utf8(text, place());
+  require_utf8(text, location());
   return true;
 }
 
-std::string TextReader::place(int64_t number) const {
+std::string TextReader::location(int64_t number) const {
   if (file_ != nullptr) return fmt::format("{}:{}", file_->path(), number);
   return fmt::format("{}{}", standard_input_ ? "standard input:" : "text ", number);
 }

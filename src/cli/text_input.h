@@ -61,10 +61,10 @@ class TextReader final : public TextSource {
   // sent.
   bool next(std::string& text) override;
   bool ready() override { return !standard_input_ || standard_input_->ready(); }
-  std::string place(int64_t number) const override;
+  std::string location(int64_t number) const override;
 
   // Where the last item came from, to start a message: "FILE:12" or "text 3".
-  std::string place() const { return place(count_); }
+  std::string location() const { return location(count_); }
   int64_t count() const { return count_; }  // items read, so the number of the last one
   // How much of a file has been read, from 0 to 1; nothing where nobody knows.
   std::optional<double> share() const;

@@ -34,8 +34,9 @@ class RunProgress {
 };
 
 // "FILE:1 to FILE:9".
-std::string places(const TextReader& reader, const TextBatch& batch) {
-  const std::string first = reader.place(batch.items.front().number), last = reader.place(batch.items.back().number);
+std::string locations(const TextReader& reader, const TextBatch& batch) {
+  const std::string first = reader.location(batch.items.front().number),
+                    last = reader.location(batch.items.back().number);
   return first == last ? first : first + " to " + last;
 }
 
@@ -74,7 +75,7 @@ void answer_texts(const std::string& command, const TextRunOptions& options, con
     try {
       answer(batch, lines);
     } catch (const DataError& error) {
-      throw error.prefixed(places(reader, batch) + ": ");
+      throw error.prefixed(locations(reader, batch) + ": ");
     }
     // All at once, so that a reader sees whole lines whenever this ends.
     std::cout << lines << std::flush;

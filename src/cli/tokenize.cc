@@ -224,7 +224,7 @@ void print_chunk(const Printer& printer, const TextReader& reader, Chunk& chunk)
       ++number;
     }
   } catch (const DataError& error) {  // what came before it is shown first
-    chunk.error = std::make_exception_ptr(error.prefixed(reader.place(number) + ": "));
+    chunk.error = std::make_exception_ptr(error.prefixed(reader.location(number) + ": "));
   } catch (...) {
     chunk.error = std::current_exception();
   }

@@ -13,7 +13,7 @@ namespace {
   throw DataError("{}: no tokens in a text of {} bytes", FilePath(corpus.name()), corpus.bytes());
 }
 
-// Where the middle of part `p` of `parts` equal parts of [0, count) lies.
+// The midpoint of part `p` of `parts` equal parts of [0, count).
 int64_t middle(int64_t p, int64_t parts, int64_t count) { return (2 * p + 1) * count / (2 * parts); }
 
 }  // namespace
@@ -39,7 +39,7 @@ std::shared_ptr<const PackedSequences> Corpus::load(int64_t block, ThreadPool& p
   return made;
 }
 
-HeldOut hold_out(const Corpus& corpus, double fraction, int64_t most, int64_t blocks, ThreadPool& pool) {
+HeldOut hold_out(const Corpus& corpus, double fraction, int64_t max_sequences, int64_t blocks, ThreadPool& pool) {
   if (!(fraction > 0 && fraction < 1)) {
     throw UsageError("{} {} must be between 0 and 1", FieldName("validation_fraction"), fraction);
   }
@@ -54,19 +54,20 @@ HeldOut hold_out(const Corpus& corpus, double fraction, int64_t most, int64_t bl
   const bool all = chosen == corpus.blocks();
   if (count == 0 && all) fail_without_tokens(corpus);
   if (count < 2) {
-    throw DataError("{}: the text fills only {} sequence(s): too few to hold some out for validation",
+    throw DataError("{}: the text yields only {} sequence(s), too few to hold some out for validation",
                     FilePath(corpus.name()), count);
   }
   const double share = fraction * static_cast<double>(corpus.blocks()) / static_cast<double>(chosen);
-  const int64_t wanted = std::min(most, static_cast<int64_t>(std::llround(share * static_cast<double>(count))));
-  const int64_t taken = std::clamp<int64_t>(wanted, 1, all ? count - 1 : count / 2);
+  const int64_t wanted =
+      std::min(max_sequences, static_cast<int64_t>(std::llround(share * static_cast<double>(count))));
+  const int64_t chosen_count = std::clamp<int64_t>(wanted, 1, all ? count - 1 : count / 2);
   int64_t first = 0, next = 0;
   for (int64_t p = 0; p < chosen; ++p) {
     const PackedSequences& part = *parts[static_cast<size_t>(p)];
-    auto& numbers = result.numbers[static_cast<size_t>(middle(p, chosen, corpus.blocks()))];
-    for (; next < taken && middle(next, taken, count) < first + part.size(); ++next) {
-      numbers.push_back(middle(next, taken, count) - first);
-      result.sequences.append(part.sequence(numbers.back()));
+    auto& indices = result.indices[static_cast<size_t>(middle(p, chosen, corpus.blocks()))];
+    for (; next < chosen_count && middle(next, chosen_count, count) < first + part.size(); ++next) {
+      indices.push_back(middle(next, chosen_count, count) - first);
+      result.sequences.append(part.sequence(indices.back()));
     }
     first += part.size();
   }

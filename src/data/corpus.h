@@ -1,4 +1,4 @@
-// A text of any size as token sequences: blocks of whole documents, each tokenized when it is asked for.
+// A text of any size as token sequences: blocks of whole documents, each tokenized on demand.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +17,15 @@ namespace roformer {
 
 struct CorpusOptions {
   DocumentRule rule = DocumentRule::automatic;
-  int64_t max_length = 512;                // tokens a sequence, [CLS] and [SEP] included
-  int64_t block_bytes = int64_t{8} << 20;  // of text; what is tokenized at once
-  std::stop_token stop_token = {};         // looked at while text is read: then Interrupted
+  int64_t max_length = 512;                // tokens per sequence, [CLS] and [SEP] included
+  int64_t block_bytes = int64_t{8} << 20;  // of text tokenized at once
+  std::stop_token stop_token = {};         // polled while reading text: throws Interrupted
 };
 
 class Corpus {
  public:
-  // Scans the files (text_blocks.h). Points to the tokenizer, and cannot be copied. UsageError when max_length < 3;
-  // otherwise the errors of TextBlocks.
+  // Scans the files (text_blocks.h). `tokenizer` must outlive the corpus. UsageError if max_length < 3, and the errors
+  // of TextBlocks.
   Corpus(std::span<const std::string> paths, const CorpusOptions& options, const Tokenizer& tokenizer);
   Corpus(const Corpus&) = delete;
   Corpus& operator=(const Corpus&) = delete;
@@ -37,8 +37,7 @@ class Corpus {
   const std::string& content_hash() const { return text_.content_hash(); }
   const std::string& name() const { return name_; }  // the first path, for messages
 
-  // The sequences of a block. A block that somebody still holds is not made again. From any thread, each with a pool of
-  // its own.
+  // The sequences of a block, shared with earlier callers that still hold it. Thread-safe with one pool per thread.
   std::shared_ptr<const PackedSequences> load(int64_t block, ThreadPool& pool) const {
     return load(block, pool, options_.stop_token);
   }
@@ -52,26 +51,26 @@ class Corpus {
   const Tokenizer& tokenizer_;
   std::string name_;
   mutable std::mutex mutex_;
-  mutable std::vector<std::weak_ptr<const PackedSequences>> held_;  // one a block
+  mutable std::vector<std::weak_ptr<const PackedSequences>> held_;  // one per block
 };
 
-// Sequences kept out of training, to validate on.
+// Sequences held out of training for validation.
 struct HeldOut {
   PackedSequences sequences;
-  std::vector<std::vector<int64_t>> numbers;  // of each block: which of its sequences these are, rising
-  std::vector<std::shared_ptr<const PackedSequences>> blocks;  // that were made for it, for who needs them next
+  std::vector<std::vector<int64_t>> indices;                   // of the held-out sequences in each block, ascending
+  std::vector<std::shared_ptr<const PackedSequences>> blocks;  // loaded along the way, for reuse
 };
 
-// Holds out about `fraction` of the sequences, at most `most`, but at least 1 and never all: from all blocks where
-// there are no more than `blocks`, else from that many, evenly spaced, of which at most half is taken; inside them
-// evenly spaced, too. So only those blocks must be tokenized for it. UsageError when the fraction is not between 0 and
-// 1; DataError when the text has no tokens, or fewer than 2 sequences.
-HeldOut hold_out(const Corpus& corpus, double fraction, int64_t most, int64_t blocks, ThreadPool& pool);
+// Holds out about `fraction` of the sequences, evenly spaced: at most `max_sequences`, at least 1 and never all. If
+// there are more than `blocks` blocks, only that many, evenly spaced, are tokenized, and at most half of their
+// sequences held out. UsageError unless the fraction is between 0 and 1; DataError if the text has no tokens, or fewer
+// than 2 sequences.
+HeldOut hold_out(const Corpus& corpus, double fraction, int64_t max_sequences, int64_t blocks, ThreadPool& pool);
 
-// Nothing is held out.
+// Holds out nothing.
 HeldOut hold_out_nothing(const Corpus& corpus);
 
-// All sequences of all blocks; DataError when there are none.
+// All sequences of all blocks; DataError if there are none.
 PackedSequences load_all(const Corpus& corpus, ThreadPool& pool);
 
 }  // namespace roformer

@@ -14,13 +14,12 @@ void check(const MaskingOptions& options) {
   const auto is_share = [](double value) { return value >= 0 && value <= 1; };
   if (!is_share(options.probability) || !is_share(options.mask_share) || !is_share(options.random_share) ||
       options.mask_share + options.random_share > 1 + 1e-9) {
-    throw UsageError(
-        "masking shares must lie within 0 and 1 and add up to at most 1: probability {}, mask {}, random {}",
-        options.probability, options.mask_share, options.random_share);
+    throw UsageError("masking shares must be within 0 and 1 and sum to at most 1: probability {}, mask {}, random {}",
+                     options.probability, options.mask_share, options.random_share);
   }
 }
 
-struct Unit {  // rows [begin, end) that are chosen together
+struct Unit {  // rows [begin, end) that are selected together
   int32_t begin, end;
 };
 
@@ -47,16 +46,16 @@ std::vector<int32_t> choose_rows(std::vector<Unit> units, double probability, Ge
   for (const Unit& unit : units) candidates += unit.end - unit.begin;
   const int64_t wanted = std::max<int64_t>(1, std::llround(probability * static_cast<double>(candidates)));
   std::vector<int32_t> rows;
-  const auto take = [&rows](const Unit& unit) {
+  const auto choose = [&rows](const Unit& unit) {
     for (int32_t row = unit.begin; row < unit.end; ++row) rows.push_back(row);
   };
-  // Fisher-Yates, one draw at a time: single tokens need only as many draws as rows are wanted.
+  // Incremental Fisher-Yates, so that single tokens need only as many draws as selected rows.
   for (size_t i = 0; i < units.size() && static_cast<int64_t>(rows.size()) < wanted; ++i) {
     std::swap(units[i], units[i + generator.below(units.size() - i)]);
     const int64_t after = static_cast<int64_t>(rows.size()) + units[i].end - units[i].begin;
-    if (after <= wanted) take(units[i]);
+    if (after <= wanted) choose(units[i]);
   }
-  if (rows.empty() && !units.empty()) take(units[0]);
+  if (rows.empty() && !units.empty()) choose(units[0]);
   std::sort(rows.begin(), rows.end());
   return rows;
 }

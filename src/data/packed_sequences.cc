@@ -8,7 +8,7 @@ namespace roformer {
 class PackedSequences::Packer {
  public:
   Packer(PackedSequences& result, const Tokenizer& tokenizer, int64_t max_length)
-      : result_(result), cls_(tokenizer.cls_id()), sep_(tokenizer.sep_id()), room_(max_length - 2) {}
+      : result_(result), cls_(tokenizer.cls_id()), sep_(tokenizer.sep_id()), capacity_(max_length - 2) {}
 
   void add_document(std::span<const int32_t> ids) {
     if (ids.empty()) return;
@@ -23,7 +23,7 @@ class PackedSequences::Packer {
 
  private:
   void add(int32_t id) {
-    if (used_ == room_) close();
+    if (used_ == capacity_) close();
     if (used_ == 0) result_.ids_.push_back(cls_);
     result_.ids_.push_back(id);
     ++used_;
@@ -36,7 +36,7 @@ class PackedSequences::Packer {
 
   PackedSequences& result_;
   int32_t cls_, sep_;
-  int64_t room_;
+  int64_t capacity_;
   int64_t used_ = 0;  // ids of the stream in the open sequence
   bool first_ = true;
 };

@@ -31,9 +31,9 @@ SequenceStream::~SequenceStream() {
   if (next_.valid()) next_.wait();
 }
 
-SequenceStream::Cursor SequenceStream::after(Cursor place) const {
-  const bool last = place.window + 1 == windows();
-  return {place.epoch + (last ? 1 : 0), last ? 0 : place.window + 1, 0};
+SequenceStream::Cursor SequenceStream::after(Cursor cursor) const {
+  const bool last = cursor.window + 1 == windows();
+  return {cursor.epoch + (last ? 1 : 0), last ? 0 : cursor.window + 1, 0};
 }
 
 SequenceStream::Window SequenceStream::make(int64_t epoch, int64_t window) {
@@ -61,24 +61,24 @@ SequenceStream::Window SequenceStream::make(int64_t epoch, int64_t window) {
   return result;
 }
 
-// A text of one window is all in memory: its next order is made in no time, when it is asked for.
+// A text of one window is all in memory and is reshuffled on demand.
 void SequenceStream::start_next() {
   if (windows() == 1) return;
   next_cursor_ = after(cursor_);
-  next_ = std::async(std::launch::async, [this, place = next_cursor_] { return make(place.epoch, place.window); });
+  next_ = std::async(std::launch::async, [this, cursor = next_cursor_] { return make(cursor.epoch, cursor.window); });
 }
 
-void SequenceStream::enter(Cursor place) {
+void SequenceStream::enter(Cursor cursor) {
   const double begin = now_seconds();
   Window window;
   if (next_.valid()) {
     window = next_.get();
-    if (next_cursor_ != Cursor{place.epoch, place.window, 0}) window = make(place.epoch, place.window);
+    if (next_cursor_ != Cursor{cursor.epoch, cursor.window, 0}) window = make(cursor.epoch, cursor.window);
   } else {
-    window = make(place.epoch, place.window);
+    window = make(cursor.epoch, cursor.window);
   }
   current_ = std::make_unique<Window>(std::move(window));
-  cursor_ = place;
+  cursor_ = cursor;
   start_next();
   waited_ += now_seconds() - begin;
 }
@@ -92,12 +92,12 @@ std::span<const int32_t> SequenceStream::next() {
   return current_->sequences[static_cast<size_t>(cursor_.offset++)];
 }
 
-void SequenceStream::seek(Cursor place) {
-  const bool possible = place.epoch >= 0 && place.window >= 0 && place.window < windows() && place.offset >= 0;
-  if (possible) enter(place);
-  if (!possible || place.offset > std::ssize(current_->sequences)) {
-    throw DataError("{}: has no place {} in window {} of epoch {}", FilePath(corpus_.name()), place.offset,
-                    place.window, place.epoch);
+void SequenceStream::seek(Cursor cursor) {
+  const bool possible = cursor.epoch >= 0 && cursor.window >= 0 && cursor.window < windows() && cursor.offset >= 0;
+  if (possible) enter(cursor);
+  if (!possible || cursor.offset > std::ssize(current_->sequences)) {
+    throw DataError("{}: has no sequence {} in window {} of epoch {}", FilePath(corpus_.name()), cursor.offset,
+                    cursor.window, cursor.epoch);
   }
 }
 

@@ -12,7 +12,7 @@
 
 namespace roformer {
 
-// Unpacked text on the disk, without a name, so that it is gone when the process is.
+// Decompressed text in an unnamed file, which disappears with the process.
 class TextBlocks::Spool {
  public:
   Spool() {
@@ -63,7 +63,7 @@ class TextBlocks::Scanner {
     const int64_t documents = result_.documents_;
     read_lines(file, size);
     if (result_.documents_ == documents + 1) note_undivided(path);
-    hash_.update(&size, sizeof size);  // text moved from one file to the next is another corpus
+    hash_.update(&size, sizeof size);  // so that file boundaries count
     result_.bytes_ += size;
   }
 
@@ -81,12 +81,12 @@ class TextBlocks::Scanner {
 
   void read_lines(TextFile& file, const int64_t& size) {
     const int64_t base = result_.spool_ ? result_.spool_->size() : 0;
-    const auto place = [&](int64_t offset) { return result_.sources_.back().spooled ? base + offset : offset; };
+    const auto source_offset = [&](int64_t offset) { return result_.sources_.back().spooled ? base + offset : offset; };
     DocumentState state, at_start;
     int64_t begin = 0;
     const auto cut = [&](int64_t end, bool ends_file) {
       block_.segments.push_back(
-          {result_.sources_.size() - 1, place(begin), place(end), begin == 0, ends_file, at_start});
+          {result_.sources_.size() - 1, source_offset(begin), source_offset(end), begin == 0, ends_file, at_start});
       bytes_before_ += end - begin;
       begin = end;
       at_start = state;
@@ -106,7 +106,7 @@ class TextBlocks::Scanner {
     end_document(state);
     if (begin < size) {
       cut(size, true);
-    } else if (size > 0) {  // the last block was cut right at the end
+    } else if (size > 0) {  // the last block ended right here
       result_.blocks_.back().segments.back().ends_file = true;
     }
   }
@@ -124,7 +124,7 @@ class TextBlocks::Scanner {
   TextBlocks& result_;
   int64_t block_bytes_;
   const std::stop_token& stop_;
-  int64_t bytes_before_ = 0;  // of block_
+  int64_t bytes_before_ = 0;  // preceding block_ in its file
   Block block_;
   int64_t lines_ = 0;      // with text, of the file that is read
   bool has_tags_ = false;  // of it

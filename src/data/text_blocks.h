@@ -1,7 +1,7 @@
-// The text of files, cut into blocks of whole documents that can be read again in any order. Making it reads every file
-// once from start to end, checks that it is UTF-8 text, and keeps only where the blocks are: memory does not depend on
-// the size of the text. Packed files and pipes, which cannot be read twice at any place, are copied unpacked to a
-// nameless file in $TMPDIR (default /var/tmp).
+// The text of files as blocks of whole documents that can be read in any order. The constructor reads every file once,
+// validates that it is UTF-8 text, and stores only the blocks' offsets: memory does not depend on the size of the text.
+// Compressed files and pipes, which do not allow random access, are decompressed to an unnamed file in $TMPDIR (default
+// /var/tmp).
 #pragma once
 
 #include <cstdint>
@@ -26,25 +26,27 @@ struct UndividedFile {
 
 class TextBlocks {
  public:
-  // Blocks are cut at the first end of a document after `block_bytes`; a document that goes on for as much again is cut
-  // at the end of a line (of a part of 1 MiB in a line longer than that).
-  // FileError when a file cannot be read, or nothing unpacked can be written; DataError, with file and line, when it is
-  // not UTF-8 or holds a NUL byte, or when there is no document in any of them; Interrupted when `stop` is requested.
+  // A block ends at the first document end after `block_bytes`; a document that continues for as much again is split at
+  // a line end (or every 1 MiB of a longer line).
+  // FileError if a file cannot be read or decompressed text cannot be written; DataError with file and line if it is
+  // not UTF-8 or holds a NUL byte, or if there is no document at all; Interrupted if `stop` is requested.
   TextBlocks(std::span<const std::string> paths, DocumentRule rule, int64_t block_bytes,
              const std::stop_token& stop = {});
   ~TextBlocks();
 
   int64_t size() const { return static_cast<int64_t>(blocks_.size()); }  // blocks, at least 1
   int64_t documents() const { return documents_; }
-  int64_t bytes() const { return bytes_; }                           // unpacked
-  const std::string& content_hash() const { return content_hash_; }  // XXH3-128 of the unpacked files and their sizes
+  int64_t bytes() const { return bytes_; }  // decompressed
+  const std::string& content_hash() const {
+    return content_hash_;
+  }  // XXH3-128 of the decompressed files and their sizes
 
   // The first file of at least kManyLines lines with text, with neither a blank line between them nor a <doc> tag,
   // under DocumentRule::automatic; under others, which somebody chose, none.
   const std::optional<UndividedFile>& undivided() const { return undivided_; }
 
-  // The documents of a block in order; one that was cut comes in parts, the later parts first in their blocks. From any
-  // thread. FileError when the file has changed since the scan.
+  // The documents of a block in order; later parts of a split document come first in their blocks. Thread-safe.
+  // FileError if the file has changed since the scan.
   std::vector<std::string> read(int64_t block) const;
 
  private:

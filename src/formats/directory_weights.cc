@@ -21,7 +21,7 @@ constexpr std::string_view kIndexEnd = ".index.json", kSafetensorsEnd = ".safete
 constexpr const char* kNames[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
                                   "pytorch_model.bin.index.json"};
 
-// What a person might expect to be read, and whose it is.
+// Weights of other frameworks in the directory, for the error message.
 std::string find_foreign(const std::string& directory) {
   static constexpr std::pair<std::string_view, const char*> kForeign[] = {{".ckpt.index", "TensorFlow"},
                                                                           {"tf_model.h5", "TensorFlow"},
@@ -56,7 +56,7 @@ std::string find_weights(const std::string& path) {
                   kNames[3], find_foreign(path));
 }
 
-// A clone made without Git LFS holds small texts in the place of large files.
+// A clone made without Git LFS has small text files instead of large ones.
 void refuse_pointer(const std::string& path) {
   constexpr std::string_view kPointer = "version https://git-lfs.github.com/spec/";
   const MappedFile file(path);
@@ -64,11 +64,6 @@ void refuse_pointer(const std::string& path) {
     throw DataError("'{}' is the Git LFS pointer to a file, not the file: fetch it with `git lfs pull`",
                     FilePath(path));
   }
-}
-
-// A shard is named by a text that came with the model, so it may name nothing outside of the directory.
-bool is_file_name(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos && name.find('\0') == name.npos;
 }
 
 }  // namespace
@@ -97,8 +92,8 @@ void WeightFiles::open_shards(const std::string& index_path) {
   refuse_pointer(index_path);
   const JsonObject map = JsonObject::read(index_path).get_object("weight_map");
   std::map<std::string, std::vector<std::string>> shards;
-  for (const auto& [tensor, shard] : map.value().items()) {
-    if (!shard.is_string() || !is_file_name(shard.get<std::string>())) {
+  for (const auto& [tensor, shard] : map.value().items()) {  // untrusted names, which must stay in the directory
+    if (!shard.is_string() || !is_plain_filename(shard.get<std::string>())) {
       throw DataError("{}: tensor {} is in {}, expected the name of a file beside the index", FilePath(index_path),
                       TensorName(tensor, quote(tensor)), show_json(shard));
     }
@@ -109,7 +104,7 @@ void WeightFiles::open_shards(const std::string& index_path) {
   for (const auto& [shard, names] : shards) {
     const std::string path = join_path(parent_directory(index_path), shard);
     if (!exists(path)) {
-      throw FileError("{}: the shard {} is not there", FilePath(index_path), quote(shard));
+      throw FileError("{}: the shard {} does not exist", FilePath(index_path), quote(shard));
     }
     open_file(path);
     std::set<std::string_view> held;

@@ -1,9 +1,9 @@
-// The weights of a model directory, whatever files hold them. As transformers does, the first that is there is taken:
+// The weights of a model directory, in whatever files. As in transformers, the first of these that exists is used:
 //   model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json
-// An index names the file ("shard") of each tensor. A shard is a file beside the index; it must hold what the index
-// says it does, and no tensor may be in two shards. Tensors of a shard that the index does not name are read too, and
-// its "total_size" is not looked at: transformers does the same, and indexes in circulation are wrong about both. Names
-// of tensors arrive untouched. TensorFlow's and Paddle's files are recognized, to say that they cannot be read.
+// An index names the file ("shard") of each tensor. A shard is a file beside the index; it must hold the tensors the
+// index lists for it, and no tensor may be in two shards. As in transformers, tensors of a shard that the index does
+// not list are read too, and "total_size" is ignored: published indexes get both wrong. Tensor names are unchanged.
+// TensorFlow and Paddle files are recognized only for a better error message.
 #pragma once
 
 #include <memory>
@@ -18,23 +18,23 @@ namespace roformer {
 
 struct WeightEntry {
   TensorInfo info;
-  const TensorFile* file = nullptr;  // which holds it; lives as long as the WeightFiles
+  const TensorFile* file = nullptr;  // owned by the WeightFiles
 };
 
-// The files of a directory, open and checked; no number has been read.
+// The files of a directory, opened and checked; no tensor data has been read.
 class WeightFiles {
  public:
-  // `path` is a model directory, or one of such files itself (*.index.json, *.safetensors; any other: PyTorch's).
-  // FileError if there is none, DataError for anything wrong in one.
+  // `path` is a model directory or one of these files (*.index.json, *.safetensors; anything else is read as
+  // PyTorch's). FileError if there are no weights, DataError for malformed files.
   explicit WeightFiles(const std::string& path);
 
   const std::string& source() const { return source_; }  // the file or index, for messages
   bool sharded() const { return sharded_; }
-  const std::vector<WeightEntry>& tensors() const { return tensors_; }  // file after file, in the order of each
+  const std::vector<WeightEntry>& tensors() const { return tensors_; }  // in file order
   bool contains(std::string_view name) const;
 
-  // float32 is not copied where the file aligns it (see TensorFile::tensor). Tensors whose names match a pattern of
-  // `skip` are left out; these may be of types that cannot be read.
+  // Aligned float32 data is not copied (see TensorFile::tensor). Tensors whose names match a pattern of `skip` are left
+  // out and may have unsupported types.
   StateDict load(const std::vector<std::string>& skip = {}) const;
 
  private:
@@ -47,7 +47,7 @@ class WeightFiles {
   std::vector<WeightEntry> tensors_;
 };
 
-// `path` itself, or the directory that it is in if it is a weights file. FileError if it is neither.
+// `path` itself, or its directory if it is a weights file. FileError if it is neither.
 std::string model_directory(const std::string& path);
 
 struct DirectoryWeights {

@@ -13,9 +13,9 @@ namespace roformer {
 namespace {
 
 constexpr uint32_t kMagic = 0x616b3432;  // "ak42"
-constexpr uint64_t kHeader = 256;        // bytes of versions 1 and 2
+constexpr uint64_t kHeader = 256;        // bytes, in versions 1 and 2
 
-// One tensor, in the order of the file; without a name it is passed over.
+// One tensor, in file order; without a name it is skipped.
 struct Piece {
   std::string name;
   std::vector<int64_t> shape;
@@ -23,24 +23,24 @@ struct Piece {
 
   int64_t elements() const {
     int64_t count = 1;
-    for (const int64_t dim : shape) count *= dim;  // fits: read_numbers() has limits
+    for (const int64_t dim : shape) count *= dim;  // fits: read_dimensions() has limits
     return count;
   }
 };
 
 struct Header {
   Llama2cFile file;
-  int64_t group = 0;  // weights with one scale, of version 2
+  int64_t group = 0;  // weights per scale, in version 2
   uint64_t bytes = 0;
 };
 
-void check(const std::string& path, const char* what, int64_t value, int64_t least, int64_t most) {
-  if (value >= least && value <= most) return;
-  throw DataError("{}: {} is {}, expected {} to {}: not a model of llama2.c", FilePath(path), what, value, least, most);
+void check(const std::string& path, const char* what, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return;
+  throw DataError("{}: {} is {}, expected {} to {}: not a model of llama2.c", FilePath(path), what, value, low, high);
 }
 
-// The seven numbers that every version has.
-void read_numbers(ByteReader& reader, const std::string& path, Llama2cFile& file) {
+// The seven dimensions that every version has.
+void read_dimensions(ByteReader& reader, const std::string& path, Llama2cFile& file) {
   constexpr int64_t kWidest = 65536;
   for (int64_t* number :
        {&file.dim, &file.hidden_dim, &file.layers, &file.heads, &file.kv_heads, &file.vocabulary, &file.positions}) {
@@ -58,7 +58,7 @@ void read_numbers(ByteReader& reader, const std::string& path, Llama2cFile& file
   check(path, "vocab_size", file.vocabulary, 1, 10'000'000);
   check(path, "seq_len", file.positions, 1, int64_t{1} << 29);
   if (file.dim % file.heads != 0 || file.dim / file.heads % 2 != 0 || file.heads % file.kv_heads != 0) {
-    throw DataError("{}: dim {}, n_heads {} and n_kv_heads {} make no heads of pairs: not a model of llama2.c",
+    throw DataError("{}: dim {}, n_heads {} and n_kv_heads {} give no even head size: not a model of llama2.c",
                     FilePath(path), file.dim, file.heads, file.kv_heads);
   }
 }
@@ -73,7 +73,7 @@ Header read_header(std::string_view bytes, const std::string& path) {
     header.file.version = reader.number<int32_t>();
     check(path, "its version", header.file.version, 1, 2);
   }
-  read_numbers(reader, path, header.file);
+  read_dimensions(reader, path, header.file);
   header.bytes = reader.at();
   if (header.file.version == 0) return header;
   const auto shared = reader.number<uint8_t>();
@@ -129,18 +129,18 @@ class Pieces {
   const Llama2cFile& file_;
 };
 
-// Bytes of a piece; DataError where its weights are no whole groups.
+// Bytes of a piece; DataError if its weights do not fill whole groups.
 int64_t size_of(const Piece& piece, int64_t group, const std::string& path) {
   const int64_t count = piece.elements();
   if (!piece.rounded) return 4 * count;
   if (count % group != 0) {
-    throw DataError("{}: the {} weights of {} are no whole groups of {}", FilePath(path), count, TensorName(piece.name),
-                    group);
+    throw DataError("{}: the {} weights of {} are not a multiple of the group size {}", FilePath(path), count,
+                    TensorName(piece.name), group);
   }
   return count + count / group * 4;
 }
 
-// weight = int8 · scale of its group.
+// weight = int8 · scale of its group
 Tensor restore(const char* bytes, const Piece& piece, int64_t group) {
   const int64_t count = piece.elements();
   Tensor result = Tensor::allocate({piece.shape[0], piece.shape[1]}, DType::float32);

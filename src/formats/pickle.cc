@@ -100,9 +100,9 @@ class Machine {
           fail(fmt::format("has protocol {}, expected 2 to 5", protocol));
         }
         return;
-      case kFrame: reader_.number<uint64_t>(); return;  // says how much to read ahead
+      case kFrame: reader_.number<uint64_t>(); return;  // a read-ahead hint
       case kPop:
-        // As in Python: a mark is popped, too.
+        // As in Python, this pops a mark, too.
         if (stack_.size() == floor() && !marks_.empty()) {
           marks_.pop_back();
         } else {
@@ -117,15 +117,16 @@ class Machine {
       }
       case kStackGlobal: {
         const PickleId name = pop(), module = pop();
-        if (nodes_[name].kind != Kind::text || nodes_[module].kind != Kind::text) fail("names a global by no text");
+        if (nodes_[name].kind != Kind::text || nodes_[module].kind != Kind::text)
+          fail("names a global by something other than text");
         return push_global(nodes_[module].text, nodes_[name].text);
       }
       case kReduce:
       case kNewObject: return call();
       case kBuild: {
-        pop();  // attributes, such as a state_dict's versions of modules: none of them matters to its tensors
+        pop();  // attributes, such as a state_dict's module versions: irrelevant to its tensors
         const Kind kind = nodes_[top()].kind;
-        if (kind != Kind::dict && kind != Kind::call) fail("sets the attributes of what has none");
+        if (kind != Kind::dict && kind != Kind::call) fail("sets attributes of an object without any");
         return;
       }
       case kBinPersistentId: {
@@ -144,10 +145,10 @@ class Machine {
       case kBinInt: push_integer(reader_.number<int32_t>()); return true;
       case kBinInt1: push_integer(reader_.number<uint8_t>()); return true;
       case kBinInt2: push_integer(reader_.number<uint16_t>()); return true;
-      case kLong1: push_long(reader_.take(reader_.number<uint8_t>())); return true;
-      case kLong4: push_long(reader_.take(length(reader_.number<int32_t>()))); return true;
+      case kLong1: push_long(reader_.read(reader_.number<uint8_t>())); return true;
+      case kLong4: push_long(reader_.read(length(reader_.number<int32_t>()))); return true;
       case kBinFloat:
-        reader_.take(8);
+        reader_.read(8);
         push_new({.kind = Kind::real, .text = {}, .name = {}, .items = {}});
         return true;
       case kShortBinString:
@@ -201,7 +202,7 @@ class Machine {
 
   size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
   PickleId top() const {
-    if (stack_.size() <= floor()) fail("takes more from its stack than there is");
+    if (stack_.size() <= floor()) fail("pops from an empty stack");
     return stack_.back();
   }
   PickleId pop() {
@@ -210,7 +211,7 @@ class Machine {
     return id;
   }
   std::vector<PickleId> pop_last(size_t count) {
-    if (stack_.size() - floor() < count) fail("takes more from its stack than there is");
+    if (stack_.size() - floor() < count) fail("pops from an empty stack");
     std::vector<PickleId> items(stack_.end() - static_cast<std::ptrdiff_t>(count), stack_.end());
     stack_.resize(stack_.size() - count);
     return items;
@@ -240,7 +241,7 @@ class Machine {
     push_new({.kind = kind, .text = {}, .name = {}, .items = std::move(items)});
   }
   void push_text(Kind kind, uint64_t size) {
-    push_new({.kind = kind, .text = reader_.take(size), .name = {}, .items = {}});
+    push_new({.kind = kind, .text = reader_.read(size), .name = {}, .items = {}});
   }
   // Two's complement, little-endian, of any length.
   void push_long(std::string_view bytes) {
@@ -267,14 +268,15 @@ class Machine {
   void extend(Kind kind, const std::vector<PickleId>& items) {
     PickleNode& target = nodes_[top()];
     if (target.kind != kind)
-      fail(kind == Kind::list ? "appends to what is no list" : "sets items of what is no dictionary");
+      fail(kind == Kind::list ? "appends to something other than a list"
+                              : "sets items of something other than a dictionary");
     target.items.insert(target.items.end(), items.begin(), items.end());
   }
 
   void call() {
     const PickleId arguments = pop(), callee = pop();
     if (nodes_[callee].kind != Kind::global || nodes_[arguments].kind != Kind::tuple) {
-      fail("calls what is no function, or without a tuple of arguments");
+      fail("makes a call without a function or an argument tuple");
     }
     if (nodes_[callee].text == "collections") return push_items(Kind::dict, ordered_items(nodes_[arguments]));
     push_items(Kind::call, {callee, arguments});
@@ -285,13 +287,14 @@ class Machine {
     std::vector<PickleId> items;
     if (arguments.items.empty()) return items;
     const PickleNode& list = nodes_[arguments.items[0]];
-    if (arguments.items.size() > 1 || list.kind != Kind::list) fail("makes an OrderedDict of no list");
-    copied_ += list.items.size();  // one list may be asked for any number of times
+    if (arguments.items.size() > 1 || list.kind != Kind::list)
+      fail("makes an OrderedDict of something other than a list");
+    copied_ += list.items.size();  // the same list may be copied any number of times
     if (copied_ > kMaxSteps) fail(fmt::format("copies more than {} objects", kMaxSteps));
     for (const PickleId id : list.items) {
       const PickleNode& pair = nodes_[id];
       if ((pair.kind != Kind::list && pair.kind != Kind::tuple) || pair.items.size() != 2) {
-        fail("makes an OrderedDict of what is no pair");
+        fail("makes an OrderedDict of something other than pairs");
       }
       items.insert(items.end(), pair.items.begin(), pair.items.end());
     }
@@ -301,8 +304,8 @@ class Machine {
   std::string_view line() {
     const std::string_view rest = bytes_.substr(reader_.at(), kMaxNameBytes);
     const size_t end = rest.find('\n');
-    if (end == rest.npos) fail("names a global without end");
-    return reader_.take(end + 1).substr(0, end);
+    if (end == rest.npos) fail("has an unterminated global name");
+    return reader_.read(end + 1).substr(0, end);
   }
   uint64_t length(int32_t value) const {
     if (value < 0) fail("holds a text of negative length");
@@ -315,7 +318,7 @@ class Machine {
   std::span<const std::string_view> allowed_;
   std::vector<PickleNode>& nodes_;
   std::vector<PickleId> stack_;
-  std::vector<size_t> marks_;  // heights of the stack
+  std::vector<size_t> marks_;  // stack heights
   std::unordered_map<uint32_t, PickleId> memo_;
   uint64_t copied_ = 0;
 };

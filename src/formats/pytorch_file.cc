@@ -16,8 +16,8 @@ namespace {
 using Kind = PickleNode::Kind;
 
 constexpr const char* kSections[] = {"state_dict", "model_state_dict", "model", "module"};
-constexpr int kMaxDepth = 4;        // of sections in sections, of wrappers around a tensor
-constexpr int64_t kMaxSharing = 8;  // tensors may take so many times the bytes of the storages, which they may share
+constexpr int kMaxDepth = 4;        // of nested sections and of wrappers around a tensor
+constexpr int64_t kMaxSharing = 8;  // limit of the tensors' bytes relative to the storages, which they may share
 
 class Reader {
  public:
@@ -45,7 +45,8 @@ class Reader {
     int64_t present = 0;
     for (const auto& [key, bytes] : container_.storages) present += static_cast<int64_t>(bytes.size());
     if (total_ / kMaxSharing > present) {
-      throw DataError("'{}': its tensors take {} bytes of storages that have {}", FilePath(path_), total_, present);
+      throw DataError("'{}': its tensors have {} bytes in total, its storages only {}", FilePath(path_), total_,
+                      present);
     }
   }
 
@@ -54,7 +55,7 @@ class Reader {
     throw DataError("'{}': tensor {}: {}", FilePath(path_), TensorName(name, quote(name)), reason);
   }
 
-  // The values of equal keys: the last one counts, as in Python.
+  // As in Python, the last of equal keys counts.
   const PickleNode* find_section(const PickleNode& dict) {
     for (const char* name : kSections) {
       for (size_t i = dict.items.size(); i >= 2; i -= 2) {
@@ -75,7 +76,7 @@ class Reader {
     return keys.empty() ? "" : "; its keys are" + keys;
   }
 
-  // The call that makes a tensor; null for other values. A parameter wraps its tensor.
+  // The call that rebuilds a tensor; null for other values. A Parameter wraps its tensor.
   const PickleNode* find_tensor(const PickleNode& value) const {
     const PickleNode* node = &value;
     for (int depth = 0; depth < kMaxDepth && node->kind == Kind::call; ++depth) {
@@ -98,7 +99,7 @@ class Reader {
     if (key.kind != Kind::text || find_invalid_utf8(info.name) != kValidUtf8) {
       throw DataError("'{}': the name of a tensor, {}, is not a text in UTF-8", FilePath(path_), quote(key.text));
     }
-    PytorchFile::Layout layout = place(info, call, pickle_[call.items[1]]);
+    PytorchFile::Layout layout = layout_of(info, call, pickle_[call.items[1]]);
     const auto [found, fresh] = index.emplace(info.name, tensors.size());
     if (fresh) {
       tensors.push_back(std::move(info));
@@ -109,9 +110,9 @@ class Reader {
     }
   }
 
-  // The arguments are storage, offset, sizes, strides, and what makes no difference here but for a dictionary of bits
-  // that change the numbers' signs.
-  PytorchFile::Layout place(TensorInfo& info, const PickleNode& call, const PickleNode& arguments) {
+  // The arguments are storage, offset, sizes, strides, and others that are ignored, except for a dictionary of the bits
+  // "negative" and "conjugate".
+  PytorchFile::Layout layout_of(TensorInfo& info, const PickleNode& call, const PickleNode& arguments) {
     if (arguments.items.size() < 4) fail(info.name, "its description has fewer than 4 parts");
     const auto argument = [&](size_t i) -> const PickleNode& { return pickle_[arguments.items[i]]; };
     if (argument(0).kind != Kind::persistent) fail(info.name, "its description names no storage");
@@ -122,15 +123,15 @@ class Reader {
       if (arguments.items.size() > 6) info.dtype = element_type(pickle_, argument(6));
       flags = 7;
     }
-    if (element_bits(info.dtype) == 0) fail(info.name, "its type is not known");
+    if (element_bits(info.dtype) == 0) fail(info.name, "its type is unknown");
     if (arguments.items.size() > flags && !argument(flags).items.empty()) {
       fail(info.name, "it is a negated or conjugated view");
     }
     const std::optional<int64_t> offset = whole(argument(1));
-    if (!offset) fail(info.name, "its place in its storage is no whole number from 0");
-    info.shape = numbers(info.name, "sizes", argument(2));
-    const std::vector<int64_t> strides = numbers(info.name, "strides", argument(3));
-    if (strides.size() != info.shape.size()) fail(info.name, "it has not as many strides as sizes");
+    if (!offset) fail(info.name, "its storage offset is not a non-negative integer");
+    info.shape = sizes_of(info.name, "sizes", argument(2));
+    const std::vector<int64_t> strides = sizes_of(info.name, "strides", argument(3));
+    if (strides.size() != info.shape.size()) fail(info.name, "the numbers of its strides and sizes differ");
     return check(info, storage, *offset, strides);
   }
 
@@ -143,7 +144,7 @@ class Reader {
       fail(info.name, fmt::format("its storage has {} bytes, expected {}", found->second.size(), storage.bytes));
     }
     const int64_t width = element_bits(info.dtype) / 8, present = storage.view_bytes / width;
-    int64_t elements = 1, last = offset;  // the place of the last element
+    int64_t elements = 1, last = offset;  // `last`: offset of the last element
     bool overflow = false, dense = true;
     for (size_t i = info.shape.size(); i-- > 0;) {
       const int64_t size = info.shape[i];
@@ -173,16 +174,16 @@ class Reader {
     return node.integer;
   }
 
-  std::vector<int64_t> numbers(const std::string& name, const char* what, const PickleNode& node) const {
+  std::vector<int64_t> sizes_of(const std::string& name, const char* what, const PickleNode& node) const {
     const PickleNode* list = &node;
     if (pickle_.is_call(node, "torch.Size") && !pickle_[node.items[1]].items.empty()) {
       list = &pickle_[pickle_[node.items[1]].items[0]];
     }
     std::vector<int64_t> result;
-    if (list->kind != Kind::tuple && list->kind != Kind::list) fail(name, fmt::format("its {} are no list", what));
+    if (list->kind != Kind::tuple && list->kind != Kind::list) fail(name, fmt::format("its {} are not a list", what));
     for (const PickleId id : list->items) {
       const std::optional<int64_t> number = whole(pickle_[id]);
-      if (!number) fail(name, fmt::format("its {} are not whole numbers from 0", what));
+      if (!number) fail(name, fmt::format("its {} are not non-negative integers", what));
       result.push_back(*number);
     }
     return result;
@@ -194,22 +195,22 @@ class Reader {
   int64_t total_ = 0;
 };
 
-// The elements in the order of their indexes, one after another.
+// A contiguous, row-major copy of the elements.
 std::shared_ptr<char> gather(const char* data, const std::vector<int64_t>& shape, const std::vector<int64_t>& strides,
                              int64_t width) {
   int64_t elements = 1;
   for (const int64_t size : shape) elements *= size;
   std::shared_ptr<char> result(static_cast<char*>(::operator new(static_cast<size_t>(elements * width))),
                                [](char* memory) { ::operator delete(memory); });
-  std::vector<int64_t> place(shape.size());
+  std::vector<int64_t> index(shape.size());
   int64_t offset = 0;
   for (int64_t i = 0; i < elements; ++i) {
     std::memcpy(result.get() + i * width, data + offset * width, static_cast<size_t>(width));
     for (size_t axis = shape.size(); axis-- > 0;) {
       offset += strides[axis];
-      if (++place[axis] < shape[axis]) break;
+      if (++index[axis] < shape[axis]) break;
       offset -= strides[axis] * shape[axis];
-      place[axis] = 0;
+      index[axis] = 0;
     }
   }
   return result;

@@ -1,8 +1,8 @@
-// Tensors that PyTorch's torch.save wrote (pytorch_model.bin), as torch/serialization.py and torch/_utils.py describe
-// them: a zip archive (since 1.6) or the older sequence of pickles and storages. Nothing is executed (pickle.h).
-// The tensors are those of the dictionary that the file holds, or, where that one says so, of its "state_dict",
-// "model_state_dict", "model" or "module". A tensor whose elements are in another order (a transposed view) is copied
-// when it is read. Refused: tar archives (before 0.2), TorchScript, big-endian files, sparse and quantized tensors.
+// Tensors written by PyTorch's torch.save (pytorch_model.bin; see torch/serialization.py and torch/_utils.py): a zip
+// archive (since 1.6) or the older sequence of pickles and storages. Nothing is executed (pickle.h).
+// The tensors are those of the file's top-level dictionary or of its "state_dict", "model_state_dict", "model" or
+// "module". Non-contiguous tensors (a transposed view) are copied when read. Not supported: tar archives (before 0.2),
+// TorchScript, big-endian files, sparse and quantized tensors.
 #pragma once
 
 #include <cstdint>
@@ -19,21 +19,20 @@ namespace roformer {
 
 class PytorchFile : public TensorFile {
  public:
-  // Checks every tensor against its storage; the numbers are read when used. FileError, or DataError that names the
-  // tensor.
+  // Checks every tensor against its storage; data is read on use. FileError, or DataError naming the tensor.
   explicit PytorchFile(const std::string& path);
 
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }  // in the order of the dictionary
   const std::string& path() const override { return path_; }
   Tensor stored(const std::string& name) const override;
 
-  // Where in the file the tensors were: "" or, say, "state_dict" or "model.state_dict".
+  // The path of the tensors' dictionary: "" or e.g. "state_dict" or "model.state_dict".
   const std::string& section() const { return section_; }
 
-  // A tensor in its storage.
+  // The layout of a tensor in its storage.
   struct Layout {
     const char* data = nullptr;    // its first element
-    std::vector<int64_t> strides;  // in elements; empty: one after another
+    std::vector<int64_t> strides;  // in elements; empty: contiguous
   };
 
  private:

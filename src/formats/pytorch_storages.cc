@@ -43,7 +43,7 @@ constexpr TypeName kElements[] = {{"torch.float32", "F32"},
                                   {"torch.float8_e5m2", "F8_E5M2"},
                                   {"torch.float8_e4m3fn", "F8_E4M3"}};
 
-// What a file of tensors may ask for besides the types; see pytorch_file.cc and pickle.h for what becomes of them.
+// The globals allowed besides the types; pytorch_file.cc and pickle.h interpret them.
 constexpr std::string_view kCalls[] = {"torch._utils._rebuild_tensor",
                                        "torch._utils._rebuild_tensor_v2",
                                        "torch._utils._rebuild_tensor_v3",
@@ -69,7 +69,7 @@ constexpr int64_t kFileProtocol = 1001;
 PytorchContainer read_zip(std::string_view bytes, const std::string& path) {
   const ZipArchive archive(bytes, path);
   constexpr std::string_view kPickle = "/data.pkl";
-  std::optional<std::string> folder;  // its name is that of the file it was saved as
+  std::optional<std::string> folder;  // named after the file it was saved as
   for (const auto& [name, content] : archive.entries()) {
     if (name.find('/') == name.size() - kPickle.size() && name.ends_with(kPickle)) {
       folder = name.substr(0, name.size() - kPickle.size() + 1);
@@ -115,7 +115,7 @@ PytorchContainer read_legacy(std::string_view bytes, const std::string& path) {
     return pickle;
   };
   if (const Pickle magic = next(); magic.root().kind != Kind::big_integer || magic.root().text != kMagic) {
-    throw DataError("'{}' is a pickle, but not of torch.save: its magic number is another", FilePath(path));
+    throw DataError("'{}' is a pickle, but not of torch.save: its magic number differs", FilePath(path));
   }
   if (const Pickle protocol = next();
       protocol.root().kind != Kind::integer || protocol.root().integer != kFileProtocol) {
@@ -136,7 +136,7 @@ PytorchContainer read_legacy(std::string_view bytes, const std::string& path) {
   for (const PickleId id : keys.root().items) {
     const auto found = expected.find(std::string(keys[id].text));
     if (keys[id].kind != Kind::text || found == expected.end()) {
-      throw DataError("'{}': it holds a storage {} that no tensor uses", FilePath(path), quote(keys[id].text));
+      throw DataError("'{}': no tensor uses its storage {}", FilePath(path), quote(keys[id].text));
     }
     const StorageReference& reference = found->second;
     const int64_t width = reference.dtype.empty() ? 1 : element_bits(reference.dtype) / 8;
@@ -144,7 +144,7 @@ PytorchContainer read_legacy(std::string_view bytes, const std::string& path) {
       throw DataError("'{}': its storage {} has {} elements, expected {}", FilePath(path), quote(reference.key), count,
                       reference.bytes / width);
     }
-    if (!result.storages.emplace(reference.key, reader.take(static_cast<uint64_t>(reference.bytes))).second) {
+    if (!result.storages.emplace(reference.key, reader.read(static_cast<uint64_t>(reference.bytes))).second) {
       throw DataError("'{}': it holds the storage {} twice", FilePath(path), quote(reference.key));
     }
   }
@@ -166,7 +166,7 @@ StorageReference parse_storage(const Pickle& pickle, const PickleNode& persisten
   };
   const PickleNode& identity = pickle[persistent.items[0]];
   if (identity.kind != Kind::tuple || identity.items.size() < 5 || pickle[identity.items[0]].text != "storage") {
-    refuse("is not (\"storage\", type, key, place, size)");
+    refuse("is not (\"storage\", type, key, location, size)");
   }
   const PickleNode &type = pickle[identity.items[1]], &key = pickle[identity.items[2]],
                    &size = pickle[identity.items[4]];
@@ -175,8 +175,8 @@ StorageReference parse_storage(const Pickle& pickle, const PickleNode& persisten
   for (const TypeName& one : kStorages) {
     if (pickle.is_global(type, one.global)) known = &one;
   }
-  if (known == nullptr) refuse("names no type of storage");
-  if (key.kind != Kind::text) refuse("has no text as its key");
+  if (known == nullptr) refuse("names an unknown storage type");
+  if (key.kind != Kind::text) refuse("has a key that is not text");
   result.dtype = known->dtype;
   result.key = key.text;
   const int64_t width = known->dtype.empty() ? 1 : element_bits(known->dtype) / 8;

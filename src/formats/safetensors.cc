@@ -22,7 +22,7 @@ struct Entry {
   int64_t end = 0;
 };
 
-// One entry of the header, complete but for its place among the others.
+// One entry of the header, checked on its own.
 class EntryParser {
  public:
   EntryParser(const std::string& path, const std::string& name, const Json& json) : path_(path), json_(json) {
@@ -64,7 +64,7 @@ class EntryParser {
     std::vector<int64_t> result;
     for (const Json& item : list) {
       if (!item.is_number_unsigned() || item.get<uint64_t>() > uint64_t{INT64_MAX}) {
-        fail(fmt::format("{} holds {}, expected whole numbers from 0", key, quote(dump_json(item))));
+        fail(fmt::format("{} holds {}, expected non-negative integers", key, quote(dump_json(item))));
       }
       result.push_back(item.get<int64_t>());
     }
@@ -103,7 +103,7 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path), file_(s
                     kMaxHeaderBytes);
   }
   if (length > bytes.size() - kPrefixBytes) {
-    throw DataError("'{}' is cut short: a header of {} bytes in a file of {}", FilePath(path), length, bytes.size());
+    throw DataError("'{}' is truncated: a header of {} bytes in a file of {}", FilePath(path), length, bytes.size());
   }
   const std::string_view text = bytes.substr(kPrefixBytes, length);
   if (text.empty() || text[0] != '{') {
@@ -114,8 +114,8 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path), file_(s
   const int64_t covered = ranges_.empty() ? 0 : ranges_.back().second;
   const int64_t present = file_->size() - kPrefixBytes - static_cast<int64_t>(length);
   if (covered != present) {
-    throw DataError("'{}' is {}: its tensors take {} bytes, it holds {}", FilePath(path),
-                    present < covered ? "cut short" : "malformed", covered, present);
+    throw DataError("'{}' is {}: its tensors need {} bytes, it has {}", FilePath(path),
+                    present < covered ? "truncated" : "malformed", covered, present);
   }
 }
 
@@ -133,7 +133,7 @@ void SafetensorsFile::parse_header(const Json& header) {
       metadata_[key] = value.get<std::string>();
     }
   }
-  // Empty tensors share their offset with the next one; stable, so those stay in order of name.
+  // Empty tensors share their offset with the next one; a stable sort keeps them ordered by name.
   std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
@@ -164,7 +164,7 @@ Tensor SafetensorsFile::stored(const std::string& name) const {
 
 namespace {
 
-// The header with its length, padded so that the data begin at a multiple of 8.
+// The header with its length prefix, padded so that the data starts at a multiple of 8.
 std::string build_header(const std::string& path, const std::vector<const std::pair<std::string, Tensor>*>& tensors,
                          const std::map<std::string, std::string>& metadata) {
   std::string text = "{";
@@ -203,12 +203,12 @@ void write_safetensors(const std::string& path, const std::vector<std::pair<std:
     if (!item.second.defined())
       throw ShapeError("cannot write '{}': tensor '{}' is undefined", FilePath(path), TensorName(item.first));
     if (item.first == "__metadata__" || !names.insert(item.first).second) {
-      throw DataError("cannot write '{}': the tensor name {} is taken", FilePath(path),
+      throw DataError("cannot write '{}': the tensor name {} occurs twice", FilePath(path),
                       TensorName(item.first, quote(item.first)));
     }
     order.push_back(&item);
   }
-  // The Rust implementation's order, whose types rank I64, F64, F32, I32, BF16, F16.
+  // The Rust implementation's order of types: I64, F64, F32, I32, BF16, F16.
   const auto rank = [](const Tensor& tensor) {
     switch (tensor.dtype()) {
       case DType::int64: return 0;

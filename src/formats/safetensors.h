@@ -1,7 +1,6 @@
-// Tensors in files: the safetensors format (https://github.com/huggingface/safetensors, "Format"), read and written
-// with the rules of its Rust implementation: an 8-byte little-endian header length, a JSON header, then the data
-// without holes. It is not a model loader: names and shapes mean nothing here (state_dict.h pairs them with a model).
-// Pickle files (.bin) are read too (pytorch_file.h), but never written: other programs execute what they contain.
+// The safetensors format (https://github.com/huggingface/safetensors, "Format"), read and written by the rules of its
+// Rust implementation: an 8-byte little-endian header length, a JSON header, then the data without gaps. Pickle files
+// (.bin) are read (pytorch_file.h) but never written: other programs execute what they contain.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +19,7 @@ namespace roformer {
 
 class SafetensorsFile : public TensorFile {
  public:
-  // Checks the whole header against the file; the data are read when used. FileError, or DataError that names the
-  // tensor.
+  // Checks the whole header against the file; data is read on use. FileError, or DataError naming the tensor.
   explicit SafetensorsFile(const std::string& path);
 
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }  // in the order of their data
@@ -40,15 +38,14 @@ class SafetensorsFile : public TensorFile {
   std::shared_ptr<MappedFile> file_;
   const char* data_ = nullptr;  // the byte after the header
   std::vector<TensorInfo> tensors_;
-  std::vector<std::pair<int64_t, int64_t>> ranges_;  // of bytes after the header, for each of tensors_
+  std::vector<std::pair<int64_t, int64_t>> ranges_;  // bytes after the header, one per tensor of tensors_
   std::map<std::string, size_t> index_;
   std::map<std::string, std::string> metadata_;
 };
 
-// Replaces `path` atomically. The same tensors and metadata give the same bytes in whatever order they come: larger
-// types first (so that everything is aligned), then by name; the header is padded to 8 bytes. Tensors may have a row
-// stride and must be in host memory. ShapeError for an undefined tensor, DataError for a name that is used twice or is
-// not UTF-8.
+// Replaces `path` atomically. The output does not depend on the order of `tensors`: larger types first (for alignment),
+// then by name; the header is padded to 8 bytes. Tensors may have a row stride and must be in host memory. ShapeError
+// for an undefined tensor, DataError for a duplicate or non-UTF-8 name.
 void write_safetensors(const std::string& path, const std::vector<std::pair<std::string, Tensor>>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -86,7 +86,7 @@ StateDict load_state_dict(const std::string& path) {
 }
 
 bool matches_pattern(std::string_view name, std::string_view pattern) {
-  // Greedy with one point of return, the last star: linear in memory, at worst quadratic in time.
+  // Greedy, backtracking to the last star only: constant memory, quadratic time at worst.
   size_t n = 0, p = 0, star = std::string_view::npos, resume = 0;
   while (n < name.size()) {
     if (p < pattern.size() && pattern[p] == '*') {
@@ -108,7 +108,7 @@ bool matches_pattern(std::string_view name, std::string_view pattern) {
 
 void copy_into(const StateDict& source, const std::string& file,
                const std::vector<std::pair<std::string, Tensor>>& targets,
-               const std::function<void(const Tensor& from, const Tensor& to)>& place) {
+               const std::function<void(const Tensor& from, const Tensor& to)>& copy) {
   std::vector<std::string> problems;
   std::vector<std::pair<const Tensor*, const Tensor*>> copies;
   std::set<std::string> known;
@@ -129,7 +129,7 @@ void copy_into(const StateDict& source, const std::string& file,
     }
   }
   if (!problems.empty()) report_problems(file, problems);
-  for (const auto& [from, to] : copies) place(*from, *to);
+  for (const auto& [from, to] : copies) copy(*from, *to);
 }
 
 }  // namespace roformer

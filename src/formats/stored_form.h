@@ -1,4 +1,4 @@
-// The shape and type that a file gives a tensor, checked before a number of it is read.
+// The shape and type of a tensor in a file, checked before its data is read.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace roformer {
 
-// DataError for types that are not read (TensorFile::stored), more than 4 dimensions, and shapes without end; `path` is
-// for the message.
+// DataError for unsupported types (TensorFile::stored), more than 4 dimensions, and overflowing shapes; `path` is for
+// the message.
 std::pair<Shape, DType> stored_form(const TensorInfo& info, const std::string& path);
 
 }  // namespace roformer

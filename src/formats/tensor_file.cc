@@ -42,7 +42,7 @@ Shape shape_of(const TensorInfo& info, const std::string& path) {
   Shape shape;
   int64_t product = 1;
   for (const int64_t dim : info.shape) {
-    // An empty tensor has few bytes whatever its other dimensions are; their product is a row stride.
+    // Zero dimensions do not bound the others, whose product is used as a row stride.
     if (dim > 0 && __builtin_mul_overflow(product, dim, &product)) {
       throw DataError("'{}': tensor {}: its shape is too large", FilePath(path),
                       TensorName(info.name, quote(info.name)));

@@ -1,5 +1,5 @@
-// What every file of tensors has in common: a list of names, types and shapes that is read without the numbers, and
-// tensors made of mapped bytes. Names of types are those of the safetensors format, whatever the file calls them.
+// The common interface of tensor files: names, types and shapes, which are read without the data, and tensors that are
+// views of mapped bytes. Types have safetensors names in all formats.
 #pragma once
 
 #include <cstdint>
@@ -24,25 +24,24 @@ class TensorFile {
   virtual ~TensorFile() = default;
   virtual const std::vector<TensorInfo>& tensors() const = 0;
   virtual const std::string& path() const = 0;
-  // In the file's type, F32, F64, I32, I64, F16 or BF16: read-only views that keep the mapped file alive (copies where
-  // the file does not align them or keeps them in another order). DataError for other types, for more than 4 dimensions
-  // or if there is none of that name.
+  // In the file's type, F32, F64, I32, I64, F16 or BF16: a read-only view that keeps the mapped file alive (a copy if
+  // the data is unaligned or not contiguous). DataError for other types, more than 4 dimensions, or an unknown name.
   virtual Tensor stored(const std::string& name) const = 0;
-  // The same, but F16 and BF16 as new float32 tensors.
+  // The same, with F16 and BF16 converted to float32.
   Tensor tensor(const std::string& name) const;
 };
 
-// Bits of one element; 0 for a type that safetensors does not know.
+// Bits per element; 0 for a type unknown to safetensors.
 int64_t element_bits(std::string_view dtype);
 
-// The name of one of our types.
+// The safetensors name of a DType.
 const char* file_dtype(DType dtype);
 
-// float16 and bfloat16 as new float32 tensors; others as they are.
+// Converts float16 and bfloat16 to float32; returns others unchanged.
 Tensor widen(const Tensor& x);
 
-// A tensor of the elements at `bytes`, which lie one after another and live as long as `owner`: see
-// TensorFile::stored. `path` is for the message.
+// A tensor of the contiguous elements at `bytes`, which live as long as `owner`; see TensorFile::stored. `path` is for
+// the message.
 Tensor tensor_from_bytes(const std::shared_ptr<const void>& owner, const char* bytes, const TensorInfo& info,
                          const std::string& path);
 

@@ -15,7 +15,7 @@ namespace {
 constexpr uint32_t kEndMark = 0x06054b50, kEnd64Mark = 0x06064b50, kLocator64Mark = 0x07064b50;
 constexpr uint32_t kCentralMark = 0x02014b50, kLocalMark = 0x04034b50;
 constexpr uint64_t kEndBytes = 22, kLocatorBytes = 20, kLocalBytes = 30, kMaxComment = 0xFFFF;
-constexpr uint32_t kIn64 = 0xFFFFFFFF;  // a field that does not fit 32 bits says this; the number is elsewhere
+constexpr uint32_t kIn64 = 0xFFFFFFFF;  // marks a value that does not fit 32 bits and is in the zip64 field
 constexpr uint16_t kEncrypted = 1;
 
 struct Directory {
@@ -59,37 +59,37 @@ class Parser {
   [[noreturn]] void fail(const std::string& reason) const {
     throw DataError("'{}' is not a readable zip archive: {}", FilePath(path_), reason);
   }
-  ByteReader at(uint64_t place) const { return {bytes_, FilePath(path_, "'" + path_ + "'"), place}; }
+  ByteReader at(uint64_t offset) const { return {bytes_, FilePath(path_, "'" + path_ + "'"), offset}; }
 
   Directory find_directory() const {
     if (bytes_.size() < kEndBytes) fail("it is too short");
-    // The record stands at the end, before a comment whose length it holds.
+    // The record is at the end, before a comment whose length it holds.
     const uint64_t last = bytes_.size() - kEndBytes, first = last - std::min(last, kMaxComment);
-    for (uint64_t place = last + 1; place-- > first;) {
-      ByteReader reader = at(place);
+    for (uint64_t offset = last + 1; offset-- > first;) {
+      ByteReader reader = at(offset);
       if (reader.number<uint32_t>() != kEndMark) continue;
       const auto disk = reader.number<uint16_t>(), directory_disk = reader.number<uint16_t>();
       const auto here = reader.number<uint16_t>(), count = reader.number<uint16_t>();
       const auto size = reader.number<uint32_t>(), begin = reader.number<uint32_t>();
-      if (reader.number<uint16_t>() != reader.left()) continue;
+      if (reader.number<uint16_t>() != reader.remaining()) continue;
       const bool large = count == 0xFFFF || size == kIn64 || begin == kIn64;
-      if (large) return find_directory64(place);
+      if (large) return find_directory64(offset);
       if (disk != 0 || directory_disk != 0 || here != count) fail("it is part of several");
       return {count, begin, size};
     }
-    fail("it has no end record (cut short?)");
+    fail("it has no end record (truncated?)");
   }
 
   Directory find_directory64(uint64_t end) const {
     if (end < kLocatorBytes) fail("its zip64 locator is missing");
     ByteReader locator = at(end - kLocatorBytes);
     if (locator.number<uint32_t>() != kLocator64Mark) fail("its zip64 locator is missing");
-    locator.take(4);
+    locator.read(4);
     ByteReader reader = at(locator.number<uint64_t>());
     if (reader.number<uint32_t>() != kEnd64Mark) fail("its zip64 end record is missing");
-    reader.take(8 + 2 + 2);                                             // its own size, versions
-    if (reader.number<uint64_t>() != 0) fail("it is part of several");  // two numbers of disks
-    reader.take(8);
+    reader.read(8 + 2 + 2);                                             // its own size, versions
+    if (reader.number<uint64_t>() != 0) fail("it is part of several");  // two disk numbers
+    reader.read(8);
     Directory directory;
     directory.count = reader.number<uint64_t>();
     directory.size = reader.number<uint64_t>();
@@ -100,17 +100,17 @@ class Parser {
   Entry parse_entry(ByteReader& reader) const {
     if (reader.number<uint32_t>() != kCentralMark)
       fail(fmt::format("no entry at byte {} of its directory", reader.at() - 4));
-    reader.take(4);  // versions
+    reader.read(4);  // versions
     const auto flags = reader.number<uint16_t>(), method = reader.number<uint16_t>();
-    reader.take(8);  // time, checksum
+    reader.read(8);  // time, checksum
     uint64_t packed = reader.number<uint32_t>(), size = reader.number<uint32_t>();
     const auto name_bytes = reader.number<uint16_t>(), extra_bytes = reader.number<uint16_t>(),
                comment_bytes = reader.number<uint16_t>();
-    reader.take(2 + 2 + 4);  // disk, attributes
+    reader.read(2 + 2 + 4);  // disk, attributes
     uint64_t begin = reader.number<uint32_t>();
-    const std::string name(reader.take(name_bytes));
-    widen(reader.take(extra_bytes), name, size, packed, begin);
-    reader.take(comment_bytes);
+    const std::string name(reader.read(name_bytes));
+    widen(reader.read(extra_bytes), name, size, packed, begin);
+    reader.read(comment_bytes);
     if ((flags & kEncrypted) != 0) fail(fmt::format("entry {} is encrypted", quote(name)));
     if (method != 0 || packed != size) {
       fail(fmt::format("entry {} is compressed, expected stored as torch.save does", quote(name)));
@@ -118,21 +118,21 @@ class Parser {
     ByteReader local = at(begin);
     if (local.number<uint32_t>() != kLocalMark)
       fail(fmt::format("entry {} is not where its directory says", quote(name)));
-    local.take(kLocalBytes - 4 - 2 - 2);
+    local.read(kLocalBytes - 4 - 2 - 2);
     const auto local_name = local.number<uint16_t>(), local_extra = local.number<uint16_t>();
-    if (local.take(local_name) != name) fail(fmt::format("entry {} has two names", quote(name)));
-    local.take(local_extra);
-    const std::string_view content = local.take(size);
+    if (local.read(local_name) != name) fail(fmt::format("entry {} has two names", quote(name)));
+    local.read(local_extra);
+    const std::string_view content = local.read(size);
     return {name, content, {begin, local.at()}};
   }
 
-  // Takes the numbers that do not fit 32 bits from the zip64 field.
+  // Reads the values that do not fit 32 bits from the zip64 field.
   void widen(std::string_view extra, const std::string& name, uint64_t& size, uint64_t& packed, uint64_t& begin) const {
     const std::string source = fmt::format("'{}': entry {}", path_, quote(name));
     ByteReader reader(extra, FilePath(path_, source));
-    while (reader.left() >= 4) {
+    while (reader.remaining() >= 4) {
       const auto kind = reader.number<uint16_t>(), bytes = reader.number<uint16_t>();
-      ByteReader field(reader.take(bytes), FilePath(path_, source));
+      ByteReader field(reader.read(bytes), FilePath(path_, source));
       if (kind != 1) continue;
       for (uint64_t* number : {&size, &packed, &begin}) {
         if (*number == kIn64) *number = field.number<uint64_t>();

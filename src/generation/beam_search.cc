@@ -16,7 +16,7 @@ struct NextToken {
   int32_t beam, id;
 };
 
-// The best `count` continuations of all beams, in order; equal ones by beam and id.
+// The best `count` continuations of all beams, best first, ties by beam and id.
 std::vector<NextToken> best_of(std::span<const std::vector<double>> logs, std::span<const double> sums, size_t count) {
   const auto before = [](const NextToken& a, const NextToken& b) {
     if (a.sum != b.sum) return a.sum > b.sum;
@@ -30,9 +30,9 @@ std::vector<NextToken> best_of(std::span<const std::vector<double>> logs, std::s
       if (sum == -std::numeric_limits<double>::infinity()) continue;
       of_beam.push_back({sum, static_cast<int32_t>(beam), static_cast<int32_t>(id)});
     }
-    const auto kept = static_cast<int64_t>(std::min(count, of_beam.size()));
-    std::partial_sort(of_beam.begin(), of_beam.begin() + kept, of_beam.end(), before);
-    all.insert(all.end(), of_beam.begin(), of_beam.begin() + kept);
+    const auto limit = static_cast<int64_t>(std::min(count, of_beam.size()));
+    std::partial_sort(of_beam.begin(), of_beam.begin() + limit, of_beam.end(), before);
+    all.insert(all.end(), of_beam.begin(), of_beam.begin() + limit);
   }
   std::sort(all.begin(), all.end(), before);
   all.resize(std::min(count, all.size()));

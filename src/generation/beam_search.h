@@ -1,6 +1,6 @@
-// Beam search as transformers does it (generation/beam_search.py, early_stopping=False), apart from any model: of each
-// beam's next tokens the best of all go on. A sequence that ends has the score log P / length^penalty, its length being
-// that of what was generated, the end token included.
+// Beam search as transformers does it (generation/beam_search.py, early_stopping=False), independent of the model. A
+// finished hypothesis has the score log P / length^penalty, with the length of the generated tokens, end token
+// included.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace roformer {
 
 struct BeamOptions {
   int64_t beams = 4;
-  double length_penalty = 1;  // above 0 favors long sequences, below 0 short ones
+  double length_penalty = 1;  // > 0 favors long sequences, < 0 short ones
   int64_t max_tokens = 20;
   std::vector<int32_t> end_ids;
 };
@@ -27,17 +27,16 @@ class BeamSearch {
  public:
   explicit BeamSearch(BeamOptions options);
 
-  // What is generated of each live beam; one that is empty at first.
+  // The generated tokens of each live beam; initially one empty beam.
   const std::vector<std::vector<int32_t>>& live() const { return live_; }
-  // Whether nothing better can come: there are as many finished sequences as beams, and the best live one, as long as
-  // it is, would not beat the worst of them; or the longest length is reached.
+  // Whether the search has ended: there are as many finished hypotheses as beams and the best live one, at its current
+  // length, does not beat the worst of them; or max_tokens is reached.
   bool done() const { return done_; }
 
-  // log_probabilities[i]: of the next token after live beam i. Returns which of the beams each new live beam goes on
-  // from.
+  // log_probabilities[i]: of the next token after live beam i. Returns the parent beam of each new live beam.
   std::vector<int32_t> advance(std::span<const std::vector<double>> log_probabilities);
 
-  // The best finished sequence; those that are live count as they are.
+  // The best hypothesis, treating live beams as finished.
   Hypothesis best() const;
 
  private:
@@ -47,7 +46,7 @@ class BeamSearch {
   BeamOptions options_;
   std::vector<std::vector<int32_t>> live_{1};
   std::vector<double> sums_{0};
-  std::vector<Hypothesis> finished_;  // the best first, at most `beams`
+  std::vector<Hypothesis> finished_;  // best first, at most `beams`
   bool done_ = false;
 };
 

@@ -9,7 +9,7 @@ namespace roformer {
 ContinuedText::ContinuedText(const Tokenizer& tokenizer, std::span<const int32_t> before,
                              std::span<const std::string> stops)
     : decoder_(tokenizer), stops_(stops) {
-  for (const int32_t id : before) decoder_.push(id);  // was said already
+  for (const int32_t id : before) decoder_.push(id);  // discard their text
   for (const std::string& stop : stops) {
     if (stop.empty()) throw UsageError("a stop string is empty");
   }
@@ -24,10 +24,10 @@ std::string ContinuedText::certain(const std::string& more, bool all) {
     stopped_ = true;
     return held_.substr(0, end);
   }
-  size_t free = held_.size();  // of what may begin a stop string
+  size_t free = held_.size();  // up to a possible beginning of a stop string
   for (const std::string& stop : stops_) {
-    const size_t most = std::min(held_.size(), stop.size() - 1);
-    for (size_t length = most; !all && length > 0; --length) {
+    const size_t longest = std::min(held_.size(), stop.size() - 1);
+    for (size_t length = longest; !all && length > 0; --length) {
       if (!std::string_view(stop).starts_with(std::string_view(held_).substr(held_.size() - length))) continue;
       free = std::min(free, held_.size() - length);
       break;

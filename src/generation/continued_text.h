@@ -1,4 +1,4 @@
-// The text of generated tokens as it becomes certain: a character may still be incomplete, or a stop string begun.
+// Streaming decoder with stop strings.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,14 @@
 
 namespace roformer {
 
-// The text ends before the first of the stop strings, and nothing that may be the beginning of one is given out.
+// It holds back incomplete characters and possible beginnings of stop strings; the text ends before the first stop
+// string.
 class ContinuedText {
  public:
-  // `before`: tokens that the text goes on from, which decide about a space in front of it. Empty stop strings are a
-  // UsageError.
+  // `before`: the preceding tokens, which determine a leading space. UsageError for an empty stop string.
   ContinuedText(const Tokenizer& tokenizer, std::span<const int32_t> before, std::span<const std::string> stops);
 
-  // Text that is certain now. Nothing after stopped().
+  // Returns newly completed text; nothing after stopped().
   std::string push(int32_t id) { return certain(decoder_.push(id), false); }
   std::string finish() { return certain(decoder_.finish(), true); }
   bool stopped() const { return stopped_; }

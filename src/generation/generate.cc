@@ -25,12 +25,12 @@ AttentionMask generation_mask(const ModelConfig& config, std::optional<Attention
   const AttentionMask attention_mask = asked.value_or(config.attention_mask);
   if (attention_mask != AttentionMask::bidirectional) return attention_mask;
   throw DataError(
-      "the model sees the tokens behind each token, too (config.json has no is_decoder), and cannot continue a text; a "
-      "model trained with UniLM's attention, as RoFormer-Sim, generates with {} prefix",
+      "the model has bidirectional attention (config.json has no is_decoder) and cannot generate text; a "
+      "model trained with UniLM's attention, such as RoFormer-Sim, generates with {} prefix",
       FieldName("attention_mask"));
 }
 
-// The longest text of an encoding that has an end; 0: none has.
+// The maximum length of encodings with a limit; 0: no limit.
 int64_t longest(const ModelConfig& config) {
   if (const auto* learned = std::get_if<LearnedPosition>(&config.position)) {
     return learned->hierarchical ? config.max_positions * config.max_positions : config.max_positions;
@@ -39,17 +39,17 @@ int64_t longest(const ModelConfig& config) {
   return 0;
 }
 
-constexpr int64_t kLongestText = int64_t{1} << 29;  // the last position there is
+constexpr int64_t kLongestText = int64_t{1} << 29;  // the largest position
 
 int64_t window_of(const ModelConfig& config, std::optional<int64_t> asked) {
-  const int64_t most = longest(config);
+  const int64_t limit = longest(config);
   if (asked && *asked < 2) throw UsageError("{} is {}, expected at least 2", FieldName("context"), *asked);
-  if (asked && most > 0 && *asked > most) {
+  if (asked && limit > 0 && *asked > limit) {
     throw UsageError("{} is {}, expected at most {}: the model's positions end there", FieldName("context"), *asked,
-                     most);
+                     limit);
   }
-  const bool constant = most == 0 && decoding_bytes(config) == 0;  // linear attention: memory does not grow
-  const int64_t own = most > 0 ? most : constant ? kLongestText : config.max_positions;
+  const bool constant = limit == 0 && decoding_bytes(config) == 0;  // linear attention: constant memory
+  const int64_t own = limit > 0 ? limit : constant ? kLongestText : config.max_positions;
   return asked.value_or(std::max<int64_t>(2, own));
 }
 
@@ -92,14 +92,14 @@ std::optional<std::vector<int32_t>> named_end_ids(const std::string& directory, 
   return std::nullopt;
 }
 
-// One text that is being continued.
+// A text being generated.
 struct TextGenerator::Sequence {
   size_t index;    // of its prompt
-  int64_t number;  // of its text among all
+  int64_t number;  // Prompt::number
   std::vector<int32_t> ids;
   ContinuedText text;
   Generated result;
-  std::string fresh;  // text that is certain, not yet given out
+  std::string fresh;  // completed text not yet passed to the sink
   bool done = false;
 };
 
@@ -111,7 +111,7 @@ TextGenerator::TextGenerator(const Model& model, const Tokenizer& tokenizer, Gen
       window_(window_of(model.config(), options_.window)),
       overflow_(options_.overflow.value_or(can_forget(model.config()) ? Overflow::shift : Overflow::stop)),
       end_ids_(options_.end_ids.value_or(std::vector<int32_t>{tokenizer.sep_id()})) {
-  model.mlm_head();  // or there are no scores
+  model.mlm_head();  // throws if there is none
   if (tokenizer.vocabulary_size() > model.config().vocabulary) {
     throw DataError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
                     model.config().vocabulary);
@@ -131,8 +131,8 @@ void TextGenerator::check_options() const {
   check(options_.batch >= 1, "batch_size", options_.batch, "1 or more");
   check(options_.beams >= 1, "beam", options_.beams, "1 or more");
   if (overflow_ == Overflow::shift && !can_forget(model_.config())) {
-    throw UsageError("{} shift moves a text to earlier positions, which {} cannot; expected stop or error",
-                     FieldName("overflow"), what_keeps(model_.config()));
+    throw UsageError("{} shift moves tokens to earlier positions, which {} does not support; expected stop or error",
+                     FieldName("overflow"), forget_obstacle(model_.config()));
   }
   const ContinuedText checks_stops(tokenizer_, {}, options_.stops);
 }
@@ -151,20 +151,20 @@ Prompt TextGenerator::prompt(std::string_view text, int64_t number) const {
   Prompt prompt{tokenizer_.encode(text).ids, number};
   std::vector<int32_t>& ids = prompt.ids;
   const bool causal = attention_mask_ == AttentionMask::causal;
-  if (causal && !ids.empty() && ids.back() == tokenizer_.sep_id()) ids.pop_back();  // the text goes on
-  if (ids.empty()) throw DataError("the prompt is empty, and the tokenizer has no token that begins a text");
-  const auto most = static_cast<size_t>(window_);
-  if (ids.size() <= most) return prompt;
+  if (causal && !ids.empty() && ids.back() == tokenizer_.sep_id()) ids.pop_back();  // the text continues
+  if (ids.empty()) throw DataError("the prompt is empty, and the tokenizer has no begin token");
+  const auto limit = static_cast<size_t>(window_);
+  if (ids.size() <= limit) return prompt;
   if (overflow_ != Overflow::shift) {
-    throw DataError("the prompt has {} tokens, expected at most {} ({}); {} shift leaves out the oldest", ids.size(),
-                    most, FieldName("context"), FieldName("overflow"));
+    throw DataError("the prompt has {} tokens, expected at most {} ({}); {} shift drops the oldest", ids.size(), limit,
+                    FieldName("context"), FieldName("overflow"));
   }
-  ids.erase(ids.begin() + 1, ids.end() - static_cast<int64_t>(most - 1));
+  ids.erase(ids.begin() + 1, ids.end() - static_cast<int64_t>(limit - 1));
   return prompt;
 }
 
 TextGenerator::Sequence TextGenerator::start(size_t index, const Prompt& prompt) const {
-  // What answers a prompt is a text of its own.
+  // A prefix model's output is a separate text.
   const std::span<const int32_t> before =
       attention_mask_ == AttentionMask::prefix ? std::span<const int32_t>() : prompt.ids;
   return {.index = index,
@@ -175,24 +175,24 @@ TextGenerator::Sequence TextGenerator::start(size_t index, const Prompt& prompt)
           .fresh = {}};
 }
 
-// What holds for any way to choose the token after `ids`, `generated` of which were generated.
-void TextGenerator::prepare(std::span<const int32_t> ids, int64_t generated, std::vector<double>& scores) const {
-  penalize_repetition(scores, ids, options_.sampling.repetition_penalty);
+// Logits processing common to sampling and beam search, for the token after `ids`, of which `generated` were generated.
+void TextGenerator::prepare(std::span<const int32_t> ids, int64_t generated, std::vector<double>& logits) const {
+  penalize_repetition(logits, ids, options_.sampling.repetition_penalty);
   if (generated >= options_.min_new_tokens) return;
   for (const int32_t end : end_ids_) {
-    if (end < std::ssize(scores)) scores[static_cast<size_t>(end)] = -std::numeric_limits<double>::infinity();
+    if (end < std::ssize(logits)) logits[static_cast<size_t>(end)] = -std::numeric_limits<double>::infinity();
   }
 }
 
-// Chooses the next token from its scores.
-void TextGenerator::take(Sequence& sequence, std::vector<double>& scores) const {
+// Chooses the next token from its logits.
+void TextGenerator::choose(Sequence& sequence, std::vector<double>& logits) const {
   const SamplingOptions& sampling = options_.sampling;
   const auto step = std::ssize(sequence.result.ids);
-  prepare(sequence.ids, step, scores);
+  prepare(sequence.ids, step, logits);
   const bool greedy = sampling.greedy || sampling.temperature == 0;
   const double number =
       sampling_number(options_.seed, static_cast<uint64_t>(sequence.number), static_cast<uint64_t>(step));
-  add(sequence, greedy ? best_token(scores) : distribution(scores, sampling).at(number));
+  add(sequence, greedy ? best_token(logits) : distribution(logits, sampling).at(number));
 }
 
 void TextGenerator::add(Sequence& sequence, int32_t id) const {
@@ -207,11 +207,11 @@ void TextGenerator::add(Sequence& sequence, int32_t id) const {
   result.finish = sequence.text.stopped() ? FinishReason::stop : end ? FinishReason::end : FinishReason::length;
 }
 
-// Whether a sequence has, or is given, room for one more token.
-bool TextGenerator::make_room(GenerationPass& pass, int64_t sequence) const {
+// Makes space for one more token of a sequence if possible; returns whether there is.
+bool TextGenerator::ensure_capacity(GenerationPass& pass, int64_t sequence) const {
   if (!pass.full(sequence)) return true;
   if (overflow_ == Overflow::error) {
-    throw DataError("a text has filled its context of {} tokens ({} error)", window_, FieldName("overflow"));
+    throw DataError("a text filled its context of {} tokens ({} error)", window_, FieldName("overflow"));
   }
   if (overflow_ == Overflow::shift) pass.shift(sequence);
   return overflow_ == Overflow::shift;
@@ -222,8 +222,8 @@ std::vector<Generated> TextGenerator::run(std::span<const Prompt> prompts, const
     if (prompt.ids.empty() || std::ssize(prompt.ids) > window_) {
       throw DataError("a prompt of {} tokens, expected 1 to {}", prompt.ids.size(), window_);
     }
-    const int64_t most = std::min(window_, std::ssize(prompt.ids) + options_.max_new_tokens);
-    check_memory(std::ssize(prompts) * options_.beams, most);
+    const int64_t tokens = std::min(window_, std::ssize(prompt.ids) + options_.max_new_tokens);
+    check_memory(std::ssize(prompts) * options_.beams, tokens);
   }
   if (prompts.empty() || options_.max_new_tokens == 0) return std::vector<Generated>(prompts.size());
   try {
@@ -268,16 +268,16 @@ std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, co
   }
   GenerationPass pass(model_, attention_mask_, std::ssize(prompts), window_, tokenizer_.vocabulary_size(),
                       options_.stop_token);
-  GenerationPass::Scores scores;
-  pass.prompts(first, scores);
+  GenerationPass::Logits logits;
+  pass.prompts(first, logits);
   while (true) {
-    model_.backend().pool().run(std::ssize(live),
-                                [&](int64_t i) { take(live[static_cast<size_t>(i)], scores[static_cast<size_t>(i)]); });
+    model_.backend().pool().run(
+        std::ssize(live), [&](int64_t i) { choose(live[static_cast<size_t>(i)], logits[static_cast<size_t>(i)]); });
     std::vector<int32_t> staying;
     for (size_t i = 0; i < live.size(); ++i) {
       Sequence& sequence = live[i];
-      const auto place = static_cast<int64_t>(i);
-      if (!sequence.done && !make_room(pass, place)) {
+      const auto sequence_index = static_cast<int64_t>(i);
+      if (!sequence.done && !ensure_capacity(pass, sequence_index)) {
         sequence.fresh += sequence.text.finish();
         sequence.result.finish = FinishReason::window;
         sequence.done = true;
@@ -299,7 +299,7 @@ std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, co
     std::vector<int32_t> ids;
     ids.reserve(live.size());
     for (const Sequence& sequence : live) ids.push_back(sequence.ids.back());
-    pass.step(ids, scores);
+    pass.step(ids, logits);
   }
 }
 
@@ -309,35 +309,35 @@ Generated TextGenerator::search(const Prompt& prompt) const {
                     .max_tokens = options_.max_new_tokens,
                     .end_ids = end_ids_});
   GenerationPass pass(model_, attention_mask_, 1, window_, tokenizer_.vocabulary_size(), options_.stop_token);
-  GenerationPass::Scores scores;
-  pass.prompts({&prompt.ids, 1}, scores);
+  GenerationPass::Logits logits;
+  pass.prompts({&prompt.ids, 1}, logits);
   while (true) {
-    for (size_t i = 0; i < scores.size(); ++i) {
-      normalize_logs(scores[i]);
+    for (size_t i = 0; i < logits.size(); ++i) {
+      normalize_logs(logits[i]);
       std::vector<int32_t> seen = prompt.ids;
       const std::vector<int32_t>& generated = beams.live()[i];
       seen.insert(seen.end(), generated.begin(), generated.end());
-      prepare(seen, std::ssize(generated), scores[i]);
+      prepare(seen, std::ssize(generated), logits[i]);
     }
-    const std::vector<int32_t> parents = beams.advance(scores);
+    const std::vector<int32_t> parents = beams.advance(logits);
     throw_if_stopped(options_.stop_token);
     if (beams.done()) break;
     pass.select(parents);
     std::vector<int32_t> ids;
-    bool room = true;
-    for (int64_t s = 0; s < std::ssize(parents); ++s) room = make_room(pass, s);  // all are of one length
-    if (!room) {
+    bool fits = true;
+    for (int64_t s = 0; s < std::ssize(parents); ++s) fits = ensure_capacity(pass, s);  // all have the same length
+    if (!fits) {
       Generated result = finished(prompt, beams.best());
       if (result.finish == FinishReason::length) result.finish = FinishReason::window;
       return result;
     }
     for (const std::vector<int32_t>& beam : beams.live()) ids.push_back(beam.back());
-    pass.step(ids, scores);
+    pass.step(ids, logits);
   }
   return finished(prompt, beams.best());
 }
 
-// The best sequence's text, as if it had been generated token by token.
+// The best hypothesis's text, decoded as if it had been generated token by token.
 Generated TextGenerator::finished(const Prompt& prompt, const Hypothesis& best) const {
   Sequence sequence = start(0, prompt);
   for (const int32_t id : best.ids) {

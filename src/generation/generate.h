@@ -1,5 +1,5 @@
-// Continues texts with a language model: causal ones go on behind a prompt, UniLM's prefix models (RoFormer-Sim) answer
-// one (paper.md 2.10). docs/generation.md says what the options do.
+// Text generation: causal models continue a prompt, UniLM prefix models (RoFormer-Sim) generate a second text (paper.md
+// 2.10). The options are explained in docs/generation.md.
 #pragma once
 
 #include <cstdint>
@@ -19,63 +19,62 @@ namespace roformer {
 
 class GenerationPass;
 
-// When a text has filled the window: forget its older half, end it, or fail.
+// What to do when the context window is full: drop the older half (context shift), stop, or fail.
 enum class Overflow { shift, stop, error };
 Overflow parse_overflow(const std::string& name);  // UsageError for other words
 
 struct GenerationOptions {
   SamplingOptions sampling;
-  int64_t beams = 1;  // more than one: beam search, without sampling
+  int64_t beams = 1;  // > 1: beam search without sampling
   double length_penalty = 1;
   int64_t max_new_tokens = 128, min_new_tokens = 0;
   std::vector<std::string> stops = {};
   uint64_t seed = 0;
-  std::optional<int64_t> window = {};                // tokens of a text the model sees; none: max_position_embeddings
-  std::optional<Overflow> overflow = {};             // none: shift where keys can move, else stop
+  std::optional<int64_t> window = {};                // context length in tokens; none: max_position_embeddings
+  std::optional<Overflow> overflow = {};             // none: shift if supported (can_forget), else stop
   std::optional<AttentionMask> attention_mask = {};  // causal or prefix; none: the model's
   std::optional<std::vector<int32_t>> end_ids = {};  // none: [SEP]
-  int64_t batch = 1;                                 // texts continued together, for what memory they need
-  std::stop_token stop_token = {};                   // looked at with each token
+  int64_t batch = 1;                                 // texts generated together, for memory estimates
+  std::stop_token stop_token = {};                   // polled for each token
 };
 
 struct Prompt {
   std::vector<int32_t> ids;
-  int64_t number = 0;  // of the text among all: with the seed it decides what is drawn
+  int64_t number = 0;  // index of the text, which with the seed determines the random numbers
 };
 
-// Why a text ended: an end token, a stop string, max_new_tokens, or the window.
+// Why generation ended: end token, stop string, max_new_tokens, or full window.
 enum class FinishReason { end, stop, length, window };
 const char* finish_name(FinishReason finish);  // "end", "stop", "length", "context"
 
 struct Generated {
-  std::string text;          // without special tokens and what a stop string cut off
-  std::vector<int32_t> ids;  // all that were generated, an end token included
+  std::string text;          // without special tokens; ends before a stop string
+  std::vector<int32_t> ids;  // all generated ids, end token included
   FinishReason finish = FinishReason::length;
-  double score = 0;  // of beam search
+  double score = 0;  // beam search only
 };
 
-// The end tokens that a directory names ("eos_token_id" of generation_config.json, else config.json); none if it names
-// none. DataError for one that is no token of the model.
+// A directory's end tokens ("eos_token_id" of generation_config.json, else config.json), if any. DataError for ids
+// outside the vocabulary.
 std::optional<std::vector<int32_t>> named_end_ids(const std::string& directory, const ModelConfig& config);
 
 class TextGenerator {
  public:
-  // Text of prompt `index` of a run that is certain now.
+  // Receives newly completed text of prompt `index`.
   using Sink = std::function<void(size_t index, const std::string& text)>;
 
-  // Points to model and tokenizer, so it cannot be copied. UsageError for options that do not fit each other or the
-  // model, DataError for a model that cannot generate, or a window whose keys and values memory cannot hold: it is
-  // asked before any is taken.
+  // Model and tokenizer must outlive it. UsageError for options inconsistent with each other or the model, DataError
+  // for a model that cannot generate, or if the KV cache exceeds available memory (checked before allocation).
   TextGenerator(const Model& model, const Tokenizer& tokenizer, GenerationOptions options);
   TextGenerator(const TextGenerator&) = delete;
   TextGenerator& operator=(const TextGenerator&) = delete;
 
-  // A prompt as the model was trained to see it: [CLS] text for a causal model, [CLS] text [SEP] for a prefix model.
-  // One that the window does not hold loses its oldest tokens but the first (shift), or is a DataError.
+  // Encodes a prompt: [CLS] text for a causal model, [CLS] text [SEP] for a prefix model. If it exceeds the window, the
+  // oldest tokens except the first are dropped (Overflow::shift), else DataError.
   Prompt prompt(std::string_view text, int64_t number) const;
 
-  // In the order of the prompts. Sampled texts depend on seed and number only, not on the others. Interrupted when
-  // a stop is requested; DataError, naming a tensor, for scores that are not finite.
+  // Results in the order of prompts. Sampling depends on seed and number only, not on the other prompts. Interrupted if
+  // a stop is requested; DataError, naming a tensor, for non-finite logits.
   std::vector<Generated> run(std::span<const Prompt> prompts, const Sink& sink) const;
   // The same for texts in memory, which are numbered from 0 and continued `batch` of the options at a time. An error of
   // one of several prompts starts with "text N: ", N counted from 1.
@@ -89,9 +88,9 @@ class TextGenerator {
   void check_options() const;
   void check_memory(int64_t sequences, int64_t tokens) const;
   Sequence start(size_t index, const Prompt& prompt) const;
-  void prepare(std::span<const int32_t> ids, int64_t generated, std::vector<double>& scores) const;
-  bool make_room(GenerationPass& pass, int64_t sequence) const;
-  void take(Sequence& sequence, std::vector<double>& scores) const;
+  void prepare(std::span<const int32_t> ids, int64_t generated, std::vector<double>& logits) const;
+  bool ensure_capacity(GenerationPass& pass, int64_t sequence) const;
+  void choose(Sequence& sequence, std::vector<double>& logits) const;
   void add(Sequence& sequence, int32_t id) const;
   std::vector<Generated> sample(std::span<const Prompt> prompts, const Sink& sink) const;
   Generated search(const Prompt& prompt) const;

@@ -10,17 +10,17 @@ namespace roformer {
 
 namespace {
 
-// Looked for only when something is wrong.
+// Weights are scanned only after a failure.
 [[noreturn]] void report_not_finite(const Model& model) {
-  check_finite_weights(model, "the model's scores are not finite numbers");
-  throw DataError("the model's scores are not finite numbers: its weights are, but what they compute overflows");
+  check_finite_weights(model, "the model's logits are not finite");
+  throw DataError("the model's logits are not finite: its weights are finite, but the computation overflows");
 }
 
-void take_scores(const Tensor& logits, int64_t row, int64_t tokens, std::vector<double>& scores) {
-  if (logits.dtype() == DType::float64) {
-    scores.assign(logits.row<double>(row), logits.row<double>(row) + tokens);
+void copy_logits(const Tensor& from, int64_t row, int64_t tokens, std::vector<double>& logits) {
+  if (from.dtype() == DType::float64) {
+    logits.assign(from.row<double>(row), from.row<double>(row) + tokens);
   } else {
-    scores.assign(logits.row<float>(row), logits.row<float>(row) + tokens);
+    logits.assign(from.row<float>(row), from.row<float>(row) + tokens);
   }
 }
 
@@ -34,37 +34,37 @@ GenerationPass::GenerationPass(const Model& model, AttentionMask attention_mask,
       tokens_(tokens),
       stop_(std::move(stop)) {}
 
-void GenerationPass::prompts(std::span<const std::vector<int32_t>> prompts, Scores& scores) {
+void GenerationPass::prompts(std::span<const std::vector<int32_t>> prompts, Logits& logits) {
   Batch batch;
   for (const std::vector<int32_t>& ids : prompts) batch.append(ids);
-  run(batch, scores);
+  run(batch, logits);
 }
 
-void GenerationPass::step(std::span<const int32_t> ids, Scores& scores) {
+void GenerationPass::step(std::span<const int32_t> ids, Logits& logits) {
   const int32_t segment = attention_mask_ == AttentionMask::prefix ? 1 : 0;
   Batch batch;
   for (size_t s = 0; s < ids.size(); ++s) {
     batch.append({&ids[s], 1}, {&segment, 1}, state_.next_position(static_cast<int64_t>(s)));
   }
-  run(batch, scores);
+  run(batch, logits);
 }
 
-void GenerationPass::run(const Batch& batch, Scores& scores) {
-  // So few rows at a time that each one's bits do not depend on the others (Backend::linear).
+void GenerationPass::run(const Batch& batch, Logits& logits) {
+  // Small enough that each row's bits do not depend on the others (Backend::linear).
   constexpr size_t kRows = 8;
   const Context context{.backend = model_.backend(), .stop = stop_};
   const Value hidden = model_.encoder().forward(context, batch, {.attention_mask = attention_mask_, .state = &state_});
   const std::vector<int32_t> last = token_rows(batch, TokenOfSequence::last);
-  scores.resize(last.size());
+  logits.resize(last.size());
   for (size_t begin = 0; begin < last.size(); begin += kRows) {
     const auto rows = std::span(last).subspan(begin, std::min(kRows, last.size() - begin));
     const Value chosen = gather_rows(context, hidden, rows);
-    const Tensor logits =
+    const Tensor computed =
         context.backend.to_host(model_.mlm_head().logits(context, chosen, model_.encoder().word_embeddings()).data);
     std::vector<uint8_t> finite(rows.size());
-    model_.backend().pool().run(logits.rows(), [&](int64_t i) {
-      finite[static_cast<size_t>(i)] = is_finite(logits.row_range(i, 1)) ? 1 : 0;
-      take_scores(logits, i, tokens_, scores[begin + static_cast<size_t>(i)]);
+    model_.backend().pool().run(computed.rows(), [&](int64_t i) {
+      finite[static_cast<size_t>(i)] = is_finite(computed.row_range(i, 1)) ? 1 : 0;
+      copy_logits(computed, i, tokens_, logits[begin + static_cast<size_t>(i)]);
     });
     if (std::find(finite.begin(), finite.end(), 0) != finite.end()) report_not_finite(model_);
   }

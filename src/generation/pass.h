@@ -1,4 +1,4 @@
-// The model's side of generation: passes that add tokens to sequences and give the scores of what comes next.
+// Decoding passes: append tokens to sequences and compute the next-token logits.
 #pragma once
 
 #include <cstdint>
@@ -12,28 +12,28 @@ namespace roformer {
 
 class GenerationPass {
  public:
-  // Of `sequences` sequences of at most `window` tokens. Generated tokens have segment 1 where attention_mask is
-  // prefix. `tokens`: how many ids of the vocabulary are tokens. A pass throws Interrupted when `stop` is requested.
+  // For `sequences` sequences of at most `window` tokens. Generated tokens have segment 1 with a prefix mask. `tokens`:
+  // number of ids in the tokenizer. A pass throws Interrupted if `stop` is requested.
   GenerationPass(const Model& model, AttentionMask attention_mask, int64_t sequences, int64_t window, int64_t tokens,
                  std::stop_token stop = {});
 
   DecodingState& state() { return state_; }
 
-  // Of each sequence, those of what comes next: [sequences][tokens].
-  using Scores = std::vector<std::vector<double>>;
+  // Next-token logits, [sequences][tokens].
+  using Logits = std::vector<std::vector<double>>;
 
-  // Writes the scores after each prompt, or after one more token of each sequence; memory that `scores` has is used
-  // again. DataError, naming the first weights that are no finite numbers, where a score is none.
-  void prompts(std::span<const std::vector<int32_t>> prompts, Scores& scores);
-  void step(std::span<const int32_t> ids, Scores& scores);
+  // Computes the logits after each prompt, or after one more token per sequence, reusing the memory of `logits`.
+  // DataError for non-finite logits, naming the first non-finite weights.
+  void prompts(std::span<const std::vector<int32_t>> prompts, Logits& logits);
+  void step(std::span<const int32_t> ids, Logits& logits);
 
   bool full(int64_t sequence) const { return state_.tokens(sequence) >= state_.capacity(); }
-  // Forgets the older half of a full sequence, but its first token.
+  // Context shift: removes the older half of a sequence except its first token.
   void shift(int64_t sequence);
   void select(std::span<const int32_t> which) { state_.select(model_.backend(), which); }
 
  private:
-  void run(const Batch& batch, Scores& scores);
+  void run(const Batch& batch, Logits& logits);
 
   const Model& model_;
   AttentionMask attention_mask_;

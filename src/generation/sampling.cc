@@ -17,18 +17,18 @@ struct Entry {
   int32_t id;
 };
 
-// The k highest, and those equal to the lowest of them.
-void keep_highest(std::vector<Entry>& entries, int64_t k) {
+// Retains the k largest, including ties with the smallest.
+void apply_top_k(std::vector<Entry>& entries, int64_t k) {
   if (k <= 0 || k >= std::ssize(entries)) return;
-  std::vector<double> scores;
-  scores.reserve(entries.size());
-  for (const Entry& entry : entries) scores.push_back(entry.score);
-  std::nth_element(scores.begin(), scores.begin() + (k - 1), scores.end(), std::greater<>());
-  const double least = scores[static_cast<size_t>(k - 1)];
+  std::vector<double> logits;
+  logits.reserve(entries.size());
+  for (const Entry& entry : entries) logits.push_back(entry.score);
+  std::nth_element(logits.begin(), logits.begin() + (k - 1), logits.end(), std::greater<>());
+  const double least = logits[static_cast<size_t>(k - 1)];
   std::erase_if(entries, [&](const Entry& entry) { return entry.score < least; });
 }
 
-// Scores become weights, 1 the largest. Returns their sum.
+// Replaces logits by exp(logit - max). Returns their sum.
 double to_weights(std::vector<Entry>& entries) {
   double largest = -std::numeric_limits<double>::infinity(), sum = 0;
   for (const Entry& entry : entries) largest = std::max(largest, entry.score);
@@ -36,19 +36,19 @@ double to_weights(std::vector<Entry>& entries) {
   return sum;
 }
 
-// The most probable ones, until they have the share p: a token stays while those before it have less.
-void keep_nucleus(std::vector<Entry>& weights, double sum, double p) {
+// Retains the most probable tokens until their share reaches p.
+void apply_top_p(std::vector<Entry>& weights, double sum, double p) {
   if (p >= 1) return;
   const auto less = [](const Entry& a, const Entry& b) { return a.score != b.score ? a.score < b.score : a.id > b.id; };
   std::make_heap(weights.begin(), weights.end(), less);
-  std::vector<Entry> kept;
-  for (double before = 0; !weights.empty() && (kept.empty() || before < p * sum);) {
+  std::vector<Entry> nucleus;
+  for (double before = 0; !weights.empty() && (nucleus.empty() || before < p * sum);) {
     std::pop_heap(weights.begin(), weights.end(), less);
-    kept.push_back(weights.back());
+    nucleus.push_back(weights.back());
     before += weights.back().score;
     weights.pop_back();
   }
-  weights = std::move(kept);
+  weights = std::move(nucleus);
 }
 
 void check(bool good, const char* name, double value, const char* expected) {
@@ -67,28 +67,28 @@ void validate(const SamplingOptions& options) {
         options.repetition_penalty, "more than 0");
 }
 
-void penalize_repetition(std::span<double> scores, std::span<const int32_t> seen, double penalty) {
+void penalize_repetition(std::span<double> logits, std::span<const int32_t> seen, double penalty) {
   if (penalty == 1) return;
   std::vector<int32_t> once(seen.begin(), seen.end());
   std::sort(once.begin(), once.end());
   once.erase(std::unique(once.begin(), once.end()), once.end());
   for (const int32_t id : once) {
-    if (id < 0 || id >= std::ssize(scores)) continue;
-    double& score = scores[static_cast<size_t>(id)];
+    if (id < 0 || id >= std::ssize(logits)) continue;
+    double& score = logits[static_cast<size_t>(id)];
     score = score < 0 ? score * penalty : score / penalty;
   }
 }
 
-int32_t best_token(std::span<const double> scores) {
-  return static_cast<int32_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+int32_t best_token(std::span<const double> logits) {
+  return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
-void normalize_logs(std::span<double> scores) {
+void normalize_logs(std::span<double> logits) {
   double largest = -std::numeric_limits<double>::infinity(), sum = 0;
-  for (const double score : scores) largest = std::max(largest, score);
-  for (const double score : scores) sum += std::exp(score - largest);
+  for (const double score : logits) largest = std::max(largest, score);
+  for (const double score : logits) sum += std::exp(score - largest);
   const double shift = largest + std::log(sum);
-  for (double& score : scores) score -= shift;
+  for (double& score : logits) score -= shift;
 }
 
 int32_t TokenDistribution::at(double uniform) const {
@@ -97,18 +97,18 @@ int32_t TokenDistribution::at(double uniform) const {
     sum += probabilities[i];
     if (uniform < sum) return ids[i];
   }
-  return ids.back();  // the sum is a rounding below 1
+  return ids.back();  // rounding left the sum below 1
 }
 
-TokenDistribution distribution(std::span<const double> scores, const SamplingOptions& options) {
+TokenDistribution distribution(std::span<const double> logits, const SamplingOptions& options) {
   std::vector<Entry> entries;
-  for (size_t i = 0; i < scores.size(); ++i) {
-    if (scores[i] == -std::numeric_limits<double>::infinity()) continue;
-    entries.push_back({scores[i] / options.temperature, static_cast<int32_t>(i)});
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] == -std::numeric_limits<double>::infinity()) continue;
+    entries.push_back({logits[i] / options.temperature, static_cast<int32_t>(i)});
   }
-  keep_highest(entries, options.top_k);
+  apply_top_k(entries, options.top_k);
   const double sum = to_weights(entries);
-  keep_nucleus(entries, sum, options.top_p);
+  apply_top_p(entries, sum, options.top_p);
   std::erase_if(entries, [&](const Entry& entry) { return entry.score < options.min_p; });  // the largest weight is 1
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.id < b.id; });
   double total = 0;

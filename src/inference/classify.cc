@@ -23,42 +23,42 @@ const char* describe(Head head) {
   return "an unknown head";
 }
 
-// The head's scores of a batch, in float32, on the host.
-Tensor head_scores(const Model& model, const Batch& batch) {
+// The head's logits of a batch, in float32, on the host.
+Tensor head_logits(const Model& model, const Batch& batch) {
   const Context context{model.backend(), nullptr, {}, false};
-  Tensor scores = context.backend.to_host(model.logits(context, model.encoder().forward(context, batch), batch).data);
-  for (int64_t i = 0; i < scores.rows(); ++i) {
-    const float* row = scores.row<float>(i);
-    if (!std::all_of(row, row + scores.columns(), [](float score) { return std::isfinite(score); })) {
-      throw DataError("the model's scores are not finite numbers: its weights overflow, or are none themselves");
+  Tensor logits = context.backend.to_host(model.logits(context, model.encoder().forward(context, batch), batch).data);
+  for (int64_t i = 0; i < logits.rows(); ++i) {
+    const float* row = logits.row<float>(i);
+    if (!std::all_of(row, row + logits.columns(), [](float logit) { return std::isfinite(logit); })) {
+      throw DataError("the model's logits are not finite: a weight is not, or the computation overflows");
     }
   }
-  return scores;
+  return logits;
 }
 
-std::vector<double> softmax(std::vector<double> scores) {
-  if (scores.empty()) return scores;
-  const double largest = *std::max_element(scores.begin(), scores.end());
+std::vector<double> softmax(std::vector<double> logits) {
+  if (logits.empty()) return logits;
+  const double largest = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
-  for (double& score : scores) sum += score = std::exp(score - largest);
-  for (double& score : scores) score /= sum;
-  return scores;
+  for (double& logit : logits) sum += logit = std::exp(logit - largest);
+  for (double& logit : logits) logit /= sum;
+  return logits;
 }
 
-std::vector<double> row_of(const Tensor& scores, int64_t row) {
-  const float* first = scores.row<float>(row);
-  return {first, first + scores.columns()};
+std::vector<double> row_of(const Tensor& logits, int64_t row) {
+  const float* first = logits.row<float>(row);
+  return {first, first + logits.columns()};
 }
 
-std::vector<double> probabilities(Problem problem, std::vector<double> scores) {
-  if (problem == Problem::single_label) return softmax(std::move(scores));
+std::vector<double> probabilities(Problem problem, std::vector<double> logits) {
+  if (problem == Problem::single_label) return softmax(std::move(logits));
   if (problem == Problem::multi_label) {
-    for (double& score : scores) score = 1 / (1 + std::exp(-score));
+    for (double& logit : logits) logit = 1 / (1 + std::exp(-logit));
   }
-  return scores;
+  return logits;
 }
 
-// The fields of "prompt TAB choice TAB choice …", each choice with the prompt.
+// Encodes "prompt TAB choice TAB choice …" as one sequence per choice, each with the prompt.
 ItemEncoder encode_choices(const Tokenizer& tokenizer, int64_t max_length) {
   tokenizer.encode("", "", max_length);
   return [&tokenizer, max_length](std::string_view item) {
@@ -86,14 +86,14 @@ std::string slice(std::string_view text, std::array<int64_t, 2> code_points) {
   return result;
 }
 
-// One item's best answer; the scores of its tokens start at row `first`.
-Answer best_answer(const TextItem& item, const Tensor& scores, int64_t first, int64_t max_tokens) {
+// One item's best answer; the logits of its tokens start at row `first`.
+Answer best_answer(const TextItem& item, const Tensor& logits, int64_t first, int64_t max_tokens) {
   const Encoding& encoding = item.sequences[0];
   std::vector<size_t> tokens;  // of the context
   std::vector<double> starts, ends;
   for (size_t t = 0; t < encoding.ids.size(); ++t) {
     if (encoding.segment_ids[t] == 0 || encoding.offsets[t][0] == encoding.offsets[t][1]) continue;
-    const float* row = scores.row<float>(first + static_cast<int64_t>(t));
+    const float* row = logits.row<float>(first + static_cast<int64_t>(t));
     tokens.push_back(t);
     starts.push_back(row[0]);
     ends.push_back(row[1]);
@@ -145,10 +145,10 @@ ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, cons
 }
 
 std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch) {
-  const Tensor scores = head_scores(model, batch.batch);
+  const Tensor logits = head_logits(model, batch.batch);
   std::vector<std::vector<double>> result;
-  for (int64_t i = 0; i < scores.rows(); ++i) {
-    result.push_back(probabilities(model.config().problem, row_of(scores, i)));
+  for (int64_t i = 0; i < logits.rows(); ++i) {
+    result.push_back(probabilities(model.config().problem, row_of(logits, i)));
   }
   return result;
 }
@@ -167,7 +167,7 @@ std::vector<std::vector<double>> classify_sequences(const Model& model, const To
 }
 
 std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const TextBatch& batch) {
-  const Tensor scores = head_scores(model, batch.batch);
+  const Tensor logits = head_logits(model, batch.batch);
   std::vector<std::vector<TokenLabel>> result;
   int64_t row = 0;
   for (const TextItem& item : batch.items) {
@@ -175,7 +175,7 @@ std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const Text
     std::vector<TokenLabel>& labels = result.emplace_back();
     for (size_t t = 0; t < encoding.ids.size(); ++t, ++row) {
       if (encoding.offsets[t][0] == encoding.offsets[t][1]) continue;  // [CLS], [SEP]
-      const std::vector<double> shares = softmax(row_of(scores, row));
+      const std::vector<double> shares = softmax(row_of(logits, row));
       const size_t best = best_of(shares);
       labels.push_back({encoding.ids[t], best, shares[best], encoding.segment_ids[t], encoding.offsets[t]});
     }
@@ -184,28 +184,28 @@ std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const Text
 }
 
 std::vector<Answer> answer_questions(const Model& model, const TextBatch& batch, int64_t max_tokens) {
-  const Tensor scores = head_scores(model, batch.batch);
+  const Tensor logits = head_logits(model, batch.batch);
   std::vector<Answer> result;
   for (size_t i = 0; i < batch.items.size(); ++i) {
-    result.push_back(best_answer(batch.items[i], scores, batch.batch.offsets[i], max_tokens));
+    result.push_back(best_answer(batch.items[i], logits, batch.batch.offsets[i], max_tokens));
   }
   return result;
 }
 
 std::vector<std::vector<double>> choose(const Model& model, const TextBatch& batch) {
-  const Tensor scores = head_scores(model, batch.batch);
+  const Tensor logits = head_logits(model, batch.batch);
   std::vector<std::vector<double>> result;
   int64_t row = 0;
   for (const TextItem& item : batch.items) {
     std::vector<double> choices;
-    for (size_t i = 0; i < item.sequences.size(); ++i) choices.push_back(*scores.row<float>(row++));
+    for (size_t i = 0; i < item.sequences.size(); ++i) choices.push_back(*logits.row<float>(row++));
     result.push_back(softmax(std::move(choices)));
   }
   return result;
 }
 
-size_t best_of(const std::vector<double>& scores) {
-  return static_cast<size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
+size_t best_of(const std::vector<double>& probabilities) {
+  return static_cast<size_t>(std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
 }
 
 }  // namespace roformer

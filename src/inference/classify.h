@@ -1,5 +1,5 @@
-// What a model's classification head says of texts, as probabilities: of a text or a pair, of its tokens, where in a
-// context the answer to a question stands, and which of several choices goes with a prompt.
+// Inference with classification heads, as probabilities: sequence and token classification, extractive question
+// answering, and multiple choice.
 #pragma once
 
 #include <array>
@@ -15,20 +15,20 @@
 namespace roformer {
 
 struct ClassifyOptions {
-  bool pair = false;       // an item is two texts and a tab between them
-  int64_t max_length = 0;  // tokens of a sequence; 0 = never cut
+  bool pair = false;       // an item is two tab-separated texts
+  int64_t max_length = 0;  // tokens of a sequence; 0 = no truncation
 };
 
-// How the items of a model with this head are made: of sequence and token classification a text or a pair; of question
-// answering "question TAB context"; of multiple choice "prompt TAB choice TAB choice …", one sequence a choice.
-// DataError for another head.
+// The item format of a model's head: a text or a pair for sequence and token classification; "question TAB context" for
+// question answering; "prompt TAB choice TAB choice …" for multiple choice, one sequence per choice. DataError for
+// another head.
 ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, const ClassifyOptions& options);
 
-// In all of these: one result an item of `batch`, whose items encode_for_head made; DataError for scores that are not
-// finite.
+// The following functions return one result per item of `batch`, encoded by encode_for_head; DataError for non-finite
+// logits.
 
-// The scores of the labels, ModelConfig::labels, by the model's problem: probabilities that sum to 1 (single_label), a
-// probability of each (multi_label), the numbers themselves (regression).
+// Scores of ModelConfig::labels by the model's problem: softmax (single_label), sigmoid (multi_label), raw logits
+// (regression).
 std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch);
 // The same of texts, or pairs, in memory. DataError for another head than sequence classification; errors as
 // for_text_batches, of one of several pairs with "pair N: ".
@@ -42,24 +42,24 @@ struct TokenLabel {
   int32_t id = 0;
   size_t label = 0;                  // the most probable one
   double score = 0;                  // its probability
-  int32_t segment = 0;               // of a pair: 0 or 1
+  int32_t segment = 0;               // 1 for the second text of a pair
   std::array<int64_t, 2> offsets{};  // [begin, end) in code points of that text
 };
-// Of all tokens but [CLS] and [SEP].
+// Labels of all tokens except [CLS] and [SEP].
 std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const TextBatch& batch);
 
 struct Answer {
-  std::string text;                  // as it stands in the context
-  double score = 0;                  // probability of its start times that of its end, over the context's tokens
+  std::string text;                  // a substring of the context
+  double score = 0;                  // product of its start and end probabilities, over the context's tokens
   std::array<int64_t, 2> offsets{};  // [begin, end) in code points of the context
 };
-// The best answer of at most `max_tokens` tokens. Empty, with score 0, where the context has none.
+// The best answer of at most `max_tokens` tokens per item; empty, with score 0, for an empty context.
 std::vector<Answer> answer_questions(const Model& model, const TextBatch& batch, int64_t max_tokens);
 
 // The probability of each choice.
 std::vector<std::vector<double>> choose(const Model& model, const TextBatch& batch);
 
-// The largest one; the first if several.
-size_t best_of(const std::vector<double>& scores);
+// The index of the largest value, the first on ties.
+size_t best_of(const std::vector<double>& probabilities);
 
 }  // namespace roformer

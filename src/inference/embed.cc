@@ -65,10 +65,10 @@ std::vector<PooledText> embed(const Model& model, const Batch& batch, const Embe
   std::vector<PooledText> result;
   result.reserve(static_cast<size_t>(batch.sequences()));
   for (int64_t i = 0; i < pooled.rows(); ++i) {
-    const auto place = static_cast<size_t>(i);
+    const auto sequence = static_cast<size_t>(i);
     const float* row = pooled.row<float>(i);
     check_finite(row, pooled.columns());
-    result.push_back({{row, row + pooled.columns()}, batch.offsets[place + 1] - batch.offsets[place]});
+    result.push_back({{row, row + pooled.columns()}, batch.offsets[sequence + 1] - batch.offsets[sequence]});
     if (options.normalize) normalize(result.back().values);
   }
   return result;
@@ -105,7 +105,7 @@ std::vector<TokenVectors> embed_tokens(const Model& model, const Batch& batch, b
 }
 
 double cosine(std::span<const float> a, std::span<const float> b) {
-  if (a.size() != b.size()) throw ShapeError("the cosine of vectors of {} and {} numbers", a.size(), b.size());
+  if (a.size() != b.size()) throw ShapeError("the cosine of vectors of {} and {} elements", a.size(), b.size());
   double dot = 0, squares_a = 0, squares_b = 0;
   for (size_t i = 0; i < a.size(); ++i) {
     dot += static_cast<double>(a[i]) * b[i];

@@ -1,4 +1,4 @@
-// Texts to vectors: the hidden states of each text's tokens pooled to one; and how alike two texts are.
+// Text embeddings: the hidden states of a text's tokens pooled to one vector; and cosine similarity.
 #pragma once
 
 #include <span>
@@ -13,13 +13,13 @@
 
 namespace roformer {
 
-// How the hidden states of a text's tokens, [CLS] and [SEP] included, become one vector. pooler: what the model's
-// pooler makes of the first token.
+// Pooling over the hidden states of a text's tokens, [CLS] and [SEP] included. pooler: the model's pooler, applied to
+// the first token.
 enum class TextPooling { cls, mean, max, pooler };
 
 struct EmbedOptions {
   TextPooling pooling = TextPooling::mean;
-  bool normalize = false;  // to length 1; a zero vector stays as it is
+  bool normalize = false;  // to unit length; zero vectors are unchanged
 };
 
 struct PooledText {
@@ -27,23 +27,23 @@ struct PooledText {
   int64_t tokens = 0;
 };
 
-// UsageError for a name that is none of pooling_names(): cls, mean, max, pooler.
+// UsageError unless the name is one of pooling_names(): cls, mean, max, pooler.
 TextPooling parse_pooling(std::string_view name);
 const std::vector<std::string>& pooling_names();
 
-// What the model was made for, where nothing else says: pooler of a RoFormer-Sim, whose pooler is linear, else mean.
+// The default for a model: pooler for RoFormer-Sim, recognized by its linear pooler, else mean.
 TextPooling default_pooling(const ModelConfig& config);
 
-// One vector a sequence of the batch, in order. The trunk is enough; a head is not used. DataError for a vector that is
-// not finite, and for TextPooling::pooler of a model without one; Interrupted when `stop` is requested.
+// One vector per sequence of the batch. Uses the trunk only. DataError for a non-finite vector, and for
+// TextPooling::pooler without a pooler; Interrupted if `stop` is requested.
 std::vector<PooledText> embed(const Model& model, const Batch& batch, const EmbedOptions& options,
                               const std::stop_token& stop = {});
 
-// One vector a text, in order. Errors as for_text_batches.
+// One vector per text. Errors as for_text_batches.
 std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, std::span<const std::string> texts,
                               const EmbedOptions& options, const TextBatching& batching);
 
-// The hidden states of a text's tokens, [CLS] and [SEP] included, as they are.
+// The hidden states of a text's tokens, special tokens included.
 struct TokenVectors {
   std::vector<float> values;  // [tokens, H]
   int64_t tokens = 0;
@@ -53,7 +53,7 @@ struct TokenVectors {
 std::vector<TokenVectors> embed_tokens(const Model& model, const Batch& batch, bool normalize = false,
                                        const std::stop_token& stop = {});
 
-// The cosine of the angle between two vectors of one length; 0 where one of them is zero.
+// Cosine similarity of two vectors of equal length; 0 if one of them is zero.
 double cosine(std::span<const float> a, std::span<const float> b);
 
 // The cosine of each pair's vectors, in order. Errors as for_text_batches, of one of several pairs with "pair N: ".

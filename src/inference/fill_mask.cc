@@ -11,11 +11,11 @@ namespace roformer {
 
 namespace {
 
-// The k largest logits with their probabilities; equal ones by id.
+// The k largest logits with their probabilities, ties by id.
 std::vector<Candidate> best_of(const float* logits, int64_t count, int64_t k) {
-  // NaN has no order.
+  // NaN cannot be sorted.
   if (!std::all_of(logits, logits + count, [](float logit) { return std::isfinite(logit); })) {
-    throw DataError("the model's logits are not finite numbers: its weights overflow, or are none themselves");
+    throw DataError("the model's logits are not finite: a weight is not, or the computation overflows");
   }
   std::vector<int32_t> order(static_cast<size_t>(count));
   std::iota(order.begin(), order.end(), 0);
@@ -33,7 +33,7 @@ std::vector<Candidate> best_of(const float* logits, int64_t count, int64_t k) {
   return best;
 }
 
-// Candidates for the tokens at `rows` of a batch, a chunk at a time: the logits of all could fill the memory.
+// Candidates for the tokens at `rows` of a batch, in chunks to bound the memory of logits.
 MaskCandidates fill_rows(const Model& model, const Tokenizer& tokenizer, const Value& hidden,
                          std::span<const int32_t> rows, int64_t top_k) {
   constexpr size_t kChunk = 256;
@@ -43,7 +43,7 @@ MaskCandidates fill_rows(const Model& model, const Tokenizer& tokenizer, const V
     const Value chosen = gather_rows(context, hidden, rows.subspan(begin, std::min(kChunk, rows.size() - begin)));
     const Tensor logits =
         context.backend.to_host(model.mlm_head().logits(context, chosen, model.encoder().word_embeddings()).data);
-    // Ids beyond the tokenizer's (a padded vocabulary) are no tokens.
+    // Ids beyond the tokenizer's (a padded vocabulary) are not tokens.
     const int64_t tokens = std::min<int64_t>(logits.columns(), tokenizer.vocabulary_size());
     for (int64_t i = 0; i < logits.rows(); ++i) result.push_back(best_of(logits.row<float>(i), tokens, top_k));
   }
@@ -94,7 +94,7 @@ ItemEncoder encode_masked_text(const Tokenizer& tokenizer) {
 
 std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer, const Batch& batch,
                                        int64_t top_k, const std::stop_token& stop) {
-  model.mlm_head();  // or there is nothing to compute
+  model.mlm_head();  // throws if there is none
   std::vector<int32_t> rows;
   std::vector<size_t> sequence_of_row;
   for (size_t s = 0; s + 1 < batch.offsets.size(); ++s) {

@@ -19,11 +19,10 @@ struct Candidate {
 
 using MaskCandidates = std::vector<std::vector<Candidate>>;  // for each [MASK] of a text, in order
 
-// A text with at least one [MASK], else a DataError. Never cut: that could take a [MASK] away.
+// Encodes a text with at least one [MASK], else a DataError. No truncation, which could drop a [MASK].
 ItemEncoder encode_masked_text(const Tokenizer& tokenizer);
 
-// For each [MASK] of each sequence of the batch the `top_k` most probable tokens. DataError for a model without a
-// masked-LM head.
+// The `top_k` most probable tokens for each [MASK] of each sequence. DataError for a model without a masked-LM head.
 std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer, const Batch& batch,
                                        int64_t top_k, const std::stop_token& stop = {});
 
@@ -32,7 +31,7 @@ std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& toke
 std::string filled_text(const Tokenizer& tokenizer, std::string_view text, const Encoding& encoding,
                         std::span<const int32_t> ids);
 
-// fill_masks for each text, several computed together.
+// The same for texts, in batches.
 std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer,
                                        std::span<const std::string> texts, int64_t top_k, const TextBatching& batching);
 

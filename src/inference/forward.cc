@@ -40,7 +40,7 @@ IdLists read_lists(const JsonObject& json, const std::string& key, int64_t limit
   return lists;
 }
 
-// A list beside input_ids, of the same lengths; empty if absent.
+// Lists parallel to input_ids, of the same lengths; empty if absent.
 IdLists read_beside(const JsonObject& json, const std::string& key, int64_t limit, const IdLists& ids) {
   if (!json.has(key)) return {};
   IdLists lists = read_lists(json, key, limit);
@@ -50,14 +50,14 @@ IdLists read_beside(const JsonObject& json, const std::string& key, int64_t limi
   }
   for (size_t i = 0; i < ids.size(); ++i) {
     if (lists[i].size() != ids[i].size()) {
-      throw DataError("{}: {}[{}] has {} numbers, input_ids {}", FilePath(json.source()), KeyName(key), i,
+      throw DataError("{}: {}[{}] has {} elements, input_ids {}", FilePath(json.source()), KeyName(key), i,
                       lists[i].size(), ids[i].size());
     }
   }
   return lists;
 }
 
-// All results are kept until they are written: refuses what this machine cannot hold before computing any of it.
+// All results are held in memory until they are written, so reject input that exceeds it before computing.
 void check_memory(const JsonObject& json, const IdLists& ids, const ModelConfig& config) {
   const double present = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   double tokens = 0;
@@ -69,12 +69,12 @@ void check_memory(const JsonObject& json, const IdLists& ids, const ModelConfig&
   }
 }
 
-// encoder_hidden_states: a list of rows of `width` numbers for each of `count` sequences.
+// encoder_hidden_states: a list of rows of `width` values for each of `count` sequences.
 std::vector<Tensor> read_memories(const JsonObject& json, Backend& backend, size_t count, int64_t width) {
   const std::string key = "encoder_hidden_states";
   if (!json.has(key)) return {};
   const std::string expected =
-      fmt::format("{} lists of rows of {} numbers, one for each list of input_ids", count, width);
+      fmt::format("{} lists of rows of {} values, one for each list of input_ids", count, width);
   const Json& value = json.value()[key];
   if (!value.is_array() || value.size() != count) json.reject(key, expected);
   std::vector<Tensor> memories;
@@ -92,7 +92,7 @@ std::vector<Tensor> read_memories(const JsonObject& json, Backend& backend, size
   return memories;
 }
 
-// A row of its own, as transformers gives one sequence's scores.
+// As rank 1, the shape of one sequence's logits in transformers.
 Tensor as_vector(const Tensor& x) { return x.reshaped({x.elements()}); }
 
 constexpr int64_t kMaxIdsFile = int64_t{1} << 30;
@@ -120,7 +120,8 @@ int64_t forward(const Model& model, const std::string& ids_path, const std::stri
   const JsonObject json = JsonObject::read(ids_path, kMaxIdsFile);
   const IdLists ids = read_input_ids(json, config.vocabulary);
   check_memory(json, ids, config);
-  if (config.segments == 0 && json.has("token_type_ids")) json.reject("token_type_ids", "none: the model has no types");
+  if (config.segments == 0 && json.has("token_type_ids"))
+    json.reject("token_type_ids", "none: the model has no token types");
   const IdLists segments = read_beside(json, "token_type_ids", config.segments, ids);
   const IdLists positions = read_beside(json, "position_ids", kMaxRotaryPosition + 1, ids);
   const std::vector<Tensor> memories = read_memories(json, model.backend(), ids.size(), config.hidden);

@@ -1,4 +1,4 @@
-// Raw ids in, activations out: for people who port or check a model (cli.md, `forward`).
+// From raw ids to activations, for porting and checking models (cli.md, `forward`).
 #pragma once
 
 #include <string>
@@ -8,14 +8,14 @@
 
 namespace roformer {
 
-// The input_ids of such a file, each list at least one token of [0, vocabulary); DataError naming what is wrong.
+// Reads the input_ids of such a file, non-empty lists of ids in [0, vocabulary); DataError if malformed.
 std::vector<std::vector<int32_t>> read_input_ids(const std::string& path, int64_t vocabulary);
 
 // Reads {"input_ids": [[…], …], "token_type_ids"?, "position_ids"?, "encoder_hidden_states"?: [[[…H], …], …]} (ragged
 // lists), runs each sequence and writes `last_hidden_state.i` [S, H], with a pooler `pooler_output.i` [H] and with a
 // head `logits.i`: [S, V] of a language model, [S, labels] of token classification, [S, 2] (start, end) of question
-// answering, [labels] of sequence classification, [1] of a choice, to a safetensors file. Of `inputs` what differs from
-// the model's config counts. Returns the number of sequences. DataError naming the list and place of anything wrong.
+// answering, [labels] of sequence classification, [1] of multiple choice, to a safetensors file. `inputs` overrides the
+// model's config. Returns the number of sequences. DataError naming the list and index of invalid input.
 int64_t forward(const Model& model, const std::string& ids_path, const std::string& output_path,
                 const StackInputs& inputs = {});
 

@@ -13,7 +13,7 @@ namespace roformer {
 
 namespace {
 
-// A folder of the directory itself, as the library writes them: "1_Pooling".
+// A module's folder, directly in the model directory: "1_Pooling".
 std::string module_folder(const JsonObject& module) {
   std::string path = module.get_string("path", std::nullopt);
   const bool plain = !path.empty() && path[0] != '.' && path.find_first_of("/\\") == std::string::npos &&
@@ -22,7 +22,7 @@ std::string module_folder(const JsonObject& module) {
   return path;
 }
 
-// The modes that a pooling module has switched on; their vectors would be joined.
+// The enabled modes of a pooling module, whose vectors would be concatenated.
 std::vector<std::string> pooling_modes(const JsonObject& config) {
   if (config.has("pooling_mode")) return {config.get_string("pooling_mode", std::nullopt)};
   constexpr std::pair<const char*, const char*> kSwitches[] = {
@@ -82,8 +82,8 @@ SentenceSettings read_sentence_settings(const std::string& directory) {
     if (config.has("max_seq_length")) settings.max_length = config.get_int("max_seq_length", std::nullopt, 3, kLongest);
   }
   if (!exists(path)) return settings;
-  constexpr int64_t kMostBytes = 1 << 20;
-  const Json modules = parse_json(read_file(path, kMostBytes), path, {}, path);
+  constexpr int64_t kMaxBytes = 1 << 20;
+  const Json modules = parse_json(read_file(path, kMaxBytes), path, {}, path);
   if (!modules.is_array()) throw DataError("{}: expected a list of modules", FilePath(path));
   for (size_t i = 0; i < modules.size(); ++i) {
     const JsonObject module(modules[i], fmt::format("{}: [{}]", path, i));

@@ -1,5 +1,5 @@
-// How a model directory of the sentence-transformers library wants its texts embedded: modules.json names a chain of
-// modules (the trunk, pooling, normalization), N_Pooling/config.json the pooling, sentence_bert_config.json the length.
+// Embedding settings of a sentence-transformers model directory: modules.json lists the modules (trunk, pooling,
+// normalization), N_Pooling/config.json has the pooling, sentence_bert_config.json the length.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,13 @@
 namespace roformer {
 
 struct SentenceSettings {
-  std::optional<TextPooling> pooling;  // nothing: the directory does not say
+  std::optional<TextPooling> pooling;  // none: not specified
   bool normalize = false;
   std::optional<int64_t> max_length;  // tokens
-  std::string unsupported;            // what the directory asks for beyond that, as a message; empty if nothing
+  std::string unsupported;            // error message about unsupported modules or settings; empty if none
 };
 
-// What a caller decides; what is empty is left to the directory, then to the model.
+// What a caller decides; empty values are those of the directory, else of the model.
 struct SentenceChoice {
   std::optional<TextPooling> pooling;
   std::optional<bool> normalize;
@@ -26,14 +26,14 @@ struct SentenceChoice {
 
 struct SentenceVectors {
   EmbedOptions embed;
-  int64_t max_length = 0;  // 0 = never cut
+  int64_t max_length = 0;  // 0 = never truncated
 };
 
-// DataError where the directory asks for what is not supported and the caller does not say otherwise, and for the
+// DataError where the directory asks for something unsupported that the caller does not override, and for the
 // pooler of a model without one.
 SentenceVectors sentence_vectors(const SentenceChoice& choice, const SentenceSettings& settings, const Model& model);
 
-// A directory without modules.json gives the defaults. DataError for files that are not what they must be.
+// Returns the defaults for a directory without modules.json. DataError for malformed files.
 SentenceSettings read_sentence_settings(const std::string& directory);
 
 }  // namespace roformer

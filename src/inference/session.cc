@@ -7,10 +7,9 @@ namespace roformer {
 namespace {
 
 int checked_threads(int64_t threads) {
-  constexpr int64_t kMostThreads = 1024;
-  if (threads < 0 || threads > kMostThreads) {
-    throw UsageError("{} is {}, expected 0 (one for each CPU that may be used) to {}", FieldName("threads"), threads,
-                     kMostThreads);
+  constexpr int64_t kMaxThreads = 1024;
+  if (threads < 0 || threads > kMaxThreads) {
+    throw UsageError("{} is {}, expected 0 (one per usable CPU) to {}", FieldName("threads"), threads, kMaxThreads);
   }
   return static_cast<int>(threads);
 }
@@ -35,7 +34,7 @@ Session::Session(const std::string& directory, const SessionOptions& options)
 }
 
 const std::shared_ptr<const Tokenizer>& Session::shared_tokenizer() const {
-  if (tokenizer_ == nullptr) throw ShapeError("{}: opened without its tokenizer", FilePath(directory_));
+  if (tokenizer_ == nullptr) throw ShapeError("{}: the session has no tokenizer", FilePath(directory_));
   return tokenizer_;
 }
 

@@ -1,6 +1,5 @@
-// What a person or a program works with: threads, a backend on them, a model and its tokenizer. Command line and
-// library open one of these; whoever runs several models opens several. Any number of threads may use one at once, for
-// what is const of a model is safe.
+// A loaded model with its threads, backend and tokenizer, as used by the command line and the library. Const members
+// may be used from many threads at once.
 #pragma once
 
 #include <cstdint>
@@ -16,14 +15,14 @@
 namespace roformer {
 
 struct EngineOptions {
-  int64_t threads = 0;            // that compute, the calling one among them; 0 = one for each CPU that may be used
-  std::string device = "cpu";     // a backend
-  std::string dtype = "float32";  // numbers to multiply: "float32", "bfloat16" or "int8"
+  int64_t threads = 0;            // compute threads, including the caller; 0 = one per usable CPU
+  std::string device = "cpu";     // backend name
+  std::string dtype = "float32";  // of matrix products: "float32", "bfloat16" or "int8"
 };
 
-// Threads and the backend that uses them, which stays where it is: models point to it.
+// A thread pool and a backend that uses it. Not movable, as models refer to the backend.
 struct Engine {
-  // UsageError for a device that does not exist, a dtype that it does not have, and threads outside 0 to 1024.
+  // UsageError for an unknown device, a dtype that it does not support, and threads outside 0 to 1024.
   explicit Engine(const EngineOptions& options);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -34,13 +33,13 @@ struct Engine {
 
 struct SessionOptions {
   EngineOptions engine;
-  bool trainable = false;                                // the model has gradients; else it is prepared to be run
-  std::optional<LoadOptions> tokenizer = LoadOptions{};  // none: no tokenizer is read
+  bool trainable = false;                                // with gradients; else prepared for inference
+  std::optional<LoadOptions> tokenizer = LoadOptions{};  // none: load no tokenizer
 };
 
 class Session {
  public:
-  // Reads a model directory. The errors of Engine, load_model and load_tokenizer; DataError if the tokenizer has more
+  // Loads a model directory. Errors of Engine, load_model and load_tokenizer; DataError if the tokenizer has more
   // tokens than the model.
   explicit Session(const std::string& directory, const SessionOptions& options = {});
   Session(const Session&) = delete;
@@ -50,11 +49,11 @@ class Session {
   Backend& backend() const { return *engine_.backend; }
   const Model& model() const { return model_; }
   const Tokenizer& tokenizer() const { return *shared_tokenizer(); }
-  // Also after the session. ShapeError if none was read.
+  // May outlive the session. ShapeError if none was loaded.
   const std::shared_ptr<const Tokenizer>& shared_tokenizer() const;
 
   const std::string& directory() const { return directory_; }
-  // Keys of config.json that nobody here knows: worth a warning.
+  // Unknown keys of config.json, for a warning.
   const std::vector<std::string>& unknown_keys() const { return unknown_keys_; }
 
  private:

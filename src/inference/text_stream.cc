@@ -12,7 +12,7 @@ namespace roformer {
 
 namespace {
 
-// Text that is tokenized at once: enough for every thread, little enough to wait for.
+// Text tokenized at once: enough for all threads, with low latency.
 constexpr size_t kWindowBytes = size_t{1} << 17;
 constexpr size_t kWindowItems = 1024;
 
@@ -25,8 +25,7 @@ int64_t tokens_of(const TextItem& item) {
 // The two texts of a pair.
 std::pair<std::string_view, std::string_view> split_pair(std::string_view item, char separator) {
   const size_t middle = item.find(separator);
-  if (middle == std::string_view::npos)
-    throw DataError("no tab between the two texts of a pair, expected TEXT<tab>TEXT");
+  if (middle == std::string_view::npos) throw DataError("expected a tab between the two texts of a pair");
   if (separator == '\t' && item.find(separator, middle + 1) != std::string_view::npos)
     throw DataError("more than one tab, expected a pair of texts");
   return {item.substr(0, middle), item.substr(middle + 1)};
@@ -36,22 +35,22 @@ std::pair<std::string_view, std::string_view> split_pair(std::string_view item, 
 
 LengthLimit length_limit(const ModelConfig& config) {
   const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-  // What a layer holds of each token: its input, q, k, v, attention's output, and the feed-forward network's inside.
+  // A layer's activations per token: input, q, k, v, attention output, and the feed-forward network's hidden layer.
   const auto floats = static_cast<double>(6 * config.hidden + config.intermediate);
   const LengthLimit fitting{std::max<int64_t>(1, static_cast<int64_t>(memory / (floats * sizeof(float)))),
-                            "this machine's memory holds no more"};
+                            "longer sequences exceed this machine's memory"};
   const bool learned = std::holds_alternative<LearnedPosition>(config.position);
   if (!learned || config.max_positions > fitting.tokens) return fitting;
   return {config.max_positions, "the model's learned positions end there"};
 }
 
 bool TextList::next(std::string& text) {
-  if (taken_ == texts_.size()) return false;
-  text = texts_[taken_++];
+  if (next_ == texts_.size()) return false;
+  text = texts_[next_++];
   return true;
 }
 
-std::string TextList::place(int64_t number) const {
+std::string TextList::location(int64_t number) const {
   return texts_.size() > 1 ? fmt::format("text {}", number) : std::string();
 }
 
@@ -94,14 +93,14 @@ ItemEncoder encode_two_texts(const Tokenizer& tokenizer, int64_t max_length, cha
 
 TextStream::TextStream(TextSource& source, ItemEncoder encode, const TextBatching& batching, ThreadPool& pool)
     : source_(source), encode_(std::move(encode)), batching_(batching), pool_(pool) {
-  if (batching.max_tokens < 1) throw UsageError("a batch of {} tokens holds no text", batching.max_tokens);
+  if (batching.max_tokens < 1) throw UsageError("a batch of {} tokens is too small for any text", batching.max_tokens);
 }
 
 void TextStream::read_window() {
   std::vector<TextItem> window;
   size_t bytes = 0;
   try {
-    // The first item may have to be waited for.
+    // Reading the first item may block.
     while (bytes < kWindowBytes && window.size() < kWindowItems && (window.empty() || source_.ready())) {
       TextItem item;
       if (!source_.next(item.text)) {
@@ -126,13 +125,13 @@ void TextStream::encode_window(std::vector<TextItem> window) {
       item.sequences = encode_(item.text);
       for (const Encoding& sequence : item.sequences) {
         if (std::ssize(sequence.ids) > batching_.limit.tokens) {
-          throw DataError("{} tokens, expected at most {}: {}; {} cuts", sequence.ids.size(), batching_.limit.tokens,
-                          batching_.limit.reason, FieldName("max_length"));
+          throw DataError("{} tokens, expected at most {}: {}; {} truncates", sequence.ids.size(),
+                          batching_.limit.tokens, batching_.limit.reason, FieldName("max_length"));
         }
       }
     } catch (const DataError& error) {
-      const std::string place = source_.place(item.number);
-      errors[static_cast<size_t>(i)] = std::make_exception_ptr(error.prefixed(place.empty() ? "" : place + ": "));
+      const std::string location = source_.location(item.number);
+      errors[static_cast<size_t>(i)] = std::make_exception_ptr(error.prefixed(location.empty() ? "" : location + ": "));
     } catch (...) {
       errors[static_cast<size_t>(i)] = std::current_exception();
     }

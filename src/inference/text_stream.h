@@ -1,6 +1,5 @@
-// Texts that come one by one, without end if need be, as packed batches: what tasks that compute something for each
-// text go through. Order is kept and nothing is sorted by length: a packed batch has no padding, so there is nothing to
-// gain. Memory holds one window of text and one batch.
+// Streams of texts as packed batches, for computations per text. The order is preserved; sorting by length would gain
+// nothing, as packed batches have no padding. Memory holds one window of text and one batch.
 #pragma once
 
 #include <cstdint>
@@ -22,32 +21,33 @@
 
 namespace roformer {
 
-// Where items come from, each one line of text.
+// A source of items, each one line of text.
 class TextSource {
  public:
   virtual ~TextSource() = default;
-  // The next item; false at the end. Errors name the place.
+  // The next item; false at the end. Errors name its location.
   virtual bool next(std::string& text) = 0;
-  // Whether next() would answer at once. If not, whoever sends the items may wait for results first.
+  // Whether next() would not block. If it would, pending items are processed first, as an interactive sender may wait
+  // for results.
   virtual bool ready() = 0;
-  // Item `number`, from 1, to start a message with: "FILE:12"; empty if there is nothing to say.
-  virtual std::string place(int64_t number) const = 0;
+  // The location of item `number`, from 1, to start messages with: "FILE:12"; may be empty.
+  virtual std::string location(int64_t number) const = 0;
 };
 
 // Texts in memory.
 class TextList final : public TextSource {
  public:
-  // Points to `texts`, so it cannot be copied.
+  // `texts` must outlive it.
   explicit TextList(std::span<const std::string> texts) : texts_(texts) {}
   TextList(const TextList&) = delete;
   TextList& operator=(const TextList&) = delete;
   bool next(std::string& text) override;
   bool ready() override { return true; }
-  std::string place(int64_t number) const override;  // "text 3", empty for the only one
+  std::string location(int64_t number) const override;  // "text 3", empty for the only one
 
  private:
   std::span<const std::string> texts_;
-  size_t taken_ = 0;
+  size_t next_ = 0;
 };
 
 // Stands between the two texts of an item from memory: no UTF-8 text has this byte, whereas a tab may be part of one.
@@ -62,37 +62,36 @@ class PairList final : public TextSource {
   PairList& operator=(const PairList&) = delete;
   bool next(std::string& text) override;
   bool ready() override { return true; }
-  std::string place(int64_t number) const override;  // "pair 3", empty for the only one
+  std::string location(int64_t number) const override;  // "pair 3", empty for the only one
 
  private:
   std::span<const std::pair<std::string, std::string>> pairs_;
-  size_t taken_ = 0;
+  size_t read_ = 0;
 };
 
-// A sequence of more tokens is an error.
+// The longest sequence accepted; longer ones are errors.
 struct LengthLimit {
   int64_t tokens = std::numeric_limits<int64_t>::max();
   std::string_view reason = {};  // "the model's learned positions end there"
 };
-// What the model, or this machine's memory, takes.
+// The limit by the model's positions or the machine's memory.
 LengthLimit length_limit(const ModelConfig& config);
 
 struct TextBatching {
-  int64_t max_length = 0;     // a sequence is cut to so many tokens; 0 = never
-  int64_t max_tokens = 4096;  // of a batch, unless its only item has more; what a layer holds of it fits a cache
+  int64_t max_length = 0;     // truncate sequences to this many tokens; 0 = no truncation
+  int64_t max_tokens = 4096;  // per batch, unless its only item has more; sized for the CPU cache
   LengthLimit limit = {};
-  std::stop_token stop_token = {};  // looked at before each batch: then Interrupted
+  std::stop_token stop_token = {};  // polled before each batch: throws Interrupted
 };
 
-// How an item becomes the sequences a model sees, at least one. DataError without a place for an item that is none. Any
-// thread may call it.
+// Encodes an item as one or more model inputs. DataError, without location, for a malformed item. Thread-safe.
 using ItemEncoder = std::function<std::vector<Encoding>(std::string_view item)>;
 
-// The item is a text. UsageError, here as below, for a max_length that holds no text.
+// Encodes a text. UsageError, as below, for a max_length too small for any text.
 ItemEncoder encode_text(const Tokenizer& tokenizer, int64_t max_length);
-// The item is two texts and the separator between them: one sequence of both,
+// Encodes two texts with a separator between them as one sequence,
 ItemEncoder encode_pair(const Tokenizer& tokenizer, int64_t max_length, char separator = '\t');
-// or one of each.
+// or as two.
 ItemEncoder encode_two_texts(const Tokenizer& tokenizer, int64_t max_length, char separator = '\t');
 
 struct TextItem {
@@ -103,18 +102,18 @@ struct TextItem {
 
 struct TextBatch {
   std::vector<TextItem> items;
-  Batch batch;  // their sequences, item after item
+  Batch batch;  // sequences of all items, in order
 };
 
 class TextStream {
  public:
-  // Points to `source` and `pool`, so it cannot be copied. UsageError for limits that hold no text.
+  // `source` and `pool` must outlive it. UsageError for limits too small for any text.
   TextStream(TextSource& source, ItemEncoder encode, const TextBatching& batching, ThreadPool& pool);
   TextStream(const TextStream&) = delete;
   TextStream& operator=(const TextStream&) = delete;
 
-  // The next items, in order: as many as fit, or those that are there if more would have to be waited for. False at the
-  // end. An item that cannot be used is a DataError with its place once all before it have been given out.
+  // The next items, as many as fit or are available without blocking (at least one). False at the end. DataError with
+  // its location for a malformed item, after all items before it have been returned.
   bool next(TextBatch& batch);
 
  private:
@@ -126,13 +125,13 @@ class TextStream {
   TextBatching batching_;
   ThreadPool& pool_;
   std::deque<TextItem> waiting_;  // encoded
-  std::exception_ptr error_;      // of the item after those waiting
+  std::exception_ptr error_;      // of the item after `waiting_`
   int64_t read_ = 0;
   bool ended_ = false;
 };
 
-// body(first, batch) for consecutive runs of texts: sequence i of the batch is texts[first + i], [CLS] and [SEP]
-// included. An error of one of several texts starts with "text N: ", N counted from 1.
+// Calls body(first, batch) for consecutive batches: sequence i of a batch is texts[first + i], [CLS] and [SEP]
+// included. With several texts, an error of one starts with "text N: ", N counted from 1.
 void for_text_batches(const Tokenizer& tokenizer, std::span<const std::string> texts, const TextBatching& batching,
                       ThreadPool& pool, const std::function<void(size_t first, const Batch& batch)>& body);
 

@@ -11,7 +11,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "both formats are little-endian");
 
-// Room for any count, and both formats' data aligned.
+// Large enough for any count, and aligns the data of both formats.
 constexpr size_t kHeaderBytes = 128;
 
 bool is_numpy(const std::string& path) {
@@ -54,7 +54,7 @@ std::string VectorFile::header() const {
 
 void VectorFile::append(std::span<const float> vector) {
   if (std::ssize(vector) != length_) {
-    throw ShapeError("a vector of {} numbers for a file of vectors of {}", vector.size(), length_);
+    throw ShapeError("a vector of {} elements for a file of vectors of {}", vector.size(), length_);
   }
   file_.writer().write(vector.data(), static_cast<int64_t>(vector.size_bytes()));
   ++count_;

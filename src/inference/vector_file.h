@@ -1,5 +1,5 @@
-// Vectors of one length written to a file while they are computed: NumPy's .npy (format 1.0, NEP 1) or one tensor
-// "embeddings" of a .safetensors file, float32 [n, H]. Memory does not depend on n; the header says n at the end.
+// Incremental writer of equal-length vectors: NumPy's .npy (format 1.0, NEP 1) or one tensor "embeddings" of a
+// .safetensors file, float32 [n, H]. Memory does not depend on n; the header is written last.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@ namespace roformer {
 
 class VectorFile {
  public:
-  // UsageError unless the path ends in .npy or .safetensors; FileError for a pipe or a device. The file appears, or is
-  // replaced, with commit().
+  // UsageError unless the path ends in .npy or .safetensors; FileError for a pipe or a device. commit() creates or
+  // replaces the file.
   VectorFile(const std::string& path, int64_t length);
 
   void append(std::span<const float> vector);

@@ -32,12 +32,12 @@ namespace fs = std::filesystem;
 constexpr int64_t kMaxFileBytes = int64_t{1} << 28;
 constexpr const char* kConfig = "config.json";
 
-// What a reader makes of other people's files.
+// The result of a reader.
 struct Source {
   Model model;
-  StateDict weights;                         // for the self-check: under this project's names, as in the files
-  std::map<std::string, std::string> files;  // beside the weights, name (maybe FOLDER/NAME) to content
-  Json config;                               // keys that are kept where the model's own config does not say them
+  StateDict weights;                         // for the self-check: under canonical names, unchanged
+  std::map<std::string, std::string> files;  // companion files, name (or FOLDER/NAME) to content
+  Json config;                               // keys copied unless the model's own config sets them
   std::vector<std::string> unknown_keys;
 };
 
@@ -47,7 +47,7 @@ void add_file(std::map<std::string, std::string>& files, const std::string& dire
   if (fs::is_regular_file(path, ignored)) files.emplace(name, read_file(path, kMaxFileBytes));
 }
 
-// sentence-transformers' list of what follows the encoder, with the folders it names ("1_Pooling").
+// Adds sentence-transformers' modules.json and the module folders it names ("1_Pooling").
 void add_modules(std::map<std::string, std::string>& files, const std::string& directory) {
   const std::string list = join_path(directory, "modules.json");
   if (!exists(list)) return;
@@ -62,7 +62,7 @@ void add_modules(std::map<std::string, std::string>& files, const std::string& d
     }
     const auto folder = found->get<std::string>();
     if (folder.empty()) continue;  // the encoder itself
-    if (folder.find('/') != folder.npos || folder.find('\0') != folder.npos || folder == "." || folder == "..") {
+    if (!is_plain_filename(folder)) {
       throw DataError("{}: '{}' is {}, expected the name of a folder", FilePath(list), KeyName("path"), quote(folder));
     }
     std::error_code error;
@@ -73,7 +73,7 @@ void add_modules(std::map<std::string, std::string>& files, const std::string& d
   }
 }
 
-// The tokenizer's files as they are, completed by those that this program would write.
+// The tokenizer's files unchanged, plus missing ones that this program would write.
 std::map<std::string, std::string> companions(const std::string& directory) {
   std::map<std::string, std::string> files;
   for (const char* name : {"vocab.txt", "tokenizer.model", "spiece.model", "tokenizer.json", "tokenizer_config.json",
@@ -85,7 +85,7 @@ std::map<std::string, std::string> companions(const std::string& directory) {
     try {
       files.merge(load_tokenizer(directory)->files());
     } catch (const Error&) {
-      // A tokenizer that this program cannot run goes along untouched; whoever uses it is told then.
+      // Unsupported tokenizers are copied unchanged; loading them reports the error.
     }
   }
   add_modules(files, directory);
@@ -95,7 +95,8 @@ std::map<std::string, std::string> companions(const std::string& directory) {
 Source read_transformers(const ConvertOptions& options, Backend& backend) {
   const std::string& input = options.input;
   if (!options.tokenizer.empty())
-    throw UsageError("{} goes with {} llama2c; a directory has its own", FieldName("tokenizer"), FieldName("from"));
+    throw UsageError("{} requires {} llama2c; a model directory has its own tokenizer", FieldName("tokenizer"),
+                     FieldName("from"));
   std::vector<std::string> unknown;
   Model model = load_model(input, backend, false, &unknown);
   const std::string directory = model_directory(input);
@@ -119,7 +120,7 @@ Source read_llama2c_source(const ConvertOptions& options, Backend& backend) {
 void write_transformers(const Source& source, const std::string& directory) {
   save_model(source.model, {}, directory);
   Json config = source.config;
-  // What the source said of its rotation is said anew, where it meant anything.
+  // Rotary keys are written anew.
   for (const std::string_view key : rotary_keys()) config.erase(std::string(key));
   config.update(write_config(source.model.config()));
   write_file_atomically(join_path(directory, kConfig), config.dump(2) + "\n");
@@ -130,14 +131,14 @@ void write_transformers(const Source& source, const std::string& directory) {
   }
 }
 
-// The source as a model of another layout.
+// The source converted to another rotary layout.
 Source relaid(Source source, RotaryLayout layout, Backend& backend, ConvertReport& report) {
   RelaidWeights result = relay_rotary(source.weights, source.model.config(), layout);
   report.old_layout = std::get<RotaryPosition>(source.model.config().position).rotary.layout;
   report.permuted = result.permuted;
   if (report.old_layout == layout) return source;
   Model model = build_model(backend, result.config, result.weights, "the permuted weights");
-  source.config.erase("position_embedding_type");  // unsaid of a plain RoFormer
+  source.config.erase("position_embedding_type");  // not written for a plain RoFormer
   return {std::move(model), std::move(result.weights), std::move(source.files), std::move(source.config),
           std::move(source.unknown_keys)};
 }
@@ -163,7 +164,7 @@ const auto& find_kind(const Table& table, const std::string& kind, const char* o
   throw UsageError("{} is {}, expected {}", FieldName(option), quote(kind), kinds);
 }
 
-// Beside the output until the end; what is left of it goes.
+// A temporary directory beside the output, removed unless renamed.
 class TemporaryDirectory {
  public:
   explicit TemporaryDirectory(const std::string& target) : target_(target), path_(temporary_name(target)) {
@@ -187,7 +188,7 @@ class TemporaryDirectory {
   std::string target_, path_;
 };
 
-// The first file of `expected` that `directory` has not, or has otherwise; empty if it holds them all.
+// The first file of `expected` that is missing or different in `directory`; empty if there is none.
 std::string first_difference(const std::string& expected, const std::string& directory) {
   std::error_code error;
   for (fs::recursive_directory_iterator entry(expected, error), end; !error && entry != end; entry.increment(error)) {
@@ -225,8 +226,8 @@ ConvertReport convert(const ConvertOptions& options, Backend& backend) {
     throw UsageError("{} is empty, expected a model directory or a weights file", FieldName("input"));
   if (output.empty()) throw UsageError("{} is empty, expected a directory", FieldName("output"));
   std::error_code error;
-  const bool taken = exists(output) && !fs::is_empty(output, error);
-  if (taken && !fs::is_directory(output, error))
+  const bool exists_already = exists(output) && !fs::is_empty(output, error);
+  if (exists_already && !fs::is_directory(output, error))
     throw FileError("'{}' is a file, expected a directory", FilePath(output));
 
   ConvertReport layouts;
@@ -240,18 +241,18 @@ ConvertReport convert(const ConvertOptions& options, Backend& backend) {
   const TemporaryDirectory temporary(output);
   find_kind(kWriters, options.to, "to").write(source, temporary.path());
   stop_if_asked(options);
-  load_model(temporary.path(), backend);  // whoever reads it next must be able to
+  load_model(temporary.path(), backend);  // verifies that it can be loaded
   ConvertReport report = self_check(source.weights, temporary.path());
   stop_if_asked(options);
   for (const auto& [name, content] : source.files) report.files.push_back(name);
   report.unknown_keys = source.unknown_keys;
   report.old_layout = layouts.old_layout;
   report.permuted = layouts.permuted;
-  report.written = !taken;
-  if (!taken) {
+  report.written = !exists_already;
+  if (!exists_already) {
     temporary.commit();
   } else if (const std::string name = first_difference(temporary.path(), output); !name.empty()) {
-    throw FileError("'{}' exists and its {} is missing or another; choose another directory", FilePath(output),
+    throw FileError("'{}' exists and its {} is missing or different; choose another directory", FilePath(output),
                     quote(name));
   }
   return report;

@@ -1,7 +1,7 @@
-// Other people's files to a model directory that transformers loads, and back. Each kind of file is one reader in the
-// table of convert.cc: it gives a model, the same weights under this project's names by a way of its own, and the files
-// that go with them. What is written is read back and compared with the latter, number by number (after the permutation
-// that another layout of rotary pairs asks for).
+// Converts foreign files to a model directory that transformers loads, and changes the rotary layout. Each source
+// format is one reader in the table of convert.cc, which returns a model, its companion files and, by an independent
+// path, the same weights under canonical names. The output is read back and compared with the latter element by element
+// (after the permutation for another rotary layout).
 #pragma once
 
 #include <cstdint>
@@ -17,36 +17,36 @@ namespace roformer {
 struct ConvertOptions {
   std::string from = "transformers";
   std::string to = "transformers";
-  std::string input;           // a model directory, or a weights file in one; of llama2c a .bin
-  std::string output;          // a directory that will be
-  std::string tokenizer = {};  // of llama2c: its tokenizer.bin; empty: the model alone
-  // The layout of rotary pairs to write the weights for (interchange/rotary_relayout.h); none: the model's own.
+  std::string input;           // a model directory, or a weights file in one; for llama2c a .bin
+  std::string output;          // directory to create
+  std::string tokenizer = {};  // for llama2c: its tokenizer.bin; empty: convert the model alone
+  // Rotary layout of the output (interchange/rotary_relayout.h); none: the model's own.
   std::optional<RotaryLayout> rotary_layout = {};
-  std::stop_token stop_token = {};  // looked at between reading, writing and checking
+  std::stop_token stop_token = {};  // polled between reading, writing and checking
 };
 
-// What may be given as `from` and as `to`.
+// Values of `from` and `to`.
 std::vector<std::string> convert_sources();
 std::vector<std::string> convert_targets();
 
 struct ConvertReport {
   struct LeftOut {
-    std::string name, reason;  // a tensor of the source
+    std::string name, reason;  // of a source tensor
   };
-  bool written = true;  // false: the directory held the same already
+  bool written = true;  // false: the directory already held the same
   int64_t tensors = 0, numbers = 0;
   std::string source_hash,
       result_hash;  // XXH3-128 of names, shapes and float32 values in the order of the names; equal
   std::vector<LeftOut> left_out;
-  std::vector<std::string> files;               // written beside config.json and model.safetensors
-  std::vector<std::string> unknown_keys;        // of config.json, kept as they are
-  std::optional<RotaryLayout> old_layout = {};  // if options.rotary_layout is set: the source's
-  int64_t permuted = 0;                         // tensors that the new layout changed
+  std::vector<std::string> files;               // besides config.json and model.safetensors
+  std::vector<std::string> unknown_keys;        // of config.json, copied unchanged
+  std::optional<RotaryLayout> old_layout = {};  // the source's, if options.rotary_layout is set
+  int64_t permuted = 0;                         // number of permuted tensors
 };
 
-// All or nothing: the directory is made under a temporary name and renamed when its self-check has passed. UsageError
-// for paths that make no sense and for a layout of positions that are not rotary, FileError if `output` holds anything
-// else, DataError for bad files and for a self-check that failed, Interrupted.
+// Atomic: the directory is written under a temporary name and renamed after the self-check. UsageError for invalid
+// paths and for a layout of non-rotary positions, FileError if `output` exists with other content, DataError for
+// malformed files and a failed self-check, Interrupted.
 ConvertReport convert(const ConvertOptions& options, Backend& backend);
 
 }  // namespace roformer

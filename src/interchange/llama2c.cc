@@ -22,7 +22,7 @@ ModelConfig config_of(const Llama2cFile& file, const std::string& path) {
                                  {"num_attention_heads", file.heads},
                                  {"num_key_value_heads", file.kv_heads},
                                  {"max_position_embeddings", file.positions},
-                                 {"rms_norm_eps", 1e-5},  // as the rest, what llama2.c's model.py and run.c have
+                                 {"rms_norm_eps", 1e-5},  // like the others, from llama2.c's model.py and run.c
                                  {"rope_theta", 10000.0},
                                  {"tie_word_embeddings", file.shared_classifier},
                                  {"bos_token_id", 1},
@@ -30,7 +30,7 @@ ModelConfig config_of(const Llama2cFile& file, const std::string& path) {
                                 path));
 }
 
-// Of a layer, "attention.wq" for example; null for others.
+// Maps a name within a layer, such as "attention.wq"; null for others.
 const char* name_in_layer(std::string_view name) {
   constexpr std::pair<std::string_view, const char*> kNames[] = {
       {"attention_norm", "input_layernorm"}, {"attention.wq", "self_attn.q_proj"},
@@ -65,8 +65,8 @@ Llama2cModel read_llama2c_model(const std::string& path) {
       rotary_permutation({.dim = head_dim, .layout = RotaryLayout::adjacent}, RotaryLayout::half, head_dim);
   for (const auto& [name, tensor] : file.weights) {
     check_finite(tensor, name, path);
-    const bool turns = name.ends_with("attention.wq.weight") || name.ends_with("attention.wk.weight");
-    model.weights[our_name(name)] = turns ? permute_head_rows(tensor, permutation, name) : tensor;
+    const bool permuted = name.ends_with("attention.wq.weight") || name.ends_with("attention.wk.weight");
+    model.weights[our_name(name)] = permuted ? permute_head_rows(tensor, permutation, name) : tensor;
   }
   return model;
 }

@@ -1,5 +1,5 @@
-// A model of llama2.c as a Llama under this project's names: what rotated adjacent pairs rotates halves, as other
-// programs have it.
+// A llama2.c model as a Llama under canonical names, permuted from the adjacent to the half rotary layout of other
+// programs.
 #pragma once
 
 #include <string>
@@ -11,10 +11,10 @@ namespace roformer {
 
 struct Llama2cModel {
   ModelConfig config;
-  StateDict weights;  // those that need no permutation are views of the file
+  StateDict weights;  // unpermuted ones are views of the file
 };
 
-// Of a .bin (formats/llama2c_file.h). DataError for a bad file, and for a weight that is not a finite number.
+// Reads a .bin (formats/llama2c_file.h). DataError for a malformed file or a non-finite weight.
 Llama2cModel read_llama2c_model(const std::string& path);
 
 }  // namespace roformer

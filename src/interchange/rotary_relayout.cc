@@ -15,7 +15,7 @@ void check_heads(const char* what, int64_t count, std::span<const int64_t> permu
   }
 }
 
-// Where a head's element is taken from, for element i of many heads one after the other.
+// The source of element i of concatenated heads.
 int64_t source_of(int64_t i, std::span<const int64_t> permutation) {
   const int64_t dim = std::ssize(permutation);
   return i / dim * dim + permutation[static_cast<size_t>(i % dim)];
@@ -72,7 +72,7 @@ RelaidWeights relay_rotary(const StateDict& weights, const ModelConfig& config, 
                      FieldName("rotary_layout"), rotary_layout_name(to));
   }
   if (config.has_random_features()) {
-    throw UsageError("{} {}: linear-favor: random features of a head are not those of the same head in another order",
+    throw UsageError("{} {}: linear-favor: the random features of a head depend on the order of its elements",
                      FieldName("rotary_layout"), rotary_layout_name(to));
   }
   const std::vector<int64_t> permutation = rotary_permutation(position->rotary, to, config.head_dim());
@@ -80,7 +80,7 @@ RelaidWeights relay_rotary(const StateDict& weights, const ModelConfig& config, 
   for (auto& [name, tensor] : result.weights) {
     bool rows = is_one_of(name, {".attention.self.query", ".attention.self.key"});
     if (position->rotate_values) rows = rows || is_one_of(name, {".attention.self.value"});
-    // Also where its queries are not rotated: whoever runs the model may ask for it, and scores stay as they are.
+    // Also if its queries are not rotated: a caller can enable it, and scores do not change.
     rows = rows || is_one_of(name, {".crossattention.self.query", ".crossattention.self.key"});
     const bool columns = position->rotate_values && name.ends_with(".attention.output.dense.weight");
     if (rows) tensor = permute_head_rows(tensor, permutation, name);

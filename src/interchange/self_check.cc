@@ -14,13 +14,13 @@ namespace roformer {
 
 namespace {
 
-// The output's weights and the word embeddings they may be tied to, in either family of names.
+// Output weights and the word embeddings they may be tied to, in both naming schemes.
 constexpr std::pair<const char*, const char*> kTied[] = {
     {"cls.predictions.decoder.weight", "embeddings.word_embeddings.weight"}, {"lm_head.weight", "embed_tokens.weight"}};
-constexpr const char* kPositions = "*embed_positions.weight";  // a table that is computed, not learned
+constexpr const char* kPositions = "*embed_positions.weight";  // a computed table
 constexpr size_t kMaxProblems = 5;
 
-// The tensor as float32, in order; what is not a floating-point number stays as it is.
+// The tensor as contiguous float32; other than floating-point types are unchanged.
 Tensor as_float32(const Tensor& tensor) {
   if (tensor.dtype() != DType::float64) return tensor;
   Tensor result = Tensor::allocate(tensor.shape(), DType::float32);
@@ -35,7 +35,7 @@ bool same_bits(const Tensor& a, const Tensor& b) {
 }
 
 void add_to_hash(Hasher& hash, const std::string& name, const Tensor& tensor) {
-  hash.update(name.data(), static_cast<int64_t>(name.size() + 1));  // with its end
+  hash.update(name.data(), static_cast<int64_t>(name.size() + 1));  // including the NUL
   const int64_t rank = tensor.shape().rank();
   hash.update(&rank, sizeof rank);
   for (int i = 0; i < rank; ++i) {
@@ -45,9 +45,9 @@ void add_to_hash(Hasher& hash, const std::string& name, const Tensor& tensor) {
   if (tensor.bytes() > 0) hash.update(tensor.raw(), tensor.bytes());
 }
 
-// The names under which the source may have it: its own, or that of a tensor which transformers makes equal to it.
+// The names of a tensor in the source: its own, or that of a tensor tied to it in transformers.
 std::vector<std::string> source_names(const std::string& name, const StateDict& result) {
-  // An untied decoder adds its own bias; the one beside it is written as a copy, whatever nobody read before.
+  // An untied decoder has its own bias; the unused one beside it is written as a copy.
   if (name == "cls.predictions.bias" && result.contains("cls.predictions.decoder.bias")) {
     return {"cls.predictions.decoder.bias", name};
   }
@@ -67,7 +67,7 @@ std::string reason_left_out(const std::string& name, const Tensor& tensor, const
   for (const auto& [other, words] : result) {
     if (other.ends_with(tied->second)) {
       return same_bits(words, as_float32(tensor)) ? "tied to the word embedding"
-                                                  : "other numbers than the word embedding that it is tied to";
+                                                  : "different from the word embedding it is tied to";
     }
   }
   return "tied to the word embedding";
@@ -90,7 +90,7 @@ ConvertReport self_check(const StateDict& source, const std::string& directory) 
     }
     used.insert(*from);
     const Tensor original = as_float32(source.at(*from));
-    if (!same_bits(original, tensor)) problems.push_back(fmt::format("{} is not the source's", quote(name)));
+    if (!same_bits(original, tensor)) problems.push_back(fmt::format("{} differs from the source", quote(name)));
     add_to_hash(source_hash, name, original);
     add_to_hash(result_hash, name, tensor);
     ++report.tensors;

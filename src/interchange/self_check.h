@@ -1,4 +1,4 @@
-// What `convert` ends with: proof that the written weights are the source's.
+// The final step of `convert`: verifies that the written weights equal the source's.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace roformer {
 
-// Reads the weights of `directory` and compares each, bit by bit as float32, with the tensor of `source` that has its
-// name. Tables of positions, which no reader takes from a file, are not looked at. DataError naming the first tensors
-// that differ. Fills the report's counts, hashes and what was left out.
+// Compares the weights of `directory` bit by bit, as float32, with the tensors of `source` of the same names. Computed
+// position tables are skipped. DataError naming the first tensors that differ. Fills in the report's counts, hashes and
+// left_out.
 ConvertReport self_check(const StateDict& source, const std::string& directory);
 
 }  // namespace roformer

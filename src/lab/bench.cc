@@ -76,7 +76,7 @@ BenchResult bench(Model& model, const BenchOptions& options) {
   }
 
   const auto pass = [&](int64_t step) -> double {
-    if (training) return training->run(step, work, {.kept = "a benchmark keeps nothing"}).loss;
+    if (training) return training->run(step, work, {.on_failure = "a benchmark saves nothing"}).loss;
     model.encoder().forward({model.backend(), nullptr, {}, false}, batch);
     return 0;
   };

@@ -47,14 +47,14 @@ class Contestant {
       }
     }
     GenerationPass pass(model_, AttentionMask::causal, batch_, options_.prompt + steps, vocabulary);
-    GenerationPass::Scores scores;
-    pass.prompts(prompts, scores);
-    std::vector<int32_t> ids = choose(scores);
+    GenerationPass::Logits logits;
+    pass.prompts(prompts, logits);
+    std::vector<int32_t> ids = choose(logits);
     if (options_.profile) model_.backend().set_profile(&profile_);
     for (int64_t i = 0; i < steps; ++i) {
       const double begin = now_seconds();
-      pass.step(ids, scores);
-      ids = choose(scores);
+      pass.step(ids, logits);
+      ids = choose(logits);
       seconds_.push_back(now_seconds() - begin);
     }
     model_.backend().set_profile(nullptr);
@@ -76,10 +76,10 @@ class Contestant {
   }
 
  private:
-  std::vector<int32_t> choose(const GenerationPass::Scores& scores) const {
-    std::vector<int32_t> ids(scores.size());
-    model_.backend().pool().run(std::ssize(scores), [&](int64_t i) {
-      ids[static_cast<size_t>(i)] = best_token(scores[static_cast<size_t>(i)]);
+  std::vector<int32_t> choose(const GenerationPass::Logits& logits) const {
+    std::vector<int32_t> ids(logits.size());
+    model_.backend().pool().run(std::ssize(logits), [&](int64_t i) {
+      ids[static_cast<size_t>(i)] = best_token(logits[static_cast<size_t>(i)]);
     });
     return ids;
   }

@@ -146,7 +146,8 @@ struct MaskedLanguageTrainer::Implementation {
   double train_step(std::span<const std::string> texts, std::stop_token stop) {
     const int64_t number = steps + 1;
     LabeledBatches batches(model, masked_batches(texts, substream(random(1), static_cast<uint64_t>(number))));
-    const double loss = update.run(number, batches, {.kept = "the model is as it was", .stop = std::move(stop)}).loss;
+    const double loss =
+        update.run(number, batches, {.on_failure = "the model is as it was", .stop = std::move(stop)}).loss;
     steps = number;
     return loss;
   }

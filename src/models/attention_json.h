@@ -1,6 +1,6 @@
-// The attention settings of a config.json, all of them this project's, in models that call themselves
-// "roformer_variant": "attention_type", a name or a list of one for each layer; of linear attention
-// "attention_rotation", "favor_features", "favor_redraw" and "favor_seed".
+// The attention settings of a config.json, all of them this project's own, for model_type "roformer_variant":
+// "attention_type", a name or a list with one per layer; for linear attention "attention_rotation", "favor_features",
+// "favor_redraw" and "favor_seed".
 #pragma once
 
 #include <span>
@@ -10,12 +10,11 @@
 
 namespace roformer {
 
-// DataError naming the key for a value of the wrong type or a name that is none; whether they go together is left to
-// complete().
+// DataError naming the key for a wrong type or an unknown name; complete() checks combinations.
 void read_attention(const JsonObject& json, ModelConfig& config);
-// Adds nothing where all layers have softmax attention.
+// Adds nothing if all layers have softmax attention.
 void write_attention(const ModelConfig& config, Json& json);
-// All keys that read_attention() looks at.
+// All keys read by read_attention().
 std::span<const std::string_view> attention_keys();
 
 }  // namespace roformer

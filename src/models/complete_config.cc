@@ -1,4 +1,4 @@
-// complete(): whether the parts of a config fit each other, and what follows from them.
+// complete(): consistency checks and derived values of a config.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -16,7 +16,7 @@ namespace roformer {
 
 namespace {
 
-// Whether files of the config's family may have `key`.
+// Whether `key` exists in files of the config's family.
 bool has_key(const ModelConfig& config, const char* key) {
   const JsonObject nothing(Json::object(), "");
   ConfigKeys asking = ConfigKeys::asking(nothing, key);
@@ -25,7 +25,7 @@ bool has_key(const ModelConfig& config, const char* key) {
   return asking.known();
 }
 
-// The first of `keys` that files of the family have: some values have other names in other families.
+// The first of `keys` that exists in the family's files, as some values have different names in different families.
 KeyName key_of(const ModelConfig& config, std::initializer_list<const char*> keys) {
   const auto found = std::ranges::find_if(keys, [&](const char* key) { return has_key(config, key); });
   return KeyName(found == keys.end() ? *keys.begin() : *found);
@@ -37,13 +37,13 @@ void check_share(const ModelConfig& config, const std::string& source, std::init
   refuse_config(source, "{} is {}, expected at least 0 and less than 1", key_of(config, keys), value);
 }
 
-// What one part asks of another.
+// Constraints between parts of a config.
 void check_parts(const ModelConfig& config, const std::string& source) {
-  constexpr int64_t kMostLabels = 100'000;
-  check_range(source, "the number of labels", std::ssize(config.labels), 1, kMostLabels);
+  constexpr int64_t kMaxLabels = 100'000;
+  check_range(source, "the number of labels", std::ssize(config.labels), 1, kMaxLabels);
   check_share(config, source, {"classifier_dropout"}, config.classifier_dropout.value_or(0));
   if (!config.head_transform && config.is_language_model() && config.embedding != config.hidden) {
-    refuse_config(source, "{} {} is not {} {}, as a language model whose head has no dense layer needs it",
+    refuse_config(source, "{} {} is not {} {}, as required by a language-model head without a dense layer",
                   KeyName("embedding_size"), config.embedding, KeyName("hidden_size"), config.hidden);
   }
   if (config.cross_attention && config.attention_mask != AttentionMask::causal) {
@@ -55,15 +55,15 @@ void check_parts(const ModelConfig& config, const std::string& source) {
   }
 }
 
-// A share of the head size, in whole pairs.
+// A fraction of the head size, rounded to whole pairs.
 int64_t rotary_dim(const ModelConfig& config, double share) {
   return share == 1 ? config.head_dim()
                     : std::max<int64_t>(2, std::llround(share * static_cast<double>(config.head_dim()) / 2) * 2);
 }
 
-// What a file of the config says for a field of position/: the key, and the words for it in a message.
+// The config.json key of a field of position/, and its name in messages.
 struct Said {
-  std::string key, words;  // no key where none, or one of several, may have said it
+  std::string key, words;  // no key if none or several may have set it
 };
 Said said_of(const ModelConfig& config, const std::string& field, bool own_dim) {
   const bool one_rotation = config.layer_rotary.empty();
@@ -87,7 +87,7 @@ Said said_of(const ModelConfig& config, const std::string& field, bool own_dim) 
   return {field, field};  // of a scaling
 }
 
-// Refuses by what position/ says, in the words of a config's file.
+// Rethrows an error of position/ in terms of config.json's keys.
 [[noreturn]] void refuse_position(const ModelConfig& config, const std::string& source, const UsageError& error,
                                   bool own_dim) {
   const std::string message =
@@ -97,7 +97,7 @@ Said said_of(const ModelConfig& config, const std::string& field, bool own_dim) 
   refuse_config(source, "{}", KeyName(key, message));
 }
 
-// What `check` of position/ refuses.
+// Runs `check` of position/, translating its errors.
 template <class Check>
 void check_position(const ModelConfig& config, const std::string& source, bool own_dim, const Check& check) {
   try {
@@ -119,7 +119,7 @@ void complete_layer_rotary(ModelConfig& config, RotaryPosition& position, const 
   std::vector<Rotary>& layers = config.layer_rotary;
   if (layers.empty()) return;
   if (std::ssize(layers) != config.layers) {
-    refuse_config(source, "{} rotations of single layers, expected one for each of {}", layers.size(), config.layers);
+    refuse_config(source, "{} per-layer rotations, expected one for each of {} layers", layers.size(), config.layers);
   }
   if (position.learned) refuse_config(source, "learned rotary frequencies are the same in all layers");
   for (Rotary& rotary : layers) {
@@ -134,24 +134,24 @@ void complete_layer_rotary(ModelConfig& config, RotaryPosition& position, const 
 void complete_rotary(ModelConfig& config, RotaryPosition& position, const std::string& source) {
   Rotary& rotary = position.rotary;
   if (!(position.share > 0 && position.share <= 1)) {
-    refuse_config(source, "the share of a head that turns is {}, expected more than 0, at most 1", position.share);
+    refuse_config(source, "the rotated fraction of a head is {}, expected more than 0, at most 1", position.share);
   }
   const bool own_dim = rotary.dim != 0;
   if (!own_dim) rotary.dim = rotary_dim(config, position.share);
   if (!own_dim && rotary.dim % 2 != 0) {
     if (config.head_size != 0) {
-      refuse_config(source, "{} {} is odd; rotary positions turn pairs", KeyName("head_dim"), config.head_size);
+      refuse_config(source, "{} {} is odd; rotary positions rotate pairs", KeyName("head_dim"), config.head_size);
     }
-    refuse_config(source, "the head size {} ({} / {}) is odd; rotary positions turn pairs", rotary.dim,
+    refuse_config(source, "the head size {} ({} / {}) is odd; rotary positions rotate pairs", rotary.dim,
                   KeyName("hidden_size"), KeyName("num_attention_heads"));
   }
   if (position.learned &&
       (position.xpos || rotary.scaling != RotaryScaling() || rotary.proportion != 1 || rotary.grid_width > 0)) {
-    refuse_config(source,
-                  "learned rotary frequencies go with neither xPos nor a grid, a scaling or a proportion of pairs");
+    refuse_config(
+        source, "learned rotary frequencies cannot be combined with xPos, a grid, a scaling or a proportion of pairs");
   }
   if (position.xpos && position.rotate_values) {
-    refuse_config(source, "xPos goes with no rotary values ({}), which would grow with their position",
+    refuse_config(source, "xPos cannot be combined with rotary values ({}), which would grow with their position",
                   KeyName("rotary_value"));
   }
   check_rotary(config, source, rotary, own_dim);
@@ -159,9 +159,9 @@ void complete_rotary(ModelConfig& config, RotaryPosition& position, const std::s
   if (position.xpos) check_position(config, source, own_dim, [&] { validate(*position.xpos); });
 }
 
-// Settings that follow from others, and what none may be.
+// Derived position settings and their limits.
 void complete_position(ModelConfig& config, const std::string& source) {
-  constexpr int64_t kMostDistance = 1 << 20;
+  constexpr int64_t kMaxDistance = 1 << 20;
   const bool both_sides = config.attention_mask == AttentionMask::bidirectional;
   const auto check_buckets = [&](const DistanceBuckets& buckets) {
     check_position(config, source, false, [&] { validate(buckets); });
@@ -178,10 +178,10 @@ void complete_position(ModelConfig& config, const std::string& source) {
     check_buckets(tupe->buckets);
   }
   if (const auto* shaw = std::get_if<ShawPosition>(&config.position)) {
-    check_range(source, KeyName("max_relative_positions"), shaw->clip, 0, kMostDistance);
+    check_range(source, KeyName("max_relative_positions"), shaw->clip, 0, kMaxDistance);
   }
   if (const auto* deberta = std::get_if<DebertaPosition>(&config.position)) {
-    check_range(source, KeyName("max_relative_positions"), deberta->clip, 0, kMostDistance);
+    check_range(source, KeyName("max_relative_positions"), deberta->clip, 0, kMaxDistance);
   }
   if (const auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position)) {
     if (!(std::abs(sinusoidal->scale) <= 1000)) {
@@ -190,7 +190,8 @@ void complete_position(ModelConfig& config, const std::string& source) {
   }
 }
 
-// Linear attention has no scores for an encoding to act on, and turns neither values nor frequencies that are trained.
+// Linear attention has no scores for an encoding to act on, and supports neither rotated values nor learned
+// frequencies.
 void check_linear_position(const ModelConfig& config, const std::string& source) {
   if (acts_on_scores(config.position)) {
     refuse_config(source,
@@ -200,14 +201,14 @@ void check_linear_position(const ModelConfig& config, const std::string& source)
   }
   const auto* rotary = std::get_if<RotaryPosition>(&config.position);
   if (rotary == nullptr) return;
-  if (rotary->learned) refuse_config(source, "linear attention goes with no learned rotary frequencies");
+  if (rotary->learned) refuse_config(source, "linear attention does not support learned rotary frequencies");
   if (rotary->rotate_values)
-    refuse_config(source, "linear attention goes with no rotary values ({})", KeyName("rotary_value"));
+    refuse_config(source, "linear attention does not support rotary values ({})", KeyName("rotary_value"));
   if (!config.has_random_features() || config.linear.rotation != FeatureRotation::after) return;
   try {
-    const Rotary turned = feature_rotary(rotary->rotary, config.head_dim(), config.linear.favor_features);
-    validate(turned, config.linear.favor_features);
-    RotaryFrequencies frequencies(turned);  // or an error
+    const Rotary rotated = feature_rotary(rotary->rotary, config.head_dim(), config.linear.favor_features);
+    validate(rotated, config.linear.favor_features);
+    RotaryFrequencies frequencies(rotated);  // or an error
   } catch (const UsageError& error) {
     refuse_position(config, source,
                     error.prefixed(fmt::format("the rotation of {} random features: ", config.linear.favor_features)),
@@ -216,10 +217,10 @@ void check_linear_position(const ModelConfig& config, const std::string& source)
 }
 
 void complete_attention(ModelConfig& config, const std::string& source) {
-  constexpr int64_t kMostNumbers = 1 << 22;  // of a projection
+  constexpr int64_t kMaxElements = 1 << 22;  // of a random projection
   std::vector<AttentionKind>& kinds = config.attention;
   if (kinds.size() != 1 && std::ssize(kinds) != config.layers) {
-    refuse_config(source, "{} names {} kinds, expected one for all layers or one for each of {}",
+    refuse_config(source, "{} names {} kinds, expected one for all layers or one for each of {} layers",
                   KeyName("attention_type"), kinds.size(), config.layers);
   }
   if (std::ranges::adjacent_find(kinds, std::not_equal_to<>()) == kinds.end() && kinds.size() > 1)
@@ -227,17 +228,18 @@ void complete_attention(ModelConfig& config, const std::string& source) {
   if (kinds.empty()) kinds = {AttentionKind::softmax};  // of no layer
   if (!config.has_linear_attention()) return;
   if (config.kv_heads != 0)
-    refuse_config(source, "{} {}: linear attention has as many as queries", KeyName("num_key_value_heads"),
+    refuse_config(source, "{} {}: linear attention needs as many as query heads", KeyName("num_key_value_heads"),
                   config.kv_heads);
-  if (config.attention_mask == AttentionMask::prefix) refuse_config(source, "linear attention has no prefix attention");
+  if (config.attention_mask == AttentionMask::prefix)
+    refuse_config(source, "linear attention does not support prefix attention");
   LinearSettings& linear = config.linear;
   if (config.has_random_features()) {
     if (linear.favor_features == 0) linear.favor_features = default_favor_features(config.head_dim());
     check_range(source, KeyName("favor_features"), linear.favor_features, 1, 1 << 16);
     linear.favor_features += linear.favor_features % 2;
-    if (const int64_t numbers = linear.favor_features * config.head_dim(); numbers > kMostNumbers) {
-      refuse_config(source, "{} times the head size is {}, expected 1 to {}", KeyName("favor_features"), numbers,
-                    kMostNumbers);
+    if (const int64_t elements = linear.favor_features * config.head_dim(); elements > kMaxElements) {
+      refuse_config(source, "{} times the head size is {}, expected 1 to {}", KeyName("favor_features"), elements,
+                    kMaxElements);
     }
     check_range(source, KeyName("favor_redraw"), linear.favor_redraw, 0, 1'000'000'000'000);
   }

@@ -1,4 +1,4 @@
-// A config's names, what it counts, and the shapes that people ask for. complete() is in complete_config.cc.
+// Names, derived sizes and shape options of configs. complete() is in complete_config.cc.
 #include "models/config.h"
 
 #include <algorithm>
@@ -44,9 +44,9 @@ bool ModelConfig::has_random_features() const {
 }
 
 PositionsConfig ModelConfig::positions_config() const {
-  const bool turned = has_random_features() && linear.rotation == FeatureRotation::after;
+  const bool rotated = has_random_features() && linear.rotation == FeatureRotation::after;
   return {position, hidden,    heads,        norm_config(),
-          kv_heads, head_size, layer_rotary, turned ? linear.favor_features : 0};
+          kv_heads, head_size, layer_rotary, rotated ? linear.favor_features : 0};
 }
 
 int64_t ModelConfig::head_outputs() const {
@@ -67,7 +67,7 @@ bool ShapeOptions::any() const {
          attention_rotation || favor_features || favor_redraw;
 }
 
-// What belongs to linear attention is no option of another.
+// Options of linear attention require such a layer.
 void ShapeOptions::apply_attention(ModelConfig& config) const {
   if (!attention.empty()) {
     config.attention.clear();
@@ -81,7 +81,7 @@ void ShapeOptions::apply_attention(ModelConfig& config) const {
   check(favor_features.has_value(), config.has_random_features(), "favor_features", "linear-favor");
   check(favor_redraw.has_value(), config.has_random_features(), "favor_redraw", "linear-favor");
   if (attention_rotation) config.linear.rotation = parse_feature_rotation(*attention_rotation);
-  if (hidden_size || heads) config.linear.favor_features = 0;  // of the new head size
+  if (hidden_size || heads) config.linear.favor_features = 0;  // recomputed for the new head size
   if (favor_features) config.linear.favor_features = *favor_features;
   if (favor_redraw) config.linear.favor_redraw = *favor_redraw;
 }
@@ -93,14 +93,15 @@ ModelConfig ShapeOptions::apply(ModelConfig config) const {
   }
   if (embedding_size) config.embedding = *embedding_size;
   if (layers) config.layers = *layers;
-  if (heads) config.heads = *heads;  // kv_heads 0 stays: as many
+  if (heads) config.heads = *heads;  // kv_heads 0 means the same
   if (intermediate_size) config.intermediate = *intermediate_size;
   const Family* any_positions = config.family->any_positions;
   const bool has_it = position && any_positions == nullptr && *position == position_name(config.position);
   if (position && !has_it) {
     config.position = parse_position(*position);
     if (any_positions != nullptr) config.family = any_positions;
-    // As in Vaswani et al., where embeddings of deviation 1 meet sinusoids: unscaled they drown what words begin with.
+    // As in Vaswani et al., where embeddings have deviation 1: unscaled sinusoids would dominate the initial
+    // embeddings.
     if (auto* sinusoidal = std::get_if<SinusoidalPosition>(&config.position)) {
       sinusoidal->scale = config.initializer_range;
     }
@@ -108,7 +109,7 @@ ModelConfig ShapeOptions::apply(ModelConfig config) const {
   apply_attention(config);
   if (dropout) config.hidden_dropout = config.attention_dropout = *dropout;
   auto* rotary = std::get_if<RotaryPosition>(&config.position);
-  if (rotary != nullptr && (hidden_size || heads)) rotary->rotary.dim = 0;  // of the new head size
+  if (rotary != nullptr && (hidden_size || heads)) rotary->rotary.dim = 0;  // recomputed for the new head size
   return config;
 }
 

@@ -1,6 +1,6 @@
-// ModelConfig: the shape of a RoFormer, a BERT or a Llama, as config.json says it (compatibility.md 3.1). models/ knows
-// what a model is: its config, its trunk and heads, its files. It knows no training loop and no task. One config struct
-// for all; sub-classes a family were rejected, because a trunk is chosen by values, and files do not respect class
+// ModelConfig: the hyperparameters of a model of any family, as in config.json (compatibility.md 3.1). models/ has the
+// config, trunk and heads, and model files, but no training or inference loops. There is one config struct for all
+// families; subclasses were rejected because values select what a trunk computes, and files do not respect class
 // hierarchies.
 #pragma once
 
@@ -20,13 +20,13 @@
 
 namespace roformer {
 
-// Whose files it comes from and goes to: models/families/family.h.
+// File format of a model family: models/families/family.h.
 struct Family;
 namespace families {
 extern const Family roformer;
 }
 
-// What `architectures[0]` names; none: the trunk alone.
+// The head named by `architectures[0]`; none: the trunk alone.
 enum class Head {
   none,
   masked_lm,
@@ -37,77 +37,78 @@ enum class Head {
   multiple_choice
 };
 
-// What the scores of a sequence-classification head mean ("problem_type").
+// How the logits of a sequence-classification head are interpreted ("problem_type").
 enum class Problem { regression, single_label, multi_label };
 
 AttentionMask parse_attention_mask(const std::string& name);  // all, causal, prefix; UsageError otherwise
 const std::vector<std::string>& attention_mask_names();
 
-// Cross-attention in transformers rotates neither side (none: false); JunnYu's package rotates the queries (query:
-// true), see compatibility.md 3.3.5. UsageError for other words.
+// Cross-attention in transformers rotates neither queries nor keys ("none": false); JunnYu's package rotates the
+// queries ("query": true); see compatibility.md 3.3.5. UsageError for other names.
 bool parse_cross_rotation(const std::string& name);
-// Keys of cross-attention are not rotated, so only a rotation that is nothing else can be the queries' alone.
+// Whether an encoding can be applied to queries alone: only a plain rotation, as keys of cross-attention are not
+// rotated.
 bool can_rotate_cross_queries(const PositionEncoding& position);
 
 struct ModelConfig {
   const Family* family = &families::roformer;
   int64_t vocabulary = 50000;
-  int64_t embedding = 768;  // "embedding_size"; hidden_size where the file has none
+  int64_t embedding = 768;  // "embedding_size"; default: hidden_size
   int64_t hidden = 768;
   int64_t layers = 12;
   int64_t heads = 12;
-  int64_t kv_heads = 0;   // "num_key_value_heads", of keys and values: a divisor of heads; 0: as many
+  int64_t kv_heads = 0;   // "num_key_value_heads": a divisor of heads; 0: same as heads
   int64_t head_size = 0;  // of queries, keys and values; 0: hidden / heads
   int64_t intermediate = 3072;
   Activation activation = Activation::gelu;
   double hidden_dropout = 0.1;
   double attention_dropout = 0.1;
-  int64_t max_positions = 1536;  // rows of a learned position table; a rotary model takes any length
-  int64_t segments = 2;          // "type_vocab_size"; a Llama has none
+  int64_t max_positions = 1536;  // rows of a learned position table; no limit for rotary models
+  int64_t segments = 2;          // "type_vocab_size"; 0 for Llama
   double initializer_range = 0.02;
   double norm_epsilon = 1e-12;
   NormKind norm = NormKind::layer;
   StackNorms norms = kPostNorms;
-  std::vector<SublayerNorms> attention_norms = {};  // of each layer, where the attention's are not norms.sublayer
-  std::optional<NormConfig> query_key_norm = {};    // of each head of q and k, before they are rotated
+  std::vector<SublayerNorms> attention_norms = {};  // per layer, if different from norms.sublayer
+  std::optional<NormConfig> query_key_norm = {};    // per head of q and k, before the rotation
   ParallelResidual parallel_residual = ParallelResidual::none;
   bool gated = false;  // the feed-forward network is down(activation(gate(x)) · up(x))
-  bool biased = true;  // attention and feed-forward networks; RoFormerV2's are not
-  std::optional<bool> attention_output_biased, feed_forward_biased;  // where they are not as `biased`
+  bool biased = true;  // biases in attention and feed-forward; not in RoFormerV2
+  std::optional<bool> attention_output_biased, feed_forward_biased;  // if different from `biased`
   int64_t pad_id = 0;
-  std::optional<int64_t> bos_id;  // of a Llama: what its texts begin and end with
+  std::optional<int64_t> bos_id;  // decoders: tokens that begin and end texts
   std::vector<int64_t> eos_ids;
   PositionEncoding position = RotaryPosition{};
-  std::vector<Rotary> layer_rotary = {};  // of each layer, where it is not that of `position`; dim 0 as there
+  std::vector<Rotary> layer_rotary = {};  // per layer, if different from `position`; dim 0 as there
   AttentionMask attention_mask = AttentionMask::bidirectional;  // "is_decoder": causal
-  std::vector<KeyWindow> windows = {};  // one for all layers, or one for each; none: all that `attention_mask` lets see
-  double attention_scale = 0;           // of q·k; 0: 1/√head size
-  double score_cap = 0, logit_cap = 0;  // scores and logits become cap · tanh(x / cap); 0: as they are
+  std::vector<KeyWindow> windows = {};                          // one for all layers or one per layer; empty: unlimited
+  double attention_scale = 0;                                   // of q·k; 0: 1/√head_dim
+  double score_cap = 0, logit_cap = 0;  // soft caps cap · tanh(x / cap) of scores and logits; 0: none
   double embedding_scale = 1;           // multiplies the word embeddings
-  // One kind for all layers, or one for each. Linear attention goes with encodings that are added to the input or
-  // rotate, and sees all tokens or those before.
+  // One kind for all layers or one per layer. Linear attention needs an input or rotary encoding and a bidirectional or
+  // causal mask.
   std::vector<AttentionKind> attention = {AttentionKind::softmax};
   LinearSettings linear = {};
   bool cross_attention = false;       // only in decoders
   bool rotate_cross_queries = false;  // see parse_cross_rotation
 
   Head head = Head::masked_lm;
-  bool tied = true;  // the language-model head's output weights are the word embeddings
-  // Set by complete(), as the family has them: a dense layer, activation and norm before the language model's output,
-  // and a bias for each token; a dense layer before the output of sequence classification.
+  bool tied = true;  // the language-model head's output weights are tied to the word embeddings
+  // Set by complete() according to the family: a dense layer, activation and norm before the language model's output,
+  // with a bias per token; a dense layer before the output of sequence classification.
   bool head_transform = true, classifier_dense = false;
-  // config.json does not say whether there is a pooler: load_model() looks for its tensors.
+  // Not in config.json: load_model() detects the pooler by its tensors.
   bool pooler = false;
-  Activation pooler_activation = Activation::tanh;           // none: RoFormer-Sim's "linear"
+  Activation pooler_activation = Activation::tanh;           // none: "linear", as in RoFormer-Sim
   std::vector<std::string> labels = {"LABEL_0", "LABEL_1"};  // of the classification heads, by index
   Problem problem = Problem::single_label;
-  std::optional<double> classifier_dropout;  // of BERT's heads; none: hidden_dropout
-  Summary summary = Summary::last;           // of RoFormer's multiple choice
+  std::optional<double> classifier_dropout;  // BERT's heads; default: hidden_dropout
+  Summary summary = Summary::last;           // RoFormer's multiple-choice head
   std::optional<Activation> summary_projection;
 
   NormConfig norm_config() const { return {norm, norm_epsilon}; }
   bool is_language_model() const { return head == Head::masked_lm || head == Head::causal_lm; }
-  int64_t head_outputs() const;  // columns of the head's scores; 0 without a head
+  int64_t head_outputs() const;  // columns of the logits; 0 without a head
   int64_t head_dim() const { return head_size == 0 ? hidden / heads : head_size; }
   AttentionKind attention_of(int64_t layer) const {
     return attention[attention.size() == 1 ? 0 : static_cast<size_t>(layer)];
@@ -122,39 +123,36 @@ struct ModelConfig {
   bool has_random_features() const;
   PositionsConfig positions_config() const;
   int64_t key_heads() const { return kv_heads == 0 ? heads : kv_heads; }
-  // Numbers in all parameters, without allocating any; tied weights count once, fixed tables that files hold not at
-  // all.
+  // Elements of all parameters, without allocating any; tied weights count once, fixed tables that files hold do not.
   int64_t parameters() const;
 };
 
-// Checks ranges and that the parts fit each other; completes the rotary dimension (0 → head size), and writes values
-// that say the default (as many heads of keys as of queries, a window that holds all, the same for all layers) as that.
-// `source` names the file; the error is a DataError, or a UsageError where `source` is empty (the settings came from
-// options).
+// Checks ranges and consistency, fills in the rotary dimension (0 → head size), and normalizes values equal to the
+// default (as many key heads as query heads, unlimited windows, the same value in all layers). `source` names the file;
+// throws DataError, or UsageError if `source` is empty (settings from options).
 void complete(ModelConfig& config, const std::string& source);
 
-// Keys that are not understood are returned in `unknown`, for a warning. DataError for values that change the result
-// and that this program does not have.
+// Unknown keys are returned in `unknown`, for a warning. DataError for unsupported values that would change the result.
 ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown = nullptr);
 ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown = nullptr);
 
-// As the config's family has it (models/families), for transformers to read. DataError for prefix attention, which no
-// such file can say.
+// In the family's format (models/families), readable by transformers. DataError for prefix attention, which the format
+// cannot express.
 Json write_config(const ModelConfig& config);
 
-// A shape as people give it: a preset or another config, and what differs from it.
+// User-facing shape options: a preset or another config, with overrides.
 struct ShapeOptions {
   std::string preset = "demo";
   std::optional<int64_t> hidden_size, embedding_size, layers, heads, intermediate_size;
   std::optional<std::string> position;  // one of position_names()
-  std::vector<std::string> attention;   // of attention_names(), one for all layers or one for each; empty: the preset's
+  std::vector<std::string> attention;  // of attention_names(), one for all layers or one per layer; empty: the preset's
   std::optional<std::string> attention_rotation;  // after or before
   std::optional<int64_t> favor_features, favor_redraw;
   std::optional<double> dropout;  // of hidden states and attention weights
 
-  bool any() const;  // besides preset and dropout
-  // `base` with the differences; a new hidden size brings its embedding size and 4 times itself as intermediate size.
-  // Not yet complete(). UsageError for an unknown position.
+  bool any() const;  // any option besides preset and dropout
+  // `base` with the overrides; a new hidden size also sets the embedding size and an intermediate size of 4 times
+  // itself. The result still needs complete(). UsageError for an unknown position.
   ModelConfig apply(ModelConfig base) const;
 
  private:
@@ -162,7 +160,7 @@ struct ShapeOptions {
 };
 
 // demo, roformer-small, roformer-base, paper-mlm; causal (objective clm): paper-performer, llama-100m. UsageError for
-// others.
+// other names.
 ModelConfig preset_config(const std::string& name);
 const std::vector<std::string>& preset_names();
 

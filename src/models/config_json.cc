@@ -1,4 +1,4 @@
-// config.json in and out: whose it is, and which of its keys are not understood.
+// Reading and writing config.json: family, head and unknown keys.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -41,11 +41,11 @@ FoundArchitecture find_kind(const JsonObject& json) {
   return found;
 }
 
-// Settings that would change the result and that this program does not have.
+// Unsupported settings that would change the result.
 void refuse_unsupported(const JsonObject& json) {
   if (json.get_bool("is_encoder_decoder", false)) json.reject("is_encoder_decoder", "false");
   if (json.has("cross_attention_hidden_size")) json.reject("cross_attention_hidden_size", "none");
-  if (json.has("quantization_config")) json.reject("quantization_config", "none: weights as numbers");
+  if (json.has("quantization_config")) json.reject("quantization_config", "none: unquantized weights");
   if (!json.get_object("pruned_heads").value().empty()) json.reject("pruned_heads", "none");
 }
 
@@ -74,14 +74,14 @@ ModelConfig read_config(const std::string& path, std::vector<std::string>* unkno
 }
 
 Json write_config(const ModelConfig& config) {
-  if (config.attention_mask == AttentionMask::prefix) throw DataError("config.json cannot say prefix attention");
+  if (config.attention_mask == AttentionMask::prefix) throw DataError("config.json cannot express prefix attention");
   Json json = Json::object();
   ConfigKeys writing = ConfigKeys::writing(json);
   ModelConfig written = config;
   config.family->keys(writing, written);
   const auto architecture = std::ranges::find(config.family->architectures, config.head, &Architecture::head);
   if (architecture == config.family->architectures.end()) {
-    throw DataError("no architecture of a {} has such a head", config.family->name);
+    throw DataError("{} has no architecture with such a head", config.family->name);
   }
   json["architectures"] = {architecture->name};
   return json;

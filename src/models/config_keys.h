@@ -1,5 +1,5 @@
-// The keys of a family's config.json, each said once: what it is called, which field it fills, what it is where the
-// file does not say it. From that one list come reading, writing and knowing which keys of a file are not understood.
+// The keys of a family's config.json, each declared once with its field and default. The same list serves reading,
+// writing and the detection of unknown keys.
 #pragma once
 
 #include <functional>
@@ -20,14 +20,13 @@ class ConfigKeys {
  public:
   static ConfigKeys reading(const JsonObject& from) { return {&from, nullptr, nullptr}; }
   static ConfigKeys writing(Json& to) { return {nullptr, &to, nullptr}; }
-  // Whether `key` is one of them; the list may depend on `file`.
+  // For known(): whether `key` is in the list, which may depend on `file`.
   static ConfigKeys asking(const JsonObject& file, std::string_view key) { return {&file, nullptr, &key}; }
 
-  // always: written whatever it is; unlike_default: only where it is not what it is without the key.
+  // unlike_default: written only if it differs from the value without the key.
   enum class Writes { always, unlike_default };
 
-  // Read: a value that is absent or null is `fallback`, or an error (DataError naming file and key) where there is
-  // none.
+  // When reading, an absent or null value becomes `fallback`, or a DataError naming file and key if there is none.
   void integer(const char* key, int64_t& field, std::optional<int64_t> fallback, Writes writes = Writes::always) {
     value(key, field, fallback, writes, [&] { return from_->get_int(key, fallback); });
   }
@@ -37,7 +36,7 @@ class ConfigKeys {
   void flag(const char* key, bool& field, bool fallback, Writes writes = Writes::always) {
     value(key, field, std::optional<bool>(fallback), writes, [&] { return from_->get_bool(key, fallback); });
   }
-  // A word of `table` (json_names.h).
+  // A name in `table` (json_names.h).
   template <class Table, class T>
   void word(const char* key, T& field, const Table& table, const char* fallback) {
     if (knows(key)) return;
@@ -45,7 +44,7 @@ class ConfigKeys {
     if (to_ != nullptr) (*to_)[key] = name_in(table, field);
   }
 
-  // Keys that are more than a field each. Either function may be empty.
+  // Keys that do not map to a single field. Either function may be empty.
   void others(std::span<const std::string_view> keys, const std::function<void(const JsonObject&)>& read,
               const std::function<void(Json&)>& write) {
     for (const std::string_view key : keys) knows(key);
@@ -57,11 +56,11 @@ class ConfigKeys {
               const std::function<void(Json&)>& write) {
     others(std::span(keys.begin(), keys.size()), read, write);
   }
-  // Keys without influence on what this program computes.
+  // Keys that do not affect results.
   void ignored(std::initializer_list<std::string_view> keys) { others(keys, {}, {}); }
 
-  bool known() const { return known_; }             // of asking()
-  const JsonObject* file() const { return from_; }  // that is read or asked about; null: written
+  bool known() const { return known_; }             // result of asking()
+  const JsonObject* file() const { return from_; }  // being read or asked about; null when writing
 
  private:
   ConfigKeys(const JsonObject* from, Json* to, const std::string_view* asked)

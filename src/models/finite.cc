@@ -40,8 +40,8 @@ bool is_finite(const Tensor& x) { return first_not_finite(x) < 0; }
 void check_finite(const Tensor& x, const std::string& name, const std::string& source) {
   const int64_t at = first_not_finite(x);
   if (at < 0) return;
-  throw DataError("{}: row {}, column {} of {} {} is not a finite number", FilePath(source), at / x.columns(),
-                  at % x.columns(), TensorName(name), x.shape().to_string());
+  throw DataError("{}: row {}, column {} of {} {} is not finite", FilePath(source), at / x.columns(), at % x.columns(),
+                  TensorName(name), x.shape().to_string());
 }
 
 void check_finite_weights(const Model& model, const std::string& source) {
@@ -50,7 +50,7 @@ void check_finite_weights(const Model& model, const std::string& source) {
     if (parameter.value.defined()) {
       check_finite(model.backend().to_host(parameter.value), named.name, source);
     } else if (!parameter.prepared->finite()) {
-      throw DataError("{}: {} {} holds what is not a finite number", FilePath(source), TensorName(named.name),
+      throw DataError("{}: {} {} holds a non-finite value", FilePath(source), TensorName(named.name),
                       parameter.prepared->shape().to_string());
     }
   }

@@ -1,4 +1,4 @@
-// Words of config.json and what they stand for.
+// Names of enum values in config.json.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace roformer {
 
-// The first name of an activation is the one written.
+// The first name of an activation is written.
 inline constexpr std::array<std::pair<const char*, Activation>, 9> kActivations{
     {{"gelu", Activation::gelu},
      {"relu", Activation::relu},
@@ -25,14 +25,14 @@ inline constexpr std::array<std::pair<const char*, Activation>, 9> kActivations{
      {"swish", Activation::silu},
      {"linear", Activation::none}}};
 
-// The table's first name of a value.
+// The first name of a value in the table.
 template <class Table, class T>
 const char* name_in(const Table& table, T value) {
   const auto found = std::ranges::find_if(table, [&](const auto& entry) { return entry.second == value; });
   return found->first;
 }
 
-// The value of a name of the table; DataError for others.
+// Parses a name of the table; DataError for others.
 template <class Table>
 auto parse_name(const JsonObject& json, const char* key, const Table& table, const char* fallback) {
   const std::string name = json.get_string(key, fallback);

@@ -18,13 +18,13 @@ bool matches(std::string_view name, std::span<const char* const> patterns) {
   return std::ranges::any_of(patterns, [&](const char* pattern) { return matches_pattern(name, pattern); });
 }
 
-// Heads of the rows of a parameter that a file has head by head: those of queries, or of keys and values.
+// The number of heads of a parameter interleaved by head: query heads, or key and value heads.
 int64_t heads_of(const ModelConfig& config, const TensorRule& rule) {
   if (rule.arrangement != Arrangement::by_head) return 1;
   return config.heads;
 }
 
-// The shape of the file's tensor that holds `part` as one of rule.parts.
+// The shape of the file's tensor of which `part` is one of rule.parts.
 Shape file_shape(const TensorRule& rule, const Shape& part) {
   if (rule.arrangement == Arrangement::whole) return part;
   Shape shape{part[0] * rule.parts};
@@ -32,7 +32,7 @@ Shape file_shape(const TensorRule& rule, const Shape& part) {
   return shape;
 }
 
-// The row of the file's tensor that row r of a part with `rows` rows is.
+// The file tensor's row for row r of a part with `rows` rows.
 int64_t file_row(const TensorRule& rule, int64_t r, int64_t rows, int64_t heads) {
   switch (rule.arrangement) {
     case Arrangement::whole: return r;
@@ -48,7 +48,7 @@ int64_t file_row(const TensorRule& rule, int64_t r, int64_t rows, int64_t heads)
 // A rank-1 tensor as a column, so that elements are rows.
 Tensor by_rows(const Tensor& x) { return x.shape().rank() == 1 ? x.reshaped({x.elements(), 1}) : x; }
 
-// Row `row` of `from` plus `offset`, as row r of `to`; of 16 bits, both are of one type.
+// Copies row `row` of `from` plus `offset` to row r of `to`; 16-bit tensors must have equal types.
 void copy_row(const Tensor& from, int64_t row, const Tensor& to, int64_t r, double offset) {
   const Tensor target = to.row_range(r, 1);
   copy_tensor(from.row_range(row, 1), target);
@@ -109,14 +109,13 @@ LoadingPlan::LoadingPlan(const ModelConfig& config, AvailableTensors tensors, st
     } else if (const std::string difference = mismatch(step, shape); !difference.empty()) {
       problem = fmt::format("wrong: {} {}", quote(tensors_[*found].name), difference);
     }
-    // Parts of one tensor have their problem in common.
+    // Parts of one tensor share its problem.
     if (!problem.empty() && std::ranges::find(problems, problem) == problems.end()) problems.push_back(problem);
   }
   const bool trunk = config.head == Head::none;
   for (const AvailableTensor& tensor : tensors_) {
     if (known.contains(tensor.name) || matches(tensor.name, family.ignored)) continue;
-    // A trunk takes what it needs of a file that also has a head; so does a head that is another than a language
-    // model's.
+    // A trunk, or a head other than a language model's, ignores a file's head tensors.
     const bool of_model = !config.is_language_model() && !family.head_tensors.empty() &&
                           matches_pattern(tensor.name, family.head_tensors.front());
     if (of_model || (trunk && matches(tensor.name, family.head_tensors))) continue;
@@ -168,15 +167,15 @@ Tensor LoadingPlan::shared(size_t i, DType dtype) const {
 
 LoadedParameters::LoadedParameters(Backend& backend, bool trainable, const LoadingPlan& plan)
     : NewParameters(backend, trainable, &plan.declared()), plan_(plan), trainable_(trainable) {
-  for (size_t i = 0; i < plan.declared().size(); ++i) numbers_.emplace(plan.declared()[i].spec.name, i);
+  for (size_t i = 0; i < plan.declared().size(); ++i) indices_.emplace(plan.declared()[i].spec.name, i);
 }
 
 DType LoadedParameters::type_of(std::span<const ParameterSpec> parts) const {
-  const DType real = backend().real(), stored = plan_.stored_type(numbers_.at(parts[0].name));
+  const DType real = backend().real(), stored = plan_.stored_type(indices_.at(parts[0].name));
   if (trainable_ || dtype_size(stored) != 2 || !backend().reads_weights(stored)) return real;
   const bool all = std::ranges::all_of(parts, [&](const ParameterSpec& part) {
     const bool read = part.role == ParameterRole::weight || part.role == ParameterRole::embedding;
-    return read && plan_.stored_type(numbers_.at(part.name)) == stored;
+    return read && plan_.stored_type(indices_.at(part.name)) == stored;
   });
   return all ? stored : real;
 }
@@ -184,7 +183,7 @@ DType LoadedParameters::type_of(std::span<const ParameterSpec> parts) const {
 Parameter LoadedParameters::provide(std::span<const ParameterSpec> parts, const Initializer&) {
   const DType type = type_of(parts);
   if (!trainable_ && parts.size() == 1) {
-    if (Tensor tensor = plan_.shared(numbers_.at(parts[0].name), type); tensor.defined()) {
+    if (Tensor tensor = plan_.shared(indices_.at(parts[0].name), type); tensor.defined()) {
       return {backend().from_host(tensor), {}};
     }
   }
@@ -198,7 +197,7 @@ Parameter LoadedParameters::provide(std::span<const ParameterSpec> parts, const 
   backend().pool().run(std::ssize(parts), [&](int64_t i) {
     const auto at = static_cast<size_t>(i);
     backend().write(parameter.value.row_range(begins[at], parts[at].shape[0]),
-                    [&](const Tensor& host) { plan_.fill(numbers_.at(parts[at].name), host); });
+                    [&](const Tensor& host) { plan_.fill(indices_.at(parts[at].name), host); });
   });
   return parameter;
 }

@@ -1,5 +1,5 @@
-// How a model's parameters come out of a file's tensors: matched by name, shape and type before memory is taken for a
-// single number, so that everything that does not fit is one error, and the model is then built from the file, once.
+// Maps a model's parameters to a file's tensors by name, shape and type before any allocation, so that all mismatches
+// are reported in one error, and the model is then built directly from the file.
 #pragma once
 
 #include <functional>
@@ -13,45 +13,43 @@
 
 namespace roformer {
 
-// A tensor that could be read. `read` may be called any number of times, and from any thread; it keeps what it needs.
+// A tensor available for loading. `read` can be called repeatedly and from any thread, and owns its source.
 struct AvailableTensor {
   std::string name;
   Shape shape;
-  DType dtype = DType::float32;  // of what read() gives
+  DType dtype = DType::float32;  // of the result of read()
   std::function<Tensor()> read;
 };
 using AvailableTensors = std::vector<AvailableTensor>;
 
-// Tensors whose names match a pattern of `skip` are left out; these may be of types that cannot be read. DataError for
-// others of such types.
+// Tensors whose names match a pattern of `skip` are left out. DataError for unsupported types of others.
 AvailableTensors available(const std::shared_ptr<const WeightFiles>& files, std::span<const char* const> skip);
 AvailableTensors available(const StateDict& tensors);
 
-// What a model of this config asks for, in that order; undefined parameters.
+// The parameters that a model of this config declares, in order, without values.
 ParameterTable declared_parameters(const ModelConfig& config);
 
 class LoadingPlan {
  public:
-  // Takes other spellings of names; for tied embeddings also the head's output weights. One DataError lists all that is
-  // missing, extra or misshapen. `source` names the file, for messages.
+  // Accepts alternative names, and for tied embeddings also the head's output weights. One DataError lists all missing,
+  // extra and mismatched tensors. `source` names the file in messages.
   LoadingPlan(const ModelConfig& config, AvailableTensors tensors, std::string source);
 
   const std::string& source() const { return source_; }
   const ParameterTable& declared() const { return declared_; }
 
-  // The numbers of parameter i of declared(), written to `to` (its shape; float32, float64 or stored_type(i), on the
-  // host).
+  // Writes parameter i of declared() to `to` (same shape; float32, float64 or stored_type(i), on the host).
   void fill(size_t i, const Tensor& to) const;
-  // The file's own memory, where it holds this parameter as it is, in this type; else an undefined tensor.
+  // A view of the file if it holds this parameter unchanged in this type; else an undefined tensor.
   Tensor shared(size_t i, DType dtype) const;
   DType stored_type(size_t i) const { return tensors_[steps_[i].tensor].dtype; }
 
  private:
-  // Where a parameter's numbers are.
+  // The source of a parameter.
   struct Step {
     size_t tensor = 0;
     const TensorRule* rule = nullptr;
-    int64_t heads = 1;  // where the file has them head by head
+    int64_t heads = 1;  // for Arrangement::by_head
   };
   std::optional<size_t> find(const std::string& name, const std::vector<std::string>& others) const;
   std::string mismatch(const Step& step, const Shape& shape) const;
@@ -62,8 +60,8 @@ class LoadingPlan {
   std::vector<Step> steps_;  // of each parameter
 };
 
-// The parameters that a plan says: the file's memory where it can be shared, unless they are trainable. Weights that
-// are only multiplied with or looked up in keep their 16 bits where the backend reads them.
+// Creates parameters from a plan, sharing the file's memory if possible unless they are trainable. 16-bit matrices and
+// embeddings stay in 16 bits if the backend supports it.
 class LoadedParameters final : public NewParameters {
  public:
   // Plan and backend must outlive the source.
@@ -76,11 +74,11 @@ class LoadedParameters final : public NewParameters {
   DType type_of(std::span<const ParameterSpec> parts) const;
 
   const LoadingPlan& plan_;
-  std::map<std::string, size_t> numbers_;  // of the plan's parameters
+  std::map<std::string, size_t> indices_;  // of the plan's parameters, by name
   bool trainable_;
 };
 
-// What a file of the family holds, on the host: each parameter, several in one where the family's files have them so.
+// The tensors of a file of the family, on the host: parameters, combined where the family's format combines them.
 std::vector<std::pair<std::string, Tensor>> file_tensors(Backend& backend, const ModelConfig& config,
                                                          const ParameterTable& table);
 

@@ -16,19 +16,19 @@ namespace roformer {
 
 namespace {
 
-int64_t count_numbers(const ParameterTable& table) {
-  int64_t numbers = 0;
-  for (const TableEntry& entry : table) numbers += entry.spec.shape.elements();
-  return numbers;
+int64_t count_elements(const ParameterTable& table) {
+  int64_t elements = 0;
+  for (const TableEntry& entry : table) elements += entry.spec.shape.elements();
+  return elements;
 }
 
-// Refuses a model that cannot fit before the kernel kills us for touching its pages.
+// Rejects a model that does not fit into memory, before the OOM killer does.
 void check_memory(const ParameterTable& declared, bool trainable) {
-  const auto numbers = static_cast<double>(count_numbers(declared));
-  const double needed = numbers * 4 * (trainable ? 2 : 1);
+  const auto elements = static_cast<double>(count_elements(declared));
+  const double needed = elements * 4 * (trainable ? 2 : 1);
   const double present = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   if (needed > present) {
-    throw DataError("a model of {:.0f} parameters needs {:.1f} GB, this machine has {:.1f} GB", numbers, needed / 1e9,
+    throw DataError("a model of {:.0f} parameters needs {:.1f} GB, this machine has {:.1f} GB", elements, needed / 1e9,
                     present / 1e9);
   }
 }
@@ -117,7 +117,7 @@ const MlmHead& Model::mlm_head() const {
 
 namespace {
 
-// The rows of a layer's weight that a parameter of the table is.
+// The rows of a layer's weight that form a parameter of the table.
 struct Rows {
   Parameter* weight;
   int64_t begin = 0;
@@ -137,7 +137,7 @@ std::optional<Rows> find_rows(std::span<Parameter* const> weights, const Tensor&
 }  // namespace
 
 void Model::prepare() {
-  if (trainable_) throw ShapeError("a model that is trained cannot be prepared for being run only");
+  if (trainable_) throw ShapeError("a trainable model cannot be prepared for inference");
   if (std::exchange(prepared_, true)) return;
   std::vector<Parameter*> trunk, heads;
   layers_.encoder.linear_weights(trunk);
@@ -148,7 +148,7 @@ void Model::prepare() {
   all.insert(all.end(), heads.begin(), heads.end());
   Parameter& words = layers_.encoder.word_embeddings();
   all.push_back(&words);
-  // The tables let go of the rows first, so that each goes as soon as something is made of it.
+  // The table's references are dropped first, so that each original is freed as soon as it is converted.
   std::vector<std::optional<Rows>> rows;
   for (size_t i = 0; i < table_.size(); ++i) {
     rows.push_back(find_rows(all, table_[i].parameter.value));
@@ -183,7 +183,7 @@ Value Model::pooled(const Context& context, const Value& hidden, const Batch& ba
   return layers_.pooler->forward(context, hidden, batch);
 }
 
-// One row a sequence, as the head of the config takes it.
+// One row per sequence, as input of the config's head.
 Value Model::summarized(const Context& context, const Value& hidden, const Batch& batch) const {
   if (config_.summary == Summary::pooler) return pooled(context, hidden, batch);
   if (config_.summary == Summary::mean) return pool(context, hidden, batch.offsets, Pooling::mean);
@@ -200,16 +200,16 @@ Value Model::logits(const Context& context, const Value& hidden, const Batch& ba
 }
 
 void Model::initialize(RandomStream random) {
-  std::vector<uint64_t> numbers;  // of the streams
+  std::vector<uint64_t> streams;
   constexpr uint64_t kPositions = uint64_t{1} << 32;
   for (uint64_t others = 0, positions = 0; const NamedParameter& named : parameters_) {
     const bool position = named.role == ParameterRole::position_weight || named.role == ParameterRole::position;
-    numbers.push_back(position ? kPositions + positions++ : others++);
+    streams.push_back(position ? kPositions + positions++ : others++);
   }
   backend_.pool().run(static_cast<int64_t>(parameters_.size()), [&](int64_t i) {
     const NamedParameter& named = parameters_[static_cast<size_t>(i)];
     if (!decays(named.role)) return;
-    const RandomStream stream = substream(random, numbers[static_cast<size_t>(i)]);
+    const RandomStream stream = substream(random, streams[static_cast<size_t>(i)]);
     backend_.write(named.parameter.value, [&](const Tensor& host) {
       if (host.dtype() == DType::float64) {
         fill_normal<double>(host, config_.initializer_range, stream);
@@ -231,7 +231,7 @@ void Model::load_weights(const StateDict& weights, const std::string& source) {
 
 std::vector<std::pair<std::string, Tensor>> Model::weights() const { return file_tensors(backend_, config_, table_); }
 
-int64_t ModelConfig::parameters() const { return count_numbers(declared_parameters(*this)); }
+int64_t ModelConfig::parameters() const { return count_elements(declared_parameters(*this)); }
 
 ParameterTable declared_parameters(const ModelConfig& config) {
   DeclaredParameters source;
@@ -241,7 +241,7 @@ ParameterTable declared_parameters(const ModelConfig& config) {
 
 namespace {
 
-// What config.json does not say, but the names in the file do.
+// Completes the config by what only tensor names tell.
 void complete_from_names(ModelConfig& config, const AvailableTensors& tensors) {
   const std::string prefix = std::string(config.family->trunk) + ".";
   const auto has = [&](const std::string& name) {
@@ -259,12 +259,12 @@ PlannedModel plan_model(const std::string& directory, std::vector<std::string>* 
   const auto files = std::make_shared<const WeightFiles>(directory);
   AvailableTensors tensors = available(files, config.family->ignored);
   complete_from_names(config, tensors);
-  // A config that claims far more than the file holds is refused in one line.
+  // Gives a one-line error if the config describes far more than the file holds.
   int64_t present = 0;
   for (const AvailableTensor& tensor : tensors) present += tensor.shape.elements();
   if (config.parameters() / 2 > present) {
-    throw DataError("{}: holds {} numbers, but config.json describes a model of {}", FilePath(files->source()), present,
-                    config.parameters());
+    throw DataError("{}: holds {} parameters, but config.json describes a model of {}", FilePath(files->source()),
+                    present, config.parameters());
   }
   LoadingPlan plan(config, std::move(tensors), files->source());
   return {std::move(config), std::move(plan)};

@@ -1,4 +1,4 @@
-// The shapes that presets name.
+// Shapes of the presets.
 #include <fmt/ranges.h>
 
 #include "base/error.h"
@@ -29,14 +29,13 @@ ModelConfig preset_config(const std::string& name) {
   } else if (name == "paper-mlm") {  // bert-base-uncased with rotary positions (paper.md 2.2)
     config.vocabulary = 30522;
     config.max_positions = 512;
-  } else if (name == "paper-performer") {  // 12 layers of FAVOR+ over characters, rotated (paper.md 2.4)
+  } else if (name == "paper-performer") {  // 12 layers of rotary FAVOR+ over characters (paper.md 2.4)
     config.vocabulary = 256;
     config.max_positions = 1024;
     config.attention = {AttentionKind::linear_favor};
     config.attention_mask = AttentionMask::causal;
     config.head = Head::causal_lm;
-  } else if (name ==
-             "llama-100m") {  // grouped heads and SwiGLU, 100 million parameters with the head's, which are tied
+  } else if (name == "llama-100m") {  // grouped-query attention and SwiGLU; 100 million parameters with tied embeddings
     config.family = &families::llama;
     config.vocabulary = 32000;
     config.kv_heads = 4;

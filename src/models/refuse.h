@@ -1,4 +1,4 @@
-// How the checks of a config refuse: by its file, or, without one, as what somebody typed.
+// Errors of config checks: about a file's keys, or, without a file, about options.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 
 namespace roformer {
 
-// The field of ShapeOptions (config.h) that fills `key` of a config.json; empty if none does.
+// The field of ShapeOptions (config.h) that sets `key` of a config.json; empty if none.
 inline std::string_view shape_field(std::string_view key) {
   using Field = std::pair<std::string_view, std::string_view>;
   constexpr std::array<Field, 9> kFields{{{"hidden_size", "hidden_size"},
@@ -29,7 +29,7 @@ inline std::string_view shape_field(std::string_view key) {
   return {};
 }
 
-// An argument of refuse_config() for a message without a file: keys are fields then.
+// Arguments of refuse_config() without a file: keys become fields.
 template <class T>
 constexpr bool kIsKey = std::is_same_v<std::remove_cvref_t<T>, KeyName>;
 template <class T>
@@ -46,8 +46,8 @@ decltype(auto) as_field(const T& argument) {
   }
 }
 
-// A DataError that begins with `source`, or a UsageError where that is empty. A key (KeyName) is a member of the first;
-// in the second its option is, if all keys of the message have one.
+// Throws a DataError that starts with `source`, or a UsageError if that is empty. Keys (KeyName) become details of the
+// first; for the second they are replaced by their fields if all keys of the message have one.
 template <class... Args>
 [[noreturn]] void refuse_config(const std::string& source, fmt::format_string<Args...> format, Args&&... args) {
   const fmt::string_view text = format;

@@ -26,13 +26,13 @@ constexpr std::array<std::string_view, 13> kKeys{"rotary_layout",
 
 constexpr const char* kOriginal = "original_max_position_embeddings";
 
-// What to read a scaling from: its own object, and the config around it.
+// The sources of a scaling: its own object and the enclosing config.
 struct Source {
   const JsonObject& scaling;
   const JsonObject& config;
 
   int64_t longest() const { return config.get_int("max_position_embeddings", 1536, 1); }
-  // As in transformers, "original_max_position_embeddings" beside the scaling comes before the one in it.
+  // As in transformers, "original_max_position_embeddings" of the config takes precedence over the scaling's.
   int64_t original() const {
     if (config.has(kOriginal)) return config.get_int(kOriginal, std::nullopt, 1);
     return scaling.get_int(kOriginal, longest(), 1);
@@ -44,17 +44,17 @@ struct Source {
     if (!scaling.has(key)) return std::nullopt;
     return scaling.get_double(key, std::nullopt);
   }
-  // transformers takes a 0 for nothing in some places.
+  // transformers treats 0 as unset for some keys.
   std::optional<double> optional_not_zero(const char* key) const {
     const auto value = optional(key);
     return value == 0 ? std::nullopt : value;
   }
-  std::vector<double> numbers(const char* key) const {
+  std::vector<double> factors(const char* key) const {
     std::vector<double> result;
     const auto found = scaling.value().find(key);
-    if (found == scaling.value().end() || !found->is_array()) scaling.reject(key, "a list of numbers, one a pair");
+    if (found == scaling.value().end() || !found->is_array()) scaling.reject(key, "a list of numbers, one per pair");
     for (const Json& number : *found) {
-      if (!number.is_number()) scaling.reject(key, "a list of numbers, one a pair");
+      if (!number.is_number()) scaling.reject(key, "a list of numbers, one per pair");
       result.push_back(number.get<double>());
     }
     return result;
@@ -84,7 +84,7 @@ RotaryScaling read_yarn(const Source& from) {
   return yarn;
 }
 RotaryScaling read_longrope(const Source& from) {
-  return LongRopeScaling{from.numbers("short_factor"), from.numbers("long_factor"), from.original(), from.lengthening(),
+  return LongRopeScaling{from.factors("short_factor"), from.factors("long_factor"), from.original(), from.lengthening(),
                          from.optional("attention_factor")};
 }
 RotaryScaling read_llama3(const Source& from) {
@@ -96,7 +96,7 @@ RotaryScaling read_llama3(const Source& from) {
 struct Kind {
   std::string_view name;
   ReadScaling read;
-  std::vector<std::string_view> keys;  // beside those of all kinds
+  std::vector<std::string_view> keys;  // besides those of all kinds
 };
 
 const std::vector<Kind>& kinds() {
@@ -140,7 +140,7 @@ void refuse_unknown(const JsonObject& scaling, const Kind& kind) {
   }
 }
 
-// In (0, 1].
+// A fraction in (0, 1].
 double read_share(const JsonObject& json, const char* key) {
   const double share = json.get_double(key, 1);
   if (!(share > 0 && share <= 1)) json.reject(key, "a number above 0, at most 1");
@@ -157,7 +157,7 @@ void read_scaling(const JsonObject& json, RotaryPosition& position) {
   const Kind& kind = kind_of(scaling);
   refuse_unknown(scaling, kind);
   position.rotary.scaling = kind.read({scaling, json});
-  // What is said in the scaling comes first.
+  // Keys in the scaling take precedence.
   if (scaling.has("rope_theta")) position.rotary.base = scaling.get_double("rope_theta", std::nullopt);
   if (kind.name == "proportional") {
     position.rotary.proportion =
@@ -236,7 +236,7 @@ void write_rotary(const RotaryPosition& position, int64_t head_dim, Json& json) 
   const Rotary& rotary = position.rotary;
   if (rotary.layout != RotaryLayout::adjacent) json["rotary_layout"] = rotary_layout_name(rotary.layout);
   if (rotary.base != Rotary().base) json["rope_theta"] = rotary.base;
-  // A share alone would leave open how it is rounded.
+  // A fraction alone would leave the rounding open.
   if (rotary.dim != head_dim) json["rotary_dim"] = rotary.dim;
   if (position.share != 1) json["partial_rotary_factor"] = position.share;
   if (rotary.proportion != 1) json["rotary_proportion"] = rotary.proportion;

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kMaxFileBytes = int64_t{1} << 28;
 
-// config.json may say the same in other words, and more.
+// config.json may have a different spelling and more keys.
 bool describes_same_model(const std::string& config_path, const Json& config) {
   try {
     return write_config(read_config(config_path)) == config;
@@ -26,7 +26,7 @@ bool describes_same_model(const std::string& config_path, const Json& config) {
 
 std::vector<std::pair<std::string, Tensor>> file_weights(const Model& model) {
   auto weights = model.weights();
-  // transformers looks for the bias of a decoder that is not tied under both of its names.
+  // transformers expects the bias of an untied decoder under both of its names.
   for (size_t i = 0; i < weights.size(); ++i) {
     if (weights[i].first == "cls.predictions.decoder.bias") {
       weights.emplace_back("cls.predictions.bias", weights[i].second);
@@ -39,12 +39,12 @@ std::vector<std::pair<std::string, Tensor>> file_weights(const Model& model) {
 }
 
 void save_model(const Model& model, const std::map<std::string, std::string>& files, const std::string& directory) {
-  if (directory.empty()) throw UsageError("the directory to save to is empty");
+  if (directory.empty()) throw UsageError("the name of the output directory is empty");
   const auto refuse = [&](const std::string& name) {
     throw FileError("{}: holds the {} of another model; choose another directory", FilePath(directory), name);
   };
   if (exists(join_path(directory, "training/settings.json"))) {
-    throw FileError("{}: holds a training run, whose model only that run may change", FilePath(directory));
+    throw FileError("{}: holds a training run; choose another directory", FilePath(directory));
   }
   const Json config = write_config(model.config());
   const std::string config_path = join_path(directory, "config.json");

@@ -1,4 +1,4 @@
-// Writes a model directory outside of any training run.
+// Writes a model directory outside a training run.
 #pragma once
 
 #include <map>
@@ -10,13 +10,13 @@
 
 namespace roformer {
 
-// What a model.safetensors holds so that transformers loads it without a warning: the parameters, and what transformers
-// keeps beside them; on the host.
+// The tensors of a model.safetensors that transformers loads without a warning: the parameters and what transformers
+// saves beside them; on the host.
 std::vector<std::pair<std::string, Tensor>> file_weights(const Model& model);
 
-// config.json, `files` (the tokenizer's, name to content) and, last and all at once, model.safetensors. Creates the
-// directory; where it holds the same model's config.json and files already, only the weights change. FileError if it
-// holds a training run, or a config.json or one of `files` of another model.
+// Writes config.json, `files` (the tokenizer's, name to content) and last, atomically, model.safetensors. Creates the
+// directory; if it already holds the same model's config.json and files, only the weights change. FileError if it holds
+// a training run, or a different config.json or one of `files`.
 void save_model(const Model& model, const std::map<std::string, std::string>& files, const std::string& directory);
 
 }  // namespace roformer

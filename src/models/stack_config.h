@@ -1,4 +1,4 @@
-// The values of a config's stack of layers beside the sizes: what goes together, for complete().
+// complete() for the layer stack: consistency of windows, norms, scales and caps.
 #pragma once
 
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace roformer {
 
-// Errors as complete() has them. Writes values that say the default as that.
+// Errors as for complete(). Normalizes values equal to the default.
 void complete_stack(ModelConfig& config, const std::string& source);
 
-// For families whose files can say none of these values: windows, caps, scales, head sizes, norms of q and k, parallel
-// residuals, rotations of single layers, norms but post- or pre-norm.
+// Rejects, for families that cannot express them: windows, caps, scales, head sizes, norms of q and k, parallel
+// residuals, per-layer rotations, and norms other than post- or pre-norm.
 void check_plain_stack(const ModelConfig& config, const std::string& source);
 
 }  // namespace roformer

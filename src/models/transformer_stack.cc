@@ -15,7 +15,7 @@ namespace roformer {
 
 namespace {
 
-// What a batch's positions give to input and attention.
+// Position inputs of a batch for embeddings and attention.
 struct PositionPlan {
   std::optional<InputPositions> input;
   std::vector<AttentionInputs> layers;
@@ -49,7 +49,7 @@ void plan_memory(const ModelConfig& config, const Batch& batch, const StackInput
   const Tensor& memory = inputs.memory.data;
   if (memory.columns() != config.hidden ||
       static_cast<int64_t>(inputs.memory_offsets.size()) != batch.sequences() + 1) {
-    throw DataError("the encoder's hidden states are {} in {} sequences, expected [tokens, {}] in {}",
+    throw DataError("the encoder's hidden states are {} in {} sequences, expected [tokens, {}] in {} sequences",
                     memory.shape().to_string(), static_cast<int64_t>(inputs.memory_offsets.size()) - 1, config.hidden,
                     batch.sequences());
   }
@@ -57,7 +57,7 @@ void plan_memory(const ModelConfig& config, const Batch& batch, const StackInput
   plan.memory.inputs = {.query_offsets = batch.offsets, .key_offsets = inputs.memory_offsets};
   if (inputs.rotate_cross_queries.value_or(config.rotate_cross_queries)) {
     if (!can_rotate_cross_queries(config.position)) {
-      throw DataError("the model has no rotary positions that queries of cross-attention could turn by");
+      throw DataError("the model has no rotary positions to rotate cross-attention queries with");
     }
     plan.rotates_cross_queries = true;
   }
@@ -69,28 +69,28 @@ void check_state(const Context& context, const Batch& batch, AttentionMask atten
     throw ShapeError("a batch of {} sequences continues a state of {}", batch.sequences(), state.sequences());
   }
   if (attention_mask == AttentionMask::bidirectional) {
-    throw DataError("the model's tokens see those behind them, too: its texts cannot be continued token by token");
+    throw DataError("the model's attention is bidirectional, so it cannot generate token by token");
   }
   for (int64_t s = 0; s < state.sequences(); ++s) {
     const auto begin = static_cast<size_t>(batch.offsets[static_cast<size_t>(s)]);
     const auto end = static_cast<size_t>(batch.offsets[static_cast<size_t>(s) + 1]);
     if (begin == end || state.tokens(s) == 0) continue;
     if (attention_mask == AttentionMask::prefix && batch.segments[begin] == 0) {
-      throw DataError("the tokens of segment 0, which all see each other, must come in one pass");
+      throw DataError("the tokens of segment 0, which attend to each other, must be in one pass");
     }
   }
 }
 
-// The keys of a pass that adds to a state, with those kept. What each token sees, `limits`, counts them from now on.
-CachedKeys cached_keys(const Batch& batch, const DecodingState& state, std::vector<int32_t>& limits) {
+// The keys of a decoding pass, past ones included; adds the past lengths to `limits` (visible_keys).
+CachedKeys keys_with_past(const Batch& batch, const DecodingState& state, std::vector<int32_t>& limits) {
   std::vector<int32_t> positions, offsets{0};
   for (int64_t s = 0; s < state.sequences(); ++s) {
     const int32_t begin = batch.offsets[static_cast<size_t>(s)], end = batch.offsets[static_cast<size_t>(s) + 1];
-    const auto kept = state.positions(s);
-    positions.insert(positions.end(), kept.begin(), kept.end());
+    const auto past = state.positions(s);
+    positions.insert(positions.end(), past.begin(), past.end());
     positions.insert(positions.end(), batch.positions.begin() + begin, batch.positions.begin() + end);
     offsets.push_back(static_cast<int32_t>(positions.size()));
-    for (int32_t t = begin; t < end; ++t) limits[static_cast<size_t>(t)] += static_cast<int32_t>(kept.size());
+    for (int32_t t = begin; t < end; ++t) limits[static_cast<size_t>(t)] += static_cast<int32_t>(past.size());
   }
   return {std::move(positions), std::move(offsets)};
 }
@@ -103,14 +103,14 @@ PositionPlan make_plan(const Context& context, const ModelConfig& config, const 
   }
   const AttentionMask attention_mask = inputs.attention_mask.value_or(config.attention_mask);
   if (attention_mask == AttentionMask::prefix && config.has_linear_attention()) {
-    throw DataError("linear attention sees all tokens or those before (causal), it has no prefix attention");
+    throw DataError("linear attention is bidirectional or causal; it does not support prefix attention");
   }
   std::vector<int32_t> limits = visible_keys(attention_mask, batch);
   const Indices offsets = batch.offsets;
   std::optional<CachedKeys> keys;
   if (DecodingState* state = inputs.state; state != nullptr) {
     check_state(context, batch, attention_mask, *state);
-    keys = cached_keys(batch, *state, limits);
+    keys = keys_with_past(batch, *state, limits);
   }
   const Indices key_offsets = keys ? keys->offsets : offsets, all_limits = std::move(limits);
   const auto shared = positions.forward(context, batch.positions, offsets, keys ? &*keys : nullptr);
@@ -139,7 +139,7 @@ int64_t learned_positions(const ModelConfig& config) {
   return std::holds_alternative<LearnedPosition>(config.position) ? config.max_positions : 0;
 }
 
-// What LayerWeights can say.
+// Whether LayerWeights can represent the config.
 bool can_fuse(const ModelConfig& config) {
   return config.norms == kPostNorms && config.attention_norms.empty() && !config.gated && config.kv_heads == 0 &&
          config.head_size == 0 && !config.query_key_norm && config.windows.size() <= 1 && config.layer_rotary.empty() &&
@@ -255,7 +255,7 @@ Value TransformerStack::forward(const Context& context, const Batch& batch, cons
   return final_norm_ ? final_norm_->forward(context, x) : x;
 }
 
-// Frequencies that depend on a sequence's length (dynamic NTK, LongRoPE) change as it grows, for the keys it has, too.
+// Length-dependent frequencies (dynamic NTK, LongRoPE) change as a sequence grows, also for its cached keys.
 void TransformerStack::follow_lengths(const Context& context, const Batch& batch, DecodingState& state) const {
   const auto* rotary = std::get_if<RotaryPosition>(&config_.position);
   if (rotary == nullptr || batch.sequences() != state.sequences()) return;
@@ -272,7 +272,7 @@ void TransformerStack::follow_lengths(const Context& context, const Batch& batch
     const int64_t length = int64_t{batch.positions[static_cast<size_t>(end) - 1]} + 1;
     if (!changes(state.next_position(s), length)) continue;
     if (config_.has_linear_attention()) {
-      throw DataError("rotary frequencies that change with the length cannot continue a text with linear attention");
+      throw DataError("linear attention cannot generate with rotary frequencies that depend on the length");
     }
     const std::vector<int32_t> same(state.positions(s).begin(), state.positions(s).end());
     move(context.backend, state, s, same, state.next_position(s), length);
@@ -294,7 +294,7 @@ void TransformerStack::move(Backend& backend, DecodingState& state, int64_t sequ
 void TransformerStack::forget(Backend& backend, DecodingState& state, int64_t sequence, int64_t first,
                               int64_t count) const {
   if (!can_forget(config_)) {
-    throw UsageError("what is kept of a text cannot be taken apart with {}", what_keeps(config_));
+    throw UsageError("tokens cannot be removed from the decoding state with {}", forget_obstacle(config_));
   }
   if (count == 0) return;
   const int64_t before = state.next_position(sequence);
@@ -329,16 +329,16 @@ uint64_t TransformerStack::dropout_sites() const {
 
 bool can_forget(const ModelConfig& config) { return keys_can_move(config.position) && !config.has_linear_attention(); }
 
-std::string what_keeps(const ModelConfig& config) {
+std::string forget_obstacle(const ModelConfig& config) {
   if (config.has_linear_attention()) return "linear attention";
   return fmt::format("the {} encoding", position_name(config.position));
 }
 
 int64_t decoding_bytes(const ModelConfig& config) {
-  int64_t keeping = 0;  // layers whose memory grows
-  for (int64_t i = 0; i < config.layers; ++i) keeping += config.attention_of(i) == AttentionKind::softmax ? 1 : 0;
+  int64_t growing = 0;  // layers with a KV cache
+  for (int64_t i = 0; i < config.layers; ++i) growing += config.attention_of(i) == AttentionKind::softmax ? 1 : 0;
   const int64_t parts = std::holds_alternative<TupePosition>(config.position) ? 3 : 2;  // its keys are twice as long
-  return parts * keeping * config.positions_config().key_width() * static_cast<int64_t>(sizeof(float));
+  return parts * growing * config.positions_config().key_width() * static_cast<int64_t>(sizeof(float));
 }
 
 std::vector<int32_t> visible_keys(AttentionMask attention_mask, const Batch& batch) {
@@ -347,13 +347,13 @@ std::vector<int32_t> visible_keys(AttentionMask attention_mask, const Batch& bat
   limits.resize(batch.ids.size());
   for (size_t s = 0; s + 1 < batch.offsets.size(); ++s) {
     const int32_t begin = batch.offsets[s], end = batch.offsets[s + 1];
-    // From the last token back: a token sees as far as the next one does, unless that one's segment raised the sum.
+    // Backwards: a token sees as far as the next one, unless the next one's segment is higher.
     int32_t limit = end - begin;
     for (int32_t t = end - 1; t >= begin; --t) {
-      const auto place = static_cast<size_t>(t);
-      const bool closes = attention_mask == AttentionMask::causal || (t + 1 < end && batch.segments[place + 1] > 0);
+      const auto token = static_cast<size_t>(t);
+      const bool closes = attention_mask == AttentionMask::causal || (t + 1 < end && batch.segments[token + 1] > 0);
       if (closes) limit = t + 1 - begin;
-      limits[place] = limit;
+      limits[token] = limit;
     }
   }
   return limits;

@@ -37,8 +37,8 @@ size_t append_added_tokens(std::vector<std::string>& tokens, const std::vector<A
     if (id == tokens.size()) {
       tokens.push_back(token->content);
     } else if (tokens[id] != token->content) {
-      throw DataError("{}: the added token {} has the id {}, which is that of {}", FilePath(where),
-                      quote(token->content), id, quote(tokens[id]));
+      throw DataError("{}: the added token {} has the id {} of {}", FilePath(where), quote(token->content), id,
+                      quote(tokens[id]));
     }
   }
   return tokens.size() - before;

@@ -14,7 +14,7 @@ struct Range {
   char32_t first, last;
 };
 
-// Of category Mn in Unicode 15, not there.
+// Category Mn in Unicode 15, but not in tokenizers.
 constexpr auto kNoMarks = std::to_array<Range>(
     {{0x7FD, 0x7FD},     {0x898, 0x89F},     {0x8CA, 0x8E1},     {0x9FE, 0x9FE},     {0xAFA, 0xAFF},
      {0xB55, 0xB55},     {0xC04, 0xC04},     {0xC3C, 0xC3C},     {0xD00, 0xD00},     {0xD3B, 0xD3C},
@@ -35,7 +35,7 @@ constexpr auto kNoMarks = std::to_array<Range>(
      {0x1E000, 0x1E006}, {0x1E008, 0x1E018}, {0x1E01B, 0x1E021}, {0x1E023, 0x1E024}, {0x1E026, 0x1E02A},
      {0x1E08F, 0x1E08F}, {0x1E130, 0x1E136}, {0x1E2AE, 0x1E2AE}, {0x1E2EC, 0x1E2EF}, {0x1E4EC, 0x1E4EF},
      {0x1E944, 0x1E94A}});
-// Of categories P*.
+// The same for categories P*.
 constexpr auto kNoPunctuation = std::to_array<Range>(
     {{0x61D, 0x61D},     {0x9FD, 0x9FD},     {0xA76, 0xA76},     {0xC77, 0xC77},     {0xC84, 0xC84},
      {0x1B7D, 0x1B7E},   {0x2E43, 0x2E4F},   {0x2E52, 0x2E5D},   {0x10EAD, 0x10EAD}, {0x10F55, 0x10F59},
@@ -44,10 +44,10 @@ constexpr auto kNoPunctuation = std::to_array<Range>(
      {0x11A9A, 0x11A9C}, {0x11A9E, 0x11AA2}, {0x11B00, 0x11B09}, {0x11C41, 0x11C45}, {0x11C70, 0x11C71},
      {0x11EF7, 0x11EF8}, {0x11F43, 0x11F4F}, {0x11FFF, 0x11FFF}, {0x12FF1, 0x12FF2}, {0x16E97, 0x16E9A},
      {0x16FE2, 0x16FE2}, {0x1E95E, 0x1E95F}});
-// Of category Cf.
+// The same for category Cf.
 constexpr auto kNoFormat =
     std::to_array<Range>({{0x890, 0x891}, {0x8E2, 0x8E2}, {0x110CD, 0x110CD}, {0x13430, 0x13438}, {0x13439, 0x1343F}});
-// Of another canonical combining class than 0.
+// Canonical combining class not 0 in Unicode 15, but 0 in tokenizers.
 constexpr auto kStarters = std::to_array<Range>(
     {{0x7FD, 0x7FD},     {0x898, 0x89F},     {0x8CA, 0x8D3},     {0x9FE, 0x9FE},     {0xC3C, 0xC3C},
      {0xD3B, 0xD3C},     {0xEBA, 0xEBA},     {0xECE, 0xECE},     {0x1715, 0x1715},   {0x1ABF, 0x1ACE},
@@ -63,7 +63,7 @@ bool contains(std::span<const Range> ranges, char32_t c) {
   return after != ranges.begin() && c <= std::prev(after)->last;
 }
 
-// Capital letters of Unicode 15 to 17: the small ones are `distance` further on.
+// Upper-case letters new in Unicode 15 to 17; the lower-case ones are `distance` further on.
 struct Capitals {
   char32_t first, last;
   int distance;

@@ -29,16 +29,16 @@ std::FILE* open_file(const std::string& path) {
 
 }  // namespace
 
-// Turns packed bytes into text, some at a time.
+// Decompresses incrementally.
 class ByteSource::Unpacker {
  public:
   virtual ~Unpacker() = default;
   struct Progress {
-    size_t taken = 0, made = 0;
-    bool between_members = false;  // the packed data may end here
+    size_t consumed = 0, made = 0;
+    bool between_members = false;  // the compressed data may end here
   };
-  // Takes from `packed`, writes at most `room` bytes to `out`.
-  virtual Progress unpack(std::string_view packed, char* out, size_t room, const std::string& path) = 0;
+  // Consumes bytes of `packed` and writes at most `capacity` bytes to `out`.
+  virtual Progress unpack(std::string_view packed, char* out, size_t capacity, const std::string& path) = 0;
 };
 
 class ByteSource::Gzip final : public Unpacker {
@@ -49,18 +49,18 @@ class ByteSource::Gzip final : public Unpacker {
   }
   ~Gzip() override { inflateEnd(&stream_); }
 
-  Progress unpack(std::string_view packed, char* out, size_t room, const std::string& path) override {
+  Progress unpack(std::string_view packed, char* out, size_t capacity, const std::string& path) override {
     stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
     stream_.avail_in = static_cast<uInt>(packed.size());
     stream_.next_out = reinterpret_cast<Bytef*>(out);
-    stream_.avail_out = static_cast<uInt>(room);
+    stream_.avail_out = static_cast<uInt>(capacity);
     const int status = inflate(&stream_, Z_NO_FLUSH);
     if (status == Z_MEM_ERROR) throw std::bad_alloc();
     if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) {
-      throw DataError("{}: damaged gzip data: {}", FilePath(path), stream_.msg ? stream_.msg : "unknown error");
+      throw DataError("{}: corrupt gzip data: {}", FilePath(path), stream_.msg ? stream_.msg : "unknown error");
     }
     if (status == Z_STREAM_END) inflateReset(&stream_);
-    return {packed.size() - stream_.avail_in, room - stream_.avail_out, status == Z_STREAM_END};
+    return {packed.size() - stream_.avail_in, capacity - stream_.avail_out, status == Z_STREAM_END};
   }
 
  private:
@@ -73,11 +73,11 @@ class ByteSource::Zstandard final : public Unpacker {
     if (!stream_) throw std::bad_alloc();
   }
 
-  Progress unpack(std::string_view packed, char* out, size_t room, const std::string& path) override {
+  Progress unpack(std::string_view packed, char* out, size_t capacity, const std::string& path) override {
     ZSTD_inBuffer in{packed.data(), packed.size(), 0};
-    ZSTD_outBuffer made{out, room, 0};
+    ZSTD_outBuffer made{out, capacity, 0};
     const size_t status = ZSTD_decompressStream(stream_.get(), &made, &in);
-    if (ZSTD_isError(status)) throw DataError("{}: damaged zstd data: {}", FilePath(path), ZSTD_getErrorName(status));
+    if (ZSTD_isError(status)) throw DataError("{}: corrupt zstd data: {}", FilePath(path), ZSTD_getErrorName(status));
     return {in.pos, made.pos, status == 0};
   }
 
@@ -120,24 +120,24 @@ bool ByteSource::read(std::string& buffer) {
   }
   const size_t before = buffer.size();
   buffer.resize(before + kBlock);
-  size_t made = 0, taken = 0;
+  size_t made = 0, consumed = 0;
   while (made < kBlock) {
-    if (taken == raw_.size()) {
+    if (consumed == raw_.size()) {
       raw_.clear();
-      taken = 0;
+      consumed = 0;
       read_raw(raw_);
     }
     if (raw_.empty() && between_members_) break;
     const auto progress =
-        unpacker_->unpack(std::string_view(raw_).substr(taken), buffer.data() + before + made, kBlock - made, path_);
+        unpacker_->unpack(std::string_view(raw_).substr(consumed), buffer.data() + before + made, kBlock - made, path_);
     if (raw_.empty() && progress.made == 0 && !progress.between_members) {
-      throw DataError("{}: the packed data ends too early", FilePath(path_));
+      throw DataError("{}: the compressed data is truncated", FilePath(path_));
     }
-    taken += progress.taken;
+    consumed += progress.consumed;
     made += progress.made;
     between_members_ = progress.between_members;
   }
-  raw_.erase(0, taken);
+  raw_.erase(0, consumed);
   buffer.resize(before + made);
   return made > 0;
 }

@@ -1,5 +1,5 @@
-// The bytes of a file in order, unpacked where the file is gzip (RFC 1952) or Zstandard (RFC 8878). What it is decides
-// its first bytes, not its name; several packed members after each other are one text. Also for pipes.
+// The bytes of a file or pipe in order, decompressed if it is gzip (RFC 1952) or Zstandard (RFC 8878). The format is
+// detected by magic bytes, not by name; concatenated members are read as one text.
 #pragma once
 
 #include <cstdio>
@@ -16,11 +16,11 @@ class ByteSource {
   ByteSource(const ByteSource&) = delete;
   ByteSource& operator=(const ByteSource&) = delete;
 
-  // Appends the next bytes, about 1 MiB, to `buffer`; false, with nothing appended, at the end. DataError where packed
-  // data is damaged, ends too early, or is followed by something else.
+  // Appends the next bytes, about 1 MiB, to `buffer`; false, with nothing appended, at the end. DataError if compressed
+  // data is corrupt, truncated, or followed by something else.
   bool read(std::string& buffer);
 
-  // Whether the bytes are those of a regular file as it lies on the disk, so that they can be read again at any place.
+  // Whether the source is an uncompressed regular file, whose bytes can be read again at any offset.
   bool plain_file() const;
   const std::string& path() const { return path_; }
 
@@ -38,7 +38,7 @@ class ByteSource {
   std::string path_;
   std::unique_ptr<std::FILE, FileCloser> file_;
   std::unique_ptr<Unpacker> unpacker_;
-  std::string raw_;  // read ahead, not yet given out or unpacked
+  std::string raw_;  // read ahead, not yet returned or decompressed
   bool started_ = false, raw_at_end_ = false, between_members_ = false;
 };
 

@@ -1,6 +1,5 @@
-// The two tokenizers without pieces. char: BERT's cleaning, then every code point, the space included, is a token, and
-// one that is not in the vocabulary is [UNK]. byte: the 256 bytes of UTF-8, "<0x00>" to "<0xFF>", so that any text
-// comes back exactly.
+// Tokenizers without subwords. char: BERT's cleaning, then each code point, spaces included, is a token or [UNK]. byte:
+// one token per byte of UTF-8, "<0x00>" to "<0xFF>", so decoding is exact.
 #pragma once
 
 #include <unordered_map>

@@ -1,5 +1,5 @@
-// The lines `<doc ...>` and `</doc>` that mark documents in text dumps (the format of WikiExtractor). They are not
-// text.
+// The lines `<doc ...>` and `</doc>` that mark documents in text dumps (the format of WikiExtractor). They are not part
+// of the text.
 #pragma once
 
 #include <string_view>
@@ -8,7 +8,7 @@ namespace roformer {
 
 enum class DocumentTag { none, open, close };
 
-// What `line` is; spaces and tabs around a tag do not matter, anything else makes the line text.
+// Classifies a line. Spaces and tabs around a tag are allowed; a line with anything else is text.
 inline DocumentTag document_tag(std::string_view line) {
   const size_t begin = line.find_first_not_of(" \t");
   if (begin == line.npos || line[begin] != '<') return DocumentTag::none;

@@ -29,7 +29,7 @@ SpecialTokens read_special_tokens(const JsonObject& config, SpecialTokens names)
   return names;
 }
 
-// tokenizer_config.json names them, or special_tokens_map.json.
+// From tokenizer_config.json, else special_tokens_map.json.
 SpecialTokens read_special_tokens(const JsonObject& config, const std::string& directory) {
   const std::string path = join_path(directory, "special_tokens_map.json");
   SpecialTokens names;
@@ -43,7 +43,7 @@ int64_t read_model_max_length(const JsonObject& config) {
   return length >= 1 && length < 1e12 ? static_cast<int64_t>(length) : 0;
 }
 
-// bert4keras takes the first field of a line that whitespace separates, others the line.
+// bert4keras uses the first whitespace-separated field of a line, other programs the whole line.
 void keep_first_field(std::string& token) {
   constexpr std::string_view kBlanks = " \t\r\f\v";
   const size_t begin = token.find_first_not_of(kBlanks);
@@ -88,7 +88,7 @@ JiebaMode choose_mode(const JsonObject& config, const LoadOptions& options) {
 
 std::unique_ptr<Tokenizer> make_jieba(Content& content, const JsonObject& config, const std::string& directory,
                                       const LoadOptions& options) {
-  content.options.separate_cjk = config.get_bool("tokenize_chinese_chars", true);  // tokenizer.json says another thing
+  content.options.separate_cjk = config.get_bool("tokenize_chinese_chars", true);  // tokenizer.json differs
   const DictionaryFile file = find_dictionary(options.jieba_dictionary, directory);
   return std::make_unique<JiebaTokenizer>(std::move(content.vocabulary), read_special_tokens(config, directory),
                                           content.options, choose_mode(config, options),
@@ -120,7 +120,7 @@ std::string named_class(const JsonObject& config, const std::string& directory) 
   return read_model_config(directory).get_string("tokenizer_class", "");
 }
 
-// The same, or what else is known; "?" where it is for the vocabulary to say.
+// The same, or the class implied by options or model type; "?" if it depends on the vocabulary.
 std::string read_class(const JsonObject& config, const std::string& directory, const LoadOptions& options) {
   std::string named = named_class(config, directory);
   if (!named.empty() || config.has("tokenizer_class")) return named;
@@ -139,7 +139,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& kind, const JsonObj
   if (kind == kByteTokenizerClass) {
     return std::make_unique<ByteTokenizer>(Vocabulary::load(list), read_special_tokens(config, directory), list);
   }
-  const bool any = kind == "PreTrainedTokenizerFast" || kind == "TokenizersBackend";  // what tokenizer.json says
+  const bool any = kind == "PreTrainedTokenizerFast" || kind == "TokenizersBackend";  // defined by tokenizer.json
   const bool bert = any || kind == kBertTokenizerClass || kind == "BertTokenizerFast";
   const bool jieba = kind == kRoFormerTokenizerClass || kind == "RoFormerTokenizerFast";
   if (!bert && !jieba && kind != "?") {

@@ -1,8 +1,8 @@
-// BERT's normalization, one code point at a time, keeping for each output code point the input code point it came from.
+// BERT's normalization, one code point at a time, tracking the input code point that each output code point came from.
 // Cleaning drops U+0000, U+FFFD and control characters and makes whitespace a space.
 // Order of the steps, as in Hugging Face's BertNormalizer: clean, spaces around CJK, canonical decomposition without
 // category Mn, lower case. Then BertPreTokenizer: split at whitespace, every punctuation character a word of its own.
-// It writes into a sink rather than into strings, so that offsets cost nothing when nobody asks for them.
+// It writes into a sink rather than into strings, so that offsets cost nothing if they are not requested.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ struct Normalization {
   bool lowercase = true;
   bool strip_accents = true;  // decompose (NFD) and drop non-spacing marks
   bool separate_cjk = true;   // a space before and after each CJK ideograph
-  // No cleaning, and Unicode as in Python (and utf8proc) instead of as in Hugging Face's tokenizers.
+  // No cleaning, and Unicode properties of Python (and utf8proc) instead of Hugging Face's tokenizers.
   bool as_python = false;
 };
 
@@ -32,7 +32,7 @@ class Normalizer {
  public:
   Normalizer(const Normalization& options, Sink& sink) : options_(options), sink_(sink) {}
 
-  // `text` must be valid UTF-8. A text is normalized by one call (marks are reordered within it).
+  // `text` must be valid UTF-8. A text must be normalized in one call, as marks are reordered.
   void run(std::string_view text, int64_t first) {
     int64_t origin = first;
     for (size_t i = 0; i < text.size(); ++origin) {
@@ -64,7 +64,8 @@ class Normalizer {
   }
 
   void other(char32_t c, int64_t origin) {
-    if (c >= 0x4E00 && c <= 0x9FFF) return starter(c, origin, options_.separate_cjk);  // most Chinese text, no look-ups
+    if (c >= 0x4E00 && c <= 0x9FFF)
+      return starter(c, origin, options_.separate_cjk);  // fast path for most Chinese text
     if (!options_.as_python) {
       if (c == 0xFFFD || bert::is_control(c)) return;
       if (is_whitespace(c)) return starter(' ', origin, false);
@@ -101,7 +102,7 @@ class Normalizer {
     for (int i = 0; i < count; ++i) sink_(lower[static_cast<size_t>(i)], origin);
   }
 
-  // Marks that follow a starter go in canonical order; those of category Mn are dropped, which is nearly all of them.
+  // Emits the marks after a starter in canonical order, without those of category Mn (nearly all).
   void flush_marks() {
     if (marks_.empty()) return;
     std::stable_sort(marks_.begin(), marks_.end(),
@@ -117,17 +118,17 @@ class Normalizer {
   std::vector<Mark> marks_;
 };
 
-// A word of normalized text. Longer ones are cut off there: they are unknown anyway.
+// Maximum length of a word; longer ones are truncated, as they are unknown anyway.
 inline constexpr int64_t kMaxWordCodePoints = 100;
 
 struct Word {
   std::string text;              // UTF-8
-  std::vector<int64_t> origins;  // one a byte of `text`; empty when offsets were not asked for
-  int64_t code_points = 0;       // more than the limit: too long, `text` is incomplete
-  int64_t first = 0, last = 0;   // least and greatest origin, those of the cut code points included
+  std::vector<int64_t> origins;  // one per byte of `text`; empty if offsets were not requested
+  int64_t code_points = 0;       // if above the limit, `text` is truncated
+  int64_t first = 0, last = 0;   // smallest and largest origin, truncated code points included
 };
 
-// A sink that cuts normalized text into words and calls on_word(const Word&) for each. `limit`: see Word.
+// A sink that splits normalized text into words and calls on_word(const Word&) for each. `limit`: of code points.
 template <class OnWord>
 class WordSplitter {
  public:
@@ -153,7 +154,7 @@ class WordSplitter {
     word_.code_points = 0;
   }
 
-  void add(char32_t c, int64_t origin) {  // to the word, whatever it is
+  void add(char32_t c, int64_t origin) {  // to the current word, unconditionally
     word_.first = word_.code_points == 0 ? origin : std::min(word_.first, origin);
     word_.last = word_.code_points == 0 ? origin : std::max(word_.last, origin);
     if (++word_.code_points > limit_) return;

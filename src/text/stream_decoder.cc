@@ -8,14 +8,14 @@ namespace roformer {
 
 namespace {
 
-// How many bytes at the end of `text` are the start of a character that could be completed.
+// The number of bytes at the end of `text` that are the start of an incomplete character.
 size_t incomplete_end(std::string_view text) {
   for (size_t back = 1; back <= 3 && back <= text.size(); ++back) {
     const auto byte = static_cast<unsigned char>(text[text.size() - back]);
-    if ((byte & 0xC0) == 0x80) continue;  // the character starts before it
+    if ((byte & 0xC0) == 0x80) continue;  // a continuation byte
     const size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
     if (length <= back) return 0;
-    // Whether some last bytes make it valid: the second byte alone decides (overlong forms, surrogates, the range).
+    // Whether some continuation is valid: the second byte decides (overlong forms, surrogates, range).
     for (const unsigned char second : {0x80, 0x90, 0xA0, 0xBF}) {
       std::string whole(text.substr(text.size() - back));
       if (whole.size() == 1) whole += static_cast<char>(second);
@@ -30,7 +30,7 @@ size_t incomplete_end(std::string_view text) {
 }  // namespace
 
 std::string StreamDecoder::push(int32_t id) {
-  tokenizer_.token(id);  // throws when there is no such token
+  tokenizer_.token(id);  // throws for an invalid id
   if (!keep_special_ && tokenizer_.is_special(id)) return "";
   tokenizer_.append_text(id, state_, pending_);
   const size_t certain = pending_.size() - incomplete_end(pending_);

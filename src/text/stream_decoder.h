@@ -1,4 +1,4 @@
-// Text from ids as they come: for generated text that is shown while it is made.
+// Incremental decoding, for streaming generated text.
 #pragma once
 
 #include <cstdint>
@@ -10,17 +10,17 @@ namespace roformer {
 
 class StreamDecoder {
  public:
-  // Reads the caller's tokenizer; it can be moved, not copied. Special tokens are left out unless `keep_special`.
+  // `tokenizer` must outlive the decoder. Special tokens are skipped unless `keep_special`.
   explicit StreamDecoder(const Tokenizer& tokenizer, bool keep_special = false)
       : tokenizer_(tokenizer), keep_special_(keep_special) {}
   StreamDecoder(StreamDecoder&&) = default;
 
-  // The text that is certain with this id: all but the start of a character whose other bytes may still come. DataError
-  // for an id outside the vocabulary.
+  // Returns the text completed by this id, holding back an incomplete UTF-8 character. DataError for an id outside the
+  // vocabulary.
   std::string push(int32_t id);
-  // The rest, where bytes that never became a character are U+FFFD each. Then a new text can start.
+  // Returns the rest, with U+FFFD for each byte of an incomplete character, and resets the decoder.
   std::string finish();
-  // All pieces together are tokenizer.decode() of all ids.
+  // The concatenated results equal tokenizer.decode() of all ids.
 
  private:
   const Tokenizer& tokenizer_;

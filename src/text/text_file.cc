@@ -10,16 +10,16 @@ namespace roformer {
 
 namespace {
 
-constexpr size_t kLongestLine = size_t{1} << 30;  // bounds the memory an endless device or pipe can take
+constexpr size_t kLongestLine = size_t{1} << 30;  // bounds memory for endless devices and pipes
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-// The longest beginning of `text`, at most `size` bytes, that does not cut a code point.
+// The length of the longest prefix of `text` of at most `size` bytes that ends between code points.
 size_t whole_code_points(std::string_view text, size_t size) {
   constexpr size_t kLongestCodePoint = 4;
   for (size_t end = size; end + kLongestCodePoint > size; --end) {
     if ((static_cast<unsigned char>(text[end]) & 0xC0) != 0x80) return end;
   }
-  return size;  // not UTF-8: the check that follows says so
+  return size;  // not UTF-8: reported by the caller
 }
 
 }  // namespace

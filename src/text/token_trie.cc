@@ -8,22 +8,22 @@ namespace roformer {
 namespace {
 
 constexpr size_t kBytes = 256;
-constexpr size_t kTrials = 2 * kBytes;  // places tried for a node before the array grows
+constexpr size_t kTrials = 2 * kBytes;  // units tried for a node before the array grows
 
 }  // namespace
 
-// Nodes get their places in breadth-first order: what is near the root, and so walked most, lies together.
+// Nodes are placed in breadth-first order, so that those near the root, visited most often, are close in memory.
 struct TokenTrie::Builder {
   explicit Builder(std::vector<Unit>& all) : units(all) { units.resize(2 * kBytes); }
 
-  bool is_free(size_t place) const { return place >= top || units[place].parent == kNone; }
+  bool is_free(size_t unit) const { return unit >= top || units[unit].parent == kNone; }
 
-  // A base at which all of `bytes`, which rise, are free. So many places are tried and, if none will do, given up: that
-  // keeps time linear and leaves at most half of all places unused (a failure gives up 512 and adds at most 256).
+  // A base at which all of `bytes` (ascending) are free. After kTrials failures the units tried are abandoned, which
+  // keeps time linear and at least half of all units in use (a failure abandons 512 and adds at most 256).
   int32_t find_base(std::span<const unsigned char> bytes) {
     const size_t first = bytes.front(), start = std::max(cursor, kBytes + first);
-    for (size_t place = start; place < std::min(top, start + kTrials); ++place) {
-      const size_t base = place - first;
+    for (size_t unit = start; unit < std::min(top, start + kTrials); ++unit) {
+      const size_t base = unit - first;
       if (std::ranges::all_of(bytes, [&](unsigned char byte) { return is_free(base + byte); })) {
         return static_cast<int32_t>(base);
       }
@@ -32,16 +32,16 @@ struct TokenTrie::Builder {
     return static_cast<int32_t>(top);
   }
 
-  void take(size_t place, int32_t parent) {
-    top = std::max(top, place + 1);
+  void claim(size_t unit, int32_t parent) {
+    top = std::max(top, unit + 1);
     if (top > units.size()) units.resize(std::max(top + kBytes, units.size() + units.size() / 2));
-    units[place].parent = parent;
+    units[unit].parent = parent;
     while (cursor < top && !is_free(cursor)) ++cursor;
   }
 
   std::vector<Unit>& units;
-  size_t top = kBytes;     // from here on all is free
-  size_t cursor = kBytes;  // where trying starts
+  size_t top = kBytes;     // all units from here on are free
+  size_t cursor = kBytes;  // where the search starts
 };
 
 TokenTrie::TokenTrie(std::span<const std::string> tokens) {
@@ -76,9 +76,9 @@ TokenTrie::TokenTrie(std::span<const std::string> tokens) {
     const int32_t base = builder.find_base(bytes);
     units_[static_cast<size_t>(node)].base = base;
     for (size_t i = 0; i < bytes.size(); ++i) {
-      const int32_t place = base + bytes[i];
-      builder.take(static_cast<size_t>(place), node);
-      ranges.push_back({starts[i], starts[i + 1], depth + 1, place});
+      const int32_t unit = base + bytes[i];
+      builder.claim(static_cast<size_t>(unit), node);
+      ranges.push_back({starts[i], starts[i + 1], depth + 1, unit});
     }
   }
   units_.resize(builder.top + kBytes);

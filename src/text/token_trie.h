@@ -1,6 +1,6 @@
-// A byte trie over a vocabulary as a double array (Aoe 1989): the child of a node for a byte is one addition and one
-// comparison away. Chosen over a hash map of tokens (a hash of every prefix tried), a hash table of edges (half the
-// speed) and a cache of words (state shared between threads).
+// A byte trie over a vocabulary as a double array (Aoe 1989): a child lookup is one addition and one comparison. Chosen
+// over a hash map of tokens (a hash of every prefix tried), a hash table of edges (half the speed) and a cache of words
+// (state shared between threads).
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace roformer {
 
 class TokenTrie {
  public:
-  // The value of a token is its index. Empty tokens are left out.
+  // The value of a token is its index. Empty tokens are skipped.
   explicit TokenTrie(std::span<const std::string> tokens);
 
   static constexpr int32_t kRoot = 0;
@@ -37,7 +37,7 @@ class TokenTrie {
     return best;
   }
 
-  // Calls on_match(token, length) for every token that `text` starts with, the shortest first.
+  // Calls on_match(token, length) for every token that is a prefix of `text`, the shortest first.
   template <class OnMatch>
   void for_prefixes(std::string_view text, const OnMatch& on_match) const {
     int32_t node = kRoot;
@@ -49,8 +49,8 @@ class TokenTrie {
 
  private:
   struct Unit {
-    int32_t base = 0;        // the child for byte b is unit base + b, if that one's parent is this one
-    int32_t parent = kNone;  // kNone where the unit is free
+    int32_t base = 0;        // the child for byte b is unit base + b if its parent is this unit
+    int32_t parent = kNone;  // kNone if the unit is free
     int32_t token = kNone;
   };
   struct Builder;  // of units_
@@ -60,7 +60,7 @@ class TokenTrie {
     return units_[static_cast<size_t>(next)].parent == node ? next : kNone;
   }
 
-  std::vector<Unit> units_;  // 256 free ones at the end, so that every base + byte exists
+  std::vector<Unit> units_;  // ends with 256 free ones, so that base + byte is in bounds
 };
 
 }  // namespace roformer

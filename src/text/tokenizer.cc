@@ -45,15 +45,16 @@ void Tokenizer::find_token(const std::string& text, int32_t id) {
   auto& found = found_by_byte_[static_cast<unsigned char>(text[0])];
   if (std::ranges::any_of(found, [&](const Found& other) { return other.text == text; })) return;
   if (found.empty()) first_bytes_ += text[0];
-  const auto place = std::ranges::find_if(found, [&](const Found& other) { return other.text.size() < text.size(); });
-  found.insert(place, {text, id});
+  const auto position =
+      std::ranges::find_if(found, [&](const Found& other) { return other.text.size() < text.size(); });
+  found.insert(position, {text, id});
 }
 
 void Tokenizer::add_tokens(std::vector<AddedToken> tokens) {
   for (AddedToken& token : tokens) {
     if (token.content.empty()) continue;
     if (std::ranges::find(special_ids_, token.id) != special_ids_.end()) {
-      // Found in the text already; it is kept where no vocabulary file holds it.
+      // Matched already; recorded if the vocabulary file does not hold it.
       if (static_cast<size_t>(token.id) >= vocabulary_.model_tokens().size()) added_tokens_.push_back(std::move(token));
       continue;
     }
@@ -65,7 +66,7 @@ void Tokenizer::add_tokens(std::vector<AddedToken> tokens) {
 }
 
 int32_t Tokenizer::mask_id() const {
-  if (!has_mask()) throw DataError("the tokenizer has no mask token: masked tokens need one");
+  if (!has_mask()) throw DataError("the tokenizer has no mask token, which masking needs");
   return special_ids_[4];
 }
 
@@ -133,12 +134,12 @@ Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view
     require_utf8(*pair, "second text");
     append_with_specials(*pair, ids[1], &offsets[1]);
   }
-  std::array<int64_t, 2> keep = {static_cast<int64_t>(ids[0].size()), static_cast<int64_t>(ids[1].size())};
-  if (max_length > 0 && keep[0] + keep[1] > max_length - specials) {
-    const int64_t room = max_length - specials;
-    const size_t longer = keep[0] > keep[1] ? 0 : 1, shorter = 1 - longer;
-    keep[shorter] = std::min(keep[shorter], room / 2);
-    keep[longer] = room - keep[shorter];
+  std::array<int64_t, 2> lengths = {static_cast<int64_t>(ids[0].size()), static_cast<int64_t>(ids[1].size())};
+  if (max_length > 0 && lengths[0] + lengths[1] > max_length - specials) {
+    const int64_t budget = max_length - specials;
+    const size_t longer = lengths[0] > lengths[1] ? 0 : 1, shorter = 1 - longer;
+    lengths[shorter] = std::min(lengths[shorter], budget / 2);
+    lengths[longer] = budget - lengths[shorter];
   }
   Encoding result;
   const auto push = [&](int32_t id, int32_t segment, std::array<int64_t, 2> offset) {
@@ -150,7 +151,7 @@ Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view
   for (size_t part = 0; part < (pair ? 2u : 1u); ++part) {
     const auto segment = static_cast<int32_t>(part);
     if (part == 1 && special_template_.cls && special_template_.repeat_cls) push(cls_id(), segment, {0, 0});
-    for (size_t i = 0; i < static_cast<size_t>(keep[part]); ++i) push(ids[part][i], segment, offsets[part][i]);
+    for (size_t i = 0; i < static_cast<size_t>(lengths[part]); ++i) push(ids[part][i], segment, offsets[part][i]);
     if (special_template_.sep) push(sep_id(), segment, {0, 0});
   }
   return result;
@@ -160,7 +161,7 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool keep_special) c
   DecodeState state;
   std::string text;
   for (const int32_t id : ids) {
-    vocabulary_.token(id);  // throws when there is no such token
+    vocabulary_.token(id);  // throws for an invalid id
     if (keep_special || !is_special(id)) append_text(id, state, text);
   }
   return replace_invalid_utf8(std::move(text));

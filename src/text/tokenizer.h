@@ -1,9 +1,8 @@
-// Text to token ids and back. A Tokenizer is a vocabulary, five special tokens and one way to cut text into tokens.
-// It is not a pipeline of interchangeable parts: each kind (wordpiece, char, byte, SentencePiece) is one class with one
-// virtual function for the cutting. Pipelines as in Hugging Face's tokenizers were rejected: most combinations are
-// never used, and ids that silently differ from the model's are the worst failure a tokenizer can have. Files are the
-// ecosystem's: vocab.txt (or tokenizer.model) and tokenizer_config.json. All functions are const and may be called from
-// many threads.
+// Text to token ids and back. A Tokenizer is a vocabulary, five special tokens and a segmentation algorithm. Each kind
+// (wordpiece, char, byte, SentencePiece) is one class with one virtual function. Configurable pipelines as in Hugging
+// Face's tokenizers were rejected: most combinations are never used, and ids that silently differ from the model's are
+// a tokenizer's worst failure. Files are the ecosystem's: vocab.txt (or tokenizer.model) and tokenizer_config.json.
+// Const functions are thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -22,8 +21,7 @@
 
 namespace roformer {
 
-// One or two texts as a model takes them: [CLS] text [SEP], or [CLS] text [SEP] pair [SEP], or less
-// (SpecialTokenTemplate).
+// Model input for one or two texts: [CLS] text [SEP], or [CLS] text [SEP] pair [SEP], subject to SpecialTokenTemplate.
 struct Encoding {
   std::vector<int32_t> ids;
   std::vector<int32_t> segment_ids;             // 0 for text and its specials, 1 for pair and its [SEP]
@@ -35,25 +33,25 @@ struct SpecialTokens {
   std::array<std::string, 5> all() const { return {pad, unk, cls, sep, mask}; }
 };
 
-// Which special tokens stand around texts. BERT's: both. Llama's: <s> before each text, no </s>. T5's: </s> alone.
+// Special tokens around texts. BERT: both. Llama: <s> before each text, no </s>. T5: only </s>.
 struct SpecialTokenTemplate {
   bool cls = true, sep = true;
   bool repeat_cls = false;  // before the second text, too
   int64_t size(bool pair) const { return cls + sep + (pair ? sep + repeat_cls : 0); }
 };
 
-// What decoding remembers of the text so far.
+// State of incremental decoding.
 struct DecodeState {
-  bool at_start = true;  // the text is empty but for what was dropped at its start
-  char32_t last = 0;     // its last code point, where a tokenizer sets spaces; 0 if there is none
+  bool at_start = true;  // no text has been emitted yet
+  char32_t last = 0;     // last code point, for tokenizers that insert spaces; 0 if none
 };
 
-// A token that is found in the text itself, before it is cut into words.
+// A token matched in the text before segmentation.
 struct AddedToken {
   std::string content;
   int32_t id = 0;
-  bool special = false;     // left out when decoding
-  bool normalized = false;  // found in the normalized text, as its own content normalized; else in the text as it is
+  bool special = false;     // skipped when decoding
+  bool normalized = false;  // matched, normalized itself, in normalized text; else in raw text
 };
 
 class Tokenizer {
@@ -62,22 +60,22 @@ class Tokenizer {
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
 
-  // Truncation: with max_length > 0 at most that many ids, specials included. The longer text loses its end first,
-  // until both are of one length; an odd id goes to the longer, or to `pair` (Hugging Face's longest_first). DataError
-  // (byte offset) when a text is not UTF-8; UsageError when max_length cannot hold the specials. A special token
-  // written in a text is that token, whatever surrounds it.
+  // Truncation: with max_length > 0 to at most that many ids, specials included. The longer text is truncated at its
+  // end until both have the same length; an odd id goes to the longer, or to `pair` (Hugging Face's longest_first).
+  // DataError (byte offset) if a text is not UTF-8; UsageError if max_length cannot hold the specials. Special tokens
+  // written in a text are matched as such.
   Encoding encode(std::string_view text, std::optional<std::string_view> pair = std::nullopt,
                   int64_t max_length = 0) const;
 
   // The ids of `text` alone, without [CLS] and [SEP]: the fast path for corpora.
   std::vector<int32_t> encode_plain(std::string_view text) const;
 
-  // Text again. Special tokens are left out unless `keep_special`. Exact for byte, and for SentencePiece where its
-  // model normalizes nothing; for char what cleaning left; wordpiece glues "##" pieces and sets spaces as English and
-  // CJK print do. Bytes that do not make UTF-8 together (a generated text may end within a character) become U+FFFD
-  // each. Piece by piece: text/stream_decoder.h.
+  // Special tokens are skipped unless `keep_special`. Exact for byte, for SentencePiece without normalization, and for
+  // char up to cleaning; wordpiece joins "##" pieces and inserts spaces by the conventions of English and CJK. Each
+  // byte of invalid UTF-8 (a generated text may end within a character) becomes U+FFFD. Incremental:
+  // text/stream_decoder.h.
   std::string decode(std::span<const int32_t> ids, bool keep_special = false) const;
-  // Appends what one token adds to the text before it: the bytes as they are, which may end within a character.
+  // Appends the bytes that one token adds to the text; they may end within a character.
   virtual void append_text(int32_t id, DecodeState& state, std::string& bytes) const = 0;
 
   const std::string& token(int32_t id) const { return vocabulary_.token(id); }
@@ -91,26 +89,26 @@ class Tokenizer {
   int32_t mask_id() const;  // DataError where has_mask() is false: only SentencePiece models lack one
   const SpecialTokenTemplate& special_template() const { return special_template_; }
   bool is_special(int32_t id) const;
-  // The token continues the word of the token before it ("##ing").
+  // Whether the token continues the previous token's word ("##ing").
   virtual bool is_continuation(int32_t) const { return false; }
   // "wordpiece", "jieba-wordpiece", "char", "byte", "bpe", "unigram"
   virtual std::string_view type() const = 0;
   virtual std::string_view tokenizer_class() const = 0;  // as in tokenizer_config.json
 
-  // The files of this tokenizer, name to content, for the caller to write as it writes everything else. DataError for a
-  // token that vocab.txt cannot hold.
+  // The files of this tokenizer, name to content, for the caller to write. DataError for a token that vocab.txt cannot
+  // represent.
   virtual std::map<std::string, std::string> files() const;
-  // More tokens than the five special ones that are found in the text, the longest of several first; all of them must
-  // be in the vocabulary. Once, before anything is encoded.
+  // Tokens to match in the text besides the five special ones, longest match first; all must be in the vocabulary. Call
+  // once, before encoding.
   virtual void add_tokens(std::vector<AddedToken> tokens);
   const std::vector<AddedToken>& added_tokens() const { return added_tokens_; }
-  // Written to tokenizer_config.json when positive: the longest input of the model this tokenizer belongs to.
+  // The model's maximum sequence length, written to tokenizer_config.json if positive.
   void set_model_max_length(int64_t length) { model_max_length_ = length; }
   int64_t model_max_length() const { return model_max_length_; }
 
  protected:
-  // DataError naming every special token that `vocabulary` lacks; `where` names the vocabulary. Where
-  // `mask_may_be_absent`, an empty name says that there is none.
+  // DataError naming every special token that `vocabulary` lacks; `where` names the vocabulary. With
+  // `mask_may_be_absent`, an empty name means no mask token.
   Tokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where,
             bool mask_may_be_absent = false);
 
@@ -118,14 +116,14 @@ class Tokenizer {
   // Appends the tokens of `text`, which is valid UTF-8 without special tokens and starts at code point `first` of the
   // input (0 only at its very start); `offsets` may be null.
   virtual void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const = 0;
-  // What tokenizer_config.json says beyond what all tokenizers say.
+  // The keys of tokenizer_config.json specific to this kind.
   virtual nlohmann::ordered_json config() const = 0;
   // The content of tokenizer_config.json; `specials` are its keys for the special tokens.
   std::string config_file(const nlohmann::ordered_json& specials) const;
   void set_special_template(const SpecialTokenTemplate& special_template) { special_template_ = special_template; }
-  // The mask token takes the white space before it with it: it stands for a piece that holds it.
+  // The mask token absorbs the white space before it (lstrip).
   void set_mask_takes_space() { mask_takes_space_ = true; }
-  void mark_special(std::vector<int32_t> ids);  // left out when decoding, but not found in the text
+  void mark_special(std::vector<int32_t> ids);  // skipped when decoding, but not matched in the text
   const Vocabulary& vocabulary() const { return vocabulary_; }
   const SpecialTokens& special_tokens() const { return special_tokens_; }
 
@@ -136,12 +134,12 @@ class Tokenizer {
     std::string text;
     int32_t id;
   };
-  // Where from `begin` on a token may start: at the first of first_bytes_, or at the end.
+  // The next position from `begin` where a token may start; text.size() if there is none.
   size_t next_start(std::string_view text, size_t begin) const {
     return std::min(text.size(), first_bytes_.size() == 1 ? text.find(first_bytes_[0], begin)
                                                           : text.find_first_of(first_bytes_, begin));
   }
-  // The token found at the start of `text`, the longest if several; null if none.
+  // The longest token that `text` starts with; null if none.
   const Found* found_at(std::string_view text) const;
 
   Vocabulary vocabulary_;
@@ -151,8 +149,8 @@ class Tokenizer {
   bool mask_takes_space_ = false;
   std::vector<AddedToken> added_tokens_;
   std::vector<int32_t> added_special_ids_;             // sorted
-  std::string first_bytes_;                            // with which a token to be found starts
-  std::array<std::vector<Found>, 256> found_by_byte_;  // by first byte, the longest first
+  std::string first_bytes_;                            // first bytes of all tokens to match
+  std::array<std::vector<Found>, 256> found_by_byte_;  // by first byte, longest first
   int64_t model_max_length_ = 0;
 };
 
@@ -160,20 +158,19 @@ class Tokenizer {
 enum class JiebaMode { fast, slow, bert4keras };
 
 struct LoadOptions {
-  std::optional<JiebaMode> mode;  // unset: what tokenizer_config.json says ("tokenizer_mode"), else fast
+  std::optional<JiebaMode> mode;  // unset: "tokenizer_mode" of tokenizer_config.json, else fast
   std::string jieba_dictionary;   // a dict.txt of jieba's; empty: see below
 };
 
 // Reads a tokenizer from a model or tokenizer directory: vocab.txt (or the WordPiece model of a tokenizer.json), or
 // tokenizer.model (or the BPE or Unigram model of a tokenizer.json; text/sentencepiece/tokenizer.h), and, where
-// present, tokenizer_config.json. A directory with such a model and no vocab.txt is SentencePiece's. Else its kind is
-// the "tokenizer_class" of tokenizer_config.json, else of config.json: RoFormerTokenizer means jieba, BertTokenizer
-// plain WordPiece, lower-casing unless it says otherwise. Where neither says one it is jieba's if `options.mode` is
-// set, or if config.json's model_type is "roformer" and the vocabulary has a word of two or more ideographs (a
-// vocabulary of characters, or not Chinese, has no use for jieba), else BERT's. jieba's dictionary is
-// options.jieba_dictionary, else $ROFORMER_JIEBA_DICTIONARY, else jieba_dict.txt in the directory, else the one of
-// Debian's python3-jieba. FileError when files are missing, DataError when they say something wrong or something this
-// program does not do; UsageError for options of jieba's where the tokenizer is another.
+// present, tokenizer_config.json. A directory with a SentencePiece model and no vocab.txt is SentencePiece's. Otherwise
+// the kind is the "tokenizer_class" of tokenizer_config.json, else of config.json: RoFormerTokenizer means jieba,
+// BertTokenizer plain WordPiece, lower-casing unless it says otherwise. If neither is set, it is jieba's if
+// `options.mode` is set, or if config.json's model_type is "roformer" and the vocabulary has a word of two or more
+// ideographs (else jieba would have no effect), else BERT's. jieba's dictionary is options.jieba_dictionary, else
+// $ROFORMER_JIEBA_DICTIONARY, else jieba_dict.txt in the directory, else the one of Debian's python3-jieba. FileError
+// for missing files, DataError for malformed or unsupported ones; UsageError for jieba options with another tokenizer.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const LoadOptions& options = {});
 
 }  // namespace roformer

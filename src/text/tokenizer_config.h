@@ -1,4 +1,4 @@
-// The names of kinds of tokenizers in tokenizer_config.json, "tokenizer_class".
+// Values of "tokenizer_class" in tokenizer_config.json.
 #pragma once
 
 #include <string_view>

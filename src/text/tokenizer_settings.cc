@@ -16,7 +16,7 @@ int64_t read_id(const std::string& text, const JsonObject& object) {
   int64_t id = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
   if (error != std::errc() || end != text.data() + text.size() || id < 0 || id >= static_cast<int64_t>(kMaxTokens)) {
-    throw DataError("{}: {} is no id of a token", object.source(), KeyName(text, quote(text)));
+    throw DataError("{}: {} is not a token id", object.source(), KeyName(text, quote(text)));
   }
   return id;
 }
@@ -54,11 +54,11 @@ void mark_special(const JsonObject& config, const std::vector<std::string>& toke
       const std::string name = entry.is_object()   ? JsonObject(entry, config.source()).get_string("content", "")
                                : entry.is_string() ? entry.get<std::string>()
                                                    : "";
-      const auto place = std::ranges::find(tokens, name);
-      if (name.empty() || place == tokens.end()) continue;
+      const auto found = std::ranges::find(tokens, name);
+      if (name.empty() || found == tokens.end()) continue;
       const auto known = std::ranges::find(added, name, &AddedToken::content);
       if (known == added.end()) {
-        added.push_back({name, static_cast<int32_t>(place - tokens.begin()), true, false});
+        added.push_back({name, static_cast<int32_t>(found - tokens.begin()), true, false});
       } else {
         known->special = true;
         known->normalized = false;

@@ -102,7 +102,7 @@ int decompose(char32_t c, char32_t* out) {
   int last_boundary_class = 0;
   const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), buffer.data(), kMaxDecomposition,
                                              UTF8PROC_DECOMPOSE, &last_boundary_class);
-  if (count < 1 || count > kMaxDecomposition) {  // cannot happen for a Unicode scalar value; keep the text if it does
+  if (count < 1 || count > kMaxDecomposition) {  // impossible for a Unicode scalar value
     out[0] = c;
     return 1;
   }

@@ -1,7 +1,6 @@
-// The few facts about Unicode that tokenizers need, over UTF-8 and single code points.
-// It is not a text library: no locale, no collation, no grapheme clusters; what is here is what BERT's rules ask for.
-// Categories and decompositions come from utf8proc (Unicode 15 in version 2.8). ICU was rejected: 30 MB of data for
-// five questions. utf8proc's whole-string functions were rejected: they lose which input code point made which output.
+// The Unicode properties that tokenizers need, for single code points.
+// Categories and decompositions come from utf8proc (Unicode 15 in version 2.8). ICU was rejected: 30 MB of data for a
+// few properties. utf8proc's whole-string functions were rejected: they do not track the origins of output code points.
 #pragma once
 
 #include <array>
@@ -13,7 +12,7 @@
 
 namespace roformer {
 
-// How BERT sees a byte of UTF-8. `other`: control characters, and what is not ASCII.
+// BERT's classes of bytes. `other`: control characters and non-ASCII bytes.
 enum class AsciiKind : uint8_t { letter /* or digit */, space, punctuation, other };
 namespace detail {
 inline constexpr auto kAsciiKinds = [] {
@@ -41,9 +40,9 @@ bool is_whitespace(char32_t c);   // property White_Space
 bool is_control(char32_t c);      // categories Cc, Cf, Co; unassigned code points are not control (new emoji survive)
 bool is_private_use(char32_t c);  // category Co
 bool is_other(char32_t c);        // categories C*: control, format, surrogate, private use, unassigned
-bool is_cased(char32_t c);        // the derived properties Cased, but for what is Case_Ignorable as well,
-bool is_case_ignorable(char32_t c);  // and Case_Ignorable
-bool is_punctuation(char32_t c);  // categories P*, and every ASCII character that is no letter, digit, space, control
+bool is_cased(char32_t c);        // derived property Cased, without Case_Ignorable
+bool is_case_ignorable(char32_t c);   // derived property Case_Ignorable
+bool is_punctuation(char32_t c);      // categories P*, and all other ASCII symbols
 bool is_nonspacing_mark(char32_t c);  // category Mn
 bool is_cjk_ideograph(char32_t c);  // BERT's "Chinese characters": the CJK Unified and Compatibility Ideographs blocks
 int combining_class(char32_t c);    // canonical combining class; 0 for a starter
@@ -56,7 +55,8 @@ int to_lower(char32_t c, char32_t* out);
 inline constexpr int kMaxDecomposition = 8;
 int decompose(char32_t c, char32_t* out);
 
-// Canonical decomposition, then composition (NFC) of one code point, which is not always that code point; as above.
+// Canonical decomposition, then composition (NFC) of one code point, which may yield another code point; output as
+// above.
 int compose_alone(char32_t c, char32_t* out);
 
 }  // namespace roformer

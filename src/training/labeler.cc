@@ -14,8 +14,8 @@ class MaskedLabeler final : public Labeler {
   MaskedSequence label(std::span<const int32_t> sequence, RandomStream random) const override {
     return mask_sequence(sequence, options_, vocabulary_, random);
   }
-  bool predictable(std::span<const int32_t> sequence, size_t place) const override {
-    return !vocabulary_.special[static_cast<size_t>(sequence[place])];
+  bool predictable(std::span<const int32_t> sequence, size_t position) const override {
+    return !vocabulary_.special[static_cast<size_t>(sequence[position])];
   }
   int64_t predictable_tokens() const override { return std::ssize(vocabulary_.ordinary); }
 
@@ -36,7 +36,7 @@ class CausalLabeler final : public Labeler {
     std::iota(result.rows.begin(), result.rows.end(), 0);
     return result;
   }
-  bool predictable(std::span<const int32_t>, size_t place) const override { return place > 0; }
+  bool predictable(std::span<const int32_t>, size_t position) const override { return position > 0; }
   int64_t predictable_tokens() const override { return vocabulary_; }
 
  private:

@@ -1,5 +1,4 @@
-// What is learned of a sequence: which of its tokens the model is shown, from which places it predicts, and what the
-// right answers are.
+// Makes training examples from sequences: input ids, the rows to predict from, and labels.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +13,19 @@ class Labeler {
  public:
   virtual ~Labeler() = default;
 
-  // A pure function of its arguments. No rows when there is nothing to predict.
+  // A pure function of its arguments. No rows if there is nothing to predict.
   virtual MaskedSequence label(std::span<const int32_t> sequence, RandomStream random) const = 0;
-  // Whether the token at this place of a sequence may be a label; and how many different tokens there are that may.
-  virtual bool predictable(std::span<const int32_t> sequence, size_t place) const = 0;
+  // Whether the token at `position` of a sequence can be a label, and the number of distinct tokens that can be.
+  virtual bool predictable(std::span<const int32_t> sequence, size_t position) const = 0;
   virtual int64_t predictable_tokens() const = 0;
 };
 
-// Masked language modeling: some tokens are hidden, none of them special (data/masking.h).
+// Masked language modeling: some tokens are masked, special ones never (data/masking.h).
 std::unique_ptr<Labeler> masked_labeler(const Tokenizer& tokenizer, const MaskingOptions& options);
 
-// Causal language modeling: every token but the first of a sequence is predicted from those before it, special tokens
-// too: [SEP], because where a text ends is to be learned, and [UNK], so that perplexity counts all of the text. Nothing
-// is predicted across the end of a sequence. The random stream is not used.
+// Causal language modeling: every token but the first of a sequence is predicted from those before it, including
+// special tokens: [SEP], so that the ends of texts are learned, and [UNK], so that perplexity covers the whole text.
+// Nothing is predicted across sequences. The random stream is not used.
 std::unique_ptr<Labeler> causal_labeler(const Tokenizer& tokenizer);
 
 }  // namespace roformer

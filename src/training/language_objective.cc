@@ -16,7 +16,7 @@ void LabeledBatch::append(const MaskedSequence& sequence) {
   labels.insert(labels.end(), sequence.labels.begin(), sequence.labels.end());
 }
 
-// All at once: a byte tokenizer's characters may go on in the next sequence.
+// Decoded together, as a byte tokenizer's characters may span sequences.
 int64_t count_characters(const Tokenizer& tokenizer, const PackedSequences& sequences) {
   std::vector<int32_t> ids;
   ids.reserve(static_cast<size_t>(sequences.tokens()));
@@ -54,7 +54,7 @@ LanguageObjective::LanguageObjective(const Model& model, std::unique_ptr<Labeler
       validation_(std::move(validation)),
       training_random_(substream(random, 1)),
       validation_random_(substream(random, 2)),
-      place_(training_->cursor()) {}
+      cursor_(training_->cursor()) {}
 
 void LanguageObjective::prepare(int64_t step) {
   const int64_t per_step = options_.sequences_per_micro_batch * options_.accumulate;
@@ -64,17 +64,17 @@ void LanguageObjective::prepare(int64_t step) {
     LabeledBatch& micro = prepared_[static_cast<size_t>(i / options_.sequences_per_micro_batch)];
     micro.append(labeler_->label(training_->next(), substream(training_random_, visit)));
   }
-  place_ = training_->cursor();
+  cursor_ = training_->cursor();
 }
 
-Json LanguageObjective::place() const {
-  return {{"epoch", place_.epoch}, {"window", place_.window}, {"offset", place_.offset}};
+Json LanguageObjective::cursor() const {
+  return {{"epoch", cursor_.epoch}, {"window", cursor_.window}, {"offset", cursor_.offset}};
 }
 
-void LanguageObjective::resume(const JsonObject& place) {
-  training_->seek({place.get_int("epoch", std::nullopt, 0), place.get_int("window", std::nullopt, 0),
-                   place.get_int("offset", std::nullopt, 0)});
-  place_ = training_->cursor();
+void LanguageObjective::resume(const JsonObject& cursor) {
+  training_->seek({cursor.get_int("epoch", std::nullopt, 0), cursor.get_int("window", std::nullopt, 0),
+                   cursor.get_int("offset", std::nullopt, 0)});
+  cursor_ = training_->cursor();
 }
 
 int64_t LanguageObjective::labels() const { return count_labels(prepared_); }

@@ -1,5 +1,5 @@
-// Language modeling, masked or causal, over a stream of sequences. What is predicted of a sequence (labeling.h) is
-// drawn anew at every visit, as a function of the number of the visit.
+// Language modeling, masked or causal, over a stream of sequences. Labels (labeler.h) are drawn anew each time a
+// sequence is used, as a function of the micro-batch's number.
 #pragma once
 
 #include <memory>
@@ -15,30 +15,30 @@ namespace roformer {
 
 struct LanguageOptions {
   int64_t sequences_per_micro_batch = 1;
-  int64_t accumulate = 1;   // micro-batches a step
-  bool perplexity = false;  // whether evaluations say it
-  int64_t characters = 0;   // of the text to validate on; with them evaluations say the bits for one
+  int64_t accumulate = 1;   // micro-batches per step
+  bool perplexity = false;  // include it in evaluations
+  int64_t characters = 0;   // of the validation text; > 0 includes bits per character in evaluations
 };
 
-// Characters (code points) of the text that these sequences are of, as the tokenizer writes it again: of char and byte
-// tokenizers the text itself. Special tokens are none, [UNK] is one.
+// The number of characters (code points) in the decoded sequences, which for char and byte tokenizers equal the text.
+// [UNK] counts as one, other special tokens as none.
 int64_t count_characters(const Tokenizer& tokenizer, const PackedSequences& sequences);
 
-// Sequences with their labels, as the model takes them.
+// A batch of sequences with labels.
 struct LabeledBatch {
   Batch batch;
-  std::vector<int32_t> rows, labels;  // the row of `batch` that each label is predicted from, rising
+  std::vector<int32_t> rows, labels;  // each label and the row of `batch` it is predicted from, ascending
 
   void append(const MaskedSequence& sequence);
 };
 
-// Summed loss of all labels of the batch.
+// Loss of the batch, summed over labels.
 Loss language_loss(const Context& context, const Model& model, const LabeledBatch& batch, double gradient_scale);
 
-// A step's batches that are there already.
+// Micro-batches given in advance.
 class LabeledBatches final : public MicroBatches {
  public:
-  // Of this model, which stays with its owner.
+  // `model` must outlive it.
   LabeledBatches(const Model& model, std::vector<LabeledBatch> batches) : model_(model), batches_(std::move(batches)) {}
 
   int64_t micro_batches() const override { return std::ssize(batches_); }
@@ -50,18 +50,18 @@ class LabeledBatches final : public MicroBatches {
   std::vector<LabeledBatch> batches_;
 };
 
-// Labels of all batches together.
+// Total labels of all batches.
 int64_t count_labels(std::span<const LabeledBatch> batches);
 
 class LanguageObjective final : public Objective {
  public:
-  // Of this model, which stays with its owner.
+  // `model` must outlive it.
   LanguageObjective(const Model& model, std::unique_ptr<Labeler> labeling, const LanguageOptions& options,
                     std::unique_ptr<SequenceStream> training, PackedSequences validation, RandomStream random);
 
   void prepare(int64_t step) override;
-  Json place() const override;
-  void resume(const JsonObject& place) override;
+  Json cursor() const override;
+  void resume(const JsonObject& cursor) override;
   double waited() const override { return training_->waited(); }
   int64_t micro_batches() const override { return options_.accumulate; }
   int64_t labels() const override;
@@ -69,8 +69,7 @@ class LanguageObjective final : public Objective {
   Loss forward(const Context& context, int64_t micro_batch, double gradient_scale) override;
   Evaluation validate(const Context& context) override;
 
-  // Loss of predicting the validation tokens by how often each occurs in the stream's present window: what a model
-  // reaches that looks at nothing. Counts are add-one smoothed.
+  // Baseline validation loss of a unigram model, estimated from the stream's current window with add-one smoothing.
   double unigram_loss() const;
 
  private:
@@ -81,7 +80,7 @@ class LanguageObjective final : public Objective {
   PackedSequences validation_;
   RandomStream training_random_, validation_random_;
   std::vector<LabeledBatch> prepared_;
-  SequenceStream::Cursor place_;  // after the prepared step
+  SequenceStream::Cursor cursor_;  // after the prepared step
 };
 
 }  // namespace roformer

@@ -1,5 +1,4 @@
-// How weights are updated: gradient clipping by the global norm, which all optimizers share, and the update itself,
-// with the tensors that an optimizer keeps for it.
+// Optimizers: gradient clipping by the global norm, common to all, and the update with its state tensors.
 #pragma once
 
 #include <memory>
@@ -20,36 +19,36 @@ struct OptimizerOptions {
   double clip_norm = 1;
 };
 
-// adamw: Loshchilov & Hutter 2019, as torch.optim has it.
+// adamw: Loshchilov & Hutter 2019, as in torch.optim.
 const std::vector<std::string>& optimizer_names();
 
 template <OptionsOf<OptimizerOptions> Options>
 void visit_settings(Options& options, auto& visitor) {
   constexpr Effect kResult = Effect::result;
   visitor.choice(options.kind, {"optimizer", "how weights are updated", kResult}, optimizer_names());
-  visitor.real(options.weight_decay, {"weight_decay", "of weights, not of biases and norms", kResult}, {0, 1000});
-  visitor.real(options.beta1, {"beta1", "AdamW's decay of the mean", kResult}, {0, 1, false, true});
-  visitor.real(options.beta2, {"beta2", "AdamW's decay of the variance", kResult}, {0, 1, false, true});
-  visitor.real(options.epsilon, {"epsilon", "AdamW's floor of the divisor", kResult}, {0, 1, true, false});
-  visitor.real(options.clip_norm, {"clip_norm", "largest norm of the gradient; 0 = no clipping", kResult}, {0, 1e9});
+  visitor.real(options.weight_decay, {"weight_decay", "weight decay, not applied to biases and norms", kResult},
+               {0, 1000});
+  visitor.real(options.beta1, {"beta1", "AdamW's decay rate of the first moment", kResult}, {0, 1, false, true});
+  visitor.real(options.beta2, {"beta2", "AdamW's decay rate of the second moment", kResult}, {0, 1, false, true});
+  visitor.real(options.epsilon, {"epsilon", "AdamW's term added to the denominator", kResult}, {0, 1, true, false});
+  visitor.real(options.clip_norm, {"clip_norm", "maximum gradient norm; 0 = no clipping", kResult}, {0, 1e9});
 }
 
-// One of the parameters of a model that is trainable, whose tensors it shares.
+// Updates the parameters of a trainable model, sharing its tensors.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  // To be called before gradients are summed up; free where step() has just left zeros.
+  // Call before accumulating gradients; free if step() has just zeroed them.
   void zero_gradients();
-  // √Σ g² over all parameters; not finite if a gradient is not.
+  // √Σ g² over all parameters; non-finite if any gradient is.
   double gradient_norm() const;
-  // One update with the gradients as they are, which are zero afterwards unless they are to be kept; `norm` is
-  // gradient_norm().
+  // One update with the accumulated gradients, which are zeroed unless `keep_gradients`; `norm` is gradient_norm().
   void step(int64_t step, double learning_rate, double norm, bool keep_gradients = false);
 
-  // What it keeps of each parameter, as named tensors ("first_moment.NAME"), views: for saving, and to be loaded into.
+  // The optimizer state as named views ("first_moment.NAME"), for saving and loading.
   virtual std::vector<std::pair<std::string, Tensor>> state() const = 0;
 
  protected:
@@ -65,12 +64,12 @@ class Optimizer {
 
  private:
   Backend& backend_;
-  double clip_norm_;  // largest norm of the whole gradient; 0 = no clipping
+  double clip_norm_;  // maximum global norm; 0 = no clipping
   std::vector<Tensor> gradients_;
-  bool zero_ = false;  // the gradients, until zero_gradients() says that they will be summed up
+  bool zero_ = false;  // gradients are known to be zero
 };
 
-// UsageError for a kind that is none of optimizer_names(). Weight decay is of weights, not of biases and norms.
+// UsageError for an unknown kind. Weight decay applies to weights, not to biases and norms.
 std::unique_ptr<Optimizer> make_optimizer(const Model& model, const OptimizerOptions& options);
 
 }  // namespace roformer

@@ -30,17 +30,17 @@ bool knows(const Tokenizer& tokenizer, const PackedSequences& sequences) {
   return false;
 }
 
-// A text of nothing but special tokens, [UNK] among them, teaches nothing.
+// A text of special tokens only, [UNK] among them, cannot be learned from.
 [[noreturn]] void fail_unknown(const Tokenizer& tokenizer, const std::string& path) {
-  throw DataError("{}: the tokenizer knows nothing of this text: all its tokens are {}", FilePath(path),
+  throw DataError("{}: the tokenizer does not cover this text: all its tokens are {}", FilePath(path),
                   tokenizer.token(tokenizer.unk_id()));
 }
 
 constexpr double kMaskProbability = 0.15;
 constexpr double kValidationFraction = 0.02;
-constexpr int64_t kMostValidationSequences = 1000;  // unless a fraction is asked for: validating takes time, too
+constexpr int64_t kMaxValidationSequences = 1000;  // unless a fraction is given, to bound validation time
 
-// What is validated on: a text of its own, or sequences held out of the training text.
+// Validation data: separate files, or sequences held out of the training text.
 HeldOut read_validation(const PretrainOptions& options, const CorpusOptions& reading, const Corpus& corpus,
                         const Tokenizer& tokenizer, ThreadPool& pool, std::string& content_hash) {
   if (!options.validation_data.empty()) {
@@ -51,12 +51,12 @@ HeldOut read_validation(const PretrainOptions& options, const CorpusOptions& rea
     if (!knows(tokenizer, result.sequences)) fail_unknown(tokenizer, validation.name());
     return result;
   }
-  const int64_t most = options.validation_fraction ? std::numeric_limits<int64_t>::max() : kMostValidationSequences;
-  return hold_out(corpus, options.validation_fraction.value_or(kValidationFraction), most,
+  const int64_t limit = options.validation_fraction ? std::numeric_limits<int64_t>::max() : kMaxValidationSequences;
+  return hold_out(corpus, options.validation_fraction.value_or(kValidationFraction), limit,
                   SequenceStream::kWindowBlocks, pool);
 }
 
-// The text that is trained and validated on. The stream reads the corpus, so neither moves.
+// Training and validation text. Not movable, as the stream refers to the corpus.
 struct TrainingText {
   TrainingText(const PretrainOptions& options, int64_t max_length, const Tokenizer& tokenizer, RandomStream random,
                ThreadPool& pool);
@@ -77,7 +77,7 @@ TrainingText::TrainingText(const PretrainOptions& options, int64_t max_length, c
               .stop_token = options.stop_token},
       corpus(options.data, reading, tokenizer),
       held_out(read_validation(options, reading, corpus, tokenizer, pool, validation_hash)),
-      stream(std::make_unique<SequenceStream>(corpus, std::move(held_out.numbers), random,
+      stream(std::make_unique<SequenceStream>(corpus, std::move(held_out.indices), random,
                                               static_cast<int>(options.reader_threads.value_or(pool.threads())))) {
   held_out.blocks.push_back(corpus.load(0, pool));
   const auto known = [&](const auto& ids) { return knows(tokenizer, ids); };
@@ -97,7 +97,7 @@ LanguageOptions language_options(const PretrainOptions& options, const PretrainP
 
 std::string weights_path(const PretrainOptions& options) { return options.init_from + "/model.safetensors"; }
 
-// What settings came to; beside them what else decides the result. Threads, device, logging and keeping do not.
+// Resolved settings and everything else that affects the result. Threads, device, logging and snapshots do not.
 Json resolved_settings(const PretrainOptions& options, const PretrainPlan& plan, const Schedule& schedule,
                        Precision precision, const TrainingText& text, const std::string& tokenizer_hash) {
   Json resolved = {
@@ -105,7 +105,7 @@ Json resolved_settings(const PretrainOptions& options, const PretrainPlan& plan,
       {"model", write_config(plan.config)},
       {"data", text.corpus.content_hash()},
       {"validation-data", text.validation_hash},
-      // Not the default's number: asked for, the same number is not limited to so many sequences.
+      // Not the default's value: given explicitly, the same fraction is not capped.
       {"validation-fraction", options.validation_fraction ? Json(*options.validation_fraction) : Json("default")},
       {"tokenizer", tokenizer_hash},
       {"init-from", options.init_from.empty() ? "" : hash_hex(MappedFile(weights_path(options)).view())},
@@ -156,7 +156,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
                    resolved_settings(options, plan, schedule, backend.precision(), text, hash_files(files)));
   files["config.json"] = write_config(plan.config).dump(2) + "\n";
 
-  // The model comes first: settings that cannot be allocated leave no directory behind.
+  // The model is created first, so that a failed allocation leaves no directory behind.
   Model model(backend, plan.config, true);
   start_weights(model, options, substream(random, 0));
   if (options.confirm && !exists(join_path(options.output, "training/settings.json"))) {
@@ -174,13 +174,13 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   LanguageObjective objective(model, make_labeler(options, *tokenizer), language, std::move(text.stream),
                               std::move(validation), substream(random, 1));
   options.messages.write(
-      fmt::format("{} of {:.1f} MB; {} to validate on. {} parameters, {} positions.{}\n",
-                  counted(text.corpus.documents(), "document"), static_cast<double>(text.corpus.bytes()) / 1e6,
-                  counted(validated, "sequence"), result.parameters, position_name(plan.config.position),
+      fmt::format("{}, {:.1f} MB; {}. {} parameters, {} positions.{}\n", counted(text.corpus.documents(), "document"),
+                  static_cast<double>(text.corpus.bytes()) / 1e6, counted(validated, "validation sequence"),
+                  result.parameters, position_name(plan.config.position),
                   directory.resumed_step() > 0
                       ? ""
                       : fmt::format(" Unigram baseline of the validation loss: {:.3f}", objective.unigram_loss())));
-  text.held_out.blocks.clear();  // the stream has them, if it needs them
+  text.held_out.blocks.clear();  // the stream holds those it needs
   result.training = train(model, objective,
                           {.schedule = schedule,
                            .optimizer = options.optimizer,

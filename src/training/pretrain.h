@@ -16,11 +16,10 @@ struct PretrainResult {
   int64_t parameters = 0;
 };
 
-// What is learned of a sequence by `options`: also what a trained model is evaluated with.
+// The labeler for `options`, also for evaluating a trained model.
 std::unique_ptr<Labeler> make_labeler(const PretrainOptions& options, const Tokenizer& tokenizer);
 
-// Errors: UsageError for settings that cannot be, DataError and FileError for files, Interrupted after saving what
-// was trained.
+// UsageError for invalid settings, DataError and FileError for files, Interrupted after saving the current state.
 PretrainResult pretrain(const PretrainOptions& options, Backend& backend);
 
 }  // namespace roformer

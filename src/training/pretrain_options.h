@@ -1,4 +1,4 @@
-// What a person decides about a pre-training from plain text.
+// The options of pre-training from plain text.
 #pragma once
 
 #include <cstdint>
@@ -19,43 +19,42 @@
 
 namespace roformer {
 
-// An empty optional means: what the preset says.
+// An empty optional means the preset's value.
 struct PretrainOptions {
   std::string objective = "mlm";                   // or "clm"
-  std::vector<std::string> data, validation_data;  // text files, also gzip and zstd, or directories of such
-  std::optional<double> validation_fraction;       // without validation data; 0.02, at most 1,000 sequences, if empty
-  std::optional<int64_t> reader_threads;           // that tokenize ahead of the training; the backend's if empty
+  std::vector<std::string> data, validation_data;  // text files, plain, gzip or zstd, or directories of them
+  std::optional<double> validation_fraction;       // without validation_data; empty: 0.02, at most 1,000 sequences
+  std::optional<int64_t> reader_threads;           // threads that tokenize ahead; empty: the backend's number
   std::string documents = "automatic";             // what ends a document: of document_rule_names()
-  std::string tokenizer;                           // directory; init_from's if empty
+  std::string tokenizer;                           // directory; empty: init_from's
   std::string output;
-  std::string init_from;  // a model directory whose weights and shape to start from
+  std::string init_from;  // model directory with initial weights and shape
 
   ShapeOptions shape;
-  std::string config;  // a config.json instead of the preset's shape
+  std::string config;  // config.json to use instead of the preset's shape
 
   std::optional<int64_t> max_length, batch_tokens;
   int64_t accumulate = 1;
   ScheduleOptions schedule;
   OptimizerOptions optimizer;
-  std::optional<double> mask_probability;  // mlm: 0.15 if empty
+  std::optional<double> mask_probability;  // mlm; empty: 0.15
   bool whole_word = false;                 // mlm
   Intervals intervals;
   int64_t seed = 1;
 
   Progress::Output messages = Progress::Output::standard_error();  // of progress and notices
-  // Called when all settings are found good, before anything is trained; whether there is nothing left to train.
+  // Called once all settings are validated, before training.
   std::function<void(bool already_finished)> accepted;
   // Called after `accepted`, before training, with a file of the training text whose lines may be meant as documents.
   std::function<void(const UndividedFile& file)> undivided;
-  std::stop_token stop_token = {};  // looked at while text is read, and after each step
+  std::stop_token stop_token = {};  // polled while reading text and after each step
   // Called with the estimated seconds (training/work_estimate.h) before a new run begins; throws to call it off.
   std::function<void(double seconds)> confirm = nullptr;
   bool cpu_speed = false;                                        // as in TrainerOptions
   std::function<std::string(const StepCount&)> times = nullptr;  // as in TrainerOptions
 };
 
-// The settings, in the order people read them, in three parts; `shape` has its own, `output` is left to who
-// knows what it is for.
+// The settings in the order of --help, in three parts; `shape` has its own, and callers declare `output`.
 template <OptionsOf<PretrainOptions> Options>
 void visit_data_settings(Options& options, auto& visitor) {
   visitor.texts(options.data,
@@ -65,11 +64,11 @@ void visit_data_settings(Options& options, auto& visitor) {
                  .required = true},
                 "FILE");
   visitor.texts(options.validation_data, {"validation_data", "text to validate on", Effect::resolved}, "FILE");
-  visitor.real(options.validation_fraction,
-               {"validation_fraction",
-                "instead, the share of the sequences to hold out (if neither is given 0.02, at most 1,000 of them)",
-                Effect::resolved},
-               {0, 1, true, true});
+  visitor.real(
+      options.validation_fraction,
+      {"validation_fraction", "instead, the fraction of sequences to hold out (default: 0.02, at most 1,000 sequences)",
+       Effect::resolved},
+      {0, 1, true, true});
   visitor.choice(
       options.documents,
       {"documents", "what ends a document (automatic is <doc> tags where present, else blank lines)", Effect::result},
@@ -90,27 +89,26 @@ void visit_run_settings(Options& options, auto& visitor) {
   std::optional<Unused> no_masks;
   if (options.objective == "clm") no_masks = {"objective", "clm masks nothing"};
   visitor.choice(options.objective,
-                 {"objective", "what is learned: hidden tokens from both sides, or each token from those before it",
+                 {"objective", "what to predict: masked tokens from both sides, or each token from those before it",
                   Effect::result},
                  {"mlm", "clm"});
-  visitor.integer(options.max_length, {"max_length", "tokens a sequence (default: the preset's)", Effect::resolved},
+  visitor.integer(options.max_length, {"max_length", "tokens per sequence (default: the preset's)", Effect::resolved},
                   {3, 1 << 20});
   visitor.integer(options.batch_tokens,
-                  {"batch_tokens", "tokens a micro-batch (default: the preset's)", Effect::resolved}, {3, 1 << 28});
-  visitor.integer(options.accumulate, {"accumulate", "micro-batches a step", Effect::result}, {1, 1 << 20});
+                  {"batch_tokens", "tokens per micro-batch (default: the preset's)", Effect::resolved}, {3, 1 << 28});
+  visitor.integer(options.accumulate, {"accumulate", "micro-batches per step", Effect::result}, {1, 1 << 20});
   visit_settings(options.schedule, visitor);
   visit_settings(options.optimizer, visitor);
   visitor.real(options.mask_probability,
                {.name = "mask_probability",
-                .help = "mlm: share of the tokens to predict (default: 0.15)",
+                .help = "mlm: fraction of tokens to predict (default: 0.15)",
                 .effect = Effect::resolved,
                 .unused = no_masks},
                {0, 1, true, false});
   visitor.flag(options.whole_word,
                {.name = "whole_word", .help = "mlm: mask whole words", .effect = Effect::result, .unused = no_masks});
   visit_settings(options.intervals, visitor);
-  visitor.integer(options.seed,
-                  {"seed", "start of all random numbers; the same seed gives the same result", Effect::result},
+  visitor.integer(options.seed, {"seed", "random seed; the same seed gives the same result", Effect::result},
                   {.low = 0});
   visitor.integer(options.reader_threads,
                   {"reader_threads", "threads that tokenize ahead of the training (default: `threads`)"}, {1, 1024});
@@ -124,7 +122,7 @@ void visit_settings(Options& options, auto& visitor) {
   visit_run_settings(options, visitor);
 }
 
-// What a preset says beside the model's shape.
+// A preset's defaults besides the model's shape.
 struct RunDefaults {
   int64_t max_length, batch_tokens, steps;
   double learning_rate;

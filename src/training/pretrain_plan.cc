@@ -25,26 +25,25 @@ ModelConfig shape_of(const PretrainOptions& options) {
                                                     : read_config(options.config));
 }
 
-// What the config of a model must say to learn by this objective; what follows from it (one-sided buckets of distances)
-// is complete()'s.
+// Adapts the config to the objective; complete() derives the rest (one-sided distance buckets).
 void set_objective(ModelConfig& config, const PretrainOptions& options) {
   if (options.objective == "mlm") {
     if (config.attention_mask != AttentionMask::bidirectional) {
-      throw UsageError("the model's config.json says {}: {} mlm learns masked tokens from both sides",
+      throw UsageError("the model's config.json has {}: {} mlm needs bidirectional attention",
                        config.family->causal_setting, FieldName("objective"));
     }
     config.head = Head::masked_lm;
     return;
   }
   if (config.cross_attention) {
-    throw UsageError("the model's config.json says {}: {} clm has no other text to attend to",
+    throw UsageError("the model's config.json has {}: {} clm has no other text to attend to",
                      KeyName("add_cross_attention"), FieldName("objective"));
   }
   config.head = Head::causal_lm;
   config.attention_mask = AttentionMask::causal;
 }
 
-// What a config that no file fixes takes from tokenizer and options.
+// Sets the values that a preset's config takes from tokenizer and options.
 void fit_config(ModelConfig& config, const PretrainOptions& options, const Tokenizer& tokenizer, int64_t max_length) {
   config.vocabulary = tokenizer.vocabulary_size();
   config.max_positions = std::max(config.max_positions, max_length);
@@ -68,9 +67,9 @@ void check_together(const PretrainOptions& options, const PretrainPlan& plan) {
                      FieldName("max_length"), plan.max_length);
   }
   if (options.schedule.steps && options.schedule.epochs)
-    throw UsageError("give {} or {}, not both", FieldName("steps"), FieldName("epochs"));
+    throw UsageError("use either {} or {}", FieldName("steps"), FieldName("epochs"));
   if (options.validation_fraction && !options.validation_data.empty()) {
-    throw UsageError("give {} or {}, not both", FieldName("validation_data"), FieldName("validation_fraction"));
+    throw UsageError("use either {} or {}", FieldName("validation_data"), FieldName("validation_fraction"));
   }
 }
 

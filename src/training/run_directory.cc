@@ -22,7 +22,7 @@ bool holds(const std::string& path, const std::string& content) {
   return exists(path) && MappedFile(path).view() == content;
 }
 
-// A line for each setting of `now` that `before` has otherwise, by its own name also inside objects.
+// One line per setting that differs between `before` and `now`, also inside objects.
 void find_differences(const Json& before, const Json& now, std::vector<std::string>& differences) {
   for (const auto& [key, value] : now.items()) {
     const Json old = before.is_object() && before.contains(key) ? before[key] : Json();
@@ -52,8 +52,8 @@ RunDirectory::RunDirectory(const std::string& path, const Json& settings,
   const std::string settings_path = join_path(path, "training/settings.json");
   for (const char* name : {"model.safetensors", "config.json"}) {
     if (!exists(join_path(path, name)) || exists(settings_path)) continue;
-    throw FileError("{}: holds a {} that no training run here made; choose another output directory", FilePath(path),
-                    name);
+    throw FileError("{}: holds a {} that does not belong to a training run; choose another output directory",
+                    FilePath(path), name);
   }
   make_directories(join_path(path, "training"));
   lock_.emplace(path);
@@ -64,13 +64,13 @@ RunDirectory::RunDirectory(const std::string& path, const Json& settings,
     write_file_atomically(settings_path, settings.dump(2) + "\n");
   }
   for (const auto& [name, content] : files) {
-    // Written again when damaged: the settings are the same, so the content must be.
+    // Rewritten if corrupt: equal settings imply equal content.
     if (!holds(join_path(path, name), content)) write_file_atomically(join_path(path, name), content);
   }
   SnapshotSearch search = find_latest_snapshot(path, {kWeights, kOptimizer, kState});
   snapshot_ = search.snapshot;
   skipped_ = std::move(search.skipped);
-  // A run killed between saving and publishing may have left older weights outside.
+  // A run killed between saving and publishing may have left older weights.
   if (snapshot_) publish(join_path(snapshot_->path, kWeights), join_path(path, kWeights));
 }
 
@@ -78,7 +78,7 @@ void RunDirectory::check_settings(const Json& settings) const {
   const std::string settings_path = join_path(path_, "training/settings.json");
   const JsonObject before = JsonObject::read(settings_path, kMaxSettingsBytes);
   Json started = before.value();
-  // Runs of before there was a choice.
+  // Runs from before this setting existed.
   if (settings.contains("dtype") && started.is_object() && !started.contains("dtype")) started["dtype"] = "float32";
   std::vector<std::string> differences;
   find_differences(started, settings, differences);
@@ -99,21 +99,21 @@ int64_t RunDirectory::restore(Model& model, Optimizer& optimizer, Objective& obj
     model.backend().write(to, [&](const Tensor& host) { copy_tensor(from, host); });
   });
   const JsonObject state = JsonObject::read(join_path(snapshot_->path, kState));
-  if (!state.has("place")) state.reject("place", "where the data is");
+  if (!state.has("place")) state.reject("place", "the data position");
   objective.resume(state.get_object("place"));
   return state.get_int("tokens", std::nullopt, 0);
 }
 
 void RunDirectory::save(int64_t step, int64_t tokens, const Model& model, const Optimizer& optimizer,
                         const Objective& objective, int keep) {
-  // The log of these steps must not be lost where their snapshot is kept.
+  // The log must be durable before the snapshot is.
   if (log_) log_->sync();
   SnapshotWriter writer(path_, step);
   write_safetensors(writer.path(kWeights), file_weights(model), {{"format", "pt"}});
   auto state_tensors = optimizer.state();
   for (auto& [name, tensor] : state_tensors) tensor = model.backend().to_host(tensor);
   write_safetensors(writer.path(kOptimizer), state_tensors);
-  const Json state = {{"step", step}, {"tokens", tokens}, {"place", objective.place()}};
+  const Json state = {{"step", step}, {"tokens", tokens}, {"place", objective.cursor()}};
   write_file_atomically(writer.path(kState), dump_json(state) + "\n");
   const std::string snapshot = writer.commit();
   publish(join_path(snapshot, kWeights), join_path(path_, kWeights));
@@ -124,19 +124,19 @@ void RunDirectory::cut_log(int64_t step) {
   const std::string log_path = join_path(path_, "log.jsonl");
   if (exists(log_path)) {
     const std::string text = read_file(log_path, kMaxLogBytes);
-    std::string kept;
+    std::string lines;
     for (size_t begin = 0; begin < text.size();) {
       const size_t end = text.find('\n', begin);
-      if (end == std::string::npos) break;  // a line cut off by a kill
+      if (end == std::string::npos) break;  // a partial line of a killed run
       const std::string line = text.substr(begin, end - begin);
       const Json event = Json::parse(line, nullptr, false);
       if (event.is_object() && event.value("step", Json(0)).is_number() &&
           event.value("step", 0.0) <= static_cast<double>(step)) {
-        kept += line + "\n";
+        lines += line + "\n";
       }
       begin = end + 1;
     }
-    write_file_atomically(log_path, kept);
+    write_file_atomically(log_path, lines);
   }
   log_ = std::make_unique<FileWriter>(log_path, FileWriter::Mode::append);
 }

@@ -1,11 +1,11 @@
-// The directory of a training run: a usable model directory, with the state of training beside it (cli.md).
-//   config.json, model.safetensors, tokenizer files     for everybody
-//   training/settings.json                              what the run was started with
+// The directory of a training run: a usable model directory plus the training state (cli.md).
+//   config.json, model.safetensors, tokenizer files     the model of the newest snapshot
+//   training/settings.json                              the run's settings
 //   training/step-N/{model,optimizer}.safetensors, state.json, manifest.json
-//   log.jsonl                                           one line an event
-//   tensorboard/events.out.tfevents.*                   the same for TensorBoard, a file for each start
-//   report.html                                         the log as plots, once the run has ended
-// One run at a time; the weights outside are always those of the newest snapshot.
+//   log.jsonl                                           one line per event
+//   tensorboard/events.out.tfevents.*                   the same for TensorBoard, one file per start
+//   report.html                                         plots of the log, written at the end
+// Locked by one run at a time.
 #pragma once
 
 #include <map>
@@ -26,30 +26,28 @@ namespace roformer {
 
 class RunDirectory {
  public:
-  // Creates the directory or opens it to resume. `settings` is what decides the result: a directory that was started
-  // with others is refused, naming each difference (UsageError); so is one that holds a model or a
-  // config.json but no run (FileError).
-  // `files` (config.json, tokenizer files) are written where absent or different. FileError if another run holds the
-  // directory.
+  // Creates the directory or opens it to resume. `settings` are those that affect the result: UsageError listing the
+  // differences if the run was started with others; FileError if the directory holds a model or a config.json but no
+  // run, or is locked by another run. `files` (config.json, tokenizer files) are written if absent or different.
   RunDirectory(const std::string& path, const Json& settings, const std::map<std::string, std::string>& files);
 
   const std::string& path() const { return path_; }
-  // Step of the newest valid snapshot, 0 for a new run; and why newer ones were not taken.
+  // Step of the newest valid snapshot, 0 for a new run; and why newer ones were rejected.
   int64_t resumed_step() const { return snapshot_ ? snapshot_->step : 0; }
   const std::vector<std::string>& skipped() const { return skipped_; }
 
-  // Loads weights, the state of the optimizer and the place in the data of the newest snapshot; returns the tokens seen
-  // so far. Cuts the log back to that step and starts an event file from there.
+  // Restores weights, optimizer state and data position from the newest snapshot and returns the tokens seen so far.
+  // Truncates the log to that step and starts a new event file.
   int64_t restore(Model& model, Optimizer& optimizer, Objective& objective);
 
-  // Saves the state after `step`, publishes the weights, and removes all but the newest `keep` snapshots. If it throws,
-  // the older ones are as they were.
+  // Saves the state after `step`, publishes the weights, and removes all but the newest `keep` snapshots. On error the
+  // older ones are unchanged.
   void save(int64_t step, int64_t tokens, const Model& model, const Optimizer& optimizer, const Objective& objective,
             int keep);
 
-  // Appends one event to log.jsonl and hands it to the system; its numbers go to TensorBoard as EVENT/KEY.
+  // Appends one event to log.jsonl and flushes it; its numbers go to TensorBoard as EVENT/KEY.
   void log(const Json& event);
-  // For TensorBoard only.
+  // TensorBoard only.
   void log_histogram(int64_t step, const std::string& tag, const Histogram& histogram);
 
  private:

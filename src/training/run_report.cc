@@ -56,16 +56,16 @@ Run read_run(const std::string& directory) {
   return run;
 }
 
-// The legend of a plot has room for about so much; cut between characters.
+// Truncates a name, between characters, to fit a plot's legend.
 std::string legend_name(const std::string& name) {
-  constexpr size_t kMost = 40;
-  if (name.size() <= kMost) return name;
-  size_t end = kMost;
+  constexpr size_t kMaxLegendBytes = 40;
+  if (name.size() <= kMaxLegendBytes) return name;
+  size_t end = kMaxLegendBytes;
   while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;
   return name.substr(0, end) + "…";
 }
 
-// The numbers with a name of their own, in the order they are shown; others follow under their keys.
+// Metrics with a title, in display order; others follow under their keys.
 struct Metric {
   std::string event, key, title, unit;
   double scale = 1;                  // from the log's unit
@@ -96,7 +96,7 @@ std::vector<Metric> metrics_of(const std::vector<Group>& groups, const RunsShown
       }
     }
   }
-  found.erase({"train", "tokens"});  // the step in other units
+  found.erase({"train", "tokens"});  // redundant with the step
   if (!shown.wall_clock_speed) found.erase({"train", "tokens_per_second"});
   std::vector<Metric> metrics;
   for (const Metric& metric : known_metrics()) {
@@ -122,7 +122,7 @@ PlotSeries metric_series(const std::string& name, const Group& group, const Metr
 
 void add_plots(HtmlPage& page, const std::vector<Group>& groups, const RunsShown& shown) {
   std::vector<Metric> metrics = metrics_of(groups, shown);
-  // The two losses of a single setting are best seen together.
+  // A single group's losses share a plot.
   if (groups.size() == 1 && metrics.size() >= 2 && metrics[0].key == "loss" && metrics[1].key == "loss") {
     Plot plot{.title = "Loss", .x_label = "step", .y_label = metrics[0].unit, .series = {}};
     plot.series.push_back(metric_series("training", groups[0], metrics[1]));
@@ -171,7 +171,7 @@ std::vector<double> median_speeds(const Group& group, const std::string& key) {
   return medians;
 }
 
-// Values of all runs, each once, in the order of the runs.
+// Distinct values of all runs, in the order of the runs.
 std::string distinct_text(const std::vector<std::string>& values, std::string_view separator = ", ") {
   std::vector<std::string> texts;
   for (const std::string& text : values) {

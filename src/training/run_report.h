@@ -1,5 +1,5 @@
-// What training runs did, as a page to look at: curves, final values, settings. Reads their directories (log.jsonl,
-// training/settings.json, config.json; the last two may be missing) and changes nothing.
+// HTML reports of training runs: curves, final values, settings. Reads run directories (log.jsonl,
+// training/settings.json, config.json; the last two may be missing).
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace roformer {
 
-// Runs of one setting that differ in their seed: shown as one curve, their mean, with a band from lowest to highest.
+// Runs that differ only in their seed, shown as their mean with a band from lowest to highest.
 struct RunGroup {
   std::string name;
   std::vector<std::string> directories;  // at least one
@@ -19,15 +19,15 @@ struct RunGroup {
 std::string short_name(const std::string& path);
 
 struct RunsShown {
-  bool validation_loss = true;  // false where the page has a plot of it already
+  bool validation_loss = true;   // false where the page has a plot of it already
   bool wall_clock_speed = true;  // else only speed by CPU time, where it was logged: other work may have slowed a run
 };
 
-// Adds a plot for each number of the logs, with a line for each group, and tables of final values and settings.
-// FileError without a log.jsonl; DataError for a damaged file or a log without events.
+// Adds a plot per logged metric, with a line per group, and tables of final values and settings. FileError without a
+// log.jsonl; DataError for a malformed file or a log without events.
 void add_runs(HtmlPage& page, const std::vector<RunGroup>& groups, const RunsShown& shown = {});
 
-// The page of one run, replaced all at once.
+// Writes the report of one run atomically.
 void write_run_report(const std::string& directory, const std::string& path);
 
 }  // namespace roformer

@@ -13,7 +13,7 @@ Json run_settings(const SettingValues& values, const Json& resolved) {
     if (entry.unused || entry.effect == Effect::none) continue;
     const std::string key = hyphenated(entry.name);
     if (entry.effect == Effect::result) settings[key] = to_json(entry.value);
-    if (!settings.contains(key)) throw std::logic_error("a run does not say what its setting " + key + " came to");
+    if (!settings.contains(key)) throw std::logic_error("a run does not resolve its setting " + key);
   }
   return settings;
 }

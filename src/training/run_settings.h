@@ -1,5 +1,4 @@
-// What decides the result of a run, by the names people use: training/settings.json, which a run that goes on is
-// compared with.
+// The settings that affect a run's result, as stored in training/settings.json and compared when resuming.
 #pragma once
 
 #include <map>
@@ -10,12 +9,12 @@
 
 namespace roformer {
 
-// `resolved` and, of the settings that are used, those with an effect. `resolved` says of each with Effect::resolved
-// what it came to, and may say more that decides the result (the model's config, the number type).
+// `resolved` plus all used settings with Effect::result. `resolved` must hold the value of each setting with
+// Effect::resolved, and may hold more that affects the result (the model's config, the dtype).
 Json run_settings(const SettingValues& values, const Json& resolved);
 
-// Of a tokenizer's files. Beside a vocab.txt, tokenizer.json says again what that says; runs of before it was written
-// go on.
+// A hash of a tokenizer's files. tokenizer.json beside a vocab.txt is redundant and skipped, so that runs from before
+// it was written can resume.
 std::string hash_files(const std::map<std::string, std::string>& files);
 
 }  // namespace roformer

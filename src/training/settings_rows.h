@@ -1,4 +1,4 @@
-// The settings of a run (training/settings.json) as rows to show.
+// The settings of a run (training/settings.json) as table rows.
 #pragma once
 
 #include <string>

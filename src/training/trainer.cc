@@ -67,7 +67,7 @@ class Run {
  private:
   const Intervals& every() const { return options_.intervals; }
 
-  // Data that cannot be read (any more) must not cost what has been trained.
+  // Saves the training state if data cannot be read.
   void prepare_step() {
     try {
       objective_.prepare(step_ + 1);
@@ -86,12 +86,12 @@ class Run {
   }
 
   void train_step() {
-    done_ = update_.run(step_, objective_, {.kept = kept(), .keep_gradients = histograms_due()});
+    done_ = update_.run(step_, objective_, {.on_failure = last_saved(), .keep_gradients = histograms_due()});
     tokens_ += objective_.tokens();
     rate_tokens_ += objective_.tokens();
   }
 
-  std::string kept() const {
+  std::string last_saved() const {
     return saved_step_ > 0 ? fmt::format("the last good state is step {} in {}", saved_step_, directory_.path())
                            : "nothing had been saved yet";
   }
@@ -126,7 +126,7 @@ class Run {
     rate_begin_.cpu_seconds += now.cpu_seconds - begin.cpu_seconds;
   }
 
-  // The gradients are still those of the step, the weights already updated.
+  // Gradients are those of the step; weights are already updated.
   void log_histograms() {
     const Moment begin;
     for (const auto& [name, parameter, role] : model_.parameters()) {
@@ -140,7 +140,7 @@ class Run {
   void validate() {
     const Moment begin;
     validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
-    check_finite(step_, validation_.loss, "validation loss", kept());
+    check_finite(step_, validation_.loss, "validation loss", last_saved());
     Json event = {
         {"event", "validation"}, {"step", step_}, {"loss", validation_.loss}, {"accuracy", validation_.accuracy}};
     std::string line = fmt::format("step {:>6}  validation loss {:.4f}  accuracy {:.1f} %", step_, validation_.loss,
@@ -158,11 +158,11 @@ class Run {
     leave_out_since(begin);
   }
 
-  // A state that cannot be trained on must not replace one that can.
+  // A non-finite state must not replace a good one.
   void check_weights() const {
     for (const NamedParameter& named : model_.parameters()) {
       check_finite(step_, model_.backend().squared_norm({&named.parameter.value, 1}), "squared norm of " + named.name,
-                   kept());
+                   last_saved());
     }
   }
 
@@ -175,7 +175,7 @@ class Run {
     leave_out_since(begin);
   }
 
-  // The model is saved by now: what goes wrong here is said, and no more.
+  // The model is already saved, so errors are only reported.
   void write_report() {
     try {
       write_run_report(directory_.path(), join_path(directory_.path(), "report.html"));
@@ -188,7 +188,7 @@ class Run {
     save();
     write_report();
     progress_.finish();
-    throw Interrupted("interrupted; saved after step {}. The same command goes on from there", step_);
+    throw Interrupted("interrupted; saved after step {}. Rerun the same command to resume", step_);
   }
 
   std::string note() const {
@@ -210,7 +210,7 @@ class Run {
   TrainingStep::Result done_;  // of the last step
   double rate_ = 0;
   Moment rate_begin_;
-  double waited_ = 0;  // for data, when the log was written last
+  double waited_ = 0;  // for data, at the last log entry
   int64_t rate_tokens_ = 0;
   Evaluation validation_;
 };

@@ -15,22 +15,22 @@
 
 namespace roformer {
 
-// What happens how often; of no effect on the result. The last step is always logged, validated and saved.
+// Intervals in steps, which do not affect the result. The last step is always logged, validated and saved.
 struct Intervals {
   int64_t validate_every = 100, save_every = 100, log_every = 10;  // steps
-  int64_t histograms_every = 0;  // steps; 0 = none. Of every gradient (before clipping) and weight, for TensorBoard
-  int64_t keep = 2;              // snapshots
+  int64_t histograms_every = 0;  // of gradients (before clipping) and weights, for TensorBoard; 0 = never
+  int64_t keep = 2;              // snapshots to retain
 };
 
 template <OptionsOf<Intervals> Options>
 void visit_settings(Options& options, auto& visitor) {
-  visitor.integer(options.validate_every, {"validate_every", "steps"}, {1});
-  visitor.integer(options.save_every, {"save_every", "steps"}, {1});
-  visitor.integer(options.log_every, {"log_every", "steps"}, {1});
+  visitor.integer(options.validate_every, {"validate_every", "steps between validations"}, {1});
+  visitor.integer(options.save_every, {"save_every", "steps between snapshots"}, {1});
+  visitor.integer(options.log_every, {"log_every", "steps between log entries"}, {1});
   visitor.integer(options.histograms_every,
                   {"histograms_every", "steps between TensorBoard histograms of all gradients and weights; 0 = none"},
                   {0});
-  visitor.integer(options.keep, {"keep", "snapshots to keep"}, {1, 1'000'000});
+  visitor.integer(options.keep, {"keep", "snapshots to retain"}, {1, 1'000'000});
 }
 
 // Steps of a run: done when this process took it up, done so far, and all.
@@ -39,12 +39,12 @@ struct StepCount {
 };
 
 struct TrainerOptions {
-  Schedule schedule;  // says how many steps there are
+  Schedule schedule;  // includes the number of steps
   OptimizerOptions optimizer;
   Intervals intervals;
   RandomStream random;
   Progress::Output output = Progress::Output::standard_error();  // of progress and notices
-  std::stop_token stop_token = {};                               // looked at after each step
+  std::stop_token stop_token = {};                               // polled after each step
   // Also log tokens by CPU time: that of the whole process, so only where it does nothing else meanwhile.
   bool cpu_speed = false;
   // What progress shows in place of the speed and the times of this run alone; called after each step.
@@ -52,14 +52,14 @@ struct TrainerOptions {
 };
 
 struct TrainingResult {
-  int64_t steps = 0;   // done in all
-  int64_t tokens = 0;  // seen in all
+  int64_t steps = 0;   // total, earlier runs included
+  int64_t tokens = 0;  // total, earlier runs included
   Evaluation validation;
 };
 
-// Trains from the directory's newest snapshot (or the model as it is, at step 0) to the last step. Interrupted after
-// saving when the token asks to stop; DataError, with nothing overwritten, when a loss or gradient is not finite. The
-// result is a function of model, objective and options: no thread count, no interruption shows.
+// Trains from the directory's newest snapshot (else from the given model at step 0) to the last step. Interrupted,
+// after saving, if a stop is requested; DataError, with nothing overwritten, for a non-finite loss or gradient. The
+// result is a function of model, objective and options, independent of thread count and interruptions.
 TrainingResult train(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory);
 
 }  // namespace roformer

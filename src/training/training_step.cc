@@ -7,9 +7,9 @@
 
 namespace roformer {
 
-void check_finite(int64_t step, double value, const std::string& what, const std::string& kept) {
+void check_finite(int64_t step, double value, const std::string& what, const std::string& on_failure) {
   if (std::isfinite(value)) return;
-  throw DataError("step {}: the {} is {}; {}", step, what, std::isnan(value) ? "not a number" : "infinite", kept);
+  throw DataError("step {}: the {} is {}; {}", step, what, std::isnan(value) ? "not a number" : "infinite", on_failure);
 }
 
 TrainingStep::TrainingStep(const Model& model, const OptimizerOptions& optimizer, const Schedule& schedule,
@@ -22,12 +22,12 @@ TrainingStep::Result TrainingStep::run(int64_t step, MicroBatches& batches, cons
                 .gradient_norm = optimizer_->gradient_norm(),
                 .learning_rate = schedule_.at(step)};
   check_finite(step, result.gradient_norm,
-               fmt::format("gradient norm after micro-batch {}", batches.micro_batches() - 1), options.kept);
+               fmt::format("gradient norm after micro-batch {}", batches.micro_batches() - 1), options.on_failure);
   optimizer_->step(step, result.learning_rate, result.gradient_norm, options.keep_gradients);
   return result;
 }
 
-// Sums up the gradients; returns the loss, for which the backend is waited for once.
+// Accumulates the gradients and returns the loss, waiting for the backend once.
 double TrainingStep::pass(int64_t step, MicroBatches& batches, const Options& options) {
   const RandomStream random = substream(random_, static_cast<uint64_t>(step));
   const double scale = batches.labels() > 0 ? 1.0 / static_cast<double>(batches.labels()) : 0;
@@ -46,7 +46,7 @@ double TrainingStep::pass(int64_t step, MicroBatches& batches, const Options& op
   double loss = 0;
   for (size_t i = 0; i < losses.size(); ++i) {
     const double part = losses[i].read().sum * scale;
-    check_finite(step, part, fmt::format("loss of micro-batch {}", i), options.kept);
+    check_finite(step, part, fmt::format("loss of micro-batch {}", i), options.on_failure);
     loss += part;
   }
   return loss;

@@ -1,5 +1,5 @@
-// One update of a model: forward and backward of each micro-batch, checks, clipping, schedule, optimizer. The trainer
-// makes long runs of it, the library the steps that a program asks for.
+// One update of a model: forward and backward of each micro-batch, checks, clipping, schedule, optimizer. Used by the
+// trainer and by the library's step-wise API.
 #pragma once
 
 #include <cstdint>
@@ -16,21 +16,21 @@ namespace roformer {
 class TrainingStep {
  public:
   struct Result {
-    double loss = 0;  // before the update, a mean over the step's labels
+    double loss = 0;  // before the update, mean over the step's labels
     double gradient_norm = 0, learning_rate = 0;
   };
 
   struct Options {
-    std::string kept;             // what a person has left when the step fails: the end of that message
-    bool keep_gradients = false;  // else they are zero afterwards
+    std::string on_failure;       // what state remains after a failed step: ends the error message
+    bool keep_gradients = false;  // else they are zeroed
     std::stop_token stop = {};
   };
 
-  // Of this model, which is trainable and stays with its owner. `random` is that of all steps.
+  // `model` is trainable and must outlive this. `random` is common to all steps.
   TrainingStep(const Model& model, const OptimizerOptions& optimizer, const Schedule& schedule, RandomStream random);
 
-  // Step 1 is the first. The loss counts every label alike, however the batches are cut. DataError when the loss or the
-  // gradient is not finite, Interrupted when the token asks to stop: the model is then as it was.
+  // Step 1 is the first. The loss weighs all labels equally, regardless of micro-batches. DataError if the loss or
+  // gradient is not finite, Interrupted if a stop is requested; the model is then unchanged.
   Result run(int64_t step, MicroBatches& batches, const Options& options);
 
   Optimizer& optimizer() { return *optimizer_; }
@@ -45,7 +45,7 @@ class TrainingStep {
   RandomStream random_;
 };
 
-// DataError "step 3: the WHAT is infinite; KEPT" unless the value is finite.
-void check_finite(int64_t step, double value, const std::string& what, const std::string& kept);
+// Throws DataError "step 3: the WHAT is infinite; ON_FAILURE" unless the value is finite.
+void check_finite(int64_t step, double value, const std::string& what, const std::string& on_failure);
 
 }  // namespace roformer

@@ -1,4 +1,4 @@
-// What an error is about, for tests: they ask for its members, not for its English.
+// Access to an error's detail, so that tests need not match message texts.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 
 namespace roformer {
 
-// Of the error of type E that `action` throws; the test fails, and all is empty, where it throws none.
+// The detail of the error of type E thrown by `action`; fails the test and returns empty values if there is none.
 template <class E = Error, class Action>
 ErrorDetail detail_of(const Action& action) {
   try {

@@ -21,7 +21,7 @@ TEST(Error, HoldsWhatItsMessageNames) {
 }
 
 TEST(Error, SpellsFieldsAsOneLikes) {
-  // The file is called as the second field is.
+  // The file has the same name as the second field.
   const UsageError error("{}: {} {} holds nothing of {}; {:>3}", FilePath("seeds"), FieldName("batch_tokens"), 3,
                          FieldName("seeds"), 1);
   EXPECT_STREQ(error.what(), "seeds: batch_tokens 3 holds nothing of seeds;   1");

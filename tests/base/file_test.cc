@@ -65,7 +65,7 @@ TEST(ReadFile, RefusesWhatIsNoFile) {
               ThrowsMessage<FileError>(HasSubstr("absent': No such file or directory")));
   put(directory / "f", "x");
   EXPECT_THROW(read_file(directory / "f" + std::string("\0g", 2), 10), FileError);
-  // A device without end stops at the cap.
+  // An endless device is cut off at max_bytes.
   EXPECT_THAT([] { read_file("/dev/zero", 1000); }, ThrowsMessage<FileError>(HasSubstr("larger than 1000")));
 }
 
@@ -126,7 +126,7 @@ TEST(FileWriter, ModesReplaceAppendAndCreate) {
 }
 
 TEST(FileWriter, GoesOnAfterAShortWrite) {
-  // A signal in the middle of a write into a full pipe makes it short.
+  // A signal during a write to a full pipe causes a short write.
   TempDirectory directory;
   const std::string pipe = directory / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
@@ -235,6 +235,12 @@ TEST(Directories, AreMadeAndRefusedWithAReason) {
   EXPECT_THROW(fsync_directory(directory / "a/f"), FileError);
   EXPECT_EQ(parent_directory("f"), ".");
   EXPECT_EQ(parent_directory("a/f"), "a");
+}
+
+TEST(Paths, PlainFilenamesStayInTheirDirectory) {
+  for (const std::string_view name : {"a", "a.b", "...", ".hidden"}) EXPECT_TRUE(is_plain_filename(name)) << name;
+  for (const std::string_view name : {"", ".", "..", "a/b", "/", "../a"}) EXPECT_FALSE(is_plain_filename(name)) << name;
+  EXPECT_FALSE(is_plain_filename(std::string_view("a\0b", 3)));
 }
 
 TEST(DirectoryLock, RefusesASecondProcessUntilTheFirstEnds) {

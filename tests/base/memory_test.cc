@@ -8,7 +8,7 @@
 namespace roformer {
 namespace {
 
-// Straight from the system: a heap may keep what it is given back, and sanitizers' does.
+// mmap, as a heap (especially of sanitizers) may retain freed memory.
 TEST(Memory, ThePeakRisesAndIsForgotten) {
   if (!reset_peak_memory() || !peak_memory()) GTEST_SKIP() << "the system does not say";
   constexpr size_t kBytes = 64 << 20;

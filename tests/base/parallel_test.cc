@@ -67,7 +67,7 @@ TEST_P(Pools, NoSignalFromOutsideInterruptsATask) {
     pool_.run(count, [&](int64_t) {
       for (const int signal : {SIGINT, SIGTERM, SIGALRM, SIGPROF, SIGCHLD, SIGUSR1, SIGWINCH}) open += !blocked(signal);
       for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) deaf += blocked(signal);
-      std::this_thread::sleep_for(std::chrono::microseconds(100));  // so that every thread takes part
+      std::this_thread::sleep_for(std::chrono::microseconds(100));  // so that every thread participates
     });
   }
   EXPECT_EQ(open, 0);
@@ -97,7 +97,7 @@ TEST_P(Pools, ASignalThatComesMeanwhileIsHandledAfterwards) {
 
 INSTANTIATE_TEST_SUITE_P(Threads, Pools, testing::Values(1, 2, 5));
 
-TEST(ThreadPool, OneForEachUsableCpuUnlessToldOtherwise) {
+TEST(ThreadPool, OneThreadPerUsableCpuByDefault) {
   EXPECT_EQ(ThreadPool().threads(), usable_cpus());
   EXPECT_EQ(ThreadPool(3).threads(), 3);
 }

@@ -84,7 +84,7 @@ TEST(Generator, BelowIsEvenAndInRange) {
   for (int i = 0; i < 100; ++i) EXPECT_LT(generator.below(large), large);
 }
 
-TEST(Dropout, DropsTheShareAskedForAndIsAFunctionOfThePlace) {
+TEST(Dropout, DropsTheGivenShareAsAFunctionOfTheElement) {
   const Dropout dropout{0.1, {9, 10}}, other_site{0.1, {9, 11}};
   int dropped = 0, equal = 0;
   constexpr uint32_t kRows = 200, kColumns = 200;

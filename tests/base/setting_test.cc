@@ -1,5 +1,5 @@
-#include "base/json.h"
 #include "base/setting.h"
+#include "base/json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

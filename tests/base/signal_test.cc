@@ -12,7 +12,7 @@ namespace {
 
 void ignore(int) {}
 
-// No signal waits to be received, and the token has been told.
+// No signal is pending and the stop has been requested.
 bool stopped(const std::stop_token& token) {
   const auto waits = [] {
     sigset_t pending;
@@ -24,7 +24,7 @@ bool stopped(const std::stop_token& token) {
   return token.stop_requested();
 }
 
-// To the process, whose receiving thread takes it.
+// Sent to the process, whose receiving thread handles it.
 bool stops(const std::stop_token& token, int signal) {
   ::kill(::getpid(), signal);
   return stopped(token);

@@ -1,5 +1,4 @@
-// An empty directory for one test, removed with everything in it. In memory where possible: tests that fsync often
-// would otherwise take as long as the disk is busy.
+// An empty directory for one test, removed recursively. In memory if possible, as fsync on a busy disk is slow.
 #pragma once
 
 #include <gtest/gtest.h>

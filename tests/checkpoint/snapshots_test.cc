@@ -39,7 +39,7 @@ std::vector<std::string> names_in(const std::string& directory) {
   return names;
 }
 
-// A snapshot whose files all speak of `step`.
+// A snapshot whose files all contain `step`.
 std::string save(const std::string& directory, int64_t step) {
   SnapshotWriter writer(directory, step);
   Tensor weights = Tensor::allocate({1000}, DType::float32);
@@ -202,7 +202,7 @@ TEST(Publish, CopiesAcrossFileSystems) {
   EXPECT_THAT(names_in(here.path()), ElementsAre("f"));
 }
 
-// What a trainer does at a save.
+// The trainer's save sequence.
 void save_and_publish(const std::string& directory, int64_t step) {
   const std::string snapshot = save(directory, step);
   publish(snapshot + "/model.safetensors", directory + "/model.safetensors");
@@ -210,7 +210,7 @@ void save_and_publish(const std::string& directory, int64_t step) {
 }
 
 TEST(Snapshots, AFullDiskLeavesTheOldState) {
-  // A limit on the size of a file stands in for the full disk: writes fail at that byte.
+  // A file size limit simulates a full disk: writes fail at that byte.
   for (const rlim_t bytes : {0, 10, 100, 2000, 4071}) {
     TempDirectory directory;
     save_and_publish(directory.path(), 1);
@@ -275,7 +275,7 @@ TEST(Snapshots, AKillAtAnySystemCallLeavesTheOldOrTheNewState) {
     ++(step == 1 ? old_states : new_states);
     const float published = SafetensorsFile(directory / "model.safetensors").tensor("w").data<float>()[999];
     ASSERT_TRUE(published == 1 || (published == 2 && step == 2)) << count;
-    // The next run cleans up and goes on.
+    // The next run cleans up and continues.
     clean_snapshots(directory.path());
     save_and_publish(directory.path(), 3);
     ASSERT_EQ(latest(directory.path()), 3);

@@ -356,7 +356,7 @@ TEST_F(Pipeline, ValidationDataOfItsOwn) {
   put(path("validation.txt"), sentences(20, 5));
   const Outcome outcome = run(pretrain("m", {"--validation-data", path("validation.txt")}));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
-  EXPECT_THAT(outcome.error, HasSubstr("; 6 sequences to validate on"));
+  EXPECT_THAT(outcome.error, HasSubstr("; 6 validation sequences"));
   expect_refused(pretrain("x", {"--validation-data", path("validation.txt"), "--validation-fraction", "0.1"}), 2,
                  {"--validation-data", "--validation-fraction"});
 }

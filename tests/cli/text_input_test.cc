@@ -90,7 +90,7 @@ TEST(TextInputTest, PlacesOfItems) {
   ASSERT_TRUE(reader.next(text));
   ASSERT_TRUE(reader.next(text));
   EXPECT_EQ(text, "b");
-  EXPECT_EQ(reader.place(), "standard input:2");
+  EXPECT_EQ(reader.location(), "standard input:2");
   EXPECT_FALSE(reader.next(text));
 }
 
@@ -101,8 +101,8 @@ TEST(TextInputTest, ItemsKnowTheirPlacesAndTheFileItsShare) {
   TextReader reader({.texts = {}, .input = path});
   std::string text;
   while (reader.next(text)) EXPECT_TRUE(reader.ready());
-  EXPECT_EQ(reader.place(1), path + ":1");
-  EXPECT_EQ(reader.place(), path + ":2");
+  EXPECT_EQ(reader.location(1), path + ":1");
+  EXPECT_EQ(reader.location(), path + ":2");
   EXPECT_EQ(reader.share(), 1.0);
   EXPECT_EQ(TextReader({.texts = {"x"}, .input = ""}).share(), std::nullopt);
 }

@@ -141,7 +141,7 @@ TEST_F(Documents, LongLinesAndBlockBordersAreRead) {
   ASSERT_EQ(documents.size(), 2u);
   EXPECT_EQ(documents[0], text);
   EXPECT_EQ(documents[1], text);
-  // Characters, "\r\n" and lines that lie across the borders of the blocks a file is read in.
+  // Characters, "\r\n" and lines that span read blocks.
   std::string mixed, expected;
   for (int i = 0; i < 300000; ++i) {
     mixed += i % 3 ? "中é\r\n" : "word\n";
@@ -151,7 +151,7 @@ TEST_F(Documents, LongLinesAndBlockBordersAreRead) {
   EXPECT_EQ(read(mixed, DocumentRule::automatic), std::vector<std::string>{expected});
 }
 
-// Wherever a text is cut into blocks: the same documents, and of one that was cut the parts.
+// The documents, joined from their parts, do not depend on block boundaries.
 TEST_F(Documents, BlocksDoNotChangeDocuments) {
   const std::string text =
       "x\n\ny\r\nyy\n<doc id=\"1\">\n\nA\n\nB\n</doc>\n\nz\n\n <doc>\nC\n\n\n<doc id=3>\nD\n\nE\n\n";

@@ -64,7 +64,7 @@ TEST_F(Masking, SpecialTokensAreNeverChosenNorDrawn) {
   EXPECT_THAT(mask({}, 0).rows, IsEmpty());
 }
 
-// 20,000 chosen tokens: each share within 5 standard deviations, each row chosen about equally often.
+// 20,000 selected tokens: each share within 5 standard deviations, each row selected about equally often.
 TEST_F(Masking, SharesAndPlacesAreAsAsked) {
   const auto ids = sequence(100);
   double masked_count = 0, kept = 0, total = 0;
@@ -104,7 +104,7 @@ TEST_F(Masking, WholeWordsStayTogether) {
     ASSERT_LE(rows.size(), 4u);  // round(0.5 * 7)
     ASSERT_GE(rows.size(), 3u);
   }
-  // The only word is larger than the number wanted: it is taken all the same.
+  // The only word exceeds the number to select: it is selected anyway.
   EXPECT_THAT(mask({2, 7, 8, 9, 3}, 0, {.whole_words = true}).rows, ElementsAre(1, 2, 3));
   EXPECT_EQ(mask({2, 7, 8, 9, 3}, 0).rows.size(), 1u);
 }

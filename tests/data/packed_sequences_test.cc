@@ -50,7 +50,7 @@ TEST_F(Packed, TheLastSeparatorIsNotDoubled) {
   EXPECT_THAT(sequences(pack("hello world", 3)), ElementsAre(ElementsAre(2, 5, 3), ElementsAre(2, 6, 3)));
 }
 
-// Taking the sequences apart again gives every token of every document in order, at any length and thread count.
+// Unpacking the sequences gives all tokens of all documents in order, for any length and thread count.
 TEST_F(Packed, NothingIsLostAtAnyLengthAndThreadCount) {
   Generator generator({.seed = 3, .stream = 0});
   std::string text;
@@ -105,20 +105,20 @@ std::string words(int count) {
 TEST_F(Packed, HeldOutSequencesAreEvenlySpacedAndNeverAllOrNone) {
   ThreadPool pool(1);
   const Corpus corpus = this->corpus(words(100), 3);
-  const auto held_out = [&](double fraction, int64_t most = 1000) {
-    const HeldOut result = hold_out(corpus, fraction, most, 8, pool);
-    EXPECT_EQ(result.numbers.size(), 1u);
-    EXPECT_EQ(result.sequences.size(), std::ssize(result.numbers[0]));
-    return result.numbers[0];
+  const auto held_out = [&](double fraction, int64_t max_sequences = 1000) {
+    const HeldOut result = hold_out(corpus, fraction, max_sequences, 8, pool);
+    EXPECT_EQ(result.indices.size(), 1u);
+    EXPECT_EQ(result.sequences.size(), std::ssize(result.indices[0]));
+    return result.indices[0];
   };
   EXPECT_THAT(held_out(0.05), ElementsAre(10, 30, 50, 70, 90));
   EXPECT_THAT(held_out(0.05, 1), ElementsAre(50));
   EXPECT_THAT(held_out(1e-9), ElementsAre(50));
   EXPECT_EQ(held_out(0.999).size(), 99u);
   for (const double fraction : {0.01, 0.33, 0.5, 0.77}) {
-    const auto numbers = held_out(fraction);
-    EXPECT_EQ(std::ssize(numbers), std::llround(fraction * 100));
-    EXPECT_TRUE(std::adjacent_find(numbers.begin(), numbers.end(), std::greater_equal<>()) == numbers.end());
+    const auto indices = held_out(fraction);
+    EXPECT_EQ(std::ssize(indices), std::llround(fraction * 100));
+    EXPECT_TRUE(std::adjacent_find(indices.begin(), indices.end(), std::greater_equal<>()) == indices.end());
   }
   EXPECT_THROW(held_out(0), UsageError);
   EXPECT_THROW(held_out(1), UsageError);
@@ -136,7 +136,7 @@ TEST_F(Packed, OfManyBlocksAFewAreHeldOutFrom) {
   ASSERT_GE(corpus.blocks(), 40);
   const HeldOut few = hold_out(corpus, 0.05, 1000, 4, pool);
   EXPECT_EQ(few.blocks.size(), 4u);
-  EXPECT_EQ(std::count_if(few.numbers.begin(), few.numbers.end(), [](const auto& n) { return !n.empty(); }), 4);
+  EXPECT_EQ(std::count_if(few.indices.begin(), few.indices.end(), [](const auto& n) { return !n.empty(); }), 4);
   EXPECT_NEAR(static_cast<double>(few.sequences.size()), 0.05 * 1000, 15);  // blocks differ in size
   int64_t count = 0;
   for (const auto& block : few.blocks) count += block->size();

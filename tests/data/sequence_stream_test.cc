@@ -80,10 +80,10 @@ TEST_F(Stream, EachEpochHasEachSequenceOnceInAnotherOrder) {
     EXPECT_EQ(corpus->blocks() > 40, block_bytes == 50);
     ThreadPool pool(1);
     const HeldOut held_out = hold_out(*corpus, 0.1, 1000, 8, pool);
-    SequenceStream stream(*corpus, held_out.numbers, {1, 2}, 2);
+    SequenceStream stream(*corpus, held_out.indices, {1, 2}, 2);
     std::vector<std::vector<int32_t>> expected;  // every sequence of the text but those held out
     for (int64_t block = 0; block < corpus->blocks(); ++block) {
-      const auto& out = held_out.numbers[static_cast<size_t>(block)];
+      const auto& out = held_out.indices[static_cast<size_t>(block)];
       const auto packed = corpus->load(block, pool);
       for (int64_t i = 0; i < packed->size(); ++i) {
         if (std::count(out.begin(), out.end(), i)) continue;
@@ -106,7 +106,7 @@ TEST_F(Stream, EachEpochHasEachSequenceOnceInAnotherOrder) {
 
 TEST_F(Stream, EveryDocumentIsThereOnceAnEpoch) {
   const auto corpus = this->corpus(50);
-  SequenceStream stream(*corpus, hold_out_nothing(*corpus).numbers, {1, 2}, 1, 3);
+  SequenceStream stream(*corpus, hold_out_nothing(*corpus).indices, {1, 2}, 1, 3);
   std::map<std::string, int> bytes;
   for (const auto& sequence : take(stream, stream.count_sequences())) {
     ++bytes[tokenizer_->decode(sequence)];
@@ -121,7 +121,7 @@ TEST_F(Stream, EveryDocumentIsThereOnceAnEpoch) {
 TEST_F(Stream, TheOrderIsTheSameAtAnyNumberOfThreads) {
   const auto corpus = this->corpus(50);
   const auto run = [&](int threads, uint64_t seed, int64_t window) {
-    SequenceStream stream(*corpus, hold_out_nothing(*corpus).numbers, {seed, 0}, threads, window);
+    SequenceStream stream(*corpus, hold_out_nothing(*corpus).indices, {seed, 0}, threads, window);
     return take(stream, 1000);
   };
   const auto expected = run(1, 1, 4);
@@ -129,10 +129,10 @@ TEST_F(Stream, TheOrderIsTheSameAtAnyNumberOfThreads) {
   EXPECT_NE(run(1, 2, 4), expected);
 }
 
-TEST_F(Stream, GoesOnFromAnyPlace) {
+TEST_F(Stream, ResumesFromAnyCursor) {
   for (const int64_t window : {1, 4, 1000}) {
     const auto corpus = this->corpus(50);
-    SequenceStream stream(*corpus, hold_out_nothing(*corpus).numbers, {3, 0}, 1, window);
+    SequenceStream stream(*corpus, hold_out_nothing(*corpus).indices, {3, 0}, 1, window);
     std::vector<SequenceStream::Cursor> places;
     const auto sequences = [&] {
       std::vector<std::vector<int32_t>> all;
@@ -144,7 +144,7 @@ TEST_F(Stream, GoesOnFromAnyPlace) {
       return all;
     }();
     for (const size_t i : {0, 1, 2, 40, 299, 300, 301, 500, 890}) {
-      SequenceStream other(*corpus, hold_out_nothing(*corpus).numbers, {3, 0}, 1, window);
+      SequenceStream other(*corpus, hold_out_nothing(*corpus).indices, {3, 0}, 1, window);
       other.next();
       other.seek(places[i]);
       EXPECT_EQ(other.cursor(), places[i]);
@@ -167,7 +167,7 @@ TEST_F(Stream, NothingToTrainOnAndLostFilesAreErrors) {
   }
   SequenceStream empty(*corpus, all, {}, 1, 4);
   EXPECT_THAT(message_of<DataError>([&] { empty.next(); }), HasSubstr("no sequence to train on"));
-  SequenceStream stream(*corpus, hold_out_nothing(*corpus).numbers, {}, 1, 4);
+  SequenceStream stream(*corpus, hold_out_nothing(*corpus).indices, {}, 1, 4);
   stream.next();
   std::filesystem::remove(directory_ / "text");
   EXPECT_EQ(detail_of<FileError>([&] { take(stream, 1000); }).path, directory_ / "text");
@@ -179,7 +179,7 @@ TEST_F(Stream, StopsReadingWhenItIsAsked) {
       .rule = DocumentRule::automatic, .max_length = 9, .block_bytes = 50, .stop_token = stop.get_token()};
   const std::vector<std::string> paths{directory_ / "text"};
   const Corpus corpus(paths, options, *tokenizer_);
-  SequenceStream stream(corpus, hold_out_nothing(corpus).numbers, {1, 2}, 1, 2);
+  SequenceStream stream(corpus, hold_out_nothing(corpus).indices, {1, 2}, 1, 2);
   stream.next();
   ThreadPool pool(1);
   stop.request_stop();

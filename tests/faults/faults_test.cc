@@ -1,5 +1,5 @@
 // The program is killed, loses power, finds the disk full or gets an error at every single call by which it changes
-// files; afterwards every file of its training directory is cut short. The same command again always ends with the
+// files; afterwards every file of its training directory is truncated. The same command again always ends with the
 // bytes of a run left alone, or says what is wrong.
 #include <fmt/format.h>
 

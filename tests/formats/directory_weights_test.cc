@@ -49,7 +49,7 @@ class DirectoryWeightsTest : public ::testing::Test {
     for (const std::string& tensor : tensors) content.emplace_back(tensor, numbers({2, 3}, tensor[0]));
     write_safetensors(directory_ / name, content);
   }
-  // Of the error of loading the directory.
+  // The message of the error of loading the directory.
   ErrorDetail detail() const {
     return detail_of<Error>([&] { load_directory_weights(directory_.path()); });
   }
@@ -59,7 +59,7 @@ class DirectoryWeightsTest : public ::testing::Test {
   TempDirectory directory_;
 };
 
-TEST_F(DirectoryWeightsTest, OneFileIsPreferredAndItsNumbersAreNotCopied) {
+TEST_F(DirectoryWeightsTest, OneFileIsPreferredAndItsTensorsAreNotCopied) {
   shard("model.safetensors", {"a"});
   index(R"({"b": "no such shard"})");
   const DirectoryWeights weights = load_directory_weights(directory_.path());
@@ -77,7 +77,7 @@ TEST_F(DirectoryWeightsTest, ShardsBecomeOne) {
   shard("model-00002-of-00002.safetensors", {"c", "unlisted"});
   index(R"({"a": "model-00001-of-00002.safetensors", "b": "model-00001-of-00002.safetensors",
             "c": "model-00002-of-00002.safetensors"})",
-        R"(, "metadata": {"total_size": 7})");  // nobody looks at it
+        R"(, "metadata": {"total_size": 7})");  // ignored
   const DirectoryWeights weights = load_directory_weights(directory_.path(), {"skip*"});
   EXPECT_EQ(weights.source, directory_ / "model.safetensors.index.json");
   EXPECT_THAT(names_of(weights.tensors), ElementsAre("a", "b", "c", "unlisted"));
@@ -103,7 +103,7 @@ TEST_F(DirectoryWeightsTest, ABadIndexIsRefusedWithItsReason) {
   };
   const std::vector<Case> cases = {
       {R"({"a": 1})", R"(is in 1, expected the name of a file)", "a", ""},
-      {R"({"a": "three.safetensors"})", R"(the shard "three.safetensors" is not there)", "", ""},
+      {R"({"a": "three.safetensors"})", R"(the shard "three.safetensors" does not exist)", "", ""},
       {R"({"b": "one.safetensors"})", R"(is not in the shard "one.safetensors")", "b", ""},
       {R"({"a": "one.safetensors", "b": "two.safetensors"})", "is in '", "a", ""},
       {"{}", "names no tensor", "", "weight_map"},

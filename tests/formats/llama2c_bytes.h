@@ -1,4 +1,4 @@
-// Files of llama2.c as its export.py writes them, of small numbers.
+// Small files of llama2.c in the format of its export.py.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ struct Llama2cNumbers {
   bool shared = true;
 };
 
-// Element i of a tensor: a multiple of 1/64 below 1, so that int8 weights with that scale are the same numbers.
+// Element i of a tensor: a multiple of 1/64 below 1, so that int8 weights with that scale represent it exactly.
 inline float llama2c_element(std::string_view name, int64_t i) {
   uint32_t hash = 7;
   for (const char c : name) hash = hash * 31 + static_cast<unsigned char>(c);

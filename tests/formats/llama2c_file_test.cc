@@ -21,7 +21,7 @@ class Llama2cFileTest : public ::testing::Test {
     write_file_atomically(directory_ / "model.bin", bytes);
     return read_llama2c(directory_ / "model.bin");
   }
-  // The number at a place of a good file of this version changed.
+  // A valid file of this version with one number changed.
   std::string with(int version, size_t at, int32_t number) {
     std::string bytes = llama2c_bytes({}, version);
     std::memcpy(bytes.data() + at, &number, sizeof number);
@@ -69,7 +69,7 @@ TEST_F(Llama2cFileTest, RefusesWhatIsCutOffOrTooLong) {
   }
 }
 
-TEST_F(Llama2cFileTest, RefusesNumbersThatMakeNoModel) {
+TEST_F(Llama2cFileTest, RejectsInvalidDimensions) {
   const std::vector<std::pair<size_t, const char*>> numbers = {{0, "dim is"},         {4, "hidden_dim is"},
                                                                {8, "n_layers is"},    {12, "n_heads is"},
                                                                {16, "n_kv_heads is"}, {24, "seq_len is"}};
@@ -81,14 +81,14 @@ TEST_F(Llama2cFileTest, RefusesNumbersThatMakeNoModel) {
   }
   for (const int32_t number : {0, INT32_MIN, INT32_MAX}) expect_refused(with(0, 20, number), "vocab_size is");
   expect_refused(with(1, 28, -11), "vocab_size is");
-  expect_refused(with(0, 12, 3), "make no heads of pairs");
-  expect_refused(with(0, 12, 16), "make no heads of pairs");  // of one element
-  expect_refused(with(0, 16, 3), "make no heads of pairs");
+  expect_refused(with(0, 12, 3), "give no even head size");
+  expect_refused(with(0, 12, 16), "give no even head size");  // of one element
+  expect_refused(with(0, 16, 3), "give no even head size");
   expect_refused(with(0, 8, 1000), "its header describes a model of");
   expect_refused(with(1, 4, 3), "its version is 3, expected 1 to 2");
   expect_refused(with(1, 36, 2), "the flag of a shared classifier is 2");
   expect_refused(with(2, 37, 0), "the group of int8 weights is 0");
-  expect_refused(with(2, 37, 7), "are no whole groups of 7");
+  expect_refused(with(2, 37, 7), "are not a multiple of the group size 7");
   EXPECT_EQ(detail_of<DataError>([&] { read(with(2, 37, 7)); }).tensor, "tok_embeddings.weight");
 }
 

@@ -1,4 +1,4 @@
-// Files that torch.save wrote (tools/make_pytorch_fixtures.py), and what is refused of such files.
+// Files written by torch.save (tools/make_pytorch_fixtures.py), and malformed ones.
 #include "formats/pytorch_file.h"
 
 #include <gmock/gmock.h>
@@ -67,7 +67,7 @@ TEST(PytorchFile, ShapesAndTypesAreThoseOfTheFile) {
   EXPECT_THROW(file.tensor("no such"), DataError);
 }
 
-TEST(PytorchFile, NumbersOfAZipAreNotCopiedAndTiedOnesAreOne) {
+TEST(PytorchFile, ZipTensorsAreViewsAndTiedOnesShareMemory) {
   const PytorchFile file(kFixtures + "zip.bin");
   EXPECT_EQ(file.tensor("word").raw(), file.tensor("tied").raw());
   EXPECT_EQ(file.tensor("key").raw(), file.tensor("query").data<float>() + 6);
@@ -92,10 +92,10 @@ TEST(PytorchFile, ShardsBecomeOne) {
 // Pieces of pickles, protocol 2.
 std::string global(const std::string& module, const std::string& name) { return "c" + module + "\n" + name + "\n"; }
 
-// Storage "0", 4 float32 numbers.
+// Storage "0", 4 float32 values.
 const std::string kStorage = "(U\7storage" + global("torch", "FloatStorage") + "U\1" + "0U\3cpuK\4tQ";
 
-// A tensor's call: kStorage, offset, sizes, strides.
+// A tensor's rebuild call: kStorage, offset, sizes, strides.
 std::string tensor_of(const std::string& offset, const std::string& sizes, const std::string& strides) {
   return global("torch._utils", "_rebuild_tensor_v2") + "(" + kStorage + offset + sizes + strides + "\x89}tR";
 }
@@ -144,25 +144,25 @@ TEST_F(BadPytorchFile, NothingButTensorsMayBeAskedFor) {
 
 TEST_F(BadPytorchFile, PicklesThatAreWrongAreRefused) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"", "is cut short"},
-      {"\x80\2", "is cut short"},
+      {"", "is truncated"},
+      {"\x80\2", "is truncated"},
       {"\x80\1.", "has protocol 1, expected 2 to 5"},
-      {"\x80\2.", "takes more from its stack than there is"},
-      {"\x80\2(0.", "takes more from its stack"},
+      {"\x80\2.", "pops from an empty stack"},
+      {"\x80\2(0.", "pops from an empty stack"},
       {"\x80\2t.", "has no mark where it needs one"},
       {"\x80\2h\1.", "uses memo 1, which it never set"},
       {"\x80\2I5\n.", "holds opcode 0x49, which no file of tensors needs"},
-      {"\x80\2X\xff\xff\xff\x7f.", "is cut short: 2147483647 bytes expected"},
+      {"\x80\2X\xff\xff\xff\x7f.", "is truncated: expected 2147483647 bytes"},
       {"\x80\2T\xff\xff\xff\xff.", "negative length"},
-      {"\x80\2\x8e\xff\xff\xff\xff\xff\xff\xff\xff.", "is cut short: 18446744073709551615 bytes"},
-      {"\x80\2N\x85\x85R.", "takes more from its stack"},
-      {"\x80\2NN\x85R.", "calls what is no function"},
-      {"\x80\2NNa.", "appends to what is no list"},
-      {"\x80\2(NNNs.", "sets items of what is no dictionary"},
+      {"\x80\2\x8e\xff\xff\xff\xff\xff\xff\xff\xff.", "is truncated: expected 18446744073709551615 bytes"},
+      {"\x80\2N\x85\x85R.", "pops from an empty stack"},
+      {"\x80\2NN\x85R.", "makes a call without a function"},
+      {"\x80\2NNa.", "appends to something other than a list"},
+      {"\x80\2(NNNs.", "sets items of something other than a dictionary"},
       {"\x80\2}(Nu.", "a key without a value"},
-      {"\x80\2N}b.", "sets the attributes of what has none"},
-      {"\x80\2ctorch", "names a global without end"},
-      {"\x80\2NN\x93.", "names a global by no text"},
+      {"\x80\2N}b.", "sets attributes of an object without any"},
+      {"\x80\2ctorch", "has an unterminated global name"},
+      {"\x80\2NN\x93.", "names a global by something other than text"},
       {"\x80\2].", "does not hold a dictionary of tensors"},
       {"\x80\2}.", "holds no tensors by name"},
       {"\x80\2}U\1"
@@ -171,14 +171,14 @@ TEST_F(BadPytorchFile, PicklesThatAreWrongAreRefused) {
       {"\x80\2}U\1"
        "aNQ.",
        "does not hold a dictionary"},
-      {dict_of(tensor_of(k0, k4, k1)).substr(0, 60), "names a global without end"}};
+      {dict_of(tensor_of(k0, k4, k1)).substr(0, 60), "has an unterminated global name"}};
   for (const auto& [pickle, reason] : cases) EXPECT_THAT(error_of_pickle(pickle), HasSubstr(reason)) << pickle;
-  EXPECT_THAT(error_of_pickle("\x80\2" + std::string(100'000, '(') + "."), HasSubstr("takes more from its stack"));
+  EXPECT_THAT(error_of_pickle("\x80\2" + std::string(100'000, '(') + "."), HasSubstr("pops from an empty stack"));
   EXPECT_THAT(error_of_pickle("\x80\2" + std::string(5'000'000, 'N') + "."), HasSubstr("more than 4000000 objects"));
   EXPECT_THAT(error_of_pickle("\x80\2}" + std::string(25'000'000, '2') + "."), HasSubstr("more than 20000000 steps"));
-  // A dictionary that holds itself, as its own state_dict.
+  // A dictionary that contains itself as "state_dict".
   EXPECT_THAT(error_of_pickle("\x80\2}q\1U\nstate_dicth\1s."), HasSubstr("holds no tensors by name"));
-  // One list, of which copies are asked for.
+  // One list, copied repeatedly.
   EXPECT_THAT(error_of_pickle(
                   "\x80\2" + global("collections", "OrderedDict") + "q\1]q\2(" +
                   [] {
@@ -207,11 +207,11 @@ TEST_F(BadPytorchFile, TensorsMustLieInTheirStorage) {
       {tensor_of(k0, huge + "\x85", k0 + "\x85"), "repeats elements"},
       {tensor_of(k0, huge + huge + "\x86", k0 + k0 + "\x86"), "its shape is too large"},
       {tensor_of(k0, "K\2\x85", big + "\x85"), "reaches to element"},
-      {tensor_of(k0, "J\xff\xff\xff\xff\x85", k1), "its sizes are not whole numbers from 0"},
-      {tensor_of("J\xff\xff\xff\xff", k4, k1), "its place in its storage is no whole number"},
-      {tensor_of(k0, k4, "J\xff\xff\xff\xff\x85"), "its strides are not whole numbers from 0"},
-      {tensor_of(k0, k22, k1), "not as many strides as sizes"},
-      {tensor_of(k0, "N", k1), "its sizes are no list"},
+      {tensor_of(k0, "J\xff\xff\xff\xff\x85", k1), "its sizes are not non-negative integers"},
+      {tensor_of("J\xff\xff\xff\xff", k4, k1), "its storage offset is not a non-negative integer"},
+      {tensor_of(k0, k4, "J\xff\xff\xff\xff\x85"), "its strides are not non-negative integers"},
+      {tensor_of(k0, k22, k1), "the numbers of its strides and sizes differ"},
+      {tensor_of(k0, "N", k1), "its sizes are not a list"},
       {global("torch._utils", "_rebuild_tensor_v2") + "K\1\x85R", "fewer than 4 parts"},
       {global("torch._utils", "_rebuild_tensor_v2") + "(K\1" + k0 + k4 + k1 + "tR", "names no storage"},
       {tensor_of(k0, "(K\1K\1K\1K\1K\1t", "(K\1K\1K\1K\1K\1t"), "has 5 dimensions, expected at most 4"}};
@@ -222,7 +222,7 @@ TEST_F(BadPytorchFile, TensorsMustLieInTheirStorage) {
               HasSubstr("its storage \"0\" is missing"));
   std::string many = "\x80\2}(";
   for (char name = 'a'; name < 'a' + 20; ++name) many += std::string("U\1") + name + tensor_of(k0, k4, k1);
-  EXPECT_THAT(error_of_pickle(many + "u."), HasSubstr("its tensors take 320 bytes of storages that have 16"));
+  EXPECT_THAT(error_of_pickle(many + "u."), HasSubstr("its tensors have 320 bytes in total, its storages only 16"));
 }
 
 TEST_F(BadPytorchFile, ArchivesThatAreWrongAreRefused) {
@@ -242,7 +242,7 @@ TEST_F(BadPytorchFile, ArchivesThatAreWrongAreRefused) {
   EXPECT_THAT(error_of(""), HasSubstr("neither a zip archive nor a pickle"));
 }
 
-// What torch.save writes beyond 4 GB: sizes and places in the zip64 fields.
+// As written by torch.save beyond 4 GB: sizes and offsets in the zip64 fields.
 TEST_F(BadPytorchFile, Zip64IsRead) {
   const std::string whole =
       zip_of({{"x/data.pkl", dict_of(tensor_of(k0, k4, k1))}, {"x/data/0", std::string(16, 'x')}}, {.zip64 = true});
@@ -256,7 +256,7 @@ TEST_F(BadPytorchFile, LegacyFilesCutAnywhereAreRefused) {
   const std::string whole = read_file(kFixtures + "legacy.bin", 1 << 20);
   EXPECT_EQ(error_of(whole), "none");
   for (size_t size = 0; size < whole.size(); ++size) EXPECT_NE(error_of(whole.substr(0, size)), "none") << size;
-  EXPECT_THAT(error_of("\x80\2K\1."), HasSubstr("its magic number is another"));
+  EXPECT_THAT(error_of("\x80\2K\1."), HasSubstr("its magic number differs"));
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ std::string bytes_of(const Tensor& tensor) {
   return std::string(static_cast<const char*>(tensor.raw()), static_cast<size_t>(tensor.bytes()));
 }
 
-// The file of a header (with its true length before it) and data.
+// A file with this header (and its length prefix) and data.
 std::string assembled(const std::string& header, const std::string& data) {
   std::string file(8, '\0');
   const uint64_t length = header.size();
@@ -190,7 +190,7 @@ TEST(Safetensors, AcceptsWhatTheFormatAllows) {
   EXPECT_EQ(error_of(assembled("{}", "")), "none");
   EXPECT_EQ(error_of(assembled("{}      ", "")), "none");
   EXPECT_EQ(error_of(assembled(R"({"__metadata__":{}})", "")), "none");
-  // Not in the order of the data, an empty tensor between two others, an unknown member.
+  // Entries out of data order, an empty tensor between two others, an unknown member.
   EXPECT_EQ(error_of(assembled(R"({"b":{"dtype":"I32","shape":[1],"data_offsets":[4,8]},)"
                                R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"note":[1]},)"
                                R"("e":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}})",
@@ -231,13 +231,13 @@ TEST(Safetensors, RefusesHostileFilesWithTheReason) {
       {with_length(100'000'001), "expected at most 100000000"},
       {with_length(UINT64_MAX), "expected at most 100000000"},
       {with_length(UINT64_MAX - 7), "expected at most 100000000"},
-      {with_length(good.size() - 7), "is cut short"},
-      {with_length(good.size()), "is cut short"},
+      {with_length(good.size() - 7), "is truncated"},
+      {with_length(good.size()), "is truncated"},
       {with_length(20), "line 1, column"},
-      {good.substr(0, 30), "is cut short"},
-      {good.substr(0, good.size() - 1), "is cut short: its tensors take 8 bytes, it holds 7"},
-      {good + "x", "malformed: its tensors take 8 bytes, it holds 9"},
-      {assembled("{}", "x"), "malformed: its tensors take 0 bytes, it holds 1"},
+      {good.substr(0, 30), "is truncated"},
+      {good.substr(0, good.size() - 1), "is truncated: its tensors need 8 bytes, it has 7"},
+      {good + "x", "malformed: its tensors need 8 bytes, it has 9"},
+      {assembled("{}", "x"), "malformed: its tensors need 0 bytes, it has 1"},
       {assembled("[]", ""), "does not start with '{'"},
       {assembled(" {}", ""), "does not start with '{'"},
       {assembled("\xef\xbb\xbf{}", ""), "does not start with '{'"},
@@ -288,9 +288,9 @@ TEST(Safetensors, RefusesHostileFilesWithTheReason) {
       {one("\"F32\"", "[2]", "[-8,0]"), "data_offsets holds \"-8\""},
       {one("\"F32\"", "[2]", "[0.0,8.0]"), "data_offsets holds"},
       {one("\"F32\"", "[2]", "[8,16]"), "begin at 8, expected 0 (no holes)"},
-      {one("\"F32\"", "[4]", "[0,16]"), "is cut short: its tensors take 16 bytes, it holds 8"},
+      {one("\"F32\"", "[4]", "[0,16]"), "is truncated: its tensors need 16 bytes, it has 8"},
       {one("\"F32\"", "[2305843009213693950]", "[0,9223372036854775800]"), "shape is too large"},
-      {one("\"U8\"", "[1152921504606846975]", "[0,1152921504606846975]"), "is cut short"},
+      {one("\"U8\"", "[1152921504606846975]", "[0,1152921504606846975]"), "is truncated"},
       {one("\"F32\"", "[2]", "[18446744073709551608,18446744073709551615]"), "data_offsets holds"},
       {two("[0,4]", "[8,12]", "123456789012"), "\"b\": its data begin at 8, expected 4 (no holes)"},
       {two("[0,4]", "[0,4]", "1234"), "begin at 0, expected 4 (no overlaps)"},

@@ -1,4 +1,4 @@
-// Zip archives of stored entries as torch.save makes them, and with lies in them.
+// Zip archives of stored entries as written by torch.save, valid or malformed.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ using ZipEntries = std::vector<std::pair<std::string, std::string>>;
 struct ZipTricks {
   int method = 0;
   int flags = 0;
-  bool zip64 = false;       // no lie: the numbers are in 64 bits though they would fit 32
-  bool same_place = false;  // all entries are said to be where the first is
+  bool zip64 = false;       // valid: use zip64 fields although 32 bits suffice
+  bool same_place = false;  // all entries have the offset of the first
 };
 
 inline std::string zip_of(const ZipEntries& entries, const ZipTricks& tricks = {}) {
@@ -51,7 +51,7 @@ inline std::string zip_of(const ZipEntries& entries, const ZipTricks& tricks = {
     const size_t end = file.size();
     file += std::string("PK\6\6", 4);
     append_number(file, 44, 8);
-    append_number(file, 0, 12);  // versions, numbers of disks
+    append_number(file, 0, 12);  // versions, disk numbers
     for (const uint64_t number :
          {uint64_t{entries.size()}, uint64_t{entries.size()}, uint64_t{directory.size()}, uint64_t{begin}}) {
       append_number(file, number, 8);

@@ -1,4 +1,4 @@
-// Generated texts beside what the model says without a cache, and the ways a text ends.
+// Generated texts against passes without a cache, and finish reasons.
 #include "generation/generate.h"
 
 #include <gmock/gmock.h>
@@ -64,7 +64,7 @@ class Generate : public ::testing::Test {
     return results;
   }
 
-  // The most probable tokens one by one, each from a pass over the whole text.
+  // Greedy decoding, with a pass over the whole text for each token.
   std::vector<int32_t> without_cache(const Model& model, std::vector<int32_t> ids, int64_t tokens,
                                      AttentionMask attention_mask) {
     const size_t prompt = ids.size();
@@ -172,7 +172,7 @@ TEST_F(Generate, EndsAtItsTokensAndNotTooEarly) {
   const Generated ended = run(causal, options, {"abc"})[0];
   EXPECT_EQ(ended.finish, FinishReason::end);
   EXPECT_EQ(std::ssize(ended.ids), first + 1);
-  // Ten tokens before there may be an end: of all but one, so that the one comes ten times.
+  // With all tokens but one as end tokens, min_new_tokens = 10 yields that one ten times.
   options.end_ids->clear();
   for (int32_t id = 0; id < tokenizer_->vocabulary_size(); ++id) {
     if (id != whole.ids[0]) options.end_ids->push_back(id);
@@ -184,7 +184,7 @@ TEST_F(Generate, EndsAtItsTokensAndNotTooEarly) {
   EXPECT_TRUE(run(causal, greedy(0), {"abc"})[0].ids.empty());
 }
 
-TEST_F(Generate, GoesOnBeyondTheWindowOrDoesNot) {
+TEST_F(Generate, OverflowShiftsStopsOrFails) {
   const Model causal = model(config());
   GenerationOptions options = greedy(30);
   options.end_ids = std::vector<int32_t>{};
@@ -214,8 +214,8 @@ TEST_F(Generate, GoesOnBeyondTheWindowOrDoesNot) {
   EXPECT_THAT([&] { run(learned, plain, {"abc"}); }, ThrowsMessage<UsageError>(HasSubstr("at most 64")));
 }
 
-// Of one layer, what is kept of a token does not depend on those before it, so a shifted text is one without the older
-// half of what follows its first token.
+// With one layer, a token's keys and values do not depend on earlier tokens, so a shifted text equals one without the
+// older half after its first token.
 TEST_F(Generate, AShiftKeepsTheFirstTokenAndTheNewerHalf) {
   ModelConfig shallow = config();
   shallow.layers = 1;
@@ -240,7 +240,7 @@ TEST_F(Generate, NamesTheMemoryOfAWindowBeforeTakingIt) {
               ThrowsMessage<DataError>(HasSubstr(std::to_string((int64_t{1} << 40) * 2 * 2 * 16 * 4) + " bytes")));
 }
 
-TEST_F(Generate, NamesWeightsThatAreNotNumbers) {
+TEST_F(Generate, NamesNonFiniteWeights) {
   const Model causal = model(config());
   const NamedParameter& bad = causal.parameters()[7];
   bad.parameter.value.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
@@ -255,7 +255,7 @@ TEST_F(Generate, RefusesATokenizerOfAnotherVocabulary) {
               ThrowsMessage<DataError>(HasSubstr("vocabulary only 100")));
 }
 
-// The score is that of the model's own probabilities.
+// The score equals the sum of the model's log probabilities.
 TEST_F(Generate, StopsWhenItIsAsked) {
   const Model causal = model(config());
   std::stop_source stop;
@@ -324,7 +324,7 @@ TEST_F(Generate, EndTokensAreThoseOfTheDirectory) {
   EXPECT_THAT([&] { named_end_ids(directory.path(), shape); }, ThrowsMessage<DataError>(HasSubstr("eos_token_id")));
 }
 
-// Bytes of a character come one by one; a stop string begins and goes on otherwise.
+// A character arrives byte by byte; a stop string begins but does not complete.
 TEST_F(Generate, TextIsGivenOutWhenItIsCertain) {
   const std::vector<std::string> stops{"abd"};
   ContinuedText text(*tokenizer_, {}, stops);

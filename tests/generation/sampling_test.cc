@@ -1,4 +1,4 @@
-// How tokens are chosen, beside the definitions written out, and beam search beside a search of everything.
+// Sampling against straightforward definitions, and beam search against exhaustive search.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ std::vector<double> softmax(const std::vector<double>& scores) {
   return result;
 }
 
-// transformers' processors, each on all scores, −∞ for what is left out.
+// transformers' processors, each on all logits, −∞ for excluded tokens.
 std::vector<double> written_out(std::vector<double> scores, const SamplingOptions& options) {
   for (double& score : scores) score /= options.temperature;
   if (options.top_k > 0) {
@@ -39,7 +39,7 @@ std::vector<double> written_out(std::vector<double> scores, const SamplingOption
     const double least = sorted[std::min(sorted.size(), static_cast<size_t>(options.top_k)) - 1];
     for (double& score : scores) score = score < least ? kNever : score;
   }
-  // Ascending: what has at most 1 − p together with all before it goes.
+  // Ascending: tokens with a cumulative probability of at most 1 − p are excluded.
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return scores[a] < scores[b]; });

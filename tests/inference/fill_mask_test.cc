@@ -47,7 +47,7 @@ TEST_F(FillMask, AgreesWithTheLogits) {
   EXPECT_EQ(fill_mask(m, *tokenizer_, "a[MASK]b", 1)[0][0].id, best);
 }
 
-TEST_F(FillMask, NeverSaysAnIdWithoutAToken) {
+TEST_F(FillMask, IgnoresIdsBeyondTheTokenizer) {
   const Model m = model(50);
   for (const NamedParameter& named : m.parameters()) {
     if (named.name != "cls.predictions.bias") continue;

@@ -1,4 +1,4 @@
-// A tiny model with random weights and the head that is asked for, over the byte tokenizer's vocabulary.
+// A tiny model with random weights and a given head, over the byte tokenizer's vocabulary.
 #pragma once
 
 #include <memory>

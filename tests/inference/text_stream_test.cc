@@ -59,7 +59,7 @@ class Groups final : public TextSource {
     return true;
   }
   bool ready() override { return group_ < groups_.size() && taken_ < groups_[group_].size(); }
-  std::string place(int64_t number) const override { return "item " + std::to_string(number); }
+  std::string location(int64_t number) const override { return "item " + std::to_string(number); }
 
  private:
   std::vector<Group> groups_;
@@ -138,7 +138,7 @@ TEST_F(Streams, TooLongIsAnErrorUnlessCut) {
   const TextBatching limited{.limit = {4, "so it is"}};
   Groups groups({Group{"ab", "abc"}});
   EXPECT_THAT(read(groups, limited), ElementsAre(ElementsAre("ab")));
-  EXPECT_EQ(error_, "item 2: 5 tokens, expected at most 4: so it is; max_length cuts");
+  EXPECT_EQ(error_, "item 2: 5 tokens, expected at most 4: so it is; max_length truncates");
   Groups again({Group{"ab", "abc"}});
   EXPECT_THAT(read(again, {.max_length = 4, .limit = {4, "so it is"}}), ElementsAre(ElementsAre("ab", "abc")));
 }

@@ -1,4 +1,4 @@
-// A model of 8 elements with a tokenizer of bytes, both in memory, for what is done with a model.
+// A model of width 8 with a byte tokenizer, both in memory, for inference tests.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@ namespace roformer {
 
 class TinyModelTest : public testing::Test {
  protected:
-  // `extra` rows of the vocabulary that the tokenizer does not have.
+  // `extra`: vocabulary rows beyond the tokenizer's.
   Model model(int64_t extra = 0, Head head = Head::masked_lm, bool trainable = false) {
     ModelConfig config;
     config.vocabulary = tokenizer_->vocabulary_size() + extra;

@@ -32,7 +32,7 @@ class ConvertTest : public ::testing::Test {
   ConvertReport convert_to(const std::string& input, const std::string& output) {
     return convert({.input = input, .output = directory_ / output}, *backend_);
   }
-  // The model under other names, and what they become.
+  // The model under alternative names, and their canonical names.
   std::string renamed(const std::string& name, const std::function<std::string(const std::string&)>& rename,
                       StateDict more = {}) {
     const std::string path = directory_ / name;
@@ -103,17 +103,16 @@ TEST_F(ConvertTest, OldNamesBecomeThoseOfToday) {
   EXPECT_EQ(report.left_out[1].reason, "computed from the positions");
 }
 
-TEST_F(ConvertTest, ADecoderOfOtherNumbersIsNamed) {
+TEST_F(ConvertTest, ADifferentDecoderIsReported) {
   const Tensor words = load_directory_weights(kModel).tensors.at("roformer.embeddings.word_embeddings.weight");
   const Tensor other = Tensor::allocate(words.shape(), DType::float32);
   std::fill_n(other.data<float>(), other.elements(), 0.5f);
   const std::string source =
       renamed("untied", [](const std::string& name) { return name; }, {{"cls.predictions.decoder.weight", other}});
-  EXPECT_EQ(convert_to(source, "out").left_out.at(0).reason,
-            "other numbers than the word embedding that it is tied to");
+  EXPECT_EQ(convert_to(source, "out").left_out.at(0).reason, "different from the word embedding it is tied to");
 }
 
-TEST_F(ConvertTest, WhatGoesWithTheModelComesAlong) {
+TEST_F(ConvertTest, CompanionFilesAreCopied) {
   const std::string source = renamed("source", [](const std::string& name) { return name; });
   JsonObject config = JsonObject::read(source + "/config.json");
   Json changed = config.value();
@@ -155,7 +154,7 @@ TEST_F(ConvertTest, WhatIsThereAlreadyIsNotReplaced) {
   EXPECT_TRUE(convert_to(kModel, "out").written);
   EXPECT_FALSE(convert_to(kModel, "out").written);
   write_file_atomically(directory_ / "out/config.json", "{}");
-  EXPECT_THAT(error_of<FileError>(kModel, "out"), HasSubstr("its \"config.json\" is missing or another"));
+  EXPECT_THAT(error_of<FileError>(kModel, "out"), HasSubstr("its \"config.json\" is missing or different"));
   EXPECT_EQ(content(directory_ / "out/config.json"), "{}");
   write_file_atomically(directory_ / "file", "x");
   EXPECT_THAT(error_of<FileError>(kModel, "file"), HasSubstr("is a file, expected a directory"));
@@ -173,7 +172,7 @@ TEST_F(ConvertTest, WrongUseAndMissingFiles) {
   EXPECT_FALSE(fs::exists(directory_ / "x"));
 }
 
-// Logits of every family's fixture with rotary positions stay as they are in the other layout.
+// The rotary layout does not change the logits of any family's fixture.
 class RotaryLayoutTest : public ConvertTest, public ::testing::WithParamInterface<std::string> {
  protected:
   void relay(const std::string& input, const std::string& output, RotaryLayout layout, int64_t permuted) {
@@ -182,7 +181,7 @@ class RotaryLayoutTest : public ConvertTest, public ::testing::WithParamInterfac
     EXPECT_EQ(report.permuted, permuted);
     EXPECT_TRUE(report.old_layout.has_value());
   }
-  // Hidden states of a few sequences in float64; decoders with cross-attention see a memory of random numbers.
+  // Hidden states of a few sequences in float64; decoders with cross-attention get random encoder states.
   std::vector<double> hidden(const std::string& directory) {
     const auto reference = make_reference_backend(pool_, DType::float64);
     const Model model = load_model(directory, *reference);
@@ -228,7 +227,7 @@ TEST_P(RotaryLayoutTest, ThereAndBackGivesTheSameBitsAndHiddenStatesDoNotChange)
   const std::vector<double> before = hidden(source), after = hidden(directory_ / "half");
   ASSERT_EQ(before.size(), after.size());
   for (size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(after[i], before[i], 1e-6 * (1 + std::abs(before[i])));
-  // The permutation is needed: without it the same weights give something else.
+  // Without the permutation the same weights give different results.
   fs::copy_file(source + "/model.safetensors", directory_ / "half/model.safetensors",
                 fs::copy_options::overwrite_existing);
   const std::vector<double> wrong = hidden(directory_ / "half");

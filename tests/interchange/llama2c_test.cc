@@ -1,4 +1,4 @@
-// convert --from llama2c, and what its models compute.
+// convert --from llama2c, and outputs of the converted models.
 #include "interchange/llama2c.h"
 
 #include <gmock/gmock.h>
@@ -91,7 +91,7 @@ TEST_F(Llama2cTest, Refusals) {
   std::memcpy(bytes.data() + bytes.size() - 4 * 32 - 4, &nan, 4);  // the last number before the rotation's
   const std::string path = write("nan.bin", bytes);
   EXPECT_THAT([&] { convert_to(path, "out"); },
-              ThrowsMessage<DataError>(HasSubstr("column 15 of norm.weight [16] is not a finite number")));
+              ThrowsMessage<DataError>(HasSubstr("column 15 of norm.weight [16] is not finite")));
   EXPECT_FALSE(std::filesystem::exists(directory_ / "out"));
   const ConvertOptions adjacent{.from = "llama2c",
                                 .input = write("model.bin", llama2c_bytes({}, 0)),
@@ -103,8 +103,8 @@ TEST_F(Llama2cTest, Refusals) {
   EXPECT_THAT([&] { convert(tokenizer, *backend_); }, ThrowsMessage<UsageError>(HasSubstr("from llama2c")));
 }
 
-// A weight that is no number is named when it has spoilt a result.
-TEST_F(Llama2cTest, ForwardNamesAWeightThatIsNoNumber) {
+// A NaN weight is named if it makes a result non-finite.
+TEST_F(Llama2cTest, ForwardNamesANonFiniteWeight) {
   convert_to(write("model.bin", llama2c_bytes({}, 0)), "model");
   const std::string ids = write("ids.json", R"({"input_ids": [[1, 5, 3]]})");
   const Model model = load_model(directory_ / "model", *backend_, true);
@@ -118,10 +118,10 @@ TEST_F(Llama2cTest, ForwardNamesAWeightThatIsNoNumber) {
               ThrowsMessage<DataError>(HasSubstr("row 1, column 1 of model.layers.0.mlp.gate_proj.weight")));
   const std::string types = write("types.json", R"({"input_ids": [[1]], "token_type_ids": [[0]]})");
   EXPECT_THAT([&] { forward(model, types, directory_ / "out.safetensors"); },
-              ThrowsMessage<DataError>(HasSubstr("the model has no types")));
+              ThrowsMessage<DataError>(HasSubstr("the model has no token types")));
 }
 
-// What llama2.c's tokenizer.bin calls each id, as run.c prints it.
+// The text of each id in llama2.c's tokenizer.bin, as printed by run.c.
 std::vector<std::string> read_pieces(const std::string& path, int64_t count) {
   const MappedFile file(path);
   ByteReader reader(file.view(), FilePath(path));
@@ -129,7 +129,7 @@ std::vector<std::string> read_pieces(const std::string& path, int64_t count) {
   std::vector<std::string> pieces;
   for (int64_t i = 0; i < count; ++i) {
     reader.number<float>();
-    std::string piece(reader.take(static_cast<uint64_t>(reader.number<int32_t>())));
+    std::string piece(reader.read(static_cast<uint64_t>(reader.number<int32_t>())));
     if (piece.size() == 6 && piece.starts_with("<0x"))
       piece = std::string(1, static_cast<char>(std::stoi(piece.substr(3, 2), nullptr, 16)));
     pieces.push_back(piece);
@@ -182,7 +182,7 @@ TEST_F(Llama2cTest, TheGreedyTextOfStories260K) {
   EXPECT_EQ(generated[0].text.substr(0, expected.size()), expected);
 }
 
-// Heads that share keys have copies of them here, which turn one by one.
+// Heads that share keys have copies of them here, rotated separately.
 TEST(AttentionScoresTest, GroupedHeads) {
   ThreadPool pool(1);
   const auto backend = make_reference_backend(pool);

@@ -35,7 +35,7 @@ void expect_same_bits(const Tensor& a, const Tensor& b) {
   }
 }
 
-// Grouped attention: 6 heads of queries share 2 of keys and values; heads of 10, of which 8 elements turn.
+// Grouped attention: 6 query heads share 2 key and value heads; 8 of 10 elements per head are rotated.
 class GroupedHeads : public ::testing::Test {
  protected:
   static constexpr int64_t kHead = 10, kQueries = 6, kKeys = 2, kHidden = 7;
@@ -91,7 +91,7 @@ TEST_F(GroupedHeads, OutputsStayAndThereAndBackGivesTheSameBits) {
   for (Vector& token : tokens) {
     for (double& x : token) x = generator_.normal();
   }
-  // The bias of the output is the same one in both, whatever it is.
+  // The output bias is common to both.
   Tensor same[3] = {b2[0], b2[1], b2[2]};
   const Vector before = attend(kAdjacent, w, b, output, tokens), after = attend(kHalf, w2, same, output2, tokens);
   const Tensor plain_bias = b[0], permuted_bias = b2[0];

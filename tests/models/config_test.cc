@@ -1,4 +1,4 @@
-// config.json in and out, and every way in which it can be wrong.
+// Reading and writing config.json, and all of its errors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::ThrowsMessage;
 
-// What transformers writes, less what has a default.
+// As written by transformers, without keys that have defaults.
 Json minimal() {
   return Json{{"vocab_size", 50},
               {"hidden_size", 24},
@@ -138,7 +138,7 @@ TEST(ConfigTest, OtherPositionsAreNotCalledARoFormer) {
 TEST(ConfigTest, UnknownKeysAreReported) {
   Json json = minimal();
   json["rope_theta"] = 500;
-  json["use_cache"] = true;  // understood, and without influence
+  json["use_cache"] = true;  // known and ignored
   json["attention_type"] = "linear";
   std::vector<std::string> unknown;
   read(json, &unknown);
@@ -148,7 +148,7 @@ TEST(ConfigTest, UnknownKeysAreReported) {
 struct BadValue {
   const char* key;
   Json value;
-  const char* named;            // what the message must contain beside the file's name
+  const char* named;            // what the message must contain besides the file's name
   const char* about = nullptr;  // the key that the error is about, where it is another; "" for none
 };
 
@@ -203,12 +203,12 @@ TEST(ConfigTest, RefusesValues) {
       {"layer_norm_eps", infinite, "layer_norm_eps"},
       {"initializer_range", -1, "initializer_range is -1"},
       {"initializer_range", infinite, "initializer_range"},
-      // parts that do not fit each other
+      // inconsistent parts
       {"num_attention_heads", 5, "hidden_size 24 is not a multiple of num_attention_heads 5", "hidden_size"},
       {"num_attention_heads", 8, "head size 3 (hidden_size / num_attention_heads) is odd", "hidden_size"},
       {"num_attention_heads", 24, "head size 1 (hidden_size / num_attention_heads) is odd", "hidden_size"},
       {"num_attention_heads", 48, "hidden_size 24 is not a multiple of num_attention_heads 48", "hidden_size"},
-      // models that this program does not have
+      // unsupported models
       {"model_type", "electra", "'model_type' is \"electra\""},
       {"architectures", Json::array({"BertForNextSentencePrediction"}), "'architectures' is [\"BertForNext"},
       {"architectures", Json::array({"RoFormerForMagic"}), "RoFormerForSequenceClassification"},
@@ -281,7 +281,7 @@ TEST(ConfigTest, LabelsAndProblems) {
   EXPECT_THAT(labels({{"id2label", {{"1", "b"}, {"0", "a"}}}}), ElementsAre("a", "b"));
   const Json disagree = {{"num_labels", 3}, {"id2label", {{"1", "b"}, {"0", "a"}}}};
   EXPECT_EQ(detail_of<DataError>([&] { labels(disagree); }).key, "num_labels");
-  // As transformers does: one label is a number to predict.
+  // As in transformers, one label means regression.
   EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}})).problem, Problem::regression);
   EXPECT_EQ(read(with(minimal(), {{"num_labels", 4}})).problem, Problem::single_label);
   EXPECT_EQ(read(with(minimal(), {{"problem_type", "multi_label_classification"}})).problem, Problem::multi_label);
@@ -298,7 +298,7 @@ TEST(ConfigTest, RoFormerV2AndSim) {
   EXPECT_EQ(detail_of<DataError>([&] { read(narrow); }).key, "embedding_size");
 }
 
-// One of each kind of setting, through a file.
+// A round trip of one setting of each kind.
 TEST(ConfigTest, WritesFamiliesAndHeads) {
   const std::vector<Json> all = {
       {{"architectures", {"RoFormerForCausalLM"}},
@@ -354,7 +354,7 @@ TEST(ConfigTest, SettingsFromOptionsAreUsageErrors) {
   std::get<RotaryPosition>(config.position).rotary.dim = 0;
   EXPECT_EQ(detail_of<UsageError>([&] { complete(config, ""); }).field, "hidden_size") << "the heads are of 1 element";
   config = preset_config("llama-100m");
-  config.heads = 6;  // of the file's keys one is no option: the text is as in a file
+  config.heads = 6;  // not all keys of the message are options, so it names keys
   EXPECT_THAT([&] { complete(config, ""); },
               ThrowsMessage<UsageError>("num_attention_heads 6 is not a multiple of num_key_value_heads 4"));
   EXPECT_THAT([&] { preset_config("huge"); }, ThrowsMessage<UsageError>(HasSubstr("'huge'; expected demo,")));
@@ -364,7 +364,7 @@ TEST(ConfigTest, SettingsFromOptionsAreUsageErrors) {
   EXPECT_EQ(detail_of<UsageError>([&] { shape.apply(ModelConfig()); }).field, "position");
 }
 
-TEST(ConfigTest, WhatAFileSaysIsNamedByItsKeysAndItsPath) {
+TEST(ConfigTest, FileErrorsNameKeysAndPath) {
   const TempDirectory directory;
   const std::string path = directory / "config.json";
   const auto refused = [&](const Json& more) {
@@ -381,7 +381,7 @@ TEST(ConfigTest, WhatAFileSaysIsNamedByItsKeysAndItsPath) {
   };
   EXPECT_EQ(key({{"hidden_size", "wide"}}), "hidden_size");
   EXPECT_EQ(key({{"hidden_size", 0}}), "hidden_size");
-  // What position/ refuses has there the names of C++.
+  // Errors of position/ are translated to config.json's keys.
   const auto variant = [&](const Json& more) {
     Json json = {{"model_type", "roformer_variant"}};
     json.update(more);
@@ -400,11 +400,11 @@ TEST(ConfigTest, WhatAFileSaysIsNamedByItsKeysAndItsPath) {
             "relative_attention_num_buckets");
   EXPECT_EQ(variant({{"position_embedding_type", "t5"}, {"relative_attention_max_distance", 1}}),
             "relative_attention_max_distance");
-  // The rotation of heads of 2 is nobody's key.
+  // No key sets the rotary dimension here.
   EXPECT_EQ(variant({{"num_attention_heads", 12}, {"rope_scaling", {{"type", "ntk"}, {"factor", 2}}}}), "");
 }
 
-// The same value has other names elsewhere.
+// The same value has different keys in other families.
 TEST(ConfigTest, AFamilyHasItsOwnKeys) {
   const auto key = [](const char* type, const char* bad, const Json& value) {
     Json json = minimal();
@@ -454,7 +454,7 @@ TEST(ConfigTest, ShapeOptionsChangeWhatTheyName) {
   EXPECT_THROW(options.apply(base), UsageError);
 }
 
-// What generate and transformers read is what pretrain --preset writes.
+// pretrain --preset writes the keys that generate and transformers read.
 TEST(ConfigTest, TheLlamaPresetIsALlama) {
   const ModelConfig config = preset_config("llama-100m");
   // Words (tied), and of 12 layers q and output, k and v, the gated network and two norms; the last norm.

@@ -1,4 +1,4 @@
-// Fixtures and config.json of causal language models that are not of BERT's kind.
+// Fixtures and config.json of decoder-only families.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -23,8 +23,7 @@ class DecoderFixtureTest : public FixtureModelTest {
   // transformers computes the rotation's angles in float32, also in a float64 model.
   explicit DecoderFixtureTest(const std::string& folder) : FixtureModelTest(folder, 5e-6) {}
 
-  // The same tensors, to the bit, under the names that transformers gave them, but for the prefix, which a trunk saved
-  // alone lacks.
+  // The same tensors, bit by bit, under transformers' names, except for the prefix, which a trunk saved alone lacks.
   void expect_the_same_tensors_when_written(const std::string& trunk) {
     expect_the_same_when_written();
     const SafetensorsFile theirs(fixture_.directory() + "/model.safetensors"),
@@ -39,16 +38,16 @@ class DecoderFixtureTest : public FixtureModelTest {
     }
   }
 
-  // What a file of these tensors computes, with the fixture's config.json.
+  // The outputs of a file with these tensors and the fixture's config.json.
   void expect_right_with(const std::vector<std::pair<std::string, Tensor>>& tensors) {
     const TempDirectory other;
     write_safetensors(other / "model.safetensors", tensors);
-    write_file_atomically(other / "config.json", read_file(fixture_.directory() + "/config.json", kMostBytes));
+    write_file_atomically(other / "config.json", read_file(fixture_.directory() + "/config.json", kMaxBytes));
     expect_close(fixture_.run(load_model(other.path(), *cpu_), fixture_.sequences()), fixture_.expected(), kSingle);
   }
 };
 
-// The config.json of a small one.
+// The config.json of a small model.
 struct DecoderFile {
   const char *model_type, *architecture;
   int64_t hidden;

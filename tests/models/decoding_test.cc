@@ -1,4 +1,4 @@
-// Continuing sequences with what is kept of them gives what a pass over all of them gives.
+// Decoding with a KV cache equals a pass over the whole sequences.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -124,7 +124,7 @@ class Decoding : public ::testing::Test {
   std::unique_ptr<Backend> backend_ = make_cpu_backend(pool_);
 };
 
-// Sums instead of keys, both beside each other in a model, and what a state of sums cannot do.
+// Linear attention's sums instead of keys, both kinds in one model, and the limits of such a state.
 TEST_F(Decoding, OfLinearAttention) {
   using Kinds = std::vector<AttentionKind>;
   for (const Kinds& kinds : {Kinds{AttentionKind::linear_elu}, Kinds{AttentionKind::linear_favor},
@@ -144,7 +144,7 @@ TEST_F(Decoding, OfLinearAttention) {
     pass(model, state, prompts);
     EXPECT_THAT([&] { model.encoder().forget(*backend_, state, 0, 0, 1); },
                 ThrowsMessage<UsageError>(HasSubstr("linear attention")));
-    // Chosen anew, twice the second: both go on as it does.
+    // select() with the second sequence twice: both continue as it does.
     state.select(*backend_, std::vector<int32_t>{1, 1});
     Batch next, whole;
     for (int i = 0; i < 2; ++i) next.append(std::vector<int32_t>{6}, {}, 2);
@@ -196,8 +196,8 @@ TEST_F(Decoding, OfRotatedValuesAndGrowingFrequencies) {
   EXPECT_LE(relative_difference(continued(model, batch), at_once(model, batch)), kTolerance);
 }
 
-// One layer keeps keys that do not depend on what the tokens were told.
-TEST_F(Decoding, DynamicFrequenciesTurnTheKeptKeys) {
+// A single layer's keys do not depend on other tokens.
+TEST_F(Decoding, DynamicFrequenciesRotateTheCachedKeys) {
   ModelConfig config = causal_config("rotary");
   config.layers = 1;
   std::get<RotaryPosition>(config.position).rotary.scaling = DynamicNtkScaling{.factor = 4, .original_positions = 16};
@@ -243,7 +243,7 @@ TEST_F(Decoding, HasTheSameBitsInAnyBatchAndWithAnyThreads) {
   }
 }
 
-// Sequences leave, are copied and go on alone.
+// Sequences are removed, copied and continued independently.
 TEST_F(Decoding, SequencesCanBeChosen) {
   const ModelConfig config = causal_config("rotary");
   const Model model = random_model(config);
@@ -273,7 +273,7 @@ TEST_F(Decoding, SequencesCanBeChosen) {
   }
 }
 
-// Of the first layer, whose keys are functions of token and position alone.
+// In the first layer, keys are functions of token and position alone.
 TEST_F(Decoding, ForgettingRotatesKeysToTheirNewPositions) {
   for (const char* name : {"rotary", "rotary-partial", "rotary-learned", "p-rope", "xpos", "alibi", "none"}) {
     ModelConfig config = causal_config(name);
@@ -324,7 +324,7 @@ TEST_F(Decoding, RefusesWhatDoesNotFit) {
   EXPECT_EQ(small.tokens(0), 0);
 }
 
-TEST_F(Decoding, TakesTheMemoryThatIsSaid) {
+TEST_F(Decoding, UsesTheReportedMemory) {
   for (const char* name : {"rotary", "tupe"}) {
     const ModelConfig config = causal_config(name);
     const Model model = random_model(config);

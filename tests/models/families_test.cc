@@ -22,7 +22,7 @@
 namespace roformer::testing {
 namespace {
 
-constexpr double kExact = 1e-9;  // of float64, whatever the order of sums
+constexpr double kExact = 1e-9;  // of float64, for any order of summation
 
 class FamilyTest : public FixtureModelTest {
  protected:
@@ -34,7 +34,7 @@ TEST_P(FamilyTest, OneByOne) { expect_right_one_by_one(); }
 TEST_P(FamilyTest, EveryKeyOfTheConfigIsUnderstood) { expect_every_key_understood(); }
 TEST_P(FamilyTest, WhatIsWrittenIsTheSameModel) { expect_the_same_when_written(); }
 
-TEST_P(FamilyTest, LabelsAndTheirMeaningAreKept) {
+TEST_P(FamilyTest, LabelsAndProblemSurviveARoundTrip) {
   save_model(load(*cpu_), {}, directory_ / "once");
   const Json before = JsonObject::read(fixture_.directory() + "/config.json").value();
   const Json after = JsonObject::read(directory_ / "once/config.json").value();
@@ -47,7 +47,7 @@ TEST_P(FamilyTest, LabelsAndTheirMeaningAreKept) {
 INSTANTIATE_TEST_SUITE_P(, FamilyTest, ::testing::ValuesIn(family_fixtures()),
                          [](const auto& param) { return param.param; });
 
-// What other people's files do with the same tensors (compatibility.md 3.2).
+// Variants of the same tensors in existing files (compatibility.md 3.2).
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
 struct Variation {
@@ -95,11 +95,11 @@ void gamma_and_beta(NamedTensors& tensors, const ModelConfig& /*config*/) {
 void with_position_table(NamedTensors& tensors, const ModelConfig& config) {
   if (config.family == &families::bert) return;
   const Tensor table = Tensor::allocate({config.max_positions, config.head_dim()}, DType::float32);
-  assign(table, std::vector<double>(static_cast<size_t>(table.elements()), 7));  // not the angles: it must not be used
+  assign(table, std::vector<double>(static_cast<size_t>(table.elements()), 7));  // wrong values, as it must not be used
   tensors.emplace_back("roformer.encoder.embed_positions.weight", table);
 }
 
-// transformers 4 wrote them, and so did JunnYu's package.
+// Written by transformers 4 and JunnYu's package.
 void with_tied_decoder(NamedTensors& tensors, const ModelConfig& config) {
   if (!config.tied || !config.is_language_model()) return;
   const NamedTensors present = tensors;
@@ -120,7 +120,7 @@ TEST_P(VariationTest, IsTheSameModel) {
   std::get<1>(GetParam()).change(tensors, read_config(config));
 
   const TempDirectory directory;
-  write_file_atomically(directory / "config.json", read_file(config, kMostBytes));
+  write_file_atomically(directory / "config.json", read_file(config, kMaxBytes));
   write_safetensors(directory / "model.safetensors", tensors);
   ThreadPool pool(2);
   const auto backend = make_reference_backend(pool, DType::float64);
@@ -138,7 +138,7 @@ INSTANTIATE_TEST_SUITE_P(, VariationTest,
                            return std::get<0>(param.param) + "_" + std::get<1>(param.param).name;
                          });
 
-// Weights of 16 bits: the model is that of the rounded numbers.
+// 16-bit weights: the model equals that of the rounded values.
 struct Half {
   const char* dtype;
   uint16_t (*bits)(float);
@@ -194,7 +194,7 @@ void write_halves(const std::string& path, const SafetensorsFile& file, const Ha
 
 class HalfTest : public ::testing::TestWithParam<std::tuple<std::string, Half>> {};
 
-TEST_P(HalfTest, IsTheModelOfTheRoundedNumbers) {
+TEST_P(HalfTest, IsTheModelOfTheRoundedValues) {
   const FamilyFixture fixture(std::get<0>(GetParam()));
   const Half& half = std::get<1>(GetParam());
   const SafetensorsFile file(fixture.directory() + "/model.safetensors");
@@ -209,7 +209,7 @@ TEST_P(HalfTest, IsTheModelOfTheRoundedNumbers) {
     rounded.emplace_back(info.name, to);
   }
   const TempDirectory halves, singles;
-  const std::string config = read_file(fixture.directory() + "/config.json", kMostBytes);
+  const std::string config = read_file(fixture.directory() + "/config.json", kMaxBytes);
   for (const TempDirectory* directory : {&halves, &singles}) write_file_atomically(*directory / "config.json", config);
   write_halves(halves / "model.safetensors", file, half);
   write_safetensors(singles / "model.safetensors", rounded);

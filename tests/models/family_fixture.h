@@ -1,4 +1,4 @@
-// One folder of tests/fixtures/families (tests/fixtures/README.md) and what a model computes from its inputs.
+// One folder of tests/fixtures/families (tests/fixtures/README.md) and the outputs of a model for its inputs.
 #pragma once
 
 #include <fmt/format.h>
@@ -83,7 +83,7 @@ class FamilyFixture {
     return all;
   }
 
-  // All that the model computes of these sequences, packed into one batch.
+  // All outputs of the model for these sequences, packed into one batch.
   Activations run(const Model& model, const std::vector<size_t>& sequences) const {
     const Batch batch = make_batch(sequences);
     const Memory memory = make_memory(model, sequences);

@@ -1,5 +1,4 @@
-// What every family owes, whatever its values: packed texts are as each alone, cached keys as computed anew, positions
-// that are all shifted as in place, threads change no bit, and what is written to a file is what is read from it.
+// Invariants of every family: packing, KV cache, shifted positions, thread counts, and file round trips.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,7 +17,7 @@ namespace {
 
 constexpr double kTolerance = 2e-5;
 
-// A config.json of each family, with every value that its files can say set to something of its own.
+// A config.json of each family with all of its values set to something unusual.
 struct FamilyCase {
   const char* name;
   const char* config;
@@ -86,7 +85,7 @@ TEST_P(FamilyInvariants, TheSameBitsAtAnyNumberOfThreads) {
 }
 
 TEST_P(FamilyInvariants, CachedIsComputedAnew) {
-  if (config_.attention_mask == AttentionMask::bidirectional) return;  // nothing to continue
+  if (config_.attention_mask == AttentionMask::bidirectional) return;  // no decoding
   const Batch batch = random_batch(config_, {31}, 8).batch;
   for (Backend* backend : {cpu_.get(), reference_.get()}) {
     const Model model = random_model(*backend);
@@ -105,8 +104,8 @@ TEST_P(FamilyInvariants, CachedIsComputedAnew) {
   }
 }
 
-TEST_P(FamilyInvariants, ShiftedIsInPlace) {
-  if (!keys_can_move(config_.position)) return;  // the position goes in with the token
+TEST_P(FamilyInvariants, ShiftedPositionsGiveTheSame) {
+  if (!keys_can_move(config_.position)) return;  // positions are added to the input
   const Model model = random_model(*cpu_);
   Batch batch = random_batch(config_, {20, 5}, 9).batch;
   const std::vector<double> expected = states(model, batch);
@@ -121,7 +120,7 @@ TEST_P(FamilyInvariants, WhatIsWrittenIsRead) {
   const ModelConfig again = read_config(JsonObject(write_config(config_), "written"));
   EXPECT_EQ(write_config(again), write_config(config_));
   ModelConfig config = again;
-  config.pooler = config_.pooler;  // config.json does not say whether there is one
+  config.pooler = config_.pooler;  // not in config.json
   const Model loaded = build_model(*cpu_, config, tensors, "written");
   ASSERT_EQ(loaded.table().size(), model.table().size());
   for (size_t i = 0; i < model.table().size(); ++i) {

@@ -1,4 +1,4 @@
-// What the model of every fixture must do, whatever its family.
+// Checks of every fixture's model, for any family.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -15,12 +15,12 @@
 
 namespace roformer::testing {
 
-inline constexpr double kSingle = 2e-5;         // of float32
-inline constexpr int64_t kMostBytes = 1 << 20;  // of any file of a fixture
+inline constexpr double kSingle = 2e-5;        // of float32
+inline constexpr int64_t kMaxBytes = 1 << 20;  // of any file of a fixture
 
 class FixtureModelTest : public ::testing::TestWithParam<std::string> {
  protected:
-  // `folder` of tests/fixtures; float64 results come within `exact` of those expected.
+  // `folder` of tests/fixtures; `exact` is the tolerance of float64 results.
   FixtureModelTest(const std::string& folder, double exact) : fixture_(GetParam(), folder), tolerance_(exact) {}
 
   Model load(Backend& backend) { return load_model(fixture_.directory(), backend); }
@@ -41,14 +41,14 @@ class FixtureModelTest : public ::testing::TestWithParam<std::string> {
     EXPECT_THAT(unknown, ::testing::IsEmpty());
   }
 
-  // Leaves the model in directory_ / "once". What that says is everything, so writing it again changes no byte.
+  // Saves the model to directory_ / "once". Loading and saving that again changes no byte.
   void expect_the_same_when_written() {
     const Activations before = fixture_.run(load(*cpu_), fixture_.sequences());
     save_model(load(*cpu_), {}, directory_ / "once");
     EXPECT_EQ(fixture_.run(load_model(directory_ / "once", *cpu_), fixture_.sequences()), before);
     save_model(load_model(directory_ / "once", *cpu_), {}, directory_ / "twice");
     for (const std::string file : {"/config.json", "/model.safetensors"}) {
-      EXPECT_EQ(read_file(directory_ / "twice" + file, kMostBytes), read_file(directory_ / "once" + file, kMostBytes))
+      EXPECT_EQ(read_file(directory_ / "twice" + file, kMaxBytes), read_file(directory_ / "once" + file, kMaxBytes))
           << file;
     }
   }

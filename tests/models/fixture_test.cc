@@ -17,7 +17,7 @@
 namespace roformer::testing {
 namespace {
 
-// How near a backend must come: maximal difference / maximal value expected.
+// Tolerances of backends: maximal difference / maximal expected value.
 struct Device {
   const char* name;
   double outputs, gradients, losses;

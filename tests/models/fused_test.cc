@@ -1,4 +1,4 @@
-// The fused layers of a model that is only run, beside the same layers one by one.
+// Fused layers of an inference-only model against the same layers run separately.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ namespace {
 
 constexpr double kTolerance = 2e-5;
 
-// Few tokens are computed by columns, many by blocks of rows; both around the border, and ragged.
+// Few tokens are split by columns, many by blocks of rows; sizes around the threshold, and ragged.
 const std::vector<std::vector<int64_t>> kLengths = {{1}, {5, 1, 17}, {200, 56}, {200, 57}, {3, 300, 1, 96, 128}};
 
 std::vector<ModelConfig> configs() {

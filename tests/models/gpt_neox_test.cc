@@ -60,7 +60,7 @@ TEST(GptNeoxConfigTest, DefaultsAreThoseOfTransformers) {
   EXPECT_EQ(rotary, (Rotary{.dim = 2, .layout = RotaryLayout::half}));
 }
 
-// The share and the base of older files, of new ones, and of both where they say the same.
+// Rotated fraction and base from older files, new files, and both if they agree.
 TEST(GptNeoxConfigTest, OldAndNewKeysOfTheRotation) {
   const auto rotary = [](const Json& more) { return std::get<RotaryPosition>(kFile.read(more).position).rotary; };
   const Rotary expected{.dim = 4, .layout = RotaryLayout::half, .base = 500};
@@ -85,7 +85,7 @@ TEST(GptNeoxConfigTest, ReadsWhatItWrites) {
 TEST(GptNeoxConfigTest, RefusesWhatItDoesNotHave) {
   kFile.expect_refused({{"hidden_act", "mish"}}, "hidden_act");
   kFile.expect_refused({{"rotary_layout", "adjacent"}}, "layout \"half\"");
-  kFile.expect_refused({{"rotary_pct", 1.5}}, "the share of a head that turns");
+  kFile.expect_refused({{"rotary_pct", 1.5}}, "the rotated fraction of a head");
   kFile.expect_refused({{"architectures", {"GPTNeoXForTokenClassification"}}}, "architectures");
 }
 

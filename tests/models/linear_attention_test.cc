@@ -1,4 +1,4 @@
-// Models with linear attention: what a model must be whatever its attention, and its settings in config.json.
+// Models with linear attention: invariants common to all kinds of attention, and settings in config.json.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -121,7 +121,7 @@ TEST_F(LinearModelTest, RefusesPrefixes) {
   const Batch batch = random_batch(model.config(), {4}, 6).batch;
   EXPECT_THAT(
       [&] { model.encoder().forward({.backend = *backend_}, batch, {.attention_mask = AttentionMask::prefix}); },
-      ThrowsMessage<DataError>(HasSubstr("no prefix attention")));
+      ThrowsMessage<DataError>(HasSubstr("does not support prefix attention")));
 }
 
 ModelConfig reread(const ModelConfig& config, std::vector<std::string>* unknown = nullptr) {
@@ -175,8 +175,8 @@ TEST(LinearConfigTest, RefusesValues) {
       {"favor_features", 2.5, "'favor_features'"},
       {"favor_redraw", -1, "favor_redraw is -1"},
       {"favor_seed", "one", "'favor_seed'"},
-      {"rotary_value", true, "no rotary values"},
-      {"rotary_learned", true, "no learned rotary frequencies", ""},
+      {"rotary_value", true, "does not support rotary values"},
+      {"rotary_learned", true, "does not support learned rotary frequencies", ""},
       {"position_embedding_type", "alibi", "the alibi encoding acts on scores"},
       {"position_embedding_type", "t5", "the t5 encoding acts on scores"},
   };

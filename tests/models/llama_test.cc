@@ -39,7 +39,7 @@ TEST_P(LlamaTest, TheSameBitsAtAnyNumberOfThreads) {
 
 TEST_P(LlamaTest, WhatIsWrittenIsTheSameFile) { expect_the_same_tensors_when_written("model."); }
 
-// A trunk saved alone has no "model." in front, a tied output may be there, and older files keep frequencies.
+// A trunk saved alone has no "model." prefix, a tied output may be present, and older files have frequencies.
 TEST_P(LlamaTest, OtherSpellings) {
   std::vector<std::pair<std::string, Tensor>> tensors;
   const SafetensorsFile file(fixture_.directory() + "/model.safetensors");
@@ -112,7 +112,7 @@ TEST(LlamaConfigTest, RefusesWhatItDoesNotHave) {
   kFile.expect_refused({{"num_key_value_heads", 8}}, "num_key_value_heads is 8, expected 0 to 4");
   kFile.expect_refused({{"hidden_act", "mish"}}, "hidden_act");
   kFile.expect_refused({{"sliding_window", 4096}}, "sliding_window");
-  kFile.expect_refused({{"partial_rotary_factor", 0.5}}, "a Llama's rotation turns all of a head");
+  kFile.expect_refused({{"partial_rotary_factor", 0.5}}, "a Llama rotates whole heads");
   kFile.expect_refused({{"rotary_layout", "adjacent"}}, "layout \"half\"");
   kFile.expect_refused({{"rope_scaling", {{"rope_type", "mystery"}}}}, "rope_type");
   kFile.expect_refused({{"quantization_config", {{"bits", 4}}}}, "quantization_config");
@@ -122,7 +122,7 @@ TEST(LlamaConfigTest, RefusesWhatItDoesNotHave) {
   kFile.expect_refused({{"model_type", "mamba"}}, "\"roformer\", \"bert\", \"llama\" or \"gpt_neox\"");
 }
 
-// What a Llama alone has is said by no other family's file, so it is no part of them.
+// Values specific to Llama cannot be expressed by other families' files.
 TEST(LlamaConfigTest, OtherFamiliesDoNotTakeItsParts) {
   ModelConfig config = tiny_config();
   config.kv_heads = 1;

@@ -1,4 +1,4 @@
-// Model directories: what is loaded, under which names, and what is refused.
+// Loading of model directories: contents, names, and errors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -127,7 +127,7 @@ TEST_F(LoadModelTest, WhatIsKnownAndNotNeeded) {
   expect_same_weights(load());
 }
 
-// config.json does not tell of a pooler; half of one is an error.
+// The pooler is not in config.json; an incomplete one is an error.
 TEST_F(LoadModelTest, APoolerThatIsInTheFile) {
   EXPECT_FALSE(load().has_pooler());
   weights_["roformer.pooler.dense.weight"] = zeros({8, 8});
@@ -145,7 +145,7 @@ TEST_F(LoadModelTest, APoolerThatIsInTheFile) {
               ThrowsMessage<DataError>(HasSubstr("sequence 2 of the batch has no token")));
 }
 
-// What is only run stays in the mapped file; q, k and v are put together.
+// Weights of an inference-only model stay in the mapped file, except q, k and v, which are concatenated.
 TEST_F(LoadModelTest, SharesTheFileUnlessTrained) {
   load();
   const StateDict file = load_state_dict(directory_ / "model.safetensors");
@@ -224,7 +224,7 @@ TEST_F(LoadModelTest, AFailedLoadChangesNothing) {
   EXPECT_EQ(values_of(weights_.at(kWords)), before);
 }
 
-// Refused before memory is taken.
+// Rejected before allocation.
 TEST_F(LoadModelTest, AConfigThatClaimsMoreThanTheFileHolds) {
   Json json = write_config(model_.config());
   json["vocab_size"] = 10'000'000;

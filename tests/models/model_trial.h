@@ -15,7 +15,7 @@
 
 namespace roformer::testing {
 
-// A batch and the tokens of it that have a label.
+// A batch with labels of some of its tokens.
 struct LabeledBatch {
   Batch batch;
   std::vector<int32_t> rows, labels;
@@ -55,7 +55,7 @@ inline std::vector<Result> gradients(const Model& model) {
   return all;
 }
 
-// Every width another number; the embedding is projected.
+// All widths differ; the embedding is projected.
 inline ModelConfig tiny_config(const std::string& position = "rotary") {
   ModelConfig config;
   config.vocabulary = 29;
@@ -71,7 +71,7 @@ inline ModelConfig tiny_config(const std::string& position = "rotary") {
   return config;
 }
 
-// Two heads of keys for four of queries.
+// Two key heads for four query heads.
 inline ModelConfig tiny_llama() {
   ModelConfig config = tiny_config();
   config.family = &families::llama;
@@ -91,7 +91,7 @@ inline ModelConfig tiny_llama() {
   return config;
 }
 
-// All parameters random, biases and norm gains too, large enough that every part has a say.
+// All parameters random, including biases and norm gains, and large enough that every part matters.
 inline void randomize(const Model& model, uint64_t seed) {
   Generator generator({seed, 0});
   for (const NamedParameter& named : model.parameters()) {

@@ -1,5 +1,5 @@
-// Models in each number type: every family's option has an effect and stays near float32; weights of a file that is
-// only run stay in the file's type, once.
+// Models in each dtype: effective and close to float32 in every family; weights of inference-only models stay in the
+// file's type, without copies.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -39,7 +39,7 @@ std::vector<double> scores(const Model& model, const Batch& batch) {
   return values_of(model.logits(context, model.encoder().forward(context, batch), batch).data);
 }
 
-// The root of the mean square of the differences, over that of what is expected.
+// RMS of the differences relative to the RMS of the expected values.
 double distance(const std::vector<double>& actual, const std::vector<double>& expected) {
   double differences = 0, squares = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
@@ -54,7 +54,7 @@ TEST(NumberTypesOfModels, ALlamaHasEachOfThem) {
   const auto exact = make_cpu_backend(pool);
   for (const bool tied : {false, true}) {
     const ModelConfig config = llama(tied);
-    // Prompts as long as whole blocks, and so short that they are read as decoding's rows.
+    // Prompts of whole blocks, and short ones computed like decoding steps.
     for (const std::vector<int64_t>& lengths : {std::vector<int64_t>{3}, {5, 1, 40}, {300}}) {
       const Batch batch = random_batch(config, lengths, 6).batch;
       Model reference(*exact, config, false);
@@ -111,7 +111,7 @@ TEST(NumberTypesOfModels, NoneIsTrainedInInt8) {
   EXPECT_THROW(Model(*backend, llama(true), true), UsageError);
 }
 
-// What is multiplied or looked up in 16 bits, the rest in float32.
+// Matrices and embeddings in 16 bits, the rest in float32.
 class HalfFile : public ::testing::TestWithParam<DType> {
  protected:
   HalfFile() {
@@ -123,7 +123,7 @@ class HalfFile : public ::testing::TestWithParam<DType> {
       const Tensor half = Tensor::allocate(x.shape(), GetParam());
       for (int64_t i = 0; i < x.rows(); ++i) {
         for (int64_t j = 0; j < x.columns(); ++j) {
-          // Multiples of 1/128 below 1 have a place in float16 and in bfloat16.
+          // Multiples of 1/128 below 1 are exact in float16 and bfloat16.
           const double number = std::round(value(x, i, j) * 128) / 128;
           half_row(half, i)[j] = bits_of(static_cast<float>(std::clamp(number, -0.9921875, 0.9921875)));
         }

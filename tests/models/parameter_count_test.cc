@@ -1,4 +1,4 @@
-// The number of parameters that a config promises against the model that is made of it.
+// ModelConfig::parameters() against the constructed model.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -10,7 +10,7 @@
 namespace roformer {
 namespace {
 
-// What transformers writes, less what has a default.
+// As written by transformers, without keys that have defaults.
 Json minimal() {
   return Json{{"vocab_size", 50},
               {"hidden_size", 24},

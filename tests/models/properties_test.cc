@@ -1,4 +1,4 @@
-// What must hold for any model: packing, accumulation, threads, and what positions do.
+// Properties of all models: packing, accumulation, threads, and positions.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -71,7 +71,7 @@ TEST_P(ModelPropertiesTest, AccumulatedMicroBatchesEqualOneBatch) {
   }
 }
 
-// Moving all of a text moves nothing when only distances count; added positions, and rotated values, are absolute.
+// Shifting all positions changes nothing for relative encodings; added positions and rotated values are absolute.
 TEST_P(ModelPropertiesTest, ShiftedPositions) {
   const auto shift_changes = [&](const ModelConfig& config) {
     const Model model = random_model(config);
@@ -105,14 +105,14 @@ TEST_P(ModelPropertiesTest, FarPositionsAreRotatedToo) {
   EXPECT_LE(relative_difference(values_of(hidden_states(model, batch)), at_zero), kTolerance);
 }
 
-// Without positions a text is a bag of words; with any encoding it is not.
+// Without positions, token order has no effect; with any encoding it has.
 TEST_P(ModelPropertiesTest, OrderMattersOnlyWithPositions) {
   for (const std::string& position : all_positions()) {
     SCOPED_TRACE(position);
     const Model model = random_model(tiny_config(position));
     Batch batch = random_batch(model.config(), {11}, 6).batch;
     const std::vector<double> forward = values_of(hidden_states(model, batch));
-    // Not the reverse: biases by the mere distance are the same both ways.
+    // Not a reversal, under which symmetric distance biases are invariant.
     std::swap(batch.ids[2], batch.ids[9]);
     std::swap(batch.segments[2], batch.segments[9]);
     const Tensor states = hidden_states(model, batch);
@@ -130,7 +130,7 @@ TEST_P(ModelPropertiesTest, OrderMattersOnlyWithPositions) {
   }
 }
 
-// So that a comparison of encodings compares nothing else.
+// So that comparisons of encodings isolate their effect.
 TEST_P(ModelPropertiesTest, TheEncodingChangesNoOtherWeightAtTheStart) {
   std::map<std::string, std::vector<double>> expected;
   Model none(*backend_, tiny_config("none"), true);
@@ -171,7 +171,7 @@ TEST_P(ModelPropertiesTest, DropoutFollowsTheStreamAndOnlyInTraining) {
   EXPECT_EQ(run({1, 2}, false), run({1, 3}, false));
 }
 
-// Every dropout of the trunk has a place of its own: 0 in the embeddings, then three a layer.
+// Every dropout of the trunk has its own number: 0 in the embeddings, then three per layer.
 TEST_P(ModelPropertiesTest, AnEncoderIsItsLayers) {
   ModelConfig config = tiny_config("learned");
   config.hidden_dropout = 0.3;

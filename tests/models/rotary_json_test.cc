@@ -19,12 +19,12 @@ RotaryPosition read(const std::string& text) {
   return position;
 }
 
-// The key that is refused.
+// The rejected key.
 std::string key_of(const std::string& text) {
   return detail_of<DataError>([&] { read(text); }).key;
 }
 
-TEST(RotaryJson, APlainRoformerSaysNothing) {
+TEST(RotaryJson, APlainRoformerWritesNothing) {
   Json json = Json::object();
   write_rotary({.rotary = {.dim = 64}}, 64, json);
   EXPECT_TRUE(json.empty()) << json;
@@ -72,18 +72,18 @@ TEST(RotaryJson, WhatOtherProgramsWrite) {
        "original_max_position_embeddings": 8192, "mscale": null}})");
   EXPECT_EQ(llama.rotary.base, 500000);
   EXPECT_EQ(llama.rotary.scaling, RotaryScaling(Llama3Scaling{8, 1, 4, 8192}));
-  // Phi-3: the positions of training stand beside the scaling, the old word is "su".
+  // Phi-3: the training length is beside the scaling; the old name of the type is "su".
   const RotaryPosition phi = read(R"({"max_position_embeddings": 131072, "original_max_position_embeddings": 4096,
       "rope_theta": 10000.0, "rope_scaling": {"type": "su", "short_factor": [1, 1.1], "long_factor": [1, 60]}})");
   EXPECT_EQ(phi.rotary.scaling, RotaryScaling(LongRopeScaling{{1, 1.1}, {1, 60}, 4096, 32, {}}));
-  // DeepSeek-V3's zeros and a factor that is not said.
+  // DeepSeek-V3's zeros and an absent factor.
   const RotaryPosition deepseek = read(R"({"max_position_embeddings": 4096, "rope_scaling": {"type": "yarn",
       "original_max_position_embeddings": 1024, "mscale": 0.0, "beta_fast": 0}})");
   EXPECT_EQ(deepseek.rotary.scaling, RotaryScaling(YarnScaling{.factor = 4, .original_positions = 1024}));
-  // dynamic: the positions of training are "max_position_embeddings".
+  // dynamic: the training length is "max_position_embeddings".
   EXPECT_EQ(read(R"({"max_position_embeddings": 77, "rope_scaling": {"type": "dynamic", "factor": 2}})").rotary.scaling,
             RotaryScaling(DynamicNtkScaling{2, 77}));
-  // In "proportional" the factor means the share of the pairs that turn, elsewhere a smaller dimension.
+  // In "proportional" the factor is the fraction of rotated pairs, elsewhere it reduces the dimension.
   const RotaryPosition gemma = read(R"({"rope_parameters": {"rope_type": "proportional", "rope_theta": 1000000.0,
                                         "partial_rotary_factor": 0.25}})");
   EXPECT_EQ(gemma, (RotaryPosition{.rotary = {.base = 1e6, .proportion = 0.25}}));

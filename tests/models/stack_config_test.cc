@@ -1,4 +1,4 @@
-// The values of a stack that complete() takes, completes and refuses.
+// complete() for layer stacks: valid values, normalization, errors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -26,8 +26,8 @@ TEST(StackConfigTest, RefusesWhatHasNoMeaning) {
   const std::vector<Refusal> refusals{
       {"3 windows", [](ModelConfig& c) { c.windows.resize(3); }},
       {"tokens before", [](ModelConfig& c) { c.windows = {causal_window(0)}; }},
-      {"2 rotations", [](ModelConfig& c) { c.layer_rotary.resize(2); }},
-      {"rotations of single layers go",
+      {"2 per-layer rotations", [](ModelConfig& c) { c.layer_rotary.resize(2); }},
+      {"per-layer rotations need",
        [](ModelConfig& c) {
          c.layer_rotary.resize(4);
          c.position = AlibiPosition();
@@ -37,9 +37,9 @@ TEST(StackConfigTest, RefusesWhatHasNoMeaning) {
          c.layer_rotary.resize(4);
          c.position = RotaryPosition{.learned = true};
        }},
-      {"norms of 2 attentions", [](ModelConfig& c) { c.attention_norms.resize(2); }},
-      {"no norm of a sum", [](ModelConfig& c) { c.parallel_residual = ParallelResidual::two_norms; }},
-      {"in front of them",
+      {"attention norms of 2 layers", [](ModelConfig& c) { c.attention_norms.resize(2); }},
+      {"neither post-norm", [](ModelConfig& c) { c.parallel_residual = ParallelResidual::two_norms; }},
+      {"must be a pre-norm",
        [](ModelConfig& c) {
          c.norms.sublayer = {};
          c.parallel_residual = ParallelResidual::one_norm;
@@ -58,17 +58,17 @@ TEST(StackConfigTest, RefusesWhatHasNoMeaning) {
          c.head_size = 8;
          c.position = DebertaPosition();
        }},
-      {"linear attention has no scores",
+      {"linear attention supports no windows",
        [&](ModelConfig& c) {
          linear(c);
          c.score_cap = 50;
        }},
-      {"linear attention has no scores",
+      {"linear attention supports no windows",
        [&](ModelConfig& c) {
          linear(c);
          c.windows = {causal_window(4)};
        }},
-      {"of other families", [](ModelConfig& c) { c.embedding_scale = 2; }},
+      {"other families", [](ModelConfig& c) { c.embedding_scale = 2; }},
   };
   for (const Refusal& refusal : refusals) {
     ModelConfig config = preset_config("demo");

@@ -1,5 +1,4 @@
-// The values of a stack that other families need: gradients, packed = one by one, continued = at once, cpu = reference
-// of each, and what each of them means.
+// Stack options of other families: gradients, packing, decoding, backends, and the effect of each.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,7 +18,7 @@ namespace {
 
 constexpr TensorRule kAnyTensor[] = {{"*", "*"}};
 
-// A family whose files could say everything.
+// A family whose files can express everything.
 const Family& any_family() {
   static const Family family = [] {
     Family any = families::roformer;
@@ -172,7 +171,7 @@ TEST_P(StackTest, PackedIsOneByOneOnEveryBackend) {
   }
 }
 
-// Token by token, and with tokens forgotten, whose followers move up.
+// Token by token, and with a context shift.
 TEST_P(StackTest, ContinuedIsAtOnce) {
   const ModelConfig config = config_of(GetParam());
   const Batch batch = random_batch(config, {12}, 13).batch;
@@ -238,7 +237,7 @@ TEST_F(StackValuesTest, WindowsReachAsFarAsTheySay) {
   EXPECT_THAT(reached(two, 1), ::testing::ElementsAre(1, 2, 3, 4));
 }
 
-TEST_F(StackValuesTest, EachLayerTurnsByItsOwnRotation) {
+TEST_F(StackValuesTest, EachLayerHasItsOwnRotation) {
   const Rotary fast{.dim = 4, .layout = RotaryLayout::half, .base = 10}, slow{.dim = 4, .layout = RotaryLayout::half};
   const auto with = [&](const std::vector<Rotary>& layers) {
     ModelConfig c = config([](ModelConfig&) {});
@@ -252,8 +251,8 @@ TEST_F(StackValuesTest, EachLayerTurnsByItsOwnRotation) {
   EXPECT_NE(fast_slow, with({fast, fast}));
 }
 
-// Keys of layers with rotations of their own are rotated, each by its own.
-TEST_F(StackValuesTest, ForgettingTurnsTheKeysOfEachLayer) {
+// Cached keys of layers with different rotations are shifted by each layer's rotation.
+TEST_F(StackValuesTest, ContextShiftRotatesTheKeysOfEachLayer) {
   ModelConfig c = config(like_gemma);
   c.windows.clear();
   c.layers = 1;

@@ -1,4 +1,4 @@
-// Who sees whom: causal and prefix attention, cross-attention, and what a model refuses.
+// Attention masks: causal and prefix attention, cross-attention, and errors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ TEST(VisibleKeysTest, OfEachKind) {
   EXPECT_THAT(visible_keys(AttentionMask::prefix, batch), ElementsAre(2, 2, 3, 4, 5, 3, 3, 3));
 }
 
-// The rule as it is written: c = running sum of the segments, j sees k iff c[k] ≤ c[j].
+// UniLM's definition: c = cumulative sum of the segments, j sees k iff c[k] ≤ c[j].
 TEST(VisibleKeysTest, PrefixIsTheRunningSumOfSegments) {
   Generator generator({3, 0});
   for (int trial = 0; trial < 100; ++trial) {
@@ -89,12 +89,12 @@ TEST_P(VisibilityTest, ACausalModelDoesNotSeeWhatComes) {
       EXPECT_GE(difference, 0.02);
     }
   }
-  // With the same weights and all visible, the first token does see the last.
+  // With the same weights and a bidirectional mask, the first token sees the last.
   EXPECT_GE(relative_difference(rows(model, batch, {.attention_mask = AttentionMask::bidirectional})[0], after[0]),
             0.02);
 }
 
-// A prefix (segment 0) is read as if what follows were not there, and what follows reads all of it.
+// A prefix (segment 0) does not depend on what follows, which sees all of it.
 TEST_P(VisibilityTest, APrefixIsReadOnItsOwn) {
   const Model model = random_model(tiny_config());
   const LabeledBatch data = random_batch(model.config(), {30}, 6);
@@ -125,7 +125,7 @@ TEST_P(VisibilityTest, CrossAttentionReadsItsOwnMemoryOnly) {
   const auto after = rows(model, batch, inputs);
   for (size_t t = 0; t < 4; ++t) EXPECT_EQ(after[t], before[t]);
   for (size_t t = 4; t < 10; ++t) EXPECT_GE(relative_difference(after[t], before[t]), 1e-4);
-  // The two meanings of rotated cross-attention agree at position 0 only.
+  // Both variants of cross-attention agree at position 0 only.
   StackInputs rotated = inputs;
   rotated.rotate_cross_queries = true;
   const auto turned = rows(model, batch, rotated);

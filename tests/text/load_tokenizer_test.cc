@@ -55,7 +55,7 @@ TEST(LoadTokenizer, BadConfigsAreRefused) {
               HasSubstr("<0x00>"));
 }
 
-TEST(LoadTokenizer, SpecialTokensMayHaveOtherNamesAndPlaces) {
+TEST(LoadTokenizer, SpecialTokensMayHaveOtherNamesAndIds) {
   TempDirectory directory;
   const auto tokenizer =
       make_tokenizer(directory, "a\n</s>\n<s>\n<pad>\nb\n<unk>\n<mask>\n",
@@ -89,7 +89,7 @@ TEST(LoadTokenizer, FilesLoadAsTheSameTokenizer) {
   EXPECT_FALSE(config.contains("model_max_length"));
 }
 
-// The form in which transformers 5 saves a tokenizer: everything in tokenizer.json.
+// A tokenizer as saved by transformers 5: everything in tokenizer.json.
 TEST(LoadTokenizer, ReadsTheWordPieceOfATokenizerJson) {
   const std::string good = R"({"model": {"type": "WordPiece", "continuing_subword_prefix": "##", "vocab":
       {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "É": 6, "a": 5}},
@@ -111,7 +111,7 @@ TEST(LoadTokenizer, ReadsTheWordPieceOfATokenizerJson) {
   EXPECT_THAT(error_with("WordPiece", "WordLevel"), HasSubstr("\"WordLevel\""));
   EXPECT_THAT(error_with("BertPreTokenizer", "Whitespace"), HasSubstr("Whitespace"));
   EXPECT_THAT(error_with(R"("content": "[MASK]")", R"("content": "<x>")"),
-              HasSubstr("the added token \"<x>\" has the id 4, which is that of \"[MASK]\""));
+              HasSubstr("the added token \"<x>\" has the id 4 of \"[MASK]\""));
   EXPECT_THAT(error_with(R"({"id": 4)", R"({"id": 9)"), HasSubstr("has the id 9, expected at most 7"));
   EXPECT_THAT(error_with(R"({"id": 4)", R"({"id": -4)"), HasSubstr("'id' is -4"));
   EXPECT_THAT(error_with(R"({"id": 4)", R"({"lstrip": true, "id": 4)"), HasSubstr("'lstrip' is true"));
@@ -121,7 +121,7 @@ TEST(LoadTokenizer, ReadsTheWordPieceOfATokenizerJson) {
   EXPECT_THAT(error_with(R"([{"id": 4, "content": "[MASK]"}])", "[1]"), HasSubstr("expected an object"));
 }
 
-// What files() writes is what transformers writes, but for the order of keys.
+// files() equals transformers' output up to the order of keys.
 TEST(LoadTokenizer, TokenizerJsonAloneIsTheSameTokenizer) {
   TempDirectory first, second;
   const auto original =
@@ -168,9 +168,8 @@ TEST(LoadTokenizer, AddedTokensAreFoundInTheText) {
     return message_of<DataError>([&] { make_tokenizer(directory, kTinyVocabulary, config); });
   };
   EXPECT_THAT(error_with(R"({"added_tokens_decoder": {"20": {"content": "x"}}})"), HasSubstr("expected at most 18"));
-  EXPECT_THAT(error_with(R"({"added_tokens_decoder": {"x": {"content": "x"}}})"), HasSubstr("\"x\" is no id"));
-  EXPECT_THAT(error_with(R"({"added_tokens_decoder": {"5": {"content": "x"}}})"),
-              HasSubstr("which is that of \"hello\""));
+  EXPECT_THAT(error_with(R"({"added_tokens_decoder": {"x": {"content": "x"}}})"), HasSubstr("\"x\" is not a token id"));
+  EXPECT_THAT(error_with(R"({"added_tokens_decoder": {"5": {"content": "x"}}})"), HasSubstr("of \"hello\""));
   EXPECT_THAT(error_with(R"({"added_tokens_decoder": {"18": {"content": "hello"}}})"), HasSubstr("both hold"));
 }
 

@@ -1,4 +1,4 @@
-// Texts packed as gzip and Zstandard do it.
+// Texts compressed with gzip and Zstandard.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -28,7 +28,7 @@ std::vector<std::unique_ptr<Tokenizer>> tokenizers(const TempDirectory& director
   return all;
 }
 
-// Any ids, special ones and bytes that make no character among them.
+// Random ids, including special ones and incomplete characters.
 TEST(StreamDecoder, PiecesTogetherAreTheText) {
   TempDirectory directory;
   std::mt19937 random(3);

@@ -40,7 +40,7 @@ TEST_F(Text, PackedFilesAreTheirText) {
   EXPECT_THAT(lines(zstandard("")), ElementsAre());
 }
 
-// Sizes about the blocks in which files are read: members that end with a block, output that fills it.
+// Sizes around the read block size: members that end with a block, output that fills it.
 TEST_F(Text, MembersOfAnySizeAreRead) {
   for (const int size : {1 << 20, (1 << 20) - 1, (1 << 20) + 1, 3 << 20}) {
     const std::string line(static_cast<size_t>(size), 'x');
@@ -57,13 +57,13 @@ TEST_F(Text, DamagedPackedFilesAreRefused) {
   for (int i = 0; i < 1000; ++i) text += std::to_string(i * 7919) + "\n";
   for (const std::string& packed : {gzip(text), zstandard(text)}) {
     for (const size_t size : {size_t{5}, packed.size() / 2, packed.size() - 1}) {
-      EXPECT_THAT(error(packed.substr(0, size)), HasSubstr("text: the packed data ends too early")) << size;
+      EXPECT_THAT(error(packed.substr(0, size)), HasSubstr("text: the compressed data is truncated")) << size;
     }
-    EXPECT_THAT(error(packed + "more"), HasSubstr("text: damaged"));
+    EXPECT_THAT(error(packed + "more"), HasSubstr("text: corrupt"));
   }
   std::string wrong = gzip(text);
   wrong[wrong.size() / 2] = static_cast<char>(wrong[wrong.size() / 2] ^ 0x55);
-  EXPECT_THAT(error(wrong), HasSubstr("text: damaged gzip data"));
+  EXPECT_THAT(error(wrong), HasSubstr("text: corrupt gzip data"));
 }
 
 TEST_F(Text, LongLinesComeInParts) {

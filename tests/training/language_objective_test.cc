@@ -71,20 +71,20 @@ TEST_F(Mlm, OrderAndMasksDifferBetweenEpochs) {
   EXPECT_NE(first, second);
 }
 
-TEST_F(Mlm, AStepIsAFunctionOfSeedStepAndPlace) {
+TEST_F(Mlm, AStepIsAFunctionOfSeedStepAndCursor) {
   LanguageObjective one = objective(flat_, 2, 1), same = objective(flat_, 2, 1), other = objective(flat_, 2, 1, 2);
   std::vector<std::set<int32_t>> steps;
-  std::vector<Json> places;
+  std::vector<Json> cursors;
   for (int64_t step = 1; step <= 7; ++step) {
     steps.push_back(labels(one, step));
-    places.push_back(one.place());
+    cursors.push_back(one.cursor());
     EXPECT_EQ(labels(same, step), steps.back());
     EXPECT_NE(labels(other, step), steps.back());
   }
   EXPECT_EQ(one.tokens(), 2 * (kTokens + 2));
   LanguageObjective resumed = objective(flat_, 2, 1);
-  resumed.resume(JsonObject(places[2], "place"));
-  EXPECT_EQ(resumed.place(), places[2]);
+  resumed.resume(JsonObject(cursors[2], "place"));
+  EXPECT_EQ(resumed.cursor(), cursors[2]);
   for (size_t step = 4; step <= 7; ++step) EXPECT_EQ(labels(resumed, static_cast<int64_t>(step)), steps[step - 1]);
   EXPECT_THROW(resumed.resume(JsonObject({{"epoch", 0}, {"window", 1}, {"offset", 0}}, "place")), DataError);
   EXPECT_THROW(resumed.resume(JsonObject({{"epoch", 0}, {"window", 0}, {"offset", 9}}, "place")), DataError);
@@ -134,7 +134,7 @@ TEST_F(Mlm, ValidationIsTheSameEveryTime) {
   EXPECT_EQ(this->objective(model, 4, 2).validate(context).loss, first.loss);
   EXPECT_NE(this->objective(model, 2, 1, 2).validate(context).loss, first.loss);
 
-  // A model that always says the same token is right where that is the label: at three of the ten.
+  // A model that always predicts one token is right where that is the label: at three of ten.
   backend_->fill(parameter(model, "cls.predictions.transform.LayerNorm.weight").parameter.value, 0);
   const Tensor bias = parameter(model, "cls.predictions.bias").parameter.value;
   int hits = 0;
@@ -153,7 +153,7 @@ TEST_F(Mlm, TheUnigramBaselineCountsTokens) {
   EXPECT_NEAR(objective(flat_, 2, 1).unigram_loss(), std::log(336.0), 1e-12);
 }
 
-// The loss of predicting each token from a model that was shown nothing but the tokens before it.
+// The loss of predicting each token from a model that is given only the tokens before it.
 double loss_by_prefixes(const Model& model, std::span<const int32_t> sequence) {
   double sum = 0;
   for (size_t known = 1; known < sequence.size(); ++known) {
@@ -186,7 +186,7 @@ class Clm : public TrainingTrial {
 };
 
 TEST_F(Clm, TheLossIsThatOfEachTokenFromThoseBeforeIt) {
-  validation_.append(sequences_->sequence(2));  // what is beside a sequence does not show
+  validation_.append(sequences_->sequence(2));  // other sequences have no effect
   LanguageObjective objective = causal(2, 1);
   const Evaluation found = objective.validate(context_);
   const double expected =
@@ -203,7 +203,7 @@ TEST_F(Clm, TheLossIsThatOfEachTokenFromThoseBeforeIt) {
 }
 
 TEST_F(Clm, BitsAreCountedByTheCharactersOfTheText) {
-  EXPECT_EQ(count_characters(*tokenizer_, validation_), kTokens);  // a character each, and no specials
+  EXPECT_EQ(count_characters(*tokenizer_, validation_), kTokens);  // one character each, specials excluded
   LanguageObjective objective =
       this->objective(model_, causal_labeler(*tokenizer_), {.perplexity = true, .characters = kTokens});
   const Evaluation found = objective.validate(context_);
@@ -213,7 +213,7 @@ TEST_F(Clm, BitsAreCountedByTheCharactersOfTheText) {
   EXPECT_FALSE(causal(1, 1).validate(context_).bits_per_character);
 }
 
-// A character whose bytes are in two sequences is one.
+// A character whose bytes span two sequences counts once.
 TEST(CountCharacters, OfBytesAcrossSequences) {
   std::vector<std::string> tokens;
   for (const std::string& special : SpecialTokens().all()) tokens.push_back(special);
@@ -226,16 +226,16 @@ TEST(CountCharacters, OfBytesAcrossSequences) {
   EXPECT_EQ(count_characters(tokenizer, packed), 4);
 }
 
-TEST_F(Clm, ThePlaceIsAllThatResumingNeeds) {
+TEST_F(Clm, TheCursorSufficesToResume) {
   LanguageObjective one = causal(2, 1), resumed = causal(2, 1);
   std::vector<double> losses;
-  Json place;
+  Json cursor;
   for (int64_t step = 1; step <= 6; ++step) {
     one.prepare(step);
-    if (step == 2) place = one.place();
+    if (step == 2) cursor = one.cursor();
     losses.push_back(one.forward(context_, 0, 0).read().sum);
   }
-  resumed.resume(JsonObject(place, "place"));
+  resumed.resume(JsonObject(cursor, "place"));
   for (size_t step = 3; step <= 6; ++step) {
     resumed.prepare(static_cast<int64_t>(step));
     EXPECT_EQ(resumed.forward(context_, 0, 0).read().sum, losses[step - 1]);

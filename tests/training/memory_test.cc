@@ -1,4 +1,4 @@
-// What a training step takes from the system after the first: of what is large, the rooms of attention only.
+// Large allocations of a training step after the first: only attention's scratch memory.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -10,7 +10,7 @@
 
 namespace {
 
-constexpr std::size_t kLarge = 4096;  // bytes; lists of a step's operators and of its tokens' numbers are smaller here
+constexpr std::size_t kLarge = 4096;  // bytes; lists of a step's operators and token indices are smaller here
 std::atomic<int64_t> large_blocks{0};
 
 void* take(std::size_t bytes) {
@@ -30,7 +30,7 @@ void* take(std::size_t bytes, std::align_val_t alignment) {
 
 void* operator new(std::size_t bytes) { return take(bytes); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) { return take(bytes, alignment); }
-// What asks without an exception (std::stable_sort) must come from the same place as it goes to.
+// The nothrow forms (std::stable_sort) must match the replaced deallocation.
 void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
   if (bytes >= kLarge) ++large_blocks;
   return std::malloc(bytes == 0 ? 1 : bytes);
@@ -44,7 +44,7 @@ void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std:
 namespace roformer::testing {
 namespace {
 
-TEST(TrainingMemory, AStepTakesAttentionsRoomsOnlyAfterTheFirst) {
+TEST(TrainingMemory, LaterStepsAllocateOnlyAttentionScratch) {
   ThreadPool pool(1);
   const std::unique_ptr<Backend> backend = make_cpu_backend(pool);
   ModelConfig config;
@@ -71,9 +71,9 @@ TEST(TrainingMemory, AStepTakesAttentionsRoomsOnlyAfterTheFirst) {
     model.mlm_head().loss(context, hidden, model.encoder().word_embeddings(), labels, 0.25);
     tape.backward();
     optimizer->step(step, 1e-3, optimizer->gradient_norm());
-    constexpr int64_t kRooms = 16;  // of one layer's attention, forward and backward, one thread
+    constexpr int64_t kScratchBuffers = 16;  // of one layer's attention, forward and backward, one thread
     if (step >= 3) {
-      EXPECT_LE(large_blocks - before, kRooms * config.layers) << "in step " << step;
+      EXPECT_LE(large_blocks - before, kScratchBuffers * config.layers) << "in step " << step;
     }
   }
 }

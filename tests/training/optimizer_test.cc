@@ -80,7 +80,7 @@ TEST_F(Optimizer, ClipsByTheNormOfTheWholeGradient) {
   EXPECT_THAT(first_moments(0), ::testing::Each(::testing::FloatEq(0.05F)));
 }
 
-TEST_F(Optimizer, LeavesZerosUnlessGradientsAreKept) {
+TEST_F(Optimizer, ZeroesGradientsUnlessToldNotTo) {
   const auto optimizer = make_optimizer(model_, {});
   const auto largest = [&] {
     float most = 0;

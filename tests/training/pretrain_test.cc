@@ -48,7 +48,7 @@ TEST_F(Pretrain, WantsATokenizerAndAnOutput) {
   EXPECT_THROW(pretrain(options_, *backend_), FileError);
 }
 
-// What the command line refuses, callers of the function cannot do either.
+// Invalid settings are rejected for callers of the function as on the command line.
 TEST_F(Pretrain, ChecksItsSettings) {
   options_.intervals.log_every = 0;
   EXPECT_THAT([&] { pretrain(options_, *backend_); },

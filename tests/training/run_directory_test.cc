@@ -134,7 +134,7 @@ TEST_F(RunDirectoryTest, SavesAndRestoresWeightsMomentsAndTokens) {
   }
 }
 
-// TensorBoard is told from which step on the older file no longer counts.
+// The new event file tells TensorBoard the step from which older events are obsolete.
 TEST_F(RunDirectoryTest, EveryStartBeginsAnEventFile) {
   const auto start = [](char step) { return std::string("\x10") + step + "\x3A\x02\x08\x01"; };  // SessionLog START
   const auto event_files = [&] {

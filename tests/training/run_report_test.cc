@@ -73,7 +73,7 @@ TEST_F(RunReport, FinalValuesOfOneRun) {
   EXPECT_EQ(row(html, "a"), "1|–|10|10,000|2.0000|25.00|3.0000|500|");
   EXPECT_THAT(html, HasSubstr(">Loss</text>"));
   EXPECT_THAT(html, HasSubstr(">Training speed</text>"));
-  EXPECT_THAT(html, HasSubstr(">train temperature</text>"));  // a number nobody told it of
+  EXPECT_THAT(html, HasSubstr(">train temperature</text>"));  // an unknown metric
   EXPECT_THAT(html, Not(HasSubstr(">Gradient norm</text>")));
   EXPECT_THAT(html, Not(HasSubstr("rf-f0\" points")));  // no band
 }
@@ -132,7 +132,7 @@ TEST_F(RunReport, LogsThatAreMissingEmptyOrDamagedAreRefused) {
   EXPECT_THROW(page_of({{"b", {temporary_ / "b"}}}), DataError);
 }
 
-TEST_F(RunReport, NumbersThatCannotBeDrawnAreNot) {
+TEST_F(RunReport, NonFiniteValuesAreNotPlotted) {
   const std::string directory = run("a", 1e308);
   write_file_atomically(directory + "/log.jsonl",
                         "{\"event\":\"train\",\"step\":9007199254740992,\"loss\":1e308,\"tokens\":1e300}\n");

@@ -32,7 +32,7 @@ Json without(Json settings, const char* key) {
   return settings;
 }
 
-// Runs of earlier versions go on: the keys must not change.
+// Keys must not change, so that runs of earlier versions can resume.
 TEST(RunSettings, KeysAndValuesAreTheOldOnes) {
   const Json settings = run_settings(setting_values(PretrainOptions{}), kResolved);
   EXPECT_THAT(keys(settings),
@@ -56,7 +56,7 @@ TEST(RunSettings, WhatNothingReadsIsNoSetting) {
   }
 }
 
-TEST(RunSettings, WhatASettingCameToMustBeSaid) {
+TEST(RunSettings, ResolvedSettingsAreRequired) {
   EXPECT_THAT([] { run_settings(setting_values(PretrainOptions{}), without(kResolved, "steps")); },
               ThrowsMessage<std::logic_error>(HasSubstr("steps")));
 }

@@ -1,4 +1,4 @@
-// What happens at which step, with an objective that says what a test wants.
+// The trainer's schedule of events, with a scripted objective.
 #include "training/trainer.h"
 
 #include <array>
@@ -26,8 +26,8 @@ class Script final : public Objective {
     if (on_prepare) on_prepare(step);
     step_ = step;
   }
-  Json place() const override { return {{"step", step_}}; }
-  void resume(const JsonObject& place) override { step_ = place.get_int("step", std::nullopt); }
+  Json cursor() const override { return {{"step", step_}}; }
+  void resume(const JsonObject& cursor) override { step_ = cursor.get_int("step", std::nullopt); }
   int64_t micro_batches() const override { return 2; }
   int64_t labels() const override { return 4; }
   int64_t tokens() const override { return 10; }
@@ -217,7 +217,7 @@ TEST_F(TrainerTest, TheLossIsTheMeanOverAllLabelsOfTheStep) {
   EXPECT_EQ(event["tokens"], 10);
 }
 
-TEST_F(TrainerTest, ALossThatIsNoNumberStopsItAndTheLastSaveStays) {
+TEST_F(TrainerTest, ANonFiniteLossStopsItAndTheLastSnapshotRemains) {
   Script script;
   script.losses[{8, 1}] = kNan;
   const std::string said = failure<DataError>(script);
@@ -235,14 +235,14 @@ TEST_F(TrainerTest, BeforeTheFirstSaveThereIsNoneToName) {
   EXPECT_THAT(failure<DataError>(script), HasSubstr("micro-batch 0 is infinite; nothing had been saved yet"));
 }
 
-TEST_F(TrainerTest, AValidationLossThatIsNoNumberStopsItBeforeItIsSaved) {
+TEST_F(TrainerTest, ANonFiniteValidationLossStopsItBeforeSaving) {
   Script script;
   script.on_prepare = [&](int64_t step) { script.validation_loss = step < 9 ? 1 : kNan; };
   EXPECT_THAT(failure<DataError>(script), HasSubstr("step 10: the validation loss is not a number"));
   EXPECT_THAT(snapshots(), ElementsAre("step-6", "step-9"));
 }
 
-TEST_F(TrainerTest, WeightsThatAreNoNumbersAreNotSaved) {
+TEST_F(TrainerTest, NonFiniteWeightsAreNotSaved) {
   Script script;
   prepare_model = [](Model& model) { parameter(model, "cls.predictions.bias").parameter.value.data<float>()[3] = NAN; };
   EXPECT_THAT(failure<DataError>(script),

@@ -8,7 +8,7 @@
 namespace roformer::testing {
 namespace {
 
-// Two micro-batches with the gradients and losses that a test says.
+// Two micro-batches with scripted gradients and losses.
 class Script final : public MicroBatches {
  public:
   explicit Script(const Model& model) : model_(model) {}
@@ -50,20 +50,20 @@ class Steps : public TrainingTrial {
 
   Model model_{*backend_, config(), true};
   Script script_{model_};
-  // AdamW moves by the rate of the step while all gradients are the same.
+  // With constant gradients, AdamW moves by the learning rate.
   const OptimizerOptions plain_{.weight_decay = 0, .epsilon = 1e-12, .clip_norm = 0};
 };
 
 TEST_F(Steps, SumsUpMicroBatchesAndFollowsTheSchedule) {
   TrainingStep update = this->update(plain_);
-  const TrainingStep::Result first = update.run(1, script_, {.kept = "all is"});
+  const TrainingStep::Result first = update.run(1, script_, {.on_failure = "all is"});
   EXPECT_EQ(first.loss, (6.0 + 10.0) / 4);
   EXPECT_EQ(first.learning_rate, 0.25);  // half way up
   int64_t count = 0;
   for (const NamedParameter& named : model_.parameters()) count += named.parameter.value.elements();
   EXPECT_NEAR(first.gradient_norm, 2 * std::sqrt(static_cast<double>(count)), 1e-4);
   EXPECT_THAT(weights(), ::testing::Each(::testing::FloatEq(2 - 0.25F)));
-  update.run(2, script_, {.kept = "all is"});  // with the gradients of this step alone
+  update.run(2, script_, {.on_failure = "all is"});  // with the gradients of this step alone
   EXPECT_THAT(weights(), ::testing::Each(::testing::FloatEq(1.75F - 0.5F)));
   EXPECT_THAT(script_.steps, ::testing::ElementsAre(1, 1, 2, 2));
   std::sort(script_.streams.begin(), script_.streams.end());
@@ -74,7 +74,7 @@ TEST_F(Steps, ClipsTheWholeGradient) {
   OptimizerOptions clipped = plain_;
   clipped.clip_norm = 1;
   TrainingStep update = this->update(clipped);
-  const double norm = update.run(1, script_, {.kept = "", .keep_gradients = true}).gradient_norm;
+  const double norm = update.run(1, script_, {.on_failure = "", .keep_gradients = true}).gradient_norm;
   const auto first_moment = static_cast<float>(0.1 * 2 / norm);
   EXPECT_THAT(values(update.optimizer().state()[0].second), ::testing::Each(::testing::FloatEq(first_moment)));
   EXPECT_THAT(values(parameter(model_, "cls.predictions.bias").parameter.gradient), ::testing::Each(2.0F));
@@ -84,7 +84,7 @@ TEST_F(Steps, WhatIsNotFiniteLeavesTheModelAsItWas) {
   TrainingStep update = this->update(plain_);
   const auto failure = [&] {
     try {
-      update.run(1, script_, {.kept = "the model is as it was"});
+      update.run(1, script_, {.on_failure = "the model is as it was"});
     } catch (const DataError& error) {
       return std::string(error.what());
     }
@@ -96,7 +96,7 @@ TEST_F(Steps, WhatIsNotFiniteLeavesTheModelAsItWas) {
   script_.gradient = std::numeric_limits<double>::quiet_NaN();
   EXPECT_EQ(failure(), "step 1: the gradient norm after micro-batch 1 is not a number; the model is as it was");
   EXPECT_THAT(weights(), ::testing::Each(2.0F));
-  script_.gradient = 1;  // nothing is left of the gradients before
+  script_.gradient = 1;  // earlier gradients have no effect
   EXPECT_EQ(failure(), "");
   EXPECT_THAT(weights(), ::testing::Each(::testing::FloatEq(1.75F)));
 }
@@ -119,8 +119,8 @@ TEST_F(Steps, BatchesOfLanguageTrainAsTheObjectiveDoes) {
   LabeledBatches by_hand(other, std::move(batches));
   EXPECT_EQ(by_hand.labels(), objective.labels());
   const Schedule schedule{.kind = ScheduleKind::constant, .learning_rate = 0.1, .warmup = 0, .steps = 1};
-  const double loss = TrainingStep(model_, {}, schedule, {3, 4}).run(1, objective, {.kept = ""}).loss;
-  EXPECT_EQ(TrainingStep(other, {}, schedule, {3, 4}).run(1, by_hand, {.kept = ""}).loss, loss);
+  const double loss = TrainingStep(model_, {}, schedule, {3, 4}).run(1, objective, {.on_failure = ""}).loss;
+  EXPECT_EQ(TrainingStep(other, {}, schedule, {3, 4}).run(1, by_hand, {.on_failure = ""}).loss, loss);
   for (size_t i = 0; i < model_.parameters().size(); ++i) {
     EXPECT_EQ(values(model_.parameters()[i].parameter.value), values(other.parameters()[i].parameter.value));
   }

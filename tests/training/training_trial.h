@@ -1,4 +1,4 @@
-// A small model and a corpus in which every token occurs once, so that labels tell which token was chosen.
+// A small model and a corpus in which every token occurs once, so that labels identify the selected token.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -43,7 +43,7 @@ class TrainingTrial : public ::testing::Test {
     complete(result, "");
     return result;
   }
-  // Each with a stream of its own from the start of the data.
+  // Each with its own stream from the start of the data.
   LanguageObjective objective(const Model& model, int64_t per_micro_batch, int64_t accumulate,
                               uint64_t seed = 1) const {
     return objective(model, masked_labeler(*tokenizer_, {.probability = 0.3, .whole_words = false}),

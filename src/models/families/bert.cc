@@ -9,7 +9,7 @@ namespace roformer {
 namespace {
 
 constexpr std::string_view kTypes[] = {"bert"};
-// The pre-training model also predicts the next sentence: that part is left out.
+// The pre-training model's next-sentence head is skipped.
 constexpr Architecture kArchitectures[] = {{"BertModel", Head::none},
                                            {"BertForMaskedLM", Head::masked_lm},
                                            {"BertForPreTraining", Head::masked_lm},

@@ -17,10 +17,10 @@ constexpr std::array<std::pair<const char*, Problem>, 3> kProblems{
      {"single_label_classification", Problem::single_label},
      {"multi_label_classification", Problem::multi_label}}};
 
-// "id2label": {"0": name, ...}; without it "num_labels" of LABEL_i, or two.
+// From "id2label": {"0": name, ...}, else LABEL_0 to LABEL_{"num_labels" - 1}, two by default.
 std::vector<std::string> parse_labels(const JsonObject& json) {
-  constexpr int64_t kMost = 100'000;
-  const int64_t count = json.get_int("num_labels", 0, 0, kMost);
+  constexpr int64_t kMaxLabels = 100'000;
+  const int64_t count = json.get_int("num_labels", 0, 0, kMaxLabels);
   if (!json.has("id2label")) {
     std::vector<std::string> labels;
     for (int64_t i = 0; i < (count > 0 ? count : 2); ++i) labels.push_back("LABEL_" + std::to_string(i));
@@ -74,7 +74,7 @@ void size_keys(ConfigKeys& keys, ModelConfig& config, int64_t max_positions) {
 }
 
 void head_keys(ConfigKeys& keys, ModelConfig& config) {
-  // JunnYu's package takes every other word for RMS norm.
+  // In JunnYu's package any other value means RMS norm.
   keys.others(
       {"norm_type", "rms_norm_scale"},
       [&](const JsonObject& json) {
@@ -121,7 +121,7 @@ void other_keys(ConfigKeys& keys) {
                 "output_past", "tokenizer_class", "finetuning_task", "language", "directionality", "pooler_fc_size",
                 "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type",
                 "summary_first_dropout", "summary_last_dropout", "task_specific_params", "torchscript",
-                // refused where they say anything (config_json.cc)
+                // rejected if set (config_json.cc)
                 "is_encoder_decoder", "cross_attention_hidden_size", "quantization_config", "pruned_heads"});
 }
 

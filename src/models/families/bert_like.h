@@ -1,4 +1,4 @@
-// What the files of BERTs and of RoFormers have in common.
+// What BERT and RoFormer files have in common.
 #pragma once
 
 #include "models/families/family.h"
@@ -11,7 +11,7 @@ inline constexpr TensorRule kTensors[] = {
     {"embeddings.positions.weight", ".embeddings.position_embeddings.weight"},
     {"embeddings.norm.*", ".embeddings.LayerNorm.*"},
     {"embeddings.projection.*", ".embeddings_project.*"},
-    // Of encodings that this program alone has.
+    // Encodings specific to this project.
     {"positions.rows.weight", ".encoder.position_rows.weight"},
     {"positions.rows_norm.*", ".encoder.position_rows.LayerNorm.*"},
     {"positions.query.weight", ".encoder.position_query.weight"},
@@ -51,24 +51,24 @@ inline constexpr TensorRule kTensors[] = {
     {"choice.output.*", "classifier.*"},
 };
 
-// LayerNorm's old names, and the output bias, which files hold under both of its names.
+// Old names of LayerNorm, and both names of the output bias.
 inline constexpr Spelling kSpellings[] = {{"*LayerNorm.weight", "*LayerNorm.gamma", true},
                                           {"*LayerNorm.bias", "*LayerNorm.beta", true},
                                           {"cls.predictions.bias", "cls.predictions.decoder.bias"},
                                           {"cls.predictions.decoder.bias", "cls.predictions.bias"}};
 
-// Position tables that are computed here, and what only pre-training needs.
+// Position tables, which are computed here, and heads used in pre-training only.
 inline constexpr const char* kIgnored[] = {"*embed_positions.weight", "*position_ids", "cls.seq_relationship.*",
                                            "*rotary_emb.inv_freq"};
 inline constexpr const char* kHeadTensors[] = {"cls.*", "classifier.*", "qa_outputs.*", "sequence_summary.*"};
 
-// The keys that both have; sizes come first.
+// Keys of both families; sizes come first.
 void size_keys(ConfigKeys& keys, ModelConfig& config, int64_t max_positions);
 void head_keys(ConfigKeys& keys, ModelConfig& config);
-// Keys without influence, and those that must not say anything.
+// Ignored keys, and those that must be unset.
 void other_keys(ConfigKeys& keys);
 
-// What neither family's files can say.
+// Rejects values that neither family's files can express.
 void refuse_decoder_values(const ModelConfig& config, const std::string& source);
 
 }  // namespace roformer::bert_like

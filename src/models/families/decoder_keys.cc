@@ -23,7 +23,7 @@ std::vector<int64_t> read_ids(const JsonObject& json, const char* key) {
 }
 
 void read_tokens(const JsonObject& json, ModelConfig& config) {
-  // Older files say −1 for none.
+  // Older files use −1 for none.
   config.pad_id = std::max<int64_t>(0, json.get_int("pad_token_id", 0));
   const std::vector<int64_t> first = read_ids(json, "bos_token_id");
   if (first.size() > 1) json.reject("bos_token_id", "one token id");
@@ -77,7 +77,7 @@ void common_keys(ConfigKeys& keys, ModelConfig& config, const char* model_type, 
 void require_causal(const ModelConfig& config, const std::string& source, const char* name) {
   if (config.attention_mask == AttentionMask::bidirectional ||
       (config.head != Head::none && config.head != Head::causal_lm)) {
-    refuse_config(source, "a {} is a causal language model, or the trunk of one", name);
+    refuse_config(source, "a {} must be a causal language model or its trunk", name);
   }
 }
 
@@ -87,7 +87,7 @@ RotaryPosition read_half_rotation(const JsonObject& json, RotaryPosition positio
     read_rotary(json, position);
     return position;
   }
-  Json complete = json.value();  // which scalings may need
+  Json complete = json.value();  // needed by some scalings
   complete["max_position_embeddings"] = max_positions;
   read_rotary(JsonObject(complete, json.source()), position);
   return position;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::array kFamilies{&families::roformer, &families::bert, &families::llama, &families::gpt_neox};
 
-// What the stars of `pattern` stand for in `name`, the first as short as can be.
+// Finds the text of each star of `pattern` in `name`, the first one as short as possible.
 bool match(std::string_view name, std::string_view pattern, std::vector<std::string_view>& stars) {
   const size_t star = pattern.find('*');
   if (star == pattern.npos) return name == pattern;
@@ -83,7 +83,7 @@ const TensorRule& rule_of(const Family& family, const std::string& ours) {
   for (const TensorRule& rule : family.tensors) {
     if (!renamed(ours, rule.ours, rule.ours).empty()) return rule;
   }
-  throw DataError("the files of a {} have no name for {}", family.name, TensorName(ours));
+  throw DataError("the file format of {} has no name for {}", family.name, TensorName(ours));
 }
 
 std::string name_in_files(const Family& family, const std::string& ours) {

@@ -1,8 +1,8 @@
-// A family of models as its files have it: keys of config.json, names of architectures and tensors, how tensors lie in
-// a file. Nothing else: what a model computes are values of ModelConfig, so a family is a table of values, too, in a
-// file of its own. A class a family was rejected, because it would invite computing there.
+// The file format of a model family: keys of config.json, names of architectures and tensors, and tensor layouts, as a
+// table of values in a file of its own. Values of ModelConfig alone determine what a model computes; a class per family
+// was rejected because it would invite computation there.
 //
-// A new family: a file beside this one that defines its Family, and its line in kFamilies (family.cc).
+// To add a family, define its Family in a new file here and list it in kFamilies (family.cc).
 #pragma once
 
 #include <functional>
@@ -24,51 +24,51 @@ struct Architecture {
   Head head;
 };
 
-// How a parameter lies in the tensor that a file has it in.
+// The layout of a parameter within a file's tensor.
 enum class Arrangement {
   whole,
-  stacked,  // several, one below the other: [q; k; v]
-  by_head   // of each head its rows of the first, then of the second, …: [heads, (q, k, v), head size]
+  stacked,  // several, concatenated by rows: [q; k; v]
+  by_head   // several, interleaved by head: [heads, (q, k, v), head size]
 };
 
-// '*' stands for any text, the same in both names. Of several rules that fit the first counts.
+// '*' stands for any text, the same in both names. The first matching rule applies.
 struct TensorRule {
   const char* ours;    // "layers.*.attention.query.*" (nn/parameters.h)
-  const char* theirs;  // "lm_head.weight", or behind the trunk's name: ".layers.*.self_attn.q_proj.*"
+  const char* theirs;  // "lm_head.weight", or after the trunk's name: ".layers.*.self_attn.q_proj.*"
   Arrangement arrangement = Arrangement::whole;
   int part = 0, parts = 1;  // of the file's tensor
-  double offset = 0;        // what a file leaves away: its numbers plus this are ours
+  double offset = 0;        // added to the file's values
 };
 
-// Another name that files have for a tensor.
+// An alternative name of a tensor in files.
 struct Spelling {
   const char *theirs, *other;
   bool outdated = false;  // never written
 };
 
 struct Family {
-  const char* name;  // as config.json's "model_type" has it, and as people are told of it
+  const char* name;  // for "model_type" of config.json and messages
   std::span<const std::string_view> model_types;
-  std::span<const Architecture> architectures;  // the first of a head is the one written
-  const char* trunk;                            // "roformer": files of a trunk alone may leave it out of names
+  std::span<const Architecture> architectures;  // the first with a head is the one written
+  const char* trunk;                            // prefix "roformer", optional in files of a trunk alone
   std::span<const TensorRule> tensors;
   std::span<const Spelling> spellings = {};
-  std::span<const char* const> ignored;       // patterns of tensors without influence
-  std::span<const char* const> head_tensors;  // patterns of what a trunk leaves aside in a file with a head
+  std::span<const char* const> ignored;       // patterns of tensors to ignore
+  std::span<const char* const> head_tensors;  // patterns of head tensors, ignored by a trunk
 
   // All keys but "architectures".
   void (*keys)(ConfigKeys& keys, ModelConfig& config);
-  // What follows from the head, and a DataError or UsageError (complete() of models/config.h) for what no file of this
-  // family can say.
+  // Sets values implied by the head; DataError or UsageError (see complete() of models/config.h) for values that the
+  // family's files cannot express.
   void (*complete)(ModelConfig& config, const std::string& source);
-  // What only the names of a file's tensors tell. `has` knows names with and without the trunk's.
+  // Sets values implied by tensor names only. `has` accepts names with and without the trunk's prefix.
   void (*complete_from_names)(ModelConfig& config, const std::function<bool(const std::string&)>& has) = nullptr;
-  // Tensors that other programs look for beside the parameters.
+  // Adds tensors that other programs expect beside the parameters.
   void (*add_tensors)(const ModelConfig& config, std::vector<std::pair<std::string, Tensor>>& tensors) = nullptr;
 
-  // Whose files can say any encoding of positions; its positions are fixed where that is another.
+  // The family to use instead for other position encodings.
   const Family* any_positions = nullptr;
-  const char* causal_setting;  // what makes a model of it causal, for errors
+  const char* causal_setting;  // setting that makes a model causal, for errors
 };
 
 namespace families {
@@ -85,15 +85,15 @@ FoundArchitecture find_architecture(std::string_view name);
 std::vector<std::string> architecture_names();
 std::vector<std::string> model_types();  // the first of each family
 
-// The rule of a parameter; its name in files follows. Every parameter of every model has one.
+// The rule of a parameter, and its name in files. Every parameter of every model has one.
 const TensorRule& rule_of(const Family& family, const std::string& ours);
 std::string name_in_files(const Family& family, const std::string& ours);
-// Other names of it, in the order in which they are looked for.
+// Alternative names, in order of preference.
 std::vector<std::string> other_names(const Family& family, const std::string& theirs);
-// The name under which this program writes a tensor that a file calls `name`: with the trunk's, in the first spelling.
+// The name that this program writes for a file's tensor `name`: with the trunk's prefix and in the first spelling.
 std::string canonical_name(const Family& family, const std::string& name);
 
-// name = pattern with what the stars of `from` stand for in those of `to`; empty if it does not match.
+// Matches `name` with `from` and substitutes its stars in `to`; empty if there is no match.
 std::string renamed(std::string_view name, std::string_view from, std::string_view to);
 
 }  // namespace roformer

@@ -1,6 +1,6 @@
-// GPT-NeoX (Black et al. 2022), also Pythia: LayerNorms in front of both sub-layers, which read the same input where
-// `use_parallel_residual`; the rotation of a part of each head, in halves; q, k and v in one matrix, head by head;
-// biases everywhere but in the output.
+// GPT-NeoX (Black et al. 2022), also Pythia: pre-norm LayerNorms, optionally parallel residuals
+// (`use_parallel_residual`); partial rotation in the layout half; q, k and v in one matrix, interleaved by head; biases
+// except in the output.
 #include "models/families/decoder_keys.h"
 
 #include <nlohmann/json.hpp>
@@ -30,7 +30,7 @@ constexpr TensorRule kTensors[] = {
     {"final_norm.*", ".final_layer_norm.*"},
     {"head.output.weight", "embed_out.weight"},
 };
-constexpr Spelling kSpellings[] = {{"embed_out.weight", "lm_head.weight"}};  // transformers 5 within a process
+constexpr Spelling kSpellings[] = {{"embed_out.weight", "lm_head.weight"}};  // in-memory name in transformers 5
 constexpr const char* kHeadTensors[] = {"embed_out.*"};
 
 RotaryPosition usual_rotation() {
@@ -39,7 +39,7 @@ RotaryPosition usual_rotation() {
   return position;
 }
 
-// New files have "rope_parameters" with the share in it, older ones "rotary_pct" and "rotary_emb_base".
+// New files have "rope_parameters" with the rotated fraction, older ones "rotary_pct" and "rotary_emb_base".
 RotaryPosition read_rotation(const JsonObject& json) {
   RotaryPosition position = usual_rotation();
   position.share = json.get_double("rotary_pct", position.share);
@@ -76,18 +76,18 @@ void gpt_neox_keys(ConfigKeys& keys, ModelConfig& config) {
 
 void complete_gpt_neox(ModelConfig& config, const std::string& source) {
   config.head_transform = false;
-  ModelConfig rest = config;  // than the residual, which its files say
+  ModelConfig rest = config;  // apart from the residual, which the files express
   if (rest.parallel_residual == ParallelResidual::two_norms) rest.parallel_residual = ParallelResidual::none;
   check_plain_stack(rest, source);
   const auto* position = std::get_if<RotaryPosition>(&config.position);
   if (position == nullptr || position->rotary.layout != RotaryLayout::half || position->learned || position->xpos ||
       position->rotate_values) {
-    refuse_config(source, "a GPT-NeoX turns a part of each head, in the layout \"half\"");
+    refuse_config(source, "a GPT-NeoX has partial rotary positions in the layout \"half\"");
   }
   if (config.norms != kPreNorms || config.norm != NormKind::layer || config.gated || config.kv_heads != 0 ||
       config.embedding != config.hidden) {
     refuse_config(source,
-                  "a GPT-NeoX has LayerNorms in front, no gate, as many heads of keys as of queries, and "
+                  "a GPT-NeoX has pre-norm LayerNorms, no gate, as many key heads as query heads, and "
                   "embeddings of hidden_size {}",
                   config.hidden);
   }

@@ -1,5 +1,5 @@
-// Llama (Touvron et al. 2023), also SmolLM and others of its shape: RMS norms in front, grouped heads, SwiGLU, the
-// rotation of whole heads in halves.
+// Llama (Touvron et al. 2023), also SmolLM and others of its shape: pre-norm RMSNorm, grouped-query attention, SwiGLU,
+// and rotation of whole heads in the layout half.
 #include "models/families/decoder_keys.h"
 
 #include <nlohmann/json.hpp>
@@ -48,7 +48,7 @@ void llama_keys(ConfigKeys& keys, ModelConfig& config) {
         json["head_dim"] = config.head_dim();
       });
   const auto unlike_default = ConfigKeys::Writes::unlike_default;
-  keys.real("hidden_dropout_prob", config.hidden_dropout, 0, unlike_default);  // no other program's
+  keys.real("hidden_dropout_prob", config.hidden_dropout, 0, unlike_default);  // specific to this project
   keys.real("rms_norm_eps", config.norm_epsilon, 1e-6);
   keys.others(
       {"mlp_bias"},
@@ -77,7 +77,7 @@ void llama_keys(ConfigKeys& keys, ModelConfig& config) {
   keys.ignored({"pretraining_tp", "is_llama_config"});
 }
 
-// A Llama is what every other program takes for one.
+// Rejects what other programs would not load as a Llama.
 void complete_llama(ModelConfig& config, const std::string& source) {
   config.head_transform = false;
   check_plain_stack(config, source);
@@ -90,12 +90,11 @@ void complete_llama(ModelConfig& config, const std::string& source) {
                      .base = position->rotary.base,
                      .scaling = position->rotary.scaling};
   if (*position != RotaryPosition{.rotary = plain}) {
-    refuse_config(source,
-                  "a Llama's rotation turns all of a head, in the layout \"half\", and is neither learned nor xPos");
+    refuse_config(source, "a Llama rotates whole heads in the layout \"half\", neither learned nor with xPos");
   }
   if (config.norms != kPreNorms || !config.gated || config.norm != NormKind::rms_with_gain ||
       config.embedding != config.hidden) {
-    refuse_config(source, "a Llama has RMS norms with gains in front, a gate, and embeddings of hidden_size {}",
+    refuse_config(source, "a Llama has pre-norm RMS norms with gains, a gate, and embeddings of hidden_size {}",
                   config.hidden);
   }
   decoder_keys::require_causal(config, source, "Llama");

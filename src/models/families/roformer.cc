@@ -1,6 +1,6 @@
-// RoFormer (Su et al. 2021), RoFormerV2 and RoFormer-Sim: transformers' RoFormerConfig and JunnYu's. A RoFormer with
-// other positions than the plain rotation, or linear attention, gets another "model_type", "roformer_variant", so that
-// no other program loads it as a RoFormer and rotates what was not trained so.
+// RoFormer (Su et al. 2021), RoFormerV2 and RoFormer-Sim: transformers' RoFormerConfig and JunnYu's. With positions
+// other than the plain rotation, or linear attention, the "model_type" is "roformer_variant", so that other programs do
+// not load it as a RoFormer with the wrong positions.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -28,10 +28,10 @@ constexpr Architecture kArchitectures[] = {{"RoFormerModel", Head::none},
 constexpr std::array<std::pair<const char*, Summary>, 4> kSummaries{
     {{"last", Summary::last}, {"first", Summary::first}, {"mean", Summary::mean}, {"cls_index", Summary::last}}};
 
-// A file that calls itself a RoFormer is read as transformers does, which has one rotation for all of them.
+// Files of type "roformer" are read as by transformers, which has one rotation for all of them.
 bool says_variant(const JsonObject& json) { return json.get_string("model_type", "") == "roformer_variant"; }
 
-// The sizes of encodings that this program alone writes.
+// Sizes of encodings specific to this project.
 void read_sizes(const JsonObject& json, PositionEncoding& position) {
   const auto clip = [&](int64_t fallback) { return json.get_int("max_relative_positions", fallback); };
   const auto buckets = [&](DistanceBuckets& read) {
@@ -79,7 +79,7 @@ PositionEncoding read_position(const JsonObject& json, const ModelConfig& config
 // "model_type", and what it depends on.
 void write_position(const ModelConfig& config, Json& json) {
   const auto* rotary = std::get_if<RotaryPosition>(&config.position);
-  // Only what every program that loads a RoFormer does is called one.
+  // Only what other programs compute identically is written as "roformer".
   const bool plain =
       rotary != nullptr && !config.has_linear_attention() &&
       *rotary == RotaryPosition{.rotary = {.dim = config.head_dim()}, .rotate_values = rotary->rotate_values};
@@ -135,7 +135,7 @@ void roformer_keys(ConfigKeys& keys, ModelConfig& config) {
   keys.others(
       {"summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels"},
       [&](const JsonObject& json) { read_summary(json, config); }, [&](Json& json) { write_summary(config, json); });
-  // Of files that say this program's own encodings.
+  // Keys of this project's own encodings.
   if (keys.file() != nullptr && says_variant(*keys.file())) {
     keys.others(rotary_keys(), {}, {});
     keys.others(attention_keys(), {}, {});
@@ -151,16 +151,16 @@ void complete_roformer(ModelConfig& config, const std::string& source) {
   config.head_transform = config.norm == NormKind::layer;
 }
 
-// Some people's RoFormerV2 has gains.
+// Some RoFormerV2 checkpoints have gains.
 void find_gains(ModelConfig& config, const std::function<bool(const std::string&)>& has) {
   if (config.norm != NormKind::rms) return;
   if (has("embeddings.LayerNorm.weight") || has("embeddings.LayerNorm.gamma")) config.norm = NormKind::rms_with_gain;
 }
 
-// transformers keeps its table of sines and cosines among the weights of a RoFormer, and warns where a file lacks it.
+// transformers saves its table of sines and cosines with a RoFormer's weights, and warns if a file lacks it.
 void add_position_table(const ModelConfig& config, std::vector<std::pair<std::string, Tensor>>& tensors) {
-  constexpr int64_t kMostPositions = 1 << 20;  // who has more will rather do without
-  if (!std::holds_alternative<RotaryPosition>(config.position) || config.max_positions > kMostPositions) return;
+  constexpr int64_t kMaxPositions = 1 << 20;  // larger tables are not worth writing
+  if (!std::holds_alternative<RotaryPosition>(config.position) || config.max_positions > kMaxPositions) return;
   const Tensor table = Tensor::allocate({config.max_positions, config.head_dim()}, DType::float32);
   for (int64_t position = 0; position < config.max_positions; ++position) {
     for (int64_t column = 0; column < config.head_dim(); ++column) {

@@ -1,4 +1,4 @@
-// Which of the dictionaries on a machine a jieba tokenizer means.
+// Locates the dictionary of a jieba tokenizer.
 #pragma once
 
 #include <string>
@@ -6,16 +6,16 @@
 
 namespace roformer {
 
-// The name of a directory's own dictionary.
+// The file name of a dictionary in a tokenizer directory.
 inline constexpr std::string_view kJiebaDictionaryFile = "jieba_dict.txt";
 
 struct DictionaryFile {
   std::string path;
-  bool own = false;  // it goes with the tokenizer; else it is the one of Debian's python3-jieba, which everybody has
+  bool own = false;  // saved with the tokenizer; false for the stock dictionary of Debian's python3-jieba
 };
 
 // `asked` if not empty, else $ROFORMER_JIEBA_DICTIONARY, else jieba_dict.txt in `directory` (unless that is empty),
-// else Debian's. FileError saying how to get one where there is none; a file that was asked for need not exist.
+// else Debian's. FileError with instructions if there is none; `asked` need not exist.
 DictionaryFile find_dictionary(const std::string& asked, const std::string& directory);
 
 }  // namespace roformer

@@ -44,7 +44,7 @@ void JiebaSegmenter::cut(std::span<const char32_t> text, Words& words) const {
 }
 
 void JiebaSegmenter::cut_run(std::span<const char32_t> text, size_t begin, size_t end, Words& words) const {
-  // The best score of the text from i on is at i % 256: no word reaches further, so memory does not grow with the text.
+  // A ring buffer: the best score of the text from i on is at i % 256, since no word is longer.
   constexpr size_t kScores = kMaxDictionaryWord + 1;
   static_assert(kScores == 256);
   std::array<double, kScores> scores;
@@ -64,14 +64,14 @@ void JiebaSegmenter::cut_run(std::span<const char32_t> text, size_t begin, size_
         length = j + 1 - i;
       }
     }
-    if (length == 0) {  // no word starts here: this character alone, as if it had been seen once
+    if (length == 0) {  // no word starts here: one character, with frequency 1
       best = 0.0 - log_total_ + scores[(i + 1) % kScores];
       length = 1;
     }
     scores[i % kScores] = best;
     words.lengths[i - begin] = static_cast<uint8_t>(length);
   }
-  bool open = false;  // the last word is of single letters and digits and may grow
+  bool open = false;  // the last word consists of single letters and digits and may grow
   for (size_t i = begin; i < end;) {
     const size_t length = words.lengths[i - begin];
     const bool single = length == 1 && is_ascii_word(text[i]);

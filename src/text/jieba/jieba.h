@@ -1,8 +1,8 @@
 // Cuts text into words as jieba does without its hidden Markov model (jieba 0.42.1 by Sun Junyi; jieba-rs 0.11 by
-// messense, which Python has as rjieba): of all ways to cut a run of Han and ASCII word characters into dictionary
-// words the one with the largest sum of log(frequency / total), computed from the right in double precision in jieba's
-// own order of operations, ties going to the longer word; single letters and digits next to each other are one word.
-// Every other character is a word of its own, except that "\r\n" is one.
+// messense, which Python has as rjieba): a run of Han and ASCII word characters is segmented into dictionary words with
+// the largest sum of log(frequency / total), computed from the right in double precision in jieba's order of
+// operations; ties go to the longer word; adjacent single letters and digits form one word. Every other character is a
+// word of its own, except that "\r\n" is one.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace roformer {
 
-// The two differ in which characters count as Han, and in the total where the dictionary repeats a word.
+// The two differ in which characters count as Han, and in the total if the dictionary repeats a word.
 enum class JiebaRules {
   jieba,     // U+4E00 to U+9FD5
   jieba_rs,  // U+3400-4DBF, 4E00-9FFF, F900-FAFF, 20000-2A6DF, 2A700-2EBEF, 2F800-2FA1F
@@ -24,12 +24,12 @@ class JiebaSegmenter {
  public:
   JiebaSegmenter(std::shared_ptr<const JiebaDictionary> dictionary, JiebaRules rules);
 
-  // The result of cut(), and room for its work: one byte a character of the longest run.
+  // The result of cut(), and its scratch memory: one byte per character of the longest run.
   struct Words {
-    std::vector<size_t> ends;  // where each word ends; it starts where the one before it ended
+    std::vector<size_t> ends;  // end of each word, which is the start of the next
     std::vector<uint8_t> lengths;
   };
-  // Any code points. May be called from many threads, each with its own Words.
+  // Any code points. Thread-safe with one Words per thread.
   void cut(std::span<const char32_t> text, Words& words) const;
 
   const JiebaDictionary& dictionary() const { return *dictionary_; }

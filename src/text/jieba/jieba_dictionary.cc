@@ -17,7 +17,7 @@ namespace roformer {
 
 namespace {
 
-constexpr int64_t kMaxFrequency = 1'000'000'000'000;  // times the most lines: within 63 bits
+constexpr int64_t kMaxFrequency = 1'000'000'000'000;  // times the maximum number of lines: within 63 bits
 constexpr size_t kFirstPlane = 0x10000;
 
 // A compiled dictionary is this, then log_frequency[nodes], labels[nodes], children[nodes + 1].
@@ -30,7 +30,7 @@ struct Header {
   std::array<char, 32> content_hash;  // of what follows the header
 };
 static_assert(sizeof(Header) == 96);
-constexpr std::array<char, 8> kMagic = {'r', 'f', 'j', 'i', 'e', 'b', 'a', '1'};  // the last is the version
+constexpr std::array<char, 8> kMagic = {'r', 'f', 'j', 'i', 'e', 'b', 'a', '1'};  // the last character is the version
 constexpr uint32_t kByteOrder = 0x01020304;
 constexpr size_t kNodeBytes = sizeof(double) + 2 * sizeof(uint32_t);
 
@@ -40,7 +40,7 @@ struct Entry {
 };
 
 struct Entries {
-  std::vector<char32_t> letters;  // of all words, one after the other
+  std::vector<char32_t> letters;  // of all words, concatenated
   std::vector<Entry> words;       // sorted, each once
   int64_t total_of_lines = 0, total_of_words = 0;
 };
@@ -62,7 +62,7 @@ Line parse_line(std::string_view line, std::string_view where, int64_t number) {
   if (line.find('\0') != line.npos)
     throw DataError("{}:{}: holds a NUL byte, expected a text file", FilePath(where), LineNumber(number));
   const size_t space = line.find(' ');
-  if (space == line.npos || space == 0) fail_line(where, number, "no frequency", line);
+  if (space == line.npos || space == 0) fail_line(where, number, "missing frequency", line);
   std::string_view rest = line.substr(space + 1);
   rest = rest.substr(0, rest.find(' '));
   Line result{line.substr(0, space), 0};
@@ -91,7 +91,7 @@ void for_lines(std::string_view text, std::string_view where, OnLine on_line) {
 
 Entries read_entries(std::string_view text, std::string_view where) {
   Entries result;
-  std::vector<std::array<size_t, 2>> places;
+  std::vector<std::array<size_t, 2>> ranges;
   std::vector<int64_t> frequencies;
   for_lines(text, where, [&](const Line& line, int64_t number) {
     const size_t begin = result.letters.size();
@@ -105,21 +105,21 @@ Entries read_entries(std::string_view text, std::string_view where) {
       throw DataError("{}:{}: a word of {} characters, at most {}", FilePath(where), LineNumber(number), length,
                       kMaxDictionaryWord);
     }
-    places.push_back({begin, length});
+    ranges.push_back({begin, length});
     frequencies.push_back(line.frequency);
     result.total_of_lines += line.frequency;
   });
   const std::u32string_view letters(result.letters.data(), result.letters.size());
-  for (size_t i = 0; i < places.size(); ++i) {
-    result.words.push_back({letters.substr(places[i][0], places[i][1]), frequencies[i]});
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    result.words.push_back({letters.substr(ranges[i][0], ranges[i][1]), frequencies[i]});
   }
   std::ranges::stable_sort(result.words, {}, &Entry::word);
-  size_t kept = 0;
+  size_t unique = 0;
   for (const Entry& entry : result.words) {
-    if (kept > 0 && result.words[kept - 1].word == entry.word) --kept;
-    result.words[kept++] = entry;
+    if (unique > 0 && result.words[unique - 1].word == entry.word) --unique;
+    result.words[unique++] = entry;
   }
-  result.words.resize(kept);
+  result.words.resize(unique);
   for (const Entry& entry : result.words) result.total_of_words += entry.frequency;
   if (result.total_of_words == 0)
     throw DataError("{}: no words with a frequency, expected jieba's dict.txt", FilePath(where));
@@ -159,11 +159,11 @@ Nodes build_nodes(const std::vector<Entry>& words) {
   return nodes;
 }
 
-// Where compiled dictionaries are kept; empty where the environment names no place.
+// The directory of compiled dictionaries; empty if the environment names none.
 std::string cache_directory() {
   const auto variable = [](const char* name) {
     const char* value = std::getenv(name);
-    return std::string(value != nullptr && value[0] == '/' ? value : "");  // the XDG rules: relative ones do not count
+    return std::string(value != nullptr && value[0] == '/' ? value : "");  // XDG: relative paths are ignored
   };
   if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty()) return join_path(cache, "roformer");
   const std::string home = variable("HOME");
@@ -176,15 +176,15 @@ std::shared_ptr<const JiebaDictionary> open_cached(const std::string& path, cons
     auto dictionary = std::make_shared<const JiebaDictionary>(file->view(), file, path);
     return dictionary->source_hash() == source_hash ? dictionary : nullptr;
   } catch (const Error&) {
-    return nullptr;  // absent, damaged or of another version: made again
+    return nullptr;  // absent, corrupt or of another version: compiled again
   }
 }
 
-void try_to_keep(const std::string& directory, const std::string& path, std::string_view image) {
+void try_to_cache(const std::string& directory, const std::string& path, std::string_view image) {
   try {
     make_directories(directory);
     write_file_atomically(path, image);
-  } catch (const Error&) {  // a cache is a convenience: nothing is lost but time
+  } catch (const Error&) {  // the cache is optional
   }
 }
 
@@ -223,7 +223,8 @@ JiebaDictionary::JiebaDictionary(std::string_view image, std::shared_ptr<const v
   require(header.magic == kMagic && header.byte_order == kByteOrder, "another format, version or byte order");
   const std::string_view content = image.substr(sizeof(header));
   const size_t count = header.nodes;
-  require(count > 0 && content.size() == count * kNodeBytes + sizeof(uint32_t), "its size is not that of its nodes");
+  require(count > 0 && content.size() == count * kNodeBytes + sizeof(uint32_t),
+          "its size does not match its number of nodes");
   require(reinterpret_cast<uintptr_t>(image.data()) % alignof(double) == 0, "not aligned");
   require(hash_hex(content) == std::string_view(header.content_hash.data(), header.content_hash.size()), "damaged");
   log_frequency_ = reinterpret_cast<const double*>(content.data());
@@ -234,7 +235,7 @@ JiebaDictionary::JiebaDictionary(std::string_view image, std::shared_ptr<const v
   require(std::isfinite(log_total_of_lines_) && std::isfinite(log_total_of_words_), "a sum is not finite");
   source_hash_.assign(header.source_hash.data(), header.source_hash.size());
 
-  // Children come after their parent and end where those of the next node start: no walk can leave or repeat.
+  // Children come after their parent and end where those of the next node start, so walks are in bounds and acyclic.
   bool ordered = children_[0] == 1 && children_[count] == count, finite = true;
   for (size_t i = 0; i < count; ++i) {
     ordered = ordered && children_[i] > i && children_[i] <= children_[i + 1];
@@ -261,7 +262,7 @@ std::shared_ptr<const JiebaDictionary> JiebaDictionary::open(const std::string& 
     if (auto dictionary = open_cached(cache, hash)) return dictionary;
   }
   const auto image = std::make_shared<const std::string>(compile(text, path));
-  if (!cache.empty()) try_to_keep(directory, cache, *image);
+  if (!cache.empty()) try_to_cache(directory, cache, *image);
   return std::make_shared<const JiebaDictionary>(*image, image, path);
 }
 

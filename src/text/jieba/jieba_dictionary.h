@@ -1,9 +1,9 @@
-// jieba's dictionary, compiled: a trie of words by code point with the logarithm of each word's frequency, the nodes in
-// breadth-first order so that the children of a node are neighbors, sorted, and found by bisection. Chosen over a
-// double array of bytes: a third of the size, built in one pass, and a file of it is checked in one pass as well.
+// jieba's dictionary, compiled to a trie over code points with log frequencies. Nodes are in breadth-first order, so
+// that a node's children are contiguous and sorted, and found by bisection. Chosen over a double array of bytes: a
+// third of the size, and built and validated in one pass each.
 //
-// The source is jieba's dict.txt: lines "word frequency tag" separated by spaces, the tag free to be absent; blank
-// lines are skipped. Of a word that comes twice the last frequency holds. A word of frequency 0 is none (as in jieba).
+// The source is jieba's dict.txt: lines "word frequency tag" separated by spaces, the tag optional; blank lines are
+// skipped. The last frequency of a repeated word counts. A word of frequency 0 is not a word (as in jieba).
 #pragma once
 
 #include <cstdint>
@@ -19,30 +19,31 @@ inline constexpr size_t kMaxDictionaryWord = 255;  // code points
 
 class JiebaDictionary {
  public:
-  // What compiling a text gives and a cache file holds; of this machine's byte order.
+  // The image that the constructor takes and cache files hold, in native byte order.
   static std::string compile(std::string_view text, std::string_view where);
 
-  // `image` is the whole of a compiled dictionary, kept alive by `owner`, at an address that 8 divides. DataError where
-  // anything in it is not as compile() makes it; afterwards no look-up can leave it. `where` starts the message.
+  // `image` is a complete compiled dictionary, owned by `owner` and aligned to 8 bytes. DataError unless it is valid;
+  // lookups are then always in bounds. `where` starts the message.
   JiebaDictionary(std::string_view image, std::shared_ptr<const void> owner, std::string_view where);
 
-  // Compiles the text at `path`, or takes what an earlier call left in $XDG_CACHE_HOME/roformer (else
-  // ~/.cache/roformer) for a text of the same content. What cannot be kept there is compiled again the next time,
-  // silently. FileError when `path` cannot be read; DataError "PATH:LINE: ..." when a line is no entry.
+  // Compiles the text at `path`, or loads the result of an earlier call for the same content from
+  // $XDG_CACHE_HOME/roformer (else ~/.cache/roformer). Failing to write the cache is not an error. FileError if `path`
+  // cannot be read; DataError "PATH:LINE: ..." for a malformed line.
   static std::shared_ptr<const JiebaDictionary> open(const std::string& path);
 
-  // The node of one more character, or 0 where no word goes on so. Node 0 is the start.
+  // The child of a node for a character, or 0 if there is none. Node 0 is the root.
   uint32_t child(uint32_t node, char32_t c) const {
     if (node == 0 && c < first_.size()) return first_[c];
     return find(node, c);
   }
   bool is_word(uint32_t node) const { return log_frequency_[node] >= 0; }
   double log_frequency(uint32_t node) const { return log_frequency_[node]; }  // natural; negative unless a word
-  // Of the sum of all frequencies: as jieba counts, every line (with repeated words), or as jieba-rs, every word once.
+  // Log of the sum of all frequencies: over all lines as in jieba (repeated words included), or over distinct words as
+  // in jieba-rs.
   double log_total_of_lines() const { return log_total_of_lines_; }
   double log_total_of_words() const { return log_total_of_words_; }
 
-  const std::string& source_hash() const { return source_hash_; }  // hash_hex of the text it was made from
+  const std::string& source_hash() const { return source_hash_; }  // hash_hex of the source text
 
  private:
   uint32_t find(uint32_t node, char32_t c) const {

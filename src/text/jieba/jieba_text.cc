@@ -11,8 +11,8 @@ namespace {
 
 constexpr char32_t kCapitalSigma = 0x3A3, kSigma = 0x3C3, kFinalSigma = 0x3C2;
 
-// Which capital sigmas, by their code points from `first` on, are at the end of a word and so become ς in lower case:
-// the condition Final_Sigma of the Unicode Standard (3.13), which Python's str.lower follows.
+// Positions (from `first` on) of capital sigmas at the end of a word, which become ς in lower case: the condition
+// Final_Sigma of the Unicode Standard (3.13), which Python's str.lower follows.
 std::vector<int64_t> find_final_sigmas(std::string_view text, int64_t first) {
   if (text.find("\u03A3") == text.npos) return {};
   std::vector<char32_t> letters;

@@ -126,7 +126,7 @@ std::map<std::string, std::string> JiebaTokenizer::files() const {
   return files;
 }
 
-// As transformers saves it: jieba is not in it, but in the class that reads it.
+// As saved by transformers, where jieba is part of the class, not of tokenizer.json.
 WordPieceOptions JiebaTokenizer::saved_options() const {
   WordPieceOptions saved = options();
   saved.separate_cjk = false;

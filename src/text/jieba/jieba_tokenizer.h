@@ -1,5 +1,5 @@
-// RoFormer's Chinese tokenizer: jieba's words (jieba.h); a word of the vocabulary is a token, any other goes through
-// WordPiece. Three programs do it in three ways (JiebaMode), and models were trained with each:
+// RoFormer's Chinese tokenizer: jieba's words (jieba.h); a word in the vocabulary is a token, any other goes through
+// WordPiece. There are three implementations (JiebaMode), and models were trained with each:
 //   fast        transformers' RoFormerTokenizer (5.x; RoFormerTokenizerFast before): BERT's cleaning, accents and case
 //               of the whole text, then words by jieba-rs; an unknown word is cut at ideographs, not at punctuation.
 //   slow        transformers' RoFormerTokenizer up to 4.x: the text in lower case, words by jieba-rs; an unknown word
@@ -7,9 +7,9 @@
 //   bert4keras  Su Jianlin's original: the text in lower case, NFD, without non-spacing marks, words by jieba; an
 //   unknown
 //               word is cut at ideographs and punctuation.
-// A word that WordPiece is to cut may have 100 characters (bert4keras: 200), a longer one is [UNK]. In all three a
-// special token written in the text is that token; bert4keras itself would cut it. Memory while encoding grows with the
-// text between special tokens: 4 bytes a character, and 8 where offsets are wanted.
+// WordPiece splits words of up to 100 characters (bert4keras: 200); a longer one is [UNK]. In all three a special token
+// in the text is that token; bert4keras itself would split it. Encoding needs 4 bytes of memory per character between
+// special tokens, and 8 more with offsets.
 #pragma once
 
 #include <memory>
@@ -29,18 +29,17 @@ JiebaRules jieba_rules(JiebaMode mode);
 
 class JiebaTokenizer : public WordPieceTokenizer {
  public:
-  // `own_dictionary`: where the dictionary is not the system's but one that must go with the tokenizer, the file it was
-  // opened from, which files() will read again.
+  // `own_dictionary`: the path of the dictionary if it must be saved with the tokenizer, for files() to read again;
+  // empty for the system's.
   JiebaTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, const WordPieceOptions& options, JiebaMode mode,
                  std::shared_ptr<const JiebaDictionary> dictionary, std::string own_dictionary, std::string_view where);
 
   std::string_view type() const override { return "jieba-wordpiece"; }
   std::string_view tokenizer_class() const override { return kRoFormerTokenizerClass; }
   JiebaMode mode() const { return mode_; }
-  // The words of `text` as the tokenizer normalizes it, before the vocabulary is asked: all of it, spaces included.
-  // DataError when it is not UTF-8.
+  // The words of the normalized text before vocabulary lookup, spaces included. DataError if it is not UTF-8.
   std::vector<std::string> words(std::string_view text) const;
-  // With jieba_dict.txt where the dictionary is the tokenizer's own; DataError when that has changed since it was
+  // Includes jieba_dict.txt if the dictionary is the tokenizer's own; DataError if that has changed since it was
   // opened.
   std::map<std::string, std::string> files() const override;
 

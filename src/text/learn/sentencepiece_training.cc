@@ -15,11 +15,11 @@ namespace roformer {
 namespace {
 
 constexpr size_t kBytes = 256;
-constexpr double kCoverage = 0.9995;  // of the characters of a text, where there is no room for all
+constexpr double kCoverage = 0.9995;  // of a text's characters, if not all fit the vocabulary
 
 using Words = std::vector<std::pair<std::string, int64_t>>;
 
-// By falling count, among equals by bytes.
+// By descending count, then by bytes.
 Words sorted(WordCounts counts) {
   Words words;
   words.reserve(counts.size());
@@ -56,7 +56,7 @@ class Lines final : public sentencepiece::SentenceIterator {
 };
 
 struct Alphabet {
-  size_t all = 1, common = 1;  // characters, the space among them; those needed for kCoverage
+  size_t all = 1, common = 1;  // number of characters, space included; of those needed for kCoverage
 };
 
 Alphabet count_alphabet(const Words& words) {
@@ -105,7 +105,7 @@ std::unordered_map<std::string, std::string> trainer_arguments(const TokenizerTr
           {"bos_piece", specials.cls},
           {"eos_piece", specials.sep},
           {"control_symbols", specials.mask},
-          {"num_threads", "4"},  // sums depend on it
+          {"num_threads", "4"},  // results depend on it
           {"minloglevel", "3"}};
 }
 

@@ -13,7 +13,7 @@ namespace roformer {
 namespace {
 
 constexpr size_t kBlockBytes = size_t{1} << 20;
-constexpr size_t kBlocks = 32;  // held in memory at once
+constexpr size_t kBlocks = 32;  // in memory at once
 
 // Counts blocks of whole lines in parallel, each into a map of its own, and gives each map to `merge`, in order.
 template <class Counts>
@@ -111,7 +111,7 @@ class BoundedCounts {
     }
     if (bytes_ > max_bytes_) thin();
   }
-  WordCounts take() { return std::move(counts_); }
+  WordCounts release() { return std::move(counts_); }
 
  private:
   bool stays(std::string_view word) const { return (stable_hash(word) & (share_ - 1)) == 0; }
@@ -128,7 +128,7 @@ class BoundedCounts {
   }
 
   size_t max_bytes_, bytes_ = 0;
-  uint64_t share_ = 1;  // one in so many words stays, if it is rare
+  uint64_t share_ = 1;  // one in so many rare words is retained
   WordCounts counts_;
 };
 
@@ -137,7 +137,7 @@ class BoundedCounts {
 WordCounts count_spaced_words(std::span<const std::string> paths, size_t max_bytes, ThreadPool& pool) {
   BoundedCounts counts(max_bytes);
   merge_blocks<WordCounts>(paths, pool, for_spaced_words, [&](const WordCounts& part) { counts.merge(part); });
-  return counts.take();
+  return counts.release();
 }
 
 WordCounts count_words(std::span<const std::string> paths, const Normalization& normalization, ThreadPool& pool) {

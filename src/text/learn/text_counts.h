@@ -1,4 +1,4 @@
-// How often words and characters occur in text files: what vocabularies are learned from.
+// Word and character counts of text files, from which vocabularies are learned.
 #pragma once
 
 #include <cstdint>
@@ -21,15 +21,15 @@ struct StringHash {
 using WordCounts = std::unordered_map<std::string, int64_t, StringHash, std::equal_to<>>;
 using CodePointCounts = std::unordered_map<char32_t, int64_t>;
 
-// Words longer than kMaxWordCodePoints are left out, as are document tags. Errors: those of TextFile.
+// Skips words longer than kMaxWordCodePoints, and document tags. Errors of TextFile.
 WordCounts count_words(std::span<const std::string> paths, const Normalization& normalization, ThreadPool& pool);
-// The words that jieba cuts (white space is none), normalized as the tokenizer of that mode does.
+// The words that jieba finds (white space excluded), normalized as by the tokenizer of that mode.
 WordCounts count_jieba_words(std::span<const std::string> paths, const WordPieceOptions& options, JiebaMode mode,
                              const JiebaSegmenter& segmenter, ThreadPool& pool);
-// What is between spaces, tabs and line ends, as it is; a U+2581 counts as a space, what is longer than kMaxSpacedWord
-// bytes comes in parts, and what holds a U+2585, which SentencePiece keeps for itself, is left out. Of words of more
-// than `max_bytes` together about that many stay: those that are rare and whose hash falls outside a share of all
-// hashes, which is halved as often as needed, are left out, also when they come again. Does not depend on the pool.
+// Words separated by spaces, tabs, line ends and U+2581, unnormalized; longer ones than kMaxSpacedWord bytes are split,
+// and those with U+2585, which SentencePiece reserves, are skipped. If the words exceed `max_bytes` together, rare ones
+// are subsampled: those with hashes outside a share of all hashes, halved as often as needed, are dropped for good.
+// Does not depend on the pool.
 inline constexpr size_t kMaxSpacedWord = 1000;
 WordCounts count_spaced_words(std::span<const std::string> paths, size_t max_bytes, ThreadPool& pool);
 CodePointCounts count_code_points(std::span<const std::string> paths, const Normalization& normalization,

@@ -38,7 +38,7 @@ void check_size(const TokenizerTraining& options, size_t minimum) {
   }
 }
 
-// The keys by falling count, among equals by rising code point.
+// The keys by descending count, then by code point.
 std::vector<char32_t> by_count(const CodePointCounts& counts) {
   std::vector<std::pair<char32_t, int64_t>> entries(counts.begin(), counts.end());
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
@@ -62,7 +62,7 @@ CodePointCounts count_characters(const WordCounts& words) {
   return characters;
 }
 
-// The commonest characters of the words, at most `limit`.
+// The most frequent characters of the words, at most `limit`.
 std::vector<char32_t> choose_alphabet(const WordCounts& words, size_t limit) {
   auto alphabet = by_count(count_characters(words));
   alphabet.resize(std::min(alphabet.size(), limit));
@@ -80,8 +80,8 @@ bool is_chinese_word(std::string_view word) {
   return ideograph && characters > 1;
 }
 
-// The Chinese words of `counts`, which loses them: by falling count, among equals by code point (as UTF-8 sorts).
-std::vector<std::pair<std::string, int64_t>> take_chinese_words(WordCounts& counts, int64_t min_frequency) {
+// Moves the Chinese words out of `counts`: by descending count, then by code point (as UTF-8 sorts).
+std::vector<std::pair<std::string, int64_t>> extract_chinese_words(WordCounts& counts, int64_t min_frequency) {
   std::vector<std::pair<std::string, int64_t>> words;
   for (auto entry = counts.begin(); entry != counts.end();) {
     if (is_chinese_word(entry->first)) {
@@ -128,8 +128,8 @@ std::unique_ptr<Tokenizer> train_jieba_wordpiece(std::span<const std::string> pa
 
   const auto size = static_cast<size_t>(std::max<int64_t>(0, options.vocab_size));
   const auto alphabet = choose_alphabet(counts, std::max(size / 5, static_cast<size_t>(options.limit_alphabet)));
-  const auto chinese = take_chinese_words(counts, options.min_frequency);
-  for (const char32_t c : alphabet) {  // those in Chinese words only must be characters, too
+  const auto chinese = extract_chinese_words(counts, options.min_frequency);
+  for (const char32_t c : alphabet) {  // also those that occur in Chinese words only
     std::string character;
     append_utf8(character, c);
     counts.try_emplace(character, 0);

@@ -69,7 +69,7 @@ int64_t WordPieceMerges::best_count() {
     const auto entry = pairs_.find(top.key);
     if (entry != pairs_.end() && entry->second.count == top.count) return top.count;
     queue_.pop();
-    // When it has grown instead, a newer entry is already in the queue.
+    // If its count has grown instead, a newer entry is already in the queue.
     if (entry != pairs_.end() && entry->second.count < top.count) queue_.push({entry->second.count, top.key});
   }
   return 0;
@@ -109,7 +109,7 @@ void WordPieceMerges::merge(uint64_t key) {
   }
 }
 
-// Joins every (left, right) of the word and corrects the counts of its pairs; false when there is none.
+// Merges every (left, right) of the word and updates the pair counts; false if there is none.
 bool WordPieceMerges::merge_in_word(SpelledWord& word, int32_t left, int32_t right, int32_t joined) {
   const auto add_pairs = [this, &word](int64_t sign) {
     for (size_t i = 1; i < word.pieces.size(); ++i) {
@@ -117,12 +117,12 @@ bool WordPieceMerges::merge_in_word(SpelledWord& word, int32_t left, int32_t rig
     }
   };
   const auto is_pair = [&](size_t i) { return word.pieces[i] == left && word.pieces[i + 1] == right; };
-  size_t place = 0;
-  while (place + 1 < word.pieces.size() && !is_pair(place)) ++place;
-  if (place + 1 >= word.pieces.size()) return false;
+  size_t first = 0;
+  while (first + 1 < word.pieces.size() && !is_pair(first)) ++first;
+  if (first + 1 >= word.pieces.size()) return false;
   add_pairs(-1);
-  std::vector<int32_t> merged(word.pieces.begin(), word.pieces.begin() + static_cast<std::ptrdiff_t>(place));
-  for (size_t i = place; i < word.pieces.size(); ++i) {
+  std::vector<int32_t> merged(word.pieces.begin(), word.pieces.begin() + static_cast<std::ptrdiff_t>(first));
+  for (size_t i = first; i < word.pieces.size(); ++i) {
     const bool joins = i + 1 < word.pieces.size() && is_pair(i);
     merged.push_back(joins ? joined : word.pieces[i]);
     if (joins) ++i;

@@ -1,6 +1,5 @@
-// The growing of a WordPiece vocabulary: start from characters, join the commonest adjacent pair, repeat. The pairs
-// wait in a queue whose entries may be out of date (they are checked when they come up), and each pair knows the words
-// it is in, so a merge touches only those.
+// Learns a WordPiece vocabulary: start from characters, merge the most frequent adjacent pair, repeat. Queue entries
+// may be stale and are checked when popped; each pair lists the words it occurs in, so a merge touches only those.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +15,13 @@ namespace roformer {
 
 class WordPieceMerges {
  public:
-  // Words with a character outside `alphabet` are left out: WordPiece never cuts them.
+  // Skips words with a character outside `alphabet`, which WordPiece never splits.
   WordPieceMerges(const WordCounts& counts, std::span<const char32_t> alphabet);
 
-  // Joins pairs until there are `size` pieces or no pair occurs `min_frequency` (at least 1) times.
+  // Merges pairs until there are `size` pieces or no pair occurs `min_frequency` (at least 1) times.
   void grow(size_t size, int64_t min_frequency);
 
-  // How often the commonest pair occurs, which grow() would join next; 0 where there are no pairs.
+  // The count of the most frequent pair, which grow() would merge next; 0 if there are none.
   int64_t best_count();
 
   const std::vector<std::string>& pieces() const { return pieces_; }
@@ -34,7 +33,7 @@ class WordPieceMerges {
   };
   struct Pair {
     int64_t count = 0;
-    std::vector<int32_t> words;  // indices; may repeat, may be out of date
+    std::vector<int32_t> words;  // indices; may repeat, may be stale
   };
   struct Candidate {
     int64_t count;

@@ -28,7 +28,7 @@ const Json& array_of(const JsonObject& part, const char* key, const char* expect
   return part.value()[key];
 }
 
-// The parts of a "Sequence", or the one part that there is; none of null.
+// The parts of a "Sequence", or the single part; none if null.
 std::vector<JsonObject> parts_of(const JsonObject& file, const char* name, const char* list) {
   std::vector<JsonObject> parts;
   if (!file.has(name)) return parts;
@@ -60,7 +60,7 @@ std::pair<std::string, std::string> merge_of(const Json& entry, const FilePath& 
   const std::string text = entry.is_string() ? entry.get<std::string>() : "";
   const size_t space = text.find(' ');
   if (space == text.npos || text.find(' ', space + 1) != text.npos) {
-    throw DataError("{}: {} is no merge, expected two pieces", model, show_json(entry));
+    throw DataError("{}: {} is not a merge, expected two pieces", model, show_json(entry));
   }
   return {text.substr(0, space), text.substr(space + 1)};
 }
@@ -87,9 +87,9 @@ class Reader {
   }
 
  private:
-  FilePath place_of(const JsonObject& part) const { return {file_.source(), part.source()}; }
+  FilePath location_of(const JsonObject& part) const { return {file_.source(), part.source()}; }
   [[noreturn]] void refuse(const JsonObject& part, const std::string& why) const {
-    throw DataError("{}: {} is not understood: {}", place_of(part), show_json(part.value()), why);
+    throw DataError("{}: {} is not supported: {}", location_of(part), show_json(part.value()), why);
   }
 
   int32_t read_bpe(const JsonObject& model) {
@@ -102,8 +102,7 @@ class Reader {
     result_.model.pieces = read_vocabulary_object(model);
     result_.model.scores.resize(result_.model.pieces.size());
     const auto& pieces = result_.model.pieces;
-    // With bytes for everything nothing is unknown, and transformers writes none; a tokenizer has such a token all the
-    // same.
+    // With byte fallback nothing is unknown and transformers writes no unk_token; a Tokenizer needs one nevertheless.
     const std::optional<std::string> none = result_.model.byte_fallback ? std::optional("<unk>") : std::nullopt;
     const auto unknown = std::ranges::find(pieces, model.get_string("unk_token", none));
     if (unknown == pieces.end()) model.reject("unk_token", "a token of the vocabulary");
@@ -113,28 +112,28 @@ class Reader {
   int32_t read_unigram(const JsonObject& model) {
     const Json& entries = array_of(model, "vocab", "an array of pieces and scores");
     if (entries.empty() || entries.size() > kMaxTokens) {
-      throw DataError("{}: {} pieces, expected 1 to {}", place_of(model), entries.size(), kMaxTokens);
+      throw DataError("{}: {} pieces, expected 1 to {}", location_of(model), entries.size(), kMaxTokens);
     }
     if (result_.model.byte_fallback) model.reject("byte_fallback", "false: only BPE's is supported");
     result_.model.double_sums = true;
     for (const Json& entry : entries) {
       if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number()) {
-        throw DataError("{}: {} is no piece and score", place_of(model), show_json(entry));
+        throw DataError("{}: {} is not a piece with a score", location_of(model), show_json(entry));
       }
       const auto score = entry[1].get<double>();
       const auto rounded = static_cast<float>(score);
       if (static_cast<double>(rounded) != score) {
-        throw DataError("{}: the score of {} is {}, expected a float32 number, as SentencePiece has", place_of(model),
+        throw DataError("{}: the score of {} is {}, expected a float32 value, as in SentencePiece", location_of(model),
                         quote(entry[0].get<std::string>()), show_json(entry[1]));
       }
       result_.model.pieces.push_back(entry[0].get<std::string>());
       result_.model.scores.push_back(rounded);
-      if (result_.model.pieces.back().empty()) throw DataError("{}: an empty piece", place_of(model));
+      if (result_.model.pieces.back().empty()) throw DataError("{}: an empty piece", location_of(model));
     }
     return static_cast<int32_t>(model.get_int("unk_id", std::nullopt, 0, std::ssize(entries) - 1));
   }
 
-  // Added tokens are pieces like others: they are found before a text is cut, as a rule.
+  // Added tokens are ordinary pieces here; they are normally matched before segmentation.
   void set_types(int32_t unknown) {
     SentencePieceModel& model = result_.model;
     model.types.assign(model.pieces.size(), Type::normal);
@@ -147,13 +146,13 @@ class Reader {
     bool found = false;
     for (const AddedToken& token : result_.added) {
       if (token.normalized) {
-        throw DataError("{}: the added token {} is found in the normalized text, expected '{}' false", place_of(file_),
-                        quote(token.content), KeyName("normalized"));
+        throw DataError("{}: the added token {} is found in the normalized text, expected '{}' false",
+                        location_of(file_), quote(token.content), KeyName("normalized"));
       }
       found = found || token.id == unknown;
     }
     if (!found) {
-      throw DataError("{}: {} is not among the added tokens", place_of(file_),
+      throw DataError("{}: {} is not among the added tokens", location_of(file_),
                       quote(model.pieces[static_cast<size_t>(unknown)]));
     }
     model.types[static_cast<size_t>(unknown)] = Type::unknown;
@@ -165,27 +164,28 @@ class Reader {
     for (size_t id = 0; id < result.pieces.size(); ++id) ids.emplace(result.pieces[id], static_cast<int32_t>(id));
     const Json& entries = array_of(model, "merges", "an array of pairs of pieces");
     if (entries.empty() || entries.size() > kMaxTokens) {
-      throw DataError("{}: {} merges, expected 1 to {}", place_of(model), entries.size(), kMaxTokens);
+      throw DataError("{}: {} merges, expected 1 to {}", location_of(model), entries.size(), kMaxTokens);
     }
     std::set<std::array<int32_t, 2>> seen;
     for (const Json& entry : entries) {
-      const auto [left, right] = merge_of(entry, place_of(model));
+      const auto [left, right] = merge_of(entry, location_of(model));
       const auto a = ids.find(left), b = ids.find(right), whole = ids.find(left + right);
       if (a == ids.end() || b == ids.end() || whole == ids.end()) {
-        throw DataError("{}: the merge {} makes no token of the vocabulary of two others", place_of(model),
+        throw DataError("{}: the merge {} does not join two tokens into a third of the vocabulary", location_of(model),
                         show_json(entry));
       }
       if (result.type(whole->second) == Type::byte) {
-        throw DataError("{}: the merge {} makes a byte", place_of(model), show_json(entry));
+        throw DataError("{}: the merge {} yields a byte token", location_of(model), show_json(entry));
       }
       if (!seen.insert({a->second, b->second}).second) {
-        throw DataError("{}: the merge {} is there twice", place_of(model), show_json(entry));
+        throw DataError("{}: the merge {} occurs twice", location_of(model), show_json(entry));
       }
       result.merges.push_back({a->second, b->second});
     }
   }
 
-  // tokenizers counts from the worst of all pieces what a character without one costs, this program not from <unk>.
+  // The cost of a character without a piece derives from the worst of all pieces in tokenizers, but of all except <unk>
+  // here.
   void check_scores(const JsonObject& model) const {
     const SentencePieceModel& result = result_.model;
     float worst_normal = std::numeric_limits<float>::max(), worst = worst_normal;
@@ -194,11 +194,12 @@ class Reader {
       if (result.types[id] == Type::normal) worst_normal = std::min(worst_normal, result.scores[id]);
     }
     if (worst != worst_normal) {
-      throw DataError("{}: the unknown token has the worst score, {}, expected another one", place_of(model), worst);
+      throw DataError("{}: the unknown token has the lowest score, {}, expected another piece to have it",
+                      location_of(model), worst);
     }
   }
 
-  // How spaces become U+2581, and where one is put before a text.
+  // How spaces become U+2581, and where a dummy prefix is added.
   void read_spaces() {
     bool escaped = false;
     SentencePieceModel& model = result_.model;
@@ -213,7 +214,8 @@ class Reader {
         escaped = true;
       } else if (type == "Precompiled") {
         refuse(part,
-               "tokenizers applies its rules otherwise than SentencePiece; put the model's spiece.model beside it");
+               "tokenizers applies its rules differently from SentencePiece; add the model's spiece.model to the "
+               "directory");
       } else {
         refuse(part, "expected Prepend, then Replace of a space");
       }
@@ -221,9 +223,9 @@ class Reader {
     const auto parts = parts_of(file_, "pre_tokenizer", "pretokenizers");
     if (parts.empty() && escaped) return;
     if (parts.size() != 1 || escaped || type_of(parts[0]) != "Metaspace") {
-      throw DataError("{}: '{}' is {}, expected {}", place_of(file_), KeyName("pre_tokenizer"),
+      throw DataError("{}: '{}' is {}, expected {}", location_of(file_), KeyName("pre_tokenizer"),
                       show_json(file_.value().value("pre_tokenizer", Json())),
-                      escaped ? "none behind such a normalizer" : "Metaspace");
+                      escaped ? "none after such a normalizer" : "Metaspace");
     }
     read_metaspace(parts[0]);
   }
@@ -243,18 +245,18 @@ class Reader {
 
   using Names = std::vector<std::string>;
 
-  // What a template puts before the first text, behind it, and behind the second.
+  // The special tokens of a template before the first text, after it, and after the second.
   static std::vector<Names> names_around(const JsonObject& part, const char* key) {
-    std::vector<Names> places = {{}};
+    std::vector<Names> groups = {{}};
     for (const Json& entry : array_of(part, key, "an array")) {
       const JsonObject object(entry, part.source());
       if (object.has("Sequence")) {
-        places.emplace_back();
+        groups.emplace_back();
       } else {
-        places.back().push_back(object.get_object("SpecialToken").get_string("id", std::nullopt));
+        groups.back().push_back(object.get_object("SpecialToken").get_string("id", std::nullopt));
       }
     }
-    return places;
+    return groups;
   }
 
   void read_special_template() {
@@ -269,7 +271,7 @@ class Reader {
     both.insert(both.end(), before.begin(), before.end());
     if (before.size() > 1 || behind.size() > 1 || pair[0] != before || pair[2] != behind ||
         (pair[1] != behind && pair[1] != both)) {
-      refuse(part, "expected at most a token before and one behind each text");
+      refuse(part, "expected at most one token before and one after each text");
     }
     result_.special_template = {.cls = !before.empty(), .sep = !behind.empty(), .repeat_cls = false};
     result_.special_template.repeat_cls = result_.special_template.cls && pair[1] == both;

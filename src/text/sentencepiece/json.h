@@ -1,9 +1,8 @@
-// SentencePiece models as Hugging Face's tokenizers writes them: a tokenizer.json whose model is BPE or Unigram. What
-// its parts say is read where SentencePieceTokenizer does the very same: BPE by a list of merges, unigram with sums in
-// double; bytes for what has no piece; a space before a text by "Prepend" and "Replace" or by "Metaspace".
-// "Precompiled" (T5's, XLM-RoBERTa's) is refused: tokenizers applies such rules to graphemes, SentencePiece to the
-// text, and the ids differ; those models have a spiece.model. There is no writer: a tokenizer read from such a file
-// keeps it as it is.
+// SentencePiece models in Hugging Face's tokenizer.json, with a BPE or Unigram model. Supported are settings that
+// SentencePieceTokenizer reproduces exactly: BPE by a list of merges, unigram with sums in double; byte fallback; a
+// dummy prefix by "Prepend" and "Replace" or by "Metaspace". "Precompiled" (T5, XLM-RoBERTa) is rejected: tokenizers
+// applies such rules to graphemes, SentencePiece to the text, and the ids differ; those models have a spiece.model.
+// There is no writer: a tokenizer read from such a file saves it unchanged.
 #pragma once
 
 #include <optional>
@@ -19,17 +18,17 @@ namespace roformer {
 
 struct FastSentencePiece {
   SentencePieceModel model;
-  std::vector<AddedToken> added;          // with the special ones that are pieces
+  std::vector<AddedToken> added;          // including special tokens that are pieces
   bool legacy = false;                    // SentencePieceSettings
-  SpecialTokenTemplate special_template;  // what the post-processor puts around texts, by these names; empty: none
+  SpecialTokenTemplate special_template;  // of the post-processor, with these tokens; empty: none
   std::string begin, end;
 };
 
-// Whether the file, a tokenizer.json, has a BPE or Unigram model; false where it cannot be read.
+// Whether a tokenizer.json has a BPE or Unigram model.
 bool is_fast_sentencepiece(const JsonObject& file);
 
-// DataError, naming the file and the part, where it is not understood. Truncation, padding and the decoder are not
-// looked at: texts are decoded as SentencePiece does.
+// DataError naming the file and the part for unsupported settings. Truncation, padding and the decoder are ignored:
+// texts are decoded as by SentencePiece.
 FastSentencePiece read_fast_sentencepiece(const JsonObject& file);
 
 }  // namespace roformer

@@ -25,23 +25,23 @@ class Reader {
  public:
   Reader(std::string_view file, const std::string& path) : file_(file), path_(path) {}
 
-  size_t place() const { return place_; }
-  bool at_end() const { return place_ == file_.size(); }
+  size_t offset() const { return offset_; }
+  bool at_end() const { return offset_ == file_.size(); }
 
   template <class... Values>
-  [[noreturn]] void fail(size_t place, fmt::format_string<Values...> text, Values&&... values) const {
-    throw DataError("{}: byte {}: {}", FilePath(path_), place, fmt::format(text, std::forward<Values>(values)...));
+  [[noreturn]] void fail(size_t offset, fmt::format_string<Values...> text, Values&&... values) const {
+    throw DataError("{}: byte {}: {}", FilePath(path_), offset, fmt::format(text, std::forward<Values>(values)...));
   }
-  std::string_view take(size_t size, std::string_view what) {
-    if (size > file_.size() - place_) {
-      fail(place_, "the file ends within {}: {} bytes expected, {} are left", what, size, file_.size() - place_);
+  std::string_view read(size_t size, std::string_view what) {
+    if (size > file_.size() - offset_) {
+      fail(offset_, "the file ends within {}: expected {} bytes, found {}", what, size, file_.size() - offset_);
     }
-    const auto bytes = file_.substr(place_, size);
-    place_ += size;
+    const auto bytes = file_.substr(offset_, size);
+    offset_ += size;
     return bytes;
   }
   uint32_t word(std::string_view what) {
-    const auto bytes = take(4, what);
+    const auto bytes = read(4, what);
     uint32_t value = 0;
     for (size_t i = 4; i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
     return value;
@@ -50,7 +50,7 @@ class Reader {
  private:
   std::string_view file_;
   const std::string& path_;
-  size_t place_ = 0;
+  size_t offset_ = 0;
 };
 
 std::string with_escaped_spaces(std::string_view text) {
@@ -63,18 +63,18 @@ std::string with_escaped_spaces(std::string_view text) {
 void read_token(Reader& reader, uint32_t longest, SentencePieceModel& model) {
   const auto id = static_cast<int32_t>(model.pieces.size());
   const std::string what = fmt::format("token {}", id);
-  const size_t start = reader.place();
+  const size_t start = reader.offset();
   const float score = std::bit_cast<float>(reader.word(what));
   if (!std::isfinite(score)) reader.fail(start, "the score of token {} is not finite", id);
   const uint32_t length = reader.word(what);
   if (length == 0 || length > longest) {
-    reader.fail(start + 4, "token {} has a length of {}, expected 1 to the {} of the file's start", id,
+    reader.fail(start + 4, "token {} has a length of {}, expected 1 to {}, the longest length of the header", id,
                 static_cast<int32_t>(length), longest);
   }
-  std::string piece = with_escaped_spaces(reader.take(length, what));
+  std::string piece = with_escaped_spaces(reader.read(length, what));
   Type type = Type::normal;
   constexpr const char* kNames[] = {"<unk>", "<s>", "</s>"};
-  if (id < kFirstByte) {  // written with line ends around them, which nothing needs
+  if (id < kFirstByte) {  // <s> and </s> have line ends around them, which are dropped
     if (piece.find(kNames[id]) == piece.npos) {
       reader.fail(start + 8, "token {} is {}, expected {}", id, quote(piece), kNames[id]);
     }
@@ -101,18 +101,18 @@ SentencePieceModel read_model(Reader& reader, int64_t vocabulary) {
   model.remove_extra_whitespaces = false;
   const uint32_t longest = reader.word("the longest length");
   if (longest == 0 || longest > static_cast<uint32_t>(kMaxSentencePieceBytes)) {
-    reader.fail(0, "the longest token has {} bytes: no tokenizer of llama2.c", static_cast<int32_t>(longest));
+    reader.fail(0, "the longest token has {} bytes: not a tokenizer of llama2.c", static_cast<int32_t>(longest));
   }
   while (vocabulary > 0 ? std::ssize(model.pieces) < vocabulary : !reader.at_end()) {
-    if (model.pieces.size() == kMaxTokens) reader.fail(reader.place(), "more than {} tokens", kMaxTokens);
+    if (model.pieces.size() == kMaxTokens) reader.fail(reader.offset(), "more than {} tokens", kMaxTokens);
     read_token(reader, longest, model);
   }
   if (!reader.at_end()) {
-    reader.fail(reader.place(), "goes on after {} tokens, all that the model has: it belongs to another model",
+    reader.fail(reader.offset(), "has data after {} tokens, the model's vocabulary size: it belongs to another model",
                 vocabulary);
   }
   if (std::ssize(model.pieces) < kFirstNormal) {
-    reader.fail(reader.place(), "{} tokens only, expected <unk>, <s>, </s> and 256 bytes at least",
+    reader.fail(reader.offset(), "{} tokens only, expected at least <unk>, <s>, </s> and 256 bytes",
                 model.pieces.size());
   }
   return model;
@@ -127,7 +127,7 @@ std::map<std::string, std::string> read_llama2c_tokenizer(const std::string& pat
   const std::string file = read_file(path, kMaxSentencePieceBytes);
   Reader reader(file, path);
   std::string bytes = write_sentencepiece_model(read_model(reader, vocabulary));
-  SentencePieceModel model = parse_sentencepiece_model(bytes, path);  // refuses a token that is there twice
+  SentencePieceModel model = parse_sentencepiece_model(bytes, path);  // rejects duplicate tokens
   SentencePieceSettings settings;
   settings.tokenizer_class = kLlamaTokenizerClass;
   settings.specials = {.pad = "</s>", .unk = "<unk>", .cls = "<s>", .sep = "</s>", .mask = ""};

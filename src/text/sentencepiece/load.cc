@@ -18,7 +18,7 @@ std::string name_of(const SentencePieceModel& model, int32_t id) {
   return id < 0 ? "" : model.pieces[static_cast<size_t>(id)];
 }
 
-// The name that the config, else special_tokens_map.json, else the model gives.
+// Special-token names: from the config, else special_tokens_map.json, else the model.
 class Names {
  public:
   Names(const JsonObject& config, const std::string& directory) : config_(config), map_(read_map(directory)) {}
@@ -45,8 +45,9 @@ SpecialTokens name_specials(const Names& names, const SentencePieceModel& model,
   specials.cls = own ? names.get("cls_token", begin) : begin;
   specials.sep = own ? names.get("sep_token", end) : end;
   if (specials.cls.empty() && specials.sep.empty()) {
-    throw DataError("{}: no piece begins or ends a text, expected <s> or </s>, or their names beside the model",
-                    FilePath(where));
+    throw DataError(
+        "{}: the model has no begin or end token, expected <s> or </s>, or their names in tokenizer_config.json",
+        FilePath(where));
   }
   if (specials.cls.empty()) specials.cls = specials.sep;
   if (specials.sep.empty()) specials.sep = specials.cls;
@@ -56,7 +57,7 @@ SpecialTokens name_specials(const Names& names, const SentencePieceModel& model,
   return specials;
 }
 
-// Classes that say nothing: all is in tokenizer.json.
+// Generic classes: tokenizer.json defines everything.
 bool leaves_it_to_the_file(const std::string& tokenizer_class) {
   return tokenizer_class.empty() || tokenizer_class == "PreTrainedTokenizerFast" ||
          tokenizer_class == "TokenizersBackend";
@@ -66,7 +67,7 @@ SentencePieceSettings read_settings(const std::string& tokenizer_class, const Js
                                     const std::string& directory, const SentencePieceModel& model,
                                     const std::string& where) {
   const bool own = tokenizer_class == kSentencePieceTokenizerClass;
-  // Without a class: what the model has.
+  // Without a class, depends on the model's pieces.
   const bool t5 = tokenizer_class.empty() ? model.begin < 0 : tokenizer_class.starts_with(kT5TokenizerClass);
   const std::string_view kind = own ? kSentencePieceTokenizerClass : t5 ? kT5TokenizerClass : kLlamaTokenizerClass;
   if (!tokenizer_class.empty() && tokenizer_class != kind && tokenizer_class != std::string(kind) + "Fast") {
@@ -88,8 +89,8 @@ SentencePieceSettings read_settings(const std::string& tokenizer_class, const Js
   return settings;
 }
 
-// The settings where the model is from a tokenizer.json, which says where spaces are put and, unless the config does,
-// what stands around a text.
+// The settings for a model from a tokenizer.json, which defines spaces and, unless the config does, the special tokens
+// around a text.
 SentencePieceSettings read_settings(const std::string& tokenizer_class, const JsonObject& config,
                                     const std::string& directory, const FastSentencePiece& fast,
                                     const std::string& where) {
@@ -126,7 +127,7 @@ std::unique_ptr<Tokenizer> make(SentencePieceModel model, SentencePieceFile file
   std::vector<std::string> tokens = model.pieces;
   const size_t beyond = append_added_tokens(tokens, added, directory);
   mark_special(config, tokens, added);
-  for (AddedToken& token : added) token.normalized = false;  // found in the text as it is
+  for (AddedToken& token : added) token.normalized = false;  // matched in the raw text
   auto tokenizer = std::make_unique<SentencePieceTokenizer>(std::move(model), std::move(file), std::move(tokens),
                                                             beyond, std::move(settings), where);
   tokenizer->add_tokens(std::move(added));

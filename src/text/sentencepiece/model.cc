@@ -20,7 +20,7 @@ namespace {
 using Wire = ProtoField::Wire;
 using Type = SentencePieceModel::Type;
 
-// The numbers of fields in sentencepiece_model.proto.
+// Field numbers of sentencepiece_model.proto.
 enum ModelField : uint32_t { kPieces = 1, kTrainer = 2, kNormalizer = 3, kDenormalizer = 5 };
 enum PieceField : uint32_t { kPiece = 1, kScore = 2, kType = 3 };
 enum TrainerField : uint32_t {
@@ -73,27 +73,27 @@ class Parser {
     std::string piece;
     float score = 0;
     auto type = Type::normal;
-    ProtoReader reader(message.bytes, where_, message.place);
+    ProtoReader reader(message.bytes, where_, message.offset);
     for (ProtoField field; reader.next(field);) {
       if (field.number == kPiece && field.wire == Wire::bytes) piece = field.bytes;
       if (field.number == kScore && field.wire == Wire::fixed32) score = field.number32();
       if (field.number == kType && field.wire == Wire::varint) {
         if (field.value < 1 || field.value > 6) {
-          fail("byte {}: piece {} is of type {}, expected 1 to 6", field.place, id, field.value);
+          fail("byte {}: piece {} is of type {}, expected 1 to 6", field.offset, id, field.value);
         }
         type = static_cast<Type>(field.value);
       }
     }
-    if (piece.empty()) fail("byte {}: piece {} is empty", message.place, id);
-    if (find_invalid_utf8(piece) != kValidUtf8) fail("byte {}: piece {} is not UTF-8", message.place, id);
-    if (!std::isfinite(score)) fail("byte {}: the score of piece {} is not finite", message.place, id);
+    if (piece.empty()) fail("byte {}: piece {} is empty", message.offset, id);
+    if (find_invalid_utf8(piece) != kValidUtf8) fail("byte {}: piece {} is not UTF-8", message.offset, id);
+    if (!std::isfinite(score)) fail("byte {}: the score of piece {} is not finite", message.offset, id);
     model_.pieces.push_back(std::move(piece));
     model_.scores.push_back(score);
     model_.types.push_back(type);
   }
 
   void read_trainer(const ProtoField& message) {
-    ProtoReader reader(message.bytes, where_, message.place);
+    ProtoReader reader(message.bytes, where_, message.offset);
     for (ProtoField field; reader.next(field);) {
       if (field.wire == Wire::bytes) {
         if (field.number == kBeginPiece) names_.begin = field.bytes;
@@ -111,13 +111,13 @@ class Parser {
 
   void read_kind(const ProtoField& field) {
     if (field.value != 1 && field.value != 2) {
-      fail("byte {}: a model of type {}, expected 1 (unigram) or 2 (BPE)", field.place, field.value);
+      fail("byte {}: a model of type {}, expected 1 (unigram) or 2 (BPE)", field.offset, field.value);
     }
     model_.kind = static_cast<SentencePieceModel::Kind>(field.value);
   }
 
   void read_normalizer(const ProtoField& message) {
-    ProtoReader reader(message.bytes, where_, message.place);
+    ProtoReader reader(message.bytes, where_, message.offset);
     for (ProtoField field; reader.next(field);) {
       if (field.number == kRules && field.wire == Wire::bytes) model_.rules = field.bytes;
       if (field.wire != Wire::varint) continue;
@@ -128,7 +128,7 @@ class Parser {
   }
 
   void refuse_denormalizer(const ProtoField& message) {
-    ProtoReader reader(message.bytes, where_, message.place);
+    ProtoReader reader(message.bytes, where_, message.offset);
     for (ProtoField field; reader.next(field);) {
       if (field.number == kRules && !field.bytes.empty()) fail("a denormalizer is not supported");
     }
@@ -152,7 +152,7 @@ int byte_of_piece(std::string_view piece) {
 }
 
 void finish_sentencepiece_model(SentencePieceModel& model, const SentencePieceNames& names, std::string_view where) {
-  if (model.pieces.empty()) fail(where, "no pieces: no SentencePiece model");
+  if (model.pieces.empty()) fail(where, "no pieces: not a SentencePiece model");
   std::unordered_map<std::string_view, int32_t> ids;
   int unknowns = 0;
   std::array<bool, 256> bytes{};

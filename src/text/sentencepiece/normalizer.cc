@@ -42,7 +42,7 @@ class SentencePieceNormalizer::Writer {
   void append_space(int32_t origin) {
     for (const char c : space_) push(c, origin);
   }
-  // The spaces at the end, which come from after `origin` then.
+  // Drops trailing spaces; `origin` becomes that of the first one.
   void drop_spaces(int32_t& origin) {
     while (result_.text.ends_with(space_)) {
       result_.text.resize(result_.text.size() - space_.size());
@@ -74,7 +74,7 @@ SentencePieceNormalizer::SentencePieceNormalizer(const SentencePieceModel& model
       prefix_before_space_(model.prefix_before_space),
       remove_extra_whitespaces_(model.remove_extra_whitespaces),
       escape_whitespaces_(model.escape_whitespaces),
-      kept_(user_defined_pieces(model)) {
+      user_defined_(user_defined_pieces(model)) {
   if (rules_.empty()) return;
   const std::string_view rules = rules_;
   if (rules.size() <= kUnitBytes) fail();
@@ -94,21 +94,21 @@ uint32_t SentencePieceNormalizer::unit(size_t index) const {
   return read_unit(trie_.substr(index * kUnitBytes));
 }
 
-std::string_view SentencePieceNormalizer::replacement(uint32_t place) const {
-  if (place >= texts_.size()) fail();
-  const std::string_view text = texts_.substr(place, texts_.find('\0', place) - place);
+std::string_view SentencePieceNormalizer::replacement(uint32_t offset) const {
+  if (offset >= texts_.size()) fail();
+  const std::string_view text = texts_.substr(offset, texts_.find('\0', offset) - offset);
   if (text.size() > kMaxReplacement || find_invalid_utf8(text) != kValidUtf8) fail();
   return text;
 }
 
 SentencePieceNormalizer::Piece SentencePieceNormalizer::next(std::string_view text) const {
-  if (const size_t kept = user_defined(text); kept > 0) return {text.substr(0, kept), kept};
+  if (const size_t size = user_defined(text); size > 0) return {text.substr(0, size), size};
   const auto alone = static_cast<size_t>(decode_utf8(text.data()).length);
   if (trie_.empty()) return {text.substr(0, alone), alone};
   const auto step = [](uint32_t u) { return static_cast<size_t>(u >> 10) << ((u & (1u << 9)) >> 6); };
   constexpr uint32_t kLabel = 1u << 31 | 0xFF, kHasValue = 1u << 8, kValue = (1u << 31) - 1;
   size_t index = step(unit(0)), found = 0;
-  uint32_t place = 0;
+  uint32_t offset = 0;
   for (size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     index ^= byte;
@@ -116,12 +116,12 @@ SentencePieceNormalizer::Piece SentencePieceNormalizer::next(std::string_view te
     if ((here & kLabel) != byte) break;
     index ^= step(here);
     if ((here & kHasValue) == 0) continue;
-    place = unit(index) & kValue;
+    offset = unit(index) & kValue;
     found = i + 1;
   }
   if (found == 0) return {text.substr(0, alone), alone};
   if (found < text.size() && (static_cast<unsigned char>(text[found]) & 0xC0) == 0x80) fail();  // within a character
-  return {replacement(place), found};
+  return {replacement(offset), found};
 }
 
 NormalizedText SentencePieceNormalizer::normalize(std::string_view text, bool prefix, bool with_origins) const {

@@ -16,7 +16,7 @@ namespace {
 using Type = SentencePieceModel::Type;
 constexpr int32_t kNone = -1;
 
-// The pieces that text can become, at their ids; the others are empty, which a trie leaves out.
+// The pieces that text can be segmented into, at their ids; others are empty, which a trie skips.
 std::vector<std::string> ordinary_pieces(const SentencePieceModel& model) {
   std::vector<std::string> pieces(model.pieces.size());
   for (size_t id = 0; id < pieces.size(); ++id) {
@@ -46,7 +46,7 @@ SentencePieceSegmenter::SentencePieceSegmenter(const SentencePieceModel& model,
     : model_(model), normalizer_(normalizer), trie_(ordinary_pieces(model)) {
   constexpr float kUnknownCost = 10;
   float worst = std::numeric_limits<float>::max();
-  best_score_ = std::numeric_limits<float>::min();  // where all scores are below it, as logarithms are
+  best_score_ = std::numeric_limits<float>::min();  // as in SentencePiece, although log scores are all below it
   for (size_t id = 0; id < model.pieces.size(); ++id) {
     if (model.types[id] != Type::normal) continue;
     worst = std::min(worst, model.scores[id]);
@@ -71,12 +71,12 @@ SentencePieceSegmenter::Merge SentencePieceSegmenter::merged(std::string_view te
   return id == kNone ? Merge{} : Merge{id, model_.scores[static_cast<size_t>(id)]};
 }
 
-// Merges neighbors. Symbols are a list of parts of the text.
+// Merges neighbors in a linked list of symbols.
 class SentencePieceSegmenter::Merger {
  public:
   Merger(const SentencePieceSegmenter& segmenter, std::vector<Cut>& cuts) : segmenter_(segmenter), cuts_(cuts) {}
 
-  // Cuts text[begin, end).
+  // Segments text[begin, end).
   void run(std::string_view text, size_t begin, size_t end) {
     text_ = text.substr(0, end);
     symbols_.clear();
@@ -89,7 +89,7 @@ class SentencePieceSegmenter::Merger {
       agenda_.pop();
       Symbol& left = symbol(pair.left);
       Symbol& right = symbol(pair.right);
-      if (left.size == 0 || right.size == 0 || left.size + right.size != pair.size) continue;  // merged since
+      if (left.size == 0 || right.size == 0 || left.size + right.size != pair.size) continue;  // stale
       left.size += right.size;
       left.id = pair.id;
       right.size = 0;
@@ -111,7 +111,7 @@ class SentencePieceSegmenter::Merger {
   struct Pair {
     float score;
     int32_t left, right, size, id;
-    // Of a priority queue: whether it comes later.
+    // Lower priority.
     bool operator<(const Pair& other) const {
       return score < other.score || (score == other.score && left > other.left);
     }
@@ -140,11 +140,11 @@ class SentencePieceSegmenter::Merger {
     const auto [id, score] = segmenter_.merged(view(begin, size), symbol(left).id, symbol(right).id);
     if (id == kNone) return;
     agenda_.push({score, left, right, size, id});
-    // The last way in which an unused piece was made is the one in which it comes apart.
+    // An unused piece is split again the way it was last merged.
     if (segmenter_.model_.type(id) == Type::unused) halves_[view(begin, size)] = symbol(left).size;
   }
 
-  // A piece that is not used comes apart again.
+  // Appends a symbol, splitting unused pieces.
   void emit(const Symbol& whole) {
     std::vector<std::array<int32_t, 2>> rest = {{whole.begin, whole.size}};
     while (!rest.empty()) {

@@ -23,8 +23,8 @@ std::vector<int32_t> control_pieces(const SentencePieceModel& model) {
   return ids;
 }
 
-bool starts_word(std::string_view text, int32_t place) {
-  return text.substr(static_cast<size_t>(place)).starts_with(kSentencePieceSpace);
+bool starts_word(std::string_view text, int32_t offset) {
+  return text.substr(static_cast<size_t>(offset)).starts_with(kSentencePieceSpace);
 }
 
 bool starts_with_space(std::string_view text) { return is_whitespace(decode_utf8(text.data()).value); }
@@ -55,10 +55,10 @@ void SentencePieceTokenizer::append(std::string_view text, int64_t first, std::v
   const auto push = [&](int32_t id, int32_t begin, int32_t end) {
     ids.push_back(id);
     if (!offsets) return;
-    const auto origin = [&](int32_t place) { return first + normal.origins[static_cast<size_t>(place)]; };
+    const auto origin = [&](int32_t offset) { return first + normal.origins[static_cast<size_t>(offset)]; };
     offsets->push_back({origin(begin), origin(end)});
   };
-  int32_t unknown_end = -1;  // of a run of unknown pieces, which is one
+  int32_t unknown_end = -1;  // of a run of unknown pieces, which becomes one token
   for (const auto& [begin, end, id] : segmenter_.cut(normal.text)) {
     if (id != model_.unknown) {
       push(id, begin, end);
@@ -88,7 +88,7 @@ bool SentencePieceTokenizer::is_continuation(int32_t id) const {
 
 void SentencePieceTokenizer::append_text(int32_t id, DecodeState& state, std::string& bytes) const {
   std::string_view piece = token(id);
-  if (is_special(id)) {  // asked for by name; the text starts after it all the same
+  if (is_special(id)) {  // decoded on request, but not part of the text's start
     bytes += piece;
     return;
   }
@@ -101,7 +101,7 @@ void SentencePieceTokenizer::append_text(int32_t id, DecodeState& state, std::st
     if (state.at_start && (model_.add_dummy_prefix || model_.remove_extra_whitespaces) &&
         piece.starts_with(kSentencePieceSpace)) {
       piece.remove_prefix(kSentencePieceSpace.size());
-      if (!model_.remove_extra_whitespaces) state.at_start = false;  // one only
+      if (!model_.remove_extra_whitespaces) state.at_start = false;  // at most one
     }
   }
   if (!piece.empty()) state.at_start = false;

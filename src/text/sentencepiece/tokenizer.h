@@ -1,11 +1,11 @@
 // SentencePiece models (BPE and unigram; Kudo & Richardson 2018): the text is normalized, a space becomes U+2581, and
-// it is cut into pieces without words being looked for first. What has no piece becomes the bytes of its UTF-8 where
-// the model has byte_fallback, else <unk>, one for a run of them. Ids are those of libsentencepiece.
+// it is segmented into pieces without pre-tokenization. Characters without a piece become UTF-8 bytes if the model has
+// byte_fallback, else one <unk> per run. Ids equal libsentencepiece's.
 //
-// The space that many models put before a text (add_dummy_prefix) is put before each part between special tokens, as
-// the first transformers did ("legacy"), or only before the text.
+// The dummy prefix (add_dummy_prefix) is added before each part between special tokens, as in early transformers
+// ("legacy"), or only before the text.
 //
-// Constant once made: all const functions may be called from many threads.
+// Const functions are thread-safe.
 #pragma once
 
 #include <map>
@@ -21,12 +21,12 @@
 
 namespace roformer {
 
-// What tokenizer_config.json says of a SentencePiece model.
+// Settings of tokenizer_config.json for a SentencePiece model.
 struct SentencePieceSettings {
   std::string tokenizer_class = std::string(kSentencePieceTokenizerClass);
-  SpecialTokens specials;  // an empty mask: none
+  SpecialTokens specials;  // empty mask: no mask token
   SpecialTokenTemplate special_template;
-  bool legacy = false;  // a space before each part of a text
+  bool legacy = false;  // a dummy prefix before each part of a text
   bool mask_takes_space = false;
 };
 
@@ -38,17 +38,17 @@ struct SentencePieceFile {
 
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  // `file` is where `model` is from, `tokens` the model's pieces and, after them, `added` others. `where` starts
+  // `file` is the source of `model`; `tokens` are the model's pieces followed by `added` others. `where` starts error
   // messages.
   SentencePieceTokenizer(SentencePieceModel model, SentencePieceFile file, std::vector<std::string> tokens,
                          size_t added, SentencePieceSettings settings, const std::string& where);
 
   std::string_view type() const override { return model_.kind == SentencePieceModel::Kind::bpe ? "bpe" : "unigram"; }
   std::string_view tokenizer_class() const override { return settings_.tokenizer_class; }
-  // A piece continues the word of the one before unless it starts with a space, or is a byte of white space.
+  // A piece continues the previous word unless it starts with a space or is a white-space byte.
   bool is_continuation(int32_t id) const override;
   void append_text(int32_t id, DecodeState& state, std::string& bytes) const override;
-  // The file it is from, as it was read, and tokenizer_config.json.
+  // The model file unchanged, and tokenizer_config.json.
   std::map<std::string, std::string> files() const override;
   const SentencePieceModel& model() const { return model_; }
 
@@ -68,9 +68,9 @@ class SentencePieceTokenizer : public Tokenizer {
 // Unigram model) and no vocab.txt.
 bool has_sentencepiece(const std::string& directory);
 
-// The tokenizer of such a directory. `tokenizer_class`, which may be empty, says what stands around a text and how the
-// special tokens are called: LlamaTokenizer, T5Tokenizer or this program's own; a tokenizer.json says so itself.
-// `config`: tokenizer_config.json. DataError for another class.
+// The tokenizer of such a directory. `tokenizer_class`, which may be empty, determines the special tokens and their
+// template: LlamaTokenizer, T5Tokenizer or this program's own; a tokenizer.json defines them itself. `config`:
+// tokenizer_config.json. DataError for another class.
 std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& directory, const std::string& tokenizer_class,
                                               const JsonObject& config);
 

@@ -93,7 +93,7 @@ std::string write_fast_tokenizer(const Vocabulary& vocabulary, const SpecialToke
                             {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
                             {"post_processor", post_processor(vocabulary, specials)},
                             {"decoder", {{"type", "WordPiece"}, {"prefix", kContinuationPrefix}, {"cleanup", true}}}};
-  // The vocabulary is written by hand: an ordered JSON object looks through all of its keys before it takes one more.
+  // The vocabulary is written by hand: inserting into an ordered JSON object is linear in its size.
   std::string text = head.dump(2);
   text.resize(text.rfind('\n'));
   text += fmt::format(

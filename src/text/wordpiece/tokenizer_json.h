@@ -1,4 +1,4 @@
-// tokenizer.json of Hugging Face's tokenizers, for WordPiece: what transformers 5 saves a tokenizer in, and reads.
+// tokenizer.json of Hugging Face's tokenizers for WordPiece, the format of transformers 5.
 #pragma once
 
 #include <string>
@@ -10,18 +10,18 @@
 namespace roformer {
 
 struct FastTokenizer {
-  std::vector<std::string> tokens;  // of the model, by id, then the added ones
-  size_t added = 0;                 // how many those are
+  std::vector<std::string> tokens;  // by id, added tokens last
+  size_t added = 0;                 // number of added tokens
   std::vector<AddedToken> added_tokens;
   WordPieceOptions options;
 };
 
-// DataError where it is no BERT tokenizer: another model, normalizer or pre-tokenizer, or settings of theirs that would
-// give other ids than WordPieceTokenizer. Truncation, padding, the decoder and the post-processor are not looked at:
-// they are what a caller asks for. (What RoFormer's tokenizer saves says BertPreTokenizer in place of jieba.)
+// DataError unless it is a BERT tokenizer: for another model, normalizer or pre-tokenizer, or settings with which ids
+// would differ from WordPieceTokenizer's. Truncation, padding, decoder and post-processor are ignored. (RoFormer's
+// tokenizer saves BertPreTokenizer in place of jieba.)
 FastTokenizer read_fast_tokenizer(const std::string& path);
 
-// `added`: besides the special tokens.
+// `added` excludes the special tokens.
 std::string write_fast_tokenizer(const Vocabulary& vocabulary, const SpecialTokens& specials,
                                  const std::vector<AddedToken>& added, const WordPieceOptions& options);
 

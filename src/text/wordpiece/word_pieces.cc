@@ -7,7 +7,7 @@ namespace roformer {
 
 namespace {
 
-// Takes back what was appended of a word that is unknown, and appends that.
+// Replaces the pieces appended for a word by the unknown id.
 void replace_by_unknown(size_t old_size, size_t old_offsets, int32_t unknown, std::array<int64_t, 2> offset,
                         std::vector<int32_t>& ids, WordPieces::Offsets* offsets) {
   ids.resize(old_size);

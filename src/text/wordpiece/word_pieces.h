@@ -1,4 +1,4 @@
-// Cuts a word into the pieces of a vocabulary: greedily the longest from the left, pieces inside the word marked "##".
+// WordPiece segmentation: greedy longest match from the left, with "##" marking pieces inside a word.
 #pragma once
 
 #include <array>
@@ -24,14 +24,13 @@ class WordPieces {
 
   int32_t unknown() const { return unknown_; }
 
-  // The id of a word that is one token, or TokenTrie::kNone.
+  // The id of a word that is a token, or TokenTrie::kNone.
   int32_t whole(std::string_view word) const {
     const auto match = trie_.longest(TokenTrie::kRoot, word);
     return match.length == word.size() ? match.token : TokenTrie::kNone;
   }
 
-  // Calls on_piece(id, begin, end), in bytes of `word`, for each piece as it is found; false where the rest of the word
-  // starts with none.
+  // Calls on_piece(id, begin, end), in bytes of `word`, for each piece; false if the rest of the word starts with none.
   template <class OnPiece>
   bool cut(std::string_view word, const OnPiece& on_piece) const {
     int32_t node = TokenTrie::kRoot;
@@ -45,9 +44,9 @@ class WordPieces {
     return true;
   }
 
-  // Appends the ids of a word of at most `limit` characters, or one unknown id; `offsets` may be null.
+  // Appends the ids of a word, or one unknown id if it is longer than `limit` characters; `offsets` may be null.
   void append(const Word& word, int64_t limit, std::vector<int32_t>& ids, Offsets* offsets) const;
-  // The same for a word of ASCII that starts at code point `first` of the input and keeps its length.
+  // The same for an ASCII word that starts at code point `first` of the input, one byte per input code point.
   void append_ascii(std::string_view word, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const;
 
  private:

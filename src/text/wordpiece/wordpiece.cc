@@ -13,7 +13,7 @@ bool is_cjk_text(char32_t c) {
   return is_cjk_ideograph(c) || (c >= 0x3000 && c <= 0x30FF) || (c >= 0xFF00 && c <= 0xFF60);
 }
 
-// Whether print sets a space between two tokens that end and start so.
+// Whether a space belongs between two tokens with these last and first characters.
 bool space_between(char32_t left, char32_t right) {
   static constexpr std::u32string_view kNoneBefore = U".,!?;:%)]}'’”", kNoneAfter = U"([{'’“";
   if (is_cjk_text(left) || is_cjk_text(right)) return false;
@@ -63,9 +63,9 @@ void WordPieceTokenizer::add_tokens(std::vector<AddedToken> tokens) {
     normalizer.run(token.content, 0);
     if (normal.text.empty()) continue;
     auto& same = normalized_tokens_[normal.text[0]];
-    const auto place =
+    const auto position =
         std::ranges::find_if(same, [&](const auto& other) { return other.text.size() < normal.text.size(); });
-    same.insert(place, std::move(normal));
+    same.insert(position, std::move(normal));
   }
 }
 
@@ -79,7 +79,7 @@ WordPieceTokenizer::Found WordPieceTokenizer::normalized_token_at(std::span<cons
   return {};
 }
 
-// As append(), with added tokens to be found in the normalized text, which has to be there as a whole for that.
+// As append(), but matching added tokens in the normalized text, which must be complete for that.
 void WordPieceTokenizer::append_normalized(std::string_view text, int64_t first, std::vector<int32_t>& ids,
                                            Offsets* offsets) const {
   std::vector<char32_t> letters;
@@ -110,8 +110,7 @@ void WordPieceTokenizer::append_normalized(std::string_view text, int64_t first,
   splitter.finish();
 }
 
-// What is ASCII, and ideographs, are handled here, byte by byte; stretches with anything else go through the
-// Normalizer.
+// Fast path for ASCII and ideographs; other stretches go through the Normalizer.
 void WordPieceTokenizer::append(std::string_view text, int64_t first, std::vector<int32_t>& ids,
                                 Offsets* offsets) const {
   if (has_normalized_tokens()) return append_normalized(text, first, ids, offsets);
@@ -127,7 +126,7 @@ void WordPieceTokenizer::append(std::string_view text, int64_t first, std::vecto
   };
   for (size_t i = 0; i < text.size();) {
     size_t length = 0;
-    AsciiKind next = AsciiKind::space;  // of what follows the word
+    AsciiKind next = AsciiKind::space;  // kind of the character after the word
     while (i + length < text.size() && (next = ascii_kind(text[i + length])) == AsciiKind::letter) {
       const char c = text[i + length];
       if (length < word.size())

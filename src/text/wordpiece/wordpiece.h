@@ -1,6 +1,6 @@
-// BERT's tokenizer: normalize, split into words, then greedily the longest piece of the vocabulary from the left,
-// pieces inside a word marked "##" (Devlin et al. 2019; ids as Hugging Face's BertTokenizer gives them). A word of more
-// than 100 characters, or one that cannot be cut into pieces, is one [UNK].
+// BERT's tokenizer: normalize, split into words, then greedy longest-match segmentation, with "##" marking pieces
+// inside a word (Devlin et al. 2019; ids equal Hugging Face's BertTokenizer). A word of more than 100 characters, or
+// without a segmentation, is one [UNK].
 #pragma once
 
 #include <span>
@@ -29,7 +29,7 @@ class WordPieceTokenizer : public Tokenizer {
   bool is_continuation(int32_t id) const override;
   void append_text(int32_t id, DecodeState& state, std::string& bytes) const override;
   void add_tokens(std::vector<AddedToken> tokens) override;
-  // With tokenizer.json.
+  // Includes tokenizer.json.
   std::map<std::string, std::string> files() const override;
   std::string_view type() const override { return "wordpiece"; }
   std::string_view tokenizer_class() const override { return kBertTokenizerClass; }
@@ -40,21 +40,21 @@ class WordPieceTokenizer : public Tokenizer {
   const WordPieceOptions& options() const { return options_; }
   const WordPieces& pieces() const { return pieces_; }
 
-  // What tokenizer.json says.
+  // The options written to tokenizer.json.
   virtual WordPieceOptions saved_options() const { return options_; }
-  // How the text is normalized in which added tokens are looked for.
+  // Normalization of the text in which added tokens are matched.
   virtual Normalization normalization() const { return options_.normalization(); }
   bool has_normalized_tokens() const { return !normalized_tokens_.empty(); }
   struct Found {
     int32_t id = TokenTrie::kNone;  // kNone: no such token here
     size_t length = 0;              // code points
   };
-  // The longest token to be found in normalized text that starts `text`.
+  // The longest normalized token that `text` starts with.
   Found normalized_token_at(std::span<const char32_t> text) const;
 
  private:
-  // The end of the stretch from `begin` on that is normalized on its own: up to ASCII whitespace, ASCII punctuation or
-  // (where those are separated) an ideograph, none of which what is beside them can change.
+  // The end of the stretch from `begin` that can be normalized independently: up to ASCII whitespace, ASCII punctuation
+  // or (if separated) an ideograph.
   size_t end_of_stretch(std::string_view text, size_t begin) const;
   void append_normalized(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const;
 

@@ -1,4 +1,4 @@
-// A small dictionary of jieba's kind, and a place for compiled ones that is not the user's.
+// A small jieba dictionary, and a cache directory other than the user's.
 #pragma once
 
 #include <cstdlib>

@@ -64,7 +64,7 @@ TEST(JiebaSegmenter, SingleLettersAndDigitsRunTogether) {
   EXPECT_THAT(cut("a\r\nb\r\r\n\n\t"), ElementsAre("a", "\r\n", "b", "\r", "\r\n", "\n", "\t"));
 }
 
-// U+9FD6 is Han for jieba-rs only: a word with it can be found by its rules alone.
+// U+9FD6 is Han for jieba-rs only, so only its rules find a word with it.
 TEST(JiebaSegmenter, TheTwoRulesDifferInWhatIsHan) {
   constexpr std::string_view kWord = "\u9FD6中 9\n";
   EXPECT_THAT(cut("\u9FD6中", kWord, JiebaRules::jieba_rs), ElementsAre("\u9FD6中"));
@@ -73,7 +73,7 @@ TEST(JiebaSegmenter, TheTwoRulesDifferInWhatIsHan) {
   EXPECT_THAT(cut("\u3400\u4DBF", "\u3400\u4DBF 9\n"), ElementsAre("\u3400\u4DBF"));
 }
 
-// The best of all ways to cut, found by trying all of them.
+// The best segmentation by exhaustive search.
 double best_score(std::u32string_view text, const std::vector<std::pair<std::u32string, double>>& words, double total) {
   if (text.empty()) return 0;
   double best = -1e300;
@@ -156,7 +156,7 @@ TEST(JiebaDictionary, OfAWordTwiceTheLastFrequencyHolds) {
   EXPECT_DOUBLE_EQ(twice->log_total_of_words(), std::log(14));
 }
 
-// No compiled dictionary, however it is damaged, is taken as one unless every look-up in it stays inside.
+// A corrupt compiled dictionary is accepted only if all lookups stay in bounds.
 TEST(JiebaDictionary, DamagedImagesAreRefused) {
   const std::string good = JiebaDictionary::compile(kTinyDictionary, "test");
   const auto open = [](std::string image) {
@@ -165,7 +165,7 @@ TEST(JiebaDictionary, DamagedImagesAreRefused) {
   };
   EXPECT_EQ(open(good), "");
   EXPECT_EQ(open(""), "cache: not a compiled dictionary: too short");
-  EXPECT_THAT(open(good.substr(0, good.size() - 1)), HasSubstr("its size is not that of its nodes"));
+  EXPECT_THAT(open(good.substr(0, good.size() - 1)), HasSubstr("its size does not match its number of nodes"));
   EXPECT_THAT(open(good + "x"), HasSubstr("its size"));
   for (size_t i = 0; i < good.size(); ++i) {
     const bool unchecked = i >= 16 && i < 64;  // the two sums, and the source's hash, which the caller compares
@@ -174,7 +174,7 @@ TEST(JiebaDictionary, DamagedImagesAreRefused) {
     bad[i] = static_cast<char>(bad[i] ^ 0x10);
     EXPECT_NE(open(bad), "") << "byte " << i;
   }
-  // With the right checksum: what the nodes say is checked, too.
+  // Even with a valid checksum, nodes are checked.
   constexpr size_t kHeader = 96;
   uint32_t nodes = 0;
   std::memcpy(&nodes, good.data() + 12, sizeof(nodes));
@@ -193,7 +193,7 @@ TEST(JiebaDictionary, DamagedImagesAreRefused) {
   }
 }
 
-TEST_F(WithJieba, TheCompiledFormIsKeptAndMadeAgainWhenDamaged) {
+TEST_F(WithJieba, CompiledDictionariesAreCachedAndRebuiltIfCorrupt) {
   const std::string source = directory_ / "dict.txt";
   const auto first = JiebaDictionary::open(source);
   const std::string kept = cache_directory_ / ("roformer/jieba-" + hash_hex(kTinyDictionary) + ".dictionary");
@@ -208,7 +208,7 @@ TEST_F(WithJieba, TheCompiledFormIsKeptAndMadeAgainWhenDamaged) {
   EXPECT_NE(JiebaDictionary::open(source)->source_hash(), first->source_hash());
 }
 
-TEST_F(WithJieba, WithoutAPlaceToKeepItIsCompiledEachTime) {
+TEST_F(WithJieba, WithoutACacheItIsCompiledEachTime) {
   const Environment nowhere("XDG_CACHE_HOME", "/dev/null/nowhere");
   EXPECT_NE(JiebaDictionary::open(directory_ / "dict.txt"), nullptr);
   EXPECT_THROW(JiebaDictionary::open(directory_ / "none"), FileError);

@@ -41,7 +41,7 @@ TEST_F(Jieba, WordsOfTheVocabularyAreTokensOthersAreCut) {
   }
 }
 
-// Where the three differ, each as its program does it.
+// Differences between the three modes, each as in its reference.
 TEST_F(Jieba, TheModesDiffer) {
   const auto fast = load("fast"), slow = load("slow"), original = load("bert4keras");
   // A control character inside a word: dropped before jieba cuts, or a word for jieba.
@@ -56,7 +56,7 @@ TEST_F(Jieba, TheModesDiffer) {
   EXPECT_THAT(fast->encode_plain("aΣ"), ElementsAre(11, 19));
   EXPECT_THAT(slow->encode_plain("aΣ"), ElementsAre(11, 19));
   EXPECT_THAT(original->encode_plain("aΣ Σa"), ElementsAre(11, 18, 19, 11));
-  // How long a word may be before it is unknown.
+  // The maximum length of words.
   const std::string word = "a" + std::string(150, 'b');
   EXPECT_THAT(fast->encode_plain(word), ElementsAre(1));
   EXPECT_THAT(slow->encode_plain(word), ElementsAre(1));
@@ -134,7 +134,7 @@ TEST_F(Jieba, ADictionaryThatIsNotThereIsNamed) {
   EXPECT_THAT(message_of<FileError>([&] { load("fast"); }), HasSubstr("none"));
 }
 
-// bert4keras takes the first field of a line, the others the line.
+// bert4keras uses the first field of a line, others the whole line.
 TEST_F(Jieba, VocabularyLinesWithMoreThanAToken) {
   write_text(directory_ / "vocab.txt", "[PAD] 1\n[UNK] 2\n[CLS]\n[SEP]\n[MASK]\n今天\t7\n");
   write_text(directory_ / "tokenizer_config.json", kConfig);

@@ -1,4 +1,4 @@
-// SentencePiece models that this program learns.
+// SentencePiece models learned by this program.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,7 +31,7 @@ class Trained : public testing::TestWithParam<Kind> {
 INSTANTIATE_TEST_SUITE_P(Kinds, Trained, testing::Values(Kind::bpe, Kind::unigram),
                          [](const auto& test) { return test.param == Kind::bpe ? "Bpe" : "Unigram"; });
 
-TEST_P(Trained, GivesTheTextBack) {
+TEST_P(Trained, DecodingIsExact) {
   const auto tokenizer = train({.vocab_size = 420}, small_text());
   EXPECT_LE(tokenizer->vocabulary_size(), 420);
   EXPECT_GT(tokenizer->vocabulary_size(), 300);
@@ -75,7 +75,7 @@ TEST_P(Trained, SurvivesItsFiles) {
   EXPECT_EQ(again->mask_id(), 4);
 }
 
-// The mask takes the space before it, as the piece does that it stands for; what follows it keeps its own.
+// The mask absorbs the space before it, as the piece it stands for would; the space after it is preserved.
 TEST_P(Trained, MasksStandForPieces) {
   const auto tokenizer = train({.vocab_size = 400}, small_text());
   std::vector<int32_t> expected = tokenizer->encode_plain("the earth");

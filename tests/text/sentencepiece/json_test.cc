@@ -16,14 +16,14 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr int64_t kMostBytes = 1 << 20;
+constexpr int64_t kMaxBytes = 1 << 20;
 
 std::string fixture(const std::string& name) { return ROFORMER_SOURCE_DIR "/tests/fixtures/tokenizer_json/" + name; }
 
 class TokenizerJson : public testing::TestWithParam<const char*> {
  protected:
   std::unique_ptr<Tokenizer> tokenizer_ = load_tokenizer(fixture(GetParam()));
-  Json expected_ = parse_json(read_file(fixture(GetParam()) + "/expected.json", kMostBytes), "expected.json");
+  Json expected_ = parse_json(read_file(fixture(GetParam()) + "/expected.json", kMaxBytes), "expected.json");
 };
 INSTANTIATE_TEST_SUITE_P(, TokenizerJson,
                          testing::Values("llama", "llama_first", "bpe_words", "bpe_bare", "unigram", "unigram_words"),
@@ -44,7 +44,7 @@ TEST_P(TokenizerJson, GivesTheIdsOfTokenizers) {
 TEST_P(TokenizerJson, SurvivesItsFiles) {
   TempDirectory saved;
   const auto files = tokenizer_->files();
-  EXPECT_EQ(files.at("tokenizer.json"), read_file(fixture(GetParam()) + "/tokenizer.json", kMostBytes));
+  EXPECT_EQ(files.at("tokenizer.json"), read_file(fixture(GetParam()) + "/tokenizer.json", kMaxBytes));
   EXPECT_FALSE(files.contains("tokenizer.model"));
   for (const auto& [name, content] : files) write_text(saved / name, content);
   const auto again = load_tokenizer(saved.path());
@@ -64,10 +64,10 @@ TEST(TokenizerJsonText, ComesBack) {
   EXPECT_EQ(load_tokenizer(fixture("unigram"))->type(), "unigram");
 }
 
-// tokenizer_config.json knows what stands around a text, if it says so, and how the tokens are called.
+// tokenizer_config.json defines the special tokens and, optionally, their template.
 TEST(TokenizerJsonText, TheConfigOverrulesTheTemplate) {
   TempDirectory directory;
-  write_text(directory / "tokenizer.json", read_file(fixture("llama") + "/tokenizer.json", kMostBytes));
+  write_text(directory / "tokenizer.json", read_file(fixture("llama") + "/tokenizer.json", kMaxBytes));
   const auto with = [&](std::string_view config) {
     write_text(directory / "tokenizer_config.json", config);
     return load_tokenizer(directory.path());
@@ -85,7 +85,7 @@ TEST(TokenizerJsonText, TheConfigOverrulesTheTemplate) {
   EXPECT_EQ(with(R"({"pad_token": "<x>"})")->token(with(R"({"pad_token": "<x>"})")->pad_id()), "<x>");
   EXPECT_THAT(message_of<DataError>([&] { with(R"({"tokenizer_class": "BertTokenizer"})"); }),
               HasSubstr("expected LlamaTokenizer"));
-  // A tokenizer.model beside it is taken.
+  // A tokenizer.model beside it takes precedence.
   SentencePieceModel model;
   model.pieces = {"<unk>", "<s>", "</s>", "t", "h", "e"};
   model.types.assign(model.pieces.size(), SentencePieceModel::Type::normal);
@@ -95,7 +95,7 @@ TEST(TokenizerJsonText, TheConfigOverrulesTheTemplate) {
   EXPECT_EQ(with("{}")->vocabulary_size(), 6);
 }
 
-// A file that says little, with one thing changed.
+// A minimal file with one change.
 Json small_file() {
   return Json::parse(R"({
     "added_tokens": [{"id": 0, "content": "<unk>", "special": true}, {"id": 1, "content": "<s>", "special": true}],
@@ -127,10 +127,10 @@ TEST(TokenizerJsonFile, WhatIsNotUnderstoodIsRefused) {
       {"/model/unk_token", "a", "\"a\" is not among the added tokens"},
       {"/model/merges", nullptr, "'merges' is missing, expected an array"},
       {"/model/merges", Json::array(), "0 merges"},
-      {"/model/merges", Json({"a b c"}), "\"a b c\" is no merge"},
-      {"/model/merges", Json({"ab"}), "\"ab\" is no merge"},
-      {"/model/merges", Json({Json({"a", "b"}), "a b"}), "the merge \"a b\" is there twice"},
-      {"/model/merges", Json({"b a"}), "the merge \"b a\" makes no token"},
+      {"/model/merges", Json({"a b c"}), "\"a b c\" is not a merge"},
+      {"/model/merges", Json({"ab"}), "\"ab\" is not a merge"},
+      {"/model/merges", Json({Json({"a", "b"}), "a b"}), "the merge \"a b\" occurs twice"},
+      {"/model/merges", Json({"b a"}), "the merge \"b a\" does not join two tokens"},
       {"/model/vocab", Json({{"<unk>", 0}, {"a", 2}}), "must be 0, 1, 2"},
       {"/normalizer", {{"type", "Precompiled"}, {"precompiled_charsmap", ""}}, "spiece.model"},
       {"/normalizer", {{"type", "NFKC"}}, "expected Prepend, then Replace of a space"},
@@ -185,9 +185,9 @@ TEST(TokenizerJsonFile, SumsOfScores) {
     for (const auto& [piece, score] : pieces) all.push_back({piece, score});
     return all;
   };
-  // In float32 the first two come to -1, too.
+  // In float32 the first two also sum to -1.
   EXPECT_THAT(ids(with({{"a", 0x1p-30}, {"b", -1}, {"c", 0}, {"abc", -1}}), "abc"), ElementsAre(2, 3, 4));
-  EXPECT_THAT(ids(with({{"a", -1}, {"b", -1}, {"ab", -2}}), "ab"), ElementsAre(4));  // of equals the first that ends
+  EXPECT_THAT(ids(with({{"a", -1}, {"b", -1}, {"ab", -2}}), "ab"), ElementsAre(4));  // on ties, the first to end
   // A character without a piece costs 10 more than the worst: -18 + 0 here, against -8 - 8.
   EXPECT_THAT(ids(with({{"a", -8}, {"b", -8}, {"xa", -8}, {"ab", 0}}), "xab"), ElementsAre(4, 3));
 }
@@ -202,10 +202,10 @@ TEST(TokenizerJsonFile, UnigramScoresAreSentencePieces) {
     return with(model);
   };
   EXPECT_EQ(with(good), "");
-  EXPECT_THAT(change("/vocab/2/1", 0.1), HasSubstr("the score of \"a\" is 0.1, expected a float32 number"));
+  EXPECT_THAT(change("/vocab/2/1", 0.1), HasSubstr("the score of \"a\" is 0.1, expected a float32 value"));
   EXPECT_THAT(change("/vocab/2/1", 1e300), HasSubstr("float32"));
-  EXPECT_THAT(change("/vocab/0/1", -9), HasSubstr("the unknown token has the worst score"));
-  EXPECT_THAT(change("/vocab/2", Json({"a"})), HasSubstr("is no piece and score"));
+  EXPECT_THAT(change("/vocab/0/1", -9), HasSubstr("the unknown token has the lowest score"));
+  EXPECT_THAT(change("/vocab/2", Json({"a"})), HasSubstr("is not a piece with a score"));
   EXPECT_THAT(change("/vocab/3/0", "a"), HasSubstr("pieces 2 and 3 are both \"a\""));
   EXPECT_THAT(change("/vocab/3/0", ""), HasSubstr("piece"));
   EXPECT_THAT(change("/vocab", Json::array()), HasSubstr("0 pieces"));

@@ -27,7 +27,7 @@ std::string token(std::string_view text, float score = 0) {
   return raw(score) + raw(static_cast<int32_t>(text.size())) + std::string(text);
 }
 
-// 259 tokens that all have, then some merges.
+// The 259 standard tokens, then some merges.
 std::string small_file(std::string_view first = "<unk>") {
   std::string file = raw(int32_t{8}) + token(first) + token("\n<s>\n") + token("\n</s>\n");
   for (int byte = 0; byte < 256; ++byte) file += token(ByteTokenizer::byte_token(byte));
@@ -55,7 +55,7 @@ TEST(Llama2cTokenizer, IsALlamaTokenizer) {
     EXPECT_EQ(tokenizer->tokenizer_class(), "LlamaTokenizer");
     EXPECT_EQ(tokenizer->vocabulary_size(), kSmall);
     EXPECT_EQ(tokenizer->token(261), "▁the");
-    // " the" merges; "x" is a byte; nothing stands at the end.
+    // " the" merges; "x" is a byte; no end token.
     EXPECT_THAT(tokenizer->encode("the thx").ids, ElementsAre(1, 261, 259, 264, 3 + 'x'));
     EXPECT_EQ(tokenizer->decode(tokenizer->encode("the thx\n\U0001F600").ids), "the thx\n\U0001F600");
   }
@@ -70,10 +70,10 @@ TEST(Llama2cTokenizer, LyingFilesAreRefused) {
   EXPECT_THAT(error_of(file.substr(0, file.size() - 1), 0), HasSubstr("the file ends within token 265"));
   EXPECT_THAT(error_of(file, kSmall + 1),
               HasSubstr(fmt::format("byte {}: the file ends within token 266", file.size())));
-  EXPECT_THAT(error_of(file, kSmall - 1), HasSubstr("goes on after 265 tokens"));
+  EXPECT_THAT(error_of(file, kSmall - 1), HasSubstr("has data after 265 tokens"));
   EXPECT_THAT(error_of(raw(int32_t{8}) + token("<unk>")), HasSubstr("1 tokens only"));
   EXPECT_THAT(error_of(small_file("<bad>")), HasSubstr("byte 12: token 0 is \"<bad>\", expected <unk>"));
-  EXPECT_THAT(error_of(file + token("nine bytes")), HasSubstr("token 266 has a length of 10, expected 1 to the 8"));
+  EXPECT_THAT(error_of(file + token("nine bytes")), HasSubstr("token 266 has a length of 10, expected 1 to 8"));
   EXPECT_THAT(error_of(file + raw(0.0f) + raw(int32_t{-1})), HasSubstr("token 266 has a length of -1"));
   EXPECT_THAT(error_of(file + token("\xC3")), HasSubstr("token 266 is not UTF-8"));
   EXPECT_THAT(error_of(file + token("he")), HasSubstr("pieces 260 and 266 are both \"he\""));
@@ -84,7 +84,7 @@ TEST(Llama2cTokenizer, LyingFilesAreRefused) {
   EXPECT_THAT(error_of(swapped), HasSubstr("token 68 is \"<0x42>\", expected <0x41>"));
 }
 
-// The real one of llama2.c's stories260K, whose description holds a text that the model wrote.
+// The real one of llama2.c's stories260K, with a text from its model card.
 TEST(Llama2cTokenizer, Stories260K) {
   const char* variable = std::getenv("ROFORMER_SHARED");
   const std::string shared = variable ? variable : ROFORMER_SOURCE_DIR "/../shared";
@@ -100,7 +100,7 @@ TEST(Llama2cTokenizer, Stories260K) {
   const std::string story = description.substr(begin, description.find("```", begin) - begin - 1);
   const auto ids = tokenizer->encode(story).ids;
   EXPECT_EQ(tokenizer->decode(ids), story);
-  // llama2.c's own ids of the start, as its run.c encodes "Once upon a time".
+  // The ids of "Once upon a time" by llama2.c's run.c.
   EXPECT_THAT(tokenizer->encode("Once upon a time").ids, ElementsAre(1, 403, 407, 261, 378));
 }
 

@@ -1,4 +1,4 @@
-// SentencePiece models of others: their ids, their directories, and models that are damaged.
+// Existing SentencePiece models: ids, directories, and corrupt models.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sentencepiece_processor.h>
@@ -48,7 +48,7 @@ void expect_same(const std::unordered_map<std::string, std::string>& arguments) 
   TempDirectory directory;
   const std::string model = learn(arguments, directory);
   const auto tokenizer = load(directory, model, R"({"tokenizer_class": "LlamaTokenizer"})");
-  // Special tokens written in a text are found there, which libsentencepiece does not do.
+  // Special tokens in the text are matched, unlike in libsentencepiece.
   const auto has_special = [](const std::string& text) { return text.find("<s>") != text.npos; };
   for (const std::string& text : texts()) {
     if (!has_special(text)) expect_same(*tokenizer, model, text);
@@ -173,7 +173,7 @@ TEST(SentencePieceModelFile, BadModelsAreRefused) {
   EXPECT_THAT(parse_error(""), HasSubstr("m.model: no pieces"));
   EXPECT_THAT(parse_error("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"), HasSubstr("more than 10 bytes"));
   EXPECT_THAT(parse_error("{\"model\": 1}"), HasSubstr("m.model: byte "));
-  EXPECT_THAT(parse_error("\x0A\xFF\xFF\xFF\xFF\x0F"), HasSubstr("4294967295 bytes expected, 0 are left"));
+  EXPECT_THAT(parse_error("\x0A\xFF\xFF\xFF\xFF\x0F"), HasSubstr("expected 4294967295 bytes, found 0"));
   set({"<unk>", "a", "a"}, {unknown, normal, normal});
   EXPECT_THAT(parse_error(write_sentencepiece_model(model)), HasSubstr("pieces 1 and 2 are both \"a\""));
   set({"<unk>", ""}, {unknown, normal});
@@ -216,7 +216,7 @@ TEST(SentencePieceModelFile, DamagedModelsEndInAnError) {
   }
 }
 
-// A table of rules that leads anywhere.
+// A rule table with arbitrary offsets.
 TEST(SentencePieceModelFile, DamagedRulesEndInAnError) {
   TempDirectory directory;
   SentencePieceModel model = parse_sentencepiece_model(

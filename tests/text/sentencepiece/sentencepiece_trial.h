@@ -1,4 +1,4 @@
-// Texts, and models that libsentencepiece learns of one of them, for the tests of SentencePiece tokenizers.
+// Texts, and models that libsentencepiece learns from one of them, for tests of SentencePiece tokenizers.
 #pragma once
 
 #include <sentencepiece_trainer.h>
