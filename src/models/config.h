@@ -17,6 +17,7 @@
 #include "nn/positions.h"
 #include "nn/transformer_layer.h"
 #include "position/encoding.h"
+#include "position/position_options.h"
 
 namespace roformer {
 
@@ -147,6 +148,7 @@ struct ShapeOptions {
   std::string preset = "demo";
   std::optional<int64_t> hidden_size, embedding_size, layers, heads, intermediate_size;
   std::optional<std::string> position;  // one of position_names()
+  PositionOptions position_options;     // of `position`, or of the encoding that the base has
   std::vector<std::string> attention;   // of attention_names(), one for all layers or one for each; empty: the preset's
   std::optional<std::string> attention_rotation;  // after or before
   std::optional<int64_t> favor_features, favor_redraw;
@@ -154,7 +156,8 @@ struct ShapeOptions {
 
   bool any() const;  // besides preset and dropout
   // `base` with the differences; a new hidden size brings its embedding size and 4 times itself as intermediate size.
-  // Not yet complete(). UsageError for an unknown position.
+  // Not yet complete(). UsageError for an unknown position, and for options of an encoding or a kind of attention that
+  // the result does not have.
   ModelConfig apply(ModelConfig base) const;
 
  private:
