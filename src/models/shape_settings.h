@@ -1,5 +1,5 @@
-// The settings of ShapeOptions (models/config.h, base/setting.h). None has an effect of its own on how a run is
-// compared: the model's config says what they came to.
+// The settings of ShapeOptions and its PositionOptions (models/config.h, base/setting.h). None has an effect of its own
+// on how a run is compared: the model's config says what they came to.
 #pragma once
 
 #include <fmt/ranges.h>
