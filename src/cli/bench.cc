@@ -74,8 +74,10 @@ ModelConfig shape_of(const BenchCommand& options) {
   constexpr int64_t kVocabulary = 8000;
   const bool own = !options.config.empty() || options.mode == "decoding";
   config.vocabulary = options.vocabulary.value_or(own ? config.vocabulary : kVocabulary);
-  for (const int64_t length : options.bench.lengths) config.max_positions = std::max(config.max_positions, length);
-  config.max_positions = std::max(config.max_positions, options.decoding.prompt + options.decoding.tokens);
+  if (!options.shape.position_options.max_positions) {
+    for (const int64_t length : options.bench.lengths) config.max_positions = std::max(config.max_positions, length);
+    config.max_positions = std::max(config.max_positions, options.decoding.prompt + options.decoding.tokens);
+  }
   complete(config, "");
   return config;
 }

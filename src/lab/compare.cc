@@ -1,5 +1,7 @@
 #include "lab/compare.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -59,6 +61,12 @@ void check_options(const CompareOptions& options) {
   if (options.positions.empty()) return;
   if (options.training.shape.position)
     throw UsageError("the encodings are those of {}, not of {}", FieldName("positions"), FieldName("position"));
+  for (const std::string_view name : options.training.shape.position_options.given()) {
+    const auto encodings = encodings_with(name);
+    if (std::ranges::find_first_of(options.positions, encodings) != options.positions.end()) continue;
+    throw UsageError("{}: {} has no encoding with this parameter; expected one of {}", FieldName(name),
+                     FieldName("positions"), fmt::join(encodings, ", "));
+  }
   if (!options.training.init_from.empty()) {
     throw UsageError("{}: a model has one position encoding; all of a comparison start from nothing",
                      FieldName("init_from"));

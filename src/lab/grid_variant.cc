@@ -60,6 +60,7 @@ GridVariant GridVariant::parse(const std::string& name) {
 
 void GridVariant::apply(ShapeOptions& shape) const {
   shape.position = position;
+  shape.position_options.restrict_to(parse_position(position));
   if (attention.empty()) return;
   const std::string kind = without_before(attention);
   shape.attention = {kind};

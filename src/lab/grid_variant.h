@@ -19,7 +19,7 @@ struct GridVariant {
   // UsageError for a name that has another form or unknown parts.
   static GridVariant parse(const std::string& name);
   std::string name() const { return attention.empty() ? position : position + "+" + attention; }
-  // Sets what the variant says; options of linear attention are left to the variants that have it.
+  // Sets what the variant says; options of an encoding or of linear attention are left to the variants that have it.
   void apply(ShapeOptions& shape) const;
 };
 

@@ -87,13 +87,18 @@ Said said_of(const ModelConfig& config, const std::string& field, bool own_dim) 
   return {field, field};  // of a scaling
 }
 
-// Rethrows an error of position/ in terms of config.json's keys.
+// Rethrows an error of position/ in terms of config.json's keys, or of the option if there is no file.
 [[noreturn]] void refuse_position(const ModelConfig& config, const std::string& source, const UsageError& error,
                                   bool own_dim) {
-  const std::string message =
-      error.message([&](const std::string& field) { return said_of(config, field, own_dim).words; });
   const std::string& field = error.detail().field;
   const std::string key = field.empty() ? "" : said_of(config, field, own_dim).key;
+  const auto option = shape_field(key);
+  const bool by_option = source.empty() && !option.empty();
+  const std::string message = error.message([&](const std::string& name) {
+    return by_option && name == field ? "{0}" : said_of(config, name, own_dim).words;
+  });
+  // These messages have names and numbers, and no braces of their own.
+  if (by_option) throw UsageError(fmt::runtime(message), FieldName(option));
   refuse_config(source, "{}", KeyName(key, message));
 }
 

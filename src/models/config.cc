@@ -63,8 +63,9 @@ int64_t ModelConfig::head_outputs() const {
 }
 
 bool ShapeOptions::any() const {
-  return hidden_size || embedding_size || layers || heads || intermediate_size || position || !attention.empty() ||
-         attention_rotation || favor_features || favor_redraw;
+  return hidden_size || embedding_size || layers || heads || intermediate_size || position ||
+         position_options != PositionOptions() || !attention.empty() || attention_rotation || favor_features ||
+         favor_redraw;
 }
 
 // Options of linear attention require such a layer.
@@ -106,6 +107,8 @@ ModelConfig ShapeOptions::apply(ModelConfig config) const {
       sinusoidal->scale = config.initializer_range;
     }
   }
+  position_options.apply(config.position);
+  if (position_options.max_positions) config.max_positions = *position_options.max_positions;
   apply_attention(config);
   if (dropout) config.hidden_dropout = config.attention_dropout = *dropout;
   auto* rotary = std::get_if<RotaryPosition>(&config.position);

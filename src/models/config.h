@@ -17,6 +17,7 @@
 #include "nn/positions.h"
 #include "nn/transformer_layer.h"
 #include "position/encoding.h"
+#include "position/position_options.h"
 
 namespace roformer {
 
@@ -145,6 +146,7 @@ struct ShapeOptions {
   std::string preset = "demo";
   std::optional<int64_t> hidden_size, embedding_size, layers, heads, intermediate_size;
   std::optional<std::string> position;  // one of position_names()
+  PositionOptions position_options;     // of `position`, or of the encoding that the base has
   std::vector<std::string> attention;  // of attention_names(), one for all layers or one per layer; empty: the preset's
   std::optional<std::string> attention_rotation;  // after or before
   std::optional<int64_t> favor_features, favor_redraw;
@@ -152,7 +154,8 @@ struct ShapeOptions {
 
   bool any() const;  // any option besides preset and dropout
   // `base` with the overrides; a new hidden size also sets the embedding size and an intermediate size of 4 times
-  // itself. The result still needs complete(). UsageError for an unknown position.
+  // itself. The result still needs complete(). UsageError for an unknown position, and for options of an encoding or a
+  // kind of attention that the result does not have.
   ModelConfig apply(ModelConfig base) const;
 
  private:

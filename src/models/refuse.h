@@ -11,18 +11,26 @@
 
 namespace roformer {
 
-// The field of ShapeOptions (config.h) that sets `key` of a config.json; empty if none.
+// The field of ShapeOptions (config.h) or its PositionOptions that sets `key` of a config.json; empty if none.
 inline std::string_view shape_field(std::string_view key) {
   using Field = std::pair<std::string_view, std::string_view>;
-  constexpr std::array<Field, 9> kFields{{{"hidden_size", "hidden_size"},
-                                          {"embedding_size", "embedding_size"},
-                                          {"num_hidden_layers", "layers"},
-                                          {"num_attention_heads", "heads"},
-                                          {"intermediate_size", "intermediate_size"},
-                                          {"hidden_dropout_prob", "dropout"},
-                                          {"attention_type", "attention"},
-                                          {"favor_features", "favor_features"},
-                                          {"favor_redraw", "favor_redraw"}}};
+  constexpr std::array<Field, 17> kFields{{{"hidden_size", "hidden_size"},
+                                           {"embedding_size", "embedding_size"},
+                                           {"num_hidden_layers", "layers"},
+                                           {"num_attention_heads", "heads"},
+                                           {"intermediate_size", "intermediate_size"},
+                                           {"hidden_dropout_prob", "dropout"},
+                                           {"attention_type", "attention"},
+                                           {"favor_features", "favor_features"},
+                                           {"favor_redraw", "favor_redraw"},
+                                           {"rope_theta", "rotary_base"},
+                                           {"rotary_grid_width", "rotary_grid_width"},
+                                           {"xpos_scale_base", "xpos_scale_base"},
+                                           {"position_embedding_scale", "sinusoidal_scale"},
+                                           {"max_relative_positions", "relative_clip"},
+                                           {"relative_attention_num_buckets", "relative_buckets"},
+                                           {"relative_attention_max_distance", "relative_max_distance"},
+                                           {"max_position_embeddings", "max_positions"}}};
   for (const auto& [known, field] : kFields) {
     if (key == known) return field;
   }

@@ -1,5 +1,5 @@
-// The settings of ShapeOptions (models/config.h, base/setting.h). Their Effect is none because runs are compared by the
-// resulting model config.
+// The settings of ShapeOptions and its PositionOptions (models/config.h, base/setting.h). Their Effect is none because
+// runs are compared by the resulting model config.
 #pragma once
 
 #include <fmt/ranges.h>
@@ -10,6 +10,48 @@
 #include "models/config.h"
 
 namespace roformer {
+
+template <OptionsOf<PositionOptions> Options>
+void visit_settings(Options& options, auto& visitor) {
+  visitor.real(options.rotary_base,
+               {"rotary_base", "rotary encodings: base of the frequencies, transformers' rope_theta (default: 10000)"},
+               {.low = 1, .low_excluded = true});
+  visitor.real(options.rotary_fraction,
+               {"rotary_fraction",
+                "rotary encodings: share of each head's elements that are rotated, transformers' partial_rotary_factor "
+                "(default: 1; rotary-partial: 0.5)"},
+               {0, 1, true, false});
+  visitor.real(options.rotary_proportion,
+               {"rotary_proportion",
+                "rotary encodings except rotary-learned: share of the frequencies that are used, the highest; the "
+                "others are 0 (default: 1; p-rope: 0.75)"},
+               {0, 1, true, false});
+  visitor.integer(options.rotary_grid_width,
+                  {"rotary_grid_width", "rotary-axial: tokens in a row of the grid (default: 16)"}, {1, 1 << 29});
+  visitor.real(options.xpos_scale_base,
+               {"xpos_scale_base", "xpos: distance over which scores decay by the factor of each pair (default: 512)"},
+               {.low = 0, .low_excluded = true});
+  visitor.real(options.sinusoidal_scale,
+               {"sinusoidal_scale", "sinusoidal encodings: factor of the sinusoids (default: 0.02)"}, {-1000, 1000});
+  visitor.integer(
+      options.relative_clip,
+      {"relative_clip", "shaw, nezha, deberta: distance from which all are treated alike (default: 16, 64, 128)"},
+      {0, 1 << 20});
+  visitor.integer(options.relative_buckets,
+                  {"relative_buckets",
+                   "t5, tupe: buckets of distances, transformers' relative_attention_num_buckets (default: 32)"},
+                  {2, 65536});
+  visitor.integer(options.relative_max_distance,
+                  {"relative_max_distance",
+                   "t5, tupe: distance from which all share a bucket, transformers' relative_attention_max_distance "
+                   "(default: 128)"},
+                  {1, 1 << 29});
+  visitor.integer(options.max_positions,
+                  {"max_positions",
+                   "learned, learned-hierarchical, tupe: rows of the position table (default: the preset's, or the "
+                   "length of the sequences if that is more)"},
+                  {1, 1 << 29});
+}
 
 template <OptionsOf<ShapeOptions> Options>
 void visit_settings(Options& options, auto& visitor) {
@@ -24,6 +66,7 @@ void visit_settings(Options& options, auto& visitor) {
                   {1, 262144});
   const std::string positions = fmt::format("position encoding: {}", fmt::join(position_names(), ", "));
   visitor.text(options.position, {"position", positions}, "NAME");
+  visit_settings(options.position_options, visitor);
   visitor.words(options.attention,
                 {"attention", "kind of attention, one for all layers or one for each (default: the preset's)"},
                 attention_names());

@@ -46,18 +46,19 @@ void set_objective(ModelConfig& config, const PretrainOptions& options) {
 // Sets the values that a preset's config takes from tokenizer and options.
 void fit_config(ModelConfig& config, const PretrainOptions& options, const Tokenizer& tokenizer, int64_t max_length) {
   config.vocabulary = tokenizer.vocabulary_size();
-  config.max_positions = std::max(config.max_positions, max_length);
+  if (!options.shape.position_options.max_positions) config.max_positions = std::max(config.max_positions, max_length);
   config.pad_id = tokenizer.pad_id();
   config.linear.favor_seed = options.seed;
 }
 
 void check_positions(const ModelConfig& config, int64_t max_length) {
   const auto* learned = std::get_if<LearnedPosition>(&config.position);
-  const bool table =
-      (learned != nullptr && !learned->hierarchical) || std::holds_alternative<TupePosition>(config.position);
-  if (table && config.max_positions < max_length) {
+  if (learned == nullptr && !std::holds_alternative<TupePosition>(config.position)) return;
+  const int64_t rows = config.max_positions;
+  const int64_t positions = learned != nullptr && learned->hierarchical ? rows * rows : rows;
+  if (positions < max_length) {
     throw UsageError("{} {} is longer than the model's {} learned positions", FieldName("max_length"), max_length,
-                     config.max_positions);
+                     positions);
   }
 }
 

@@ -85,6 +85,10 @@ TEST_F(BadInput, Usage) {
   expect_no_run({"--hidden-size", "65536", "--layers", "1000"}, 1, {"GB"});
   expect_no_run({"--hidden-size", "many"}, 2, {"--hidden-size", "many"});
   expect_no_run({"--position", "rotory"}, 2, {"rotory", "rotary"});
+  expect_no_run({"--position", "alibi", "--relative-clip", "8"}, 2,
+                {"--relative-clip: --position alibi has no such parameter; expected one of shaw, nezha, deberta"});
+  expect_no_run({"--position", "t5", "--relative-buckets", "5"}, 2, {"--relative-buckets is 5", "an even number"});
+  expect_no_run({"--rotary-fraction", "1.5"}, 2, {"--rotary-fraction"});
   expect_no_run({"--schedule", "linaer"}, 2, {"linaer", "linear"});
   expect_no_run({"--optimizer", "lion"}, 2, {"--optimizer", "adamw", "lion"});
   expect_no_run({"--objective", "clm", "--whole-word"}, 2, {"--whole-word: --objective clm masks nothing"});
@@ -112,6 +116,7 @@ TEST_F(BadInput, Usage) {
   expect_refused({"bench", "--dtype", "float8"}, 2, {"--dtype", "bfloat16", "float8"});
   expect_refused({"bench", "--mode", "rotation", "--ids", "ids.json"}, 2, {"--ids", "rotation"});
   expect_refused({"bench", "--mode", "decoding"}, 2, {"causal", "llama-100m"});
+  expect_refused({"bench", "--position", "none", "--rotary-base", "500"}, 2, {"--rotary-base", "--position none"});
   expect_refused({"bench", "--mode", "decoding", "--ids", "ids.json"}, 2, {"--ids", "--prompt-tokens"});
   expect_refused({"bench", "--mode", "decoding", "--batches", "0"}, 2, {"--batches"});
   expect_refused({"bench", "--preset", "llama-100m", "--heads", "6"}, 2, {"num_key_value_heads"});

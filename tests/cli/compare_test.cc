@@ -280,6 +280,10 @@ TEST_F(Compare, WorkOfDaysIsAskedFor) {
 TEST_F(Compare, WrongUseIsSaidBeforeAnythingIsTrained) {
   expect_refused(grid("g", {"--positions", "alibi", "--attention", "linear-elu"}), 2, {"alibi", "linear-elu"});
   expect_refused(grid("g", {"--attention", "linear-elu,linear-elu"}), 2, {"linear-elu twice"});
+  expect_refused(grid("g", {"--positions", "alibi,none", "--relative-clip", "8"}), 2,
+                 {"--relative-clip: --positions has no encoding with this parameter", "shaw, nezha, deberta"});
+  expect_refused(grid("g", {"--positions", "rotary,none", "--vary", "rotary-base=100,500"}), 2,
+                 {"--rotary-base: --position none has no such parameter"});
   expect_refused(grid("g", {"--positions", "rotary,fourier"}), 2, {"fourier", "transformer-xl", "--positions"});
   expect_refused(grid("g", {"--positions", "rotary,none,rotary"}), 2, {"rotary twice"});
   expect_refused(without(grid("g", {"--lengths", "64"}), {"--validation-data"}), 2, {"--lengths", "--validation-data"});

@@ -54,5 +54,14 @@ TEST(GridVariants, SetTheShape) {
   EXPECT_FALSE(shape.attention_rotation || shape.favor_features || shape.favor_redraw);
 }
 
+TEST(GridVariants, LeaveOutTheParametersOfOtherEncodings) {
+  ShapeOptions shape;
+  shape.position_options = {.rotary_base = 500, .relative_buckets = 8};
+  GridVariant::parse("rotary").apply(shape);
+  EXPECT_EQ(shape.position_options, PositionOptions{.rotary_base = 500});
+  GridVariant::parse("t5").apply(shape);
+  EXPECT_EQ(shape.position_options, PositionOptions());
+}
+
 }  // namespace
 }  // namespace roformer

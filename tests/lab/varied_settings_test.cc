@@ -41,13 +41,15 @@ TEST(VariedSettings, AVariantIsItsNameOrItsSettings) {
 TEST(VariedSettings, SetWhatTheySay) {
   PretrainOptions options;
   const auto variant =
-      parse_variant("learning-rate=2e-3 layers=3 whole-word=true attention=softmax,linear-elu,softmax");
+      parse_variant("learning-rate=2e-3 layers=3 whole-word=true attention=softmax,linear-elu,softmax rotary-base=500");
   apply_settings(variant.settings, options);
   EXPECT_EQ(options.schedule.learning_rate, 2e-3);
   EXPECT_EQ(options.shape.layers, 3);
   EXPECT_TRUE(options.whole_word);
+  EXPECT_EQ(options.shape.position_options.rotary_base, 500);
   EXPECT_EQ(settings_json(variant.settings, options), Json({{"learning-rate", 2e-3},
                                                             {"layers", 3},
+                                                            {"rotary-base", 500.0},
                                                             {"whole-word", true},
                                                             {"attention", {"softmax", "linear-elu", "softmax"}}}));
 }

@@ -68,5 +68,33 @@ TEST_F(Pretrain, APlanRefusesWhatDoesNotGoTogether) {
   EXPECT_EQ(make_plan(options_, *tokenizer_).config.attention_mask, AttentionMask::causal);
 }
 
+TEST_F(Pretrain, APlanHasTheParametersOfItsPositions) {
+  options_.shape.position_options.rotary_base = 500;
+  EXPECT_EQ(std::get<RotaryPosition>(make_plan(options_, *tokenizer_).config.position).rotary.base, 500);
+  options_.shape.position = "t5";
+  EXPECT_THAT([&] { make_plan(options_, *tokenizer_); },
+              ThrowsMessage<UsageError>(HasSubstr("rotary_base: position t5 has no such parameter")));
+  options_.shape.position_options = {.relative_buckets = 8, .relative_max_distance = 64};
+  const PretrainPlan plan = make_plan(options_, *tokenizer_);
+  EXPECT_EQ(std::get<T5Position>(plan.config.position).buckets, (DistanceBuckets{.count = 8, .max_distance = 64}));
+}
+
+TEST_F(Pretrain, APositionTableIsAsLongAsItIsSaidToBe) {
+  options_.shape.position = "learned";
+  options_.max_length = 600;
+  EXPECT_EQ(make_plan(options_, *tokenizer_).config.max_positions, 600);
+  options_.shape.position_options.max_positions = 1000;
+  EXPECT_EQ(make_plan(options_, *tokenizer_).config.max_positions, 1000);
+  const auto refused = [&](int64_t rows, const char* message) {
+    options_.shape.position_options.max_positions = rows;
+    EXPECT_THAT([&] { make_plan(options_, *tokenizer_); }, ThrowsMessage<UsageError>(HasSubstr(message))) << rows;
+  };
+  refused(599, "max_length 600 is longer than the model's 599 learned positions");
+  options_.shape.position = "learned-hierarchical";
+  refused(24, "max_length 600 is longer than the model's 576 learned positions");
+  options_.shape.position_options.max_positions = 25;
+  EXPECT_EQ(std::get<LearnedPosition>(make_plan(options_, *tokenizer_).config.position).max_positions, 25);
+}
+
 }  // namespace
 }  // namespace roformer
