@@ -55,15 +55,15 @@ std::string TextList::location(int64_t number) const {
 }
 
 bool PairList::next(std::string& text) {
-  if (taken_ == pairs_.size()) return false;
-  const auto& [first, second] = pairs_[taken_++];
+  if (read_ == pairs_.size()) return false;
+  const auto& [first, second] = pairs_[read_++];
   text = first;
   text += kPairSeparator;
   text += second;
   return true;
 }
 
-std::string PairList::place(int64_t number) const {
+std::string PairList::location(int64_t number) const {
   return pairs_.size() > 1 ? fmt::format("pair {}", number) : std::string();
 }
 
