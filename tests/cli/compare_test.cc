@@ -99,7 +99,7 @@ TEST_F(Compare, FinishedRunsAreSkippedAndTheReportIsMadeAgain) {
   EXPECT_THAT(again.error, HasSubstr("already finished"));
   EXPECT_EQ(when(), before);
   EXPECT_EQ(content(path("g/results.json")), results);
-  succeed(grid("g", {"--jobs", "2"}));  // nothing is trained side by side, so speeds stay comparable
+  succeed(grid("g", {"--jobs", "2"}));  // nothing is trained concurrently, so speeds stay comparable
   EXPECT_EQ(content(path("g/results.json")), results);
 
   const std::string html = content(path("g/report.html"));
@@ -150,7 +150,7 @@ TEST_F(Compare, SideBySideTheBitsAreTheSameAndTheSpeedIsNotShown) {
     EXPECT_FALSE(event.contains("tokens_per_cpu_second"));
   }
   EXPECT_TRUE(lines[0]["peak_memory"].is_null());
-  EXPECT_THAT(content(path("two/report.html")), HasSubstr("side by side"));
+  EXPECT_THAT(content(path("two/report.html")), HasSubstr("trained concurrently"));
   EXPECT_THAT(outcome.error, HasSubstr("\nlearned-2: step     12  validation loss "));
   EXPECT_THAT(outcome.error,
               ContainsRegex("\nrotary-1: 64 tokens: validation loss [0-9.]+; scaled by linear [0-9.]+, ntk "));
@@ -262,7 +262,7 @@ TEST_F(Compare, PlotAndReportTakeItsDirectory) {
 
 TEST_F(Compare, WorkOfDaysIsAskedFor) {
   const Arguments days = {"--steps", "1000000000"};
-  expect_refused(grid("g", days), 2, {"days", "--yes", "GFLOP/s a thread"});
+  expect_refused(grid("g", days), 2, {"days", "--yes", "GFLOP/s per thread"});
   expect_refused(pretrain("p", days), 2, {"days", "--yes"});
   EXPECT_FALSE(exists(path("g")) || exists(path("p")));
   Child child(pretrain("p", days + Arguments{"--yes"}));

@@ -54,8 +54,8 @@ TEST_F(SentencePieceProgram, WhatIsNoIdIsRefused) {
     return run({"tokenize", "--model", path("bpe"), "--decode", ids});
   };
   EXPECT_THAT(decode("2 320").error, HasSubstr("token id 320 is outside the vocabulary of 320"));
-  EXPECT_THAT(decode("2 x").error, HasSubstr("\"x\" is no id of a token"));
-  EXPECT_THAT(decode("[2, 1.5]").error, HasSubstr("\"1.5\" is no id of a token"));
+  EXPECT_THAT(decode("2 x").error, HasSubstr("\"x\" is not a token id"));
+  EXPECT_THAT(decode("[2, 1.5]").error, HasSubstr("\"1.5\" is not a token id"));
   EXPECT_THAT(decode("[2").error, HasSubstr("ids"));
   EXPECT_EQ(decode("").output, "\n");
   const Outcome both = run({"tokenize", "--model", path("bpe"), "--decode", "--ids", "2"});
