@@ -140,7 +140,7 @@ class SettingRanges {
 // UsageError for a setting that is unused and yet not what it is in `defaults`.
 void check_unused(const SettingValues& values, const SettingValues& defaults);
 
-// UsageError for a value that no setting accepts.
+// UsageError for a value out of its range or choices, and for an unused setting that is not at its default.
 template <class Options>
 void check_settings(const Options& options) {
   SettingRanges ranges;

@@ -78,8 +78,8 @@ AttentionMaps attention_maps(const Model& model, const Tokenizer& tokenizer, con
 ScoresByDistance::ScoresByDistance(const Model& model, const Tokenizer& tokenizer)
     : model_(model), tokenizer_(tokenizer) {
   const auto* rotary = std::get_if<RotaryPosition>(&model.config().position);
-  // With learned, scaled and dynamic rotations, grids, and rotations in only some layers, no single score by distance
-  // follows from vectors before rotation.
+  // With learned rotations, xPos, scaled frequencies, grids, or rotations that differ between layers, vectors before
+  // rotation do not determine a single score by distance.
   const bool plain = rotary != nullptr && !rotary->learned && !rotary->xpos && rotary->rotary.grid_width == 0 &&
                      rotary->rotary.scaling == RotaryScaling() && model.config().layer_rotary.empty();
   if (plain) frequencies_.emplace(rotary->rotary);

@@ -38,7 +38,7 @@ TEST(Program, AloneItSaysWhatItIsAndWhatToTypeNext) {
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.output, StartsWith("roformer "));
     EXPECT_THAT(outcome.output, HasSubstr("\n  info "));
-    EXPECT_THAT(outcome.output, HasSubstr("\nNext: "));
+    EXPECT_THAT(outcome.output, HasSubstr("\nRun roformer COMMAND --help"));
   }
 }
 

@@ -59,7 +59,7 @@ TEST(GridResults, WhatIsMissingIsSaid) {
   const Grid grid = small_grid(directory);
   EXPECT_EQ(grid.base_parameters(), 1000);
   EXPECT_THAT(grid.notes(),
-              ElementsAre(HasSubstr("over 2 seeds"), HasSubstr("3 of 4 trainings are finished, 3 have begun")));
+              ElementsAre(HasSubstr("over 2 seeds"), HasSubstr("3 of 4 trainings are finished, 3 have started")));
   const Json learned = position_json(grid, grid.positions[1]);
   EXPECT_EQ(learned["added_parameters"], 512);
   ASSERT_EQ(learned["lengths"].size(), 2u);
