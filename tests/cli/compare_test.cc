@@ -1,4 +1,4 @@
-// roformer compare from outside: a grid of trainings, stopped and gone on with, and what is made of it.
+// roformer compare from outside: a grid of trainings, interrupted and resumed, and its results.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -16,7 +16,7 @@ class Compare : public Workshop {
  protected:
   Compare() { put(path("held.txt"), sentences(60, 5)); }
 
-  // `more` wins over the settings here.
+  // `more` overrides the settings here.
   Arguments grid(const std::string& output, const Arguments& more = {}) const {
     Arguments result = pretrain(output, more);
     result[0] = "compare";
@@ -271,7 +271,7 @@ TEST_F(Compare, WorkOfDaysIsAskedFor) {
   EXPECT_EQ(child.wait().exit_code, 130);
   const auto written = [&] { return std::filesystem::last_write_time(path("p/log.jsonl")); };
   const auto before = written();
-  Child resumed(pretrain("p", days));  // which has been asked for
+  Child resumed(pretrain("p", days));  // already confirmed
   ASSERT_TRUE(resumed.wait_until([&] { return written() != before; }));
   resumed.send(SIGINT);
   EXPECT_EQ(resumed.wait().exit_code, 130);

@@ -1,4 +1,4 @@
-// The program as a person meets it: exit codes, one-line errors, what goes to which stream.
+// The program as users see it: exit codes, one-line errors, what goes to which stream.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>

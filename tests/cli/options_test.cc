@@ -22,7 +22,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-// What every kind of option is bound to.
+// Fields for every kind of option.
 struct Fields {
   std::string prompt = "hello", device = "cpu";
   int64_t top_k = 5;
@@ -78,7 +78,7 @@ class Options : public testing::Test {
   std::ostringstream out_;
 };
 
-// Sets a variable for the life of the object.
+// Sets a variable for the lifetime of the object.
 struct Variable {
   Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
   ~Variable() { unsetenv(name_); }

@@ -1,4 +1,4 @@
-// roformer report from outside, and what a training leaves to look at.
+// roformer report from outside, and the reports of a training.
 #include "tests/cli/program.h"
 
 namespace roformer::testing {

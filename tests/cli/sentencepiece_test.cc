@@ -1,4 +1,4 @@
-// SentencePiece tokenizers as the program has them: learned, asked, trained with.
+// SentencePiece tokenizers in the program: learned, used and trained with.
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/program.h"
@@ -30,7 +30,7 @@ TEST_F(SentencePieceProgram, IdsComeBackAsText) {
   for (const char* type : {"bpe", "unigram"}) {
     const Outcome learned = learn(type);
     ASSERT_EQ(learned.exit_code, 0) << learned.error;
-    // So little text has fewer pieces that a unigram model keeps.
+    // So little text has fewer pieces that a unigram model retains.
     const bool bpe = std::string(type) == "bpe";
     EXPECT_THAT(bpe ? learned.output : learned.error, HasSubstr(bpe ? "320 tokens" : "fewer than --vocab-size 320"));
     const std::string sentence = "  In the  beginning\t\U0001F600 caf\u00e9 王";
