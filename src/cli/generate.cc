@@ -57,21 +57,21 @@ void describe_decoding(OptionSet& set, GenerateOptions& options) {
 }
 
 void describe(OptionSet& set, GenerateOptions& options) {
-  constexpr int64_t kMaxTokens = int64_t{1} << 29;
+  constexpr int64_t kMaxTokenCount = int64_t{1} << 29;
   add_texts(set, options.texts);
   set.add("--prompt", options.prompts, "text to continue; may be repeated", "TEXT");
   set.add("--model", options.model, "model directory", "DIR");
   set.require("--model");
   add_json(set, options.json);
   set.add("--echo", options.echo, "print the prompt before its continuation");
-  set.add("--max-new-tokens", options.max_new_tokens, "maximum number of tokens to generate", {0, kMaxTokens});
+  set.add("--max-new-tokens", options.max_new_tokens, "maximum number of tokens to generate", {0, kMaxTokenCount});
   set.add("--min-new-tokens", options.min_new_tokens, "minimum number of tokens to generate before an end token",
-          {0, kMaxTokens});
+          {0, kMaxTokenCount});
   set.add("--stop", options.stop, "end a text before the first of these strings", "TEXT");
   describe_decoding(set, options);
   set.section("Long texts");
   set.add("--context", options.context, "context length in tokens (default: max_position_embeddings of config.json)",
-          {2, kMaxTokens});
+          {2, kMaxTokenCount});
   set.add("--overflow", options.overflow,
           "when the context is full: shift (drop the older half), stop or error (default: shift, or stop where "
           "positions are added to the input)",

@@ -47,8 +47,8 @@ void add_text_run(OptionSet& set, TextRunOptions& options) {
   set.add("--model", options.model, "model directory", "DIR");
   set.require("--model");
   add_json(set, options.json);
-  constexpr int64_t kMaxTokens = 1 << 22;
-  set.add("--batch-tokens", options.batch_tokens, "batch texts up to this many tokens", {1, kMaxTokens});
+  constexpr int64_t kMaxBatchTokens = 1 << 22;
+  set.add("--batch-tokens", options.batch_tokens, "batch texts up to this many tokens", {1, kMaxBatchTokens});
   add_tokenizer(set, options.tokenizer);
   add_engine(set, options.engine);
 }

@@ -14,7 +14,7 @@ namespace roformer {
 
 namespace {
 
-constexpr int64_t kMaxTokens = 262'144;
+constexpr int64_t kMaxEvaluatedTokens = 262'144;
 constexpr int64_t kBatchTokens = 8192;
 constexpr int64_t kParts = 16;
 constexpr const char* kFile = "lengths.json";
@@ -145,7 +145,8 @@ LengthScore evaluate(const std::string& weights, const LengthVariant& variant, i
   LengthScore score{
       .scaling = variant.scaling, .length = length, .reason = variant.reason, .evaluation = {}, .position_loss = {}};
   if (text.size() == 0)
-    score.reason = fmt::format("the validation text has fewer tokens, or more than {} were asked for", kMaxTokens);
+    score.reason =
+        fmt::format("the validation text has fewer tokens, or more than {} were asked for", kMaxEvaluatedTokens);
   if (!score.reason.empty()) return score;
   const StateDict read = read_weights(weights, variant.config);  // a damaged file is a failure
   try {
@@ -184,9 +185,9 @@ LengthTexts pack_lengths(const PretrainOptions& options, const std::vector<int64
     texts.content_hash = corpus.content_hash();
     PackedSequences& packed = texts.by_length[length];
     packed = {};
-    for (int64_t block = 0; block < corpus.blocks() && packed.tokens() + length <= kMaxTokens; ++block) {
+    for (int64_t block = 0; block < corpus.blocks() && packed.tokens() + length <= kMaxEvaluatedTokens; ++block) {
       const auto part = corpus.load(block, pool);
-      for (int64_t i = 0; i < part->size() && packed.tokens() + length <= kMaxTokens; ++i) {
+      for (int64_t i = 0; i < part->size() && packed.tokens() + length <= kMaxEvaluatedTokens; ++i) {
         if (std::ssize(part->sequence(i)) == length) packed.append(part->sequence(i));
       }
     }
