@@ -48,7 +48,7 @@ void describe(OptionSet& set, BenchCommand& options) {
   set.add_choice(
       "--mode", options.mode, {"inference", "training", "decoding", "rotation", "attention"},
       "the forward pass to the last hidden state; a whole training step (MLM, or CLM of a causal model); greedy "
-      "decoding of a causal model, compared with the memory bandwidth that reading its weights needs; or one kernel "
+      "decoding of a causal model, compared with reading its weights at memory bandwidth; or one kernel "
       "alone with the heads of the shape, forward and backward: rotation in place in both layouts compared with "
       "memcpy, attention (the first layer's kind; linear attention rotates unless --position has no rotation)");
   set.add_choice("--direction", options.direction, {"both", "bidirectional", "causal"},
