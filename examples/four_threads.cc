@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    // A thread of the program for each request: the model needs none of its own.
+    // One thread of the program per request: the model needs none of its own.
     const auto model = roformer::TextModel::open(argv[1], {.threads = 1});
     std::vector<std::string> lines;
     std::ifstream file(argv[2]);

@@ -18,14 +18,14 @@ namespace roformer {
 inline namespace v0 {
 
 enum class ErrorKind {
-  usage,        // a setting or combination of settings that cannot be
-  data,         // the content of a file or a text is not what it must be
+  usage,        // an invalid setting or combination of settings
+  data,         // invalid content of a file or a text
   file,         // the operating system refused: no such file, no permission, no space
-  shape,        // two tensors or types that do not fit each other
-  interrupted,  // stopped on request; nothing that was there before is lost
+  shape,        // incompatible shapes or types of tensors
+  interrupted,  // stopped on request; nothing that existed before is lost
 };
 
-// What an error is about, for programs: its message says the same to people. Empty (0) where it is about no such thing;
+// What an error is about, for programs; its message says the same in words. Members that do not apply are empty (0);
 // where the message names several, the first.
 struct ErrorDetail {
   std::string field;   // of a struct of options: "max_length"
@@ -39,11 +39,11 @@ class ROFORMER_EXPORT Error : public std::runtime_error {
  public:
   Error(const Error&) noexcept;
   Error& operator=(const Error&) noexcept;
-  ~Error() override;  // out of line: the type information has one home
+  ~Error() override;  // out of line, so that the type information is emitted once
 
   ErrorKind kind() const noexcept { return kind_; }
   const ErrorDetail& detail() const noexcept;
-  // The message with every field it names as `spell` writes it: a program may call its own settings otherwise.
+  // The message with every field it names spelled by `spell`: a program may name its settings differently.
   std::string message(const std::function<std::string(const std::string& field)>& spell) const;
   // What a program that prints the message should exit with: 2 for usage, 130 for interrupted, 1 for the rest.
   int exit_code() const noexcept { return kind_ == ErrorKind::usage ? 2 : kind_ == ErrorKind::interrupted ? 130 : 1; }

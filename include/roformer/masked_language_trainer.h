@@ -1,6 +1,5 @@
-// Trains a masked language model on texts that a program has in memory: a new model, or one that exists. For long runs
-// with snapshots, logs and resuming there is the program, `roformer pretrain`; this is for a few steps in the middle of
-// something else.
+// Trains a masked language model, new or existing, on texts in memory. For long runs with snapshots, logs and resuming
+// use the program, `roformer pretrain`; this is for a few steps within another program.
 //
 // The result is a function of options, texts and their order: the same bits at any number of threads. One thread at a
 // time may use a trainer; different trainers are independent. What text_model.h says of signals holds here, too.
@@ -35,20 +34,20 @@ struct MaskedLanguageOptions {
   double learning_rate = 1e-3;      // AdamW's; constant after the warm-up
   int64_t warmup = 0;               // steps in which the rate rises from 0
   double weight_decay = 0.01;       // of weights, not of biases and norms
-  double clip_norm = 1;             // largest norm of a step's gradient; 0 = no clipping
-  double mask_probability = 0.15;   // share of a text's tokens that are to be predicted, at least one
+  double clip_norm = 1;             // maximum gradient norm; 0 = no clipping
+  double mask_probability = 0.15;   // fraction of a text's tokens to predict, at least one
   bool whole_words = false;         // mask whole words
-  int64_t max_length = 128;         // tokens; a longer text becomes several sequences, nothing is lost
-  int64_t max_batch_tokens = 4096;  // of one pass; a step with more makes several: bounds the memory
+  int64_t max_length = 128;         // tokens; a longer text is split into several sequences
+  int64_t max_batch_tokens = 4096;  // per pass; larger steps take several passes: bounds the memory
   uint64_t seed = 1;                // of initial weights, masks and dropout
   int threads = 0;                // that compute, the calling one among them; 0 = one for each CPU the process may use
   std::string device = "cpu";     // or "reference"
-  std::string dtype = "float32";  // numbers to multiply; or, on "cpu", "bfloat16"
+  std::string dtype = "float32";  // of the operands of matrix products; or, on "cpu", "bfloat16"
 };
 
 struct MaskedLanguageScore {
   double loss = 0;      // mean cross-entropy over the masked tokens, in nats
-  double accuracy = 0;  // share of the masked tokens whose own token was the most probable
+  double accuracy = 0;  // fraction of masked tokens predicted correctly
   int64_t masked = 0;   // masked tokens
 };
 
@@ -57,7 +56,7 @@ class ROFORMER_EXPORT MaskedLanguageTrainer {
   // A new model with random weights for the tokenizer of a directory.
   static MaskedLanguageTrainer create(const std::string& tokenizer_directory, const ModelShape& shape = {},
                                       const MaskedLanguageOptions& options = {});
-  // The model of a directory, which must have a masked-language-model head. The optimizer starts afresh.
+  // The model of a directory, which must have a masked-language-model head. The optimizer state starts at zero.
   static MaskedLanguageTrainer open(const std::string& model_directory, const MaskedLanguageOptions& options = {});
 
   MaskedLanguageTrainer(MaskedLanguageTrainer&&) noexcept;
@@ -69,14 +68,15 @@ class ROFORMER_EXPORT MaskedLanguageTrainer {
   // a stop is requested: step() may be called again.
   double step(std::span<const std::string> texts, std::stop_token stop = {});
   int64_t steps() const;  // done so far by this trainer
-  // Keys of config.json that this library does not know and that could matter: worth a warning. None of a new model.
+  // Keys of config.json that this library does not know and that could matter: worth a warning. Empty for a new model.
   const std::vector<std::string>& ignored_settings() const;
 
   // Changes nothing. The same texts always get the same masks, so that scores can be compared.
   MaskedLanguageScore validate(std::span<const std::string> texts, std::stop_token stop = {}) const;
 
-  // Writes a model directory that TextModel, the program and transformers open; creates it if need be. Saving again to
-  // the same place replaces the weights all at once. Error for a directory with a training run or another model in it.
+  // Writes a model directory that TextModel, the program and transformers open; creates it if needed. Saving again to
+  // the same directory replaces the weights atomically. Error for a directory with a training run or another model in
+  // it.
   void save(const std::string& directory) const;
 
  private:

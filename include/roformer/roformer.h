@@ -24,8 +24,8 @@ extern "C" {
 
 typedef enum roformer_status {
   ROFORMER_OK = 0,
-  ROFORMER_USAGE_ERROR = 1, /* a NULL where an object is needed, a setting that cannot be */
-  ROFORMER_DATA_ERROR = 2,  /* the content of a file or a text is not what it must be */
+  ROFORMER_USAGE_ERROR = 1, /* a NULL where an object is needed, an invalid setting */
+  ROFORMER_DATA_ERROR = 2,  /* invalid content of a file or a text */
   ROFORMER_FILE_ERROR = 3,  /* no such file, no permission, no space */
   ROFORMER_OUT_OF_MEMORY = 4,
   ROFORMER_INTERNAL_ERROR = 5, /* anything else: a defect of the library */
@@ -38,7 +38,7 @@ typedef struct roformer_error {
   char message[1024]; /* ends with a NUL; empty after success */
 } roformer_error;
 
-/* What the last call of this thread that failed was about, for programs: the message says the same to people. */
+/* What the last call of this thread that failed was about, for programs; the message says the same in words. */
 typedef enum roformer_error_detail {
   ROFORMER_ERROR_FIELD = 0,  /* of the options: "max_length" */
   ROFORMER_ERROR_PATH = 1,   /* a file or directory */
@@ -47,7 +47,7 @@ typedef enum roformer_error_detail {
   ROFORMER_ERROR_LINE = 4    /* of the file or text, from 1, in digits */
 } roformer_error_detail;
 
-/* NUL-terminated, and valid until the thread's next call; empty where the error is about no such thing. */
+/* NUL-terminated, and valid until the thread's next call; empty where it does not apply. */
 ROFORMER_EXPORT const char* roformer_last_error(roformer_error_detail detail);
 
 /* The version the program runs with, "0.1.0". */
@@ -69,8 +69,8 @@ ROFORMER_EXPORT void roformer_stop_free(roformer_stop* stop);
 
 /* Options of functions: a field of 0 or NULL means its default; start from the struct's _INIT. NULL for a struct means
  * all defaults. Fields are only ever added, at the end: `struct_size` tells the library which ones the program knows,
- * so that a program compiled before they came goes on. Without a struct_size (0), or with fields set that the library
- * does not know yet, ROFORMER_USAGE_ERROR. */
+ * so that programs compiled against an older version continue to work. Without a struct_size (0), or with fields set
+ * that the library does not know yet, ROFORMER_USAGE_ERROR. */
 
 typedef struct roformer_model roformer_model;
 
@@ -78,10 +78,10 @@ typedef struct roformer_model_options {
   size_t struct_size;        /* sizeof(roformer_model_options) */
   int threads;               /* that compute, the calling one among them; default: one for each CPU it may use */
   const char* device;        /* "cpu" (default) or "reference" */
-  int64_t max_length;        /* longer texts are truncated to so many tokens, except those of fill_mask and generate;
-                              * default: never, but that embed and similarity do as the directory says */
-  int64_t max_batch_tokens;  /* texts are computed together up to so many tokens; default: 4096 */
-  const char* dtype;         /* numbers to multiply: "float32" (default), "bfloat16" or "int8" */
+  int64_t max_length;        /* longer texts are truncated to this many tokens, except by fill_mask and generate;
+                              * default: no truncation, but embed and similarity follow the directory */
+  int64_t max_batch_tokens;  /* texts are batched up to this many tokens; default: 4096 */
+  const char* dtype;         /* of matrix products: "float32" (default), "bfloat16" or "int8" */
   const roformer_stop* stop; /* ends calls on this model; default: nothing does */
 } roformer_model_options;
 
@@ -93,13 +93,13 @@ ROFORMER_EXPORT roformer_status roformer_model_open(const char* directory, const
                                                     roformer_model** model, roformer_error* error);
 ROFORMER_EXPORT void roformer_model_free(roformer_model* model);
 ROFORMER_EXPORT int64_t roformer_model_hidden_size(const roformer_model* model); /* 0 for NULL */
-/* Keys of config.json that the library does not know and that could matter: worth a warning. NULL from the number of
- * them on: count up from 0. */
+/* Keys of config.json that the library does not know and that could matter: worth a warning. NULL if `index` is not
+ * less than their number. */
 ROFORMER_EXPORT const char* roformer_model_ignored_setting(const roformer_model* model, size_t index);
 
 typedef struct roformer_tokens {
   size_t count;
-  const char* const* tokens;  /* [count], NUL-terminated; one that holds a NUL (the byte tokenizer's) seems shorter */
+  const char* const* tokens;  /* [count], NUL-terminated; one that contains a NUL (byte tokenizer) appears shorter */
   const int32_t* ids;         /* [count] */
   const int32_t* segment_ids; /* [count] 0 for the text, 1 for the pair */
   const int64_t* offsets;     /* [count][2] begin and end in code points of the text; 0, 0 for special tokens */
@@ -121,7 +121,7 @@ ROFORMER_EXPORT roformer_status roformer_encode(const roformer_model* model, con
                                                 roformer_matrix** hidden_states, roformer_error* error);
 
 typedef enum roformer_pooling {
-  ROFORMER_POOLING_AUTO = 0,  /* what the directory says, else the pooler of a RoFormer-Sim, else mean */
+  ROFORMER_POOLING_AUTO = 0,  /* the directory's setting, else the pooler for RoFormer-Sim, else mean */
   ROFORMER_POOLING_MEAN = 1,  /* of all tokens */
   ROFORMER_POOLING_CLS = 2,   /* the first token */
   ROFORMER_POOLING_MAX = 3,   /* the largest of each column */
@@ -133,7 +133,7 @@ typedef enum roformer_choice { ROFORMER_AUTO = 0, ROFORMER_YES = 1, ROFORMER_NO 
 typedef struct roformer_embedding_options {
   size_t struct_size; /* sizeof(roformer_embedding_options) */
   roformer_pooling pooling;
-  roformer_choice normalize; /* to length 1; ROFORMER_AUTO: what the directory says, else no */
+  roformer_choice normalize; /* to length 1; ROFORMER_AUTO: the directory's setting, else no */
 } roformer_embedding_options;
 
 #define ROFORMER_EMBEDDING_OPTIONS_INIT \
@@ -159,7 +159,7 @@ typedef struct roformer_candidate {
 } roformer_candidate;
 
 typedef struct roformer_masks {
-  size_t masks, top_k;                  /* top_k is at most the number of tokens there are */
+  size_t masks, top_k;                  /* top_k is at most the vocabulary size */
   const roformer_candidate* candidates; /* [masks][top_k], for each [MASK] in order the most probable first */
 } roformer_masks;
 
@@ -180,7 +180,7 @@ typedef struct roformer_classification {
   const roformer_label* labels; /* [count], in the model's order */
 } roformer_classification;
 
-/* What a sequence-classification head says of a text, or of a pair: `pair` is a second text, or NULL. */
+/* The scores of a sequence-classification head for a text or a pair: `pair` is a second text, or NULL. */
 ROFORMER_EXPORT roformer_status roformer_classify(const roformer_model* model, const char* text, size_t length,
                                                   const char* pair, size_t pair_length,
                                                   roformer_classification** classification, roformer_error* error);
@@ -196,7 +196,7 @@ typedef struct roformer_generation_options {
   double top_p;                    /* default: 1 */
   double min_p;                    /* default: 0 */
   uint64_t seed;                   /* default: 0 */
-  int64_t context;                 /* tokens that the model sees; default: max_position_embeddings of its config.json */
+  int64_t context;                 /* in tokens; default: max_position_embeddings of config.json */
   const char* overflow;            /* of the context: "shift", "stop" or "error"; default: as text_model.h says */
   const char* attention_mask;      /* "causal" or "prefix"; default: the model's */
   const char* const* stop_strings; /* [stop_string_count], NUL-terminated: the text ends before the first of them */
@@ -236,7 +236,7 @@ typedef struct roformer_trainer_options {
   size_t struct_size;                 /* sizeof(roformer_trainer_options) */
   int64_t hidden_size, layers, heads; /* of a new model; default: 256, 4, 4 */
   double learning_rate;               /* default: 0.001 */
-  int64_t max_length;                 /* tokens a sequence; default: 128 */
+  int64_t max_length;                 /* tokens per sequence; default: 128 */
   uint64_t seed;                      /* default: 1 */
   int threads;                        /* default: one for each CPU it may use */
   const char* dtype;                  /* "float32" (default) or "bfloat16" */
@@ -246,10 +246,10 @@ typedef struct roformer_trainer_options {
   double dropout;                     /* of a new model; default: 0.1, negative: none */
   int64_t warmup;                     /* steps in which the rate rises from 0; default: 0 */
   double weight_decay;                /* default: 0.01, negative: none */
-  double clip_norm;                   /* largest norm of a step's gradient; default: 1, negative: no clipping */
-  double mask_probability;            /* share of a text's tokens that are to be predicted; default: 0.15 */
+  double clip_norm;                   /* maximum gradient norm; default: 1, negative: no clipping */
+  double mask_probability;            /* fraction of a text's tokens to predict; default: 0.15 */
   int64_t whole_words;                /* not 0: mask whole words */
-  int64_t max_batch_tokens;           /* of one pass; default: 4096 */
+  int64_t max_batch_tokens;           /* per pass; default: 4096 */
   const char* device;                 /* "cpu" (default) or "reference" */
 } roformer_trainer_options;
 
@@ -274,7 +274,7 @@ ROFORMER_EXPORT roformer_status roformer_trainer_step(roformer_trainer* trainer,
 
 typedef struct roformer_score {
   double loss;     /* mean cross-entropy over the masked tokens, in nats */
-  double accuracy; /* share of the masked tokens whose own token was the most probable */
+  double accuracy; /* fraction of masked tokens predicted correctly */
   int64_t masked;  /* masked tokens */
 } roformer_score;
 

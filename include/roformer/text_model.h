@@ -1,8 +1,8 @@
-// A model directory ready for text: config.json, model.safetensors and the tokenizer's files, as transformers has them.
+// A model directory with its tokenizer: config.json, model.safetensors and the tokenizer's files, as in transformers.
 //
 // Threads: after open() all functions are const, and any number of threads may call them on one TextModel at once. The
-// calls share the model's threads; each gives the same bits as it would alone, at any number of threads.
-// Signals: while the library computes it holds signals back from the threads that compute, so handlers of the program
+// calls share the model's threads; each gives the same bits as it would alone, with any number of threads.
+// Signals: while the library computes, it blocks signals on the threads that compute, so handlers of the program
 // run on another thread, or on this one between two kernels. docs/library.md says more.
 #pragma once
 
@@ -26,14 +26,14 @@ inline namespace v0 {
 
 struct ModelOptions {
   int threads = 0;             // that compute, the calling one among them; 0 = one for each CPU the process may use
-  std::string device = "cpu";  // "cpu", or "reference": scalar and slow, to compare with
-  // Numbers to multiply: "float32", or on "cpu" also "bfloat16" and "int8", which weights are rounded to when the model
-  // is opened. Sums and everything else are float32.
+  std::string device = "cpu";  // "cpu", or "reference": scalar and slow, for comparison
+  // Of the operands of matrix products: "float32", or on "cpu" also "bfloat16" and "int8", to which weights are rounded
+  // when the model is opened. Accumulation and everything else are float32.
   std::string dtype = "float32";
-  // Longer texts are truncated to so many tokens, except those of fill_mask and generate. 0 = never, but that embed and
-  // similarity truncate where the directory says so (sentence_bert_config.json).
+  // Longer texts are truncated to this many tokens, except by fill_mask and generate. 0 = never, but embed and
+  // similarity follow the directory's limit (sentence_bert_config.json).
   int64_t max_length = 0;
-  int64_t max_batch_tokens = 4096;  // several texts are computed together up to so many tokens: bounds the memory
+  int64_t max_batch_tokens = 4096;  // texts are batched up to this many tokens: bounds the memory
 };
 
 // The last layer's output for one text: row i belongs to token i of tokenize().
@@ -48,17 +48,17 @@ struct HiddenStates {
 };
 
 enum class EmbeddingPooling {
-  automatic,  // what the directory says (1_Pooling/config.json), else the pooler of a RoFormer-Sim, else mean
+  automatic,  // the directory's setting (1_Pooling/config.json), else the pooler for RoFormer-Sim, else mean
   cls,        // the first token's hidden state
   mean,       // of all tokens, [CLS] and [SEP] included
   max,        // the largest of each column
-  pooler      // what the model's pooler makes of the first token's hidden state; Error for a model without one
+  pooler      // the model's pooler applied to the first token's hidden state; Error for a model without one
 };
 
 struct EmbeddingOptions {
   EmbeddingPooling pooling = EmbeddingPooling::automatic;
-  // To length 1, so that a dot product of two is their cosine; a zero vector stays as it is. Not set: what the
-  // directory says (modules.json), else no.
+  // To length 1, so that a dot product of two is their cosine; a zero vector stays as it is. Not set: the
+  // directory's setting (modules.json), else no.
   std::optional<bool> normalize = {};
 };
 
@@ -90,18 +90,18 @@ struct TextGenerationOptions {
   int64_t max_new_tokens = 128, min_new_tokens = 0;
   std::vector<std::string> stop_strings = {};  // a text ends before the first of these
   // How the next token is chosen, as in transformers and in its order. Without greedy it is sampled.
-  double repetition_penalty = 1;  // above 1: tokens of the text so far become less probable
-  bool greedy = false;            // the most probable token; the options below then have no effect
-  double temperature = 1;         // divides the scores; 0 = greedy
-  int64_t top_k = 50;             // only the k most probable tokens; 0 = all
-  double top_p = 1;               // only the fewest tokens that are at least so probable together
-  double min_p = 0;               // only tokens with at least this share of the most probable one's probability
-  uint64_t seed = 0;              // with a prompt's place in the call, it decides all that is sampled
-  int64_t context = 0;        // tokens of a text that the model sees; 0 = max_position_embeddings of its config.json
-  std::string overflow = "";  // when a text has filled the context: "shift" (drop the older half), "stop" or "error";
-                              // empty: shift, or stop where positions are added to the input
+  double repetition_penalty = 1;    // above 1: tokens of the text so far become less probable
+  bool greedy = false;              // the most probable token; the options below then have no effect
+  double temperature = 1;           // divides the logits; 0 = greedy
+  int64_t top_k = 50;               // only the k most probable tokens; 0 = all
+  double top_p = 1;                 // only the fewest tokens whose probabilities sum to at least this
+  double min_p = 0;                 // only tokens with at least this fraction of the top probability
+  uint64_t seed = 0;                // together with a prompt's index in the call, determines all sampling
+  int64_t context = 0;              // context length in tokens; 0 = max_position_embeddings of config.json
+  std::string overflow = "";        // when the context is full: "shift" (drop the older half), "stop" or "error";
+                                    // empty: shift, or stop where positions are added to the input
   std::string attention_mask = "";  // "causal", or "prefix": UniLM's, of RoFormer-Sim; empty: the model's
-  int64_t batch_size = 8;           // prompts continued together: bounds the memory
+  int64_t batch_size = 8;           // prompts per batch: bounds the memory
   // Called with the index of a prompt and text of its continuation as soon as it is certain, in the calling thread.
   std::function<void(size_t index, const std::string& text)> on_text = {};
 };
@@ -121,7 +121,7 @@ struct GeneratedText {
 
 class ROFORMER_EXPORT TextModel {
  public:
-  // Error naming file and tensor where the directory is not a model this library can compute, or where the tokenizer
+  // Error naming file and tensor where the directory is not a model that this library supports, or where the tokenizer
   // has more tokens than the model; Error for a device that does not exist, a dtype that it does not have, or fewer
   // than 0 threads.
   static TextModel open(const std::string& directory, const ModelOptions& options = {});
@@ -134,19 +134,19 @@ class ROFORMER_EXPORT TextModel {
   int64_t parameters() const;
   bool fills_masks() const;       // has a masked-language-model head
   bool classifies_texts() const;  // has a sequence-classification head
-  bool generates_texts() const;   // has a language-model head and sees no later tokens
+  bool generates_texts() const;   // has a language-model head and is causal
   // Of a classification head, in the order of its scores; empty for other models.
   const std::vector<std::string>& labels() const;
   const TextTokenizer& tokenizer() const;
   // Keys of config.json that this library does not know and that could matter: worth a warning.
   const std::vector<std::string>& ignored_settings() const;
 
-  // As the tokenizer does it, uncut unless the options say so.
+  // By tokenizer(), not truncated unless the options say so.
   TokenizedText tokenize(std::string_view text, const TokenizeOptions& options = {}) const;
 
-  // The functions for several texts compute them packed, without padding, and return one result a text, in order. A
+  // The functions for several texts compute them packed, without padding, and return one result per text, in order. A
   // text's result differs from the one it has alone by rounding only. Error for text that is not UTF-8, by its number
-  // where there are several, and for one longer than the learned positions of a model that has such. An Error of kind
+  // where there are several, and for one longer than the learned positions of a model that has them. An Error of kind
   // interrupted ends a call soon after a stop is requested of its token; the model is as it was.
   HiddenStates encode(std::string_view text, std::stop_token stop = {}) const;
   std::vector<HiddenStates> encode(std::span<const std::string> texts, std::stop_token stop = {}) const;
@@ -174,7 +174,7 @@ class ROFORMER_EXPORT TextModel {
   std::vector<Classification> classify(std::span<const std::string> texts, std::stop_token stop = {}) const;
   std::vector<Classification> classify(std::span<const TextPair> pairs, std::stop_token stop = {}) const;
 
-  // Error for a model that is no decoder, unless options.attention_mask says otherwise, and for one without a
+  // Error for a model that is not a decoder, unless options.attention_mask says otherwise, and for one without a
   // language-model head. A prompt's text depends on neither the other prompts nor the number of threads.
   GeneratedText generate(std::string_view prompt, const TextGenerationOptions& options = {},
                          std::stop_token stop = {}) const;

@@ -28,7 +28,7 @@ struct TokenizedText {
 
 struct TokenizeOptions {
   std::optional<std::string_view> pair = std::nullopt;  // a second text
-  int64_t max_length = 0;  // at most so many tokens: the longer text loses its end first; 0 = no limit
+  int64_t max_length = 0;  // truncate to this many tokens, the longer text first; 0 = no limit
 };
 
 class ROFORMER_EXPORT TextTokenizer {
@@ -40,15 +40,15 @@ class ROFORMER_EXPORT TextTokenizer {
   TextTokenizer& operator=(TextTokenizer&&) noexcept;
   ~TextTokenizer();
 
-  // A special token written in a text ("[MASK]") is that token. Error for text that is not UTF-8 (with its place) and
-  // for a max_length that cannot hold the special tokens.
+  // A special token written in a text ("[MASK]") is that token. Error for text that is not UTF-8 (with its location)
+  // and for a max_length too short for the special tokens.
   TokenizedText tokenize(std::string_view text, const TokenizeOptions& options = {}) const;
 
-  // Text again; special tokens are left out unless `keep_special`. Error for an id that is no token's.
+  // Text again; special tokens are left out unless `keep_special`. Error for an id that is not a token.
   std::string decode(std::span<const int32_t> ids, bool keep_special = false) const;
 
   int64_t vocabulary_size() const;
-  const std::string& token(int32_t id) const;  // Error for an id that is no token's
+  const std::string& token(int32_t id) const;  // Error for an id that is not a token
   std::optional<int32_t> id(std::string_view token) const;
   const std::string& mask_token() const;  // "[MASK]", or as the tokenizer writes it
 

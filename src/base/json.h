@@ -1,7 +1,7 @@
 // JSON with checks: parsing that names the file, line and column, and getters that name the key, what was found and
 // what was expected. It is not a JSON library: the values are nlohmann's, whose header takes a second to compile, so
-// only files that build or take apart a value include it. Its own parser entry was rejected because it keeps the last
-// of two equal keys and takes any depth.
+// only files that build or take apart a value include it. Its own parser entry was rejected because it accepts
+// duplicate keys and any depth.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace roformer {
 
 using Json = nlohmann::json;
 
-// What a hostile text may cost.
+// Limits on what a hostile text may cost.
 struct JsonLimits {
   int depth = 100;              // nested arrays and objects
   int64_t values = 20'000'000;  // all values together, about 100 bytes each at worst
@@ -37,7 +37,7 @@ std::string show_json(const Json& value);
 // Untrusted text for a message: in double quotes, control characters escaped, shortened to about `max_bytes`.
 std::string quote(std::string_view text, size_t max_bytes = 100);
 
-// A JSON object and where it came from. In all getters a key that is absent or null gives `fallback`, or a DataError if
+// A JSON object and its source. In all getters a key that is absent or null gives `fallback`, or a DataError if
 // there is none; a value of another type or out of [min, max] is a DataError.
 class JsonObject {
  public:

@@ -1,4 +1,4 @@
-// Settings: what there is to say of a field of an options struct, said once. The struct has beside it a function
+// Settings: everything about a field of an options struct, described once. The struct has beside it a function
 //
 //   template <OptionsOf<RunOptions> Options>
 //   void visit_settings(Options& options, auto& visitor) {
@@ -6,12 +6,11 @@
 //     visitor.integer(options.steps, {"steps", "updates"}, {.low = 1});
 //   }
 //
-// and whoever fills, shows, checks or compares the fields is a visitor with the member functions of SettingValues: the
-// command line (cli/setting_options.h), and here what gives the values and what checks them. An options struct that is
-// part of another is visited by its own function. A table of pointers to members was rejected: it cannot say that the
-// use of a setting depends on another, nor reach into a struct of a struct.
-// Names are those of the fields; the command line spells them otherwise. In help other settings stand in backquotes:
-// "that of `init_from`".
+// and whatever fills, shows, checks or compares the fields is a visitor with the member functions of SettingValues: the
+// command line (cli/setting_options.h), and here the visitors that return the values and check them. An options struct
+// that is part of another is visited by its own function. A table of pointers to members was rejected: it cannot say
+// that the use of a setting depends on another, nor reach into a struct of a struct. Names are those of the fields; the
+// command line spells them otherwise. Help refers to other settings in backquotes: "that of `init_from`".
 #pragma once
 
 #include <concepts>
@@ -47,14 +46,14 @@ struct RealRange {
   std::string expected() const;  // "a number above 0 and at most 1"
 };
 
-// What a setting does to the result of a run, and so how a run that goes on is compared with how it was started.
+// How a setting affects the result of a run, and so how a resumed run is compared with how it was started.
 enum class Effect {
   none,      // where things go, what is shown
   result,    // compared by its value
-  resolved,  // compared by what it came to, which only the run can say: a preset's default, the content of a file
+  resolved,  // compared by its resolved value, which only the run knows: a preset's default, the content of a file
 };
 
-// Why nothing reads a setting: another one, by its name, and what that is ("clm masks nothing").
+// Why a setting is unused: the name of another one, and its effect ("clm masks nothing").
 struct Unused {
   std::string_view setting = {}, because = {};
 };
@@ -96,7 +95,7 @@ class SettingValues {
   void texts(const std::vector<std::string>& field, const Setting& setting, std::string_view /*value_name*/) {
     add(setting, field);
   }
-  // Some of a few words.
+  // Several of a few words.
   void words(const std::vector<std::string>& field, const Setting& setting, const std::vector<std::string>&) {
     add(setting, field);
   }
@@ -141,7 +140,7 @@ class SettingRanges {
 // UsageError for a setting that is unused and yet not what it is in `defaults`.
 void check_unused(const SettingValues& values, const SettingValues& defaults);
 
-// UsageError for what no value of these options may be.
+// UsageError for a value out of its range or choices, and for an unused setting that is not at its default.
 template <class Options>
 void check_settings(const Options& options) {
   SettingRanges ranges;

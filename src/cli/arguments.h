@@ -1,5 +1,5 @@
-// Which texts of a command line belong to which option. Texts are never changed or split: brackets, commas, quotes and
-// empty strings arrive as they were written.
+// Assigns the arguments of a command line to options. They are never changed or split: brackets, commas, quotes and
+// empty strings are used as written.
 //   --name VALUE, --name=VALUE   a value: no option's name (-5 and -foo are values), but anything after "="
 //   --name VALUE VALUE...        of a list: all up to the next option
 //   --flag, --flag=false         of a flag: only after "="

@@ -41,28 +41,28 @@ void describe(OptionSet& set, BenchCommand& options) {
   add_shape(set, options.shape);
   set.add("--config", options.config, "a config.json whose shape to start from instead of a preset's", "FILE");
   set.add("--vocab-size", options.vocabulary,
-          "tokens of the vocabulary (default: 8000; with --config or --mode decoding the shape's own)",
-          {1, 10'000'000});
+          "vocabulary size (default: 8000; with --config or --mode decoding the shape's own)", {1, 10'000'000});
   set.section("Measurement");
-  set.add("--lengths", options.bench.lengths, "the packed sequences of one pass", {1, 1 << 24});
-  set.add("--ids", options.ids, "JSON as of forward: pass these ids instead of random ones", "FILE");
+  set.add("--lengths", options.bench.lengths, "lengths of the packed sequences of one pass", {1, 1 << 24});
+  set.add("--ids", options.ids, "JSON as for forward: use these ids instead of random ones", "FILE");
   set.add_choice(
       "--mode", options.mode, {"inference", "training", "decoding", "rotation", "attention"},
-      "the forward pass to the last hidden state; a whole step of training (MLM, or CLM of a causal model); a "
-      "causal model's greedy decoding, beside the speed at which memory gives its weights; or one kernel "
-      "alone with the heads of the shape, forward and backward: rotation in place in both layouts beside "
-      "memcpy, attention (the first layer's kind; linear attention turns unless --position has no rotation)");
-  set.add_choice("--direction", options.direction, {"both", "bidirectional", "causal"}, "of --mode attention");
-  set.add("--batches", options.decoding.batches, "decoding: texts at a time", {1, 4096});
-  set.add("--prompt-tokens", options.decoding.prompt, "decoding: random tokens that each text begins with",
+      "the forward pass to the last hidden state; a whole training step (MLM, or CLM of a causal model); greedy "
+      "decoding of a causal model, compared with reading its weights at memory bandwidth; or one kernel "
+      "alone with the heads of the shape, forward and backward: rotation in place in both layouts compared with "
+      "memcpy, attention (the first layer's kind; linear attention rotates unless --position has no rotation)");
+  set.add_choice("--direction", options.direction, {"both", "bidirectional", "causal"},
+                 "attention: directions to measure");
+  set.add("--batches", options.decoding.batches, "decoding: batch sizes", {1, 4096});
+  set.add("--prompt-tokens", options.decoding.prompt, "decoding: random tokens per prompt", {1, 1 << 24});
+  set.add("--new-tokens", options.decoding.tokens, "decoding: tokens to generate before starting again from the prompt",
           {1, 1 << 24});
-  set.add("--new-tokens", options.decoding.tokens, "decoding: tokens by which each is continued before it begins anew",
-          {1, 1 << 24});
-  set.add("--profile", options.profile,
-          "where the time goes: each operator's, its share, its rate, and how near that is to this machine's best: the "
-          "measured peak of matrix products, or of copies from memory to memory; in cache = faster than such copies");
-  set.add("--passes", options.bench.passes, "at least", {1, 1'000'000});
-  set.add("--seconds", options.bench.seconds, "at least", {0, 1e6});
+  set.add(
+      "--profile", options.profile,
+      "show where the time goes: per operator its time, share, rate, and the fraction of this machine's measured peak "
+      "of matrix products, or of copies from memory to memory; in cache = faster than such copies");
+  set.add("--passes", options.bench.passes, "minimum number of passes", {1, 1'000'000});
+  set.add("--seconds", options.bench.seconds, "minimum duration in seconds", {0, 1e6});
   add_seed(set, options.seed);
   add_json(set, options.json);
   add_engine(set, options.engine);
@@ -103,7 +103,7 @@ Json numbers_json(const Backend& backend) {
   return object;
 }
 
-// What the process took at most, in every mode.
+// Peak memory of the process, in every mode.
 int64_t peak() { return peak_memory().value_or(0); }
 
 void run_model(const BenchCommand& options, const Engine& engine) {

@@ -13,7 +13,7 @@ namespace {
 
 using Row = std::pair<std::string, Profile::Entry>;
 
-// By time, and last what no kernel accounts for.
+// By time; the last row is the time outside of kernels.
 std::vector<Row> rows_of(const Profile::Entries& profile, const ProfiledTime& time) {
   std::vector<Row> rows(profile.begin(), profile.end());
   std::stable_sort(rows.begin(), rows.end(),
@@ -29,14 +29,14 @@ std::string number(double value, int width) {
   return value > 0 ? fmt::format("{:>{}.1f}", value, width) : std::string(static_cast<size_t>(width), ' ');
 }
 
-// The share of the peak: of products, or of copying what no cache holds, which only data in a cache can beat.
+// The fraction of the peak of products, or of copies too large for any cache, which only cached data can exceed.
 std::string share_of_peak(double products, double moved, double peak) {
   if (peak <= 0 || std::max(products, moved) <= 0) return "";
   if (products <= 0 && moved > peak) return "in cache";
   return fmt::format("{:>7.0f}%", std::max(products, moved) / peak * 100);
 }
 
-// Which products an operator's are counted against: float32 where this CPU has no others.
+// The peak that applies to an operator: that of float32 where this CPU has no other instructions.
 double product_peak(const std::string& name, const MachinePeaks& peaks, Precision precision) {
   const bool layer = name != "attention" && name != "attention, backward";
   double peak = precision == Precision::float32 ? 0 : peaks.bfloat16;

@@ -13,7 +13,7 @@ struct ProfiledTime {
   double measured;  // seconds of them
 };
 
-// Operators by time: per pass, its share, GFLOP/s or GB/s, and the share of what this machine can do at best; "in
+// Operators by time: per pass, its share, GFLOP/s or GB/s, and the fraction of this machine's measured peak; "in
 // cache" where an operator without products is faster than copies of what no cache holds.
 std::string profile_table(const Profile::Entries& profile, const ProfiledTime& time, const MachinePeaks& peaks,
                           Precision precision);

@@ -1,4 +1,4 @@
-// roformer classify: what a model's classification head says of texts.
+// roformer classify: runs a model's classification head on texts.
 #include "inference/classify.h"
 
 #include <algorithm>
@@ -24,12 +24,12 @@ struct ClassifyCommand {
 void describe(OptionSet& set, ClassifyCommand& options) {
   add_text_run(set, options.run);
   set.add("--pair", options.pair,
-          "an item is two texts separated by a tab. Always so for question answering (question, context); for multiple "
-          "choice it is a prompt and its choices");
+          "each item is two texts separated by a tab; implied by question answering (question, context) and multiple "
+          "choice (a prompt and its choices)");
   add_max_length(set, options.max_length);
-  set.add("--threshold", options.threshold, "of a multi-label model: the labels given are those at least so probable",
-          {0, 1});
-  set.add("--max-answer-length", options.max_answer_length, "of question answering: tokens of an answer", {1, 1 << 20});
+  set.add("--threshold", options.threshold, "multi-label models: minimum probability of the labels to print", {0, 1});
+  set.add("--max-answer-length", options.max_answer_length, "question answering: maximum number of tokens in an answer",
+          {1, 1 << 20});
 }
 
 std::string quoted(const std::string& text) { return dump_json(text); }
@@ -51,7 +51,7 @@ std::vector<size_t> labels_from(const std::vector<double>& scores, double thresh
   return chosen;
 }
 
-// Regression: the number, or numbers, are the label.
+// Regression: the values are the label.
 void write_numbers(const std::vector<std::string>& labels, const std::vector<double>& scores, bool json,
                    std::string& line) {
   for (size_t i = 0; i < scores.size(); ++i) line += fmt::format("{}{}", i == 0 ? "" : json ? "," : " ", scores[i]);
@@ -155,7 +155,7 @@ AnswerBatch answerer(const Session& session, const ClassifyCommand& options) {
   }
 }
 
-// Scores are given by name.
+// JSON gives scores by label name.
 void check_labels(const Session& session, const std::string& directory) {
   std::set<std::string> names;
   for (const std::string& label : session.model().config().labels) {
@@ -179,7 +179,7 @@ void run(const ClassifyCommand& options) {
 
 Command classify_command() {
   return {.name = "classify",
-          .summary = "Label texts, pairs or tokens, find answers, choose: what the model's classification head does",
+          .summary = "Run the model's classification head: label texts, pairs or tokens, answer questions, choose",
           .group = "Use",
           .example = "roformer classify --model model --json \"A wonderful film.\"",
           .prepare = prepare_with(describe, run)};

@@ -43,25 +43,26 @@ void describe(OptionSet& set, CompareCommand& options) {
       "preset's)",
       compared_attentions());
   set.add("--vary", options.sweeps,
-          "values of another option of pretrain, each with each encoding: learning-rate=1e-3,2e-3; several make all "
-          "combinations",
+          "values of another option of pretrain to combine with each encoding: learning-rate=1e-3,2e-3; several lists "
+          "give all combinations",
           "NAME=LIST");
   set.add("--variant", options.variants,
-          "one more variant, beside those of the lists: 'name=wide hidden-size=512 layers=2'", "SETTINGS");
-  set.add("--seeds", options.seeds, "trainings of each, with the seeds from --seed on", {1, 10'000});
-  set.add("--lengths", options.lengths,
-          "tokens a sequence to evaluate the finished models at, on --validation-data (default: 1, 2, 4 and 8 times "
-          "--max-length)",
-          {3, 1 << 20});
-  set.add("--jobs", options.jobs, "trainings side by side, which share the threads", {1, 1024});
+          "an additional variant, beside those of the lists: 'name=wide hidden-size=512 layers=2'", "SETTINGS");
+  set.add("--seeds", options.seeds, "trainings per variant, with consecutive seeds from --seed on", {1, 10'000});
+  set.add(
+      "--lengths", options.lengths,
+      "sequence lengths at which to evaluate the finished models on --validation-data (default: 1, 2, 4 and 8 times "
+      "--max-length)",
+      {3, 1 << 20});
+  set.add("--jobs", options.jobs, "concurrent trainings; they share the threads", {1, 1024});
   add_json(set, options.json);
   describe_training_data(set, options.training.task,
-                         "directory of the trainings; the same command again goes on with what is not finished");
+                         "directory of the trainings; running the same command again resumes unfinished ones");
   describe_training_shape(set, options.training.task, false);
   describe_training_run(set, options.training);
 }
 
-// Columns, the first to the left and the others to the right.
+// Columns, the first left-aligned and the others right-aligned.
 std::string aligned(const std::vector<std::vector<std::string>>& rows) {
   std::string text;
   for (const auto& row : rows) {

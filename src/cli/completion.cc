@@ -1,4 +1,4 @@
-// roformer completion: a script by which bash completes commands, options and their choices.
+// roformer completion: a script that lets bash complete commands, options and their choices.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -14,10 +14,10 @@ struct CompletionOptions {
 };
 
 void describe(OptionSet& set, CompletionOptions& options) {
-  set.add_choice("--shell", options.shell, {"bash"}, "the shell that will read it");
+  set.add_choice("--shell", options.shell, {"bash"}, "shell to complete in");
 }
 
-// What is no option, choice or command is completed as a file name by bash itself.
+// Bash itself completes everything else as a file name.
 constexpr std::string_view kScript =
     R"(# Completion of roformer for bash: source <(roformer completion). An installed program brings it along.
 _roformer() {{

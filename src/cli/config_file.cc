@@ -37,10 +37,10 @@ std::string to_text(const toml::node& node, const std::string& place) {
   if (const auto* integer = node.as_integer()) return std::to_string(integer->get());
   if (const auto* real = node.as_floating_point()) return fmt::format("{}", real->get());
   if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
-  throw DataError("{}: expected a text, number, true or false, or an array of these", place);
+  throw DataError("{}: expected a string, number, true or false, or an array of these", place);
 }
 
-// toml++ repeats in its message what it found: control characters, and at its end perhaps half a character.
+// toml++ quotes what it found: possibly control characters, and an incomplete character at the end.
 std::string printable(std::string_view text) {
   std::string result;
   for (const char c : text.substr(0, find_invalid_utf8(text))) {

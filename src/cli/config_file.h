@@ -1,5 +1,5 @@
 // Settings in a TOML file: keys with a value or an array of values, for every command at top level, for one command in
-// a table of its name. Reading is toml++'s work.
+// a table of its name. Parsed by toml++.
 #pragma once
 
 #include <span>
@@ -18,13 +18,13 @@ struct ConfigEntry {
   std::string spelled() const;  // "key" (FILE:LINE), within one
 };
 
-// The entries of the table `command`, then those at top level, which count where the table has no such key. Tables of
-// other `commands` are not looked at. UsageError for other tables, DataError with file and line for what is not TOML or
+// The entries of the table `command`, then those at top level, which apply where the table has no such key. Tables of
+// other `commands` are ignored. UsageError for other tables, DataError with file and line for what is not TOML or
 // not a plain setting, FileError if it cannot be read.
 std::vector<ConfigEntry> read_config_file(const std::string& path, std::string_view command,
                                           std::span<const std::string> commands);
 
-// A text as a TOML string, quotes included. UsageError if it is not UTF-8, as TOML cannot hold it.
+// A text as a TOML string, quotes included. UsageError if it is not UTF-8, which TOML requires.
 std::string toml_string(std::string_view text);
 
 }  // namespace roformer

@@ -1,4 +1,4 @@
-// roformer convert: other people's files to a model directory.
+// roformer convert: models in other formats to a model directory.
 #include "interchange/convert.h"
 
 #include <fmt/format.h>
@@ -24,11 +24,12 @@ struct ConvertCommand {
 };
 
 void describe(OptionSet& set, ConvertCommand& options) {
-  set.add_choice("--from", options.convert.from, convert_sources(), "kind of the input");
-  set.add_choice("--to", options.convert.to, convert_targets(), "kind of the output");
-  set.add("--input", options.convert.input, "model directory, or a weights file in one; of llama2c its .bin", "PATH");
-  set.add("--output", options.convert.output, "directory to make", "DIR");
-  set.add("--tokenizer", options.convert.tokenizer, "of llama2c: its tokenizer.bin", "FILE");
+  set.add_choice("--from", options.convert.from, convert_sources(), "format of the input");
+  set.add_choice("--to", options.convert.to, convert_targets(), "format of the output");
+  set.add("--input", options.convert.input, "model directory, or a weights file in one; llama2c: the .bin file",
+          "PATH");
+  set.add("--output", options.convert.output, "directory to create", "DIR");
+  set.add("--tokenizer", options.convert.tokenizer, "llama2c: its tokenizer.bin", "FILE");
   set.add_choice("--rotary-layout", options.rotary_layout, {"keep", "adjacent", "half"},
                  "permute the weights for another layout of rotary pairs");
   for (const char* name : {"--input", "--output"}) set.require(name);
@@ -88,7 +89,7 @@ void run(const ConvertCommand& command) {
 
 Command convert_command() {
   return {.name = "convert",
-          .summary = "Make a model directory of other people's files",
+          .summary = "Convert models from other formats to a model directory",
           .group = "Look inside",
           .example = "roformer convert --input downloaded --output model",
           .prepare = prepare_with(describe, run)};

@@ -28,12 +28,12 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string did_you_mean(std::string_view word, std::span<const std::string> candidates) {
-  constexpr size_t kLongestWord = 100;  // the distance costs the product of both lengths
-  if (word.size() > kLongestWord) return "";
+  constexpr size_t kMaxWordBytes = 100;  // the distance costs the product of both lengths
+  if (word.size() > kMaxWordBytes) return "";
   const std::string* best = nullptr;
   size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
-    // The beginning of a word, as somebody types it who trusts completion, is nearer than any misspelling.
+    // A prefix, as typed by somebody who expects completion, is nearer than any misspelling.
     const bool begins = word.size() > 3 && candidate.starts_with(word);
     const size_t distance = begins ? 0 : edit_distance(word, candidate);
     if (distance >= best_distance) continue;

@@ -39,7 +39,7 @@ void append_numbers(std::span<const float> values, char between, std::string& li
   }
 }
 
-// {"embedding":[…],"tokens":n}, or the numbers alone.
+// {"embedding":[…],"tokens":n}, or only the values.
 void write_vector(const PooledText& pooled, bool json, std::string& line) {
   if (!json) return append_numbers(pooled.values, ' ', line);
   line += "{\"embedding\":[";
@@ -47,7 +47,7 @@ void write_vector(const PooledText& pooled, bool json, std::string& line) {
   line += fmt::format("],\"tokens\":{}}}", pooled.tokens);
 }
 
-// {"tokens":[…],"vectors":[[…],…]}, or a line a token, its numbers behind a tab, and an empty line.
+// {"tokens":[…],"vectors":[[…],…]}, or one line per token, its values after a tab, and an empty line.
 void write_token_vectors(const TokenVectors& vectors, const std::vector<std::string>& tokens, bool json,
                          std::string& line) {
   const size_t width = vectors.values.size() / std::max<size_t>(1, tokens.size());
@@ -91,7 +91,7 @@ void print_written(const EmbedCommand& options, const VectorFile& file, int64_t 
 void run(const EmbedCommand& options) {
   const bool tokens = options.vectors.pooling == kTokenVectors;
   if (tokens && !options.output.empty()) {
-    throw UsageError("--output {}: a file has one vector a text; with --pooling none leave it out, and take --json",
+    throw UsageError("--output {}: a file has one vector per text; with --pooling none use --json instead",
                      options.output);
   }
   const Session session(options.run.model, session_options(options.run));

@@ -1,4 +1,4 @@
-// roformer favor: the error of FAVOR+ beside softmax attention, by its number of random features.
+// roformer favor: the error of FAVOR+ relative to softmax attention, by its number of random features.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -29,13 +29,13 @@ struct FavorCommand {
 
 void describe(OptionSet& set, FavorCommand& options) {
   set.add("--features", options.error.features, "numbers of random features to measure", {1, 1 << 16});
-  set.add("--tokens", options.error.tokens, "of the text; inputs are random", {1, 8192});
-  set.add("--head-size", options.error.head_dim, "elements of a head", {1, 512});
+  set.add("--tokens", options.error.tokens, "sequence length; inputs are random", {1, 8192});
+  set.add("--head-size", options.error.head_dim, "elements per head", {1, 512});
   set.add_words("--deviations", options.deviations,
-                "standard deviations of the elements of queries and keys, a curve each; that of their scores is the "
+                "standard deviations of the elements of queries and keys, one curve each; that of their scores is the "
                 "square");
-  set.add("--draws", options.error.draws, "of the random features, of whose errors the mean is taken", {1, 1000});
-  set.add("--output", options.output, "write the plot as an SVG file, too", "FILE");
+  set.add("--draws", options.error.draws, "draws of the random features to average the error over", {1, 1000});
+  set.add("--output", options.output, "also write the plot as an SVG file", "FILE");
   add_seed(set, options.error.seed);
   add_json(set, options.json);
   add_threads(set, options.engine.threads);
@@ -91,7 +91,7 @@ void run(const FavorCommand& options) {
 
 Command favor_command() {
   return {.name = "favor",
-          .summary = "Measure the error of FAVOR+ beside softmax attention",
+          .summary = "Measure the error of FAVOR+ relative to softmax attention",
           .group = "Look inside",
           .example = "roformer favor --output favor.svg",
           .prepare = prepare_with(describe, run)};

@@ -58,7 +58,7 @@ void run(const FillMaskOptions& options) {
   const Session session(options.run.model, session_options(options.run));
   warn_unknown_keys(session);
   const Tokenizer& tokenizer = session.tokenizer();
-  session.model().mlm_head();  // or there is nothing to read texts for
+  session.model().mlm_head();  // throws before texts are read if there is none
   answer_texts("fill-mask", options.run, session, encode_masked_text(tokenizer),
                [&](const TextBatch& batch, std::string& lines) {
                  const auto filled = fill_masks(session.model(), tokenizer, batch.batch, options.top_k);

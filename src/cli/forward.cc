@@ -26,10 +26,11 @@ void describe(OptionSet& set, ForwardOptions& options) {
           "FILE");
   set.add("--output", options.output, "safetensors file for last_hidden_state.i, pooler_output.i and logits.i", "FILE");
   set.add("--attention-mask", options.attention_mask,
-          "what a token sees: all, causal, or prefix (UniLM: what has token type 1 is causal); default: the model's",
+          "what a token attends to: all, causal, or prefix (UniLM: tokens of type 1 are causal); default: the model's",
           "NAME");
   set.add("--cross-attention-rotation", options.rotation,
-          "of the queries of cross-attention: none (transformers) or query (JunnYu's package); default: the model's",
+          "rotation of the queries in cross-attention: none (transformers) or query (JunnYu's package); default: the "
+          "model's",
           "NAME");
   for (const char* name : {"--model", "--ids", "--output"}) set.require(name);
   add_engine(set, options.engine);

@@ -32,51 +32,54 @@ struct GenerateOptions {
   std::optional<std::string> overflow, attention_mask;
 };
 
-void describe_choice(OptionSet& set, GenerateOptions& options) {
-  constexpr double kMost = 1e6;
-  set.section("Choice of tokens");
-  set.add("--greedy", options.greedy, "always the most probable token, instead of drawing one");
-  set.add("--temperature", options.temperature, "divides the scores that are drawn from; 0 = --greedy (default: 1)",
-          {0, kMost});
-  set.add("--top-k", options.top_k, "draw from the k most probable tokens only; 0 = all (default: 50)",
+void describe_decoding(OptionSet& set, GenerateOptions& options) {
+  constexpr double kMaxFactor = 1e6;
+  set.section("Decoding");
+  set.add("--greedy", options.greedy, "always choose the most probable token instead of sampling");
+  set.add("--temperature", options.temperature,
+          "sampling temperature, which divides the logits; 0 = --greedy (default: 1)", {0, kMaxFactor});
+  set.add("--top-k", options.top_k, "sample from the k most probable tokens only; 0 = all (default: 50)",
           {0, int64_t{1} << 31});
-  set.add("--top-p", options.top_p, "draw from the fewest tokens that have this probability together (default: 1)",
+  set.add("--top-p", options.top_p,
+          "sample from the fewest tokens whose probabilities sum to at least this (default: 1)",
           {.low = 0, .high = 1, .low_excluded = true});
   set.add("--min-p", options.min_p,
-          "draw only what has this share of the most probable token's probability (default: 0)", {0, 1});
+          "sample only tokens with at least this fraction of the most probable token's probability (default: 0)",
+          {0, 1});
   set.add("--repetition-penalty", options.repetition_penalty,
-          "above 1: tokens that are there already become less probable",
-          {.low = 0, .high = kMost, .low_excluded = true});
-  set.add("--beam", options.beam, "beams of a beam search, which draws nothing; 1 = none", {1, 1024});
+          "above 1: tokens that have occurred already become less probable",
+          {.low = 0, .high = kMaxFactor, .low_excluded = true});
+  set.add("--beam", options.beam, "number of beams of beam search, which does not sample; 1 = no beam search",
+          {1, 1024});
   set.add("--length-penalty", options.length_penalty,
-          "of beam search: sequences count log P / length^this (default: 1)", {-100, 100});
+          "beam search: exponent p of the score log P / length^p (default: 1)", {-100, 100});
   add_seed(set, options.seed);
 }
 
 void describe(OptionSet& set, GenerateOptions& options) {
-  constexpr int64_t kMostTokens = int64_t{1} << 29;
+  constexpr int64_t kMaxTokenCount = int64_t{1} << 29;
   add_texts(set, options.texts);
   set.add("--prompt", options.prompts, "text to continue; may be repeated", "TEXT");
   set.add("--model", options.model, "model directory", "DIR");
   set.require("--model");
   add_json(set, options.json);
   set.add("--echo", options.echo, "print the prompt before its continuation");
-  set.add("--max-new-tokens", options.max_new_tokens, "end a text after so many", {0, kMostTokens});
-  set.add("--min-new-tokens", options.min_new_tokens, "no end of text before so many", {0, kMostTokens});
+  set.add("--max-new-tokens", options.max_new_tokens, "maximum number of tokens to generate", {0, kMaxTokenCount});
+  set.add("--min-new-tokens", options.min_new_tokens, "minimum number of tokens to generate before an end token",
+          {0, kMaxTokenCount});
   set.add("--stop", options.stop, "end a text before the first of these strings", "TEXT");
-  describe_choice(set, options);
+  describe_decoding(set, options);
   set.section("Long texts");
-  set.add("--context", options.context,
-          "tokens of a text that the model sees (default: max_position_embeddings of its config.json)",
-          {2, kMostTokens});
+  set.add("--context", options.context, "context length in tokens (default: max_position_embeddings of config.json)",
+          {2, kMaxTokenCount});
   set.add("--overflow", options.overflow,
-          "when a text has filled them: shift (forget the older half), stop or error (default: shift, or stop where "
+          "when the context is full: shift (drop the older half), stop or error (default: shift, or stop where "
           "positions are added to the input)",
           "NAME");
   set.section("Running");
-  set.add("--batch-size", options.batch_size, "texts continued together", {1, 4096});
+  set.add("--batch-size", options.batch_size, "texts per batch", {1, 4096});
   set.add("--attention-mask", options.attention_mask,
-          "causal, or prefix: UniLM's generation of RoFormer-Sim (default: the model's)", "NAME");
+          "causal, or prefix as in UniLM, which RoFormer-Sim generates with (default: the model's)", "NAME");
   add_tokenizer(set, options.tokenizer);
   add_engine(set, options.engine);
 }
@@ -84,16 +87,16 @@ void describe(OptionSet& set, GenerateOptions& options) {
 GenerationOptions generation_options(const GenerateOptions& options) {
   const bool draws = options.temperature || options.top_k || options.top_p || options.min_p;
   if (options.greedy && draws) {
-    throw UsageError("{} draws no token: expected neither {} nor {}, {} or {}", FieldName("greedy"),
+    throw UsageError("{} does not sample: expected neither {} nor {}, {} or {}", FieldName("greedy"),
                      FieldName("temperature"), FieldName("top_k"), FieldName("top_p"), FieldName("min_p"));
   }
   if (options.beam > 1 && (draws || options.greedy)) {
-    throw UsageError("{} {} draws no token: expected neither {} nor {}, {}, {} or {}", FieldName("beam"), options.beam,
+    throw UsageError("{} {} does not sample: expected neither {} nor {}, {}, {} or {}", FieldName("beam"), options.beam,
                      FieldName("greedy"), FieldName("temperature"), FieldName("top_k"), FieldName("top_p"),
                      FieldName("min_p"));
   }
   if (options.beam == 1 && options.length_penalty) {
-    throw UsageError("{} is for {}, of 2 or more", FieldName("length_penalty"), FieldName("beam"));
+    throw UsageError("{} requires {} of at least 2", FieldName("length_penalty"), FieldName("beam"));
   }
   constexpr int64_t kTopK = 50;
   GenerationOptions result{.sampling = {.greedy = options.greedy,
@@ -132,7 +135,7 @@ TextInput input_of(const GenerateOptions& options) {
   return input;
 }
 
-// The texts of a batch one below the other: the first unfinished one as it comes, the others when it is their turn.
+// Prints the texts of a batch in order: the first unfinished one as it is generated, the others in their turn.
 class Printer {
  public:
   Printer(std::vector<std::string> prompts, bool echo) : texts_(prompts.size()) {
@@ -158,7 +161,7 @@ class Printer {
  private:
   void show() { std::cout << std::exchange(texts_[shown_], {}) << std::flush; }
 
-  std::vector<std::string> texts_;  // what is not shown yet
+  std::vector<std::string> texts_;  // not printed yet
   size_t shown_ = 0;
 };
 

@@ -61,7 +61,7 @@ void run(const InfoOptions& options) {
 
 Command info_command() {
   return {.name = "info",
-          .summary = "Show the version, the CPU's features, the backends and what each --dtype multiplies here",
+          .summary = "Show the version, the CPU's features, the backends and the number formats of each --dtype here",
           .group = "This program",
           .example = "roformer info",
           .prepare = prepare_with(describe, run)};

@@ -1,4 +1,4 @@
-// roformer inspect: what a model directory holds.
+// roformer inspect: what a model directory contains.
 #include <fmt/ranges.h>
 
 #include <filesystem>
@@ -33,7 +33,7 @@ struct InspectOptions {
 void describe(OptionSet& set, InspectOptions& options) {
   set.add("--model", options.model, "model directory, or a weights file in one", "DIR");
   set.require("--model");
-  set.add("--tensors", options.tensors, "list the tensors, too: type, shape, name (--json always does)");
+  set.add("--tensors", options.tensors, "also list the tensors: dtype, shape, name (--json always does)");
   add_json(set, options.json);
 }
 
@@ -92,7 +92,7 @@ std::string position_row(const ModelConfig& config) {
   std::string text(position_name(config.position));
   if (const auto* rotary = std::get_if<RotaryPosition>(&config.position)) {
     text += fmt::format(", base {:g}", rotary->rotary.base);
-    if (rotary->rotary.dim != config.head_dim()) text += fmt::format(", {} dimensions a head", rotary->rotary.dim);
+    if (rotary->rotary.dim != config.head_dim()) text += fmt::format(", {} dimensions per head", rotary->rotary.dim);
     if (rotary->rotary.scaling.index() != 0) text += ", scaled for longer texts";
     if (rotary->rotate_values) text += ", values too";
   } else if (std::holds_alternative<LearnedPosition>(config.position)) {
@@ -115,7 +115,7 @@ std::string tokenizer_row(const std::string& directory) {
     const auto tokenizer = load_tokenizer(directory);
     return fmt::format("{}, {}", tokenizer->type(), counted(tokenizer->vocabulary_size(), "token"));
   } catch (const Error& error) {
-    return fmt::format("none that can be read ({})", error.what());
+    return fmt::format("not readable ({})", error.what());
   }
 }
 
@@ -127,7 +127,7 @@ std::string vectors_row(const ModelConfig& config, const std::string& directory)
     const TextPooling pooling = settings.pooling.value_or(default_pooling(config));
     std::string text = fmt::format("{} pooling, {}", pooling_names()[static_cast<size_t>(pooling)],
                                    settings.normalize ? "normalized" : "not normalized");
-    if (settings.max_length) text += fmt::format(", texts cut to {}", counted(*settings.max_length, "token"));
+    if (settings.max_length) text += fmt::format(", texts truncated to {}", counted(*settings.max_length, "token"));
     return text + (settings.pooling ? "" : " (the directory names no pooling)");
   } catch (const Error& error) {
     return error.what();
@@ -141,7 +141,7 @@ std::string tensors_row(const Inspected& inspected, const WeightFiles& weights) 
       fmt::format("{} of {} in {}", weights.tensors().size(), fmt::join(types, " and "), file_name(weights.source()));
   if (inspected.stored != inspected.parameters) {
     text +=
-        fmt::format(", {} numbers: also what is no parameter (fixed tables, copies, unused heads)", inspected.stored);
+        fmt::format(", {} numbers: including non-parameters (fixed tables, copies, unused heads)", inspected.stored);
   }
   return text;
 }
@@ -189,7 +189,7 @@ std::string tensor_lines(const WeightFiles& weights) {
   return lines;
 }
 
-// Also of models this program cannot run. No number is read.
+// Also of models this program cannot run. Tensor data is not read.
 void run(const InspectOptions& options) {
   const std::string directory = model_directory(options.model);
   const JsonObject config = JsonObject::read(join_path(directory, "config.json"));
@@ -210,7 +210,7 @@ void run(const InspectOptions& options) {
 
 Command inspect_command() {
   return {.name = "inspect",
-          .summary = "Show what a model directory holds",
+          .summary = "Show what a model directory contains",
           .group = "Look inside",
           .example = "roformer inspect --model model",
           .prepare = prepare_with(describe, run)};

@@ -15,15 +15,15 @@ constexpr double kDay = 86400;
 
 std::string estimate_text(double seconds) {
   return fmt::format(
-      "this is estimated to take {:.{}f} days (6 floating-point operations a parameter and token, at {:.0f} "
-      "GFLOP/s a thread)",
+      "this is estimated to take {:.{}f} days (6 floating-point operations per parameter and token, at "
+      "{:.0f} GFLOP/s per thread)",
       seconds / kDay, seconds < 10 * kDay ? 1 : 0, kAssumedSpeed / 1e9);
 }
 
 void ask(double seconds) {
   if (seconds <= kDay) return;
   if (isatty(STDIN_FILENO) == 0 || isatty(STDERR_FILENO) == 0) {
-    throw UsageError("{}; give {} to start it anyway", estimate_text(seconds), FieldName("yes"));
+    throw UsageError("{}; give {} to start anyway", estimate_text(seconds), FieldName("yes"));
   }
   std::cerr << "roformer: " << estimate_text(seconds) << ". Start? [y/N] " << std::flush;
   std::string answer;

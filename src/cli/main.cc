@@ -1,5 +1,5 @@
 // The program: finds the sub-command, parses its options, runs it, and turns whatever goes wrong into one line on
-// standard error, with fields spelled as whoever gave them wrote them (--max-length, ROFORMER_MAX_LENGTH), and an exit
+// standard error, with fields spelled as the user wrote them (--max-length, ROFORMER_MAX_LENGTH), and an exit
 // code: 0 done, 1 failed, 2 wrong usage, 130 interrupted after saving.
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -94,18 +94,18 @@ int failed(std::string_view message, int exit_code) {
   return exit_code;
 }
 
-// What no handler can catch, such as oneTBB's failure to start a thread, ends with a message, too, instead of a core
-// dump. Several threads may come here at once.
+// Errors that no handler can catch, such as oneTBB's failure to start a thread, also end with a message instead of a
+// core dump. Several threads may get here at once.
 [[noreturn]] void end_with_reason() {
   static std::atomic_flag entered = ATOMIC_FLAG_INIT;
   while (entered.test_and_set()) pause();
-  std::string reason = "ended for an unknown reason";
+  std::string reason = "terminated for an unknown reason";
   try {
     if (const std::exception_ptr error = std::current_exception()) std::rethrow_exception(error);
   } catch (const std::exception& error) {
     reason = error.what();
   } catch (...) {
-    // keeps the reason above
+    // the reason above applies
   }
   failed(reason, 1);
   _exit(1);
@@ -122,7 +122,7 @@ int run_program(std::span<const std::string> arguments) {
   } catch (const std::ios_base::failure& error) {
     const int reason = errno;
     if (std::cout) return failed(error.what(), 1);
-    if (reason == EPIPE) return 1;  // the reader has gone, as after `| head`: nobody wants a message
+    if (reason == EPIPE) return 1;  // the reader has closed the pipe, as after `| head`: not worth a message
     return failed(fmt::format("standard output cannot be written: {}", std::strerror(reason)), 1);
   } catch (const std::bad_alloc&) {
     return failed("out of memory", 1);
@@ -141,7 +141,7 @@ int main(int argc, char** argv) {
   roformer::ignore_file_size_signal();
   std::ios::sync_with_stdio(false);
   std::cout.exceptions(std::ios::badbit);
-  std::cerr.tie(nullptr);  // else a message would flush std::cout, and throw if that is why there is a message
+  std::cerr.tie(nullptr);  // else a message would flush std::cout and throw if std::cout is what failed
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   return roformer::run_program(arguments);
 }

@@ -21,7 +21,7 @@ namespace roformer {
 namespace {
 
 constexpr std::string_view kGeneral = "General";  // a section of --help, always the last
-// What is no setting and so not in a configuration file.
+// Options that are not settings and so not in a configuration file.
 constexpr std::string_view kHelp = "--help", kConfigFile = "--config-file", kDumpConfig = "--dump-config";
 
 std::string environment_name(std::string_view option) {
@@ -57,7 +57,7 @@ std::string to_toml(const std::vector<T>& values) {
 struct OptionSet::Option {
   std::string name;  // "--top-k", or "TEXT" for a positional
   std::string help, value_name, section;
-  std::string spelled;  // in messages: as whoever gave it wrote it, else by its name
+  std::string spelled;  // in messages: as the user wrote it, else its name
   Setter set;           // one value; of a list, one more
   Printer print;
   std::function<void()> clear;  // lists only: forget the default before the first value
@@ -83,7 +83,7 @@ struct OptionSet::Option {
     }
   }
 
-  // What it is if nobody says so, as TOML; empty if that is nothing, or "no" for a flag.
+  // As TOML; empty if there is none, or for a flag that is off.
   std::string default_value() const {
     const std::string value = print();
     return positional() || value == "\"\"" || value == "[]" || (flag && value == "false") ? "" : value;
@@ -93,7 +93,7 @@ struct OptionSet::Option {
 OptionSet::OptionSet(std::string_view command, std::string_view summary, std::string_view example)
     : command_(command), summary_(summary), example_(example), section_(kGeneral) {
   add(kHelp, help_asked_, "Show this help");
-  add(kConfigFile, config_file_, "Take settings from this TOML file; its keys are the names of the options", "FILE");
+  add(kConfigFile, config_file_, "Read settings from this TOML file; its keys are the option names", "FILE");
   add(kDumpConfig, dump_asked_, "Print all settings as TOML and exit");
   section_ = "Options";
 }
@@ -335,7 +335,7 @@ void OptionSet::read_file(std::span<const std::string> commands) {
   }
   for (const ConfigEntry& entry : read_config_file(config_file_, command_, commands)) {
     if (std::find(keys.begin(), keys.end(), entry.key) == keys.end()) {
-      throw UsageError("{} is no setting of roformer {}{}", entry.place(), command_, did_you_mean(entry.key, keys));
+      throw UsageError("{} is not a setting of roformer {}{}", entry.place(), command_, did_you_mean(entry.key, keys));
     }
     Option& option = find("--" + entry.key);
     if (option.given) continue;
@@ -366,20 +366,21 @@ void OptionSet::dump(std::ostream& out) const {
 }
 
 void add_threads(OptionSet& options, int64_t& threads) {
-  constexpr int64_t kMostThreads = 1024;
+  constexpr int64_t kMaxThreads = 1024;
   options.add("--threads", threads,
               "Threads to use; 0 = one for each CPU that the process may use (affinity, cgroup quota)",
-              {0, kMostThreads});
+              {0, kMaxThreads});
 }
 
 void add_seed(OptionSet& options, int64_t& seed) {
-  options.add("--seed", seed, "Start of all random numbers; the same seed gives the same result", {.low = 0});
+  options.add("--seed", seed, "Random seed; the same seed gives the same result", {.low = 0});
 }
 
 void add_device(OptionSet& options, std::string& device) {
-  options.add_choice("--device", device, {"cpu", "reference"}, "What computes, or a plug-in's name", backend_names);
+  options.add_choice("--device", device, {"cpu", "reference"}, "Device to compute on, or the name of a plug-in",
+                     backend_names);
 }
 
-void add_json(OptionSet& options, bool& json) { options.add("--json", json, "Print one JSON object a line"); }
+void add_json(OptionSet& options, bool& json) { options.add("--json", json, "Print one JSON object per line"); }
 
 }  // namespace roformer

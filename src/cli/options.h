@@ -1,7 +1,7 @@
 // OptionSet: the options of one sub-command, each registered once: its name, the field it fills, its help.
 // From that come parsing, --help, an environment name (--top-k: ROFORMER_TOP_K), a key of the TOML file given with
-// --config-file (top-k), and --dump-config. What the command line says wins over the environment, that over the file,
-// that over the field's initial value, which is the default that --help shows.
+// --config-file (top-k), and --dump-config. The command line overrides the environment, which overrides the file,
+// which overrides the field's initial value, the default that --help shows.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@
 
 namespace roformer {
 
-// An option as the pages and scripts made from all of them show it.
+// An option as shown in pages and scripts generated from all of them.
 struct OptionInfo {
   std::string name;        // "--top-k", or "TEXT" for a positional
   std::string value_name;  // "N"; empty for flags and positionals
@@ -58,24 +58,24 @@ class OptionSet {
   void add_words(std::string_view name, std::vector<std::string>& field, std::string_view help,
                  std::vector<std::string> choices = {});
   void add(std::string_view name, std::vector<int64_t>& field, std::string_view help, IntegerRange range = {});
-  // One of a few words, or of others, asked for only when it is none of these.
+  // One of `choices`, or of `others`, which is called only if it is none of these.
   void add_choice(std::string_view name, std::string& field, std::vector<std::string> choices, std::string_view help,
                   const std::function<std::vector<std::string>()>& others = nullptr);
   // Arguments without a name, in this order: "INDEX", then "TEXT" for the rest.
   void add_positional(std::string_view name, std::string& field, std::string_view help);
   void add_positional(std::string_view name, std::vector<std::string>& field, std::string_view help);
 
-  // parse() then throws UsageError where nobody gave it a value.
+  // parse() then throws UsageError if it has no value.
   void require(std::string_view name);
 
   // Fills the fields; false if --help or --dump-config was asked for and has been written to `out`.
-  // UsageError for anything wrong, naming the option, variable or line of the file it came from. `commands` are those
+  // UsageError for any mistake, naming the option, variable or line of the file it came from. `commands` are those
   // whose tables the file may hold beside the one of this command.
   bool parse(std::span<const std::string> arguments, std::ostream& out, std::span<const std::string> commands = {});
 
-  // After parse(): whether a person set it, rather than its default.
+  // After parse(): whether the user set it.
   bool given(std::string_view name) const;
-  // How a message names it: as that person did, --top-k, ROFORMER_TOP_K or "top-k" (FILE:LINE); --top-k for defaults.
+  // How a message names it: as the user did, --top-k, ROFORMER_TOP_K or "top-k" (FILE:LINE); --top-k for defaults.
   std::string spelled(std::string_view name) const;
 
   std::string help() const;

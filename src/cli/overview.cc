@@ -65,25 +65,24 @@ std::string overview() {
       if (command.group == group) text += fmt::format("  {:<18}{}\n", command.name, command.summary);
     }
   }
-  text += "\nMore to read:\n";
+  text += "\nHelp topics:\n";
   for (const HelpTopic& topic : all_help_topics()) {
     text += fmt::format("  help {:<13}{}\n", topic.name, topic.summary);
   }
-  text += "\nFirst steps, from a text of your own to a model that fills gaps:\n";
+  text += "\nFirst steps, from your own text to a model that fills in masks:\n";
   for (const char* name : {"train-tokenizer", "pretrain", "fill-mask"}) {
     const auto step = std::find_if(commands.begin(), commands.end(), [&](const auto& c) { return c.name == name; });
     text += fmt::format("  {}\n", step->example);
   }
-  return text + "\nNext: roformer COMMAND --help shows its options and an example.\n";
+  return text + "\nRun roformer COMMAND --help for its options and an example.\n";
 }
 
 std::string reference() {
   std::string text =
       "# The commands\n\n"
-      "This page is what `roformer help reference` prints; a test keeps it so.\n\n"
-      "Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 failed (a file, the "
-      "data, "
-      "no space), 2 wrong usage, 130 interrupted after saving.\n\n";
+      "This page is what `roformer help reference` prints; a test compares them.\n\n"
+      "Results go to standard output, everything else to standard error. Exit codes: 0 success, 1 failure (a file, the "
+      "data, no space), 2 wrong usage, 130 interrupted after saving.\n\n";
   for (const HelpTopic& topic : all_help_topics()) {
     if (topic.text.empty()) continue;
     text += fmt::format("## {}\n\n```\n{}```\n\n", topic.name, topic.text);

@@ -1,4 +1,4 @@
-// The pages about all commands: what the program says when it is called alone, and the reference, docs/cli.md.
+// The pages about all commands: what the program prints without arguments, and the reference, docs/cli.md.
 #pragma once
 
 #include <string>

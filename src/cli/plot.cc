@@ -24,11 +24,11 @@ struct PlotCommand {
 void describe(OptionSet& set, PlotCommand& options) {
   set.add_positional("RUN", options.runs,
                      "training directory, or NAME=DIR,DIR,... for the mean of several runs with a band from the lowest "
-                     "to the highest; a directory of compare, or of training directories, is all of them");
-  set.add_choice("--event", options.event, {"train", "validation"}, "which lines of log.jsonl");
-  set.add("--value", options.value, "which number of them: loss, accuracy, learning_rate, ...", "NAME");
-  set.add("--title", options.title, "heading of the plot");
-  set.add("--output", options.output, "write an SVG file, too", "FILE");
+                     "to the highest; a directory of compare, or of training directories, stands for all its runs");
+  set.add_choice("--event", options.event, {"train", "validation"}, "event of log.jsonl to plot");
+  set.add("--value", options.value, "value of the event to plot: loss, accuracy, learning_rate, ...", "NAME");
+  set.add("--title", options.title, "title of the plot");
+  set.add("--output", options.output, "also write an SVG file", "FILE");
 }
 
 PlotSeries read_series(const RunGroup& group, const PlotCommand& options) {
@@ -45,7 +45,7 @@ PlotSeries read_series(const RunGroup& group, const PlotCommand& options) {
 }
 
 void run(const PlotCommand& options) {
-  if (options.runs.empty()) throw UsageError("which runs? Give training directories");
+  if (options.runs.empty()) throw UsageError("no runs given, expected training directories");
   Plot plot{.title = options.title, .x_label = "step", .y_label = options.event + " " + options.value, .series = {}};
   for (const RunGroup& group : parse_run_groups(options.runs)) plot.series.push_back(read_series(group, options));
   const TerminalStyle style = TerminalStyle::of(STDOUT_FILENO);

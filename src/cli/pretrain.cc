@@ -14,7 +14,7 @@ namespace roformer {
 namespace {
 
 void describe(OptionSet& set, TrainingCommand& options) {
-  describe_training_data(set, options.task, "training directory; the same command again resumes it");
+  describe_training_data(set, options.task, "training directory; running the same command again resumes it");
   describe_training_shape(set, options.task, true);
   describe_training_run(set, options);
 }

@@ -1,4 +1,4 @@
-// What is known of this machine's CPU: figures of speed say nothing without it.
+// This machine's CPU: measured speeds mean nothing without it.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@ namespace roformer {
 
 struct Processor {
   std::string model = "unknown";
-  std::vector<std::string> features;  // those of SIMD that kernels may use: "avx2", "avx512f"
+  std::vector<std::string> features;  // SIMD features that kernels may use: "avx2", "avx512f"
 };
 
 Processor read_processor();

@@ -54,23 +54,23 @@ std::vector<OptionInfo> options_of(const Command& command) {
 std::vector<HelpTopic> all_help_topics() {
   return {{.name = "settings",
            .summary = "where the values of options come from",
-           .text = R"(Every option has a default. It is replaced, the first that is there winning, by
+           .text = R"(Every option has a default. It is overridden, in order of precedence, by
   1. the command line:             --top-k 5   or   --top-k=5
   2. an environment variable:      ROFORMER_TOP_K=5
   3. a file given by --config-file: top-k = 5
-A file holds plain keys in TOML. --dump-config prints the settings as such a file.
-Several commands can share one: what only one of them shall read stands in a table
-of its name, which wins over the keys above it; tables of other commands are skipped.
+A file contains plain keys in TOML. --dump-config prints the settings as such a file.
+Several commands can share one: settings of a single command go into a table of its
+name, which overrides the keys above it; tables of other commands are ignored.
   threads = 4
   [pretrain]
   steps = 400
 
 Options that take several values (--data FILE...) take all arguments up to the
-next option, and may be repeated; in a variable values are separated by commas.
+next option, and may be repeated; in environment variables, commas separate values.
 
 Texts are arguments, or lines of the file given by --input, or, without either,
-lines of standard input. They arrive as they are, brackets and quotes included.
-What starts with a dash goes after "--".
+lines of standard input. They are not changed: brackets and quotes belong to them.
+A text that starts with a dash goes after "--".
 )"},
           {.name = "reference", .summary = "all commands and options on one page (docs/cli.md)", .text = ""}};
 }

@@ -1,6 +1,6 @@
 // The sub-commands of the program. Each is one file of this folder with a struct of options, a function that describes
 // them and a function that does the work; registry.cc lists them all. Registration by static initializers was rejected:
-// a list one can read beats an order one cannot.
+// an explicit list also gives the order.
 #pragma once
 
 #include <functional>
@@ -33,7 +33,7 @@ std::function<std::function<void()>(OptionSet&)> prepare_with(void (*describe)(O
   };
 }
 
-// A page of `roformer help NAME` that belongs to no command. The one without a text is made from all others
+// A page of `roformer help NAME` that belongs to no command. The one without a text is generated from all others
 // (overview.h).
 struct HelpTopic {
   std::string name, summary, text;

@@ -1,4 +1,4 @@
-// roformer report: training runs, a model's attention, or the decay of rotary scores as a page to look at.
+// roformer report: training runs, a model's attention, or the decay of rotary scores as one page.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -37,19 +37,20 @@ void describe(OptionSet& set, ReportCommand& options) {
   set.add_positional(
       "DIR", options.runs,
       "training directory, or NAME=DIR,DIR,... for the mean of several runs with a band from the lowest "
-      "to the highest; a directory of compare, or of training directories, is all of them; with --text or --input one "
-      "model directory");
-  set.add("--output", options.output,
-          "the page to write: one HTML file (with --decay also .svg; default for compare's directory: its report.html, "
-          "with its other results)",
-          "FILE");
-  set.add("--title", options.title, "heading of the page");
+      "to the highest; a directory of compare, or of training directories, stands for all its runs; with --text or "
+      "--input one model directory");
+  set.add(
+      "--output", options.output,
+      "the HTML file to write (with --decay also .svg; default for a directory of compare: its report.html, with its "
+      "other results)",
+      "FILE");
+  set.add("--title", options.title, "title of the page");
   set.section("A model's attention");
   set.add("--text", options.text, "draw the attention maps of this text");
-  set.add("--input", options.input, "more texts, one a line, for the scores by distance", "FILE");
+  set.add("--input", options.input, "more texts, one per line, for the scores by distance", "FILE");
   add_engine(set, options.engine);
   set.section("The long-term decay of rotary scores (Eq. 35-37 of the paper)");
-  set.add("--decay", options.decay, "draw the mean of |S_i| by distance; takes no DIR");
+  set.add("--decay", options.decay, "plot the mean of |S_i| by distance; takes no DIR");
   set.add("--dim", options.dim, "rotary dimension", {2, 8192});
   set.add("--max-distance", options.max_distance, "largest distance", {1, 65536});
   set.add("--base", options.base, "base of the frequencies", {1, 1e12, true, false});
@@ -69,7 +70,7 @@ HtmlPage run_page(const ReportCommand& options) {
 void write_grid(const ReportCommand& options) {
   const Grid grid = read_grid(options.runs[0]);
   if (options.output.empty()) {
-    if (!options.title.empty()) throw UsageError("{}: give {}, too", FieldName("title"), FieldName("output"));
+    if (!options.title.empty()) throw UsageError("{} requires {}", FieldName("title"), FieldName("output"));
     write_grid_report(grid);
     return;
   }
@@ -79,7 +80,7 @@ void write_grid(const ReportCommand& options) {
 
 HtmlPage model_page(const ReportCommand& options) {
   if (options.runs.size() != 1) {
-    throw UsageError("{} and {} look into one model; got {}", FieldName("text"), FieldName("input"),
+    throw UsageError("{} and {} expect one model directory, got {}", FieldName("text"), FieldName("input"),
                      options.runs.size());
   }
   const std::string& directory = options.runs[0];
@@ -120,7 +121,7 @@ Plot decay_plot(const ReportCommand& options) {
 }
 
 void write_decay(const ReportCommand& options) {
-  if (!options.runs.empty()) throw UsageError("{} is mathematics only and takes no DIR", FieldName("decay"));
+  if (!options.runs.empty()) throw UsageError("{} needs no model or training and takes no DIR", FieldName("decay"));
   const bool svg = options.output.ends_with(".svg");
   if (!svg && !options.output.ends_with(".html")) {
     throw UsageError("{} is {}, expected a name that ends in .html or .svg", FieldName("output"),
@@ -146,9 +147,9 @@ void write_decay(const ReportCommand& options) {
 void run(const ReportCommand& options) {
   const bool model = options.text || !options.input.empty();
   const bool grid = options.runs.size() == 1 && !model && !options.decay && is_grid(options.runs[0]);
-  if (options.output.empty() && !grid) throw UsageError("--output FILE is needed");
+  if (options.output.empty() && !grid) throw UsageError("--output FILE is required");
   if (options.decay && model) {
-    throw UsageError("{} looks into no model; leave out {} and {}", FieldName("decay"), FieldName("text"),
+    throw UsageError("{} uses no model, expected neither {} nor {}", FieldName("decay"), FieldName("text"),
                      FieldName("input"));
   }
   if (options.decay) {
@@ -156,7 +157,7 @@ void run(const ReportCommand& options) {
   } else if (grid) {
     write_grid(options);
   } else {
-    if (options.runs.empty()) throw UsageError("which directories? Give training directories, or --decay");
+    if (options.runs.empty()) throw UsageError("no directories given, expected training directories, or --decay");
     write_file_atomically(options.output, (model ? model_page(options) : run_page(options)).finish());
   }
   std::cerr << fmt::format("roformer: wrote {}\n",

@@ -1,4 +1,4 @@
-// roformer rope: rotary positions as pictures, and the rotation of one vector in numbers.
+// roformer rope: rotary positions as figures, and the rotation of one vector in numbers.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -32,20 +32,21 @@ void describe(OptionSet& set, RopeCommand& options) {
   set.add_positional(
       "WHAT", options.what,
       "a figure: rotation, clocks, decay, scores, scaling; or numbers, each step of one rotation; or precision, the "
-      "error of angles in less than double precision");
-  set.add("--output", options.output, "the SVG file to write (rotation and clocks need it)", "FILE");
+      "error of angles computed in less than double precision");
+  set.add("--output", options.output, "the SVG file to write (required by rotation and clocks)", "FILE");
   set.add("--base", options.figure.base, "base of the frequencies (all but rotation)", {1, 1e12, true, false});
   set.section("Figures");
   set.add("--dim", options.figure.dim, "rotary dimension (all but rotation)", {2, 512});
   set.add("--max-distance", options.figure.max_distance, "largest distance (decay, scores)", {1, 4096});
-  set.add("--factor", options.figure.factor, "how much longer the texts shall be (scaling)", {1, 1000, true, false});
-  set.add("--original-positions", options.figure.original_positions, "length a model was trained on (scaling)",
+  set.add("--factor", options.figure.factor, "factor by which the context is extended (scaling)",
+          {1, 1000, true, false});
+  set.add("--original-positions", options.figure.original_positions, "context length of the training (scaling)",
           {2, kMaxRotaryPosition});
   add_seed(set, options.figure.seed);
   set.section("Numbers");
   set.add_words("--vector", options.vector, "the elements of a head");
-  set.add("--position", options.position, "where its token stands", {0, kMaxRotaryPosition});
-  set.add_choice("--layout", options.layout, {"adjacent", "half"}, "which elements make a pair");
+  set.add("--position", options.position, "position of its token", {0, kMaxRotaryPosition});
+  set.add_choice("--layout", options.layout, {"adjacent", "half"}, "which elements form a pair");
 }
 
 void print_numbers(const RopeCommand& options) {
@@ -89,9 +90,10 @@ std::string draw(const RopeCommand& options) {
 }
 
 void run(const RopeCommand& options) {
-  if (options.what.empty()) throw UsageError("show what? Give e.g. rotation or numbers; see --help");
+  if (options.what.empty()) throw UsageError("WHAT is missing, expected e.g. rotation or numbers; see --help");
   if (options.what == "numbers" || options.what == "precision") {
-    if (!options.output.empty()) throw UsageError("{} writes no file; leave out {}", options.what, FieldName("output"));
+    if (!options.output.empty())
+      throw UsageError("{} writes no file, expected no {}", options.what, FieldName("output"));
     if (options.what == "numbers") return print_numbers(options);
     std::cout << rope_precision({.dim = options.figure.dim, .base = options.figure.base});
     return;

@@ -24,7 +24,7 @@ std::vector<RunGroup> grid_groups(const std::string& directory) {
     }
     if (!group.directories.empty()) groups.push_back(std::move(group));
   }
-  if (groups.empty()) throw FileError("{}: none of its trainings has begun", FilePath(directory));
+  if (groups.empty()) throw FileError("{}: none of its trainings has started", FilePath(directory));
   return groups;
 }
 
@@ -38,8 +38,8 @@ std::vector<RunGroup> groups_inside(const std::string& directory) {
   }
   if (groups.empty()) {
     throw FileError(
-        "{}: neither holds a log.jsonl, as a training directory does, nor training directories; report --text shows a "
-        "model directory",
+        "{}: contains neither a log.jsonl, as a training directory does, nor training directories; report --text shows "
+        "a model directory",
         FilePath(directory));
   }
   std::ranges::sort(groups, {}, &RunGroup::name);

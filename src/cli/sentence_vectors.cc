@@ -7,11 +7,11 @@ void add_vector_options(OptionSet& set, VectorOptions& options, bool tokens) {
   poolings.insert(poolings.end(), pooling_names().begin(), pooling_names().end());
   if (tokens) poolings.emplace_back(kTokenVectors);
   set.add_choice("--pooling", options.pooling, poolings,
-                 std::string("how the vectors of the tokens become one; auto = what the model directory says "
-                             "(1_Pooling/config.json), else the pooler of a RoFormer-Sim, else mean") +
-                     (tokens ? "; none = the vectors of all tokens" : ""));
+                 std::string("how token vectors are pooled; auto = the model directory's setting "
+                             "(1_Pooling/config.json), else the pooler for RoFormer-Sim, else mean") +
+                     (tokens ? "; none = not pooled, the vectors of all tokens" : ""));
   set.add("--normalize", options.normalize,
-          "scale each vector to length 1 (default: what the model directory says in modules.json, else not)");
+          "scale each vector to length 1 (default: as modules.json of the model directory says, else not)");
   add_max_length(set, options.max_length);
 }
 

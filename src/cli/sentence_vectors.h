@@ -1,4 +1,4 @@
-// The options of commands that turn texts into vectors, completed by what the model directory says.
+// The options of commands that turn texts into vectors, completed by the settings of the model directory.
 #pragma once
 
 #include <optional>
@@ -20,10 +20,10 @@ inline constexpr const char* kTokenVectors = "none";  // of --pooling
 // `tokens`: --pooling may also be "none", for the vectors of the tokens.
 void add_vector_options(OptionSet& set, VectorOptions& options, bool tokens = false);
 
-// Errors as that of inference/sentence_settings.h, and those of reading the directory.
+// Throws as the function of inference/sentence_settings.h, and the errors of reading the directory.
 SentenceVectors sentence_vectors(const VectorOptions& options, const Model& model, const std::string& directory);
 
-// Where the vectors of the tokens are wanted: what cuts texts.
+// The length to which texts are truncated with --pooling none.
 int64_t token_vectors_max_length(const VectorOptions& options, const std::string& directory);
 
 }  // namespace roformer

@@ -1,4 +1,4 @@
-// roformer similarity: pairs of texts to the cosine of their vectors.
+// roformer similarity: the cosine of the vectors of pairs of texts.
 #include "base/error.h"
 #include "cli/registry.h"
 #include "cli/sentence_vectors.h"
@@ -17,7 +17,7 @@ void describe(OptionSet& set, SimilarityCommand& options) {
   add_vector_options(set, options.vectors);
 }
 
-// Two arguments without a tab are one pair; one alone, or three, are none.
+// Two arguments without a tab are one pair; one or three are an error.
 TextInput as_pairs(TextInput input) {
   if (input.texts.size() == 2 && (input.texts[0] + input.texts[1]).find('\t') == std::string::npos) {
     input.texts = {input.texts[0] + "\t" + input.texts[1]};
@@ -50,7 +50,7 @@ void run(const SimilarityCommand& options) {
 
 Command similarity_command() {
   return {.name = "similarity",
-          .summary = "Tell how alike two texts are: the cosine of their vectors",
+          .summary = "Compute the similarity of two texts: the cosine of their vectors",
           .group = "Use",
           .example = "roformer similarity --model model \"A man is eating.\" \"Someone has lunch.\"",
           .prepare = prepare_with(describe, run)};

@@ -23,17 +23,18 @@ constexpr size_t kBlock = 1 << 16;
 }  // namespace
 
 void add_texts(OptionSet& options, TextInput& input) {
-  options.add_positional("TEXT", input.texts, "Texts; without any, --input or standard input is read, one text a line");
-  options.add("--input", input.input, "Read texts from this file, one a line; - is standard input", "FILE");
+  options.add_positional("TEXT", input.texts,
+                         "Texts; if there are none, --input or standard input is read, one text per line");
+  options.add("--input", input.input, "Read texts from this file, one per line; - is standard input", "FILE");
 }
 
-// Whether buffer_ holds a whole line from begin_ on; searched_ is then the place of its end.
+// Whether buffer_ holds a whole line from begin_ on; searched_ is then the offset of its end.
 bool DescriptorLines::has_line() {
   searched_ = std::min(buffer_.find('\n', searched_), buffer_.size());
   return searched_ < buffer_.size();
 }
 
-// Whether there is something to read, or the end, before the time is over.
+// Whether there is something to read, or the end, before the timeout.
 bool DescriptorLines::wait(int milliseconds) const {
   pollfd descriptor{descriptor_, POLLIN, 0};
   return ::poll(&descriptor, 1, milliseconds) != 0;
@@ -70,9 +71,9 @@ bool DescriptorLines::ready() {
 }
 
 bool DescriptorLines::next(std::string& line) {
-  constexpr int kBetweenLooks = 100;  // milliseconds until a request to stop is noticed
+  constexpr int kPollInterval = 100;  // milliseconds until a request to stop is noticed
   while (!has_line() && !at_end_) {
-    while (!wait(kBetweenLooks)) {
+    while (!wait(kPollInterval)) {
       if (stop_.stop_requested()) throw Interrupted("interrupted");
     }
     read_more();
@@ -98,7 +99,7 @@ TextReader::TextReader(const TextInput& input, std::stop_token stop) {
   }
   if (input.input.empty() || input.input == "-") {
     standard_input_.emplace(STDIN_FILENO, "standard input", std::move(stop));
-    if (typed()) std::cerr << "Type texts, one a line; end with Ctrl-D.\n";
+    if (typed()) std::cerr << "Type texts, one per line; end with Ctrl-D.\n";
     return;
   }
   file_ = std::make_unique<TextFile>(input.input);

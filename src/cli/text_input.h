@@ -22,7 +22,7 @@ struct TextInput {
 
 void add_texts(OptionSet& options, TextInput& input);
 
-// Lines of a descriptor, each there as soon as it was sent.
+// Lines of a descriptor, each available as soon as it was sent.
 class DescriptorLines {
  public:
   // `name` starts messages. The descriptor stays open.
@@ -32,7 +32,7 @@ class DescriptorLines {
   // The next line without its "\n"; false at the end. Interrupted when a stop is requested while it waits;
   // DataError for a line longer than 16 MiB.
   bool next(std::string& line);
-  // Whether the next line, or the end, is there.
+  // Whether the next line, or the end, is available.
   bool ready();
 
  private:
@@ -50,15 +50,15 @@ class DescriptorLines {
   bool at_end_ = false;
 };
 
-// Reads item by item, so that an endless stream can be worked on.
+// Reads item by item, so that an endless stream can be processed.
 class TextReader final : public TextSource {
  public:
   // UsageError if both texts and a file are given, FileError if the file cannot be opened.
   explicit TextReader(const TextInput& input, std::stop_token stop = {});
 
   // False at the end. A byte-order mark at the start of a file and a carriage return at the end of a line are dropped.
-  // DataError with the line for what is not UTF-8 or too long. A line of standard input is there as soon as it was
-  // sent.
+  // DataError with the line for what is not UTF-8 or too long. A line of standard input is available as soon as it
+  // was sent.
   bool next(std::string& text) override;
   bool ready() override { return !standard_input_ || standard_input_->ready(); }
   std::string location(int64_t number) const override;
@@ -66,7 +66,7 @@ class TextReader final : public TextSource {
   // Where the last item came from, to start a message: "FILE:12" or "text 3".
   std::string location() const { return location(count_); }
   int64_t count() const { return count_; }  // items read, so the number of the last one
-  // How much of a file has been read, from 0 to 1; nothing where nobody knows.
+  // The fraction of a file that has been read; empty if unknown.
   std::optional<double> share() const;
   // A person at a terminal types the texts.
   bool typed() const;

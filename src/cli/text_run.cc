@@ -12,7 +12,7 @@ namespace roformer {
 
 namespace {
 
-// Progress of a command whose results go elsewhere than to the terminal it would be drawn on.
+// Progress of a command whose results do not go to the terminal that shows it.
 class RunProgress {
  public:
   RunProgress(const std::string& command, const TextReader& reader) : reader_(reader) {
@@ -47,15 +47,15 @@ void add_text_run(OptionSet& set, TextRunOptions& options) {
   set.add("--model", options.model, "model directory", "DIR");
   set.require("--model");
   add_json(set, options.json);
-  constexpr int64_t kMostTokens = 1 << 22;
-  set.add("--batch-tokens", options.batch_tokens, "tokens computed together, of several texts", {1, kMostTokens});
+  constexpr int64_t kMaxBatchTokens = 1 << 22;
+  set.add("--batch-tokens", options.batch_tokens, "batch texts up to this many tokens", {1, kMaxBatchTokens});
   add_tokenizer(set, options.tokenizer);
   add_engine(set, options.engine);
 }
 
 void add_max_length(OptionSet& set, std::optional<int64_t>& max_length) {
-  constexpr int64_t kLongest = 1 << 30;
-  set.add("--max-length", max_length, "cut a text to so many tokens; 0 = never", {0, kLongest});
+  constexpr int64_t kMaxLength = 1 << 30;
+  set.add("--max-length", max_length, "truncate texts to this many tokens; 0 = never", {0, kMaxLength});
 }
 
 SessionOptions session_options(const TextRunOptions& options) {

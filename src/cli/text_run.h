@@ -1,4 +1,4 @@
-// What the commands share that answer texts one after another with a model: fill-mask, embed, similarity, classify.
+// Shared by the commands that run a model on texts one after another: fill-mask, embed, similarity, classify.
 #pragma once
 
 #include <functional>
@@ -23,19 +23,18 @@ struct TextRunOptions {
 };
 
 void add_text_run(OptionSet& set, TextRunOptions& options);
-// For commands that may cut a text.
+// For commands that may truncate texts.
 void add_max_length(OptionSet& set, std::optional<int64_t>& max_length);
 
 // How its model directory is opened.
 SessionOptions session_options(const TextRunOptions& options);
 
-// What a batch adds to standard output: whole lines, one for each item.
+// The output of a batch: whole lines, one for each item.
 using AnswerBatch = std::function<void(const TextBatch& batch, std::string& lines)>;
 
-// Reads all items and prints what `answer` says, batch by batch. Items that come slowly are answered as they come. Long
-// work shows its progress on standard error, unless results go to the same terminal. Ctrl-C and SIGTERM end it after
-// the batch at hand: Interrupted.
-// `command` is the heading of the progress.
+// Reads all items and prints the output of `answer`, batch by batch. Items that arrive slowly are answered as they
+// arrive. Long work shows its progress on standard error, unless results go to the same terminal. Ctrl-C and SIGTERM
+// end it after the current batch: Interrupted. `command` is the heading of the progress.
 void answer_texts(const std::string& command, const TextRunOptions& options, const Session& session,
                   const ItemEncoder& encode, const AnswerBatch& answer);
 

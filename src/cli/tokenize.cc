@@ -30,12 +30,12 @@ void describe(OptionSet& set, TokenizeOptions& options) {
   add_texts(set, options.texts);
   set.add("--model", options.model, "model or tokenizer directory", "DIR");
   set.require("--model");
-  set.add("--pair", options.pair, "an item is two texts separated by a tab");
-  set.add("--max-length", options.max_length, "truncate to that many ids, the longer text first; 0 = never", {0});
-  set.add("--ids", options.ids, "show ids rather than tokens");
-  set.add("--words", options.words, "show the words into which jieba cuts the text, before the vocabulary is asked");
+  set.add("--pair", options.pair, "each item is two texts separated by a tab");
+  set.add("--max-length", options.max_length, "truncate to this many tokens, the longer text first; 0 = never", {0});
+  set.add("--ids", options.ids, "show ids instead of tokens");
+  set.add("--words", options.words, "show the words into which jieba segments the text, before the vocabulary lookup");
   set.add("--decode", options.decode,
-          "the other way round: an item is ids, a JSON list or with blanks between them; show their text");
+          "the reverse: each item is ids, a JSON list or separated by spaces; show their text");
   add_tokenizer(set, options.tokenizer);
   set.add("--save", options.save,
           "also write the tokenizer, with the mode and dictionary chosen here, to this directory", "DIR");
@@ -43,7 +43,7 @@ void describe(OptionSet& set, TokenizeOptions& options) {
   add_json(set, options.json);
 }
 
-// Into a directory that has none, or the same with other settings.
+// Into a directory without a tokenizer, or with the same one in other settings.
 void save_tokenizer(const Tokenizer& tokenizer, const std::string& directory) {
   constexpr int64_t kMaxFileBytes = int64_t{1} << 28;
   const auto files = tokenizer.files();
@@ -52,7 +52,7 @@ void save_tokenizer(const Tokenizer& tokenizer, const std::string& directory) {
     if (access(list.c_str(), F_OK) != 0) continue;
     if (std::string_view(name) == "tokenizer.json" && files.contains("vocab.txt")) continue;  // says the same
     if (!files.contains(name) || read_file(list, kMaxFileBytes) != files.at(name)) {
-      throw FileError("{}: {} holds another vocabulary; choose another directory", FieldName("save"), list);
+      throw FileError("{}: {} contains another vocabulary; choose another directory", FieldName("save"), list);
     }
   }
   make_directories(directory);
@@ -75,7 +75,7 @@ void append_list(std::string& out, const Values& values, char separator, const A
   }
 }
 
-// The ids of an item: a JSON list, or decimal numbers with blanks between them.
+// The ids of an item: a JSON list, or decimal numbers separated by blanks.
 std::vector<int32_t> parse_ids(std::string_view text) {
   constexpr std::string_view kBlanks = " \t";
   const size_t start = std::min(text.find_first_not_of(kBlanks), text.size());
@@ -84,7 +84,7 @@ std::vector<int32_t> parse_ids(std::string_view text) {
     int32_t id = -1;
     const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), id);
     if (error != std::errc() || end != number.data() + number.size()) {
-      throw DataError("{} is no id of a token", quote(number));
+      throw DataError("{} is not a token id", quote(number));
     }
     ids.push_back(id);
   };
@@ -101,18 +101,18 @@ std::vector<int32_t> parse_ids(std::string_view text) {
   return ids;
 }
 
-// Writes what is to be shown of one text.
+// Writes the output for one text.
 class Printer {
  public:
   Printer(const Tokenizer& tokenizer, const TokenizeOptions& options)
       : tokenizer_(tokenizer), jieba_(dynamic_cast<const JiebaTokenizer*>(&tokenizer)), options_(options) {
     if (options.decode && (options.pair || options.ids || options.words || options.max_length > 0)) {
-      throw UsageError("{}: an item is ids, of which {}, {}, {} and {} say nothing", FieldName("decode"),
+      throw UsageError("{}: items are ids, to which {}, {}, {} and {} do not apply", FieldName("decode"),
                        FieldName("pair"), FieldName("ids"), FieldName("words"), FieldName("max_length"));
     }
     if (!options.words) return;
     if (options.pair) throw UsageError("{}: expected texts, not pairs", FieldName("words"));
-    if (!jieba_) throw UsageError("{}: {} is no tokenizer with jieba's words", FieldName("words"), options.model);
+    if (!jieba_) throw UsageError("{}: {} is not a jieba tokenizer", FieldName("words"), options.model);
   }
 
   void print(const std::string& text, std::string& out) const {
@@ -138,7 +138,7 @@ class Printer {
     std::vector<int32_t> ids;
     if (options_.pair || options_.max_length > 0) {
       ids = encode(text).ids;
-    } else {  // the same without offsets
+    } else {  // faster: without offsets
       ids = tokenizer_.encode_plain(text);
       if (tokenizer_.special_template().cls) ids.insert(ids.begin(), tokenizer_.cls_id());
       if (tokenizer_.special_template().sep) ids.push_back(tokenizer_.sep_id());
@@ -159,7 +159,7 @@ class Printer {
     return tokenizer_.encode(text.substr(0, tab), text.substr(tab + 1), options_.max_length);
   }
 
-  // By hand: a line has four lists as long as the text.
+  // Written by hand for speed: a line has four lists as long as the text.
   void print_json(const Encoding& encoding, std::string& out) const {
     const auto number = [&](int64_t value) { append_number(out, value); };
     out += R"({"ids":[)";
@@ -192,10 +192,10 @@ struct Chunk {
 
 struct ReadTexts {
   std::vector<Chunk> chunks;
-  std::exception_ptr error;  // of reading what comes after them
+  std::exception_ptr error;  // of reading what follows them
 };
 
-// What can be read without waiting, but one item at least and some megabytes at most; without chunks at the end.
+// What can be read without waiting, but at least one item and at most some megabytes; no chunks at the end.
 ReadTexts read_batch(TextReader& reader) {
   constexpr size_t kChunkBytes = size_t{1} << 16, kChunks = 64;
   ReadTexts batch;
@@ -223,7 +223,7 @@ void print_chunk(const Printer& printer, const TextReader& reader, Chunk& chunk)
       printer.print(text, chunk.out);
       ++number;
     }
-  } catch (const DataError& error) {  // what came before it is shown first
+  } catch (const DataError& error) {  // what precedes it is printed first
     chunk.error = std::make_exception_ptr(error.prefixed(reader.location(number) + ": "));
   } catch (...) {
     chunk.error = std::current_exception();

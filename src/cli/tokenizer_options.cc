@@ -8,11 +8,11 @@ namespace roformer {
 
 void add_tokenizer(OptionSet& set, TokenizerOptions& options) {
   set.add("--tokenizer-mode", options.mode,
-          "how a jieba tokenizer cuts: fast or slow as transformers, or bert4keras (default: what the directory says)",
+          "how a jieba tokenizer segments: fast or slow as in transformers, or bert4keras (default: the directory's "
+          "setting)",
           "MODE");
   set.add("--jieba-dictionary", options.dictionary,
-          "jieba's dict.txt (default: jieba_dict.txt of the directory, else the one of Debian's python3-jieba)",
-          "FILE");
+          "jieba's dict.txt (default: the directory's jieba_dict.txt, else that of Debian's python3-jieba)", "FILE");
 }
 
 LoadOptions load_options(const TokenizerOptions& options) {

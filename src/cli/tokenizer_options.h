@@ -1,4 +1,4 @@
-// What every command takes that reads texts with a model's tokenizer.
+// Options of the commands that read texts with a model's tokenizer.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 namespace roformer {
 
 struct TokenizerOptions {
-  std::string mode, dictionary;  // empty: what the directory says
+  std::string mode, dictionary;  // empty: the directory's settings
 };
 
 void add_tokenizer(OptionSet& set, TokenizerOptions& options);

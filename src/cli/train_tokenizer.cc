@@ -23,27 +23,28 @@ struct TrainTokenizerOptions {
 };
 
 void describe(OptionSet& set, TrainTokenizerOptions& options) {
-  set.add_choice("--type", options.type, {"wordpiece", "jieba-wordpiece", "bpe", "unigram", "char", "byte"},
-                 "sub-words as BERT's, Chinese words as RoFormer's, SentencePiece models, single characters, or bytes");
-  set.add("--vocab-size", options.training.vocab_size, "tokens to learn, the special ones included", {1, 10'000'000});
+  set.add_choice(
+      "--type", options.type, {"wordpiece", "jieba-wordpiece", "bpe", "unigram", "char", "byte"},
+      "WordPiece as in BERT, or on Chinese words as in RoFormer, SentencePiece models, single characters, or bytes");
+  set.add("--vocab-size", options.training.vocab_size, "vocabulary size, special tokens included", {1, 10'000'000});
   set.add("--lowercase", options.training.lowercase,
-          "lower-case the text (wordpiece, jieba-wordpiece: and strip accents; bpe, unigram: NFKC and case folding)");
-  set.add("--min-frequency", options.training.min_frequency, "what is rarer gets no token (not for bpe, unigram)",
+          "lowercase the text (wordpiece, jieba-wordpiece: also strip accents; bpe, unigram: NFKC and case folding)");
+  set.add("--min-frequency", options.training.min_frequency, "minimum frequency for a token (not for bpe, unigram)",
           {1, 1'000'000'000});
   set.add("--input", options.input, "text to learn from: files, also gzip and zstd, or directories");
-  set.add("--output", options.output, "directory for vocab.txt or tokenizer.model, and its settings", "DIR");
+  set.add("--output", options.output, "directory for vocab.txt or tokenizer.model, and the settings", "DIR");
   set.require("--output");
   set.add_choice("--tokenizer-mode", options.mode, {"fast", "slow", "bert4keras"},
-                 "jieba-wordpiece: whose tokenizer it is, transformers' fast or slow one or bert4keras'");
+                 "jieba-wordpiece: implementation to follow, transformers' fast or slow one or bert4keras's");
   set.add("--jieba-dictionary", options.dictionary,
-          "jieba-wordpiece: jieba's dict.txt (default: the one of Debian's python3-jieba)", "FILE");
+          "jieba-wordpiece: jieba's dict.txt (default: that of Debian's python3-jieba)", "FILE");
   add_threads(set, options.threads);
 }
 
 std::unique_ptr<Tokenizer> learn(const TrainTokenizerOptions& options) {
   if (options.type == "byte") return train_byte();
   if (options.input.empty())
-    throw UsageError("--input is needed: the text to learn from: files, also gzip and zstd, or directories");
+    throw UsageError("--input is required: text to learn from (files, also gzip and zstd, or directories)");
   ThreadPool pool(static_cast<int>(options.threads));
   if (options.type == "jieba-wordpiece") {
     return train_jieba_wordpiece(options.input, options.training, options.dictionary, *parse_jieba_mode(options.mode),
@@ -65,7 +66,7 @@ void run(const TrainTokenizerOptions& options) {
     write_file_atomically(join_path(options.output, name), content);
   }
   if (options.type != "byte" && tokenizer->vocabulary_size() < options.training.vocab_size) {
-    std::cerr << fmt::format("roformer: the text gives {} tokens only, fewer than --vocab-size {}\n",
+    std::cerr << fmt::format("roformer: the text yields only {} tokens, fewer than --vocab-size {}\n",
                              tokenizer->vocabulary_size(), options.training.vocab_size);
   }
   std::cout << fmt::format("{} tokens in {}\n", tokenizer->vocabulary_size(), options.output);

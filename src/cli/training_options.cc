@@ -28,7 +28,7 @@ void describe_training_run(OptionSet& set, TrainingCommand& command) {
   SettingOptions options(set);
   visit_run_settings(command.task, options);
   add_engine(set, command.engine, true);
-  set.add("--yes", command.yes, "start without asking what is estimated to take more than 24 hours");
+  set.add("--yes", command.yes, "start without confirmation even if estimated to take more than 24 hours");
 }
 
 void print_undivided(const UndividedFile& file) {

@@ -1,4 +1,4 @@
-// The options of training from text, for the commands that train: one model, or a grid of them. Most are made from the
+// The options of training from text, for the commands that train one model or a grid of them. Most are made from the
 // settings of training/pretrain_options.h.
 #pragma once
 
@@ -18,7 +18,7 @@ struct TrainingCommand {
 
 // --data, --validation-data, …, --output, which is described by `output_help`.
 void describe_training_data(OptionSet& set, PretrainOptions& task, std::string_view output_help);
-// The shape; `alone` also with the one encoding of positions and kind of attention.
+// The shape; with `alone` including the position encoding and the kind of attention.
 void describe_training_shape(OptionSet& set, PretrainOptions& task, bool alone);
 void describe_training_run(OptionSet& set, TrainingCommand& command);
 

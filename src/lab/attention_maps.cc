@@ -13,7 +13,7 @@
 namespace roformer {
 namespace {
 
-// Runs the trunk on one text and shows `look` the scores of layer 0, 1, …
+// Runs the trunk on one text and calls `look` with the scores of layer 0, 1, …
 void run_observed(const Model& model, const Encoding& encoding,
                   const std::function<void(int64_t, AttentionScores&)>& look) {
   struct Observer final : AttentionObserver {
@@ -55,16 +55,16 @@ HeatMap softmax_of(const AttentionScores& scores, int64_t head) {
 }  // namespace
 
 AttentionMaps attention_maps(const Model& model, const Tokenizer& tokenizer, const std::string& text) {
-  constexpr int64_t kMostCells = 16'000'000;
+  constexpr int64_t kMaxCells = 16'000'000;
   const Encoding encoding = tokenizer.encode(text);
   const auto count = static_cast<int64_t>(encoding.ids.size());
   if (count > kMaxMapTokens) {
-    throw DataError("the text has {} tokens; attention maps take at most {}: give a shorter one", count, kMaxMapTokens);
+    throw DataError("the text has {} tokens; attention maps support at most {}", count, kMaxMapTokens);
   }
   const int64_t maps = model.config().layers * model.config().heads;
-  if (maps * count * count > kMostCells) {
+  if (maps * count * count > kMaxCells) {
     throw DataError("{} heads of {} × {} cells are too many to draw; give a text of at most {} tokens", maps, count,
-                    count, static_cast<int64_t>(std::sqrt(kMostCells / maps)));
+                    count, static_cast<int64_t>(std::sqrt(kMaxCells / maps)));
   }
   AttentionMaps result;
   for (const int32_t id : encoding.ids) result.tokens.push_back(tokenizer.token(id));
@@ -78,8 +78,8 @@ AttentionMaps attention_maps(const Model& model, const Tokenizer& tokenizer, con
 ScoresByDistance::ScoresByDistance(const Model& model, const Tokenizer& tokenizer)
     : model_(model), tokenizer_(tokenizer) {
   const auto* rotary = std::get_if<RotaryPosition>(&model.config().position);
-  // Learned, scaled and growing rotations, grids and those of single layers have no one score by distance from what was
-  // not rotated yet.
+  // With learned rotations, xPos, scaled frequencies, grids, or rotations that differ between layers, vectors before
+  // rotation do not determine a single score by distance.
   const bool plain = rotary != nullptr && !rotary->learned && !rotary->xpos && rotary->rotary.grid_width == 0 &&
                      rotary->rotary.scaling == RotaryScaling() && model.config().layer_rotary.empty();
   if (plain) frequencies_.emplace(rotary->rotary);

@@ -1,5 +1,5 @@
-// Looking into a model: where each head of each layer looks in a text, and how query-key scores depend on distance.
-// Works for every position encoding: scores are computed from what attention is given, in double precision.
+// Attention of a model: what each head of each layer attends to in a text, and how query-key scores depend on distance.
+// Works for every position encoding: scores are computed from the inputs of attention, in double precision.
 #pragma once
 
 #include <optional>
@@ -29,7 +29,7 @@ AttentionMaps attention_maps(const Model& model, const Tokenizer& tokenizer, con
 class ScoresByDistance {
  public:
   static constexpr int64_t kReach = 128;      // distances −128 … 128
-  static constexpr int64_t kMaxTokens = 512;  // of a text, if the model takes so many; the rest is cut off
+  static constexpr int64_t kMaxTokens = 512;  // of a text, if the model takes as many; the rest is truncated
 
   // Points to both, so it cannot be copied.
   ScoresByDistance(const Model& model, const Tokenizer& tokenizer);
@@ -38,10 +38,10 @@ class ScoresByDistance {
   void add(const std::string& text);
 
   // The mean over all pairs of tokens at each distance, left out where there are less than a hundredth as many pairs as
-  // at distance 0: a mean of few says nothing.
+  // at distance 0: a mean of few is not informative.
   std::vector<PlotSeries> measured() const;
   // q̄ᵀ R_r k̄ of the mean query and the mean key before rotation: by linearity the mean score of all queries with all
-  // keys if they stood r apart, so what the layer prefers whatever the tokens are. Empty unless positions are rotary.
+  // keys at distance r, so what the layer prefers independently of the tokens. Empty unless positions are rotary.
   std::vector<PlotSeries> of_means() const;
 
   int64_t texts() const { return texts_; }

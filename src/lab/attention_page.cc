@@ -1,4 +1,4 @@
-// How lab/attention_maps.h looks on a page.
+// The sections of a page for lab/attention_maps.h.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace roformer {
 namespace {
 
 constexpr int kCell = 14;        // pixels of a token in a large map
-constexpr size_t kLetters = 14;  // of a token that are shown beside it
+constexpr size_t kLetters = 14;  // shown of a token
 
 std::string label_of(const std::string& token) {
   std::string text;
@@ -53,7 +53,7 @@ std::string token_labels(const std::vector<std::string>& tokens, int margin) {
   return svg + "</g></defs></svg>\n";
 }
 
-// Where a head attends to, in numbers.
+// What a head attends to, in numbers.
 std::string summary_of(const HeatMap& map) {
   double itself = 0, before = 0, after = 0, first = 0, distance = 0;
   const float largest = *std::max_element(map.values.begin(), map.values.end());

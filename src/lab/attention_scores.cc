@@ -21,7 +21,7 @@ std::vector<double> to_doubles(Backend& backend, const Tensor& of_backend) {
   return result;
 }
 
-// Rows of keys with a head for each of the queries': those of a group have copies, which may be turned one by one.
+// Rows of keys with one head for each query head: a group's heads get copies, which may be rotated separately.
 std::vector<double> repeat_heads(const std::vector<double>& keys, const AttentionSpec& spec, int64_t dim) {
   if (spec.group() == 1) return keys;
   std::vector<double> result;

@@ -1,4 +1,4 @@
-// The scores of one attention, in double, from what the kernels are given: a kernel never has them all at once.
+// The scores of one attention, in double, from the inputs of the kernels, which never materialize them.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ class AttentionScores {
   std::span<double> query(int64_t head, int64_t i) { return slice(queries_, head, i); }
   std::span<double> key(int64_t head, int64_t j) { return slice(keys_, head, j); }
 
-  // The keys that query i sees. Elsewhere at() is what the score would be.
+  // The keys that query i attends to. For others at() is what the score would be.
   AttentionSpec::KeyRange seen(int64_t i) const { return spec_.visible_keys(i, tokens_); }
   // What the softmax gets for query i and key j: scale · q·k with the terms of RelativeTerms, capped.
   double at(int64_t head, int64_t i, int64_t j) const;
@@ -34,7 +34,7 @@ class AttentionScores {
   std::span<const double> slice(const std::vector<double>& rows, int64_t head, int64_t row) const {
     return {rows.data() + row * width_ + head * head_width_, static_cast<size_t>(head_width_)};
   }
-  // Of a row of a table by distance the slice of a head, or the one that all share.
+  // The slice of a head in a row of a table by distance, or the one that all heads share.
   std::span<const double> table_slice(const std::vector<double>& table, int64_t head, int64_t row) const;
 
   const AttentionSpec& spec_;

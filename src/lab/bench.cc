@@ -30,7 +30,7 @@ Batch make_batch(const ModelConfig& config, const BenchOptions& options) {
   return batch;
 }
 
-// Multiplications and additions of one forward pass, as shared by everybody who counts them: 2·m·n·k a product.
+// Multiplications and additions of one forward pass, by the usual convention: 2·m·n·k per matrix product.
 double forward_operations(const ModelConfig& c, const Batch& batch, int64_t labels) {
   const double tokens = static_cast<double>(batch.tokens());
   double squares = 0;
@@ -43,7 +43,7 @@ double forward_operations(const ModelConfig& c, const Batch& batch, int64_t labe
   double attention = 0;  // of all layers
   for (int64_t i = 0; i < c.layers; ++i) {
     const bool favor = c.attention_of(i) == AttentionKind::linear_favor;
-    const int64_t features = favor ? 2 * c.linear.favor_features : c.head_dim();  // which have to be made, too
+    const int64_t features = favor ? 2 * c.linear.favor_features : c.head_dim();  // which have to be computed, too
     const bool softmax = c.attention_of(i) == AttentionKind::softmax;
     attention += 4 * queries * (softmax ? squares : tokens * static_cast<double>(features));
   }

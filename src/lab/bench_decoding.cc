@@ -19,7 +19,7 @@ int64_t bytes_to_multiply(const Parameter& parameter) {
   return parameter.prepared != nullptr ? parameter.prepared->bytes() : parameter.value.bytes();
 }
 
-// Of tables only a row a token is read, unless one is the head's output weights, too.
+// Of embedding tables only one row per token is read, unless the table is also the head's output weights.
 int64_t bytes_of_a_step(const Model& model) {
   int64_t bytes = 0;
   std::set<const PreparedWeight*> counted{nullptr};
@@ -61,7 +61,7 @@ class Contestant {
   }
 
   int64_t steps() const { return std::ssize(seconds_); }
-  // `limit`: steps a second that memory allows, 0 if that is not known.
+  // `limit`: steps per second that memory bandwidth allows, 0 if unknown.
   DecodingSpeed speed(double limit) const {
     const double step = median(seconds_);
     double all = 0;
@@ -96,11 +96,11 @@ class Contestant {
 DecodingBenchResult bench_decoding(const Model& model, const DecodingBenchOptions& options) {
   if (model.config().attention_mask != AttentionMask::causal) {
     throw UsageError(
-        "decoding needs a causal model, and the tokens of this one see those behind them, too; {} llama-100m and "
-        "paper-performer are causal, and a config.json that says is_decoder",
+        "decoding needs a causal model, but this one also attends to later tokens; {} llama-100m and "
+        "paper-performer are causal, as is a config.json with is_decoder",
         FieldName("preset"));
   }
-  model.mlm_head();  // or there are no scores
+  model.mlm_head();  // throws if there is none
   std::vector<std::unique_ptr<Contestant>> contestants;
   for (const int64_t batch : options.batches) {
     contestants.push_back(std::make_unique<Contestant>(model, options, batch));

@@ -18,7 +18,7 @@ namespace roformer {
 
 namespace {
 
-// The median seconds of each contestant; they take turns, and have run once to warm up.
+// The median seconds of each contestant; they take turns after a warm-up run each.
 std::vector<double> medians(const KernelBenchOptions& options, const std::vector<std::function<void()>>& contestants) {
   std::vector<std::vector<double>> seconds(contestants.size());
   const double begin = now_seconds();
@@ -44,7 +44,7 @@ Tensor random(Backend& backend, Shape shape, uint64_t stream) {
   return x;
 }
 
-// [tokens, heads · head_dim]; refuses what this machine cannot hold `tensors` times.
+// [tokens, heads · head_dim]; UsageError if `tensors` of them exceed the memory of this machine.
 Shape checked_shape(const KernelBenchOptions& options, double tensors) {
   double tokens = 0;
   for (const int64_t length : options.lengths) tokens += static_cast<double>(length);
@@ -58,7 +58,7 @@ Shape checked_shape(const KernelBenchOptions& options, double tensors) {
   return {static_cast<int64_t>(tokens), options.heads * options.head_dim};
 }
 
-// One range of bytes a thread, as large as it can be: memcpy's best case.
+// One range of bytes per thread, as large as possible: memcpy's best case.
 void copy_on_all_threads(ThreadPool& pool, const Tensor& from, const Tensor& to) {
   const int64_t bytes = from.bytes(), part = (bytes + pool.threads() - 1) / pool.threads();
   for_chunks(pool, bytes, part, [&](int64_t begin, int64_t end) {
@@ -120,8 +120,8 @@ std::optional<int64_t> memory_beyond(std::optional<int64_t> before) {
   return before && peak ? std::optional(*peak - *before) : std::nullopt;
 }
 
-// Forward, backward. What the backward pass alone needs is made after the first pass forward, which so has a memory of
-// its own.
+// Forward, backward. Buffers of the backward pass are allocated after the first forward pass, so that the forward
+// pass's memory is measured alone.
 std::vector<AttentionSpeed> measure_attention(Backend& backend, const KernelBenchOptions& options, const Shape& shape,
                                               const AttentionCalls& calls) {
   const auto before = reset_peak_memory() ? peak_memory() : std::nullopt;

@@ -13,12 +13,12 @@ namespace roformer {
 struct KernelBenchOptions {
   std::vector<int64_t> lengths{128};  // packed sequences
   int64_t heads = 12, head_dim = 64;
-  double seconds = 3;  // measure at least that long,
-  int64_t passes = 5;  // and at least so many passes, after one to warm up
+  double seconds = 3;  // measure for at least this long,
+  int64_t passes = 5;  // and at least this many passes, after a warm-up pass
   AttentionKind attention = AttentionKind::softmax;
-  bool bidirectional = true, causal = true;           // attention: which of both
-  bool rotate = true;                                 // linear attention's queries and keys by 0, 1, 2, …
-  FeatureRotation rotation = FeatureRotation::after;  // where that is
+  bool bidirectional = true, causal = true;           // attention: directions to measure
+  bool rotate = true;                                 // linear attention: rotate queries and keys
+  FeatureRotation rotation = FeatureRotation::after;  // before or after the feature map
   int64_t favor_features = 0;                         // 0: the default
 };
 
@@ -33,16 +33,16 @@ struct RotationSpeed {
 struct AttentionSpeed {
   bool causal, backward;
   double seconds;  // median of the passes
-  // 4·S²·H a sequence forward, linear attention 4·S·m·H with m features, and as many again to make random ones;
-  // backward 2.5 times that, as it computes the scores again. Causal counts as much.
+  // 4·S²·H per sequence forward, linear attention 4·S·m·H with m features, and as many again to compute random ones;
+  // backward 2.5 times that, as it recomputes the scores. Causal attention counts the same.
   double gflops;
-  // Bytes: the most that the process held beyond what it held before the inputs were made, results and (backward)
-  // gradients included; of the second direction less what the first has left for it. None if the system does not say.
+  // Peak bytes of the process beyond those before the inputs were allocated, results and (backward) gradients included;
+  // for the second direction less what the first one left allocated. Empty if the system does not report it.
   std::optional<int64_t> memory;
 };
 
-// Both layouts, forward and backward. In each pass every one of them takes its turn, and a memcpy of as many bytes on
-// the same threads. UsageError for a head_dim that cannot be rotated.
+// Both layouts, forward and backward. Each pass measures all of them in turn, and a memcpy of as many bytes on the same
+// threads. UsageError for a head_dim that cannot be rotated.
 std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOptions& options);
 
 // Forward and backward without dropout, bidirectional and then causal as asked; softmax attention is not rotated.

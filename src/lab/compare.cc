@@ -31,7 +31,7 @@ namespace roformer {
 
 namespace {
 
-// A variant with what its trainings share; seed and output are those of a cell.
+// A variant with what its trainings share; seed and output belong to a cell.
 struct Row {
   std::string name;
   PretrainOptions training;
@@ -56,7 +56,8 @@ void check_options(const CompareOptions& options) {
                      FieldName("vary"), FieldName("variant"));
   }
   if (options.positions.empty() && !options.attentions.empty()) {
-    throw UsageError("{} is compared with each encoding: give {}, too", FieldName("attention"), FieldName("positions"));
+    throw UsageError("{} is combined with each encoding: expected {}, too", FieldName("attention"),
+                     FieldName("positions"));
   }
   if (options.positions.empty()) return;
   if (options.training.shape.position)
@@ -68,12 +69,12 @@ void check_options(const CompareOptions& options) {
                      FieldName("positions"), fmt::join(encodings, ", "));
   }
   if (!options.training.init_from.empty()) {
-    throw UsageError("{}: a model has one position encoding; all of a comparison start from nothing",
+    throw UsageError("{}: a model has one position encoding; compare trains all variants from random weights",
                      FieldName("init_from"));
   }
 }
 
-// What the lists say must not be said again by a sweep.
+// A sweep must not set what the lists set.
 void check_sweep(const CompareOptions& options, const std::vector<VariedSetting>& settings) {
   for (const VariedSetting& setting : settings) {
     const bool position = setting.name == "position" && !options.positions.empty();
@@ -112,14 +113,14 @@ std::vector<Row> make_rows(const CompareOptions& options, GridPlan& plan) {
   return rows;
 }
 
-// A directory is one run's.
+// Each run has its own directory.
 void check_names(const GridPlan& plan) {
   std::set<std::string> files;
   for (const std::string& name : plan.positions) {
     if (!is_variant_name(name))
-      throw UsageError("the name {} is too long: give {} with a name", quote(name), FieldName("variant"));
+      throw UsageError("the name {} is too long: expected {} with a shorter name", quote(name), FieldName("variant"));
     if (!files.insert(variant_file_name(name)).second) {
-      throw UsageError("two variants are called {}: give {} with another name", quote(name), FieldName("variant"));
+      throw UsageError("two variants are named {}: expected {} with another name", quote(name), FieldName("variant"));
     }
   }
 }
@@ -140,7 +141,8 @@ GridPlan make_grid_plan(const CompareOptions& options, std::vector<Row>& rows) {
   for (int64_t i = 0; i < options.seeds; ++i) plan.seeds.push_back(training.seed + i);
   if (training.validation_data.empty()) {
     if (!plan.lengths.empty())
-      throw UsageError("{} evaluates a text of its own: give {}", FieldName("lengths"), FieldName("validation_data"));
+      throw UsageError("{} requires a separate validation text: expected {}", FieldName("lengths"),
+                       FieldName("validation_data"));
     return plan;
   }
   if (plan.lengths.empty()) {
@@ -151,7 +153,7 @@ GridPlan make_grid_plan(const CompareOptions& options, std::vector<Row>& rows) {
   return plan;
 }
 
-// Of so many epochs; about four bytes make a token.
+// For this many epochs; a token has about four bytes.
 int64_t estimated_steps(const PretrainOptions& training, const PretrainPlan& plan, const Tokenizer& tokenizer) {
   if (!training.schedule.epochs) return training.schedule.steps.value_or(plan.preset.steps);
   constexpr double kBytesPerToken = 4;
@@ -164,7 +166,7 @@ int64_t estimated_steps(const PretrainOptions& training, const PretrainPlan& pla
   return std::max<int64_t>(1, std::llround(tokens / static_cast<double>(plan.batch_tokens * training.accumulate)));
 }
 
-// What each variant comes to, and so whether its settings go together, before anything is trained.
+// Resolves each variant, and so checks whether its settings are compatible, before anything is trained.
 void plan_rows(std::vector<Row>& rows) {
   std::map<std::string, std::unique_ptr<Tokenizer>> tokenizers;
   for (Row& row : rows) {
@@ -180,7 +182,7 @@ void plan_rows(std::vector<Row>& rows) {
   }
 }
 
-// The trainings of a grid and the threads that do them.
+// The trainings of a grid and the threads that run them.
 class GridWork {
  public:
   GridWork(const CompareOptions& options, const GridPlan& plan, const std::vector<Row>& rows)
@@ -207,7 +209,7 @@ class GridWork {
     std::vector<std::thread> workers;
     try {
       for (int64_t i = 1; i < jobs_; ++i) workers.emplace_back([this] { work(); });
-    } catch (const std::system_error& error) {  // fewer threads do it, too
+    } catch (const std::system_error& error) {  // fewer threads suffice
       options_.training.messages.write(
           fmt::format("only {} jobs could be started: {}\n", workers.size() + 1, error.what()));
     }
@@ -215,14 +217,14 @@ class GridWork {
     for (std::thread& worker : workers) worker.join();
     if (failure_) std::rethrow_exception(failure_);
     if (options_.training.stop_token.stop_requested()) {
-      throw Interrupted("interrupted; what was being trained is saved. The same command goes on from there");
+      throw Interrupted("interrupted; running trainings are saved. Run the same command again to resume");
     }
   }
 
  private:
   int64_t all_threads() const { return options_.threads > 0 ? options_.threads : usable_cpus(); }
 
-  // Who goes on with a grid has been asked.
+  // The user has confirmed a grid that is resumed.
   void ask(double operations) const {
     if (!options_.training.confirm || is_grid(options_.training.output)) return;
     options_.training.confirm(estimated_seconds(operations, all_threads()));
@@ -253,7 +255,7 @@ class GridWork {
     }
   }
 
-  // Side by side there is no one line to redraw: plain lines, each with the name of its run.
+  // Concurrent trainings cannot share one progress line: plain lines, each with the name of its run.
   Progress::Output messages(const std::string& name) const {
     Progress::Output output = options_.training.messages;
     if (jobs_ == 1) return output;
@@ -274,7 +276,7 @@ class GridWork {
     training.messages = messages(name);
     training.accepted = [&, output = training.output, messages = training.messages](bool already_finished) {
       std::call_once(planned_, [&] { write_grid_plan(plan_, options_.training.output); });
-      if (!already_finished) measure(output, false);  // already now, in case it is killed
+      if (!already_finished) measure(output, false);  // before training, in case it is killed
       messages.write(fmt::format("{}, {} of {}\n", jobs_ == 1 ? name : "training", number + 1, cells_.size()));
     };
     training.undivided = [&](const UndividedFile& file) {
@@ -303,7 +305,7 @@ class GridWork {
     }
   }
 
-  // A run that was once trained beside others says so for ever.
+  // A run that was ever trained beside others stays marked as such.
   void measure(const std::string& run, bool memory) const {
     RunMeasure now = read_measure(run);
     now.jobs = std::max(now.jobs, jobs_);

@@ -19,7 +19,7 @@ using Matrix = std::vector<double>;  // [tokens, head_dim]
 Matrix random_matrix(const FavorErrorOptions& options, uint64_t stream, double deviation) {
   Generator generator({static_cast<uint64_t>(options.seed), stream});
   Matrix x(static_cast<size_t>(options.tokens * options.head_dim));
-  // As the kernel's numbers are.
+  // In float32, as the kernel's inputs.
   for (double& value : x) value = static_cast<float>(deviation * generator.normal());
   return x;
 }
@@ -141,7 +141,8 @@ PlotSeries expected_line(const std::vector<PlotPoint>& measured) {
 std::vector<FavorErrors> favor_errors(Backend& backend, const FavorErrorOptions& options) {
   const auto [least, most] = std::minmax_element(options.features.begin(), options.features.end());
   if (options.features.empty() || *least == *most) {
-    throw UsageError("{} needs two different numbers at least, to see how the error falls", FieldName("features"));
+    throw UsageError("{}: expected at least two different numbers, to fit the slope of the error",
+                     FieldName("features"));
   }
   std::vector<FavorErrors> errors;
   for (const double deviation : options.deviations) errors.push_back(errors_of(backend, options, deviation));

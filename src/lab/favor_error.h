@@ -1,5 +1,5 @@
-// How near FAVOR+ comes to the softmax attention that it stands for, by its number of random features: measured on the
-// kernel that models run, beside softmax attention in double precision.
+// How well FAVOR+ approximates softmax attention, by its number of random features: the kernel that models run,
+// compared with softmax attention in double precision.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct FavorError {
 struct FavorErrors {
   double deviation;
   std::vector<FavorError> points;  // in the order of options.features
-  double slope = 0;                // of log error over log features, by least squares; −1/2 where features are enough
+  double slope = 0;                // of log error over log features, by least squares; −1/2 with enough features
 };
 
 // Not causal, no rotation, q, k and v normal; one for each deviation. UsageError without two different numbers of

@@ -1,4 +1,4 @@
-// How long a grid of trainings still takes: one time for all of them.
+// The remaining time of a grid of trainings: one estimate for all of them.
 #pragma once
 
 #include <functional>
@@ -18,8 +18,8 @@ class GridClock {
 
   void skip(size_t training);  // was finished before
   void finish(size_t training);
-  // Where a training is: "all trainings: elapsed 0:10, remaining 1:02:03". The work done since the start, by this
-  // process, says how fast it goes.
+  // Reports the progress of a training: "all trainings: elapsed 0:10, remaining 1:02:03". The work done since the
+  // start, by this process, gives the speed.
   std::string update(size_t training, const StepCount& steps);
 
  private:

@@ -72,7 +72,7 @@ Plot place_plot(int64_t length, const std::string& of) {
           .series = {}};
 }
 
-// Without points there is a line without a name instead: it takes a color, so that an encoding has the same in every
+// Without points the series is empty and unnamed: it takes up a color, so that an encoding has the same one in every
 // plot of the grid.
 void add_series(Plot& plot, PlotSeries series) {
   if (series.points.empty()) series = {};
@@ -147,7 +147,7 @@ std::vector<double> paired_differences(const GridPosition& other, const GridPosi
   return differences;
 }
 
-// What tests of the other variants against the best one say.
+// The results of testing the other variants against the best one.
 std::string comparison_text(const std::vector<const GridPosition*>& variants, const GridPosition& best) {
   constexpr const char* kTest = "paired t-test over seeds, α = 0.05, not corrected for multiple comparisons";
   std::vector<std::string> same, untested;

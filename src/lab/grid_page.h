@@ -1,4 +1,4 @@
-// A grid of trainings as something to look at.
+// The report of a grid of trainings.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace roformer {
 
-// A drawing with the name of its file, without the ending.
+// A plot with the name of its file, without the extension.
 struct NamedPlot {
   std::string name;
   Plot plot;

@@ -94,7 +94,7 @@ Json interval_json(const std::vector<double>& values) {
           {"runs", interval.count}};
 }
 
-// Varied settings that decide what is predicted, or of which text.
+// Settings that determine what is predicted, or in which text.
 std::vector<std::string> settings_of_the_loss(const Grid& grid) {
   static const std::set<std::string> deciding = {"objective", "data",      "validation-data", "validation-fraction",
                                                  "documents", "tokenizer", "max-length",      "mask-probability",
@@ -194,7 +194,7 @@ std::vector<double> GridPosition::part_losses(const std::string& scaling, int64_
     sums.resize(std::max(sums.size(), score->position_loss.size()));
     counts.resize(sums.size());
     for (size_t i = 0; i < score->position_loss.size(); ++i) {
-      if (score->position_loss[i] == 0) continue;  // no label fell there
+      if (score->position_loss[i] == 0) continue;  // no predicted token in this part
       sums[i] += score->position_loss[i];
       counts[i] += 1;
     }
@@ -253,28 +253,29 @@ std::vector<std::string> Grid::notes() const {
     for (const GridRun& run : position.runs) side_by_side = side_by_side || run.measure.jobs > 1;
   }
   if (most < 2) {
-    notes.emplace_back("One seed: no interval. What differs by less than seeds do cannot be told.");
+    notes.emplace_back(
+        "One seed: no interval, so differences smaller than the variation between seeds cannot be detected.");
   } else {
     const bool all = most == std::ssize(plan.seeds);
     notes.push_back(fmt::format("Mean ± 95 % interval over {}{} seeds (Student's t).", all ? "" : "up to ", most));
   }
   const size_t wanted = plan.positions.size() * plan.seeds.size();
   if (finished < wanted) {
-    notes.push_back(fmt::format("{} of {} trainings are finished, {} have begun; the others do not count.", finished,
-                                wanted, begun));
+    notes.push_back(fmt::format("{} of {} trainings are finished, {} have started; the others are not included.",
+                                finished, wanted, begun));
   }
   if (side_by_side) {
-    notes.emplace_back("Speed and memory are not shown of what was trained side by side (jobs above 1).");
+    notes.emplace_back("Speed and memory are not reported for runs trained concurrently (jobs above 1).");
   }
   if (const std::vector<std::string> names = settings_of_the_loss(*this); !names.empty()) {
     notes.push_back(fmt::format(
-        "Variants differ in {}: their losses are of different predictions or texts and do not compare directly.",
+        "Variants differ in {}: their losses are of different predictions or texts and not directly comparable.",
         fmt::join(names, ", ")));
   }
   if (plan.lengths.empty()) {
     notes.emplace_back(
-        "Other lengths were not evaluated: that takes a text of its own (validation_data), as longer sequences of "
-        "the training text would overlap what was learned.");
+        "Other lengths were not evaluated: that requires a separate validation text (validation_data), as longer "
+        "sequences of the training text would overlap what was learned.");
   }
   return notes;
 }

@@ -1,4 +1,4 @@
-// What a grid of trainings (lab/compare.h) came to, read from its directory:
+// The results of a grid of trainings (lab/compare.h), read from its directory:
 //   grid.json                    what was asked for: variants (grid_variant.h, varied_settings.h), seeds, lengths
 //   VARIANT-SEED/                a training directory each, with measured.json and lengths.json beside its own files
 //   results.json, report.html    made from these
@@ -20,7 +20,7 @@ struct GridPlan {
   std::vector<std::string> positions;  // names of variants
   std::vector<int64_t> seeds;
   int64_t max_length = 0;        // of the training's sequences
-  std::vector<int64_t> lengths;  // evaluated at; empty: there was no validation text of its own
+  std::vector<int64_t> lengths;  // evaluated at; empty: there was no separate validation text
   // Of variants that differ in other settings: these, {"learning-rate": 0.001}.
   std::map<std::string, Json> settings = {};
 
@@ -29,7 +29,7 @@ struct GridPlan {
 void write_grid_plan(const GridPlan& plan, const std::string& directory);
 bool is_grid(const std::string& directory);
 
-// How a run was measured: how many trainings the process did side by side, and its largest resident size meanwhile, in
+// How a run was measured: how many trainings the process ran concurrently, and its peak resident size meanwhile, in
 // bytes, where there was one at a time.
 struct RunMeasure {
   int64_t jobs = 0;  // 0 = not known
@@ -53,7 +53,7 @@ struct GridRun {
 struct GridPosition {
   std::string position;
   std::optional<int64_t> parameters;
-  std::vector<GridRun> runs;       // that have begun, by seed
+  std::vector<GridRun> runs;       // that have started, by seed
   int64_t max_length = 0;          // of its training's sequences
   Json settings = Json::object();  // as in the plan
 
@@ -61,7 +61,7 @@ struct GridPosition {
   std::vector<double> losses() const;
   std::vector<double> accuracies() const;
   std::vector<double> perplexities() const;
-  std::vector<double> speeds() const;  // tokens a CPU second; none unless all runs trained one at a time
+  std::vector<double> speeds() const;  // tokens per CPU second; none unless all runs trained one at a time
   std::vector<double> memories() const;
   std::vector<double> length_losses(const std::string& scaling, int64_t length) const;
   std::vector<double> length_accuracies(const std::string& scaling, int64_t length) const;
@@ -82,14 +82,14 @@ struct Grid {
   bool sweeps() const { return !plan.settings.empty(); }
   // The one length that all were trained at, if it is one.
   std::optional<int64_t> common_max_length() const;
-  // Sentences that belong beside the numbers: too few seeds, speeds that cannot be compared, what is missing.
+  // Notes to print with the numbers: too few seeds, speeds that cannot be compared, what is missing.
   std::vector<std::string> notes() const;
 };
 
-// Runs that have not begun are left out. FileError without a grid.json; DataError for damaged files.
+// Runs that have not started are left out. FileError without a grid.json; DataError for damaged files.
 Grid read_grid(const std::string& directory);
 
-// One object an encoding, with all its numbers; the lines of `compare --json`.
+// One object per encoding, with all its numbers; the lines of `compare --json`.
 Json position_json(const Grid& grid, const GridPosition& position);
 // All of it: results.json.
 Json grid_json(const Grid& grid);

@@ -28,7 +28,7 @@ std::string without_before(const std::string& attention) {
   return attention.ends_with(kBefore) ? attention.substr(0, attention.size() - kBefore.size()) : attention;
 }
 
-// The place of a rotation says nothing where there is none.
+// Where the rotation is has no meaning without one.
 bool same_as_other(const std::string& position, const std::string& attention,
                    const std::vector<std::string>& attentions) {
   const std::string kind = without_before(attention);
@@ -49,7 +49,7 @@ std::vector<std::string> compared_attentions() {
 GridVariant GridVariant::parse(const std::string& name) {
   const size_t plus = name.find('+');
   GridVariant variant{name.substr(0, plus), plus == std::string::npos ? "" : name.substr(plus + 1)};
-  parse_position(variant.position);  // or an error that lists them
+  parse_position(variant.position);  // throws an error that lists them
   if (plus == std::string::npos) return variant;
   const std::vector<std::string> words = compared_attentions();
   if (std::ranges::find(words, variant.attention) == words.end()) {

@@ -25,7 +25,7 @@ struct GridVariant {
 
 // All pairs, the encodings one after the other; the encodings alone where only softmax is asked for, or nothing. Before
 // and after the feature map are one training for an encoding that does not rotate.
-// UsageError for unknown or repeated words, and pairs that do not go together.
+// UsageError for unknown or repeated words, and incompatible pairs.
 std::vector<std::string> grid_variants(const std::vector<std::string>& positions,
                                        const std::vector<std::string>& attentions);
 

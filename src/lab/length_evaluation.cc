@@ -14,7 +14,7 @@ namespace roformer {
 
 namespace {
 
-constexpr int64_t kMostTokens = 262'144;
+constexpr int64_t kMaxEvaluatedTokens = 262'144;
 constexpr int64_t kBatchTokens = 8192;
 constexpr int64_t kParts = 16;
 constexpr const char* kFile = "lengths.json";
@@ -57,7 +57,7 @@ std::vector<LengthScore> read_scores(const JsonObject& file) {
   return scores;
 }
 
-// The settings that the file has are those of now.
+// Whether the file's settings are the current ones.
 std::vector<LengthScore> kept_scores(const std::string& path, const Json& settings) {
   if (!exists(path)) return {};
   const JsonObject file = JsonObject::read(path);
@@ -139,13 +139,14 @@ class PartSums {
   std::vector<Part> parts_;
 };
 
-// A setting that cannot be, or a text it cannot read, is the answer and no failure.
+// An invalid setting, or a text that the model cannot read, is a result and not a failure.
 LengthScore evaluate(const std::string& weights, const LengthVariant& variant, int64_t length,
                      const PackedSequences& text, const Labeler& labeling, RandomStream random, Backend& backend) {
   LengthScore score{
       .scaling = variant.scaling, .length = length, .reason = variant.reason, .evaluation = {}, .position_loss = {}};
   if (text.size() == 0)
-    score.reason = fmt::format("the validation text has fewer tokens, or more than {} were asked for", kMostTokens);
+    score.reason =
+        fmt::format("the validation text has fewer tokens, or more than {} were asked for", kMaxEvaluatedTokens);
   if (!score.reason.empty()) return score;
   const StateDict read = read_weights(weights, variant.config);  // a damaged file is a failure
   try {
@@ -184,9 +185,9 @@ LengthTexts pack_lengths(const PretrainOptions& options, const std::vector<int64
     texts.content_hash = corpus.content_hash();
     PackedSequences& packed = texts.by_length[length];
     packed = {};
-    for (int64_t block = 0; block < corpus.blocks() && packed.tokens() + length <= kMostTokens; ++block) {
+    for (int64_t block = 0; block < corpus.blocks() && packed.tokens() + length <= kMaxEvaluatedTokens; ++block) {
       const auto part = corpus.load(block, pool);
-      for (int64_t i = 0; i < part->size() && packed.tokens() + length <= kMostTokens; ++i) {
+      for (int64_t i = 0; i < part->size() && packed.tokens() + length <= kMaxEvaluatedTokens; ++i) {
         if (std::ssize(part->sequence(i)) == length) packed.append(part->sequence(i));
       }
     }
@@ -251,14 +252,14 @@ std::vector<LengthScore> evaluate_lengths(const std::string& directory, const Le
       const auto same = [&](const LengthScore& s) { return s.length == length && s.scaling == variant.scaling; };
       if (std::ranges::any_of(scores, same)) continue;
       if (options.stop_token.stop_requested()) {
-        throw Interrupted("interrupted while evaluating {}. The same command goes on", directory);
+        throw Interrupted("interrupted while evaluating {}. Run the same command again to continue", directory);
       }
       scores.push_back(evaluate(weights, variant, length, entry.second, *labeling, random, backend));
       write_scores(path, settings, scores);
       line += describe(scores.back(), !scaled);
       scaled = scaled || !variant.scaling.empty();
     }
-    if (line.starts_with("; ")) line.erase(0, 2);  // the plain score was there already
+    if (line.starts_with("; ")) line.erase(0, 2);  // the plain score was read from the file
     if (!line.empty()) messages.write(fmt::format("{} tokens: {}\n", length, line));
   }
   return scores;

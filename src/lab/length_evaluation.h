@@ -1,5 +1,5 @@
-// How a trained model does on sequences of other lengths than it was trained with, with and without what stretches its
-// position encoding. The scores of a run are kept in its directory, lengths.json.
+// The loss of a trained model on sequences of other lengths than in training, with and without methods that extend its
+// position encoding. The scores of a run are stored in its directory, lengths.json.
 #pragma once
 
 #include <map>
@@ -29,12 +29,13 @@ struct LengthScore {
   int64_t length = 0;
   std::string reason;
   Evaluation evaluation;
-  std::vector<double> position_loss;  // of up to 16 equal parts of a sequence, first to last; 0 where no label fell
+  std::vector<double>
+      position_loss;  // of up to 16 equal parts of a sequence, first to last; 0 where nothing was predicted
 };
 
-// How a model of `config`, trained on sequences of `trained` tokens, can read those of `length`: as it is, and, beyond
-// `trained`, with its rotary frequencies scaled by length / trained, or with its position table, cut to the rows that
-// were trained, extended hierarchically. The weights are the same.
+// How a model of `config`, trained on sequences of `trained` tokens, can be run on those of `length`: as it is, and,
+// beyond `trained`, with its rotary frequencies scaled by length / trained, or with its position table, cut to the rows
+// that were trained, extended hierarchically. The weights are the same.
 struct LengthVariant {
   std::string scaling;
   ModelConfig config;
@@ -43,12 +44,12 @@ struct LengthVariant {
 std::vector<LengthVariant> length_variants(const ModelConfig& config, int64_t trained, int64_t length);
 
 // Evaluates the finished run `directory` at all lengths of `texts`, labels as `options` says. Scores that lengths.json
-// holds of the same text and settings are kept; it is written anew after each one. Interrupted between two.
+// contains for the same text and settings are reused; it is rewritten after each one. Interrupted between two.
 std::vector<LengthScore> evaluate_lengths(const std::string& directory, const LengthTexts& texts,
                                           const PretrainOptions& options, int64_t trained, Backend& backend,
                                           const Progress::Output& messages);
 
-// What lengths.json of a run says, nothing if it is absent. DataError if it is damaged.
+// The scores in lengths.json of a run, empty if it is absent. DataError if it is damaged.
 std::vector<LengthScore> read_length_scores(const std::string& directory);
 
 }  // namespace roformer

@@ -1,4 +1,4 @@
-// The figures of docs/rope.md: rotary positions as pictures, drawn from the same angles that models use.
+// The figures of docs/rope.md: rotary positions, drawn from the same angles that models use.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct RopeFigureOptions {
 };
 
 // One pair: a vector at positions 0 … 7, and a query and a key before and after both move on. Takes no options: a pair
-// that turns by half a radian a token shows it best.
+// that turns by half a radian per token shows it best.
 std::string rope_rotation_figure();
 
 // Eight of the pairs, fast to slow, as hands of clocks at some positions.
@@ -34,7 +34,7 @@ Plot rope_decay_plot(const RopeFigureOptions& options);
 // with a band from the lowest to the highest.
 Plot rope_scores_plot(const RopeFigureOptions& options);
 
-// What share of its speed θ each pair keeps when a model is stretched by `factor`.
+// The fraction of its speed θ that each pair retains when the context is extended by `factor`.
 Plot rope_scaling_plot(const RopeFigureOptions& options);
 
 }  // namespace roformer

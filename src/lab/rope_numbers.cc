@@ -12,7 +12,7 @@ namespace {
 
 double length(std::span<const double> x) { return std::sqrt(std::inner_product(x.begin(), x.end(), x.begin(), 0.0)); }
 
-// θ as most programs have it: a power in float32.
+// θ as common in other programs: a power in float32.
 float single_frequency(const Rotary& rotary, int64_t pair) {
   const float exponent = static_cast<float>(2 * pair) / static_cast<float>(rotary.dim);
   return 1 / std::pow(static_cast<float>(rotary.base), exponent);

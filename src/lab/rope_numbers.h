@@ -1,4 +1,4 @@
-// The numbers of docs/rope.md: one rotation step by step, and what less than double precision does to angles.
+// The tables of docs/rope.md: one rotation step by step, and the errors of angles in less than double precision.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace roformer {
 
-// The rotation of one vector as a table: a line a pair, with its angle, cosine and sine, and the point before and
+// The rotation of one vector as a table: a line per pair, with its angle, cosine and sine, and the point before and
 // after. UsageError unless `vector` has an even number of elements, DataError for a position that cannot be rotated.
 std::string rope_numbers(std::span<const double> vector, int64_t position, RotaryLayout layout, double base);
 

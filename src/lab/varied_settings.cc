@@ -118,8 +118,8 @@ VariedSettings parse_variant(const std::string& text) {
   }
   if (variant.name.empty()) variant.name = joined_name(variant.settings);
   if (!is_variant_name(variant.name)) {
-    throw UsageError("{}: the name {} has other characters than letters, digits and . _ + - =", FieldName("variant"),
-                     quote(variant.name));
+    throw UsageError("{}: the name {} contains characters other than letters, digits and . _ + - =",
+                     FieldName("variant"), quote(variant.name));
   }
   return variant;
 }
@@ -139,8 +139,9 @@ Json settings_json(const std::vector<VariedSetting>& settings, const PretrainOpt
 }
 
 bool is_variant_name(const std::string& name) {
-  constexpr size_t kMost = 200;  // a file system's name has 255 bytes at most
-  return !name.empty() && name.size() <= kMost && is_word_byte(name[0]) && std::ranges::all_of(name, is_name_byte);
+  constexpr size_t kMaxNameBytes = 200;  // a file system's name has 255 bytes at most
+  return !name.empty() && name.size() <= kMaxNameBytes && is_word_byte(name[0]) &&
+         std::ranges::all_of(name, is_name_byte);
 }
 
 std::string variant_file_name(const std::string& name) {

@@ -30,15 +30,15 @@ std::vector<VariedSettings> sweep_product(const std::vector<std::string>& sweeps
 // it. UsageError for another form, a setting twice or of the grid itself, and a name that is no is_variant_name().
 VariedSettings parse_variant(const std::string& text);
 
-// UsageError for settings that do not exist and values that they do not take.
+// UsageError for settings that do not exist and invalid values.
 void apply_settings(const std::vector<VariedSetting>& settings, PretrainOptions& options);
 // {"learning-rate": 0.001}: what the settings are in `options`, to which they have been applied.
 Json settings_json(const std::vector<VariedSetting>& settings, const PretrainOptions& options);
 
-// What may name a variant, and becomes part of a path: letters, digits, spaces and . _ + - =, the first a letter or
-// digit. Letters of any script are letters.
+// Whether this may name a variant and so be part of a path: letters, digits, spaces and . _ + - =, the first a letter
+// or digit. Letters of any script are letters.
 bool is_variant_name(const std::string& name);
-// The name without what would have a meaning to `plot`, `report` or a shell: "rotary+learning-rate-1e-3".
+// The name without characters that have a meaning to `plot`, `report` or a shell: "rotary+learning-rate-1e-3".
 std::string variant_file_name(const std::string& name);
 
 }  // namespace roformer

@@ -10,7 +10,7 @@ struct roformer_model {
 namespace roformer {
 namespace {
 
-// A result as C sees it, and what its pointers point into.
+// A result of the C interface, with the storage its pointers refer to.
 struct TokensResult : roformer_tokens {
   TokenizedText text;
   std::vector<const char*> texts_of_tokens;
@@ -69,7 +69,7 @@ EmbeddingPooling pooling_of(roformer_pooling pooling) {
     case ROFORMER_POOLING_MAX: return EmbeddingPooling::max;
     case ROFORMER_POOLING_POOLER: return EmbeddingPooling::pooler;
   }
-  throw UsageError("{} {} is none of the five", FieldName("pooling"), static_cast<int>(pooling));
+  throw UsageError("{} {} is not a roformer_pooling", FieldName("pooling"), static_cast<int>(pooling));
 }
 
 EmbeddingOptions embedding_of(const roformer_embedding_options* given) {
@@ -80,7 +80,7 @@ EmbeddingOptions embedding_of(const roformer_embedding_options* given) {
     case ROFORMER_YES: options.normalize = true; return options;
     case ROFORMER_NO: options.normalize = false; return options;
   }
-  throw UsageError("{} {} is none of the three", FieldName("normalize"), static_cast<int>(known.normalize));
+  throw UsageError("{} {} is not a roformer_choice", FieldName("normalize"), static_cast<int>(known.normalize));
 }
 
 TextGenerationOptions generation_of(const roformer_generation_options* given) {

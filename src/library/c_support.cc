@@ -8,7 +8,7 @@ namespace roformer {
 
 namespace {
 
-// What roformer_last_error() tells of, a text for each roformer_error_detail.
+// What roformer_last_error() returns, one text for each roformer_error_detail.
 thread_local std::array<std::string, 5> last_error;
 
 roformer_status status_of(const Error& error) {

@@ -1,4 +1,4 @@
-// What the functions of roformer.h share: objects behind handles, checks of pointers, exceptions into statuses.
+// Shared by the functions of roformer.h: objects behind handles, checks of pointers, exceptions as statuses.
 #pragma once
 
 #include <algorithm>
@@ -41,11 +41,11 @@ class StopSwitch {
   std::stop_source source_;
 };
 
-// A switch that nobody has where `stop` is null.
+// A switch that nobody else holds where `stop` is null.
 std::shared_ptr<StopSwitch> switch_of(const roformer_stop* stop);
 
 roformer_status report(roformer_error* error, roformer_status status, std::string_view message);
-// Of a roformer::Error, with what roformer_last_error() tells of it.
+// Reports a roformer::Error, including the details for roformer_last_error().
 roformer_status report(roformer_error* error, const Error& caught);
 void forget_last_error();
 
@@ -85,9 +85,9 @@ template <class Options>
 Options known_options(const Options* given, const char* name, size_t first) {
   Options options{};
   if (given == nullptr) return options;
-  constexpr size_t kMost = 1 << 16;
+  constexpr size_t kMaxStructSize = 1 << 16;
   const size_t size = given->struct_size;
-  if (size < first || size > kMost) {
+  if (size < first || size > kMaxStructSize) {
     throw UsageError("{} of {} is {}, expected the struct's size: start from its _INIT", FieldName("struct_size"), name,
                      size);
   }

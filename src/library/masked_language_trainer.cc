@@ -18,7 +18,7 @@ namespace roformer {
 
 namespace {
 
-// What these options are in a training run; their ranges are the same.
+// These options as those of a training run, which have the same ranges.
 PretrainOptions run_options(const MaskedLanguageOptions& options) {
   PretrainOptions run;
   run.max_length = options.max_length;
@@ -86,7 +86,7 @@ ModelConfig config_of(const ModelShape& shape, const MaskedLanguageOptions& opti
 }  // namespace
 
 struct MaskedLanguageTrainer::Implementation {
-  // `directory` has the weights; empty: random ones.
+  // `directory` contains the weights; empty: random ones.
   Implementation(std::unique_ptr<Tokenizer> words, const ModelConfig* new_model, const std::string& directory,
                  const MaskedLanguageOptions& settings)
       : options(checked(settings)),
@@ -96,7 +96,7 @@ struct MaskedLanguageTrainer::Implementation {
         model(new_model != nullptr ? Model(*engine.backend, *new_model, true)
                                    : load_model(directory, *engine.backend, true, &ignored)),
         update(model, run_options(options).optimizer, schedule_of(options), random(2)) {
-    model.mlm_head();  // or there is nothing to train
+    model.mlm_head();  // throws if there is none
     if (tokenizer->vocabulary_size() > model.config().vocabulary) {
       throw DataError("{}: the tokenizer has {} tokens, the model's vocabulary only {}", FilePath(directory),
                       tokenizer->vocabulary_size(), model.config().vocabulary);
@@ -113,13 +113,13 @@ struct MaskedLanguageTrainer::Implementation {
 
   // The texts' tokens cut every max_length - 2, each piece between [CLS] and [SEP].
   std::vector<std::vector<int32_t>> sequences(std::span<const std::string> texts) const {
-    const auto room = static_cast<size_t>(options.max_length - 2);
+    const auto width = static_cast<size_t>(options.max_length - 2);
     std::vector<std::vector<int32_t>> result;
     for (const std::string& text : texts) {
       const std::vector<int32_t> ids = tokenizer->encode_plain(text);
-      for (size_t begin = 0; begin < ids.size(); begin += room) {
+      for (size_t begin = 0; begin < ids.size(); begin += width) {
         const auto first = ids.begin() + static_cast<std::ptrdiff_t>(begin);
-        const auto count = static_cast<std::ptrdiff_t>(std::min(room, ids.size() - begin));
+        const auto count = static_cast<std::ptrdiff_t>(std::min(width, ids.size() - begin));
         std::vector<int32_t>& sequence = result.emplace_back(1, tokenizer->cls_id());
         sequence.insert(sequence.end(), first, first + count);
         sequence.push_back(tokenizer->sep_id());

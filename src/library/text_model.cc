@@ -24,7 +24,7 @@ std::optional<TextPooling> pooling_of(EmbeddingPooling pooling) {
     case EmbeddingPooling::max: return TextPooling::max;
     case EmbeddingPooling::pooler: return TextPooling::pooler;
   }
-  throw UsageError("{} {} is none of automatic, cls, mean, max and pooler", FieldName("pooling"),
+  throw UsageError("{} {} is not one of automatic, cls, mean, max and pooler", FieldName("pooling"),
                    static_cast<int>(pooling));
 }
 
@@ -84,7 +84,7 @@ struct TextModel::Implementation {
         sentences(read_sentence_settings(directory)),
         tokenizer(std::make_unique<TextTokenizer::Implementation>(session.shared_tokenizer())) {
     batching.limit = length_limit(session.model().config());
-    // Settings that hold no text are refused here and not with the first text.
+    // Settings that no text fits are rejected here and not with the first text.
     for_text_batches(session.tokenizer(), std::array{std::string()}, batching, session.pool(),
                      [](size_t, const Batch&) {});
   }
@@ -94,7 +94,7 @@ struct TextModel::Implementation {
     result.stop_token = stop;
     return result;
   }
-  // What a call of embed or similarity comes to.
+  // The settings of a call of embed or similarity.
   struct Embedding {
     EmbedOptions options;
     TextBatching batching;
@@ -207,7 +207,7 @@ std::vector<FilledMasks> TextModel::fill_mask(std::span<const std::string> texts
   std::vector<FilledMasks> result;
   result.reserve(texts.size());
   TextBatching uncut = implementation_->batching_until(stop);
-  uncut.max_length = 0;  // a cut could take a [MASK] away
+  uncut.max_length = 0;  // truncation could remove a [MASK]
   for (const auto& masks : fill_masks(session.model(), session.tokenizer(), texts, top_k, uncut)) {
     FilledMasks& filled = result.emplace_back();
     for (const auto& candidates : masks) {

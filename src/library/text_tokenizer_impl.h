@@ -1,4 +1,4 @@
-// The inside of a TextTokenizer, for those of this room that hold one.
+// The implementation of TextTokenizer, for the classes of this module that contain one.
 #pragma once
 
 #include <memory>

@@ -60,7 +60,7 @@ void visit_settings(Options& options, auto& visitor) {
   visitor.integer(options.embedding_size, {"embedding_size", "width of the embeddings (default: the hidden size)"},
                   {1, 65536});
   visitor.integer(options.layers, {"layers", "encoder layers"}, {0, 1000});
-  visitor.integer(options.heads, {"heads", "attention heads a layer"}, {1, 65536});
+  visitor.integer(options.heads, {"heads", "attention heads per layer"}, {1, 65536});
   visitor.integer(options.intermediate_size,
                   {"intermediate_size", "width of the feed-forward networks (default: 4 times the hidden size)"},
                   {1, 262144});
@@ -77,12 +77,13 @@ void visit_settings(Options& options, auto& visitor) {
                "NAME");
   visitor.integer(options.favor_features,
                   {"favor_features",
-                   "linear-favor: random features a head, rounded up to even (default: d ln d of the head size d)"},
+                   "linear-favor: random features per head, rounded up to even (default: d ln d of the head size d)"},
                   {1, 65536});
   visitor.integer(options.favor_redraw,
                   {"favor_redraw", "linear-favor: steps of training between draws of new features; 0 = never"},
                   {0, 1'000'000'000'000});
-  visitor.real(options.dropout, {"dropout", "of hidden states and attention weights (default: the preset's 0.1)"},
+  visitor.real(options.dropout,
+               {"dropout", "dropout probability of hidden states and attention weights (default: the preset's 0.1)"},
                {0, 1, false, true});
 }
 

@@ -32,7 +32,7 @@ constexpr std::array<uint32_t, 256> make_crc_table() {
   return table;
 }
 
-// Rotated and shifted, as TFRecord stores it, so that a checksum of data that holds checksums is no weaker.
+// Rotated and shifted, as TFRecord stores it, so that a checksum of data that contains checksums is no weaker.
 uint32_t masked_crc(std::string_view bytes) {
   static constexpr auto kTable = make_crc_table();
   uint32_t crc = ~0u;

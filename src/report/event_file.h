@@ -17,7 +17,7 @@
 
 namespace roformer {
 
-// How many numbers lie in each of a row of adjoining intervals; the last one holds its right end, too.
+// Counts of the values in adjacent intervals; the last one includes its right end.
 struct Histogram {
   struct Bucket {
     double left, right, count;
@@ -30,12 +30,12 @@ struct Histogram {
 template <class Real>
 Histogram make_histogram(std::span<const Real> values, int buckets = 30);
 
-// One event file being written. Each call is one record and handed to the system at once, so that a reader beside the
-// running program sees it. FileError if it cannot be written.
+// One event file being written. Each call writes one record without buffering, so that a reader sees it while the
+// program runs. FileError if it cannot be written.
 class EventFile {
  public:
-  // Makes `directory` if needed and in it a new file that readers take after those already there. They discard what
-  // those hold of `first_step` and later steps: a resumed training logs these again.
+  // Creates `directory` if needed and in it a new file that readers take after the existing ones. They discard the
+  // records of `first_step` and later steps in those: a resumed training logs these again.
   EventFile(const std::string& directory, int64_t first_step);
 
   // Tags are names like "train/loss"; TensorBoard groups by what is before the slash.

@@ -35,7 +35,7 @@ std::string chunk(std::string_view type, std::string_view data) {
 
 // A zlib stream of stored blocks: valid everywhere, no compressor needed.
 std::string zlib_stored(std::string_view bytes) {
-  constexpr size_t kMostBytes = 65535;
+  constexpr size_t kMaxBlockBytes = 65535;
   uint32_t a = 1, b = 0;  // Adler-32
   for (const char byte : bytes) {
     a = (a + static_cast<unsigned char>(byte)) % 65521;
@@ -43,7 +43,7 @@ std::string zlib_stored(std::string_view bytes) {
   }
   std::string stream = "\x78\x01";
   do {
-    const std::string_view block = bytes.substr(0, kMostBytes);
+    const std::string_view block = bytes.substr(0, kMaxBlockBytes);
     bytes.remove_prefix(block.size());
     stream += static_cast<char>(bytes.empty());
     for (const auto length : {block.size(), ~block.size()}) {
@@ -71,8 +71,8 @@ std::string base64(std::string_view bytes) {
 }  // namespace
 
 std::string heat_map_image(const HeatMap& map) {
-  constexpr int64_t kMostCells = 16'000'000;
-  if (map.rows < 1 || map.columns < 1 || map.columns > kMostCells / map.rows ||
+  constexpr int64_t kMaxCells = 16'000'000;
+  if (map.rows < 1 || map.columns < 1 || map.columns > kMaxCells / map.rows ||
       static_cast<int64_t>(map.values.size()) != map.rows * map.columns) {
     throw ShapeError("heat map of {} × {} cells has {} values", map.rows, map.columns, map.values.size());
   }

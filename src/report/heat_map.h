@@ -7,13 +7,13 @@
 
 namespace roformer {
 
-// Row-major, rows × columns, values from 0 to 1 (others are clamped; not a number is 0).
+// Row-major, rows × columns, values from 0 to 1 (others are clamped; NaN is 0).
 struct HeatMap {
   int64_t rows = 0, columns = 0;
   std::vector<float> values;
 };
 
-// The picture alone, one pixel a cell, as a "data:image/png;base64,…" address. It is one blue of varying
+// The picture alone, one pixel per cell, as a "data:image/png;base64,…" address. It is one blue of varying
 // transparency, so it suits a light and a dark page. ShapeError unless there are rows · columns values, at least one
 // and at most 16 million.
 std::string heat_map_image(const HeatMap& map);

@@ -1,4 +1,4 @@
-// One HTML page of headings, texts, tables and drawings that needs nothing beside itself: no network, no script. Light
+// One HTML page of headings, texts, tables and drawings that is self-contained: no network, no script. Light
 // or dark as the reader's system asks; on a phone drawings shrink and wide tables scroll inside their own box, which
 // says so.
 #pragma once
@@ -29,7 +29,7 @@ class HtmlPage {
 
   void heading(std::string_view text);
   void paragraph(std::string_view text);
-  // Drawings that follow each other stand side by side where there is room.
+  // Drawings that follow each other stand side by side where they fit.
   void figure(std::string_view svg, std::string_view caption = {});
   void table(const HtmlTable& table);
   void folded_table(std::string_view summary, const HtmlTable& table);  // closed until the reader opens it

@@ -1,5 +1,5 @@
 // The log of a training, log.jsonl: one JSON object a line with "event", "step" and numbers, read into curves.
-// It only reads; the trainer writes.
+// Only reads; the trainer writes it.
 #pragma once
 
 #include <cstdint>

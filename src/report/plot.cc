@@ -103,8 +103,8 @@ std::vector<double> linear_ticks(double low, double high, int count, bool widen)
 }  // namespace
 
 void drop_crowded_bands(Plot& plot) {
-  constexpr size_t kMost = 7;
-  if (plot.series.size() <= kMost) return;
+  constexpr size_t kMaxBands = 7;
+  if (plot.series.size() <= kMaxBands) return;
   for (PlotSeries& series : plot.series) series.low = series.high = {};
 }
 
@@ -119,7 +119,7 @@ Axis make_axis(double low, double high, int count, bool widen) {
   constexpr double kSmallest = 1e-290;
   const double largest = std::max(std::abs(low), std::abs(high));
   if (high - low <= std::max(largest * 1e-9, kSmallest)) {
-    const bool zero = largest <= kSmallest;  // shares and counts that stay 0: nothing below is of interest
+    const bool zero = largest <= kSmallest;  // fractions and counts that stay 0 are never negative
     low -= zero ? 0 : largest * 0.1;
     high += zero ? 1 : largest * 0.1;
   }
@@ -133,9 +133,9 @@ Axis make_axis(double low, double high, int count, bool widen) {
 }
 
 Axis make_logarithmic_axis(double low, double high, int count, bool widen) {
-  constexpr double kMost = 1e100;
+  constexpr double kLimit = 1e100;
   if (!(low <= high)) low = high = 1;
-  Axis axis{.low = std::clamp(low, 1 / kMost, kMost), .high = std::clamp(high, 1 / kMost, kMost), .ticks = {}};
+  Axis axis{.low = std::clamp(low, 1 / kLimit, kLimit), .high = std::clamp(high, 1 / kLimit, kLimit), .ticks = {}};
   axis.logarithmic = true;
   if (axis.high < axis.low * 1.01) {
     axis.low /= 2;

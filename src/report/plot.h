@@ -1,7 +1,7 @@
 // A line plot as data: what svg_plot.h and terminal_plot.h draw.
-// The module report/ turns numbers into things to look at and reads the log of a training. It is not a plotting
+// The module report/ draws plots and pages and reads the log of a training. It is not a plotting
 // library: one kind of plot, two ways to draw it. Calling gnuplot or a JavaScript library was rejected: a report must
-// be one file that opens anywhere, offline, for years, and the program must not depend on what is installed beside it.
+// be one file that opens anywhere, offline, for years, and the program must not depend on other installed programs.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What a few repetitions say of a mean: Student's t interval. And the median.
+// Student's t interval of the mean of a few repetitions, and the median.
 #pragma once
 
 #include <cstdint>

@@ -22,7 +22,7 @@ struct PlotArea {
   int columns() const { return std::max(1, static_cast<int>(right - left)); }
 };
 
-// What XML 1.0 may hold of the code points of valid UTF-8.
+// The code points of valid UTF-8 that XML 1.0 allows.
 bool is_xml(char32_t code) {
   return code == '\t' || code == '\n' || (code >= 0x20 && code != 0xFFFE && code != 0xFFFF);
 }
@@ -40,7 +40,7 @@ std::vector<PlotPoint> thinned(const std::vector<PlotPoint>& points, const Axis&
     auto [low, high] =
         std::minmax_element(begin, end, [](const PlotPoint& a, const PlotPoint& b) { return a.y < b.y; });
     if (low > high) std::swap(low, high);
-    if (here < 0) low = high = begin;  // a gap: one point says it all
+    if (here < 0) low = high = begin;  // a gap: one point suffices
     auto previous = points.end();
     for (const auto point : {begin, low, high, std::prev(end)}) {
       if (point != previous) result.push_back(*point);
@@ -99,10 +99,11 @@ void draw_axes(std::string& svg, const Plot& plot, const PlotArea& area) {
 // Above the plotting area; a long one begins further left and is smaller.
 void draw_title(std::string& svg, const std::string& title, double left, int width) {
   constexpr double kMargin = 12, kBold = 1.15, kSize = 15, kLeast = 9;
-  const double needed = kBold * svg_text_width(title, kSize), room = width - 2 * kMargin;
+  const double needed = kBold * svg_text_width(title, kSize), available = width - 2 * kMargin;
   const double x = std::clamp(width - kMargin - needed, kMargin, left);
   std::string style;
-  if (needed > room) style = fmt::format(" style=\"font-size:{:.1f}px\"", std::max(kLeast, kSize * room / needed));
+  if (needed > available)
+    style = fmt::format(" style=\"font-size:{:.1f}px\"", std::max(kLeast, kSize * available / needed));
   svg += fmt::format("<text class=\"rf-text rf-title\" x=\"{:.1f}\" y=\"26.0\" text-anchor=\"start\"{}>{}</text>\n", x,
                      style, escape_xml(title));
 }
@@ -142,7 +143,7 @@ void draw_line(std::string& svg, const std::vector<PixelLine>& lines, size_t ind
 // Pixels that names at the ends of their lines need beside the plotting area; 0 where a legend is drawn instead.
 double end_label_margin(const Plot& plot, int width) {
   constexpr int kLegendNames = 5;
-  constexpr double kMostOfWidth = 0.45;
+  constexpr double kMaxShareOfWidth = 0.45;
   int names = 0;
   double margin = 0;
   for (const PlotSeries& series : plot.series) {
@@ -150,7 +151,7 @@ double end_label_margin(const Plot& plot, int width) {
     ++names;
     margin = std::max(margin, end_label_width(series.name));
   }
-  return names > kLegendNames && margin <= kMostOfWidth * width ? margin : 0;
+  return names > kLegendNames && margin <= kMaxShareOfWidth * width ? margin : 0;
 }
 
 std::vector<EndLabel> place_end_labels(const Plot& plot, const std::vector<PixelLine>& lines, const PlotArea& area) {
@@ -163,7 +164,7 @@ std::vector<EndLabel> place_end_labels(const Plot& plot, const std::vector<Pixel
   return labels;
 }
 
-// The plotting area: what the title, the numbers of the axes and the names leave. The height grows with the names.
+// The plotting area: what the title, tick labels and names leave. The height grows with the names.
 PlotArea place_area(const Plot& plot, SvgSize& size, int legend_rows, double label_margin) {
   constexpr int kPerTick = 45, kPerTickAcross = 70, kFewTicks = 4, kManyTicks = 8;
   PlotArea area{.left = 70, .top = 40, .right = size.width - 20.0, .bottom = 0, .axes = {}};

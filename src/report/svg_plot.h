@@ -15,11 +15,11 @@ struct SvgSize {
 
 // Up to five names stand in a legend, more at the ends of their lines, if they leave these enough width. Lines that
 // coincide are drawn in alternating dashes. Well-formed XML whatever the texts contain. Long series are thinned to what
-// the width can show, extremes kept.
+// the width can show, retaining extremes.
 std::string svg_plot(const Plot& plot, SvgSize size = {});
 
 // Text for XML and HTML content and attributes: the five special characters escaped, control characters and invalid
-// UTF-8 (which no XML may hold) replaced by U+FFFD.
+// UTF-8 (which XML does not allow) replaced by U+FFFD.
 std::string escape_xml(std::string_view text);
 
 }  // namespace roformer

@@ -1,5 +1,4 @@
-// Whatever is wrong with the input ends in one line that says what and where, the right exit code, and nothing half
-// made.
+// Any error in the input gives one line that says what and where, the right exit code, and no partial output.
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/program.h"
@@ -19,7 +18,7 @@ class BadInput : public Workshop {
     put(path("bad.txt"), text);
     expect_no_run({"--data", path("bad.txt")}, 1, parts);
   }
-  // A trained model to spoil.
+  // A trained model to corrupt.
   std::string model() const {
     succeed(pretrain("model", {"--steps", "1"}));
     return path("model");
@@ -244,7 +243,7 @@ TEST_F(BadInput, Weights) {
     std::memcpy(lying.data(), &length, sizeof length);
     expect_bad(lying);
   }
-  // Same length, another meaning: fields of the header changed in place.
+  // Same length, different meaning: fields of the header changed in place.
   const auto replaced = [&](const std::string& from, const std::string& to) {
     std::string changed = good;
     const size_t at = changed.find(from);

@@ -1,4 +1,4 @@
-// roformer compare from outside: a grid of trainings, stopped and gone on with, and what is made of it.
+// roformer compare from outside: a grid of trainings, interrupted and resumed, and its results.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -16,7 +16,7 @@ class Compare : public Workshop {
  protected:
   Compare() { put(path("held.txt"), sentences(60, 5)); }
 
-  // `more` wins over the settings here.
+  // `more` overrides the settings here.
   Arguments grid(const std::string& output, const Arguments& more = {}) const {
     Arguments result = pretrain(output, more);
     result[0] = "compare";
@@ -99,7 +99,7 @@ TEST_F(Compare, FinishedRunsAreSkippedAndTheReportIsMadeAgain) {
   EXPECT_THAT(again.error, HasSubstr("already finished"));
   EXPECT_EQ(when(), before);
   EXPECT_EQ(content(path("g/results.json")), results);
-  succeed(grid("g", {"--jobs", "2"}));  // nothing is trained side by side, so speeds stay comparable
+  succeed(grid("g", {"--jobs", "2"}));  // nothing is trained concurrently, so speeds stay comparable
   EXPECT_EQ(content(path("g/results.json")), results);
 
   const std::string html = content(path("g/report.html"));
@@ -150,7 +150,7 @@ TEST_F(Compare, SideBySideTheBitsAreTheSameAndTheSpeedIsNotShown) {
     EXPECT_FALSE(event.contains("tokens_per_cpu_second"));
   }
   EXPECT_TRUE(lines[0]["peak_memory"].is_null());
-  EXPECT_THAT(content(path("two/report.html")), HasSubstr("side by side"));
+  EXPECT_THAT(content(path("two/report.html")), HasSubstr("trained concurrently"));
   EXPECT_THAT(outcome.error, HasSubstr("\nlearned-2: step     12  validation loss "));
   EXPECT_THAT(outcome.error,
               ContainsRegex("\nrotary-1: 64 tokens: validation loss [0-9.]+; scaled by linear [0-9.]+, ntk "));
@@ -262,7 +262,7 @@ TEST_F(Compare, PlotAndReportTakeItsDirectory) {
 
 TEST_F(Compare, WorkOfDaysIsAskedFor) {
   const Arguments days = {"--steps", "1000000000"};
-  expect_refused(grid("g", days), 2, {"days", "--yes", "GFLOP/s a thread"});
+  expect_refused(grid("g", days), 2, {"days", "--yes", "GFLOP/s per thread"});
   expect_refused(pretrain("p", days), 2, {"days", "--yes"});
   EXPECT_FALSE(exists(path("g")) || exists(path("p")));
   Child child(pretrain("p", days + Arguments{"--yes"}));
@@ -271,7 +271,7 @@ TEST_F(Compare, WorkOfDaysIsAskedFor) {
   EXPECT_EQ(child.wait().exit_code, 130);
   const auto written = [&] { return std::filesystem::last_write_time(path("p/log.jsonl")); };
   const auto before = written();
-  Child resumed(pretrain("p", days));  // which has been asked for
+  Child resumed(pretrain("p", days));  // already confirmed
   ASSERT_TRUE(resumed.wait_until([&] { return written() != before; }));
   resumed.send(SIGINT);
   EXPECT_EQ(resumed.wait().exit_code, 130);

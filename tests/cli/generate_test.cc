@@ -104,7 +104,7 @@ TEST_F(GenerateCommand, InterruptedJsonAndBeamsSayNothing) {
   }
 }
 
-// Those of a first batch that are finished stay.
+// Finished texts of the first batch remain.
 TEST_F(GenerateCommand, InterruptedBetweenBatchesKeepsWhatIsFinished) {
   const Arguments one_by_one = {"--batch-size", "1", "--max-new-tokens", "3", "--seed", "3"};
   const std::string finished = succeed(command(one_by_one + Arguments{"abc"}));

@@ -1,4 +1,4 @@
-// The program as a person meets it: exit codes, one-line errors, what goes to which stream.
+// The program as users see it: exit codes, one-line errors, what goes to which stream.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -38,7 +38,7 @@ TEST(Program, AloneItSaysWhatItIsAndWhatToTypeNext) {
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_THAT(outcome.output, StartsWith("roformer "));
     EXPECT_THAT(outcome.output, HasSubstr("\n  info "));
-    EXPECT_THAT(outcome.output, HasSubstr("\nNext: "));
+    EXPECT_THAT(outcome.output, HasSubstr("\nRun roformer COMMAND --help"));
   }
 }
 

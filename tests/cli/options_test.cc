@@ -22,7 +22,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-// What every kind of option is bound to.
+// Fields for every kind of option.
 struct Fields {
   std::string prompt = "hello", device = "cpu";
   int64_t top_k = 5;
@@ -78,7 +78,7 @@ class Options : public testing::Test {
   std::ostringstream out_;
 };
 
-// Sets a variable for the life of the object.
+// Sets a variable for the lifetime of the object.
 struct Variable {
   Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
   ~Variable() { unsetenv(name_); }
@@ -258,11 +258,12 @@ TEST_F(Options, MistakesInFileAndEnvironmentNameTheirPlace) {
   const auto from_file = [&](const std::string& content) { return failure({"--config-file", write(content)}); };
   EXPECT_THAT(from_file("\ntop-k = 0\n"),
               HasSubstr("options_test.toml:2: \"top-k\": expected an integer from 1 to 100"));
-  EXPECT_THAT(from_file("topk = 1\n"), HasSubstr("options_test.toml:1: \"topk\" is no setting of roformer demo; did"));
-  EXPECT_THAT(from_file("dump-config = true\n"), HasSubstr("is no setting"));
-  EXPECT_THAT(from_file("TEXT = 'x'\n"), HasSubstr("is no setting"));
+  EXPECT_THAT(from_file("topk = 1\n"),
+              HasSubstr("options_test.toml:1: \"topk\" is not a setting of roformer demo; did"));
+  EXPECT_THAT(from_file("dump-config = true\n"), HasSubstr("is not a setting"));
+  EXPECT_THAT(from_file("TEXT = 'x'\n"), HasSubstr("is not a setting"));
   EXPECT_THAT(from_file("top-k = [1, 2]\n"), HasSubstr("expected one value, got an array of 2"));
-  EXPECT_THAT(from_file("top-k = [{a = 1}]\n"), HasSubstr("expected a text, number"));
+  EXPECT_THAT(from_file("top-k = [{a = 1}]\n"), HasSubstr("expected a string, number"));
   EXPECT_THAT(from_file("top-k = \n"), HasSubstr("options_test.toml:1: "));
   EXPECT_THAT(from_file("top-k = 1\ntop-k = 2\n"), HasSubstr("options_test.toml:2: "));
   EXPECT_THAT(from_file("prompt = " + std::string(100000, '[')), HasSubstr("options_test.toml:1: "));
@@ -291,12 +292,12 @@ TEST_F(Options, TablesOfAFileAreOfOneCommand) {
   EXPECT_EQ(fields_.top_k, 4);
   EXPECT_THAT(from_file("[demo]\ntop-k = 0\n"), HasSubstr("options_test.toml:2: \"top-k\": expected an integer"));
   EXPECT_THAT(from_file("[demo]\ntopk = 1\n"),
-              HasSubstr("options_test.toml:2: \"topk\" is no setting of roformer demo"));
-  EXPECT_THAT(from_file("[demo.top-k]\na = 1\n"), HasSubstr("\"top-k\": expected a text, number"));
+              HasSubstr("options_test.toml:2: \"topk\" is not a setting of roformer demo"));
+  EXPECT_THAT(from_file("[demo.top-k]\na = 1\n"), HasSubstr("\"top-k\": expected a string, number"));
   EXPECT_THAT(from_file("[pretain]\n"),
               HasSubstr("toml:1: \"pretain\" is a table, but no command has this name; did you mean pretrain?"));
   EXPECT_THAT(from_file("[top-k]\na = 1\n"), HasSubstr("\"top-k\" is a table, but no command has this name"));
-  EXPECT_THAT(from_file("unheard-of = 1\n[other]\nunheard-of = 1\n"), HasSubstr("\"unheard-of\" is no setting"));
+  EXPECT_THAT(from_file("unheard-of = 1\n[other]\nunheard-of = 1\n"), HasSubstr("\"unheard-of\" is not a setting"));
 }
 
 TEST_F(Options, AreSpelledAsTheyWereGiven) {
@@ -386,8 +387,8 @@ TEST(Help, IsThisPage) {
                 "  --switch                    Flag (default; switch off with --switch=false)\n\n"
                 "General:\n"
                 "  -h,--help                   Show this help\n"
-                "  --config-file FILE          Take settings from this TOML file; its keys are\n"
-                "                              the names of the options\n"
+                "  --config-file FILE          Read settings from this TOML file; its keys are\n"
+                "                              the option names\n"
                 "  --dump-config               Print all settings as TOML and exit\n\n"
                 "Example:\n  roformer search i q\n");
 }

@@ -1,4 +1,4 @@
-// The walk a person takes, from a text to a model in use, and the contract of what each command prints.
+// The whole workflow, from a text to a model in use, and the contract of what each command prints.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -110,7 +110,7 @@ TEST_F(Pipeline, InspectBenchPlotInfo) {
     EXPECT_THAT(keys(tensor), UnorderedElementsAre("name", "shape", "dtype"));
     int64_t count = 1;
     for (const Json& dim : tensor["shape"]) count *= dim.get<int64_t>();
-    // The table of sines that transformers looks for is no parameter.
+    // The table of sines that transformers looks for is not a parameter.
     if (tensor["name"].get<std::string>().find("embed_positions") == std::string::npos) parameters += count;
   }
   EXPECT_EQ(inspected[0]["parameters"], parameters);

@@ -225,7 +225,7 @@ class Workshop : public ::testing::Test {
 
   std::string path(const std::string& name) const { return directory_ / name; }
 
-  // pretrain of a tiny model into path(output); `more` wins over the settings here.
+  // pretrain of a tiny model into path(output); `more` overrides the settings here.
   Arguments pretrain(const std::string& output, const Arguments& more = {}) const {
     std::vector<std::pair<std::string, std::string>> settings = {{"--data", path("text.txt")},
                                                                  {"--tokenizer", path("tokenizer")},

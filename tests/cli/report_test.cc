@@ -1,4 +1,4 @@
-// roformer report from outside, and what a training leaves to look at.
+// roformer report from outside, and the reports of a training.
 #include "tests/cli/program.h"
 
 namespace roformer::testing {
@@ -76,7 +76,7 @@ TEST_F(Report, Decay) {
 }
 
 TEST_F(Report, WrongUse) {
-  expect_refused({}, 2, "which directories");
+  expect_refused({}, 2, "no directories given");
   expect_refused({path("nowhere")}, 1, "nowhere");
   expect_refused({"x=" + path("a") + ","}, 2, "NAME=DIR");
   expect_refused({"a", "b", "--text", "x"}, 2, "one model");

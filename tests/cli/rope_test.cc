@@ -42,7 +42,7 @@ TEST(Rope, CurvesAreShownInTheTerminal) {
 TEST(Rope, WrongUse) {
   const TempDirectory directory;
   const std::string file = directory / "refused.svg";
-  expect_refused({"rope"}, 2, {"show what"});
+  expect_refused({"rope"}, 2, {"WHAT is missing"});
   expect_refused({"rope", "clock", "--output", file}, 2, {"\"clock\"", "expected rotation, clocks, decay"});
   expect_refused({"rope", "rotation"}, 2, {"--output"});
   expect_refused({"rope", "clocks", "--dim", "7", "--output", file}, 2, {"--dim is 7"});

@@ -1,4 +1,4 @@
-// SentencePiece tokenizers as the program has them: learned, asked, trained with.
+// SentencePiece tokenizers in the program: learned, used and trained with.
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/program.h"
@@ -30,7 +30,7 @@ TEST_F(SentencePieceProgram, IdsComeBackAsText) {
   for (const char* type : {"bpe", "unigram"}) {
     const Outcome learned = learn(type);
     ASSERT_EQ(learned.exit_code, 0) << learned.error;
-    // So little text has fewer pieces that a unigram model keeps.
+    // So little text has fewer pieces that a unigram model retains.
     const bool bpe = std::string(type) == "bpe";
     EXPECT_THAT(bpe ? learned.output : learned.error, HasSubstr(bpe ? "320 tokens" : "fewer than --vocab-size 320"));
     const std::string sentence = "  In the  beginning\t\U0001F600 caf\u00e9 王";
@@ -54,8 +54,8 @@ TEST_F(SentencePieceProgram, WhatIsNoIdIsRefused) {
     return run({"tokenize", "--model", path("bpe"), "--decode", ids});
   };
   EXPECT_THAT(decode("2 320").error, HasSubstr("token id 320 is outside the vocabulary of 320"));
-  EXPECT_THAT(decode("2 x").error, HasSubstr("\"x\" is no id of a token"));
-  EXPECT_THAT(decode("[2, 1.5]").error, HasSubstr("\"1.5\" is no id of a token"));
+  EXPECT_THAT(decode("2 x").error, HasSubstr("\"x\" is not a token id"));
+  EXPECT_THAT(decode("[2, 1.5]").error, HasSubstr("\"1.5\" is not a token id"));
   EXPECT_THAT(decode("[2").error, HasSubstr("ids"));
   EXPECT_EQ(decode("").output, "\n");
   const Outcome both = run({"tokenize", "--model", path("bpe"), "--decode", "--ids", "2"});

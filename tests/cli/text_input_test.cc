@@ -21,7 +21,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Standard input reading from a text for the life of the object.
+// Standard input reading from a text for the lifetime of the object.
 class StandardInput {
  public:
   explicit StandardInput(const std::string& text) : old_(dup(STDIN_FILENO)) {

@@ -75,7 +75,7 @@ TEST_F(Tokenize, WrongUse) {
     EXPECT_EQ(outcome.exit_code, 2) << outcome.error;
     return outcome.error;
   };
-  EXPECT_THAT(error_of({"--model", path("bert"), "--words", "a"}), HasSubstr("no tokenizer with jieba's words"));
+  EXPECT_THAT(error_of({"--model", path("bert"), "--words", "a"}), HasSubstr("is not a jieba tokenizer"));
   EXPECT_THAT(error_of({"--model", path("jieba"), "--words", "--pair", "a"}), HasSubstr("--words: expected texts"));
   EXPECT_THAT(error_of({"--model", path("jieba"), "--tokenizer-mode", "quick", "a"}),
               HasSubstr("--tokenizer-mode: expected fast, slow or bert4keras, got \"quick\""));

@@ -118,7 +118,8 @@ TEST_F(Hostile, ThreadsThatCannotBeStarted) {
         {"forward", "--model", path("model"), "--ids", path("ids.json"), "--output", path("out"), "--threads", "1024"},
         {.input = {}, .file_limit = {}, .environment = {}, .memory_limit = rlim_t{300} << 20});
     EXPECT_EQ(outcome.exit_code, 1) << outcome.error;
-    EXPECT_THAT(outcome.error, ::testing::StartsWith("roformer: no room for the stacks of 1024 threads"));
+    EXPECT_THAT(outcome.error,
+                ::testing::StartsWith("roformer: not enough address space for the stacks of 1024 threads"));
   }
 }
 

@@ -1,4 +1,4 @@
-// What is counted when decoding is measured; speeds themselves are nobody's promise.
+// What bench_decoding counts; the speeds themselves are not tested.
 #include "lab/bench_decoding.h"
 
 #include <gmock/gmock.h>
@@ -57,7 +57,7 @@ TEST_F(BenchDecoding, MeasuresEachBatch) {
   }
 }
 
-// A row of the word embeddings is next to nothing, but the head reads all of them where it is tied to them.
+// A row of the word embeddings is negligible, but the head reads all of them where it is tied to them.
 TEST_F(BenchDecoding, CountsTheWeightsThatAStepReads) {
   const DecodingBenchOptions options{.batches = {1}, .prompt = 1, .tokens = 1, .seconds = 0, .passes = 1};
   EXPECT_EQ(bench_decoding(model(config()), options).weight_bytes, 4 * (kLayers + 50 * 24));

@@ -22,7 +22,7 @@ TEST(GridPosition, PartsAreTheMeanOfTheRunsThatHaveThem) {
   GridPosition position = position_of({finished_run("", 1, {length_score("", 64, 4, {1, 2, 0})}),
                                        finished_run("", 2, {length_score("", 64, 4, {3, 0, 0})}),
                                        finished_run("", 3, {length_score("yarn", 64, 4, {9, 9, 9})})});
-  EXPECT_THAT(position.part_losses("", 64), ElementsAre(2, 2, 0));  // 0: no label fell there
+  EXPECT_THAT(position.part_losses("", 64), ElementsAre(2, 2, 0));  // 0: nothing predicted there
   EXPECT_THAT(position.part_losses("yarn", 64), ElementsAre(9, 9, 9));
   EXPECT_THAT(position.part_losses("", 32), IsEmpty());
   EXPECT_THAT(position.part_losses("ntk", 64), IsEmpty());
@@ -59,7 +59,7 @@ TEST(GridResults, WhatIsMissingIsSaid) {
   const Grid grid = small_grid(directory);
   EXPECT_EQ(grid.base_parameters(), 1000);
   EXPECT_THAT(grid.notes(),
-              ElementsAre(HasSubstr("over 2 seeds"), HasSubstr("3 of 4 trainings are finished, 3 have begun")));
+              ElementsAre(HasSubstr("over 2 seeds"), HasSubstr("3 of 4 trainings are finished, 3 have started")));
   const Json learned = position_json(grid, grid.positions[1]);
   EXPECT_EQ(learned["added_parameters"], 512);
   ASSERT_EQ(learned["lengths"].size(), 2u);

@@ -1,4 +1,4 @@
-// A grid of trainings by hand, for the tests of what is made of one.
+// A grid of trainings written by hand, for the tests of its results and pages.
 #pragma once
 
 #include <fmt/format.h>
@@ -37,7 +37,7 @@ inline GridRun finished_run(const std::string& directory, int64_t seed, std::vec
           .lengths = std::move(lengths)};
 }
 
-// "rotary" of two seeds, evaluated at 32 and 64 tokens and stretched by YaRN; "learned" of one seed, at 32 only.
+// "rotary" of two seeds, evaluated at 32 and 64 tokens and scaled by YaRN; "learned" of one seed, at 32 only.
 // Each run's directory has a log.
 inline Grid small_grid(const TempDirectory& directory) {
   const auto run = [&](const std::string& name, int64_t seed, std::vector<LengthScore> lengths) {

@@ -69,8 +69,8 @@ TEST(VariedSettings, RefuseWhatIsNone) {
   refused("layers=", "name=NAME");
   refused("layers=1 layers=2", "layers twice");
   refused("name=a name=b", "name twice");
-  refused("name=a/b", "other characters");
-  refused("name=..", "other characters");
+  refused("name=a/b", "characters other than");
+  refused("name=..", "characters other than");
   refused("seed=3", "seeds");
   refused("output=x", "output");
   refused("layer=3", "no setting \"layer\"");

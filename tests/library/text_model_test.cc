@@ -1,4 +1,4 @@
-// The C++ face, linked as a user would: against libroformer.so and nothing else of ours.
+// The C++ interface, linked as by a user: against libroformer.so and nothing else of ours.
 #include "roformer/text_model.h"
 
 #include <gmock/gmock.h>

@@ -35,7 +35,7 @@ TEST_F(Trainers, LearnsAndSavesAModelThatOpens) {
   options.learning_rate = 0.003;
   auto trainer = create(options);
   const double before = trainer.validate(proverbs()).loss;
-  EXPECT_NEAR(before, std::log(28), 0.5);  // knows nothing
+  EXPECT_NEAR(before, std::log(28), 0.5);  // untrained
   for (int i = 0; i < 400; ++i) trainer.step(proverbs());
   EXPECT_EQ(trainer.steps(), 400);
   const MaskedLanguageScore after = trainer.validate(proverbs());

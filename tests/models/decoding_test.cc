@@ -185,7 +185,7 @@ TEST_F(Decoding, OfAPrefixModel) {
   pass(model, state, prompt, AttentionMask::prefix);
   EXPECT_THAT([&] { pass(model, state, prompt, AttentionMask::prefix); },
               ThrowsMessage<DataError>(HasSubstr("one pass")));
-  EXPECT_THAT([&] { pass(model, state, prompt); }, ThrowsMessage<DataError>(HasSubstr("see those behind")));
+  EXPECT_THAT([&] { pass(model, state, prompt); }, ThrowsMessage<DataError>(HasSubstr("is bidirectional")));
 }
 
 TEST_F(Decoding, OfRotatedValuesAndGrowingFrequencies) {

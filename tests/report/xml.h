@@ -1,4 +1,4 @@
-// What tests of drawings and pages ask of XML.
+// Checks of XML for the tests of drawings and pages.
 #pragma once
 
 #include <gmock/gmock.h>
