@@ -12,7 +12,7 @@
 #include "backend/cpu/rows/rows.h"
 #include "tests/backend/families.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 void BM_Memcpy(benchmark::State& state) {
@@ -66,13 +66,13 @@ void register_family(const Family& family) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test
 
 int main(int argc, char** argv) {
   benchmark::AddCustomContext("simd", roformer::rows::target_name());
   benchmark::Initialize(&argc, argv);
-  for (const roformer::testing::Family& family : roformer::testing::families()) {
-    roformer::testing::register_family(family);
+  for (const roformer::test::Family& family : roformer::test::families()) {
+    roformer::test::register_family(family);
   }
   benchmark::RunSpecifiedBenchmarks();
 }

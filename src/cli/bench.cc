@@ -281,7 +281,7 @@ Command bench_command() {
           .summary = "Measure the speed of a model shape on this machine",
           .group = "This program",
           .example = "roformer bench --preset demo --mode training --lengths 128,128,128,128",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<BenchCommand>(describe, run)};
 }
 
 }  // namespace roformer

@@ -182,7 +182,7 @@ Command classify_command() {
           .summary = "Run the model's classification head: label texts, pairs or tokens, answer questions, choose",
           .group = "Use",
           .example = "roformer classify --model model --json \"A wonderful film.\"",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<ClassifyCommand>(describe, run)};
 }
 
 }  // namespace roformer

@@ -118,7 +118,7 @@ Command compare_command() {
           .example =
               "roformer compare --positions rotary,sinusoidal,none --seeds 3 --data text.txt "
               "--validation-data held-out.txt --tokenizer tokenizer --output grid",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<CompareCommand>(describe, run)};
 }
 
 }  // namespace roformer

@@ -67,7 +67,7 @@ Command completion_command() {
           .summary = "Print a script that completes commands and options in bash",
           .group = "This program",
           .example = "source <(roformer completion)",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<CompletionOptions>(describe, run)};
 }
 
 }  // namespace roformer

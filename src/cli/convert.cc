@@ -92,7 +92,7 @@ Command convert_command() {
           .summary = "Convert models from other formats to a model directory",
           .group = "Look inside",
           .example = "roformer convert --input downloaded --output model",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<ConvertCommand>(describe, run)};
 }
 
 }  // namespace roformer

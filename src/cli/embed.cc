@@ -124,7 +124,7 @@ Command embed_command() {
           .summary = "Turn texts into vectors",
           .group = "Use",
           .example = "roformer embed --model model --normalize --json \"In the beginning\"",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<EmbedCommand>(describe, run)};
 }
 
 }  // namespace roformer

@@ -94,7 +94,7 @@ Command favor_command() {
           .summary = "Measure the error of FAVOR+ relative to softmax attention",
           .group = "Look inside",
           .example = "roformer favor --output favor.svg",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<FavorCommand>(describe, run)};
 }
 
 }  // namespace roformer

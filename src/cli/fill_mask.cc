@@ -77,7 +77,7 @@ Command fill_mask_command() {
           .summary = "Fill [MASK] in texts",
           .group = "Use",
           .example = "roformer fill-mask --model model \"In the [MASK] God created the heaven and the earth.\"",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<FillMaskOptions>(describe, run)};
 }
 
 }  // namespace roformer

@@ -54,7 +54,7 @@ Command forward_command() {
           .summary = "Run raw ids through a model and write its activations",
           .group = "Look inside",
           .example = "roformer forward --model model --ids ids.json --output activations.safetensors",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<ForwardOptions>(describe, run)};
 }
 
 }  // namespace roformer

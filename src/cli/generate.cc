@@ -228,7 +228,7 @@ Command generate_command() {
           .summary = "Continue texts",
           .group = "Use",
           .example = "roformer generate --model model --prompt \"In the beginning\" --max-new-tokens 50",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<GenerateOptions>(describe, run)};
 }
 
 }  // namespace roformer

@@ -64,7 +64,7 @@ Command info_command() {
           .summary = "Show the version, the CPU's features, the backends and the number formats of each --dtype here",
           .group = "This program",
           .example = "roformer info",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<InfoOptions>(describe, run)};
 }
 
 }  // namespace roformer

@@ -213,7 +213,7 @@ Command inspect_command() {
           .summary = "Show what a model directory contains",
           .group = "Look inside",
           .example = "roformer inspect --model model",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<InspectOptions>(describe, run)};
 }
 
 }  // namespace roformer

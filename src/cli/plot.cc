@@ -63,7 +63,7 @@ Command plot_command() {
           .summary = "Draw the loss curves of training directories",
           .group = "Look inside",
           .example = "roformer plot model --output loss.svg",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<PlotCommand>(describe, run)};
 }
 
 }  // namespace roformer

@@ -46,7 +46,7 @@ Command pretrain_command() {
           .summary = "Train a masked or causal language model from plain text",
           .group = "Train",
           .example = "roformer pretrain --data text.txt --tokenizer tokenizer --steps 400 --output model",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<TrainingCommand>(describe, run)};
 }
 
 }  // namespace roformer

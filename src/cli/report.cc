@@ -171,7 +171,7 @@ Command report_command() {
           .summary = "Show training runs, attention or rotary decay as one HTML page",
           .group = "Look inside",
           .example = "roformer report rotary=run-1,run-2 none=run-3,run-4 --output report.html",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<ReportCommand>(describe, run)};
 }
 
 }  // namespace roformer

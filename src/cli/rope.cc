@@ -111,7 +111,7 @@ Command rope_command() {
           .summary = "Draw how rotary positions work, or show one rotation in numbers",
           .group = "Look inside",
           .example = "roformer rope numbers --vector 1,2,3,4 --position 3",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<RopeCommand>(describe, run)};
 }
 
 }  // namespace roformer

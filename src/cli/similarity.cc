@@ -53,7 +53,7 @@ Command similarity_command() {
           .summary = "Compute the similarity of two texts: the cosine of their vectors",
           .group = "Use",
           .example = "roformer similarity --model model \"A man is eating.\" \"Someone has lunch.\"",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<SimilarityCommand>(describe, run)};
 }
 
 }  // namespace roformer

@@ -102,9 +102,9 @@ std::vector<int32_t> parse_ids(std::string_view text) {
 }
 
 // Writes the output for one text.
-class Printer {
+class TokenPrinter {
  public:
-  Printer(const Tokenizer& tokenizer, const TokenizeOptions& options)
+  TokenPrinter(const Tokenizer& tokenizer, const TokenizeOptions& options)
       : tokenizer_(tokenizer), jieba_(dynamic_cast<const JiebaTokenizer*>(&tokenizer)), options_(options) {
     if (options.decode && (options.pair || options.ids || options.words || options.max_length > 0)) {
       throw UsageError("{}: items are ids, to which {}, {}, {} and {} do not apply", FieldName("decode"),
@@ -216,7 +216,7 @@ ReadTexts read_batch(TextReader& reader) {
   return batch;
 }
 
-void print_chunk(const Printer& printer, const TextReader& reader, Chunk& chunk) {
+void print_chunk(const TokenPrinter& printer, const TextReader& reader, Chunk& chunk) {
   int64_t number = chunk.first;
   try {
     for (const std::string& text : chunk.texts) {
@@ -232,7 +232,7 @@ void print_chunk(const Printer& printer, const TextReader& reader, Chunk& chunk)
 
 void run(const TokenizeOptions& options) {
   const auto tokenizer = load_tokenizer(options.model, load_options(options.tokenizer));
-  const Printer printer(*tokenizer, options);
+  const TokenPrinter printer(*tokenizer, options);
   if (!options.save.empty()) save_tokenizer(*tokenizer, options.save);
   TextReader reader(options.texts);
   std::optional<ThreadPool> pool;
@@ -274,7 +274,7 @@ Command tokenize_command() {
           .summary = "Show the tokens of texts",
           .group = "Look inside",
           .example = "roformer tokenize --model tokenizer \"In the beginning\" --json",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<TokenizeOptions>(describe, run)};
 }
 
 }  // namespace roformer

@@ -81,7 +81,7 @@ Command train_tokenizer_command() {
           .example =
               "roformer train-tokenizer --type wordpiece --vocab-size 8000 --lowercase --input text.txt "
               "--output tokenizer",
-          .prepare = prepare_with(describe, run)};
+          .prepare = prepare_with<TrainTokenizerOptions>(describe, run)};
 }
 
 }  // namespace roformer

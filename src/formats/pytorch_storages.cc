@@ -63,7 +63,7 @@ const std::vector<std::string_view>& allowed_names() {
   return names;
 }
 
-constexpr std::string_view kMagic("\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 10);  // 0x1950a86a20f9469cfc6c
+constexpr std::string_view kLegacyMagic("\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 10);  // 0x1950a86a20f9469cfc6c
 constexpr int64_t kFileProtocol = 1001;
 
 PytorchContainer read_zip(std::string_view bytes, const std::string& path) {
@@ -114,7 +114,7 @@ PytorchContainer read_legacy(std::string_view bytes, const std::string& path) {
     at += pickle.size();
     return pickle;
   };
-  if (const Pickle magic = next(); magic.root().kind != Kind::big_integer || magic.root().text != kMagic) {
+  if (const Pickle magic = next(); magic.root().kind != Kind::big_integer || magic.root().text != kLegacyMagic) {
     throw DataError("'{}' is a pickle, but not of torch.save: its magic number differs", FilePath(path));
   }
   if (const Pickle protocol = next();

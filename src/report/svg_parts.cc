@@ -10,7 +10,7 @@ namespace {
 
 // Okabe & Ito, "Color Universal Design" (2008), in an order that starts with the strongest on each background. Class
 // names start with rf- because a page may hold other drawings and the rules of all of them apply to all.
-constexpr std::string_view kStyle = R"(<style>
+constexpr std::string_view kSvgStyle = R"(<style>
 .rf-back{fill:#ffffff}.rf-text{fill:#1f2328;font-family:system-ui,-apple-system,sans-serif;font-size:12px}
 .rf-title{font-size:15px;font-weight:600}.rf-strong{font-weight:600}.rf-grid{stroke:#d8dee4;stroke-width:1}.rf-axis{stroke:#6e7781;stroke-width:1}
 .rf-line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.rf-band{stroke:none;fill-opacity:0.2}
@@ -53,7 +53,7 @@ std::string svg_open(int width, int height, std::string_view title) {
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\">\n",
       width, height);
   svg += fmt::format("<title>{}</title>\n", escape_xml(title));
-  svg += kStyle;
+  svg += kSvgStyle;
   return svg + fmt::format("<rect class=\"rf-back\" width=\"{}\" height=\"{}\"/>\n", width, height);
 }
 

@@ -7,21 +7,21 @@ namespace roformer {
 
 namespace {
 
-constexpr size_t kBytes = 256;
-constexpr size_t kTrials = 2 * kBytes;  // units tried for a node before the array grows
+constexpr size_t kByteValues = 256;
+constexpr size_t kTrials = 2 * kByteValues;  // units tried for a node before the array grows
 
 }  // namespace
 
 // Nodes are placed in breadth-first order, so that those near the root, visited most often, are close in memory.
 struct TokenTrie::Builder {
-  explicit Builder(std::vector<Unit>& all) : units(all) { units.resize(2 * kBytes); }
+  explicit Builder(std::vector<Unit>& all) : units(all) { units.resize(2 * kByteValues); }
 
   bool is_free(size_t unit) const { return unit >= top || units[unit].parent == kNone; }
 
   // A base at which all of `bytes` (ascending) are free. After kTrials failures the units tried are abandoned, which
   // keeps time linear and at least half of all units in use (a failure abandons 512 and adds at most 256).
   int32_t find_base(std::span<const unsigned char> bytes) {
-    const size_t first = bytes.front(), start = std::max(cursor, kBytes + first);
+    const size_t first = bytes.front(), start = std::max(cursor, kByteValues + first);
     for (size_t unit = start; unit < std::min(top, start + kTrials); ++unit) {
       const size_t base = unit - first;
       if (std::ranges::all_of(bytes, [&](unsigned char byte) { return is_free(base + byte); })) {
@@ -34,14 +34,14 @@ struct TokenTrie::Builder {
 
   void claim(size_t unit, int32_t parent) {
     top = std::max(top, unit + 1);
-    if (top > units.size()) units.resize(std::max(top + kBytes, units.size() + units.size() / 2));
+    if (top > units.size()) units.resize(std::max(top + kByteValues, units.size() + units.size() / 2));
     units[unit].parent = parent;
     while (cursor < top && !is_free(cursor)) ++cursor;
   }
 
   std::vector<Unit>& units;
-  size_t top = kBytes;     // all units from here on are free
-  size_t cursor = kBytes;  // where the search starts
+  size_t top = kByteValues;     // all units from here on are free
+  size_t cursor = kByteValues;  // where the search starts
 };
 
 TokenTrie::TokenTrie(std::span<const std::string> tokens) {
@@ -81,7 +81,7 @@ TokenTrie::TokenTrie(std::span<const std::string> tokens) {
       ranges.push_back({starts[i], starts[i + 1], depth + 1, unit});
     }
   }
-  units_.resize(builder.top + kBytes);
+  units_.resize(builder.top + kByteValues);
   units_.shrink_to_fit();
 }
 

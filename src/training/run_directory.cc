@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "formats/safetensors.h"
 #include "models/save_model.h"
+#include "training/run_settings.h"
 #include "training/settings_rows.h"
 
 namespace roformer {
@@ -15,7 +16,6 @@ namespace roformer {
 namespace {
 
 constexpr const char *kWeights = "model.safetensors", *kOptimizer = "optimizer.safetensors", *kState = "state.json";
-constexpr int64_t kMaxSettingsBytes = 1 << 20;
 constexpr int64_t kMaxLogBytes = int64_t{1} << 32;
 
 bool holds(const std::string& path, const std::string& content) {

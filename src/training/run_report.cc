@@ -15,13 +15,13 @@
 #include "report/metrics_log.h"
 #include "report/statistics.h"
 #include "report/svg_plot.h"
+#include "training/run_settings.h"
 #include "training/settings_rows.h"
 
 namespace roformer {
 namespace {
 
 constexpr const char* kUnknown = "–";
-constexpr int64_t kMaxSettingsBytes = 1 << 20;
 
 struct Run {
   std::vector<MetricsRecord> records;

@@ -9,6 +9,8 @@
 
 namespace roformer {
 
+inline constexpr int64_t kMaxSettingsBytes = 1 << 20;  // of training/settings.json
+
 // `resolved` plus all used settings with Effect::result. `resolved` must hold the value of each setting with
 // Effect::resolved, and may hold more that affects the result (the model's config, the dtype).
 Json run_settings(const SettingValues& values, const Json& resolved);

@@ -26,9 +26,9 @@ struct Moment {
   double seconds = now_seconds(), cpu_seconds = process_cpu_seconds();
 };
 
-class Run {
+class TrainingRun {
  public:
-  Run(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory)
+  TrainingRun(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory)
       : model_(model),
         objective_(objective),
         options_(options),
@@ -218,7 +218,7 @@ class Run {
 }  // namespace
 
 TrainingResult train(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory) {
-  return Run(model, objective, options, directory).finish();
+  return TrainingRun(model, objective, options, directory).finish();
 }
 
 }  // namespace roformer

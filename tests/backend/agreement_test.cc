@@ -19,7 +19,7 @@
 #include "backend/cpu/simd.h"
 #include "tests/backend/families.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 struct Candidate {
@@ -185,4 +185,4 @@ INSTANTIATE_TEST_SUITE_P(, AgreementTest, ::testing::ValuesIn(parameters()), par
 INSTANTIATE_TEST_SUITE_P(, ThreadsTest, ::testing::ValuesIn(parameters()), parameter_name);
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

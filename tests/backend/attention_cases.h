@@ -6,7 +6,7 @@
 
 #include "tests/backend/cases.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 enum class Limits { none, causal, prefix, scattered };  // prefix: half the keys, then one more per query
 
@@ -394,4 +394,4 @@ inline Family relative_attention_family(bool rising) {
   return family;
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

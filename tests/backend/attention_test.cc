@@ -10,7 +10,7 @@
 #include "tests/backend/attention_cases.h"
 #include "tests/backend/trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 struct Shapes {
@@ -137,4 +137,4 @@ TEST(AttentionTest, ThreadsDoNotShowInBfloat16) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -8,7 +8,7 @@
 
 #include "tests/backend/cases.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 struct CachedPlan {
   std::vector<int32_t> kept, queries;  // tokens of each sequence; `kept` includes the new ones
@@ -98,4 +98,4 @@ inline Family cached_attention_family() {
   return family;
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -14,7 +14,7 @@
 #include "tests/backend/closeness.h"
 #include "tests/backend/trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 struct Case {
   std::string sizes;  // shown when it fails
@@ -108,4 +108,4 @@ inline std::vector<int32_t> offsets_of(const std::vector<int32_t>& lengths) {
   return offsets;
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -16,7 +16,7 @@
 
 #include "tests/backend/trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 // What the rounding error of a kernel grows with.
 enum class Rounds {
@@ -114,4 +114,4 @@ inline double expect_within_roundings(const std::vector<Result>& actual, const E
   return worst;
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

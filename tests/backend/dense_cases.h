@@ -9,7 +9,7 @@
 
 #include "tests/backend/cases.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 // ---- Elementwise and memory ----
 
@@ -349,4 +349,4 @@ inline Family rms_norm_family() {
   return family;
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

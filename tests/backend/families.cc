@@ -7,7 +7,7 @@
 #include "tests/backend/loss_cases.h"
 #include "tests/backend/rotation_cases.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 const std::vector<Family>& families() {
   static const std::vector<Family> all = {
@@ -38,4 +38,4 @@ const std::vector<Family>& families() {
   return all;
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -5,8 +5,8 @@
 
 #include "tests/backend/cases.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 const std::vector<Family>& families();
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

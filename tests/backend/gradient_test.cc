@@ -11,7 +11,7 @@
 #include "backend/backend.h"
 #include "tests/backend/families.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 class GradientTest : public ::testing::TestWithParam<size_t> {
@@ -121,4 +121,4 @@ INSTANTIATE_TEST_SUITE_P(, GradientTest, ::testing::ValuesIn(families_with_gradi
                          [](const auto& test) { return families()[test.param].name; });
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -6,7 +6,7 @@
 #include "backend/linear_attention.h"
 #include "tests/backend/cases.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 inline const char* map_name(FeatureMap map) {
   return map == FeatureMap::elu ? "elu" : map == FeatureMap::relu ? "relu" : "favor";
@@ -173,4 +173,4 @@ inline Family split_linear_attention_family() {
   return family;
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

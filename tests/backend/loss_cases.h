@@ -7,7 +7,7 @@
 
 #include "tests/backend/cases.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 struct LossPlan {
   int64_t rows, hidden;
@@ -108,4 +108,4 @@ inline Family pooling_family() {
   return family;
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

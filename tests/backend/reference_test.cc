@@ -11,7 +11,7 @@
 #include "tests/backend/trial.h"
 #include "tests/base/error_detail.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::DoubleNear;
@@ -271,4 +271,4 @@ TEST_F(ReferenceTest, AdamWFollowsAlgorithm2) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

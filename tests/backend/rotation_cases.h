@@ -6,7 +6,7 @@
 
 #include "tests/backend/cases.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 struct RotationPlan {
   Rotary rotary;
@@ -70,4 +70,4 @@ inline Family rotation_family() {
   return family;
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -19,7 +19,7 @@
 
 #include "backend/backend.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 inline double read(const Tensor& x, int64_t i, int64_t j) {
   return x.dtype() == DType::float64 ? x.row<double>(i)[j] : x.row<float>(i)[j];
@@ -309,4 +309,4 @@ inline void expect_same_bits(const std::vector<Result>& actual, const std::vecto
   }
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

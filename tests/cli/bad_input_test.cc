@@ -3,7 +3,7 @@
 
 #include "tests/cli/program.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -331,4 +331,4 @@ TEST_F(BadInput, Logs) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -5,7 +5,7 @@
 
 #include "tests/cli/program.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::ContainsRegex;
@@ -42,7 +42,7 @@ TEST_F(Compare, HintsOnceAtDocumentsThatAreLines) {
   const Outcome outcome = run(grid("g", {"--data", path("lines.txt"), "--steps", "2", "--seeds", "1"}));
   EXPECT_THAT(outcome.error, HasSubstr(hint));
   EXPECT_EQ(outcome.error.find(hint), outcome.error.rfind(hint));
-  EXPECT_THAT(outcome.error, HasSubstr("1 document of 0.0 MB"));
+  EXPECT_THAT(outcome.error, HasSubstr("1 document, 0.0 MB"));
   EXPECT_THAT(run(pretrain("m", {"--data", path("lines.txt"), "--steps", "1"})).error, HasSubstr("--documents lines"));
   const Arguments divided = {"--data", path("lines.txt"), "--steps", "1", "--documents", "lines"};
   EXPECT_THAT(run(pretrain("d", divided)).error, Not(HasSubstr("use --documents")));
@@ -314,4 +314,4 @@ TEST_F(Compare, DamagedFilesOfAGridAreRefused) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

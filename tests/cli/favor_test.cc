@@ -1,7 +1,7 @@
 // roformer favor from outside.
 #include "tests/cli/program.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -29,4 +29,4 @@ TEST(Favor, RefusesWhatHasNoSlope) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

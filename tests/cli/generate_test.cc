@@ -10,7 +10,7 @@
 #include "tests/cli/program.h"
 #include "text/learn/train.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -144,4 +144,4 @@ TEST_F(GenerateCommand, RefusesHostileOptions) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

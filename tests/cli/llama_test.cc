@@ -6,7 +6,7 @@
 #include "tests/cli/program.h"
 #include "tests/formats/llama2c_bytes.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -98,4 +98,4 @@ TEST_F(LlamaProgram, GoesOnFromAConvertedLlama) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -29,7 +29,7 @@
 #include "base/random.h"
 #include "tests/base/temp_directory.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool kSanitized = true;
@@ -284,4 +284,4 @@ class Workshop : public ::testing::Test {
   }
 };
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

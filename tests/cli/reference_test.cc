@@ -10,7 +10,7 @@
 #include "cli/registry.h"
 #include "tests/cli/program.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -116,4 +116,4 @@ TEST(Completion, OffersCommandsOptionsAndChoices) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

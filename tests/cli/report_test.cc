@@ -1,7 +1,7 @@
 // roformer report from outside, and the reports of a training.
 #include "tests/cli/program.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -86,4 +86,4 @@ TEST_F(Report, WrongUse) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -6,17 +6,17 @@
 #include "formats/safetensors.h"
 #include "tests/cli/program.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr int64_t kSteps = 150;
+constexpr int64_t kLongSteps = 150;
 
 class Resume : public Workshop {
  protected:
   Arguments long_run(const std::string& output) const {
-    return pretrain(output, {"--steps", std::to_string(kSteps), "--save-every", "10", "--validate-every", "25",
+    return pretrain(output, {"--steps", std::to_string(kLongSteps), "--save-every", "10", "--validate-every", "25",
                              "--log-every", "1"});
   }
   // Until the first step is in the log.
@@ -58,7 +58,7 @@ TEST_F(Resume, KilledAtAnyMomentTheResultIsTheSame) {
     if (exists(path("killed/model.safetensors"))) expect_usable("killed");
   }
   EXPECT_GE(resumed, 1);
-  expect_same_run("left_alone", "killed", kSteps);
+  expect_same_run("left_alone", "killed", kLongSteps);
   expect_nothing_temporary("killed");
 }
 
@@ -84,7 +84,7 @@ TEST_F(Resume, InterruptedItSavesAndGoesOn) {
     const Outcome rest = run(long_run(output));
     EXPECT_EQ(rest.exit_code, 0) << rest.error;
     EXPECT_THAT(rest.error, HasSubstr("resuming " + path(output) + " after step "));
-    expect_same_run("left_alone", output, kSteps);
+    expect_same_run("left_alone", output, kLongSteps);
   }
 }
 
@@ -96,7 +96,7 @@ TEST_F(Resume, SoDoesACausalModel) {
   child.send(SIGTERM);
   EXPECT_EQ(child.wait().exit_code, 130);
   EXPECT_THAT(run(long_run("stopped") + causal).error, HasSubstr("resuming "));
-  expect_same_run("left_alone", "stopped", kSteps);
+  expect_same_run("left_alone", "stopped", kLongSteps);
 }
 
 // A promise of the library: handlers of the program around it never run in the middle of a kernel.
@@ -139,7 +139,7 @@ TEST_F(Resume, AFullDiskLeavesTheLastSaveAsItWas) {
   expect_nothing_temporary("starved");
 
   succeed(long_run("starved"));
-  expect_same_run("left_alone", "starved", kSteps);
+  expect_same_run("left_alone", "starved", kLongSteps);
 }
 
 TEST_F(Resume, ADamagedSnapshotIsSkippedAndSaidSo) {
@@ -152,7 +152,7 @@ TEST_F(Resume, ADamagedSnapshotIsSkippedAndSaidSo) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
   EXPECT_THAT(outcome.error, HasSubstr("step-150' is not used: "));
   EXPECT_THAT(outcome.error, HasSubstr("after step 140"));
-  expect_same_run("a", "b", kSteps);
+  expect_same_run("a", "b", kLongSteps);
 }
 
 TEST_F(Resume, ThreadsDoNotShow) {
@@ -258,4 +258,4 @@ TEST_F(Resume, NumbersThatOverflowStopItBeforeTheyAreSaved) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

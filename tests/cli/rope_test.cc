@@ -1,7 +1,7 @@
 // roformer rope from outside, and docs/rope.md, which shows what it draws and prints.
 #include "tests/cli/program.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -61,4 +61,4 @@ TEST(Rope, WrongUse) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -8,7 +8,7 @@
 
 #include "tests/cli/program.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 class SentenceModel : public ::testing::Test {
@@ -42,4 +42,4 @@ TEST_F(SentenceModel, PoolsAndNormalizesAsItsDirectorySays) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

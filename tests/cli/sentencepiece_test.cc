@@ -3,7 +3,7 @@
 
 #include "tests/cli/program.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -78,4 +78,4 @@ TEST_F(SentencePieceProgram, ModelsAreTrainedWithThem) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

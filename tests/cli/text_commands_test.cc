@@ -12,7 +12,7 @@
 #include "tests/cli/program.h"
 #include "tests/inference/head_models.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -144,8 +144,8 @@ TEST_F(TextCommands, SimilarityIsTheCosineOfTheVectors) {
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_NEAR(lines[0]["similarity"].get<double>(), expected, 1e-6);
   EXPECT_NEAR(lines[1]["similarity"].get<double>(), 1, 1e-6);
-  expect_refused({"similarity", "--model", directory, "abc"}, 1, {"text 1", "no tab", "two arguments"});
-  expect_refused({"similarity", "--model", directory, "a\tb", "c", "d"}, 1, {"text 2", "no tab"});
+  expect_refused({"similarity", "--model", directory, "abc"}, 1, {"text 1", "expected a tab", "two arguments"});
+  expect_refused({"similarity", "--model", directory, "a\tb", "c", "d"}, 1, {"text 2", "expected a tab"});
   EXPECT_EQ(json_lines(succeed({"similarity", "--model", directory, "--json", "-"}, with("abc\txyz\n"))).size(), 1u);
 }
 
@@ -166,7 +166,7 @@ TEST_F(TextCommands, ClassifyGivesALabelAndScores) {
   const auto value = json({"classify", "--model", number, "--pair", "one\ttwo"})[0];
   EXPECT_TRUE(value["label"].is_number());
   EXPECT_EQ(value["label"], value["scores"]["score"]);
-  expect_refused({"classify", "--model", number, "--pair", "one"}, 1, {"text 1", "no tab"});
+  expect_refused({"classify", "--model", number, "--pair", "one"}, 1, {"text 1", "expected a tab"});
 }
 
 TEST_F(TextCommands, ClassifyHasAFormForEveryHead) {
@@ -239,4 +239,4 @@ TEST_F(TextCommands, InterruptedAfterWholeLines) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -1,7 +1,7 @@
 // roformer tokenize as a program: much text in parallel, errors in its midst, jieba's words.
 #include "tests/cli/program.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -86,4 +86,4 @@ TEST_F(Tokenize, WrongUse) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

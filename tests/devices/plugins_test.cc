@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "tests/base/temp_directory.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::AllOf;
@@ -98,4 +98,4 @@ TEST_F(Plugins, AProgramRegistersItsOwn) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -8,7 +8,7 @@
 #include "position/encoding.h"
 #include "tests/cli/program.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -128,4 +128,4 @@ TEST_F(ProtectedRun, ReadsAndWrites) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -6,7 +6,7 @@
 #include "checkpoint/snapshots.h"
 #include "tests/cli/program.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -168,4 +168,4 @@ TEST_F(Faults, ALogCutShortDoesNotStopATraining) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

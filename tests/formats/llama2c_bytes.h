@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace roformer::testing {
+namespace roformer::test {
 
 struct Llama2cNumbers {
   int32_t dim = 16, hidden_dim = 12, layers = 2, heads = 4, kv_heads = 2, vocabulary = 11, positions = 8;
@@ -79,4 +79,4 @@ inline std::string llama2c_bytes(const Llama2cNumbers& numbers, int version, int
   return Llama2cWriter(numbers, version, group).bytes;
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

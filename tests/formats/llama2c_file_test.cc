@@ -9,7 +9,7 @@
 #include "tests/base/temp_directory.h"
 #include "tests/formats/llama2c_bytes.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -93,4 +93,4 @@ TEST_F(Llama2cFileTest, RejectsInvalidDimensions) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

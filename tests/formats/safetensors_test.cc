@@ -43,7 +43,7 @@ std::string put(const TempDirectory& directory, const std::string& bytes) {
   return path;
 }
 
-std::string error_of(const std::string& bytes) {
+std::string safetensors_error(const std::string& bytes) {
   TempDirectory directory;
   const std::string path = put(directory, bytes);
   try {
@@ -187,14 +187,14 @@ TEST(Safetensors, ListsWhatItCannotGive) {
 }
 
 TEST(Safetensors, AcceptsWhatTheFormatAllows) {
-  EXPECT_EQ(error_of(assembled("{}", "")), "none");
-  EXPECT_EQ(error_of(assembled("{}      ", "")), "none");
-  EXPECT_EQ(error_of(assembled(R"({"__metadata__":{}})", "")), "none");
+  EXPECT_EQ(safetensors_error(assembled("{}", "")), "none");
+  EXPECT_EQ(safetensors_error(assembled("{}      ", "")), "none");
+  EXPECT_EQ(safetensors_error(assembled(R"({"__metadata__":{}})", "")), "none");
   // Entries out of data order, an empty tensor between two others, an unknown member.
-  EXPECT_EQ(error_of(assembled(R"({"b":{"dtype":"I32","shape":[1],"data_offsets":[4,8]},)"
-                               R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"note":[1]},)"
-                               R"("e":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}})",
-                               "12345678")),
+  EXPECT_EQ(safetensors_error(assembled(R"({"b":{"dtype":"I32","shape":[1],"data_offsets":[4,8]},)"
+                                        R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"note":[1]},)"
+                                        R"("e":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}})",
+                                        "12345678")),
             "none");
 }
 
@@ -216,7 +216,7 @@ struct Hostile {
 
 TEST(Safetensors, RefusesHostileFilesWithTheReason) {
   const std::string good = one("\"F32\"", "[2]", "[0,8]");
-  ASSERT_EQ(error_of(good), "none");
+  ASSERT_EQ(safetensors_error(good), "none");
   const auto with_length = [&](uint64_t length) {
     std::string bytes = good;
     std::memcpy(bytes.data(), &length, 8);
@@ -298,7 +298,7 @@ TEST(Safetensors, RefusesHostileFilesWithTheReason) {
       {two("[4,8]", "[8,12]", "123456789012"), "\"a\": its data begin at 4, expected 0"},
   };
   for (const Hostile& file : files) {
-    const std::string message = error_of(file.bytes);
+    const std::string message = safetensors_error(file.bytes);
     EXPECT_THAT(message, HasSubstr(file.reason)) << file.bytes.substr(0, 200);
     EXPECT_THAT(message, HasSubstr("f.safetensors'")) << file.reason;
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
@@ -310,13 +310,14 @@ TEST(Safetensors, EveryTruncationAndEveryChangedByteIsRefusedOrRead) {
   write_safetensors(directory / "good", {{"a", filled<float>({2, 2}, 1)}, {"b", filled<int64_t>({1}, 2)}},
                     {{"k", "v"}});
   const std::string good = read_file(directory / "good", 10'000);
-  ASSERT_EQ(error_of(good), "none");
-  for (size_t length = 0; length < good.size(); ++length) EXPECT_NE(error_of(good.substr(0, length)), "none") << length;
+  ASSERT_EQ(safetensors_error(good), "none");
+  for (size_t length = 0; length < good.size(); ++length)
+    EXPECT_NE(safetensors_error(good.substr(0, length)), "none") << length;
   for (size_t i = 0; i < good.size(); ++i) {
     for (const char byte : {'\0', '9', '"', '[', '\xff'}) {
       std::string bad = good;
       bad[i] = byte;
-      EXPECT_EQ(error_of(bad).find('\n'), std::string::npos);  // the point is that it returns
+      EXPECT_EQ(safetensors_error(bad).find('\n'), std::string::npos);  // the point is that it returns
     }
   }
 }

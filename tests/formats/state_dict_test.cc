@@ -14,7 +14,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 template <class T>
-Tensor filled(Shape shape, T value) {
+Tensor tensor_of(Shape shape, T value) {
   Tensor tensor = Tensor::allocate(shape, dtype_of<T>::value);
   for (int64_t i = 0; i < tensor.elements(); ++i) tensor.data<T>()[i] = value + static_cast<T>(i);
   return tensor;
@@ -43,13 +43,13 @@ TEST(MatchesPattern, StarsStandForAnyText) {
 }
 
 TEST(CopyInto, CopiesConvertsAndFillsStridedTargets) {
-  const StateDict source = {{"f", filled<float>({2, 2}, 1)},
-                            {"d", filled<double>({2}, 0.5)},
-                            {"g", filled<float>({1}, 9)},
-                            {"i", filled<int64_t>({2}, 3)},
-                            {"e", filled<float>({0, 3}, 0)}};
-  const Tensor wide = filled<float>({2, 5}, 100), d = filled<float>({2}, 0), g = filled<double>({1}, 0),
-               i = filled<int64_t>({2}, 0), e = filled<float>({0, 3}, 0);
+  const StateDict source = {{"f", tensor_of<float>({2, 2}, 1)},
+                            {"d", tensor_of<double>({2}, 0.5)},
+                            {"g", tensor_of<float>({1}, 9)},
+                            {"i", tensor_of<int64_t>({2}, 3)},
+                            {"e", tensor_of<float>({0, 3}, 0)}};
+  const Tensor wide = tensor_of<float>({2, 5}, 100), d = tensor_of<float>({2}, 0), g = tensor_of<double>({1}, 0),
+               i = tensor_of<int64_t>({2}, 0), e = tensor_of<float>({0, 3}, 0);
   copy_into(source, "file", {{"f", wide.column_range(1, 2)}, {"d", d}, {"g", g}, {"i", i}, {"e", e}}, copy_tensor);
   EXPECT_THAT(std::vector<float>(wide.data<float>(), wide.data<float>() + 10),
               ElementsAre(100, 1, 2, 103, 104, 105, 3, 4, 108, 109));
@@ -59,15 +59,15 @@ TEST(CopyInto, CopiesConvertsAndFillsStridedTargets) {
 }
 
 TEST(CopyInto, ReportsEverythingAtOnceAndCopiesNothing) {
-  const StateDict source = {{"good", filled<float>({1}, 5)},
-                            {"shape", filled<float>({2, 3}, 1)},
-                            {"type", filled<int64_t>({1}, 1)},
-                            {"extra", filled<float>({4}, 1)}};
-  const Tensor good = filled<float>({1}, 0);
+  const StateDict source = {{"good", tensor_of<float>({1}, 5)},
+                            {"shape", tensor_of<float>({2, 3}, 1)},
+                            {"type", tensor_of<int64_t>({1}, 1)},
+                            {"extra", tensor_of<float>({4}, 1)}};
+  const Tensor good = tensor_of<float>({1}, 0);
   const std::string message = error_of(source, {{"good", good},
-                                                {"shape", filled<float>({3, 2}, 0)},
-                                                {"type", filled<float>({1}, 0)},
-                                                {"absent", filled<float>({7}, 0)}});
+                                                {"shape", tensor_of<float>({3, 2}, 0)},
+                                                {"type", tensor_of<float>({1}, 0)},
+                                                {"absent", tensor_of<float>({7}, 0)}});
   EXPECT_EQ(message,
             "'model.safetensors' does not fit the model: 4 problems\n"
             "  wrong: \"shape\" has the shape [2, 3], expected [3, 2]\n"
@@ -79,7 +79,7 @@ TEST(CopyInto, ReportsEverythingAtOnceAndCopiesNothing) {
 
 TEST(CopyInto, ShortensALongList) {
   StateDict source;
-  for (int i = 0; i < 25; ++i) source[fmt::format("x{}", i)] = filled<float>({1}, 0);
+  for (int i = 0; i < 25; ++i) source[fmt::format("x{}", i)] = tensor_of<float>({1}, 0);
   const std::string message = error_of(source, {});
   EXPECT_THAT(message, HasSubstr("25 problems\n"));
   EXPECT_THAT(message, HasSubstr("\n  and 5 more"));
@@ -88,7 +88,7 @@ TEST(CopyInto, ShortensALongList) {
 
 TEST(LoadStateDict, LoadsAllTensors) {
   TempDirectory directory;
-  write_safetensors(directory / "f", {{"a", filled<float>({2}, 1)}, {"b.c", filled<double>({1}, 2)}});
+  write_safetensors(directory / "f", {{"a", tensor_of<float>({2}, 1)}, {"b.c", tensor_of<double>({1}, 2)}});
   const StateDict all = load_state_dict(directory / "f");
   EXPECT_EQ(all.size(), 2u);
   EXPECT_EQ(all.at("a").data<float>()[1], 2);

@@ -6,7 +6,7 @@
 
 #include "tests/cli/program.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -124,4 +124,4 @@ TEST_F(Hostile, ThreadsThatCannotBeStarted) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -162,7 +162,7 @@ TEST_F(Streams, APairHasOneTab) {
   for (const ItemEncoder& encode : {encode_pair(*tokenizer_, 0), encode_two_texts(*tokenizer_, 0)}) {
     Groups none({Group{"a\tb", "ab"}});
     EXPECT_THAT(read(none, {}, encode), ElementsAre(ElementsAre("a\tb")));
-    EXPECT_EQ(error_, "item 2: no tab between the two texts of a pair, expected TEXT<tab>TEXT");
+    EXPECT_EQ(error_, "item 2: expected a tab between the two texts of a pair");
     Groups two({Group{"a\tb\tc"}});
     EXPECT_THAT(read(two, {}, encode), ElementsAre());
     EXPECT_EQ(error_, "item 1: more than one tab, expected a pair of texts");

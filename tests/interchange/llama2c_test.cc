@@ -20,7 +20,7 @@
 #include "tests/formats/llama2c_bytes.h"
 #include "text/sentencepiece/llama2c_tokenizer.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -205,4 +205,4 @@ TEST(AttentionScoresTest, GroupedHeads) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -10,7 +10,7 @@
 #include "report/svg_plot.h"
 #include "tests/lab/grid_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::AllOf;
@@ -181,4 +181,4 @@ TEST_F(GridPage, TheReportIsWrittenBesideTheRuns) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

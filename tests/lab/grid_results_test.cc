@@ -7,7 +7,7 @@
 
 #include "tests/lab/grid_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -92,4 +92,4 @@ TEST(GridResults, ThePlanIsReadAsItWasWritten) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

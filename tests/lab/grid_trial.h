@@ -10,7 +10,7 @@
 #include "lab/grid_results.h"
 #include "tests/base/temp_directory.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 inline LengthScore length_score(const std::string& scaling, int64_t length, double loss,
                                 std::vector<double> parts = {}) {
@@ -72,4 +72,4 @@ inline Grid small_grid(const TempDirectory& directory) {
   return grid;
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -12,7 +12,7 @@
 #include "text/learn/train.h"
 #include "training/language_objective.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -170,4 +170,4 @@ TEST_F(LengthEvaluation, ScoresAreKeptUntilTheSettingsChange) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -509,7 +509,7 @@ TEST(ConfigTest, OptionsOfAnEncodingAreNamedInErrors) {
   ShapeOptions part;
   part.position_options.rotary_fraction = 0.5;
   ModelConfig llama = part.apply(preset_config("llama-100m"));
-  EXPECT_THAT([&] { complete(llama, ""); }, ThrowsMessage<UsageError>(HasSubstr("a Llama's rotation")));
+  EXPECT_THAT([&] { complete(llama, ""); }, ThrowsMessage<UsageError>(HasSubstr("a Llama rotates whole heads")));
   part.position_options = {.rotary_base = 500'000};
   llama = part.apply(preset_config("llama-100m"));
   EXPECT_NO_THROW(complete(llama, ""));

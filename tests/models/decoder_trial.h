@@ -16,7 +16,7 @@
 #include "tests/base/temp_directory.h"
 #include "tests/models/fixture_model.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 class DecoderFixtureTest : public FixtureModelTest {
  protected:
@@ -65,4 +65,4 @@ struct DecoderFile {
   }
 };
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

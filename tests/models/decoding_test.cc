@@ -10,7 +10,7 @@
 #include "models/model.h"
 #include "tests/models/model_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -335,4 +335,4 @@ TEST_F(Decoding, UsesTheReportedMemory) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

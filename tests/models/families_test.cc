@@ -19,7 +19,7 @@
 #include "tests/base/temp_directory.h"
 #include "tests/models/fixture_model.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 constexpr double kExact = 1e-9;  // of float64, for any order of summation
@@ -231,4 +231,4 @@ INSTANTIATE_TEST_SUITE_P(, HalfTest,
                          });
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

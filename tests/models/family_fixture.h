@@ -18,7 +18,7 @@
 #include "models/model.h"
 #include "tests/models/model_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 inline const std::vector<std::string>& family_fixtures() {
   static const std::vector<std::string> names{
@@ -171,4 +171,4 @@ inline void expect_close(const Activations& actual, const Activations& expected,
   for (const auto& [name, values] : actual) EXPECT_TRUE(expected.contains(name)) << name << " is too much";
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

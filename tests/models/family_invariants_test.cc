@@ -12,10 +12,10 @@
 #include "models/save_model.h"
 #include "tests/models/model_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
-constexpr double kTolerance = 2e-5;
+constexpr double kFamilyTolerance = 2e-5;
 
 // A config.json of each family with all of its values set to something unusual.
 struct FamilyCase {
@@ -66,7 +66,8 @@ TEST_P(FamilyInvariants, PackedIsOneByOne) {
     for (int64_t s = 0; s < data.batch.sequences(); ++s) {
       const Tensor alone = hidden_states(model, sequence_of(data, s).batch);
       const int32_t begin = data.batch.offsets[static_cast<size_t>(s)];
-      EXPECT_LE(relative_difference(values_of(packed.row_range(begin, alone.rows())), values_of(alone)), kTolerance);
+      EXPECT_LE(relative_difference(values_of(packed.row_range(begin, alone.rows())), values_of(alone)),
+                kFamilyTolerance);
     }
   }
 }
@@ -74,7 +75,7 @@ TEST_P(FamilyInvariants, PackedIsOneByOne) {
 TEST_P(FamilyInvariants, CpuIsTheReference) {
   const Batch batch = random_batch(config_, {50, 3, 0, 17}, 7).batch;
   EXPECT_LE(relative_difference(states(random_model(*cpu_), batch), states(random_model(*reference_), batch)),
-            kTolerance);
+            kFamilyTolerance);
 }
 
 TEST_P(FamilyInvariants, TheSameBitsAtAnyNumberOfThreads) {
@@ -100,7 +101,7 @@ TEST_P(FamilyInvariants, CachedIsComputedAnew) {
       pieces.insert(pieces.end(), rows.begin(), rows.end());
       done += count;
     }
-    EXPECT_LE(relative_difference(pieces, states(model, batch)), kTolerance) << backend->name();
+    EXPECT_LE(relative_difference(pieces, states(model, batch)), kFamilyTolerance) << backend->name();
   }
 }
 
@@ -110,7 +111,7 @@ TEST_P(FamilyInvariants, ShiftedPositionsGiveTheSame) {
   Batch batch = random_batch(config_, {20, 5}, 9).batch;
   const std::vector<double> expected = states(model, batch);
   for (int32_t& position : batch.positions) position += 1000;
-  EXPECT_LE(relative_difference(states(model, batch), expected), kTolerance);
+  EXPECT_LE(relative_difference(states(model, batch), expected), kFamilyTolerance);
 }
 
 TEST_P(FamilyInvariants, WhatIsWrittenIsRead) {
@@ -144,4 +145,4 @@ INSTANTIATE_TEST_SUITE_P(, FamilyInvariants, ::testing::ValuesIn(kFamilies),
                          [](const auto& which) { return std::string(which.param.name); });
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

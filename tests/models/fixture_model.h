@@ -13,7 +13,7 @@
 #include "tests/base/temp_directory.h"
 #include "tests/models/family_fixture.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 inline constexpr double kSingle = 2e-5;        // of float32
 inline constexpr int64_t kMaxBytes = 1 << 20;  // of any file of a fixture
@@ -61,4 +61,4 @@ class FixtureModelTest : public ::testing::TestWithParam<std::string> {
   std::unique_ptr<Backend> cpu_ = make_cpu_backend(pool_);
 };
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

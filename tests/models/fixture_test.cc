@@ -14,7 +14,7 @@
 #include "models/model.h"
 #include "tests/models/model_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 // Tolerances of backends: maximal difference / maximal expected value.
@@ -134,4 +134,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& param) { return std::string(std::get<0>(param.param)) + "_" + std::get<1>(param.param).name; });
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -12,10 +12,10 @@
 #include "models/model.h"
 #include "tests/models/model_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
-constexpr double kTolerance = 2e-5;
+constexpr double kFusedTolerance = 2e-5;
 
 // Few tokens are split by columns, many by blocks of rows; sizes around the threshold, and ragged.
 const std::vector<std::vector<int64_t>> kLengths = {{1}, {5, 1, 17}, {200, 56}, {200, 57}, {3, 300, 1, 96, 128}};
@@ -61,7 +61,7 @@ TEST(FusedLayers, ComputeWhatTheLayersDo) {
       const Batch batch = random_batch(config, lengths, 6).batch;
       const Tensor fused = hidden_of(*backend, config, false, batch);
       const Tensor layers = hidden_of(*backend, config, true, batch);
-      EXPECT_LE(relative_difference(values_of(fused), values_of(layers)), kTolerance);
+      EXPECT_LE(relative_difference(values_of(fused), values_of(layers)), kFusedTolerance);
     }
   }
 }
@@ -138,9 +138,9 @@ TEST(FusedLayers, FollowWeightsUntilTheyArePrepared) {
   EXPECT_NE(after, before);
   EXPECT_EQ(after, values_of(hidden_states(other, batch)));
   model.prepare();
-  EXPECT_LE(relative_difference(values_of(hidden_states(model, batch)), after), kTolerance);
+  EXPECT_LE(relative_difference(values_of(hidden_states(model, batch)), after), kFusedTolerance);
   EXPECT_THROW(model.load_weights(weights, "another model"), ShapeError);
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -11,7 +11,7 @@
 #include "models/families/family.h"
 #include "tests/models/decoder_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -106,4 +106,4 @@ TEST(GptNeoxConfigTest, PublishedShapes) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

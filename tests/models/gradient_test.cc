@@ -12,7 +12,7 @@
 #include "tests/models/model_trial.h"
 #include "tests/ops/gradient_check.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 struct Variant {
@@ -165,4 +165,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& param) { return param.param.name; });
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

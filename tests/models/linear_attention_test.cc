@@ -8,14 +8,14 @@
 #include "tests/base/error_detail.h"
 #include "tests/models/model_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::ThrowsMessage;
 
-constexpr double kTolerance = 3e-5;  // of float32
+constexpr double kLinearTolerance = 3e-5;  // of float32
 
 ModelConfig linear_config(const std::vector<AttentionKind>& kinds, bool causal = false,
                           const std::string& position = "rotary") {
@@ -57,7 +57,8 @@ TEST_F(LinearModelTest, PackedEqualsOneByOne) {
       for (int64_t s = 0; s < data.batch.sequences(); ++s) {
         const Tensor alone = hidden_states(model, sequence_of(data, s).batch);
         const int32_t begin = data.batch.offsets[static_cast<size_t>(s)];
-        EXPECT_LE(relative_difference(values_of(packed.row_range(begin, alone.rows())), values_of(alone)), kTolerance);
+        EXPECT_LE(relative_difference(values_of(packed.row_range(begin, alone.rows())), values_of(alone)),
+                  kLinearTolerance);
       }
     }
   }
@@ -74,7 +75,7 @@ TEST_F(LinearModelTest, ShiftedPositionsChangeNothingAfterTheMap) {
       for (int32_t& position : batch.positions) position += 20;
       const double change = relative_difference(values_of(hidden_states(model, batch)), at_zero);
       if (rotation == FeatureRotation::after) {
-        EXPECT_LE(change, kTolerance);
+        EXPECT_LE(change, kLinearTolerance);
       } else {
         EXPECT_GE(change, 1e-3);
       }
@@ -225,4 +226,4 @@ TEST(LinearConfigTest, ThePapersPerformer) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

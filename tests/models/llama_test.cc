@@ -15,7 +15,7 @@
 #include "models/finite.h"
 #include "tests/models/decoder_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -59,11 +59,11 @@ TEST_P(LlamaTest, OtherSpellings) {
 INSTANTIATE_TEST_SUITE_P(, LlamaTest, ::testing::Values("grouped", "biased_tied", "trunk_scaled"),
                          [](const auto& param) { return param.param; });
 
-constexpr DecoderFile kFile{.model_type = "llama", .architecture = "LlamaForCausalLM", .hidden = 24};
+constexpr DecoderFile kLlamaFile{.model_type = "llama", .architecture = "LlamaForCausalLM", .hidden = 24};
 
 TEST(LlamaConfigTest, DefaultsAreThoseOfTransformers) {
   std::vector<std::string> unknown;
-  const ModelConfig config = kFile.read({{"something", 1}}, &unknown);
+  const ModelConfig config = kLlamaFile.read({{"something", 1}}, &unknown);
   EXPECT_THAT(unknown, ElementsAre("something"));
   EXPECT_EQ(config.family, &families::llama);
   EXPECT_EQ(config.head, Head::causal_lm);
@@ -80,13 +80,13 @@ TEST(LlamaConfigTest, DefaultsAreThoseOfTransformers) {
 }
 
 TEST(LlamaConfigTest, ReadsWhatItWrites) {
-  const ModelConfig config = kFile.read({{"num_key_value_heads", 2},
-                                         {"rope_theta", 5000.0},
-                                         {"rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}}},
-                                         {"attention_bias", true},
-                                         {"bos_token_id", 1},
-                                         {"eos_token_id", {2, 7}},
-                                         {"pad_token_id", -1}});
+  const ModelConfig config = kLlamaFile.read({{"num_key_value_heads", 2},
+                                              {"rope_theta", 5000.0},
+                                              {"rope_scaling", {{"rope_type", "linear"}, {"factor", 2.0}}},
+                                              {"attention_bias", true},
+                                              {"bos_token_id", 1},
+                                              {"eos_token_id", {2, 7}},
+                                              {"pad_token_id", -1}});
   EXPECT_EQ(config.kv_heads, 2);
   EXPECT_EQ(config.bos_id, 1);
   EXPECT_THAT(config.eos_ids, ElementsAre(2, 7));
@@ -105,21 +105,21 @@ TEST(LlamaConfigTest, ReadsWhatItWrites) {
 }
 
 TEST(LlamaConfigTest, RefusesWhatItDoesNotHave) {
-  kFile.expect_refused({{"head_dim", 8}}, "'head_dim' is 8, expected 6");
-  kFile.expect_refused({{"num_key_value_heads", 3}},
-                       "num_attention_heads 4 is not a multiple of num_key_value_heads 3");
-  kFile.expect_refused({{"num_key_value_heads", 0}}, "num_key_value_heads");
-  kFile.expect_refused({{"num_key_value_heads", 8}}, "num_key_value_heads is 8, expected 0 to 4");
-  kFile.expect_refused({{"hidden_act", "mish"}}, "hidden_act");
-  kFile.expect_refused({{"sliding_window", 4096}}, "sliding_window");
-  kFile.expect_refused({{"partial_rotary_factor", 0.5}}, "a Llama rotates whole heads");
-  kFile.expect_refused({{"rotary_layout", "adjacent"}}, "layout \"half\"");
-  kFile.expect_refused({{"rope_scaling", {{"rope_type", "mystery"}}}}, "rope_type");
-  kFile.expect_refused({{"quantization_config", {{"bits", 4}}}}, "quantization_config");
-  kFile.expect_refused({{"eos_token_id", "2"}}, "eos_token_id");
-  kFile.expect_refused({{"architectures", {"LlamaForSequenceClassification"}}}, "architectures");
-  kFile.expect_refused({{"architectures", {"RoFormerModel"}}}, "one of model_type \"llama\"");
-  kFile.expect_refused({{"model_type", "mamba"}}, "\"roformer\", \"bert\", \"llama\" or \"gpt_neox\"");
+  kLlamaFile.expect_refused({{"head_dim", 8}}, "'head_dim' is 8, expected 6");
+  kLlamaFile.expect_refused({{"num_key_value_heads", 3}},
+                            "num_attention_heads 4 is not a multiple of num_key_value_heads 3");
+  kLlamaFile.expect_refused({{"num_key_value_heads", 0}}, "num_key_value_heads");
+  kLlamaFile.expect_refused({{"num_key_value_heads", 8}}, "num_key_value_heads is 8, expected 0 to 4");
+  kLlamaFile.expect_refused({{"hidden_act", "mish"}}, "hidden_act");
+  kLlamaFile.expect_refused({{"sliding_window", 4096}}, "sliding_window");
+  kLlamaFile.expect_refused({{"partial_rotary_factor", 0.5}}, "a Llama rotates whole heads");
+  kLlamaFile.expect_refused({{"rotary_layout", "adjacent"}}, "layout \"half\"");
+  kLlamaFile.expect_refused({{"rope_scaling", {{"rope_type", "mystery"}}}}, "rope_type");
+  kLlamaFile.expect_refused({{"quantization_config", {{"bits", 4}}}}, "quantization_config");
+  kLlamaFile.expect_refused({{"eos_token_id", "2"}}, "eos_token_id");
+  kLlamaFile.expect_refused({{"architectures", {"LlamaForSequenceClassification"}}}, "architectures");
+  kLlamaFile.expect_refused({{"architectures", {"RoFormerModel"}}}, "one of model_type \"llama\"");
+  kLlamaFile.expect_refused({{"model_type", "mamba"}}, "\"roformer\", \"bert\", \"llama\" or \"gpt_neox\"");
 }
 
 // Values specific to Llama cannot be expressed by other families' files.
@@ -147,7 +147,7 @@ TEST(LlamaConfigTest, CountsItsParameters) {
                                             {{"mlp_bias", true}, {"tie_word_embeddings", true}},
                                             {{"architectures", {"LlamaModel"}}},
                                             {{"num_hidden_layers", 0}}}) {
-    const ModelConfig config = kFile.read(more);
+    const ModelConfig config = kLlamaFile.read(more);
     const Model model(*backend, config, false);
     int64_t sum = 0;
     for (const NamedParameter& named : model.parameters()) sum += named.parameter.value.elements();
@@ -159,7 +159,7 @@ TEST(LlamaConfigTest, CountsItsParameters) {
 TEST(LlamaConfigTest, PublishedShapes) {
   const auto count = [](int64_t vocabulary, int64_t hidden, int64_t layers, int64_t heads, int64_t kv_heads,
                         int64_t intermediate, bool tied) {
-    return kFile
+    return kLlamaFile
         .read({{"vocab_size", vocabulary},
                {"hidden_size", hidden},
                {"num_hidden_layers", layers},
@@ -191,4 +191,4 @@ TEST(FiniteTest, NamesTheTensor) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

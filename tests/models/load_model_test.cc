@@ -19,7 +19,7 @@
 #include "tests/base/temp_directory.h"
 #include "tests/models/model_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::AllOf;
@@ -290,4 +290,4 @@ TEST(InitializeTest, NormalWeightsZeroBiasesUnitGains) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -13,7 +13,7 @@
 #include "models/model.h"
 #include "tests/backend/trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 // A batch with labels of some of its tokens.
 struct LabeledBatch {
@@ -153,4 +153,4 @@ inline double relative_difference(const std::vector<double>& actual, const std::
   return largest > 0 ? difference / largest : difference;
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

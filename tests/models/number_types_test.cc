@@ -19,7 +19,7 @@
 #include "tests/base/temp_directory.h"
 #include "tests/models/model_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 ModelConfig llama(bool tied) {
@@ -182,4 +182,4 @@ INSTANTIATE_TEST_SUITE_P(Both, HalfFile, ::testing::Values(DType::bfloat16, DTyp
                          [](const auto& one) { return std::string(dtype_name(one.param)); });
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -11,7 +11,7 @@ namespace roformer {
 namespace {
 
 // As written by transformers, without keys that have defaults.
-Json minimal() {
+Json minimal_json() {
   return Json{{"vocab_size", 50},
               {"hidden_size", 24},
               {"num_hidden_layers", 2},
@@ -19,7 +19,7 @@ Json minimal() {
               {"intermediate_size", 40}};
 }
 
-ModelConfig read(Json json, const Json& more = Json::object()) {
+ModelConfig config_of(Json json, const Json& more = Json::object()) {
   json.update(more);
   return read_config(JsonObject(json, "some/config.json"));
 }
@@ -30,7 +30,7 @@ TEST(ParameterCountTest, EveryPosition) {
   for (const std::string_view position : position_names()) {
     for (const int64_t embedding : {12, 24}) {
       for (const Head head : {Head::none, Head::masked_lm}) {
-        ModelConfig config = read(minimal());
+        ModelConfig config = config_of(minimal_json());
         config.embedding = embedding;
         config.position = parse_position(position);
         config.head = head;
@@ -65,7 +65,7 @@ TEST(ParameterCountTest, FamiliesAndHeads) {
       {{"architectures", {"BertForQuestionAnswering"}}},
   };
   for (const Json& more : all) {
-    const ModelConfig config = read(minimal(), more);
+    const ModelConfig config = config_of(minimal_json(), more);
     const Model model(*backend, config, false);
     int64_t sum = 0;
     for (const NamedParameter& named : model.parameters()) sum += named.parameter.value.elements();

@@ -13,13 +13,13 @@
 #include "tests/base/error_detail.h"
 #include "tests/models/model_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::ThrowsMessage;
 
-constexpr double kTolerance = 2e-5;  // of float32
+constexpr double kPropertyTolerance = 2e-5;  // of float32
 
 std::vector<std::string> all_positions() { return {position_names().begin(), position_names().end()}; }
 
@@ -44,7 +44,8 @@ TEST_P(ModelPropertiesTest, PackedEqualsOneByOne) {
     for (int64_t s = 0; s < data.batch.sequences(); ++s) {
       const Tensor alone = hidden_states(model, sequence_of(data, s).batch);
       const int32_t begin = data.batch.offsets[static_cast<size_t>(s)];
-      EXPECT_LE(relative_difference(values_of(packed.row_range(begin, alone.rows())), values_of(alone)), kTolerance);
+      EXPECT_LE(relative_difference(values_of(packed.row_range(begin, alone.rows())), values_of(alone)),
+                kPropertyTolerance);
     }
   }
 }
@@ -64,10 +65,10 @@ TEST_P(ModelPropertiesTest, AccumulatedMicroBatchesEqualOneBatch) {
     sum += masked_lm_loss(model, context, part, scale).sum * scale;
     tape.backward();
   }
-  EXPECT_LE(relative_difference({sum}, {loss}), kTolerance);
+  EXPECT_LE(relative_difference({sum}, {loss}), kPropertyTolerance);
   const std::vector<Result> parts = gradients(model);
   for (size_t i = 0; i < whole.size(); ++i) {
-    EXPECT_LE(relative_difference(parts[i].values, whole[i].values), kTolerance) << whole[i].name;
+    EXPECT_LE(relative_difference(parts[i].values, whole[i].values), kPropertyTolerance) << whole[i].name;
   }
 }
 
@@ -89,7 +90,7 @@ TEST_P(ModelPropertiesTest, ShiftedPositions) {
     if (absolute) {
       EXPECT_GE(change, 0.02);
     } else {
-      EXPECT_LE(change, position == "none" ? 0 : kTolerance);
+      EXPECT_LE(change, position == "none" ? 0 : kPropertyTolerance);
     }
   }
   ModelConfig rotated_values = tiny_config();
@@ -102,7 +103,7 @@ TEST_P(ModelPropertiesTest, FarPositionsAreRotatedToo) {
   Batch batch = random_batch(model.config(), {12}, 6).batch;
   const std::vector<double> at_zero = values_of(hidden_states(model, batch));
   for (int32_t& position : batch.positions) position += 500'000'000;
-  EXPECT_LE(relative_difference(values_of(hidden_states(model, batch)), at_zero), kTolerance);
+  EXPECT_LE(relative_difference(values_of(hidden_states(model, batch)), at_zero), kPropertyTolerance);
 }
 
 // Without positions, token order has no effect; with any encoding it has.
@@ -123,7 +124,7 @@ TEST_P(ModelPropertiesTest, OrderMattersOnlyWithPositions) {
     }
     const double difference = relative_difference(turned, forward);
     if (position == "none") {
-      EXPECT_LE(difference, kTolerance);
+      EXPECT_LE(difference, kPropertyTolerance);
     } else {
       EXPECT_GE(difference, 0.02);
     }
@@ -281,4 +282,4 @@ TEST(ThreadsTest, AnyNumberGivesTheSameBits) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

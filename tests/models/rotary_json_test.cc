@@ -13,7 +13,7 @@ namespace {
 
 using testing::HasSubstr;
 
-RotaryPosition read(const std::string& text) {
+RotaryPosition read_rotary_of(const std::string& text) {
   RotaryPosition position;
   read_rotary(JsonObject(parse_json(text, "config.json"), "config.json"), position);
   return position;
@@ -21,14 +21,14 @@ RotaryPosition read(const std::string& text) {
 
 // The rejected key.
 std::string key_of(const std::string& text) {
-  return detail_of<DataError>([&] { read(text); }).key;
+  return detail_of<DataError>([&] { read_rotary_of(text); }).key;
 }
 
 TEST(RotaryJson, APlainRoformerWritesNothing) {
   Json json = Json::object();
   write_rotary({.rotary = {.dim = 64}}, 64, json);
   EXPECT_TRUE(json.empty()) << json;
-  EXPECT_EQ(read("{}"), RotaryPosition());
+  EXPECT_EQ(read_rotary_of("{}"), RotaryPosition());
 }
 
 TEST(RotaryJson, EveryScalingComesBack) {
@@ -47,7 +47,7 @@ TEST(RotaryJson, EveryScalingComesBack) {
     const RotaryPosition position{.rotary = {.dim = 4, .scaling = scaling}};
     Json json = Json::object();
     write_rotary(position, 6, json);
-    EXPECT_EQ(read(json.dump()), position) << json;
+    EXPECT_EQ(read_rotary_of(json.dump()), position) << json;
   }
 }
 
@@ -59,7 +59,7 @@ TEST(RotaryJson, EverySettingComesBackAndIsAKnownKey) {
       .xpos = XPos{.scale_base = 64, .center = 256}};
   Json json = Json::object();
   write_rotary(position, 24, json);
-  EXPECT_EQ(read(json.dump()), position) << json;
+  EXPECT_EQ(read_rotary_of(json.dump()), position) << json;
   EXPECT_EQ(json["rotary_layout"], "half");
   EXPECT_EQ(json["rotary_dim"], 12);
   for (const auto& [key, value] : json.items()) EXPECT_THAT(rotary_keys(), testing::Contains(key));
@@ -67,30 +67,33 @@ TEST(RotaryJson, EverySettingComesBackAndIsAKnownKey) {
 
 TEST(RotaryJson, WhatOtherProgramsWrite) {
   // Llama 3.1, the form of transformers 5.
-  const RotaryPosition llama = read(R"({"max_position_embeddings": 131072, "rope_parameters":
+  const RotaryPosition llama = read_rotary_of(R"({"max_position_embeddings": 131072, "rope_parameters":
       {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
        "original_max_position_embeddings": 8192, "mscale": null}})");
   EXPECT_EQ(llama.rotary.base, 500000);
   EXPECT_EQ(llama.rotary.scaling, RotaryScaling(Llama3Scaling{8, 1, 4, 8192}));
   // Phi-3: the training length is beside the scaling; the old name of the type is "su".
-  const RotaryPosition phi = read(R"({"max_position_embeddings": 131072, "original_max_position_embeddings": 4096,
+  const RotaryPosition phi =
+      read_rotary_of(R"({"max_position_embeddings": 131072, "original_max_position_embeddings": 4096,
       "rope_theta": 10000.0, "rope_scaling": {"type": "su", "short_factor": [1, 1.1], "long_factor": [1, 60]}})");
   EXPECT_EQ(phi.rotary.scaling, RotaryScaling(LongRopeScaling{{1, 1.1}, {1, 60}, 4096, 32, {}}));
   // DeepSeek-V3's zeros and an absent factor.
-  const RotaryPosition deepseek = read(R"({"max_position_embeddings": 4096, "rope_scaling": {"type": "yarn",
+  const RotaryPosition deepseek = read_rotary_of(R"({"max_position_embeddings": 4096, "rope_scaling": {"type": "yarn",
       "original_max_position_embeddings": 1024, "mscale": 0.0, "beta_fast": 0}})");
   EXPECT_EQ(deepseek.rotary.scaling, RotaryScaling(YarnScaling{.factor = 4, .original_positions = 1024}));
   // dynamic: the training length is "max_position_embeddings".
-  EXPECT_EQ(read(R"({"max_position_embeddings": 77, "rope_scaling": {"type": "dynamic", "factor": 2}})").rotary.scaling,
+  EXPECT_EQ(read_rotary_of(R"({"max_position_embeddings": 77, "rope_scaling": {"type": "dynamic", "factor": 2}})")
+                .rotary.scaling,
             RotaryScaling(DynamicNtkScaling{2, 77}));
   // In "proportional" the factor is the fraction of rotated pairs, elsewhere it reduces the dimension.
-  const RotaryPosition gemma = read(R"({"rope_parameters": {"rope_type": "proportional", "rope_theta": 1000000.0,
+  const RotaryPosition gemma =
+      read_rotary_of(R"({"rope_parameters": {"rope_type": "proportional", "rope_theta": 1000000.0,
                                         "partial_rotary_factor": 0.25}})");
   EXPECT_EQ(gemma, (RotaryPosition{.rotary = {.base = 1e6, .proportion = 0.25}}));
-  EXPECT_EQ(
-      read(R"({"rope_parameters": {"rope_type": "default", "rope_theta": 10000, "partial_rotary_factor": 0.25}})"),
-      RotaryPosition{.share = 0.25});
-  EXPECT_EQ(read(R"({"rope_scaling": null})"), RotaryPosition());
+  EXPECT_EQ(read_rotary_of(
+                R"({"rope_parameters": {"rope_type": "default", "rope_theta": 10000, "partial_rotary_factor": 0.25}})"),
+            RotaryPosition{.share = 0.25});
+  EXPECT_EQ(read_rotary_of(R"({"rope_scaling": null})"), RotaryPosition());
 }
 
 TEST(RotaryJson, ErrorsNameTheKey) {

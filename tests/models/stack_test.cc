@@ -13,7 +13,7 @@
 #include "tests/models/model_trial.h"
 #include "tests/ops/gradient_check.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 constexpr TensorRule kAnyTensor[] = {{"*", "*"}};
@@ -316,4 +316,4 @@ TEST_F(StackValuesTest, LogitsAreCapped) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -11,7 +11,7 @@
 #include "tests/base/error_detail.h"
 #include "tests/models/model_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -156,4 +156,4 @@ TEST_P(VisibilityTest, LearnedPositionsSayTheirLimit) {
 INSTANTIATE_TEST_SUITE_P(, VisibilityTest, ::testing::Values("reference", "cpu"));
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -16,7 +16,7 @@
 #include "nn/transformer_layer.h"
 #include "tests/backend/trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -213,4 +213,4 @@ TEST_F(LayersTest, MaskedLmLossIsThatOfItsLogits) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

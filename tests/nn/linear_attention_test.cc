@@ -11,7 +11,7 @@
 #include "tests/backend/trial.h"
 #include "tests/base/error_detail.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 double product(const std::vector<double>& rows, int64_t i, int64_t j, int64_t dim) {
@@ -125,4 +125,4 @@ TEST(AttentionNames, AreReadAsTheyAreWritten) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

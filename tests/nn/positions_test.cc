@@ -16,7 +16,7 @@
 #include "tests/backend/trial.h"
 #include "tests/base/error_detail.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -240,4 +240,4 @@ TEST_F(PositionsTest, PositionsBeyondATableAreRefused) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

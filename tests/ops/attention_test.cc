@@ -13,7 +13,7 @@
 #include "ops/ops.h"
 #include "tests/ops/gradient_check.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -391,4 +391,4 @@ TEST_F(AttentionOptionsTest, RefusesTerms) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -15,7 +15,7 @@
 #include "ops/ops.h"
 #include "tests/backend/trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 // The derivative of `objective` by one element of x, which it must read at each call. float64 only.
 inline double central_difference(const std::function<double()>& objective, const Tensor& x, int64_t i, int64_t j) {
@@ -112,4 +112,4 @@ class OperatorTest : public ::testing::Test {
   Trial trial_{*backend_, 7, false};
 };
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

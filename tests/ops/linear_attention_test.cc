@@ -11,10 +11,10 @@
 #include "tests/backend/linear_attention_cases.h"
 #include "tests/ops/gradient_check.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
-constexpr int64_t kHeads = 2;
+constexpr int64_t kLinearHeads = 2;
 
 LinearAttentionOptions options_of(const LinearAttentionSpec& spec) {
   const auto shared = [](const RotaryAngles* angles) {
@@ -31,7 +31,7 @@ class LinearAttentionGradientTest : public OperatorTest,
 TEST_P(LinearAttentionGradientTest, OfEveryInput) {
   const auto [map, causal, order] = GetParam();
   const LinearAttentionPlan plan{.lengths = {1, 0, 4, 3},
-                                 .heads = kHeads,
+                                 .heads = kLinearHeads,
                                  .head_dim = 4,
                                  .value_dim = 3,
                                  .map = map,
@@ -73,7 +73,7 @@ class LinearAttentionStateTest : public ::testing::TestWithParam<std::tuple<Feat
     int32_t length = 0;
     for (const int32_t piece : pieces) length += piece;
     const LinearAttentionPlan plan{
-        .lengths = {length}, .heads = kHeads, .head_dim = 8, .map = map, .causal = true, .order = order};
+        .lengths = {length}, .heads = kLinearHeads, .head_dim = 8, .map = map, .causal = true, .order = order};
     const LinearInputs whole(trial_, plan);
     const Context context{.backend = *backend_};
     const Value out = linear_attention(context, options_of(whole.spec), columns(whole.in.q, 0, length),
@@ -122,12 +122,12 @@ class LinearAttentionTest : public OperatorTest {
   // The output for positions shift, shift + 1, …
   std::vector<double> shifted(FeatureMap map, RotationOrder order, int32_t shift) {
     Trial trial(*backend_, 5, false);
-    LinearInputs inputs(trial, {.lengths = {9}, .heads = kHeads, .map = map, .causal = true, .order = order});
+    LinearInputs inputs(trial, {.lengths = {9}, .heads = kLinearHeads, .map = map, .causal = true, .order = order});
     std::vector<int32_t> positions(9);
     std::iota(positions.begin(), positions.end(), shift);
     const int64_t dim = order == RotationOrder::after ? inputs.spec.features(8) : 8;
     inputs.angles = backend_->rotary_angles({.dim = dim}, positions);
-    const Tensor out = backend_->empty({9, 16}), denominators = backend_->empty({kHeads, 9});
+    const Tensor out = backend_->empty({9, 16}), denominators = backend_->empty({kLinearHeads, 9});
     backend_->linear_attention(inputs.spec, inputs.in, out, denominators, {});
     return values_of(out);
   }
@@ -231,4 +231,4 @@ TEST_F(LinearAttentionTest, RefusesWhatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -12,7 +12,7 @@
 #include "ops/linear_attention.h"
 #include "tests/backend/trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 class LinearFixtureTest : public ::testing::Test {
@@ -67,4 +67,4 @@ TEST_F(LinearFixtureTest, EveryCase) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -10,7 +10,7 @@
 #include "ops/ops.h"
 #include "tests/ops/gradient_check.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -434,4 +434,4 @@ TEST_F(RefusalTest, PoolOffsets) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -10,7 +10,7 @@
 #include "ops/ops.h"
 #include "tests/ops/gradient_check.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -113,4 +113,4 @@ TEST_F(PositionTermsTest, LearnedFrequencies) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -13,7 +13,7 @@
 namespace roformer {
 namespace {
 
-const LongRopeScaling kLongRope{{1, 1.25, 1.5, 2}, {1, 2, 6, 8}, 512, 16, {}};
+const LongRopeScaling kScalingLongRope{{1, 1.25, 1.5, 2}, {1, 2, 6, 8}, 512, 16, {}};
 
 // Values of every kind against transformers are in tests/conformance.
 TEST(Scaling, WithoutOneNothingChanges) {
@@ -84,9 +84,9 @@ TEST(Scaling, LengthsThatGiveTheSameFrequenciesShareOne) {
   EXPECT_EQ(scaling_length(YarnScaling{.factor = 2, .original_positions = 9}, 9000), 0);
   EXPECT_EQ(scaling_length(DynamicNtkScaling{2, 512}, 512), 0);
   EXPECT_EQ(scaling_length(DynamicNtkScaling{2, 512}, 513), 513);
-  EXPECT_EQ(scaling_length(kLongRope, 512), 0);
-  EXPECT_EQ(scaling_length(kLongRope, 513), scaling_length(kLongRope, 90000));
-  for (const RotaryScaling& scaling : {RotaryScaling(DynamicNtkScaling{2, 512}), RotaryScaling(kLongRope)}) {
+  EXPECT_EQ(scaling_length(kScalingLongRope, 512), 0);
+  EXPECT_EQ(scaling_length(kScalingLongRope, 513), scaling_length(kScalingLongRope, 90000));
+  for (const RotaryScaling& scaling : {RotaryScaling(DynamicNtkScaling{2, 512}), RotaryScaling(kScalingLongRope)}) {
     for (const int64_t length : {1, 512, 513, 700, 5000}) {
       const RotaryFrequencies direct({.dim = 8, .scaling = scaling}, length),
           shared({.dim = 8, .scaling = scaling}, scaling_length(scaling, length));
@@ -145,21 +145,21 @@ TEST(Scaling, ErrorsNameTheSetting) {
     EXPECT_EQ(field_of(changed), "mscale") << bad;
     changed = yarn, changed.mscale_all_dim = bad;
     EXPECT_EQ(field_of(changed), "mscale_all_dim") << bad;
-    auto longrope = kLongRope;
+    auto longrope = kScalingLongRope;
     longrope.short_factors[2] = bad;
     EXPECT_EQ(field_of(longrope), "short_factors") << bad;
-    longrope = kLongRope, longrope.long_factors[3] = bad;
+    longrope = kScalingLongRope, longrope.long_factors[3] = bad;
     EXPECT_EQ(field_of(longrope), "long_factors") << bad;
-    longrope = kLongRope, longrope.factor = bad;
+    longrope = kScalingLongRope, longrope.factor = bad;
     EXPECT_EQ(field_of(longrope), "factor") << bad;
-    longrope = kLongRope, longrope.attention_factor = bad;
+    longrope = kScalingLongRope, longrope.attention_factor = bad;
     EXPECT_EQ(field_of(longrope), "attention_factor") << bad;
     EXPECT_EQ(field_of(Llama3Scaling{bad, 1, 4, 9}), "factor") << bad;
     EXPECT_EQ(field_of(Llama3Scaling{2, bad, 4, 9}), "low_freq_factor") << bad;
     EXPECT_EQ(field_of(Llama3Scaling{2, 1, bad, 9}), "high_freq_factor") << bad;
     EXPECT_EQ(field_of(Rotary{.dim = 8, .proportion = bad}), "proportion") << bad;
   }
-  EXPECT_EQ(field_of(kLongRope, 10), "short_factors");
+  EXPECT_EQ(field_of(kScalingLongRope, 10), "short_factors");
   EXPECT_EQ(field_of(DynamicNtkScaling{2, 0}), "original_positions");
   EXPECT_EQ(field_of(YarnScaling{.factor = 2}), "original_positions");
   EXPECT_EQ(field_of(Llama3Scaling{2, 1, 4, 0}), "original_positions");

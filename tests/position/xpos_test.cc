@@ -13,21 +13,21 @@
 namespace roformer {
 namespace {
 
-constexpr int64_t kDim = 16;
+constexpr int64_t kXPosDim = 16;
 
 std::vector<double> random_vector(Generator& generator) {
-  std::vector<double> values(kDim);
+  std::vector<double> values(kXPosDim);
   for (double& x : values) x = generator.normal();
   return values;
 }
 
 double score(std::vector<double> q, std::vector<double> k, const XPos& xpos, int64_t m, int64_t n) {
-  const RotaryFrequencies frequencies(Rotary{kDim});
+  const RotaryFrequencies frequencies(Rotary{kXPosDim});
   rotate(std::span(q), frequencies, m);
   rotate(std::span(k), frequencies, n);
   double sum = 0;
-  for (int64_t i = 0; i < kDim; ++i) {
-    sum += q[i] * xpos_scale(xpos, kDim, i / 2, m) * k[i] / xpos_scale(xpos, kDim, i / 2, n);
+  for (int64_t i = 0; i < kXPosDim; ++i) {
+    sum += q[i] * xpos_scale(xpos, kXPosDim, i / 2, m) * k[i] / xpos_scale(xpos, kXPosDim, i / 2, n);
   }
   return sum;
 }
@@ -50,22 +50,22 @@ TEST(XPos, ScoresDependOnTheDistanceOnlyAndOnNoCentre) {
 
 // ζ_i^((m − n) / scale_base), by the published formula.
 TEST(XPos, ThePowerIsThePublishedOne) {
-  for (int64_t pair = 0; pair < kDim / 2; ++pair) {
-    const double zeta = (2 * static_cast<double>(pair) + 0.4 * kDim) / (1.4 * kDim);
-    EXPECT_DOUBLE_EQ(xpos_scale({512, 0}, kDim, pair, 512), zeta);
-    EXPECT_NEAR(xpos_scale({100, 30}, kDim, pair, 5), std::pow(zeta, -0.25), 1e-14);
-    EXPECT_EQ(xpos_scale({100, 30}, kDim, pair, 30), 1);
+  for (int64_t pair = 0; pair < kXPosDim / 2; ++pair) {
+    const double zeta = (2 * static_cast<double>(pair) + 0.4 * kXPosDim) / (1.4 * kXPosDim);
+    EXPECT_DOUBLE_EQ(xpos_scale({512, 0}, kXPosDim, pair, 512), zeta);
+    EXPECT_NEAR(xpos_scale({100, 30}, kXPosDim, pair, 5), std::pow(zeta, -0.25), 1e-14);
+    EXPECT_EQ(xpos_scale({100, 30}, kXPosDim, pair, 30), 1);
   }
-  EXPECT_LT(xpos_scale({512, 0}, kDim, 0, 512), xpos_scale({512, 0}, kDim, 7, 512));  // fast pairs decay faster
+  EXPECT_LT(xpos_scale({512, 0}, kXPosDim, 0, 512), xpos_scale({512, 0}, kXPosDim, 7, 512));  // fast pairs decay faster
 }
 
 TEST(XPos, AllThatIsAllowedFitsInFloat32) {
-  const double smallest = xpos_scale({1, 0}, kDim, 0, 32);
+  const double smallest = xpos_scale({1, 0}, kXPosDim, 0, 32);
   EXPECT_GT(smallest, std::numeric_limits<float>::min());
   EXPECT_LT(1 / smallest, std::numeric_limits<float>::max());
-  EXPECT_THROW(xpos_scale({1, 0}, kDim, 0, 33), DataError);
-  EXPECT_THROW(xpos_scale({1, 100}, kDim, 0, 67), DataError);
-  EXPECT_NO_THROW(xpos_scale({1, 100}, kDim, 0, 68));
+  EXPECT_THROW(xpos_scale({1, 0}, kXPosDim, 0, 33), DataError);
+  EXPECT_THROW(xpos_scale({1, 100}, kXPosDim, 0, 67), DataError);
+  EXPECT_NO_THROW(xpos_scale({1, 100}, kXPosDim, 0, 68));
 }
 
 TEST(XPos, SettingsAreChecked) {

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "tensor/tensor.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -44,4 +44,4 @@ TEST(DeviceTest, TheHostCannotReadThem) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

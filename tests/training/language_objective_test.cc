@@ -9,7 +9,7 @@
 #include "tests/training/training_trial.h"
 #include "text/char_tokenizer.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 class Mlm : public TrainingTrial {
@@ -256,4 +256,4 @@ TEST_F(Clm, ASequenceOfOneTokenHasNoLabel) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

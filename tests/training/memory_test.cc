@@ -41,7 +41,7 @@ void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
 void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 TEST(TrainingMemory, LaterStepsAllocateOnlyAttentionScratch) {
@@ -79,4 +79,4 @@ TEST(TrainingMemory, LaterStepsAllocateOnlyAttentionScratch) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

@@ -3,10 +3,10 @@
 #include "base/error.h"
 #include "tests/training/training_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
-class Optimizer : public TrainingTrial {
+class OptimizerTest : public TrainingTrial {
  protected:
   Optimizer() {
     for (const NamedParameter& named : model_.parameters()) backend_->fill(named.parameter.value, 2);
@@ -18,7 +18,7 @@ class Optimizer : public TrainingTrial {
   Model model_{*backend_, config(), true};
 };
 
-TEST_F(Optimizer, DecaysWeightsAndEmbeddingsButNotBiasesAndNorms) {
+TEST_F(OptimizerTest, DecaysWeightsAndEmbeddingsButNotBiasesAndNorms) {
   const auto optimizer = make_optimizer(model_, {.weight_decay = 0.5});
   optimizer->zero_gradients();
   optimizer->step(1, 0.1, optimizer->gradient_norm());
@@ -32,7 +32,7 @@ TEST_F(Optimizer, DecaysWeightsAndEmbeddingsButNotBiasesAndNorms) {
   EXPECT_EQ(decayed, 2 + 6 + 1);  // word and segment table; q, k, v, output and two of the feed-forward; the head's
 }
 
-TEST_F(Optimizer, TheFirstStepMovesByTheLearningRateAgainstTheGradient) {
+TEST_F(OptimizerTest, TheFirstStepMovesByTheLearningRateAgainstTheGradient) {
   const auto optimizer = make_optimizer(model_, {.weight_decay = 0, .clip_norm = 0});
   set_gradients(-3);
   optimizer->step(1, 0.25, optimizer->gradient_norm());
@@ -48,7 +48,7 @@ TEST_F(Optimizer, TheFirstStepMovesByTheLearningRateAgainstTheGradient) {
   }
 }
 
-TEST_F(Optimizer, EveryNamedOneClipsAndLeavesZeros) {
+TEST_F(OptimizerTest, EveryNamedOneClipsAndLeavesZeros) {
   for (const std::string& kind : optimizer_names()) {
     const auto optimizer = make_optimizer(model_, {.kind = kind, .weight_decay = 0, .clip_norm = 0.5});
     set_gradients(1);
@@ -59,7 +59,7 @@ TEST_F(Optimizer, EveryNamedOneClipsAndLeavesZeros) {
   EXPECT_THROW(make_optimizer(model_, {.kind = "lion"}), UsageError);
 }
 
-TEST_F(Optimizer, ClipsByTheNormOfTheWholeGradient) {
+TEST_F(OptimizerTest, ClipsByTheNormOfTheWholeGradient) {
   set_gradients(0.5);
   int64_t count = 0;
   for (const NamedParameter& named : model_.parameters()) count += named.parameter.value.elements();
@@ -80,7 +80,7 @@ TEST_F(Optimizer, ClipsByTheNormOfTheWholeGradient) {
   EXPECT_THAT(first_moments(0), ::testing::Each(::testing::FloatEq(0.05F)));
 }
 
-TEST_F(Optimizer, ZeroesGradientsUnlessToldNotTo) {
+TEST_F(OptimizerTest, ZeroesGradientsUnlessToldNotTo) {
   const auto optimizer = make_optimizer(model_, {});
   const auto largest = [&] {
     float most = 0;
@@ -103,7 +103,7 @@ TEST_F(Optimizer, ZeroesGradientsUnlessToldNotTo) {
   EXPECT_EQ(largest(), 0);
 }
 
-TEST_F(Optimizer, TheNormShowsWhatIsNotFinite) {
+TEST_F(OptimizerTest, TheNormShowsWhatIsNotFinite) {
   const auto optimizer = make_optimizer(model_, {});
   set_gradients(1);
   EXPECT_TRUE(std::isfinite(optimizer->gradient_norm()));
@@ -111,7 +111,7 @@ TEST_F(Optimizer, TheNormShowsWhatIsNotFinite) {
   EXPECT_FALSE(std::isfinite(optimizer->gradient_norm()));
 }
 
-TEST_F(Optimizer, StateIsTwoMomentsAParameterUnderItsName) {
+TEST_F(OptimizerTest, StateIsTwoMomentsAParameterUnderItsName) {
   const auto optimizer = make_optimizer(model_, {});
   const auto state = optimizer->state();
   ASSERT_EQ(state.size(), 2 * model_.parameters().size());
@@ -124,4 +124,4 @@ TEST_F(Optimizer, StateIsTwoMomentsAParameterUnderItsName) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

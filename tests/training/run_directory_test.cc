@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "tests/training/training_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -213,4 +213,4 @@ TEST_F(RunDirectoryTest, TheLogIsCutBackToTheSnapshot) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

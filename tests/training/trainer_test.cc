@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "tests/training/training_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -295,4 +295,4 @@ TEST_F(TrainerTest, ARequestInTheLastStepIsTooLateToMatter) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

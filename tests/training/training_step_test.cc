@@ -5,13 +5,13 @@
 #include "base/error.h"
 #include "tests/training/training_trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 // Two micro-batches with scripted gradients and losses.
-class Script final : public MicroBatches {
+class StepScript final : public MicroBatches {
  public:
-  explicit Script(const Model& model) : model_(model) {}
+  explicit StepScript(const Model& model) : model_(model) {}
 
   int64_t micro_batches() const override { return 2; }
   int64_t labels() const override { return 4; }
@@ -49,7 +49,7 @@ class Steps : public TrainingTrial {
   }
 
   Model model_{*backend_, config(), true};
-  Script script_{model_};
+  StepScript script_{model_};
   // With constant gradients, AdamW moves by the learning rate.
   const OptimizerOptions plain_{.weight_decay = 0, .epsilon = 1e-12, .clip_norm = 0};
 };
@@ -127,4 +127,4 @@ TEST_F(Steps, BatchesOfLanguageTrainAsTheObjectiveDoes) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

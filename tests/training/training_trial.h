@@ -16,7 +16,7 @@
 #include "text/learn/train.h"
 #include "training/language_objective.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 
 class TrainingTrial : public ::testing::Test {
  protected:
@@ -84,4 +84,4 @@ inline std::vector<float> values(const Tensor& x) {
   return all;
 }
 
-}  // namespace roformer::testing
+}  // namespace roformer::test

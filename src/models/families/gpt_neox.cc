@@ -11,8 +11,8 @@ namespace roformer {
 
 namespace {
 
-constexpr std::string_view kTypes[] = {"gpt_neox"};
-constexpr Architecture kArchitectures[] = {{"GPTNeoXModel", Head::none}, {"GPTNeoXForCausalLM", Head::causal_lm}};
+constexpr std::string_view kNeoXTypes[] = {"gpt_neox"};
+constexpr Architecture kNeoXArchitectures[] = {{"GPTNeoXModel", Head::none}, {"GPTNeoXForCausalLM", Head::causal_lm}};
 // GPTNeoXConfig's defaults.
 constexpr decoder_keys::Usual kUsual{.activation = "gelu", .max_positions = 2048, .biased = true};
 constexpr double kShare = 0.25;
@@ -97,8 +97,8 @@ void complete_gpt_neox(ModelConfig& config, const std::string& source) {
 }  // namespace
 
 constinit const Family families::gpt_neox{.name = "gpt_neox",
-                                          .model_types = kTypes,
-                                          .architectures = kArchitectures,
+                                          .model_types = kNeoXTypes,
+                                          .architectures = kNeoXArchitectures,
                                           .trunk = "gpt_neox",
                                           .tensors = kTensors,
                                           .spellings = kSpellings,

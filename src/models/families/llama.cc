@@ -10,12 +10,12 @@ namespace roformer {
 
 namespace {
 
-constexpr std::string_view kTypes[] = {"llama"};
-constexpr Architecture kArchitectures[] = {{"LlamaModel", Head::none}, {"LlamaForCausalLM", Head::causal_lm}};
+constexpr std::string_view kLlamaTypes[] = {"llama"};
+constexpr Architecture kLlamaArchitectures[] = {{"LlamaModel", Head::none}, {"LlamaForCausalLM", Head::causal_lm}};
 // LlamaConfig's defaults.
-constexpr decoder_keys::Usual kUsual{.activation = "silu", .max_positions = 2048, .biased = false};
+constexpr decoder_keys::Usual kLlamaUsual{.activation = "silu", .max_positions = 2048, .biased = false};
 
-constexpr TensorRule kTensors[] = {
+constexpr TensorRule kLlamaTensors[] = {
     {"embeddings.words.weight", ".embed_tokens.weight"},
     {"layers.*.attention.query.*", ".layers.*.self_attn.q_proj.*"},
     {"layers.*.attention.key.*", ".layers.*.self_attn.k_proj.*"},
@@ -29,10 +29,10 @@ constexpr TensorRule kTensors[] = {
     {"final_norm.*", ".norm.*"},
     {"head.output.weight", "lm_head.weight"},
 };
-constexpr const char* kHeadTensors[] = {"lm_head.*"};
+constexpr const char* kLlamaHeadTensors[] = {"lm_head.*"};
 
 void llama_keys(ConfigKeys& keys, ModelConfig& config) {
-  decoder_keys::common_keys(keys, config, "llama", kUsual);
+  decoder_keys::common_keys(keys, config, "llama", kLlamaUsual);
   keys.others(
       {"num_key_value_heads", "head_dim"},
       [&](const JsonObject& json) {
@@ -61,7 +61,7 @@ void llama_keys(ConfigKeys& keys, ModelConfig& config) {
   keys.others(
       rotary_keys(),
       [&](const JsonObject& json) {
-        config.position = decoder_keys::read_half_rotation(json, RotaryPosition(), kUsual.max_positions);
+        config.position = decoder_keys::read_half_rotation(json, RotaryPosition(), kLlamaUsual.max_positions);
       },
       [&](Json& json) {
         const auto& position = std::get<RotaryPosition>(config.position);
@@ -103,12 +103,12 @@ void complete_llama(ModelConfig& config, const std::string& source) {
 }  // namespace
 
 constinit const Family families::llama{.name = "llama",
-                                       .model_types = kTypes,
-                                       .architectures = kArchitectures,
+                                       .model_types = kLlamaTypes,
+                                       .architectures = kLlamaArchitectures,
                                        .trunk = "model",
-                                       .tensors = kTensors,
+                                       .tensors = kLlamaTensors,
                                        .ignored = decoder_keys::kIgnored,
-                                       .head_tensors = kHeadTensors,
+                                       .head_tensors = kLlamaHeadTensors,
                                        .keys = llama_keys,
                                        .complete = complete_llama,
                                        .causal_setting = "llama, a causal model"};

@@ -15,14 +15,14 @@ namespace roformer {
 
 namespace {
 
-constexpr std::string_view kTypes[] = {"roformer", "roformer_variant"};
-constexpr Architecture kArchitectures[] = {{"RoFormerModel", Head::none},
-                                           {"RoFormerForMaskedLM", Head::masked_lm},
-                                           {"RoFormerForCausalLM", Head::causal_lm},
-                                           {"RoFormerForSequenceClassification", Head::sequence_classification},
-                                           {"RoFormerForTokenClassification", Head::token_classification},
-                                           {"RoFormerForQuestionAnswering", Head::question_answering},
-                                           {"RoFormerForMultipleChoice", Head::multiple_choice}};
+constexpr std::string_view kRoFormerTypes[] = {"roformer", "roformer_variant"};
+constexpr Architecture kRoFormerArchitectures[] = {{"RoFormerModel", Head::none},
+                                                   {"RoFormerForMaskedLM", Head::masked_lm},
+                                                   {"RoFormerForCausalLM", Head::causal_lm},
+                                                   {"RoFormerForSequenceClassification", Head::sequence_classification},
+                                                   {"RoFormerForTokenClassification", Head::token_classification},
+                                                   {"RoFormerForQuestionAnswering", Head::question_answering},
+                                                   {"RoFormerForMultipleChoice", Head::multiple_choice}};
 
 // "cls_index" without an index is the last token, too.
 constexpr std::array<std::pair<const char*, Summary>, 4> kSummaries{
@@ -173,8 +173,8 @@ void add_position_table(const ModelConfig& config, std::vector<std::pair<std::st
 }  // namespace
 
 constinit const Family families::roformer{.name = "roformer",
-                                          .model_types = kTypes,
-                                          .architectures = kArchitectures,
+                                          .model_types = kRoFormerTypes,
+                                          .architectures = kRoFormerArchitectures,
                                           .trunk = "roformer",
                                           .tensors = bert_like::kTensors,
                                           .spellings = bert_like::kSpellings,

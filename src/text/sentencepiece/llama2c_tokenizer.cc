@@ -21,9 +21,9 @@ namespace {
 using Type = SentencePieceModel::Type;
 constexpr int32_t kFirstByte = 3, kFirstNormal = kFirstByte + 256;
 
-class Reader {
+class Llama2cReader {
  public:
-  Reader(std::string_view file, const std::string& path) : file_(file), path_(path) {}
+  Llama2cReader(std::string_view file, const std::string& path) : file_(file), path_(path) {}
 
   size_t offset() const { return offset_; }
   bool at_end() const { return offset_ == file_.size(); }
@@ -60,7 +60,7 @@ std::string with_escaped_spaces(std::string_view text) {
 }
 
 // Checks and adds the token of the next id.
-void read_token(Reader& reader, uint32_t longest, SentencePieceModel& model) {
+void read_token(Llama2cReader& reader, uint32_t longest, SentencePieceModel& model) {
   const auto id = static_cast<int32_t>(model.pieces.size());
   const std::string what = fmt::format("token {}", id);
   const size_t start = reader.offset();
@@ -91,7 +91,7 @@ void read_token(Reader& reader, uint32_t longest, SentencePieceModel& model) {
   model.types.push_back(type);
 }
 
-SentencePieceModel read_model(Reader& reader, int64_t vocabulary) {
+SentencePieceModel read_model(Llama2cReader& reader, int64_t vocabulary) {
   SentencePieceModel model;
   model.kind = SentencePieceModel::Kind::bpe;
   model.byte_fallback = true;
@@ -125,7 +125,7 @@ std::map<std::string, std::string> read_llama2c_tokenizer(const std::string& pat
     throw DataError("{}: a vocabulary of {} tokens, expected at most {}", FilePath(path), vocabulary, kMaxTokens);
   }
   const std::string file = read_file(path, kMaxSentencePieceBytes);
-  Reader reader(file, path);
+  Llama2cReader reader(file, path);
   std::string bytes = write_sentencepiece_model(read_model(reader, vocabulary));
   SentencePieceModel model = parse_sentencepiece_model(bytes, path);  // rejects duplicate tokens
   SentencePieceSettings settings;

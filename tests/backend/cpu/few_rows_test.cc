@@ -6,7 +6,7 @@
 
 #include "tests/backend/trial.h"
 
-namespace roformer::testing {
+namespace roformer::test {
 namespace {
 
 TEST(LinearOfFewRows, DoesNotDependOnOtherRows) {
@@ -33,4 +33,4 @@ TEST(LinearOfFewRows, DoesNotDependOnOtherRows) {
 }
 
 }  // namespace
-}  // namespace roformer::testing
+}  // namespace roformer::test

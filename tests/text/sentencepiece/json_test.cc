@@ -137,7 +137,7 @@ TEST(TokenizerJsonFile, WhatIsNotUnderstoodIsRefused) {
       {"/normalizer", nullptr, "'pre_tokenizer' is null, expected Metaspace"},
       {"/normalizer/content", "_", "'content' is \"_\", expected \"▁\""},
       {"/normalizer/pattern", {{"Regex", " {2,}"}}, "'pattern' is {\"Regex\":\" {2,}\"}"},
-      {"/pre_tokenizer", {{"type", "Metaspace"}}, "expected none behind such a normalizer"},
+      {"/pre_tokenizer", {{"type", "Metaspace"}}, "expected none after such a normalizer"},
       {"/pre_tokenizer", {{"type", "ByteLevel"}}, "'pre_tokenizer' is {\"type\":\"ByteLevel\"}"},
       {"/post_processor", {{"type", "RobertaProcessing"}}, "expected TemplateProcessing"},
       {"/post_processor",

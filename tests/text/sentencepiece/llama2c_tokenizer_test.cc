@@ -28,7 +28,7 @@ std::string token(std::string_view text, float score = 0) {
 }
 
 // The 259 standard tokens, then some merges.
-std::string small_file(std::string_view first = "<unk>") {
+std::string small_llama2c_file(std::string_view first = "<unk>") {
   std::string file = raw(int32_t{8}) + token(first) + token("\n<s>\n") + token("\n</s>\n");
   for (int byte = 0; byte < 256; ++byte) file += token(ByteTokenizer::byte_token(byte));
   return file + token(" t", -1) + token("he", -2) + token(" the", -3) + token(" ", -4) + token("t", -5) +
@@ -49,7 +49,7 @@ std::unique_ptr<Tokenizer> open(const TempDirectory& directory, const std::strin
 
 TEST(Llama2cTokenizer, IsALlamaTokenizer) {
   TempDirectory directory;
-  write_text(directory / "t.bin", small_file());
+  write_text(directory / "t.bin", small_llama2c_file());
   for (const int64_t vocabulary : {kSmall, int64_t{0}}) {
     const auto tokenizer = open(directory, directory / "t.bin", vocabulary);
     EXPECT_EQ(tokenizer->tokenizer_class(), "LlamaTokenizer");
@@ -62,7 +62,7 @@ TEST(Llama2cTokenizer, IsALlamaTokenizer) {
 }
 
 TEST(Llama2cTokenizer, LyingFilesAreRefused) {
-  const std::string file = small_file();
+  const std::string file = small_llama2c_file();
   EXPECT_EQ(error_of(file, kSmall), "");
   for (const size_t size : {size_t{0}, size_t{3}, size_t{4}, size_t{9}, size_t{14}, file.size() - 1, file.size() - 9}) {
     EXPECT_THAT(error_of(file.substr(0, size), kSmall), HasSubstr("t.bin: byte ")) << size;
@@ -72,7 +72,7 @@ TEST(Llama2cTokenizer, LyingFilesAreRefused) {
               HasSubstr(fmt::format("byte {}: the file ends within token 266", file.size())));
   EXPECT_THAT(error_of(file, kSmall - 1), HasSubstr("has data after 265 tokens"));
   EXPECT_THAT(error_of(raw(int32_t{8}) + token("<unk>")), HasSubstr("1 tokens only"));
-  EXPECT_THAT(error_of(small_file("<bad>")), HasSubstr("byte 12: token 0 is \"<bad>\", expected <unk>"));
+  EXPECT_THAT(error_of(small_llama2c_file("<bad>")), HasSubstr("byte 12: token 0 is \"<bad>\", expected <unk>"));
   EXPECT_THAT(error_of(file + token("nine bytes")), HasSubstr("token 266 has a length of 10, expected 1 to 8"));
   EXPECT_THAT(error_of(file + raw(0.0f) + raw(int32_t{-1})), HasSubstr("token 266 has a length of -1"));
   EXPECT_THAT(error_of(file + token("\xC3")), HasSubstr("token 266 is not UTF-8"));
