@@ -8,7 +8,7 @@ namespace {
 
 class OptimizerTest : public TrainingTrial {
  protected:
-  Optimizer() {
+  OptimizerTest() {
     for (const NamedParameter& named : model_.parameters()) backend_->fill(named.parameter.value, 2);
   }
   void set_gradients(double value) {
