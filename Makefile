@@ -23,6 +23,9 @@ configure: packages
 	@mkdir -p build
 	@cmake --preset $(PRESET) > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 
+compile-commands: packages ## build/lint/compile_commands.json, for editors and clang-tidy
+	@cmake --preset lint > /dev/null
+
 build: configure ## everything: build/release/roformer, the tests, the benchmarks
 	cmake --build --preset $(PRESET)
 
@@ -125,4 +128,4 @@ guard-files:    ## the part of guard that CI runs: the modules that read untrust
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure build program library demo test test-simd bench bench-peers bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-dtypes lint asan tsan fuzz guard guard-files clean
+.PHONY: help packages configure compile-commands build program library demo test test-simd bench bench-peers bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-dtypes lint asan tsan fuzz guard guard-files clean

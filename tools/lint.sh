@@ -23,8 +23,7 @@ if git grep -nE '\b(TODO|FIXME|XXX)\b|-march=native|std::abort\(|\bDISABLED_' --
 fi
 
 step "clang-tidy"
-# clang cannot read what g++ precompiles.
-cmake --preset release -B build/lint -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON > /dev/null
+cmake --preset lint > /dev/null
 base=$(git merge-base HEAD origin/main 2>/dev/null || git rev-list --max-parents=0 HEAD | tail -1)
 [ "$(git rev-parse HEAD)" != "$base" ] || base=$(git rev-parse HEAD~1 2>/dev/null || echo "$base")
 if [ "${1:-}" = "--all" ]; then

@@ -136,6 +136,12 @@ int run_program(std::span<const std::string> arguments) {
 
 int main(int argc, char** argv) {
   std::set_terminate(roformer::end_with_reason);
+#ifdef __x86_64__
+  // What CMakeLists.txt compiles for.
+  if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("aes") || !__builtin_cpu_supports("pclmul")) {
+    return roformer::failed("this CPU is not supported: x86-64-v2 with AES and PCLMULQDQ is required", 1);
+  }
+#endif
   roformer::occupy_standard_descriptors();
   roformer::receive_signals_in_own_thread();
   roformer::ignore_file_size_signal();

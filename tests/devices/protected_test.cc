@@ -64,7 +64,7 @@ TEST_F(ProtectedTensors, KillWhoReadsThemAllTheSame) {
 
 class ProtectedRun : public Workshop {
  protected:
-  static std::string succeed(const Arguments& arguments) { return testing::succeed(arguments, with_plugins()); }
+  static std::string succeed(const Arguments& arguments) { return test::succeed(arguments, with_plugins()); }
   // Trains `output` on the reference and on the protected device, to the same bytes.
   void expect_same_training(const std::string& output, const Arguments& settings, int64_t steps) {
     for (const char* device : {"reference", "protected"}) {
