@@ -144,8 +144,8 @@ TEST_F(TextCommands, SimilarityIsTheCosineOfTheVectors) {
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_NEAR(lines[0]["similarity"].get<double>(), expected, 1e-6);
   EXPECT_NEAR(lines[1]["similarity"].get<double>(), 1, 1e-6);
-  expect_refused({"similarity", "--model", directory, "abc"}, 1, {"text 1", "expected a tab", "two arguments"});
-  expect_refused({"similarity", "--model", directory, "a\tb", "c", "d"}, 1, {"text 2", "expected a tab"});
+  expect_refused({"similarity", "--model", directory, "abc"}, 1, {"text 1", "no tab", "two arguments"});
+  expect_refused({"similarity", "--model", directory, "a\tb", "c", "d"}, 1, {"text 2", "no tab"});
   EXPECT_EQ(json_lines(succeed({"similarity", "--model", directory, "--json", "-"}, with("abc\txyz\n"))).size(), 1u);
 }
 
