@@ -32,7 +32,7 @@ double score(std::vector<double> q, std::vector<double> k, const XPos& xpos, int
   return sum;
 }
 
-TEST(XPos, ScoresDependOnTheDistanceOnlyAndOnNoCentre) {
+TEST(XPos, ScoresDependOnTheDistanceOnlyAndOnNoCenter) {
   Generator generator({31, 32});
   for (int trial = 0; trial < 20; ++trial) {
     const auto q = random_vector(generator), k = random_vector(generator);
