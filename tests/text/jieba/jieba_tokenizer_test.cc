@@ -16,13 +16,13 @@ using Offset = std::array<int64_t, 2>;
 // Ids: 5 今天, 6 非常, 7 好, 8 今, 9 天, 10 气, 11 a, 12 ##b, 13 ".", 14 ",", 15 中国, 16 e, 17 c++, 18 ς, 19 σ
 constexpr std::string_view kVocabulary =
     "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n今天\n非常\n好\n今\n天\n气\na\n##b\n.\n,\n中国\ne\nc++\nς\nσ\n";
-constexpr std::string_view kConfig = R"({"tokenizer_class": "RoFormerTokenizer"})";
+constexpr std::string_view kJiebaConfig = R"({"tokenizer_class": "RoFormerTokenizer"})";
 
 class Jieba : public WithJieba {
  protected:
   std::unique_ptr<Tokenizer> load(std::string_view mode) {
     write_text(directory_ / "vocab.txt", kVocabulary);
-    write_text(directory_ / "tokenizer_config.json", kConfig);
+    write_text(directory_ / "tokenizer_config.json", kJiebaConfig);
     return load_tokenizer(directory_.path(), {.mode = parse_jieba_mode(mode), .jieba_dictionary = {}});
   }
 };
@@ -104,7 +104,7 @@ TEST_F(Jieba, WhichDirectoriesAreJiebas) {
     return std::string(load_tokenizer(directory.path())->type());
   };
   constexpr std::string_view kRoFormer = R"({"model_type": "roformer"})";
-  EXPECT_EQ(type_of(kVocabulary, "", kConfig), "jieba-wordpiece");
+  EXPECT_EQ(type_of(kVocabulary, "", kJiebaConfig), "jieba-wordpiece");
   EXPECT_EQ(type_of(kVocabulary, kRoFormer, ""), "jieba-wordpiece");
   EXPECT_EQ(type_of(kVocabulary, "", ""), "wordpiece");
   EXPECT_EQ(type_of(kTinyVocabulary, kRoFormer, ""), "wordpiece");  // no word of two ideographs
@@ -137,7 +137,7 @@ TEST_F(Jieba, ADictionaryThatIsNotThereIsNamed) {
 // bert4keras uses the first field of a line, others the whole line.
 TEST_F(Jieba, VocabularyLinesWithMoreThanAToken) {
   write_text(directory_ / "vocab.txt", "[PAD] 1\n[UNK] 2\n[CLS]\n[SEP]\n[MASK]\n今天\t7\n");
-  write_text(directory_ / "tokenizer_config.json", kConfig);
+  write_text(directory_ / "tokenizer_config.json", kJiebaConfig);
   const auto load_as = [&](JiebaMode mode) {
     return load_tokenizer(directory_.path(), {.mode = mode, .jieba_dictionary = {}});
   };
@@ -157,7 +157,7 @@ TEST(RoFormerVocabulary, GoldenIds) {
   const std::string command = "bash '" + script + "' '" + directory.path() + "' vocab > /dev/null 2>&1";
   if (std::system(command.c_str()) != 0) GTEST_SKIP() << "cannot unpack the vocabularies";
   std::filesystem::rename(directory / "vocab/roformer_chinese_base-vocab.txt", directory / "vocab.txt");
-  write_text(directory / "tokenizer_config.json", kConfig);
+  write_text(directory / "tokenizer_config.json", kJiebaConfig);
   const auto load_as = [&](JiebaMode mode) {
     return load_tokenizer(directory.path(), {.mode = mode, .jieba_dictionary = directory / "vocab/jieba_dict.txt"});
   };
