@@ -9,6 +9,8 @@
 
 namespace roformer {
 
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 inline constexpr size_t kValidUtf8 = static_cast<size_t>(-1);
 
 // The byte offset of the first invalid sequence (overlong forms and surrogates included), or kValidUtf8.

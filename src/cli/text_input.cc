@@ -119,7 +119,7 @@ bool TextReader::next(std::string& text) {
   if (standard_input_) {
     if (!standard_input_->ready()) std::cout.flush();  // whoever sends the texts may wait for results
     if (!standard_input_->next(text)) return false;
-    if (count_ == 0 && text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+    if (count_ == 0 && text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
     if (text.ends_with('\r')) text.pop_back();
   } else {
     if (count_ == static_cast<int64_t>(texts_.size())) return false;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/utf8.h"
 #include "text/text_file.h"
 #include "text/unicode.h"
 
@@ -164,7 +165,7 @@ std::vector<std::string> TextBlocks::read(int64_t block) const {
       file.read(segment.begin, bytes.data(), std::ssize(bytes));
     }
     std::string_view text = bytes;
-    if (segment.starts_file && text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+    if (segment.starts_file && text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
     read_documents(text, rule_, segment.state, segment.ends_file,
                    [&](std::string&& document) { documents.push_back(std::move(document)); });
   }

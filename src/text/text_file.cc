@@ -11,7 +11,6 @@ namespace roformer {
 namespace {
 
 constexpr size_t kLongestLine = size_t{1} << 30;  // bounds memory for endless devices and pipes
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 // The length of the longest prefix of `text` of at most `size` bytes that ends between code points.
 size_t whole_code_points(std::string_view text, size_t size) {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "text/text_file.h"
 
 namespace roformer {
@@ -43,7 +44,7 @@ std::optional<int32_t> Vocabulary::id(std::string_view token) const {
 }
 
 std::string Vocabulary::file() const {
-  constexpr std::string_view kBreaks("\n\0", 2), kByteOrderMark = "\xEF\xBB\xBF";
+  constexpr std::string_view kBreaks("\n\0", 2);
   std::string content;
   for (const auto& token : model_tokens()) {
     const bool fits = token.find_first_of(kBreaks) == token.npos && !token.ends_with('\r') &&

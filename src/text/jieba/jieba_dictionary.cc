@@ -78,7 +78,7 @@ Line parse_line(std::string_view line, std::string_view where, int64_t number) {
 template <class OnLine>
 void for_lines(std::string_view text, std::string_view where, OnLine on_line) {
   constexpr std::string_view kBlanks = " \t\r\f\v";
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   for (int64_t number = 1; !text.empty(); ++number) {
     std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(line.size() + 1, text.size()));
