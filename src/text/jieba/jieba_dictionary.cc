@@ -132,11 +132,11 @@ struct Nodes {
 };
 
 Nodes build_nodes(const std::vector<Entry>& words) {
-  struct Range {
+  struct EntryRange {
     size_t begin, end, depth;  // the words that start with the node's characters
   };
   Nodes nodes;
-  std::vector<Range> ranges = {{0, words.size(), 0}};
+  std::vector<EntryRange> ranges = {{0, words.size(), 0}};
   nodes.labels.push_back(0);
   for (size_t i = 0; i < ranges.size(); ++i) {
     auto [begin, end, depth] = ranges[i];
