@@ -159,8 +159,8 @@ void find_gains(ModelConfig& config, const std::function<bool(const std::string&
 
 // transformers saves its table of sines and cosines with a RoFormer's weights, and warns if a file lacks it.
 void add_position_table(const ModelConfig& config, std::vector<std::pair<std::string, Tensor>>& tensors) {
-  constexpr int64_t kDefaultPositions = 1 << 20;  // larger tables are not worth writing
-  if (!std::holds_alternative<RotaryPosition>(config.position) || config.max_positions > kDefaultPositions) return;
+  constexpr int64_t kMaxTableRows = 1 << 20;  // larger tables are not worth writing
+  if (!std::holds_alternative<RotaryPosition>(config.position) || config.max_positions > kMaxTableRows) return;
   const Tensor table = Tensor::allocate({config.max_positions, config.head_dim()}, DType::float32);
   for (int64_t position = 0; position < config.max_positions; ++position) {
     for (int64_t column = 0; column < config.head_dim(); ++column) {

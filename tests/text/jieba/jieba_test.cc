@@ -132,7 +132,8 @@ std::string compile_error(std::string_view text) {
 }
 
 TEST(JiebaDictionary, LinesThatAreNoEntriesAreNamed) {
-  EXPECT_EQ(compile_error("中国 5 ns\n中\n"), "dict.txt:2: missing frequency, expected \"word frequency tag\", got \"中\"");
+  EXPECT_EQ(compile_error("中国 5 ns\n中\n"),
+            "dict.txt:2: missing frequency, expected \"word frequency tag\", got \"中\"");
   EXPECT_THAT(compile_error("中国 x\n"), HasSubstr("dict.txt:1: the frequency is not an integer"));
   EXPECT_THAT(compile_error("中国 -1\n"), HasSubstr("dict.txt:1: the frequency is not an integer"));
   EXPECT_THAT(compile_error("中国 1.5\n"), HasSubstr("dict.txt:1: the frequency"));
