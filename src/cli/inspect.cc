@@ -41,8 +41,8 @@ void describe(OptionSet& set, InspectOptions& options) {
 struct Inspected {
   std::optional<ModelConfig> config;
   std::string problem;
-  int64_t parameters = 0;  // of the model; of one that cannot be loaded, the numbers in its files
-  int64_t stored = 0;      // numbers in its files
+  int64_t parameters = 0;  // of the model; of one that cannot be loaded, the elements in its files
+  int64_t stored = 0;      // elements in its files
 };
 
 Inspected inspect(const std::string& path, const WeightFiles& weights) {
@@ -141,7 +141,7 @@ std::string tensors_row(const Inspected& inspected, const WeightFiles& weights) 
       fmt::format("{} of {} in {}", weights.tensors().size(), fmt::join(types, " and "), file_name(weights.source()));
   if (inspected.stored != inspected.parameters) {
     text +=
-        fmt::format(", {} numbers: including non-parameters (fixed tables, copies, unused heads)", inspected.stored);
+        fmt::format(", {} elements, including non-parameters (fixed tables, copies, unused heads)", inspected.stored);
   }
   return text;
 }
