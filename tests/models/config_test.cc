@@ -454,68 +454,6 @@ TEST(ConfigTest, ShapeOptionsChangeWhatTheyName) {
   EXPECT_THROW(options.apply(base), UsageError);
 }
 
-// config.json carries what the options of an encoding set.
-TEST(ConfigTest, OptionsOfAnEncodingAreWrittenAndRead) {
-  const PositionOptions all{.rotary_base = 500,
-                            .rotary_fraction = 0.25,
-                            .rotary_proportion = 0.5,
-                            .rotary_grid_width = 8,
-                            .xpos_scale_base = 64,
-                            .sinusoidal_scale = 2,
-                            .relative_clip = 5,
-                            .relative_buckets = 10,
-                            .relative_max_distance = 20,
-                            .max_positions = 99};
-  for (const std::string_view position : position_names()) {
-    SCOPED_TRACE(position);
-    ShapeOptions options;
-    options.position = position;
-    options.position_options = all;
-    options.position_options.restrict_to(parse_position(position));
-    ModelConfig config = options.apply(preset_config("demo"));
-    complete(config, "");
-    std::vector<std::string> unknown;
-    expect_equal(read(parse_json(dump_json(write_config(config)), "written"), &unknown), config);
-    EXPECT_THAT(unknown, IsEmpty());
-  }
-  ShapeOptions options;
-  options.position_options = {.rotary_base = 500, .rotary_fraction = 0.25};
-  EXPECT_TRUE(options.any());
-  ModelConfig config = options.apply(preset_config("demo"));
-  complete(config, "");
-  const Json json = write_config(config);
-  EXPECT_EQ(json["model_type"], "roformer_variant");
-  EXPECT_EQ(json["position_embedding_type"], "rotary-partial");
-  EXPECT_EQ(json["rope_theta"], 500);
-  EXPECT_EQ(json["rotary_dim"], 16);
-}
-
-TEST(ConfigTest, OptionsOfAnEncodingAreNamedInErrors) {
-  const auto refuse = [](const char* position, const PositionOptions& numbers) {
-    ShapeOptions options;
-    options.position = position;
-    options.position_options = numbers;
-    ModelConfig config = options.apply(preset_config("demo"));
-    complete(config, "");
-  };
-  EXPECT_THAT(
-      [&] { refuse("t5", {.relative_buckets = 3}); },
-      ThrowsMessage<UsageError>("relative_buckets is 3; expected 4 to 65536 buckets of distances, an even number"));
-  EXPECT_EQ(detail_of<UsageError>([&] { refuse("tupe", {.relative_max_distance = 8}); }).field,
-            "relative_max_distance");
-  EXPECT_EQ(detail_of<UsageError>([&] { refuse("deberta", {.relative_clip = -1}); }).field, "relative_clip");
-  EXPECT_EQ(detail_of<UsageError>([&] { refuse("rotary", {.rotary_base = 0.5}); }).field, "rotary_base");
-  EXPECT_EQ(detail_of<UsageError>([&] { refuse("none", {.rotary_base = 500}); }).field, "rotary_base");
-  ShapeOptions part;
-  part.position_options.rotary_fraction = 0.5;
-  ModelConfig llama = part.apply(preset_config("llama-100m"));
-  EXPECT_THAT([&] { complete(llama, ""); }, ThrowsMessage<UsageError>(HasSubstr("a Llama rotates whole heads")));
-  part.position_options = {.rotary_base = 500'000};
-  llama = part.apply(preset_config("llama-100m"));
-  EXPECT_NO_THROW(complete(llama, ""));
-  EXPECT_EQ(write_config(llama)["rope_theta"], 500'000);
-}
-
 // pretrain --preset writes the keys that generate and transformers read.
 TEST(ConfigTest, TheLlamaPresetIsALlama) {
   const ModelConfig config = preset_config("llama-100m");

@@ -1,5 +1,6 @@
 // Which encodings have which options, and what those set.
 #include "position/position_options.h"
+#include "tests/position/all_position_options.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,19 +14,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::ThrowsMessage;
 
-PositionOptions all_options() {
-  return {.rotary_base = 500,
-          .rotary_fraction = 0.25,
-          .rotary_proportion = 0.5,
-          .rotary_grid_width = 8,
-          .xpos_scale_base = 64,
-          .sinusoidal_scale = 2,
-          .relative_clip = 5,
-          .relative_buckets = 10,
-          .relative_max_distance = 20,
-          .max_positions = 99};
-}
-
 PositionEncoding applied(const PositionOptions& options, std::string_view position) {
   PositionEncoding encoding = parse_position(position);
   options.apply(encoding);
@@ -34,7 +22,7 @@ PositionEncoding applied(const PositionOptions& options, std::string_view positi
 
 // All options that the encoding has.
 PositionEncoding changed(std::string_view position) {
-  PositionOptions options = all_options();
+  PositionOptions options = all_position_options();
   options.restrict_to(parse_position(position));
   return applied(options, position);
 }
@@ -76,7 +64,7 @@ TEST(PositionOptions, KnowWhoseTheyAre) {
   EXPECT_THAT(encodings_with("rotary_grid_width"), ElementsAre("rotary-axial"));
   EXPECT_THAT(encodings_with("rotary_proportion"),
               ElementsAre("rotary", "rotary-partial", "p-rope", "xpos", "rotary-axial"));
-  for (const std::string_view name : all_options().given()) EXPECT_FALSE(encodings_with(name).empty()) << name;
+  for (const std::string_view name : all_position_options().given()) EXPECT_FALSE(encodings_with(name).empty()) << name;
 }
 
 TEST(PositionOptions, OfAnotherEncodingAreRefused) {

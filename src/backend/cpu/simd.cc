@@ -23,7 +23,7 @@ struct Level {
   bool vnni, avx_vnni;
 };
 
-constexpr int64_t kSse4 = HWY_SSE4 | HWY_SSSE3, kAvx2 = HWY_AVX2 | kSse4, kAvx512 = HWY_AVX3 | kAvx2;
+constexpr int64_t kSse4 = HWY_SSE4, kAvx2 = HWY_AVX2 | kSse4, kAvx512 = HWY_AVX3 | kAvx2;
 constexpr Level kLevels[] = {
     {"sse4", kSse4, Use::never, false, false},
     {"avx2", kAvx2, Use::never, false, false},
