@@ -1,5 +1,5 @@
-// The numbers of a position encoding that people may set, by one name where several encodings have the same one. What
-// each is, its range and its default are said by models/shape_settings.h and docs/positions.md.
+// The parameters of position encodings that users may set; encodings with the same parameter share its name. Meanings,
+// ranges and defaults are in models/shape_settings.h and docs/positions.md.
 #pragma once
 
 #include <cstdint>
