@@ -5,9 +5,9 @@
 // Const functions are thread-safe.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -28,6 +28,8 @@ struct Encoding {
   std::vector<int32_t> segment_ids;             // 0 for text and its specials, 1 for pair and its [SEP]
   std::vector<std::array<int64_t, 2>> offsets;  // [begin, end) in code points of the text it came from; specials [0, 0)
 };
+
+enum class SpecialToken { pad, unk, cls, sep, mask };
 
 struct SpecialTokens {
   std::string pad = "[PAD]", unk = "[UNK]", cls = "[CLS]", sep = "[SEP]", mask = "[MASK]";
@@ -74,12 +76,14 @@ class Tokenizer {
   const std::string& token(int32_t id) const { return vocabulary_.token(id); }
   std::optional<int32_t> id(std::string_view token) const { return vocabulary_.id(token); }
   int32_t vocabulary_size() const { return vocabulary_.size(); }
-  int32_t pad_id() const { return special_ids_[0]; }
-  int32_t unk_id() const { return special_ids_[1]; }
-  int32_t cls_id() const { return special_ids_[2]; }
-  int32_t sep_id() const { return special_ids_[3]; }
-  bool has_mask() const { return special_ids_[4] >= 0; }
-  int32_t mask_id() const;  // DataError where has_mask() is false: only SentencePiece models lack one
+  // A tokenizer may lack some of these; asking for the id of one it lacks is a DataError naming it.
+  bool has(SpecialToken token) const { return special_ids_[static_cast<size_t>(token)] >= 0; }
+  bool has_mask() const { return has(SpecialToken::mask); }
+  int32_t pad_id() const { return special_id(SpecialToken::pad); }
+  int32_t unk_id() const { return special_id(SpecialToken::unk); }
+  int32_t cls_id() const { return special_id(SpecialToken::cls); }
+  int32_t sep_id() const { return special_id(SpecialToken::sep); }
+  int32_t mask_id() const { return special_id(SpecialToken::mask); }
   const SpecialTokenTemplate& special_template() const { return special_template_; }
   bool is_special(int32_t id) const;
   // Whether the token continues the previous token's word ("##ing").
@@ -91,49 +95,51 @@ class Tokenizer {
   // The files of this tokenizer, name to content, for the caller to write. DataError for a token that vocab.txt cannot
   // represent.
   virtual std::map<std::string, std::string> files() const;
-  // Tokens to match in the text besides the five special ones, longest match first; all must be in the vocabulary. Call
-  // once, before encoding.
-  virtual void add_tokens(std::vector<AddedToken> tokens);
+  // Tokens to match in the text besides the special ones, which match as plain text unless they are among them; all
+  // must be in the vocabulary. Call once, before encoding.
+  void add_tokens(std::vector<AddedToken> tokens);
   const std::vector<AddedToken>& added_tokens() const { return added_tokens_; }
   // The model's maximum sequence length, written to tokenizer_config.json if positive.
   void set_model_max_length(int64_t length) { model_max_length_ = length; }
   int64_t model_max_length() const { return model_max_length_; }
 
  protected:
-  // DataError naming every special token that `vocabulary` lacks; `where` names the vocabulary. With
-  // `mask_may_be_absent`, an empty name means no mask token.
+  // DataError naming every special token that `vocabulary` lacks; `where` names the vocabulary. An empty name says that
+  // the tokenizer has no such token, which only those in `optional` may.
   Tokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where,
-            bool mask_may_be_absent = false);
+            std::initializer_list<SpecialToken> optional = {});
 
   using Offsets = std::vector<std::array<int64_t, 2>>;
-  // Appends the tokens of `text`, which is valid UTF-8 without special tokens and starts at code point `first` of the
+  // Appends the tokens of `text`, which is valid UTF-8 without tokens to match and starts at code point `first` of the
   // input (0 only at its very start); `offsets` may be null.
   virtual void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const = 0;
+  // The same for a text that may hold tokens matched after normalization, normalized_tokens(). Of a tokenizer that does
+  // not normalize they are matched in the text.
+  virtual void append_part(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const;
+  // The text that a token matched after normalization has then.
+  virtual std::string normalize_token(const std::string& content) const { return content; }
+  const AddedTokenMatcher& normalized_tokens() const { return normalized_tokens_; }
   // The keys of tokenizer_config.json specific to this kind.
   virtual nlohmann::ordered_json config() const = 0;
   // The content of tokenizer_config.json; `specials` are its keys for the special tokens.
   std::string config_file(const nlohmann::ordered_json& specials) const;
   void set_special_template(const SpecialTokenTemplate& special_template) { special_template_ = special_template; }
   // The mask token absorbs the white space before it (lstrip).
-  void set_mask_takes_space() { mask_takes_space_ = true; }
+  void set_mask_takes_space();
   void mark_special(std::vector<int32_t> ids);  // skipped when decoding, but not matched in the text
   const Vocabulary& vocabulary() const { return vocabulary_; }
   const SpecialTokens& special_tokens() const { return special_tokens_; }
 
  private:
-  void find_token(const std::string& text, int32_t id);
-  void append_with_specials(std::string_view text, std::vector<int32_t>& ids, Offsets* offsets) const;
-  struct Found {
-    std::string text;
-    int32_t id;
-  };
-  // The next position from `begin` where a token may start; text.size() if there is none.
-  size_t next_start(std::string_view text, size_t begin) const {
-    return std::min(text.size(), first_bytes_.size() == 1 ? text.find(first_bytes_[0], begin)
-                                                          : text.find_first_of(first_bytes_, begin));
+  int32_t special_id(SpecialToken token) const {
+    const int32_t id = special_ids_[static_cast<size_t>(token)];
+    if (id < 0) refuse_absent(token);
+    return id;
   }
-  // The longest token that `text` starts with; null if none.
-  const Found* found_at(std::string_view text) const;
+  [[noreturn]] void refuse_absent(SpecialToken token) const;
+  AddedToken plain_special(SpecialToken token) const;
+  void match_tokens();
+  void append_input(std::string_view text, std::vector<int32_t>& ids, Offsets* offsets) const;
 
   Vocabulary vocabulary_;
   SpecialTokens special_tokens_;
@@ -141,9 +147,8 @@ class Tokenizer {
   SpecialTokenTemplate special_template_;
   bool mask_takes_space_ = false;
   std::vector<AddedToken> added_tokens_;
-  std::vector<int32_t> added_special_ids_;             // sorted
-  std::string first_bytes_;                            // first bytes of all tokens to match
-  std::array<std::vector<Found>, 256> found_by_byte_;  // by first byte, longest first
+  std::vector<int32_t> added_special_ids_;  // sorted
+  AddedTokenMatcher raw_tokens_, normalized_tokens_;
   int64_t model_max_length_ = 0;
 };
 

@@ -38,11 +38,10 @@ struct SentencePieceFile {
 
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  // `file` is the source of `model`; `tokens` are the model's pieces followed by `added` others. `where` starts error
+  // `file` is the source of `model`; `vocabulary` has the model's pieces, and maybe added tokens. `where` starts error
   // messages.
-  SentencePieceTokenizer(SentencePieceModel model, SentencePieceFile file, std::vector<std::string> tokens,
-                         size_t added, SentencePieceSettings settings, const std::string& where);
-
+  SentencePieceTokenizer(SentencePieceModel model, SentencePieceFile file, Vocabulary vocabulary,
+                         SentencePieceSettings settings, const std::string& where);
   std::string_view type() const override { return model_.kind == SentencePieceModel::Kind::bpe ? "bpe" : "unigram"; }
   std::string_view tokenizer_class() const override { return settings_.tokenizer_class; }
   // A piece continues the previous word unless it starts with a space or is a white-space byte.
