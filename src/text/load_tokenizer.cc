@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/inapplicable_error.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "text/added_tokens.h"
@@ -110,9 +111,10 @@ constexpr const char* kUndecided = "?";
 std::string read_class(const JsonObject& config, const std::string& directory, const LoadOptions& options) {
   std::string named = named_class(config, directory);
   if (!named.empty() || config.has("tokenizer_class")) return named;
-  if (options.mode) return std::string(kRoFormerTokenizerClass);
-  const JsonObject model = read_model_config(directory);
-  return model.get_string("model_type", "") == "roformer" ? kUndecided : std::string(kBertTokenizerClass);
+  const std::string model = read_model_config(directory).get_string("model_type", "");
+  const bool roformer = model == "roformer";
+  if (options.mode && (roformer || model.empty())) return std::string(kRoFormerTokenizerClass);
+  return roformer ? kUndecided : std::string(kBertTokenizerClass);
 }
 
 // For WordPiece: from tokenizer.json if there is one, else vocab.txt. bert4keras knows vocab.txt alone.
@@ -205,10 +207,13 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const Lo
   auto tokenizer = has_sentencepiece(directory)
                        ? load_sentencepiece(directory, named_class(config, directory), config)
                        : make_tokenizer(read_class(config, directory, options), config, directory, options);
-  if ((options.mode || !options.jieba_dictionary.empty()) &&
-      dynamic_cast<JiebaTokenizer*>(tokenizer.get()) == nullptr) {
-    throw UsageError("{}: its tokenizer is {}, which has neither a mode nor a dictionary, expected {}",
-                     FilePath(directory), tokenizer->tokenizer_class(), kRoFormerTokenizerClass);
+  if (dynamic_cast<JiebaTokenizer*>(tokenizer.get()) == nullptr) {
+    const auto refuse = [&](const char* field) {
+      throw InapplicableError("{}: its tokenizer is {}, which takes no {}, expected {}", FilePath(directory),
+                              tokenizer->tokenizer_class(), FieldName(field), kRoFormerTokenizerClass);
+    };
+    if (options.mode) refuse("tokenizer_mode");
+    if (!options.jieba_dictionary.empty()) refuse("jieba_dictionary");
   }
   tokenizer->set_model_max_length(read_model_max_length(config));
   return tokenizer;

@@ -164,11 +164,13 @@ struct LoadOptions {
 // tokenizer.model (or the BPE or Unigram model of a tokenizer.json; text/sentencepiece/tokenizer.h), and, where
 // present, tokenizer_config.json. A directory with a SentencePiece model and no vocab.txt is SentencePiece's. Otherwise
 // the kind is the "tokenizer_class" of tokenizer_config.json, else of config.json: RoFormerTokenizer means jieba,
-// BertTokenizer plain WordPiece, lower-casing unless it says otherwise. If neither is set, it is jieba's if
-// `options.mode` is set, or if config.json's model_type is "roformer" and the vocabulary has a word of two or more
-// ideographs (else jieba would have no effect), else BERT's. jieba's dictionary is options.jieba_dictionary, else
+// BertTokenizer and its like (text/tokenizer_config.h) plain WordPiece, lower-casing unless it says otherwise. If
+// neither is set, it is jieba's if config.json's model_type is "roformer" and the vocabulary has a word of two or more
+// ideographs (else jieba would have no effect), or if `options.mode` is set and the model_type is "roformer" or none;
+// else BERT's. jieba's dictionary is options.jieba_dictionary, else
 // $ROFORMER_JIEBA_DICTIONARY, else jieba_dict.txt in the directory, else the one of Debian's python3-jieba. FileError
-// for missing files, DataError for malformed or unsupported ones; UsageError for jieba options with another tokenizer.
+// for missing files, DataError for malformed or unsupported ones; InapplicableError for jieba options with another
+// tokenizer.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const LoadOptions& options = {});
 
 }  // namespace roformer
