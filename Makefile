@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 PACKAGES := g++ cmake ninja-build pkg-config libhwy-dev libtbb-dev nlohmann-json3-dev libtomlplusplus-dev libfmt-dev \
-	libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev libsentencepiece-dev libgtest-dev libgmock-dev libbenchmark-dev
+	libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev libsentencepiece-dev libonig-dev libgtest-dev libgmock-dev libbenchmark-dev
 DEMO_PACKAGES := bible-kjv
 ORACLE_PACKAGES := python3-jieba
 # The text of the mix where ../shared is absent; what torch.compile compiles with; jieba's dictionary.
