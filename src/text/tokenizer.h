@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "text/added_token_matcher.h"
 #include "text/vocabulary.h"
 
 namespace roformer {
@@ -53,14 +54,6 @@ using EncodingTemplate = std::vector<TemplatePart>;
 struct DecodeState {
   bool at_start = true;  // no text has been emitted yet
   char32_t last = 0;     // last code point, for tokenizers that insert spaces; 0 if none
-};
-
-// A token matched in the text before segmentation.
-struct AddedToken {
-  std::string content;
-  int32_t id = 0;
-  bool special = false;     // skipped when decoding
-  bool normalized = false;  // matched, normalized itself, in normalized text; else in raw text
 };
 
 class Tokenizer {
