@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "text/tokenizer.h"
 
@@ -11,6 +13,9 @@ namespace roformer {
 
 // The keys of "vocab" ordered by id; ids must be 0, 1, 2, ...
 std::vector<std::string> read_vocabulary_object(const JsonObject& model);
+
+// The two tokens of an entry of BPE's "merges": ["a", "b"] or "a b". DataError at `where` for another.
+std::pair<std::string, std::string> read_merge(const Json& entry, const FilePath& where);
 
 // "added_tokens" of a tokenizer.json; none if absent.
 std::vector<AddedToken> read_added_token_list(const JsonObject& file);

@@ -20,8 +20,7 @@ std::string_view without_space_at_end(std::string_view text) {
 
 }  // namespace
 
-Tokenizer::Tokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where,
-                     MayLack may_lack)
+Tokenizer::Tokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where, MayLack may_lack)
     : vocabulary_(std::move(vocabulary)), special_tokens_(std::move(special_tokens)) {
   std::string missing;
   const auto names = special_tokens_.all();

@@ -26,7 +26,7 @@ namespace roformer {
 // Model input for one or two texts: [CLS] text [SEP], or [CLS] text [SEP] pair [SEP], subject to SpecialTokenTemplate.
 struct Encoding {
   std::vector<int32_t> ids;
-  std::vector<int32_t> segment_ids;             // of the template: 0 for text and its specials, 1 for pair and its [SEP]
+  std::vector<int32_t> segment_ids;  // of the template: 0 for text and its specials, 1 for pair and its [SEP]
   std::vector<std::array<int64_t, 2>> offsets;  // [begin, end) in code points of the text it came from; specials [0, 0)
 };
 
@@ -47,6 +47,7 @@ struct TemplatePart {
   Kind kind = Kind::text;
   int32_t id = -1;  // of a special token
   int32_t segment = 0;
+  bool operator==(const TemplatePart&) const = default;
 };
 using EncodingTemplate = std::vector<TemplatePart>;
 

@@ -57,12 +57,6 @@ SpecialTokens name_specials(const Names& names, const SentencePieceModel& model,
   return specials;
 }
 
-// Generic classes: tokenizer.json defines everything.
-bool leaves_it_to_the_file(const std::string& tokenizer_class) {
-  return tokenizer_class.empty() || tokenizer_class == "PreTrainedTokenizerFast" ||
-         tokenizer_class == "TokenizersBackend";
-}
-
 SentencePieceSettings read_settings(const std::string& tokenizer_class, const JsonObject& config,
                                     const std::string& directory, const SentencePieceModel& model,
                                     const std::string& where) {
@@ -95,7 +89,7 @@ SentencePieceSettings read_settings(const std::string& tokenizer_class, const Js
                                     const std::string& directory, const FastSentencePiece& fast,
                                     const std::string& where) {
   SentencePieceSettings settings;
-  if (!leaves_it_to_the_file(tokenizer_class)) {
+  if (!leaves_rules_to_json(tokenizer_class)) {
     settings = read_settings(tokenizer_class, config, directory, fast.model, where);
   } else {
     settings.tokenizer_class = tokenizer_class.empty() ? "PreTrainedTokenizerFast" : tokenizer_class;
@@ -134,7 +128,31 @@ std::unique_ptr<Tokenizer> make(SentencePieceModel model, SentencePieceFile file
   return tokenizer;
 }
 
+std::unique_ptr<Tokenizer> make_fast(const JsonObject& file, std::string content, const std::string& directory,
+                                     const std::string& tokenizer_class, const JsonObject& config) {
+  FastSentencePiece fast = read_fast_sentencepiece(file);
+  auto settings = read_settings(tokenizer_class, config, directory, fast, file.source());
+  return make(std::move(fast.model), {std::move(content), kFastFile}, std::move(fast.added), std::move(settings),
+              config, directory, file.source());
+}
+
 }  // namespace
+
+bool leaves_rules_to_json(const std::string& tokenizer_class) {
+  return tokenizer_class.empty() || tokenizer_class == "PreTrainedTokenizerFast" ||
+         tokenizer_class == "TokenizersBackend";
+}
+
+std::unique_ptr<Tokenizer> load_if_sentencepiece(const JsonObject& file, const std::string& content,
+                                                 const std::string& directory, const std::string& tokenizer_class,
+                                                 const JsonObject& config) {
+  if (!is_fast_sentencepiece(file)) return nullptr;
+  try {
+    return make_fast(file, content, directory, tokenizer_class, config);
+  } catch (const DataError&) {
+    return nullptr;  // other rules, or a fault that whoever reads it as a pipeline meets too
+  }
+}
 
 bool has_sentencepiece(const std::string& directory) {
   if (exists(join_path(directory, "vocab.txt"))) return false;
@@ -155,10 +173,8 @@ std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& directory, cons
   }
   path = join_path(directory, kFastFile);
   std::string file = read_file(path, kMaxVocabularyBytes);
-  FastSentencePiece fast = read_fast_sentencepiece(JsonObject(parse_json(file, path, {}, path), path));
-  auto settings = read_settings(tokenizer_class, config, directory, fast, path);
-  return make(std::move(fast.model), {std::move(file), kFastFile}, std::move(fast.added), std::move(settings), config,
-              directory, path);
+  const JsonObject json(parse_json(file, path, {}, path), path);
+  return make_fast(json, std::move(file), directory, tokenizer_class, config);
 }
 
 }  // namespace roformer

@@ -68,6 +68,15 @@ class SentencePieceTokenizer : public Tokenizer {
 // Unigram model) and no vocab.txt.
 bool has_sentencepiece(const std::string& directory);
 
+// Whether a class of Hugging Face's has no rules of its own, so that tokenizer.json defines everything; also "".
+bool leaves_rules_to_json(const std::string& tokenizer_class);
+
+// The tokenizer of a tokenizer.json, whose text is `content`, for such a class; null unless SentencePiece's rules are
+// exactly what it means.
+std::unique_ptr<Tokenizer> load_if_sentencepiece(const JsonObject& file, const std::string& content,
+                                                 const std::string& directory, const std::string& tokenizer_class,
+                                                 const JsonObject& config);
+
 // The tokenizer of such a directory. `tokenizer_class`, which may be empty, determines the special tokens and their
 // template: LlamaTokenizer, T5Tokenizer or this program's own; a tokenizer.json defines them itself. `config`:
 // tokenizer_config.json. DataError for another class.
