@@ -74,6 +74,7 @@ oracle: program  ## regenerate the fixtures and compare with transformers, live;
 	venv/bin/python tools/oracle_convert.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_tokenizers.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_sentencepiece.py --program $(PROGRAM)
+	venv/bin/python tools/oracle_pipelines.py --program $(PROGRAM)
 
 reproduce-curves: program ## validation curves of four position encodings, three seeds each (about an hour)
 	@tools/install_packages.sh $(DEMO_PACKAGES)
