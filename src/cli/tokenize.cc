@@ -140,9 +140,7 @@ class TokenPrinter {
     if (options_.pair || options_.max_length > 0) {
       ids = encode(text).ids;
     } else {  // faster: without offsets
-      ids = tokenizer_.encode_plain(text);
-      if (tokenizer_.special_template().cls) ids.insert(ids.begin(), tokenizer_.cls_id());
-      if (tokenizer_.special_template().sep) ids.push_back(tokenizer_.sep_id());
+      ids = tokenizer_.with_specials(tokenizer_.encode_plain(text));
     }
     append_list(out, ids, ' ', [&](int32_t id) {
       if (options_.ids) {

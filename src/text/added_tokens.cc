@@ -49,6 +49,18 @@ VocabularyObject read_vocabulary_object(const JsonObject& model) {
   return result;
 }
 
+std::pair<std::string, std::string> read_merge(const Json& entry, const FilePath& where) {
+  if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string()) {
+    return {entry[0].get<std::string>(), entry[1].get<std::string>()};
+  }
+  const std::string text = entry.is_string() ? entry.get<std::string>() : "";
+  const size_t space = text.find(' ');
+  if (space == text.npos || text.find(' ', space + 1) != text.npos) {
+    throw DataError("{}: {} is not a merge, expected two pieces", where, show_json(entry));
+  }
+  return {text.substr(0, space), text.substr(space + 1)};
+}
+
 std::vector<AddedToken> read_added_token_list(const JsonObject& file) {
   std::vector<AddedToken> tokens;
   if (!file.has("added_tokens")) return tokens;

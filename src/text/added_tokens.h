@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "text/tokenizer.h"
 
@@ -15,6 +17,9 @@ struct VocabularyObject {
   std::vector<int32_t> holes;  // ascending
 };
 VocabularyObject read_vocabulary_object(const JsonObject& model);
+
+// The two tokens of an entry of BPE's "merges": ["a", "b"] or "a b". DataError at `where` for another.
+std::pair<std::string, std::string> read_merge(const Json& entry, const FilePath& where);
 
 // "added_tokens" of a tokenizer.json; none if absent.
 std::vector<AddedToken> read_added_token_list(const JsonObject& file);

@@ -11,6 +11,7 @@
 #include "text/char_tokenizer.h"
 #include "text/jieba/find_dictionary.h"
 #include "text/jieba/jieba_tokenizer.h"
+#include "text/pipeline/load.h"
 #include "text/sentencepiece/tokenizer.h"
 #include "text/tokenizer_config.h"
 #include "text/tokenizer_settings.h"
@@ -188,6 +189,15 @@ std::unique_ptr<Tokenizer> make_simple(const std::string& kind, const JsonObject
   return tokenizer;
 }
 
+// Whether tokenizer.json has the say: the class leaves it to the file, or none is named and it is not jieba's.
+bool is_pipeline(const JsonObject& config, const std::string& directory, const LoadOptions& options) {
+  const std::string named = named_class(config, directory);
+  if (!is_defined_by_json(directory, named)) return false;
+  if (!named.empty()) return true;
+  return !options.mode && options.jieba_dictionary.empty() &&
+         read_model_config(directory).get_string("model_type", "") != "roformer";
+}
+
 std::unique_ptr<Tokenizer> make_tokenizer(const std::string& kind, const JsonObject& config,
                                           const std::string& directory, const LoadOptions& options) {
   if (kind == kCharTokenizerClass || kind == kByteTokenizerClass) return make_simple(kind, config, directory);
@@ -204,7 +214,9 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const Lo
   }
   const std::string path = join_path(directory, "tokenizer_config.json");
   const JsonObject config = exists(path) ? JsonObject::read(path) : JsonObject(Json::object(), path);
-  auto tokenizer = has_sentencepiece(directory)
+  auto tokenizer = is_pipeline(config, directory, options)
+                       ? load_json_tokenizer(directory, named_class(config, directory), config)
+                   : has_sentencepiece(directory)
                        ? load_sentencepiece(directory, named_class(config, directory), config)
                        : make_tokenizer(read_class(config, directory, options), config, directory, options);
   if (dynamic_cast<JiebaTokenizer*>(tokenizer.get()) == nullptr) {

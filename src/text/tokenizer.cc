@@ -47,6 +47,25 @@ Tokenizer::Tokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::s
   }
   if (!missing.empty()) throw DataError("{}: special tokens missing from the vocabulary: {}", FilePath(where), missing);
   match_tokens();
+  if (has(SpecialToken::cls) && has(SpecialToken::sep)) set_special_template({});
+}
+
+void Tokenizer::set_special_template(const SpecialTokenTemplate& around) {
+  using Kind = TemplatePart::Kind;
+  EncodingTemplate single;
+  if (around.cls) single.push_back({Kind::special, cls_id(), 0});
+  single.push_back({Kind::text, -1, 0});
+  if (around.sep) single.push_back({Kind::special, sep_id(), 0});
+  EncodingTemplate pair = single;
+  if (around.cls && around.repeat_cls) pair.push_back({Kind::special, cls_id(), 1});
+  pair.push_back({Kind::pair, -1, 1});
+  if (around.sep) pair.push_back({Kind::special, sep_id(), 1});
+  set_templates(std::move(single), std::move(pair));
+}
+
+void Tokenizer::set_templates(EncodingTemplate single, EncodingTemplate pair) {
+  single_template_ = std::move(single);
+  pair_template_ = std::move(pair);
 }
 
 void Tokenizer::refuse_absent(SpecialToken token) const {
@@ -133,8 +152,21 @@ std::vector<int32_t> Tokenizer::encode_plain(std::string_view text) const {
   return ids;
 }
 
+std::vector<int32_t> Tokenizer::with_specials(std::vector<int32_t> ids) const {
+  size_t at = 0;
+  for (const TemplatePart& part : single_template_) {
+    if (part.kind == TemplatePart::Kind::special) {
+      ids.insert(ids.begin() + static_cast<std::ptrdiff_t>(at++), part.id);
+    } else {
+      at = ids.size();
+    }
+  }
+  return ids;
+}
+
 Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view> pair, int64_t max_length) const {
-  const int64_t specials = special_template_.size(pair.has_value());
+  const EncodingTemplate& parts = pair ? pair_template_ : single_template_;
+  const int64_t specials = std::ranges::count(parts, TemplatePart::Kind::special, &TemplatePart::kind);
   if (max_length < 0 || (max_length > 0 && max_length < specials)) {
     throw UsageError("{} {} cannot hold the {} special tokens of an input", FieldName("max_length"), max_length,
                      specials);
@@ -160,12 +192,15 @@ Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view
     result.segment_ids.push_back(segment);
     result.offsets.push_back(offset);
   };
-  if (special_template_.cls) push(cls_id(), 0, {0, 0});
-  for (size_t part = 0; part < (pair ? 2u : 1u); ++part) {
-    const auto segment = static_cast<int32_t>(part);
-    if (part == 1 && special_template_.cls && special_template_.repeat_cls) push(cls_id(), segment, {0, 0});
-    for (size_t i = 0; i < static_cast<size_t>(lengths[part]); ++i) push(ids[part][i], segment, offsets[part][i]);
-    if (special_template_.sep) push(sep_id(), segment, {0, 0});
+  for (const TemplatePart& part : parts) {
+    if (part.kind == TemplatePart::Kind::special) {
+      push(part.id, part.segment, {0, 0});
+      continue;
+    }
+    const size_t which = part.kind == TemplatePart::Kind::text ? 0 : 1;
+    for (size_t i = 0; i < static_cast<size_t>(lengths[which]); ++i) {
+      push(ids[which][i], part.segment, offsets[which][i]);
+    }
   }
   return result;
 }

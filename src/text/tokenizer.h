@@ -1,8 +1,9 @@
 // Text to token ids and back. A Tokenizer is a vocabulary, five special tokens and a segmentation algorithm. Each kind
-// (wordpiece, char, byte, SentencePiece) is one class with one virtual function. Configurable pipelines as in Hugging
-// Face's tokenizers were rejected: most combinations are never used, and ids that silently differ from the model's are
-// a tokenizer's worst failure. Files are the ecosystem's: vocab.txt (or tokenizer.model) and tokenizer_config.json.
-// Const functions are thread-safe.
+// (wordpiece, char, byte, SentencePiece) is one class with one virtual function. The configurable pipelines of Hugging
+// Face's tokenizers are one more kind (text/pipeline/tokenizer.h), for files that mean none of the others; a part of a
+// pipeline that is not implemented is an error, as ids that silently differ from the model's are a tokenizer's worst
+// failure. Files are the ecosystem's: vocab.txt (or tokenizer.model, tokenizer.json) and tokenizer_config.json. Const
+// functions are thread-safe.
 #pragma once
 
 #include <array>
@@ -25,7 +26,7 @@ namespace roformer {
 // Model input for one or two texts: [CLS] text [SEP], or [CLS] text [SEP] pair [SEP], subject to SpecialTokenTemplate.
 struct Encoding {
   std::vector<int32_t> ids;
-  std::vector<int32_t> segment_ids;             // 0 for text and its specials, 1 for pair and its [SEP]
+  std::vector<int32_t> segment_ids;  // of the template: 0 for text and its specials, 1 for pair and its [SEP]
   std::vector<std::array<int64_t, 2>> offsets;  // [begin, end) in code points of the text it came from; specials [0, 0)
 };
 
@@ -40,8 +41,17 @@ struct SpecialTokens {
 struct SpecialTokenTemplate {
   bool cls = true, sep = true;
   bool repeat_cls = false;  // before the second text, too
-  int64_t size(bool pair) const { return cls + sep + (pair ? sep + repeat_cls : 0); }
 };
+
+// What an input is put together from: in order, each text once, and special tokens.
+struct TemplatePart {
+  enum class Kind : uint8_t { text, pair, special };
+  Kind kind = Kind::text;
+  int32_t id = -1;  // of a special token
+  int32_t segment = 0;
+  bool operator==(const TemplatePart&) const = default;
+};
+using EncodingTemplate = std::vector<TemplatePart>;
 
 // State of incremental decoding.
 struct DecodeState {
@@ -64,6 +74,8 @@ class Tokenizer {
 
   // The ids of `text` alone, without [CLS] and [SEP]: the fast path for corpora.
   std::vector<int32_t> encode_plain(std::string_view text) const;
+  // The same with the special tokens around one text.
+  std::vector<int32_t> with_specials(std::vector<int32_t> ids) const;
 
   // Special tokens are skipped unless `keep_special`. Exact for byte, for SentencePiece without normalization, and for
   // char up to cleaning; wordpiece joins "##" pieces and inserts spaces by the conventions of English and CJK. Each
@@ -84,11 +96,10 @@ class Tokenizer {
   int32_t cls_id() const { return special_id(SpecialToken::cls); }
   int32_t sep_id() const { return special_id(SpecialToken::sep); }
   int32_t mask_id() const { return special_id(SpecialToken::mask); }
-  const SpecialTokenTemplate& special_template() const { return special_template_; }
   bool is_special(int32_t id) const;
   // Whether the token continues the previous token's word ("##ing").
   virtual bool is_continuation(int32_t) const { return false; }
-  // "wordpiece", "jieba-wordpiece", "char", "byte", "bpe", "unigram"
+  // "wordpiece", "jieba-wordpiece", "char", "byte", "bpe", "unigram", "wordlevel"
   virtual std::string_view type() const = 0;
   virtual std::string_view tokenizer_class() const = 0;  // as in tokenizer_config.json
 
@@ -123,7 +134,8 @@ class Tokenizer {
   virtual nlohmann::ordered_json config() const = 0;
   // The content of tokenizer_config.json; `specials` are its keys for the special tokens.
   std::string config_file(const nlohmann::ordered_json& specials) const;
-  void set_special_template(const SpecialTokenTemplate& special_template) { special_template_ = special_template; }
+  void set_special_template(const SpecialTokenTemplate& around);
+  void set_templates(EncodingTemplate single, EncodingTemplate pair);
   // The mask token absorbs the white space before it (lstrip).
   void set_mask_takes_space();
   void mark_special(std::vector<int32_t> ids);  // skipped when decoding, but not matched in the text
@@ -144,7 +156,7 @@ class Tokenizer {
   Vocabulary vocabulary_;
   SpecialTokens special_tokens_;
   std::array<int32_t, 5> special_ids_{};
-  SpecialTokenTemplate special_template_;
+  EncodingTemplate single_template_, pair_template_;
   bool mask_takes_space_ = false;
   std::vector<AddedToken> added_tokens_;
   std::vector<int32_t> added_special_ids_;  // sorted

@@ -169,7 +169,7 @@ std::vector<AddedToken> TokenSettings::add_to(Vocabulary& vocabulary, const Spec
   std::string missing;
   bool needed = false;
   for (const std::string& name : specials.all()) {
-    if (!name.empty() && vocabulary.id(name)) continue;
+    if (name.empty() || vocabulary.id(name)) continue;
     missing += (missing.empty() ? "" : ", ") + quote(name);
     needed = needed || name == specials.unk || name == specials.cls || name == specials.sep;
   }

@@ -88,13 +88,14 @@ TEST(LoadTokenizer, FilesLoadAsTheSameTokenizer) {
   EXPECT_FALSE(config.contains("model_max_length"));
 }
 
-// A tokenizer as saved by transformers 5: everything in tokenizer.json.
+// A tokenizer as saved by transformers 5, which names its class: the vocabulary is in tokenizer.json.
 TEST(LoadTokenizer, ReadsTheWordPieceOfATokenizerJson) {
   const std::string good = R"({"model": {"type": "WordPiece", "continuing_subword_prefix": "##", "vocab":
       {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "É": 6, "a": 5}},
     "normalizer": {"type": "BertNormalizer", "lowercase": false, "strip_accents": null},
     "pre_tokenizer": {"type": "BertPreTokenizer"}, "added_tokens": [{"id": 4, "content": "[MASK]"}]})";
   TempDirectory directory;
+  write_text(directory / "tokenizer_config.json", R"({"tokenizer_class": "BertTokenizer"})");
   write_text(directory / "tokenizer.json", good);
   EXPECT_THAT(load_tokenizer(directory.path())->encode_plain("a É A"), ElementsAre(5, 6, 1));
 

@@ -38,12 +38,6 @@ SpecialTokens name_specials(const TokenSettings& tokens, const SentencePieceMode
   return specials;
 }
 
-// Generic classes: tokenizer.json defines everything.
-bool leaves_it_to_the_file(const std::string& tokenizer_class) {
-  return tokenizer_class.empty() || tokenizer_class == "PreTrainedTokenizerFast" ||
-         tokenizer_class == "TokenizersBackend";
-}
-
 SentencePieceSettings read_settings(const std::string& tokenizer_class, const TokenSettings& tokens,
                                     const SentencePieceModel& model, const std::string& where) {
   const JsonObject& config = tokens.config();
@@ -76,7 +70,7 @@ SentencePieceSettings read_settings(const std::string& tokenizer_class, const To
                                     const FastSentencePiece& fast, const std::string& where) {
   const JsonObject& config = tokens.config();
   SentencePieceSettings settings;
-  if (!leaves_it_to_the_file(tokenizer_class)) {
+  if (!leaves_rules_to_json(tokenizer_class)) {
     settings = read_settings(tokenizer_class, tokens, fast.model, where);
   } else {
     settings.tokenizer_class = tokenizer_class.empty() ? "PreTrainedTokenizerFast" : tokenizer_class;
@@ -112,7 +106,29 @@ std::unique_ptr<Tokenizer> make(SentencePieceModel model, SentencePieceFile file
   return tokenizer;
 }
 
+std::unique_ptr<Tokenizer> make_fast(const JsonObject& file, std::string content, const TokenSettings& tokens,
+                                     const std::string& tokenizer_class) {
+  FastSentencePiece fast = read_fast_sentencepiece(file);
+  auto settings = read_settings(tokenizer_class, tokens, fast, file.source());
+  return make(std::move(fast.model), {std::move(content), kFastFile}, tokens, std::move(settings), file.source());
+}
+
 }  // namespace
+
+bool leaves_rules_to_json(const std::string& tokenizer_class) {
+  return tokenizer_class.empty() || tokenizer_class == "PreTrainedTokenizerFast" ||
+         tokenizer_class == "TokenizersBackend";
+}
+
+std::unique_ptr<Tokenizer> load_if_sentencepiece(const JsonObject& file, const std::string& content,
+                                                 const TokenSettings& tokens, const std::string& tokenizer_class) {
+  if (!is_fast_sentencepiece(file)) return nullptr;
+  try {
+    return make_fast(file, content, tokens, tokenizer_class);
+  } catch (const DataError&) {
+    return nullptr;  // other rules, or a fault that whoever reads it as a pipeline meets too
+  }
+}
 
 bool has_sentencepiece(const std::string& directory) {
   if (exists(join_path(directory, "vocab.txt"))) return false;
@@ -135,9 +151,7 @@ std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& directory, cons
     auto settings = read_settings(tokenizer_class, tokens, model, path);
     return make(std::move(model), {.content = std::move(file)}, tokens, std::move(settings), path);
   }
-  FastSentencePiece whole = read_fast_sentencepiece(*fast);
-  auto settings = read_settings(tokenizer_class, tokens, whole, fast_path);
-  return make(std::move(whole.model), {std::move(fast_file), kFastFile}, tokens, std::move(settings), fast_path);
+  return make_fast(*fast, std::move(fast_file), tokens, tokenizer_class);
 }
 
 }  // namespace roformer

@@ -116,8 +116,8 @@ nlohmann::ordered_json SentencePieceTokenizer::config() const {
   if (!llama && !settings_.tokenizer_class.starts_with(kT5TokenizerClass)) return nlohmann::ordered_json::object();
   nlohmann::ordered_json config = {{"legacy", settings_.legacy}};
   if (llama) {
-    config["add_bos_token"] = special_template().cls;
-    config["add_eos_token"] = special_template().sep;
+    config["add_bos_token"] = settings_.special_template.cls;
+    config["add_eos_token"] = settings_.special_template.sep;
   }
   return config;
 }

@@ -33,7 +33,7 @@ WordPieceTokenizer::WordPieceTokenizer(Vocabulary vocabulary, SpecialTokens spec
                                        const WordPieceOptions& options, std::string_view where)
     : Tokenizer(std::move(vocabulary), std::move(special_tokens), where),
       options_(options),
-      pieces_(this->vocabulary(), unk_id()) {
+      pieces_(this->vocabulary().model_tokens(), unk_id()) {
   for (size_t c = 0; c < ascii_ids_.size(); ++c) {
     ascii_ids_[c] = id(std::string(1, static_cast<char>(c))).value_or(unk_id());
   }
