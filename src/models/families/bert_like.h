@@ -68,6 +68,8 @@ void head_keys(ConfigKeys& keys, ModelConfig& config);
 // Ignored keys, and those that must be unset.
 void other_keys(ConfigKeys& keys);
 
+std::vector<std::string> numbered_labels(int64_t count);  // LABEL_0, LABEL_1, ...
+
 // Rejects values that neither family's files can express.
 void refuse_decoder_values(const ModelConfig& config, const std::string& source);
 
