@@ -24,7 +24,8 @@ ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknow
   const NamedKind named = named_kind(json);
   if (named.family == nullptr && !named.architecture.empty()) refuse_architecture(json);
   return read_config(
-      json, {.family = named.family == nullptr ? &families::roformer : named.family, .head = named.head.value_or(Head::none)},
+      json,
+      {.family = named.family == nullptr ? &families::roformer : named.family, .head = named.head.value_or(Head::none)},
       unknown);
 }
 

@@ -83,9 +83,8 @@ void untie_if_different(ModelConfig& config, const AvailableTensors& tensors, Lo
   const AvailableTensor* output = find_parameter(*config.family, "head.output.weight", tensors);
   if (words == nullptr || output == nullptr || same_values(*words, *output)) return;
   config.tied = false;
-  notes.warnings.push_back(
-      fmt::format("{} differs from {}, to which config.json ties it: it is used as it is", quote(output->stored_name),
-                  quote(words->stored_name)));
+  notes.warnings.push_back(fmt::format("{} differs from {}, to which config.json ties it: it is used as it is",
+                                       quote(output->stored_name), quote(words->stored_name)));
 }
 
 void note_unused(const LoadingPlan& plan, LoadNotes& notes) {
@@ -93,9 +92,9 @@ void note_unused(const LoadingPlan& plan, LoadNotes& notes) {
   const std::vector<std::string>& unused = plan.unused();
   if (unused.empty()) return;
   const size_t shown = std::min(kShown, unused.size());
-  notes.warnings.push_back(fmt::format("{}: not part of the model and ignored: {}{}", plan.source(),
-                                       fmt::join(std::span(unused).first(shown), ", "),
-                                       shown < unused.size() ? fmt::format(" and {} more", unused.size() - shown) : ""));
+  notes.warnings.push_back(fmt::format(
+      "{}: not part of the model and ignored: {}{}", plan.source(), fmt::join(std::span(unused).first(shown), ", "),
+      shown < unused.size() ? fmt::format(" and {} more", unused.size() - shown) : ""));
 }
 
 }  // namespace roformer

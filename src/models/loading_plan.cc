@@ -75,10 +75,8 @@ AvailableTensors available(const std::shared_ptr<const WeightFiles>& files) {
   for (const WeightEntry& entry : files->tensors()) {
     const TensorFile* file = entry.file;
     const std::string& name = entry.info.name;
-    AvailableTensor& tensor =
-        result.emplace_back(AvailableTensor{.name = name, .shape = {}, .read = [files, file, name] {
-                                              return file->stored(name);
-                                            }});
+    AvailableTensor& tensor = result.emplace_back(
+        AvailableTensor{.name = name, .shape = {}, .read = [files, file, name] { return file->stored(name); }});
     try {
       std::tie(tensor.shape, tensor.dtype) = stored_form(entry.info, file->path());
     } catch (const DataError&) {

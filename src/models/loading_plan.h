@@ -33,7 +33,8 @@ ParameterTable declared_parameters(const ModelConfig& config);
 
 class LoadingPlan {
  public:
-  // What must fit. whole: every parameter; trunk: the head's parameters may be missing, but not wrong; nothing: a trial.
+  // What must fit. whole: every parameter; trunk: the head's parameters may be missing, but not wrong; nothing: a
+  // trial.
   enum class Fit { whole, trunk, nothing };
   // Accepts alternative names, and for tied embeddings also the head's output weights. One DataError lists what is
   // missing with the nearest that the file has, wrong shapes and types, and tensors of a part of the trunk that the
@@ -51,7 +52,8 @@ class LoadingPlan {
   // Tensors that are neither parameters nor known to be without use: "NAME" SHAPE.
   const std::vector<std::string>& unused() const { return unused_; }
 
-  // For a parameter that the file holds. Writes parameter i of declared() to `to` (same shape; float32, float64 or stored_type(i), on the host).
+  // For a parameter that the file holds. Writes parameter i of declared() to `to` (same shape; float32, float64 or
+  // stored_type(i), on the host).
   void fill(size_t i, const Tensor& to) const;
   // A view of the file if it holds this parameter unchanged in this type; else an undefined tensor.
   Tensor shared(size_t i, DType dtype) const;

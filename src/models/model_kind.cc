@@ -15,7 +15,8 @@ namespace roformer {
 namespace {
 
 // Families whose tensors are named like a BERT's but compute something else: only "model_type" tells them apart.
-constexpr std::array kLookalikes{"roberta.", "electra.", "camembert.", "ernie.", "nezha.", "albert.", "deberta.", "mpnet."};
+constexpr std::array kLookalikes{"roberta.", "electra.", "camembert.", "ernie.",
+                                 "nezha.",   "albert.",  "deberta.",   "mpnet."};
 
 // "roformer", "bert" or "llama", in quotes.
 std::string known_types() {
@@ -38,8 +39,8 @@ std::pair<const Family*, std::string> family_of_names(const JsonObject& json, co
   for (const AvailableTensor& tensor : tensors) {
     for (const char* other : kLookalikes) {
       if (("." + tensor.stored_name).find("." + std::string(other)) != std::string::npos)
-        json.reject("model_type", fmt::format("{}; the tensors ({}) are another family's", known_types(),
-                                              quote(tensor.stored_name)));
+        json.reject("model_type",
+                    fmt::format("{}; the tensors ({}) are another family's", known_types(), quote(tensor.stored_name)));
     }
   }
   for (const Family* family : all_families()) {
@@ -140,8 +141,7 @@ void decide_head(const JsonObject& json, const NamedKind& named, const Available
   }
   kind.head = Head::none;
   read_config(json, kind);  // or an error about the rest
-  const HeldHead held =
-      held_head(json, kind, named.architecture, tensors, source, !named.head.has_value());
+  const HeldHead held = held_head(json, kind, named.architecture, tensors, source, !named.head.has_value());
   kind.head = held.head;
   if (of_trunk) {
     if (held.head != Head::none) decided.head_reason = "beyond architectures: " + tensors_say(held.head);
@@ -194,8 +194,8 @@ DecidedKind decide_kind(const JsonObject& json, const AvailableTensors& tensors,
     const auto [family, name] = family_of_names(json, tensors);
     if (family == nullptr && !named.architecture.empty()) refuse_architecture(json);
     if (family != nullptr) decided.kind.family = family;
-    decided.family_reason = family == nullptr ? "no model_type"
-                                              : fmt::format("no model_type: by the name of tensor {}", quote(name));
+    decided.family_reason =
+        family == nullptr ? "no model_type" : fmt::format("no model_type: by the name of tensor {}", quote(name));
   }
   decided.kind.labels = label_rows(*decided.kind.family, tensors);
   decide_head(json, named, tensors, source, decided);

@@ -170,7 +170,8 @@ void add_position_table(const ModelConfig& config, std::vector<std::pair<std::st
   tensors.emplace_back("roformer.encoder.embed_positions.weight", table);
 }
 
-constexpr const char* kRoFormerSigns[] = {"roformer.*", "*.roformer.*", "*embeddings_project.weight", "*encoder.embed_positions.weight"};
+constexpr const char* kRoFormerSigns[] = {"roformer.*", "*.roformer.*", "*embeddings_project.weight",
+                                          "*encoder.embed_positions.weight"};
 
 }  // namespace
 
@@ -178,7 +179,7 @@ constinit const Family families::roformer{.name = "roformer",
                                           .model_types = kRoFormerTypes,
                                           .architectures = kRoFormerArchitectures,
                                           .trunk = "roformer",
- .signs = kRoFormerSigns,
+                                          .signs = kRoFormerSigns,
                                           .tensors = bert_like::kTensors,
                                           .spellings = bert_like::kSpellings,
                                           .ignored = bert_like::kIgnored,
