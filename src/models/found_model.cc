@@ -57,7 +57,8 @@ bool same_values(const AvailableTensor& one, const AvailableTensor& other) {
 
 FoundModel find_model(const std::string& directory) {
   const JsonObject json = JsonObject::read(join_path(model_directory(directory), "config.json"));
-  named_kind(json);  // an unknown family is the clearest error
+  // The config's own errors are clearer than what follows from them.
+  if (const NamedKind named = named_kind(json); named.family != nullptr) read_config(json, {.family = named.family});
   const auto files = std::make_shared<const WeightFiles>(directory);
   FoundModel model{.config = {}, .tensors = available(files), .source = files->source(), .notes = {}};
   LoadNotes& notes = model.notes;

@@ -250,7 +250,10 @@ ParameterTable declared_parameters(const ModelConfig& config) {
 PlannedModel plan_model(FoundModel found) {
   // Gives a one-line error if the config describes far more than the file holds.
   int64_t present = 0;
-  for (const AvailableTensor& tensor : found.tensors) present += tensor.shape.elements();
+  for (const AvailableTensor& tensor : found.tensors) {
+    if (!tensor.readable && !our_name(*found.config.family, tensor.name).empty()) tensor.read();  // throws
+    present += tensor.shape.elements();
+  }
   if (found.config.parameters() / 2 > present) {
     throw DataError("{}: holds {} parameters, but config.json describes a model of {}", FilePath(found.source), present,
                     found.config.parameters());

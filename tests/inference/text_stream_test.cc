@@ -172,6 +172,7 @@ TEST_F(Streams, APairHasOneTab) {
 }
 
 TEST(LengthLimit, LearnedPositionsEnd) {
+  const auto tokenizer = train_byte();
   ModelConfig config;
   EXPECT_GT(length_limit(config, *tokenizer).tokens, 10'000);
   config.position = LearnedPosition{};
