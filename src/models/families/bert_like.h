@@ -57,9 +57,9 @@ inline constexpr Spelling kSpellings[] = {{"*LayerNorm.weight", "*LayerNorm.gamm
                                           {"cls.predictions.bias", "cls.predictions.decoder.bias"},
                                           {"cls.predictions.decoder.bias", "cls.predictions.bias"}};
 
-// Position tables, which are computed here, and heads used in pre-training only.
+// Position tables, which are computed here, other buffers, and heads used in pre-training only.
 inline constexpr const char* kIgnored[] = {"*embed_positions.weight", "*position_ids", "cls.seq_relationship.*",
-                                           "*rotary_emb.inv_freq"};
+                                           "*rotary_emb.*", "*embeddings.token_type_ids"};
 inline constexpr const char* kHeadTensors[] = {"cls.*", "classifier.*", "qa_outputs.*", "sequence_summary.*"};
 
 // Keys of both families; sizes come first.
