@@ -74,14 +74,14 @@ FoundModel find_model(const std::string& directory) {
   notes.warnings.insert(notes.warnings.end(), decided.warnings.begin(), decided.warnings.end());
   notes.family_reason = std::move(decided.family_reason);
   notes.head_reason = std::move(decided.head_reason);
-  untie_if_different(model.config, model.tensors, notes);
+  untie_if_different(model.config, model);
   return model;
 }
 
-void untie_if_different(ModelConfig& config, const AvailableTensors& tensors, LoadNotes& notes) {
+void untie_if_different(ModelConfig& config, FoundModel& model) {
   if (!config.is_language_model() || !config.tied) return;
-  const AvailableTensor* words = find_parameter(*config.family, "embeddings.words.weight", tensors);
-  const AvailableTensor* output = find_parameter(*config.family, "head.output.weight", tensors);
+  const AvailableTensor* words = find_parameter(*config.family, "embeddings.words.weight", model.tensors);
+  const AvailableTensor* output = find_parameter(*config.family, "head.output.weight", model.tensors);
   if (words == nullptr || output == nullptr || same_values(*words, *output)) return;
   config.tied = false;
   notes.warnings.push_back(fmt::format("{} differs from {}, to which config.json ties it: it is used as it is",

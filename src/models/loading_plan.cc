@@ -95,42 +95,37 @@ AvailableTensors available(const StateDict& tensors) {
   return result;
 }
 
-struct LoadingPlan::Problems {
-  struct Missing {
-    std::string name, shape;
-    bool of_trunk;
-  };
-  std::vector<Missing> missing;
-  std::vector<std::string> wrong;
-};
-
 LoadingPlan::LoadingPlan(const ModelConfig& config, AvailableTensors tensors, std::string source, Fit fit)
     : source_(std::move(source)), tensors_(std::move(tensors)), declared_(declared_parameters(config)) {
   std::ranges::sort(tensors_, {}, &AvailableTensor::name);
   std::set<std::string> known;
-  const Problems found = match(config, known);
+  std::vector<std::string> others, problems;
+  std::vector<Missing> missing = match(config, known, others);
+  if (fit == Fit::whole) missing.insert(missing.end(), missing_in_head_.begin(), missing_in_head_.end());
+  find_unused(config, known, others);
+  if (fit == Fit::nothing || (missing.empty() && others.empty())) return;
+  for (const Missing& one : missing) {
+    const bool shown = problems.size() < kShownProblems;
+    problems.push_back("missing: " + (shown ? describe(one) : one.name));
+  }
+  problems.insert(problems.end(), others.begin(), others.end());
+  report_problems(source_, problems);
+}
+
+std::string LoadingPlan::describe(const Missing& missing) const {
   std::vector<bool> taken(tensors_.size());
   for (const Step& step : steps_) {
     if (step.tensor) taken[*step.tensor] = true;
   }
-  std::vector<std::string> problems;
-  for (const Problems::Missing& one : found.missing) {
-    std::string text = fmt::format("{} {}", quote(one.name), one.shape);
-    // Only for what a message shows, as the search takes time.
-    const bool shown = one.of_trunk ? fit != Fit::nothing && problems.size() < kShownProblems : true;
-    const AvailableTensor* nearest = shown ? nearest_tensor(one.name, tensors_, taken) : nullptr;
-    if (nearest != nullptr) text += fmt::format(" (nearest in the file: {})", described(*nearest));
-    if (!one.of_trunk) missing_in_head_.push_back(text);
-    if (one.of_trunk || fit == Fit::whole) problems.push_back("missing: " + text);
-  }
-  problems.insert(problems.end(), found.wrong.begin(), found.wrong.end());
-  find_unused(config, known, problems);
-  if (!problems.empty() && fit != Fit::nothing) report_problems(source_, problems);
+  const AvailableTensor* nearest = nearest_tensor(missing.name, tensors_, taken);
+  return fmt::format("{} {}{}", quote(missing.name), missing.shape.to_string(),
+                     nearest == nullptr ? "" : fmt::format(" (nearest in the file: {})", described(*nearest)));
 }
 
-LoadingPlan::Problems LoadingPlan::match(const ModelConfig& config, std::set<std::string>& known) {
+std::vector<LoadingPlan::Missing> LoadingPlan::match(const ModelConfig& config, std::set<std::string>& known,
+                                                     std::vector<std::string>& problems) {
   const Family& family = *config.family;
-  Problems problems;
+  std::vector<Missing> missing;
   std::set<std::string> reported;  // parts of one tensor share its problem
   for (const TableEntry& entry : declared_) {
     const TensorRule& rule = rule_of(family, entry.spec.name);
@@ -148,13 +143,13 @@ LoadingPlan::Problems LoadingPlan::match(const ModelConfig& config, std::set<std
     const std::string difference = step.tensor ? mismatch(tensors_[*step.tensor], shape) : "";
     if ((step.tensor && difference.empty()) || !reported.insert(name).second) continue;
     if (!step.tensor) {
-      problems.missing.push_back({name, shape.to_string(), of_trunk});
+      (of_trunk ? missing : missing_in_head_).push_back({name, shape});
       continue;
     }
-    problems.wrong.push_back(fmt::format("wrong: {} {}", quote(tensors_[*step.tensor].stored_name), difference));
-    if (!of_trunk) wrong_in_head_.push_back(problems.wrong.back());
+    problems.push_back(fmt::format("wrong: {} {}", quote(tensors_[*step.tensor].stored_name), difference));
+    if (!of_trunk) wrong_in_head_.push_back(problems.back());
   }
-  return problems;
+  return missing;
 }
 
 void LoadingPlan::find_unused(const ModelConfig& config, const std::set<std::string>& known,

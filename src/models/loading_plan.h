@@ -45,9 +45,15 @@ class LoadingPlan {
   const ParameterTable& declared() const { return declared_; }
   bool holds(size_t i) const { return steps_[i].tensor.has_value(); }  // parameter i of declared()
 
-  // Of the head, for messages: a missing parameter is "NAME" SHAPE (nearest in the file: "NAME" SHAPE).
-  const std::vector<std::string>& missing_in_head() const { return missing_in_head_; }
-  const std::vector<std::string>& wrong_in_head() const { return wrong_in_head_; }
+  // What the file lacks: a tensor by its name there.
+  struct Missing {
+    std::string name;
+    Shape shape;
+  };
+  const std::vector<Missing>& missing_in_head() const { return missing_in_head_; }
+  const std::vector<std::string>& wrong_in_head() const { return wrong_in_head_; }  // messages
+  // "NAME" SHAPE (nearest in the file: "NAME" SHAPE). Searches, so only for what a message shows.
+  std::string describe(const Missing& missing) const;
   int64_t held_by_head() const { return held_by_head_; }  // number of its parameters in the file
   // Tensors that are neither parameters nor known to be without use: "NAME" SHAPE.
   const std::vector<std::string>& unused() const { return unused_; }
@@ -69,16 +75,18 @@ class LoadingPlan {
   const AvailableTensor& tensor_of(size_t i) const { return tensors_[*steps_[i].tensor]; }
   std::optional<size_t> find(const std::string& name, const std::vector<std::string>& others) const;
   std::string mismatch(const AvailableTensor& tensor, const Shape& shape) const;
-  // Fills steps_ and returns the problems of all parameters.
-  struct Problems;
-  Problems match(const ModelConfig& config, std::set<std::string>& known);
+  // Fills steps_, adds all names of the parameters to `known`, and returns what the trunk lacks; adds what is wrong to
+  // `problems`.
+  std::vector<Missing> match(const ModelConfig& config, std::set<std::string>& known,
+                             std::vector<std::string>& problems);
   void find_unused(const ModelConfig& config, const std::set<std::string>& known, std::vector<std::string>& problems);
 
   std::string source_;
   AvailableTensors tensors_;
   ParameterTable declared_;
   std::vector<Step> steps_;  // of each parameter
-  std::vector<std::string> missing_in_head_, wrong_in_head_, unused_;
+  std::vector<Missing> missing_in_head_;
+  std::vector<std::string> wrong_in_head_, unused_;
   int64_t held_by_head_ = 0;
 };
 

@@ -121,11 +121,13 @@ HeldHead held_head(const JsonObject& json, ModelKind kind, const std::string& ar
 }
 
 std::string tensors_say(Head head) {
-  return head == Head::none ? "the tensors hold no head" : fmt::format("the tensors hold one for {}", head_name(head));
+  return head == Head::none ? "the tensors hold no head" : fmt::format("the tensors hold a head ({})", head_name(head));
 }
 
-std::string lacking(const std::vector<std::string>& missing) {
-  return missing.front() + (missing.size() > 1 ? fmt::format(" and {} more", missing.size() - 1) : "");
+std::string lacking(const LoadingPlan& plan) {
+  const auto& missing = plan.missing_in_head();
+  return fmt::format("{} lacks {}{}", plan.source(), plan.describe(missing.front()),
+                     missing.size() > 1 ? fmt::format(" and {} more", missing.size() - 1) : "");
 }
 
 void decide_head(const JsonObject& json, const NamedKind& named, const AvailableTensors& tensors,
@@ -133,15 +135,18 @@ void decide_head(const JsonObject& json, const NamedKind& named, const Available
   ModelKind& kind = decided.kind;
   const bool of_trunk = named.head == Head::none;
   std::string missing;
+  bool partly = false;  // the named head is there but for a tensor, so that it is no other
   if (named.head && !of_trunk) {
     kind.head = *named.head;
     const std::optional<LoadingPlan> fit = try_head(json, kind, tensors, source);
     if (!fit || fit->missing_in_head().empty()) return;  // or read_config reports it
-    missing = fmt::format("{} lacks {}", source, lacking(fit->missing_in_head()));
+    missing = lacking(*fit);
+    partly = fit->held_by_head() > 0;
   }
   kind.head = Head::none;
   read_config(json, kind);  // or an error about the rest
-  const HeldHead held = held_head(json, kind, named.architecture, tensors, source, !named.head.has_value());
+  const HeldHead held =
+      partly ? HeldHead() : held_head(json, kind, named.architecture, tensors, source, !named.head.has_value());
   kind.head = held.head;
   if (of_trunk) {
     if (held.head != Head::none) decided.head_reason = "beyond architectures: " + tensors_say(held.head);
