@@ -84,8 +84,9 @@ void untie_if_different(ModelConfig& config, FoundModel& model) {
   const AvailableTensor* output = find_parameter(*config.family, "head.output.weight", model.tensors);
   if (words == nullptr || output == nullptr || same_values(*words, *output)) return;
   config.tied = false;
-  notes.warnings.push_back(fmt::format("{} differs from {}, to which config.json ties it: it is used as it is",
-                                       quote(output->stored_name), quote(words->stored_name)));
+  model.notes.warnings.push_back(
+      fmt::format("{}: {} differs from {}, to which config.json ties it: it is used as it is", model.source,
+                  quote(output->stored_name), quote(words->stored_name)));
 }
 
 void note_unused(const LoadingPlan& plan, LoadNotes& notes) {

@@ -127,7 +127,8 @@ std::string start_weights(Model& model, const PretrainPlan& plan, RandomStream r
     return "";
   }
   const LoadingPlan loading(plan.config, plan.start->tensors, plan.start->source, LoadingPlan::Fit::trunk);
-  const std::vector<std::string>& anew = loading.missing_in_head();
+  std::vector<std::string> anew;
+  for (const LoadingPlan::Missing& one : loading.missing_in_head()) anew.push_back(one.name);
   if (!anew.empty()) model.initialize(random);
   model.load_weights(loading);
   LoadNotes notes = plan.start->notes;

@@ -106,7 +106,7 @@ PretrainPlan make_plan(const PretrainOptions& options, const Tokenizer& tokenize
   }
   check_positions(config, plan.max_length);
   set_objective(config, options);
-  if (plan.start) untie_if_different(config, plan.start->tensors, plan.start->notes);
+  if (plan.start) untie_if_different(config, *plan.start);
   complete(config, "");
   check_together(options, plan);
   return plan;

@@ -202,6 +202,15 @@ TEST_F(ModelKindTest, AnotherHeadThanTheNamedOne) {
                                                         HasSubstr("token classification"))));
 }
 
+// A classifier of sequences without its pooler is not one of tokens, though that would fit.
+TEST_F(ModelKindTest, ANamedHeadThatIsThereInPart) {
+  make(shape("bert", "BertForTokenClassification", {{"num_labels", 3}}));
+  config_["architectures"] = {"BertForSequenceClassification"};
+  const PlannedModel planned = plan();
+  EXPECT_EQ(planned.config.head, Head::none);
+  EXPECT_THAT(planned.config.missing_head, HasSubstr("lacks \"bert.pooler.dense.weight\" [8, 8]"));
+}
+
 TEST_F(ModelKindTest, AHeadBesideANamedTrunk) {
   make(shape("bert", "BertForMaskedLM"));
   config_["architectures"] = {"BertModel"};
