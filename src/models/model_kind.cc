@@ -92,8 +92,8 @@ std::vector<Head> candidates(const JsonObject& json, const Family& family, const
   }
   for (const Head head : {decoder ? Head::causal_lm : Head::masked_lm, Head::causal_lm, Head::sequence_classification,
                           Head::token_classification, Head::question_answering, Head::multiple_choice}) {
-    const bool encoders = head == Head::causal_lm && !decoder && has_head(family, Head::masked_lm);
-    if (has_head(family, head) && !encoders) heads.push_back(head);
+    const bool masked = head == Head::causal_lm && !decoder && has_head(family, Head::masked_lm);
+    if (has_head(family, head) && !masked) heads.push_back(head);
   }
   return heads;
 }
@@ -120,8 +120,10 @@ HeldHead held_head(const JsonObject& json, ModelKind kind, const std::string& ar
   return result;
 }
 
-std::string tensors_say(Head head) {
-  return head == Head::none ? "the tensors hold no head" : fmt::format("the tensors hold a head ({})", head_name(head));
+std::string tensors_say(const HeldHead& held) {
+  if (!held.problem.empty()) return held.problem;
+  return held.head == Head::none ? "the tensors hold no head"
+                                 : fmt::format("the tensors hold a head ({})", head_name(held.head));
 }
 
 std::string lacking(const LoadingPlan& plan) {
@@ -149,22 +151,22 @@ void decide_head(const JsonObject& json, const NamedKind& named, const Available
       partly ? HeldHead() : held_head(json, kind, named.architecture, tensors, source, !named.head.has_value());
   kind.head = held.head;
   if (of_trunk) {
-    if (held.head != Head::none) decided.head_reason = "beyond architectures: " + tensors_say(held.head);
+    if (held.head != Head::none) decided.head_reason = "beyond architectures: " + tensors_say(held);
     decided.missing_head = held.problem;
     return;
   }
   if (held.head == Head::none) decided.missing_head = missing.empty() ? held.problem : missing;
   const std::string names = quote(named.architecture);
   if (named.architecture.empty()) {
-    decided.head_reason = "no architectures: " + tensors_say(held.head);
+    decided.head_reason = "no architectures: " + tensors_say(held);
     if (!decided.missing_head.empty()) decided.warnings.push_back(fmt::format("{}: {}", source, decided.missing_head));
     return;
   }
   const std::string what = named.head ? missing : "which is not known here";
-  decided.head_reason = fmt::format("architectures names {}, {}; {}", names, named.head ? "not in the file" : what,
-                                    tensors_say(held.head));
+  decided.head_reason =
+      fmt::format("architectures names {}, {}; {}", names, named.head ? "not in the file" : what, tensors_say(held));
   decided.warnings.push_back(fmt::format("{}: 'architectures' names {}, {}{}; {}", json.source(), names,
-                                         named.head ? "but " : "", what, tensors_say(held.head)));
+                                         named.head ? "but " : "", what, tensors_say(held)));
 }
 
 }  // namespace
