@@ -252,7 +252,7 @@ PlannedModel plan_model(FoundModel found) {
   int64_t present = 0;
   for (const AvailableTensor& tensor : found.tensors) {
     if (!tensor.readable && !our_name(*found.config.family, tensor.name).empty()) tensor.read();  // throws
-    present += tensor.shape.elements();
+    if (tensor.readable) present += tensor.shape.elements();
   }
   if (found.config.parameters() / 2 > present) {
     throw DataError("{}: holds {} parameters, but config.json describes a model of {}", FilePath(found.source), present,
