@@ -96,6 +96,9 @@ ROFORMER_EXPORT int64_t roformer_model_hidden_size(const roformer_model* model);
 /* Keys of config.json that the library does not know and that could matter: worth a warning. NULL if `index` is not
  * less than their number. */
 ROFORMER_EXPORT const char* roformer_model_ignored_setting(const roformer_model* model, size_t index);
+/* What is unusual about the directory and was made of it, a sentence each, ignored settings among them. NULL if `index`
+ * is not less than their number. */
+ROFORMER_EXPORT const char* roformer_model_warning(const roformer_model* model, size_t index);
 
 typedef struct roformer_tokens {
   size_t count;

@@ -86,7 +86,7 @@ HtmlPage model_page(const ReportCommand& options) {
   }
   const std::string& directory = options.runs[0];
   const Session session(directory, {.engine = options.engine});
-  warn_unknown_keys(session);
+  print_warnings(session.notes());
 
   HtmlPage page(options.title.empty() ? "Inside " + short_name(directory) : options.title);
   if (has_log(directory)) {

@@ -116,8 +116,8 @@ Answer best_answer(const TextItem& item, const Tensor& logits, int64_t first, in
 std::vector<std::vector<double>> classify_all(const Model& model, TextSource& source, ItemEncoder encode,
                                               const TextBatching& batching) {
   if (model.config().head != Head::sequence_classification) {
-    throw DataError("the model has {}, expected a sequence-classification head ('{}' of config.json names it)",
-                    describe(model.config().head), KeyName("architectures"));
+    refuse_head(model.config(), fmt::format("the model has {}, expected a sequence-classification head",
+                                            describe(model.config().head)));
   }
   TextStream stream(source, std::move(encode), batching, model.backend().pool());
   std::vector<std::vector<double>> result;
@@ -138,10 +138,10 @@ ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, cons
     case Head::multiple_choice: return encode_choices(tokenizer, options.max_length);
     default: break;
   }
-  throw DataError(
-      "the model has {}, expected one of sequence classification, token classification, question answering or multiple "
-      "choice ('{}' of config.json names it)",
-      describe(model.config().head), KeyName("architectures"));
+  refuse_head(model.config(),
+              fmt::format("the model has {}, expected one of sequence classification, token classification, question "
+                          "answering or multiple choice",
+                          describe(model.config().head)));
 }
 
 std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch) {

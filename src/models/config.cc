@@ -25,6 +25,19 @@ const std::vector<std::string>& attention_mask_names() {
   return names;
 }
 
+const char* head_name(Head head) {
+  switch (head) {
+    case Head::none: return "none";
+    case Head::masked_lm: return "masked language model";
+    case Head::causal_lm: return "causal language model";
+    case Head::sequence_classification: return "sequence classification";
+    case Head::token_classification: return "token classification";
+    case Head::question_answering: return "question answering";
+    case Head::multiple_choice: return "multiple choice";
+  }
+  return "unknown";
+}
+
 bool parse_cross_rotation(const std::string& name) {
   if (name == "none") return false;
   if (name == "query") return true;
