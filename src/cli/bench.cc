@@ -69,8 +69,10 @@ void describe(OptionSet& set, BenchCommand& options) {
 }
 
 ModelConfig shape_of(const BenchCommand& options) {
-  ModelConfig config =
-      options.shape.apply(options.config.empty() ? preset_config(options.shape.preset) : read_config(options.config));
+  std::vector<std::string> ignored;
+  ModelConfig config = options.shape.apply(options.config.empty() ? preset_config(options.shape.preset)
+                                                                  : read_config_to_train(options.config, &ignored));
+  warn_ignored_keys(options.config, ignored);
   constexpr int64_t kVocabulary = 8000;
   const bool own = !options.config.empty() || options.mode == "decoding";
   config.vocabulary = options.vocabulary.value_or(own ? config.vocabulary : kVocabulary);
@@ -85,7 +87,12 @@ ModelConfig shape_of(const BenchCommand& options) {
 Model make_model(const BenchCommand& options, Backend& backend) {
   const bool training = options.mode == "training";
   const auto make = [&] {
-    if (!options.model.empty()) return load_model(options.model, backend, training);
+    if (!options.model.empty()) {
+      std::vector<std::string> ignored;
+      Model model = load_model(options.model, backend, training, &ignored);
+      warn_unknown_keys(model_directory(options.model), ignored);
+      return model;
+    }
     Model model(backend, shape_of(options), training);
     model.initialize({static_cast<uint64_t>(options.seed), 0});
     return model;

@@ -22,10 +22,13 @@ void add_shape(OptionSet& set, ShapeOptions& shape, bool alone) {
   visit_settings(shape, options);
 }
 
-void warn_unknown_keys(const std::string& directory, const std::vector<std::string>& keys) {
+void warn_ignored_keys(const std::string& file, const std::vector<std::string>& keys) {
   if (keys.empty()) return;
-  std::cerr << fmt::format("roformer: {}/config.json: not understood and ignored: {}\n", directory,
-                           fmt::join(keys, ", "));
+  std::cerr << fmt::format("roformer: {}: not understood and ignored: {}\n", file, fmt::join(keys, ", "));
+}
+
+void warn_unknown_keys(const std::string& directory, const std::vector<std::string>& keys) {
+  warn_ignored_keys(directory + "/config.json", keys);
 }
 
 }  // namespace roformer

@@ -26,7 +26,8 @@ std::string numbers_line(const Backend& backend);
 // --preset and the options that override it; --position and --attention only if `alone`.
 void add_shape(OptionSet& set, ShapeOptions& shape, bool alone = true);
 
-// Warns on standard error about unknown config.json keys.
+// Warns on standard error about unknown keys of a config.json, if any.
+void warn_ignored_keys(const std::string& file, const std::vector<std::string>& keys);
 void warn_unknown_keys(const std::string& directory, const std::vector<std::string>& keys);
 inline void warn_unknown_keys(const Session& session) {
   warn_unknown_keys(session.directory(), session.unknown_keys());

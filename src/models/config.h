@@ -136,6 +136,9 @@ void complete(ModelConfig& config, const std::string& source);
 // Unknown keys are returned in `unknown`, for a warning. DataError for unsupported values that would change the result.
 ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown = nullptr);
 ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown = nullptr);
+// To train from: DataError also for a key that this "model_type" ignores, as other programs do, but another of its
+// family would take ("rope_theta": 500 of a plain "roformer").
+ModelConfig read_config_to_train(const std::string& path, std::vector<std::string>* unknown);
 
 // In the family's format (models/families), readable by transformers. DataError for prefix attention, which the format
 // cannot express.

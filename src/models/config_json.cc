@@ -4,6 +4,7 @@
 
 #include <fmt/ranges.h>
 
+#include "base/error.h"
 #include "models/config.h"
 #include "models/families/family.h"
 
@@ -49,6 +50,32 @@ void refuse_unsupported(const JsonObject& json) {
   if (!json.get_object("pruned_heads").value().empty()) json.reject("pruned_heads", "none");
 }
 
+// Whether the value of `key` changes the model of `file`, whose "model_type" knows it.
+bool has_effect(const JsonObject& file, const std::string& key) {
+  Json without = file.value();
+  without.erase(key);
+  return write_config(read_config(file)) != write_config(read_config(JsonObject(without, file.source())));
+}
+
+// Refuses an unknown key to which another "model_type" of the family would give a meaning.
+void refuse_meaning_elsewhere(const JsonObject& json, const Family& family, const std::string& key) {
+  for (const std::string_view type : family.model_types) {
+    if (type == json.get_string("model_type", "")) continue;
+    Json other = json.value();
+    other["model_type"] = type;
+    const JsonObject file(other, json.source());
+    ConfigKeys asking = ConfigKeys::asking(file, key);
+    ModelConfig config;
+    family.keys(asking, config);
+    if (!asking.known() || !has_effect(file, key)) continue;
+    throw DataError(
+        "{}: '{}' is {}, which a \"model_type\" of \"{}\" ignores; expected \"model_type\": \"{}\" for a model that "
+        "has "
+        "it, else not this key",
+        FilePath(json.source()), KeyName(key), show_json(json.value()[key]), family.name, type);
+  }
+}
+
 }  // namespace
 
 ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown) {
@@ -71,6 +98,15 @@ ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknow
 
 ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown) {
   return read_config(JsonObject::read(path), unknown);
+}
+
+ModelConfig read_config_to_train(const std::string& path, std::vector<std::string>* unknown) {
+  const JsonObject json = JsonObject::read(path);
+  std::vector<std::string> ignored;
+  const ModelConfig config = read_config(json, &ignored);
+  for (const std::string& key : ignored) refuse_meaning_elsewhere(json, *config.family, key);
+  if (unknown != nullptr) unknown->insert(unknown->end(), ignored.begin(), ignored.end());
+  return config;
 }
 
 Json write_config(const ModelConfig& config) {

@@ -1,11 +1,13 @@
 #include "training/pretrain_plan.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <variant>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "formats/directory_weights.h"
 #include "models/families/family.h"
 
@@ -13,16 +15,39 @@ namespace roformer {
 
 namespace {
 
-ModelConfig shape_of(const PretrainOptions& options) {
+void set_shape(const PretrainOptions& options, PretrainPlan& plan) {
+  plan.config_path = options.config;
   if (!options.init_from.empty()) {
     if (options.shape.any() || !options.config.empty()) {
       throw UsageError("{} takes the model's shape from {}; leave out the shape options", FieldName("init_from"),
                        options.init_from);
     }
-    return options.shape.apply(read_config(join_path(model_directory(options.init_from), "config.json")));
+    plan.config_path = join_path(model_directory(options.init_from), "config.json");
   }
-  return options.shape.apply(options.config.empty() ? preset_config(options.shape.preset)
-                                                    : read_config(options.config));
+  plan.config =
+      options.shape.apply(plan.config_path.empty() ? preset_config(options.shape.preset)
+                                                   : read_config_to_train(plan.config_path, &plan.ignored_keys));
+}
+
+// A model's weights belong to the tokens that its own tokenizer has: `tokenizer` may have fewer of them, or more.
+void check_same_tokens(const PretrainOptions& options, const Tokenizer& tokenizer) {
+  if (options.init_from.empty() || options.tokenizer.empty()) return;
+  const std::string directory = model_directory(options.init_from);
+  std::unique_ptr<Tokenizer> own;
+  try {
+    own = load_tokenizer(directory);
+  } catch (const Error& error) {
+    options.messages.write(fmt::format("not compared with the tokenizer of {}: {}\n", options.init_from, error.what()));
+    return;
+  }
+  for (int32_t id = 0; id < std::min(own->vocabulary_size(), tokenizer.vocabulary_size()); ++id) {
+    if (own->token(id) == tokenizer.token(id)) continue;
+    throw UsageError(
+        "{} {}: token {} is {}, but {} in the model {}, whose weights are of its own tokens; expected a "
+        "tokenizer with these tokens, or no {}",
+        FieldName("tokenizer"), options.tokenizer, id, quote(tokenizer.token(id)), quote(own->token(id)),
+        options.init_from, FieldName("init_from"));
+  }
 }
 
 // Adapts the config to the objective; complete() derives the rest (one-sided distance buckets).
@@ -69,6 +94,9 @@ void check_together(const PretrainOptions& options, const PretrainPlan& plan) {
   }
   if (options.schedule.steps && options.schedule.epochs)
     throw UsageError("use either {} or {}", FieldName("steps"), FieldName("epochs"));
+  if (options.schedule.steps == 0 && options.init_from.empty()) {
+    throw UsageError("{} is 0, expected at least 1 without {}", FieldName("steps"), FieldName("init_from"));
+  }
   if (options.validation_fraction && !options.validation_data.empty()) {
     throw UsageError("use either {} or {}", FieldName("validation_data"), FieldName("validation_fraction"));
   }
@@ -83,12 +111,34 @@ RunDefaults preset_run(const std::string& name) {
   return {512, 8192, 100000, 1e-4};
 }
 
+RunDefaults run_defaults(const PretrainOptions& options) {
+  constexpr double kFurtherLearningRate = 5e-5;  // Devlin et al. 2019, A.3: up to it
+  RunDefaults defaults = preset_run(options.shape.preset);
+  if (!options.init_from.empty()) defaults.learning_rate = kFurtherLearningRate;
+  return defaults;
+}
+
+void fill_defaults(PretrainOptions& options) {
+  const auto [max_length, batch_tokens, steps, learning_rate] = run_defaults(options);
+  const auto fill = [](auto& field, auto value) { field = field.value_or(value); };
+  fill(options.max_length, max_length);
+  fill(options.batch_tokens, batch_tokens);
+  fill(options.schedule.learning_rate, learning_rate);
+  if (options.objective == "mlm") fill(options.mask_probability, kMaskProbability);
+  if (options.schedule.epochs) return;
+  fill(options.schedule.steps, steps);
+  options.schedule.warmup = static_cast<double>(options.schedule.warmup_steps(*options.schedule.steps));
+}
+
 PretrainPlan make_plan(const PretrainOptions& options, const Tokenizer& tokenizer) {
-  const RunDefaults defaults = preset_run(options.shape.preset);
-  PretrainPlan plan{.config = shape_of(options),
+  const RunDefaults defaults = run_defaults(options);
+  PretrainPlan plan{.config = {},
                     .max_length = options.max_length.value_or(defaults.max_length),
                     .batch_tokens = options.batch_tokens.value_or(defaults.batch_tokens),
-                    .preset = {.learning_rate = defaults.learning_rate, .steps = defaults.steps}};
+                    .preset = {.learning_rate = defaults.learning_rate, .steps = defaults.steps},
+                    .config_path = {},
+                    .ignored_keys = {}};
+  set_shape(options, plan);
   ModelConfig& config = plan.config;
   if (options.config.empty() && options.init_from.empty()) {
     fit_config(config, options, tokenizer, plan.max_length);
@@ -96,6 +146,7 @@ PretrainPlan make_plan(const PretrainOptions& options, const Tokenizer& tokenize
     throw UsageError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
                      config.vocabulary);
   }
+  check_same_tokens(options, tokenizer);
   check_positions(config, plan.max_length);
   set_objective(config, options);
   complete(config, "");

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "models/config.h"
 #include "text/tokenizer.h"
@@ -13,7 +15,9 @@ namespace roformer {
 struct PretrainPlan {
   ModelConfig config;
   int64_t max_length = 0, batch_tokens = 0;
-  Schedule preset;  // default steps and learning rate
+  Schedule preset;                        // default steps and learning rate
+  std::string config_path;                // of `config` or `init_from`, if any
+  std::vector<std::string> ignored_keys;  // of that file
 
   int64_t sequences_per_micro_batch() const { return batch_tokens / max_length; }
 };
