@@ -88,8 +88,8 @@ Continuation continue_run(const std::string& directory, const ScheduleOptions& o
   }
   next.earlier_ends.push_back({.after = step, .steps = before.end_at(step + 1)});
   if (!options.extend) {
-    throw UsageError("{}; the rates of a {} schedule depend on it. With {} {}; or use another {}", named,
-                     schedule_name(next.kind), FieldName("extend"), rates_text(before, next, step, "would be"),
+    throw UsageError("{}; the learning rates of a {} schedule depend on it. {} goes on all the same: {}. Or use another {}",
+                     named, schedule_name(next.kind), FieldName("extend"), rates_text(before, next, step, "would be"),
                      FieldName("output"));
   }
   return {settings_with(now, next), next,
