@@ -88,9 +88,9 @@ Continuation continue_run(const std::string& directory, const ScheduleOptions& o
   }
   next.earlier_ends.push_back({.after = step, .steps = before.end_at(step + 1)});
   if (!options.extend) {
-    throw UsageError("{}; the learning rates of a {} schedule depend on it. {} goes on all the same: {}. Or use another {}",
-                     named, schedule_name(next.kind), FieldName("extend"), rates_text(before, next, step, "would be"),
-                     FieldName("output"));
+    throw UsageError(
+        "{}; the learning rates of a {} schedule depend on it. {} goes on all the same: {}. Or use another {}", named,
+        schedule_name(next.kind), FieldName("extend"), rates_text(before, next, step, "would be"), FieldName("output"));
   }
   return {settings_with(now, next), next,
           fmt::format("{}: the {} schedule now ends at step {}", rates_text(before, next, step, "is"),

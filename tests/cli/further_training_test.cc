@@ -63,7 +63,7 @@ TEST_F(FurtherTraining, ASchedulesEndIsMovedOnlyWhenSaid) {
   succeed(pretrain("a", {"--steps", "20"}));
   const std::string weights = content(path("a/model.safetensors"));
   expect_refused(pretrain("a", {"--steps", "40"}), 2,
-                 {"steps was 20, now 40", "linear", "--extend", "0.000111 at step 20", "at step 21"});
+                 {"steps was 20, now 40", "linear", "--extend", "5.56e-05 at step 20", "at step 21"});
   EXPECT_THAT(run(pretrain("a", {"--steps", "40"})).error, Not(HasSubstr("warmup")));
   EXPECT_TRUE(content(path("a/model.safetensors")) == weights);
 

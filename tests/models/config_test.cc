@@ -167,8 +167,8 @@ TEST(ConfigTest, ToTrainFromKeysWithAMeaningElsewhereAreRefused) {
                                                            {"attention_type", "linear-elu"}};
   for (const auto& [key, value] : meant) {
     EXPECT_THAT([&] { read_to_train(key, value, "roformer"); },
-                testing::ThrowsMessage<DataError>(testing::AllOf(
-                    HasSubstr(path + ": '" + key + "' is "), HasSubstr("\"model_type\": \"roformer_variant\""))));
+                testing::ThrowsMessage<DataError>(testing::AllOf(HasSubstr(path + ": '" + key + "' is "),
+                                                                 HasSubstr("\"model_type\": \"roformer_variant\""))));
     EXPECT_NE(write_config(read_to_train(key, value, "roformer_variant")), write_config(read(minimal())));
   }
   // Without an effect they are only unknown.

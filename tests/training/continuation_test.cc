@@ -63,13 +63,15 @@ TEST_F(ContinuationTest, RatesThatDoNotDependOnTheEndAllowAnother) {
 
 TEST_F(ContinuationTest, ElsewhereItIsRefusedForWhatTheUserChanged) {
   const std::string linear = refusal(settings({.steps = 400}), {.steps = 800}, 400);
-  EXPECT_THAT(linear, AllOf(HasSubstr("run: this run was started with other settings: steps was 400, now 800;"),
-                            HasSubstr("of a linear schedule depend on it. extend goes on all the same: the learning rate was "
-                                      "0.00278 at step 400 and would be 0.526 at step 401. Or use another output"),
-                            Not(HasSubstr("warmup was"))));
-  EXPECT_THAT(refusal(settings({.steps = 400, .kind = "constant"}), {.steps = 800, .kind = "constant"}, 400),
-              HasSubstr("steps was 400, now 800; the warm-up, 0.1 of the steps, was 40 and would be 80: use warmup 40 to "
-                        "keep it, or extend"));
+  EXPECT_THAT(linear,
+              AllOf(HasSubstr("run: this run was started with other settings: steps was 400, now 800;"),
+                    HasSubstr("of a linear schedule depend on it. extend goes on all the same: the learning rate was "
+                              "0.00278 at step 400 and would be 0.526 at step 401. Or use another output"),
+                    Not(HasSubstr("warmup was"))));
+  EXPECT_THAT(
+      refusal(settings({.steps = 400, .kind = "constant"}), {.steps = 800, .kind = "constant"}, 400),
+      HasSubstr("steps was 400, now 800; the warm-up, 0.1 of the steps, was 40 and would be 80: use warmup 40 to "
+                "keep it, or extend"));
   EXPECT_THAT(refusal(settings({.steps = 400}), {.steps = 300, .extend = true}, 300),
               HasSubstr("steps was 400, now 300; 300 are done already"));
   Json other = settings({.steps = 400});
@@ -85,12 +87,14 @@ TEST_F(ContinuationTest, ExtendedThePastStaysAndTheFutureIsSaid) {
   const Json started = settings({.steps = 400});
   const ScheduleOptions more{.steps = 800, .extend = true};
   const Continuation run = go_on(started, more, 400);
-  EXPECT_EQ(run.notice,
-            "the learning rate was 0.00278 at step 400 and is 0.526 at step 401: the linear schedule now ends at step 800");
+  EXPECT_EQ(
+      run.notice,
+      "the learning rate was 0.00278 at step 400 and is 0.526 at step 401: the linear schedule now ends at step 800");
   EXPECT_EQ(run.schedule.warmup, 40);
-  const Schedule first{.warmup = 40, .steps = 400}, second{.warmup = 40, .steps = 800};
-  for (const int64_t step : {1, 40, 41, 399, 400}) EXPECT_EQ(run.schedule.at(step), 1000 * first.at(step)) << step;
-  for (const int64_t step : {401, 402, 800}) EXPECT_EQ(run.schedule.at(step), 1000 * second.at(step)) << step;
+  const Schedule first{.learning_rate = 1, .warmup = 40, .steps = 400};
+  const Schedule second{.learning_rate = 1, .warmup = 40, .steps = 800};
+  for (const int64_t step : {1, 40, 41, 399, 400}) EXPECT_EQ(run.schedule.at(step), first.at(step)) << step;
+  for (const int64_t step : {401, 402, 800}) EXPECT_EQ(run.schedule.at(step), second.at(step)) << step;
 
   // Resumed by the same command, or without the flag, it is the same run.
   for (const bool extend : {true, false}) {
