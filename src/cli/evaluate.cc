@@ -104,7 +104,7 @@ void run(const EvaluateCommand& options) {
               << "\n";
     return;
   }
-  std::cout << fmt::format("{} in {} of {} tokens\n", counted(score.mean.labels, "predicted token"),
+  std::cout << fmt::format("{} in {} of up to {} tokens\n", counted(score.mean.labels, "predicted token"),
                            counted(score.sequences, "sequence"), *text.max_length);
   for (const Metric& metric : metrics) {
     std::cout << fmt::format("{:<11}{:.6g}", metric.name, metric.value);
