@@ -52,27 +52,29 @@ std::string rates_text(const Schedule& before, const Schedule& next, int64_t ste
 
 Continuation continue_run(const std::string& directory, const ScheduleOptions& options, const JsonObject& started,
                           const Json& now, int64_t step) {
+  const auto refuse = [&](const Json& given) {
+    throw UsageError("{}; use them, or another {}",
+                     other_settings(directory, setting_differences(started.value(), given)), FieldName("output"));
+  };
+  Json others = now;
+  others.erase("steps");
+  if (options.warmup < 1) others.erase("warmup");  // a consequence of the steps
+  if (!setting_differences(started.value(), others).empty()) {
+    others["steps"] = now["steps"];
+    refuse(others);
+  }
+
   const Schedule before = schedule_of(started);
   Schedule next = schedule_of(JsonObject(now, directory));
   next.earlier_ends = before.earlier_ends;
   const int64_t first_end = before.earlier_ends.empty() ? before.steps : before.earlier_ends.front().steps;
-  // Only the number of steps makes it differ.
-  const bool same_fraction = options.warmup < 1 && options.warmup_steps(first_end) == before.warmup;
-
-  Json others = now;
-  others.erase("steps");
-  if (same_fraction) others.erase("warmup");
-  std::vector<std::string> differences = setting_differences(started.value(), others);
+  if (options.warmup < 1 && options.warmup_steps(first_end) != before.warmup) refuse(now);  // another fraction
   const bool moved = next.steps != before.steps;
-  const bool only_moved = differences.empty();
-  if (moved) differences.push_back(fmt::format("steps was {}, now {}", before.steps, next.steps));
-  const std::string named = other_settings(directory, differences);
-  if (!only_moved) throw UsageError("{}; use them, or another {}", named, FieldName("output"));
-
   if (!moved) {
     next.warmup = before.warmup;
     return {settings_with(now, next), next, ""};
   }
+  const std::string named = other_settings(directory, {fmt::format("steps was {}, now {}", before.steps, next.steps)});
   if (next.steps <= step) throw UsageError("{}; {} are done already: use another {}", named, step, FieldName("output"));
   // A snapshot that was passed over as damaged is behind the step where the end was moved.
   std::erase_if(next.earlier_ends, [&](const Schedule::EarlierEnd& end) { return end.after > step; });

@@ -124,6 +124,10 @@ TEST_F(ContinuationTest, DamagedSettingsAreSaidSo) {
   Json damaged = settings({.steps = 400});
   damaged["earlier-ends"] = 3;
   EXPECT_THROW(go_on(damaged, {.steps = 400}, 1), DataError);
+  EXPECT_THAT(
+      refusal(Json::object(), {.steps = 400}, 1),
+      HasSubstr("learning-rate was null, now 1.0; schedule was null, now \"linear\"; seed was null, now 1; steps was "
+                "null, now 400"));
   damaged.erase("earlier-ends");
   damaged["steps"] = "many";
   EXPECT_THROW(go_on(damaged, {.steps = 400}, 1), DataError);
