@@ -17,9 +17,13 @@ std::string presets_text() {
     text += fmt::format(kRow, name, shape.layers, shape.hidden, shape.heads, shape.key_heads(), run.max_length,
                         run.batch_tokens, run.steps, run.learning_rate);
   }
-  return text +
-         "\nAll warm up over the first tenth of the steps and then decrease linearly to 0 (--warmup, --schedule).\n"
-         "With --init-from the shape is the model's and the learning rate 5e-05; the rest is the preset's.\n";
+  PretrainOptions further;
+  further.init_from = "a model";
+  return text + fmt::format(
+                    "\nAll warm up over the first tenth of the steps and then decrease linearly to 0 (--warmup, "
+                    "--schedule).\nWith --init-from the shape is the model's and the learning rate {}; the rest is the "
+                    "preset's.\n",
+                    run_defaults(further).learning_rate);
 }
 
 }  // namespace roformer
