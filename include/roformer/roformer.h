@@ -238,7 +238,7 @@ typedef struct roformer_trainer roformer_trainer;
 typedef struct roformer_trainer_options {
   size_t struct_size;                 /* sizeof(roformer_trainer_options) */
   int64_t hidden_size, layers, heads; /* of a new model; default: 256, 4, 4 */
-  double learning_rate;               /* default: 0.001 */
+  double learning_rate;               /* default: 0.001 for a new model, 0.00005 for one that is opened */
   int64_t max_length;                 /* tokens per sequence; default: 128 */
   uint64_t seed;                      /* default: 1 */
   int threads;                        /* default: one for each CPU it may use */

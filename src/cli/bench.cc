@@ -69,8 +69,10 @@ void describe(OptionSet& set, BenchCommand& options) {
 }
 
 ModelConfig shape_of(const BenchCommand& options) {
-  ModelConfig config =
-      options.shape.apply(options.config.empty() ? preset_config(options.shape.preset) : read_config(options.config));
+  std::vector<std::string> warnings;
+  ModelConfig config = options.shape.apply(options.config.empty() ? preset_config(options.shape.preset)
+                                                                  : read_config_to_train(options.config, warnings));
+  std::ranges::for_each(warnings, print_warning);
   constexpr int64_t kVocabulary = 8000;
   const bool own = !options.config.empty() || options.mode == "decoding";
   config.vocabulary = options.vocabulary.value_or(own ? config.vocabulary : kVocabulary);

@@ -22,8 +22,8 @@ void add_shape(OptionSet& set, ShapeOptions& shape, bool alone) {
   visit_settings(shape, options);
 }
 
-void print_warnings(const LoadNotes& notes) {
-  for (const std::string& warning : notes.warnings) std::cerr << fmt::format("roformer: {}\n", warning);
-}
+void print_warning(const std::string& warning) { std::cerr << fmt::format("roformer: {}\n", warning); }
+
+void print_warnings(const LoadNotes& notes) { std::ranges::for_each(notes.warnings, print_warning); }
 
 }  // namespace roformer

@@ -26,7 +26,9 @@ std::string numbers_line(const Backend& backend);
 // --preset and the options that override it; --position and --attention only if `alone`.
 void add_shape(OptionSet& set, ShapeOptions& shape, bool alone = true);
 
-// Prints the warnings of loading a model to standard error.
+// Prints a warning to standard error.
+void print_warning(const std::string& warning);
+// Prints those of loading a model.
 void print_warnings(const LoadNotes& notes);
 
 }  // namespace roformer

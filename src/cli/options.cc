@@ -275,6 +275,7 @@ bool OptionSet::parse(std::span<const std::string> arguments, std::ostream& out,
   read_environment();
   read_file(commands);
   if (dump_asked_) {
+    if (resolve_) resolve_();
     dump(out);
     return false;
   }

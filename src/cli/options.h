@@ -69,6 +69,9 @@ class OptionSet {
   // parse() then throws UsageError if it has no value.
   void require(std::string_view name);
 
+  // Called when the fields are filled and --dump-config is to show them: fills in defaults that depend on others.
+  void before_dump(std::function<void()> resolve) { resolve_ = std::move(resolve); }
+
   // Fills the fields; false if --help or --dump-config was asked for and has been written to `out`.
   // UsageError for any mistake, naming the option, variable or line of the file it came from. `commands` are those
   // whose tables the file may hold beside the one of this command.
@@ -105,6 +108,7 @@ class OptionSet {
 
   std::string command_, summary_, example_, section_;
   std::string config_file_;
+  std::function<void()> resolve_;
   bool help_asked_ = false, dump_asked_ = false;
   std::vector<std::unique_ptr<Option>> options_;
   std::vector<std::string> ignored_variables_;

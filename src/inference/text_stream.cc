@@ -34,16 +34,23 @@ std::pair<std::string_view, std::string_view> split_pair(std::string_view item, 
 
 }  // namespace
 
-LengthLimit length_limit(const ModelConfig& config, const Tokenizer& tokenizer) {
+LengthLimit length_limit(const ModelConfig& config) {
   const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   // A layer's activations per token: input, q, k, v, attention output, and the feed-forward network's hidden layer.
   const auto floats = static_cast<double>(6 * config.hidden + config.intermediate);
   LengthLimit limit{std::max<int64_t>(1, static_cast<int64_t>(memory / (floats * sizeof(float)))),
-                    "longer sequences exceed this machine's memory", config.vocabulary, &tokenizer};
+                    "longer sequences exceed this machine's memory"};
   const bool learned = std::holds_alternative<LearnedPosition>(config.position);
   if (!learned || config.max_positions > limit.tokens) return limit;
   limit.tokens = config.max_positions;
   limit.reason = "the model's learned positions end there";
+  return limit;
+}
+
+LengthLimit length_limit(const ModelConfig& config, const Tokenizer& tokenizer) {
+  LengthLimit limit = length_limit(config);
+  limit.rows = config.vocabulary;
+  limit.tokenizer = &tokenizer;
   return limit;
 }
 

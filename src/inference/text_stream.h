@@ -76,7 +76,9 @@ struct LengthLimit {
   int64_t rows = std::numeric_limits<int64_t>::max();
   const Tokenizer* tokenizer = nullptr;  // names the tokens; with `rows`
 };
-// The limits by the model's positions and vocabulary and the machine's memory; the tokenizer must outlive the result.
+// The limits by the model's positions and the machine's memory; with a tokenizer, which must outlive the result, also
+// by the model's vocabulary.
+LengthLimit length_limit(const ModelConfig& config);
 LengthLimit length_limit(const ModelConfig& config, const Tokenizer& tokenizer);
 
 struct TextBatching {

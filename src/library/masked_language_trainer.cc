@@ -44,9 +44,12 @@ const MaskedLanguageOptions& checked(const MaskedLanguageOptions& options) {
   return options;
 }
 
-Schedule schedule_of(const MaskedLanguageOptions& options) {
+// `directory` is that of the model, empty for a new one.
+Schedule schedule_of(const MaskedLanguageOptions& options, const std::string& directory) {
+  PretrainOptions run = run_options(options);
+  run.init_from = directory;
   return {.kind = ScheduleKind::constant,
-          .learning_rate = options.learning_rate,
+          .learning_rate = options.learning_rate.value_or(run_defaults(run).learning_rate),
           .warmup = options.warmup,
           .steps = std::numeric_limits<int64_t>::max()};
 }
@@ -95,7 +98,7 @@ struct MaskedLanguageTrainer::Implementation {
         labeling(make_labeler(run_options(options), *tokenizer)),
         model(new_model != nullptr ? Model(*engine.backend, *new_model, true)
                                    : load_model(directory, *engine.backend, true, &notes)),
-        update(model, run_options(options).optimizer, schedule_of(options), random(2)) {
+        update(model, run_options(options).optimizer, schedule_of(options, directory), random(2)) {
     model.mlm_head();  // throws if there is none
     if (tokenizer->vocabulary_size() > model.config().vocabulary) {
       throw DataError("{}: the tokenizer has {} tokens, the model's vocabulary only {}", FilePath(directory),

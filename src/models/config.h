@@ -149,6 +149,14 @@ void complete(ModelConfig& config, const std::string& source);
 ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown = nullptr);
 ModelConfig read_config(const JsonObject& json, const ModelKind& kind, std::vector<std::string>* unknown = nullptr);
 ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown = nullptr);
+// To train from: DataError also for a key that this "model_type" ignores, as other programs do, but another of its
+// family would take ("rope_theta": 500 of a plain "roformer").
+// Unknown keys become a warning.
+ModelConfig read_config_to_train(const std::string& path, std::vector<std::string>& warnings);
+// The same check of the unknown keys of a config.json that was read.
+void check_keys_to_train(const std::string& path, const ModelConfig& config, const std::vector<std::string>& unknown);
+// The warning of unknown keys of a file.
+std::string unknown_keys_warning(const std::string& file, const std::vector<std::string>& keys);
 
 // In the family's format (models/families), readable by transformers. DataError for prefix attention, which the format
 // cannot express.

@@ -3,6 +3,9 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include <fmt/ranges.h>
+
+#include "base/error.h"
 #include "models/config.h"
 #include "models/families/bert_like.h"
 #include "models/families/family.h"
@@ -19,6 +22,32 @@ void refuse_unsupported(const JsonObject& json) {
   if (json.has("cross_attention_hidden_size")) json.reject("cross_attention_hidden_size", "none");
   if (json.has("quantization_config")) json.reject("quantization_config", "none: unquantized weights");
   if (!json.get_object("pruned_heads").value().empty()) json.reject("pruned_heads", "none");
+}
+
+// Whether the value of `key` changes the model of `file`, whose "model_type" knows it.
+bool has_effect(const JsonObject& file, const std::string& key) {
+  Json without = file.value();
+  without.erase(key);
+  return write_config(read_config(file)) != write_config(read_config(JsonObject(without, file.source())));
+}
+
+// Refuses an unknown key to which another "model_type" of the family would give a meaning.
+void refuse_meaning_elsewhere(const JsonObject& json, const Family& family, const std::string& key) {
+  for (const std::string_view type : family.model_types) {
+    if (type == json.get_string("model_type", "")) continue;
+    Json other = json.value();
+    other["model_type"] = type;
+    const JsonObject file(other, json.source());
+    ConfigKeys asking = ConfigKeys::asking(file, key);
+    ModelConfig config;
+    family.keys(asking, config);
+    if (!asking.known() || !has_effect(file, key)) continue;
+    throw DataError(
+        "{}: '{}' is {}, which a \"model_type\" of \"{}\" ignores; expected \"model_type\": \"{}\" for a model that "
+        "has "
+        "it, else not this key",
+        FilePath(json.source()), KeyName(key), show_json(json.value()[key]), family.name, type);
+  }
 }
 
 }  // namespace
@@ -56,6 +85,23 @@ ModelConfig read_config(const JsonObject& json, const ModelKind& kind, std::vect
 
 ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown) {
   return read_config(JsonObject::read(path), unknown);
+}
+
+std::string unknown_keys_warning(const std::string& file, const std::vector<std::string>& keys) {
+  return fmt::format("{}: not understood and ignored: {}", file, fmt::join(keys, ", "));
+}
+
+void check_keys_to_train(const std::string& path, const ModelConfig& config, const std::vector<std::string>& unknown) {
+  const JsonObject json = JsonObject::read(path);
+  for (const std::string& key : unknown) refuse_meaning_elsewhere(json, *config.family, key);
+}
+
+ModelConfig read_config_to_train(const std::string& path, std::vector<std::string>& warnings) {
+  std::vector<std::string> unknown;
+  ModelConfig config = read_config(path, &unknown);
+  check_keys_to_train(path, config, unknown);
+  if (!unknown.empty()) warnings.push_back(unknown_keys_warning(path, unknown));
+  return config;
 }
 
 Json write_config(const ModelConfig& config) {

@@ -68,8 +68,7 @@ FoundModel find_model(const std::string& directory) {
   complete_from_names(model.config, model.tensors);
   model.config.missing_head = std::move(decided.missing_head);
   if (!notes.unknown_keys.empty()) {
-    notes.warnings.push_back(
-        fmt::format("{}: not understood and ignored: {}", json.source(), fmt::join(notes.unknown_keys, ", ")));
+    notes.warnings.push_back(unknown_keys_warning(json.source(), notes.unknown_keys));
   }
   notes.warnings.insert(notes.warnings.end(), decided.warnings.begin(), decided.warnings.end());
   notes.family_reason = std::move(decided.family_reason);

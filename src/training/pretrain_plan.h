@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "models/found_model.h"
 #include "text/tokenizer.h"
@@ -15,7 +17,8 @@ struct PretrainPlan {
   ModelConfig config;
   int64_t max_length = 0, batch_tokens = 0;
   Schedule preset;                       // default steps and learning rate
-  std::optional<FoundModel> start = {};  // of init_from, with the notes of loading it
+  std::vector<std::string> warnings;     // of reading `config` or `init_from`, one sentence each
+  std::optional<FoundModel> start = {};  // of init_from
 
   int64_t sequences_per_micro_batch() const { return batch_tokens / max_length; }
 };

@@ -145,6 +145,38 @@ TEST(ConfigTest, UnknownKeysAreReported) {
   EXPECT_THAT(unknown, ElementsAre("attention_type", "rope_theta"));
 }
 
+// A new model of such a config would silently be another than its author meant.
+TEST(ConfigTest, ToTrainFromKeysWithAMeaningElsewhereAreRefused) {
+  const TempDirectory directory;
+  const std::string path = directory / "config.json";
+  const auto read_to_train = [&](const char* key, const Json& value, const char* type) {
+    Json json = minimal();
+    json["model_type"] = type;
+    json["my_key"] = 1;
+    json[key] = value;
+    write_file_atomically(path, json.dump());
+    std::vector<std::string> warnings;
+    const ModelConfig config = read_config_to_train(path, warnings);
+    EXPECT_THAT(warnings, ElementsAre(testing::AllOf(HasSubstr(path + ": not understood and ignored: "),
+                                                     HasSubstr("my_key"))));
+    EXPECT_EQ(warnings.at(0).find(key) != std::string::npos, std::string(type) == "roformer") << key;
+    return config;
+  };
+  const std::vector<std::pair<const char*, Json>> meant = {{"rope_theta", 500},
+                                                           {"partial_rotary_factor", 0.5},
+                                                           {"rope_scaling", {{"rope_type", "linear"}, {"factor", 2}}},
+                                                           {"attention_type", "linear-elu"}};
+  for (const auto& [key, value] : meant) {
+    EXPECT_THAT([&] { read_to_train(key, value, "roformer"); },
+                testing::ThrowsMessage<DataError>(testing::AllOf(HasSubstr(path + ": '" + key + "' is "),
+                                                                 HasSubstr("\"model_type\": \"roformer_variant\""))));
+    EXPECT_NE(write_config(read_to_train(key, value, "roformer_variant")), write_config(read(minimal())));
+  }
+  // Without an effect they are only unknown.
+  expect_equal(read_to_train("rope_theta", 10000, "roformer"), read(minimal()));
+  expect_equal(read_to_train("rope_scaling", nullptr, "roformer"), read(minimal()));
+}
+
 struct BadValue {
   const char* key;
   Json value;
