@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 PACKAGES := g++ cmake ninja-build pkg-config libhwy-dev libtbb-dev nlohmann-json3-dev libtomlplusplus-dev libfmt-dev \
-	libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev libsentencepiece-dev libgtest-dev libgmock-dev libbenchmark-dev
+	libutf8proc-dev libxxhash-dev zlib1g-dev libbz2-dev liblzma-dev libzstd-dev libsentencepiece-dev libgtest-dev \
+	libgmock-dev libbenchmark-dev
 DEMO_PACKAGES := bible-kjv
 ORACLE_PACKAGES := python3-jieba
 # The text of the mix where ../shared is absent; what torch.compile compiles with; jieba's dictionary.
@@ -48,6 +49,10 @@ test-simd: build ## all tests again with each lesser instruction set that this C
 	    echo "ROFORMER_SIMD=$$set"; ROFORMER_SIMD=$$set ctest --preset $(PRESET) -j 2 || exit 1; \
 	  else echo "this CPU does not have $$set"; fi; \
 	done
+
+test-subproject: library ## a project that has this one as a part of its build, by add_subdirectory and FetchContent, built twice (10 minutes)
+	cmake -D BUILD=$(CURDIR)/build/release -D SOURCE=$(CURDIR) -D CXX=c++ -D SANITIZE= -D NINJA=ninja -D FULL=ON \
+	  -P tests/library/subproject.cmake
 
 bench: build    ## micro-benchmarks of single kernels
 	build/release/kernel_bench --benchmark_min_time=0.2
@@ -128,4 +133,4 @@ guard-files:    ## the part of guard that CI runs: the modules that read untrust
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure compile-commands build program library demo test test-simd bench bench-peers bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-dtypes lint asan tsan fuzz guard guard-files clean
+.PHONY: help packages configure compile-commands build program library demo test test-simd test-subproject bench bench-peers bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-dtypes lint asan tsan fuzz guard guard-files clean
