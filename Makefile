@@ -12,6 +12,8 @@ FUZZ_PACKAGES := clang-14 libclang-rt-14-dev llvm-14
 LINT_PACKAGES := clang-format clang-tidy python3
 FILE_MODULES := base position formats checkpoint text data report
 PRESET ?= release
+# Inputs of users with their right values; used where the folder is present.
+SHARED := $(or $(ROFORMER_SHARED),../shared)
 PROGRAM := build/release/roformer
 
 help:           ## this list
@@ -72,13 +74,14 @@ bench-linear: program ## linear attention's time and memory to 64k tokens, again
 	tools/venv.sh
 	venv/bin/python bench/peers/linear.py --program $(PROGRAM) $(BENCH)
 
-oracle: program  ## regenerate the fixtures and compare with transformers, live; tokenizers on ../shared/data
+oracle: program  ## regenerate the fixtures and compare with transformers, live; tokenizers on ../shared/data; users' inputs in ../shared/field
 	@tools/install_packages.sh $(ORACLE_PACKAGES)
 	tools/venv.sh
 	venv/bin/python tools/oracle.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_convert.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_tokenizers.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_sentencepiece.py --program $(PROGRAM)
+	@if [ -f $(SHARED)/field/run.py ]; then python3 $(SHARED)/field/run.py $(PROGRAM); fi
 
 reproduce-curves: program ## validation curves of four position encodings, three seeds each (about an hour)
 	@tools/install_packages.sh $(DEMO_PACKAGES)
