@@ -13,6 +13,7 @@
 #include "training/language_objective.h"
 #include "training/pretrain_plan.h"
 #include "training/run_settings.h"
+#include "training/unigram_baseline.h"
 #include "training/work_estimate.h"
 
 namespace roformer {
@@ -173,13 +174,14 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   const int64_t validated = validation.size();
   LanguageObjective objective(model, make_labeler(options, *tokenizer), language, std::move(text.stream),
                               std::move(validation), substream(random, 1));
-  options.messages.write(
-      fmt::format("{}, {:.1f} MB; {}. {} parameters, {} positions.{}\n", counted(text.corpus.documents(), "document"),
-                  static_cast<double>(text.corpus.bytes()) / 1e6, counted(validated, "validation sequence"),
-                  result.parameters, position_name(plan.config.position),
-                  directory.resumed_step() > 0
-                      ? ""
-                      : fmt::format(" Unigram baseline of the validation loss: {:.3f}", objective.unigram_loss())));
+  const double unigram_loss = objective.unigram_loss();
+  write_unigram_loss(unigram_loss, directory.path());
+  options.messages.write(fmt::format(
+      "{}, {:.1f} MB; {}. {} parameters, {} positions.{}\n", counted(text.corpus.documents(), "document"),
+      static_cast<double>(text.corpus.bytes()) / 1e6, counted(validated, "validation sequence"), result.parameters,
+      position_name(plan.config.position),
+      directory.resumed_step() > 0 ? ""
+                                   : fmt::format(" Unigram baseline of the validation loss: {:.3f}", unigram_loss)));
   text.held_out.blocks.clear();  // the stream holds those it needs
   result.training = train(model, objective,
                           {.schedule = schedule,
