@@ -116,7 +116,7 @@ std::vector<std::string> settings_of_the_loss(const Grid& grid) {
   return {found.begin(), found.end()};
 }
 
-// Of the finished variants, those whose mean loss is not below that of predicting tokens by their frequencies.
+// Of the finished variants, those whose mean loss is not clearly below that of predicting tokens by their frequencies.
 std::string plateau_note(const std::vector<GridPosition>& positions) {
   std::vector<std::string> names;
   size_t known = 0;
@@ -124,15 +124,17 @@ std::string plateau_note(const std::vector<GridPosition>& positions) {
     const std::vector<double> losses = position.losses(), unigram = position.unigram_losses();
     if (losses.empty() || unigram.size() != losses.size()) continue;
     ++known;
-    if (mean_interval(losses).mean >= mean_interval(unigram).mean) names.push_back(position.position);
+    const double below = mean_interval(unigram).mean - mean_interval(losses).mean;
+    if (below < kUnigramPrecision) names.push_back(position.position);
   }
   if (names.empty()) return "";
-  constexpr const char* kBaseline = "the unigram baseline, the loss of predicting each token by its frequency";
-  if (names.size() < known) return fmt::format("Not below {}: {}.", kBaseline, fmt::join(names, ", "));
+  const std::string baseline = fmt::format(
+      "the unigram baseline, the loss of predicting each token by its frequency (by at least {})", kUnigramPrecision);
+  if (names.size() < known) return fmt::format("Not below {}: {}.", baseline, fmt::join(names, ", "));
   return fmt::format(
       "No variant is below {}: none has learned to use context yet, and differences between them say nothing about "
       "that. Train for more steps.",
-      kBaseline);
+      baseline);
 }
 
 std::string memory_text(const std::vector<double>& bytes) {

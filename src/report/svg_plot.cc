@@ -96,15 +96,16 @@ void draw_axes(std::string& svg, const Plot& plot, const PlotArea& area) {
       middle, escape_xml(plot.y_label));
 }
 
-// The name stands above the right end, where curves that fall have left.
+// The name stands below the right end: curves that are near there have come from above.
 void draw_levels(std::string& svg, const Plot& plot, const PlotArea& area) {
   for (const PlotLevel& level : plot.levels) {
     if (!is_drawable({0, level.y})) continue;
     const double y = area.y(level.y);
     svg += fmt::format("<line class=\"rf-level\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n",
                        area.left, y, area.right, y);
-    constexpr double kAbove = 5, kTextHeight = 12;
-    const double text_y = y - kAbove > area.top + kTextHeight ? y - kAbove : y + kAbove + kTextHeight - 2;
+    constexpr double kGap = 5, kTextHeight = 10;
+    const bool below = y + kGap + kTextHeight < area.bottom;
+    const double text_y = below ? y + kGap + kTextHeight : y - kGap;
     svg += svg_text(area.right, text_y, "end", level.name, " rf-end");
   }
 }

@@ -221,7 +221,7 @@ void add_results(HtmlPage& page, const std::vector<Group>& groups, const RunsSho
   const auto has_unigram = [](const Group& group) { return !unigram_losses(group).empty(); };
   const bool unigram = std::any_of(groups.begin(), groups.end(), has_unigram);
   constexpr std::ptrdiff_t kAfterLoss = 6;
-  if (unigram) table.columns.insert(table.columns.begin() + kAfterLoss, "unigram baseline");
+  if (unigram) table.columns.insert(table.columns.begin() + kAfterLoss, "unigram");
   for (const Group& group : groups) {
     std::vector<std::string> parameters;
     for (const Run& run : group.runs) {

@@ -27,7 +27,6 @@ std::optional<double> read_unigram_loss(const std::string& run) {
 }
 
 std::vector<PlotLevel> unigram_levels(const std::vector<std::string>& runs) {
-  constexpr double kSame = 0.05;  // runs count in other parts of a large text
   std::vector<double> losses;
   for (const std::string& run : runs) {
     const auto loss = read_unigram_loss(run);
@@ -36,7 +35,7 @@ std::vector<PlotLevel> unigram_levels(const std::vector<std::string>& runs) {
   }
   if (losses.empty()) return {};
   const auto [low, high] = std::ranges::minmax(losses);
-  if (high - low > kSame) return {};
+  if (high - low > kUnigramPrecision) return {};
   return {
       {"unigram baseline", std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size())}};
 }

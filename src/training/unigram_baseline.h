@@ -16,7 +16,12 @@ void write_unigram_loss(double loss, const std::string& run);
 // None of a training of an older version. DataError for a damaged file.
 std::optional<double> read_unigram_loss(const std::string& run);
 
-// The level to draw in a plot of the runs' validation losses: one if all have it and it is the same to 0.05, else none.
+// How exact it is as a bound for a loss, in nats: labels are a sample of the tokens, and of a large text the tokens of
+// a part are counted, which differs between seeds.
+constexpr double kUnigramPrecision = 0.05;
+
+// The level to draw in a plot of the runs' validation losses: one if all have it and it is the same to that precision,
+// else none.
 std::vector<PlotLevel> unigram_levels(const std::vector<std::string>& runs);
 
 }  // namespace roformer

@@ -81,7 +81,7 @@ TEST(GridResults, ThePlateauIsNoted) {
   EXPECT_EQ(position_json(grid, grid.positions[0])["unigram_loss"], 2.5);
   EXPECT_EQ(position_json(grid, grid.positions[0])["runs"][1]["unigram_loss"], 2.5);
   EXPECT_THAT(grid.notes(), ::testing::Each(::testing::Not(HasSubstr("unigram"))));
-  grid.positions[1].runs[0].validation.loss = 2.6;
+  grid.positions[1].runs[0].validation.loss = 2.46;  // no more than chance
   EXPECT_THAT(grid.notes(), ::testing::Contains(::testing::AllOf(HasSubstr("Not below the unigram baseline"),
                                                                  HasSubstr(": learned."))));
   for (GridRun& run : grid.positions[0].runs) run.validation.loss = 2.5;

@@ -146,7 +146,7 @@ TEST_F(RunReport, TheUnigramBaselineIsAColumnAndALevel) {
   EXPECT_THAT(page_of({{"a", {a}}, {"b", {b}}}), Not(HasSubstr("unigram")));
   for (const std::string& directory : {a, b}) write_unigram_loss(5.5, directory);
   const std::string html = page_of({{"a", {a}}, {"b", {b}}});
-  EXPECT_THAT(html, HasSubstr("validation loss</th><th scope=\"col\">unigram baseline</th>"));
+  EXPECT_THAT(html, HasSubstr("validation loss</th><th scope=\"col\">unigram</th>"));
   EXPECT_THAT(row(html, "a"), HasSubstr("|2.0000|5.5000|25.00|"));
   const auto levels = [](const std::string& page) {
     int found = 0;
