@@ -110,7 +110,7 @@ void run(const CompareCommand& options) {
   } else {
     std::cout << aligned(grid_table(grid));
     if (const auto rows = difference_table(grid); !rows.empty()) {
-      std::cout << "\n" << aligned(rows) << "(mean ± 95 % interval; negative is better; " << kDifferenceTest << ")\n\n";
+      std::cout << "\n" << aligned(rows) << "(negative is better; " << kDifferenceTest << ")\n\n";
     }
     for (const std::string& note : grid.notes()) std::cout << note << "\n";
   }
