@@ -103,9 +103,9 @@ void draw_levels(std::string& svg, const Plot& plot, const PlotArea& area) {
     const double y = area.y(level.y);
     svg += fmt::format("<line class=\"rf-level\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n",
                        area.left, y, area.right, y);
-    constexpr double kGap = 5, kTextHeight = 10;
-    const bool below = y + kGap + kTextHeight < area.bottom;
-    const double text_y = below ? y + kGap + kTextHeight : y - kGap;
+    constexpr double kLevelGap = 5, kTextHeight = 10;
+    const bool below = y + kLevelGap + kTextHeight < area.bottom;
+    const double text_y = below ? y + kLevelGap + kTextHeight : y - kLevelGap;
     svg += svg_text(area.right, text_y, "end", level.name, " rf-end");
   }
 }
