@@ -26,7 +26,9 @@ GridPosition with_seed_losses(const std::string& name, const std::vector<double>
 }
 
 Grid grid_of(std::vector<GridPosition> positions) {
-  Grid grid{.directory = "", .plan = {.objective = "mlm", .positions = {}, .seeds = {}, .max_length = 32, .lengths = {}}, .positions = {}};
+  Grid grid{.directory = "",
+            .plan = {.objective = "mlm", .positions = {}, .seeds = {}, .max_length = 32, .lengths = {}},
+            .positions = {}};
   for (const GridPosition& position : positions) grid.plan.positions.push_back(position.position);
   for (size_t i = 0; i < positions[0].runs.size(); ++i) grid.plan.seeds.push_back(static_cast<int64_t>(i) + 1);
   grid.positions = std::move(positions);
