@@ -96,9 +96,18 @@ std::string model_file(const std::string& directory) {
 
 constexpr const char* kFastFile = "tokenizer.json";
 
+// T5 numbers its sentinels backwards: the last id is that of <extra_id_0>.
+void add_sentinels(Vocabulary& vocabulary, const TokenSettings& tokens, const std::string& where) {
+  const auto extra = tokens.extra_tokens();
+  for (auto token = extra.rbegin(); token != extra.rend(); ++token) {
+    if (token->content.starts_with("<extra_id_")) vocabulary.add(token->content, where);
+  }
+}
+
 std::unique_ptr<Tokenizer> make(SentencePieceModel model, SentencePieceFile file, const TokenSettings& tokens,
                                 SentencePieceSettings settings, const std::string& where) {
   Vocabulary vocabulary(model.pieces, where);
+  if (settings.tokenizer_class.starts_with(kT5TokenizerClass)) add_sentinels(vocabulary, tokens, where);
   auto added = tokens.add_to(vocabulary, settings.specials, where);
   auto tokenizer = std::make_unique<SentencePieceTokenizer>(std::move(model), std::move(file), std::move(vocabulary),
                                                             std::move(settings), where);
