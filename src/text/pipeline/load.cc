@@ -96,6 +96,12 @@ class JsonTokenizerLoader {
          {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
       add({.content = names_.get(key), .special = true});
     }
+    for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
+      if (!config_.has(key) || !config_.value()[key].is_array()) continue;
+      for (const Json& entry : config_.value()[key]) {
+        add({.content = read_token_name(JsonObject({{key, entry}}, config_.source()), key, ""), .special = true});
+      }
+    }
     mark_special(config_, tokens_, added_);
   }
 

@@ -237,7 +237,7 @@ TEST(JsonTokenizer, ExpressionsThatTakeTooMuchAreErrors) {
   const auto tokenizer = load_pipeline(directory, with("(x+x+)+y"));
   EXPECT_THAT(message_of<DataError>([&] { tokenizer->encode(std::string(60, 'x')); }),
               HasSubstr("\"(x+x+)+y\" fails in a text of 60 bytes"));
-  EXPECT_THAT(refusal_of(with(std::string(1000, '(') + std::string(1000, ')'))), HasSubstr("too deep"));
+  EXPECT_THAT(refusal_of(with(std::string(1000, '(') + std::string(1000, ')'))), HasSubstr("parse depth limit over"));
   EXPECT_THAT(refusal_of(with(std::string(70'000, 'a'))), HasSubstr("an expression of 70000 bytes"));
 }
 
