@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/inapplicable_error.h"
 #include "base/json.h"
 #include "formats/directory_weights.h"
 #include "interchange/llama2c.h"
@@ -95,8 +96,8 @@ std::map<std::string, std::string> companions(const std::string& directory) {
 Source read_transformers(const ConvertOptions& options, Backend& backend) {
   const std::string& input = options.input;
   if (!options.tokenizer.empty())
-    throw UsageError("{} requires {} llama2c; a model directory has its own tokenizer", FieldName("tokenizer"),
-                     FieldName("from"));
+    throw InapplicableError("{} requires {} llama2c; a model directory has its own tokenizer", FieldName("tokenizer"),
+                            FieldName("from"));
   std::vector<std::string> unknown;
   Model model = load_model(input, backend, false, &unknown);
   const std::string directory = model_directory(input);

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "base/inapplicable_error.h"
 #include "models/families/family.h"
 
 namespace roformer {
@@ -75,7 +76,8 @@ void ShapeOptions::apply_attention(ModelConfig& config) const {
     for (const std::string& name : attention) config.attention.push_back(parse_attention(name));
   }
   const auto check = [](bool given, bool has, const char* field, const char* kinds) {
-    if (given && !has) throw UsageError("{} needs a layer of {} {}", FieldName(field), FieldName("attention"), kinds);
+    if (given && !has)
+      throw InapplicableError("{} needs a layer of {} {}", FieldName(field), FieldName("attention"), kinds);
   };
   const char* const linear = "linear-elu, linear-relu or linear-favor";
   check(attention_rotation.has_value(), config.has_linear_attention(), "attention_rotation", linear);

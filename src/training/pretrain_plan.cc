@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/inapplicable_error.h"
 #include "formats/directory_weights.h"
 #include "models/families/family.h"
 
@@ -68,9 +69,9 @@ void check_together(const PretrainOptions& options, const PretrainPlan& plan) {
                      FieldName("max_length"), plan.max_length);
   }
   if (options.schedule.steps && options.schedule.epochs)
-    throw UsageError("use either {} or {}", FieldName("steps"), FieldName("epochs"));
+    throw InapplicableError("use either {} or {}", FieldName("steps"), FieldName("epochs"));
   if (options.validation_fraction && !options.validation_data.empty()) {
-    throw UsageError("use either {} or {}", FieldName("validation_data"), FieldName("validation_fraction"));
+    throw InapplicableError("use either {} or {}", FieldName("validation_data"), FieldName("validation_fraction"));
   }
 }
 

@@ -53,7 +53,7 @@ void replace_matches(std::string& token, const StretchFinder& find, const std::s
   token = std::move(result);
 }
 
-void keep_suffix_at_end(const PipelinePart& part, const std::string& suffix, const std::vector<std::string>& tokens) {
+void keep_suffix_at_end(const PipelinePart& part, const std::string& suffix, std::span<const std::string> tokens) {
   for (const std::string& token : tokens) {
     if (const size_t at = token.find(suffix); at < token.size() && at + suffix.size() < token.size()) {
       part.refuse_value("suffix", fmt::format("one that ends tokens, unlike in {}", quote(token)));
@@ -63,7 +63,7 @@ void keep_suffix_at_end(const PipelinePart& part, const std::string& suffix, con
 
 }  // namespace
 
-PipelineDecoder::PipelineDecoder(const JsonObject& file, const std::vector<std::string>& tokens) {
+PipelineDecoder::PipelineDecoder(const JsonObject& file, std::span<const std::string> tokens) {
   const auto parts = read_pipeline_parts(file, "decoder", "decoders", "decoder");
   if (parts.empty()) {
     steps_.emplace_back([](std::string& token, bool first) {

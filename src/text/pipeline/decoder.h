@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +18,7 @@ class PipelineDecoder {
   // "decoder" of a tokenizer.json: WordPiece, Metaspace, BPEDecoder, Replace, ByteFallback, Strip, Fuse, and sequences
   // of them; behind Fuse only a Strip of at most one character at the start. None: tokens are joined by spaces.
   // DataError that names any other, or a wrong setting. `tokens`: the vocabulary.
-  PipelineDecoder(const JsonObject& file, const std::vector<std::string>& tokens);
+  PipelineDecoder(const JsonObject& file, std::span<const std::string> tokens);
 
   // As Tokenizer::append_text. Bytes of ByteFallback that are not UTF-8 come as they are.
   void append(std::string_view token, DecodeState& state, std::string& bytes) const;

@@ -18,51 +18,42 @@ namespace {
 
 constexpr const char* kJsonFile = "tokenizer.json";
 
-// The name of a special token that a directory's settings have; "" if none.
-class SpecialNames {
- public:
-  SpecialNames(const JsonObject& config, const std::string& directory)
-      : config_(config), map_(JsonObject(Json::object(), "")) {
-    const std::string path = join_path(directory, "special_tokens_map.json");
-    if (exists(path)) map_ = JsonObject::read(path);
-  }
-
-  std::string get(const char* key) const { return read_token_name(config_, key, read_token_name(map_, key, "")); }
-
- private:
-  const JsonObject& config_;
-  JsonObject map_;
-};
-
 class JsonTokenizerLoader {
  public:
-  JsonTokenizerLoader(const std::string& directory, const std::string& tokenizer_class, const JsonObject& config,
-                      const JsonObject& file)
-      : directory_(directory),
-        class_(tokenizer_class),
-        config_(config),
+  JsonTokenizerLoader(const std::string& tokenizer_class, const TokenSettings& settings, const JsonObject& file)
+      : class_(tokenizer_class),
+        settings_(settings),
         file_(file),
-        names_(config, directory),
         model_(read_pipeline_model(file)),
-        tokens_(std::move(model_.tokens)),
-        model_size_(tokens_.size()) {
-    read_added();
-    const PipelineTemplates templates = read_own_templates();
-    name_specials(templates);
+        vocabulary_(std::move(model_.tokens), file.source(), std::move(model_.holes)),
+        added_(settings.add_to(vocabulary_, {.pad = "", .unk = "", .cls = "", .sep = "", .mask = ""}, file.source())),
+        templates_(read_own_templates()) {
+    name_specials();
   }
 
   std::unique_ptr<Tokenizer> load(std::string content) {
     std::unique_ptr<Tokenizer> tokenizer;
     if (const auto options = bert_options()) {
-      tokenizer = std::make_unique<WordPieceTokenizer>(make_vocabulary(), specials_, *options, file_.source());
+      tokenizer = std::make_unique<WordPieceTokenizer>(std::move(vocabulary_), specials_, *options, file_.source());
     } else {
-      PipelineDecoder decoder(file_, tokens_);
-      PipelineTemplates templates = read_own_templates();
+      PipelineDecoder decoder(file_, vocabulary_.model_tokens());
+      PipelineNormalizer normalizer(file_);
+      std::map<int32_t, std::string> normalized;
+      for (const AddedToken& token : added_) {
+        if (token.normalized) normalized.emplace(token.id, normalizer.apply(token.content));
+      }
       tokenizer = std::make_unique<PipelineTokenizer>(
-          make_vocabulary(),
-          PipelineParts{PipelineNormalizer(file_), PipelinePreTokenizer(file_), std::move(model_.model),
-                        std::move(templates), std::move(decoder), specials_,
-                        class_.empty() ? "PreTrainedTokenizerFast" : class_, std::move(content), config_},
+          std::move(vocabulary_),
+          PipelineParts{.normalizer = std::move(normalizer),
+                        .pre_tokenizer = PipelinePreTokenizer(file_),
+                        .model = std::move(model_.model),
+                        .templates = std::move(templates_),
+                        .decoder = std::move(decoder),
+                        .specials = specials_,
+                        .tokenizer_class = class_.empty() ? "PreTrainedTokenizerFast" : class_,
+                        .file = std::move(content),
+                        .normalized = std::move(normalized),
+                        .config = settings_.config()},
           file_.source());
     }
     tokenizer->add_tokens(std::move(added_));
@@ -70,52 +61,21 @@ class JsonTokenizerLoader {
   }
 
  private:
-  Vocabulary make_vocabulary() { return Vocabulary(tokens_, file_.source(), tokens_.size() - model_size_); }
-
   const AddedToken* added(const std::string& name) const {
     const auto found = std::ranges::find(added_, name, &AddedToken::content);
     return found == added_.end() || name.empty() ? nullptr : &*found;
   }
 
-  // Adds a token that tokenizer.json does not: with the id that its text has, or the next one.
-  void add(AddedToken token) {
-    if (token.content.empty() || added(token.content) != nullptr) return;
-    const auto found = std::ranges::find(tokens_, token.content);
-    token.id = static_cast<int32_t>(found - tokens_.begin());
-    if (found == tokens_.end()) tokens_.push_back(token.content);
-    added_.push_back(std::move(token));
-  }
-
-  void read_added() {
-    added_ = read_added_token_list(file_);
-    append_added_tokens(tokens_, added_, file_.source());
-    std::vector<AddedToken> more = read_added_tokens(config_, directory_);
-    std::ranges::sort(more, {}, &AddedToken::id);
-    for (AddedToken& token : more) add(std::move(token));
-    for (const char* key :
-         {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
-      add({.content = names_.get(key), .special = true});
-    }
-    for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
-      if (!config_.has(key) || !config_.value()[key].is_array()) continue;
-      for (const Json& entry : config_.value()[key]) {
-        add({.content = read_token_name(JsonObject({{key, entry}}, config_.source()), key, ""), .special = true});
-      }
-    }
-    mark_special(config_, tokens_, added_);
-  }
-
   // "add_bos_token" and "add_eos_token" overrule the post-processor.
   PipelineTemplates read_own_templates() const {
-    const Json& config = config_.value();
-    if (!config.contains("add_bos_token") && !config.contains("add_eos_token")) {
-      return read_templates(file_, static_cast<int32_t>(tokens_.size()));
+    const JsonObject& config = settings_.config();
+    if (!config.value().contains("add_bos_token") && !config.value().contains("add_eos_token")) {
+      return read_templates(file_, vocabulary_.size());
     }
     const auto name = [&](const char* key, const char* token) {
-      return config_.get_bool(key, false) ? names_.get(token) : std::string();
+      return config.get_bool(key, false) ? settings_.name(token, "") : std::string();
     };
-    return make_templates(Vocabulary(tokens_, file_.source()), name("add_bos_token", "bos_token"),
-                          name("add_eos_token", "eos_token"));
+    return make_templates(vocabulary_, name("add_bos_token", "bos_token"), name("add_eos_token", "eos_token"));
   }
 
   // The first of some names that is an added token; "" if none is.
@@ -126,17 +86,19 @@ class JsonTokenizerLoader {
     return "";
   }
 
-  void name_specials(const PipelineTemplates& templates) {
+  void name_specials() {
     const SpecialTokens bert;
-    std::string cls = first_of({names_.get("cls_token"), names_.get("bos_token"), templates.begin, bert.cls});
-    std::string sep = first_of({names_.get("sep_token"), names_.get("eos_token"), templates.end, bert.sep});
+    std::string cls =
+        first_of({settings_.name("cls_token", ""), settings_.name("bos_token", ""), templates_.begin, bert.cls});
+    std::string sep =
+        first_of({settings_.name("sep_token", ""), settings_.name("eos_token", ""), templates_.end, bert.sep});
     if (cls.empty()) cls = sep;
     if (sep.empty()) sep = cls;
-    specials_ = {.pad = first_of({names_.get("pad_token"), bert.pad, sep}),
-                 .unk = first_of({names_.get("unk_token"), model_.model->unknown_token(), bert.unk}),
+    specials_ = {.pad = first_of({settings_.name("pad_token", ""), bert.pad, sep}),
+                 .unk = first_of({settings_.name("unk_token", ""), model_.model->unknown_token(), bert.unk}),
                  .cls = cls,
                  .sep = sep,
-                 .mask = first_of({names_.get("mask_token"), bert.mask})};
+                 .mask = first_of({settings_.name("mask_token", ""), bert.mask})};
   }
 
   // The one part under a key; nothing if there are none or several.
@@ -169,33 +131,31 @@ class JsonTokenizerLoader {
     }
     options.separate_cjk = normalizer->json().get_bool("handle_chinese_chars", true);
     if (class_.empty()) {  // transformers then takes a class by the model's type, whose settings are the config's
-      options.lowercase = config_.get_bool("do_lower_case", options.lowercase);
-      if (config_.has("strip_accents")) options.strip_accents = config_.get_bool("strip_accents", false);
-      options.separate_cjk = config_.get_bool("tokenize_chinese_chars", options.separate_cjk);
+      const JsonObject& config = settings_.config();
+      options.lowercase = config.get_bool("do_lower_case", options.lowercase);
+      if (config.has("strip_accents")) options.strip_accents = config.get_bool("strip_accents", false);
+      options.separate_cjk = config.get_bool("tokenize_chinese_chars", options.separate_cjk);
     }
     return options;
   }
 
   bool has_bert_templates() const {
     using Kind = TemplatePart::Kind;
-    const PipelineTemplates templates = read_own_templates();
     const int32_t cls = added(specials_.cls)->id, sep = added(specials_.sep)->id;
     const EncodingTemplate single = {{Kind::special, cls, 0}, {Kind::text, -1, 0}, {Kind::special, sep, 0}};
     EncodingTemplate pair = single;
     pair.push_back({Kind::pair, -1, 1});
     pair.push_back({Kind::special, sep, 1});
-    return templates.single == single && templates.pair == pair;
+    return templates_.single == single && templates_.pair == pair;
   }
 
-  const std::string& directory_;
   const std::string& class_;
-  const JsonObject& config_;
+  const TokenSettings& settings_;
   const JsonObject& file_;
-  SpecialNames names_;
-  ReadPipelineModel model_;
-  std::vector<std::string> tokens_;  // by id
-  size_t model_size_;                // how many of them are the model's
+  ReadPipelineModel model_;  // without its tokens
+  Vocabulary vocabulary_;
   std::vector<AddedToken> added_;
+  PipelineTemplates templates_;
   SpecialTokens specials_;
 };
 
@@ -210,8 +170,9 @@ std::unique_ptr<Tokenizer> load_json_tokenizer(const std::string& directory, con
   const std::string path = join_path(directory, kJsonFile);
   std::string content = read_file(path, kMaxVocabularyBytes);
   const JsonObject file(parse_json(content, path, {}, path), path);
-  if (auto tokenizer = load_if_sentencepiece(file, content, directory, tokenizer_class, config)) return tokenizer;
-  return JsonTokenizerLoader(directory, tokenizer_class, config, file).load(std::move(content));
+  const TokenSettings settings(config, directory, &file);
+  if (auto tokenizer = load_if_sentencepiece(file, content, tokenizer_class, settings)) return tokenizer;
+  return JsonTokenizerLoader(tokenizer_class, settings, file).load(std::move(content));
 }
 
 }  // namespace roformer

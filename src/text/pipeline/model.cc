@@ -88,7 +88,9 @@ ReadPipelineModel read_pipeline_model(const JsonObject& file) {
   if (type != "WordPiece" && type != "BPE" && type != "WordLevel") {
     model.reject("type", "WordPiece, BPE, Unigram or WordLevel");
   }
-  result.tokens = read_vocabulary_object(model);
+  VocabularyObject vocabulary = read_vocabulary_object(model);
+  result.tokens = std::move(vocabulary.tokens);
+  result.holes = std::move(vocabulary.holes);
   if (type == "WordPiece") result.model = std::make_unique<WordPieceModel>(model, result.tokens);
   if (type == "WordLevel") result.model = std::make_unique<WordLevelModel>(model, result.tokens);
   if (type == "BPE") result.model = read_bpe_model(model, result.tokens);

@@ -31,6 +31,7 @@ class PipelineModel {
 
 struct ReadPipelineModel {
   std::vector<std::string> tokens;  // by id
+  std::vector<int32_t> holes;       // ids without a token, ascending
   std::unique_ptr<PipelineModel> model;
 };
 

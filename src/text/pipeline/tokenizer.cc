@@ -8,22 +8,13 @@
 namespace roformer {
 
 PipelineTokenizer::PipelineTokenizer(Vocabulary vocabulary, PipelineParts parts, std::string_view where)
-    : Tokenizer(std::move(vocabulary), parts.specials, where, MayLack::all), parts_(std::move(parts)) {
+    : Tokenizer(std::move(vocabulary), parts.specials, where,
+                {SpecialToken::pad, SpecialToken::unk, SpecialToken::cls, SpecialToken::sep, SpecialToken::mask}),
+      parts_(std::move(parts)) {
   set_templates(parts_.templates.single, parts_.templates.pair);
   marks_spaces_ = std::ranges::any_of(this->vocabulary().model_tokens(), [](const std::string& token) {
     return token.size() > kSentencePieceSpace.size() && token.starts_with(kSentencePieceSpace);
   });
-}
-
-void PipelineTokenizer::add_tokens(std::vector<AddedToken> tokens) {
-  std::vector<AddedToken> normalized;
-  for (const AddedToken& token : tokens) {
-    if (!token.normalized || token.content.empty()) continue;
-    normalized.push_back(token);
-    normalized.back().content = parts_.normalizer.apply(token.content);
-  }
-  normalized_tokens_ = AddedTokenMatcher(std::move(normalized));
-  Tokenizer::add_tokens(std::move(tokens));
 }
 
 bool PipelineTokenizer::is_continuation(int32_t id) const {
@@ -33,7 +24,8 @@ bool PipelineTokenizer::is_continuation(int32_t id) const {
 }
 
 void PipelineTokenizer::append_text(int32_t id, DecodeState& state, std::string& bytes) const {
-  parts_.decoder.append(token(id), state, bytes);
+  const auto normalized = parts_.normalized.find(id);
+  parts_.decoder.append(normalized == parts_.normalized.end() ? token(id) : normalized->second, state, bytes);
 }
 
 void PipelineTokenizer::append(std::string_view text, int64_t first, std::vector<int32_t>& ids,
@@ -41,7 +33,7 @@ void PipelineTokenizer::append(std::string_view text, int64_t first, std::vector
   SplitText split;
   split.aligned = AlignedText(text, first);
   parts_.normalizer.apply(split.aligned);
-  normalized_tokens_.split(
+  normalized_tokens().split(
       split.aligned.text,
       [&](size_t begin, size_t end) {
         split.words.push_back({begin, end});

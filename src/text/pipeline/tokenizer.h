@@ -30,14 +30,15 @@ struct PipelineParts {
   SpecialTokens specials;       // "" where there is none
   std::string tokenizer_class;  // written to tokenizer_config.json
   std::string file;             // the content of tokenizer.json, which is saved unchanged
-  JsonObject config;            // tokenizer_config.json, saved with the names of special tokens that it lacks
+  // The text of an added token that is normalized before it is matched, by id: decoding gives that.
+  std::map<int32_t, std::string> normalized;
+  JsonObject config;  // tokenizer_config.json, saved with the names of special tokens that it lacks
 };
 
 class PipelineTokenizer : public Tokenizer {
  public:
   PipelineTokenizer(Vocabulary vocabulary, PipelineParts parts, std::string_view where);
 
-  void add_tokens(std::vector<AddedToken> tokens) override;
   bool is_continuation(int32_t id) const override;
   void append_text(int32_t id, DecodeState& state, std::string& bytes) const override;
   std::string_view type() const override { return parts_.model->type(); }
@@ -47,12 +48,15 @@ class PipelineTokenizer : public Tokenizer {
 
  protected:
   void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
+  void append_part(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override {
+    append(text, first, ids, offsets);
+  }
+  std::string normalize_token(const std::string& content) const override { return parts_.normalizer.apply(content); }
   nlohmann::ordered_json config() const override;
 
  private:
   PipelineParts parts_;
-  AddedTokenMatcher normalized_tokens_;  // those matched in normalized text, normalized
-  bool marks_spaces_ = false;            // tokens that start a word start with U+2581
+  bool marks_spaces_ = false;  // tokens that start a word start with U+2581
 };
 
 }  // namespace roformer

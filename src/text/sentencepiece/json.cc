@@ -86,7 +86,12 @@ class Reader {
     if (!result_.model.byte_fallback && !model.get_bool("fuse_unk", false)) {
       model.reject("fuse_unk", "true, or byte_fallback");
     }
-    result_.model.pieces = read_vocabulary_object(model);
+    VocabularyObject vocabulary = read_vocabulary_object(model);
+    if (!vocabulary.holes.empty()) {
+      throw DataError("{}: no token has the id {}, expected one for each id up to {}", location_of(model),
+                      vocabulary.holes[0], vocabulary.tokens.size() - 1);
+    }
+    result_.model.pieces = std::move(vocabulary.tokens);
     result_.model.scores.resize(result_.model.pieces.size());
     const auto& pieces = result_.model.pieces;
     // With byte fallback nothing is unknown and transformers writes no unk_token; a Tokenizer needs one nevertheless.

@@ -31,10 +31,9 @@ bool starts_with_space(std::string_view text) { return is_whitespace(decode_utf8
 
 }  // namespace
 
-SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, SentencePieceFile file,
-                                               std::vector<std::string> tokens, size_t added,
+SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, SentencePieceFile file, Vocabulary vocabulary,
                                                SentencePieceSettings settings, const std::string& where)
-    : Tokenizer(Vocabulary(std::move(tokens), where, added), settings.specials, where, MayLack::mask),
+    : Tokenizer(std::move(vocabulary), settings.specials, where, {SpecialToken::mask}),
       file_(std::move(file)),
       model_(std::move(model)),
       settings_(std::move(settings)),
