@@ -158,9 +158,8 @@ TEST(JsonTokenizer, MayLackSpecialTokens) {
   EXPECT_THAT(tokenizer->encode("ab", "b").segment_ids, ElementsAre(0, 0, 1));
   EXPECT_THAT(tokenizer->encode("ab", "b", 2).ids, ElementsAre(5, 6));
   EXPECT_FALSE(tokenizer->has_mask());
-  EXPECT_EQ(tokenizer->pad_id(), -1);
-  EXPECT_EQ(tokenizer->unk_id(), -1);
-  EXPECT_THAT(message_of<DataError>([&] { tokenizer->cls_id(); }), HasSubstr("no first token"));
+  EXPECT_FALSE(tokenizer->has(SpecialToken::unk));
+  EXPECT_THAT(message_of<DataError>([&] { tokenizer->cls_id(); }), HasSubstr("no cls token"));
   EXPECT_THAT(message_of<DataError>([&] { tokenizer->mask_id(); }), HasSubstr("no mask token"));
   // Named ones count, and are added where the vocabulary lacks them.
   const auto named =
