@@ -96,18 +96,9 @@ std::string model_file(const std::string& directory) {
 
 constexpr const char* kFastFile = "tokenizer.json";
 
-// T5 numbers its sentinels backwards: the last id is that of <extra_id_0>.
-void add_sentinels(Vocabulary& vocabulary, const TokenSettings& tokens, const std::string& where) {
-  const auto extra = tokens.extra_tokens();
-  for (auto token = extra.rbegin(); token != extra.rend(); ++token) {
-    if (token->content.starts_with("<extra_id_")) vocabulary.add(token->content, where);
-  }
-}
-
 std::unique_ptr<Tokenizer> make(SentencePieceModel model, SentencePieceFile file, const TokenSettings& tokens,
                                 SentencePieceSettings settings, const std::string& where) {
   Vocabulary vocabulary(model.pieces, where);
-  if (settings.tokenizer_class.starts_with(kT5TokenizerClass)) add_sentinels(vocabulary, tokens, where);
   auto added = tokens.add_to(vocabulary, settings.specials, where);
   auto tokenizer = std::make_unique<SentencePieceTokenizer>(std::move(model), std::move(file), std::move(vocabulary),
                                                             std::move(settings), where);
@@ -115,8 +106,8 @@ std::unique_ptr<Tokenizer> make(SentencePieceModel model, SentencePieceFile file
   return tokenizer;
 }
 
-std::unique_ptr<Tokenizer> make_fast(const JsonObject& file, std::string content, const TokenSettings& tokens,
-                                     const std::string& tokenizer_class) {
+std::unique_ptr<Tokenizer> make_fast(const JsonObject& file, std::string content, const std::string& tokenizer_class,
+                                     const TokenSettings& tokens) {
   FastSentencePiece fast = read_fast_sentencepiece(file);
   auto settings = read_settings(tokenizer_class, tokens, fast, file.source());
   return make(std::move(fast.model), {std::move(content), kFastFile}, tokens, std::move(settings), file.source());
@@ -130,10 +121,10 @@ bool leaves_rules_to_json(const std::string& tokenizer_class) {
 }
 
 std::unique_ptr<Tokenizer> load_if_sentencepiece(const JsonObject& file, const std::string& content,
-                                                 const TokenSettings& tokens, const std::string& tokenizer_class) {
+                                                 const std::string& tokenizer_class, const TokenSettings& tokens) {
   if (!is_fast_sentencepiece(file)) return nullptr;
   try {
-    return make_fast(file, content, tokens, tokenizer_class);
+    return make_fast(file, content, tokenizer_class, tokens);
   } catch (const DataError&) {
     return nullptr;  // other rules, or a fault that whoever reads it as a pipeline meets too
   }
@@ -160,7 +151,7 @@ std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& directory, cons
     auto settings = read_settings(tokenizer_class, tokens, model, path);
     return make(std::move(model), {.content = std::move(file)}, tokens, std::move(settings), path);
   }
-  return make_fast(*fast, std::move(fast_file), tokens, tokenizer_class);
+  return make_fast(*fast, std::move(fast_file), tokenizer_class, tokens);
 }
 
 }  // namespace roformer
