@@ -23,19 +23,6 @@ const char* describe(Head head) {
   return "an unknown head";
 }
 
-// The head's logits of a batch, in float32, on the host.
-Tensor head_logits(const Model& model, const Batch& batch) {
-  const Context context{model.backend(), nullptr, {}, false};
-  Tensor logits = context.backend.to_host(model.logits(context, model.encoder().forward(context, batch), batch).data);
-  for (int64_t i = 0; i < logits.rows(); ++i) {
-    const float* row = logits.row<float>(i);
-    if (!std::all_of(row, row + logits.columns(), [](float logit) { return std::isfinite(logit); })) {
-      throw DataError("the model's logits are not finite: a weight is not, or the computation overflows");
-    }
-  }
-  return logits;
-}
-
 std::vector<double> softmax(std::vector<double> logits) {
   if (logits.empty()) return logits;
   const double largest = *std::max_element(logits.begin(), logits.end());
@@ -75,6 +62,12 @@ ItemEncoder encode_choices(const Tokenizer& tokenizer, int64_t max_length) {
   };
 }
 
+// The second text of a pair, from a file or from memory.
+std::string_view second_text(std::string_view item) {
+  const size_t separator = item.find(kPairSeparator);
+  return item.substr((separator == item.npos ? item.find('\t') : separator) + 1);
+}
+
 // The bytes of `text` between two code points.
 std::string slice(std::string_view text, std::array<int64_t, 2> code_points) {
   std::string result;
@@ -109,22 +102,33 @@ Answer best_answer(const TextItem& item, const Tensor& logits, int64_t first, in
       best.offsets = {encoding.offsets[tokens[s]][0], encoding.offsets[tokens[e]][1]};
     }
   }
-  best.text = slice(std::string_view(item.text).substr(item.text.find('\t') + 1), best.offsets);
+  best.text = slice(second_text(item.text), best.offsets);
   return best;
+}
+
+void require_head(const Model& model, Head head) {
+  if (model.config().head == head) return;
+  throw DataError("the model has {}, expected {} ('{}' of config.json names it)", describe(model.config().head),
+                  describe(head), KeyName("architectures"));
+}
+
+// What `compute` gives for the items of a batch, for all items of `source`. Errors are those of a stream.
+template <class Compute>
+auto compute_all(const Model& model, TextSource& source, ItemEncoder encode, const TextBatching& batching,
+                 const Compute& compute) {
+  TextStream stream(source, std::move(encode), batching, model.backend().pool());
+  decltype(compute(std::declval<const TextBatch&>())) result;
+  for (TextBatch batch; stream.next(batch);) {
+    for (auto& one : compute(batch)) result.push_back(std::move(one));
+  }
+  return result;
 }
 
 std::vector<std::vector<double>> classify_all(const Model& model, TextSource& source, ItemEncoder encode,
                                               const TextBatching& batching) {
-  if (model.config().head != Head::sequence_classification) {
-    throw DataError("the model has {}, expected a sequence-classification head ('{}' of config.json names it)",
-                    describe(model.config().head), KeyName("architectures"));
-  }
-  TextStream stream(source, std::move(encode), batching, model.backend().pool());
-  std::vector<std::vector<double>> result;
-  for (TextBatch batch; stream.next(batch);) {
-    for (std::vector<double>& scores : classify_sequences(model, batch)) result.push_back(std::move(scores));
-  }
-  return result;
+  require_head(model, Head::sequence_classification);
+  return compute_all(model, source, std::move(encode), batching,
+                     [&](const TextBatch& batch) { return classify_sequences(model, batch); });
 }
 
 }  // namespace
@@ -144,6 +148,18 @@ ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, cons
       describe(model.config().head), KeyName("architectures"));
 }
 
+Tensor head_logits(const Model& model, const Batch& batch, const std::stop_token& stop) {
+  const Context context{.backend = model.backend(), .stop = stop};
+  Tensor logits = context.backend.to_host(model.logits(context, model.encoder().forward(context, batch), batch).data);
+  for (int64_t i = 0; i < logits.rows(); ++i) {
+    const float* row = logits.row<float>(i);
+    if (!std::all_of(row, row + logits.columns(), [](float logit) { return std::isfinite(logit); })) {
+      throw DataError("the model's logits are not finite: a weight is not, or the computation overflows");
+    }
+  }
+  return logits;
+}
+
 std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch) {
   const Tensor logits = head_logits(model, batch.batch);
   std::vector<std::vector<double>> result;
@@ -154,13 +170,13 @@ std::vector<std::vector<double>> classify_sequences(const Model& model, const Te
 }
 
 std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
-                                                    std::span<const std::string> texts, const TextBatching& batching) {
+                                                    Texts texts, const TextBatching& batching) {
   TextList source(texts);
   return classify_all(model, source, encode_text(tokenizer, batching.max_length), batching);
 }
 
 std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
-                                                    std::span<const std::pair<std::string, std::string>> pairs,
+                                                    TextPairs pairs,
                                                     const TextBatching& batching) {
   PairList source(pairs);
   return classify_all(model, source, encode_pair(tokenizer, batching.max_length, kPairSeparator), batching);
@@ -183,6 +199,14 @@ std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const Text
   return result;
 }
 
+std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const Tokenizer& tokenizer, Texts texts,
+                                                  const TextBatching& batching) {
+  require_head(model, Head::token_classification);
+  TextList source(texts);
+  return compute_all(model, source, encode_text(tokenizer, batching.max_length), batching,
+                     [&](const TextBatch& batch) { return label_tokens(model, batch); });
+}
+
 std::vector<Answer> answer_questions(const Model& model, const TextBatch& batch, int64_t max_tokens) {
   const Tensor logits = head_logits(model, batch.batch);
   std::vector<Answer> result;
@@ -190,6 +214,14 @@ std::vector<Answer> answer_questions(const Model& model, const TextBatch& batch,
     result.push_back(best_answer(batch.items[i], logits, batch.batch.offsets[i], max_tokens));
   }
   return result;
+}
+
+std::vector<Answer> answer_questions(const Model& model, const Tokenizer& tokenizer, TextPairs questions,
+                                     const TextBatching& batching, int64_t max_tokens) {
+  require_head(model, Head::question_answering);
+  PairList source(questions);
+  return compute_all(model, source, encode_pair(tokenizer, batching.max_length, kPairSeparator), batching,
+                     [&](const TextBatch& batch) { return answer_questions(model, batch, max_tokens); });
 }
 
 std::vector<std::vector<double>> choose(const Model& model, const TextBatch& batch) {
@@ -202,6 +234,22 @@ std::vector<std::vector<double>> choose(const Model& model, const TextBatch& bat
     result.push_back(softmax(std::move(choices)));
   }
   return result;
+}
+
+std::vector<double> choose(const Model& model, const Tokenizer& tokenizer, std::string_view prompt, Texts choices,
+                           const TextBatching& batching) {
+  require_head(model, Head::multiple_choice);
+  std::vector<std::pair<std::string_view, std::string_view>> pairs;
+  for (size_t i = 0; i < choices.size(); ++i) pairs.emplace_back(prompt, choices[i]);
+  PairList source(pairs);
+  const auto scores = compute_all(model, source, encode_pair(tokenizer, batching.max_length, kPairSeparator), batching,
+                                  [&](const TextBatch& batch) {
+                                    std::vector<double> result;
+                                    const Tensor one = head_logits(model, batch.batch, batching.stop_token);
+                                    for (int64_t i = 0; i < one.rows(); ++i) result.push_back(*one.row<float>(i));
+                                    return result;
+                                  });
+  return softmax(scores);
 }
 
 size_t best_of(const std::vector<double>& probabilities) {

@@ -4,8 +4,9 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
+#include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,15 +28,19 @@ ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, cons
 // The following functions return one result per item of `batch`, encoded by encode_for_head; DataError for non-finite
 // logits.
 
+// The head's logits (Model::logits), in float32 on the host. DataError if they are not finite; Interrupted if `stop` is
+// requested.
+Tensor head_logits(const Model& model, const Batch& batch, const std::stop_token& stop = {});
+
 // Scores of ModelConfig::labels by the model's problem: softmax (single_label), sigmoid (multi_label), raw logits
 // (regression).
 std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch);
 // The same of texts, or pairs, in memory. DataError for another head than sequence classification; errors as
 // for_text_batches, of one of several pairs with "pair N: ".
 std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
-                                                    std::span<const std::string> texts, const TextBatching& batching);
+                                                    Texts texts, const TextBatching& batching);
 std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
-                                                    std::span<const std::pair<std::string, std::string>> pairs,
+                                                    TextPairs pairs,
                                                     const TextBatching& batching);
 
 struct TokenLabel {
@@ -47,6 +52,9 @@ struct TokenLabel {
 };
 // Labels of all tokens except [CLS] and [SEP].
 std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const TextBatch& batch);
+// The same of texts in memory. Errors as classify_sequences.
+std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const Tokenizer& tokenizer, Texts texts,
+                                                  const TextBatching& batching);
 
 struct Answer {
   std::string text;                  // a substring of the context
@@ -55,9 +63,15 @@ struct Answer {
 };
 // The best answer of at most `max_tokens` tokens per item; empty, with score 0, for an empty context.
 std::vector<Answer> answer_questions(const Model& model, const TextBatch& batch, int64_t max_tokens);
+// The same of pairs of a question and a context in memory. Errors as classify_sequences.
+std::vector<Answer> answer_questions(const Model& model, const Tokenizer& tokenizer, TextPairs questions,
+                                     const TextBatching& batching, int64_t max_tokens);
 
 // The probability of each choice.
 std::vector<std::vector<double>> choose(const Model& model, const TextBatch& batch);
+// The same of one prompt's choices in memory. Errors as classify_sequences.
+std::vector<double> choose(const Model& model, const Tokenizer& tokenizer, std::string_view prompt, Texts choices,
+                           const TextBatching& batching);
 
 // The index of the largest value, the first on ties.
 size_t best_of(const std::vector<double>& probabilities);

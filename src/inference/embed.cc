@@ -74,7 +74,7 @@ std::vector<PooledText> embed(const Model& model, const Batch& batch, const Embe
   return result;
 }
 
-std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, std::span<const std::string> texts,
+std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, Texts texts,
                               const EmbedOptions& options, const TextBatching& batching) {
   std::vector<PooledText> result;
   result.reserve(texts.size());
@@ -117,7 +117,7 @@ double cosine(std::span<const float> a, std::span<const float> b) {
 }
 
 std::vector<double> similarities(const Model& model, const Tokenizer& tokenizer,
-                                 std::span<const std::pair<std::string, std::string>> pairs,
+                                 TextPairs pairs,
                                  const EmbedOptions& options, const TextBatching& batching) {
   PairList source(pairs);
   TextStream stream(source, encode_two_texts(tokenizer, batching.max_length, kPairSeparator), batching,

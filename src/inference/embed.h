@@ -40,7 +40,7 @@ std::vector<PooledText> embed(const Model& model, const Batch& batch, const Embe
                               const std::stop_token& stop = {});
 
 // One vector per text. Errors as for_text_batches.
-std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, std::span<const std::string> texts,
+std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, Texts texts,
                               const EmbedOptions& options, const TextBatching& batching);
 
 // The hidden states of a text's tokens, special tokens included.
@@ -58,7 +58,7 @@ double cosine(std::span<const float> a, std::span<const float> b);
 
 // The cosine of each pair's vectors, in order. Errors as for_text_batches, of one of several pairs with "pair N: ".
 std::vector<double> similarities(const Model& model, const Tokenizer& tokenizer,
-                                 std::span<const std::pair<std::string, std::string>> pairs,
+                                 TextPairs pairs,
                                  const EmbedOptions& options, const TextBatching& batching);
 
 }  // namespace roformer

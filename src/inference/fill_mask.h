@@ -33,7 +33,7 @@ std::string filled_text(const Tokenizer& tokenizer, std::string_view text, const
 
 // The same for texts, in batches.
 std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer,
-                                       std::span<const std::string> texts, int64_t top_k, const TextBatching& batching);
+                                       Texts texts, int64_t top_k, const TextBatching& batching);
 
 // The same for one text.
 MaskCandidates fill_mask(const Model& model, const Tokenizer& tokenizer, const std::string& text, int64_t top_k);

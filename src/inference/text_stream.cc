@@ -165,7 +165,7 @@ bool TextStream::next(TextBatch& batch) {
   }
 }
 
-void for_text_batches(const Tokenizer& tokenizer, std::span<const std::string> texts, const TextBatching& batching,
+void for_text_batches(const Tokenizer& tokenizer, Texts texts, const TextBatching& batching,
                       ThreadPool& pool, const std::function<void(size_t first, const Batch& batch)>& body) {
   TextList source(texts);
   TextStream stream(source, encode_text(tokenizer, batching.max_length), batching, pool);

@@ -6,10 +6,10 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace roformer {
 
@@ -19,12 +19,8 @@ constexpr size_t kBlock = size_t{1} << 20;
 constexpr std::string_view kGzipStart = "\x1F\x8B", kZstandardStart = "\x28\xB5\x2F\xFD";
 
 std::FILE* open_file(const std::string& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored))
-    throw FileError("{}: is a directory, expected a file", FilePath(path));
-  std::FILE* file = std::fopen(path.c_str(), "rb");
-  if (!file) throw FileError("{}: cannot open: {}", FilePath(path), std::strerror(errno));
-  return file;
+  if (is_directory(path)) throw FileError("{}: is a directory, expected a file", FilePath(path));
+  return open_stream(path);
 }
 
 }  // namespace
