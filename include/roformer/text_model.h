@@ -9,9 +9,9 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
-#include <initializer_list>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -81,7 +81,7 @@ struct LabeledToken {
   std::string token;
   int32_t id = 0;
   std::string label;
-  double score = 0;                   // the label's probability
+  double score = 0;                  // the label's probability
   std::array<int64_t, 2> offsets{};  // [begin, end) in code points of the text
 };
 
@@ -143,10 +143,10 @@ class ROFORMER_EXPORT TextModel {
 
   int64_t hidden_size() const;
   int64_t parameters() const;
-  bool fills_masks() const;       // has a masked-language-model head
-  bool classifies_texts() const;  // has a sequence-classification head
-  bool generates_texts() const;   // has a language-model head and is causal
-  bool labels_tokens() const;     // has a token-classification head
+  bool fills_masks() const;        // has a masked-language-model head
+  bool classifies_texts() const;   // has a sequence-classification head
+  bool generates_texts() const;    // has a language-model head and is causal
+  bool labels_tokens() const;      // has a token-classification head
   bool answers_questions() const;  // has a question-answering head
   bool chooses() const;            // has a multiple-choice head
   // Of a sequence- or token-classification head, in the order of its scores; empty for other models.

@@ -56,7 +56,7 @@ class ROFORMER_EXPORT TextTokenizer {
   int64_t vocabulary_size() const;
   const std::string& token(int32_t id) const;  // Error for an id that is not a token
   std::optional<int32_t> id(std::string_view token) const;
-  const std::string& mask_token() const;  // "[MASK]", or as the tokenizer writes it
+  const std::string& mask_token() const;  // "[MASK]", or as the tokenizer writes it; Error if it has none
 
  private:
   friend class TextModel;

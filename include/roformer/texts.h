@@ -24,15 +24,20 @@ class Text {
   std::string_view view_;
 };
 
+// Elements one behind the other, each of which converts to a View.
+template <class Range, class View>
+concept HoldsViews = std::ranges::contiguous_range<const Range> && requires(const Range& range) {
+  std::ranges::size(range);
+  { *std::ranges::data(range) } -> std::convertible_to<View>;
+};
+
 // Views of the elements of a range, which must outlive it: as an argument, the call.
 template <class View, class Element>
 class ViewsOf {
  public:
   ViewsOf() = default;
   ViewsOf(std::initializer_list<Element> list) : ViewsOf(list.begin(), list.size()) {}
-  template <class Range>
-    requires std::ranges::contiguous_range<const Range> && std::ranges::sized_range<const Range> &&
-             std::convertible_to<const std::ranges::range_value_t<const Range>&, View>
+  template <HoldsViews<View> Range>
   ViewsOf(const Range& range) : ViewsOf(std::ranges::data(range), std::ranges::size(range)) {}
 
   size_t size() const { return size_; }
@@ -42,9 +47,9 @@ class ViewsOf {
  private:
   template <class Source>
   ViewsOf(const Source* first, size_t size)
-      : first_(first), size_(size), at_([](const void* source, size_t index) -> View {
-          return static_cast<const Source*>(source)[index];
-        }) {}
+      : first_(first),
+        size_(size),
+        at_([](const void* source, size_t index) -> View { return static_cast<const Source*>(source)[index]; }) {}
 
   const void* first_ = nullptr;
   size_t size_ = 0;

@@ -169,14 +169,13 @@ std::vector<std::vector<double>> classify_sequences(const Model& model, const Te
   return result;
 }
 
-std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
-                                                    Texts texts, const TextBatching& batching) {
+std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer, Texts texts,
+                                                    const TextBatching& batching) {
   TextList source(texts);
   return classify_all(model, source, encode_text(tokenizer, batching.max_length), batching);
 }
 
-std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
-                                                    TextPairs pairs,
+std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer, TextPairs pairs,
                                                     const TextBatching& batching) {
   PairList source(pairs);
   return classify_all(model, source, encode_pair(tokenizer, batching.max_length, kPairSeparator), batching);

@@ -37,10 +37,9 @@ Tensor head_logits(const Model& model, const Batch& batch, const std::stop_token
 std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch);
 // The same of texts, or pairs, in memory. DataError for another head than sequence classification; errors as
 // for_text_batches, of one of several pairs with "pair N: ".
-std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
-                                                    Texts texts, const TextBatching& batching);
-std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
-                                                    TextPairs pairs,
+std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer, Texts texts,
+                                                    const TextBatching& batching);
+std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer, TextPairs pairs,
                                                     const TextBatching& batching);
 
 struct TokenLabel {

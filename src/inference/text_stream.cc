@@ -165,8 +165,8 @@ bool TextStream::next(TextBatch& batch) {
   }
 }
 
-void for_text_batches(const Tokenizer& tokenizer, Texts texts, const TextBatching& batching,
-                      ThreadPool& pool, const std::function<void(size_t first, const Batch& batch)>& body) {
+void for_text_batches(const Tokenizer& tokenizer, Texts texts, const TextBatching& batching, ThreadPool& pool,
+                      const std::function<void(size_t first, const Batch& batch)>& body) {
   TextList source(texts);
   TextStream stream(source, encode_text(tokenizer, batching.max_length), batching, pool);
   for (TextBatch batch; stream.next(batch);) body(static_cast<size_t>(batch.items[0].number - 1), batch.batch);

@@ -132,7 +132,7 @@ class TextStream {
 
 // Calls body(first, batch) for consecutive batches: sequence i of a batch is texts[first + i], [CLS] and [SEP]
 // included. With several texts, an error of one starts with "text N: ", N counted from 1.
-void for_text_batches(const Tokenizer& tokenizer, Texts texts, const TextBatching& batching,
-                      ThreadPool& pool, const std::function<void(size_t first, const Batch& batch)>& body);
+void for_text_batches(const Tokenizer& tokenizer, Texts texts, const TextBatching& batching, ThreadPool& pool,
+                      const std::function<void(size_t first, const Batch& batch)>& body);
 
 }  // namespace roformer

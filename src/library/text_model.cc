@@ -97,8 +97,7 @@ struct TextModel::Implementation {
         tokenizer(std::make_unique<TextTokenizer::Implementation>(session.shared_tokenizer())) {
     batching.limit = length_limit(session.model().config());
     // Settings that no text fits are rejected here and not with the first text.
-    for_text_batches(session.tokenizer(), {""}, batching, session.pool(),
-                     [](size_t, const Batch&) {});
+    for_text_batches(session.tokenizer(), {""}, batching, session.pool(), [](size_t, const Batch&) {});
   }
 
   TextBatching batching_until(const std::stop_token& stop) const {
@@ -191,9 +190,7 @@ bool TextModel::labels_tokens() const {
 bool TextModel::answers_questions() const {
   return implementation_->session.model().config().head == Head::question_answering;
 }
-bool TextModel::chooses() const {
-  return implementation_->session.model().config().head == Head::multiple_choice;
-}
+bool TextModel::chooses() const { return implementation_->session.model().config().head == Head::multiple_choice; }
 const std::vector<std::string>& TextModel::labels() const {
   static const std::vector<std::string> none;
   const ModelConfig& config = implementation_->session.model().config();
@@ -303,8 +300,8 @@ std::vector<LabeledToken> TextModel::label_tokens(std::string_view text, std::st
 std::vector<std::vector<LabeledToken>> TextModel::label_tokens(Texts texts, std::stop_token stop) const {
   const Session& session = implementation_->session;
   std::vector<std::vector<LabeledToken>> result;
-  for (const std::vector<TokenLabel>& found : roformer::label_tokens(session.model(), session.tokenizer(), texts,
-                                                                     implementation_->batching_until(stop))) {
+  for (const std::vector<TokenLabel>& found :
+       roformer::label_tokens(session.model(), session.tokenizer(), texts, implementation_->batching_until(stop))) {
     std::vector<LabeledToken>& list = result.emplace_back();
     for (const TokenLabel& one : found) {
       list.push_back({session.tokenizer().token(one.id), one.id, labels()[one.label], one.score, one.offsets});

@@ -17,9 +17,7 @@ TextTokenizer TextTokenizer::open(const std::string& directory) {
   return TextTokenizer(std::make_unique<Implementation>(Implementation{load_tokenizer(directory)}));
 }
 
-TextTokenizer TextTokenizer::open_memory(const MemoryFiles& files) {
-  return open(MemoryDirectory(files).path());
-}
+TextTokenizer TextTokenizer::open_memory(const MemoryFiles& files) { return open(MemoryDirectory(files).path()); }
 
 TokenizedText TextTokenizer::tokenize(std::string_view text, const TokenizeOptions& options) const {
   const Tokenizer& tokenizer = *implementation_->tokenizer;
