@@ -452,7 +452,6 @@ TEST_F(CInterface, NullIsRefusedEverywhere) {
   EXPECT_EQ(roformer_model_label(nullptr, 0), nullptr);
   EXPECT_EQ(roformer_model_can(nullptr, ROFORMER_FILL_MASK), 0);
   roformer_tokenizer* tokenizer = nullptr;
-  roformer_tokens* tokens = nullptr;
   roformer_text* text = nullptr;
   roformer_token_labels* labels = nullptr;
   roformer_answer* answer = nullptr;
