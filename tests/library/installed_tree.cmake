@@ -1,12 +1,12 @@
-#Installs the project into a prefix of its own and uses it from there as a newcomer would : every header alone, the
-#examples through find_package and, where pkg - config is there, without CMake, each example run.Called by ctest:
-#cmake - D BUILD =… - D SOURCE =… - D CXX =… - D CC =… - D SANITIZE =… - P installed_tree.cmake
+# Installs the project into a prefix of its own and uses it from there as a newcomer would: every header alone, the
+# examples through find_package and, where pkg-config is there, without CMake, each example run. Called by ctest:
+#   cmake -D BUILD=… -D SOURCE=… -D CXX=… -D CC=… -D SANITIZE=… -P installed_tree.cmake
 cmake_minimum_required(VERSION 3.25)
 set(work ${BUILD}/installed_tree)
 set(prefix ${work}/prefix)
 file(REMOVE_RECURSE ${work})
 
-#Runs a command that must succeed; its output is in `output` then.
+# Runs a command that must succeed; its output is in `output` then.
 macro(must)
   execute_process(COMMAND ${ARGV} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE errors)
   if(NOT result EQUAL 0)
@@ -21,9 +21,7 @@ function(must_print pattern)
   endif()
 endfunction()
 
-must(${
-  CMAKE_COMMAND} --install ${
-  BUILD} --prefix ${prefix})
+must(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix})
 file(GLOB library ${prefix}/lib*/libroformer.so ${prefix}/lib*/*/libroformer.so)
 
 # Every header stands alone; those of the C interface in both languages.
