@@ -5,8 +5,8 @@
   tools/library_abi.py build/release/libroformer.so --update   # writes the list anew
 
 The list has the exported symbols (of C++ with their parameter types), the prototypes, constants, and sizes and offsets
-of structs of roformer.h, and the sizes of the types of the C++ headers. A line that disappears or changes breaks programs
-that were compiled before: that needs another SOVERSION. A new line is a new function or field."""
+of structs of roformer.h, and the sizes of the types of the C++ headers. A line that disappears or changes breaks
+programs that were compiled before: that needs another SOVERSION. A new line is a new function or field."""
 import argparse
 import pathlib
 import re
