@@ -289,18 +289,29 @@ ROFORMER_EXPORT roformer_status roformer_label_tokens(const roformer_model* mode
                                                       roformer_token_labels** labels, roformer_error* error);
 ROFORMER_EXPORT void roformer_token_labels_free(roformer_token_labels* labels);
 
+typedef struct roformer_question_options {
+  size_t struct_size;  /* sizeof(roformer_question_options) */
+  int64_t max_tokens;  /* longest answer, before it is extended to whole words; default: 30 */
+  int64_t stride;      /* tokens that two windows of a longer context share; default: half a window, at most
+                        * 128; negative: none. A window has max_length of the model's options, default 384 */
+  int64_t split_words; /* not 0: an answer may begin or end within a word */
+} roformer_question_options;
+
+#define ROFORMER_QUESTION_OPTIONS_INIT \
+  { sizeof(roformer_question_options), 0, 0, 0 }
+
 typedef struct roformer_answer {
   const char* text;   /* a part of the context, NUL-terminated */
   size_t length;      /* in bytes */
-  double score;       /* product of the probabilities of its first and last token */
+  double score;       /* probability that it begins and ends where it does, summed over equal texts */
   int64_t begin, end; /* in code points of the context */
 } roformer_answer;
 
-/* The part of the context that answers the question best, of at most `max_tokens` tokens (0: 30). Needs a
- * question-answering head. */
+/* The part of the context that answers the question best. Needs a question-answering head. */
 ROFORMER_EXPORT roformer_status roformer_answer_question(const roformer_model* model, const char* question,
                                                          size_t question_length, const char* context,
-                                                         size_t context_length, int64_t max_tokens,
+                                                         size_t context_length,
+                                                         const roformer_question_options* options,
                                                          roformer_answer** answer, roformer_error* error);
 ROFORMER_EXPORT void roformer_answer_free(roformer_answer* answer);
 

@@ -85,9 +85,17 @@ struct LabeledToken {
   std::array<int64_t, 2> offsets{};  // [begin, end) in code points of the text
 };
 
+struct QuestionOptions {
+  int64_t max_tokens = 30;  // longest answer, before it is extended to whole words
+  // A longer context is read in windows that share this many tokens; not set: half a window, at most 128. A window has
+  // ModelOptions::max_length tokens, question included; by default 384, or fewer if the model's positions end before.
+  std::optional<int64_t> stride = {};
+  bool align_to_words = true;  // extend an answer that ends within a word
+};
+
 struct TextAnswer {
   std::string text;                  // a part of the context; empty for an empty context
-  double score = 0;                  // product of the probabilities of its first and last token
+  double score = 0;                  // probability that it begins and ends where it does, summed over equal texts
   std::array<int64_t, 2> offsets{};  // [begin, end) in code points of the context
 };
 
@@ -226,11 +234,12 @@ class ROFORMER_EXPORT TextModel {
     return label_tokens(Texts(texts), std::move(stop));
   }
 
-  // The part of the context that answers the question best, of at most `max_tokens` >= 1 tokens; of pairs of a question
-  // and a context. Error for a model without a question-answering head.
-  TextAnswer answer(std::string_view question, std::string_view context, int64_t max_tokens = 30,
+  // The part of the context that answers the question best; of pairs of a question and a context. Error for a model
+  // without a question-answering head.
+  TextAnswer answer(std::string_view question, std::string_view context, const QuestionOptions& options = {},
                     std::stop_token stop = {}) const;
-  std::vector<TextAnswer> answer(TextPairs questions, int64_t max_tokens = 30, std::stop_token stop = {}) const;
+  std::vector<TextAnswer> answer(TextPairs questions, const QuestionOptions& options = {},
+                                 std::stop_token stop = {}) const;
 
   // The probability of each choice as what follows the prompt. Error for a model without a multiple-choice head.
   std::vector<double> choose(std::string_view prompt, Texts choices, std::stop_token stop = {}) const;

@@ -70,8 +70,10 @@ void describe(OptionSet& set, GenerateOptions& options) {
   set.add("--stop", options.stop, "end a text before the first of these strings", "TEXT");
   describe_decoding(set, options);
   set.section("Long texts");
-  set.add("--context", options.context, "context length in tokens (default: max_position_embeddings of config.json)",
-          {2, kMaxTokenCount});
+  set.add(
+      "--context", options.context,
+      "context length in tokens (default: max_position_embeddings of config.json, lengthened by its rotary scaling)",
+      {2, kMaxTokenCount});
   set.add("--overflow", options.overflow,
           "when the context is full: shift (drop the older half), stop or error (default: shift, or stop where "
           "positions are added to the input)",
@@ -193,6 +195,12 @@ void generate_batch(const TextGenerator& generator, const GenerateOptions& optio
   printer.finish();
 }
 
+void warn_of_cut(const std::string& location, const Prompt& prompt) {
+  const int64_t left = std::ssize(prompt.ids);
+  std::cerr << fmt::format("roformer: {}: the prompt has {} tokens, the context {}: tokens 2 to {} are left out\n",
+                           location, left + prompt.dropped, left, prompt.dropped + 1);
+}
+
 void run(const GenerateOptions& options) {
   GenerationOptions generation = generation_options(options);
   const StopOnSignal stop;
@@ -212,6 +220,7 @@ void run(const GenerateOptions& options) {
       if (ended) break;
       try {
         prompts.push_back(generator.prompt(text, reader.count() - 1));
+        if (prompts.back().dropped > 0) warn_of_cut(reader.location(), prompts.back());
       } catch (const DataError& error) {
         throw error.prefixed(reader.location() + ": ");
       }

@@ -53,9 +53,9 @@ void add_text_run(OptionSet& set, TextRunOptions& options) {
   add_engine(set, options.engine);
 }
 
-void add_max_length(OptionSet& set, std::optional<int64_t>& max_length) {
+void add_max_length(OptionSet& set, std::optional<int64_t>& max_length, std::string_view help) {
   constexpr int64_t kMaxLength = 1 << 30;
-  set.add("--max-length", max_length, "truncate texts to this many tokens; 0 = never", {0, kMaxLength});
+  set.add("--max-length", max_length, help, {0, kMaxLength});
 }
 
 SessionOptions session_options(const TextRunOptions& options) {

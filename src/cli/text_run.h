@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "cli/engine.h"
 #include "cli/text_input.h"
@@ -24,7 +25,8 @@ struct TextRunOptions {
 
 void add_text_run(OptionSet& set, TextRunOptions& options);
 // For commands that may truncate texts.
-void add_max_length(OptionSet& set, std::optional<int64_t>& max_length);
+void add_max_length(OptionSet& set, std::optional<int64_t>& max_length,
+                    std::string_view help = "truncate texts to this many tokens; 0 = never");
 
 // How its model directory is opened.
 SessionOptions session_options(const TextRunOptions& options);

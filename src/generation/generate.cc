@@ -41,6 +41,12 @@ int64_t longest(const ModelConfig& config) {
 
 constexpr int64_t kLongestText = int64_t{1} << 29;  // the largest position
 
+// The texts that the model is meant for.
+int64_t usual_length(const ModelConfig& config) {
+  const auto* rotary = std::get_if<RotaryPosition>(&config.position);
+  return rotary == nullptr ? config.max_positions : scaled_positions(rotary->rotary.scaling, config.max_positions);
+}
+
 int64_t window_of(const ModelConfig& config, std::optional<int64_t> asked) {
   const int64_t limit = longest(config);
   if (asked && *asked < 2) throw UsageError("{} is {}, expected at least 2", FieldName("context"), *asked);
@@ -49,7 +55,7 @@ int64_t window_of(const ModelConfig& config, std::optional<int64_t> asked) {
                      limit);
   }
   const bool constant = limit == 0 && decoding_bytes(config) == 0;  // linear attention: constant memory
-  const int64_t own = limit > 0 ? limit : constant ? kLongestText : config.max_positions;
+  const int64_t own = limit > 0 ? limit : constant ? kLongestText : usual_length(config);
   return asked.value_or(std::max<int64_t>(2, own));
 }
 
@@ -149,10 +155,10 @@ void TextGenerator::check_memory(int64_t sequences, int64_t tokens) const {
 }
 
 Prompt TextGenerator::prompt(std::string_view text, int64_t number) const {
-  Prompt prompt{tokenizer_.encode(text).ids, number};
+  Prompt prompt{.ids = tokenizer_.encode(text).ids, .number = number};
   std::vector<int32_t>& ids = prompt.ids;
   const bool causal = attention_mask_ == AttentionMask::causal;
-  if (causal && !ids.empty() && ids.back() == tokenizer_.sep_id()) ids.pop_back();  // the text continues
+  if (causal && tokenizer_.special_template().sep) ids.pop_back();  // the text continues
   if (ids.empty()) throw DataError("the prompt is empty, and the tokenizer has no begin token");
   const auto limit = static_cast<size_t>(window_);
   if (ids.size() <= limit) return prompt;
@@ -160,7 +166,8 @@ Prompt TextGenerator::prompt(std::string_view text, int64_t number) const {
     throw DataError("the prompt has {} tokens, expected at most {} ({}); {} shift drops the oldest", ids.size(), limit,
                     FieldName("context"), FieldName("overflow"));
   }
-  ids.erase(ids.begin() + 1, ids.end() - static_cast<int64_t>(limit - 1));
+  prompt.dropped = std::ssize(ids) - window_;
+  ids.erase(ids.begin() + 1, ids.begin() + 1 + prompt.dropped);
   return prompt;
 }
 

@@ -1,10 +1,10 @@
-// Inference with classification heads, as probabilities: sequence and token classification, extractive question
-// answering, and multiple choice.
+// Inference with classification heads, as probabilities: sequence and token classification, and multiple choice.
+// Question answering is inference/question_answering.h.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <stop_token>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,21 +16,18 @@
 namespace roformer {
 
 struct ClassifyOptions {
-  bool pair = false;       // an item is two tab-separated texts
-  int64_t max_length = 0;  // tokens of a sequence; 0 = no truncation
+  bool pair = false;                       // an item is two tab-separated texts
+  std::optional<int64_t> max_length = {};  // tokens of a sequence; 0 = no truncation, the default unless for questions
+  std::optional<int64_t> stride = {};      // question answering: see QuestionWindows
 };
 
 // The item format of a model's head: a text or a pair for sequence and token classification; "question TAB context" for
-// question answering; "prompt TAB choice TAB choice …" for multiple choice, one sequence per choice. DataError for
-// another head.
+// question answering, in windows; "prompt TAB choice TAB choice …" for multiple choice, one sequence per choice.
+// DataError for another head.
 ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, const ClassifyOptions& options);
 
 // The following functions return one result per item of `batch`, encoded by encode_for_head; DataError for non-finite
 // logits.
-
-// The head's logits (Model::logits), in float32 on the host. DataError if they are not finite; Interrupted if `stop` is
-// requested.
-Tensor head_logits(const Model& model, const Batch& batch, const std::stop_token& stop = {});
 
 // Scores of ModelConfig::labels by the model's problem: softmax (single_label), sigmoid (multi_label), raw logits
 // (regression).
@@ -54,17 +51,6 @@ std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const Text
 // The same of texts in memory. Errors as classify_sequences.
 std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const Tokenizer& tokenizer, Texts texts,
                                                   const TextBatching& batching);
-
-struct Answer {
-  std::string text;                  // a substring of the context
-  double score = 0;                  // product of its start and end probabilities, over the context's tokens
-  std::array<int64_t, 2> offsets{};  // [begin, end) in code points of the context
-};
-// The best answer of at most `max_tokens` tokens per item; empty, with score 0, for an empty context.
-std::vector<Answer> answer_questions(const Model& model, const TextBatch& batch, int64_t max_tokens);
-// The same of pairs of a question and a context in memory. Errors as classify_sequences.
-std::vector<Answer> answer_questions(const Model& model, const Tokenizer& tokenizer, TextPairs questions,
-                                     const TextBatching& batching, int64_t max_tokens);
 
 // The probability of each choice.
 std::vector<std::vector<double>> choose(const Model& model, const TextBatch& batch);

@@ -54,6 +54,11 @@ std::string TextList::location(int64_t number) const {
   return texts_.size() > 1 ? fmt::format("text {}", number) : std::string();
 }
 
+std::string_view second_text(std::string_view item) {
+  const size_t separator = item.find(kPairSeparator);
+  return item.substr((separator == item.npos ? item.find('\t') : separator) + 1);
+}
+
 bool PairList::next(std::string& text) {
   if (read_ == pairs_.size()) return false;
   const auto& [first, second] = pairs_[read_++];

@@ -52,6 +52,8 @@ class TextList final : public TextSource {
 
 // Stands between the two texts of an item from memory: no UTF-8 text has this byte, whereas a tab may be part of one.
 inline constexpr char kPairSeparator = '\xff';
+// The second text of a pair, from a file or from memory.
+std::string_view second_text(std::string_view item);
 
 // Pairs in memory, as items with kPairSeparator.
 class PairList final : public TextSource {
@@ -129,6 +131,18 @@ class TextStream {
   int64_t read_ = 0;
   bool ended_ = false;
 };
+
+// What `compute` gives for the items of each batch of `source`, one behind the other. Errors are those of a stream.
+template <class Compute>
+auto compute_batches(TextSource& source, ItemEncoder encode, const TextBatching& batching, ThreadPool& pool,
+                     const Compute& compute) {
+  TextStream stream(source, std::move(encode), batching, pool);
+  decltype(compute(std::declval<const TextBatch&>())) result;
+  for (TextBatch batch; stream.next(batch);) {
+    for (auto& one : compute(batch)) result.push_back(std::move(one));
+  }
+  return result;
+}
 
 // Calls body(first, batch) for consecutive batches: sequence i of a batch is texts[first + i], [CLS] and [SEP]
 // included. With several texts, an error of one starts with "text N: ", N counted from 1.

@@ -31,6 +31,15 @@ std::unique_ptr<ClassificationResult> make_classification(const std::vector<std:
   return result;
 }
 
+QuestionOptions question_of(const roformer_question_options* given) {
+  const auto known = known_options(given, "roformer_question_options", sizeof(roformer_question_options));
+  QuestionOptions options;
+  set_if_given(options.max_tokens, known.max_tokens);
+  if (known.stride != 0) options.stride = std::max<int64_t>(0, known.stride);
+  options.align_to_words = known.split_words == 0;
+  return options;
+}
+
 }  // namespace
 }  // namespace roformer
 
@@ -117,15 +126,16 @@ void roformer_token_labels_free(roformer_token_labels* labels) {
 }
 
 roformer_status roformer_answer_question(const roformer_model* model, const char* question, size_t question_length,
-                                         const char* context, size_t context_length, int64_t max_tokens,
-                                         roformer_answer** answer, roformer_error* error) {
+                                         const char* context, size_t context_length,
+                                         const roformer_question_options* options, roformer_answer** answer,
+                                         roformer_error* error) {
   return guarded(error, [&] {
     required(answer, "answer");
     const roformer_model& opened = required(model, "model");
     const std::string_view asked = text_of(question, question_length, "question");
     const std::string_view read = text_of(context, context_length, "context");
     auto result = std::make_unique<roformer::AnswerResult>();
-    result->own = opened.model.answer(asked, read, max_tokens == 0 ? 30 : max_tokens, opened.stop->token());
+    result->own = opened.model.answer(asked, read, roformer::question_of(options), opened.stop->token());
     const roformer::TextAnswer& found = result->own;
     static_cast<roformer_answer&>(*result) = {found.text.c_str(), found.text.size(), found.score, found.offsets[0],
                                               found.offsets[1]};

@@ -8,6 +8,8 @@
 #include "inference/classify.h"
 #include "inference/embed.h"
 #include "inference/fill_mask.h"
+#include "inference/head_scores.h"
+#include "inference/question_answering.h"
 #include "inference/sentence_settings.h"
 #include "inference/session.h"
 #include "library/text_tokenizer_impl.h"
@@ -310,17 +312,25 @@ std::vector<std::vector<LabeledToken>> TextModel::label_tokens(Texts texts, std:
   return result;
 }
 
-TextAnswer TextModel::answer(std::string_view question, std::string_view context, int64_t max_tokens,
+TextAnswer TextModel::answer(std::string_view question, std::string_view context, const QuestionOptions& options,
                              std::stop_token stop) const {
-  return std::move(answer({{question, context}}, max_tokens, std::move(stop)).front());
+  return std::move(answer({{question, context}}, options, std::move(stop)).front());
 }
 
-std::vector<TextAnswer> TextModel::answer(TextPairs questions, int64_t max_tokens, std::stop_token stop) const {
-  if (max_tokens < 1) throw UsageError("{} is {}, expected at least 1", FieldName("max_tokens"), max_tokens);
+std::vector<TextAnswer> TextModel::answer(TextPairs questions, const QuestionOptions& options,
+                                          std::stop_token stop) const {
+  if (options.max_tokens < 1) {
+    throw UsageError("{} is {}, expected at least 1", FieldName("max_tokens"), options.max_tokens);
+  }
   const Session& session = implementation_->session;
+  const TextBatching batching = implementation_->batching_until(stop);
+  std::optional<int64_t> length;
+  if (batching.max_length != 0) length = batching.max_length;
+  const QuestionWindows windows =
+      question_windows(session.model().config(), session.tokenizer(), length, options.stride);
   std::vector<TextAnswer> result;
-  for (Answer& found : answer_questions(session.model(), session.tokenizer(), questions,
-                                        implementation_->batching_until(stop), max_tokens)) {
+  for (Answer& found : answer_questions(session.model(), session.tokenizer(), questions, windows, batching,
+                                        {.max_tokens = options.max_tokens, .align_to_words = options.align_to_words})) {
     result.push_back({std::move(found.text), found.score, found.offsets});
   }
   return result;

@@ -1,11 +1,13 @@
 // Reading and writing config.json: family, head and unknown keys.
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include <fmt/ranges.h>
 
 #include "models/config.h"
 #include "models/families/family.h"
+#include "models/rotary_json.h"
 
 namespace roformer {
 
@@ -64,7 +66,11 @@ ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknow
   for (const auto& entry : json.value().items()) {
     ConfigKeys asking = ConfigKeys::asking(json, entry.key());
     config.family->keys(asking, config);
-    if (!asking.known()) unknown->push_back(entry.key());
+    if (!asking.known()) {
+      unknown->push_back(entry.key());
+    } else {
+      std::ranges::copy(unread_rotary_keys(json, entry.key()), std::back_inserter(*unknown));
+    }
   }
   return config;
 }

@@ -238,9 +238,12 @@ TEST_F(CInterface, AnswersLabelsAndChooses) {
   roformer_model* answerer = open("roformer_question_answering");
   const TextModel expected_answerer = TextModel::open(directory_ / "roformer_question_answering");
   for (const int64_t max_tokens : {0, 1}) {
-    const TextAnswer expected = expected_answerer.answer("wise", "pride goes before", max_tokens == 0 ? 30 : 1);
+    const TextAnswer expected =
+        expected_answerer.answer("wise", "pride goes before", {.max_tokens = max_tokens == 0 ? 30 : 1});
+    roformer_question_options options = ROFORMER_QUESTION_OPTIONS_INIT;
+    options.max_tokens = max_tokens;
     roformer_answer* answer = nullptr;
-    ASSERT_EQ(roformer_answer_question(answerer, "wise", nul, "pride goes before", nul, max_tokens, &answer, &error_),
+    ASSERT_EQ(roformer_answer_question(answerer, "wise", nul, "pride goes before", nul, &options, &answer, &error_),
               ROFORMER_OK)
         << error_.message;
     EXPECT_EQ(answer->text, expected.text);
@@ -477,8 +480,8 @@ TEST_F(CInterface, NullIsRefusedEverywhere) {
   EXPECT_EQ(roformer_classify_texts(nullptr, hole, nullptr, nullptr, nullptr, 0, &matrix, &error_), usage);
   EXPECT_EQ(roformer_label_tokens(nullptr, "a", 1, &labels, &error_), usage);
   EXPECT_EQ(roformer_label_tokens(model_, "a", 1, nullptr, &error_), usage);
-  EXPECT_EQ(roformer_answer_question(nullptr, "a", 1, "b", 1, 0, &answer, &error_), usage);
-  EXPECT_EQ(roformer_answer_question(model_, "a", 1, "b", 1, 0, nullptr, &error_), usage);
+  EXPECT_EQ(roformer_answer_question(nullptr, "a", 1, "b", 1, nullptr, &answer, &error_), usage);
+  EXPECT_EQ(roformer_answer_question(model_, "a", 1, "b", 1, nullptr, nullptr, &error_), usage);
   EXPECT_EQ(roformer_choose(nullptr, "a", 1, hole, nullptr, 1, &probability, &error_), usage);
   EXPECT_EQ(roformer_choose(model_, "a", 1, hole, nullptr, 1, nullptr, &error_), usage);
   roformer_tokenizer_free(nullptr);
