@@ -134,8 +134,6 @@ std::vector<Span> best_spans(const std::vector<double>& starts, const std::vecto
 void add_answers(const Tokenizer& tokenizer, const Encoding& window, const Tensor& logits, int64_t row,
                  const AnswerOptions& options, Answers& answers) {
   const auto [first, last] = context_range(window);
-  // [CLS], which stands for no answer, takes part in the probabilities.
-  const bool has_cls = first > 0 && window.ids[0] == tokenizer.cls_id();
   std::vector<double> starts, ends;
   const auto read = [&](size_t token) {
     const float* scores = logits.row<float>(row + static_cast<int64_t>(token));
@@ -143,7 +141,10 @@ void add_answers(const Tokenizer& tokenizer, const Encoding& window, const Tenso
     ends.push_back(scores[1]);
   };
   for (size_t token = first; token < last; ++token) read(token);
-  if (has_cls) read(0);
+  // [CLS], which stands for no answer, takes part in the probabilities.
+  for (size_t token = 0; token < first; ++token) {
+    if (window.ids[token] == tokenizer.cls_id()) read(token);
+  }
   starts = softmax(std::move(starts));
   ends = softmax(std::move(ends));
   starts.resize(last - first);

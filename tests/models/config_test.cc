@@ -392,7 +392,7 @@ TEST(ConfigTest, FileErrorsNameKeysAndPath) {
   EXPECT_EQ(variant({{"rotary_dim", 7}}), "rotary_dim");
   EXPECT_EQ(variant({{"rotary_dim", 6}, {"rotary_grid_width", 4}}), "rotary_grid_width");
   EXPECT_EQ(variant({{"rope_scaling", {{"type", "linear"}, {"factor", -1}}}}), "factor");
-  const Json many = {{"type", "dynamic"}, {"factor", 2}, {"original_max_position_embeddings", 1 << 30}};
+  const Json many = {{"type", "yarn"}, {"factor", 2}, {"original_max_position_embeddings", 1 << 30}};
   EXPECT_EQ(variant({{"rope_scaling", many}}), "original_max_position_embeddings");
   const Json longrope = {{"type", "longrope"}, {"factor", 2}, {"short_factor", {1}}, {"long_factor", {1}}};
   EXPECT_EQ(variant({{"rope_scaling", longrope}}), "short_factor");
