@@ -172,87 +172,88 @@ class ROFORMER_EXPORT TextModel {
   // them. An Error of kind interrupted ends a call soon after a stop is requested of its token; the model is as it was.
 
   // The last layer's output: a row [hidden_size()] for each token of tokenize(), [CLS] and [SEP] included.
-  Matrix encode(std::string_view text, std::stop_token stop = {}) const;
-  TextMatrix encode(Texts texts, std::stop_token stop = {}) const;
-  TextMatrix encode(std::initializer_list<Text> texts, std::stop_token stop = {}) const {
-    return encode(Texts(texts), std::move(stop));
+  Matrix encode(std::string_view text, const std::stop_token& stop = {}) const;
+  TextMatrix encode(Texts texts, const std::stop_token& stop = {}) const;
+  TextMatrix encode(std::initializer_list<Text> texts, const std::stop_token& stop = {}) const {
+    return encode(Texts(texts), stop);
   }
   // Tokens of the caller's own, such as a pair of texts. Uses ids and segment_ids (empty: all 0); never cut. Error for
   // ids and segments that the model does not have.
-  Matrix encode(const TokenizedText& text, std::stop_token stop = {}) const;
+  Matrix encode(const TokenizedText& text, const std::stop_token& stop = {}) const;
 
   // What the head computes, before any softmax. A row for each token: [vocabulary] of a language model, [labels] of
   // token classification, [2] (start, end) of question answering; one row for a text: [labels] of sequence
   // classification, [1] of multiple choice. Error for a model without a head, for no tokens, and where a number is not
   // finite.
-  Matrix logits(std::string_view text, std::stop_token stop = {}) const;
-  TextMatrix logits(Texts texts, std::stop_token stop = {}) const;
-  TextMatrix logits(std::initializer_list<Text> texts, std::stop_token stop = {}) const {
-    return logits(Texts(texts), std::move(stop));
+  Matrix logits(std::string_view text, const std::stop_token& stop = {}) const;
+  TextMatrix logits(Texts texts, const std::stop_token& stop = {}) const;
+  TextMatrix logits(std::initializer_list<Text> texts, const std::stop_token& stop = {}) const {
+    return logits(Texts(texts), stop);
   }
-  Matrix logits(const TokenizedText& text, std::stop_token stop = {}) const;  // as encode
+  Matrix logits(const TokenizedText& text, const std::stop_token& stop = {}) const;  // as encode
 
   // One vector a text: of several texts a matrix with a row for each.
-  TextEmbedding embed(std::string_view text, const EmbeddingOptions& options = {}, std::stop_token stop = {}) const;
-  Matrix embed(Texts texts, const EmbeddingOptions& options = {}, std::stop_token stop = {}) const;
+  TextEmbedding embed(std::string_view text, const EmbeddingOptions& options = {},
+                      const std::stop_token& stop = {}) const;
+  Matrix embed(Texts texts, const EmbeddingOptions& options = {}, const std::stop_token& stop = {}) const;
   Matrix embed(std::initializer_list<Text> texts, const EmbeddingOptions& options = {},
-               std::stop_token stop = {}) const {
-    return embed(Texts(texts), options, std::move(stop));
+               const std::stop_token& stop = {}) const {
+    return embed(Texts(texts), options, stop);
   }
 
   // `top_k` >= 1. Error for a text without [MASK] and for a model without a masked-language-model head.
-  FilledMasks fill_mask(std::string_view text, int64_t top_k = 5, std::stop_token stop = {}) const;
-  std::vector<FilledMasks> fill_mask(Texts texts, int64_t top_k = 5, std::stop_token stop = {}) const;
+  FilledMasks fill_mask(std::string_view text, int64_t top_k = 5, const std::stop_token& stop = {}) const;
+  std::vector<FilledMasks> fill_mask(Texts texts, int64_t top_k = 5, const std::stop_token& stop = {}) const;
   std::vector<FilledMasks> fill_mask(std::initializer_list<Text> texts, int64_t top_k = 5,
-                                     std::stop_token stop = {}) const {
-    return fill_mask(Texts(texts), top_k, std::move(stop));
+                                     const std::stop_token& stop = {}) const {
+    return fill_mask(Texts(texts), top_k, stop);
   }
 
   // The cosine of the two texts' embeddings, -1 to 1; 0 where one of them is zero.
   double similarity(std::string_view first, std::string_view second, const EmbeddingOptions& options = {},
-                    std::stop_token stop = {}) const;
+                    const std::stop_token& stop = {}) const;
   std::vector<double> similarity(TextPairs pairs, const EmbeddingOptions& options = {},
-                                 std::stop_token stop = {}) const;
+                                 const std::stop_token& stop = {}) const;
 
   // Error for a model without a sequence-classification head.
-  Classification classify(std::string_view text, std::stop_token stop = {}) const;
-  std::vector<Classification> classify(Texts texts, std::stop_token stop = {}) const;
-  std::vector<Classification> classify(TextPairs pairs, std::stop_token stop = {}) const;
-  std::vector<Classification> classify(std::initializer_list<Text> texts, std::stop_token stop = {}) const {
-    return classify(Texts(texts), std::move(stop));
+  Classification classify(std::string_view text, const std::stop_token& stop = {}) const;
+  std::vector<Classification> classify(Texts texts, const std::stop_token& stop = {}) const;
+  std::vector<Classification> classify(TextPairs pairs, const std::stop_token& stop = {}) const;
+  std::vector<Classification> classify(std::initializer_list<Text> texts, const std::stop_token& stop = {}) const {
+    return classify(Texts(texts), stop);
   }
   std::vector<Classification> classify(std::initializer_list<std::pair<Text, Text>> pairs,
-                                       std::stop_token stop = {}) const {
-    return classify(TextPairs(pairs), std::move(stop));
+                                       const std::stop_token& stop = {}) const {
+    return classify(TextPairs(pairs), stop);
   }
 
   // The label of each token but [CLS] and [SEP]. Error for a model without a token-classification head.
-  std::vector<LabeledToken> label_tokens(std::string_view text, std::stop_token stop = {}) const;
-  std::vector<std::vector<LabeledToken>> label_tokens(Texts texts, std::stop_token stop = {}) const;
+  std::vector<LabeledToken> label_tokens(std::string_view text, const std::stop_token& stop = {}) const;
+  std::vector<std::vector<LabeledToken>> label_tokens(Texts texts, const std::stop_token& stop = {}) const;
   std::vector<std::vector<LabeledToken>> label_tokens(std::initializer_list<Text> texts,
-                                                      std::stop_token stop = {}) const {
-    return label_tokens(Texts(texts), std::move(stop));
+                                                      const std::stop_token& stop = {}) const {
+    return label_tokens(Texts(texts), stop);
   }
 
   // The part of the context that answers the question best; of pairs of a question and a context. Error for a model
   // without a question-answering head.
   TextAnswer answer(std::string_view question, std::string_view context, const QuestionOptions& options = {},
-                    std::stop_token stop = {}) const;
+                    const std::stop_token& stop = {}) const;
   std::vector<TextAnswer> answer(TextPairs questions, const QuestionOptions& options = {},
-                                 std::stop_token stop = {}) const;
+                                 const std::stop_token& stop = {}) const;
 
   // The probability of each choice as what follows the prompt. Error for a model without a multiple-choice head.
-  std::vector<double> choose(std::string_view prompt, Texts choices, std::stop_token stop = {}) const;
+  std::vector<double> choose(std::string_view prompt, Texts choices, const std::stop_token& stop = {}) const;
 
   // Error for a model that is not a decoder, unless options.attention_mask says otherwise, and for one without a
   // language-model head. A prompt's text depends on neither the other prompts nor the number of threads.
   GeneratedText generate(std::string_view prompt, const TextGenerationOptions& options = {},
-                         std::stop_token stop = {}) const;
+                         const std::stop_token& stop = {}) const;
   std::vector<GeneratedText> generate(Texts prompts, const TextGenerationOptions& options = {},
-                                      std::stop_token stop = {}) const;
+                                      const std::stop_token& stop = {}) const;
   std::vector<GeneratedText> generate(std::initializer_list<Text> prompts, const TextGenerationOptions& options = {},
-                                      std::stop_token stop = {}) const {
-    return generate(Texts(prompts), options, std::move(stop));
+                                      const std::stop_token& stop = {}) const {
+    return generate(Texts(prompts), options, stop);
   }
 
  private:

@@ -13,7 +13,8 @@
 namespace roformer {
 inline namespace v0 {
 
-// One text of a list in braces. (A std::string_view would take {"a", "b"} for the two ends of one text.)
+// One text of a list in braces. (A std::string_view would take {"a", "b"} for the two ends of one text.) Where a
+// function takes one text or several, compilers differ over {view}: write view or Texts{view}.
 class Text {
  public:
   template <std::convertible_to<std::string_view> Source>

@@ -96,7 +96,8 @@ struct TextModel::Implementation {
         session(directory, {.engine = {.threads = options.threads, .device = options.device, .dtype = options.dtype}}),
         batching{.max_length = options.max_length, .max_tokens = options.max_batch_tokens},
         sentences(read_sentence_settings(directory)),
-        tokenizer(std::make_unique<TextTokenizer::Implementation>(session.shared_tokenizer())) {
+        tokenizer(std::make_unique<TextTokenizer::Implementation>(
+            TextTokenizer::Implementation{session.shared_tokenizer()})) {
     batching.limit = length_limit(session.model().config());
     // Settings that no text fits are rejected here and not with the first text.
     for_text_batches(session.tokenizer(), {""}, batching, session.pool(), [](size_t, const Batch&) {});
@@ -206,37 +207,42 @@ TokenizedText TextModel::tokenize(std::string_view text, const TokenizeOptions& 
   return implementation_->tokenizer.tokenize(text, options);
 }
 
-Matrix TextModel::encode(std::string_view text, std::stop_token stop) const {
-  return implementation_->encode({text}, stop);
+Matrix TextModel::encode(std::string_view text, const std::stop_token& stop) const {
+  return implementation_->encode(Texts{text}, stop);
 }
 
-TextMatrix TextModel::encode(Texts texts, std::stop_token stop) const { return implementation_->encode(texts, stop); }
+TextMatrix TextModel::encode(Texts texts, const std::stop_token& stop) const {
+  return implementation_->encode(texts, stop);
+}
 
-Matrix TextModel::encode(const TokenizedText& text, std::stop_token stop) const {
+Matrix TextModel::encode(const TokenizedText& text, const std::stop_token& stop) const {
   Matrix result;
   append(result, implementation_->hidden(batch_of(text), stop));
   return result;
 }
 
-Matrix TextModel::logits(std::string_view text, std::stop_token stop) const {
-  return implementation_->logits({text}, stop);
+Matrix TextModel::logits(std::string_view text, const std::stop_token& stop) const {
+  return implementation_->logits(Texts{text}, stop);
 }
 
-TextMatrix TextModel::logits(Texts texts, std::stop_token stop) const { return implementation_->logits(texts, stop); }
+TextMatrix TextModel::logits(Texts texts, const std::stop_token& stop) const {
+  return implementation_->logits(texts, stop);
+}
 
-Matrix TextModel::logits(const TokenizedText& text, std::stop_token stop) const {
+Matrix TextModel::logits(const TokenizedText& text, const std::stop_token& stop) const {
   if (text.ids.empty()) throw DataError("no tokens, expected at least one");
   Matrix result;
   append(result, head_logits(implementation_->session.model(), batch_of(text), stop));
   return result;
 }
 
-TextEmbedding TextModel::embed(std::string_view text, const EmbeddingOptions& options, std::stop_token stop) const {
-  PooledText pooled = std::move(implementation_->embed({text}, options, stop).front());
+TextEmbedding TextModel::embed(std::string_view text, const EmbeddingOptions& options,
+                               const std::stop_token& stop) const {
+  PooledText pooled = std::move(implementation_->embed(Texts{text}, options, stop).front());
   return {std::move(pooled.values), pooled.tokens};
 }
 
-Matrix TextModel::embed(Texts texts, const EmbeddingOptions& options, std::stop_token stop) const {
+Matrix TextModel::embed(Texts texts, const EmbeddingOptions& options, const std::stop_token& stop) const {
   Matrix result;
   for (const PooledText& pooled : implementation_->embed(texts, options, stop)) {
     ++result.rows;
@@ -246,11 +252,11 @@ Matrix TextModel::embed(Texts texts, const EmbeddingOptions& options, std::stop_
   return result;
 }
 
-FilledMasks TextModel::fill_mask(std::string_view text, int64_t top_k, std::stop_token stop) const {
-  return std::move(fill_mask({text}, top_k, std::move(stop)).front());
+FilledMasks TextModel::fill_mask(std::string_view text, int64_t top_k, const std::stop_token& stop) const {
+  return std::move(fill_mask(Texts{text}, top_k, stop).front());
 }
 
-std::vector<FilledMasks> TextModel::fill_mask(Texts texts, int64_t top_k, std::stop_token stop) const {
+std::vector<FilledMasks> TextModel::fill_mask(Texts texts, int64_t top_k, const std::stop_token& stop) const {
   if (top_k < 1) throw UsageError("{} is {}, expected at least 1", FieldName("top_k"), top_k);
   const Session& session = implementation_->session;
   std::vector<FilledMasks> result;
@@ -268,38 +274,38 @@ std::vector<FilledMasks> TextModel::fill_mask(Texts texts, int64_t top_k, std::s
 }
 
 double TextModel::similarity(std::string_view first, std::string_view second, const EmbeddingOptions& options,
-                             std::stop_token stop) const {
-  return similarity({{first, second}}, options, std::move(stop)).front();
+                             const std::stop_token& stop) const {
+  return similarity({{first, second}}, options, stop).front();
 }
 
 std::vector<double> TextModel::similarity(TextPairs pairs, const EmbeddingOptions& options,
-                                          std::stop_token stop) const {
+                                          const std::stop_token& stop) const {
   const Session& session = implementation_->session;
   const auto how = implementation_->embedding(options, stop);
   return similarities(session.model(), session.tokenizer(), pairs, how.options, how.batching);
 }
 
-Classification TextModel::classify(std::string_view text, std::stop_token stop) const {
-  return std::move(classify({text}, std::move(stop)).front());
+Classification TextModel::classify(std::string_view text, const std::stop_token& stop) const {
+  return std::move(classify(Texts{text}, stop).front());
 }
 
-std::vector<Classification> TextModel::classify(Texts texts, std::stop_token stop) const {
+std::vector<Classification> TextModel::classify(Texts texts, const std::stop_token& stop) const {
   const Session& session = implementation_->session;
   return classifications(
       labels(), classify_sequences(session.model(), session.tokenizer(), texts, implementation_->batching_until(stop)));
 }
 
-std::vector<Classification> TextModel::classify(TextPairs pairs, std::stop_token stop) const {
+std::vector<Classification> TextModel::classify(TextPairs pairs, const std::stop_token& stop) const {
   const Session& session = implementation_->session;
   return classifications(
       labels(), classify_sequences(session.model(), session.tokenizer(), pairs, implementation_->batching_until(stop)));
 }
 
-std::vector<LabeledToken> TextModel::label_tokens(std::string_view text, std::stop_token stop) const {
-  return std::move(label_tokens({text}, std::move(stop)).front());
+std::vector<LabeledToken> TextModel::label_tokens(std::string_view text, const std::stop_token& stop) const {
+  return std::move(label_tokens(Texts{text}, stop).front());
 }
 
-std::vector<std::vector<LabeledToken>> TextModel::label_tokens(Texts texts, std::stop_token stop) const {
+std::vector<std::vector<LabeledToken>> TextModel::label_tokens(Texts texts, const std::stop_token& stop) const {
   const Session& session = implementation_->session;
   std::vector<std::vector<LabeledToken>> result;
   for (const std::vector<TokenLabel>& found :
@@ -313,12 +319,12 @@ std::vector<std::vector<LabeledToken>> TextModel::label_tokens(Texts texts, std:
 }
 
 TextAnswer TextModel::answer(std::string_view question, std::string_view context, const QuestionOptions& options,
-                             std::stop_token stop) const {
-  return std::move(answer({{question, context}}, options, std::move(stop)).front());
+                             const std::stop_token& stop) const {
+  return std::move(answer({{question, context}}, options, stop).front());
 }
 
 std::vector<TextAnswer> TextModel::answer(TextPairs questions, const QuestionOptions& options,
-                                          std::stop_token stop) const {
+                                          const std::stop_token& stop) const {
   if (options.max_tokens < 1) {
     throw UsageError("{} is {}, expected at least 1", FieldName("max_tokens"), options.max_tokens);
   }
@@ -336,18 +342,18 @@ std::vector<TextAnswer> TextModel::answer(TextPairs questions, const QuestionOpt
   return result;
 }
 
-std::vector<double> TextModel::choose(std::string_view prompt, Texts choices, std::stop_token stop) const {
+std::vector<double> TextModel::choose(std::string_view prompt, Texts choices, const std::stop_token& stop) const {
   const Session& session = implementation_->session;
   return roformer::choose(session.model(), session.tokenizer(), prompt, choices, implementation_->batching_until(stop));
 }
 
 GeneratedText TextModel::generate(std::string_view prompt, const TextGenerationOptions& options,
-                                  std::stop_token stop) const {
-  return std::move(generate({prompt}, options, std::move(stop)).front());
+                                  const std::stop_token& stop) const {
+  return std::move(generate(Texts{prompt}, options, stop).front());
 }
 
 std::vector<GeneratedText> TextModel::generate(Texts prompts, const TextGenerationOptions& options,
-                                               std::stop_token stop) const {
+                                               const std::stop_token& stop) const {
   const Session& session = implementation_->session;
   GenerationOptions generation = generation_of(options, stop);
   generation.end_ids = named_end_ids(session.directory(), session.model().config());
