@@ -1,6 +1,7 @@
 #include "generation/generate.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -155,10 +156,13 @@ void TextGenerator::check_memory(int64_t sequences, int64_t tokens) const {
 }
 
 Prompt TextGenerator::prompt(std::string_view text, int64_t number) const {
-  Prompt prompt{.ids = tokenizer_.encode(text).ids, .number = number};
+  Encoding encoding = tokenizer_.encode(text);
+  Prompt prompt{.ids = std::move(encoding.ids), .number = number};
   std::vector<int32_t>& ids = prompt.ids;
+  // The text continues, so the tokenizer's end token is dropped. One that the user wrote has a place in the text.
   const bool causal = attention_mask_ == AttentionMask::causal;
-  if (causal && tokenizer_.special_template().sep) ids.pop_back();  // the text continues
+  const bool added = !ids.empty() && encoding.offsets.back() == std::array<int64_t, 2>{0, 0};
+  if (causal && added && ids.back() == tokenizer_.sep_id()) ids.pop_back();
   if (ids.empty()) throw DataError("the prompt is empty, and the tokenizer has no begin token");
   const auto limit = static_cast<size_t>(window_);
   if (ids.size() <= limit) return prompt;

@@ -149,7 +149,8 @@ void read_scaling(const JsonObject& json, const char* key, RotaryPosition& posit
     scaling.reject(type_key(scaling), fmt::format("one of {}", fmt::join(names, ", ")));
   }
   for (const auto& [name, value] : scaling.value().items()) {
-    if (value.is_object()) scaling.reject(name, "no object: settings for some of the layers only are not supported");
+    const bool nested = value.is_object() && (value.contains("rope_type") || value.contains("rope_theta"));
+    if (nested) scaling.reject(name, "no object: settings for some of the layers only are not supported");
   }
   position.rotary.scaling = kind->read({scaling, json});
   if (scaling.has("rope_theta")) position.rotary.base = scaling.get_double("rope_theta", std::nullopt);

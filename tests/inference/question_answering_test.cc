@@ -36,7 +36,7 @@ class QuestionAnswering : public testing::Test {
   TextBatch batch_of(const Tokenizer& tokenizer, const std::vector<std::string>& texts,
                      const QuestionWindows& windows) {
     TextList list(texts);
-    TextStream stream(list, encode_question(tokenizer, windows), {}, pool_);
+    TextStream stream(list, encode_question(tokenizer, windows), {.max_tokens = 1 << 20}, pool_);
     TextBatch batch;
     EXPECT_TRUE(stream.next(batch));
     EXPECT_THAT(batch.items, SizeIs(texts.size()));
@@ -190,7 +190,7 @@ TEST_F(QuestionAnswering, AnswersAreTheBestOfAllWindows) {
 TEST_F(QuestionAnswering, AnswersAreWholeWords) {
   const Model m = model(*words_);
   int parts = 0;
-  for (const std::string context : {"running foxes", "the foxing runner sees", "runny seeing", "seers the runs"}) {
+  for (const std::string context : {"foxing sees", "runing foxs the fox", "runy seeing", "foxer runs"}) {
     for (const bool align : {true, false}) {
       const Answer found = answer(m, *words_, "who\t" + context, {}, {.max_tokens = 1, .align_to_words = align});
       const bool whole = (" " + context + " ").find(" " + found.text + " ") != std::string::npos;
