@@ -70,6 +70,7 @@ class ROFORMER_EXPORT MaskedLanguageTrainer {
   int64_t steps() const;  // done so far by this trainer
   // Keys of config.json that this library does not know and that could matter: worth a warning. Empty for a new model.
   const std::vector<std::string>& ignored_settings() const;
+  const std::vector<std::string>& warnings() const;  // as TextModel::warnings
 
   // Changes nothing. The same texts always get the same masks, so that scores can be compared.
   MaskedLanguageScore validate(Texts texts, std::stop_token stop = {}) const;

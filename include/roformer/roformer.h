@@ -171,6 +171,9 @@ ROFORMER_EXPORT const char* roformer_model_label(const roformer_model* model, si
 /* Keys of config.json that the library does not know and that could matter: worth a warning. NULL if `index` is not
  * less than their number. */
 ROFORMER_EXPORT const char* roformer_model_ignored_setting(const roformer_model* model, size_t index);
+/* What is unusual about the directory and was made of it, a sentence each, ignored settings among them. NULL if `index`
+ * is not less than their number. */
+ROFORMER_EXPORT const char* roformer_model_warning(const roformer_model* model, size_t index);
 
 /* By the model's tokenizer, without a limit. `pair` is a second text, or NULL. */
 ROFORMER_EXPORT roformer_status roformer_tokenize(const roformer_model* model, const char* text, size_t length,

@@ -180,7 +180,7 @@ void check_labels(const Session& session, const std::string& directory) {
 
 void run(const ClassifyCommand& options) {
   const Session session(options.run.model, session_options(options.run));
-  warn_unknown_keys(session);
+  print_warnings(session.notes());
   check_labels(session, options.run.model);
   const ClassifyOptions how{.pair = options.pair, .max_length = options.max_length, .stride = options.stride};
   answer_texts("classify", options.run, session, encode_for_head(session.model(), session.tokenizer(), how),

@@ -95,7 +95,7 @@ void run(const EmbedCommand& options) {
                      options.output);
   }
   const Session session(options.run.model, session_options(options.run));
-  warn_unknown_keys(session);
+  print_warnings(session.notes());
   if (tokens) return run_tokens(options, session);
   const SentenceVectors how = sentence_vectors(options.vectors, session.model(), options.run.model);
   const int64_t dimensions = session.model().config().hidden;

@@ -22,10 +22,8 @@ void add_shape(OptionSet& set, ShapeOptions& shape, bool alone) {
   visit_settings(shape, options);
 }
 
-void warn_unknown_keys(const std::string& directory, const std::vector<std::string>& keys) {
-  if (keys.empty()) return;
-  std::cerr << fmt::format("roformer: {}/config.json: not understood and ignored: {}\n", directory,
-                           fmt::join(keys, ", "));
+void print_warnings(const LoadNotes& notes) {
+  for (const std::string& warning : notes.warnings) std::cerr << fmt::format("roformer: {}\n", warning);
 }
 
 }  // namespace roformer

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/setting.h"
@@ -73,8 +74,12 @@ class OptionSet {
   // whose tables the file may hold beside the one of this command.
   bool parse(std::span<const std::string> arguments, std::ostream& out, std::span<const std::string> commands = {});
 
-  // After parse(): whether the user set it.
+  // parse() does not read the variables of these options.
+  void ignore_variables(std::vector<std::string> names) { ignored_variables_ = std::move(names); }
+
+  // After parse(): whether the user set it, and whether in the environment.
   bool given(std::string_view name) const;
+  bool given_in_environment(std::string_view name) const;
   // How a message names it: as the user did, --top-k, ROFORMER_TOP_K or "top-k" (FILE:LINE); --top-k for defaults.
   std::string spelled(std::string_view name) const;
 
@@ -102,6 +107,7 @@ class OptionSet {
   std::string config_file_;
   bool help_asked_ = false, dump_asked_ = false;
   std::vector<std::unique_ptr<Option>> options_;
+  std::vector<std::string> ignored_variables_;
 };
 
 // The options that mean the same in every command that has them.

@@ -66,7 +66,8 @@ void answer_texts(const std::string& command, const TextRunOptions& options, con
                   const ItemEncoder& encode, const AnswerBatch& answer) {
   const StopOnSignal stop;
   TextReader reader(options.texts, stop.token());
-  const TextBatching batching{.max_tokens = options.batch_tokens, .limit = length_limit(session.model().config())};
+  const TextBatching batching{.max_tokens = options.batch_tokens,
+                              .limit = length_limit(session.model().config(), session.tokenizer())};
   TextStream stream(reader, encode, batching, session.pool());
   RunProgress progress(command, reader);
   std::string lines;

@@ -14,6 +14,7 @@
 #include "base/stop.h"
 #include "generation/continued_text.h"
 #include "generation/pass.h"
+#include "text/token_rows.h"
 
 namespace roformer {
 
@@ -120,10 +121,6 @@ TextGenerator::TextGenerator(const Model& model, const Tokenizer& tokenizer, Gen
       overflow_(options_.overflow.value_or(can_forget(model.config()) ? Overflow::shift : Overflow::stop)),
       end_ids_(options_.end_ids.value_or(std::vector<int32_t>{tokenizer.sep_id()})) {
   model.mlm_head();  // throws if there is none
-  if (tokenizer.vocabulary_size() > model.config().vocabulary) {
-    throw DataError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
-                    model.config().vocabulary);
-  }
   check_options();
   if (options_.window) check_memory(options_.batch * options_.beams, window_);
 }
@@ -163,6 +160,7 @@ Prompt TextGenerator::prompt(std::string_view text, int64_t number) const {
   const bool causal = attention_mask_ == AttentionMask::causal;
   const bool added = !ids.empty() && encoding.offsets.back() == std::array<int64_t, 2>{0, 0};
   if (causal && added && ids.back() == tokenizer_.sep_id()) ids.pop_back();
+  check_rows(tokenizer_, ids, model_.config().vocabulary);
   if (ids.empty()) throw DataError("the prompt is empty, and the tokenizer has no begin token");
   const auto limit = static_cast<size_t>(window_);
   if (ids.size() <= limit) return prompt;

@@ -63,10 +63,10 @@ ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, cons
     case Head::multiple_choice: return encode_choices(tokenizer, max_length);
     default: break;
   }
-  throw DataError(
-      "the model has {}, expected one of sequence classification, token classification, question answering or multiple "
-      "choice ('{}' of config.json names it)",
-      describe_head(model.config().head), KeyName("architectures"));
+  refuse_head(model.config(),
+              fmt::format("the model has {}, expected one of sequence classification, token classification, question "
+                          "answering or multiple choice",
+                          describe_head(model.config().head)));
 }
 
 std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch) {

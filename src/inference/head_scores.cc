@@ -22,8 +22,8 @@ const char* describe_head(Head head) {
 
 void require_head(const Model& model, Head head) {
   if (model.config().head == head) return;
-  throw DataError("the model has {}, expected {} ('{}' of config.json names it)", describe_head(model.config().head),
-                  describe_head(head), KeyName("architectures"));
+  refuse_head(model.config(),
+              fmt::format("the model has {}, expected {}", describe_head(model.config().head), describe_head(head)));
 }
 
 Tensor head_logits(const Model& model, const Batch& batch, const std::stop_token& stop) {

@@ -164,7 +164,7 @@ void add_answers(const Tokenizer& tokenizer, const Encoding& window, const Tenso
 
 QuestionWindows question_windows(const ModelConfig& config, const Tokenizer& tokenizer,
                                  std::optional<int64_t> max_length, std::optional<int64_t> stride) {
-  int64_t usual = std::min(kUsualLength, length_limit(config).tokens);
+  int64_t usual = std::min(kUsualLength, length_limit(config, tokenizer).tokens);
   if (tokenizer.model_max_length() > 0) usual = std::min(usual, tokenizer.model_max_length());
   const QuestionWindows windows{.max_length = max_length.value_or(usual), .stride = stride};
   if (stride && (*stride < 0 || (windows.max_length > 0 && *stride >= windows.max_length))) {

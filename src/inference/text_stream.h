@@ -71,13 +71,15 @@ class PairList final : public TextSource {
   size_t read_ = 0;
 };
 
-// The longest sequence accepted; longer ones are errors.
+// What a model takes; longer sequences, and tokens that it has no rows for, are errors.
 struct LengthLimit {
   int64_t tokens = std::numeric_limits<int64_t>::max();
   std::string_view reason = {};  // "the model's learned positions end there"
+  int64_t rows = std::numeric_limits<int64_t>::max();
+  const Tokenizer* tokenizer = nullptr;  // names the tokens; with `rows`
 };
-// The limit by the model's positions or the machine's memory.
-LengthLimit length_limit(const ModelConfig& config);
+// The limits by the model's positions and vocabulary and the machine's memory; the tokenizer must outlive the result.
+LengthLimit length_limit(const ModelConfig& config, const Tokenizer& tokenizer);
 
 struct TextBatching {
   int64_t max_length = 0;     // truncate sequences to this many tokens; 0 = no truncation

@@ -126,6 +126,10 @@ const char* roformer_model_ignored_setting(const roformer_model* model, size_t i
   return model == nullptr ? nullptr : roformer::element_of(model->model.ignored_settings(), index);
 }
 
+const char* roformer_model_warning(const roformer_model* model, size_t index) {
+  return model == nullptr ? nullptr : roformer::element_of(model->model.warnings(), index);
+}
+
 roformer_status roformer_encode(const roformer_model* model, const char* text, size_t length,
                                 roformer_matrix** hidden_states, roformer_error* error) {
   return guarded(error, [&] {

@@ -94,7 +94,7 @@ struct MaskedLanguageTrainer::Implementation {
         tokenizer(std::move(words)),
         labeling(make_labeler(run_options(options), *tokenizer)),
         model(new_model != nullptr ? Model(*engine.backend, *new_model, true)
-                                   : load_model(directory, *engine.backend, true, &ignored)),
+                                   : load_model(directory, *engine.backend, true, &notes)),
         update(model, run_options(options).optimizer, schedule_of(options), random(2)) {
     model.mlm_head();  // throws if there is none
     if (tokenizer->vocabulary_size() > model.config().vocabulary) {
@@ -154,7 +154,7 @@ struct MaskedLanguageTrainer::Implementation {
 
   MaskedLanguageOptions options;
   Engine engine;
-  std::vector<std::string> ignored;
+  LoadNotes notes;
   std::unique_ptr<Tokenizer> tokenizer;
   std::unique_ptr<Labeler> labeling;
   Model model;
@@ -188,7 +188,10 @@ double MaskedLanguageTrainer::step(Texts texts, std::stop_token stop) {
 }
 
 int64_t MaskedLanguageTrainer::steps() const { return implementation_->steps; }
-const std::vector<std::string>& MaskedLanguageTrainer::ignored_settings() const { return implementation_->ignored; }
+const std::vector<std::string>& MaskedLanguageTrainer::ignored_settings() const {
+  return implementation_->notes.unknown_keys;
+}
+const std::vector<std::string>& MaskedLanguageTrainer::warnings() const { return implementation_->notes.warnings; }
 
 MaskedLanguageScore MaskedLanguageTrainer::validate(Texts texts, std::stop_token stop) const {
   const Implementation& my = *implementation_;

@@ -98,7 +98,7 @@ struct TextModel::Implementation {
         sentences(read_sentence_settings(directory)),
         tokenizer(std::make_unique<TextTokenizer::Implementation>(
             TextTokenizer::Implementation{session.shared_tokenizer()})) {
-    batching.limit = length_limit(session.model().config());
+    batching.limit = length_limit(session.model().config(), session.tokenizer());
     // Settings that no text fits are rejected here and not with the first text.
     for_text_batches(session.tokenizer(), {""}, batching, session.pool(), [](size_t, const Batch&) {});
   }
@@ -201,7 +201,10 @@ const std::vector<std::string>& TextModel::labels() const {
   return labels ? config.labels : none;
 }
 const TextTokenizer& TextModel::tokenizer() const { return implementation_->tokenizer; }
-const std::vector<std::string>& TextModel::ignored_settings() const { return implementation_->session.unknown_keys(); }
+const std::vector<std::string>& TextModel::ignored_settings() const {
+  return implementation_->session.notes().unknown_keys;
+}
+const std::vector<std::string>& TextModel::warnings() const { return implementation_->session.notes().warnings; }
 
 TokenizedText TextModel::tokenize(std::string_view text, const TokenizeOptions& options) const {
   return implementation_->tokenizer.tokenize(text, options);

@@ -1,47 +1,17 @@
-// Reading and writing config.json: family, head and unknown keys.
+// Reading and writing config.json: unsupported and unknown keys.
 #include <algorithm>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include <fmt/ranges.h>
-
 #include "models/config.h"
+#include "models/families/bert_like.h"
 #include "models/families/family.h"
+#include "models/model_kind.h"
 #include "models/rotary_json.h"
 
 namespace roformer {
 
 namespace {
-
-// "roformer", "bert" or "llama", in quotes.
-std::string known_types() {
-  std::string text;
-  const std::vector<std::string> types = model_types();
-  for (size_t i = 0; i < types.size(); ++i) {
-    text += i == 0 ? "" : i + 1 == types.size() ? " or " : ", ";
-    text += "\"" + types[i] + "\"";
-  }
-  return text;
-}
-
-// The family and the head; the head's name may be absent.
-FoundArchitecture find_kind(const JsonObject& json) {
-  const auto names = json.get_strings("architectures", std::vector<std::string>{});
-  const std::string type = json.get_string("model_type", "");
-  const Family* family = find_family(type);
-  if (!type.empty() && family == nullptr) {
-    json.reject("model_type", known_types());
-  }
-  if (names.empty()) return {family == nullptr ? &families::roformer : family, Head::none};
-  const FoundArchitecture found = find_architecture(names[0]);
-  if (found.family == nullptr) {
-    json.reject("architectures", fmt::format("one of {} first", fmt::join(architecture_names(), ", ")));
-  }
-  if (family != nullptr && family != found.family) {
-    json.reject("architectures", fmt::format("one of model_type \"{}\"", type));
-  }
-  return found;
-}
 
 // Unsupported settings that would change the result.
 void refuse_unsupported(const JsonObject& json) {
@@ -54,11 +24,20 @@ void refuse_unsupported(const JsonObject& json) {
 }  // namespace
 
 ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown) {
+  const NamedKind named = named_kind(json);
+  if (named.family == nullptr && !named.architecture.empty()) refuse_architecture(json);
+  return read_config(
+      json,
+      {.family = named.family == nullptr ? &families::roformer : named.family, .head = named.head.value_or(Head::none)},
+      unknown);
+}
+
+ModelConfig read_config(const JsonObject& json, const ModelKind& kind, std::vector<std::string>* unknown) {
   ModelConfig config;
   refuse_unsupported(json);
-  const FoundArchitecture kind = find_kind(json);
   config.family = kind.family;
   config.head = kind.head;
+  if (kind.labels) config.labels = bert_like::numbered_labels(*kind.labels);
   ConfigKeys reading = ConfigKeys::reading(json);
   config.family->keys(reading, config);
   complete(config, json.source());

@@ -24,7 +24,8 @@ int64_t count_characters(const Tokenizer& tokenizer, const PackedSequences& sequ
     const std::span<const int32_t> sequence = sequences.sequence(i);
     ids.insert(ids.end(), sequence.begin(), sequence.end());
   }
-  return count_code_points(tokenizer.decode(ids)) + std::ranges::count(ids, tokenizer.unk_id());
+  const int64_t unknown = tokenizer.has(SpecialToken::unk) ? std::ranges::count(ids, tokenizer.unk_id()) : 0;
+  return count_code_points(tokenizer.decode(ids)) + unknown;
 }
 
 Loss language_loss(const Context& context, const Model& model, const LabeledBatch& batch, double gradient_scale) {

@@ -6,9 +6,11 @@
 #include <string>
 #include <utility>
 
+#include <fmt/ranges.h>
+
 #include "base/error.h"
 #include "base/file.h"
-#include "base/hash.h"
+#include "formats/directory_weights.h"
 #include "text/tokenizer.h"
 #include "training/language_objective.h"
 #include "training/pretrain_plan.h"
@@ -95,8 +97,6 @@ LanguageOptions language_options(const PretrainOptions& options, const PretrainP
           .characters = causal ? count_characters(tokenizer, validation) : 0};
 }
 
-std::string weights_path(const PretrainOptions& options) { return options.init_from + "/model.safetensors"; }
-
 // Resolved settings and everything else that affects the result. Threads, device, logging and snapshots do not.
 Json resolved_settings(const PretrainOptions& options, const PretrainPlan& plan, const Schedule& schedule,
                        Precision precision, const TrainingText& text, const std::string& tokenizer_hash) {
@@ -108,7 +108,7 @@ Json resolved_settings(const PretrainOptions& options, const PretrainPlan& plan,
       // Not the default's value: given explicitly, the same fraction is not capped.
       {"validation-fraction", options.validation_fraction ? Json(*options.validation_fraction) : Json("default")},
       {"tokenizer", tokenizer_hash},
-      {"init-from", options.init_from.empty() ? "" : hash_hex(MappedFile(weights_path(options)).view())},
+      {"init-from", options.init_from.empty() ? "" : WeightFiles(options.init_from).content_hash()},
       {"max-length", plan.max_length},
       {"batch-tokens", plan.batch_tokens},
       {"steps", schedule.steps},
@@ -120,9 +120,24 @@ Json resolved_settings(const PretrainOptions& options, const PretrainPlan& plan,
   return resolved;
 }
 
-void start_weights(Model& model, const PretrainOptions& options, RandomStream random) {
-  if (options.init_from.empty()) return model.initialize(random);
-  model.load_weights(load_state_dict(weights_path(options)), weights_path(options));
+// Sets the first weights and returns notices about those of init_from, one per line.
+std::string start_weights(Model& model, const PretrainPlan& plan, RandomStream random) {
+  if (!plan.start) {
+    model.initialize(random);
+    return "";
+  }
+  const LoadingPlan loading(plan.config, plan.start->tensors, plan.start->source, LoadingPlan::Fit::trunk);
+  std::vector<std::string> anew;
+  for (const LoadingPlan::Missing& one : loading.missing_in_head()) anew.push_back(one.name);
+  if (!anew.empty()) model.initialize(random);
+  model.load_weights(loading);
+  LoadNotes notes = plan.start->notes;
+  note_unused(loading, notes);
+  std::string text;
+  for (const std::string& warning : notes.warnings) text += warning + "\n";
+  if (anew.empty()) return text;
+  return text + fmt::format("{} lacks parameters of the head, which start anew: {}\n", loading.source(),
+                            fmt::join(anew, ", "));
 }
 
 }  // namespace
@@ -158,7 +173,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
 
   // The model is created first, so that a failed allocation leaves no directory behind.
   Model model(backend, plan.config, true);
-  start_weights(model, options, substream(random, 0));
+  const std::string notices = start_weights(model, plan, substream(random, 0));
   if (options.confirm && !exists(join_path(options.output, "training/settings.json"))) {
     options.confirm(estimated_seconds(training_operations(options, plan, schedule.steps), backend.pool().threads()));
   }
@@ -170,6 +185,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   if (result.already_finished) return result;
   if (options.undivided && text.corpus.undivided()) options.undivided(*text.corpus.undivided());
 
+  if (directory.resumed_step() == 0 && !notices.empty()) options.messages.write(notices);
   const int64_t validated = validation.size();
   LanguageObjective objective(model, make_labeler(options, *tokenizer), language, std::move(text.stream),
                               std::move(validation), substream(random, 1));

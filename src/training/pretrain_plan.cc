@@ -2,25 +2,32 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "formats/directory_weights.h"
+#include "base/inapplicable_error.h"
 #include "models/families/family.h"
 
 namespace roformer {
 
 namespace {
 
-ModelConfig shape_of(const PretrainOptions& options) {
-  if (!options.init_from.empty()) {
-    if (options.shape.any() || !options.config.empty()) {
-      throw UsageError("{} takes the model's shape from {}; leave out the shape options", FieldName("init_from"),
-                       options.init_from);
-    }
-    return options.shape.apply(read_config(join_path(model_directory(options.init_from), "config.json")));
+// The model to start from; none: a new one.
+std::optional<FoundModel> find_start(const PretrainOptions& options) {
+  if (options.init_from.empty()) return std::nullopt;
+  if (options.shape.any() || !options.config.empty()) {
+    throw UsageError("{} takes the model's shape from {}; leave out the shape options", FieldName("init_from"),
+                     options.init_from);
   }
+  FoundModel found = find_model(options.init_from);
+  found.config.pooler = false;  // a language model has no use for it
+  found.config.missing_head.clear();
+  return found;
+}
+
+ModelConfig shape_of(const PretrainOptions& options, const std::optional<FoundModel>& start) {
+  if (start) return options.shape.apply(start->config);
   return options.shape.apply(options.config.empty() ? preset_config(options.shape.preset)
                                                     : read_config(options.config));
 }
@@ -68,9 +75,9 @@ void check_together(const PretrainOptions& options, const PretrainPlan& plan) {
                      FieldName("max_length"), plan.max_length);
   }
   if (options.schedule.steps && options.schedule.epochs)
-    throw UsageError("use either {} or {}", FieldName("steps"), FieldName("epochs"));
+    throw InapplicableError("use either {} or {}", FieldName("steps"), FieldName("epochs"));
   if (options.validation_fraction && !options.validation_data.empty()) {
-    throw UsageError("use either {} or {}", FieldName("validation_data"), FieldName("validation_fraction"));
+    throw InapplicableError("use either {} or {}", FieldName("validation_data"), FieldName("validation_fraction"));
   }
 }
 
@@ -85,12 +92,14 @@ RunDefaults preset_run(const std::string& name) {
 
 PretrainPlan make_plan(const PretrainOptions& options, const Tokenizer& tokenizer) {
   const RunDefaults defaults = preset_run(options.shape.preset);
-  PretrainPlan plan{.config = shape_of(options),
+  std::optional<FoundModel> start = find_start(options);
+  PretrainPlan plan{.config = shape_of(options, start),
                     .max_length = options.max_length.value_or(defaults.max_length),
                     .batch_tokens = options.batch_tokens.value_or(defaults.batch_tokens),
-                    .preset = {.learning_rate = defaults.learning_rate, .steps = defaults.steps}};
+                    .preset = {.learning_rate = defaults.learning_rate, .steps = defaults.steps},
+                    .start = std::move(start)};
   ModelConfig& config = plan.config;
-  if (options.config.empty() && options.init_from.empty()) {
+  if (options.config.empty() && !plan.start) {
     fit_config(config, options, tokenizer, plan.max_length);
   } else if (config.vocabulary < tokenizer.vocabulary_size()) {
     throw UsageError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
@@ -98,6 +107,7 @@ PretrainPlan make_plan(const PretrainOptions& options, const Tokenizer& tokenize
   }
   check_positions(config, plan.max_length);
   set_objective(config, options);
+  if (plan.start) untie_if_different(config, *plan.start);
   complete(config, "");
   check_together(options, plan);
   return plan;

@@ -283,12 +283,16 @@ TEST_F(Generate, NamesNonFiniteWeights) {
   EXPECT_THAT([&] { run(causal, greedy(5), {"abc"}); }, ThrowsMessage<DataError>(HasSubstr(bad.name)));
 }
 
-TEST_F(Generate, RefusesATokenizerOfAnotherVocabulary) {
+// Neither written nor chosen.
+TEST_F(Generate, TokensBeyondTheModelsRows) {
   ModelConfig small = config();
   small.vocabulary = 100;
   const Model causal = model(small);
-  EXPECT_THAT([&] { TextGenerator(causal, *tokenizer_, greedy(5)); },
-              ThrowsMessage<DataError>(HasSubstr("vocabulary only 100")));
+  const TextGenerator generator(causal, *tokenizer_, greedy(5));
+  EXPECT_THAT([&] { generator.prompt("\xc3\xbf", 0); }, ThrowsMessage<DataError>(HasSubstr("the model's 100 rows")));
+  const std::vector<int32_t> ids = run(causal, greedy(5), {"!"}).at(0).ids;
+  EXPECT_EQ(ids.size(), 5u);
+  for (const int32_t id : ids) EXPECT_LT(id, 100);
 }
 
 // The score equals the sum of the model's log probabilities.

@@ -229,6 +229,8 @@ TEST_F(Trainers, TellIgnoredSettings) {
   std::string config = content(path + "/config.json");
   write_text(path + "/config.json", config.insert(config.find('{') + 1, "\"my_key\": 7,"));
   EXPECT_THAT(MaskedLanguageTrainer::open(path, small_training()).ignored_settings(), testing::ElementsAre("my_key"));
+  EXPECT_THAT(MaskedLanguageTrainer::open(path, small_training()).warnings(),
+              testing::ElementsAre(testing::HasSubstr("my_key")));
 }
 
 }  // namespace

@@ -210,7 +210,7 @@ TEST(ConfigTest, RefusesValues) {
       {"num_attention_heads", 48, "hidden_size 24 is not a multiple of num_attention_heads 48", "hidden_size"},
       // unsupported models
       {"model_type", "electra", "'model_type' is \"electra\""},
-      {"architectures", Json::array({"BertForNextSentencePrediction"}), "'architectures' is [\"BertForNext"},
+      {"architectures", Json::array({"MyNextSentencePrediction"}), "'architectures' is [\"MyNext"},
       {"architectures", Json::array({"RoFormerForMagic"}), "RoFormerForSequenceClassification"},
       {"hidden_act", "mish", "'hidden_act' is \"mish\", expected one of gelu, relu"},
       {"position_embedding_type", "absolute", "'position_embedding_type' is \"absolute\""},
@@ -224,9 +224,10 @@ TEST(ConfigTest, RefusesValues) {
       {"pruned_heads", 3, "'pruned_heads'"},
       {"pooler_activation", "square", "'pooler_activation'"},
       {"problem_type", "ranking", "'problem_type' is \"ranking\""},
-      {"id2label", Json::object({{"0", "a"}, {"2", "b"}}), "'1' is missing", "1"},
-      {"id2label", Json::object({{"0", 7}}), "'0' is 7", "0"},
-      {"id2label", Json::object(), "the number of labels is 0", ""},
+      {"id2label", Json::object({{"zero", "a"}}), "'id2label' is {\"zero\":\"a\"}, expected the names"},
+      {"id2label", Json::object({{"-1", "a"}}), "'id2label'"},
+      {"id2label", Json::object({{"100000", "a"}}), "'id2label'"},
+      {"id2label", Json::object({{"0", Json::array()}}), "'0' is []", "0"},
       {"num_labels", -2, "'num_labels' is -2"},
       {"num_labels", 1'000'000'000, "'num_labels'"},
   };
@@ -279,8 +280,13 @@ TEST(ConfigTest, LabelsAndProblems) {
   EXPECT_THAT(labels({}), ElementsAre("LABEL_0", "LABEL_1"));
   EXPECT_THAT(labels({{"num_labels", 3}}), ElementsAre("LABEL_0", "LABEL_1", "LABEL_2"));
   EXPECT_THAT(labels({{"id2label", {{"1", "b"}, {"0", "a"}}}}), ElementsAre("a", "b"));
+  // As in transformers the number wins, and the names are lost.
   const Json disagree = {{"num_labels", 3}, {"id2label", {{"1", "b"}, {"0", "a"}}}};
-  EXPECT_EQ(detail_of<DataError>([&] { labels(disagree); }).key, "num_labels");
+  EXPECT_THAT(labels(disagree), ElementsAre("LABEL_0", "LABEL_1", "LABEL_2"));
+  EXPECT_THAT(labels({{"id2label", {{"0", 7}, {"1", nullptr}, {"2", true}}}}), ElementsAre("7", "LABEL_1", "true"));
+  EXPECT_THAT(labels({{"id2label", {{"0", "a"}, {"2", "c"}}}}), ElementsAre("a", "LABEL_1"));
+  EXPECT_THAT(labels({{"id2label", nullptr}, {"num_labels", 1}}), ElementsAre("LABEL_0"));
+  EXPECT_THAT(labels({{"id2label", Json::object()}}), ElementsAre("LABEL_0", "LABEL_1"));
   // As in transformers, one label means regression.
   EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}})).problem, Problem::regression);
   EXPECT_EQ(read(with(minimal(), {{"num_labels", 4}})).problem, Problem::single_label);

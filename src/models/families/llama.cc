@@ -115,12 +115,15 @@ void complete_llama(ModelConfig& config, const std::string& source) {
   decoder_keys::require_causal(config, source, "Llama");
 }
 
+constexpr const char* kLlamaSigns[] = {"*self_attn.q_proj.weight"};
+
 }  // namespace
 
 constinit const Family families::llama{.name = "llama",
                                        .model_types = kLlamaTypes,
                                        .architectures = kLlamaArchitectures,
                                        .trunk = "model",
+                                       .signs = kLlamaSigns,
                                        .tensors = kLlamaTensors,
                                        .ignored = decoder_keys::kIgnored,
                                        .head_tensors = kLlamaHeadTensors,
