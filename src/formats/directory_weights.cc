@@ -46,9 +46,8 @@ std::string find_foreign(const std::string& directory) {
 }
 
 std::string find_weights(const std::string& path) {
-  std::error_code error;
-  if (std::filesystem::is_regular_file(path, error)) return path;
-  if (!std::filesystem::is_directory(path, error)) refuse_directory(path);
+  if (is_file(path)) return path;
+  if (!is_directory(path)) refuse_directory(path);
   for (const char* name : kNames) {
     std::string file = join_path(path, name);
     if (exists(file)) return file;
@@ -151,9 +150,8 @@ StateDict WeightFiles::load(const std::vector<std::string>& skip) const {
 }
 
 std::string model_directory(const std::string& path) {
-  std::error_code error;
-  if (std::filesystem::is_regular_file(path, error)) return parent_directory(path);
-  if (!std::filesystem::is_directory(path, error)) refuse_directory(path);
+  if (is_file(path)) return parent_directory(path);
+  if (!is_directory(path)) refuse_directory(path);
   return path;
 }
 

@@ -40,8 +40,8 @@ std::vector<PooledText> embed(const Model& model, const Batch& batch, const Embe
                               const std::stop_token& stop = {});
 
 // One vector per text. Errors as for_text_batches.
-std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, std::span<const std::string> texts,
-                              const EmbedOptions& options, const TextBatching& batching);
+std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, Texts texts, const EmbedOptions& options,
+                              const TextBatching& batching);
 
 // The hidden states of a text's tokens, special tokens included.
 struct TokenVectors {
@@ -57,8 +57,7 @@ std::vector<TokenVectors> embed_tokens(const Model& model, const Batch& batch, b
 double cosine(std::span<const float> a, std::span<const float> b);
 
 // The cosine of each pair's vectors, in order. Errors as for_text_batches, of one of several pairs with "pair N: ".
-std::vector<double> similarities(const Model& model, const Tokenizer& tokenizer,
-                                 std::span<const std::pair<std::string, std::string>> pairs,
+std::vector<double> similarities(const Model& model, const Tokenizer& tokenizer, TextPairs pairs,
                                  const EmbedOptions& options, const TextBatching& batching);
 
 }  // namespace roformer

@@ -4,9 +4,10 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
+#include <string_view>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "text/binary_file.h"
 
 namespace roformer {
@@ -16,12 +17,8 @@ namespace {
 constexpr size_t kBlock = size_t{1} << 20;
 
 std::FILE* open_file(const std::string& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored))
-    throw FileError("{}: is a directory, expected a file", FilePath(path));
-  std::FILE* file = std::fopen(path.c_str(), "rb");
-  if (!file) throw FileError("{}: cannot open: {}", FilePath(path), std::strerror(errno));
-  return file;
+  if (is_directory(path)) throw FileError("{}: is a directory, expected a file", FilePath(path));
+  return open_stream(path);
 }
 
 constexpr const char* kExpected = "expected a text file, plain or compressed with gzip, zstd, xz or bzip2";
