@@ -45,7 +45,7 @@ std::vector<HelpTopic> all_help_topics() {
            .summary = "where the values of options come from",
            .text = R"(Every option has a default. It is overridden, in order of precedence, by
   1. the command line:             --top-k 5   or   --top-k=5
-  2. an environment variable:      ROFORMER_TOP_K=5
+  2. an environment variable:      ROFORMER_TOP_K=5   (ignored where it does not apply)
   3. a file given by --config-file: top-k = 5
 A file contains plain keys in TOML. --dump-config prints the settings as such a file.
 Several commands can share one: settings of a single command go into a table of its

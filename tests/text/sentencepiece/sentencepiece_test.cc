@@ -125,7 +125,7 @@ TEST(SentencePieceDirectory, FramesAreTheirs) {
   EXPECT_THAT(message_of<DataError>([&] { pieces(R"({"tokenizer_class": "BertTokenizer"})"); }),
               HasSubstr("expected LlamaTokenizer"));
   const auto padded = load(directory, model, R"({"pad_token": "<nopad>"})");  // becomes an added token
-  EXPECT_EQ(padded->pad_id(), static_cast<int32_t>(model.pieces.size()));
+  EXPECT_EQ(padded->pad_id(), padded->vocabulary_size() - 1);
   EXPECT_EQ(padded->token(padded->pad_id()), "<nopad>");
   const auto llama = load(directory, model, R"({"tokenizer_class": "LlamaTokenizer"})");
   EXPECT_FALSE(llama->has_mask());
