@@ -39,8 +39,8 @@ struct SessionOptions {
 
 class Session {
  public:
-  // Loads a model directory. Errors of Engine, load_model and load_tokenizer; DataError if the tokenizer has more
-  // tokens than the model.
+  // Loads a model directory, or the folder of its transformer (formats/module_list.h). Errors of Engine, load_model and
+  // load_tokenizer; DataError if the tokenizer has more tokens than the model.
   explicit Session(const std::string& directory, const SessionOptions& options = {});
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -52,7 +52,7 @@ class Session {
   // May outlive the session. ShapeError if none was loaded.
   const std::shared_ptr<const Tokenizer>& shared_tokenizer() const;
 
-  const std::string& directory() const { return directory_; }
+  const std::string& directory() const { return directory_; }  // that of config.json
   // Unknown keys of config.json, for a warning.
   const std::vector<std::string>& unknown_keys() const { return unknown_keys_; }
 
