@@ -38,8 +38,9 @@ enum class Head {
   multiple_choice
 };
 
-// How the logits of a sequence-classification head are interpreted ("problem_type").
-enum class Problem { regression, single_label, multi_label };
+// How the logits of a sequence-classification head are interpreted ("problem_type"). score: nothing is said and there
+// is one label, which transformers' pipeline and sentence-transformers' cross-encoders take through a sigmoid.
+enum class Problem { regression, single_label, multi_label, score };
 
 AttentionMask parse_attention_mask(const std::string& name);  // all, causal, prefix; UsageError otherwise
 const std::vector<std::string>& attention_mask_names();

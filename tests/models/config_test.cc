@@ -281,8 +281,11 @@ TEST(ConfigTest, LabelsAndProblems) {
   EXPECT_THAT(labels({{"id2label", {{"1", "b"}, {"0", "a"}}}}), ElementsAre("a", "b"));
   const Json disagree = {{"num_labels", 3}, {"id2label", {{"1", "b"}, {"0", "a"}}}};
   EXPECT_EQ(detail_of<DataError>([&] { labels(disagree); }).key, "num_labels");
-  // As in transformers, one label means regression.
-  EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}})).problem, Problem::regression);
+  // As in transformers' pipeline, the one label has a score, unless it is a regression.
+  EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}})).problem, Problem::score);
+  EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}, {"problem_type", "single_label_classification"}})).problem,
+            Problem::score);
+  EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}, {"problem_type", "regression"}})).problem, Problem::regression);
   EXPECT_EQ(read(with(minimal(), {{"num_labels", 4}})).problem, Problem::single_label);
   EXPECT_EQ(read(with(minimal(), {{"problem_type", "multi_label_classification"}})).problem, Problem::multi_label);
 }
