@@ -52,7 +52,7 @@ std::vector<double> row_of(const Tensor& logits, int64_t row) {
 
 std::vector<double> probabilities(Problem problem, std::vector<double> logits) {
   if (problem == Problem::single_label) return softmax(std::move(logits));
-  if (problem == Problem::multi_label) {
+  if (problem == Problem::multi_label || problem == Problem::score) {
     for (double& logit : logits) logit = 1 / (1 + std::exp(-logit));
   }
   return logits;
@@ -114,7 +114,8 @@ Answer best_answer(const TextItem& item, const Tensor& logits, int64_t first, in
 }
 
 std::vector<std::vector<double>> classify_all(const Model& model, TextSource& source, ItemEncoder encode,
-                                              const TextBatching& batching) {
+                                              const TextBatching& batching,
+                                              const std::optional<LogitActivation>& activation) {
   if (model.config().head != Head::sequence_classification) {
     throw DataError("the model has {}, expected a sequence-classification head ('{}' of config.json names it)",
                     describe(model.config().head), KeyName("architectures"));
@@ -122,7 +123,8 @@ std::vector<std::vector<double>> classify_all(const Model& model, TextSource& so
   TextStream stream(source, std::move(encode), batching, model.backend().pool());
   std::vector<std::vector<double>> result;
   for (TextBatch batch; stream.next(batch);) {
-    for (std::vector<double>& scores : classify_sequences(model, batch)) result.push_back(std::move(scores));
+    for (std::vector<double>& scores : classify_sequences(model, batch, activation))
+      result.push_back(std::move(scores));
   }
   return result;
 }
@@ -133,9 +135,9 @@ ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, cons
   switch (model.config().head) {
     case Head::sequence_classification:
     case Head::token_classification:
-      return options.pair ? encode_pair(tokenizer, options.max_length) : encode_text(tokenizer, options.max_length);
-    case Head::question_answering: return encode_pair(tokenizer, options.max_length);
-    case Head::multiple_choice: return encode_choices(tokenizer, options.max_length);
+      return options.pair ? encode_pair(tokenizer, options.preparation) : encode_text(tokenizer, options.preparation);
+    case Head::question_answering: return encode_pair(tokenizer, options.preparation);
+    case Head::multiple_choice: return encode_choices(tokenizer, options.preparation.max_length);
     default: break;
   }
   throw DataError(
@@ -144,26 +146,38 @@ ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, cons
       describe(model.config().head), KeyName("architectures"));
 }
 
-std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch) {
+std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch,
+                                                    const std::optional<LogitActivation>& activation) {
   const Tensor logits = head_logits(model, batch.batch);
   std::vector<std::vector<double>> result;
   for (int64_t i = 0; i < logits.rows(); ++i) {
-    result.push_back(probabilities(model.config().problem, row_of(logits, i)));
+    std::vector<double> scores = row_of(logits, i);
+    if (!activation) {
+      scores = probabilities(model.config().problem, std::move(scores));
+    } else if (activation->softmax) {
+      scores = softmax(std::move(scores));
+    } else {
+      std::ranges::transform(scores, scores.begin(), activation->each);
+    }
+    result.push_back(std::move(scores));
   }
   return result;
 }
 
 std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
-                                                    std::span<const std::string> texts, const TextBatching& batching) {
+                                                    std::span<const std::string> texts, const TextBatching& batching,
+                                                    const std::optional<LogitActivation>& activation) {
   TextList source(texts);
-  return classify_all(model, source, encode_text(tokenizer, batching.max_length), batching);
+  return classify_all(model, source, encode_text(tokenizer, batching.preparation()), batching, activation);
 }
 
 std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
                                                     std::span<const std::pair<std::string, std::string>> pairs,
-                                                    const TextBatching& batching) {
+                                                    const TextBatching& batching,
+                                                    const std::optional<LogitActivation>& activation) {
   PairList source(pairs);
-  return classify_all(model, source, encode_pair(tokenizer, batching.max_length, kPairSeparator), batching);
+  return classify_all(model, source, encode_pair(tokenizer, batching.preparation(), kPairSeparator), batching,
+                      activation);
 }
 
 std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const TextBatch& batch) {

@@ -4,19 +4,21 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "inference/text_stream.h"
+#include "inference/torch_activation.h"
 #include "models/model.h"
 
 namespace roformer {
 
 struct ClassifyOptions {
-  bool pair = false;       // an item is two tab-separated texts
-  int64_t max_length = 0;  // tokens of a sequence; 0 = no truncation
+  bool pair = false;  // an item is two tab-separated texts
+  TextPreparation preparation = {};
 };
 
 // The item format of a model's head: a text or a pair for sequence and token classification; "question TAB context" for
@@ -27,16 +29,19 @@ ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, cons
 // The following functions return one result per item of `batch`, encoded by encode_for_head; DataError for non-finite
 // logits.
 
-// Scores of ModelConfig::labels by the model's problem: softmax (single_label), sigmoid (multi_label), raw logits
-// (regression).
-std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch);
+// Scores of ModelConfig::labels: `activation` of the logits, else by the model's problem: softmax (single_label),
+// sigmoid (multi_label, score), raw logits (regression).
+std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch,
+                                                    const std::optional<LogitActivation>& activation = {});
 // The same of texts, or pairs, in memory. DataError for another head than sequence classification; errors as
 // for_text_batches, of one of several pairs with "pair N: ".
 std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
-                                                    std::span<const std::string> texts, const TextBatching& batching);
+                                                    std::span<const std::string> texts, const TextBatching& batching,
+                                                    const std::optional<LogitActivation>& activation = {});
 std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
                                                     std::span<const std::pair<std::string, std::string>> pairs,
-                                                    const TextBatching& batching);
+                                                    const TextBatching& batching,
+                                                    const std::optional<LogitActivation>& activation = {});
 
 struct TokenLabel {
   int32_t id = 0;

@@ -184,7 +184,8 @@ roformer_status roformer_embed(const roformer_model* model, const char* const* t
     for (const auto& embedding : inner.embed(roformer::texts_of(texts, lengths, count), how, model->stop->token())) {
       values.insert(values.end(), embedding.values.begin(), embedding.values.end());
     }
-    *embeddings = roformer::make_matrix(count, static_cast<size_t>(inner.hidden_size()), std::move(values));
+    const size_t width = count == 0 ? static_cast<size_t>(inner.hidden_size()) : values.size() / count;
+    *embeddings = roformer::make_matrix(count, width, std::move(values));
   });
 }
 

@@ -8,7 +8,7 @@
 #include "inference/classify.h"
 #include "inference/embed.h"
 #include "inference/fill_mask.h"
-#include "inference/sentence_settings.h"
+#include "inference/sentence_choice.h"
 #include "inference/session.h"
 #include "library/text_tokenizer_impl.h"
 
@@ -81,7 +81,7 @@ struct TextModel::Implementation {
   Implementation(const std::string& directory, const ModelOptions& options)
       : session(directory, {.engine = {.threads = options.threads, .device = options.device, .dtype = options.dtype}}),
         batching{.max_length = options.max_length, .max_tokens = options.max_batch_tokens},
-        sentences(read_sentence_settings(directory)),
+        sentences(read_sentence_modules(directory)),
         tokenizer(std::make_unique<TextTokenizer::Implementation>(session.shared_tokenizer())) {
     batching.limit = length_limit(session.model().config());
     // Settings that no text fits are rejected here and not with the first text.
@@ -98,13 +98,33 @@ struct TextModel::Implementation {
   struct Embedding {
     EmbedOptions options;
     TextBatching batching;
+    Similarity kind;
   };
   Embedding embedding(const EmbeddingOptions& options, const std::stop_token& stop) const {
-    SentenceChoice choice{.pooling = pooling_of(options.pooling), .normalize = options.normalize, .max_length = {}};
+    SentenceChoice choice{.pooling = pooling_of(options.pooling),
+                          .normalize = options.normalize,
+                          .prompt = options.prompt,
+                          .prompt_name = options.prompt_name};
     if (batching.max_length != 0) choice.max_length = batching.max_length;
-    const SentenceVectors how = sentence_vectors(choice, sentences, session.model());
-    Embedding result{how.embed, batching_until(stop)};
-    result.batching.max_length = how.max_length;
+    const SentenceVectors how = sentence_vectors(choice, sentences, session.model(), session.tokenizer());
+    return {how.embed, prepared(how.texts.preparation, stop), how.similarity};
+  }
+  // The settings of a call of classify.
+  struct Scoring {
+    TextBatching batching;
+    std::optional<LogitActivation> activation;
+  };
+  Scoring scoring(const std::stop_token& stop) const {
+    SentenceChoice choice;
+    if (batching.max_length != 0) choice.max_length = batching.max_length;
+    const SentenceScores how = sentence_scores(choice, sentences, session.model().config(), session.tokenizer());
+    return {prepared(how.texts.preparation, stop), how.activation};
+  }
+  TextBatching prepared(const TextPreparation& preparation, const std::stop_token& stop) const {
+    TextBatching result = batching_until(stop);
+    result.max_length = preparation.max_length;
+    result.prompt = preparation.prompt;
+    result.lower_case = preparation.lower_case;
     return result;
   }
   // On the host.
@@ -115,7 +135,7 @@ struct TextModel::Implementation {
 
   Session session;
   TextBatching batching;
-  SentenceSettings sentences;
+  SentenceModules sentences;
   TextTokenizer tokenizer;
 };
 
@@ -228,7 +248,7 @@ std::vector<double> TextModel::similarity(std::span<const TextPair> pairs, const
                                           std::stop_token stop) const {
   const Session& session = implementation_->session;
   const auto how = implementation_->embedding(options, stop);
-  return similarities(session.model(), session.tokenizer(), pairs, how.options, how.batching);
+  return similarities(session.model(), session.tokenizer(), pairs, how.options, how.batching, how.kind);
 }
 
 Classification TextModel::classify(std::string_view text, std::stop_token stop) const {
@@ -238,14 +258,16 @@ Classification TextModel::classify(std::string_view text, std::stop_token stop) 
 
 std::vector<Classification> TextModel::classify(std::span<const std::string> texts, std::stop_token stop) const {
   const Session& session = implementation_->session;
-  return classifications(
-      labels(), classify_sequences(session.model(), session.tokenizer(), texts, implementation_->batching_until(stop)));
+  const auto how = implementation_->scoring(stop);
+  return classifications(labels(),
+                         classify_sequences(session.model(), session.tokenizer(), texts, how.batching, how.activation));
 }
 
 std::vector<Classification> TextModel::classify(std::span<const TextPair> pairs, std::stop_token stop) const {
   const Session& session = implementation_->session;
-  return classifications(
-      labels(), classify_sequences(session.model(), session.tokenizer(), pairs, implementation_->batching_until(stop)));
+  const auto how = implementation_->scoring(stop);
+  return classifications(labels(),
+                         classify_sequences(session.model(), session.tokenizer(), pairs, how.batching, how.activation));
 }
 
 GeneratedText TextModel::generate(std::string_view prompt, const TextGenerationOptions& options,

@@ -66,7 +66,7 @@ TEST_F(Classify, PairsOfSequences) {
   const TextBatch batch = batch_of(m, {"a\tbc"}, {.pair = true});
   EXPECT_THAT(batch.batch.segments, ElementsAre(0, 0, 0, 1, 1, 1));
   EXPECT_THAT(batch_of(m, {"a\tbc"}).batch.segments, testing::Each(0));
-  EXPECT_EQ(batch_of(m, {"abcdefgh"}, {.max_length = 5}).batch.tokens(), 5);
+  EXPECT_EQ(batch_of(m, {"abcdefgh"}, {.preparation = {.max_length = 5}}).batch.tokens(), 5);
 }
 
 TEST_F(Classify, TokensButNotTheSpecialOnes) {
@@ -160,7 +160,7 @@ TEST_F(Classify, NeedsTheHeadAndTheTabs) {
   for (const Head head : {Head::question_answering, Head::multiple_choice}) {
     const Model m = model(head);
     EXPECT_THROW(encode_for_head(m, *tokenizer_, {})("no tab"), DataError);
-    EXPECT_THROW(encode_for_head(m, *tokenizer_, {.max_length = 2}), UsageError);
+    EXPECT_THROW(encode_for_head(m, *tokenizer_, {.preparation = {.max_length = 2}}), UsageError);
   }
 }
 
