@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 PACKAGES := g++ cmake ninja-build pkg-config libhwy-dev libtbb-dev nlohmann-json3-dev libtomlplusplus-dev libfmt-dev \
-	libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev libsentencepiece-dev libgtest-dev libgmock-dev libbenchmark-dev
+	libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev libsentencepiece-dev libonig-dev libgtest-dev libgmock-dev libbenchmark-dev
 DEMO_PACKAGES := bible-kjv
 ORACLE_PACKAGES := python3-jieba
 # The text of the mix where ../shared is absent; what torch.compile compiles with; jieba's dictionary.
@@ -75,6 +75,7 @@ oracle: program  ## regenerate the fixtures and compare with transformers, live;
 	venv/bin/python tools/oracle_sentences.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_tokenizers.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_sentencepiece.py --program $(PROGRAM)
+	venv/bin/python tools/oracle_pipelines.py --program $(PROGRAM)
 
 reproduce-curves: program ## validation curves of four position encodings, three seeds each (about an hour)
 	@tools/install_packages.sh $(DEMO_PACKAGES)

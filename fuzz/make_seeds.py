@@ -101,6 +101,24 @@ def tokenizer_files() -> None:
         "added_tokens": [{"id": 4, "content": "[MASK]"}],
     }
     put("tokenizer_files", "fast", "%%\n%%\n" + json.dumps(fast))
+    pattern = {"Regex": "(?<=a)\\w+|[^\\s]"}
+    steps = [{"type": name} for name in ("NFKC", "NFD", "Lowercase", "StripAccents")]
+    steps += [{"type": "Replace", "pattern": pattern, "content": "x"}, {"type": "Prepend", "prepend": "the "},
+              {"type": "Strip", "strip_left": True, "strip_right": True}]
+    words = [{"type": "Split", "pattern": pattern, "behavior": "MergedWithNext", "invert": False}, {"type": "Whitespace"},
+             {"type": "Digits", "individual_digits": True}, {"type": "Metaspace", "prepend_scheme": "first"}]
+    parts = [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
+             {"type": "Strip", "content": " ", "start": 1, "stop": 0}]
+    pipeline = {
+        "normalizer": {"type": "Sequence", "normalizers": steps}, "pre_tokenizer": {"type": "Sequence", "pretokenizers": words},
+        "post_processor": {"type": "BertProcessing", "cls": ["[CLS]", 2], "sep": ["[SEP]", 3]},
+        "decoder": {"type": "Sequence", "decoders": parts}, "added_tokens": [{"id": 4, "content": "[MASK]", "special": True}],
+    }
+    vocab = {token: i for i, token in enumerate([*special, "▁", "t", "h", "##e", "▁t", "e</w>", "h##e"])}
+    bpe = {"type": "BPE", "unk_token": "[UNK]", "fuse_unk": True, "vocab": vocab, "merges": [["▁", "t"]]}
+    unigram = {"type": "Unigram", "unk_id": 1, "vocab": [[token, -1.5 * i] for token, i in vocab.items()]}
+    for name, model in (("wordpiece", fast["model"]), ("bpe", bpe), ("unigram", unigram)):
+        put("tokenizer_files", f"pipeline_{name}", "%%\n%%\n" + json.dumps(pipeline | {"model": model}))
     jieba = {"tokenizer_class": "RoFormerTokenizer", "tokenizer_mode": "slow", "do_lower_case": True}
     put("tokenizer_files", "jieba", f"{listing}%%\n{json.dumps(jieba | names)}%%\n%%\n%%\n王 5 n\n王x 3\n")
     added = {"added_tokens_decoder": {"11": {"content": "Kíng", "normalized": True}, "12": {"content": "[E1]", "special": True}}}

@@ -36,7 +36,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (int32_t id = 0; id < tokenizer->vocabulary_size(); ++id) {
       require(again->token(id) == tokenizer->token(id), "tokens survive writing and reading");
     }
-    require(again->type() == tokenizer->type() && again->mask_id() == tokenizer->mask_id(), "the kind survives");
+    require(again->type() == tokenizer->type() && again->has_mask() == tokenizer->has_mask(), "the kind survives");
+    require(!tokenizer->has_mask() || again->mask_id() == tokenizer->mask_id(), "the mask token survives");
     check_encoding(*again);
   });
   return 0;

@@ -22,7 +22,8 @@ LAYERS = [
 ]
 # The same within a module: its folders, single files that may include more, and "." for all other files.
 INNER_LAYERS = {
-    "text": [["."], ["wordpiece/"], ["jieba/", "sentencepiece/"], ["learn/", "load_tokenizer"]],
+    "text": [["."], ["wordpiece/"], ["jieba/", "sentencepiece/"], ["pipeline/"],
+             ["learn/", "load_tokenizer"]],
     "backend": [["."], ["reference/"], ["cpu/"], ["registry"]],
     "backend/cpu": [["memory/", "simd"], ["rows/"], ["gemm/"], ["attention/"], ["linear_attention/"], ["."]],
 }

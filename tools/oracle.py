@@ -13,7 +13,9 @@
    has it.
 4. Random Llamas, with grouped heads of keys, scalings and biases: the same, and the tokens of greedy decoding
    (oracle_llama.py).
-5. With --trained DIR (what `roformer pretrain --output DIR` wrote): transformers loads it with nothing missing or
+5. Beam search of small Llamas: the same tokens; scalings with keys that they use or not: the same logits
+   (oracle_decoding.py).
+6. With --trained DIR (what `roformer pretrain --output DIR` wrote): transformers loads it with nothing missing or
    unexpected, and both compute the same from it.
 
 One line a check; exit code 1 if any failed.
@@ -34,6 +36,7 @@ from safetensors.numpy import load_file
 
 import family_cases
 import make_fixtures
+import oracle_decoding
 import oracle_families
 import oracle_junnyu
 import oracle_llama
@@ -286,6 +289,7 @@ def main():
         check_live(results, options.program.resolve(), options.tolerance)
         oracle_families.check_families(results, options.program.resolve(), options.tolerance)
         oracle_llama.check_llamas(results, options.program.resolve(), options.tolerance)
+        oracle_decoding.check_decoding(results, options.program.resolve(), options.tolerance)
         for trained in options.trained:
             check_trained(results, options.program.resolve(), trained, options.tolerance)
     print(f"{results.failed} failed" if results.failed else "all passed")

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -31,7 +32,8 @@ struct ModelShape {
 };
 
 struct MaskedLanguageOptions {
-  double learning_rate = 1e-3;      // AdamW's; constant after the warm-up
+  // AdamW's; constant after the warm-up. Empty: 1e-3 for a new model, 5e-5 for one that is opened.
+  std::optional<double> learning_rate = {};
   int64_t warmup = 0;               // steps in which the rate rises from 0
   double weight_decay = 0.01;       // of weights, not of biases and norms
   double clip_norm = 1;             // maximum gradient norm; 0 = no clipping
@@ -70,6 +72,7 @@ class ROFORMER_EXPORT MaskedLanguageTrainer {
   int64_t steps() const;  // done so far by this trainer
   // Keys of config.json that this library does not know and that could matter: worth a warning. Empty for a new model.
   const std::vector<std::string>& ignored_settings() const;
+  const std::vector<std::string>& warnings() const;  // as TextModel::warnings
 
   // Changes nothing. The same texts always get the same masks, so that scores can be compared.
   MaskedLanguageScore validate(std::span<const std::string> texts, std::stop_token stop = {}) const;

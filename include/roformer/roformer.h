@@ -96,6 +96,9 @@ ROFORMER_EXPORT int64_t roformer_model_hidden_size(const roformer_model* model);
 /* Keys of config.json that the library does not know and that could matter: worth a warning. NULL if `index` is not
  * less than their number. */
 ROFORMER_EXPORT const char* roformer_model_ignored_setting(const roformer_model* model, size_t index);
+/* What is unusual about the directory and was made of it, a sentence each, ignored settings among them. NULL if `index`
+ * is not less than their number. */
+ROFORMER_EXPORT const char* roformer_model_warning(const roformer_model* model, size_t index);
 
 typedef struct roformer_tokens {
   size_t count;
@@ -235,7 +238,7 @@ typedef struct roformer_trainer roformer_trainer;
 typedef struct roformer_trainer_options {
   size_t struct_size;                 /* sizeof(roformer_trainer_options) */
   int64_t hidden_size, layers, heads; /* of a new model; default: 256, 4, 4 */
-  double learning_rate;               /* default: 0.001 */
+  double learning_rate;               /* default: 0.001 for a new model, 0.00005 for one that is opened */
   int64_t max_length;                 /* tokens per sequence; default: 128 */
   uint64_t seed;                      /* default: 1 */
   int threads;                        /* default: one for each CPU it may use */

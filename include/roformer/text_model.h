@@ -125,9 +125,8 @@ struct GeneratedText {
 
 class ROFORMER_EXPORT TextModel {
  public:
-  // Error naming file and tensor where the directory is not a model that this library supports, or where the tokenizer
-  // has more tokens than the model; Error for a device that does not exist, a dtype that it does not have, or fewer
-  // than 0 threads.
+  // Error naming file and tensor where the directory is not a model that this library supports; Error for a device that
+  // does not exist, a dtype that it does not have, or fewer than 0 threads.
   static TextModel open(const std::string& directory, const ModelOptions& options = {});
 
   TextModel(TextModel&&) noexcept;
@@ -144,6 +143,9 @@ class ROFORMER_EXPORT TextModel {
   const TextTokenizer& tokenizer() const;
   // Keys of config.json that this library does not know and that could matter: worth a warning.
   const std::vector<std::string>& ignored_settings() const;
+  // What is unusual about the directory and was made of it, a sentence each, as the program prints it: ignored
+  // settings, tensors that are not used, a head that the file does not hold, ...
+  const std::vector<std::string>& warnings() const;
 
   // By tokenizer(), not truncated unless the options say so.
   TokenizedText tokenize(std::string_view text, const TokenizeOptions& options = {}) const;

@@ -44,6 +44,24 @@ inline bool begins_code_point(char byte) { return (static_cast<unsigned char>(by
 
 int64_t count_code_points(std::string_view text);
 
+// Converts byte positions of a text to code points, counted from `first`; cheap where each is near the one before.
+class CodePointPositions {
+ public:
+  explicit CodePointPositions(std::string_view text, int64_t first = 0) : text_(text), position_(first) {}
+
+  int64_t at(size_t byte) {
+    position_ += byte >= byte_ ? count_code_points(text_.substr(byte_, byte - byte_))
+                               : -count_code_points(text_.substr(byte, byte_ - byte));
+    byte_ = byte;
+    return position_;
+  }
+
+ private:
+  std::string_view text_;
+  size_t byte_ = 0;
+  int64_t position_;
+};
+
 // The longest prefix of whole code points that has at most `count` of them, or at most `bytes` bytes.
 std::string_view first_code_points(std::string_view text, int64_t count);
 std::string_view first_bytes(std::string_view text, size_t bytes);

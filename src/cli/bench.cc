@@ -69,8 +69,10 @@ void describe(OptionSet& set, BenchCommand& options) {
 }
 
 ModelConfig shape_of(const BenchCommand& options) {
-  ModelConfig config =
-      options.shape.apply(options.config.empty() ? preset_config(options.shape.preset) : read_config(options.config));
+  std::vector<std::string> warnings;
+  ModelConfig config = options.shape.apply(options.config.empty() ? preset_config(options.shape.preset)
+                                                                  : read_config_to_train(options.config, warnings));
+  std::ranges::for_each(warnings, print_warning);
   constexpr int64_t kVocabulary = 8000;
   const bool own = !options.config.empty() || options.mode == "decoding";
   config.vocabulary = options.vocabulary.value_or(own ? config.vocabulary : kVocabulary);
@@ -85,7 +87,12 @@ ModelConfig shape_of(const BenchCommand& options) {
 Model make_model(const BenchCommand& options, Backend& backend) {
   const bool training = options.mode == "training";
   const auto make = [&] {
-    if (!options.model.empty()) return load_model(options.model, backend, training);
+    if (!options.model.empty()) {
+      LoadNotes notes;
+      Model loaded = load_model(options.model, backend, training, &notes);
+      print_warnings(notes);
+      return loaded;
+    }
     Model model(backend, shape_of(options), training);
     model.initialize({static_cast<uint64_t>(options.seed), 0});
     return model;
@@ -149,8 +156,7 @@ void run_model(const BenchCommand& options, const Engine& engine) {
 KernelBenchOptions kernel_options(const BenchCommand& options) {
   if (!options.ids.empty())
     throw UsageError("{}: {} {} takes {}", FieldName("ids"), FieldName("mode"), options.mode, FieldName("lengths"));
-  const ModelConfig config =
-      options.model.empty() ? shape_of(options) : read_config(join_path(model_directory(options.model), "config.json"));
+  const ModelConfig config = options.model.empty() ? shape_of(options) : find_model(options.model).config;
   return {.lengths = options.bench.lengths,
           .heads = config.heads,
           .head_dim = config.head_dim(),

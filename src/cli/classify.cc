@@ -9,14 +9,15 @@
 #include "base/json.h"
 #include "cli/registry.h"
 #include "cli/sentence_vectors.h"
+#include "inference/question_answering.h"
 
 namespace roformer {
 namespace {
 
 struct ClassifyCommand {
   TextRunOptions run;
-  std::optional<int64_t> max_length;
-  bool pair = false;
+  std::optional<int64_t> max_length, stride;
+  bool pair = false, align_to_words = true;
   double threshold = 0.5;
   int64_t max_answer_length = 30;
 };
@@ -26,10 +27,17 @@ void describe(OptionSet& set, ClassifyCommand& options) {
   set.add("--pair", options.pair,
           "each item is two texts separated by a tab; implied by question answering (question, context) and multiple "
           "choice (a prompt and its choices)");
-  add_max_length(set, options.max_length);
+  add_max_length(set, options.max_length,
+                 "truncate texts to this many tokens; question answering: read a long context in windows of this many "
+                 "(default there: 384, or what the model can read); 0 = never");
+  set.add("--stride", options.stride,
+          "question answering: tokens of the context that two windows share (default: half a window, at most 128)",
+          {0, 1 << 30});
   set.add("--threshold", options.threshold, "multi-label models: minimum probability of the labels to print", {0, 1});
   set.add("--max-answer-length", options.max_answer_length, "question answering: maximum number of tokens in an answer",
           {1, 1 << 20});
+  set.add("--align-to-words", options.align_to_words,
+          "question answering: extend answers to whole words, where tokens are parts of words");
 }
 
 std::string quoted(const std::string& text) { return dump_json(text); }
@@ -141,7 +149,11 @@ AnswerBatch answerer(const Session& session, const ClassifyCommand& options,
                   });
     case Head::question_answering:
       return with(
-          [&](const TextBatch& batch) { return answer_questions(model, batch, options.max_answer_length); },
+          [&](const TextBatch& batch) {
+            return answer_questions(
+                model, tokenizer, batch,
+                {.max_tokens = options.max_answer_length, .align_to_words = options.align_to_words});
+          },
           [json](const Answer& answer, const TextItem&, std::string& line) { write_answer(answer, json, line); });
     case Head::multiple_choice:
       return with([&](const TextBatch& batch) { return choose(model, batch); },
@@ -169,15 +181,15 @@ void check_labels(const Session& session, const std::string& directory) {
 
 void run(const ClassifyCommand& options) {
   const Session session(options.run.model, session_options(options.run));
-  warn_unknown_keys(session);
+  print_warnings(session.notes());
   check_labels(session, options.run.model);
-  ClassifyOptions how{.pair = options.pair};
-  how.preparation.max_length = options.max_length.value_or(0);
+  ClassifyOptions how{.pair = options.pair, .max_length = options.max_length, .stride = options.stride};
   SentenceScores scores;
   if (session.model().config().head == Head::sequence_classification) {
     scores = sentence_scores({.max_length = options.max_length}, sentence_modules_of(options.run.model),
                              session.model().config(), session.tokenizer());
     how.preparation = scores.texts.preparation;
+    how.max_length.reset();
   }
   answer_texts("classify", options.run, session, encode_for_head(session.model(), session.tokenizer(), how),
                answerer(session, options, scores.activation), {.length_reason = scores.texts.length_reason});

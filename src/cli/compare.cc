@@ -60,6 +60,10 @@ void describe(OptionSet& set, CompareCommand& options) {
                          "directory of the trainings; running the same command again resumes unfinished ones");
   describe_training_shape(set, options.training.task, false);
   describe_training_run(set, options.training);
+  set.before_dump([&options] {
+    // What varies may be the preset, and so these defaults.
+    if (options.sweeps.empty() && options.variants.empty()) fill_defaults(options.training.task);
+  });
 }
 
 // Columns, the first left-aligned and the others right-aligned.
@@ -86,6 +90,7 @@ void run(const CompareCommand& options) {
   PretrainOptions training = options.training.task;
   training.stop_token = stop.token();
   training.undivided = print_undivided;
+  training.warned = print_warning;
   training.confirm = confirm_long_work(options.training.yes, engine.device);
   const Grid grid = compare({.training = training,
                              .positions = positions,

@@ -11,7 +11,6 @@
 #include "base/signal.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
-#include "formats/directory_weights.h"
 
 namespace roformer {
 namespace {
@@ -74,7 +73,7 @@ void run(const ConvertCommand& command) {
   options.stop_token = stop.token();
   if (command.rotary_layout != "keep") options.rotary_layout = parse_rotary_layout(command.rotary_layout);
   const ConvertReport report = convert(options, *engine.backend);
-  if (!report.unknown_keys.empty()) warn_unknown_keys(model_directory(options.input), report.unknown_keys);
+  print_warnings(report.notes);
   if (command.json) return print_json(options, report);
   if (options.rotary_layout) print_layout(*options.rotary_layout, report);
   for (const auto& [name, reason] : report.left_out) std::cout << fmt::format("left out: {} ({})\n", name, reason);

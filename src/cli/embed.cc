@@ -190,7 +190,7 @@ void run_vectors(const EmbedCommand& options, const Session& session) {
       write_vector(*pooled, options.run.json, line);
     });
   };
-  AnswerOptions answering{.length_reason = how.texts.length_reason, .keep_malformed = malformed.kept()};
+  AnsweringOptions answering{.length_reason = how.texts.length_reason, .keep_malformed = malformed.kept()};
   if (file) {
     answering.skip = file->skip();
     answering.skipped = [&](const TextItem& item) { file->skipped(item); };
@@ -215,7 +215,7 @@ void run(const EmbedCommand& options) {
                      options.output);
   }
   const Session session(options.run.model, session_options(options.run));
-  warn_unknown_keys(session);
+  print_warnings(session.notes());
   if (tokens) return run_tokens(options, session);
   run_vectors(options, session);
 }

@@ -22,10 +22,8 @@ void add_shape(OptionSet& set, ShapeOptions& shape, bool alone) {
   visit_settings(shape, options);
 }
 
-void warn_unknown_keys(const std::string& directory, const std::vector<std::string>& keys) {
-  if (keys.empty()) return;
-  std::cerr << fmt::format("roformer: {}/config.json: not understood and ignored: {}\n", directory,
-                           fmt::join(keys, ", "));
-}
+void print_warning(const std::string& warning) { std::cerr << fmt::format("roformer: {}\n", warning); }
+
+void print_warnings(const LoadNotes& notes) { std::ranges::for_each(notes.warnings, print_warning); }
 
 }  // namespace roformer

@@ -26,10 +26,9 @@ std::string numbers_line(const Backend& backend);
 // --preset and the options that override it; --position and --attention only if `alone`.
 void add_shape(OptionSet& set, ShapeOptions& shape, bool alone = true);
 
-// Warns on standard error about unknown config.json keys.
-void warn_unknown_keys(const std::string& directory, const std::vector<std::string>& keys);
-inline void warn_unknown_keys(const Session& session) {
-  warn_unknown_keys(session.directory(), session.unknown_keys());
-}
+// Prints a warning to standard error.
+void print_warning(const std::string& warning);
+// Prints those of loading a model.
+void print_warnings(const LoadNotes& notes);
 
 }  // namespace roformer

@@ -56,7 +56,7 @@ std::string candidates_text(const Tokenizer& tokenizer, const TextItem& item, co
 
 void run(const FillMaskOptions& options) {
   const Session session(options.run.model, session_options(options.run));
-  warn_unknown_keys(session);
+  print_warnings(session.notes());
   const Tokenizer& tokenizer = session.tokenizer();
   session.model().mlm_head();  // throws before texts are read if there is none
   answer_texts("fill-mask", options.run, session, encode_masked_text(tokenizer),

@@ -42,7 +42,7 @@ void run(const ForwardOptions& options) {
   if (options.attention_mask) inputs.attention_mask = parse_attention_mask(*options.attention_mask);
   if (options.rotation) inputs.rotate_cross_queries = parse_cross_rotation(*options.rotation);
   const Session session(options.model, {.engine = options.engine, .tokenizer = {}});
-  warn_unknown_keys(session);
+  print_warnings(session.notes());
   const int64_t sequences = forward(session.model(), options.ids, options.output, inputs);
   std::cout << fmt::format("{} in {}\n", counted(sequences, "sequence"), options.output);
 }

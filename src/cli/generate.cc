@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/inapplicable_error.h"
 #include "base/json.h"
 #include "base/signal.h"
 #include "cli/engine.h"
@@ -70,8 +71,10 @@ void describe(OptionSet& set, GenerateOptions& options) {
   set.add("--stop", options.stop, "end a text before the first of these strings", "TEXT");
   describe_decoding(set, options);
   set.section("Long texts");
-  set.add("--context", options.context, "context length in tokens (default: max_position_embeddings of config.json)",
-          {2, kMaxTokenCount});
+  set.add(
+      "--context", options.context,
+      "context length in tokens (default: max_position_embeddings of config.json, lengthened by its rotary scaling)",
+      {2, kMaxTokenCount});
   set.add("--overflow", options.overflow,
           "when the context is full: shift (drop the older half), stop or error (default: shift, or stop where "
           "positions are added to the input)",
@@ -87,16 +90,16 @@ void describe(OptionSet& set, GenerateOptions& options) {
 GenerationOptions generation_options(const GenerateOptions& options) {
   const bool draws = options.temperature || options.top_k || options.top_p || options.min_p;
   if (options.greedy && draws) {
-    throw UsageError("{} does not sample: expected neither {} nor {}, {} or {}", FieldName("greedy"),
-                     FieldName("temperature"), FieldName("top_k"), FieldName("top_p"), FieldName("min_p"));
+    throw InapplicableError("{} does not sample: expected neither {} nor {}, {} or {}", FieldName("greedy"),
+                            FieldName("temperature"), FieldName("top_k"), FieldName("top_p"), FieldName("min_p"));
   }
   if (options.beam > 1 && (draws || options.greedy)) {
-    throw UsageError("{} {} does not sample: expected neither {} nor {}, {}, {} or {}", FieldName("beam"), options.beam,
-                     FieldName("greedy"), FieldName("temperature"), FieldName("top_k"), FieldName("top_p"),
-                     FieldName("min_p"));
+    throw InapplicableError("{} {} does not sample: expected neither {} nor {}, {}, {} or {}", FieldName("beam"),
+                            options.beam, FieldName("greedy"), FieldName("temperature"), FieldName("top_k"),
+                            FieldName("top_p"), FieldName("min_p"));
   }
   if (options.beam == 1 && options.length_penalty) {
-    throw UsageError("{} requires {} of at least 2", FieldName("length_penalty"), FieldName("beam"));
+    throw InapplicableError("{} requires {} of at least 2", FieldName("length_penalty"), FieldName("beam"));
   }
   constexpr int64_t kTopK = 50;
   GenerationOptions result{.sampling = {.greedy = options.greedy,
@@ -126,10 +129,10 @@ TextInput input_of(const GenerateOptions& options) {
   TextInput input = options.texts;
   if (options.prompts.empty()) return input;
   if (!input.texts.empty()) {
-    throw UsageError("{}: expected either prompts or texts without an option, got both", FieldName("prompt"));
+    throw InapplicableError("{}: expected either prompts or texts without an option, got both", FieldName("prompt"));
   }
   if (!input.input.empty()) {
-    throw UsageError("{}: expected either prompts or {}, got both", FieldName("prompt"), FieldName("input"));
+    throw InapplicableError("{}: expected either prompts or {}, got both", FieldName("prompt"), FieldName("input"));
   }
   input.texts = options.prompts;
   return input;
@@ -193,13 +196,19 @@ void generate_batch(const TextGenerator& generator, const GenerateOptions& optio
   printer.finish();
 }
 
+void warn_of_cut(const std::string& location, const Prompt& prompt) {
+  const int64_t left = std::ssize(prompt.ids);
+  std::cerr << fmt::format("roformer: {}: the prompt has {} tokens, the context {}: tokens 2 to {} are left out\n",
+                           location, left + prompt.dropped, left, prompt.dropped + 1);
+}
+
 void run(const GenerateOptions& options) {
   GenerationOptions generation = generation_options(options);
   const StopOnSignal stop;
   generation.stop_token = stop.token();
   TextReader reader(input_of(options), stop.token());
   const Session session(options.model, {.engine = options.engine, .tokenizer = load_options(options.tokenizer)});
-  warn_unknown_keys(session);
+  print_warnings(session.notes());
   generation.end_ids = named_end_ids(session.directory(), session.model().config());
   const TextGenerator generator(session.model(), session.tokenizer(), std::move(generation));
   for (bool ended = false; !ended;) {
@@ -212,6 +221,7 @@ void run(const GenerateOptions& options) {
       if (ended) break;
       try {
         prompts.push_back(generator.prompt(text, reader.count() - 1));
+        if (prompts.back().dropped > 0) warn_of_cut(reader.location(), prompts.back());
       } catch (const DataError& error) {
         throw error.prefixed(reader.location() + ": ");
       }

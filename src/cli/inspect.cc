@@ -44,6 +44,7 @@ struct Inspected {
   std::string problem;
   int64_t parameters = 0;  // of the model; of one that cannot be loaded, the elements in its files
   int64_t stored = 0;      // elements in its files
+  LoadNotes notes;
 };
 
 Inspected inspect(const std::string& path, const WeightFiles& weights) {
@@ -52,7 +53,9 @@ Inspected inspect(const std::string& path, const WeightFiles& weights) {
     result.stored += std::accumulate(info.shape.begin(), info.shape.end(), int64_t{1}, std::multiplies<>());
   }
   try {
-    result.config = plan_model(path).config;
+    PlannedModel planned = plan_model(path);
+    result.config = std::move(planned.config);
+    result.notes = std::move(planned.notes);
     result.parameters = result.config->parameters();
   } catch (const Error& error) {
     result.problem = error.what();
@@ -65,19 +68,6 @@ std::string file_name(const std::string& path) { return std::filesystem::path(pa
 
 void add_row(std::string& text, std::string_view name, const std::string& value) {
   text += fmt::format("{:<11} {}\n", name, value);
-}
-
-const char* head_name(Head head) {
-  switch (head) {
-    case Head::none: return "none";
-    case Head::masked_lm: return "masked language model";
-    case Head::causal_lm: return "causal language model";
-    case Head::sequence_classification: return "sequence classification";
-    case Head::token_classification: return "token classification";
-    case Head::question_answering: return "question answering";
-    case Head::multiple_choice: return "multiple choice";
-  }
-  return "unknown";
 }
 
 std::string shape_row(const ModelConfig& config) {
@@ -160,6 +150,7 @@ std::string tensors_row(const Inspected& inspected, const WeightFiles& weights) 
   for (const auto& [info, file] : weights.tensors()) types.insert(info.dtype);
   std::string text =
       fmt::format("{} of {} in {}", weights.tensors().size(), fmt::join(types, " and "), file_name(weights.source()));
+  if (!inspected.notes.wrapper.empty()) text += fmt::format(", names without {}", quote(inspected.notes.wrapper));
   if (inspected.stored != inspected.parameters) {
     text +=
         fmt::format(", {} elements, including non-parameters (fixed tables, copies, unused heads)", inspected.stored);
@@ -172,9 +163,15 @@ std::string summary(const JsonObject& config, const Inspected& inspected, const 
   std::string text;
   if (inspected.config) {
     const ModelConfig& model = *inspected.config;
+    const LoadNotes& notes = inspected.notes;
     add_row(text, "family",
-            fmt::format("{} (model_type {})", model.family->name, config.get_string("model_type", "-")));
-    add_row(text, "head", head_name(model.head));
+            fmt::format("{} ({})", model.family->name,
+                        notes.family_reason.empty() ? "model_type " + config.get_string("model_type", "-")
+                                                    : notes.family_reason));
+    add_row(text, "head",
+            std::string(head_name(model.head)) +
+                (notes.head_reason.empty() ? "" : fmt::format(" ({})", notes.head_reason)));
+    if (!model.missing_head.empty()) add_row(text, "", model.missing_head);
     add_row(text, "shape", shape_row(model));
     add_row(text, "positions", position_row(model));
     add_row(text, "attention", attention_row(model));
@@ -216,8 +213,13 @@ void run(const InspectOptions& options) {
   const JsonObject config = JsonObject::read(join_path(directory, "config.json"));
   const WeightFiles weights(options.model);
   const Inspected inspected = inspect(options.model, weights);
+  print_warnings(inspected.notes);
   if (options.json) {
+    const bool usable = inspected.config.has_value();
     std::cout << dump_json({{"model_type", config.get_string("model_type", "")},
+                            {"family", usable ? Json(inspected.config->family->name) : Json()},
+                            {"head", usable ? Json(head_name(inspected.config->head)) : Json()},
+                            {"warnings", inspected.notes.warnings},
                             {"parameters", inspected.parameters},
                             {"tensors", tensors_json(weights)},
                             {"config", config.value()}})

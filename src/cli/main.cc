@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/inapplicable_error.h"
 #include "base/json.h"
 #include "base/signal.h"
 #include "cli/did_you_mean.h"
@@ -34,12 +35,38 @@ namespace {
 // How messages spell a field.
 using Spelling = std::function<std::string(const std::string& field)>;
 
+// The options that an error names and the environment set; none if no other one is to blame.
+std::vector<std::string> blamed_variables(const InapplicableError& error, const OptionSet& options) {
+  std::vector<std::string> variables;
+  size_t given = 0;
+  error.message([&](const std::string& field) {
+    const std::string name = option_name(field);
+    if (options.given(name)) ++given;
+    if (options.given_in_environment(name)) variables.push_back(name);
+    return name;
+  });
+  return given == variables.size() && given > 1 ? std::vector<std::string>() : variables;
+}
+
+// Runs the work; if that finds, which it does before it has done anything, that a variable does not apply, once more
+// without this variable.
 void run_command(const Command& command, std::span<const std::string> arguments, std::span<const std::string> commands,
                  Spelling& spelling) {
-  const auto options = std::make_shared<OptionSet>(command.name, command.summary, command.example);
-  const std::function<void()> work = command.prepare(*options);
-  spelling = [work, options](const std::string& field) { return options->spelled(option_name(field)); };
-  if (options->parse(arguments, std::cout, commands)) work();
+  std::vector<std::string> ignored;
+  while (true) {
+    const auto options = std::make_shared<OptionSet>(command.name, command.summary, command.example);
+    const std::function<void()> work = command.prepare(*options);
+    options->ignore_variables(ignored);
+    spelling = [work, options](const std::string& field) { return options->spelled(option_name(field)); };
+    if (!options->parse(arguments, std::cout, commands)) return;
+    try {
+      return work();
+    } catch (const InapplicableError& error) {
+      const auto more = blamed_variables(error, *options);
+      if (more.empty()) throw;
+      ignored.insert(ignored.end(), more.begin(), more.end());
+    }
+  }
 }
 
 void dispatch(std::span<const std::string> arguments, Spelling& spelling) {

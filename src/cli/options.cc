@@ -236,7 +236,13 @@ void OptionSet::add_positional(std::string_view name, std::vector<std::string>& 
 
 void OptionSet::require(std::string_view name) { find(name).required = true; }
 
-bool OptionSet::given(std::string_view name) const { return find(name).given; }
+bool OptionSet::given(std::string_view name) const {
+  return std::ranges::any_of(options_, [&](const auto& option) { return option->name == name && option->given; });
+}
+
+bool OptionSet::given_in_environment(std::string_view name) const {
+  return given(name) && spelled(name) == environment_name(name);
+}
 
 std::string OptionSet::spelled(std::string_view name) const {
   for (const auto& option : options_) {
@@ -269,6 +275,7 @@ bool OptionSet::parse(std::span<const std::string> arguments, std::ostream& out,
   read_environment();
   read_file(commands);
   if (dump_asked_) {
+    if (resolve_) resolve_();
     dump(out);
     return false;
   }
@@ -320,6 +327,7 @@ void OptionSet::read_arguments(std::span<const std::string> arguments) {
 void OptionSet::read_environment() {
   for (const auto& option : options_) {
     if (option->given || !(option->setting() || option->name == kConfigFile)) continue;
+    if (std::ranges::find(ignored_variables_, option->name) != ignored_variables_.end()) continue;
     const std::string name = environment_name(option->name);
     const char* value = std::getenv(name.c_str());
     if (value == nullptr) continue;

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/setting.h"
@@ -68,13 +69,20 @@ class OptionSet {
   // parse() then throws UsageError if it has no value.
   void require(std::string_view name);
 
+  // Called when the fields are filled and --dump-config is to show them: fills in defaults that depend on others.
+  void before_dump(std::function<void()> resolve) { resolve_ = std::move(resolve); }
+
   // Fills the fields; false if --help or --dump-config was asked for and has been written to `out`.
   // UsageError for any mistake, naming the option, variable or line of the file it came from. `commands` are those
   // whose tables the file may hold beside the one of this command.
   bool parse(std::span<const std::string> arguments, std::ostream& out, std::span<const std::string> commands = {});
 
-  // After parse(): whether the user set it.
+  // parse() does not read the variables of these options.
+  void ignore_variables(std::vector<std::string> names) { ignored_variables_ = std::move(names); }
+
+  // After parse(): whether the user set it, and whether in the environment.
   bool given(std::string_view name) const;
+  bool given_in_environment(std::string_view name) const;
   // How a message names it: as the user did, --top-k, ROFORMER_TOP_K or "top-k" (FILE:LINE); --top-k for defaults.
   std::string spelled(std::string_view name) const;
 
@@ -100,8 +108,10 @@ class OptionSet {
 
   std::string command_, summary_, example_, section_;
   std::string config_file_;
+  std::function<void()> resolve_;
   bool help_asked_ = false, dump_asked_ = false;
   std::vector<std::unique_ptr<Option>> options_;
+  std::vector<std::string> ignored_variables_;
 };
 
 // The options that mean the same in every command that has them.

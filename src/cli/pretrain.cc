@@ -17,6 +17,7 @@ void describe(OptionSet& set, TrainingCommand& options) {
   describe_training_data(set, options.task, "training directory; running the same command again resumes it");
   describe_training_shape(set, options.task, true);
   describe_training_run(set, options);
+  set.before_dump([&options] { fill_defaults(options.task); });
 }
 
 void run(const TrainingCommand& options) {
@@ -25,6 +26,7 @@ void run(const TrainingCommand& options) {
   PretrainOptions task = options.task;
   task.stop_token = stop.token();
   task.undivided = print_undivided;
+  task.warned = print_warning;
   task.confirm = confirm_long_work(options.yes, options.engine.device);
   const PretrainResult result = pretrain(task, *engine.backend);
   if (result.already_finished) {
@@ -32,11 +34,13 @@ void run(const TrainingCommand& options) {
     return;
   }
   const Evaluation& validation = result.training.validation;
-  std::cout << fmt::format(
-      "{}: step {}, validation loss {:.4f}, accuracy {:.1f} %{}{}\n", options.task.output, result.training.steps,
-      validation.loss, 100 * validation.accuracy,
-      validation.perplexity ? fmt::format(", perplexity {:.4g}", *validation.perplexity) : "",
-      validation.bits_per_character ? fmt::format(", {:.4f} bits per character", *validation.bits_per_character) : "");
+  std::string text = fmt::format("{}: step {}", options.task.output, result.training.steps);
+  if (validation.labels > 0) {
+    text += fmt::format(", validation loss {:.4f}, accuracy {:.1f} %", validation.loss, 100 * validation.accuracy);
+  }
+  if (validation.perplexity) text += fmt::format(", perplexity {:.4g}", *validation.perplexity);
+  if (validation.bits_per_character) text += fmt::format(", {:.4f} bits per character", *validation.bits_per_character);
+  std::cout << text << "\n";
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "cli/registry.h"
 
+#include "cli/presets.h"
+
 namespace roformer {
 
 Command bench_command();
@@ -8,6 +10,7 @@ Command compare_command();
 Command completion_command();
 Command convert_command();
 Command embed_command();
+Command evaluate_command();
 Command favor_command();
 Command fill_mask_command();
 Command forward_command();
@@ -24,25 +27,11 @@ Command train_tokenizer_command();
 
 // In the order in which the program lists them.
 std::vector<Command> all_commands() {
-  return {train_tokenizer_command(),
-          pretrain_command(),
-          compare_command(),
-          generate_command(),
-          fill_mask_command(),
-          embed_command(),
-          similarity_command(),
-          classify_command(),
-          convert_command(),
-          tokenize_command(),
-          plot_command(),
-          report_command(),
-          rope_command(),
-          favor_command(),
-          forward_command(),
-          inspect_command(),
-          bench_command(),
-          info_command(),
-          completion_command()};
+  return {train_tokenizer_command(), pretrain_command(),  compare_command(),  evaluate_command(),
+          generate_command(),        fill_mask_command(), embed_command(),    similarity_command(),
+          classify_command(),        convert_command(),   tokenize_command(), plot_command(),
+          report_command(),          rope_command(),      favor_command(),    forward_command(),
+          inspect_command(),         bench_command(),     info_command(),     completion_command()};
 }
 
 std::vector<OptionInfo> options_of(const Command& command) {
@@ -72,6 +61,7 @@ Texts are arguments, or lines of the file given by --input, or, without either,
 lines of standard input. They are not changed: brackets and quotes belong to them.
 A text that starts with a dash goes after "--".
 )"},
+          {.name = "presets", .summary = "the shapes and defaults of --preset", .text = presets_text()},
           {.name = "reference", .summary = "all commands and options on one page (docs/cli.md)", .text = ""}};
 }
 

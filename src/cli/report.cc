@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/inapplicable_error.h"
 #include "base/progress.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
@@ -70,7 +71,7 @@ HtmlPage run_page(const ReportCommand& options) {
 void write_grid(const ReportCommand& options) {
   const Grid grid = read_grid(options.runs[0]);
   if (options.output.empty()) {
-    if (!options.title.empty()) throw UsageError("{} requires {}", FieldName("title"), FieldName("output"));
+    if (!options.title.empty()) throw InapplicableError("{} requires {}", FieldName("title"), FieldName("output"));
     write_grid_report(grid);
     return;
   }
@@ -85,7 +86,7 @@ HtmlPage model_page(const ReportCommand& options) {
   }
   const std::string& directory = options.runs[0];
   const Session session(directory, {.engine = options.engine});
-  warn_unknown_keys(session);
+  print_warnings(session.notes());
 
   HtmlPage page(options.title.empty() ? "Inside " + short_name(directory) : options.title);
   if (has_log(directory)) {
@@ -149,8 +150,8 @@ void run(const ReportCommand& options) {
   const bool grid = options.runs.size() == 1 && !model && !options.decay && is_grid(options.runs[0]);
   if (options.output.empty() && !grid) throw UsageError("--output FILE is required");
   if (options.decay && model) {
-    throw UsageError("{} uses no model, expected neither {} nor {}", FieldName("decay"), FieldName("text"),
-                     FieldName("input"));
+    throw InapplicableError("{} uses no model, expected neither {} nor {}", FieldName("decay"), FieldName("text"),
+                            FieldName("input"));
   }
   if (options.decay) {
     write_decay(options);

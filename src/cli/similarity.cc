@@ -34,7 +34,7 @@ void run(const SimilarityCommand& options) {
   TextRunOptions pairs = options.run;
   pairs.texts = as_pairs(std::move(pairs.texts));
   const Session session(options.run.model, session_options(options.run));
-  warn_unknown_keys(session);
+  print_warnings(session.notes());
   const SentenceVectors how = sentence_vectors(sentence_choice(options.vectors), sentence_modules_of(options.run.model),
                                                session.model(), session.tokenizer());
   answer_texts("similarity", pairs, session, encode_two_texts(session.tokenizer(), how.texts.preparation),

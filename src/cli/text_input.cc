@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/inapplicable_error.h"
 #include "base/json.h"
 #include "base/utf8.h"
 
@@ -98,8 +99,8 @@ bool DescriptorLines::next(std::string& line) {
 
 TextReader::TextReader(const TextInput& input, std::stop_token stop) {
   if (!input.texts.empty() && !input.input.empty()) {
-    throw UsageError("{}: expected either a file or texts, got both {} and {}", FieldName("input"), quote(input.input),
-                     quote(input.texts[0]));
+    throw InapplicableError("{}: expected either a file or texts, got both {} and {}", FieldName("input"),
+                            quote(input.input), quote(input.texts[0]));
   }
   if (!input.texts.empty() && input.texts != std::vector<std::string>{"-"}) {
     texts_ = input.texts;

@@ -67,9 +67,9 @@ void add_text_run(OptionSet& set, TextRunOptions& options) {
   add_engine(set, options.engine);
 }
 
-void add_max_length(OptionSet& set, std::optional<int64_t>& max_length) {
+void add_max_length(OptionSet& set, std::optional<int64_t>& max_length, std::string_view help) {
   constexpr int64_t kMaxLength = 1 << 30;
-  set.add("--max-length", max_length, "truncate texts to this many tokens; 0 = never", {0, kMaxLength});
+  set.add("--max-length", max_length, help, {0, kMaxLength});
 }
 
 SessionOptions session_options(const TextRunOptions& options) {
@@ -77,12 +77,12 @@ SessionOptions session_options(const TextRunOptions& options) {
 }
 
 void answer_texts(const std::string& command, const TextRunOptions& options, const Session& session,
-                  const ItemEncoder& encode, const AnswerBatch& answer, const AnswerOptions& how) {
+                  const ItemEncoder& encode, const AnswerBatch& answer, const AnsweringOptions& how) {
   const StopOnSignal stop;
   TextReader reader(options.texts, stop.token());
   TextBatching batching;
   batching.max_tokens = options.batch_tokens;
-  batching.limit = length_limit(session.model().config());
+  batching.limit = length_limit(session.model().config(), session.tokenizer());
   batching.keep_malformed = how.keep_malformed;
   TextStream stream(reader, encode, batching, session.pool());
   RunProgress progress(command, reader);

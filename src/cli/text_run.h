@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "cli/engine.h"
 #include "cli/text_input.h"
@@ -24,7 +25,8 @@ struct TextRunOptions {
 
 void add_text_run(OptionSet& set, TextRunOptions& options);
 // For commands that may truncate texts.
-void add_max_length(OptionSet& set, std::optional<int64_t>& max_length);
+void add_max_length(OptionSet& set, std::optional<int64_t>& max_length,
+                    std::string_view help = "truncate texts to this many tokens; 0 = never");
 
 // How its model directory is opened.
 SessionOptions session_options(const TextRunOptions& options);
@@ -32,7 +34,7 @@ SessionOptions session_options(const TextRunOptions& options);
 // The output of a batch: whole lines, one for each item.
 using AnswerBatch = std::function<void(const TextBatch& batch, std::string& lines)>;
 
-struct AnswerOptions {
+struct AnsweringOptions {
   // Why texts are cut where they are, if the user did not say so: the first text that is cut is then reported.
   std::string length_reason = {};
   // Malformed items are part of batches, with their errors (TextBatching).
@@ -46,7 +48,7 @@ struct AnswerOptions {
 // arrive. Long work shows its progress on standard error, unless results go to the same terminal. Ctrl-C and SIGTERM
 // end it after the current batch: Interrupted. `command` is the heading of the progress.
 void answer_texts(const std::string& command, const TextRunOptions& options, const Session& session,
-                  const ItemEncoder& encode, const AnswerBatch& answer, const AnswerOptions& how = {});
+                  const ItemEncoder& encode, const AnswerBatch& answer, const AnsweringOptions& how = {});
 
 // Appends a line for each of `count` items, written by all threads.
 void append_lines(ThreadPool& pool, size_t count, std::string& lines,

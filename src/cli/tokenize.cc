@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/inapplicable_error.h"
 #include "base/json.h"
 #include "base/parallel.h"
 #include "cli/registry.h"
@@ -109,12 +110,12 @@ class TokenPrinter {
   TokenPrinter(const Tokenizer& tokenizer, const TokenizeOptions& options)
       : tokenizer_(tokenizer), jieba_(dynamic_cast<const JiebaTokenizer*>(&tokenizer)), options_(options) {
     if (options.decode && (options.pair || options.ids || options.words || options.max_length > 0)) {
-      throw UsageError("{}: items are ids, to which {}, {}, {} and {} do not apply", FieldName("decode"),
-                       FieldName("pair"), FieldName("ids"), FieldName("words"), FieldName("max_length"));
+      throw InapplicableError("{}: items are ids, to which {}, {}, {} and {} do not apply", FieldName("decode"),
+                              FieldName("pair"), FieldName("ids"), FieldName("words"), FieldName("max_length"));
     }
     if (!options.words) return;
-    if (options.pair) throw UsageError("{}: expected texts, not pairs", FieldName("words"));
-    if (!jieba_) throw UsageError("{}: {} is not a jieba tokenizer", FieldName("words"), options.model);
+    if (options.pair) throw InapplicableError("{}: expected texts, not pairs", FieldName("words"));
+    if (!jieba_) throw InapplicableError("{}: {} is not a jieba tokenizer", FieldName("words"), options.model);
   }
 
   void print(const std::string& text, std::string& out) const {
@@ -141,9 +142,7 @@ class TokenPrinter {
     if (options_.pair || options_.max_length > 0) {
       ids = encode(text).ids;
     } else {  // faster: without offsets
-      ids = tokenizer_.encode_plain(text);
-      if (tokenizer_.special_template().cls) ids.insert(ids.begin(), tokenizer_.cls_id());
-      if (tokenizer_.special_template().sep) ids.push_back(tokenizer_.sep_id());
+      ids = tokenizer_.with_specials(tokenizer_.encode_plain(text));
     }
     append_list(out, ids, ' ', [&](int32_t id) {
       if (options_.ids) {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "formats/module_list.h"
 #include "formats/pytorch_file.h"
@@ -128,6 +129,15 @@ void WeightFiles::open_shards(const std::string& index_path) {
 
 bool WeightFiles::contains(std::string_view name) const {
   return std::any_of(tensors_.begin(), tensors_.end(), [&](const auto& entry) { return entry.info.name == name; });
+}
+
+std::string WeightFiles::content_hash() const {
+  Hasher hash;
+  for (const auto& file : files_) {
+    const MappedFile content(file->path());
+    hash.update(content.view().data(), std::ssize(content.view()));
+  }
+  return hash.hex();
 }
 
 StateDict WeightFiles::load(const std::vector<std::string>& skip) const {

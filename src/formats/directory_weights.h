@@ -33,6 +33,7 @@ class WeightFiles {
   bool sharded() const { return sharded_; }
   const std::vector<WeightEntry>& tensors() const { return tensors_; }  // in file order
   bool contains(std::string_view name) const;
+  std::string content_hash() const;  // of the weights file, or all shards in the order of their names (base/hash.h)
 
   // Aligned float32 data is not copied (see TensorFile::tensor). Tensors whose names match a pattern of `skip` are left
   // out and may have unsupported types.

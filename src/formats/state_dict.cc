@@ -14,8 +14,6 @@ namespace roformer {
 
 namespace {
 
-constexpr size_t kMaxProblems = 20;
-
 float number(Float16 x) { return widened(x); }
 float number(BFloat16 x) { return widened(x); }
 template <class Real>
@@ -57,7 +55,7 @@ std::string mismatch(const Tensor& from, const Tensor& to) {
 }  // namespace
 
 void report_problems(const std::string& source, const std::vector<std::string>& problems) {
-  const size_t shown = std::min(problems.size(), kMaxProblems);
+  const size_t shown = std::min(problems.size(), kShownProblems);
   std::string message = fmt::format("'{}' does not fit the model: {} problem{}", source, problems.size(),
                                     problems.size() == 1 ? "" : "s");
   for (size_t i = 0; i < shown; ++i) message += "\n  " + problems[i];

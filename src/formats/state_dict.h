@@ -21,7 +21,8 @@ StateDict load_state_dict(const std::string& path);
 // Whether `name` matches `pattern`, in which '*' stands for any text.
 bool matches_pattern(std::string_view name, std::string_view pattern);
 
-// Throws one DataError with all problems, one per line, at most 20.
+// Throws one DataError with all problems, one per line, at most kShownProblems.
+inline constexpr size_t kShownProblems = 20;
 [[noreturn]] void report_problems(const std::string& source, const std::vector<std::string>& problems);
 
 // Copies with conversion: shapes must be equal; `from` is of any floating-point type, `to` float32 or float64; both may

@@ -77,7 +77,7 @@ std::vector<int32_t> BeamSearch::advance(std::span<const std::vector<double>> lo
     parents.push_back(beam);
   }
   const bool enough = std::ssize(finished_) >= options_.beams;
-  const bool hopeless = enough && !next.empty() && finished_.back().score >= score_of(next.front().sum, length);
+  const bool hopeless = enough && !live.empty() && finished_.back().score >= score_of(sums.front(), length);
   done_ = live.empty() || hopeless || std::ssize(live.front()) >= options_.max_tokens;
   live_ = std::move(live);
   sums_ = std::move(sums);

@@ -1,6 +1,7 @@
 #include "generation/generate.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "base/stop.h"
 #include "generation/continued_text.h"
 #include "generation/pass.h"
+#include "text/token_rows.h"
 
 namespace roformer {
 
@@ -41,6 +43,12 @@ int64_t longest(const ModelConfig& config) {
 
 constexpr int64_t kLongestText = int64_t{1} << 29;  // the largest position
 
+// The texts that the model is meant for.
+int64_t usual_length(const ModelConfig& config) {
+  const auto* rotary = std::get_if<RotaryPosition>(&config.position);
+  return rotary == nullptr ? config.max_positions : scaled_positions(rotary->rotary.scaling, config.max_positions);
+}
+
 int64_t window_of(const ModelConfig& config, std::optional<int64_t> asked) {
   const int64_t limit = longest(config);
   if (asked && *asked < 2) throw UsageError("{} is {}, expected at least 2", FieldName("context"), *asked);
@@ -49,7 +57,7 @@ int64_t window_of(const ModelConfig& config, std::optional<int64_t> asked) {
                      limit);
   }
   const bool constant = limit == 0 && decoding_bytes(config) == 0;  // linear attention: constant memory
-  const int64_t own = limit > 0 ? limit : constant ? kLongestText : config.max_positions;
+  const int64_t own = limit > 0 ? limit : constant ? kLongestText : usual_length(config);
   return asked.value_or(std::max<int64_t>(2, own));
 }
 
@@ -112,10 +120,6 @@ TextGenerator::TextGenerator(const Model& model, const Tokenizer& tokenizer, Gen
       overflow_(options_.overflow.value_or(can_forget(model.config()) ? Overflow::shift : Overflow::stop)),
       end_ids_(options_.end_ids.value_or(std::vector<int32_t>{tokenizer.sep_id()})) {
   model.mlm_head();  // throws if there is none
-  if (tokenizer.vocabulary_size() > model.config().vocabulary) {
-    throw DataError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
-                    model.config().vocabulary);
-  }
   check_options();
   if (options_.window) check_memory(options_.batch * options_.beams, window_);
 }
@@ -148,10 +152,14 @@ void TextGenerator::check_memory(int64_t sequences, int64_t tokens) const {
 }
 
 Prompt TextGenerator::prompt(std::string_view text, int64_t number) const {
-  Prompt prompt{tokenizer_.encode(text).ids, number};
+  Encoding encoding = tokenizer_.encode(text);
+  Prompt prompt{.ids = std::move(encoding.ids), .number = number};
   std::vector<int32_t>& ids = prompt.ids;
+  // The text continues, so the tokenizer's end token is dropped. One that the user wrote has a place in the text.
   const bool causal = attention_mask_ == AttentionMask::causal;
-  if (causal && !ids.empty() && ids.back() == tokenizer_.sep_id()) ids.pop_back();  // the text continues
+  const bool added = !ids.empty() && encoding.offsets.back() == std::array<int64_t, 2>{0, 0};
+  if (causal && added && ids.back() == tokenizer_.sep_id()) ids.pop_back();
+  check_rows(tokenizer_, ids, model_.config().vocabulary);
   if (ids.empty()) throw DataError("the prompt is empty, and the tokenizer has no begin token");
   const auto limit = static_cast<size_t>(window_);
   if (ids.size() <= limit) return prompt;
@@ -159,7 +167,8 @@ Prompt TextGenerator::prompt(std::string_view text, int64_t number) const {
     throw DataError("the prompt has {} tokens, expected at most {} ({}); {} shift drops the oldest", ids.size(), limit,
                     FieldName("context"), FieldName("overflow"));
   }
-  ids.erase(ids.begin() + 1, ids.end() - static_cast<int64_t>(limit - 1));
+  prompt.dropped = std::ssize(ids) - window_;
+  ids.erase(ids.begin() + 1, ids.begin() + 1 + prompt.dropped);
   return prompt;
 }
 

@@ -30,7 +30,7 @@ struct GenerationOptions {
   int64_t max_new_tokens = 128, min_new_tokens = 0;
   std::vector<std::string> stops = {};
   uint64_t seed = 0;
-  std::optional<int64_t> window = {};                // context length in tokens; none: max_position_embeddings
+  std::optional<int64_t> window = {};                // context length in tokens; none: the model's (generation.md)
   std::optional<Overflow> overflow = {};             // none: shift if supported (can_forget), else stop
   std::optional<AttentionMask> attention_mask = {};  // causal or prefix; none: the model's
   std::optional<std::vector<int32_t>> end_ids = {};  // none: [SEP]
@@ -40,7 +40,8 @@ struct GenerationOptions {
 
 struct Prompt {
   std::vector<int32_t> ids;
-  int64_t number = 0;  // index of the text, which with the seed determines the random numbers
+  int64_t number = 0;   // index of the text, which with the seed determines the random numbers
+  int64_t dropped = 0;  // tokens left out after the first, because the window holds no more
 };
 
 // Why generation ended: end token, stop string, max_new_tokens, or full window.
@@ -69,8 +70,9 @@ class TextGenerator {
   TextGenerator(const TextGenerator&) = delete;
   TextGenerator& operator=(const TextGenerator&) = delete;
 
-  // Encodes a prompt: [CLS] text for a causal model, [CLS] text [SEP] for a prefix model. If it exceeds the window, the
-  // oldest tokens except the first are dropped (Overflow::shift), else DataError.
+  // Encodes a prompt: [CLS] text for a causal model, without the end token that the tokenizer would add (one written in
+  // the text stays), [CLS] text [SEP] for a prefix model. If it exceeds the window, the oldest tokens except the first
+  // are dropped (Overflow::shift), else DataError.
   Prompt prompt(std::string_view text, int64_t number) const;
 
   // Results in the order of prompts. Sampling depends on seed and number only, not on the other prompts. Interrupted if

@@ -31,7 +31,7 @@ GenerationPass::GenerationPass(const Model& model, AttentionMask attention_mask,
     : model_(model),
       attention_mask_(attention_mask),
       state_(sequences, window),
-      tokens_(tokens),
+      tokens_(std::min(tokens, model.config().vocabulary)),
       stop_(std::move(stop)) {}
 
 void GenerationPass::prompts(std::span<const std::vector<int32_t>> prompts, Logits& logits) {

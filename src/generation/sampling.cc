@@ -28,11 +28,10 @@ void apply_top_k(std::vector<Entry>& entries, int64_t k) {
   std::erase_if(entries, [&](const Entry& entry) { return entry.score < least; });
 }
 
-// Replaces logits by exp(logit - max). Returns their sum.
+// Replaces logits, of which the largest is 0, by their exponentials. Returns their sum.
 double to_weights(std::vector<Entry>& entries) {
-  double largest = -std::numeric_limits<double>::infinity(), sum = 0;
-  for (const Entry& entry : entries) largest = std::max(largest, entry.score);
-  for (Entry& entry : entries) sum += entry.score = std::exp(entry.score - largest);
+  double sum = 0;
+  for (Entry& entry : entries) sum += entry.score = std::exp(entry.score);
   return sum;
 }
 
@@ -75,7 +74,10 @@ void penalize_repetition(std::span<double> logits, std::span<const int32_t> seen
   for (const int32_t id : once) {
     if (id < 0 || id >= std::ssize(logits)) continue;
     double& score = logits[static_cast<size_t>(id)];
-    score = score < 0 ? score * penalty : score / penalty;
+    if (!std::isfinite(score)) continue;
+    // Finite for any penalty.
+    score = std::clamp(score < 0 ? score * penalty : score / penalty, std::numeric_limits<double>::lowest(),
+                       std::numeric_limits<double>::max());
   }
 }
 
@@ -102,14 +104,17 @@ int32_t TokenDistribution::at(double uniform) const {
 
 TokenDistribution distribution(std::span<const double> logits, const SamplingOptions& options) {
   std::vector<Entry> entries;
+  const double largest = *std::max_element(logits.begin(), logits.end());
   for (size_t i = 0; i < logits.size(); ++i) {
     if (logits[i] == -std::numeric_limits<double>::infinity()) continue;
-    entries.push_back({logits[i] / options.temperature, static_cast<int32_t>(i)});
+    // Differences, because logits / temperature may overflow.
+    entries.push_back({(logits[i] - largest) / options.temperature, static_cast<int32_t>(i)});
   }
   apply_top_k(entries, options.top_k);
   const double sum = to_weights(entries);
   apply_top_p(entries, sum, options.top_p);
-  std::erase_if(entries, [&](const Entry& entry) { return entry.score < options.min_p; });  // the largest weight is 1
+  // The largest weight is 1.
+  std::erase_if(entries, [&](const Entry& entry) { return entry.score == 0 || entry.score < options.min_p; });
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.id < b.id; });
   double total = 0;
   for (const Entry& entry : entries) total += entry.score;

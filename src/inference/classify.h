@@ -1,5 +1,5 @@
-// Inference with classification heads, as probabilities: sequence and token classification, extractive question
-// answering, and multiple choice.
+// Inference with classification heads, as probabilities: sequence and token classification, and multiple choice.
+// Question answering is inference/question_answering.h.
 #pragma once
 
 #include <array>
@@ -17,13 +17,16 @@
 namespace roformer {
 
 struct ClassifyOptions {
-  bool pair = false;  // an item is two tab-separated texts
-  TextPreparation preparation = {};
+  bool pair = false;                       // an item is two tab-separated texts
+  std::optional<int64_t> max_length = {};  // tokens of a sequence; 0 = no truncation; none: as `preparation` says, and
+                                           // for questions as QuestionWindows
+  std::optional<int64_t> stride = {};      // question answering: see QuestionWindows
+  TextPreparation preparation = {};        // sequence and token classification
 };
 
 // The item format of a model's head: a text or a pair for sequence and token classification; "question TAB context" for
-// question answering; "prompt TAB choice TAB choice …" for multiple choice, one sequence per choice. DataError for
-// another head.
+// question answering, in windows; "prompt TAB choice TAB choice …" for multiple choice, one sequence per choice.
+// DataError for another head.
 ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, const ClassifyOptions& options);
 
 // The following functions return one result per item of `batch`, encoded by encode_for_head; DataError for non-finite
@@ -52,14 +55,6 @@ struct TokenLabel {
 };
 // Labels of all tokens except [CLS] and [SEP].
 std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const TextBatch& batch);
-
-struct Answer {
-  std::string text;                  // a substring of the context
-  double score = 0;                  // product of its start and end probabilities, over the context's tokens
-  std::array<int64_t, 2> offsets{};  // [begin, end) in code points of the context
-};
-// The best answer of at most `max_tokens` tokens per item; empty, with score 0, for an empty context.
-std::vector<Answer> answer_questions(const Model& model, const TextBatch& batch, int64_t max_tokens);
 
 // The probability of each choice.
 std::vector<std::vector<double>> choose(const Model& model, const TextBatch& batch);

@@ -24,13 +24,14 @@ Engine::Engine(const EngineOptions& options)
 Session::Session(const std::string& directory, const SessionOptions& options)
     : directory_(model_directory(directory)),
       engine_(options.engine),
-      model_(load_model(directory, backend(), options.trainable, &unknown_keys_)) {
+      model_(load_model(directory, backend(), options.trainable, &notes_)) {
   if (!options.trainable) model_.prepare();
   if (!options.tokenizer) return;
   tokenizer_ = load_tokenizer(directory_, *options.tokenizer);
   if (tokenizer_->vocabulary_size() > model_.config().vocabulary) {
-    throw DataError("{}: the tokenizer has {} tokens, the model's vocabulary only {}", FilePath(directory),
-                    tokenizer_->vocabulary_size(), model_.config().vocabulary);
+    notes_.warnings.push_back(
+        fmt::format("{}: the tokenizer has {} tokens, the model rows for {}: a text with one of the others is an error",
+                    directory, tokenizer_->vocabulary_size(), model_.config().vocabulary));
   }
 }
 

@@ -40,7 +40,7 @@ struct SessionOptions {
 class Session {
  public:
   // Loads a model directory, or the folder of its transformer (formats/module_list.h). Errors of Engine, load_model and
-  // load_tokenizer; DataError if the tokenizer has more tokens than the model.
+  // load_tokenizer. A tokenizer may have more tokens than the model has rows (text/token_rows.h).
   explicit Session(const std::string& directory, const SessionOptions& options = {});
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -53,13 +53,12 @@ class Session {
   const std::shared_ptr<const Tokenizer>& shared_tokenizer() const;
 
   const std::string& directory() const { return directory_; }  // that of config.json
-  // Unknown keys of config.json, for a warning.
-  const std::vector<std::string>& unknown_keys() const { return unknown_keys_; }
+  const LoadNotes& notes() const { return notes_; }            // with warnings for the user
 
  private:
   std::string directory_;
   Engine engine_;
-  std::vector<std::string> unknown_keys_;
+  LoadNotes notes_;
   Model model_;
   std::shared_ptr<const Tokenizer> tokenizer_;
 };

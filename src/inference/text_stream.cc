@@ -9,6 +9,7 @@
 #include "base/stop.h"
 #include "base/utf8.h"
 #include "text/bert_unicode.h"
+#include "text/token_rows.h"
 
 namespace roformer {
 
@@ -107,11 +108,20 @@ LengthLimit length_limit(const ModelConfig& config) {
   const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   // A layer's activations per token: input, q, k, v, attention output, and the feed-forward network's hidden layer.
   const auto floats = static_cast<double>(6 * config.hidden + config.intermediate);
-  const LengthLimit fitting{std::max<int64_t>(1, static_cast<int64_t>(memory / (floats * sizeof(float)))),
-                            "longer sequences exceed this machine's memory"};
+  LengthLimit limit{std::max<int64_t>(1, static_cast<int64_t>(memory / (floats * sizeof(float)))),
+                    "longer sequences exceed this machine's memory"};
   const bool learned = std::holds_alternative<LearnedPosition>(config.position);
-  if (!learned || config.max_positions > fitting.tokens) return fitting;
-  return {config.max_positions, "the model's learned positions end there"};
+  if (!learned || config.max_positions > limit.tokens) return limit;
+  limit.tokens = config.max_positions;
+  limit.reason = "the model's learned positions end there";
+  return limit;
+}
+
+LengthLimit length_limit(const ModelConfig& config, const Tokenizer& tokenizer) {
+  LengthLimit limit = length_limit(config);
+  limit.rows = config.vocabulary;
+  limit.tokenizer = &tokenizer;
+  return limit;
 }
 
 bool TextList::next(std::string& text) {
@@ -220,6 +230,9 @@ void TextStream::encode_window(std::vector<TextItem> window) {
         if (std::ssize(sequence.ids) > batching_.limit.tokens) {
           throw DataError("{} tokens, expected at most {}: {}; {} truncates", sequence.ids.size(),
                           batching_.limit.tokens, batching_.limit.reason, FieldName("max_length"));
+        }
+        if (batching_.limit.tokenizer != nullptr) {
+          check_rows(*batching_.limit.tokenizer, sequence.ids, batching_.limit.rows);
         }
       }
     } catch (const DataError& error) {

@@ -69,13 +69,17 @@ class PairList final : public TextSource {
   size_t read_ = 0;
 };
 
-// The longest sequence accepted; longer ones are errors.
+// What a model takes; longer sequences, and tokens that it has no rows for, are errors.
 struct LengthLimit {
   int64_t tokens = std::numeric_limits<int64_t>::max();
   std::string_view reason = {};  // "the model's learned positions end there"
+  int64_t rows = std::numeric_limits<int64_t>::max();
+  const Tokenizer* tokenizer = nullptr;  // names the tokens; with `rows`
 };
-// The limit by the model's positions or the machine's memory.
+// The limits by the model's positions and the machine's memory; with a tokenizer, which must outlive the result, also
+// by the model's vocabulary.
 LengthLimit length_limit(const ModelConfig& config);
+LengthLimit length_limit(const ModelConfig& config, const Tokenizer& tokenizer);
 
 // What is done to a text before and while it is tokenized.
 struct TextPreparation {

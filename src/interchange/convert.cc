@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/inapplicable_error.h"
 #include "base/json.h"
 #include "formats/directory_weights.h"
 #include "formats/module_list.h"
@@ -39,7 +40,7 @@ struct Source {
   StateDict weights;                         // for the self-check: under canonical names, unchanged
   std::map<std::string, std::string> files;  // companion files, name (or FOLDER/NAME) to content
   Json config;                               // keys copied unless the model's own config sets them
-  std::vector<std::string> unknown_keys;
+  LoadNotes notes;
 };
 
 void add_file(std::map<std::string, std::string>& files, const std::string& directory, const std::string& name) {
@@ -96,18 +97,22 @@ std::map<std::string, std::string> companions(const std::string& input, const st
 Source read_transformers(const ConvertOptions& options, Backend& backend) {
   const std::string& input = options.input;
   if (!options.tokenizer.empty())
-    throw UsageError("{} requires {} llama2c; a model directory has its own tokenizer", FieldName("tokenizer"),
-                     FieldName("from"));
-  std::vector<std::string> unknown;
-  Model model = load_model(input, backend, false, &unknown);
+    throw InapplicableError("{} requires {} llama2c; a model directory has its own tokenizer", FieldName("tokenizer"),
+                            FieldName("from"));
+  FoundModel found = find_model(input);
   const std::string directory = model_directory(input);
   StateDict weights;
-  for (const auto& [name, tensor] : load_directory_weights(input, {"*position_ids", "*rotary_emb.inv_freq"}).tensors) {
-    weights.emplace(canonical_name(*model.config().family, name), tensor);
+  for (const AvailableTensor& tensor : found.tensors) {
+    const bool skipped = matches_pattern(tensor.name, "*position_ids") ||
+                         matches_pattern(tensor.name, "*rotary_emb.inv_freq") || !tensor.readable;
+    if (!skipped) weights.emplace(canonical_name(*found.config.family, tensor.name), widen(tensor.read()));
   }
+  PlannedModel planned = plan_model(std::move(found));
+  Model model(backend, planned.config, planned.plan, false);
   Json config = JsonObject::read(join_path(directory, kConfig)).value();
   for (const char* key : {"dtype", "torch_dtype", "transformers_version", "_name_or_path"}) config.erase(key);
-  return {std::move(model), std::move(weights), companions(input, directory), std::move(config), std::move(unknown)};
+  return {std::move(model), std::move(weights), companions(input, directory), std::move(config),
+          std::move(planned.notes)};
 }
 
 Source read_llama2c_source(const ConvertOptions& options, Backend& backend) {
@@ -141,7 +146,7 @@ Source relaid(Source source, RotaryLayout layout, Backend& backend, ConvertRepor
   Model model = build_model(backend, result.config, result.weights, "the permuted weights");
   source.config.erase("position_embedding_type");  // not written for a plain RoFormer
   return {std::move(model), std::move(result.weights), std::move(source.files), std::move(source.config),
-          std::move(source.unknown_keys)};
+          std::move(source.notes)};
 }
 
 struct Reader {
@@ -246,7 +251,7 @@ ConvertReport convert(const ConvertOptions& options, Backend& backend) {
   ConvertReport report = self_check(source.weights, temporary.path());
   stop_if_asked(options);
   for (const auto& [name, content] : source.files) report.files.push_back(name);
-  report.unknown_keys = source.unknown_keys;
+  report.notes = source.notes;
   report.old_layout = layouts.old_layout;
   report.permuted = layouts.permuted;
   report.written = !exists_already;

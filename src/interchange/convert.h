@@ -39,7 +39,7 @@ struct ConvertReport {
       result_hash;  // XXH3-128 of names, shapes and float32 values in the order of the names; equal
   std::vector<LeftOut> left_out;
   std::vector<std::string> files;               // besides config.json and model.safetensors
-  std::vector<std::string> unknown_keys;        // of config.json, copied unchanged
+  LoadNotes notes;                              // of loading the source; unknown keys are copied unchanged
   std::optional<RotaryLayout> old_layout = {};  // the source's, if options.rotary_layout is set
   int64_t permuted = 0;                         // number of permuted tensors
 };

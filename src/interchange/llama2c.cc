@@ -26,7 +26,8 @@ ModelConfig config_of(const Llama2cFile& file, const std::string& path) {
                                  {"rope_theta", 10000.0},
                                  {"tie_word_embeddings", file.shared_classifier},
                                  {"bos_token_id", 1},
-                                 {"eos_token_id", 2}},
+                                 // Its training data separates texts by 1, where run.c stops; 2 is SentencePiece's end.
+                                 {"eos_token_id", {1, 2}}},
                                 path));
 }
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/inapplicable_error.h"
 #include "models/families/family.h"
 
 namespace roformer {
@@ -63,8 +64,8 @@ RelaidWeights relay_rotary(const StateDict& weights, const ModelConfig& config, 
   RelaidWeights result{weights, 0, config};
   auto* position = std::get_if<RotaryPosition>(&result.config.position);
   if (position == nullptr) {
-    throw UsageError("{} {}: the model's positions are {}; only rotary ones have a layout", FieldName("rotary_layout"),
-                     rotary_layout_name(to), position_name(config.position));
+    throw InapplicableError("{} {}: the model's positions are {}; only rotary ones have a layout",
+                            FieldName("rotary_layout"), rotary_layout_name(to), position_name(config.position));
   }
   if (position->rotary.layout == to) return result;
   if (config.family->any_positions == nullptr) {

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "lab/attention_scores.h"
 #include "position/decay.h"
+#include "text/token_rows.h"
 
 namespace roformer {
 namespace {
@@ -57,6 +58,7 @@ HeatMap softmax_of(const AttentionScores& scores, int64_t head) {
 AttentionMaps attention_maps(const Model& model, const Tokenizer& tokenizer, const std::string& text) {
   constexpr int64_t kMaxCells = 16'000'000;
   const Encoding encoding = tokenizer.encode(text);
+  check_rows(tokenizer, encoding.ids, model.config().vocabulary);
   const auto count = static_cast<int64_t>(encoding.ids.size());
   if (count > kMaxMapTokens) {
     throw DataError("the text has {} tokens; attention maps support at most {}", count, kMaxMapTokens);
@@ -101,6 +103,7 @@ void ScoresByDistance::add(const std::string& text) {
     encoding = tokenizer_.encode(text, std::nullopt, longest_);
     ++shortened_;
   }
+  check_rows(tokenizer_, encoding.ids, model_.config().vocabulary);
   const auto tokens = static_cast<int64_t>(encoding.ids.size());
   run_observed(model_, encoding, [&](int64_t number, AttentionScores& scores) {
     Layer& layer = layers_[static_cast<size_t>(number)];

@@ -97,6 +97,10 @@ std::vector<Row> make_rows(const CompareOptions& options, GridPlan& plan) {
     }
     apply_settings(varied.settings, row.training);
     check_settings(row.training);
+    if (row.training.validation_fraction == 0) {
+      throw UsageError("{} is 0, expected a part of the text: variants are compared by their validation loss",
+                       FieldName("validation_fraction"));
+    }
     if (!varied.settings.empty()) plan.settings[row.name] = settings_json(varied.settings, row.training);
     rows.push_back(std::move(row));
   };
@@ -133,7 +137,7 @@ GridPlan make_grid_plan(const CompareOptions& options, std::vector<Row>& rows) {
   GridPlan plan{.objective = training.objective,
                 .positions = {},
                 .seeds = {},
-                .max_length = training.max_length.value_or(preset_run(training.shape.preset).max_length),
+                .max_length = training.max_length.value_or(run_defaults(training).max_length),
                 .lengths = options.lengths};
   rows = make_rows(options, plan);
   for (const Row& row : rows) plan.positions.push_back(row.name);
@@ -169,6 +173,7 @@ int64_t estimated_steps(const PretrainOptions& training, const PretrainPlan& pla
 // Resolves each variant, and so checks whether its settings are compatible, before anything is trained.
 void plan_rows(std::vector<Row>& rows) {
   std::map<std::string, std::unique_ptr<Tokenizer>> tokenizers;
+  std::set<std::string> warned;
   for (Row& row : rows) {
     const PretrainOptions& training = row.training;
     const std::string& directory = tokenizer_of(training);
@@ -177,6 +182,9 @@ void plan_rows(std::vector<Row>& rows) {
     auto& tokenizer = tokenizers[directory];
     if (tokenizer == nullptr) tokenizer = load_tokenizer(directory);
     const PretrainPlan plan = make_plan(training, *tokenizer);
+    for (const std::string& warning : plan.warnings) {
+      if (training.warned && warned.insert(warning).second) training.warned(warning);
+    }
     row.max_length = plan.max_length;
     row.operations = training_operations(training, plan, estimated_steps(training, plan, *tokenizer));
   }
@@ -270,6 +278,7 @@ class GridWork {
     PretrainOptions training = row.training;
     training.seed = cells_[number].seed;
     training.confirm = nullptr;
+    training.warned = nullptr;  // told already
     training.cpu_speed = jobs_ == 1;
     training.times = [this, number](const StepCount& steps) { return clock_->update(number, steps); };
     training.output = join_path(options_.training.output, name);

@@ -48,7 +48,7 @@ GridRun read_run(const std::string& directory, int64_t seed) {
   GridRun run{.directory = directory, .seed = seed, .validation = {}, .measure = {}, .lengths = {}};
   const auto records = read_metrics_log(join_path(directory, "log.jsonl"));
   const JsonObject settings = JsonObject::read(join_path(directory, "training/settings.json"));
-  run.steps = settings.get_int("steps", std::nullopt, 1);
+  run.steps = settings.get_int("steps", std::nullopt, 0);
   run.max_length = settings.get_int("max-length", std::nullopt, 1);
   if (!records.empty()) run.step = records.back().step;
   const auto losses = metrics_curve(records, "validation", "loss");

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "data/corpus.h"
 #include "training/language_objective.h"
 
@@ -239,7 +240,10 @@ std::vector<LengthScore> evaluate_lengths(const std::string& directory, const Le
   const std::string path = join_path(directory, kFile), weights = join_path(directory, "model.safetensors");
   const auto tokenizer = load_tokenizer(directory);
   const auto labeling = make_labeler(options, *tokenizer);
-  const Json settings = {{"validation-data", texts.content_hash}, {"max-length", trained}, {"seed", options.seed}};
+  const Json settings = {{"validation-data", texts.content_hash},
+                         {"max-length", trained},
+                         {"seed", options.seed},
+                         {"weights", hash_hex(MappedFile(weights).view())}};  // a run may have gone on since
   const ModelConfig config = read_config(join_path(directory, "config.json"));
   std::vector<LengthScore> scores = kept_scores(path, settings);
   for (const auto& entry : texts.by_length) {

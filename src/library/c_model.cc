@@ -143,6 +143,10 @@ const char* roformer_model_ignored_setting(const roformer_model* model, size_t i
   return model == nullptr ? nullptr : roformer::element_of(model->model.ignored_settings(), index);
 }
 
+const char* roformer_model_warning(const roformer_model* model, size_t index) {
+  return model == nullptr ? nullptr : roformer::element_of(model->model.warnings(), index);
+}
+
 roformer_status roformer_tokenize(const roformer_model* model, const char* text, size_t length, const char* pair,
                                   size_t pair_length, roformer_tokens** tokens, roformer_error* error) {
   return guarded(error, [&] {

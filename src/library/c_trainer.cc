@@ -27,7 +27,7 @@ ModelShape shape_of(const roformer_trainer_options& given) {
 
 MaskedLanguageOptions training_of(const roformer_trainer_options& given) {
   MaskedLanguageOptions options;
-  set_if_given(options.learning_rate, given.learning_rate);
+  if (given.learning_rate != 0) options.learning_rate = given.learning_rate;
   options.warmup = given.warmup;
   set_or_none(options.weight_decay, given.weight_decay);
   set_or_none(options.clip_norm, given.clip_norm);

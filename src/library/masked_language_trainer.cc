@@ -44,9 +44,12 @@ const MaskedLanguageOptions& checked(const MaskedLanguageOptions& options) {
   return options;
 }
 
-Schedule schedule_of(const MaskedLanguageOptions& options) {
+// `directory` is that of the model, empty for a new one.
+Schedule schedule_of(const MaskedLanguageOptions& options, const std::string& directory) {
+  PretrainOptions run = run_options(options);
+  run.init_from = directory;
   return {.kind = ScheduleKind::constant,
-          .learning_rate = options.learning_rate,
+          .learning_rate = options.learning_rate.value_or(run_defaults(run).learning_rate),
           .warmup = options.warmup,
           .steps = std::numeric_limits<int64_t>::max()};
 }
@@ -94,8 +97,8 @@ struct MaskedLanguageTrainer::Implementation {
         tokenizer(std::move(words)),
         labeling(make_labeler(run_options(options), *tokenizer)),
         model(new_model != nullptr ? Model(*engine.backend, *new_model, true)
-                                   : load_model(directory, *engine.backend, true, &ignored)),
-        update(model, run_options(options).optimizer, schedule_of(options), random(2)) {
+                                   : load_model(directory, *engine.backend, true, &notes)),
+        update(model, run_options(options).optimizer, schedule_of(options, directory), random(2)) {
     model.mlm_head();  // throws if there is none
     if (tokenizer->vocabulary_size() > model.config().vocabulary) {
       throw DataError("{}: the tokenizer has {} tokens, the model's vocabulary only {}", FilePath(directory),
@@ -154,7 +157,7 @@ struct MaskedLanguageTrainer::Implementation {
 
   MaskedLanguageOptions options;
   Engine engine;
-  std::vector<std::string> ignored;
+  LoadNotes notes;
   std::unique_ptr<Tokenizer> tokenizer;
   std::unique_ptr<Labeler> labeling;
   Model model;
@@ -188,7 +191,10 @@ double MaskedLanguageTrainer::step(std::span<const std::string> texts, std::stop
 }
 
 int64_t MaskedLanguageTrainer::steps() const { return implementation_->steps; }
-const std::vector<std::string>& MaskedLanguageTrainer::ignored_settings() const { return implementation_->ignored; }
+const std::vector<std::string>& MaskedLanguageTrainer::ignored_settings() const {
+  return implementation_->notes.unknown_keys;
+}
+const std::vector<std::string>& MaskedLanguageTrainer::warnings() const { return implementation_->notes.warnings; }
 
 MaskedLanguageScore MaskedLanguageTrainer::validate(std::span<const std::string> texts, std::stop_token stop) const {
   const Implementation& my = *implementation_;

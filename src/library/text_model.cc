@@ -83,7 +83,7 @@ struct TextModel::Implementation {
         batching{.max_length = options.max_length, .max_tokens = options.max_batch_tokens},
         sentences(read_sentence_modules(directory)),
         tokenizer(std::make_unique<TextTokenizer::Implementation>(session.shared_tokenizer())) {
-    batching.limit = length_limit(session.model().config());
+    batching.limit = length_limit(session.model().config(), session.tokenizer());
     // Settings that no text fits are rejected here and not with the first text.
     for_text_batches(session.tokenizer(), std::array{std::string()}, batching, session.pool(),
                      [](size_t, const Batch&) {});
@@ -166,7 +166,10 @@ const std::vector<std::string>& TextModel::labels() const {
   return labels ? config.labels : none;
 }
 const TextTokenizer& TextModel::tokenizer() const { return implementation_->tokenizer; }
-const std::vector<std::string>& TextModel::ignored_settings() const { return implementation_->session.unknown_keys(); }
+const std::vector<std::string>& TextModel::ignored_settings() const {
+  return implementation_->session.notes().unknown_keys;
+}
+const std::vector<std::string>& TextModel::warnings() const { return implementation_->session.notes().warnings; }
 
 TokenizedText TextModel::tokenize(std::string_view text, const TokenizeOptions& options) const {
   return implementation_->tokenizer.tokenize(text, options);

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "base/inapplicable_error.h"
 #include "models/families/family.h"
 
 namespace roformer {
@@ -22,6 +23,19 @@ AttentionMask parse_attention_mask(const std::string& name) {
 const std::vector<std::string>& attention_mask_names() {
   static const std::vector<std::string> names{"all", "causal", "prefix"};
   return names;
+}
+
+const char* head_name(Head head) {
+  switch (head) {
+    case Head::none: return "none";
+    case Head::masked_lm: return "masked language model";
+    case Head::causal_lm: return "causal language model";
+    case Head::sequence_classification: return "sequence classification";
+    case Head::token_classification: return "token classification";
+    case Head::question_answering: return "question answering";
+    case Head::multiple_choice: return "multiple choice";
+  }
+  return "unknown";
 }
 
 bool parse_cross_rotation(const std::string& name) {
@@ -75,7 +89,8 @@ void ShapeOptions::apply_attention(ModelConfig& config) const {
     for (const std::string& name : attention) config.attention.push_back(parse_attention(name));
   }
   const auto check = [](bool given, bool has, const char* field, const char* kinds) {
-    if (given && !has) throw UsageError("{} needs a layer of {} {}", FieldName(field), FieldName("attention"), kinds);
+    if (given && !has)
+      throw InapplicableError("{} needs a layer of {} {}", FieldName(field), FieldName("attention"), kinds);
   };
   const char* const linear = "linear-elu, linear-relu or linear-favor";
   check(attention_rotation.has_value(), config.has_linear_attention(), "attention_rotation", linear);

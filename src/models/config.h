@@ -27,7 +27,7 @@ namespace families {
 extern const Family roformer;
 }
 
-// The head named by `architectures[0]`; none: the trunk alone.
+// none: the trunk alone.
 enum class Head {
   none,
   masked_lm,
@@ -36,6 +36,14 @@ enum class Head {
   token_classification,
   question_answering,
   multiple_choice
+};
+const char* head_name(Head head);  // "masked language model"; "none"
+
+// What a config is read as.
+struct ModelKind {
+  const Family* family = &families::roformer;
+  Head head = Head::none;
+  std::optional<int64_t> labels = {};  // rows of the file's classifier, for a config without a number of labels
 };
 
 // How the logits of a sequence-classification head are interpreted ("problem_type"). score: nothing is said and there
@@ -101,6 +109,8 @@ struct ModelConfig {
   bool head_transform = true, classifier_dense = false;
   // Not in config.json: load_model() detects the pooler by its tensors.
   bool pooler = false;
+  // Not in config.json either: why load_model() uses no head, for messages.
+  std::string missing_head = {};
   Activation pooler_activation = Activation::tanh;           // none: "linear", as in RoFormer-Sim
   std::vector<std::string> labels = {"LABEL_0", "LABEL_1"};  // of the classification heads, by index
   Problem problem = Problem::single_label;
@@ -135,8 +145,19 @@ struct ModelConfig {
 void complete(ModelConfig& config, const std::string& source);
 
 // Unknown keys are returned in `unknown`, for a warning. DataError for unsupported values that would change the result.
+// The kind is that of "model_type" and the first of "architectures", which must agree: a RoFormer if there are none, a
+// trunk if the second is unknown. With weights at hand decide_kind (models/model_kind.h) knows more.
 ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown = nullptr);
+ModelConfig read_config(const JsonObject& json, const ModelKind& kind, std::vector<std::string>* unknown = nullptr);
 ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown = nullptr);
+// To train from: DataError also for a key that this "model_type" ignores, as other programs do, but another of its
+// family would take ("rope_theta": 500 of a plain "roformer").
+// Unknown keys become a warning.
+ModelConfig read_config_to_train(const std::string& path, std::vector<std::string>& warnings);
+// The same check of the unknown keys of a config.json that was read.
+void check_keys_to_train(const std::string& path, const ModelConfig& config, const std::vector<std::string>& unknown);
+// The warning of unknown keys of a file.
+std::string unknown_keys_warning(const std::string& file, const std::vector<std::string>& keys);
 
 // In the family's format (models/families), readable by transformers. DataError for prefix attention, which the format
 // cannot express.

@@ -1,45 +1,20 @@
-// Reading and writing config.json: family, head and unknown keys.
+// Reading and writing config.json: unsupported and unknown keys.
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include <fmt/ranges.h>
 
+#include "base/error.h"
 #include "models/config.h"
+#include "models/families/bert_like.h"
 #include "models/families/family.h"
+#include "models/model_kind.h"
+#include "models/rotary_json.h"
 
 namespace roformer {
 
 namespace {
-
-// "roformer", "bert" or "llama", in quotes.
-std::string known_types() {
-  std::string text;
-  const std::vector<std::string> types = model_types();
-  for (size_t i = 0; i < types.size(); ++i) {
-    text += i == 0 ? "" : i + 1 == types.size() ? " or " : ", ";
-    text += "\"" + types[i] + "\"";
-  }
-  return text;
-}
-
-// The family and the head; the head's name may be absent.
-FoundArchitecture find_kind(const JsonObject& json) {
-  const auto names = json.get_strings("architectures", std::vector<std::string>{});
-  const std::string type = json.get_string("model_type", "");
-  const Family* family = find_family(type);
-  if (!type.empty() && family == nullptr) {
-    json.reject("model_type", known_types());
-  }
-  if (names.empty()) return {family == nullptr ? &families::roformer : family, Head::none};
-  const FoundArchitecture found = find_architecture(names[0]);
-  if (found.family == nullptr) {
-    json.reject("architectures", fmt::format("one of {} first", fmt::join(architecture_names(), ", ")));
-  }
-  if (family != nullptr && family != found.family) {
-    json.reject("architectures", fmt::format("one of model_type \"{}\"", type));
-  }
-  return found;
-}
 
 // Unsupported settings that would change the result.
 void refuse_unsupported(const JsonObject& json) {
@@ -49,14 +24,49 @@ void refuse_unsupported(const JsonObject& json) {
   if (!json.get_object("pruned_heads").value().empty()) json.reject("pruned_heads", "none");
 }
 
+// Whether the value of `key` changes the model of `file`, whose "model_type" knows it.
+bool has_effect(const JsonObject& file, const std::string& key) {
+  Json without = file.value();
+  without.erase(key);
+  return write_config(read_config(file)) != write_config(read_config(JsonObject(without, file.source())));
+}
+
+// Refuses an unknown key to which another "model_type" of the family would give a meaning.
+void refuse_meaning_elsewhere(const JsonObject& json, const Family& family, const std::string& key) {
+  for (const std::string_view type : family.model_types) {
+    if (type == json.get_string("model_type", "")) continue;
+    Json other = json.value();
+    other["model_type"] = type;
+    const JsonObject file(other, json.source());
+    ConfigKeys asking = ConfigKeys::asking(file, key);
+    ModelConfig config;
+    family.keys(asking, config);
+    if (!asking.known() || !has_effect(file, key)) continue;
+    throw DataError(
+        "{}: '{}' is {}, which a \"model_type\" of \"{}\" ignores; expected \"model_type\": \"{}\" for a model that "
+        "has "
+        "it, else not this key",
+        FilePath(json.source()), KeyName(key), show_json(json.value()[key]), family.name, type);
+  }
+}
+
 }  // namespace
 
 ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown) {
+  const NamedKind named = named_kind(json);
+  if (named.family == nullptr && !named.architecture.empty()) refuse_architecture(json);
+  return read_config(
+      json,
+      {.family = named.family == nullptr ? &families::roformer : named.family, .head = named.head.value_or(Head::none)},
+      unknown);
+}
+
+ModelConfig read_config(const JsonObject& json, const ModelKind& kind, std::vector<std::string>* unknown) {
   ModelConfig config;
   refuse_unsupported(json);
-  const FoundArchitecture kind = find_kind(json);
   config.family = kind.family;
   config.head = kind.head;
+  if (kind.labels) config.labels = bert_like::numbered_labels(*kind.labels);
   ConfigKeys reading = ConfigKeys::reading(json);
   config.family->keys(reading, config);
   complete(config, json.source());
@@ -64,13 +74,34 @@ ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknow
   for (const auto& entry : json.value().items()) {
     ConfigKeys asking = ConfigKeys::asking(json, entry.key());
     config.family->keys(asking, config);
-    if (!asking.known()) unknown->push_back(entry.key());
+    if (!asking.known()) {
+      unknown->push_back(entry.key());
+    } else {
+      std::ranges::copy(unread_rotary_keys(json, entry.key()), std::back_inserter(*unknown));
+    }
   }
   return config;
 }
 
 ModelConfig read_config(const std::string& path, std::vector<std::string>* unknown) {
   return read_config(JsonObject::read(path), unknown);
+}
+
+std::string unknown_keys_warning(const std::string& file, const std::vector<std::string>& keys) {
+  return fmt::format("{}: not understood and ignored: {}", file, fmt::join(keys, ", "));
+}
+
+void check_keys_to_train(const std::string& path, const ModelConfig& config, const std::vector<std::string>& unknown) {
+  const JsonObject json = JsonObject::read(path);
+  for (const std::string& key : unknown) refuse_meaning_elsewhere(json, *config.family, key);
+}
+
+ModelConfig read_config_to_train(const std::string& path, std::vector<std::string>& warnings) {
+  std::vector<std::string> unknown;
+  ModelConfig config = read_config(path, &unknown);
+  check_keys_to_train(path, config, unknown);
+  if (!unknown.empty()) warnings.push_back(unknown_keys_warning(path, unknown));
+  return config;
 }
 
 Json write_config(const ModelConfig& config) {

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "formats/stored_form.h"
 #include "models/model.h"
+#include "models/weight_names.h"
 
 namespace roformer {
 
@@ -45,6 +47,10 @@ int64_t file_row(const TensorRule& rule, int64_t r, int64_t rows, int64_t heads)
   return r;
 }
 
+std::string described(const AvailableTensor& tensor) {
+  return fmt::format("{} {}", quote(tensor.stored_name), tensor.shape.to_string());
+}
+
 // A rank-1 tensor as a column, so that elements are rows.
 Tensor by_rows(const Tensor& x) { return x.shape().rank() == 1 ? x.reshaped({x.elements(), 1}) : x; }
 
@@ -64,14 +70,18 @@ void copy_row(const Tensor& from, int64_t row, const Tensor& to, int64_t r, doub
 
 }  // namespace
 
-AvailableTensors available(const std::shared_ptr<const WeightFiles>& files, std::span<const char* const> skip) {
+AvailableTensors available(const std::shared_ptr<const WeightFiles>& files) {
   AvailableTensors result;
   for (const WeightEntry& entry : files->tensors()) {
-    if (matches(entry.info.name, skip)) continue;
     const TensorFile* file = entry.file;
     const std::string& name = entry.info.name;
-    const auto [shape, dtype] = stored_form(entry.info, file->path());
-    result.push_back({name, shape, dtype, [files, file, name] { return file->stored(name); }});
+    AvailableTensor& tensor = result.emplace_back(
+        AvailableTensor{.name = name, .shape = {}, .read = [files, file, name] { return file->stored(name); }});
+    try {
+      std::tie(tensor.shape, tensor.dtype) = stored_form(entry.info, file->path());
+    } catch (const DataError&) {
+      tensor.readable = false;
+    }
   }
   return result;
 }
@@ -79,17 +89,44 @@ AvailableTensors available(const std::shared_ptr<const WeightFiles>& files, std:
 AvailableTensors available(const StateDict& tensors) {
   AvailableTensors result;
   for (const auto& [name, tensor] : tensors) {
-    result.push_back({name, tensor.shape(), tensor.dtype(), [tensor = tensor] { return tensor; }});
+    result.push_back(
+        {.name = name, .shape = tensor.shape(), .dtype = tensor.dtype(), .read = [tensor = tensor] { return tensor; }});
   }
   return result;
 }
 
-LoadingPlan::LoadingPlan(const ModelConfig& config, AvailableTensors tensors, std::string source)
+LoadingPlan::LoadingPlan(const ModelConfig& config, AvailableTensors tensors, std::string source, Fit fit)
     : source_(std::move(source)), tensors_(std::move(tensors)), declared_(declared_parameters(config)) {
   std::ranges::sort(tensors_, {}, &AvailableTensor::name);
-  const Family& family = *config.family;
-  std::vector<std::string> problems;
   std::set<std::string> known;
+  std::vector<std::string> others, problems;
+  std::vector<Missing> missing = match(config, known, others);
+  if (fit == Fit::whole) missing.insert(missing.end(), missing_in_head_.begin(), missing_in_head_.end());
+  find_unused(config, known, others);
+  if (fit == Fit::nothing || (missing.empty() && others.empty())) return;
+  for (const Missing& one : missing) {
+    const bool shown = problems.size() < kShownProblems;
+    problems.push_back("missing: " + (shown ? describe(one) : one.name));
+  }
+  problems.insert(problems.end(), others.begin(), others.end());
+  report_problems(source_, problems);
+}
+
+std::string LoadingPlan::describe(const Missing& missing) const {
+  std::vector<bool> taken(tensors_.size());
+  for (const Step& step : steps_) {
+    if (step.tensor) taken[*step.tensor] = true;
+  }
+  const AvailableTensor* nearest = nearest_tensor(missing.name, tensors_, taken);
+  return fmt::format("{} {}{}", quote(missing.name), missing.shape.to_string(),
+                     nearest == nullptr ? "" : fmt::format(" (nearest in the file: {})", described(*nearest)));
+}
+
+std::vector<LoadingPlan::Missing> LoadingPlan::match(const ModelConfig& config, std::set<std::string>& known,
+                                                     std::vector<std::string>& problems) {
+  const Family& family = *config.family;
+  std::vector<Missing> missing;
+  std::set<std::string> reported;  // parts of one tensor share its problem
   for (const TableEntry& entry : declared_) {
     const TensorRule& rule = rule_of(family, entry.spec.name);
     const std::string name = name_in_files(family, entry.spec.name);
@@ -99,30 +136,39 @@ LoadingPlan::LoadingPlan(const ModelConfig& config, AvailableTensors tensors, st
     }
     known.insert(name);
     known.insert(others.begin(), others.end());
-    const std::optional<size_t> found = find(name, others);
     const Shape shape = file_shape(rule, entry.spec.shape);
-    const Step step{found.value_or(0), &rule, heads_of(config, rule)};
-    steps_.push_back(step);
-    std::string problem;
-    if (!found) {
-      problem = fmt::format("missing: {} {}", quote(name), shape.to_string());
-    } else if (const std::string difference = mismatch(step, shape); !difference.empty()) {
-      problem = fmt::format("wrong: {} {}", quote(tensors_[*found].name), difference);
+    const Step& step = steps_.emplace_back(Step{find(name, others), &rule, heads_of(config, rule)});
+    const bool of_trunk = is_of_trunk(entry.spec.name);
+    held_by_head_ += step.tensor && !of_trunk && !entry.spec.name.starts_with("pooler.");
+    const std::string difference = step.tensor ? mismatch(tensors_[*step.tensor], shape) : "";
+    if ((step.tensor && difference.empty()) || !reported.insert(name).second) continue;
+    if (!step.tensor) {
+      (of_trunk ? missing : missing_in_head_).push_back({name, shape});
+      continue;
     }
-    // Parts of one tensor share its problem.
-    if (!problem.empty() && std::ranges::find(problems, problem) == problems.end()) problems.push_back(problem);
+    problems.push_back(fmt::format("wrong: {} {}", quote(tensors_[*step.tensor].stored_name), difference));
+    if (!of_trunk) wrong_in_head_.push_back(problems.back());
   }
-  const bool trunk = config.head == Head::none;
+  return missing;
+}
+
+void LoadingPlan::find_unused(const ModelConfig& config, const std::set<std::string>& known,
+                              std::vector<std::string>& problems) {
+  const Family& family = *config.family;
   for (const AvailableTensor& tensor : tensors_) {
     if (known.contains(tensor.name) || matches(tensor.name, family.ignored)) continue;
-    // A trunk, or a head other than a language model's, ignores a file's head tensors.
+    // Without a layer, bias or table that the file holds, the trunk would compute something else.
+    if (is_of_trunk(our_name(family, tensor.name))) {
+      problems.push_back(fmt::format("extra: {}, which config.json excludes", described(tensor)));
+      continue;
+    }
+    // Heads of pre-training beside another, and those that a trunk was named without.
     const bool of_model = !config.is_language_model() && !family.head_tensors.empty() &&
                           matches_pattern(tensor.name, family.head_tensors.front());
-    if (of_model || (trunk && matches(tensor.name, family.head_tensors))) continue;
-    if (!config.pooler && matches_pattern(tensor.name, "*pooler.dense.*")) continue;
-    problems.push_back(fmt::format("extra: {} {}", quote(tensor.name), tensor.shape.to_string()));
+    const bool of_trunk = config.head == Head::none && matches(tensor.name, family.head_tensors);
+    const bool of_pooler = !config.pooler && matches_pattern(tensor.name, "*pooler.dense.*");
+    if (!of_model && !of_trunk && !of_pooler) unused_.push_back(described(tensor));
   }
-  if (!problems.empty()) report_problems(source_, problems);
 }
 
 std::optional<size_t> LoadingPlan::find(const std::string& name, const std::vector<std::string>& others) const {
@@ -138,8 +184,8 @@ std::optional<size_t> LoadingPlan::find(const std::string& name, const std::vect
   return std::nullopt;
 }
 
-std::string LoadingPlan::mismatch(const Step& step, const Shape& shape) const {
-  const AvailableTensor& tensor = tensors_[step.tensor];
+std::string LoadingPlan::mismatch(const AvailableTensor& tensor, const Shape& shape) const {
+  if (!tensor.readable) tensor.read();  // throws
   if (!(tensor.shape == shape)) {
     return fmt::format("has the shape {}, expected {}", tensor.shape.to_string(), shape.to_string());
   }
@@ -149,7 +195,7 @@ std::string LoadingPlan::mismatch(const Step& step, const Shape& shape) const {
 
 void LoadingPlan::fill(size_t i, const Tensor& to) const {
   const Step& step = steps_[i];
-  const Tensor read = tensors_[step.tensor].read();
+  const Tensor read = tensor_of(i).read();
   if (step.rule->arrangement == Arrangement::whole && step.rule->offset == 0) return copy_tensor(read, to);
   const Tensor from = by_rows(read), target = by_rows(to);
   const int64_t rows = target.rows();
@@ -161,7 +207,7 @@ void LoadingPlan::fill(size_t i, const Tensor& to) const {
 Tensor LoadingPlan::shared(size_t i, DType dtype) const {
   const Step& step = steps_[i];
   if (step.rule->arrangement != Arrangement::whole || step.rule->offset != 0) return {};
-  Tensor tensor = tensors_[step.tensor].read();
+  Tensor tensor = tensor_of(i).read();
   return tensor.dtype() == dtype && tensor.contiguous() ? tensor : Tensor();
 }
 

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "models/families/family.h"
 
 namespace roformer {
@@ -110,8 +109,13 @@ Model::Model(Backend& backend, const ModelConfig& config, bool trainable)
 Model::Model(Backend& backend, const ModelConfig& config, const LoadingPlan& plan, bool trainable)
     : Model(backend, config, LoadedParameters(backend, trainable, plan), trainable) {}
 
+void refuse_head(const ModelConfig& config, const std::string& problem) {
+  if (!config.missing_head.empty()) throw DataError("{}: {}", problem, config.missing_head);
+  throw DataError("{}: neither '{}' of config.json nor the tensors name one", problem, KeyName("architectures"));
+}
+
 const MlmHead& Model::mlm_head() const {
-  if (!layers_.mlm_head) throw DataError("the model has no masked-LM head ({} names none)", KeyName("architectures"));
+  if (!layers_.mlm_head) refuse_head(config_, "the model has no language-model head");
   return *layers_.mlm_head;
 }
 
@@ -193,7 +197,7 @@ Value Model::summarized(const Context& context, const Value& hidden, const Batch
 
 Value Model::logits(const Context& context, const Value& hidden, const Batch& batch) const {
   if (layers_.mlm_head) return layers_.mlm_head->logits(context, hidden, layers_.encoder.word_embeddings());
-  if (!layers_.classifier) throw DataError("the model has no head ({} names none)", KeyName("architectures"));
+  if (!layers_.classifier) refuse_head(config_, "the model has no head");
   const bool of_tokens = config_.head == Head::token_classification || config_.head == Head::question_answering;
   return layers_.classifier->forward(context, of_tokens ? hidden : summarized(context, hidden, batch),
                                      layers_.encoder.dropout_sites());
@@ -221,10 +225,14 @@ void Model::initialize(RandomStream random) {
 }
 
 void Model::load_weights(const StateDict& weights, const std::string& source) {
+  load_weights(LoadingPlan(config_, available(weights), source));
+}
+
+void Model::load_weights(const LoadingPlan& plan) {
   if (prepared_) throw ShapeError("the weights of a prepared model cannot be loaded again");
-  const LoadingPlan plan(config_, available(weights), source);
   backend_.pool().run(std::ssize(table_), [&](int64_t i) {
     const auto at = static_cast<size_t>(i);
+    if (!plan.holds(at)) return;
     backend_.write(table_[at].parameter.value, [&](const Tensor& host) { plan.fill(at, host); });
   });
 }
@@ -239,40 +247,27 @@ ParameterTable declared_parameters(const ModelConfig& config) {
   return source.take_table();
 }
 
-namespace {
-
-// Completes the config by what only tensor names tell.
-void complete_from_names(ModelConfig& config, const AvailableTensors& tensors) {
-  const std::string prefix = std::string(config.family->trunk) + ".";
-  const auto has = [&](const std::string& name) {
-    return std::ranges::any_of(
-        tensors, [&](const AvailableTensor& one) { return one.name == name || one.name == prefix + name; });
-  };
-  if (has("pooler.dense.weight")) config.pooler = true;
-  if (config.family->complete_from_names != nullptr) config.family->complete_from_names(config, has);
-}
-
-}  // namespace
-
-PlannedModel plan_model(const std::string& directory, std::vector<std::string>* unknown_keys) {
-  ModelConfig config = read_config(join_path(model_directory(directory), "config.json"), unknown_keys);
-  const auto files = std::make_shared<const WeightFiles>(directory);
-  AvailableTensors tensors = available(files, config.family->ignored);
-  complete_from_names(config, tensors);
+PlannedModel plan_model(FoundModel found) {
   // Gives a one-line error if the config describes far more than the file holds.
   int64_t present = 0;
-  for (const AvailableTensor& tensor : tensors) present += tensor.shape.elements();
-  if (config.parameters() / 2 > present) {
-    throw DataError("{}: holds {} parameters, but config.json describes a model of {}", FilePath(files->source()),
-                    present, config.parameters());
+  for (const AvailableTensor& tensor : found.tensors) {
+    if (!tensor.readable && !our_name(*found.config.family, tensor.name).empty()) tensor.read();  // throws
+    if (tensor.readable) present += tensor.shape.elements();
   }
-  LoadingPlan plan(config, std::move(tensors), files->source());
-  return {std::move(config), std::move(plan)};
+  if (found.config.parameters() / 2 > present) {
+    throw DataError("{}: holds {} parameters, but config.json describes a model of {}", FilePath(found.source), present,
+                    found.config.parameters());
+  }
+  LoadingPlan plan(found.config, std::move(found.tensors), found.source);
+  note_unused(plan, found.notes);
+  return {std::move(found.config), std::move(plan), std::move(found.notes)};
 }
 
-Model load_model(const std::string& directory, Backend& backend, bool trainable,
-                 std::vector<std::string>* unknown_keys) {
-  const PlannedModel planned = plan_model(directory, unknown_keys);
+PlannedModel plan_model(const std::string& directory) { return plan_model(find_model(directory)); }
+
+Model load_model(const std::string& directory, Backend& backend, bool trainable, LoadNotes* notes) {
+  PlannedModel planned = plan_model(directory);
+  if (notes != nullptr) *notes = std::move(planned.notes);
   return Model(backend, planned.config, planned.plan, trainable);
 }
 

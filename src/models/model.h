@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "formats/state_dict.h"
+#include "models/found_model.h"
 #include "models/loading_plan.h"
 #include "models/transformer_stack.h"
 #include "nn/heads.h"
@@ -70,6 +71,8 @@ class Model {
   // Copies weights into the parameters of a model that owns its memory, by the rules of load_model(). One DataError
   // lists all mismatches before anything is copied.
   void load_weights(const StateDict& weights, const std::string& source);
+  // The same from a plan, which was made for this config; parameters that it does not hold stay as they are.
+  void load_weights(const LoadingPlan& plan);
   // The tensors of a file of the family, on the host; views if the file's tensor is a single parameter and the backend
   // computes on the host.
   std::vector<std::pair<std::string, Tensor>> weights() const;
@@ -86,18 +89,23 @@ class Model {
   std::vector<NamedParameter> parameters_;
 };
 
-// The content of a model directory, checked as by load_model, without reading any weights. Errors as of load_model.
+// For a head that a task needs and the config does not have: a DataError that begins with `problem` and says why.
+[[noreturn]] void refuse_head(const ModelConfig& config, const std::string& problem);
+
+// The content of a model directory, checked as by load_model, without reading any weights but output weights that may
+// be tied. Errors as of load_model.
 struct PlannedModel {
   ModelConfig config;
   LoadingPlan plan;
+  LoadNotes notes;
 };
-PlannedModel plan_model(const std::string& directory, std::vector<std::string>* unknown_keys = nullptr);
+PlannedModel plan_model(FoundModel found);
+PlannedModel plan_model(const std::string& directory);
 
 // Reads config.json and the weights of a directory (formats/directory_weights.h), which may also be given as one of its
 // weights files. Shapes are checked before allocation. A model that is not trainable shares the mapped file: its
 // parameters must not be written to.
-Model load_model(const std::string& directory, Backend& backend, bool trainable = false,
-                 std::vector<std::string>* unknown_keys = nullptr);
+Model load_model(const std::string& directory, Backend& backend, bool trainable = false, LoadNotes* notes = nullptr);
 
 // A model from tensors in memory, by the same rules, sharing them where possible. `source` names them in messages.
 Model build_model(Backend& backend, const ModelConfig& config, const StateDict& weights, const std::string& source);

@@ -1,5 +1,6 @@
 #include "models/rotary_json.h"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -25,6 +26,8 @@ constexpr std::array<std::string_view, 13> kKeys{"rotary_layout",
                                                  "xpos_centre"};
 
 constexpr const char* kOriginal = "original_max_position_embeddings";
+// The object of the scaling, in files of transformers until 4 and since 5.
+constexpr const char* kScalings[] = {"rope_scaling", "rope_parameters"};
 
 // The sources of a scaling: its own object and the enclosing config.
 struct Source {
@@ -71,7 +74,7 @@ RotaryScaling read_proportional(const Source& from) {
 }
 RotaryScaling read_ntk(const Source& from) { return NtkScaling{from.scaling.get_double("factor", std::nullopt)}; }
 RotaryScaling read_dynamic(const Source& from) {
-  return DynamicNtkScaling{from.scaling.get_double("factor", std::nullopt), from.original()};
+  return DynamicNtkScaling{from.scaling.get_double("factor", std::nullopt), from.longest()};
 }
 RotaryScaling read_yarn(const Source& from) {
   YarnScaling yarn{.factor = from.lengthening(), .original_positions = from.original()};
@@ -105,7 +108,7 @@ const std::vector<Kind>& kinds() {
       {"linear", read_linear, {"factor"}},
       {"proportional", read_proportional, {"factor"}},
       {"ntk", read_ntk, {"factor"}},
-      {"dynamic", read_dynamic, {"factor", kOriginal}},
+      {"dynamic", read_dynamic, {"factor"}},
       {"yarn",
        read_yarn,
        {"factor", kOriginal, "beta_fast", "beta_slow", "attention_factor", "mscale", "mscale_all_dim", "truncate"}},
@@ -115,29 +118,18 @@ const std::vector<Kind>& kinds() {
   return all;
 }
 
-const Kind& kind_of(const JsonObject& scaling) {
-  const char* key = scaling.has("rope_type") ? "rope_type" : "type";
-  const std::string name = scaling.get_string(key, "default");
-  std::vector<std::string_view> names;
-  for (const Kind& kind : kinds()) {
-    if (name == kind.name) return kind;
-    names.push_back(kind.name);
-  }
-  scaling.reject(key, fmt::format("one of {}", fmt::join(names, ", ")));
+const char* type_key(const JsonObject& scaling) { return scaling.has("rope_type") ? "rope_type" : "type"; }
+
+// Null for an unknown type.
+const Kind* find_kind(const JsonObject& scaling) {
+  const std::string name = scaling.get_string(type_key(scaling), "default");
+  const auto found = std::ranges::find(kinds(), name, &Kind::name);
+  return found == kinds().end() ? nullptr : &*found;
 }
 
-void refuse_unknown(const JsonObject& scaling, const Kind& kind) {
-  for (const auto& [key, value] : scaling.value().items()) {
-    bool known = value.is_null();
-    for (const std::string_view one : {"rope_type", "type", "rope_theta", "partial_rotary_factor"}) {
-      known = known || key == one;
-    }
-    for (const std::string_view one : kind.keys) known = known || key == one;
-    if (!known) {
-      scaling.reject(key, fmt::format("no such key in a rotary scaling of type {}{}{}", kind.name,
-                                      kind.keys.empty() ? "" : ", which has ", fmt::join(kind.keys, ", ")));
-    }
-  }
+// Whether a scaling of this kind uses `key`, which is in its object or beside it.
+bool reads(const Kind& kind, std::string_view key) {
+  return key == "rope_theta" || key == "partial_rotary_factor" || std::ranges::find(kind.keys, key) != kind.keys.end();
 }
 
 // A fraction in (0, 1].
@@ -147,19 +139,22 @@ double read_share(const JsonObject& json, const char* key) {
   return share;
 }
 
-void read_scaling(const JsonObject& json, RotaryPosition& position) {
-  const bool has_old = json.has("rope_scaling"), has_new = json.has("rope_parameters");
-  if (!has_old && !has_new) return;
-  if (has_old && has_new && json.value()["rope_scaling"] != json.value()["rope_parameters"]) {
-    json.reject("rope_parameters", "the same as 'rope_scaling', or one of them only");
+// Sets what the scaling's object has; keys there take precedence over the config's.
+void read_scaling(const JsonObject& json, const char* key, RotaryPosition& position) {
+  const JsonObject scaling = json.get_object(key);
+  const Kind* const kind = find_kind(scaling);
+  if (kind == nullptr) {
+    std::vector<std::string_view> names;
+    for (const Kind& one : kinds()) names.push_back(one.name);
+    scaling.reject(type_key(scaling), fmt::format("one of {}", fmt::join(names, ", ")));
   }
-  const JsonObject scaling = json.get_object(has_new ? "rope_parameters" : "rope_scaling");
-  const Kind& kind = kind_of(scaling);
-  refuse_unknown(scaling, kind);
-  position.rotary.scaling = kind.read({scaling, json});
-  // Keys in the scaling take precedence.
+  for (const auto& [name, value] : scaling.value().items()) {
+    const bool nested = value.is_object() && (value.contains("rope_type") || value.contains("rope_theta"));
+    if (nested) scaling.reject(name, "no object: settings for some of the layers only are not supported");
+  }
+  position.rotary.scaling = kind->read({scaling, json});
   if (scaling.has("rope_theta")) position.rotary.base = scaling.get_double("rope_theta", std::nullopt);
-  if (kind.name == "proportional") {
+  if (kind->name == "proportional") {
     position.rotary.proportion =
         read_share(scaling.has("partial_rotary_factor") ? scaling : json, "partial_rotary_factor");
     position.share = 1;
@@ -168,12 +163,27 @@ void read_scaling(const JsonObject& json, RotaryPosition& position) {
   }
 }
 
+void read_scalings(const JsonObject& json, RotaryPosition& position) {
+  const RotaryPosition unscaled = position;
+  const char* first = nullptr;
+  for (const char* key : kScalings) {
+    if (!json.has(key)) continue;
+    RotaryPosition scaled = unscaled;
+    read_scaling(json, key, scaled);
+    if (first != nullptr && scaled != position) {
+      json.reject(key, fmt::format("the settings of '{}', or one of them only", first));
+    }
+    position = scaled;
+    first = key;
+  }
+}
+
 struct WriteScaling {
   Json operator()(std::monostate) const { return nullptr; }
   Json operator()(const LinearScaling& linear) const { return {{"rope_type", "linear"}, {"factor", linear.factor}}; }
   Json operator()(const NtkScaling& ntk) const { return {{"rope_type", "ntk"}, {"factor", ntk.factor}}; }
   Json operator()(const DynamicNtkScaling& dynamic) const {
-    return {{"rope_type", "dynamic"}, {"factor", dynamic.factor}, {kOriginal, dynamic.original_positions}};
+    return {{"rope_type", "dynamic"}, {"factor", dynamic.factor}};
   }
   Json operator()(const YarnScaling& yarn) const {
     Json json{{"rope_type", "yarn"},
@@ -209,6 +219,24 @@ struct WriteScaling {
 
 std::span<const std::string_view> rotary_keys() { return kKeys; }
 
+std::vector<std::string> unread_rotary_keys(const JsonObject& json, std::string_view key) {
+  std::vector<std::string> unread;
+  for (const char* name : kScalings) {
+    if (!json.has(name) || !json.value()[name].is_object()) continue;
+    const JsonObject scaling = json.get_object(name);
+    const Kind* const kind = find_kind(scaling);
+    if (kind == nullptr) continue;
+    if (key == kOriginal && !reads(*kind, key)) return {kOriginal};
+    if (key != name) continue;
+    for (const auto& [inner, value] : scaling.value().items()) {
+      const bool type = inner == "type" || inner == "rope_type";  // a file may have both
+      if (value.is_null() || (type ? value == kind->name : reads(*kind, inner))) continue;
+      unread.push_back(fmt::format("{}.{}", name, inner));
+    }
+  }
+  return unread;
+}
+
 void read_rotary(const JsonObject& json, RotaryPosition& position) {
   Rotary& rotary = position.rotary;
   if (json.has("rotary_layout")) {
@@ -220,7 +248,7 @@ void read_rotary(const JsonObject& json, RotaryPosition& position) {
   rotary.dim = json.get_int("rotary_dim", rotary.dim, 0);
   if (json.has("partial_rotary_factor")) position.share = read_share(json, "partial_rotary_factor");
   if (json.has("rotary_proportion")) rotary.proportion = read_share(json, "rotary_proportion");
-  read_scaling(json, position);
+  read_scalings(json, position);
   rotary.grid_width = json.get_int("rotary_grid_width", rotary.grid_width, 0, kMaxRotaryPosition);
   position.learned = json.get_bool("rotary_learned", position.learned);
   if (json.has("xpos_scale_base") || json.has("xpos_centre")) {
@@ -242,6 +270,10 @@ void write_rotary(const RotaryPosition& position, int64_t head_dim, Json& json) 
   if (rotary.proportion != 1) json["rotary_proportion"] = rotary.proportion;
   if (Json scaling = std::visit(WriteScaling(), rotary.scaling); !scaling.is_null()) {
     json["rope_scaling"] = std::move(scaling);
+  }
+  // Its frequencies depend on "max_position_embeddings", which otherwise limits no rotation.
+  if (const auto* dynamic = std::get_if<DynamicNtkScaling>(&rotary.scaling)) {
+    json["max_position_embeddings"] = dynamic->original_positions;
   }
   if (rotary.grid_width != 0) json["rotary_grid_width"] = rotary.grid_width;
   if (position.learned) json["rotary_learned"] = true;

@@ -162,12 +162,32 @@ struct Scale {
   }
 };
 
+struct ScaledPositions {
+  int64_t max_positions;
+
+  int64_t longer(int64_t trained, double factor) const {
+    const double scaled = std::min(static_cast<double>(trained) * factor, static_cast<double>(kMaxPositions));
+    return std::max(max_positions, static_cast<int64_t>(scaled));
+  }
+  int64_t operator()(std::monostate) const { return max_positions; }
+  int64_t operator()(const LinearScaling& linear) const { return longer(max_positions, linear.factor); }
+  int64_t operator()(const NtkScaling& ntk) const { return longer(max_positions, ntk.factor); }
+  int64_t operator()(const Llama3Scaling&) const { return max_positions; }
+  int64_t operator()(const auto& with_original) const {
+    return longer(with_original.original_positions, with_original.factor);
+  }
+};
+
 }  // namespace
 
 void validate(const RotaryScaling& scaling, int64_t dim) { std::visit(Validate{dim}, scaling); }
 
 ScaledFrequencies scale_frequencies(const RotaryScaling& scaling, int64_t dim, double base, int64_t length) {
   return std::visit(Scale{dim, base, length}, scaling);
+}
+
+int64_t scaled_positions(const RotaryScaling& scaling, int64_t max_positions) {
+  return std::visit(ScaledPositions{max_positions}, scaling);
 }
 
 int64_t scaling_length(const RotaryScaling& scaling, int64_t length) {

@@ -74,6 +74,11 @@ struct ScaledFrequencies {
 // NTK and LongRoPE use. The settings must be valid.
 ScaledFrequencies scale_frequencies(const RotaryScaling& scaling, int64_t dim, double base, int64_t length);
 
+// The longest text that the scaling is meant for, in a model whose "max_position_embeddings" is `max_positions`: the
+// training length times the factor, at least `max_positions`. With llama3 `max_positions`, whose files give the scaled
+// length there and a factor that is not the ratio of the two.
+int64_t scaled_positions(const RotaryScaling& scaling, int64_t max_positions);
+
 // The length as far as it affects frequencies: sequences with equal results have equal frequencies; 0: no effect.
 int64_t scaling_length(const RotaryScaling& scaling, int64_t length);
 

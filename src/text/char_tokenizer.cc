@@ -3,16 +3,17 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "text/normalizer.h"
+#include "text/normalized_text.h"
 
 namespace roformer {
 
 CharTokenizer::CharTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, bool lowercase,
                              std::string_view where)
     : Tokenizer(std::move(vocabulary), std::move(special_tokens), where), lowercase_(lowercase) {
-  for (int32_t id = 0; id < vocabulary_size(); ++id) {
-    const auto& text = token(id);
-    if (text.empty()) continue;
+  const auto tokens = this->vocabulary().model_tokens();
+  for (int32_t id = 0; id < std::ssize(tokens); ++id) {
+    const std::string& text = tokens[static_cast<size_t>(id)];
+    if (text.empty() || !this->vocabulary().holds(id)) continue;
     const CodePoint c = decode_utf8(text.data());
     if (static_cast<size_t>(c.length) == text.size()) code_points_.emplace(c.value, id);
   }
@@ -22,12 +23,27 @@ nlohmann::ordered_json CharTokenizer::config() const { return {{"do_lower_case",
 
 void CharTokenizer::append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const {
   auto sink = [&](char32_t c, int64_t origin) {
-    const auto entry = code_points_.find(c);
-    ids.push_back(entry == code_points_.end() ? unk_id() : entry->second);
+    ids.push_back(id_of(c));
     if (offsets) offsets->push_back({origin, origin + 1});
   };
-  Normalizer<decltype(sink)> normalizer({.lowercase = lowercase_, .strip_accents = false, .separate_cjk = false}, sink);
-  normalizer.run(text, first);
+  Normalizer<decltype(sink)>(normalization(), sink).run(text, first);
+}
+
+void CharTokenizer::append_part(std::string_view text, int64_t first, std::vector<int32_t>& ids,
+                                Offsets* offsets) const {
+  if (normalized_tokens().empty()) return append(text, first, ids, offsets);
+  const NormalizedLetters normal(text, first, normalization());
+  append_normalized(normalized_tokens(), normal.code_points, normal.origins, ids, offsets,
+                    [&](size_t begin, size_t end) {
+                      for (size_t i = begin; i < end; ++i) {
+                        ids.push_back(id_of(normal.code_points[i]));
+                        if (offsets) offsets->push_back({normal.origins[i], normal.origins[i] + 1});
+                      }
+                    });
+}
+
+std::string CharTokenizer::normalize_token(const std::string& content) const {
+  return normalized_text(content, normalization());
 }
 
 ByteTokenizer::ByteTokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where)

@@ -4,6 +4,7 @@
 
 #include <unordered_map>
 
+#include "text/normalizer.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_config.h"
 
@@ -18,9 +19,19 @@ class CharTokenizer : public Tokenizer {
 
  protected:
   void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
+  void append_part(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
+  std::string normalize_token(const std::string& content) const override;
   nlohmann::ordered_json config() const override;
 
  private:
+  Normalization normalization() const {
+    return {.lowercase = lowercase_, .strip_accents = false, .separate_cjk = false};
+  }
+  int32_t id_of(char32_t c) const {
+    const auto entry = code_points_.find(c);
+    return entry == code_points_.end() ? unk_id() : entry->second;
+  }
+
   bool lowercase_;
   std::unordered_map<char32_t, int32_t> code_points_;
 };

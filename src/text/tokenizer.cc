@@ -13,61 +13,115 @@ namespace roformer {
 
 namespace {
 
-std::string_view without_space_at_end(std::string_view text) {
-  while (!text.empty() && ascii_kind(text.back()) == AsciiKind::space) text.remove_suffix(1);
-  return text;
+constexpr std::array<SpecialToken, 5> kSpecialTokens = {SpecialToken::pad, SpecialToken::unk, SpecialToken::cls,
+                                                        SpecialToken::sep, SpecialToken::mask};
+constexpr std::array<std::string_view, 5> kSpecialNames = {"pad", "unk", "cls", "sep", "mask"};
+
+// Appends the tokens of `text` that `tokens` finds, and has append_text(text, first) append those between.
+template <class AppendText>
+void append_split(const AddedTokenMatcher& tokens, std::string_view text, int64_t first, std::vector<int32_t>& ids,
+                  std::vector<std::array<int64_t, 2>>* offsets, const AppendText& append_text) {
+  CodePointPositions code_points(text, first);
+  tokens.split(
+      text, [&](size_t begin, size_t end) { append_text(text.substr(begin, end - begin), code_points.at(begin)); },
+      [&](const AddedTokenMatcher::Match& match) {
+        ids.push_back(match.token->id);
+        if (!offsets) return;
+        const int64_t begin = code_points.at(match.begin);
+        offsets->push_back({begin, code_points.at(match.end)});
+      });
 }
 
 }  // namespace
 
 Tokenizer::Tokenizer(Vocabulary vocabulary, SpecialTokens special_tokens, std::string_view where,
-                     bool mask_may_be_absent)
+                     std::initializer_list<SpecialToken> optional)
     : vocabulary_(std::move(vocabulary)), special_tokens_(std::move(special_tokens)) {
   std::string missing;
   const auto names = special_tokens_.all();
   for (size_t i = 0; i < names.size(); ++i) {
-    if (i == 4 && mask_may_be_absent && names[i].empty()) {
-      special_ids_[i] = -1;
-      continue;
-    }
-    const auto id = vocabulary_.id(names[i]);
-    if (id && !names[i].empty()) {
-      special_ids_[i] = *id;
-      find_token(names[i], *id);
-    } else {
-      missing += (missing.empty() ? "" : ", ") + quote(names[i]);
-    }
+    const bool absent = names[i].empty() && std::ranges::find(optional, kSpecialTokens[i]) != optional.end();
+    const auto id = names[i].empty() ? std::nullopt : vocabulary_.id(names[i]);
+    special_ids_[i] = id.value_or(-1);
+    if (!id && !absent) missing += (missing.empty() ? "" : ", ") + quote(names[i]);
   }
   if (!missing.empty()) throw DataError("{}: special tokens missing from the vocabulary: {}", FilePath(where), missing);
+  match_tokens();
+  if (has(SpecialToken::cls) && has(SpecialToken::sep)) set_special_template({});
 }
 
-void Tokenizer::find_token(const std::string& text, int32_t id) {
-  auto& found = found_by_byte_[static_cast<unsigned char>(text[0])];
-  if (std::ranges::any_of(found, [&](const Found& other) { return other.text == text; })) return;
-  if (found.empty()) first_bytes_ += text[0];
-  const auto position =
-      std::ranges::find_if(found, [&](const Found& other) { return other.text.size() < text.size(); });
-  found.insert(position, {text, id});
+void Tokenizer::set_special_template(const SpecialTokenTemplate& around) {
+  using Kind = TemplatePart::Kind;
+  EncodingTemplate single;
+  if (around.cls) single.push_back({Kind::special, cls_id(), 0});
+  single.push_back({Kind::text, -1, 0});
+  if (around.sep) single.push_back({Kind::special, sep_id(), 0});
+  EncodingTemplate pair = single;
+  if (around.cls && around.repeat_cls) pair.push_back({Kind::special, cls_id(), 1});
+  pair.push_back({Kind::pair, -1, 1});
+  if (around.sep) pair.push_back({Kind::special, sep_id(), 1});
+  set_templates(std::move(single), std::move(pair));
+}
+
+void Tokenizer::set_templates(EncodingTemplate single, EncodingTemplate pair) {
+  single_template_ = std::move(single);
+  pair_template_ = std::move(pair);
+}
+
+void Tokenizer::refuse_absent(SpecialToken token) const {
+  const std::string_view name = kSpecialNames[static_cast<size_t>(token)];
+  throw DataError("the tokenizer has no {} token, which is needed here; '{}' of tokenizer_config.json names it", name,
+                  KeyName(fmt::format("{}_token", name)));
+}
+
+AddedToken Tokenizer::plain_special(SpecialToken token) const {
+  const auto i = static_cast<size_t>(token);
+  return {.content = special_tokens_.all()[i],
+          .id = special_ids_[i],
+          .special = true,
+          .lstrip = token == SpecialToken::mask && mask_takes_space_};
+}
+
+void Tokenizer::set_mask_takes_space() {
+  mask_takes_space_ = true;
+  match_tokens();
 }
 
 void Tokenizer::add_tokens(std::vector<AddedToken> tokens) {
+  const auto known = [&](const AddedToken& token) {  // nothing to say about it in the files
+    return token.id < std::ssize(vocabulary_.model_tokens()) &&
+           std::ranges::any_of(kSpecialTokens, [&](SpecialToken special) { return token == plain_special(special); });
+  };
   for (AddedToken& token : tokens) {
-    if (token.content.empty()) continue;
-    if (std::ranges::find(special_ids_, token.id) != special_ids_.end()) {
-      // Matched already; recorded if the vocabulary file does not hold it.
-      if (static_cast<size_t>(token.id) >= vocabulary_.model_tokens().size()) added_tokens_.push_back(std::move(token));
-      continue;
-    }
-    if (!token.normalized) find_token(token.content, token.id);
+    if (token.content.empty() || known(token)) continue;
     if (token.special) added_special_ids_.push_back(token.id);
     added_tokens_.push_back(std::move(token));
   }
   std::ranges::sort(added_special_ids_);
+  match_tokens();
 }
 
-int32_t Tokenizer::mask_id() const {
-  if (!has_mask()) throw DataError("the tokenizer has no mask token, which masking needs");
-  return special_ids_[4];
+void Tokenizer::match_tokens() {
+  std::vector<AddedToken> raw, normalized;
+  const auto put = [&](AddedToken token) {
+    if (token.normalized) {
+      token.content = normalize_token(token.content);
+      normalized.push_back(std::move(token));
+    } else {
+      raw.push_back(std::move(token));
+    }
+  };
+  for (const SpecialToken special : kSpecialTokens) {
+    const AddedToken plain = plain_special(special);
+    if (has(special) && std::ranges::find(added_tokens_, plain.id, &AddedToken::id) == added_tokens_.end()) put(plain);
+  }
+  for (const bool special : {true, false}) {  // of tokens that are equal when normalized the first counts
+    for (const AddedToken& token : added_tokens_) {
+      if (token.special == special) put(token);
+    }
+  }
+  raw_tokens_ = AddedTokenMatcher(std::move(raw));
+  normalized_tokens_ = AddedTokenMatcher(std::move(normalized));
 }
 
 void Tokenizer::mark_special(std::vector<int32_t> ids) {
@@ -80,48 +134,39 @@ bool Tokenizer::is_special(int32_t id) const {
          std::ranges::binary_search(added_special_ids_, id);
 }
 
-const Tokenizer::Found* Tokenizer::found_at(std::string_view text) const {
-  for (const Found& found : found_by_byte_[static_cast<unsigned char>(text[0])]) {
-    if (text.starts_with(found.text)) return &found;
-  }
-  return nullptr;
+void Tokenizer::append_part(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const {
+  append_split(normalized_tokens_, text, first, ids, offsets,
+               [&](std::string_view part, int64_t at) { append(part, at, ids, offsets); });
 }
 
-void Tokenizer::append_with_specials(std::string_view text, std::vector<int32_t>& ids, Offsets* offsets) const {
-  int64_t code_point = 0;
-  size_t begin = 0, i = 0;
-  while ((i = next_start(text, i)) < text.size()) {
-    const Found* found = found_at(text.substr(i));
-    if (!found) {
-      ++i;
-      continue;
-    }
-    const auto part = text.substr(begin, i - begin);
-    const bool takes_space = mask_takes_space_ && found->id == special_ids_[4];
-    if (const auto rest = takes_space ? without_space_at_end(part) : part; !rest.empty()) {
-      append(rest, code_point, ids, offsets);
-    }
-    ids.push_back(found->id);
-    code_point += count_code_points(part);
-    const int64_t length = count_code_points(found->text);
-    if (offsets) offsets->push_back({code_point, code_point + length});
-    code_point += length;
-    i += found->text.size();
-    begin = i;
-  }
-  if (begin < text.size()) append(text.substr(begin), code_point, ids, offsets);
+void Tokenizer::append_input(std::string_view text, std::vector<int32_t>& ids, Offsets* offsets) const {
+  append_split(raw_tokens_, text, 0, ids, offsets,
+               [&](std::string_view part, int64_t at) { append_part(part, at, ids, offsets); });
 }
 
 std::vector<int32_t> Tokenizer::encode_plain(std::string_view text) const {
   require_utf8(text, "text");
   std::vector<int32_t> ids;
   ids.reserve(text.size() / 4 + 1);
-  append_with_specials(text, ids, nullptr);
+  append_input(text, ids, nullptr);
+  return ids;
+}
+
+std::vector<int32_t> Tokenizer::with_specials(std::vector<int32_t> ids) const {
+  size_t at = 0;
+  for (const TemplatePart& part : single_template_) {
+    if (part.kind == TemplatePart::Kind::special) {
+      ids.insert(ids.begin() + static_cast<std::ptrdiff_t>(at++), part.id);
+    } else {
+      at = ids.size();
+    }
+  }
   return ids;
 }
 
 Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view> pair, int64_t max_length) const {
-  const int64_t specials = special_template_.size(pair.has_value());
+  const EncodingTemplate& parts = pair ? pair_template_ : single_template_;
+  const int64_t specials = std::ranges::count(parts, TemplatePart::Kind::special, &TemplatePart::kind);
   if (max_length < 0 || (max_length > 0 && max_length < specials)) {
     throw UsageError("{} {} cannot hold the {} special tokens of an input", FieldName("max_length"), max_length,
                      specials);
@@ -129,10 +174,10 @@ Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view
   std::array<std::vector<int32_t>, 2> ids;
   std::array<Offsets, 2> offsets;
   require_utf8(text, "text");
-  append_with_specials(text, ids[0], &offsets[0]);
+  append_input(text, ids[0], &offsets[0]);
   if (pair) {
     require_utf8(*pair, "second text");
-    append_with_specials(*pair, ids[1], &offsets[1]);
+    append_input(*pair, ids[1], &offsets[1]);
   }
   std::array<int64_t, 2> lengths = {static_cast<int64_t>(ids[0].size()), static_cast<int64_t>(ids[1].size())};
   if (max_length > 0 && lengths[0] + lengths[1] > max_length - specials) {
@@ -148,12 +193,15 @@ Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view
     result.segment_ids.push_back(segment);
     result.offsets.push_back(offset);
   };
-  if (special_template_.cls) push(cls_id(), 0, {0, 0});
-  for (size_t part = 0; part < (pair ? 2u : 1u); ++part) {
-    const auto segment = static_cast<int32_t>(part);
-    if (part == 1 && special_template_.cls && special_template_.repeat_cls) push(cls_id(), segment, {0, 0});
-    for (size_t i = 0; i < static_cast<size_t>(lengths[part]); ++i) push(ids[part][i], segment, offsets[part][i]);
-    if (special_template_.sep) push(sep_id(), segment, {0, 0});
+  for (const TemplatePart& part : parts) {
+    if (part.kind == TemplatePart::Kind::special) {
+      push(part.id, part.segment, {0, 0});
+      continue;
+    }
+    const size_t which = part.kind == TemplatePart::Kind::text ? 0 : 1;
+    for (size_t i = 0; i < static_cast<size_t>(lengths[which]); ++i) {
+      push(ids[which][i], part.segment, offsets[which][i]);
+    }
   }
   return result;
 }

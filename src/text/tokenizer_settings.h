@@ -1,4 +1,7 @@
-// Settings common to the configuration files of all tokenizers.
+// What a directory's files say about special and added tokens, for all kinds of tokenizer. Sources, as in transformers:
+// tokenizer_config.json with its added_tokens_decoder, or, where that is missing, special_tokens_map.json (which then
+// takes precedence) and added_tokens.json; and the added tokens of a tokenizer.json. Where two of them hold a token,
+// that of tokenizer_config.json counts, else that of tokenizer.json.
 #pragma once
 
 #include <string>
@@ -9,13 +12,30 @@
 
 namespace roformer {
 
-// Reads a token given as text or as {"content": text, ...}.
-std::string read_token_name(const JsonObject& config, const char* key, const std::string& fallback);
+class TokenSettings {
+ public:
+  // `config`: tokenizer_config.json; `fast`: tokenizer.json, null if there is none. DataError for malformed settings.
+  TokenSettings(const JsonObject& config, const std::string& directory, const JsonObject* fast);
 
-// Added tokens from tokenizer_config.json or, for older transformers, added_tokens.json.
-std::vector<AddedToken> read_added_tokens(const JsonObject& config, const std::string& directory);
+  // tokenizer_config.json, complete with special_tokens_map.json.
+  const JsonObject& config() const { return config_; }
+  // The name of a special token, given as text or as an object.
+  std::string name(const std::string& key, const std::string& fallback) const;
+  // The names of BERT's special tokens.
+  SpecialTokens names() const;
 
-// Marks tokens listed as additional special tokens as special and matched in raw text.
-void mark_special(const JsonObject& config, const std::vector<std::string>& tokens, std::vector<AddedToken>& added);
+  // The tokens to match in a text. Those that the vocabulary lacks are added to it: first the added tokens by their
+  // ids (which count no further), then `specials`, other special tokens by name, and additional ones. DataError naming
+  // all of `specials` that are missing if [UNK], [CLS] or [SEP] is.
+  std::vector<AddedToken> add_to(Vocabulary& vocabulary, const SpecialTokens& specials, const std::string& where) const;
+
+ private:
+  void declare(const std::string& directory, const JsonObject* fast);
+  std::vector<AddedToken> named_tokens(const SpecialTokens& specials) const;
+  std::vector<AddedToken> extra_tokens() const;
+
+  JsonObject config_;
+  std::vector<AddedToken> declared_;  // by id
+};
 
 }  // namespace roformer

@@ -10,6 +10,12 @@ namespace {
 
 int category(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
 
+// Symbols that are letters in a circle or square.
+bool is_letter_in_frame(char32_t c) {
+  return (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
+         (c >= 0x1F170 && c <= 0x1F189);
+}
+
 }  // namespace
 
 bool is_whitespace(char32_t c) {
@@ -35,8 +41,14 @@ bool is_other(char32_t c) {
 bool is_cased(char32_t c) {
   const int kind = category(c);
   return kind == UTF8PROC_CATEGORY_LU || kind == UTF8PROC_CATEGORY_LL || kind == UTF8PROC_CATEGORY_LT || c == 0xAA ||
-         c == 0xBA || (c >= 0x2160 && c <= 0x217F) || (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
-         (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
+         c == 0xBA || (c >= 0x2160 && c <= 0x217F) || is_letter_in_frame(c);
+}
+
+bool is_word_character(char32_t c) {
+  if (c < 0x80) return c == '_' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+  const int kind = category(c);
+  return (kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_NL) || kind == UTF8PROC_CATEGORY_PC ||
+         c == 0x200C || c == 0x200D || is_letter_in_frame(c);
 }
 
 bool is_case_ignorable(char32_t c) {

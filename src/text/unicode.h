@@ -44,6 +44,7 @@ bool is_cased(char32_t c);        // derived property Cased, without Case_Ignora
 bool is_case_ignorable(char32_t c);   // derived property Case_Ignorable
 bool is_punctuation(char32_t c);      // categories P*, and all other ASCII symbols
 bool is_nonspacing_mark(char32_t c);  // category Mn
+bool is_word_character(char32_t c);   // \w of regular expressions: alphabetic, mark, decimal digit, connector, joiner
 bool is_cjk_ideograph(char32_t c);  // BERT's "Chinese characters": the CJK Unified and Compatibility Ideographs blocks
 int combining_class(char32_t c);    // canonical combining class; 0 for a starter
 bool is_blank(std::string_view text);  // nothing but whitespace; `text` must be valid UTF-8

@@ -1,5 +1,7 @@
 #include "text/vocabulary.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/json.h"
 #include "base/utf8.h"
@@ -7,17 +9,33 @@
 
 namespace roformer {
 
-Vocabulary::Vocabulary(std::vector<std::string> tokens, std::string_view where, size_t added)
-    : tokens_(std::move(tokens)), added_(added) {
+Vocabulary::Vocabulary(std::vector<std::string> tokens, std::string_view where, std::vector<int32_t> holes)
+    : tokens_(std::move(tokens)), holes_(std::move(holes)), size_(static_cast<int32_t>(tokens_.size())) {
   if (tokens_.empty()) throw DataError("{}: no tokens", FilePath(where));
   if (tokens_.size() > kMaxTokens) throw DataError("{}: more than {} tokens", FilePath(where), kMaxTokens);
   ids_.reserve(tokens_.size());
-  for (size_t i = 0; i < tokens_.size(); ++i) {
-    const auto [entry, is_new] = ids_.emplace(tokens_[i], static_cast<int32_t>(i));
-    if (!is_new)
-      throw DataError("{}: lines {} and {} both hold the token {}", FilePath(where), entry->second + 1,
-                      LineNumber(static_cast<int64_t>(i) + 1), quote(tokens_[i]));
+  for (int32_t id = 0; id < size_; ++id) {
+    if (!std::ranges::binary_search(holes_, id)) ids_[tokens_[static_cast<size_t>(id)]] = id;
   }
+  distinct_ = static_cast<int32_t>(ids_.size());
+}
+
+int32_t Vocabulary::add(const std::string& token, std::string_view where) {
+  const auto known = id(token);
+  const int32_t next = known ? *known : std::max(distinct_, last_added_ + 1);
+  last_added_ = std::max(last_added_, next);
+  if (known) return *known;
+  if (static_cast<size_t>(next) >= kMaxTokens) {
+    throw DataError("{}: more than {} tokens", FilePath(where), kMaxTokens);
+  }
+  if (next < std::ssize(tokens_) && holds(next) && !tokens_[static_cast<size_t>(next)].empty()) {
+    throw DataError(
+        "{}: the added token {} would have the id {} of {}, because the vocabulary has holes or repeated lines",
+        FilePath(where), quote(token), next, quote(tokens_[static_cast<size_t>(next)]));
+  }
+  ids_.emplace(added_.emplace(next, token).first->second, next);
+  size_ = std::max(size_, next + 1);
+  return next;
 }
 
 std::vector<std::string> Vocabulary::read_tokens(const std::string& path) {
@@ -34,6 +52,7 @@ std::vector<std::string> Vocabulary::read_tokens(const std::string& path) {
 
 const std::string& Vocabulary::token(int32_t id) const {
   if (id < 0 || id >= size()) throw DataError("token id {} is outside the vocabulary of {}", id, size());
+  if (const auto added = added_.find(id); added != added_.end()) return added->second;
   return tokens_[static_cast<size_t>(id)];
 }
 
@@ -41,6 +60,11 @@ std::optional<int32_t> Vocabulary::id(std::string_view token) const {
   const auto entry = ids_.find(token);
   if (entry == ids_.end()) return std::nullopt;
   return entry->second;
+}
+
+bool Vocabulary::holds(int32_t id) const {
+  const auto entry = ids_.find(tokens_[static_cast<size_t>(id)]);
+  return entry != ids_.end() && entry->second == id;
 }
 
 std::string Vocabulary::file() const {

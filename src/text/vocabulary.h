@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,28 +17,38 @@ inline constexpr size_t kMaxTokens = size_t{1} << 24;
 
 class Vocabulary {
  public:
-  // DataError if a token occurs twice or there are none; `where` names the vocabulary in the message.
-  // The last `added` tokens are not the model's own: segmentation does not use them, and vocab.txt does not list them.
-  Vocabulary(std::vector<std::string> tokens, std::string_view where, size_t added = 0);
-  // FileError, or DataError naming the line (not UTF-8) or both lines (a token twice).
+  // The model's tokens. Of equal ones the last has the text's id; the others keep their places. `holes`, ascending: ids
+  // without a token, whose text is empty. DataError if there are none; `where` names the vocabulary in the message.
+  Vocabulary(std::vector<std::string> tokens, std::string_view where, std::vector<int32_t> holes = {});
+  // FileError, or DataError naming the line (not UTF-8).
   static Vocabulary load(const std::string& path) { return Vocabulary(read_tokens(path), path); }
-  static std::vector<std::string> read_tokens(const std::string& path);  // same errors, except for duplicates
+  static std::vector<std::string> read_tokens(const std::string& path);  // same errors
 
   Vocabulary(Vocabulary&&) = default;
   Vocabulary& operator=(Vocabulary&&) = default;
 
-  int32_t size() const { return static_cast<int32_t>(tokens_.size()); }
+  // The id of a token, which is added if need be: segmentation does not use it, and vocab.txt does not list it. Added
+  // tokens are numbered as Hugging Face's tokenizers does: from the number of distinct tokens of the model on, without
+  // gaps. DataError if that is the id of a token, which holes and repeated lines before it make possible.
+  int32_t add(const std::string& token, std::string_view where);
+
+  int32_t size() const { return size_; }
   const std::string& token(int32_t id) const;  // DataError for an invalid id
   std::optional<int32_t> id(std::string_view token) const;
-  const std::vector<std::string>& tokens() const { return tokens_; }
-  std::span<const std::string> model_tokens() const { return std::span(tokens_).first(tokens_.size() - added_); }
-  // The content of vocab.txt. DataError for a token that does not round-trip, such as one with a line end.
+  std::span<const std::string> model_tokens() const { return tokens_; }
+  // Whether the model's token has this id: it is no hole and not repeated later.
+  bool holds(int32_t id) const;
+  // The content of vocab.txt, with an empty line for a hole. DataError for a token that does not round-trip, such as
+  // one with a line end.
   std::string file() const;
 
  private:
-  std::vector<std::string> tokens_;
-  size_t added_;
-  std::unordered_map<std::string_view, int32_t> ids_;  // views into tokens_, whose strings never move
+  std::vector<std::string> tokens_;  // the model's
+  std::vector<int32_t> holes_;
+  std::map<int32_t, std::string> added_;
+  std::unordered_map<std::string_view, int32_t> ids_;  // views into tokens_ and added_, whose strings never move
+  int32_t size_ = 0, distinct_ = 0;                    // of all ids; of the model's tokens
+  int32_t last_added_ = -1;                            // the greatest id that add() returned
 };
 
 }  // namespace roformer

@@ -16,6 +16,15 @@ void LabeledBatch::append(const MaskedSequence& sequence) {
   labels.insert(labels.end(), sequence.labels.begin(), sequence.labels.end());
 }
 
+LabeledBatch label_sequences(const Labeler& labeler, const PackedSequences& sequences, std::array<int64_t, 2> range,
+                             RandomStream random, int64_t first) {
+  LabeledBatch result;
+  for (int64_t i = range[0]; i < range[1]; ++i) {
+    result.append(labeler.label(sequences.sequence(i), substream(random, static_cast<uint64_t>(first + i))));
+  }
+  return result;
+}
+
 // Decoded together, as a byte tokenizer's characters may span sequences.
 int64_t count_characters(const Tokenizer& tokenizer, const PackedSequences& sequences) {
   std::vector<int32_t> ids;
@@ -24,7 +33,8 @@ int64_t count_characters(const Tokenizer& tokenizer, const PackedSequences& sequ
     const std::span<const int32_t> sequence = sequences.sequence(i);
     ids.insert(ids.end(), sequence.begin(), sequence.end());
   }
-  return count_code_points(tokenizer.decode(ids)) + std::ranges::count(ids, tokenizer.unk_id());
+  const int64_t unknown = tokenizer.has(SpecialToken::unk) ? std::ranges::count(ids, tokenizer.unk_id()) : 0;
+  return count_code_points(tokenizer.decode(ids)) + unknown;
 }
 
 Loss language_loss(const Context& context, const Model& model, const LabeledBatch& batch, double gradient_scale) {
@@ -53,7 +63,7 @@ LanguageObjective::LanguageObjective(const Model& model, std::unique_ptr<Labeler
       training_(std::move(training)),
       validation_(std::move(validation)),
       training_random_(substream(random, 1)),
-      validation_random_(substream(random, 2)),
+      validation_random_(validation_random(random)),
       cursor_(training_->cursor()) {}
 
 void LanguageObjective::prepare(int64_t step) {
@@ -93,11 +103,8 @@ Evaluation LanguageObjective::validate(const Context& context) {
   LossTotal total;
   const int64_t per_batch = options_.sequences_per_micro_batch;
   for (int64_t begin = 0; begin < validation_.size(); begin += per_batch) {
-    LabeledBatch micro;
-    for (int64_t i = begin; i < std::min(validation_.size(), begin + per_batch); ++i) {
-      const auto stream = substream(validation_random_, static_cast<uint64_t>(i));
-      micro.append(labeler_->label(validation_.sequence(i), stream));
-    }
+    const int64_t end = std::min(validation_.size(), begin + per_batch);
+    const LabeledBatch micro = label_sequences(*labeler_, validation_, {begin, end}, validation_random_);
     total.add(language_loss(context, model_, micro, 0).read(), std::ssize(micro.labels));
   }
   Evaluation result = total.mean();

@@ -2,6 +2,7 @@
 // sequence is used, as a function of the micro-batch's number.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <span>
 #include <utility>
@@ -32,6 +33,10 @@ struct LabeledBatch {
   void append(const MaskedSequence& sequence);
 };
 
+// Sequences from `range[0]` up to `range[1]`, sequence i labeled with substream first + i of `random`.
+LabeledBatch label_sequences(const Labeler& labeler, const PackedSequences& sequences, std::array<int64_t, 2> range,
+                             RandomStream random, int64_t first = 0);
+
 // Loss of the batch, summed over labels.
 Loss language_loss(const Context& context, const Model& model, const LabeledBatch& batch, double gradient_scale);
 
@@ -55,6 +60,9 @@ int64_t count_labels(std::span<const LabeledBatch> batches);
 
 class LanguageObjective final : public Objective {
  public:
+  // Of the labels of validation, in an objective with this `random`.
+  static RandomStream validation_random(RandomStream random) { return substream(random, 2); }
+
   // `model` must outlive it.
   LanguageObjective(const Model& model, std::unique_ptr<Labeler> labeling, const LanguageOptions& options,
                     std::unique_ptr<SequenceStream> training, PackedSequences validation, RandomStream random);
@@ -69,6 +77,7 @@ class LanguageObjective final : public Objective {
   Loss forward(const Context& context, int64_t micro_batch, double gradient_scale) override;
   Evaluation validate(const Context& context) override;
 
+  int64_t validation_sequences() const { return validation_.size(); }
   // Baseline validation loss of a unigram model, estimated from the stream's current window with add-one smoothing.
   double unigram_loss() const;
 

@@ -2,14 +2,19 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
+#include <fmt/ranges.h>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "formats/directory_weights.h"
 #include "text/tokenizer.h"
+#include "training/continuation.h"
 #include "training/language_objective.h"
 #include "training/pretrain_plan.h"
 #include "training/run_settings.h"
@@ -36,11 +41,10 @@ bool knows(const Tokenizer& tokenizer, const PackedSequences& sequences) {
                   tokenizer.token(tokenizer.unk_id()));
 }
 
-constexpr double kMaskProbability = 0.15;
 constexpr double kValidationFraction = 0.02;
 constexpr int64_t kMaxValidationSequences = 1000;  // unless a fraction is given, to bound validation time
 
-// Validation data: separate files, or sequences held out of the training text.
+// Validation data: separate files, or sequences held out of the training text, or none.
 HeldOut read_validation(const PretrainOptions& options, const CorpusOptions& reading, const Corpus& corpus,
                         const Tokenizer& tokenizer, ThreadPool& pool, std::string& content_hash) {
   if (!options.validation_data.empty()) {
@@ -51,6 +55,7 @@ HeldOut read_validation(const PretrainOptions& options, const CorpusOptions& rea
     if (!knows(tokenizer, result.sequences)) fail_unknown(tokenizer, validation.name());
     return result;
   }
+  if (options.validation_fraction == 0) return hold_out_nothing(corpus);
   const int64_t limit = options.validation_fraction ? std::numeric_limits<int64_t>::max() : kMaxValidationSequences;
   return hold_out(corpus, options.validation_fraction.value_or(kValidationFraction), limit,
                   SequenceStream::kWindowBlocks, pool);
@@ -95,8 +100,6 @@ LanguageOptions language_options(const PretrainOptions& options, const PretrainP
           .characters = causal ? count_characters(tokenizer, validation) : 0};
 }
 
-std::string weights_path(const PretrainOptions& options) { return options.init_from + "/model.safetensors"; }
-
 // Resolved settings and everything else that affects the result. Threads, device, logging and snapshots do not.
 Json resolved_settings(const PretrainOptions& options, const PretrainPlan& plan, const Schedule& schedule,
                        Precision precision, const TrainingText& text, const std::string& tokenizer_hash) {
@@ -108,7 +111,7 @@ Json resolved_settings(const PretrainOptions& options, const PretrainPlan& plan,
       // Not the default's value: given explicitly, the same fraction is not capped.
       {"validation-fraction", options.validation_fraction ? Json(*options.validation_fraction) : Json("default")},
       {"tokenizer", tokenizer_hash},
-      {"init-from", options.init_from.empty() ? "" : hash_hex(MappedFile(weights_path(options)).view())},
+      {"init-from", options.init_from.empty() ? "" : WeightFiles(options.init_from).content_hash()},
       {"max-length", plan.max_length},
       {"batch-tokens", plan.batch_tokens},
       {"steps", schedule.steps},
@@ -120,12 +123,66 @@ Json resolved_settings(const PretrainOptions& options, const PretrainPlan& plan,
   return resolved;
 }
 
-void start_weights(Model& model, const PretrainOptions& options, RandomStream random) {
-  if (options.init_from.empty()) return model.initialize(random);
-  model.load_weights(load_state_dict(weights_path(options)), weights_path(options));
+// Sets the first weights and returns warnings about those of init_from.
+std::vector<std::string> start_weights(Model& model, const PretrainPlan& plan, RandomStream random) {
+  if (!plan.start) {
+    model.initialize(random);
+    return {};
+  }
+  const LoadingPlan loading(plan.config, plan.start->tensors, plan.start->source, LoadingPlan::Fit::trunk);
+  std::vector<std::string> anew;
+  for (const LoadingPlan::Missing& one : loading.missing_in_head()) anew.push_back(one.name);
+  if (!anew.empty()) model.initialize(random);
+  model.load_weights(loading);
+  LoadNotes notes;
+  note_unused(loading, notes);
+  if (!anew.empty()) {
+    notes.warnings.push_back(
+        fmt::format("{} lacks parameters of the head, which start anew: {}", loading.source(), fmt::join(anew, ", ")));
+  }
+  return notes.warnings;
+}
+
+// Files of the model that is trained further which say how it is used.
+std::map<std::string, std::string> companion_files(const PretrainOptions& options) {
+  constexpr int64_t kMaxFileBytes = int64_t{1} << 24;
+  std::map<std::string, std::string> files;
+  if (options.init_from.empty()) return files;
+  for (const char* name : {"generation_config.json"}) {
+    const std::string path = join_path(model_directory(options.init_from), name);
+    if (exists(path)) files[name] = read_file(path, kMaxFileBytes);
+  }
+  return files;
+}
+
+// Of the order of the text and its labels, in a run with this stream.
+RandomStream data_random(RandomStream random) { return substream(random, 1); }
+
+// What a run does, in two lines.
+std::string description(const PretrainOptions& options, const PretrainPlan& plan, const Schedule& schedule,
+                        const Corpus& corpus, const LanguageObjective& objective, bool resumed) {
+  const int64_t validated = objective.validation_sequences();
+  std::string text = fmt::format("{}, {:.1f} MB; {}. {} parameters, {} positions.",
+                                 counted(corpus.documents(), "document"), static_cast<double>(corpus.bytes()) / 1e6,
+                                 validated == 0 ? "no validation" : counted(validated, "validation sequence"),
+                                 plan.config.parameters(), position_name(plan.config.position));
+  if (!resumed && validated > 0) {
+    text += fmt::format(" Unigram baseline of the validation loss: {:.3f}", objective.unigram_loss());
+  }
+  const int64_t sequences = plan.sequences_per_micro_batch();
+  text += fmt::format("\n{} of {}{} of {} tokens; learning rate up to {:g}, {} of warm-up, {} schedule\n",
+                      counted(schedule.steps, "step"),
+                      options.accumulate == 1 ? "" : fmt::format("{} × ", options.accumulate),
+                      counted(sequences, "sequence"), plan.max_length, schedule.learning_rate,
+                      counted(schedule.warmup, "step"), schedule_name(schedule.kind));
+  return text;
 }
 
 }  // namespace
+
+RandomStream validation_masks(int64_t seed) {
+  return LanguageObjective::validation_random(data_random({static_cast<uint64_t>(seed), 0}));
+}
 
 std::unique_ptr<Labeler> make_labeler(const PretrainOptions& options, const Tokenizer& tokenizer) {
   if (options.objective == "clm") return causal_labeler(tokenizer);
@@ -136,56 +193,65 @@ std::unique_ptr<Labeler> make_labeler(const PretrainOptions& options, const Toke
 PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   check_settings(options);
   if (options.output.empty()) throw UsageError("{} is empty, expected a directory", FieldName("output"));
-  const std::string tokenizer_directory = options.tokenizer.empty() ? options.init_from : options.tokenizer;
+  const std::string tokenizer_directory =
+      options.tokenizer.empty() && !options.init_from.empty() ? model_directory(options.init_from) : options.tokenizer;
   if (tokenizer_directory.empty())
     throw UsageError("{} is empty, expected a directory (train-tokenizer makes one)", FieldName("tokenizer"));
   const auto tokenizer = load_tokenizer(tokenizer_directory);
   const PretrainPlan plan = make_plan(options, *tokenizer);
+  const auto warn = [&](const std::vector<std::string>& warnings) {
+    if (options.warned) std::ranges::for_each(warnings, options.warned);
+  };
+  warn(plan.warnings);
   tokenizer->set_model_max_length(plan.max_length);
 
   const RandomStream random{static_cast<uint64_t>(options.seed), 0};
-  TrainingText text(options, plan.max_length, *tokenizer, substream(substream(random, 1), 0), backend.pool());
+  TrainingText text(options, plan.max_length, *tokenizer, substream(data_random(random), 0), backend.pool());
   PackedSequences& validation = text.held_out.sequences;
   const LanguageOptions language = language_options(options, plan, *tokenizer, validation);
   const int64_t sequences = options.schedule.epochs ? text.stream->count_sequences() : 0;
-  const Schedule schedule =
+  Schedule schedule =
       make_schedule(options.schedule, plan.preset, sequences, language.sequences_per_micro_batch * language.accumulate);
   auto files = tokenizer->files();
   const Json settings =
       run_settings(setting_values(options),
                    resolved_settings(options, plan, schedule, backend.precision(), text, hash_files(files)));
+  files.merge(companion_files(options));
   files["config.json"] = write_config(plan.config).dump(2) + "\n";
 
   // The model is created first, so that a failed allocation leaves no directory behind.
   Model model(backend, plan.config, true);
-  start_weights(model, options, substream(random, 0));
+  const std::vector<std::string> of_weights = start_weights(model, plan, substream(random, 0));
   if (options.confirm && !exists(join_path(options.output, "training/settings.json"))) {
     options.confirm(estimated_seconds(training_operations(options, plan, schedule.steps), backend.pool().threads()));
   }
-  RunDirectory directory(options.output, settings, files);
-  PretrainResult result{.already_finished = directory.resumed_step() >= schedule.steps,
+  std::string notice;
+  RunDirectory directory(options.output, settings, files,
+                         [&](const JsonObject& started, const Json& now, int64_t step) {
+                           Continuation run = continue_run(options.output, options.schedule, started, now, step);
+                           schedule = run.schedule;
+                           notice = run.notice;
+                           return run.settings;
+                         });
+  PretrainResult result{.already_finished = directory.has_snapshot() && directory.resumed_step() >= schedule.steps,
                         .training = {.steps = directory.resumed_step(), .tokens = 0, .validation = {}},
                         .parameters = plan.config.parameters()};
   if (options.accepted) options.accepted(result.already_finished);
   if (result.already_finished) return result;
   if (options.undivided && text.corpus.undivided()) options.undivided(*text.corpus.undivided());
 
-  const int64_t validated = validation.size();
+  if (directory.resumed_step() == 0) warn(of_weights);
   LanguageObjective objective(model, make_labeler(options, *tokenizer), language, std::move(text.stream),
-                              std::move(validation), substream(random, 1));
-  options.messages.write(
-      fmt::format("{}, {:.1f} MB; {}. {} parameters, {} positions.{}\n", counted(text.corpus.documents(), "document"),
-                  static_cast<double>(text.corpus.bytes()) / 1e6, counted(validated, "validation sequence"),
-                  result.parameters, position_name(plan.config.position),
-                  directory.resumed_step() > 0
-                      ? ""
-                      : fmt::format(" Unigram baseline of the validation loss: {:.3f}", objective.unigram_loss())));
+                              std::move(validation), data_random(random));
+  options.messages.write(description(options, plan, schedule, text.corpus, objective, directory.resumed_step() > 0));
+  if (!notice.empty()) options.messages.write(notice + "\n");
   text.held_out.blocks.clear();  // the stream holds those it needs
   result.training = train(model, objective,
                           {.schedule = schedule,
                            .optimizer = options.optimizer,
                            .intervals = options.intervals,
                            .random = substream(random, 2),
+                           .validate_first = !options.init_from.empty(),
                            .output = options.messages,
                            .stop_token = options.stop_token,
                            .cpu_speed = options.cpu_speed,

@@ -19,6 +19,9 @@ struct PretrainResult {
 // The labeler for `options`, also for evaluating a trained model.
 std::unique_ptr<Labeler> make_labeler(const PretrainOptions& options, const Tokenizer& tokenizer);
 
+// Of the labels of validation in a run with this seed: a substream for each sequence.
+RandomStream validation_masks(int64_t seed);
+
 // UsageError for invalid settings, DataError and FileError for files, Interrupted after saving the current state.
 PretrainResult pretrain(const PretrainOptions& options, Backend& backend);
 

@@ -23,10 +23,10 @@ namespace roformer {
 struct PretrainOptions {
   std::string objective = "mlm";                   // or "clm"
   std::vector<std::string> data, validation_data;  // text files, plain, gzip or zstd, or directories of them
-  std::optional<double> validation_fraction;       // without validation_data; empty: 0.02, at most 1,000 sequences
-  std::optional<int64_t> reader_threads;           // threads that tokenize ahead; empty: the backend's number
-  std::string documents = "automatic";             // what ends a document: of document_rule_names()
-  std::string tokenizer;                           // directory; empty: init_from's
+  std::optional<double> validation_fraction;  // without validation_data; 0: none; empty: 0.02, at most 1,000 sequences
+  std::optional<int64_t> reader_threads;      // threads that tokenize ahead; empty: the backend's number
+  std::string documents = "automatic";        // what ends a document: of document_rule_names()
+  std::string tokenizer;                      // directory; empty: init_from's
   std::string output;
   std::string init_from;  // model directory with initial weights and shape
 
@@ -47,6 +47,8 @@ struct PretrainOptions {
   std::function<void(bool already_finished)> accepted;
   // Called after `accepted`, before training, with a file of the training text whose lines may be meant as documents.
   std::function<void(const UndividedFile& file)> undivided;
+  // Called before training with each warning of reading `config` or `init_from`.
+  std::function<void(const std::string& warning)> warned;
   std::stop_token stop_token = {};  // polled while reading text and after each step
   // Called with the estimated seconds (training/work_estimate.h) before a new run begins; throws to call it off.
   std::function<void(double seconds)> confirm = nullptr;
@@ -66,9 +68,10 @@ void visit_data_settings(Options& options, auto& visitor) {
   visitor.texts(options.validation_data, {"validation_data", "text to validate on", Effect::resolved}, "FILE");
   visitor.real(
       options.validation_fraction,
-      {"validation_fraction", "instead, the fraction of sequences to hold out (default: 0.02, at most 1,000 sequences)",
+      {"validation_fraction",
+       "instead, the fraction of sequences to hold out (default: 0.02, at most 1,000 sequences); 0 = no validation",
        Effect::resolved},
-      {0, 1, true, true});
+      {0, 1, false, true});
   visitor.choice(
       options.documents,
       {"documents", "what ends a document (automatic is <doc> tags where present, else blank lines)", Effect::result},
@@ -122,11 +125,17 @@ void visit_settings(Options& options, auto& visitor) {
   visit_run_settings(options, visitor);
 }
 
-// A preset's defaults besides the model's shape.
+inline constexpr double kMaskProbability = 0.15;
+
+// Defaults besides the model's shape.
 struct RunDefaults {
   int64_t max_length, batch_tokens, steps;
   double learning_rate;
 };
 RunDefaults preset_run(const std::string& name);
+// The preset's, with a learning rate for a model that is trained already where there is one.
+RunDefaults run_defaults(const PretrainOptions& options);
+// Fills in what is empty and has a default that no file decides, for showing the options.
+void fill_defaults(PretrainOptions& options);
 
 }  // namespace roformer

@@ -1,11 +1,14 @@
 #include "training/pretrain_plan.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/inapplicable_error.h"
 #include "formats/directory_weights.h"
 #include "models/families/family.h"
 
@@ -13,16 +16,53 @@ namespace roformer {
 
 namespace {
 
-ModelConfig shape_of(const PretrainOptions& options) {
-  if (!options.init_from.empty()) {
-    if (options.shape.any() || !options.config.empty()) {
-      throw UsageError("{} takes the model's shape from {}; leave out the shape options", FieldName("init_from"),
-                       options.init_from);
-    }
-    return options.shape.apply(read_config(join_path(model_directory(options.init_from), "config.json")));
+// The model to start from; none: a new one.
+std::optional<FoundModel> find_start(const PretrainOptions& options) {
+  if (options.init_from.empty()) return std::nullopt;
+  if (options.shape.any() || !options.config.empty()) {
+    throw UsageError("{} takes the model's shape from {}; leave out the shape options", FieldName("init_from"),
+                     options.init_from);
   }
-  return options.shape.apply(options.config.empty() ? preset_config(options.shape.preset)
-                                                    : read_config(options.config));
+  FoundModel found = find_model(options.init_from);
+  check_keys_to_train(join_path(model_directory(options.init_from), "config.json"), found.config,
+                      found.notes.unknown_keys);
+  found.config.pooler = false;  // a language model has no use for it
+  found.config.missing_head.clear();
+  return found;
+}
+
+void set_shape(const PretrainOptions& options, PretrainPlan& plan) {
+  plan.start = find_start(options);
+  if (plan.start) {
+    plan.warnings = plan.start->notes.warnings;
+    plan.config = plan.start->config;
+  } else if (options.config.empty()) {
+    plan.config = preset_config(options.shape.preset);
+  } else {
+    plan.config = read_config_to_train(options.config, plan.warnings);
+  }
+  plan.config = options.shape.apply(plan.config);
+}
+
+// A model's weights belong to the tokens that its own tokenizer has: `tokenizer` may have fewer of them, or more.
+void check_same_tokens(const PretrainOptions& options, const Tokenizer& tokenizer) {
+  if (options.init_from.empty() || options.tokenizer.empty()) return;
+  const std::string directory = model_directory(options.init_from);
+  std::unique_ptr<Tokenizer> own;
+  try {
+    own = load_tokenizer(directory);
+  } catch (const Error& error) {
+    options.messages.write(fmt::format("not compared with the tokenizer of {}: {}\n", options.init_from, error.what()));
+    return;
+  }
+  for (int32_t id = 0; id < std::min(own->vocabulary_size(), tokenizer.vocabulary_size()); ++id) {
+    if (own->token(id) == tokenizer.token(id)) continue;
+    throw UsageError(
+        "{} {}: token {} is {}, but {} in the model {}, whose weights are of its own tokens; expected a "
+        "tokenizer with these tokens, or no {}",
+        FieldName("tokenizer"), options.tokenizer, id, quote(tokenizer.token(id)), quote(own->token(id)),
+        options.init_from, FieldName("init_from"));
+  }
 }
 
 // Adapts the config to the objective; complete() derives the rest (one-sided distance buckets).
@@ -68,9 +108,12 @@ void check_together(const PretrainOptions& options, const PretrainPlan& plan) {
                      FieldName("max_length"), plan.max_length);
   }
   if (options.schedule.steps && options.schedule.epochs)
-    throw UsageError("use either {} or {}", FieldName("steps"), FieldName("epochs"));
+    throw InapplicableError("use either {} or {}", FieldName("steps"), FieldName("epochs"));
+  if (options.schedule.steps == 0 && options.init_from.empty()) {
+    throw UsageError("{} is 0, expected at least 1 without {}", FieldName("steps"), FieldName("init_from"));
+  }
   if (options.validation_fraction && !options.validation_data.empty()) {
-    throw UsageError("use either {} or {}", FieldName("validation_data"), FieldName("validation_fraction"));
+    throw InapplicableError("use either {} or {}", FieldName("validation_data"), FieldName("validation_fraction"));
   }
 }
 
@@ -83,21 +126,44 @@ RunDefaults preset_run(const std::string& name) {
   return {512, 8192, 100000, 1e-4};
 }
 
+RunDefaults run_defaults(const PretrainOptions& options) {
+  constexpr double kFurtherLearningRate = 5e-5;  // Devlin et al. 2019, A.3: up to it
+  RunDefaults defaults = preset_run(options.shape.preset);
+  if (!options.init_from.empty()) defaults.learning_rate = kFurtherLearningRate;
+  return defaults;
+}
+
+void fill_defaults(PretrainOptions& options) {
+  const auto [max_length, batch_tokens, steps, learning_rate] = run_defaults(options);
+  const auto fill = [](auto& field, auto value) { field = field.value_or(value); };
+  fill(options.max_length, max_length);
+  fill(options.batch_tokens, batch_tokens);
+  fill(options.schedule.learning_rate, learning_rate);
+  if (options.objective == "mlm") fill(options.mask_probability, kMaskProbability);
+  if (options.schedule.epochs) return;
+  fill(options.schedule.steps, steps);
+  options.schedule.warmup = static_cast<double>(options.schedule.warmup_steps(*options.schedule.steps));
+}
+
 PretrainPlan make_plan(const PretrainOptions& options, const Tokenizer& tokenizer) {
-  const RunDefaults defaults = preset_run(options.shape.preset);
-  PretrainPlan plan{.config = shape_of(options),
+  const RunDefaults defaults = run_defaults(options);
+  PretrainPlan plan{.config = {},
                     .max_length = options.max_length.value_or(defaults.max_length),
                     .batch_tokens = options.batch_tokens.value_or(defaults.batch_tokens),
-                    .preset = {.learning_rate = defaults.learning_rate, .steps = defaults.steps}};
+                    .preset = {.learning_rate = defaults.learning_rate, .steps = defaults.steps},
+                    .warnings = {}};
+  set_shape(options, plan);
   ModelConfig& config = plan.config;
-  if (options.config.empty() && options.init_from.empty()) {
+  if (options.config.empty() && !plan.start) {
     fit_config(config, options, tokenizer, plan.max_length);
   } else if (config.vocabulary < tokenizer.vocabulary_size()) {
     throw UsageError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
                      config.vocabulary);
   }
+  check_same_tokens(options, tokenizer);
   check_positions(config, plan.max_length);
   set_objective(config, options);
+  if (plan.start) untie_if_different(config, *plan.start);
   complete(config, "");
   check_together(options, plan);
   return plan;

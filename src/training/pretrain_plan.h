@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
-#include "models/config.h"
+#include "models/found_model.h"
 #include "text/tokenizer.h"
 #include "training/pretrain_options.h"
 #include "training/schedule.h"
@@ -13,7 +16,9 @@ namespace roformer {
 struct PretrainPlan {
   ModelConfig config;
   int64_t max_length = 0, batch_tokens = 0;
-  Schedule preset;  // default steps and learning rate
+  Schedule preset;                       // default steps and learning rate
+  std::vector<std::string> warnings;     // of reading `config` or `init_from`, one sentence each
+  std::optional<FoundModel> start = {};  // of init_from
 
   int64_t sequences_per_micro_batch() const { return batch_tokens / max_length; }
 };

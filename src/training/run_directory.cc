@@ -2,8 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <fmt/ranges.h>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "formats/safetensors.h"
@@ -22,19 +20,6 @@ bool holds(const std::string& path, const std::string& content) {
   return exists(path) && MappedFile(path).view() == content;
 }
 
-// One line per setting that differs between `before` and `now`, also inside objects.
-void find_differences(const Json& before, const Json& now, std::vector<std::string>& differences) {
-  for (const auto& [key, value] : now.items()) {
-    const Json old = before.is_object() && before.contains(key) ? before[key] : Json();
-    if (old == value) continue;
-    if (old.is_object() && value.is_object()) {
-      find_differences(old, value, differences);
-    } else {
-      differences.push_back(fmt::format("{} was {}, now {}", key, show_json(old), show_json(value)));
-    }
-  }
-}
-
 std::string markdown_table(const Json& settings) {
   std::string table = "| setting | value |\n|---|---|\n";
   for (auto [name, value] : settings_rows(settings)) {
@@ -47,7 +32,7 @@ std::string markdown_table(const Json& settings) {
 }  // namespace
 
 RunDirectory::RunDirectory(const std::string& path, const Json& settings,
-                           const std::map<std::string, std::string>& files)
+                           const std::map<std::string, std::string>& files, const ContinuedSettings& continued)
     : path_(path), settings_(std::make_shared<const Json>(settings)) {
   const std::string settings_path = join_path(path, "training/settings.json");
   for (const char* name : {"model.safetensors", "config.json"}) {
@@ -58,38 +43,40 @@ RunDirectory::RunDirectory(const std::string& path, const Json& settings,
   make_directories(join_path(path, "training"));
   lock_.emplace(path);
   clean_snapshots(path);
+  SnapshotSearch search = find_latest_snapshot(path, {kWeights, kOptimizer, kState});
+  snapshot_ = search.snapshot;
+  skipped_ = std::move(search.skipped);
   if (exists(settings_path)) {
-    check_settings(settings);
+    const JsonObject started = JsonObject::read(settings_path, kMaxSettingsBytes);
+    if (continued) {
+      settings_ = std::make_shared<const Json>(continued(started, settings, resumed_step()));
+    } else {
+      check_settings(started.value());
+    }
+    if (started.value() != *settings_) write_settings();
   } else {
-    write_file_atomically(settings_path, settings.dump(2) + "\n");
+    write_settings();
   }
   for (const auto& [name, content] : files) {
     // Rewritten if corrupt: equal settings imply equal content.
     if (!holds(join_path(path, name), content)) write_file_atomically(join_path(path, name), content);
   }
-  SnapshotSearch search = find_latest_snapshot(path, {kWeights, kOptimizer, kState});
-  snapshot_ = search.snapshot;
-  skipped_ = std::move(search.skipped);
   // A run killed between saving and publishing may have left older weights.
   if (snapshot_) publish(join_path(snapshot_->path, kWeights), join_path(path, kWeights));
 }
 
-void RunDirectory::check_settings(const Json& settings) const {
-  const std::string settings_path = join_path(path_, "training/settings.json");
-  const JsonObject before = JsonObject::read(settings_path, kMaxSettingsBytes);
-  Json started = before.value();
-  // Runs from before this setting existed.
-  if (settings.contains("dtype") && started.is_object() && !started.contains("dtype")) started["dtype"] = "float32";
-  std::vector<std::string> differences;
-  find_differences(started, settings, differences);
-  if (!differences.empty()) {
-    throw UsageError("{}: this run was started with other settings: {}; use them, or another {}", path_,
-                     fmt::join(differences, "; "), FieldName("output"));
-  }
+void RunDirectory::check_settings(const Json& started) const {
+  const std::vector<std::string> differences = setting_differences(started, *settings_);
+  if (differences.empty()) return;
+  throw UsageError("{}; use them, or another {}", other_settings(path_, differences), FieldName("output"));
+}
+
+void RunDirectory::write_settings() const {
+  write_file_atomically(join_path(path_, "training/settings.json"), settings_->dump(2) + "\n");
 }
 
 int64_t RunDirectory::restore(Model& model, Optimizer& optimizer, Objective& objective) {
-  cut_log(resumed_step());
+  cut_log(snapshot_ ? snapshot_->step : -1);
   start_events();
   if (!snapshot_) return 0;
   const std::string weights = join_path(snapshot_->path, kWeights);

@@ -8,6 +8,7 @@
 // Locked by one run at a time.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -24,16 +25,23 @@
 
 namespace roformer {
 
+// The settings that a run which was started with `started` and has done `step` steps goes on with when it is given
+// `now`; throws if it cannot.
+using ContinuedSettings = std::function<Json(const JsonObject& started, const Json& now, int64_t step)>;
+
 class RunDirectory {
  public:
   // Creates the directory or opens it to resume. `settings` are those that affect the result: UsageError listing the
-  // differences if the run was started with others; FileError if the directory holds a model or a config.json but no
-  // run, or is locked by another run. `files` (config.json, tokenizer files) are written if absent or different.
-  RunDirectory(const std::string& path, const Json& settings, const std::map<std::string, std::string>& files);
+  // differences if the run was started with others, unless `continued` gives those to go on with, which are stored;
+  // FileError if the directory holds a model or a config.json but no run, or is locked by another run. `files`
+  // (config.json, tokenizer files) are written if absent or different.
+  RunDirectory(const std::string& path, const Json& settings, const std::map<std::string, std::string>& files,
+               const ContinuedSettings& continued = nullptr);
 
   const std::string& path() const { return path_; }
   // Step of the newest valid snapshot, 0 for a new run; and why newer ones were rejected.
   int64_t resumed_step() const { return snapshot_ ? snapshot_->step : 0; }
+  bool has_snapshot() const { return snapshot_.has_value(); }
   const std::vector<std::string>& skipped() const { return skipped_; }
 
   // Restores weights, optimizer state and data position from the newest snapshot and returns the tokens seen so far.
@@ -51,7 +59,8 @@ class RunDirectory {
   void log_histogram(int64_t step, const std::string& tag, const Histogram& histogram);
 
  private:
-  void check_settings(const Json& settings) const;
+  void check_settings(const Json& started) const;
+  void write_settings() const;
   void cut_log(int64_t step);
   void start_events();
 

@@ -21,10 +21,19 @@ ScheduleKind parse_schedule(std::string_view name) {
   throw UsageError("{} is '{}'; expected {}", FieldName("schedule"), name, fmt::join(schedule_names(), ", "));
 }
 
+const std::string& schedule_name(ScheduleKind kind) { return schedule_names()[static_cast<size_t>(kind)]; }
+
+int64_t Schedule::end_at(int64_t step) const {
+  for (const EarlierEnd& earlier : earlier_ends) {
+    if (step <= earlier.after) return earlier.steps;
+  }
+  return steps;
+}
+
 double Schedule::at(int64_t step) const {
   if (step <= warmup) return learning_rate * static_cast<double>(step) / static_cast<double>(warmup);
   const double done = static_cast<double>(step - warmup - 1);
-  const double share = done / static_cast<double>(std::max<int64_t>(1, steps - warmup));
+  const double share = done / static_cast<double>(std::max<int64_t>(1, end_at(step) - warmup));
   switch (kind) {
     case ScheduleKind::linear: return learning_rate * (1 - share);
     case ScheduleKind::cosine: return learning_rate * 0.5 * (1 + std::cos(std::numbers::pi * share));
@@ -33,6 +42,10 @@ double Schedule::at(int64_t step) const {
     case ScheduleKind::constant: break;
   }
   return learning_rate;
+}
+
+int64_t ScheduleOptions::warmup_steps(int64_t of_steps) const {
+  return std::llround(warmup < 1 ? warmup * static_cast<double>(of_steps) : warmup);
 }
 
 Schedule make_schedule(const ScheduleOptions& options, const Schedule& preset, int64_t sequences, int64_t per_step) {
@@ -46,8 +59,7 @@ Schedule make_schedule(const ScheduleOptions& options, const Schedule& preset, i
       throw UsageError("{} {} gives no number of steps", FieldName("epochs"), *options.epochs);
     schedule.steps = static_cast<int64_t>(steps);
   }
-  const double warmup = options.warmup < 1 ? options.warmup * static_cast<double>(schedule.steps) : options.warmup;
-  schedule.warmup = static_cast<int64_t>(std::llround(warmup));
+  schedule.warmup = options.warmup_steps(schedule.steps);
   if (schedule.warmup > schedule.steps) {
     throw UsageError("{} {} is longer than the run of {} steps", FieldName("warmup"), schedule.warmup, schedule.steps);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 
 #include "base/clock.h"
@@ -39,7 +40,7 @@ class TrainingRun {
         tokens_(directory.restore(model, update_.optimizer(), objective)),
         progress_({.label = "train", .total = options.schedule.steps, .start = step_, .times = !options.times},
                   options.output) {
-    saved_step_ = step_;
+    if (directory.has_snapshot()) saved_step_ = step_;
     for (const std::string& notice : directory.skipped()) progress_.print("skipped " + notice);
     if (step_ > 0) progress_.print(fmt::format("resuming {} after step {}", directory.path(), step_));
   }
@@ -48,6 +49,10 @@ class TrainingRun {
     const int64_t last = options_.schedule.steps;
     rate_begin_ = {};
     waited_ = objective_.waited();
+    if (!directory_.has_snapshot()) {
+      if (options_.validate_first || last == 0) validate();
+      if (last == 0) save();
+    }
     while (step_ < last) {
       prepare_step();
       train_step();
@@ -59,7 +64,7 @@ class TrainingRun {
       progress_.update(step_, note());
       if (options_.stop_token.stop_requested() && !final_step) stop();
     }
-    write_report();
+    if (step_ > 0 || validation_.labels > 0) write_report();
     progress_.finish();
     return {step_, tokens_, validation_};
   }
@@ -92,8 +97,8 @@ class TrainingRun {
   }
 
   std::string last_saved() const {
-    return saved_step_ > 0 ? fmt::format("the last good state is step {} in {}", saved_step_, directory_.path())
-                           : "nothing had been saved yet";
+    return saved_step_ ? fmt::format("the last good state is step {} in {}", *saved_step_, directory_.path())
+                       : "nothing had been saved yet";
   }
 
   void log_training() {
@@ -140,6 +145,7 @@ class TrainingRun {
   void validate() {
     const Moment begin;
     validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
+    if (validation_.labels == 0) return;
     check_finite(step_, validation_.loss, "validation loss", last_saved());
     Json event = {
         {"event", "validation"}, {"step", step_}, {"loss", validation_.loss}, {"accuracy", validation_.accuracy}};
@@ -206,7 +212,7 @@ class TrainingRun {
   const int64_t start_;  // the step it was resumed after
   int64_t tokens_;
   Progress progress_;
-  int64_t saved_step_ = 0;
+  std::optional<int64_t> saved_step_;
   TrainingStep::Result done_;  // of the last step
   double rate_ = 0;
   Moment rate_begin_;

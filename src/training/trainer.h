@@ -15,7 +15,8 @@
 
 namespace roformer {
 
-// Intervals in steps, which do not affect the result. The last step is always logged, validated and saved.
+// Intervals in steps, which do not affect the result. The last step is always logged, validated and saved, also if it
+// is step 0.
 struct Intervals {
   int64_t validate_every = 100, save_every = 100, log_every = 10;  // steps
   int64_t histograms_every = 0;  // of gradients (before clipping) and weights, for TensorBoard; 0 = never
@@ -43,6 +44,7 @@ struct TrainerOptions {
   OptimizerOptions optimizer;
   Intervals intervals;
   RandomStream random;
+  bool validate_first = false;                                   // also before the first step, as step 0
   Progress::Output output = Progress::Output::standard_error();  // of progress and notices
   std::stop_token stop_token = {};                               // polled after each step
   // Also log tokens by CPU time: that of the whole process, so only where it does nothing else meanwhile.
@@ -52,9 +54,9 @@ struct TrainerOptions {
 };
 
 struct TrainingResult {
-  int64_t steps = 0;   // total, earlier runs included
-  int64_t tokens = 0;  // total, earlier runs included
-  Evaluation validation;
+  int64_t steps = 0;      // total, earlier runs included
+  int64_t tokens = 0;     // total, earlier runs included
+  Evaluation validation;  // the last one; without labels if there was none
 };
 
 // Trains from the directory's newest snapshot (else from the given model at step 0) to the last step. Interrupted,

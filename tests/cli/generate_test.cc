@@ -57,6 +57,18 @@ TEST_F(GenerateCommand, JsonAndPlainSayTheSame) {
   EXPECT_EQ(succeed(command({"--seed", "3"}), input), first + "\n" + second + "\n");
 }
 
+// On standard error, for each prompt.
+TEST_F(GenerateCommand, SaysThatAPromptIsCut) {
+  const Outcome cut = run(command({"--context", "8", "--json", "--prompt", "a prompt that is longer", "--prompt", "abc",
+                                   "--prompt", "another that is cut"}));
+  EXPECT_EQ(cut.exit_code, 0);
+  EXPECT_EQ(json_lines(cut.output).size(), 3u);
+  EXPECT_EQ(cut.error,
+            "roformer: text 1: the prompt has 24 tokens, the context 8: tokens 2 to 17 are left out\n"
+            "roformer: text 3: the prompt has 20 tokens, the context 8: tokens 2 to 13 are left out\n");
+  EXPECT_EQ(run(command({"--context", "24", "a prompt that is longer"})).error, "");
+}
+
 TEST_F(GenerateCommand, BeamsHaveAScore) {
   const auto lines = json_lines(succeed(command({"--prompt", "abc", "--json", "--beam", "3"})));
   EXPECT_LT(lines.at(0)["score"], 0);

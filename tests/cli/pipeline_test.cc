@@ -102,7 +102,8 @@ TEST_F(Pipeline, InspectBenchPlotInfo) {
   const std::string directory = model("m");
   const auto inspected = json_lines(succeed({"inspect", "--model", directory, "--json"}));
   ASSERT_EQ(inspected.size(), 1u);
-  EXPECT_THAT(keys(inspected[0]), UnorderedElementsAre("model_type", "parameters", "tensors", "config"));
+  EXPECT_THAT(keys(inspected[0]),
+              UnorderedElementsAre("model_type", "family", "head", "warnings", "parameters", "tensors", "config"));
   EXPECT_EQ(inspected[0]["model_type"], "roformer");
   EXPECT_EQ(inspected[0]["config"], Json::parse(content(directory + "/config.json")));
   int64_t parameters = 0;

@@ -366,6 +366,13 @@ TEST_F(TextCommands, ClassifyHasAFormForEveryHead) {
   const auto answer = json({"classify", "--model", model(Head::question_answering), "what?\tthis \"and\" that"})[0];
   EXPECT_THAT(keys(answer), ElementsAre("answer", "offsets", "score"));
   EXPECT_THAT("this \"and\" that", HasSubstr(answer["answer"].get<std::string>()));
+  const Arguments question = {"classify", "--model", model(Head::question_answering),
+                              "what?\tthis is a longer context"};
+  const auto in_windows = json(question + Arguments{"--max-length", "16", "--stride", "3"})[0];
+  EXPECT_THAT("this is a longer context", HasSubstr(in_windows["answer"].get<std::string>()));
+  EXPECT_NE(in_windows["score"], json(question)[0]["score"]);
+  expect_refused(question + Arguments{"--max-length", "16", "--stride", "16"}, 2, {"--stride", "--max-length"});
+  expect_refused(question + Arguments{"--max-length", "8"}, 1, {"text 1", "the question"});
   const auto choice = json({"classify", "--model", model(Head::multiple_choice), "prompt\tone\ttwo"})[0];
   EXPECT_THAT(keys(choice), ElementsAre("choice", "label", "scores"));
   EXPECT_EQ(choice["choice"], choice["label"] == 0 ? "one" : "two");

@@ -103,6 +103,35 @@ TEST_F(Generate, GreedyIsTheModelsOwnChoice) {
   }
 }
 
+TEST_F(Generate, AnEndTokenThatTheUserWroteStays) {
+  const Model causal = model(config());
+  const TextGenerator generator(causal, *tokenizer_, greedy(20));
+  std::vector<int32_t> expected = generator.prompt("abc", 0).ids;
+  expected.push_back(tokenizer_->sep_id());
+  EXPECT_EQ(generator.prompt("abc[SEP]", 0).ids, expected);
+  const Generated continued = run(causal, greedy(20), {"abc[SEP]"})[0];
+  EXPECT_EQ(continued.ids, without_cache(causal, expected, 20, AttentionMask::causal));
+}
+
+TEST_F(Generate, TheContextCountsTheScaling) {
+  ModelConfig scaled = config();
+  std::get<RotaryPosition>(scaled.position).rotary.scaling = LinearScaling{4};
+  const Model causal = model(scaled);
+  EXPECT_EQ(TextGenerator(causal, *tokenizer_, greedy(1)).window(), 256);
+  GenerationOptions options = greedy(1);
+  options.window = 64;
+  EXPECT_EQ(TextGenerator(causal, *tokenizer_, options).window(), 64);
+  EXPECT_EQ(TextGenerator(model(config()), *tokenizer_, greedy(1)).window(), 64);
+}
+
+TEST_F(Generate, ATemperatureNearZeroIsGreedy) {
+  const Model causal = model(config());
+  GenerationOptions options = greedy(20);
+  const auto best = run(causal, options, {"abc"})[0].ids;
+  options.sampling = {.temperature = std::numeric_limits<double>::denorm_min(), .top_k = 50};
+  EXPECT_EQ(run(causal, options, {"abc"})[0].ids, best);
+}
+
 TEST_F(Generate, PrefixModelsAnswerInSegmentOne) {
   ModelConfig both = config();
   both.attention_mask = AttentionMask::bidirectional;
@@ -194,6 +223,13 @@ TEST_F(Generate, OverflowShiftsStopsOrFails) {
   EXPECT_EQ(shifted[0].ids.size(), 30u);
   EXPECT_EQ(shifted[1].ids.size(), 30u);
   EXPECT_TRUE(std::equal(unlimited.ids.begin(), unlimited.ids.begin() + 13, shifted[0].ids.begin()));
+  const TextGenerator generator(causal, *tokenizer_, options);
+  const Prompt cut = generator.prompt("a prompt of more than sixteen tokens", 0);
+  EXPECT_EQ(cut.dropped, 37 - 16);
+  EXPECT_EQ(cut.ids.size(), 16u);
+  EXPECT_EQ(cut.ids.front(), tokenizer_->cls_id());
+  EXPECT_EQ(tokenizer_->decode(cut.ids), " sixteen tokens");
+  EXPECT_EQ(generator.prompt("abc", 0).dropped, 0);
   options.overflow = Overflow::stop;
   const auto stopped = run(causal, options, {"abc"})[0];
   EXPECT_EQ(stopped.finish, FinishReason::window);
@@ -247,12 +283,16 @@ TEST_F(Generate, NamesNonFiniteWeights) {
   EXPECT_THAT([&] { run(causal, greedy(5), {"abc"}); }, ThrowsMessage<DataError>(HasSubstr(bad.name)));
 }
 
-TEST_F(Generate, RefusesATokenizerOfAnotherVocabulary) {
+// Neither written nor chosen.
+TEST_F(Generate, TokensBeyondTheModelsRows) {
   ModelConfig small = config();
   small.vocabulary = 100;
   const Model causal = model(small);
-  EXPECT_THAT([&] { TextGenerator(causal, *tokenizer_, greedy(5)); },
-              ThrowsMessage<DataError>(HasSubstr("vocabulary only 100")));
+  const TextGenerator generator(causal, *tokenizer_, greedy(5));
+  EXPECT_THAT([&] { generator.prompt("\xc3\xbf", 0); }, ThrowsMessage<DataError>(HasSubstr("the model's 100 rows")));
+  const std::vector<int32_t> ids = run(causal, greedy(5), {"!"}).at(0).ids;
+  EXPECT_EQ(ids.size(), 5u);
+  for (const int32_t id : ids) EXPECT_LT(id, 100);
 }
 
 // The score equals the sum of the model's log probabilities.

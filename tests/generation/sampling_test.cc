@@ -90,6 +90,30 @@ TEST(Sampling, PenalizesEachTokenOnce) {
   EXPECT_THAT(scores, ElementsAre(DoubleEq(1), DoubleEq(-2), DoubleEq(0), DoubleEq(3)));
 }
 
+// The quotients overflow.
+TEST(Sampling, ATemperatureNearZeroIsGreedy) {
+  for (const double temperature : {std::numeric_limits<double>::denorm_min(), 1e-300, 1e-3}) {
+    for (const std::vector<double>& scores :
+         {std::vector<double>{1, 3, kNever, 2}, {-5, -1, -2, kNever}, {-1e38, 1e38, 0, 1e37}}) {
+      for (const int64_t top_k : {0, 2}) {
+        const SamplingOptions options{.temperature = temperature, .top_k = top_k, .top_p = 0.9, .min_p = 0.1};
+        const TokenDistribution tokens = distribution(scores, options);
+        EXPECT_THAT(tokens.ids, ElementsAre(1)) << temperature;
+        EXPECT_THAT(tokens.probabilities, ElementsAre(1)) << temperature;
+      }
+    }
+  }
+}
+
+TEST(Sampling, AnyPenaltyLeavesFiniteScores) {
+  for (const double penalty : {std::numeric_limits<double>::denorm_min(), std::numeric_limits<double>::max()}) {
+    std::vector<double> scores{2, -1e10, 0, kNever};
+    penalize_repetition(scores, std::vector<int32_t>{0, 1, 2, 3}, penalty);
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(std::isfinite(scores[static_cast<size_t>(i)])) << i;
+    EXPECT_EQ(scores[3], kNever);
+  }
+}
+
 TEST(Sampling, GreedyTakesTheLowestIdOfEqualScores) { EXPECT_EQ(best_token(std::vector<double>{1, 3, 3, kNever}), 1); }
 
 TEST(Sampling, DrawsByTheDistributionFunction) {
@@ -179,6 +203,21 @@ TEST(BeamSearch, WithBeamsForAllFindsTheBest) {
     EXPECT_NEAR(found.score, best.score, 1e-12);
     EXPECT_EQ(found.ended, best.ended);
   }
+}
+
+// A hypothesis that has just ended says nothing of what live ones may reach.
+TEST(BeamSearch, StopsByTheBestLiveHypothesis) {
+  constexpr int32_t kStop = 2;
+  BeamSearch search({.beams = 2, .length_penalty = 0, .max_tokens = 9, .end_ids = {kStop}});
+  search.advance(std::vector<std::vector<double>>{{-1, -1.1, -1.05}});
+  EXPECT_FALSE(search.done());  // one has ended
+  search.advance(std::vector<std::vector<double>>{{-2, -3, -0.01}, {-9, -9, -9}});
+  EXPECT_TRUE(search.done());  // -1.05 and -1.01 have ended, the best live one has -3
+  EXPECT_THAT(search.best().ids, ElementsAre(0, kStop));
+  BeamSearch open({.beams = 2, .length_penalty = 0, .max_tokens = 9, .end_ids = {kStop}});
+  open.advance(std::vector<std::vector<double>>{{-1, -1.1, -1.05}});
+  open.advance(std::vector<std::vector<double>>{{-0.01, -3, -0.02}, {-9, -9, -9}});
+  EXPECT_FALSE(open.done());  // the best live one has -1.01, the worst that ended -1.05
 }
 
 TEST(BeamSearch, OfOneBeamTakesTheBestTokenEachTime) {

@@ -66,7 +66,7 @@ TEST_F(Classify, PairsOfSequences) {
   const TextBatch batch = batch_of(m, {"a\tbc"}, {.pair = true});
   EXPECT_THAT(batch.batch.segments, ElementsAre(0, 0, 0, 1, 1, 1));
   EXPECT_THAT(batch_of(m, {"a\tbc"}).batch.segments, testing::Each(0));
-  EXPECT_EQ(batch_of(m, {"abcdefgh"}, {.preparation = {.max_length = 5}}).batch.tokens(), 5);
+  EXPECT_EQ(batch_of(m, {"abcdefgh"}, {.max_length = 5}).batch.tokens(), 5);
 }
 
 TEST_F(Classify, TokensButNotTheSpecialOnes) {
@@ -86,50 +86,6 @@ TEST_F(Classify, TokensButNotTheSpecialOnes) {
     EXPECT_GT(tokens[i]->score, 1.0 / 3);
   }
   EXPECT_EQ(label_tokens(m, batch_of(m, {"a\tb"}, {.pair = true}))[0][1].segment, 1);
-}
-
-// Every span of the context by hand.
-TEST_F(Classify, AnswersAreTheBestSpans) {
-  const Model m = model(Head::question_answering);
-  const TextBatch batch = batch_of(m, {"which\tthe context", "x\tyz"});
-  const Tensor raw = logits(m, batch);
-  for (const int64_t longest : {1, 3, 100}) {
-    const auto answers = answer_questions(m, batch, longest);
-    ASSERT_EQ(answers.size(), 2u);
-    const int64_t first = 1 + 5 + 1, count = 11;  // [CLS] which [SEP] the context [SEP]
-    double starts = 0, ends = 0, best = 0;
-    for (int64_t t = first; t < first + count; ++t) {
-      starts += std::exp(double{raw.row<float>(t)[0]});
-      ends += std::exp(double{raw.row<float>(t)[1]});
-    }
-    std::array<int64_t, 2> span{};
-    for (int64_t s = 0; s < count; ++s) {
-      for (int64_t e = s; e < std::min(count, s + longest); ++e) {
-        const double score = std::exp(double{raw.row<float>(first + s)[0]}) / starts *
-                             std::exp(double{raw.row<float>(first + e)[1]}) / ends;
-        if (score > best) {
-          best = score;
-          span = {s, e + 1};
-        }
-      }
-    }
-    EXPECT_NEAR(answers[0].score, best, 1e-12);
-    EXPECT_EQ(answers[0].offsets, span);
-    EXPECT_EQ(answers[0].text,
-              std::string("the context").substr(static_cast<size_t>(span[0]), static_cast<size_t>(span[1] - span[0])));
-    EXPECT_LE(answers[1].offsets[1], 2);
-  }
-}
-
-TEST_F(Classify, AnswersAreCutAtCodePoints) {
-  const Model m = model(Head::question_answering);
-  const auto answers = answer_questions(m, batch_of(m, {"q\t\xE4\xBD\xA0\xE5\xA5\xBD!", "q\t"}), 100);
-  const std::string context = "\xE4\xBD\xA0\xE5\xA5\xBD!";
-  EXPECT_NE(context.find(answers[0].text), std::string::npos);
-  EXPECT_FALSE(answers[0].text.empty());
-  EXPECT_LE(answers[0].offsets[1], 3);
-  EXPECT_EQ(answers[1].text, "");
-  EXPECT_EQ(answers[1].score, 0);
 }
 
 TEST_F(Classify, ChoicesShareAPrompt) {
@@ -160,7 +116,7 @@ TEST_F(Classify, NeedsTheHeadAndTheTabs) {
   for (const Head head : {Head::question_answering, Head::multiple_choice}) {
     const Model m = model(head);
     EXPECT_THROW(encode_for_head(m, *tokenizer_, {})("no tab"), DataError);
-    EXPECT_THROW(encode_for_head(m, *tokenizer_, {.preparation = {.max_length = 2}}), UsageError);
+    EXPECT_THROW(encode_for_head(m, *tokenizer_, {.max_length = 2}), UsageError);
   }
 }
 

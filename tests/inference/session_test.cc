@@ -1,4 +1,5 @@
 #include "inference/session.h"
+#include "inference/text_stream.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -47,7 +48,7 @@ TEST_F(Sessions, HoldWhatIsNeeded) {
   EXPECT_EQ(session.backend().precision(), Precision::bfloat16);
   EXPECT_EQ(session.tokenizer().vocabulary_size(), session.model().config().vocabulary);
   EXPECT_EQ(session.directory(), path_);
-  EXPECT_TRUE(session.unknown_keys().empty());
+  EXPECT_TRUE(session.notes().warnings.empty());
 }
 
 TEST_F(Sessions, ATokenizerIsReadWhereItIsWanted) {
@@ -63,13 +64,26 @@ TEST_F(Sessions, ATokenizerIsReadWhereItIsWanted) {
   EXPECT_THROW(session.tokenizer(), ShapeError);
 }
 
-// Its ids would be rows beyond the embeddings.
-TEST_F(Sessions, RefuseATokenizerWithMoreTokensThanTheModel) {
+// Only a text with such a token is an error.
+TEST_F(Sessions, WarnOfATokenizerWithMoreTokensThanTheModel) {
   ModelConfig config = read_config(path_ + "/config.json");
   config.vocabulary -= 10;
   const Engine engine({.threads = 1});
   save_model(Model(*engine.backend, config, false), train_byte()->files(), directory_ / "smaller");
-  EXPECT_EQ(detail_of<DataError>([&] { Session(directory_ / "smaller"); }).path, directory_ / "smaller");
+  const Session session(directory_ / "smaller");
+  EXPECT_THAT(session.notes().warnings, ElementsAre(HasSubstr("the model rows for")));
+  const auto tokens = [&](std::string text) {
+    TextBatching batching;
+    batching.limit = length_limit(session.model().config(), session.tokenizer());
+    int64_t count = 0;
+    for_text_batches(session.tokenizer(), std::array{std::move(text)}, batching, session.pool(),
+                     [&](size_t, const Batch& batch) { count += batch.tokens(); });
+    return count;
+  };
+  EXPECT_EQ(tokens("a"), 3);
+  const std::string last = session.tokenizer().token(session.tokenizer().vocabulary_size() - 1);
+  EXPECT_THAT([&] { tokens("\xf4\x8f\xbf\xbf"); },  // bytes of high values
+              ThrowsMessage<DataError>(HasSubstr("beyond the model's 251 rows")));
 }
 
 TEST_F(Sessions, TellUnknownKeys) {
@@ -77,7 +91,7 @@ TEST_F(Sessions, TellUnknownKeys) {
   std::string text = read_file(config, 1 << 20);
   text.insert(text.find('{') + 1, "\"novelty\": 1,");
   write_file_atomically(config, text);
-  EXPECT_THAT(Session(path_).unknown_keys(), ElementsAre("novelty"));
+  EXPECT_THAT(Session(path_).notes().unknown_keys, ElementsAre("novelty"));
 }
 
 TEST_F(Sessions, RefuseWhatCannotBe) {

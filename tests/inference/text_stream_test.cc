@@ -232,11 +232,12 @@ TEST_F(Streams, ItemsSayWhatTruncationTook) {
 }
 
 TEST(LengthLimit, LearnedPositionsEnd) {
+  const auto tokenizer = train_byte();
   ModelConfig config;
-  EXPECT_GT(length_limit(config).tokens, 10'000);
+  EXPECT_GT(length_limit(config, *tokenizer).tokens, 10'000);
   config.position = LearnedPosition{};
   config.max_positions = 512;
-  EXPECT_EQ(length_limit(config).tokens, 512);
+  EXPECT_EQ(length_limit(config, *tokenizer).tokens, 512);
 }
 
 TEST(PairLists, TextsMayHaveTabs) {

@@ -103,13 +103,25 @@ TEST_F(ConvertTest, OldNamesBecomeThoseOfToday) {
   EXPECT_EQ(report.left_out[1].reason, "computed from the positions");
 }
 
-TEST_F(ConvertTest, ADifferentDecoderIsReported) {
+TEST_F(ConvertTest, ADifferentDecoderIsNotTied) {
   const Tensor words = load_directory_weights(kModel).tensors.at("roformer.embeddings.word_embeddings.weight");
   const Tensor other = Tensor::allocate(words.shape(), DType::float32);
   std::fill_n(other.data<float>(), other.elements(), 0.5f);
   const std::string source =
       renamed("untied", [](const std::string& name) { return name; }, {{"cls.predictions.decoder.weight", other}});
-  EXPECT_EQ(convert_to(source, "out").left_out.at(0).reason, "different from the word embedding it is tied to");
+  const ConvertReport report = convert_to(source, "out");
+  EXPECT_THAT(report.notes.warnings, ElementsAre(HasSubstr("cls.predictions.decoder.weight")));
+  EXPECT_TRUE(report.left_out.empty());
+  EXPECT_EQ(JsonObject::read(directory_ / "out/config.json").value()["tie_word_embeddings"], false);
+  const Tensor written = load_directory_weights(directory_ / "out").tensors.at("cls.predictions.decoder.weight");
+  EXPECT_EQ(written.row<float>(1)[0], 0.5f);
+}
+
+TEST_F(ConvertTest, NamesLoseTheirWrapper) {
+  const std::string source = renamed("wrapped", [](const std::string& name) { return "_orig_mod." + name; });
+  convert_to(kModel, "plain");
+  EXPECT_TRUE(convert_to(source, "out").notes.warnings.empty());
+  EXPECT_EQ(content(directory_ / "out/model.safetensors"), content(directory_ / "plain/model.safetensors"));
 }
 
 TEST_F(ConvertTest, CompanionFilesAreCopied) {

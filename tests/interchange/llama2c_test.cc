@@ -18,6 +18,7 @@
 #include "models/families/family.h"
 #include "tests/base/temp_directory.h"
 #include "tests/formats/llama2c_bytes.h"
+#include "tests/text/sentencepiece/llama2c_file.h"
 #include "text/sentencepiece/llama2c_tokenizer.h"
 
 namespace roformer::test {
@@ -59,6 +60,24 @@ TEST_F(Llama2cTest, EveryVersionIsTheSameLlama) {
       EXPECT_EQ(model.config().bos_id, 1);
     }
   }
+}
+
+// llama2.c's data has token 1 between texts; 2 is the end of its tokenizer, which adds none to a prompt.
+TEST_F(Llama2cTest, TextsEndWhereTheTrainingDataDid) {
+  const ConvertOptions options{.from = "llama2c",
+                               .input = write("m.bin", llama2c_bytes({.vocabulary = kSmallLlama2c}, 0)),
+                               .output = directory_ / "m",
+                               .tokenizer = write("t.bin", small_llama2c_file())};
+  convert(options, *backend_);
+  const Model model = load_model(directory_ / "m", *backend_);
+  EXPECT_THAT(model.config().eos_ids, ::testing::ElementsAre(1, 2));
+  const auto ends = named_end_ids(directory_ / "m", model.config());
+  ASSERT_TRUE(ends);
+  EXPECT_THAT(*ends, ::testing::ElementsAre(1, 2));
+  const auto tokenizer = load_tokenizer(directory_ / "m");
+  const TextGenerator generator(model, *tokenizer, {.sampling = {.greedy = true}, .end_ids = ends});
+  EXPECT_THAT(generator.prompt("the", 0).ids, ::testing::ElementsAre(1, 261));
+  EXPECT_THAT(generator.prompt("the</s>", 0).ids, ::testing::ElementsAre(1, 261, 2));  // written by the user
 }
 
 // Adjacent pairs of a head of four become halves: rows 0, 2, 1, 3. Values and everything else stay.

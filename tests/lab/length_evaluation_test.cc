@@ -159,6 +159,10 @@ TEST_F(LengthEvaluation, ScoresAreKeptUntilTheSettingsChange) {
   ASSERT_EQ(read.size(), 2u);
   EXPECT_EQ(read[0].evaluation.loss, 77);
   EXPECT_EQ(read[1].length, 12);
+  options_.schedule = {.steps = 5, .extend = true};
+  pretrain(options_, *backend_);
+  EXPECT_NE(evaluate(texts({18})).front().evaluation.loss, 77);
+  write_file_atomically(run_ + "/lengths.json", json.dump());
   ++options_.seed;
   EXPECT_NE(evaluate(texts({18})).front().evaluation.loss, 77);
 

@@ -151,6 +151,8 @@ TEST_F(CInterface, TellsIgnoredSettings) {
   ASSERT_EQ(roformer_model_open(path_.c_str(), nullptr, &model, &error_), ROFORMER_OK);
   EXPECT_STREQ(roformer_model_ignored_setting(model, 0), "my_key");
   EXPECT_EQ(roformer_model_ignored_setting(model, 1), nullptr);
+  EXPECT_THAT(roformer_model_warning(model, 0), testing::HasSubstr("config.json: not understood and ignored: my_key"));
+  EXPECT_EQ(roformer_model_warning(model, 1), nullptr);
   roformer_model_free(model);
   ASSERT_EQ(roformer_trainer_open(path_.c_str(), nullptr, &trainer, &error_), ROFORMER_OK);
   EXPECT_STREQ(roformer_trainer_ignored_setting(trainer, 0), "my_key");
@@ -262,6 +264,7 @@ TEST_F(CInterface, NullIsRefusedEverywhere) {
   EXPECT_EQ(roformer_generate(model_, "", 0, nullptr, nullptr, &error_), usage);
   EXPECT_EQ(roformer_trainer_validate(nullptr, hole, nullptr, 0, &score, &error_), usage);
   EXPECT_EQ(roformer_model_ignored_setting(nullptr, 0), nullptr);
+  EXPECT_EQ(roformer_model_warning(nullptr, 0), nullptr);
   EXPECT_EQ(roformer_trainer_ignored_setting(nullptr, 0), nullptr);
   roformer_classification_free(nullptr);
   roformer_generated_free(nullptr);

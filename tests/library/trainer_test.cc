@@ -1,9 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <sstream>
+#include <vector>
 
 #include "roformer/text_model.h"
 #include "tests/base/error_detail.h"
@@ -46,6 +49,34 @@ TEST_F(Trainers, LearnsAndSavesAModelThatOpens) {
   trainer.save(directory_ / "model");
   const TextModel model = TextModel::open(directory_ / "model");
   EXPECT_EQ(model.fill_mask("iron [MASK] iron", 1)[0][0].token, "sharpens");
+}
+
+// AdamW's first step changes a weight by up to the learning rate.
+TEST_F(Trainers, AModelThatIsTrainedAlreadyHasALowerRate) {
+  MaskedLanguageOptions options = small_training();
+  options.learning_rate.reset();
+  options.weight_decay = 0;
+  // All tensors of a safetensors file: what follows its header.
+  const auto floats = [&](const std::string& name) {
+    const std::string file = content(directory_ / (name + "/model.safetensors"));
+    uint64_t header = 0;
+    std::memcpy(&header, file.data(), sizeof(header));
+    std::vector<float> values((file.size() - sizeof(header) - header) / sizeof(float));
+    std::memcpy(values.data(), file.data() + sizeof(header) + header, values.size() * sizeof(float));
+    return values;
+  };
+  const auto step_of = [&](MaskedLanguageTrainer trainer, const std::string& name) {
+    trainer.save(directory_ / (name + "_before"));
+    trainer.step(proverbs());
+    trainer.save(directory_ / (name + "_after"));
+    const std::vector<float> before = floats(name + "_before"), after = floats(name + "_after");
+    EXPECT_EQ(before.size(), after.size());
+    float most = 0;
+    for (size_t i = 0; i < before.size(); ++i) most = std::max(most, std::abs(before[i] - after[i]));
+    return most;
+  };
+  EXPECT_NEAR(step_of(create(options), "new"), 1e-3, 2e-5);
+  EXPECT_NEAR(step_of(MaskedLanguageTrainer::open(directory_ / "new_after", options), "further"), 5e-5, 1e-6);
 }
 
 TEST_F(Trainers, TheSeedDecidesTheBytesAndThreadsDoNot) {
@@ -229,6 +260,8 @@ TEST_F(Trainers, TellIgnoredSettings) {
   std::string config = content(path + "/config.json");
   write_text(path + "/config.json", config.insert(config.find('{') + 1, "\"my_key\": 7,"));
   EXPECT_THAT(MaskedLanguageTrainer::open(path, small_training()).ignored_settings(), testing::ElementsAre("my_key"));
+  EXPECT_THAT(MaskedLanguageTrainer::open(path, small_training()).warnings(),
+              testing::ElementsAre(testing::HasSubstr("my_key")));
 }
 
 }  // namespace

@@ -145,6 +145,38 @@ TEST(ConfigTest, UnknownKeysAreReported) {
   EXPECT_THAT(unknown, ElementsAre("attention_type", "rope_theta"));
 }
 
+// A new model of such a config would silently be another than its author meant.
+TEST(ConfigTest, ToTrainFromKeysWithAMeaningElsewhereAreRefused) {
+  const TempDirectory directory;
+  const std::string path = directory / "config.json";
+  const auto read_to_train = [&](const char* key, const Json& value, const char* type) {
+    Json json = minimal();
+    json["model_type"] = type;
+    json["my_key"] = 1;
+    json[key] = value;
+    write_file_atomically(path, json.dump());
+    std::vector<std::string> warnings;
+    const ModelConfig config = read_config_to_train(path, warnings);
+    EXPECT_THAT(warnings,
+                ElementsAre(testing::AllOf(HasSubstr(path + ": not understood and ignored: "), HasSubstr("my_key"))));
+    EXPECT_EQ(warnings.at(0).find(key) != std::string::npos, std::string(type) == "roformer") << key;
+    return config;
+  };
+  const std::vector<std::pair<const char*, Json>> meant = {{"rope_theta", 500},
+                                                           {"partial_rotary_factor", 0.5},
+                                                           {"rope_scaling", {{"rope_type", "linear"}, {"factor", 2}}},
+                                                           {"attention_type", "linear-elu"}};
+  for (const auto& [key, value] : meant) {
+    EXPECT_THAT([&] { read_to_train(key, value, "roformer"); },
+                testing::ThrowsMessage<DataError>(testing::AllOf(HasSubstr(path + ": '" + key + "' is "),
+                                                                 HasSubstr("\"model_type\": \"roformer_variant\""))));
+    EXPECT_NE(write_config(read_to_train(key, value, "roformer_variant")), write_config(read(minimal())));
+  }
+  // Without an effect they are only unknown.
+  expect_equal(read_to_train("rope_theta", 10000, "roformer"), read(minimal()));
+  expect_equal(read_to_train("rope_scaling", nullptr, "roformer"), read(minimal()));
+}
+
 struct BadValue {
   const char* key;
   Json value;
@@ -210,7 +242,7 @@ TEST(ConfigTest, RefusesValues) {
       {"num_attention_heads", 48, "hidden_size 24 is not a multiple of num_attention_heads 48", "hidden_size"},
       // unsupported models
       {"model_type", "electra", "'model_type' is \"electra\""},
-      {"architectures", Json::array({"BertForNextSentencePrediction"}), "'architectures' is [\"BertForNext"},
+      {"architectures", Json::array({"MyNextSentencePrediction"}), "'architectures' is [\"MyNext"},
       {"architectures", Json::array({"RoFormerForMagic"}), "RoFormerForSequenceClassification"},
       {"hidden_act", "mish", "'hidden_act' is \"mish\", expected one of gelu, relu"},
       {"position_embedding_type", "absolute", "'position_embedding_type' is \"absolute\""},
@@ -224,9 +256,10 @@ TEST(ConfigTest, RefusesValues) {
       {"pruned_heads", 3, "'pruned_heads'"},
       {"pooler_activation", "square", "'pooler_activation'"},
       {"problem_type", "ranking", "'problem_type' is \"ranking\""},
-      {"id2label", Json::object({{"0", "a"}, {"2", "b"}}), "'1' is missing", "1"},
-      {"id2label", Json::object({{"0", 7}}), "'0' is 7", "0"},
-      {"id2label", Json::object(), "the number of labels is 0", ""},
+      {"id2label", Json::object({{"zero", "a"}}), "'id2label' is {\"zero\":\"a\"}, expected the names"},
+      {"id2label", Json::object({{"-1", "a"}}), "'id2label'"},
+      {"id2label", Json::object({{"100000", "a"}}), "'id2label'"},
+      {"id2label", Json::object({{"0", Json::array()}}), "'0' is []", "0"},
       {"num_labels", -2, "'num_labels' is -2"},
       {"num_labels", 1'000'000'000, "'num_labels'"},
   };
@@ -279,8 +312,13 @@ TEST(ConfigTest, LabelsAndProblems) {
   EXPECT_THAT(labels({}), ElementsAre("LABEL_0", "LABEL_1"));
   EXPECT_THAT(labels({{"num_labels", 3}}), ElementsAre("LABEL_0", "LABEL_1", "LABEL_2"));
   EXPECT_THAT(labels({{"id2label", {{"1", "b"}, {"0", "a"}}}}), ElementsAre("a", "b"));
+  // As in transformers the number wins, and the names are lost.
   const Json disagree = {{"num_labels", 3}, {"id2label", {{"1", "b"}, {"0", "a"}}}};
-  EXPECT_EQ(detail_of<DataError>([&] { labels(disagree); }).key, "num_labels");
+  EXPECT_THAT(labels(disagree), ElementsAre("LABEL_0", "LABEL_1", "LABEL_2"));
+  EXPECT_THAT(labels({{"id2label", {{"0", 7}, {"1", nullptr}, {"2", true}}}}), ElementsAre("7", "LABEL_1", "true"));
+  EXPECT_THAT(labels({{"id2label", {{"0", "a"}, {"2", "c"}}}}), ElementsAre("a", "LABEL_1"));
+  EXPECT_THAT(labels({{"id2label", nullptr}, {"num_labels", 1}}), ElementsAre("LABEL_0"));
+  EXPECT_THAT(labels({{"id2label", Json::object()}}), ElementsAre("LABEL_0", "LABEL_1"));
   // As in transformers' pipeline, the one label has a score, unless it is a regression.
   EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}})).problem, Problem::score);
   EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}, {"problem_type", "single_label_classification"}})).problem,
@@ -395,7 +433,7 @@ TEST(ConfigTest, FileErrorsNameKeysAndPath) {
   EXPECT_EQ(variant({{"rotary_dim", 7}}), "rotary_dim");
   EXPECT_EQ(variant({{"rotary_dim", 6}, {"rotary_grid_width", 4}}), "rotary_grid_width");
   EXPECT_EQ(variant({{"rope_scaling", {{"type", "linear"}, {"factor", -1}}}}), "factor");
-  const Json many = {{"type", "dynamic"}, {"factor", 2}, {"original_max_position_embeddings", 1 << 30}};
+  const Json many = {{"type", "yarn"}, {"factor", 2}, {"original_max_position_embeddings", 1 << 30}};
   EXPECT_EQ(variant({{"rope_scaling", many}}), "original_max_position_embeddings");
   const Json longrope = {{"type", "longrope"}, {"factor", 2}, {"short_factor", {1}}, {"long_factor", {1}}};
   EXPECT_EQ(variant({{"rope_scaling", longrope}}), "short_factor");

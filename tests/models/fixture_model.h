@@ -36,9 +36,9 @@ class FixtureModelTest : public ::testing::TestWithParam<std::string> {
   }
 
   void expect_every_key_understood() {
-    std::vector<std::string> unknown;
-    load_model(fixture_.directory(), *cpu_, false, &unknown);
-    EXPECT_THAT(unknown, ::testing::IsEmpty());
+    LoadNotes notes;
+    load_model(fixture_.directory(), *cpu_, false, &notes);
+    EXPECT_THAT(notes.warnings, ::testing::IsEmpty());
   }
 
   // Saves the model to directory_ / "once". Loading and saving that again changes no byte.

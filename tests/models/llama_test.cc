@@ -104,6 +104,31 @@ TEST(LlamaConfigTest, ReadsWhatItWrites) {
   EXPECT_EQ(write_config(again), written);
 }
 
+TEST(LlamaConfigTest, NamesKeysOfAScalingWithoutInfluence) {
+  std::vector<std::string> unknown;
+  const Json scaling = {{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 16}};
+  Json more = scaling;
+  more["finetuned"] = true;
+  const ModelConfig config = kLlamaFile.read({{"rope_scaling", more}, {"something", 1}}, &unknown);
+  EXPECT_THAT(unknown, ElementsAre("rope_scaling.finetuned", "something"));
+  EXPECT_EQ(config.position, kLlamaFile.read({{"rope_scaling", scaling}}).position);
+}
+
+// The form of transformers, which has no key of its own for the share.
+TEST(LlamaConfigTest, AShareOfThePairsIsAScaling) {
+  for (const double factor : {1.0, 2.0}) {
+    const Json scaling = {{"rope_type", "proportional"}, {"partial_rotary_factor", 0.5}, {"factor", factor}};
+    const ModelConfig config = kLlamaFile.read({{"rope_parameters", scaling}});
+    EXPECT_EQ(std::get<RotaryPosition>(config.position).rotary.proportion, 0.5);
+    const Json written = write_config(config);
+    EXPECT_EQ(written.at("rope_scaling"), scaling);
+    EXPECT_FALSE(written.contains("rotary_proportion"));
+    EXPECT_EQ(read_config(JsonObject(written, "written")).position, config.position);
+  }
+  kLlamaFile.expect_refused({{"rotary_proportion", 0.5}, {"rope_scaling", {{"rope_type", "dynamic"}, {"factor", 2.0}}}},
+                            "no scaling but by a factor");
+}
+
 TEST(LlamaConfigTest, RefusesWhatItDoesNotHave) {
   kLlamaFile.expect_refused({{"head_dim", 8}}, "'head_dim' is 8, expected 6");
   kLlamaFile.expect_refused({{"num_key_value_heads", 3}},

@@ -81,10 +81,12 @@ TEST(RotaryJson, WhatOtherProgramsWrite) {
   const RotaryPosition deepseek = read_rotary_of(R"({"max_position_embeddings": 4096, "rope_scaling": {"type": "yarn",
       "original_max_position_embeddings": 1024, "mscale": 0.0, "beta_fast": 0}})");
   EXPECT_EQ(deepseek.rotary.scaling, RotaryScaling(YarnScaling{.factor = 4, .original_positions = 1024}));
-  // dynamic: the training length is "max_position_embeddings".
-  EXPECT_EQ(read_rotary_of(R"({"max_position_embeddings": 77, "rope_scaling": {"type": "dynamic", "factor": 2}})")
-                .rotary.scaling,
-            RotaryScaling(DynamicNtkScaling{2, 77}));
+  // dynamic: the training length is "max_position_embeddings", whatever else a file says.
+  for (const char* more : {"", R"(, "original_max_position_embeddings": 16)"}) {
+    const std::string text = fmt::format(
+        R"({{"max_position_embeddings": 77{}, "rope_scaling": {{"type": "dynamic", "factor": 2{}}}}})", more, more);
+    EXPECT_EQ(read_rotary_of(text).rotary.scaling, RotaryScaling(DynamicNtkScaling{2, 77})) << text;
+  }
   // In "proportional" the factor is the fraction of rotated pairs, elsewhere it reduces the dimension.
   const RotaryPosition gemma =
       read_rotary_of(R"({"rope_parameters": {"rope_type": "proportional", "rope_theta": 1000000.0,
@@ -94,6 +96,66 @@ TEST(RotaryJson, WhatOtherProgramsWrite) {
                 R"({"rope_parameters": {"rope_type": "default", "rope_theta": 10000, "partial_rotary_factor": 0.25}})"),
             RotaryPosition{.share = 0.25});
   EXPECT_EQ(read_rotary_of(R"({"rope_scaling": null})"), RotaryPosition());
+}
+
+// The same settings, in transformers' old form and its new one.
+TEST(RotaryJson, TwoScalingsMustMeanTheSame) {
+  const RotaryPosition both = read_rotary_of(R"({"rope_theta": 500, "rope_scaling": {"type": "linear", "factor": 2},
+      "rope_parameters": {"rope_type": "linear", "rope_theta": 500.0, "factor": 2.0, "unread": 1}})");
+  EXPECT_EQ(both, (RotaryPosition{.rotary = {.base = 500, .scaling = LinearScaling{2}}}));
+  EXPECT_EQ(key_of(R"({"rope_theta": 500, "rope_scaling": {"type": "linear", "factor": 2},
+      "rope_parameters": {"rope_type": "linear", "rope_theta": 600, "factor": 2.0}})"),
+            "rope_parameters");
+}
+
+std::vector<std::string> unread_of(const std::string& text) {
+  const JsonObject json(parse_json(text, "config.json"), "config.json");
+  RotaryPosition position;
+  read_rotary(json, position);
+  std::vector<std::string> unread;
+  for (const auto& [key, value] : json.value().items()) {
+    for (const std::string& name : unread_rotary_keys(json, key)) unread.push_back(name);
+  }
+  return unread;
+}
+
+// What a type does not use is left out, as in transformers, and named.
+TEST(RotaryJson, KeysWithoutInfluenceAreNamed) {
+  using testing::ElementsAre;
+  const char* const scalings[] = {
+      R"("rope_type": "linear", "factor": 2)",
+      R"("rope_type": "ntk", "factor": 2)",
+      R"("rope_type": "dynamic", "factor": 2)",
+      R"("type": "yarn", "factor": 2, "original_max_position_embeddings": 8, "beta_fast": 16, "truncate": false)",
+      R"("type": "longrope", "factor": 2, "short_factor": [1], "long_factor": [1])",
+      R"("rope_type": "llama3", "factor": 2, "low_freq_factor": 1, "high_freq_factor": 4)",
+      R"("rope_type": "default", "rope_theta": 100)",
+      R"("rope_type": "proportional", "partial_rotary_factor": 0.5)"};
+  for (const std::string scaling : scalings) {
+    for (const std::string key : {"rope_scaling", "rope_parameters"}) {
+      const std::string plain = "{\"" + key + "\": {" + scaling + "}}";
+      EXPECT_THAT(unread_of(plain), ElementsAre()) << plain;
+      const std::string more =
+          "{\"" + key + "\": {" + scaling + R"(, "finetuned": true, "mrope_section": [1], "x": null}})";
+      EXPECT_THAT(unread_of(more), ElementsAre(key + ".finetuned", key + ".mrope_section")) << more;
+      EXPECT_EQ(read_rotary_of(more), read_rotary_of(plain)) << more;
+    }
+  }
+  EXPECT_THAT(
+      unread_of(R"({"rope_scaling": {"type": "linear", "factor": 2, "original_max_position_embeddings": 9,
+                                             "attention_factor": 3}})"),
+      testing::UnorderedElementsAre("rope_scaling.attention_factor", "rope_scaling.original_max_position_embeddings"));
+  EXPECT_THAT(unread_of(R"({"rope_scaling": {"factor": 2}})"), ElementsAre("rope_scaling.factor"));
+  // Two names of the type.
+  EXPECT_THAT(unread_of(R"({"rope_scaling": {"type": "linear", "rope_type": "linear", "factor": 2}})"), ElementsAre());
+  EXPECT_THAT(unread_of(R"({"rope_scaling": {"type": "yarn", "rope_type": "linear", "factor": 2}})"),
+              ElementsAre("rope_scaling.type"));
+  // Beside the scaling.
+  const std::string beside = R"({"original_max_position_embeddings": 8, "rope_scaling": )";
+  EXPECT_THAT(unread_of(beside + R"({"type": "yarn", "factor": 2}})"), ElementsAre());
+  EXPECT_THAT(unread_of(beside + R"({"type": "dynamic", "factor": 2}})"),
+              ElementsAre("original_max_position_embeddings"));
+  EXPECT_THAT(unread_of(beside + "null}"), ElementsAre());
 }
 
 TEST(RotaryJson, ErrorsNameTheKey) {
@@ -109,7 +171,7 @@ TEST(RotaryJson, ErrorsNameTheKey) {
   EXPECT_EQ(key_of(R"({"rope_scaling": 2})"), "rope_scaling");
   EXPECT_EQ(key_of(R"({"rope_scaling": {"type": "mrope"}})"), "type");
   EXPECT_EQ(key_of(R"({"rope_scaling": {"type": "linear"}})"), "factor");
-  EXPECT_EQ(key_of(R"({"rope_scaling": {"type": "linear", "factor": 2, "mrope_section": [1]}})"), "mrope_section");
+  EXPECT_EQ(key_of(R"({"rope_parameters": {"full_attention": {"rope_type": "default"}}})"), "full_attention");
   EXPECT_EQ(key_of(R"({"rope_scaling": {"type": "longrope", "short_factor": [1, "2"], "long_factor": [1]}})"),
             "short_factor");
   EXPECT_EQ(key_of(R"({"rope_scaling": {"type": "linear", "factor": 2}, "rope_parameters": {"type": "default"}})"),

@@ -95,6 +95,21 @@ TEST(Scaling, LengthsThatGiveTheSameFrequenciesShareOne) {
   }
 }
 
+TEST(Scaling, LengthensWhatAModelIsMeantFor) {
+  EXPECT_EQ(scaled_positions({}, 512), 512);
+  EXPECT_EQ(scaled_positions(LinearScaling{4}, 512), 2048);
+  EXPECT_EQ(scaled_positions(LinearScaling{0.5}, 512), 512);
+  EXPECT_EQ(scaled_positions(NtkScaling{2.5}, 512), 1280);
+  EXPECT_EQ(scaled_positions(DynamicNtkScaling{2, 512}, 512), 1024);
+  // Qwen 2.5: the files give the training length; DeepSeek V3: the scaled one.
+  EXPECT_EQ(scaled_positions(YarnScaling{.factor = 4, .original_positions = 32768}, 32768), 131072);
+  EXPECT_EQ(scaled_positions(YarnScaling{.factor = 40, .original_positions = 4096}, 163840), 163840);
+  EXPECT_EQ(scaled_positions(LongRopeScaling{{1}, {2}, 4096, 32, {}}, 131072), 131072);
+  EXPECT_EQ(scaled_positions(Llama3Scaling{32, 1, 4, 8192}, 131072), 131072);  // Llama 3.2
+  EXPECT_EQ(scaled_positions(LinearScaling{1e6}, 512), int64_t{512'000'000});
+  EXPECT_EQ(scaled_positions(LinearScaling{1e6}, 1 << 20), int64_t{1} << 29);
+}
+
 TEST(Scaling, GivenFrequenciesAreTakenAsTheyAre) {
   const std::vector<double> theta{1.5, 0, -0.25, 1e-3};
   const RotaryFrequencies given({.dim = 8, .proportion = 0.5, .scaling = LinearScaling{9}}, theta);

@@ -36,7 +36,6 @@ TEST(LoadTokenizer, MissingFilesAreFileErrors) {
 
 TEST(LoadTokenizer, BadVocabulariesAreRefused) {
   EXPECT_THAT(load_error(""), HasSubstr("no tokens"));
-  EXPECT_THAT(load_error(std::string(kSpecials) + "a\nb\na\n"), HasSubstr("lines 6 and 8 both hold the token \"a\""));
   EXPECT_THAT(load_error(std::string(kSpecials) + "a\n\xFF\n"), HasSubstr("vocab.txt:7: not valid UTF-8"));
   EXPECT_THAT(load_error("[PAD]\n[CLS]\n[SEP]\na\n"), HasSubstr(R"(missing from the vocabulary: "[UNK]", "[MASK]")"));
   EXPECT_THAT(load_error(std::string_view("a\0b\n", 4)), HasSubstr("vocab.txt:1: holds a NUL"));
@@ -89,13 +88,14 @@ TEST(LoadTokenizer, FilesLoadAsTheSameTokenizer) {
   EXPECT_FALSE(config.contains("model_max_length"));
 }
 
-// A tokenizer as saved by transformers 5: everything in tokenizer.json.
+// A tokenizer as saved by transformers 5, which names its class: the vocabulary is in tokenizer.json.
 TEST(LoadTokenizer, ReadsTheWordPieceOfATokenizerJson) {
   const std::string good = R"({"model": {"type": "WordPiece", "continuing_subword_prefix": "##", "vocab":
       {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "É": 6, "a": 5}},
     "normalizer": {"type": "BertNormalizer", "lowercase": false, "strip_accents": null},
     "pre_tokenizer": {"type": "BertPreTokenizer"}, "added_tokens": [{"id": 4, "content": "[MASK]"}]})";
   TempDirectory directory;
+  write_text(directory / "tokenizer_config.json", R"({"tokenizer_class": "BertTokenizer"})");
   write_text(directory / "tokenizer.json", good);
   EXPECT_THAT(load_tokenizer(directory.path())->encode_plain("a É A"), ElementsAre(5, 6, 1));
 
@@ -110,11 +110,8 @@ TEST(LoadTokenizer, ReadsTheWordPieceOfATokenizerJson) {
   EXPECT_THAT(error_with(R"("a": 5)", R"("a": -1)"), HasSubstr("-1"));
   EXPECT_THAT(error_with("WordPiece", "WordLevel"), HasSubstr("\"WordLevel\""));
   EXPECT_THAT(error_with("BertPreTokenizer", "Whitespace"), HasSubstr("Whitespace"));
-  EXPECT_THAT(error_with(R"("content": "[MASK]")", R"("content": "<x>")"),
-              HasSubstr("the added token \"<x>\" has the id 4 of \"[MASK]\""));
-  EXPECT_THAT(error_with(R"({"id": 4)", R"({"id": 9)"), HasSubstr("has the id 9, expected at most 7"));
   EXPECT_THAT(error_with(R"({"id": 4)", R"({"id": -4)"), HasSubstr("'id' is -4"));
-  EXPECT_THAT(error_with(R"({"id": 4)", R"({"lstrip": true, "id": 4)"), HasSubstr("'lstrip' is true"));
+  EXPECT_THAT(error_with(R"({"id": 4)", R"({"lstrip": 1, "id": 4)"), HasSubstr("'lstrip' is 1"));
   EXPECT_THAT(error_with(R"("type": "WordPiece")", R"("type": "WordPiece", "max_input_chars_per_word": 9)"),
               HasSubstr("'max_input_chars_per_word' is 9, expected 100"));
   EXPECT_THAT(error_with(R"("lowercase": false)", R"("clean_text": false)"), HasSubstr("'clean_text' is false"));
@@ -167,10 +164,7 @@ TEST(LoadTokenizer, AddedTokensAreFoundInTheText) {
   const auto error_with = [&](std::string_view config) {
     return message_of<DataError>([&] { make_tokenizer(directory, kTinyVocabulary, config); });
   };
-  EXPECT_THAT(error_with(R"({"added_tokens_decoder": {"20": {"content": "x"}}})"), HasSubstr("expected at most 18"));
   EXPECT_THAT(error_with(R"({"added_tokens_decoder": {"x": {"content": "x"}}})"), HasSubstr("\"x\" is not a token id"));
-  EXPECT_THAT(error_with(R"({"added_tokens_decoder": {"5": {"content": "x"}}})"), HasSubstr("of \"hello\""));
-  EXPECT_THAT(error_with(R"({"added_tokens_decoder": {"18": {"content": "hello"}}})"), HasSubstr("both hold"));
 }
 
 // The files of transformers before 5.

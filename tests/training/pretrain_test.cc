@@ -40,6 +40,31 @@ TEST_F(Pretrain, PresetsSayHowToTrain) {
   EXPECT_EQ(plan.preset.steps, 400);
 }
 
+TEST_F(Pretrain, AModelThatIsTrainedAlreadyHasALowerRate) {
+  EXPECT_EQ(run_defaults(options_).learning_rate, 1e-3);
+  options_.init_from = "somewhere";
+  EXPECT_EQ(run_defaults(options_).learning_rate, 5e-5);
+  EXPECT_EQ(run_defaults(options_).steps, 400);
+}
+
+TEST_F(Pretrain, DefaultsCanBeShown) {
+  options_.schedule.steps = 50;
+  fill_defaults(options_);
+  EXPECT_EQ(options_.max_length, 128);
+  EXPECT_EQ(options_.batch_tokens, 4096);
+  EXPECT_EQ(options_.schedule.steps, 50);
+  EXPECT_EQ(options_.schedule.warmup, 5);
+  EXPECT_EQ(options_.schedule.learning_rate, 1e-3);
+  EXPECT_EQ(options_.mask_probability, 0.15);
+  EXPECT_FALSE(options_.validation_fraction);  // it would lift the limit of sequences
+  PretrainOptions causal;
+  causal.objective = "clm";
+  causal.schedule.epochs = 2;
+  fill_defaults(causal);
+  EXPECT_FALSE(causal.mask_probability || causal.schedule.steps);
+  EXPECT_EQ(causal.schedule.warmup, 0.1);
+}
+
 TEST_F(Pretrain, WantsATokenizerAndAnOutput) {
   EXPECT_THROW(pretrain(options_, *backend_), UsageError);
   options_.output = directory_ / "out";

@@ -66,6 +66,29 @@ TEST_F(RunDirectoryTest, EveryDifferenceIsNamed) {
   EXPECT_THAT(message<DataError>(settings_), HasSubstr("settings.json"));
 }
 
+TEST_F(RunDirectoryTest, OtherSettingsMayBeGoneOnWith) {
+  {
+    RunDirectory directory = open(settings_);
+    directory.restore(model_, *optimizer_, objective_);
+    EXPECT_FALSE(directory.has_snapshot());
+    directory.save(3, 30, model_, *optimizer_, objective_, 2);
+  }
+  Json other = settings_;
+  other["seed"] = 2;
+  {
+    const RunDirectory directory(path_, other, {}, [&](const JsonObject& started, const Json& now, int64_t step) {
+      EXPECT_EQ(started.value(), settings_);
+      EXPECT_EQ(step, 3);
+      Json merged = now;
+      merged["model"]["layers"] = 5;
+      return merged;
+    });
+    EXPECT_TRUE(directory.has_snapshot());
+  }
+  other["model"]["layers"] = 5;
+  EXPECT_EQ(Json::parse(content("training/settings.json")), other);
+}
+
 TEST_F(RunDirectoryTest, ARunOfBeforeDtypesWasFloat32) {
   open(settings_);
   Json now = settings_;

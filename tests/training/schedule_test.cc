@@ -73,6 +73,15 @@ TEST(Schedule, OptionsLeaveToThePresetWhatTheyDoNotSay) {
   EXPECT_THROW(make_schedule({.steps = 6, .warmup = 7}, preset, 0, 1), UsageError);
 }
 
+TEST(Schedule, StepsBeforeAnotherEndKeepTheirRates) {
+  Schedule schedule = make("linear", 2, 30);
+  schedule.earlier_ends = {{.after = 5, .steps = 10}, {.after = 8, .steps = 20}};
+  for (int64_t step = 1; step <= 30; ++step) {
+    EXPECT_EQ(schedule.end_at(step), step <= 5 ? 10 : step <= 8 ? 20 : 30) << step;
+    EXPECT_EQ(schedule.at(step), make("linear", 2, schedule.end_at(step)).at(step)) << step;
+  }
+}
+
 TEST(Schedule, UnknownNames) { EXPECT_THROW(parse_schedule("linaer"), UsageError); }
 
 }  // namespace

@@ -40,12 +40,13 @@ class Script final : public Objective {
   Evaluation validate(const Context& context) override {
     EXPECT_FALSE(context.training);
     ++validations;
-    return {.loss = validation_loss, .accuracy = 0.5, .labels = 2};
+    return {.loss = validation_loss, .accuracy = 0.5, .labels = validation_labels};
   }
 
   std::function<void(int64_t)> on_prepare;
   std::map<std::pair<int64_t, int64_t>, double> losses;  // of (step, micro-batch); 6 for the others
   double validation_loss = 1;
+  int64_t validation_labels = 2;
   int validations = 0;
   std::vector<uint64_t> seen;  // the random streams handed out
 
@@ -62,6 +63,7 @@ class TrainerTest : public TrainingTrial {
         .intervals =
             {.validate_every = 4, .save_every = 3, .log_every = 5, .histograms_every = histograms_every, .keep = 2},
         .random = {3, 4},
+        .validate_first = validate_first,
         .stop_token = stop.get_token(),
         .cpu_speed = cpu_speed,
         .times = times};
@@ -100,7 +102,7 @@ class TrainerTest : public TrainingTrial {
   const std::string path_ = directory_ / "run";
   std::function<void(Model&)> prepare_model;
   int64_t histograms_every = 0;
-  bool cpu_speed = false;
+  bool cpu_speed = false, validate_first = false;
   std::function<std::string(const StepCount&)> times;
   std::stop_source stop;
 };
@@ -116,6 +118,37 @@ TEST_F(TrainerTest, LogsValidatesAndSavesWhenAsked) {
   EXPECT_EQ(script.seen.size(), 20u);
   std::sort(script.seen.begin(), script.seen.end());
   EXPECT_EQ(std::unique(script.seen.begin(), script.seen.end()), script.seen.end());  // each its own dropout
+}
+
+TEST_F(TrainerTest, ValidatesBeforeTheFirstStepWhereAskedTo) {
+  validate_first = true;
+  Script script;
+  script.losses[{2, 0}] = kNan;
+  EXPECT_NE(failure<DataError>(script), "");  // before anything was saved: it begins again
+  EXPECT_THAT(log(), ElementsAre("validation 0", "train 1"));
+  script.losses = {{{5, 0}, kNan}};
+  EXPECT_NE(failure<DataError>(script), "");
+  script.losses.clear();
+  run(script);
+  EXPECT_THAT(log(), ElementsAre("validation 0", "train 1", "validation 4", "train 5", "validation 8", "train 10",
+                                 "validation 10"));
+}
+
+TEST_F(TrainerTest, WithoutStepsTheModelIsValidatedAndSaved) {
+  Script script;
+  EXPECT_EQ(run(script, 0).validation.labels, 2);
+  EXPECT_THAT(log(), ElementsAre("validation 0"));
+  EXPECT_THAT(snapshots(), ElementsAre("step-0"));
+  validate_first = true;
+  run(script, 5);  // not validated anew
+  EXPECT_THAT(log(), ElementsAre("validation 0", "train 1", "validation 4", "train 5", "validation 5"));
+}
+
+TEST_F(TrainerTest, WithoutLabelsThereIsNoValidation) {
+  Script script;
+  script.validation_labels = 0;
+  EXPECT_EQ(run(script).validation.labels, 0);
+  EXPECT_THAT(log(), ElementsAre("train 1", "train 5", "train 10"));
 }
 
 std::string all_events(const std::string& directory) {

@@ -69,12 +69,15 @@ void complete_bert(ModelConfig& config, const std::string& source) {
   }
 }
 
+constexpr const char* kBertSigns[] = {"bert.*", "*.bert.*", "*embeddings.position_embeddings.weight"};
+
 }  // namespace
 
 constinit const Family families::bert{.name = "bert",
                                       .model_types = kTypes,
                                       .architectures = kArchitectures,
                                       .trunk = "bert",
+                                      .signs = kBertSigns,
                                       .tensors = bert_like::kTensors,
                                       .spellings = bert_like::kSpellings,
                                       .ignored = bert_like::kIgnored,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include <fmt/ranges.h>
@@ -17,26 +19,42 @@ constexpr std::array<std::pair<const char*, Problem>, 3> kProblems{
      {"single_label_classification", Problem::single_label},
      {"multi_label_classification", Problem::multi_label}}};
 
-// From "id2label": {"0": name, ...}, else LABEL_0 to LABEL_{"num_labels" - 1}, two by default.
-std::vector<std::string> parse_labels(const JsonObject& json) {
-  constexpr int64_t kMaxLabels = 100'000;
-  const int64_t count = json.get_int("num_labels", 0, 0, kMaxLabels);
-  if (!json.has("id2label")) {
-    std::vector<std::string> labels;
-    for (int64_t i = 0; i < (count > 0 ? count : 2); ++i) labels.push_back("LABEL_" + std::to_string(i));
-    return labels;
+constexpr int64_t kMaxLabels = 100'000;
+
+// The names in "id2label", {"0": name, ...}, by index. Numbers become text; null is no name.
+std::map<int64_t, std::string> read_label_names(const JsonObject& json) {
+  std::map<int64_t, std::string> names;
+  const JsonObject object = json.get_object("id2label");
+  for (const auto& [key, value] : object.value().items()) {
+    int64_t index = -1;
+    const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), index);
+    if (error != std::errc() || end != key.data() + key.size() || index < 0 || index >= kMaxLabels) {
+      json.reject("id2label", fmt::format("the names of labels by their numbers, from 0 to {}", kMaxLabels - 1));
+    }
+    if (value.is_structured()) object.reject(key, "a label's name");
+    names[index] = value.is_string() ? value.get<std::string>()
+                   : value.is_null() ? fmt::format("LABEL_{}", index)
+                                     : dump_json(value);
   }
-  const JsonObject names = json.get_object("id2label");
-  std::vector<std::string> labels;
-  for (size_t i = 0; i < names.value().size(); ++i) labels.push_back(names.get_string(std::to_string(i), {}));
-  if (count > 0 && count != std::ssize(labels)) {
-    json.reject("num_labels", fmt::format("{}, the number of labels in 'id2label'", labels.size()));
+  return names;
+}
+
+// As in transformers "num_labels" wins over the names if it disagrees with their number. `usual` is the number without
+// either, and the one of names with gaps if they allow it.
+std::vector<std::string> parse_labels(const JsonObject& json, int64_t usual) {
+  const int64_t given = json.get_int("num_labels", 0, 0, kMaxLabels);
+  const std::map<int64_t, std::string> names = read_label_names(json);
+  const int64_t named = std::ssize(names);
+  if (names.empty() || (given > 0 && given != named)) return numbered_labels(given > 0 ? given : usual);
+  std::vector<std::string> labels = numbered_labels(usual == names.rbegin()->first + 1 ? usual : named);
+  for (const auto& [index, name] : names) {
+    if (index < std::ssize(labels)) labels[static_cast<size_t>(index)] = name;
   }
   return labels;
 }
 
 void read_labels(const JsonObject& json, ModelConfig& config) {
-  config.labels = parse_labels(json);
+  config.labels = parse_labels(json, std::ssize(config.labels));
   config.problem = Problem::single_label;
   if (json.has("problem_type")) config.problem = parse_name(json, "problem_type", kProblems, "");
   if (config.labels.size() == 1 && config.problem == Problem::single_label) config.problem = Problem::score;
@@ -58,6 +76,12 @@ void write_labels(const ModelConfig& config, Json& json) {
 }
 
 }  // namespace
+
+std::vector<std::string> numbered_labels(int64_t count) {
+  std::vector<std::string> labels;
+  for (int64_t i = 0; i < count; ++i) labels.push_back(fmt::format("LABEL_{}", i));
+  return labels;
+}
 
 void size_keys(ConfigKeys& keys, ModelConfig& config, int64_t max_positions) {
   const ModelConfig usual;

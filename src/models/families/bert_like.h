@@ -57,9 +57,9 @@ inline constexpr Spelling kSpellings[] = {{"*LayerNorm.weight", "*LayerNorm.gamm
                                           {"cls.predictions.bias", "cls.predictions.decoder.bias"},
                                           {"cls.predictions.decoder.bias", "cls.predictions.bias"}};
 
-// Position tables, which are computed here, and heads used in pre-training only.
+// Position tables, which are computed here, other buffers, and heads used in pre-training only.
 inline constexpr const char* kIgnored[] = {"*embed_positions.weight", "*position_ids", "cls.seq_relationship.*",
-                                           "*rotary_emb.inv_freq"};
+                                           "*rotary_emb.*", "*embeddings.token_type_ids"};
 inline constexpr const char* kHeadTensors[] = {"cls.*", "classifier.*", "qa_outputs.*", "sequence_summary.*"};
 
 // Keys of both families; sizes come first.
@@ -67,6 +67,8 @@ void size_keys(ConfigKeys& keys, ModelConfig& config, int64_t max_positions);
 void head_keys(ConfigKeys& keys, ModelConfig& config);
 // Ignored keys, and those that must be unset.
 void other_keys(ConfigKeys& keys);
+
+std::vector<std::string> numbered_labels(int64_t count);  // LABEL_0, LABEL_1, ...
 
 // Rejects values that neither family's files can express.
 void refuse_decoder_values(const ModelConfig& config, const std::string& source);

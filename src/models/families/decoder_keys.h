@@ -20,7 +20,7 @@ void require_causal(const ModelConfig& config, const std::string& source, const 
 RotaryPosition read_half_rotation(const JsonObject& json, RotaryPosition position, int64_t max_positions);
 
 // Computed tensors that some files include.
-inline constexpr const char* kIgnored[] = {"*rotary_emb.inv_freq", "*position_ids", "*attention.masked_bias",
+inline constexpr const char* kIgnored[] = {"*rotary_emb.*", "*position_ids", "*attention.masked_bias",
                                            "*attention.bias"};
 
 }  // namespace roformer::decoder_keys

@@ -40,14 +40,16 @@ const Family* find_family(std::string_view model_type) {
   return nullptr;
 }
 
-FoundArchitecture find_architecture(std::string_view name) {
+ModelKind find_architecture(std::string_view name) {
   for (const Family* family : kFamilies) {
     for (const Architecture& one : family->architectures) {
-      if (name == one.name) return {family, one.head};
+      if (name == one.name) return {.family = family, .head = one.head};
     }
   }
-  return {};
+  return {.family = nullptr};
 }
+
+std::span<const Family* const> all_families() { return kFamilies; }
 
 std::vector<std::string> architecture_names() {
   std::vector<std::string> names;
@@ -119,6 +121,19 @@ std::string canonical_name(const Family& family, const std::string& name) {
   }
   if (!is_named(first) && is_named(prefix + first)) return prefix + first;
   return first;
+}
+
+std::string our_name(const Family& family, const std::string& name) {
+  const std::string canonical = canonical_name(family, name);
+  for (const TensorRule& rule : family.tensors) {
+    if (std::string ours = renamed(canonical, file_pattern(family, rule), rule.ours); !ours.empty()) return ours;
+  }
+  return "";
+}
+
+bool is_of_trunk(std::string_view ours) {
+  constexpr std::array<std::string_view, 4> kParts{"embeddings.", "positions.", "layers.", "final_norm."};
+  return std::ranges::any_of(kParts, [&](std::string_view part) { return ours.starts_with(part); });
 }
 
 }  // namespace roformer

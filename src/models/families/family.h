@@ -51,6 +51,7 @@ struct Family {
   std::span<const std::string_view> model_types;
   std::span<const Architecture> architectures;  // the first with a head is the one written
   const char* trunk;                            // prefix "roformer", optional in files of a trunk alone
+  std::span<const char* const> signs;           // patterns of tensor names that only this family's files have
   std::span<const TensorRule> tensors;
   std::span<const Spelling> spellings = {};
   std::span<const char* const> ignored;       // patterns of tensors to ignore
@@ -77,13 +78,11 @@ extern const Family roformer, bert, llama, gpt_neox;
 
 // nullptr if there is none.
 const Family* find_family(std::string_view model_type);
-struct FoundArchitecture {
-  const Family* family = nullptr;
-  Head head = Head::none;
-};
-FoundArchitecture find_architecture(std::string_view name);
+// A null family if there is none.
+ModelKind find_architecture(std::string_view name);
 std::vector<std::string> architecture_names();
 std::vector<std::string> model_types();  // the first of each family
+std::span<const Family* const> all_families();
 
 // The rule of a parameter, and its name in files. Every parameter of every model has one.
 const TensorRule& rule_of(const Family& family, const std::string& ours);
@@ -92,6 +91,11 @@ std::string name_in_files(const Family& family, const std::string& ours);
 std::vector<std::string> other_names(const Family& family, const std::string& theirs);
 // The name that this program writes for a file's tensor `name`: with the trunk's prefix and in the first spelling.
 std::string canonical_name(const Family& family, const std::string& name);
+
+// Our name of the parameter that a file's tensor `name` holds, or the first of several; empty if it holds none.
+std::string our_name(const Family& family, const std::string& name);
+// Whether a parameter, by our name, is the trunk's: not a head's or the pooler's.
+bool is_of_trunk(std::string_view ours);
 
 // Matches `name` with `from` and substitutes its stars in `to`; empty if there is no match.
 std::string renamed(std::string_view name, std::string_view from, std::string_view to);

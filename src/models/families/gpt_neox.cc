@@ -94,12 +94,15 @@ void complete_gpt_neox(ModelConfig& config, const std::string& source) {
   decoder_keys::require_causal(config, source, "GPT-NeoX");
 }
 
+constexpr const char* kNeoXSigns[] = {"*.attention.query_key_value.weight"};
+
 }  // namespace
 
 constinit const Family families::gpt_neox{.name = "gpt_neox",
                                           .model_types = kNeoXTypes,
                                           .architectures = kNeoXArchitectures,
                                           .trunk = "gpt_neox",
+                                          .signs = kNeoXSigns,
                                           .tensors = kTensors,
                                           .spellings = kSpellings,
                                           .ignored = decoder_keys::kIgnored,

@@ -31,6 +31,14 @@ constexpr TensorRule kLlamaTensors[] = {
 };
 constexpr const char* kLlamaHeadTensors[] = {"lm_head.*"};
 
+// A share of the pairs as transformers writes it.
+Json proportional(const Rotary& rotary) {
+  const auto* linear = std::get_if<LinearScaling>(&rotary.scaling);
+  return {{"rope_type", "proportional"},
+          {"partial_rotary_factor", rotary.proportion},
+          {"factor", linear == nullptr ? 1 : linear->factor}};
+}
+
 void llama_keys(ConfigKeys& keys, ModelConfig& config) {
   decoder_keys::common_keys(keys, config, "llama", kLlamaUsual);
   keys.others(
@@ -68,6 +76,8 @@ void llama_keys(ConfigKeys& keys, ModelConfig& config) {
         write_rotary(position, config.head_dim(), json);
         json["rope_theta"] = position.rotary.base;
         json.erase("rotary_layout");  // a Llama's is "half"
+        if (position.rotary.proportion != 1) json["rope_scaling"] = proportional(position.rotary);
+        json.erase("rotary_proportion");
       });
   keys.others({"sliding_window"},
               [](const JsonObject& json) {
@@ -88,9 +98,14 @@ void complete_llama(ModelConfig& config, const std::string& source) {
   const Rotary plain{.dim = config.head_dim(),
                      .layout = RotaryLayout::half,
                      .base = position->rotary.base,
+                     .proportion = position->rotary.proportion,
                      .scaling = position->rotary.scaling};
   if (*position != RotaryPosition{.rotary = plain}) {
     refuse_config(source, "a Llama rotates whole heads in the layout \"half\", neither learned nor with xPos");
+  }
+  if (plain.proportion != 1 && !std::holds_alternative<std::monostate>(plain.scaling) &&
+      !std::holds_alternative<LinearScaling>(plain.scaling)) {
+    refuse_config(source, "a Llama that rotates a share of the pairs has no scaling but by a factor");
   }
   if (config.norms != kPreNorms || !config.gated || config.norm != NormKind::rms_with_gain ||
       config.embedding != config.hidden) {
@@ -100,12 +115,15 @@ void complete_llama(ModelConfig& config, const std::string& source) {
   decoder_keys::require_causal(config, source, "Llama");
 }
 
+constexpr const char* kLlamaSigns[] = {"*self_attn.q_proj.weight"};
+
 }  // namespace
 
 constinit const Family families::llama{.name = "llama",
                                        .model_types = kLlamaTypes,
                                        .architectures = kLlamaArchitectures,
                                        .trunk = "model",
+                                       .signs = kLlamaSigns,
                                        .tensors = kLlamaTensors,
                                        .ignored = decoder_keys::kIgnored,
                                        .head_tensors = kLlamaHeadTensors,

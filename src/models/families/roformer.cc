@@ -170,12 +170,16 @@ void add_position_table(const ModelConfig& config, std::vector<std::pair<std::st
   tensors.emplace_back("roformer.encoder.embed_positions.weight", table);
 }
 
+constexpr const char* kRoFormerSigns[] = {"roformer.*", "*.roformer.*", "*embeddings_project.weight",
+                                          "*encoder.embed_positions.weight"};
+
 }  // namespace
 
 constinit const Family families::roformer{.name = "roformer",
                                           .model_types = kRoFormerTypes,
                                           .architectures = kRoFormerArchitectures,
                                           .trunk = "roformer",
+                                          .signs = kRoFormerSigns,
                                           .tensors = bert_like::kTensors,
                                           .spellings = bert_like::kSpellings,
                                           .ignored = bert_like::kIgnored,

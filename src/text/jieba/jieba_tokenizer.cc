@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "text/jieba/find_dictionary.h"
 #include "text/jieba/jieba_text.h"
+#include "text/normalized_text.h"
 
 namespace roformer {
 
@@ -16,11 +17,6 @@ namespace {
 
 constexpr int64_t kBert4kerasWordCodePoints = 200;
 constexpr std::array<std::string_view, 3> kModeNames = {"fast", "slow", "bert4keras"};
-
-std::array<int64_t, 2> offset_of(std::span<const int64_t> origins) {
-  const auto [low, high] = std::ranges::minmax_element(origins);
-  return {*low, *high + 1};
-}
 
 }  // namespace
 
@@ -46,24 +42,19 @@ JiebaTokenizer::JiebaTokenizer(Vocabulary vocabulary, SpecialTokens special_toke
 
 void JiebaTokenizer::append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const {
   const JiebaText normal = normalize_for_jieba(text, first, options(), mode_, offsets != nullptr);
+  append_words(normal.code_points, normal.origins, ids, offsets);
+}
+
+void JiebaTokenizer::append_part(std::string_view text, int64_t first, std::vector<int32_t>& ids,
+                                 Offsets* offsets) const {
+  if (normalized_tokens().empty()) return append(text, first, ids, offsets);
+  const JiebaText normal = normalize_for_jieba(text, first, options(), mode_, offsets != nullptr);
   const std::span<const char32_t> letters = normal.code_points;
   const std::span<const int64_t> origins = normal.origins;
-  if (!has_normalized_tokens()) return append_words(letters, origins, ids, offsets);
-  const auto part = [&](size_t begin, size_t end) { return offsets ? origins.subspan(begin, end - begin) : origins; };
-  size_t begin = 0;
-  for (size_t i = 0; i < letters.size();) {
-    const Found found = normalized_token_at(letters.subspan(i));
-    if (found.id == TokenTrie::kNone) {
-      ++i;
-      continue;
-    }
-    append_words(letters.subspan(begin, i - begin), part(begin, i), ids, offsets);
-    ids.push_back(found.id);
-    begin = i + found.length;
-    if (offsets) offsets->push_back(offset_of(part(i, begin)));
-    i = begin;
-  }
-  append_words(letters.subspan(begin), part(begin, letters.size()), ids, offsets);
+  append_normalized(normalized_tokens(), letters, origins, ids, offsets, [&](size_t begin, size_t end) {
+    append_words(letters.subspan(begin, end - begin), offsets ? origins.subspan(begin, end - begin) : origins, ids,
+                 offsets);
+  });
 }
 
 void JiebaTokenizer::append_words(std::span<const char32_t> letters, std::span<const int64_t> origins,

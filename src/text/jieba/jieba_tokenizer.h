@@ -45,6 +45,7 @@ class JiebaTokenizer : public WordPieceTokenizer {
 
  protected:
   void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
+  void append_part(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
   nlohmann::ordered_json config() const override;
   WordPieceOptions saved_options() const override;
   Normalization normalization() const override;

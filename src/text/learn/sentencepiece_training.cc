@@ -134,11 +134,11 @@ std::unique_ptr<Tokenizer> train_sentencepiece(std::span<const std::string> path
   if (!status.ok())
     throw DataError("{}: SentencePiece cannot learn from it: {}", FilePath(paths[0]), status.error_message());
   SentencePieceModel model = parse_sentencepiece_model(file, "learned model");
-  std::vector<std::string> pieces = model.pieces;
+  Vocabulary vocabulary(model.pieces, "learned model");
   SentencePieceSettings settings;
   settings.mask_takes_space = true;
   return std::make_unique<SentencePieceTokenizer>(std::move(model), SentencePieceFile{.content = std::move(file)},
-                                                  std::move(pieces), 0, std::move(settings), "learned model");
+                                                  std::move(vocabulary), std::move(settings), "learned model");
 }
 
 }  // namespace roformer

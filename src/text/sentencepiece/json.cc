@@ -52,19 +52,6 @@ void require_space(const JsonObject& part, const char* key) {
   if (part.get_string(key, std::string(kSentencePieceSpace)) != kSentencePieceSpace) part.reject(key, "\"\u2581\"");
 }
 
-// [["a", "b"], …] or ["a b", …]
-std::pair<std::string, std::string> merge_of(const Json& entry, const FilePath& model) {
-  if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string()) {
-    return {entry[0].get<std::string>(), entry[1].get<std::string>()};
-  }
-  const std::string text = entry.is_string() ? entry.get<std::string>() : "";
-  const size_t space = text.find(' ');
-  if (space == text.npos || text.find(' ', space + 1) != text.npos) {
-    throw DataError("{}: {} is not a merge, expected two pieces", model, show_json(entry));
-  }
-  return {text.substr(0, space), text.substr(space + 1)};
-}
-
 class Reader {
  public:
   explicit Reader(const JsonObject& file) : file_(file) {}
@@ -99,7 +86,12 @@ class Reader {
     if (!result_.model.byte_fallback && !model.get_bool("fuse_unk", false)) {
       model.reject("fuse_unk", "true, or byte_fallback");
     }
-    result_.model.pieces = read_vocabulary_object(model);
+    VocabularyObject vocabulary = read_vocabulary_object(model);
+    if (!vocabulary.holes.empty()) {
+      throw DataError("{}: no token has the id {}, expected one for each id up to {}", location_of(model),
+                      vocabulary.holes[0], vocabulary.tokens.size() - 1);
+    }
+    result_.model.pieces = std::move(vocabulary.tokens);
     result_.model.scores.resize(result_.model.pieces.size());
     const auto& pieces = result_.model.pieces;
     // With byte fallback nothing is unknown and transformers writes no unk_token; a Tokenizer needs one nevertheless.
@@ -168,7 +160,7 @@ class Reader {
     }
     std::set<std::array<int32_t, 2>> seen;
     for (const Json& entry : entries) {
-      const auto [left, right] = merge_of(entry, location_of(model));
+      const auto [left, right] = read_merge(entry, location_of(model));
       const auto a = ids.find(left), b = ids.find(right), whole = ids.find(left + right);
       if (a == ids.end() || b == ids.end() || whole == ids.end()) {
         throw DataError("{}: the merge {} does not join two tokens into a third of the vocabulary", location_of(model),

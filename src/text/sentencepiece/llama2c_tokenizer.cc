@@ -133,8 +133,8 @@ std::map<std::string, std::string> read_llama2c_tokenizer(const std::string& pat
   settings.specials = {.pad = "</s>", .unk = "<unk>", .cls = "<s>", .sep = "</s>", .mask = ""};
   settings.special_template = {.cls = true, .sep = false, .repeat_cls = true};
   settings.legacy = true;
-  std::vector<std::string> tokens = model.pieces;
-  return SentencePieceTokenizer(std::move(model), {std::move(bytes)}, std::move(tokens), 0, std::move(settings), path)
+  Vocabulary pieces(model.pieces, path);
+  return SentencePieceTokenizer(std::move(model), {std::move(bytes)}, std::move(pieces), std::move(settings), path)
       .files();
 }
 

@@ -31,10 +31,9 @@ bool starts_with_space(std::string_view text) { return is_whitespace(decode_utf8
 
 }  // namespace
 
-SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, SentencePieceFile file,
-                                               std::vector<std::string> tokens, size_t added,
+SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceModel model, SentencePieceFile file, Vocabulary vocabulary,
                                                SentencePieceSettings settings, const std::string& where)
-    : Tokenizer(Vocabulary(std::move(tokens), where, added), settings.specials, where, true),
+    : Tokenizer(std::move(vocabulary), settings.specials, where, {SpecialToken::mask}),
       file_(std::move(file)),
       model_(std::move(model)),
       settings_(std::move(settings)),
@@ -117,8 +116,8 @@ nlohmann::ordered_json SentencePieceTokenizer::config() const {
   if (!llama && !settings_.tokenizer_class.starts_with(kT5TokenizerClass)) return nlohmann::ordered_json::object();
   nlohmann::ordered_json config = {{"legacy", settings_.legacy}};
   if (llama) {
-    config["add_bos_token"] = special_template().cls;
-    config["add_eos_token"] = special_template().sep;
+    config["add_bos_token"] = settings_.special_template.cls;
+    config["add_eos_token"] = settings_.special_template.sep;
   }
   return config;
 }

@@ -21,6 +21,8 @@
 
 namespace roformer {
 
+class TokenSettings;  // text/tokenizer_settings.h
+
 // Settings of tokenizer_config.json for a SentencePiece model.
 struct SentencePieceSettings {
   std::string tokenizer_class = std::string(kSentencePieceTokenizerClass);
@@ -38,11 +40,10 @@ struct SentencePieceFile {
 
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  // `file` is the source of `model`; `tokens` are the model's pieces followed by `added` others. `where` starts error
+  // `file` is the source of `model`; `vocabulary` has the model's pieces, and maybe added tokens. `where` starts error
   // messages.
-  SentencePieceTokenizer(SentencePieceModel model, SentencePieceFile file, std::vector<std::string> tokens,
-                         size_t added, SentencePieceSettings settings, const std::string& where);
-
+  SentencePieceTokenizer(SentencePieceModel model, SentencePieceFile file, Vocabulary vocabulary,
+                         SentencePieceSettings settings, const std::string& where);
   std::string_view type() const override { return model_.kind == SentencePieceModel::Kind::bpe ? "bpe" : "unigram"; }
   std::string_view tokenizer_class() const override { return settings_.tokenizer_class; }
   // A piece continues the previous word unless it starts with a space or is a white-space byte.
@@ -67,6 +68,14 @@ class SentencePieceTokenizer : public Tokenizer {
 // Whether the directory has a SentencePiece model (tokenizer.model, spiece.model, or a tokenizer.json with a BPE or
 // Unigram model) and no vocab.txt.
 bool has_sentencepiece(const std::string& directory);
+
+// Whether a class of Hugging Face's has no rules of its own, so that tokenizer.json defines everything; also "".
+bool leaves_rules_to_json(const std::string& tokenizer_class);
+
+// The tokenizer of a tokenizer.json, whose text is `content`, for such a class; null unless SentencePiece's rules are
+// exactly what it means.
+std::unique_ptr<Tokenizer> load_if_sentencepiece(const JsonObject& file, const std::string& content,
+                                                 const TokenSettings& tokens, const std::string& tokenizer_class);
 
 // The tokenizer of such a directory. `tokenizer_class`, which may be empty, determines the special tokens and their
 // template: LlamaTokenizer, T5Tokenizer or this program's own; a tokenizer.json defines them itself. `config`:

@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "text/added_tokens.h"
 
 namespace roformer {
 
@@ -41,7 +40,8 @@ std::vector<AddedToken> sorted_added_tokens(const Vocabulary& vocabulary, const 
                                             std::vector<AddedToken> added) {
   for (const std::string& token : specials.all()) {
     const int32_t id = vocabulary.id(token).value_or(0);
-    if (std::ranges::find(added, id, &AddedToken::id) == added.end()) added.push_back({token, id, true, false});
+    if (std::ranges::find(added, id, &AddedToken::id) == added.end())
+      added.push_back({.content = token, .id = id, .special = true});
   }
   std::ranges::sort(added, {}, &AddedToken::id);
   return added;
@@ -49,9 +49,16 @@ std::vector<AddedToken> sorted_added_tokens(const Vocabulary& vocabulary, const 
 
 }  // namespace
 
-FastTokenizer read_fast_tokenizer(const std::string& path) {
-  const JsonObject file = JsonObject::read(path, kMaxVocabularyBytes);
-  const JsonObject model = read_part(file, "model", "WordPiece");
+VocabularyObject read_fast_vocabulary(const JsonObject& file) {
+  const JsonObject model = file.get_object("model");
+  // Old files do not name the type.
+  const bool untyped = !model.has("type") && model.has("max_input_chars_per_word");
+  if (!untyped && model.get_string("type", "") != "WordPiece") model.reject("type", "\"WordPiece\"");
+  return read_vocabulary_object(model);
+}
+
+WordPieceOptions read_fast_options(const JsonObject& file) {
+  const JsonObject model = file.get_object("model");
   const JsonObject normalizer = read_part(file, "normalizer", "BertNormalizer");
   read_part(file, "pre_tokenizer", "BertPreTokenizer");
   if (model.get_string("continuing_subword_prefix", "##") != kContinuationPrefix) {
@@ -61,13 +68,11 @@ FastTokenizer read_fast_tokenizer(const std::string& path) {
     model.reject("max_input_chars_per_word", fmt::format("{}", kMaxWordCodePoints));
   }
   if (!normalizer.get_bool("clean_text", true)) normalizer.reject("clean_text", "true");
-  FastTokenizer result{.tokens = read_vocabulary_object(model), .added = 0, .added_tokens = {}, .options = {}};
-  result.options.lowercase = normalizer.get_bool("lowercase", true);
-  if (normalizer.has("strip_accents")) result.options.strip_accents = normalizer.get_bool("strip_accents", false);
-  result.options.separate_cjk = normalizer.get_bool("handle_chinese_chars", true);
-  result.added_tokens = read_added_token_list(file);
-  result.added = append_added_tokens(result.tokens, result.added_tokens, path);
-  return result;
+  WordPieceOptions options;
+  options.lowercase = normalizer.get_bool("lowercase", true);
+  if (normalizer.has("strip_accents")) options.strip_accents = normalizer.get_bool("strip_accents", false);
+  options.separate_cjk = normalizer.get_bool("handle_chinese_chars", true);
+  return options;
 }
 
 std::string write_fast_tokenizer(const Vocabulary& vocabulary, const SpecialTokens& specials,
@@ -101,9 +106,11 @@ std::string write_fast_tokenizer(const Vocabulary& vocabulary, const SpecialToke
       "    \"continuing_subword_prefix\": \"{}\",\n    \"max_input_chars_per_word\": {},\n    \"vocab\": {{",
       dump_json(specials.unk), kContinuationPrefix, kMaxWordCodePoints);
   const char* separator = "\n";
-  int32_t id = 0;
-  for (const std::string& token : vocabulary.model_tokens()) {
-    text.append(separator).append("      ").append(dump_json(token)).append(": ").append(std::to_string(id++));
+  const auto tokens = vocabulary.model_tokens();
+  for (int32_t id = 0; id < std::ssize(tokens); ++id) {
+    if (!vocabulary.holds(id)) continue;
+    text.append(separator).append("      ").append(dump_json(tokens[static_cast<size_t>(id)]));
+    text.append(": ").append(std::to_string(id));
     separator = ",\n";
   }
   return text + "\n    }\n  }\n}\n";

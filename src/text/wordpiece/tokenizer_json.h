@@ -4,24 +4,21 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
+#include "text/added_tokens.h"
 #include "text/tokenizer.h"
 #include "text/wordpiece/wordpiece.h"
 
 namespace roformer {
 
-struct FastTokenizer {
-  std::vector<std::string> tokens;  // by id, added tokens last
-  size_t added = 0;                 // number of added tokens
-  std::vector<AddedToken> added_tokens;
-  WordPieceOptions options;
-};
+// The vocabulary of its WordPiece model. DataError for another model.
+VocabularyObject read_fast_vocabulary(const JsonObject& file);
 
-// DataError unless it is a BERT tokenizer: for another model, normalizer or pre-tokenizer, or settings with which ids
-// would differ from WordPieceTokenizer's. Truncation, padding, decoder and post-processor are ignored. (RoFormer's
-// tokenizer saves BertPreTokenizer in place of jieba.)
-FastTokenizer read_fast_tokenizer(const std::string& path);
+// The options of its normalizer. DataError for another normalizer, another pre-tokenizer, and settings with which ids
+// would differ from WordPieceTokenizer's. Truncation, padding, decoder and post-processor are ignored.
+WordPieceOptions read_fast_options(const JsonObject& file);
 
-// `added` excludes the special tokens.
+// `added` may lack the special tokens.
 std::string write_fast_tokenizer(const Vocabulary& vocabulary, const SpecialTokens& specials,
                                  const std::vector<AddedToken>& added, const WordPieceOptions& options);
 

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <array>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "text/normalizer.h"
 #include "text/token_trie.h"
-#include "text/vocabulary.h"
 
 namespace roformer {
 
@@ -17,9 +18,11 @@ class WordPieces {
  public:
   using Offsets = std::vector<std::array<int64_t, 2>>;
 
-  WordPieces(const Vocabulary& vocabulary, int32_t unknown)
-      : trie_(vocabulary.model_tokens()),
-        continuation_root_(trie_.walk(TokenTrie::kRoot, kContinuationPrefix)),
+  // The id of a token is its index.
+  WordPieces(std::span<const std::string> tokens, int32_t unknown,
+             std::string_view continuation_prefix = kContinuationPrefix)
+      : trie_(tokens),
+        continuation_root_(trie_.walk(TokenTrie::kRoot, continuation_prefix)),
         unknown_(unknown) {}
 
   int32_t unknown() const { return unknown_; }

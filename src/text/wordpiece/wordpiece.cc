@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "text/normalized_text.h"
 #include "text/wordpiece/tokenizer_json.h"
 
 namespace roformer {
@@ -32,7 +33,7 @@ WordPieceTokenizer::WordPieceTokenizer(Vocabulary vocabulary, SpecialTokens spec
                                        const WordPieceOptions& options, std::string_view where)
     : Tokenizer(std::move(vocabulary), std::move(special_tokens), where),
       options_(options),
-      pieces_(this->vocabulary(), unk_id()) {
+      pieces_(this->vocabulary().model_tokens(), unk_id()) {
   for (size_t c = 0; c < ascii_ids_.size(); ++c) {
     ascii_ids_[c] = id(std::string(1, static_cast<char>(c))).value_or(unk_id());
   }
@@ -53,67 +54,27 @@ size_t WordPieceTokenizer::end_of_stretch(std::string_view text, size_t begin) c
   return i;
 }
 
-void WordPieceTokenizer::add_tokens(std::vector<AddedToken> tokens) {
-  Tokenizer::add_tokens(std::move(tokens));
-  for (const AddedToken& token : added_tokens()) {
-    if (!token.normalized) continue;
-    NormalizedToken normal{{}, token.id};
-    auto sink = [&](char32_t c, int64_t) { normal.text += c; };
-    Normalizer<decltype(sink)> normalizer(normalization(), sink);
-    normalizer.run(token.content, 0);
-    if (normal.text.empty()) continue;
-    auto& same = normalized_tokens_[normal.text[0]];
-    const auto position =
-        std::ranges::find_if(same, [&](const auto& other) { return other.text.size() < normal.text.size(); });
-    same.insert(position, std::move(normal));
-  }
-}
-
-WordPieceTokenizer::Found WordPieceTokenizer::normalized_token_at(std::span<const char32_t> text) const {
-  const auto entry = normalized_tokens_.find(text[0]);
-  if (entry == normalized_tokens_.end()) return {};
-  const std::u32string_view rest(text.data(), text.size());
-  for (const NormalizedToken& token : entry->second) {
-    if (rest.starts_with(token.text)) return {token.id, token.text.size()};
-  }
-  return {};
+std::string WordPieceTokenizer::normalize_token(const std::string& content) const {
+  return normalized_text(content, normalization());
 }
 
 // As append(), but matching added tokens in the normalized text, which must be complete for that.
-void WordPieceTokenizer::append_normalized(std::string_view text, int64_t first, std::vector<int32_t>& ids,
-                                           Offsets* offsets) const {
-  std::vector<char32_t> letters;
-  std::vector<int64_t> origins;
-  auto sink = [&](char32_t c, int64_t origin) {
-    letters.push_back(c);
-    origins.push_back(origin);
-  };
-  Normalizer<decltype(sink)> normalizer(normalization(), sink);
-  normalizer.run(text, first);
+void WordPieceTokenizer::append_part(std::string_view text, int64_t first, std::vector<int32_t>& ids,
+                                     Offsets* offsets) const {
+  if (normalized_tokens().empty()) return append(text, first, ids, offsets);
+  const NormalizedLetters normal(text, first, normalization());
   WordSplitter splitter(offsets != nullptr,
                         [&](const Word& word) { pieces_.append(word, kMaxWordCodePoints, ids, offsets); });
-  for (size_t i = 0; i < letters.size();) {
-    const Found found = normalized_token_at(std::span<const char32_t>(letters).subspan(i));
-    if (found.id == TokenTrie::kNone) {
-      splitter(letters[i], origins[i]);
-      ++i;
-      continue;
-    }
-    splitter.finish();
-    ids.push_back(found.id);
-    if (offsets) {
-      const auto [low, high] = std::ranges::minmax_element(std::span<const int64_t>(origins).subspan(i, found.length));
-      offsets->push_back({*low, *high + 1});
-    }
-    i += found.length;
-  }
-  splitter.finish();
+  append_normalized(normalized_tokens(), normal.code_points, normal.origins, ids, offsets,
+                    [&](size_t begin, size_t end) {
+                      for (size_t i = begin; i < end; ++i) splitter(normal.code_points[i], normal.origins[i]);
+                      splitter.finish();
+                    });
 }
 
 // Fast path for ASCII and ideographs; other stretches go through the Normalizer.
 void WordPieceTokenizer::append(std::string_view text, int64_t first, std::vector<int32_t>& ids,
                                 Offsets* offsets) const {
-  if (has_normalized_tokens()) return append_normalized(text, first, ids, offsets);
   const Normalization normalization = options_.normalization();
   WordSplitter splitter(offsets != nullptr,
                         [&](const Word& word) { pieces_.append(word, kMaxWordCodePoints, ids, offsets); });

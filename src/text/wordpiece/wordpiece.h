@@ -3,9 +3,6 @@
 // without a segmentation, is one [UNK].
 #pragma once
 
-#include <span>
-#include <unordered_map>
-
 #include "text/normalizer.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_config.h"
@@ -28,7 +25,6 @@ class WordPieceTokenizer : public Tokenizer {
 
   bool is_continuation(int32_t id) const override;
   void append_text(int32_t id, DecodeState& state, std::string& bytes) const override;
-  void add_tokens(std::vector<AddedToken> tokens) override;
   // Includes tokenizer.json.
   std::map<std::string, std::string> files() const override;
   std::string_view type() const override { return "wordpiece"; }
@@ -36,6 +32,7 @@ class WordPieceTokenizer : public Tokenizer {
 
  protected:
   void append(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
+  void append_part(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const override;
   nlohmann::ordered_json config() const override;
   const WordPieceOptions& options() const { return options_; }
   const WordPieces& pieces() const { return pieces_; }
@@ -44,28 +41,16 @@ class WordPieceTokenizer : public Tokenizer {
   virtual WordPieceOptions saved_options() const { return options_; }
   // Normalization of the text in which added tokens are matched.
   virtual Normalization normalization() const { return options_.normalization(); }
-  bool has_normalized_tokens() const { return !normalized_tokens_.empty(); }
-  struct Found {
-    int32_t id = TokenTrie::kNone;  // kNone: no such token here
-    size_t length = 0;              // code points
-  };
-  // The longest normalized token that `text` starts with.
-  Found normalized_token_at(std::span<const char32_t> text) const;
+  std::string normalize_token(const std::string& content) const override;
 
  private:
   // The end of the stretch from `begin` that can be normalized independently: up to ASCII whitespace, ASCII punctuation
   // or (if separated) an ideograph.
   size_t end_of_stretch(std::string_view text, size_t begin) const;
-  void append_normalized(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const;
 
   WordPieceOptions options_;
   WordPieces pieces_;
   std::array<int32_t, 128> ascii_ids_{};  // of the one-character words
-  struct NormalizedToken {
-    std::u32string text;
-    int32_t id;
-  };
-  std::unordered_map<char32_t, std::vector<NormalizedToken>> normalized_tokens_;  // by first character, longest first
 };
 
 }  // namespace roformer

@@ -85,14 +85,15 @@ TEST(TokenizerJsonText, TheConfigOverrulesTheTemplate) {
   EXPECT_EQ(with(R"({"pad_token": "<x>"})")->token(with(R"({"pad_token": "<x>"})")->pad_id()), "<x>");
   EXPECT_THAT(message_of<DataError>([&] { with(R"({"tokenizer_class": "BertTokenizer"})"); }),
               HasSubstr("expected LlamaTokenizer"));
-  // A tokenizer.model beside it takes precedence.
+  // A tokenizer.model beside it counts for a class with rules of its own.
   SentencePieceModel model;
   model.pieces = {"<unk>", "<s>", "</s>", "t", "h", "e"};
   model.types.assign(model.pieces.size(), SentencePieceModel::Type::normal);
   model.types[0] = SentencePieceModel::Type::unknown;
   model.scores.assign(model.pieces.size(), 0);
   write_text(directory / "tokenizer.model", write_sentencepiece_model(model));
-  EXPECT_EQ(with("{}")->vocabulary_size(), 6);
+  EXPECT_EQ(with(R"({"tokenizer_class": "LlamaTokenizer"})")->vocabulary_size(), 6);
+  EXPECT_THAT(with("{}")->encode("the").ids, ElementsAre(1, plain[0]));
 }
 
 // A minimal file with one change.

@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <limits>
 
 #include "base/file.h"
+#include "tests/text/sentencepiece/llama2c_file.h"
 #include "tests/text/tokenizer_files.h"
 #include "text/char_tokenizer.h"
 
@@ -15,26 +15,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-template <class Value>
-std::string raw(Value value) {
-  std::string bytes(sizeof value, '\0');
-  std::memcpy(bytes.data(), &value, sizeof value);
-  return bytes;
-}
-
-std::string token(std::string_view text, float score = 0) {
-  return raw(score) + raw(static_cast<int32_t>(text.size())) + std::string(text);
-}
-
-// The 259 standard tokens, then some merges.
-std::string small_llama2c_file(std::string_view first = "<unk>") {
-  std::string file = raw(int32_t{8}) + token(first) + token("\n<s>\n") + token("\n</s>\n");
-  for (int byte = 0; byte < 256; ++byte) file += token(ByteTokenizer::byte_token(byte));
-  return file + token(" t", -1) + token("he", -2) + token(" the", -3) + token(" ", -4) + token("t", -5) +
-         token("h", -6) + token("e", -7);
-}
-constexpr int64_t kSmall = 266;
 
 std::string error_of(const std::string& file, int64_t vocabulary = 0) {
   TempDirectory directory;
@@ -50,10 +30,10 @@ std::unique_ptr<Tokenizer> open(const TempDirectory& directory, const std::strin
 TEST(Llama2cTokenizer, IsALlamaTokenizer) {
   TempDirectory directory;
   write_text(directory / "t.bin", small_llama2c_file());
-  for (const int64_t vocabulary : {kSmall, int64_t{0}}) {
+  for (const int64_t vocabulary : {kSmallLlama2c, int64_t{0}}) {
     const auto tokenizer = open(directory, directory / "t.bin", vocabulary);
     EXPECT_EQ(tokenizer->tokenizer_class(), "LlamaTokenizer");
-    EXPECT_EQ(tokenizer->vocabulary_size(), kSmall);
+    EXPECT_EQ(tokenizer->vocabulary_size(), kSmallLlama2c);
     EXPECT_EQ(tokenizer->token(261), "▁the");
     // " the" merges; "x" is a byte; no end token.
     EXPECT_THAT(tokenizer->encode("the thx").ids, ElementsAre(1, 261, 259, 264, 3 + 'x'));
@@ -63,21 +43,21 @@ TEST(Llama2cTokenizer, IsALlamaTokenizer) {
 
 TEST(Llama2cTokenizer, LyingFilesAreRefused) {
   const std::string file = small_llama2c_file();
-  EXPECT_EQ(error_of(file, kSmall), "");
+  EXPECT_EQ(error_of(file, kSmallLlama2c), "");
   for (const size_t size : {size_t{0}, size_t{3}, size_t{4}, size_t{9}, size_t{14}, file.size() - 1, file.size() - 9}) {
-    EXPECT_THAT(error_of(file.substr(0, size), kSmall), HasSubstr("t.bin: byte ")) << size;
+    EXPECT_THAT(error_of(file.substr(0, size), kSmallLlama2c), HasSubstr("t.bin: byte ")) << size;
   }
   EXPECT_THAT(error_of(file.substr(0, file.size() - 1), 0), HasSubstr("the file ends within token 265"));
-  EXPECT_THAT(error_of(file, kSmall + 1),
+  EXPECT_THAT(error_of(file, kSmallLlama2c + 1),
               HasSubstr(fmt::format("byte {}: the file ends within token 266", file.size())));
-  EXPECT_THAT(error_of(file, kSmall - 1), HasSubstr("has data after 265 tokens"));
-  EXPECT_THAT(error_of(raw(int32_t{8}) + token("<unk>")), HasSubstr("1 tokens only"));
+  EXPECT_THAT(error_of(file, kSmallLlama2c - 1), HasSubstr("has data after 265 tokens"));
+  EXPECT_THAT(error_of(llama2c_raw(int32_t{8}) + llama2c_token("<unk>")), HasSubstr("1 tokens only"));
   EXPECT_THAT(error_of(small_llama2c_file("<bad>")), HasSubstr("byte 12: token 0 is \"<bad>\", expected <unk>"));
-  EXPECT_THAT(error_of(file + token("nine bytes")), HasSubstr("token 266 has a length of 10, expected 1 to 8"));
-  EXPECT_THAT(error_of(file + raw(0.0f) + raw(int32_t{-1})), HasSubstr("token 266 has a length of -1"));
-  EXPECT_THAT(error_of(file + token("\xC3")), HasSubstr("token 266 is not UTF-8"));
-  EXPECT_THAT(error_of(file + token("he")), HasSubstr("pieces 260 and 266 are both \"he\""));
-  EXPECT_THAT(error_of(file + token("x", std::numeric_limits<float>::infinity())), HasSubstr("not finite"));
+  EXPECT_THAT(error_of(file + llama2c_token("nine bytes")), HasSubstr("token 266 has a length of 10, expected 1 to 8"));
+  EXPECT_THAT(error_of(file + llama2c_raw(0.0f) + llama2c_raw(int32_t{-1})), HasSubstr("token 266 has a length of -1"));
+  EXPECT_THAT(error_of(file + llama2c_token("\xC3")), HasSubstr("token 266 is not UTF-8"));
+  EXPECT_THAT(error_of(file + llama2c_token("he")), HasSubstr("pieces 260 and 266 are both \"he\""));
+  EXPECT_THAT(error_of(file + llama2c_token("x", std::numeric_limits<float>::infinity())), HasSubstr("not finite"));
   EXPECT_THAT(error_of(file, -1), HasSubstr("a vocabulary of -1"));
   std::string swapped = file;
   swapped.replace(swapped.find("<0x41>"), 6, "<0x42>");

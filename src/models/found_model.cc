@@ -1,0 +1,101 @@
+#include "models/found_model.h"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "models/model_kind.h"
+#include "models/weight_names.h"
+
+namespace roformer {
+
+namespace {
+
+const AvailableTensor* find_parameter(const Family& family, const char* ours, const AvailableTensors& tensors) {
+  const std::string name = name_in_files(family, ours);
+  std::vector<std::string> names = other_names(family, name);
+  names.insert(names.begin(), name);
+  for (const std::string& one : names) {
+    const auto found = std::ranges::find(tensors, one, &AvailableTensor::name);
+    if (found != tensors.end() && found->readable) return &*found;
+  }
+  return nullptr;
+}
+
+bool same_values(const AvailableTensor& one, const AvailableTensor& other) {
+  if (!(one.shape == other.shape)) return false;
+  const Tensor a = one.read(), b = other.read();
+  if (a.elements() == 0 || (a.raw() == b.raw() && a.row_stride() == b.row_stride())) return true;
+  if (!is_real(a.dtype()) || !is_real(b.dtype())) return false;
+  std::vector<double> left(static_cast<size_t>(a.columns())), right(left.size());
+  const auto row_to = [](const Tensor& from, int64_t row, std::vector<double>& to) {
+    const Tensor target = Tensor::allocate({1, from.columns()}, DType::float64);
+    copy_tensor(from.row_range(row, 1), target);
+    std::copy_n(target.data<double>(), to.size(), to.begin());
+  };
+  for (int64_t row = 0; row < a.rows(); ++row) {
+    if (a.dtype() == b.dtype()) {
+      const auto bytes = static_cast<size_t>(a.columns() * dtype_size(a.dtype()));
+      const auto at = [&](const Tensor& x) {
+        return static_cast<const char*>(x.raw()) + row * x.row_stride() * dtype_size(x.dtype());
+      };
+      if (std::memcmp(at(a), at(b), bytes) == 0) continue;
+    }
+    row_to(a, row, left);
+    row_to(b, row, right);
+    if (left != right) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+FoundModel find_model(const std::string& directory) {
+  const JsonObject json = JsonObject::read(join_path(model_directory(directory), "config.json"));
+  // The config's own errors are clearer than what follows from them.
+  if (const NamedKind named = named_kind(json); named.family != nullptr) read_config(json, {.family = named.family});
+  const auto files = std::make_shared<const WeightFiles>(directory);
+  FoundModel model{.config = {}, .tensors = available(files), .source = files->source(), .notes = {}};
+  LoadNotes& notes = model.notes;
+  notes.wrapper = remove_wrapper(model.tensors, model.source);
+  DecidedKind decided = decide_kind(json, model.tensors, model.source);
+  model.config = read_config(json, decided.kind, &notes.unknown_keys);
+  complete_from_names(model.config, model.tensors);
+  model.config.missing_head = std::move(decided.missing_head);
+  if (!notes.unknown_keys.empty()) {
+    notes.warnings.push_back(unknown_keys_warning(json.source(), notes.unknown_keys));
+  }
+  notes.warnings.insert(notes.warnings.end(), decided.warnings.begin(), decided.warnings.end());
+  notes.family_reason = std::move(decided.family_reason);
+  notes.head_reason = std::move(decided.head_reason);
+  untie_if_different(model.config, model);
+  return model;
+}
+
+void untie_if_different(ModelConfig& config, FoundModel& model) {
+  if (!config.is_language_model() || !config.tied) return;
+  const AvailableTensor* words = find_parameter(*config.family, "embeddings.words.weight", model.tensors);
+  const AvailableTensor* output = find_parameter(*config.family, "head.output.weight", model.tensors);
+  if (words == nullptr || output == nullptr || same_values(*words, *output)) return;
+  config.tied = false;
+  model.notes.warnings.push_back(
+      fmt::format("{}: {} differs from {}, to which config.json ties it: it is used as it is", model.source,
+                  quote(output->stored_name), quote(words->stored_name)));
+}
+
+void note_unused(const LoadingPlan& plan, LoadNotes& notes) {
+  constexpr size_t kShown = 10;
+  const std::vector<std::string>& unused = plan.unused();
+  if (unused.empty()) return;
+  const size_t shown = std::min(kShown, unused.size());
+  notes.warnings.push_back(fmt::format(
+      "{}: not part of the model and ignored: {}{}", plan.source(), fmt::join(std::span(unused).first(shown), ", "),
+      shown < unused.size() ? fmt::format(" and {} more", unused.size() - shown) : ""));
+}
+
+}  // namespace roformer

@@ -1,0 +1,37 @@
+// A model directory before its weights are read: the config that config.json and the tensors give together, the
+// tensors under their names in the model, and what a user should hear of it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "models/loading_plan.h"
+
+namespace roformer {
+
+struct LoadNotes {
+  std::vector<std::string> unknown_keys;  // of config.json, not understood and ignored
+  // One sentence each, unknown keys among them: what is unusual about the directory, and what was made of it.
+  std::vector<std::string> warnings;
+  std::string family_reason, head_reason;  // why they are what config.json does not name; empty if it does
+  std::string wrapper;                     // what was removed before all names: "module."; empty: nothing
+};
+
+struct FoundModel {
+  ModelConfig config;
+  AvailableTensors tensors;
+  std::string source;  // names the weights in messages
+  LoadNotes notes;
+};
+
+// Of a directory, or one of its weights files. Errors of WeightFiles, remove_wrapper, decide_kind and read_config.
+FoundModel find_model(const std::string& directory);
+
+// Unties the output weights of a language model if the file's differ from the word embeddings, with a warning. `config`
+// may be the model's own.
+void untie_if_different(ModelConfig& config, FoundModel& model);
+
+// A warning that lists tensors which are not used; nothing for none.
+void note_unused(const LoadingPlan& plan, LoadNotes& notes);
+
+}  // namespace roformer

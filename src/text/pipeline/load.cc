@@ -1,0 +1,171 @@
+#include "text/pipeline/load.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "text/added_tokens.h"
+#include "text/pipeline/tokenizer.h"
+#include "text/sentencepiece/json.h"
+#include "text/sentencepiece/tokenizer.h"
+#include "text/tokenizer_settings.h"
+#include "text/wordpiece/wordpiece.h"
+
+namespace roformer {
+
+namespace {
+
+constexpr const char* kJsonFile = "tokenizer.json";
+
+class JsonTokenizerLoader {
+ public:
+  JsonTokenizerLoader(const TokenSettings& settings, const std::string& tokenizer_class, const JsonObject& file)
+      : JsonTokenizerLoader(settings, tokenizer_class, file, read_pipeline_model(file)) {}
+
+  std::unique_ptr<Tokenizer> load(std::string content) {
+    std::unique_ptr<Tokenizer> tokenizer;
+    if (const auto options = bert_options()) {
+      tokenizer = std::make_unique<WordPieceTokenizer>(std::move(vocabulary_), specials_, *options, file_.source());
+    } else {
+      PipelineDecoder decoder(file_, vocabulary_.model_tokens());
+      PipelineTemplates templates = read_own_templates();
+      tokenizer = std::make_unique<PipelineTokenizer>(
+          std::move(vocabulary_),
+          PipelineParts{PipelineNormalizer(file_), PipelinePreTokenizer(file_), std::move(model_), std::move(templates),
+                        std::move(decoder), specials_, class_.empty() ? "PreTrainedTokenizerFast" : class_,
+                        std::move(content), config_},
+          file_.source());
+    }
+    tokenizer->add_tokens(std::move(added_));
+    return tokenizer;
+  }
+
+ private:
+  JsonTokenizerLoader(const TokenSettings& settings, const std::string& tokenizer_class, const JsonObject& file,
+                      ReadPipelineModel read)
+      : settings_(settings),
+        class_(tokenizer_class),
+        config_(settings.config()),
+        file_(file),
+        model_(std::move(read.model)),
+        vocabulary_(std::move(read.vocabulary.tokens), file.source(), std::move(read.vocabulary.holes)),
+        added_(settings.add_to(vocabulary_, SpecialTokens{"", "", "", "", ""}, file.source())) {
+    name_specials(read_own_templates());
+  }
+
+  const AddedToken* added(const std::string& name) const {
+    const auto found = std::ranges::find(added_, name, &AddedToken::content);
+    return found == added_.end() || name.empty() ? nullptr : &*found;
+  }
+
+  // "add_bos_token" and "add_eos_token" overrule the post-processor.
+  PipelineTemplates read_own_templates() const {
+    const Json& config = config_.value();
+    if (!config.contains("add_bos_token") && !config.contains("add_eos_token")) {
+      return read_templates(file_, vocabulary_.size());
+    }
+    const auto name = [&](const char* key, const char* token) {
+      return config_.get_bool(key, false) ? settings_.name(token, "") : std::string();
+    };
+    return make_templates(vocabulary_, name("add_bos_token", "bos_token"), name("add_eos_token", "eos_token"));
+  }
+
+  // The first of some names that is an added token; "" if none is.
+  std::string first_of(std::initializer_list<std::string> candidates) const {
+    for (const std::string& name : candidates) {
+      if (added(name) != nullptr) return name;
+    }
+    return "";
+  }
+
+  void name_specials(const PipelineTemplates& templates) {
+    const SpecialTokens bert;
+    std::string cls =
+        first_of({settings_.name("cls_token", ""), settings_.name("bos_token", ""), templates.begin, bert.cls});
+    std::string sep =
+        first_of({settings_.name("sep_token", ""), settings_.name("eos_token", ""), templates.end, bert.sep});
+    if (cls.empty()) cls = sep;
+    if (sep.empty()) sep = cls;
+    specials_ = {.pad = first_of({settings_.name("pad_token", ""), bert.pad, sep}),
+                 .unk = first_of({settings_.name("unk_token", ""), model_->unknown_token(), bert.unk}),
+                 .cls = cls,
+                 .sep = sep,
+                 .mask = first_of({settings_.name("mask_token", ""), bert.mask})};
+  }
+
+  // The one part under a key; nothing if there are none or several.
+  std::optional<PipelinePart> single_part(const char* key, const char* list, const char* type) const {
+    const auto parts = read_pipeline_parts(file_, key, list, key);
+    if (parts.size() != 1 || parts[0].type() != type) return std::nullopt;
+    return parts[0];
+  }
+
+  // The options of BERT's tokenizer, if the file means that.
+  std::optional<WordPieceOptions> bert_options() const {
+    const auto normalizer = single_part("normalizer", "normalizers", "BertNormalizer");
+    if (!normalizer || !single_part("pre_tokenizer", "pretokenizers", "BertPreTokenizer") ||
+        !single_part("decoder", "decoders", "WordPiece")) {
+      return std::nullopt;
+    }
+    const JsonObject model = file_.get_object("model");
+    const auto all = specials_.all();
+    if (model_->type() != "wordpiece" || !normalizer->json().get_bool("clean_text", true) ||
+        model.get_string("continuing_subword_prefix", std::string(kContinuationPrefix)) != kContinuationPrefix ||
+        model.get_int("max_input_chars_per_word", kMaxWordCodePoints) != kMaxWordCodePoints ||
+        std::ranges::any_of(all, &std::string::empty) || model_->unknown_token() != specials_.unk ||
+        !has_bert_templates()) {
+      return std::nullopt;
+    }
+    WordPieceOptions options;
+    options.lowercase = normalizer->json().get_bool("lowercase", true);
+    if (normalizer->json().has("strip_accents")) {
+      options.strip_accents = normalizer->json().get_bool("strip_accents", false);
+    }
+    options.separate_cjk = normalizer->json().get_bool("handle_chinese_chars", true);
+    if (class_.empty()) {  // transformers then takes a class by the model's type, whose settings are the config's
+      options.lowercase = config_.get_bool("do_lower_case", options.lowercase);
+      if (config_.has("strip_accents")) options.strip_accents = config_.get_bool("strip_accents", false);
+      options.separate_cjk = config_.get_bool("tokenize_chinese_chars", options.separate_cjk);
+    }
+    return options;
+  }
+
+  bool has_bert_templates() const {
+    using Kind = TemplatePart::Kind;
+    const PipelineTemplates templates = read_own_templates();
+    const int32_t cls = added(specials_.cls)->id, sep = added(specials_.sep)->id;
+    const EncodingTemplate single = {{Kind::special, cls, 0}, {Kind::text, -1, 0}, {Kind::special, sep, 0}};
+    EncodingTemplate pair = single;
+    pair.push_back({Kind::pair, -1, 1});
+    pair.push_back({Kind::special, sep, 1});
+    return templates.single == single && templates.pair == pair;
+  }
+
+  const TokenSettings& settings_;
+  const std::string& class_;
+  const JsonObject& config_;
+  const JsonObject& file_;
+  std::unique_ptr<PipelineModel> model_;
+  Vocabulary vocabulary_;
+  std::vector<AddedToken> added_;
+  SpecialTokens specials_;
+};
+
+}  // namespace
+
+bool is_defined_by_json(const std::string& directory, const std::string& tokenizer_class) {
+  return leaves_rules_to_json(tokenizer_class) && exists(join_path(directory, kJsonFile));
+}
+
+std::unique_ptr<Tokenizer> load_json_tokenizer(const std::string& directory, const std::string& tokenizer_class,
+                                               const JsonObject& config) {
+  const std::string path = join_path(directory, kJsonFile);
+  std::string content = read_file(path, kMaxVocabularyBytes);
+  const JsonObject file(parse_json(content, path, {}, path), path);
+  const TokenSettings settings(config, directory, &file);
+  if (auto tokenizer = load_if_sentencepiece(file, content, settings, tokenizer_class)) return tokenizer;
+  return JsonTokenizerLoader(settings, tokenizer_class, file).load(std::move(content));
+}
+
+}  // namespace roformer

@@ -1,0 +1,22 @@
+// Which tokenizer a tokenizer.json means.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/json.h"
+#include "text/tokenizer.h"
+
+namespace roformer {
+
+// Whether tokenizer.json alone defines the tokenizer: the directory has one, and `tokenizer_class` is one of Hugging
+// Face's classes without rules of their own, or empty.
+bool is_defined_by_json(const std::string& directory, const std::string& tokenizer_class);
+
+// The tokenizer of such a directory: BERT's or SentencePiece's where the file means exactly their rules, which run
+// faster, else a pipeline. `config`: tokenizer_config.json, which names special tokens and may add tokens. DataError
+// naming what is not supported, or malformed.
+std::unique_ptr<Tokenizer> load_json_tokenizer(const std::string& directory, const std::string& tokenizer_class,
+                                               const JsonObject& config);
+
+}  // namespace roformer

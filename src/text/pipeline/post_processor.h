@@ -1,0 +1,24 @@
+// The post-processor of a tokenizer.json: the special tokens around one and two texts.
+#pragma once
+
+#include <string>
+
+#include "base/json.h"
+#include "text/tokenizer.h"
+
+namespace roformer {
+
+struct PipelineTemplates {
+  EncodingTemplate single, pair;
+  std::string begin, end;  // the first special token before one text and the last after it; "" if there is none
+};
+
+// "post_processor" of a tokenizer.json: TemplateProcessing, BertProcessing, RobertaProcessing without "trim_offsets",
+// or none. DataError that names any other, for a template without exactly its texts, and for ids outside the
+// vocabulary of `vocabulary_size` tokens.
+PipelineTemplates read_templates(const JsonObject& file, int32_t vocabulary_size);
+
+// The templates of "add_bos_token" and "add_eos_token": around each text. Empty names: none.
+PipelineTemplates make_templates(const Vocabulary& vocabulary, const std::string& begin, const std::string& end);
+
+}  // namespace roformer
