@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 PACKAGES := g++ cmake ninja-build pkg-config libhwy-dev libtbb-dev nlohmann-json3-dev libtomlplusplus-dev libfmt-dev \
-	libutf8proc-dev libxxhash-dev zlib1g-dev libzstd-dev libsentencepiece-dev libonig-dev libgtest-dev libgmock-dev libbenchmark-dev
+	libutf8proc-dev libxxhash-dev zlib1g-dev libbz2-dev liblzma-dev libzstd-dev libsentencepiece-dev libonig-dev \
+	libgtest-dev libgmock-dev libbenchmark-dev
 DEMO_PACKAGES := bible-kjv
 ORACLE_PACKAGES := python3-jieba
 # The text of the mix where ../shared is absent; what torch.compile compiles with; jieba's dictionary.
@@ -11,6 +12,8 @@ FUZZ_PACKAGES := clang-14 libclang-rt-14-dev llvm-14
 LINT_PACKAGES := clang-format clang-tidy python3
 FILE_MODULES := base position formats checkpoint text data report
 PRESET ?= release
+# Inputs of users with their right values; used where the folder is present.
+SHARED := $(or $(ROFORMER_SHARED),../shared)
 PROGRAM := build/release/roformer
 
 help:           ## this list
@@ -49,6 +52,10 @@ test-simd: build ## all tests again with each lesser instruction set that this C
 	  else echo "this CPU does not have $$set"; fi; \
 	done
 
+test-subproject: library ## a project that has this one as a part of its build, by add_subdirectory and FetchContent, built twice (10 minutes)
+	cmake -D BUILD=$(CURDIR)/build/release -D SOURCE=$(CURDIR) -D CXX=c++ -D SANITIZE= -D NINJA=ninja -D FULL=ON \
+	  -P tests/library/subproject.cmake
+
 bench: build    ## micro-benchmarks of single kernels
 	build/release/kernel_bench --benchmark_min_time=0.2
 
@@ -67,7 +74,7 @@ bench-linear: program ## linear attention's time and memory to 64k tokens, again
 	tools/venv.sh
 	venv/bin/python bench/peers/linear.py --program $(PROGRAM) $(BENCH)
 
-oracle: program  ## regenerate the fixtures and compare with transformers, live; tokenizers on ../shared/data
+oracle: program  ## regenerate the fixtures and compare with transformers, live; tokenizers on ../shared/data; users' inputs in ../shared/field
 	@tools/install_packages.sh $(ORACLE_PACKAGES)
 	tools/venv.sh
 	venv/bin/python tools/oracle.py --program $(PROGRAM)
@@ -76,6 +83,7 @@ oracle: program  ## regenerate the fixtures and compare with transformers, live;
 	venv/bin/python tools/oracle_tokenizers.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_sentencepiece.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_pipelines.py --program $(PROGRAM)
+	@if [ -f $(SHARED)/field/run.py ]; then python3 $(SHARED)/field/run.py $(PROGRAM); fi
 
 reproduce-curves: program ## validation curves of four position encodings, three seeds each (about an hour)
 	@tools/install_packages.sh $(DEMO_PACKAGES)
@@ -130,4 +138,4 @@ guard-files:    ## the part of guard that CI runs: the modules that read untrust
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure compile-commands build program library demo test test-simd bench bench-peers bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-dtypes lint asan tsan fuzz guard guard-files clean
+.PHONY: help packages configure compile-commands build program library demo test test-simd test-subproject bench bench-peers bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-dtypes lint asan tsan fuzz guard guard-files clean

@@ -12,10 +12,9 @@ int main(int argc, char** argv) {
   try {
     const auto model = roformer::TextModel::open(argv[1]);
     const auto tokens = model.tokenize(argv[2]).tokens;
-    const roformer::HiddenStates states = model.encode(argv[2]);
-    std::printf("%lld tokens x %lld\n", static_cast<long long>(states.tokens),
-                static_cast<long long>(states.hidden_size));
-    for (int64_t i = 0; i < states.tokens; ++i) {
+    const roformer::Matrix states = model.encode(argv[2]);
+    std::printf("%lld tokens x %lld\n", static_cast<long long>(states.rows), static_cast<long long>(states.columns));
+    for (int64_t i = 0; i < states.rows; ++i) {
       double squares = 0;
       for (const float value : states.row(i)) squares += double{value} * value;
       std::printf("%-12s length %.3f, begins %.3f %.3f\n", tokens[static_cast<size_t>(i)].c_str(), std::sqrt(squares),

@@ -1,4 +1,4 @@
-// The lines of a file that are nearest to a query, by the cosine of their embeddings:
+// The lines of a file that are nearest to a query, by the cosine of their embeddings, one matrix:
 //   nearest_sentence MODEL FILE QUERY
 #include <roformer/text_model.h>
 
@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
     const auto query = model.embed(argv[3], {.normalize = true});
     std::vector<std::pair<float, size_t>> order;
     for (size_t i = 0; i < lines.size(); ++i) {
-      const auto& vector = vectors[i].values;
+      const auto vector = vectors.row(static_cast<int64_t>(i));
       order.push_back({std::inner_product(vector.begin(), vector.end(), query.values.begin(), 0.0f), i});
     }
     std::sort(order.rbegin(), order.rend());

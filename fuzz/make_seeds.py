@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Writes fuzz/seeds/TARGET/*: small inputs from which libFuzzer starts. Run it after changing it; the result is kept in git."""
 
+import bz2
 import gzip
 import json
+import lzma
 import pathlib
 import struct
 import zipfile
@@ -172,6 +174,10 @@ def texts() -> None:
     put("corpus", "gzip", b"\0\3" + gzip.compress(text, mtime=0) + gzip.compress(text, mtime=0))
     frame = b"\x28\xb5\x2f\xfd\x20" + bytes([len(text)]) + struct.pack("<I", len(text) << 3 | 1)[:3] + text
     put("corpus", "zstd", b"\0\3" + frame + frame)
+    put("corpus", "zstd_skippable", b"\0\3" + b"\x50\x2a\x4d\x18" + struct.pack("<I", 4) + bytes(4) + frame)
+    put("corpus", "xz", b"\0\3" + lzma.compress(text, check=lzma.CHECK_CRC32) + bytes(8) + lzma.compress(text))
+    put("corpus", "lzma", b"\0\3" + lzma.compress(text, lzma.FORMAT_ALONE))
+    put("corpus", "bzip2", b"\0\3" + bz2.compress(text) + bz2.compress(text))
 
 
 def forward() -> None:

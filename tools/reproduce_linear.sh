@@ -32,7 +32,7 @@ fi
   $roformer train-tokenizer --type char --vocab-size 256 --input "$train" --output "$work/tokenizer"
 
 command=(compare --preset demo --hidden-size 128 --heads 4 --positions rotary,learned,none
-  --attention linear-favor,linear-favor-before,softmax --seeds "$seeds" --jobs "${JOBS:-1}" --objective clm
+  --attention linear-favor,linear-favor-before,softmax --reference rotary+linear-favor --seeds "$seeds" --jobs "${JOBS:-1}" --objective clm
   --data "$train" --validation-data "$held_out" --tokenizer "$work/tokenizer" --max-length $length
   --batch-tokens $batch --steps "$steps" --learning-rate 1e-3 --warmup 30 --schedule constant
   --validate-every 100 --save-every 100 --keep 1 --lengths "$length,$((2 * length)),$((4 * length)),$((8 * length))" --output "$grid")

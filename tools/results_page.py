@@ -9,7 +9,6 @@ parts of it that belong to other grids are preserved. Each grid has a page of it
 
 import argparse
 import json
-import math
 import pathlib
 import statistics
 import subprocess
@@ -20,8 +19,6 @@ TITLES = {
     "enwiki": "Masked language models of Wikipedia",
     "linear": "Linear attention with rotation: a character-level Performer",
 }
-# Whose losses the others' are compared with.
-REFERENCES = {"linear": "rotary+linear-favor"}
 INTRODUCTION = """# Position encodings, compared
 
 `make reproduce-positions` and `make reproduce-linear` write this summary, the pages it links to and their plots; each page
@@ -61,12 +58,14 @@ def order(position):
 
 def result_table(results):
     causal = results["objective"] == "clm"
-    columns = ["encoding", "runs", "validation loss", "accuracy, %"] + ["perplexity"] * causal
+    columns = ["encoding", "runs", "validation loss", "unigram loss", "accuracy, %"] + ["perplexity"] * causal
     columns += ["tokens per CPU second", "peak MB", "parameters", "added parameters"]
     rows = []
     for position in sorted(results["positions"], key=order):
         runs = position["loss"]["runs"] if position["loss"] else 0
-        row = [position["position"], str(runs), interval(position["loss"], 3), interval(position["accuracy"], 2, 100)]
+        row = [position["position"], str(runs), interval(position["loss"], 3)]
+        row.append("–" if position["unigram_loss"] is None else f"{position['unigram_loss']:.3f}")
+        row.append(interval(position["accuracy"], 2, 100))
         if causal:
             row.append(interval(position["perplexity"], 2))
         row.append(interval(position.get("tokens_per_cpu_second"), 0))
@@ -95,37 +94,26 @@ def length_table(results):
     return text
 
 
-# Student's t, 97.5 %, by degrees of freedom (any table of statistics).
-STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
-
-
-def differences(reference, results):
+def differences(results):
     """Differences to the reference's losses, paired by seed: what runs of one seed share cancels out."""
-    losses = {
-        position["position"]: {run["seed"]: run["loss"] for run in position["runs"] if run["finished"]}
-        for position in results["positions"]
-    }
-    of_reference = losses.pop(reference, {})
     kinds = {"better": [], "worse": [], "statistically indistinguishable": []}
-    for name, runs in losses.items():
-        paired = [loss - of_reference[seed] for seed, loss in runs.items() if seed in of_reference]
-        if len(paired) < 2:
-            continue
-        mean = statistics.fmean(paired)
-        half = STUDENT[min(len(paired) - 1, 9)] * statistics.stdev(paired) / math.sqrt(len(paired))
-        kind = "statistically indistinguishable" if abs(mean) <= half else "worse" if mean > 0 else "better"
-        kinds[kind].append((mean, f"{name} ({mean:+.3f} ± {half:.3f})"))
+    for position in results["positions"]:
+        difference = position["difference"]
+        if difference and difference["verdict"]:
+            mean, half = difference["mean"], difference["interval95"]
+            kinds[difference["verdict"]].append((mean, f"{position['position']} ({mean:+.3f} ± {half:.3f})"))
     said = [f"{kind}: {', '.join(text for _, text in sorted(found))}" for kind, found in kinds.items() if found]
     if not said:
         return ""
-    return f"**Difference to {reference}** in validation loss, paired by seed: mean ± 95 % interval.\n\n" + "".join(
+    return f"**Difference to {results['reference']}** in validation loss, paired by seed: mean ± 95 % interval.\n\n" + "".join(
         f"- {text[0].upper() + text[1:]}.\n" for text in said
     ) + "\n"
 
 
-def longest(reference, results):
+def longest(results):
     """The lowest losses on the longest sequences, and the increase from the length of the training."""
     short, long = results["max-length"], results["lengths"][-1]
+    reference = results["reference"]
     found = []
     for position in results["positions"]:
         for score in position["lengths"]:
@@ -174,10 +162,9 @@ def step_table(grid):
 def summary(grid, page):
     """The part of a grid on the summary page."""
     results = json.loads((grid / "results.json").read_text(encoding="utf-8"))
-    reference = REFERENCES.get(grid.name, "rotary")
     text = f"## {TITLES.get(grid.name, grid.name)}\n\nAll tables and the command: [{page.stem}-{grid.name}.md]"
-    text += f"({page.stem}-{grid.name}.md). " + seeds_of(results) + "\n\n" + differences(reference, results)
-    text += longest(reference, results) if results["lengths"] else ""
+    text += f"({page.stem}-{grid.name}.md). " + seeds_of(results) + "\n\n" + differences(results)
+    text += longest(results) if results["lengths"] else ""
     return text + f"![Validation loss by step](positions-{grid.name}.svg)\n\n"
 
 
@@ -194,8 +181,7 @@ def part(grid, page, machine):
     text += f"Part of [{page.name}]({page.name}), which says how to read it. {machine}\n\n"
     text += f"    {(grid / 'command.txt').read_text(encoding='utf-8').strip()}\n\n"
     text += " ".join([seeds_of(results), *results["notes"]]) + "\n\n"
-    reference = REFERENCES.get(name, "rotary")
-    text += differences(reference, results) + result_table(results)
+    text += differences(results) + result_table(results)
     text += f"\n![Validation loss by step](positions-{name}.svg)\n"
     text += step_table(grid)
     if (grid / "note.md").exists():
@@ -204,7 +190,7 @@ def part(grid, page, machine):
         return text
     text += f"\n## Longer sequences\n\nTrained on sequences of {results['max-length']} tokens and evaluated, with the same weights, "
     text += "on longer ones. The word after a comma is the\nfrequency scaling or table extension used for the evaluation.\n\n"
-    text += longest(reference, results) + length_table(results)
+    text += longest(results) + length_table(results)
     for plot, what in (
         ("lengths", "Loss by sequence length"),
         ("places", "Loss by position in the longest sequences"),

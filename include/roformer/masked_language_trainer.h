@@ -8,13 +8,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "roformer/error.h"
 #include "roformer/export.h"
+#include "roformer/texts.h"
 
 namespace roformer {
 inline namespace v0 {
@@ -68,14 +68,14 @@ class ROFORMER_EXPORT MaskedLanguageTrainer {
   // One update on all these texts together; returns the loss before it, a mean over the masked tokens. Error, with the
   // model as it was, if the texts have no token to mask or loss or gradient are not finite, or (of kind interrupted) if
   // a stop is requested: step() may be called again.
-  double step(std::span<const std::string> texts, std::stop_token stop = {});
+  double step(Texts texts, std::stop_token stop = {});
   int64_t steps() const;  // done so far by this trainer
   // Keys of config.json that this library does not know and that could matter: worth a warning. Empty for a new model.
   const std::vector<std::string>& ignored_settings() const;
   const std::vector<std::string>& warnings() const;  // as TextModel::warnings
 
   // Changes nothing. The same texts always get the same masks, so that scores can be compared.
-  MaskedLanguageScore validate(std::span<const std::string> texts, std::stop_token stop = {}) const;
+  MaskedLanguageScore validate(Texts texts, std::stop_token stop = {}) const;
 
   // Writes a model directory that TextModel, the program and transformers open; creates it if needed. Saving again to
   // the same directory replaces the weights atomically. Error for a directory with a training run or another model in

@@ -6,8 +6,8 @@
  * touch their other outputs only when they succeed. No C++ exception leaves the library.
  * Results belong to the caller, who frees each with the function named after its type; free functions take NULL.
  * Pointers inside a result live as long as it does.
- * Threads: any number of threads may use one roformer_model at once, but for freeing it. A roformer_trainer serves one
- * thread at a time. Signals: see docs/library.md. */
+ * Threads: any number of threads may use one roformer_model or roformer_tokenizer at once, but for freeing it. A
+ * roformer_trainer serves one thread at a time. Signals: see docs/library.md. */
 #ifndef ROFORMER_ROFORMER_H_
 #define ROFORMER_ROFORMER_H_
 
@@ -65,6 +65,59 @@ ROFORMER_EXPORT void roformer_stop_request(roformer_stop* stop);
 ROFORMER_EXPORT void roformer_stop_reset(roformer_stop* stop);
 ROFORMER_EXPORT void roformer_stop_free(roformer_stop* stop);
 
+/* ---- Tokens ---- */
+
+/* A file of a directory in memory. `name` is its name in the directory: "config.json", "1_Pooling/config.json". */
+typedef struct roformer_file {
+  const char* name;
+  const void* data;
+  size_t size; /* of the data in bytes */
+} roformer_file;
+
+typedef struct roformer_tokenizer roformer_tokenizer;
+
+/* Opens a tokenizer directory, or the files of one, which are not needed afterwards. */
+ROFORMER_EXPORT roformer_status roformer_tokenizer_open(const char* directory, roformer_tokenizer** tokenizer,
+                                                        roformer_error* error);
+ROFORMER_EXPORT roformer_status roformer_tokenizer_open_memory(const roformer_file* files, size_t count,
+                                                               roformer_tokenizer** tokenizer, roformer_error* error);
+ROFORMER_EXPORT void roformer_tokenizer_free(roformer_tokenizer* tokenizer);
+
+typedef struct roformer_tokens {
+  size_t count;
+  const char* const* tokens;  /* [count], NUL-terminated; one that contains a NUL (byte tokenizer) appears shorter */
+  const int32_t* ids;         /* [count] */
+  const int32_t* segment_ids; /* [count] 0 for the text, 1 for the pair */
+  const int64_t* offsets;     /* [count][2] begin and end in code points of the text; 0, 0 for special tokens */
+} roformer_tokens;
+
+/* `pair` is a second text, or NULL. `max_length`: truncate to this many tokens, the longer text first; 0 = no limit. */
+ROFORMER_EXPORT roformer_status roformer_tokenizer_encode(const roformer_tokenizer* tokenizer, const char* text,
+                                                          size_t length, const char* pair, size_t pair_length,
+                                                          int64_t max_length, roformer_tokens** tokens,
+                                                          roformer_error* error);
+ROFORMER_EXPORT void roformer_tokens_free(roformer_tokens* tokens);
+
+typedef struct roformer_text {
+  const char* text; /* NUL-terminated */
+  size_t length;    /* in bytes */
+} roformer_text;
+
+/* Text of tokens; special tokens are left out unless `keep_special` is not 0. */
+ROFORMER_EXPORT roformer_status roformer_tokenizer_decode(const roformer_tokenizer* tokenizer, const int32_t* ids,
+                                                          size_t count, int keep_special, roformer_text** text,
+                                                          roformer_error* error);
+ROFORMER_EXPORT void roformer_text_free(roformer_text* text);
+
+/* Tokens have the ids from 0 to this number - 1; 0 for NULL. */
+ROFORMER_EXPORT int64_t roformer_tokenizer_size(const roformer_tokenizer* tokenizer);
+/* NULL for an id that is not a token. It lives as long as the tokenizer. */
+ROFORMER_EXPORT const char* roformer_tokenizer_token(const roformer_tokenizer* tokenizer, int32_t id);
+/* -1 where there is no such token. */
+ROFORMER_EXPORT int32_t roformer_tokenizer_id(const roformer_tokenizer* tokenizer, const char* token);
+/* "[MASK]", or as the tokenizer writes it; NULL if it has none. */
+ROFORMER_EXPORT const char* roformer_tokenizer_mask_token(const roformer_tokenizer* tokenizer);
+
 /* ---- A model ---- */
 
 /* Options of functions: a field of 0 or NULL means its default; start from the struct's _INIT. NULL for a struct means
@@ -88,11 +141,33 @@ typedef struct roformer_model_options {
 #define ROFORMER_MODEL_OPTIONS_INIT \
   { sizeof(roformer_model_options), 0, NULL, 0, 0, NULL, NULL }
 
-/* Opens a model directory. */
+/* Opens a model directory, */
 ROFORMER_EXPORT roformer_status roformer_model_open(const char* directory, const roformer_model_options* options,
                                                     roformer_model** model, roformer_error* error);
+/* or the files of one in memory. Weights are used where they lie: the data must stay as they are as long as the model
+ * exists. */
+ROFORMER_EXPORT roformer_status roformer_model_open_memory(const roformer_file* files, size_t count,
+                                                           const roformer_model_options* options,
+                                                           roformer_model** model, roformer_error* error);
 ROFORMER_EXPORT void roformer_model_free(roformer_model* model);
 ROFORMER_EXPORT int64_t roformer_model_hidden_size(const roformer_model* model); /* 0 for NULL */
+ROFORMER_EXPORT int64_t roformer_model_parameters(const roformer_model* model);  /* 0 for NULL */
+/* Belongs to the model, and lives as long; do not free it. NULL for NULL. */
+ROFORMER_EXPORT const roformer_tokenizer* roformer_model_tokenizer(const roformer_model* model);
+
+typedef enum roformer_task {
+  ROFORMER_FILL_MASK = 0,
+  ROFORMER_CLASSIFY = 1,
+  ROFORMER_LABEL_TOKENS = 2,
+  ROFORMER_ANSWER = 3,
+  ROFORMER_CHOOSE = 4,
+  ROFORMER_GENERATE = 5 /* without an attention_mask of the options */
+} roformer_task;
+
+/* 1 if the model has the head for it, else 0. */
+ROFORMER_EXPORT int roformer_model_can(const roformer_model* model, roformer_task task);
+/* Of a classification head, in the order of its scores. NULL if `index` is not less than their number. */
+ROFORMER_EXPORT const char* roformer_model_label(const roformer_model* model, size_t index);
 /* Keys of config.json that the library does not know and that could matter: worth a warning. NULL if `index` is not
  * less than their number. */
 ROFORMER_EXPORT const char* roformer_model_ignored_setting(const roformer_model* model, size_t index);
@@ -100,19 +175,10 @@ ROFORMER_EXPORT const char* roformer_model_ignored_setting(const roformer_model*
  * is not less than their number. */
 ROFORMER_EXPORT const char* roformer_model_warning(const roformer_model* model, size_t index);
 
-typedef struct roformer_tokens {
-  size_t count;
-  const char* const* tokens;  /* [count], NUL-terminated; one that contains a NUL (byte tokenizer) appears shorter */
-  const int32_t* ids;         /* [count] */
-  const int32_t* segment_ids; /* [count] 0 for the text, 1 for the pair */
-  const int64_t* offsets;     /* [count][2] begin and end in code points of the text; 0, 0 for special tokens */
-} roformer_tokens;
-
-/* `pair` is a second text, or NULL. */
+/* By the model's tokenizer, without a limit. `pair` is a second text, or NULL. */
 ROFORMER_EXPORT roformer_status roformer_tokenize(const roformer_model* model, const char* text, size_t length,
                                                   const char* pair, size_t pair_length, roformer_tokens** tokens,
                                                   roformer_error* error);
-ROFORMER_EXPORT void roformer_tokens_free(roformer_tokens* tokens);
 
 typedef struct roformer_matrix {
   size_t rows, columns;
@@ -122,6 +188,19 @@ typedef struct roformer_matrix {
 /* The last layer's output for a text: a row for each of its tokens, [CLS] and [SEP] included. */
 ROFORMER_EXPORT roformer_status roformer_encode(const roformer_model* model, const char* text, size_t length,
                                                 roformer_matrix** hidden_states, roformer_error* error);
+/* The same for tokens of the caller's own. `segment_ids` may be NULL: all 0. */
+ROFORMER_EXPORT roformer_status roformer_encode_ids(const roformer_model* model, const int32_t* ids,
+                                                    const int32_t* segment_ids, size_t count,
+                                                    roformer_matrix** hidden_states, roformer_error* error);
+
+/* What the head computes, before any softmax. A row for each token: [vocabulary] of a language model, [labels] of token
+ * classification, [2] (start, end) of question answering; one row: [labels] of sequence classification, [1] of multiple
+ * choice. ROFORMER_DATA_ERROR for a model without a head. */
+ROFORMER_EXPORT roformer_status roformer_logits(const roformer_model* model, const char* text, size_t length,
+                                                roformer_matrix** logits, roformer_error* error);
+ROFORMER_EXPORT roformer_status roformer_logits_of_ids(const roformer_model* model, const int32_t* ids,
+                                                       const int32_t* segment_ids, size_t count,
+                                                       roformer_matrix** logits, roformer_error* error);
 
 typedef enum roformer_pooling {
   ROFORMER_POOLING_AUTO = 0,  /* the directory's setting, else the pooler for RoFormer-Sim, else mean */
@@ -188,6 +267,66 @@ ROFORMER_EXPORT roformer_status roformer_classify(const roformer_model* model, c
                                                   const char* pair, size_t pair_length,
                                                   roformer_classification** classification, roformer_error* error);
 ROFORMER_EXPORT void roformer_classification_free(roformer_classification* classification);
+/* The same for many texts at once: a row of scores for each. `pairs` may be NULL, as may `lengths` and `pair_lengths`:
+ * all texts end with a NUL. */
+ROFORMER_EXPORT roformer_status roformer_classify_texts(const roformer_model* model, const char* const* texts,
+                                                        const size_t* lengths, const char* const* pairs,
+                                                        const size_t* pair_lengths, size_t count,
+                                                        roformer_matrix** scores, roformer_error* error);
+
+typedef struct roformer_token_label {
+  const char* token; /* NUL-terminated */
+  int32_t id;
+  const char* label;  /* the most probable one */
+  double score;       /* its probability */
+  int64_t begin, end; /* in code points of the text */
+} roformer_token_label;
+
+typedef struct roformer_token_labels {
+  size_t count;
+  const roformer_token_label* tokens; /* [count] all but [CLS] and [SEP] */
+} roformer_token_labels;
+
+/* Needs a token-classification head. */
+ROFORMER_EXPORT roformer_status roformer_label_tokens(const roformer_model* model, const char* text, size_t length,
+                                                      roformer_token_labels** labels, roformer_error* error);
+ROFORMER_EXPORT void roformer_token_labels_free(roformer_token_labels* labels);
+
+typedef struct roformer_question_options {
+  size_t struct_size;  /* sizeof(roformer_question_options) */
+  int64_t max_tokens;  /* longest answer, before it is extended to whole words; default: 30 */
+  int64_t stride;      /* tokens that two windows of a longer context share; default: half a window, at most
+                        * 128; negative: none. A window has max_length of the model's options, default 384 */
+  int64_t split_words; /* not 0: an answer may begin or end within a word */
+} roformer_question_options;
+
+#define ROFORMER_QUESTION_OPTIONS_INIT \
+  { sizeof(roformer_question_options), 0, 0, 0 }
+
+typedef struct roformer_answer {
+  const char* text;   /* a part of the context, NUL-terminated */
+  size_t length;      /* in bytes */
+  double score;       /* probability that it begins and ends where it does, summed over equal texts */
+  int64_t begin, end; /* in code points of the context */
+} roformer_answer;
+
+/* The part of the context that answers the question best. Needs a question-answering head. */
+ROFORMER_EXPORT roformer_status roformer_answer_question(const roformer_model* model, const char* question,
+                                                         size_t question_length, const char* context,
+                                                         size_t context_length,
+                                                         const roformer_question_options* options,
+                                                         roformer_answer** answer, roformer_error* error);
+ROFORMER_EXPORT void roformer_answer_free(roformer_answer* answer);
+
+/* The probability of each choice as what follows the prompt, into `probabilities` [count]. Needs a multiple-choice
+ * head. `lengths` may be NULL: all choices end with a NUL. */
+ROFORMER_EXPORT roformer_status roformer_choose(const roformer_model* model, const char* prompt, size_t prompt_length,
+                                                const char* const* choices, const size_t* lengths, size_t count,
+                                                double* probabilities, roformer_error* error);
+
+/* Sees each token that is generated, in the thread that called, with the text that the token completed: maybe none, of
+ * `length` bytes, valid during the call. 0 ends the continuation; nothing may be thrown through it. */
+typedef int (*roformer_on_token)(void* user, int32_t id, const char* text, size_t length);
 
 typedef struct roformer_generation_options {
   size_t struct_size;              /* sizeof(roformer_generation_options) */
@@ -205,16 +344,19 @@ typedef struct roformer_generation_options {
   const char* const* stop_strings; /* [stop_string_count], NUL-terminated: the text ends before the first of them */
   size_t stop_string_count;
   int64_t greedy; /* not 0: always the most probable token; temperature, top_k, top_p and min_p have no effect */
+  roformer_on_token on_token; /* default: nobody is told */
+  void* user;                 /* for on_token */
 } roformer_generation_options;
 
 #define ROFORMER_GENERATION_OPTIONS_INIT \
-  { sizeof(roformer_generation_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0 }
+  { sizeof(roformer_generation_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, NULL, NULL }
 
 typedef enum roformer_generation_end {
   ROFORMER_END_TOKEN = 0,
   ROFORMER_END_STOP_STRING = 1,
-  ROFORMER_END_LENGTH = 2, /* max_new_tokens */
-  ROFORMER_END_CONTEXT = 3 /* the context is full */
+  ROFORMER_END_LENGTH = 2,  /* max_new_tokens */
+  ROFORMER_END_CONTEXT = 3, /* the context is full */
+  ROFORMER_END_HALTED = 4   /* on_token returned 0 */
 } roformer_generation_end;
 
 typedef struct roformer_generated {

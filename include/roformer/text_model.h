@@ -6,11 +6,12 @@
 // run on another thread, or on this one between two kernels. docs/library.md says more.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
-#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -19,7 +20,9 @@
 
 #include "roformer/error.h"
 #include "roformer/export.h"
+#include "roformer/matrix.h"
 #include "roformer/text_tokenizer.h"
+#include "roformer/texts.h"
 
 namespace roformer {
 inline namespace v0 {
@@ -34,17 +37,6 @@ struct ModelOptions {
   // and classify follow the directory's limit (sentence-transformers') and cut where learned positions end.
   int64_t max_length = 0;
   int64_t max_batch_tokens = 4096;  // texts are batched up to this many tokens: bounds the memory
-};
-
-// The last layer's output for one text: row i belongs to token i of tokenize().
-struct HiddenStates {
-  int64_t tokens = 0;         // S, [CLS] and [SEP] included
-  int64_t hidden_size = 0;    // H
-  std::vector<float> values;  // [S, H], row after row
-
-  std::span<const float> row(int64_t token) const {  // 0 <= token < tokens
-    return std::span(values).subspan(static_cast<size_t>(token * hidden_size), static_cast<size_t>(hidden_size));
-  }
 };
 
 // Other modules of the directory (modules.json: prompts, dense layers) are applied with each of these.
@@ -81,13 +73,34 @@ struct MaskCandidate {
 // For each [MASK] of a text, in order, its candidates, the most probable first.
 using FilledMasks = std::vector<std::vector<MaskCandidate>>;
 
-using TextPair = std::pair<std::string, std::string>;
-
 struct Classification {
   std::string label;           // of the highest score
   double score = 0;            // the highest score
   std::vector<double> scores;  // one for each of labels(): probabilities that sum to 1 (single-label), a probability of
                                // each label (multi-label), or the numbers themselves (regression)
+};
+
+// A token with the most probable of labels().
+struct LabeledToken {
+  std::string token;
+  int32_t id = 0;
+  std::string label;
+  double score = 0;                  // the label's probability
+  std::array<int64_t, 2> offsets{};  // [begin, end) in code points of the text
+};
+
+struct QuestionOptions {
+  int64_t max_tokens = 30;  // longest answer, before it is extended to whole words
+  // A longer context is read in windows that share this many tokens; not set: half a window, at most 128. A window has
+  // ModelOptions::max_length tokens, question included; by default 384, or fewer if the model's positions end before.
+  std::optional<int64_t> stride = {};
+  bool align_to_words = true;  // extend an answer that ends within a word
+};
+
+struct TextAnswer {
+  std::string text;                  // a part of the context; empty for an empty context
+  double score = 0;                  // probability that it begins and ends where it does, summed over equal texts
+  std::array<int64_t, 2> offsets{};  // [begin, end) in code points of the context
 };
 
 struct TextGenerationOptions {
@@ -106,15 +119,18 @@ struct TextGenerationOptions {
                                     // empty: shift, or stop where positions are added to the input
   std::string attention_mask = "";  // "causal", or "prefix": UniLM's, of RoFormer-Sim; empty: the model's
   int64_t batch_size = 8;           // prompts per batch: bounds the memory
-  // Called with the index of a prompt and text of its continuation as soon as it is certain, in the calling thread.
+  // Called in the calling thread: with the index of a prompt and text of its continuation as soon as it is certain,
   std::function<void(size_t index, const std::string& text)> on_text = {};
+  // and after it with each token and the text that the token completed, maybe none. False ends this continuation.
+  std::function<bool(size_t index, int32_t id, const std::string& text)> on_token = {};
 };
 
 enum class GenerationEnd {
   end_token,    // "eos_token_id" of generation_config.json or config.json, else [SEP]
   stop_string,  // one of stop_strings
   length,       // max_new_tokens
-  context       // the context is full
+  context,      // the context is full
+  halted        // on_token returned false
 };
 
 struct GeneratedText {
@@ -128,6 +144,9 @@ class ROFORMER_EXPORT TextModel {
   // Error naming file and tensor where the directory is not a model that this library supports; Error for a device that
   // does not exist, a dtype that it does not have, or fewer than 0 threads.
   static TextModel open(const std::string& directory, const ModelOptions& options = {});
+  // The same of a directory's files in memory. Weights are used where they lie, so all bytes must stay as they are as
+  // long as the model exists. Errors name the directory "memory:N".
+  static TextModel open_memory(const MemoryFiles& files, const ModelOptions& options = {});
 
   TextModel(TextModel&&) noexcept;
   TextModel& operator=(TextModel&&) noexcept;
@@ -135,10 +154,13 @@ class ROFORMER_EXPORT TextModel {
 
   int64_t hidden_size() const;
   int64_t parameters() const;
-  bool fills_masks() const;       // has a masked-language-model head
-  bool classifies_texts() const;  // has a sequence-classification head
-  bool generates_texts() const;   // has a language-model head and is causal
-  // Of a classification head, in the order of its scores; empty for other models.
+  bool fills_masks() const;        // has a masked-language-model head
+  bool classifies_texts() const;   // has a sequence-classification head
+  bool generates_texts() const;    // has a language-model head and is causal
+  bool labels_tokens() const;      // has a token-classification head
+  bool answers_questions() const;  // has a question-answering head
+  bool chooses() const;            // has a multiple-choice head
+  // Of a sequence- or token-classification head, in the order of its scores; empty for other models.
   const std::vector<std::string>& labels() const;
   const TextTokenizer& tokenizer() const;
   // Keys of config.json that this library does not know and that could matter: worth a warning.
@@ -150,43 +172,97 @@ class ROFORMER_EXPORT TextModel {
   // By tokenizer(), not truncated unless the options say so.
   TokenizedText tokenize(std::string_view text, const TokenizeOptions& options = {}) const;
 
-  // The functions for several texts compute them packed, without padding, and return one result per text, in order. A
-  // text's result differs from the one it has alone by rounding only. Error for text that is not UTF-8, by its number
-  // where there are several, and, unless it is cut, for one longer than the learned positions of a model. An Error of
-  // kind interrupted ends a call soon after a stop is requested of its token; the model is as it was.
-  HiddenStates encode(std::string_view text, std::stop_token stop = {}) const;
-  std::vector<HiddenStates> encode(std::span<const std::string> texts, std::stop_token stop = {}) const;
+  // The functions for several texts take what Texts takes (texts.h), compute them packed, without padding, and return
+  // their results in order. A text's result differs from the one it has alone by rounding only. Error for text that is
+  // not UTF-8, by its number where there are several, and, unless it is cut, for one longer than the learned positions
+  // of a model that has them. An Error of kind interrupted ends a call soon after a stop is requested of its token; the
+  // model is as it was.
+
+  // The last layer's output: a row [hidden_size()] for each token of tokenize(), [CLS] and [SEP] included.
+  Matrix encode(std::string_view text, const std::stop_token& stop = {}) const;
+  TextMatrix encode(Texts texts, const std::stop_token& stop = {}) const;
+  TextMatrix encode(std::initializer_list<Text> texts, const std::stop_token& stop = {}) const {
+    return encode(Texts(texts), stop);
+  }
   // Tokens of the caller's own, such as a pair of texts. Uses ids and segment_ids (empty: all 0); never cut. Error for
   // ids and segments that the model does not have.
-  HiddenStates encode(const TokenizedText& text, std::stop_token stop = {}) const;
+  Matrix encode(const TokenizedText& text, const std::stop_token& stop = {}) const;
 
-  TextEmbedding embed(std::string_view text, const EmbeddingOptions& options = {}, std::stop_token stop = {}) const;
-  std::vector<TextEmbedding> embed(std::span<const std::string> texts, const EmbeddingOptions& options = {},
-                                   std::stop_token stop = {}) const;
+  // What the head computes, before any softmax. A row for each token: [vocabulary] of a language model, [labels] of
+  // token classification, [2] (start, end) of question answering; one row for a text: [labels] of sequence
+  // classification, [1] of multiple choice. Error for a model without a head, for no tokens, and where a number is not
+  // finite.
+  Matrix logits(std::string_view text, const std::stop_token& stop = {}) const;
+  TextMatrix logits(Texts texts, const std::stop_token& stop = {}) const;
+  TextMatrix logits(std::initializer_list<Text> texts, const std::stop_token& stop = {}) const {
+    return logits(Texts(texts), stop);
+  }
+  Matrix logits(const TokenizedText& text, const std::stop_token& stop = {}) const;  // as encode
+
+  // One vector a text: of several texts a matrix with a row for each.
+  TextEmbedding embed(std::string_view text, const EmbeddingOptions& options = {},
+                      const std::stop_token& stop = {}) const;
+  Matrix embed(Texts texts, const EmbeddingOptions& options = {}, const std::stop_token& stop = {}) const;
+  Matrix embed(std::initializer_list<Text> texts, const EmbeddingOptions& options = {},
+               const std::stop_token& stop = {}) const {
+    return embed(Texts(texts), options, stop);
+  }
 
   // `top_k` >= 1. Error for a text without [MASK] and for a model without a masked-language-model head.
-  FilledMasks fill_mask(std::string_view text, int64_t top_k = 5, std::stop_token stop = {}) const;
-  std::vector<FilledMasks> fill_mask(std::span<const std::string> texts, int64_t top_k = 5,
-                                     std::stop_token stop = {}) const;
+  FilledMasks fill_mask(std::string_view text, int64_t top_k = 5, const std::stop_token& stop = {}) const;
+  std::vector<FilledMasks> fill_mask(Texts texts, int64_t top_k = 5, const std::stop_token& stop = {}) const;
+  std::vector<FilledMasks> fill_mask(std::initializer_list<Text> texts, int64_t top_k = 5,
+                                     const std::stop_token& stop = {}) const {
+    return fill_mask(Texts(texts), top_k, stop);
+  }
 
   // The cosine of the two texts' embeddings, -1 to 1; 0 where one of them is zero. Where the directory names another
   // function ("similarity_fn_name": dot, euclidean, manhattan) that, distances negative.
   double similarity(std::string_view first, std::string_view second, const EmbeddingOptions& options = {},
-                    std::stop_token stop = {}) const;
-  std::vector<double> similarity(std::span<const TextPair> pairs, const EmbeddingOptions& options = {},
-                                 std::stop_token stop = {}) const;
+                    const std::stop_token& stop = {}) const;
+  std::vector<double> similarity(TextPairs pairs, const EmbeddingOptions& options = {},
+                                 const std::stop_token& stop = {}) const;
 
   // Error for a model without a sequence-classification head.
-  Classification classify(std::string_view text, std::stop_token stop = {}) const;
-  std::vector<Classification> classify(std::span<const std::string> texts, std::stop_token stop = {}) const;
-  std::vector<Classification> classify(std::span<const TextPair> pairs, std::stop_token stop = {}) const;
+  Classification classify(std::string_view text, const std::stop_token& stop = {}) const;
+  std::vector<Classification> classify(Texts texts, const std::stop_token& stop = {}) const;
+  std::vector<Classification> classify(TextPairs pairs, const std::stop_token& stop = {}) const;
+  std::vector<Classification> classify(std::initializer_list<Text> texts, const std::stop_token& stop = {}) const {
+    return classify(Texts(texts), stop);
+  }
+  std::vector<Classification> classify(std::initializer_list<std::pair<Text, Text>> pairs,
+                                       const std::stop_token& stop = {}) const {
+    return classify(TextPairs(pairs), stop);
+  }
+
+  // The label of each token but [CLS] and [SEP]. Error for a model without a token-classification head.
+  std::vector<LabeledToken> label_tokens(std::string_view text, const std::stop_token& stop = {}) const;
+  std::vector<std::vector<LabeledToken>> label_tokens(Texts texts, const std::stop_token& stop = {}) const;
+  std::vector<std::vector<LabeledToken>> label_tokens(std::initializer_list<Text> texts,
+                                                      const std::stop_token& stop = {}) const {
+    return label_tokens(Texts(texts), stop);
+  }
+
+  // The part of the context that answers the question best; of pairs of a question and a context. Error for a model
+  // without a question-answering head.
+  TextAnswer answer(std::string_view question, std::string_view context, const QuestionOptions& options = {},
+                    const std::stop_token& stop = {}) const;
+  std::vector<TextAnswer> answer(TextPairs questions, const QuestionOptions& options = {},
+                                 const std::stop_token& stop = {}) const;
+
+  // The probability of each choice as what follows the prompt. Error for a model without a multiple-choice head.
+  std::vector<double> choose(std::string_view prompt, Texts choices, const std::stop_token& stop = {}) const;
 
   // Error for a model that is not a decoder, unless options.attention_mask says otherwise, and for one without a
   // language-model head. A prompt's text depends on neither the other prompts nor the number of threads.
   GeneratedText generate(std::string_view prompt, const TextGenerationOptions& options = {},
-                         std::stop_token stop = {}) const;
-  std::vector<GeneratedText> generate(std::span<const std::string> prompts, const TextGenerationOptions& options = {},
-                                      std::stop_token stop = {}) const;
+                         const std::stop_token& stop = {}) const;
+  std::vector<GeneratedText> generate(Texts prompts, const TextGenerationOptions& options = {},
+                                      const std::stop_token& stop = {}) const;
+  std::vector<GeneratedText> generate(std::initializer_list<Text> prompts, const TextGenerationOptions& options = {},
+                                      const std::stop_token& stop = {}) const {
+    return generate(Texts(prompts), options, stop);
+  }
 
  private:
   struct Implementation;

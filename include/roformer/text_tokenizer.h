@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,6 +27,9 @@ struct TokenizedText {
   std::vector<std::array<int64_t, 2>> offsets;  // [begin, end) in code points of the text; [0, 0) for special tokens
 };
 
+// The files of a directory by their names in it: "config.json", "1_Pooling/config.json". The bytes are not copied.
+using MemoryFiles = std::map<std::string, std::string_view>;
+
 struct TokenizeOptions {
   std::optional<std::string_view> pair = std::nullopt;  // a second text
   int64_t max_length = 0;  // truncate to this many tokens, the longer text first; 0 = no limit
@@ -35,6 +39,8 @@ class ROFORMER_EXPORT TextTokenizer {
  public:
   // Error naming the file where the directory is not as above.
   static TextTokenizer open(const std::string& directory);
+  // The same of a directory's files in memory, which are not needed afterwards. Errors name the directory "memory:N".
+  static TextTokenizer open_memory(const MemoryFiles& files);
 
   TextTokenizer(TextTokenizer&&) noexcept;
   TextTokenizer& operator=(TextTokenizer&&) noexcept;
@@ -50,7 +56,7 @@ class ROFORMER_EXPORT TextTokenizer {
   int64_t vocabulary_size() const;
   const std::string& token(int32_t id) const;  // Error for an id that is not a token
   std::optional<int32_t> id(std::string_view token) const;
-  const std::string& mask_token() const;  // "[MASK]", or as the tokenizer writes it
+  const std::string& mask_token() const;  // "[MASK]", or as the tokenizer writes it; Error if it has none
 
  private:
   friend class TextModel;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/memory_files.h"
 
 namespace roformer {
 
@@ -64,10 +65,14 @@ void sync_descriptor(int descriptor, const std::string& path) {
 }  // namespace
 
 std::string read_file(const std::string& path, int64_t max_bytes) {
+  const auto too_large = [&] { return FileError("'{}' is larger than {} bytes", FilePath(path), max_bytes); };
+  if (const auto bytes = find_memory_file(path)) {
+    if (std::ssize(*bytes) > max_bytes) throw too_large();
+    return std::string(*bytes);
+  }
   const Descriptor file(open_retrying(path, O_RDONLY));
   if (file.value < 0) fail("open", path);
   const struct stat status = status_of(file, path);
-  const auto too_large = [&] { return FileError("'{}' is larger than {} bytes", FilePath(path), max_bytes); };
   if (S_ISREG(status.st_mode) && status.st_size > max_bytes) throw too_large();
   std::string content;
   if (S_ISREG(status.st_mode)) content.reserve(static_cast<size_t>(status.st_size));
@@ -83,6 +88,11 @@ std::string read_file(const std::string& path, int64_t max_bytes) {
 }
 
 MappedFile::MappedFile(const std::string& path) {
+  if (const auto bytes = find_memory_file(path)) {
+    if (!bytes->empty()) data_ = bytes->data();
+    size_ = std::ssize(*bytes);
+    return;
+  }
   // Without O_NONBLOCK, opening a pipe would block until it has a writer.
   const Descriptor file(open_retrying(path, O_RDONLY | O_NONBLOCK));
   if (file.value < 0) fail("open", path);
@@ -93,19 +103,38 @@ MappedFile::MappedFile(const std::string& path) {
   if (memory == MAP_FAILED) fail("map", path);
   data_ = static_cast<const char*>(memory);
   size_ = status.st_size;
+  mapped_ = true;
 }
 
 MappedFile::~MappedFile() {
-  if (size_ > 0) ::munmap(const_cast<char*>(data_), static_cast<size_t>(size_));
+  if (mapped_) ::munmap(const_cast<char*>(data_), static_cast<size_t>(size_));
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, "")), size_(std::exchange(other.size_, 0)) {}
+    : data_(std::exchange(other.data_, "")),
+      size_(std::exchange(other.size_, 0)),
+      mapped_(std::exchange(other.mapped_, false)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(mapped_, other.mapped_);
   return *this;
+}
+
+std::FILE* open_stream(const std::string& path) {
+  std::FILE* stream = nullptr;
+  if (const auto bytes = find_memory_file(path)) {
+    stream = ::fmemopen(const_cast<char*>(bytes->empty() ? "" : bytes->data()), bytes->size(), "rb");
+  } else {
+    Descriptor file(open_retrying(path, O_RDONLY));
+    if (file.value < 0) fail("open", path);
+    status_of(file, path);
+    stream = ::fdopen(file.value, "rb");
+    if (stream != nullptr) file.value = -1;
+  }
+  if (stream == nullptr) fail("open", path);
+  return stream;
 }
 
 RandomAccessFile::RandomAccessFile(const std::string& path) : path_(path) {
@@ -260,7 +289,17 @@ void fsync_directory(const std::string& path) {
 
 bool exists(const std::string& path) {
   std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
+  return find_memory_file(path) || is_memory_directory(path) || std::filesystem::exists(path, ignored);
+}
+
+bool is_file(const std::string& path) {
+  std::error_code ignored;
+  return find_memory_file(path) || std::filesystem::is_regular_file(path, ignored);
+}
+
+bool is_directory(const std::string& path) {
+  std::error_code ignored;
+  return is_memory_directory(path) || std::filesystem::is_directory(path, ignored);
 }
 
 std::string download_hint(const std::string& path) {

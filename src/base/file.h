@@ -6,11 +6,14 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <string_view>
 
 namespace roformer {
+
+// read_file, MappedFile, open_stream, exists, is_file and is_directory also take paths of base/memory_files.h.
 
 // Reads a whole file or pipe. FileError if it has more than `max_bytes` or is a directory.
 std::string read_file(const std::string& path, int64_t max_bytes);
@@ -24,14 +27,18 @@ class MappedFile {
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;
 
-  const char* data() const { return data_; }  // page-aligned unless the file is empty; never null
+  const char* data() const { return data_; }  // page-aligned if on disk and not empty; never null
   int64_t size() const { return size_; }      // bytes
   std::string_view view() const { return {data_, static_cast<size_t>(size_)}; }
 
  private:
   const char* data_ = "";
   int64_t size_ = 0;
+  bool mapped_ = false;  // else the bytes are somebody else's
 };
+
+// Opens a file or pipe for reading from the beginning on. The caller closes it.
+std::FILE* open_stream(const std::string& path);
 
 // A regular file open for thread-safe reads at any offset. It stays readable after its name is removed.
 class RandomAccessFile {
@@ -113,6 +120,8 @@ bool is_temporary_name(std::string_view filename);
 
 void fsync_directory(const std::string& path);
 bool exists(const std::string& path);            // false on errors
+bool is_file(const std::string& path);           // a regular one; false on errors
+bool is_directory(const std::string& path);      // false on errors
 void make_directories(const std::string& path);  // and its parents; fine if it exists
 void rename_file(const std::string& from, const std::string& to);
 void remove_tree(const std::string& path);  // fine if absent

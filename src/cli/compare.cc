@@ -13,6 +13,7 @@
 #include "cli/long_work.h"
 #include "cli/registry.h"
 #include "cli/training_options.h"
+#include "lab/grid_differences.h"
 #include "lab/grid_variant.h"
 
 namespace roformer {
@@ -24,6 +25,7 @@ const std::vector<std::string> kUsual = {"rotary", "sinusoidal", "learned", "non
 struct CompareCommand {
   TrainingCommand training;
   std::vector<std::string> positions, attentions, sweeps, variants;
+  std::string reference;
   int64_t seeds = 3, jobs = 1;
   std::vector<int64_t> lengths;
   bool json = false;
@@ -48,6 +50,8 @@ void describe(OptionSet& set, CompareCommand& options) {
           "NAME=LIST");
   set.add("--variant", options.variants,
           "an additional variant, beside those of the lists: 'name=wide hidden-size=512 layers=2'", "SETTINGS");
+  set.add("--reference", options.reference,
+          "the variant that the others are compared with, seed by seed (default: the first)", "NAME");
   set.add("--seeds", options.seeds, "trainings per variant, with consecutive seeds from --seed on", {1, 10'000});
   set.add(
       "--lengths", options.lengths,
@@ -97,6 +101,7 @@ void run(const CompareCommand& options) {
                              .attentions = options.attentions,
                              .sweeps = options.sweeps,
                              .variants = options.variants,
+                             .reference = options.reference,
                              .seeds = options.seeds,
                              .lengths = options.lengths,
                              .jobs = options.jobs,
@@ -109,6 +114,9 @@ void run(const CompareCommand& options) {
     }
   } else {
     std::cout << aligned(grid_table(grid));
+    if (const auto rows = difference_table(grid); !rows.empty()) {
+      std::cout << "\n" << aligned(rows) << "(negative is better; " << kDifferenceTest << ")\n\n";
+    }
     for (const std::string& note : grid.notes()) std::cout << note << "\n";
   }
   std::cerr << fmt::format("roformer: wrote {}\n", join_path(grid.directory, "report.html"));

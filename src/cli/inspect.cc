@@ -171,7 +171,7 @@ std::string summary(const JsonObject& config, const Inspected& inspected, const 
     add_row(text, "head",
             std::string(head_name(model.head)) +
                 (notes.head_reason.empty() ? "" : fmt::format(" ({})", notes.head_reason)));
-    if (!model.missing_head.empty()) add_row(text, "", model.missing_head);
+    if (notes.head_reason.find(model.missing_head) == std::string::npos) add_row(text, "", model.missing_head);
     add_row(text, "shape", shape_row(model));
     add_row(text, "positions", position_row(model));
     add_row(text, "attention", attention_row(model));

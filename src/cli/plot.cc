@@ -12,6 +12,7 @@
 #include "report/metrics_log.h"
 #include "report/svg_plot.h"
 #include "report/terminal_plot.h"
+#include "training/unigram_baseline.h"
 
 namespace roformer {
 namespace {
@@ -47,7 +48,12 @@ PlotSeries read_series(const RunGroup& group, const PlotCommand& options) {
 void run(const PlotCommand& options) {
   if (options.runs.empty()) throw UsageError("no runs given, expected training directories");
   Plot plot{.title = options.title, .x_label = "step", .y_label = options.event + " " + options.value, .series = {}};
-  for (const RunGroup& group : parse_run_groups(options.runs)) plot.series.push_back(read_series(group, options));
+  std::vector<std::string> directories;
+  for (const RunGroup& group : parse_run_groups(options.runs)) {
+    plot.series.push_back(read_series(group, options));
+    directories.insert(directories.end(), group.directories.begin(), group.directories.end());
+  }
+  if (options.event == "validation" && options.value == "loss") plot.levels = unigram_levels(directories);
   const TerminalStyle style = TerminalStyle::of(STDOUT_FILENO);
   std::cout << terminal_plot(plot, {.color = style.color, .unicode = style.unicode});
   if (!options.output.empty()) {

@@ -31,7 +31,7 @@ void describe(OptionSet& set, TrainTokenizerOptions& options) {
           "lowercase the text (wordpiece, jieba-wordpiece: also strip accents; bpe, unigram: NFKC and case folding)");
   set.add("--min-frequency", options.training.min_frequency, "minimum frequency for a token (not for bpe, unigram)",
           {1, 1'000'000'000});
-  set.add("--input", options.input, "text to learn from: files, also gzip and zstd, or directories");
+  set.add("--input", options.input, "text to learn from: files, also compressed, or directories");
   set.add("--output", options.output, "directory for vocab.txt or tokenizer.model, and the settings", "DIR");
   set.require("--output");
   set.add_choice("--tokenizer-mode", options.mode, {"fast", "slow", "bert4keras"},
@@ -44,7 +44,7 @@ void describe(OptionSet& set, TrainTokenizerOptions& options) {
 std::unique_ptr<Tokenizer> learn(const TrainTokenizerOptions& options) {
   if (options.type == "byte") return train_byte();
   if (options.input.empty())
-    throw UsageError("--input is required: text to learn from (files, also gzip and zstd, or directories)");
+    throw UsageError("--input is required: text to learn from (files, also compressed, or directories)");
   ThreadPool pool(static_cast<int>(options.threads));
   if (options.type == "jieba-wordpiece") {
     return train_jieba_wordpiece(options.input, options.training, options.dictionary, *parse_jieba_mode(options.mode),

@@ -47,8 +47,7 @@ std::string find_foreign(const std::string& directory) {
 }
 
 std::string find_weights(const std::string& path) {
-  std::error_code error;
-  if (std::filesystem::is_regular_file(path, error)) return path;
+  if (is_file(path)) return path;
   const std::string directory = model_directory(path);
   for (const char* name : kNames) {
     std::string file = join_path(directory, name);
@@ -152,14 +151,13 @@ StateDict WeightFiles::load(const std::vector<std::string>& skip) const {
 }
 
 std::string model_directory(const std::string& path) {
-  std::error_code error;
-  if (std::filesystem::is_regular_file(path, error)) return parent_directory(path);
-  if (!std::filesystem::is_directory(path, error)) refuse_directory(path);
+  if (is_file(path)) return parent_directory(path);
+  if (!is_directory(path)) refuse_directory(path);
   const auto modules = read_module_list(path);
   if (!modules || modules->empty() || !modules->front().is_transformer() || modules->front().folder.empty())
     return path;
   std::string folder = join_path(path, modules->front().folder);
-  if (!std::filesystem::is_directory(folder, error)) {
+  if (!is_directory(folder)) {
     throw FileError("{}: the folder {} of its transformer does not exist", FilePath(join_path(path, "modules.json")),
                     quote(modules->front().folder));
   }

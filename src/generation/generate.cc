@@ -76,6 +76,7 @@ const char* finish_name(FinishReason finish) {
     case FinishReason::stop: return "stop";
     case FinishReason::length: return "length";
     case FinishReason::window: return "context";
+    case FinishReason::halted: return "halted";
   }
   return "";
 }
@@ -227,6 +228,13 @@ bool TextGenerator::ensure_capacity(GenerationPass& pass, int64_t sequence) cons
 }
 
 std::vector<Generated> TextGenerator::run(std::span<const Prompt> prompts, const Sink& sink) const {
+  return run(prompts, [&](size_t index, int32_t, const std::string& text) {
+    if (!text.empty()) sink(index, text);
+    return true;
+  });
+}
+
+std::vector<Generated> TextGenerator::run(std::span<const Prompt> prompts, const TokenSink& sink) const {
   for (const Prompt& prompt : prompts) {
     if (prompt.ids.empty() || std::ssize(prompt.ids) > window_) {
       throw DataError("a prompt of {} tokens, expected 1 to {}", prompt.ids.size(), window_);
@@ -240,7 +248,7 @@ std::vector<Generated> TextGenerator::run(std::span<const Prompt> prompts, const
     std::vector<Generated> results;
     for (const Prompt& prompt : prompts) {
       results.push_back(search(prompt));
-      sink(results.size() - 1, results.back().text);
+      sink(results.size() - 1, results.back().ids.back(), results.back().text);
     }
     return results;
   } catch (const Interrupted&) {
@@ -248,12 +256,12 @@ std::vector<Generated> TextGenerator::run(std::span<const Prompt> prompts, const
   }
 }
 
-std::vector<Generated> TextGenerator::run_texts(std::span<const std::string> texts, const Sink& sink) const {
+std::vector<Generated> TextGenerator::run_texts(Texts texts, const TokenSink& sink) const {
   std::vector<Prompt> prompts;
-  for (const std::string& text : texts) {
-    const int64_t number = std::ssize(prompts);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const auto number = static_cast<int64_t>(i);
     try {
-      prompts.push_back(prompt(text, number));
+      prompts.push_back(prompt(texts[i], number));
     } catch (const DataError& error) {
       throw error.prefixed(texts.size() > 1 ? fmt::format("text {}: ", number + 1) : "");
     }
@@ -261,13 +269,15 @@ std::vector<Generated> TextGenerator::run_texts(std::span<const std::string> tex
   std::vector<Generated> results;
   for (size_t first = 0; first < prompts.size(); first = results.size()) {
     const size_t count = std::min(prompts.size() - first, static_cast<size_t>(options_.batch));
-    const auto shifted = [&](size_t index, const std::string& text) { sink(first + index, text); };
+    const auto shifted = [&](size_t index, int32_t id, const std::string& text) {
+      return sink(first + index, id, text);
+    };
     for (Generated& one : run(std::span(prompts).subspan(first, count), shifted)) results.push_back(std::move(one));
   }
   return results;
 }
 
-std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, const Sink& sink) const {
+std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, const TokenSink& sink) const {
   std::vector<Generated> results(prompts.size());
   std::vector<Sequence> live;
   std::vector<std::vector<int32_t>> first;
@@ -292,7 +302,10 @@ std::vector<Generated> TextGenerator::sample(std::span<const Prompt> prompts, co
         sequence.done = true;
       }
       sequence.result.text += sequence.fresh;
-      if (!sequence.fresh.empty()) sink(sequence.index, std::exchange(sequence.fresh, {}));
+      if (!sink(sequence.index, sequence.result.ids.back(), std::exchange(sequence.fresh, {})) && !sequence.done) {
+        sequence.result.finish = FinishReason::halted;
+        sequence.done = true;
+      }
       if (!sequence.done) staying.push_back(static_cast<int32_t>(i));
       if (sequence.done) results[sequence.index] = std::move(sequence.result);
     }

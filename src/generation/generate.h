@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/texts.h"
 #include "generation/beam_search.h"
 #include "generation/sampling.h"
 #include "models/model.h"
@@ -44,9 +45,9 @@ struct Prompt {
   int64_t dropped = 0;  // tokens left out after the first, because the window holds no more
 };
 
-// Why generation ended: end token, stop string, max_new_tokens, or full window.
-enum class FinishReason { end, stop, length, window };
-const char* finish_name(FinishReason finish);  // "end", "stop", "length", "context"
+// Why generation ended: end token, stop string, max_new_tokens, full window, or the sink's wish.
+enum class FinishReason { end, stop, length, window, halted };
+const char* finish_name(FinishReason finish);  // "end", "stop", "length", "context", "halted"
 
 struct Generated {
   std::string text;          // without special tokens; ends before a stop string
@@ -63,6 +64,8 @@ class TextGenerator {
  public:
   // Receives newly completed text of prompt `index`.
   using Sink = std::function<void(size_t index, const std::string& text)>;
+  // Receives each token of prompt `index`, with the text that it completed, maybe none. False: that text ends here.
+  using TokenSink = std::function<bool(size_t index, int32_t id, const std::string& text)>;
 
   // Model and tokenizer must outlive it. UsageError for options inconsistent with each other or the model, DataError
   // for a model that cannot generate, or if the KV cache exceeds available memory (checked before allocation).
@@ -78,9 +81,10 @@ class TextGenerator {
   // Results in the order of prompts. Sampling depends on seed and number only, not on the other prompts. Interrupted if
   // a stop is requested; DataError, naming a tensor, for non-finite logits.
   std::vector<Generated> run(std::span<const Prompt> prompts, const Sink& sink) const;
+  std::vector<Generated> run(std::span<const Prompt> prompts, const TokenSink& sink) const;
   // The same for texts in memory, which are numbered from 0 and continued `batch` of the options at a time. An error of
   // one of several prompts starts with "text N: ", N counted from 1.
-  std::vector<Generated> run_texts(std::span<const std::string> texts, const Sink& sink) const;
+  std::vector<Generated> run_texts(Texts texts, const TokenSink& sink) const;
 
   int64_t window() const { return window_; }
 
@@ -94,7 +98,7 @@ class TextGenerator {
   bool ensure_capacity(GenerationPass& pass, int64_t sequence) const;
   void choose(Sequence& sequence, std::vector<double>& logits) const;
   void add(Sequence& sequence, int32_t id) const;
-  std::vector<Generated> sample(std::span<const Prompt> prompts, const Sink& sink) const;
+  std::vector<Generated> sample(std::span<const Prompt> prompts, const TokenSink& sink) const;
   Generated search(const Prompt& prompt) const;
   Generated finished(const Prompt& prompt, const Hypothesis& best) const;
 

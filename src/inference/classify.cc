@@ -12,19 +12,6 @@ namespace roformer {
 
 namespace {
 
-const char* describe(Head head) {
-  switch (head) {
-    case Head::none: return "no head";
-    case Head::masked_lm: return "a masked-language-model head";
-    case Head::causal_lm: return "a causal-language-model head";
-    case Head::sequence_classification: return "a sequence-classification head";
-    case Head::token_classification: return "a token-classification head";
-    case Head::question_answering: return "a question-answering head";
-    case Head::multiple_choice: return "a multiple-choice head";
-  }
-  return "an unknown head";
-}
-
 std::vector<double> row_of(const Tensor& logits, int64_t row) {
   const float* first = logits.row<float>(row);
   return {first, first + logits.columns()};
@@ -58,17 +45,9 @@ ItemEncoder encode_choices(const Tokenizer& tokenizer, int64_t max_length) {
 std::vector<std::vector<double>> classify_all(const Model& model, TextSource& source, ItemEncoder encode,
                                               const TextBatching& batching,
                                               const std::optional<LogitActivation>& activation) {
-  if (model.config().head != Head::sequence_classification) {
-    refuse_head(model.config(), fmt::format("the model has {}, expected a sequence-classification head",
-                                            describe(model.config().head)));
-  }
-  TextStream stream(source, std::move(encode), batching, model.backend().pool());
-  std::vector<std::vector<double>> result;
-  for (TextBatch batch; stream.next(batch);) {
-    for (std::vector<double>& scores : classify_sequences(model, batch, activation))
-      result.push_back(std::move(scores));
-  }
-  return result;
+  require_head(model, Head::sequence_classification);
+  return compute_batches(source, std::move(encode), batching, model.backend().pool(),
+                         [&](const TextBatch& batch) { return classify_sequences(model, batch, activation); });
 }
 
 }  // namespace
@@ -89,7 +68,7 @@ ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, cons
   refuse_head(model.config(),
               fmt::format("the model has {}, expected one of sequence classification, token classification, question "
                           "answering or multiple choice",
-                          describe(model.config().head)));
+                          describe_head(model.config().head)));
 }
 
 std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch,
@@ -110,15 +89,14 @@ std::vector<std::vector<double>> classify_sequences(const Model& model, const Te
   return result;
 }
 
-std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
-                                                    std::span<const std::string> texts, const TextBatching& batching,
+std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer, Texts texts,
+                                                    const TextBatching& batching,
                                                     const std::optional<LogitActivation>& activation) {
   TextList source(texts);
   return classify_all(model, source, encode_text(tokenizer, batching.preparation()), batching, activation);
 }
 
-std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
-                                                    std::span<const std::pair<std::string, std::string>> pairs,
+std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer, TextPairs pairs,
                                                     const TextBatching& batching,
                                                     const std::optional<LogitActivation>& activation) {
   PairList source(pairs);
@@ -143,6 +121,14 @@ std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const Text
   return result;
 }
 
+std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const Tokenizer& tokenizer, Texts texts,
+                                                  const TextBatching& batching) {
+  require_head(model, Head::token_classification);
+  TextList source(texts);
+  return compute_batches(source, encode_text(tokenizer, batching.preparation()), batching, model.backend().pool(),
+                         [&](const TextBatch& batch) { return label_tokens(model, batch); });
+}
+
 std::vector<std::vector<double>> choose(const Model& model, const TextBatch& batch) {
   const Tensor logits = head_logits(model, batch.batch);
   std::vector<std::vector<double>> result;
@@ -153,6 +139,22 @@ std::vector<std::vector<double>> choose(const Model& model, const TextBatch& bat
     result.push_back(softmax(std::move(choices)));
   }
   return result;
+}
+
+std::vector<double> choose(const Model& model, const Tokenizer& tokenizer, std::string_view prompt, Texts choices,
+                           const TextBatching& batching) {
+  require_head(model, Head::multiple_choice);
+  std::vector<std::pair<std::string_view, std::string_view>> pairs;
+  for (size_t i = 0; i < choices.size(); ++i) pairs.emplace_back(prompt, choices[i]);
+  PairList source(pairs);
+  const auto scores = compute_batches(source, encode_pair(tokenizer, batching.preparation(), kPairSeparator), batching,
+                                      model.backend().pool(), [&](const TextBatch& batch) {
+                                        std::vector<double> result;
+                                        const Tensor one = head_logits(model, batch.batch, batching.stop_token);
+                                        for (int64_t i = 0; i < one.rows(); ++i) result.push_back(*one.row<float>(i));
+                                        return result;
+                                      });
+  return softmax(scores);
 }
 
 size_t best_of(const std::vector<double>& probabilities) {

@@ -5,8 +5,8 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -38,11 +38,10 @@ std::vector<std::vector<double>> classify_sequences(const Model& model, const Te
                                                     const std::optional<LogitActivation>& activation = {});
 // The same of texts, or pairs, in memory. DataError for another head than sequence classification; errors as
 // for_text_batches, of one of several pairs with "pair N: ".
-std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
-                                                    std::span<const std::string> texts, const TextBatching& batching,
+std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer, Texts texts,
+                                                    const TextBatching& batching,
                                                     const std::optional<LogitActivation>& activation = {});
-std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer,
-                                                    std::span<const std::pair<std::string, std::string>> pairs,
+std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer, TextPairs pairs,
                                                     const TextBatching& batching,
                                                     const std::optional<LogitActivation>& activation = {});
 
@@ -55,9 +54,15 @@ struct TokenLabel {
 };
 // Labels of all tokens except [CLS] and [SEP].
 std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const TextBatch& batch);
+// The same of texts in memory. Errors as classify_sequences.
+std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const Tokenizer& tokenizer, Texts texts,
+                                                  const TextBatching& batching);
 
 // The probability of each choice.
 std::vector<std::vector<double>> choose(const Model& model, const TextBatch& batch);
+// The same of one prompt's choices in memory. Errors as classify_sequences.
+std::vector<double> choose(const Model& model, const Tokenizer& tokenizer, std::string_view prompt, Texts choices,
+                           const TextBatching& batching);
 
 // The index of the largest value, the first on ties.
 size_t best_of(const std::vector<double>& probabilities);

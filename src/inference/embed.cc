@@ -56,8 +56,8 @@ std::vector<PooledText> embed(const Model& model, const Batch& batch, const Embe
   return result;
 }
 
-std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, std::span<const std::string> texts,
-                              const EmbedOptions& options, const TextBatching& batching) {
+std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, Texts texts, const EmbedOptions& options,
+                              const TextBatching& batching) {
   std::vector<PooledText> result;
   result.reserve(texts.size());
   for_text_batches(tokenizer, texts, batching, model.backend().pool(), [&](size_t, const Batch& batch) {
@@ -108,8 +108,7 @@ double similarity(Similarity kind, std::span<const float> a, std::span<const flo
   return std::clamp(dot / std::sqrt(squares_a) / std::sqrt(squares_b), -1.0, 1.0);
 }
 
-std::vector<double> similarities(const Model& model, const Tokenizer& tokenizer,
-                                 std::span<const std::pair<std::string, std::string>> pairs,
+std::vector<double> similarities(const Model& model, const Tokenizer& tokenizer, TextPairs pairs,
                                  const EmbedOptions& options, const TextBatching& batching, Similarity kind) {
   PairList source(pairs);
   TextStream stream(source, encode_two_texts(tokenizer, batching.preparation(), kPairSeparator), batching,

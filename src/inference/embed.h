@@ -41,8 +41,8 @@ std::vector<PooledText> embed(const Model& model, const Batch& batch, const Embe
 bool is_finite(std::span<const float> values);
 
 // One vector per text. Errors as for_text_batches.
-std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, std::span<const std::string> texts,
-                              const EmbedOptions& options, const TextBatching& batching);
+std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, Texts texts, const EmbedOptions& options,
+                              const TextBatching& batching);
 
 // The hidden states of a text's tokens, special tokens included.
 struct TokenVectors {
@@ -60,8 +60,7 @@ enum class Similarity { cosine, dot, euclidean, manhattan };
 double similarity(Similarity kind, std::span<const float> a, std::span<const float> b);
 
 // The similarity of each pair's vectors, in order. Errors as for_text_batches, of one of several pairs with "pair N: ".
-std::vector<double> similarities(const Model& model, const Tokenizer& tokenizer,
-                                 std::span<const std::pair<std::string, std::string>> pairs,
+std::vector<double> similarities(const Model& model, const Tokenizer& tokenizer, TextPairs pairs,
                                  const EmbedOptions& options, const TextBatching& batching,
                                  Similarity kind = Similarity::cosine);
 

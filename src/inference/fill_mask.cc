@@ -110,8 +110,7 @@ std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& toke
   return result;
 }
 
-std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer,
-                                       std::span<const std::string> texts, int64_t top_k,
+std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer, Texts texts, int64_t top_k,
                                        const TextBatching& batching) {
   model.mlm_head();
   TextList source(texts);

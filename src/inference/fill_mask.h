@@ -32,8 +32,8 @@ std::string filled_text(const Tokenizer& tokenizer, std::string_view text, const
                         std::span<const int32_t> ids);
 
 // The same for texts, in batches.
-std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer,
-                                       std::span<const std::string> texts, int64_t top_k, const TextBatching& batching);
+std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& tokenizer, Texts texts, int64_t top_k,
+                                       const TextBatching& batching);
 
 // The same for one text.
 MaskCandidates fill_mask(const Model& model, const Tokenizer& tokenizer, const std::string& text, int64_t top_k);

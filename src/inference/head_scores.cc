@@ -7,8 +7,27 @@
 
 namespace roformer {
 
-Tensor head_logits(const Model& model, const Batch& batch) {
-  const Context context{model.backend(), nullptr, {}, false};
+const char* describe_head(Head head) {
+  switch (head) {
+    case Head::none: return "no head";
+    case Head::masked_lm: return "a masked-language-model head";
+    case Head::causal_lm: return "a causal-language-model head";
+    case Head::sequence_classification: return "a sequence-classification head";
+    case Head::token_classification: return "a token-classification head";
+    case Head::question_answering: return "a question-answering head";
+    case Head::multiple_choice: return "a multiple-choice head";
+  }
+  return "an unknown head";
+}
+
+void require_head(const Model& model, Head head) {
+  if (model.config().head == head) return;
+  refuse_head(model.config(),
+              fmt::format("the model has {}, expected {}", describe_head(model.config().head), describe_head(head)));
+}
+
+Tensor head_logits(const Model& model, const Batch& batch, const std::stop_token& stop) {
+  const Context context{.backend = model.backend(), .stop = stop};
   Tensor logits = context.backend.to_host(model.logits(context, model.encoder().forward(context, batch), batch).data);
   for (int64_t i = 0; i < logits.rows(); ++i) {
     const float* row = logits.row<float>(i);

@@ -164,7 +164,7 @@ void add_answers(const Tokenizer& tokenizer, const Encoding& window, const Tenso
 
 QuestionWindows question_windows(const ModelConfig& config, const Tokenizer& tokenizer,
                                  std::optional<int64_t> max_length, std::optional<int64_t> stride) {
-  int64_t usual = std::min(kUsualLength, length_limit(config).tokens);
+  int64_t usual = std::min(kUsualLength, length_limit(config, tokenizer).tokens);
   if (tokenizer.model_max_length() > 0) usual = std::min(usual, tokenizer.model_max_length());
   const QuestionWindows windows{.max_length = max_length.value_or(usual), .stride = stride};
   if (stride && (*stride < 0 || (windows.max_length > 0 && *stride >= windows.max_length))) {
@@ -174,9 +174,9 @@ QuestionWindows question_windows(const ModelConfig& config, const Tokenizer& tok
   return windows;
 }
 
-ItemEncoder encode_question(const Tokenizer& tokenizer, const QuestionWindows& windows) {
+ItemEncoder encode_question(const Tokenizer& tokenizer, const QuestionWindows& windows, char separator) {
   tokenizer.encode("", "", windows.max_length);  // refuses a max_length without room for special tokens
-  return [encode = encode_pair(tokenizer, {}), windows](std::string_view item) {
+  return [encode = encode_pair(tokenizer, {}, separator), windows](std::string_view item) {
     return windows_of(std::move(encode(item).front()), windows);
   };
 }
@@ -185,7 +185,7 @@ std::vector<Answer> answer_questions(const Model& model, const Tokenizer& tokeni
                                      const AnswerOptions& options) {
   std::vector<Answers> answers;
   for (const TextItem& item : batch.items) {
-    answers.emplace_back(std::string_view(item.text).substr(item.text.find('\t') + 1));
+    answers.emplace_back(second_text(item.text));
   }
   struct Window {
     size_t item;
@@ -212,6 +212,15 @@ std::vector<Answer> answer_questions(const Model& model, const Tokenizer& tokeni
   std::vector<Answer> result;
   for (const Answers& one : answers) result.push_back(one.best());
   return result;
+}
+
+std::vector<Answer> answer_questions(const Model& model, const Tokenizer& tokenizer, TextPairs questions,
+                                     const QuestionWindows& windows, const TextBatching& batching,
+                                     const AnswerOptions& options) {
+  require_head(model, Head::question_answering);
+  PairList source(questions);
+  return compute_batches(source, encode_question(tokenizer, windows, kPairSeparator), batching, model.backend().pool(),
+                         [&](const TextBatch& batch) { return answer_questions(model, tokenizer, batch, options); });
 }
 
 }  // namespace roformer

@@ -24,9 +24,9 @@ struct QuestionWindows {
 QuestionWindows question_windows(const ModelConfig& config, const Tokenizer& tokenizer,
                                  std::optional<int64_t> max_length, std::optional<int64_t> stride);
 
-// Encodes "question TAB context" as one sequence per window. DataError for a question that leaves a window no more of
-// the context than the stride.
-ItemEncoder encode_question(const Tokenizer& tokenizer, const QuestionWindows& windows);
+// Encodes "question TAB context", or with another separator, as one sequence per window. DataError for a question that
+// leaves a window no more of the context than the stride.
+ItemEncoder encode_question(const Tokenizer& tokenizer, const QuestionWindows& windows, char separator = '\t');
 
 struct AnswerOptions {
   int64_t max_tokens = 30;     // longest answer, before it is extended to words
@@ -43,6 +43,11 @@ struct Answer {
 // The best answer to each item, encoded by encode_question; empty, with score 0, for an empty context. Counted are the
 // best span of each window or, with align_to_words, the best twelve. DataError for non-finite logits.
 std::vector<Answer> answer_questions(const Model& model, const Tokenizer& tokenizer, const TextBatch& batch,
+                                     const AnswerOptions& options);
+// The same of pairs of a question and a context in memory. DataError also for a model with another head; errors as
+// for_text_batches, of one of several pairs with "pair N: ".
+std::vector<Answer> answer_questions(const Model& model, const Tokenizer& tokenizer, TextPairs questions,
+                                     const QuestionWindows& windows, const TextBatching& batching,
                                      const AnswerOptions& options);
 
 }  // namespace roformer

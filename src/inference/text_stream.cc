@@ -134,6 +134,11 @@ std::string TextList::location(int64_t number) const {
   return texts_.size() > 1 ? fmt::format("text {}", number) : std::string();
 }
 
+std::string_view second_text(std::string_view item) {
+  const size_t separator = item.find(kPairSeparator);
+  return item.substr((separator == item.npos ? item.find('\t') : separator) + 1);
+}
+
 bool PairList::next(std::string& text) {
   if (read_ == pairs_.size()) return false;
   const auto& [first, second] = pairs_[read_++];
@@ -277,8 +282,8 @@ bool TextStream::next(TextBatch& batch) {
   }
 }
 
-void for_text_batches(const Tokenizer& tokenizer, std::span<const std::string> texts, const TextBatching& batching,
-                      ThreadPool& pool, const std::function<void(size_t first, const Batch& batch)>& body) {
+void for_text_batches(const Tokenizer& tokenizer, Texts texts, const TextBatching& batching, ThreadPool& pool,
+                      const std::function<void(size_t first, const Batch& batch)>& body) {
   TextList source(texts);
   TextStream stream(source, encode_text(tokenizer, batching.preparation()), batching, pool);
   for (TextBatch batch; stream.next(batch);) body(static_cast<size_t>(batch.items[0].number - 1), batch.batch);

@@ -7,7 +7,6 @@
 #include <exception>
 #include <functional>
 #include <limits>
-#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "base/texts.h"
 #include "models/config.h"
 #include "nn/batch.h"
 #include "text/tokenizer.h"
@@ -37,8 +37,8 @@ class TextSource {
 // Texts in memory.
 class TextList final : public TextSource {
  public:
-  // `texts` must outlive it.
-  explicit TextList(std::span<const std::string> texts) : texts_(texts) {}
+  // What `texts` views must outlive it.
+  explicit TextList(Texts texts) : texts_(texts) {}
   TextList(const TextList&) = delete;
   TextList& operator=(const TextList&) = delete;
   bool next(std::string& text) override;
@@ -46,18 +46,20 @@ class TextList final : public TextSource {
   std::string location(int64_t number) const override;  // "text 3", empty for the only one
 
  private:
-  std::span<const std::string> texts_;
+  Texts texts_;
   size_t next_ = 0;
 };
 
 // Stands between the two texts of an item from memory: no UTF-8 text has this byte, whereas a tab may be part of one.
 inline constexpr char kPairSeparator = '\xff';
+// The second text of a pair, from a file or from memory.
+std::string_view second_text(std::string_view item);
 
 // Pairs in memory, as items with kPairSeparator.
 class PairList final : public TextSource {
  public:
-  // Points to `pairs`, so it cannot be copied.
-  explicit PairList(std::span<const std::pair<std::string, std::string>> pairs) : pairs_(pairs) {}
+  // What `pairs` views must outlive it.
+  explicit PairList(TextPairs pairs) : pairs_(pairs) {}
   PairList(const PairList&) = delete;
   PairList& operator=(const PairList&) = delete;
   bool next(std::string& text) override;
@@ -65,7 +67,7 @@ class PairList final : public TextSource {
   std::string location(int64_t number) const override;  // "pair 3", empty for the only one
 
  private:
-  std::span<const std::pair<std::string, std::string>> pairs_;
+  TextPairs pairs_;
   size_t read_ = 0;
 };
 
@@ -155,9 +157,21 @@ class TextStream {
   bool ended_ = false;
 };
 
+// What `compute` gives for the items of each batch of `source`, one behind the other. Errors are those of a stream.
+template <class Compute>
+auto compute_batches(TextSource& source, ItemEncoder encode, const TextBatching& batching, ThreadPool& pool,
+                     const Compute& compute) {
+  TextStream stream(source, std::move(encode), batching, pool);
+  decltype(compute(std::declval<const TextBatch&>())) result;
+  for (TextBatch batch; stream.next(batch);) {
+    for (auto& one : compute(batch)) result.push_back(std::move(one));
+  }
+  return result;
+}
+
 // Calls body(first, batch) for consecutive batches: sequence i of a batch is texts[first + i], [CLS] and [SEP]
 // included. With several texts, an error of one starts with "text N: ", N counted from 1.
-void for_text_batches(const Tokenizer& tokenizer, std::span<const std::string> texts, const TextBatching& batching,
-                      ThreadPool& pool, const std::function<void(size_t first, const Batch& batch)>& body);
+void for_text_batches(const Tokenizer& tokenizer, Texts texts, const TextBatching& batching, ThreadPool& pool,
+                      const std::function<void(size_t first, const Batch& batch)>& body);
 
 }  // namespace roformer

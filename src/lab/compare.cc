@@ -25,6 +25,7 @@
 #include "lab/grid_variant.h"
 #include "lab/varied_settings.h"
 #include "training/pretrain_plan.h"
+#include "training/run_report.h"
 #include "training/work_estimate.h"
 
 namespace roformer {
@@ -142,6 +143,11 @@ GridPlan make_grid_plan(const CompareOptions& options, std::vector<Row>& rows) {
   rows = make_rows(options, plan);
   for (const Row& row : rows) plan.positions.push_back(row.name);
   check_names(plan);
+  plan.reference = options.reference;
+  if (!plan.reference.empty() && std::ranges::find(plan.positions, plan.reference) == plan.positions.end()) {
+    throw UsageError("{} is {}, expected one of the variants: {}", FieldName("reference"), quote(plan.reference),
+                     fmt::join(plan.positions, ", "));
+  }
   for (int64_t i = 0; i < options.seeds; ++i) plan.seeds.push_back(training.seed + i);
   if (training.validation_data.empty()) {
     if (!plan.lengths.empty())
@@ -303,6 +309,7 @@ class GridWork {
     }
     if (trained) {
       measure(training.output, resets);
+      write_page(training.output);
       clock_->finish(number);
     } else {
       clock_->skip(number);
@@ -312,6 +319,11 @@ class GridWork {
       evaluate_lengths(training.output, texts_.at(text_key(training)), training, row.max_length, *backend,
                        training.messages);
     }
+  }
+
+  // The training's own page again, without the speed by the clock, which the others may have slowed.
+  static void write_page(const std::string& run) {
+    write_run_report(run, join_path(run, "report.html"), {.wall_clock_speed = false});
   }
 
   // A run that was ever trained beside others stays marked as such.

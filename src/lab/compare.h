@@ -19,6 +19,7 @@ struct CompareOptions {
   std::vector<std::string> attentions;  // each with each encoding (grid_variant.h); empty: the preset's
   std::vector<std::string> sweeps;      // "learning-rate=1e-3,2e-3" (varied_settings.h): each value with all of these
   std::vector<std::string> variants;  // "name=wide hidden-size=512": additional ones, beside the product of the others
+  std::string reference;              // of these variants, the one that others are compared with; empty: the first
   int64_t seeds = 3;                  // from training.seed on
   std::vector<int64_t> lengths;       // to evaluate at; empty: 1, 2, 4 and 8 times the training's
   int64_t jobs = 1;                   // concurrent trainings; the results are bit-identical

@@ -4,16 +4,17 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <ranges>
 #include <set>
 
 #include "base/file.h"
+#include "lab/grid_differences.h"
 #include "lab/varied_settings.h"
 #include "report/metrics_log.h"
 #include "report/statistics.h"
 #include "report/svg_plot.h"
 #include "training/run_report.h"
+#include "training/unigram_baseline.h"
 
 namespace roformer {
 
@@ -81,14 +82,22 @@ void add_series(Plot& plot, PlotSeries series) {
 
 NamedPlot curves_plot(const Grid& grid) {
   Plot plot{.title = "Validation loss", .x_label = "step", .y_label = kLossLabel, .series = {}};
+  std::vector<std::string> runs;
   for (const GridPosition& position : grid.positions) {
     std::vector<std::vector<PlotPoint>> curves;
     for (const GridRun& run : position.runs) {
+      runs.push_back(run.directory);
       curves.push_back(metrics_curve(read_metrics_log(join_path(run.directory, "log.jsonl")), "validation", "loss"));
     }
     add_series(plot, summarize_curves(position.position, curves));
   }
+  plot.levels = unigram_levels(runs);
   return {"validation-loss", std::move(plot)};
+}
+
+// The first row names the columns.
+void add_rows(HtmlPage& page, const std::string& caption, const std::vector<std::vector<std::string>>& rows) {
+  page.table({.caption = caption, .columns = rows[0], .rows = {rows.begin() + 1, rows.end()}});
 }
 
 void add_length_table(HtmlPage& page, const Grid& grid) {
@@ -127,53 +136,26 @@ void add_lengths(HtmlPage& page, const Grid& grid, const std::vector<NamedPlot>&
   add_length_table(page, grid);
 }
 
-// By seed, of the finished runs.
-std::map<int64_t, double> seed_losses(const GridPosition& position) {
-  std::map<int64_t, double> losses;
-  for (const GridRun& run : position.runs) {
-    if (run.finished) losses[run.seed] = run.validation.loss;
-  }
-  return losses;
-}
-
-// Of the losses of `other` less those of `best`, seed by seed.
-std::vector<double> paired_differences(const GridPosition& other, const GridPosition& best) {
-  const std::map<int64_t, double> reference = seed_losses(best);
-  std::vector<double> differences;
-  for (const auto& [seed, loss] : seed_losses(other)) {
-    const auto found = reference.find(seed);
-    if (found != reference.end()) differences.push_back(loss - found->second);
-  }
-  return differences;
-}
-
 // The results of testing the other variants against the best one.
 std::string comparison_text(const std::vector<const GridPosition*>& variants, const GridPosition& best) {
-  constexpr const char* kTest = "paired t-test over seeds, α = 0.05, not corrected for multiple comparisons";
   std::vector<std::string> same, untested;
   int64_t worse = 0;
   for (const GridPosition* variant : variants) {
     if (variant == &best) continue;
-    const std::vector<double> differences = paired_differences(*variant, best);
-    if (differences.size() < 2) {
-      untested.push_back(variant->position);
-      continue;
-    }
-    const MeanInterval interval = mean_interval(differences);
-    if (interval.mean > *interval.half_width) {
-      ++worse;
-    } else {
-      same.push_back(variant->position);
+    switch (loss_difference(*variant, best).verdict) {
+      case Verdict::untested: untested.push_back(variant->position); break;
+      case Verdict::worse: ++worse; break;
+      default: same.push_back(variant->position);
     }
   }
   std::string text;
   if (!same.empty()) {
-    text = fmt::format(" Statistically indistinguishable from it ({}): {}.", kTest, fmt::join(same, ", "));
+    text = fmt::format(" Statistically indistinguishable from it ({}): {}.", kDifferenceTest, fmt::join(same, ", "));
     if (worse == 1) text += " The other variant has a significantly higher loss.";
     if (worse > 1) text += fmt::format(" The other {} variants have a significantly higher loss.", worse);
   } else if (worse > 0) {
     text = fmt::format(" The loss of {} is significantly higher ({}).",
-                       worse == 1 ? "the other variant" : fmt::format("all {} other variants", worse), kTest);
+                       worse == 1 ? "the other variant" : fmt::format("all {} other variants", worse), kDifferenceTest);
   }
   if (!untested.empty()) {
     text += fmt::format(" Not tested, as a test takes two seeds of both: {}.", fmt::join(untested, ", "));
@@ -227,12 +209,13 @@ std::string main_result(const Grid& grid) {
 std::string grid_page(const Grid& grid, const std::string& title) {
   HtmlPage page(title);
   page.paragraph(main_result(grid));
-  auto rows = grid_table(grid);
-  HtmlTable table{.caption = "Results at the last step; validation loss in nats per predicted token",
-                  .columns = rows[0],
-                  .rows = {}};
-  table.rows.assign(rows.begin() + 1, rows.end());
-  page.table(table);
+  add_rows(page, "Results at the last step; validation loss in nats per predicted token", grid_table(grid));
+  if (const auto rows = difference_table(grid); !rows.empty()) {
+    add_rows(page,
+             fmt::format("Differences in validation loss, seed by seed; mean ± 95 % interval, negative is better ({})",
+                         kDifferenceTest),
+             rows);
+  }
   for (const std::string& note : grid.notes()) page.paragraph(note);
   const std::vector<NamedPlot> plots = grid_plots(grid);
   page.figure(svg_plot(plots[0].plot, kFigureSize));

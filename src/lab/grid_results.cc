@@ -11,9 +11,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "lab/grid_differences.h"
 #include "lab/varied_settings.h"
 #include "report/metrics_log.h"
 #include "report/statistics.h"
+#include "training/unigram_baseline.h"
 
 namespace roformer {
 
@@ -34,12 +36,17 @@ GridPlan read_plan(const std::string& directory) {
                 .positions = json.get_strings("positions", std::nullopt),
                 .seeds = read_integers(json, "seeds"),
                 .max_length = json.get_int("max-length", std::nullopt, 1),
-                .lengths = read_integers(json, "lengths")};
+                .lengths = read_integers(json, "lengths"),
+                .settings = {},
+                .reference = json.get_string("reference", "")};
   if (!std::ranges::all_of(plan.positions, is_variant_name)) json.reject("positions", "names of variants");
   const JsonObject varied = json.get_object("settings");
   for (const auto& [name, settings] : varied.value().items()) {
     if (!settings.is_object()) json.reject("settings", "an object of settings for each variant");
     plan.settings[name] = settings;
+  }
+  if (!plan.reference.empty() && std::ranges::find(plan.positions, plan.reference) == plan.positions.end()) {
+    json.reject("reference", "one of the variants");
   }
   return plan;
 }
@@ -64,6 +71,7 @@ GridRun read_run(const std::string& directory, int64_t seed) {
   for (const PlotPoint& point : metrics_curve(records, "train", "tokens_per_cpu_second")) speeds.push_back(point.y);
   if (!speeds.empty()) run.tokens_per_cpu_second = median(speeds);
   run.measure = read_measure(directory);
+  run.unigram_loss = read_unigram_loss(directory);
   run.lengths = read_length_scores(directory);
   return run;
 }
@@ -108,6 +116,27 @@ std::vector<std::string> settings_of_the_loss(const Grid& grid) {
   return {found.begin(), found.end()};
 }
 
+// Of the finished variants, those whose mean loss is not clearly below that of predicting tokens by their frequencies.
+std::string plateau_note(const std::vector<GridPosition>& positions) {
+  std::vector<std::string> names;
+  size_t known = 0;
+  for (const GridPosition& position : positions) {
+    const std::vector<double> losses = position.losses(), unigram = position.unigram_losses();
+    if (losses.empty() || unigram.size() != losses.size()) continue;
+    ++known;
+    const double below = mean_interval(unigram).mean - mean_interval(losses).mean;
+    if (below < kUnigramPrecision) names.push_back(position.position);
+  }
+  if (names.empty()) return "";
+  const std::string baseline = fmt::format(
+      "the unigram baseline, the loss of predicting each token by its frequency (by at least {})", kUnigramPrecision);
+  if (names.size() < known) return fmt::format("Not below {}: {}.", baseline, fmt::join(names, ", "));
+  return fmt::format(
+      "No variant is below {}: none has learned to use context yet, and differences between them say nothing about "
+      "that. Train for more steps.",
+      baseline);
+}
+
 std::string memory_text(const std::vector<double>& bytes) {
   return bytes.empty() ? "–" : fmt::format("{:.0f}", *std::ranges::max_element(bytes) / 1e6);
 }
@@ -125,6 +154,7 @@ void write_grid_plan(const GridPlan& plan, const std::string& directory) {
                {"max-length", plan.max_length},
                {"lengths", plan.lengths}};
   if (!plan.settings.empty()) json["settings"] = plan.settings;
+  if (!plan.reference.empty()) json["reference"] = plan.reference;
   write_file_atomically(join_path(directory, kPlan), json.dump(2) + "\n");
 }
 
@@ -168,6 +198,10 @@ std::vector<double> GridPosition::memories() const {
     if (!run.measure.peak_memory) return {};
     return static_cast<double>(*run.measure.peak_memory);
   });
+}
+
+std::vector<double> GridPosition::unigram_losses() const {
+  return collect(runs, [](const GridRun& run) { return run.unigram_loss; });
 }
 
 std::vector<double> GridPosition::length_losses(const std::string& scaling, int64_t length) const {
@@ -259,6 +293,7 @@ std::vector<std::string> Grid::notes() const {
     const bool all = most == std::ssize(plan.seeds);
     notes.push_back(fmt::format("Mean ± 95 % interval over {}{} seeds (Student's t).", all ? "" : "up to ", most));
   }
+  if (std::string note = plateau_note(positions); !note.empty()) notes.push_back(std::move(note));
   const size_t wanted = plan.positions.size() * plan.seeds.size();
   if (finished < wanted) {
     notes.push_back(fmt::format("{} of {} trainings are finished, {} have started; the others are not included.",
@@ -305,6 +340,7 @@ Json position_json(const Grid& grid, const GridPosition& position) {
     Json json = {{"seed", run.seed}, {"step", run.step}, {"steps", run.steps}, {"finished", run.finished}};
     if (run.finished) {
       json.update({{"loss", run.validation.loss}, {"accuracy", run.validation.accuracy}});
+      if (run.unigram_loss) json["unigram_loss"] = *run.unigram_loss;
       if (run.validation.perplexity) json["perplexity"] = *run.validation.perplexity;
     }
     if (run.measure.jobs == 1 && run.tokens_per_cpu_second > 0) {
@@ -338,7 +374,11 @@ Json position_json(const Grid& grid, const GridPosition& position) {
                {"added_parameters", position.parameters ? Json(*position.parameters - *base) : Json()},
                {"runs", std::move(runs)},
                {"lengths", std::move(lengths)}};
-  const std::vector<double> memories = position.memories();
+  const std::vector<double> memories = position.memories(), unigram = position.unigram_losses();
+  json["unigram_loss"] = unigram.empty() ? Json() : Json(mean_interval(unigram).mean);
+  const GridPosition& reference = reference_of(grid);
+  json["difference"] =
+      position.position == reference.position ? Json() : difference_json(loss_difference(position, reference));
   if (grid.sweeps()) json["settings"] = position.settings;
   json["peak_memory"] = memories.empty() ? Json() : Json(*std::ranges::max_element(memories));
   return json;
@@ -347,15 +387,20 @@ Json position_json(const Grid& grid, const GridPosition& position) {
 Json grid_json(const Grid& grid) {
   Json positions = Json::array();
   for (const GridPosition& position : grid.positions) positions.push_back(position_json(grid, position));
-  return {{"objective", grid.plan.objective}, {"seeds", grid.plan.seeds}, {"max-length", grid.plan.max_length},
-          {"lengths", grid.plan.lengths},     {"notes", grid.notes()},    {"positions", std::move(positions)}};
+  return {{"objective", grid.plan.objective},         {"seeds", grid.plan.seeds},
+          {"max-length", grid.plan.max_length},       {"lengths", grid.plan.lengths},
+          {"reference", reference_of(grid).position}, {"notes", grid.notes()},
+          {"positions", std::move(positions)}};
 }
 
 std::vector<std::vector<std::string>> grid_table(const Grid& grid) {
   const auto has_perplexity = [](const GridPosition& position) { return !position.perplexities().empty(); };
   const bool causal = grid.plan.objective == "clm" || std::ranges::any_of(grid.positions, has_perplexity);
-  std::vector<std::vector<std::string>> rows = {
-      {grid.sweeps() ? "variant" : "position", "runs", "validation loss", "accuracy, %"}};
+  const bool unigram = std::ranges::any_of(
+      grid.positions, [](const GridPosition& position) { return !position.unigram_losses().empty(); });
+  std::vector<std::vector<std::string>> rows = {{grid.sweeps() ? "variant" : "position", "runs", "validation loss"}};
+  if (unigram) rows[0].emplace_back("unigram");
+  rows[0].emplace_back("accuracy, %");
   if (causal) rows[0].emplace_back("perplexity");
   for (const char* name : {"tokens/CPU s", "peak MB", "parameters", "added"}) rows[0].emplace_back(name);
   const auto base = grid.base_parameters();
@@ -363,7 +408,10 @@ std::vector<std::vector<std::string>> grid_table(const Grid& grid) {
     std::vector<double> percent = position.accuracies();
     for (double& value : percent) value *= 100;
     std::vector<std::string> row = {position.position, std::to_string(position.losses().size()),
-                                    interval_text(position.losses(), 3), interval_text(percent, 2)};
+                                    interval_text(position.losses(), 3)};
+    const std::vector<double> baselines = position.unigram_losses();
+    if (unigram) row.push_back(baselines.empty() ? "–" : fmt::format("{:.3f}", mean_interval(baselines).mean));
+    row.push_back(interval_text(percent, 2));
     if (causal) row.push_back(interval_text(position.perplexities(), 2));
     row.push_back(interval_text(position.speeds(), 0));
     row.push_back(memory_text(position.memories()));

@@ -23,6 +23,7 @@ struct GridPlan {
   std::vector<int64_t> lengths;  // evaluated at; empty: there was no separate validation text
   // Of variants that differ in other settings: these, {"learning-rate": 0.001}.
   std::map<std::string, Json> settings = {};
+  std::string reference = {};  // the variant that the others are compared with; empty: the first
 
   std::string run_name(const std::string& position, int64_t seed) const;
 };
@@ -47,6 +48,7 @@ struct GridRun {
   Evaluation validation;             // at the last step; labels are not known
   double tokens_per_cpu_second = 0;  // median of the log; 0 = not known
   RunMeasure measure;
+  std::optional<double> unigram_loss = {};  // training/unigram_baseline.h
   std::vector<LengthScore> lengths;
 };
 
@@ -63,6 +65,7 @@ struct GridPosition {
   std::vector<double> perplexities() const;
   std::vector<double> speeds() const;  // tokens per CPU second; none unless all runs trained one at a time
   std::vector<double> memories() const;
+  std::vector<double> unigram_losses() const;
   std::vector<double> length_losses(const std::string& scaling, int64_t length) const;
   std::vector<double> length_accuracies(const std::string& scaling, int64_t length) const;
   // The mean over runs of each part's loss; empty where there is none.
@@ -82,7 +85,8 @@ struct Grid {
   bool sweeps() const { return !plan.settings.empty(); }
   // The one length that all were trained at, if it is one.
   std::optional<int64_t> common_max_length() const;
-  // Notes to print with the numbers: too few seeds, speeds that cannot be compared, what is missing.
+  // Notes to print with the numbers: too few seeds, no loss below the unigram baseline, speeds that cannot be compared,
+  // what is missing.
   std::vector<std::string> notes() const;
 };
 

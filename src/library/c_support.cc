@@ -58,11 +58,11 @@ std::string_view text_of(const char* text, size_t length, const char* name) {
   return length == ROFORMER_NUL_TERMINATED ? std::string_view(text) : std::string_view(text, length);
 }
 
-std::vector<std::string> texts_of(const char* const* texts, const size_t* lengths, size_t count) {
-  std::vector<std::string> result;
+std::vector<std::string_view> texts_of(const char* const* texts, const size_t* lengths, size_t count) {
+  std::vector<std::string_view> result;
   if (count > 0) required(texts, "texts");
   for (size_t i = 0; i < count; ++i) {
-    result.emplace_back(text_of(texts[i], lengths == nullptr ? ROFORMER_NUL_TERMINATED : lengths[i]));
+    result.push_back(text_of(texts[i], lengths == nullptr ? ROFORMER_NUL_TERMINATED : lengths[i]));
   }
   return result;
 }

@@ -73,7 +73,7 @@ T& required(T* pointer, const char* name) {
 }
 
 std::string_view text_of(const char* text, size_t length, const char* name = "text");
-std::vector<std::string> texts_of(const char* const* texts, const size_t* lengths, size_t count);
+std::vector<std::string_view> texts_of(const char* const* texts, const size_t* lengths, size_t count);
 
 // Element `index` of `list`, or null.
 inline const char* element_of(const std::vector<std::string>& list, size_t index) {

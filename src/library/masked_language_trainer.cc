@@ -115,11 +115,11 @@ struct MaskedLanguageTrainer::Implementation {
   RandomStream random(uint64_t purpose) const { return substream({options.seed, 0}, purpose); }
 
   // The texts' tokens cut every max_length - 2, each piece between [CLS] and [SEP].
-  std::vector<std::vector<int32_t>> sequences(std::span<const std::string> texts) const {
+  std::vector<std::vector<int32_t>> sequences(Texts texts) const {
     const auto width = static_cast<size_t>(options.max_length - 2);
     std::vector<std::vector<int32_t>> result;
-    for (const std::string& text : texts) {
-      const std::vector<int32_t> ids = tokenizer->encode_plain(text);
+    for (size_t i = 0; i < texts.size(); ++i) {
+      const std::vector<int32_t> ids = tokenizer->encode_plain(texts[i]);
       for (size_t begin = 0; begin < ids.size(); begin += width) {
         const auto first = ids.begin() + static_cast<std::ptrdiff_t>(begin);
         const auto count = static_cast<std::ptrdiff_t>(std::min(width, ids.size() - begin));
@@ -132,7 +132,7 @@ struct MaskedLanguageTrainer::Implementation {
   }
 
   // Sequence i is masked by substream i. DataError if there is nothing to mask.
-  std::vector<LabeledBatch> masked_batches(std::span<const std::string> texts, RandomStream masks) const {
+  std::vector<LabeledBatch> masked_batches(Texts texts, RandomStream masks) const {
     std::vector<LabeledBatch> batches(1);
     uint64_t number = 0;
     for (const std::vector<int32_t>& sequence : sequences(texts)) {
@@ -146,7 +146,7 @@ struct MaskedLanguageTrainer::Implementation {
     return batches;
   }
 
-  double train_step(std::span<const std::string> texts, std::stop_token stop) {
+  double train_step(Texts texts, std::stop_token stop) {
     const int64_t number = steps + 1;
     LabeledBatches batches(model, masked_batches(texts, substream(random(1), static_cast<uint64_t>(number))));
     const double loss =
@@ -186,7 +186,7 @@ MaskedLanguageTrainer MaskedLanguageTrainer::open(const std::string& model_direc
       std::make_unique<Implementation>(std::move(tokenizer), nullptr, model_directory, options));
 }
 
-double MaskedLanguageTrainer::step(std::span<const std::string> texts, std::stop_token stop) {
+double MaskedLanguageTrainer::step(Texts texts, std::stop_token stop) {
   return implementation_->train_step(texts, std::move(stop));
 }
 
@@ -196,7 +196,7 @@ const std::vector<std::string>& MaskedLanguageTrainer::ignored_settings() const 
 }
 const std::vector<std::string>& MaskedLanguageTrainer::warnings() const { return implementation_->notes.warnings; }
 
-MaskedLanguageScore MaskedLanguageTrainer::validate(std::span<const std::string> texts, std::stop_token stop) const {
+MaskedLanguageScore MaskedLanguageTrainer::validate(Texts texts, std::stop_token stop) const {
   const Implementation& my = *implementation_;
   const Context context{.backend = *my.engine.backend, .stop = std::move(stop)};
   LossTotal total;

@@ -1,13 +1,15 @@
 #include "roformer/text_model.h"
 
-#include <array>
 #include <utility>
 
 #include "base/error.h"
+#include "base/memory_files.h"
 #include "generation/generate.h"
 #include "inference/classify.h"
 #include "inference/embed.h"
 #include "inference/fill_mask.h"
+#include "inference/head_scores.h"
+#include "inference/question_answering.h"
 #include "inference/sentence_choice.h"
 #include "inference/session.h"
 #include "library/text_tokenizer_impl.h"
@@ -65,28 +67,40 @@ GenerationEnd end_of(FinishReason reason) {
     case FinishReason::stop: return GenerationEnd::stop_string;
     case FinishReason::length: return GenerationEnd::length;
     case FinishReason::window: return GenerationEnd::context;
+    case FinishReason::halted: return GenerationEnd::halted;
   }
   return GenerationEnd::length;
 }
 
-// `hidden` on the host.
-HiddenStates hidden_states(const Tensor& hidden, int64_t begin, int64_t tokens) {
-  const float* first = hidden.row<float>(begin);  // rows of a forward pass are contiguous
-  return {tokens, hidden.columns(), {first, first + tokens * hidden.columns()}};
+// Appends all rows of a tensor on the host, which are contiguous after a forward pass.
+void append(Matrix& matrix, const Tensor& rows) {
+  matrix.rows += rows.rows();
+  matrix.columns = rows.columns();
+  if (rows.rows() == 0) return;
+  const float* first = rows.row<float>(0);
+  matrix.values.insert(matrix.values.end(), first, first + rows.rows() * rows.columns());
+}
+
+Batch batch_of(const TokenizedText& text) {
+  Batch batch;
+  batch.append(text.ids, text.segment_ids);
+  return batch;
 }
 
 }  // namespace
 
 struct TextModel::Implementation {
-  Implementation(const std::string& directory, const ModelOptions& options)
-      : session(directory, {.engine = {.threads = options.threads, .device = options.device, .dtype = options.dtype}}),
+  Implementation(std::unique_ptr<const MemoryDirectory> in_memory, const std::string& directory,
+                 const ModelOptions& options)
+      : files(std::move(in_memory)),
+        session(directory, {.engine = {.threads = options.threads, .device = options.device, .dtype = options.dtype}}),
         batching{.max_length = options.max_length, .max_tokens = options.max_batch_tokens},
         sentences(read_sentence_modules(directory)),
-        tokenizer(std::make_unique<TextTokenizer::Implementation>(session.shared_tokenizer())) {
+        tokenizer(std::make_unique<TextTokenizer::Implementation>(
+            TextTokenizer::Implementation{session.shared_tokenizer()})) {
     batching.limit = length_limit(session.model().config(), session.tokenizer());
     // Settings that no text fits are rejected here and not with the first text.
-    for_text_batches(session.tokenizer(), std::array{std::string()}, batching, session.pool(),
-                     [](size_t, const Batch&) {});
+    for_text_batches(session.tokenizer(), {""}, batching, session.pool(), [](size_t, const Batch&) {});
   }
 
   TextBatching batching_until(const std::stop_token& stop) const {
@@ -127,12 +141,40 @@ struct TextModel::Implementation {
     result.lower_case = preparation.lower_case;
     return result;
   }
+  std::vector<PooledText> embed(Texts texts, const EmbeddingOptions& options, const std::stop_token& stop) const {
+    const auto how = embedding(options, stop);
+    return roformer::embed(session.model(), session.tokenizer(), texts, how.options, how.batching);
+  }
   // On the host.
   Tensor hidden(const Batch& batch, const std::stop_token& stop) const {
     const Context context{.backend = session.backend(), .stop = stop};
     return context.backend.to_host(session.model().encoder().forward(context, batch).data);
   }
 
+  // The rows that `compute` gives for each batch of `texts`, and where those of each text begin: at its first token,
+  // or where a batch has one row a text, at that row.
+  template <class Compute>
+  TextMatrix rows_of(Texts texts, const std::stop_token& stop, const Compute& compute) const {
+    TextMatrix result;
+    for_text_batches(session.tokenizer(), texts, batching_until(stop), session.pool(), [&](size_t, const Batch& batch) {
+      const Tensor rows = compute(batch);
+      const bool of_tokens = rows.rows() == batch.tokens();
+      const int64_t before = result.rows;
+      for (size_t i = 1; i < batch.offsets.size(); ++i) {
+        result.offsets.push_back(before + (of_tokens ? batch.offsets[i] : static_cast<int64_t>(i)));
+      }
+      append(result, rows);
+    });
+    return result;
+  }
+  TextMatrix encode(Texts texts, const std::stop_token& stop) const {
+    return rows_of(texts, stop, [&](const Batch& batch) { return hidden(batch, stop); });
+  }
+  TextMatrix logits(Texts texts, const std::stop_token& stop) const {
+    return rows_of(texts, stop, [&](const Batch& batch) { return head_logits(session.model(), batch, stop); });
+  }
+
+  const std::unique_ptr<const MemoryDirectory> files;  // of which the session maps, if it is not on disk
   Session session;
   TextBatching batching;
   SentenceModules sentences;
@@ -146,7 +188,13 @@ TextModel& TextModel::operator=(TextModel&&) noexcept = default;
 TextModel::~TextModel() = default;
 
 TextModel TextModel::open(const std::string& directory, const ModelOptions& options) {
-  return TextModel(std::make_unique<Implementation>(directory, options));
+  return TextModel(std::make_unique<Implementation>(nullptr, directory, options));
+}
+
+TextModel TextModel::open_memory(const MemoryFiles& files, const ModelOptions& options) {
+  auto directory = std::make_unique<const MemoryDirectory>(files);
+  const std::string path = directory->path();
+  return TextModel(std::make_unique<Implementation>(std::move(directory), path, options));
 }
 
 int64_t TextModel::hidden_size() const { return implementation_->session.model().config().hidden; }
@@ -159,6 +207,13 @@ bool TextModel::generates_texts() const {
   const ModelConfig& config = implementation_->session.model().config();
   return config.is_language_model() && config.attention_mask != AttentionMask::bidirectional;
 }
+bool TextModel::labels_tokens() const {
+  return implementation_->session.model().config().head == Head::token_classification;
+}
+bool TextModel::answers_questions() const {
+  return implementation_->session.model().config().head == Head::question_answering;
+}
+bool TextModel::chooses() const { return implementation_->session.model().config().head == Head::multiple_choice; }
 const std::vector<std::string>& TextModel::labels() const {
   static const std::vector<std::string> none;
   const ModelConfig& config = implementation_->session.model().config();
@@ -175,56 +230,56 @@ TokenizedText TextModel::tokenize(std::string_view text, const TokenizeOptions& 
   return implementation_->tokenizer.tokenize(text, options);
 }
 
-HiddenStates TextModel::encode(std::string_view text, std::stop_token stop) const {
-  const std::string copy(text);
-  return std::move(encode(std::span(&copy, 1), std::move(stop)).front());
+Matrix TextModel::encode(std::string_view text, const std::stop_token& stop) const {
+  return implementation_->encode(Texts{text}, stop);
 }
 
-std::vector<HiddenStates> TextModel::encode(std::span<const std::string> texts, std::stop_token stop) const {
-  const Implementation& my = *implementation_;
-  std::vector<HiddenStates> result;
-  result.reserve(texts.size());
-  for_text_batches(
-      my.session.tokenizer(), texts, my.batching_until(stop), my.session.pool(), [&](size_t, const Batch& batch) {
-        const Tensor hidden = my.hidden(batch, stop);
-        for (size_t i = 0; i + 1 < batch.offsets.size(); ++i) {
-          result.push_back(hidden_states(hidden, batch.offsets[i], batch.offsets[i + 1] - batch.offsets[i]));
-        }
-      });
+TextMatrix TextModel::encode(Texts texts, const std::stop_token& stop) const {
+  return implementation_->encode(texts, stop);
+}
+
+Matrix TextModel::encode(const TokenizedText& text, const std::stop_token& stop) const {
+  Matrix result;
+  append(result, implementation_->hidden(batch_of(text), stop));
   return result;
 }
 
-HiddenStates TextModel::encode(const TokenizedText& text, std::stop_token stop) const {
-  Batch batch;
-  batch.append(text.ids, text.segment_ids);
-  return hidden_states(implementation_->hidden(batch, stop), 0, batch.tokens());
+Matrix TextModel::logits(std::string_view text, const std::stop_token& stop) const {
+  return implementation_->logits(Texts{text}, stop);
 }
 
-TextEmbedding TextModel::embed(std::string_view text, const EmbeddingOptions& options, std::stop_token stop) const {
-  const std::string copy(text);
-  return std::move(embed(std::span(&copy, 1), options, std::move(stop)).front());
+TextMatrix TextModel::logits(Texts texts, const std::stop_token& stop) const {
+  return implementation_->logits(texts, stop);
 }
 
-std::vector<TextEmbedding> TextModel::embed(std::span<const std::string> texts, const EmbeddingOptions& options,
-                                            std::stop_token stop) const {
-  const Implementation& my = *implementation_;
-  std::vector<TextEmbedding> result;
-  result.reserve(texts.size());
-  const auto how = my.embedding(options, stop);
-  for (PooledText& pooled :
-       roformer::embed(my.session.model(), my.session.tokenizer(), texts, how.options, how.batching)) {
-    result.push_back({std::move(pooled.values), pooled.tokens});
+Matrix TextModel::logits(const TokenizedText& text, const std::stop_token& stop) const {
+  if (text.ids.empty()) throw DataError("no tokens, expected at least one");
+  Matrix result;
+  append(result, head_logits(implementation_->session.model(), batch_of(text), stop));
+  return result;
+}
+
+TextEmbedding TextModel::embed(std::string_view text, const EmbeddingOptions& options,
+                               const std::stop_token& stop) const {
+  PooledText pooled = std::move(implementation_->embed(Texts{text}, options, stop).front());
+  return {std::move(pooled.values), pooled.tokens};
+}
+
+Matrix TextModel::embed(Texts texts, const EmbeddingOptions& options, const std::stop_token& stop) const {
+  Matrix result;
+  for (const PooledText& pooled : implementation_->embed(texts, options, stop)) {
+    ++result.rows;
+    result.columns = std::ssize(pooled.values);
+    result.values.insert(result.values.end(), pooled.values.begin(), pooled.values.end());
   }
   return result;
 }
 
-FilledMasks TextModel::fill_mask(std::string_view text, int64_t top_k, std::stop_token stop) const {
-  const std::string copy(text);
-  return std::move(fill_mask(std::span(&copy, 1), top_k, std::move(stop)).front());
+FilledMasks TextModel::fill_mask(std::string_view text, int64_t top_k, const std::stop_token& stop) const {
+  return std::move(fill_mask(Texts{text}, top_k, stop).front());
 }
 
-std::vector<FilledMasks> TextModel::fill_mask(std::span<const std::string> texts, int64_t top_k,
-                                              std::stop_token stop) const {
+std::vector<FilledMasks> TextModel::fill_mask(Texts texts, int64_t top_k, const std::stop_token& stop) const {
   if (top_k < 1) throw UsageError("{} is {}, expected at least 1", FieldName("top_k"), top_k);
   const Session& session = implementation_->session;
   std::vector<FilledMasks> result;
@@ -242,52 +297,96 @@ std::vector<FilledMasks> TextModel::fill_mask(std::span<const std::string> texts
 }
 
 double TextModel::similarity(std::string_view first, std::string_view second, const EmbeddingOptions& options,
-                             std::stop_token stop) const {
-  const TextPair pair(first, second);
-  return similarity(std::span(&pair, 1), options, std::move(stop)).front();
+                             const std::stop_token& stop) const {
+  return similarity({{first, second}}, options, stop).front();
 }
 
-std::vector<double> TextModel::similarity(std::span<const TextPair> pairs, const EmbeddingOptions& options,
-                                          std::stop_token stop) const {
+std::vector<double> TextModel::similarity(TextPairs pairs, const EmbeddingOptions& options,
+                                          const std::stop_token& stop) const {
   const Session& session = implementation_->session;
   const auto how = implementation_->embedding(options, stop);
   return similarities(session.model(), session.tokenizer(), pairs, how.options, how.batching, how.kind);
 }
 
-Classification TextModel::classify(std::string_view text, std::stop_token stop) const {
-  const std::string copy(text);
-  return std::move(classify(std::span(&copy, 1), std::move(stop)).front());
+Classification TextModel::classify(std::string_view text, const std::stop_token& stop) const {
+  return std::move(classify(Texts{text}, stop).front());
 }
 
-std::vector<Classification> TextModel::classify(std::span<const std::string> texts, std::stop_token stop) const {
+std::vector<Classification> TextModel::classify(Texts texts, const std::stop_token& stop) const {
   const Session& session = implementation_->session;
   const auto how = implementation_->scoring(stop);
   return classifications(labels(),
                          classify_sequences(session.model(), session.tokenizer(), texts, how.batching, how.activation));
 }
 
-std::vector<Classification> TextModel::classify(std::span<const TextPair> pairs, std::stop_token stop) const {
+std::vector<Classification> TextModel::classify(TextPairs pairs, const std::stop_token& stop) const {
   const Session& session = implementation_->session;
   const auto how = implementation_->scoring(stop);
   return classifications(labels(),
                          classify_sequences(session.model(), session.tokenizer(), pairs, how.batching, how.activation));
 }
 
-GeneratedText TextModel::generate(std::string_view prompt, const TextGenerationOptions& options,
-                                  std::stop_token stop) const {
-  const std::string copy(prompt);
-  return std::move(generate(std::span(&copy, 1), options, std::move(stop)).front());
+std::vector<LabeledToken> TextModel::label_tokens(std::string_view text, const std::stop_token& stop) const {
+  return std::move(label_tokens(Texts{text}, stop).front());
 }
 
-std::vector<GeneratedText> TextModel::generate(std::span<const std::string> prompts,
-                                               const TextGenerationOptions& options, std::stop_token stop) const {
+std::vector<std::vector<LabeledToken>> TextModel::label_tokens(Texts texts, const std::stop_token& stop) const {
+  const Session& session = implementation_->session;
+  std::vector<std::vector<LabeledToken>> result;
+  for (const std::vector<TokenLabel>& found :
+       roformer::label_tokens(session.model(), session.tokenizer(), texts, implementation_->batching_until(stop))) {
+    std::vector<LabeledToken>& list = result.emplace_back();
+    for (const TokenLabel& one : found) {
+      list.push_back({session.tokenizer().token(one.id), one.id, labels()[one.label], one.score, one.offsets});
+    }
+  }
+  return result;
+}
+
+TextAnswer TextModel::answer(std::string_view question, std::string_view context, const QuestionOptions& options,
+                             const std::stop_token& stop) const {
+  return std::move(answer({{question, context}}, options, stop).front());
+}
+
+std::vector<TextAnswer> TextModel::answer(TextPairs questions, const QuestionOptions& options,
+                                          const std::stop_token& stop) const {
+  if (options.max_tokens < 1) {
+    throw UsageError("{} is {}, expected at least 1", FieldName("max_tokens"), options.max_tokens);
+  }
+  const Session& session = implementation_->session;
+  const TextBatching batching = implementation_->batching_until(stop);
+  std::optional<int64_t> length;
+  if (batching.max_length != 0) length = batching.max_length;
+  const QuestionWindows windows =
+      question_windows(session.model().config(), session.tokenizer(), length, options.stride);
+  std::vector<TextAnswer> result;
+  for (Answer& found : answer_questions(session.model(), session.tokenizer(), questions, windows, batching,
+                                        {.max_tokens = options.max_tokens, .align_to_words = options.align_to_words})) {
+    result.push_back({std::move(found.text), found.score, found.offsets});
+  }
+  return result;
+}
+
+std::vector<double> TextModel::choose(std::string_view prompt, Texts choices, const std::stop_token& stop) const {
+  const Session& session = implementation_->session;
+  return roformer::choose(session.model(), session.tokenizer(), prompt, choices, implementation_->batching_until(stop));
+}
+
+GeneratedText TextModel::generate(std::string_view prompt, const TextGenerationOptions& options,
+                                  const std::stop_token& stop) const {
+  return std::move(generate(Texts{prompt}, options, stop).front());
+}
+
+std::vector<GeneratedText> TextModel::generate(Texts prompts, const TextGenerationOptions& options,
+                                               const std::stop_token& stop) const {
   const Session& session = implementation_->session;
   GenerationOptions generation = generation_of(options, stop);
   generation.end_ids = named_end_ids(session.directory(), session.model().config());
   const TextGenerator generator(session.model(), session.tokenizer(), std::move(generation));
   std::vector<GeneratedText> result;
-  const auto show = [&](size_t index, const std::string& text) {
-    if (options.on_text) options.on_text(index, text);
+  const auto show = [&](size_t index, int32_t id, const std::string& text) {
+    if (options.on_text && !text.empty()) options.on_text(index, text);
+    return !options.on_token || options.on_token(index, id, text);
   };
   for (Generated& one : generator.run_texts(prompts, show)) {
     result.push_back({std::move(one.text), std::move(one.ids), end_of(one.finish)});

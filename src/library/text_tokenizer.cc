@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/memory_files.h"
 #include "library/text_tokenizer_impl.h"
 
 namespace roformer {
@@ -15,6 +16,8 @@ TextTokenizer::~TextTokenizer() = default;
 TextTokenizer TextTokenizer::open(const std::string& directory) {
   return TextTokenizer(std::make_unique<Implementation>(Implementation{load_tokenizer(directory)}));
 }
+
+TextTokenizer TextTokenizer::open_memory(const MemoryFiles& files) { return open(MemoryDirectory(files).path()); }
 
 TokenizedText TextTokenizer::tokenize(std::string_view text, const TokenizeOptions& options) const {
   const Tokenizer& tokenizer = *implementation_->tokenizer;

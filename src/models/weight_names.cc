@@ -65,7 +65,7 @@ std::string remove_wrapper(AvailableTensors& tensors, const std::string& source)
 const AvailableTensor* nearest_tensor(const std::string& name, std::span<const AvailableTensor> tensors,
                                       const std::vector<bool>& taken) {
   constexpr size_t kMaxNameBytes = 200;  // the distance costs the product of both lengths
-  constexpr size_t kOfAnother = 8;       // letters, for a tensor that is another parameter
+  constexpr size_t kOfAnother = 16;      // letters, for a tensor that is another parameter
   const AvailableTensor* best = nullptr;
   size_t best_distance = 0;
   for (size_t i = 0; i < tensors.size() && name.size() <= kMaxNameBytes; ++i) {

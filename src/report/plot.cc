@@ -188,6 +188,9 @@ std::string Axis::label(double tick) const {
 PlotAxes make_axes(const Plot& plot, int x_count, int y_count) {
   Range x, y;
   for (const double value : plot.y_shown) y.include(value);
+  for (const PlotLevel& level : plot.levels) {
+    if (is_drawable({0, level.y})) y.include(level.y);
+  }
   for (const PlotSeries& series : plot.series) {
     for (const auto* points : {&series.points, &series.low, &series.high}) {
       for (const PlotPoint& point : *points) {

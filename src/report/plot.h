@@ -21,12 +21,19 @@ struct PlotSeries {
   std::vector<PlotPoint> low, high;  // a band around the line, e.g. of several runs: both empty, or with equal x
 };
 
+// What all lines are compared with: a dashed line across the plot, with its name.
+struct PlotLevel {
+  std::string name;
+  double y = 0;
+};
+
 struct Plot {
   std::string title, x_label, y_label;
   std::vector<PlotSeries> series;
   bool logarithmic = false;  // both axes; what is not above 0 is at their lower end
   // Values that the y axis includes whatever the series are, e.g. {0, 100} of percentages.
   std::vector<double> y_shown = {};
+  std::vector<PlotLevel> levels = {};
 };
 
 // Leaves out the bands of more than seven series: bands upon bands would hide the lines.

@@ -15,13 +15,14 @@ constexpr std::string_view kSvgStyle = R"(<style>
 .rf-title{font-size:15px;font-weight:600}.rf-strong{font-weight:600}.rf-grid{stroke:#d8dee4;stroke-width:1}.rf-axis{stroke:#6e7781;stroke-width:1}
 .rf-line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.rf-band{stroke:none;fill-opacity:0.2}
 .rf-shared{stroke-linecap:butt}.rf-leader{fill:none;stroke-width:1;opacity:0.6}.rf-dotted{stroke-dasharray:1 4}.rf-end{font-size:11px}
+.rf-level{stroke:#6e7781;stroke-width:1.5;stroke-dasharray:6 4}
 .rf-dash1{stroke-dasharray:7 4}.rf-dash2{stroke-dasharray:2 4}
 .rf-s0{stroke:#0072b2}.rf-s1{stroke:#d55e00}.rf-s2{stroke:#009e73}.rf-s3{stroke:#cc79a7}
 .rf-s4{stroke:#e69f00}.rf-s5{stroke:#56b4e9}.rf-s6{stroke:#000000}
 .rf-f0{fill:#0072b2}.rf-f1{fill:#d55e00}.rf-f2{fill:#009e73}.rf-f3{fill:#cc79a7}
 .rf-f4{fill:#e69f00}.rf-f5{fill:#56b4e9}.rf-f6{fill:#000000}
 @media (prefers-color-scheme:dark){
-.rf-back{fill:#0d1117}.rf-text{fill:#e6edf3}.rf-grid{stroke:#2a313c}.rf-axis{stroke:#848d97}
+.rf-back{fill:#0d1117}.rf-text{fill:#e6edf3}.rf-grid{stroke:#2a313c}.rf-axis,.rf-level{stroke:#848d97}
 .rf-s0{stroke:#56b4e9}.rf-s5{stroke:#0072b2}.rf-s6{stroke:#ffffff}
 .rf-f0{fill:#56b4e9}.rf-f5{fill:#0072b2}.rf-f6{fill:#ffffff}
 }

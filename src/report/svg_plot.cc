@@ -96,6 +96,20 @@ void draw_axes(std::string& svg, const Plot& plot, const PlotArea& area) {
       middle, escape_xml(plot.y_label));
 }
 
+// The name stands below the right end: curves that are near there have come from above.
+void draw_levels(std::string& svg, const Plot& plot, const PlotArea& area) {
+  for (const PlotLevel& level : plot.levels) {
+    if (!is_drawable({0, level.y})) continue;
+    const double y = area.y(level.y);
+    svg += fmt::format("<line class=\"rf-level\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n",
+                       area.left, y, area.right, y);
+    constexpr double kLevelGap = 5, kTextHeight = 10;
+    const bool below = y + kLevelGap + kTextHeight < area.bottom;
+    const double text_y = below ? y + kLevelGap + kTextHeight : y - kLevelGap;
+    svg += svg_text(area.right, text_y, "end", level.name, " rf-end");
+  }
+}
+
 // Above the plotting area; a long one begins further left and is smaller.
 void draw_title(std::string& svg, const std::string& title, double left, int width) {
   constexpr double kMargin = 12, kBold = 1.15, kSize = 15, kLeast = 9;
@@ -214,6 +228,7 @@ std::string svg_plot(const Plot& plot, SvgSize size) {
   draw_title(svg, plot.title, area.left, size.width);
   draw_legend(svg, plot, legend, 44);
   draw_axes(svg, plot, area);
+  draw_levels(svg, plot, area);
   std::vector<PixelLine> lines;
   for (const PlotSeries& series : plot.series) lines.push_back(pixel_line(series.points, area));
   for (size_t i = 0; i < plot.series.size(); ++i) draw_band(svg, plot.series[i], i, area);

@@ -93,6 +93,13 @@ void draw_series(Canvas& canvas, const PlotSeries& series, int index, const Plot
   }
 }
 
+void draw_level(Canvas& canvas, const PlotLevel& level, int index, const PlotAxes& axes) {
+  if (!is_drawable({0, level.y})) return;
+  constexpr int kDash = 2;
+  const int y = static_cast<int>(std::lround((1 - axes.y.share(level.y)) * (canvas.height() - 1)));
+  for (int x = 0; x < canvas.width(); x += 2 * kDash) canvas.line(x, y, x + kDash - 1, y, index);
+}
+
 // The line under the plot: numbers centered below their places, skipped where they would touch.
 std::string x_numbers(const Axis& axis, int columns) {
   std::string text(columns, ' ');
@@ -110,18 +117,22 @@ std::string x_numbers(const Axis& axis, int columns) {
 }
 
 std::string legend(const Plot& plot, const TerminalPlotOptions& options, bool braille, int columns) {
+  std::vector<std::string> names;
+  for (const PlotSeries& series : plot.series) names.push_back(series.name);
+  for (const PlotLevel& level : plot.levels) names.push_back(level.name);
   std::string text;
   int used = 0;
-  for (size_t i = 0; i < plot.series.size(); ++i) {
-    if (plot.series[i].name.empty()) continue;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i].empty()) continue;
     const int index = static_cast<int>(i);
-    const std::string name(first_code_points(plot.series[i].name, columns - 4));
+    const bool level = i >= plot.series.size();
+    const std::string name(first_code_points(names[i], columns - 4));
     const int width = static_cast<int>(name.size()) + 4;
     if (used > 0 && used + width > columns) {
       text += '\n';
       used = 0;
     }
-    const std::string mark = braille ? "━" : std::string(1, kMarks[i % kMarks.size()]);
+    const std::string mark = braille ? (level ? "╍" : "━") : std::string(1, kMarks[i % kMarks.size()]);
     text += fmt::format("{}{} {}", used > 0 ? "  " : "", options.color ? Canvas::colored(mark, index) : mark, name);
     used += width;
   }
@@ -139,6 +150,10 @@ std::string terminal_plot(const Plot& plot, const TerminalPlotOptions& options) 
   for (const double tick : axes.y.ticks) label_width = std::max(label_width, axes.y.label(tick).size());
   const int plot_columns = columns - static_cast<int>(label_width) - 2;
   Canvas canvas(plot_columns, rows, braille);
+  const int first_level = static_cast<int>(plot.series.size());
+  for (size_t i = 0; i < plot.levels.size(); ++i) {
+    draw_level(canvas, plot.levels[i], first_level + static_cast<int>(i), axes);
+  }
   for (size_t i = 0; i < plot.series.size(); ++i) draw_series(canvas, plot.series[i], static_cast<int>(i), axes);
 
   std::vector<std::string> labels(rows);

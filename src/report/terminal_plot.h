@@ -15,8 +15,8 @@ struct TerminalPlotOptions {
   bool unicode = false;  // braille; otherwise a letter-like mark a series
 };
 
-// Lines ending in '\n'. Bands are not drawn. Several series without color are told apart by marks, so braille is then
-// used only for a single series.
+// Lines ending in '\n'. Levels are dashed. Bands are not drawn. Several series without color are told apart by marks,
+// so braille is then used only for a single series.
 std::string terminal_plot(const Plot& plot, const TerminalPlotOptions& options = {});
 
 }  // namespace roformer

@@ -29,7 +29,7 @@ VocabularyObject read_vocabulary_object(const JsonObject& model) {
   VocabularyObject result;
   std::vector<bool> seen;
   for (const auto& [token, id] : vocabulary.value().items()) {
-    const bool valid = id.is_number_unsigned() && id.get<uint64_t>() < limit;
+    const bool valid = id.is_number_integer() && id.get<int64_t>() >= 0 && id.get<uint64_t>() < limit;
     const size_t index = valid ? id.get<size_t>() : 0;
     if (valid && index >= seen.size()) {
       seen.resize(index + 1);

@@ -1,95 +1,48 @@
 #include "text/byte_source.h"
 
 #include <sys/stat.h>
-#include <zlib.h>
-#include <zstd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "text/binary_file.h"
 
 namespace roformer {
 
 namespace {
 
 constexpr size_t kBlock = size_t{1} << 20;
-constexpr std::string_view kGzipStart = "\x1F\x8B", kZstandardStart = "\x28\xB5\x2F\xFD";
 
 std::FILE* open_file(const std::string& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored))
-    throw FileError("{}: is a directory, expected a file", FilePath(path));
-  std::FILE* file = std::fopen(path.c_str(), "rb");
-  if (!file) throw FileError("{}: cannot open: {}", FilePath(path), std::strerror(errno));
-  return file;
+  if (is_directory(path)) throw FileError("{}: is a directory, expected a file", FilePath(path));
+  return open_stream(path);
+}
+
+constexpr const char* kExpected = "expected a text file, plain or compressed with gzip, zstd, xz or bzip2";
+
+void refuse_binary(std::string_view start, const std::string& path) {
+  if (const BinaryFile* found = find_binary_file(start)) {
+    throw DataError("{}: is {}, {}: {}", FilePath(path), found->name, kExpected, found->advice);
+  }
+}
+
+void refuse_unpacked_binary(std::string_view start, const std::string& path, const char* format) {
+  if (const BinaryFile* found = find_binary_file(start)) {
+    throw DataError("{}: is {}, compressed with {}, {}: {}", FilePath(path), found->name, format, kExpected,
+                    found->advice);
+  }
+  if (const PackedFormat* inner = find_packed_format(start)) {
+    throw DataError("{}: is {} data, compressed again with {}, {}: unpack it first", FilePath(path), inner->name,
+                    format, kExpected);
+  }
 }
 
 }  // namespace
 
-// Decompresses incrementally.
-class ByteSource::Unpacker {
- public:
-  virtual ~Unpacker() = default;
-  struct Progress {
-    size_t consumed = 0, made = 0;
-    bool between_members = false;  // the compressed data may end here
-  };
-  // Consumes bytes of `packed` and writes at most `capacity` bytes to `out`.
-  virtual Progress unpack(std::string_view packed, char* out, size_t capacity, const std::string& path) = 0;
-};
-
-class ByteSource::Gzip final : public Unpacker {
- public:
-  Gzip() {
-    constexpr int kWindow = 15, kGzipOnly = 16;
-    if (inflateInit2(&stream_, kWindow + kGzipOnly) != Z_OK) throw std::bad_alloc();
-  }
-  ~Gzip() override { inflateEnd(&stream_); }
-
-  Progress unpack(std::string_view packed, char* out, size_t capacity, const std::string& path) override {
-    stream_.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
-    stream_.avail_in = static_cast<uInt>(packed.size());
-    stream_.next_out = reinterpret_cast<Bytef*>(out);
-    stream_.avail_out = static_cast<uInt>(capacity);
-    const int status = inflate(&stream_, Z_NO_FLUSH);
-    if (status == Z_MEM_ERROR) throw std::bad_alloc();
-    if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) {
-      throw DataError("{}: corrupt gzip data: {}", FilePath(path), stream_.msg ? stream_.msg : "unknown error");
-    }
-    if (status == Z_STREAM_END) inflateReset(&stream_);
-    return {packed.size() - stream_.avail_in, capacity - stream_.avail_out, status == Z_STREAM_END};
-  }
-
- private:
-  z_stream stream_{};
-};
-
-class ByteSource::Zstandard final : public Unpacker {
- public:
-  Zstandard() : stream_(ZSTD_createDStream()) {
-    if (!stream_) throw std::bad_alloc();
-  }
-
-  Progress unpack(std::string_view packed, char* out, size_t capacity, const std::string& path) override {
-    ZSTD_inBuffer in{packed.data(), packed.size(), 0};
-    ZSTD_outBuffer made{out, capacity, 0};
-    const size_t status = ZSTD_decompressStream(stream_.get(), &made, &in);
-    if (ZSTD_isError(status)) throw DataError("{}: corrupt zstd data: {}", FilePath(path), ZSTD_getErrorName(status));
-    return {in.pos, made.pos, status == 0};
-  }
-
- private:
-  struct Deleter {
-    void operator()(ZSTD_DStream* stream) const { ZSTD_freeDStream(stream); }
-  };
-  std::unique_ptr<ZSTD_DStream, Deleter> stream_;
-};
-
 ByteSource::ByteSource(std::string path) : path_(std::move(path)), file_(open_file(path_)) {}
-ByteSource::~ByteSource() = default;
 
 bool ByteSource::read_raw(std::string& buffer) {
   if (raw_at_end_) return false;
@@ -106,18 +59,30 @@ bool ByteSource::read_raw(std::string& buffer) {
 void ByteSource::start() {
   started_ = true;
   read_raw(raw_);
-  if (raw_.starts_with(kGzipStart)) unpacker_ = std::make_unique<Gzip>();
-  if (raw_.starts_with(kZstandardStart)) unpacker_ = std::make_unique<Zstandard>();
+  format_ = find_packed_format(raw_);
+  if (format_ == nullptr) return refuse_binary(raw_, path_);
+  unpacker_ = format_->make_unpacker();
 }
 
-bool ByteSource::read(std::string& buffer) {
-  if (!started_) start();
-  if (!unpacker_) {
-    if (raw_.empty()) return read_raw(buffer);
-    buffer += raw_;
-    raw_.clear();
-    return true;
+// Whether another member follows; skips padding.
+bool ByteSource::find_member(size_t& consumed) {
+  while (true) {
+    consumed = std::min(raw_.find_first_not_of('\0', consumed), raw_.size());
+    if (raw_.size() - consumed >= kMemberStart || raw_at_end_) break;
+    raw_.erase(0, consumed);
+    consumed = 0;
+    read_raw(raw_);
   }
+  const std::string_view rest = std::string_view(raw_).substr(consumed);
+  if (rest.empty()) return false;
+  if (!format_->starts_member(rest)) {
+    throw DataError("{}: the {} data is followed by something else, expected more {} data or the end of the file",
+                    FilePath(path_), format_->name, format_->name);
+  }
+  return true;
+}
+
+void ByteSource::unpack(std::string& buffer) {
   const size_t before = buffer.size();
   buffer.resize(before + kBlock);
   size_t made = 0, consumed = 0;
@@ -127,7 +92,7 @@ bool ByteSource::read(std::string& buffer) {
       consumed = 0;
       read_raw(raw_);
     }
-    if (raw_.empty() && between_members_) break;
+    if (between_members_ && !find_member(consumed)) break;
     const auto progress =
         unpacker_->unpack(std::string_view(raw_).substr(consumed), buffer.data() + before + made, kBlock - made, path_);
     if (raw_.empty() && progress.made == 0 && !progress.between_members) {
@@ -139,7 +104,21 @@ bool ByteSource::read(std::string& buffer) {
   }
   raw_.erase(0, consumed);
   buffer.resize(before + made);
-  return made > 0;
+}
+
+bool ByteSource::read(std::string& buffer) {
+  if (!started_) start();
+  if (!unpacker_) {
+    if (raw_.empty()) return read_raw(buffer);
+    buffer += raw_;
+    raw_.clear();
+    return true;
+  }
+  const size_t before = buffer.size();
+  unpack(buffer);
+  if (!checked_unpacked_) refuse_unpacked_binary(std::string_view(buffer).substr(before), path_, format_->name);
+  checked_unpacked_ = true;
+  return buffer.size() > before;
 }
 
 bool ByteSource::plain_file() const {

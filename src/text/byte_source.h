@@ -1,10 +1,14 @@
-// The bytes of a file or pipe in order, decompressed if it is gzip (RFC 1952) or Zstandard (RFC 8878). The format is
-// detected by magic bytes, not by name; concatenated members are read as one text.
+// The bytes of a file or pipe in order, decompressed if it is compressed (unpacker.h). The format is told by content,
+// not by name; concatenated members are read as one text, and zero bytes behind members (padding of tapes and disks)
+// are skipped.
 #pragma once
 
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <string_view>
+
+#include "text/unpacker.h"
 
 namespace roformer {
 
@@ -12,12 +16,12 @@ class ByteSource {
  public:
   // FileError when `path` cannot be opened or is a directory.
   explicit ByteSource(std::string path);
-  ~ByteSource();
   ByteSource(const ByteSource&) = delete;
   ByteSource& operator=(const ByteSource&) = delete;
 
   // Appends the next bytes, about 1 MiB, to `buffer`; false, with nothing appended, at the end. DataError if compressed
-  // data is corrupt, truncated, or followed by something else.
+  // data is corrupt, truncated, or followed by something else, and if the file or what it unpacks to is no text but an
+  // archive or another known binary file (binary_file.h).
   bool read(std::string& buffer);
 
   // Whether the source is an uncompressed regular file, whose bytes can be read again at any offset.
@@ -28,18 +32,19 @@ class ByteSource {
   struct FileCloser {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
-  class Unpacker;
-  class Gzip;
-  class Zstandard;
 
   bool read_raw(std::string& buffer);
   void start();
+  bool find_member(size_t& consumed);
+  void unpack(std::string& buffer);
 
   std::string path_;
   std::unique_ptr<std::FILE, FileCloser> file_;
-  std::unique_ptr<Unpacker> unpacker_;
-  std::string raw_;  // read ahead, not yet returned or decompressed
-  bool started_ = false, raw_at_end_ = false, between_members_ = false;
+  const PackedFormat* format_ = nullptr;
+  std::unique_ptr<Unpacker> unpacker_;  // null if the file is not compressed
+  std::string raw_;                     // read ahead, not yet returned or decompressed
+  bool started_ = false, raw_at_end_ = false;
+  bool between_members_ = true, checked_unpacked_ = false;
 };
 
 }  // namespace roformer

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -207,8 +206,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(const std::string& kind, const JsonObj
 }  // namespace
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const LoadOptions& options) {
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(directory, ignored)) {
+  if (!is_directory(directory)) {
     throw FileError("{}: no such directory, expected one with a vocab.txt or tokenizer.model{}", FilePath(directory),
                     download_hint(directory));
   }

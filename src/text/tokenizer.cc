@@ -90,7 +90,11 @@ void Tokenizer::set_mask_takes_space() {
 void Tokenizer::add_tokens(std::vector<AddedToken> tokens) {
   const auto known = [&](const AddedToken& token) {  // nothing to say about it in the files
     return token.id < std::ssize(vocabulary_.model_tokens()) &&
-           std::ranges::any_of(kSpecialTokens, [&](SpecialToken special) { return token == plain_special(special); });
+           std::ranges::any_of(kSpecialTokens, [&](SpecialToken special) {
+             AddedToken plain = plain_special(special);
+             plain.lstrip = token.lstrip && plain.lstrip;
+             return token == plain;
+           });
   };
   for (AddedToken& token : tokens) {
     if (token.content.empty() || known(token)) continue;

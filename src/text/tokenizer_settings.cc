@@ -30,7 +30,8 @@ JsonObject with_special_tokens_map(const JsonObject& config, const std::string& 
   const std::string path = join_path(directory, "special_tokens_map.json");
   if (config.has(kDecoder) || !exists(path)) return config;
   Json merged = config.value();
-  for (const auto& [key, value] : JsonObject::read(path).value().items()) {
+  const JsonObject map = JsonObject::read(path);
+  for (const auto& [key, value] : map.value().items()) {
     const bool appended = key == kExtra && value.is_array() && config.has(key) && config.value()[key].is_array();
     if (appended) {
       merged[key].insert(merged[key].end(), value.begin(), value.end());

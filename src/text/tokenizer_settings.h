@@ -24,6 +24,9 @@ class TokenSettings {
   // The names of BERT's special tokens.
   SpecialTokens names() const;
 
+  // Additional special tokens, without ids.
+  std::vector<AddedToken> extra_tokens() const;
+
   // The tokens to match in a text. Those that the vocabulary lacks are added to it: first the added tokens by their
   // ids (which count no further), then `specials`, other special tokens by name, and additional ones. DataError naming
   // all of `specials` that are missing if [UNK], [CLS] or [SEP] is.
@@ -32,7 +35,6 @@ class TokenSettings {
  private:
   void declare(const std::string& directory, const JsonObject* fast);
   std::vector<AddedToken> named_tokens(const SpecialTokens& specials) const;
-  std::vector<AddedToken> extra_tokens() const;
 
   JsonObject config_;
   std::vector<AddedToken> declared_;  // by id

@@ -14,9 +14,15 @@ Vocabulary::Vocabulary(std::vector<std::string> tokens, std::string_view where, 
   if (tokens_.empty()) throw DataError("{}: no tokens", FilePath(where));
   if (tokens_.size() > kMaxTokens) throw DataError("{}: more than {} tokens", FilePath(where), kMaxTokens);
   ids_.reserve(tokens_.size());
-  for (int32_t id = 0; id < size_; ++id) {
-    if (!std::ranges::binary_search(holes_, id)) ids_[tokens_[static_cast<size_t>(id)]] = id;
+  std::vector<int32_t> repeated;
+  for (int32_t id = size_ - 1; id >= 0; --id) {
+    std::string& token = tokens_[static_cast<size_t>(id)];
+    if (std::ranges::binary_search(holes_, id) || ids_.emplace(token, id).second) continue;
+    token.clear();
+    repeated.push_back(id);
   }
+  holes_.insert(holes_.end(), repeated.begin(), repeated.end());
+  std::ranges::sort(holes_);
   distinct_ = static_cast<int32_t>(ids_.size());
 }
 
@@ -62,15 +68,13 @@ std::optional<int32_t> Vocabulary::id(std::string_view token) const {
   return entry->second;
 }
 
-bool Vocabulary::holds(int32_t id) const {
-  const auto entry = ids_.find(tokens_[static_cast<size_t>(id)]);
-  return entry != ids_.end() && entry->second == id;
-}
+bool Vocabulary::holds(int32_t id) const { return !std::ranges::binary_search(holes_, id); }
 
 std::string Vocabulary::file() const {
   constexpr std::string_view kBreaks("\n\0", 2);
   std::string content;
-  for (const auto& token : model_tokens()) {
+  for (int32_t id = 0; id < std::ssize(tokens_); ++id) {
+    const std::string& token = holds(id) ? tokens_[static_cast<size_t>(id)] : tokens_.back();
     const bool fits = token.find_first_of(kBreaks) == token.npos && !token.ends_with('\r') &&
                       !(content.empty() && token.starts_with(kByteOrderMark));
     if (!fits) throw DataError("the token {} cannot be a line of vocab.txt", quote(token));

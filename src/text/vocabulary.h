@@ -17,8 +17,8 @@ inline constexpr size_t kMaxTokens = size_t{1} << 24;
 
 class Vocabulary {
  public:
-  // The model's tokens. Of equal ones the last has the text's id; the others keep their places. `holes`, ascending: ids
-  // without a token, whose text is empty. DataError if there are none; `where` names the vocabulary in the message.
+  // The model's tokens. Of equal ones the last counts; the others become holes: ids without a token. `holes`,
+  // ascending: ids of which that is known. DataError if there are none; `where` names the vocabulary in the message.
   Vocabulary(std::vector<std::string> tokens, std::string_view where, std::vector<int32_t> holes = {});
   // FileError, or DataError naming the line (not UTF-8).
   static Vocabulary load(const std::string& path) { return Vocabulary(read_tokens(path), path); }
@@ -33,13 +33,13 @@ class Vocabulary {
   int32_t add(const std::string& token, std::string_view where);
 
   int32_t size() const { return size_; }
-  const std::string& token(int32_t id) const;  // DataError for an invalid id
+  const std::string& token(int32_t id) const;  // empty for a hole; DataError for an invalid id
   std::optional<int32_t> id(std::string_view token) const;
   std::span<const std::string> model_tokens() const { return tokens_; }
-  // Whether the model's token has this id: it is no hole and not repeated later.
+  // Whether a token of the model has this id: it is no hole.
   bool holds(int32_t id) const;
-  // The content of vocab.txt, with an empty line for a hole. DataError for a token that does not round-trip, such as
-  // one with a line end.
+  // The content of vocab.txt. The line of a hole repeats the last one, and so does not count. DataError for a token
+  // that does not round-trip, such as one with a line end.
   std::string file() const;
 
  private:

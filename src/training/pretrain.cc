@@ -18,6 +18,7 @@
 #include "training/language_objective.h"
 #include "training/pretrain_plan.h"
 #include "training/run_settings.h"
+#include "training/unigram_baseline.h"
 #include "training/work_estimate.h"
 
 namespace roformer {
@@ -243,6 +244,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   if (directory.resumed_step() == 0) warn(of_weights);
   LanguageObjective objective(model, make_labeler(options, *tokenizer), language, std::move(text.stream),
                               std::move(validation), data_random(random));
+  if (objective.validation_sequences() > 0) write_unigram_loss(objective.unigram_loss(), directory.path());
   options.messages.write(description(options, plan, schedule, text.corpus, objective, directory.resumed_step() > 0));
   if (!notice.empty()) options.messages.write(notice + "\n");
   text.held_out.blocks.clear();  // the stream holds those it needs

@@ -22,7 +22,7 @@ namespace roformer {
 // An empty optional means the preset's value.
 struct PretrainOptions {
   std::string objective = "mlm";                   // or "clm"
-  std::vector<std::string> data, validation_data;  // text files, plain, gzip or zstd, or directories of them
+  std::vector<std::string> data, validation_data;  // text files, plain or compressed, or directories of them
   std::optional<double> validation_fraction;  // without validation_data; 0: none; empty: 0.02, at most 1,000 sequences
   std::optional<int64_t> reader_threads;      // threads that tokenize ahead; empty: the backend's number
   std::string documents = "automatic";        // what ends a document: of document_rule_names()
@@ -61,7 +61,7 @@ template <OptionsOf<PretrainOptions> Options>
 void visit_data_settings(Options& options, auto& visitor) {
   visitor.texts(options.data,
                 {.name = "data",
-                 .help = "text to train on: files, also gzip and zstd, or directories",
+                 .help = "text to train on: files, also compressed, or directories",
                  .effect = Effect::resolved,
                  .required = true},
                 "FILE");

@@ -17,6 +17,7 @@
 #include "report/svg_plot.h"
 #include "training/run_settings.h"
 #include "training/settings_rows.h"
+#include "training/unigram_baseline.h"
 
 namespace roformer {
 namespace {
@@ -27,6 +28,7 @@ struct Run {
   std::vector<MetricsRecord> records;
   std::map<std::string, std::string> settings;
   std::optional<int64_t> parameters;
+  std::optional<double> unigram_loss;
 };
 
 struct Group {
@@ -52,6 +54,7 @@ Run read_run(const std::string& directory) {
     }
   }
   const std::string config = join_path(directory, "config.json");
+  run.unigram_loss = read_unigram_loss(directory);
   if (exists(config)) run.parameters = read_config(config).parameters();
   return run;
 }
@@ -120,13 +123,15 @@ PlotSeries metric_series(const std::string& name, const Group& group, const Metr
   return summarize_curves(name, curves);
 }
 
-void add_plots(HtmlPage& page, const std::vector<Group>& groups, const RunsShown& shown) {
+void add_plots(HtmlPage& page, const std::vector<Group>& groups, const std::vector<PlotLevel>& unigram,
+               const RunsShown& shown) {
   std::vector<Metric> metrics = metrics_of(groups, shown);
   // A single group's losses share a plot.
   if (groups.size() == 1 && metrics.size() >= 2 && metrics[0].key == "loss" && metrics[1].key == "loss") {
     Plot plot{.title = "Loss", .x_label = "step", .y_label = metrics[0].unit, .series = {}};
     plot.series.push_back(metric_series("training", groups[0], metrics[1]));
     plot.series.push_back(metric_series("validation", groups[0], metrics[0]));
+    plot.levels = unigram;
     page.figure(svg_plot(plot, plot_size(plot.series.size())));
     metrics.erase(metrics.begin(), metrics.begin() + 2);
   }
@@ -136,6 +141,7 @@ void add_plots(HtmlPage& page, const std::vector<Group>& groups, const RunsShown
   for (const Metric& metric : metrics) {
     Plot plot{.title = metric.title, .x_label = "step", .y_label = metric.unit, .series = {}};
     plot.y_shown = metric.y_shown;
+    if (metric.event == "validation" && metric.key == "loss") plot.levels = unigram;
     for (const Group& group : groups) {
       const std::string name = groups.size() == 1 ? "" : legend_name(group.name);
       plot.series.push_back(metric_series(name, group, metric));
@@ -171,6 +177,14 @@ std::vector<double> median_speeds(const Group& group, const std::string& key) {
   return medians;
 }
 
+std::vector<double> unigram_losses(const Group& group) {
+  std::vector<double> losses;
+  for (const Run& run : group.runs) {
+    if (run.unigram_loss) losses.push_back(*run.unigram_loss);
+  }
+  return losses;
+}
+
 // Distinct values of all runs, in the order of the runs.
 std::string distinct_text(const std::vector<std::string>& values, std::string_view separator = ", ") {
   std::vector<std::string> texts;
@@ -204,6 +218,10 @@ void add_results(HtmlPage& page, const std::vector<Group>& groups, const RunsSho
       .columns = {"", "runs", "parameters", "steps", "tokens", "validation loss", "accuracy (%)", "training loss",
                   shown.wall_clock_speed ? "tokens/s (median)" : "tokens per CPU second (median)"},
       .rows = {}};
+  const auto has_unigram = [](const Group& group) { return !unigram_losses(group).empty(); };
+  const bool unigram = std::any_of(groups.begin(), groups.end(), has_unigram);
+  constexpr std::ptrdiff_t kAfterLoss = 6;
+  if (unigram) table.columns.insert(table.columns.begin() + kAfterLoss, "unigram");
   for (const Group& group : groups) {
     std::vector<std::string> parameters;
     for (const Run& run : group.runs) {
@@ -216,6 +234,8 @@ void add_results(HtmlPage& page, const std::vector<Group>& groups, const RunsSho
          interval_text(final_values(group, "train", "loss", 1), 4),
          interval_text(median_speeds(group, shown.wall_clock_speed ? "tokens_per_second" : "tokens_per_cpu_second"),
                        0)});
+    std::vector<std::string>& row = table.rows.back();
+    if (unigram) row.insert(row.begin() + kAfterLoss, interval_text(unigram_losses(group), 4));
   }
   page.table(table);
 }
@@ -263,24 +283,28 @@ std::string short_name(const std::string& path) {
 
 void add_runs(HtmlPage& page, const std::vector<RunGroup>& groups, const RunsShown& shown) {
   std::vector<Group> read;
+  std::vector<std::string> directories;
   for (const RunGroup& group : groups) {
     read.push_back({group.name, {}});
-    for (const std::string& directory : group.directories) read.back().runs.push_back(read_run(directory));
+    for (const std::string& directory : group.directories) {
+      read.back().runs.push_back(read_run(directory));
+      directories.push_back(directory);
+    }
   }
   add_results(page, read, shown);
   const bool bands = std::any_of(read.begin(), read.end(), [](const Group& group) { return group.runs.size() > 1; });
   if (bands)
     page.paragraph(
         "Lines are means over the runs of a setting; bands (of up to seven settings) span the lowest to the highest.");
-  add_plots(page, read, shown);
+  add_plots(page, read, unigram_levels(directories), shown);
   add_settings(page, read);
 }
 
-void write_run_report(const std::string& directory, const std::string& path) {
+void write_run_report(const std::string& directory, const std::string& path, const RunsShown& shown) {
   std::error_code ignored;
   const std::string name = short_name(std::filesystem::absolute(directory, ignored).lexically_normal().string());
   HtmlPage page("Training of " + name);
-  add_runs(page, {{name, {directory}}});
+  add_runs(page, {{name, {directory}}}, shown);
   write_file_atomically(path, page.finish());
 }
 

@@ -23,11 +23,12 @@ struct RunsShown {
   bool wall_clock_speed = true;  // else only speed by CPU time, where it was logged: other work may have slowed a run
 };
 
-// Adds a plot per logged metric, with a line per group, and tables of final values and settings. FileError without a
+// Adds a plot per logged metric, with a line per group, in those of validation loss also the unigram baseline where the
+// runs share one, and tables of final values and settings. FileError without a
 // log.jsonl; DataError for a malformed file or a log without events.
 void add_runs(HtmlPage& page, const std::vector<RunGroup>& groups, const RunsShown& shown = {});
 
 // Writes the report of one run atomically.
-void write_run_report(const std::string& directory, const std::string& path);
+void write_run_report(const std::string& directory, const std::string& path, const RunsShown& shown = {});
 
 }  // namespace roformer

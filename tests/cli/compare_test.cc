@@ -50,9 +50,12 @@ TEST_F(Compare, HintsOnceAtDocumentsThatAreLines) {
 
 TEST_F(Compare, AGridOfTwoEncodingsAndTwoSeeds) {
   const std::string table = succeed(grid("g"));
-  EXPECT_THAT(table, ContainsRegex("\nrotary  +2  +[0-9.]+ ± [0-9.]+  +[0-9.]+ ± [0-9.]+ .* 0\n"));
+  EXPECT_THAT(table, ContainsRegex("\nrotary  +2  +[0-9.]+ ± [0-9.]+  +[0-9.]+  +[0-9.]+ ± [0-9.]+ .* 0\n"));
   EXPECT_THAT(table, ContainsRegex("\nlearned  .* 16384\n"));  // 512 rows of 32
   EXPECT_THAT(table, HasSubstr("Mean ± 95 % interval over 2 seeds"));
+  EXPECT_THAT(
+      table,
+      ContainsRegex("\ndifference to rotary  +seed 1  +seed 2  +validation loss  +verdict\nlearned .*[+-][0-9.]+ ± "));
   const Json results = Json::parse(content(path("g/results.json")));
   EXPECT_EQ(results["seeds"], Json({1, 2}));
   EXPECT_EQ(results["lengths"], Json({32, 64, 128, 256}));
@@ -60,6 +63,16 @@ TEST_F(Compare, AGridOfTwoEncodingsAndTwoSeeds) {
   double sum = 0;
   for (const char* run : {"g/rotary-1", "g/rotary-2"}) sum += log_of(run).back()["loss"].get<double>();
   EXPECT_NEAR(results["positions"][0]["loss"]["mean"].get<double>(), sum / 2, 1e-12);
+  EXPECT_EQ(results["reference"], "rotary");
+  const Json& difference = results["positions"][1]["difference"];
+  ASSERT_EQ(difference["seeds"].size(), 2u);
+  EXPECT_NEAR(difference["seeds"][0]["loss"].get<double>(),
+              log_of("g/learned-1").back()["loss"].get<double>() - log_of("g/rotary-1").back()["loss"].get<double>(),
+              1e-12);
+  const double unigram = Json::parse(content(path("g/rotary-1/unigram.json")))["loss"];
+  EXPECT_EQ(results["positions"][0]["unigram_loss"], unigram);
+  EXPECT_THAT(content(path("g/rotary-1/report.html")), HasSubstr("rf-level"));
+  EXPECT_THAT(content(path("g/rotary-1/report.html")), Not(HasSubstr("tokens/s")));
   EXPECT_GT(results["positions"][0]["peak_memory"].get<double>(), 1e6);
   EXPECT_GT(results["positions"][0]["tokens_per_cpu_second"]["mean"].get<double>(), 0);
   EXPECT_FALSE(results["positions"][0].contains("tokens_per_second"));
@@ -113,6 +126,17 @@ TEST_F(Compare, FinishedRunsAreSkippedAndTheReportIsMadeAgain) {
   const std::string plan = content(path("g/grid.json"));
   expect_refused(grid("g", {"--steps", "13", "--seeds", "1"}), 2, {"rotary-1", "steps was 12, now 13"});
   EXPECT_EQ(content(path("g/grid.json")), plan);
+}
+
+TEST_F(Compare, AnotherReferenceTakesNoTraining) {
+  succeed(grid("g", {"--lengths", "32"}));
+  const std::string table = succeed(grid("g", {"--lengths", "32", "--reference", "learned"}));
+  EXPECT_THAT(table, HasSubstr("\ndifference to learned "));
+  EXPECT_EQ(Json::parse(content(path("g/results.json")))["reference"], "learned");
+  succeed({"report", path("g")});
+  EXPECT_EQ(Json::parse(content(path("g/results.json")))["reference"], "learned");
+  expect_refused(grid("h", {"--reference", "alibi"}), 2, {"--reference is", "alibi", "rotary, learned"});
+  EXPECT_FALSE(exists(path("h")));
 }
 
 TEST_F(Compare, InterruptedItSavesAllAndGoesOnToTheSameBits) {

@@ -23,6 +23,27 @@ class Tokenize : public Workshop {
   }
 };
 
+// A flag without effect is a mistake; a variable is meant for other commands and models, too.
+TEST_F(Tokenize, VariablesThatDoNotApplyAreIgnored) {
+  put(path("bert/config.json"), R"({"model_type": "bert"})");
+  const auto with = [&](const Arguments& variables, const Arguments& arguments) {
+    return run(Arguments{"tokenize", "--model", path("bert")} + arguments,
+               {.file_limit = {}, .environment = variables});
+  };
+  const Arguments jieba = {"ROFORMER_JIEBA_DICTIONARY=/nowhere", "ROFORMER_TOKENIZER_MODE=slow", "ROFORMER_WORDS=true"};
+  EXPECT_EQ(with(jieba, {"--ids", "kings"}).output, "2 6 7 3\n");
+  EXPECT_EQ(with({"ROFORMER_MAX_LENGTH=5", "ROFORMER_IDS=1"}, {"--decode", "6 7"}).output, "kings\n");
+  for (const char* flag : {"--jieba-dictionary=/nowhere", "--tokenizer-mode=slow", "--words"}) {
+    const Outcome outcome = with(jieba, {flag, "kings"});
+    EXPECT_EQ(outcome.exit_code, 2);
+    EXPECT_THAT(outcome.error, HasSubstr(std::string(flag).substr(0, std::string(flag).find('='))));
+  }
+  const Outcome wrong = with({"ROFORMER_TOKENIZER_MODE=quick"}, {"kings"});
+  EXPECT_THAT(wrong.error, HasSubstr("ROFORMER_TOKENIZER_MODE: expected fast, slow or bert4keras"));
+  const Outcome both = with({"ROFORMER_DECODE=true", "ROFORMER_PAIR=true"}, {"6 7"});
+  EXPECT_THAT(both.error, HasSubstr("ROFORMER_DECODE: items are ids"));
+}
+
 TEST_F(Tokenize, MuchTextComesBackInOrderAtAnyNumberOfThreads) {
   std::string text, expected;
   for (int i = 0; i < 40'000; ++i) {

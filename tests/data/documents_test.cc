@@ -202,7 +202,7 @@ TEST_F(Documents, PackedFilesAndPipesAreReadTwice) {
   const auto expected = read(text, DocumentRule::automatic, 1 << 16);
   const std::string hash = blocks_->content_hash();
   EXPECT_GT(blocks_->size(), 20);
-  for (const std::string& packed : {gzip(text), zstandard(text)}) {
+  for (const std::string& packed : {gzip(text), zstandard(text), xz(text), bzip2(text)}) {
     EXPECT_EQ(read(packed, DocumentRule::automatic, 1 << 16), expected);
     EXPECT_EQ(blocks_->content_hash(), hash);
   }

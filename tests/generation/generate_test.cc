@@ -377,6 +377,24 @@ TEST_F(Generate, TextIsGivenOutWhenItIsCertain) {
               ThrowsMessage<UsageError>(HasSubstr("empty")));
 }
 
+TEST_F(Generate, ASinkMayEndItsTextAndNoOther) {
+  const Model m = model(config());
+  GenerationOptions options;
+  options.max_new_tokens = options.min_new_tokens = 6;
+  options.batch = 3;
+  const std::vector<std::string> texts = {"ab", "c", "defg"};
+  const auto whole = run(m, options, texts);
+  const TextGenerator generator(m, *tokenizer_, options);
+  std::vector<int64_t> calls(texts.size());
+  const auto results = generator.run_texts(
+      texts, [&](size_t index, int32_t, const std::string&) { return ++calls[index] < 3 || index != 1; });
+  EXPECT_EQ(results[0].ids, whole[0].ids);
+  EXPECT_EQ(results[2].ids, whole[2].ids);
+  EXPECT_EQ(results[1].ids, std::vector<int32_t>(whole[1].ids.begin(), whole[1].ids.begin() + 3));
+  EXPECT_EQ(results[1].finish, FinishReason::halted);
+  EXPECT_EQ(results[0].finish, FinishReason::length);
+}
+
 TEST_F(Generate, TextsInMemoryAreWhatTheyAreInOneRun) {
   const Model m = model(config());
   const std::vector<std::string> texts = {"ab", "c", "", "defg", "h"};
@@ -387,13 +405,19 @@ TEST_F(Generate, TextsInMemoryAreWhatTheyAreInOneRun) {
   options.batch = 2;
   const TextGenerator generator(m, *tokenizer_, options);
   std::vector<std::string> shown(texts.size());
-  const auto results = generator.run_texts(texts, [&](size_t index, const std::string& text) { shown[index] += text; });
+  std::vector<std::vector<int32_t>> tokens(texts.size());
+  const auto results = generator.run_texts(texts, [&](size_t index, int32_t id, const std::string& text) {
+    shown[index] += text;
+    tokens[index].push_back(id);
+    return true;
+  });
   ASSERT_EQ(results.size(), texts.size());
   for (size_t i = 0; i < texts.size(); ++i) {
     EXPECT_EQ(results[i].ids, together[i].ids);
     EXPECT_EQ(shown[i], results[i].text);
+    EXPECT_EQ(tokens[i], results[i].ids);
   }
-  const auto ignore = [](size_t, const std::string&) {};
+  const auto ignore = [](size_t, int32_t, const std::string&) { return true; };
   const std::vector<std::string> wrong = {"a", "\xff"};
   EXPECT_THAT([&] { generator.run_texts(wrong, ignore); }, ThrowsMessage<DataError>(HasSubstr("text 2: ")));
   options.batch = 0;

@@ -5,9 +5,13 @@ Here one can read what is hostile about each. The files are kept in git, so the 
 changing it. Every file is smaller than 10 KB: what they claim is large, not what they hold.
 """
 
+import bz2
 import gzip
+import io
 import json
+import lzma
 import struct
+import tarfile
 
 from hostile_file import INT64, put
 from make_pytorch import pytorch
@@ -243,6 +247,17 @@ def texts() -> None:
     frame = b"\x28\xb5\x2f\xfd"
     put("text/zstd_cut", frame + b"\x20\x0c\x61\x00\x00the old")
     put("text/zstd_huge_window", frame + b"\x00\xff" + b"\x61\x00\x00the old king")
+    text = b"the old king sees the river\n" * 40
+    put("text/xz_cut", lzma.compress(text)[:-9])
+    put("text/xz_then_text", lzma.compress(text) + b"the old king")
+    put("text/bzip2_cut", bz2.compress(text)[:-9])
+    alone = lzma.compress(text, lzma.FORMAT_ALONE)
+    put("text/lzma_huge_dictionary", alone[:1] + struct.pack("<I", 0x60000000) + alone[5:])
+    put("text/zip_empty", b"PK\5\6" + bytes(18))
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("a.txt"))
+    put("text/tar_packed", gzip.compress(tar.getvalue(), mtime=0))
     put("text/nothing_known", "\u4e2d\u6587 " * 300)
 
 

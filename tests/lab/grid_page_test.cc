@@ -9,6 +9,7 @@
 
 #include "report/svg_plot.h"
 #include "tests/lab/grid_trial.h"
+#include "training/unigram_baseline.h"
 
 namespace roformer::test {
 namespace {
@@ -159,6 +160,19 @@ TEST_F(GridPage, TheMainResultSaysWhatCannotBeTested) {
   EXPECT_EQ(main_result(grid_), "The validation loss of a is 1.000 nats per predicted token (one run).");
   grid_.positions.clear();
   EXPECT_EQ(main_result(grid_), "No run has finished yet.");
+}
+
+TEST_F(GridPage, DifferencesAreATableAndTheBaselineALevel) {
+  EXPECT_THAT(plots().at("validation-loss").levels, IsEmpty());
+  for (const GridPosition& position : grid_.positions) {
+    for (const GridRun& run : position.runs) write_unigram_loss(5.5, run.directory);
+  }
+  ASSERT_EQ(plots().at("validation-loss").levels.size(), 1u);
+  EXPECT_EQ(plots().at("validation-loss").levels[0].y, 5.5);
+  const std::string page = grid_page(grid_, "A grid");
+  for (const char* part : {"Differences in validation loss, seed by seed", "difference to rotary", "rf-level"}) {
+    EXPECT_THAT(page, HasSubstr(part));
+  }
 }
 
 TEST_F(GridPage, ThePageBeginsWithItsMainResult) {

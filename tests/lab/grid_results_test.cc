@@ -68,6 +68,38 @@ TEST(GridResults, WhatIsMissingIsSaid) {
   EXPECT_TRUE(learned["lengths"][1]["loss"].is_null());
 }
 
+TEST(GridResults, ThePlateauIsNoted) {
+  const TempDirectory directory;
+  Grid grid = small_grid(directory);
+  EXPECT_THAT(grid_table(grid)[0], ::testing::Not(::testing::Contains("unigram")));  // of older runs
+  EXPECT_TRUE(position_json(grid, grid.positions[0])["unigram_loss"].is_null());
+  for (GridPosition& position : grid.positions) {
+    for (GridRun& run : position.runs) run.unigram_loss = 2.5;  // all have a loss of 2
+  }
+  EXPECT_EQ(grid_table(grid)[0][3], "unigram");
+  EXPECT_EQ(grid_table(grid)[2][3], "2.500");
+  EXPECT_EQ(position_json(grid, grid.positions[0])["unigram_loss"], 2.5);
+  EXPECT_EQ(position_json(grid, grid.positions[0])["runs"][1]["unigram_loss"], 2.5);
+  EXPECT_THAT(grid.notes(), ::testing::Each(::testing::Not(HasSubstr("unigram"))));
+  grid.positions[1].runs[0].validation.loss = 2.46;  // no more than chance
+  EXPECT_THAT(grid.notes(), ::testing::Contains(::testing::AllOf(HasSubstr("Not below the unigram baseline"),
+                                                                 HasSubstr(": learned."))));
+  for (GridRun& run : grid.positions[0].runs) run.validation.loss = 2.5;
+  EXPECT_THAT(grid.notes(), ::testing::Contains(HasSubstr("No variant is below the unigram baseline")));
+}
+
+TEST(GridResults, DifferencesAreToTheReference) {
+  const TempDirectory directory;
+  Grid grid = small_grid(directory);
+  grid.positions[1].runs[0].validation.loss = 2.25;
+  EXPECT_EQ(grid_json(grid)["reference"], "rotary");
+  EXPECT_TRUE(position_json(grid, grid.positions[0])["difference"].is_null());
+  EXPECT_EQ(position_json(grid, grid.positions[1])["difference"]["mean"], 0.25);
+  grid.plan.reference = "learned";
+  EXPECT_EQ(grid_json(grid)["reference"], "learned");
+  EXPECT_EQ(position_json(grid, grid.positions[0])["difference"]["mean"], -0.25);
+}
+
 TEST(GridResults, SettingsTellVariantsApart) {
   const TempDirectory directory;
   Grid grid = small_grid(directory);
@@ -84,9 +116,11 @@ TEST(GridResults, ThePlanIsReadAsItWasWritten) {
   GridPlan plan = small_grid(directory).plan;
   plan.positions = {"rotary layers=1"};
   plan.settings["rotary layers=1"] = {{"layers", 1}};
+  plan.reference = "rotary layers=1";
   write_grid_plan(plan, directory.path());
   const Grid grid = read_grid(directory.path());
   EXPECT_EQ(grid.plan.settings, plan.settings);
+  EXPECT_EQ(grid.plan.reference, plan.reference);
   EXPECT_EQ(grid.positions[0].settings, Json({{"layers", 1}}));
   EXPECT_EQ(plan.run_name("rotary layers=1", 2), "rotary+layers-1-2");
 }

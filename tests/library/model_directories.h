@@ -1,7 +1,10 @@
 // Small tokenizer and model directories, made through the library itself.
 #pragma once
 
+#include <filesystem>
 #include <fstream>
+#include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -41,6 +44,18 @@ inline std::string make_family(const TempDirectory& directory, const std::string
              "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nwise\nson\nmakes\nglad\nfather\nsoft\nanswer\nturns\naway\n"
              "wrath\npride\ngoes\nbefore\nfall\niron\nsharpens\nmerry\n");
   return path;
+}
+
+// The content of every file of a directory, by its name in it.
+inline std::map<std::string, std::string> contents_of(const std::string& directory) {
+  std::map<std::string, std::string> contents;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    if (!entry.is_regular_file()) continue;
+    std::ostringstream content;
+    content << std::ifstream(entry.path(), std::ios::binary).rdbuf();
+    contents[std::filesystem::relative(entry.path(), directory).string()] = content.str();
+  }
+  return contents;
 }
 
 inline ModelShape small_shape() { return {.hidden_size = 32, .layers = 2, .heads = 2}; }

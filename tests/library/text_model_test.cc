@@ -58,32 +58,33 @@ TEST_F(TextModels, PackedTextsAreAsTheyAreAlone) {
   for (const int64_t budget : {1, 7, 10000}) {
     const TextModel model = TextModel::open(path_, {.threads = 2, .max_batch_tokens = budget});
     const auto together = model.encode(texts);
-    ASSERT_EQ(together.size(), texts.size());
+    ASSERT_EQ(together.texts(), texts.size());
     for (size_t i = 0; i < texts.size(); ++i) {
-      const HiddenStates alone = model.encode(texts[i]);
-      ASSERT_EQ(together[i].tokens, std::ssize(model.tokenize(texts[i]).ids));
-      ASSERT_EQ(together[i].hidden_size, 32);
-      ASSERT_EQ(together[i].values.size(), alone.values.size());
-      for (size_t j = 0; j < alone.values.size(); ++j) EXPECT_NEAR(together[i].values[j], alone.values[j], 2e-6);
+      const Matrix alone = model.encode(texts[i]);
+      const MatrixView mine = together.of(i);
+      ASSERT_EQ(mine.rows, std::ssize(model.tokenize(texts[i]).ids));
+      ASSERT_EQ(mine.columns, 32);
+      ASSERT_EQ(mine.rows, alone.rows);
+      for (size_t j = 0; j < alone.values.size(); ++j) EXPECT_NEAR(mine.values[j], alone.values[j], 2e-6);
     }
   }
 }
 
 TEST_F(TextModels, EncodesTokensOfTheCallersOwn) {
   const TokenizedText pair = model_.tokenize("a wise son", {.pair = "iron"});
-  const HiddenStates states = model_.encode(pair);
-  EXPECT_EQ(states.tokens, 7);
+  const Matrix states = model_.encode(pair);
+  EXPECT_EQ(states.rows, 7);
   EXPECT_EQ(states.row(6).size(), 32u);
   TokenizedText flat = pair;
   flat.segment_ids.clear();
   EXPECT_NE(model_.encode(flat).values, states.values);
   flat.ids[1] = 99;
   EXPECT_THAT(message_of([&] { model_.encode(flat); }, ErrorKind::data), HasSubstr("99"));
-  EXPECT_EQ(model_.encode(TokenizedText()).tokens, 0);
+  EXPECT_EQ(model_.encode(TokenizedText()).rows, 0);
 }
 
 TEST_F(TextModels, PoolsHiddenStates) {
-  const HiddenStates states = model_.encode("a glad father");
+  const Matrix states = model_.encode("a glad father");
   const auto cls = model_.embed("a glad father", {.pooling = EmbeddingPooling::cls});
   EXPECT_EQ(cls.tokens, 5);
   EXPECT_EQ(cls.values, std::vector<float>(states.row(0).begin(), states.row(0).end()));
@@ -93,7 +94,7 @@ TEST_F(TextModels, PoolsHiddenStates) {
   for (size_t c = 0; c < mean.size(); ++c) {
     double sum = 0;
     float largest = -1e9f;
-    for (int64_t t = 0; t < states.tokens; ++t) {
+    for (int64_t t = 0; t < states.rows; ++t) {
       sum += states.row(t)[c];
       largest = std::max(largest, states.row(t)[c]);
     }
@@ -107,7 +108,7 @@ TEST_F(TextModels, PoolsHiddenStates) {
 
 TEST_F(TextModels, CutsLongTextsOnRequest) {
   const TextModel model = TextModel::open(path_, {.threads = 1, .max_length = 4});
-  EXPECT_EQ(model.encode("iron iron iron iron").tokens, 4);
+  EXPECT_EQ(model.encode("iron iron iron iron").rows, 4);
   EXPECT_EQ(model.embed("iron iron iron iron").tokens, 4);
   EXPECT_EQ(model.fill_mask("iron iron iron iron [MASK]", 1).size(), 1u);
 }
@@ -148,7 +149,7 @@ TEST_F(TextModels, ATokenizerThatKnowsMoreThanTheModel) {
   std::ofstream(path_ + "/vocab.txt", std::ios::app) << "extra\n";
   const TextModel more = TextModel::open(path_);
   EXPECT_THAT(more.warnings(), ElementsAre(HasSubstr("the tokenizer has 29 tokens")));
-  EXPECT_EQ(more.encode("son").tokens, model_.encode("son").tokens);
+  EXPECT_EQ(more.encode("son").rows, model_.encode("son").rows);
   EXPECT_THAT(message_of([&] { more.embed("extra"); }, ErrorKind::data), HasSubstr("\"extra\""));
 }
 
@@ -168,14 +169,14 @@ TEST_F(TextModels, TellsWhatItIs) {
 
 TEST_F(TextModels, TheReferenceAgrees) {
   const TextModel reference = TextModel::open(path_, {.threads = 1, .device = "reference"});
-  const HiddenStates expected = reference.encode("a soft answer"), found = model_.encode("a soft answer");
+  const Matrix expected = reference.encode("a soft answer"), found = model_.encode("a soft answer");
   for (size_t i = 0; i < expected.values.size(); ++i) EXPECT_NEAR(found.values[i], expected.values[i], 1e-5);
 }
 
 TEST_F(TextModels, ComputeInTheDtypeAskedFor) {
-  const HiddenStates exact = model_.encode("a wise son");
+  const Matrix exact = model_.encode("a wise son");
   for (const char* dtype : {"bfloat16", "int8"}) {
-    const HiddenStates rounded = TextModel::open(path_, {.dtype = dtype}).encode("a wise son");
+    const Matrix rounded = TextModel::open(path_, {.dtype = dtype}).encode("a wise son");
     double largest = 0;
     for (size_t i = 0; i < exact.values.size(); ++i) {
       largest = std::max(largest, std::abs(double{rounded.values[i]} - exact.values[i]));
@@ -225,7 +226,7 @@ TEST_F(TextModels, StopWhenTheyAreAsked) {
   message_of([&] { model_.encode(model_.tokenize("a"), token); }, ErrorKind::interrupted);
   message_of([&] { model_.embed("a", {}, token); }, ErrorKind::interrupted);
   message_of([&] { model_.fill_mask("[MASK]", 1, token); }, ErrorKind::interrupted);
-  EXPECT_EQ(model_.encode("a").tokens, 3);
+  EXPECT_EQ(model_.encode("a").rows, 3);
 }
 
 }  // namespace

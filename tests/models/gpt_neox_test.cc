@@ -86,7 +86,6 @@ TEST(GptNeoxConfigTest, RefusesWhatItDoesNotHave) {
   kFile.expect_refused({{"hidden_act", "mish"}}, "hidden_act");
   kFile.expect_refused({{"rotary_layout", "adjacent"}}, "layout \"half\"");
   kFile.expect_refused({{"rotary_pct", 1.5}}, "the rotated fraction of a head");
-  kFile.expect_refused({{"architectures", {"GPTNeoXForTokenClassification"}}}, "architectures");
 }
 
 // Published sizes: Pythia 160M, Pythia 6.9B and GPT-NeoX 20B.

@@ -142,7 +142,6 @@ TEST(LlamaConfigTest, RefusesWhatItDoesNotHave) {
   kLlamaFile.expect_refused({{"rope_scaling", {{"rope_type", "mystery"}}}}, "rope_type");
   kLlamaFile.expect_refused({{"quantization_config", {{"bits", 4}}}}, "quantization_config");
   kLlamaFile.expect_refused({{"eos_token_id", "2"}}, "eos_token_id");
-  kLlamaFile.expect_refused({{"architectures", {"LlamaForSequenceClassification"}}}, "architectures");
   kLlamaFile.expect_refused({{"architectures", {"RoFormerModel"}}}, "one of model_type \"llama\"");
   kLlamaFile.expect_refused({{"model_type", "mamba"}}, "\"roformer\", \"bert\", \"llama\" or \"gpt_neox\"");
 }

@@ -109,7 +109,8 @@ TEST_F(ModelKindTest, FamilyAndHeadByTheTensors) {
 }
 
 TEST_F(ModelKindTest, ModelTypeBeforeNames) {
-  make(shape("roformer_variant", "RoFormerForMaskedLM", {{"position_embedding_type", "learned"}}));
+  make(shape("roformer_variant", "RoFormerForMaskedLM",
+             {{"position_embedding_type", "learned"}, {"max_position_embeddings", 16}}));
   EXPECT_EQ(plan().config.family, &families::roformer);
   config_ = without(config_, {"model_type", "architectures"});
   config_["position_embedding_type"] = "absolute";

@@ -139,6 +139,18 @@ TEST(SvgPlot, PointsLieWhereTheAxesSay) {
   EXPECT_THAT(svg_plot(plot), HasSubstr("points=\"70.0,370.0 385.0,40.0 700.0,370.0\""));
 }
 
+TEST(SvgPlot, LevelsAreDashedAndInsideTheAxes) {
+  Plot plot;
+  plot.series = {{.name = "", .points = {{0, 0}, {1, 1}}, .low = {}, .high = {}}};
+  plot.levels = {{"base<line", 2}, {"none", kNan}};
+  const std::string svg = svg_plot(plot);
+  expect_well_formed(svg);
+  EXPECT_EQ(count(svg, "class=\"rf-level\""), 1);
+  EXPECT_THAT(svg, HasSubstr("<line class=\"rf-level\" x1=\"70.0\" y1=\"40.0\" x2=\"700.0\" y2=\"40.0\"/>"));
+  EXPECT_THAT(svg, HasSubstr(">base&lt;line<"));
+  EXPECT_THAT(svg, HasSubstr("points=\"70.0,370.0 700.0,205.0\""));
+}
+
 TEST(SvgPlot, TextsAreEscaped) {
   Plot plot = loss_plot();
   plot.title = plot.series[0].name = "a<b & \"c\" 'd' </svg>\x01 \xff 汉";
@@ -274,6 +286,17 @@ TEST(TerminalPlot, DrawsMarksWhereThePointsAre) {
             "   +--------------------------\n"
             "    0            5          10\n"
             "               step\n");
+}
+
+TEST(TerminalPlot, LevelsAreDashed) {
+  Plot plot{.title = "", .x_label = "", .y_label = "", .series = {}};
+  plot.series = {{.name = "loss", .points = {{0, 0}, {10, 0}}, .low = {}, .high = {}}};
+  plot.levels = {{"level", 10}};
+  const auto lines = lines_of(terminal_plot(plot, {.columns = 30, .rows = 4}));
+  EXPECT_EQ(lines[0], "* loss  + level");
+  EXPECT_EQ(lines[1], "10 +++  ++  ++  ++  ++  ++  ++");
+  EXPECT_EQ(lines[4], " 0 +**************************");
+  EXPECT_THAT(terminal_plot(plot, {.color = true, .unicode = true}), HasSubstr("╍"));
 }
 
 TEST(TerminalPlot, BrailleDotsAreExact) {

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "tests/base/temp_directory.h"
+#include "training/unigram_baseline.h"
 
 namespace roformer {
 namespace {
@@ -138,6 +139,22 @@ TEST_F(RunReport, NonFiniteValuesAreNotPlotted) {
                         "{\"event\":\"train\",\"step\":9007199254740992,\"loss\":1e308,\"tokens\":1e300}\n");
   const std::string html = page_of({{"a", {directory}}, {"b", {directory, directory}}});
   for (const char* word : {"nan,", "inf,", ",nan", ",inf"}) EXPECT_THAT(html, Not(HasSubstr(word)));
+}
+
+TEST_F(RunReport, TheUnigramBaselineIsAColumnAndALevel) {
+  const std::string a = run("a", 2), b = run("b", 3);
+  EXPECT_THAT(page_of({{"a", {a}}, {"b", {b}}}), Not(HasSubstr("unigram")));
+  for (const std::string& directory : {a, b}) write_unigram_loss(5.5, directory);
+  const std::string html = page_of({{"a", {a}}, {"b", {b}}});
+  EXPECT_THAT(html, HasSubstr("validation loss</th><th scope=\"col\">unigram</th>"));
+  EXPECT_THAT(row(html, "a"), HasSubstr("|2.0000|5.5000|25.00|"));
+  const auto levels = [](const std::string& page) {
+    int found = 0;
+    for (size_t at = 0; (at = page.find("class=\"rf-level\"", at)) != std::string::npos; ++at) ++found;
+    return found;
+  };
+  EXPECT_EQ(levels(html), 1);  // of validation, not of training
+  EXPECT_EQ(levels(page_of({{"a", {a}}})), 1);
 }
 
 TEST_F(RunReport, ThePageOfOneRunIsNamedAfterIt) {

@@ -19,7 +19,7 @@ namespace {
 
 constexpr int32_t kEnd = -1;
 
-uint64_t key_of(int32_t left, int32_t right) {
+uint64_t merge_key(int32_t left, int32_t right) {
   return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
 }
 
@@ -108,7 +108,7 @@ class BpeModel : public PipelineModel {
         throw DataError("{}: the merge {} does not join two tokens into a third of the vocabulary", json.source(),
                         show_json(entry));
       }
-      merges_.insert_or_assign(key_of(a, b), Merge{rank++, merged});
+      merges_.insert_or_assign(merge_key(a, b), Merge{rank++, merged});
     }
   }
 
@@ -153,7 +153,7 @@ class BpeModel : public PipelineModel {
   }
 
   const Merge* merge_of(const Symbol& left, const Symbol& right) const {
-    const auto found = merges_.find(key_of(left.id, right.id));
+    const auto found = merges_.find(merge_key(left.id, right.id));
     return found == merges_.end() ? nullptr : &found->second;
   }
 

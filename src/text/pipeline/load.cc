@@ -20,8 +20,16 @@ constexpr const char* kJsonFile = "tokenizer.json";
 
 class JsonTokenizerLoader {
  public:
-  JsonTokenizerLoader(const TokenSettings& settings, const std::string& tokenizer_class, const JsonObject& file)
-      : JsonTokenizerLoader(settings, tokenizer_class, file, read_pipeline_model(file)) {}
+  JsonTokenizerLoader(const std::string& tokenizer_class, const TokenSettings& settings, const JsonObject& file)
+      : class_(tokenizer_class),
+        settings_(settings),
+        file_(file),
+        model_(read_pipeline_model(file)),
+        vocabulary_(std::move(model_.tokens), file.source(), std::move(model_.holes)),
+        added_(settings.add_to(vocabulary_, {.pad = "", .unk = "", .cls = "", .sep = "", .mask = ""}, file.source())),
+        templates_(read_own_templates()) {
+    name_specials();
+  }
 
   std::unique_ptr<Tokenizer> load(std::string content) {
     std::unique_ptr<Tokenizer> tokenizer;
@@ -29,12 +37,23 @@ class JsonTokenizerLoader {
       tokenizer = std::make_unique<WordPieceTokenizer>(std::move(vocabulary_), specials_, *options, file_.source());
     } else {
       PipelineDecoder decoder(file_, vocabulary_.model_tokens());
-      PipelineTemplates templates = read_own_templates();
+      PipelineNormalizer normalizer(file_);
+      std::map<int32_t, std::string> normalized;
+      for (const AddedToken& token : added_) {
+        if (token.normalized) normalized.emplace(token.id, normalizer.apply(token.content));
+      }
       tokenizer = std::make_unique<PipelineTokenizer>(
           std::move(vocabulary_),
-          PipelineParts{PipelineNormalizer(file_), PipelinePreTokenizer(file_), std::move(model_), std::move(templates),
-                        std::move(decoder), specials_, class_.empty() ? "PreTrainedTokenizerFast" : class_,
-                        std::move(content), config_},
+          PipelineParts{.normalizer = std::move(normalizer),
+                        .pre_tokenizer = PipelinePreTokenizer(file_),
+                        .model = std::move(model_.model),
+                        .templates = std::move(templates_),
+                        .decoder = std::move(decoder),
+                        .specials = specials_,
+                        .tokenizer_class = class_.empty() ? "PreTrainedTokenizerFast" : class_,
+                        .file = std::move(content),
+                        .normalized = std::move(normalized),
+                        .config = settings_.config()},
           file_.source());
     }
     tokenizer->add_tokens(std::move(added_));
@@ -42,18 +61,6 @@ class JsonTokenizerLoader {
   }
 
  private:
-  JsonTokenizerLoader(const TokenSettings& settings, const std::string& tokenizer_class, const JsonObject& file,
-                      ReadPipelineModel read)
-      : settings_(settings),
-        class_(tokenizer_class),
-        config_(settings.config()),
-        file_(file),
-        model_(std::move(read.model)),
-        vocabulary_(std::move(read.vocabulary.tokens), file.source(), std::move(read.vocabulary.holes)),
-        added_(settings.add_to(vocabulary_, SpecialTokens{"", "", "", "", ""}, file.source())) {
-    name_specials(read_own_templates());
-  }
-
   const AddedToken* added(const std::string& name) const {
     const auto found = std::ranges::find(added_, name, &AddedToken::content);
     return found == added_.end() || name.empty() ? nullptr : &*found;
@@ -61,12 +68,12 @@ class JsonTokenizerLoader {
 
   // "add_bos_token" and "add_eos_token" overrule the post-processor.
   PipelineTemplates read_own_templates() const {
-    const Json& config = config_.value();
-    if (!config.contains("add_bos_token") && !config.contains("add_eos_token")) {
+    const JsonObject& config = settings_.config();
+    if (!config.value().contains("add_bos_token") && !config.value().contains("add_eos_token")) {
       return read_templates(file_, vocabulary_.size());
     }
     const auto name = [&](const char* key, const char* token) {
-      return config_.get_bool(key, false) ? settings_.name(token, "") : std::string();
+      return config.get_bool(key, false) ? settings_.name(token, "") : std::string();
     };
     return make_templates(vocabulary_, name("add_bos_token", "bos_token"), name("add_eos_token", "eos_token"));
   }
@@ -79,16 +86,16 @@ class JsonTokenizerLoader {
     return "";
   }
 
-  void name_specials(const PipelineTemplates& templates) {
+  void name_specials() {
     const SpecialTokens bert;
     std::string cls =
-        first_of({settings_.name("cls_token", ""), settings_.name("bos_token", ""), templates.begin, bert.cls});
+        first_of({settings_.name("cls_token", ""), settings_.name("bos_token", ""), templates_.begin, bert.cls});
     std::string sep =
-        first_of({settings_.name("sep_token", ""), settings_.name("eos_token", ""), templates.end, bert.sep});
+        first_of({settings_.name("sep_token", ""), settings_.name("eos_token", ""), templates_.end, bert.sep});
     if (cls.empty()) cls = sep;
     if (sep.empty()) sep = cls;
     specials_ = {.pad = first_of({settings_.name("pad_token", ""), bert.pad, sep}),
-                 .unk = first_of({settings_.name("unk_token", ""), model_->unknown_token(), bert.unk}),
+                 .unk = first_of({settings_.name("unk_token", ""), model_.model->unknown_token(), bert.unk}),
                  .cls = cls,
                  .sep = sep,
                  .mask = first_of({settings_.name("mask_token", ""), bert.mask})};
@@ -110,10 +117,10 @@ class JsonTokenizerLoader {
     }
     const JsonObject model = file_.get_object("model");
     const auto all = specials_.all();
-    if (model_->type() != "wordpiece" || !normalizer->json().get_bool("clean_text", true) ||
+    if (model_.model->type() != "wordpiece" || !normalizer->json().get_bool("clean_text", true) ||
         model.get_string("continuing_subword_prefix", std::string(kContinuationPrefix)) != kContinuationPrefix ||
         model.get_int("max_input_chars_per_word", kMaxWordCodePoints) != kMaxWordCodePoints ||
-        std::ranges::any_of(all, &std::string::empty) || model_->unknown_token() != specials_.unk ||
+        std::ranges::any_of(all, &std::string::empty) || model_.model->unknown_token() != specials_.unk ||
         !has_bert_templates()) {
       return std::nullopt;
     }
@@ -124,31 +131,31 @@ class JsonTokenizerLoader {
     }
     options.separate_cjk = normalizer->json().get_bool("handle_chinese_chars", true);
     if (class_.empty()) {  // transformers then takes a class by the model's type, whose settings are the config's
-      options.lowercase = config_.get_bool("do_lower_case", options.lowercase);
-      if (config_.has("strip_accents")) options.strip_accents = config_.get_bool("strip_accents", false);
-      options.separate_cjk = config_.get_bool("tokenize_chinese_chars", options.separate_cjk);
+      const JsonObject& config = settings_.config();
+      options.lowercase = config.get_bool("do_lower_case", options.lowercase);
+      if (config.has("strip_accents")) options.strip_accents = config.get_bool("strip_accents", false);
+      options.separate_cjk = config.get_bool("tokenize_chinese_chars", options.separate_cjk);
     }
     return options;
   }
 
   bool has_bert_templates() const {
     using Kind = TemplatePart::Kind;
-    const PipelineTemplates templates = read_own_templates();
     const int32_t cls = added(specials_.cls)->id, sep = added(specials_.sep)->id;
     const EncodingTemplate single = {{Kind::special, cls, 0}, {Kind::text, -1, 0}, {Kind::special, sep, 0}};
     EncodingTemplate pair = single;
     pair.push_back({Kind::pair, -1, 1});
     pair.push_back({Kind::special, sep, 1});
-    return templates.single == single && templates.pair == pair;
+    return templates_.single == single && templates_.pair == pair;
   }
 
-  const TokenSettings& settings_;
   const std::string& class_;
-  const JsonObject& config_;
+  const TokenSettings& settings_;
   const JsonObject& file_;
-  std::unique_ptr<PipelineModel> model_;
+  ReadPipelineModel model_;  // without its tokens
   Vocabulary vocabulary_;
   std::vector<AddedToken> added_;
+  PipelineTemplates templates_;
   SpecialTokens specials_;
 };
 
@@ -164,8 +171,8 @@ std::unique_ptr<Tokenizer> load_json_tokenizer(const std::string& directory, con
   std::string content = read_file(path, kMaxVocabularyBytes);
   const JsonObject file(parse_json(content, path, {}, path), path);
   const TokenSettings settings(config, directory, &file);
-  if (auto tokenizer = load_if_sentencepiece(file, content, settings, tokenizer_class)) return tokenizer;
-  return JsonTokenizerLoader(settings, tokenizer_class, file).load(std::move(content));
+  if (auto tokenizer = load_if_sentencepiece(file, content, tokenizer_class, settings)) return tokenizer;
+  return JsonTokenizerLoader(tokenizer_class, settings, file).load(std::move(content));
 }
 
 }  // namespace roformer

@@ -82,16 +82,18 @@ ReadPipelineModel read_pipeline_model(const JsonObject& file) {
   const std::string type = guess_type(model);
   ReadPipelineModel result;
   if (type == "Unigram") {
-    result.model = read_unigram_model(model, result.vocabulary.tokens);
+    result.model = read_unigram_model(model, result.tokens);
     return result;
   }
   if (type != "WordPiece" && type != "BPE" && type != "WordLevel") {
     model.reject("type", "WordPiece, BPE, Unigram or WordLevel");
   }
-  result.vocabulary = read_vocabulary_object(model);
-  if (type == "WordPiece") result.model = std::make_unique<WordPieceModel>(model, result.vocabulary.tokens);
-  if (type == "WordLevel") result.model = std::make_unique<WordLevelModel>(model, result.vocabulary.tokens);
-  if (type == "BPE") result.model = read_bpe_model(model, result.vocabulary.tokens);
+  VocabularyObject vocabulary = read_vocabulary_object(model);
+  result.tokens = std::move(vocabulary.tokens);
+  result.holes = std::move(vocabulary.holes);
+  if (type == "WordPiece") result.model = std::make_unique<WordPieceModel>(model, result.tokens);
+  if (type == "WordLevel") result.model = std::make_unique<WordLevelModel>(model, result.tokens);
+  if (type == "BPE") result.model = read_bpe_model(model, result.tokens);
   return result;
 }
 

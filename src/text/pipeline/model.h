@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/json.h"
-#include "text/added_tokens.h"
 
 namespace roformer {
 
@@ -31,7 +30,8 @@ class PipelineModel {
 };
 
 struct ReadPipelineModel {
-  VocabularyObject vocabulary;
+  std::vector<std::string> tokens;  // by id
+  std::vector<int32_t> holes;       // ids without a token, ascending
   std::unique_ptr<PipelineModel> model;
 };
 

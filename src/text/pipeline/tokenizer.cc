@@ -24,7 +24,8 @@ bool PipelineTokenizer::is_continuation(int32_t id) const {
 }
 
 void PipelineTokenizer::append_text(int32_t id, DecodeState& state, std::string& bytes) const {
-  parts_.decoder.append(token(id), state, bytes);
+  const auto normalized = parts_.normalized.find(id);
+  parts_.decoder.append(normalized == parts_.normalized.end() ? token(id) : normalized->second, state, bytes);
 }
 
 void PipelineTokenizer::append(std::string_view text, int64_t first, std::vector<int32_t>& ids,
@@ -63,7 +64,7 @@ nlohmann::ordered_json PipelineTokenizer::config() const { return nlohmann::orde
 
 std::map<std::string, std::string> PipelineTokenizer::files() const {
   const SpecialTokens& names = special_tokens();
-  nlohmann::ordered_json keys = parts_.config.value();
+  Json keys = parts_.config.value();
   for (const char* key : {"tokenizer_class", "model_max_length", "added_tokens_decoder"}) keys.erase(key);
   const auto add = [&](const char* key, const std::string& name) {
     if (!name.empty() && !parts_.config.has(key)) keys[key] = name;
@@ -73,7 +74,7 @@ std::map<std::string, std::string> PipelineTokenizer::files() const {
   add("cls_token", names.cls);
   add("sep_token", names.sep);
   add("mask_token", names.mask);
-  return {{"tokenizer.json", parts_.file}, {"tokenizer_config.json", config_file(keys)}};
+  return {{"tokenizer.json", parts_.file}, {"tokenizer_config.json", config_file(nlohmann::ordered_json(keys))}};
 }
 
 }  // namespace roformer

@@ -30,7 +30,9 @@ struct PipelineParts {
   SpecialTokens specials;       // "" where there is none
   std::string tokenizer_class;  // written to tokenizer_config.json
   std::string file;             // the content of tokenizer.json, which is saved unchanged
-  JsonObject config;            // tokenizer_config.json, saved with the names of special tokens that it lacks
+  // The text of an added token that is normalized before it is matched, by id: decoding gives that.
+  std::map<int32_t, std::string> normalized;
+  JsonObject config;  // tokenizer_config.json, saved with the names of special tokens that it lacks
 };
 
 class PipelineTokenizer : public Tokenizer {

@@ -54,11 +54,12 @@ constexpr auto kLaterMarks = std::to_array<CodePoints>(
      {0x16F4F, 0x16F4F}, {0x16F7F, 0x16F87}, {0x16FE4, 0x16FE4}, {0x16FF0, 0x16FF1}, {0x1CF00, 0x1CF2D},
      {0x1CF30, 0x1CF46}, {0x1E08F, 0x1E08F}, {0x1E130, 0x1E136}, {0x1E2AE, 0x1E2AE}, {0x1E2EC, 0x1E2EF},
      {0x1E4EC, 0x1E4EF}});
-// With a compatibility decomposition in Unicode 15, but not in 9.
+// With a decomposition in Unicode 15, but not in 9.
 constexpr auto kWithoutCompatibility = std::to_array<CodePoints>({{0x32FF, 0x32FF},
                                                                   {0xA7F2, 0xA7F4},
                                                                   {0xAB69, 0xAB69},
                                                                   {0x10781, 0x107BA},
+                                                                  {0x11938, 0x11938},
                                                                   {0x1E030, 0x1E06D},
                                                                   {0x1F16C, 0x1F16C},
                                                                   {0x1FBF0, 0x1FBF9}});

@@ -106,8 +106,8 @@ std::unique_ptr<Tokenizer> make(SentencePieceModel model, SentencePieceFile file
   return tokenizer;
 }
 
-std::unique_ptr<Tokenizer> make_fast(const JsonObject& file, std::string content, const TokenSettings& tokens,
-                                     const std::string& tokenizer_class) {
+std::unique_ptr<Tokenizer> make_fast(const JsonObject& file, std::string content, const std::string& tokenizer_class,
+                                     const TokenSettings& tokens) {
   FastSentencePiece fast = read_fast_sentencepiece(file);
   auto settings = read_settings(tokenizer_class, tokens, fast, file.source());
   return make(std::move(fast.model), {std::move(content), kFastFile}, tokens, std::move(settings), file.source());
@@ -121,10 +121,10 @@ bool leaves_rules_to_json(const std::string& tokenizer_class) {
 }
 
 std::unique_ptr<Tokenizer> load_if_sentencepiece(const JsonObject& file, const std::string& content,
-                                                 const TokenSettings& tokens, const std::string& tokenizer_class) {
+                                                 const std::string& tokenizer_class, const TokenSettings& tokens) {
   if (!is_fast_sentencepiece(file)) return nullptr;
   try {
-    return make_fast(file, content, tokens, tokenizer_class);
+    return make_fast(file, content, tokenizer_class, tokens);
   } catch (const DataError&) {
     return nullptr;  // other rules, or a fault that whoever reads it as a pipeline meets too
   }
@@ -151,7 +151,7 @@ std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& directory, cons
     auto settings = read_settings(tokenizer_class, tokens, model, path);
     return make(std::move(model), {.content = std::move(file)}, tokens, std::move(settings), path);
   }
-  return make_fast(*fast, std::move(fast_file), tokens, tokenizer_class);
+  return make_fast(*fast, std::move(fast_file), tokenizer_class, tokens);
 }
 
 }  // namespace roformer

@@ -21,7 +21,7 @@
 
 namespace roformer {
 
-class TokenSettings;  // text/tokenizer_settings.h
+class TokenSettings;
 
 // Settings of tokenizer_config.json for a SentencePiece model.
 struct SentencePieceSettings {
@@ -75,7 +75,7 @@ bool leaves_rules_to_json(const std::string& tokenizer_class);
 // The tokenizer of a tokenizer.json, whose text is `content`, for such a class; null unless SentencePiece's rules are
 // exactly what it means.
 std::unique_ptr<Tokenizer> load_if_sentencepiece(const JsonObject& file, const std::string& content,
-                                                 const TokenSettings& tokens, const std::string& tokenizer_class);
+                                                 const std::string& tokenizer_class, const TokenSettings& tokens);
 
 // The tokenizer of such a directory. `tokenizer_class`, which may be empty, determines the special tokens and their
 // template: LlamaTokenizer, T5Tokenizer or this program's own; a tokenizer.json defines them itself. `config`:

@@ -92,7 +92,7 @@ TEST(TokenizerJsonText, TheConfigOverrulesTheTemplate) {
   model.types[0] = SentencePieceModel::Type::unknown;
   model.scores.assign(model.pieces.size(), 0);
   write_text(directory / "tokenizer.model", write_sentencepiece_model(model));
-  EXPECT_EQ(with(R"({"tokenizer_class": "LlamaTokenizer"})")->vocabulary_size(), 6);
+  EXPECT_EQ(with(R"({"tokenizer_class": "LlamaTokenizer"})")->vocabulary_size(), 7);  // and <x>
   EXPECT_THAT(with("{}")->encode("the").ids, ElementsAre(1, plain[0]));
 }
 
