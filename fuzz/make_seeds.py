@@ -152,7 +152,11 @@ def sentence_settings() -> None:
         "other": {"pooling_mode_weightedmean_tokens": True, "pooling_mode_lasttoken": True},
     }.items():
         put("sentence_settings", name, "%%\n".join([json.dumps(modules) + "\n", json.dumps(pooling) + "\n", length]))
-    put("sentence_settings", "dense", json.dumps(modules[:1] + [{"type": "models.Dense", "path": "2_Dense"}]))
+    dense = {"type": "sentence_transformers.models.Dense", "path": "2_Dense"}
+    put("sentence_settings", "dense", json.dumps(modules[:1] + [dense]))
+    settings = {"prompts": {"query": "query: "}, "default_prompt_name": "query", "similarity_fn_name": "dot"}
+    several = {"pooling_mode": ["mean", "lasttoken"], "include_prompt": False}
+    put("sentence_settings", "prompts", "%%\n".join(map(json.dumps, [modules, several, {}, settings])))
 
 
 def texts() -> None:

@@ -33,12 +33,13 @@ struct ModelOptions {
   // Of the operands of matrix products: "float32", or on "cpu" also "bfloat16" and "int8", to which weights are rounded
   // when the model is opened. Accumulation and everything else are float32.
   std::string dtype = "float32";
-  // Longer texts are truncated to this many tokens, except by fill_mask and generate. 0 = never, but embed and
-  // similarity follow the directory's limit (sentence_bert_config.json).
+  // Longer texts are truncated to this many tokens, except by fill_mask and generate. 0 = never, but embed, similarity
+  // and classify follow the directory's limit (sentence-transformers') and cut where learned positions end.
   int64_t max_length = 0;
   int64_t max_batch_tokens = 4096;  // texts are batched up to this many tokens: bounds the memory
 };
 
+// Other modules of the directory (modules.json: prompts, dense layers) are applied with each of these.
 enum class EmbeddingPooling {
   automatic,  // the directory's setting (1_Pooling/config.json), else the pooler for RoFormer-Sim, else mean
   cls,        // the first token's hidden state
@@ -52,11 +53,14 @@ struct EmbeddingOptions {
   // To length 1, so that a dot product of two is their cosine; a zero vector stays as it is. Not set: the
   // directory's setting (modules.json), else no.
   std::optional<bool> normalize = {};
+  // What stands before each text: a text, or the name of one of the directory's prompts. Neither: its default prompt.
+  // Error for both, and for a name that the directory does not have.
+  std::optional<std::string> prompt = {}, prompt_name = {};
 };
 
 struct TextEmbedding {
-  std::vector<float> values;  // [H]
-  int64_t tokens = 0;         // that were pooled
+  std::vector<float> values;  // [H], or as many as the directory's modules make of them
+  int64_t tokens = 0;         // of the text, as the model got it
 };
 
 // One proposal for a [MASK].
@@ -170,8 +174,9 @@ class ROFORMER_EXPORT TextModel {
 
   // The functions for several texts take what Texts takes (texts.h), compute them packed, without padding, and return
   // their results in order. A text's result differs from the one it has alone by rounding only. Error for text that is
-  // not UTF-8, by its number where there are several, and for one longer than the learned positions of a model that has
-  // them. An Error of kind interrupted ends a call soon after a stop is requested of its token; the model is as it was.
+  // not UTF-8, by its number where there are several, and, unless it is cut, for one longer than the learned positions
+  // of a model that has them. An Error of kind interrupted ends a call soon after a stop is requested of its token; the
+  // model is as it was.
 
   // The last layer's output: a row [hidden_size()] for each token of tokenize(), [CLS] and [SEP] included.
   Matrix encode(std::string_view text, const std::stop_token& stop = {}) const;
@@ -211,7 +216,8 @@ class ROFORMER_EXPORT TextModel {
     return fill_mask(Texts(texts), top_k, stop);
   }
 
-  // The cosine of the two texts' embeddings, -1 to 1; 0 where one of them is zero.
+  // The cosine of the two texts' embeddings, -1 to 1; 0 where one of them is zero. Where the directory names another
+  // function ("similarity_fn_name": dot, euclidean, manhattan) that, distances negative.
   double similarity(std::string_view first, std::string_view second, const EmbeddingOptions& options = {},
                     const std::stop_token& stop = {}) const;
   std::vector<double> similarity(TextPairs pairs, const EmbeddingOptions& options = {},

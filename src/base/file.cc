@@ -163,9 +163,13 @@ void RandomAccessFile::read(int64_t offset, char* out, int64_t size) const {
 }
 
 FileWriter::FileWriter(std::string path, Mode mode) : path_(std::move(path)) {
-  const int how = mode == Mode::append ? O_APPEND : mode == Mode::create_new ? O_EXCL : O_TRUNC;
+  const int how = mode == Mode::append       ? O_APPEND
+                  : mode == Mode::create_new ? O_EXCL
+                  : mode == Mode::extend     ? 0
+                                             : O_TRUNC;
   descriptor_ = open_retrying(path_, O_WRONLY | O_CREAT | how);
   if (descriptor_ < 0) fail("create", path_);
+  if (mode == Mode::extend && ::lseek(descriptor_, 0, SEEK_END) < 0) fail("write", path_);
 }
 
 FileWriter::~FileWriter() {

@@ -67,6 +67,7 @@ class FileWriter {
     replace,     // create or truncate
     create_new,  // FileError if the path exists
     append,      // create or append
+    extend,      // create or go on at the end; other than in append, overwrite() may follow
   };
   explicit FileWriter(std::string path, Mode mode = Mode::replace);
   ~FileWriter();

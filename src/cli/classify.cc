@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/registry.h"
-#include "cli/text_run.h"
+#include "cli/sentence_vectors.h"
 #include "inference/question_answering.h"
 
 namespace roformer {
@@ -73,7 +73,7 @@ void write_sequence(const ModelConfig& config, const std::vector<double>& scores
   const bool json = options.run.json;
   if (config.problem == Problem::regression) return write_numbers(config.labels, scores, json, line);
   const size_t best = best_of(scores);
-  if (config.problem == Problem::single_label) {
+  if (config.problem == Problem::single_label || config.problem == Problem::score) {
     line = json ? fmt::format("{{\"label\":{},\"scores\":{}}}", quoted(config.labels[best]),
                               score_object(config.labels, scores))
                 : fmt::format("{:.3f} {}", scores[best], config.labels[best]);
@@ -128,7 +128,8 @@ void write_choice(const TextItem& item, const std::vector<double>& scores, bool 
   line = fmt::format("{{\"label\":{},\"choice\":{},\"scores\":[{}]}}", best, quoted(text), list);
 }
 
-AnswerBatch answerer(const Session& session, const ClassifyCommand& options) {
+AnswerBatch answerer(const Session& session, const ClassifyCommand& options,
+                     const std::optional<LogitActivation>& activation) {
   const Model& model = session.model();
   const Tokenizer& tokenizer = session.tokenizer();
   // write(result, item, line) for the results of compute(batch).
@@ -160,7 +161,7 @@ AnswerBatch answerer(const Session& session, const ClassifyCommand& options) {
                     write_choice(item, scores, json, line);
                   });
     default:
-      return with([&](const TextBatch& batch) { return classify_sequences(model, batch); },
+      return with([&model, activation](const TextBatch& batch) { return classify_sequences(model, batch, activation); },
                   [&](const auto& scores, const TextItem&, std::string& line) {
                     write_sequence(model.config(), scores, options, line);
                   });
@@ -182,9 +183,16 @@ void run(const ClassifyCommand& options) {
   const Session session(options.run.model, session_options(options.run));
   print_warnings(session.notes());
   check_labels(session, options.run.model);
-  const ClassifyOptions how{.pair = options.pair, .max_length = options.max_length, .stride = options.stride};
+  ClassifyOptions how{.pair = options.pair, .max_length = options.max_length, .stride = options.stride};
+  SentenceScores scores;
+  if (session.model().config().head == Head::sequence_classification) {
+    scores = sentence_scores({.max_length = options.max_length}, sentence_modules_of(options.run.model),
+                             session.model().config(), session.tokenizer());
+    how.preparation = scores.texts.preparation;
+    how.max_length.reset();
+  }
   answer_texts("classify", options.run, session, encode_for_head(session.model(), session.tokenizer(), how),
-               answerer(session, options));
+               answerer(session, options, scores.activation), {.length_reason = scores.texts.length_reason});
 }
 
 }  // namespace

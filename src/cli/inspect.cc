@@ -1,6 +1,7 @@
 // roformer inspect: what a model directory contains.
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <iostream>
@@ -16,7 +17,7 @@
 #include "base/progress.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
-#include "inference/sentence_settings.h"
+#include "inference/sentence_choice.h"
 #include "models/families/family.h"
 #include "models/model.h"
 #include "text/tokenizer.h"
@@ -109,16 +110,36 @@ std::string tokenizer_row(const std::string& directory) {
   }
 }
 
-// What embed does without options.
-std::string vectors_row(const ModelConfig& config, const std::string& directory) {
+std::string step_text(const SentenceStep& step) {
+  const std::string where = step.on_tokens ? " of each token" : "";
+  if (const auto* pool = std::get_if<PoolStep>(&step.what)) {
+    std::vector<std::string> names;
+    for (const TextPooling mode : pool->modes) names.push_back(pooling_names()[static_cast<size_t>(mode)]);
+    return fmt::format("{} pooling{}", fmt::join(names, " and "), pool->include_prompt ? "" : " without the prompt");
+  }
+  if (const auto* dense = std::get_if<DenseStep>(&step.what)) {
+    return fmt::format("dense layer{} to {}", where, dense->weights->outputs);
+  }
+  return (std::holds_alternative<NormalizeStep>(step.what) ? "normalized" : "layer norm") + where;
+}
+
+// What embed does without options. `path` is the one given by the user, `directory` that of config.json.
+std::string vectors_row(const ModelConfig& config, const std::string& path, const std::string& directory) {
   try {
-    const SentenceSettings settings = read_sentence_settings(directory);
-    if (!settings.unsupported.empty()) return settings.unsupported;
-    const TextPooling pooling = settings.pooling.value_or(default_pooling(config));
-    std::string text = fmt::format("{} pooling, {}", pooling_names()[static_cast<size_t>(pooling)],
-                                   settings.normalize ? "normalized" : "not normalized");
-    if (settings.max_length) text += fmt::format(", texts truncated to {}", counted(*settings.max_length, "token"));
-    return text + (settings.pooling ? "" : " (the directory names no pooling)");
+    const SentenceModules modules = read_sentence_modules(path);
+    if (!modules.unsupported.empty()) return modules.unsupported;
+    std::vector<std::string> parts;
+    for (const SentenceStep& step : modules.steps) parts.push_back(step_text(step));
+    const bool pooled = !modules.steps.empty();
+    if (!pooled) parts = {step_text({PoolStep{{default_pooling(config)}}})};
+    const auto normalizes = [](const SentenceStep& step) { return std::holds_alternative<NormalizeStep>(step.what); };
+    if (std::ranges::none_of(modules.steps, normalizes)) parts.emplace_back("not normalized");
+    if (modules.dimensions) parts.push_back(fmt::format("the first {} dimensions", *modules.dimensions));
+    if (modules.lower_case) parts.emplace_back("texts in lower case");
+    if (modules.default_prompt) parts.push_back(fmt::format("prompt {}", quote(*modules.default_prompt)));
+    const int64_t length = default_length(modules, *load_tokenizer(directory), config).tokens;
+    if (length > 0) parts.push_back(fmt::format("texts truncated to {}", counted(length, "token")));
+    return fmt::format("{}{}", fmt::join(parts, ", "), pooled ? "" : " (the directory names no pooling)");
   } catch (const Error& error) {
     return error.what();
   }
@@ -138,7 +159,7 @@ std::string tensors_row(const Inspected& inspected, const WeightFiles& weights) 
 }
 
 std::string summary(const JsonObject& config, const Inspected& inspected, const WeightFiles& weights,
-                    const std::string& directory) {
+                    const std::string& path, const std::string& directory) {
   std::string text;
   if (inspected.config) {
     const ModelConfig& model = *inspected.config;
@@ -160,7 +181,7 @@ std::string summary(const JsonObject& config, const Inspected& inspected, const 
   }
   add_row(text, "tokenizer", tokenizer_row(directory));
   if (inspected.config && inspected.config->attention_mask == AttentionMask::bidirectional) {
-    add_row(text, "embed", vectors_row(*inspected.config, directory));
+    add_row(text, "embed", vectors_row(*inspected.config, path, directory));
   }
   add_row(text, "parameters", fmt::format("{}", inspected.parameters));
   add_row(text, "tensors", tensors_row(inspected, weights));
@@ -205,7 +226,8 @@ void run(const InspectOptions& options) {
               << "\n";
     return;
   }
-  std::cout << summary(config, inspected, weights, directory) << (options.tensors ? tensor_lines(weights) : "");
+  std::cout << summary(config, inspected, weights, options.model, directory)
+            << (options.tensors ? tensor_lines(weights) : "");
 }
 
 }  // namespace

@@ -1,5 +1,12 @@
 #include "cli/sentence_vectors.h"
 
+#include <fmt/ranges.h>
+
+#include <iostream>
+#include <map>
+
+#include "base/json.h"
+
 namespace roformer {
 
 void add_vector_options(OptionSet& set, VectorOptions& options, bool tokens) {
@@ -12,17 +19,35 @@ void add_vector_options(OptionSet& set, VectorOptions& options, bool tokens) {
                      (tokens ? "; none = not pooled, the vectors of all tokens" : ""));
   set.add("--normalize", options.normalize,
           "scale each vector to length 1 (default: as modules.json of the model directory says, else not)");
+  set.add("--prompt-name", options.prompt_name,
+          "put this prompt of config_sentence_transformers.json before each text (default: its default_prompt_name)",
+          "NAME");
+  set.add("--prompt", options.prompt, "put this text before each text; empty = no prompt");
+  constexpr int64_t kMaxDimensions = 1 << 24;
+  set.add("--dimensions", options.dimensions,
+          "keep only the first dimensions of each vector (Matryoshka); --normalize acts after it",
+          {1, kMaxDimensions});
   add_max_length(set, options.max_length);
 }
 
-SentenceVectors sentence_vectors(const VectorOptions& options, const Model& model, const std::string& directory) {
-  SentenceChoice choice{.pooling = {}, .normalize = options.normalize, .max_length = options.max_length};
-  if (options.pooling != "auto") choice.pooling = parse_pooling(options.pooling);
-  return sentence_vectors(choice, read_sentence_settings(directory), model);
+SentenceChoice sentence_choice(const VectorOptions& options) {
+  SentenceChoice choice{.normalize = options.normalize,
+                        .max_length = options.max_length,
+                        .prompt = options.prompt,
+                        .prompt_name = options.prompt_name,
+                        .dimensions = options.dimensions};
+  if (options.pooling != "auto" && options.pooling != kTokenVectors) choice.pooling = parse_pooling(options.pooling);
+  return choice;
 }
 
-int64_t token_vectors_max_length(const VectorOptions& options, const std::string& directory) {
-  return options.max_length.value_or(read_sentence_settings(directory).max_length.value_or(0));
+SentenceModules sentence_modules_of(const std::string& directory) {
+  SentenceModules modules = read_sentence_modules(directory);
+  std::map<std::string, std::vector<std::string>> files;
+  for (const auto& [file, key] : modules.ignored) files[file].push_back(quote(key));
+  for (const auto& [file, keys] : files) {
+    std::cerr << fmt::format("roformer: {}: not understood and ignored: {}\n", file, fmt::join(keys, ", "));
+  }
+  return modules;
 }
 
 }  // namespace roformer

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "cli/text_run.h"
-#include "inference/sentence_settings.h"
+#include "inference/sentence_choice.h"
 
 namespace roformer {
 
@@ -13,6 +13,8 @@ struct VectorOptions {
   std::string pooling = "auto";
   std::optional<bool> normalize;
   std::optional<int64_t> max_length;
+  std::optional<std::string> prompt, prompt_name;
+  std::optional<int64_t> dimensions;
 };
 
 inline constexpr const char* kTokenVectors = "none";  // of --pooling
@@ -20,10 +22,10 @@ inline constexpr const char* kTokenVectors = "none";  // of --pooling
 // `tokens`: --pooling may also be "none", for the vectors of the tokens.
 void add_vector_options(OptionSet& set, VectorOptions& options, bool tokens = false);
 
-// Throws as the function of inference/sentence_settings.h, and the errors of reading the directory.
-SentenceVectors sentence_vectors(const VectorOptions& options, const Model& model, const std::string& directory);
+// Without the pooling where that is kTokenVectors.
+SentenceChoice sentence_choice(const VectorOptions& options);
 
-// The length to which texts are truncated with --pooling none.
-int64_t token_vectors_max_length(const VectorOptions& options, const std::string& directory);
+// What the model directory says (inference/sentence_modules.h); names what is not understood on standard error.
+SentenceModules sentence_modules_of(const std::string& directory);
 
 }  // namespace roformer

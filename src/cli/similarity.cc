@@ -1,4 +1,4 @@
-// roformer similarity: the cosine of the vectors of pairs of texts.
+// roformer similarity: how similar the vectors of pairs of texts are.
 #include "base/error.h"
 #include "cli/registry.h"
 #include "cli/sentence_vectors.h"
@@ -35,25 +35,28 @@ void run(const SimilarityCommand& options) {
   pairs.texts = as_pairs(std::move(pairs.texts));
   const Session session(options.run.model, session_options(options.run));
   print_warnings(session.notes());
-  const SentenceVectors how = sentence_vectors(options.vectors, session.model(), options.run.model);
-  answer_texts("similarity", pairs, session, encode_two_texts(session.tokenizer(), how.max_length),
+  const SentenceVectors how = sentence_vectors(sentence_choice(options.vectors), sentence_modules_of(options.run.model),
+                                               session.model(), session.tokenizer());
+  answer_texts("similarity", pairs, session, encode_two_texts(session.tokenizer(), how.texts.preparation),
                [&](const TextBatch& batch, std::string& lines) {
                  const std::vector<PooledText> pooled = embed(session.model(), batch.batch, how.embed);
                  append_lines(session.pool(), batch.items.size(), lines, [&](size_t i, std::string& line) {
-                   const double score = cosine(pooled[2 * i].values, pooled[2 * i + 1].values);
+                   const double score = similarity(how.similarity, pooled[2 * i].values, pooled[2 * i + 1].values);
                    line = options.run.json ? fmt::format("{{\"similarity\":{}}}", score) : fmt::format("{:.6f}", score);
                  });
-               });
+               },
+               {.length_reason = how.texts.length_reason});
 }
 
 }  // namespace
 
 Command similarity_command() {
-  return {.name = "similarity",
-          .summary = "Compute the similarity of two texts: the cosine of their vectors",
-          .group = "Use",
-          .example = "roformer similarity --model model \"A man is eating.\" \"Someone has lunch.\"",
-          .prepare = prepare_with<SimilarityCommand>(describe, run)};
+  return {
+      .name = "similarity",
+      .summary = "Compute the similarity of two texts: the cosine of their vectors, or what the model directory names",
+      .group = "Use",
+      .example = "roformer similarity --model model \"A man is eating.\" \"Someone has lunch.\"",
+      .prepare = prepare_with<SimilarityCommand>(describe, run)};
 }
 
 }  // namespace roformer

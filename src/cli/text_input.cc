@@ -46,7 +46,10 @@ void DescriptorLines::read_more() {
   searched_ -= begin_;
   begin_ = 0;
   if (buffer_.size() > kMaxTextBytes) {
-    throw DataError("{}:{}: line longer than {} bytes", FilePath(name_), LineNumber(lines_ + 1), kMaxTextBytes);
+    buffer_.clear();
+    searched_ = 0;
+    inside_line_ = true;
+    throw DataError("{}:{}: line longer than {} bytes", FilePath(name_), LineNumber(++lines_), kMaxTextBytes);
   }
   const size_t before = buffer_.size();
   buffer_.resize(before + kBlock);
@@ -61,6 +64,10 @@ void DescriptorLines::read_more() {
                     std::generic_category().message(reason));
   }
   at_end_ = count == 0;
+  if (!inside_line_) return;
+  const size_t end = buffer_.find('\n');
+  inside_line_ = end == std::string::npos;
+  buffer_.erase(0, inside_line_ ? end : end + 1);
 }
 
 bool DescriptorLines::ready() {
@@ -80,12 +87,13 @@ bool DescriptorLines::next(std::string& line) {
     read_more();
   }
   if (begin_ == buffer_.size()) return false;
-  if (searched_ - begin_ > kMaxTextBytes) {
-    throw DataError("{}:{}: line longer than {} bytes", FilePath(name_), LineNumber(lines_ + 1), kMaxTextBytes);
-  }
-  line.assign(buffer_, begin_, searched_ - begin_);
+  const size_t length = searched_ - begin_;
+  if (length <= kMaxTextBytes) line.assign(buffer_, begin_, length);
   begin_ = searched_ = std::min(searched_ + 1, buffer_.size());
   ++lines_;
+  if (length > kMaxTextBytes) {
+    throw DataError("{}:{}: line longer than {} bytes", FilePath(name_), LineNumber(lines_), kMaxTextBytes);
+  }
   return true;
 }
 

@@ -30,7 +30,7 @@ class DescriptorLines {
       : descriptor_(descriptor), name_(std::move(name)), stop_(std::move(stop)) {}
 
   // The next line without its "\n"; false at the end. Interrupted when a stop is requested while it waits;
-  // DataError for a line longer than 16 MiB.
+  // DataError for a line longer than 16 MiB, behind which the next call goes on.
   bool next(std::string& line);
   // Whether the next line, or the end, is available.
   bool ready();
@@ -47,6 +47,7 @@ class DescriptorLines {
   size_t begin_ = 0;     // of the next line in buffer_
   size_t searched_ = 0;  // no "\n" from begin_ to this
   int64_t lines_ = 0;
+  bool inside_line_ = false;  // in the rest of a line that was too long
   bool at_end_ = false;
 };
 
@@ -57,8 +58,8 @@ class TextReader final : public TextSource {
   explicit TextReader(const TextInput& input, std::stop_token stop = {});
 
   // False at the end. A byte-order mark at the start of a file and a carriage return at the end of a line are dropped.
-  // DataError with the line for what is not UTF-8 or too long. A line of standard input is available as soon as it
-  // was sent.
+  // DataError with the line for what is not UTF-8 or too long; the next call goes on behind it. A line of standard
+  // input is available as soon as it was sent.
   bool next(std::string& text) override;
   bool ready() override { return !standard_input_ || standard_input_->ready(); }
   std::string location(int64_t number) const override;

@@ -40,6 +40,20 @@ std::string locations(const TextReader& reader, const TextBatch& batch) {
   return first == last ? first : first + " to " + last;
 }
 
+// Says of the first text that was cut that it was; true if there was one.
+bool report_cut(const TextReader& reader, const TextBatch& batch, const std::string& reason) {
+  for (const TextItem& item : batch.items) {
+    for (const Encoding& sequence : item.sequences) {
+      if (sequence.cut == 0) continue;
+      std::cerr << fmt::format(
+          "roformer: {}: {} tokens, cut to {}, {}; so is every longer text (--max-length sets another limit, 0 none)\n",
+          reader.location(item.number), std::ssize(sequence.ids) + sequence.cut, sequence.ids.size(), reason);
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 void add_text_run(OptionSet& set, TextRunOptions& options) {
@@ -63,15 +77,20 @@ SessionOptions session_options(const TextRunOptions& options) {
 }
 
 void answer_texts(const std::string& command, const TextRunOptions& options, const Session& session,
-                  const ItemEncoder& encode, const AnswerBatch& answer) {
+                  const ItemEncoder& encode, const AnswerBatch& answer, const AnsweringOptions& how) {
   const StopOnSignal stop;
   TextReader reader(options.texts, stop.token());
-  const TextBatching batching{.max_tokens = options.batch_tokens,
-                              .limit = length_limit(session.model().config(), session.tokenizer())};
+  TextBatching batching;
+  batching.max_tokens = options.batch_tokens;
+  batching.limit = length_limit(session.model().config(), session.tokenizer());
+  batching.keep_malformed = how.keep_malformed;
   TextStream stream(reader, encode, batching, session.pool());
   RunProgress progress(command, reader);
+  if (how.skip > 0) stream.skip(how.skip, how.skipped);
+  bool reports_cut = !how.length_reason.empty();
   std::string lines;
   for (TextBatch batch; stream.next(batch);) {
+    if (reports_cut) reports_cut = !report_cut(reader, batch, how.length_reason);
     lines.clear();
     try {
       answer(batch, lines);

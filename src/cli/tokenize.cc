@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -14,6 +15,7 @@
 #include "cli/registry.h"
 #include "cli/text_input.h"
 #include "cli/tokenizer_options.h"
+#include "formats/directory_weights.h"
 #include "text/jieba/jieba_tokenizer.h"
 
 namespace roformer {
@@ -230,7 +232,10 @@ void print_chunk(const TokenPrinter& printer, const TextReader& reader, Chunk& c
 }
 
 void run(const TokenizeOptions& options) {
-  const auto tokenizer = load_tokenizer(options.model, load_options(options.tokenizer));
+  std::error_code ignored;
+  const bool directory = std::filesystem::is_directory(options.model, ignored);
+  const auto tokenizer =
+      load_tokenizer(directory ? model_directory(options.model) : options.model, load_options(options.tokenizer));
   const TokenPrinter printer(*tokenizer, options);
   if (!options.save.empty()) save_tokenizer(*tokenizer, options.save);
   TextReader reader(options.texts);

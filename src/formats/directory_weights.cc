@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "formats/module_list.h"
 #include "formats/pytorch_file.h"
 #include "formats/safetensors.h"
 
@@ -47,13 +48,13 @@ std::string find_foreign(const std::string& directory) {
 
 std::string find_weights(const std::string& path) {
   if (is_file(path)) return path;
-  if (!is_directory(path)) refuse_directory(path);
+  const std::string directory = model_directory(path);
   for (const char* name : kNames) {
-    std::string file = join_path(path, name);
+    std::string file = join_path(directory, name);
     if (exists(file)) return file;
   }
-  throw FileError("'{}' holds no weights: expected {}, {}, {} or {}{}", FilePath(path), kNames[0], kNames[1], kNames[2],
-                  kNames[3], find_foreign(path));
+  throw FileError("'{}' holds no weights: expected {}, {}, {} or {}{}", FilePath(directory), kNames[0], kNames[1],
+                  kNames[2], kNames[3], find_foreign(directory));
 }
 
 // A clone made without Git LFS has small text files instead of large ones.
@@ -152,7 +153,15 @@ StateDict WeightFiles::load(const std::vector<std::string>& skip) const {
 std::string model_directory(const std::string& path) {
   if (is_file(path)) return parent_directory(path);
   if (!is_directory(path)) refuse_directory(path);
-  return path;
+  const auto modules = read_module_list(path);
+  if (!modules || modules->empty() || !modules->front().is_transformer() || modules->front().folder.empty())
+    return path;
+  std::string folder = join_path(path, modules->front().folder);
+  if (!is_directory(folder)) {
+    throw FileError("{}: the folder {} of its transformer does not exist", FilePath(join_path(path, "modules.json")),
+                    quote(modules->front().folder));
+  }
+  return folder;
 }
 
 DirectoryWeights load_directory_weights(const std::string& directory, const std::vector<std::string>& skip) {

@@ -3,7 +3,8 @@
 // An index names the file ("shard") of each tensor. A shard is a file beside the index; it must hold the tensors the
 // index lists for it, and no tensor may be in two shards. As in transformers, tensors of a shard that the index does
 // not list are read too, and "total_size" is ignored: published indexes get both wrong. Tensor names are unchanged.
-// TensorFlow and Paddle files are recognized only for a better error message.
+// TensorFlow and Paddle files are recognized only for a better error message. Where modules.json (module_list.h) puts
+// the transformer into a folder of the directory, that folder is the model directory.
 #pragma once
 
 #include <memory>
@@ -48,7 +49,8 @@ class WeightFiles {
   std::vector<WeightEntry> tensors_;
 };
 
-// `path` itself, or its directory if it is a weights file. FileError if it is neither.
+// `path` itself or the folder of its transformer, or its directory if it is a weights file. FileError if it is neither,
+// DataError for a malformed modules.json.
 std::string model_directory(const std::string& path);
 
 struct DirectoryWeights {

@@ -19,7 +19,7 @@ std::vector<double> row_of(const Tensor& logits, int64_t row) {
 
 std::vector<double> probabilities(Problem problem, std::vector<double> logits) {
   if (problem == Problem::single_label) return softmax(std::move(logits));
-  if (problem == Problem::multi_label) {
+  if (problem == Problem::multi_label || problem == Problem::score) {
     for (double& logit : logits) logit = 1 / (1 + std::exp(-logit));
   }
   return logits;
@@ -43,24 +43,26 @@ ItemEncoder encode_choices(const Tokenizer& tokenizer, int64_t max_length) {
 }
 
 std::vector<std::vector<double>> classify_all(const Model& model, TextSource& source, ItemEncoder encode,
-                                              const TextBatching& batching) {
+                                              const TextBatching& batching,
+                                              const std::optional<LogitActivation>& activation) {
   require_head(model, Head::sequence_classification);
   return compute_batches(source, std::move(encode), batching, model.backend().pool(),
-                         [&](const TextBatch& batch) { return classify_sequences(model, batch); });
+                         [&](const TextBatch& batch) { return classify_sequences(model, batch, activation); });
 }
 
 }  // namespace
 
 ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, const ClassifyOptions& options) {
-  const int64_t max_length = options.max_length.value_or(0);
+  TextPreparation preparation = options.preparation;
+  if (options.max_length) preparation.max_length = *options.max_length;
   switch (model.config().head) {
     case Head::sequence_classification:
     case Head::token_classification:
-      return options.pair ? encode_pair(tokenizer, max_length) : encode_text(tokenizer, max_length);
+      return options.pair ? encode_pair(tokenizer, preparation) : encode_text(tokenizer, preparation);
     case Head::question_answering:
       return encode_question(tokenizer,
                              question_windows(model.config(), tokenizer, options.max_length, options.stride));
-    case Head::multiple_choice: return encode_choices(tokenizer, max_length);
+    case Head::multiple_choice: return encode_choices(tokenizer, preparation.max_length);
     default: break;
   }
   refuse_head(model.config(),
@@ -69,25 +71,37 @@ ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, cons
                           describe_head(model.config().head)));
 }
 
-std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch) {
+std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch,
+                                                    const std::optional<LogitActivation>& activation) {
   const Tensor logits = head_logits(model, batch.batch);
   std::vector<std::vector<double>> result;
   for (int64_t i = 0; i < logits.rows(); ++i) {
-    result.push_back(probabilities(model.config().problem, row_of(logits, i)));
+    std::vector<double> scores = row_of(logits, i);
+    if (!activation) {
+      scores = probabilities(model.config().problem, std::move(scores));
+    } else if (activation->softmax) {
+      scores = softmax(std::move(scores));
+    } else {
+      std::ranges::transform(scores, scores.begin(), activation->each);
+    }
+    result.push_back(std::move(scores));
   }
   return result;
 }
 
 std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer, Texts texts,
-                                                    const TextBatching& batching) {
+                                                    const TextBatching& batching,
+                                                    const std::optional<LogitActivation>& activation) {
   TextList source(texts);
-  return classify_all(model, source, encode_text(tokenizer, batching.max_length), batching);
+  return classify_all(model, source, encode_text(tokenizer, batching.preparation()), batching, activation);
 }
 
 std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer, TextPairs pairs,
-                                                    const TextBatching& batching) {
+                                                    const TextBatching& batching,
+                                                    const std::optional<LogitActivation>& activation) {
   PairList source(pairs);
-  return classify_all(model, source, encode_pair(tokenizer, batching.max_length, kPairSeparator), batching);
+  return classify_all(model, source, encode_pair(tokenizer, batching.preparation(), kPairSeparator), batching,
+                      activation);
 }
 
 std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const TextBatch& batch) {
@@ -111,7 +125,7 @@ std::vector<std::vector<TokenLabel>> label_tokens(const Model& model, const Toke
                                                   const TextBatching& batching) {
   require_head(model, Head::token_classification);
   TextList source(texts);
-  return compute_batches(source, encode_text(tokenizer, batching.max_length), batching, model.backend().pool(),
+  return compute_batches(source, encode_text(tokenizer, batching.preparation()), batching, model.backend().pool(),
                          [&](const TextBatch& batch) { return label_tokens(model, batch); });
 }
 
@@ -133,7 +147,7 @@ std::vector<double> choose(const Model& model, const Tokenizer& tokenizer, std::
   std::vector<std::pair<std::string_view, std::string_view>> pairs;
   for (size_t i = 0; i < choices.size(); ++i) pairs.emplace_back(prompt, choices[i]);
   PairList source(pairs);
-  const auto scores = compute_batches(source, encode_pair(tokenizer, batching.max_length, kPairSeparator), batching,
+  const auto scores = compute_batches(source, encode_pair(tokenizer, batching.preparation(), kPairSeparator), batching,
                                       model.backend().pool(), [&](const TextBatch& batch) {
                                         std::vector<double> result;
                                         const Tensor one = head_logits(model, batch.batch, batching.stop_token);

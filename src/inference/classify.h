@@ -11,14 +11,17 @@
 #include <vector>
 
 #include "inference/text_stream.h"
+#include "inference/torch_activation.h"
 #include "models/model.h"
 
 namespace roformer {
 
 struct ClassifyOptions {
   bool pair = false;                       // an item is two tab-separated texts
-  std::optional<int64_t> max_length = {};  // tokens of a sequence; 0 = no truncation, the default unless for questions
+  std::optional<int64_t> max_length = {};  // tokens of a sequence; 0 = no truncation; none: as `preparation` says, and
+                                           // for questions as QuestionWindows
   std::optional<int64_t> stride = {};      // question answering: see QuestionWindows
+  TextPreparation preparation = {};        // sequence and token classification
 };
 
 // The item format of a model's head: a text or a pair for sequence and token classification; "question TAB context" for
@@ -29,15 +32,18 @@ ItemEncoder encode_for_head(const Model& model, const Tokenizer& tokenizer, cons
 // The following functions return one result per item of `batch`, encoded by encode_for_head; DataError for non-finite
 // logits.
 
-// Scores of ModelConfig::labels by the model's problem: softmax (single_label), sigmoid (multi_label), raw logits
-// (regression).
-std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch);
+// Scores of ModelConfig::labels: `activation` of the logits, else by the model's problem: softmax (single_label),
+// sigmoid (multi_label, score), raw logits (regression).
+std::vector<std::vector<double>> classify_sequences(const Model& model, const TextBatch& batch,
+                                                    const std::optional<LogitActivation>& activation = {});
 // The same of texts, or pairs, in memory. DataError for another head than sequence classification; errors as
 // for_text_batches, of one of several pairs with "pair N: ".
 std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer, Texts texts,
-                                                    const TextBatching& batching);
+                                                    const TextBatching& batching,
+                                                    const std::optional<LogitActivation>& activation = {});
 std::vector<std::vector<double>> classify_sequences(const Model& model, const Tokenizer& tokenizer, TextPairs pairs,
-                                                    const TextBatching& batching);
+                                                    const TextBatching& batching,
+                                                    const std::optional<LogitActivation>& activation = {});
 
 struct TokenLabel {
   int32_t id = 0;

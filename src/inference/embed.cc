@@ -1,7 +1,5 @@
 #include "inference/embed.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -9,47 +7,22 @@
 
 namespace roformer {
 
-namespace {
-
-void normalize(std::span<float> values) {
-  double squares = 0;
-  for (const float value : values) squares += static_cast<double>(value) * value;
-  if (squares == 0) return;
-  const double scale = 1 / std::sqrt(squares);
-  for (float& value : values) value = static_cast<float>(value * scale);
+bool is_finite(std::span<const float> values) {
+  return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
 }
+
+namespace {
 
 // DataError where one of these numbers is not finite.
 void check_finite(const float* values, int64_t count) {
-  if (std::all_of(values, values + count, [](float value) { return std::isfinite(value); })) return;
+  if (is_finite({values, static_cast<size_t>(count)})) return;
   throw DataError("the model's vectors are not finite numbers: its weights overflow, or are none themselves");
-}
-
-Value pool_texts(const Model& model, const Context& context, const Value& hidden, const Batch& batch,
-                 TextPooling pooling) {
-  switch (pooling) {
-    case TextPooling::cls: return pool(context, hidden, batch.offsets, Pooling::cls);
-    case TextPooling::mean: return pool(context, hidden, batch.offsets, Pooling::mean);
-    case TextPooling::max: return pool(context, hidden, batch.offsets, Pooling::max);
-    case TextPooling::pooler: return model.pooled(context, hidden, batch);
-  }
-  throw UsageError("{} {} is none of {}", FieldName("pooling"), static_cast<int>(pooling),
-                   fmt::join(pooling_names(), ", "));
 }
 
 }  // namespace
 
-const std::vector<std::string>& pooling_names() {
-  static const std::vector<std::string> names = {"cls", "mean", "max", "pooler"};
-  return names;
-}
-
-TextPooling parse_pooling(std::string_view name) {
-  if (name == "cls") return TextPooling::cls;
-  if (name == "mean") return TextPooling::mean;
-  if (name == "max") return TextPooling::max;
-  if (name == "pooler") return TextPooling::pooler;
-  throw UsageError("{} \"{}\" is none of {}", FieldName("pooling"), name, fmt::join(pooling_names(), ", "));
+EmbedOptions pooled_by(TextPooling pooling, bool normalize) {
+  return {.steps = {{PoolStep{{pooling}}}}, .normalize = normalize};
 }
 
 TextPooling default_pooling(const ModelConfig& config) {
@@ -59,18 +32,27 @@ TextPooling default_pooling(const ModelConfig& config) {
 
 std::vector<PooledText> embed(const Model& model, const Batch& batch, const EmbedOptions& options,
                               const std::stop_token& stop) {
+  const int64_t width = sentence_width(options.steps, model.config().hidden);
   const Context context{.backend = model.backend(), .stop = stop};
-  const Value hidden = model.encoder().forward(context, batch);
-  const Tensor pooled = context.backend.to_host(pool_texts(model, context, hidden, batch, options.pooling).data);
-  std::vector<PooledText> result;
-  result.reserve(static_cast<size_t>(batch.sequences()));
-  for (int64_t i = 0; i < pooled.rows(); ++i) {
+  const Value states = model.encoder().forward(context, batch);
+  Tensor pooler;
+  if (needs_pooler(options.steps)) pooler = context.backend.to_host(model.pooled(context, states, batch).data);
+  const Tensor hidden = context.backend.to_host(states.data);
+  std::vector<PooledText> result(static_cast<size_t>(batch.sequences()));
+  context.backend.pool().run(batch.sequences(), [&](int64_t i) {
     const auto sequence = static_cast<size_t>(i);
-    const float* row = pooled.row<float>(i);
-    check_finite(row, pooled.columns());
-    result.push_back({{row, row + pooled.columns()}, batch.offsets[sequence + 1] - batch.offsets[sequence]});
-    if (options.normalize) normalize(result.back().values);
-  }
+    const int64_t begin = batch.offsets[sequence], tokens = batch.offsets[sequence + 1] - begin;
+    TextStates text;
+    text.hidden = {hidden.row<float>(begin), static_cast<size_t>(tokens * hidden.columns())};
+    text.tokens = tokens;
+    text.prompt_tokens = options.prompt_tokens;
+    if (pooler.defined()) text.pooler = {pooler.row<float>(i), static_cast<size_t>(pooler.columns())};
+    std::vector<float> values = apply_steps(options.steps, text);
+    if (options.dimensions > 0 && options.dimensions < width) values.resize(static_cast<size_t>(options.dimensions));
+    if (options.normalize) normalize_vector(values);
+    if (options.check) check_finite(values.data(), std::ssize(values));
+    result[sequence] = {std::move(values), tokens};
+  });
   return result;
 }
 
@@ -99,33 +81,45 @@ std::vector<TokenVectors> embed_tokens(const Model& model, const Batch& batch, b
     const auto rows = all.subspan(begin * width, tokens * width);
     TokenVectors& vectors =
         result.emplace_back(TokenVectors{.values = {rows.begin(), rows.end()}, .tokens = static_cast<int64_t>(tokens)});
-    for (size_t t = 0; normalized && t < tokens; ++t) normalize(std::span(vectors.values).subspan(t * width, width));
+    for (size_t t = 0; normalized && t < tokens; ++t)
+      normalize_vector(std::span(vectors.values).subspan(t * width, width));
   }
   return result;
 }
 
-double cosine(std::span<const float> a, std::span<const float> b) {
-  if (a.size() != b.size()) throw ShapeError("the cosine of vectors of {} and {} elements", a.size(), b.size());
-  double dot = 0, squares_a = 0, squares_b = 0;
+double similarity(Similarity kind, std::span<const float> a, std::span<const float> b) {
+  if (a.size() != b.size()) throw ShapeError("the similarity of vectors of {} and {} elements", a.size(), b.size());
+  double dot = 0, squares_a = 0, squares_b = 0, squares = 0, distance = 0;
   for (size_t i = 0; i < a.size(); ++i) {
-    dot += static_cast<double>(a[i]) * b[i];
-    squares_a += static_cast<double>(a[i]) * a[i];
-    squares_b += static_cast<double>(b[i]) * b[i];
+    const double x = a[i], y = b[i];
+    dot += x * y;
+    squares_a += x * x;
+    squares_b += y * y;
+    squares += (x - y) * (x - y);
+    distance += std::abs(x - y);
+  }
+  switch (kind) {
+    case Similarity::dot: return dot;
+    case Similarity::euclidean: return -std::sqrt(squares);
+    case Similarity::manhattan: return -distance;
+    case Similarity::cosine: break;
   }
   if (squares_a == 0 || squares_b == 0) return 0;
   return std::clamp(dot / std::sqrt(squares_a) / std::sqrt(squares_b), -1.0, 1.0);
 }
 
 std::vector<double> similarities(const Model& model, const Tokenizer& tokenizer, TextPairs pairs,
-                                 const EmbedOptions& options, const TextBatching& batching) {
+                                 const EmbedOptions& options, const TextBatching& batching, Similarity kind) {
   PairList source(pairs);
-  TextStream stream(source, encode_two_texts(tokenizer, batching.max_length, kPairSeparator), batching,
+  TextStream stream(source, encode_two_texts(tokenizer, batching.preparation(), kPairSeparator), batching,
                     model.backend().pool());
   std::vector<double> result;
   result.reserve(pairs.size());
   for (TextBatch batch; stream.next(batch);) {
     const std::vector<PooledText> pooled = embed(model, batch.batch, options, batching.stop_token);
-    for (size_t i = 0; i < pooled.size(); i += 2) result.push_back(cosine(pooled[i].values, pooled[i + 1].values));
+    for (size_t i = 0; i < pooled.size(); i += 2) {
+      result.push_back(similarity(kind, pooled[i].values, pooled[i + 1].values));
+    }
   }
   return result;
 }

@@ -1,4 +1,4 @@
-// Text embeddings: the hidden states of a text's tokens pooled to one vector; and cosine similarity.
+// Text embeddings: the hidden states of a text's tokens made into one vector; and similarity.
 #pragma once
 
 #include <span>
@@ -8,36 +8,37 @@
 #include <utility>
 #include <vector>
 
+#include "inference/sentence_steps.h"
 #include "inference/text_stream.h"
 #include "models/model.h"
 
 namespace roformer {
 
-// Pooling over the hidden states of a text's tokens, [CLS] and [SEP] included. pooler: the model's pooler, applied to
-// the first token.
-enum class TextPooling { cls, mean, max, pooler };
-
 struct EmbedOptions {
-  TextPooling pooling = TextPooling::mean;
-  bool normalize = false;  // to unit length; zero vectors are unchanged
+  std::vector<SentenceStep> steps = {{PoolStep{}}};
+  int64_t dimensions = 0;     // keep the first ones only; 0 = all
+  bool normalize = false;     // to unit length, at the end; zero vectors are unchanged
+  int64_t prompt_tokens = 0;  // that each text begins with (PoolStep::include_prompt)
+  bool check = true;          // a vector that is not finite is an error
 };
+// Only pooled, in one way.
+EmbedOptions pooled_by(TextPooling pooling, bool normalize = false);
 
 struct PooledText {
-  std::vector<float> values;  // [H]
+  std::vector<float> values;  // [width]
   int64_t tokens = 0;
 };
-
-// UsageError unless the name is one of pooling_names(): cls, mean, max, pooler.
-TextPooling parse_pooling(std::string_view name);
-const std::vector<std::string>& pooling_names();
 
 // The default for a model: pooler for RoFormer-Sim, recognized by its linear pooler, else mean.
 TextPooling default_pooling(const ModelConfig& config);
 
-// One vector per sequence of the batch. Uses the trunk only. DataError for a non-finite vector, and for
-// TextPooling::pooler without a pooler; Interrupted if `stop` is requested.
+// One vector per sequence of the batch. Uses the trunk only. DataError for steps that do not fit, for
+// TextPooling::pooler without a pooler, and for a non-finite vector; Interrupted if `stop` is requested.
 std::vector<PooledText> embed(const Model& model, const Batch& batch, const EmbedOptions& options,
                               const std::stop_token& stop = {});
+
+// Whether all numbers of a vector are: weights may be NaN, or overflow for some text.
+bool is_finite(std::span<const float> values);
 
 // One vector per text. Errors as for_text_batches.
 std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, Texts texts, const EmbedOptions& options,
@@ -53,11 +54,14 @@ struct TokenVectors {
 std::vector<TokenVectors> embed_tokens(const Model& model, const Batch& batch, bool normalize = false,
                                        const std::stop_token& stop = {});
 
-// Cosine similarity of two vectors of equal length; 0 if one of them is zero.
-double cosine(std::span<const float> a, std::span<const float> b);
+// How similar two vectors are, the more the larger; distances are therefore negative.
+enum class Similarity { cosine, dot, euclidean, manhattan };
+// Of two vectors of equal length. The cosine is 0 if one of them is zero.
+double similarity(Similarity kind, std::span<const float> a, std::span<const float> b);
 
-// The cosine of each pair's vectors, in order. Errors as for_text_batches, of one of several pairs with "pair N: ".
+// The similarity of each pair's vectors, in order. Errors as for_text_batches, of one of several pairs with "pair N: ".
 std::vector<double> similarities(const Model& model, const Tokenizer& tokenizer, TextPairs pairs,
-                                 const EmbedOptions& options, const TextBatching& batching);
+                                 const EmbedOptions& options, const TextBatching& batching,
+                                 Similarity kind = Similarity::cosine);
 
 }  // namespace roformer

@@ -176,7 +176,7 @@ QuestionWindows question_windows(const ModelConfig& config, const Tokenizer& tok
 
 ItemEncoder encode_question(const Tokenizer& tokenizer, const QuestionWindows& windows, char separator) {
   tokenizer.encode("", "", windows.max_length);  // refuses a max_length without room for special tokens
-  return [encode = encode_pair(tokenizer, 0, separator), windows](std::string_view item) {
+  return [encode = encode_pair(tokenizer, {}, separator), windows](std::string_view item) {
     return windows_of(std::move(encode(item).front()), windows);
   };
 }

@@ -1,6 +1,7 @@
 #include "inference/session.h"
 
 #include "base/error.h"
+#include "formats/directory_weights.h"
 
 namespace roformer {
 
@@ -21,12 +22,12 @@ Engine::Engine(const EngineOptions& options)
       backend(make_backend(options.device, pool, parse_precision(options.dtype))) {}
 
 Session::Session(const std::string& directory, const SessionOptions& options)
-    : directory_(directory),
+    : directory_(model_directory(directory)),
       engine_(options.engine),
       model_(load_model(directory, backend(), options.trainable, &notes_)) {
   if (!options.trainable) model_.prepare();
   if (!options.tokenizer) return;
-  tokenizer_ = load_tokenizer(directory, *options.tokenizer);
+  tokenizer_ = load_tokenizer(directory_, *options.tokenizer);
   if (tokenizer_->vocabulary_size() > model_.config().vocabulary) {
     notes_.warnings.push_back(
         fmt::format("{}: the tokenizer has {} tokens, the model rows for {}: a text with one of the others is an error",

@@ -39,8 +39,8 @@ struct SessionOptions {
 
 class Session {
  public:
-  // Loads a model directory. Errors of Engine, load_model and load_tokenizer. A tokenizer may have more tokens than the
-  // model has rows (text/token_rows.h).
+  // Loads a model directory, or the folder of its transformer (formats/module_list.h). Errors of Engine, load_model and
+  // load_tokenizer. A tokenizer may have more tokens than the model has rows (text/token_rows.h).
   explicit Session(const std::string& directory, const SessionOptions& options = {});
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -52,8 +52,8 @@ class Session {
   // May outlive the session. ShapeError if none was loaded.
   const std::shared_ptr<const Tokenizer>& shared_tokenizer() const;
 
-  const std::string& directory() const { return directory_; }
-  const LoadNotes& notes() const { return notes_; }  // with warnings for the user
+  const std::string& directory() const { return directory_; }  // that of config.json
+  const LoadNotes& notes() const { return notes_; }            // with warnings for the user
 
  private:
   std::string directory_;

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "base/stop.h"
+#include "base/utf8.h"
+#include "text/bert_unicode.h"
 #include "text/token_rows.h"
 
 namespace roformer {
@@ -22,6 +24,74 @@ int64_t tokens_of(const TextItem& item) {
   for (const Encoding& sequence : item.sequences) tokens += std::ssize(sequence.ids);
   return tokens;
 }
+
+// The special tokens that lower case would change: they are matched in the text as it is.
+std::vector<std::string> cased_specials(const Tokenizer& tokenizer) {
+  std::vector<std::string> specials;
+  const auto add = [&](const std::string& token) {
+    if (std::ranges::any_of(token, [](char c) { return (c >= 'A' && c <= 'Z') || static_cast<signed char>(c) < 0; })) {
+      specials.push_back(token);
+    }
+  };
+  for (const int32_t id : {tokenizer.pad_id(), tokenizer.unk_id(), tokenizer.cls_id(), tokenizer.sep_id()}) {
+    add(tokenizer.token(id));
+  }
+  if (tokenizer.has_mask()) add(tokenizer.token(tokenizer.mask_id()));
+  for (const AddedToken& token : tokenizer.added_tokens()) {
+    if (!token.normalized) add(token.content);
+  }
+  std::ranges::stable_sort(specials, std::ranges::greater(), &std::string::size);
+  return specials;
+}
+
+// `text` must be valid UTF-8.
+std::string lower_cased(std::string_view text, const std::vector<std::string>& specials) {
+  std::string result;
+  for (size_t i = 0; i < text.size();) {
+    const auto special =
+        std::ranges::find_if(specials, [&](const std::string& token) { return text.substr(i).starts_with(token); });
+    if (special != specials.end()) {
+      result += *special;
+      i += special->size();
+      continue;
+    }
+    const CodePoint c = decode_utf8(text.data() + i);
+    char32_t lower[2];
+    const int count = bert::to_lower(c.value, lower);
+    for (int j = 0; j < count; ++j) append_utf8(result, lower[j]);
+    i += static_cast<size_t>(c.length);
+  }
+  return result;
+}
+
+// Applies a TextPreparation and encodes.
+class PreparedEncoder {
+ public:
+  PreparedEncoder(const Tokenizer& tokenizer, const TextPreparation& preparation, bool pair)
+      : tokenizer_(tokenizer), preparation_(preparation) {
+    if (preparation.lower_case) specials_ = cased_specials(tokenizer);
+    (*this)("", pair ? std::optional<std::string_view>("") : std::nullopt);  // throws for what no text fits
+  }
+  Encoding operator()(std::string_view text, std::optional<std::string_view> pair = std::nullopt) const {
+    const bool lower = preparation_.lower_case;
+    if (preparation_.prompt.empty() && !lower) return tokenizer_.encode(text, pair, preparation_.max_length);
+    std::string first = preparation_.prompt, second(pair.value_or(""));
+    first += text;
+    require_utf8(first, "text");
+    if (lower) first = lower_cased(first, specials_);
+    if (pair && lower) {
+      require_utf8(second, "second text");
+      second = lower_cased(second, specials_);
+    }
+    return tokenizer_.encode(first, pair ? std::optional<std::string_view>(second) : std::nullopt,
+                             preparation_.max_length);
+  }
+
+ private:
+  const Tokenizer& tokenizer_;
+  TextPreparation preparation_;
+  std::vector<std::string> specials_;
+};
 
 // The two texts of a pair.
 std::pair<std::string_view, std::string_view> split_pair(std::string_view item, char separator) {
@@ -82,33 +152,56 @@ std::string PairList::location(int64_t number) const {
   return pairs_.size() > 1 ? fmt::format("pair {}", number) : std::string();
 }
 
-ItemEncoder encode_text(const Tokenizer& tokenizer, int64_t max_length) {
-  tokenizer.encode("", std::nullopt, max_length);
-  return [&tokenizer, max_length](std::string_view item) {
-    return std::vector{tokenizer.encode(item, std::nullopt, max_length)};
+ItemEncoder encode_text(const Tokenizer& tokenizer, const TextPreparation& preparation) {
+  return [encode = PreparedEncoder(tokenizer, preparation, false)](std::string_view item) {
+    return std::vector{encode(item)};
   };
 }
 
-ItemEncoder encode_pair(const Tokenizer& tokenizer, int64_t max_length, char separator) {
-  tokenizer.encode("", "", max_length);
-  return [&tokenizer, max_length, separator](std::string_view item) {
+ItemEncoder encode_pair(const Tokenizer& tokenizer, const TextPreparation& preparation, char separator) {
+  return [encode = PreparedEncoder(tokenizer, preparation, true), separator](std::string_view item) {
     const auto [first, second] = split_pair(item, separator);
-    return std::vector{tokenizer.encode(first, second, max_length)};
+    return std::vector{encode(first, second)};
   };
 }
 
-ItemEncoder encode_two_texts(const Tokenizer& tokenizer, int64_t max_length, char separator) {
-  tokenizer.encode("", std::nullopt, max_length);
-  return [&tokenizer, max_length, separator](std::string_view item) {
+ItemEncoder encode_two_texts(const Tokenizer& tokenizer, const TextPreparation& preparation, char separator) {
+  return [encode = PreparedEncoder(tokenizer, preparation, false), separator](std::string_view item) {
     const auto [first, second] = split_pair(item, separator);
-    return std::vector{tokenizer.encode(first, std::nullopt, max_length),
-                       tokenizer.encode(second, std::nullopt, max_length)};
+    return std::vector{encode(first), encode(second)};
   };
+}
+
+int64_t TextItem::cut() const {
+  int64_t tokens = 0;
+  for (const Encoding& sequence : sequences) tokens += sequence.cut;
+  return tokens;
 }
 
 TextStream::TextStream(TextSource& source, ItemEncoder encode, const TextBatching& batching, ThreadPool& pool)
     : source_(source), encode_(std::move(encode)), batching_(batching), pool_(pool) {
   if (batching.max_tokens < 1) throw UsageError("a batch of {} tokens is too small for any text", batching.max_tokens);
+}
+
+// The next item, as text; false at the end. Numbers it, and notes that it is malformed where that is to be kept.
+bool TextStream::read_item(TextItem& item) {
+  item.number = read_ + 1;
+  try {
+    if (!source_.next(item.text)) return false;
+  } catch (const DataError& error) {
+    if (!batching_.keep_malformed) throw;
+    item.text.clear();
+    item.error = error.what();
+  }
+  ++read_;
+  return true;
+}
+
+void TextStream::skip(int64_t count, const std::function<void(const TextItem& item)>& body) {
+  for (TextItem item; read_ < count && read_item(item); item = {}) {
+    body(item);
+    throw_if_stopped(batching_.stop_token);
+  }
 }
 
 void TextStream::read_window() {
@@ -118,11 +211,10 @@ void TextStream::read_window() {
     // Reading the first item may block.
     while (bytes < kWindowBytes && window.size() < kWindowItems && (window.empty() || source_.ready())) {
       TextItem item;
-      if (!source_.next(item.text)) {
+      if (!read_item(item)) {
         ended_ = true;
         break;
       }
-      item.number = ++read_;
       bytes += item.text.size();
       window.push_back(std::move(item));
     }
@@ -136,6 +228,7 @@ void TextStream::encode_window(std::vector<TextItem> window) {
   std::vector<std::exception_ptr> errors(window.size());
   pool_.run(std::ssize(window), [&](int64_t i) {
     TextItem& item = window[static_cast<size_t>(i)];
+    if (!item.error.empty()) return;
     try {
       item.sequences = encode_(item.text);
       for (const Encoding& sequence : item.sequences) {
@@ -149,7 +242,13 @@ void TextStream::encode_window(std::vector<TextItem> window) {
       }
     } catch (const DataError& error) {
       const std::string location = source_.location(item.number);
-      errors[static_cast<size_t>(i)] = std::make_exception_ptr(error.prefixed(location.empty() ? "" : location + ": "));
+      const DataError located = error.prefixed(location.empty() ? "" : location + ": ");
+      if (batching_.keep_malformed) {
+        item.sequences.clear();
+        item.error = located.what();
+      } else {
+        errors[static_cast<size_t>(i)] = std::make_exception_ptr(located);
+      }
     } catch (...) {
       errors[static_cast<size_t>(i)] = std::current_exception();
     }
@@ -186,7 +285,7 @@ bool TextStream::next(TextBatch& batch) {
 void for_text_batches(const Tokenizer& tokenizer, Texts texts, const TextBatching& batching, ThreadPool& pool,
                       const std::function<void(size_t first, const Batch& batch)>& body) {
   TextList source(texts);
-  TextStream stream(source, encode_text(tokenizer, batching.max_length), batching, pool);
+  TextStream stream(source, encode_text(tokenizer, batching.preparation()), batching, pool);
   for (TextBatch batch; stream.next(batch);) body(static_cast<size_t>(batch.items[0].number - 1), batch.batch);
 }
 

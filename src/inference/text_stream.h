@@ -25,7 +25,7 @@ namespace roformer {
 class TextSource {
  public:
   virtual ~TextSource() = default;
-  // The next item; false at the end. Errors name its location.
+  // The next item; false at the end. Errors name its location; after a DataError the next call goes on behind the item.
   virtual bool next(std::string& text) = 0;
   // Whether next() would not block. If it would, pending items are processed first, as an interactive sender may wait
   // for results.
@@ -83,27 +83,44 @@ struct LengthLimit {
 LengthLimit length_limit(const ModelConfig& config);
 LengthLimit length_limit(const ModelConfig& config, const Tokenizer& tokenizer);
 
+// What is done to a text before and while it is tokenized.
+struct TextPreparation {
+  int64_t max_length = 0;   // truncate sequences to this many tokens; 0 = no truncation
+  std::string prompt = {};  // stands before the text (of a pair, before the first)
+  bool lower_case = false;  // all but special tokens, as the tokenizers library's Lowercase does
+};
+
 struct TextBatching {
   int64_t max_length = 0;     // truncate sequences to this many tokens; 0 = no truncation
   int64_t max_tokens = 4096;  // per batch, unless its only item has more; sized for the CPU cache
   LengthLimit limit = {};
   std::stop_token stop_token = {};  // polled before each batch: throws Interrupted
+  // A malformed item is part of a batch, with its error, instead of ending the stream.
+  bool keep_malformed = false;
+  // Of TextPreparation.
+  std::string prompt = {};
+  bool lower_case = false;
+
+  TextPreparation preparation() const { return {max_length, prompt, lower_case}; }
 };
 
 // Encodes an item as one or more model inputs. DataError, without location, for a malformed item. Thread-safe.
 using ItemEncoder = std::function<std::vector<Encoding>(std::string_view item)>;
 
 // Encodes a text. UsageError, as below, for a max_length too small for any text.
-ItemEncoder encode_text(const Tokenizer& tokenizer, int64_t max_length);
+ItemEncoder encode_text(const Tokenizer& tokenizer, const TextPreparation& preparation);
 // Encodes two texts with a separator between them as one sequence,
-ItemEncoder encode_pair(const Tokenizer& tokenizer, int64_t max_length, char separator = '\t');
-// or as two.
-ItemEncoder encode_two_texts(const Tokenizer& tokenizer, int64_t max_length, char separator = '\t');
+ItemEncoder encode_pair(const Tokenizer& tokenizer, const TextPreparation& preparation, char separator = '\t');
+// or as two, each with the prompt.
+ItemEncoder encode_two_texts(const Tokenizer& tokenizer, const TextPreparation& preparation, char separator = '\t');
 
 struct TextItem {
   int64_t number = 0;  // from 1
   std::string text;
-  std::vector<Encoding> sequences;
+  std::vector<Encoding> sequences;  // none if it is malformed
+  std::string error = {};           // why it is malformed, with its location; empty if it is not
+
+  int64_t cut() const;  // tokens that its sequences lost to max_length
 };
 
 struct TextBatch {
@@ -122,7 +139,11 @@ class TextStream {
   // its location for a malformed item, after all items before it have been returned.
   bool next(TextBatch& batch);
 
+  // Before the first next(): reads `count` items, fewer if there are no more, and gives them to `body`, not encoded.
+  void skip(int64_t count, const std::function<void(const TextItem& item)>& body);
+
  private:
+  bool read_item(TextItem& item);
   void read_window();
   void encode_window(std::vector<TextItem> window);
 

@@ -15,6 +15,7 @@
 #include "base/inapplicable_error.h"
 #include "base/json.h"
 #include "formats/directory_weights.h"
+#include "formats/module_list.h"
 #include "interchange/llama2c.h"
 #include "interchange/rotary_relayout.h"
 #include "interchange/self_check.h"
@@ -48,38 +49,38 @@ void add_file(std::map<std::string, std::string>& files, const std::string& dire
   if (fs::is_regular_file(path, ignored)) files.emplace(name, read_file(path, kMaxFileBytes));
 }
 
-// Adds sentence-transformers' modules.json and the module folders it names ("1_Pooling").
+// Adds sentence-transformers' modules.json, the module folders it names ("1_Pooling") and its settings. The transformer
+// is in the directory itself then, as this program writes it.
 void add_modules(std::map<std::string, std::string>& files, const std::string& directory) {
+  const auto modules = read_module_list(directory);
+  if (!modules) return;
   const std::string list = join_path(directory, "modules.json");
-  if (!exists(list)) return;
   files.emplace("modules.json", read_file(list, kMaxFileBytes));
-  const Json modules = parse_json(files.at("modules.json"), list, {}, list);
-  if (!modules.is_array()) throw DataError("{}: is {}, expected a list of modules", FilePath(list), show_json(modules));
-  for (const Json& module : modules) {
-    const auto found = module.is_object() ? module.find("path") : module.end();
-    if (!module.is_object() || found == module.end() || !found->is_string()) {
-      throw DataError("{}: holds {}, expected objects with a \"{}\"", FilePath(list), show_json(module),
-                      KeyName("path"));
-    }
-    const auto folder = found->get<std::string>();
-    if (folder.empty()) continue;  // the encoder itself
-    if (!is_plain_filename(folder)) {
-      throw DataError("{}: '{}' is {}, expected the name of a folder", FilePath(list), KeyName("path"), quote(folder));
+  add_file(files, directory, "config_sentence_transformers.json");
+  for (const ListedModule& module : *modules) {
+    if (module.folder.empty()) continue;
+    if (module.is_transformer()) {
+      Json moved = parse_json(files.at("modules.json"), list, {}, list);
+      moved.at(static_cast<size_t>(&module - modules->data()))["path"] = "";
+      files["modules.json"] = moved.dump(2) + "\n";
+      continue;
     }
     std::error_code error;
-    for (fs::directory_iterator entry(join_path(directory, folder), error), end; !error && entry != end;
+    for (fs::directory_iterator entry(join_path(directory, module.folder), error), end; !error && entry != end;
          entry.increment(error)) {
-      add_file(files, directory, join_path(folder, entry->path().filename().string()));
+      add_file(files, directory, join_path(module.folder, entry->path().filename().string()));
     }
   }
 }
 
-// The tokenizer's files unchanged, plus missing ones that this program would write.
-std::map<std::string, std::string> companions(const std::string& directory) {
+// The tokenizer's files unchanged, plus missing ones that this program would write. `input` as given by the user.
+std::map<std::string, std::string> companions(const std::string& input, const std::string& directory) {
   std::map<std::string, std::string> files;
-  for (const char* name : {"vocab.txt", "tokenizer.model", "spiece.model", "tokenizer.json", "tokenizer_config.json",
-                           "special_tokens_map.json", "added_tokens.json", "generation_config.json",
-                           "sentence_bert_config.json", "config_sentence_transformers.json"}) {
+  for (const char* name :
+       {"vocab.txt", "tokenizer.model", "spiece.model", "tokenizer.json", "tokenizer_config.json",
+        "special_tokens_map.json", "added_tokens.json", "generation_config.json", "sentence_bert_config.json",
+        "sentence_roberta_config.json", "sentence_distilbert_config.json", "sentence_camembert_config.json",
+        "sentence_albert_config.json", "sentence_xlm-roberta_config.json", "sentence_xlnet_config.json"}) {
     add_file(files, directory, name);
   }
   if (files.contains("vocab.txt") || files.contains("tokenizer.json") || files.contains("tokenizer.model")) {
@@ -89,7 +90,7 @@ std::map<std::string, std::string> companions(const std::string& directory) {
       // Unsupported tokenizers are copied unchanged; loading them reports the error.
     }
   }
-  add_modules(files, directory);
+  add_modules(files, fs::is_directory(input) ? input : directory);
   return files;
 }
 
@@ -110,7 +111,8 @@ Source read_transformers(const ConvertOptions& options, Backend& backend) {
   Model model(backend, planned.config, planned.plan, false);
   Json config = JsonObject::read(join_path(directory, kConfig)).value();
   for (const char* key : {"dtype", "torch_dtype", "transformers_version", "_name_or_path"}) config.erase(key);
-  return {std::move(model), std::move(weights), companions(directory), std::move(config), std::move(planned.notes)};
+  return {std::move(model), std::move(weights), companions(input, directory), std::move(config),
+          std::move(planned.notes)};
 }
 
 Source read_llama2c_source(const ConvertOptions& options, Backend& backend) {

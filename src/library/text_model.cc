@@ -10,7 +10,7 @@
 #include "inference/fill_mask.h"
 #include "inference/head_scores.h"
 #include "inference/question_answering.h"
-#include "inference/sentence_settings.h"
+#include "inference/sentence_choice.h"
 #include "inference/session.h"
 #include "library/text_tokenizer_impl.h"
 
@@ -95,7 +95,7 @@ struct TextModel::Implementation {
       : files(std::move(in_memory)),
         session(directory, {.engine = {.threads = options.threads, .device = options.device, .dtype = options.dtype}}),
         batching{.max_length = options.max_length, .max_tokens = options.max_batch_tokens},
-        sentences(read_sentence_settings(directory)),
+        sentences(read_sentence_modules(directory)),
         tokenizer(std::make_unique<TextTokenizer::Implementation>(
             TextTokenizer::Implementation{session.shared_tokenizer()})) {
     batching.limit = length_limit(session.model().config(), session.tokenizer());
@@ -112,13 +112,33 @@ struct TextModel::Implementation {
   struct Embedding {
     EmbedOptions options;
     TextBatching batching;
+    Similarity kind;
   };
   Embedding embedding(const EmbeddingOptions& options, const std::stop_token& stop) const {
-    SentenceChoice choice{.pooling = pooling_of(options.pooling), .normalize = options.normalize, .max_length = {}};
+    SentenceChoice choice{.pooling = pooling_of(options.pooling),
+                          .normalize = options.normalize,
+                          .prompt = options.prompt,
+                          .prompt_name = options.prompt_name};
     if (batching.max_length != 0) choice.max_length = batching.max_length;
-    const SentenceVectors how = sentence_vectors(choice, sentences, session.model());
-    Embedding result{how.embed, batching_until(stop)};
-    result.batching.max_length = how.max_length;
+    const SentenceVectors how = sentence_vectors(choice, sentences, session.model(), session.tokenizer());
+    return {how.embed, prepared(how.texts.preparation, stop), how.similarity};
+  }
+  // The settings of a call of classify.
+  struct Scoring {
+    TextBatching batching;
+    std::optional<LogitActivation> activation;
+  };
+  Scoring scoring(const std::stop_token& stop) const {
+    SentenceChoice choice;
+    if (batching.max_length != 0) choice.max_length = batching.max_length;
+    const SentenceScores how = sentence_scores(choice, sentences, session.model().config(), session.tokenizer());
+    return {prepared(how.texts.preparation, stop), how.activation};
+  }
+  TextBatching prepared(const TextPreparation& preparation, const std::stop_token& stop) const {
+    TextBatching result = batching_until(stop);
+    result.max_length = preparation.max_length;
+    result.prompt = preparation.prompt;
+    result.lower_case = preparation.lower_case;
     return result;
   }
   std::vector<PooledText> embed(Texts texts, const EmbeddingOptions& options, const std::stop_token& stop) const {
@@ -157,7 +177,7 @@ struct TextModel::Implementation {
   const std::unique_ptr<const MemoryDirectory> files;  // of which the session maps, if it is not on disk
   Session session;
   TextBatching batching;
-  SentenceSettings sentences;
+  SentenceModules sentences;
   TextTokenizer tokenizer;
 };
 
@@ -285,7 +305,7 @@ std::vector<double> TextModel::similarity(TextPairs pairs, const EmbeddingOption
                                           const std::stop_token& stop) const {
   const Session& session = implementation_->session;
   const auto how = implementation_->embedding(options, stop);
-  return similarities(session.model(), session.tokenizer(), pairs, how.options, how.batching);
+  return similarities(session.model(), session.tokenizer(), pairs, how.options, how.batching, how.kind);
 }
 
 Classification TextModel::classify(std::string_view text, const std::stop_token& stop) const {
@@ -294,14 +314,16 @@ Classification TextModel::classify(std::string_view text, const std::stop_token&
 
 std::vector<Classification> TextModel::classify(Texts texts, const std::stop_token& stop) const {
   const Session& session = implementation_->session;
-  return classifications(
-      labels(), classify_sequences(session.model(), session.tokenizer(), texts, implementation_->batching_until(stop)));
+  const auto how = implementation_->scoring(stop);
+  return classifications(labels(),
+                         classify_sequences(session.model(), session.tokenizer(), texts, how.batching, how.activation));
 }
 
 std::vector<Classification> TextModel::classify(TextPairs pairs, const std::stop_token& stop) const {
   const Session& session = implementation_->session;
-  return classifications(
-      labels(), classify_sequences(session.model(), session.tokenizer(), pairs, implementation_->batching_until(stop)));
+  const auto how = implementation_->scoring(stop);
+  return classifications(labels(),
+                         classify_sequences(session.model(), session.tokenizer(), pairs, how.batching, how.activation));
 }
 
 std::vector<LabeledToken> TextModel::label_tokens(std::string_view text, const std::stop_token& stop) const {

@@ -46,8 +46,9 @@ struct ModelKind {
   std::optional<int64_t> labels = {};  // rows of the file's classifier, for a config without a number of labels
 };
 
-// How the logits of a sequence-classification head are interpreted ("problem_type").
-enum class Problem { regression, single_label, multi_label };
+// How the logits of a sequence-classification head are interpreted ("problem_type"). score: nothing is said and there
+// is one label, which transformers' pipeline and sentence-transformers' cross-encoders take through a sigmoid.
+enum class Problem { regression, single_label, multi_label, score };
 
 AttentionMask parse_attention_mask(const std::string& name);  // all, causal, prefix; UsageError otherwise
 const std::vector<std::string>& attention_mask_names();

@@ -66,7 +66,19 @@ bool TextFile::next(Part& part, size_t longest) {
   return true;
 }
 
+// Leaves a line of which a part was read.
+void TextFile::skip_line() {
+  size_t end;
+  while ((end = buffer_.find('\n', position_)) == std::string::npos) {
+    position_ = buffer_.size();
+    if (!read_block()) break;
+  }
+  if (end != std::string::npos) position_ = end + 1;
+  inside_line_ = false;
+}
+
 bool TextFile::next_line(std::string_view& line) {
+  if (inside_line_) skip_line();
   Part part;
   if (!next(part, kLongestLine)) return false;
   if (!part.ends_line)

@@ -25,7 +25,7 @@ class TextFile {
 
   // The next line without its "\n" or "\r\n", valid until the next call; false at the end. A byte order mark at the
   // start is skipped. DataError naming file and line if the line is not UTF-8, holds a NUL byte or is longer than 1
-  // GiB.
+  // GiB; the next call then goes on with the next line.
   bool next_line(std::string_view& line);
 
   // A line, or the next part of one longer than kLongLine, split between code points, so that memory is bounded.
@@ -42,6 +42,7 @@ class TextFile {
 
  private:
   bool read_block();
+  void skip_line();
   bool next(Part& part, size_t longest);
 
   ByteSource source_;

@@ -191,6 +191,7 @@ Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view
     lengths[longer] = budget - lengths[shorter];
   }
   Encoding result;
+  result.cut = std::ssize(ids[0]) + std::ssize(ids[1]) - lengths[0] - lengths[1];
   const auto push = [&](int32_t id, int32_t segment, std::array<int64_t, 2> offset) {
     result.ids.push_back(id);
     result.segment_ids.push_back(segment);

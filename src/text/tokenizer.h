@@ -28,6 +28,7 @@ struct Encoding {
   std::vector<int32_t> ids;
   std::vector<int32_t> segment_ids;  // of the template: 0 for text and its specials, 1 for pair and its [SEP]
   std::vector<std::array<int64_t, 2>> offsets;  // [begin, end) in code points of the text it came from; specials [0, 0)
+  int64_t cut = 0;                              // tokens lost to max_length
 };
 
 enum class SpecialToken { pad, unk, cls, sep, mask };

@@ -123,6 +123,11 @@ TEST(FileWriter, ModesReplaceAppendAndCreate) {
   EXPECT_THAT([&] { write(FileWriter::Mode::create_new, "two"); }, ThrowsMessage<FileError>(HasSubstr("File exists")));
   EXPECT_EQ(write(FileWriter::Mode::append, "+two"), "one+two");
   EXPECT_EQ(write(FileWriter::Mode::replace, "3"), "3");
+  FileWriter writer(directory / "f", FileWriter::Mode::extend);
+  writer.write("45");
+  writer.overwrite(0, "A");
+  writer.close();
+  EXPECT_EQ(read_file(directory / "f", 100), "A45");
 }
 
 TEST(FileWriter, GoesOnAfterAShortWrite) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -101,7 +102,7 @@ TEST_F(TextCommands, EmbedWritesOneTensor) {
   EXPECT_EQ(content(path("v.npy")).size(), 128u + 3 * 8 * sizeof(float));
   EXPECT_EQ(succeed({"embed", "--model", directory, "--output", path("v.safetensors"), "a", "b", "c"}), "");
   EXPECT_EQ(content(path("v.safetensors")).substr(128), content(path("v.npy")).substr(128));
-  expect_refused({"embed", "--model", directory, "--output", path("w.npy"), "a", "\xff"}, 1, {"text 2"});
+  expect_refused({"embed", "--model", directory, "--output", path("w.npy"), "\xff"}, 1, {"text 1"});
   EXPECT_FALSE(exists(path("w.npy")));
   expect_refused({"embed", "--model", directory, "--output", path("v.txt"), "a"}, 2, {"v.txt", ".npy"});
 }
@@ -120,9 +121,197 @@ TEST_F(TextCommands, EmbedDoesWhatTheDirectorySays) {
   EXPECT_EQ(succeed(embed), normalized);
   EXPECT_EQ(succeed(embed + Arguments{"--normalize=false", "--max-length", "0"}), cls);
   EXPECT_EQ(succeed(embed + Arguments{"--pooling", "mean", "--normalize=false", "--max-length", "0"}), mean);
-  put(directory + "/1_Pooling/config.json", R"({"pooling_mode_lasttoken": true})");
-  expect_refused(embed, 1, {"1_Pooling/config.json", "lasttoken", "--pooling"});
-  EXPECT_EQ(succeed(embed + Arguments{"--pooling", "cls"}), normalized);
+  put(directory + "/1_Pooling/config.json", R"({"pooling_mode": "median"})");
+  expect_refused(embed, 1, {"1_Pooling/config.json", "median"});
+  put(directory + "/1_Pooling/config.json", R"({"pooling_mode": "cls", "warmth": 3})");
+  EXPECT_THAT(run(embed).error, HasSubstr("1_Pooling/config.json: not understood and ignored: \"warmth\"\n"));
+}
+
+// A directory whose transformer is in a folder is opened by every command, which says once that texts are cut.
+TEST_F(TextCommands, TheTransformerMayBeInAFolder) {
+  const std::string plain = model(Head::masked_lm), directory = path("sentences");
+  std::filesystem::create_directory(directory);
+  std::filesystem::copy(plain, directory + "/0_Transformer");
+  put(directory + "/config.json", R"({"__version__": "0.3.8"})");
+  put(directory + "/modules.json",
+      R"([{"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"}])");
+  put(directory + "/0_Transformer/sentence_bert_config.json", R"({"max_seq_length": 5})");
+  const Arguments texts = {"ab", "abcdef", "abcdefg"};
+  const Outcome cut = run(Arguments{"embed", "--model", directory} + texts);
+  EXPECT_EQ(cut.output, succeed(Arguments{"embed", "--model", plain, "--max-length", "5"} + texts));
+  EXPECT_EQ(cut.error,
+            "roformer: text 2: 8 tokens, cut to 5, the model directory's max_seq_length; so is every longer text "
+            "(--max-length sets another limit, 0 none)\n");
+  EXPECT_EQ(run(Arguments{"embed", "--model", directory, "--max-length", "6"} + texts).error, "");
+  for (const char* command : {"fill-mask", "tokenize"}) {
+    EXPECT_EQ(succeed({command, "--model", directory, "[MASK] a"}), succeed({command, "--model", plain, "[MASK] a"}));
+  }
+  EXPECT_THAT(succeed({"inspect", "--model", directory}), HasSubstr("truncated to 5 tokens"));
+  std::filesystem::remove_all(directory + "/0_Transformer");
+  expect_refused({"fill-mask", "--model", directory, "a"}, 1, {"modules.json", "0_Transformer"});
+}
+
+TEST_F(TextCommands, PromptsStandBeforeTexts) {
+  const std::string directory = model(Head::none);
+  const auto embed = [&](const Arguments& more) { return succeed(Arguments{"embed", "--model", directory} + more); };
+  const std::string plain = embed({"abc"}), prompted = embed({"q: abc"});
+  EXPECT_EQ(embed({"--prompt", "q: ", "abc"}), prompted);
+  put(directory + "/modules.json", R"([{"type": "sentence_transformers.models.Transformer", "path": ""}])");
+  put(directory + "/config_sentence_transformers.json",
+      R"({"prompts": {"mine": "q: ", "query": "?"}, "default_prompt_name": "mine"})");
+  EXPECT_EQ(embed({"abc"}), prompted);
+  EXPECT_EQ(embed({"--prompt-name", "query", "abc"}), embed({"--prompt", "?", "abc"}));
+  EXPECT_EQ(embed({"--prompt", "", "abc"}), plain);
+  EXPECT_EQ(embed({"--prompt-name", "document", "abc"}), plain);  // every model of that library has it
+  const Arguments wrong = {"embed", "--model", directory, "--prompt-name", "other", "abc"};
+  expect_refused(wrong, 2, {"--prompt-name \"other\"", "\"mine\""});
+  expect_refused({"embed", "--model", directory, "--prompt-name", "mine", "--prompt", "a", "b"}, 2, {"--prompt"});
+  const std::string three = embed({"--dimensions", "3", "abc"});
+  EXPECT_TRUE(prompted.starts_with(three.substr(0, three.size() - 1) + " ")) << three;
+  expect_refused({"embed", "--model", directory, "--dimensions", "9", "abc"}, 2, {"--dimensions"});
+}
+
+TEST_F(TextCommands, SimilarityIsWhatTheDirectoryNames) {
+  const std::string directory = model(Head::none);
+  put(directory + "/modules.json", R"([{"type": "sentence_transformers.models.Transformer", "path": ""}])");
+  put(directory + "/config_sentence_transformers.json", R"({"similarity_fn_name": "manhattan"})");
+  const auto vectors = json({"embed", "--model", directory, "abc", "xyz"});
+  double distance = 0;
+  for (size_t i = 0; i < 8; ++i) {
+    distance += std::abs(vectors[0]["embedding"][i].get<double>() - vectors[1]["embedding"][i].get<double>());
+  }
+  EXPECT_NEAR(json({"similarity", "--model", directory, "abc", "xyz"})[0]["similarity"].get<double>(), -distance, 1e-5);
+}
+
+// A cross-encoder's one logit goes through the function that its directory names, else through a sigmoid.
+TEST_F(TextCommands, OneLabelHasAScore) {
+  const std::string directory = model(Head::sequence_classification, {"score"}, Problem::regression);
+  const Arguments classify = {"classify", "--model", directory, "--pair", "abc\txyz"};
+  const double logit = json(classify)[0]["scores"]["score"];
+  Json config = Json::parse(content(directory + "/config.json"));
+  config.erase("problem_type");
+  put(directory + "/config.json", config.dump());
+  EXPECT_NEAR(json(classify)[0]["scores"]["score"].get<double>(), 1 / (1 + std::exp(-logit)), 1e-6);
+  EXPECT_EQ(json(classify)[0]["label"], "score");
+  EXPECT_THAT(succeed(classify), ::testing::MatchesRegex("[01]\\.[0-9]+ score\n"));
+  config["sentence_transformers"] = {{"activation_fn", "torch.nn.modules.activation.Tanh"}};
+  put(directory + "/config.json", config.dump());
+  EXPECT_EQ(run(classify).error, "");
+  EXPECT_NEAR(json(classify)[0]["scores"]["score"].get<double>(), std::tanh(logit), 1e-6);
+  config["sentence_transformers"] = {{"activation_fn", "my.Softmax"}};
+  put(directory + "/config.json", config.dump());
+  expect_refused(classify, 1, {"activation_fn", "my.Softmax"});
+}
+
+// Texts beyond learned positions are cut by embed and by sequence classification, unless told not to be.
+TEST_F(TextCommands, TextsEndWithLearnedPositions) {
+  ModelConfig config = random_model(*backend_, tokenizer_->vocabulary_size(), Head::none).config();
+  config.position = LearnedPosition{};
+  config.max_positions = 6;
+  Model learned(*backend_, config, false);
+  learned.initialize({1, 0});
+  save_model(learned, tokenizer_->files(), path("learned"));
+  const Arguments embed = {"embed", "--model", path("learned"), "--json", "abcdefgh"};
+  const Outcome cut = run(embed);
+  EXPECT_EQ(json_lines(cut.output).at(0)["tokens"], 6);
+  EXPECT_THAT(cut.error, HasSubstr("10 tokens, cut to 6, where the model's learned positions end"));
+  EXPECT_EQ(run(embed + Arguments{"--max-length", "9"}).output, cut.output);
+  expect_refused(embed + Arguments{"--max-length", "0"}, 1, {"10 tokens, expected at most 6"});
+}
+
+class OnErrors : public TextCommands {
+ protected:
+  OnErrors() {
+    std::string lines;
+    for (int i = 0; i < 60; ++i) lines += fmt::format("text {}\n", i * i);
+    good_ = lines;
+    bad_ = lines;
+    bad_.replace(bad_.find("text 1600"), 9, "te\xff");  // line 41
+  }
+  Arguments embed(const std::string& output, const Arguments& more = {}) const {
+    return Arguments{"embed", "--model", trunk_, "--batch-tokens", "100", "--output", path(output)} + more;
+  }
+  std::string rows(const std::string& name) const { return content(path(name)).substr(128); }
+
+  const std::string trunk_ = model(Head::none);
+  static constexpr size_t kRow = 8 * sizeof(float);
+  std::string good_, bad_;
+};
+
+TEST_F(OnErrors, AStoppedFileIsContinued) {
+  succeed(embed("whole.npy"), with(good_));
+  const Outcome stopped = run(embed("v.npy"), with(bad_));
+  EXPECT_EQ(stopped.exit_code, 1);
+  EXPECT_THAT(stopped.error, HasSubstr("kept 40 vectors in "));
+  EXPECT_THAT(stopped.error, HasSubstr("standard input:41: not valid UTF-8"));
+  EXPECT_EQ(rows("v.npy").size(), 40 * kRow);
+  EXPECT_THAT(content(path("v.npy")), HasSubstr("'shape': (40, 8)"));
+  // The same again stops there again; with the line mended the bytes are those of one run.
+  EXPECT_EQ(run(embed("v.npy"), with(bad_)).exit_code, 1);
+  EXPECT_EQ(rows("v.npy").size(), 40 * kRow);
+  EXPECT_EQ(run(embed("v.npy", {"--pooling", "cls"}), with(good_)).exit_code, 2);
+  std::string other = good_;
+  other[0] = 'T';
+  EXPECT_THAT(run(embed("v.npy"), with(other)).error, HasSubstr("are not those of its unfinished run"));
+  const Outcome continued = run(embed("v.npy"), with(good_));
+  EXPECT_EQ(continued.exit_code, 0);
+  EXPECT_THAT(continued.error, HasSubstr("continuing "));
+  EXPECT_THAT(continued.error, HasSubstr("wrote 60 vectors"));
+  EXPECT_TRUE(content(path("v.npy")) == content(path("whole.npy")));
+  EXPECT_FALSE(exists(path("v.npy.progress")));
+}
+
+TEST_F(OnErrors, BadTextsAreSkippedOrEmpty) {
+  const Outcome skipped = run(embed("skip.npy", {"--on-error", "skip"}), with(bad_));
+  EXPECT_EQ(skipped.exit_code, 0);
+  EXPECT_THAT(skipped.error, HasSubstr("standard input:41: not valid UTF-8 at byte 2; left out\n"));
+  EXPECT_THAT(skipped.error, HasSubstr("left out 1 of 60 texts: number 41\n"));
+  const Outcome empty = run(embed("empty.npy", {"--on-error", "empty"}), with(bad_));
+  EXPECT_EQ(empty.exit_code, 0);
+  EXPECT_THAT(empty.error, HasSubstr("no vectors for 1 of 60 texts: number 41\n"));
+  const std::string less = rows("skip.npy"), all = rows("empty.npy");
+  ASSERT_EQ(all.size(), 60 * kRow);
+  EXPECT_TRUE(less == all.substr(0, 40 * kRow) + all.substr(41 * kRow));
+  for (size_t i = 0; i < 8; ++i) {
+    float value = 0;
+    std::memcpy(&value, &all[40 * kRow + i * sizeof(float)], sizeof(float));
+    EXPECT_TRUE(std::isnan(value));
+  }
+  // A run that was stopped goes on in either way.
+  EXPECT_EQ(run(embed("v.npy"), with(bad_)).exit_code, 1);
+  EXPECT_EQ(run(embed("v.npy", {"--on-error", "empty"}), with(bad_)).exit_code, 0);
+  EXPECT_TRUE(rows("v.npy") == all);
+}
+
+TEST_F(OnErrors, LinesSayWhichTextHasNoVector) {
+  const Arguments print = {"embed", "--model", trunk_};
+  const auto lines = json(print + Arguments{"--on-error", "empty"}, "a\n\xff\nb\n");
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_TRUE(lines[1]["embedding"].is_null());
+  EXPECT_THAT(lines[1]["error"].get<std::string>(), HasSubstr("standard input:2: "));
+  EXPECT_EQ(lines[2]["embedding"].size(), 8u);
+  EXPECT_EQ(json(print + Arguments{"--on-error", "skip"}, "a\n\xff\nb\n").size(), 2u);
+  EXPECT_THAT(succeed(print + Arguments{"--on-error", "empty"}, with("\xff\n")), "nan nan nan nan nan nan nan nan\n");
+  EXPECT_EQ(succeed(print + Arguments{"--on-error", "skip"}, with("\xff\n")), "");
+}
+
+// Killed at any moment, a run that is started again gives the bytes of one that was not.
+TEST_F(OnErrors, AKilledFileIsContinued) {
+  put(path("lines"), sentences(kSanitized ? 3'000 : 30'000));
+  const Arguments both = {"--input", path("lines"), "--threads", "1"};
+  succeed(embed("whole.npy", both));
+  Child child(embed("v.npy", both));
+  child.wait_until([&] { return exists(path("v.npy.progress")); });
+  child.send(SIGKILL);
+  child.wait();
+  succeed(embed("v.npy", both));
+  EXPECT_TRUE(content(path("v.npy")) == content(path("whole.npy")));
+  // Interrupted, it leaves what it has.
+  Child interrupted(embed("i.npy", both));
+  interrupted.wait_until([&] { return exists(path("i.npy.partial")); });
+  interrupted.send(SIGINT);
+  if (interrupted.wait().exit_code == 130) succeed(embed("i.npy", both));
+  EXPECT_TRUE(content(path("i.npy")) == content(path("whole.npy")));
 }
 
 TEST_F(TextCommands, SimilarityIsTheCosineOfTheVectors) {

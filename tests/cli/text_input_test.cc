@@ -147,6 +147,7 @@ TEST(DescriptorLines, AreManyAndUpToALimit) {
   std::string text;
   for (int i = 0; i < 50'000; ++i) text += std::to_string(i) + "\n";
   text += std::string(kLongest, 'x') + "\n" + std::string(kLongest + 1, 'x') + "\n";
+  text += "after\n" + std::string(2 * kLongest, 'x') + "\nlast\n";
   const StandardInput standard_input(text);
   DescriptorLines lines(STDIN_FILENO, "input");
   std::string line;
@@ -163,6 +164,13 @@ TEST(DescriptorLines, AreManyAndUpToALimit) {
   } catch (const DataError& error) {
     EXPECT_THAT(error.what(), HasSubstr("input:50002: line longer than"));
   }
+  // The next line is the one behind it.
+  ASSERT_TRUE(lines.next(line));
+  EXPECT_EQ(line, "after");
+  EXPECT_THROW(lines.next(line), DataError);
+  ASSERT_TRUE(lines.next(line));
+  EXPECT_EQ(line, "last");
+  EXPECT_FALSE(lines.next(line));
 }
 
 TEST(DescriptorLines, WaitingEndsWithARequestToStop) {

@@ -361,13 +361,13 @@ def sentences() -> None:
     modules("folder_with_zero_byte", "1_Pooling\0")
     modules("folder_absent", "1_Pooling")
     modules("dense", "2_Dense", "Dense")
+    modules("cnn", "2_CNN", "CNN")
+    modules("transformer_absent", "0_BERT", "Transformer")
     put("modules/object", "{}")
     put("modules/list_of_numbers", "[1, 2]")
     put("modules/type_absent", '[{"path": ""}]')
     put("modules/cut", '[{"path": "')
     put("modules/control_characters", json.dumps([{"path": "", "type": "\x1b[31mred\n\x07"}]))
-    put("modules/length_zero", '{"max_seq_length": 0}')
-    put("modules/length_huge", '{"max_seq_length": 1e300}')
 
 
 def llama2c() -> None:

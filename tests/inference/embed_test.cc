@@ -25,11 +25,11 @@ TEST(Embed, ATrunkIsEnoughAndAZeroVectorStays) {
   complete(config, "");
   Model model(*backend, config, false);
   const std::vector<std::string> texts = {"abc", "d"};
-  for (const PooledText& zero : embed(model, *tokenizer, texts, {.normalize = true}, {})) {
+  for (const PooledText& zero : embed(model, *tokenizer, texts, pooled_by(TextPooling::mean, true), {})) {
     for (const float value : zero.values) EXPECT_EQ(value, 0);
   }
   model.initialize({1, 0});
-  const auto pooled = embed(model, *tokenizer, texts, {.pooling = TextPooling::cls, .normalize = true}, {});
+  const auto pooled = embed(model, *tokenizer, texts, pooled_by(TextPooling::cls, true), {});
   ASSERT_EQ(pooled.size(), 2u);
   EXPECT_EQ(pooled[0].tokens, 5);
   EXPECT_EQ(pooled[1].tokens, 3);
@@ -63,15 +63,21 @@ TEST(Embed, RefusesVectorsThatAreNotFinite) {
   Batch batch;
   batch.append(std::vector<int32_t>{0});
   EXPECT_THROW(embed(model, batch, {}), DataError);
+  const auto unchecked = embed(model, batch, {.check = false});
+  EXPECT_FALSE(is_finite(unchecked.at(0).values));
   EXPECT_THROW(embed_tokens(model, batch), DataError);
 }
 
-TEST(Embed, CosineIsThatOfTheAngle) {
+TEST(Embed, SimilarityIsTheOneNamed) {
   const std::vector<float> a = {3, 4}, b = {4, -3}, c = {-6, -8}, zero = {0, 0};
+  const auto cosine = [](const auto& x, const auto& y) { return similarity(Similarity::cosine, x, y); };
   EXPECT_EQ(cosine(a, b), 0);
   EXPECT_DOUBLE_EQ(cosine(a, a), 1);
   EXPECT_DOUBLE_EQ(cosine(a, c), -1);
   EXPECT_EQ(cosine(a, zero), 0);
+  EXPECT_EQ(similarity(Similarity::dot, a, c), -50);
+  EXPECT_DOUBLE_EQ(similarity(Similarity::euclidean, a, c), -15);
+  EXPECT_EQ(similarity(Similarity::manhattan, a, b), -8);
   EXPECT_THROW(cosine(a, std::vector<float>{1}), ShapeError);
 }
 
@@ -94,7 +100,7 @@ TEST(Embed, SimilaritiesAreCosinesOfTheVectors) {
   for (size_t i = 0; i < pairs.size(); ++i) {
     const std::vector<std::string> both = {pairs[i].first, pairs[i].second};
     const auto vectors = embed(model, *tokenizer, both, {}, {});
-    EXPECT_NEAR(scores[i], cosine(vectors[0].values, vectors[1].values), 1e-6);
+    EXPECT_NEAR(scores[i], similarity(Similarity::cosine, vectors[0].values, vectors[1].values), 1e-6);
   }
   EXPECT_NEAR(scores[1], 1, 1e-6);
   EXPECT_TRUE(similarities(model, *tokenizer, {}, {}, {}).empty());

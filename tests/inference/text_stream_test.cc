@@ -75,7 +75,7 @@ class Streams : public testing::Test {
     std::vector<std::vector<std::string>> batches;
     int64_t number = 0;
     try {
-      TextStream stream(source, encode ? encode : encode_text(*tokenizer_, batching.max_length), batching, pool_);
+      TextStream stream(source, encode ? encode : encode_text(*tokenizer_, batching.preparation()), batching, pool_);
       for (TextBatch batch; stream.next(batch);) {
         auto& texts = batches.emplace_back();
         int64_t sequences = 0;
@@ -146,20 +146,20 @@ TEST_F(Streams, TooLongIsAnErrorUnlessCut) {
 TEST_F(Streams, PairsAreOneSequenceOrTwo) {
   const std::vector<std::string> texts = {"a\tbc"};
   TextList list(texts);
-  TextStream pairs(list, encode_pair(*tokenizer_, 0), {}, pool_);
+  TextStream pairs(list, encode_pair(*tokenizer_, {}), {}, pool_);
   TextBatch batch;
   ASSERT_TRUE(pairs.next(batch));
   EXPECT_THAT(batch.batch.offsets, ElementsAre(0, 6));
   EXPECT_THAT(batch.batch.segments, ElementsAre(0, 0, 0, 1, 1, 1));
   TextList again(texts);
-  TextStream two(again, encode_two_texts(*tokenizer_, 0), {}, pool_);
+  TextStream two(again, encode_two_texts(*tokenizer_, {}), {}, pool_);
   ASSERT_TRUE(two.next(batch));
   EXPECT_THAT(batch.batch.offsets, ElementsAre(0, 3, 7));
   EXPECT_THAT(batch.batch.segments, testing::Each(0));
 }
 
 TEST_F(Streams, APairHasOneTab) {
-  for (const ItemEncoder& encode : {encode_pair(*tokenizer_, 0), encode_two_texts(*tokenizer_, 0)}) {
+  for (const ItemEncoder& encode : {encode_pair(*tokenizer_, {}), encode_two_texts(*tokenizer_, {})}) {
     Groups none({Group{"a\tb", "ab"}});
     EXPECT_THAT(read(none, {}, encode), ElementsAre(ElementsAre("a\tb")));
     EXPECT_EQ(error_, "item 2: expected a tab between the two texts of a pair");
@@ -167,8 +167,68 @@ TEST_F(Streams, APairHasOneTab) {
     EXPECT_THAT(read(two, {}, encode), ElementsAre());
     EXPECT_EQ(error_, "item 1: more than one tab, expected a pair of texts");
   }
-  EXPECT_THROW(encode_pair(*tokenizer_, 2), UsageError);
-  EXPECT_THROW(encode_two_texts(*tokenizer_, 1), UsageError);
+  EXPECT_THROW(encode_pair(*tokenizer_, {.max_length = 2}), UsageError);
+  EXPECT_THROW(encode_two_texts(*tokenizer_, {.max_length = 1}), UsageError);
+}
+
+TEST_F(Streams, KeepMalformedItemsInTheirPlaces) {
+  const std::vector<std::string> texts = {"a", "b\xff", "abcdef", "c"};
+  TextList list(texts);
+  TextBatching batching{.max_tokens = 100, .limit = {4, "so it is"}};
+  batching.keep_malformed = true;
+  TextStream stream(list, encode_text(*tokenizer_, {}), batching, pool_);
+  TextBatch batch;
+  ASSERT_TRUE(stream.next(batch));
+  EXPECT_THAT(batch.batch.offsets, ElementsAre(0, 3, 6));
+  ASSERT_EQ(batch.items.size(), 4u);
+  EXPECT_EQ(batch.items[0].error, "");
+  EXPECT_EQ(batch.items[1].error, "text 2: text is not valid UTF-8 at byte 1");
+  EXPECT_THAT(batch.items[2].error, HasSubstr("text 3: 8 tokens, expected at most 4"));
+  EXPECT_TRUE(batch.items[2].sequences.empty());
+  EXPECT_EQ(batch.items[3].sequences.size(), 1u);
+  EXPECT_FALSE(stream.next(batch));
+}
+
+TEST_F(Streams, SkipGivesItemsUnencoded) {
+  const std::vector<std::string> texts = {"a", "b", "c"};
+  TextList list(texts);
+  TextStream stream(list, encode_text(*tokenizer_, {}), {}, pool_);
+  std::string skipped;
+  stream.skip(2, [&](const TextItem& item) { skipped += item.text + std::to_string(item.number); });
+  EXPECT_EQ(skipped, "a1b2");
+  TextBatch batch;
+  ASSERT_TRUE(stream.next(batch));
+  EXPECT_EQ(batch.items.at(0).number, 3);
+  TextList shorter(texts);
+  TextStream other(shorter, encode_text(*tokenizer_, {}), {}, pool_);
+  int64_t count = 0;
+  other.skip(5, [&](const TextItem&) { ++count; });
+  EXPECT_EQ(count, 3);
+}
+
+// The prompt and lower case change what is encoded; special tokens are matched as they are written.
+TEST_F(Streams, TextsArePrepared) {
+  const TextPreparation how{.max_length = 0, .prompt = "Q: ", .lower_case = true};
+  const auto ids = [&](const std::string& text) { return tokenizer_->encode(text).ids; };
+  EXPECT_EQ(encode_text(*tokenizer_, how)("ÄB[MASK]İ\u03A3")[0].ids, ids("q: äb[MASK]i\u0307\u03C3"));
+  EXPECT_EQ(encode_pair(*tokenizer_, how)("A\tB")[0].ids, tokenizer_->encode("q: a", "b").ids);
+  const auto two = encode_two_texts(*tokenizer_, {.prompt = "p"})("A\tB");
+  EXPECT_EQ(two[0].ids, ids("pA"));
+  EXPECT_EQ(two[1].ids, ids("pB"));
+  EXPECT_THROW(encode_text(*tokenizer_, how)("a\xff"), DataError);
+  EXPECT_THROW(encode_pair(*tokenizer_, how)("a\tb\xff"), DataError);
+}
+
+TEST_F(Streams, ItemsSayWhatTruncationTook) {
+  const auto cut = [&](const ItemEncoder& encode, const std::string& text) {
+    TextItem item;
+    item.sequences = encode(text);
+    return item.cut();
+  };
+  EXPECT_EQ(cut(encode_text(*tokenizer_, {.max_length = 4}), "ab"), 0);
+  EXPECT_EQ(cut(encode_text(*tokenizer_, {.max_length = 4}), "abcde"), 3);
+  EXPECT_EQ(cut(encode_pair(*tokenizer_, {.max_length = 6}), "abc\tdef"), 3);
+  EXPECT_EQ(cut(encode_text(*tokenizer_, {}), "abcdefgh"), 0);
 }
 
 TEST(LengthLimit, LearnedPositionsEnd) {
@@ -187,8 +247,9 @@ TEST(PairLists, TextsMayHaveTabs) {
   for (const bool together : {true, false}) {
     PairList source(pairs);
     TextStream stream(
-        source, together ? encode_pair(*tokenizer, 0, kPairSeparator) : encode_two_texts(*tokenizer, 0, kPairSeparator),
-        {}, pool);
+        source,
+        together ? encode_pair(*tokenizer, {}, kPairSeparator) : encode_two_texts(*tokenizer, {}, kPairSeparator), {},
+        pool);
     TextBatch batch;
     ASSERT_TRUE(stream.next(batch));
     ASSERT_EQ(batch.items.size(), 2u);
@@ -207,7 +268,7 @@ TEST(PairLists, ErrorsNameThePair) {
   const std::vector<std::pair<std::string, std::string>> pairs = {{"a", "b"}, {"a\xff", "b"}};
   ThreadPool pool{1};
   PairList source(pairs);
-  TextStream stream(source, encode_pair(*tokenizer, 0, kPairSeparator), {}, pool);
+  TextStream stream(source, encode_pair(*tokenizer, {}, kPairSeparator), {}, pool);
   TextBatch batch;
   ASSERT_TRUE(stream.next(batch));
   EXPECT_THAT([&] { stream.next(batch); }, testing::ThrowsMessage<DataError>(HasSubstr("pair 2: ")));

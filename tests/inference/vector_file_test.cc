@@ -1,5 +1,6 @@
 #include "inference/vector_file.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -62,6 +63,98 @@ TEST(VectorFile, AppearsWholeOrNotAtAll) {
     file.append(kVectors[0]);
   }
   EXPECT_TRUE(std::filesystem::is_empty(directory / ""));
+}
+
+VectorProgress after(int64_t items) {
+  return {.items = items, .input = "hash", .malformed = 1, .first_malformed = {2}, .on_error = "skip"};
+}
+
+// A run that is killed at some moment is continued from its last progress file; the bytes are those of one run.
+TEST(VectorFile, IsContinuedAfterACrash) {
+  const TempDirectory directory;
+  for (const char* name : {"v.npy", "v.safetensors"}) {
+    const std::string path = directory / name, whole = written(directory / std::string("whole_") + name, 2);
+    {
+      VectorFile file(path, 3, {{"pooling", "cls"}}, 0);
+      EXPECT_EQ(file.begun().items, 0);
+      file.append(kVectors[0]);
+      file.mark(after(5));
+      file.append(kVectors[0]);  // not marked: computed again
+      EXPECT_FALSE(std::filesystem::exists(path));
+    }
+    VectorFile file(path, 3, {{"pooling", "cls"}}, 0);
+    EXPECT_EQ(file.begun().items, 5);
+    EXPECT_EQ(file.begun().input, "hash");
+    EXPECT_EQ(file.begun().malformed, 1);
+    EXPECT_EQ(file.begun().first_malformed, std::vector<int64_t>{2});
+    EXPECT_EQ(file.begun().on_error, "skip");
+    EXPECT_EQ(file.count(), 1);
+    file.append(kVectors[1]);
+    file.commit();
+    EXPECT_TRUE(read_file(path, 1 << 20) == whole);
+    EXPECT_FALSE(std::filesystem::exists(path + ".progress"));
+    EXPECT_FALSE(std::filesystem::exists(path + ".partial"));
+  }
+}
+
+// A run that stops in order leaves a file with all vectors, also those that will be computed again.
+TEST(VectorFile, HoldsTheVectorsOfAStoppedRun) {
+  const TempDirectory directory;
+  const std::string path = directory / "v.npy", whole = written(directory / "whole.npy", 2);
+  {
+    VectorFile file(path, 3);
+    file.append(kVectors[0]);
+    file.mark(after(5));
+    file.append(kVectors[1]);
+    file.stop();
+  }
+  EXPECT_TRUE(read_file(path, 1 << 20) == whole);
+  {
+    VectorFile file(path, 3);
+    EXPECT_EQ(file.count(), 1);
+    EXPECT_EQ(file.begun().items, 5);
+    file.stop();
+  }
+  {
+    VectorFile file(path, 3);
+    file.append(kVectors[1]);
+    file.commit();
+  }
+  EXPECT_TRUE(read_file(path, 1 << 20) == whole);
+  {
+    VectorFile file(path, 3);  // a complete file is begun anew
+    EXPECT_EQ(file.begun().items, 0);
+    EXPECT_TRUE(read_file(path, 1 << 20) == whole);  // and stays until there is another
+    file.stop();
+  }
+  EXPECT_TRUE(read_file(path, 1 << 20) == whole);
+  EXPECT_FALSE(std::filesystem::exists(path + ".partial"));
+}
+
+TEST(VectorFile, RefusesOtherSettingsByName) {
+  const TempDirectory directory;
+  const std::string path = directory / "v.npy";
+  {
+    VectorFile file(path, 3, {{"pooling", "cls"}, {"prompt", ""}}, 0);
+    file.append(kVectors[0]);
+    file.mark(after(1));
+  }
+  const auto message = [&](int64_t length, const std::string& pooling) {
+    try {
+      VectorFile(path, length, {{"pooling", pooling}, {"prompt", ""}});
+    } catch (const UsageError& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  EXPECT_THAT(message(3, "max"), testing::HasSubstr("pooling was \"cls\", now \"max\"; use"));
+  EXPECT_THAT(message(4, "cls"), testing::HasSubstr("dimensions was \"3\", now \"4\""));
+  // Without its vectors the progress means nothing, and another file in their place is none of it.
+  std::filesystem::remove(path + ".partial");
+  written(directory / "w.npy", 2);
+  std::filesystem::rename(directory / "w.npy", path);
+  VectorFile file(path, 3, {{"pooling", "cls"}, {"prompt", ""}});
+  EXPECT_EQ(file.count(), 0);
 }
 
 TEST(VectorFile, RefusesOtherFilesAndLengths) {

@@ -143,11 +143,23 @@ TEST_F(ConvertTest, CompanionFilesAreCopied) {
   const Json written = JsonObject::read(directory_ / "out/config.json").value();
   EXPECT_EQ(written["summary_type"], "first");
   EXPECT_FALSE(written.contains("torch_dtype"));
-  for (const char* path : {"../source", "/etc", "..", "a/b"}) {
-    write_file_atomically(source + "/modules.json", std::string(R"([{"path": ")") + path + "\"}]");
+  for (const char* path : {"../source", "/etc", "..", "a/../.."}) {
+    write_file_atomically(source + "/modules.json", std::string(R"([{"type": "Pooling", "path": ")") + path + "\"}]");
     EXPECT_THAT(error_of<DataError>(source, "other"), HasSubstr("expected the name of a folder")) << path;
   }
   EXPECT_FALSE(fs::exists(directory_ / "other"));
+
+  // A transformer in a folder comes out of it.
+  const std::string sentences = directory_ / "sentences";
+  fs::create_directory(sentences);
+  fs::rename(source + "/1_Pooling", sentences + "/1_Pooling");
+  fs::remove(source + "/modules.json");
+  fs::rename(source, sentences + "/0_BERT");
+  write_file_atomically(sentences + "/modules.json",
+                        R"([{"path": "0_BERT", "type": "Transformer"}, {"path": "1_Pooling", "type": "Pooling"}])");
+  EXPECT_THAT(convert_to(sentences, "flat").files,
+              ElementsAre("1_Pooling/config.json", "modules.json", "special_tokens_map.json"));
+  EXPECT_EQ(Json::parse(content(directory_ / "flat/modules.json"))[0]["path"], "");
 }
 
 TEST_F(ConvertTest, ATokenizerOfAVocabularyIsCompleted) {

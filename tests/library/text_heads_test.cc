@@ -90,6 +90,17 @@ TEST(Embeddings, AreAsTheDirectoryWantsThem) {
             plain.embed("a wise").values);
   EXPECT_EQ(TextModel::open(path, {.threads = 1, .max_length = 5}).embed("a wise son makes").tokens, 5);
   EXPECT_EQ(model.encode("a wise son makes").rows, 6);
+
+  write_text(path + "/config_sentence_transformers.json",
+             R"({"prompts": {"query": "a "}, "default_prompt_name": "query", "similarity_fn_name": "dot"})");
+  const TextModel prompted = TextModel::open(path, {.threads = 1});
+  EXPECT_EQ(prompted.embed("wise").values, expected.values);
+  EXPECT_EQ(prompted.embed("a wise", {.prompt = ""}).values, expected.values);
+  EXPECT_EQ(prompted.embed("a wise", {.prompt_name = "document"}).values, expected.values);
+  EXPECT_THROW(prompted.embed("a", {.prompt_name = "other"}), Error);
+  const auto iron = plain.embed("a iron", {.pooling = EmbeddingPooling::cls}).values;
+  EXPECT_NEAR(prompted.similarity("iron", "iron", {.normalize = false}),
+              std::inner_product(iron.begin(), iron.end(), iron.begin(), 0.0), 1e-4);
 }
 
 TEST(TokenLabels, AreOfEachToken) {

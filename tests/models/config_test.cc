@@ -157,8 +157,8 @@ TEST(ConfigTest, ToTrainFromKeysWithAMeaningElsewhereAreRefused) {
     write_file_atomically(path, json.dump());
     std::vector<std::string> warnings;
     const ModelConfig config = read_config_to_train(path, warnings);
-    EXPECT_THAT(warnings, ElementsAre(testing::AllOf(HasSubstr(path + ": not understood and ignored: "),
-                                                     HasSubstr("my_key"))));
+    EXPECT_THAT(warnings,
+                ElementsAre(testing::AllOf(HasSubstr(path + ": not understood and ignored: "), HasSubstr("my_key"))));
     EXPECT_EQ(warnings.at(0).find(key) != std::string::npos, std::string(type) == "roformer") << key;
     return config;
   };
@@ -319,8 +319,11 @@ TEST(ConfigTest, LabelsAndProblems) {
   EXPECT_THAT(labels({{"id2label", {{"0", "a"}, {"2", "c"}}}}), ElementsAre("a", "LABEL_1"));
   EXPECT_THAT(labels({{"id2label", nullptr}, {"num_labels", 1}}), ElementsAre("LABEL_0"));
   EXPECT_THAT(labels({{"id2label", Json::object()}}), ElementsAre("LABEL_0", "LABEL_1"));
-  // As in transformers, one label means regression.
-  EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}})).problem, Problem::regression);
+  // As in transformers' pipeline, the one label has a score, unless it is a regression.
+  EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}})).problem, Problem::score);
+  EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}, {"problem_type", "single_label_classification"}})).problem,
+            Problem::score);
+  EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}, {"problem_type", "regression"}})).problem, Problem::regression);
   EXPECT_EQ(read(with(minimal(), {{"num_labels", 4}})).problem, Problem::single_label);
   EXPECT_EQ(read(with(minimal(), {{"problem_type", "multi_label_classification"}})).problem, Problem::multi_label);
 }

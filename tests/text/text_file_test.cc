@@ -140,6 +140,17 @@ TEST_F(Text, BinaryFilesAreNamed) {
   }
 }
 
+TEST_F(Text, GoesOnBehindABadLine) {
+  write_text(directory_ / "text", "a\nb\xff\nc\n");
+  TextFile file(directory_ / "text");
+  std::string_view line;
+  ASSERT_TRUE(file.next_line(line));
+  EXPECT_THROW(file.next_line(line), DataError);
+  ASSERT_TRUE(file.next_line(line));
+  EXPECT_EQ(line, "c");
+  EXPECT_FALSE(file.next_line(line));
+}
+
 TEST_F(Text, LongLinesComeInParts) {
   const std::string longest(TextFile::kLongLine, 'x');
   std::string longer;

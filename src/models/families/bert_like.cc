@@ -55,8 +55,9 @@ std::vector<std::string> parse_labels(const JsonObject& json, int64_t usual) {
 
 void read_labels(const JsonObject& json, ModelConfig& config) {
   config.labels = parse_labels(json, std::ssize(config.labels));
-  config.problem = config.labels.size() == 1 ? Problem::regression : Problem::single_label;
+  config.problem = Problem::single_label;
   if (json.has("problem_type")) config.problem = parse_name(json, "problem_type", kProblems, "");
+  if (config.labels.size() == 1 && config.problem == Problem::single_label) config.problem = Problem::score;
 }
 
 void write_labels(const ModelConfig& config, Json& json) {
@@ -69,7 +70,9 @@ void write_labels(const ModelConfig& config, Json& json) {
     json["id2label"] = std::move(names);
     json["label2id"] = std::move(indices);
   }
-  if (config.head == Head::sequence_classification) json["problem_type"] = name_in(kProblems, config.problem);
+  if (config.head == Head::sequence_classification && config.problem != Problem::score) {
+    json["problem_type"] = name_in(kProblems, config.problem);
+  }
 }
 
 }  // namespace
@@ -141,10 +144,11 @@ void other_keys(ConfigKeys& keys) {
   keys.ignored({"model_type", "architectures", "use_cache", "bos_token_id", "eos_token_id", "sep_token_id",
                 "cls_token_id", "mask_token_id", "torch_dtype", "dtype", "transformers_version", "_name_or_path",
                 "name_or_path", "_attn_implementation", "_attn_implementation_autoset", "chunk_size_feed_forward",
-                "label2id", "gradient_checkpointing", "return_dict", "output_hidden_states", "output_attentions",
-                "output_past", "tokenizer_class", "finetuning_task", "language", "directionality", "pooler_fc_size",
-                "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type",
-                "summary_first_dropout", "summary_last_dropout", "task_specific_params", "torchscript",
+                "label2id", "sentence_transformers", "sbert_ce_default_activation_function", "gradient_checkpointing",
+                "return_dict", "output_hidden_states", "output_attentions", "output_past", "tokenizer_class",
+                "finetuning_task", "language", "directionality", "pooler_fc_size", "pooler_num_attention_heads",
+                "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type", "summary_first_dropout",
+                "summary_last_dropout", "task_specific_params", "torchscript",
                 // rejected if set (config_json.cc)
                 "is_encoder_decoder", "cross_attention_hidden_size", "quantization_config", "pruned_heads"});
 }
