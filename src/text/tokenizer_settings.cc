@@ -96,7 +96,8 @@ void TokenSettings::declare(const std::string& directory, const JsonObject* fast
   }
   const std::string path = join_path(directory, "added_tokens.json");
   if (!exists(path)) return;
-  std::vector<AddedToken> special = named_tokens({});
+  // Only those that the files name; a tokenizer's usual names do not count.
+  std::vector<AddedToken> special = named_tokens({.pad = "", .unk = "", .cls = "", .sep = "", .mask = ""});
   for (AddedToken& token : extra_tokens()) special.push_back(std::move(token));
   std::unordered_map<int32_t, size_t> by_id;
   for (size_t i = 0; i < declared_.size(); ++i) by_id.emplace(declared_[i].id, i);

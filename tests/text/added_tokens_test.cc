@@ -109,6 +109,12 @@ TEST(AddedTokens, AreNumberedWithoutGapsInTheOrderOfTheirIds) {
   directory.config("").put("added_tokens.json", R"({"qq": 30, "ww": 20, "hello": 17})");
   EXPECT_THAT(directory.ids("qq WW hello"), ElementsAre(17, 16, 5));
   EXPECT_EQ(directory.load()->vocabulary_size(), 18);
+  // A special token is found in lower case then, unless the files name it.
+  directory.put("added_tokens.json", R"({"qq": 30, "ww": 20, "[MASK]": 4})");
+  EXPECT_THAT(directory.ids("[mask] qq"), ElementsAre(4, 17));
+  directory.config(R"(, "mask_token": "[MASK]")");
+  EXPECT_THAT(directory.ids("a[MASK] qq"), ElementsAre(10, 4, 17));
+  EXPECT_EQ(directory.ids("[mask]").size(), 3u);
   directory.config(R"(, "added_tokens_decoder": {"30": {"content": "qq"}, "5": {"content": "x"}})");
   EXPECT_THAT(directory.ids("qq x hello ww"), ElementsAre(17, 16, 5, 1));  // added_tokens.json does not count then
   TempDirectory copy;
