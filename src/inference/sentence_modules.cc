@@ -41,12 +41,13 @@ class ModulesReader {
     if (result_.unsupported.empty()) result_.unsupported = fmt::format(format, std::forward<Args>(args)...);
   }
 
-  // Notes the keys that are none of `known` and have a value.
-  void note_unknown(const JsonObject& config, std::initializer_list<std::string_view> known,
-                    const std::string& prefix = "") {
+  // Notes the keys that are none of `known` and have a value. `within`: the object's key, if it is not the whole file.
+  void note_unknown(const JsonObject& file, std::initializer_list<std::string_view> known,
+                    const std::string& within = "") {
+    const JsonObject config = within.empty() ? file : file.get_object(within);
     for (const auto& [key, value] : config.value().items()) {
       if (value.is_null() || std::ranges::find(known, key) != known.end()) continue;
-      result_.ignored.emplace_back(config.source(), prefix + key);
+      result_.ignored.emplace_back(file.source(), within.empty() ? key : within + "." + key);
     }
   }
 
@@ -81,7 +82,7 @@ class ModulesReader {
       if (values.has("model_max_length")) {
         result_.max_length = values.get_int("model_max_length", std::nullopt, 1, kLongest);
       }
-      note_unknown(values, {"model_max_length", "trust_remote_code"}, std::string(key) + ".");
+      note_unknown(config, {"model_max_length", "trust_remote_code"}, key);
     }
     for (const char* key : {"model_args", "model_kwargs", "config_args", "config_kwargs", "processing_kwargs"}) {
       // None of these changes what is computed in float32.
