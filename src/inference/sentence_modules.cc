@@ -87,9 +87,8 @@ class ModulesReader {
     for (const char* key : {"model_args", "model_kwargs", "config_args", "config_kwargs", "processing_kwargs"}) {
       // None of these changes what is computed in float32.
       note_unknown(
-          config.get_object(key),
-          {"trust_remote_code", "torch_dtype", "dtype", "attn_implementation", "device_map", "add_pooling_layer"},
-          std::string(key) + ".");
+          config,
+          {"trust_remote_code", "torch_dtype", "dtype", "attn_implementation", "device_map", "add_pooling_layer"}, key);
     }
     if (config.has("max_seq_length")) {
       result_.max_length = config.get_int("max_seq_length", std::nullopt, 1, kLongest);

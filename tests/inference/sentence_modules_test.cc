@@ -148,6 +148,7 @@ TEST_F(SentenceDirectory, NamesWhatIsNotSupported) {
   put(transformer, "{}");
   EXPECT_THAT(unsupported("config_sentence_transformers.json", R"({"similarity_fn_name": "maxsim"})"),
               HasSubstr("\"maxsim\""));
+  put("config_sentence_transformers.json", "{}");
   put_list({"CNN"});
   EXPECT_THAT(read().unsupported, HasSubstr("models.CNN\" is not supported"));
   put("modules.json", R"([{"path": "", "type": "custom_st.Transformer"}])");

@@ -182,7 +182,7 @@ TEST_F(Streams, KeepMalformedItemsInTheirPlaces) {
   EXPECT_THAT(batch.batch.offsets, ElementsAre(0, 3, 6));
   ASSERT_EQ(batch.items.size(), 4u);
   EXPECT_EQ(batch.items[0].error, "");
-  EXPECT_EQ(batch.items[1].error, "text 2: text is not valid UTF-8 at byte 1");
+  EXPECT_EQ(batch.items[1].error, "text 2: text: not valid UTF-8 at byte 1");
   EXPECT_THAT(batch.items[2].error, HasSubstr("text 3: 8 tokens, expected at most 4"));
   EXPECT_TRUE(batch.items[2].sequences.empty());
   EXPECT_EQ(batch.items[3].sequences.size(), 1u);
