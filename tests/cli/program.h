@@ -94,7 +94,10 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  void send(int signal) const { kill(pid_, signal); }
+  // Nothing if wait_until() has seen it end: kill(-1) would reach every process.
+  void send(int signal) const {
+    if (pid_ > 0) kill(pid_, signal);
+  }
   pid_t pid() const { return pid_; }
   // What it has printed so far.
   size_t output_bytes() const {
