@@ -2,6 +2,7 @@
 #include "inference/embed.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <limits>
@@ -108,7 +109,8 @@ void run_tokens(const EmbedCommand& options, const Session& session) {
 VectorFile::Settings file_settings(const EmbedCommand& options, const SentenceVectors& how) {
   const std::string weights = WeightFiles(options.run.model).source();
   std::error_code ignored;
-  const auto modified = std::filesystem::last_write_time(weights, ignored).time_since_epoch().count();
+  const auto modified =
+      std::chrono::file_clock::to_sys(std::filesystem::last_write_time(weights, ignored)).time_since_epoch().count();
   const VectorOptions& vectors = options.vectors;
   return {{"model", options.run.model},
           {"weights", fmt::format("{}, modified at {}", weights, modified)},

@@ -34,7 +34,7 @@ void describe(OptionSet& set, EvaluateCommand& options) {
                  "what to evaluate: a masked or causal language model on text (perplexity is another name of it)");
   set.add("--model", options.model, "model directory", "DIR");
   set.require("--model");
-  set.add("--data", options.text.data, "text to evaluate on: files, also gzip and zstd, or directories", "FILE");
+  set.add("--data", options.text.data, "text to evaluate on: files, plain or compressed, or directories", "FILE");
   set.require("--data");
   SettingOptions settings = SettingOptions::only(set, {"documents", "mask_probability", "whole_word", "seed"});
   visit_data_settings(options.text, settings);

@@ -46,7 +46,9 @@ bool report_cut(const TextReader& reader, const TextBatch& batch, const std::str
     for (const Encoding& sequence : item.sequences) {
       if (sequence.cut == 0) continue;
       std::cerr << fmt::format(
-          "roformer: {}: {} tokens, cut to {}, {}; so is every longer text (--max-length sets another limit, 0 none)\n",
+          "roformer: {}: {} tokens, truncated to {} ({}), as is every longer text; --max-length N sets another limit "
+          "(0: "
+          "none)\n",
           reader.location(item.number), std::ssize(sequence.ids) + sequence.cut, sequence.ids.size(), reason);
       return true;
     }

@@ -119,7 +119,7 @@ TextGenerator::TextGenerator(const Model& model, const Tokenizer& tokenizer, Gen
       attention_mask_(generation_mask(model.config(), options_.attention_mask)),
       window_(window_of(model.config(), options_.window)),
       overflow_(options_.overflow.value_or(can_forget(model.config()) ? Overflow::shift : Overflow::stop)),
-      end_ids_(options_.end_ids.value_or(std::vector<int32_t>{tokenizer.sep_id()})) {
+      end_ids_(options_.end_ids ? *options_.end_ids : std::vector<int32_t>{tokenizer.sep_id()}) {
   model.mlm_head();  // throws if there is none
   check_options();
   if (options_.window) check_memory(options_.batch * options_.beams, window_);
@@ -159,7 +159,7 @@ Prompt TextGenerator::prompt(std::string_view text, int64_t number) const {
   // The text continues, so the tokenizer's end token is dropped. One that the user wrote has a place in the text.
   const bool causal = attention_mask_ == AttentionMask::causal;
   const bool added = !ids.empty() && encoding.offsets.back() == std::array<int64_t, 2>{0, 0};
-  if (causal && added && ids.back() == tokenizer_.sep_id()) ids.pop_back();
+  if (causal && added && tokenizer_.has(SpecialToken::sep) && ids.back() == tokenizer_.sep_id()) ids.pop_back();
   check_rows(tokenizer_, ids, model_.config().vocabulary);
   if (ids.empty()) throw DataError("the prompt is empty, and the tokenizer has no begin token");
   const auto limit = static_cast<size_t>(window_);

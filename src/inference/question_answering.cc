@@ -143,7 +143,7 @@ void add_answers(const Tokenizer& tokenizer, const Encoding& window, const Tenso
   for (size_t token = first; token < last; ++token) read(token);
   // [CLS], which stands for no answer, takes part in the probabilities.
   for (size_t token = 0; token < first; ++token) {
-    if (window.ids[token] == tokenizer.cls_id()) read(token);
+    if (tokenizer.has(SpecialToken::cls) && window.ids[token] == tokenizer.cls_id()) read(token);
   }
   starts = softmax(std::move(starts));
   ends = softmax(std::move(ends));

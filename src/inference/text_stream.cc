@@ -33,10 +33,7 @@ std::vector<std::string> cased_specials(const Tokenizer& tokenizer) {
       specials.push_back(token);
     }
   };
-  for (const int32_t id : {tokenizer.pad_id(), tokenizer.unk_id(), tokenizer.cls_id(), tokenizer.sep_id()}) {
-    add(tokenizer.token(id));
-  }
-  if (tokenizer.has_mask()) add(tokenizer.token(tokenizer.mask_id()));
+  for (const std::string& token : tokenizer.special_tokens().all()) add(token);
   for (const AddedToken& token : tokenizer.added_tokens()) {
     if (!token.normalized) add(token.content);
   }

@@ -89,6 +89,7 @@ class Tokenizer {
   const std::string& token(int32_t id) const { return vocabulary_.token(id); }
   std::optional<int32_t> id(std::string_view token) const { return vocabulary_.id(token); }
   int32_t vocabulary_size() const { return vocabulary_.size(); }
+  const SpecialTokens& special_tokens() const { return special_tokens_; }  // "" where there is none
   // A tokenizer may lack some of these; asking for the id of one it lacks is a DataError naming it.
   bool has(SpecialToken token) const { return special_ids_[static_cast<size_t>(token)] >= 0; }
   bool has_mask() const { return has(SpecialToken::mask); }
@@ -141,7 +142,6 @@ class Tokenizer {
   void set_mask_takes_space();
   void mark_special(std::vector<int32_t> ids);  // skipped when decoding, but not matched in the text
   const Vocabulary& vocabulary() const { return vocabulary_; }
-  const SpecialTokens& special_tokens() const { return special_tokens_; }
 
  private:
   int32_t special_id(SpecialToken token) const {

@@ -139,9 +139,10 @@ TEST_F(TextCommands, TheTransformerMayBeInAFolder) {
   const Arguments texts = {"ab", "abcdef", "abcdefg"};
   const Outcome cut = run(Arguments{"embed", "--model", directory} + texts);
   EXPECT_EQ(cut.output, succeed(Arguments{"embed", "--model", plain, "--max-length", "5"} + texts));
-  EXPECT_EQ(cut.error,
-            "roformer: text 2: 8 tokens, cut to 5, the model directory's max_seq_length; so is every longer text "
-            "(--max-length sets another limit, 0 none)\n");
+  EXPECT_EQ(
+      cut.error,
+      "roformer: text 2: 8 tokens, truncated to 5 (the model directory's max_seq_length), as is every longer text; "
+      "--max-length N sets another limit (0: none)\n");
   EXPECT_EQ(run(Arguments{"embed", "--model", directory, "--max-length", "6"} + texts).error, "");
   for (const char* command : {"fill-mask", "tokenize"}) {
     EXPECT_EQ(succeed({command, "--model", directory, "[MASK] a"}), succeed({command, "--model", plain, "[MASK] a"}));
@@ -214,7 +215,7 @@ TEST_F(TextCommands, TextsEndWithLearnedPositions) {
   const Arguments embed = {"embed", "--model", path("learned"), "--json", "abcdefgh"};
   const Outcome cut = run(embed);
   EXPECT_EQ(json_lines(cut.output).at(0)["tokens"], 6);
-  EXPECT_THAT(cut.error, HasSubstr("10 tokens, cut to 6, where the model's learned positions end"));
+  EXPECT_THAT(cut.error, HasSubstr("10 tokens, truncated to 6 (where the model's learned positions end"));
   EXPECT_EQ(run(embed + Arguments{"--max-length", "9"}).output, cut.output);
   expect_refused(embed + Arguments{"--max-length", "0"}, 1, {"10 tokens, expected at most 6"});
 }
