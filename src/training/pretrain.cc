@@ -159,9 +159,9 @@ std::map<std::string, std::string> companion_files(const PretrainOptions& option
 // Of the order of the text and its labels, in a run with this stream.
 RandomStream data_random(RandomStream random) { return substream(random, 1); }
 
-// What a run does, in two lines.
-std::string description(const PretrainOptions& options, const PretrainPlan& plan, const Schedule& schedule,
-                        const Corpus& corpus, const LanguageObjective& objective, bool resumed) {
+// Says what a run does, in two messages.
+void describe(const PretrainOptions& options, const PretrainPlan& plan, const Schedule& schedule, const Corpus& corpus,
+              const LanguageObjective& objective, bool resumed) {
   const int64_t validated = objective.validation_sequences();
   std::string text = fmt::format("{}, {:.1f} MB; {}. {} parameters, {} positions.",
                                  counted(corpus.documents(), "document"), static_cast<double>(corpus.bytes()) / 1e6,
@@ -170,13 +170,13 @@ std::string description(const PretrainOptions& options, const PretrainPlan& plan
   if (!resumed && validated > 0) {
     text += fmt::format(" Unigram baseline of the validation loss: {:.3f}", objective.unigram_loss());
   }
+  options.messages.write(text + "\n");
   const int64_t sequences = plan.sequences_per_micro_batch();
-  text += fmt::format("\n{} of {}{} of {} tokens; learning rate up to {:g}, {} of warm-up, {} schedule\n",
-                      counted(schedule.steps, "step"),
-                      options.accumulate == 1 ? "" : fmt::format("{} × ", options.accumulate),
-                      counted(sequences, "sequence"), plan.max_length, schedule.learning_rate,
-                      counted(schedule.warmup, "step"), schedule_name(schedule.kind));
-  return text;
+  options.messages.write(fmt::format("{} of {}{} of {} tokens; learning rate up to {:g}, {} of warm-up, {} schedule\n",
+                                     counted(schedule.steps, "step"),
+                                     options.accumulate == 1 ? "" : fmt::format("{} × ", options.accumulate),
+                                     counted(sequences, "sequence"), plan.max_length, schedule.learning_rate,
+                                     counted(schedule.warmup, "step"), schedule_name(schedule.kind)));
 }
 
 }  // namespace
@@ -245,7 +245,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   LanguageObjective objective(model, make_labeler(options, *tokenizer), language, std::move(text.stream),
                               std::move(validation), data_random(random));
   if (objective.validation_sequences() > 0) write_unigram_loss(objective.unigram_loss(), directory.path());
-  options.messages.write(description(options, plan, schedule, text.corpus, objective, directory.resumed_step() > 0));
+  describe(options, plan, schedule, text.corpus, objective, directory.resumed_step() > 0);
   if (!notice.empty()) options.messages.write(notice + "\n");
   text.held_out.blocks.clear();  // the stream holds those it needs
   result.training = train(model, objective,
