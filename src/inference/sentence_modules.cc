@@ -55,7 +55,7 @@ class ModulesReader {
     const std::string name = module.class_name(), folder = join_path(directory_, module.folder);
     if (module.is_transformer() && first) return read_transformer(folder);
     if (name == "Pooling") return read_pooling(join_path(folder, "config.json"));
-    if (name == "Normalize") return read_normalize(join_path(folder, "config.json"));
+    if (name == "Normalize") return read_normalize(module.folder, folder);
     if (name == "Dense") return read_dense(folder);
     if (name == "LayerNorm") return read_layer_norm(folder);
     if (name == "Dropout") return;  // acts in training only
@@ -169,8 +169,10 @@ class ModulesReader {
     return std::nullopt;
   }
 
-  void read_normalize(const std::string& path) {
-    const JsonObject config = exists(path) ? JsonObject::read(path) : JsonObject(Json::object(), path);
+  void read_normalize(const std::string& name, const std::string& folder) {
+    const std::string path = join_path(folder, "config.json");
+    const bool has_own = !name.empty() && exists(path);  // without a folder it is the transformer's
+    const JsonObject config = has_own ? JsonObject::read(path) : JsonObject(Json::object(), path);
     note_unknown(config, {"module_input_name", "module_output_name"});
     if (const auto tokens = reads_tokens(config)) result_.steps.push_back({NormalizeStep{}, *tokens});
   }

@@ -121,6 +121,7 @@ TEST_F(TextCommands, EmbedDoesWhatTheDirectorySays) {
   EXPECT_EQ(succeed(embed), normalized);
   EXPECT_EQ(succeed(embed + Arguments{"--normalize=false", "--max-length", "0"}), cls);
   EXPECT_EQ(succeed(embed + Arguments{"--pooling", "mean", "--normalize=false", "--max-length", "0"}), mean);
+  EXPECT_EQ(run(embed).error.find("not understood"), std::string::npos);
   put(directory + "/1_Pooling/config.json", R"({"pooling_mode": "median"})");
   expect_refused(embed, 1, {"1_Pooling/config.json", "median"});
   put(directory + "/1_Pooling/config.json", R"({"pooling_mode": "cls", "warmth": 3})");
