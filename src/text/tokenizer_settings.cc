@@ -43,13 +43,13 @@ JsonObject with_special_tokens_map(const JsonObject& config, const std::string& 
 }
 
 // A special token given as text or as an object; without content for anything else.
-AddedToken read_special(const Json& value, const std::string& source) {
+AddedToken read_special(const Json& value, const std::string& source, const std::string& key) {
   AddedToken token;
   if (value.is_string()) token.content = value.get<std::string>();
   if (value.is_object()) {
     Json entry = value;
     entry["special"] = true;
-    token = read_added_token(JsonObject(std::move(entry), source), 0);
+    token = read_added_token(JsonObject(std::move(entry), fmt::format("{}: '{}'", source, key)), 0);
   }
   token.special = true;
   return token;
@@ -125,7 +125,8 @@ std::vector<AddedToken> TokenSettings::named_tokens(const SpecialTokens& special
     if (!token.content.empty()) tokens.push_back(std::move(token));
   };
   for (const auto& [key, name] : usual) {
-    const AddedToken token = config_.has(key) ? read_special(config_.value()[key], config_.source()) : AddedToken{};
+    const AddedToken token =
+        config_.has(key) ? read_special(config_.value()[key], config_.source(), key) : AddedToken{};
     put(token);
     if (token.content != name) put({.content = name, .special = true});
   }
@@ -133,10 +134,10 @@ std::vector<AddedToken> TokenSettings::named_tokens(const SpecialTokens& special
     return std::ranges::any_of(usual, [&](const auto& entry) { return entry.first == key; });
   };
   for (const auto& [key, value] : config_.value().items()) {
-    if (key.ends_with("_token") && !is_usual(key)) put(read_special(value, config_.source()));
+    if (key.ends_with("_token") && !is_usual(key)) put(read_special(value, config_.source(), key));
   }
   if (config_.has(kExtra) && config_.value()[kExtra].is_object()) {
-    for (const Json& value : config_.value()[kExtra]) put(read_special(value, config_.source()));
+    for (const Json& value : config_.value()[kExtra]) put(read_special(value, config_.source(), kExtra));
   }
   return tokens;
 }
@@ -146,7 +147,7 @@ std::vector<AddedToken> TokenSettings::extra_tokens() const {
   for (const char* key : {kExtra, kAdditional}) {
     if (!config_.has(key) || !config_.value()[key].is_array()) continue;
     for (const Json& value : config_.value()[key]) {
-      AddedToken token = read_special(value, config_.source());
+      AddedToken token = read_special(value, config_.source(), key);
       if (!token.content.empty()) tokens.push_back(std::move(token));
     }
   }
