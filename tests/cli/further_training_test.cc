@@ -1,7 +1,10 @@
 // Training from what one has: a model, a finished run, a config; and the evaluation of language models.
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "formats/safetensors.h"
+#include "formats/state_dict.h"
 #include "tests/cli/program.h"
 
 namespace roformer::test {
@@ -212,10 +215,14 @@ TEST_F(FurtherTraining, ALanguageModelIsEvaluated) {
   expect_refused({"evaluate", "--model", path("causal")}, 2, {"--data"});
   expect_refused({"evaluate", "--model", path("causal"), "--data", path("text.txt"), "--task", "perplexit"}, 2,
                  {"--task", "perplexity"});
-  Json config = Json::parse(content(path("masked/config.json")));
-  config["architectures"] = {"RoFormerModel"};
-  put(path("masked/config.json"), config.dump());
-  expect_refused({"evaluate", "--model", path("masked"), "--data", path("text.txt")}, 2, {"no language-model head"});
+  const std::string trunk = path("trunk");
+  std::filesystem::copy(path("masked"), trunk);
+  StateDict weights = load_state_dict(path("masked/model.safetensors"));
+  std::erase_if(weights, [](const auto& entry) { return entry.first.starts_with("cls."); });
+  write_safetensors(trunk + "/model.safetensors", {weights.begin(), weights.end()});
+  const Outcome headless = run({"evaluate", "--model", trunk, "--data", path("text.txt")});
+  EXPECT_EQ(headless.exit_code, 2);
+  EXPECT_THAT(headless.error, HasSubstr("no language-model head"));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -146,6 +147,7 @@ TEST_F(TextModels, ErrorsSayWhatAndWhere) {
 }
 
 TEST_F(TextModels, ATokenizerThatKnowsMoreThanTheModel) {
+  std::filesystem::remove(path_ + "/tokenizer.json");
   std::ofstream(path_ + "/vocab.txt", std::ios::app) << "extra\n";
   const TextModel more = TextModel::open(path_);
   EXPECT_THAT(more.warnings(), ElementsAre(HasSubstr("the tokenizer has 29 tokens")));
@@ -207,7 +209,8 @@ TEST_F(TextModels, ErrorsSayWhatTheyAreAbout) {
   const ErrorDetail detail = detail_of([&] { TextModel::open(path_); });
   EXPECT_EQ(detail.key, "hidden_size");
   EXPECT_EQ(detail.path, path_ + "/config.json");
-  write_text(path_ + "/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\na\n");
+  std::filesystem::remove(path_ + "/tokenizer.json");
+  write_text(path_ + "/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n\xff\n");
   EXPECT_EQ(detail_of([&] { TextTokenizer::open(path_); }).line, 7);
 }
 
