@@ -203,11 +203,14 @@ ROFORMER_EXPORT roformer_status roformer_logits_of_ids(const roformer_model* mod
                                                        roformer_matrix** logits, roformer_error* error);
 
 typedef enum roformer_pooling {
-  ROFORMER_POOLING_AUTO = 0,  /* the directory's setting, else the pooler for RoFormer-Sim, else mean */
-  ROFORMER_POOLING_MEAN = 1,  /* of all tokens */
-  ROFORMER_POOLING_CLS = 2,   /* the first token */
-  ROFORMER_POOLING_MAX = 3,   /* the largest of each column */
-  ROFORMER_POOLING_POOLER = 4 /* the model's pooler over the first token; an error for a model without one */
+  ROFORMER_POOLING_AUTO = 0,             /* the directory's setting, else the pooler for RoFormer-Sim, else mean */
+  ROFORMER_POOLING_MEAN = 1,             /* of all tokens */
+  ROFORMER_POOLING_CLS = 2,              /* the first token */
+  ROFORMER_POOLING_MAX = 3,              /* the largest of each column */
+  ROFORMER_POOLING_POOLER = 4,           /* the model's pooler over the first token; an error for a model without one */
+  ROFORMER_POOLING_MEAN_SQRT_LENGTH = 5, /* the sum over all tokens / the square root of their number */
+  ROFORMER_POOLING_WEIGHTED_MEAN = 6,    /* with the weights 1, 2, ... in the order of the tokens */
+  ROFORMER_POOLING_LAST_TOKEN = 7        /* the last token */
 } roformer_pooling;
 
 typedef enum roformer_choice { ROFORMER_AUTO = 0, ROFORMER_YES = 1, ROFORMER_NO = 2 } roformer_choice;
@@ -216,10 +219,14 @@ typedef struct roformer_embedding_options {
   size_t struct_size; /* sizeof(roformer_embedding_options) */
   roformer_pooling pooling;
   roformer_choice normalize; /* to length 1; ROFORMER_AUTO: the directory's setting, else no */
+  /* What stands before each text: a text ("": nothing), or the name of a prompt of the directory. Both NULL: its
+   * default prompt. */
+  const char *prompt, *prompt_name;
+  int64_t dimensions; /* only the first ones of each vector; 0: all, or as many as the directory says */
 } roformer_embedding_options;
 
 #define ROFORMER_EMBEDDING_OPTIONS_INIT \
-  { sizeof(roformer_embedding_options), ROFORMER_POOLING_AUTO, ROFORMER_AUTO }
+  { sizeof(roformer_embedding_options), ROFORMER_POOLING_AUTO, ROFORMER_AUTO, NULL, NULL, 0 }
 
 /* A row for each text. `lengths` may be NULL: all texts end with a NUL. */
 ROFORMER_EXPORT roformer_status roformer_embed(const roformer_model* model, const char* const* texts,
@@ -228,7 +235,7 @@ ROFORMER_EXPORT roformer_status roformer_embed(const roformer_model* model, cons
                                                roformer_error* error);
 ROFORMER_EXPORT void roformer_matrix_free(roformer_matrix* matrix);
 
-/* The cosine of the two texts' embeddings, -1 to 1. */
+/* The similarity of the two texts' embeddings: their cosine, -1 to 1, unless the directory names another function. */
 ROFORMER_EXPORT roformer_status roformer_similarity(const roformer_model* model, const char* first, size_t first_length,
                                                     const char* second, size_t second_length,
                                                     const roformer_embedding_options* options, double* similarity,

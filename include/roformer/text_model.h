@@ -41,11 +41,14 @@ struct ModelOptions {
 
 // Other modules of the directory (modules.json: prompts, dense layers) are applied with each of these.
 enum class EmbeddingPooling {
-  automatic,  // the directory's setting (1_Pooling/config.json), else the pooler for RoFormer-Sim, else mean
-  cls,        // the first token's hidden state
-  mean,       // of all tokens, [CLS] and [SEP] included
-  max,        // the largest of each column
-  pooler      // the model's pooler applied to the first token's hidden state; Error for a model without one
+  automatic,         // the directory's setting (1_Pooling/config.json), else the pooler for RoFormer-Sim, else mean
+  cls,               // the first token's hidden state
+  mean,              // of all tokens, [CLS] and [SEP] included
+  max,               // the largest of each column
+  pooler,            // the model's pooler applied to the first token's hidden state; Error for a model without one
+  mean_sqrt_length,  // the sum over all tokens / the square root of their number
+  weighted_mean,     // with the weights 1, 2, ... in the order of the tokens
+  last_token         // the last token's hidden state
 };
 
 struct EmbeddingOptions {
@@ -56,6 +59,7 @@ struct EmbeddingOptions {
   // What stands before each text: a text, or the name of one of the directory's prompts. Neither: its default prompt.
   // Error for both, and for a name that the directory does not have.
   std::optional<std::string> prompt = {}, prompt_name = {};
+  std::optional<int64_t> dimensions = {};  // only the first ones of each vector (Matryoshka); normalize acts after it
 };
 
 struct TextEmbedding {

@@ -92,9 +92,9 @@ SentenceVectors sentence_vectors(const SentenceChoice& choice, const SentenceMod
   }
   if (choice.normalize == false) std::erase_if(steps, normalizes);
   result.width = sentence_width(steps, model.config().hidden);
-  if (choice.dimensions.value_or(0) > result.width) {
-    throw UsageError("{} is {}, the model's vectors have {}", FieldName("dimensions"), *choice.dimensions,
-                     result.width);
+  if (choice.dimensions && (*choice.dimensions < 1 || *choice.dimensions > result.width)) {
+    throw UsageError("{} is {}, expected 1 to {}, the length of the model's vectors", FieldName("dimensions"),
+                     *choice.dimensions, result.width);
   }
   result.embed.dimensions = choice.dimensions.value_or(modules.dimensions.value_or(0));
   if (result.embed.dimensions > 0) result.width = std::min(result.width, result.embed.dimensions);

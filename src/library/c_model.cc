@@ -29,13 +29,19 @@ EmbeddingPooling pooling_of(roformer_pooling pooling) {
     case ROFORMER_POOLING_CLS: return EmbeddingPooling::cls;
     case ROFORMER_POOLING_MAX: return EmbeddingPooling::max;
     case ROFORMER_POOLING_POOLER: return EmbeddingPooling::pooler;
+    case ROFORMER_POOLING_MEAN_SQRT_LENGTH: return EmbeddingPooling::mean_sqrt_length;
+    case ROFORMER_POOLING_WEIGHTED_MEAN: return EmbeddingPooling::weighted_mean;
+    case ROFORMER_POOLING_LAST_TOKEN: return EmbeddingPooling::last_token;
   }
   throw UsageError("{} {} is not a roformer_pooling", FieldName("pooling"), static_cast<int>(pooling));
 }
 
 EmbeddingOptions embedding_of(const roformer_embedding_options* given) {
-  const auto known = known_options(given, "roformer_embedding_options", sizeof(roformer_embedding_options));
+  const auto known = known_options(given, "roformer_embedding_options", offsetof(roformer_embedding_options, prompt));
   EmbeddingOptions options{.pooling = pooling_of(known.pooling)};
+  if (known.prompt != nullptr) options.prompt = known.prompt;
+  if (known.prompt_name != nullptr) options.prompt_name = known.prompt_name;
+  if (known.dimensions != 0) options.dimensions = known.dimensions;
   switch (known.normalize) {
     case ROFORMER_AUTO: return options;
     case ROFORMER_YES: options.normalize = true; return options;

@@ -25,9 +25,11 @@ std::optional<TextPooling> pooling_of(EmbeddingPooling pooling) {
     case EmbeddingPooling::mean: return TextPooling::mean;
     case EmbeddingPooling::max: return TextPooling::max;
     case EmbeddingPooling::pooler: return TextPooling::pooler;
+    case EmbeddingPooling::mean_sqrt_length: return TextPooling::mean_sqrt_len_tokens;
+    case EmbeddingPooling::weighted_mean: return TextPooling::weightedmean;
+    case EmbeddingPooling::last_token: return TextPooling::lasttoken;
   }
-  throw UsageError("{} {} is not one of automatic, cls, mean, max and pooler", FieldName("pooling"),
-                   static_cast<int>(pooling));
+  throw UsageError("{} {} is not an EmbeddingPooling", FieldName("pooling"), static_cast<int>(pooling));
 }
 
 std::vector<Classification> classifications(const std::vector<std::string>& labels,
@@ -118,7 +120,8 @@ struct TextModel::Implementation {
     SentenceChoice choice{.pooling = pooling_of(options.pooling),
                           .normalize = options.normalize,
                           .prompt = options.prompt,
-                          .prompt_name = options.prompt_name};
+                          .prompt_name = options.prompt_name,
+                          .dimensions = options.dimensions};
     if (batching.max_length != 0) choice.max_length = batching.max_length;
     const SentenceVectors how = sentence_vectors(choice, sentences, session.model(), session.tokenizer());
     return {how.embed, prepared(how.texts.preparation, stop), how.similarity};

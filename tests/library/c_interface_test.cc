@@ -77,6 +77,21 @@ TEST_F(CInterface, SaysWhatTheCppClassesSay) {
             ROFORMER_OK);
   EXPECT_EQ(similarity, model.similarity("iron", "a son", {.pooling = EmbeddingPooling::max, .normalize = true}));
 
+  how.pooling = ROFORMER_POOLING_LAST_TOKEN;
+  how.prompt = "a ";
+  how.dimensions = 5;
+  ASSERT_EQ(roformer_embed(model_, texts, nullptr, 1, &how, &matrix, &error_), ROFORMER_OK);
+  EXPECT_EQ(
+      std::vector<float>(matrix->values, matrix->values + 5),
+      model.embed("a iron", {.pooling = EmbeddingPooling::last_token, .normalize = true, .dimensions = 5}).values);
+  roformer_matrix_free(matrix);
+  how.prompt_name = "query";
+  EXPECT_EQ(roformer_embed(model_, texts, nullptr, 1, &how, &matrix, &error_), ROFORMER_USAGE_ERROR);
+  how.struct_size = offsetof(roformer_embedding_options, prompt);  // of a program that knows no prompts
+  EXPECT_EQ(roformer_embed(model_, texts, nullptr, 1, &how, &matrix, &error_), ROFORMER_OK);
+  EXPECT_EQ(matrix->columns, 32u);
+  roformer_matrix_free(matrix);
+
   roformer_masks* masks = nullptr;
   ASSERT_EQ(roformer_fill_mask(model_, "[MASK] a [MASK]", ROFORMER_NUL_TERMINATED, 2, &masks, &error_), ROFORMER_OK);
   const FilledMasks filled = model.fill_mask("[MASK] a [MASK]", 2);

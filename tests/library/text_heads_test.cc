@@ -98,6 +98,9 @@ TEST(Embeddings, AreAsTheDirectoryWantsThem) {
   EXPECT_EQ(prompted.embed("a wise", {.prompt = ""}).values, expected.values);
   EXPECT_EQ(prompted.embed("a wise", {.prompt_name = "document"}).values, expected.values);
   EXPECT_THROW(prompted.embed("a", {.prompt_name = "other"}), Error);
+  EXPECT_EQ(prompted.embed("wise", {.dimensions = 3}).values.size(), 3u);
+  EXPECT_EQ(detail_of([&] { prompted.embed("wise", {.dimensions = 0}); }).field, "dimensions");
+  EXPECT_EQ(detail_of([&] { prompted.embed("wise", {.dimensions = 33}); }).field, "dimensions");
   const auto iron = plain.embed("a iron", {.pooling = EmbeddingPooling::cls}).values;
   EXPECT_NEAR(prompted.similarity("iron", "iron", {.normalize = false}),
               std::inner_product(iron.begin(), iron.end(), iron.begin(), 0.0), 1e-4);
