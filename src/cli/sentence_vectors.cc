@@ -25,8 +25,7 @@ void add_vector_options(OptionSet& set, VectorOptions& options, bool tokens) {
   set.add("--prompt", options.prompt, "put this text before each text; empty = no prompt");
   constexpr int64_t kMaxDimensions = 1 << 24;
   set.add("--dimensions", options.dimensions,
-          "keep only the first dimensions of each vector (Matryoshka); --normalize acts after it",
-          {1, kMaxDimensions});
+          "keep only the first dimensions of each vector (Matryoshka); --normalize acts after it", {1, kMaxDimensions});
   add_max_length(set, options.max_length);
 }
 

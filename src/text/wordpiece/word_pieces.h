@@ -21,9 +21,7 @@ class WordPieces {
   // The id of a token is its index.
   WordPieces(std::span<const std::string> tokens, int32_t unknown,
              std::string_view continuation_prefix = kContinuationPrefix)
-      : trie_(tokens),
-        continuation_root_(trie_.walk(TokenTrie::kRoot, continuation_prefix)),
-        unknown_(unknown) {}
+      : trie_(tokens), continuation_root_(trie_.walk(TokenTrie::kRoot, continuation_prefix)), unknown_(unknown) {}
 
   int32_t unknown() const { return unknown_; }
 
