@@ -83,7 +83,7 @@ bool AddedTokenMatcher::next(std::string_view text, size_t done, size_t& from, M
     const size_t begin = from, end = from + found.length;
     from = end;
     if (token.single_word && (is_word_before(text, begin) || is_word_at(text, end))) continue;
-    match = {token.lstrip ? std::min(end, std::max(done, skip_space_back(text, done, begin))) : begin,
+    match = {token.lstrip ? std::max(done, skip_space_back(text, done, begin)) : begin,
              token.rstrip ? skip_space(text, end) : end, &token};
     if (match.begin < match.end) return true;  // else the token before absorbed all of it
   }

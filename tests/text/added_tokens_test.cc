@@ -95,6 +95,8 @@ TEST(AddedTokenMatcher, FindsWhatTokenizersFinds) {
               ElementsAre(Part{0, 4, 1}, Part{3, 5, 2}, Part{5, 7, 2}));
   const AddedToken space{.content = " ", .id = 2, .lstrip = true};
   EXPECT_THAT(parts({right, space}, "foo   x"), ElementsAre(Part{0, 6, 1}, Part{6, 7, -1}));  // not again by space
+  const AddedToken spaces{.content = " ", .id = 2, .lstrip = true, .rstrip = true};
+  EXPECT_THAT(parts({spaces}, "a   b"), ElementsAre(Part{0, 1, -1}, Part{1, 4, 2}, Part{4, 5, -1}));
 }
 
 TEST(AddedTokenMatcher, WordCharactersAreThoseOfRegularExpressions) {
