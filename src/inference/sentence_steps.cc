@@ -9,17 +9,11 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/overloaded.h"
 
 namespace roformer {
 
 namespace {
-
-template <class... Functions>
-struct Overloaded : Functions... {
-  using Functions::operator()...;
-};
-template <class... Functions>
-Overloaded(Functions...) -> Overloaded<Functions...>;
 
 // Token vectors and the prompt's share of them.
 struct TokenRows {

@@ -6,19 +6,13 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/overloaded.h"
 #include "nn/constant_table.h"
 #include "nn/linear_attention.h"
 
 namespace roformer {
 
 namespace {
-
-template <class... Functions>
-struct Overloaded : Functions... {
-  using Functions::operator()...;
-};
-template <class... Functions>
-Overloaded(Functions...) -> Overloaded<Functions...>;  // clang before 17 deduces no aggregates
 
 // The longest distance between two tokens of one sequence.
 int64_t longest_distance(std::span<const int32_t> positions, std::span<const int32_t> offsets) {

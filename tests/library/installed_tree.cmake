@@ -6,14 +6,7 @@ set(work ${BUILD}/installed_tree)
 set(prefix ${work}/prefix)
 file(REMOVE_RECURSE ${work})
 
-# Runs a command that must succeed; its output is in `output` then.
-macro(must)
-  execute_process(COMMAND ${ARGV} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE errors)
-  if(NOT result EQUAL 0)
-    string(JOIN " " command ${ARGV})
-    message(FATAL_ERROR "${command}\nended with ${result}\n${output}${errors}")
-  endif()
-endmacro()
+include(${CMAKE_CURRENT_LIST_DIR}/must.cmake)
 
 function(must_print pattern)
   if(NOT output MATCHES "${pattern}")
