@@ -210,6 +210,7 @@ std::vector<Answer> answer_questions(const Model& model, const Tokenizer& tokeni
   }
   if (!together.empty()) compute();
   std::vector<Answer> result;
+  result.reserve(answers.size());
   for (const Answers& one : answers) result.push_back(one.best());
   return result;
 }

@@ -47,7 +47,7 @@ class ModulesReader {
     const JsonObject config = within.empty() ? file : file.get_object(within);
     for (const auto& [key, value] : config.value().items()) {
       if (value.is_null() || std::ranges::find(known, key) != known.end()) continue;
-      result_.ignored.emplace_back(file.source(), within.empty() ? key : within + "." + key);
+      result_.ignored.emplace_back(file.source(), within.empty() ? key : fmt::format("{}.{}", within, key));
     }
   }
 

@@ -50,7 +50,7 @@ std::string remove_wrapper(AvailableTensors& tensors, const std::string& source)
     throw DataError("{}: holds several models, whose tensors begin with {} and {}; expected one", FilePath(source),
                     quote(*found.begin()), quote(*std::next(found.begin())));
   }
-  const std::string wrapper(*found.begin());
+  std::string wrapper(*found.begin());
   std::set<std::string> names;
   for (AvailableTensor& tensor : tensors) {
     if (tensor.name.starts_with(wrapper)) tensor.name.erase(0, wrapper.size());
