@@ -191,6 +191,22 @@ TEST(AddedTokens, SpecialTokensMayBeObjectsOrBeAdded) {
   EXPECT_EQ(without_mask.load()->files().at("vocab.txt"), "[PAD]\n[UNK]\n[CLS]\n[SEP]\nfox\n");
 }
 
+// The list of transformers 5 counts before that of 4, and tokenizer_config.json's before special_tokens_map.json's.
+TEST(AddedTokens, OneListOfAdditionalOnesCounts) {
+  Directory directory;
+  const auto ids = [&](std::string_view config, std::string_view map) {
+    directory.put("special_tokens_map.json", map);
+    return directory.config(config).ids("<e1> <e2>");
+  };
+  const std::vector<int32_t> none = {1, 1, 1, 1, 1, 1}, second = {1, 1, 1, 16};
+  EXPECT_EQ(ids(R"(, "additional_special_tokens": ["<e2>"])", R"({"additional_special_tokens": ["<e1>"]})"), second);
+  EXPECT_EQ(ids(R"(, "extra_special_tokens": ["<e2>"])", R"({"additional_special_tokens": ["<e1>"]})"), second);
+  EXPECT_EQ(ids(R"(, "extra_special_tokens": ["<e2>"], "additional_special_tokens": ["<e1>"])", "{}"), second);
+  EXPECT_EQ(ids(R"(, "extra_special_tokens": [], "additional_special_tokens": ["<e2>"])", "{}"), second);
+  EXPECT_EQ(ids("", R"({"additional_special_tokens": ["<e2>"]})"), second);
+  EXPECT_EQ(ids(R"(, "additional_special_tokens": [])", R"({"additional_special_tokens": ["<e1>"]})"), none);
+}
+
 TEST(AddedTokens, OfCharactersAndBytesAreFoundToo) {
   Directory characters("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n \na\nb\n");
   characters.put("tokenizer_config.json", R"({"tokenizer_class": "RoFormerNativeCharTokenizer", "do_lower_case": true,

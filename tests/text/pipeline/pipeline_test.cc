@@ -146,6 +146,19 @@ TEST(JsonTokenizer, IsTheAuthorityBesideAVocabulary) {
   EXPECT_THAT(ids(R"({"tokenizer_class": "BertTokenizer"})"), ElementsAre(2, 5, 5, 3));
 }
 
+// transformers reads objects in tokenizer_config.json only with their type.
+TEST(JsonTokenizer, SavesObjectsOfTheSpecialTokensMapWithTheirType) {
+  TempDirectory directory;
+  write_text(directory / "special_tokens_map.json",
+             R"({"mask_token": {"content": "[MASK]", "lstrip": true}, "pad_token": "[PAD]",
+                 "additional_special_tokens": [{"content": "<e>"}, "<f>"]})");
+  const auto files = load_pipeline(directory, changed("/normalizer", {{"type", "Lowercase"}}))->files();
+  const Json config = Json::parse(files.at("tokenizer_config.json"));
+  EXPECT_EQ(config["mask_token"], Json::parse(R"({"content": "[MASK]", "lstrip": true, "__type": "AddedToken"})"));
+  EXPECT_EQ(config["pad_token"], "[PAD]");
+  EXPECT_EQ(config["additional_special_tokens"], Json::parse(R"([{"content": "<e>", "__type": "AddedToken"}, "<f>"])"));
+}
+
 // As transformers 5.23 saves T5Tokenizer and LlamaTokenizer after add_tokens(["qq"]); the ids are its own.
 TEST(JsonTokenizer, OfASentencePieceClassMayBeAnyPipeline) {
   const Json t5 = Json::parse(R"({
