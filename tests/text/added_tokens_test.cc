@@ -227,13 +227,13 @@ TEST(Vocabularies, LinesKeepTheirNumbers) {
   for (const auto& [name, content] : repeated.load()->files()) write_text(copy / name, content);
   EXPECT_THAT(load_tokenizer(copy.path())->encode_plain("hello fox world foxo"), ElementsAre(7, 8, 9, 8, 11));
   EXPECT_EQ(load_tokenizer(copy.path())->files(), repeated.load()->files());
-  // Added tokens are numbered from the number of distinct tokens, which may be the id of a blank line but not of a
-  // word.
+  // Added tokens are numbered from the number of distinct tokens, which may be the id of a blank line or of a word.
   Directory ends_blank(specials + "hello\n\n\n");
   EXPECT_THAT(ends_blank.config("").put("added_tokens.json", R"({"qq": 8})").ids("hello qq"), ElementsAre(5, 7));
   EXPECT_EQ(ends_blank.load()->token(7), "qq");
-  EXPECT_THAT(blank.put("added_tokens.json", R"({"qq": 11})").error(),
-              HasSubstr("\"qq\" would have the id 10 of \"fox\""));
+  EXPECT_THAT(blank.put("added_tokens.json", R"({"qq": 11})").ids("fox qq paris"), ElementsAre(10, 10, 9));
+  EXPECT_EQ(blank.load()->token(10), "qq");
+  EXPECT_EQ(blank.load()->vocabulary_size(), 11);
 }
 
 TEST(Vocabularies, OfTokenizerJsonMayHaveHoles) {
