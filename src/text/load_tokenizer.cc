@@ -27,6 +27,12 @@ int64_t read_model_max_length(const JsonObject& config) {
   return length >= 1 && length < 1e12 ? static_cast<int64_t>(length) : 0;
 }
 
+bool read_truncates_left(const JsonObject& config) {
+  const std::string side = config.get_string("truncation_side", "right");
+  if (side != "right" && side != "left") config.reject("truncation_side", "right or left");
+  return side == "left";
+}
+
 // bert4keras uses the first whitespace-separated field of a line, other programs the whole line.
 void keep_first_field(std::string& token) {
   constexpr std::string_view kBlanks = " \t\r\f\v";
@@ -226,6 +232,7 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const Lo
     if (!options.jieba_dictionary.empty()) refuse("jieba_dictionary");
   }
   tokenizer->set_model_max_length(read_model_max_length(config));
+  tokenizer->set_truncates_left(read_truncates_left(config));
   return tokenizer;
 }
 

@@ -203,7 +203,8 @@ Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view
       continue;
     }
     const size_t which = part.kind == TemplatePart::Kind::text ? 0 : 1;
-    for (size_t i = 0; i < static_cast<size_t>(lengths[which]); ++i) {
+    const size_t kept = static_cast<size_t>(lengths[which]), first = truncates_left_ ? ids[which].size() - kept : 0;
+    for (size_t i = first; i < first + kept; ++i) {
       push(ids[which][i], part.segment, offsets[which][i]);
     }
   }
@@ -224,6 +225,7 @@ std::string Tokenizer::config_file(const nlohmann::ordered_json& specials) const
   nlohmann::ordered_json all = {{"tokenizer_class", tokenizer_class()}};
   all.update(specials);
   if (model_max_length_ > 0) all["model_max_length"] = model_max_length_;
+  if (truncates_left_) all["truncation_side"] = "left";
   all.update(config());
   if (!added_tokens_.empty()) {
     auto& decoder = all["added_tokens_decoder"] = nlohmann::ordered_json::object();

@@ -67,9 +67,9 @@ class Tokenizer {
   Tokenizer& operator=(const Tokenizer&) = delete;
 
   // Truncation: with max_length > 0 to at most that many ids, specials included. The longer text is truncated at its
-  // end until both have the same length; an odd id goes to the longer, or to `pair` (Hugging Face's longest_first).
-  // DataError (byte offset) if a text is not UTF-8; UsageError if max_length cannot hold the specials. Special tokens
-  // written in a text are matched as such.
+  // end (or its start: set_truncates_left) until both have the same length; an odd id goes to the longer, or to `pair`
+  // (Hugging Face's longest_first). DataError (byte offset) if a text is not UTF-8; UsageError if max_length cannot
+  // hold the specials. Special tokens written in a text are matched as such.
   Encoding encode(std::string_view text, std::optional<std::string_view> pair = std::nullopt,
                   int64_t max_length = 0) const;
 
@@ -115,6 +115,8 @@ class Tokenizer {
   // The model's maximum sequence length, written to tokenizer_config.json if positive.
   void set_model_max_length(int64_t length) { model_max_length_ = length; }
   int64_t model_max_length() const { return model_max_length_; }
+  // Whether truncation drops the start of a text, which is "truncation_side" in tokenizer_config.json.
+  void set_truncates_left(bool left) { truncates_left_ = left; }
 
  protected:
   // DataError naming every special token that `vocabulary` lacks; `where` names the vocabulary. An empty name says that
@@ -163,6 +165,7 @@ class Tokenizer {
   std::vector<int32_t> added_special_ids_;  // sorted
   AddedTokenMatcher raw_tokens_, normalized_tokens_;
   int64_t model_max_length_ = 0;
+  bool truncates_left_ = false;
 };
 
 // Which of RoFormer's three Chinese tokenizers (jieba_tokenizer.h).

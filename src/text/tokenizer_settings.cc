@@ -17,6 +17,8 @@ constexpr const char* kDecoder = "added_tokens_decoder";
 constexpr const char* kExtra = "extra_special_tokens";
 constexpr const char* kAdditional = "additional_special_tokens";  // before transformers 5
 
+bool has_list(const JsonObject& config, const char* key) { return config.has(key) && config.value()[key].is_array(); }
+
 int64_t read_id(const std::string& text, const JsonObject& object) {
   int64_t id = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
@@ -26,17 +28,26 @@ int64_t read_id(const std::string& text, const JsonObject& object) {
   return id;
 }
 
+// An entry of special_tokens_map.json as tokenizer_config.json has it, to which a copy's belongs.
+Json as_config_entry(Json value) {
+  if (value.is_array()) {
+    for (Json& entry : value) entry = as_config_entry(std::move(entry));
+  }
+  if (value.is_object()) value["__type"] = "AddedToken";
+  return value;
+}
+
 JsonObject with_special_tokens_map(const JsonObject& config, const std::string& directory) {
   const std::string path = join_path(directory, "special_tokens_map.json");
   if (config.has(kDecoder) || !exists(path)) return config;
   Json merged = config.value();
   const JsonObject map = JsonObject::read(path);
   for (const auto& [key, value] : map.value().items()) {
-    const bool appended = key == kExtra && value.is_array() && config.has(key) && config.value()[key].is_array();
-    if (appended) {
+    if (key == kAdditional && (has_list(config, kExtra) || has_list(config, kAdditional))) continue;
+    if (key == kExtra && value.is_array() && has_list(config, kExtra)) {
       merged[key].insert(merged[key].end(), value.begin(), value.end());
     } else if (!value.is_null()) {
-      merged[key] = value;
+      merged[key] = key == kExtra ? value : as_config_entry(value);
     }
   }
   return {std::move(merged), config.source()};
@@ -144,8 +155,8 @@ std::vector<AddedToken> TokenSettings::named_tokens(const SpecialTokens& special
 
 std::vector<AddedToken> TokenSettings::extra_tokens() const {
   std::vector<AddedToken> tokens;
-  for (const char* key : {kExtra, kAdditional}) {
-    if (!config_.has(key) || !config_.value()[key].is_array()) continue;
+  for (const char* key : {kExtra, kAdditional}) {  // two names of one list, of which the newer counts
+    if (!has_list(config_, key) || !tokens.empty()) continue;
     for (const Json& value : config_.value()[key]) {
       AddedToken token = read_special(value, config_.source(), key);
       if (!token.content.empty()) tokens.push_back(std::move(token));

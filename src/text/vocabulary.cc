@@ -34,11 +34,6 @@ int32_t Vocabulary::add(const std::string& token, std::string_view where) {
   if (static_cast<size_t>(next) >= kMaxTokens) {
     throw DataError("{}: more than {} tokens", FilePath(where), kMaxTokens);
   }
-  if (next < std::ssize(tokens_) && holds(next) && !tokens_[static_cast<size_t>(next)].empty()) {
-    throw DataError(
-        "{}: the added token {} would have the id {} of {}, because the vocabulary has holes or repeated lines",
-        FilePath(where), quote(token), next, quote(tokens_[static_cast<size_t>(next)]));
-  }
   ids_.emplace(added_.emplace(next, token).first->second, next);
   size_ = std::max(size_, next + 1);
   return next;

@@ -29,7 +29,8 @@ class Vocabulary {
 
   // The id of a token, which is added if need be: segmentation does not use it, and vocab.txt does not list it. Added
   // tokens are numbered as Hugging Face's tokenizers does: from the number of distinct tokens of the model on, without
-  // gaps. DataError if that is the id of a token, which holes and repeated lines before it make possible.
+  // gaps. After holes or repeated lines that may be the id of one of the model's tokens; then it is the id of both, and
+  // token() is the added one, as there. DataError if there are too many.
   int32_t add(const std::string& token, std::string_view where);
 
   int32_t size() const { return size_; }

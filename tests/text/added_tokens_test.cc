@@ -191,6 +191,22 @@ TEST(AddedTokens, SpecialTokensMayBeObjectsOrBeAdded) {
   EXPECT_EQ(without_mask.load()->files().at("vocab.txt"), "[PAD]\n[UNK]\n[CLS]\n[SEP]\nfox\n");
 }
 
+// The list of transformers 5 counts before that of 4, and tokenizer_config.json's before special_tokens_map.json's.
+TEST(AddedTokens, OneListOfAdditionalOnesCounts) {
+  Directory directory;
+  const auto ids = [&](std::string_view config, std::string_view map) {
+    directory.put("special_tokens_map.json", map);
+    return directory.config(config).ids("<e1> <e2>");
+  };
+  const std::vector<int32_t> none = {1, 1, 1, 1, 1, 1}, second = {1, 1, 1, 16};
+  EXPECT_EQ(ids(R"(, "additional_special_tokens": ["<e2>"])", R"({"additional_special_tokens": ["<e1>"]})"), second);
+  EXPECT_EQ(ids(R"(, "extra_special_tokens": ["<e2>"])", R"({"additional_special_tokens": ["<e1>"]})"), second);
+  EXPECT_EQ(ids(R"(, "extra_special_tokens": ["<e2>"], "additional_special_tokens": ["<e1>"])", "{}"), second);
+  EXPECT_EQ(ids(R"(, "extra_special_tokens": [], "additional_special_tokens": ["<e2>"])", "{}"), second);
+  EXPECT_EQ(ids("", R"({"additional_special_tokens": ["<e2>"]})"), second);
+  EXPECT_EQ(ids(R"(, "additional_special_tokens": [])", R"({"additional_special_tokens": ["<e1>"]})"), none);
+}
+
 TEST(AddedTokens, OfCharactersAndBytesAreFoundToo) {
   Directory characters("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n \na\nb\n");
   characters.put("tokenizer_config.json", R"({"tokenizer_class": "RoFormerNativeCharTokenizer", "do_lower_case": true,
@@ -211,13 +227,13 @@ TEST(Vocabularies, LinesKeepTheirNumbers) {
   for (const auto& [name, content] : repeated.load()->files()) write_text(copy / name, content);
   EXPECT_THAT(load_tokenizer(copy.path())->encode_plain("hello fox world foxo"), ElementsAre(7, 8, 9, 8, 11));
   EXPECT_EQ(load_tokenizer(copy.path())->files(), repeated.load()->files());
-  // Added tokens are numbered from the number of distinct tokens, which may be the id of a blank line but not of a
-  // word.
+  // Added tokens are numbered from the number of distinct tokens, which may be the id of a blank line or of a word.
   Directory ends_blank(specials + "hello\n\n\n");
   EXPECT_THAT(ends_blank.config("").put("added_tokens.json", R"({"qq": 8})").ids("hello qq"), ElementsAre(5, 7));
   EXPECT_EQ(ends_blank.load()->token(7), "qq");
-  EXPECT_THAT(blank.put("added_tokens.json", R"({"qq": 11})").error(),
-              HasSubstr("\"qq\" would have the id 10 of \"fox\""));
+  EXPECT_THAT(blank.put("added_tokens.json", R"({"qq": 11})").ids("fox qq paris"), ElementsAre(10, 10, 9));
+  EXPECT_EQ(blank.load()->token(10), "qq");
+  EXPECT_EQ(blank.load()->vocabulary_size(), 11);
 }
 
 TEST(Vocabularies, OfTokenizerJsonMayHaveHoles) {

@@ -88,6 +88,22 @@ TEST(LoadTokenizer, FilesLoadAsTheSameTokenizer) {
   EXPECT_FALSE(config.contains("model_max_length"));
 }
 
+TEST(LoadTokenizer, TruncationMayDropTheStart) {
+  TempDirectory first, second;
+  const auto tokenizer = make_tokenizer(first, kTinyVocabulary, R"({"truncation_side": "left"})");
+  write_files(*tokenizer, second);
+  const auto copy = load_tokenizer(second.path());
+  for (const Tokenizer* each : {tokenizer.get(), copy.get()}) {
+    const Encoding one = each->encode("hello world a", std::nullopt, 4);
+    EXPECT_THAT(one.ids, ElementsAre(2, 6, 12, 3));
+    EXPECT_THAT(one.offsets[1], ElementsAre(6, 11));
+    EXPECT_THAT(each->encode("hello world a i", "un hello", 7).ids, ElementsAre(2, 12, 16, 3, 7, 5, 3));
+    EXPECT_THAT(each->encode("hello", std::nullopt, 4).ids, ElementsAre(2, 5, 3));
+  }
+  EXPECT_THAT(load_error(kTinyVocabulary, R"({"truncation_side": "both"})"),
+              HasSubstr("'truncation_side' is \"both\", expected right or left"));
+}
+
 // A tokenizer as saved by transformers 5: everything in tokenizer.json.
 TEST(LoadTokenizer, ReadsTheWordPieceOfATokenizerJson) {
   const std::string good = R"({"model": {"type": "WordPiece", "continuing_subword_prefix": "##", "vocab":

@@ -162,7 +162,8 @@ class JsonTokenizerLoader {
 }  // namespace
 
 bool is_defined_by_json(const std::string& directory, const std::string& tokenizer_class) {
-  return leaves_rules_to_json(tokenizer_class) && exists(join_path(directory, kJsonFile));
+  if (!leaves_rules_to_json(tokenizer_class)) return has_only_fast_sentencepiece(directory, tokenizer_class);
+  return exists(join_path(directory, kJsonFile));
 }
 
 std::unique_ptr<Tokenizer> load_json_tokenizer(const std::string& directory, const std::string& tokenizer_class,

@@ -10,7 +10,7 @@
 namespace roformer {
 
 // Whether tokenizer.json alone defines the tokenizer: the directory has one, and `tokenizer_class` is one of Hugging
-// Face's classes without rules of their own, or empty.
+// Face's classes without rules of their own, or empty, or one of SentencePiece's whose model file is missing.
 bool is_defined_by_json(const std::string& directory, const std::string& tokenizer_class);
 
 // The tokenizer of such a directory: BERT's or SentencePiece's where the file means exactly their rules, which run

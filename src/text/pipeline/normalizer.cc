@@ -148,6 +148,10 @@ void append_steps(const PipelinePart& part, std::vector<NormalizerStep>& steps) 
   } else if (type == "BertNormalizer") {
     append_bert_steps(json, steps);
   } else {
+    if (type == "Precompiled") {
+      part.refuse(
+          "the class T5Tokenizer and the model's spiece.model: tokenizers applies these rules unlike SentencePiece");
+    }
     part.refuse("NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Replace, Prepend or BertNormalizer");
   }
 }

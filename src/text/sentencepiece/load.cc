@@ -13,6 +13,11 @@ namespace {
 
 constexpr const char* kModelFiles[] = {"tokenizer.model", "spiece.model"};
 
+// "LlamaTokenizer" is of the kind "LlamaTokenizer", and so is "LlamaTokenizerFast".
+bool is_class_of(std::string_view kind, const std::string& tokenizer_class) {
+  return tokenizer_class == kind || tokenizer_class == std::string(kind) + "Fast";
+}
+
 std::string name_of(const SentencePieceModel& model, int32_t id) {
   return id < 0 ? "" : model.pieces[static_cast<size_t>(id)];
 }
@@ -45,7 +50,7 @@ SentencePieceSettings read_settings(const std::string& tokenizer_class, const To
   // Without a class, depends on the model's pieces.
   const bool t5 = tokenizer_class.empty() ? model.begin < 0 : tokenizer_class.starts_with(kT5TokenizerClass);
   const std::string_view kind = own ? kSentencePieceTokenizerClass : t5 ? kT5TokenizerClass : kLlamaTokenizerClass;
-  if (!tokenizer_class.empty() && tokenizer_class != kind && tokenizer_class != std::string(kind) + "Fast") {
+  if (!tokenizer_class.empty() && !is_class_of(kind, tokenizer_class)) {
     throw DataError("{}: '{}' is {}, expected {}, {} or {} for a SentencePiece model", FilePath(config.source()),
                     KeyName("tokenizer_class"), quote(tokenizer_class), kLlamaTokenizerClass, kT5TokenizerClass,
                     kSentencePieceTokenizerClass);
@@ -96,6 +101,11 @@ std::string model_file(const std::string& directory) {
 
 constexpr const char* kFastFile = "tokenizer.json";
 
+bool has_fast_file(const std::string& directory) {
+  const std::string path = join_path(directory, kFastFile);
+  return exists(path) && is_fast_sentencepiece(JsonObject::read(path, kMaxVocabularyBytes));
+}
+
 std::unique_ptr<Tokenizer> make(SentencePieceModel model, SentencePieceFile file, const TokenSettings& tokens,
                                 SentencePieceSettings settings, const std::string& where) {
   Vocabulary vocabulary(model.pieces, where);
@@ -132,9 +142,13 @@ std::unique_ptr<Tokenizer> load_if_sentencepiece(const JsonObject& file, const s
 
 bool has_sentencepiece(const std::string& directory) {
   if (exists(join_path(directory, "vocab.txt"))) return false;
-  const std::string fast = join_path(directory, kFastFile);
-  return !model_file(directory).empty() ||
-         (exists(fast) && is_fast_sentencepiece(JsonObject::read(fast, kMaxVocabularyBytes)));
+  return !model_file(directory).empty() || has_fast_file(directory);
+}
+
+bool has_only_fast_sentencepiece(const std::string& directory, const std::string& tokenizer_class) {
+  const bool own_rules =
+      is_class_of(kLlamaTokenizerClass, tokenizer_class) || is_class_of(kT5TokenizerClass, tokenizer_class);
+  return own_rules && model_file(directory).empty() && has_fast_file(directory);
 }
 
 std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& directory, const std::string& tokenizer_class,

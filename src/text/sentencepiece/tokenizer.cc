@@ -118,6 +118,7 @@ nlohmann::ordered_json SentencePieceTokenizer::config() const {
   if (llama) {
     config["add_bos_token"] = settings_.special_template.cls;
     config["add_eos_token"] = settings_.special_template.sep;
+    if (!model_.add_dummy_prefix) config["add_prefix_space"] = false;  // transformers asks neither file for this
   }
   return config;
 }

@@ -72,6 +72,10 @@ bool has_sentencepiece(const std::string& directory);
 // Whether a class of Hugging Face's has no rules of its own, so that tokenizer.json defines everything; also "".
 bool leaves_rules_to_json(const std::string& tokenizer_class);
 
+// Whether `tokenizer_class` is LlamaTokenizer or T5Tokenizer, with or without "Fast", and the directory holds its model
+// in a tokenizer.json alone.
+bool has_only_fast_sentencepiece(const std::string& directory, const std::string& tokenizer_class);
+
 // The tokenizer of a tokenizer.json, whose text is `content`, for such a class; null unless SentencePiece's rules are
 // exactly what it means.
 std::unique_ptr<Tokenizer> load_if_sentencepiece(const JsonObject& file, const std::string& content,

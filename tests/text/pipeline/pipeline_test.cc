@@ -146,6 +146,56 @@ TEST(JsonTokenizer, IsTheAuthorityBesideAVocabulary) {
   EXPECT_THAT(ids(R"({"tokenizer_class": "BertTokenizer"})"), ElementsAre(2, 5, 5, 3));
 }
 
+// transformers reads objects in tokenizer_config.json only with their type.
+TEST(JsonTokenizer, SavesObjectsOfTheSpecialTokensMapWithTheirType) {
+  TempDirectory directory;
+  write_text(directory / "special_tokens_map.json",
+             R"({"mask_token": {"content": "[MASK]", "lstrip": true}, "pad_token": "[PAD]",
+                 "additional_special_tokens": [{"content": "<e>"}, "<f>"]})");
+  const auto files = load_pipeline(directory, changed("/normalizer", {{"type", "Lowercase"}}))->files();
+  const Json config = Json::parse(files.at("tokenizer_config.json"));
+  EXPECT_EQ(config["mask_token"], Json::parse(R"({"content": "[MASK]", "lstrip": true, "__type": "AddedToken"})"));
+  EXPECT_EQ(config["pad_token"], "[PAD]");
+  EXPECT_EQ(config["additional_special_tokens"], Json::parse(R"([{"content": "<e>", "__type": "AddedToken"}, "<f>"])"));
+}
+
+// As transformers 5.23 saves T5Tokenizer and LlamaTokenizer after add_tokens(["qq"]); the ids are its own.
+TEST(JsonTokenizer, OfASentencePieceClassMayBeAnyPipeline) {
+  const Json t5 = Json::parse(R"({
+    "added_tokens": [{"id": 0, "content": "<pad>", "special": true}, {"id": 1, "content": "</s>", "special": true},
+                     {"id": 2, "content": "<unk>", "special": true},
+                     {"id": 7, "content": "qq", "normalized": true, "special": false}],
+    "normalizer": null,
+    "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"},
+        {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true}]},
+    "post_processor": {"type": "TemplateProcessing",
+        "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}},
+                 {"Sequence": {"id": "B", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+        "special_tokens": {"</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}}},
+    "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
+    "model": {"type": "Unigram", "unk_id": 2, "byte_fallback": false, "vocab": [["<pad>", 0], ["</s>", 0],
+        ["<unk>", 0], ["▁", -2], ["▁a", -1], ["b", -1.5], ["▁ab", -1.25]]}})");
+  TempDirectory directory, copy;
+  for (const char* name : {"T5Tokenizer", "T5TokenizerFast"}) {
+    const auto tokenizer = load_pipeline(directory, t5, fmt::format(R"({{"tokenizer_class": "{}"}})", name));
+    EXPECT_THAT(tokenizer->encode("a  ab qq b").ids, ElementsAre(4, 6, 7, 3, 5, 1));
+    EXPECT_THAT(tokenizer->encode("a", "ab").ids, ElementsAre(4, 1, 6, 1));
+    EXPECT_EQ(tokenizer->tokenizer_class(), name);
+    for (const auto& [file, content] : tokenizer->files()) write_text(copy / file, content);
+    EXPECT_EQ(load_tokenizer(copy.path())->files(), tokenizer->files());
+  }
+  Json llama = t5;
+  llama["pre_tokenizer"] = t5["pre_tokenizer"]["pretokenizers"][1];
+  llama["post_processor"] = nullptr;
+  llama["model"] = Json::parse(R"({"type": "BPE", "unk_token": "<unk>", "fuse_unk": true, "merges": [["▁", "a"]],
+      "vocab": {"<pad>": 0, "</s>": 1, "<unk>": 2, "▁": 3, "▁a": 4, "b": 5, "a": 6}})");
+  const auto tokenizer = load_pipeline(directory, llama, R"({"tokenizer_class": "LlamaTokenizer"})");
+  EXPECT_THAT(tokenizer->encode("ab qqb").ids, ElementsAre(4, 5, 3, 7, 3, 5));
+  EXPECT_THAT(message_of<DataError>([&] { load_pipeline(directory, t5, R"({"tokenizer_class": "GPT2Tokenizer"})"); }),
+              HasSubstr("expected LlamaTokenizer, T5Tokenizer"));
+}
+
 TEST(JsonTokenizer, MayLackSpecialTokens) {
   Json json = changed("/post_processor", nullptr);
   json["added_tokens"] = Json::array();

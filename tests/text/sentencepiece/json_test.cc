@@ -163,6 +163,21 @@ std::vector<int32_t> ids_of(const Json& model, const Json& pre_tokenizer, const 
   return load_tokenizer(directory.path())->encode_plain(text);
 }
 
+// transformers' LlamaTokenizer takes it from the configuration alone.
+TEST(TokenizerJsonFile, ACopySaysThatNoSpaceIsAdded) {
+  TempDirectory directory;
+  write_text(directory / "tokenizer_config.json", R"({"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>"})");
+  const auto saved = [&](const char* scheme) {
+    Json json = small_file();
+    json["normalizer"] = nullptr;
+    json["pre_tokenizer"] = {{"type", "Metaspace"}, {"prepend_scheme", scheme}, {"split", false}};
+    write_text(directory / "tokenizer.json", json.dump());
+    return Json::parse(load_tokenizer(directory.path())->files().at("tokenizer_config.json"));
+  };
+  EXPECT_EQ(saved("never").at("add_prefix_space"), false);
+  EXPECT_FALSE(saved("first").contains("add_prefix_space"));
+}
+
 TEST(TokenizerJsonFile, SplitWordsAreCutAlone) {
   const Json across = Json::parse(R"({"type": "BPE", "unk_token": "<unk>", "fuse_unk": true, "merges": ["a ▁"],
                                       "vocab": {"<unk>": 0, "<s>": 1, "a": 2, "b": 3, "▁": 4, "a▁": 5}})");
