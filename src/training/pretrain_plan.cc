@@ -163,7 +163,7 @@ PretrainPlan make_plan(const PretrainOptions& options, const Tokenizer& tokenize
   check_same_tokens(options, tokenizer);
   check_positions(config, plan.max_length);
   set_objective(config, options);
-  if (plan.start) untie_if_different(config, *plan.start);
+  if (plan.start) take_output_as_it_is(config, *plan.start);
   complete(config, "");
   check_together(options, plan);
   return plan;
