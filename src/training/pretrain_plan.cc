@@ -11,6 +11,7 @@
 #include "base/inapplicable_error.h"
 #include "formats/directory_weights.h"
 #include "models/families/family.h"
+#include "text/token_rows.h"
 
 namespace roformer {
 
@@ -157,8 +158,11 @@ PretrainPlan make_plan(const PretrainOptions& options, const Tokenizer& tokenize
   if (options.config.empty() && !plan.start) {
     fit_config(config, options, tokenizer, plan.max_length);
   } else if (config.vocabulary < tokenizer.vocabulary_size()) {
-    throw UsageError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
-                     config.vocabulary);
+    if (!plan.start) {
+      throw UsageError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
+                       config.vocabulary);
+    }
+    plan.warnings.push_back(beyond_rows_warning(options.init_from, tokenizer, config.vocabulary));
   }
   check_same_tokens(options, tokenizer);
   check_positions(config, plan.max_length);
