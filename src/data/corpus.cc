@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "text/token_rows.h"
 
 namespace roformer {
 
@@ -34,6 +35,11 @@ std::shared_ptr<const PackedSequences> Corpus::load(int64_t block, ThreadPool& p
   }
   auto made = std::make_shared<const PackedSequences>(
       PackedSequences::pack(text_.read(block), tokenizer_, options_.max_length, pool, stop));
+  try {
+    for (int64_t i = 0; i < made->size(); ++i) check_rows(tokenizer_, made->sequence(i), options_.rows);
+  } catch (const DataError& error) {
+    throw error.prefixed(fmt::format("{}: ", name_));
+  }
   const std::lock_guard lock(mutex_);
   held = made;
   return made;

@@ -19,6 +19,7 @@ struct CorpusOptions {
   DocumentRule rule = DocumentRule::automatic;
   int64_t max_length = 512;                // tokens per sequence, [CLS] and [SEP] included
   int64_t block_bytes = int64_t{8} << 20;  // of text tokenized at once
+  int64_t rows = INT64_MAX;                // of the model's embeddings (text/token_rows.h)
   std::stop_token stop_token = {};         // polled while reading text: throws Interrupted
 };
 
@@ -37,7 +38,8 @@ class Corpus {
   const std::string& content_hash() const { return text_.content_hash(); }
   const std::string& name() const { return name_; }  // the first path, for messages
 
-  // The sequences of a block, shared with earlier callers that still hold it. Thread-safe with one pool per thread.
+  // The sequences of a block, shared with earlier callers that still hold it; DataError for a token without a row.
+  // Thread-safe with one pool per thread.
   std::shared_ptr<const PackedSequences> load(int64_t block, ThreadPool& pool) const {
     return load(block, pool, options_.stop_token);
   }

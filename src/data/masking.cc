@@ -62,11 +62,11 @@ std::vector<int32_t> choose_rows(std::vector<Unit> units, double probability, Ge
 
 }  // namespace
 
-MaskingVocabulary::MaskingVocabulary(const Tokenizer& tokenizer) : mask_id(tokenizer.mask_id()) {
+MaskingVocabulary::MaskingVocabulary(const Tokenizer& tokenizer, int64_t rows) : mask_id(tokenizer.mask_id()) {
   for (int32_t id = 0; id < tokenizer.vocabulary_size(); ++id) {
     special.push_back(tokenizer.is_special(id));
     continuation.push_back(tokenizer.is_continuation(id));
-    if (!special.back()) ordinary.push_back(id);
+    if (!special.back() && id < rows) ordinary.push_back(id);
   }
 }
 

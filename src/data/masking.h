@@ -21,12 +21,13 @@ struct MaskingOptions {
 
 // The properties of a tokenizer that masking needs.
 struct MaskingVocabulary {
-  explicit MaskingVocabulary(const Tokenizer& tokenizer);
+  // Of a model with `rows` rows of embeddings.
+  explicit MaskingVocabulary(const Tokenizer& tokenizer, int64_t rows = INT64_MAX);
 
   int32_t mask_id;
   std::vector<uint8_t> special;       // one per token; 1 for special tokens
   std::vector<uint8_t> continuation;  // one per token; 1 for "##" pieces
-  std::vector<int32_t> ordinary;      // non-special ids
+  std::vector<int32_t> ordinary;      // non-special ids that the model has rows for
 };
 
 struct MaskedSequence {

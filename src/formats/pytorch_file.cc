@@ -65,7 +65,29 @@ class Reader {
         return &value;
       }
     }
-    return nullptr;
+    return find_only_tensors(dict);
+  }
+
+  bool holds_tensors(const PickleNode& dict) const {
+    for (size_t i = 1; i < dict.items.size(); i += 2) {
+      if (find_tensor(pickle_[dict.items[i]]) != nullptr) return true;
+    }
+    return false;
+  }
+
+  // In a dictionary without tensors of its own, the one value that has some, under whatever name.
+  const PickleNode* find_only_tensors(const PickleNode& dict) {
+    if (holds_tensors(dict)) return nullptr;
+    const PickleNode *key = nullptr, *found = nullptr;
+    for (size_t i = 0; i < dict.items.size(); i += 2) {
+      const PickleNode& value = pickle_[dict.items[i + 1]];
+      if (value.kind != Kind::dict || !holds_tensors(value)) continue;
+      if (found != nullptr) return nullptr;
+      key = &pickle_[dict.items[i]];
+      found = &value;
+    }
+    if (found != nullptr) section = section.empty() ? key->text : fmt::format("{}.{}", section, key->text);
+    return found;
   }
 
   std::string keys_of(const PickleNode& dict) const {

@@ -11,20 +11,21 @@ namespace roformer {
 
 namespace {
 
-// The k largest logits with their probabilities, ties by id.
-std::vector<Candidate> best_of(const float* logits, int64_t count, int64_t k) {
+// The k largest logits of the tokens with their probabilities, ties by id. A model may have rows for more tokens than
+// its tokenizer knows: they take part in the probabilities, as in transformers.
+std::vector<Candidate> best_of(const float* logits, int64_t rows, int64_t tokens, int64_t k) {
   // NaN cannot be sorted.
-  if (!std::all_of(logits, logits + count, [](float logit) { return std::isfinite(logit); })) {
+  if (!std::all_of(logits, logits + rows, [](float logit) { return std::isfinite(logit); })) {
     throw DataError("the model's logits are not finite: a weight is not, or the computation overflows");
   }
-  std::vector<int32_t> order(static_cast<size_t>(count));
+  std::vector<int32_t> order(static_cast<size_t>(tokens));
   std::iota(order.begin(), order.end(), 0);
-  k = std::min(k, count);
+  k = std::min(k, tokens);
   std::partial_sort(order.begin(), order.begin() + k, order.end(),
                     [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
   double sum = 0;
-  const double largest = k > 0 ? logits[order[0]] : 0;
-  for (int64_t i = 0; i < count; ++i) sum += std::exp(logits[i] - largest);
+  const double largest = *std::max_element(logits, logits + rows);
+  for (int64_t i = 0; i < rows; ++i) sum += std::exp(logits[i] - largest);
   std::vector<Candidate> best;
   for (int64_t i = 0; i < k; ++i) {
     const int32_t id = order[static_cast<size_t>(i)];
@@ -45,7 +46,7 @@ MaskCandidates fill_rows(const Model& model, const Tokenizer& tokenizer, const V
         context.backend.to_host(model.mlm_head().logits(context, chosen, model.encoder().word_embeddings()).data);
     // Ids beyond the tokenizer's (a padded vocabulary) are not tokens.
     const int64_t tokens = std::min<int64_t>(logits.columns(), tokenizer.vocabulary_size());
-    for (int64_t i = 0; i < logits.rows(); ++i) result.push_back(best_of(logits.row<float>(i), tokens, top_k));
+    for (int64_t i = 0; i < logits.rows(); ++i) result.push_back(best_of(logits.row<float>(i), logits.columns(), tokens, top_k));
   }
   return result;
 }

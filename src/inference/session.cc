@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "formats/directory_weights.h"
+#include "text/token_rows.h"
 
 namespace roformer {
 
@@ -29,9 +30,7 @@ Session::Session(const std::string& directory, const SessionOptions& options)
   if (!options.tokenizer) return;
   tokenizer_ = load_tokenizer(directory_, *options.tokenizer);
   if (tokenizer_->vocabulary_size() > model_.config().vocabulary) {
-    notes_.warnings.push_back(
-        fmt::format("{}: the tokenizer has {} tokens, the model rows for {}: a text with one of the others is an error",
-                    directory, tokenizer_->vocabulary_size(), model_.config().vocabulary));
+    notes_.warnings.push_back(beyond_rows_warning(directory, *tokenizer_, model_.config().vocabulary));
   }
 }
 

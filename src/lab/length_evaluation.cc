@@ -239,12 +239,12 @@ std::vector<LengthScore> evaluate_lengths(const std::string& directory, const Le
                                           const Progress::Output& messages) {
   const std::string path = join_path(directory, kFile), weights = join_path(directory, "model.safetensors");
   const auto tokenizer = load_tokenizer(directory);
-  const auto labeling = make_labeler(options, *tokenizer);
   const Json settings = {{"validation-data", texts.content_hash},
                          {"max-length", trained},
                          {"seed", options.seed},
                          {"weights", hash_hex(MappedFile(weights).view())}};  // a run may have gone on since
   const ModelConfig config = read_config(join_path(directory, "config.json"));
+  const auto labeling = make_labeler(options, *tokenizer, config.vocabulary);
   std::vector<LengthScore> scores = kept_scores(path, settings);
   for (const auto& entry : texts.by_length) {
     const int64_t length = entry.first;

@@ -95,7 +95,7 @@ struct MaskedLanguageTrainer::Implementation {
       : options(checked(settings)),
         engine({.threads = options.threads, .device = options.device, .dtype = options.dtype}),
         tokenizer(std::move(words)),
-        labeling(make_labeler(run_options(options), *tokenizer)),
+        labeling(make_labeler(run_options(options), *tokenizer, tokenizer->vocabulary_size())),
         model(new_model != nullptr ? Model(*engine.backend, *new_model, true)
                                    : load_model(directory, *engine.backend, true, &notes)),
         update(model, run_options(options).optimizer, schedule_of(options, directory), random(2)) {

@@ -55,6 +55,8 @@ void refuse_meaning_elsewhere(const JsonObject& json, const Family& family, cons
 ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknown) {
   const NamedKind named = named_kind(json);
   if (named.family == nullptr && !named.architecture.empty()) refuse_architecture(json);
+  if (!named.head && find_architecture(named.architecture).family != nullptr)
+    json.reject("architectures", fmt::format("one of model_type \"{}\"", named.family->name));
   return read_config(
       json,
       {.family = named.family == nullptr ? &families::roformer : named.family, .head = named.head.value_or(Head::none)},

@@ -58,11 +58,12 @@ bool same_values(const AvailableTensor& one, const AvailableTensor& other) {
 FoundModel find_model(const std::string& directory) {
   const JsonObject json = JsonObject::read(join_path(model_directory(directory), "config.json"));
   // The config's own errors are clearer than what follows from them.
-  if (const NamedKind named = named_kind(json); named.family != nullptr) read_config(json, {.family = named.family});
+  const Family* const named = named_kind(json).family;
+  if (named != nullptr) read_config(json, {.family = named});
   const auto files = std::make_shared<const WeightFiles>(directory);
   FoundModel model{.config = {}, .tensors = available(files), .source = files->source(), .notes = {}};
   LoadNotes& notes = model.notes;
-  notes.wrapper = remove_wrapper(model.tensors, model.source);
+  notes.wrapper = remove_wrapper(model.tensors, model.source, named);
   DecidedKind decided = decide_kind(json, model.tensors, model.source);
   model.config = read_config(json, decided.kind, &notes.unknown_keys);
   complete_from_names(model.config, model.tensors);
@@ -73,19 +74,32 @@ FoundModel find_model(const std::string& directory) {
   notes.warnings.insert(notes.warnings.end(), decided.warnings.begin(), decided.warnings.end());
   notes.family_reason = std::move(decided.family_reason);
   notes.head_reason = std::move(decided.head_reason);
-  untie_if_different(model.config, model);
+  take_output_as_it_is(model.config, model);
   return model;
 }
 
-void untie_if_different(ModelConfig& config, FoundModel& model) {
+void take_output_as_it_is(ModelConfig& config, FoundModel& model) {
   if (!config.is_language_model() || !config.tied) return;
   const AvailableTensor* words = find_parameter(*config.family, "embeddings.words.weight", model.tensors);
   const AvailableTensor* output = find_parameter(*config.family, "head.output.weight", model.tensors);
-  if (words == nullptr || output == nullptr || same_values(*words, *output)) return;
-  config.tied = false;
-  model.notes.warnings.push_back(
-      fmt::format("{}: {} differs from {}, to which config.json ties it: it is used as it is", model.source,
-                  quote(output->stored_name), quote(words->stored_name)));
+  const auto warn = [&](const AvailableTensor& used, const AvailableTensor& other) {
+    model.notes.warnings.push_back(
+        fmt::format("{}: {} differs from {}, to which config.json ties it: it is used as it is", model.source,
+                    quote(used.stored_name), quote(other.stored_name)));
+  };
+  if (words != nullptr && output != nullptr && !same_values(*words, *output)) {
+    config.tied = false;
+    return warn(*output, *words);
+  }
+  if (!config.head_transform) return;  // an output without a bias
+  const auto named = [&](const char* ours) {
+    return std::ranges::find(model.tensors, name_in_files(*config.family, ours), &AvailableTensor::name);
+  };
+  const auto bias = named("head.bias"), output_bias = named("head.output.bias"), none = model.tensors.end();
+  if (bias == none || output_bias == none || !bias->readable || !output_bias->readable) return;
+  if (same_values(*bias, *output_bias)) return;
+  warn(*output_bias, *bias);
+  model.tensors.erase(bias);
 }
 
 void note_unused(const LoadingPlan& plan, LoadNotes& notes) {

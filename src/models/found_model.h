@@ -27,9 +27,10 @@ struct FoundModel {
 // Of a directory, or one of its weights files. Errors of WeightFiles, remove_wrapper, decide_kind and read_config.
 FoundModel find_model(const std::string& directory);
 
-// Unties the output weights of a language model if the file's differ from the word embeddings, with a warning. `config`
-// may be the model's own.
-void untie_if_different(ModelConfig& config, FoundModel& model);
+// Where the file has an output layer of its own whose values differ from what a tied language model would use, they are
+// used, with a warning: weights unlike the word embeddings untie them, a bias replaces the other one. `config` may be
+// the model's own.
+void take_output_as_it_is(ModelConfig& config, FoundModel& model);
 
 // A warning that lists tensors which are not used; nothing for none.
 void note_unused(const LoadingPlan& plan, LoadNotes& notes);

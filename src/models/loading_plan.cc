@@ -132,7 +132,9 @@ std::vector<LoadingPlan::Missing> LoadingPlan::match(const ModelConfig& config, 
     const std::string name = name_in_files(family, entry.spec.name);
     std::vector<std::string> others = other_names(family, name);
     if (config.tied && entry.spec.name == "embeddings.words.weight" && config.is_language_model()) {
-      others.push_back(name_in_files(family, "head.output.weight"));
+      const std::string output = name_in_files(family, "head.output.weight");
+      held_by_head_ += find(output, other_names(family, output)).has_value();
+      others.push_back(output);
     }
     known.insert(name);
     known.insert(others.begin(), others.end());

@@ -54,7 +54,7 @@ class LoadingPlan {
   const std::vector<std::string>& wrong_in_head() const { return wrong_in_head_; }  // messages
   // "NAME" SHAPE (nearest in the file: "NAME" SHAPE). Searches, so only for what a message shows.
   std::string describe(const Missing& missing) const;
-  int64_t held_by_head() const { return held_by_head_; }  // number of its parameters in the file
+  int64_t held_by_head() const { return held_by_head_; }  // number of its parameters in the file, tied ones too
   // Tensors that are neither parameters nor known to be without use: "NAME" SHAPE.
   const std::vector<std::string>& unused() const { return unused_; }
 

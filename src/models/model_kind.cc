@@ -69,16 +69,30 @@ std::optional<int64_t> label_rows(const Family& family, const AvailableTensors& 
   return std::nullopt;
 }
 
-// How a head fits the tensors; none if config.json excludes it.
+// How a head fits the tensors; none if config.json excludes it, for a `reason`.
 std::optional<LoadingPlan> try_head(const JsonObject& json, const ModelKind& kind, const AvailableTensors& tensors,
-                                    const std::string& source) {
+                                    const std::string& source, std::string* reason = nullptr) {
   try {
     ModelConfig config = read_config(json, kind);
     complete_from_names(config, tensors);
     return LoadingPlan(config, tensors, source, LoadingPlan::Fit::nothing);
-  } catch (const DataError&) {
+  } catch (const DataError& error) {
+    if (reason != nullptr) *reason = error.what();
     return std::nullopt;
   }
+}
+
+std::string lacking(const LoadingPlan& plan) {
+  const auto& missing = plan.missing_in_head();
+  return fmt::format("{} lacks {}{}", plan.source(), plan.describe(missing.front()),
+                     missing.size() > 1 ? fmt::format(" and {} more", missing.size() - 1) : "");
+}
+
+// What is wrong with a head of this plan; empty if it fits.
+std::string problem_of(Head head, const LoadingPlan& plan) {
+  if (!plan.missing_in_head().empty()) return lacking(plan);
+  if (plan.wrong_in_head().empty()) return "";
+  return fmt::format("the head for {} does not fit: {}", head_name(head), plan.wrong_in_head().front());
 }
 
 // Heads in the order in which they are tried: first one that the name of an unknown class ends with.
@@ -112,10 +126,10 @@ HeldHead held_head(const JsonObject& json, ModelKind kind, const std::string& ar
       continue;
     kind.head = head;
     const std::optional<LoadingPlan> fit = try_head(json, kind, tensors, source);
-    if (!fit || !fit->missing_in_head().empty() || (fit->held_by_head() == 0 && !any)) continue;
-    if (fit->wrong_in_head().empty()) return {head, ""};
-    if (result.problem.empty())
-      result.problem = fmt::format("the head for {} does not fit: {}", head_name(head), fit->wrong_in_head().front());
+    if (!fit || (fit->held_by_head() == 0 && (!any || !fit->missing_in_head().empty()))) continue;
+    const std::string problem = problem_of(head, *fit);
+    if (problem.empty()) return {head, ""};
+    if (result.problem.empty()) result.problem = problem;
   }
   return result;
 }
@@ -126,27 +140,21 @@ std::string tensors_say(const HeldHead& held) {
                                  : fmt::format("the tensors hold a head ({})", head_name(held.head));
 }
 
-std::string lacking(const LoadingPlan& plan) {
-  const auto& missing = plan.missing_in_head();
-  return fmt::format("{} lacks {}{}", plan.source(), plan.describe(missing.front()),
-                     missing.size() > 1 ? fmt::format(" and {} more", missing.size() - 1) : "");
-}
-
 void decide_head(const JsonObject& json, const NamedKind& named, const AvailableTensors& tensors,
                  const std::string& source, DecidedKind& decided) {
   ModelKind& kind = decided.kind;
   const bool of_trunk = named.head == Head::none;
   std::string missing;
-  bool partly = false;  // the named head is there but for a tensor, so that it is no other
+  bool partly = false;  // the named head is there, if broken, so that it is no other
   if (named.head && !of_trunk) {
     kind.head = *named.head;
-    const std::optional<LoadingPlan> fit = try_head(json, kind, tensors, source);
-    if (!fit || fit->missing_in_head().empty()) return;  // or read_config reports it
-    missing = lacking(*fit);
-    partly = fit->held_by_head() > 0;
+    const std::optional<LoadingPlan> fit = try_head(json, kind, tensors, source, &missing);
+    if (fit) missing = problem_of(kind.head, *fit);
+    if (missing.empty()) return;
+    partly = !fit || fit->held_by_head() > 0;
   }
   kind.head = Head::none;
-  read_config(json, kind);  // or an error about the rest
+  read_config(json, kind);  // an error about the trunk
   const HeldHead held =
       partly ? HeldHead() : held_head(json, kind, named.architecture, tensors, source, !named.head.has_value());
   kind.head = held.head;
@@ -162,26 +170,32 @@ void decide_head(const JsonObject& json, const NamedKind& named, const Available
     if (!decided.missing_head.empty()) decided.warnings.push_back(fmt::format("{}: {}", source, decided.missing_head));
     return;
   }
-  const std::string what = named.head ? missing : "which is not known here";
+  const Family* const others = find_architecture(named.architecture).family;
+  const std::string what = named.head          ? missing
+                           : others != nullptr ? fmt::format("a {}, unlike model_type", others->name)
+                                               : "which is not known here";
   decided.head_reason =
-      fmt::format("architectures names {}, {}; {}", names, named.head ? "not in the file" : what, tensors_say(held));
+      fmt::format("architectures names {}, {}; {}", names, named.head ? "not usable" : what, tensors_say(held));
   decided.warnings.push_back(fmt::format("{}: 'architectures' names {}, {}{}; {}", json.source(), names,
                                          named.head ? "but " : "", what, tensors_say(held)));
+}
+
+// The first class of "architectures", or the one that stands there without a list.
+std::string first_architecture(const JsonObject& json) {
+  if (json.has("architectures") && json.value()["architectures"].is_string())
+    return json.get_string("architectures", std::nullopt);
+  const auto names = json.get_strings("architectures", std::vector<std::string>{});
+  return names.empty() ? "" : names[0];
 }
 
 }  // namespace
 
 NamedKind named_kind(const JsonObject& json) {
-  const auto names = json.get_strings("architectures", std::vector<std::string>{});
   const std::string type = json.get_string("model_type", "");
-  NamedKind named{.family = find_family(type), .head = {}, .architecture = names.empty() ? "" : names[0]};
+  NamedKind named{.family = find_family(type), .head = {}, .architecture = first_architecture(json)};
   if (!type.empty() && named.family == nullptr) json.reject("model_type", known_types());
-  if (names.empty()) return named;
-  const ModelKind found = find_architecture(names[0]);
-  if (found.family == nullptr) return named;
-  if (named.family != nullptr && named.family != found.family) {
-    json.reject("architectures", fmt::format("one of model_type \"{}\"", type));
-  }
+  const ModelKind found = find_architecture(named.architecture);
+  if (found.family == nullptr || (named.family != nullptr && named.family != found.family)) return named;
   named.family = found.family;
   named.head = found.head;
   return named;

@@ -14,4 +14,10 @@ void check_rows(const Tokenizer& tokenizer, std::span<const int32_t> ids, int64_
                   quote(tokenizer.token(*found)), *found, rows);
 }
 
+std::string beyond_rows_warning(const std::string& directory, const Tokenizer& tokenizer, int64_t rows) {
+  return fmt::format(
+      "{}: the tokenizer has {} tokens, the model rows for {}: a text with one of the others is an error", directory,
+      tokenizer.vocabulary_size(), rows);
+}
+
 }  // namespace roformer

@@ -1,5 +1,6 @@
 #include "training/labeler.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace roformer {
@@ -8,8 +9,8 @@ namespace {
 
 class MaskedLabeler final : public Labeler {
  public:
-  MaskedLabeler(const Tokenizer& tokenizer, const MaskingOptions& options)
-      : vocabulary_(tokenizer), options_(options) {}
+  MaskedLabeler(const Tokenizer& tokenizer, const MaskingOptions& options, int64_t rows)
+      : vocabulary_(tokenizer, rows), options_(options) {}
 
   MaskedSequence label(std::span<const int32_t> sequence, RandomStream random) const override {
     return mask_sequence(sequence, options_, vocabulary_, random);
@@ -45,12 +46,12 @@ class CausalLabeler final : public Labeler {
 
 }  // namespace
 
-std::unique_ptr<Labeler> masked_labeler(const Tokenizer& tokenizer, const MaskingOptions& options) {
-  return std::make_unique<MaskedLabeler>(tokenizer, options);
+std::unique_ptr<Labeler> masked_labeler(const Tokenizer& tokenizer, const MaskingOptions& options, int64_t rows) {
+  return std::make_unique<MaskedLabeler>(tokenizer, options, rows);
 }
 
-std::unique_ptr<Labeler> causal_labeler(const Tokenizer& tokenizer) {
-  return std::make_unique<CausalLabeler>(tokenizer.vocabulary_size());
+std::unique_ptr<Labeler> causal_labeler(const Tokenizer& tokenizer, int64_t rows) {
+  return std::make_unique<CausalLabeler>(std::min<int64_t>(tokenizer.vocabulary_size(), rows));
 }
 
 }  // namespace roformer

@@ -83,12 +83,15 @@ class Scorer {
 
 LanguageScore evaluate_language(const Model& model, const Tokenizer& tokenizer, const PretrainOptions& options) {
   const int64_t max_length = options.max_length.value();
-  const Corpus corpus(
-      options.data,
-      {.rule = parse_document_rule(options.documents), .max_length = max_length, .stop_token = options.stop_token},
-      tokenizer);
+  const int64_t rows = model.config().vocabulary;
+  const Corpus corpus(options.data,
+                      {.rule = parse_document_rule(options.documents),
+                       .max_length = max_length,
+                       .rows = rows,
+                       .stop_token = options.stop_token},
+                      tokenizer);
   if (options.undivided && corpus.undivided()) options.undivided(*corpus.undivided());
-  const auto labeler = make_labeler(options, tokenizer);
+  const auto labeler = make_labeler(options, tokenizer, rows);
   const int64_t per_batch = std::max<int64_t>(1, options.batch_tokens.value() / max_length);
   const RandomStream masks = validation_masks(options.seed);
   const Context context{.backend = model.backend(), .stop = options.stop_token};

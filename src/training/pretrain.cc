@@ -64,8 +64,8 @@ HeldOut read_validation(const PretrainOptions& options, const CorpusOptions& rea
 
 // Training and validation text. Not movable, as the stream refers to the corpus.
 struct TrainingText {
-  TrainingText(const PretrainOptions& options, int64_t max_length, const Tokenizer& tokenizer, RandomStream random,
-               ThreadPool& pool);
+  TrainingText(const PretrainOptions& options, const PretrainPlan& plan, const Tokenizer& tokenizer,
+               RandomStream random, ThreadPool& pool);
   TrainingText(const TrainingText&) = delete;
   TrainingText& operator=(const TrainingText&) = delete;
 
@@ -76,10 +76,11 @@ struct TrainingText {
   std::unique_ptr<SequenceStream> stream;
 };
 
-TrainingText::TrainingText(const PretrainOptions& options, int64_t max_length, const Tokenizer& tokenizer,
+TrainingText::TrainingText(const PretrainOptions& options, const PretrainPlan& plan, const Tokenizer& tokenizer,
                            RandomStream random, ThreadPool& pool)
     : reading{.rule = parse_document_rule(options.documents),
-              .max_length = max_length,
+              .max_length = plan.max_length,
+              .rows = plan.config.vocabulary,
               .stop_token = options.stop_token},
       corpus(options.data, reading, tokenizer),
       held_out(read_validation(options, reading, corpus, tokenizer, pool, validation_hash)),
@@ -185,10 +186,11 @@ RandomStream validation_masks(int64_t seed) {
   return LanguageObjective::validation_random(data_random({static_cast<uint64_t>(seed), 0}));
 }
 
-std::unique_ptr<Labeler> make_labeler(const PretrainOptions& options, const Tokenizer& tokenizer) {
-  if (options.objective == "clm") return causal_labeler(tokenizer);
-  return masked_labeler(tokenizer, {.probability = options.mask_probability.value_or(kMaskProbability),
-                                    .whole_words = options.whole_word});
+std::unique_ptr<Labeler> make_labeler(const PretrainOptions& options, const Tokenizer& tokenizer, int64_t rows) {
+  if (options.objective == "clm") return causal_labeler(tokenizer, rows);
+  return masked_labeler(
+      tokenizer,
+      {.probability = options.mask_probability.value_or(kMaskProbability), .whole_words = options.whole_word}, rows);
 }
 
 PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
@@ -207,7 +209,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   tokenizer->set_model_max_length(plan.max_length);
 
   const RandomStream random{static_cast<uint64_t>(options.seed), 0};
-  TrainingText text(options, plan.max_length, *tokenizer, substream(data_random(random), 0), backend.pool());
+  TrainingText text(options, plan, *tokenizer, substream(data_random(random), 0), backend.pool());
   PackedSequences& validation = text.held_out.sequences;
   const LanguageOptions language = language_options(options, plan, *tokenizer, validation);
   const int64_t sequences = options.schedule.epochs ? text.stream->count_sequences() : 0;
@@ -242,8 +244,8 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   if (options.undivided && text.corpus.undivided()) options.undivided(*text.corpus.undivided());
 
   if (directory.resumed_step() == 0) warn(of_weights);
-  LanguageObjective objective(model, make_labeler(options, *tokenizer), language, std::move(text.stream),
-                              std::move(validation), data_random(random));
+  LanguageObjective objective(model, make_labeler(options, *tokenizer, plan.config.vocabulary), language,
+                              std::move(text.stream), std::move(validation), data_random(random));
   if (objective.validation_sequences() > 0) write_unigram_loss(objective.unigram_loss(), directory.path());
   describe(options, plan, schedule, text.corpus, objective, directory.resumed_step() > 0);
   if (!notice.empty()) options.messages.write(notice + "\n");

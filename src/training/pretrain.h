@@ -16,8 +16,8 @@ struct PretrainResult {
   int64_t parameters = 0;
 };
 
-// The labeler for `options`, also for evaluating a trained model.
-std::unique_ptr<Labeler> make_labeler(const PretrainOptions& options, const Tokenizer& tokenizer);
+// The labeler for `options`, also for evaluating a trained model, with this number of rows of embeddings.
+std::unique_ptr<Labeler> make_labeler(const PretrainOptions& options, const Tokenizer& tokenizer, int64_t rows);
 
 // Of the labels of validation in a run with this seed: a substream for each sequence.
 RandomStream validation_masks(int64_t seed);

@@ -11,6 +11,7 @@
 #include "base/inapplicable_error.h"
 #include "formats/directory_weights.h"
 #include "models/families/family.h"
+#include "text/token_rows.h"
 
 namespace roformer {
 
@@ -157,13 +158,16 @@ PretrainPlan make_plan(const PretrainOptions& options, const Tokenizer& tokenize
   if (options.config.empty() && !plan.start) {
     fit_config(config, options, tokenizer, plan.max_length);
   } else if (config.vocabulary < tokenizer.vocabulary_size()) {
-    throw UsageError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
-                     config.vocabulary);
+    if (!plan.start) {
+      throw UsageError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
+                       config.vocabulary);
+    }
+    plan.warnings.push_back(beyond_rows_warning(options.init_from, tokenizer, config.vocabulary));
   }
   check_same_tokens(options, tokenizer);
   check_positions(config, plan.max_length);
   set_objective(config, options);
-  if (plan.start) untie_if_different(config, *plan.start);
+  if (plan.start) take_output_as_it_is(config, *plan.start);
   complete(config, "");
   check_together(options, plan);
   return plan;

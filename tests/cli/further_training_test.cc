@@ -140,6 +140,24 @@ TEST_F(FurtherTraining, OtherTokensAreRefused) {
   succeed(from("same", {"--init-from", path("first"), "--tokenizer", path("fewer")}));
 }
 
+// A token that was added without a row is a problem only of a text that holds it.
+TEST_F(FurtherTraining, TokensBeyondTheModelsRows) {
+  for (const std::string objective : {"mlm", "clm"}) {
+    const std::string model = "first_" + objective, more = "more_" + objective;
+    succeed(pretrain(model, {"--objective", objective}));
+    std::filesystem::remove(path(model + "/tokenizer.json"));
+    put(path(model + "/vocab.txt"), content(path(model + "/vocab.txt")) + "zebra\n");
+    const Outcome outcome = run(further(more, model, {"--objective", objective}));
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+    EXPECT_THAT(outcome.error, HasSubstr("a text with one of the others is an error\n"));
+    evaluated(more, {"--data", path("text.txt")});
+    put(path("zebra.txt"), "the king and the zebra\n");
+    const std::vector<std::string> parts = {"zebra.txt", "the token \"zebra\"", "rows of embeddings"};
+    expect_refused({"evaluate", "--model", path(more), "--data", path("zebra.txt")}, 1, parts);
+    expect_refused(further("x", model, {"--objective", objective, "--validation-data", path("zebra.txt")}), 1, parts);
+  }
+}
+
 TEST_F(FurtherTraining, KeysThatAreNotTakenAreNamed) {
   const std::string shape = R"("vocab_size":120,"hidden_size":32,"num_hidden_layers":1,"num_attention_heads":2,)"
                             R"("intermediate_size":48,"architectures":["RoFormerForMaskedLM"],)";

@@ -64,6 +64,12 @@ TEST_F(Masking, SpecialTokensAreNeverChosenNorDrawn) {
   EXPECT_THAT(mask({}, 0).rows, IsEmpty());
 }
 
+TEST_F(Masking, TokensWithoutARowAreNeverDrawn) {
+  const MaskingVocabulary few(*tokenizer_, 6);
+  EXPECT_THAT(few.ordinary, ElementsAre(5));
+  EXPECT_EQ(few.special, vocabulary_.special);
+}
+
 // 20,000 selected tokens: each share within 5 standard deviations, each row selected about equally often.
 TEST_F(Masking, SharesAndPlacesAreAsAsked) {
   const auto ids = sequence(100);

@@ -55,6 +55,18 @@ TEST(PytorchFile, EveryContainerGivesTheSameTensors) {
   }
 }
 
+// The only dictionary with tensors is found under any name.
+TEST(PytorchFile, ASectionOfAnyName) {
+  std::string bytes = read_file(kFixtures + "nested_legacy.bin", 1 << 24);
+  bytes[bytes.find("state_dict")] = 'x';
+  const TempDirectory directory;
+  write_file_atomically(directory / "any.bin", bytes);
+  const PytorchFile file(directory / "any.bin");
+  EXPECT_EQ(file.section(), "model.xtate_dict");
+  const SafetensorsFile expected(kFixtures + "expected.safetensors");
+  expect_same(file, expected, names_of(file));
+}
+
 TEST(PytorchFile, ShapesAndTypesAreThoseOfTheFile) {
   const PytorchFile file(kFixtures + "zip.bin");
   EXPECT_EQ(names_of(file)[0], "word");

@@ -56,6 +56,7 @@ TEST_F(FillMask, IgnoresIdsBeyondTheTokenizer) {
   const auto masks = fill_mask(m, *tokenizer_, "[MASK]", 1000);
   EXPECT_EQ(std::ssize(masks[0]), tokenizer_->vocabulary_size());
   for (const Candidate& candidate : masks[0]) EXPECT_LT(candidate.id, tokenizer_->vocabulary_size());
+  EXPECT_LT(masks[0][0].score, 1e-20);  // the other rows take part in the probabilities
 }
 
 TEST_F(FillMask, FillsTheTextAsItWasWritten) {

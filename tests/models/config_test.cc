@@ -202,7 +202,7 @@ TEST(ConfigTest, RefusesValues) {
       {"layer_norm_eps", "small", "'layer_norm_eps'"},
       {"rotary_value", 1, "'rotary_value'"},
       {"hidden_act", 3, "'hidden_act'"},
-      {"architectures", "RoFormerForMaskedLM", "'architectures'"},
+      {"architectures", 7, "'architectures'"},
       {"architectures", Json::array({7}), "'architectures'"},
       {"position_embedding_type", 4, "'position_embedding_type'"},
       // out of range
@@ -266,6 +266,7 @@ TEST(ConfigTest, RefusesValues) {
   for (const BadValue& bad : cases) {
     SCOPED_TRACE(::testing::Message() << bad.key << ": " << bad.value);
     Json json = minimal();
+    json["architectures"] = {"RoFormerForSequenceClassification"};  // which has all keys
     json[bad.key] = bad.value;
     EXPECT_THAT([&] { read(json); },
                 ThrowsMessage<DataError>(AllOf(HasSubstr("some/config.json"), HasSubstr(bad.named))));
@@ -308,7 +309,8 @@ TEST(ConfigTest, FamiliesAndHeadsByArchitecture) {
 }
 
 TEST(ConfigTest, LabelsAndProblems) {
-  const auto labels = [](const Json& more) { return read(with(minimal(), more)).labels; };
+  const Json classifier = with(minimal(), {{"architectures", {"RoFormerForSequenceClassification"}}});
+  const auto labels = [&](const Json& more) { return read(with(classifier, more)).labels; };
   EXPECT_THAT(labels({}), ElementsAre("LABEL_0", "LABEL_1"));
   EXPECT_THAT(labels({{"num_labels", 3}}), ElementsAre("LABEL_0", "LABEL_1", "LABEL_2"));
   EXPECT_THAT(labels({{"id2label", {{"1", "b"}, {"0", "a"}}}}), ElementsAre("a", "b"));
@@ -320,12 +322,12 @@ TEST(ConfigTest, LabelsAndProblems) {
   EXPECT_THAT(labels({{"id2label", nullptr}, {"num_labels", 1}}), ElementsAre("LABEL_0"));
   EXPECT_THAT(labels({{"id2label", Json::object()}}), ElementsAre("LABEL_0", "LABEL_1"));
   // As in transformers' pipeline, the one label has a score, unless it is a regression.
-  EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}})).problem, Problem::score);
-  EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}, {"problem_type", "single_label_classification"}})).problem,
+  EXPECT_EQ(read(with(classifier, {{"num_labels", 1}})).problem, Problem::score);
+  EXPECT_EQ(read(with(classifier, {{"num_labels", 1}, {"problem_type", "single_label_classification"}})).problem,
             Problem::score);
-  EXPECT_EQ(read(with(minimal(), {{"num_labels", 1}, {"problem_type", "regression"}})).problem, Problem::regression);
-  EXPECT_EQ(read(with(minimal(), {{"num_labels", 4}})).problem, Problem::single_label);
-  EXPECT_EQ(read(with(minimal(), {{"problem_type", "multi_label_classification"}})).problem, Problem::multi_label);
+  EXPECT_EQ(read(with(classifier, {{"num_labels", 1}, {"problem_type", "regression"}})).problem, Problem::regression);
+  EXPECT_EQ(read(with(classifier, {{"num_labels", 4}})).problem, Problem::single_label);
+  EXPECT_EQ(read(with(classifier, {{"problem_type", "multi_label_classification"}})).problem, Problem::multi_label);
 }
 
 TEST(ConfigTest, RoFormerV2AndSim) {

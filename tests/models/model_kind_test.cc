@@ -219,9 +219,18 @@ TEST_F(ModelKindTest, AHeadBesideANamedTrunk) {
   EXPECT_EQ(planned.config.head, Head::masked_lm);
   EXPECT_THAT(planned.notes.head_reason, HasSubstr("beyond architectures"));
   EXPECT_THAT(planned.notes.warnings, IsEmpty());
-  // Tied output weights alone are no head of a trunk.
+  // Tied output weights alone are no head of a trunk, unless the file has them.
   make(shape("llama", "LlamaModel", {{"tie_word_embeddings", true}}));
   EXPECT_EQ(head(), Head::none);
+  weights_["lm_head.weight"] = filled({11, 8}, 1);
+  EXPECT_EQ(head(), Head::causal_lm);
+}
+
+TEST_F(ModelKindTest, AHeadThatIsThereInPart) {
+  make(shape("bert", "BertForMaskedLM", {{"tie_word_embeddings", false}}));
+  weights_.erase("cls.predictions.decoder.weight");
+  config_.erase("architectures");
+  EXPECT_THAT(plan().config.missing_head, HasSubstr("lacks \"cls.predictions.decoder.weight\" [11, 8]"));
 }
 
 TEST_F(ModelKindTest, LabelsByTheRowsOfTheClassifier) {
@@ -230,13 +239,36 @@ TEST_F(ModelKindTest, LabelsByTheRowsOfTheClassifier) {
   EXPECT_THAT(plan().config.labels, ElementsAre("LABEL_0", "LABEL_1", "LABEL_2"));
   config_["id2label"] = {{"0", "a"}, {"2", "c"}};
   EXPECT_THAT(plan().config.labels, ElementsAre("a", "LABEL_1", "c"));
-  // A number that contradicts the tensor is an error, but no concern of a trunk.
+  // A number that contradicts the tensor and names that cannot be read are an error of the head, no concern of a trunk.
+  const Json original = config_;
+  for (const auto& [labels, problem] : std::vector<std::pair<Json, const char*>>{
+           {{{"0", "a"}, {"1", "b"}}, "has the shape [3, 8], expected [2, 8]"}, {{{"zero", "a"}}, "'id2label' is"}}) {
+    SCOPED_TRACE(labels);
+    config_ = original;
+    config_["id2label"] = labels;
+    const PlannedModel planned = plan();
+    EXPECT_EQ(planned.config.head, Head::none);
+    EXPECT_THAT(planned.config.missing_head, HasSubstr(problem));
+    EXPECT_THAT(planned.notes.warnings, ElementsAre(HasSubstr(problem)));
+  }
+  config_ = original;
   config_["id2label"] = {{"0", "a"}, {"1", "b"}};
-  EXPECT_THAT([&] { plan(); }, ThrowsMessage<DataError>(HasSubstr("has the shape [3, 8], expected [2, 8]")));
   config_.erase("architectures");
   const PlannedModel planned = plan();
   EXPECT_EQ(planned.config.head, Head::none);
   EXPECT_THAT(planned.config.missing_head, HasSubstr("has the shape [3, 8], expected [2, 8]"));
+}
+
+TEST_F(ModelKindTest, ArchitecturesOfAnotherFamilyOrWithoutAList) {
+  make(shape("bert", "BertForMaskedLM"));
+  config_["architectures"] = {"RoFormerForCausalLM"};
+  const PlannedModel planned = plan();
+  EXPECT_EQ(planned.config.family, &families::bert);
+  EXPECT_EQ(planned.config.head, Head::masked_lm);
+  EXPECT_THAT(planned.notes.warnings, ElementsAre(HasSubstr("a roformer, unlike model_type")));
+  config_["architectures"] = "BertForMaskedLM";
+  EXPECT_EQ(head(), Head::masked_lm);
+  EXPECT_THAT(plan().notes.warnings, IsEmpty());
 }
 
 TEST_F(ModelKindTest, WrappersAreRemoved) {
@@ -268,6 +300,31 @@ TEST_F(ModelKindTest, TheTrunksOwnPrefixIsNoWrapper) {
   make(shape("bert", "BertForMaskedLM"));
   rename_all([](const std::string& name) { return "model." + name; });
   EXPECT_EQ(plan().notes.wrapper, "model.");
+}
+
+// A trunk under the name that another family's has, which model_type decides.
+TEST_F(ModelKindTest, TheTrunksNameInAnotherFamily) {
+  make(shape("roformer", "RoFormerForMaskedLM"));
+  rename_all([](const std::string& name) { return name.starts_with("roformer.") ? "bert." + name.substr(9) : name; });
+  const PlannedModel planned = plan();
+  EXPECT_EQ(planned.notes.wrapper, "bert.");
+  EXPECT_EQ(planned.config.head, Head::masked_lm);
+  EXPECT_THAT(planned.notes.warnings, IsEmpty());
+}
+
+TEST_F(ModelKindTest, WrappersOfLayers) {
+  make(shape("llama", "LlamaForCausalLM"));
+  for (const std::string wrapper : {"_orig_mod.", "_fsdp_wrapped_module._checkpoint_wrapped_module."}) {
+    const StateDict original = weights_;
+    rename_all([&](std::string name) {
+      const size_t at = name.find("layers.0.");
+      return at == name.npos ? name : name.insert(at + 9, wrapper);
+    });
+    EXPECT_THAT(plan().notes.warnings, IsEmpty());
+    weights_["model.layers.0.mlp.up_proj.weight"] = original.at("model.layers.0.mlp.up_proj.weight");
+    EXPECT_EQ(detail_of<DataError>([&] { plan(); }).tensor, "model.layers.0.mlp.up_proj.weight");
+    weights_ = original;
+  }
 }
 
 // Of a trunk within another model, whose own tensors have no such prefix.
@@ -343,6 +400,22 @@ TEST_F(ModelKindTest, OutputWeightsThatDifferAreNotTied) {
       }
     }
   }
+}
+
+// As in transformers, which then has two biases and adds the decoder's.
+TEST_F(ModelKindTest, AnOutputBiasThatDiffersIsUsed) {
+  make(shape("bert", "BertForMaskedLM"));
+  weights_["cls.predictions.decoder.bias"] = filled({11}, 3);
+  const PlannedModel planned = plan();
+  EXPECT_THAT(planned.notes.warnings,
+              ElementsAre(HasSubstr(R"("cls.predictions.decoder.bias" differs from "cls.predictions.bias")")));
+  const Model model(*backend_, planned.config, planned.plan, false);
+  for (const auto& [name, tensor] : model.weights()) {
+    if (name != "cls.predictions.bias") continue;
+    EXPECT_THAT(values_of(tensor), ::testing::Each(3));
+  }
+  weights_["cls.predictions.bias"] = weights_.at("cls.predictions.decoder.bias");
+  EXPECT_THAT(plan().notes.warnings, IsEmpty());
 }
 
 TEST_F(ModelKindTest, AMissingTensorIsShownWithTheNearest) {

@@ -54,6 +54,7 @@ std::vector<std::string> parse_labels(const JsonObject& json, int64_t usual) {
 }
 
 void read_labels(const JsonObject& json, ModelConfig& config) {
+  if (config.head != Head::sequence_classification && config.head != Head::token_classification) return;
   config.labels = parse_labels(json, std::ssize(config.labels));
   config.problem = Problem::single_label;
   if (json.has("problem_type")) config.problem = parse_name(json, "problem_type", kProblems, "");
