@@ -202,10 +202,11 @@ Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view
       push(part.id, part.segment, {0, 0});
       continue;
     }
-    const size_t which = part.kind == TemplatePart::Kind::text ? 0 : 1;
+    const size_t which = part.kind == TemplatePart::Kind::text ? 0 : 1, begin = result.ids.size();
     for (size_t i = 0; i < static_cast<size_t>(lengths[which]); ++i) {
       push(ids[which][i], part.segment, offsets[which][i]);
     }
+    if (which == 1) result.pair = {begin, result.ids.size()};
   }
   return result;
 }
