@@ -209,7 +209,9 @@ void run(const GenerateOptions& options) {
   TextReader reader(input_of(options), stop.token());
   const Session session(options.model, {.engine = options.engine, .tokenizer = load_options(options.tokenizer)});
   print_warnings(session.notes());
-  generation.end_ids = named_end_ids(session.directory(), session.model().config());
+  std::vector<std::string> warnings;
+  generation.end_ids = named_end_ids(session.directory(), session.model().config(), &warnings);
+  std::ranges::for_each(warnings, print_warning);
   const TextGenerator generator(session.model(), session.tokenizer(), std::move(generation));
   for (bool ended = false; !ended;) {
     std::vector<std::string> texts;

@@ -81,7 +81,8 @@ const char* finish_name(FinishReason finish) {
   return "";
 }
 
-std::optional<std::vector<int32_t>> named_end_ids(const std::string& directory, const ModelConfig& config) {
+std::optional<std::vector<int32_t>> named_end_ids(const std::string& directory, const ModelConfig& config,
+                                                  std::vector<std::string>* warnings) {
   constexpr const char* kKey = "eos_token_id";
   for (const char* file : {"generation_config.json", "config.json"}) {
     const std::string path = join_path(directory, file);
@@ -91,10 +92,13 @@ std::optional<std::vector<int32_t>> named_end_ids(const std::string& directory, 
     const Json& value = json.value().at(kKey);
     std::vector<int32_t> ids;
     for (const Json& id : value.is_array() ? value : Json::array({value})) {
-      if (!id.is_number_integer() || id < 0 || id >= config.vocabulary) {
-        json.reject(kKey, fmt::format("an id, or a list of ids, from 0 to {}", config.vocabulary - 1));
+      if (!id.is_number_integer()) json.reject(kKey, "an id, or a list of ids");
+      if (id >= 0 && id < config.vocabulary) {
+        ids.push_back(id.get<int32_t>());
+      } else if (warnings != nullptr) {
+        warnings->push_back(fmt::format("{}: '{}' names {}, which the vocabulary of {} lacks: no text ends with it",
+                                        path, kKey, dump_json(id), config.vocabulary));
       }
-      ids.push_back(id.get<int32_t>());
     }
     return ids;
   }

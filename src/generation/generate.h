@@ -56,9 +56,10 @@ struct Generated {
   double score = 0;  // beam search only
 };
 
-// A directory's end tokens ("eos_token_id" of generation_config.json, else config.json), if any. DataError for ids
-// outside the vocabulary.
-std::optional<std::vector<int32_t>> named_end_ids(const std::string& directory, const ModelConfig& config);
+// A directory's end tokens ("eos_token_id" of generation_config.json, else config.json), if any. Ids outside the
+// vocabulary, which never come, are left out, with a warning.
+std::optional<std::vector<int32_t>> named_end_ids(const std::string& directory, const ModelConfig& config,
+                                                  std::vector<std::string>* warnings = nullptr);
 
 class TextGenerator {
  public:

@@ -17,15 +17,12 @@ constexpr int64_t kUsualLength = 384, kUsualStride = 128;
 // Windows are computed a few at a time, so that memory does not grow with the context.
 constexpr int64_t kTokensAtOnce = 4096;
 
-bool is_of_context(const Encoding& encoding, size_t token) {
-  return encoding.segment_ids[token] == 1 && encoding.offsets[token][0] != encoding.offsets[token][1];
-}
-
-// The range of the context's tokens; empty if there are none.
+// The range of the context's tokens that have text; empty if there are none.
 std::pair<size_t, size_t> context_range(const Encoding& encoding) {
-  size_t first = 0, end = encoding.ids.size();
-  while (first < end && !is_of_context(encoding, first)) ++first;
-  while (end > first && !is_of_context(encoding, end - 1)) --end;
+  auto [first, end] = encoding.pair;
+  const auto is_empty = [&](size_t token) { return encoding.offsets[token][0] == encoding.offsets[token][1]; };
+  while (first < end && is_empty(first)) ++first;
+  while (end > first && is_empty(end - 1)) --end;
   return {first, end};
 }
 
@@ -43,6 +40,7 @@ Encoding window_of(const Encoding& whole, size_t first, size_t begin, size_t end
   };
   append(0, first);
   append(begin, end);
+  window.pair = {first, window.ids.size()};
   append(last, whole.ids.size());
   return window;
 }
@@ -102,6 +100,9 @@ class Answers {
     if (is_new) answers_.push_back({std::string(text), 0, offsets});
     answers_[place->second].score += score;
   }
+  bool begins_with_space(std::array<int64_t, 2> offsets) const {
+    return is_whitespace(decode_utf8(context_.data() + starts_[static_cast<size_t>(offsets[0])]).value);
+  }
   Answer best() const {
     if (answers_.empty()) return {};
     return *std::max_element(answers_.begin(), answers_.end(),
@@ -149,7 +150,11 @@ void add_answers(const Tokenizer& tokenizer, const Encoding& window, const Tenso
   ends = softmax(std::move(ends));
   starts.resize(last - first);
   ends.resize(last - first);
-  const auto continues = [&](size_t token) { return tokenizer.is_continuation(window.ids[token]); };
+  const auto continues = [&](size_t token) {
+    const int32_t id = window.ids[token];
+    if (!tokenizer.is_continuation(id)) return false;
+    return !tokenizer.is_special(id) || !answers.begins_with_space(window.offsets[token]);
+  };
   constexpr size_t kSpansToAlign = 12;
   for (auto [score, s, e] :
        best_spans(starts, ends, static_cast<size_t>(options.max_tokens), options.align_to_words ? kSpansToAlign : 1)) {

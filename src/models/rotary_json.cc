@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -37,8 +38,14 @@ struct Source {
   int64_t longest() const { return config.get_int("max_position_embeddings", 1536, 1); }
   // As in transformers, "original_max_position_embeddings" of the config takes precedence over the scaling's.
   int64_t original() const {
-    if (config.has(kOriginal)) return config.get_int(kOriginal, std::nullopt, 1);
-    return scaling.get_int(kOriginal, longest(), 1);
+    const JsonObject& from = config.has(kOriginal) ? config : scaling;
+    if (!from.has(kOriginal)) return longest();
+    // Some files have it as 8192.0.
+    const double positions = from.get_double(kOriginal, std::nullopt);
+    if (!(positions >= 1 && positions <= kMaxRotaryPosition && positions == std::floor(positions))) {
+      from.reject(kOriginal, fmt::format("an integer from 1 to {}", kMaxRotaryPosition));
+    }
+    return static_cast<int64_t>(positions);
   }
   double lengthening() const {
     return scaling.get_double("factor", static_cast<double>(longest()) / static_cast<double>(original()));

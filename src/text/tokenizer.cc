@@ -202,11 +202,12 @@ Encoding Tokenizer::encode(std::string_view text, std::optional<std::string_view
       push(part.id, part.segment, {0, 0});
       continue;
     }
-    const size_t which = part.kind == TemplatePart::Kind::text ? 0 : 1;
+    const size_t which = part.kind == TemplatePart::Kind::text ? 0 : 1, begin = result.ids.size();
     const size_t kept = static_cast<size_t>(lengths[which]), first = truncates_left_ ? ids[which].size() - kept : 0;
     for (size_t i = first; i < first + kept; ++i) {
       push(ids[which][i], part.segment, offsets[which][i]);
     }
+    if (which == 1) result.pair = {begin, result.ids.size()};
   }
   return result;
 }

@@ -29,6 +29,7 @@ struct Encoding {
   std::vector<int32_t> segment_ids;  // of the template: 0 for text and its specials, 1 for pair and its [SEP]
   std::vector<std::array<int64_t, 2>> offsets;  // [begin, end) in code points of the text it came from; specials [0, 0)
   int64_t cut = 0;                              // tokens lost to max_length
+  std::array<size_t, 2> pair{};                 // [begin, end) of the tokens of the second text; its segment may be 0
 };
 
 enum class SpecialToken { pad, unk, cls, sep, mask };
@@ -99,7 +100,8 @@ class Tokenizer {
   int32_t sep_id() const { return special_id(SpecialToken::sep); }
   int32_t mask_id() const { return special_id(SpecialToken::mask); }
   bool is_special(int32_t id) const;
-  // Whether the token continues the previous token's word ("##ing").
+  // Whether the token continues the previous token's word ("##ing"). Where the tokens that start a word are marked, the
+  // unknown token may: it does not if its text starts with a space.
   virtual bool is_continuation(int32_t) const { return false; }
   // "wordpiece", "jieba-wordpiece", "char", "byte", "bpe", "unigram", "wordlevel"
   virtual std::string_view type() const = 0;

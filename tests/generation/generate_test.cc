@@ -360,8 +360,12 @@ TEST_F(Generate, EndTokensAreThoseOfTheDirectory) {
   EXPECT_EQ(named_end_ids(directory.path(), shape), std::vector<int32_t>{102});
   write("generation_config.json", R"({"eos_token_id": [3, 4]})");
   EXPECT_EQ(named_end_ids(directory.path(), shape), (std::vector<int32_t>{3, 4}));
-  write("generation_config.json", R"({"eos_token_id": 100000})");
+  write("generation_config.json", R"({"eos_token_id": "3"})");
   EXPECT_THAT([&] { named_end_ids(directory.path(), shape); }, ThrowsMessage<DataError>(HasSubstr("eos_token_id")));
+  std::vector<std::string> warnings;
+  write("generation_config.json", R"({"eos_token_id": [3, 100000, -1]})");
+  EXPECT_EQ(named_end_ids(directory.path(), shape, &warnings), std::vector<int32_t>{3});
+  EXPECT_THAT(warnings, testing::ElementsAre(HasSubstr("names 100000"), HasSubstr("names -1")));
 }
 
 // A character arrives byte by byte; a stop string begins but does not complete.

@@ -201,6 +201,70 @@ TEST_F(QuestionAnswering, AnswersAreWholeWords) {
   EXPECT_GT(parts, 0);
 }
 
+// A tokenizer.json of `model` and `pre_tokenizer` whose pairs are <s> question </s> context </s>, all of segment 0.
+std::unique_ptr<Tokenizer> of_one_segment(const std::string& model, const std::string& pre_tokenizer) {
+  const TempDirectory directory;
+  const auto special = [](const std::string& id, const std::string& token) {
+    return R"({"id": )" + id + R"(, "content": ")" + token + R"(", "single_word": false, "lstrip": false,
+               "rstrip": false, "normalized": false, "special": true})";
+  };
+  const std::string begin = R"({"SpecialToken": {"id": "<s>", "type_id": 0}}, )",
+                    end = R"({"SpecialToken": {"id": "</s>", "type_id": 0}})",
+                    first = begin + R"({"Sequence": {"id": "A", "type_id": 0}}, )" + end;
+  write_file_atomically(directory / "tokenizer.json", R"({"version": "1.0", "added_tokens": [)" + special("0", "<s>") +
+                                                          ", " + special("1", "</s>") + ", " + special("2", "<unk>") +
+                                                          R"(], "normalizer": null, "decoder": null,
+      "pre_tokenizer": )" + pre_tokenizer + R"(, "post_processor": {"type": "TemplateProcessing", "single": [)" +
+                                                          first + R"(], "pair": [)" + first +
+                                                          R"(, {"Sequence": {"id": "B", "type_id": 0}}, )" + end +
+                                                          R"(], "special_tokens": {
+      "<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}, "</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}}},
+      "model": )" + model + "}");
+  write_file_atomically(directory / "tokenizer_config.json", R"({"tokenizer_class": "PreTrainedTokenizerFast",
+      "cls_token": "<s>", "sep_token": "</s>", "unk_token": "<unk>"})");
+  return load_tokenizer(directory.path());
+}
+
+constexpr const char* kMetaspace =
+    R"({"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": true})";
+
+TEST_F(QuestionAnswering, TheContextIsTheSecondTextInAnySegment) {
+  const auto words = of_one_segment(R"({"type": "WordLevel", "unk_token": "<unk>", "vocab": {"<s>": 0, "</s>": 1,
+      "<unk>": 2, "who": 3, "the": 4, "fox": 5, "runs": 6, "far": 7}})",
+                                    R"({"type": "Whitespace"})");
+  const QuestionWindows windows{.max_length = 6, .stride = 1};
+  std::vector<std::string> contexts;
+  for (const Encoding& window : encode_question(*words, windows)("who\tthe fox runs far")) {
+    EXPECT_THAT(window.segment_ids, testing::Each(0));
+    std::string& text = contexts.emplace_back();
+    for (size_t t = window.pair[0]; t < window.pair[1]; ++t) text += words->token(window.ids[t]) + " ";
+  }
+  EXPECT_THAT(contexts, ElementsAre("the fox ", "fox runs ", "runs far "));
+  const Model m = model(*words);
+  const Answer found = answer(m, *words, "who\tthe fox runs far", windows, {.max_tokens = 1});
+  EXPECT_THAT((std::vector<std::string>{"the", "fox", "runs", "far"}), testing::Contains(found.text));
+  EXPECT_GT(found.score, 0);
+}
+
+// Of words whose beginnings are marked: an unknown token is a part of one, or all of it.
+TEST_F(QuestionAnswering, UnknownTokensArePartsOfWords) {
+  const auto letters = of_one_segment(R"({"type": "BPE", "unk_token": "<unk>", "merges": [], "vocab": {"<s>": 0,
+      "</s>": 1, "<unk>": 2, "\u2581": 3, "f": 4, "o": 5, "x": 6, "s": 7}})",
+                                      kMetaspace);
+  const auto words = of_one_segment(R"({"type": "WordLevel", "unk_token": "<unk>", "vocab": {"<s>": 0, "</s>": 1,
+      "<unk>": 2, "\u2581fox": 3, "\u2581so": 4}})",
+                                    kMetaspace);
+  for (const Tokenizer* tokenizer : {letters.get(), words.get()}) {
+    const Model m = model(*tokenizer);
+    for (const std::string context : {"fZx so", "so foxZ fox", "Zo fox", "so ZZ fox", "fox soZs Z"}) {
+      const Answer found = answer(m, *tokenizer, "so\t" + context, {}, {.max_tokens = 1});
+      const std::string text = found.text.substr(found.text.front() == ' ' ? 1 : 0);
+      EXPECT_EQ(text.find(' '), std::string::npos) << context << ": " << text;
+      EXPECT_THAT(" " + context + " ", HasSubstr(" " + text + " ")) << context;
+    }
+  }
+}
+
 // More tokens in its windows than are computed at once, between two short ones.
 TEST_F(QuestionAnswering, ALongContextIsReadToItsEnd) {
   const Model m = model(*bytes_);

@@ -70,6 +70,30 @@ TEST(GptNeoxConfigTest, OldAndNewKeysOfTheRotation) {
       expected);
 }
 
+// transformers writes them with the values of the family's own keys, and reads those.
+TEST(GptNeoxConfigTest, OthersNamesOfTheRotationAreNotRead) {
+  const auto read = [](const Json& more) {
+    std::vector<std::string> unknown;
+    const Rotary rotary = std::get<RotaryPosition>(kFile.read(more, &unknown).position).rotary;
+    return std::pair(std::pair(rotary.base, rotary.dim), unknown);
+  };
+  const std::vector<std::string> none;
+  const Json own = {{"rotary_pct", 0.5}, {"rotary_emb_base", 500}};
+  const auto with = [&](const Json& more) {
+    Json all = own;
+    all.update(more);
+    return read(all);
+  };
+  const auto expected = std::pair(500.0, int64_t{4});
+  EXPECT_EQ(with({{"rope_theta", 500.0}, {"partial_rotary_factor", 0.5}}), std::pair(expected, none));
+  EXPECT_EQ(with({{"rope_theta", 600.0}}), std::pair(expected, std::vector<std::string>{"rope_theta"}));
+  EXPECT_EQ(with({{"partial_rotary_factor", 1}}),
+            std::pair(expected, std::vector<std::string>{"partial_rotary_factor"}));
+  EXPECT_EQ(read({{"rope_theta", 600}}),
+            std::pair(std::pair(10000.0, int64_t{2}), std::vector<std::string>{"rope_theta"}));
+  EXPECT_EQ(read({{"rope_theta", 10000}, {"partial_rotary_factor", 0.25}}).second, none);
+}
+
 TEST(GptNeoxConfigTest, ReadsWhatItWrites) {
   const Json written = write_config(kFile.read({{"use_parallel_residual", false},
                                                 {"rotary_pct", 0.5},

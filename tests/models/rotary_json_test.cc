@@ -158,6 +158,16 @@ TEST(RotaryJson, KeysWithoutInfluenceAreNamed) {
   EXPECT_THAT(unread_of(beside + "null}"), ElementsAre());
 }
 
+TEST(RotaryJson, TheTrainingLengthMayBeWrittenAsAFloat) {
+  const auto yarn = [](const std::string& original) {
+    return R"({"rope_scaling": {"type": "yarn", "factor": 2, "original_max_position_embeddings": )" + original + "}}";
+  };
+  EXPECT_EQ(read_rotary_of(yarn("8.0")), read_rotary_of(yarn("8")));
+  for (const char* bad : {"8.5", "0.0", "1e30"}) {
+    EXPECT_EQ(key_of(yarn(bad)), "original_max_position_embeddings") << bad;
+  }
+}
+
 TEST(RotaryJson, ErrorsNameTheKey) {
   EXPECT_EQ(key_of(R"({"rotary_layout": "neox"})"), "rotary_layout");
   EXPECT_EQ(key_of(R"({"rope_theta": "big"})"), "rope_theta");

@@ -3,7 +3,10 @@
 // except in the output.
 #include "models/families/decoder_keys.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
+
 #include "models/rotary_json.h"
 #include "models/stack_config.h"
 
@@ -39,12 +42,26 @@ RotaryPosition usual_rotation() {
   return position;
 }
 
+// Keys that transformers writes beside this family's own names for them, and never reads there.
+constexpr std::pair<std::string_view, const char*> kRepeats[] = {{"rope_theta", "rotary_emb_base"},
+                                                                 {"partial_rotary_factor", "rotary_pct"}};
+
 // New files have "rope_parameters" with the rotated fraction, older ones "rotary_pct" and "rotary_emb_base".
 RotaryPosition read_rotation(const JsonObject& json) {
   RotaryPosition position = usual_rotation();
   position.share = json.get_double("rotary_pct", position.share);
   position.rotary.base = json.get_double("rotary_emb_base", position.rotary.base);
-  return decoder_keys::read_half_rotation(json, position, kUsual.max_positions);
+  Json read = json.value();
+  for (const auto& [key, own_name] : kRepeats) read.erase(key);
+  return decoder_keys::read_half_rotation(JsonObject(read, json.source()), position, kUsual.max_positions);
+}
+
+// Whether `key` of `file` is read, or says what the family's own name for it does.
+bool is_known(const JsonObject& file, std::string_view key) {
+  const auto repeat = std::ranges::find(kRepeats, key, [](const auto& pair) { return pair.first; });
+  if (repeat == std::end(kRepeats) || !file.has(std::string(key))) return true;
+  const double usual = key == "rope_theta" ? Rotary().base : kShare;
+  return file.value().at(key) == file.get_double(repeat->second, usual);
 }
 
 void write_rotation(const ModelConfig& config, Json& json) {
@@ -70,7 +87,9 @@ void gpt_neox_keys(ConfigKeys& keys, ModelConfig& config) {
   keys.others(
       {"rotary_pct", "rotary_emb_base"}, [&](const JsonObject& json) { config.position = read_rotation(json); },
       [&](Json& json) { write_rotation(config, json); });
-  keys.others(rotary_keys(), {}, {});
+  for (const std::string_view key : rotary_keys()) {
+    if (keys.file() == nullptr || is_known(*keys.file(), key)) keys.ignored({key});
+  }
   keys.ignored({"classifier_dropout", "is_decoder"});
 }
 
