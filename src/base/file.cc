@@ -1,7 +1,6 @@
 #include "base/file.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file_lock.h"
 #include "base/memory_files.h"
 
 namespace roformer {
@@ -347,17 +347,8 @@ std::string parent_directory(const std::string& path) {
 }
 
 DirectoryLock::DirectoryLock(const std::string& directory) {
-  const std::string path = join_path(directory, ".lock");
-  descriptor_ = open_retrying(path, O_RDWR | O_CREAT);
-  if (descriptor_ < 0) fail("create", path);
-  while (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EINTR) continue;
-    const int error = errno;
-    ::close(descriptor_);
-    if (error == EWOULDBLOCK)
-      throw FileError("another run is using the directory '{}'; wait until it ends", FilePath(directory));
-    fail("lock", path, error);
-  }
+  const FileError held("another run is using the directory '{}'; wait until it ends", FilePath(directory));
+  descriptor_ = FileLock(join_path(directory, ".lock"), held).release();
 }
 
 DirectoryLock::~DirectoryLock() { ::close(descriptor_); }

@@ -42,7 +42,9 @@ void describe(OptionSet& set, EmbedCommand& options) {
   set.add_choice(
       "--on-error", options.on_error, on_error_names(),
       "a text that is not UTF-8, too long, or has no finite vector: stop = end there, keeping what was done; "
-      "skip = leave it out; empty = a vector of NaN (JSON: null). Both name such texts on standard error");
+      "skip = leave it out; empty = a vector of NaN (JSON: null; with --pooling none an empty line). Both name such "
+      "texts "
+      "on standard error");
 }
 
 void append_numbers(std::span<const float> values, char between, std::string& line) {
@@ -52,6 +54,11 @@ void append_numbers(std::span<const float> values, char between, std::string& li
     if (i > 0) line += between;
     append_float(line, values[i]);
   }
+}
+
+// {"tokens":null,"error":"FILE:3: …"}, or an empty line, as after each text.
+void write_no_tokens(const std::string& error, bool json, std::string& line) {
+  if (json) line = fmt::format("{{\"tokens\":null,\"error\":{}}}", dump_json(error));
 }
 
 // {"embedding":null,"error":"FILE:3: …"}, or NaN for each value.
@@ -90,19 +97,33 @@ void write_token_vectors(const TokenVectors& vectors, const std::vector<std::str
 
 void run_tokens(const EmbedCommand& options, const Session& session) {
   const Tokenizer& tokenizer = session.tokenizer();
-  const SentenceTexts texts = sentence_texts(sentence_choice(options.vectors), sentence_modules_of(options.run.model),
-                                             session.model().config(), tokenizer);
+  const SentenceTexts how = sentence_texts(sentence_choice(options.vectors), sentence_modules_of(options.run.model),
+                                           session.model().config(), tokenizer);
   const bool normalize = options.vectors.normalize.value_or(false);
-  answer_texts("embed", options.run, session, encode_text(tokenizer, texts.preparation),
-               [&](const TextBatch& batch, std::string& lines) {
-                 const auto vectors = embed_tokens(session.model(), batch.batch, normalize);
-                 append_lines(session.pool(), vectors.size(), lines, [&](size_t i, std::string& line) {
-                   std::vector<std::string> tokens;
-                   for (const int32_t id : batch.items[i].sequences[0].ids) tokens.push_back(tokenizer.token(id));
-                   write_token_vectors(vectors[i], tokens, options.run.json, line);
-                 });
-               },
-               {.length_reason = texts.length_reason});
+  MalformedTexts malformed(options.error_handling());
+  int64_t texts = 0;
+  const auto answer = [&](const TextBatch& batch, std::string& lines) {
+    texts = batch.items.back().number;
+    std::vector<TokenVectors> vectors;
+    if (batch.batch.sequences() > 0) vectors = embed_tokens(session.model(), batch.batch, normalize);
+    std::vector<std::pair<const TextItem*, const TokenVectors*>> shown;  // null: malformed
+    size_t next = 0;
+    for (const TextItem& item : batch.items) {
+      const TokenVectors* found = item.error.empty() ? &vectors[next++] : nullptr;
+      if (found == nullptr) malformed.add(item.number, item.error);
+      if (found != nullptr || malformed.how() != OnError::skip) shown.emplace_back(&item, found);
+    }
+    append_lines(session.pool(), shown.size(), lines, [&](size_t i, std::string& line) {
+      const auto& [item, found] = shown[i];
+      if (found == nullptr) return write_no_tokens(item->error, options.run.json, line);
+      std::vector<std::string> tokens;
+      for (const int32_t id : item->sequences[0].ids) tokens.push_back(tokenizer.token(id));
+      write_token_vectors(*found, tokens, options.run.json, line);
+    });
+  };
+  answer_texts("embed", options.run, session, encode_text(tokenizer, how.preparation), answer,
+               {.length_reason = how.length_reason, .keep_malformed = malformed.kept()});
+  malformed.report(texts);
 }
 
 // What the vectors of a file depend on.

@@ -63,9 +63,9 @@ class ModulesReader {
   }
 
   void read_transformer(const std::string& folder) {
-    // That library's first versions named the file after the model.
-    for (const char* kind : {"bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"}) {
-      const std::string path = join_path(folder, fmt::format("sentence_{}_config.json", kind));
+    note_truncation_side(join_path(folder, "tokenizer_config.json"));
+    for (const std::string& name : sentence_config_names()) {
+      const std::string path = join_path(folder, name);
       if (!exists(path)) continue;
       const JsonObject config = JsonObject::read(path);
       if (config.value().empty()) continue;
@@ -73,28 +73,42 @@ class ModulesReader {
     }
   }
 
+  // Texts are cut at their end.
+  void note_truncation_side(const std::string& path) {
+    constexpr const char* kKey = "truncation_side";
+    if (exists(path) && JsonObject::read(path).get_string(kKey, "right") != "right") {
+      result_.ignored.emplace_back(path, kKey);
+    }
+  }
+
   void read_transformer_config(const JsonObject& config) {
     note_unknown(config, {"max_seq_length", "do_lower_case", "transformer_task", "modality_config",
                           "module_output_name", "unpad_inputs", "model_args", "model_kwargs", "tokenizer_args",
                           "processor_kwargs", "config_args", "config_kwargs", "processing_kwargs"});
-    for (const char* key : {"tokenizer_args", "processor_kwargs"}) {
-      const JsonObject values = config.get_object(key);
-      if (values.has("model_max_length")) {
-        result_.max_length = values.get_int("model_max_length", std::nullopt, 1, kLongest);
-      }
+    // Each of these limits overrules those before it.
+    read_limit(config, "max_seq_length");
+    for (const char* key : {"processor_kwargs", "tokenizer_args"}) {
+      read_limit(config.get_object(key), "model_max_length");
       note_unknown(config, {"model_max_length", "trust_remote_code"}, key);
     }
-    for (const char* key : {"model_args", "model_kwargs", "config_args", "config_kwargs", "processing_kwargs"}) {
+    const JsonObject processing = config.get_object("processing_kwargs");
+    for (const char* key : {"common", "text"}) {
+      read_limit(processing.get_object(key), "max_length");
+      note_unknown(processing, {"max_length"}, key);
+    }
+    note_unknown(config, {"common", "text"}, "processing_kwargs");
+    for (const char* key : {"model_args", "model_kwargs", "config_args", "config_kwargs"}) {
       // None of these changes what is computed in float32.
       note_unknown(
           config,
           {"trust_remote_code", "torch_dtype", "dtype", "attn_implementation", "device_map", "add_pooling_layer"}, key);
     }
-    if (config.has("max_seq_length")) {
-      result_.max_length = config.get_int("max_seq_length", std::nullopt, 1, kLongest);
-    }
     result_.lower_case = config.get_bool("do_lower_case", false);
     read_task(config);
+  }
+
+  void read_limit(const JsonObject& config, const char* key) {
+    if (config.has(key)) result_.max_length = config.get_int(key, std::nullopt, 1, kLongest);
   }
 
   // What the transformer gives to the modules behind it.
@@ -297,7 +311,8 @@ class ModulesReader {
 
   void set_activation(const JsonObject& config, const char* key) {
     const std::string name = config.get_string(key, std::nullopt);
-    const LogitActivation activation{find_torch_activation(name), name == "torch.nn.modules.activation.Softmax"};
+    const LogitActivation activation{find_torch_activation(name),
+                                     name.starts_with("torch.nn.") && name.ends_with(".Softmax")};
     if (activation.each != nullptr || activation.softmax) {
       result_.activation = activation;
     } else {

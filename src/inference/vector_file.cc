@@ -74,6 +74,7 @@ VectorFile::VectorFile(const std::string& path, int64_t length, Settings setting
       last_(now_seconds()) {
   settings_["dimensions"] = std::to_string(length);
   if (continue_run()) return;
+  if (!lock_) lock_partial();
   remove_file(progress_path());
   writer_ = std::make_unique<FileWriter>(partial_path());
   writer_->write(header());
@@ -81,6 +82,10 @@ VectorFile::VectorFile(const std::string& path, int64_t length, Settings setting
 
 VectorFile::~VectorFile() {
   if (writer_ != nullptr && !progress_written_) remove_file(partial_path());
+}
+
+void VectorFile::lock_partial() {
+  lock_.emplace(partial_path(), FileError("another run is writing '{}'; wait until it ends", FilePath(target_)));
 }
 
 bool VectorFile::continue_run() {
@@ -94,6 +99,7 @@ bool VectorFile::continue_run() {
     throw UsageError("{}: an unfinished run began it with other settings: {}; use them, or another {}, or remove '{}'",
                      target_, differing, FieldName("output"), progress_path());
   }
+  if (data == partial_path()) lock_partial();
   if (size_of(data) < bytes_of(rows, length_)) return false;  // moved away, or of another run
   progress_ = {.items = file.get_int("items", std::nullopt, 0),
                .input = file.get_string("input", std::nullopt),
@@ -103,7 +109,10 @@ bool VectorFile::continue_run() {
   for (const Json& number : file.value().value("first_malformed", Json::array())) {
     if (number.is_number_integer()) progress_.first_malformed.push_back(number.get<int64_t>());
   }
-  if (data == target_) rename_file(target_, partial_path());
+  if (data == target_) {
+    rename_file(target_, partial_path());
+    lock_partial();
+  }
   std::error_code error;
   std::filesystem::resize_file(partial_path(), static_cast<uintmax_t>(bytes_of(rows, length_)), error);
   if (error) throw FileError("cannot write '{}': {}", FilePath(partial_path()), error.message());
@@ -170,6 +179,7 @@ void VectorFile::finish() {
   }
   rename_file(partial_path(), target_);
   writer_.reset();
+  lock_.reset();
   fsync_directory(parent_directory(target_));
 }
 

@@ -9,11 +9,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/file.h"
+#include "base/file_lock.h"
 
 namespace roformer {
 
@@ -31,7 +33,7 @@ class VectorFile {
   using Settings = std::map<std::string, std::string>;  // what the vectors depend on: field, and value to show
 
   // UsageError unless the path ends in .npy or .safetensors, and where an unfinished run had other settings; FileError
-  // for a pipe or a device. `interval`: seconds between two progress files.
+  // for a pipe or a device, and while another run writes this file. `interval`: seconds between two progress files.
   VectorFile(const std::string& path, int64_t length, Settings settings = {}, double interval = 1);
   ~VectorFile();  // without commit() or stop(): as if killed, but nothing is left of a run without a progress file
   VectorFile(const VectorFile&) = delete;
@@ -53,6 +55,7 @@ class VectorFile {
   std::string header() const;
   std::string progress_path() const { return target_ + ".progress"; }
   std::string partial_path() const { return target_ + ".partial"; }
+  void lock_partial();
   bool continue_run();
   void write_progress(bool stopped);  // `stopped`: the vectors are in PATH
   void finish();
@@ -65,6 +68,7 @@ class VectorFile {
   VectorProgress progress_;
   int64_t marked_ = 0;  // vectors at the last mark()
   bool progress_written_ = false;
+  std::optional<FileLock> lock_;        // of the file that writer_ writes
   std::unique_ptr<FileWriter> writer_;  // null once finished
 };
 

@@ -49,38 +49,11 @@ void add_file(std::map<std::string, std::string>& files, const std::string& dire
   if (fs::is_regular_file(path, ignored)) files.emplace(name, read_file(path, kMaxFileBytes));
 }
 
-// Adds sentence-transformers' modules.json, the module folders it names ("1_Pooling") and its settings. The transformer
-// is in the directory itself then, as this program writes it.
-void add_modules(std::map<std::string, std::string>& files, const std::string& directory) {
-  const auto modules = read_module_list(directory);
-  if (!modules) return;
-  const std::string list = join_path(directory, "modules.json");
-  files.emplace("modules.json", read_file(list, kMaxFileBytes));
-  add_file(files, directory, "config_sentence_transformers.json");
-  for (const ListedModule& module : *modules) {
-    if (module.folder.empty()) continue;
-    if (module.is_transformer()) {
-      Json moved = parse_json(files.at("modules.json"), list, {}, list);
-      moved.at(static_cast<size_t>(&module - modules->data()))["path"] = "";
-      files["modules.json"] = moved.dump(2) + "\n";
-      continue;
-    }
-    std::error_code error;
-    for (fs::directory_iterator entry(join_path(directory, module.folder), error), end; !error && entry != end;
-         entry.increment(error)) {
-      add_file(files, directory, join_path(module.folder, entry->path().filename().string()));
-    }
-  }
-}
-
 // The tokenizer's files unchanged, plus missing ones that this program would write. `input` as given by the user.
 std::map<std::string, std::string> companions(const std::string& input, const std::string& directory) {
   std::map<std::string, std::string> files;
-  for (const char* name :
-       {"vocab.txt", "tokenizer.model", "spiece.model", "tokenizer.json", "tokenizer_config.json",
-        "special_tokens_map.json", "added_tokens.json", "generation_config.json", "sentence_bert_config.json",
-        "sentence_roberta_config.json", "sentence_distilbert_config.json", "sentence_camembert_config.json",
-        "sentence_albert_config.json", "sentence_xlm-roberta_config.json", "sentence_xlnet_config.json"}) {
+  for (const char* name : {"vocab.txt", "tokenizer.model", "spiece.model", "tokenizer.json", "tokenizer_config.json",
+                           "special_tokens_map.json", "added_tokens.json", "generation_config.json"}) {
     add_file(files, directory, name);
   }
   if (files.contains("vocab.txt") || files.contains("tokenizer.json") || files.contains("tokenizer.model")) {
@@ -90,7 +63,7 @@ std::map<std::string, std::string> companions(const std::string& input, const st
       // Unsupported tokenizers are copied unchanged; loading them reports the error.
     }
   }
-  add_modules(files, fs::is_directory(input) ? input : directory);
+  files.merge(module_files(fs::is_directory(input) ? input : directory));
   return files;
 }
 

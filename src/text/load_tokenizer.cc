@@ -21,9 +21,9 @@ namespace roformer {
 
 namespace {
 
-// Lengths of 10^12 and more are how the ecosystem writes "none".
+// Lengths of 10^12 and more are how the ecosystem writes "none". Its first versions called the key "max_len".
 int64_t read_model_max_length(const JsonObject& config) {
-  const double length = config.get_double("model_max_length", 0);
+  const double length = config.get_double(config.has("model_max_length") ? "model_max_length" : "max_len", 0);
   return length >= 1 && length < 1e12 ? static_cast<int64_t>(length) : 0;
 }
 

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "formats/directory_weights.h"
+#include "formats/module_list.h"
 #include "text/tokenizer.h"
 #include "training/continuation.h"
 #include "training/language_objective.h"
@@ -148,12 +149,11 @@ std::vector<std::string> start_weights(Model& model, const PretrainPlan& plan, R
 // Files of the model that is trained further which say how it is used.
 std::map<std::string, std::string> companion_files(const PretrainOptions& options) {
   constexpr int64_t kMaxFileBytes = int64_t{1} << 24;
-  std::map<std::string, std::string> files;
-  if (options.init_from.empty()) return files;
-  for (const char* name : {"generation_config.json"}) {
-    const std::string path = join_path(model_directory(options.init_from), name);
-    if (exists(path)) files[name] = read_file(path, kMaxFileBytes);
-  }
+  if (options.init_from.empty()) return {};
+  const std::string directory = model_directory(options.init_from);
+  auto files = module_files(is_directory(options.init_from) ? options.init_from : directory);
+  const std::string name = "generation_config.json", path = join_path(directory, name);
+  if (exists(path)) files[name] = read_file(path, kMaxFileBytes);
   return files;
 }
 

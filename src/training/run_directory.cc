@@ -59,7 +59,10 @@ RunDirectory::RunDirectory(const std::string& path, const Json& settings,
   }
   for (const auto& [name, content] : files) {
     // Rewritten if corrupt: equal settings imply equal content.
-    if (!holds(join_path(path, name), content)) write_file_atomically(join_path(path, name), content);
+    const std::string file = join_path(path, name);
+    if (holds(file, content)) continue;
+    make_directories(parent_directory(file));
+    write_file_atomically(file, content);
   }
   // A run killed between saving and publishing may have left older weights.
   if (snapshot_) publish(join_path(snapshot_->path, kWeights), join_path(path, kWeights));

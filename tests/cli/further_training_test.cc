@@ -196,6 +196,19 @@ TEST_F(FurtherTraining, HowToGenerateComesAlong) {
   EXPECT_EQ(content(path("second/generation_config.json")), content(path("first/generation_config.json")));
 }
 
+TEST_F(FurtherTraining, SentenceModulesComeAlong) {
+  succeed(pretrain("first"));
+  make_directories(path("sentences/1_Pooling"));
+  rename_file(path("first"), path("sentences/0_Transformer"));
+  put(path("sentences/modules.json"), R"([{"path": "0_Transformer", "type": "sentence_transformers.models.Transformer"},
+                                          {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}])");
+  put(path("sentences/1_Pooling/config.json"), R"({"pooling_mode": "max"})");
+  put(path("sentences/0_Transformer/sentence_bert_config.json"), R"({"max_seq_length": 7})");
+  succeed(further("second", "sentences"));
+  EXPECT_EQ(Json::parse(content(path("second/modules.json")))[0]["path"], "");
+  EXPECT_THAT(succeed({"inspect", "--model", path("second")}), HasSubstr("max pooling, texts truncated to 7 tokens"));
+}
+
 TEST_F(FurtherTraining, DefaultsAreShown) {
   const std::string dump = succeed({"pretrain", "--steps", "200", "--init-from", "somewhere", "--dump-config"});
   for (const char* line : {"steps = 200", "learning-rate = 5e-05", "warmup = 20", "max-length = 128",

@@ -297,6 +297,19 @@ TEST_F(OnErrors, LinesSayWhichTextHasNoVector) {
   EXPECT_EQ(succeed(print + Arguments{"--on-error", "skip"}, with("\xff\n")), "");
 }
 
+TEST_F(OnErrors, TokenVectorsKeepTheirTexts) {
+  const Arguments print = {"embed", "--model", trunk_, "--pooling", "none"};
+  const auto lines = json(print + Arguments{"--on-error", "empty"}, "a\n\xff\nb\n");
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_TRUE(lines[1]["tokens"].is_null());
+  EXPECT_THAT(lines[1]["error"].get<std::string>(), HasSubstr("standard input:2: "));
+  const auto less = json(print + Arguments{"--on-error", "skip"}, "a\n\xff\nb\n");
+  ASSERT_EQ(less.size(), 2u);
+  EXPECT_EQ(less[1], lines[2]);
+  EXPECT_EQ(succeed(print + Arguments{"--on-error", "empty"}, with("\xff\n")), "\n");
+  EXPECT_EQ(run(print, with("\xff\n")).exit_code, 1);
+}
+
 // Killed at any moment, a run that is started again gives the bytes of one that was not.
 TEST_F(OnErrors, AKilledFileIsContinued) {
   put(path("lines"), sentences(kSanitized ? 3'000 : 30'000));

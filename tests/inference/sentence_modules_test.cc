@@ -71,6 +71,37 @@ TEST_F(SentenceDirectory, WithoutModulesSaysNothing) {
   EXPECT_EQ(modules.unsupported, "");
 }
 
+// As that library passes them on: what is given to the tokenizer overrules max_seq_length, what is given with each text
+// overrules both.
+TEST_F(SentenceDirectory, TheLimitNearestToTheTextCounts) {
+  put_modules();
+  put("1_Pooling/config.json", "{}");
+  const std::pair<const char*, int64_t> cases[] = {
+      {R"({"tokenizer_args": {"model_max_length": 7}, "max_seq_length": 10})", 7},
+      {R"({"max_seq_length": 7, "processor_kwargs": {"model_max_length": 12}})", 12},
+      {R"({"tokenizer_args": {"model_max_length": 6}, "processor_kwargs": {"model_max_length": 12}})", 6},
+      {R"({"max_seq_length": 7, "processor_kwargs": {"model_max_length": null}})", 7},
+      {R"({"max_seq_length": 7, "processing_kwargs": {"common": {"max_length": 4}, "text": {"max_length": 5}}})", 5}};
+  for (const auto& [config, expected] : cases) {
+    put("sentence_bert_config.json", config);
+    const SentenceModules modules = read();
+    EXPECT_EQ(modules.max_length, expected) << config;
+    EXPECT_THAT(modules.ignored, testing::IsEmpty()) << config;
+  }
+  put("sentence_bert_config.json", R"({"processing_kwargs": {"text": {"padding": "max_length"}, "audio": {}}})");
+  std::vector<std::string> keys;
+  for (const auto& [file, key] : read().ignored) keys.push_back(key);
+  EXPECT_THAT(keys, ElementsAre("text.padding", "processing_kwargs.audio"));
+}
+
+TEST_F(SentenceDirectory, NamesTheSideThatItDoesNotCut) {
+  put_list({"Normalize"});
+  put("tokenizer_config.json", R"({"truncation_side": "right"})");
+  EXPECT_THAT(read().ignored, testing::IsEmpty());
+  put("tokenizer_config.json", R"({"truncation_side": "left"})");
+  EXPECT_THAT(read().ignored, ElementsAre(Pair(HasSubstr("tokenizer_config.json"), "truncation_side")));
+}
+
 TEST_F(SentenceDirectory, SaysPoolingNormalizationAndLength) {
   put_modules();
   put("sentence_bert_config.json", R"({"max_seq_length": 256, "do_lower_case": true})");
@@ -204,6 +235,8 @@ TEST_F(SentenceDirectory, SaysWhatACrossEncoderDoesWithItsLogits) {
   EXPECT_EQ(at_one(), sigmoid);
   put("config.json", R"({"id2label": {"0": "a", "1": "b"}})");
   EXPECT_EQ(at_one(), 1);
+  put("config_sentence_transformers.json", R"({"activation_fn": "torch.nn.Softmax"})");
+  EXPECT_TRUE(read().activation->softmax);
   put("config_sentence_transformers.json", R"({"activation_fn": "torch.nn.modules.activation.Softmax"})");
   EXPECT_TRUE(read().activation->softmax);
   put("config_sentence_transformers.json", R"({"activation_fn": "my.Own"})");

@@ -55,6 +55,22 @@ TEST(VectorFile, IsASafetensorsFile) {
   }
 }
 
+// Two runs would write over each other.
+TEST(VectorFile, HasOneWriter) {
+  const TempDirectory directory;
+  const std::string path = directory / "v.npy";
+  const auto held = testing::ThrowsMessage<FileError>(testing::HasSubstr("another run is writing"));
+  VectorFile first(path, 3, {}, 0);
+  first.append(kVectors[0]);
+  EXPECT_THAT([&] { VectorFile(path, 3, {}, 0); }, held);
+  first.mark(VectorProgress());
+  EXPECT_THAT([&] { VectorFile(path, 3, {}, 0); }, held);
+  first.append(kVectors[1]);
+  first.commit();
+  EXPECT_EQ(read_file(path, 1 << 20).size(), 128u + 24);
+  VectorFile(path, 3).commit();
+}
+
 TEST(VectorFile, AppearsWholeOrNotAtAll) {
   const TempDirectory directory;
   const std::string path = directory / "v.npy";

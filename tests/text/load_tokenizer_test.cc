@@ -65,6 +65,13 @@ TEST(LoadTokenizer, SpecialTokensMayHaveOtherNamesAndIds) {
   EXPECT_EQ(tokenizer->model_max_length(), 512);
 }
 
+TEST(LoadTokenizer, TheLimitHasAnOldName) {
+  TempDirectory directory;
+  EXPECT_EQ(make_tokenizer(directory, kTinyVocabulary, R"({"max_len": 9})")->model_max_length(), 9);
+  EXPECT_EQ(make_tokenizer(directory, kTinyVocabulary, R"({"max_len": 9, "model_max_length": 12})")->model_max_length(),
+            12);
+}
+
 TEST(LoadTokenizer, WindowsLineEndsAndByteOrderMarkDoNotMatter) {
   TempDirectory directory;
   const auto tokenizer = make_tokenizer(directory, "\xEF\xBB\xBF[PAD]\r\n[UNK]\r\n[CLS]\r\n[SEP]\r\n[MASK]\r\na");
