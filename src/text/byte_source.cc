@@ -1,5 +1,6 @@
 #include "text/byte_source.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -91,9 +92,14 @@ bool ByteSource::find_member(size_t& consumed) {
   const std::string_view rest = std::string_view(raw_).substr(consumed);
   if (rest.empty()) return false;
   if (!format_->starts_member(rest)) {
-    const BinaryFile* found = find_binary_file(rest);
+    const BinaryFile* binary = find_binary_file(rest);
+    const PackedFormat* packed = find_packed_format(rest);
     throw DataError("{}: the {} data is followed by {}, expected more {} data or the end of the file", FilePath(path_),
-                    format_->name, found ? found->name : "something else", format_->name);
+                    format_->name,
+                    packed   ? fmt::format("{} data", packed->name)
+                    : binary ? binary->name
+                             : "something else",
+                    format_->name);
   }
   return true;
 }

@@ -102,6 +102,11 @@ TEST_P(PackedText, WhatIsNoTextInsideIsNamed) {
   EXPECT_THAT(error(pack(gzip("text"))), HasSubstr("text: is gzip data, compressed again with "));
 }
 
+TEST_F(Text, WhatFollowsThePackedDataIsNamed) {
+  EXPECT_THAT(error(gzip("a") + xz("b")), HasSubstr("text: the gzip data is followed by xz data, expected more gzip"));
+  EXPECT_THAT(error(skippable_frame(0, "a") + "\x04\x22\x4D\x18\x64"), HasSubstr("is followed by lz4 data"));
+}
+
 TEST_F(Text, FlippedBitsAreFound) {
   std::string text;
   for (int i = 0; i < 1000; ++i) text += std::to_string(i * 7919) + "\n";
