@@ -14,6 +14,8 @@
 #include "base/inapplicable_error.h"
 #include "base/json.h"
 #include "base/utf8.h"
+#include "text/binary_file.h"
+#include "text/unpacker.h"
 
 namespace roformer {
 namespace {
@@ -78,14 +80,21 @@ bool DescriptorLines::ready() {
   return true;
 }
 
-bool DescriptorLines::next(std::string& line) {
+void DescriptorLines::await_more() {
   constexpr int kPollInterval = 100;  // milliseconds until a request to stop is noticed
-  while (!has_line() && !at_end_) {
-    while (!wait(kPollInterval)) {
-      if (stop_.stop_requested()) throw Interrupted("interrupted");
-    }
-    read_more();
+  while (!wait(kPollInterval)) {
+    if (stop_.stop_requested()) throw Interrupted("interrupted");
   }
+  read_more();
+}
+
+std::string_view DescriptorLines::peek(size_t size) {
+  while (buffer_.size() - begin_ < size && !has_line() && !at_end_) await_more();
+  return std::string_view(buffer_).substr(begin_);
+}
+
+bool DescriptorLines::next(std::string& line) {
+  while (!has_line() && !at_end_) await_more();
   if (begin_ == buffer_.size()) return false;
   const size_t length = searched_ - begin_;
   if (length <= kMaxTextBytes) line.assign(buffer_, begin_, length);
@@ -117,7 +126,18 @@ TextReader::TextReader(const TextInput& input, std::stop_token stop) {
   if (!no_file) file_size_ = static_cast<int64_t>(size);
 }
 
+// Standard input that begins as no text does is read, or refused, as a file is.
+void TextReader::open_packed_input() {
+  const std::string_view start = standard_input_->peek(kMemberStart);
+  if (find_packed_format(start) == nullptr && find_binary_file(start) == nullptr) return;
+  file_ = std::make_unique<TextFile>("standard input", STDIN_FILENO, std::string(start));
+  standard_input_.reset();
+}
+
 bool TextReader::next(std::string& text) {
+  if (standard_input_ && count_ == 0) {
+    open_packed_input();
+  }
   if (file_ != nullptr) {
     std::string_view line;
     if (!file_->next_line(line)) return false;
@@ -136,6 +156,7 @@ bool TextReader::next(std::string& text) {
   }
   ++count_;
   require_utf8(text, location());
+  if (text.find('\0') != std::string::npos) throw DataError("{}: holds a NUL byte, expected text", location());
   return true;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/options.h"
@@ -32,6 +33,8 @@ class DescriptorLines {
   // The next line without its "\n"; false at the end. Interrupted when a stop is requested while it waits;
   // DataError for a line longer than 16 MiB, behind which the next call goes on.
   bool next(std::string& line);
+  // What was read of the text but not returned: at least `size` bytes, unless a line or the text ends before.
+  std::string_view peek(size_t size);
   // Whether the next line, or the end, is available.
   bool ready();
 
@@ -39,6 +42,7 @@ class DescriptorLines {
   bool has_line();
   bool wait(int milliseconds) const;
   void read_more();
+  void await_more();
 
   int descriptor_;
   std::string name_;
@@ -59,7 +63,7 @@ class TextReader final : public TextSource {
 
   // False at the end. A byte-order mark at the start of a file and a carriage return at the end of a line are dropped.
   // DataError with the line for what is not UTF-8 or too long; the next call goes on behind it. A line of standard
-  // input is available as soon as it was sent.
+  // input is available as soon as it was sent, unless it is compressed.
   bool next(std::string& text) override;
   bool ready() override { return !standard_input_ || standard_input_->ready(); }
   std::string location(int64_t number) const override;
@@ -73,6 +77,8 @@ class TextReader final : public TextSource {
   bool typed() const;
 
  private:
+  void open_packed_input();
+
   std::vector<std::string> texts_;
   std::unique_ptr<TextFile> file_;
   std::optional<DescriptorLines> standard_input_;

@@ -177,7 +177,9 @@ int64_t TextItem::cut() const {
 
 TextStream::TextStream(TextSource& source, ItemEncoder encode, const TextBatching& batching, ThreadPool& pool)
     : source_(source), encode_(std::move(encode)), batching_(batching), pool_(pool) {
-  if (batching.max_tokens < 1) throw UsageError("a batch of {} tokens is too small for any text", batching.max_tokens);
+  if (batching.max_tokens < 1) {
+    throw UsageError("{} is {}, too small for any text", FieldName("max_batch_tokens"), batching.max_tokens);
+  }
 }
 
 // The next item, as text; false at the end. Numbers it, and notes that it is malformed where that is to be kept.
@@ -186,7 +188,8 @@ bool TextStream::read_item(TextItem& item) {
   try {
     if (!source_.next(item.text)) return false;
   } catch (const DataError& error) {
-    if (!batching_.keep_malformed) throw;
+    const bool of_whole_file = !error.detail().path.empty() && error.detail().line == 0;
+    if (!batching_.keep_malformed || of_whole_file) throw;
     item.text.clear();
     item.error = error.what();
   }

@@ -1,6 +1,7 @@
 #include "text/binary_file.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
 
 namespace roformer {
@@ -9,7 +10,8 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr const char *kUnpack = "unpack it first", *kConvert = "convert it to text first";
+constexpr const char *kUnpack = "unpack it first", *kConvert = "convert it to text first",
+                     *kRecode = "convert it to UTF-8 first";
 
 // Signatures that a UTF-8 text without NUL bytes cannot begin with, or is most unlikely to.
 struct Signature {
@@ -23,6 +25,12 @@ constexpr BinaryFile kTar{"a tar archive", kUnpack};
 constexpr BinaryFile kLz4{"lz4 data", kUnpack};
 constexpr BinaryFile kArrow{"an Arrow file", kConvert};
 constexpr BinaryFile kNumpy{"a NumPy file", kConvert};
+constexpr BinaryFile kCpio{"a cpio archive", kUnpack};
+constexpr BinaryFile kGguf{"a GGUF file of weights", kConvert};
+constexpr BinaryFile kPickle{"a Python pickle (as are files of PyTorch)", kConvert};
+constexpr BinaryFile kSafetensors{"a safetensors file of weights", kConvert};
+constexpr BinaryFile kUtf16{"text in UTF-16", kRecode};
+constexpr BinaryFile kUtf32{"text in UTF-32", kRecode};
 
 constexpr Signature kSignatures[] = {
     {"PK\x03\x04"sv, kZip},
@@ -46,6 +54,22 @@ constexpr Signature kSignatures[] = {
     {"\xFF\x06\0\0sNaPpY"sv, {"snappy data", kUnpack}},
     {"PAR1\x15"sv, {"a Parquet file", kConvert}},
     {"ARROW1\0\0"sv, kArrow},
+    {"\xC7\x71"sv, kCpio},
+    {"xar!\0"sv, {"a xar archive", kUnpack}},
+    {"MSWIM\0\0\0"sv, {"a WIM archive", kUnpack}},
+    {"CD001"sv, {"an ISO 9660 image", kUnpack}, 32769},
+    {"\x78\x9C"sv, {"zlib data", kUnpack}},
+    {"GGUF\x02\0"sv, kGguf},
+    {"GGUF\x03\0"sv, kGguf},
+    {"\x80\x02"sv, kPickle},
+    {"\x80\x03"sv, kPickle},
+    {"\x80\x04"sv, kPickle},
+    {"\x80\x05"sv, kPickle},
+    {"{\\rtf1"sv, {"an RTF document", kConvert}},
+    {"\xFF\xFE\0\0"sv, kUtf32},  // before UTF-16, whose mark it begins with
+    {"\0\0\xFE\xFF"sv, kUtf32},
+    {"\xFF\xFE"sv, kUtf16},
+    {"\xFE\xFF"sv, kUtf16},
     {"\xFF\xFF\xFF\xFF"sv, kArrow},  // the stream format
     {"FEA1\0\0\0\0"sv, {"a Feather file", kConvert}},
     {"Obj\x01"sv, {"an Avro file", kConvert}},
@@ -61,13 +85,60 @@ constexpr Signature kSignatures[] = {
      {"a program (ELF)", kConvert}},
 };
 
+// The number that digits spell up to a space or NUL, after spaces; -1 for anything else.
+int64_t octal_number(std::string_view field) {
+  field.remove_prefix(std::min(field.find_first_not_of(' '), field.size()));
+  field = field.substr(0, field.find_first_of(" \0"sv));
+  int64_t number = field.empty() ? -1 : 0;
+  for (const char digit : field) {
+    if (digit < '0' || digit > '7') return -1;
+    number = number * 8 + (digit - '0');
+  }
+  return number;
+}
+
+// A header without a signature (of a tar before POSIX): told by its sum, in which the sum's own field counts as spaces.
+bool is_old_tar(std::string_view start) {
+  constexpr size_t kHeader = 512, kSumBegin = 148, kSumSize = 8;
+  if (start.size() < kHeader) return false;
+  int64_t sum = kSumSize * ' ';
+  for (size_t i = 0; i < kHeader; ++i) {
+    if (i < kSumBegin || i >= kSumBegin + kSumSize) sum += static_cast<unsigned char>(start[i]);
+  }
+  return start[0] != '\0' && octal_number(start.substr(kSumBegin, kSumSize)) == sum;
+}
+
+// The header's length in 8 bytes, then JSON.
+bool is_safetensors(std::string_view start) { return start.size() > 8 && start.substr(4).starts_with("\0\0\0\0{"sv); }
+
+// The portable formats: digits where a text has words.
+bool is_cpio(std::string_view start) {
+  constexpr size_t kHeader = 76;
+  return start.size() >= kHeader && start.starts_with("07070") &&
+         start.substr(0, kHeader).find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+}
+
+// Without a byte order mark: a NUL in each pair of bytes, always at the same place, as in most Western text.
+bool is_plain_utf16(std::string_view start) {
+  constexpr size_t kLooked = 64;
+  start = start.substr(0, std::min(start.size() / 2 * 2, kLooked));
+  size_t nuls[2] = {0, 0};
+  for (size_t i = 0; i < start.size(); ++i) nuls[i % 2] += start[i] == '\0' ? 1 : 0;
+  return start.size() >= 4 &&
+         ((nuls[0] == 0 && nuls[1] == start.size() / 2) || (nuls[1] == 0 && nuls[0] == start.size() / 2));
+}
+
 }  // namespace
 
 const BinaryFile* find_binary_file(std::string_view start) {
   const auto* found = std::ranges::find_if(kSignatures, [&](const Signature& signature) {
     return start.size() > signature.offset && start.substr(signature.offset).starts_with(signature.bytes);
   });
-  return found == std::end(kSignatures) ? nullptr : &found->file;
+  if (found != std::end(kSignatures)) return &found->file;
+  if (is_old_tar(start)) return &kTar;
+  if (is_safetensors(start)) return &kSafetensors;
+  if (is_cpio(start)) return &kCpio;
+  return is_plain_utf16(start) ? &kUtf16 : nullptr;
 }
 
 }  // namespace roformer

@@ -12,6 +12,6 @@ struct BinaryFile {
 
 // What `start`, the first kBinaryFileStart bytes or all there are, begins; null for what may be a text.
 const BinaryFile* find_binary_file(std::string_view start);
-constexpr size_t kBinaryFileStart = 262;
+constexpr size_t kBinaryFileStart = 32774;
 
 }  // namespace roformer

@@ -1,6 +1,8 @@
 #include "text/byte_source.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -19,6 +21,17 @@ constexpr size_t kBlock = size_t{1} << 20;
 std::FILE* open_file(const std::string& path) {
   if (is_directory(path)) throw FileError("{}: is a directory, expected a file", FilePath(path));
   return open_stream(path);
+}
+
+std::FILE* open_descriptor(const std::string& name, int descriptor) {
+  const int copy = ::dup(descriptor);
+  std::FILE* stream = copy < 0 ? nullptr : ::fdopen(copy, "rb");
+  if (stream == nullptr) {
+    const int reason = errno;
+    if (copy >= 0) ::close(copy);
+    throw FileError("{}: cannot be read: {}", FilePath(name), std::strerror(reason));
+  }
+  return stream;
 }
 
 constexpr const char* kExpected = "expected a text file, plain or compressed with gzip, zstd, xz or bzip2";
@@ -43,6 +56,9 @@ void refuse_unpacked_binary(std::string_view start, const std::string& path, con
 }  // namespace
 
 ByteSource::ByteSource(std::string path) : path_(std::move(path)), file_(open_file(path_)) {}
+
+ByteSource::ByteSource(std::string name, int descriptor, std::string start)
+    : path_(std::move(name)), file_(open_descriptor(path_, descriptor)), raw_(std::move(start)) {}
 
 bool ByteSource::read_raw(std::string& buffer) {
   if (raw_at_end_) return false;
@@ -76,8 +92,14 @@ bool ByteSource::find_member(size_t& consumed) {
   const std::string_view rest = std::string_view(raw_).substr(consumed);
   if (rest.empty()) return false;
   if (!format_->starts_member(rest)) {
-    throw DataError("{}: the {} data is followed by something else, expected more {} data or the end of the file",
-                    FilePath(path_), format_->name, format_->name);
+    const BinaryFile* binary = find_binary_file(rest);
+    const PackedFormat* packed = find_packed_format(rest);
+    throw DataError("{}: the {} data is followed by {}, expected more {} data or the end of the file", FilePath(path_),
+                    format_->name,
+                    packed   ? fmt::format("{} data", packed->name)
+                    : binary ? binary->name
+                             : "something else",
+                    format_->name);
   }
   return true;
 }

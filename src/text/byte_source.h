@@ -16,6 +16,8 @@ class ByteSource {
  public:
   // FileError when `path` cannot be opened or is a directory.
   explicit ByteSource(std::string path);
+  // The rest of a descriptor, which stays open, of which `start` was read already. `name` starts messages.
+  ByteSource(std::string name, int descriptor, std::string start);
   ByteSource(const ByteSource&) = delete;
   ByteSource& operator=(const ByteSource&) = delete;
 

@@ -19,6 +19,8 @@ class TextFile {
 
   // FileError when `path` cannot be opened or is a directory.
   explicit TextFile(std::string path) : source_(std::move(path)) {}
+  TextFile(std::string name, int descriptor, std::string start)  // as ByteSource
+      : source_(std::move(name), descriptor, std::move(start)) {}
 
   // `observer` is called with the decompressed bytes in order, before the lines they hold.
   void observe(std::function<void(std::string_view)> observer) { observer_ = std::move(observer); }

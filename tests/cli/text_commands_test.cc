@@ -310,6 +310,17 @@ TEST_F(OnErrors, TokenVectorsKeepTheirTexts) {
   EXPECT_EQ(run(print, with("\xff\n")).exit_code, 1);
 }
 
+// Lines of an archive are no texts, and damaged data has no next line.
+TEST_F(OnErrors, FilesThatCannotBeReadEndTheCommand) {
+  for (const auto& [content, message] :
+       {std::pair("PK\x03\x04 a\nb\nc\n", "is a zip archive"), {"\x1F\x8B\x08 no gzip data\n", "gzip data"}}) {
+    const Outcome outcome = run({"embed", "--model", trunk_, "--on-error", "skip"}, with(content));
+    EXPECT_EQ(outcome.exit_code, 1) << message;
+    EXPECT_THAT(outcome.error, HasSubstr(message));
+    EXPECT_EQ(outcome.output, "");
+  }
+}
+
 // Killed at any moment, a run that is started again gives the bytes of one that was not.
 TEST_F(OnErrors, AKilledFileIsContinued) {
   put(path("lines"), sentences(kSanitized ? 3'000 : 30'000));

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "tests/base/temp_directory.h"
+#include "tests/text/packed_text.h"
 
 namespace roformer {
 namespace {
@@ -81,6 +82,35 @@ TEST(TextInputTest, BadTextNamesItsPlace) {
   }
   const StandardInput standard_input(std::string((16 << 20) + 1, 'x'));
   EXPECT_THAT(failure({}), HasSubstr("standard input:1: line longer"));
+}
+
+TEST(TextInputTest, PackedStandardInputIsUnpacked) {
+  for (const std::string& packed : {gzip("a\nb"), zstandard("a\nb"), bzip2("a\nb"), xz("a\nb")}) {
+    const StandardInput standard_input(packed);
+    TextReader reader({});
+    std::string text;
+    ASSERT_TRUE(reader.next(text));
+    EXPECT_EQ(text, "a");
+    ASSERT_TRUE(reader.next(text));
+    EXPECT_EQ(text, "b");
+    EXPECT_EQ(reader.location(), "standard input:2");
+    EXPECT_FALSE(reader.next(text));
+  }
+}
+
+TEST(TextInputTest, StandardInputThatIsNoTextIsRefused) {
+  using namespace std::string_literals;
+  for (const auto& [content, message] : {std::pair("PK\x03\x04\x14\0"s, "standard input: is a zip archive"),
+                                         {"a\0b\0\n\0"s, "standard input: is text in UTF-16"},
+                                         {"the king\0s"s, "standard input:1: holds a NUL byte"}}) {
+    const StandardInput standard_input(content);
+    try {
+      read_texts({});
+      FAIL() << message;
+    } catch (const DataError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(message));
+    }
+  }
 }
 
 TEST(TextInputTest, PlacesOfItems) {

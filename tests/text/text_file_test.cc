@@ -32,6 +32,16 @@ class Text : public testing::Test {
     header.replace(257, 6, std::string_view("ustar\0", 6));
     return header;
   }
+  // The same of a tar before POSIX, which only the sum of its bytes marks.
+  static std::string old_tar() {
+    std::string header(512, '\0');
+    header.replace(0, 5, "a.txt").replace(124, 11, "00000000000").replace(148, 8, std::string(8, ' '));
+    int sum = 0;
+    for (const char byte : header) sum += static_cast<unsigned char>(byte);
+    std::string digits;
+    for (int shift = 15; shift >= 0; shift -= 3) digits += static_cast<char>('0' + ((sum >> shift) & 7));
+    return header.replace(148, 7, digits + '\0');
+  }
 
   TempDirectory directory_;
 };
@@ -92,6 +102,11 @@ TEST_P(PackedText, WhatIsNoTextInsideIsNamed) {
   EXPECT_THAT(error(pack(gzip("text"))), HasSubstr("text: is gzip data, compressed again with "));
 }
 
+TEST_F(Text, WhatFollowsThePackedDataIsNamed) {
+  EXPECT_THAT(error(gzip("a") + xz("b")), HasSubstr("text: the gzip data is followed by xz data, expected more gzip"));
+  EXPECT_THAT(error(skippable_frame(0, "a") + "\x04\x22\x4D\x18\x64"), HasSubstr("is followed by lz4 data"));
+}
+
 TEST_F(Text, FlippedBitsAreFound) {
   std::string text;
   for (int i = 0; i < 1000; ++i) text += std::to_string(i * 7919) + "\n";
@@ -131,11 +146,24 @@ TEST_F(Text, BinaryFilesAreNamed) {
                                     {"\x04\x22\x4D\x18\x64"s, "lz4 data"},
                                     {"\x1F\x9D\x90"s, "compress data"},
                                     {"PAR1\x15\x04\x15"s, "Parquet file"},
+                                    {old_tar(), "tar archive"},
+                                    {"070701" + std::string(104, '0') + "a\0"s, "cpio archive"},
+                                    {std::string(32769, '\0') + "CD001\x01"s, "ISO 9660"},
+                                    {"\x78\x9C\x01"s, "zlib data"},
+                                    {"GGUF\x03\0\0\0"s, "GGUF"},
+                                    {"\x80\x04\x95"s, "pickle"},
+                                    {"\x30\0\0\0\0\0\0\0{\"a\""s, "safetensors"},
+                                    {"{\\rtf1\\ansi a"s, "RTF document"},
+                                    {"\xFF\xFE\x61\0"s, "text in UTF-16"},
+                                    {"\xFE\xFF\0\x61"s, "text in UTF-16"},
+                                    {"\xFF\xFE\0\0\x61\0\0\0"s, "text in UTF-32"},
+                                    {"a\0b\0\n\0"s, "text in UTF-16"},
                                     {"ARROW1\0\0"s, "Arrow file"},
                                     {"%PDF-1.7\n"s, "PDF document"}}) {
     EXPECT_THAT(error(start), HasSubstr(name));
   }
-  for (const std::string start : {"PK", "PAR1 is a start", "BZh9 is a start", "ustar", "x", ""}) {
+  for (const std::string start :
+       {"PK", "PAR1 is a start", "BZh9 is a start", "ustar", "0707012 is a number", "x", ""}) {
     EXPECT_EQ(error(start), "") << start;
   }
 }

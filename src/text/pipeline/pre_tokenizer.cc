@@ -62,16 +62,16 @@ PreTokenizerStep split_at(StretchFinder find, SplitBehavior behavior, bool inver
 
 // Words are runs of \w and runs of what is neither \w nor white space.
 void find_between_words(std::string_view text, std::vector<Stretch>& stretches) {
-  enum class Kind { none, space, word, other };
-  Kind previous = Kind::none;
+  enum class RunKind { none, space, word, other };
+  RunKind previous = RunKind::none;
   size_t at = 0;
   for_code_points(text, [&](char32_t c) {
     const size_t begin = std::exchange(at, at + static_cast<size_t>(decode_utf8(text.data() + at).length));
-    const Kind kind = pipeline::is_word(c) ? Kind::word : is_whitespace(c) ? Kind::space : Kind::other;
+    const RunKind kind = pipeline::is_word(c) ? RunKind::word : is_whitespace(c) ? RunKind::space : RunKind::other;
     if (kind == previous) {
       stretches.back().end = at;
     } else {
-      stretches.push_back({begin, at, kind == Kind::space});
+      stretches.push_back({begin, at, kind == RunKind::space});
     }
     previous = kind;
   });
