@@ -46,7 +46,8 @@ MaskCandidates fill_rows(const Model& model, const Tokenizer& tokenizer, const V
         context.backend.to_host(model.mlm_head().logits(context, chosen, model.encoder().word_embeddings()).data);
     // Ids beyond the tokenizer's (a padded vocabulary) are not tokens.
     const int64_t tokens = std::min<int64_t>(logits.columns(), tokenizer.vocabulary_size());
-    for (int64_t i = 0; i < logits.rows(); ++i) result.push_back(best_of(logits.row<float>(i), logits.columns(), tokens, top_k));
+    for (int64_t i = 0; i < logits.rows(); ++i)
+      result.push_back(best_of(logits.row<float>(i), logits.columns(), tokens, top_k));
   }
   return result;
 }

@@ -63,21 +63,12 @@ class ModulesReader {
   }
 
   void read_transformer(const std::string& folder) {
-    note_truncation_side(join_path(folder, "tokenizer_config.json"));
     for (const std::string& name : sentence_config_names()) {
       const std::string path = join_path(folder, name);
       if (!exists(path)) continue;
       const JsonObject config = JsonObject::read(path);
       if (config.value().empty()) continue;
       return read_transformer_config(config);
-    }
-  }
-
-  // Texts are cut at their end.
-  void note_truncation_side(const std::string& path) {
-    constexpr const char* kKey = "truncation_side";
-    if (exists(path) && JsonObject::read(path).get_string(kKey, "right") != "right") {
-      result_.ignored.emplace_back(path, kKey);
     }
   }
 

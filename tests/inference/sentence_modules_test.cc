@@ -94,14 +94,6 @@ TEST_F(SentenceDirectory, TheLimitNearestToTheTextCounts) {
   EXPECT_THAT(keys, ElementsAre("text.padding", "processing_kwargs.audio"));
 }
 
-TEST_F(SentenceDirectory, NamesTheSideThatItDoesNotCut) {
-  put_list({"Normalize"});
-  put("tokenizer_config.json", R"({"truncation_side": "right"})");
-  EXPECT_THAT(read().ignored, testing::IsEmpty());
-  put("tokenizer_config.json", R"({"truncation_side": "left"})");
-  EXPECT_THAT(read().ignored, ElementsAre(Pair(HasSubstr("tokenizer_config.json"), "truncation_side")));
-}
-
 TEST_F(SentenceDirectory, SaysPoolingNormalizationAndLength) {
   put_modules();
   put("sentence_bert_config.json", R"({"max_seq_length": 256, "do_lower_case": true})");
