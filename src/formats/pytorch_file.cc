@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -79,9 +80,10 @@ class Reader {
   const PickleNode* find_only_tensors(const PickleNode& dict) {
     if (holds_tensors(dict)) return nullptr;
     const PickleNode *key = nullptr, *found = nullptr;
+    std::set<const PickleNode*> seen;  // many keys may have one value
     for (size_t i = 0; i < dict.items.size(); i += 2) {
       const PickleNode& value = pickle_[dict.items[i + 1]];
-      if (value.kind != Kind::dict || !holds_tensors(value)) continue;
+      if (value.kind != Kind::dict || !seen.insert(&value).second || !holds_tensors(value)) continue;
       if (found != nullptr) return nullptr;
       key = &pickle_[dict.items[i]];
       found = &value;
