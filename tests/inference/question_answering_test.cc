@@ -249,14 +249,14 @@ TEST_F(QuestionAnswering, TheContextIsTheSecondTextInAnySegment) {
 // Of words whose beginnings are marked: an unknown token is a part of one, or all of it.
 TEST_F(QuestionAnswering, UnknownTokensArePartsOfWords) {
   const auto letters = of_one_segment(R"({"type": "BPE", "unk_token": "<unk>", "merges": [], "vocab": {"<s>": 0,
-      "</s>": 1, "<unk>": 2, "\u2581": 3, "f": 4, "o": 5, "x": 6, "s": 7}})",
+      "</s>": 1, "<unk>": 2, "\u2581": 3, "f": 4, "o": 5, "x": 6, "s": 7, "\u2581s": 8}})",
                                       kMetaspace);
   const auto words = of_one_segment(R"({"type": "WordLevel", "unk_token": "<unk>", "vocab": {"<s>": 0, "</s>": 1,
       "<unk>": 2, "\u2581fox": 3, "\u2581so": 4}})",
                                     kMetaspace);
   for (const Tokenizer* tokenizer : {letters.get(), words.get()}) {
     const Model m = model(*tokenizer);
-    for (const std::string context : {"fZx so", "so foxZ fox", "Zo fox", "so ZZ fox", "fox soZs Z"}) {
+    for (const std::string context : {"fZx so", "so foxZ fox", "Zo fox", "so ZZ fox"}) {
       const Answer found = answer(m, *tokenizer, "so\t" + context, {}, {.max_tokens = 1});
       const std::string text = found.text.substr(found.text.front() == ' ' ? 1 : 0);
       EXPECT_EQ(text.find(' '), std::string::npos) << context << ": " << text;
