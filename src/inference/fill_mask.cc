@@ -54,7 +54,7 @@ MaskCandidates fill_rows(const Model& model, const Tokenizer& tokenizer, const V
 
 // Appends what a token adds to `text`.
 void append_token(const Tokenizer& tokenizer, int32_t id, std::string& text) {
-  if (tokenizer.is_continuation(id) && !tokenizer.is_special(id)) text.erase(text.find_last_not_of(' ') + 1);
+  if (tokenizer.is_continuation(id)) text.erase(text.find_last_not_of(' ') + 1);
   DecodeState state{.at_start = text.empty() || text.back() == ' ' || text.back() == '\t'};
   if (!state.at_start) {
     size_t last = text.size() - 1;

@@ -100,9 +100,6 @@ class Answers {
     if (is_new) answers_.push_back({std::string(text), 0, offsets});
     answers_[place->second].score += score;
   }
-  bool begins_with_space(std::array<int64_t, 2> offsets) const {
-    return is_whitespace(decode_utf8(context_.data() + starts_[static_cast<size_t>(offsets[0])]).value);
-  }
   Answer best() const {
     if (answers_.empty()) return {};
     return *std::max_element(answers_.begin(), answers_.end(),
@@ -150,11 +147,7 @@ void add_answers(const Tokenizer& tokenizer, const Encoding& window, const Tenso
   ends = softmax(std::move(ends));
   starts.resize(last - first);
   ends.resize(last - first);
-  const auto continues = [&](size_t token) {
-    const int32_t id = window.ids[token];
-    if (!tokenizer.is_continuation(id)) return false;
-    return !tokenizer.is_special(id) || !answers.begins_with_space(window.offsets[token]);
-  };
+  const auto continues = [&](size_t token) { return tokenizer.is_continuation(window.ids[token]); };
   constexpr size_t kSpansToAlign = 12;
   for (auto [score, s, e] :
        best_spans(starts, ends, static_cast<size_t>(options.max_tokens), options.align_to_words ? kSpansToAlign : 1)) {

@@ -100,8 +100,7 @@ class Tokenizer {
   int32_t sep_id() const { return special_id(SpecialToken::sep); }
   int32_t mask_id() const { return special_id(SpecialToken::mask); }
   bool is_special(int32_t id) const;
-  // Whether the token continues the previous token's word ("##ing"). Where the tokens that start a word are marked, the
-  // unknown token may: it does not if its text starts with a space.
+  // Whether the token continues the previous token's word ("##ing").
   virtual bool is_continuation(int32_t) const { return false; }
   // "wordpiece", "jieba-wordpiece", "char", "byte", "bpe", "unigram", "wordlevel"
   virtual std::string_view type() const = 0;

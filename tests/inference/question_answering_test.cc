@@ -225,9 +225,6 @@ std::unique_ptr<Tokenizer> of_one_segment(const std::string& model, const std::s
   return load_tokenizer(directory.path());
 }
 
-constexpr const char* kMetaspace =
-    R"({"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": true})";
-
 TEST_F(QuestionAnswering, TheContextIsTheSecondTextInAnySegment) {
   const auto words = of_one_segment(R"({"type": "WordLevel", "unk_token": "<unk>", "vocab": {"<s>": 0, "</s>": 1,
       "<unk>": 2, "who": 3, "the": 4, "fox": 5, "runs": 6, "far": 7}})",
@@ -244,25 +241,6 @@ TEST_F(QuestionAnswering, TheContextIsTheSecondTextInAnySegment) {
   const Answer found = answer(m, *words, "who\tthe fox runs far", windows, {.max_tokens = 1});
   EXPECT_THAT((std::vector<std::string>{"the", "fox", "runs", "far"}), testing::Contains(found.text));
   EXPECT_GT(found.score, 0);
-}
-
-// Of words whose beginnings are marked: an unknown token is a part of one, or all of it.
-TEST_F(QuestionAnswering, UnknownTokensArePartsOfWords) {
-  const auto letters = of_one_segment(R"({"type": "BPE", "unk_token": "<unk>", "merges": [], "vocab": {"<s>": 0,
-      "</s>": 1, "<unk>": 2, "\u2581": 3, "f": 4, "o": 5, "x": 6, "s": 7, "\u2581s": 8}})",
-                                      kMetaspace);
-  const auto words = of_one_segment(R"({"type": "WordLevel", "unk_token": "<unk>", "vocab": {"<s>": 0, "</s>": 1,
-      "<unk>": 2, "\u2581fox": 3, "\u2581so": 4}})",
-                                    kMetaspace);
-  for (const Tokenizer* tokenizer : {letters.get(), words.get()}) {
-    const Model m = model(*tokenizer);
-    for (const std::string context : {"fZx so", "so foxZ fox", "Zo fox", "so ZZ fox"}) {
-      const Answer found = answer(m, *tokenizer, "so\t" + context, {}, {.max_tokens = 1});
-      const std::string text = found.text.substr(found.text.front() == ' ' ? 1 : 0);
-      EXPECT_EQ(text.find(' '), std::string::npos) << context << ": " << text;
-      EXPECT_THAT(" " + context + " ", HasSubstr(" " + text + " ")) << context;
-    }
-  }
 }
 
 // More tokens in its windows than are computed at once, between two short ones.

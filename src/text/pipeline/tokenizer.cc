@@ -18,7 +18,6 @@ PipelineTokenizer::PipelineTokenizer(Vocabulary vocabulary, PipelineParts parts,
 }
 
 bool PipelineTokenizer::is_continuation(int32_t id) const {
-  if (marks_spaces_ && has(SpecialToken::unk) && id == unk_id()) return true;
   if (is_special(id) || id >= std::ssize(vocabulary().model_tokens())) return false;
   const std::string& piece = token(id);
   return marks_spaces_ ? !piece.starts_with(kSentencePieceSpace) : parts_.model->is_continuation(piece);

@@ -76,7 +76,6 @@ void SentencePieceTokenizer::append(std::string_view text, int64_t first, std::v
 }
 
 bool SentencePieceTokenizer::is_continuation(int32_t id) const {
-  if (id == model_.unknown) return true;
   if (is_special(id) || id >= static_cast<int32_t>(model_.pieces.size())) return false;
   const std::string_view piece = token(id);
   if (model_.type(id) == Type::byte) {
