@@ -43,6 +43,16 @@ SpecialTokens name_specials(const TokenSettings& tokens, const SentencePieceMode
   return specials;
 }
 
+// DataError for a class with other rules than SentencePiece's.
+void check_class(const std::string& tokenizer_class, const JsonObject& config) {
+  for (const std::string_view kind : {kLlamaTokenizerClass, kT5TokenizerClass, kSentencePieceTokenizerClass}) {
+    if (is_class_of(kind, tokenizer_class)) return;
+  }
+  throw DataError("{}: '{}' is {}, expected {}, {} or {} for a SentencePiece model", FilePath(config.source()),
+                  KeyName("tokenizer_class"), quote(tokenizer_class), kLlamaTokenizerClass, kT5TokenizerClass,
+                  kSentencePieceTokenizerClass);
+}
+
 SentencePieceSettings read_settings(const std::string& tokenizer_class, const TokenSettings& tokens,
                                     const SentencePieceModel& model, const std::string& where) {
   const JsonObject& config = tokens.config();
@@ -50,11 +60,6 @@ SentencePieceSettings read_settings(const std::string& tokenizer_class, const To
   // Without a class, depends on the model's pieces.
   const bool t5 = tokenizer_class.empty() ? model.begin < 0 : tokenizer_class.starts_with(kT5TokenizerClass);
   const std::string_view kind = own ? kSentencePieceTokenizerClass : t5 ? kT5TokenizerClass : kLlamaTokenizerClass;
-  if (!tokenizer_class.empty() && !is_class_of(kind, tokenizer_class)) {
-    throw DataError("{}: '{}' is {}, expected {}, {} or {} for a SentencePiece model", FilePath(config.source()),
-                    KeyName("tokenizer_class"), quote(tokenizer_class), kLlamaTokenizerClass, kT5TokenizerClass,
-                    kSentencePieceTokenizerClass);
-  }
   SentencePieceSettings settings;
   settings.tokenizer_class = tokenizer_class.empty() ? std::string(kind) : tokenizer_class;
   settings.specials = name_specials(tokens, model, own, where);
@@ -154,6 +159,7 @@ bool has_only_fast_sentencepiece(const std::string& directory, const std::string
 std::unique_ptr<Tokenizer> load_sentencepiece(const std::string& directory, const std::string& tokenizer_class,
                                               const JsonObject& config) {
   const std::string path = model_file(directory);
+  if (!tokenizer_class.empty()) check_class(tokenizer_class, config);
   const std::string fast_path = join_path(directory, kFastFile);
   std::string fast_file = exists(fast_path) ? read_file(fast_path, kMaxVocabularyBytes) : "";
   std::optional<JsonObject> fast;
