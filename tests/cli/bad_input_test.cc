@@ -191,7 +191,7 @@ TEST_F(BadInput, Config) {
   expect_bad(with("hidden_act", "mish"), {"hidden_act", "gelu"});
   expect_bad(with("hidden_dropout_prob", 1), {"hidden_dropout_prob"});
   expect_bad(with("layer_norm_eps", -1), {"layer_norm_eps"});
-  expect_bad(with("model_type", "bert"), {"model_type"});
+  expect_bad(with("model_type", "berd"), {"model_type"});
   expect_bad(with("architectures", 7), {"architectures"});
   expect_bad(with("position_embedding_type", "absolute"), {"position_embedding_type"});
   expect_bad(with("pad_token_id", 120), {"pad_token_id"});

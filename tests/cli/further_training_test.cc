@@ -153,8 +153,13 @@ TEST_F(FurtherTraining, TokensBeyondTheModelsRows) {
     evaluated(more, {"--data", path("text.txt")});
     put(path("zebra.txt"), "the king and the zebra\n");
     const std::vector<std::string> parts = {"zebra.txt", "the token \"zebra\"", "rows of embeddings"};
-    expect_refused({"evaluate", "--model", path(more), "--data", path("zebra.txt")}, 1, parts);
-    expect_refused(further("x", model, {"--objective", objective, "--validation-data", path("zebra.txt")}), 1, parts);
+    for (const Arguments& arguments :
+         {Arguments{"evaluate", "--model", path(more), "--data", path("zebra.txt")},
+          further("x", model, {"--objective", objective, "--validation-data", path("zebra.txt")})}) {
+      const Outcome refused = run(arguments);
+      EXPECT_EQ(refused.exit_code, 1);
+      for (const std::string& part : parts) EXPECT_THAT(refused.error, HasSubstr(part));
+    }
   }
 }
 
@@ -206,7 +211,7 @@ TEST_F(FurtherTraining, SentenceModulesComeAlong) {
   put(path("sentences/0_Transformer/sentence_bert_config.json"), R"({"max_seq_length": 7})");
   succeed(further("second", "sentences"));
   EXPECT_EQ(Json::parse(content(path("second/modules.json")))[0]["path"], "");
-  EXPECT_THAT(succeed({"inspect", "--model", path("second")}), HasSubstr("max pooling, texts truncated to 7 tokens"));
+  EXPECT_THAT(succeed({"inspect", "--model", path("second")}), HasSubstr("max pooling, not normalized, texts truncated to 7 tokens"));
 }
 
 TEST_F(FurtherTraining, DefaultsAreShown) {

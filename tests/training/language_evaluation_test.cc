@@ -39,9 +39,9 @@ TEST_F(LanguageEvaluation, IsWhatATrainingValidatesWith) {
   const Model masked = model(Head::masked_lm);
   PackedSequences all = load_all(*corpus_, pool_);
   const std::vector<std::vector<int64_t>> held_out(1);
-  LanguageObjective objective(masked, make_labeler(options_, *tokenizer_), {.sequences_per_micro_batch = 4},
-                              std::make_unique<SequenceStream>(*corpus_, held_out, RandomStream{}, 1), std::move(all),
-                              substream({1, 0}, 1));
+  LanguageObjective objective(
+      masked, make_labeler(options_, *tokenizer_, masked.config().vocabulary), {.sequences_per_micro_batch = 4},
+      std::make_unique<SequenceStream>(*corpus_, held_out, RandomStream{}, 1), std::move(all), substream({1, 0}, 1));
   const Evaluation logged = objective.validate({.backend = *backend_});
   const LanguageScore now = score(masked);
   EXPECT_NEAR(now.mean.loss, logged.loss, 1e-9);
