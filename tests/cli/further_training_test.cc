@@ -211,7 +211,8 @@ TEST_F(FurtherTraining, SentenceModulesComeAlong) {
   put(path("sentences/0_Transformer/sentence_bert_config.json"), R"({"max_seq_length": 7})");
   succeed(further("second", "sentences"));
   EXPECT_EQ(Json::parse(content(path("second/modules.json")))[0]["path"], "");
-  EXPECT_THAT(succeed({"inspect", "--model", path("second")}), HasSubstr("max pooling, not normalized, texts truncated to 7 tokens"));
+  EXPECT_THAT(succeed({"inspect", "--model", path("second")}),
+              HasSubstr("max pooling, not normalized, texts truncated to 7 tokens"));
 }
 
 TEST_F(FurtherTraining, DefaultsAreShown) {
