@@ -147,8 +147,7 @@ WordPieceOptions read_options(const JsonObject& config, const JsonObject* fast, 
 
 std::unique_ptr<Tokenizer> make_wordpiece(const std::string& kind, const JsonObject& config,
                                           const std::string& directory, const LoadOptions& options) {
-  const bool any = kind == "PreTrainedTokenizerFast" || kind == "TokenizersBackend";  // defined by tokenizer.json
-  const bool bert = any || follows_bert(kind);
+  const bool bert = follows_bert(kind) || leaves_rules_to_json(kind);  // the latter without a tokenizer.json
   const bool jieba = kind == kRoFormerTokenizerClass || kind == "RoFormerTokenizerFast";
   if (!bert && !jieba && kind != kUndecided) {
     throw DataError("{}: '{}' is {}, expected {} or another class with its rules, {}, {} or {}",
@@ -162,7 +161,7 @@ std::unique_ptr<Tokenizer> make_wordpiece(const std::string& kind, const JsonObj
   Vocabulary vocabulary = read_vocabulary(directory, fast, !bert, bert4keras, path);
   const bool by_jieba = jieba || (!bert && has_words_of_ideographs(vocabulary));
   Content content = make_content(std::move(vocabulary), TokenSettings(config, directory, fast), path);
-  WordPieceOptions wordpiece = read_options(config, fast, !any && !named_class(config, directory).empty());
+  WordPieceOptions wordpiece = read_options(config, fast, !named_class(config, directory).empty());
   std::unique_ptr<Tokenizer> tokenizer;
   if (by_jieba) {
     wordpiece.separate_cjk = config.get_bool("tokenize_chinese_chars", true);  // tokenizer.json differs
