@@ -21,10 +21,6 @@ void check_finite(const float* values, int64_t count) {
 
 }  // namespace
 
-EmbedOptions pooled_by(TextPooling pooling, bool normalize) {
-  return {.steps = {{PoolStep{{pooling}}}}, .normalize = normalize};
-}
-
 TextPooling default_pooling(const ModelConfig& config) {
   const bool sim = config.pooler && config.pooler_activation == Activation::none;
   return sim ? TextPooling::pooler : TextPooling::mean;

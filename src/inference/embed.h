@@ -21,8 +21,6 @@ struct EmbedOptions {
   int64_t prompt_tokens = 0;  // that each text begins with (PoolStep::include_prompt)
   bool check = true;          // a vector that is not finite is an error
 };
-// Only pooled, in one way.
-EmbedOptions pooled_by(TextPooling pooling, bool normalize = false);
 
 struct PooledText {
   std::vector<float> values;  // [width]

@@ -11,6 +11,10 @@
 namespace roformer {
 namespace {
 
+EmbedOptions pooled_by(TextPooling pooling, bool normalize) {
+  return {.steps = {{PoolStep{{pooling}}}}, .normalize = normalize};
+}
+
 TEST(Embed, ATrunkIsEnoughAndAZeroVectorStays) {
   const auto tokenizer = train_byte();
   ThreadPool pool{1};
