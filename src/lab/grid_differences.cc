@@ -10,8 +10,14 @@ namespace roformer {
 
 namespace {
 
+// With its sign, unless it rounds to 0.
+std::string show_difference(double loss) {
+  const std::string text = fmt::format("{:+.3f}", loss);
+  return text == "-0.000" || text == "+0.000" ? "0.000" : text;
+}
+
 std::string signed_interval(const MeanInterval& interval) {
-  std::string text = fmt::format("{:+.3f}", interval.mean);
+  std::string text = show_difference(interval.mean);
   if (interval.half_width) text += fmt::format(" ± {:.3f}", *interval.half_width);
   return text;
 }
@@ -79,7 +85,7 @@ std::vector<std::vector<std::string>> difference_table(const Grid& grid) {
     for (const int64_t seed : grid.plan.seeds) {
       if (!by_seed) break;
       const auto found = std::ranges::find(difference.pairs, seed, &LossDifference::Pair::seed);
-      row.push_back(found == difference.pairs.end() ? "–" : fmt::format("{:+.3f}", found->loss));
+      row.push_back(found == difference.pairs.end() ? "–" : show_difference(found->loss));
     }
     row.push_back(difference.interval ? signed_interval(*difference.interval) : "–");
     row.push_back(verdict_name(difference.verdict));

@@ -81,6 +81,8 @@ TEST(DifferenceTable, ComparesWithTheReference) {
   grid.plan.reference = "b";
   EXPECT_EQ(reference_of(grid).position, "b");
   EXPECT_THAT(difference_table(grid)[1], ElementsAre("a", "-0.500", "-0.500", "-0.500 ± 0.000", "better"));
+  const auto same = difference_table(grid_of({with_seed_losses("a", {1, 2}), with_seed_losses("b", {0.9999, 1.9999})}));
+  EXPECT_THAT(same[1], ElementsAre("b", "0.000", "0.000", "0.000 ± 0.000", "better"));
 }
 
 TEST(DifferenceTable, FewAndManySeeds) {
