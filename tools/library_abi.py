@@ -91,12 +91,12 @@ def layouts(prints: list[str], compiler: str) -> set[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("library", help="libroformer.so")
+    parser.add_argument("path", help="libroformer.so")
     parser.add_argument("--compiler", default="c++", help="a C++20 compiler (c++)")
     parser.add_argument("--update", action="store_true", help=f"write {LIST.relative_to(ROOT)} instead")
     arguments = parser.parse_args()
     lines, prints = c_interface()
-    found = symbols(arguments.library) | lines | layouts(prints + cpp_structs(), arguments.compiler)
+    found = symbols(arguments.path) | lines | layouts(prints + cpp_structs(), arguments.compiler)
     if arguments.update:
         LIST.write_text("".join(f"{line}\n" for line in sorted(found)), encoding="utf-8")
         return 0
@@ -107,7 +107,7 @@ def main() -> int:
         print(f"new: {line}")
     if expected == found:
         return 0
-    print("If this is meant: tools/library_abi.py", arguments.library, "--update"
+    print("If this is meant: tools/library_abi.py", arguments.path, "--update"
           + ("; and another SOVERSION, as compiled programs break" if expected - found else ""))
     return 1
 
