@@ -10,7 +10,7 @@ ORACLE_PACKAGES := python3-jieba
 BENCH_PACKAGES := bible-kjv g++ python3-dev python3-jieba
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev llvm-14
 LINT_PACKAGES := clang-format clang-tidy python3
-FILE_MODULES := base position formats checkpoint text data report
+FILE_MODULES := base position formats checkpoint text data metrics report
 PRESET ?= release
 # Inputs of users with their right values; used where the folder is present.
 SHARED := $(or $(ROFORMER_SHARED),../shared)

@@ -11,7 +11,9 @@ import sys
 LAYERS = [
     ["base"],
     ["position", "tensor"],
-    ["formats", "checkpoint", "data", "text", "report"],
+    ["formats", "checkpoint", "data", "text"],
+    ["metrics"],
+    ["report"],
     ["backend"],
     ["ops"],
     ["nn"],

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "report/statistics.h"
+#include "metrics/statistics.h"
 #include "training/language_objective.h"
 #include "training/training_step.h"
 

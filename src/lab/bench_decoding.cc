@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "generation/pass.h"
 #include "generation/sampling.h"
-#include "report/statistics.h"
+#include "metrics/statistics.h"
 
 namespace roformer {
 

@@ -10,9 +10,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "metrics/statistics.h"
 #include "nn/constant_table.h"
 #include "ops/linear_attention.h"
-#include "report/statistics.h"
 
 namespace roformer {
 

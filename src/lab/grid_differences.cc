@@ -51,9 +51,9 @@ LossDifference loss_difference(const GridPosition& variant, const GridPosition& 
   }
   if (differences.empty()) return result;
   result.interval = mean_interval(differences);
-  const auto& [mean, half_width, count] = *result.interval;
-  if (!half_width) return result;
-  if (std::abs(mean) <= *half_width) {
+  const double mean = result.interval->mean;
+  if (!result.interval->half_width) return result;
+  if (std::abs(mean) <= *result.interval->half_width) {
     result.verdict = Verdict::indistinguishable;
   } else {
     result.verdict = mean < 0 ? Verdict::better : Verdict::worse;
@@ -99,10 +99,10 @@ Json difference_json(const LossDifference& difference) {
   if (!difference.interval) return nullptr;
   Json seeds = Json::array();
   for (const auto& [seed, loss] : difference.pairs) seeds.push_back({{"seed", seed}, {"loss", loss}});
-  const auto& [mean, half_width, count] = *difference.interval;
-  return {{"mean", mean},
-          {"interval95", half_width ? Json(*half_width) : Json()},
-          {"runs", count},
+  const MeanInterval& interval = *difference.interval;
+  return {{"mean", interval.mean},
+          {"interval95", interval.half_width ? Json(*interval.half_width) : Json()},
+          {"runs", interval.count},
           {"seeds", std::move(seeds)},
           {"verdict", difference.verdict == Verdict::untested ? Json() : Json(verdict_name(difference.verdict))}};
 }

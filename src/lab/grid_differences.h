@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "lab/grid_results.h"
-#include "report/statistics.h"
+#include "metrics/statistics.h"
 
 namespace roformer {
 

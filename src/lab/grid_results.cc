@@ -13,8 +13,8 @@
 #include "base/file.h"
 #include "lab/grid_differences.h"
 #include "lab/varied_settings.h"
+#include "metrics/statistics.h"
 #include "report/metrics_log.h"
-#include "report/statistics.h"
 #include "training/unigram_baseline.h"
 
 namespace roformer {

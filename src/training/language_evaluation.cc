@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "data/corpus.h"
-#include "report/statistics.h"
 #include "training/language_objective.h"
 #include "training/pretrain.h"
 

@@ -2,16 +2,14 @@
 // intervals.
 #pragma once
 
-#include <array>
 #include <optional>
 
+#include "metrics/statistics.h"
 #include "text/tokenizer.h"
 #include "training/objective.h"
 #include "training/pretrain_options.h"
 
 namespace roformer {
-
-using Bounds = std::array<double, 2>;
 
 struct LanguageScore {
   Evaluation mean;

@@ -11,9 +11,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "metrics/statistics.h"
 #include "models/config.h"
 #include "report/metrics_log.h"
-#include "report/statistics.h"
 #include "report/svg_plot.h"
 #include "training/run_settings.h"
 #include "training/settings_rows.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "report/statistics.h"
+#include "metrics/statistics.h"
 #include "tests/training/training_trial.h"
 #include "training/pretrain.h"
 

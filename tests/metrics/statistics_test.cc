@@ -1,4 +1,4 @@
-#include "report/statistics.h"
+#include "metrics/statistics.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "report/statistics.h"
+#include "metrics/statistics.h"
 
 #include <fmt/format.h>
 
@@ -40,10 +40,11 @@ MeanInterval mean_interval(const std::vector<double>& values) {
   const auto count = static_cast<double>(values.size());
   double sum = 0, squares = 0;
   for (const double value : values) sum += value;
-  MeanInterval result{.mean = sum / count, .half_width = {}, .count = std::ssize(values)};
+  MeanInterval result{.mean = sum / count, .half_width = {}, .count = std::ssize(values), .deviation = 0};
   if (result.count < 2) return result;
   for (const double value : values) squares += (value - result.mean) * (value - result.mean);
-  result.half_width = student_t(0.95, result.count - 1) * std::sqrt(squares / (count - 1) / count);
+  result.deviation = std::sqrt(squares / (count - 1));
+  result.half_width = student_t(0.95, result.count - 1) * result.deviation / std::sqrt(count);
   return result;
 }
 
