@@ -1,7 +1,6 @@
 #include "inference/question_answering.h"
 
 #include <algorithm>
-#include <unordered_map>
 #include <utility>
 
 #include "base/error.h"
@@ -83,36 +82,6 @@ struct Span {
   size_t first, last;  // tokens of a window
 };
 
-// The answers to one question.
-class Answers {
- public:
-  explicit Answers(std::string_view context) : context_(context) {
-    for (size_t i = 0; i < context.size(); ++i) {
-      if (begins_code_point(context[i])) starts_.push_back(i);
-    }
-    starts_.push_back(context.size());
-  }
-
-  void add(std::array<int64_t, 2> offsets, double score) {
-    const size_t begin = starts_[static_cast<size_t>(offsets[0])], end = starts_[static_cast<size_t>(offsets[1])];
-    const std::string_view text = context_.substr(begin, end - begin);
-    const auto [place, is_new] = by_text_.try_emplace(lower_case(text), answers_.size());
-    if (is_new) answers_.push_back({std::string(text), 0, offsets});
-    answers_[place->second].score += score;
-  }
-  Answer best() const {
-    if (answers_.empty()) return {};
-    return *std::max_element(answers_.begin(), answers_.end(),
-                             [](const Answer& a, const Answer& b) { return a.score < b.score; });
-  }
-
- private:
-  std::string_view context_;
-  std::vector<size_t> starts_;  // bytes of the code points, and the end
-  std::vector<Answer> answers_;
-  std::unordered_map<std::string, size_t> by_text_;  // in lower case
-};
-
 // The `count` best spans of at most `longest` tokens, best first; of equal ones the earlier.
 std::vector<Span> best_spans(const std::vector<double>& starts, const std::vector<double>& ends, size_t longest,
                              size_t count) {
@@ -128,37 +97,59 @@ std::vector<Span> best_spans(const std::vector<double>& starts, const std::vecto
   return best;
 }
 
-// Adds the answers in a window, whose logits start at row `row`.
-void add_answers(const Tokenizer& tokenizer, const Encoding& window, const Tensor& logits, int64_t row,
-                 const AnswerOptions& options, Answers& answers) {
+}  // namespace
+
+AnswerSearch::AnswerSearch(const Tokenizer& tokenizer, std::string_view context, const AnswerOptions& options)
+    : tokenizer_(tokenizer), context_(context), options_(options) {
+  for (size_t i = 0; i < context.size(); ++i) {
+    if (begins_code_point(context[i])) starts_.push_back(i);
+  }
+  starts_.push_back(context.size());
+}
+
+void AnswerSearch::add_answer(std::array<int64_t, 2> offsets, double score) {
+  const size_t begin = starts_[static_cast<size_t>(offsets[0])], end = starts_[static_cast<size_t>(offsets[1])];
+  const std::string_view text = context_.substr(begin, end - begin);
+  const auto [place, is_new] = by_text_.try_emplace(lower_case(text), answers_.size());
+  if (is_new) answers_.push_back({std::string(text), 0, offsets});
+  answers_[place->second].score += score;
+}
+
+void AnswerSearch::add(const Encoding& window, std::span<const float> logits) {
   const auto [first, last] = context_range(window);
   std::vector<double> starts, ends;
   const auto read = [&](size_t token) {
-    const float* scores = logits.row<float>(row + static_cast<int64_t>(token));
-    starts.push_back(scores[0]);
-    ends.push_back(scores[1]);
+    starts.push_back(logits[2 * token]);
+    ends.push_back(logits[2 * token + 1]);
   };
   for (size_t token = first; token < last; ++token) read(token);
   // [CLS], which stands for no answer, takes part in the probabilities.
   for (size_t token = 0; token < first; ++token) {
-    if (tokenizer.has(SpecialToken::cls) && window.ids[token] == tokenizer.cls_id()) read(token);
+    if (tokenizer_.has(SpecialToken::cls) && window.ids[token] == tokenizer_.cls_id()) read(token);
   }
   starts = softmax(std::move(starts));
   ends = softmax(std::move(ends));
+  if (starts.size() > last - first) none_ = std::min(none_.value_or(1), starts.back() * ends.back());
   starts.resize(last - first);
   ends.resize(last - first);
-  const auto continues = [&](size_t token) { return tokenizer.is_continuation(window.ids[token]); };
+  const auto continues = [&](size_t token) { return tokenizer_.is_continuation(window.ids[token]); };
   constexpr size_t kSpansToAlign = 12;
-  for (auto [score, s, e] :
-       best_spans(starts, ends, static_cast<size_t>(options.max_tokens), options.align_to_words ? kSpansToAlign : 1)) {
+  for (auto [score, s, e] : best_spans(starts, ends, static_cast<size_t>(options_.max_tokens),
+                                       options_.align_to_words ? kSpansToAlign : 1)) {
     s += first, e += first;
-    while (options.align_to_words && s > first && continues(s)) --s;
-    while (options.align_to_words && e + 1 < last && continues(e + 1)) ++e;
-    answers.add({window.offsets[s][0], window.offsets[e][1]}, score);
+    while (options_.align_to_words && s > first && continues(s)) --s;
+    while (options_.align_to_words && e + 1 < last && continues(e + 1)) ++e;
+    add_answer({window.offsets[s][0], window.offsets[e][1]}, score);
   }
 }
 
-}  // namespace
+Answer AnswerSearch::best() const {
+  if (answers_.empty()) return {};
+  Answer best = *std::max_element(answers_.begin(), answers_.end(),
+                                  [](const Answer& a, const Answer& b) { return a.score < b.score; });
+  if (options_.may_have_none && none_ && *none_ > best.score) return {.text = "", .score = *none_};
+  return best;
+}
 
 QuestionWindows question_windows(const ModelConfig& config, const Tokenizer& tokenizer,
                                  std::optional<int64_t> max_length, std::optional<int64_t> stride) {
@@ -181,10 +172,8 @@ ItemEncoder encode_question(const Tokenizer& tokenizer, const QuestionWindows& w
 
 std::vector<Answer> answer_questions(const Model& model, const Tokenizer& tokenizer, const TextBatch& batch,
                                      const AnswerOptions& options) {
-  std::vector<Answers> answers;
-  for (const TextItem& item : batch.items) {
-    answers.emplace_back(second_text(item.text));
-  }
+  std::vector<AnswerSearch> answers;
+  for (const TextItem& item : batch.items) answers.emplace_back(tokenizer, second_text(item.text), options);
   struct Window {
     size_t item;
     const Encoding* encoding;
@@ -194,7 +183,8 @@ std::vector<Answer> answer_questions(const Model& model, const Tokenizer& tokeni
   const auto compute = [&] {
     const Tensor logits = head_logits(model, windows);
     for (size_t i = 0; i < together.size(); ++i) {
-      add_answers(tokenizer, *together[i].encoding, logits, windows.offsets[i], options, answers[together[i].item]);
+      const Encoding& window = *together[i].encoding;
+      answers[together[i].item].add(window, {logits.row<float>(windows.offsets[i]), 2 * window.ids.size()});
     }
     together.clear();
     windows = Batch();
@@ -209,7 +199,7 @@ std::vector<Answer> answer_questions(const Model& model, const Tokenizer& tokeni
   if (!together.empty()) compute();
   std::vector<Answer> result;
   result.reserve(answers.size());
-  for (const Answers& one : answers) result.push_back(one.best());
+  for (const AnswerSearch& one : answers) result.push_back(one.best());
   return result;
 }
 

@@ -5,7 +5,10 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "inference/text_stream.h"
@@ -31,6 +34,8 @@ ItemEncoder encode_question(const Tokenizer& tokenizer, const QuestionWindows& w
 struct AnswerOptions {
   int64_t max_tokens = 30;     // longest answer, before it is extended to words
   bool align_to_words = true;  // where tokens are parts of words (Tokenizer::is_continuation)
+  // The answer is empty if [CLS] scores higher in every window (SQuAD 2.0).
+  bool may_have_none = false;
 };
 
 struct Answer {
@@ -38,6 +43,28 @@ struct Answer {
   double score = 0;  // sum of start × end probability over spans with this text, in any letter case; each
                      // probability is over the context's tokens of a window and [CLS]
   std::array<int64_t, 2> offsets{};  // [begin, end) in code points of the context, of the first such span
+};
+
+// Collects the answers to one question from the windows of its context.
+class AnswerSearch {
+ public:
+  // What they view must outlive it.
+  AnswerSearch(const Tokenizer& tokenizer, std::string_view context, const AnswerOptions& options);
+
+  // `logits`: [tokens of the window, 2], the start's and the end's.
+  void add(const Encoding& window, std::span<const float> logits);
+  Answer best() const;
+
+ private:
+  void add_answer(std::array<int64_t, 2> offsets, double score);
+
+  const Tokenizer& tokenizer_;
+  std::string_view context_;
+  AnswerOptions options_;
+  std::vector<size_t> starts_;  // bytes of the context's code points, and its end
+  std::vector<Answer> answers_;
+  std::unordered_map<std::string, size_t> by_text_;  // in lower case
+  std::optional<double> none_;                       // the lowest score that a window gives to no answer
 };
 
 // The best answer to each item, encoded by encode_question; empty, with score 0, for an empty context. Counted are the

@@ -116,6 +116,8 @@ struct ModelConfig {
   Problem problem = Problem::single_label;
   std::optional<double> classifier_dropout;  // BERT's heads; default: hidden_dropout
   Summary summary = Summary::last;           // RoFormer's multiple-choice head
+  // This project's own: what the sequence classifier of a roformer_variant reads, with one dense layer.
+  std::optional<Summary> classifier_pooling;
   std::optional<Activation> summary_projection;
 
   NormConfig norm_config() const { return {norm, norm_epsilon}; }

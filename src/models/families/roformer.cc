@@ -81,11 +81,12 @@ void write_position(const ModelConfig& config, Json& json) {
   const auto* rotary = std::get_if<RotaryPosition>(&config.position);
   // Only what other programs compute identically is written as "roformer".
   const bool plain =
-      rotary != nullptr && !config.has_linear_attention() &&
+      rotary != nullptr && !config.has_linear_attention() && !config.classifier_pooling &&
       *rotary == RotaryPosition{.rotary = {.dim = config.head_dim()}, .rotate_values = rotary->rotate_values};
   json["model_type"] = plain ? "roformer" : "roformer_variant";
   if (rotary != nullptr) json["rotary_value"] = rotary->rotate_values;
   if (!plain) json["position_embedding_type"] = position_name(config.position);
+  if (config.classifier_pooling) json["classifier_pooling"] = name_in(kSummaries, *config.classifier_pooling);
   if (rotary != nullptr) write_rotary(*rotary, config.head_dim(), json);
   write_sizes(config.position, json);
   write_attention(config, json);
@@ -117,10 +118,13 @@ void roformer_keys(ConfigKeys& keys, ModelConfig& config) {
   keys.integer("embedding_size", config.embedding, config.hidden);
   keys.others(
       {"rotary_value", "position_embedding_type", "max_relative_positions", "relative_attention_num_buckets",
-       "relative_attention_max_distance", "position_embedding_scale"},
+       "relative_attention_max_distance", "position_embedding_scale", "classifier_pooling"},
       [&](const JsonObject& json) {
         config.position = read_position(json, config);
         if (says_variant(json)) read_attention(json, config);
+        if (says_variant(json) && json.has("classifier_pooling")) {
+          config.classifier_pooling = parse_name(json, "classifier_pooling", kSummaries, "mean");
+        }
       },
       [&](Json& json) { write_position(config, json); });
   bert_like::head_keys(keys, config);
@@ -146,8 +150,8 @@ void roformer_keys(ConfigKeys& keys, ModelConfig& config) {
 
 void complete_roformer(ModelConfig& config, const std::string& source) {
   bert_like::refuse_decoder_values(config, source);
-  if (config.head == Head::sequence_classification) config.summary = Summary::first;
-  config.classifier_dense = config.head == Head::sequence_classification;
+  if (config.head == Head::sequence_classification) config.summary = config.classifier_pooling.value_or(Summary::first);
+  config.classifier_dense = config.head == Head::sequence_classification && !config.classifier_pooling;
   config.head_transform = config.norm == NormKind::layer;
 }
 

@@ -1,0 +1,43 @@
+// Measures a model on labeled examples, and writes what it said of each.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "metrics/score_table.h"
+#include "tasks/task_scores.h"
+
+namespace roformer {
+
+struct TaskEvaluation {
+  std::vector<Prediction> predictions;  // one per example
+  double loss = 0;                      // mean of the terms with a target
+  MetricSet metrics;
+};
+
+struct EvaluationOptions {
+  InputOptions inputs;
+  PredictionOptions prediction;
+};
+
+// `model` has the head of the task. DataError naming both if it has another; errors of TaskInputs and predict.
+// `warned` is called with each count of what was cut or not understood.
+TaskEvaluation evaluate_task(const Task& task, const Model& model, const Tokenizer& tokenizer,
+                             std::span<const Example> examples, const std::string& file,
+                             const EvaluationOptions& options, const std::function<void(const std::string&)>& warned);
+
+// What was cut or not understood, one sentence each.
+std::vector<std::string> encoding_notices(const EncodedExamples& encoded, const std::string& file);
+
+// Scores with 95 % intervals from a bootstrap over examples.
+ScoreTable scores_of(const MetricSet& metrics, ThreadPool& pool);
+
+// One line of predictions.jsonl: the texts, the right and the predicted label, and the probabilities.
+Json prediction_json(const Task& task, const std::vector<std::string>& labels, const Example& example,
+                     const Prediction& prediction);
+void write_predictions(const std::string& path, const Task& task, const std::vector<std::string>& labels,
+                       std::span<const Example> examples, std::span<const Prediction> predictions);
+
+}  // namespace roformer

@@ -1,0 +1,173 @@
+// The options of fine-tuning on labeled files.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "base/setting.h"
+#include "data/labeled/labeled_file.h"
+#include "tasks/pooling.h"
+#include "training/optimizer.h"
+#include "training/schedule.h"
+#include "training/trainer.h"
+
+namespace roformer {
+
+// Which columns of a labeled file are what.
+struct ColumnOptions {
+  ReadOptions read;
+  std::string format = "automatic";  // of file_format_names()
+  std::string header = "automatic";  // yes or no
+};
+
+// What to read with: format and header parsed. UsageError for other names.
+ReadOptions read_options(const ColumnOptions& columns);
+
+template <OptionsOf<ColumnOptions> Options>
+void visit_settings(Options& options, auto& visitor) {
+  constexpr Effect kResolved = Effect::resolved;
+  visitor.text(options.read.text_column,
+               {"text_column", "column of the text: a name, or a number from 1 (default: the task's)", kResolved},
+               "COLUMN");
+  visitor.text(options.read.text_pair_column,
+               {"text_pair_column", "column of the second text (default: the task's)", kResolved}, "COLUMN");
+  visitor.text(
+      options.read.text_third_column,
+      {"text_third_column", "column of a triplet's third text, or of a negative (default: the task's)", kResolved},
+      "COLUMN");
+  visitor.text(options.read.label_column, {"label_column", "column of the label (default: the task's)", kResolved},
+               "COLUMN");
+  visitor.text(options.read.id_column, {"id_column", "column that names an example in what is written"}, "COLUMN");
+  visitor.text(
+      options.read.tag_column,
+      {"tag_column", "token classification: column of the tag, a number from 1 or \"last\" (default: 2)", kResolved},
+      "COLUMN");
+  visitor.choice(options.format, {"format", "of the labeled files (automatic: by name and content)", kResolved},
+                 file_format_names());
+  visitor.choice(options.header, {"header", "whether the first line has the names of the columns", kResolved},
+                 {"automatic", "yes", "no"});
+}
+
+// An empty optional means the task's value.
+struct FinetuneOptions {
+  std::string model, task, output;             // the task: of task_names()
+  std::vector<std::string> train, validation;  // labeled files
+  std::optional<double> validation_fraction;   // of `train`, without `validation`; empty: 0.1
+  std::optional<int64_t> folds, fold;          // cross-validation instead: train on all folds but one
+  ColumnOptions columns;
+
+  std::optional<int64_t> max_length, stride;
+  int64_t batch_size = 32;
+  int64_t batch_tokens = 16'384;
+  ScheduleOptions schedule;
+  OptimizerOptions optimizer;
+  std::optional<double> dropout;
+  std::string pooling = "automatic";
+  std::optional<int64_t> validate_every, save_every;
+  int64_t log_every = 10, keep = 1;
+
+  std::string metric;  // that chooses the best weights; empty: the task's first
+  int64_t patience = 0;
+  std::vector<std::string> class_weights;  // "balanced", or LABEL=WEIGHT
+  double label_smoothing = 0;
+  double r_drop = 0;
+  int64_t seed = 1;
+
+  Progress::Output messages = Progress::Output::standard_error();
+  std::function<void(bool already_finished)> accepted;     // called once all settings are validated
+  std::function<void(const std::string& warning)> warned;  // called with each warning and count, before training
+  std::stop_token stop_token = {};
+};
+
+template <OptionsOf<FinetuneOptions> Options>
+void visit_data_settings(Options& options, auto& visitor) {
+  visitor.text(options.model,
+               {.name = "model", .help = "model to fine-tune", .effect = Effect::resolved, .required = true}, "DIR");
+  visitor.text(
+      options.task,
+      {.name = "task", .help = "what to learn: see `help tasks`", .effect = Effect::resolved, .required = true},
+      "NAME");
+  visitor.texts(options.train,
+                {.name = "train", .help = "labeled files to train on", .effect = Effect::resolved, .required = true},
+                "FILE");
+  visitor.texts(options.validation, {"validation", "labeled files to validate on", Effect::resolved}, "FILE");
+  visitor.real(options.validation_fraction,
+               {"validation_fraction", "instead, the fraction of the training examples to hold out (default: 0.1)",
+                Effect::resolved},
+               {0, 1, true, true});
+  visitor.integer(options.folds,
+                  {"folds", "instead, cut the training examples into this many folds; texts in common stay together",
+                   Effect::result},
+                  {2, 1000});
+  visitor.integer(options.fold, {"fold", "the fold to validate on, from 1", Effect::result}, {1, 1000});
+  visit_settings(options.columns, visitor);
+}
+
+template <OptionsOf<FinetuneOptions> Options>
+void visit_model_settings(Options& options, auto& visitor) {
+  visitor.integer(options.max_length,
+                  {"max_length", "tokens per sequence, longer ones are cut (default: the task's)", Effect::resolved},
+                  {3, 1 << 20});
+  visitor.integer(
+      options.stride,
+      {"stride", "question answering: tokens of the context that two windows share (default: 128)", Effect::result},
+      {0, 1 << 20});
+  visitor.choice(options.pooling,
+                 {"pooling", "what a classifier of texts reads (default: the task's, else as the model's family does)",
+                  Effect::result},
+                 pooling_names());
+  visitor.real(options.dropout,
+               {"dropout", "of hidden states and attention weights (default: the model's)", Effect::resolved},
+               {0, 1, false, true});
+}
+
+template <OptionsOf<FinetuneOptions> Options>
+void visit_run_settings(Options& options, auto& visitor) {
+  visitor.integer(options.batch_size, {"batch_size", "examples per step", Effect::result}, {1, 1 << 20});
+  visitor.integer(options.batch_tokens,
+                  {"batch_tokens", "tokens computed at once: a step of more is computed in parts", Effect::result},
+                  {1, 1 << 28});
+  visit_settings(options.schedule, visitor);
+  visit_settings(options.optimizer, visitor);
+  visitor.text(options.metric,
+               {"metric",
+                "chooses the best weights, which are kept: a metric of the task, or loss (default: the "
+                "task's first)",
+                Effect::resolved},
+               "NAME");
+  visitor.integer(options.patience,
+                  {"patience", "validations without progress that end the run early; 0 = none do", Effect::result},
+                  {0, 1'000'000});
+  visitor.texts(options.class_weights,
+                {"class_weights", "weights of labels in the loss: balanced, or LABEL=WEIGHT for some", Effect::result},
+                "WEIGHT");
+  visitor.real(options.label_smoothing, {"label_smoothing", "share of the label that all labels get", Effect::result},
+               {0, 1, false, true});
+  visitor.real(options.r_drop,
+               {"r_drop",
+                "weight of R-Drop: each example is computed twice, and both distributions drawn together; "
+                "0 = off",
+                Effect::result},
+               {0, 1000});
+  visitor.integer(options.validate_every,
+                  {"validate_every", "steps between validations (default: an epoch)", Effect::resolved}, {1});
+  visitor.integer(options.save_every, {"save_every", "steps between snapshots (default: as validations)"}, {1});
+  visitor.integer(options.log_every, {"log_every", "steps between log entries"}, {1});
+  visitor.integer(options.keep, {"keep", "snapshots to retain"}, {1, 1'000'000});
+  visitor.integer(options.seed, {"seed", "random seed; the same seed gives the same result", Effect::result},
+                  {.low = 0});
+}
+
+template <OptionsOf<FinetuneOptions> Options>
+void visit_settings(Options& options, auto& visitor) {
+  visit_data_settings(options, visitor);
+  visit_model_settings(options, visitor);
+  visit_run_settings(options, visitor);
+}
+
+}  // namespace roformer

@@ -1,0 +1,250 @@
+#include "tasks/finetune_plan.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <utility>
+
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/inapplicable_error.h"
+#include "data/labeled/split.h"
+#include "models/families/family.h"
+#include "tasks/pooling.h"
+#include "text/tokenizer.h"
+
+namespace roformer {
+
+namespace {
+
+constexpr double kValidationFraction = 0.1;
+
+std::string hash_of(const std::vector<std::string>& files) {
+  std::string all;
+  for (const std::string& file : files) all += hash_hex(MappedFile(file).view());
+  return all.empty() ? "" : hash_hex(all);
+}
+
+void check_together(const FinetuneOptions& options) {
+  const int ways =
+      (options.validation.empty() ? 0 : 1) + (options.validation_fraction ? 1 : 0) + (options.folds ? 1 : 0);
+  if (ways > 1) {
+    throw InapplicableError("use one of {}, {} and {}", FieldName("validation"), FieldName("validation_fraction"),
+                            FieldName("folds"));
+  }
+  if (options.folds.has_value() != options.fold.has_value()) {
+    throw InapplicableError("{} and {} go together", FieldName("folds"), FieldName("fold"));
+  }
+  if (options.fold && *options.fold > *options.folds) {
+    throw UsageError("{} is {}, expected 1 to {}, the {}", FieldName("fold"), *options.fold, *options.folds,
+                     FieldName("folds"));
+  }
+  if (options.schedule.steps && options.schedule.epochs) {
+    throw InapplicableError("use either {} or {}", FieldName("steps"), FieldName("epochs"));
+  }
+}
+
+void split_training(const FinetuneOptions& options, FinetunePlan& plan) {
+  const auto take = [&](const Split& split) {
+    const auto select = [&](const std::vector<int64_t>& indices) {
+      std::vector<Example> selected;
+      for (const int64_t i : indices) selected.push_back(plan.training[static_cast<size_t>(i)]);
+      return selected;
+    };
+    plan.validation = select(split.validation);
+    plan.training = select(split.training);
+  };
+  const auto seed = static_cast<uint64_t>(options.seed);
+  if (options.folds) {
+    take(split_fold(plan.training, *options.folds, *options.fold - 1, seed));
+  } else {
+    take(split_fraction(plan.training, options.validation_fraction.value_or(kValidationFraction), seed));
+  }
+}
+
+void read_data(const FinetuneOptions& options, FinetunePlan& plan) {
+  ReadOptions reading = read_options(options.columns);
+  reading.labels_required = true;
+  reading.stop_token = options.stop_token;
+  plan.training = read_files(*plan.task, options.train, reading, plan.warnings);
+  plan.training_hash = hash_of(options.train);
+  plan.validation_hash = hash_of(options.validation);
+  if (options.validation.empty()) {
+    split_training(options, plan);
+  } else {
+    plan.validation = read_files(*plan.task, options.validation, reading, plan.warnings);
+  }
+  if (plan.training.empty() || plan.validation.empty()) {
+    throw DataError("{}: {} examples to train on and {} to validate on, expected at least one each",
+                    FilePath(options.train.front()), plan.training.size(), plan.validation.size());
+  }
+}
+
+bool has_labels(TaskKind kind) {
+  return kind == TaskKind::classification || kind == TaskKind::multilabel || kind == TaskKind::token_classification;
+}
+
+// The labels of the examples that `labels` lacks, and how many examples have them.
+void note_unknown(const FinetunePlan& plan, const LabelNames& labels, std::vector<std::string>& warnings) {
+  std::vector<std::string> unknown;
+  int64_t count = 0;
+  for (const Example& example : plan.validation) {
+    for (const std::string& label : example.labels) {
+      if (labels.find(label) >= 0) continue;
+      ++count;
+      if (std::ranges::find(unknown, label) == unknown.end()) unknown.push_back(label);
+    }
+  }
+  if (unknown.empty()) return;
+  constexpr size_t kShown = 5;
+  const bool more = unknown.size() > kShown;
+  if (more) unknown.resize(kShown);
+  warnings.push_back(
+      fmt::format("{} labels of the validation examples do not occur in training and count as wrong: {}{}", count,
+                  fmt::join(unknown, ", "), more ? ", …" : ""));
+}
+
+void set_labels(const FinetuneOptions& options, FinetunePlan& plan, const ModelConfig& start) {
+  ModelConfig& config = plan.config;
+  const Task& task = *plan.task;
+  switch (task.kind) {
+    case TaskKind::regression:
+      config.labels = {"LABEL_0"};
+      config.problem = Problem::regression;
+      return;
+    case TaskKind::triplet:
+      config.labels = {"similar"};
+      config.problem = Problem::score;
+      return;
+    case TaskKind::question_answering:
+    case TaskKind::multiple_choice: return;
+    default: break;
+  }
+  config.problem = task.kind == TaskKind::multilabel ? Problem::multi_label : Problem::single_label;
+  const std::vector<std::string> found = collect_labels(plan.training);
+  if (found.size() < 2 && task.kind == TaskKind::classification) {
+    throw DataError("{}: all {} examples have the label {}, expected at least two labels",
+                    FilePath(options.train.front()), plan.training.size(), quote(found.empty() ? "" : found.front()));
+  }
+  if (found.empty()) throw DataError("{}: no example has a label", FilePath(options.train.front()));
+  const LabelNames own(start.labels);
+  // A model that was fine-tuned on these labels goes on with them.
+  const bool same = start.head == config.head && own.size() == std::ssize(task.labels.empty() ? found : task.labels) &&
+                    std::ranges::all_of(found, [&](const std::string& label) { return own.find(label) >= 0; });
+  if (same) {
+    config.labels = start.labels;
+  } else {
+    config.labels = task.labels.empty() ? found : task.labels;
+  }
+  note_unknown(plan, LabelNames(config.labels), plan.warnings);
+}
+
+void set_head(const FinetuneOptions& options, FinetunePlan& plan) {
+  const ModelConfig& start = plan.start.config;
+  plan.config = start;
+  ModelConfig& config = plan.config;
+  if (config.attention_mask != AttentionMask::bidirectional) {
+    throw UsageError(
+        "{} {} is a decoder ({}): its last token would have to stand for a text, which is not supported; "
+        "expected an encoder",
+        FieldName("model"), options.model, config.family->causal_setting);
+  }
+  config.head = head_of(plan.task->kind);
+  config.missing_head.clear();
+  config.pooler = false;  // complete() sets it where the head reads it
+  set_labels(options, plan, start);
+  set_pooling(options.pooling, *plan.task, config);
+  if (options.dropout) config.hidden_dropout = config.attention_dropout = *options.dropout;
+  complete(config, "");
+  const bool fits = start.head == config.head && start.labels == config.labels &&
+                    start.classifier_pooling == config.classifier_pooling && start.family == config.family;
+  if (fits) return;
+  std::erase_if(plan.start.tensors, [&](const AvailableTensor& tensor) {
+    const std::string ours = our_name(*start.family, tensor.name);
+    const bool of_head = !ours.empty() && !is_of_trunk(ours) && !ours.starts_with("pooler.");
+    return of_head || (ours.starts_with("pooler.") && !config.pooler) ||
+           std::ranges::any_of(start.family->head_tensors,
+                               [&](const char* pattern) { return matches_pattern(tensor.name, pattern); });
+  });
+}
+
+}  // namespace
+
+std::vector<Example> read_files(const Task& task, const std::vector<std::string>& files, const ReadOptions& options,
+                                std::vector<std::string>& notices) {
+  std::vector<Example> examples;
+  for (const std::string& file : files) {
+    LabeledData data = read_examples(task, file, options);
+    std::ranges::move(data.examples, std::back_inserter(examples));
+    notices.insert(notices.end(), data.notices.begin(), data.notices.end());
+  }
+  return examples;
+}
+
+std::vector<double> label_weights(const std::vector<std::string>& settings, TaskKind kind, const LabelNames& labels,
+                                  std::span<const Example> examples) {
+  std::vector<double> weights(labels.names().size(), 1.0);
+  if (settings.empty()) return weights;
+  if (!has_labels(kind)) {
+    throw InapplicableError("{} has no effect on {}, which has no labels", FieldName("class_weights"), kind_name(kind));
+  }
+  if (settings == std::vector<std::string>{"balanced"}) {
+    std::vector<double> counts(weights.size(), 0.0);
+    double total = 0;
+    for (const Example& example : examples) {
+      for (const std::string& label : example.labels) {
+        if (const int32_t id = labels.find(label); id >= 0) {
+          ++counts[static_cast<size_t>(id)];
+          ++total;
+        }
+      }
+    }
+    for (size_t i = 0; i < weights.size(); ++i) {
+      if (counts[i] > 0) weights[i] = total / (static_cast<double>(weights.size()) * counts[i]);
+    }
+    return weights;
+  }
+  for (const std::string& setting : settings) {
+    const size_t equals = setting.rfind('=');
+    double weight = 0;
+    const char* end = setting.data() + setting.size();
+    if (equals != std::string::npos) {
+      const auto [read, error] = std::from_chars(setting.data() + equals + 1, end, weight);
+      if (error != std::errc() || read != end || !std::isfinite(weight)) weight = 0;
+    }
+    if (weight <= 0) {
+      throw UsageError("{} is {}, expected balanced or LABEL=WEIGHT with a weight above 0", FieldName("class_weights"),
+                       quote(setting));
+    }
+    const int32_t id = labels.find(setting.substr(0, equals));
+    if (id < 0) {
+      throw UsageError("{}: there is no label {}, expected one of {}", FieldName("class_weights"),
+                       quote(setting.substr(0, equals)), fmt::join(labels.names(), ", "));
+    }
+    weights[static_cast<size_t>(id)] = weight;
+  }
+  return weights;
+}
+
+FinetunePlan make_finetune_plan(const FinetuneOptions& options) {
+  check_settings(options);
+  check_together(options);
+  FinetunePlan plan;
+  plan.task = &find_task(options.task);
+  plan.start = find_model(options.model);
+  check_keys_to_train(join_path(model_directory(options.model), "config.json"), plan.start.config,
+                      plan.start.notes.unknown_keys);
+  plan.warnings = plan.start.notes.warnings;
+  read_data(options, plan);
+  set_head(options, plan);
+  plan.inputs = {
+      .max_length = options.max_length.value_or(std::min(plan.task->max_length, length_limit(plan.config).tokens)),
+      .stride = options.stride};
+  plan.metric = options.metric.empty() ? plan.task->metrics.front() : options.metric;
+  return plan;
+}
+
+}  // namespace roformer

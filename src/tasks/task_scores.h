@@ -1,0 +1,29 @@
+// What a task measures, from predictions and the labels of the file.
+#pragma once
+
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/labeled/example.h"
+#include "data/labeled/tasks.h"
+#include "metrics/metric_set.h"
+#include "tasks/predictions.h"
+
+namespace roformer {
+
+// Metrics of labeled examples (metrics/), those of the task first. `labels` are the model's; a label of the file that
+// is not among them counts as one that is never predicted. Answers are compared as the task's own script does, and of a
+// task without one by characters if most right answers have ideographs (CMRC 2018), else by words (SQuAD). ShapeError
+// unless there is a prediction per example.
+MetricSet task_metrics(const Task& task, const std::vector<std::string>& labels, std::span<const Example> examples,
+                       std::span<const Prediction> predictions);
+
+// The names of `metrics` with the values of all examples.
+std::vector<std::pair<std::string, double>> named_values(const MetricSet& metrics);
+
+// The index of the largest output of a term, the first on ties.
+int32_t predicted_index(const std::vector<double>& output);
+
+}  // namespace roformer
