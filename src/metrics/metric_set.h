@@ -16,7 +16,7 @@ struct MetricSet {
   std::vector<std::string> names;
   // One value per name of the sample in which example i occurs times[i] >= 0 times. NaN where a metric is undefined.
   // Owns its data; several threads may call it at once.
-  std::function<std::vector<double>(std::span<const int32_t> times)> values;
+  std::function<std::vector<double>(std::span<const int32_t> times)> values{};
 
   std::vector<double> once() const;  // every example once
 };

@@ -21,7 +21,7 @@ struct Score {
 
 struct ScoreTable {
   int64_t examples = 0;
-  std::vector<Score> scores;
+  std::vector<Score> scores{};
 };
 
 ScoreTable score_table(const MetricSet& metrics, const BootstrapOptions& options, ThreadPool& pool);
