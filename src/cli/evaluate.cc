@@ -92,7 +92,7 @@ void run(const EvaluateCommand& options) {
   const std::vector<Metric> metrics = {
       {"perplexity", *score.mean.perplexity, score.loss ? std::optional(exponentials(*score.loss)) : std::nullopt},
       {"loss", score.mean.loss, score.loss},
-      {"accuracy", score.mean.accuracy, score.accuracy}};
+      {"accuracy", score.mean.accuracy.value_or(0), score.accuracy}};
   if (options.json) {
     Json values = Json::object(), intervals = Json::object();
     for (const Metric& metric : metrics) {

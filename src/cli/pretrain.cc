@@ -36,10 +36,12 @@ void run(const TrainingCommand& options) {
   const Evaluation& validation = result.training.validation;
   std::string text = fmt::format("{}: step {}", options.task.output, result.training.steps);
   if (validation.labels > 0) {
-    text += fmt::format(", validation loss {:.4f}, accuracy {:.1f} %", validation.loss, 100 * validation.accuracy);
+    text += fmt::format(", validation loss {:.4f}", validation.loss);
+    if (validation.accuracy) text += fmt::format(", accuracy {:.1f} %", 100 * *validation.accuracy);
   }
   if (validation.perplexity) text += fmt::format(", perplexity {:.4g}", *validation.perplexity);
   if (validation.bits_per_character) text += fmt::format(", {:.4f} bits per character", *validation.bits_per_character);
+  if (result.training.best) text += fmt::format("; the best validation was at step {}", result.training.best->step);
   std::cout << text << "\n";
 }
 

@@ -180,7 +180,7 @@ std::vector<double> GridPosition::losses() const {
 }
 
 std::vector<double> GridPosition::accuracies() const {
-  return collect(runs, [](const GridRun& run) { return std::optional(run.validation.accuracy); });
+  return collect(runs, [](const GridRun& run) { return run.validation.accuracy; });
 }
 
 std::vector<double> GridPosition::perplexities() const {
@@ -339,7 +339,7 @@ Json position_json(const Grid& grid, const GridPosition& position) {
   for (const GridRun& run : position.runs) {
     Json json = {{"seed", run.seed}, {"step", run.step}, {"steps", run.steps}, {"finished", run.finished}};
     if (run.finished) {
-      json.update({{"loss", run.validation.loss}, {"accuracy", run.validation.accuracy}});
+      json.update({{"loss", run.validation.loss}, {"accuracy", *run.validation.accuracy}});
       if (run.unigram_loss) json["unigram_loss"] = *run.unigram_loss;
       if (run.validation.perplexity) json["perplexity"] = *run.validation.perplexity;
     }

@@ -27,7 +27,7 @@ Json to_json(const LengthScore& score) {
     return json;
   }
   json.update({{"loss", score.evaluation.loss},
-               {"accuracy", score.evaluation.accuracy},
+               {"accuracy", score.evaluation.accuracy.value_or(0)},
                {"labels", score.evaluation.labels},
                {"position_loss", score.position_loss}});
   return json;

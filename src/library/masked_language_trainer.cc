@@ -204,7 +204,7 @@ MaskedLanguageScore MaskedLanguageTrainer::validate(Texts texts, std::stop_token
     total.add(language_loss(context, my.model, batch, 0).read(), std::ssize(batch.labels));
   }
   const Evaluation mean = total.mean();
-  return {.loss = mean.loss, .accuracy = mean.accuracy, .masked = mean.labels};
+  return {.loss = mean.loss, .accuracy = mean.accuracy.value_or(0), .masked = mean.labels};
 }
 
 void MaskedLanguageTrainer::save(const std::string& directory) const {

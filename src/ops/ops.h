@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -186,5 +187,12 @@ Value pool(const Context& context, const Value& x, const Indices& offsets, Pooli
 // here, in the same pass, and scaled by `gradient_scale` (1 / global number of labels).
 Loss cross_entropy(const Context& context, const Value& hidden, const Parameter& weight, const Parameter& bias,
                    std::span<const int32_t> labels, double gradient_scale);
+
+// A loss computed on the host by a function of x [N, C], of few elements: logits or vectors of sequences. `loss`
+// returns the sum, and fills the gradient of the scaled loss by x, which is zero at first and null if it is not asked
+// for; both tensors are contiguous, of x's type, and valid only during the call. A root of the tape, like
+// cross_entropy.
+Loss host_loss(const Context& context, const Value& x,
+               const std::function<LossSum(const Tensor& x_on_host, Tensor* gradient_on_host)>& loss);
 
 }  // namespace roformer

@@ -64,7 +64,7 @@ class Scorer {
     LanguageScore score{.mean = total_.mean(), .sequences = std::ssize(losses_), .loss = {}, .accuracy = {}};
     score.mean.perplexity = std::exp(score.mean.loss);
     score.loss = interval_of(score.mean.loss, losses_, total_.labels);
-    score.accuracy = interval_of(score.mean.accuracy, correct_, total_.labels);
+    score.accuracy = interval_of(score.mean.accuracy.value_or(0), correct_, total_.labels);
     if (score.accuracy) {
       for (double& bound : *score.accuracy) bound = std::clamp(bound, 0.0, 1.0);
     }

@@ -2,7 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "base/json.h"
 #include "models/model.h"
@@ -19,17 +23,23 @@ class MicroBatches {
 
   virtual int64_t micro_batches() const = 0;
   virtual int64_t labels() const = 0;  // over all micro-batches
+  // Called before a pass over the micro-batches, with what gives the context of each without a tape: the same random
+  // numbers as in the pass. For losses over all of them, which first need the vectors of each (GradCache, Gao et al.
+  // 2021).
+  virtual void before_pass(const std::function<Context(int64_t micro_batch)>& /*context_of*/) {}
   // Forward pass of one micro-batch; with a tape in the context, the loss's gradient is `gradient_scale`.
   virtual Loss forward(const Context& context, int64_t micro_batch, double gradient_scale) = 0;
 };
 
 struct Evaluation {
-  double loss = 0;      // mean over labels, in nats
-  double accuracy = 0;  // fraction of labels with the largest logit
-  int64_t labels = 0;
+  double loss = 0;                        // mean over labels, in nats
+  std::optional<double> accuracy = {};    // fraction of labels with the largest logit
+  int64_t labels = 0;                     // or examples
   std::optional<double> perplexity = {};  // exp(loss), for language modeling
   // Total loss in bits per character of the text; none without characters.
   std::optional<double> bits_per_character = {};
+  // The objective's own, in the order in which they are shown. Names other than those above and "event" and "step".
+  std::vector<std::pair<std::string, double>> metrics = {};
 };
 
 // Accumulates losses of batches in order.
@@ -42,7 +52,7 @@ struct LossTotal {
     correct += loss.correct;
     labels += more_labels;
   }
-  // Mean loss and accuracy; 0 without labels.
+  // Mean loss and accuracy; nothing without labels.
   Evaluation mean() const {
     if (labels == 0) return {};
     const auto count = static_cast<double>(labels);

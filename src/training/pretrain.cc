@@ -123,7 +123,15 @@ Json resolved_settings(const PretrainOptions& options, const PretrainPlan& plan,
   if (options.objective == "mlm") {
     resolved["mask-probability"] = options.mask_probability.value_or(kMaskProbability);
   }
+  // Null as in runs from before this setting existed. When validations are matters only here.
+  resolved["best"] = options.best == "none" ? Json() : Json(options.best);
+  if (options.best != "none") resolved["validate-every"] = options.intervals.validate_every;
   return resolved;
+}
+
+std::optional<BestOptions> best_options(const PretrainOptions& options) {
+  if (options.best == "none") return std::nullopt;
+  return BestOptions{.metric = options.best, .higher = options.best == "accuracy", .patience = options.patience};
 }
 
 // Sets the first weights and returns warnings about those of init_from.
@@ -236,14 +244,22 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
                            notice = run.notice;
                            return run.settings;
                          });
-  PretrainResult result{.already_finished = directory.has_snapshot() && directory.resumed_step() >= schedule.steps,
-                        .training = {.steps = directory.resumed_step(), .tokens = 0, .validation = {}},
+  const bool ended = directory.resumed_step() >= schedule.steps || directory.state().finished_early;
+  PretrainResult result{.already_finished = directory.has_snapshot() && ended,
+                        .training = {.steps = directory.resumed_step(),
+                                     .tokens = directory.state().tokens,
+                                     .validation = {},
+                                     .best = directory.state().best.best},
                         .parameters = plan.config.parameters()};
   if (options.accepted) options.accepted(result.already_finished);
   if (result.already_finished) return result;
   if (options.undivided && text.corpus.undivided()) options.undivided(*text.corpus.undivided());
 
   if (directory.resumed_step() == 0) warn(of_weights);
+  if (options.best != "none" && validation.size() == 0) {
+    throw UsageError("{} is {}, but nothing is validated: {} is 0", FieldName("best"), options.best,
+                     FieldName("validation_fraction"));
+  }
   LanguageObjective objective(model, make_labeler(options, *tokenizer, plan.config.vocabulary), language,
                               std::move(text.stream), std::move(validation), data_random(random));
   if (objective.validation_sequences() > 0) write_unigram_loss(objective.unigram_loss(), directory.path());
@@ -256,6 +272,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
                            .intervals = options.intervals,
                            .random = substream(random, 2),
                            .validate_first = !options.init_from.empty(),
+                           .best = best_options(options),
                            .output = options.messages,
                            .stop_token = options.stop_token,
                            .cpu_speed = options.cpu_speed,

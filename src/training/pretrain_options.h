@@ -40,6 +40,8 @@ struct PretrainOptions {
   std::optional<double> mask_probability;  // mlm; empty: 0.15
   bool whole_word = false;                 // mlm
   Intervals intervals;
+  std::string best = "none";  // or "loss" or "accuracy"
+  int64_t patience = 0;
   int64_t seed = 1;
 
   Progress::Output messages = Progress::Output::standard_error();  // of progress and notices
@@ -111,6 +113,20 @@ void visit_run_settings(Options& options, auto& visitor) {
   visitor.flag(options.whole_word,
                {.name = "whole_word", .help = "mlm: mask whole words", .effect = Effect::result, .unused = no_masks});
   visit_settings(options.intervals, visitor);
+  visitor.choice(options.best,
+                 {"best",
+                  "publish the weights of the validation with the lowest loss or the highest accuracy instead of the "
+                  "last ones",
+                  Effect::resolved},
+                 {"none", "loss", "accuracy"});
+  std::optional<Unused> no_best;
+  if (options.best == "none") no_best = {"best", "none keeps no weights"};
+  visitor.integer(options.patience,
+                  {.name = "patience",
+                   .help = "end the run after so many validations that are not better than the best; 0 = never",
+                   .effect = Effect::result,
+                   .unused = no_best},
+                  {0});
   visitor.integer(options.seed, {"seed", "random seed; the same seed gives the same result", Effect::result},
                   {.low = 0});
   visitor.integer(options.reader_threads,

@@ -14,6 +14,7 @@ namespace roformer {
 namespace {
 
 constexpr const char *kWeights = "model.safetensors", *kOptimizer = "optimizer.safetensors", *kState = "state.json";
+constexpr const char* kPublished = "published.safetensors";  // if other than kWeights
 constexpr int64_t kMaxLogBytes = int64_t{1} << 32;
 
 bool holds(const std::string& path, const std::string& content) {
@@ -27,6 +28,14 @@ std::string markdown_table(const Json& settings) {
     table += fmt::format("| {} | {} |\n", name, value);
   }
   return table;
+}
+
+RunState read_state(const JsonObject& json) {
+  RunState state{.tokens = json.get_int("tokens", std::nullopt, 0),
+                 .best = {},
+                 .finished_early = json.get_bool("finished_early", false)};
+  if (json.has("best")) state.best = best_of(json.get_object("best"));
+  return state;
 }
 
 }  // namespace
@@ -64,8 +73,29 @@ RunDirectory::RunDirectory(const std::string& path, const Json& settings,
     make_directories(parent_directory(file));
     write_file_atomically(file, content);
   }
-  // A run killed between saving and publishing may have left older weights.
-  if (snapshot_) publish(join_path(snapshot_->path, kWeights), join_path(path, kWeights));
+  if (!snapshot_) return;
+  state_ = read_state(JsonObject::read(join_path(snapshot_->path, kState)));
+  publish_from(snapshot_->path);
+}
+
+std::string RunDirectory::best_weights() const { return join_path(path_, join_path("training/best", kWeights)); }
+
+void RunDirectory::publish_from(const std::string& snapshot) {
+  const std::string kept = join_path(snapshot, kPublished);
+  const bool best = state_.best.best.has_value();
+  if (best) {
+    make_directories(parent_directory(best_weights()));
+    publish(kept, best_weights());
+  } else {
+    remove_tree(parent_directory(best_weights()));
+  }
+  publish(best ? kept : join_path(snapshot, kWeights), join_path(path_, kWeights));
+}
+
+void RunDirectory::keep_best(const Model& model) {
+  make_directories(parent_directory(best_weights()));
+  write_safetensors(best_weights(), file_weights(model), {{"format", "pt"}});
+  publish(best_weights(), join_path(path_, kWeights));
 }
 
 void RunDirectory::check_settings(const Json& started) const {
@@ -78,10 +108,10 @@ void RunDirectory::write_settings() const {
   write_file_atomically(join_path(path_, "training/settings.json"), settings_->dump(2) + "\n");
 }
 
-int64_t RunDirectory::restore(Model& model, Optimizer& optimizer, Objective& objective) {
+RunState RunDirectory::restore(Model& model, Optimizer& optimizer, Objective& objective) {
   cut_log(snapshot_ ? snapshot_->step : -1);
   start_events();
-  if (!snapshot_) return 0;
+  if (!snapshot_) return {};
   const std::string weights = join_path(snapshot_->path, kWeights);
   model.load_weights(load_state_dict(weights), weights);
   const std::string state_path = join_path(snapshot_->path, kOptimizer);
@@ -91,10 +121,10 @@ int64_t RunDirectory::restore(Model& model, Optimizer& optimizer, Objective& obj
   const JsonObject state = JsonObject::read(join_path(snapshot_->path, kState));
   if (!state.has("place")) state.reject("place", "the data position");
   objective.resume(state.get_object("place"));
-  return state.get_int("tokens", std::nullopt, 0);
+  return state_;
 }
 
-void RunDirectory::save(int64_t step, int64_t tokens, const Model& model, const Optimizer& optimizer,
+void RunDirectory::save(int64_t step, const RunState& state, const Model& model, const Optimizer& optimizer,
                         const Objective& objective, int keep) {
   // The log must be durable before the snapshot is.
   if (log_) log_->sync();
@@ -103,10 +133,14 @@ void RunDirectory::save(int64_t step, int64_t tokens, const Model& model, const 
   auto state_tensors = optimizer.state();
   for (auto& [name, tensor] : state_tensors) tensor = model.backend().to_host(tensor);
   write_safetensors(writer.path(kOptimizer), state_tensors);
-  const Json state = {{"step", step}, {"tokens", tokens}, {"place", objective.cursor()}};
-  write_file_atomically(writer.path(kState), dump_json(state) + "\n");
+  Json json = {{"step", step}, {"tokens", state.tokens}, {"place", objective.cursor()}};
+  if (state.best.best || state.best.since > 0) json["best"] = to_json(state.best);
+  if (state.finished_early) json["finished_early"] = true;
+  write_file_atomically(writer.path(kState), dump_json(json) + "\n");
+  if (state.best.best) publish(best_weights(), writer.path(kPublished));
   const std::string snapshot = writer.commit();
-  publish(join_path(snapshot, kWeights), join_path(path_, kWeights));
+  state_ = state;
+  publish_from(snapshot);
   prune_snapshots(path_, keep);
 }
 

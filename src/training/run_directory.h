@@ -1,10 +1,11 @@
 // The directory of a training run: a usable model directory plus the training state (cli.md).
 //   config.json, model.safetensors, tokenizer files     the model of the newest snapshot
 //   training/settings.json                              the run's settings
-//   training/step-N/{model,optimizer}.safetensors, state.json, manifest.json
-//   log.jsonl                                           one line per event
-//   tensorboard/events.out.tfevents.*                   the same for TensorBoard, one file per start
-//   report.html                                         plots of the log, written at the end
+//   training/step-N/{model,optimizer}.safetensors, state.json, manifest.json; published.safetensors of a best
+//   validation training/best/model.safetensors                     the weights of the best validation, where they are
+//   kept log.jsonl                                           one line per event tensorboard/events.out.tfevents.* the
+//   same for TensorBoard, one file per start report.html                                         plots of the log,
+//   written at the end
 // Locked by one run at a time.
 #pragma once
 
@@ -20,6 +21,7 @@
 #include "checkpoint/snapshots.h"
 #include "models/model.h"
 #include "report/event_file.h"
+#include "training/best.h"
 #include "training/objective.h"
 #include "training/optimizer.h"
 
@@ -28,6 +30,13 @@ namespace roformer {
 // The settings that a run which was started with `started` and has done `step` steps goes on with when it is given
 // `now`; throws if it cannot.
 using ContinuedSettings = std::function<Json(const JsonObject& started, const Json& now, int64_t step)>;
+
+// What a snapshot holds beside weights, optimizer and data position.
+struct RunState {
+  int64_t tokens = 0;  // seen so far
+  BestSoFar best = {};
+  bool finished_early = false;
+};
 
 class RunDirectory {
  public:
@@ -43,15 +52,21 @@ class RunDirectory {
   int64_t resumed_step() const { return snapshot_ ? snapshot_->step : 0; }
   bool has_snapshot() const { return snapshot_.has_value(); }
   const std::vector<std::string>& skipped() const { return skipped_; }
+  // The state of the newest snapshot.
+  const RunState& state() const { return state_; }
 
-  // Restores weights, optimizer state and data position from the newest snapshot and returns the tokens seen so far.
-  // Truncates the log to that step and starts a new event file.
-  int64_t restore(Model& model, Optimizer& optimizer, Objective& objective);
+  // Restores weights, optimizer state and data position from the newest snapshot and returns its state. Truncates the
+  // log to that step and starts a new event file.
+  RunState restore(Model& model, Optimizer& optimizer, Objective& objective);
 
-  // Saves the state after `step`, publishes the weights, and removes all but the newest `keep` snapshots. On error the
-  // older ones are unchanged.
-  void save(int64_t step, int64_t tokens, const Model& model, const Optimizer& optimizer, const Objective& objective,
-            int keep);
+  // Keeps these weights as those of the best validation, and publishes them. They count from the next save() on, whose
+  // snapshot holds them too; a run that is resumed from an earlier snapshot gets that one's back.
+  void keep_best(const Model& model);
+
+  // Saves the state after `step`, publishes the weights, those of the best validation where there is one, and removes
+  // all but the newest `keep` snapshots. On error the older ones are unchanged.
+  void save(int64_t step, const RunState& state, const Model& model, const Optimizer& optimizer,
+            const Objective& objective, int keep);
 
   // Appends one event to log.jsonl and flushes it; its numbers go to TensorBoard as EVENT/KEY.
   void log(const Json& event);
@@ -63,11 +78,15 @@ class RunDirectory {
   void write_settings() const;
   void cut_log(int64_t step);
   void start_events();
+  std::string best_weights() const;
+  // Puts in place what the snapshot publishes, where a killed run left other weights.
+  void publish_from(const std::string& snapshot);
 
   std::string path_;
   std::shared_ptr<const Json> settings_;
   std::optional<DirectoryLock> lock_;
   std::optional<Snapshot> snapshot_;
+  RunState state_;
   std::vector<std::string> skipped_;
   std::unique_ptr<FileWriter> log_;
   std::unique_ptr<EventFile> events_;

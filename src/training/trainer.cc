@@ -37,7 +37,7 @@ class TrainingRun {
         update_(model, options.optimizer, options.schedule, options.random),
         step_(directory.resumed_step()),
         start_(step_),
-        tokens_(directory.restore(model, update_.optimizer(), objective)),
+        state_(directory.restore(model, update_.optimizer(), objective)),
         progress_({.label = "train", .total = options.schedule.steps, .start = step_, .times = !options.times},
                   options.output) {
     if (directory.has_snapshot()) saved_step_ = step_;
@@ -53,20 +53,22 @@ class TrainingRun {
       if (options_.validate_first || last == 0) validate();
       if (last == 0) save();
     }
-    while (step_ < last) {
+    while (step_ < last && !state_.finished_early) {
       prepare_step();
       train_step();
-      const bool final_step = step_ == last;
-      if (final_step || step_ % every().log_every == 0 || step_ == 1) log_training();
+      const bool log_now = step_ == last || step_ % every().log_every == 0 || step_ == 1;
+      if (log_now) log_training();
       if (histograms_due()) log_histograms();
-      if (final_step || step_ % every().validate_every == 0) validate();
+      if (step_ == last || step_ % every().validate_every == 0) validate();
+      if (state_.finished_early && !log_now) log_training();
+      const bool final_step = step_ == last || state_.finished_early;
       if (final_step || step_ % every().save_every == 0) save();
       progress_.update(step_, note());
       if (options_.stop_token.stop_requested() && !final_step) stop();
     }
     if (step_ > 0 || validation_.labels > 0) write_report();
     progress_.finish();
-    return {step_, tokens_, validation_};
+    return {step_, state_.tokens, validation_, state_.best.best};
   }
 
  private:
@@ -92,7 +94,7 @@ class TrainingRun {
 
   void train_step() {
     done_ = update_.run(step_, objective_, {.on_failure = last_saved(), .keep_gradients = histograms_due()});
-    tokens_ += objective_.tokens();
+    state_.tokens += objective_.tokens();
     rate_tokens_ += objective_.tokens();
   }
 
@@ -113,7 +115,7 @@ class TrainingRun {
                   {"loss", done_.loss},
                   {"learning_rate", done_.learning_rate},
                   {"gradient_norm", done_.gradient_norm},
-                  {"tokens", tokens_},
+                  {"tokens", state_.tokens},
                   {"tokens_per_second", rate_},
                   {"data_wait", data_wait}};
     if (options_.cpu_speed && cpu_seconds > 0) {
@@ -147,10 +149,12 @@ class TrainingRun {
     validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
     if (validation_.labels == 0) return;
     check_finite(step_, validation_.loss, "validation loss", last_saved());
-    Json event = {
-        {"event", "validation"}, {"step", step_}, {"loss", validation_.loss}, {"accuracy", validation_.accuracy}};
-    std::string line = fmt::format("step {:>6}  validation loss {:.4f}  accuracy {:.1f} %", step_, validation_.loss,
-                                   100 * validation_.accuracy);
+    Json event = {{"event", "validation"}, {"step", step_}, {"loss", validation_.loss}};
+    std::string line = fmt::format("step {:>6}  validation loss {:.4f}", step_, validation_.loss);
+    if (validation_.accuracy) {
+      event["accuracy"] = *validation_.accuracy;
+      line += fmt::format("  accuracy {:.1f} %", 100 * *validation_.accuracy);
+    }
     if (validation_.perplexity && std::isfinite(*validation_.perplexity)) {
       event["perplexity"] = *validation_.perplexity;
       line += fmt::format("  perplexity {:.4g}", *validation_.perplexity);
@@ -159,9 +163,34 @@ class TrainingRun {
       event["bits_per_character"] = *validation_.bits_per_character;
       line += fmt::format("  {:.4f} bits per character", *validation_.bits_per_character);
     }
+    for (const auto& [name, value] : validation_.metrics) {
+      event[name] = value;
+      line += fmt::format("  {} {:.4f}", name, value);
+    }
     directory_.log(event);
+    const bool better = options_.best && state_.best.add(*options_.best, step_, validation_);
+    if (better) line += "  (best)";
     progress_.print(line);
+    if (better) keep_best();
+    if (options_.best && step_ < options_.schedule.steps && state_.best.exhausted(*options_.best)) finish_early();
     leave_out_since(begin);
+  }
+
+  void keep_best() {
+    check_weights();
+    directory_.keep_best(model_);
+    const std::string& metric = options_.best->metric;
+    directory_.log({{"event", "best"}, {"step", step_}, {metric, metric_of(validation_, metric)}});
+  }
+
+  void finish_early() {
+    state_.finished_early = true;
+    const std::string& metric = options_.best->metric;
+    const std::string best =
+        state_.best.best ? fmt::format("the best was at step {}", state_.best.best->step) : "none was a finite number";
+    progress_.print(fmt::format("stopping after step {}: no better {} in {} validations; {}", step_, metric,
+                                state_.best.since, best));
+    directory_.log({{"event", "early_stop"}, {"step", step_}, {"validations", state_.best.since}});
   }
 
   // A non-finite state must not replace a good one.
@@ -176,7 +205,7 @@ class TrainingRun {
     if (saved_step_ == step_) return;
     check_weights();
     const Moment begin;
-    directory_.save(step_, tokens_, model_, update_.optimizer(), objective_, static_cast<int>(every().keep));
+    directory_.save(step_, state_, model_, update_.optimizer(), objective_, static_cast<int>(every().keep));
     saved_step_ = step_;
     leave_out_since(begin);
   }
@@ -210,7 +239,7 @@ class TrainingRun {
   TrainingStep update_;
   int64_t step_;
   const int64_t start_;  // the step it was resumed after
-  int64_t tokens_;
+  RunState state_;
   Progress progress_;
   std::optional<int64_t> saved_step_;
   TrainingStep::Result done_;  // of the last step

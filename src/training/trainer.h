@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "base/progress.h"
 #include "base/setting.h"
+#include "training/best.h"
 #include "training/objective.h"
 #include "training/optimizer.h"
 #include "training/run_directory.h"
@@ -44,7 +46,10 @@ struct TrainerOptions {
   OptimizerOptions optimizer;
   Intervals intervals;
   RandomStream random;
-  bool validate_first = false;                                   // also before the first step, as step 0
+  bool validate_first = false;  // also before the first step, as step 0
+  // Publish the weights of the best validation instead of the last ones, and stop without progress. The result then
+  // depends on when validations are.
+  std::optional<BestOptions> best = {};
   Progress::Output output = Progress::Output::standard_error();  // of progress and notices
   std::stop_token stop_token = {};                               // polled after each step
   // Also log tokens by CPU time: that of the whole process, so only where it does nothing else meanwhile.
@@ -54,12 +59,14 @@ struct TrainerOptions {
 };
 
 struct TrainingResult {
-  int64_t steps = 0;      // total, earlier runs included
-  int64_t tokens = 0;     // total, earlier runs included
-  Evaluation validation;  // the last one; without labels if there was none
+  int64_t steps = 0;                        // total, earlier runs included
+  int64_t tokens = 0;                       // total, earlier runs included
+  Evaluation validation;                    // the last one; without labels if there was none
+  std::optional<BestValidation> best = {};  // whose weights are published
 };
 
-// Trains from the directory's newest snapshot (else from the given model at step 0) to the last step. Interrupted,
+// Trains from the directory's newest snapshot (else from the given model at step 0) to the last step, or until `best`
+// ends it early; the model then has the last weights. Interrupted,
 // after saving, if a stop is requested; DataError, with nothing overwritten, for a non-finite loss or gradient. The
 // result is a function of model, objective and options, independent of thread count and interruptions.
 TrainingResult train(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory);

@@ -31,15 +31,19 @@ TrainingStep::Result TrainingStep::run(int64_t step, MicroBatches& batches, cons
 double TrainingStep::pass(int64_t step, MicroBatches& batches, const Options& options) {
   const RandomStream random = substream(random_, static_cast<uint64_t>(step));
   const double scale = batches.labels() > 0 ? 1.0 / static_cast<double>(batches.labels()) : 0;
+  const auto context_of = [&](int64_t i) {
+    return Context{.backend = model_.backend(),
+                   .random = substream(random, static_cast<uint64_t>(i)),
+                   .training = true,
+                   .step = step,
+                   .stop = options.stop};
+  };
+  batches.before_pass(context_of);
   std::vector<Loss> losses;
   for (int64_t i = 0; i < batches.micro_batches(); ++i) {
     Tape tape;
-    const Context context{.backend = model_.backend(),
-                          .tape = &tape,
-                          .random = substream(random, static_cast<uint64_t>(i)),
-                          .training = true,
-                          .step = step,
-                          .stop = options.stop};
+    Context context = context_of(i);
+    context.tape = &tape;
     losses.push_back(batches.forward(context, i, scale));
     tape.backward();
   }

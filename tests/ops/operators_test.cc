@@ -263,6 +263,59 @@ TEST_F(OperatorTest, CrossEntropyIsARoot) {
   }
 }
 
+// Σ (x − target)² · row, as the host sees it.
+template <class Real>
+LossSum squares(const Tensor& x, Tensor* gradient, double scale) {
+  LossSum result{.sum = 0, .correct = x.rows()};
+  for (int64_t i = 0; i < x.rows(); ++i) {
+    for (int64_t j = 0; j < x.columns(); ++j) {
+      const double difference = x.row<Real>(i)[j] - 0.5, weight = static_cast<double>(i + 1);
+      result.sum += weight * difference * difference;
+      if (gradient != nullptr) gradient->row<Real>(i)[j] += static_cast<Real>(scale * weight * 2 * difference);
+    }
+  }
+  return result;
+}
+
+TEST_F(OperatorTest, ALossOnTheHostIsARoot) {
+  constexpr double kScale = 0.25;
+  const Parameter weight = parameter(3, 4);
+  const Tensor x = trial_.random(2, 4);
+  const auto weight_before = values_of(weight.gradient);
+  const auto pass = [&](Tape* tape, const Value& in) {
+    const Context context{.backend = *backend_, .tape = tape};
+    const Value out = linear(context, in, weight, {});
+    const auto loss = [&](const Tensor& host, Tensor* gradient) {
+      EXPECT_EQ(gradient != nullptr, tape != nullptr);
+      return squares<double>(host, gradient, kScale);
+    };
+    return host_loss(context, out, loss).read();
+  };
+  const auto objective = [&] { return kScale * pass(nullptr, Value(x)).sum; };
+  Tape tape;
+  const Value tracked = Value::tracking(x);
+  const LossSum loss = pass(&tape, tracked);
+  tape.backward();
+  EXPECT_DOUBLE_EQ(kScale * loss.sum, objective());
+  EXPECT_EQ(loss.correct, 2);
+  expect_gradient("x", objective, x, *tracked.gradient, std::vector<double>(8, 0.0));
+  expect_gradient("weight", objective, weight.value, weight.gradient, weight_before);
+}
+
+TEST(HostLoss, ReadsAColumnRangeInFloat32) {
+  ThreadPool pool(1);
+  const auto backend = make_reference_backend(pool);
+  const Tensor whole = backend->zeros({2, 5});
+  Tape tape;
+  const Value x = Value::tracking(whole.column_range(1, 3));
+  host_loss({.backend = *backend, .tape = &tape}, x, [](const Tensor& host, Tensor* gradient) {
+    EXPECT_TRUE(host.contiguous() && gradient->contiguous());
+    return squares<float>(host, gradient, 1);
+  });
+  tape.backward();
+  EXPECT_EQ(values_of(*x.gradient), (std::vector<double>{-1, -1, -1, -2, -2, -2}));
+}
+
 TEST_F(OperatorTest, CrossEntropyTrainsItsWeightOverConstantHiddenStates) {
   const std::vector<int32_t> labels = {1, 4};
   const Tensor hidden = trial_.random(2, 3);

@@ -141,7 +141,7 @@ TEST_F(Mlm, ValidationIsTheSameEveryTime) {
   for (const int32_t id : sequences_->sequence(4)) {
     backend_->fill(bias, 0);
     bias.data<float>()[id] = 50;
-    const double accuracy = objective.validate(context).accuracy;
+    const double accuracy = objective.validate(context).accuracy.value();
     EXPECT_TRUE(accuracy == 0 || accuracy == 1.0 / 3) << accuracy;
     hits += accuracy > 0 ? 1 : 0;
   }

@@ -40,7 +40,7 @@ TEST_F(RunDirectoryTest, ANewOneHoldsSettingsAndFiles) {
   EXPECT_EQ(directory.resumed_step(), 0);
   EXPECT_EQ(content("config.json"), "{}\n");
   EXPECT_EQ(Json::parse(content("training/settings.json")), settings_);
-  EXPECT_EQ(directory.restore(model_, *optimizer_, objective_), 0);
+  EXPECT_EQ(directory.restore(model_, *optimizer_, objective_).tokens, 0);
 }
 
 TEST_F(RunDirectoryTest, EveryDifferenceIsNamed) {
@@ -71,7 +71,7 @@ TEST_F(RunDirectoryTest, OtherSettingsMayBeGoneOnWith) {
     RunDirectory directory = open(settings_);
     directory.restore(model_, *optimizer_, objective_);
     EXPECT_FALSE(directory.has_snapshot());
-    directory.save(3, 30, model_, *optimizer_, objective_, 2);
+    directory.save(3, {.tokens = 30}, model_, *optimizer_, objective_, 2);
   }
   Json other = settings_;
   other["seed"] = 2;
@@ -109,8 +109,8 @@ TEST_F(RunDirectoryTest, ASnapshotWithoutItsFilesIsPassedOver) {
   {
     RunDirectory directory = open(settings_);
     directory.restore(model_, *optimizer_, objective_);
-    directory.save(1, 10, model_, *optimizer_, objective_, 2);
-    directory.save(2, 20, model_, *optimizer_, objective_, 2);
+    directory.save(1, {.tokens = 10}, model_, *optimizer_, objective_, 2);
+    directory.save(2, {.tokens = 20}, model_, *optimizer_, objective_, 2);
   }
   write_file_atomically(file("training/step-2/manifest.json"), R"({"step":2,"files":{}})");
   const RunDirectory directory = open(settings_);
@@ -142,13 +142,13 @@ TEST_F(RunDirectoryTest, SavesAndRestoresWeightsMomentsAndTokens) {
   {
     RunDirectory directory = open(settings_);
     directory.restore(model_, *optimizer_, objective_);
-    directory.save(7, 1234, model_, *optimizer_, objective_, 2);
+    directory.save(7, {.tokens = 1234}, model_, *optimizer_, objective_, 2);
   }
   Model model(*backend_, config(), true);
   const auto optimizer = make_optimizer(model, {});
   RunDirectory directory = open(settings_);
   EXPECT_EQ(directory.resumed_step(), 7);
-  EXPECT_EQ(directory.restore(model, *optimizer, objective_), 1234);
+  EXPECT_EQ(directory.restore(model, *optimizer, objective_).tokens, 1234);
   for (size_t i = 0; i < model.parameters().size(); ++i) {
     EXPECT_EQ(values(model.parameters()[i].parameter.value), values(model_.parameters()[i].parameter.value));
   }
@@ -173,7 +173,7 @@ TEST_F(RunDirectoryTest, EveryStartBeginsAnEventFile) {
     ASSERT_EQ(event_files().size(), 1u);
     EXPECT_THAT(event_files()[0], HasSubstr(start('\0')));
     EXPECT_THAT(event_files()[0], HasSubstr("| model.layers | 1 |\n| name | a\\|b |\n"));
-    directory.save(7, 0, model_, *optimizer_, objective_, 2);
+    directory.save(7, {.tokens = 0}, model_, *optimizer_, objective_, 2);
   }
   RunDirectory directory = open({{"name", "a|b"}, {"model", {{"layers", 1}}}});
   directory.restore(model_, *optimizer_, objective_);
@@ -191,7 +191,7 @@ TEST_F(RunDirectoryTest, KeepsTheNewestAndPublishesTheirWeights) {
   directory.restore(model_, *optimizer_, objective_);
   for (const int step : {5, 10, 15}) {
     backend_->fill(parameter(model_, "cls.predictions.bias").parameter.value, step);
-    directory.save(step, step, model_, *optimizer_, objective_, 2);
+    directory.save(step, {.tokens = step}, model_, *optimizer_, objective_, 2);
     const std::string weights = read_file(file("model.safetensors"), 1 << 24);
     EXPECT_EQ(weights, read_file(file("training/step-" + std::to_string(step) + "/model.safetensors"), 1 << 24));
   }
@@ -204,7 +204,7 @@ TEST_F(RunDirectoryTest, TheWeightsOutsideAreThoseOfTheNewestSnapshotAlreadyWhen
   {
     RunDirectory directory = open(settings_);
     directory.restore(model_, *optimizer_, objective_);
-    directory.save(5, 5, model_, *optimizer_, objective_, 2);
+    directory.save(5, {.tokens = 5}, model_, *optimizer_, objective_, 2);
   }
   write_file_atomically(file("model.safetensors"), "older");
   open(settings_);
@@ -220,7 +220,7 @@ TEST_F(RunDirectoryTest, TheLogIsCutBackToTheSnapshot) {
     directory.log({{"event", "train"}, {"step", 1}});
     directory.log({{"event", "validation"}, {"step", 5}});
     EXPECT_EQ(content("log.jsonl"), early);  // there at once
-    directory.save(5, 5, model_, *optimizer_, objective_, 2);
+    directory.save(5, {.tokens = 5}, model_, *optimizer_, objective_, 2);
     directory.log({{"event", "train"}, {"step", 6}});
   }
   const std::string late = content("log.jsonl");

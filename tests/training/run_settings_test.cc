@@ -19,7 +19,8 @@ using testing::ThrowsMessage;
 const Json kResolved = {{"dtype", "float32"},       {"data", "d"},          {"validation-data", "v"},
                         {"validation-fraction", 1}, {"tokenizer", "t"},     {"init-from", ""},
                         {"max-length", 128},        {"batch-tokens", 4096}, {"steps", 400},
-                        {"learning-rate", 0.1},     {"warmup", 40},         {"mask-probability", 0.15}};
+                        {"learning-rate", 0.1},     {"warmup", 40},         {"mask-probability", 0.15},
+                        {"best", Json()}};
 
 std::vector<std::string> keys(const Json& settings) {
   std::vector<std::string> names;
@@ -32,16 +33,19 @@ Json without(Json settings, const char* key) {
   return settings;
 }
 
-// Keys must not change, so that runs of earlier versions can resume.
+// Keys must not change, so that runs of earlier versions can resume; those that came later are null by default.
 TEST(RunSettings, KeysAndValuesAreTheOldOnes) {
   PretrainOptions options;
   options.shape.position_options.rotary_base = 500;  // which is said by the model's config
   const Json settings = run_settings(setting_values(options), kResolved);
   EXPECT_THAT(keys(settings),
-              ElementsAre("accumulate", "batch-tokens", "beta1", "beta2", "clip-norm", "data", "documents", "dtype",
+              ElementsAre("accumulate", "batch-tokens", "best", "beta1", "beta2", "clip-norm", "data", "documents", "dtype",
                           "epsilon", "init-from", "learning-rate", "mask-probability", "max-length", "objective",
                           "optimizer", "schedule", "seed", "steps", "tokenizer", "validation-data",
                           "validation-fraction", "warmup", "weight-decay", "whole-word"));
+  Json before = settings;
+  before.erase("best");
+  EXPECT_TRUE(setting_differences(before, settings).empty());
   EXPECT_EQ(settings["optimizer"], "adamw");
   EXPECT_EQ(settings["schedule"], "linear");
   EXPECT_EQ(settings["steps"], 400);

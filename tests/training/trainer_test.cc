@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-class Script final : public Objective {
+class Script : public Objective {
  public:
   void prepare(int64_t step) override {
     if (on_prepare) on_prepare(step);
@@ -40,13 +40,19 @@ class Script final : public Objective {
   Evaluation validate(const Context& context) override {
     EXPECT_FALSE(context.training);
     ++validations;
-    return {.loss = validation_loss, .accuracy = 0.5, .labels = validation_labels};
+    Evaluation result{.loss = validation_loss, .accuracy = 0.5, .labels = validation_labels};
+    if (!scores.empty()) {
+      result.accuracy.reset();
+      result.metrics = {{"score", scores.at(step_)}};
+    }
+    return result;
   }
 
   std::function<void(int64_t)> on_prepare;
   std::map<std::pair<int64_t, int64_t>, double> losses;  // of (step, micro-batch); 6 for the others
   double validation_loss = 1;
   int64_t validation_labels = 2;
+  std::map<int64_t, double> scores;  // by step: reported instead of the accuracy
   int validations = 0;
   std::vector<uint64_t> seen;  // the random streams handed out
 
@@ -64,6 +70,7 @@ class TrainerTest : public TrainingTrial {
             {.validate_every = 4, .save_every = 3, .log_every = 5, .histograms_every = histograms_every, .keep = 2},
         .random = {3, 4},
         .validate_first = validate_first,
+        .best = best,
         .stop_token = stop.get_token(),
         .cpu_speed = cpu_speed,
         .times = times};
@@ -103,6 +110,7 @@ class TrainerTest : public TrainingTrial {
   std::function<void(Model&)> prepare_model;
   int64_t histograms_every = 0;
   bool cpu_speed = false, validate_first = false;
+  std::optional<BestOptions> best;
   std::function<std::string(const StepCount&)> times;
   std::stop_source stop;
 };
@@ -217,6 +225,127 @@ TEST_F(TrainerTest, HistogramsShowEveryParameterAndChangeNothing) {
   EXPECT_EQ(count(events, "gradients/"), 3 * std::ssize(model.parameters()));  // steps 4, 8 and 10
   EXPECT_EQ(count(events, "weights/"), 3 * std::ssize(model.parameters()));
   EXPECT_EQ(count(events, "weights/" + model.parameters()[0].name), 3);
+}
+
+// Weights that tell the steps apart: each step moves one element of a bias by a constant gradient.
+class MovingScript final : public Script {
+ public:
+  Loss forward(const Context& context, int64_t micro_batch, double scale) override {
+    context.backend.fill(gradient, 1);
+    return Script::forward(context, micro_batch, scale);
+  }
+  Tensor gradient;
+};
+
+class BestTest : public TrainerTest {
+ protected:
+  BestTest() {
+    best = {.metric = "score", .higher = true, .patience = 0};
+    script.scores = {{4, 0.5}, {8, 0.9}, {10, 0.7}};
+    prepare_model = [&](Model& model) {
+      script.gradient = parameter(model, "cls.predictions.bias").parameter.gradient;
+    };
+  }
+  std::string weights(const std::string& name) const { return read_file(join_path(path_, name), 1 << 24); }
+  // The published weights of a run that ends after `steps`, which the schedule does not see.
+  std::string weights_after(int64_t steps) {
+    const auto kept = best;
+    best.reset();
+    std::filesystem::remove_all(path_);
+    run(script, steps);
+    std::string result = weights("model.safetensors");
+    std::filesystem::remove_all(path_);
+    best = kept;
+    return result;
+  }
+
+  MovingScript script;
+};
+
+TEST_F(BestTest, TheBestWeightsArePublishedAndTheLastAreKept) {
+  script.scores[5] = 0;
+  const std::string after_8 = weights_after(8), after_10 = weights_after(10);
+  ASSERT_NE(after_8, after_10);
+  const TrainingResult result = run(script);
+  EXPECT_EQ(result.best->step, 8);
+  EXPECT_EQ(result.best->evaluation.metrics[0].second, 0.9);
+  EXPECT_EQ(result.validation.metrics[0].second, 0.7);
+  EXPECT_EQ(weights("model.safetensors"), after_8);
+  EXPECT_EQ(weights("training/best/model.safetensors"), after_8);
+  EXPECT_EQ(weights("training/step-10/model.safetensors"), after_10);
+  EXPECT_THAT(log(), ElementsAre("train 1", "validation 4", "best 4", "train 5", "validation 8", "best 8", "train 10",
+                                 "validation 10"));
+  EXPECT_THAT(read_file(join_path(path_, "log.jsonl"), 1 << 20), HasSubstr(R"("score":0.9)"));
+  RunDirectory directory(path_, Json::object(), {});
+  EXPECT_EQ(directory.state().best.best->step, 8);
+  EXPECT_EQ(directory.state().best.since, 1);
+  EXPECT_FALSE(directory.state().finished_early);
+}
+
+TEST_F(BestTest, OfEqualValidationsTheFirstWinsAndNoneThatIsNotANumber) {
+  script.scores = {{4, kNan}, {8, 0.5}, {10, 0.5}};
+  EXPECT_EQ(run(script).best->step, 8);
+  std::filesystem::remove_all(path_);
+  script.scores = {{4, kNan}, {8, kNan}, {10, kNan}};
+  EXPECT_FALSE(run(script).best);
+  EXPECT_EQ(weights("model.safetensors"), weights("training/step-10/model.safetensors"));
+}
+
+TEST_F(BestTest, LowerIsBetterForALoss) {
+  best->higher = false;
+  EXPECT_EQ(run(script).best->step, 4);
+}
+
+TEST_F(BestTest, WithoutProgressTheRunEndsEarly) {
+  best->patience = 1;
+  script.scores = {{4, 0.5}, {8, 0.5}};
+  const TrainingResult result = run(script);
+  EXPECT_EQ(result.steps, 8);
+  EXPECT_EQ(result.best->step, 4);
+  EXPECT_THAT(log(),
+              ElementsAre("train 1", "validation 4", "best 4", "train 5", "validation 8", "early_stop 8", "train 8"));
+  EXPECT_THAT(snapshots(), ElementsAre("best", "step-6", "step-8"));
+  {
+    RunDirectory directory(path_, Json::object(), {});
+    EXPECT_TRUE(directory.state().finished_early);
+  }
+  script.seen.clear();
+  EXPECT_EQ(run(script).best->step, 4);
+  EXPECT_TRUE(script.seen.empty()) << "trained on";
+}
+
+// A kill at any step, also between a best validation and the next snapshot.
+TEST_F(BestTest, AnInterruptedRunEndsWithTheSameBytes) {
+  run(script);
+  const std::string published = weights("model.safetensors"), state = weights("training/step-10/state.json");
+  for (int64_t step = 1; step <= 10; ++step) {
+    SCOPED_TRACE(step);
+    std::filesystem::remove_all(path_);
+    script.losses = {{{step, 0}, kNan}};
+    EXPECT_NE(failure<DataError>(script), "");
+    script.losses.clear();
+    EXPECT_EQ(run(script).best->step, 8);
+    EXPECT_EQ(weights("model.safetensors"), published);
+    EXPECT_EQ(weights("training/best/model.safetensors"), published);
+    EXPECT_EQ(weights("training/step-10/state.json"), state);
+  }
+}
+
+TEST_F(BestTest, WeightsThatNoSnapshotKnowsAreNotKept) {
+  script.scores = {{4, 0.5}, {8, 0.9}, {10, 0.7}};
+  script.losses = {{{9, 0}, kNan}};  // after the validation of step 8, before it is saved
+  EXPECT_NE(failure<DataError>(script), "");
+  const std::string after_8 = weights("model.safetensors");
+  const RunDirectory directory(path_, Json::object(), {});
+  EXPECT_EQ(directory.resumed_step(), 6);
+  EXPECT_EQ(directory.state().best.best->step, 4);
+  EXPECT_NE(weights("model.safetensors"), after_8);
+  EXPECT_EQ(weights("model.safetensors"), weights("training/best/model.safetensors"));
+}
+
+TEST_F(BestTest, AnUnknownMetricIsNamed) {
+  best->metric = "f1";
+  EXPECT_THAT(failure<DataError>(script), HasSubstr("no \"f1\", expected one of loss, score"));
 }
 
 TEST_F(TrainerTest, EndsWithAReport) {

@@ -15,7 +15,16 @@ class StepScript final : public MicroBatches {
 
   int64_t micro_batches() const override { return 2; }
   int64_t labels() const override { return 4; }
+  void before_pass(const std::function<Context(int64_t)>& context_of) override {
+    for (int64_t i = 0; i < micro_batches(); ++i) {
+      const Context context = context_of(i);
+      EXPECT_EQ(context.tape, nullptr);
+      EXPECT_TRUE(context.training);
+      streams_before.push_back(substream(context.random, 0).stream);
+    }
+  }
   Loss forward(const Context& context, int64_t micro_batch, double gradient_scale) override {
+    EXPECT_NE(context.tape, nullptr);
     EXPECT_TRUE(context.training);
     EXPECT_EQ(gradient_scale, 0.25);
     steps.push_back(context.step);
@@ -31,7 +40,7 @@ class StepScript final : public MicroBatches {
   double losses[2] = {6, 10};
   double gradient = 1;
   std::vector<int64_t> steps;
-  std::vector<uint64_t> streams;
+  std::vector<uint64_t> streams, streams_before;
 
  private:
   const Model& model_;
@@ -58,6 +67,7 @@ TEST_F(Steps, SumsUpMicroBatchesAndFollowsTheSchedule) {
   TrainingStep update = this->update(plain_);
   const TrainingStep::Result first = update.run(1, script_, {.on_failure = "all is"});
   EXPECT_EQ(first.loss, (6.0 + 10.0) / 4);
+  EXPECT_EQ(script_.streams_before, script_.streams);
   EXPECT_EQ(first.learning_rate, 0.25);  // half way up
   int64_t count = 0;
   for (const NamedParameter& named : model_.parameters()) count += named.parameter.value.elements();
