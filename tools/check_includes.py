@@ -19,6 +19,7 @@ LAYERS = [
     ["nn"],
     ["models"],
     ["training", "inference", "generation", "interchange"],
+    ["tasks"],
     ["lab"],
     ["cli", "library"],
 ]

@@ -1,117 +1,87 @@
-// roformer evaluate: a language model on text.
-#include <fmt/format.h>
+// roformer evaluate: a language model on text, or a model with a head on labeled files.
+#include "cli/evaluate.h"
 
 #include <algorithm>
-#include <cmath>
-#include <iostream>
-#include <nlohmann/json.hpp>
 
-#include "base/error.h"
-#include "base/progress.h"
-#include "base/signal.h"
-#include "cli/engine.h"
+#include "base/file.h"
+#include "base/json.h"
 #include "cli/registry.h"
 #include "cli/setting_options.h"
-#include "cli/tokenizer_options.h"
 #include "cli/training_options.h"
-#include "inference/text_stream.h"
-#include "training/language_evaluation.h"
+#include "data/labeled/tasks.h"
+#include "formats/module_list.h"
+#include "training/run_settings.h"
 
 namespace roformer {
 namespace {
 
-struct EvaluateCommand {
-  std::string task = "language-model", model;
-  PretrainOptions text;
-  EngineOptions engine;
-  TokenizerOptions tokenizer;
-  bool json = false;
-};
+const std::vector<std::string>& language_tasks() {
+  static const std::vector<std::string> names = {"language-model", "perplexity"};
+  return names;
+}
+
+std::vector<std::string> evaluation_names() {
+  std::vector<std::string> names = language_tasks();
+  const std::vector<std::string> tasks = task_names();
+  names.insert(names.end(), tasks.begin(), tasks.end());
+  return names;
+}
 
 void describe(OptionSet& set, EvaluateCommand& options) {
   set.section("Evaluation");
-  set.add_choice("--task", options.task, {"language-model", "perplexity"},
-                 "what to evaluate: a masked or causal language model on text (perplexity is another name of it)");
+  set.add("--task", options.task,
+          "what to evaluate: language-model (or perplexity), or one of `help tasks` (default: what the model was "
+          "fine-tuned for, else language-model)",
+          "NAME");
   set.add("--model", options.model, "model directory", "DIR");
   set.require("--model");
-  set.add("--data", options.text.data, "text to evaluate on: files, plain or compressed, or directories", "FILE");
+  set.add("--data", options.text.data,
+          "what to evaluate on: labeled files, or text files or directories; plain or compressed", "FILE");
   set.require("--data");
-  SettingOptions settings = SettingOptions::only(set, {"documents", "mask_probability", "whole_word", "seed"});
-  visit_data_settings(options.text, settings);
   set.add("--max-length", options.text.max_length,
-          "tokens per sequence (default: the tokenizer's model_max_length, which a training sets to its own, else 512)",
+          "tokens per sequence (default: the tokenizer's model_max_length, which a training sets to its own, else the "
+          "task's, of a language model 512)",
           {3, 1 << 20});
   options.text.batch_tokens = 8192;
   set.add("--batch-tokens", options.text.batch_tokens, "tokens per pass, at least one sequence", {1, 1 << 28});
+  set.section("Labeled files");
+  SettingOptions columns(set);
+  visit_settings(options.columns, columns);
+  set.add("--stride", options.stride,
+          "question answering: tokens of the context that two windows share (default: half a window, at most 128)",
+          {0, 1 << 20});
+  set.add("--predictions", options.predictions,
+          "write each example with its prediction to this file, a JSON object a line", "FILE");
+  set.section("Language models");
+  SettingOptions settings = SettingOptions::only(set, {"documents", "mask_probability", "whole_word", "seed"});
+  visit_data_settings(options.text, settings);
   visit_run_settings(options.text, settings);
+  set.section("Run");
   add_json(set, options.json);
   add_tokenizer(set, options.tokenizer);
   add_engine(set, options.engine);
 }
 
-// The options of a training on this text with the model's objective.
-PretrainOptions text_options(const EvaluateCommand& options, const Session& session) {
-  PretrainOptions text = options.text;
-  const ModelConfig& config = session.model().config();
-  if (!config.is_language_model()) {
-    throw UsageError("{} {}: the model has no language-model head, expected a masked or causal language model",
-                     FieldName("model"), options.model);
-  }
-  text.objective = config.head == Head::causal_lm ? "clm" : "mlm";
-  if (text.objective == "clm" && (text.mask_probability || text.whole_word)) {
-    throw UsageError("{}: the model {} is causal and predicts every token",
-                     FieldName(text.whole_word ? "whole_word" : "mask_probability"), options.model);
-  }
-  constexpr int64_t kUsualLength = 512;
-  const LengthLimit limit = length_limit(config);
-  const int64_t own = session.tokenizer().model_max_length();
-  if (!text.max_length) text.max_length = std::clamp<int64_t>(own > 0 ? own : kUsualLength, 3, limit.tokens);
-  if (*text.max_length > limit.tokens) {
-    throw UsageError("{} {} is more than {}: {}", FieldName("max_length"), *text.max_length, limit.tokens,
-                     limit.reason);
-  }
-  return text;
+// What the training in a directory was for; empty if it does not say.
+std::string trained_task(const std::string& directory) {
+  const std::string path = join_path(directory, "training/settings.json");
+  if (!exists(path)) return "";
+  const JsonObject settings = JsonObject::read(path, kMaxSettingsBytes);
+  return settings.has("task") ? settings.get_string("task", std::nullopt) : "";
 }
 
-Bounds exponentials(const Bounds& bounds) { return {std::exp(bounds[0]), std::exp(bounds[1])}; }
-
-struct Metric {
-  const char* name;
-  double value;
-  std::optional<Bounds> interval;
-};
-
-void run(const EvaluateCommand& options) {
-  const StopOnSignal stop;
+void run(const EvaluateCommand& given) {
+  EvaluateCommand options = given;
+  if (options.task.empty()) options.task = trained_task(options.model);
+  if (options.task.empty()) options.task = language_tasks().front();
+  const bool of_language = std::ranges::find(language_tasks(), options.task) != language_tasks().end();
+  if (!of_language) find_task(options.task);  // before the model is read
   const Session session(options.model, {.engine = options.engine, .tokenizer = load_options(options.tokenizer)});
   print_warnings(session.notes());
-  PretrainOptions text = text_options(options, session);
-  text.stop_token = stop.token();
-  text.undivided = print_undivided;
-  const LanguageScore score = evaluate_language(session.model(), session.tokenizer(), text);
-  const std::vector<Metric> metrics = {
-      {"perplexity", *score.mean.perplexity, score.loss ? std::optional(exponentials(*score.loss)) : std::nullopt},
-      {"loss", score.mean.loss, score.loss},
-      {"accuracy", score.mean.accuracy.value_or(0), score.accuracy}};
-  if (options.json) {
-    Json values = Json::object(), intervals = Json::object();
-    for (const Metric& metric : metrics) {
-      values[metric.name] = metric.value;
-      if (metric.interval) intervals[metric.name] = *metric.interval;
-    }
-    std::cout << dump_json(
-                     {{"task", options.task}, {"n", score.mean.labels}, {"metrics", values}, {"interval95", intervals}})
-              << "\n";
-    return;
-  }
-  std::cout << fmt::format("{} in {} of up to {} tokens\n", counted(score.mean.labels, "predicted token"),
-                           counted(score.sequences, "sequence"), *text.max_length);
-  for (const Metric& metric : metrics) {
-    std::cout << fmt::format("{:<11}{:.6g}", metric.name, metric.value);
-    if (metric.interval) {
-      std::cout << fmt::format("  (95 % interval {:.6g} to {:.6g})", (*metric.interval)[0], (*metric.interval)[1]);
-    }
-    std::cout << "\n";
+  if (of_language) {
+    evaluate_language_model(options, session);
+  } else {
+    evaluate_labeled(options, session);
   }
 }
 
@@ -119,9 +89,9 @@ void run(const EvaluateCommand& options) {
 
 Command evaluate_command() {
   return {.name = "evaluate",
-          .summary = "Measure a language model on text: perplexity, loss, accuracy",
+          .summary = "Measure a model on labeled files, or a language model on text",
           .group = "Train",
-          .example = "roformer evaluate --model model --data held-out.txt",
+          .example = "roformer evaluate --model model --task mrpc --data test.tsv",
           .prepare = prepare_with<EvaluateCommand>(describe, run)};
 }
 

@@ -1,6 +1,7 @@
 #include "cli/registry.h"
 
 #include "cli/presets.h"
+#include "cli/tasks.h"
 
 namespace roformer {
 
@@ -13,6 +14,7 @@ Command embed_command();
 Command evaluate_command();
 Command favor_command();
 Command fill_mask_command();
+Command finetune_command();
 Command forward_command();
 Command generate_command();
 Command info_command();
@@ -27,11 +29,11 @@ Command train_tokenizer_command();
 
 // In the order in which the program lists them.
 std::vector<Command> all_commands() {
-  return {train_tokenizer_command(), pretrain_command(),  compare_command(),  evaluate_command(),
-          generate_command(),        fill_mask_command(), embed_command(),    similarity_command(),
-          classify_command(),        convert_command(),   tokenize_command(), plot_command(),
-          report_command(),          rope_command(),      favor_command(),    forward_command(),
-          inspect_command(),         bench_command(),     info_command(),     completion_command()};
+  return {train_tokenizer_command(), pretrain_command(),  compare_command(), finetune_command(),   evaluate_command(),
+          generate_command(),        fill_mask_command(), embed_command(),   similarity_command(), classify_command(),
+          convert_command(),         tokenize_command(),  plot_command(),    report_command(),     rope_command(),
+          favor_command(),           forward_command(),   inspect_command(), bench_command(),      info_command(),
+          completion_command()};
 }
 
 std::vector<OptionInfo> options_of(const Command& command) {
@@ -62,6 +64,7 @@ lines of standard input. They are not changed: brackets and quotes belong to the
 A text that starts with a dash goes after "--".
 )"},
           {.name = "presets", .summary = "the shapes and defaults of --preset", .text = presets_text()},
+          {.name = "tasks", .summary = "what finetune and evaluate take for --task", .text = tasks_text()},
           {.name = "reference", .summary = "all commands and options on one page (docs/cli.md)", .text = ""}};
 }
 

@@ -1,0 +1,47 @@
+// Evaluates a model with a head on labeled files.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "base/progress.h"
+#include "base/signal.h"
+#include "cli/evaluate.h"
+#include "cli/score_lines.h"
+#include "tasks/evaluation.h"
+#include "tasks/finetune_plan.h"
+
+namespace roformer {
+
+void evaluate_labeled(const EvaluateCommand& options, const Session& session) {
+  const StopOnSignal stop;
+  const Task& task = find_task(options.task);
+  ReadOptions reading = read_options(options.columns);
+  reading.labels_required = true;
+  reading.stop_token = stop.token();
+  std::vector<std::string> notices;
+  const std::vector<Example> examples = read_files(task, options.text.data, reading, notices);
+  std::ranges::for_each(notices, print_warning);
+  const Tokenizer& tokenizer = session.tokenizer();
+  const int64_t own = tokenizer.model_max_length();
+  const int64_t usual = std::min(own > 0 ? own : task.max_length, length_limit(session.model().config()).tokens);
+  const TaskEvaluation evaluation =
+      evaluate_task(task, session.model(), tokenizer, examples, options.text.data.front(),
+                    {.inputs = {.max_length = options.text.max_length.value_or(usual), .stride = options.stride},
+                     .prediction = {.batch_tokens = *options.text.batch_tokens,
+                                    .may_have_none = may_have_none(examples),
+                                    .stop_token = stop.token()}},
+                    print_warning);
+  if (!options.predictions.empty()) {
+    write_predictions(options.predictions, task, session.model().config().labels, examples, evaluation.predictions);
+  }
+  const ScoreTable scores = scores_of(evaluation.metrics, session.pool());
+  if (options.json) {
+    std::cout << dump_json(score_json(task.name, scores)) << "\n";
+    return;
+  }
+  std::cout << counted(scores.examples, "example") << "\n" << score_lines(scores);
+}
+
+}  // namespace roformer
