@@ -32,11 +32,14 @@ struct Example {
   std::vector<std::string> texts;
   std::vector<std::string> labels;  // the label, the labels of a multi-label task, or one tag per token
   double value = 0;                 // of regression and pair similarity
-  int64_t choice = -1;              // the index of the right choice, from 0
+  // The index of the right choice, from 0. Of a triplet, 0 if A is more similar to B, 1 if to C; readers swap B and C
+  // where needed, so that it is 0.
+  int64_t choice = -1;
   std::vector<AnswerSpan> answers;  // all answers that count as right; the first is trained on
   bool labeled = true;
-  std::string id;    // as the file says, else empty
-  int64_t line = 0;  // where it begins in the file, from 1; of JSON that is one document, its number
+  std::string id;  // as the file says, else empty
+  int64_t line =
+      0;  // where it begins in the file, from 1; of one of SQuAD's or C3's documents, the number of its question
 };
 
 }  // namespace roformer
