@@ -21,9 +21,11 @@ TEST(Statistics, TheIntervalOfAMean) {
   const MeanInterval interval = mean_interval({1, 2, 3, 6});  // deviation √(14/3), standard error half of it
   EXPECT_EQ(interval.mean, 3);
   EXPECT_EQ(interval.count, 4);
+  EXPECT_NEAR(interval.deviation, 2.160247, 1e-6);
   ASSERT_TRUE(interval.half_width);
   EXPECT_NEAR(*interval.half_width, 3.182446 * 1.080123, 1e-5);
   EXPECT_FALSE(mean_interval({5}).half_width);
+  EXPECT_EQ(mean_interval({5}).deviation, 0);
   EXPECT_EQ(*mean_interval({5, 5, 5}).half_width, 0);
 }
 

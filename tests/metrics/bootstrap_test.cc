@@ -1,0 +1,114 @@
+#include "metrics/bootstrap.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "metrics/classification.h"
+#include "metrics/regression.h"
+
+namespace roformer {
+namespace {
+
+MetricSet mean_of(const std::vector<double>& values) { return mean_metrics({"mean"}, {values}); }
+
+std::vector<double> normal_numbers(int64_t count, uint64_t seed) {
+  Generator random({.seed = seed});
+  std::vector<double> numbers;
+  for (int64_t i = 0; i < count; ++i) numbers.push_back(random.normal());
+  return numbers;
+}
+
+TEST(Bootstrap, TheIntervalOfAMeanIsTheNormalOne) {
+  ThreadPool pool(1);
+  const std::vector<double> values = normal_numbers(400, 1);
+  const MeanInterval expected = mean_interval(values);
+  const auto intervals = bootstrap_intervals(mean_of(values), {.resamples = 10'000}, pool);
+  ASSERT_TRUE(intervals.at(0));
+  // The ends of 10,000 resamples are off by about 0.027 standard errors each.
+  EXPECT_NEAR((*intervals[0])[0], expected.mean - *expected.half_width, 0.1 * *expected.half_width);
+  EXPECT_NEAR((*intervals[0])[1], expected.mean + *expected.half_width, 0.1 * *expected.half_width);
+}
+
+// Every example is drawn equally often, and a resample has as many draws as there are examples.
+TEST(Bootstrap, DrawsWithReplacement) {
+  constexpr int64_t kExamples = 7, kResamples = 7'000;
+  std::vector<int64_t> drawn(kExamples);
+  int64_t distinct = 0;
+  const MetricSet counting{.examples = kExamples, .names = {"draws"}, .values = [&](std::span<const int32_t> times) {
+                             int64_t all = 0;
+                             for (size_t i = 0; i < times.size(); ++i) {
+                               drawn[i] += times[i];
+                               all += times[i];
+                               distinct += times[i] > 0;
+                             }
+                             return std::vector<double>{static_cast<double>(all)};
+                           }};
+  ThreadPool pool(1);
+  const auto intervals = bootstrap_intervals(counting, {.resamples = kResamples}, pool);
+  EXPECT_EQ((*intervals.at(0))[0], kExamples);
+  EXPECT_EQ((*intervals.at(0))[1], kExamples);
+  const double deviation = std::sqrt(kResamples * kExamples * (1.0 / 7) * (6.0 / 7));
+  for (const int64_t count : drawn) EXPECT_NEAR(static_cast<double>(count), kResamples, 4 * deviation);
+  const double expected_distinct = kExamples * (1 - std::pow(6.0 / 7, 7));
+  EXPECT_NEAR(static_cast<double>(distinct) / kResamples, expected_distinct, 0.05);
+}
+
+TEST(Bootstrap, TheSameBitsAtAnyNumberOfThreadsAndOthersWithAnotherSeed) {
+  const std::vector<double> x = normal_numbers(50, 1), y = normal_numbers(50, 2);
+  const MetricSet metrics = regression_metrics(x, y);
+  ThreadPool one(1), four(4);
+  const auto intervals = bootstrap_intervals(metrics, {.resamples = 200, .seed = 5}, one);
+  ASSERT_EQ(intervals.size(), 6u);
+  EXPECT_EQ(bootstrap_intervals(metrics, {.resamples = 200, .seed = 5}, four), intervals);
+  EXPECT_NE(bootstrap_intervals(metrics, {.resamples = 200, .seed = 6}, one), intervals);
+}
+
+TEST(Bootstrap, WhatIsUndefinedHasNoInterval) {
+  ThreadPool pool(1);
+  EXPECT_FALSE(bootstrap_intervals(mean_of({1}), {}, pool).at(0));
+  EXPECT_FALSE(bootstrap_intervals(mean_of({}), {}, pool).at(0));
+  const std::vector<double> constant(5, 1), x = {1, 2, 3, 4, 5};
+  const auto intervals = bootstrap_intervals(regression_metrics(x, constant), {.resamples = 50}, pool);
+  EXPECT_FALSE(intervals.at(0));  // Pearson
+  EXPECT_TRUE(intervals.at(3));   // MSE
+  EXPECT_THROW(bootstrap_intervals(mean_of({1, 2}), {.resamples = 0}, pool), ShapeError);
+}
+
+TEST(Bootstrap, DifferencesOfTwoModels) {
+  ThreadPool pool(1);
+  // The second model has 30 of 300 examples right that the first one has not, and 10 the other way.
+  std::vector<double> first(300, 1), second(300, 1);
+  for (size_t i = 0; i < 30; ++i) first[i] = 0;
+  for (size_t i = 30; i < 40; ++i) second[i] = 0;
+  const auto differences =
+      bootstrap_differences(mean_metrics({"loss", "accuracy"}, {first, first}),
+                            mean_metrics({"accuracy", "f1"}, {second, second}), {.resamples = 10'000}, pool);
+  ASSERT_EQ(differences.size(), 1u);
+  const MetricDifference& difference = differences[0];
+  EXPECT_EQ(difference.name, "accuracy");
+  EXPECT_NEAR(difference.first, 0.9, 1e-12);
+  EXPECT_NEAR(difference.second, 290.0 / 300, 1e-12);
+  // Mean 20/300, standard error sqrt(40/300 - (20/300)²) / sqrt(300).
+  const double error = std::sqrt((40.0 / 300 - std::pow(20.0 / 300, 2)) / 300);
+  ASSERT_TRUE(difference.interval && difference.p);
+  EXPECT_NEAR((*difference.interval)[0], 20.0 / 300 - 1.96 * error, 0.15 * error);
+  EXPECT_NEAR((*difference.interval)[1], 20.0 / 300 + 1.96 * error, 0.15 * error);
+  EXPECT_LT(*difference.p, 0.01);  // 3.2 standard errors
+  EXPECT_GE(*difference.p, 2.0 / 10'001);
+}
+
+TEST(Bootstrap, EqualModelsDoNotDiffer) {
+  ThreadPool pool(1);
+  const MetricSet metrics = mean_of(normal_numbers(30, 1));
+  const MetricDifference difference = bootstrap_differences(metrics, metrics, {.resamples = 100}, pool).at(0);
+  EXPECT_EQ(*difference.interval, (Bounds{0, 0}));
+  EXPECT_EQ(*difference.p, 1);
+  EXPECT_THROW(bootstrap_differences(metrics, mean_of({1, 2}), {}, pool), ShapeError);
+}
+
+}  // namespace
+}  // namespace roformer
