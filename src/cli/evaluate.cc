@@ -20,13 +20,6 @@ const std::vector<std::string>& language_tasks() {
   return names;
 }
 
-std::vector<std::string> evaluation_names() {
-  std::vector<std::string> names = language_tasks();
-  const std::vector<std::string> tasks = task_names();
-  names.insert(names.end(), tasks.begin(), tasks.end());
-  return names;
-}
-
 void describe(OptionSet& set, EvaluateCommand& options) {
   set.section("Evaluation");
   set.add("--task", options.task,

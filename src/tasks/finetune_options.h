@@ -120,7 +120,7 @@ void visit_model_settings(Options& options, auto& visitor) {
   visitor.choice(options.pooling,
                  {"pooling", "what a classifier of texts reads (default: the task's, else as the model's family does)",
                   Effect::result},
-                 pooling_names());
+                 classifier_pooling_names());
   visitor.real(options.dropout,
                {"dropout", "of hidden states and attention weights (default: the model's)", Effect::resolved},
                {0, 1, false, true});

@@ -6,7 +6,7 @@
 
 namespace roformer {
 
-const std::vector<std::string>& pooling_names() {
+const std::vector<std::string>& classifier_pooling_names() {
   static const std::vector<std::string> names = {"automatic", "first", "mean", "last"};
   return names;
 }
