@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "data/labeled/label_values.h"
 #include "data/labeled/record_files.h"
+#include "data/labeled/tagged_lines.h"
 #include "text/byte_source.h"
 
 namespace roformer {
@@ -96,7 +97,9 @@ LabeledData read_examples(const Task& task, const std::string& path, const ReadO
                      file_format_names()[static_cast<size_t>(format)], task.name);
   }
   ExampleMaker maker(task, path);
-  if (format == FileFormat::json) {
+  if (format == FileFormat::conll) {
+    read_tagged_lines(path, text, options, maker);
+  } else if (format == FileFormat::json) {
     read_json_file(task, path, text, options, maker);
   } else {
     read_table_file(task, path, text, format, options, maker);

@@ -11,10 +11,12 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/stop.h"
+#include "data/labeled/chinese_records.h"
 #include "data/labeled/columns.h"
 #include "data/labeled/delimited.h"
 #include "data/labeled/json_records.h"
 #include "data/labeled/label_values.h"
+#include "data/labeled/question_documents.h"
 
 namespace roformer {
 namespace {
@@ -129,24 +131,47 @@ void read_table_file(const Task& task, const std::string& path, std::string_view
 
 void read_json_file(const Task& task, const std::string& path, std::string_view text, const ReadOptions& options,
                     ExampleMaker& maker) {
-  const std::vector<JsonRecord> records = parse_json_records(text, path);
-  if (records.empty()) return;
+  std::vector<JsonRecord> records = parse_json_records(text, path);
+  int64_t questions = 0;
+  if (task.shape == FileShape::squad && records.size() == 1 && records[0].value.is_object() &&
+      records[0].value.contains("data")) {
+    return read_squad(records[0].value, path, questions, maker);
+  }
+  if (task.shape == FileShape::c3 && !records.empty() && records[0].value.is_array()) {
+    for (const JsonRecord& record : records) read_c3(record.value, path, questions, maker);
+    return;
+  }
   std::set<std::string> keys;
-  for (const JsonRecord& record : records) {
+  for (JsonRecord& record : records) {
     if (!record.value.is_object()) {
       throw DataError("{}:{}: found {}, expected an object", FilePath(path), LineNumber(record.line),
                       show_json(record.value));
     }
+    if (!rewrite_record(task.shape, record.value, path, record.line, maker)) record.value.clear();
     for (const auto& [key, value] : record.value.items()) keys.insert(key);
   }
+  std::erase_if(records, [](const JsonRecord& record) { return record.value.empty(); });
+  if (records.empty()) return;
   const std::vector<std::string> names(keys.begin(), keys.end());
   const Roles roles = choose_columns({task, options, path, names, 0});
   for (size_t i = 0; i < records.size(); ++i) {
     if (i % kRecordsPerStopCheck == 0) throw_if_stopped(options.stop_token);
     const auto& [record, line] = records[i];
-    maker.add(gather_cells(roles, [&, line = line, &value = record](
-                                      size_t column) { return json_cell(value, names[column], path, line); }),
-              line);
+    const auto cell = [&, &value = record, line = line](size_t column) {
+      return json_cell(value, names[column], path, line);
+    };
+    RecordCells cells;
+    if (task.kind == TaskKind::question_answering && roles.label) {  // an answer may be an object
+      Roles others = roles;
+      others.label.reset();
+      cells = gather_cells(others, cell);
+      if (const auto answers = record.find(names[*roles.label]); answers != record.end()) {
+        cells.answers = read_answers(*answers, path, line);
+      }
+    } else {
+      cells = gather_cells(roles, cell);
+    }
+    maker.add(std::move(cells), line);
   }
 }
 

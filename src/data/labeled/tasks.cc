@@ -207,7 +207,6 @@ std::vector<Task> english_tasks() {
               .kind = TaskKind::token_classification,
               .least_texts = 0,
               .most_texts = 0,
-              .labels = {"O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"},
               .metrics = {"entity_f1", "accuracy"},
               .columns = "a token and its tag a line, a blank line after each sentence",
               .source = "Tjong Kim Sang and De Meulder 2003"}),
