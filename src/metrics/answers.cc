@@ -85,10 +85,10 @@ std::u32string cmrc_text(std::string_view answer) {
   return text;
 }
 
-// The words of a text between ideographs, as NLTK's tokenizer divides it but for quotes and contractions: symbols are
+// The words of a text between ideographs, as NLTK's tokenizer divides it but for apostrophes: symbols are
 // words of their own, except a comma in a number and periods other than the last one; runs of periods are one word.
 void append_words(std::u32string_view text, Words& words) {
-  constexpr std::u32string_view kAlone = U";@#$%&?!()[]{}<>\"", kAfterPeriod = U")]}>\"'»”’ ";
+  constexpr std::u32string_view kAlone = U";@#$%&?!()[]{}<>\"–—‘«»„", kAfterPeriod = U")]}>\"'»”’ ";
   std::u32string word;
   const auto end_word = [&] {
     if (!word.empty()) words.push_back(to_utf8(word));

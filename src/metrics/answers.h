@@ -21,7 +21,7 @@ AnswerScore squad_score(std::string_view prediction, std::span<const std::string
 
 // As the script of CMRC 2018 (Cui et al. 2019), also used for DRCD: ideographs and the words between them without case
 // and Chinese punctuation; F1 of the longest segment in common. Words are divided as by NLTK's tokenizer except
-// for contractions. No right answer as above. Valid UTF-8.
+// at apostrophes. No right answer as above. Valid UTF-8.
 AnswerScore cmrc_score(std::string_view prediction, std::span<const std::string> answers);
 
 // "exact_match" and "f1": means.
