@@ -86,6 +86,11 @@ class TrainingRun {
     ++step_;
   }
 
+  void log(Json event) {
+    if (options_.stage > 0) event["stage"] = options_.stage;
+    directory_.log(event);
+  }
+
   bool histograms_due() const {
     return every().histograms_every > 0 && (step_ == options_.schedule.steps || step_ % every().histograms_every == 0);
   }
@@ -121,7 +126,7 @@ class TrainingRun {
     }
     rate_tokens_ = 0;
     rate_begin_ = {};
-    directory_.log(event);
+    log(event);
   }
 
   // The rates count training only.
@@ -159,7 +164,7 @@ class TrainingRun {
       event["bits_per_character"] = *validation_.bits_per_character;
       line += fmt::format("  {:.4f} bits per character", *validation_.bits_per_character);
     }
-    directory_.log(event);
+    log(event);
     progress_.print(line);
     leave_out_since(begin);
   }

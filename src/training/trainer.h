@@ -44,6 +44,7 @@ struct TrainerOptions {
   OptimizerOptions optimizer;
   Intervals intervals;
   RandomStream random;
+  int64_t stage = 0;                                             // of a training in stages, from 1: named in the log
   bool validate_first = false;                                   // also before the first step, as step 0
   Progress::Output output = Progress::Output::standard_error();  // of progress and notices
   std::stop_token stop_token = {};                               // polled after each step
