@@ -99,6 +99,24 @@ std::vector<ConfigEntry> read_config_file(const std::string& path, std::string_v
   return entries;
 }
 
+std::vector<std::vector<ConfigEntry>> read_config_tables(const std::string& path, std::string_view name) {
+  std::vector<std::vector<ConfigEntry>> tables;
+  for (const auto& [key, node] : parse_toml(path)) {
+    const toml::array* array = node.as_array();
+    if (key != name || array == nullptr || !array->is_homogeneous<toml::table>()) {
+      throw DataError("{}: expected only tables [[{}]]", entry_of(key, path).place(), name);
+    }
+    for (const toml::node& element : *array) {
+      auto& entries = tables.emplace_back();
+      for (const auto& [own_key, own_node] : *element.as_table()) {
+        entries.push_back(read_entry(own_key, own_node, path));
+      }
+    }
+  }
+  if (tables.empty()) throw DataError("{}: expected at least one table [[{}]]", FilePath(path), name);
+  return tables;
+}
+
 std::string toml_string(std::string_view text) {
   std::string result;
   try {

@@ -24,6 +24,10 @@ struct ConfigEntry {
 std::vector<ConfigEntry> read_config_file(const std::string& path, std::string_view command,
                                           std::span<const std::string> commands);
 
+// The entries of each table of the array `name`, [[name]]. DataError, with file and line where there is one, for what
+// is not TOML, no such table, or anything else in the file; FileError if it cannot be read.
+std::vector<std::vector<ConfigEntry>> read_config_tables(const std::string& path, std::string_view name);
+
 // A text as a TOML string, quotes included. UsageError if it is not UTF-8, which TOML requires.
 std::string toml_string(std::string_view text);
 

@@ -337,13 +337,17 @@ void OptionSet::read_environment() {
 
 void OptionSet::read_file(std::span<const std::string> commands) {
   if (config_file_.empty()) return;
+  read_entries(read_config_file(config_file_, command_, commands), "roformer " + command_);
+}
+
+void OptionSet::read_entries(std::span<const ConfigEntry> entries, std::string_view owner) {
   std::vector<std::string> keys;
   for (const auto& option : options_) {
     if (option->setting()) keys.push_back(option->name.substr(2));
   }
-  for (const ConfigEntry& entry : read_config_file(config_file_, command_, commands)) {
+  for (const ConfigEntry& entry : entries) {
     if (std::find(keys.begin(), keys.end(), entry.key) == keys.end()) {
-      throw UsageError("{} is not a setting of roformer {}{}", entry.place(), command_, did_you_mean(entry.key, keys));
+      throw UsageError("{} is not a setting of {}{}", entry.place(), owner, did_you_mean(entry.key, keys));
     }
     Option& option = find("--" + entry.key);
     if (option.given) continue;

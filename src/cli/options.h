@@ -19,6 +19,8 @@
 
 namespace roformer {
 
+struct ConfigEntry;
+
 // An option as shown in pages and scripts generated from all of them.
 struct OptionInfo {
   std::string name;        // "--top-k", or "TEXT" for a positional
@@ -76,6 +78,10 @@ class OptionSet {
   // UsageError for any mistake, naming the option, variable or line of the file it came from. `commands` are those
   // whose tables the file may hold beside the one of this command.
   bool parse(std::span<const std::string> arguments, std::ostream& out, std::span<const std::string> commands = {});
+
+  // Fills the fields that entries of a file name, but those given elsewhere. UsageError for a key that is no setting
+  // "of `owner`", and for a wrong value.
+  void read_entries(std::span<const ConfigEntry> entries, std::string_view owner);
 
   // parse() does not read the variables of these options.
   void ignore_variables(std::vector<std::string> names) { ignored_variables_ = std::move(names); }

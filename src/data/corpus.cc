@@ -20,11 +20,20 @@ int64_t middle(int64_t p, int64_t parts, int64_t count) { return (2 * p + 1) * c
 }  // namespace
 
 Corpus::Corpus(std::span<const std::string> paths, const CorpusOptions& options, const Tokenizer& tokenizer)
-    : text_(paths, options.rule, options.block_bytes, options.stop_token),
+    : text_(std::make_shared<const TextBlocks>(paths, options.rule, options.block_bytes, options.stop_token)),
       options_(options),
       tokenizer_(tokenizer),
       name_(paths.front()),
-      held_(static_cast<size_t>(text_.size())) {}
+      held_(static_cast<size_t>(text_->size())) {}
+
+Corpus::Corpus(const Corpus& text, int64_t max_length)
+    : text_(text.text_),
+      options_(text.options_),
+      tokenizer_(text.tokenizer_),
+      name_(text.name_),
+      held_(static_cast<size_t>(text_->size())) {
+  options_.max_length = max_length;
+}
 
 std::shared_ptr<const PackedSequences> Corpus::load(int64_t block, ThreadPool& pool,
                                                     const std::stop_token& stop) const {
@@ -34,7 +43,7 @@ std::shared_ptr<const PackedSequences> Corpus::load(int64_t block, ThreadPool& p
     if (auto sequences = held.lock()) return sequences;
   }
   auto made = std::make_shared<const PackedSequences>(
-      PackedSequences::pack(text_.read(block), tokenizer_, options_.max_length, pool, stop));
+      PackedSequences::pack(text_->read(block), tokenizer_, options_.max_length, pool, stop));
   try {
     for (int64_t i = 0; i < made->size(); ++i) check_rows(tokenizer_, made->sequence(i), options_.rows);
   } catch (const DataError& error) {

@@ -28,14 +28,16 @@ class Corpus {
   // Scans the files (text_blocks.h). `tokenizer` must outlive the corpus. UsageError if max_length < 3, and the errors
   // of TextBlocks.
   Corpus(std::span<const std::string> paths, const CorpusOptions& options, const Tokenizer& tokenizer);
+  // The text of another corpus, which is not read again, in sequences of another length.
+  Corpus(const Corpus& text, int64_t max_length);
   Corpus(const Corpus&) = delete;
   Corpus& operator=(const Corpus&) = delete;
 
-  int64_t blocks() const { return text_.size(); }
-  int64_t documents() const { return text_.documents(); }
-  int64_t bytes() const { return text_.bytes(); }
-  const std::optional<UndividedFile>& undivided() const { return text_.undivided(); }
-  const std::string& content_hash() const { return text_.content_hash(); }
+  int64_t blocks() const { return text_->size(); }
+  int64_t documents() const { return text_->documents(); }
+  int64_t bytes() const { return text_->bytes(); }
+  const std::optional<UndividedFile>& undivided() const { return text_->undivided(); }
+  const std::string& content_hash() const { return text_->content_hash(); }
   const std::string& name() const { return name_; }  // the first path, for messages
 
   // The sequences of a block, shared with earlier callers that still hold it; DataError for a token without a row.
@@ -48,7 +50,7 @@ class Corpus {
   const std::stop_token& stop_token() const { return options_.stop_token; }
 
  private:
-  TextBlocks text_;
+  std::shared_ptr<const TextBlocks> text_;
   CorpusOptions options_;
   const Tokenizer& tokenizer_;
   std::string name_;

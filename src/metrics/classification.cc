@@ -108,7 +108,7 @@ MetricSet classification_metrics(std::span<const int32_t> gold, std::span<const 
   if (positive && (*positive < 0 || *positive >= classes)) {
     throw ShapeError("the positive class is {} of {} classes", *positive, classes);
   }
-  std::vector<std::string> names = {"accuracy", "macro_f1", "weighted_f1", "mcc"};
+  std::vector<std::string> names = {"accuracy", "macro_f1", "weighted_f1", "matthews"};
   if (positive) names.insert(names.end(), {"precision", "recall", "f1"});
   return {
       .examples = std::ssize(cells),

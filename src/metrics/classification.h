@@ -36,7 +36,7 @@ AveragedF1 averaged_f1(const ConfusionMatrix& matrix);
 // Of two classes, or its generalization to more (Gorodkin 2004). 0 where only one class is gold or predicted.
 double matthews_correlation(const ConfusionMatrix& matrix);
 
-// "accuracy", "macro_f1", "weighted_f1", "mcc"; with `positive`, a class, also its "precision", "recall" and "f1".
+// "accuracy", "macro_f1", "weighted_f1", "matthews"; with `positive`, a class, also its "precision", "recall" and "f1".
 // Errors as confusion_matrix.
 MetricSet classification_metrics(std::span<const int32_t> gold, std::span<const int32_t> predicted, int64_t classes,
                                  std::optional<int32_t> positive = {});

@@ -76,12 +76,6 @@ int64_t ModelConfig::head_outputs() const {
   return 0;
 }
 
-bool ShapeOptions::any() const {
-  return hidden_size || embedding_size || layers || heads || intermediate_size || position ||
-         position_options != PositionOptions() || !attention.empty() || attention_rotation || favor_features ||
-         favor_redraw;
-}
-
 // Options of linear attention require such a layer.
 void ShapeOptions::apply_attention(ModelConfig& config) const {
   if (!attention.empty()) {

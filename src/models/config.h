@@ -176,7 +176,6 @@ struct ShapeOptions {
   std::optional<int64_t> favor_features, favor_redraw;
   std::optional<double> dropout;  // of hidden states and attention weights
 
-  bool any() const;  // any option besides preset and dropout
   // `base` with the overrides; a new hidden size also sets the embedding size and an intermediate size of 4 times
   // itself. The result still needs complete(). UsageError for an unknown position, and for options of an encoding or a
   // kind of attention that the result does not have.

@@ -100,7 +100,7 @@ LoadingPlan::LoadingPlan(const ModelConfig& config, AvailableTensors tensors, st
   std::ranges::sort(tensors_, {}, &AvailableTensor::name);
   std::set<std::string> known;
   std::vector<std::string> others, problems;
-  std::vector<Missing> missing = match(config, known, others);
+  std::vector<Missing> missing = match(config, fit, known, others);
   if (fit == Fit::whole) missing.insert(missing.end(), missing_in_head_.begin(), missing_in_head_.end());
   find_unused(config, known, others);
   if (fit == Fit::nothing || (missing.empty() && others.empty())) return;
@@ -122,7 +122,7 @@ std::string LoadingPlan::describe(const Missing& missing) const {
                      nearest == nullptr ? "" : fmt::format(" (nearest in the file: {})", described(*nearest)));
 }
 
-std::vector<LoadingPlan::Missing> LoadingPlan::match(const ModelConfig& config, std::set<std::string>& known,
+std::vector<LoadingPlan::Missing> LoadingPlan::match(const ModelConfig& config, Fit fit, std::set<std::string>& known,
                                                      std::vector<std::string>& problems) {
   const Family& family = *config.family;
   std::vector<Missing> missing;
@@ -144,6 +144,7 @@ std::vector<LoadingPlan::Missing> LoadingPlan::match(const ModelConfig& config, 
     held_by_head_ += step.tensor && !of_trunk && !entry.spec.name.starts_with("pooler.");
     const std::string difference = step.tensor ? mismatch(tensors_[*step.tensor], shape) : "";
     if ((step.tensor && difference.empty()) || !reported.insert(name).second) continue;
+    if (!step.tensor && fit == Fit::trunk_anew && is_of_positions(entry.spec.name)) continue;
     if (!step.tensor) {
       (of_trunk ? missing : missing_in_head_).push_back({name, shape});
       continue;

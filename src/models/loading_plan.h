@@ -33,9 +33,9 @@ ParameterTable declared_parameters(const ModelConfig& config);
 
 class LoadingPlan {
  public:
-  // What must fit. whole: every parameter; trunk: the head's parameters may be missing, but not wrong; nothing: a
-  // trial.
-  enum class Fit { whole, trunk, nothing };
+  // What must fit. whole: every parameter; trunk: the head's parameters may be missing, but not wrong; trunk_anew:
+  // those of position encodings, too; nothing: a trial.
+  enum class Fit { whole, trunk, trunk_anew, nothing };
   // Accepts alternative names, and for tied embeddings also the head's output weights. One DataError lists what is
   // missing with the nearest that the file has, wrong shapes and types, and tensors of a part of the trunk that the
   // config excludes. `source` names the file in messages.
@@ -77,7 +77,7 @@ class LoadingPlan {
   std::string mismatch(const AvailableTensor& tensor, const Shape& shape) const;
   // Fills steps_, adds all names of the parameters to `known`, and returns what the trunk lacks; adds what is wrong to
   // `problems`.
-  std::vector<Missing> match(const ModelConfig& config, std::set<std::string>& known,
+  std::vector<Missing> match(const ModelConfig& config, Fit fit, std::set<std::string>& known,
                              std::vector<std::string>& problems);
   void find_unused(const ModelConfig& config, const std::set<std::string>& known, std::vector<std::string>& problems);
 

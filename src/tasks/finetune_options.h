@@ -105,6 +105,10 @@ void visit_data_settings(Options& options, auto& visitor) {
                    Effect::result},
                   {2, 1000});
   visitor.integer(options.fold, {"fold", "the fold to validate on, from 1", Effect::result}, {1, 1000});
+  visitor.integer(options.split_seed,
+                  {"split_seed", "of the division into examples to train and to validate on", Effect::result}, {0});
+  visitor.flag(options.augment,
+               {"augment", "triplets: add exchanged, reflexive and antisymmetric ones to train on", Effect::result});
   visit_settings(options.columns, visitor);
 }
 

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/inapplicable_error.h"
+#include "data/labeled/augment.h"
 #include "data/labeled/split.h"
 #include "models/families/family.h"
 #include "tasks/pooling.h"
@@ -47,22 +48,25 @@ void check_together(const FinetuneOptions& options) {
   }
 }
 
+// Examples of triplets share texts, which are not to be on both sides.
+std::vector<ExampleSplit> folds_of(const FinetuneOptions& options, const FinetunePlan& plan) {
+  const auto seed = static_cast<uint64_t>(options.split_seed);
+  if (plan.task->kind == TaskKind::triplet) return disjoint_folds(plan.training, *options.folds, seed);
+  return split_folds(plan.training.size(), *options.folds, seed);
+}
+
 void split_training(const FinetuneOptions& options, FinetunePlan& plan) {
-  const auto take = [&](const Split& split) {
-    const auto select = [&](const std::vector<int64_t>& indices) {
-      std::vector<Example> selected;
-      for (const int64_t i : indices) selected.push_back(plan.training[static_cast<size_t>(i)]);
-      return selected;
-    };
-    plan.validation = select(split.validation);
-    plan.training = select(split.training);
+  const ExampleSplit split =
+      options.folds ? folds_of(options, plan)[static_cast<size_t>(*options.fold) - 1]
+                    : split_examples(plan.training.size(), options.validation_fraction.value_or(kValidationFraction),
+                                     static_cast<uint64_t>(options.split_seed));
+  const auto select = [&](const std::vector<size_t>& indices) {
+    std::vector<Example> selected;
+    for (const size_t i : indices) selected.push_back(plan.training[i]);
+    return selected;
   };
-  const auto seed = static_cast<uint64_t>(options.seed);
-  if (options.folds) {
-    take(split_fold(plan.training, *options.folds, *options.fold - 1, seed));
-  } else {
-    take(split_fraction(plan.training, options.validation_fraction.value_or(kValidationFraction), seed));
-  }
+  plan.validation = select(split.validation);
+  plan.training = select(split.train);
 }
 
 void read_data(const FinetuneOptions& options, FinetunePlan& plan) {
@@ -76,6 +80,13 @@ void read_data(const FinetuneOptions& options, FinetunePlan& plan) {
     split_training(options, plan);
   } else {
     plan.validation = read_files(*plan.task, options.validation, reading, plan.warnings);
+  }
+  if (options.augment) {
+    if (plan.task->kind != TaskKind::triplet) {
+      throw InapplicableError("{} is for triplets and has no effect on {}", FieldName("augment"),
+                              kind_name(plan.task->kind));
+    }
+    plan.training = augment_triplets(plan.training);
   }
   if (plan.training.empty() || plan.validation.empty()) {
     throw DataError("{}: {} examples to train on and {} to validate on, expected at least one each",

@@ -62,7 +62,7 @@ LanguageObjective::LanguageObjective(const Model& model, std::unique_ptr<Labeler
       options_(options),
       training_(std::move(training)),
       validation_(std::move(validation)),
-      training_random_(substream(random, 1)),
+      training_random_(substream(random, options.stage == 0 ? 1 : 2 + static_cast<uint64_t>(options.stage))),
       validation_random_(validation_random(random)),
       cursor_(training_->cursor()) {}
 
@@ -78,10 +78,14 @@ void LanguageObjective::prepare(int64_t step) {
 }
 
 Json LanguageObjective::cursor() const {
-  return {{"epoch", cursor_.epoch}, {"window", cursor_.window}, {"offset", cursor_.offset}};
+  Json cursor = {{"epoch", cursor_.epoch}, {"window", cursor_.window}, {"offset", cursor_.offset}};
+  if (options_.stage > 0) cursor["stage"] = options_.stage;
+  return cursor;
 }
 
 void LanguageObjective::resume(const JsonObject& cursor) {
+  // After the last step of the stage before, this one begins its text.
+  if (cursor.get_int("stage", 0, 0) != options_.stage) return;
   training_->seek({cursor.get_int("epoch", std::nullopt, 0), cursor.get_int("window", std::nullopt, 0),
                    cursor.get_int("offset", std::nullopt, 0)});
   cursor_ = training_->cursor();

@@ -18,6 +18,7 @@ struct LanguageOptions {
   int64_t sequences_per_micro_batch = 1;
   int64_t accumulate = 1;   // micro-batches per step
   bool perplexity = false;  // include it in evaluations
+  int64_t stage = 0;        // of a training in stages, from 0; each has its own labels of training
   int64_t characters = 0;   // of the validation text; > 0 includes bits per character in evaluations
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "training/labeler.h"
 #include "training/pretrain_options.h"
@@ -24,5 +25,9 @@ RandomStream validation_masks(int64_t seed);
 
 // UsageError for invalid settings, DataError and FileError for files, Interrupted after saving the current state.
 PretrainResult pretrain(const PretrainOptions& options, Backend& backend);
+
+// In stages, at least one, which differ in nothing but stage_settings() (training/stages.h). All of them are one run in
+// one directory, resumed like any other; more stages continue one that is finished.
+PretrainResult pretrain(std::span<const PretrainOptions> stages, Backend& backend);
 
 }  // namespace roformer

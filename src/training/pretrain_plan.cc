@@ -7,7 +7,6 @@
 #include <variant>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/inapplicable_error.h"
 #include "formats/directory_weights.h"
 #include "models/families/family.h"
@@ -17,31 +16,15 @@ namespace roformer {
 
 namespace {
 
-// The model to start from; none: a new one.
-std::optional<FoundModel> find_start(const PretrainOptions& options) {
-  if (options.init_from.empty()) return std::nullopt;
-  if (options.shape.any() || !options.config.empty()) {
-    throw UsageError("{} takes the model's shape from {}; leave out the shape options", FieldName("init_from"),
-                     options.init_from);
+void set_shape(const PretrainOptions& options, int64_t longest, PretrainPlan& plan) {
+  if (!options.init_from.empty()) {
+    plan.start = find_start(options);
+    plan.warnings = plan.start->model.notes.warnings;
+    plan.config = config_to_train(*plan.start, options, longest);
+    return;
   }
-  FoundModel found = find_model(options.init_from);
-  check_keys_to_train(join_path(model_directory(options.init_from), "config.json"), found.config,
-                      found.notes.unknown_keys);
-  found.config.pooler = false;  // a language model has no use for it
-  found.config.missing_head.clear();
-  return found;
-}
-
-void set_shape(const PretrainOptions& options, PretrainPlan& plan) {
-  plan.start = find_start(options);
-  if (plan.start) {
-    plan.warnings = plan.start->notes.warnings;
-    plan.config = plan.start->config;
-  } else if (options.config.empty()) {
-    plan.config = preset_config(options.shape.preset);
-  } else {
-    plan.config = read_config_to_train(options.config, plan.warnings);
-  }
+  plan.config = options.config.empty() ? preset_config(options.shape.preset)
+                                       : read_config_to_train(options.config, plan.warnings);
   plan.config = options.shape.apply(plan.config);
 }
 
@@ -85,9 +68,9 @@ void set_objective(ModelConfig& config, const PretrainOptions& options) {
 }
 
 // Sets the values that a preset's config takes from tokenizer and options.
-void fit_config(ModelConfig& config, const PretrainOptions& options, const Tokenizer& tokenizer, int64_t max_length) {
+void fit_config(ModelConfig& config, const PretrainOptions& options, const Tokenizer& tokenizer, int64_t longest) {
   config.vocabulary = tokenizer.vocabulary_size();
-  if (!options.shape.position_options.max_positions) config.max_positions = std::max(config.max_positions, max_length);
+  if (!options.shape.position_options.max_positions) config.max_positions = std::max(config.max_positions, longest);
   config.pad_id = tokenizer.pad_id();
   config.linear.favor_seed = options.seed;
 }
@@ -146,17 +129,18 @@ void fill_defaults(PretrainOptions& options) {
   options.schedule.warmup = static_cast<double>(options.schedule.warmup_steps(*options.schedule.steps));
 }
 
-PretrainPlan make_plan(const PretrainOptions& options, const Tokenizer& tokenizer) {
+PretrainPlan make_plan(const PretrainOptions& options, const Tokenizer& tokenizer, int64_t longest) {
   const RunDefaults defaults = run_defaults(options);
   PretrainPlan plan{.config = {},
                     .max_length = options.max_length.value_or(defaults.max_length),
                     .batch_tokens = options.batch_tokens.value_or(defaults.batch_tokens),
                     .preset = {.learning_rate = defaults.learning_rate, .steps = defaults.steps},
                     .warnings = {}};
-  set_shape(options, plan);
+  longest = std::max(longest, plan.max_length);
+  set_shape(options, longest, plan);
   ModelConfig& config = plan.config;
   if (options.config.empty() && !plan.start) {
-    fit_config(config, options, tokenizer, plan.max_length);
+    fit_config(config, options, tokenizer, longest);
   } else if (config.vocabulary < tokenizer.vocabulary_size()) {
     if (!plan.start) {
       throw UsageError("the tokenizer has {} tokens, the model's vocabulary only {}", tokenizer.vocabulary_size(),
@@ -165,10 +149,13 @@ PretrainPlan make_plan(const PretrainOptions& options, const Tokenizer& tokenize
     plan.warnings.push_back(beyond_rows_warning(options.init_from, tokenizer, config.vocabulary));
   }
   check_same_tokens(options, tokenizer);
-  check_positions(config, plan.max_length);
+  check_positions(config, longest);
   set_objective(config, options);
-  if (plan.start) take_output_as_it_is(config, *plan.start);
   complete(config, "");
+  if (plan.start) {
+    take_config(*plan.start, config, longest);
+    take_output_as_it_is(config, plan.start->model);
+  }
   check_together(options, plan);
   return plan;
 }

@@ -100,6 +100,7 @@ std::vector<Metric> metrics_of(const std::vector<Group>& groups, const RunsShown
     }
   }
   found.erase({"train", "tokens"});  // redundant with the step
+  for (const char* event : {"train", "validation"}) found.erase({event, "stage"});
   if (!shown.wall_clock_speed) found.erase({"train", "tokens_per_second"});
   std::vector<Metric> metrics;
   for (const Metric& metric : known_metrics()) {

@@ -31,14 +31,15 @@ int64_t Schedule::end_at(int64_t step) const {
 }
 
 double Schedule::at(int64_t step) const {
-  if (step <= warmup) return learning_rate * static_cast<double>(step) / static_cast<double>(warmup);
-  const double done = static_cast<double>(step - warmup - 1);
-  const double share = done / static_cast<double>(std::max<int64_t>(1, end_at(step) - warmup));
+  const int64_t own = step - begin;
+  if (own <= warmup) return learning_rate * static_cast<double>(own) / static_cast<double>(warmup);
+  const double done = static_cast<double>(own - warmup - 1);
+  const double share = done / static_cast<double>(std::max<int64_t>(1, end_at(step) - begin - warmup));
   switch (kind) {
     case ScheduleKind::linear: return learning_rate * (1 - share);
     case ScheduleKind::cosine: return learning_rate * 0.5 * (1 + std::cos(std::numbers::pi * share));
     case ScheduleKind::inverse_sqrt:
-      return learning_rate * std::sqrt(static_cast<double>(std::max<int64_t>(1, warmup)) / static_cast<double>(step));
+      return learning_rate * std::sqrt(static_cast<double>(std::max<int64_t>(1, warmup)) / static_cast<double>(own));
     case ScheduleKind::constant: break;
   }
   return learning_rate;

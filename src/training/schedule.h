@@ -22,7 +22,8 @@ struct Schedule {
   ScheduleKind kind = ScheduleKind::linear;
   double learning_rate = 1e-3;  // the peak, reached at the end of the warm-up
   int64_t warmup = 0;           // steps of linear increase from 0
-  int64_t steps = 1;            // total, warm-up included
+  int64_t steps = 1;            // total, warm-up included: the number of the last step
+  int64_t begin = 0;            // steps before the first, of schedules before this one
 
   // Of a run that was given another end under way: up to step `after` the total was `steps`. Ascending.
   struct EarlierEnd {
@@ -31,8 +32,8 @@ struct Schedule {
   };
   std::vector<EarlierEnd> earlier_ends = {};
 
-  // For step 1 … steps. After the warm-up: linear and cosine decay to 0 at the step after the last; inverse-sqrt is
-  // learning_rate · √(warmup / step) (Vaswani et al. 2017, with the peak given).
+  // For step begin + 1 … steps. After the warm-up: linear and cosine decay to 0 at the step after the last;
+  // inverse-sqrt is learning_rate · √(warmup / (step − begin)) (Vaswani et al. 2017, with the peak given).
   double at(int64_t step) const;
   int64_t end_at(int64_t step) const;  // the total that `step` was or is taken with
 };

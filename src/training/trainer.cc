@@ -88,6 +88,11 @@ class TrainingRun {
     ++step_;
   }
 
+  void log(Json event) {
+    if (options_.stage > 0) event["stage"] = options_.stage;
+    directory_.log(event);
+  }
+
   bool histograms_due() const {
     return every().histograms_every > 0 && (step_ == options_.schedule.steps || step_ % every().histograms_every == 0);
   }
@@ -123,7 +128,7 @@ class TrainingRun {
     }
     rate_tokens_ = 0;
     rate_begin_ = {};
-    directory_.log(event);
+    log(event);
   }
 
   // The rates count training only.
@@ -167,7 +172,7 @@ class TrainingRun {
       event[name] = value;
       line += fmt::format("  {} {:.4f}", name, value);
     }
-    directory_.log(event);
+    log(event);
     const bool better = options_.best && state_.best.add(*options_.best, step_, validation_);
     if (better) line += "  (best)";
     progress_.print(line);

@@ -46,6 +46,7 @@ struct TrainerOptions {
   OptimizerOptions optimizer;
   Intervals intervals;
   RandomStream random;
+  int64_t stage = 0;            // of a training in stages, from 1: named in the log
   bool validate_first = false;  // also before the first step, as step 0
   // Publish the weights of the best validation instead of the last ones, and stop without progress. The result then
   // depends on when validations are.

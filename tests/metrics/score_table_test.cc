@@ -26,8 +26,8 @@ TEST(ScoreTable, HasValuesAndIntervals) {
 }
 
 TEST(ScoreTable, WhatIsUndefinedIsNull) {
-  const ScoreTable table{.examples = 1, .scores = {{.name = "mcc", .value = std::nan(""), .interval = {}}}};
-  EXPECT_EQ(score_json("t", table).dump(), R"({"interval95":{"mcc":null},"metrics":{"mcc":null},"n":1,"task":"t"})");
+  const ScoreTable table{.examples = 1, .scores = {{.name = "matthews", .value = std::nan(""), .interval = {}}}};
+  EXPECT_EQ(score_json("t", table).dump(), R"({"interval95":{"matthews":null},"metrics":{"matthews":null},"n":1,"task":"t"})");
 }
 
 TEST(ScoreTable, Texts) {

@@ -39,8 +39,8 @@ struct Task {
   // In the order of ids, where the task defines them; empty: learned from the training file. Files may also have
   // numbers of these, from 0, where they are words ("1" for "not_entailment"), and other capitals.
   std::vector<std::string> labels = {};
-  // The first chooses the best model: accuracy, f1 (of the second label), macro_f1, micro_f1, matthews, pearson,
-  // spearman, entity_f1, exact_match.
+  // The first chooses the best model: accuracy, f1 (of the second label, of entities, of answers), macro_f1,
+  // micro_f1, matthews, pearson, spearman, exact_match.
   std::vector<std::string> metrics = {};
   std::string columns = {};  // what files have, for `help tasks`
   std::string source = {};   // who made the data; empty for a task of the user's own files

@@ -136,4 +136,8 @@ bool is_of_trunk(std::string_view ours) {
   return std::ranges::any_of(kParts, [&](std::string_view part) { return ours.starts_with(part); });
 }
 
+bool is_of_positions(std::string_view ours) {
+  return ours.starts_with("positions.") || ours.find(".positions.") != ours.npos;
+}
+
 }  // namespace roformer

@@ -96,6 +96,8 @@ std::string canonical_name(const Family& family, const std::string& name);
 std::string our_name(const Family& family, const std::string& name);
 // Whether a parameter, by our name, is the trunk's: not a head's or the pooler's.
 bool is_of_trunk(std::string_view ours);
+// Whether a parameter, by our name, is a position encoding's.
+bool is_of_positions(std::string_view ours);
 
 // Matches `name` with `from` and substitutes its stars in `to`; empty if there is no match.
 std::string renamed(std::string_view name, std::string_view from, std::string_view to);
