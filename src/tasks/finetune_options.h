@@ -59,6 +59,8 @@ struct FinetuneOptions {
   std::vector<std::string> train, validation;  // labeled files
   std::optional<double> validation_fraction;   // of `train`, without `validation`; empty: 0.1
   std::optional<int64_t> folds, fold;          // cross-validation instead: train on all folds but one
+  int64_t split_seed = 1;                      // of both divisions
+  bool augment = false;                        // triplets: data/labeled/augment.h
   ColumnOptions columns;
 
   std::optional<int64_t> max_length, stride;

@@ -31,71 +31,6 @@ LanguageOptions language_options(const Stage& stage, int64_t number, const Token
           .characters = causal ? count_characters(tokenizer, validation) : 0};
 }
 
-<<<<<<< HEAD
-// Resolved settings and everything else that affects the result. Threads, device, logging and snapshots do not.
-Json resolved_settings(const PretrainOptions& options, const PretrainPlan& plan, const Schedule& schedule,
-                       Precision precision, const TrainingText& text, const std::string& tokenizer_hash) {
-  Json resolved = {
-      {"dtype", precision_name(precision)},
-      {"model", write_config(plan.config)},
-      {"data", text.corpus.content_hash()},
-      {"validation-data", text.validation_hash},
-      // Not the default's value: given explicitly, the same fraction is not capped.
-      {"validation-fraction", options.validation_fraction ? Json(*options.validation_fraction) : Json("default")},
-      {"tokenizer", tokenizer_hash},
-      {"init-from", options.init_from.empty() ? "" : WeightFiles(options.init_from).content_hash()},
-      {"max-length", plan.max_length},
-      {"batch-tokens", plan.batch_tokens},
-      {"steps", schedule.steps},
-      {"learning-rate", schedule.learning_rate},
-      {"warmup", schedule.warmup}};
-  if (options.objective == "mlm") {
-    resolved["mask-probability"] = options.mask_probability.value_or(kMaskProbability);
-  }
-  // Null as in runs from before this setting existed. When validations are matters only here.
-  resolved["best"] = options.best == "none" ? Json() : Json(options.best);
-  if (options.best != "none") resolved["validate-every"] = options.intervals.validate_every;
-  return resolved;
-}
-
-std::optional<BestOptions> best_options(const PretrainOptions& options) {
-  if (options.best == "none") return std::nullopt;
-  return BestOptions{.metric = options.best, .higher = options.best == "accuracy", .patience = options.patience};
-}
-
-// Sets the first weights and returns warnings about those of init_from.
-std::vector<std::string> start_weights(Model& model, const PretrainPlan& plan, RandomStream random) {
-  if (!plan.start) {
-    model.initialize(random);
-    return {};
-  }
-  const LoadingPlan loading(plan.config, plan.start->tensors, plan.start->source, LoadingPlan::Fit::trunk);
-  std::vector<std::string> anew;
-  for (const LoadingPlan::Missing& one : loading.missing_in_head()) anew.push_back(one.name);
-  if (!anew.empty()) model.initialize(random);
-  model.load_weights(loading);
-  LoadNotes notes;
-  note_unused(loading, notes);
-  if (!anew.empty()) {
-    notes.warnings.push_back(
-        fmt::format("{} lacks parameters of the head, which start anew: {}", loading.source(), fmt::join(anew, ", ")));
-  }
-  return notes.warnings;
-}
-
-// Files of the model that is trained further which say how it is used.
-std::map<std::string, std::string> companion_files(const PretrainOptions& options) {
-  constexpr int64_t kMaxFileBytes = int64_t{1} << 24;
-  if (options.init_from.empty()) return {};
-  const std::string directory = model_directory(options.init_from);
-  auto files = module_files(is_directory(options.init_from) ? options.init_from : directory);
-  const std::string name = "generation_config.json", path = join_path(directory, name);
-  if (exists(path)) files[name] = read_file(path, kMaxFileBytes);
-  return files;
-}
-
-=======
->>>>>>> 1468739fac6383a433916c52734f1dd5dc47ddc9
 // Of the order of the text and its labels, in a run with this stream.
 RandomStream data_random(RandomStream random) { return substream(random, 1); }
 
@@ -138,6 +73,11 @@ std::vector<std::string> set_first_weights(Model& model, const PretrainPlan& pla
   return {};
 }
 
+std::optional<BestOptions> best_options(const PretrainOptions& options) {
+  if (options.best == "none") return std::nullopt;
+  return BestOptions{.metric = options.best, .higher = options.best == "accuracy", .patience = options.patience};
+}
+
 // What the stages of a run have in common.
 struct StagedRun {
   const Tokenizer& tokenizer;
@@ -171,6 +111,10 @@ TrainingResult StagedRun::train_stage(size_t i, Model& model, TrainingText text,
   const PretrainOptions& options = stage.options;
   const Corpus& corpus = stage.corpora->training();
   const auto number = static_cast<int64_t>(i);
+  if (options.best != "none" && text.held_out.sequences.size() == 0) {
+    throw UsageError("{} is {}, but nothing is validated: {} is 0", FieldName("best"), options.best,
+                     FieldName("validation_fraction"));
+  }
   const bool alone = stages.size() == 1, new_text = first || !stage.corpora->same_text(*stages[i - 1].corpora);
   if (options.undivided && new_text && corpus.undivided()) options.undivided(*corpus.undivided());
   const LanguageOptions language = language_options(stage, number, tokenizer, text.held_out.sequences);
@@ -188,6 +132,7 @@ TrainingResult StagedRun::train_stage(size_t i, Model& model, TrainingText text,
                 .random = substream(random, 2),
                 .stage = alone ? 0 : number + 1,
                 .validate_first = !options.init_from.empty(),
+                .best = best_options(options),
                 .output = options.messages,
                 .stop_token = options.stop_token,
                 .cpu_speed = options.cpu_speed,
@@ -215,6 +160,10 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
 PretrainResult pretrain(std::span<const PretrainOptions> stage_options, Backend& backend) {
   const PretrainOptions& options = stage_options.front();
   check_settings(options);
+  if (stage_options.size() > 1 && options.best != "none") {
+    throw UsageError("{} is {}: validations of different stages cannot be compared, expected none", FieldName("best"),
+                     options.best);
+  }
   if (options.output.empty()) throw UsageError("{} is empty, expected a directory", FieldName("output"));
   const std::string tokenizer_directory =
       options.tokenizer.empty() && !options.init_from.empty() ? model_directory(options.init_from) : options.tokenizer;
@@ -246,21 +195,6 @@ PretrainResult pretrain(std::span<const PretrainOptions> stage_options, Backend&
     options.confirm(estimated_seconds(run.operations(), backend.pool().threads()));
   }
   std::string notice;
-<<<<<<< HEAD
-  RunDirectory directory(options.output, settings, files,
-                         [&](const JsonObject& started, const Json& now, int64_t step) {
-                           Continuation run = continue_run(options.output, options.schedule, started, now, step);
-                           schedule = run.schedule;
-                           notice = run.notice;
-                           return run.settings;
-                         });
-  const bool ended = directory.resumed_step() >= schedule.steps || directory.state().finished_early;
-  PretrainResult result{.already_finished = directory.has_snapshot() && ended,
-                        .training = {.steps = directory.resumed_step(),
-                                     .tokens = directory.state().tokens,
-                                     .validation = {},
-                                     .best = directory.state().best.best},
-=======
   const auto open = [&] {
     return std::make_unique<RunDirectory>(
         options.output, settings, files, [&](const JsonObject& started, const Json& now, int64_t step) {
@@ -273,38 +207,16 @@ PretrainResult pretrain(std::span<const PretrainOptions> stage_options, Backend&
   };
   std::unique_ptr<RunDirectory> directory = open();
   const int64_t done = directory->resumed_step();
-  PretrainResult result{.already_finished = directory->has_snapshot() && done >= run.stages.back().schedule.steps,
-                        .training = {.steps = done, .tokens = 0, .validation = {}},
->>>>>>> 1468739fac6383a433916c52734f1dd5dc47ddc9
+  const bool ended = done >= run.stages.back().schedule.steps || directory->state().finished_early;
+  PretrainResult result{.already_finished = directory->has_snapshot() && ended,
+                        .training = {.steps = done,
+                                     .tokens = directory->state().tokens,
+                                     .validation = {},
+                                     .best = directory->state().best.best},
                         .parameters = plan.config.parameters()};
   if (options.accepted) options.accepted(result.already_finished);
   if (result.already_finished) return result;
 
-<<<<<<< HEAD
-  if (directory.resumed_step() == 0) warn(of_weights);
-  if (options.best != "none" && validation.size() == 0) {
-    throw UsageError("{} is {}, but nothing is validated: {} is 0", FieldName("best"), options.best,
-                     FieldName("validation_fraction"));
-  }
-  LanguageObjective objective(model, make_labeler(options, *tokenizer, plan.config.vocabulary), language,
-                              std::move(text.stream), std::move(validation), data_random(random));
-  if (objective.validation_sequences() > 0) write_unigram_loss(objective.unigram_loss(), directory.path());
-  describe(options, plan, schedule, text.corpus, objective, directory.resumed_step() > 0);
-  if (!notice.empty()) options.messages.write(notice + "\n");
-  text.held_out.blocks.clear();  // the stream holds those it needs
-  result.training = train(model, objective,
-                          {.schedule = schedule,
-                           .optimizer = options.optimizer,
-                           .intervals = options.intervals,
-                           .random = substream(random, 2),
-                           .validate_first = !options.init_from.empty(),
-                           .best = best_options(options),
-                           .output = options.messages,
-                           .stop_token = options.stop_token,
-                           .cpu_speed = options.cpu_speed,
-                           .times = options.times},
-                          directory);
-=======
   if (done == 0) {
     if (plan.start) write_lines(options.messages, plan.start->repositioning.notices);
     warn(of_weights);
@@ -318,7 +230,6 @@ PretrainResult pretrain(std::span<const PretrainOptions> stage_options, Backend&
     result.training =
         run.train_stage(i, model, i == 0 ? std::move(first_text) : run.read_text(i), i == first, notice, *directory);
   }
->>>>>>> 1468739fac6383a433916c52734f1dd5dc47ddc9
   return result;
 }
 

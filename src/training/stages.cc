@@ -35,6 +35,9 @@ Json resolved_settings(const Stage& stage, Precision precision, const std::strin
   if (options.objective == "mlm") {
     resolved["mask-probability"] = options.mask_probability.value_or(kMaskProbability);
   }
+  // Null as in runs from before this setting existed. When validations are matters only here.
+  resolved["best"] = options.best == "none" ? Json() : Json(options.best);
+  if (options.best != "none") resolved["validate-every"] = options.intervals.validate_every;
   return resolved;
 }
 
