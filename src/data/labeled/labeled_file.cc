@@ -72,7 +72,7 @@ FileFormat detect_format(const Task& task, const std::string& path, std::string_
 }  // namespace
 
 const std::vector<std::string>& file_format_names() {
-  static const std::vector<std::string> names = {"auto", "tsv", "csv", "json", "conll"};
+  static const std::vector<std::string> names = {"automatic", "tsv", "csv", "json", "conll"};
   return names;
 }
 
