@@ -14,6 +14,7 @@
 #include "data/labeled/augment.h"
 #include "data/labeled/split.h"
 #include "models/families/family.h"
+#include "models/reposition.h"
 #include "tasks/pooling.h"
 #include "text/tokenizer.h"
 
@@ -153,8 +154,20 @@ void set_labels(const FinetuneOptions& options, FinetunePlan& plan, const ModelC
   note_unknown(plan, LabelNames(config.labels), plan.warnings);
 }
 
+// Removes the tensors of a head that is not the one of `config`.
+void drop_head(FoundModel& found, const ModelConfig& config) {
+  const Family& family = *found.config.family;
+  std::erase_if(found.tensors, [&](const AvailableTensor& tensor) {
+    const std::string ours = our_name(family, tensor.name);
+    if (ours.starts_with("pooler.")) return !config.pooler;
+    if (!ours.empty()) return !is_of_trunk(ours);
+    return std::ranges::any_of(family.head_tensors,
+                               [&](const char* pattern) { return matches_pattern(tensor.name, pattern); });
+  });
+}
+
 void set_head(const FinetuneOptions& options, FinetunePlan& plan) {
-  const ModelConfig& start = plan.start.config;
+  const ModelConfig start = plan.start.config;
   plan.config = start;
   ModelConfig& config = plan.config;
   if (config.attention_mask != AttentionMask::bidirectional) {
@@ -172,14 +185,8 @@ void set_head(const FinetuneOptions& options, FinetunePlan& plan) {
   complete(config, "");
   const bool fits = start.head == config.head && start.labels == config.labels &&
                     start.classifier_pooling == config.classifier_pooling && start.family == config.family;
-  if (fits) return;
-  std::erase_if(plan.start.tensors, [&](const AvailableTensor& tensor) {
-    const std::string ours = our_name(*start.family, tensor.name);
-    const bool of_head = !ours.empty() && !is_of_trunk(ours) && !ours.starts_with("pooler.");
-    return of_head || (ours.starts_with("pooler.") && !config.pooler) ||
-           std::ranges::any_of(start.family->head_tensors,
-                               [&](const char* pattern) { return matches_pattern(tensor.name, pattern); });
-  });
+  if (!fits) drop_head(plan.start, config);
+  if (config.family != start.family) reposition(plan.start, config);  // gives the tensors that family's names
 }
 
 }  // namespace

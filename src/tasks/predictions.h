@@ -15,10 +15,10 @@ namespace roformer {
 struct Prediction {
   // Of each term of the example (loss_terms.h), in order: the probabilities of labels, tags or choices, of each label
   // of a multi-label task, of the two pairs of a triplet; or the number itself.
-  std::vector<std::vector<double>> outputs;
-  Answer answer;      // of question answering, which has no outputs
-  double loss = 0;    // the sum of the terms that have a target, without weights and smoothing
-  int64_t terms = 0;  // that have one
+  std::vector<std::vector<double>> outputs = {};
+  Answer answer = {};  // of question answering, which has no outputs
+  double loss = 0;     // the sum of the terms that have a target, without weights and smoothing
+  int64_t terms = 0;   // that have one
 };
 
 struct PredictionOptions {

@@ -22,7 +22,7 @@ struct TaskBatch {
 };
 
 struct TaskLossOptions {
-  TermOptions terms;
+  TermOptions terms = {};
   double r_drop = 0;  // weight of R-Drop's divergence; the batch then has all its parts twice, one half after the other
 };
 

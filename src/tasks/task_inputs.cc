@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "inference/question_answering.h"
+#include "text/token_rows.h"
 
 namespace roformer {
 
@@ -87,7 +88,7 @@ int64_t EncodedExamples::tokens() const {
 
 TaskInputs::TaskInputs(TaskKind kind, const ModelConfig& config, const Tokenizer& tokenizer,
                        const InputOptions& options)
-    : kind_(kind), tokenizer_(tokenizer), options_(options), labels_(config.labels) {
+    : kind_(kind), rows_(config.vocabulary), tokenizer_(tokenizer), options_(options), labels_(config.labels) {
   const LengthLimit limit = length_limit(config, tokenizer);
   if (options.max_length > limit.tokens) {
     throw UsageError("{} {} is more than {}: {}", FieldName("max_length"), options.max_length, limit.tokens,
@@ -112,7 +113,10 @@ EncodedExamples TaskInputs::encode(std::span<const Example> examples, const std:
     One& one = all[static_cast<size_t>(i)];
     try {
       one.parts = encode_one(examples[static_cast<size_t>(i)], one.counts);
-      for (EncodedPart& part : one.parts) part.source = i;
+      for (EncodedPart& part : one.parts) {
+        part.source = i;
+        for (const Encoding& sequence : part.sequences) check_rows(tokenizer_, sequence.ids, rows_);
+      }
     } catch (const Error&) {
       one.error = std::current_exception();
     }

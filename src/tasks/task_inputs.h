@@ -41,16 +41,16 @@ class LabelNames {
 
 // A part of an example: the whole of it, or a window of a long text whose tokens have labels, or of a long context.
 struct EncodedPart {
-  int64_t source = 0;               // index of the example
-  std::vector<Encoding> sequences;  // of multiple choice one per choice, of a triplet (A, B) and (A, C), else one;
-                                    // with offsets only for question answering
-  std::vector<LossTerm> terms;      // over the logits of these sequences; of token classification one per word
+  int64_t source = 0;                    // index of the example
+  std::vector<Encoding> sequences = {};  // of multiple choice one per choice, of a triplet (A, B) and (A, C), else one;
+                                         // with offsets only for question answering
+  std::vector<LossTerm> terms = {};      // over the logits of these sequences; of token classification one per word
 
   int64_t tokens() const;
 };
 
 struct EncodedExamples {
-  std::vector<EncodedPart> parts;  // in the order of the examples
+  std::vector<EncodedPart> parts = {};  // in the order of the examples
   int64_t examples = 0;
   int64_t cut = 0;             // examples that lost tokens to max_length
   int64_t unknown_labels = 0;  // labels that `labels` lacks: they have no loss, and no prediction is right
@@ -81,6 +81,7 @@ class TaskInputs {
   int32_t target(const std::string& label, EncodedExamples& counts) const;
 
   TaskKind kind_;
+  int64_t rows_;  // of the model's embeddings
   const Tokenizer& tokenizer_;
   InputOptions options_;
   LabelNames labels_;

@@ -16,7 +16,7 @@ namespace roformer {
 struct TaskObjectiveOptions {
   int64_t batch_size = 32;        // parts of a step
   int64_t batch_tokens = 16'384;  // of a micro-batch, at least one part: bounds the memory of a step
-  TaskLossOptions loss;
+  TaskLossOptions loss = {};
 };
 
 // Steps in an epoch: its last one may have fewer than batch_size parts.
