@@ -27,7 +27,9 @@ TEST(ScoreTable, HasValuesAndIntervals) {
 
 TEST(ScoreTable, WhatIsUndefinedIsNull) {
   const ScoreTable table{.examples = 1, .scores = {{.name = "mcc", .value = std::nan(""), .interval = {}}}};
-  EXPECT_EQ(score_json("t", table).dump(), R"({"interval95":{"mcc":null},"metrics":{"mcc":null},"n":1,"task":"t"})");
+  const Json json = score_json("t", table);
+  EXPECT_TRUE(json.at("metrics").at("mcc").is_null());
+  EXPECT_TRUE(json.at("interval95").at("mcc").is_null());
 }
 
 TEST(ScoreTable, Texts) {
