@@ -29,15 +29,15 @@ struct AnswerSpan {
 struct Example {
   // One or two texts; A, B and C of a triplet; anchor, positive and perhaps negative of contrastive ones; the tokens of
   // token classification; question and context; the prompt and then the choices.
-  std::vector<std::string> texts;
-  std::vector<std::string> labels;  // the label, the labels of a multi-label task, or one tag per token
-  double value = 0;                 // of regression and pair similarity
+  std::vector<std::string> texts = {};
+  std::vector<std::string> labels = {};  // the label, the labels of a multi-label task, or one tag per token
+  double value = 0;                      // of regression and pair similarity
   // The index of the right choice, from 0. Of a triplet, 0 if A is more similar to B, 1 if to C; readers swap B and C
   // where needed, so that it is 0.
   int64_t choice = -1;
-  std::vector<AnswerSpan> answers;  // all answers that count as right; the first is trained on
+  std::vector<AnswerSpan> answers = {};  // all answers that count as right; the first is trained on
   bool labeled = true;
-  std::string id;  // as the file says, else empty
+  std::string id = {};  // as the file says, else empty
   int64_t line =
       0;  // where it begins in the file, from 1; of one of SQuAD's or C3's documents, the number of its question
 };

@@ -70,6 +70,7 @@ std::vector<AnswerSpan> read_answer_list(const Json& list, const Place& place) {
 }  // namespace
 
 void read_squad(const Json& document, const std::string& path, int64_t& questions, ExampleMaker& maker) {
+  maker.notices().number_by("question");
   const auto here = [&](const Json& value) { return Place(value, path, "question", questions + 1); };
   for (const Json& article : here(document).list("data")) {
     for (const Json& paragraph : here(article).list("paragraphs")) {
@@ -101,6 +102,7 @@ void read_c3(const Json& document, const std::string& path, int64_t& questions, 
     throw DataError("{}: question {}: found {}, expected a list of utterances and a list of questions", FilePath(path),
                     questions + 1, show_json(document));
   }
+  maker.notices().number_by("question");
   std::string context;
   for (const Json& utterance : document[0]) {
     if (!utterance.is_string()) {
