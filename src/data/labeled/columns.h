@@ -34,7 +34,8 @@ struct ColumnRequest {
 // DataError that names the columns found if one is missing, or if several could be meant.
 Roles choose_columns(const ColumnRequest& request);
 
-// Whether these can be the names of the columns: whether choose_columns finds the texts by name.
+// Whether these seem to be names of columns: one that the user gives is among them, or usual names of all texts, or, if
+// the task does not say where files without a header have what, that of a label.
 bool are_column_names(const ColumnRequest& request);
 
 // Of a file without a header, if the options or the task say where its columns are; else a DataError.

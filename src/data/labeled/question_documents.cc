@@ -54,6 +54,8 @@ std::string id_text(const Json& value, const char* key) {
 }
 
 std::vector<AnswerSpan> read_answer_list(const Json& list, const Place& place) {
+  constexpr size_t kMostAnswers = 1000;  // each is searched for in the context
+  if (list.size() > kMostAnswers) place.fail("answers", "at most 1000 of them");
   std::vector<AnswerSpan> answers;
   for (const Json& item : list) {
     if (item.is_string()) {

@@ -86,10 +86,19 @@ TEST_F(TableFile, AHeaderOfUnknownNamesIsTold) {
   for (int i = 0; i < 20; ++i) text += i % 3 ? "some text\tgood\n" : "other text\tbad\n";
   const auto data = read("classification", "a.tsv", text, {.text_column = "1", .label_column = "2"});
   EXPECT_EQ(data.examples.size(), 20u);
-  EXPECT_THAT(data.notices, ElementsAre("a.tsv: took the first line for names of columns, because no other has the "
-                                        "label \"verdict\""));
+  EXPECT_THAT(data.notices, ElementsAre("a.tsv: took the first line for names of columns, because no other has a "
+                                        "label such as \"verdict\""));
   const auto whole = read("classification", "a.tsv", text, {.text_column = "1", .label_column = "2", .header = false});
   EXPECT_EQ(whole.examples.size(), 21u);
+}
+
+TEST_F(TableFile, AHeaderOverNumbersIsTold) {
+  const std::string text = "essay\tgrade\nsome text\t2.5\n";
+  const auto data = read("regression", "a.tsv", text, {.text_column = "1", .label_column = "2"});
+  EXPECT_THAT(each(data, &Example::value), ElementsAre(2.5));
+  EXPECT_EQ(data.notices.size(), 1u);
+  EXPECT_THAT(refuse("regression", "a.tsv", "a\tnan\nb\tnan\n", {.text_column = "1", .label_column = "2"}),
+              HasSubstr("a.tsv:1: the label is \"nan\""));
 }
 
 TEST_F(TableFile, WrongColumnsAreNamedWithThoseFound) {
@@ -159,7 +168,7 @@ TEST_F(TableFile, LabelsOfATaskMayBeWrittenOtherwise) {
   EXPECT_EQ(labels("mrpc", "TRUE"), "1");
   EXPECT_EQ(refuse("mrpc", "a.tsv", "sentence1\tsentence2\tlabel\na\tb\t1\nc\td\t2\n"),
             "a.tsv:3: the label is \"2\", expected one of 0 1");
-  EXPECT_EQ(refuse("tnews", "a.tsv", "sentence\tlabel\na\t7\n").substr(0, 30), "a.tsv:2: the label is \"7\", ex");
+  EXPECT_EQ(refuse("tnews", "a.tsv", "sentence\tlabel\na\t7\n").substr(0, 30), "a.tsv:2: the label is \"7\", exp");
   EXPECT_EQ(labels_of(read("classification", "b.tsv", "text\tlabel\na\t1.0\nb\t0\n")), (Texts{{"1"}, {"0"}}));
   EXPECT_EQ(labels_of(read("classification", "b.tsv", "text\tlabel\na\t1.0\nb\t2.5\n")), (Texts{{"1.0"}, {"2.5"}}));
   EXPECT_EQ(labels_of(read("classification", "b.tsv", "text\tlabel\na\t 1.0 \nb\tbeta\n")), (Texts{{"1.0"}, {"beta"}}));
@@ -219,7 +228,8 @@ TEST_F(TableFile, OtherFilesAreRefused) {
   EXPECT_EQ(
       refuse("cola", "a.tsv", "sentence\tlabel\nx\n"),
       "a.tsv: holds no example of cola; dropped 1 row with another number of fields than the header's 2, at line 2");
-  EXPECT_THAT(refuse<FileError>("cola", "missing/a.tsv", ""), HasSubstr("missing/a.tsv"));
+  EXPECT_THAT(message_of<FileError>([&] { read_examples(find_task("cola"), directory_ / "missing.tsv"); }),
+              HasSubstr("missing.tsv"));
   EXPECT_EQ(refuse<UsageError>("cola", "a.tsv", "x", {.format = FileFormat::conll}),
             "format is conll, which is for token-classification, not cola");
   EXPECT_THAT(message_of<UsageError>([] { parse_file_format("xml"); }), HasSubstr("expected one of auto tsv csv"));
