@@ -368,4 +368,15 @@ Roles choose_positions(const ColumnRequest& request) {
       FieldName("label_column"));
 }
 
+void refuse_columns(const ReadOptions& options, std::string_view why) {
+  const std::pair<const char*, const std::string*> named[] = {{"text_column", &options.text_column},
+                                                              {"text_pair_column", &options.text_pair_column},
+                                                              {"text_third_column", &options.text_third_column},
+                                                              {"label_column", &options.label_column},
+                                                              {"id_column", &options.id_column}};
+  for (const auto& [field, name] : named) {
+    if (!name->empty()) throw UsageError("{} {}", FieldName(field), why);
+  }
+}
+
 }  // namespace roformer

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/labeled/labeled_file.h"
@@ -40,5 +41,8 @@ bool are_column_names(const ColumnRequest& request);
 
 // Of a file without a header, if the options or the task say where its columns are; else a DataError.
 Roles choose_positions(const ColumnRequest& request);
+
+// Of a file whose structure is fixed: UsageError if a column is chosen, with `why` behind its field.
+void refuse_columns(const ReadOptions& options, std::string_view why);
 
 }  // namespace roformer

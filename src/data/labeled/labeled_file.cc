@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/stop.h"
 #include "base/utf8.h"
+#include "data/labeled/columns.h"
 #include "data/labeled/label_values.h"
 #include "data/labeled/record_files.h"
 #include "data/labeled/tagged_lines.h"
@@ -69,24 +70,6 @@ FileFormat detect_format(const Task& task, const std::string& path, std::string_
                                                                                                : FileFormat::tsv;
 }
 
-// Of files of tagged lines the tag's column alone can be chosen, of others the rest.
-void refuse_other_columns(FileFormat format, const ReadOptions& options) {
-  if (format != FileFormat::conll) {
-    if (options.tag_column.empty()) return;
-    throw UsageError("{} is for tokens in columns; other files have {}", FieldName("tag_column"),
-                     FieldName("label_column"));
-  }
-  const std::pair<const char*, const std::string*> named[] = {{"text_column", &options.text_column},
-                                                              {"text_pair_column", &options.text_pair_column},
-                                                              {"text_third_column", &options.text_third_column},
-                                                              {"label_column", &options.label_column},
-                                                              {"id_column", &options.id_column}};
-  for (const auto& [field, name] : named) {
-    if (name->empty()) continue;
-    throw UsageError("{} is not for tokens in columns, which have {}", FieldName(field), FieldName("tag_column"));
-  }
-}
-
 }  // namespace
 
 const std::vector<std::string>& file_format_names() {
@@ -114,7 +97,12 @@ LabeledData read_examples(const Task& task, const std::string& path, const ReadO
     throw UsageError("{} is {}, expected conll or json for {}", FieldName("format"),
                      file_format_names()[static_cast<size_t>(format)], task.name);
   }
-  refuse_other_columns(format, options);
+  if (format == FileFormat::conll) {
+    refuse_columns(options, "is not for tokens in columns, where only the tag's can be chosen");
+  } else if (!options.tag_column.empty()) {
+    throw UsageError("{} is for tokens in columns; other files have {}", FieldName("tag_column"),
+                     FieldName("label_column"));
+  }
   ExampleMaker maker(task, path);
   if (format == FileFormat::conll) {
     read_tagged_lines(path, text, options, maker);

@@ -137,12 +137,15 @@ void read_table_file(const Task& task, const std::string& path, std::string_view
 void read_json_file(const Task& task, const std::string& path, std::string_view text, const ReadOptions& options,
                     ExampleMaker& maker) {
   std::vector<JsonRecord> records = parse_json_records(text, path);
+  constexpr std::string_view kDocuments = "is not for documents of questions, which have their own keys";
   int64_t questions = 0;
   if (task.shape == FileShape::squad && records.size() == 1 && records[0].value.is_object() &&
       records[0].value.contains("data")) {
+    refuse_columns(options, kDocuments);
     return read_squad(records[0].value, path, questions, maker);
   }
   if (task.shape == FileShape::c3 && !records.empty() && records[0].value.is_array()) {
+    refuse_columns(options, kDocuments);
     for (const JsonRecord& record : records) read_c3(record.value, path, questions, maker);
     return;
   }

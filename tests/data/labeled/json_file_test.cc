@@ -21,6 +21,7 @@ TEST_F(JsonFile, RecordsAreLinesAListOrOneAfterAnother) {
     EXPECT_THAT(each(data, &Example::id), ElementsAre("7", ""));
   }
   EXPECT_THAT(each(read("classification", "a.jsonl", a + "\n\n" + b), &Example::line), ElementsAre(1, 3));
+  EXPECT_THAT(each(read("classification", "a.jsonl", b + "\n" + a), &Example::line), ElementsAre(1, 5));
   EXPECT_THAT(read("classification", "a.txt", "\n " + a).examples, SizeIs(1));
 }
 
@@ -104,6 +105,8 @@ TEST_F(JsonFile, SquadsAnswersArePutWhereTheyAre) {
   is(answers[2][0], "b", 13);  // as near as the one before it, and in bytes nearer
   is(answers[2][1], "c", -1);
   is(answers[3][0], "b", 8);
+  EXPECT_EQ(refuse<UsageError>("question-answering", "a.json", kSquad, {.text_column = "question"}),
+            "text_column is not for documents of questions, which have their own keys");
   EXPECT_THAT(data.notices, ElementsAre("a.json: moved 2 answers to where the context has it, the first at question 3",
                                         "a.json: found 1 answer nowhere in their contexts, at question 3",
                                         "a.json: dropped 1 row with an empty text, at question 5",

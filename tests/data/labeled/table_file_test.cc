@@ -212,6 +212,14 @@ TEST_F(TableFile, TripletsHaveTheMoreSimilarTextSecond) {
             (Texts{{"a", "b", "c"}, {"d", "e"}}));
 }
 
+TEST_F(TableFile, LinesMayEndAsOnWindows) {
+  EXPECT_EQ(texts_of(read("classification", "a.tsv", "label\ttext\r\n1\ta\r\n\r\n0\tb \r\n")), (Texts{{"a"}, {"b "}}));
+}
+
+TEST_F(TableFile, AFirstRowThatHasTheNameOfALabelIsNoHeader) {
+  EXPECT_EQ(read("sts-b", "sts.csv", "score\tclass\ty\t1\t3.2\ta\tb\n").examples.size(), 1u);
+}
+
 TEST_F(TableFile, IsReadCompressed) {
   EXPECT_EQ(texts_of(read("classification", "a.csv.gz", gzip("text,label\n\"a,b\",1\n"))), (Texts{{"a,b"}}));
   EXPECT_EQ(texts_of(read("cola", "a.tsv.zst", zstandard("s\t1\t\t\"a\n"))), (Texts{{"\"a"}}));

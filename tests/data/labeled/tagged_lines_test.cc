@@ -59,7 +59,7 @@ TEST_F(TaggedLines, ColumnsThatAreNotThereAreRefused) {
     EXPECT_EQ(message.empty(), *column == '\0') << column;
   }
   EXPECT_EQ(refuse<UsageError>("conll2003", "a.txt", "a O\n", {.label_column = "2"}),
-            "label_column is not for tokens in columns, which have tag_column");
+            "label_column is not for tokens in columns, where only the tag's can be chosen");
   EXPECT_EQ(refuse<UsageError>("cola", "a.tsv", "a\n", {.tag_column = "2"}),
             "tag_column is for tokens in columns; other files have label_column");
   EXPECT_THAT(refuse("conll2003", "a.txt", "\n\n"), HasSubstr("holds no example"));
