@@ -147,7 +147,8 @@ TEST_F(FurtherTraining, OtherPositions) {
   EXPECT_THAT(biases.error, HasSubstr("start anew: roformer.encoder.relative_attention_bias.weight (16 parameters)\n"));
   EXPECT_THAT(succeed({"fill-mask", "--model", path("t5"), "the [MASK] king"}), HasSubstr("0."));
 
-  expect_refused(further("x", "first", {"--layers", "3"}), 2, {"--init-from", "positions and dropout", "--layers"});
+  expect_refused(further("x", "first", {"--intermediate-size", "48"}), 2,
+                 {"--init-from", "positions and dropout", "--intermediate-size"});
   expect_refused(further("x", "first", {"--attention", "linear-elu"}), 2, {"leave out --attention"});
   expect_refused(further("x", "first", {"--position", "rotry"}), 2, {"--position is 'rotry'"});
   expect_refused(further("x", "first", {"--rotary-base", "500"}), 2, {"--rotary-base: --position learned"});

