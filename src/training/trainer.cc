@@ -42,7 +42,8 @@ class TrainingRun {
                   options.output) {
     if (directory.has_snapshot()) saved_step_ = step_;
     for (const std::string& notice : directory.skipped()) progress_.print("skipped " + notice);
-    if (step_ > 0) progress_.print(fmt::format("resuming {} after step {}", directory.path(), step_));
+    if (step_ > options.schedule.begin)
+      progress_.print(fmt::format("resuming {} after step {}", directory.path(), step_));
   }
 
   TrainingResult finish() {
