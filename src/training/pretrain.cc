@@ -269,6 +269,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   result.training = train(model, objective,
                           {.schedule = schedule,
                            .optimizer = options.optimizer,
+                           .step = options.step,
                            .intervals = options.intervals,
                            .random = substream(random, 2),
                            .validate_first = !options.init_from.empty(),
