@@ -14,6 +14,7 @@
 #include "tasks/pooling.h"
 #include "training/optimizer.h"
 #include "training/schedule.h"
+#include "training/step_options.h"
 #include "training/trainer.h"
 
 namespace roformer {
@@ -68,6 +69,7 @@ struct FinetuneOptions {
   int64_t batch_tokens = 16'384;
   ScheduleOptions schedule;
   OptimizerOptions optimizer;
+  StepOptions step;
   std::optional<double> dropout;
   std::string pooling = "automatic";
   std::optional<int64_t> validate_every, save_every;
@@ -140,6 +142,7 @@ void visit_run_settings(Options& options, auto& visitor) {
                   {1, 1 << 28});
   visit_settings(options.schedule, visitor);
   visit_settings(options.optimizer, visitor);
+  visit_settings(options.step, visitor);
   visitor.text(options.metric,
                {"metric",
                 "chooses the best weights, which are kept: a metric of the task, or loss (default: the "

@@ -37,6 +37,7 @@ struct PretrainOptions {
   int64_t accumulate = 1;
   ScheduleOptions schedule;
   OptimizerOptions optimizer;
+  StepOptions step;
   std::optional<double> mask_probability;  // mlm; empty: 0.15
   bool whole_word = false;                 // mlm
   Intervals intervals;
@@ -104,6 +105,7 @@ void visit_run_settings(Options& options, auto& visitor) {
   visitor.integer(options.accumulate, {"accumulate", "micro-batches per step", Effect::result}, {1, 1 << 20});
   visit_settings(options.schedule, visitor);
   visit_settings(options.optimizer, visitor);
+  visit_settings(options.step, visitor);
   visitor.real(options.mask_probability,
                {.name = "mask_probability",
                 .help = "mlm: fraction of tokens to predict (default: 0.15)",

@@ -82,14 +82,13 @@ std::string RunDirectory::best_weights() const { return join_path(path_, join_pa
 
 void RunDirectory::publish_from(const std::string& snapshot) {
   const std::string kept = join_path(snapshot, kPublished);
-  const bool best = state_.best.best.has_value();
-  if (best) {
+  if (state_.best.best) {
     make_directories(parent_directory(best_weights()));
     publish(kept, best_weights());
   } else {
     remove_tree(parent_directory(best_weights()));
   }
-  publish(best ? kept : join_path(snapshot, kWeights), join_path(path_, kWeights));
+  publish(exists(kept) ? kept : join_path(snapshot, kWeights), join_path(path_, kWeights));
 }
 
 void RunDirectory::keep_best(const Model& model) {
@@ -108,14 +107,14 @@ void RunDirectory::write_settings() const {
   write_file_atomically(join_path(path_, "training/settings.json"), settings_->dump(2) + "\n");
 }
 
-RunState RunDirectory::restore(Model& model, Optimizer& optimizer, Objective& objective) {
+RunState RunDirectory::restore(Model& model, const NamedTensors& optimizer, Objective& objective) {
   cut_log(snapshot_ ? snapshot_->step : -1);
   start_events();
   if (!snapshot_) return {};
   const std::string weights = join_path(snapshot_->path, kWeights);
   model.load_weights(load_state_dict(weights), weights);
   const std::string state_path = join_path(snapshot_->path, kOptimizer);
-  copy_into(load_state_dict(state_path), state_path, optimizer.state(), [&](const Tensor& from, const Tensor& to) {
+  copy_into(load_state_dict(state_path), state_path, optimizer, [&](const Tensor& from, const Tensor& to) {
     model.backend().write(to, [&](const Tensor& host) { copy_tensor(from, host); });
   });
   const JsonObject state = JsonObject::read(join_path(snapshot_->path, kState));
@@ -124,20 +123,24 @@ RunState RunDirectory::restore(Model& model, Optimizer& optimizer, Objective& ob
   return state_;
 }
 
-void RunDirectory::save(int64_t step, const RunState& state, const Model& model, const Optimizer& optimizer,
-                        const Objective& objective, int keep) {
+void RunDirectory::save(int64_t step, const RunState& state, const Model& model, NamedTensors optimizer,
+                        const Objective& objective, int keep,
+                        const std::function<void(const std::string& path)>& write_published) {
   // The log must be durable before the snapshot is.
   if (log_) log_->sync();
   SnapshotWriter writer(path_, step);
   write_safetensors(writer.path(kWeights), file_weights(model), {{"format", "pt"}});
-  auto state_tensors = optimizer.state();
-  for (auto& [name, tensor] : state_tensors) tensor = model.backend().to_host(tensor);
-  write_safetensors(writer.path(kOptimizer), state_tensors);
+  for (auto& [name, tensor] : optimizer) tensor = model.backend().to_host(tensor);
+  write_safetensors(writer.path(kOptimizer), optimizer);
   Json json = {{"step", step}, {"tokens", state.tokens}, {"place", objective.cursor()}};
   if (state.best.best || state.best.since > 0) json["best"] = to_json(state.best);
   if (state.finished_early) json["finished_early"] = true;
   write_file_atomically(writer.path(kState), dump_json(json) + "\n");
-  if (state.best.best) publish(best_weights(), writer.path(kPublished));
+  if (state.best.best) {
+    publish(best_weights(), writer.path(kPublished));
+  } else if (write_published) {
+    write_published(writer.path(kPublished));
+  }
   const std::string snapshot = writer.commit();
   state_ = state;
   publish_from(snapshot);

@@ -1,11 +1,12 @@
 // The directory of a training run: a usable model directory plus the training state (cli.md).
 //   config.json, model.safetensors, tokenizer files     the model of the newest snapshot
 //   training/settings.json                              the run's settings
-//   training/step-N/{model,optimizer}.safetensors, state.json, manifest.json; published.safetensors of a best
-//   validation training/best/model.safetensors                     the weights of the best validation, where they are
-//   kept log.jsonl                                           one line per event tensorboard/events.out.tfevents.* the
-//   same for TensorBoard, one file per start report.html                                         plots of the log,
-//   written at the end
+//   training/step-N/{model,optimizer}.safetensors, state.json, manifest.json
+//   training/step-N/published.safetensors               the weights to publish, if other than the model's
+//   training/best/model.safetensors                     those of the best validation, where they are kept
+//   log.jsonl                                           one line per event
+//   tensorboard/events.out.tfevents.*                   the same for TensorBoard, one file per start
+//   report.html                                         plots of the log, written at the end
 // Locked by one run at a time.
 #pragma once
 
@@ -23,13 +24,14 @@
 #include "report/event_file.h"
 #include "training/best.h"
 #include "training/objective.h"
-#include "training/optimizer.h"
 
 namespace roformer {
 
 // The settings that a run which was started with `started` and has done `step` steps goes on with when it is given
 // `now`; throws if it cannot.
 using ContinuedSettings = std::function<Json(const JsonObject& started, const Json& now, int64_t step)>;
+
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
 // What a snapshot holds beside weights, optimizer and data position.
 struct RunState {
@@ -55,9 +57,9 @@ class RunDirectory {
   // The state of the newest snapshot.
   const RunState& state() const { return state_; }
 
-  // Restores weights, optimizer state and data position from the newest snapshot and returns its state. Truncates the
-  // log to that step and starts a new event file.
-  RunState restore(Model& model, Optimizer& optimizer, Objective& objective);
+  // Restores weights, what `optimizer` names, and data position from the newest snapshot and returns its state.
+  // Truncates the log to that step and starts a new event file.
+  RunState restore(Model& model, const NamedTensors& optimizer, Objective& objective);
 
   // Keeps these weights as those of the best validation, and publishes them. They count from the next save() on, whose
   // snapshot holds them too; a run that is resumed from an earlier snapshot gets that one's back.
@@ -65,8 +67,10 @@ class RunDirectory {
 
   // Saves the state after `step`, publishes the weights, those of the best validation where there is one, and removes
   // all but the newest `keep` snapshots. On error the older ones are unchanged.
-  void save(int64_t step, const RunState& state, const Model& model, const Optimizer& optimizer,
-            const Objective& objective, int keep);
+  // `write_published`, unless null, writes weights to publish instead of the model's own where there is no best
+  // validation, into the file of the given name.
+  void save(int64_t step, const RunState& state, const Model& model, NamedTensors optimizer, const Objective& objective,
+            int keep, const std::function<void(const std::string& path)>& write_published = nullptr);
 
   // Appends one event to log.jsonl and flushes it; its numbers go to TensorBoard as EVENT/KEY.
   void log(const Json& event);

@@ -9,8 +9,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/progress.h"
+#include "formats/safetensors.h"
+#include "models/save_model.h"
 #include "training/run_report.h"
-#include "training/training_step.h"
 
 namespace roformer {
 
@@ -27,6 +28,22 @@ struct Moment {
   double seconds = now_seconds(), cpu_seconds = process_cpu_seconds();
 };
 
+// While it exists, the model has the averages of the weights, where they are averaged.
+class AveragedWeights {
+ public:
+  explicit AveragedWeights(TrainingStep& step) : average_(step.average()) { exchange(); }
+  ~AveragedWeights() { exchange(); }
+  AveragedWeights(const AveragedWeights&) = delete;
+  AveragedWeights& operator=(const AveragedWeights&) = delete;
+
+ private:
+  void exchange() {
+    if (average_ != nullptr) average_->exchange();
+  }
+
+  WeightAverage* average_;
+};
+
 class TrainingRun {
  public:
   TrainingRun(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory)
@@ -34,10 +51,10 @@ class TrainingRun {
         objective_(objective),
         options_(options),
         directory_(directory),
-        update_(model, options.optimizer, options.schedule, options.random),
+        update_(model, options.optimizer, options.schedule, options.random, options.step),
         step_(directory.resumed_step()),
         start_(step_),
-        state_(directory.restore(model, update_.optimizer(), objective)),
+        state_(directory.restore(model, update_.state(), objective)),
         progress_({.label = "train", .total = options.schedule.steps, .start = step_, .times = !options.times},
                   options.output) {
     if (directory.has_snapshot()) saved_step_ = step_;
@@ -143,6 +160,7 @@ class TrainingRun {
   void log_histograms() {
     const Moment begin;
     for (const auto& [name, parameter, role] : model_.parameters()) {
+      if (!parameter.gradient.defined()) continue;
       Backend& backend = model_.backend();
       directory_.log_histogram(step_, "gradients/" + name, histogram_of(backend.to_host(parameter.gradient)));
       directory_.log_histogram(step_, "weights/" + name, histogram_of(backend.to_host(parameter.value)));
@@ -152,6 +170,7 @@ class TrainingRun {
 
   void validate() {
     const Moment begin;
+    const AveragedWeights averaged(update_);
     validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
     if (validation_.labels == 0) return;
     check_finite(step_, validation_.loss, "validation loss", last_saved());
@@ -211,7 +230,12 @@ class TrainingRun {
     if (saved_step_ == step_) return;
     check_weights();
     const Moment begin;
-    directory_.save(step_, state_, model_, update_.optimizer(), objective_, static_cast<int>(every().keep));
+    const auto write_average = [&](const std::string& path) {
+      const AveragedWeights averaged(update_);
+      write_safetensors(path, file_weights(model_), {{"format", "pt"}});
+    };
+    directory_.save(step_, state_, model_, update_.state(), objective_, static_cast<int>(every().keep),
+                    update_.average() == nullptr ? nullptr : std::function(write_average));
     saved_step_ = step_;
     leave_out_since(begin);
   }
@@ -259,6 +283,7 @@ class TrainingRun {
 }  // namespace
 
 TrainingResult train(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory) {
+  freeze(model, options.step);
   return TrainingRun(model, objective, options, directory).finish();
 }
 
