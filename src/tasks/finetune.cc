@@ -40,6 +40,15 @@ FinetuneInputs encode(const FinetuneOptions& options, FinetunePlan& plan, const 
   return result;
 }
 
+// The length in steps, of which an epoch has `epoch`: its last one may be smaller.
+ScheduleOptions in_steps(ScheduleOptions schedule, int64_t epoch) {
+  if (!schedule.steps) {
+    schedule.steps = static_cast<int64_t>(std::ceil(schedule.epochs.value_or(kEpochs) * static_cast<double>(epoch)));
+  }
+  schedule.epochs.reset();
+  return schedule;
+}
+
 void weigh(EncodedExamples& encoded, const std::vector<double>& weights) {
   for (EncodedPart& part : encoded.parts) {
     for (size_t i = 0; i < part.terms.size(); ++i) {
@@ -147,10 +156,15 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
   const RandomStream random{static_cast<uint64_t>(options.seed), 0};
   const int64_t parts = count_with_target(inputs.training);
   if (parts == 0) throw DataError("{}: no example can be trained on", FilePath(options.train.front()));
-  ScheduleOptions length = options.schedule;
-  if (!length.steps && !length.epochs) length.epochs = kEpochs;
-  Schedule schedule = make_schedule(length, {.learning_rate = kLearningRate}, parts, options.batch_size);
-  const int64_t validate_every = options.validate_every.value_or(steps_per_epoch(parts, options.batch_size));
+  const TaskObjectiveOptions objective_options{
+      .batch_size = options.batch_size,
+      .accumulate = options.accumulate,
+      .batch_tokens = options.batch_tokens,
+      .loss = {.terms = {.label_smoothing = options.label_smoothing}, .r_drop = options.r_drop}};
+  const int64_t epoch = steps_per_epoch(parts, objective_options.per_step());
+  const ScheduleOptions length = in_steps(options.schedule, epoch);
+  Schedule schedule = make_schedule(length, {.learning_rate = kLearningRate}, parts, objective_options.per_step());
+  const int64_t validate_every = options.validate_every.value_or(epoch);
 
   auto files = tokenizer->files();
   const Json settings =
@@ -183,15 +197,11 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
         predict(model, *tokenizer, plan.validation, inputs.validation, prediction);
     return logged(mean_loss(predictions), task_metrics(*plan.task, plan.config.labels, plan.validation, predictions));
   };
-  TaskObjective objective(model, std::move(inputs.training.parts),
-                          {.batch_size = options.batch_size,
-                           .batch_tokens = options.batch_tokens,
-                           .loss = {.terms = {.label_smoothing = options.label_smoothing}, .r_drop = options.r_drop}},
-                          validate, substream(random, 1));
-  options.messages.write(
-      fmt::format("{}: {} to train on, {} to validate on; {} of up to {}; learning rate up to {:g}\n", plan.task->name,
-                  counted(std::ssize(plan.training), "example"), plan.validation.size(),
-                  counted(schedule.steps, "step"), counted(options.batch_size, "example"), schedule.learning_rate));
+  TaskObjective objective(model, std::move(inputs.training.parts), objective_options, validate, substream(random, 1));
+  options.messages.write(fmt::format(
+      "{}: {} to train on, {} to validate on; {} of up to {}; learning rate up to {:g}\n", plan.task->name,
+      counted(std::ssize(plan.training), "example"), plan.validation.size(), counted(schedule.steps, "step"),
+      counted(objective_options.per_step(), "example"), schedule.learning_rate));
   result.training =
       train(model, objective,
             {.schedule = schedule,

@@ -66,6 +66,7 @@ struct FinetuneOptions {
 
   std::optional<int64_t> max_length, stride;
   int64_t batch_size = 32;
+  int64_t accumulate = 1;  // batches per step
   int64_t batch_tokens = 16'384;
   ScheduleOptions schedule;
   OptimizerOptions optimizer;
@@ -136,9 +137,10 @@ void visit_model_settings(Options& options, auto& visitor) {
 
 template <OptionsOf<FinetuneOptions> Options>
 void visit_run_settings(Options& options, auto& visitor) {
-  visitor.integer(options.batch_size, {"batch_size", "examples per step", Effect::result}, {1, 1 << 20});
+  visitor.integer(options.batch_size, {"batch_size", "examples computed at once", Effect::result}, {1, 1 << 20});
+  visitor.integer(options.accumulate, {"accumulate", "batches per step", Effect::result}, {1, 1 << 20});
   visitor.integer(options.batch_tokens,
-                  {"batch_tokens", "tokens computed at once: a step of more is computed in parts", Effect::result},
+                  {"batch_tokens", "tokens computed at once: a batch of more is computed in parts", Effect::result},
                   {1, 1 << 28});
   visit_settings(options.schedule, visitor);
   visit_settings(options.optimizer, visitor);
