@@ -86,7 +86,10 @@ void visit_data_settings(Options& options, auto& visitor) {
 template <OptionsOf<PretrainOptions> Options>
 void visit_model_settings(Options& options, auto& visitor) {
   visitor.text(options.config, {"config", "a config.json whose shape to start from instead of a preset's"}, "FILE");
-  visitor.text(options.init_from, {"init_from", "start from the weights and shape of this model; `position` and its parameters replace its encoding", Effect::resolved},
+  visitor.text(options.init_from,
+               {"init_from",
+                "start from the weights and shape of this model; `position` and its parameters replace its encoding",
+                Effect::resolved},
                "DIR");
 }
 
