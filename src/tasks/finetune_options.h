@@ -72,7 +72,7 @@ struct FinetuneOptions {
   OptimizerOptions optimizer;
   StepOptions step;
   std::optional<double> dropout;
-  std::string pooling = "automatic";
+  std::string pooling = "auto";
   std::optional<int64_t> validate_every, save_every;
   int64_t log_every = 10, keep = 1;
 

@@ -54,7 +54,7 @@ TEST(Tasks, MeasureWhatTheirPapersDo) {
   EXPECT_THAT(find_task("cola").metrics, ElementsAre("matthews", "accuracy"));
   EXPECT_THAT(find_task("mrpc").metrics, ElementsAre("f1", "accuracy"));
   EXPECT_THAT(find_task("sts-b").metrics, ElementsAre("spearman", "pearson"));
-  EXPECT_EQ(find_task("conll2003").metrics.front(), "entity_f1");
+  EXPECT_EQ(find_task("conll2003").metrics.front(), "f1");
   EXPECT_EQ(find_task("mnli").labels.size(), 3u);
   EXPECT_EQ(find_task("tnews").labels.size(), 15u);
   EXPECT_EQ(find_task("iflytek").labels.size(), 119u);
