@@ -49,6 +49,7 @@ ScheduleOptions in_steps(ScheduleOptions schedule, int64_t epoch) {
   return schedule;
 }
 
+// `weights` are those of the labels, which all terms are about.
 void weigh(EncodedExamples& encoded, const std::vector<double>& weights) {
   for (EncodedPart& part : encoded.parts) {
     for (size_t i = 0; i < part.terms.size(); ++i) {
@@ -102,7 +103,7 @@ void start_weights(Model& model, const FinetunePlan& plan, RandomStream random, 
   LoadNotes notes;
   note_unused(loading, notes);
   warnings.insert(warnings.end(), notes.warnings.begin(), notes.warnings.end());
-  if (!anew.empty()) warnings.push_back(fmt::format("starts anew: {}", fmt::join(anew, ", ")));
+  if (!anew.empty()) warnings.push_back(fmt::format("parameters of the head start anew: {}", fmt::join(anew, ", ")));
 }
 
 // What the trainer logs of a validation.
@@ -151,7 +152,9 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
   tokenizer->set_model_max_length(plan.inputs.max_length);
   FinetuneInputs inputs = encode(options, plan, *tokenizer, backend.pool());
   const LabelNames labels(plan.config.labels);
-  weigh(inputs.training, label_weights(options.class_weights, plan.task->kind, labels, plan.training));
+  if (!options.class_weights.empty()) {
+    weigh(inputs.training, label_weights(options.class_weights, plan.task->kind, labels, plan.training));
+  }
 
   const RandomStream random{static_cast<uint64_t>(options.seed), 0};
   const int64_t parts = count_with_target(inputs.training);
