@@ -141,8 +141,10 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
   const auto tokenizer = load_tokenizer(model_directory(options.model));
   tokenizer->set_model_max_length(plan.inputs.max_length);
   FinetuneInputs inputs = encode(options, plan, *tokenizer, backend.pool());
-  const LabelNames labels(plan.config.labels);
-  weigh(inputs.training, label_weights(options.class_weights, plan.task->kind, labels, plan.training));
+  if (!options.class_weights.empty()) {
+    const LabelNames labels(plan.config.labels);
+    weigh(inputs.training, label_weights(options.class_weights, plan.task->kind, labels, plan.training));
+  }
 
   const RandomStream random{static_cast<uint64_t>(options.seed), 0};
   const int64_t parts = count_with_target(inputs.training);
