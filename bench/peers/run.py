@@ -22,6 +22,7 @@ import sys
 import time
 import traceback
 
+import finetuning
 import inference
 import kernels
 import machine
@@ -36,7 +37,7 @@ from materials import ROOT, Materials
 import report
 import training
 
-MODULES = (inference, training, kernels, starting, sentences, tokenizing)
+MODULES = (inference, training, finetuning, kernels, starting, sentences, tokenizing)
 FAMILIES = {family.name: family for module in MODULES for family in module.FAMILIES}
 GROUPS = {name: group for module in MODULES for name, group in module.GROUPS.items()}
 QUICK = ("inference-base-float32", "mix-float32", "training-demo-float32", "rotation", "attention-2048", "start")

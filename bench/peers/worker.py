@@ -15,6 +15,7 @@ import time
 
 import numpy as np
 from engines import ENGINES, batches, padded
+from trainers import Contrastive, FineTuning, GroupedFineTuning
 
 WARM = set()
 
@@ -249,6 +250,9 @@ ROLES = {
     "kernels": Kernels,
     "sentences": Sentences,
     "tokenizing": Tokenizing,
+    "finetuning": FineTuning,
+    "finetuning-grouped": GroupedFineTuning,
+    "contrastive": Contrastive,
 }
 
 

@@ -151,8 +151,8 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
   const auto tokenizer = load_tokenizer(model_directory(options.model));
   tokenizer->set_model_max_length(plan.inputs.max_length);
   FinetuneInputs inputs = encode(options, plan, *tokenizer, backend.pool());
-  const LabelNames labels(plan.config.labels);
   if (!options.class_weights.empty()) {
+    const LabelNames labels(plan.config.labels);
     weigh(inputs.training, label_weights(options.class_weights, plan.task->kind, labels, plan.training));
   }
 
