@@ -29,7 +29,8 @@ struct MetricDifference {
   double first = 0, second = 0;    // the values of the two models
   std::optional<Bounds> interval;  // of second - first, as above
   // Two-sided p value of no difference: twice the smaller share of resampled differences on one side of 0, counting
-  // ties and the sample itself (Davison & Hinkley 1997, 4.4.1): below 0.05 where the interval excludes 0.
+  // ties and the sample itself (Davison & Hinkley 1997, 4.4.1). It is 1 of equal models, and at least 2 / (resamples +
+  // 1).
   std::optional<double> p;
 };
 // Of the metrics that both have, in the order of `first`. Example i of both is the same one, and both see the same

@@ -15,8 +15,8 @@ namespace roformer {
 
 struct Score {
   std::string name;
-  double value = 0;                // NaN: undefined
-  std::optional<Bounds> interval;  // 95 %
+  double value = 0;                  // NaN: undefined
+  std::optional<Bounds> interval{};  // 95 %
 };
 
 struct ScoreTable {

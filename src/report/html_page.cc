@@ -29,6 +29,7 @@ table{border-collapse:collapse;font-size:.9em}
 th,td{padding:.3em .7em;border:1px solid var(--line);text-align:right;white-space:nowrap;
 font-variant-numeric:tabular-nums}
 thead th{background:var(--head)}th:first-child{text-align:left}tbody th{font-weight:400}
+.prose{overflow-wrap:break-word}.prose th,.prose td{text-align:left;vertical-align:top;white-space:pre-line}.prose td:last-child{min-width:16em}
 .gallery{display:grid;grid-template-columns:repeat(var(--pictures),minmax(0,1fr));gap:8px;margin:.4em 0}
 @media (max-width:700px){.gallery{grid-template-columns:repeat(auto-fill,minmax(84px,1fr))}}
 .gallery details{border:1px solid var(--line);border-radius:4px;padding:4px;min-width:0}
@@ -51,7 +52,8 @@ std::string scroll_box(std::string_view label, std::string_view content) {
 }
 
 std::string table_html(const HtmlTable& table) {
-  std::string html = fmt::format("<table aria-label=\"{}\">\n<thead><tr>", escape_xml(table.caption));
+  std::string html = fmt::format("<table{} aria-label=\"{}\">\n<thead><tr>", table.prose ? " class=\"prose\"" : "",
+                                 escape_xml(table.caption));
   for (const std::string& column : table.columns) html += fmt::format("<th scope=\"col\">{}</th>", escape_xml(column));
   html += "</tr></thead>\n<tbody>\n";
   for (const auto& row : table.rows) {

@@ -13,6 +13,7 @@ struct HtmlTable {
   std::string caption;
   std::vector<std::string> columns;
   std::vector<std::vector<std::string>> rows;  // as many cells each; the first one heads its row
+  bool prose = false;                          // cells are texts to read: they wrap and begin at the left
 };
 
 // A picture with a large version that opens on a click or tap.

@@ -76,24 +76,17 @@ std::string coordinates(const PixelRun& points) {
 void draw_axes(std::string& svg, const Plot& plot, const PlotArea& area) {
   for (const double tick : area.axes.y.ticks) {
     const double y = area.y(tick);
-    svg += fmt::format("<line class=\"rf-grid\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n", area.left,
-                       y, area.right, y);
+    svg += svg_line("rf-grid", area.left, y, area.right, y);
     svg += svg_text(area.left - 8, y + 4, "end", area.axes.y.label(tick));
   }
   for (const double tick : area.axes.x.ticks) {
     const double x = area.x(tick);
-    svg += fmt::format("<line class=\"rf-axis\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n", x,
-                       area.bottom, x, area.bottom + 5);
+    svg += svg_line("rf-axis", x, area.bottom, x, area.bottom + 5);
     svg += svg_text(x, area.bottom + 19, "middle", area.axes.x.label(tick));
   }
-  svg += fmt::format("<line class=\"rf-axis\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n", area.left,
-                     area.bottom, area.right, area.bottom);
+  svg += svg_line("rf-axis", area.left, area.bottom, area.right, area.bottom);
   svg += svg_text((area.left + area.right) / 2, area.bottom + 37, "middle", plot.x_label);
-  const double middle = (area.top + area.bottom) / 2;
-  svg += fmt::format(
-      "<text class=\"rf-text\" x=\"16\" y=\"{0:.1f}\" text-anchor=\"middle\" transform=\"rotate(-90 16 {0:.1f})\">{1}"
-      "</text>\n",
-      middle, escape_xml(plot.y_label));
+  svg += svg_text_up(16, (area.top + area.bottom) / 2, plot.y_label);
 }
 
 // The name stands below the right end: curves that are near there have come from above.
@@ -101,25 +94,12 @@ void draw_levels(std::string& svg, const Plot& plot, const PlotArea& area) {
   for (const PlotLevel& level : plot.levels) {
     if (!is_drawable({0, level.y})) continue;
     const double y = area.y(level.y);
-    svg += fmt::format("<line class=\"rf-level\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n",
-                       area.left, y, area.right, y);
+    svg += svg_line("rf-level", area.left, y, area.right, y);
     constexpr double kLevelGap = 5, kTextHeight = 10;
     const bool below = y + kLevelGap + kTextHeight < area.bottom;
     const double text_y = below ? y + kLevelGap + kTextHeight : y - kLevelGap;
     svg += svg_text(area.right, text_y, "end", level.name, " rf-end");
   }
-}
-
-// Above the plotting area; a long one begins further left and is smaller.
-void draw_title(std::string& svg, const std::string& title, double left, int width) {
-  constexpr double kMargin = 12, kBold = 1.15, kSize = 15, kLeast = 9;
-  const double needed = kBold * svg_text_width(title, kSize), available = width - 2 * kMargin;
-  const double x = std::clamp(width - kMargin - needed, kMargin, left);
-  std::string style;
-  if (needed > available)
-    style = fmt::format(" style=\"font-size:{:.1f}px\"", std::max(kLeast, kSize * available / needed));
-  svg += fmt::format("<text class=\"rf-text rf-title\" x=\"{:.1f}\" y=\"26.0\" text-anchor=\"start\"{}>{}</text>\n", x,
-                     style, escape_xml(title));
 }
 
 void draw_band(std::string& svg, const PlotSeries& series, size_t index, const PlotArea& area) {
@@ -225,7 +205,7 @@ std::string svg_plot(const Plot& plot, SvgSize size) {
   const PlotArea area = place_area(plot, size, legend.empty() ? 0 : legend.back().row + 1, label_margin);
 
   std::string svg = svg_open(size.width, size.height, plot.title);
-  draw_title(svg, plot.title, area.left, size.width);
+  svg += svg_title(plot.title, area.left, size.width);
   draw_legend(svg, plot, legend, 44);
   draw_axes(svg, plot, area);
   draw_levels(svg, plot, area);

@@ -27,7 +27,9 @@ TEST(ScoreTable, HasValuesAndIntervals) {
 
 TEST(ScoreTable, WhatIsUndefinedIsNull) {
   const ScoreTable table{.examples = 1, .scores = {{.name = "matthews", .value = std::nan(""), .interval = {}}}};
-  EXPECT_EQ(score_json("t", table).dump(), R"({"interval95":{"matthews":null},"metrics":{"matthews":null},"n":1,"task":"t"})");
+  const Json json = score_json("t", table);
+  EXPECT_TRUE(json.at("metrics").at("matthews").is_null());
+  EXPECT_TRUE(json.at("interval95").at("matthews").is_null());
 }
 
 TEST(ScoreTable, Texts) {
