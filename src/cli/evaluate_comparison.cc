@@ -27,11 +27,11 @@ std::string comparison_text(const TaskComparison& comparison, const std::vector<
   for (const MetricDifference& one : comparison.differences) {
     rows.push_back({one.name, number_text(one.first), number_text(one.second), number_text(one.second - one.first, "+"),
                     one.interval ? fmt::format("{:+.4f} to {:+.4f}", (*one.interval)[0], (*one.interval)[1]) : "–",
-                    one.p ? fmt::format("{:.4f}", *one.p) : "–"});
+                    one.p ? fmt::format("{:.3g}", *one.p) : "–"});
   }
   text += aligned(rows);
   if (comparison.right) {
-    text += fmt::format("McNemar's test: {} right by A alone, {} by B alone, of {}; p {:.4f}\n",
+    text += fmt::format("McNemar's test: {} right by A alone, {} by B alone, of {}; p {:.3g}\n",
                         counted(comparison.right->only_first, "example"), comparison.right->only_second,
                         comparison.examples, comparison.right->p);
   }

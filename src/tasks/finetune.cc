@@ -156,7 +156,9 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
   FinetuneInputs inputs = encode(options, plan, *tokenizer, backend.pool());
   check_metric(plan, inputs.validation);
   const LabelNames labels(plan.config.labels);
-  weigh(inputs.training, label_weights(options.class_weights, plan.task->kind, labels, plan.training));
+  if (!options.class_weights.empty()) {
+    weigh(inputs.training, label_weights(options.class_weights, plan.task->kind, labels, plan.training));
+  }
 
   const RandomStream random{static_cast<uint64_t>(options.seed), 0};
   const int64_t parts = count_with_target(inputs.training);

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -208,22 +210,23 @@ FinetuneRun read_run(const JsonObject& json, const std::string& directory) {
   return run;
 }
 
-// The runs in groups of equal learning rate and seed.
+// The runs in groups of equal learning rate and seed, by learning rate.
 std::vector<FinetuneRepetition> repetitions_of(const std::vector<FinetuneRun>& runs) {
+  std::vector<size_t> order(runs.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, {}, [&](size_t i) { return runs[i].learning_rate; });
   std::vector<FinetuneRepetition> repetitions;
-  for (size_t i = 0; i < runs.size(); ++i) {
-    const FinetuneRun& run = runs[i];
+  for (const size_t i : order) {
     const auto same = [&](const FinetuneRepetition& other) {
-      return other.learning_rate == run.learning_rate && other.seed == run.seed;
+      return other.learning_rate == runs[i].learning_rate && other.seed == runs[i].seed;
     };
     auto found = std::ranges::find_if(repetitions, same);
     if (found == repetitions.end()) {
-      repetitions.push_back({.runs = {}, .learning_rate = run.learning_rate, .seed = run.seed});
+      repetitions.push_back({.runs = {}, .learning_rate = runs[i].learning_rate, .seed = runs[i].seed});
       found = std::prev(repetitions.end());
     }
     found->runs.push_back(i);
   }
-  std::ranges::stable_sort(repetitions, {}, &FinetuneRepetition::learning_rate);
   return repetitions;
 }
 
