@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/progress.h"
 #include "base/signal.h"
@@ -14,25 +15,34 @@
 
 namespace roformer {
 
-void evaluate_labeled(const EvaluateCommand& options, const Session& session) {
-  const StopOnSignal stop;
-  const Task& task = find_task(options.task);
+std::vector<Example> read_labeled(const EvaluateCommand& options, const Task& task, std::stop_token stop) {
   ReadOptions reading = read_options(options.columns);
   reading.labels_required = true;
-  reading.stop_token = stop.token();
+  reading.stop_token = std::move(stop);
   std::vector<std::string> notices;
-  const std::vector<Example> examples = read_files(task, options.text.data, reading, notices);
+  std::vector<Example> examples = read_files(task, options.text.data, reading, notices);
   std::ranges::for_each(notices, print_warning);
+  return examples;
+}
+
+TaskEvaluation evaluate_examples(const EvaluateCommand& options, const Task& task, const Session& session,
+                                 const std::vector<Example>& examples, std::stop_token stop) {
   const Tokenizer& tokenizer = session.tokenizer();
   const int64_t own = tokenizer.model_max_length();
   const int64_t usual = std::min(own > 0 ? own : task.max_length, length_limit(session.model().config()).tokens);
-  const TaskEvaluation evaluation =
-      evaluate_task(task, session.model(), tokenizer, examples, options.text.data.front(),
-                    {.inputs = {.max_length = options.text.max_length.value_or(usual), .stride = options.stride},
-                     .prediction = {.batch_tokens = *options.text.batch_tokens,
-                                    .may_have_none = may_have_none(examples),
-                                    .stop_token = stop.token()}},
-                    print_warning);
+  return evaluate_task(task, session.model(), tokenizer, examples, options.text.data.front(),
+                       {.inputs = {.max_length = options.text.max_length.value_or(usual), .stride = options.stride},
+                        .prediction = {.batch_tokens = *options.text.batch_tokens,
+                                       .may_have_none = may_have_none(examples),
+                                       .stop_token = std::move(stop)}},
+                       print_warning);
+}
+
+void evaluate_labeled(const EvaluateCommand& options, const Session& session) {
+  const StopOnSignal stop;
+  const Task& task = find_task(options.task);
+  const std::vector<Example> examples = read_labeled(options, task, stop.token());
+  const TaskEvaluation evaluation = evaluate_examples(options, task, session, examples, stop.token());
   if (!options.predictions.empty()) {
     write_predictions(options.predictions, task, session.model().config().labels, examples, evaluation.predictions);
   }

@@ -12,6 +12,7 @@
 #include "formats/state_dict.h"
 #include "tasks/finetune_plan.h"
 #include "tasks/task_objective.h"
+#include "tasks/task_report.h"
 #include "training/continuation.h"
 #include "training/run_settings.h"
 
@@ -47,6 +48,12 @@ ScheduleOptions in_steps(ScheduleOptions schedule, int64_t epoch) {
   }
   schedule.epochs.reset();
   return schedule;
+}
+
+void check_metric(const FinetunePlan& plan, const EncodedExamples& validation) {
+  const std::vector<std::string> names = metric_names(*plan.task, plan.config.labels, plan.validation, validation);
+  if (std::ranges::find(names, plan.metric) != names.end()) return;
+  throw UsageError("{} is {}, expected one of {}", FieldName("metric"), quote(plan.metric), fmt::join(names, ", "));
 }
 
 // `weights` are those of the labels, which all terms are about.
@@ -119,7 +126,8 @@ Evaluation logged(double loss, const MetricSet& metrics) {
   return evaluation;
 }
 
-// Measures the published weights and writes evaluation.json and predictions.jsonl.
+// Measures the published weights and writes predictions.jsonl, report.html and, as a sign that all is done,
+// evaluation.json.
 ScoreTable evaluate_published(const FinetuneOptions& options, const FinetunePlan& plan, Model& model,
                               const Tokenizer& tokenizer, const EncodedExamples& validation,
                               const PredictionOptions& prediction) {
@@ -130,6 +138,11 @@ ScoreTable evaluate_published(const FinetuneOptions& options, const FinetunePlan
   ScoreTable scores = scores_of(metrics, model.backend().pool());
   write_predictions(join_path(options.output, "predictions.jsonl"), *plan.task, plan.config.labels, plan.validation,
                     predictions);
+  write_task_report(
+      options.output, join_path(options.output, "report.html"),
+      {.task = plan.task,
+       .scores = scores,
+       .predicted = {.labels = plan.config.labels, .examples = plan.validation, .predictions = predictions}});
   Json json = score_json(plan.task->name, scores);
   json["loss"] = mean_loss(predictions);
   write_file_atomically(join_path(options.output, "evaluation.json"), dump_json(json) + "\n");
@@ -151,6 +164,7 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
   const auto tokenizer = load_tokenizer(model_directory(options.model));
   tokenizer->set_model_max_length(plan.inputs.max_length);
   FinetuneInputs inputs = encode(options, plan, *tokenizer, backend.pool());
+  check_metric(plan, inputs.validation);
   if (!options.class_weights.empty()) {
     const LabelNames labels(plan.config.labels);
     weigh(inputs.training, label_weights(options.class_weights, plan.task->kind, labels, plan.training));
@@ -216,7 +230,8 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
              .random = substream(random, 2),
              .best = BestOptions{.metric = plan.metric, .higher = plan.metric != "loss", .patience = options.patience},
              .output = options.messages,
-             .stop_token = options.stop_token},
+             .stop_token = options.stop_token,
+             .times = options.times},
             directory);
   result.scores = evaluate_published(options, plan, model, *tokenizer, inputs.validation, prediction);
   return result;

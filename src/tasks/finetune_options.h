@@ -84,8 +84,9 @@ struct FinetuneOptions {
   int64_t seed = 1;
 
   Progress::Output messages = Progress::Output::standard_error();
-  std::function<void(bool already_finished)> accepted;     // called once all settings are validated
-  std::function<void(const std::string& warning)> warned;  // called with each warning and count, before training
+  std::function<void(bool already_finished)> accepted;           // called once all settings are validated
+  std::function<void(const std::string& warning)> warned;        // called with each warning and count, before training
+  std::function<std::string(const StepCount&)> times = nullptr;  // TrainerOptions
   std::stop_token stop_token = {};
 };
 

@@ -15,6 +15,7 @@
 #include "data/labeled/split.h"
 #include "models/families/family.h"
 #include "models/reposition.h"
+#include "tasks/evaluation.h"
 #include "tasks/pooling.h"
 #include "text/tokenizer.h"
 
@@ -95,30 +96,6 @@ void read_data(const FinetuneOptions& options, FinetunePlan& plan) {
   }
 }
 
-bool has_labels(TaskKind kind) {
-  return kind == TaskKind::classification || kind == TaskKind::multilabel || kind == TaskKind::token_classification;
-}
-
-// The labels of the examples that `labels` lacks, and how many examples have them.
-void note_unknown(const FinetunePlan& plan, const LabelNames& labels, std::vector<std::string>& warnings) {
-  std::vector<std::string> unknown;
-  int64_t count = 0;
-  for (const Example& example : plan.validation) {
-    for (const std::string& label : example.labels) {
-      if (labels.find(label) >= 0) continue;
-      ++count;
-      if (std::ranges::find(unknown, label) == unknown.end()) unknown.push_back(label);
-    }
-  }
-  if (unknown.empty()) return;
-  constexpr size_t kShown = 5;
-  const bool more = unknown.size() > kShown;
-  if (more) unknown.resize(kShown);
-  warnings.push_back(
-      fmt::format("{} labels of the validation examples do not occur in training and count as wrong: {}{}", count,
-                  fmt::join(unknown, ", "), more ? ", …" : ""));
-}
-
 void set_labels(const FinetuneOptions& options, FinetunePlan& plan, const ModelConfig& start) {
   ModelConfig& config = plan.config;
   const Task& task = *plan.task;
@@ -151,7 +128,8 @@ void set_labels(const FinetuneOptions& options, FinetunePlan& plan, const ModelC
   } else {
     config.labels = task.labels.empty() ? found : task.labels;
   }
-  note_unknown(plan, LabelNames(config.labels), plan.warnings);
+  const std::string unknown = unknown_label_notice(LabelNames(config.labels), plan.validation);
+  if (!unknown.empty()) plan.warnings.push_back("validation examples: " + unknown);
 }
 
 // Removes the tensors of a head that is not the one of `config`.

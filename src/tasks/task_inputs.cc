@@ -56,6 +56,10 @@ Head head_of(TaskKind kind) {
   }
 }
 
+bool has_labels(TaskKind kind) {
+  return kind == TaskKind::classification || kind == TaskKind::multilabel || kind == TaskKind::token_classification;
+}
+
 bool labels_tokens(Head head) { return head == Head::token_classification || head == Head::question_answering; }
 
 LabelNames::LabelNames(std::vector<std::string> names) : names_(std::move(names)) {

@@ -20,6 +20,8 @@ namespace roformer {
 
 // The head that a kind of task needs. UsageError for a kind without a head: pair_similarity, contrastive.
 Head head_of(TaskKind kind);
+// Whether a kind of task has labels by name.
+bool has_labels(TaskKind kind);
 // Whether the head gives a row of logits per token, not per sequence.
 bool labels_tokens(Head head);
 
