@@ -1,4 +1,4 @@
-// roformer finetune: a model and labeled files → a model with a head.
+// roformer finetune: a model and labeled files → a model with a head, or for sentence vectors.
 #include "tasks/finetune.h"
 
 #include <fmt/format.h>
@@ -27,6 +27,8 @@ void describe(OptionSet& set, FinetuneCommand& options) {
   set.require("--output");
   set.section("Model");
   visit_model_settings(options.task, settings);
+  set.section("Sentence vectors");
+  visit_similarity_settings(options.task.vectors, options.task.task, settings);
   set.section("Run");
   visit_run_settings(options.task, settings);
   add_engine(set, options.engine, true);
@@ -53,7 +55,7 @@ void run(const FinetuneCommand& options) {
 
 Command finetune_command() {
   return {.name = "finetune",
-          .summary = "Train a model with a head on labeled files: classification, tagging, answers, choices, numbers",
+          .summary = "Train on labeled files: classification, tagging, answers, choices, numbers, sentence vectors",
           .group = "Train",
           .example = "roformer finetune --model model --task mrpc --train train.tsv --validation dev.tsv --output mrpc",
           .prepare = prepare_with<FinetuneCommand>(describe, run)};
