@@ -28,6 +28,7 @@ Json gold_json(const Task& task, const Example& example) {
       for (const AnswerSpan& answer : example.answers) answers.push_back(answer.text);
       return answers;
     }
+    case TaskKind::contrastive: return example.texts[1];
     default: return example.choice;
   }
 }
@@ -136,6 +137,11 @@ Json prediction_json(const Task& task, const std::vector<std::string>& labels, c
     case TaskKind::question_answering:
       line["prediction"] = prediction.answer.text;
       line["score"] = prediction.answer.score;
+      break;
+    case TaskKind::contrastive:
+      line["prediction"] = prediction.answer.text;
+      line["score"] = prediction.answer.score;
+      line["rank"] = outputs.front().front();
       break;
     case TaskKind::multiple_choice:
       line["prediction"] = predicted_index(outputs.front());
