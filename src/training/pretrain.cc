@@ -270,6 +270,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
                           {.schedule = schedule,
                            .optimizer = options.optimizer,
                            .step = options.step,
+                           .base_model = options.init_from,
                            .intervals = options.intervals,
                            .random = substream(random, 2),
                            .validate_first = !options.init_from.empty(),

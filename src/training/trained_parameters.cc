@@ -54,6 +54,10 @@ void check_lora(const Model& model, const StepOptions& options) {
     throw UsageError("{} is empty, expected one or more of {}", FieldName("lora_targets"),
                      fmt::join(lora_target_names(), ", "));
   }
+  if (options.lora.save == "adapter" && options.ema_decay) {
+    throw UsageError("{} is adapter, but an average of weights has no low rank: leave out {}", FieldName("lora_save"),
+                     FieldName("ema_decay"));
+  }
   for (const std::string& target : options.lora.targets) {
     if (!has_target(model, target)) {
       throw UsageError("{} names {}, but the model has no such weights", FieldName("lora_targets"), target);

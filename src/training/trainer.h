@@ -46,6 +46,7 @@ struct TrainerOptions {
   Schedule schedule;  // includes the number of steps
   OptimizerOptions optimizer;
   StepOptions step = {};
+  std::string base_model = {};  // the weights that it starts from, as an adapter names them
   Intervals intervals;
   RandomStream random;
   bool validate_first = false;  // also before the first step, as step 0
