@@ -219,6 +219,10 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   const RandomStream random{static_cast<uint64_t>(options.seed), 0};
   TrainingText text(options, plan, *tokenizer, substream(data_random(random), 0), backend.pool());
   PackedSequences& validation = text.held_out.sequences;
+  if (options.best != "none" && validation.size() == 0) {
+    throw UsageError("{} is {}, but nothing is validated: {} is 0", FieldName("best"), options.best,
+                     FieldName("validation_fraction"));
+  }
   const LanguageOptions language = language_options(options, plan, *tokenizer, validation);
   const int64_t sequences = options.schedule.epochs ? text.stream->count_sequences() : 0;
   Schedule schedule =
@@ -233,6 +237,7 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   // The model is created first, so that a failed allocation leaves no directory behind.
   Model model(backend, plan.config, true);
   const std::vector<std::string> of_weights = start_weights(model, plan, substream(random, 0));
+  freeze(model, options.step);  // says here what does not fit
   if (options.confirm && !exists(join_path(options.output, "training/settings.json"))) {
     options.confirm(estimated_seconds(training_operations(options, plan, schedule.steps), backend.pool().threads()));
   }
@@ -256,10 +261,6 @@ PretrainResult pretrain(const PretrainOptions& options, Backend& backend) {
   if (options.undivided && text.corpus.undivided()) options.undivided(*text.corpus.undivided());
 
   if (directory.resumed_step() == 0) warn(of_weights);
-  if (options.best != "none" && validation.size() == 0) {
-    throw UsageError("{} is {}, but nothing is validated: {} is 0", FieldName("best"), options.best,
-                     FieldName("validation_fraction"));
-  }
   LanguageObjective objective(model, make_labeler(options, *tokenizer, plan.config.vocabulary), language,
                               std::move(text.stream), std::move(validation), data_random(random));
   if (objective.validation_sequences() > 0) write_unigram_loss(objective.unigram_loss(), directory.path());
