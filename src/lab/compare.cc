@@ -98,6 +98,10 @@ std::vector<Row> make_rows(const CompareOptions& options, GridPlan& plan) {
       throw UsageError("{} is 0, expected a part of the text: variants are compared by their validation loss",
                        FieldName("validation_fraction"));
     }
+    if (row.training.best != "none") {
+      throw UsageError("{} is {}, expected none: variants are compared after equal steps, by their last validation",
+                       FieldName("best"), row.training.best);
+    }
     if (!varied.settings.empty()) plan.settings[row.name] = settings_json(varied.settings, row.training);
     rows.push_back(std::move(row));
   };

@@ -157,6 +157,7 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
   files["config.json"] = write_config(plan.config).dump(2) + "\n";
   Model model(backend, plan.config, true);
   start_weights(model, plan, substream(random, 0), plan.warnings);
+  freeze(model, options.step);  // says here what does not fit
 
   RunDirectory directory(options.output, settings, files,
                          [&](const JsonObject& started, const Json& now, int64_t step) {
@@ -186,6 +187,7 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
             {.schedule = schedule,
              .optimizer = options.optimizer,
              .step = options.step,
+             .base_model = options.model,
              .intervals = {.validate_every = validate_every,
                            .save_every = options.save_every.value_or(validate_every),
                            .log_every = options.log_every,

@@ -15,6 +15,8 @@ namespace {
 
 constexpr const char *kWeights = "model.safetensors", *kOptimizer = "optimizer.safetensors", *kState = "state.json";
 constexpr const char* kPublished = "published.safetensors";  // if other than kWeights
+constexpr const char *kAdapter = "adapter.safetensors", *kPublishedAdapter = "adapter/adapter_model.safetensors";
+const std::map<std::string, std::string> kMetadata = {{"format", "pt"}};
 constexpr int64_t kMaxLogBytes = int64_t{1} << 32;
 
 bool holds(const std::string& path, const std::string& content) {
@@ -78,23 +80,35 @@ RunDirectory::RunDirectory(const std::string& path, const Json& settings,
   publish_from(snapshot_->path);
 }
 
-std::string RunDirectory::best_weights() const { return join_path(path_, join_path("training/best", kWeights)); }
-
-void RunDirectory::publish_from(const std::string& snapshot) {
-  const std::string kept = join_path(snapshot, kPublished);
-  if (state_.best.best) {
-    make_directories(parent_directory(best_weights()));
-    publish(kept, best_weights());
-  } else {
-    remove_tree(parent_directory(best_weights()));
-  }
-  publish(exists(kept) ? kept : join_path(snapshot, kWeights), join_path(path_, kWeights));
+std::string RunDirectory::best_file(const char* name) const {
+  return join_path(path_, join_path("training/best", name));
 }
 
-void RunDirectory::keep_best(const Model& model) {
-  make_directories(parent_directory(best_weights()));
-  write_safetensors(best_weights(), file_weights(model), {{"format", "pt"}});
-  publish(best_weights(), join_path(path_, kWeights));
+void RunDirectory::publish_from(const std::string& snapshot) {
+  const std::string kept = join_path(snapshot, kPublished), adapter = join_path(snapshot, kAdapter);
+  const auto place = [](const std::string& file, const std::string& target) {
+    if (!exists(file)) return;
+    make_directories(parent_directory(target));
+    publish(file, target);
+  };
+  if (state_.best.best) {
+    place(kept, best_file(kWeights));
+    place(adapter, best_file(kAdapter));
+  } else {
+    remove_tree(parent_directory(best_file(kWeights)));
+  }
+  place(exists(kept) ? kept : join_path(snapshot, kWeights), join_path(path_, kWeights));
+  place(adapter, join_path(path_, kPublishedAdapter));
+}
+
+void RunDirectory::keep_best(const Model& model, const NamedTensors& adapter) {
+  make_directories(parent_directory(best_file(kWeights)));
+  write_safetensors(best_file(kWeights), file_weights(model), kMetadata);
+  publish(best_file(kWeights), join_path(path_, kWeights));
+  if (adapter.empty()) return;
+  write_safetensors(best_file(kAdapter), adapter, kMetadata);
+  make_directories(parent_directory(join_path(path_, kPublishedAdapter)));
+  publish(best_file(kAdapter), join_path(path_, kPublishedAdapter));
 }
 
 void RunDirectory::check_settings(const Json& started) const {
@@ -124,12 +138,11 @@ RunState RunDirectory::restore(Model& model, const NamedTensors& optimizer, Obje
 }
 
 void RunDirectory::save(int64_t step, const RunState& state, const Model& model, NamedTensors optimizer,
-                        const Objective& objective, int keep,
-                        const std::function<void(const std::string& path)>& write_published) {
+                        const Objective& objective, int keep, const LastPublished& last) {
   // The log must be durable before the snapshot is.
   if (log_) log_->sync();
   SnapshotWriter writer(path_, step);
-  write_safetensors(writer.path(kWeights), file_weights(model), {{"format", "pt"}});
+  write_safetensors(writer.path(kWeights), file_weights(model), kMetadata);
   for (auto& [name, tensor] : optimizer) tensor = model.backend().to_host(tensor);
   write_safetensors(writer.path(kOptimizer), optimizer);
   Json json = {{"step", step}, {"tokens", state.tokens}, {"place", objective.cursor()}};
@@ -137,9 +150,11 @@ void RunDirectory::save(int64_t step, const RunState& state, const Model& model,
   if (state.finished_early) json["finished_early"] = true;
   write_file_atomically(writer.path(kState), dump_json(json) + "\n");
   if (state.best.best) {
-    publish(best_weights(), writer.path(kPublished));
-  } else if (write_published) {
-    write_published(writer.path(kPublished));
+    publish(best_file(kWeights), writer.path(kPublished));
+    if (exists(best_file(kAdapter))) publish(best_file(kAdapter), writer.path(kAdapter));
+  } else {
+    if (last.write_weights) last.write_weights(writer.path(kPublished));
+    if (!last.adapter.empty()) write_safetensors(writer.path(kAdapter), last.adapter, kMetadata);
   }
   const std::string snapshot = writer.commit();
   state_ = state;

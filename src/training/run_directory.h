@@ -4,6 +4,8 @@
 //   training/step-N/{model,optimizer}.safetensors, state.json, manifest.json
 //   training/step-N/published.safetensors               the weights to publish, if other than the model's
 //   training/best/model.safetensors                     those of the best validation, where they are kept
+//   adapter/adapter_config.json, adapter_model.safetensors  LoRA's part of the model, in peft's format, where asked for
+//   training/{step-N,best}/adapter.safetensors          that of the weights that are published
 //   log.jsonl                                           one line per event
 //   tensorboard/events.out.tfevents.*                   the same for TensorBoard, one file per start
 //   report.html                                         plots of the log, written at the end
@@ -40,6 +42,12 @@ struct RunState {
   bool finished_early = false;
 };
 
+// What is published where there is no best validation, if other than the model's weights.
+struct LastPublished {
+  std::function<void(const std::string& path)> write_weights = nullptr;  // into this file
+  NamedTensors adapter = {};                                             // beside the weights, unless empty
+};
+
 class RunDirectory {
  public:
   // Creates the directory or opens it to resume. `settings` are those that affect the result: UsageError listing the
@@ -63,14 +71,13 @@ class RunDirectory {
 
   // Keeps these weights as those of the best validation, and publishes them. They count from the next save() on, whose
   // snapshot holds them too; a run that is resumed from an earlier snapshot gets that one's back.
-  void keep_best(const Model& model);
+  // `adapter` is published beside them, unless empty.
+  void keep_best(const Model& model, const NamedTensors& adapter = {});
 
   // Saves the state after `step`, publishes the weights, those of the best validation where there is one, and removes
   // all but the newest `keep` snapshots. On error the older ones are unchanged.
-  // `write_published`, unless null, writes weights to publish instead of the model's own where there is no best
-  // validation, into the file of the given name.
   void save(int64_t step, const RunState& state, const Model& model, NamedTensors optimizer, const Objective& objective,
-            int keep, const std::function<void(const std::string& path)>& write_published = nullptr);
+            int keep, const LastPublished& last = {});
 
   // Appends one event to log.jsonl and flushes it; its numbers go to TensorBoard as EVENT/KEY.
   void log(const Json& event);
@@ -82,7 +89,7 @@ class RunDirectory {
   void write_settings() const;
   void cut_log(int64_t step);
   void start_events();
-  std::string best_weights() const;
+  std::string best_file(const char* name) const;  // of those that the best validation keeps
   // Puts in place what the snapshot publishes, where a killed run left other weights.
   void publish_from(const std::string& snapshot);
 

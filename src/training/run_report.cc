@@ -101,7 +101,8 @@ std::vector<Metric> metrics_of(const std::vector<Group>& groups, const RunsShown
   }
   found.erase({"train", "tokens"});  // redundant with the step
   for (const char* event : {"train", "validation"}) found.erase({event, "stage"});
-  std::erase_if(found, [](const auto& metric) { return metric.first == "best"; });  // points of the validation's
+  // These mark validations.
+  std::erase_if(found, [](const auto& metric) { return metric.first == "best" || metric.first == "early_stop"; });
   if (!shown.wall_clock_speed) found.erase({"train", "tokens_per_second"});
   std::vector<Metric> metrics;
   for (const Metric& metric : known_metrics()) {

@@ -15,6 +15,7 @@ struct LoraOptions {
   std::optional<int64_t> rank = {};  // empty: none
   std::optional<double> alpha = {};  // empty: the rank
   std::vector<std::string> targets = {"query", "value"};
+  std::string save = "merged";  // or "adapter"
 
   double scale() const { return alpha ? *alpha / static_cast<double>(*rank) : 1; }
 };
@@ -70,6 +71,12 @@ void visit_settings(Options& options, auto& visitor) {
   visitor.words(options.lora.targets,
                 {.name = "lora_targets", .help = "weights to change", .effect = kResult, .unused = no_lora},
                 lora_target_names());
+  visitor.choice(options.lora.save,
+                 {.name = "lora_save",
+                  .help = "adapter: also save the changes and the head alone, in adapter/, as peft does",
+                  .effect = kResult,
+                  .unused = no_lora},
+                 {"merged", "adapter"});
 }
 
 }  // namespace roformer

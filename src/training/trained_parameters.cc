@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "models/families/family.h"
+#include "training/adapter_files.h"
 
 namespace roformer {
 
@@ -54,6 +55,11 @@ void check_lora(const Model& model, const StepOptions& options) {
     throw UsageError("{} is empty, expected one or more of {}", FieldName("lora_targets"),
                      fmt::join(lora_target_names(), ", "));
   }
+  if (options.lora.save == "adapter" && options.ema_decay) {
+    throw UsageError("{} is adapter, but an average of weights has no low rank: leave out {}", FieldName("lora_save"),
+                     FieldName("ema_decay"));
+  }
+  if (options.lora.save == "adapter") adapter_config(model, options.lora, "");  // throws if there can be none
   for (const std::string& target : options.lora.targets) {
     if (!has_target(model, target)) {
       throw UsageError("{} names {}, but the model has no such weights", FieldName("lora_targets"), target);
@@ -97,18 +103,24 @@ std::vector<TrainedParameter> trained_parameters(const Model& model, double laye
 
 void freeze(Model& model, const StepOptions& options) {
   check_lora(model, options);
-  if (!options.freeze && !options.lora.rank) return;
-  const std::optional<int64_t> lowest = options.freeze ? lowest_trained(model.config(), *options.freeze) : std::nullopt;
-  const auto wanted = [&](const std::string& name) {
-    if (!is_of_trunk(name)) return true;
-    if (options.lora.rank) return is_lora_target(options.lora, name);
-    return lowest && height_of(model.config(), name) >= *lowest;
-  };
-  const auto is_wanted = [&](const TableEntry& entry) { return wanted(entry.spec.name); };
-  if (std::ranges::none_of(model.table(), is_wanted)) {
-    throw UsageError("{} is {}, but the model has no head to train", FieldName("freeze"), quote(*options.freeze));
+  if (options.freeze || options.lora.rank) {
+    const std::optional<int64_t> lowest =
+        options.freeze ? lowest_trained(model.config(), *options.freeze) : std::nullopt;
+    const auto wanted = [&](const std::string& name) {
+      if (!is_of_trunk(name)) return true;
+      if (options.lora.rank) return is_lora_target(options.lora, name);
+      return lowest && height_of(model.config(), name) >= *lowest;
+    };
+    const auto is_wanted = [&](const TableEntry& entry) { return wanted(entry.spec.name); };
+    if (std::ranges::none_of(model.table(), is_wanted)) {
+      throw UsageError("{} is {}, but the model has no head to train", FieldName("freeze"), quote(*options.freeze));
+    }
+    model.keep_gradients(wanted);
   }
-  model.keep_gradients(wanted);
+  if (options.fgm_epsilon && !model.encoder().word_embeddings().gradient.defined()) {
+    throw UsageError("{} moves the word embeddings along their gradient, but they are frozen",
+                     FieldName("fgm_epsilon"));
+  }
 }
 
 }  // namespace roformer

@@ -23,8 +23,8 @@ std::vector<TrainedParameter> trained_parameters(const Model& model, double laye
 // That rate, by this project's name of the parameter.
 double layer_rate(const ModelConfig& config, std::string_view name, double layer_decay);
 
-// Drops the gradients of what the options do not train. UsageError where they fit neither each other nor the model, or
-// nothing is left to train.
+// Drops the gradients of what the options do not train. UsageError where they do not fit each other or the model, or
+// nothing is left to train: call it before a run's directory is made. train() does it again.
 void freeze(Model& model, const StepOptions& options);
 
 // Whether the parameter of this name of the project's is a target of LoRA.

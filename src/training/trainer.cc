@@ -8,9 +8,11 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/progress.h"
 #include "formats/safetensors.h"
 #include "models/save_model.h"
+#include "training/adapter_files.h"
 #include "training/run_report.h"
 
 namespace roformer {
@@ -61,6 +63,11 @@ class TrainingRun {
     for (const std::string& notice : directory.skipped()) progress_.print("skipped " + notice);
     if (step_ > options.schedule.begin)
       progress_.print(fmt::format("resuming {} after step {}", directory.path(), step_));
+    if (!saves_adapter()) return;
+    const std::string folder = join_path(directory.path(), "adapter");
+    make_directories(folder);
+    write_file_atomically(join_path(folder, "adapter_config.json"),
+                          adapter_config(model, options.step.lora, options.base_model));
   }
 
   TrainingResult finish() {
@@ -203,10 +210,13 @@ class TrainingRun {
 
   void keep_best() {
     check_weights();
-    directory_.keep_best(model_);
+    directory_.keep_best(model_, adapter());
     const std::string& metric = options_.best->metric;
     directory_.log({{"event", "best"}, {"step", step_}, {metric, metric_of(validation_, metric)}});
   }
+
+  bool saves_adapter() const { return options_.step.lora.rank && options_.step.lora.save == "adapter"; }
+  NamedTensors adapter() const { return saves_adapter() ? adapter_tensors(model_, *update_.lora()) : NamedTensors(); }
 
   void finish_early() {
     state_.finished_early = true;
@@ -234,8 +244,9 @@ class TrainingRun {
       const AveragedWeights averaged(update_);
       write_safetensors(path, file_weights(model_), {{"format", "pt"}});
     };
-    directory_.save(step_, state_, model_, update_.state(), objective_, static_cast<int>(every().keep),
-                    update_.average() == nullptr ? nullptr : std::function(write_average));
+    LastPublished last{.adapter = adapter()};
+    if (update_.average() != nullptr) last.write_weights = write_average;
+    directory_.save(step_, state_, model_, update_.state(), objective_, static_cast<int>(every().keep), last);
     saved_step_ = step_;
     leave_out_since(begin);
   }

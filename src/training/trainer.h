@@ -46,6 +46,7 @@ struct TrainerOptions {
   Schedule schedule;  // includes the number of steps
   OptimizerOptions optimizer;
   StepOptions step = {};
+  std::string base_model = {};  // the weights that it starts from, as an adapter names them
   Intervals intervals;
   RandomStream random;
   int64_t stage = 0;            // of a training in stages, from 1: named in the log

@@ -25,10 +25,6 @@ TrainingStep::TrainingStep(const Model& model, const OptimizerOptions& optimizer
   }
   optimizer_ = make_optimizer(model.backend(), trained, optimizer);
   if (options.ema_decay) average_.emplace(model, *options.ema_decay);
-  if (options.fgm_epsilon && !model.encoder().word_embeddings().gradient.defined()) {
-    throw UsageError("{} moves the word embeddings along their gradient, but they are frozen",
-                     FieldName("fgm_epsilon"));
-  }
 }
 
 TrainingStep::Result TrainingStep::run(int64_t step, MicroBatches& batches, const Options& options) {

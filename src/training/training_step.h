@@ -33,7 +33,7 @@ class TrainingStep {
   };
 
   // `model` is trainable, has the gradients that freeze() leaves with these options, and must outlive this. `random` is
-  // common to all steps. UsageError for FGM without a gradient of the word embeddings.
+  // common to all steps.
   TrainingStep(const Model& model, const OptimizerOptions& optimizer, const Schedule& schedule, RandomStream random,
                const StepOptions& options = {});
 

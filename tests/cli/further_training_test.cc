@@ -43,6 +43,24 @@ class FurtherTraining : public Workshop {
   }
 };
 
+// At a rate of 0 no validation is better than the first.
+TEST_F(FurtherTraining, WithoutProgressARunIsFinishedEarly) {
+  const Arguments still = {"--learning-rate",  "0", "--steps",    "9", "--best", "loss",
+                           "--validate-every", "2", "--patience", "2"};
+  EXPECT_THAT(succeed(pretrain("m", still)), HasSubstr("step 6, validation loss "));
+  EXPECT_THAT(log_of("m").back()["step"].dump(), "6");
+  EXPECT_TRUE(content(path("m/model.safetensors")) == content(path("m/training/best/model.safetensors")));
+  EXPECT_THAT(succeed(pretrain("m", still)), HasSubstr("already finished after step 6"));
+}
+
+TEST_F(FurtherTraining, WhatCannotBeTrainedLeavesNoDirectory) {
+  expect_refused(pretrain("m", {"--freeze", "99"}), 2,
+                 {"--freeze is \"99\", expected embeddings, encoder, or a number"});
+  expect_refused(pretrain("m", {"--lora-rank", "2", "--fgm-epsilon", "1"}), 2, {"--fgm-epsilon moves"});
+  EXPECT_FALSE(exists(path("m")));
+  succeed(pretrain("m", {"--lora-rank", "2", "--steps", "2", "--gradient-checkpointing"}));
+}
+
 TEST_F(FurtherTraining, MoreStepsGiveWhatOneRunWouldHave) {
   for (const char* kind : {"constant", "inverse-sqrt"}) {
     const std::string one = std::string("one_") + kind, two = std::string("two_") + kind;

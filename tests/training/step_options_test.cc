@@ -71,6 +71,7 @@ TEST_F(StepOptionsTest, WhatDoesNotFitIsRefused) {
   EXPECT_THAT(refusal({.lora = {.rank = 2, .targets = {"gate"}}}), HasSubstr("lora_targets names gate, but"));
   EXPECT_THAT(refusal({.lora = {.rank = 2, .targets = {}}}), HasSubstr("lora_targets is empty"));
   EXPECT_THAT(refusal({.freeze = "embeddings", .fgm_epsilon = 1}), HasSubstr("fgm_epsilon moves the word embeddings"));
+  EXPECT_THAT(refusal({.ema_decay = 0.9, .lora = {.rank = 2, .save = "adapter"}}), HasSubstr("leave out ema_decay"));
   EXPECT_EQ(refusal({.fgm_epsilon = 1}), "");
   two_layers_.head = Head::none;
   complete(two_layers_, "");
@@ -311,6 +312,9 @@ class RecipeTest : public TrainingTrial, public ::testing::WithParamInterface<Re
                              "training/step-6/optimizer.safetensors", "training/step-6/state.json"}) {
       contents.push_back(read_file(join_path(path, name), 1 << 24));
     }
+    const std::string adapter = join_path(path, "adapter/adapter_model.safetensors");
+    EXPECT_EQ(std::filesystem::exists(adapter), GetParam().step.lora.save == "adapter");
+    if (std::filesystem::exists(adapter)) contents.push_back(read_file(adapter, 1 << 24));
     return contents;
   }
 };
@@ -331,6 +335,11 @@ INSTANTIATE_TEST_SUITE_P(
                       Recipe{.name = "best_average", .step = {.ema_decay = 0.9}, .best = true, .other_weights = true},
                       Recipe{.name = "fgm", .step = {.fgm_epsilon = 1.0}},
                       Recipe{.name = "lora", .step = {.lora = {.rank = 2, .alpha = 8}}},
+                      Recipe{.name = "lora_adapter", .step = {.lora = {.rank = 2, .save = "adapter"}}},
+                      Recipe{.name = "best_lora_adapter",
+                             .step = {.lora = {.rank = 2, .save = "adapter"}},
+                             .best = true,
+                             .other_weights = true},
                       Recipe{.name = "averaged_lora",
                              .step = {.gradient_checkpointing = true, .ema_decay = 0.9, .lora = {.rank = 2}},
                              .other_weights = true}),
