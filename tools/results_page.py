@@ -19,10 +19,13 @@ TITLES = {
     "enwiki": "Masked language models of Wikipedia",
     "linear": "Linear attention with rotation: a character-level Performer",
 }
-INTRODUCTION = """# Position encodings, compared
+INTRODUCTION = """# Experiments
 
-`make reproduce-positions` and `make reproduce-linear` write this summary, the pages it links to and their plots; each page
-has the command that trained its models. Within a table everything except the first column is the same: text, tokenizer,
+`make reproduce-positions` and `make reproduce-linear` compare position encodings, `make reproduce-glue`, `-ner`, `-scm` and
+`-imdb` what fine-tuned models reach on tasks. They write this summary, the pages it links to and their plots; each page has
+the commands that trained its models.
+
+Position encodings: within a table everything except the first column is the same: text, tokenizer,
 shape, batches, steps. The seed determines initial weights, order of the text, masks and dropout. Intervals are 95 %
 confidence intervals of the mean over the seeds (Student's t). Losses are cross-entropies in nats per predicted token, at the
 last step, on a text that was held out as a whole.
@@ -209,6 +212,19 @@ def existing_sections(page):
     return {part.split("\n", 1)[0]: "## " + part.rstrip("\n") + "\n\n" for part in parts}
 
 
+def write_page(page, sections):
+    """Grids first, then the others in the order they came."""
+    titles = [title for title in TITLES.values() if title in sections]
+    titles += [title for title in sections if title not in titles]
+    text = INTRODUCTION + "".join(sections[title] for title in titles)
+    page.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+
+
+def put_section(page, title, text):
+    """Exchanges a part of the page, or appends it."""
+    write_page(page, existing_sections(page) | {title: f"## {title}\n\n{text}"})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="build/release/roformer")
@@ -225,10 +241,7 @@ def main():
         sections[TITLES.get(grid.name, grid.name)] = summary(grid, page)
         path = page.with_name(f"{page.stem}-{grid.name}.md")
         path.write_text(part(grid, page, machine).rstrip("\n") + "\n", encoding="utf-8")
-    titles = [title for title in TITLES.values() if title in sections]
-    titles += [title for title in sections if title not in titles]
-    text = INTRODUCTION + "".join(sections[title] for title in titles)
-    page.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    write_page(page, sections)
 
 
 if __name__ == "__main__":
