@@ -1,4 +1,5 @@
-// roformer finetune: a model and labeled files → a model with a head, by one training or the best of several.
+// roformer finetune: a model and labeled files → a model with a head, or for sentence vectors, by one training or the
+// best of several.
 #include "tasks/finetune.h"
 
 #include <fmt/format.h>
@@ -39,6 +40,8 @@ void describe(OptionSet& set, FinetuneCommand& options) {
   set.require("--output");
   set.section("Model");
   visit_model_settings(task, settings);
+  set.section("Sentence vectors");
+  visit_similarity_settings(task.vectors, task.task, settings);
   set.section("Several runs, each a directory in OUTPUT/runs; the best by validation is published in OUTPUT");
   set.add("--seeds", options.grid.seeds, "runs per learning rate, with consecutive seeds from --seed on", {1, 10'000});
   set.add("--learning-rates", options.grid.learning_rates, "learning rates to try, each with all seeds",
@@ -101,7 +104,7 @@ void run(const FinetuneCommand& options) {
 
 Command finetune_command() {
   return {.name = "finetune",
-          .summary = "Train a model with a head on labeled files: classification, tagging, answers, choices, numbers",
+          .summary = "Train on labeled files: classification, tagging, answers, choices, numbers, sentence vectors",
           .group = "Train",
           .example = "roformer finetune --model model --task mrpc --train train.tsv --validation dev.tsv --output mrpc",
           .prepare = prepare_with<FinetuneCommand>(describe, run)};

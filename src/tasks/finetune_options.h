@@ -12,6 +12,7 @@
 #include "base/setting.h"
 #include "data/labeled/labeled_file.h"
 #include "tasks/pooling.h"
+#include "tasks/vectors/vector_options.h"
 #include "training/optimizer.h"
 #include "training/schedule.h"
 #include "training/trainer.h"
@@ -78,6 +79,7 @@ struct FinetuneOptions {
   std::vector<std::string> class_weights;  // "balanced", or LABEL=WEIGHT
   double label_smoothing = 0;
   double r_drop = 0;
+  SimilarityOptions vectors;
   int64_t seed = 1;
 
   Progress::Output messages = Progress::Output::standard_error();
@@ -107,7 +109,8 @@ void visit_data_settings(Options& options, auto& visitor) {
                   {"folds", "instead, cut the training examples into this many folds; texts in common stay together",
                    Effect::result},
                   {2, 1000});
-  visitor.integer(options.fold, {"fold", "the fold to validate on, from 1", Effect::result}, {1, 1000});
+  visitor.integer(options.fold, {"fold", "the fold to validate on, from 1 (default: one run for each)", Effect::result},
+                  {1, 1000});
   visitor.integer(options.split_seed,
                   {"split_seed", "of the division into examples to train and to validate on", Effect::result}, {0});
   visitor.flag(options.augment,
@@ -125,7 +128,9 @@ void visit_model_settings(Options& options, auto& visitor) {
       {"stride", "question answering: tokens of the context that two windows share (default: 128)", Effect::result},
       {0, 1 << 20});
   visitor.choice(options.pooling,
-                 {"pooling", "what a classifier of texts reads (default: the task's, else as the model's family does)",
+                 {"pooling",
+                  "what a classifier of texts reads (automatic: the task's, else as the model's family does), or how "
+                  "token vectors become a text's (automatic: as the model directory says, else the mean)",
                   Effect::result},
                  classifier_pooling_names());
   visitor.real(options.dropout,
@@ -175,6 +180,7 @@ void visit_settings(Options& options, auto& visitor) {
   visit_data_settings(options, visitor);
   visit_model_settings(options, visitor);
   visit_run_settings(options, visitor);
+  visit_similarity_settings(options.vectors, options.task, visitor);
 }
 
 }  // namespace roformer

@@ -37,8 +37,11 @@ void check_together(const FinetuneOptions& options) {
     throw InapplicableError("use one of {}, {} and {}", FieldName("validation"), FieldName("validation_fraction"),
                             FieldName("folds"));
   }
-  if (options.folds.has_value() != options.fold.has_value()) {
-    throw InapplicableError("{} and {} go together", FieldName("folds"), FieldName("fold"));
+  if (options.fold && !options.folds) {
+    throw InapplicableError("{} is one of several: expected {}", FieldName("fold"), FieldName("folds"));
+  }
+  if (options.folds && !options.fold) {
+    throw UsageError("one training has one of the {}: expected {}", FieldName("folds"), FieldName("fold"));
   }
   if (options.fold && *options.fold > *options.folds) {
     throw UsageError("{} is {}, expected 1 to {}, the {}", FieldName("fold"), *options.fold, *options.folds,
@@ -114,7 +117,7 @@ void set_labels(const FinetuneOptions& options, FinetunePlan& plan, const ModelC
   config.problem = task.kind == TaskKind::multilabel ? Problem::multi_label : Problem::single_label;
   const std::vector<std::string> found = collect_labels(plan.training);
   if (found.size() < 2 && task.kind == TaskKind::classification) {
-    throw DataError("{}: all {} examples have the label {}, expected at least two labels",
+    throw DataError("{}: all examples to train on ({}) have the label {}, expected at least two labels",
                     FilePath(options.train.front()), plan.training.size(), quote(found.empty() ? "" : found.front()));
   }
   if (found.empty()) throw DataError("{}: no example has a label", FilePath(options.train.front()));
@@ -131,6 +134,40 @@ void set_labels(const FinetuneOptions& options, FinetunePlan& plan, const ModelC
   if (!unknown.empty()) plan.warnings.push_back("validation examples: " + unknown);
 }
 
+// Sentence vectors have no head; RoFormer-Sim has a language model's, and a linear pooler.
+void set_vectors(const FinetuneOptions& options, FinetunePlan& plan) {
+  const ModelConfig& start = plan.start.config;
+  ModelConfig& config = plan.config;
+  const bool sim = plan.task->generates;
+  plan.vectors =
+      make_vector_recipe(options.model, start, options.pooling, options.max_length.value_or(0), plan.task->max_length);
+  config.head = Head::none;
+  config.missing_head.clear();
+  if (sim) {
+    if (config.family != &families::roformer || config.has_linear_attention()) {
+      throw UsageError("{} {} is not a RoFormer with softmax attention, as {} needs", FieldName("model"), options.model,
+                       plan.task->name);
+    }
+    if (options.pooling != "automatic") {
+      throw InapplicableError("{} has no effect on {}, whose vectors are the pooler's", FieldName("pooling"),
+                              plan.task->name);
+    }
+    plan.vectors.pooling = TextPooling::pooler;
+    plan.vectors.normalize = false;
+    plan.vectors.files.clear();
+    config.head = Head::masked_lm;
+    config.tied = !start.is_language_model() || start.tied;
+    config.pooler_activation = Activation::none;
+  }
+  config.pooler = plan.vectors.pooling == TextPooling::pooler;
+  if (options.dropout) config.hidden_dropout = config.attention_dropout = *options.dropout;
+  complete(config, "");
+  if (start.pooler_activation == config.pooler_activation) return;
+  std::erase_if(plan.start.tensors, [&](const AvailableTensor& tensor) {
+    return our_name(*start.family, tensor.name).starts_with("pooler.");
+  });
+}
+
 void set_head(const FinetuneOptions& options, FinetunePlan& plan) {
   const ModelConfig& start = plan.start.config;
   plan.config = start;
@@ -141,6 +178,7 @@ void set_head(const FinetuneOptions& options, FinetunePlan& plan) {
         "expected an encoder",
         FieldName("model"), options.model, config.family->causal_setting);
   }
+  if (!has_head(plan.task->kind)) return set_vectors(options, plan);
   config.head = head_of(plan.task->kind);
   config.missing_head.clear();
   config.pooler = false;  // complete() sets it where the head reads it
@@ -229,9 +267,9 @@ FinetunePlan make_finetune_plan(const FinetuneOptions& options) {
   plan.warnings = plan.start.notes.warnings;
   read_data(options, plan);
   set_head(options, plan);
-  plan.inputs = {
-      .max_length = options.max_length.value_or(std::min(plan.task->max_length, length_limit(plan.config).tokens)),
-      .stride = options.stride};
+  const int64_t usual = has_head(plan.task->kind) ? std::min(plan.task->max_length, length_limit(plan.config).tokens)
+                                                  : plan.vectors.preparation.max_length;
+  plan.inputs = {.max_length = options.max_length.value_or(usual), .stride = options.stride};
   plan.metric = options.metric.empty() ? plan.task->metrics.front() : options.metric;
   return plan;
 }

@@ -42,6 +42,8 @@ void drop_offsets(Encoding& encoding) { encoding.offsets = {}; }
 
 }  // namespace
 
+bool has_head(TaskKind kind) { return kind != TaskKind::pair_similarity && kind != TaskKind::contrastive; }
+
 Head head_of(TaskKind kind) {
   switch (kind) {
     case TaskKind::classification:

@@ -79,6 +79,16 @@ MetricSet of_numbers(std::span<const Example> examples, std::span<const Predicti
   return regression_metrics(gold, predicted);
 }
 
+MetricSet of_ranks(std::span<const Prediction> predictions) {
+  std::vector<double> right, reciprocal;
+  for (const Prediction& prediction : predictions) {
+    const double rank = prediction.outputs.front().front();
+    right.push_back(rank == 1 ? 1 : 0);
+    reciprocal.push_back(1 / rank);
+  }
+  return mean_metrics({"accuracy", "mrr"}, {std::move(right), std::move(reciprocal)});
+}
+
 MetricSet of_tags(const LabelNames& labels, std::span<const Example> examples,
                   std::span<const Prediction> predictions) {
   std::vector<Tags> gold, predicted;
@@ -100,6 +110,7 @@ MetricSet of_kind(const Task& task, const LabelNames& labels, std::span<const Ex
     case TaskKind::multilabel: return of_label_sets(labels, examples, predictions);
     case TaskKind::regression:
     case TaskKind::pair_similarity: return of_numbers(examples, predictions);
+    case TaskKind::contrastive: return of_ranks(predictions);
     case TaskKind::token_classification: return of_tags(labels, examples, predictions);
     case TaskKind::question_answering: return answer_metrics(answer_scores(task, examples, predictions));
     case TaskKind::multiple_choice:
@@ -201,6 +212,7 @@ std::vector<uint8_t> right_examples(const Task& task, const std::vector<std::str
       }
       case TaskKind::multiple_choice: right.push_back(example.choice == predicted_index(outputs.front())); break;
       case TaskKind::triplet: right.push_back(example.choice == predicted_side(predictions[i])); break;
+      case TaskKind::contrastive: right.push_back(outputs.front().front() == 1); break;
       default: return {};
     }
   }
