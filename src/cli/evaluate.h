@@ -31,9 +31,10 @@ void evaluate_language_model(const EvaluateCommand& options, const Session& sess
 void evaluate_labeled(const EvaluateCommand& options, const Session& session);
 void compare_labeled(const EvaluateCommand& options);
 
-// What both of these need: the examples of the data, and what a model says of them.
+// What both of these need: the examples of the data, and what the model of a directory says of them.
 std::vector<Example> read_labeled(const EvaluateCommand& options, const Task& task, std::stop_token stop);
-TaskEvaluation evaluate_examples(const EvaluateCommand& options, const Task& task, const Session& session,
-                                 const std::vector<Example>& examples, std::stop_token stop);
+TaskEvaluation evaluate_examples(const EvaluateCommand& options, const Task& task, const std::string& directory,
+                                 const Session& session, const std::vector<Example>& examples,
+                                 const std::stop_token& stop);
 
 }  // namespace roformer

@@ -67,7 +67,7 @@ void compare_labeled(const EvaluateCommand& options) {
     for (const std::string& directory : options.compared) {
       const Session session(directory, {.engine = options.engine, .tokenizer = load_options(options.tokenizer)});
       print_warnings(session.notes());
-      TaskEvaluation evaluation = evaluate_examples(options, task, session, examples, stop.token());
+      TaskEvaluation evaluation = evaluate_examples(options, task, directory, session, examples, stop.token());
       both.push_back({.labels = session.model().config().labels,
                       .examples = examples,
                       .predictions = std::move(evaluation.predictions)});

@@ -33,9 +33,9 @@ TaskEvaluation evaluate_head(const EvaluateCommand& options, const Session& sess
 }
 
 // As `embed` turns texts into vectors; without the files of sentence-transformers cut where a training cut them.
-TaskEvaluation evaluate_vectors(const EvaluateCommand& options, const Session& session, const Task& task,
-                                std::span<const Example> examples, const std::stop_token& stop) {
-  const SentenceModules modules = sentence_modules_of(options.model);
+TaskEvaluation evaluate_vectors(const EvaluateCommand& options, const std::string& directory, const Session& session,
+                                const Task& task, std::span<const Example> examples, const std::stop_token& stop) {
+  const SentenceModules modules = sentence_modules_of(directory);
   const Tokenizer& tokenizer = session.tokenizer();
   SentenceChoice choice{.max_length = options.text.max_length};
   if (!choice.max_length && !modules.listed && tokenizer.model_max_length() > 0) {
@@ -58,17 +58,18 @@ std::vector<Example> read_labeled(const EvaluateCommand& options, const Task& ta
   return examples;
 }
 
-TaskEvaluation evaluate_examples(const EvaluateCommand& options, const Task& task, const Session& session,
-                                 const std::vector<Example>& examples, std::stop_token stop) {
+TaskEvaluation evaluate_examples(const EvaluateCommand& options, const Task& task, const std::string& directory,
+                                 const Session& session, const std::vector<Example>& examples,
+                                 const std::stop_token& stop) {
   return has_head(task.kind) ? evaluate_head(options, session, task, examples, stop)
-                             : evaluate_vectors(options, session, task, examples, stop);
+                             : evaluate_vectors(options, directory, session, task, examples, stop);
 }
 
 void evaluate_labeled(const EvaluateCommand& options, const Session& session) {
   const StopOnSignal stop;
   const Task& task = find_task(options.task);
   const std::vector<Example> examples = read_labeled(options, task, stop.token());
-  const TaskEvaluation evaluation = evaluate_examples(options, task, session, examples, stop.token());
+  const TaskEvaluation evaluation = evaluate_examples(options, task, options.model, session, examples, stop.token());
   if (!options.predictions.empty()) {
     write_predictions(options.predictions, task, session.model().config().labels, examples, evaluation.predictions);
   }

@@ -1,4 +1,4 @@
-// roformer finetune: a model and labeled files → a model with a head or for sentence vectors, by one training or the
+// roformer finetune: a model and labeled files → a model with a head, or for sentence vectors, by one training or the
 // best of several.
 #include "tasks/finetune.h"
 

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/progress.h"
 #include "inference/head_scores.h"
+#include "metrics/entities.h"
 
 namespace roformer {
 
@@ -45,6 +46,54 @@ std::vector<std::string> encoding_notices(const EncodedExamples& encoded, const 
   return notices;
 }
 
+namespace {
+
+// A head of sequence classification may be for another kind of task.
+void require_problem(const Task& task, const ModelConfig& config) {
+  if (config.head != Head::sequence_classification) return;
+  const auto refuse = [&](const char* what) {
+    throw DataError("the model was trained {}, which does not fit {}", what, task.name);
+  };
+  const bool fits = [&] {
+    switch (task.kind) {
+      case TaskKind::regression: return config.problem == Problem::regression || config.problem == Problem::score;
+      case TaskKind::triplet: return config.problem == Problem::score;
+      case TaskKind::multilabel: return config.problem == Problem::multi_label || config.problem == Problem::score;
+      default: return config.problem == Problem::single_label;
+    }
+  }();
+  if (fits) return;
+  switch (config.problem) {
+    case Problem::regression: return refuse("to give a number (regression)");
+    case Problem::single_label: return refuse("to choose one of several labels (classification)");
+    case Problem::multi_label: return refuse("to give any number of labels (multilabel)");
+    case Problem::score: return refuse("to give one score");
+  }
+}
+
+// Tags without the beginning of their entity.
+void note_repaired(const std::vector<std::string>& labels, std::span<const Example> examples,
+                   std::span<const Prediction> predictions, const std::string& file,
+                   const std::function<void(const std::string&)>& warned) {
+  int64_t gold = 0, predicted = 0;
+  for (size_t i = 0; i < examples.size(); ++i) {
+    gold += count_repaired_tags(examples[i].labels);
+    Tags tags;
+    for (const auto& output : predictions[i].outputs)
+      tags.push_back(labels[static_cast<size_t>(predicted_index(output))]);
+    predicted += count_repaired_tags(tags);
+  }
+  const auto note = [&](int64_t count, const std::string& whose) {
+    if (count > 0)
+      warned(fmt::format("{}: {} {} inside an entity that has not begun, taken as its beginning", file,
+                         counted(count, whose), count == 1 ? "is" : "are"));
+  };
+  note(gold, "tag");
+  note(predicted, "predicted tag");
+}
+
+}  // namespace
+
 std::string unknown_label_notice(const LabelNames& labels, std::span<const Example> examples) {
   std::vector<std::string> unknown;
   int64_t count = 0;
@@ -59,28 +108,23 @@ std::string unknown_label_notice(const LabelNames& labels, std::span<const Examp
   constexpr size_t kShown = 5;
   const bool more = unknown.size() > kShown;
   if (more) unknown.resize(kShown);
-  return fmt::format("{} {} not among those that the model learns, and count as wrong: {}{}", counted(count, "label"),
-                     count == 1 ? "is" : "are", fmt::join(unknown, ", "), more ? ", …" : "");
+  return fmt::format("{} that the model does not have {} as wrong: {}{}", counted(count, "label"),
+                     count == 1 ? "counts" : "count", fmt::join(unknown, ", "), more ? ", …" : "");
 }
 
-std::vector<std::string> metric_names(const Task& task, const std::vector<std::string>& labels,
-                                      std::span<const Example> examples, const EncodedExamples& encoded) {
-  std::vector<Prediction> blank(examples.size());
-  for (const EncodedPart& part : encoded.parts) {
-    Prediction& prediction = blank[static_cast<size_t>(part.source)];
-    for (const LossTerm& term : part.terms) {
-      prediction.outputs.emplace_back(term.kind == TermKind::softmax ? static_cast<size_t>(term.count) : 1, 0.0);
-    }
-  }
+void check_metric(const std::string& metric, const Task& task, const std::vector<std::string>& labels,
+                  std::span<const Example> examples, std::span<const Prediction> predictions) {
   std::vector<std::string> names = {"loss"};
-  std::ranges::copy(task_metrics(task, labels, examples, blank).names, std::back_inserter(names));
-  return names;
+  std::ranges::copy(task_metrics(task, labels, examples, predictions).names, std::back_inserter(names));
+  if (std::ranges::find(names, metric) != names.end()) return;
+  throw UsageError("{} is {}, expected one of {}", FieldName("metric"), quote(metric), fmt::join(names, ", "));
 }
 
 TaskEvaluation evaluate_task(const Task& task, const Model& model, const Tokenizer& tokenizer,
                              std::span<const Example> examples, const std::string& file,
                              const EvaluationOptions& options, const std::function<void(const std::string&)>& warned) {
   require_head(model, head_of(task.kind));
+  require_problem(task, model.config());
   const TaskInputs inputs(task.kind, model.config(), tokenizer, options.inputs);
   const EncodedExamples encoded = inputs.encode(examples, file, model.backend().pool());
   for (const std::string& notice : encoding_notices(encoded, file)) warned(notice);
@@ -90,6 +134,9 @@ TaskEvaluation evaluate_task(const Task& task, const Model& model, const Tokeniz
   result.predictions = predict(model, tokenizer, examples, encoded, options.prediction);
   result.loss = mean_loss(result.predictions);
   result.metrics = task_metrics(task, model.config().labels, examples, result.predictions);
+  if (task.kind == TaskKind::token_classification) {
+    note_repaired(model.config().labels, examples, result.predictions, file, warned);
+  }
   return result;
 }
 

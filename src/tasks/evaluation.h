@@ -34,9 +34,10 @@ std::vector<std::string> encoding_notices(const EncodedExamples& encoded, const 
 // What to say of labels that `labels` lacks, by name; empty where there are none.
 std::string unknown_label_notice(const LabelNames& labels, std::span<const Example> examples);
 
-// The names of what is measured on these examples: "loss", and those of task_metrics().
-std::vector<std::string> metric_names(const Task& task, const std::vector<std::string>& labels,
-                                      std::span<const Example> examples, const EncodedExamples& encoded);
+// UsageError unless `metric` is "loss" or one that task_metrics() has of these examples. `predictions` may say
+// anything.
+void check_metric(const std::string& metric, const Task& task, const std::vector<std::string>& labels,
+                  std::span<const Example> examples, std::span<const Prediction> predictions);
 
 // Scores with 95 % intervals from a bootstrap over examples.
 ScoreTable scores_of(const MetricSet& metrics, ThreadPool& pool);

@@ -33,12 +33,6 @@ ScheduleOptions in_steps(ScheduleOptions schedule, int64_t epoch) {
   return schedule;
 }
 
-void check_metric(const std::string& metric, const FinetuneTask& task) {
-  const std::vector<std::string> names = task.metric_names();
-  if (std::ranges::find(names, metric) != names.end()) return;
-  throw UsageError("{} is {}, expected one of {}", FieldName("metric"), quote(metric), fmt::join(names, ", "));
-}
-
 Json resolved_settings(const FinetuneOptions& options, const FinetunePlan& plan, const Schedule& schedule,
                        Precision precision, int64_t validate_every, const std::string& tokenizer_hash,
                        const Json& of_task) {
@@ -139,8 +133,6 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
   const auto tokenizer = load_tokenizer(model_directory(options.model));
   tokenizer->set_model_max_length(plan.inputs.max_length);
   const auto task = make_finetune_task(options, plan, *tokenizer, backend.pool());
-
-  check_metric(plan.metric, *task);
 
   const RandomStream random{static_cast<uint64_t>(options.seed), 0};
   const int64_t per_step = options.batch_size * options.accumulate;

@@ -177,15 +177,21 @@ class FinetuneGridWork {
 
 // Everything a model directory needs, and what was measured; the weights last.
 void publish_best(const FinetuneGrid& grid) {
-  const std::string run = grid.run_directory(*grid.best_run), weights = "model.safetensors";
-  const std::set<std::string> own = {"log.jsonl", "report.html", ".lock", weights};  // of the run itself
+  const std::filesystem::path run = grid.run_directory(*grid.best_run);
+  const std::string weights = "model.safetensors";
+  const std::set<std::string> own = {"log.jsonl", "report.html", ".lock", "training", "tensorboard"};
   std::set<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(run)) {
-    const std::string name = entry.path().filename().string();
-    if (entry.is_regular_file() && !own.contains(name) && !is_temporary_name(name)) names.insert(name);
+  for (auto entry = std::filesystem::recursive_directory_iterator(run); entry != end(entry); ++entry) {
+    const std::string name = entry->path().lexically_relative(run).string();
+    if (own.contains(name)) entry.disable_recursion_pending();
+    const bool wanted = entry->is_regular_file() && !own.contains(name) && name != weights;
+    if (wanted && !is_temporary_name(entry->path().filename().string())) names.insert(name);
   }
-  for (const std::string& name : names) publish(join_path(run, name), join_path(grid.directory, name));
-  publish(join_path(run, weights), join_path(grid.directory, weights));
+  for (const std::string& name : names) {
+    make_directories(parent_directory(join_path(grid.directory, name)));
+    publish((run / name).string(), join_path(grid.directory, name));
+  }
+  publish((run / weights).string(), join_path(grid.directory, weights));
 }
 
 std::optional<double> number(const JsonObject& json, const std::string& key) {

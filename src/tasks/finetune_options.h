@@ -112,7 +112,8 @@ void visit_data_settings(Options& options, auto& visitor) {
                   {"folds", "instead, cut the training examples into this many folds; texts in common stay together",
                    Effect::result},
                   {2, 1000});
-  visitor.integer(options.fold, {"fold", "the fold to validate on, from 1", Effect::result}, {1, 1000});
+  visitor.integer(options.fold, {"fold", "the fold to validate on, from 1 (default: one run for each)", Effect::result},
+                  {1, 1000});
   visitor.integer(options.split_seed,
                   {"split_seed", "of the division into examples to train and to validate on", Effect::result}, {0});
   visitor.flag(options.augment,

@@ -38,8 +38,11 @@ void check_together(const FinetuneOptions& options) {
     throw InapplicableError("use one of {}, {} and {}", FieldName("validation"), FieldName("validation_fraction"),
                             FieldName("folds"));
   }
-  if (options.folds.has_value() != options.fold.has_value()) {
-    throw InapplicableError("{} and {} go together", FieldName("folds"), FieldName("fold"));
+  if (options.fold && !options.folds) {
+    throw InapplicableError("{} is one of several: expected {}", FieldName("fold"), FieldName("folds"));
+  }
+  if (options.folds && !options.fold) {
+    throw UsageError("one training has one of the {}: expected {}", FieldName("folds"), FieldName("fold"));
   }
   if (options.fold && *options.fold > *options.folds) {
     throw UsageError("{} is {}, expected 1 to {}, the {}", FieldName("fold"), *options.fold, *options.folds,
@@ -115,7 +118,7 @@ void set_labels(const FinetuneOptions& options, FinetunePlan& plan, const ModelC
   config.problem = task.kind == TaskKind::multilabel ? Problem::multi_label : Problem::single_label;
   const std::vector<std::string> found = collect_labels(plan.training);
   if (found.size() < 2 && task.kind == TaskKind::classification) {
-    throw DataError("{}: all {} examples have the label {}, expected at least two labels",
+    throw DataError("{}: all examples to train on ({}) have the label {}, expected at least two labels",
                     FilePath(options.train.front()), plan.training.size(), quote(found.empty() ? "" : found.front()));
   }
   if (found.empty()) throw DataError("{}: no example has a label", FilePath(options.train.front()));

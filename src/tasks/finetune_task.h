@@ -6,7 +6,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "base/json.h"
 #include "models/model.h"
@@ -29,8 +28,6 @@ class FinetuneTask {
   virtual Json settings() const { return Json::object(); }
   // Of the model directory, beside the configuration and the tokenizer.
   virtual std::map<std::string, std::string> files() const { return {}; }
-  // The names of what is measured, "loss" among them.
-  virtual std::vector<std::string> metric_names() const = 0;
   // Of the validation examples.
   virtual TaskEvaluation evaluate(const Model& model) const = 0;
   // Called once; the objective is valid as long as the task and the model.

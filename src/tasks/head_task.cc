@@ -27,6 +27,18 @@ int64_t count_with_target(const EncodedExamples& encoded) {
       encoded.parts, [](const EncodedPart& part) { return std::ranges::any_of(part.terms, &LossTerm::has_target); });
 }
 
+// In the form of those of a model.
+std::vector<Prediction> blank_predictions(const EncodedExamples& encoded) {
+  std::vector<Prediction> blank(static_cast<size_t>(encoded.examples));
+  for (const EncodedPart& part : encoded.parts) {
+    Prediction& prediction = blank[static_cast<size_t>(part.source)];
+    for (const LossTerm& term : part.terms) {
+      prediction.outputs.emplace_back(term.kind == TermKind::softmax ? static_cast<size_t>(term.count) : 1, 0.0);
+    }
+  }
+  return blank;
+}
+
 class HeadTask final : public FinetuneTask {
  public:
   HeadTask(const FinetuneOptions& options, FinetunePlan& plan, const Tokenizer& tokenizer, ThreadPool& pool)
@@ -43,6 +55,7 @@ class HeadTask final : public FinetuneTask {
     if (other != file) {
       for (const std::string& notice : encoding_notices(validation_, other)) plan.warnings.push_back(notice);
     }
+    check_metric(plan.metric, *plan.task, plan.config.labels, plan.validation, blank_predictions(validation_));
     if (!options.class_weights.empty()) {
       const LabelNames labels(plan.config.labels);
       weigh(training_, label_weights(options.class_weights, plan.task->kind, labels, plan.training));
@@ -52,10 +65,6 @@ class HeadTask final : public FinetuneTask {
   }
 
   int64_t training_examples() const override { return examples_; }
-
-  std::vector<std::string> metric_names() const override {
-    return roformer::metric_names(*plan_.task, plan_.config.labels, plan_.validation, validation_);
-  }
 
   TaskEvaluation evaluate(const Model& model) const override {
     TaskEvaluation result;

@@ -62,6 +62,12 @@ class PredictionReader {
         for (const double score : numbers(line, "scores")) prediction.outputs.push_back({score});
         if (prediction.outputs.size() != 2) line.reject("scores", "two numbers");
         break;
+      case TaskKind::contrastive:
+        prediction.outputs = {{line.get_double("rank", std::nullopt, 1)}};
+        prediction.answer.text = line.get_string("prediction", std::nullopt);
+        prediction.answer.score = line.get_double("score", std::nullopt);
+        if (example.texts.size() < 2) line.reject("texts", "an anchor and its positive");
+        break;
       default:
         if (example.labeled) example.value = line.get_double("label", std::nullopt);
         prediction.outputs = {{line.get_double("prediction", std::nullopt)}};

@@ -317,6 +317,25 @@ void add_triplets(HtmlPage& page, const TaskResult& result) {
   page.table(table);
 }
 
+void add_ranks(HtmlPage& page, const TaskResult& result) {
+  const auto& [names, examples, predictions] = result.predicted;
+  std::vector<WrongPrediction> errors;
+  for (size_t i = 0; i < examples.size(); ++i) {
+    if (predictions[i].outputs.front().front() == 1) continue;
+    errors.push_back({.example = example_name(examples[i]),
+                      .probability = predictions[i].answer.score,
+                      .gold = examples[i].texts[1],
+                      .predicted = predictions[i].answer.text,
+                      .texts = {examples[i].texts[0]}});
+  }
+  page.table(scores_table(result.scores));
+  if (errors.empty()) return;
+  page.heading("Errors to read");
+  HtmlTable table = error_table(std::move(errors));
+  table.columns = {"example", "similarity", "most similar", "right", "anchor"};
+  page.table(table);
+}
+
 }  // namespace
 
 bool has_task_result(const std::string& directory) {
@@ -346,7 +365,7 @@ void add_task_result(HtmlPage& page, const TaskResult& result) {
     case TaskKind::triplet: return add_triplets(page, result);
     case TaskKind::regression:
     case TaskKind::pair_similarity: return add_numbers(page, result);
-    case TaskKind::contrastive: return page.table(scores_table(result.scores));
+    case TaskKind::contrastive: return add_ranks(page, result);
   }
 }
 

@@ -212,6 +212,7 @@ std::vector<uint8_t> right_examples(const Task& task, const std::vector<std::str
       }
       case TaskKind::multiple_choice: right.push_back(example.choice == predicted_index(outputs.front())); break;
       case TaskKind::triplet: right.push_back(example.choice == predicted_side(predictions[i])); break;
+      case TaskKind::contrastive: right.push_back(outputs.front().front() == 1); break;
       default: return {};
     }
   }

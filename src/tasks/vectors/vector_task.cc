@@ -54,6 +54,8 @@ class VectorTask final : public FinetuneTask {
       require_negatives();
     }
     if (plan.task->generates) require_generation();
+    const std::vector<Prediction> blank(plan.validation.size(), {.outputs = {{1}}, .answer = {}});
+    check_metric(plan.metric, *plan.task, {}, plan.validation, blank);
   }
 
   int64_t training_examples() const override { return std::ssize(training_.examples); }
@@ -69,13 +71,6 @@ class VectorTask final : public FinetuneTask {
   }
 
   std::map<std::string, std::string> files() const override { return plan_.vectors.files; }
-
-  std::vector<std::string> metric_names() const override {
-    const std::vector<Prediction> some(plan_.validation.size(), Prediction{.outputs = {{1}}});
-    std::vector<std::string> names = task_metrics(*plan_.task, {}, plan_.validation, some).names;
-    names.emplace_back("loss");
-    return names;
-  }
 
   TaskEvaluation evaluate(const Model& model) const override {
     ThreadPool& pool = model.backend().pool();
