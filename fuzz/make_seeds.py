@@ -180,6 +180,37 @@ def texts() -> None:
     put("corpus", "bzip2", b"\0\3" + bz2.compress(text) + bz2.compress(text))
 
 
+def labeled_files() -> None:
+    # By the numbers of tasks in src/data/labeled/tasks.cc; formats: auto, tsv, csv, json, conll.
+    squad = {"context": "a b a", "qas": [{"id": "1", "question": "q", "answers": [{"text": "b", "answer_start": 1}]},
+                                         {"question": "r", "is_impossible": True, "answers": []}]}
+    target = {"span1_text": "b", "span1_index": 2, "span2_text": "a", "span2_index": 0}
+    seeds = {
+        "classification": (0, 1, 0, "text\tlabel\na\tx\nb\ty\nc\n\nd\t\n"),
+        "numbered": (0, 1, 5, "a\tx\nb\ty\n"),
+        "quoted": (0, 2, 0, "text,label\r\n\"a, \"\"b\"\"\n\",x\r\nc,y\r\n"),
+        "regression": (1, 0, 0, "sentence1\tsentence2\tscore\na\tb\t-1.5e0\nc\td\t\n"),
+        "multilabel": (2, 3, 0, '{"text": "a", "labels": ["x", 2]}\n{"text": "b", "labels": "x;y"}\n'),
+        "contrastive": (4, 1, 0, "anchor\tpositive\tnegative\na\tb\tc\nd\te\t\n"),
+        "triplet": (5, 3, 0, '[{"A": "a", "B": "b", "C": "c", "label": "C"}, {"A": "a", "B": "b", "C": "d"}]'),
+        "token_classification": (6, 3, 0, '{"tokens": ["a", "b"], "tags": ["B-X", "O"]}'),
+        "question_answering": (7, 3, 0, json.dumps({"data": [{"paragraphs": [squad]}]})),
+        "question_records": (7, 3, 0, '{"question": "q", "context": "a b", "answers": {"text": ["b"], "answer_start": [0]}}'),
+        "multiple_choice": (8, 1, 0, "prompt\tchoice1\tchoice2\tlabel\np\tx\ty\t1\nq\tx\ty\tA\n"),
+        "sts-b": (12, 0, 0, "g\tf\t1\t2\t3.2\ta\tb\tmore\n"),
+        "rte": (16, 0, 0, "sentence1\tsentence2\tlabel\na\tb\t1\nc\td\tEntailment\ne\tf\t-1\n"),
+        "conll2003": (22, 4, 0, "-DOCSTART- O\n\nEU B-ORG 0\nis O 0\n\na\tO\n"),
+        "last_column": (22, 4, 64, "EU NNP B-NP B-ORG\nis VB O O\n"),
+        "csl": (30, 3, 0, '{"abst": "a", "keyword": ["b", "c"], "label": "0"}'),
+        "cluewsc": (31, 3, 0, json.dumps({"text": "a b", "label": "true", "target": target})),
+        "c3": (34, 3, 0, '[[["a", "b"], [{"question": "q", "choice": ["x", "y"], "answer": "y"}], "1"]]'),
+        "chid": (35, 3, 0, '{"content": "a #idiom# b", "candidates": ["x", "y"], "answer": 1}'),
+        "cluener": (38, 3, 0, '{"text": "a\u00e9b", "label": {"x": {"a": [[0, 1]], "b": [[1, 1], [2, 2]]}}}'),
+    }
+    for name, (task, kind, columns, text) in seeds.items():
+        put("labeled_file", name, bytes([task, kind, columns]) + text.encode())
+
+
 def forward() -> None:
     ids = {"input_ids": [[2, 5, 3], [], [10]], "token_type_ids": [[0, 0, 1], [], [1]], "position_ids": [[0, 7, 2], [], [15]]}
     for kind, name in enumerate(["rotary", "learned", "sinusoidal"]):
@@ -290,8 +321,8 @@ def sentencepiece() -> None:
 
 
 MAKERS = (
-    safetensors, pytorch, llama2c, shards, config, tokenizer_files, jieba_dictionary, sentence_settings, texts, forward,
-    manifest, logs, options, json_texts, sentencepiece,
+    safetensors, pytorch, llama2c, shards, config, tokenizer_files, jieba_dictionary, sentence_settings, texts,
+    labeled_files, forward, manifest, logs, options, json_texts, sentencepiece,
 )
 for make in MAKERS:
     make()

@@ -15,7 +15,9 @@
    (oracle_llama.py).
 5. Beam search of small Llamas: the same tokens; scalings with keys that they use or not: the same logits
    (oracle_decoding.py).
-6. With --trained DIR (what `roformer pretrain --output DIR` wrote): transformers loads it with nothing missing or
+6. A BERT that `roformer pretrain --init-from` gave rotary positions: the RoFormer with its weights
+   (oracle_positions.py).
+7. With --trained DIR (what `roformer pretrain --output DIR` wrote): transformers loads it with nothing missing or
    unexpected, and both compute the same from it.
 
 One line a check; exit code 1 if any failed.
@@ -41,6 +43,7 @@ import oracle_families
 import oracle_junnyu
 import oracle_llama
 import oracle_models as oracle
+import oracle_positions
 from oracle_results import Results, compare, relative_error, report_comparison, run_forward
 
 # Sums in another order, on another CPU, may move the last bits of a float64 result.
@@ -290,6 +293,7 @@ def main():
         oracle_families.check_families(results, options.program.resolve(), options.tolerance)
         oracle_llama.check_llamas(results, options.program.resolve(), options.tolerance)
         oracle_decoding.check_decoding(results, options.program.resolve(), options.tolerance)
+        oracle_positions.check_positions(results, options.program.resolve(), options.tolerance)
         for trained in options.trained:
             check_trained(results, options.program.resolve(), trained, options.tolerance)
     print(f"{results.failed} failed" if results.failed else "all passed")

@@ -61,6 +61,8 @@ void describe(OptionSet& set, BenchCommand& options) {
       "--profile", options.profile,
       "show where the time goes: per operator its time, share, rate, and the fraction of this machine's measured peak "
       "of matrix products, or of copies from memory to memory; in cache = faster than such copies");
+  set.add("--gradient-checkpointing", options.bench.gradient_checkpointing,
+          "training: compute each layer again in the backward pass instead of keeping its activations");
   set.add("--passes", options.bench.passes, "minimum number of passes", {1, 1'000'000});
   set.add("--seconds", options.bench.seconds, "minimum duration in seconds", {0, 1e6});
   add_seed(set, options.seed);

@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "base/signal.h"
-#include "base/utf8.h"
+#include "cli/aligned.h"
 #include "cli/long_work.h"
 #include "cli/registry.h"
 #include "cli/training_options.h"
@@ -68,21 +68,6 @@ void describe(OptionSet& set, CompareCommand& options) {
     // What varies may be the preset, and so these defaults.
     if (options.sweeps.empty() && options.variants.empty()) fill_defaults(options.training.task);
   });
-}
-
-// Columns, the first left-aligned and the others right-aligned.
-std::string aligned(const std::vector<std::vector<std::string>>& rows) {
-  std::string text;
-  for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      int64_t width = 0;
-      for (const auto& other : rows) width = std::max<int64_t>(width, count_code_points(other[i]));
-      const std::string fill(static_cast<size_t>(width - count_code_points(row[i])), ' ');
-      text += i == 0 ? row[i] + fill : "  " + fill + row[i];
-    }
-    text += "\n";
-  }
-  return text;
 }
 
 void run(const CompareCommand& options) {

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "base/file.h"
+#include "base/inapplicable_error.h"
 #include "base/json.h"
 #include "cli/registry.h"
 #include "cli/setting_options.h"
@@ -27,10 +29,13 @@ void describe(OptionSet& set, EvaluateCommand& options) {
           "fine-tuned for, else language-model)",
           "NAME");
   set.add("--model", options.model, "model directory", "DIR");
-  set.require("--model");
+  set.add(
+      "--compare", options.compared,
+      "instead, two models with heads: the difference of each metric with its interval, and McNemar's test; without "
+      "--data, of the validation examples of two fine-tunings",
+      "DIR");
   set.add("--data", options.text.data,
           "what to evaluate on: labeled files, or text files or directories; plain or compressed", "FILE");
-  set.require("--data");
   set.add("--max-length", options.text.max_length,
           "tokens per sequence (default: the tokenizer's model_max_length, which a training sets to its own, else the "
           "task's, of a language model 512)",
@@ -57,14 +62,42 @@ void describe(OptionSet& set, EvaluateCommand& options) {
 
 // What the training in a directory was for; empty if it does not say.
 std::string trained_task(const std::string& directory) {
-  const std::string path = join_path(directory, "training/settings.json");
-  if (!exists(path)) return "";
-  const JsonObject settings = JsonObject::read(path, kMaxSettingsBytes);
-  return settings.has("task") ? settings.get_string("task", std::nullopt) : "";
+  for (const char* name : {"evaluation.json", "training/settings.json"}) {  // a grid has the first only
+    const std::string path = join_path(directory, name);
+    if (!exists(path)) continue;
+    const JsonObject settings = JsonObject::read(path, kMaxSettingsBytes);
+    if (settings.has("task")) return settings.get_string("task", std::nullopt);
+  }
+  return "";
+}
+
+void run_comparison(EvaluateCommand options) {
+  if (options.compared.size() != 2) {
+    throw UsageError("{} has {} models, expected two", FieldName("compare"), options.compared.size());
+  }
+  if (!options.model.empty()) throw InapplicableError("use either {} or {}", FieldName("model"), FieldName("compare"));
+  if (!options.predictions.empty()) {
+    throw InapplicableError("{} writes those of one model, given by {}", FieldName("predictions"), FieldName("model"));
+  }
+  if (options.task.empty() && !options.text.data.empty()) {
+    options.task = trained_task(options.compared[0]);
+    if (options.task.empty()) {
+      throw UsageError("{} does not say what it was fine-tuned for, expected {}", FilePath(options.compared[0]),
+                       FieldName("task"));
+    }
+  }
+  if (std::ranges::find(language_tasks(), options.task) != language_tasks().end()) {
+    throw InapplicableError("{} is for models with a head on labeled files, not for {}", FieldName("compare"),
+                            options.task);
+  }
+  compare_labeled(options);
 }
 
 void run(const EvaluateCommand& given) {
   EvaluateCommand options = given;
+  if (!options.compared.empty()) return run_comparison(options);
+  if (options.model.empty()) throw UsageError("{} is required", FieldName("model"));
+  if (options.text.data.empty()) throw UsageError("{} is required", FieldName("data"));
   if (options.task.empty()) options.task = trained_task(options.model);
   if (options.task.empty()) options.task = language_tasks().front();
   const bool of_language = std::ranges::find(language_tasks(), options.task) != language_tasks().end();

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "cli/engine.h"
 #include "cli/tokenizer_options.h"
 #include "inference/session.h"
+#include "tasks/evaluation.h"
 #include "tasks/finetune_options.h"
 #include "training/pretrain_options.h"
 
@@ -15,6 +17,7 @@ namespace roformer {
 
 struct EvaluateCommand {
   std::string task, model;
+  std::vector<std::string> compared;
   PretrainOptions text;  // data, max_length and batch_tokens also of labeled files
   ColumnOptions columns;
   std::optional<int64_t> stride;
@@ -26,5 +29,11 @@ struct EvaluateCommand {
 
 void evaluate_language_model(const EvaluateCommand& options, const Session& session);
 void evaluate_labeled(const EvaluateCommand& options, const Session& session);
+void compare_labeled(const EvaluateCommand& options);
+
+// What both of these need: the examples of the data, and what a model says of them.
+std::vector<Example> read_labeled(const EvaluateCommand& options, const Task& task, std::stop_token stop);
+TaskEvaluation evaluate_examples(const EvaluateCommand& options, const Task& task, const Session& session,
+                                 const std::vector<Example>& examples, std::stop_token stop);
 
 }  // namespace roformer

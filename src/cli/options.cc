@@ -213,6 +213,12 @@ void OptionSet::add(std::string_view name, std::vector<int64_t>& field, std::str
   }).words = true;
 }
 
+void OptionSet::add(std::string_view name, std::vector<double>& field, std::string_view help, RealRange range) {
+  insert_list<double>(name, field, help, "LIST", [range](const std::string& value, const std::string& place) {
+    return parse_real(value, place, range);
+  }).words = true;
+}
+
 void OptionSet::add_choice(std::string_view name, std::string& field, std::vector<std::string> choices,
                            std::string_view help, const std::function<std::vector<std::string>()>& others) {
   insert(

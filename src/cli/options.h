@@ -61,6 +61,7 @@ class OptionSet {
   void add_words(std::string_view name, std::vector<std::string>& field, std::string_view help,
                  std::vector<std::string> choices = {});
   void add(std::string_view name, std::vector<int64_t>& field, std::string_view help, IntegerRange range = {});
+  void add(std::string_view name, std::vector<double>& field, std::string_view help, RealRange range = {});
   // One of `choices`, or of `others`, which is called only if it is none of these.
   void add_choice(std::string_view name, std::string& field, std::vector<std::string> choices, std::string_view help,
                   const std::function<std::vector<std::string>()>& others = nullptr);

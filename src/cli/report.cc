@@ -19,6 +19,9 @@
 #include "position/decay.h"
 #include "report/svg_plot.h"
 #include "report/terminal_plot.h"
+#include "tasks/finetune_grid.h"
+#include "tasks/finetune_grid_page.h"
+#include "tasks/task_report.h"
 
 namespace roformer {
 namespace {
@@ -35,16 +38,16 @@ struct ReportCommand {
 };
 
 void describe(OptionSet& set, ReportCommand& options) {
-  set.add_positional(
-      "DIR", options.runs,
-      "training directory, or NAME=DIR,DIR,... for the mean of several runs with a band from the lowest "
-      "to the highest; a directory of compare, or of training directories, stands for all its runs; with --text or "
-      "--input one model directory");
-  set.add(
-      "--output", options.output,
-      "the HTML file to write (with --decay also .svg; default for a directory of compare: its report.html, with its "
-      "other results)",
-      "FILE");
+  set.add_positional("DIR", options.runs,
+                     "training directory, or NAME=DIR,DIR,... for the mean of several runs with a band from the lowest "
+                     "to the highest; a directory of compare or of several runs of finetune, or of training "
+                     "directories, stands for all its runs; with --text or "
+                     "--input one model directory");
+  set.add("--output", options.output,
+          "the HTML file to write (with --decay also .svg; default for a directory of several runs: its report.html, "
+          "with its "
+          "other results)",
+          "FILE");
   set.add("--title", options.title, "title of the page");
   set.section("A model's attention");
   set.add("--text", options.text, "draw the attention maps of this text");
@@ -59,22 +62,39 @@ void describe(OptionSet& set, ReportCommand& options) {
 
 bool has_log(const std::string& directory) { return exists(join_path(directory, "log.jsonl")); }
 
+// One fine-tuning has its result before its curves.
 HtmlPage run_page(const ReportCommand& options) {
   const std::vector<RunGroup> groups = parse_run_groups(options.runs);
   const std::string title = groups.size() == 1 ? "Training of " + groups[0].name : "Training runs";
   HtmlPage page(options.title.empty() ? title : options.title);
-  add_runs(page, groups, {.wall_clock_speed = !are_compared(groups)});
+  const auto is_task = [](const std::string& directory) { return has_task_result(directory); };
+  const bool tasks = std::ranges::all_of(
+      groups, [&](const RunGroup& group) { return std::ranges::all_of(group.directories, is_task); });
+  if (tasks && groups.size() == 1 && groups[0].directories.size() == 1) {
+    add_task_result(page, read_task_result(groups[0].directories[0]));
+    page.heading("Training");
+  }
+  RunsShown shown{.wall_clock_speed = !are_compared(groups)};
+  if (tasks) shown.loss_unit = "loss";
+  add_runs(page, groups, shown);
   return page;
 }
 
-// The same files as compare writes, or the page alone.
+// The same files as compare or finetune write, or the page alone.
 void write_grid(const ReportCommand& options) {
-  const Grid grid = read_grid(options.runs[0]);
-  if (options.output.empty()) {
-    if (!options.title.empty()) throw InapplicableError("{} requires {}", FieldName("title"), FieldName("output"));
-    write_grid_report(grid);
+  if (options.output.empty() && !options.title.empty()) {
+    throw InapplicableError("{} requires {}", FieldName("title"), FieldName("output"));
+  }
+  if (is_finetune_grid(options.runs[0])) {
+    ThreadPool pool(1);
+    const FinetuneGrid grid = read_finetune_grid(options.runs[0], pool);
+    if (options.output.empty()) return write_finetune_grid_report(grid);
+    const std::string title = fmt::format("{}: {}", short_name(options.runs[0]), grid.task);
+    write_file_atomically(options.output, finetune_grid_page(grid, options.title.empty() ? title : options.title));
     return;
   }
+  const Grid grid = read_grid(options.runs[0]);
+  if (options.output.empty()) return write_grid_report(grid);
   const std::string title = "Position encodings in " + short_name(options.runs[0]);
   write_file_atomically(options.output, grid_page(grid, options.title.empty() ? title : options.title));
 }
@@ -147,7 +167,8 @@ void write_decay(const ReportCommand& options) {
 
 void run(const ReportCommand& options) {
   const bool model = options.text || !options.input.empty();
-  const bool grid = options.runs.size() == 1 && !model && !options.decay && is_grid(options.runs[0]);
+  const bool grid = options.runs.size() == 1 && !model && !options.decay &&
+                    (is_grid(options.runs[0]) || is_finetune_grid(options.runs[0]));
   if (options.output.empty() && !grid) throw UsageError("--output FILE is required");
   if (options.decay && model) {
     throw InapplicableError("{} uses no model, expected neither {} nor {}", FieldName("decay"), FieldName("text"),

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "cli/option_values.h"
 #include "lab/grid_results.h"
+#include "tasks/finetune_grid_page.h"
 
 namespace roformer {
 namespace {
@@ -24,6 +25,14 @@ std::vector<RunGroup> grid_groups(const std::string& directory) {
     }
     if (!group.directories.empty()) groups.push_back(std::move(group));
   }
+  if (groups.empty()) throw FileError("{}: none of its trainings has started", FilePath(directory));
+  return groups;
+}
+
+// The learning rates of several runs of finetune.
+std::vector<RunGroup> finetune_groups(const std::string& directory) {
+  ThreadPool pool(1);
+  std::vector<RunGroup> groups = finetune_run_groups(read_finetune_grid(directory, pool));
   if (groups.empty()) throw FileError("{}: none of its trainings has started", FilePath(directory));
   return groups;
 }
@@ -48,6 +57,7 @@ std::vector<RunGroup> groups_inside(const std::string& directory) {
 
 std::vector<RunGroup> groups_of(const std::string& directory) {
   if (is_run(directory)) return {{.name = directory, .directories = {directory}}};
+  if (is_finetune_grid(directory)) return finetune_groups(directory);
   return is_grid(directory) ? grid_groups(directory) : groups_inside(directory);
 }
 

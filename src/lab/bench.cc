@@ -72,7 +72,8 @@ BenchResult bench(Model& model, const BenchOptions& options) {
   std::optional<TrainingStep> training;
   if (options.training) {
     const Schedule schedule{.kind = ScheduleKind::constant, .learning_rate = kLearningRate, .warmup = 0, .steps = 1};
-    training.emplace(model, OptimizerOptions{}, schedule, RandomStream{1, 0});
+    training.emplace(model, OptimizerOptions{}, schedule, RandomStream{1, 0},
+                     StepOptions{.gradient_checkpointing = options.gradient_checkpointing});
   }
 
   const auto pass = [&](int64_t step) -> double {

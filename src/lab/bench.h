@@ -11,11 +11,12 @@ namespace roformer {
 struct BenchOptions {
   std::vector<int64_t> lengths{128};           // the packed sequences of one pass, of random ids,
   std::vector<std::vector<int32_t>> ids = {};  // or these, unless empty
-  bool training = false;       // forward, backward, clipping and AdamW; else the forward pass to the last hidden state
-  double label_share = 0.15;   // fraction of tokens with a label in training: every k-th, its own id
-  double seconds = 3;          // measure for at least this long,
-  int64_t passes = 5;          // and at least this many passes, after a warm-up pass
-  Profile* profile = nullptr;  // receives the kernel times of these passes
+  bool training = false;  // forward, backward, clipping and AdamW; else the forward pass to the last hidden state
+  bool gradient_checkpointing = false;  // in training
+  double label_share = 0.15;            // fraction of tokens with a label in training: every k-th, its own id
+  double seconds = 3;                   // measure for at least this long,
+  int64_t passes = 5;                   // and at least this many passes, after a warm-up pass
+  Profile* profile = nullptr;           // receives the kernel times of these passes
 };
 
 struct BenchResult {

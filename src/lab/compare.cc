@@ -3,29 +3,25 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
-#include <system_error>
-#include <thread>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/usable_cpus.h"
 #include "data/corpus.h"
-#include "lab/grid_clock.h"
 #include "lab/grid_page.h"
 #include "lab/grid_variant.h"
 #include "lab/varied_settings.h"
+#include "training/grid_clock.h"
 #include "training/pretrain_plan.h"
 #include "training/run_report.h"
+#include "training/side_by_side.h"
 #include "training/work_estimate.h"
 
 namespace roformer {
@@ -101,6 +97,10 @@ std::vector<Row> make_rows(const CompareOptions& options, GridPlan& plan) {
     if (row.training.validation_fraction == 0) {
       throw UsageError("{} is 0, expected a part of the text: variants are compared by their validation loss",
                        FieldName("validation_fraction"));
+    }
+    if (row.training.best != "none") {
+      throw UsageError("{} is {}, expected none: variants are compared after equal steps, by their last validation",
+                       FieldName("best"), row.training.best);
     }
     if (!varied.settings.empty()) plan.settings[row.name] = settings_json(varied.settings, row.training);
     rows.push_back(std::move(row));
@@ -210,38 +210,25 @@ class GridWork {
     }
     ask(std::accumulate(work.begin(), work.end(), 0.0));
     jobs_ = std::min<int64_t>(options.jobs, std::ssize(cells_));
-    const int64_t threads = all_threads();
-    threads_a_job_ = static_cast<int>(std::max<int64_t>(1, threads / jobs_));
     if (!plan.lengths.empty()) {
-      ThreadPool pool(static_cast<int>(threads));
+      ThreadPool pool(threads_of_each(options.threads, 1));
       for (const Row& row : rows) pack_texts(row.training, pool);
     }
     clock_ = std::make_unique<GridClock>(std::move(work), options.training.messages.seconds);
   }
 
   void run() {
-    std::vector<std::thread> workers;
-    try {
-      for (int64_t i = 1; i < jobs_; ++i) workers.emplace_back([this] { work(); });
-    } catch (const std::system_error& error) {  // fewer threads suffice
-      options_.training.messages.write(
-          fmt::format("only {} jobs could be started: {}\n", workers.size() + 1, error.what()));
-    }
-    work();
-    for (std::thread& worker : workers) worker.join();
-    if (failure_) std::rethrow_exception(failure_);
-    if (options_.training.stop_token.stop_requested()) {
-      throw Interrupted("interrupted; running trainings are saved. Run the same command again to resume");
-    }
+    train_side_by_side(
+        std::ssize(cells_),
+        {.jobs = jobs_, .messages = options_.training.messages, .stop_token = options_.training.stop_token},
+        [this](int64_t number) { train_cell(static_cast<size_t>(number)); });
   }
 
  private:
-  int64_t all_threads() const { return options_.threads > 0 ? options_.threads : usable_cpus(); }
-
   // The user has confirmed a grid that is resumed.
   void ask(double operations) const {
     if (!options_.training.confirm || is_grid(options_.training.output)) return;
-    options_.training.confirm(estimated_seconds(operations, all_threads()));
+    options_.training.confirm(estimated_seconds(operations, threads_of_each(options_.threads, 1)));
   }
 
   static std::string text_key(const PretrainOptions& training) {
@@ -255,29 +242,6 @@ class GridWork {
     place->second = pack_lengths(training, plan_.lengths, *tokenizer, pool);
   }
 
-  void work() {
-    for (size_t next; !stop_ && !options_.training.stop_token.stop_requested() && (next = next_++) < cells_.size();) {
-      try {
-        train_cell(next);
-      } catch (const Interrupted&) {
-        stop_ = true;
-      } catch (...) {
-        stop_ = true;
-        const std::lock_guard lock(mutex_);
-        if (!failure_) failure_ = std::current_exception();
-      }
-    }
-  }
-
-  // Concurrent trainings cannot share one progress line: plain lines, each with the name of its run.
-  Progress::Output messages(const std::string& name) const {
-    Progress::Output output = options_.training.messages;
-    if (jobs_ == 1) return output;
-    output.style.interactive = false;
-    output.write = [name, write = output.write](std::string_view text) { write(fmt::format("{}: {}", name, text)); };
-    return output;
-  }
-
   void train_cell(size_t number) {
     const Row& row = rows_[cells_[number].row];
     const std::string name = plan_.run_name(row.name, cells_[number].seed);
@@ -288,7 +252,7 @@ class GridWork {
     training.cpu_speed = jobs_ == 1;
     training.times = [this, number](const StepCount& steps) { return clock_->update(number, steps); };
     training.output = join_path(options_.training.output, name);
-    training.messages = messages(name);
+    if (jobs_ > 1) training.messages = named_lines(training.messages, name);
     training.accepted = [&, output = training.output, messages = training.messages](bool already_finished) {
       std::call_once(planned_, [&] { write_grid_plan(plan_, options_.training.output); });
       if (!already_finished) measure(output, false);  // before training, in case it is killed
@@ -297,7 +261,7 @@ class GridWork {
     training.undivided = [&](const UndividedFile& file) {
       if (options_.training.undivided) std::call_once(hinted_, [&] { options_.training.undivided(file); });
     };
-    ThreadPool pool(threads_a_job_);
+    ThreadPool pool(threads_of_each(options_.threads, jobs_));
     const auto backend = make_backend(options_.device, pool, options_.precision);
     const bool resets = jobs_ == 1 && reset_peak_memory();
     bool trained = false;
@@ -341,14 +305,9 @@ class GridWork {
   const std::vector<Row>& rows_;
   std::vector<Cell> cells_;
   int64_t jobs_ = 1;
-  int threads_a_job_ = 1;
   std::map<std::string, LengthTexts> texts_;  // by text_key()
   std::unique_ptr<GridClock> clock_;
   std::once_flag planned_, hinted_;
-  std::atomic<size_t> next_{0};
-  std::atomic<bool> stop_{false};
-  std::mutex mutex_;
-  std::exception_ptr failure_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace roformer {
@@ -24,6 +25,21 @@ Json score_json(std::string_view task, const ScoreTable& table) {
     intervals[score.name] = score.interval ? Json(*score.interval) : Json();
   }
   return {{"task", task}, {"n", table.examples}, {"metrics", std::move(metrics)}, {"interval95", std::move(intervals)}};
+}
+
+ScoreTable read_scores(const JsonObject& json) {
+  ScoreTable table{.examples = json.get_int("n", std::nullopt, 0)};
+  const JsonObject metrics = json.get_object("metrics"), intervals = json.get_object("interval95");
+  for (const auto& [name, value] : metrics.value().items()) {
+    Score& score = table.scores.emplace_back();
+    score = {.name = name, .value = metrics.get_double(name, std::numeric_limits<double>::quiet_NaN())};
+    if (!intervals.has(name)) continue;
+    const Json& bounds = intervals.value().at(name);
+    const bool right = bounds.is_array() && bounds.size() == 2 && bounds[0].is_number() && bounds[1].is_number();
+    if (!right) intervals.reject(name, "two numbers");
+    score.interval = Bounds{bounds[0].get<double>(), bounds[1].get<double>()};
+  }
+  return table;
 }
 
 std::string score_text(const Score& score, int decimals) {

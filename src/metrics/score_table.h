@@ -29,6 +29,9 @@ ScoreTable score_table(const MetricSet& metrics, const BootstrapOptions& options
 // {"task": …, "n": …, "metrics": {name: value}, "interval95": {name: [low, high]}}; null where there is none.
 Json score_json(std::string_view task, const ScoreTable& table);
 
+// The table that score_json() wrote, by name. DataError for another object.
+ScoreTable read_scores(const JsonObject& json);
+
 // "0.846 [0.831, 0.861]"; "–" for what is undefined.
 std::string score_text(const Score& score, int decimals = 3);
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -89,17 +90,63 @@ ModelLayers::ModelLayers(const Scope& scope, const ModelConfig& config) : encode
   }
 }
 
+namespace {
+
+// The parameters of a model, with new gradients where a part of them is wanted.
+class KeptParameters final : public NewParameters {
+ public:
+  KeptParameters(Backend& backend, const ParameterTable& table, const std::function<bool(const std::string&)>& wanted)
+      : NewParameters(backend, true), wanted_(wanted) {
+    for (const TableEntry& entry : table) values_.emplace(entry.spec.name, entry.parameter.value);
+  }
+
+ protected:
+  Parameter provide(std::span<const ParameterSpec> parts, const Initializer&) override {
+    const Shape shape = joined_shape(parts);
+    const bool any = std::ranges::any_of(parts, [&](const ParameterSpec& part) { return wanted_(part.name); });
+    return {whole(values_.at(parts.front().name), shape), any ? gradient(shape) : Tensor()};
+  }
+
+ private:
+  // The tensor of which `first` is the first rows.
+  static Tensor whole(const Tensor& first, const Shape& shape) {
+    const auto owner = std::make_shared<const Tensor>(first);
+    return {std::shared_ptr<void>(owner, first.address_on(first.device())), first.dtype(), shape, 0, first.device()};
+  }
+
+  std::map<std::string, Tensor> values_;
+  const std::function<bool(const std::string&)>& wanted_;
+};
+
+}  // namespace
+
 Model::Model(Backend& backend, const ModelConfig& config, ParameterSource&& source, bool trainable)
     : backend_(backend), config_(config), trainable_(trainable), layers_(Scope{source}, config) {
   if (trainable && backend.precision() == Precision::int8) {
     throw UsageError("{} is int8, expected float32 or bfloat16: int8 is for inference, not for training",
                      FieldName("dtype"));
   }
+  take_table(std::move(source));
+}
+
+void Model::take_table(ParameterSource&& source) {
   table_ = source.take_table();
+  parameters_.clear();
   for (const auto& [spec, parameter] : table_) {
-    const TensorRule& rule = rule_of(*config.family, spec.name);
+    const TensorRule& rule = rule_of(*config_.family, spec.name);
     const bool whole = rule.arrangement == Arrangement::whole;
-    parameters_.push_back({whole ? name_in_files(*config.family, spec.name) : spec.name, parameter, spec.role});
+    parameters_.push_back({whole ? name_in_files(*config_.family, spec.name) : spec.name, parameter, spec.role});
+  }
+}
+
+void Model::keep_gradients(const std::function<bool(const std::string& name)>& wanted) {
+  if (!trainable_) throw ShapeError("a model that is not trainable has no gradients");
+  KeptParameters source(backend_, table_, wanted);
+  layers_ = ModelLayers(Scope{source}, config_);
+  take_table(std::move(source));
+  for (size_t i = 0; i < table_.size(); ++i) {
+    if (wanted(table_[i].spec.name)) continue;
+    table_[i].parameter.gradient = parameters_[i].parameter.gradient = Tensor();
   }
 }
 

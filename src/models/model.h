@@ -2,6 +2,7 @@
 // weights under the ecosystem's names).
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -65,6 +66,11 @@ class Model {
   void prepare();
   int64_t weight_bytes() const;  // of all weights, mapped ones included
 
+  // Drops the gradients of a trainable model's parameters that are not `wanted`, by this project's names; the others
+  // become zero. What is not wanted is not computed, except within a matrix of which a part is. Parameters and layers
+  // are replaced by others of the same values.
+  void keep_gradients(const std::function<bool(const std::string& name)>& wanted);
+
   // Normal(0, initializer_range) for weights, 0 for all biases, 1 for norm gains.
   void initialize(RandomStream random);
 
@@ -84,6 +90,7 @@ class Model {
   ModelConfig config_;
   bool trainable_, prepared_ = false;
   ModelLayers layers_;
+  void take_table(ParameterSource&& source);
   Value summarized(const Context& context, const Value& hidden, const Batch& batch) const;
   ParameterTable table_;
   std::vector<NamedParameter> parameters_;

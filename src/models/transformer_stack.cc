@@ -248,7 +248,11 @@ Value TransformerStack::forward(const Context& context, const Batch& batch, cons
     if (plan.rotates_cross_queries) {
       memory.inputs.query_angles = plan.layers[i].positions->attention.query_angles;
     }
-    x = layers_[i].forward(context, x, plan.layers[i], site, asks ? &memory : nullptr);
+    const auto forward = [layer = &layers_[i], inputs = plan.layers[i], site, asks, memory](const Context& of,
+                                                                                            const Value& in) {
+      return layer->forward(of, in, inputs, site, asks ? &memory : nullptr);
+    };
+    x = context.checkpointing ? recomputed(context, x, forward) : forward(context, x);
     site += layers_[i].dropout_sites();
   }
   if (inputs.state != nullptr) inputs.state->add(batch.positions, batch.offsets);

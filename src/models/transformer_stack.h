@@ -31,8 +31,9 @@ class TransformerStack {
   // Parameters "embeddings.…", "positions.…", "layers.N.…" and "final_norm.…" below `scope`.
   TransformerStack(const Scope& scope, const ModelConfig& config);
 
-  // → [T, H]. DataError for ids out of range, a sequence longer than a learned position table, or an unsupported
-  // `memory`. Without `memory`, cross-attention is skipped.
+  // → [T, H]. With a tape and Context::checkpointing, this must outlive the tape. DataError for ids out of range, a
+  // sequence longer than a learned position table, or an unsupported `memory`. Without `memory`, cross-attention is
+  // skipped.
   Value forward(const Context& context, const Batch& batch, const StackInputs& inputs = {}) const;
 
   // Removes `count` tokens of a sequence from `first` on from the KV cache and shifts later tokens to earlier positions

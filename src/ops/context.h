@@ -28,6 +28,9 @@ struct Context {
   AttentionObserver* observer = nullptr;  // called from the thread of the forward pass
   int64_t step = 0;                       // of training, starting at 1
   std::stop_token stop = {};              // checked by a model's forward pass between layers
+  // With a tape: layers keep only their input for the backward pass, which computes them again (Chen et al. 2016). The
+  // same bits in less memory.
+  bool checkpointing = false;
 
   // Throws Interrupted if a stop was requested. A decoding state that the pass was extending is then unusable.
   void check_stop() const { throw_if_stopped(stop); }

@@ -177,6 +177,12 @@ Value head_products(const Context& context, const Value& table, const Parameter&
 // KERPLE's bias by distance, from the logarithms of r1 and r2, [2, heads] → [2 · clip + 1, heads] (backend.h).
 Value kerple_bias(const Context& context, const Parameter& logs, int64_t clip);
 
+// compute(context, x), of which only x is kept for the backward pass, which computes it again. `compute` may refer to
+// other Values, whose gradients it adds to; it must outlive the tape with all that it refers to, and give the same
+// result each time. The same bits as compute(context, x).
+using Computation = std::function<Value(const Context&, const Value&)>;
+Value recomputed(const Context& context, const Value& x, Computation compute);
+
 // Rows `rows` of x: [N, H]. Gradients of repeated rows add up.
 Value gather_rows(const Context& context, const Value& x, const Indices& rows);
 

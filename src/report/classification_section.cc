@@ -11,7 +11,10 @@
 #include "report/svg_reliability.h"
 
 namespace roformer {
-namespace {
+
+const char* const kReliabilityCaption =
+    "Bars: how often predictions of this confidence are right. Marks: how often they should be, their mean "
+    "confidence. Below: how many there are.";
 
 HtmlTable scores_table(const ScoreTable& scores) {
   HtmlTable table{.caption = fmt::format("Scores of {} examples, with 95 % bootstrap intervals", scores.examples),
@@ -20,8 +23,6 @@ HtmlTable scores_table(const ScoreTable& scores) {
   for (const Score& score : scores.scores) table.rows.push_back({score.name, score_text(score)});
   return table;
 }
-
-}  // namespace
 
 HtmlTable error_table(std::vector<WrongPrediction> errors, int64_t rows, int64_t characters) {
   std::ranges::stable_sort(errors, std::greater{}, &WrongPrediction::probability);
@@ -79,9 +80,7 @@ void add_classification(HtmlPage& page, const ClassificationResult& result) {
   page.table(scores_table(result.scores));
   page.figure(svg_confusion(result.matrix, result.labels, "Confusion matrix"));
   if (!result.bins.empty()) {
-    page.figure(svg_reliability(result.bins, "Reliability"),
-                "Bars: how often predictions of this confidence are right. Marks: how often they should be, their mean "
-                "confidence. Below: how many there are.");
+    page.figure(svg_reliability(result.bins, "Reliability"), kReliabilityCaption);
   }
   page.folded_table("Scores of each class", class_table(result.matrix, result.labels));
   const HtmlTable confused = confused_pairs(result.matrix, result.labels);

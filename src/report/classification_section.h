@@ -27,6 +27,12 @@ struct ClassificationResult {
   std::vector<WrongPrediction> errors;  // in any order
 };
 
+// Metrics with their intervals, and the number of examples.
+HtmlTable scores_table(const ScoreTable& scores);
+
+// What to say below a reliability diagram.
+extern const char* const kReliabilityCaption;
+
 // The most confident errors first: a text column per text of the example, cut to `characters`.
 HtmlTable error_table(std::vector<WrongPrediction> errors, int64_t rows = 50, int64_t characters = 400);
 

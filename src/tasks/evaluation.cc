@@ -1,6 +1,9 @@
 #include "tasks/evaluation.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -25,6 +28,7 @@ Json gold_json(const Task& task, const Example& example) {
       for (const AnswerSpan& answer : example.answers) answers.push_back(answer.text);
       return answers;
     }
+    case TaskKind::contrastive: return example.texts[1];
     default: return example.choice;
   }
 }
@@ -41,6 +45,38 @@ std::vector<std::string> encoding_notices(const EncodedExamples& encoded, const 
   return notices;
 }
 
+std::string unknown_label_notice(const LabelNames& labels, std::span<const Example> examples) {
+  std::vector<std::string> unknown;
+  int64_t count = 0;
+  for (const Example& example : examples) {
+    for (const std::string& label : example.labels) {
+      if (labels.find(label) >= 0) continue;
+      ++count;
+      if (std::ranges::find(unknown, label) == unknown.end()) unknown.push_back(label);
+    }
+  }
+  if (unknown.empty()) return "";
+  constexpr size_t kShown = 5;
+  const bool more = unknown.size() > kShown;
+  if (more) unknown.resize(kShown);
+  return fmt::format("{} {} not among those that the model learns, and count as wrong: {}{}", counted(count, "label"),
+                     count == 1 ? "is" : "are", fmt::join(unknown, ", "), more ? ", …" : "");
+}
+
+std::vector<std::string> metric_names(const Task& task, const std::vector<std::string>& labels,
+                                      std::span<const Example> examples, const EncodedExamples& encoded) {
+  std::vector<Prediction> blank(examples.size());
+  for (const EncodedPart& part : encoded.parts) {
+    Prediction& prediction = blank[static_cast<size_t>(part.source)];
+    for (const LossTerm& term : part.terms) {
+      prediction.outputs.emplace_back(term.kind == TermKind::softmax ? static_cast<size_t>(term.count) : 1, 0.0);
+    }
+  }
+  std::vector<std::string> names = {"loss"};
+  std::ranges::copy(task_metrics(task, labels, examples, blank).names, std::back_inserter(names));
+  return names;
+}
+
 TaskEvaluation evaluate_task(const Task& task, const Model& model, const Tokenizer& tokenizer,
                              std::span<const Example> examples, const std::string& file,
                              const EvaluationOptions& options, const std::function<void(const std::string&)>& warned) {
@@ -48,6 +84,8 @@ TaskEvaluation evaluate_task(const Task& task, const Model& model, const Tokeniz
   const TaskInputs inputs(task.kind, model.config(), tokenizer, options.inputs);
   const EncodedExamples encoded = inputs.encode(examples, file, model.backend().pool());
   for (const std::string& notice : encoding_notices(encoded, file)) warned(notice);
+  const std::string unknown = unknown_label_notice(LabelNames(model.config().labels), examples);
+  if (has_labels(task.kind) && !unknown.empty()) warned(fmt::format("{}: {}", file, unknown));
   TaskEvaluation result;
   result.predictions = predict(model, tokenizer, examples, encoded, options.prediction);
   result.loss = mean_loss(result.predictions);
@@ -78,7 +116,7 @@ Json prediction_json(const Task& task, const std::vector<std::string>& labels, c
     case TaskKind::multilabel: {
       Json predicted = Json::array(), scores = Json::object();
       for (size_t i = 0; i < outputs.size(); ++i) {
-        if (outputs[i].front() > 0.5) predicted.push_back(labels[i]);
+        if (is_predicted(outputs[i].front())) predicted.push_back(labels[i]);
         scores[labels[i]] = outputs[i].front();
       }
       line["prediction"] = predicted;
@@ -100,12 +138,17 @@ Json prediction_json(const Task& task, const std::vector<std::string>& labels, c
       line["prediction"] = prediction.answer.text;
       line["score"] = prediction.answer.score;
       break;
+    case TaskKind::contrastive:
+      line["prediction"] = prediction.answer.text;
+      line["score"] = prediction.answer.score;
+      line["rank"] = outputs.front().front();
+      break;
     case TaskKind::multiple_choice:
       line["prediction"] = predicted_index(outputs.front());
       line["scores"] = outputs.front();
       break;
     case TaskKind::triplet:
-      line["prediction"] = outputs[0].front() > outputs[1].front() ? 0 : 1;
+      line["prediction"] = predicted_side(prediction);
       line["scores"] = {outputs[0].front(), outputs[1].front()};
       break;
     default: line["prediction"] = outputs.front().front();

@@ -31,6 +31,13 @@ TaskEvaluation evaluate_task(const Task& task, const Model& model, const Tokeniz
 // What was cut or not understood, one sentence each.
 std::vector<std::string> encoding_notices(const EncodedExamples& encoded, const std::string& file);
 
+// What to say of labels that `labels` lacks, by name; empty where there are none.
+std::string unknown_label_notice(const LabelNames& labels, std::span<const Example> examples);
+
+// The names of what is measured on these examples: "loss", and those of task_metrics().
+std::vector<std::string> metric_names(const Task& task, const std::vector<std::string>& labels,
+                                      std::span<const Example> examples, const EncodedExamples& encoded);
+
 // Scores with 95 % intervals from a bootstrap over examples.
 ScoreTable scores_of(const MetricSet& metrics, ThreadPool& pool);
 

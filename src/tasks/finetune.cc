@@ -11,7 +11,9 @@
 #include "formats/directory_weights.h"
 #include "formats/state_dict.h"
 #include "tasks/finetune_plan.h"
+#include "tasks/finetune_task.h"
 #include "tasks/task_objective.h"
+#include "tasks/task_report.h"
 #include "training/continuation.h"
 #include "training/run_settings.h"
 
@@ -22,65 +24,50 @@ namespace {
 constexpr double kLearningRate = 2e-5;  // Devlin et al. 2019, A.3, and paper.md 2.3: 2e-5 to 5e-5
 constexpr double kEpochs = 3;           // paper.md 2.3
 
-// The examples as the model reads them.
-struct FinetuneInputs {
-  EncodedExamples training, validation;
-};
-
-FinetuneInputs encode(const FinetuneOptions& options, FinetunePlan& plan, const Tokenizer& tokenizer,
-                      ThreadPool& pool) {
-  const TaskInputs inputs(plan.task->kind, plan.config, tokenizer, plan.inputs);
-  const std::string& file = options.train.front();
-  const std::string& other = options.validation.empty() ? file : options.validation.front();
-  FinetuneInputs result{inputs.encode(plan.training, file, pool), inputs.encode(plan.validation, other, pool)};
-  for (const std::string& notice : encoding_notices(result.training, file)) plan.warnings.push_back(notice);
-  if (other != file) {
-    for (const std::string& notice : encoding_notices(result.validation, other)) plan.warnings.push_back(notice);
+// The length in steps, of which an epoch has `epoch`: its last one may be smaller.
+ScheduleOptions in_steps(ScheduleOptions schedule, int64_t epoch) {
+  if (!schedule.steps) {
+    schedule.steps = static_cast<int64_t>(std::ceil(schedule.epochs.value_or(kEpochs) * static_cast<double>(epoch)));
   }
-  return result;
+  schedule.epochs.reset();
+  return schedule;
 }
 
-void weigh(EncodedExamples& encoded, const std::vector<double>& weights) {
-  for (EncodedPart& part : encoded.parts) {
-    for (size_t i = 0; i < part.terms.size(); ++i) {
-      LossTerm& term = part.terms[i];
-      if (term.target < 0) continue;
-      if (term.kind == TermKind::softmax) term.weight = weights[static_cast<size_t>(term.target)];
-      if (term.kind == TermKind::sigmoid && term.target == 1) term.weight = weights[i];
-    }
-  }
-}
-
-int64_t count_with_target(const EncodedExamples& encoded) {
-  return std::ranges::count_if(
-      encoded.parts, [](const EncodedPart& part) { return std::ranges::any_of(part.terms, &LossTerm::has_target); });
+void check_metric(const std::string& metric, const FinetuneTask& task) {
+  const std::vector<std::string> names = task.metric_names();
+  if (std::ranges::find(names, metric) != names.end()) return;
+  throw UsageError("{} is {}, expected one of {}", FieldName("metric"), quote(metric), fmt::join(names, ", "));
 }
 
 Json resolved_settings(const FinetuneOptions& options, const FinetunePlan& plan, const Schedule& schedule,
-                       Precision precision, int64_t validate_every, const std::string& tokenizer_hash) {
+                       Precision precision, int64_t validate_every, const std::string& tokenizer_hash,
+                       const Json& of_task) {
   const ReadOptions& columns = options.columns.read;
-  return {{"dtype", precision_name(precision)},
-          {"model", WeightFiles(options.model).content_hash()},
-          {"config", write_config(plan.config)},
-          {"dropout", {plan.config.hidden_dropout, plan.config.attention_dropout}},
-          {"task", plan.task->name},
-          {"train", plan.training_hash},
-          {"validation", plan.validation_hash},
-          {"validation-fraction", options.validation_fraction ? Json(*options.validation_fraction) : Json("default")},
-          {"text-column", columns.text_column},
-          {"text-pair-column", columns.text_pair_column},
-          {"text-third-column", columns.text_third_column},
-          {"label-column", columns.label_column},
-          {"tag-column", columns.tag_column},
-          {"format", options.columns.format},
-          {"header", options.columns.header},
-          {"tokenizer", tokenizer_hash},
-          {"max-length", plan.inputs.max_length},
-          {"metric", plan.metric},
-          {"validate-every", validate_every},
-          {"steps", schedule.steps},
-          {"learning-rate", schedule.learning_rate},
-          {"warmup", schedule.warmup}};
+  Json settings = {
+      {"dtype", precision_name(precision)},
+      {"model", WeightFiles(options.model).content_hash()},
+      {"config", write_config(plan.config)},
+      {"dropout", {plan.config.hidden_dropout, plan.config.attention_dropout}},
+      {"task", plan.task->name},
+      {"train", plan.training_hash},
+      {"validation", plan.validation_hash},
+      {"validation-fraction", options.validation_fraction ? Json(*options.validation_fraction) : Json("default")},
+      {"text-column", columns.text_column},
+      {"text-pair-column", columns.text_pair_column},
+      {"text-third-column", columns.text_third_column},
+      {"label-column", columns.label_column},
+      {"tag-column", columns.tag_column},
+      {"format", options.columns.format},
+      {"header", options.columns.header},
+      {"tokenizer", tokenizer_hash},
+      {"max-length", plan.inputs.max_length},
+      {"metric", plan.metric},
+      {"validate-every", validate_every},
+      {"steps", schedule.steps},
+      {"learning-rate", schedule.learning_rate},
+      {"warmup", schedule.warmup}};
+  settings.update(of_task);
+  return settings;
 }
 
 // Random weights where the model to start from has none.
@@ -93,13 +80,13 @@ void start_weights(Model& model, const FinetunePlan& plan, RandomStream random, 
   LoadNotes notes;
   note_unused(loading, notes);
   warnings.insert(warnings.end(), notes.warnings.begin(), notes.warnings.end());
-  if (!anew.empty()) warnings.push_back(fmt::format("starts anew: {}", fmt::join(anew, ", ")));
+  if (!anew.empty()) warnings.push_back(fmt::format("parameters of the head start anew: {}", fmt::join(anew, ", ")));
 }
 
 // What the trainer logs of a validation.
-Evaluation logged(double loss, const MetricSet& metrics) {
-  Evaluation evaluation{.loss = loss, .accuracy = {}, .labels = metrics.examples};
-  for (const auto& [name, value] : named_values(metrics)) {
+Evaluation logged(const TaskEvaluation& measured) {
+  Evaluation evaluation{.loss = measured.loss, .accuracy = {}, .labels = measured.metrics.examples};
+  for (const auto& [name, value] : named_values(measured.metrics)) {
     if (name == "accuracy") {
       evaluation.accuracy = value;
     } else {
@@ -109,24 +96,35 @@ Evaluation logged(double loss, const MetricSet& metrics) {
   return evaluation;
 }
 
-// Measures the published weights and writes evaluation.json and predictions.jsonl.
-ScoreTable evaluate_published(const FinetuneOptions& options, const FinetunePlan& plan, Model& model,
-                              const Tokenizer& tokenizer, const EncodedExamples& validation,
-                              const PredictionOptions& prediction) {
+// Measures the published weights and writes predictions.jsonl, report.html and, as a sign that all is done,
+// evaluation.json.
+ScoreTable evaluate_published(const FinetuneOptions& options, const FinetunePlan& plan, const FinetuneTask& task,
+                              Model& model) {
   const std::string weights = join_path(options.output, "model.safetensors");
   model.load_weights(load_state_dict(weights), weights);
-  const std::vector<Prediction> predictions = predict(model, tokenizer, plan.validation, validation, prediction);
-  const MetricSet metrics = task_metrics(*plan.task, plan.config.labels, plan.validation, predictions);
-  ScoreTable scores = scores_of(metrics, model.backend().pool());
+  const TaskEvaluation evaluation = task.evaluate(model);
+  ScoreTable scores = scores_of(evaluation.metrics, model.backend().pool());
   write_predictions(join_path(options.output, "predictions.jsonl"), *plan.task, plan.config.labels, plan.validation,
-                    predictions);
+                    evaluation.predictions);
+  write_task_report(
+      options.output, join_path(options.output, "report.html"),
+      {.task = plan.task,
+       .scores = scores,
+       .predicted = {
+           .labels = plan.config.labels, .examples = plan.validation, .predictions = evaluation.predictions}});
   Json json = score_json(plan.task->name, scores);
-  json["loss"] = mean_loss(predictions);
+  json["loss"] = evaluation.loss;
   write_file_atomically(join_path(options.output, "evaluation.json"), dump_json(json) + "\n");
   return scores;
 }
 
 }  // namespace
+
+std::unique_ptr<FinetuneTask> make_finetune_task(const FinetuneOptions& options, FinetunePlan& plan,
+                                                 const Tokenizer& tokenizer, ThreadPool& pool) {
+  return has_head(plan.task->kind) ? make_head_task(options, plan, tokenizer, pool)
+                                   : make_vector_task(options, plan, tokenizer, pool);
+}
 
 ReadOptions read_options(const ColumnOptions& columns) {
   ReadOptions options = columns.read;
@@ -140,27 +138,26 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
   FinetunePlan plan = make_finetune_plan(options);
   const auto tokenizer = load_tokenizer(model_directory(options.model));
   tokenizer->set_model_max_length(plan.inputs.max_length);
-  FinetuneInputs inputs = encode(options, plan, *tokenizer, backend.pool());
-  if (!options.class_weights.empty()) {
-    const LabelNames labels(plan.config.labels);
-    weigh(inputs.training, label_weights(options.class_weights, plan.task->kind, labels, plan.training));
-  }
+  const auto task = make_finetune_task(options, plan, *tokenizer, backend.pool());
+
+  check_metric(plan.metric, *task);
 
   const RandomStream random{static_cast<uint64_t>(options.seed), 0};
-  const int64_t parts = count_with_target(inputs.training);
-  if (parts == 0) throw DataError("{}: no example can be trained on", FilePath(options.train.front()));
-  ScheduleOptions length = options.schedule;
-  if (!length.steps && !length.epochs) length.epochs = kEpochs;
-  Schedule schedule = make_schedule(length, {.learning_rate = kLearningRate}, parts, options.batch_size);
-  const int64_t validate_every = options.validate_every.value_or(steps_per_epoch(parts, options.batch_size));
+  const int64_t per_step = options.batch_size * options.accumulate;
+  const int64_t epoch = steps_per_epoch(task->training_examples(), per_step);
+  const ScheduleOptions length = in_steps(options.schedule, epoch);
+  Schedule schedule = make_schedule(length, {.learning_rate = kLearningRate}, task->training_examples(), per_step);
+  const int64_t validate_every = options.validate_every.value_or(epoch);
 
   auto files = tokenizer->files();
   const Json settings =
-      run_settings(setting_values(options),
-                   resolved_settings(options, plan, schedule, backend.precision(), validate_every, hash_files(files)));
+      run_settings(setting_values(options), resolved_settings(options, plan, schedule, backend.precision(),
+                                                              validate_every, hash_files(files), task->settings()));
+  files.merge(task->files());
   files["config.json"] = write_config(plan.config).dump(2) + "\n";
   Model model(backend, plan.config, true);
   start_weights(model, plan, substream(random, 0), plan.warnings);
+  freeze(model, options.step);  // says here what does not fit
 
   RunDirectory directory(options.output, settings, files,
                          [&](const JsonObject& started, const Json& now, int64_t step) {
@@ -179,25 +176,18 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
     for (const std::string& warning : plan.warnings) options.warned(warning);
   }
 
-  const PredictionOptions prediction{.may_have_none = may_have_none(plan.training), .stop_token = options.stop_token};
-  const auto validate = [&] {
-    const std::vector<Prediction> predictions =
-        predict(model, *tokenizer, plan.validation, inputs.validation, prediction);
-    return logged(mean_loss(predictions), task_metrics(*plan.task, plan.config.labels, plan.validation, predictions));
-  };
-  TaskObjective objective(model, std::move(inputs.training.parts),
-                          {.batch_size = options.batch_size,
-                           .batch_tokens = options.batch_tokens,
-                           .loss = {.terms = {.label_smoothing = options.label_smoothing}, .r_drop = options.r_drop}},
-                          validate, substream(random, 1));
+  const auto objective = task->objective(
+      model, [&] { return logged(task->evaluate(model)); }, substream(random, 1));
   options.messages.write(
       fmt::format("{}: {} to train on, {} to validate on; {} of up to {}; learning rate up to {:g}\n", plan.task->name,
                   counted(std::ssize(plan.training), "example"), plan.validation.size(),
-                  counted(schedule.steps, "step"), counted(options.batch_size, "example"), schedule.learning_rate));
+                  counted(schedule.steps, "step"), counted(per_step, "example"), schedule.learning_rate));
   result.training =
-      train(model, objective,
+      train(model, *objective,
             {.schedule = schedule,
              .optimizer = options.optimizer,
+             .step = options.step,
+             .base_model = options.model,
              .intervals = {.validate_every = validate_every,
                            .save_every = options.save_every.value_or(validate_every),
                            .log_every = options.log_every,
@@ -205,9 +195,10 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
              .random = substream(random, 2),
              .best = BestOptions{.metric = plan.metric, .higher = plan.metric != "loss", .patience = options.patience},
              .output = options.messages,
-             .stop_token = options.stop_token},
+             .stop_token = options.stop_token,
+             .times = options.times},
             directory);
-  result.scores = evaluate_published(options, plan, model, *tokenizer, inputs.validation, prediction);
+  result.scores = evaluate_published(options, plan, *task, model);
   return result;
 }
 

@@ -12,8 +12,10 @@
 #include "base/setting.h"
 #include "data/labeled/labeled_file.h"
 #include "tasks/pooling.h"
+#include "tasks/vectors/vector_options.h"
 #include "training/optimizer.h"
 #include "training/schedule.h"
+#include "training/step_options.h"
 #include "training/trainer.h"
 
 namespace roformer {
@@ -65,11 +67,13 @@ struct FinetuneOptions {
 
   std::optional<int64_t> max_length, stride;
   int64_t batch_size = 32;
+  int64_t accumulate = 1;  // batches per step
   int64_t batch_tokens = 16'384;
   ScheduleOptions schedule;
   OptimizerOptions optimizer;
+  StepOptions step;
   std::optional<double> dropout;
-  std::string pooling = "automatic";
+  std::string pooling = "auto";
   std::optional<int64_t> validate_every, save_every;
   int64_t log_every = 10, keep = 1;
 
@@ -78,11 +82,13 @@ struct FinetuneOptions {
   std::vector<std::string> class_weights;  // "balanced", or LABEL=WEIGHT
   double label_smoothing = 0;
   double r_drop = 0;
+  SimilarityOptions vectors;
   int64_t seed = 1;
 
   Progress::Output messages = Progress::Output::standard_error();
-  std::function<void(bool already_finished)> accepted;     // called once all settings are validated
-  std::function<void(const std::string& warning)> warned;  // called with each warning and count, before training
+  std::function<void(bool already_finished)> accepted;           // called once all settings are validated
+  std::function<void(const std::string& warning)> warned;        // called with each warning and count, before training
+  std::function<std::string(const StepCount&)> times = nullptr;  // TrainerOptions
   std::stop_token stop_token = {};
 };
 
@@ -124,7 +130,9 @@ void visit_model_settings(Options& options, auto& visitor) {
       {"stride", "question answering: tokens of the context that two windows share (default: 128)", Effect::result},
       {0, 1 << 20});
   visitor.choice(options.pooling,
-                 {"pooling", "what a classifier of texts reads (default: the task's, else as the model's family does)",
+                 {"pooling",
+                  "what a classifier of texts reads (automatic: the task's, else as the model's family does), or how "
+                  "token vectors become a text's (automatic: as the model directory says, else the mean)",
                   Effect::result},
                  classifier_pooling_names());
   visitor.real(options.dropout,
@@ -134,12 +142,14 @@ void visit_model_settings(Options& options, auto& visitor) {
 
 template <OptionsOf<FinetuneOptions> Options>
 void visit_run_settings(Options& options, auto& visitor) {
-  visitor.integer(options.batch_size, {"batch_size", "examples per step", Effect::result}, {1, 1 << 20});
+  visitor.integer(options.batch_size, {"batch_size", "examples computed at once", Effect::result}, {1, 1 << 20});
+  visitor.integer(options.accumulate, {"accumulate", "batches per step", Effect::result}, {1, 1 << 20});
   visitor.integer(options.batch_tokens,
-                  {"batch_tokens", "tokens computed at once: a step of more is computed in parts", Effect::result},
+                  {"batch_tokens", "tokens computed at once: a batch of more is computed in parts", Effect::result},
                   {1, 1 << 28});
   visit_settings(options.schedule, visitor);
   visit_settings(options.optimizer, visitor);
+  visit_settings(options.step, visitor);
   visitor.text(options.metric,
                {"metric",
                 "chooses the best weights, which are kept: a metric of the task, or loss (default: the "
@@ -174,6 +184,7 @@ void visit_settings(Options& options, auto& visitor) {
   visit_data_settings(options, visitor);
   visit_model_settings(options, visitor);
   visit_run_settings(options, visitor);
+  visit_similarity_settings(options.vectors, options.task, visitor);
 }
 
 }  // namespace roformer

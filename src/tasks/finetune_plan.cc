@@ -15,6 +15,7 @@
 #include "data/labeled/split.h"
 #include "models/families/family.h"
 #include "models/reposition.h"
+#include "tasks/evaluation.h"
 #include "tasks/pooling.h"
 #include "text/tokenizer.h"
 
@@ -95,30 +96,6 @@ void read_data(const FinetuneOptions& options, FinetunePlan& plan) {
   }
 }
 
-bool has_labels(TaskKind kind) {
-  return kind == TaskKind::classification || kind == TaskKind::multilabel || kind == TaskKind::token_classification;
-}
-
-// The labels of the examples that `labels` lacks, and how many examples have them.
-void note_unknown(const FinetunePlan& plan, const LabelNames& labels, std::vector<std::string>& warnings) {
-  std::vector<std::string> unknown;
-  int64_t count = 0;
-  for (const Example& example : plan.validation) {
-    for (const std::string& label : example.labels) {
-      if (labels.find(label) >= 0) continue;
-      ++count;
-      if (std::ranges::find(unknown, label) == unknown.end()) unknown.push_back(label);
-    }
-  }
-  if (unknown.empty()) return;
-  constexpr size_t kShown = 5;
-  const bool more = unknown.size() > kShown;
-  if (more) unknown.resize(kShown);
-  warnings.push_back(
-      fmt::format("{} labels of the validation examples do not occur in training and count as wrong: {}{}", count,
-                  fmt::join(unknown, ", "), more ? ", …" : ""));
-}
-
 void set_labels(const FinetuneOptions& options, FinetunePlan& plan, const ModelConfig& start) {
   ModelConfig& config = plan.config;
   const Task& task = *plan.task;
@@ -151,7 +128,8 @@ void set_labels(const FinetuneOptions& options, FinetunePlan& plan, const ModelC
   } else {
     config.labels = task.labels.empty() ? found : task.labels;
   }
-  note_unknown(plan, LabelNames(config.labels), plan.warnings);
+  const std::string unknown = unknown_label_notice(LabelNames(config.labels), plan.validation);
+  if (!unknown.empty()) plan.warnings.push_back("validation examples: " + unknown);
 }
 
 // Removes the tensors of a head that is not the one of `config`.
@@ -166,6 +144,40 @@ void drop_head(FoundModel& found, const ModelConfig& config) {
   });
 }
 
+// Sentence vectors have no head; RoFormer-Sim has a language model's, and a linear pooler.
+void set_vectors(const FinetuneOptions& options, FinetunePlan& plan) {
+  const ModelConfig& start = plan.start.config;
+  ModelConfig& config = plan.config;
+  const bool sim = plan.task->generates;
+  plan.vectors =
+      make_vector_recipe(options.model, start, options.pooling, options.max_length.value_or(0), plan.task->max_length);
+  config.head = Head::none;
+  config.missing_head.clear();
+  if (sim) {
+    if (config.family != &families::roformer || config.has_linear_attention()) {
+      throw UsageError("{} {} is not a RoFormer with softmax attention, as {} needs", FieldName("model"), options.model,
+                       plan.task->name);
+    }
+    if (options.pooling != "automatic") {
+      throw InapplicableError("{} has no effect on {}, whose vectors are the pooler's", FieldName("pooling"),
+                              plan.task->name);
+    }
+    plan.vectors.pooling = TextPooling::pooler;
+    plan.vectors.normalize = false;
+    plan.vectors.files.clear();
+    config.head = Head::masked_lm;
+    config.tied = !start.is_language_model() || start.tied;
+    config.pooler_activation = Activation::none;
+  }
+  config.pooler = plan.vectors.pooling == TextPooling::pooler;
+  if (options.dropout) config.hidden_dropout = config.attention_dropout = *options.dropout;
+  complete(config, "");
+  if (start.pooler_activation == config.pooler_activation) return;
+  std::erase_if(plan.start.tensors, [&](const AvailableTensor& tensor) {
+    return our_name(*start.family, tensor.name).starts_with("pooler.");
+  });
+}
+
 void set_head(const FinetuneOptions& options, FinetunePlan& plan) {
   const ModelConfig start = plan.start.config;
   plan.config = start;
@@ -176,6 +188,7 @@ void set_head(const FinetuneOptions& options, FinetunePlan& plan) {
         "expected an encoder",
         FieldName("model"), options.model, config.family->causal_setting);
   }
+  if (!has_head(plan.task->kind)) return set_vectors(options, plan);
   config.head = head_of(plan.task->kind);
   config.missing_head.clear();
   config.pooler = false;  // complete() sets it where the head reads it
@@ -258,9 +271,9 @@ FinetunePlan make_finetune_plan(const FinetuneOptions& options) {
   plan.warnings = plan.start.notes.warnings;
   read_data(options, plan);
   set_head(options, plan);
-  plan.inputs = {
-      .max_length = options.max_length.value_or(std::min(plan.task->max_length, length_limit(plan.config).tokens)),
-      .stride = options.stride};
+  const int64_t usual = has_head(plan.task->kind) ? std::min(plan.task->max_length, length_limit(plan.config).tokens)
+                                                  : plan.vectors.preparation.max_length;
+  plan.inputs = {.max_length = options.max_length.value_or(usual), .stride = options.stride};
   plan.metric = options.metric.empty() ? plan.task->metrics.front() : options.metric;
   return plan;
 }

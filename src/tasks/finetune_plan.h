@@ -8,6 +8,7 @@
 #include "models/found_model.h"
 #include "tasks/finetune_options.h"
 #include "tasks/task_inputs.h"
+#include "tasks/vectors/vector_recipe.h"
 
 namespace roformer {
 
@@ -18,6 +19,7 @@ struct FinetunePlan {
   std::vector<Example> training, validation;
   std::string training_hash, validation_hash;  // of the files' contents
   InputOptions inputs;
+  VectorRecipe vectors;               // of tasks without a head
   std::string metric;                 // that chooses the best weights
   std::vector<std::string> warnings;  // one sentence each
 };

@@ -7,16 +7,16 @@
 namespace roformer {
 
 const std::vector<std::string>& classifier_pooling_names() {
-  static const std::vector<std::string> names = {"automatic", "first", "mean", "last"};
+  static const std::vector<std::string> names = {"auto", "first", "mean", "last"};
   return names;
 }
 
 void set_pooling(const std::string& name, const Task& task, ModelConfig& config) {
   if (config.head != Head::sequence_classification) {
-    if (name == "automatic") return;
+    if (name == "auto") return;
     throw InapplicableError("{} has no effect on {}", FieldName("pooling"), kind_name(task.kind));
   }
-  if (name == "automatic" && task.kind != TaskKind::triplet) return;
+  if (name == "auto" && task.kind != TaskKind::triplet) return;
   config.classifier_pooling = name == "first" ? Summary::first : name == "last" ? Summary::last : Summary::mean;
   if (config.family->any_positions != nullptr) config.family = config.family->any_positions;
 }

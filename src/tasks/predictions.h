@@ -14,9 +14,10 @@ namespace roformer {
 
 struct Prediction {
   // Of each term of the example (loss_terms.h), in order: the probabilities of labels, tags or choices, of each label
-  // of a multi-label task, of the two pairs of a triplet; or the number itself.
+  // of a multi-label task, of the two pairs of a triplet; or the number itself. Of pair similarity, how similar the
+  // vectors are; of contrastive texts the rank of the positive among all positives, from 1.
   std::vector<std::vector<double>> outputs = {};
-  Answer answer = {};  // of question answering, which has no outputs
+  Answer answer = {};  // of question answering, which has no outputs = {}; of contrastive texts the most similar one
   double loss = 0;     // the sum of the terms that have a target, without weights and smoothing
   int64_t terms = 0;   // that have one
 };

@@ -43,6 +43,8 @@ void drop_offsets(Encoding& encoding) { encoding.offsets = {}; }
 
 }  // namespace
 
+bool has_head(TaskKind kind) { return kind != TaskKind::pair_similarity && kind != TaskKind::contrastive; }
+
 Head head_of(TaskKind kind) {
   switch (kind) {
     case TaskKind::classification:
@@ -54,6 +56,10 @@ Head head_of(TaskKind kind) {
     case TaskKind::multiple_choice: return Head::multiple_choice;
     default: throw UsageError("{} is one of sentence vectors, which has no head", FieldName("task"));
   }
+}
+
+bool has_labels(TaskKind kind) {
+  return kind == TaskKind::classification || kind == TaskKind::multilabel || kind == TaskKind::token_classification;
 }
 
 bool labels_tokens(Head head) { return head == Head::token_classification || head == Head::question_answering; }

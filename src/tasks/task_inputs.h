@@ -18,8 +18,12 @@
 
 namespace roformer {
 
-// The head that a kind of task needs. UsageError for a kind without a head: pair_similarity, contrastive.
+// Whether a kind of task has a head: not pair_similarity and contrastive, which are of vectors (tasks/vectors).
+bool has_head(TaskKind kind);
+// The head that a kind of task needs. UsageError for a kind without one.
 Head head_of(TaskKind kind);
+// Whether a kind of task has labels by name.
+bool has_labels(TaskKind kind);
 // Whether the head gives a row of logits per token, not per sequence.
 bool labels_tokens(Head head);
 

@@ -7,7 +7,7 @@
 
 namespace roformer {
 
-int64_t steps_per_epoch(int64_t parts, int64_t batch_size) { return (parts + batch_size - 1) / batch_size; }
+int64_t steps_per_epoch(int64_t parts, int64_t per_step) { return (parts + per_step - 1) / per_step; }
 
 std::vector<int64_t> epoch_order(int64_t count, RandomStream random, int64_t epoch) {
   std::vector<int64_t> order(static_cast<size_t>(count));
@@ -29,11 +29,11 @@ TaskObjective::TaskObjective(const Model& model, std::vector<EncodedPart> traini
 }
 
 void TaskObjective::prepare(int64_t step) {
-  const int64_t per_epoch = steps_per_epoch(parts(), options_.batch_size);
+  const int64_t per_epoch = steps_per_epoch(parts(), options_.per_step());
   const int64_t epoch = (step - 1) / per_epoch;
   if (epoch != std::exchange(epoch_, epoch)) order_ = epoch_order(parts(), random_, epoch);
-  const int64_t begin = (step - 1) % per_epoch * options_.batch_size;
-  const int64_t end = std::min(begin + options_.batch_size, parts());
+  const int64_t begin = (step - 1) % per_epoch * options_.per_step();
+  const int64_t end = std::min(begin + options_.per_step(), parts());
   const bool per_token = labels_tokens(model_.config().head);
   const bool twice = options_.loss.r_drop > 0;
   micro_batches_.clear();
@@ -53,7 +53,7 @@ void TaskObjective::prepare(int64_t step) {
   for (int64_t i = begin; i < end; ++i) {
     const EncodedPart& part = training_[static_cast<size_t>(order_[static_cast<size_t>(i)])];
     const int64_t more = part.tokens() * (twice ? 2 : 1);
-    if (tokens + more > options_.batch_tokens) finish();
+    if (tokens + more > options_.batch_tokens || std::ssize(together) == options_.batch_size) finish();
     together.push_back(&part);
     tokens += more;
   }

@@ -14,13 +14,16 @@
 namespace roformer {
 
 struct TaskObjectiveOptions {
-  int64_t batch_size = 32;        // parts of a step
+  int64_t batch_size = 32;        // parts of a micro-batch
+  int64_t accumulate = 1;         // batches of this size per step
   int64_t batch_tokens = 16'384;  // of a micro-batch, at least one part: bounds the memory of a step
   TaskLossOptions loss = {};
+
+  int64_t per_step() const { return batch_size * accumulate; }
 };
 
-// Steps in an epoch: its last one may have fewer than batch_size parts.
-int64_t steps_per_epoch(int64_t parts, int64_t batch_size);
+// Steps in an epoch: its last one may have fewer than `per_step` parts.
+int64_t steps_per_epoch(int64_t parts, int64_t per_step);
 
 // The order of `count` things in epoch 0, 1, …: a permutation that follows from the stream and the epoch.
 std::vector<int64_t> epoch_order(int64_t count, RandomStream random, int64_t epoch);

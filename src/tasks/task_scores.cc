@@ -41,7 +41,6 @@ MetricSet of_labels(const LabelNames& labels, std::span<const Example> examples,
 
 MetricSet of_label_sets(const LabelNames& labels, std::span<const Example> examples,
                         std::span<const Prediction> predictions) {
-  constexpr double kMostLikely = 0.5;
   LabelSets gold{.labels = labels.size() + 1, .has = {}}, predicted = gold;  // the last one stands for all unknown ones
   for (size_t i = 0; i < examples.size(); ++i) {
     std::vector<uint8_t> has(static_cast<size_t>(gold.labels), 0);
@@ -51,7 +50,7 @@ MetricSet of_label_sets(const LabelNames& labels, std::span<const Example> examp
     }
     gold.has.insert(gold.has.end(), has.begin(), has.end());
     for (const std::vector<double>& output : predictions[i].outputs) {
-      predicted.has.push_back(output.front() > kMostLikely ? 1 : 0);
+      predicted.has.push_back(is_predicted(output.front()) ? 1 : 0);
     }
     predicted.has.push_back(0);
   }
@@ -80,6 +79,16 @@ MetricSet of_numbers(std::span<const Example> examples, std::span<const Predicti
   return regression_metrics(gold, predicted);
 }
 
+MetricSet of_ranks(std::span<const Prediction> predictions) {
+  std::vector<double> right, reciprocal;
+  for (const Prediction& prediction : predictions) {
+    const double rank = prediction.outputs.front().front();
+    right.push_back(rank == 1 ? 1 : 0);
+    reciprocal.push_back(1 / rank);
+  }
+  return mean_metrics({"accuracy", "mrr"}, {std::move(right), std::move(reciprocal)});
+}
+
 MetricSet of_tags(const LabelNames& labels, std::span<const Example> examples,
                   std::span<const Prediction> predictions) {
   std::vector<Tags> gold, predicted;
@@ -93,7 +102,36 @@ MetricSet of_tags(const LabelNames& labels, std::span<const Example> examples,
   return entity_metrics(gold, predicted);
 }
 
-MetricSet of_answers(const Task& task, std::span<const Example> examples, std::span<const Prediction> predictions) {
+MetricSet of_kind(const Task& task, const LabelNames& labels, std::span<const Example> examples,
+                  std::span<const Prediction> predictions) {
+  std::vector<int32_t> gold, predicted;
+  switch (task.kind) {
+    case TaskKind::classification: return of_labels(labels, examples, predictions);
+    case TaskKind::multilabel: return of_label_sets(labels, examples, predictions);
+    case TaskKind::regression:
+    case TaskKind::pair_similarity: return of_numbers(examples, predictions);
+    case TaskKind::contrastive: return of_ranks(predictions);
+    case TaskKind::token_classification: return of_tags(labels, examples, predictions);
+    case TaskKind::question_answering: return answer_metrics(answer_scores(task, examples, predictions));
+    case TaskKind::multiple_choice:
+      for (size_t i = 0; i < examples.size(); ++i) {
+        gold.push_back(static_cast<int32_t>(examples[i].choice));
+        predicted.push_back(predicted_index(predictions[i].outputs.front()));
+      }
+      return of_choices(gold, predicted);
+    default:
+      for (size_t i = 0; i < examples.size(); ++i) {
+        gold.push_back(static_cast<int32_t>(examples[i].choice));
+        predicted.push_back(predicted_side(predictions[i]));
+      }
+      return of_choices(gold, predicted);
+  }
+}
+
+}  // namespace
+
+std::vector<AnswerScore> answer_scores(const Task& task, std::span<const Example> examples,
+                                       std::span<const Prediction> predictions) {
   int64_t ideographic = 0, answers = 0;
   for (const Example& example : examples) {
     if (example.answers.empty()) continue;
@@ -115,36 +153,8 @@ MetricSet of_answers(const Task& task, std::span<const Example> examples, std::s
     const std::string& answer = predictions[i].answer.text;
     scores.push_back(by_characters ? cmrc_score(answer, right) : squad_score(answer, right));
   }
-  return answer_metrics(scores);
+  return scores;
 }
-
-MetricSet of_kind(const Task& task, const LabelNames& labels, std::span<const Example> examples,
-                  std::span<const Prediction> predictions) {
-  std::vector<int32_t> gold, predicted;
-  switch (task.kind) {
-    case TaskKind::classification: return of_labels(labels, examples, predictions);
-    case TaskKind::multilabel: return of_label_sets(labels, examples, predictions);
-    case TaskKind::regression:
-    case TaskKind::pair_similarity: return of_numbers(examples, predictions);
-    case TaskKind::token_classification: return of_tags(labels, examples, predictions);
-    case TaskKind::question_answering: return of_answers(task, examples, predictions);
-    case TaskKind::multiple_choice:
-      for (size_t i = 0; i < examples.size(); ++i) {
-        gold.push_back(static_cast<int32_t>(examples[i].choice));
-        predicted.push_back(predicted_index(predictions[i].outputs.front()));
-      }
-      return of_choices(gold, predicted);
-    default:
-      for (size_t i = 0; i < examples.size(); ++i) {
-        gold.push_back(static_cast<int32_t>(examples[i].choice));
-        const auto& outputs = predictions[i].outputs;
-        predicted.push_back(outputs[0].front() > outputs[1].front() ? 0 : 1);
-      }
-      return of_choices(gold, predicted);
-  }
-}
-
-}  // namespace
 
 MetricSet task_metrics(const Task& task, const std::vector<std::string>& labels, std::span<const Example> examples,
                        std::span<const Prediction> predictions) {
@@ -169,6 +179,45 @@ MetricSet task_metrics(const Task& task, const std::vector<std::string>& labels,
   return result;
 }
 
+std::vector<uint8_t> right_examples(const Task& task, const std::vector<std::string>& labels,
+                                    std::span<const Example> examples, std::span<const Prediction> predictions) {
+  const LabelNames names(labels);
+  const auto label_set = [&](const Example& example) {
+    std::vector<uint8_t> has(labels.size() + 1, 0);  // the last one stands for all unknown ones
+    for (const std::string& label : example.labels) {
+      const int32_t id = names.find(label);
+      has[id < 0 ? labels.size() : static_cast<size_t>(id)] = 1;
+    }
+    return has;
+  };
+  std::vector<uint8_t> right;
+  if (task.kind == TaskKind::question_answering) {
+    for (const AnswerScore& score : answer_scores(task, examples, predictions)) right.push_back(score.exact_match == 1);
+    return right;
+  }
+  for (size_t i = 0; i < examples.size(); ++i) {
+    const Example& example = examples[i];
+    const auto& outputs = predictions[i].outputs;
+    switch (task.kind) {
+      case TaskKind::classification:
+        right.push_back(!example.labels.empty() &&
+                        names.find(example.labels.front()) == predicted_index(outputs.front()));
+        break;
+      case TaskKind::multilabel: {
+        std::vector<uint8_t> predicted;
+        for (const auto& output : outputs) predicted.push_back(is_predicted(output.front()));
+        predicted.push_back(0);
+        right.push_back(predicted == label_set(example));
+        break;
+      }
+      case TaskKind::multiple_choice: right.push_back(example.choice == predicted_index(outputs.front())); break;
+      case TaskKind::triplet: right.push_back(example.choice == predicted_side(predictions[i])); break;
+      default: return {};
+    }
+  }
+  return right;
+}
+
 std::vector<std::pair<std::string, double>> named_values(const MetricSet& metrics) {
   const std::vector<double> values = metrics.once();
   std::vector<std::pair<std::string, double>> named;
@@ -178,6 +227,15 @@ std::vector<std::pair<std::string, double>> named_values(const MetricSet& metric
 
 int32_t predicted_index(const std::vector<double>& output) {
   return static_cast<int32_t>(std::ranges::max_element(output) - output.begin());
+}
+
+int32_t predicted_side(const Prediction& prediction) {
+  return prediction.outputs[0].front() > prediction.outputs[1].front() ? 0 : 1;
+}
+
+bool is_predicted(double probability) {
+  constexpr double kMostLikely = 0.5;
+  return probability > kMostLikely;
 }
 
 }  // namespace roformer

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <cmath>
+#include <map>
 #include <memory>
 
 #include "base/error.h"
@@ -13,24 +14,16 @@ namespace {
 
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
-std::vector<std::string> names_of(const Model& model) {
-  std::vector<std::string> names;
-  for (const NamedParameter& named : model.parameters()) names.push_back(named.name);
-  return names;
-}
-
-double decay_of(const NamedParameter& named, const OptimizerOptions& options) {
-  return decays(named.role) ? options.weight_decay : 0;
-}
-
 class AdamW final : public Optimizer {
  public:
-  AdamW(const Model& model, const OptimizerOptions& options)
-      : Optimizer(model, options.clip_norm), options_(options), names_(names_of(model)) {
-    for (const NamedParameter& named : model.parameters()) {
-      const Tensor &value = named.parameter.value, &gradient = named.parameter.gradient;
-      tensors_.push_back(
-          {gradient, value, backend().zeros(value.shape()), backend().zeros(value.shape()), decay_of(named, options)});
+  AdamW(Backend& backend, const std::vector<TrainedParameter>& trained, const OptimizerOptions& options)
+      : Optimizer(backend, trained, options.clip_norm), options_(options) {
+    for (const auto& [name, parameter, role, rate] : trained) {
+      const Tensor &value = parameter.value, &gradient = parameter.gradient;
+      names_.push_back(name);
+      tensors_.push_back({gradient, value, backend.zeros(value.shape()), backend.zeros(value.shape()),
+                          decays(role) ? options.weight_decay : 0});
+      by_rate_[rate].push_back(tensors_.back());
     }
   }
 
@@ -45,19 +38,22 @@ class AdamW final : public Optimizer {
 
  private:
   void update(const Update& update) override {
-    backend().adamw({.step = update.step,
-                     .learning_rate = update.learning_rate,
-                     .beta1 = options_.beta1,
-                     .beta2 = options_.beta2,
-                     .epsilon = options_.epsilon,
-                     .gradient_scale = update.gradient_scale,
-                     .zero_gradients = update.zero_gradients},
-                    tensors_);
+    for (const auto& [rate, tensors] : by_rate_) {
+      backend().adamw({.step = update.step,
+                       .learning_rate = update.learning_rate * rate,
+                       .beta1 = options_.beta1,
+                       .beta2 = options_.beta2,
+                       .epsilon = options_.epsilon,
+                       .gradient_scale = update.gradient_scale,
+                       .zero_gradients = update.zero_gradients},
+                      tensors);
+    }
   }
 
   OptimizerOptions options_;
   std::vector<std::string> names_;
   std::vector<AdamWTensors> tensors_;
+  std::map<double, std::vector<AdamWTensors>> by_rate_;  // the same, by their share of the learning rate
 };
 
 }  // namespace
@@ -67,8 +63,9 @@ const std::vector<std::string>& optimizer_names() {
   return names;
 }
 
-Optimizer::Optimizer(const Model& model, double clip_norm) : backend_(model.backend()), clip_norm_(clip_norm) {
-  for (const NamedParameter& named : model.parameters()) gradients_.push_back(named.parameter.gradient);
+Optimizer::Optimizer(Backend& backend, const std::vector<TrainedParameter>& trained, double clip_norm)
+    : backend_(backend), clip_norm_(clip_norm) {
+  for (const TrainedParameter& one : trained) gradients_.push_back(one.parameter.gradient);
 }
 
 void Optimizer::zero_gradients() {
@@ -90,7 +87,12 @@ void Optimizer::step(int64_t step, double learning_rate, double norm, bool keep_
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const Model& model, const OptimizerOptions& options) {
-  if (options.kind == "adamw") return std::make_unique<AdamW>(model, options);
+  return make_optimizer(model.backend(), trained_parameters(model, options.layer_decay.value_or(1)), options);
+}
+
+std::unique_ptr<Optimizer> make_optimizer(Backend& backend, const std::vector<TrainedParameter>& trained,
+                                          const OptimizerOptions& options) {
+  if (options.kind == "adamw") return std::make_unique<AdamW>(backend, trained, options);
   throw UsageError("{} is {}; expected {}", FieldName("optimizer"), quote(options.kind),
                    fmt::join(optimizer_names(), ", "));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "base/setting.h"
 #include "models/model.h"
+#include "training/trained_parameters.h"
 
 namespace roformer {
 
@@ -17,6 +19,7 @@ struct OptimizerOptions {
   double weight_decay = 0.01;
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
   double clip_norm = 1;
+  std::optional<double> layer_decay = {};  // of the learning rate, as trained_parameters() has it
 };
 
 // adamw: Loshchilov & Hutter 2019, as in torch.optim.
@@ -32,9 +35,15 @@ void visit_settings(Options& options, auto& visitor) {
   visitor.real(options.beta2, {"beta2", "AdamW's decay rate of the second moment", kResult}, {0, 1, false, true});
   visitor.real(options.epsilon, {"epsilon", "AdamW's term added to the denominator", kResult}, {0, 1, true, false});
   visitor.real(options.clip_norm, {"clip_norm", "maximum gradient norm; 0 = no clipping", kResult}, {0, 1e9});
+  visitor.real(options.layer_decay,
+               {"layer_decay",
+                "multiply the learning rate of each layer by this for each layer above it: embeddings learn slowest, "
+                "the head is not slowed down",
+                kResult},
+               {0, 1, true, false});
 }
 
-// Updates the parameters of a trainable model, sharing its tensors.
+// Updates parameters, sharing their tensors.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -58,7 +67,7 @@ class Optimizer {
     bool zero_gradients;  // afterwards
   };
 
-  Optimizer(const Model& model, double clip_norm);
+  Optimizer(Backend& backend, const std::vector<TrainedParameter>& trained, double clip_norm);
   Backend& backend() const { return backend_; }
   virtual void update(const Update& update) = 0;
 
@@ -70,6 +79,9 @@ class Optimizer {
 };
 
 // UsageError for an unknown kind. Weight decay applies to weights, not to biases and norms.
+std::unique_ptr<Optimizer> make_optimizer(Backend& backend, const std::vector<TrainedParameter>& trained,
+                                          const OptimizerOptions& options);
+// Of all of a model's parameters that have gradients.
 std::unique_ptr<Optimizer> make_optimizer(const Model& model, const OptimizerOptions& options);
 
 }  // namespace roformer

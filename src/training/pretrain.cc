@@ -111,10 +111,6 @@ TrainingResult StagedRun::train_stage(size_t i, Model& model, TrainingText text,
   const PretrainOptions& options = stage.options;
   const Corpus& corpus = stage.corpora->training();
   const auto number = static_cast<int64_t>(i);
-  if (options.best != "none" && text.held_out.sequences.size() == 0) {
-    throw UsageError("{} is {}, but nothing is validated: {} is 0", FieldName("best"), options.best,
-                     FieldName("validation_fraction"));
-  }
   const bool alone = stages.size() == 1, new_text = first || !stage.corpora->same_text(*stages[i - 1].corpora);
   if (options.undivided && new_text && corpus.undivided()) options.undivided(*corpus.undivided());
   const LanguageOptions language = language_options(stage, number, tokenizer, text.held_out.sequences);
@@ -128,6 +124,8 @@ TrainingResult StagedRun::train_stage(size_t i, Model& model, TrainingText text,
   return train(model, objective,
                {.schedule = stage.schedule,
                 .optimizer = options.optimizer,
+                .step = options.step,
+                .base_model = options.init_from,
                 .intervals = options.intervals,
                 .random = substream(random, 2),
                 .stage = alone ? 0 : number + 1,
@@ -182,6 +180,10 @@ PretrainResult pretrain(std::span<const PretrainOptions> stage_options, Backend&
   tokenizer->set_model_max_length(longest_sequence(stage_options));
 
   TrainingText first_text = run.read_text(0);
+  if (options.best != "none" && first_text.held_out.sequences.size() == 0) {
+    throw UsageError("{} is {}, but nothing is validated: {} is 0", FieldName("best"), options.best,
+                     FieldName("validation_fraction"));
+  }
   set_schedules(run.stages, options.schedule.epochs ? first_text.stream->count_sequences() : 0);
   auto files = tokenizer->files();
   const Json settings = settings_of(run.stages, backend.precision(), hash_files(files));
@@ -191,6 +193,7 @@ PretrainResult pretrain(std::span<const PretrainOptions> stage_options, Backend&
   // The model is created first, so that a failed allocation leaves no directory behind.
   Model model(backend, plan.config, true);
   const std::vector<std::string> of_weights = set_first_weights(model, plan, substream(run.random, 0));
+  freeze(model, options.step);  // says here what does not fit
   if (options.confirm && !exists(join_path(options.output, "training/settings.json"))) {
     options.confirm(estimated_seconds(run.operations(), backend.pool().threads()));
   }

@@ -37,6 +37,7 @@ struct PretrainOptions {
   int64_t accumulate = 1;
   ScheduleOptions schedule;
   OptimizerOptions optimizer;
+  StepOptions step;
   std::optional<double> mask_probability;  // mlm; empty: 0.15
   bool whole_word = false;                 // mlm
   Intervals intervals;
@@ -85,7 +86,10 @@ void visit_data_settings(Options& options, auto& visitor) {
 template <OptionsOf<PretrainOptions> Options>
 void visit_model_settings(Options& options, auto& visitor) {
   visitor.text(options.config, {"config", "a config.json whose shape to start from instead of a preset's"}, "FILE");
-  visitor.text(options.init_from, {"init_from", "start from the weights and shape of this model; `position` and its parameters replace its encoding", Effect::resolved},
+  visitor.text(options.init_from,
+               {"init_from",
+                "start from the weights and shape of this model; `position` and its parameters replace its encoding",
+                Effect::resolved},
                "DIR");
 }
 
@@ -104,6 +108,7 @@ void visit_run_settings(Options& options, auto& visitor) {
   visitor.integer(options.accumulate, {"accumulate", "micro-batches per step", Effect::result}, {1, 1 << 20});
   visit_settings(options.schedule, visitor);
   visit_settings(options.optimizer, visitor);
+  visit_settings(options.step, visitor);
   visitor.real(options.mask_probability,
                {.name = "mask_probability",
                 .help = "mlm: fraction of tokens to predict (default: 0.15)",

@@ -15,6 +15,8 @@ namespace {
 
 constexpr const char *kWeights = "model.safetensors", *kOptimizer = "optimizer.safetensors", *kState = "state.json";
 constexpr const char* kPublished = "published.safetensors";  // if other than kWeights
+constexpr const char *kAdapter = "adapter.safetensors", *kPublishedAdapter = "adapter/adapter_model.safetensors";
+const std::map<std::string, std::string> kMetadata = {{"format", "pt"}};
 constexpr int64_t kMaxLogBytes = int64_t{1} << 32;
 
 bool holds(const std::string& path, const std::string& content) {
@@ -78,24 +80,35 @@ RunDirectory::RunDirectory(const std::string& path, const Json& settings,
   publish_from(snapshot_->path);
 }
 
-std::string RunDirectory::best_weights() const { return join_path(path_, join_path("training/best", kWeights)); }
-
-void RunDirectory::publish_from(const std::string& snapshot) {
-  const std::string kept = join_path(snapshot, kPublished);
-  const bool best = state_.best.best.has_value();
-  if (best) {
-    make_directories(parent_directory(best_weights()));
-    publish(kept, best_weights());
-  } else {
-    remove_tree(parent_directory(best_weights()));
-  }
-  publish(best ? kept : join_path(snapshot, kWeights), join_path(path_, kWeights));
+std::string RunDirectory::best_file(const char* name) const {
+  return join_path(path_, join_path("training/best", name));
 }
 
-void RunDirectory::keep_best(const Model& model) {
-  make_directories(parent_directory(best_weights()));
-  write_safetensors(best_weights(), file_weights(model), {{"format", "pt"}});
-  publish(best_weights(), join_path(path_, kWeights));
+void RunDirectory::publish_from(const std::string& snapshot) {
+  const std::string kept = join_path(snapshot, kPublished), adapter = join_path(snapshot, kAdapter);
+  const auto place = [](const std::string& file, const std::string& target) {
+    if (!exists(file)) return;
+    make_directories(parent_directory(target));
+    publish(file, target);
+  };
+  if (state_.best.best) {
+    place(kept, best_file(kWeights));
+    place(adapter, best_file(kAdapter));
+  } else {
+    remove_tree(parent_directory(best_file(kWeights)));
+  }
+  place(exists(kept) ? kept : join_path(snapshot, kWeights), join_path(path_, kWeights));
+  place(adapter, join_path(path_, kPublishedAdapter));
+}
+
+void RunDirectory::keep_best(const Model& model, const NamedTensors& adapter) {
+  make_directories(parent_directory(best_file(kWeights)));
+  write_safetensors(best_file(kWeights), file_weights(model), kMetadata);
+  publish(best_file(kWeights), join_path(path_, kWeights));
+  if (adapter.empty()) return;
+  write_safetensors(best_file(kAdapter), adapter, kMetadata);
+  make_directories(parent_directory(join_path(path_, kPublishedAdapter)));
+  publish(best_file(kAdapter), join_path(path_, kPublishedAdapter));
 }
 
 void RunDirectory::check_settings(const Json& started) const {
@@ -108,14 +121,14 @@ void RunDirectory::write_settings() const {
   write_file_atomically(join_path(path_, "training/settings.json"), settings_->dump(2) + "\n");
 }
 
-RunState RunDirectory::restore(Model& model, Optimizer& optimizer, Objective& objective) {
+RunState RunDirectory::restore(Model& model, const NamedTensors& optimizer, Objective& objective) {
   cut_log(snapshot_ ? snapshot_->step : -1);
   start_events();
   if (!snapshot_) return {};
   const std::string weights = join_path(snapshot_->path, kWeights);
   model.load_weights(load_state_dict(weights), weights);
   const std::string state_path = join_path(snapshot_->path, kOptimizer);
-  copy_into(load_state_dict(state_path), state_path, optimizer.state(), [&](const Tensor& from, const Tensor& to) {
+  copy_into(load_state_dict(state_path), state_path, optimizer, [&](const Tensor& from, const Tensor& to) {
     model.backend().write(to, [&](const Tensor& host) { copy_tensor(from, host); });
   });
   const JsonObject state = JsonObject::read(join_path(snapshot_->path, kState));
@@ -124,20 +137,25 @@ RunState RunDirectory::restore(Model& model, Optimizer& optimizer, Objective& ob
   return state_;
 }
 
-void RunDirectory::save(int64_t step, const RunState& state, const Model& model, const Optimizer& optimizer,
-                        const Objective& objective, int keep) {
+void RunDirectory::save(int64_t step, const RunState& state, const Model& model, NamedTensors optimizer,
+                        const Objective& objective, int keep, const LastPublished& last) {
   // The log must be durable before the snapshot is.
   if (log_) log_->sync();
   SnapshotWriter writer(path_, step);
-  write_safetensors(writer.path(kWeights), file_weights(model), {{"format", "pt"}});
-  auto state_tensors = optimizer.state();
-  for (auto& [name, tensor] : state_tensors) tensor = model.backend().to_host(tensor);
-  write_safetensors(writer.path(kOptimizer), state_tensors);
+  write_safetensors(writer.path(kWeights), file_weights(model), kMetadata);
+  for (auto& [name, tensor] : optimizer) tensor = model.backend().to_host(tensor);
+  write_safetensors(writer.path(kOptimizer), optimizer);
   Json json = {{"step", step}, {"tokens", state.tokens}, {"place", objective.cursor()}};
   if (state.best.best || state.best.since > 0) json["best"] = to_json(state.best);
   if (state.finished_early) json["finished_early"] = true;
   write_file_atomically(writer.path(kState), dump_json(json) + "\n");
-  if (state.best.best) publish(best_weights(), writer.path(kPublished));
+  if (state.best.best) {
+    publish(best_file(kWeights), writer.path(kPublished));
+    if (exists(best_file(kAdapter))) publish(best_file(kAdapter), writer.path(kAdapter));
+  } else {
+    if (last.write_weights) last.write_weights(writer.path(kPublished));
+    if (!last.adapter.empty()) write_safetensors(writer.path(kAdapter), last.adapter, kMetadata);
+  }
   const std::string snapshot = writer.commit();
   state_ = state;
   publish_from(snapshot);

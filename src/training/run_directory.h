@@ -1,11 +1,14 @@
 // The directory of a training run: a usable model directory plus the training state (cli.md).
 //   config.json, model.safetensors, tokenizer files     the model of the newest snapshot
 //   training/settings.json                              the run's settings
-//   training/step-N/{model,optimizer}.safetensors, state.json, manifest.json; published.safetensors of a best
-//   validation training/best/model.safetensors                     the weights of the best validation, where they are
-//   kept log.jsonl                                           one line per event tensorboard/events.out.tfevents.* the
-//   same for TensorBoard, one file per start report.html                                         plots of the log,
-//   written at the end
+//   training/step-N/{model,optimizer}.safetensors, state.json, manifest.json
+//   training/step-N/published.safetensors               the weights to publish, if other than the model's
+//   training/best/model.safetensors                     those of the best validation, where they are kept
+//   adapter/adapter_config.json, adapter_model.safetensors  LoRA's part of the model, in peft's format, where asked for
+//   training/{step-N,best}/adapter.safetensors          that of the weights that are published
+//   log.jsonl                                           one line per event
+//   tensorboard/events.out.tfevents.*                   the same for TensorBoard, one file per start
+//   report.html                                         plots of the log, written at the end
 // Locked by one run at a time.
 #pragma once
 
@@ -23,7 +26,6 @@
 #include "report/event_file.h"
 #include "training/best.h"
 #include "training/objective.h"
-#include "training/optimizer.h"
 
 namespace roformer {
 
@@ -31,11 +33,19 @@ namespace roformer {
 // `now`; throws if it cannot.
 using ContinuedSettings = std::function<Json(const JsonObject& started, const Json& now, int64_t step)>;
 
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
 // What a snapshot holds beside weights, optimizer and data position.
 struct RunState {
   int64_t tokens = 0;  // seen so far
   BestSoFar best = {};
   bool finished_early = false;
+};
+
+// What is published where there is no best validation, if other than the model's weights.
+struct LastPublished {
+  std::function<void(const std::string& path)> write_weights = nullptr;  // into this file
+  NamedTensors adapter = {};                                             // beside the weights, unless empty
 };
 
 class RunDirectory {
@@ -55,18 +65,19 @@ class RunDirectory {
   // The state of the newest snapshot.
   const RunState& state() const { return state_; }
 
-  // Restores weights, optimizer state and data position from the newest snapshot and returns its state. Truncates the
-  // log to that step and starts a new event file.
-  RunState restore(Model& model, Optimizer& optimizer, Objective& objective);
+  // Restores weights, what `optimizer` names, and data position from the newest snapshot and returns its state.
+  // Truncates the log to that step and starts a new event file.
+  RunState restore(Model& model, const NamedTensors& optimizer, Objective& objective);
 
   // Keeps these weights as those of the best validation, and publishes them. They count from the next save() on, whose
   // snapshot holds them too; a run that is resumed from an earlier snapshot gets that one's back.
-  void keep_best(const Model& model);
+  // `adapter` is published beside them, unless empty.
+  void keep_best(const Model& model, const NamedTensors& adapter = {});
 
   // Saves the state after `step`, publishes the weights, those of the best validation where there is one, and removes
   // all but the newest `keep` snapshots. On error the older ones are unchanged.
-  void save(int64_t step, const RunState& state, const Model& model, const Optimizer& optimizer,
-            const Objective& objective, int keep);
+  void save(int64_t step, const RunState& state, const Model& model, NamedTensors optimizer, const Objective& objective,
+            int keep, const LastPublished& last = {});
 
   // Appends one event to log.jsonl and flushes it; its numbers go to TensorBoard as EVENT/KEY.
   void log(const Json& event);
@@ -78,7 +89,7 @@ class RunDirectory {
   void write_settings() const;
   void cut_log(int64_t step);
   void start_events();
-  std::string best_weights() const;
+  std::string best_file(const char* name) const;  // of those that the best validation keeps
   // Puts in place what the snapshot publishes, where a killed run left other weights.
   void publish_from(const std::string& snapshot);
 

@@ -76,8 +76,8 @@ struct Metric {
 };
 const std::vector<Metric>& known_metrics() {
   static const std::vector<Metric> metrics = {
-      {"validation", "loss", "Validation loss", "loss (nats per predicted token)"},
-      {"train", "loss", "Training loss", "loss (nats per predicted token)"},
+      {"validation", "loss", "Validation loss", "loss"},
+      {"train", "loss", "Training loss", "loss"},
       {"validation", "accuracy", "Validation accuracy", "accuracy (%)", 100},
       {"validation", "perplexity", "Validation perplexity", "perplexity"},
       {"validation", "bits_per_character", "Validation bits per character", "bits per character"},
@@ -101,12 +101,20 @@ std::vector<Metric> metrics_of(const std::vector<Group>& groups, const RunsShown
   }
   found.erase({"train", "tokens"});  // redundant with the step
   for (const char* event : {"train", "validation"}) found.erase({event, "stage"});
+  // These mark validations.
+  std::erase_if(found, [](const auto& metric) { return metric.first == "best" || metric.first == "early_stop"; });
   if (!shown.wall_clock_speed) found.erase({"train", "tokens_per_second"});
   std::vector<Metric> metrics;
   for (const Metric& metric : known_metrics()) {
-    if (found.erase({metric.event, metric.key}) > 0) metrics.push_back(metric);
+    if (found.erase({metric.event, metric.key}) == 0) continue;
+    metrics.push_back(metric);
+    if (metric.key == "loss") metrics.back().unit = shown.loss_unit;
   }
-  for (const auto& [event, key] : found) metrics.push_back({event, key, fmt::format("{} {}", event, key), key});
+  for (const auto& [event, key] : found) {
+    std::string title = fmt::format("{} {}", event, key);
+    if (!title.empty() && title[0] >= 'a' && title[0] <= 'z') title[0] = static_cast<char>(title[0] - 'a' + 'A');
+    metrics.push_back({event, key, std::move(title), key});
+  }
   return metrics;
 }
 

@@ -19,7 +19,8 @@ struct RunGroup {
 std::string short_name(const std::string& path);
 
 struct RunsShown {
-  bool validation_loss = true;   // false where the page has a plot of it already
+  bool validation_loss = true;  // false where the page has a plot of it already
+  std::string loss_unit = "loss (nats per predicted token)";
   bool wall_clock_speed = true;  // else only speed by CPU time, where it was logged: other work may have slowed a run
 };
 

@@ -8,6 +8,7 @@ namespace {
 void append_rows(const std::string& prefix, const Json& settings,
                  std::vector<std::pair<std::string, std::string>>& rows) {
   for (const auto& [key, value] : settings.items()) {
+    if (value.is_null()) continue;  // not given
     if (value.is_object()) {
       append_rows(prefix + key + ".", value, rows);
     } else {

@@ -8,9 +8,12 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/progress.h"
+#include "formats/safetensors.h"
+#include "models/save_model.h"
+#include "training/adapter_files.h"
 #include "training/run_report.h"
-#include "training/training_step.h"
 
 namespace roformer {
 
@@ -27,6 +30,22 @@ struct Moment {
   double seconds = now_seconds(), cpu_seconds = process_cpu_seconds();
 };
 
+// While it exists, the model has the averages of the weights, where they are averaged.
+class AveragedWeights {
+ public:
+  explicit AveragedWeights(TrainingStep& step) : average_(step.average()) { exchange(); }
+  ~AveragedWeights() { exchange(); }
+  AveragedWeights(const AveragedWeights&) = delete;
+  AveragedWeights& operator=(const AveragedWeights&) = delete;
+
+ private:
+  void exchange() {
+    if (average_ != nullptr) average_->exchange();
+  }
+
+  WeightAverage* average_;
+};
+
 class TrainingRun {
  public:
   TrainingRun(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory)
@@ -34,15 +53,21 @@ class TrainingRun {
         objective_(objective),
         options_(options),
         directory_(directory),
-        update_(model, options.optimizer, options.schedule, options.random),
+        update_(model, options.optimizer, options.schedule, options.random, options.step),
         step_(directory.resumed_step()),
         start_(step_),
-        state_(directory.restore(model, update_.optimizer(), objective)),
+        state_(directory.restore(model, update_.state(), objective)),
         progress_({.label = "train", .total = options.schedule.steps, .start = step_, .times = !options.times},
                   options.output) {
     if (directory.has_snapshot()) saved_step_ = step_;
     for (const std::string& notice : directory.skipped()) progress_.print("skipped " + notice);
-    if (step_ > 0) progress_.print(fmt::format("resuming {} after step {}", directory.path(), step_));
+    if (step_ > options.schedule.begin)
+      progress_.print(fmt::format("resuming {} after step {}", directory.path(), step_));
+    if (!saves_adapter()) return;
+    const std::string folder = join_path(directory.path(), "adapter");
+    make_directories(folder);
+    write_file_atomically(join_path(folder, "adapter_config.json"),
+                          adapter_config(model, options.step.lora, options.base_model));
   }
 
   TrainingResult finish() {
@@ -142,6 +167,7 @@ class TrainingRun {
   void log_histograms() {
     const Moment begin;
     for (const auto& [name, parameter, role] : model_.parameters()) {
+      if (!parameter.gradient.defined()) continue;
       Backend& backend = model_.backend();
       directory_.log_histogram(step_, "gradients/" + name, histogram_of(backend.to_host(parameter.gradient)));
       directory_.log_histogram(step_, "weights/" + name, histogram_of(backend.to_host(parameter.value)));
@@ -151,6 +177,7 @@ class TrainingRun {
 
   void validate() {
     const Moment begin;
+    const AveragedWeights averaged(update_);
     validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
     if (validation_.labels == 0) return;
     check_finite(step_, validation_.loss, "validation loss", last_saved());
@@ -183,10 +210,13 @@ class TrainingRun {
 
   void keep_best() {
     check_weights();
-    directory_.keep_best(model_);
+    directory_.keep_best(model_, adapter());
     const std::string& metric = options_.best->metric;
     directory_.log({{"event", "best"}, {"step", step_}, {metric, metric_of(validation_, metric)}});
   }
+
+  bool saves_adapter() const { return options_.step.lora.rank && options_.step.lora.save == "adapter"; }
+  NamedTensors adapter() const { return saves_adapter() ? adapter_tensors(model_, *update_.lora()) : NamedTensors(); }
 
   void finish_early() {
     state_.finished_early = true;
@@ -210,7 +240,13 @@ class TrainingRun {
     if (saved_step_ == step_) return;
     check_weights();
     const Moment begin;
-    directory_.save(step_, state_, model_, update_.optimizer(), objective_, static_cast<int>(every().keep));
+    const auto write_average = [&](const std::string& path) {
+      const AveragedWeights averaged(update_);
+      write_safetensors(path, file_weights(model_), {{"format", "pt"}});
+    };
+    LastPublished last{.adapter = adapter()};
+    if (update_.average() != nullptr) last.write_weights = write_average;
+    directory_.save(step_, state_, model_, update_.state(), objective_, static_cast<int>(every().keep), last);
     saved_step_ = step_;
     leave_out_since(begin);
   }
@@ -258,6 +294,7 @@ class TrainingRun {
 }  // namespace
 
 TrainingResult train(Model& model, Objective& objective, const TrainerOptions& options, RunDirectory& directory) {
+  freeze(model, options.step);
   return TrainingRun(model, objective, options, directory).finish();
 }
 

@@ -14,6 +14,7 @@
 #include "training/optimizer.h"
 #include "training/run_directory.h"
 #include "training/schedule.h"
+#include "training/training_step.h"
 
 namespace roformer {
 
@@ -44,6 +45,8 @@ struct StepCount {
 struct TrainerOptions {
   Schedule schedule;  // includes the number of steps
   OptimizerOptions optimizer;
+  StepOptions step = {};
+  std::string base_model = {};  // the weights that it starts from, as an adapter names them
   Intervals intervals;
   RandomStream random;
   int64_t stage = 0;            // of a training in stages, from 1: named in the log

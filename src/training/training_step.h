@@ -4,12 +4,18 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "training/lora.h"
 #include "training/objective.h"
 #include "training/optimizer.h"
 #include "training/schedule.h"
+#include "training/step_options.h"
+#include "training/weight_average.h"
 
 namespace roformer {
 
@@ -26,23 +32,35 @@ class TrainingStep {
     std::stop_token stop = {};
   };
 
-  // `model` is trainable and must outlive this. `random` is common to all steps.
-  TrainingStep(const Model& model, const OptimizerOptions& optimizer, const Schedule& schedule, RandomStream random);
+  // `model` is trainable, has the gradients that freeze() leaves with these options, and must outlive this. `random` is
+  // common to all steps.
+  TrainingStep(const Model& model, const OptimizerOptions& optimizer, const Schedule& schedule, RandomStream random,
+               const StepOptions& options = {});
 
   // Step 1 is the first. The loss weighs all labels equally, regardless of micro-batches. DataError if the loss or
   // gradient is not finite, Interrupted if a stop is requested; the model is then unchanged.
   Result run(int64_t step, MicroBatches& batches, const Options& options);
 
-  Optimizer& optimizer() { return *optimizer_; }
-  const Optimizer& optimizer() const { return *optimizer_; }
+  // What a snapshot needs beside the weights, as named views for saving and loading: the optimizer's state, averages,
+  // and the matrices of LoRA.
+  std::vector<std::pair<std::string, Tensor>> state() const;
+
+  // Null unless weights are averaged.
+  WeightAverage* average() { return average_ ? &*average_ : nullptr; }
+  // Null without LoRA.
+  const LoraAdapters* lora() const { return lora_ ? &*lora_ : nullptr; }
 
  private:
-  double pass(int64_t step, MicroBatches& batches, const Options& options);
+  double pass(RandomStream random, int64_t step, MicroBatches& batches, const Options& options);
+  void adversarial_pass(RandomStream random, int64_t step, MicroBatches& batches, const Options& options);
 
   const Model& model_;
-  std::unique_ptr<Optimizer> optimizer_;
   Schedule schedule_;
   RandomStream random_;
+  StepOptions options_;
+  std::optional<LoraAdapters> lora_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::optional<WeightAverage> average_;
 };
 
 // Throws DataError "step 3: the WHAT is infinite; ON_FAILURE" unless the value is finite.

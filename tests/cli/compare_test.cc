@@ -302,6 +302,7 @@ TEST_F(Compare, WorkOfDaysIsAskedFor) {
 }
 
 TEST_F(Compare, WrongUseIsSaidBeforeAnythingIsTrained) {
+  expect_refused(grid("g", {"--best", "loss"}), 2, {"--best is loss, expected none"});
   expect_refused(grid("g", {"--positions", "alibi", "--attention", "linear-elu"}), 2, {"alibi", "linear-elu"});
   expect_refused(grid("g", {"--attention", "linear-elu,linear-elu"}), 2, {"linear-elu twice"});
   expect_refused(grid("g", {"--positions", "alibi,none", "--relative-clip", "8"}), 2,

@@ -43,6 +43,24 @@ class FurtherTraining : public Workshop {
   }
 };
 
+// At a rate of 0 no validation is better than the first.
+TEST_F(FurtherTraining, WithoutProgressARunIsFinishedEarly) {
+  const Arguments still = {"--learning-rate",  "0", "--steps",    "9", "--best", "loss",
+                           "--validate-every", "2", "--patience", "2"};
+  EXPECT_THAT(succeed(pretrain("m", still)), HasSubstr("step 6, validation loss "));
+  EXPECT_THAT(log_of("m").back()["step"].dump(), "6");
+  EXPECT_TRUE(content(path("m/model.safetensors")) == content(path("m/training/best/model.safetensors")));
+  EXPECT_THAT(succeed(pretrain("m", still)), HasSubstr("already finished after step 6"));
+}
+
+TEST_F(FurtherTraining, WhatCannotBeTrainedLeavesNoDirectory) {
+  expect_refused(pretrain("m", {"--freeze", "99"}), 2,
+                 {"--freeze is \"99\", expected embeddings, encoder, or a number"});
+  expect_refused(pretrain("m", {"--lora-rank", "2", "--fgm-epsilon", "1"}), 2, {"--fgm-epsilon moves"});
+  EXPECT_FALSE(exists(path("m")));
+  succeed(pretrain("m", {"--lora-rank", "2", "--steps", "2", "--gradient-checkpointing"}));
+}
+
 TEST_F(FurtherTraining, MoreStepsGiveWhatOneRunWouldHave) {
   for (const char* kind : {"constant", "inverse-sqrt"}) {
     const std::string one = std::string("one_") + kind, two = std::string("two_") + kind;
@@ -121,6 +139,59 @@ TEST_F(FurtherTraining, WithoutValidation) {
   Arguments grid = pretrain("g", {"--validation-fraction", "0", "--positions", "rotary", "--seeds", "1"});
   grid[0] = "compare";
   expect_refused(grid, 2, {"--validation-fraction is 0"});
+}
+
+TEST_F(FurtherTraining, OtherPositions) {
+  succeed(pretrain("first", {"--position", "learned", "--learning-rate", "0.01"}));
+  const Outcome outcome = run(further("rotary", "first", {"--position", "rotary", "--dropout", "0.2"}));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_THAT(outcome.error, HasSubstr("first/model.safetensors: learned positions replaced by rotary; dropped: "
+                                       "roformer.embeddings.position_embeddings.weight (16384 parameters); start anew: "
+                                       "nothing\n"));
+  const Json config = Json::parse(content(path("rotary/config.json")));
+  EXPECT_EQ(config["model_type"], "roformer");
+  EXPECT_EQ(config["hidden_dropout_prob"], 0.2);
+  EXPECT_THAT(succeed({"fill-mask", "--model", path("rotary"), "the [MASK] king"}), HasSubstr("0."));
+  EXPECT_THAT(succeed(further("rotary", "first", {"--position", "rotary", "--dropout", "0.2"})),
+              HasSubstr("already finished"));
+
+  const Outcome based = run(further("based", "rotary", {"--position", "rotary", "--rotary-base", "500"}));
+  EXPECT_THAT(based.error, HasSubstr("rotary positions have other settings\n"));
+  EXPECT_EQ(Json::parse(content(path("based/config.json")))["rope_theta"], 500);
+  // What is not said stays as it was trained.
+  succeed(further("partial", "based", {"--position", "rotary-partial"}));
+  EXPECT_EQ(Json::parse(content(path("partial/config.json")))["rope_theta"], 500);
+  const Outcome biases = run(further("t5", "based", {"--position", "t5", "--relative-buckets", "8"}));
+  EXPECT_THAT(biases.error, HasSubstr("start anew: roformer.encoder.relative_attention_bias.weight (16 parameters)\n"));
+  EXPECT_THAT(succeed({"fill-mask", "--model", path("t5"), "the [MASK] king"}), HasSubstr("0."));
+
+  expect_refused(further("x", "first", {"--intermediate-size", "48"}), 2,
+                 {"--init-from", "positions and dropout", "--intermediate-size"});
+  expect_refused(further("x", "first", {"--attention", "linear-elu"}), 2, {"leave out --attention"});
+  expect_refused(further("x", "first", {"--position", "rotry"}), 2, {"--position is 'rotry'"});
+  expect_refused(further("x", "first", {"--rotary-base", "500"}), 2, {"--rotary-base: --position learned"});
+  EXPECT_FALSE(exists(path("x")));
+}
+
+TEST_F(FurtherTraining, LongerSequences) {
+  succeed(pretrain("first", {"--position", "learned", "--max-positions", "32"}));
+  const Outcome outcome = run(further("longer", "first", {"--max-length", "80"}));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.error;
+  EXPECT_THAT(outcome.error,
+              HasSubstr("learned positions have 80 rows instead of 32; rows from 32 on repeat those from 0 "
+                        "on\n"));
+  EXPECT_EQ(Json::parse(content(path("longer/config.json")))["max_position_embeddings"], 80);
+  EXPECT_EQ(Json::parse(content(path("longer/tokenizer_config.json")))["model_max_length"], 80);
+  EXPECT_THAT(run(further("said", "first", {"--max-positions", "50"})).error, HasSubstr("50 rows instead of 32"));
+  expect_refused(further("x", "first", {"--max-length", "80", "--max-positions", "50"}), 2,
+                 {"--max-length 80 is longer than the model's 50 learned positions"});
+
+  succeed(pretrain("rotary"));
+  const Outcome rotary = run(further("on", "rotary", {"--max-length", "600", "--batch-tokens", "600"}));
+  EXPECT_EQ(rotary.exit_code, 0) << rotary.error;
+  EXPECT_THAT(rotary.error, HasSubstr("sequences of 600 tokens are longer than the 512 of its config.json; rotary "
+                                      "positions have no limit\n"));
+  EXPECT_EQ(Json::parse(content(path("on/config.json")))["max_position_embeddings"], 600);
 }
 
 TEST_F(FurtherTraining, OtherTokensAreRefused) {

@@ -79,6 +79,12 @@ TEST_F(LlamaProgram, GoesOnFromASavedLlama) {
   EXPECT_LT(first_loss("more"), 0.7 * std::log(130));
   EXPECT_LT(last_loss("more"), last_loss("first"));
   expect_refused(causal("x", {"--init-from", path("first"), "--objective", "mlm"}), 2, {"llama, a causal model"});
+  expect_refused(causal("x", {"--init-from", path("first"), "--position", "learned"}), 2,
+                 {"a Llama has rotary positions, not learned"});
+  expect_refused(causal("x", {"--init-from", path("first"), "--position", "xpos"}), 2,
+                 {"neither learned nor with xPos"});
+  succeed(causal("based", {"--init-from", path("first"), "--rotary-base", "500"}));
+  EXPECT_EQ(Json::parse(content(path("based/config.json")))["rope_theta"], 500);
   expect_refused(llama("x", {"--attention", "linear-elu"}), 2, {"linear attention"});
   EXPECT_FALSE(exists(path("x")));
 }

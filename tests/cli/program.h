@@ -131,7 +131,7 @@ class Child {
  private:
   struct Stream {
     int descriptor = memfd_create("stream", MFD_CLOEXEC);
-    ~Stream() { close(descriptor); }
+    ~Stream() { ::close(descriptor); }
   };
 
   static std::vector<char*> pointers(std::vector<std::string>& words) {

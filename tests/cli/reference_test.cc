@@ -111,7 +111,7 @@ TEST(Completion, OffersCommandsOptionsAndChoices) {
   EXPECT_THAT(complete("roformer pretrain --schedule co"), ElementsAre("constant", "cosine"));
   EXPECT_THAT(complete("roformer pretrain --schedule = co"), ElementsAre("constant", "cosine"));
   EXPECT_THAT(complete("roformer pretrain --schedule ="), IsSupersetOf({"linear", "cosine"}));
-  EXPECT_THAT(complete("roformer pretrain --output x --lay"), ElementsAre("--layers"));
+  EXPECT_THAT(complete("roformer pretrain --output x --hea"), ElementsAre("--heads"));
   EXPECT_THAT(complete("roformer pretrain --output d"), ElementsAre());  // bash offers files
 }
 

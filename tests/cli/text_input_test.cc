@@ -29,11 +29,11 @@ class StandardInput {
     const int memory = memfd_create("standard input", MFD_CLOEXEC);
     EXPECT_EQ(pwrite(memory, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
     dup2(memory, STDIN_FILENO);
-    close(memory);
+    ::close(memory);
   }
   ~StandardInput() {
     dup2(old_, STDIN_FILENO);
-    close(old_);
+    ::close(old_);
   }
 
  private:
@@ -141,7 +141,7 @@ TEST(TextInputTest, ItemsKnowTheirPlacesAndTheFileItsShare) {
 struct Pipe {
   Pipe() { EXPECT_EQ(pipe(ends), 0); }
   ~Pipe() {
-    for (const int end : ends) close(end);
+    for (const int end : ends) ::close(end);
   }
   void send(const std::string& text) const {
     EXPECT_EQ(write(ends[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
@@ -164,7 +164,7 @@ TEST(DescriptorLines, AreReadyWhenWhole) {
   EXPECT_TRUE(lines.next(line));
   EXPECT_EQ(line, "");
   EXPECT_FALSE(lines.ready());
-  close(std::exchange(pipe.ends[1], -1));
+  ::close(std::exchange(pipe.ends[1], -1));
   EXPECT_TRUE(lines.ready());
   EXPECT_TRUE(lines.next(line));
   EXPECT_EQ(line, "thr");

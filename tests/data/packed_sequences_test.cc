@@ -102,6 +102,16 @@ std::string words(int count) {
   return text;
 }
 
+TEST_F(Packed, TheTextOfAnotherInSequencesOfAnotherLength) {
+  ThreadPool pool(1);
+  const Corpus corpus = this->corpus(words(10), 7);
+  const Corpus shorter(corpus, 4);
+  EXPECT_EQ(load_all(corpus, pool).size(), 2);
+  EXPECT_EQ(load_all(shorter, pool).size(), 5);
+  EXPECT_EQ(shorter.content_hash(), corpus.content_hash());
+  EXPECT_THROW(load_all(Corpus(corpus, 2), pool), UsageError);
+}
+
 TEST_F(Packed, HeldOutSequencesAreEvenlySpacedAndNeverAllOrNone) {
   ThreadPool pool(1);
   const Corpus corpus = this->corpus(words(100), 3);

@@ -26,15 +26,10 @@ TEST(ScoreTable, HasValuesAndIntervals) {
 }
 
 TEST(ScoreTable, WhatIsUndefinedIsNull) {
-<<<<<<< HEAD
-  const ScoreTable table{.examples = 1, .scores = {{.name = "matthews", .value = std::nan(""), .interval = {}}}};
-  EXPECT_EQ(score_json("t", table).dump(), R"({"interval95":{"matthews":null},"metrics":{"matthews":null},"n":1,"task":"t"})");
-=======
   const ScoreTable table{.examples = 1, .scores = {{.name = "matthews", .value = std::nan(""), .interval = {}}}};
   const Json json = score_json("t", table);
   EXPECT_TRUE(json.at("metrics").at("matthews").is_null());
   EXPECT_TRUE(json.at("interval95").at("matthews").is_null());
->>>>>>> 489f19a2fa332085e4ccbefc2b982cc0291357ed
 }
 
 TEST(ScoreTable, Texts) {

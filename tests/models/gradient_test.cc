@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -74,6 +76,99 @@ TEST_P(ModelGradientTest, MatchesCentralDifferences) {
       column = static_cast<int64_t>(generator.below(static_cast<uint64_t>(gradient.columns())));
     }
   }
+}
+
+// Bit for bit, on the backend that trains.
+TEST_P(ModelGradientTest, IsTheSameWithCheckpointing) {
+  ThreadPool pool(2);
+  const auto backend = make_cpu_backend(pool);
+  ModelConfig config = GetParam().config;
+  config.hidden_dropout = 0.2;
+  config.attention_dropout = 0.3;
+  const Model model(*backend, config, true);
+  randomize(model, 11);
+  const LabeledBatch data = random_batch(config, {5, 1, 7}, 12);
+  const RandomStream random{21, 3};
+  const double loss = train_pass(model, data, &random);
+  const auto plain = gradients(model);
+  clear_gradients(model);
+  EXPECT_EQ(train_pass(model, data, &random, true), loss);
+  const auto checkpointed = gradients(model);
+  ASSERT_EQ(checkpointed.size(), plain.size());
+  for (size_t i = 0; i < plain.size(); ++i) {
+    EXPECT_TRUE(plain[i].values == checkpointed[i].values) << plain[i].name;
+  }
+}
+
+// Whatever else is frozen, what is trained gets the same bits.
+TEST_P(ModelGradientTest, IsTheSameForWhatIsTrained) {
+  ThreadPool pool(1);
+  const auto backend = make_cpu_backend(pool);
+  const ModelConfig config = GetParam().config;
+  const auto build = [&] {
+    Model model(*backend, config, true);
+    randomize(model, 11);
+    return model;
+  };
+  const LabeledBatch data = random_batch(config, {5, 1, 7}, 12);
+  const Model whole = build();
+  const double loss = train_pass(whole, data);
+  const std::function<bool(const std::string&)> kinds[] = {
+      [](const std::string& name) { return !name.starts_with("embeddings.") && !name.starts_with("positions."); },
+      [](const std::string& name) { return name.starts_with("layers.1") || !is_of_trunk(name); },
+      [](const std::string& name) { return !is_of_trunk(name); },
+      [](const std::string& name) { return name.ends_with("attention.value.weight"); },
+      [](const std::string& name) { return name.starts_with("embeddings."); },
+      [](const std::string& name) { return name.starts_with("positions.") || name.find("norm") != std::string::npos; }};
+  for (const auto& wanted : kinds) {
+    Model model = build();
+    model.keep_gradients(wanted);
+    EXPECT_EQ(train_pass(model, data), loss);
+    for (size_t i = 0; i < model.table().size(); ++i) {
+      const std::string& name = model.table()[i].spec.name;
+      const Tensor& gradient = model.parameters()[i].parameter.gradient;
+      ASSERT_EQ(gradient.defined(), wanted(name)) << name;
+      if (!gradient.defined()) continue;
+      EXPECT_TRUE(values_of(gradient) == values_of(whole.parameters()[i].parameter.gradient)) << name;
+    }
+  }
+}
+
+// An encoder's hidden states get their gradient from every layer.
+TEST(Checkpointing, GivesTheSameGradientsThroughCrossAttention) {
+  ThreadPool pool(2);
+  const auto backend = make_cpu_backend(pool);
+  const ModelConfig config = with(tiny_config(), [](ModelConfig& changed) {
+    changed.cross_attention = true;
+    changed.attention_mask = AttentionMask::causal;
+    changed.head = Head::causal_lm;
+    changed.hidden_dropout = 0.2;
+  });
+  const Model model(*backend, config, true);
+  randomize(model, 11);
+  const LabeledBatch data = random_batch(config, {5, 7}, 12);
+  const Tensor memory = backend->empty({6, config.hidden});
+  for (int64_t i = 0; i < memory.elements(); ++i) memory.data<float>()[i] = std::sin(static_cast<float>(i));
+  const auto pass = [&](bool checkpointing) {
+    clear_gradients(model);
+    Tape tape;
+    const Context context{
+        .backend = *backend, .tape = &tape, .random = {21, 3}, .training = true, .checkpointing = checkpointing};
+    const Value source = Value::tracking(memory);
+    const StackInputs inputs{
+        .rotate_cross_queries = true, .memory = source, .memory_offsets = std::vector<int32_t>{0, 2, 6}};
+    const Value hidden = gather_rows(context, model.encoder().forward(context, data.batch, inputs), data.rows);
+    model.mlm_head().loss(context, hidden, model.encoder().word_embeddings(), data.labels, 1);
+    tape.backward();
+    auto all = gradients(model);
+    all.push_back({"memory", values_of(*source.gradient)});
+    return all;
+  };
+  const auto plain = pass(false), checkpointed = pass(true);
+  for (size_t i = 0; i < plain.size(); ++i) {
+    EXPECT_TRUE(plain[i].values == checkpointed[i].values) << plain[i].name;
+  }
+  EXPECT_GT(relative_difference(plain.back().values, std::vector<double>(plain.back().values.size(), 1)), 0);
 }
 
 // Every encoding.
@@ -161,6 +256,16 @@ INSTANTIATE_TEST_SUITE_P(
                                                 config.attention_output_biased = config.feed_forward_biased = false;
                                                 config.kv_heads = 0;
                                               })},
+        Variant{"parallel_residuals", with(tiny_llama(),
+                                           [](ModelConfig& config) {
+                                             config.family = &families::gpt_neox;
+                                             config.parallel_residual = ParallelResidual::two_norms;
+                                             config.norm = NormKind::layer;
+                                             config.kv_heads = 0;
+                                             config.gated = false;
+                                             config.biased = true;
+                                             config.activation = Activation::gelu;
+                                           })},
         Variant{"no_layer", with(tiny_config(), [](ModelConfig& config) { config.layers = 0; })}),
     [](const auto& param) { return param.param.name; });
 

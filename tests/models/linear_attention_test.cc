@@ -196,7 +196,6 @@ TEST(LinearConfigTest, OptionsChangeWhatTheyName) {
   options.attention_rotation = "before";
   options.favor_features = 32;
   options.favor_redraw = 50;
-  EXPECT_TRUE(options.any());
   ModelConfig config = options.apply(preset_config("demo"));
   complete(config, "");
   EXPECT_EQ(config.attention, std::vector<AttentionKind>{AttentionKind::linear_favor});

@@ -27,12 +27,14 @@ inline LossSum masked_lm_loss(const Model& model, const Context& context, const 
 }
 
 // Adds the gradients of the mean loss to the model's parameters and returns that loss. `random` null: no dropout.
-inline double train_pass(const Model& model, const LabeledBatch& data, const RandomStream* random = nullptr) {
+inline double train_pass(const Model& model, const LabeledBatch& data, const RandomStream* random = nullptr,
+                         bool checkpointing = false) {
   Tape tape;
   const Context context{.backend = model.backend(),
                         .tape = &tape,
                         .random = random == nullptr ? RandomStream{} : *random,
-                        .training = random != nullptr};
+                        .training = random != nullptr,
+                        .checkpointing = checkpointing};
   const double scale = 1.0 / static_cast<double>(data.rows.size());
   const LossSum loss = masked_lm_loss(model, context, data, scale);
   tape.backward();

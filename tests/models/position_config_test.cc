@@ -33,7 +33,6 @@ TEST(PositionOptionsInConfig, AreWrittenAndRead) {
   }
   ShapeOptions options;
   options.position_options = {.rotary_base = 500, .rotary_fraction = 0.25};
-  EXPECT_TRUE(options.any());
   ModelConfig config = options.apply(preset_config("demo"));
   complete(config, "");
   const Json json = write_config(config);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "tests/training/training_trial.h"
+#include "training/optimizer.h"
 
 namespace roformer::test {
 namespace {
@@ -40,7 +41,7 @@ TEST_F(RunDirectoryTest, ANewOneHoldsSettingsAndFiles) {
   EXPECT_EQ(directory.resumed_step(), 0);
   EXPECT_EQ(content("config.json"), "{}\n");
   EXPECT_EQ(Json::parse(content("training/settings.json")), settings_);
-  EXPECT_EQ(directory.restore(model_, *optimizer_, objective_).tokens, 0);
+  EXPECT_EQ(directory.restore(model_, optimizer_->state(), objective_).tokens, 0);
 }
 
 TEST_F(RunDirectoryTest, EveryDifferenceIsNamed) {
@@ -69,9 +70,9 @@ TEST_F(RunDirectoryTest, EveryDifferenceIsNamed) {
 TEST_F(RunDirectoryTest, OtherSettingsMayBeGoneOnWith) {
   {
     RunDirectory directory = open(settings_);
-    directory.restore(model_, *optimizer_, objective_);
+    directory.restore(model_, optimizer_->state(), objective_);
     EXPECT_FALSE(directory.has_snapshot());
-    directory.save(3, {.tokens = 30}, model_, *optimizer_, objective_, 2);
+    directory.save(3, {.tokens = 30}, model_, optimizer_->state(), objective_, 2);
   }
   Json other = settings_;
   other["seed"] = 2;
@@ -108,9 +109,9 @@ TEST_F(RunDirectoryTest, DamagedFilesAreWrittenAgain) {
 TEST_F(RunDirectoryTest, ASnapshotWithoutItsFilesIsPassedOver) {
   {
     RunDirectory directory = open(settings_);
-    directory.restore(model_, *optimizer_, objective_);
-    directory.save(1, {.tokens = 10}, model_, *optimizer_, objective_, 2);
-    directory.save(2, {.tokens = 20}, model_, *optimizer_, objective_, 2);
+    directory.restore(model_, optimizer_->state(), objective_);
+    directory.save(1, {.tokens = 10}, model_, optimizer_->state(), objective_, 2);
+    directory.save(2, {.tokens = 20}, model_, optimizer_->state(), objective_, 2);
   }
   write_file_atomically(file("training/step-2/manifest.json"), R"({"step":2,"files":{}})");
   const RunDirectory directory = open(settings_);
@@ -141,14 +142,14 @@ TEST_F(RunDirectoryTest, SavesAndRestoresWeightsMomentsAndTokens) {
   optimizer_->step(1, 0.1, 1);
   {
     RunDirectory directory = open(settings_);
-    directory.restore(model_, *optimizer_, objective_);
-    directory.save(7, {.tokens = 1234}, model_, *optimizer_, objective_, 2);
+    directory.restore(model_, optimizer_->state(), objective_);
+    directory.save(7, {.tokens = 1234}, model_, optimizer_->state(), objective_, 2);
   }
   Model model(*backend_, config(), true);
   const auto optimizer = make_optimizer(model, {});
   RunDirectory directory = open(settings_);
   EXPECT_EQ(directory.resumed_step(), 7);
-  EXPECT_EQ(directory.restore(model, *optimizer, objective_).tokens, 1234);
+  EXPECT_EQ(directory.restore(model, optimizer->state(), objective_).tokens, 1234);
   for (size_t i = 0; i < model.parameters().size(); ++i) {
     EXPECT_EQ(values(model.parameters()[i].parameter.value), values(model_.parameters()[i].parameter.value));
   }
@@ -169,14 +170,14 @@ TEST_F(RunDirectoryTest, EveryStartBeginsAnEventFile) {
   };
   {
     RunDirectory directory = open({{"name", "a|b"}, {"model", {{"layers", 1}}}});
-    directory.restore(model_, *optimizer_, objective_);
+    directory.restore(model_, optimizer_->state(), objective_);
     ASSERT_EQ(event_files().size(), 1u);
     EXPECT_THAT(event_files()[0], HasSubstr(start('\0')));
     EXPECT_THAT(event_files()[0], HasSubstr("| model.layers | 1 |\n| name | a\\|b |\n"));
-    directory.save(7, {.tokens = 0}, model_, *optimizer_, objective_, 2);
+    directory.save(7, {.tokens = 0}, model_, optimizer_->state(), objective_, 2);
   }
   RunDirectory directory = open({{"name", "a|b"}, {"model", {{"layers", 1}}}});
-  directory.restore(model_, *optimizer_, objective_);
+  directory.restore(model_, optimizer_->state(), objective_);
   directory.log({{"event", "train"}, {"step", 8}, {"loss", 1}, {"note", "no number"}});
   ASSERT_EQ(event_files().size(), 2u);
   const std::string both = event_files()[0] + event_files()[1];
@@ -188,10 +189,10 @@ TEST_F(RunDirectoryTest, EveryStartBeginsAnEventFile) {
 
 TEST_F(RunDirectoryTest, KeepsTheNewestAndPublishesTheirWeights) {
   RunDirectory directory = open(settings_);
-  directory.restore(model_, *optimizer_, objective_);
+  directory.restore(model_, optimizer_->state(), objective_);
   for (const int step : {5, 10, 15}) {
     backend_->fill(parameter(model_, "cls.predictions.bias").parameter.value, step);
-    directory.save(step, {.tokens = step}, model_, *optimizer_, objective_, 2);
+    directory.save(step, {.tokens = step}, model_, optimizer_->state(), objective_, 2);
     const std::string weights = read_file(file("model.safetensors"), 1 << 24);
     EXPECT_EQ(weights, read_file(file("training/step-" + std::to_string(step) + "/model.safetensors"), 1 << 24));
   }
@@ -203,8 +204,8 @@ TEST_F(RunDirectoryTest, KeepsTheNewestAndPublishesTheirWeights) {
 TEST_F(RunDirectoryTest, TheWeightsOutsideAreThoseOfTheNewestSnapshotAlreadyWhenOpened) {
   {
     RunDirectory directory = open(settings_);
-    directory.restore(model_, *optimizer_, objective_);
-    directory.save(5, {.tokens = 5}, model_, *optimizer_, objective_, 2);
+    directory.restore(model_, optimizer_->state(), objective_);
+    directory.save(5, {.tokens = 5}, model_, optimizer_->state(), objective_, 2);
   }
   write_file_atomically(file("model.safetensors"), "older");
   open(settings_);
@@ -216,11 +217,11 @@ TEST_F(RunDirectoryTest, TheLogIsCutBackToTheSnapshot) {
   const std::string early = "{\"event\":\"train\",\"step\":1}\n{\"event\":\"validation\",\"step\":5}\n";
   {
     RunDirectory directory = open(settings_);
-    directory.restore(model_, *optimizer_, objective_);
+    directory.restore(model_, optimizer_->state(), objective_);
     directory.log({{"event", "train"}, {"step", 1}});
     directory.log({{"event", "validation"}, {"step", 5}});
     EXPECT_EQ(content("log.jsonl"), early);  // there at once
-    directory.save(5, {.tokens = 5}, model_, *optimizer_, objective_, 2);
+    directory.save(5, {.tokens = 5}, model_, optimizer_->state(), objective_, 2);
     directory.log({{"event", "train"}, {"step", 6}});
   }
   const std::string late = content("log.jsonl");
@@ -228,7 +229,7 @@ TEST_F(RunDirectoryTest, TheLogIsCutBackToTheSnapshot) {
                                   std::string("{\"step\":\"x\"}\n\n{{{\n"), std::string(3, '\0')}) {
     write_file_atomically(file("log.jsonl"), late + rest);
     RunDirectory directory = open(settings_);
-    directory.restore(model_, *optimizer_, objective_);
+    directory.restore(model_, optimizer_->state(), objective_);
     EXPECT_EQ(content("log.jsonl"), early);
     directory.log({{"event", "train"}, {"step", 6}});
     EXPECT_EQ(content("log.jsonl"), late);

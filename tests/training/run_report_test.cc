@@ -111,6 +111,7 @@ TEST_F(RunReport, SettingsAreSplitIntoThoseThatDifferAndTheOthers) {
   second["seed"] = 2;
   third["model"]["hidden_size"] = 16;
   third["new"] = "<x>";
+  third["not-given"] = nullptr;
   const std::string html = page_of({{"a", {run("1", 2, first), run("2", 2, second)}}, {"b", {run("3", 2, third)}}});
   const size_t common = html.find("Settings shared by all runs");
   ASSERT_NE(common, std::string::npos);
@@ -119,6 +120,7 @@ TEST_F(RunReport, SettingsAreSplitIntoThoseThatDifferAndTheOthers) {
   EXPECT_EQ(row(differing, "model.hidden_size"), "8|16|");
   EXPECT_EQ(row(differing, "new"), "–|&lt;x&gt;|");
   EXPECT_EQ(row(rest, "steps"), "20|");
+  EXPECT_THAT(html, Not(HasSubstr("not-given")));
   EXPECT_THAT(row(html, "a"), HasSubstr("|10 of 20|"));
 }
 
@@ -139,6 +141,18 @@ TEST_F(RunReport, NonFiniteValuesAreNotPlotted) {
                         "{\"event\":\"train\",\"step\":9007199254740992,\"loss\":1e308,\"tokens\":1e300}\n");
   const std::string html = page_of({{"a", {directory}}, {"b", {directory, directory}}});
   for (const char* word : {"nan,", "inf,", ",nan", ",inf"}) EXPECT_THAT(html, Not(HasSubstr(word)));
+}
+
+TEST_F(RunReport, OtherMetricsFollowAndWhatMarksValidationsIsNone) {
+  const std::string directory = run("a", 1);
+  write_file_atomically(directory + "/log.jsonl",
+                        "{\"event\":\"validation\",\"step\":1,\"loss\":1,\"mcc\":0.5}\n"
+                        "{\"event\":\"best\",\"step\":1,\"mcc\":0.5}\n"
+                        "{\"event\":\"early_stop\",\"step\":1,\"validations\":3}\n");
+  const std::string html = page_of({{"a", {directory}}});
+  EXPECT_THAT(html, HasSubstr("validation mcc"));
+  EXPECT_THAT(html, Not(HasSubstr("best mcc")));
+  EXPECT_THAT(html, Not(HasSubstr("early_stop")));
 }
 
 TEST_F(RunReport, TheUnigramBaselineIsAColumnAndALevel) {

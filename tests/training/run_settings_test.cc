@@ -16,11 +16,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-const Json kResolved = {{"dtype", "float32"},       {"data", "d"},          {"validation-data", "v"},
-                        {"validation-fraction", 1}, {"tokenizer", "t"},     {"init-from", ""},
-                        {"max-length", 128},        {"batch-tokens", 4096}, {"steps", 400},
-                        {"learning-rate", 0.1},     {"warmup", 40},         {"mask-probability", 0.15},
-                        {"best", Json()}};
+const Json kResolved = {
+    {"dtype", "float32"}, {"data", "d"},          {"validation-data", "v"}, {"validation-fraction", 1},
+    {"tokenizer", "t"},   {"init-from", ""},      {"max-length", 128},      {"batch-tokens", 4096},
+    {"steps", 400},       {"learning-rate", 0.1}, {"warmup", 40},           {"mask-probability", 0.15},
+    {"best", Json()}};
 
 std::vector<std::string> keys(const Json& settings) {
   std::vector<std::string> names;
@@ -38,13 +38,17 @@ TEST(RunSettings, KeysAndValuesAreTheOldOnes) {
   PretrainOptions options;
   options.shape.position_options.rotary_base = 500;  // which is said by the model's config
   const Json settings = run_settings(setting_values(options), kResolved);
-  EXPECT_THAT(keys(settings),
-              ElementsAre("accumulate", "batch-tokens", "best", "beta1", "beta2", "clip-norm", "data", "documents", "dtype",
-                          "epsilon", "init-from", "learning-rate", "mask-probability", "max-length", "objective",
-                          "optimizer", "schedule", "seed", "steps", "tokenizer", "validation-data",
-                          "validation-fraction", "warmup", "weight-decay", "whole-word"));
+  EXPECT_THAT(
+      keys(settings),
+      ElementsAre("accumulate", "batch-tokens", "best", "beta1", "beta2", "clip-norm", "data", "documents", "dtype",
+                  "ema-decay", "epsilon", "fgm-epsilon", "freeze", "init-from", "layer-decay", "learning-rate",
+                  "lora-rank", "mask-probability", "max-length", "objective", "optimizer", "schedule", "seed", "steps",
+                  "tokenizer", "validation-data", "validation-fraction", "warmup", "weight-decay", "whole-word"));
   Json before = settings;
-  before.erase("best");
+  for (const char* later : {"best", "ema-decay", "fgm-epsilon", "freeze", "layer-decay", "lora-rank"}) {
+    EXPECT_TRUE(settings.at(later).is_null()) << later;
+    before.erase(later);
+  }
   EXPECT_TRUE(setting_differences(before, settings).empty());
   EXPECT_EQ(settings["optimizer"], "adamw");
   EXPECT_EQ(settings["schedule"], "linear");

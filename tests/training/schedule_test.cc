@@ -37,6 +37,15 @@ TEST(Schedule, InverseSquareRoot) {
   EXPECT_DOUBLE_EQ(schedule.at(64), 0.5);
 }
 
+TEST(Schedule, AfterOthersItBeginsAnew) {
+  for (const char* kind : {"linear", "cosine", "inverse-sqrt", "constant"}) {
+    const Schedule first = make(kind, 3, 10);
+    Schedule second = make(kind, 3, 17);
+    second.begin = 7;
+    for (int64_t step = 1; step <= 10; ++step) EXPECT_DOUBLE_EQ(second.at(7 + step), first.at(step)) << kind << step;
+  }
+}
+
 TEST(Schedule, Constant) {
   const Schedule schedule = make("constant", 2, 9);
   EXPECT_DOUBLE_EQ(schedule.at(1), 1);

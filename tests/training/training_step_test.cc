@@ -86,7 +86,7 @@ TEST_F(Steps, ClipsTheWholeGradient) {
   TrainingStep update = this->update(clipped);
   const double norm = update.run(1, script_, {.on_failure = "", .keep_gradients = true}).gradient_norm;
   const auto first_moment = static_cast<float>(0.1 * 2 / norm);
-  EXPECT_THAT(values(update.optimizer().state()[0].second), ::testing::Each(::testing::FloatEq(first_moment)));
+  EXPECT_THAT(values(update.state()[0].second), ::testing::Each(::testing::FloatEq(first_moment)));
   EXPECT_THAT(values(parameter(model_, "cls.predictions.bias").parameter.gradient), ::testing::Each(2.0F));
 }
 

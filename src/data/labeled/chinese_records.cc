@@ -55,7 +55,12 @@ bool rewrite_cluewsc(Json& record, const std::string& path, int64_t line, Exampl
   const CodePointIndex index(text);
   Notices moved;
   locate_answers(index, spans, moved);
-  std::vector<std::pair<size_t, const char*>> marks;
+  struct Mark {
+    size_t byte;
+    bool closes;  // before another mark at the same byte that opens
+    const char* text;
+  };
+  std::vector<Mark> marks;
   for (size_t i = 0; i < 2; ++i) {
     const AnswerSpan& span = spans.answers[i];
     if (span.begin < 0 || span.text.empty()) {
@@ -63,13 +68,15 @@ bool rewrite_cluewsc(Json& record, const std::string& path, int64_t line, Exampl
       return false;
     }
     const size_t begin = index.byte(span.begin);
-    marks.emplace_back(begin, i == 0 ? "_" : "[");
-    marks.emplace_back(begin + span.text.size(), i == 0 ? "_" : "]");
+    marks.push_back({begin, false, i == 0 ? "_" : "["});
+    marks.push_back({begin + span.text.size(), true, i == 0 ? "_" : "]"});
   }
   if (!moved.lines("").empty()) maker.notices().count("moved", "span", "to where the text has it", line);
-  std::stable_sort(marks.begin(), marks.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::stable_sort(marks.begin(), marks.end(), [](const Mark& a, const Mark& b) {
+    return std::pair(a.byte, !a.closes) > std::pair(b.byte, !b.closes);
+  });
   std::string marked = text;
-  for (const auto& [position, mark] : marks) marked.insert(position, mark);
+  for (const Mark& mark : marks) marked.insert(mark.byte, mark.text);
   record["text"] = std::move(marked);
   return true;
 }
@@ -124,7 +131,7 @@ void rewrite_cluener(Json& record, const std::string& path, int64_t line, Exampl
     Json tags(tokens.size(), "O");
     for (const Entity& entity : entities) {
       const auto begin = tags.begin() + entity.first, end = tags.begin() + entity.last + 1;
-      if (std::any_of(begin, end, [](const Json& tag) { return tag != "O"; })) {
+      if (*begin != "O" || *(end - 1) != "O") {  // those before are as long, so that they cover an end
         maker.notices().count("dropped", "entity mention", "within others", line);
         continue;
       }

@@ -49,7 +49,7 @@ const std::vector<ColumnNames>& usual_labels(TaskKind kind) {
                                                 {"tags", "classes", "categories", "topics", "class", "category"}};
   static const std::vector<ColumnNames> values = {
       {"label", "labels", "score", "similarity", "value", "similarity_score", "relatedness_score"},
-      {"target", "rating", "stars", "y"}};
+      {"target", "rating", "stars"}};
   static const std::vector<ColumnNames> tags = {{"tags", "ner_tags"}, {"labels", "label"}};
   static const std::vector<ColumnNames> answers = {{"answers", "answer"}};
   static const std::vector<ColumnNames> choices = {{"label", "answer", "gold_label", "answerKey", "correct"}};
@@ -274,6 +274,15 @@ void choose_choices(const ColumnRequest& request, const ColumnChooser& chooser, 
   }
 }
 
+// Where a row of so many fields has what, if the task says so.
+const Positions* fitting_positions(const Task& task, size_t count) {
+  for (const Positions& positions : task.positions) {
+    const auto fields = static_cast<size_t>(positions.fields);
+    if (count == fields || (positions.or_more && count > fields)) return &positions;
+  }
+  return nullptr;
+}
+
 size_t least_texts(const Task& task) { return static_cast<size_t>(std::max(task.least_texts, 1)); }
 
 }  // namespace
@@ -287,6 +296,7 @@ bool are_column_names(const ColumnRequest& request) {
   }
   try {
     if (usual_texts(request, chooser).size() >= least_texts(request.task)) return true;
+    if (fitting_positions(request.task, request.count) != nullptr) return false;
     const auto& labels = request.task.label_names.empty() ? usual_labels(request.task.kind)
                                                           : std::vector<ColumnNames>{request.task.label_names};
     return chooser.usual(labels, "label_column").has_value();
@@ -339,13 +349,11 @@ Roles choose_positions(const ColumnRequest& request) {
   if (!options.text_column.empty() || !options.text_pair_column.empty() || !options.label_column.empty()) {
     return choose_columns({task, options, request.path, {}, request.count});
   }
-  for (const Positions& positions : task.positions) {
-    const auto fields = static_cast<size_t>(positions.fields);
-    if (request.count != fields && !(positions.or_more && request.count > fields)) continue;
+  if (const Positions* positions = fitting_positions(task, request.count)) {
     Roles roles;
-    for (const int column : positions.texts) roles.texts.push_back(static_cast<size_t>(column - 1));
-    if (positions.label > 0) roles.label = static_cast<size_t>(positions.label - 1);
-    if (positions.or_more) roles.least_fields = fields;
+    for (const int column : positions->texts) roles.texts.push_back(static_cast<size_t>(column - 1));
+    if (positions->label > 0) roles.label = static_cast<size_t>(positions->label - 1);
+    if (positions->or_more) roles.least_fields = static_cast<size_t>(positions->fields);
     return roles;
   }
   if (task.kind == TaskKind::multiple_choice && request.count >= 4) {  // prompt, choices, label
@@ -358,6 +366,17 @@ Roles choose_positions(const ColumnRequest& request) {
       "and {}",
       FilePath(request.path), request.count, task.name, task.columns, FieldName("text_column"),
       FieldName("label_column"));
+}
+
+void refuse_columns(const ReadOptions& options, std::string_view why) {
+  const std::pair<const char*, const std::string*> named[] = {{"text_column", &options.text_column},
+                                                              {"text_pair_column", &options.text_pair_column},
+                                                              {"text_third_column", &options.text_third_column},
+                                                              {"label_column", &options.label_column},
+                                                              {"id_column", &options.id_column}};
+  for (const auto& [field, name] : named) {
+    if (!name->empty()) throw UsageError("{} {}", FieldName(field), why);
+  }
 }
 
 }  // namespace roformer

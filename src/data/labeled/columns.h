@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/labeled/labeled_file.h"
@@ -34,10 +35,14 @@ struct ColumnRequest {
 // DataError that names the columns found if one is missing, or if several could be meant.
 Roles choose_columns(const ColumnRequest& request);
 
-// Whether these can be the names of the columns: whether choose_columns finds the texts by name.
+// Whether these seem to be names of columns: one that the user gives is among them, or usual names of all texts, or, if
+// the task does not say where files without a header have what, that of a label.
 bool are_column_names(const ColumnRequest& request);
 
 // Of a file without a header, if the options or the task say where its columns are; else a DataError.
 Roles choose_positions(const ColumnRequest& request);
+
+// Of a file whose structure is fixed: UsageError if a column is chosen, with `why` behind its field.
+void refuse_columns(const ReadOptions& options, std::string_view why);
 
 }  // namespace roformer

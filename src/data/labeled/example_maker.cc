@@ -23,7 +23,7 @@ std::string take_text(Cell& cell) {
 }  // namespace
 
 void ExampleMaker::add(Example example) {
-  for (const std::string& text : example.texts) bytes_ += text.size() + sizeof(text);
+  for (const std::string& text : example.texts) bytes_ += text.size() + sizeof(std::string);
   if (bytes_ > kLargestLabeledFile) {
     throw DataError("{}:{}: the texts so far have more than {} bytes, too many for labeled data", FilePath(path_),
                     LineNumber(example.line), kLargestLabeledFile);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/stop.h"
 #include "base/utf8.h"
+#include "data/labeled/columns.h"
 #include "data/labeled/label_values.h"
 #include "data/labeled/record_files.h"
 #include "data/labeled/tagged_lines.h"
@@ -95,6 +96,12 @@ LabeledData read_examples(const Task& task, const std::string& path, const ReadO
   if (tags && (format == FileFormat::tsv || format == FileFormat::csv)) {
     throw UsageError("{} is {}, expected conll or json for {}", FieldName("format"),
                      file_format_names()[static_cast<size_t>(format)], task.name);
+  }
+  if (format == FileFormat::conll) {
+    refuse_columns(options, "is not for tokens in columns, where only the tag's can be chosen");
+  } else if (!options.tag_column.empty()) {
+    throw UsageError("{} is for tokens in columns; other files have {}", FieldName("tag_column"),
+                     FieldName("label_column"));
   }
   ExampleMaker maker(task, path);
   if (format == FileFormat::conll) {

@@ -23,16 +23,16 @@ FileFormat parse_file_format(std::string_view name);  // UsageError listing thes
 
 struct ReadOptions {
   // Columns: a name, or a number from 1. Empty: the task's, or one of the usual names (columns.h).
-  std::string text_column, text_pair_column;
-  std::string text_third_column;  // C of a triplet, the negative of contrastive texts
-  std::string label_column;       // of multiple choice and question answering, the answer
-  std::string id_column;
+  std::string text_column = {}, text_pair_column = {};
+  std::string text_third_column = {};  // C of a triplet, the negative of contrastive texts
+  std::string label_column = {};       // of multiple choice and question answering, the answer
+  std::string id_column = {};
   // Of CoNLL columns: a number from 1, or "last". Empty: the second, unless only the last one has tags (B-, I-, O).
-  std::string tag_column;
+  std::string tag_column = {};
   // Automatic: by the file's extension (.csv, .tsv, .json, .jsonl), else by its contents. Delimiters of csv are
   // commas, or tabs or semicolons where the first line has these, and quotes are syntax; in tsv they are text.
   FileFormat format = FileFormat::automatic;
-  std::optional<bool> header;       // of delimited text; empty: whether the first line has the names of the columns
+  std::optional<bool> header = {};  // of delimited text; empty: whether the first line has the names of the columns
   bool labels_required = false;     // a file without labels is a DataError
   std::stop_token stop_token = {};  // polled while reading: throws Interrupted
 };
@@ -50,7 +50,7 @@ LabeledData read_examples(const Task& task, const std::string& path, const ReadO
 
 constexpr size_t kLargestLabeledFile = size_t{2} << 30;
 
-// The labels (or tags) of examples, each once: numbers by value, others by their bytes, "O" first.
+// The labels (or tags) of examples, each once: numbers by value, then "O", then others by their bytes.
 std::vector<std::string> collect_labels(std::span<const Example> examples);
 
 }  // namespace roformer

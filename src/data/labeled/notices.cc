@@ -26,9 +26,9 @@ std::vector<std::string> Notices::lines(const std::string& path) const {
     if (entry.number == 0) {
       lines.push_back(fmt::format("{}: {}", path, entry.verb));
     } else {
-      lines.push_back(fmt::format("{}: {} {} {}{} {}, {} line {}", path, entry.verb, entry.number, entry.noun,
+      lines.push_back(fmt::format("{}: {} {} {}{} {}, {} {} {}", path, entry.verb, entry.number, entry.noun,
                                   entry.number == 1 ? "" : "s", entry.rest, entry.number == 1 ? "at" : "the first at",
-                                  entry.line));
+                                  unit_, entry.line));
     }
   }
   return lines;

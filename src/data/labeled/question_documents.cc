@@ -54,6 +54,8 @@ std::string id_text(const Json& value, const char* key) {
 }
 
 std::vector<AnswerSpan> read_answer_list(const Json& list, const Place& place) {
+  constexpr size_t kMostAnswers = 1000;  // each is searched for in the context
+  if (list.size() > kMostAnswers) place.fail("answers", "at most 1000 of them");
   std::vector<AnswerSpan> answers;
   for (const Json& item : list) {
     if (item.is_string()) {
@@ -70,6 +72,7 @@ std::vector<AnswerSpan> read_answer_list(const Json& list, const Place& place) {
 }  // namespace
 
 void read_squad(const Json& document, const std::string& path, int64_t& questions, ExampleMaker& maker) {
+  maker.notices().number_by("question");
   const auto here = [&](const Json& value) { return Place(value, path, "question", questions + 1); };
   for (const Json& article : here(document).list("data")) {
     for (const Json& paragraph : here(article).list("paragraphs")) {
@@ -101,6 +104,7 @@ void read_c3(const Json& document, const std::string& path, int64_t& questions, 
     throw DataError("{}: question {}: found {}, expected a list of utterances and a list of questions", FilePath(path),
                     questions + 1, show_json(document));
   }
+  maker.notices().number_by("question");
   std::string context;
   for (const Json& utterance : document[0]) {
     if (!utterance.is_string()) {

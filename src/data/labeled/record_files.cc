@@ -54,9 +54,14 @@ RecordCells gather_cells(const Roles& roles, const CellOf& cell) {
   return cells;
 }
 
-// Whether the first row seems to be a header although none of its names is known: its label occurs nowhere else, while
-// the other rows share theirs.
-bool has_a_label_of_its_own(const DelimitedText& rows, size_t label) {
+// Whether the first row seems to be a header although none of its names is known: its label is no number where one is
+// expected, or occurs nowhere else, while the other rows share theirs.
+bool has_a_label_of_its_own(const Task& task, const DelimitedText& rows, size_t label) {
+  if (task.kind == TaskKind::regression || task.kind == TaskKind::pair_similarity) {
+    const std::string_view value = trim_spaces(rows[0][label]);
+    return !value.empty() && !parse_finite(value) && rows.size() > 1 && label < rows[1].size() &&
+           parse_finite(trim_spaces(rows[1][label]));
+  }
   constexpr size_t kFewestRows = 10;
   if (rows.size() < kFewestRows) return false;
   std::unordered_map<std::string_view, size_t> numbers;
@@ -106,9 +111,9 @@ void read_table_file(const Task& task, const std::string& path, std::string_view
   const ColumnRequest by_name{task, options, path, names, names.size()};
   bool header = options.header.value_or(are_column_names(by_name));
   const Roles roles = header ? choose_columns(by_name) : choose_positions({task, options, path, {}, names.size()});
-  if (!options.header && !header && roles.label && has_a_label_of_its_own(rows, *roles.label)) {
+  if (!options.header && !header && roles.label && has_a_label_of_its_own(task, rows, *roles.label)) {
     header = true;
-    maker.notices().say(fmt::format("took the first line for names of columns, because no other has the label {}",
+    maker.notices().say(fmt::format("took the first line for names of columns, because no other has a label such as {}",
                                     quote(trim_spaces(rows[0][*roles.label]))));
   }
   const size_t fields = roles.least_fields.value_or(names.size());
@@ -132,12 +137,15 @@ void read_table_file(const Task& task, const std::string& path, std::string_view
 void read_json_file(const Task& task, const std::string& path, std::string_view text, const ReadOptions& options,
                     ExampleMaker& maker) {
   std::vector<JsonRecord> records = parse_json_records(text, path);
+  constexpr std::string_view kDocuments = "is not for documents of questions, which have their own keys";
   int64_t questions = 0;
   if (task.shape == FileShape::squad && records.size() == 1 && records[0].value.is_object() &&
       records[0].value.contains("data")) {
+    refuse_columns(options, kDocuments);
     return read_squad(records[0].value, path, questions, maker);
   }
   if (task.shape == FileShape::c3 && !records.empty() && records[0].value.is_array()) {
+    refuse_columns(options, kDocuments);
     for (const JsonRecord& record : records) read_c3(record.value, path, questions, maker);
     return;
   }

@@ -74,6 +74,7 @@ class TextPartition {
     std::vector<std::vector<size_t>> groups = graph.groups();
     const std::vector<size_t> order = shuffled_indices(groups.size(), random);
     std::vector<std::vector<size_t>> shuffled;
+    shuffled.reserve(groups.size());
     for (const size_t group : order) shuffled.push_back(std::move(groups[group]));
     std::stable_sort(shuffled.begin(), shuffled.end(),
                      [](const auto& a, const auto& b) { return a.size() > b.size(); });

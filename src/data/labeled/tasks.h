@@ -51,6 +51,7 @@ struct Task {
   std::vector<std::vector<std::string>> text_names =
       {};                                     // of columns, one list a text; empty: the usual names (columns.h)
   std::vector<std::string> label_names = {};  // the same of the label
+  bool generates = false;                     // contrastive: also trained to write the other text (RoFormer-Sim)
   bool quoted_csv = true;                     // quotes in a file named .csv are syntax (RFC 4180), not text
 };
 

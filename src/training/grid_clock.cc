@@ -1,4 +1,4 @@
-#include "lab/grid_clock.h"
+#include "training/grid_clock.h"
 
 #include <fmt/format.h>
 
