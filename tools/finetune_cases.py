@@ -24,7 +24,8 @@ def sentence(numbers, least=3, most=12):
 class Task:
     """Made-up examples, their file, how transformers is given them, and what is right."""
 
-    model_class, labels, options = "SequenceClassification", None, ()
+    model_class, labels = "SequenceClassification", None
+    options, training = (), ()  # of finetune and evaluate, of finetune alone
 
     def __init__(self, seed=5):
         self.numbers = np.random.default_rng(seed)
@@ -77,6 +78,29 @@ class Classification(Task):
                 "macro_f1": sklearn.metrics.f1_score(right, said, average="macro", labels=range(3))}
 
 
+class Smoothed(Classification):
+    training = ("--label-smoothing", 0.2)
+
+    def loss(self, model, inputs):
+        return torch.nn.functional.cross_entropy(self.logits(model, inputs), inputs["labels"], label_smoothing=0.2)
+
+
+class Weighted(Classification):
+    """The weight of a label multiplies the loss of its examples; the mean remains one of examples."""
+
+    training = ("--class-weights", "yes=3", "perhaps=0.5")
+
+    def loss(self, model, inputs):
+        losses = torch.nn.functional.cross_entropy(self.logits(model, inputs), inputs["labels"], reduction="none")
+        return (losses * torch.tensor([1, 3, 0.5])[inputs["labels"]]).mean()
+
+
+class InParts(Classification):
+    """A step in several parts, whose layers are computed again for the gradient."""
+
+    training = ("--batch-tokens", 60, "--gradient-checkpointing")
+
+
 class Grammatical(Task):
     """CoLA: two labels, Matthews correlation."""
 
@@ -115,6 +139,14 @@ class Multilabel(Task):
     def metrics(self, logits):
         right, said = self.targets().numpy(), (logits > 0).numpy()
         return {f"{kind}_f1": sklearn.metrics.f1_score(right, said, average=kind, zero_division=0) for kind in ("micro", "macro")}
+
+
+class SmoothedLabels(Multilabel):
+    training = ("--label-smoothing", 0.2)
+
+    def loss(self, model, inputs):
+        targets = inputs["labels"] * 0.8 + 0.1
+        return torch.nn.functional.binary_cross_entropy_with_logits(self.logits(model, inputs), targets)
 
 
 class Regression(Task):
@@ -302,4 +334,4 @@ class Answers(Task):
         return {"f1": np.mean(f1), "exact_match": np.mean(exact)}
 
 
-TASKS = (Classification, Grammatical, Multilabel, Regression, Tags, Choices, Answers)
+TASKS = (Classification, Smoothed, Weighted, InParts, Grammatical, Multilabel, SmoothedLabels, Regression, Tags, Choices, Answers)

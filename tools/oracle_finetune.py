@@ -19,9 +19,10 @@ import warnings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 import numpy as np
+import peft
 import torch
 import transformers
-from finetune_cases import MAX_LENGTH, TASKS, WORDS
+from finetune_cases import MAX_LENGTH, TASKS, WORDS, Classification
 
 warnings.filterwarnings("ignore")
 transformers.logging.set_verbosity_error()
@@ -29,6 +30,8 @@ transformers.utils.logging.disable_progress_bar()
 
 STEPS, WARMUP, RATE, DECAY, CLIP = 8, 3, 2e-3, 0.1, 1.0
 LOSS_TOLERANCE, LOGIT_TOLERANCE, METRIC_TOLERANCE = 1e-5, 1e-4, 1e-5
+TRAINING = ("--steps", STEPS, "--warmup", WARMUP, "--learning-rate", RATE, "--weight-decay", DECAY, "--clip-norm", CLIP,
+            "--batch-size", 1000, "--log-every", 1, "--validate-every", STEPS)  # fmt: skip
 FAMILIES = ("Bert", "RoFormer")
 
 
@@ -53,7 +56,7 @@ def rate(step):
     return RATE * (step / WARMUP if step <= WARMUP else (STEPS - step + 1) / (STEPS - WARMUP))
 
 
-def train(model, task, inputs):
+def optimize(model, loss_now):
     """Losses before each step."""
     model.train()
     decayed = lambda name: not name.endswith("bias") and "LayerNorm" not in name  # noqa: E731
@@ -65,12 +68,18 @@ def train(model, task, inputs):
         for group in optimizer.param_groups:
             group["lr"] = rate(step)
         optimizer.zero_grad()
-        loss = task.loss(model, inputs)
+        loss = loss_now()
         losses.append(loss.item())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
     return losses
+
+
+def losses_of(output):
+    """Of the steps of a run."""
+    entries = map(json.loads, (output / "log.jsonl").read_text().splitlines())
+    return [entry["loss"] for entry in entries if entry["event"] == "train"]
 
 
 class Checker:
@@ -101,7 +110,7 @@ class Checker:
 
 
 def check(checker, work, family, task):
-    name = f"{family} {task.name}"
+    name = f"{family} {type(task).__name__}"
     model_folder, data, output = work / "model", work / "data", work / "output"
     work.mkdir(parents=True)
     make_model(model_folder, family, task)
@@ -109,14 +118,10 @@ def check(checker, work, family, task):
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_folder)
     inputs = task.inputs(tokenizer)
     theirs = load(model_folder, task)
-    losses = train(theirs, task, inputs)
+    losses = optimize(theirs, lambda: task.loss(theirs, inputs))
     checker.run("finetune", "--model", model_folder, "--task", task.name, "--train", data, "--validation", data, "--output", output,
-                "--steps", STEPS, "--warmup", WARMUP, "--learning-rate", RATE, "--weight-decay", DECAY, "--clip-norm", CLIP,
-                "--batch-size", 1000, "--max-length", MAX_LENGTH, "--metric", "loss", "--log-every", 1, "--validate-every", STEPS,
-                *task.options)
-    log = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
-    ours = [entry["loss"] for entry in log if entry["event"] == "train"]
-    checker.compare(f"{name}: losses", ours, losses, LOSS_TOLERANCE)
+                *TRAINING, "--max-length", MAX_LENGTH, "--metric", "loss", *task.options, *task.training)  # fmt: skip
+    checker.compare(f"{name}: losses", losses_of(output), losses, LOSS_TOLERANCE)
 
     saved = load(output, task).eval()
     checker.equal(f"{name}: architecture", type(saved).__name__, f"{family}For{task.model_class}")
@@ -138,6 +143,26 @@ def check(checker, work, family, task):
         "evaluate", "--model", output, "--task", task.name, "--data", data, "--json", "--device", "reference", *task.options)), metrics)
 
 
+def check_adapter(checker, work, family):
+    """What `--lora-save adapter` writes, as peft loads it upon the model that was started from."""
+    task = Classification()
+    work.mkdir(parents=True)
+    model_folder, data, output = work / "model", work / "data", work / "output"
+    make_model(model_folder, family, task)
+    task.write(data)
+    checker.run("finetune", "--model", model_folder, "--task", task.name, "--train", data, "--validation", data, "--output", output,
+                "--steps", STEPS, "--learning-rate", 2e-2, "--batch-size", 5, "--max-length", MAX_LENGTH, "--lora-rank", 3,
+                "--lora-save", "adapter")  # fmt: skip
+    (folder,) = {path.parent for path in output.rglob("adapter_config.json")}
+    adapted = peft.PeftModel.from_pretrained(load(model_folder, task), folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model_folder)
+    with torch.no_grad():
+        right = task.logits(adapted, task.inputs(tokenizer)).double().softmax(-1)
+    said = [json.loads(line)["scores"] for line in (output / "predictions.jsonl").read_text().splitlines()]
+    name = f"{family} adapter: probabilities"
+    checker.compare(name, [[one[label] for label in task.labels] for one in said], right, LOGIT_TOLERANCE)
+
+
 def check_scores(checker, name, got, right):
     for metric, value in right.items():
         checker.compare(f"{name}: {metric}", got["metrics"][metric], value, METRIC_TOLERANCE)
@@ -153,12 +178,13 @@ def main():
     checker = Checker(str(pathlib.Path(options.program).resolve()))
     try:
         for family in FAMILIES:
-            for kind in TASKS:
+            checks = [(kind.__name__, lambda folder, kind=kind: check(checker, folder, family, kind())) for kind in TASKS]  # noqa: B023
+            for name, run in [*checks, ("Adapter", lambda folder: check_adapter(checker, folder, family))]:  # noqa: B023
                 try:
-                    check(checker, work / f"{family}-{kind.name}", family, kind())
+                    run(work / f"{family}-{name}")
                 except RuntimeError as error:
                     checker.count += 1
-                    checker.wrong.append(f"{family} {kind.name}: {error}")
+                    checker.wrong.append(f"{family} {name}: {error}")
     finally:
         if not options.keep:
             shutil.rmtree(work)
