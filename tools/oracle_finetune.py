@@ -8,13 +8,10 @@ scikit-learn, scipy, seqeval and SQuAD's script on what transformers predicts wi
 """
 
 import argparse
-import collections
 import json
 import os
 import pathlib
-import re
 import shutil
-import string
 import subprocess
 import sys
 import tempfile
@@ -22,311 +19,20 @@ import warnings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 import numpy as np
-import scipy.stats
-import seqeval.metrics
-import sklearn.metrics
+import peft
 import torch
 import transformers
+from finetune_cases import MAX_LENGTH, TASKS, WORDS, Classification
 
 warnings.filterwarnings("ignore")
 transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 
-WORDS = """[PAD] [UNK] [CLS] [SEP] [MASK] the a red small big dog fox cat sees ##ing ##s in paris rome anna ber ##lin who is
-what where who ? . , house near and not likes king ##dom of old new on""".split()
 STEPS, WARMUP, RATE, DECAY, CLIP = 8, 3, 2e-3, 0.1, 1.0
 LOSS_TOLERANCE, LOGIT_TOLERANCE, METRIC_TOLERANCE = 1e-5, 1e-4, 1e-5
+TRAINING = ("--steps", STEPS, "--warmup", WARMUP, "--learning-rate", RATE, "--weight-decay", DECAY, "--clip-norm", CLIP,
+            "--batch-size", 1000, "--log-every", 1, "--validate-every", STEPS)  # fmt: skip
 FAMILIES = ("Bert", "RoFormer")
-MAX_LENGTH, STRIDE = 24, 6
-
-
-def sentence(numbers, least=3, most=12):
-    words = [word.removeprefix("##") for word in WORDS[5:]]
-    return " ".join(numbers.choice(words) for _ in range(numbers.integers(least, most)))
-
-
-class Task:
-    """Made-up examples, their file, how transformers is given them, and what is right."""
-
-    model_class, labels, options = "SequenceClassification", None, ()
-
-    def __init__(self, seed=5):
-        self.numbers = np.random.default_rng(seed)
-        self.examples = self.make()
-
-    def write(self, path):
-        path.write_text("".join(json.dumps(one) + "\n" for one in self.examples))
-
-    def settings(self):
-        """Of the configuration."""
-        if self.labels is None:
-            return {}
-        return {"id2label": dict(enumerate(self.labels)), "label2id": {label: i for i, label in enumerate(self.labels)}}
-
-    def encode(self, tokenizer):
-        texts = [[one["text"], one.get("text_pair")] for one in self.examples]
-        pairs = [second for _, second in texts]
-        return tokenizer([first for first, _ in texts], pairs if any(pairs) else None, padding=True, truncation=True,
-                         max_length=MAX_LENGTH, return_tensors="pt")
-
-    def inputs(self, tokenizer):
-        return {**self.encode(tokenizer), "labels": self.targets()}
-
-    def logits(self, model, inputs):
-        return model(**inputs).logits
-
-    def loss(self, model, inputs):
-        return model(**inputs).loss
-
-    def comparable(self, logits, inputs):
-        """Without what changes no prediction: its gradient is 0 but for rounding, which Adam makes large."""
-        real = inputs["attention_mask"].bool() if logits.dim() == 3 else ...  # of tokens
-        return logits[real]
-
-
-class Classification(Task):
-    name = "classification"
-    labels = ["no", "yes", "perhaps"]  # in an order of their own
-
-    def make(self):
-        return [{"text": sentence(self.numbers), "text_pair": sentence(self.numbers, 1, 20), "label": self.labels[i % 3]}
-                for i in range(14)]
-
-    def targets(self):
-        return torch.tensor([self.labels.index(one["label"]) for one in self.examples])
-
-    def metrics(self, logits):
-        right, said = self.targets().numpy(), logits.argmax(-1).numpy()
-        return {"accuracy": sklearn.metrics.accuracy_score(right, said),
-                "macro_f1": sklearn.metrics.f1_score(right, said, average="macro", labels=range(3))}
-
-
-class Grammatical(Task):
-    """CoLA: two labels, Matthews correlation."""
-
-    name = "cola"
-    labels = ["LABEL_0", "LABEL_1"]
-
-    def make(self):
-        return [{"text": sentence(self.numbers), "label": int(self.numbers.integers(2))} for _ in range(17)]
-
-    def write(self, path):
-        path.write_text("".join(f"source\t{one['label']}\t\t{one['text']}\n" for one in self.examples))
-
-    def targets(self):
-        return torch.tensor([one["label"] for one in self.examples])
-
-    def metrics(self, logits):
-        right, said = self.targets().numpy(), logits.argmax(-1).numpy()
-        return {"matthews": sklearn.metrics.matthews_corrcoef(right, said),
-                "accuracy": sklearn.metrics.accuracy_score(right, said)}
-
-
-class Multilabel(Task):
-    name = "multilabel"
-    labels = ["red", "dog", "paris", "old"]
-
-    def make(self):
-        return [{"text": sentence(self.numbers), "labels": [x for x in self.labels if self.numbers.random() < 0.4]}
-                for _ in range(12)]
-
-    def settings(self):
-        return super().settings() | {"problem_type": "multi_label_classification"}
-
-    def targets(self):
-        return torch.tensor([[float(x in one["labels"]) for x in self.labels] for one in self.examples])
-
-    def metrics(self, logits):
-        right, said = self.targets().numpy(), (logits > 0).numpy()
-        return {f"{kind}_f1": sklearn.metrics.f1_score(right, said, average=kind, zero_division=0) for kind in ("micro", "macro")}
-
-
-class Regression(Task):
-    name = "regression"
-    labels = ["LABEL_0"]
-
-    def make(self):
-        return [{"text": sentence(self.numbers), "text_pair": sentence(self.numbers), "label": float(self.numbers.integers(11)) / 2}
-                for _ in range(13)]
-
-    def settings(self):
-        return super().settings() | {"problem_type": "regression"}
-
-    def targets(self):
-        return torch.tensor([one["label"] for one in self.examples])
-
-    def metrics(self, logits):
-        right, said = self.targets().numpy(), logits[:, 0].numpy()
-        return {"pearson": scipy.stats.pearsonr(right, said).statistic, "spearman": scipy.stats.spearmanr(right, said).statistic}
-
-
-class Tags(Task):
-    """The first token of a word has the word's tag."""
-
-    name, model_class = "token-classification", "TokenClassification"
-    labels = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
-
-    def make(self):
-        examples = []
-        for _ in range(11):
-            words = [self.numbers.choice(["anna", "berlin", "kingdom", "foxs", "seesing", "the", "unknown", "old"])
-                     for _ in range(self.numbers.integers(2, 9))]
-            tags = [str(self.numbers.choice(self.labels)) for _ in words]
-            examples.append((words, tags))
-        return examples
-
-    def write(self, path):
-        path.write_text("\n".join("".join(f"{w} {t}\n" for w, t in zip(*one)) for one in self.examples))
-
-    def inputs(self, tokenizer):
-        encoded = tokenizer([words for words, _ in self.examples], is_split_into_words=True, padding=True, return_tensors="pt")
-        labels = torch.full(encoded["input_ids"].shape, -100)
-        for row, (_, tags) in enumerate(self.examples):
-            before = None
-            for place, word in enumerate(encoded.word_ids(row)):
-                if word is not None and word != before:
-                    labels[row, place] = self.labels.index(tags[word])
-                before = word
-        self.places = labels
-        return {**encoded, "labels": labels}
-
-    def metrics(self, logits):
-        right = [tags for _, tags in self.examples]
-        said = [[self.labels[i] for i in row[place >= 0].argmax(-1)] for row, place in zip(logits, self.places)]
-        return {"f1": seqeval.metrics.f1_score(right, said), "accuracy": seqeval.metrics.accuracy_score(right, said)}
-
-
-class Choices(Task):
-    name, model_class = "multiple-choice", "MultipleChoice"
-
-    def make(self):
-        return [{"prompt": sentence(self.numbers), "choices": [sentence(self.numbers, 1, 6) for _ in range(3)],
-                 "label": int(self.numbers.integers(3))} for _ in range(8)]
-
-    def inputs(self, tokenizer):
-        encoded = tokenizer([one["prompt"] for one in self.examples for _ in range(3)],
-                            [choice for one in self.examples for choice in one["choices"]], padding=True, return_tensors="pt")
-        shaped = {name: value.reshape(len(self.examples), 3, -1) for name, value in encoded.items()}
-        return {**shaped, "labels": torch.tensor([one["label"] for one in self.examples])}
-
-    def logits(self, model, inputs):
-        """Each sequence alone: RoFormerForMultipleChoice reads the last token, also where it is padding."""
-        rows = {name: value.flatten(0, 1) for name, value in inputs.items() if name != "labels"}
-        lengths = rows["attention_mask"].sum(-1)
-        logits = [model(**{name: value[i, : lengths[i]][None, None] for name, value in rows.items()}).logits.flatten()
-                  for i in range(len(lengths))]
-        return torch.cat(logits).reshape(len(self.examples), 3)
-
-    def comparable(self, logits, inputs):
-        return logits.log_softmax(-1)
-
-    def loss(self, model, inputs):
-        return torch.nn.functional.cross_entropy(self.logits(model, inputs), inputs["labels"])
-
-    def metrics(self, logits):
-        right = [one["label"] for one in self.examples]
-        return {"accuracy": sklearn.metrics.accuracy_score(right, logits.argmax(-1).numpy())}
-
-
-def normalized(text):
-    """As SQuAD's script normalizes answers."""
-    text = "".join(c for c in text.lower() if c not in string.punctuation)
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
-
-
-def answer_f1(said, right):
-    said, right = normalized(said).split(), normalized(right).split()
-    if not said or not right:
-        return float(said == right)
-    common = sum((collections.Counter(said) & collections.Counter(right)).values())
-    return 2 * common / (len(said) + len(right))
-
-
-class Answers(Task):
-    """Windows of long contexts; one without the answer has [CLS] as its target, as has a question without an answer."""
-
-    name, model_class = "question-answering", "QuestionAnswering"
-    options = ("--stride", STRIDE)
-
-    def make(self):
-        examples = []
-        for i in range(9):
-            context = sentence(self.numbers, 8, 45)
-            words = context.split()
-            begin = self.numbers.integers(len(words))
-            answer = " ".join(words[begin : begin + self.numbers.integers(1, 4)])
-            place = len(" ".join(words[:begin] + [""])) if begin else 0
-            examples.append({"id": str(i), "question": sentence(self.numbers, 2, 6) + "?", "context": context,
-                             "answers": [] if i % 4 == 3 else [{"text": answer, "answer_start": place}]})
-        return examples
-
-    def write(self, path):
-        paragraphs = [{"context": one["context"], "qas": [{"id": one["id"], "question": one["question"], "answers": one["answers"],
-                       "is_impossible": not one["answers"]}]} for one in self.examples]
-        path.write_text(json.dumps({"version": "v2.0", "data": [{"title": "made up", "paragraphs": paragraphs}]}))
-
-    def encode(self, tokenizer):
-        return tokenizer([one["question"] for one in self.examples], [one["context"] for one in self.examples],
-                         truncation="only_second", max_length=MAX_LENGTH, stride=STRIDE, return_overflowing_tokens=True,
-                         return_offsets_mapping=True, padding="max_length", return_tensors="pt")
-
-    def inputs(self, tokenizer):
-        encoded = self.encode(tokenizer)
-        self.sources, self.offsets = encoded.pop("overflow_to_sample_mapping"), encoded.pop("offset_mapping")
-        self.sequences = [encoded.sequence_ids(i) for i in range(len(self.sources))]
-        starts, ends = [], []
-        for row, source in enumerate(self.sources):
-            first = last = 0
-            answers = self.examples[source]["answers"]
-            if answers:
-                begin, end = answers[0]["answer_start"], answers[0]["answer_start"] + len(answers[0]["text"])
-                context = [t for t, sequence in enumerate(self.sequences[row]) if sequence == 1]
-                offsets = self.offsets[row]
-                if offsets[context[0]][0] <= begin and end <= offsets[context[-1]][1]:
-                    first = max(t for t in context if offsets[t][0] <= begin)
-                    last = min(t for t in context if end <= offsets[t][1])
-            starts.append(first)
-            ends.append(last)
-        return {**encoded, "start_positions": torch.tensor(starts), "end_positions": torch.tensor(ends)}
-
-    def logits(self, model, inputs):
-        output = model(**inputs)
-        return torch.stack([output.start_logits, output.end_logits], -1)
-
-    def comparable(self, logits, inputs):
-        real = inputs["attention_mask"][..., None]
-        return super().comparable(logits.masked_fill(real == 0, -torch.inf).log_softmax(1), inputs)
-
-    def loss(self, model, inputs):
-        """Not model's own, which lets padding take part as a place of answers."""
-        logits = self.logits(model, inputs).masked_fill(inputs["attention_mask"][..., None] == 0, -torch.inf)
-        return sum(torch.nn.functional.cross_entropy(logits[..., i], inputs[f"{end}_positions"]) / 2
-                   for i, end in enumerate(("start", "end")))
-
-    def metrics(self, logits):
-        """The best span of at most 30 tokens of all windows, or none where [CLS] has more in every window."""
-        best = {}
-        for row, source in enumerate(self.sources.tolist()):
-            start, end = logits[row, :, 0], logits[row, :, 1]
-            found = best.setdefault(source, {"none": float("inf"), "score": -float("inf"), "text": ""})
-            found["none"] = min(found["none"], (start[0] + end[0]).item())
-            context = [t for t, sequence in enumerate(self.sequences[row]) if sequence == 1]
-            for first in context:
-                for last in context:
-                    score = (start[first] + end[last]).item()
-                    if first <= last < first + 30 and score > found["score"]:
-                        begin, finish = self.offsets[row, first, 0], self.offsets[row, last, 1]
-                        found |= {"score": score, "text": self.examples[source]["context"][begin:finish]}
-        exact, f1 = [], []
-        for i, one in enumerate(self.examples):
-            said = "" if best[i]["none"] > best[i]["score"] else best[i]["text"]
-            right = one["answers"][0]["text"] if one["answers"] else ""
-            exact.append(float(normalized(said) == normalized(right)))
-            f1.append(answer_f1(said, right))
-        return {"f1": np.mean(f1), "exact_match": np.mean(exact)}
-
-
-TASKS = (Classification, Grammatical, Multilabel, Regression, Tags, Choices, Answers)
 
 
 def make_model(folder, family, task):
@@ -350,7 +56,7 @@ def rate(step):
     return RATE * (step / WARMUP if step <= WARMUP else (STEPS - step + 1) / (STEPS - WARMUP))
 
 
-def train(model, task, inputs):
+def optimize(model, loss_now):
     """Losses before each step."""
     model.train()
     decayed = lambda name: not name.endswith("bias") and "LayerNorm" not in name  # noqa: E731
@@ -362,12 +68,18 @@ def train(model, task, inputs):
         for group in optimizer.param_groups:
             group["lr"] = rate(step)
         optimizer.zero_grad()
-        loss = task.loss(model, inputs)
+        loss = loss_now()
         losses.append(loss.item())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimizer.step()
     return losses
+
+
+def losses_of(output):
+    """Of the steps of a run."""
+    entries = map(json.loads, (output / "log.jsonl").read_text().splitlines())
+    return [entry["loss"] for entry in entries if entry["event"] == "train"]
 
 
 class Checker:
@@ -398,7 +110,7 @@ class Checker:
 
 
 def check(checker, work, family, task):
-    name = f"{family} {task.name}"
+    name = f"{family} {type(task).__name__}"
     model_folder, data, output = work / "model", work / "data", work / "output"
     work.mkdir(parents=True)
     make_model(model_folder, family, task)
@@ -406,14 +118,10 @@ def check(checker, work, family, task):
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_folder)
     inputs = task.inputs(tokenizer)
     theirs = load(model_folder, task)
-    losses = train(theirs, task, inputs)
+    losses = optimize(theirs, lambda: task.loss(theirs, inputs))
     checker.run("finetune", "--model", model_folder, "--task", task.name, "--train", data, "--validation", data, "--output", output,
-                "--steps", STEPS, "--warmup", WARMUP, "--learning-rate", RATE, "--weight-decay", DECAY, "--clip-norm", CLIP,
-                "--batch-size", 1000, "--max-length", MAX_LENGTH, "--metric", "loss", "--log-every", 1, "--validate-every", STEPS,
-                *task.options)
-    log = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
-    ours = [entry["loss"] for entry in log if entry["event"] == "train"]
-    checker.compare(f"{name}: losses", ours, losses, LOSS_TOLERANCE)
+                *TRAINING, "--max-length", MAX_LENGTH, "--metric", "loss", *task.options, *task.training)  # fmt: skip
+    checker.compare(f"{name}: losses", losses_of(output), losses, LOSS_TOLERANCE)
 
     saved = load(output, task).eval()
     checker.equal(f"{name}: architecture", type(saved).__name__, f"{family}For{task.model_class}")
@@ -435,6 +143,26 @@ def check(checker, work, family, task):
         "evaluate", "--model", output, "--task", task.name, "--data", data, "--json", "--device", "reference", *task.options)), metrics)
 
 
+def check_adapter(checker, work, family):
+    """What `--lora-save adapter` writes, as peft loads it upon the model that was started from."""
+    task = Classification()
+    work.mkdir(parents=True)
+    model_folder, data, output = work / "model", work / "data", work / "output"
+    make_model(model_folder, family, task)
+    task.write(data)
+    checker.run("finetune", "--model", model_folder, "--task", task.name, "--train", data, "--validation", data, "--output", output,
+                "--steps", STEPS, "--learning-rate", 2e-2, "--batch-size", 5, "--max-length", MAX_LENGTH, "--lora-rank", 3,
+                "--lora-save", "adapter")  # fmt: skip
+    (folder,) = {path.parent for path in output.rglob("adapter_config.json")}
+    adapted = peft.PeftModel.from_pretrained(load(model_folder, task), folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(model_folder)
+    with torch.no_grad():
+        right = task.logits(adapted, task.inputs(tokenizer)).double().softmax(-1)
+    said = [json.loads(line)["scores"] for line in (output / "predictions.jsonl").read_text().splitlines()]
+    name = f"{family} adapter: probabilities"
+    checker.compare(name, [[one[label] for label in task.labels] for one in said], right, LOGIT_TOLERANCE)
+
+
 def check_scores(checker, name, got, right):
     for metric, value in right.items():
         checker.compare(f"{name}: {metric}", got["metrics"][metric], value, METRIC_TOLERANCE)
@@ -450,12 +178,13 @@ def main():
     checker = Checker(str(pathlib.Path(options.program).resolve()))
     try:
         for family in FAMILIES:
-            for kind in TASKS:
+            checks = [(kind.__name__, lambda folder, kind=kind: check(checker, folder, family, kind())) for kind in TASKS]  # noqa: B023
+            for name, run in [*checks, ("Adapter", lambda folder: check_adapter(checker, folder, family))]:  # noqa: B023
                 try:
-                    check(checker, work / f"{family}-{kind.name}", family, kind())
+                    run(work / f"{family}-{name}")
                 except RuntimeError as error:
                     checker.count += 1
-                    checker.wrong.append(f"{family} {kind.name}: {error}")
+                    checker.wrong.append(f"{family} {name}: {error}")
     finally:
         if not options.keep:
             shutil.rmtree(work)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sentiment of film reviews by the number of tokens that a model reads: rotary and learned positions.
 
-    make reproduce-imdb      three hours on two cores, forty minutes of them for the rotary model, which reproduce-glue makes,
+    make reproduce-imdb      two and a half hours on two cores, half an hour of it for the rotary model, which reproduce-glue makes,
                              too; BUDGET=tiny: minutes, which shows only that it works
 """
 
@@ -10,7 +10,7 @@ from task_study import COLUMNS, HOW_TO_READ, Score, Study
 from results_page import table
 
 REVIEWS, MEASURED, EPOCHS, SEEDS, RATE = 8000, 4000, 1, 2, "5e-5"
-# A run takes 6, 13 and 15 minutes at these lengths.
+# A run takes 6, 15 and 17 minutes at these lengths.
 LENGTHS = {"rotary": (128, 512, 1024), "learned": (128, 512)}
 
 

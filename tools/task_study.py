@@ -126,7 +126,7 @@ class Study:
         return self.made(name, write)
 
     def run(self, *arguments, kind=None):
-        """Standard output. Of each kind of command the first is shown on the page."""
+        """Standard output. The first command of a kind is shown on the page."""
         words = [str(word) for word in arguments]
         if kind is not None:
             self.commands.setdefault(kind, ["roformer", *words])
@@ -152,8 +152,10 @@ class Study:
     def evaluate(self, model, data, *arguments):
         """Scores of a finished run on files; made once."""
         path = model / "test.json"
+        words = ["evaluate", "--model", model, "--data", *data, "--json", *arguments]
+        self.commands.setdefault("evaluate", ["roformer", *map(str, words)])
         if not path.exists():
-            text = self.run("evaluate", "--model", model, "--data", *data, "--json", *arguments, kind="evaluate")
+            text = self.run(*words)
             part = path.with_suffix(".part")
             part.write_text(text)
             part.rename(path)
@@ -164,22 +166,23 @@ class Study:
         cannot be had."""
         python = pathlib.Path(os.environ.get("PYTHON", ROOT / "venv/bin/python"))
         path = self.work / self.name / f"{name}.json"
+        words = [ROOT / "tools/finetune_transformers.py", model, kind, train, test, path, rate, epochs, seed, metric, self.threads]
+        self.commands.setdefault("transformers", [str(python), *map(str, words)])
         if not path.exists():
             if not python.exists():
                 self.say(f"{name} is left out: there is no {python}")
                 return None
             self.say(f"{self.name}: {name}")
             path.parent.mkdir(parents=True, exist_ok=True)
-            words = [ROOT / "tools/finetune_transformers.py", model, kind, train, test, path, rate, epochs, seed, metric, self.threads]
             done = subprocess.run([python, *map(str, words)], stdout=subprocess.DEVNULL, check=False)
             if done.returncode != 0:
                 sys.exit(f"reproduce_{self.name}.py: {name} failed")
         return json.loads(path.read_text())
 
     def rotary_minilm(self, minilm):
-        """MiniLM with rotary instead of learned positions, after masked language modeling of Wikipedia: 40 minutes at the
+        """MiniLM with rotary instead of learned positions, after masked language modeling of Wikipedia: half an hour at the
         default MLM_STEPS on two cores."""
-        steps = int(os.environ.get("MLM_STEPS", self.choose(1200, 2)))
+        steps = int(os.environ.get("MLM_STEPS", self.choose(900, 2)))
         output = self.pretrain(
             f"minilm-rotary-{steps}", "--init-from", minilm, "--position", "rotary", "--data", self.data("enwiki"),
             "--max-length", 128, "--batch-tokens", self.choose(4096, 256), "--steps", steps, "--learning-rate", "3e-4",
