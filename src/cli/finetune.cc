@@ -81,7 +81,9 @@ void run_grid(const FinetuneCommand& options, FinetuneGridOptions grid_options) 
   if (options.json) {
     std::cout << dump_json(finetune_grid_json(grid)) << "\n";
   } else {
-    std::cout << aligned(finetune_grid_table(grid)) << best_run_text(grid) << "\n";
+    const bool one = grid.repetitions.size() == 1;  // all folds of one setting
+    std::cout << (one ? score_lines(*grid.repetitions[0].scores) : aligned(finetune_grid_table(grid)))
+              << best_run_text(grid) << "\n";
   }
   std::cerr << fmt::format("roformer: wrote {}\n", join_path(grid.directory, "report.html"));
 }

@@ -35,7 +35,8 @@ std::string markdown_table(const Json& settings) {
 RunState read_state(const JsonObject& json) {
   RunState state{.tokens = json.get_int("tokens", std::nullopt, 0),
                  .best = {},
-                 .finished_early = json.get_bool("finished_early", false)};
+                 .finished_early = json.get_bool("finished_early", false),
+                 .validation_due = json.get_bool("validation_due", false)};
   if (json.has("best")) state.best = best_of(json.get_object("best"));
   return state;
 }
@@ -148,6 +149,7 @@ void RunDirectory::save(int64_t step, const RunState& state, const Model& model,
   Json json = {{"step", step}, {"tokens", state.tokens}, {"place", objective.cursor()}};
   if (state.best.best || state.best.since > 0) json["best"] = to_json(state.best);
   if (state.finished_early) json["finished_early"] = true;
+  if (state.validation_due) json["validation_due"] = true;
   write_file_atomically(writer.path(kState), dump_json(json) + "\n");
   if (state.best.best) {
     publish(best_file(kWeights), writer.path(kPublished));

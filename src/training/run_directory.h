@@ -40,6 +40,7 @@ struct RunState {
   int64_t tokens = 0;  // seen so far
   BestSoFar best = {};
   bool finished_early = false;
+  bool validation_due = false;  // of this step: a stop was requested in the middle of it
 };
 
 // What is published where there is no best validation, if other than the model's weights.

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -78,6 +79,11 @@ class TrainingRun {
       if (options_.validate_first || last == 0) validate();
       if (last == 0) save();
     }
+    if (std::exchange(state_.validation_due, false)) {
+      validate();
+      saved_step_.reset();  // what is saved is the state before it
+      save();
+    }
     while (step_ < last && !state_.finished_early) {
       prepare_step();
       train_step();
@@ -86,10 +92,9 @@ class TrainingRun {
       if (histograms_due()) log_histograms();
       if (step_ == last || step_ % every().validate_every == 0) validate();
       if (state_.finished_early && !log_now) log_training();
-      const bool final_step = step_ == last || state_.finished_early;
-      if (final_step || step_ % every().save_every == 0) save();
+      if (is_last() || step_ % every().save_every == 0) save();
       progress_.update(step_, note());
-      if (options_.stop_token.stop_requested() && !final_step) stop();
+      if (options_.stop_token.stop_requested() && !is_last()) stop();
     }
     if (step_ > 0 || validation_.labels > 0) write_report();
     progress_.finish();
@@ -98,6 +103,7 @@ class TrainingRun {
 
  private:
   const Intervals& every() const { return options_.intervals; }
+  bool is_last() const { return step_ == options_.schedule.steps || state_.finished_early; }
 
   // Saves the training state if data cannot be read.
   void prepare_step() {
@@ -177,8 +183,15 @@ class TrainingRun {
 
   void validate() {
     const Moment begin;
-    const AveragedWeights averaged(update_);
-    validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
+    std::optional<AveragedWeights> averaged(std::in_place, update_);
+    try {
+      validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
+    } catch (const Interrupted&) {
+      if (step_ == 0) throw;
+      averaged.reset();
+      state_.validation_due = true;
+      stop();
+    }
     if (validation_.labels == 0) return;
     check_finite(step_, validation_.loss, "validation loss", last_saved());
     Json event = {{"event", "validation"}, {"step", step_}, {"loss", validation_.loss}};

@@ -5,6 +5,7 @@
 #include "tasks/evaluation.h"
 #include "tasks/task_comparison.h"
 #include "tests/base/temp_directory.h"
+#include "tests/tasks/predicted_example.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,18 +16,6 @@ namespace roformer::test {
 namespace {
 
 using ::testing::HasSubstr;
-
-Example example(std::vector<std::string> texts, std::vector<std::string> labels = {}) {
-  Example result;
-  result.texts = std::move(texts);
-  result.labels = std::move(labels);
-  result.line = 7;
-  return result;
-}
-
-Prediction prediction(std::vector<std::vector<double>> outputs) {
-  return {.outputs = std::move(outputs), .answer = {}};
-}
 
 // One example of each kind that is right and one that is wrong.
 PredictedExamples two(TaskKind kind) {

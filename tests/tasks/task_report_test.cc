@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tasks/evaluation.h"
+#include "tests/tasks/predicted_example.h"
 
 namespace roformer::test {
 namespace {
@@ -21,18 +22,6 @@ std::string page_of(const std::string& task, PredictedExamples predicted) {
   HtmlPage page("page");
   add_task_result(page, result);
   return page.finish();
-}
-
-Example example(std::vector<std::string> texts, std::vector<std::string> labels = {}) {
-  Example result;
-  result.texts = std::move(texts);
-  result.labels = std::move(labels);
-  result.line = 3;
-  return result;
-}
-
-Prediction prediction(std::vector<std::vector<double>> outputs) {
-  return {.outputs = std::move(outputs), .answer = {}};
 }
 
 TEST(TaskReport, ErrorsOfLabelsAreTheMostConfidentFirst) {

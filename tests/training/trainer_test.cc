@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <stop_token>
 
 #include "base/error.h"
@@ -39,6 +40,7 @@ class Script : public Objective {
   }
   Evaluation validate(const Context& context) override {
     EXPECT_FALSE(context.training);
+    if (stopped_validations.erase(step_) > 0) throw Interrupted("stopped");
     ++validations;
     Evaluation result{.loss = validation_loss, .accuracy = 0.5, .labels = validation_labels};
     if (!scores.empty()) {
@@ -52,7 +54,8 @@ class Script : public Objective {
   std::map<std::pair<int64_t, int64_t>, double> losses;  // of (step, micro-batch); 6 for the others
   double validation_loss = 1;
   int64_t validation_labels = 2;
-  std::map<int64_t, double> scores;  // by step: reported instead of the accuracy
+  std::map<int64_t, double> scores;       // by step: reported instead of the accuracy
+  std::set<int64_t> stopped_validations;  // the steps whose validation is interrupted, once
   int validations = 0;
   std::vector<uint64_t> seen;  // the random streams handed out
 
@@ -114,6 +117,30 @@ class TrainerTest : public TrainingTrial {
   std::function<std::string(const StepCount&)> times;
   std::stop_source stop;
 };
+
+TEST_F(TrainerTest, AValidationThatWasStoppedIsMadeUpFor) {
+  const std::map<int64_t, double> scores = {{4, 0.5}, {8, 0.9}, {10, 0.7}};
+  best = BestOptions{.metric = "score", .higher = true};
+  Script whole;
+  whole.scores = scores;
+  run(whole);
+  const std::vector<std::string> expected = log();
+  const std::string state = read_file(join_path(path_, "training/step-10/state.json"), 1 << 20);
+  std::filesystem::remove_all(path_);
+
+  Script stopped;
+  stopped.scores = scores;
+  stopped.stopped_validations = {4, 8, 10};
+  for (const int64_t step : {4, 8, 10}) {
+    EXPECT_THAT(failure<Interrupted>(stopped), HasSubstr(fmt::format("saved after step {}", step)));
+  }
+  const TrainingResult result = run(stopped);
+  ASSERT_TRUE(result.best);
+  EXPECT_EQ(result.best->step, 8);
+  EXPECT_EQ(stopped.validations, 3);
+  EXPECT_EQ(log(), expected);
+  EXPECT_EQ(read_file(join_path(path_, "training/step-10/state.json"), 1 << 20), state);
+}
 
 TEST_F(TrainerTest, LogsValidatesAndSavesWhenAsked) {
   Script script;
