@@ -9,7 +9,7 @@ MLM_STEPS (900, half an hour) is how long the rotary weights learn of Wikipedia;
 import dataclasses
 import json
 
-from task_study import COLUMNS, HOW_TO_READ, Score, Study
+from task_study import COLUMNS, HOW_TO_READ, Score, Study, lines_of
 
 from results_page import table
 
@@ -104,8 +104,8 @@ def write_rows(path, files, task):
     """Rows without those that are none: a header, a score that is missing."""
     lines = []
     for file in files:
-        for line in file.read_text(encoding="utf-8-sig").splitlines():
-            texts, label = task.fields(line.split("\t"))
+        for line in lines_of(file):
+            texts, label = task.fields(line.rstrip("\r").split("\t"))
             if label.replace(".", "", 1).isdigit():
                 lines.append(json.dumps({"texts": texts, "label": float(label) if task.kind == "regression" else label}) + "\n")
     path.write_text("".join(lines))

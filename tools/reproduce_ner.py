@@ -6,7 +6,7 @@
 
 import json
 
-from task_study import COLUMNS, HOW_TO_READ, Score, Study
+from task_study import COLUMNS, HOW_TO_READ, Score, Study, lines_of
 
 from results_page import table
 
@@ -17,7 +17,7 @@ LENGTH, TINY_SENTENCES = 128, 60
 
 def sentences(path):
     """Lines of tokens, those of a sentence together."""
-    return [block.splitlines() for block in path.read_text(encoding="utf-8").split("\n\n") if block.strip()]
+    return [block.strip("\n").split("\n") for block in "\n".join(lines_of(path)).split("\n\n") if block.strip()]
 
 
 def write_lines(path, examples):

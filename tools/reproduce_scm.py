@@ -46,7 +46,7 @@ def write_legal(path, folder):
     for file in sorted(folder.rglob("*.json*")):
         content = file.read_text(encoding="utf-8")
         lines = file.suffix == ".jsonl" or file.name == "query.json" or file.parent.name == "lexeval"
-        for value in map(json.loads, filter(str.strip, content.splitlines())) if lines else [json.loads(content)]:
+        for value in map(json.loads, filter(str.strip, content.split("\n"))) if lines else [json.loads(content)]:
             for text in texts_in(value):
                 found["\n".join(filter(None, map(str.strip, text.splitlines())))] = None
     path.write_text("".join(text + "\n\n" for text in found), encoding="utf-8")

@@ -31,6 +31,11 @@ errors. No relative encoding is compared there at an equal budget, and no freque
 """
 
 
+def lines_of(path):
+    """The lines of a file without their ends. str.splitlines would also divide at characters that texts have."""
+    return path.read_bytes().decode("utf-8-sig").removesuffix("\n").split("\n")
+
+
 class Score:
     """A metric × 100 over seeds."""
 
@@ -117,11 +122,11 @@ class Study:
         def write(path):
             lines = []
             for file in files:
-                own = file.read_text(encoding="utf-8").splitlines(keepends=True)
-                lines += own[1:] if header else own
+                lines += lines_of(file)[1:] if header else lines_of(file)
             random.Random(1).shuffle(lines)
-            first = files[0].read_text(encoding="utf-8").splitlines(keepends=True)[:1] if header else []
-            path.write_text("".join(first + lines[begin : None if limit is None else begin + limit]), encoding="utf-8")
+            first = lines_of(files[0])[:1] if header else []
+            lines = first + lines[begin : None if limit is None else begin + limit]
+            path.write_bytes("".join(line + "\n" for line in lines).encode())
 
         return self.made(name, write)
 

@@ -171,7 +171,7 @@ def evaluating(task):
         with bench.temporary() as folder:
             said = pathlib.Path(folder) / "predictions.jsonl"
             bench.program.run(*command, "--predictions", said)
-            ours = np.array([list(json.loads(line)["scores"].values()) for line in said.read_text().splitlines()])
+            ours = np.array([list(json.loads(line)["scores"].values()) for line in said.read_text().removesuffix("\n").split("\n")])
             worker.ask("outputs", data=str(test), path=str(pathlib.Path(folder) / "theirs.npy"))
             right = np.load(pathlib.Path(folder) / "theirs.npy")
         difference = float(np.abs(ours - right).max())
