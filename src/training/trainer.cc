@@ -183,16 +183,27 @@ class TrainingRun {
 
   void validate() {
     const Moment begin;
-    std::optional<AveragedWeights> averaged(std::in_place, update_);
+    const bool done = measure();
+    leave_out_since(begin);
+    if (done) return;
+    state_.validation_due = true;
+    stop();
+  }
+
+  // False if a stop came in the middle.
+  bool measure() {
+    const AveragedWeights averaged(update_);
     try {
       validation_ = objective_.validate({model_.backend(), nullptr, {}, false});
     } catch (const Interrupted&) {
       if (step_ == 0) throw;
-      averaged.reset();
-      state_.validation_due = true;
-      stop();
+      return false;
     }
-    if (validation_.labels == 0) return;
+    if (validation_.labels > 0) note_validation();
+    return true;
+  }
+
+  void note_validation() {
     check_finite(step_, validation_.loss, "validation loss", last_saved());
     Json event = {{"event", "validation"}, {"step", step_}, {"loss", validation_.loss}};
     std::string line = fmt::format("step {:>6}  validation loss {:.4f}", step_, validation_.loss);
@@ -218,7 +229,6 @@ class TrainingRun {
     progress_.print(line);
     if (better) keep_best();
     if (options_.best && step_ < options_.schedule.steps && state_.best.exhausted(*options_.best)) finish_early();
-    leave_out_since(begin);
   }
 
   void keep_best() {
