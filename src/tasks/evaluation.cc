@@ -188,7 +188,7 @@ Json prediction_json(const Task& task, const std::vector<std::string>& labels, c
     case TaskKind::contrastive:
       line["prediction"] = prediction.answer.text;
       line["score"] = prediction.answer.score;
-      line["rank"] = outputs.front().front();
+      line["rank"] = static_cast<int64_t>(outputs.front().front());
       break;
     case TaskKind::multiple_choice:
       line["prediction"] = predicted_index(outputs.front());

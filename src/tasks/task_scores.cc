@@ -168,6 +168,11 @@ MetricSet task_metrics(const Task& task, const std::vector<std::string>& labels,
   std::ranges::stable_sort(order, {}, [&](size_t metric) {
     return std::ranges::find(task.metrics, set.names[metric]) - task.metrics.begin();
   });
+  // Similarities need not have the range of scores, only their order.
+  if (task.kind == TaskKind::pair_similarity) {
+    const std::vector<std::string> errors = {"mse", "mae", "r2"};
+    std::erase_if(order, [&](size_t metric) { return std::ranges::find(errors, set.names[metric]) != errors.end(); });
+  }
   MetricSet result{.examples = set.examples, .names = {}, .values = {}};
   for (const size_t metric : order) result.names.push_back(set.names[metric]);
   result.values = [order, values = std::move(set.values)](std::span<const int32_t> times) {

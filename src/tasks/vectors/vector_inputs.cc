@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/progress.h"
 
 namespace roformer {
@@ -29,6 +30,7 @@ VectorInputs encode_vector_inputs(std::span<const Example> examples, const std::
       for (const std::string& text : examples[static_cast<size_t>(i)].texts) {
         one.texts.push_back(std::move(encode(text).front()));
         one.texts.back().offsets = {};
+        if (one.texts.back().ids.empty()) throw DataError("the text {} has no tokens", quote(text));
       }
     } catch (const Error&) {
       one.error = std::current_exception();

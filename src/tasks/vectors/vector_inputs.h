@@ -23,8 +23,8 @@ struct VectorInputs {
 // What was cut, a sentence; nothing if nothing was.
 std::vector<std::string> cut_notices(const VectorInputs& inputs, const std::string& file);
 
-// DataError, with the example's line in `file`, for a text that cannot be encoded; UsageError for a max_length too
-// small for any text.
+// DataError, with the example's line in `file`, for a text that cannot be encoded or has no tokens; UsageError for a
+// max_length too small for any text.
 VectorInputs encode_vector_inputs(std::span<const Example> examples, const std::string& file,
                                   const Tokenizer& tokenizer, const TextPreparation& preparation, ThreadPool& pool);
 

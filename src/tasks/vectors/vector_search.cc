@@ -92,7 +92,7 @@ std::vector<VectorSearch::Rank> VectorSearch::ranks(std::span<const int32_t> tex
     Rank& rank = ranks[i];
     for (size_t c = 0; c < similarities.size(); ++c) {
       const int32_t text = candidates[first + c];
-      if (similarities[c] < wanted[i] || is_own(*this, texts[i], text)) continue;
+      if (similarities[c] < wanted[i] || text == right[i] || is_own(*this, texts[i], text)) continue;
       ++rank.rank;
       if (similarities[c] > rank.similarity) {
         rank.best = text;

@@ -163,7 +163,12 @@ class VectorTask final : public FinetuneTask {
       throw UsageError("{} {}: source and target together have up to {} tokens, more than {}: {}",
                        FieldName("max_length"), plan_.inputs.max_length, longest, limit.tokens, limit.reason);
     }
-    static_cast<void>(tokenizer_.mask_id());  // refuses a tokenizer without [MASK]
+    for (const SpecialToken token : {SpecialToken::cls, SpecialToken::sep, SpecialToken::mask}) {
+      if (!tokenizer_.has(token)) {
+        throw DataError("{}: the tokenizer lacks [CLS], [SEP] or [MASK], which {} needs", FilePath(options_.model),
+                        plan_.task->name);
+      }
+    }
   }
 
   // The mean over batches of consecutive examples, as they would be trained on.

@@ -18,10 +18,10 @@ VectorMatrix random_vectors(int64_t rows, int64_t width, uint64_t seed = 1) {
   return vectors;
 }
 
-using Loss = std::function<double(const VectorMatrix& vectors, VectorMatrix* gradient)>;
+using LossFunction = std::function<double(const VectorMatrix& vectors, VectorMatrix* gradient)>;
 
 // Compares the gradient with central differences.
-void expect_gradient(const Loss& loss, const VectorMatrix& at) {
+void expect_vector_gradient(const LossFunction& loss, const VectorMatrix& at) {
   constexpr double kStep = 1e-5;
   VectorMatrix gradient(at.rows, at.width);
   EXPECT_EQ(loss(at, &gradient), loss(at, nullptr));
@@ -33,7 +33,7 @@ void expect_gradient(const Loss& loss, const VectorMatrix& at) {
   }
 }
 
-double cosine(const VectorMatrix& vectors, int32_t a, int32_t b, int64_t width) {
+double cosine_of(const VectorMatrix& vectors, int32_t a, int32_t b, int64_t width) {
   double dot = 0, aa = 0, bb = 0;
   for (int64_t k = 0; k < width; ++k) {
     dot += vectors.row(a)[k] * vectors.row(b)[k];
@@ -53,7 +53,7 @@ double contrastive_by_definition(const VectorMatrix& vectors, const ContrastiveR
     for (const int32_t out : rows.left_out[i]) {
       if (out == static_cast<int32_t>(c)) return -INFINITY;
     }
-    return scale * cosine(vectors, rows.queries[i], rows.candidates[c], width);
+    return scale * cosine_of(vectors, rows.queries[i], rows.candidates[c], width);
   };
   double forward = 0, backward = 0;
   for (size_t i = 0; i < n; ++i) {
@@ -84,7 +84,7 @@ TEST(ContrastiveLoss, GradientsAreThoseOfCentralDifferences) {
   ThreadPool pool(1);
   for (const bool symmetric : {false, true}) {
     for (const int64_t dimensions : {0, 3}) {
-      expect_gradient(
+      expect_vector_gradient(
           [&](const VectorMatrix& vectors, VectorMatrix* gradient) {
             return contrastive_loss(vectors, three_pairs(),
                                     {.scale = 3, .symmetric = symmetric, .dimensions = dimensions}, pool, gradient)
@@ -106,10 +106,10 @@ TEST(ContrastiveLoss, TextsLeftOutHaveNoEffect) {
 
 // Several blocks of queries and of candidates.
 TEST(ContrastiveLoss, HasTheSameBitsAtAnyNumberOfThreads) {
-  constexpr int32_t kPairs = 300;
-  const VectorMatrix vectors = random_vectors(2 * kPairs, 20);
+  constexpr int32_t kCount = 300;
+  const VectorMatrix vectors = random_vectors(2 * kCount, 20);
   ContrastiveRows rows;
-  for (int32_t i = 0; i < kPairs; ++i) {
+  for (int32_t i = 0; i < kCount; ++i) {
     rows.queries.push_back(2 * i);
     rows.candidates.push_back(2 * i + 1);
     rows.left_out.emplace_back();
@@ -135,25 +135,25 @@ TEST(ContrastiveLoss, ZeroVectorsAndLargeScalesStayFinite) {
   for (const double value : gradient.values) EXPECT_TRUE(std::isfinite(value));
 }
 
-const ScoredPairs kPairs{.first = {0, 2, 4, 6, 1}, .second = {1, 3, 5, 7, 6}, .scores = {3, 1, 1, 5, 0}};
+const ScoredPairs kScoredPairs{.first = {0, 2, 4, 6, 1}, .second = {1, 3, 5, 7, 6}, .scores = {3, 1, 1, 5, 0}};
 
 TEST(CosentLoss, IsTheSumOverPairsInTheWrongOrder) {
   const VectorMatrix vectors = random_vectors(8, 5);
   double sum = 1;
-  for (size_t i = 0; i < kPairs.scores.size(); ++i) {
-    for (size_t j = 0; j < kPairs.scores.size(); ++j) {
-      if (kPairs.scores[i] <= kPairs.scores[j]) continue;
-      sum += std::exp(20 * (cosine(vectors, kPairs.first[j], kPairs.second[j], 5) -
-                            cosine(vectors, kPairs.first[i], kPairs.second[i], 5)));
+  for (size_t i = 0; i < kScoredPairs.scores.size(); ++i) {
+    for (size_t j = 0; j < kScoredPairs.scores.size(); ++j) {
+      if (kScoredPairs.scores[i] <= kScoredPairs.scores[j]) continue;
+      sum += std::exp(20 * (cosine_of(vectors, kScoredPairs.first[j], kScoredPairs.second[j], 5) -
+                            cosine_of(vectors, kScoredPairs.first[i], kScoredPairs.second[i], 5)));
     }
   }
-  EXPECT_NEAR(cosent_loss(vectors, kPairs, 20, 0, nullptr).sum, 5 * std::log(sum), 1e-9);
+  EXPECT_NEAR(cosent_loss(vectors, kScoredPairs, 20, 0, nullptr).sum, 5 * std::log(sum), 1e-9);
 }
 
 TEST(CosentLoss, GradientsAreThoseOfCentralDifferences) {
-  expect_gradient([](const VectorMatrix& vectors,
-                     VectorMatrix* gradient) { return cosent_loss(vectors, kPairs, 5, 4, gradient).sum; },
-                  random_vectors(8, 5));
+  expect_vector_gradient([](const VectorMatrix& vectors,
+                            VectorMatrix* gradient) { return cosent_loss(vectors, kScoredPairs, 5, 4, gradient).sum; },
+                         random_vectors(8, 5));
 }
 
 TEST(CosentLoss, OfEqualScoresIsNothing) {
@@ -166,30 +166,33 @@ TEST(CosentLoss, OfEqualScoresIsNothing) {
 TEST(CosineLoss, IsTheSquaredErrorOfScaledScores) {
   const VectorMatrix vectors = random_vectors(4, 5);
   const ScoredPairs pairs{.first = {0, 2}, .second = {1, 3}, .scores = {1, 5}};
-  const double first = cosine(vectors, 0, 1, 5) - 0.25, second = cosine(vectors, 2, 3, 5) - 1.25;
+  const double first = cosine_of(vectors, 0, 1, 5) - 0.25, second = cosine_of(vectors, 2, 3, 5) - 1.25;
   EXPECT_NEAR(cosine_loss(vectors, pairs, 0, 4, 0, nullptr).sum, first * first + second * second, 1e-12);
 }
 
 TEST(CosineLoss, GradientsAreThoseOfCentralDifferences) {
-  expect_gradient([](const VectorMatrix& vectors,
-                     VectorMatrix* gradient) { return cosine_loss(vectors, kPairs, 0, 5, 0, gradient).sum; },
-                  random_vectors(8, 5));
+  expect_vector_gradient(
+      [](const VectorMatrix& vectors, VectorMatrix* gradient) {
+        return cosine_loss(vectors, kScoredPairs, 0, 5, 0, gradient).sum;
+      },
+      random_vectors(8, 5));
 }
 
 TEST(SumOverSizes, WeighsTheLossOfEachSize) {
   const VectorMatrix vectors = random_vectors(8, 5);
   const std::vector<VectorSize> sizes = {{.dimensions = 5, .weight = 2}, {.dimensions = 2, .weight = 0.5}};
-  const Loss loss = [&](const VectorMatrix& at, VectorMatrix* gradient) {
-    return sum_over_sizes(
-               sizes, gradient,
-               [&](int64_t dimensions, VectorMatrix* part) { return cosent_loss(at, kPairs, 5, dimensions, part); })
+  const LossFunction loss = [&](const VectorMatrix& at, VectorMatrix* gradient) {
+    return sum_over_sizes(sizes, gradient,
+                          [&](int64_t dimensions, VectorMatrix* part) {
+                            return cosent_loss(at, kScoredPairs, 5, dimensions, part);
+                          })
         .sum;
   };
-  EXPECT_NEAR(
-      loss(vectors, nullptr),
-      2 * cosent_loss(vectors, kPairs, 5, 5, nullptr).sum + 0.5 * cosent_loss(vectors, kPairs, 5, 2, nullptr).sum,
-      1e-12);
-  expect_gradient(loss, vectors);
+  EXPECT_NEAR(loss(vectors, nullptr),
+              2 * cosent_loss(vectors, kScoredPairs, 5, 5, nullptr).sum +
+                  0.5 * cosent_loss(vectors, kScoredPairs, 5, 2, nullptr).sum,
+              1e-12);
+  expect_vector_gradient(loss, vectors);
 }
 
 }  // namespace

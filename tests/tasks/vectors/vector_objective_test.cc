@@ -77,6 +77,7 @@ TEST_F(ContrastiveTraining, PositivesOfTheSameAnchorAndTheAnchorAreNoNegatives) 
 }
 
 TEST_F(ContrastiveTraining, HardNegativesAreTheSameAfterResuming) {
+  use_float32();
   const Model model = VectorTrial::model(config());
   const VectorInputs inputs = VectorTrial::inputs(kTriples);
   const NegativesOptions negatives{.count = 2, .each_epoch = false, .embed = {}, .stop_token = {}};
@@ -99,6 +100,7 @@ TEST_F(ContrastiveTraining, HardNegativesAreTheSameAfterResuming) {
 }
 
 TEST_F(ContrastiveTraining, HardNegativesAreFoundAnewWhereAsked) {
+  use_float32();
   const Model model = VectorTrial::model(config());
   const VectorInputs inputs = VectorTrial::inputs(kTriples);
   auto objective = ContrastiveTraining::objective(model, inputs, 1000, {},

@@ -1,4 +1,4 @@
-// A small model in float64 and texts of token ids, for objectives of sentence vectors.
+// A small model, in float64 unless asked otherwise, and texts of token ids, for objectives of sentence vectors.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -36,6 +36,9 @@ class VectorTrial : public ::testing::Test {
     result.initialize({3, 0});
     return result;
   }
+
+  // For what is computed without training; before any model is made.
+  void use_float32() { backend_ = make_reference_backend(pool_); }
 
   // Examples of texts "[CLS] ids [SEP]", equal ones being one text.
   static VectorInputs inputs(const std::vector<std::vector<std::vector<int32_t>>>& examples) {
