@@ -16,7 +16,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-Example example(std::vector<std::string> texts, std::vector<std::string> labels = {}) {
+Example saved_example(std::vector<std::string> texts, std::vector<std::string> labels = {}) {
   Example result;
   result.texts = std::move(texts);
   result.labels = std::move(labels);
@@ -24,7 +24,7 @@ Example example(std::vector<std::string> texts, std::vector<std::string> labels 
   return result;
 }
 
-Prediction prediction(std::vector<std::vector<double>> outputs) {
+Prediction saved_prediction(std::vector<std::vector<double>> outputs) {
   return {.outputs = std::move(outputs), .answer = {}};
 }
 
@@ -33,40 +33,40 @@ PredictedExamples two(TaskKind kind) {
   PredictedExamples of{.labels = {"b", "a"}};
   switch (kind) {
     case TaskKind::classification:
-      of.examples = {example({"x"}, {"b"}), example({"y", "z"}, {"b"})};
-      of.predictions = {prediction({{0.7, 0.3}}), prediction({{0.25, 0.75}})};
+      of.examples = {saved_example({"x"}, {"b"}), saved_example({"y", "z"}, {"b"})};
+      of.predictions = {saved_prediction({{0.7, 0.3}}), saved_prediction({{0.25, 0.75}})};
       break;
     case TaskKind::multilabel:
-      of.examples = {example({"x"}, {"a"}), example({"y"})};
-      of.predictions = {prediction({{0.1}, {0.9}}), prediction({{0.6}, {0.2}})};
+      of.examples = {saved_example({"x"}, {"a"}), saved_example({"y"})};
+      of.predictions = {saved_prediction({{0.1}, {0.9}}), saved_prediction({{0.6}, {0.2}})};
       break;
     case TaskKind::regression:
-      of.examples = {example({"x"}), example({"y"})};
+      of.examples = {saved_example({"x"}), saved_example({"y"})};
       of.examples[1].value = 2.5;
-      of.predictions = {prediction({{1.0 / 3}}), prediction({{2}})};
+      of.predictions = {saved_prediction({{1.0 / 3}}), saved_prediction({{2}})};
       break;
     case TaskKind::token_classification:
       of.labels = {"O", "B-X"};
-      of.examples = {example({"x", "y"}, {"O", "B-X"}), example({"z"}, {"B-X"})};
-      of.predictions = {prediction({{0.9, 0.1}, {0.2, 0.8}}), prediction({{0.6, 0.4}})};
+      of.examples = {saved_example({"x", "y"}, {"O", "B-X"}), saved_example({"z"}, {"B-X"})};
+      of.predictions = {saved_prediction({{0.9, 0.1}, {0.2, 0.8}}), saved_prediction({{0.6, 0.4}})};
       break;
     case TaskKind::question_answering:
-      of.examples = {example({"q", "the context"}), example({"r", "the context"})};
+      of.examples = {saved_example({"q", "the context"}), saved_example({"r", "the context"})};
       of.examples[0].answers = {{"context"}};
       of.examples[1].answers = {{"the"}, {"context"}};
-      of.predictions = {prediction({}), prediction({})};
+      of.predictions = {saved_prediction({}), saved_prediction({})};
       of.predictions[0].answer = {.text = "context", .score = 0.5};
       of.predictions[1].answer = {.text = "the context", .score = 0.25};
       break;
     case TaskKind::multiple_choice:
-      of.examples = {example({"p", "x", "y"}), example({"p", "x", "y"})};
+      of.examples = {saved_example({"p", "x", "y"}), saved_example({"p", "x", "y"})};
       of.examples[0].choice = of.examples[1].choice = 1;
-      of.predictions = {prediction({{0.3, 0.7}}), prediction({{0.6, 0.4}})};
+      of.predictions = {saved_prediction({{0.3, 0.7}}), saved_prediction({{0.6, 0.4}})};
       break;
     default:
-      of.examples = {example({"x", "y", "z"}), example({"x", "y", "z"})};
+      of.examples = {saved_example({"x", "y", "z"}), saved_example({"x", "y", "z"})};
       of.examples[0].choice = of.examples[1].choice = 0;
-      of.predictions = {prediction({{0.3}, {0.2}}), prediction({{0.6}, {0.7}})};
+      of.predictions = {saved_prediction({{0.3}, {0.2}}), saved_prediction({{0.6}, {0.7}})};
   }
   return of;
 }

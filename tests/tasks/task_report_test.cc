@@ -23,7 +23,7 @@ std::string page_of(const std::string& task, PredictedExamples predicted) {
   return page.finish();
 }
 
-Example example(std::vector<std::string> texts, std::vector<std::string> labels = {}) {
+Example report_example(std::vector<std::string> texts, std::vector<std::string> labels = {}) {
   Example result;
   result.texts = std::move(texts);
   result.labels = std::move(labels);
@@ -31,17 +31,17 @@ Example example(std::vector<std::string> texts, std::vector<std::string> labels 
   return result;
 }
 
-Prediction prediction(std::vector<std::vector<double>> outputs) {
+Prediction report_prediction(std::vector<std::vector<double>> outputs) {
   return {.outputs = std::move(outputs), .answer = {}};
 }
 
 TEST(TaskReport, ErrorsOfLabelsAreTheMostConfidentFirst) {
   const std::string page =
       page_of("classification", {.labels = {"low", "high"},
-                                 .examples = {example({"right"}, {"low"}), example({"unsure"}, {"high"}),
-                                              example({"sure"}, {"high"}), example({"odd"}, {"new"})},
-                                 .predictions = {prediction({{0.9, 0.1}}), prediction({{0.6, 0.4}}),
-                                                 prediction({{0.8, 0.2}}), prediction({{0.7, 0.3}})}});
+                                 .examples = {report_example({"right"}, {"low"}), report_example({"unsure"}, {"high"}),
+                                              report_example({"sure"}, {"high"}), report_example({"odd"}, {"new"})},
+                                 .predictions = {report_prediction({{0.9, 0.1}}), report_prediction({{0.6, 0.4}}),
+                                                 report_prediction({{0.8, 0.2}}), report_prediction({{0.7, 0.3}})}});
   EXPECT_THAT(page, AllOf(HasSubstr("Scores of 4 examples"), HasSubstr("Confusion matrix"), HasSubstr("Reliability"),
                           HasSubstr("(not in training)"), HasSubstr("All 3 errors"), Not(HasSubstr("<td>right</td>"))));
   EXPECT_LT(page.find("sure</td>"), page.find("odd</td>"));
@@ -49,18 +49,18 @@ TEST(TaskReport, ErrorsOfLabelsAreTheMostConfidentFirst) {
 }
 
 TEST(TaskReport, EachLabelOfSeveral) {
-  const std::string page =
-      page_of("multilabel", {.labels = {"low", "high"},
-                             .examples = {example({"right"}, {"low", "high"}), example({"wrong"}, {"low"})},
-                             .predictions = {prediction({{0.9}, {0.6}}), prediction({{0.8}, {0.7}})}});
+  const std::string page = page_of(
+      "multilabel", {.labels = {"low", "high"},
+                     .examples = {report_example({"right"}, {"low", "high"}), report_example({"wrong"}, {"low"})},
+                     .predictions = {report_prediction({{0.9}, {0.6}}), report_prediction({{0.8}, {0.7}})}});
   EXPECT_THAT(page,
               AllOf(HasSubstr("Labels"), HasSubstr(">low, high<"), HasSubstr("0.700"), HasSubstr("All 1 errors")));
 }
 
 TEST(TaskReport, NumbersAreDrawn) {
   PredictedExamples predicted{.labels = {"LABEL_0"},
-                              .examples = {example({"near"}), example({"far"})},
-                              .predictions = {prediction({{0.1}}), prediction({{3}})}};
+                              .examples = {report_example({"near"}), report_example({"far"})},
+                              .predictions = {report_prediction({{0.1}}), report_prediction({{3}})}};
   predicted.examples[1].value = 1;
   const std::string page = page_of("regression", predicted);
   EXPECT_THAT(page, AllOf(HasSubstr("<circle"), HasSubstr("2 predictions that are furthest off")));
@@ -68,19 +68,19 @@ TEST(TaskReport, NumbersAreDrawn) {
 }
 
 TEST(TaskReport, EntitiesByType) {
-  const std::string page =
-      page_of("token-classification", {.labels = {"O", "B-PLACE", "I-PLACE"},
-                                       .examples = {example({"in", "New", "York"}, {"O", "B-PLACE", "I-PLACE"})},
-                                       .predictions = {prediction({{1, 0, 0}, {0.7, 0.2, 0.1}, {0, 0.1, 0.9}})}});
+  const std::string page = page_of("token-classification",
+                                   {.labels = {"O", "B-PLACE", "I-PLACE"},
+                                    .examples = {report_example({"in", "New", "York"}, {"O", "B-PLACE", "I-PLACE"})},
+                                    .predictions = {report_prediction({{1, 0, 0}, {0.7, 0.2, 0.1}, {0, 0.1, 0.9}})}});
   EXPECT_THAT(page, AllOf(HasSubstr("PLACE"), HasSubstr("1 tag that no entity begins before"),
                           HasSubstr("York (PLACE)"), HasSubstr("New York (PLACE)"), HasSubstr("in New York")));
 }
 
 TEST(TaskReport, AnswersTheWorstFirst) {
-  PredictedExamples predicted{
-      .labels = {},
-      .examples = {example({"who?", "Ann eats"}), example({"what?", "Ann eats"}), example({"when?", "Ann eats"})},
-      .predictions = {prediction({}), prediction({}), prediction({})}};
+  PredictedExamples predicted{.labels = {},
+                              .examples = {report_example({"who?", "Ann eats"}), report_example({"what?", "Ann eats"}),
+                                           report_example({"when?", "Ann eats"})},
+                              .predictions = {report_prediction({}), report_prediction({}), report_prediction({})}};
   for (Example& one : predicted.examples) one.answers = {{"Ann"}};
   predicted.predictions[0].answer.text = "Ann";
   predicted.predictions[1].answer.text = "Ann eats";
@@ -92,17 +92,18 @@ TEST(TaskReport, AnswersTheWorstFirst) {
 }
 
 TEST(TaskReport, ChoicesTripletsAndRanks) {
-  PredictedExamples choices{
-      .labels = {}, .examples = {example({"prompt", "one", "two"})}, .predictions = {prediction({{0.75, 0.25}})}};
+  PredictedExamples choices{.labels = {},
+                            .examples = {report_example({"prompt", "one", "two"})},
+                            .predictions = {report_prediction({{0.75, 0.25}})}};
   choices.examples[0].choice = 1;
   EXPECT_THAT(page_of("multiple-choice", choices), AllOf(HasSubstr("0.750"), HasSubstr(">one<"), HasSubstr(">two<")));
   PredictedExamples triplets{.labels = {"similar"},
-                             .examples = {example({"first", "second", "third"})},
-                             .predictions = {prediction({{0.25}, {0.5}})}};
+                             .examples = {report_example({"first", "second", "third"})},
+                             .predictions = {report_prediction({{0.25}, {0.5}})}};
   triplets.examples[0].choice = 0;
   EXPECT_THAT(page_of("triplet", triplets), AllOf(HasSubstr("0.250"), HasSubstr("0.500"), HasSubstr(">third<")));
   PredictedExamples ranks{
-      .labels = {}, .examples = {example({"anchor", "positive"})}, .predictions = {prediction({{2}})}};
+      .labels = {}, .examples = {report_example({"anchor", "positive"})}, .predictions = {report_prediction({{2}})}};
   ranks.predictions[0].answer = {.text = "other", .score = 0.5};
   EXPECT_THAT(page_of("contrastive", ranks), AllOf(HasSubstr(">other<"), HasSubstr(">positive<"), HasSubstr("0.500")));
 }
