@@ -179,7 +179,7 @@ TEST_F(FinetuneProgram, WrongFilesAndSettings) {
   expect_no_run({"--task", "regression", "--train", file("text\tlabel\na\t1\nb\tNaN\n")}, 1, {"bad.tsv:3", "finite"});
   expect_no_run({"--folds", "3", "--fold", "4"}, 2, {"--fold is 4, expected 1 to 3"});
   succeed(pretrain("learned", {"--position", "learned"}));
-  expect_no_run({"--model", path("learned"), "--max-length", "400"}, 2, {"--max-length 400 is more than 32"});
+  expect_no_run({"--model", path("learned"), "--max-length", "1000"}, 2, {"--max-length 1000 is more than 512"});
   succeed(pretrain("decoder", {"--objective", "clm"}));
   expect_no_run({"--model", path("decoder")}, 2, {"--model", "is a decoder"});
 
