@@ -76,6 +76,7 @@ class PredictionReader {
 
  private:
   std::vector<double> scores_by_name(const JsonObject& line) const {
+    if (!line.has("scores")) line.reject("scores", "an object of scores by label");
     const JsonObject scores = line.get_object("scores");
     std::vector<double> output;
     for (const std::string& label : labels_.names()) output.push_back(scores.get_double(label, 0));

@@ -29,14 +29,20 @@ class FinetuneProgram : public Workshop {
     }
     return text;
   }
+  // `more` overrides the settings here.
   Arguments finetune(const std::string& output, const Arguments& more = {}) const {
-    Arguments result = {
-        "finetune", "--model",    path("start"),  "--task", "classification", "--train", path("train.tsv"),
-        "--output", path(output), "--max-length", "16",     "--threads",      "1"};
-    const auto given = [&](const char* name) { return std::ranges::find(more, name) != more.end(); };
-    if (!given("--folds")) result = result + Arguments{"--validation", path("dev.tsv")};
-    if (!given("--learning-rates")) result = result + Arguments{"--learning-rate", "5e-3"};
-    if (!given("--epochs")) result = result + Arguments{"--epochs", "3"};
+    std::vector<std::pair<std::string, std::string>> settings = {
+        {"--model", path("start")},     {"--task", "classification"},
+        {"--train", path("train.tsv")}, {"--validation", path("dev.tsv")},
+        {"--max-length", "16"},         {"--threads", "1"},
+        {"--learning-rate", "5e-3"},    {"--epochs", "3"}};
+    const auto given = [&](const std::string& name) { return std::ranges::find(more, name) != more.end(); };
+    Arguments result = {"finetune", "--output", path(output)};
+    for (const auto& [name, value] : settings) {
+      const bool other =
+          (name == "--validation" && given("--folds")) || (name == "--learning-rate" && given("--learning-rates"));
+      if (!given(name) && !other) result = result + Arguments{name, value};
+    }
     return result + more;
   }
   void expect_same_result(const std::string& a, const std::string& b) const {
@@ -55,7 +61,7 @@ TEST_F(FinetuneProgram, OneRun) {
       json_lines(succeed({"evaluate", "--model", path("run"), "--data", path("dev.tsv"), "--json"})).at(0);
   EXPECT_EQ(again.at("metrics"), measured.at("metrics"));
   EXPECT_EQ(again.at("interval95"), measured.at("interval95"));
-  EXPECT_THAT(content(path("run/report.html")), AllOf(HasSubstr("Confusion matrix"), HasSubstr("Validation loss"),
+  EXPECT_THAT(content(path("run/report.html")), AllOf(HasSubstr("Confusion matrix"), HasSubstr("Validation accuracy"),
                                                       Not(HasSubstr("nats per predicted token"))));
   succeed({"report", path("run"), "--output", path("page.html")});
   EXPECT_THAT(content(path("page.html")), AllOf(HasSubstr("Confusion matrix"), HasSubstr("Learning rate")));
@@ -173,7 +179,7 @@ TEST_F(FinetuneProgram, WrongFilesAndSettings) {
   expect_no_run({"--task", "regression", "--train", file("text\tlabel\na\t1\nb\tNaN\n")}, 1, {"bad.tsv:3", "finite"});
   expect_no_run({"--folds", "3", "--fold", "4"}, 2, {"--fold is 4, expected 1 to 3"});
   succeed(pretrain("learned", {"--position", "learned"}));
-  expect_no_run({"--model", path("learned"), "--max-length", "400"}, 2, {"--max-length 400 is more than 32"});
+  expect_no_run({"--model", path("learned"), "--max-length", "1000"}, 2, {"--max-length 1000 is more than 512"});
   succeed(pretrain("decoder", {"--objective", "clm"}));
   expect_no_run({"--model", path("decoder")}, 2, {"--model", "is a decoder"});
 
@@ -191,8 +197,9 @@ TEST_F(FinetuneProgram, WrongFilesAndSettings) {
   const Outcome unseen = run(evaluate({"--data", file("text\tlabel\nthe king\tnew\nthe ship\tgood\n")}));
   EXPECT_EQ(unseen.exit_code, 0);
   EXPECT_THAT(unseen.error, HasSubstr("1 label that the model does not have counts as wrong: new"));
-  const Outcome big =
-      run(evaluate({"--data", file("text\tlabel\n" + std::string(10'000'000, 'a') + "\tgood\nking\tbad\n")}));
+  std::string long_text;
+  while (long_text.size() < 10'000'000) long_text += "the king sees a ship ";
+  const Outcome big = run(evaluate({"--data", file("text\tlabel\n" + long_text + "\tgood\nking\tbad\n")}));
   EXPECT_EQ(big.exit_code, 0);
   EXPECT_THAT(big.error, HasSubstr("1 example longer than the maximum length and cut"));
 }

@@ -129,10 +129,10 @@ TEST_F(Finetune, AWeightedLabelIsPredictedMoreOften) {
     // Nothing tells the labels apart.
     write_file_atomically(settings.train[0], "text\tlabel\na\tlow\na\thigh\na\tlow\na\thigh\na\thigh\na\thigh\n");
     write_file_atomically(settings.validation[0], "text\tlabel\na\tlow\na\thigh\n");
-    settings.schedule.epochs = 40;
+    settings.schedule.epochs = 200;
     settings.class_weights = weights;
     settings.metric = "loss";
-    settings.validate_every = 40;
+    settings.validate_every = 200;
     finetune(settings, *backend_);
     return Json::parse(text_of(path(output + "/predictions.jsonl"))
                            .substr(0, text_of(path(output + "/predictions.jsonl")).find('\n')))

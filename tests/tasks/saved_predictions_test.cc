@@ -45,7 +45,7 @@ PredictedExamples two(TaskKind kind) {
       of.examples[1].answers = {{"the"}, {"context"}};
       of.predictions = {prediction({}), prediction({})};
       of.predictions[0].answer = {.text = "context", .score = 0.5};
-      of.predictions[1].answer = {.text = "the context", .score = 0.25};
+      of.predictions[1].answer = {.text = "another context", .score = 0.25};
       break;
     case TaskKind::multiple_choice:
       of.examples = {example({"p", "x", "y"}), example({"p", "x", "y"})};

@@ -74,7 +74,7 @@ TEST_F(RunReport, FinalValuesOfOneRun) {
   EXPECT_EQ(row(html, "a"), "1|–|10|10,000|2.0000|25.00|3.0000|500|");
   EXPECT_THAT(html, HasSubstr(">Loss</text>"));
   EXPECT_THAT(html, HasSubstr(">Training speed</text>"));
-  EXPECT_THAT(html, HasSubstr(">train temperature</text>"));  // an unknown metric
+  EXPECT_THAT(html, HasSubstr(">Train temperature</text>"));  // an unknown metric
   EXPECT_THAT(html, Not(HasSubstr(">Gradient norm</text>")));
   EXPECT_THAT(html, Not(HasSubstr("rf-f0\" points")));  // no band
 }
