@@ -250,7 +250,7 @@ Value Model::logits(const Context& context, const Value& hidden, const Batch& ba
                                      layers_.encoder.dropout_sites());
 }
 
-void Model::initialize(RandomStream random) {
+void Model::initialize(RandomStream random, const LoadingPlan* loaded) {
   std::vector<uint64_t> streams;
   constexpr uint64_t kPositions = uint64_t{1} << 32;
   for (uint64_t others = 0, positions = 0; const NamedParameter& named : parameters_) {
@@ -259,7 +259,7 @@ void Model::initialize(RandomStream random) {
   }
   backend_.pool().run(static_cast<int64_t>(parameters_.size()), [&](int64_t i) {
     const NamedParameter& named = parameters_[static_cast<size_t>(i)];
-    if (!decays(named.role)) return;
+    if (!decays(named.role) || (loaded != nullptr && loaded->holds(static_cast<size_t>(i)))) return;
     const RandomStream stream = substream(random, streams[static_cast<size_t>(i)]);
     backend_.write(named.parameter.value, [&](const Tensor& host) {
       if (host.dtype() == DType::float64) {

@@ -67,7 +67,7 @@ Json resolved_settings(const FinetuneOptions& options, const FinetunePlan& plan,
 // Random weights where the model to start from has none.
 void start_weights(Model& model, const FinetunePlan& plan, RandomStream random, std::vector<std::string>& warnings) {
   const LoadingPlan loading(plan.config, plan.start.tensors, plan.start.source, LoadingPlan::Fit::trunk);
-  model.initialize(random);
+  model.initialize(random, &loading);
   model.load_weights(loading);
   std::vector<std::string> anew;
   for (const LoadingPlan::Missing& one : loading.missing_in_head()) anew.push_back(one.name);

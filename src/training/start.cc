@@ -97,7 +97,7 @@ std::vector<std::string> start_weights(Model& model, const Start& start, RandomS
                             start.repositioning.anew ? LoadingPlan::Fit::trunk_anew : LoadingPlan::Fit::trunk);
   std::vector<std::string> anew;
   for (const LoadingPlan::Missing& one : loading.missing_in_head()) anew.push_back(one.name);
-  if (!anew.empty() || start.repositioning.anew) model.initialize(random);
+  if (!anew.empty() || start.repositioning.anew) model.initialize(random, &loading);
   model.load_weights(loading);
   LoadNotes notes;
   note_unused(loading, notes);
