@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/inapplicable_error.h"
 #include "base/json.h"
+#include "cli/did_you_mean.h"
 #include "cli/registry.h"
 #include "cli/setting_options.h"
 #include "cli/training_options.h"
@@ -60,6 +61,15 @@ void describe(OptionSet& set, EvaluateCommand& options) {
   add_engine(set, options.engine);
 }
 
+// UsageError for a name that is neither of a language model's evaluation nor of a task.
+void check_task(const std::string& name) {
+  const std::string meant = did_you_mean(name, language_tasks());
+  const std::vector<std::string> names = task_names();
+  const bool known = std::ranges::find(names, name) != names.end();
+  if (!known && !meant.empty()) throw UsageError("unknown {} '{}'{}", FieldName("task"), name, meant);
+  find_task(name);
+}
+
 // What the training in a directory was for; empty if it does not say.
 std::string trained_task(const std::string& directory) {
   for (const char* name : {"evaluation.json", "training/settings.json"}) {  // a grid has the first only
@@ -101,7 +111,7 @@ void run(const EvaluateCommand& given) {
   if (options.task.empty()) options.task = trained_task(options.model);
   if (options.task.empty()) options.task = language_tasks().front();
   const bool of_language = std::ranges::find(language_tasks(), options.task) != language_tasks().end();
-  if (!of_language) find_task(options.task);  // before the model is read
+  if (!of_language) check_task(options.task);  // before the model is read
   const Session session(options.model, {.engine = options.engine, .tokenizer = load_options(options.tokenizer)});
   print_warnings(session.notes());
   if (of_language) {

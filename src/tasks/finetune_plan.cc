@@ -161,7 +161,7 @@ void set_vectors(const FinetuneOptions& options, FinetunePlan& plan) {
       throw UsageError("{} {} is not a RoFormer with softmax attention, as {} needs", FieldName("model"), options.model,
                        plan.task->name);
     }
-    if (options.pooling != "automatic") {
+    if (options.pooling != "auto") {
       throw InapplicableError("{} has no effect on {}, whose vectors are the pooler's", FieldName("pooling"),
                               plan.task->name);
     }

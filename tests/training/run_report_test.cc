@@ -150,7 +150,7 @@ TEST_F(RunReport, OtherMetricsFollowAndWhatMarksValidationsIsNone) {
                         "{\"event\":\"best\",\"step\":1,\"mcc\":0.5}\n"
                         "{\"event\":\"early_stop\",\"step\":1,\"validations\":3}\n");
   const std::string html = page_of({{"a", {directory}}});
-  EXPECT_THAT(html, HasSubstr("validation mcc"));
+  EXPECT_THAT(html, HasSubstr("Validation mcc"));
   EXPECT_THAT(html, Not(HasSubstr("best mcc")));
   EXPECT_THAT(html, Not(HasSubstr("early_stop")));
 }

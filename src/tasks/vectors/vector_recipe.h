@@ -21,7 +21,7 @@ struct VectorRecipe {
   EmbedOptions embed_options() const;
 };
 
-// `pooling`: of classifier_pooling_names() (tasks/pooling.h); "automatic" is what the model directory says, else the
+// `pooling`: of classifier_pooling_names() (tasks/pooling.h); "auto" is what the model directory says, else the
 // pooler of a RoFormer-Sim, else the mean. `max_length`: 0 for the directory's, else the task's `usual` one, within
 // what the model takes. DataError for modules that cannot be trained.
 VectorRecipe make_vector_recipe(const std::string& directory, const ModelConfig& config, const std::string& pooling,

@@ -240,7 +240,7 @@ TEST_F(TableFile, OtherFilesAreRefused) {
               HasSubstr("missing.tsv"));
   EXPECT_EQ(refuse<UsageError>("cola", "a.tsv", "x", {.format = FileFormat::conll}),
             "format is conll, which is for token-classification, not cola");
-  EXPECT_THAT(message_of<UsageError>([] { parse_file_format("xml"); }), HasSubstr("expected one of auto tsv csv"));
+  EXPECT_THAT(message_of<UsageError>([] { parse_file_format("xml"); }), HasSubstr("expected one of automatic tsv csv"));
 }
 
 TEST_F(TableFile, AFieldMayBeLarge) {
