@@ -71,8 +71,8 @@ class Model {
   // are replaced by others of the same values.
   void keep_gradients(const std::function<bool(const std::string& name)>& wanted);
 
-  // Normal(0, initializer_range) for weights, 0 for all biases, 1 for norm gains; not for what `loaded`, a plan made for
-  // this config, holds. A parameter's values do not depend on which others are set.
+  // Normal(0, initializer_range) for weights, 0 for all biases, 1 for norm gains; not for what `loaded`, a plan made
+  // for this config, holds. A parameter's values do not depend on which others are set.
   void initialize(RandomStream random, const LoadingPlan* loaded = nullptr);
 
   // Copies weights into the parameters of a model that owns its memory, by the rules of load_model(). One DataError

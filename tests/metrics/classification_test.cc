@@ -63,7 +63,8 @@ TEST(Classification, AClassThatDoesNotOccurIsNotInTheMean) {
 TEST(Classification, TheSetOfMetricsIsThatOfTheSample) {
   const MetricSet metrics = classification_metrics(kGold, kPredicted, 3, 2);
   EXPECT_EQ(metrics.examples, 12);
-  EXPECT_THAT(metrics.names, ElementsAre("accuracy", "macro_f1", "weighted_f1", "matthews", "precision", "recall", "f1"));
+  EXPECT_THAT(metrics.names,
+              ElementsAre("accuracy", "macro_f1", "weighted_f1", "matthews", "precision", "recall", "f1"));
   const std::vector<double> once = metrics.once();
   EXPECT_NEAR(once[0], 0.6666666666666666, kNear);
   EXPECT_NEAR(once[1], 0.6626984126984127, kNear);

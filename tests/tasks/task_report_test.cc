@@ -38,10 +38,10 @@ TEST(TaskReport, ErrorsOfLabelsAreTheMostConfidentFirst) {
 }
 
 TEST(TaskReport, EachLabelOfSeveral) {
-  const std::string page = page_of(
-      "multilabel", {.labels = {"low", "high"},
-                     .examples = {example({"right"}, {"low", "high"}), example({"wrong"}, {"low"})},
-                     .predictions = {prediction({{0.9}, {0.6}}), prediction({{0.8}, {0.7}})}});
+  const std::string page =
+      page_of("multilabel", {.labels = {"low", "high"},
+                             .examples = {example({"right"}, {"low", "high"}), example({"wrong"}, {"low"})},
+                             .predictions = {prediction({{0.9}, {0.6}}), prediction({{0.8}, {0.7}})}});
   EXPECT_THAT(page,
               AllOf(HasSubstr("Labels"), HasSubstr(">low, high<"), HasSubstr("0.700"), HasSubstr("All 1 errors")));
 }
@@ -57,19 +57,19 @@ TEST(TaskReport, NumbersAreDrawn) {
 }
 
 TEST(TaskReport, EntitiesByType) {
-  const std::string page = page_of("token-classification",
-                                   {.labels = {"O", "B-PLACE", "I-PLACE"},
-                                    .examples = {example({"in", "New", "York"}, {"O", "B-PLACE", "I-PLACE"})},
-                                    .predictions = {prediction({{1, 0, 0}, {0.7, 0.2, 0.1}, {0, 0.1, 0.9}})}});
+  const std::string page =
+      page_of("token-classification", {.labels = {"O", "B-PLACE", "I-PLACE"},
+                                       .examples = {example({"in", "New", "York"}, {"O", "B-PLACE", "I-PLACE"})},
+                                       .predictions = {prediction({{1, 0, 0}, {0.7, 0.2, 0.1}, {0, 0.1, 0.9}})}});
   EXPECT_THAT(page, AllOf(HasSubstr("PLACE"), HasSubstr("1 tag that no entity begins before"),
                           HasSubstr("York (PLACE)"), HasSubstr("New York (PLACE)"), HasSubstr("in New York")));
 }
 
 TEST(TaskReport, AnswersTheWorstFirst) {
-  PredictedExamples predicted{.labels = {},
-                              .examples = {example({"who?", "Ann eats"}), example({"what?", "Ann eats"}),
-                                           example({"when?", "Ann eats"})},
-                              .predictions = {prediction({}), prediction({}), prediction({})}};
+  PredictedExamples predicted{
+      .labels = {},
+      .examples = {example({"who?", "Ann eats"}), example({"what?", "Ann eats"}), example({"when?", "Ann eats"})},
+      .predictions = {prediction({}), prediction({}), prediction({})}};
   for (Example& one : predicted.examples) one.answers = {{"Ann"}};
   predicted.predictions[0].answer.text = "Ann";
   predicted.predictions[1].answer.text = "Ann eats";
@@ -81,9 +81,8 @@ TEST(TaskReport, AnswersTheWorstFirst) {
 }
 
 TEST(TaskReport, ChoicesTripletsAndRanks) {
-  PredictedExamples choices{.labels = {},
-                            .examples = {example({"prompt", "one", "two"})},
-                            .predictions = {prediction({{0.75, 0.25}})}};
+  PredictedExamples choices{
+      .labels = {}, .examples = {example({"prompt", "one", "two"})}, .predictions = {prediction({{0.75, 0.25}})}};
   choices.examples[0].choice = 1;
   EXPECT_THAT(page_of("multiple-choice", choices), AllOf(HasSubstr("0.750"), HasSubstr(">one<"), HasSubstr(">two<")));
   PredictedExamples triplets{.labels = {"similar"},
