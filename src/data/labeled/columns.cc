@@ -84,6 +84,14 @@ bool names_choice(std::string_view name) {
   return key.size() == 1 && key[0] >= 'a' && key[0] <= 'h';
 }
 
+// "text", "label"
+std::string listed(std::span<const std::string> names) {
+  constexpr size_t kShown = 30, kCharacters = 40;
+  std::vector<std::string> shown;
+  for (const std::string& name : names.first(std::min(names.size(), kShown))) shown.push_back(quote(name, kCharacters));
+  return fmt::format("{}{}", fmt::join(shown, ", "), shown.size() < names.size() ? ", ..." : "");
+}
+
 class ColumnChooser {
  public:
   explicit ColumnChooser(const ColumnRequest& request) : request_(request) {
@@ -154,11 +162,7 @@ class ColumnChooser {
 
   std::string found() const {
     if (request_.names.empty()) return fmt::format("{} columns without names", request_.count);
-    std::vector<std::string> shown;
-    for (const std::string& name : request_.names.first(std::min<size_t>(request_.names.size(), 30))) {
-      shown.push_back(quote(name, 40));
-    }
-    return fmt::format("{}{}", fmt::join(shown, ", "), shown.size() < request_.names.size() ? ", ..." : "");
+    return listed(request_.names);
   }
 
   const std::string& path() const { return request_.path; }
@@ -362,9 +366,8 @@ Roles choose_positions(const ColumnRequest& request) {
     return roles;
   }
   throw DataError(
-      "{}: the first of its lines, with {} fields, does not name the columns of {} ({}); give numbers by {} "
-      "and {}",
-      FilePath(request.path), request.count, task.name, task.columns, FieldName("text_column"),
+      "{}: its first line, {}, does not name the columns of {} ({}); give their names or numbers by {} and {}",
+      FilePath(request.path), listed(request.names), task.name, task.columns, FieldName("text_column"),
       FieldName("label_column"));
 }
 

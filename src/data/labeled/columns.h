@@ -28,7 +28,7 @@ struct ColumnRequest {
   const Task& task;
   const ReadOptions& options;
   const std::string& path;
-  std::span<const std::string> names;  // of a file without a header, empty
+  std::span<const std::string> names;  // the fields of the first line; empty: they are no names
   size_t count = 0;                    // of columns; they can be given by number. 0: by name only (JSON)
 };
 

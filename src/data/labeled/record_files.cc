@@ -110,7 +110,7 @@ void read_table_file(const Task& task, const std::string& path, std::string_view
   for (const std::string_view field : rows[0]) names.emplace_back(trim_spaces(field));
   const ColumnRequest by_name{task, options, path, names, names.size()};
   bool header = options.header.value_or(are_column_names(by_name));
-  const Roles roles = header ? choose_columns(by_name) : choose_positions({task, options, path, {}, names.size()});
+  const Roles roles = header ? choose_columns(by_name) : choose_positions(by_name);
   if (!options.header && !header && roles.label && has_a_label_of_its_own(task, rows, *roles.label)) {
     header = true;
     maker.notices().say(fmt::format("took the first line for names of columns, because no other has a label such as {}",

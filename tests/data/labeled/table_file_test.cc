@@ -118,7 +118,7 @@ TEST_F(TableFile, WrongColumnsAreNamedWithThoseFound) {
   EXPECT_EQ(refuse("classification", "a.tsv", text, {.text_column = "3"}),
             "a.tsv: text_column is 3, expected a column from 1 to 2");
   EXPECT_THAT(refuse("classification", "a.tsv", "a film\tgood\nanother\tbad\n"),
-              HasSubstr("with 2 fields, does not name the columns of classification"));
+              HasSubstr("its first line, \"a film\", \"good\", does not name the columns of classification"));
   EXPECT_THAT(refuse("classification", "a.tsv", "a\tb\n", {.text_column = "x"}), HasSubstr("has no header"));
   EXPECT_EQ(refuse<UsageError>("cola", "a.tsv", text, {.text_column = "text", .text_pair_column = "label"}),
             "text_pair_column is set, but the task cola has one text");
