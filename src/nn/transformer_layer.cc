@@ -40,8 +40,13 @@ Value TransformerLayer::forward(const Context& context, const Value& x, const At
                                 const LayerMemory* memory) const {
   if (config_.parallel != ParallelResidual::none) return forward_parallel(context, x, inputs, site);
   const auto drop = [&](uint64_t at) { return context.dropout(config_.attention.hidden_dropout, at); };
-  Value attended = attention_residual_.leave(
-      context, attention_.forward(context, attention_residual_.enter(context, x), inputs, site), x, drop(site + 1));
+  const auto attend = [this, &inputs, site](const Context& of, const Value& in) {
+    return attention_residual_.leave(of, attention_.forward(of, attention_residual_.enter(of, in), inputs, site), in,
+                                     of.dropout(config_.attention.hidden_dropout, site + 1));
+  };
+  // Queries, keys and values are computed once more than the feed-forward network: they are not there while it runs
+  // backward, which is when a layer takes most memory.
+  Value attended = context.checkpointing ? recomputed(context, x, attend) : attend(context, x);
   if (cross_attention_ && memory != nullptr) {
     const Value asking = cross_residual_->enter(context, attended);
     attended = cross_residual_->leave(

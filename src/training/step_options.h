@@ -35,7 +35,7 @@ void visit_settings(Options& options, auto& visitor) {
   visitor.flag(options.gradient_checkpointing,
                {"gradient_checkpointing",
                 "compute each layer again in the backward pass instead of keeping its activations: the same result in "
-                "less memory and about a third more time"});
+                "less memory and about two fifths more time"});
   visitor.text(options.freeze,
                {"freeze",
                 "what is not trained: embeddings, a number of layers (the lowest, and the embeddings), or encoder (all "
