@@ -168,8 +168,9 @@ def check_scores(checker, name, got, right):
         checker.compare(f"{name}: {metric}", got["metrics"][metric], value, METRIC_TOLERANCE)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def run_checks(description, like, checks):
+    """Runs what `checks(checker)` gives, pairs of a name and a function of a folder, as a program with its options."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True)
     parser.add_argument("--keep", help="write the directories here and keep them")
     options = parser.parse_args()
@@ -177,20 +178,25 @@ def main():
     work = pathlib.Path(options.keep or tempfile.mkdtemp())
     checker = Checker(str(pathlib.Path(options.program).resolve()))
     try:
-        for family in FAMILIES:
-            checks = [(kind.__name__, lambda folder, kind=kind: check(checker, folder, family, kind())) for kind in TASKS]  # noqa: B023
-            for name, run in [*checks, ("Adapter", lambda folder: check_adapter(checker, folder, family))]:  # noqa: B023
-                try:
-                    run(work / f"{family}-{name}")
-                except RuntimeError as error:
-                    checker.count += 1
-                    checker.wrong.append(f"{family} {name}: {error}")
+        for name, run in checks(checker):
+            try:
+                run(work / name.replace(" ", "-"))
+            except RuntimeError as error:
+                checker.count += 1
+                checker.wrong.append(f"{name}: {error}")
     finally:
         if not options.keep:
             shutil.rmtree(work)
-    print("\n".join(checker.wrong) or "all right", f"\n{checker.count - len(checker.wrong)} of {checker.count} as transformers", sep="")
+    print("\n".join(checker.wrong) or "all right", f"\n{checker.count - len(checker.wrong)} of {checker.count} as {like}", sep="")
     sys.exit(bool(checker.wrong))
 
 
+def all_checks(checker):
+    for family in FAMILIES:
+        for kind in TASKS:
+            yield f"{family} {kind.__name__}", lambda folder, family=family, kind=kind: check(checker, folder, family, kind())
+        yield f"{family} Adapter", lambda folder, family=family: check_adapter(checker, folder, family)
+
+
 if __name__ == "__main__":
-    main()
+    run_checks(__doc__, "transformers", all_checks)

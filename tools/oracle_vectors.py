@@ -6,18 +6,13 @@ As oracle_finetune.py: a tiny random BERT, all examples in every step, no dropou
 the saved directory, as SentenceTransformer loads it, must be those of a loop around torch's AdamW.
 """
 
-import argparse
 import json
-import pathlib
-import shutil
-import sys
-import tempfile
 
 import numpy as np
 import scipy.stats
 import torch
 from finetune_cases import WORDS, sentence
-from oracle_finetune import LOGIT_TOLERANCE, LOSS_TOLERANCE, STEPS, TRAINING, Checker, losses_of, optimize
+from oracle_finetune import LOGIT_TOLERANCE, LOSS_TOLERANCE, STEPS, TRAINING, losses_of, optimize, run_checks
 from oracle_sentences import pooling, put_modules
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import losses
@@ -89,27 +84,10 @@ def check(checker, work, name, task, options, columns, make_loss):
         checker.compare(f"{name}: spearman", said["spearman"], scipy.stats.spearmanr(scores, cosines).statistic, METRIC_TOLERANCE)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", required=True)
-    parser.add_argument("--keep", help="write the directories here and keep them")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    work = pathlib.Path(options.keep or tempfile.mkdtemp())
-    checker = Checker(str(pathlib.Path(options.program).resolve()))
-    try:
-        for case in CASES:
-            try:
-                check(checker, work / case[0].replace(" ", "-"), *case)
-            except RuntimeError as error:
-                checker.count += 1
-                checker.wrong.append(f"{case[0]}: {error}")
-    finally:
-        if not options.keep:
-            shutil.rmtree(work)
-    print("\n".join(checker.wrong) or "all right", f"\n{checker.count - len(checker.wrong)} of {checker.count} as sentence-transformers", sep="")
-    sys.exit(bool(checker.wrong))
+def all_checks(checker):
+    for case in CASES:
+        yield case[0], lambda folder, case=case: check(checker, folder, *case)
 
 
 if __name__ == "__main__":
-    main()
+    run_checks(__doc__, "sentence-transformers", all_checks)

@@ -12,7 +12,6 @@
 #include "cli/setting_options.h"
 #include "cli/training_options.h"
 #include "data/labeled/tasks.h"
-#include "formats/module_list.h"
 #include "training/run_settings.h"
 
 namespace roformer {

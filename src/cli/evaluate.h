@@ -10,7 +10,7 @@
 #include "cli/tokenizer_options.h"
 #include "inference/session.h"
 #include "tasks/evaluation.h"
-#include "tasks/finetune_options.h"
+#include "tasks/labeled_input.h"
 #include "training/pretrain_options.h"
 
 namespace roformer {

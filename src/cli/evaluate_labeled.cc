@@ -12,7 +12,7 @@
 #include "cli/score_lines.h"
 #include "cli/sentence_vectors.h"
 #include "tasks/evaluation.h"
-#include "tasks/finetune_plan.h"
+#include "tasks/saved_predictions.h"
 #include "tasks/vectors/vector_evaluation.h"
 
 namespace roformer {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "metrics/precision_recall.h"
 
 namespace roformer {
 namespace {
@@ -29,8 +30,9 @@ int64_t checked_rows(const LabelSets& gold, const LabelSets& predicted) {
   return static_cast<int64_t>(gold.has.size() / labels);
 }
 
-// Of the sample in which example i occurs times[i] times.
-MultilabelScore score_of_sample(const LabelSets& gold, const LabelSets& predicted, std::span<const int32_t> times) {
+// In the order of the names, of the sample in which example i occurs times[i] times.
+std::vector<double> scores_of_sample(const LabelSets& gold, const LabelSets& predicted,
+                                     std::span<const int32_t> times) {
   const auto labels = static_cast<size_t>(gold.labels);
   std::vector<LabelCounts> by_label(labels);
   double samples_f1 = 0;
@@ -48,34 +50,24 @@ MultilabelScore score_of_sample(const LabelSets& gold, const LabelSets& predicte
     exact += equal ? times[i] : 0;
     all += times[i];
   }
-  MultilabelScore result;
   LabelCounts together;
+  double macro_f1 = 0;
   for (const LabelCounts& counts : by_label) {
     together.add(counts);
-    result.labels.push_back(counts.score());
-    result.macro_f1 += result.labels.back().f1;
+    macro_f1 += counts.score().f1;
   }
-  result.macro_f1 /= static_cast<double>(labels);
-  result.micro_f1 = together.score().f1;
-  result.samples_f1 = samples_f1 / static_cast<double>(all);
-  result.exact_match = static_cast<double>(exact) / static_cast<double>(all);
-  return result;
+  const auto number = static_cast<double>(all);
+  return {together.score().f1, macro_f1 / static_cast<double>(labels), samples_f1 / number,
+          static_cast<double>(exact) / number};
 }
 
 }  // namespace
 
-MultilabelScore multilabel_score(const LabelSets& gold, const LabelSets& predicted) {
-  const std::vector<int32_t> once(static_cast<size_t>(checked_rows(gold, predicted)), 1);
-  return score_of_sample(gold, predicted, once);
-}
-
 MetricSet multilabel_metrics(const LabelSets& gold, const LabelSets& predicted) {
-  return {.examples = checked_rows(gold, predicted),
-          .names = {"micro_f1", "macro_f1", "samples_f1", "exact_match"},
-          .values = [gold, predicted](std::span<const int32_t> times) -> std::vector<double> {
-            const MultilabelScore score = score_of_sample(gold, predicted, times);
-            return {score.micro_f1, score.macro_f1, score.samples_f1, score.exact_match};
-          }};
+  return {
+      .examples = checked_rows(gold, predicted),
+      .names = {"micro_f1", "macro_f1", "samples_f1", "exact_match"},
+      .values = [gold, predicted](std::span<const int32_t> times) { return scores_of_sample(gold, predicted, times); }};
 }
 
 }  // namespace roformer

@@ -17,12 +17,6 @@ using Times = std::span<const int32_t>;
 
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
-void require_equal_lengths(std::span<const double> x, std::span<const double> y) {
-  if (x.size() != y.size()) throw ShapeError("lists of {} and of {} numbers", x.size(), y.size());
-}
-
-std::vector<int32_t> once_each(size_t count) { return std::vector<int32_t>(count, 1); }
-
 double number_of(Times times) { return static_cast<double>(std::accumulate(times.begin(), times.end(), int64_t{0})); }
 
 // Whether all values of the sample are one, or there is none. Rounded sums of squares would not be 0 then.
@@ -170,40 +164,10 @@ bool all_finite(std::span<const double> values) {
 
 }  // namespace
 
-double pearson(std::span<const double> x, std::span<const double> y) {
-  require_equal_lengths(x, y);
-  return all_finite(x) && all_finite(y) ? pearson_of(x, y, once_each(x.size())) : kUndefined;
-}
-
-double spearman(std::span<const double> x, std::span<const double> y) {
-  require_equal_lengths(x, y);
-  if (!all_finite(x) || !all_finite(y)) return kUndefined;
-  const std::vector<int32_t> once = once_each(x.size());
-  return pearson_of(Order(x).ranks(once), Order(y).ranks(once), once);
-}
-
-double kendall_tau(std::span<const double> x, std::span<const double> y) {
-  require_equal_lengths(x, y);
-  return all_finite(x) && all_finite(y) ? kendall_of(Order(x), Order(y), once_each(x.size())) : kUndefined;
-}
-
-double mean_squared_error(std::span<const double> gold, std::span<const double> predicted) {
-  require_equal_lengths(gold, predicted);
-  return errors_of(gold, predicted, once_each(gold.size())).squared;
-}
-
-double mean_absolute_error(std::span<const double> gold, std::span<const double> predicted) {
-  require_equal_lengths(gold, predicted);
-  return errors_of(gold, predicted, once_each(gold.size())).absolute;
-}
-
-double r_squared(std::span<const double> gold, std::span<const double> predicted) {
-  require_equal_lengths(gold, predicted);
-  return errors_of(gold, predicted, once_each(gold.size())).r_squared;
-}
-
 MetricSet regression_metrics(std::span<const double> gold, std::span<const double> predicted) {
-  require_equal_lengths(gold, predicted);
+  if (gold.size() != predicted.size()) {
+    throw ShapeError("lists of {} and of {} numbers", gold.size(), predicted.size());
+  }
   MetricSet result{.examples = std::ssize(gold), .names = {"pearson", "spearman", "kendall", "mse", "mae", "r2"}};
   if (!all_finite(gold) || !all_finite(predicted)) {
     result.values = [](Times) { return std::vector<double>(6, kUndefined); };

@@ -1,11 +1,10 @@
-// Measures a model on labeled examples, and writes what it said of each.
+// Measures a model on labeled examples.
 #pragma once
 
 #include <span>
 #include <string>
 #include <vector>
 
-#include "base/json.h"
 #include "metrics/score_table.h"
 #include "tasks/task_scores.h"
 
@@ -28,6 +27,11 @@ TaskEvaluation evaluate_task(const Task& task, const Model& model, const Tokeniz
                              std::span<const Example> examples, const std::string& file,
                              const EvaluationOptions& options, const std::function<void(const std::string&)>& warned);
 
+// The same of examples that were encoded for the model.
+TaskEvaluation evaluate_encoded(const Task& task, const Model& model, const Tokenizer& tokenizer,
+                                std::span<const Example> examples, const EncodedExamples& encoded,
+                                const PredictionOptions& options);
+
 // What was cut or not understood, one sentence each.
 std::vector<std::string> encoding_notices(const EncodedExamples& encoded, const std::string& file);
 
@@ -41,11 +45,5 @@ void check_metric(const std::string& metric, const Task& task, const std::vector
 
 // Scores with 95 % intervals from a bootstrap over examples.
 ScoreTable scores_of(const MetricSet& metrics, ThreadPool& pool);
-
-// One line of predictions.jsonl: the texts, the right and the predicted label, and the probabilities.
-Json prediction_json(const Task& task, const std::vector<std::string>& labels, const Example& example,
-                     const Prediction& prediction);
-void write_predictions(const std::string& path, const Task& task, const std::vector<std::string>& labels,
-                       std::span<const Example> examples, std::span<const Prediction> predictions);
 
 }  // namespace roformer

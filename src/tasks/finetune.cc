@@ -1,6 +1,7 @@
 #include "tasks/finetune.h"
 
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "formats/state_dict.h"
 #include "tasks/finetune_plan.h"
 #include "tasks/finetune_task.h"
+#include "tasks/saved_predictions.h"
 #include "tasks/task_objective.h"
 #include "tasks/task_report.h"
 #include "training/continuation.h"
@@ -120,13 +122,6 @@ std::unique_ptr<FinetuneTask> make_finetune_task(const FinetuneOptions& options,
                                    : make_vector_task(options, plan, tokenizer, pool);
 }
 
-ReadOptions read_options(const ColumnOptions& columns) {
-  ReadOptions options = columns.read;
-  options.format = parse_file_format(columns.format);
-  if (columns.header != "automatic") options.header = columns.header == "yes";
-  return options;
-}
-
 FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
   if (options.output.empty()) throw UsageError("{} is empty, expected a directory", FieldName("output"));
   FinetunePlan plan = make_finetune_plan(options);
@@ -159,7 +154,8 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
                          });
   FinetuneResult result;
   const bool ended = directory.state().finished_early || directory.resumed_step() >= schedule.steps;
-  const bool evaluated = exists(join_path(options.output, "evaluation.json"));
+  const std::string evaluation = join_path(options.output, "evaluation.json");
+  const bool evaluated = exists(evaluation);
   result.already_finished = directory.has_snapshot() && ended && evaluated;
   result.training.steps = directory.resumed_step();
   if (options.accepted) options.accepted(result.already_finished);
@@ -168,28 +164,30 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
     for (const std::string& warning : plan.warnings) options.warned(warning);
   }
 
+  std::filesystem::remove(evaluation);  // of a run that now goes on to more steps
   const auto objective = task->objective(
       model, [&] { return logged(task->evaluate(model)); }, substream(random, 1));
   options.messages.write(
       fmt::format("{}: {} to train on, {} to validate on; {} of up to {}; learning rate up to {:g}\n", plan.task->name,
                   counted(std::ssize(plan.training), "example"), plan.validation.size(),
                   counted(schedule.steps, "step"), counted(per_step, "example"), schedule.learning_rate));
-  result.training =
-      train(model, *objective,
-            {.schedule = schedule,
-             .optimizer = options.optimizer,
-             .step = options.step,
-             .base_model = options.model,
-             .intervals = {.validate_every = validate_every,
-                           .save_every = options.save_every.value_or(validate_every),
-                           .log_every = options.log_every,
-                           .keep = options.keep},
-             .random = substream(random, 2),
-             .best = BestOptions{.metric = plan.metric, .higher = plan.metric != "loss", .patience = options.patience},
-             .output = options.messages,
-             .stop_token = options.stop_token,
-             .times = options.times},
-            directory);
+  result.training = train(
+      model, *objective,
+      {.schedule = schedule,
+       .optimizer = options.optimizer,
+       .step = options.step,
+       .base_model = options.model,
+       .intervals = {.validate_every = validate_every,
+                     .save_every = options.save_every.value_or(validate_every),
+                     .log_every = options.log_every,
+                     .keep = options.keep},
+       .random = substream(random, 2),
+       .best =
+           BestOptions{.metric = plan.metric, .higher = higher_is_better(plan.metric), .patience = options.patience},
+       .output = options.messages,
+       .stop_token = options.stop_token,
+       .times = options.times},
+      directory);
   result.scores = evaluate_published(options, plan, *task, model);
   return result;
 }

@@ -277,12 +277,12 @@ std::optional<size_t> best_of(const std::vector<std::optional<double>>& values, 
 void choose_best(FinetuneGrid& grid) {
   std::vector<std::optional<double>> values;
   for (const FinetuneRepetition& repetition : grid.repetitions) values.push_back(repetition.metric(grid.metric));
-  grid.best_repetition = best_of(values, grid.higher_is_better());
+  grid.best_repetition = best_of(values, higher_is_better(grid.metric));
   if (!grid.best_repetition) return;
   const std::vector<size_t>& folds = grid.repetitions[*grid.best_repetition].runs;
   values.clear();
   for (const size_t i : folds) values.push_back(metric_of(grid.runs[i].scores, grid.runs[i].loss, grid.metric));
-  const auto best = best_of(values, grid.higher_is_better());
+  const auto best = best_of(values, higher_is_better(grid.metric));
   grid.best_run = folds[best.value_or(0)];
 }
 

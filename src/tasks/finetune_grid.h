@@ -59,7 +59,6 @@ struct FinetuneGrid {
   std::vector<FinetuneRepetition> repetitions;  // in the order of learning rates, then seeds
   std::optional<size_t> best_repetition, best_run;
 
-  bool higher_is_better() const { return metric != "loss"; }
   std::string run_directory(size_t run) const;
   // The learning rates in order, each with its repetitions.
   std::vector<std::vector<size_t>> by_learning_rate() const;

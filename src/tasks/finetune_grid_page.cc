@@ -71,7 +71,7 @@ std::optional<size_t> best_of_rate(const FinetuneGrid& grid, const std::vector<s
     const auto value = grid.repetitions[i].metric(grid.metric);
     if (!value) continue;
     const double other = best ? *grid.repetitions[*best].metric(grid.metric) : 0;
-    if (!best || (grid.higher_is_better() ? *value > other : *value < other)) best = i;
+    if (!best || (higher_is_better(grid.metric) ? *value > other : *value < other)) best = i;
   }
   return best;
 }

@@ -10,7 +10,7 @@
 
 #include "base/progress.h"
 #include "base/setting.h"
-#include "data/labeled/labeled_file.h"
+#include "tasks/labeled_input.h"
 #include "tasks/pooling.h"
 #include "tasks/vectors/vector_options.h"
 #include "training/optimizer.h"
@@ -19,41 +19,6 @@
 #include "training/trainer.h"
 
 namespace roformer {
-
-// Which columns of a labeled file are what.
-struct ColumnOptions {
-  ReadOptions read;
-  std::string format = "automatic";  // of file_format_names()
-  std::string header = "automatic";  // yes or no
-};
-
-// What to read with: format and header parsed. UsageError for other names.
-ReadOptions read_options(const ColumnOptions& columns);
-
-template <OptionsOf<ColumnOptions> Options>
-void visit_settings(Options& options, auto& visitor) {
-  constexpr Effect kResolved = Effect::resolved;
-  visitor.text(options.read.text_column,
-               {"text_column", "column of the text: a name, or a number from 1 (default: the task's)", kResolved},
-               "COLUMN");
-  visitor.text(options.read.text_pair_column,
-               {"text_pair_column", "column of the second text (default: the task's)", kResolved}, "COLUMN");
-  visitor.text(
-      options.read.text_third_column,
-      {"text_third_column", "column of a triplet's third text, or of a negative (default: the task's)", kResolved},
-      "COLUMN");
-  visitor.text(options.read.label_column, {"label_column", "column of the label (default: the task's)", kResolved},
-               "COLUMN");
-  visitor.text(options.read.id_column, {"id_column", "column that names an example in what is written"}, "COLUMN");
-  visitor.text(
-      options.read.tag_column,
-      {"tag_column", "token classification: column of the tag, a number from 1 or \"last\" (default: 2)", kResolved},
-      "COLUMN");
-  visitor.choice(options.format, {"format", "of the labeled files (automatic: by name and content)", kResolved},
-                 file_format_names());
-  visitor.choice(options.header, {"header", "whether the first line has the names of the columns", kResolved},
-                 {"automatic", "yes", "no"});
-}
 
 // An empty optional means the task's value.
 struct FinetuneOptions {
@@ -108,10 +73,11 @@ void visit_data_settings(Options& options, auto& visitor) {
                {"validation_fraction", "instead, the fraction of the training examples to hold out (default: 0.1)",
                 Effect::resolved},
                {0, 1, true, true});
-  visitor.integer(options.folds,
-                  {"folds", "instead, cut the training examples into this many folds; texts in common stay together",
-                   Effect::result},
-                  {2, 1000});
+  visitor.integer(
+      options.folds,
+      {"folds", "instead, cut the training examples into this many folds (of triplets, without a text on both sides)",
+       Effect::result},
+      {2, 1000});
   visitor.integer(options.fold, {"fold", "the fold to validate on, from 1 (default: one run for each)", Effect::result},
                   {1, 1000});
   visitor.integer(options.split_seed,
@@ -128,12 +94,14 @@ void visit_model_settings(Options& options, auto& visitor) {
                   {3, 1 << 20});
   visitor.integer(
       options.stride,
-      {"stride", "question answering: tokens of the context that two windows share (default: 128)", Effect::result},
+      {"stride",
+       "question answering: tokens of the context that two windows share (default: half a window, at most 128)",
+       Effect::result},
       {0, 1 << 20});
   visitor.choice(options.pooling,
                  {"pooling",
-                  "what a classifier of texts reads (automatic: the task's, else as the model's family does), or how "
-                  "token vectors become a text's (automatic: as the model directory says, else the mean)",
+                  "what a classifier of texts reads (auto: the task's, else as the model's family does), or how "
+                  "token vectors become a text's (auto: as the model directory says, else the mean)",
                   Effect::result},
                  classifier_pooling_names());
   visitor.real(options.dropout,

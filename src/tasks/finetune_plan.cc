@@ -207,17 +207,6 @@ void set_head(const FinetuneOptions& options, FinetunePlan& plan) {
 
 }  // namespace
 
-std::vector<Example> read_files(const Task& task, const std::vector<std::string>& files, const ReadOptions& options,
-                                std::vector<std::string>& notices) {
-  std::vector<Example> examples;
-  for (const std::string& file : files) {
-    LabeledData data = read_examples(task, file, options);
-    std::ranges::move(data.examples, std::back_inserter(examples));
-    notices.insert(notices.end(), data.notices.begin(), data.notices.end());
-  }
-  return examples;
-}
-
 std::vector<double> label_weights(const std::vector<std::string>& settings, TaskKind kind, const LabelNames& labels,
                                   std::span<const Example> examples) {
   std::vector<double> weights(labels.names().size(), 1.0);

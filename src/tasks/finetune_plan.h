@@ -28,10 +28,6 @@ struct FinetunePlan {
 // the task does not have, or with a single label; errors of read_examples and find_model.
 FinetunePlan make_finetune_plan(const FinetuneOptions& options);
 
-// The examples of several files, one behind the other. Appends what was counted to `notices`.
-std::vector<Example> read_files(const Task& task, const std::vector<std::string>& files, const ReadOptions& options,
-                                std::vector<std::string>& notices);
-
 // Weights of labels, 1 where nothing else is said: "balanced" is examples / (labels · examples with the label). A
 // label's weight multiplies the loss where it is right. UsageError for kinds of tasks without labels, and unknown
 // labels.

@@ -67,11 +67,7 @@ class HeadTask final : public FinetuneTask {
   int64_t training_examples() const override { return examples_; }
 
   TaskEvaluation evaluate(const Model& model) const override {
-    TaskEvaluation result;
-    result.predictions = predict(model, tokenizer_, plan_.validation, validation_, prediction_);
-    result.loss = mean_loss(result.predictions);
-    result.metrics = task_metrics(*plan_.task, plan_.config.labels, plan_.validation, result.predictions);
-    return result;
+    return evaluate_encoded(*plan_.task, model, tokenizer_, plan_.validation, validation_, prediction_);
   }
 
   std::unique_ptr<Objective> objective(const Model& model, std::function<Evaluation()> validate,

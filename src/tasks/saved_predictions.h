@@ -1,6 +1,7 @@
 // Predictions with their examples, in memory or as a finished fine-tuning leaves them (predictions.jsonl).
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,11 @@ struct PredictedExamples {
   void append(PredictedExamples more);  // of the same labels
 };
 
-// Reads what write_predictions (tasks/evaluation.h) wrote. `labels` are those of the model, or of several: the outputs
+// A JSON object a line: id, line, texts, the right and the predicted label, and the probabilities.
+void write_predictions(const std::string& path, const Task& task, const std::vector<std::string>& labels,
+                       std::span<const Example> examples, std::span<const Prediction> predictions);
+
+// Reads what write_predictions() wrote. `labels` are those of the model, or of several: the outputs
 // of labels that the file lacks are 0. DataError, with its line, for what is no prediction of this task.
 PredictedExamples read_predictions(const Task& task, const std::string& path, const std::vector<std::string>& labels);
 

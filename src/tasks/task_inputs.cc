@@ -139,7 +139,6 @@ EncodedExamples TaskInputs::encode(std::span<const Example> examples, const std:
     }
     std::ranges::move(one.parts, std::back_inserter(result.parts));
     result.cut += one.counts.cut;
-    result.unknown_labels += one.counts.unknown_labels;
     result.unanswered += one.counts.unanswered;
   }
   return result;
@@ -149,12 +148,6 @@ std::vector<EncodedPart> TaskInputs::encode_one(const Example& example, EncodedE
   if (kind_ == TaskKind::token_classification) return encode_tokens(example, counts);
   if (kind_ == TaskKind::question_answering) return encode_question(example, counts);
   return {encode_texts(example, counts)};
-}
-
-int32_t TaskInputs::target(const std::string& label, EncodedExamples& counts) const {
-  const int32_t id = labels_.find(label);
-  if (id < 0) ++counts.unknown_labels;
-  return id;
 }
 
 // Kinds with one row of logits per sequence.
@@ -187,14 +180,14 @@ EncodedPart TaskInputs::encode_texts(const Example& example, EncodedExamples& co
         const double value = example.labeled ? example.value : std::numeric_limits<double>::quiet_NaN();
         part.terms.push_back({.kind = TermKind::squared, .value = value});
       } else if (kind_ == TaskKind::classification) {
-        const int32_t label = example.labels.empty() ? -1 : target(example.labels.front(), counts);
+        const int32_t label = example.labels.empty() ? -1 : labels_.find(example.labels.front());
         part.terms.push_back({.count = outputs, .target = label});
       } else {
         for (int32_t i = 0; i < outputs; ++i) {
           part.terms.push_back({.kind = TermKind::sigmoid, .first = i, .target = example.labeled ? 0 : -1});
         }
         for (const std::string& label : example.labels) {
-          const int32_t id = target(label, counts);
+          const int32_t id = labels_.find(label);
           if (id >= 0) part.terms[static_cast<size_t>(id)].target = 1;
         }
       }
@@ -235,7 +228,7 @@ std::vector<EncodedPart> TaskInputs::encode_tokens(const Example& example, Encod
     }
     if (ids.size() + pieces.size() > room) finish();
     const auto row = static_cast<int32_t>(before + std::ssize(ids));
-    const int32_t tag = example.labels.empty() ? -1 : target(example.labels[word], counts);
+    const int32_t tag = example.labels.empty() ? -1 : labels_.find(example.labels[word]);
     terms.push_back({.first = row * labels_.size(), .count = labels_.size(), .target = tag});
     ids.insert(ids.end(), pieces.begin(), pieces.end());
   }

@@ -56,9 +56,8 @@ struct EncodedPart {
 struct EncodedExamples {
   std::vector<EncodedPart> parts = {};  // in the order of the examples
   int64_t examples = 0;
-  int64_t cut = 0;             // examples that lost tokens to max_length
-  int64_t unknown_labels = 0;  // labels that `labels` lacks: they have no loss, and no prediction is right
-  int64_t unanswered = 0;      // questions whose answer is not in the context where the file says it is
+  int64_t cut = 0;         // examples that lost tokens to max_length
+  int64_t unanswered = 0;  // questions whose answer is not in the context where the file says it is
 
   int64_t tokens() const;
 };
@@ -82,7 +81,6 @@ class TaskInputs {
   std::vector<EncodedPart> encode_tokens(const Example& example, EncodedExamples& counts) const;
   std::vector<EncodedPart> encode_question(const Example& example, EncodedExamples& counts) const;
   EncodedPart encode_texts(const Example& example, EncodedExamples& counts) const;
-  int32_t target(const std::string& label, EncodedExamples& counts) const;
 
   TaskKind kind_;
   int64_t rows_;  // of the model's embeddings

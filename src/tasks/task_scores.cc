@@ -224,6 +224,8 @@ std::vector<uint8_t> right_examples(const Task& task, const std::vector<std::str
   return right;
 }
 
+bool higher_is_better(const std::string& metric) { return metric != "loss" && metric != "mse" && metric != "mae"; }
+
 std::vector<std::pair<std::string, double>> named_values(const MetricSet& metrics) {
   const std::vector<double> values = metrics.once();
   std::vector<std::pair<std::string, double>> named;

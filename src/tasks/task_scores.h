@@ -30,6 +30,9 @@ std::vector<uint8_t> right_examples(const Task& task, const std::vector<std::str
 std::vector<AnswerScore> answer_scores(const Task& task, std::span<const Example> examples,
                                        std::span<const Prediction> predictions);
 
+// Whether a larger value of a metric is better: not of "loss" and of errors.
+bool higher_is_better(const std::string& metric);
+
 // The names of `metrics` with the values of all examples.
 std::vector<std::pair<std::string, double>> named_values(const MetricSet& metrics);
 

@@ -89,6 +89,30 @@ TEST_F(Finetune, WithoutItsEvaluationItIsEvaluatedAgain) {
   EXPECT_THAT(text_of(path("run/report.html")), HasSubstr("right value"));
 }
 
+TEST_F(Finetune, WhatGoesOnHasNoEvaluationYet) {
+  FinetuneOptions settings = options("regression", "run");
+  settings.schedule.kind = "constant";
+  settings.schedule.warmup = 0;
+  settings.schedule.epochs.reset();
+  settings.schedule.steps = 4;
+  finetune(settings, *backend_);
+  settings.schedule.steps = 12;
+  interrupt(settings, 3);
+  EXPECT_FALSE(std::filesystem::exists(path("run/evaluation.json")));
+  finetune(settings, *backend_);
+  EXPECT_TRUE(finetune(settings, *backend_).already_finished);
+}
+
+TEST_F(Finetune, TheLeastErrorIsTheBest) {
+  FinetuneOptions settings = options("regression", "run");
+  settings.metric = "mse";
+  finetune(settings, *backend_);
+  const std::vector<double> errors = logged(path("run"), "validation", "mse");
+  ASSERT_LT(std::ranges::min(errors), std::ranges::max(errors));
+  EXPECT_EQ(Json::parse(text_of(path("run/evaluation.json")))["metrics"]["mse"].get<double>(),
+            std::ranges::min(errors));
+}
+
 TEST_F(Finetune, ThreadsDoNotChangeAnything) {
   FinetuneOptions settings = options("triplet", "one");
   settings.schedule.epochs = 2;

@@ -2,8 +2,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "tasks/evaluation.h"
 #include "tasks/task_comparison.h"
+#include "tasks/task_scores.h"
 #include "tests/base/temp_directory.h"
 #include "tests/tasks/predicted_example.h"
 

@@ -54,10 +54,9 @@ TEST_F(TaskInputsTest, LabelsAreFoundInOtherCaseAndByNumber) {
   EXPECT_EQ(LabelNames({"A", "a"}).find("a"), 1);
 }
 
-TEST_F(TaskInputsTest, UnknownLabelsAreCounted) {
+TEST_F(TaskInputsTest, UnknownLabelsHaveNoLoss) {
   const EncodedExamples encoded =
       encode(TaskKind::classification, {{.texts = {"a"}, .labels = {"maybe"}}}, {"yes", "no"});
-  EXPECT_EQ(encoded.unknown_labels, 1);
   EXPECT_FALSE(encoded.parts[0].terms[0].has_target());
 }
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "base/error.h"
@@ -67,6 +69,17 @@ TEST(TaskScores, AnswersAreComparedByWordsOrCharacters) {
   const auto chinese = scores("question-answering", {}, {{.answers = {{"北京市"}}}}, {answer("北京")});
   EXPECT_DOUBLE_EQ(chinese.at("f1"), 0.8);
   EXPECT_DOUBLE_EQ(chinese.at("exact_match"), 0);
+}
+
+TEST(TaskScores, OfErrorsTheLessTheBetter) {
+  const std::vector<Example> examples = {{.value = 0}, {.value = 2}};
+  const MetricSet metrics = task_metrics(find_task("regression"), {}, examples,
+                                         std::vector<Prediction>{{.outputs = {{0}}}, {.outputs = {{1}}}});
+  std::vector<std::string> lower;
+  std::ranges::copy_if(metrics.names, std::back_inserter(lower),
+                       [](const auto& name) { return !higher_is_better(name); });
+  EXPECT_THAT(lower, ElementsAre("mse", "mae"));
+  EXPECT_FALSE(higher_is_better("loss"));
 }
 
 TEST(TaskScores, ThereIsAPredictionForEachExample) {
