@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """GLUE from MiniLM with its learned positions, and from the same weights with rotary ones.
 
-    make reproduce-glue      three hours on two cores; BUDGET=tiny: minutes, which shows only that it works
+    make reproduce-glue      three hours on two cores; BUDGET=short: one; BUDGET=tiny: minutes, which shows only that it works
 
 MLM_STEPS (900, half an hour) is how long the rotary weights learn of Wikipedia; more do them good.
 """
@@ -18,6 +18,14 @@ LENGTH = 128
 
 
 @dataclasses.dataclass(frozen=True)
+class Size:
+    epochs: int
+    seeds: int = 5
+    rows: int | None = None  # to train on; None: all
+    test_rows: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Task:
     """What is trained on and measured, and how much of it."""
 
@@ -27,10 +35,8 @@ class Task:
     test: tuple
     metric: str
     metric_name: str
-    seeds: int = 5
-    epochs: int = 2
-    rows: int | None = None  # to train on; None: all
-    test_rows: int | None = None
+    full: Size
+    short: Size
     headers: tuple = (False, False)  # of the files to train on, to measure on
     published: str = "–"
     fields: object = None  # of a row, for transformers: texts and label
@@ -41,33 +47,40 @@ class Task:
         return "regression" if self.metric == "spearman" else "classification"
 
 
+TINY = Size(epochs=1, seeds=2, rows=100, test_rows=100)
 TASKS = {
-    # 1.2, 2.5, 3.2 and 2.2 minutes a run, six runs of each and kind of positions; transformers takes about three times as long.
+    # In full 1.2, 2.5, 3.2 and 2.2 minutes a run, six runs of each and kind of positions; transformers takes about three times as long.
     "cola": Task("CoLA", "CoLA", ("in_domain_train.tsv",), ("in_domain_dev.tsv", "out_of_domain_dev.tsv"), "matthews",
-                 "Matthews correlation", published="47.5", fields=lambda row: ([row[3]], row[1])),
-    "mrpc": Task("MRPC", "MRPC", ("train.tsv", "dev.tsv"), ("test.tsv",), "f1", "F1", published="88.9", headers=(False, True),
-                 fields=lambda row: ([row[3], row[4]], row[0]), said="measured on GLUE's test set, which has labels here"),
-    "rte": Task("RTE", "RTE", ("train.tsv",), ("dev.tsv",), "accuracy", "accuracy", epochs=3, published="68.8", headers=(True, True),
-                fields=lambda row: ([row[0], row[1]], row[2])),
-    "sts-b": Task("STS-B", "STS-B", ("sts-train.csv",), ("sts-test.csv",), "spearman", "Spearman correlation",
+                 "Matthews correlation", Size(2), Size(1), published="47.5", fields=lambda row: ([row[3]], row[1])),
+    "mrpc": Task("MRPC", "MRPC", ("train.tsv", "dev.tsv"), ("test.tsv",), "f1", "F1", Size(2), Size(1), published="88.9",
+                 headers=(False, True), fields=lambda row: ([row[3], row[4]], row[0]),
+                 said="measured on GLUE's test set, which has labels here"),
+    "rte": Task("RTE", "RTE", ("train.tsv",), ("dev.tsv",), "accuracy", "accuracy", Size(3), Size(2, seeds=3), published="68.8",
+                headers=(True, True), fields=lambda row: ([row[0], row[1]], row[2])),
+    "sts-b": Task("STS-B", "STS-B", ("sts-train.csv",), ("sts-test.csv",), "spearman", "Spearman correlation", Size(2), Size(1),
                   fields=lambda row: ([row[5], row[6]], row[4]), said="measured on the test set"),
-    # 0.8, 1.3 and 1.5 minutes a run, three runs each.
-    "sst-2": Task("SST-2", "SST-2", ("train.tsv",), ("test.tsv",), "accuracy", "accuracy", seeds=2, epochs=1, rows=8000, headers=(True, True),
-                  published="91.5", said="8,000 of 60,614 phrases, one epoch; measured on GLUE's validation sentences"),
-    "qnli": Task("QNLI", "QNLI", ("dev.tsv",), ("test.tsv",), "accuracy", "accuracy", seeds=2, epochs=1, rows=3000, test_rows=2000,
-                 headers=(True, True), said="3,000 of 10,475 rows, a slice of GLUE's training data, one epoch; measured on 2,000 rows of its "
-                 "validation data"),
-    "qqp": Task("QQP", "QQP", ("quora-dev.csv",), ("quora-dev.csv",), "f1", "F1", seeds=2, epochs=1, rows=6000, test_rows=4000,
-                headers=(True, True), said="20,212 labeled rows, divided at random: 6,000 to train on for one epoch, 4,000 others to measure on"),
+    # In full 0.8, 1.3 and 1.5 minutes a run, three runs each.
+    "sst-2": Task("SST-2", "SST-2", ("train.tsv",), ("test.tsv",), "accuracy", "accuracy", Size(1, seeds=2, rows=8000),
+                  Size(1, seeds=2, rows=4000), headers=(True, True), published="91.5",
+                  said="{rows:,} of 60,614 phrases; measured on GLUE's validation sentences"),
+    "qnli": Task("QNLI", "QNLI", ("dev.tsv",), ("test.tsv",), "accuracy", "accuracy", Size(1, seeds=2, rows=3000, test_rows=2000),
+                 Size(1, seeds=2, rows=2000, test_rows=1000), headers=(True, True),
+                 said="{rows:,} of 10,475 rows, a slice of GLUE's training data; measured on {test_rows:,} rows of its validation data"),
+    "qqp": Task("QQP", "QQP", ("quora-dev.csv",), ("quora-dev.csv",), "f1", "F1", Size(1, seeds=2, rows=6000, test_rows=4000),
+                Size(1, seeds=2, rows=2500, test_rows=2000), headers=(True, True),
+                said="20,212 labeled rows, divided at random: {rows:,} to train on, {test_rows:,} others to measure on"),
 }  # fmt: skip
 
 
 class Glue(Study):
+    def size(self, task):
+        return self.choose(task.full, task.short, TINY)
+
     def files(self, name, task):
         """To train on, to measure on. Test rows of the same file begin behind those to train on."""
         folder = self.data("glue") / task.folder
         train, test = ([folder / file for file in files] for files in (task.train, task.test))
-        rows, test_rows = (100, 100) if self.tiny else (task.rows, task.test_rows)
+        rows, test_rows = self.size(task).rows, self.size(task).test_rows
         begin = rows if task.train == task.test else 0
         if rows is not None:
             train = [self.rows(f"{name}-train.tsv", train, rows, task.headers[0])]
@@ -79,7 +92,8 @@ class Glue(Study):
         """Of a task, by its own choice of the learning rate; and that rate."""
         task = TASKS[name]
         train, test = self.files(name, task)
-        length = self.choose(["--epochs", task.epochs], ["--steps", 2])
+        size = self.size(task)
+        length = ["--steps", 2] if self.tiny else ["--epochs", size.epochs]
 
         def run(rate, seed):
             output, validated = self.finetune(
@@ -88,15 +102,15 @@ class Glue(Study):
             )  # fmt: skip
             return output, validated["metrics"][task.metric]
 
-        rate = self.choose_rate(self.choose(RATES, RATES[:1]), run)
-        seeds = range(1, self.choose(task.seeds, 2) + 1)
+        rate = self.choose_rate(RATES[:1] if self.tiny else RATES, run)
+        seeds = range(1, size.seeds + 1)
         return Score([self.evaluate(run(rate, seed)[0], test) for seed in seeds], task.metric), rate
 
     def transformers(self, model, name, rate):
         task = TASKS[name]
         train, test = (self.made(f"{name}-{which}.jsonl", lambda path, files=files: write_rows(path, files, task))
                        for which, files in zip(("train", "test"), self.files(name, task)))  # fmt: skip
-        done = self.peer(f"{name}-transformers", model, task.kind, train, test, rate, self.choose(task.epochs, 1), 1, task.metric)
+        done = self.peer(f"{name}-transformers", model, task.kind, train, test, rate, self.size(task).epochs, 1, task.metric)
         return done and Score([done], task.metric)
 
 
@@ -121,12 +135,13 @@ def main():
         turned, turned_rate = study.score("rotary", rotary, name)
         theirs = study.transformers(minilm, name, rate) if task.fields else None
         title = f"{task.title}, {task.metric_name}"
-        rows.append([title, "learned", *learned.cells(), rate, f"{task.epochs}", task.published])
-        rows.append(["", "rotary", *turned.cells(), turned_rate, f"{task.epochs}", ""])
+        epochs = str(study.size(task).epochs)
+        rows.append([title, "learned", *learned.cells(), rate, epochs, task.published])
+        rows.append(["", "rotary", *turned.cells(), turned_rate, epochs, ""])
         if theirs:
-            rows.append(["", "learned, transformers", *theirs.cells(), rate, f"{task.epochs}", ""])
+            rows.append(["", "learned, transformers", *theirs.cells(), rate, epochs, ""])
         briefly.append([title, str(learned), str(turned), str(theirs or "–"), f"± {learned.half:.1f}"])
-    cuts = "\n".join(f"- {task.title}: {task.said}." for task in TASKS.values() if task.said)
+    cuts = "\n".join(f"- {task.title}: {task.said.format(**vars(study.size(task)))}." for task in TASKS.values() if task.said)
     body = f"""The same six layers, 384 wide: all-MiniLM-L6-v2 as published (learned positions: the "BERT" of this comparison), and its
 weights with rotary positions instead, after {steps:,} steps of masked language modeling of English Wikipedia. That is little: what
 the rotary rows lack is also what the exchange of positions forgot, not what the encoding can do. Sequences have up to {LENGTH}

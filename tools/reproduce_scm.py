@@ -2,7 +2,7 @@
 """Similar judgments (CAIL2019-SCM) from a small Chinese RoFormer over words and a BERT of the same shape over characters,
 both trained from scratch under one budget.
 
-    make reproduce-scm      three hours on two cores; BUDGET=tiny: minutes, which shows only that it works
+    make reproduce-scm      three hours on two cores; BUDGET=short: one; BUDGET=tiny: minutes, which shows only that it works
 """
 
 import json
@@ -13,15 +13,16 @@ from task_study import HOW_TO_READ, Score, Study
 from results_page import table
 
 SHAPE = ("--hidden-size", 256, "--layers", 4, "--heads", 4, "--intermediate-size", 1024)
-STEPS, BATCH_TOKENS, PRETRAIN_LENGTH = 1500, 4096, 512  # 15 minutes each
-WIKIPEDIA_BYTES = 60_000_000
-FOLDS, SEEDS, EPOCHS = 5, 3, 3
-# Model, tokens of a pair, augmentation, seeds, epochs. A run takes 2, 2, 3.5 and 7 minutes; there is one for each fold.
+# By budget.
+STEPS, WIKIPEDIA_BYTES, SAVE_EVERY = (1500, 500, 2), (60_000_000, 20_000_000, 200_000), (250, 250, 2)
+BATCH_TOKENS, PRETRAIN_LENGTH = (4096, 4096, 512), 512  # in full 15 minutes each
+FOLDS, SEEDS, EPOCHS = (5, 5, 2), (3, 2, 1), (3, 1, 1)
+# Model, tokens of a pair, augmentation, seeds, epochs. In full a run takes 2, 2, 3.5 and 7 minutes; there is one for each fold.
 RUNS = (
     ("bert", 512, False, SEEDS, EPOCHS),
     ("roformer", 512, False, SEEDS, EPOCHS),
     ("roformer", 1024, False, SEEDS, EPOCHS),
-    ("roformer", 1024, True, 1, 1),
+    ("roformer", 1024, True, (1, 1, 1), (1, 1, 1)),
 )
 NAMES = {"bert": "BERT, characters", "roformer": "RoFormer, words"}
 PAPER = {("bert", 512, False): "67.77", ("roformer", 512, False): "68.29", ("roformer", 1024, False): "69.79"}
@@ -76,8 +77,8 @@ def pretrained(study, kind, texts):
                   *dictionary, kind=f"train-tokenizer {kind}")  # fmt: skip
     return study.pretrain(
         f"scm-{kind}", "--preset", "demo", *SHAPE, *POSITIONS[kind], "--data", *texts, "--tokenizer", tokenizer, "--max-length",
-        PRETRAIN_LENGTH, "--batch-tokens", study.choose(BATCH_TOKENS, 512), "--steps", study.choose(STEPS, 2), "--learning-rate",
-        "1e-3", "--validate-every", 500, "--save-every", study.choose(250, 2), "--keep", 1,
+        PRETRAIN_LENGTH, "--batch-tokens", study.choose(*BATCH_TOKENS), "--steps", study.choose(*STEPS), "--learning-rate",
+        "1e-3", "--validate-every", 500, "--save-every", study.choose(*SAVE_EVERY), "--keep", 1,
     )  # fmt: skip
 
 
@@ -97,23 +98,25 @@ def interval(examples):
 def main():
     study = Study("scm", "CAIL2019-SCM: similar judgments", __doc__)
     data = study.data("cail2019_scm") / "input_500.txt"
-    size = study.choose(WIKIPEDIA_BYTES, 200_000)
+    size = study.choose(*WIKIPEDIA_BYTES)
     wikipedia = study.made("zhwiki.txt", lambda path: write_wikipedia(path, study.data("zhwiki"), size))
     texts = [wikipedia]
     if not study.tiny:
         texts.append(study.made("legal.txt", lambda path: write_legal(path, study.data("legal"))))
     models = {kind: pretrained(study, kind, texts) for kind in TOKENIZERS}
     rows, sizes = [], set()
-    for kind, length, augment, seeds, epochs in RUNS:
+    folds_made = study.choose(*FOLDS)
+    for kind, length, augment, *lengths in RUNS:
+        seeds, epochs = (study.choose(*one) for one in lengths)
         scores = []
-        for seed in range(1, study.choose(seeds, 1) + 1):
+        for seed in range(1, seeds + 1):
             folds = []
-            for fold in range(1, study.choose(FOLDS, 2) + 1):
+            for fold in range(1, folds_made + 1):
                 # One validation, at the end: nothing is chosen on the fold that is measured on.
                 _, validated = study.finetune(
                     f"{kind}-{length}{'-augment' if augment else ''}-{fold}-{seed}", models[kind], "cail2019-scm", [data],
-                    "--folds", FOLDS, "--fold", fold, "--split-seed", seed, *(["--augment"] if augment else []), "--max-length", length,
-                    *study.choose(["--epochs", epochs], ["--steps", 1]), "--batch-size", study.choose(16, 2), "--learning-rate",
+                    "--folds", max(FOLDS), "--fold", fold, "--split-seed", seed, *(["--augment"] if augment else []), "--max-length", length,
+                    *(["--steps", 1] if study.tiny else ["--epochs", epochs]), "--batch-size", study.choose(16, 16, 2), "--learning-rate",
                     "1e-4", "--validate-every", 1_000_000, "--seed", seed,
                 )  # fmt: skip
                 folds.append(validated)
@@ -123,18 +126,18 @@ def main():
         score = Score(scores, "accuracy")
         rows.append([NAMES[kind], name, *score.cells(), str(epochs), PAPER.get((kind, length, augment), "–")])
     columns = ["model", "tokens of a pair", "accuracy", "by examples", "seeds", "n", "epochs", "paper (test)"]
-    low, high = min(sizes), max(sizes)
-    body = f"""The 500 public triplets, {FOLDS} folds for each seed, divided otherwise for each. No document is both in training and in what is
+    low, high, together = min(sizes), max(sizes), score.examples
+    body = f"""The 500 public triplets, {max(FOLDS)} folds for each seed, divided otherwise for each. No document is both in training and in what is
 measured on; nearly all triplets hang together by common documents, so a fold trains on 300 or so and measures on {low} to {high}, and
 the rest is left out. **A fold has an interval of ± {interval(high):.0f} points or more, all folds of a seed together one of
-± {interval(FOLDS * high):.0f}:** differences as small as the paper's (0.5 to 1.5 points) cannot be seen here, whatever the table shows.
+± {interval(together):.0f}:** differences as small as the paper's (0.5 to 1.5 points) cannot be seen here, whatever the table shows.
 Guessing is 50.
 
-Both models have four layers, 256 wide, and learned masked language modeling from scratch for {study.choose(STEPS, 2):,} steps of
-{study.choose(BATCH_TOKENS, 512):,} tokens ({size / 1e6:.0f} MB of Chinese Wikipedia and the legal texts; sequences of {PRETRAIN_LENGTH}). The budget is
+Both models have four layers, 256 wide, and learned masked language modeling from scratch for {study.choose(*STEPS):,} steps of
+{study.choose(*BATCH_TOKENS):,} tokens ({size / 1e6:.0f} MB of Chinese Wikipedia and the legal texts; sequences of {PRETRAIN_LENGTH}). The budget is
 the same in tokens; a word has more characters than one. The RoFormer reads words (jieba), the BERT characters with 512 learned
 positions. A pair of documents is cut to the length at both ends of its sequence alike: 512 characters are less than half of a
-pair, 1,024 words nearly all of it. Augmented: six triplets for one (exchanged, reflexive, mirrored), one seed and {RUNS[3][4]} epoch for
+pair, 1,024 words nearly all of it. Augmented: six triplets for one (exchanged, reflexive, mirrored), one seed and one epoch for
 want of time. The last weights are measured, not the best ones.
 
 {HOW_TO_READ}

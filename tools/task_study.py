@@ -1,9 +1,10 @@
 """What the reproductions of fine-tuning share: runs that are made once, scores with intervals, and pages.
 
 A study is a script tools/reproduce_NAME.py. Its runs are directories of `roformer finetune`, which says of a finished one
-that it is, so that a study can be interrupted at any time; with BUDGET=tiny all of it takes a few minutes and shows only
-that it works. Results go to docs/results-NAME.md and a section of docs/results.md, with the tiny budget to the work
-folder instead.
+that it is, so that a study can be interrupted at any time. BUDGET=short trains on less and less often, for a third of the
+time, and the page says so; with BUDGET=tiny all of it takes a few minutes and shows only that it works. DTYPE is the number
+type of training, float32 unless it is set. Results go to docs/results-NAME.md and a section of docs/results.md, with the
+tiny budget to the work folder instead.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import results_page
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = pathlib.Path(os.environ.get("ROFORMER_SHARED", ROOT.parent / "shared"))
 STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)  # 97.5 %, by degrees of freedom
+BUDGETS = ("full", "short", "tiny")
 CAVEATS = """The paper's tables are no yardstick for these numbers. Its Table 2 compares a validation score of RoFormer with
 BERT's score on GLUE's test server (QQP: 86.4 is an F1 on validation, 71.2 one of the server), and says that BERT's positions
 are sinusoidal, though they are learned. Its percentages on CAIL2019-SCM are exactly multiples of 1/1500 and 1/1536, so their
@@ -80,16 +82,19 @@ class Study:
         parser.add_argument("--work", type=pathlib.Path, default=ROOT / "demo/tasks", help="%(default)s")
         options = parser.parse_args()
         self.name, self.title, self.program, self.threads = name, title, options.program.resolve(), options.threads
-        self.tiny = os.environ.get("BUDGET", "full") == "tiny"
-        self.work = options.work / ("tiny" if self.tiny else "full")
+        self.budget, self.dtype = os.environ.get("BUDGET", "full"), os.environ.get("DTYPE", "float32")
+        if self.budget not in BUDGETS:
+            parser.error(f"BUDGET={self.budget}: expected one of {', '.join(BUDGETS)}")
+        self.tiny = self.budget == "tiny"
+        self.work = options.work / self.budget
         self.docs = self.work / "docs" if self.tiny else ROOT / "docs"
         self.commands, self.begin = {}, time.monotonic()
         self.docs.mkdir(parents=True, exist_ok=True)
         if not (SHARED / "data/unpack.sh").exists():
             sys.exit(f"reproduce_{name}.py: needs the data of {SHARED}/data, which is absent (ROFORMER_SHARED)")
 
-    def choose(self, full, tiny):
-        return tiny if self.tiny else full
+    def choose(self, full, short, tiny):
+        return (full, short, tiny)[BUDGETS.index(self.budget)]
 
     def say(self, text):
         print(f"[{(time.monotonic() - self.begin) / 60:5.1f} min] {text}", file=sys.stderr, flush=True)
@@ -143,14 +148,14 @@ class Study:
     def pretrain(self, name, *arguments):
         output = self.work / "models" / name
         self.say(f"model {name}")
-        self.run("pretrain", "--output", output, *arguments, kind=f"pretrain {name}")
+        self.run("pretrain", "--output", output, "--dtype", self.dtype, *arguments, kind=f"pretrain {name}")
         return output
 
     def finetune(self, name, model, task, train, *arguments):
         """The run's directory and the scores of its validation examples."""
         output = self.work / self.name / name
         self.say(f"{self.name}: {name}")
-        words = ["--model", model, "--task", task, "--train", *train, "--output", output, *arguments]
+        words = ["--model", model, "--task", task, "--train", *train, "--output", output, "--dtype", self.dtype, *arguments]
         self.run("finetune", *words, kind=f"finetune {task}")
         return output, json.loads((output / "evaluation.json").read_text())
 
@@ -187,12 +192,12 @@ class Study:
     def rotary_minilm(self, minilm):
         """MiniLM with rotary instead of learned positions, after masked language modeling of Wikipedia: half an hour at the
         default MLM_STEPS on two cores."""
-        steps = int(os.environ.get("MLM_STEPS", self.choose(900, 2)))
+        steps = int(os.environ.get("MLM_STEPS", self.choose(900, 500, 2)))
         output = self.pretrain(
             f"minilm-rotary-{steps}", "--init-from", minilm, "--position", "rotary", "--data", self.data("enwiki"),
-            "--max-length", 128, "--batch-tokens", self.choose(4096, 256), "--steps", steps, "--learning-rate", "3e-4",
-            "--validate-every", self.choose(200, 1), "--save-every", self.choose(200, 1), "--keep", 1,
-            *self.choose([], ["--validation-fraction", 0]),
+            "--max-length", 128, "--batch-tokens", self.choose(4096, 4096, 256), "--steps", steps, "--learning-rate", "3e-4",
+            "--validate-every", self.choose(200, 100, 1), "--save-every", self.choose(200, 100, 1), "--keep", 1,
+            *self.choose([], [], ["--validation-fraction", 0]),
         )  # fmt: skip
         return output, steps
 
@@ -207,6 +212,9 @@ class Study:
         cpu = info["cpu"]
         machine = f"Measured with roformer {info['version']}, {self.threads} threads on {cpu['cores']} cores of {cpu['model']} "
         machine += f"({' '.join(cpu['features'])})."
+        machine += f" Trained in {self.dtype}."
+        if self.budget == "short":
+            machine += f" **The short budget: `BUDGET=short make reproduce-{self.name}`;** the full one has more of everything."
         if self.tiny:
             machine += " **A tiny budget: these numbers show nothing but that the study runs.**"
         commands = "\n".join(f"    {shlex.join(self.short(words))}" for words in self.commands.values())
