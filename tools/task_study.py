@@ -192,11 +192,11 @@ class Study:
     def rotary_minilm(self, minilm):
         """MiniLM with rotary instead of learned positions, after masked language modeling of Wikipedia: half an hour at the
         default MLM_STEPS on two cores."""
-        steps = int(os.environ.get("MLM_STEPS", self.choose(900, 500, 2)))
+        steps = int(os.environ.get("MLM_STEPS", self.choose(900, 300, 2)))
         output = self.pretrain(
             f"minilm-rotary-{steps}", "--init-from", minilm, "--position", "rotary", "--data", self.data("enwiki"),
             "--max-length", 128, "--batch-tokens", self.choose(4096, 4096, 256), "--steps", steps, "--learning-rate", "3e-4",
-            "--validate-every", self.choose(200, 100, 1), "--save-every", self.choose(200, 100, 1), "--keep", 1,
+            "--validate-every", self.choose(200, 300, 1), "--save-every", self.choose(200, 50, 1), "--keep", 1,
             *self.choose([], [], ["--validation-fraction", 0]),
         )  # fmt: skip
         return output, steps
