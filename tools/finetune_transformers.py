@@ -3,7 +3,7 @@
 usage: finetune_transformers.py MODEL KIND TRAIN TEST OUTPUT RATE EPOCHS SEED METRIC THREADS
 
 KIND is classification, regression or token-classification. Files are JSON Lines: "texts" (one or two, or the words) and
-"label" (a string, a number, or the tags). As in the program: batches of 32, AdamW without decay of biases and norms,
+"label" (a string, a number, or the tags). As in the program: batches of 32, here of texts of similar length, AdamW without decay of biases and norms,
 clipping, 10 % linear warm-up, the weights of the epoch that is best on 10 % of the training examples. Writes OUTPUT with
 the keys of evaluation.json.
 """
@@ -93,8 +93,9 @@ def main():
             args=transformers.TrainingArguments(
                 output_dir=folder, use_cpu=True, per_device_train_batch_size=32, per_device_eval_batch_size=32,
                 learning_rate=float(rate), num_train_epochs=float(epochs), warmup_steps=0.1, weight_decay=0.01, seed=int(seed),
-                eval_strategy="epoch", save_strategy="epoch", load_best_model_at_end=True, metric_for_best_model=metric,
-                greater_is_better=True, save_total_limit=1, report_to="none", disable_tqdm=True,
+                train_sampling_strategy="group_by_length", eval_strategy="epoch", save_strategy="epoch",
+                load_best_model_at_end=True, metric_for_best_model=metric, greater_is_better=True, save_total_limit=1,
+                report_to="none", disable_tqdm=True,
             ),
             train_dataset=[examples[i] for i in order[held_out:]],
             eval_dataset=[examples[i] for i in order[:held_out]],

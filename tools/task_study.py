@@ -177,7 +177,7 @@ class Study:
         python = pathlib.Path(os.environ.get("PYTHON", ROOT / "venv/bin/python"))
         path = self.work / self.name / f"{name}.json"
         words = [ROOT / "tools/finetune_transformers.py", model, kind, train, test, path, rate, epochs, seed, metric, self.threads]
-        self.commands.setdefault("transformers", [str(python), *map(str, words)])
+        self.commands.setdefault("transformers", ["venv/bin/python", *map(str, words)])
         if not path.exists():
             if not python.exists():
                 self.say(f"{name} is left out: there is no {python}")
@@ -210,7 +210,7 @@ class Study:
         """Writes the study's page and its section of docs/results.md."""
         info = json.loads(subprocess.run([self.program, "info", "--json"], check=True, capture_output=True).stdout)
         cpu = info["cpu"]
-        machine = f"Measured with roformer {info['version']}, {self.threads} threads on {cpu['cores']} cores of {cpu['model']} "
+        machine = f"Measured with roformer {info['version']}, {self.threads} {'thread' if self.threads == 1 else 'threads'} on {cpu['cores']} cores of {cpu['model']} "
         machine += f"({' '.join(cpu['features'])})."
         machine += f" Trained in {self.dtype}."
         if self.budget == "short":
