@@ -89,6 +89,7 @@ oracle: program  ## regenerate the fixtures and compare with transformers, live;
 	venv/bin/python tools/oracle_sentences.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_finetune.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_vectors.py --program $(PROGRAM)
+	venv/bin/python tools/oracle_translation_metrics.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_tokenizers.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_sentencepiece.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_pipelines.py --program $(PROGRAM)

@@ -93,6 +93,23 @@ int64_t count_code_points(std::string_view text) {
   return count;
 }
 
+std::u32string to_code_points(std::string_view text) {
+  std::u32string result;
+  result.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    const auto [value, length] = decode_utf8(text.data() + at);
+    result += value;
+    at += static_cast<size_t>(length);
+  }
+  return result;
+}
+
+std::string to_utf8(std::u32string_view text) {
+  std::string result;
+  for (const char32_t c : text) append_utf8(result, c);
+  return result;
+}
+
 std::string_view first_code_points(std::string_view text, int64_t count) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (begins_code_point(text[i]) && count-- == 0) return text.substr(0, i);

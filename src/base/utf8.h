@@ -44,6 +44,9 @@ inline bool begins_code_point(char byte) { return (static_cast<unsigned char>(by
 
 int64_t count_code_points(std::string_view text);
 
+std::u32string to_code_points(std::string_view text);  // of valid UTF-8
+std::string to_utf8(std::u32string_view text);
+
 // Converts byte positions of a text to code points, counted from `first`; cheap where each is near the one before.
 class CodePointPositions {
  public:

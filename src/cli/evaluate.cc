@@ -1,4 +1,4 @@
-// roformer evaluate: a language model on text, or a model with a head on labeled files.
+// roformer evaluate: a language model on text, a model with a head on labeled files, or files of translations.
 #include "cli/evaluate.h"
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 #include "cli/setting_options.h"
 #include "cli/training_options.h"
 #include "data/labeled/tasks.h"
+#include "metrics/translation/bleu_tokenizers.h"
 #include "training/run_settings.h"
 
 namespace roformer {
@@ -25,8 +26,8 @@ const std::vector<std::string>& language_tasks() {
 void describe(OptionSet& set, EvaluateCommand& options) {
   set.section("Evaluation");
   set.add("--task", options.task,
-          "what to evaluate: language-model (or perplexity), or one of `help tasks` (default: what the model was "
-          "fine-tuned for, else language-model)",
+          "what to evaluate: language-model (or perplexity), translation, or one of `help tasks` (default: what the "
+          "model was fine-tuned for, else language-model; translation with --hypotheses)",
           "NAME");
   set.add("--model", options.model, "model directory", "DIR");
   set.add(
@@ -54,15 +55,30 @@ void describe(OptionSet& set, EvaluateCommand& options) {
   SettingOptions settings = SettingOptions::only(set, {"documents", "mask_probability", "whole_word", "seed"});
   visit_data_settings(options.text, settings);
   visit_run_settings(options.text, settings);
+  set.section("Translations");
+  set.add("--hypotheses", options.translations.hypotheses,
+          "translations, one a line, - is standard input; two files: their difference and whether it may be chance",
+          "FILE");
+  set.add("--references", options.translations.references, "right translations of the same lines, a file each", "FILE");
+  set.add_choice(
+      "--tokenize", options.translations.tokenize, bleu_tokenizer_names(),
+      "how BLEU divides texts: as mteval-v13a, by Unicode categories, into characters, Chinese, or at spaces");
+  set.add("--lowercase", options.translations.lowercase, "BLEU and chrF ignore case, as TER always does");
+  set.add("--chrf-word-order", options.translations.chrf_word_order, "longest n-grams of words in chrF; 2 is chrF++",
+          {0, 8});
   set.section("Run");
   add_json(set, options.json);
   add_tokenizer(set, options.tokenizer);
   add_engine(set, options.engine);
 }
 
+constexpr const char* kTranslation = "translation";
+
 // UsageError for a name that is neither of a language model's evaluation nor of a task.
 void check_task(const std::string& name) {
-  const std::string meant = did_you_mean(name, language_tasks());
+  std::vector<std::string> others = language_tasks();
+  others.emplace_back(kTranslation);
+  const std::string meant = did_you_mean(name, others);
   const std::vector<std::string> names = task_names();
   const bool known = std::ranges::find(names, name) != names.end();
   if (!known && !meant.empty()) throw UsageError("unknown {} '{}'{}", FieldName("task"), name, meant);
@@ -102,8 +118,29 @@ void run_comparison(EvaluateCommand options) {
   compare_labeled(options);
 }
 
+void run_translation(EvaluateCommand options) {
+  if (options.task.empty()) options.task = kTranslation;
+  const bool has_files = !options.translations.hypotheses.empty() || !options.translations.references.empty();
+  if (options.task != kTranslation) {
+    throw InapplicableError("{} and {} are for {}, not for {}", FieldName("hypotheses"), FieldName("references"),
+                            kTranslation, options.task);
+  }
+  const char* other = !options.model.empty()       ? "model"
+                      : !options.compared.empty()  ? "compare"
+                      : !options.text.data.empty() ? "data"
+                                                   : nullptr;
+  if (other != nullptr && has_files) {
+    throw InapplicableError("use either {} or {}", FieldName(other), FieldName("hypotheses"));
+  }
+  evaluate_translation(options);
+}
+
 void run(const EvaluateCommand& given) {
   EvaluateCommand options = given;
+  if (options.task == kTranslation || !options.translations.hypotheses.empty() ||
+      !options.translations.references.empty()) {
+    return run_translation(std::move(options));
+  }
   if (!options.compared.empty()) return run_comparison(options);
   if (options.model.empty()) throw UsageError("{} is required", FieldName("model"));
   if (options.text.data.empty()) throw UsageError("{} is required", FieldName("data"));
@@ -124,7 +161,7 @@ void run(const EvaluateCommand& given) {
 
 Command evaluate_command() {
   return {.name = "evaluate",
-          .summary = "Measure a model on labeled files, or a language model on text",
+          .summary = "Measure a model on labeled files, a language model on text, or translations",
           .group = "Train",
           .example = "roformer evaluate --model model --task mrpc --data test.tsv",
           .prepare = prepare_with<EvaluateCommand>(describe, run)};

@@ -15,6 +15,13 @@
 
 namespace roformer {
 
+struct TranslationFiles {
+  std::vector<std::string> hypotheses, references;
+  std::string tokenize = "13a";
+  bool lowercase = false;
+  int64_t chrf_word_order = 0;
+};
+
 struct EvaluateCommand {
   std::string task, model;
   std::vector<std::string> compared;
@@ -22,6 +29,7 @@ struct EvaluateCommand {
   ColumnOptions columns;
   std::optional<int64_t> stride;
   std::string predictions;
+  TranslationFiles translations;
   EngineOptions engine;
   TokenizerOptions tokenizer;
   bool json = false;
@@ -30,6 +38,7 @@ struct EvaluateCommand {
 void evaluate_language_model(const EvaluateCommand& options, const Session& session);
 void evaluate_labeled(const EvaluateCommand& options, const Session& session);
 void compare_labeled(const EvaluateCommand& options);
+void evaluate_translation(const EvaluateCommand& options);
 
 // What both of these need: the examples of the data, and what the model of a directory says of them.
 std::vector<Example> read_labeled(const EvaluateCommand& options, const Task& task, std::stop_token stop);

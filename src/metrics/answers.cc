@@ -12,23 +12,6 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-std::u32string lower_case(std::string_view text) {
-  std::u32string result;
-  for (size_t at = 0; at < text.size();) {
-    const auto [value, length] = decode_utf8(text.data() + at);
-    char32_t lower[2];
-    result.append(lower, static_cast<size_t>(to_lower(value, lower)));
-    at += static_cast<size_t>(length);
-  }
-  return result;
-}
-
-std::string to_utf8(std::u32string_view text) {
-  std::string result;
-  for (const char32_t c : text) append_utf8(result, c);
-  return result;
-}
-
 double f1_of(int64_t common, size_t predicted, size_t right) {
   return 2 * static_cast<double>(common) / static_cast<double>(predicted + right);
 }
@@ -36,7 +19,7 @@ double f1_of(int64_t common, size_t predicted, size_t right) {
 // The words that SQuAD's script compares: its normalized answer, divided at whitespace.
 Words squad_words(std::string_view answer) {
   constexpr std::u32string_view kArticles[] = {U"a", U"an", U"the"};
-  std::u32string bare = lower_case(answer);
+  std::u32string bare = to_lower(to_code_points(answer));
   std::erase_if(bare, [](char32_t c) { return c < 0x80 && is_punctuation(c); });
   Words words;
   std::u32string word;
@@ -78,7 +61,7 @@ bool is_cmrc_punctuation(char32_t c) {
 }
 
 std::u32string cmrc_text(std::string_view answer) {
-  std::u32string text = lower_case(answer);
+  std::u32string text = to_lower(to_code_points(answer));
   while (!text.empty() && is_whitespace(text.back())) text.pop_back();
   text.erase(text.begin(), std::ranges::find_if_not(text, is_whitespace));
   std::erase_if(text, is_cmrc_punctuation);

@@ -61,12 +61,21 @@ std::optional<Bounds> interval_of(const std::vector<double>& sorted) {
   return Bounds{percentile(sorted, 0.025), percentile(sorted, 0.975)};
 }
 
-std::optional<double> p_value(const std::vector<double>& sorted_differences) {
-  if (sorted_differences.empty()) return std::nullopt;
+double two_sided_p(const std::vector<double>& sorted_differences) {
   const auto at_most_0 = std::ranges::count_if(sorted_differences, [](double d) { return d <= 0; });
   const auto at_least_0 = std::ranges::count_if(sorted_differences, [](double d) { return d >= 0; });
   const auto all = static_cast<double>(sorted_differences.size());
   return std::min(1.0, 2 * static_cast<double>(std::min(at_most_0, at_least_0) + 1) / (all + 1));
+}
+
+double centered_p(const std::vector<double>& differences, double difference) {
+  const auto all = static_cast<double>(differences.size());
+  double mean = 0;
+  for (const double one : differences) mean += std::abs(one) / all;
+  if (mean == 0) return 1;
+  const auto above =
+      std::ranges::count_if(differences, [&](double one) { return std::abs(one) - mean > std::abs(difference); });
+  return static_cast<double>(above + 1) / (all + 1);
 }
 
 }  // namespace
@@ -107,7 +116,9 @@ std::vector<MetricDifference> bootstrap_differences(const MetricSet& first, cons
   const auto differences = resampled(first.examples, pairs.size(), difference, options, pool);
   for (size_t i = 0; i < result.size(); ++i) {
     result[i].interval = interval_of(differences[i]);
-    result[i].p = p_value(differences[i]);
+    if (differences[i].empty()) continue;
+    result[i].p = options.p == PValue::two_sided ? two_sided_p(differences[i])
+                                                 : centered_p(differences[i], result[i].second - result[i].first);
   }
   return result;
 }

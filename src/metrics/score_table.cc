@@ -27,6 +27,18 @@ Json score_json(std::string_view task, const ScoreTable& table) {
   return {{"task", task}, {"n", table.examples}, {"metrics", std::move(metrics)}, {"interval95", std::move(intervals)}};
 }
 
+Json difference_json(const std::vector<MetricDifference>& differences) {
+  const auto finite = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
+  Json metrics = Json::object(), values = metrics, intervals = metrics, ps = metrics;
+  for (const MetricDifference& one : differences) {
+    metrics[one.name] = {finite(one.first), finite(one.second)};
+    values[one.name] = finite(one.second - one.first);
+    intervals[one.name] = one.interval ? Json(*one.interval) : Json();
+    ps[one.name] = one.p ? Json(*one.p) : Json();
+  }
+  return {{"metrics", metrics}, {"difference", values}, {"interval95", intervals}, {"p", ps}};
+}
+
 ScoreTable read_scores(const JsonObject& json) {
   ScoreTable table{.examples = json.get_int("n", std::nullopt, 0)};
   const JsonObject metrics = json.get_object("metrics"), intervals = json.get_object("interval95");

@@ -29,6 +29,10 @@ ScoreTable score_table(const MetricSet& metrics, const BootstrapOptions& options
 // {"task": …, "n": …, "metrics": {name: value}, "interval95": {name: [low, high]}}; null where there is none.
 Json score_json(std::string_view task, const ScoreTable& table);
 
+// {"metrics": {name: [first, second]}, "difference": {name: second - first}, "interval95": {…}, "p": {…}}; null where
+// there is none.
+Json difference_json(const std::vector<MetricDifference>& differences);
+
 // The table that score_json() wrote, by name. DataError for another object.
 ScoreTable read_scores(const JsonObject& json);
 

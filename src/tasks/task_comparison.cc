@@ -1,9 +1,9 @@
 #include "tasks/task_comparison.h"
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "metrics/score_table.h"
 #include "tasks/task_scores.h"
 
 namespace roformer {
@@ -35,16 +35,8 @@ TaskComparison compare_predictions(const Task& task, const PredictedExamples& fi
 }
 
 Json comparison_json(const TaskComparison& comparison, const std::vector<std::string>& models) {
-  const auto finite = [](double value) { return std::isfinite(value) ? Json(value) : Json(); };
-  Json metrics = Json::object(), differences = metrics, intervals = metrics, ps = metrics;
-  for (const MetricDifference& one : comparison.differences) {
-    metrics[one.name] = {finite(one.first), finite(one.second)};
-    differences[one.name] = finite(one.second - one.first);
-    intervals[one.name] = one.interval ? Json(*one.interval) : Json();
-    ps[one.name] = one.p ? Json(*one.p) : Json();
-  }
-  Json json = {{"task", comparison.task},   {"n", comparison.examples}, {"models", models}, {"metrics", metrics},
-               {"difference", differences}, {"interval95", intervals},  {"p", ps}};
+  Json json = difference_json(comparison.differences);
+  json.update({{"task", comparison.task}, {"n", comparison.examples}, {"models", models}});
   if (comparison.right) {
     json["mcnemar"] = {{"b", comparison.right->only_first},
                        {"c", comparison.right->only_second},

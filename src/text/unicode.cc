@@ -2,6 +2,7 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <array>
 
 namespace roformer {
@@ -17,6 +18,8 @@ bool is_letter_in_frame(char32_t c) {
 }
 
 }  // namespace
+
+char major_category(char32_t c) { return *utf8proc_category_string(static_cast<utf8proc_int32_t>(c)); }
 
 bool is_whitespace(char32_t c) {
   if (c < 0x80) return c == ' ' || (c >= 0x09 && c <= 0x0D);
@@ -107,6 +110,38 @@ int to_lower(char32_t c, char32_t* out) {
   }
   out[0] = static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
   return 1;
+}
+
+std::vector<size_t> final_sigmas(std::u32string_view text) {
+  constexpr char32_t kCapitalSigma = 0x3A3;
+  if (text.find(kCapitalSigma) == text.npos) return {};
+  std::vector<bool> after_cased(text.size());
+  bool cased = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    after_cased[i] = cased;
+    if (!is_case_ignorable(text[i])) cased = is_cased(text[i]);
+  }
+  std::vector<size_t> found;
+  cased = false;
+  for (size_t i = text.size(); i-- > 0;) {
+    if (text[i] == kCapitalSigma && after_cased[i] && !cased) found.push_back(i);
+    if (!is_case_ignorable(text[i])) cased = is_cased(text[i]);
+  }
+  std::ranges::reverse(found);
+  return found;
+}
+
+std::u32string to_lower(std::u32string_view text) {
+  const std::vector<size_t> ends = final_sigmas(text);
+  std::u32string lower;
+  lower.reserve(text.size());
+  for (size_t i = 0, end = 0; i < text.size(); ++i) {
+    std::array<char32_t, 2> letters = {kFinalSigma};
+    const bool is_end = end < ends.size() && ends[end] == i;
+    end += is_end;
+    lower.append(letters.data(), static_cast<size_t>(is_end ? 1 : to_lower(text[i], letters.data())));
+  }
+  return lower;
 }
 
 int decompose(char32_t c, char32_t* out) {

@@ -6,7 +6,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/utf8.h"
 
@@ -36,6 +38,8 @@ inline bool is_common_ideograph(const char* text) {
   return lead > 0xE4 || static_cast<unsigned char>(text[1]) >= 0xB8;
 }
 
+// The first letter of the general category: L letter, M mark, N number, P punctuation, S symbol, Z separator, C other.
+char major_category(char32_t c);
 bool is_whitespace(char32_t c);   // property White_Space
 bool is_control(char32_t c);      // categories Cc, Cf, Co; unassigned code points are not control (new emoji survive)
 bool is_private_use(char32_t c);  // category Co
@@ -51,6 +55,13 @@ bool is_blank(std::string_view text);  // nothing but whitespace; `text` must be
 
 // Full lower-case mapping without context; writes 1 or 2 code points (only U+0130 has 2) and returns how many.
 int to_lower(char32_t c, char32_t* out);
+
+// Positions of the capital sigmas at the end of a word, which become ς in lower case: the condition Final_Sigma of the
+// Unicode Standard (3.13), in order.
+inline constexpr char32_t kFinalSigma = 0x3C2;
+std::vector<size_t> final_sigmas(std::u32string_view text);
+// Full lower case of a text with that condition, as Python's str.lower.
+std::u32string to_lower(std::u32string_view text);
 
 // Full canonical decomposition of one code point (Hangul included); writes at most kMaxDecomposition, returns how many.
 inline constexpr int kMaxDecomposition = 8;

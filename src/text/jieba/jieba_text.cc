@@ -9,33 +9,7 @@ namespace roformer {
 
 namespace {
 
-constexpr char32_t kCapitalSigma = 0x3A3, kSigma = 0x3C3, kFinalSigma = 0x3C2;
-
-// Positions (from `first` on) of capital sigmas at the end of a word, which become ς in lower case: the condition
-// Final_Sigma of the Unicode Standard (3.13), which Python's str.lower follows.
-std::vector<int64_t> find_final_sigmas(std::string_view text, int64_t first) {
-  if (text.find("\u03A3") == text.npos) return {};
-  std::vector<char32_t> letters;
-  for (size_t i = 0; i < text.size();) {
-    const CodePoint c = decode_utf8(text.data() + i);
-    letters.push_back(c.value);
-    i += static_cast<size_t>(c.length);
-  }
-  std::vector<bool> after_cased(letters.size());
-  bool cased = false;
-  for (size_t i = 0; i < letters.size(); ++i) {
-    after_cased[i] = cased;
-    if (!is_case_ignorable(letters[i])) cased = is_cased(letters[i]);
-  }
-  std::vector<int64_t> found;
-  cased = false;
-  for (size_t i = letters.size(); i-- > 0;) {
-    if (letters[i] == kCapitalSigma && after_cased[i] && !cased) found.push_back(first + static_cast<int64_t>(i));
-    if (!is_case_ignorable(letters[i])) cased = is_cased(letters[i]);
-  }
-  std::ranges::reverse(found);
-  return found;
-}
+constexpr char32_t kSigma = 0x3C3;
 
 JiebaText lower(std::string_view text, int64_t first, bool lowercase, bool with_origins) {
   JiebaText result;
@@ -62,9 +36,9 @@ JiebaText normalize_for_jieba(std::string_view text, int64_t first, const WordPi
   JiebaText result;
   result.code_points.reserve(text.size() / 2);
   const bool bert4keras = mode == JiebaMode::bert4keras;
-  const std::vector<int64_t> final_sigmas = bert4keras ? find_final_sigmas(text, first) : std::vector<int64_t>();
+  const std::vector<size_t> sigmas = bert4keras ? final_sigmas(to_code_points(text)) : std::vector<size_t>();
   auto sink = [&](char32_t c, int64_t origin) {
-    if (c == kSigma && std::ranges::binary_search(final_sigmas, origin)) c = kFinalSigma;
+    if (c == kSigma && std::ranges::binary_search(sigmas, static_cast<size_t>(origin - first))) c = kFinalSigma;
     result.code_points.push_back(c);
     if (with_origins) result.origins.push_back(origin);
   };
