@@ -37,6 +37,28 @@ ODD = [
     "a \ufeffmark", "a\rb", "€5 £6 ¥7 +8 −9 ×10 ÷11 <12> =13 ~14 ^15 `16` |17| \\18 /19 @20 #21 $22 %23 &24 *25", "x" * 60, "the the the the the the the",
 ]  # fmt: skip
 
+# What tests/metrics/translation compares, a hypothesis and its references: --cases prints it with sacreBLEU's values.
+SEGMENTS = (
+    ("The cat sat on the mat.", ["The cat sat on the mat."]),
+    ("", ["Something is missing here."]),
+    ("There is no reference.", [""]),
+    ("", [""]),
+    ("Hello", ["hello there"]),
+    ("three short words", ["three short words"]),
+    ("On the mat sat the black cat today", ["the black cat sat on the mat today"]),
+    ("yesterday in the old town we met a friend of hers", ["we met a friend of hers in the old town yesterday"]),
+    ("the the the the the the the", ["the cat is on the mat", "there is a cat on the mat"]),
+    ("It costs 1,234.56 dollars, i.e. 10-12% more (or -3.5).", ["It cost $1,234.56, that is 10 - 12 % more (or -3,5)."]),
+    ("&quot;Tom &amp; Jerry&quot; &lt;3 <skipped>it's", ['"Tom & Jerry" <3 it\'s', "'Tom and Jerry' <3, it is"]),
+    ("„Größe“ kostet 5 €… ÄHNLICH!", ["„GRÖSSE“ kostete 5€ … ähnlich!"]),
+    ("ΟΔΥΣΣΕΥΣ ήρθε; ναι·", ["οδυσσεύς ήρθε; Ναι·", "Οδυσσευς ήρθε· ναι;"]),
+    ("我喜欢吃苹果，价格是3.5元。→ABC", ["我爱吃苹果,价格为3.5元。→ ABC"]),
+    ("𠀀𠀁 漢字かな、テスト १२३,४५ − x", ["𠀀 漢字カナ、テスト १२३,४५ - x"]),
+    ("tab\tno-break\u00a0em\u2003line\u2028unit\x1fend \u3000", ["tab no-break em line unit\u200b end"]),
+    ("a b c d e f g h i j k l m n o p", ["i j k l m n o p a b c d e f g h", "p o n m l k j i h g f e d c b a"]),
+    ("b a c b a a c d b a b c a d c b a b d", ["a b c d a b c d a b c d a b c d a b c"]),
+)
+
 
 def odd_pairs():
     """Every text beside several others."""
@@ -174,11 +196,38 @@ def check_bootstrap(results, program, name, case):
     results.add(not wrong, name, "; ".join(wrong) or f"p {said['p']}")
 
 
+def cases():
+    """The rows of tests/metrics/translation/segment_cases.inc."""
+
+    def quoted(text):
+        letter = lambda c: c if c.isprintable() else f"\\u{ord(c):04x}" if c > "\x9f" else f"\\{ord(c):03o}"  # noqa: E731
+        return '"' + "".join(letter(c) for c in text.replace('"', '\\"')) + '"'
+
+    def statistics(metric, hypothesis, references):
+        (values,) = metric._extract_corpus_statistics([hypothesis], [[one] for one in references])
+        return values
+
+    for hypothesis, references in SEGMENTS:
+        values = [statistics(BLEU(tokenize=tokenizer, force=True), hypothesis, references) for tokenizer in TOKENIZERS]
+        values.append(statistics(BLEU(lowercase=True, force=True), hypothesis, references))
+        sentence = lambda metric: repr(metric.sentence_score(hypothesis, references).score)  # noqa: E731,B023
+        chrf = ", ".join(sentence(CHRF(word_order=order, lowercase=order == 1)) for order in (0, 1, 2))
+        edits, length = statistics(TER(), hypothesis, references)
+        listed = lambda values: "{" + ", ".join(values) + "}"  # noqa: E731
+        print(f"{{{quoted(hypothesis)}, {listed(map(quoted, references))}, "
+              f"{listed(listed(map(str, row)) for row in values)}, {{{chrf}}}, {edits}, {length!r}}},")  # fmt: skip
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", type=pathlib.Path, required=True)
+    parser.add_argument("--program", type=pathlib.Path)
+    parser.add_argument("--cases", action="store_true", help="only print the values that the tests have")
     parser.add_argument("--lines", type=int, default=300, help="of each text of ../shared/data (%(default)s)")
     options = parser.parse_args()
+    if options.cases:
+        return cases()
+    if options.program is None:
+        parser.error("--program is required")
     program, results = options.program.resolve(), Results()
 
     with tempfile.TemporaryDirectory() as temporary:

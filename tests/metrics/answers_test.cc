@@ -22,6 +22,7 @@ TEST(Answers, SquadComparesWordsWithoutCasePunctuationAndArticles) {
       {"a cat, a dog", {"The dog", "cat dog bird"}, 0, 0.8},
       {"Ünder the Bridge", {"under bridge", "üNDER bridge"}, 1, 1},
       {"another cat", {"cat"}, 0, 2.0 / 3},
+      {"ΟΔΟΣ", {"οδος"}, 1, 1},
       {"the–cat", {"cat"}, 0, 0},
       {"U.S.", {"US"}, 1, 1},
       {"cat cat", {"cat"}, 0, 2.0 / 3},

@@ -110,5 +110,30 @@ TEST(Bootstrap, EqualModelsDoNotDiffer) {
   EXPECT_THROW(bootstrap_differences(metrics, mean_of({1, 2}), {}, pool), ShapeError);
 }
 
+// sacrebleu.significance's definition, on the same resamples.
+TEST(Bootstrap, CenteredPCountsSizesAboveTheirMean) {
+  ThreadPool pool(1);
+  const std::vector<double> first = normal_numbers(40, 1);
+  std::vector<double> second = normal_numbers(40, 2), differences;
+  for (double& value : second) value += 0.2;
+  const MetricSet other = mean_of(second);
+  const auto recorded = [&](std::span<const int32_t> times) {
+    const double value = other.values(times).at(0);
+    differences.push_back(std::abs(value - mean_of(first).values(times).at(0)));
+    return std::vector<double>{value};
+  };
+  const BootstrapOptions options{.resamples = 400, .p = PValue::centered};
+  const MetricDifference found =
+      bootstrap_differences(mean_of(first), {.examples = 40, .names = {"mean"}, .values = recorded}, options, pool)
+          .at(0);
+  ASSERT_EQ(differences.size(), 401u);  // the first is that of the sample itself
+  double mean = 0, above = 0;
+  for (size_t i = 1; i < differences.size(); ++i) mean += differences[i] / 400;
+  for (size_t i = 1; i < differences.size(); ++i) above += differences[i] - mean > differences[0];
+  EXPECT_DOUBLE_EQ(*found.p, (above + 1) / 401);
+  EXPECT_GT(above, 0);
+  EXPECT_EQ(*bootstrap_differences(other, other, options, pool).at(0).p, 1);
+}
+
 }  // namespace
 }  // namespace roformer

@@ -22,6 +22,12 @@ TEST(Utf8, EveryCodePointSurvivesEncodingAndDecoding) {
   }
 }
 
+TEST(Utf8, CodePointsAndBack) {
+  EXPECT_EQ(to_code_points("aé中😀"), U"aé中😀");
+  EXPECT_EQ(to_utf8(U"aé中😀"), "aé中😀");
+  EXPECT_EQ(to_code_points(""), U"");
+}
+
 TEST(Utf8, InvalidSequencesAreFoundWhereTheyStart) {
   const std::string_view bad[] = {"\x80",         "\xC0\x80",         "\xC1\xBF",         "\xE0\x80\x80",
                                   "\xED\xA0\x80", "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
@@ -56,6 +62,13 @@ TEST(Unicode, Classes) {
     EXPECT_FALSE(is_cjk_ideograph(c)) << static_cast<uint32_t>(c);
 }
 
+TEST(Unicode, MajorCategories) {
+  const std::u32string letters = U"aÉ中\u0301\u09035½Ⅷ.„—€+\u02C2 \u2028\t\u200B\u0378\uE000";
+  std::string categories;
+  for (const char32_t c : letters) categories += major_category(c);
+  EXPECT_EQ(categories, "LLLMMNNNPPPSSSZZCCCC");
+}
+
 TEST(Unicode, LowerCaseAndDecomposition) {
   std::array<char32_t, 2> lower;
   EXPECT_EQ(to_lower(U'É', lower.data()), 1);
@@ -63,6 +76,7 @@ TEST(Unicode, LowerCaseAndDecomposition) {
   EXPECT_EQ(to_lower(U'\u0130', lower.data()), 2);  // the one character whose lower case is two
   EXPECT_EQ(lower[0], U'i');
   EXPECT_EQ(lower[1], U'\u0307');
+  EXPECT_EQ(to_lower(U"ΟΔΟΣ ΣΑΣ. Σ ΑΣ' Σ\u0301Α É\u0130X"), U"οδος σας. σ ας' σ\u0301α éi\u0307x");  // Python's
   std::array<char32_t, kMaxDecomposition> parts;
   EXPECT_EQ(decompose(U'ệ', parts.data()), 3);
   EXPECT_EQ(parts[0], U'e');
