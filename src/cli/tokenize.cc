@@ -17,6 +17,7 @@
 #include "cli/tokenizer_options.h"
 #include "formats/directory_weights.h"
 #include "text/jieba/jieba_tokenizer.h"
+#include "text/translation_tokenizers.h"
 
 namespace roformer {
 namespace {
@@ -25,7 +26,7 @@ struct TokenizeOptions {
   TextInput texts;
   std::string model, save;
   TokenizerOptions tokenizer;
-  bool pair = false, json = false, ids = false, words = false, decode = false;
+  bool target = false, pair = false, json = false, ids = false, words = false, decode = false;
   int64_t max_length = 0, threads = 0;
 };
 
@@ -33,6 +34,7 @@ void describe(OptionSet& set, TokenizeOptions& options) {
   add_texts(set, options.texts);
   set.add("--model", options.model, "model or tokenizer directory", "DIR");
   set.require("--model");
+  set.add("--target", options.target, "a translator's tokenizer of the target language instead of the source's");
   set.add("--pair", options.pair, "each item is two texts separated by a tab");
   set.add("--max-length", options.max_length, "truncate to this many tokens, the longer text first; 0 = never", {0});
   set.add("--ids", options.ids, "show ids instead of tokens");
@@ -50,7 +52,8 @@ void describe(OptionSet& set, TokenizeOptions& options) {
 void save_tokenizer(const Tokenizer& tokenizer, const std::string& directory) {
   constexpr int64_t kMaxFileBytes = int64_t{1} << 28;
   const auto files = tokenizer.files();
-  for (const char* name : {"vocab.txt", "tokenizer.model", "spiece.model", "tokenizer.json"}) {
+  for (const char* name : {"vocab.txt", "tokenizer.model", "spiece.model", "tokenizer.json", "source.spm", "target.spm",
+                           "vocab.json", "target_vocab.json"}) {
     const std::string list = join_path(directory, name);
     if (access(list.c_str(), F_OK) != 0) continue;
     if (std::string_view(name) == "tokenizer.json" && files.contains("vocab.txt")) continue;  // says the same
@@ -231,11 +234,22 @@ void print_chunk(const TokenPrinter& printer, const TextReader& reader, Chunk& c
   }
 }
 
-void run(const TokenizeOptions& options) {
+std::unique_ptr<Tokenizer> open_tokenizer(const TokenizeOptions& options) {
   std::error_code ignored;
-  const bool directory = std::filesystem::is_directory(options.model, ignored);
-  const auto tokenizer =
-      load_tokenizer(directory ? model_directory(options.model) : options.model, load_options(options.tokenizer));
+  const std::string directory =
+      std::filesystem::is_directory(options.model, ignored) ? model_directory(options.model) : options.model;
+  if (!options.target) return load_tokenizer(directory, load_options(options.tokenizer));
+  for (const auto& [field, value] : {std::pair{"tokenizer_mode", &options.tokenizer.mode},
+                                     std::pair{"jieba_dictionary", &options.tokenizer.dictionary}}) {
+    if (!value->empty()) {
+      throw InapplicableError("{}: a translator's tokenizers take no {}", FieldName("target"), FieldName(field));
+    }
+  }
+  return load_translation_tokenizers(directory).target;
+}
+
+void run(const TokenizeOptions& options) {
+  const auto tokenizer = open_tokenizer(options);
   const TokenPrinter printer(*tokenizer, options);
   if (!options.save.empty()) save_tokenizer(*tokenizer, options.save);
   TextReader reader(options.texts);

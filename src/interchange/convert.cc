@@ -52,11 +52,13 @@ void add_file(std::map<std::string, std::string>& files, const std::string& dire
 // The tokenizer's files unchanged, plus missing ones that this program would write. `input` as given by the user.
 std::map<std::string, std::string> companions(const std::string& input, const std::string& directory) {
   std::map<std::string, std::string> files;
-  for (const char* name : {"vocab.txt", "tokenizer.model", "spiece.model", "tokenizer.json", "tokenizer_config.json",
-                           "special_tokens_map.json", "added_tokens.json", "generation_config.json"}) {
+  for (const char* name : {"vocab.txt", "tokenizer.model", "spiece.model", "tokenizer.json", "source.spm", "target.spm",
+                           "vocab.json", "target_vocab.json", "tokenizer_config.json", "special_tokens_map.json",
+                           "added_tokens.json", "generation_config.json"}) {
     add_file(files, directory, name);
   }
-  if (files.contains("vocab.txt") || files.contains("tokenizer.json") || files.contains("tokenizer.model")) {
+  if (files.contains("vocab.txt") || files.contains("tokenizer.json") || files.contains("tokenizer.model") ||
+      files.contains("source.spm")) {
     try {
       files.merge(load_tokenizer(directory)->files());
     } catch (const Error&) {

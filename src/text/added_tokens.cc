@@ -22,13 +22,15 @@ nlohmann::ordered_json write_added_token(const AddedToken& token) {
           {"rstrip", token.rstrip},   {"normalized", token.normalized},   {"special", token.special}};
 }
 
-VocabularyObject read_vocabulary_object(const JsonObject& model) {
+namespace {
+
+// `key` is that of `vocabulary` in the file `source`; empty: the whole file.
+VocabularyObject read_ids(const Json& vocabulary, const std::string& source, const std::string& key) {
   constexpr size_t kMaxHoles = 1024;  // besides one for each token
-  const JsonObject vocabulary = model.get_object("vocab");
-  const size_t count = vocabulary.value().size(), limit = 2 * count + kMaxHoles;
+  const size_t count = vocabulary.size(), limit = 2 * count + kMaxHoles;
   VocabularyObject result;
   std::vector<bool> seen;
-  for (const auto& [token, id] : vocabulary.value().items()) {
+  for (const auto& [token, id] : vocabulary.items()) {
     const bool valid = id.is_number_integer() && id.get<int64_t>() >= 0 && id.get<uint64_t>() < limit;
     const size_t index = valid ? id.get<size_t>() : 0;
     if (valid && index >= seen.size()) {
@@ -36,18 +38,28 @@ VocabularyObject read_vocabulary_object(const JsonObject& model) {
       result.tokens.resize(index + 1);
     }
     if (!valid || seen[index]) {
-      throw DataError("{}: the {} ids of '{}' must be distinct numbers below {}; the one of {} is {}", model.source(),
-                      count, KeyName("vocab"), limit, quote(token), quote(dump_json(id)));
+      const std::string fault = fmt::format("must be distinct numbers below {}; the one of {} is {}", limit,
+                                            quote(token), quote(dump_json(id)));
+      if (key.empty()) throw DataError("{}: the {} ids {}", FilePath(source), count, fault);
+      throw DataError("{}: the {} ids of '{}' {}", source, count, KeyName(key), fault);
     }
     seen[index] = true;
     result.tokens[index] = token;
   }
-  if (result.tokens.empty()) throw DataError("{}: no tokens", model.source());
+  if (result.tokens.empty()) throw DataError("{}: no tokens", source);
   for (size_t id = 0; id < seen.size(); ++id) {
     if (!seen[id]) result.holes.push_back(static_cast<int32_t>(id));
   }
   return result;
 }
+
+}  // namespace
+
+VocabularyObject read_vocabulary_object(const JsonObject& model) {
+  return read_ids(model.get_object("vocab").value(), model.source(), "vocab");
+}
+
+VocabularyObject read_vocabulary_file(const JsonObject& file) { return read_ids(file.value(), file.source(), ""); }
 
 std::pair<std::string, std::string> read_merge(const Json& entry, const FilePath& where) {
   if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string()) {

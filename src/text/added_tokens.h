@@ -17,6 +17,8 @@ struct VocabularyObject {
   std::vector<int32_t> holes;  // ascending
 };
 VocabularyObject read_vocabulary_object(const JsonObject& model);
+// The same of a vocab.json, which is that object.
+VocabularyObject read_vocabulary_file(const JsonObject& file);
 
 // The two tokens of an entry of BPE's "merges": ["a", "b"] or "a b". DataError at `where` for another.
 std::pair<std::string, std::string> read_merge(const Json& entry, const FilePath& where);

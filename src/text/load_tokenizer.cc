@@ -14,24 +14,13 @@
 #include "text/sentencepiece/tokenizer.h"
 #include "text/tokenizer_config.h"
 #include "text/tokenizer_settings.h"
+#include "text/translation_tokenizers.h"
 #include "text/unicode.h"
 #include "text/wordpiece/tokenizer_json.h"
 
 namespace roformer {
 
 namespace {
-
-// Lengths of 10^12 and more are how the ecosystem writes "none". Its first versions called the key "max_len".
-int64_t read_model_max_length(const JsonObject& config) {
-  const double length = config.get_double(config.has("model_max_length") ? "model_max_length" : "max_len", 0);
-  return length >= 1 && length < 1e12 ? static_cast<int64_t>(length) : 0;
-}
-
-bool read_truncates_left(const JsonObject& config) {
-  const std::string side = config.get_string("truncation_side", "right");
-  if (side != "right" && side != "left") config.reject("truncation_side", "right or left");
-  return side == "left";
-}
 
 // bert4keras uses the first whitespace-separated field of a line, other programs the whole line.
 void keep_first_field(std::string& token) {
@@ -100,22 +89,11 @@ bool has_words_of_ideographs(const Vocabulary& vocabulary) {
   });
 }
 
-JsonObject read_model_config(const std::string& directory) {
-  const std::string path = join_path(directory, "config.json");
-  return exists(path) ? JsonObject::read(path) : JsonObject(Json::object(), path);
-}
-
-// "tokenizer_class" of tokenizer_config.json, else of config.json; empty where neither says one.
-std::string named_class(const JsonObject& config, const std::string& directory) {
-  if (config.has("tokenizer_class")) return config.get_string("tokenizer_class", "");
-  return read_model_config(directory).get_string("tokenizer_class", "");
-}
-
 constexpr const char* kUndecided = "?";
 
 // The same, or the class implied by options or model type; kUndecided if it depends on the vocabulary.
 std::string read_class(const JsonObject& config, const std::string& directory, const LoadOptions& options) {
-  std::string named = named_class(config, directory);
+  std::string named = named_tokenizer_class(config, directory);
   if (!named.empty() || config.has("tokenizer_class")) return named;
   const std::string model = read_model_config(directory).get_string("model_type", "");
   const bool roformer = model == "roformer";
@@ -161,7 +139,7 @@ std::unique_ptr<Tokenizer> make_wordpiece(const std::string& kind, const JsonObj
   Vocabulary vocabulary = read_vocabulary(directory, fast, !bert, bert4keras, path);
   const bool by_jieba = jieba || (!bert && has_words_of_ideographs(vocabulary));
   Content content = make_content(std::move(vocabulary), TokenSettings(config, directory, fast), path);
-  WordPieceOptions wordpiece = read_options(config, fast, !named_class(config, directory).empty());
+  WordPieceOptions wordpiece = read_options(config, fast, !named_tokenizer_class(config, directory).empty());
   std::unique_ptr<Tokenizer> tokenizer;
   if (by_jieba) {
     wordpiece.separate_cjk = config.get_bool("tokenize_chinese_chars", true);  // tokenizer.json differs
@@ -195,7 +173,7 @@ std::unique_ptr<Tokenizer> make_simple(const std::string& kind, const JsonObject
 
 // Whether tokenizer.json has the say: the class leaves it to the file, or none is named and it is not jieba's.
 bool is_pipeline(const JsonObject& config, const std::string& directory, const LoadOptions& options) {
-  const std::string named = named_class(config, directory);
+  const std::string named = named_tokenizer_class(config, directory);
   if (!is_defined_by_json(directory, named)) return false;
   if (!named.empty()) return true;
   return !options.mode && options.jieba_dictionary.empty() &&
@@ -217,10 +195,12 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const Lo
   }
   const std::string path = join_path(directory, "tokenizer_config.json");
   const JsonObject config = exists(path) ? JsonObject::read(path) : JsonObject(Json::object(), path);
-  auto tokenizer = is_pipeline(config, directory, options)
-                       ? load_json_tokenizer(directory, named_class(config, directory), config)
+  auto tokenizer = is_translator(directory, named_tokenizer_class(config, directory))
+                       ? load_translation_tokenizers(directory).source
+                   : is_pipeline(config, directory, options)
+                       ? load_json_tokenizer(directory, named_tokenizer_class(config, directory), config)
                    : has_sentencepiece(directory)
-                       ? load_sentencepiece(directory, named_class(config, directory), config)
+                       ? load_sentencepiece(directory, named_tokenizer_class(config, directory), config)
                        : make_tokenizer(read_class(config, directory, options), config, directory, options);
   if (dynamic_cast<JiebaTokenizer*>(tokenizer.get()) == nullptr) {
     const auto refuse = [&](const char* field) {
@@ -230,8 +210,7 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const Lo
     if (options.mode) refuse("tokenizer_mode");
     if (!options.jieba_dictionary.empty()) refuse("jieba_dictionary");
   }
-  tokenizer->set_model_max_length(read_model_max_length(config));
-  tokenizer->set_truncates_left(read_truncates_left(config));
+  apply_length_settings(*tokenizer, config);
   return tokenizer;
 }
 

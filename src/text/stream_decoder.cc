@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/utf8.h"
+#include "text/unicode.h"
 
 namespace roformer {
 
@@ -34,14 +35,26 @@ std::string StreamDecoder::push(int32_t id) {
   if (!keep_special_ && tokenizer_.is_special(id)) return "";
   tokenizer_.append_text(id, state_, pending_);
   const size_t certain = pending_.size() - incomplete_end(pending_);
-  std::string text = pending_.substr(0, certain);
+  std::string text = replace_invalid_utf8(pending_.substr(0, certain));
   pending_.erase(0, certain);
-  return replace_invalid_utf8(std::move(text));
+  return tokenizer_.strips_decoded() ? strip(text, /*last=*/false) : text;
+}
+
+std::string StreamDecoder::strip(const std::string& text, bool last) {
+  const std::string_view inner = strip_whitespace(text);
+  const auto begin = static_cast<size_t>(inner.data() - text.data()), end = begin + inner.size();
+  if (!last) pending_.insert(0, text, end);  // appears if something follows it
+  const size_t from = started_ ? 0 : begin;
+  started_ = started_ || !inner.empty();
+  return text.substr(from, end - from);
 }
 
 std::string StreamDecoder::finish() {
+  std::string text = replace_invalid_utf8(std::exchange(pending_, {}));
+  if (tokenizer_.strips_decoded()) text = strip(text, /*last=*/true);
   state_ = {};
-  return replace_invalid_utf8(std::exchange(pending_, {}));
+  started_ = false;
+  return text;
 }
 
 }  // namespace roformer

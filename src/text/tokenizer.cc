@@ -219,7 +219,8 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool keep_special) c
     vocabulary_.token(id);  // throws for an invalid id
     if (keep_special || !is_special(id)) append_text(id, state, text);
   }
-  return replace_invalid_utf8(std::move(text));
+  text = replace_invalid_utf8(std::move(text));
+  return strips_decoded() ? std::string(strip_whitespace(text)) : text;
 }
 
 std::string Tokenizer::config_file(const nlohmann::ordered_json& specials) const {

@@ -14,6 +14,7 @@ inline constexpr std::string_view kByteTokenizerClass = "RoFormerNativeByteToken
 inline constexpr std::string_view kSentencePieceTokenizerClass = "RoFormerNativeSentencePieceTokenizer";
 inline constexpr std::string_view kLlamaTokenizerClass = "LlamaTokenizer";
 inline constexpr std::string_view kT5TokenizerClass = "T5Tokenizer";
+inline constexpr std::string_view kMarianTokenizerClass = "MarianTokenizer";
 
 // Whether a class of transformers has BERT's rules, special tokens and inputs, with or without "Fast" behind its name.
 // (Funnel's has another segment id for [CLS], MPNet's, Splinter's and Tapas' have other inputs, BertJapanese's other

@@ -66,7 +66,32 @@ AddedToken read_special(const Json& value, const std::string& source, const std:
   return token;
 }
 
+// Its first versions called the key "max_len".
+const char* max_length_key(const JsonObject& config) {
+  return config.has("model_max_length") ? "model_max_length" : "max_len";
+}
+
 }  // namespace
+
+JsonObject read_model_config(const std::string& directory) {
+  const std::string path = join_path(directory, "config.json");
+  return exists(path) ? JsonObject::read(path) : JsonObject(Json::object(), path);
+}
+
+std::string named_tokenizer_class(const JsonObject& config, const std::string& directory) {
+  if (config.has("tokenizer_class")) return config.get_string("tokenizer_class", "");
+  return read_model_config(directory).get_string("tokenizer_class", "");
+}
+
+void apply_length_settings(Tokenizer& tokenizer, const JsonObject& config) {
+  if (const char* key = max_length_key(config); config.has(key)) {
+    const double length = config.get_double(key, {});  // of 10^12 and more is how the ecosystem writes "none"
+    tokenizer.set_model_max_length(length >= 1 && length < 1e12 ? static_cast<int64_t>(length) : 0);
+  }
+  const std::string side = config.get_string("truncation_side", "right");
+  if (side != "right" && side != "left") config.reject("truncation_side", "right or left");
+  tokenizer.set_truncates_left(side == "left");
+}
 
 TokenSettings::TokenSettings(const JsonObject& config, const std::string& directory, const JsonObject* fast)
     : config_(with_special_tokens_map(config, directory)) {

@@ -40,4 +40,14 @@ class TokenSettings {
   std::vector<AddedToken> declared_;  // by id
 };
 
+// "tokenizer_class" of tokenizer_config.json, which is `config`, else of the directory's config.json; empty where
+// neither says one.
+std::string named_tokenizer_class(const JsonObject& config, const std::string& directory);
+
+// config.json; empty if there is none.
+JsonObject read_model_config(const std::string& directory);
+
+// Applies "model_max_length" and "truncation_side" of tokenizer_config.json; what it does not say stays.
+void apply_length_settings(Tokenizer& tokenizer, const JsonObject& config);
+
 }  // namespace roformer

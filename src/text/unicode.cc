@@ -102,6 +102,20 @@ bool is_blank(std::string_view text) {
   return true;
 }
 
+std::string_view strip_whitespace(std::string_view text) {
+  size_t begin = text.size(), end = 0;
+  for (size_t i = 0; i < text.size();) {
+    const CodePoint c = decode_utf8(text.data() + i);
+    const size_t next = i + static_cast<size_t>(c.length);
+    if (!is_whitespace(c.value) && !(c.value >= 0x1C && c.value <= 0x1F)) {
+      begin = std::min(begin, i);
+      end = next;
+    }
+    i = next;
+  }
+  return end == 0 ? text.substr(0, 0) : text.substr(begin, end - begin);
+}
+
 int to_lower(char32_t c, char32_t* out) {
   if (c == 0x130) {
     out[0] = 'i';

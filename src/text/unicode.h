@@ -53,6 +53,10 @@ bool is_cjk_ideograph(char32_t c);  // BERT's "Chinese characters": the CJK Unif
 int combining_class(char32_t c);    // canonical combining class; 0 for a starter
 bool is_blank(std::string_view text);  // nothing but whitespace; `text` must be valid UTF-8
 
+// A text without the white space at both ends, as Python's str.strip() gives it: White_Space and U+001C to U+001F.
+// `text` must be valid UTF-8; where nothing is left, the result is empty at its start.
+std::string_view strip_whitespace(std::string_view text);
+
 // Full lower-case mapping without context; writes 1 or 2 code points (only U+0130 has 2) and returns how many.
 int to_lower(char32_t c, char32_t* out);
 

@@ -143,6 +143,14 @@ uint64_t signed_value(int64_t value) { return static_cast<uint64_t>(value); }
 
 }  // namespace
 
+void append_unescaped(std::string_view piece, std::string& text) {
+  for (size_t space; (space = piece.find(kSentencePieceSpace)) != piece.npos;) {
+    text.append(piece.substr(0, space)).push_back(' ');
+    piece.remove_prefix(space + kSentencePieceSpace.size());
+  }
+  text += piece;
+}
+
 int byte_of_piece(std::string_view piece) {
   if (piece.size() != 6 || !piece.starts_with("<0x") || piece[5] != '>') return -1;
   int byte = -1;

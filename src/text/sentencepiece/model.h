@@ -55,6 +55,9 @@ void finish_sentencepiece_model(SentencePieceModel& model, const SentencePieceNa
 // Serializes pieces, types, scores, kind, byte_fallback and normalization.
 std::string write_sentencepiece_model(const SentencePieceModel& model);
 
+// Appends a piece with its escaped spaces as spaces.
+void append_unescaped(std::string_view piece, std::string& text);
+
 // The byte value of a piece such as "<0x41>"; -1 for others.
 int byte_of_piece(std::string_view piece);
 

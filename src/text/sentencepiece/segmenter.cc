@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/error.h"
 #include "base/utf8.h"
 
 namespace roformer {
@@ -226,6 +227,35 @@ void SentencePieceSegmenter::cut_part(std::string_view text, std::vector<Cut>& c
 }
 
 std::vector<SentencePieceSegmenter::Cut> SentencePieceSegmenter::cut(std::string_view text) const {
+  if (text.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
+    throw DataError("a text of {} bytes is too long, expected less than 2 GiB", text.size());
+  }
+  std::vector<Cut> cuts = cut_known(text);
+  const auto is_unknown = [&](const Cut& cut) { return cut.id == model_.unknown; };
+  if (std::ranges::none_of(cuts, is_unknown)) return cuts;
+  const auto starts_word = [&](const Cut& cut) {
+    return text.substr(static_cast<size_t>(cut.begin)).starts_with(kSentencePieceSpace);
+  };
+  std::vector<Cut> all;
+  all.reserve(cuts.size());
+  bool in_run = false;
+  for (const Cut& cut : cuts) {
+    const bool unknown = is_unknown(cut);
+    if (unknown && model_.byte_fallback) {
+      for (int32_t i = cut.begin; i < cut.end; ++i) {
+        all.push_back({cut.begin, cut.end, model_.byte_ids[static_cast<unsigned char>(text[static_cast<size_t>(i)])]});
+      }
+    } else if (unknown && in_run && !(model_.words_alone && starts_word(cut))) {
+      all.back().end = cut.end;
+    } else {
+      all.push_back(cut);
+    }
+    in_run = unknown;
+  }
+  return all;
+}
+
+std::vector<SentencePieceSegmenter::Cut> SentencePieceSegmenter::cut_known(std::string_view text) const {
   std::vector<Cut> cuts;
   if (!model_.words_alone) {
     cut_part(text, cuts);

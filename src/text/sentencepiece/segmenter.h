@@ -29,7 +29,8 @@ class SentencePieceSegmenter {
   SentencePieceSegmenter(const SentencePieceSegmenter&) = delete;
   SentencePieceSegmenter& operator=(const SentencePieceSegmenter&) = delete;
 
-  // `text` is valid UTF-8 of less than 2^31 bytes. Each character without a piece is model.unknown.
+  // `text` is valid UTF-8. Characters without a piece become their UTF-8 bytes, each as long as the character, if the
+  // model has byte_fallback, else one model.unknown per run. DataError for 2^31 bytes or more.
   std::vector<Cut> cut(std::string_view text) const;
 
  private:
@@ -44,6 +45,8 @@ class SentencePieceSegmenter {
   void merge(std::string_view text, std::vector<Cut>& cuts) const;
   void best_path(std::string_view text, std::vector<Cut>& cuts) const;
   void cut_part(std::string_view text, std::vector<Cut>& cuts) const;
+  // Each character without a piece is model.unknown.
+  std::vector<Cut> cut_known(std::string_view text) const;
   // The id of the ordinary piece equal to `text`, or kNone.
   int32_t find(std::string_view text) const {
     const auto match = trie_.longest(TokenTrie::kRoot, text);

@@ -1,6 +1,5 @@
 #include "text/sentencepiece/tokenizer.h"
 
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -21,10 +20,6 @@ std::vector<int32_t> control_pieces(const SentencePieceModel& model) {
     if (model.type(id) == Type::control) ids.push_back(id);
   }
   return ids;
-}
-
-bool starts_word(std::string_view text, int32_t offset) {
-  return text.substr(static_cast<size_t>(offset)).starts_with(kSentencePieceSpace);
 }
 
 bool starts_with_space(std::string_view text) { return is_whitespace(decode_utf8(text.data()).value); }
@@ -48,30 +43,10 @@ void SentencePieceTokenizer::append(std::string_view text, int64_t first, std::v
                                     Offsets* offsets) const {
   const bool prefix = settings_.legacy || first == 0;
   const NormalizedText normal = normalizer_.normalize(text, prefix, offsets != nullptr);
-  if (normal.text.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
-    throw DataError("a text of {} bytes is too long, expected less than 2 GiB", normal.text.size());
-  }
-  const auto push = [&](int32_t id, int32_t begin, int32_t end) {
-    ids.push_back(id);
-    if (!offsets) return;
-    const auto origin = [&](int32_t offset) { return first + normal.origins[static_cast<size_t>(offset)]; };
-    offsets->push_back({origin(begin), origin(end)});
-  };
-  int32_t unknown_end = -1;  // of a run of unknown pieces, which becomes one token
+  const auto origin = [&](int32_t offset) { return first + normal.origins[static_cast<size_t>(offset)]; };
   for (const auto& [begin, end, id] : segmenter_.cut(normal.text)) {
-    if (id != model_.unknown) {
-      push(id, begin, end);
-    } else if (model_.byte_fallback) {
-      for (int32_t i = begin; i < end; ++i) {
-        push(model_.byte_ids[static_cast<unsigned char>(normal.text[static_cast<size_t>(i)])], begin, end);
-      }
-    } else if (unknown_end == begin && !(model_.words_alone && starts_word(normal.text, begin))) {
-      if (offsets) offsets->back()[1] = first + normal.origins[static_cast<size_t>(end)];
-      unknown_end = end;
-    } else {
-      push(id, begin, end);
-      unknown_end = end;
-    }
+    ids.push_back(id);
+    if (offsets) offsets->push_back({origin(begin), origin(end)});
   }
 }
 
@@ -104,11 +79,7 @@ void SentencePieceTokenizer::append_text(int32_t id, DecodeState& state, std::st
     }
   }
   if (!piece.empty()) state.at_start = false;
-  for (size_t space; (space = piece.find(kSentencePieceSpace)) != piece.npos;) {
-    bytes.append(piece.substr(0, space)).push_back(' ');
-    piece.remove_prefix(space + kSentencePieceSpace.size());
-  }
-  bytes += piece;
+  append_unescaped(piece, bytes);
 }
 
 nlohmann::ordered_json SentencePieceTokenizer::config() const {
