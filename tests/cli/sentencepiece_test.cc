@@ -48,6 +48,42 @@ TEST_F(SentencePieceProgram, IdsComeBackAsText) {
   }
 }
 
+TEST_F(SentencePieceProgram, TranslatorsHaveTwoTokenizers) {
+  put(path("target.txt"), "Am Anfang schuf Gott Himmel und Erde.\nUnd die Erde war wüst und leer.\n");
+  const auto learn_both = [&](const Arguments& more) {
+    return run(Arguments{"train-tokenizer", "--type", "bpe", "--vocab-size", "320", "--input", path("text.txt"),
+                         "--output", path("translator")} +
+               more);
+  };
+  const Arguments target = {"--target-input", path("target.txt")};
+  EXPECT_THAT(learn_both(target).output, HasSubstr("320 tokens of both languages"));
+  const Outcome two = learn_both(target + Arguments{"--separate-vocabularies"});
+  EXPECT_THAT(two.output, HasSubstr("320 and "));
+  EXPECT_THAT(two.error, HasSubstr("fewer than --vocab-size 320"));  // the German has no more
+  const Arguments tokenize = {"tokenize", "--model", path("translator")};
+  const std::string text = "Und die Erde 王.";
+  const Outcome source = run(tokenize + Arguments{text}), german = run(tokenize + Arguments{"--target", text});
+  EXPECT_THAT(german.output, ::testing::EndsWith(" </s>\n"));
+  EXPECT_LT(german.output.size(), source.output.size());
+  const std::string ids = run(tokenize + Arguments{"--target", "--ids", "--save", path("saved"), text}).output;
+  EXPECT_EQ(run({"tokenize", "--model", path("saved"), "--target", "--decode", ids}).output, text + "\n");
+  for (const char* file : {"source.spm", "target_vocab.json", "tokenizer_config.json"}) {
+    EXPECT_EQ(content(path("saved/") + file), content(path("translator/") + file)) << file;
+  }
+  EXPECT_EQ(learn_both({"--separate-vocabularies"}).exit_code, 2);
+  EXPECT_THAT(learn_both({"--separate-vocabularies"}).error, HasSubstr("requires --target-input"));
+  EXPECT_THAT(
+      run(Arguments{"train-tokenizer", "--type", "char", "--input", path("text.txt"), "--output", path("char")} +
+          target)
+          .error,
+      HasSubstr("--target-input: expected --type bpe"));
+  EXPECT_THAT(run(tokenize + Arguments{"--target", "--tokenizer-mode", "slow", text}).error,
+              HasSubstr("a translator's tokenizers take no --tokenizer-mode"));
+  EXPECT_EQ(learn("unigram").exit_code, 0);
+  EXPECT_THAT(run({"tokenize", "--model", path("unigram"), "--target", text}).error,
+              HasSubstr("expected MarianTokenizer"));
+}
+
 TEST_F(SentencePieceProgram, WhatIsNoIdIsRefused) {
   ASSERT_EQ(learn("bpe").exit_code, 0);
   const auto decode = [&](const std::string& ids) {

@@ -1,8 +1,4 @@
-// Learns SentencePiece models from text files with libsentencepiece (0.1.97 in Debian 12).
-//
-// The library is given distinct words with counts instead of the text: words are separated by spaces, tabs and line
-// ends, and pieces do not cross them. So memory is bounded: beyond kMaxWordBytes, the rarest words are subsampled by
-// hash, uniformly over the text.
+// Learns the SentencePiece tokenizer of a language model from text files (text/learn/sentencepiece_learner.h).
 #pragma once
 
 #include <memory>
@@ -15,8 +11,6 @@
 #include "text/tokenizer.h"
 
 namespace roformer {
-
-inline constexpr size_t kMaxWordBytes = size_t{1} << 26;
 
 // Ids: [PAD]=0 [UNK] [CLS] [SEP] [MASK], the 256 bytes, then pieces. No normalization (`lowercase`: NFKC and case
 // folding, the library's nfkc_cf), white space is preserved, with byte fallback, so that decoding is exact except that

@@ -94,48 +94,53 @@ uint64_t stable_hash(std::string_view word) {
   return hash ^ hash >> 32;
 }
 
-// Counts of words whose bytes are bounded.
-class BoundedCounts {
- public:
-  explicit BoundedCounts(size_t max_bytes) : max_bytes_(max_bytes) {}
-
-  void merge(const WordCounts& part) {
-    for (const auto& [word, count] : part) {
-      const auto entry = counts_.find(word);
-      if (entry != counts_.end()) {
-        entry->second += count;
-      } else if (stays(word)) {
-        counts_.emplace(word, count);
-        bytes_ += word.size();
-      }
-    }
-    if (bytes_ > max_bytes_) thin();
-  }
-  WordCounts release() { return std::move(counts_); }
-
- private:
-  bool stays(std::string_view word) const { return (stable_hash(word) & (share_ - 1)) == 0; }
-
-  void thin() {
-    for (int64_t rare = 1; bytes_ > max_bytes_ / 4 * 3; rare = rare < int64_t{1} << 40 ? rare * 2 : 1) {
-      share_ = share_ < uint64_t{1} << 63 ? share_ * 2 : share_;
-      std::erase_if(counts_, [&](const auto& entry) {
-        if (entry.second > rare || stays(entry.first)) return false;
-        bytes_ -= entry.first.size();
-        return true;
-      });
-    }
-  }
-
-  size_t max_bytes_, bytes_ = 0;
-  uint64_t share_ = 1;  // one in so many rare words is retained
-  WordCounts counts_;
-};
-
 }  // namespace
 
+void SpacedWordCounter::add(std::string_view text) {
+  for_spaced_words(text, block_);
+  block_bytes_ += text.size();
+  if (block_bytes_ >= kBlockBytes) merge_block();
+}
+
+void SpacedWordCounter::merge_block() {
+  merge(block_);
+  block_.clear();
+  block_bytes_ = 0;
+}
+
+void SpacedWordCounter::merge(const WordCounts& part) {
+  for (const auto& [word, count] : part) {
+    const auto entry = counts_.find(word);
+    if (entry != counts_.end()) {
+      entry->second += count;
+    } else if (stays(word)) {
+      counts_.emplace(word, count);
+      bytes_ += word.size();
+    }
+  }
+  if (bytes_ > max_bytes_) thin();
+}
+
+WordCounts SpacedWordCounter::release() {
+  merge_block();
+  return std::move(counts_);
+}
+
+bool SpacedWordCounter::stays(std::string_view word) const { return (stable_hash(word) & (share_ - 1)) == 0; }
+
+void SpacedWordCounter::thin() {
+  for (int64_t rare = 1; bytes_ > max_bytes_ / 4 * 3; rare = rare < int64_t{1} << 40 ? rare * 2 : 1) {
+    share_ = share_ < uint64_t{1} << 63 ? share_ * 2 : share_;
+    std::erase_if(counts_, [&](const auto& entry) {
+      if (entry.second > rare || stays(entry.first)) return false;
+      bytes_ -= entry.first.size();
+      return true;
+    });
+  }
+}
+
 WordCounts count_spaced_words(std::span<const std::string> paths, size_t max_bytes, ThreadPool& pool) {
-  BoundedCounts counts(max_bytes);
+  SpacedWordCounter counts(max_bytes);
   merge_blocks<WordCounts>(paths, pool, for_spaced_words, [&](const WordCounts& part) { counts.merge(part); });
   return counts.release();
 }

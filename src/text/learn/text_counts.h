@@ -31,7 +31,27 @@ WordCounts count_jieba_words(std::span<const std::string> paths, const WordPiece
 // are subsampled: those with hashes outside a share of all hashes, halved as often as needed, are dropped for good.
 // Does not depend on the pool.
 inline constexpr size_t kMaxSpacedWord = 1000;
+inline constexpr size_t kMaxWordBytes = size_t{1} << 26;  // as much as learning a SentencePiece model is given
 WordCounts count_spaced_words(std::span<const std::string> paths, size_t max_bytes, ThreadPool& pool);
+// The same of texts given one by one.
+class SpacedWordCounter {
+ public:
+  explicit SpacedWordCounter(size_t max_bytes = kMaxWordBytes) : max_bytes_(max_bytes) {}
+
+  void add(std::string_view text);  // valid UTF-8
+  void merge(const WordCounts& part);
+  WordCounts release();  // what was counted; call it last
+
+ private:
+  bool stays(std::string_view word) const;
+  void thin();
+  void merge_block();
+
+  size_t max_bytes_, bytes_ = 0;
+  uint64_t share_ = 1;  // one in so many rare words is retained
+  WordCounts counts_, block_;
+  size_t block_bytes_ = 0;  // of the texts counted in block_
+};
 CodePointCounts count_code_points(std::span<const std::string> paths, const Normalization& normalization,
                                   ThreadPool& pool);
 
