@@ -93,6 +93,7 @@ oracle: program  ## regenerate the fixtures and compare with transformers, live;
 	venv/bin/python tools/oracle_tokenizers.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_sentencepiece.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_pipelines.py --program $(PROGRAM)
+	venv/bin/python tools/oracle_translation_tokenizers.py --program $(PROGRAM)
 	@if [ -f $(SHARED)/field/run.py ]; then python3 $(SHARED)/field/run.py $(PROGRAM); fi
 
 reproduce-curves: program ## validation curves of four position encodings, three seeds each (about an hour)
