@@ -30,7 +30,7 @@ from oracle_results import Results
 from oracle_tokenizers import ask, nasty_lines
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TEXTS = ("multi30k/train", "newstest/newstest2013", "newstest/newstest2014", "newstest/newstest2015")
+TEXTS = ("newstest/newstest2013", "newstest/newstest2014", "newstest/newstest2015", "multi30k/train")
 SPECIALS = ["</s>", "<unk>"]
 CODES = [">>deu<<", ">>eng<<"]
 

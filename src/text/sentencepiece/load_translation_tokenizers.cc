@@ -54,7 +54,9 @@ TranslationTokenizers make_translation_tokenizers(MarianFiles files, const JsonO
                                .mask = ""};
   const auto shared_files = std::make_shared<const MarianFiles>(std::move(files));
   const auto parse_model = [&](const std::string& content, const char* name) {
-    return parse_sentencepiece_model(content, join_path(directory, name));
+    SentencePieceModel model = parse_sentencepiece_model(content, join_path(directory, name));
+    model.rounds_before_comparing = true;  // as the package that transformers uses
+    return model;
   };
   SentencePieceModel source = parse_model(shared_files->source_model, kSourceModel);
   SentencePieceModel target = parse_model(shared_files->target_model, "target.spm");

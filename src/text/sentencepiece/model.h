@@ -32,6 +32,10 @@ struct SentencePieceModel {
   std::string rules;
   bool add_dummy_prefix = true, remove_extra_whitespaces = true, escape_whitespaces = true;
 
+  // Unigram: compare sums of scores rounded to float32, as the sentencepiece package 0.2.3 does, and not before, as the
+  // library 0.1.97; of two segmentations with the same rounded sum they may prefer different ones. Not in the file.
+  bool rounds_before_comparing = false;
+
   // Set only by a tokenizer.json (text/sentencepiece/json.h).
   std::vector<std::array<int32_t, 2>> merges;  // BPE, by priority; empty: by the score of the merged piece
   bool words_alone = false;                    // split before each U+2581 first

@@ -192,6 +192,7 @@ void SentencePieceSegmenter::best_path(std::string_view text, std::vector<Cut>& 
     return model_.double_sums ? sum : static_cast<double>(static_cast<float>(sum));
   };
   const auto offer = [&](size_t begin, size_t end, double sum, int32_t id) {
+    if (model_.rounds_before_comparing) sum = rounded(sum);
     Node& node = ends[end];
     if (node.begin == kNone || sum > node.score) node = {rounded(sum), static_cast<int32_t>(begin), id};
   };

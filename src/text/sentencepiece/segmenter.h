@@ -3,8 +3,9 @@
 // BPE (Sennrich et al. 2016, as in SentencePiece): start from characters and repeatedly merge the neighbors that form
 // the piece of the highest score, the leftmost on ties; with a list of merges, the earliest of the list. Unigram (Kudo
 // 2018): the pieces with the highest sum of scores, by dynamic programming; a character without a piece costs 10 more
-// than the worst piece. Sums are float32 as in SentencePiece, so that ties are equal, unless the model has double_sums.
-// Time: O(n log n) for BPE, O(n · longest piece) for unigram; merging proceeds word by word if no piece spans words.
+// than the worst piece. Sums are float32 as in SentencePiece, so that ties are equal, unless the model has double_sums;
+// versions of it differ in what they compare (rounds_before_comparing). Time: O(n log n) for BPE, O(n · longest piece)
+// for unigram; merging proceeds word by word if no piece spans words.
 #pragma once
 
 #include <cstdint>

@@ -91,6 +91,27 @@ TEST(SentencePiece, PiecesMayHoldSpaces) {
                {"remove_extra_whitespaces", "false"}});
 }
 
+// A word that libsentencepiece 0.1.97 and the package 0.2.3 segment differently, as
+// tools/oracle_translation_tokenizers.py found; the scores are those of a model of Multi30k and newstest.
+TEST(SentencePiece, RoundedSumsTieAsInLaterVersions) {
+  using Type = SentencePieceModel::Type;
+  SentencePieceModel model;
+  model.pieces = {"<unk>", "▁H", "m", "mm", "."};
+  model.scores = {0, -7.783974647521973F, -5.988772869110107F, -8.88541030883789F, -3.318166494369507F};
+  model.types = {Type::unknown, Type::normal, Type::normal, Type::normal, Type::normal};
+  const auto cut = [&](bool rounds) {
+    model.rounds_before_comparing = rounds;
+    const SentencePieceNormalizer normalizer(model, "model");
+    std::vector<std::string> pieces;
+    for (const auto& piece : SentencePieceSegmenter(model, normalizer).cut("▁Hmmm.")) {
+      pieces.push_back(model.pieces[static_cast<size_t>(piece.id)]);
+    }
+    return pieces;
+  };
+  EXPECT_THAT(cut(false), ElementsAre("▁H", "mm", "m", "."));
+  EXPECT_THAT(cut(true), ElementsAre("▁H", "m", "mm", "."));
+}
+
 TEST(SentencePiece, UnusedPiecesComeApart) {
   TempDirectory directory;
   for (const char* kind : {"bpe", "unigram"}) {
