@@ -53,14 +53,14 @@ void GenerationPass::run(const Batch& batch, Logits& logits) {
   // Small enough that each row's bits do not depend on the others (Backend::linear).
   constexpr size_t kRows = 8;
   const Context context{.backend = model_.backend(), .stop = stop_};
-  const Value hidden = model_.encoder().forward(context, batch, {.attention_mask = attention_mask_, .state = &state_});
+  const Value hidden = model_.trunk().forward(context, batch, {.attention_mask = attention_mask_, .state = &state_});
   const std::vector<int32_t> last = token_rows(batch, TokenOfSequence::last);
   logits.resize(last.size());
   for (size_t begin = 0; begin < last.size(); begin += kRows) {
     const auto rows = std::span(last).subspan(begin, std::min(kRows, last.size() - begin));
     const Value chosen = gather_rows(context, hidden, rows);
     const Tensor computed =
-        context.backend.to_host(model_.mlm_head().logits(context, chosen, model_.encoder().word_embeddings()).data);
+        context.backend.to_host(model_.mlm_head().logits(context, chosen, model_.trunk().word_embeddings()).data);
     std::vector<uint8_t> finite(rows.size());
     model_.backend().pool().run(computed.rows(), [&](int64_t i) {
       finite[static_cast<size_t>(i)] = is_finite(computed.row_range(i, 1)) ? 1 : 0;
@@ -73,7 +73,7 @@ void GenerationPass::run(const Batch& batch, Logits& logits) {
 void GenerationPass::shift(int64_t sequence) {
   const int64_t tokens = state_.tokens(sequence);
   const int64_t first = std::min<int64_t>(1, tokens - 1);
-  model_.encoder().forget(model_.backend(), state_, sequence, first, std::max<int64_t>(1, (tokens - first) / 2));
+  model_.trunk().forget(model_.backend(), state_, sequence, first, std::max<int64_t>(1, (tokens - first) / 2));
 }
 
 }  // namespace roformer

@@ -30,7 +30,7 @@ std::vector<PooledText> embed(const Model& model, const Batch& batch, const Embe
                               const std::stop_token& stop) {
   const int64_t width = sentence_width(options.steps, model.config().hidden);
   const Context context{.backend = model.backend(), .stop = stop};
-  const Value states = model.encoder().forward(context, batch);
+  const Value states = model.trunk().forward(context, batch);
   Tensor pooler;
   if (needs_pooler(options.steps)) pooler = context.backend.to_host(model.pooled(context, states, batch).data);
   const Tensor hidden = context.backend.to_host(states.data);
@@ -65,7 +65,7 @@ std::vector<PooledText> embed(const Model& model, const Tokenizer& tokenizer, Te
 std::vector<TokenVectors> embed_tokens(const Model& model, const Batch& batch, bool normalized,
                                        const std::stop_token& stop) {
   const Context context{.backend = model.backend(), .stop = stop};
-  const Tensor hidden = context.backend.to_host(model.encoder().forward(context, batch).data);
+  const Tensor hidden = context.backend.to_host(model.trunk().forward(context, batch).data);
   const auto width = static_cast<size_t>(hidden.columns());
   const std::span all(hidden.data<float>(), static_cast<size_t>(hidden.elements()));
   check_finite(all.data(), hidden.elements());

@@ -43,7 +43,7 @@ MaskCandidates fill_rows(const Model& model, const Tokenizer& tokenizer, const V
   for (size_t begin = 0; begin < rows.size(); begin += kChunk) {
     const Value chosen = gather_rows(context, hidden, rows.subspan(begin, std::min(kChunk, rows.size() - begin)));
     const Tensor logits =
-        context.backend.to_host(model.mlm_head().logits(context, chosen, model.encoder().word_embeddings()).data);
+        context.backend.to_host(model.mlm_head().logits(context, chosen, model.trunk().word_embeddings()).data);
     // Ids beyond the tokenizer's (a padded vocabulary) are not tokens.
     const int64_t tokens = std::min<int64_t>(logits.columns(), tokenizer.vocabulary_size());
     for (int64_t i = 0; i < logits.rows(); ++i)
@@ -106,7 +106,7 @@ std::vector<MaskCandidates> fill_masks(const Model& model, const Tokenizer& toke
     sequence_of_row.resize(rows.size(), s);
   }
   const Context context{.backend = model.backend(), .stop = stop};
-  auto candidates = fill_rows(model, tokenizer, model.encoder().forward(context, batch), rows, top_k);
+  auto candidates = fill_rows(model, tokenizer, model.trunk().forward(context, batch), rows, top_k);
   std::vector<MaskCandidates> result(static_cast<size_t>(batch.sequences()));
   for (size_t i = 0; i < rows.size(); ++i) result[sequence_of_row[i]].push_back(std::move(candidates[i]));
   return result;

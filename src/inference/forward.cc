@@ -142,7 +142,7 @@ int64_t forward(const Model& model, const std::string& ids_path, const std::stri
       inputs.memory = Value(memories[i]);
       inputs.memory_offsets = memory_offsets;
     }
-    const Value hidden = model.encoder().forward(context, batch, inputs);
+    const Value hidden = model.trunk().forward(context, batch, inputs);
     results.emplace_back("last_hidden_state." + number, backend.to_host(hidden.data));
     if (model.has_pooler()) {
       const Tensor pooled = model.pooled(context, hidden, batch).data;

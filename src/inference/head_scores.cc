@@ -28,7 +28,7 @@ void require_head(const Model& model, Head head) {
 
 Tensor head_logits(const Model& model, const Batch& batch, const std::stop_token& stop) {
   const Context context{.backend = model.backend(), .stop = stop};
-  Tensor logits = context.backend.to_host(model.logits(context, model.encoder().forward(context, batch), batch).data);
+  Tensor logits = context.backend.to_host(model.logits(context, model.trunk().forward(context, batch), batch).data);
   for (int64_t i = 0; i < logits.rows(); ++i) {
     const float* row = logits.row<float>(i);
     if (!std::all_of(row, row + logits.columns(), [](float logit) { return std::isfinite(logit); })) {

@@ -32,7 +32,7 @@ void run_observed(const Model& model, const Encoding& encoding,
   Batch batch;
   batch.append(encoding.ids, encoding.segment_ids);
   Observer observer(model.backend(), look);
-  model.encoder().forward({.backend = model.backend(), .observer = &observer}, batch);
+  model.trunk().forward({.backend = model.backend(), .observer = &observer}, batch);
 }
 
 HeatMap softmax_of(const AttentionScores& scores, int64_t head) {

@@ -78,7 +78,7 @@ BenchResult bench(Model& model, const BenchOptions& options) {
 
   const auto pass = [&](int64_t step) -> double {
     if (training) return training->run(step, work, {.on_failure = "a benchmark saves nothing"}).loss;
-    model.encoder().forward({model.backend(), nullptr, {}, false}, batch);
+    model.trunk().forward({model.backend(), nullptr, {}, false}, batch);
     return 0;
   };
 

@@ -28,7 +28,7 @@ int64_t bytes_of_a_step(const Model& model) {
     if (named.role == ParameterRole::embedding || (prepared != nullptr && !counted.insert(prepared).second)) continue;
     bytes += bytes_to_multiply(named.parameter);
   }
-  return bytes + (model.config().tied ? bytes_to_multiply(model.encoder().word_embeddings()) : 0);
+  return bytes + (model.config().tied ? bytes_to_multiply(model.trunk().word_embeddings()) : 0);
 }
 
 // The texts of one batch size, and how long their steps took.

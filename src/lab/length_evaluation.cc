@@ -96,7 +96,7 @@ class PartSums {
   explicit PartSums(int64_t length) : length_(length), parts_(static_cast<size_t>(std::min(kParts, length))) {}
 
   void add(const Context& context, const Model& model, const LabeledBatch& batch) {
-    const Value hidden = model.encoder().forward(context, batch.batch);
+    const Value hidden = model.trunk().forward(context, batch.batch);
     std::vector<LabeledBatch> split(parts_.size());
     for (size_t i = 0; i < batch.rows.size(); ++i) {
       const int64_t position = batch.batch.positions[static_cast<size_t>(batch.rows[i])];
@@ -108,7 +108,7 @@ class PartSums {
       if (split[p].rows.empty()) continue;
       const LossSum part = model.mlm_head()
                                .loss(context, gather_rows(context, hidden, split[p].rows),
-                                     model.encoder().word_embeddings(), split[p].labels, 0)
+                                     model.trunk().word_embeddings(), split[p].labels, 0)
                                .read();
       parts_[p].loss += part.sum;
       parts_[p].correct += part.correct;

@@ -151,7 +151,7 @@ struct TextModel::Implementation {
   // On the host.
   Tensor hidden(const Batch& batch, const std::stop_token& stop) const {
     const Context context{.backend = session.backend(), .stop = stop};
-    return context.backend.to_host(session.model().encoder().forward(context, batch).data);
+    return context.backend.to_host(session.model().trunk().forward(context, batch).data);
   }
 
   // The rows that `compute` gives for each batch of `texts`, and where those of each text begin: at its first token,

@@ -73,7 +73,7 @@ void fill_normal(const Tensor& x, double deviation, RandomStream random) {
 
 }  // namespace
 
-ModelLayers::ModelLayers(const Scope& scope, const ModelConfig& config) : encoder(scope, config) {
+ModelLayers::ModelLayers(const Scope& scope, const ModelConfig& config) : trunk(scope, config) {
   if (config.pooler) pooler.emplace(scope / "pooler", config.hidden, config.pooler_activation);
   if (config.is_language_model()) {
     mlm_head.emplace(scope / "head", MlmHeadConfig{.hidden = config.hidden,
@@ -191,13 +191,13 @@ void Model::prepare() {
   if (trainable_) throw ShapeError("a trainable model cannot be prepared for inference");
   if (std::exchange(prepared_, true)) return;
   std::vector<Parameter*> trunk, heads;
-  layers_.encoder.linear_weights(trunk);
+  layers_.trunk.linear_weights(trunk);
   if (layers_.pooler) layers_.pooler->linear_weights(heads);
   if (layers_.mlm_head) layers_.mlm_head->linear_weights(heads);
   if (layers_.classifier) layers_.classifier->linear_weights(heads);
   std::vector<Parameter*> all = trunk;
   all.insert(all.end(), heads.begin(), heads.end());
-  Parameter& words = layers_.encoder.word_embeddings();
+  Parameter& words = layers_.trunk.word_embeddings();
   all.push_back(&words);
   // The table's references are dropped first, so that each original is freed as soon as it is converted.
   std::vector<std::optional<Rows>> rows;
@@ -205,7 +205,7 @@ void Model::prepare() {
     rows.push_back(find_rows(all, table_[i].parameter.value));
     if (rows.back()) table_[i].parameter.value = parameters_[i].parameter.value = Tensor();
   }
-  prepare_weights(backend_, trunk, layers_.encoder.pass_size());
+  prepare_weights(backend_, trunk, layers_.trunk.pass_size());
   prepare_weights(backend_, heads, PassSize::few_tokens);
   if (config_.is_language_model() && config_.tied) prepare_table(backend_, words, PassSize::few_tokens);
   for (size_t i = 0; i < table_.size(); ++i) {
@@ -216,7 +216,7 @@ void Model::prepare() {
     parameter.prepared = rows[i]->weight->prepared;
     parameters_[i].parameter = parameter;
   }
-  layers_.encoder.fuse(backend_);
+  layers_.trunk.fuse(backend_);
 }
 
 int64_t Model::weight_bytes() const {
@@ -243,11 +243,11 @@ Value Model::summarized(const Context& context, const Value& hidden, const Batch
 }
 
 Value Model::logits(const Context& context, const Value& hidden, const Batch& batch) const {
-  if (layers_.mlm_head) return layers_.mlm_head->logits(context, hidden, layers_.encoder.word_embeddings());
+  if (layers_.mlm_head) return layers_.mlm_head->logits(context, hidden, layers_.trunk.word_embeddings());
   if (!layers_.classifier) refuse_head(config_, "the model has no head");
   const bool of_tokens = config_.head == Head::token_classification || config_.head == Head::question_answering;
   return layers_.classifier->forward(context, of_tokens ? hidden : summarized(context, hidden, batch),
-                                     layers_.encoder.dropout_sites());
+                                     layers_.trunk.dropout_sites());
 }
 
 void Model::initialize(RandomStream random, const LoadingPlan* loaded) {

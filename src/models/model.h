@@ -28,7 +28,7 @@ struct ModelLayers {
   // those of TransformerStack.
   ModelLayers(const Scope& scope, const ModelConfig& config);
 
-  TransformerStack encoder;
+  TransformerStack trunk;
   std::optional<Pooler> pooler;
   std::optional<MlmHead> mlm_head;
   std::optional<Classifier> classifier;
@@ -45,7 +45,7 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   Backend& backend() const { return backend_; }
-  const TransformerStack& encoder() const { return layers_.encoder; }
+  const TransformerStack& trunk() const { return layers_.trunk; }
   const MlmHead& mlm_head() const;  // of masked and causal language models; DataError if there is none
 
   bool has_pooler() const { return layers_.pooler.has_value(); }

@@ -84,7 +84,7 @@ int64_t TaskBatch::terms() const {
 
 Loss task_loss(const Context& context, const Model& model, const TaskBatch& batch, const TaskLossOptions& options,
                double gradient_scale) {
-  const Value logits = model.logits(context, model.encoder().forward(context, batch.batch), batch.batch);
+  const Value logits = model.logits(context, model.trunk().forward(context, batch.batch), batch.batch);
   return host_loss(context, logits, [&](const Tensor& x, Tensor* gradient) {
     const std::vector<double> values = doubles_of(x);
     std::vector<double> gradients(gradient == nullptr ? 0 : values.size(), 0.0);

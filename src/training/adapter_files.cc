@@ -81,7 +81,7 @@ void complete_head(const Model& model, std::map<std::string, Tensor>& head) {
   if (head.contains(bias)) head.emplace(decoder + "bias", head[bias]);
   if (head.contains(decoder + "bias")) head.emplace(bias, head[decoder + "bias"]);
   if (head.contains(bias) && model.config().tied) {
-    head.emplace(decoder + "weight", model.encoder().word_embeddings().value);
+    head.emplace(decoder + "weight", model.trunk().word_embeddings().value);
   }
 }
 

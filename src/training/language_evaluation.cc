@@ -40,7 +40,7 @@ class Scorer {
 
   // One pass; the head takes each sequence alone.
   void add(const LabeledBatch& batch) {
-    const Value hidden = model_.encoder().forward(context_, batch.batch);
+    const Value hidden = model_.trunk().forward(context_, batch.batch);
     size_t begin = 0;
     for (int64_t s = 0; s < batch.batch.sequences(); ++s) {
       const int32_t last = batch.batch.offsets[static_cast<size_t>(s) + 1];
@@ -52,7 +52,7 @@ class Scorer {
       begin = end;
       const LossSum loss =
           model_.mlm_head()
-              .loss(context_, gather_rows(context_, hidden, rows), model_.encoder().word_embeddings(), labels, 0)
+              .loss(context_, gather_rows(context_, hidden, rows), model_.trunk().word_embeddings(), labels, 0)
               .read();
       total_.add(loss, std::ssize(labels));
       losses_.push_back({loss.sum, std::ssize(labels)});

@@ -117,7 +117,7 @@ void freeze(Model& model, const StepOptions& options) {
     }
     model.keep_gradients(wanted);
   }
-  if (options.fgm_epsilon && !model.encoder().word_embeddings().gradient.defined()) {
+  if (options.fgm_epsilon && !model.trunk().word_embeddings().gradient.defined()) {
     throw UsageError("{} moves the word embeddings along their gradient, but they are frozen",
                      FieldName("fgm_epsilon"));
   }

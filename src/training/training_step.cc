@@ -54,7 +54,7 @@ std::vector<std::pair<std::string, Tensor>> TrainingStep::state() const {
 // A pass at w + ε · g / ‖g‖ of the word embeddings w, with their gradient g so far; they are then what they were.
 void TrainingStep::adversarial_pass(RandomStream random, int64_t step, MicroBatches& batches, const Options& options) {
   Backend& backend = model_.backend();
-  const Parameter& words = model_.encoder().word_embeddings();
+  const Parameter& words = model_.trunk().word_embeddings();
   const double norm = std::sqrt(backend.squared_norm({&words.gradient, 1}));
   if (!(norm > 0) || !std::isfinite(norm)) return;
   const Tensor before = copy_of(backend, words.value);

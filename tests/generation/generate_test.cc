@@ -74,7 +74,7 @@ class Generate : public ::testing::Test {
       for (size_t i = prompt; i < ids.size() && attention_mask == AttentionMask::prefix; ++i) segments[i] = 1;
       batch.append(ids, segments);
       const Context context{.backend = *backend_};
-      const Value hidden = model.encoder().forward(context, batch, {.attention_mask = attention_mask});
+      const Value hidden = model.trunk().forward(context, batch, {.attention_mask = attention_mask});
       const Tensor logits = model.logits(context, hidden, batch).data;
       const float* last = logits.row<float>(logits.rows() - 1);
       ids.push_back(static_cast<int32_t>(std::max_element(last, last + tokenizer_->vocabulary_size()) - last));
@@ -327,7 +327,7 @@ TEST_F(Generate, BeamsAreAtLeastAsGoodAsGreedy) {
     Batch batch;
     batch.append(ids);
     const Context context{.backend = *backend_};
-    const Tensor logits = causal.logits(context, causal.encoder().forward(context, batch), batch).data;
+    const Tensor logits = causal.logits(context, causal.trunk().forward(context, batch), batch).data;
     double sum = 0;
     for (size_t i = prompt; i < ids.size(); ++i) {
       const float* row = logits.row<float>(static_cast<int64_t>(i) - 1);

@@ -31,7 +31,7 @@ class Classify : public testing::Test {
   }
   Tensor logits(const Model& model, const TextBatch& batch) {
     const Context context{*backend_, nullptr, {}, false};
-    return model.logits(context, model.encoder().forward(context, batch.batch), batch.batch).data;
+    return model.logits(context, model.trunk().forward(context, batch.batch), batch.batch).data;
   }
 
   ThreadPool pool_{2};

@@ -41,7 +41,7 @@ TEST_F(FillMask, AgreesWithTheLogits) {
   Batch batch;
   batch.append(encoding.ids, encoding.segment_ids);
   const Context context{*backend_, nullptr, {}, false};
-  const Value logits = m.mlm_head().logits(context, m.encoder().forward(context, batch), m.encoder().word_embeddings());
+  const Value logits = m.mlm_head().logits(context, m.trunk().forward(context, batch), m.trunk().word_embeddings());
   const float* row = logits.data.row<float>(2);  // [CLS] a [MASK]
   const auto best = std::max_element(row, row + m.config().vocabulary) - row;
   EXPECT_EQ(fill_mask(m, *tokenizer_, "a[MASK]b", 1)[0][0].id, best);

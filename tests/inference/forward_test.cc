@@ -21,7 +21,7 @@ TEST_F(Forward, WritesWhatTheEncoderComputes) {
   Batch batch;
   batch.append(std::vector<int32_t>{7, 8, 9}, std::vector<int32_t>{0, 1, 1});
   batch.positions = {3, 2, 9};
-  const Tensor expected = m.encoder().forward({*backend_, nullptr, {}, false}, batch).data;
+  const Tensor expected = m.trunk().forward({*backend_, nullptr, {}, false}, batch).data;
   const Tensor found = SafetensorsFile(directory_ / "out").tensor("last_hidden_state.1");
   ASSERT_EQ(found.shape(), (Shape{3, 8}));
   for (int64_t i = 0; i < 24; ++i) EXPECT_EQ(found.data<float>()[i], expected.data<float>()[i]);

@@ -55,7 +55,7 @@ class QuestionAnswering : public testing::Test {
       Batch batch;
       batch.append(window.ids, window.segment_ids);
       const Context run{*backend_, nullptr, {}, false};
-      const Tensor logits = model.logits(run, model.encoder().forward(run, batch), batch).data;
+      const Tensor logits = model.logits(run, model.trunk().forward(run, batch), batch).data;
       const auto number = [&](size_t token, int column) {
         return std::exp(double{logits.row<float>(static_cast<int64_t>(token))[column]});
       };

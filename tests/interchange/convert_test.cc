@@ -225,7 +225,7 @@ class RotaryLayoutTest : public ConvertTest, public ::testing::WithParamInterfac
       inputs.memory = Value(memory);
       inputs.memory_offsets = memory_offsets;
     }
-    const Tensor result = model.encoder().forward(context, batch, inputs).data;
+    const Tensor result = model.trunk().forward(context, batch, inputs).data;
     return {result.data<double>(), result.data<double>() + result.elements()};
   }
   // Queries and keys, weights and biases; values and outputs; cross-attention's.

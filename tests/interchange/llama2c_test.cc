@@ -179,7 +179,7 @@ TEST_F(Llama2cTest, TheGreedyTextOfStories260K) {
   while (text.size() < expected.size() && ids.size() < 300) {
     Batch batch;
     batch.append(ids);
-    const Value hidden = model.encoder().forward(context, batch);
+    const Value hidden = model.trunk().forward(context, batch);
     const Tensor logits = model.logits(context, hidden, batch).data;
     const float* const last = logits.row<float>(logits.rows() - 1);
     ids.push_back(static_cast<int32_t>(std::max_element(last, last + logits.columns()) - last));

@@ -92,7 +92,7 @@ TEST_P(AttentionMapsTest, RowsSumToOneAndLookingChangesNothing) {
   const Model m = model(GetParam());
   Batch batch;
   batch.append(tokenizer_->encode("abcab").ids);
-  const auto hidden = [&] { return m.encoder().forward({.backend = *backend_}, batch).data; };
+  const auto hidden = [&] { return m.trunk().forward({.backend = *backend_}, batch).data; };
   const Tensor before = hidden();
   const AttentionMaps maps = attention_maps(m, *tokenizer_, "abcab");
   const Tensor after = hidden();

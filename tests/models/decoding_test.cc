@@ -64,7 +64,7 @@ std::vector<double> continued(const Model& model, const Batch& batch,
     Batch part;
     for (size_t s = 0; s < done.size(); ++s) append_part(part, batch, static_cast<int64_t>(s), done[s], pass[s]);
     const StackInputs inputs{.attention_mask = attention_mask, .state = &state};
-    const Value hidden = model.encoder().forward(context, part, inputs);
+    const Value hidden = model.trunk().forward(context, part, inputs);
     const auto logits = values_of(model.logits(context, hidden, part).data);
     for (size_t s = 0, row = 0; s < done.size(); ++s) {
       for (int64_t i = 0; i < pass[s]; ++i, ++row, ++done[s]) {
@@ -80,7 +80,7 @@ std::vector<double> continued(const Model& model, const Batch& batch,
 std::vector<double> at_once(const Model& model, const Batch& batch, std::optional<AttentionMask> attention_mask = {}) {
   const Context context{.backend = model.backend()};
   return values_of(
-      model.logits(context, model.encoder().forward(context, batch, {.attention_mask = attention_mask}), batch).data);
+      model.logits(context, model.trunk().forward(context, batch, {.attention_mask = attention_mask}), batch).data);
 }
 
 class DecodingTest : public ::testing::TestWithParam<std::string_view> {
@@ -117,7 +117,7 @@ class Decoding : public ::testing::Test {
   }
   Value pass(const Model& model, DecodingState& state, const Batch& batch,
              std::optional<AttentionMask> attention_mask = {}) {
-    return model.encoder().forward({.backend = *backend_}, batch, {.attention_mask = attention_mask, .state = &state});
+    return model.trunk().forward({.backend = *backend_}, batch, {.attention_mask = attention_mask, .state = &state});
   }
 
   ThreadPool pool_{2};
@@ -142,7 +142,7 @@ TEST_F(Decoding, OfLinearAttention) {
     prompts.append(std::vector<int32_t>{1, 2, 3});
     prompts.append(std::vector<int32_t>{4, 5});
     pass(model, state, prompts);
-    EXPECT_THAT([&] { model.encoder().forget(*backend_, state, 0, 0, 1); },
+    EXPECT_THAT([&] { model.trunk().forget(*backend_, state, 0, 0, 1); },
                 ThrowsMessage<UsageError>(HasSubstr("linear attention")));
     // select() with the second sequence twice: both continue as it does.
     state.select(*backend_, std::vector<int32_t>{1, 1});
@@ -150,7 +150,7 @@ TEST_F(Decoding, OfLinearAttention) {
     for (int i = 0; i < 2; ++i) next.append(std::vector<int32_t>{6}, {}, 2);
     whole.append(std::vector<int32_t>{4, 5, 6});
     const auto both = values_of(pass(model, state, next).data);
-    const auto expected = values_of(model.encoder().forward({.backend = *backend_}, whole).data);
+    const auto expected = values_of(model.trunk().forward({.backend = *backend_}, whole).data);
     const std::vector<double> last(expected.end() - config.hidden, expected.end());
     const std::vector<double> first(both.begin(), both.begin() + config.hidden),
         second(both.begin() + config.hidden, both.end());
@@ -211,7 +211,7 @@ TEST_F(Decoding, DynamicFrequenciesRotateTheCachedKeys) {
     append_part(part, batch, 0, t, 4);
     last = pass(model, state, part).data.row_range(3, 1);
   }
-  const Tensor whole = model.encoder().forward({.backend = *backend_}, batch).data.row_range(39, 1);
+  const Tensor whole = model.trunk().forward({.backend = *backend_}, batch).data.row_range(39, 1);
   EXPECT_LE(relative_difference(values_of(last), values_of(whole)), kTolerance);
 }
 
@@ -233,8 +233,8 @@ TEST_F(Decoding, HasTheSameBitsInAnyBatchAndWithAnyThreads) {
         append_part(prompts, batch, s, 0, length - 1);
         append_part(tokens, batch, s, length - 1, 1);
       }
-      model.encoder().forward({.backend = *backend}, prompts, {.state = &state});
-      return model.encoder().forward({.backend = *backend}, tokens, {.state = &state}).data;
+      model.trunk().forward({.backend = *backend}, prompts, {.state = &state});
+      return model.trunk().forward({.backend = *backend}, tokens, {.state = &state}).data;
     };
     const Tensor together = step({0, 1, 2});
     if (first.empty()) first = values_of(together);
@@ -265,7 +265,7 @@ TEST_F(Decoding, SequencesCanBeChosen) {
     segments.push_back(0);
     whole.append(ids, segments);
   }
-  const Tensor all = model.encoder().forward({.backend = *backend_}, whole).data;
+  const Tensor all = model.trunk().forward({.backend = *backend_}, whole).data;
   for (int i = 0; i < 3; ++i) {
     EXPECT_LE(relative_difference(values_of(rows.row_range(i, 1)),
                                   values_of(all.row_range(whole.offsets[static_cast<size_t>(i) + 1] - 1, 1))),
@@ -284,7 +284,7 @@ TEST_F(Decoding, ForgettingRotatesKeysToTheirNewPositions) {
     Batch prompt, shorter, token;
     append_part(prompt, batch, 0, 0, 39);
     pass(model, state, prompt);
-    model.encoder().forget(*backend_, state, 0, 1, 17);
+    model.trunk().forget(*backend_, state, 0, 1, 17);
     EXPECT_EQ(state.tokens(0), 22);
     EXPECT_EQ(state.next_position(0), 22);
     const auto last = [&] {
@@ -301,7 +301,7 @@ TEST_F(Decoding, ForgettingRotatesKeysToTheirNewPositions) {
     ids.push_back(7);
     segments.push_back(0);
     shorter.append(ids, segments);
-    const Tensor all = model.encoder().forward({.backend = *backend_}, shorter).data;
+    const Tensor all = model.trunk().forward({.backend = *backend_}, shorter).data;
     EXPECT_LE(relative_difference(last, values_of(all.row_range(22, 1))), 1e-5) << name;
   }
   const Model learned = random_model(causal_config("learned"));
@@ -309,7 +309,7 @@ TEST_F(Decoding, ForgettingRotatesKeysToTheirNewPositions) {
   Batch prompt;
   prompt.append(std::vector<int32_t>{1, 2, 3});
   pass(learned, state, prompt);
-  EXPECT_THAT([&] { learned.encoder().forget(*backend_, state, 0, 0, 1); },
+  EXPECT_THAT([&] { learned.trunk().forget(*backend_, state, 0, 0, 1); },
               ThrowsMessage<UsageError>(HasSubstr("learned encoding")));
 }
 

@@ -94,7 +94,7 @@ class FamilyFixture {
     inputs.memory_offsets = memory.offsets;
 
     const Context context{.backend = model.backend()};
-    const Value hidden = model.encoder().forward(context, batch, inputs);
+    const Value hidden = model.trunk().forward(context, batch, inputs);
     Activations result;
     split("last_hidden_state", hidden.data, batch, sequences, result);
     if (model.has_pooler()) split("pooler_output", model.pooled(context, hidden, batch).data, batch, sequences, result);

@@ -97,7 +97,7 @@ TEST_P(FamilyInvariants, CachedIsComputedAnew) {
       Batch part;
       part.append(std::span(batch.ids).subspan(static_cast<size_t>(done), static_cast<size_t>(count)),
                   std::span(batch.segments).subspan(static_cast<size_t>(done), static_cast<size_t>(count)), done);
-      const auto rows = values_of(model.encoder().forward(context, part, {.state = &state}).data);
+      const auto rows = values_of(model.trunk().forward(context, part, {.state = &state}).data);
       pieces.insert(pieces.end(), rows.begin(), rows.end());
       done += count;
     }

@@ -77,12 +77,12 @@ class FixtureTest : public ::testing::TestWithParam<std::tuple<const char*, Devi
 
 TEST_P(FixtureTest, HiddenStatesAndLogits) {
   const Context context{.backend = *backend_};
-  const Value hidden = model_.encoder().forward(context, data_.batch);
+  const Value hidden = model_.trunk().forward(context, data_.batch);
   for (size_t s = 0; s < kept_.size(); ++s) {
     const std::string suffix = fmt::format(".{}", s);
     const Value rows = gather_rows(context, hidden, kept_[s]);
     EXPECT_LE(relative_difference(values_of(rows.data), expected("last_hidden_state" + suffix)), device_.outputs);
-    const Value logits = model_.mlm_head().logits(context, rows, model_.encoder().word_embeddings());
+    const Value logits = model_.mlm_head().logits(context, rows, model_.trunk().word_embeddings());
     EXPECT_LE(relative_difference(values_of(logits.data), expected("logits" + suffix)), device_.outputs);
   }
 }

@@ -157,8 +157,8 @@ TEST(Checkpointing, GivesTheSameGradientsThroughCrossAttention) {
     const Value source = Value::tracking(memory);
     const StackInputs inputs{
         .rotate_cross_queries = true, .memory = source, .memory_offsets = std::vector<int32_t>{0, 2, 6}};
-    const Value hidden = gather_rows(context, model.encoder().forward(context, data.batch, inputs), data.rows);
-    model.mlm_head().loss(context, hidden, model.encoder().word_embeddings(), data.labels, 1);
+    const Value hidden = gather_rows(context, model.trunk().forward(context, data.batch, inputs), data.rows);
+    model.mlm_head().loss(context, hidden, model.trunk().word_embeddings(), data.labels, 1);
     tape.backward();
     auto all = gradients(model);
     all.push_back({"memory", values_of(*source.gradient)});

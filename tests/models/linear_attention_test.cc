@@ -108,7 +108,7 @@ TEST_F(LinearModelTest, RedrawsWhileItIsTrained) {
   const Model model = random_model(config);
   const Batch batch = random_batch(config, {9}, 6).batch;
   const auto at = [&](int64_t step, bool training) {
-    return values_of(model.encoder().forward({.backend = *backend_, .training = training, .step = step}, batch).data);
+    return values_of(model.trunk().forward({.backend = *backend_, .training = training, .step = step}, batch).data);
   };
   EXPECT_EQ(at(1, true), at(10, true));
   EXPECT_NE(at(10, true), at(11, true));
@@ -120,9 +120,8 @@ TEST_F(LinearModelTest, RedrawsWhileItIsTrained) {
 TEST_F(LinearModelTest, RefusesPrefixes) {
   const Model model = random_model(linear_config({AttentionKind::linear_elu}));
   const Batch batch = random_batch(model.config(), {4}, 6).batch;
-  EXPECT_THAT(
-      [&] { model.encoder().forward({.backend = *backend_}, batch, {.attention_mask = AttentionMask::prefix}); },
-      ThrowsMessage<DataError>(HasSubstr("does not support prefix attention")));
+  EXPECT_THAT([&] { model.trunk().forward({.backend = *backend_}, batch, {.attention_mask = AttentionMask::prefix}); },
+              ThrowsMessage<DataError>(HasSubstr("does not support prefix attention")));
 }
 
 ModelConfig reread(const ModelConfig& config, std::vector<std::string>* unknown = nullptr) {

@@ -137,11 +137,11 @@ TEST_F(LoadModelTest, APoolerThatIsInTheFile) {
   EXPECT_TRUE(loaded.has_pooler());
   const Batch batch = random_batch(loaded.config(), {3, 1}, 6).batch;
   const Context context{.backend = *backend_};
-  EXPECT_EQ(values_of(loaded.pooled(context, loaded.encoder().forward(context, batch), batch).data),
+  EXPECT_EQ(values_of(loaded.pooled(context, loaded.trunk().forward(context, batch), batch).data),
             std::vector<double>(16, 0.0));
   Batch empty = batch;
   empty.append({});
-  EXPECT_THAT([&] { loaded.pooled(context, loaded.encoder().forward(context, empty), empty); },
+  EXPECT_THAT([&] { loaded.pooled(context, loaded.trunk().forward(context, empty), empty); },
               ThrowsMessage<DataError>(HasSubstr("sequence 2 of the batch has no token")));
 }
 
@@ -159,7 +159,7 @@ TEST_F(LoadModelTest, SharesTheFileUnlessTrained) {
   };
   const Model model = build_model(*backend_, model_.config(), file, "file");
   EXPECT_EQ(shared(model), std::ssize(model.parameters()) - 2 * 3 * 2);  // weights and biases of two layers' q, k and v
-  EXPECT_EQ(model.encoder().word_embeddings().value.raw(), file.at(kWords).raw());
+  EXPECT_EQ(model.trunk().word_embeddings().value.raw(), file.at(kWords).raw());
   Model copied(*backend_, model_.config(), false);
   copied.load_weights(file, "file");
   EXPECT_EQ(shared(copied), 0);

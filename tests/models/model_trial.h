@@ -22,8 +22,8 @@ struct LabeledBatch {
 };
 
 inline LossSum masked_lm_loss(const Model& model, const Context& context, const LabeledBatch& data, double scale) {
-  const Value hidden = gather_rows(context, model.encoder().forward(context, data.batch), data.rows);
-  return model.mlm_head().loss(context, hidden, model.encoder().word_embeddings(), data.labels, scale).read();
+  const Value hidden = gather_rows(context, model.trunk().forward(context, data.batch), data.rows);
+  return model.mlm_head().loss(context, hidden, model.trunk().word_embeddings(), data.labels, scale).read();
 }
 
 // Adds the gradients of the mean loss to the model's parameters and returns that loss. `random` null: no dropout.
@@ -42,7 +42,7 @@ inline double train_pass(const Model& model, const LabeledBatch& data, const Ran
 }
 
 inline Tensor hidden_states(const Model& model, const Batch& batch) {
-  return model.encoder().forward({.backend = model.backend()}, batch).data;
+  return model.trunk().forward({.backend = model.backend()}, batch).data;
 }
 
 inline void clear_gradients(const Model& model) {

@@ -36,7 +36,7 @@ ModelConfig llama(bool tied) {
 
 std::vector<double> scores(const Model& model, const Batch& batch) {
   const Context context{.backend = model.backend()};
-  return values_of(model.logits(context, model.encoder().forward(context, batch), batch).data);
+  return values_of(model.logits(context, model.trunk().forward(context, batch), batch).data);
 }
 
 // RMS of the differences relative to the RMS of the expected values.
@@ -156,7 +156,7 @@ class HalfFile : public ::testing::TestWithParam<DType> {
 TEST_P(HalfFile, KeepsItsTypeAndGivesTheBitsOfTheWidenedOne) {
   Model kept = load_model(directory_.path(), *backend_);
   EXPECT_EQ(kept.weight_bytes(), 2 * weights_ + 4 * gains_);
-  EXPECT_EQ(kept.encoder().word_embeddings().value.dtype(), GetParam());
+  EXPECT_EQ(kept.trunk().word_embeddings().value.dtype(), GetParam());
   kept.prepare();
   EXPECT_EQ(kept.weight_bytes(), 2 * weights_ + 4 * gains_);
   Model widened(*backend_, config_, false);
@@ -170,10 +170,10 @@ TEST_P(HalfFile, KeepsItsTypeAndGivesTheBitsOfTheWidenedOne) {
 }
 
 TEST_P(HalfFile, IsRealNumbersWhereItIsTrainedOrTheOracleReadsIt) {
-  EXPECT_EQ(load_model(directory_.path(), *backend_, true).encoder().word_embeddings().value.dtype(), DType::float32);
+  EXPECT_EQ(load_model(directory_.path(), *backend_, true).trunk().word_embeddings().value.dtype(), DType::float32);
   const auto oracle = make_reference_backend(pool_, DType::float64);
   const Model exact = load_model(directory_.path(), *oracle);
-  EXPECT_EQ(exact.encoder().word_embeddings().value.dtype(), DType::float64);
+  EXPECT_EQ(exact.trunk().word_embeddings().value.dtype(), DType::float64);
   const Batch batch = random_batch(config_, {20}, 6).batch;
   EXPECT_LE(distance(scores(load_model(directory_.path(), *backend_), batch), scores(exact, batch)), 1e-5);
 }

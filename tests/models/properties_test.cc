@@ -164,7 +164,7 @@ TEST_P(ModelPropertiesTest, DropoutFollowsTheStreamAndOnlyInTraining) {
   const Batch batch = random_batch(model.config(), {9, 3}, 6).batch;
   const auto run = [&](RandomStream random, bool training) {
     const Context context{.backend = *backend_, .tape = nullptr, .random = random, .training = training};
-    return values_of(model.encoder().forward(context, batch).data);
+    return values_of(model.trunk().forward(context, batch).data);
   };
   EXPECT_EQ(run({1, 2}, true), run({1, 2}, true));
   EXPECT_NE(run({1, 2}, true), run({1, 3}, true));
@@ -205,7 +205,7 @@ TEST_P(ModelPropertiesTest, AnEncoderIsItsLayers) {
   const Value embedded = embeddings.forward(context, batch, nullptr, 0);
   const AttentionInputs inputs{batch.offsets, batch.offsets};
   const Value expected = second.forward(context, first.forward(context, embedded, inputs, 1), inputs, 4);
-  EXPECT_EQ(values_of(model.encoder().forward(context, batch).data), values_of(expected.data));
+  EXPECT_EQ(values_of(model.trunk().forward(context, batch).data), values_of(expected.data));
 }
 
 TEST_P(ModelPropertiesTest, EmptyBatchesAndSequences) {

@@ -187,7 +187,7 @@ TEST_P(StackTest, ContinuedIsAtOnce) {
       Batch part;
       part.append(std::span(batch.ids).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)),
                   std::span(batch.segments).subspan(static_cast<size_t>(begin), static_cast<size_t>(count)), begin);
-      const auto rows = values_of(model.encoder().forward(context, part, {.state = &state}).data);
+      const auto rows = values_of(model.trunk().forward(context, part, {.state = &state}).data);
       actual.insert(actual.end(), rows.begin(), rows.end());
     }
     EXPECT_LE(relative_difference(actual, expected), 3e-5) << backend->name();
@@ -266,11 +266,11 @@ TEST_F(StackValuesTest, ContextShiftRotatesTheKeysOfEachLayer) {
       Batch part;
       part.append(std::span(whole.ids).subspan(begin, end - begin),
                   std::span(whole.segments).subspan(begin, end - begin), first);
-      return values_of(model.encoder().forward(context, part, {.state = &state}).data);
+      return values_of(model.trunk().forward(context, part, {.state = &state}).data);
     };
     DecodingState forgetful(1), fresh(1);
     run(forgetful, 0, 6, 0);
-    model.encoder().forget(*backend_, forgetful, 0, 0, 2);
+    model.trunk().forget(*backend_, forgetful, 0, 0, 2);
     run(fresh, 2, 6, 0);  // of one layer, keys hold nothing of other tokens
     EXPECT_LE(relative_difference(run(forgetful, 6, 8, 4), run(fresh, 6, 8, 4)), 1e-9);
   }
@@ -308,7 +308,7 @@ TEST_F(StackValuesTest, LogitsAreCapped) {
     const Model model(*backend_, c, false);
     randomize(model, 11);
     const Context context{.backend = *backend_};
-    return values_of(model.logits(context, model.encoder().forward(context, batch), batch).data);
+    return values_of(model.logits(context, model.trunk().forward(context, batch), batch).data);
   };
   std::vector<double> expected = logits(plain);
   for (double& x : expected) x = 0.7 * std::tanh(x / 0.7);

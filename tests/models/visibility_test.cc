@@ -56,7 +56,7 @@ class VisibilityTest : public ::testing::TestWithParam<const char*> {
     return model;
   }
   std::vector<std::vector<double>> rows(const Model& model, const Batch& batch, const StackInputs& inputs = {}) {
-    const Tensor hidden = model.encoder().forward({.backend = *backend_}, batch, inputs).data;
+    const Tensor hidden = model.trunk().forward({.backend = *backend_}, batch, inputs).data;
     std::vector<std::vector<double>> all;
     for (int64_t i = 0; i < hidden.rows(); ++i) all.push_back(values_of(hidden.row_range(i, 1)));
     return all;

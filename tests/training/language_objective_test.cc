@@ -160,7 +160,7 @@ double loss_by_prefixes(const Model& model, std::span<const int32_t> sequence) {
     Batch prefix;
     prefix.append(sequence.first(known));
     const Context context{model.backend(), nullptr, {}, false};
-    const Value logits = model.logits(context, model.encoder().forward(context, prefix), prefix);
+    const Value logits = model.logits(context, model.trunk().forward(context, prefix), prefix);
     const float* row = logits.data.row<float>(static_cast<int64_t>(known) - 1);
     double total = 0;
     for (int64_t id = 0; id < logits.data.columns(); ++id) total += std::exp(static_cast<double>(row[id]));

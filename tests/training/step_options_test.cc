@@ -140,7 +140,7 @@ class WordScript final : public MicroBatches {
   int64_t micro_batches() const override { return 1; }
   int64_t labels() const override { return 1; }
   Loss forward(const Context& context, int64_t, double) override {
-    const Parameter& words = model_.encoder().word_embeddings();
+    const Parameter& words = model_.trunk().word_embeddings();
     seen.push_back(values(words.value));
     streams.insert(substream(context.random, 0).stream);
     const Tensor more = context.backend.empty(words.gradient.shape());
@@ -162,7 +162,7 @@ class WordScript final : public MicroBatches {
 TEST_F(StepOptionsTest, FgmAddsTheGradientAtMovedEmbeddings) {
   Model model(*backend_, two_layers_, true);
   model.initialize({1, 0});
-  const Parameter words = model.encoder().word_embeddings();
+  const Parameter words = model.trunk().word_embeddings();
   const std::vector<float> before = values(words.value);
   const auto root = std::sqrt(static_cast<double>(before.size()));
   TrainingStep step(model, {.weight_decay = 0, .clip_norm = 0}, {.learning_rate = 0, .steps = 3}, {1, 2},

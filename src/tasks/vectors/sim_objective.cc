@@ -50,7 +50,7 @@ LossSum SimObjective::loss(const VectorMatrix& vectors, VectorMatrix* gradient) 
 }
 
 Value SimObjective::hidden(const Context& context, const Batch& batch) const {
-  return model().encoder().forward(context, batch, {.attention_mask = AttentionMask::prefix});
+  return model().trunk().forward(context, batch, {.attention_mask = AttentionMask::prefix});
 }
 
 // The token before a target's predicts it.
@@ -67,7 +67,7 @@ LossSum SimObjective::more_loss(const Context& context, const Value& hidden, con
   const LossSum sum = model()
                           .mlm_head()
                           .loss(context, gather_rows(context, hidden, std::move(rows)),
-                                model().encoder().word_embeddings(), labels, share * gradient_scale)
+                                model().trunk().word_embeddings(), labels, share * gradient_scale)
                           .read();
   return {.sum = share * sum.sum, .correct = sum.correct};
 }

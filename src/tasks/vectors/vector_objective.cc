@@ -77,7 +77,7 @@ int64_t VectorObjective::tokens() const {
 }
 
 Value VectorObjective::hidden(const Context& context, const Batch& batch) const {
-  return model_.encoder().forward(context, batch);
+  return model_.trunk().forward(context, batch);
 }
 
 LossSum VectorObjective::more_loss(const Context&, const Value&, const Batch&, double) const { return {}; }

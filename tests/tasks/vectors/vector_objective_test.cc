@@ -192,7 +192,7 @@ TEST_F(SimTraining, TheLossIsThatOfTheTargetsTokens) {
       std::fill_n(segments.begin(), source, 0);
       batch.append(std::span(ids).first(length), segments);
       const Context context{.backend = *backend_};
-      const Value states = model.encoder().forward(context, batch, {.attention_mask = AttentionMask::prefix});
+      const Value states = model.trunk().forward(context, batch, {.attention_mask = AttentionMask::prefix});
       const Tensor logits = model.logits(context, states, batch).data;
       const double* last = logits.row<double>(static_cast<int64_t>(length) - 1);
       double sum = 0;
