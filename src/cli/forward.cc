@@ -21,10 +21,14 @@ struct ForwardOptions {
 
 void describe(OptionSet& set, ForwardOptions& options) {
   set.add("--model", options.model, "model directory", "DIR");
-  set.add("--ids", options.ids,
-          "JSON: {\"input_ids\": [[...], ...], \"token_type_ids\"?, \"position_ids\"?, \"encoder_hidden_states\"?}",
+  set.add(
+      "--ids", options.ids,
+      "JSON: {\"input_ids\": [[...], ...], \"token_type_ids\"?, \"position_ids\"?, \"encoder_hidden_states\"?}; for "
+      "an encoder-decoder also \"decoder_input_ids\"",
+      "FILE");
+  set.add("--output", options.output,
+          "safetensors file for last_hidden_state.i, pooler_output.i, encoder_last_hidden_state.i and logits.i",
           "FILE");
-  set.add("--output", options.output, "safetensors file for last_hidden_state.i, pooler_output.i and logits.i", "FILE");
   set.add("--attention-mask", options.attention_mask,
           "what a token attends to: all, causal, or prefix (UniLM: tokens of type 1 are causal); default: the model's",
           "NAME");

@@ -40,6 +40,20 @@ IdLists read_lists(const JsonObject& json, const std::string& key, int64_t limit
   return lists;
 }
 
+// decoder_input_ids of an encoder-decoder: a list for each of input_ids.
+IdLists read_decoder_ids(const JsonObject& json, const ModelConfig& config, const IdLists& ids) {
+  const char* key = "decoder_input_ids";
+  if (config.encoder == nullptr) {
+    if (json.has(key)) json.reject(key, "none: the model is not an encoder-decoder");
+    return {};
+  }
+  const std::string expected = fmt::format("{} lists of integers, one for each of input_ids", ids.size());
+  if (!json.has(key)) json.reject(key, expected);
+  IdLists lists = read_lists(json, key, config.vocabulary);
+  if (lists.size() != ids.size()) json.reject(key, expected);
+  return lists;
+}
+
 // Lists parallel to input_ids, of the same lengths; empty if absent.
 IdLists read_beside(const JsonObject& json, const std::string& key, int64_t limit, const IdLists& ids) {
   if (!json.has(key)) return {};
@@ -118,8 +132,9 @@ int64_t forward(const Model& model, const std::string& ids_path, const std::stri
                 const StackInputs& options) {
   const ModelConfig& config = model.config();
   const JsonObject json = JsonObject::read(ids_path, kMaxIdsFile);
-  const IdLists ids = read_input_ids(json, config.vocabulary);
-  check_memory(json, ids, config);
+  const IdLists ids = read_input_ids(json, config.reader().vocabulary);
+  const IdLists decoder_ids = read_decoder_ids(json, config, ids);
+  check_memory(json, decoder_ids.empty() ? ids : decoder_ids, config);
   if (config.segments == 0 && json.has("token_type_ids"))
     json.reject("token_type_ids", "none: the model has no token types");
   const IdLists segments = read_beside(json, "token_type_ids", config.segments, ids);
@@ -136,11 +151,15 @@ int64_t forward(const Model& model, const std::string& ids_path, const std::stri
     batch.append(ids[i], segments.empty() ? std::vector<int32_t>{} : segments[i]);
     if (!positions.empty()) batch.positions = positions[i];
     StackInputs inputs = options;
-    std::vector<int32_t> memory_offsets;
-    if (!memories.empty()) {
-      memory_offsets = {0, static_cast<int32_t>(memories[i].rows())};
+    if (config.encoder != nullptr) {
+      inputs.memory = model.encoder().forward(context, batch);
+      inputs.memory_offsets = batch.offsets;
+      results.emplace_back("encoder_last_hidden_state." + number, backend.to_host(inputs.memory.data));
+      batch = {};
+      batch.append(decoder_ids[i]);
+    } else if (!memories.empty()) {
       inputs.memory = Value(memories[i]);
-      inputs.memory_offsets = memory_offsets;
+      inputs.memory_offsets = std::vector<int32_t>{0, static_cast<int32_t>(memories[i].rows())};
     }
     const Value hidden = model.trunk().forward(context, batch, inputs);
     results.emplace_back("last_hidden_state." + number, backend.to_host(hidden.data));

@@ -29,8 +29,9 @@ Session::Session(const std::string& directory, const SessionOptions& options)
   if (!options.trainable) model_.prepare();
   if (!options.tokenizer) return;
   tokenizer_ = load_tokenizer(directory_, *options.tokenizer);
-  if (tokenizer_->vocabulary_size() > model_.config().vocabulary) {
-    notes_.warnings.push_back(beyond_rows_warning(directory, *tokenizer_, model_.config().vocabulary));
+  const int64_t rows = model_.config().reader().vocabulary;
+  if (tokenizer_->vocabulary_size() > rows) {
+    notes_.warnings.push_back(beyond_rows_warning(directory, *tokenizer_, rows));
   }
 }
 

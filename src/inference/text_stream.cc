@@ -101,7 +101,8 @@ std::pair<std::string_view, std::string_view> split_pair(std::string_view item, 
 
 }  // namespace
 
-LengthLimit length_limit(const ModelConfig& config) {
+LengthLimit length_limit(const ModelConfig& model) {
+  const ModelConfig& config = model.reader();
   const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   // A layer's activations per token: input, q, k, v, attention output, and the feed-forward network's hidden layer.
   const auto floats = static_cast<double>(6 * config.hidden + config.intermediate);
@@ -116,7 +117,7 @@ LengthLimit length_limit(const ModelConfig& config) {
 
 LengthLimit length_limit(const ModelConfig& config, const Tokenizer& tokenizer) {
   LengthLimit limit = length_limit(config);
-  limit.rows = config.vocabulary;
+  limit.rows = config.reader().vocabulary;
   limit.tokenizer = &tokenizer;
   return limit;
 }

@@ -251,9 +251,7 @@ void complete_attention(ModelConfig& config, const std::string& source) {
   check_linear_position(config, source);
 }
 
-}  // namespace
-
-void complete(ModelConfig& config, const std::string& source) {
+void complete_trunk(ModelConfig& config, const std::string& source) {
   constexpr int64_t kWidest = 65536;
   check_range(source, KeyName("vocab_size"), config.vocabulary, 1, 10'000'000);
   check_range(source, KeyName("hidden_size"), config.hidden, 1, kWidest);
@@ -288,6 +286,21 @@ void complete(ModelConfig& config, const std::string& source) {
   complete_position(config, source);
   complete_attention(config, source);
   complete_stack(config, source);
+}
+
+}  // namespace
+
+void complete(ModelConfig& config, const std::string& source) {
+  complete_trunk(config, source);
+  if (config.encoder != nullptr) {
+    ModelConfig encoder = *config.encoder;
+    encoder.family = config.family;
+    complete_trunk(encoder, source);
+    if (encoder.hidden != config.hidden) {
+      refuse_config(source, "the encoder's hidden states are {} wide, the decoder's {}", encoder.hidden, config.hidden);
+    }
+    config.encoder = std::make_shared<const ModelConfig>(std::move(encoder));
+  }
   config.family->complete(config, source);
   check_parts(config, source);
 }

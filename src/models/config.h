@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -99,6 +100,10 @@ struct ModelConfig {
   // causal mask.
   std::vector<AttentionKind> attention = {AttentionKind::softmax};
   LinearSettings linear = {};
+  // Of an encoder-decoder, whose decoder this config describes: its encoder, a trunk; null: there is none.
+  std::shared_ptr<const ModelConfig> encoder = {};
+  bool shared_words = false;          // the encoder looks up the decoder's word embeddings
+  std::optional<int64_t> start_id;    // "decoder_start_token_id": what the decoder of an encoder-decoder reads first
   bool cross_attention = false;       // only in decoders
   bool rotate_cross_queries = false;  // see parse_cross_rotation
 
@@ -107,6 +112,7 @@ struct ModelConfig {
   // Set by complete() according to the family: a dense layer, activation and norm before the language model's output,
   // with a bias per token; a dense layer before the output of sequence classification.
   bool head_transform = true, classifier_dense = false;
+  bool output_bias = false;  // a bias per token also without head_transform
   // Not in config.json: load_model() detects the pooler by its tensors.
   bool pooler = false;
   // Not in config.json either: why load_model() uses no head, for messages.
@@ -120,6 +126,8 @@ struct ModelConfig {
   std::optional<Summary> classifier_pooling;
   std::optional<Activation> summary_projection;
 
+  // What reads the input texts: the encoder of an encoder-decoder, else this.
+  const ModelConfig& reader() const { return encoder == nullptr ? *this : *encoder; }
   NormConfig norm_config() const { return {norm, norm_epsilon}; }
   bool is_language_model() const { return head == Head::masked_lm || head == Head::causal_lm; }
   int64_t head_outputs() const;  // columns of the logits; 0 without a head

@@ -18,7 +18,6 @@ namespace {
 
 // Unsupported settings that would change the result.
 void refuse_unsupported(const JsonObject& json) {
-  if (json.get_bool("is_encoder_decoder", false)) json.reject("is_encoder_decoder", "false");
   if (json.has("cross_attention_hidden_size")) json.reject("cross_attention_hidden_size", "none");
   if (json.has("quantization_config")) json.reject("quantization_config", "none: unquantized weights");
   if (!json.get_object("pruned_heads").value().empty()) json.reject("pruned_heads", "none");
@@ -71,6 +70,9 @@ ModelConfig read_config(const JsonObject& json, const ModelKind& kind, std::vect
   if (kind.labels) config.labels = bert_like::numbered_labels(*kind.labels);
   ConfigKeys reading = ConfigKeys::reading(json);
   config.family->keys(reading, config);
+  if (json.get_bool("is_encoder_decoder", false) && config.encoder == nullptr) {
+    json.reject("is_encoder_decoder", "false");
+  }
   complete(config, json.source());
   if (unknown == nullptr) return config;
   for (const auto& entry : json.value().items()) {

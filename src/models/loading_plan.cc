@@ -29,6 +29,7 @@ int64_t heads_of(const ModelConfig& config, const TensorRule& rule) {
 // The shape of the file's tensor of which `part` is one of rule.parts.
 Shape file_shape(const TensorRule& rule, const Shape& part) {
   if (rule.arrangement == Arrangement::whole) return part;
+  if (rule.arrangement == Arrangement::row) return {1, part[0]};
   Shape shape{part[0] * rule.parts};
   for (int i = 1; i < part.rank(); ++i) shape.push_back(part[i]);
   return shape;
@@ -37,7 +38,8 @@ Shape file_shape(const TensorRule& rule, const Shape& part) {
 // The file tensor's row for row r of a part with `rows` rows.
 int64_t file_row(const TensorRule& rule, int64_t r, int64_t rows, int64_t heads) {
   switch (rule.arrangement) {
-    case Arrangement::whole: return r;
+    case Arrangement::whole:
+    case Arrangement::row: return r;
     case Arrangement::stacked: return rule.part * rows + r;
     case Arrangement::by_head: {
       const int64_t size = rows / heads;
@@ -51,8 +53,11 @@ std::string described(const AvailableTensor& tensor) {
   return fmt::format("{} {}", quote(tensor.stored_name), tensor.shape.to_string());
 }
 
-// A rank-1 tensor as a column, so that elements are rows.
-Tensor by_rows(const Tensor& x) { return x.shape().rank() == 1 ? x.reshaped({x.elements(), 1}) : x; }
+// A vector as a column, so that elements are rows.
+Tensor by_rows(const Tensor& x, const TensorRule& rule) {
+  const bool vector = x.shape().rank() == 1 || rule.arrangement == Arrangement::row;
+  return vector ? x.reshaped({x.elements(), 1}) : x;
+}
 
 // Copies row `row` of `from` plus `offset` to row r of `to`; 16-bit tensors must have equal types.
 void copy_row(const Tensor& from, int64_t row, const Tensor& to, int64_t r, double offset) {
@@ -200,7 +205,7 @@ void LoadingPlan::fill(size_t i, const Tensor& to) const {
   const Step& step = steps_[i];
   const Tensor read = tensor_of(i).read();
   if (step.rule->arrangement == Arrangement::whole && step.rule->offset == 0) return copy_tensor(read, to);
-  const Tensor from = by_rows(read), target = by_rows(to);
+  const Tensor from = by_rows(read, *step.rule), target = by_rows(to, *step.rule);
   const int64_t rows = target.rows();
   for (int64_t r = 0; r < rows; ++r) {
     copy_row(from, file_row(*step.rule, r, rows, step.heads), target, r, step.rule->offset);
@@ -269,7 +274,7 @@ std::vector<std::pair<std::string, Tensor>> file_tensors(Backend& backend, const
       found->second = Tensor::allocate(file_shape(rule, spec.shape), value.dtype());
       result.emplace_back(name, found->second);
     }
-    const Tensor from = by_rows(value), to = by_rows(found->second);
+    const Tensor from = by_rows(value, rule), to = by_rows(found->second, rule);
     const int64_t heads = heads_of(config, rule);
     for (int64_t r = 0; r < from.rows(); ++r) {
       copy_row(from, r, to, file_row(rule, r, from.rows(), heads), -rule.offset);

@@ -74,6 +74,9 @@ void fill_normal(const Tensor& x, double deviation, RandomStream random) {
 }  // namespace
 
 ModelLayers::ModelLayers(const Scope& scope, const ModelConfig& config) : trunk(scope, config) {
+  if (config.encoder != nullptr) {
+    encoder.emplace(scope / "encoder", *config.encoder, config.shared_words ? &trunk.word_embeddings() : nullptr);
+  }
   if (config.pooler) pooler.emplace(scope / "pooler", config.hidden, config.pooler_activation);
   if (config.is_language_model()) {
     mlm_head.emplace(scope / "head", MlmHeadConfig{.hidden = config.hidden,
@@ -82,6 +85,7 @@ ModelLayers::ModelLayers(const Scope& scope, const ModelConfig& config) : trunk(
                                                    .activation = config.activation,
                                                    .norm = config.norm_config(),
                                                    .plain = !config.head_transform,
+                                                   .biased = config.head_transform || config.output_bias,
                                                    .tied = config.tied,
                                                    .logit_cap = config.logit_cap});
   } else if (config.head != Head::none) {
@@ -161,6 +165,11 @@ void refuse_head(const ModelConfig& config, const std::string& problem) {
   throw DataError("{}: neither '{}' of config.json nor the tensors name one", problem, KeyName("architectures"));
 }
 
+const TransformerStack& Model::encoder() const {
+  if (!layers_.encoder) throw DataError("the model is not an encoder-decoder, it cannot translate");
+  return *layers_.encoder;
+}
+
 const MlmHead& Model::mlm_head() const {
   if (!layers_.mlm_head) refuse_head(config_, "the model has no language-model head");
   return *layers_.mlm_head;
@@ -191,11 +200,14 @@ void Model::prepare() {
   if (trainable_) throw ShapeError("a trainable model cannot be prepared for inference");
   if (std::exchange(prepared_, true)) return;
   std::vector<Parameter*> trunk, heads;
+  std::vector<Parameter*> encoder;
   layers_.trunk.linear_weights(trunk);
+  if (layers_.encoder) layers_.encoder->linear_weights(encoder);
   if (layers_.pooler) layers_.pooler->linear_weights(heads);
   if (layers_.mlm_head) layers_.mlm_head->linear_weights(heads);
   if (layers_.classifier) layers_.classifier->linear_weights(heads);
   std::vector<Parameter*> all = trunk;
+  all.insert(all.end(), encoder.begin(), encoder.end());
   all.insert(all.end(), heads.begin(), heads.end());
   Parameter& words = layers_.trunk.word_embeddings();
   all.push_back(&words);
@@ -206,6 +218,7 @@ void Model::prepare() {
     if (rows.back()) table_[i].parameter.value = parameters_[i].parameter.value = Tensor();
   }
   prepare_weights(backend_, trunk, layers_.trunk.pass_size());
+  if (layers_.encoder) prepare_weights(backend_, encoder, layers_.encoder->pass_size());
   prepare_weights(backend_, heads, PassSize::few_tokens);
   if (config_.is_language_model() && config_.tied) prepare_table(backend_, words, PassSize::few_tokens);
   for (size_t i = 0; i < table_.size(); ++i) {
@@ -217,6 +230,7 @@ void Model::prepare() {
     parameters_[i].parameter = parameter;
   }
   layers_.trunk.fuse(backend_);
+  if (layers_.encoder) layers_.encoder->fuse(backend_);
 }
 
 int64_t Model::weight_bytes() const {

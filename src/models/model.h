@@ -22,13 +22,14 @@ struct NamedParameter {
   ParameterRole role;
 };
 
-// The trunk with optional pooler and head.
+// The trunk with optional encoder, pooler and head.
 struct ModelLayers {
   // Parameters are below "pooler", "head" (language models), "answers", "choice", "labels" or "sequence_labels", and
-  // those of TransformerStack.
+  // those of TransformerStack; of an encoder-decoder's encoder below "encoder".
   ModelLayers(const Scope& scope, const ModelConfig& config);
 
   TransformerStack trunk;
+  std::optional<TransformerStack> encoder;
   std::optional<Pooler> pooler;
   std::optional<MlmHead> mlm_head;
   std::optional<Classifier> classifier;
@@ -46,6 +47,8 @@ class Model {
   const ModelConfig& config() const { return config_; }
   Backend& backend() const { return backend_; }
   const TransformerStack& trunk() const { return layers_.trunk; }
+  // Of an encoder-decoder, whose trunk is the decoder; DataError if it is none.
+  const TransformerStack& encoder() const;
   const MlmHead& mlm_head() const;  // of masked and causal language models; DataError if there is none
 
   bool has_pooler() const { return layers_.pooler.has_value(); }

@@ -20,6 +20,7 @@ struct PositionPlan {
   std::optional<InputPositions> input;
   std::vector<AttentionInputs> layers;
   LayerMemory memory;
+  bool asks = false;  // the memory
   bool rotates_cross_queries = false;
 };
 
@@ -41,20 +42,32 @@ void plan_sinusoid(Backend& backend, const SinusoidalPosition& sinusoidal, int64
 }
 
 void plan_memory(const ModelConfig& config, const Batch& batch, const StackInputs& inputs, PositionPlan& plan) {
-  if (!inputs.memory.data.defined()) return;
+  const bool kept = inputs.state != nullptr && inputs.state->has_memory();
+  if (!inputs.memory.data.defined() && !kept) {
+    if (config.encoder == nullptr) return;
+    throw DataError(
+        "the model is an encoder-decoder, whose decoder reads what its encoder makes of a source: it translates");
+  }
   if (!config.cross_attention) {
     throw DataError("the model has no cross-attention ({}), it cannot take an encoder's hidden states",
                     KeyName("add_cross_attention"));
   }
   const Tensor& memory = inputs.memory.data;
-  if (memory.columns() != config.hidden ||
-      static_cast<int64_t>(inputs.memory_offsets.size()) != batch.sequences() + 1) {
+  if (memory.defined() && (memory.columns() != config.hidden ||
+                           static_cast<int64_t>(inputs.memory_offsets.size()) != batch.sequences() + 1)) {
     throw DataError("the encoder's hidden states are {} in {} sequences, expected [tokens, {}] in {} sequences",
                     memory.shape().to_string(), static_cast<int64_t>(inputs.memory_offsets.size()) - 1, config.hidden,
                     batch.sequences());
   }
+  plan.asks = true;
   plan.memory.hidden = inputs.memory;
-  plan.memory.inputs = {.query_offsets = batch.offsets, .key_offsets = inputs.memory_offsets};
+  if (inputs.state != nullptr) {
+    if (memory.defined()) inputs.state->begin_memory(inputs.memory_offsets, config.layers);
+    plan.memory.inputs = {.query_offsets = inputs.state->memory_rows(batch.offsets),
+                          .key_offsets = inputs.state->memory().offsets};
+  } else {
+    plan.memory.inputs = {.query_offsets = batch.offsets, .key_offsets = inputs.memory_offsets};
+  }
   if (inputs.rotate_cross_queries.value_or(config.rotate_cross_queries)) {
     if (!can_rotate_cross_queries(config.position)) {
       throw DataError("the model has no rotary positions to rotate cross-attention queries with");
@@ -141,8 +154,9 @@ int64_t learned_positions(const ModelConfig& config) {
 
 // Whether LayerWeights can represent the config.
 bool can_fuse(const ModelConfig& config) {
-  return config.norms == kPostNorms && config.attention_norms.empty() && !config.gated && config.kv_heads == 0 &&
-         config.head_size == 0 && !config.query_key_norm && config.windows.size() <= 1 && config.layer_rotary.empty() &&
+  return config.norms.sublayer == kPostNorms.sublayer && !config.norms.last && config.attention_norms.empty() &&
+         !config.cross_attention && !config.gated && config.kv_heads == 0 && config.head_size == 0 &&
+         !config.query_key_norm && config.windows.size() <= 1 && config.layer_rotary.empty() &&
          !config.has_linear_attention() && !acts_on_scores(config.position);
 }
 
@@ -153,18 +167,20 @@ bool is_hierarchical(const ModelConfig& config) {
 
 }  // namespace
 
-TransformerStack::TransformerStack(const Scope& scope, const ModelConfig& config)
+TransformerStack::TransformerStack(const Scope& scope, const ModelConfig& config, const Parameter* words)
     : config_(config),
-      embeddings_(scope / "embeddings", {.vocabulary = config.vocabulary,
-                                         .segments = config.segments,
-                                         .width = config.embedding,
-                                         .hidden = config.hidden,
-                                         .learned_positions = learned_positions(config),
-                                         .hierarchical = is_hierarchical(config),
-                                         .dropout = config.hidden_dropout,
-                                         .norm = config.norm_config(),
-                                         .word_scale = config.embedding_scale,
-                                         .normed = config.norms.embedding}),
+      embeddings_(scope / "embeddings",
+                  {.vocabulary = config.vocabulary,
+                   .segments = config.segments,
+                   .width = config.embedding,
+                   .hidden = config.hidden,
+                   .learned_positions = learned_positions(config),
+                   .hierarchical = is_hierarchical(config),
+                   .dropout = config.hidden_dropout,
+                   .norm = config.norm_config(),
+                   .word_scale = config.embedding_scale,
+                   .normed = config.norms.embedding},
+                  words),
       positions_(scope / "positions", config.positions_config()) {
   TransformerLayerConfig shape{.attention = {.hidden = config.hidden,
                                              .heads = config.heads,
@@ -203,8 +219,8 @@ Value TransformerStack::forward(const Context& context, const Batch& batch, cons
   context.check_stop();
   if (inputs.state != nullptr) follow_lengths(context, batch, *inputs.state);
   const PositionPlan plan = make_plan(context, config_, positions_, batch, inputs);
-  const bool asks = plan.memory.hidden.data.defined();
-  Value x = embeddings_.forward(context, batch, plan.input ? &*plan.input : nullptr, 0);
+  const bool asks = plan.asks;
+  Value x = embeddings_.forward(context, batch, plan.input ? &*plan.input : nullptr, inputs.first_site);
   const bool only_run = context.tape == nullptr && !context.training && context.observer == nullptr;
   const FusedLayers* layers = only_run && !asks ? fused_.get() : nullptr;
   if (layers != nullptr) {
@@ -241,10 +257,11 @@ Value TransformerStack::forward(const Context& context, const Batch& batch, cons
     layers->forward(spec, positions.query_angles.get(), positions.key_angles.get(), positions.rotate_values, x.data);
     return x;
   }
-  uint64_t site = 1;
+  uint64_t site = inputs.first_site + 1;
   for (size_t i = 0; i < layers_.size(); ++i) {
     context.check_stop();
     LayerMemory memory = plan.memory;
+    if (asks && inputs.state != nullptr) memory.kept = &inputs.state->memory().layers[i];
     if (plan.rotates_cross_queries) {
       memory.inputs.query_angles = plan.layers[i].positions->attention.query_angles;
     }

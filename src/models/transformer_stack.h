@@ -21,15 +21,18 @@ struct StackInputs {
   std::optional<bool> rotate_cross_queries = {};     // overrides the config's
   Value memory = {};                                 // [Tm, H] hidden states of an encoder, for cross-attention
   Indices memory_offsets = {};                       // [sequences + 1]
+  uint64_t first_site = 0;                           // number of the first dropout
   // Decoding: sequence s of the batch continues sequence s of the state, to which its tokens are appended. Positions
-  // continue from the state's. Not with a tape.
+  // continue from the state's. The state also keeps the keys and values of `memory`, which only its first pass gets.
+  // Not with a tape.
   DecodingState* state = nullptr;
 };
 
 class TransformerStack {
  public:
-  // Parameters "embeddings.…", "positions.…", "layers.N.…" and "final_norm.…" below `scope`.
-  TransformerStack(const Scope& scope, const ModelConfig& config);
+  // Parameters "embeddings.…", "positions.…", "layers.N.…" and "final_norm.…" below `scope`. `words`: word embeddings
+  // shared with another stack.
+  TransformerStack(const Scope& scope, const ModelConfig& config, const Parameter* words = nullptr);
 
   // → [T, H]. With a tape and Context::checkpointing, this must outlive the tape. DataError for ids out of range, a
   // sequence longer than a learned position table, or an unsupported `memory`. Without `memory`, cross-attention is
@@ -49,7 +52,7 @@ class TransformerStack {
   // After preparing the weights: fuses all layers into one kernel if they and the backend allow it.
   void fuse(Backend& backend);
 
-  // The number of dropouts in the trunk, which are numbered from 0.
+  // The number of dropouts in the trunk, which are numbered from StackInputs::first_site.
   uint64_t dropout_sites() const;
 
   const Parameter& word_embeddings() const { return embeddings_.word_embeddings(); }

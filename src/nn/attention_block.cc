@@ -103,10 +103,12 @@ void CrossAttention::linear_weights(std::vector<Parameter*>& weights) {
 }
 
 Value CrossAttention::forward(const Context& context, const Value& x, const Value& memory,
-                              const AttentionInputs& inputs, uint64_t site) const {
+                              const AttentionInputs& inputs, uint64_t site, Tensor* kept) const {
   const int64_t width = config_.positions_config().query_width();
   const AttentionOptions options = options_of(context, config_, inputs, site);
-  auto [k, v] = split<2>(key_value_.forward(context, memory), {width, width});
+  Value keys_values = memory.data.defined() ? key_value_.forward(context, memory) : Value{*kept};
+  if (kept != nullptr) *kept = keys_values.data;
+  auto [k, v] = split<2>(std::move(keys_values), {width, width});
   const AttentionPositions positions{.query_angles = inputs.query_angles};
   return output_.forward(
       context, attention(context, options, Columns(query_.forward(context, x)), std::move(k), std::move(v), positions));

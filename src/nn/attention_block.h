@@ -69,9 +69,10 @@ class CrossAttention {
  public:
   CrossAttention(const Scope& scope, const AttentionConfig& config);
 
-  // Queries from x [T, H], keys and values from memory [Tm, H] (the encoder's hidden states) → [T, H].
+  // Queries from x [T, H], keys and values from memory [Tm, H] (the encoder's hidden states) → [T, H]. With `kept`,
+  // they are computed once: from memory into `kept` [Tm, 2 · width], and taken from there where memory is undefined.
   Value forward(const Context& context, const Value& x, const Value& memory, const AttentionInputs& inputs,
-                uint64_t site) const;
+                uint64_t site, Tensor* kept = nullptr) const;
   void linear_weights(std::vector<Parameter*>& weights);
 
  private:

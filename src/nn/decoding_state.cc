@@ -83,6 +83,26 @@ void DecodingState::select(Backend& backend, std::span<const int32_t> which) {
   }
   lengths_ = std::move(lengths);
   positions_ = std::move(positions);
+  if (!has_memory()) return;
+  std::vector<int32_t> of;
+  for (const int32_t s : which) of.push_back(memory_.of[static_cast<size_t>(s)]);
+  if (!std::ranges::is_sorted(of)) throw ShapeError("the sequences of a memory are to be next to each other");
+  memory_.of = std::move(of);
+}
+
+void DecodingState::begin_memory(Indices offsets, int64_t layers) {
+  if (std::ssize(offsets) != sequences() + 1) {
+    throw ShapeError("{} memories for {} sequences", std::ssize(offsets) - 1, sequences());
+  }
+  memory_ = {std::vector<Tensor>(static_cast<size_t>(layers)), std::move(offsets), {}};
+  for (int32_t s = 0; s < static_cast<int32_t>(sequences()); ++s) memory_.of.push_back(s);
+}
+
+std::vector<int32_t> DecodingState::memory_rows(std::span<const int32_t> offsets) const {
+  std::vector<int32_t> rows(memory_.offsets.size());
+  for (size_t s = 0; s < memory_.of.size(); ++s) rows[static_cast<size_t>(memory_.of[s]) + 1] = offsets[s + 1];
+  for (size_t m = 1; m < rows.size(); ++m) rows[m] = std::max(rows[m], rows[m - 1]);
+  return rows;
 }
 
 void DecodingState::forget(Backend& backend, int64_t sequence, int64_t first, int64_t count) {

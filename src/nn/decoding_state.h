@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "ops/indices.h"
 #include "ops/key_value_cache.h"
 #include "position/rerotation.h"
 
@@ -44,6 +45,20 @@ class DecodingState {
   };
   void move(Backend& backend, int64_t sequence, std::span<const int32_t> to, const KeyRotation& rotation);
 
+  // Cross-attention: the keys and values of an encoder's hidden states, computed once. Several sequences may attend to
+  // one memory (beams); they are next to each other, in the order of the memories.
+  struct Memory {
+    std::vector<Tensor> layers;  // [memory tokens, 2 · width] of each, keys and values
+    Indices offsets;             // [memories + 1]
+    std::vector<int32_t> of;     // the memory of each sequence
+  };
+  bool has_memory() const { return !memory_.layers.empty(); }
+  Memory& memory() { return memory_; }
+  // Sequence s attends to memory s; its layers are to be filled.
+  void begin_memory(Indices offsets, int64_t layers);
+  // [memories + 1]: the rows of a pass that attend to each memory, for `offsets` [sequences + 1] of its sequences.
+  std::vector<int32_t> memory_rows(std::span<const int32_t> offsets) const;
+
   // For the model: the caches of its layers, created by the first call; and the positions of tokens that all layers
   // have cached.
   std::vector<KeyValueCache>& layers(int64_t count);
@@ -54,6 +69,7 @@ class DecodingState {
   std::vector<int64_t> lengths_;
   std::vector<std::vector<int32_t>> positions_;
   std::vector<KeyValueCache> layers_;
+  Memory memory_;
 };
 
 }  // namespace roformer

@@ -38,11 +38,11 @@ void add_hierarchical_rows(const Parameter& table, std::span<const int32_t> posi
 
 }  // namespace
 
-Embeddings::Embeddings(const Scope& scope, const EmbeddingsConfig& config) : config_(config) {
+Embeddings::Embeddings(const Scope& scope, const EmbeddingsConfig& config, const Parameter* words) : config_(config) {
   const auto table = [&](const char* name, int64_t rows, ParameterRole role) {
     return (scope / name).tensor({rows, config.width}, role);
   };
-  word_embeddings_ = table("words.weight", config.vocabulary, ParameterRole::embedding);
+  word_embeddings_ = words != nullptr ? *words : table("words.weight", config.vocabulary, ParameterRole::embedding);
   if (config.segments > 0) segments_ = table("segments.weight", config.segments, ParameterRole::embedding);
   if (config.learned_positions > 0) {
     positions_ = table("positions.weight", config.learned_positions, ParameterRole::position_weight);

@@ -31,8 +31,9 @@ struct InputPositions {
 
 class Embeddings {
  public:
-  // Parameters below `scope`: "words.weight", "segments.weight", "positions.weight", "norm" and "projection".
-  Embeddings(const Scope& scope, const EmbeddingsConfig& config);
+  // Parameters below `scope`: "words.weight", "segments.weight", "positions.weight", "norm" and "projection". `words`:
+  // word embeddings shared with another, in place of its own.
+  Embeddings(const Scope& scope, const EmbeddingsConfig& config, const Parameter* words = nullptr);
 
   // → [T, hidden]. `constant` is a fixed input encoding (sinusoidal), or null; `site` is the dropout site.
   Value forward(const Context& context, const Batch& batch, const InputPositions* constant, uint64_t site) const;

@@ -16,7 +16,8 @@ struct MlmHeadConfig {
   int64_t hidden = 0, width = 0, vocabulary = 0;
   Activation activation = Activation::gelu;
   NormConfig norm = {};
-  bool plain = false;  // RoFormerV2: no transform, no bias; hidden = width
+  bool plain = false;  // RoFormerV2: no transform; hidden = width
+  bool biased = true;
   bool tied = true;
   double logit_cap = 0;  // 0: none
 };
@@ -33,7 +34,7 @@ class MlmHead {
       decoder_ = (scope / "output.weight").tensor({config.vocabulary, config.width}, ParameterRole::weight);
     }
     // Files may hold two biases; if the decoder is not tied, transformers uses the decoder's.
-    if (!config.plain) {
+    if (config.biased) {
       bias_ = (scope / (config.tied ? "bias" : "output.bias")).tensor({config.vocabulary}, ParameterRole::bias);
     }
   }

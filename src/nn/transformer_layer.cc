@@ -50,8 +50,8 @@ Value TransformerLayer::forward(const Context& context, const Value& x, const At
   if (cross_attention_ && memory != nullptr) {
     const Value asking = cross_residual_->enter(context, attended);
     attended = cross_residual_->leave(
-        context, cross_attention_->forward(context, asking, memory->hidden, memory->inputs, site + 3), attended,
-        drop(site + 4));
+        context, cross_attention_->forward(context, asking, memory->hidden, memory->inputs, site + 3, memory->kept),
+        attended, drop(site + 4));
   }
   return residual_.leave(context, feed_forward_network(context, residual_.enter(context, attended)), attended,
                          drop(site + 2));

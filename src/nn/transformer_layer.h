@@ -30,6 +30,7 @@ struct TransformerLayerConfig {
 struct LayerMemory {
   Value hidden;  // [Tm, H]
   AttentionInputs inputs;
+  Tensor* kept = nullptr;  // decoding: CrossAttention
 };
 
 class TransformerLayer {

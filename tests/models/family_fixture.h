@@ -85,17 +85,22 @@ class FamilyFixture {
 
   // All outputs of the model for these sequences, packed into one batch.
   Activations run(const Model& model, const std::vector<size_t>& sequences) const {
-    const Batch batch = make_batch(sequences);
-    const Memory memory = make_memory(model, sequences);
+    const Context context{.backend = model.backend()};
+    Batch batch = make_batch(sequences);
+    Memory memory = make_memory(model, sequences);
+    Activations result;
+    if (inputs_.contains("decoder_input_ids")) {
+      memory = {model.encoder().forward(context, batch), batch.offsets};
+      split("encoder_last_hidden_state", memory.hidden.data, batch, sequences, result);
+      batch = make_decoder_batch(sequences);
+    }
     StackInputs inputs;
     if (inputs_.contains("visibility"))
       inputs.attention_mask = parse_attention_mask(inputs_.at("visibility").get<std::string>());
     inputs.memory = memory.hidden;
     inputs.memory_offsets = memory.offsets;
 
-    const Context context{.backend = model.backend()};
     const Value hidden = model.trunk().forward(context, batch, inputs);
-    Activations result;
     split("last_hidden_state", hidden.data, batch, sequences, result);
     if (model.has_pooler()) split("pooler_output", model.pooled(context, hidden, batch).data, batch, sequences, result);
     if (model.config().head != Head::none) {
@@ -126,6 +131,12 @@ class FamilyFixture {
       const auto positions = inputs_.at("position_ids")[s].get<std::vector<int32_t>>();
       std::ranges::copy(positions, batch.positions.end() - std::ssize(positions));
     }
+    return batch;
+  }
+
+  Batch make_decoder_batch(const std::vector<size_t>& sequences) const {
+    Batch batch;
+    for (const size_t s : sequences) batch.append(inputs_.at("decoder_input_ids")[s].get<std::vector<int32_t>>());
     return batch;
   }
 

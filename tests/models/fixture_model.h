@@ -20,19 +20,20 @@ inline constexpr int64_t kMaxBytes = 1 << 20;  // of any file of a fixture
 
 class FixtureModelTest : public ::testing::TestWithParam<std::string> {
  protected:
-  // `folder` of tests/fixtures; `exact` is the tolerance of float64 results.
-  FixtureModelTest(const std::string& folder, double exact) : fixture_(GetParam(), folder), tolerance_(exact) {}
+  // `folder` of tests/fixtures; `exact` is the tolerance of float64 results, `single` of float32.
+  FixtureModelTest(const std::string& folder, double exact, double single = kSingle)
+      : fixture_(GetParam(), folder), tolerance_(exact), single_(single) {}
 
   Model load(Backend& backend) { return load_model(fixture_.directory(), backend); }
 
   void expect_right_when_packed() {
     expect_close(fixture_.run(load(*exact_), fixture_.sequences()), fixture_.expected(), tolerance_);
-    expect_close(fixture_.run(load(*cpu_), fixture_.sequences()), fixture_.expected(), kSingle);
+    expect_close(fixture_.run(load(*cpu_), fixture_.sequences()), fixture_.expected(), single_);
   }
 
   void expect_right_one_by_one() {
     expect_close(fixture_.run_one_by_one(load(*exact_)), fixture_.expected(), tolerance_);
-    expect_close(fixture_.run_one_by_one(load(*cpu_)), fixture_.expected(), kSingle);
+    expect_close(fixture_.run_one_by_one(load(*cpu_)), fixture_.expected(), single_);
   }
 
   void expect_every_key_understood() {
@@ -54,7 +55,7 @@ class FixtureModelTest : public ::testing::TestWithParam<std::string> {
   }
 
   FamilyFixture fixture_;
-  double tolerance_;
+  double tolerance_, single_;
   TempDirectory directory_;
   ThreadPool pool_{2};
   std::unique_ptr<Backend> exact_ = make_reference_backend(pool_, DType::float64);

@@ -143,7 +143,7 @@ TEST(LlamaConfigTest, RefusesWhatItDoesNotHave) {
   kLlamaFile.expect_refused({{"quantization_config", {{"bits", 4}}}}, "quantization_config");
   kLlamaFile.expect_refused({{"eos_token_id", "2"}}, "eos_token_id");
   kLlamaFile.expect_refused({{"architectures", {"RoFormerModel"}}}, "one of model_type \"llama\"");
-  kLlamaFile.expect_refused({{"model_type", "mamba"}}, "\"roformer\", \"bert\", \"llama\" or \"gpt_neox\"");
+  kLlamaFile.expect_refused({{"model_type", "mamba"}}, "\"roformer\", \"bert\", \"llama\", \"gpt_neox\" or \"marian\"");
 }
 
 // Values specific to Llama cannot be expressed by other families' files.

@@ -10,7 +10,8 @@ namespace roformer {
 
 namespace {
 
-constexpr std::array kFamilies{&families::roformer, &families::bert, &families::llama, &families::gpt_neox};
+constexpr std::array kFamilies{&families::roformer, &families::bert, &families::llama, &families::gpt_neox,
+                               &families::marian};
 
 // Finds the text of each star of `pattern` in `name`, the first one as short as possible.
 bool match(std::string_view name, std::string_view pattern, std::vector<std::string_view>& stars) {
@@ -132,7 +133,7 @@ std::string our_name(const Family& family, const std::string& name) {
 }
 
 bool is_of_trunk(std::string_view ours) {
-  constexpr std::array<std::string_view, 4> kParts{"embeddings.", "positions.", "layers.", "final_norm."};
+  constexpr std::array<std::string_view, 5> kParts{"embeddings.", "positions.", "layers.", "final_norm.", "encoder."};
   return std::ranges::any_of(kParts, [&](std::string_view part) { return ours.starts_with(part); });
 }
 

@@ -27,6 +27,7 @@ struct Architecture {
 // The layout of a parameter within a file's tensor.
 enum class Arrangement {
   whole,
+  row,      // a vector as a matrix of one row
   stacked,  // several, concatenated by rows: [q; k; v]
   by_head   // several, interleaved by head: [heads, (q, k, v), head size]
 };
@@ -73,7 +74,7 @@ struct Family {
 };
 
 namespace families {
-extern const Family roformer, bert, llama, gpt_neox;
+extern const Family roformer, bert, llama, gpt_neox, marian, marian_separate;
 }
 
 // nullptr if there is none.
