@@ -11,43 +11,50 @@ namespace roformer {
 
 namespace {
 
-struct NextToken {
+struct Continuation {
   double sum;
   int32_t beam, id;
 };
 
 // The best `count` continuations of all beams, best first, ties by beam and id.
-std::vector<NextToken> best_of(std::span<const std::vector<double>> logs, std::span<const double> sums, size_t count) {
-  const auto before = [](const NextToken& a, const NextToken& b) {
+std::vector<Continuation> best_of(std::span<const std::vector<NextToken>> next, std::span<const double> sums,
+                                  size_t count) {
+  std::vector<Continuation> all;
+  for (size_t beam = 0; beam < next.size(); ++beam) {
+    for (const auto& [id, log] : next[beam]) all.push_back({sums[beam] + log, static_cast<int32_t>(beam), id});
+  }
+  std::ranges::sort(all, [](const Continuation& a, const Continuation& b) {
     if (a.sum != b.sum) return a.sum > b.sum;
     return a.beam != b.beam ? a.beam < b.beam : a.id < b.id;
-  };
-  std::vector<NextToken> all;
-  for (size_t beam = 0; beam < logs.size(); ++beam) {
-    std::vector<NextToken> of_beam;
-    for (size_t id = 0; id < logs[beam].size(); ++id) {
-      const double sum = sums[beam] + logs[beam][id];
-      if (sum == -std::numeric_limits<double>::infinity()) continue;
-      of_beam.push_back({sum, static_cast<int32_t>(beam), static_cast<int32_t>(id)});
-    }
-    const auto limit = static_cast<int64_t>(std::min(count, of_beam.size()));
-    std::partial_sort(of_beam.begin(), of_beam.begin() + limit, of_beam.end(), before);
-    all.insert(all.end(), of_beam.begin(), of_beam.begin() + limit);
-  }
-  std::sort(all.begin(), all.end(), before);
+  });
   all.resize(std::min(count, all.size()));
   return all;
 }
 
 }  // namespace
 
+std::vector<NextToken> best_tokens(std::span<const double> logs, size_t count) {
+  std::vector<NextToken> tokens;
+  for (size_t id = 0; id < logs.size(); ++id) {
+    if (logs[id] != -std::numeric_limits<double>::infinity()) tokens.push_back({static_cast<int32_t>(id), logs[id]});
+  }
+  const auto limit = static_cast<int64_t>(std::min(count, tokens.size()));
+  std::partial_sort(tokens.begin(), tokens.begin() + limit, tokens.end(), [](const NextToken& a, const NextToken& b) {
+    return a.log_probability != b.log_probability ? a.log_probability > b.log_probability : a.id < b.id;
+  });
+  tokens.resize(static_cast<size_t>(limit));
+  return tokens;
+}
+
+double hypothesis_score(double log_probability, size_t tokens, double length_penalty, LengthPenalty kind) {
+  if (tokens == 0) return log_probability;
+  const auto length = static_cast<double>(tokens);
+  return log_probability / std::pow(kind == LengthPenalty::gnmt ? (5 + length) / 6 : length, length_penalty);
+}
+
 BeamSearch::BeamSearch(BeamOptions options) : options_(std::move(options)) {
   if (options_.beams < 1) throw UsageError("{} beams, expected at least 1", options_.beams);
   done_ = options_.max_tokens < 1;
-}
-
-double BeamSearch::score_of(double sum, size_t length) const {
-  return length == 0 ? sum : sum / std::pow(static_cast<double>(length), options_.length_penalty);
 }
 
 void BeamSearch::finish(Hypothesis hypothesis) {
@@ -56,11 +63,14 @@ void BeamSearch::finish(Hypothesis hypothesis) {
   if (std::ssize(finished_) > options_.beams) finished_.pop_back();
 }
 
-std::vector<int32_t> BeamSearch::advance(std::span<const std::vector<double>> log_probabilities) {
+size_t BeamSearch::candidates() const {
+  return (1 + std::max<size_t>(1, options_.end_ids.size())) * static_cast<size_t>(options_.beams);
+}
+
+std::vector<int32_t> BeamSearch::advance(std::span<const std::vector<NextToken>> tokens) {
   const auto beams = static_cast<size_t>(options_.beams);
   const size_t length = live_.front().size() + 1;
-  const std::vector<NextToken> next =
-      best_of(log_probabilities, sums_, (1 + std::max<size_t>(1, options_.end_ids.size())) * beams);
+  const std::vector<Continuation> next = best_of(tokens, sums_, candidates());
   std::vector<std::vector<int32_t>> live;
   std::vector<double> sums;
   std::vector<int32_t> parents;
@@ -84,11 +94,12 @@ std::vector<int32_t> BeamSearch::advance(std::span<const std::vector<double>> lo
   return parents;
 }
 
-Hypothesis BeamSearch::best() const {
+std::vector<Hypothesis> BeamSearch::best(size_t count) const {
   std::vector<Hypothesis> all = finished_;
   for (size_t i = 0; i < live_.size(); ++i) all.push_back({live_[i], score_of(sums_[i], live_[i].size()), false});
-  return *std::max_element(all.begin(), all.end(),
-                           [](const Hypothesis& a, const Hypothesis& b) { return a.score < b.score; });
+  std::ranges::stable_sort(all, std::greater(), &Hypothesis::score);
+  if (all.size() > count) all.resize(count);
+  return all;
 }
 
 }  // namespace roformer

@@ -1,6 +1,5 @@
 // Beam search as transformers does it (generation/beam_search.py, early_stopping=False), independent of the model. A
-// finished hypothesis has the score log P / length^penalty, with the length of the generated tokens, end token
-// included.
+// finished hypothesis has the score log P / penalty, with the length of the generated tokens, end token included.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +9,17 @@
 
 namespace roformer {
 
+// What the length penalty A makes of a length: length^A (transformers, fairseq), or ((5 + length) / 6)^A (GNMT; Wu et
+// al. 2016).
+enum class LengthPenalty { power, gnmt };
+
+// log P divided by the penalty of its length.
+double hypothesis_score(double log_probability, size_t tokens, double length_penalty, LengthPenalty kind);
+
 struct BeamOptions {
   int64_t beams = 4;
-  double length_penalty = 1;  // > 0 favors long sequences, < 0 short ones
+  double length_penalty = 1;  // A: > 0 favors long sequences, < 0 short ones
+  LengthPenalty penalty_kind = LengthPenalty::power;
   int64_t max_tokens = 20;
   std::vector<int32_t> end_ids;
 };
@@ -22,6 +29,14 @@ struct Hypothesis {
   double score = 0;
   bool ended = false;  // with an end token
 };
+
+struct NextToken {
+  int32_t id;
+  double log_probability;
+};
+
+// The `count` best of the log probabilities of all tokens, best first, ties by id; none that is −∞.
+std::vector<NextToken> best_tokens(std::span<const double> logs, size_t count);
 
 class BeamSearch {
  public:
@@ -33,14 +48,18 @@ class BeamSearch {
   // length, does not beat the worst of them; or max_tokens is reached.
   bool done() const { return done_; }
 
-  // log_probabilities[i]: of the next token after live beam i. Returns the parent beam of each new live beam.
-  std::vector<int32_t> advance(std::span<const std::vector<double>> log_probabilities);
+  // How many of the best next tokens of each live beam can matter.
+  size_t candidates() const;
+  // tokens[i]: these after live beam i. Returns the parent beam of each new live beam.
+  std::vector<int32_t> advance(std::span<const std::vector<NextToken>> tokens);
 
-  // The best hypothesis, treating live beams as finished.
-  Hypothesis best() const;
+  // The best hypotheses, best first, at most `count`, treating live beams as finished.
+  std::vector<Hypothesis> best(size_t count) const;
 
  private:
-  double score_of(double sum, size_t length) const;
+  double score_of(double sum, size_t length) const {
+    return hypothesis_score(sum, length, options_.length_penalty, options_.penalty_kind);
+  }
   void finish(Hypothesis hypothesis);
 
   BeamOptions options_;

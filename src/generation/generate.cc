@@ -338,14 +338,16 @@ Generated TextGenerator::search(const Prompt& prompt) const {
   GenerationPass::Logits logits;
   pass.prompts({&prompt.ids, 1}, logits);
   while (true) {
+    std::vector<std::vector<NextToken>> next;
     for (size_t i = 0; i < logits.size(); ++i) {
       normalize_logs(logits[i]);
       std::vector<int32_t> seen = prompt.ids;
       const std::vector<int32_t>& generated = beams.live()[i];
       seen.insert(seen.end(), generated.begin(), generated.end());
       prepare(seen, std::ssize(generated), logits[i]);
+      next.push_back(best_tokens(logits[i], beams.candidates()));
     }
-    const std::vector<int32_t> parents = beams.advance(logits);
+    const std::vector<int32_t> parents = beams.advance(next);
     throw_if_stopped(options_.stop_token);
     if (beams.done()) break;
     pass.select(parents);
@@ -353,14 +355,14 @@ Generated TextGenerator::search(const Prompt& prompt) const {
     bool fits = true;
     for (int64_t s = 0; s < std::ssize(parents); ++s) fits = ensure_capacity(pass, s);  // all have the same length
     if (!fits) {
-      Generated result = finished(prompt, beams.best());
+      Generated result = finished(prompt, beams.best(1).front());
       if (result.finish == FinishReason::length) result.finish = FinishReason::window;
       return result;
     }
     for (const std::vector<int32_t>& beam : beams.live()) ids.push_back(beam.back());
     pass.step(ids, logits);
   }
-  return finished(prompt, beams.best());
+  return finished(prompt, beams.best(1).front());
 }
 
 // The best hypothesis's text, decoded as if it had been generated token by token.

@@ -10,12 +10,6 @@ namespace roformer {
 
 namespace {
 
-// Weights are scanned only after a failure.
-[[noreturn]] void report_not_finite(const Model& model) {
-  check_finite_weights(model, "the model's logits are not finite");
-  throw DataError("the model's logits are not finite: its weights are finite, but the computation overflows");
-}
-
 void copy_logits(const Tensor& from, int64_t row, int64_t tokens, std::vector<double>& logits) {
   if (from.dtype() == DType::float64) {
     logits.assign(from.row<double>(row), from.row<double>(row) + tokens);
@@ -25,6 +19,12 @@ void copy_logits(const Tensor& from, int64_t row, int64_t tokens, std::vector<do
 }
 
 }  // namespace
+
+// Weights are scanned only after a failure.
+void report_not_finite(const Model& model) {
+  check_finite_weights(model, "the model's logits are not finite");
+  throw DataError("the model's logits are not finite: its weights are finite, but the computation overflows");
+}
 
 GenerationPass::GenerationPass(const Model& model, AttentionMask attention_mask, int64_t sequences, int64_t window,
                                int64_t tokens, std::stop_token stop)

@@ -10,6 +10,9 @@
 
 namespace roformer {
 
+// For logits that are not finite: a DataError that names the first weights that are not, if any.
+[[noreturn]] void report_not_finite(const Model& model);
+
 class GenerationPass {
  public:
   // For `sequences` sequences of at most `window` tokens. Generated tokens have segment 1 with a prefix mask. `tokens`:

@@ -176,13 +176,20 @@ void search_all(const std::vector<int32_t>& ids, double sum, double length_penal
   }
 }
 
+// The next step of a search from the log probabilities of all tokens after each live beam.
+std::vector<int32_t> advance(BeamSearch& search, const std::vector<std::vector<double>>& logs) {
+  std::vector<std::vector<NextToken>> tokens;
+  for (const std::vector<double>& one : logs) tokens.push_back(best_tokens(one, search.candidates()));
+  return search.advance(tokens);
+}
+
 Hypothesis search(int64_t beams, double length_penalty) {
   BeamSearch search({.beams = beams, .length_penalty = length_penalty, .max_tokens = kLongest, .end_ids = {kEnd}});
   while (!search.done()) {
     std::vector<std::vector<double>> logs;
     for (const auto& ids : search.live()) logs.push_back(next_logs(ids));
     const std::vector<std::vector<int32_t>> before = search.live();
-    const std::vector<int32_t> parents = search.advance(logs);
+    const std::vector<int32_t> parents = advance(search, logs);
     EXPECT_EQ(parents.size(), search.live().size());
     for (size_t i = 0; i < parents.size(); ++i) {
       std::vector<int32_t> prefix = search.live()[i];
@@ -190,7 +197,7 @@ Hypothesis search(int64_t beams, double length_penalty) {
       EXPECT_EQ(prefix, before[static_cast<size_t>(parents[i])]);
     }
   }
-  return search.best();
+  return search.best(1).front();
 }
 
 TEST(BeamSearch, WithBeamsForAllFindsTheBest) {
@@ -209,14 +216,14 @@ TEST(BeamSearch, WithBeamsForAllFindsTheBest) {
 TEST(BeamSearch, StopsByTheBestLiveHypothesis) {
   constexpr int32_t kStop = 2;
   BeamSearch search({.beams = 2, .length_penalty = 0, .max_tokens = 9, .end_ids = {kStop}});
-  search.advance(std::vector<std::vector<double>>{{-1, -1.1, -1.05}});
+  advance(search, {{-1, -1.1, -1.05}});
   EXPECT_FALSE(search.done());  // one has ended
-  search.advance(std::vector<std::vector<double>>{{-2, -3, -0.01}, {-9, -9, -9}});
+  advance(search, {{-2, -3, -0.01}, {-9, -9, -9}});
   EXPECT_TRUE(search.done());  // -1.05 and -1.01 have ended, the best live one has -3
-  EXPECT_THAT(search.best().ids, ElementsAre(0, kStop));
+  EXPECT_THAT(search.best(1).front().ids, ElementsAre(0, kStop));
   BeamSearch open({.beams = 2, .length_penalty = 0, .max_tokens = 9, .end_ids = {kStop}});
-  open.advance(std::vector<std::vector<double>>{{-1, -1.1, -1.05}});
-  open.advance(std::vector<std::vector<double>>{{-0.01, -3, -0.02}, {-9, -9, -9}});
+  advance(open, {{-1, -1.1, -1.05}});
+  advance(open, {{-0.01, -3, -0.02}, {-9, -9, -9}});
   EXPECT_FALSE(open.done());  // the best live one has -1.01, the worst that ended -1.05
 }
 
