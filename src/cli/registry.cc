@@ -17,6 +17,7 @@ Command fill_mask_command();
 Command finetune_command();
 Command forward_command();
 Command generate_command();
+Command translate_command();
 Command info_command();
 Command inspect_command();
 Command plot_command();
@@ -29,10 +30,27 @@ Command train_tokenizer_command();
 
 // In the order in which the program lists them.
 std::vector<Command> all_commands() {
-  return {train_tokenizer_command(), pretrain_command(),  compare_command(), finetune_command(),   evaluate_command(),
-          generate_command(),        fill_mask_command(), embed_command(),   similarity_command(), classify_command(),
-          convert_command(),         tokenize_command(),  plot_command(),    report_command(),     rope_command(),
-          favor_command(),           forward_command(),   inspect_command(), bench_command(),      info_command(),
+  return {train_tokenizer_command(),
+          pretrain_command(),
+          compare_command(),
+          finetune_command(),
+          evaluate_command(),
+          generate_command(),
+          translate_command(),
+          fill_mask_command(),
+          embed_command(),
+          similarity_command(),
+          classify_command(),
+          convert_command(),
+          tokenize_command(),
+          plot_command(),
+          report_command(),
+          rope_command(),
+          favor_command(),
+          forward_command(),
+          inspect_command(),
+          bench_command(),
+          info_command(),
           completion_command()};
 }
 

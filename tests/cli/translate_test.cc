@@ -1,0 +1,108 @@
+// translate as scripts see it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "models/save_model.h"
+#include "tests/cli/program.h"
+#include "text/translation_tokenizers.h"
+
+namespace roformer::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class TranslateCommand : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto tokenizers = load_translation_tokenizers(ROFORMER_SOURCE_DIR "/tests/fixtures/marian/shared");
+    const int64_t words = tokenizers.target->vocabulary_size(), pad = tokenizers.target->pad_id();
+    const Json json = {{"model_type", "marian"},        {"architectures", {"MarianMTModel"}},
+                       {"vocab_size", words},           {"d_model", 16},
+                       {"encoder_layers", 1},           {"decoder_layers", 1},
+                       {"encoder_attention_heads", 2},  {"decoder_attention_heads", 2},
+                       {"encoder_ffn_dim", 24},         {"decoder_ffn_dim", 24},
+                       {"pad_token_id", pad},           {"init_std", 0.7},
+                       {"decoder_start_token_id", pad}, {"forced_eos_token_id", 0},
+                       {"scale_embedding", true}};
+    Model model(*backend_, read_config(JsonObject(json, "config.json")), false);
+    model.initialize({5, 0});
+    save_model(model, tokenizers.source->files(), directory_ / "model");
+  }
+  Arguments command(const Arguments& more) const {
+    return Arguments{"translate", "--model", directory_ / "model", "--threads", "1", "--max-new-tokens", "9"} + more;
+  }
+  std::string file(const std::string& name, const std::string& text) const {
+    std::ofstream(directory_ / name) << text;
+    return directory_ / name;
+  }
+
+  TempDirectory directory_;
+  ThreadPool pool_{1};
+  std::unique_ptr<Backend> backend_ = make_reference_backend(pool_);
+};
+
+TEST_F(TranslateCommand, LinesInLinesOut) {
+  const std::string input = file("input", "a man\n\nthe house is small\n   \na man\n");
+  const auto lines = json_lines(succeed(command({"--input", input, "--json"})));
+  ASSERT_THAT(lines, SizeIs(5));
+  EXPECT_THAT(keys(lines[0]), ElementsAre("ids", "score", "text"));
+  EXPECT_EQ(lines[4], lines[0]);
+  EXPECT_EQ(lines[1]["text"], "");
+  EXPECT_THAT(lines[3]["ids"], SizeIs(0));
+  std::string plain;
+  for (const Json& line : lines) plain += line["text"].get<std::string>() + "\n";
+  EXPECT_EQ(succeed(command({"--input", input})), plain);
+  EXPECT_EQ(succeed(command({"--input", input, "--batch-tokens", "1"})), plain);
+}
+
+TEST_F(TranslateCommand, CandidatesBestFirst) {
+  const auto lines = json_lines(succeed(command({"--json", "--n-best", "3", "a man"})));
+  const Json& all = lines.front()["candidates"];
+  ASSERT_THAT(all, SizeIs(3));
+  EXPECT_EQ(all[0]["ids"], lines.front()["ids"]);
+  EXPECT_GE(all[0]["score"], all[1]["score"]);
+  EXPECT_THAT(succeed(command({"--n-best", "2", "a man"})), HasSubstr("\n1\t"));
+}
+
+TEST_F(TranslateCommand, LongLinesAreDividedAtSentences) {
+  const auto whole = [&](const std::string& line, const char* limit) {
+    return json_lines(succeed(command({"--json", "--max-source-tokens", limit, line}))).front();
+  };
+  const Json first = whole("a man.", "512"), second = whole("the house is small.", "512");
+  const Json both = whole("a man. the house is small.", "15");
+  EXPECT_EQ(both["text"], first["text"].get<std::string>() + " " + second["text"].get<std::string>());
+  EXPECT_NEAR(both["score"].get<double>(), first["score"].get<double>() + second["score"].get<double>(), 1e-6);
+}
+
+TEST_F(TranslateCommand, ScoresGivenTranslations) {
+  const std::string input = file("input", "a man\nthe house\n"), targets = file("targets", "der Mann\ndas Haus\n");
+  const auto lines = json_lines(succeed(command({"--input", input, "--score", targets, "--json"})));
+  ASSERT_THAT(lines, SizeIs(2));
+  EXPECT_THAT(keys(lines[0]), ElementsAre("log_probability", "score", "tokens"));
+  const double tokens = lines[0]["tokens"], sum = lines[0]["log_probability"];
+  EXPECT_NEAR(lines[0]["score"].get<double>(), sum / std::pow(tokens, 0.6), 1e-9);
+  expect_refused(command({"--input", input, "--score", file("one", "der Mann\n")}), 1,
+                 {"has 2 lines, " + (directory_ / "one") + " has 1 line: expected a translation of each line"});
+}
+
+TEST_F(TranslateCommand, WarnsOfRepetition) {
+  EXPECT_THAT(run(command({"--max-new-tokens", "60", "--beam", "1", "a man"})).error,
+              HasSubstr("1 of 1 translations repeat themselves"));
+  EXPECT_EQ(run(command({"--max-new-tokens", "60", "--no-repeat-ngram", "1", "a man"})).error, "");
+}
+
+TEST_F(TranslateCommand, OtherCommandsAndOtherModels) {
+  const std::string model = directory_ / "model", other = ROFORMER_SOURCE_DIR "/tests/fixtures/small_ragged";
+  expect_refused({"generate", "--model", model, "--prompt", "a"}, 1, {"encoder-decoder"});
+  expect_refused({"embed", "--model", model, "a"}, 1, {"encoder-decoder"});
+  expect_refused({"translate", "--model", other, "a"}, 1, {});
+  expect_refused(command({"--beam", "2", "--n-best", "3", "a"}), 2, {"--n-best is 3, expected 1 to the number"});
+}
+
+}  // namespace
+}  // namespace roformer::test
