@@ -108,21 +108,21 @@ reproduce-linear: program ## character-level Performers with and without rotatio
 	@tools/install_packages.sh $(DEMO_PACKAGES) python3
 	tools/reproduce_linear.sh $(STEPS)
 
-reproduce-glue: program ## GLUE from MiniLM with learned and with rotary positions; writes docs/results-glue.md and its part of docs/results.md (three hours; BUDGET=tiny: minutes; MLM_STEPS=900)
+reproduce-glue: program ## GLUE from MiniLM with learned and with rotary positions; writes docs/results-glue.md and its part of docs/results.md (three hours; BUDGET=short: one, BUDGET=tiny: minutes; MLM_STEPS=900; DTYPE=float32)
 	@tools/install_packages.sh $(TASK_PACKAGES)
 	tools/venv.sh
 	venv/bin/python tools/reproduce_glue.py --program $(PROGRAM)
 
-reproduce-ner: program ## names in CoNLL-2003 from MiniLM, beside transformers; writes docs/results-ner.md and its part of docs/results.md (two hours; BUDGET=tiny: minutes)
+reproduce-ner: program ## names in CoNLL-2003 from MiniLM, beside transformers; writes docs/results-ner.md and its part of docs/results.md (two hours; BUDGET=short: one, BUDGET=tiny: minutes; DTYPE=float32)
 	@tools/install_packages.sh $(TASK_PACKAGES)
 	tools/venv.sh
 	venv/bin/python tools/reproduce_ner.py --program $(PROGRAM)
 
-reproduce-scm: program ## similar judgments by a Chinese RoFormer and a BERT from scratch; writes docs/results-scm.md and its part of docs/results.md (three hours; BUDGET=tiny: minutes)
+reproduce-scm: program ## similar judgments by a Chinese RoFormer and a BERT from scratch; writes docs/results-scm.md and its part of docs/results.md (three hours; BUDGET=short: one, BUDGET=tiny: minutes; DTYPE=float32)
 	@tools/install_packages.sh $(TASK_PACKAGES)
 	python3 tools/reproduce_scm.py --program $(PROGRAM)
 
-reproduce-imdb: program ## accuracy on IMDB by the length that is read; writes docs/results-imdb.md and its part of docs/results.md (two and a half hours; BUDGET=tiny: minutes)
+reproduce-imdb: program ## accuracy on IMDB by the length that is read; writes docs/results-imdb.md and its part of docs/results.md (two and a half hours; BUDGET=short: half of one, BUDGET=tiny: minutes; DTYPE=float32)
 	@tools/install_packages.sh $(TASK_PACKAGES)
 	python3 tools/reproduce_imdb.py --program $(PROGRAM)
 

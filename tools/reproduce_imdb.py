@@ -9,7 +9,7 @@ from task_study import COLUMNS, HOW_TO_READ, Score, Study
 
 from results_page import table
 
-REVIEWS, MEASURED = (8000, 1500, 70), (4000, 1000, 40)  # by budget
+REVIEWS, MEASURED = (8000, 2500, 70), (4000, 1500, 40)  # by budget
 EPOCHS, SEEDS, RATE = 1, (2, 1, 2), "5e-5"
 # In full a run takes 6, 15 and 17 minutes at these lengths.
 LENGTHS = {"rotary": (128, 512, 1024), "learned": (128, 512)}
