@@ -11,6 +11,7 @@
 #include "base/inapplicable_error.h"
 #include "base/json.h"
 #include "base/progress.h"
+#include "base/signal.h"
 #include "cli/registry.h"
 #include "cli/text_run.h"
 #include "inference/sentence_split.h"
@@ -56,8 +57,8 @@ void describe(OptionSet& set, TranslateCommand& options) {
           "FILE");
 }
 
-TranslationOptions options_of(const TranslateCommand& options, const Session& session) {
-  TranslationOptions result = read_translation_options(session.directory());
+TranslatorOptions options_of(const TranslateCommand& options, const Session& session, std::stop_token stop) {
+  TranslatorOptions result = read_translator_options(session.directory());
   result.beams = options.beams.value_or(result.beams);
   result.length_penalty = options.length_penalty.value_or(result.length_penalty);
   result.penalty_kind = options.penalty_kind == "gnmt" ? LengthPenalty::gnmt : LengthPenalty::power;
@@ -65,6 +66,7 @@ TranslationOptions options_of(const TranslateCommand& options, const Session& se
   result.no_repeat_ngram = options.no_repeat_ngram.value_or(result.no_repeat_ngram);
   result.candidates = options.n_best;
   result.batch_tokens = options.run.batch_tokens;
+  result.stop_token = std::move(stop);
   return result;
 }
 
@@ -119,7 +121,7 @@ class Repetitions {
     if (count_ == 0) return;
     print_warning(
         fmt::format("{} of {} translations repeat themselves (a sequence of tokens comes four times in a row), "
-                    "the first that of line {}; --no-repeat-ngram 4 forbids it",
+                    "the first that of line {}; --no-repeat-ngram 3 forbids it",
                     count_, lines_, first_));
   }
 
@@ -170,7 +172,7 @@ void translate(const TranslateCommand& options, const Session& session, const Tr
                const Translator& translator) {
   Repetitions repetitions;
   // A file is read far ahead, so that lines of one length are translated together.
-  constexpr int64_t kWindow = 16;
+  constexpr int64_t kWindow = 4;
   TextRunOptions run = options.run;
   run.batch_tokens *= kWindow;
   const Tokenizer& target = *tokenizers.target;
@@ -218,7 +220,7 @@ void score(const TranslateCommand& options, const Session& session, const Transl
            const Translator& translator) {
   check_line_counts(options.run.texts.input, options.targets);
   TextReader reader({.texts = {}, .input = options.targets});
-  const TranslationOptions& how = translator.options();
+  const TranslatorOptions& how = translator.options();
   const auto answer = [&](const TextBatch& batch, std::string& lines) {
     std::vector<std::vector<int32_t>> targets;
     std::string text;
@@ -243,11 +245,23 @@ void score(const TranslateCommand& options, const Session& session, const Transl
   }
 }
 
+// What decides how to search says nothing of the score of a given translation.
+void check_scoring(const TranslateCommand& options) {
+  for (const auto& [name, given] :
+       {std::pair("beam", options.beams.has_value()), std::pair("n_best", options.n_best != 1),
+        std::pair("max_new_tokens", options.max_new_tokens.has_value()),
+        std::pair("no_repeat_ngram", options.no_repeat_ngram.has_value())}) {
+    if (given) throw InapplicableError("{} does not search: expected no {}", FieldName("score"), FieldName(name));
+  }
+}
+
 void run(const TranslateCommand& options) {
+  if (!options.targets.empty()) check_scoring(options);
   const Session session(options.run.model, session_options(options.run));
   print_warnings(session.notes());
   const TranslationTokenizers tokenizers = load_translation_tokenizers(session.directory());
-  const Translator translator(session.model(), options_of(options, session));
+  const StopOnSignal stop;
+  const Translator translator(session.model(), options_of(options, session, stop.token()));
   if (!options.targets.empty()) return score(options, session, tokenizers, translator);
   translate(options, session, tokenizers, translator);
 }

@@ -17,8 +17,6 @@ namespace roformer {
 
 namespace {
 
-constexpr double kNever = -std::numeric_limits<double>::infinity();
-
 // Single tokens that "bad_words_ids" bans.
 std::vector<int32_t> read_banned(const JsonObject& json) {
   constexpr const char* kKey = "bad_words_ids";
@@ -29,7 +27,8 @@ std::vector<int32_t> read_banned(const JsonObject& json) {
     if (!list.is_array() || list.size() != 1 || !list.front().is_number_integer()) {
       json.reject(kKey, "lists of one token id each");
     }
-    banned.push_back(list.front().get<int32_t>());
+    const auto id = list.front().get<int64_t>();
+    if (std::in_range<int32_t>(id)) banned.push_back(static_cast<int32_t>(id));  // others never come
   }
   return banned;
 }
@@ -102,7 +101,8 @@ std::vector<int32_t> repeating(std::span<const int32_t> ids, int64_t size) {
 
 }  // namespace
 
-TranslationOptions read_translation_options(const std::string& directory, TranslationOptions options) {
+TranslatorOptions read_translator_options(const std::string& directory) {
+  TranslatorOptions options;
   for (const char* name : {"generation_config.json", "config.json"}) {
     const std::string path = join_path(directory, name);
     if (!exists(path)) continue;
@@ -129,7 +129,7 @@ struct Translator::Sentence {
   BeamSearch search;
 };
 
-Translator::Translator(const Model& model, TranslationOptions options) : model_(model), options_(std::move(options)) {
+Translator::Translator(const Model& model, TranslatorOptions options) : model_(model), options_(std::move(options)) {
   const ModelConfig& config = model.config();
   model.encoder();   // throws if there is none
   model.mlm_head();  // likewise
@@ -153,7 +153,7 @@ Translator::Translator(const Model& model, TranslationOptions options) : model_(
 }
 
 int64_t Translator::limit_of(size_t source_tokens) const {
-  using Options = TranslationOptions;
+  using Options = TranslatorOptions;
   const int64_t usual = Options::kLengthFactor * static_cast<int64_t>(source_tokens) + Options::kLengthMargin;
   return options_.max_new_tokens.value_or(std::min(usual, options_.longest));
 }
@@ -168,7 +168,7 @@ std::vector<NextToken> Translator::next_tokens(const Tensor& logits, int64_t row
     if (!std::isfinite(log_sum)) report_not_finite(model_);
     std::vector<int32_t> banned = repeating(ids, options_.no_repeat_ngram);
     banned.insert(banned.end(), options_.banned.begin(), options_.banned.end());
-    for (const int32_t id : banned) values[static_cast<size_t>(id)] = static_cast<Real>(kNever);
+    for (const int32_t id : banned) values[static_cast<size_t>(id)] = -std::numeric_limits<Real>::infinity();
     if (options_.renormalized && !banned.empty()) log_sum = log_sum_exp(std::span<const Real>(values));
     return best_of_row(std::span<const Real>(values), log_sum, count);
   };
@@ -225,6 +225,9 @@ void Translator::run_batch(std::span<const std::vector<int32_t>> sources, std::s
       const auto parents = sentence.search.advance(std::span(next).subspan(first, first_of[i + 1] - first));
       if (sentence.search.done()) {
         results[sentence.source] = sentence.search.best(static_cast<size_t>(options_.candidates));
+        if (results[sentence.source].empty()) {
+          throw DataError("no token may follow: all are banned or would repeat a sequence, the end token, too");
+        }
         continue;
       }
       for (size_t beam = 0; beam < parents.size(); ++beam) {

@@ -14,7 +14,7 @@
 
 namespace roformer {
 
-struct TranslationOptions {
+struct TranslatorOptions {
   int64_t beams = 4;  // 1: greedy
   double length_penalty = 0.6;
   LengthPenalty penalty_kind = LengthPenalty::power;
@@ -33,26 +33,26 @@ struct TranslationOptions {
   static constexpr int64_t kLengthFactor = 3, kLengthMargin = 32;
 };
 
-// The options that a directory's generation_config.json (else config.json) names, others as they are: num_beams,
+// The options that a directory's generation_config.json (else config.json) names, else the defaults: num_beams,
 // length_penalty, max_length, no_repeat_ngram_size, bad_words_ids, forced_eos_token_id, renormalize_logits. DataError
 // for a value that cannot be followed.
-TranslationOptions read_translation_options(const std::string& directory, TranslationOptions options = {});
+TranslatorOptions read_translator_options(const std::string& directory);
 
 class Translator {
  public:
   // The model must outlive it. DataError for one that is no encoder-decoder, UsageError for options out of range.
-  Translator(const Model& model, TranslationOptions options);
+  Translator(const Model& model, TranslatorOptions options);
 
   // Of each source (ids in the encoder's vocabulary, with the end token), in order, the best hypotheses, best first. A
   // translation does not depend on the others but by rounding. Interrupted if a stop is requested; DataError, naming a
-  // tensor, for logits that are not finite.
+  // tensor, for logits that are not finite, and where all tokens are excluded.
   std::vector<std::vector<Hypothesis>> run(std::span<const std::vector<int32_t>> sources) const;
 
   // The natural logarithms of the probabilities of the tokens of each target (with its end token) given its source.
   std::vector<std::vector<double>> score(std::span<const std::vector<int32_t>> sources,
                                          std::span<const std::vector<int32_t>> targets) const;
 
-  const TranslationOptions& options() const { return options_; }
+  const TranslatorOptions& options() const { return options_; }
 
  private:
   struct Sentence;
@@ -63,7 +63,7 @@ class Translator {
                  std::vector<std::vector<Hypothesis>>& results) const;
 
   const Model& model_;
-  TranslationOptions options_;
+  TranslatorOptions options_;
   int32_t start_id_;
   std::vector<int32_t> end_ids_;
 };

@@ -36,6 +36,9 @@ class TranslateCommand : public ::testing::Test {
   Arguments command(const Arguments& more) const {
     return Arguments{"translate", "--model", directory_ / "model", "--threads", "1", "--max-new-tokens", "9"} + more;
   }
+  Arguments scoring(const Arguments& more) const {
+    return Arguments{"translate", "--model", directory_ / "model", "--threads", "1"} + more;
+  }
   std::string file(const std::string& name, const std::string& text) const {
     std::ofstream(directory_ / name) << text;
     return directory_ / name;
@@ -81,19 +84,21 @@ TEST_F(TranslateCommand, LongLinesAreDividedAtSentences) {
 
 TEST_F(TranslateCommand, ScoresGivenTranslations) {
   const std::string input = file("input", "a man\nthe house\n"), targets = file("targets", "der Mann\ndas Haus\n");
-  const auto lines = json_lines(succeed(command({"--input", input, "--score", targets, "--json"})));
+  const auto lines = json_lines(succeed(scoring({"--input", input, "--score", targets, "--json"})));
   ASSERT_THAT(lines, SizeIs(2));
   EXPECT_THAT(keys(lines[0]), ElementsAre("log_probability", "score", "tokens"));
   const double tokens = lines[0]["tokens"], sum = lines[0]["log_probability"];
   EXPECT_NEAR(lines[0]["score"].get<double>(), sum / std::pow(tokens, 0.6), 1e-9);
-  expect_refused(command({"--input", input, "--score", file("one", "der Mann\n")}), 1,
+  expect_refused({"translate", "--model", directory_ / "model", "--input", input, "--score", targets, "--beam", "2"}, 2,
+                 {"--score does not search: expected no --beam"});
+  expect_refused(scoring({"--input", input, "--score", file("one", "der Mann\n")}), 1,
                  {"has 2 lines, " + (directory_ / "one") + " has 1 line: expected a translation of each line"});
 }
 
 TEST_F(TranslateCommand, WarnsOfRepetition) {
   EXPECT_THAT(run(command({"--max-new-tokens", "60", "--beam", "1", "a man"})).error,
               HasSubstr("1 of 1 translations repeat themselves"));
-  EXPECT_EQ(run(command({"--max-new-tokens", "60", "--no-repeat-ngram", "1", "a man"})).error, "");
+  EXPECT_EQ(run(command({"--max-new-tokens", "60", "--beam", "1", "--no-repeat-ngram", "3", "a man"})).error, "");
 }
 
 TEST_F(TranslateCommand, OtherCommandsAndOtherModels) {

@@ -31,12 +31,12 @@ class TranslatorTest : public ::testing::TestWithParam<std::string> {
   Json generated() const { return JsonObject::read(directory() + "/generated.json").value(); }
 
   // The settings of transformers' generate() as a directory's generation_config.json would say them.
-  static TranslationOptions options_of(const Json& settings, int64_t longest) {
+  static TranslatorOptions options_of(const Json& settings, int64_t longest) {
     const TempDirectory directory;
     Json config = settings;
     config.update(Json{{"max_length", longest}, {"forced_eos_token_id", 0}});
     write_file_atomically(directory / "generation_config.json", config.dump());
-    TranslationOptions options = read_translation_options(directory.path());
+    TranslatorOptions options = read_translator_options(directory.path());
     options.candidates = settings.value("num_return_sequences", int64_t{1});
     return options;
   }
@@ -104,20 +104,30 @@ INSTANTIATE_TEST_SUITE_P(, TranslatorTest, ::testing::Values("shared", "separate
 
 TEST(TranslatorOptionsTest, OfADirectory) {
   const TempDirectory directory;
-  EXPECT_EQ(read_translation_options(directory.path()).beams, 4);
-  EXPECT_EQ(read_translation_options(directory.path()).length_penalty, 0.6);
+  EXPECT_EQ(read_translator_options(directory.path()).beams, 4);
+  EXPECT_EQ(read_translator_options(directory.path()).length_penalty, 0.6);
   write_file_atomically(directory / "config.json",
                         R"({"num_beams": 6, "bad_words_ids": [[58100]], "max_length": 512})");
-  EXPECT_EQ(read_translation_options(directory.path()).beams, 6);
-  EXPECT_THAT(read_translation_options(directory.path()).banned, ElementsAre(58100));
-  EXPECT_EQ(read_translation_options(directory.path()).longest, 511);
+  EXPECT_EQ(read_translator_options(directory.path()).beams, 6);
+  EXPECT_THAT(read_translator_options(directory.path()).banned, ElementsAre(58100));
+  EXPECT_EQ(read_translator_options(directory.path()).longest, 511);
   write_file_atomically(directory / "generation_config.json", R"({"bad_words_ids": [[1, 2]]})");
   try {
-    read_translation_options(directory.path());
+    read_translator_options(directory.path());
     ADD_FAILURE() << "two tokens are accepted";
   } catch (const DataError& error) {
     EXPECT_THAT(error.what(), HasSubstr("expected lists of one token id each"));
   }
+}
+
+TEST(TranslatorOptionsTest, NothingLeftToFollow) {
+  ThreadPool pool(1);
+  const auto backend = make_cpu_backend(pool);
+  const Model model = load_model(ROFORMER_SOURCE_DIR "/tests/fixtures/marian_models/shared", *backend);
+  std::vector<int32_t> all(29);
+  std::iota(all.begin(), all.end(), 0);
+  const std::vector<std::vector<int32_t>> sources{{3, 5, 0}};
+  EXPECT_THROW(Translator(model, {.banned = all}).run(sources), DataError);
 }
 
 TEST(TranslatorOptionsTest, OutOfRange) {
