@@ -172,7 +172,8 @@ std::string summary(const JsonObject& config, const Inspected& inspected, const 
             std::string(head_name(model.head)) +
                 (notes.head_reason.empty() ? "" : fmt::format(" ({})", notes.head_reason)));
     if (notes.head_reason.find(model.missing_head) == std::string::npos) add_row(text, "", model.missing_head);
-    add_row(text, "shape", shape_row(model));
+    if (model.encoder != nullptr) add_row(text, "encoder", shape_row(*model.encoder));
+    add_row(text, model.encoder == nullptr ? "shape" : "decoder", shape_row(model));
     add_row(text, "positions", position_row(model));
     add_row(text, "attention", attention_row(model));
   } else {

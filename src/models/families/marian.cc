@@ -212,32 +212,25 @@ void complete_marian(ModelConfig& config, const std::string& source) {
   }
 }
 
+constexpr Family marian_family(std::span<const TensorRule> tensors, std::span<const Spelling> spellings) {
+  return {.name = "marian",
+          .model_types = kMarianTypes,
+          .architectures = kMarianArchitectures,
+          .trunk = "model",
+          .signs = kMarianSigns,
+          .tensors = tensors,
+          .spellings = spellings,
+          .ignored = kMarianIgnored,
+          .head_tensors = kMarianHeadTensors,
+          .keys = marian_keys,
+          .complete = complete_marian,
+          .causal_setting = "marian, an encoder-decoder"};
+}
+
 }  // namespace
 
-constinit const Family families::marian{.name = "marian",
-                                        .model_types = kMarianTypes,
-                                        .architectures = kMarianArchitectures,
-                                        .trunk = "model",
-                                        .signs = kMarianSigns,
-                                        .tensors = kShared,
-                                        .spellings = kSharedSpellings,
-                                        .ignored = kMarianIgnored,
-                                        .head_tensors = kMarianHeadTensors,
-                                        .keys = marian_keys,
-                                        .complete = complete_marian,
-                                        .causal_setting = "marian, an encoder-decoder"};
+constinit const Family families::marian = marian_family(kShared, kSharedSpellings);
 // The same with an embedding matrix for each half.
-constinit const Family families::marian_separate{.name = "marian",
-                                                 .model_types = kMarianTypes,
-                                                 .architectures = kMarianArchitectures,
-                                                 .trunk = "model",
-                                                 .signs = kMarianSigns,
-                                                 .tensors = kSeparate,
-                                                 .spellings = kSeparateSpellings,
-                                                 .ignored = kMarianIgnored,
-                                                 .head_tensors = kMarianHeadTensors,
-                                                 .keys = marian_keys,
-                                                 .complete = complete_marian,
-                                                 .causal_setting = "marian, an encoder-decoder"};
+constinit const Family families::marian_separate = marian_family(kSeparate, kSeparateSpellings);
 
 }  // namespace roformer
