@@ -174,7 +174,10 @@ std::string summary(const JsonObject& config, const Inspected& inspected, const 
     if (notes.head_reason.find(model.missing_head) == std::string::npos) add_row(text, "", model.missing_head);
     if (model.encoder != nullptr) add_row(text, "encoder", shape_row(*model.encoder));
     add_row(text, model.encoder == nullptr ? "shape" : "decoder", shape_row(model));
-    add_row(text, "positions", position_row(model));
+    const std::string positions = position_row(model);
+    const std::string of_encoder = model.encoder == nullptr ? positions : position_row(*model.encoder);
+    add_row(text, "positions",
+            positions == of_encoder ? positions : fmt::format("{} in the encoder, {}", of_encoder, positions));
     add_row(text, "attention", attention_row(model));
   } else {
     add_row(text, "family", config.get_string("model_type", "unknown"));

@@ -135,9 +135,9 @@ int64_t forward(const Model& model, const std::string& ids_path, const std::stri
   const IdLists ids = read_input_ids(json, config.reader().vocabulary);
   const IdLists decoder_ids = read_decoder_ids(json, config, ids);
   check_memory(json, decoder_ids.empty() ? ids : decoder_ids, config);
-  if (config.segments == 0 && json.has("token_type_ids"))
-    json.reject("token_type_ids", "none: the model has no token types");
-  const IdLists segments = read_beside(json, "token_type_ids", config.segments, ids);
+  const int64_t types = config.reader().segments;
+  if (types == 0 && json.has("token_type_ids")) json.reject("token_type_ids", "none: the model has no token types");
+  const IdLists segments = read_beside(json, "token_type_ids", types, ids);
   const IdLists positions = read_beside(json, "position_ids", kMaxRotaryPosition + 1, ids);
   const std::vector<Tensor> memories = read_memories(json, model.backend(), ids.size(), config.hidden);
 

@@ -68,6 +68,10 @@ RelaidWeights relay_rotary(const StateDict& weights, const ModelConfig& config, 
                             FieldName("rotary_layout"), rotary_layout_name(to), position_name(config.position));
   }
   if (position->rotary.layout == to) return result;
+  if (config.encoder != nullptr) {
+    throw UsageError("{} {}: the weights of an encoder-decoder stay as they are", FieldName("rotary_layout"),
+                     rotary_layout_name(to));
+  }
   if (config.family->any_positions == nullptr) {
     throw UsageError("{} {}: a Llama's rotation has the layout \"half\" in every program; its weights stay as they are",
                      FieldName("rotary_layout"), rotary_layout_name(to));

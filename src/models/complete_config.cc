@@ -299,6 +299,10 @@ void complete(ModelConfig& config, const std::string& source) {
     if (encoder.hidden != config.hidden) {
       refuse_config(source, "the encoder's hidden states are {} wide, the decoder's {}", encoder.hidden, config.hidden);
     }
+    if (config.shared_words && (encoder.vocabulary != config.vocabulary || encoder.embedding != config.embedding)) {
+      refuse_config(source, "shared embeddings of {} words by {} in the encoder, {} by {} in the decoder",
+                    encoder.vocabulary, encoder.embedding, config.vocabulary, config.embedding);
+    }
     config.encoder = std::make_shared<const ModelConfig>(std::move(encoder));
   }
   config.family->complete(config, source);

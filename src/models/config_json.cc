@@ -16,13 +16,6 @@ namespace roformer {
 
 namespace {
 
-// Unsupported settings that would change the result.
-void refuse_unsupported(const JsonObject& json) {
-  if (json.has("cross_attention_hidden_size")) json.reject("cross_attention_hidden_size", "none");
-  if (json.has("quantization_config")) json.reject("quantization_config", "none: unquantized weights");
-  if (!json.get_object("pruned_heads").value().empty()) json.reject("pruned_heads", "none");
-}
-
 // Whether the value of `key` changes the model of `file`, whose "model_type" knows it.
 bool has_effect(const JsonObject& file, const std::string& key) {
   Json without = file.value();
@@ -64,7 +57,7 @@ ModelConfig read_config(const JsonObject& json, std::vector<std::string>* unknow
 
 ModelConfig read_config(const JsonObject& json, const ModelKind& kind, std::vector<std::string>* unknown) {
   ModelConfig config;
-  refuse_unsupported(json);
+  bert_like::refuse_unsupported(json);
   config.family = kind.family;
   config.head = kind.head;
   if (kind.labels) config.labels = bert_like::numbered_labels(*kind.labels);
@@ -81,7 +74,8 @@ ModelConfig read_config(const JsonObject& json, const ModelKind& kind, std::vect
     if (!asking.known()) {
       unknown->push_back(entry.key());
     } else {
-      std::ranges::copy(unread_rotary_keys(json, entry.key()), std::back_inserter(*unknown));
+      const auto unread = config.family->unread != nullptr ? config.family->unread : unread_rotary_keys;
+      std::ranges::copy(unread(json, entry.key()), std::back_inserter(*unknown));
     }
   }
   return config;

@@ -53,6 +53,18 @@ bool same_values(const AvailableTensor& one, const AvailableTensor& other) {
   return true;
 }
 
+// Shared embeddings, where the file holds those of each half, are equal.
+void check_shared_words(const FoundModel& model) {
+  if (!model.config.shared_words) return;
+  const Family& family = *model.config.family;
+  const AvailableTensor* words = find_parameter(family, "embeddings.words.weight", model.tensors);
+  const AvailableTensor* of_encoder = find_parameter(family, "encoder.embeddings.words.weight", model.tensors);
+  if (words == nullptr || of_encoder == nullptr || words == of_encoder || same_values(*words, *of_encoder)) return;
+  throw DataError("{}: {} differs from {}, though config.json says that the halves share their embeddings ({})",
+                  FilePath(model.source), quote(of_encoder->stored_name), quote(words->stored_name),
+                  KeyName("share_encoder_decoder_embeddings"));
+}
+
 }  // namespace
 
 FoundModel find_model(const std::string& directory) {
@@ -74,6 +86,7 @@ FoundModel find_model(const std::string& directory) {
   notes.warnings.insert(notes.warnings.end(), decided.warnings.begin(), decided.warnings.end());
   notes.family_reason = std::move(decided.family_reason);
   notes.head_reason = std::move(decided.head_reason);
+  check_shared_words(model);
   take_output_as_it_is(model.config, model);
   return model;
 }

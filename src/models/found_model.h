@@ -24,7 +24,8 @@ struct FoundModel {
   LoadNotes notes;
 };
 
-// Of a directory, or one of its weights files. Errors of WeightFiles, remove_wrapper, decide_kind and read_config.
+// Of a directory, or one of its weights files. Errors of WeightFiles, remove_wrapper, decide_kind and read_config, and
+// a DataError for embeddings that the halves of an encoder-decoder share by config.json but not in the file.
 FoundModel find_model(const std::string& directory);
 
 // Where the file has an output layer of its own whose values differ from what a tied language model would use, they are

@@ -141,6 +141,10 @@ std::vector<LoadingPlan::Missing> LoadingPlan::match(const ModelConfig& config, 
       held_by_head_ += find(output, other_names(family, output)).has_value();
       others.push_back(output);
     }
+    // Files may hold shared embeddings once for each half.
+    if (config.shared_words && entry.spec.name == "embeddings.words.weight") {
+      others.push_back(name_in_files(family, "encoder.embeddings.words.weight"));
+    }
     known.insert(name);
     known.insert(others.begin(), others.end());
     const Shape shape = file_shape(rule, entry.spec.shape);

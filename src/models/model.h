@@ -104,7 +104,7 @@ class Model {
 [[noreturn]] void refuse_head(const ModelConfig& config, const std::string& problem);
 
 // The content of a model directory, checked as by load_model, without reading any weights but output weights that may
-// be tied. Errors as of load_model.
+// be tied and embeddings that are shared. Errors as of load_model.
 struct PlannedModel {
   ModelConfig config;
   LoadingPlan plan;

@@ -27,11 +27,13 @@ bool describes_same_model(const std::string& config_path, const Json& config) {
 std::vector<std::pair<std::string, Tensor>> file_weights(const Model& model) {
   auto weights = model.weights();
   // transformers expects the bias of an untied decoder under both of its names.
+  constexpr std::string_view kUsed = "cls.predictions.decoder.bias", kOther = "cls.predictions.bias";
   for (size_t i = 0; i < weights.size(); ++i) {
-    if (weights[i].first == "cls.predictions.decoder.bias") {
-      weights.emplace_back("cls.predictions.bias", weights[i].second);
-      break;
-    }
+    if (!weights[i].first.ends_with(kUsed)) continue;
+    std::string other = weights[i].first;
+    other.replace(other.size() - kUsed.size(), kUsed.size(), kOther);
+    weights.emplace_back(std::move(other), Tensor(weights[i].second));
+    break;
   }
   const Family& family = *model.config().family;
   if (family.add_tensors != nullptr) family.add_tensors(model.config(), weights);

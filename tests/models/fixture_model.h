@@ -5,10 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/file.h"
+#include "formats/safetensors.h"
 #include "models/save_model.h"
 #include "tests/base/temp_directory.h"
 #include "tests/models/family_fixture.h"
@@ -52,6 +55,23 @@ class FixtureModelTest : public ::testing::TestWithParam<std::string> {
       EXPECT_EQ(read_file(directory_ / "twice" + file, kMaxBytes), read_file(directory_ / "once" + file, kMaxBytes))
           << file;
     }
+  }
+
+  Json config_json() const { return JsonObject::read(fixture_.directory() + "/config.json").value(); }
+
+  std::vector<std::pair<std::string, Tensor>> tensors() const {
+    std::vector<std::pair<std::string, Tensor>> all;
+    const SafetensorsFile file(fixture_.directory() + "/model.safetensors");
+    for (const TensorInfo& info : file.tensors()) all.emplace_back(info.name, file.tensor(info.name));
+    return all;
+  }
+
+  // The outputs of a directory with these tensors and this config.json.
+  Activations run_with(const std::vector<std::pair<std::string, Tensor>>& tensors, const Json& config) {
+    const TempDirectory other;
+    write_safetensors(other / "model.safetensors", tensors);
+    write_file_atomically(other / "config.json", config.dump());
+    return fixture_.run(load_model(other.path(), *cpu_), fixture_.sequences());
   }
 
   FamilyFixture fixture_;

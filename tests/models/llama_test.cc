@@ -143,7 +143,9 @@ TEST(LlamaConfigTest, RefusesWhatItDoesNotHave) {
   kLlamaFile.expect_refused({{"quantization_config", {{"bits", 4}}}}, "quantization_config");
   kLlamaFile.expect_refused({{"eos_token_id", "2"}}, "eos_token_id");
   kLlamaFile.expect_refused({{"architectures", {"RoFormerModel"}}}, "one of model_type \"llama\"");
-  kLlamaFile.expect_refused({{"model_type", "mamba"}}, "\"roformer\", \"bert\", \"llama\", \"gpt_neox\" or \"marian\"");
+  kLlamaFile.expect_refused(
+      {{"model_type", "mamba"}},
+      "\"roformer\", \"bert\", \"llama\", \"gpt_neox\", \"marian\", \"encoder-decoder\" or \"roformer_translator\"");
 }
 
 // Values specific to Llama cannot be expressed by other families' files.

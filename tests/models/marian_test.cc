@@ -22,23 +22,6 @@ class MarianTest : public FixtureModelTest {
  protected:
   // Its weights are large, so that sources are told apart.
   MarianTest() : FixtureModelTest("marian_models", 1e-9, 5e-5) {}
-
-  Json config_json() const { return JsonObject::read(fixture_.directory() + "/config.json").value(); }
-
-  // The outputs of the fixture's config.json, changed, with these tensors.
-  Activations run_with(const std::vector<std::pair<std::string, Tensor>>& tensors, const Json& config) {
-    const TempDirectory other;
-    write_safetensors(other / "model.safetensors", tensors);
-    write_file_atomically(other / "config.json", config.dump());
-    return fixture_.run(load_model(other.path(), *cpu_), fixture_.sequences());
-  }
-
-  std::vector<std::pair<std::string, Tensor>> tensors() const {
-    std::vector<std::pair<std::string, Tensor>> all;
-    const SafetensorsFile file(fixture_.directory() + "/model.safetensors");
-    for (const TensorInfo& info : file.tensors()) all.emplace_back(info.name, file.tensor(info.name));
-    return all;
-  }
 };
 
 TEST_P(MarianTest, PackedInOneBatch) { expect_right_when_packed(); }
@@ -123,7 +106,7 @@ TEST_P(MarianTest, TokenByTokenIsTheWholePass) {
 INSTANTIATE_TEST_SUITE_P(, MarianTest, ::testing::Values("shared", "separate", "untied"),
                          [](const auto& param) { return param.param; });
 
-ModelConfig read(const Json& more) {
+ModelConfig read_config_of_marian(const Json& more) {
   Json json = {{"model_type", "marian"},
                {"architectures", {"MarianMTModel"}},
                {"vocab_size", 50},
@@ -140,9 +123,9 @@ ModelConfig read(const Json& more) {
   return read_config(JsonObject(json, "config.json"));
 }
 
-std::string refusal(const Json& more) {
+std::string marian_refusal(const Json& more) {
   try {
-    read(more);
+    read_config_of_marian(more);
   } catch (const DataError& error) {
     return error.what();
   }
@@ -150,7 +133,7 @@ std::string refusal(const Json& more) {
 }
 
 TEST(MarianConfigTest, BothHalves) {
-  const ModelConfig config = read({{"scale_embedding", true}, {"dropout", 0.2}});
+  const ModelConfig config = read_config_of_marian({{"scale_embedding", true}, {"dropout", 0.2}});
   EXPECT_EQ(config.family, &families::marian);
   EXPECT_EQ(config.layers, 2);
   EXPECT_EQ(config.heads, 4);
@@ -166,23 +149,25 @@ TEST(MarianConfigTest, BothHalves) {
 }
 
 TEST(MarianConfigTest, RefusesWhatItDoesNotHave) {
-  EXPECT_THAT(refusal({{"decoder_vocab_size", 60}}), HasSubstr("'decoder_vocab_size' is 60, expected vocab_size 50"));
-  EXPECT_THAT(refusal({{"activation_function", "mish"}}), HasSubstr("activation_function"));
-  EXPECT_THAT(refusal({{"d_model", 10}}), HasSubstr("is not a multiple of"));
-  EXPECT_THAT(refusal({{"decoder_start_token_id", 50}}), HasSubstr("decoder_start_token_id is 50, expected 0 to 49"));
+  EXPECT_THAT(marian_refusal({{"decoder_vocab_size", 60}}),
+              HasSubstr("'decoder_vocab_size' is 60, expected vocab_size 50"));
+  EXPECT_THAT(marian_refusal({{"activation_function", "mish"}}), HasSubstr("activation_function"));
+  EXPECT_THAT(marian_refusal({{"d_model", 10}}), HasSubstr("is not a multiple of"));
+  EXPECT_THAT(marian_refusal({{"decoder_start_token_id", 50}}),
+              HasSubstr("decoder_start_token_id is 50, expected 0 to 49"));
 }
 
 // opus-mt-en-de: 74.4 million parameters.
 TEST(MarianConfigTest, PublishedShape) {
-  const ModelConfig config = read({{"vocab_size", 58101},
-                                   {"d_model", 512},
-                                   {"encoder_layers", 6},
-                                   {"decoder_layers", 6},
-                                   {"encoder_attention_heads", 8},
-                                   {"decoder_attention_heads", 8},
-                                   {"encoder_ffn_dim", 2048},
-                                   {"decoder_ffn_dim", 2048},
-                                   {"pad_token_id", 58100}});
+  const ModelConfig config = read_config_of_marian({{"vocab_size", 58101},
+                                                    {"d_model", 512},
+                                                    {"encoder_layers", 6},
+                                                    {"decoder_layers", 6},
+                                                    {"encoder_attention_heads", 8},
+                                                    {"decoder_attention_heads", 8},
+                                                    {"encoder_ffn_dim", 2048},
+                                                    {"decoder_ffn_dim", 2048},
+                                                    {"pad_token_id", 58100}});
   EXPECT_EQ(config.parameters(), 58101 * 512 + 58101 + 6 * 3'152'384 + 6 * 4'204'032);
 }
 

@@ -150,8 +150,14 @@ void other_keys(ConfigKeys& keys) {
                 "finetuning_task", "language", "directionality", "pooler_fc_size", "pooler_num_attention_heads",
                 "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type", "summary_first_dropout",
                 "summary_last_dropout", "task_specific_params", "torchscript",
-                // rejected if set (config_json.cc)
+                // rejected if set
                 "is_encoder_decoder", "cross_attention_hidden_size", "quantization_config", "pruned_heads"});
+}
+
+void refuse_unsupported(const JsonObject& json) {
+  if (json.has("cross_attention_hidden_size")) json.reject("cross_attention_hidden_size", "none");
+  if (json.has("quantization_config")) json.reject("quantization_config", "none: unquantized weights");
+  if (!json.get_object("pruned_heads").value().empty()) json.reject("pruned_heads", "none");
 }
 
 void refuse_decoder_values(const ModelConfig& config, const std::string& source) {

@@ -68,6 +68,9 @@ void head_keys(ConfigKeys& keys, ModelConfig& config);
 // Ignored keys, and those that must be unset.
 void other_keys(ConfigKeys& keys);
 
+// DataError for settings of any family that would change the result and are not supported.
+void refuse_unsupported(const JsonObject& json);
+
 std::vector<std::string> numbered_labels(int64_t count);  // LABEL_0, LABEL_1, ...
 
 // Rejects values that neither family's files can express.

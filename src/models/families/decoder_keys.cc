@@ -5,40 +5,25 @@
 
 #include "models/rotary_json.h"
 #include "models/stack_config.h"
+#include "models/token_ids_json.h"
 
 namespace roformer::decoder_keys {
 
 namespace {
 
-// One id, a list of them (Llama 3's ends of texts and turns), or null.
-std::vector<int64_t> read_ids(const JsonObject& json, const char* key) {
-  std::vector<int64_t> ids;
-  if (!json.has(key)) return ids;
-  const Json& value = json.value()[key];
-  for (const Json& id : value.is_array() ? value : Json::array({value})) {
-    if (!id.is_number_integer()) json.reject(key, "a token id, or a list of them");
-    ids.push_back(id.get<int64_t>());
-  }
-  return ids;
-}
-
 void read_tokens(const JsonObject& json, ModelConfig& config) {
   // Older files use −1 for none.
   config.pad_id = std::max<int64_t>(0, json.get_int("pad_token_id", 0));
-  const std::vector<int64_t> first = read_ids(json, "bos_token_id");
+  const std::vector<int64_t> first = read_token_ids(json, "bos_token_id");
   if (first.size() > 1) json.reject("bos_token_id", "one token id");
   if (!first.empty()) config.bos_id = first.front();
-  config.eos_ids = read_ids(json, "eos_token_id");
+  config.eos_ids = read_token_ids(json, "eos_token_id");
 }
 
 void write_tokens(const ModelConfig& config, Json& json) {
   if (config.pad_id != 0) json["pad_token_id"] = config.pad_id;
   if (config.bos_id) json["bos_token_id"] = *config.bos_id;
-  if (config.eos_ids.size() == 1) {
-    json["eos_token_id"] = config.eos_ids.front();
-  } else if (!config.eos_ids.empty()) {
-    json["eos_token_id"] = config.eos_ids;
-  }
+  write_token_ids(config.eos_ids, "eos_token_id", json);
 }
 
 }  // namespace

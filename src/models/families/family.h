@@ -51,7 +51,7 @@ struct Family {
   const char* name;  // for "model_type" of config.json and messages
   std::span<const std::string_view> model_types;
   std::span<const Architecture> architectures;  // the first with a head is the one written
-  const char* trunk;                            // prefix "roformer", optional in files of a trunk alone
+  const char* trunk;                            // prefix "roformer", optional in files of a trunk alone; or ""
   std::span<const char* const> signs;           // patterns of tensor names that only this family's files have
   std::span<const TensorRule> tensors;
   std::span<const Spelling> spellings = {};
@@ -65,6 +65,8 @@ struct Family {
   void (*complete)(ModelConfig& config, const std::string& source);
   // Sets values implied by tensor names only. `has` accepts names with and without the trunk's prefix.
   void (*complete_from_names)(ModelConfig& config, const std::function<bool(const std::string&)>& has) = nullptr;
+  // What a known key of a file holds without influence, for a warning ("encoder.foo"); null: unread_rotary_keys().
+  std::vector<std::string> (*unread)(const JsonObject& json, std::string_view key) = nullptr;
   // Adds tensors that other programs expect beside the parameters.
   void (*add_tensors)(const ModelConfig& config, std::vector<std::pair<std::string, Tensor>>& tensors) = nullptr;
 
@@ -75,7 +77,9 @@ struct Family {
 
 namespace families {
 extern const Family roformer, bert, llama, gpt_neox, marian, marian_separate;
-}
+// With an object of config.json for each half: of two RoFormers as transformers has them, and this project's own.
+extern const Family encoder_decoder, translator;
+}  // namespace families
 
 // nullptr if there is none.
 const Family* find_family(std::string_view model_type);

@@ -8,8 +8,8 @@
 
 #include "models/attention_json.h"
 #include "models/families/bert_like.h"
+#include "models/families/position_table.h"
 #include "models/rotary_json.h"
-#include "position/sinusoid.h"
 
 namespace roformer {
 
@@ -161,17 +161,8 @@ void find_gains(ModelConfig& config, const std::function<bool(const std::string&
   if (has("embeddings.LayerNorm.weight") || has("embeddings.LayerNorm.gamma")) config.norm = NormKind::rms_with_gain;
 }
 
-// transformers saves its table of sines and cosines with a RoFormer's weights, and warns if a file lacks it.
-void add_position_table(const ModelConfig& config, std::vector<std::pair<std::string, Tensor>>& tensors) {
-  constexpr int64_t kMaxTableRows = 1 << 20;  // larger tables are not worth writing
-  if (!std::holds_alternative<RotaryPosition>(config.position) || config.max_positions > kMaxTableRows) return;
-  const Tensor table = Tensor::allocate({config.max_positions, config.head_dim()}, DType::float32);
-  for (int64_t position = 0; position < config.max_positions; ++position) {
-    for (int64_t column = 0; column < config.head_dim(); ++column) {
-      table.row<float>(position)[column] = static_cast<float>(sinusoid(position, column, config.head_dim()));
-    }
-  }
-  tensors.emplace_back("roformer.encoder.embed_positions.weight", table);
+void add_table(const ModelConfig& config, std::vector<std::pair<std::string, Tensor>>& tensors) {
+  add_position_table(config, "roformer.encoder.embed_positions.weight", tensors);
 }
 
 constexpr const char* kRoFormerSigns[] = {"roformer.*", "*.roformer.*", "*embeddings_project.weight",
@@ -191,7 +182,7 @@ constinit const Family families::roformer{.name = "roformer",
                                           .keys = roformer_keys,
                                           .complete = complete_roformer,
                                           .complete_from_names = find_gains,
-                                          .add_tensors = add_position_table,
+                                          .add_tensors = add_table,
                                           .any_positions = &families::roformer,
                                           .causal_setting = "is_decoder"};
 
