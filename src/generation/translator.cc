@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/stop.h"
 #include "generation/pass.h"
+#include "models/token_ids_json.h"
 
 namespace roformer {
 
@@ -107,20 +108,39 @@ TranslatorOptions read_translator_options(const std::string& directory) {
     const std::string path = join_path(directory, name);
     if (!exists(path)) continue;
     const JsonObject json = JsonObject::read(path);
-    constexpr int64_t kMostBeams = 1024;
+    constexpr int64_t kMostBeams = 1024, kLastId = std::numeric_limits<int32_t>::max();
     options.beams = json.get_int("num_beams", options.beams, 1, kMostBeams);
     options.length_penalty = json.get_double("length_penalty", options.length_penalty);
     if (json.has("max_length"))
       options.longest = json.get_int("max_length", std::nullopt, 2) - 1;  // it counts the start
     options.no_repeat_ngram = json.get_int("no_repeat_ngram_size", options.no_repeat_ngram, 0);
     options.banned = read_banned(json);
+    if (json.has("decoder_start_token_id")) {
+      options.start = json.get_int("decoder_start_token_id", std::nullopt, 0, kLastId);
+    }
+    options.ends = read_token_ids(json, "eos_token_id");
     if (json.has("forced_eos_token_id")) {
-      options.forced_end = static_cast<int32_t>(json.get_int("forced_eos_token_id", std::nullopt, 0));
+      options.forced_end = static_cast<int32_t>(json.get_int("forced_eos_token_id", std::nullopt, 0, kLastId));
     }
     options.renormalized = json.get_bool("renormalize_logits", options.renormalized);
     break;
   }
   return options;
+}
+
+std::string generation_config(const ModelConfig& config, const TranslatorOptions& options) {
+  Json json = {{"num_beams", options.beams},        {"length_penalty", options.length_penalty},
+               {"max_length", options.longest + 1},  // it counts the start
+               {"early_stopping", false},           {"do_sample", false},
+               {"pad_token_id", config.pad_id}};
+  if (const auto start = options.start ? options.start : config.start_id) json["decoder_start_token_id"] = *start;
+  if (config.bos_id) json["bos_token_id"] = *config.bos_id;
+  write_token_ids(options.ends.empty() ? config.eos_ids : options.ends, "eos_token_id", json);
+  if (options.no_repeat_ngram > 0) json["no_repeat_ngram_size"] = options.no_repeat_ngram;
+  for (const int32_t id : options.banned) json["bad_words_ids"].push_back(Json::array({id}));
+  if (options.forced_end) json["forced_eos_token_id"] = *options.forced_end;
+  if (options.renormalized) json["renormalize_logits"] = true;
+  return json.dump(2) + "\n";
 }
 
 // A sentence being translated.
@@ -133,9 +153,12 @@ Translator::Translator(const Model& model, TranslatorOptions options) : model_(m
   const ModelConfig& config = model.config();
   model.encoder();   // throws if there is none
   model.mlm_head();  // likewise
-  if (!config.start_id) throw DataError("the model names no {}", KeyName("decoder_start_token_id"));
-  start_id_ = static_cast<int32_t>(*config.start_id);
-  for (const int64_t id : config.eos_ids) end_ids_.push_back(static_cast<int32_t>(id));
+  const std::optional<int64_t> start = options_.start ? options_.start : config.start_id;
+  if (!start) throw DataError("the model names no {}", KeyName("decoder_start_token_id"));
+  start_id_ = static_cast<int32_t>(*start);
+  for (const int64_t id : options_.ends.empty() ? config.eos_ids : options_.ends) {
+    end_ids_.push_back(static_cast<int32_t>(id));
+  }
   const auto check = [](bool good, const char* name, int64_t value, const char* expected) {
     if (!good) throw UsageError("{} is {}, expected {}", FieldName(name), value, expected);
   };
@@ -145,10 +168,13 @@ Translator::Translator(const Model& model, TranslatorOptions options) : model_(m
   check(options_.max_new_tokens.value_or(1) >= 1, "max_new_tokens", options_.max_new_tokens.value_or(1), "1 or more");
   check(options_.no_repeat_ngram >= 0, "no_repeat_ngram", options_.no_repeat_ngram, "0 or more");
   check(options_.batch_tokens >= 1, "batch_tokens", options_.batch_tokens, "1 or more");
-  if (options_.forced_end && *options_.forced_end >= config.vocabulary) {
-    throw DataError("{} is {}, beyond the model's {} tokens", KeyName("forced_eos_token_id"), *options_.forced_end,
-                    config.vocabulary);
-  }
+  const auto check_id = [&](const char* key, int32_t id) {
+    if (id >= config.vocabulary) {
+      throw DataError("{} is {}, beyond the model's {} tokens", KeyName(key), id, config.vocabulary);
+    }
+  };
+  check_id("decoder_start_token_id", start_id_);
+  if (options_.forced_end) check_id("forced_eos_token_id", *options_.forced_end);
   std::erase_if(options_.banned, [&](int32_t id) { return id < 0 || id >= config.vocabulary; });
 }
 

@@ -25,6 +25,8 @@ struct TranslatorOptions {
   int64_t longest = 511;
   int64_t no_repeat_ngram = 0;             // no sequence of so many tokens comes twice; 0: off
   std::vector<int32_t> banned = {};        // tokens that are never generated
+  std::optional<int64_t> start = {};       // what the decoder reads first; none: the model's
+  std::vector<int64_t> ends = {};          // tokens that end a translation; empty: the model's
   std::optional<int32_t> forced_end = {};  // the last token of a translation that reaches its limit
   bool renormalized = false;               // probabilities among the tokens that are allowed
   int64_t batch_tokens = 4096;             // source tokens times beams that are translated together
@@ -34,9 +36,14 @@ struct TranslatorOptions {
 };
 
 // The options that a directory's generation_config.json (else config.json) names, else the defaults: num_beams,
-// length_penalty, max_length, no_repeat_ngram_size, bad_words_ids, forced_eos_token_id, renormalize_logits. DataError
-// for a value that cannot be followed.
+// length_penalty, max_length, no_repeat_ngram_size, bad_words_ids, decoder_start_token_id, eos_token_id,
+// forced_eos_token_id, renormalize_logits. DataError for a value that cannot be followed.
 TranslatorOptions read_translator_options(const std::string& directory);
+
+// A generation_config.json of a model's tokens and these options, which read_translator_options() and transformers'
+// generate() follow alike, but for max_new_tokens, a penalty other than LengthPenalty::power and the number of
+// candidates, which it does not have.
+std::string generation_config(const ModelConfig& config, const TranslatorOptions& options);
 
 class Translator {
  public:

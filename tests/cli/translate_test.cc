@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "generation/translator.h"
 #include "models/save_model.h"
 #include "tests/cli/program.h"
 #include "text/translation_tokenizers.h"
@@ -107,6 +108,59 @@ TEST_F(TranslateCommand, OtherCommandsAndOtherModels) {
   expect_refused({"embed", "--model", model, "a"}, 1, {"encoder-decoder"});
   expect_refused({"translate", "--model", other, "a"}, 1, {});
   expect_refused(command({"--beam", "2", "--n-best", "3", "a"}), 2, {"--n-best is 3, expected 1 to the number"});
+}
+
+// A RoFormer as transformers has it, and the same in this project's own format.
+class TranslateRoFormers : public TranslateCommand {
+ protected:
+  void SetUp() override {
+    const auto tokenizers = load_translation_tokenizers(ROFORMER_SOURCE_DIR "/tests/fixtures/marian/shared");
+    const int64_t words = tokenizers.target->vocabulary_size(), pad = tokenizers.target->pad_id();
+    Json half = {{"model_type", "roformer"}, {"vocab_size", words},      {"hidden_size", 16},
+                 {"num_hidden_layers", 1},   {"num_attention_heads", 2}, {"intermediate_size", 24},
+                 {"initializer_range", 0.7}, {"pad_token_id", pad}};
+    Json config = {{"model_type", "encoder-decoder"},
+                   {"architectures", {"EncoderDecoderModel"}},
+                   {"encoder", half},
+                   {"decoder", half},
+                   {"decoder_start_token_id", pad},
+                   {"pad_token_id", pad},
+                   {"eos_token_id", 0},
+                   {"share_encoder_decoder_embeddings", true}};
+    config["decoder"].update(Json{{"is_decoder", true}, {"add_cross_attention", true}});
+    save(config, tokenizers, "roformer");
+    for (const char* name : {"encoder", "decoder"}) config[name]["model_type"] = "roformer_variant";
+    config.update(Json{{"model_type", "roformer_translator"}, {"architectures", {"RoFormerTranslator"}}});
+    save(config, tokenizers, "own");
+  }
+  void save(const Json& config, const TranslationTokenizers& tokenizers, const std::string& name) const {
+    Model model(*backend_, read_config(JsonObject(config, "config.json")), false);
+    model.initialize({5, 0});
+    auto files = tokenizers.source->files();
+    files["generation_config.json"] = generation_config(model.config(), {.beams = 3, .longest = 9});
+    save_model(model, files, directory_ / name);
+  }
+  std::string translated(const std::string& name) const {
+    const Arguments all{"translate", "--model", directory_ / name, "--threads", "1", "--json", "a man", "the house"};
+    return succeed(all);
+  }
+};
+
+TEST_F(TranslateRoFormers, BothFormsAlike) {
+  const std::string lines = translated("roformer");
+  ASSERT_THAT(json_lines(lines), SizeIs(2));
+  EXPECT_EQ(translated("own"), lines);
+  const std::string ids = file("ids.json", R"({"input_ids": [[3, 5, 0]], "decoder_input_ids": [[2, 4]]})");
+  for (const std::string name : {"roformer", "own"}) {
+    const std::string copy = directory_ / (name + "_copy");
+    EXPECT_THAT(succeed({"convert", "--input", directory_ / name, "--output", copy}), HasSubstr("values equal"));
+    EXPECT_EQ(translated(name + "_copy"), lines);
+    EXPECT_THAT(succeed({"forward", "--model", copy, "--ids", ids, "--output", directory_ / "out"}),
+                HasSubstr("1 seq"));
+    EXPECT_THAT(succeed({"inspect", "--model", copy}), HasSubstr("\nencoder "));
+    expect_refused({"convert", "--input", copy, "--output", directory_ / "half", "--rotary-layout", "half"}, 2,
+                   {"the weights of an encoder-decoder stay as they are"});
+  }
 }
 
 }  // namespace

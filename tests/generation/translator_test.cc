@@ -1,4 +1,5 @@
-// Translation against transformers' generate() (tests/fixtures/README.md, "marian_models"), and its own promises.
+// Translation against transformers' generate() (tests/fixtures/README.md, "marian_models" and
+// "encoder_decoders"), and its own promises.
 #include "generation/translator.h"
 
 #include <gmock/gmock.h>
@@ -21,7 +22,7 @@ using ::testing::HasSubstr;
 
 class TranslatorTest : public ::testing::TestWithParam<std::string> {
  protected:
-  std::string directory() const { return ROFORMER_SOURCE_DIR "/tests/fixtures/marian_models/" + GetParam(); }
+  std::string directory() const { return ROFORMER_SOURCE_DIR "/tests/fixtures/" + GetParam(); }
   std::vector<std::vector<int32_t>> sources() const {
     return JsonObject::read(directory() + "/inputs.json")
         .value()
@@ -99,8 +100,15 @@ TEST_P(TranslatorTest, ScoresAreThoseOfForcedDecoding) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, TranslatorTest, ::testing::Values("shared", "separate", "untied"),
-                         [](const auto& param) { return param.param; });
+INSTANTIATE_TEST_SUITE_P(, TranslatorTest,
+                         ::testing::Values("marian_models/shared", "marian_models/separate", "marian_models/untied",
+                                           "encoder_decoders/shared", "encoder_decoders/separate",
+                                           "encoder_decoders/untied"),
+                         [](const auto& param) {
+                           std::string name = param.param;
+                           name[name.find('/')] = '_';
+                           return name;
+                         });
 
 TEST(TranslatorOptionsTest, OfADirectory) {
   const TempDirectory directory;
@@ -118,6 +126,47 @@ TEST(TranslatorOptionsTest, OfADirectory) {
   } catch (const DataError& error) {
     EXPECT_THAT(error.what(), HasSubstr("expected lists of one token id each"));
   }
+}
+
+// What is written is read, and the tokens that it names are followed.
+TEST(TranslatorOptionsTest, OfAWrittenDirectory) {
+  ThreadPool pool(1);
+  const auto backend = make_cpu_backend(pool);
+  const Model model = load_model(ROFORMER_SOURCE_DIR "/tests/fixtures/encoder_decoders/shared", *backend);
+  const TempDirectory directory;
+  const std::string path = directory / "generation_config.json";
+  write_file_atomically(path, generation_config(model.config(), {.beams = 5, .length_penalty = 1.5, .longest = 63}));
+  const Json json = JsonObject::read(path).value();
+  EXPECT_EQ(json, Json({{"num_beams", 5},
+                        {"length_penalty", 1.5},
+                        {"max_length", 64},
+                        {"early_stopping", false},
+                        {"do_sample", false},
+                        {"decoder_start_token_id", 28},
+                        {"eos_token_id", 0},
+                        {"pad_token_id", 28}}));
+  const TranslatorOptions options = read_translator_options(directory.path());
+  EXPECT_EQ(options.beams, 5);
+  EXPECT_EQ(options.length_penalty, 1.5);
+  EXPECT_EQ(options.longest, 63);
+  EXPECT_EQ(generation_config(model.config(), options), read_file(path, 1 << 20));
+
+  const TranslatorOptions more{
+      .no_repeat_ngram = 3, .banned = {4, 5}, .start = 2, .ends = {0, 7}, .forced_end = 7, .renormalized = true};
+  write_file_atomically(path, generation_config(model.config(), more));
+  const TranslatorOptions read = read_translator_options(directory.path());
+  EXPECT_EQ(generation_config(model.config(), read), read_file(path, 1 << 20));
+  EXPECT_EQ(read.start, 2);
+  EXPECT_THAT(read.ends, ElementsAre(0, 7));
+  EXPECT_THAT(read.banned, ElementsAre(4, 5));
+
+  // Every first token starts another text; an end that comes at once leaves nothing else.
+  const std::vector<std::vector<int32_t>> sources{{16, 23, 11, 24, 14, 25, 2}};
+  const auto usual = Translator(model, {.longest = 8}).run(sources).front().front().ids;
+  EXPECT_EQ(Translator(model, {.longest = 8, .start = 28}).run(sources).front().front().ids, usual);
+  EXPECT_NE(Translator(model, {.longest = 8, .start = 3}).run(sources).front().front().ids, usual);
+  EXPECT_EQ(Translator(model, {.beams = 1, .longest = 8, .ends = {12}}).run(sources).front().front().ids,
+            std::vector<int32_t>{12});
 }
 
 TEST(TranslatorOptionsTest, NothingLeftToFollow) {
@@ -138,6 +187,7 @@ TEST(TranslatorOptionsTest, OutOfRange) {
   EXPECT_THROW(Translator(model, {.beams = 2, .candidates = 3}), UsageError);
   EXPECT_THROW(Translator(model, {.no_repeat_ngram = -1}), UsageError);
   EXPECT_THROW(Translator(model, {.forced_end = 29}), DataError);
+  EXPECT_THROW(Translator(model, {.start = 29}), DataError);
   const Model other = load_model(ROFORMER_SOURCE_DIR "/tests/fixtures/small_ragged", *backend);
   EXPECT_THROW(Translator(other, {}), DataError);
 }
