@@ -98,12 +98,23 @@ Source read_llama2c_source(const ConvertOptions& options, Backend& backend) {
   return {std::move(model), std::move(read.weights), std::move(files), Json::object(), {}};
 }
 
+// A config's keys as they are written, and the others that it had; rotary keys are written anew. The same of the halves
+// of an encoder-decoder.
+Json merged(Json config, Json written) {
+  for (const std::string_view key : rotary_keys()) config.erase(std::string(key));
+  for (const char* half : {"encoder", "decoder"}) {
+    const bool both = written.contains(half) && config.contains(half);
+    if (both && written[half].is_object() && config[half].is_object()) {
+      written[half] = merged(config[half], written[half]);
+    }
+  }
+  config.update(written);
+  return config;
+}
+
 void write_transformers(const Source& source, const std::string& directory) {
   save_model(source.model, {}, directory);
-  Json config = source.config;
-  // Rotary keys are written anew.
-  for (const std::string_view key : rotary_keys()) config.erase(std::string(key));
-  config.update(write_config(source.model.config()));
+  const Json config = merged(source.config, write_config(source.model.config()));
   write_file_atomically(join_path(directory, kConfig), config.dump(2) + "\n");
   for (const auto& [name, content] : source.files) {
     const std::string path = join_path(directory, name);

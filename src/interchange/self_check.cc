@@ -45,27 +45,38 @@ void add_to_hash(Hasher& hash, const std::string& name, const Tensor& tensor) {
   if (tensor.bytes() > 0) hash.update(tensor.raw(), tensor.bytes());
 }
 
-// The names of a tensor in the source: its own, or that of a tensor tied to it in transformers.
+// What stands before the names of an encoder-decoder's decoder.
+std::string half_of(const std::string& name) { return name.starts_with("decoder.") ? "decoder." : ""; }
+
+// Embeddings that the halves of an encoder-decoder may share.
+constexpr const char* kShared[] = {"decoder.roformer.embeddings.word_embeddings.weight",
+                                   "encoder.embeddings.word_embeddings.weight"};
+
+// The names of a tensor in the source: its own, or those of tensors tied to it in transformers, or shared with it.
 std::vector<std::string> source_names(const std::string& name, const StateDict& result) {
+  const std::string half = half_of(name), bias = half + "cls.predictions.bias";
+  const std::string decoder_bias = half + "cls.predictions.decoder.bias";
   // An untied decoder has its own bias; the unused one beside it is written as a copy.
-  if (name == "cls.predictions.bias" && result.contains("cls.predictions.decoder.bias")) {
-    return {"cls.predictions.decoder.bias", name};
-  }
-  if (name == "cls.predictions.bias") return {name, "cls.predictions.decoder.bias"};
-  if (name == "cls.predictions.decoder.bias") return {name, "cls.predictions.bias"};
+  if (name == bias && result.contains(decoder_bias)) return {decoder_bias, name};
+  if (name == bias) return {name, decoder_bias};
+  if (name == decoder_bias) return {name, bias};
+  std::vector<std::string> names{name};
   for (const auto& [decoder, words] : kTied) {
-    if (name.ends_with(words)) return {name, decoder};
+    if (name.ends_with(words)) names.push_back(half + decoder);
   }
-  return {name};
+  if (std::ranges::find(kShared, name) != std::end(kShared))
+    names.insert(names.end(), std::begin(kShared), std::end(kShared));
+  return names;
 }
 
 std::string reason_left_out(const std::string& name, const Tensor& tensor, const StateDict& result) {
   if (matches_pattern(name, kPositions)) return "computed from the positions";
-  if (name == "cls.predictions.decoder.bias") return "another name of cls.predictions.bias";
-  const auto* const tied = std::ranges::find(kTied, name, [](const auto& one) { return std::string(one.first); });
+  const std::string half = half_of(name);
+  if (name == half + "cls.predictions.decoder.bias") return fmt::format("another name of {}cls.predictions.bias", half);
+  const auto* const tied = std::ranges::find(kTied, name, [&](const auto& one) { return half + one.first; });
   if (tied == std::end(kTied)) return "not part of the model that config.json names";
   for (const auto& [other, words] : result) {
-    if (other.ends_with(tied->second)) {
+    if (other.starts_with(half) && other.ends_with(tied->second)) {
       return same_bits(words, as_float32(tensor)) ? "tied to the word embedding"
                                                   : "different from the word embedding it is tied to";
     }

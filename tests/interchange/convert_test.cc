@@ -287,6 +287,33 @@ TEST_F(ConvertTest, ALayoutThatIsThereAlreadyChangesNothing) {
   EXPECT_FALSE(fs::exists(directory_ / "bert"));
 }
 
+TEST_F(ConvertTest, EncoderDecoders) {
+  const std::string folder = ROFORMER_SOURCE_DIR "/tests/fixtures/encoder_decoders/";
+  for (const std::string name : {"shared", "separate", "untied"}) {
+    const ConvertReport report = convert_to(folder + name, name);
+    for (const auto& [tensor, reason] : report.left_out) {
+      const bool unused = tensor == "decoder.cls.predictions.bias";  // of an untied decoder
+      EXPECT_EQ(reason, unused ? "not part of the model that config.json names" : "computed from the positions");
+    }
+    EXPECT_EQ(JsonObject::read(directory_ / name + "/config.json").value().at("decoder").at("use_cache"), true);
+    EXPECT_EQ(load_directory_weights(directory_ / name).tensors.size(),
+              load_directory_weights(folder + name).tensors.size());
+  }
+  // Shared embeddings of which the file has one, and a tied decoder of its own name.
+  StateDict once = load_directory_weights(folder + "shared").tensors;
+  const Tensor words = once.at("decoder.roformer.embeddings.word_embeddings.weight");
+  once.erase("encoder.embeddings.word_embeddings.weight");
+  once.emplace("decoder.cls.predictions.decoder.weight", words);
+  fs::create_directories(directory_ / "once");
+  fs::copy_file(folder + "shared/config.json", directory_ / "once/config.json");
+  write_safetensors(directory_ / "once/model.safetensors", {once.begin(), once.end()});
+  const ConvertReport report = convert_to(directory_ / "once", "again");
+  EXPECT_EQ(content(directory_ / "again/model.safetensors"), content(directory_ / "shared/model.safetensors"));
+  ASSERT_EQ(report.left_out.size(), 3u);
+  EXPECT_EQ(report.left_out[0].name, "decoder.cls.predictions.decoder.weight");
+  EXPECT_EQ(report.left_out[0].reason, "tied to the word embedding");
+}
+
 TEST_F(ConvertTest, TheSelfCheckFindsAnyDifference) {
   const StateDict good = load_directory_weights(kModel).tensors;
   EXPECT_NO_THROW(self_check(good, kModel));
