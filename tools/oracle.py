@@ -15,9 +15,11 @@
    (oracle_llama.py).
 5. Beam search of small Llamas: the same tokens; scalings with keys that they use or not: the same logits
    (oracle_decoding.py).
-6. A BERT that `roformer pretrain --init-from` gave rotary positions: the RoFormer with its weights
+6. Encoder-decoders of two RoFormers: the same, the translations of `generate()`, and the program's own format, which
+   transformers refuses (oracle_encoder_decoders.py).
+7. A BERT that `roformer pretrain --init-from` gave rotary positions: the RoFormer with its weights
    (oracle_positions.py).
-7. With --trained DIR (what `roformer pretrain --output DIR` wrote): transformers loads it with nothing missing or
+8. With --trained DIR (what `roformer pretrain --output DIR` wrote): transformers loads it with nothing missing or
    unexpected, and both compute the same from it.
 
 One line a check; exit code 1 if any failed.
@@ -39,6 +41,7 @@ from safetensors.numpy import load_file
 import family_cases
 import make_fixtures
 import oracle_decoding
+import oracle_encoder_decoders
 import oracle_families
 import oracle_junnyu
 import oracle_llama
@@ -293,6 +296,7 @@ def main():
         oracle_families.check_families(results, options.program.resolve(), options.tolerance)
         oracle_llama.check_llamas(results, options.program.resolve(), options.tolerance)
         oracle_decoding.check_decoding(results, options.program.resolve(), options.tolerance)
+        oracle_encoder_decoders.check_encoder_decoders(results, options.program.resolve(), options.tolerance)
         oracle_positions.check_positions(results, options.program.resolve(), options.tolerance)
         for trained in options.trained:
             check_trained(results, options.program.resolve(), trained, options.tolerance)
