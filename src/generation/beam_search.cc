@@ -79,7 +79,7 @@ std::vector<int32_t> BeamSearch::advance(std::span<const std::vector<NextToken>>
     std::vector<int32_t> ids = live_[static_cast<size_t>(beam)];
     ids.push_back(id);
     if (std::find(options_.end_ids.begin(), options_.end_ids.end(), id) != options_.end_ids.end()) {
-      if (rank < beams) finish({std::move(ids), score_of(sum, length), true});
+      if (rank < beams) finish({std::move(ids), score_of(sum, length) + bonus_of(static_cast<size_t>(beam)), true});
       continue;
     }
     live.push_back(std::move(ids));
@@ -89,6 +89,11 @@ std::vector<int32_t> BeamSearch::advance(std::span<const std::vector<NextToken>>
   const bool enough = std::ssize(finished_) >= options_.beams;
   const bool hopeless = enough && !live.empty() && finished_.back().score >= score_of(sums.front(), length);
   done_ = live.empty() || hopeless || std::ssize(live.front()) >= options_.max_tokens;
+  if (!bonuses_.empty()) {
+    std::vector<double> bonuses;
+    for (const int32_t parent : parents) bonuses.push_back(bonus_of(static_cast<size_t>(parent)));
+    bonuses_ = std::move(bonuses);
+  }
   live_ = std::move(live);
   sums_ = std::move(sums);
   return parents;
@@ -96,7 +101,9 @@ std::vector<int32_t> BeamSearch::advance(std::span<const std::vector<NextToken>>
 
 std::vector<Hypothesis> BeamSearch::best(size_t count) const {
   std::vector<Hypothesis> all = finished_;
-  for (size_t i = 0; i < live_.size(); ++i) all.push_back({live_[i], score_of(sums_[i], live_[i].size()), false});
+  for (size_t i = 0; i < live_.size(); ++i) {
+    all.push_back({live_[i], score_of(sums_[i], live_[i].size()) + bonus_of(i), false});
+  }
   std::ranges::stable_sort(all, std::greater(), &Hypothesis::score);
   if (all.size() > count) all.resize(count);
   return all;

@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <utility>
 #include <vector>
+
+#include "generation/search.h"
 
 namespace roformer {
 
@@ -24,47 +27,39 @@ struct BeamOptions {
   std::vector<int32_t> end_ids;
 };
 
-struct Hypothesis {
-  std::vector<int32_t> ids;  // generated, the end token included
-  double score = 0;
-  bool ended = false;  // with an end token
-};
-
-struct NextToken {
-  int32_t id;
-  double log_probability;
-};
-
 // The `count` best of the log probabilities of all tokens, best first, ties by id; none that is −∞.
 std::vector<NextToken> best_tokens(std::span<const double> logs, size_t count);
 
-class BeamSearch {
+class BeamSearch final : public HypothesisSearch {
  public:
   explicit BeamSearch(BeamOptions options);
 
-  // The generated tokens of each live beam; initially one empty beam.
-  const std::vector<std::vector<int32_t>>& live() const { return live_; }
+  const std::vector<std::vector<int32_t>>& live() const override { return live_; }
   // Whether the search has ended: there are as many finished hypotheses as beams and the best live one, at its current
   // length, does not beat the worst of them; or max_tokens is reached.
-  bool done() const { return done_; }
+  bool done() const override { return done_; }
 
   // How many of the best next tokens of each live beam can matter.
   size_t candidates() const;
-  // tokens[i]: these after live beam i. Returns the parent beam of each new live beam.
-  std::vector<int32_t> advance(std::span<const std::vector<NextToken>> tokens);
+  // What the scores of hypotheses gain that end by the next advance(), one for each live beam: at most 0, such as the
+  // coverage penalty. It does not decide which beams go on.
+  void set_bonuses(std::vector<double> bonuses) { bonuses_ = std::move(bonuses); }
+  std::vector<int32_t> advance(std::span<const std::vector<NextToken>> tokens) override;
 
-  // The best hypotheses, best first, at most `count`, treating live beams as finished.
-  std::vector<Hypothesis> best(size_t count) const;
+  // The best hypotheses, best first, treating live beams as finished.
+  std::vector<Hypothesis> best(size_t count) const override;
 
  private:
   double score_of(double sum, size_t length) const {
     return hypothesis_score(sum, length, options_.length_penalty, options_.penalty_kind);
   }
+  double bonus_of(size_t beam) const { return bonuses_.empty() ? 0 : bonuses_[beam]; }
   void finish(Hypothesis hypothesis);
 
   BeamOptions options_;
   std::vector<std::vector<int32_t>> live_{1};
   std::vector<double> sums_{0};
+  std::vector<double> bonuses_;       // of each live beam; empty: none
   std::vector<Hypothesis> finished_;  // best first, at most `beams`
   bool done_ = false;
 };

@@ -2,90 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <nlohmann/json.hpp>
-#include <numeric>
 #include <utility>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/json.h"
 #include "base/stop.h"
+#include "generation/coverage.h"
+#include "generation/cross_attention.h"
+#include "generation/logit_row.h"
 #include "generation/pass.h"
-#include "models/token_ids_json.h"
+#include "generation/sampled_search.h"
+#include "generation/source_batches.h"
 
 namespace roformer {
 
 namespace {
-
-// Single tokens that "bad_words_ids" bans.
-std::vector<int32_t> read_banned(const JsonObject& json) {
-  constexpr const char* kKey = "bad_words_ids";
-  std::vector<int32_t> banned;
-  if (!json.has(kKey)) return banned;
-  const Json& lists = json.value()[kKey];
-  for (const Json& list : lists) {
-    if (!list.is_array() || list.size() != 1 || !list.front().is_number_integer()) {
-      json.reject(kKey, "lists of one token id each");
-    }
-    const auto id = list.front().get<int64_t>();
-    if (std::in_range<int32_t>(id)) banned.push_back(static_cast<int32_t>(id));  // others never come
-  }
-  return banned;
-}
-
-// Groups of sources that are translated together, of similar lengths, each of at most `limit` tokens unless it has one
-// source.
-std::vector<std::vector<size_t>> batches_of(std::span<const std::vector<int32_t>> sources, int64_t limit) {
-  std::vector<size_t> order(sources.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, std::less(), [&](size_t i) { return sources[i].size(); });
-  std::vector<std::vector<size_t>> batches;
-  int64_t tokens = 0;
-  for (const size_t i : order) {
-    const auto more = std::ssize(sources[i]);
-    if (batches.empty() || tokens + more > limit) {
-      batches.emplace_back();
-      tokens = 0;
-    }
-    batches.back().push_back(i);
-    tokens += more;
-  }
-  return batches;
-}
-
-// ln Σ exp of a row.
-template <class Real>
-double log_sum_exp(std::span<const Real> row) {
-  const Real highest = *std::ranges::max_element(row);
-  double sum = 0;
-  for (const Real x : row) sum += static_cast<double>(std::exp(x - highest));
-  return static_cast<double>(highest) + std::log(sum);
-}
-
-// The best `count` logits of a row, best first, ties by id, as logarithms of probabilities.
-template <class Real>
-std::vector<NextToken> best_of_row(std::span<const Real> row, double log_sum, size_t count) {
-  std::vector<std::pair<Real, int32_t>> best;  // a heap with the worst in front
-  const auto before = [](const std::pair<Real, int32_t>& a, const std::pair<Real, int32_t>& b) {
-    return a.first != b.first ? a.first > b.first : a.second < b.second;
-  };
-  for (size_t i = 0; i < row.size(); ++i) {
-    if (best.size() == count && !(row[i] > best.front().first)) continue;
-    if (row[i] == -std::numeric_limits<Real>::infinity()) continue;
-    if (best.size() == count) {
-      std::ranges::pop_heap(best, before);
-      best.pop_back();
-    }
-    best.emplace_back(row[i], static_cast<int32_t>(i));
-    std::ranges::push_heap(best, before);
-  }
-  std::ranges::sort(best, before);
-  std::vector<NextToken> tokens;
-  tokens.reserve(best.size());
-  for (const auto& [logit, id] : best) tokens.push_back({id, static_cast<double>(logit) - log_sum});
-  return tokens;
-}
 
 // Tokens that would complete a sequence of `size` tokens which `ids` has already.
 std::vector<int32_t> repeating(std::span<const int32_t> ids, int64_t size) {
@@ -100,56 +30,14 @@ std::vector<int32_t> repeating(std::span<const int32_t> ids, int64_t size) {
   return tokens;
 }
 
+[[noreturn]] void refuse_nothing_left() {
+  throw DataError("no token may follow: all are banned or would repeat a sequence, the end token, too");
+}
+
 }  // namespace
 
-TranslatorOptions read_translator_options(const std::string& directory) {
-  TranslatorOptions options;
-  for (const char* name : {"generation_config.json", "config.json"}) {
-    const std::string path = join_path(directory, name);
-    if (!exists(path)) continue;
-    const JsonObject json = JsonObject::read(path);
-    constexpr int64_t kMostBeams = 1024, kLastId = std::numeric_limits<int32_t>::max();
-    options.beams = json.get_int("num_beams", options.beams, 1, kMostBeams);
-    options.length_penalty = json.get_double("length_penalty", options.length_penalty);
-    if (json.has("max_length"))
-      options.longest = json.get_int("max_length", std::nullopt, 2) - 1;  // it counts the start
-    options.no_repeat_ngram = json.get_int("no_repeat_ngram_size", options.no_repeat_ngram, 0);
-    options.banned = read_banned(json);
-    if (json.has("decoder_start_token_id")) {
-      options.start = json.get_int("decoder_start_token_id", std::nullopt, 0, kLastId);
-    }
-    options.ends = read_token_ids(json, "eos_token_id");
-    if (json.has("forced_eos_token_id")) {
-      options.forced_end = static_cast<int32_t>(json.get_int("forced_eos_token_id", std::nullopt, 0, kLastId));
-    }
-    options.renormalized = json.get_bool("renormalize_logits", options.renormalized);
-    break;
-  }
-  return options;
-}
-
-std::string generation_config(const ModelConfig& config, const TranslatorOptions& options) {
-  Json json = {{"num_beams", options.beams},        {"length_penalty", options.length_penalty},
-               {"max_length", options.longest + 1},  // it counts the start
-               {"early_stopping", false},           {"do_sample", false},
-               {"pad_token_id", config.pad_id}};
-  if (const auto start = options.start ? options.start : config.start_id) json["decoder_start_token_id"] = *start;
-  if (config.bos_id) json["bos_token_id"] = *config.bos_id;
-  write_token_ids(options.ends.empty() ? config.eos_ids : options.ends, "eos_token_id", json);
-  if (options.no_repeat_ngram > 0) json["no_repeat_ngram_size"] = options.no_repeat_ngram;
-  for (const int32_t id : options.banned) json["bad_words_ids"].push_back(Json::array({id}));
-  if (options.forced_end) json["forced_eos_token_id"] = *options.forced_end;
-  if (options.renormalized) json["renormalize_logits"] = true;
-  return json.dump(2) + "\n";
-}
-
-// A sentence being translated.
-struct Translator::Sentence {
-  size_t source;
-  BeamSearch search;
-};
-
-Translator::Translator(const Model& model, TranslatorOptions options) : model_(model), options_(std::move(options)) {
+Translator::Translator(const Model& model, TranslatorOptions options)
+    : model_(model), options_(std::move(options)), layer_(alignment_layer(model.config(), options_.alignment_layer)) {
   const ModelConfig& config = model.config();
   model.encoder();   // throws if there is none
   model.mlm_head();  // likewise
@@ -163,8 +51,16 @@ Translator::Translator(const Model& model, TranslatorOptions options) : model_(m
     if (!good) throw UsageError("{} is {}, expected {}", FieldName(name), value, expected);
   };
   check(options_.beams >= 1, "beam", options_.beams, "1 or more");
-  check(options_.candidates >= 1 && options_.candidates <= options_.beams, "n_best", options_.candidates,
-        "1 to the number of beams");
+  if (options_.sampling) {
+    validate(*options_.sampling);
+    check(options_.candidates >= 1, "n_best", options_.candidates, "1 or more");
+  } else {
+    check(options_.candidates >= 1 && options_.candidates <= options_.beams, "n_best", options_.candidates,
+          "1 to the number of beams");
+  }
+  if (!(options_.coverage_penalty >= 0) || !std::isfinite(options_.coverage_penalty)) {
+    throw UsageError("{} is {}, expected 0 or more", FieldName("coverage_penalty"), options_.coverage_penalty);
+  }
   check(options_.max_new_tokens.value_or(1) >= 1, "max_new_tokens", options_.max_new_tokens.value_or(1), "1 or more");
   check(options_.no_repeat_ngram >= 0, "no_repeat_ngram", options_.no_repeat_ngram, "0 or more");
   check(options_.batch_tokens >= 1, "batch_tokens", options_.batch_tokens, "1 or more");
@@ -178,139 +74,209 @@ Translator::Translator(const Model& model, TranslatorOptions options) : model_(m
   std::erase_if(options_.banned, [&](int32_t id) { return id < 0 || id >= config.vocabulary; });
 }
 
-int64_t Translator::limit_of(size_t source_tokens) const {
+int64_t Translator::limit_of(size_t source_tokens, const SourceSettings& settings) const {
   using Options = TranslatorOptions;
+  const auto prefix = settings.prefix == nullptr ? 0 : static_cast<int64_t>(settings.prefix->tokens());
   const int64_t usual = Options::kLengthFactor * static_cast<int64_t>(source_tokens) + Options::kLengthMargin;
-  return options_.max_new_tokens.value_or(std::min(usual, options_.longest));
+  return options_.max_new_tokens.value_or(std::min(usual, options_.longest) + prefix);
 }
 
-// After `ids`, which begin with the start token; `last`: nothing may follow. Overwrites the row.
-std::vector<NextToken> Translator::next_tokens(const Tensor& logits, int64_t row, std::span<const int32_t> ids,
-                                               bool last, size_t count) const {
-  if (last && options_.forced_end) return {{*options_.forced_end, 0}};
-  const auto choose = [&]<class Real>(std::type_identity<Real>) {
-    const std::span<Real> values(logits.row<Real>(row), static_cast<size_t>(logits.columns()));
-    double log_sum = log_sum_exp(std::span<const Real>(values));
-    if (!std::isfinite(log_sum)) report_not_finite(model_);
-    std::vector<int32_t> banned = repeating(ids, options_.no_repeat_ngram);
-    banned.insert(banned.end(), options_.banned.begin(), options_.banned.end());
-    for (const int32_t id : banned) values[static_cast<size_t>(id)] = -std::numeric_limits<Real>::infinity();
-    if (options_.renormalized && !banned.empty()) log_sum = log_sum_exp(std::span<const Real>(values));
-    return best_of_row(std::span<const Real>(values), log_sum, count);
+// The sentences of a batch, and their hypotheses one behind the other: the rows of each pass.
+class Translator::BatchSearch {
+ public:
+  BatchSearch(const Translator& translator, Sequences sources, std::span<const size_t> which,
+              std::span<const SourceSettings> settings);
+  // Fills in the results of the sources.
+  void run(std::vector<std::vector<Hypothesis>>& results);
+
+ private:
+  struct Sentence {
+    size_t source;
+    SourceSettings settings;
+    int64_t limit;
+    std::optional<BeamSearch> beams;
+    std::optional<SampledSearch> draws;
+    HypothesisSearch& search() { return beams ? static_cast<HypothesisSearch&>(*beams) : *draws; }
   };
-  return logits.dtype() == DType::float64 ? choose(std::type_identity<double>()) : choose(std::type_identity<float>());
-}
+  struct Row {
+    size_t sentence, hypothesis;        // of the live ones, of its search
+    int32_t last;                       // token
+    std::vector<double> attended = {};  // sums of the coverage penalty
+  };
+  struct Logits {
+    Tensor rows;                   // on the host
+    std::vector<double> log_sums;  // ln Σ exp of each
+  };
+  Sentence begin(size_t source, size_t tokens, const SourceSettings& settings) const;
+  Logits compute(StackInputs& inputs);
+  std::vector<NextToken> next_tokens(const Logits& logits, size_t row);
+  void add_coverage();
+  std::vector<int32_t> advance(std::span<const std::vector<NextToken>> next,
+                               std::vector<std::vector<Hypothesis>>& results);
 
-void Translator::run_batch(std::span<const std::vector<int32_t>> sources, std::span<const size_t> which,
-                           std::vector<std::vector<Hypothesis>>& results) const {
-  const Context context{.backend = model_.backend(), .stop = options_.stop_token};
+  const Translator& translator_;
+  const TranslatorOptions& options_;
+  const Model& model_;
+  CrossAttentionRows observer_;
+  Context context_;
+  std::vector<Sentence> live_;
+  std::vector<Row> rows_;
+  StackInputs inputs_;
+  std::optional<DecodingState> state_;
+};
+
+Translator::BatchSearch::BatchSearch(const Translator& translator, Sequences sources, std::span<const size_t> which,
+                                     std::span<const SourceSettings> settings)
+    : translator_(translator),
+      options_(translator.options_),
+      model_(translator.model_),
+      observer_(model_.backend(), model_.config().layers, translator.layer_,
+                [this](size_t, int64_t row, std::span<const double> weights) {
+                  add_attention(weights, rows_[static_cast<size_t>(row)].attended);
+                }),
+      context_{.backend = model_.backend(), .stop = options_.stop_token} {
   Batch batch;
-  std::vector<Sentence> live;
-  std::vector<int32_t> ids, sentence_of;  // of each hypothesis: its last token, its place in `live`
   int64_t longest = 1;
   for (const size_t i : which) {
     batch.append(sources[i]);
-    const int64_t limit = limit_of(sources[i].size());
-    longest = std::max(longest, limit);
-    sentence_of.push_back(static_cast<int32_t>(live.size()));
-    live.push_back({i, BeamSearch({.beams = options_.beams,
-                                   .length_penalty = options_.length_penalty,
-                                   .penalty_kind = options_.penalty_kind,
-                                   .max_tokens = limit,
-                                   .end_ids = end_ids_})});
-    ids.push_back(start_id_);
+    rows_.push_back({live_.size(), 0, translator.start_id_});
+    live_.push_back(begin(i, sources[i].size(), settings.empty() ? SourceSettings{} : settings[i]));
+    longest = std::max(longest, live_.back().limit);
   }
-  StackInputs inputs{.memory = model_.encoder().forward(context, batch), .memory_offsets = batch.offsets};
-  DecodingState state(std::ssize(which), longest);
-  inputs.state = &state;
-  while (!live.empty()) {
-    Batch step;
-    for (size_t s = 0; s < ids.size(); ++s) step.append({&ids[s], 1}, {}, state.next_position(static_cast<int64_t>(s)));
-    const Value hidden = model_.trunk().forward(context, step, inputs);
-    inputs.memory = {};
-    const Value computed = model_.mlm_head().logits(context, hidden, model_.trunk().word_embeddings());
-    const Tensor logits = context.backend.to_host(computed.data);
-    std::vector<std::vector<NextToken>> next(ids.size());
-    std::vector<size_t> first_of(live.size() + 1);  // hypothesis of a sentence
-    for (const int32_t sentence : sentence_of) ++first_of[static_cast<size_t>(sentence) + 1];
-    std::partial_sum(first_of.begin(), first_of.end(), first_of.begin());
-    context.backend.pool().run(std::ssize(ids), [&](int64_t row) {
-      const auto at = static_cast<size_t>(row), sentence = static_cast<size_t>(sentence_of[at]);
-      const BeamSearch& search = live[sentence].search;
-      std::vector<int32_t> seen{start_id_};
-      const std::vector<int32_t>& generated = search.live()[at - first_of[sentence]];
+  inputs_ = {.memory = model_.encoder().forward(context_, batch), .memory_offsets = batch.offsets};
+  state_.emplace(std::ssize(which), longest);
+  inputs_.state = &*state_;
+  if (options_.coverage_penalty > 0) context_.observer = &observer_;
+}
+
+Translator::BatchSearch::Sentence Translator::BatchSearch::begin(size_t source, size_t tokens,
+                                                                 const SourceSettings& settings) const {
+  Sentence sentence{source, settings, translator_.limit_of(tokens, settings), {}, {}};
+  if (options_.sampling) {
+    sentence.draws.emplace(SampledOptions{.draws = options_.candidates,
+                                          .length_penalty = options_.length_penalty,
+                                          .penalty_kind = options_.penalty_kind,
+                                          .max_tokens = sentence.limit,
+                                          .end_ids = translator_.end_ids_,
+                                          .random = settings.random});
+  } else {
+    sentence.beams.emplace(BeamOptions{.beams = options_.beams,
+                                       .length_penalty = options_.length_penalty,
+                                       .penalty_kind = options_.penalty_kind,
+                                       .max_tokens = sentence.limit,
+                                       .end_ids = translator_.end_ids_});
+  }
+  return sentence;
+}
+
+// The logits after each row's hypothesis.
+Translator::BatchSearch::Logits Translator::BatchSearch::compute(StackInputs& inputs) {
+  Batch step;
+  for (size_t s = 0; s < rows_.size(); ++s) {
+    step.append({&rows_[s].last, 1}, {}, state_->next_position(static_cast<int64_t>(s)));
+  }
+  const Value hidden = model_.trunk().forward(context_, step, inputs);
+  inputs.memory = {};
+  const Value logits = model_.mlm_head().logits(context_, hidden, model_.trunk().word_embeddings());
+  return {context_.backend.to_host(logits.data), context_.backend.log_sum_exp(logits.data)};
+}
+
+// Those that may come after a row's hypothesis: the best, or the drawn ones. Overwrites its logits.
+std::vector<NextToken> Translator::BatchSearch::next_tokens(const Logits& logits, size_t row) {
+  Sentence& sentence = live_[rows_[row].sentence];
+  const size_t hypothesis = rows_[row].hypothesis;
+  const std::vector<int32_t>& generated = sentence.search().live()[hypothesis];
+  const std::vector<double> numbers = sentence.draws ? sentence.draws->numbers(hypothesis) : std::vector<double>();
+  std::optional<std::vector<int32_t>> allowed;
+  if (sentence.settings.prefix != nullptr) {
+    allowed = sentence.settings.prefix->allowed(generated, translator_.end_ids_);
+  }
+  const bool last = std::ssize(generated) + 1 == sentence.limit;
+  if (last && !allowed && options_.forced_end) {
+    return std::vector<NextToken>(std::max<size_t>(1, numbers.size()), {*options_.forced_end, 0});
+  }
+  return with_row(logits.rows, static_cast<int64_t>(row), [&](auto values) {
+    LogitRow choice(values, logits.log_sums[row]);
+    if (!choice.is_finite()) report_not_finite(model_);
+    if (allowed) choice.allow_only(*allowed);
+    std::vector<int32_t> banned;
+    if (!allowed || allowed->size() > 1) banned = options_.banned;
+    if (!allowed && options_.no_repeat_ngram > 0) {
+      std::vector<int32_t> seen{translator_.start_id_};
       seen.insert(seen.end(), generated.begin(), generated.end());
-      const bool last = std::ssize(seen) == limit_of(sources[live[sentence].source].size());
-      next[at] = next_tokens(logits, row, seen, last, search.candidates());
-    });
-    std::vector<int32_t> chosen, next_ids, next_sentences;
-    std::vector<Sentence> staying;
-    for (size_t i = 0; i < live.size(); ++i) {
-      Sentence& sentence = live[i];
-      const size_t first = first_of[i];
-      const auto parents = sentence.search.advance(std::span(next).subspan(first, first_of[i + 1] - first));
-      if (sentence.search.done()) {
-        results[sentence.source] = sentence.search.best(static_cast<size_t>(options_.candidates));
-        if (results[sentence.source].empty()) {
-          throw DataError("no token may follow: all are banned or would repeat a sequence, the end token, too");
-        }
-        continue;
-      }
-      for (size_t beam = 0; beam < parents.size(); ++beam) {
-        chosen.push_back(static_cast<int32_t>(first) + parents[beam]);
-        next_ids.push_back(sentence.search.live()[beam].back());
-        next_sentences.push_back(static_cast<int32_t>(staying.size()));
+      const std::vector<int32_t> repeated = repeating(seen, options_.no_repeat_ngram);
+      banned.insert(banned.end(), repeated.begin(), repeated.end());
+    }
+    choice.forbid(banned);
+    if (options_.renormalized && !allowed && !banned.empty()) choice.renormalize();
+    if (sentence.beams) return choice.best(sentence.beams->candidates());
+    std::vector<NextToken> drawn = choice.draw(numbers, *options_.sampling);
+    if (drawn.empty()) refuse_nothing_left();
+    return drawn;
+  });
+}
+
+// After a pass, which has added its attention to the rows'.
+void Translator::BatchSearch::add_coverage() {
+  std::vector<std::vector<double>> bonuses(live_.size());
+  for (const Row& row : rows_) {
+    bonuses[row.sentence].push_back(options_.coverage_penalty * coverage_sum(row.attended));
+  }
+  for (size_t i = 0; i < live_.size(); ++i) live_[i].beams->set_bonuses(std::move(bonuses[i]));
+}
+
+// Takes the next tokens of all rows. Returns the parents of the new rows.
+std::vector<int32_t> Translator::BatchSearch::advance(std::span<const std::vector<NextToken>> next,
+                                                      std::vector<std::vector<Hypothesis>>& results) {
+  std::vector<int32_t> chosen;
+  std::vector<Sentence> staying;
+  std::vector<Row> rows;
+  size_t first = 0;
+  for (Sentence& sentence : live_) {
+    HypothesisSearch& search = sentence.search();
+    const size_t count = search.live().size();
+    const auto parents = search.advance(next.subspan(first, count));
+    if (search.done()) {
+      results[sentence.source] = search.best(static_cast<size_t>(options_.candidates));
+      if (results[sentence.source].empty()) refuse_nothing_left();
+    } else {
+      for (size_t k = 0; k < parents.size(); ++k) {
+        chosen.push_back(static_cast<int32_t>(first) + parents[k]);
+        rows.push_back(
+            {staying.size(), k, search.live()[k].back(), rows_[static_cast<size_t>(chosen.back())].attended});
       }
       staying.push_back(std::move(sentence));
     }
-    live = std::move(staying);
-    ids = std::move(next_ids);
-    sentence_of = std::move(next_sentences);
-    if (!live.empty()) state.select(context.backend, chosen);
+    first += count;
+  }
+  live_ = std::move(staying);
+  rows_ = std::move(rows);
+  return chosen;
+}
+
+void Translator::BatchSearch::run(std::vector<std::vector<Hypothesis>>& results) {
+  while (!live_.empty()) {
+    const Logits logits = compute(inputs_);
+    std::vector<std::vector<NextToken>> next(rows_.size());
+    context_.backend.pool().run(std::ssize(rows_), [&](int64_t row) {
+      next[static_cast<size_t>(row)] = next_tokens(logits, static_cast<size_t>(row));
+    });
+    if (options_.coverage_penalty > 0) add_coverage();
+    const std::vector<int32_t> chosen = advance(next, results);
+    if (!live_.empty()) state_->select(context_.backend, chosen);
   }
 }
 
-std::vector<std::vector<Hypothesis>> Translator::run(std::span<const std::vector<int32_t>> sources) const {
+std::vector<std::vector<Hypothesis>> Translator::run(Sequences sources,
+                                                     std::span<const SourceSettings> settings) const {
+  if (!settings.empty() && settings.size() != sources.size()) {
+    throw ShapeError("{} sources, {} settings", sources.size(), settings.size());
+  }
   std::vector<std::vector<Hypothesis>> results(sources.size());
-  const int64_t limit = std::max<int64_t>(1, options_.batch_tokens / options_.beams);
-  for (const std::vector<size_t>& which : batches_of(sources, limit)) {
+  const int64_t rows = options_.sampling ? options_.candidates : options_.beams;
+  for (const std::vector<size_t>& which : source_batches(sources, std::max<int64_t>(1, options_.batch_tokens / rows))) {
     throw_if_stopped(options_.stop_token);
-    run_batch(sources, which, results);
-  }
-  return results;
-}
-
-std::vector<std::vector<double>> Translator::score(std::span<const std::vector<int32_t>> sources,
-                                                   std::span<const std::vector<int32_t>> targets) const {
-  if (sources.size() != targets.size()) throw ShapeError("{} sources, {} targets", sources.size(), targets.size());
-  std::vector<std::vector<double>> results(sources.size());
-  for (const std::vector<size_t>& which : batches_of(sources, options_.batch_tokens)) {
-    const Context context{.backend = model_.backend(), .stop = options_.stop_token};
-    Batch batch, decoded;
-    for (const size_t i : which) {
-      batch.append(sources[i]);
-      std::vector<int32_t> shifted{start_id_};
-      if (!targets[i].empty()) shifted.insert(shifted.end(), targets[i].begin(), targets[i].end() - 1);
-      decoded.append(shifted);
-    }
-    const Value memory = model_.encoder().forward(context, batch);
-    const Value hidden = model_.trunk().forward(context, decoded, {.memory = memory, .memory_offsets = batch.offsets});
-    const Tensor logits =
-        context.backend.to_host(model_.mlm_head().logits(context, hidden, model_.trunk().word_embeddings()).data);
-    for (size_t k = 0; k < which.size(); ++k) {
-      const std::vector<int32_t>& target = targets[which[k]];
-      std::vector<double>& logs = results[which[k]];
-      logs.resize(target.size());
-      context.backend.pool().run(std::ssize(target), [&](int64_t t) {
-        const auto log_of = [&]<class Real>(std::type_identity<Real>) {
-          const std::span<const Real> row(logits.row<Real>(decoded.offsets[k] + t),
-                                          static_cast<size_t>(logits.columns()));
-          return static_cast<double>(row[static_cast<size_t>(target[static_cast<size_t>(t)])]) - log_sum_exp(row);
-        };
-        logs[static_cast<size_t>(t)] = logits.dtype() == DType::float64 ? log_of(std::type_identity<double>())
-                                                                        : log_of(std::type_identity<float>());
-      });
-    }
+    BatchSearch(*this, sources, which, settings).run(results);
   }
   return results;
 }

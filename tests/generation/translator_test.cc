@@ -5,8 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -100,6 +102,108 @@ TEST_P(TranslatorTest, ScoresAreThoseOfForcedDecoding) {
   }
 }
 
+// With the coverage penalty, too: of all candidates, in beams and greedily.
+TEST_P(TranslatorTest, CoverageIsThatOfForcedDecoding) {
+  for (Backend* backend : {exact_.get(), cpu_.get()}) {
+    const Model model = load_model(directory(), *backend);
+    for (const int64_t beams : {1, 4}) {
+      const Translator translator(
+          model, {.beams = beams, .coverage_penalty = 0.8, .alignment_layer = 2, .candidates = beams, .longest = 3});
+      const auto results = translator.run(sources());
+      std::vector<std::vector<int32_t>> from, to;
+      std::vector<double> scores;
+      for (size_t i = 0; i < results.size(); ++i) {
+        for (const Hypothesis& one : results[i]) {
+          from.push_back(sources()[i]);
+          to.push_back(one.ids);
+          scores.push_back(one.score);
+        }
+        EXPECT_TRUE(std::ranges::is_sorted(results[i], std::greater(), &Hypothesis::score));
+      }
+      const auto logs = translator.score(from, to);
+      const auto coverage = translator.coverage(from, to);
+      EXPECT_LT(std::accumulate(coverage.begin(), coverage.end(), 0.0), -0.1);
+      for (size_t i = 0; i < to.size(); ++i) {
+        const double sum = std::accumulate(logs[i].begin(), logs[i].end(), 0.0);
+        const double expected = hypothesis_score(sum, to[i].size(), 0.6, LengthPenalty::power) + coverage[i];
+        EXPECT_LE(coverage[i], 0);
+        EXPECT_NEAR(scores[i], expected, std::abs(expected) * (backend == cpu_.get() ? 1e-5 : 1e-9));
+      }
+    }
+  }
+}
+
+// A draw is a function of its random stream: of nothing else, the batch, the number of draws and of threads included.
+TEST_P(TranslatorTest, DrawsDependOnTheirRandomNumbersAlone) {
+  const Model model = load_model(directory(), *cpu_);
+  const auto all = sources();
+  std::vector<SourceSettings> settings;
+  for (size_t i = 0; i < all.size(); ++i) settings.push_back({.random = {5, 100 + i}});
+  TranslatorOptions options{.sampling = SamplingOptions{.temperature = 5}, .candidates = 3, .longest = 12};
+  const auto together = Translator(model, options).run(all, settings);
+  options.batch_tokens = 1;
+  options.candidates = 1;
+  const Translator alone(model, options);
+  std::set<std::vector<int32_t>> different;
+  for (size_t i = 0; i < all.size(); ++i) {
+    ASSERT_EQ(together[i].size(), 3u);
+    const auto one = alone.run({&all[i], 1}, {&settings[i], 1});
+    EXPECT_EQ(one.front().front().ids, together[i].front().ids);
+    for (const Hypothesis& draw : together[i]) different.insert(draw.ids);
+  }
+  EXPECT_GT(different.size(), 2 * all.size());
+  ThreadPool one(1);
+  const auto backend = make_cpu_backend(one);
+  const Model same = load_model(directory(), *backend);
+  options.candidates = 3;
+  options.batch_tokens = 4096;
+  const auto again = Translator(same, options).run(all, settings);
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (size_t k = 0; k < 3; ++k) EXPECT_EQ(again[i][k].ids, together[i][k].ids);
+  }
+  for (SourceSettings& one_settings : settings) one_settings.random.seed = 6;
+  EXPECT_NE(Translator(model, options).run(all, settings)[0][0].ids, together[0][0].ids);
+}
+
+TEST_P(TranslatorTest, DrawsOfTheMostProbableAreGreedy) {
+  const Model model = load_model(directory(), *cpu_);
+  const auto greedy = Translator(model, {.beams = 1, .longest = 12}).run(sources());
+  for (const SamplingOptions& sampling : {SamplingOptions{.temperature = 0}, SamplingOptions{.top_k = 1}}) {
+    const auto drawn = Translator(model, {.sampling = sampling, .candidates = 2, .longest = 12}).run(sources());
+    for (size_t i = 0; i < greedy.size(); ++i) {
+      for (const Hypothesis& draw : drawn[i]) {
+        EXPECT_EQ(draw.ids, greedy[i].front().ids);
+        EXPECT_NEAR(draw.score, greedy[i].front().score, 1e-5);
+      }
+    }
+  }
+}
+
+// How often a first token is drawn is its probability; the score is that of the tokens, whatever they were drawn by.
+TEST_P(TranslatorTest, DrawsFollowTheModel) {
+  const Model model = load_model(directory(), *exact_);
+  const std::vector<std::vector<int32_t>> source{sources()[0]};
+  constexpr int64_t kDraws = 4000;
+  const TranslatorOptions options{
+      .sampling = SamplingOptions{.temperature = 0.5}, .candidates = kDraws, .max_new_tokens = 1};
+  const Translator translator(model, options);
+  const SourceSettings settings{.random = {1, 2}};
+  const auto draws = translator.run(source, {&settings, 1}).front();
+  std::map<int32_t, int64_t> counts;
+  for (const Hypothesis& draw : draws) ++counts[draw.ids.at(0)];
+  std::map<int32_t, double> logs;
+  double total = 0;
+  for (const auto& [id, count] : counts) {
+    logs[id] = translator.score(source, std::vector<std::vector<int32_t>>{{id}})[0][0];
+    total += std::exp(2 * logs[id]);
+  }
+  for (const auto& [id, count] : counts) {
+    const double expected = std::exp(2 * logs[id]) / total;
+    EXPECT_NEAR(static_cast<double>(count) / kDraws, expected, 4 * std::sqrt(expected / kDraws) + 1e-3) << id;
+  }
+  for (const Hypothesis& draw : draws) EXPECT_NEAR(draw.score, logs[draw.ids[0]], 1e-9);
+}
+
 INSTANTIATE_TEST_SUITE_P(, TranslatorTest,
                          ::testing::Values("marian_models/shared", "marian_models/separate", "marian_models/untied",
                                            "encoder_decoders/shared", "encoder_decoders/separate",
@@ -190,6 +294,91 @@ TEST(TranslatorOptionsTest, OutOfRange) {
   EXPECT_THROW(Translator(model, {.start = 29}), DataError);
   const Model other = load_model(ROFORMER_SOURCE_DIR "/tests/fixtures/small_ragged", *backend);
   EXPECT_THROW(Translator(other, {}), DataError);
+}
+
+// A decoder whose second layer attends to the tokens that equal its own, and whose first one attends to all equally.
+class EqualTokens : public ::testing::Test {
+ protected:
+  EqualTokens() {
+    model_.initialize({3, 0});
+    for (const NamedParameter& named : model_.parameters()) {
+      const std::string& name = named.name;
+      const auto has = [&](const char* part) { return name.find(part) != name.npos; };
+      if (has("out_proj") || has("fc2")) fill(named.parameter, [](int64_t, int64_t) { return 0; });
+      if (!has("encoder_attn.q_proj") && !has("encoder_attn.k_proj")) continue;
+      const double own = has("layers.1.") && has("weight") ? 2 : 0;
+      fill(named.parameter, [&](int64_t i, int64_t j) { return i == j ? own : 0; });
+    }
+  }
+
+  template <class Value>
+  void fill(const Parameter& parameter, const Value& value) {
+    const Tensor& x = parameter.value;
+    backend_->write(x, [&](const Tensor& host) {
+      for (int64_t i = 0; i < host.rows(); ++i) {
+        for (int64_t j = 0; j < host.columns(); ++j) host.row<double>(i)[j] = value(i, j);
+      }
+    });
+  }
+  static ModelConfig config() {
+    const Json json = {{"model_type", "marian"},
+                       {"architectures", {"MarianMTModel"}},
+                       {"vocab_size", 20},
+                       {"d_model", 32},
+                       {"encoder_layers", 1},
+                       {"decoder_layers", 2},
+                       {"encoder_attention_heads", 2},
+                       {"decoder_attention_heads", 2},
+                       {"encoder_ffn_dim", 8},
+                       {"decoder_ffn_dim", 8},
+                       {"pad_token_id", 19},
+                       {"decoder_start_token_id", 19},
+                       {"init_std", 1.0},
+                       {"scale_embedding", true}};
+    return read_config(JsonObject(json, "config.json"));
+  }
+
+  ThreadPool pool_{1};
+  std::unique_ptr<Backend> backend_ = make_reference_backend(pool_, DType::float64);
+  Model model_{*backend_, config(), false};
+  static bool any(int32_t) { return true; }
+};
+
+TEST_F(EqualTokens, AreAligned) {
+  const Translator translator(model_, {.alignment_layer = 2});
+  const std::vector<std::vector<int32_t>> sources{{3, 7, 5, 9, 0}, {11, 4, 0}}, targets{{5, 3, 9, 9, 7, 0}, {4, 11, 4}};
+  const auto links = translator.align(sources, targets, any);
+  EXPECT_THAT(links[0], ElementsAre(2, 0, 3, 3, 1, 4));
+  EXPECT_THAT(links[1], ElementsAre(1, 0, 1));
+  // Only to those that may be.
+  const auto others = translator.align(sources, targets, [](int32_t id) { return id != 9 && id != 0; });
+  EXPECT_THAT(others[0], ElementsAre(2, 0, ::testing::AnyOf(0, 1, 2), ::testing::AnyOf(0, 1, 2), 1, ::testing::_));
+  EXPECT_THAT(translator.align(sources, targets, [](int32_t) { return false; })[1], ElementsAre(-1, -1, -1));
+  // The first layer, which does not tell tokens apart, is the middle one of two.
+  EXPECT_THAT(Translator(model_, {}).align(sources, targets, any)[1], ElementsAre(0, 0, 0));
+}
+
+// Rows that generate the tokens read the one before, so that a target which repeats the source covers it.
+TEST_F(EqualTokens, AreCovered) {
+  const Translator translator(model_, {.coverage_penalty = 1, .alignment_layer = 2});
+  const std::vector<std::vector<int32_t>> sources{{3, 7, 5, 9}, {3, 7, 5, 9}, {3, 7, 5, 9}};
+  const std::vector<std::vector<int32_t>> targets{{3, 7, 5, 9, 0}, {3, 7, 0}, {3, 3, 3, 3, 0}};
+  const auto all = translator.coverage(sources, targets);
+  EXPECT_NEAR(all[0], 0, 0.05);
+  EXPECT_LT(all[1], -2);
+  EXPECT_LT(all[2], all[1]);
+  const double twice = Translator(model_, {.coverage_penalty = 2, .alignment_layer = 2}).coverage(sources, targets)[1];
+  EXPECT_NEAR(twice, 2 * all[1], 1e-12);
+  // What a layer that attends to all equally covers: Σ over 4 of ln(3 / 4).
+  EXPECT_NEAR(Translator(model_, {.coverage_penalty = 1, .alignment_layer = 1}).coverage(sources, targets)[1],
+              4 * std::log(0.75), 1e-12);
+}
+
+TEST_F(EqualTokens, LayersOutOfRange) {
+  EXPECT_THROW(Translator(model_, {.alignment_layer = 0}), UsageError);
+  EXPECT_THROW(Translator(model_, {.alignment_layer = 3}), UsageError);
+  EXPECT_THROW(Translator(model_, {.coverage_penalty = -1}), UsageError);
+  EXPECT_THROW(Translator(model_, {.sampling = SamplingOptions{.top_p = 0}}), UsageError);
 }
 
 }  // namespace
