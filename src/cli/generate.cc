@@ -12,6 +12,7 @@
 #include "base/signal.h"
 #include "cli/engine.h"
 #include "cli/registry.h"
+#include "cli/sampling_choices.h"
 #include "cli/text_input.h"
 #include "cli/tokenizer_options.h"
 
@@ -26,8 +27,9 @@ struct GenerateOptions {
   std::string model;
   int64_t max_new_tokens = 128, min_new_tokens = 0, batch_size = 8, seed = 0, beam = 1;
   bool greedy = false, echo = false, json = false;
-  std::optional<double> temperature, top_p, min_p, length_penalty;
-  std::optional<int64_t> top_k, context;
+  SamplingChoices sampling;
+  std::optional<double> length_penalty;
+  std::optional<int64_t> context;
   double repetition_penalty = 1;
   std::vector<std::string> stop;
   std::optional<std::string> overflow, attention_mask;
@@ -37,16 +39,7 @@ void describe_decoding(OptionSet& set, GenerateOptions& options) {
   constexpr double kMaxFactor = 1e6;
   set.section("Decoding");
   set.add("--greedy", options.greedy, "always choose the most probable token instead of sampling");
-  set.add("--temperature", options.temperature,
-          "sampling temperature, which divides the logits; 0 = --greedy (default: 1)", {0, kMaxFactor});
-  set.add("--top-k", options.top_k, "sample from the k most probable tokens only; 0 = all (default: 50)",
-          {0, int64_t{1} << 31});
-  set.add("--top-p", options.top_p,
-          "sample from the fewest tokens whose probabilities sum to at least this (default: 1)",
-          {.low = 0, .high = 1, .low_excluded = true});
-  set.add("--min-p", options.min_p,
-          "sample only tokens with at least this fraction of the most probable token's probability (default: 0)",
-          {0, 1});
+  add_sampling(set, options.sampling);
   set.add("--repetition-penalty", options.repetition_penalty,
           "above 1: tokens that have occurred already become less probable",
           {.low = 0, .high = kMaxFactor, .low_excluded = true});
@@ -88,7 +81,7 @@ void describe(OptionSet& set, GenerateOptions& options) {
 }
 
 GenerationOptions generation_options(const GenerateOptions& options) {
-  const bool draws = options.temperature || options.top_k || options.top_p || options.min_p;
+  const bool draws = options.sampling.given();
   if (options.greedy && draws) {
     throw InapplicableError("{} does not sample: expected neither {} nor {}, {} or {}", FieldName("greedy"),
                             FieldName("temperature"), FieldName("top_k"), FieldName("top_p"), FieldName("min_p"));
@@ -101,13 +94,10 @@ GenerationOptions generation_options(const GenerateOptions& options) {
   if (options.beam == 1 && options.length_penalty) {
     throw InapplicableError("{} requires {} of at least 2", FieldName("length_penalty"), FieldName("beam"));
   }
-  constexpr int64_t kTopK = 50;
-  GenerationOptions result{.sampling = {.greedy = options.greedy,
-                                        .temperature = options.temperature.value_or(1),
-                                        .top_k = options.top_k.value_or(kTopK),
-                                        .top_p = options.top_p.value_or(1),
-                                        .min_p = options.min_p.value_or(0),
-                                        .repetition_penalty = options.repetition_penalty},
+  SamplingOptions sampling = options.sampling.options();
+  sampling.greedy = options.greedy;
+  sampling.repetition_penalty = options.repetition_penalty;
+  GenerationOptions result{.sampling = sampling,
                            .beams = options.beam,
                            .length_penalty = options.length_penalty.value_or(1),
                            .max_new_tokens = options.max_new_tokens,
