@@ -5,6 +5,7 @@ PACKAGES := g++ cmake ninja-build pkg-config libhwy-dev libtbb-dev nlohmann-json
 	libutf8proc-dev libxxhash-dev zlib1g-dev libbz2-dev liblzma-dev libzstd-dev libsentencepiece-dev libonig-dev \
 	libgtest-dev libgmock-dev libbenchmark-dev
 DEMO_PACKAGES := bible-kjv
+DEMO_LANGUAGE ?= de
 ORACLE_PACKAGES := python3-jieba
 # The text of the mix where ../shared is absent; what torch.compile compiles with; jieba's dictionary.
 BENCH_PACKAGES := bible-kjv g++ python3-dev python3-jieba
@@ -43,6 +44,10 @@ library: configure ## build/release/libroformer.so alone; `cmake --install` need
 demo: program   ## train a small RoFormer on the King James text and fill masks with it
 	@tools/install_packages.sh $(DEMO_PACKAGES)
 	@tools/demo.sh
+
+demo-translation: program ## learn to translate English from LibreOffice's help, measure it on held-out pages (10 minutes; DEMO_LANGUAGE=de)
+	@tools/install_packages.sh python3
+	@DEMO_LANGUAGE=$(DEMO_LANGUAGE) tools/demo_translation.sh
 
 test: build     ## all tests
 	ctest --preset $(PRESET) -j 2
@@ -167,4 +172,4 @@ guard-files:    ## the part of guard that CI runs: the modules that read untrust
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure compile-commands build program library demo test test-simd test-subproject bench bench-peers bench-finetuning bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-glue reproduce-ner reproduce-scm reproduce-imdb reproduce-dtypes lint asan tsan fuzz guard guard-files clean
+.PHONY: help packages configure compile-commands build program library demo demo-translation test test-simd test-subproject bench bench-peers bench-finetuning bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-glue reproduce-ner reproduce-scm reproduce-imdb reproduce-dtypes lint asan tsan fuzz guard guard-files clean
