@@ -76,6 +76,11 @@ bench-finetuning: program ## the part of bench-peers on fine-tuning, evaluation 
 	tools/venv.sh
 	venv/bin/python bench/peers/run.py --program $(PROGRAM) --only 'finetuning-*' 'evaluating-*' 'contrastive-*' $(BENCH)
 
+bench-translation: program ## the part of bench-peers on translation, beside CTranslate2 and transformers; its part of docs/benchmarks.md (10 minutes; BENCH=--quick only prints)
+	@tools/install_packages.sh $(BENCH_PACKAGES)
+	tools/venv.sh
+	venv/bin/python bench/peers/run.py --program $(PROGRAM) --only 'translating-*' $(BENCH)
+
 bench-encodings: program ## training speed with each position encoding, against rotary and peers; writes docs/encodings-speed.md (15 minutes)
 	@tools/install_packages.sh $(BENCH_PACKAGES)
 	tools/venv.sh
@@ -172,4 +177,4 @@ guard-files:    ## the part of guard that CI runs: the modules that read untrust
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure compile-commands build program library demo demo-translation test test-simd test-subproject bench bench-peers bench-finetuning bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-glue reproduce-ner reproduce-scm reproduce-imdb reproduce-dtypes lint asan tsan fuzz guard guard-files clean
+.PHONY: help packages configure compile-commands build program library demo demo-translation test test-simd test-subproject bench bench-peers bench-finetuning bench-translation bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-glue reproduce-ner reproduce-scm reproduce-imdb reproduce-dtypes lint asan tsan fuzz guard guard-files clean

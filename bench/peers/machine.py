@@ -7,7 +7,7 @@ import platform
 
 # What decides the speed of matrix products on x86-64, of the names in /proc/cpuinfo.
 CPU_FLAGS = "sse4_2 avx fma avx2 avx_vnni avx512f avx512bw avx512_vnni avx512_bf16 amx_tile amx_int8 amx_bf16".split()
-PACKAGES = ("torch", "transformers", "onnxruntime", "openvino", "nncf", "tokenizers", "rjieba")
+PACKAGES = ("torch", "transformers", "onnxruntime", "openvino", "nncf", "tokenizers", "rjieba", "ctranslate2", "pymarian")
 
 
 def processor():

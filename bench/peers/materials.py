@@ -55,6 +55,22 @@ class Materials:
         name = f"{shape}_classifier{'' if dropout else '_no_dropout'}"
         return self.make(name, lambda path: in_process("make_classifier", path, minilm, shape, dropout))
 
+    def translator(self):
+        """Transformer-base in a Marian directory (translator_model.py)."""
+        news = self.data("newstest") / "newstest"
+        texts = [news / f"newstest{year}.{language}" for year in range(2009, 2014) for language in ("en", "de")]
+        return self.make("translator", lambda path: in_process("make_translator", path, *texts, module="translator_model"))
+
+    def converted_translator(self, model, dtype):
+        """CTranslate2's of it, beside it."""
+        write = lambda path: in_process("make_converted", path, model, dtype, module="translator_model")  # noqa: E731
+        return self.make(f"{model.name}_ct2_{dtype}", write)
+
+    def lines_to_translate(self, model, count, tokens):
+        text = self.data("newstest") / "newstest/newstest2014.en"
+        write = lambda path: in_process("make_lines", path, model, text, count, tokens, module="translator_model")  # noqa: E731
+        return self.make(f"translated_{count}x{tokens}.txt", write)
+
     def graphs(self, model, dtype):
         """The ONNX files of a model directory, beside its weights."""
         from engines import onnx_path
@@ -126,10 +142,10 @@ def in_tools(script, *arguments):
         raise Failed(f"tools/{script} failed")
 
 
-def in_process(function, *arguments):
-    """Calls a function of this module in a process of its own: this one stays small and loads no peer."""
+def in_process(function, *arguments, module="materials"):
+    """Calls a function of a module in a process of its own: this one stays small and loads no peer."""
     words = [str(argument) for argument in arguments]
-    code = f"import sys, materials; materials.{function}(*sys.argv[1:])"
+    code = f"import sys, {module}; {module}.{function}(*sys.argv[1:])"
     done = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent
     )

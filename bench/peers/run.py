@@ -29,6 +29,7 @@ import machine
 import sentences
 import starting
 import tokenizing
+import translating
 from contestants import Failed, Program, Workers
 from family import Bench, Differs
 from goals import CHART, GOALS
@@ -37,7 +38,7 @@ from materials import ROOT, Materials
 import report
 import training
 
-MODULES = (inference, training, finetuning, kernels, starting, sentences, tokenizing)
+MODULES = (inference, training, finetuning, kernels, starting, sentences, tokenizing, translating)
 FAMILIES = {family.name: family for module in MODULES for family in module.FAMILIES}
 GROUPS = {name: group for module in MODULES for name, group in module.GROUPS.items()}
 QUICK = ("inference-base-float32", "mix-float32", "training-demo-float32", "rotation", "attention-2048", "start")

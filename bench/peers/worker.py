@@ -14,6 +14,7 @@ import sys
 import time
 
 import numpy as np
+import translators
 from engines import ENGINES, batches, padded
 from trainers import Contrastive, FineTuning, GroupedFineTuning
 
@@ -219,6 +220,21 @@ class Sentences:
         return {}
 
 
+class Translating:
+    """Lines to lines of another language, tokenizing included."""
+
+    def __init__(self, options):
+        self.engine = translators.ENGINES[options.engine](options)
+
+    def measure(self, texts, passes, seconds):
+        lines = translators.lines_of(texts)
+        return {"seconds": timed(texts, lambda: self.engine.translate(lines), passes, seconds)}
+
+    def outputs(self, texts):
+        ids, scores = self.engine.ids_and_scores(translators.lines_of(texts))
+        return {"ids": ids, "scores": scores}
+
+
 class Tokenizing:
     """Lines to ids by the fast tokenizer of a directory."""
 
@@ -250,6 +266,7 @@ ROLES = {
     "kernels": Kernels,
     "sentences": Sentences,
     "tokenizing": Tokenizing,
+    "translating": Translating,
     "finetuning": FineTuning,
     "finetuning-grouped": GroupedFineTuning,
     "contrastive": Contrastive,
@@ -259,7 +276,7 @@ ROLES = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--role", choices=ROLES, required=True)
-    parser.add_argument("--engine", choices=ENGINES)
+    parser.add_argument("--engine", choices=(*ENGINES, *translators.ENGINES))
     parser.add_argument("--model", type=pathlib.Path)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--threads", type=int, required=True)
