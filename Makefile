@@ -136,6 +136,10 @@ reproduce-imdb: program ## accuracy on IMDB by the length that is read; writes d
 	@tools/install_packages.sh $(TASK_PACKAGES)
 	python3 tools/reproduce_imdb.py --program $(PROGRAM)
 
+reproduce-translation: program ## translators of captions with four kinds of positions, of everyday sentences, and the paper's recipe; writes docs/results-translation.md and its part of docs/results.md (six hours; BUDGET=short: half of one, BUDGET=tiny: minutes; DTYPE=float32)
+	@tools/install_packages.sh $(TASK_PACKAGES)
+	python3 tools/reproduce_translation.py --program $(PROGRAM)
+
 reproduce-dtypes: program ## validation curves of training in float32 and bfloat16, three seeds each (five minutes)
 	@tools/install_packages.sh $(DEMO_PACKAGES)
 	tools/reproduce_curves.sh dtypes 200
@@ -177,4 +181,4 @@ guard-files:    ## the part of guard that CI runs: the modules that read untrust
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure compile-commands build program library demo demo-translation test test-simd test-subproject bench bench-peers bench-finetuning bench-translation bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-glue reproduce-ner reproduce-scm reproduce-imdb reproduce-dtypes lint asan tsan fuzz guard guard-files clean
+.PHONY: help packages configure compile-commands build program library demo demo-translation test test-simd test-subproject bench bench-peers bench-finetuning bench-translation bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-glue reproduce-ner reproduce-scm reproduce-imdb reproduce-translation reproduce-dtypes lint asan tsan fuzz guard guard-files clean

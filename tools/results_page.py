@@ -22,8 +22,8 @@ TITLES = {
 INTRODUCTION = """# Experiments
 
 `make reproduce-positions` and `make reproduce-linear` compare position encodings, `make reproduce-glue`, `-ner`, `-scm` and
-`-imdb` what fine-tuned models reach on tasks. They write this summary, the pages it links to and their plots; each page has
-the commands that trained its models.
+`-imdb` what fine-tuned models reach on tasks, `make reproduce-translation` translators. They write this summary, the pages it
+links to and their plots; each page has the commands that trained its models.
 
 Position encodings: within a table everything except the first column is the same: text, tokenizer,
 shape, batches, steps. The seed determines initial weights, order of the text, masks and dropout. Intervals are 95 %

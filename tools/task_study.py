@@ -1,7 +1,7 @@
-"""What the reproductions of fine-tuning share: runs that are made once, scores with intervals, and pages.
+"""What the reproductions of fine-tuning and translation share: runs that are made once, scores with intervals, and pages.
 
-A study is a script tools/reproduce_NAME.py. Its runs are directories of `roformer finetune`, which says of a finished one
-that it is, so that a study can be interrupted at any time. BUDGET=short trains on less and less often, for a third of the
+A study is a script tools/reproduce_NAME.py. Its runs are directories of `roformer finetune` (`train-translator`), which says of a
+finished one that it is, so that a study can be interrupted at any time. BUDGET=short trains on less and less often, for a third of the
 time, and the page says so; with BUDGET=tiny all of it takes a few minutes and shows only that it works. DTYPE is the number
 type of training, float32 unless it is set. Results go to docs/results-NAME.md and a section of docs/results.md, with the
 tiny budget to the work folder instead.
@@ -39,13 +39,13 @@ def lines_of(path):
 
 
 class Score:
-    """A metric × 100 over seeds."""
+    """A metric over seeds, × 100 unless it is in such units already (scale 1)."""
 
-    def __init__(self, evaluations, metric):
-        self.values = [100 * one["metrics"][metric] for one in evaluations]
+    def __init__(self, evaluations, metric, scale=100):
+        self.values = [scale * one["metrics"][metric] for one in evaluations]
         self.examples = evaluations[0]["n"]
         bounds = [one["interval95"][metric] for one in evaluations]
-        self.half = 50 * statistics.fmean(high - low for low, high in bounds)
+        self.half = scale / 2 * statistics.fmean(high - low for low, high in bounds)
 
     @property
     def mean(self):
@@ -206,7 +206,7 @@ class Study:
         metric that chooses first among those of the task."""
         return max(rates, key=lambda rate: run(rate, 1)[1])
 
-    def publish(self, body, summary):
+    def publish(self, body, summary, caveats=CAVEATS):
         """Writes the study's page and its section of docs/results.md."""
         info = json.loads(subprocess.run([self.program, "info", "--json"], check=True, capture_output=True).stdout)
         cpu = info["cpu"]
@@ -220,7 +220,7 @@ class Study:
         commands = "\n".join(f"    {shlex.join(self.short(words))}" for words in self.commands.values())
         page = self.docs / f"results-{self.name}.md"
         text = f"# {self.title}\n\nWritten by `make reproduce-{self.name}`. {machine}\n\n{body.strip()}\n\n"
-        text += f"## Commands\n\nThe first of each kind:\n\n{commands}\n\n## Caveats\n\n{CAVEATS}"
+        text += f"## Commands\n\nThe first of each kind:\n\n{commands}\n\n## Caveats\n\n{caveats}"
         page.write_text(text, encoding="utf-8")
         linked = f"All tables and commands: [{page.name}]({page.name}).\n\n{summary.strip()}\n\n"
         results_page.put_section(self.docs / "results.md", self.title, linked)
