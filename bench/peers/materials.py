@@ -71,6 +71,10 @@ class Materials:
         write = lambda path: in_process("make_lines", path, model, text, count, tokens, module="translator_model")  # noqa: E731
         return self.make(f"translated_{count}x{tokens}.txt", write)
 
+    def pieces(self, tokenizer, texts):
+        write = lambda path: in_process("make_pieces", path, tokenizer, *texts, module="translator_model")  # noqa: E731
+        return self.make(f"{tokenizer.name}_pieces", write)
+
     def graphs(self, model, dtype):
         """The ONNX files of a model directory, beside its weights."""
         from engines import onnx_path

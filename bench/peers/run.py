@@ -37,8 +37,9 @@ from materials import ROOT, Materials
 
 import report
 import training
+import training_translator
 
-MODULES = (inference, training, finetuning, kernels, starting, sentences, tokenizing, translating)
+MODULES = (inference, training, finetuning, kernels, starting, sentences, tokenizing, training_translator, translating)
 FAMILIES = {family.name: family for module in MODULES for family in module.FAMILIES}
 GROUPS = {name: group for module in MODULES for name, group in module.GROUPS.items()}
 QUICK = ("inference-base-float32", "mix-float32", "training-demo-float32", "rotation", "attention-2048", "start")

@@ -93,3 +93,21 @@ def make_lines(path, model, text, count, tokens):
         if len(ids) + 1 == int(tokens) and unknown not in ids:
             chosen.append(line)
     pathlib.Path(path).write_text("".join(line + "\n" for line in chosen[: int(count)]), encoding="utf-8")
+
+
+def make_pieces(path, tokenizer, *texts):
+    """For peers that train: a text as pieces and as ids a line, source and target; the vocabulary as Marian reads it."""
+    import sentencepiece
+
+    path, tokenizer = pathlib.Path(path), pathlib.Path(tokenizer)
+    path.mkdir()
+    vocabulary = json.loads((tokenizer / "vocab.json").read_text(encoding="utf-8"))
+    for side, text in zip(("source", "target"), texts, strict=True):
+        processor = sentencepiece.SentencePieceProcessor(model_file=str(tokenizer / f"{side}.spm"))
+        lines = [processor.encode(line, out_type=str) for line in pathlib.Path(text).read_text(encoding="utf-8").removesuffix("\n").split("\n")]
+        (path / f"{side}.pieces").write_text("".join(" ".join(line) + "\n" for line in lines), encoding="utf-8")
+        ids = (" ".join(str(vocabulary.get(piece, vocabulary[UNKNOWN])) for piece in line) for line in lines)
+        (path / f"{side}.ids").write_text("".join(line + "\n" for line in ids))
+    entries = (f"{json.dumps(piece, ensure_ascii=False)}: {i}\n" for piece, i in vocabulary.items())
+    (path / "vocabulary.yml").write_text("".join(entries), encoding="utf-8")
+    (path / "vocabulary.txt").write_text(str(len(vocabulary)))

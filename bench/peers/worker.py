@@ -260,6 +260,12 @@ class Tokenizing:
         return {"seconds": timed(texts, lambda: self.tokenizer.encode_batch_fast(lines), 1, 0)}
 
 
+def training_translator(options):
+    import translator_torch
+
+    return translator_torch.Training(options)
+
+
 ROLES = {
     "inference": Inference,
     "training": Training,
@@ -267,6 +273,7 @@ ROLES = {
     "sentences": Sentences,
     "tokenizing": Tokenizing,
     "translating": Translating,
+    "training-translator": training_translator,
     "finetuning": FineTuning,
     "finetuning-grouped": GroupedFineTuning,
     "contrastive": Contrastive,
@@ -276,7 +283,7 @@ ROLES = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--role", choices=ROLES, required=True)
-    parser.add_argument("--engine", choices=(*ENGINES, *translators.ENGINES))
+    parser.add_argument("--engine")
     parser.add_argument("--model", type=pathlib.Path)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--threads", type=int, required=True)
