@@ -76,10 +76,10 @@ bench-finetuning: program ## the part of bench-peers on fine-tuning, evaluation 
 	tools/venv.sh
 	venv/bin/python bench/peers/run.py --program $(PROGRAM) --only 'finetuning-*' 'evaluating-*' 'contrastive-*' $(BENCH)
 
-bench-translation: program ## the part of bench-peers on translation, beside CTranslate2 and transformers; its part of docs/benchmarks.md (10 minutes; BENCH=--quick only prints)
+bench-translation: program ## the part of bench-peers on translators: decoding beside CTranslate2 and transformers, training beside torch and Marian; its part of docs/benchmarks.md (15 minutes; BENCH=--quick only prints)
 	@tools/install_packages.sh $(BENCH_PACKAGES)
 	tools/venv.sh
-	venv/bin/python bench/peers/run.py --program $(PROGRAM) --only 'translating-*' $(BENCH)
+	venv/bin/python bench/peers/run.py --program $(PROGRAM) --only 'training-translator' 'translating-*' $(BENCH)
 
 bench-encodings: program ## training speed with each position encoding, against rotary and peers; writes docs/encodings-speed.md (15 minutes)
 	@tools/install_packages.sh $(BENCH_PACKAGES)
