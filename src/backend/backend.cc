@@ -1,8 +1,10 @@
 #include "backend/backend.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "backend/layers.h"
@@ -116,6 +118,23 @@ Tensor Backend::zeros(Shape shape) {
   Tensor x = empty(shape);
   fill(x, 0);
   return x;
+}
+
+std::vector<double> Backend::log_sum_exp(const Tensor& x) {
+  const Tensor host = to_host(x);
+  std::vector<double> sums(static_cast<size_t>(x.rows()));
+  const auto sum_of = [&]<class Real>(std::type_identity<Real>, int64_t i) {
+    const std::span<const Real> row(host.row<Real>(i), static_cast<size_t>(host.columns()));
+    const Real largest = *std::ranges::max_element(row);
+    double sum = 0;
+    for (const Real value : row) sum += std::exp(static_cast<double>(value - largest));
+    return std::log(sum) + static_cast<double>(largest);
+  };
+  pool().run(x.rows(), [&](int64_t i) {
+    sums[static_cast<size_t>(i)] = host.dtype() == DType::float64 ? sum_of(std::type_identity<double>(), i)
+                                                                  : sum_of(std::type_identity<float>(), i);
+  });
+  return sums;
 }
 
 std::vector<std::shared_ptr<const PreparedWeight>> Backend::prepare(std::span<Tensor> weights, PassSize) {

@@ -203,6 +203,14 @@ struct NumberTypeUse {
   std::string what, with;
 };
 
+// What a cross-entropy is taken against. Smoothed (Szegedy et al. 2016), the target of a row is 1 − smoothing at its
+// label and smoothing / V, with V words, at each word besides.
+struct LabelSpec {
+  std::span<const int32_t> labels;  // [N]
+  double gradient_scale = 1;
+  double smoothing = 0;  // in [0, 1)
+};
+
 class Backend {
  public:
   Backend() = default;
@@ -348,11 +356,15 @@ class Backend {
   // the cache.
   virtual void cached_attention(const CachedSpec& spec, const Tensor& q, const Tensor& out);
 
-  // Softmax cross-entropy of logits = hidden·Wᵀ + bias against labels [N], in chunks of rows: [N, V] is never stored.
-  // Where dhidden is defined, writes it and adds to dweight and dbias (unless undefined), each times `gradient_scale`.
+  // Softmax cross-entropy of logits = hidden·Wᵀ + bias against labels, in chunks of rows: [N, V] is never stored.
+  // Where dhidden is defined, writes it and adds to dweight and dbias (unless undefined), each times the gradient
+  // scale.
   virtual Loss cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
-                             std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
-                             const Tensor& dweight, const Tensor& dbias) = 0;
+                             const LabelSpec& labels, const Tensor& dhidden, const Tensor& dweight,
+                             const Tensor& dbias) = 0;
+
+  // ln Σ exp of each row of x [N, V]. The default computes on the host.
+  virtual std::vector<double> log_sum_exp(const Tensor& x);
 
   // All encoder layers of an inference-only model as one kernel; null if the backend has none, or if not all weights
   // were prepared for many tokens. The backend must outlive it.

@@ -108,7 +108,7 @@ class PartSums {
       if (split[p].rows.empty()) continue;
       const LossSum part = model.mlm_head()
                                .loss(context, gather_rows(context, hidden, split[p].rows),
-                                     model.trunk().word_embeddings(), split[p].labels, 0)
+                                     model.trunk().word_embeddings(), {split[p].labels, 0})
                                .read();
       parts_[p].loss += part.sum;
       parts_[p].correct += part.correct;

@@ -48,10 +48,9 @@ class MlmHead {
     const Value logits = linear(context, transform(context, hidden), output(words), bias_);
     return config_.logit_cap == 0 ? logits : soft_cap(context, logits, config_.logit_cap);
   }
-  Loss loss(const Context& context, const Value& hidden, const Parameter& words, std::span<const int32_t> labels,
-            double gradient_scale) const {
+  Loss loss(const Context& context, const Value& hidden, const Parameter& words, const LabelSpec& labels) const {
     if (config_.logit_cap != 0) throw DataError("a model with capped logits cannot be trained: it is inference-only");
-    return cross_entropy(context, transform(context, hidden), output(words), bias_, labels, gradient_scale);
+    return cross_entropy(context, transform(context, hidden), output(words), bias_, labels);
   }
   // Appends its own weights, not the word embeddings.
   void linear_weights(std::vector<Parameter*>& weights) {

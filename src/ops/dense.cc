@@ -250,17 +250,17 @@ Value soft_cap(const Context& context, const Value& x, double cap) {
 }
 
 Loss cross_entropy(const Context& context, const Value& hidden, const Parameter& weight, const Parameter& bias,
-                   std::span<const int32_t> labels, double gradient_scale) {
+                   const LabelSpec& spec) {
   Backend& backend = context.backend;
   check_columns("cross_entropy", "hidden", hidden.data, weight.view().inputs());
-  check_rows("cross_entropy", "hidden", hidden.data, static_cast<int64_t>(labels.size()));
+  check_rows("cross_entropy", "hidden", hidden.data, static_cast<int64_t>(spec.labels.size()));
   if (bias.defined()) check_columns("cross_entropy", "bias", bias.value, weight.view().outputs());
-  check_ids("label", labels, weight.view().outputs());
+  check_ids("label", spec.labels, weight.view().outputs());
   const bool wanted = hidden.tracked() || wants_gradient(weight) || wants_gradient(bias);
   const bool backward = context.tape != nullptr && wanted;
   Tensor dhidden = backward ? backend.empty(hidden.data.shape()) : Tensor();
-  Loss loss = backend.cross_entropy(hidden.data, weight.view(), bias.value, labels, gradient_scale, dhidden,
-                                    weight.gradient, bias.gradient);
+  Loss loss =
+      backend.cross_entropy(hidden.data, weight.view(), bias.value, spec, dhidden, weight.gradient, bias.gradient);
   if (backward && hidden.tracked()) {
     context.tape->record([&backend, sum = hidden.gradient, dhidden = std::move(dhidden)]() mutable {
       accumulate(backend, sum, std::move(dhidden));

@@ -190,9 +190,9 @@ Value gather_rows(const Context& context, const Value& x, const Indices& rows);
 Value pool(const Context& context, const Value& x, const Indices& offsets, Pooling pooling);
 
 // Summed cross-entropy of softmax(hidden·Wᵀ + bias) against labels [N]. A root of the tape: the gradients are computed
-// here, in the same pass, and scaled by `gradient_scale` (1 / global number of labels).
+// here, in the same pass, and scaled by the gradient scale (1 / global number of labels).
 Loss cross_entropy(const Context& context, const Value& hidden, const Parameter& weight, const Parameter& bias,
-                   std::span<const int32_t> labels, double gradient_scale);
+                   const LabelSpec& spec);
 
 // A loss computed on the host by a function of x [N, C], of few elements: logits or vectors of sequences. `loss`
 // returns the sum, and fills the gradient of the scaled loss by x, which is zero at first and null if it is not asked

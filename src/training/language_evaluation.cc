@@ -52,7 +52,7 @@ class Scorer {
       begin = end;
       const LossSum loss =
           model_.mlm_head()
-              .loss(context_, gather_rows(context_, hidden, rows), model_.trunk().word_embeddings(), labels, 0)
+              .loss(context_, gather_rows(context_, hidden, rows), model_.trunk().word_embeddings(), {labels, 0})
               .read();
       total_.add(loss, std::ssize(labels));
       losses_.push_back({loss.sum, std::ssize(labels)});

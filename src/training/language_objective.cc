@@ -39,7 +39,7 @@ int64_t count_characters(const Tokenizer& tokenizer, const PackedSequences& sequ
 
 Loss language_loss(const Context& context, const Model& model, const LabeledBatch& batch, double gradient_scale) {
   const Value hidden = gather_rows(context, model.trunk().forward(context, batch.batch), batch.rows);
-  return model.mlm_head().loss(context, hidden, model.trunk().word_embeddings(), batch.labels, gradient_scale);
+  return model.mlm_head().loss(context, hidden, model.trunk().word_embeddings(), {batch.labels, gradient_scale});
 }
 
 int64_t count_labels(std::span<const LabeledBatch> batches) {

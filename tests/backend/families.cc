@@ -34,6 +34,7 @@ const std::vector<Family>& families() {
       split_linear_attention_family(),
       cross_entropy_family(),
       pooling_family(),
+      log_sum_exp_family(),
   };
   return all;
 }

@@ -112,7 +112,9 @@ std::vector<size_t> families_with_gradients() {
   std::vector<size_t> indices;
   for (size_t i = 0; i < families().size(); ++i) {
     const std::string& name = families()[i].name;
-    if (name != "memory" && name != "adamw" && name != "cached_attention") indices.push_back(i);
+    const bool forward_only =
+        name == "memory" || name == "adamw" || name == "cached_attention" || name == "log_sum_exp";
+    if (!forward_only) indices.push_back(i);
   }
   return indices;
 }

@@ -14,6 +14,7 @@ struct LossPlan {
   int32_t vocabulary;
   double size = 1;  // of hidden states, and so of logits
   bool bias = true;
+  double smoothing = 0;
 };
 
 inline void cross_entropy_operation(Trial& trial, const LossPlan& plan) {
@@ -29,8 +30,15 @@ inline void cross_entropy_operation(Trial& trial, const LossPlan& plan) {
   LossSum forward, backward;
   const double product = 2.0 * static_cast<double>(plan.rows * plan.hidden) * plan.vocabulary;
   Operation operation{
-      .forward = [&] { forward = backend.cross_entropy(x, weight, bias, labels, 1, {}, {}, {}).read(); },
-      .backward = [&] { backward = backend.cross_entropy(x, weight, bias, labels, scale, dx, dweight, dbias).read(); },
+      .forward =
+          [&] {
+            forward = backend.cross_entropy(x, weight, bias, {labels, 1, plan.smoothing}, {}, {}, {}).read();
+          },
+      .backward =
+          [&] {
+            backward =
+                backend.cross_entropy(x, weight, bias, {labels, scale, plan.smoothing}, dx, dweight, dbias).read();
+          },
       .gradients = {{"hidden", x, dx}, {"weight", weight, dweight}},
       .objective = [&] { return scale * forward.sum; },
       .operations = product,
@@ -51,6 +59,7 @@ inline Family cross_entropy_family() {
                               LossPlan one = plan;
                               cross_entropy_operation(trial, one);
                               one.bias = false;
+                              if (plan.vocabulary > 1) one.smoothing = 0.1;  // else the loss is constant
                               cross_entropy_operation(trial, one);
                             }});
   };
@@ -70,6 +79,18 @@ inline Family cross_entropy_family() {
   family.benchmarks.push_back({"300 x 768, vocabulary 50000", [](Trial& trial) {
                                  cross_entropy_operation(trial, {300, 768, 50000});
                                }});
+  return family;
+}
+
+inline Family log_sum_exp_family() {
+  Family family{"log_sum_exp", Rounds::sums};
+  for (const int64_t columns : column_sizes()) {
+    family.cases.push_back({"columns " + std::to_string(columns), [=](Trial& trial) {
+                              for (const double size : {1.0, 400.0}) {
+                                trial.record("log sums", trial.backend().log_sum_exp(trial.random(7, columns, size)));
+                              }
+                            }});
+  }
   return family;
 }
 

@@ -229,12 +229,30 @@ TEST_F(ReferenceTest, CrossEntropyOfKnownDistributions) {
   // Logits (ln 1, ln 2, ln 5) for hidden 1 and equal ones for hidden 0.
   const Tensor hidden = matrix(3, 1, {1, 0, 1}), weight = matrix(3, 1, {0, std::log(2.0), std::log(5.0)});
   const std::vector<int32_t> labels = {2, 1, 0};
-  const LossSum loss = backend_->cross_entropy(hidden, weight, {}, labels, 1, {}, {}, {}).read();
+  const LossSum loss = backend_->cross_entropy(hidden, weight, {}, {labels, 1}, {}, {}, {}).read();
   EXPECT_NEAR(loss.sum, std::log(8.0 / 5) + std::log(3.0) + std::log(8.0), 1e-12);
   EXPECT_EQ(loss.correct, 1);
   const LossSum shifted =
-      backend_->cross_entropy(hidden, weight, vector({1e4, 1e4, 1e4}), labels, 1, {}, {}, {}).read();
+      backend_->cross_entropy(hidden, weight, vector({1e4, 1e4, 1e4}), {labels, 1}, {}, {}, {}).read();
   EXPECT_NEAR(shifted.sum, loss.sum, 1e-8);
+}
+
+TEST_F(ReferenceTest, LogarithmsOfSumsOfExponentials) {
+  const Tensor x = matrix(3, 2, {std::log(2.0), std::log(6.0), 1000, 1000, -1e4, 0});
+  EXPECT_THAT(backend_->log_sum_exp(x), Pointwise(DoubleNear(1e-12), {std::log(8.0), 1000 + std::log(2.0), 0.0}));
+}
+
+// torch.nn.functional.cross_entropy(torch.tensor([[1, 2, 4], [0, 0, 0]]), torch.tensor([2, 1]), label_smoothing=0.3,
+// reduction="sum") in float64, and its gradient by the factors of the first row, times 2.
+TEST_F(ReferenceTest, CrossEntropyWithSmoothedLabels) {
+  const Tensor hidden = matrix(2, 1, {1, 0}), weight = matrix(3, 1, {1, 2, 4}), dhidden = backend_->empty({2, 1});
+  const Tensor dweight = backend_->empty({3, 1});
+  backend_->fill(dweight, 0);
+  const std::vector<int32_t> labels = {2, 1};
+  const LossSum loss = backend_->cross_entropy(hidden, weight, {}, {labels, 2, 0.3}, dhidden, dweight, {}).read();
+  EXPECT_NEAR(loss.sum, 1.7684583082243952, 1e-12);
+  EXPECT_EQ(loss.correct, 1);
+  expect_values(dweight, {-0.1159798677318679, 0.02839039876918895, 0.08758946896267886});
 }
 
 TEST_F(ReferenceTest, PoolingWithAnEmptySequence) {

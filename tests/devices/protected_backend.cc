@@ -247,12 +247,10 @@ class ProtectedBackend final : public Backend {
     });
   }
 
-  Loss cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
-                     std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
-                     const Tensor& dweight, const Tensor& dbias) override {
+  Loss cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias, const LabelSpec& labels,
+                     const Tensor& dhidden, const Tensor& dweight, const Tensor& dbias) override {
     return Loss(*this, run([&] {
-      return inner_
-          ->cross_entropy(in(hidden), in(weight), in(bias), labels, gradient_scale, in(dhidden), in(dweight), in(dbias))
+      return inner_->cross_entropy(in(hidden), in(weight), in(bias), labels, in(dhidden), in(dweight), in(dbias))
           .read();
     }));
   }

@@ -38,7 +38,7 @@ TEST_F(Bench, PassesTheIdsItIsGiven) {
   for (const auto& list : ids) batch.append(list);
   const Context context{same.backend(), nullptr, {}, false};
   const Value hidden = same.trunk().forward(context, batch);
-  const LossSum loss = same.mlm_head().loss(context, hidden, same.trunk().word_embeddings(), batch.ids, 0.25).read();
+  const LossSum loss = same.mlm_head().loss(context, hidden, same.trunk().word_embeddings(), {batch.ids, 0.25}).read();
   EXPECT_NEAR(result.first_loss, loss.sum / 4, 1e-6);
   EXPECT_LT(result.last_loss, result.first_loss);
 }

@@ -158,7 +158,7 @@ TEST(Checkpointing, GivesTheSameGradientsThroughCrossAttention) {
     const StackInputs inputs{
         .rotate_cross_queries = true, .memory = source, .memory_offsets = std::vector<int32_t>{0, 2, 6}};
     const Value hidden = gather_rows(context, model.trunk().forward(context, data.batch, inputs), data.rows);
-    model.mlm_head().loss(context, hidden, model.trunk().word_embeddings(), data.labels, 1);
+    model.mlm_head().loss(context, hidden, model.trunk().word_embeddings(), {data.labels, 1});
     tape.backward();
     auto all = gradients(model);
     all.push_back({"memory", values_of(*source.gradient)});

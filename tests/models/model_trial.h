@@ -23,7 +23,7 @@ struct LabeledBatch {
 
 inline LossSum masked_lm_loss(const Model& model, const Context& context, const LabeledBatch& data, double scale) {
   const Value hidden = gather_rows(context, model.trunk().forward(context, data.batch), data.rows);
-  return model.mlm_head().loss(context, hidden, model.trunk().word_embeddings(), data.labels, scale).read();
+  return model.mlm_head().loss(context, hidden, model.trunk().word_embeddings(), {data.labels, scale}).read();
 }
 
 // Adds the gradients of the mean loss to the model's parameters and returns that loss. `random` null: no dropout.

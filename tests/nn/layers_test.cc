@@ -207,7 +207,7 @@ TEST_F(LayersTest, MaskedLmLossIsThatOfItsLogits) {
     expected += std::log(total) - own;
     correct += own == largest;
   }
-  const LossSum loss = head.loss(context, hidden, words, labels, 1).read();
+  const LossSum loss = head.loss(context, hidden, words, {labels, 1}).read();
   EXPECT_NEAR(loss.sum, expected, 1e-5 * expected);
   EXPECT_EQ(loss.correct, correct);
 }

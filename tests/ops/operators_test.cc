@@ -248,13 +248,13 @@ TEST_F(OperatorTest, CrossEntropyIsARoot) {
     const Parameter weight = parameter(7, 3), bias = with_bias ? vector_parameter(7) : Parameter{};
     const auto weight_before = values_of(weight.gradient), bias_before = values_of(bias.gradient);
     const auto objective = [&] {
-      return kScale * cross_entropy({.backend = *backend_}, Value(hidden), weight, bias, labels, kScale).read().sum;
+      return kScale * cross_entropy({.backend = *backend_}, Value(hidden), weight, bias, {labels, kScale}).read().sum;
     };
     objective();
     ASSERT_EQ(values_of(weight.gradient), weight_before) << "no tape, but a gradient";
     Tape tape;
     const Value tracked = Value::tracking(hidden);
-    const Loss loss = cross_entropy({.backend = *backend_, .tape = &tape}, tracked, weight, bias, labels, kScale);
+    const Loss loss = cross_entropy({.backend = *backend_, .tape = &tape}, tracked, weight, bias, {labels, kScale});
     tape.backward();
     EXPECT_DOUBLE_EQ(kScale * loss.read().sum, objective());
     expect_gradient("hidden", objective, hidden, *tracked.gradient, std::vector<double>(12, 0.0));
@@ -322,10 +322,10 @@ TEST_F(OperatorTest, CrossEntropyTrainsItsWeightOverConstantHiddenStates) {
   const Parameter weight = parameter(5, 3), bias = vector_parameter(5);
   const auto weight_before = values_of(weight.gradient), bias_before = values_of(bias.gradient);
   Tape tape;
-  cross_entropy({.backend = *backend_, .tape = &tape}, Value(hidden), weight, bias, labels, 1);
+  cross_entropy({.backend = *backend_, .tape = &tape}, Value(hidden), weight, bias, {labels, 1});
   tape.backward();
   const auto objective = [&] {
-    return cross_entropy({.backend = *backend_}, Value(hidden), weight, bias, labels, 1).read().sum;
+    return cross_entropy({.backend = *backend_}, Value(hidden), weight, bias, {labels, 1}).read().sum;
   };
   expect_gradient("weight", objective, weight.value, weight.gradient, weight_before);
   expect_gradient("bias", objective, bias.value, bias.gradient, bias_before);
@@ -402,7 +402,7 @@ TEST(FrozenParametersTest, GradientsPassThrough) {
       const Parameter output_bias = parameter(trial.random_vector(9));
       const std::vector<int32_t> labels = {8, 0, 3};
       const Value y = linear(context, x, weight, bias, Activation::gelu);
-      cross_entropy(context, layer_norm(context, y, x, {}, gain, bias, 1e-6), words, output_bias, labels, 0.5);
+      cross_entropy(context, layer_norm(context, y, x, {}, gain, bias, 1e-6), words, output_bias, {labels, 0.5});
       tape.backward();
       return values_of(*x.gradient);
     };
@@ -429,8 +429,11 @@ TEST_F(RefusalTest, IdsOutOfRange) {
     const std::vector<int32_t> rows = {wrong};
     EXPECT_THAT([&] { gather_rows(context_, x_, rows); }, ThrowsMessage<DataError>(HasSubstr("outside 0..2")));
     const std::vector<int32_t> labels = {0, wrong, 0};
-    EXPECT_THAT([&] { cross_entropy(context_, x_, parameter(5, 4), {}, labels, 1); },
-                ThrowsMessage<DataError>(HasSubstr("label " + std::to_string(wrong) + " at token 1")));
+    EXPECT_THAT(
+        [&] {
+          cross_entropy(context_, x_, parameter(5, 4), {}, {labels, 1});
+        },
+        ThrowsMessage<DataError>(HasSubstr("label " + std::to_string(wrong) + " at token 1")));
   }
 }
 
@@ -470,12 +473,21 @@ TEST_F(RefusalTest, Shapes) {
   EXPECT_THAT([&] { add_residual(context_, Value(x_), Value(trial_.random(2, 4)), {}); },
               ThrowsMessage<ShapeError>(HasSubstr("add_residual: residual is [2, 4], expected 3 rows")));
 
-  EXPECT_THAT([&] { cross_entropy(context_, x_, parameter(5, 3), {}, three, 1); },
-              ThrowsMessage<ShapeError>(HasSubstr("cross_entropy: hidden is [3, 4], expected 3 columns")));
-  EXPECT_THAT([&] { cross_entropy(context_, x_, parameter(5, 4), {}, two, 1); },
-              ThrowsMessage<ShapeError>(HasSubstr("expected 2 rows")));
-  EXPECT_THAT([&] { cross_entropy(context_, x_, parameter(5, 4), vector_parameter(4), three, 1); },
-              ThrowsMessage<ShapeError>(HasSubstr("bias is [4], expected 5")));
+  EXPECT_THAT(
+      [&] {
+        cross_entropy(context_, x_, parameter(5, 3), {}, {three, 1});
+      },
+      ThrowsMessage<ShapeError>(HasSubstr("cross_entropy: hidden is [3, 4], expected 3 columns")));
+  EXPECT_THAT(
+      [&] {
+        cross_entropy(context_, x_, parameter(5, 4), {}, {two, 1});
+      },
+      ThrowsMessage<ShapeError>(HasSubstr("expected 2 rows")));
+  EXPECT_THAT(
+      [&] {
+        cross_entropy(context_, x_, parameter(5, 4), vector_parameter(4), {three, 1});
+      },
+      ThrowsMessage<ShapeError>(HasSubstr("bias is [4], expected 5")));
 }
 
 TEST_F(RefusalTest, PoolOffsets) {

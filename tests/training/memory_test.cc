@@ -68,7 +68,7 @@ TEST(TrainingMemory, LaterStepsAllocateOnlyAttentionScratch) {
     Tape tape;
     const Context context{*backend, &tape, {1, static_cast<uint64_t>(step)}, true};
     const Value hidden = gather_rows(context, model.trunk().forward(context, batch), rows);
-    model.mlm_head().loss(context, hidden, model.trunk().word_embeddings(), labels, 0.25);
+    model.mlm_head().loss(context, hidden, model.trunk().word_embeddings(), {labels, 0.25});
     tape.backward();
     optimizer->step(step, 1e-3, optimizer->gradient_norm());
     constexpr int64_t kScratchBuffers = 16;  // of one layer's attention, forward and backward, one thread

@@ -79,10 +79,10 @@ class CpuBackend final : public HostBackend {
                                  const Tensor& denominators, const LinearAttentionState& state, const Tensor& dout,
                                  const AttentionTensors& gradients) override;
   void cached_attention(const CachedSpec& spec, const Tensor& q, const Tensor& out) override;
+  std::vector<double> log_sum_exp(const Tensor& x) override;
 
-  Loss cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
-                     std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
-                     const Tensor& dweight, const Tensor& dbias) override;
+  Loss cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias, const LabelSpec& labels,
+                     const Tensor& dhidden, const Tensor& dweight, const Tensor& dbias) override;
 
   std::unique_ptr<FusedLayers> fuse(const LayersConfig& config, std::span<const LayerWeights> layers) override;
 

@@ -70,20 +70,43 @@ void CpuBackend::embedding_backward(const Tensor& dout, std::span<const int32_t>
 
 namespace {
 
-// Returns the loss of a row of logits; if `backward`, replaces it by (softmax − one-hot) · `gradient_scale`.
-LossSum softmax_row(float* row, int64_t vocabulary, int64_t label, double gradient_scale, bool backward) {
+// Returns the loss of a row of logits; if `backward`, replaces it by (softmax − target) · gradient scale.
+LossSum softmax_row(float* row, int64_t vocabulary, int64_t label, const LabelSpec& spec, bool backward) {
   constexpr int64_t kTile = 512;  // summed in float32; sums of tiles in double
   const float largest = rows::maximum(row, vocabulary), label_logit = row[label];
   const bool correct = rows::argmax(row, vocabulary, largest) == label;
-  double sum = 0;
+  double sum = 0, logits = 0;
   for (int64_t c = 0; c < vocabulary; c += kTile) {
-    sum += rows::exp_sum(row + c, largest, std::min(kTile, vocabulary - c));
+    const int64_t count = std::min(kTile, vocabulary - c);
+    if (spec.smoothing > 0) logits += rows::total(row + c, count);
+    sum += rows::exp_sum(row + c, largest, count);
   }
+  const double share = spec.smoothing / static_cast<double>(vocabulary);
   if (backward) {
-    rows::scale(row, static_cast<float>(gradient_scale / sum), vocabulary);
-    row[label] -= static_cast<float>(gradient_scale);
+    const auto factor = static_cast<float>(spec.gradient_scale / sum);
+    if (spec.smoothing > 0) {
+      rows::scale_and_shift(row, factor, static_cast<float>(-spec.gradient_scale * share), vocabulary);
+    } else {
+      rows::scale(row, factor, vocabulary);
+    }
+    row[label] -= static_cast<float>(spec.gradient_scale * (1 - spec.smoothing));
   }
-  return {std::log(sum) + largest - label_logit, correct ? 1 : 0};
+  const double wanted = (1 - spec.smoothing) * label_logit + share * logits;
+  return {std::log(sum) + largest - wanted, correct ? 1 : 0};
+}
+
+// ln Σ exp of a row, which stays as it is.
+double log_sum_of_row(const float* row, int64_t columns) {
+  constexpr int64_t kTile = 512;  // as in softmax_row
+  float tile[kTile];
+  const float largest = rows::maximum(row, columns);
+  double sum = 0;
+  for (int64_t c = 0; c < columns; c += kTile) {
+    const int64_t count = std::min(kTile, columns - c);
+    std::copy_n(row + c, count, tile);
+    sum += rows::exp_sum(tile, largest, count);
+  }
+  return std::log(sum) + largest;
 }
 
 Matrix matrix(const float* data, const Tensor& x, bool transposed = false) {
@@ -92,9 +115,16 @@ Matrix matrix(const float* data, const Tensor& x, bool transposed = false) {
 
 }  // namespace
 
+std::vector<double> CpuBackend::log_sum_exp(const Tensor& x) {
+  std::vector<double> sums(static_cast<size_t>(x.rows()));
+  pool_.run(x.rows(), [&](int64_t i) { sums[static_cast<size_t>(i)] = log_sum_of_row(x.row<float>(i), x.columns()); });
+  return sums;
+}
+
 Loss CpuBackend::cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
-                               std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
-                               const Tensor& dweight, const Tensor& dbias) {
+                               const LabelSpec& spec, const Tensor& dhidden, const Tensor& dweight,
+                               const Tensor& dbias) {
+  const std::span<const int32_t> labels = spec.labels;
   constexpr int64_t kChunk = 256, kWords = 4096;
   const int64_t count = static_cast<int64_t>(labels.size()), vocabulary = weight.outputs(), width = weight.inputs();
   const bool backward = dhidden.defined();
@@ -113,8 +143,7 @@ Loss CpuBackend::cross_entropy(const Tensor& hidden, const WeightView& weight, c
                      .out = logits.data<float>(),
                      .out_stride = logits.row_stride()});
     pool_.run(chunk, [&](int64_t i) {
-      losses[i] = softmax_row(logits.row<float>(i), vocabulary, labels[static_cast<size_t>(first + i)], gradient_scale,
-                              backward);
+      losses[i] = softmax_row(logits.row<float>(i), vocabulary, labels[static_cast<size_t>(first + i)], spec, backward);
     });
     for (int64_t i = 0; i < chunk; ++i) {
       total.sum += losses[i].sum;

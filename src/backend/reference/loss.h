@@ -10,16 +10,18 @@
 
 namespace roformer {
 
-// −log p(label) = log Σ_o exp(logit_o) − logit_label, so that dlogit_o = p_o − [o = label].
+// −Σ_o t_o log p_o = log Σ_o exp(logit_o) − Σ_o t_o logit_o with targets t that sum to 1, so that dlogit_o = p_o − t_o.
 template <class Real>
 Loss ReferenceBackend<Real>::cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
-                                           std::span<const int32_t> labels, double gradient_scale,
-                                           const Tensor& dhidden, const Tensor& dweight, const Tensor& dbias) {
+                                           const LabelSpec& spec, const Tensor& dhidden, const Tensor& dweight,
+                                           const Tensor& dbias) {
+  const std::span<const int32_t> labels = spec.labels;
   const View<Real> h(hidden), w(weight.rows), b(bias);
   Sum<Real> dh(dhidden, Sum<Real>::Start::zero);
   Sum<Real> dw(dweight, Sum<Real>::Start::content), db(dbias, Sum<Real>::Start::content);
   LossSum loss;
   std::vector<double> logits(w.rows());
+  const double share = spec.smoothing / static_cast<double>(w.rows());
   for (size_t n = 0; n < labels.size(); ++n) {
     for (int64_t o = 0; o < w.rows(); ++o) {
       logits[o] = b.present() ? static_cast<double>(b(o)) : 0;
@@ -29,12 +31,14 @@ Loss ReferenceBackend<Real>::cross_entropy(const Tensor& hidden, const WeightVie
     double total = 0;
     for (const double logit : logits) total += std::exp(logit - *largest);
     const double log_total = *largest + std::log(total);
-    loss.sum += log_total - logits[labels[n]];
+    loss.sum += log_total - (1 - spec.smoothing) * logits[labels[n]];
+    for (const double logit : logits) loss.sum -= share * logit;
     if (largest - logits.begin() == labels[n]) ++loss.correct;
 
     if (!dh.present()) continue;
     for (int64_t o = 0; o < w.rows(); ++o) {
-      const double dlogit = gradient_scale * (std::exp(logits[o] - log_total) - (o == labels[n] ? 1 : 0));
+      const double target = share + (o == labels[n] ? 1 - spec.smoothing : 0);
+      const double dlogit = spec.gradient_scale * (std::exp(logits[o] - log_total) - target);
       for (int64_t i = 0; i < w.columns(); ++i) {
         dh(n, i) += dlogit * w(o, i);
         if (dw.present()) dw(o, i) += dlogit * h(n, i);

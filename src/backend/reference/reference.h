@@ -75,9 +75,8 @@ class ReferenceBackend final : public HostBackend {
                                  const AttentionTensors& gradients) override;
 
   // loss.h
-  Loss cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias,
-                     std::span<const int32_t> labels, double gradient_scale, const Tensor& dhidden,
-                     const Tensor& dweight, const Tensor& dbias) override;
+  Loss cross_entropy(const Tensor& hidden, const WeightView& weight, const Tensor& bias, const LabelSpec& labels,
+                     const Tensor& dhidden, const Tensor& dweight, const Tensor& dbias) override;
   void pool(Pooling pooling, const Tensor& x, std::span<const int32_t> offsets, const Tensor& out,
             const Tensor& argmax) override;
   void pool_backward(Pooling pooling, const Tensor& dout, std::span<const int32_t> offsets, const Tensor& argmax,

@@ -67,7 +67,7 @@ LossSum SimObjective::more_loss(const Context& context, const Value& hidden, con
   const LossSum sum = model()
                           .mlm_head()
                           .loss(context, gather_rows(context, hidden, std::move(rows)),
-                                model().trunk().word_embeddings(), labels, share * gradient_scale)
+                                model().trunk().word_embeddings(), {labels, share * gradient_scale})
                           .read();
   return {.sum = share * sum.sum, .correct = sum.correct};
 }

@@ -156,8 +156,8 @@ TEST(NumberTypes, WeightsOf16BitsGiveTheBitsOfTheWidenedOnes) {
     }
     const std::vector<int32_t> labels{1, 0, 70};
     const Tensor hidden = random({3, 515}, 6);
-    EXPECT_EQ(backend->cross_entropy(hidden, weight, {}, labels, 1, {}, {}, {}).read().sum,
-              backend->cross_entropy(hidden, wide, {}, labels, 1, {}, {}, {}).read().sum);
+    EXPECT_EQ(backend->cross_entropy(hidden, weight, {}, {labels, 1}, {}, {}, {}).read().sum,
+              backend->cross_entropy(hidden, wide, {}, {labels, 1}, {}, {}, {}).read().sum);
   }
 }
 

@@ -49,6 +49,12 @@ void Scale(float* x, float factor, int64_t n) {
   for_lanes(n, [&](auto d, int64_t i) { hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), d, x + i); });
 }
 
+void ScaleAndShift(float* x, float factor, float term, int64_t n) {
+  for_lanes(n, [&](auto d, int64_t i) {
+    hn::StoreU(hn::MulAdd(hn::LoadU(d, x + i), hn::Set(d, factor), hn::Set(d, term)), d, x + i);
+  });
+}
+
 void Multiply(const float* x, const float* y, float* out, int64_t n) {
   for_lanes(n, [&](auto d, int64_t i) { hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, out + i); });
 }
@@ -228,6 +234,7 @@ namespace roformer::rows {
 HWY_EXPORT(Add);
 HWY_EXPORT(Sum);
 HWY_EXPORT(Scale);
+HWY_EXPORT(ScaleAndShift);
 HWY_EXPORT(Multiply);
 HWY_EXPORT(SquaredSum);
 HWY_EXPORT(BiasActivation);
@@ -241,6 +248,9 @@ HWY_EXPORT(TargetName);
 void add(const float* x, float* y, int64_t n) { HWY_DYNAMIC_DISPATCH(Add)(x, y, n); }
 void sum(const float* x, const float* y, float* out, int64_t n) { HWY_DYNAMIC_DISPATCH(Sum)(x, y, out, n); }
 void scale(float* x, float factor, int64_t n) { HWY_DYNAMIC_DISPATCH(Scale)(x, factor, n); }
+void scale_and_shift(float* x, float factor, float term, int64_t n) {
+  HWY_DYNAMIC_DISPATCH(ScaleAndShift)(x, factor, term, n);
+}
 void multiply(const float* x, const float* y, float* out, int64_t n) { HWY_DYNAMIC_DISPATCH(Multiply)(x, y, out, n); }
 double squared_sum(const float* x, int64_t n) { return HWY_DYNAMIC_DISPATCH(SquaredSum)(x, n); }
 void bias_activation(Activation activation, const float* bias, float* before, float* out, int64_t n) {

@@ -9,9 +9,10 @@
 namespace roformer::rows {
 
 // Pointwise.
-void add(const float* x, float* y, int64_t n);  // y += x
-double squared_sum(const float* x, int64_t n);  // Σ x²
-void scale(float* x, float factor, int64_t n);  // x *= factor
+void add(const float* x, float* y, int64_t n);                        // y += x
+double squared_sum(const float* x, int64_t n);                        // Σ x²
+void scale(float* x, float factor, int64_t n);                        // x *= factor
+void scale_and_shift(float* x, float factor, float term, int64_t n);  // x = factor · x + term
 void sum(const float* x, const float* y, float* out, int64_t n);
 void multiply(const float* x, const float* y, float* out, int64_t n);
 void bias_activation(Activation activation, const float* bias, float* before, float* out, int64_t n);
