@@ -50,18 +50,19 @@ std::vector<std::vector<double>> Translator::score(Sequences sources, Sequences 
   for (const std::vector<size_t>& which : source_batches(sources, options_.batch_tokens)) {
     const ForcedBatch batch(sources, targets, which, start_id_, /*shifted=*/true);
     const Value hidden = batch.forward(model_, context, nullptr);
-    const Tensor logits =
-        context.backend.to_host(model_.mlm_head().logits(context, hidden, model_.trunk().word_embeddings()).data);
+    const Value computed = model_.mlm_head().logits(context, hidden, model_.trunk().word_embeddings());
+    const std::vector<double> log_sums = context.backend.log_sum_exp(computed.data);
+    const Tensor logits = context.backend.to_host(computed.data);
     for (size_t k = 0; k < which.size(); ++k) {
       const std::vector<int32_t>& target = targets[which[k]];
       std::vector<double>& logs = results[which[k]];
       logs.resize(target.size());
       context.backend.pool().run(std::ssize(target), [&](int64_t t) {
-        logs[static_cast<size_t>(t)] =
-            with_row(logits, batch.target.offsets[k] + t, [&]<class Real>(std::span<Real> row) {
-              return static_cast<double>(row[static_cast<size_t>(target[static_cast<size_t>(t)])]) -
-                     log_sum_exp(std::span<const Real>(row));
-            });
+        const int64_t row = batch.target.offsets[k] + t;
+        const double logit = with_row(logits, row, [&](auto values) {
+          return static_cast<double>(values[static_cast<size_t>(target[static_cast<size_t>(t)])]);
+        });
+        logs[static_cast<size_t>(t)] = logit - log_sums[static_cast<size_t>(row)];
       });
     }
   }

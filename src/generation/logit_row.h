@@ -27,8 +27,8 @@ double log_sum_exp(std::span<const Real> row) {
 template <class Real>
 class LogitRow {
  public:
-  // Changes `values`, which must outlive it.
-  explicit LogitRow(std::span<Real> values) : values_(values), log_sum_(log_sum_exp(std::span<const Real>(values))) {}
+  // Changes `values`, which must outlive it, and of which `log_sum` is ln Σ exp.
+  LogitRow(std::span<Real> values, double log_sum) : values_(values), log_sum_(log_sum) {}
 
   bool is_finite() const { return std::isfinite(log_sum_); }
 
@@ -50,15 +50,19 @@ class LogitRow {
     const auto before = [](const std::pair<Real, int32_t>& a, const std::pair<Real, int32_t>& b) {
       return a.first != b.first ? a.first > b.first : a.second < b.second;
     };
-    for (size_t i = 0; i < values_.size(); ++i) {
-      if (best.size() == count && !(values_[i] > best.front().first)) continue;
-      if (values_[i] == kNever) continue;
-      if (best.size() == count) {
-        std::ranges::pop_heap(best, before);
-        best.pop_back();
+    for (size_t begin = 0; begin < values_.size(); begin += kBlock) {
+      const auto block = values_.subspan(begin, std::min(kBlock, values_.size() - begin));
+      const Real least = best.size() == count && count > 0 ? best.front().first : kNever;
+      if (block.size() == kBlock && !any_above(block.data(), least)) continue;
+      for (size_t i = begin; i < begin + block.size(); ++i) {
+        if (values_[i] == kNever || (best.size() == count && !(values_[i] > best.front().first))) continue;
+        if (best.size() == count) {
+          std::ranges::pop_heap(best, before);
+          best.pop_back();
+        }
+        best.emplace_back(values_[i], static_cast<int32_t>(i));
+        std::ranges::push_heap(best, before);
       }
-      best.emplace_back(values_[i], static_cast<int32_t>(i));
-      std::ranges::push_heap(best, before);
     }
     std::ranges::sort(best, before);
     std::vector<NextToken> tokens;
@@ -83,6 +87,12 @@ class LogitRow {
   }
 
  private:
+  static constexpr size_t kBlock = 64;  // most blocks have nothing better than what was found
+  static bool any_above(const Real* block, Real least) {
+    int any = 0;  // of a constant number of comparisons, which compilers vectorize
+    for (size_t i = 0; i < kBlock; ++i) any |= block[i] > least ? 1 : 0;
+    return any != 0;
+  }
   static constexpr Real kNever = -std::numeric_limits<Real>::infinity();
   std::span<Real> values_;
   double log_sum_;

@@ -219,8 +219,9 @@ void Model::prepare() {
   }
   prepare_weights(backend_, trunk, layers_.trunk.pass_size());
   if (layers_.encoder) prepare_weights(backend_, encoder, layers_.encoder->pass_size());
-  prepare_weights(backend_, heads, PassSize::few_tokens);
-  if (config_.is_language_model() && config_.tied) prepare_table(backend_, words, PassSize::few_tokens);
+  const PassSize of_head = layers_.encoder ? PassSize::many_tokens : PassSize::few_tokens;
+  prepare_weights(backend_, heads, of_head);
+  if (config_.is_language_model() && config_.tied) prepare_table(backend_, words, of_head);
   for (size_t i = 0; i < table_.size(); ++i) {
     if (!rows[i]) continue;
     const Tensor& whole = rows[i]->weight->value;

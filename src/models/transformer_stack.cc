@@ -332,7 +332,9 @@ void TransformerStack::linear_weights(std::vector<Parameter*>& weights) {
 }
 
 PassSize TransformerStack::pass_size() const {
-  const bool decodes = config_.attention_mask == AttentionMask::causal && !can_fuse(config_);
+  // A decoder with cross-attention translates, with all beams of many sentences in a pass.
+  const bool decodes =
+      config_.attention_mask == AttentionMask::causal && !config_.cross_attention && !can_fuse(config_);
   return decodes ? PassSize::few_tokens : PassSize::many_tokens;
 }
 
