@@ -153,10 +153,9 @@ FinetuneResult finetune(const FinetuneOptions& options, Backend& backend) {
                            return run.settings;
                          });
   FinetuneResult result;
-  const bool ended = directory.state().finished_early || directory.resumed_step() >= schedule.steps;
   const std::string evaluation = join_path(options.output, "evaluation.json");
   const bool evaluated = exists(evaluation);
-  result.already_finished = directory.has_snapshot() && ended && evaluated;
+  result.already_finished = directory.finished(schedule.steps) && evaluated;
   result.training.steps = directory.resumed_step();
   if (options.accepted) options.accepted(result.already_finished);
   if (result.already_finished) return result;

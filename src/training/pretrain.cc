@@ -210,8 +210,7 @@ PretrainResult pretrain(std::span<const PretrainOptions> stage_options, Backend&
   };
   std::unique_ptr<RunDirectory> directory = open();
   const int64_t done = directory->resumed_step();
-  const bool ended = done >= run.stages.back().schedule.steps || directory->state().finished_early;
-  PretrainResult result{.already_finished = directory->has_snapshot() && ended,
+  PretrainResult result{.already_finished = directory->finished(run.stages.back().schedule.steps),
                         .training = {.steps = done,
                                      .tokens = directory->state().tokens,
                                      .validation = {},

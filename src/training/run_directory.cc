@@ -36,7 +36,8 @@ RunState read_state(const JsonObject& json) {
   RunState state{.tokens = json.get_int("tokens", std::nullopt, 0),
                  .best = {},
                  .finished_early = json.get_bool("finished_early", false),
-                 .validation_due = json.get_bool("validation_due", false)};
+                 .validation_due = json.get_bool("validation_due", false),
+                 .average_due = json.get_bool("average_due", false)};
   if (json.has("best")) state.best = best_of(json.get_object("best"));
   return state;
 }
@@ -79,6 +80,10 @@ RunDirectory::RunDirectory(const std::string& path, const Json& settings,
   if (!snapshot_) return;
   state_ = read_state(JsonObject::read(join_path(snapshot_->path, kState)));
   publish_from(snapshot_->path);
+}
+
+std::string RunDirectory::snapshot_weights(int64_t step) const {
+  return join_path(path_, fmt::format("training/step-{}/{}", step, kWeights));
 }
 
 std::string RunDirectory::best_file(const char* name) const {
@@ -150,6 +155,7 @@ void RunDirectory::save(int64_t step, const RunState& state, const Model& model,
   if (state.best.best || state.best.since > 0) json["best"] = to_json(state.best);
   if (state.finished_early) json["finished_early"] = true;
   if (state.validation_due) json["validation_due"] = true;
+  if (state.average_due) json["average_due"] = true;
   write_file_atomically(writer.path(kState), dump_json(json) + "\n");
   if (state.best.best) {
     publish(best_file(kWeights), writer.path(kPublished));

@@ -4,10 +4,12 @@
 //   training/step-N/{model,optimizer}.safetensors, state.json, manifest.json
 //   training/step-N/published.safetensors               the weights to publish, if other than the model's
 //   training/best/model.safetensors                     those of the best validation, where they are kept
+//   training/averaged/step-N.safetensors                those to take the mean of at the end, where it is asked for
 //   adapter/adapter_config.json, adapter_model.safetensors  LoRA's part of the model, in peft's format, where asked for
 //   training/{step-N,best}/adapter.safetensors          that of the weights that are published
 //   log.jsonl                                           one line per event
 //   tensorboard/events.out.tfevents.*                   the same for TensorBoard, one file per start
+//   samples.json                                        what the model makes of a few texts (run_samples.h), of some
 //   report.html                                         plots of the log, written at the end
 // Locked by one run at a time.
 #pragma once
@@ -40,7 +42,8 @@ struct RunState {
   int64_t tokens = 0;  // seen so far
   BestSoFar best = {};
   bool finished_early = false;
-  bool validation_due = false;  // of this step: a stop was requested in the middle of it
+  // Of this step: a stop was requested in the middle of it.
+  bool validation_due = false, average_due = false;
 };
 
 // What is published where there is no best validation, if other than the model's weights.
@@ -65,6 +68,11 @@ class RunDirectory {
   const std::vector<std::string>& skipped() const { return skipped_; }
   // The state of the newest snapshot.
   const RunState& state() const { return state_; }
+  // Whether nothing of a run of so many steps is left to do.
+  bool finished(int64_t steps) const {
+    const bool ended = state_.finished_early || resumed_step() >= steps;
+    return has_snapshot() && ended && !state_.validation_due && !state_.average_due;
+  }
 
   // Restores weights, what `optimizer` names, and data position from the newest snapshot and returns its state.
   // Truncates the log to that step and starts a new event file.
@@ -79,6 +87,9 @@ class RunDirectory {
   // all but the newest `keep` snapshots. On error the older ones are unchanged.
   void save(int64_t step, const RunState& state, const Model& model, NamedTensors optimizer, const Objective& objective,
             int keep, const LastPublished& last = {});
+
+  // The weights' file of a snapshot that was saved.
+  std::string snapshot_weights(int64_t step) const;
 
   // Appends one event to log.jsonl and flushes it; its numbers go to TensorBoard as EVENT/KEY.
   void log(const Json& event);

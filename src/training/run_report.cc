@@ -15,6 +15,7 @@
 #include "models/config.h"
 #include "report/metrics_log.h"
 #include "report/svg_plot.h"
+#include "training/run_samples.h"
 #include "training/run_settings.h"
 #include "training/settings_rows.h"
 #include "training/unigram_baseline.h"
@@ -280,6 +281,13 @@ void add_settings(HtmlPage& page, const std::vector<Group>& groups) {
   if (!common.rows.empty()) page.folded_table(common.caption, common);
 }
 
+void add_samples(HtmlPage& page, const std::string& directory) {
+  const std::optional<RunSamples> samples = read_samples(directory);
+  if (!samples) return;
+  page.table(
+      {.caption = "Samples of the last validation", .columns = samples->columns, .rows = samples->rows, .prose = true});
+}
+
 }  // namespace
 
 std::string short_name(const std::string& path) {
@@ -306,6 +314,7 @@ void add_runs(HtmlPage& page, const std::vector<RunGroup>& groups, const RunsSho
     page.paragraph(
         "Lines are means over the runs of a setting; bands (of up to seven settings) span the lowest to the highest.");
   add_plots(page, read, unigram_levels(directories), shown);
+  if (directories.size() == 1) add_samples(page, directories.front());
   add_settings(page, read);
 }
 

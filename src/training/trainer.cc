@@ -15,6 +15,7 @@
 #include "models/save_model.h"
 #include "training/adapter_files.h"
 #include "training/run_report.h"
+#include "training/snapshot_average.h"
 
 namespace roformer {
 
@@ -61,6 +62,10 @@ class TrainingRun {
         progress_({.label = "train", .total = options.schedule.steps, .start = step_, .times = !options.times},
                   options.output) {
     if (directory.has_snapshot()) saved_step_ = step_;
+    if (options.best && options.average_snapshots > 1) {
+      snapshots_.emplace(directory.path(), options.average_snapshots, step_);
+      if (directory.has_snapshot()) keep_for_average();
+    }
     for (const std::string& notice : directory.skipped()) progress_.print("skipped " + notice);
     if (step_ > options.schedule.begin)
       progress_.print(fmt::format("resuming {} after step {}", directory.path(), step_));
@@ -79,8 +84,11 @@ class TrainingRun {
       if (options_.validate_first || last == 0) validate();
       if (last == 0) save();
     }
-    if (std::exchange(state_.validation_due, false)) {
-      validate();
+    const bool validation_due = std::exchange(state_.validation_due, false);
+    const bool average_due = std::exchange(state_.average_due, false);
+    if (validation_due) validate();
+    if (average_due || (validation_due && is_last())) try_average();
+    if (validation_due || average_due) {
       saved_step_.reset();  // what is saved is the state before it
       save();
     }
@@ -92,6 +100,7 @@ class TrainingRun {
       if (histograms_due()) log_histograms();
       if (step_ == last || step_ % every().validate_every == 0) validate();
       if (state_.finished_early && !log_now) log_training();
+      if (is_last()) try_average();
       if (is_last() || step_ % every().save_every == 0) save();
       progress_.update(step_, note());
       if (options_.stop_token.stop_requested() && !is_last()) stop();
@@ -185,9 +194,12 @@ class TrainingRun {
     const Moment begin;
     const bool done = measure();
     leave_out_since(begin);
-    if (done) return;
-    state_.validation_due = true;
-    stop();
+    if (!done) {
+      state_.validation_due = true;
+      stop();
+    }
+    const bool more = validation_.labels > 0 && step_ < options_.schedule.steps;
+    if (more && options_.best && state_.best.exhausted(*options_.best)) finish_early();
   }
 
   // False if a stop came in the middle.
@@ -206,6 +218,7 @@ class TrainingRun {
   void note_validation() {
     check_finite(step_, validation_.loss, "validation loss", last_saved());
     Json event = {{"event", "validation"}, {"step", step_}, {"loss", validation_.loss}};
+    if (averaged_ > 0) event["averaged_snapshots"] = averaged_;
     std::string line = fmt::format("step {:>6}  validation loss {:.4f}", step_, validation_.loss);
     if (validation_.accuracy) {
       event["accuracy"] = *validation_.accuracy;
@@ -228,7 +241,28 @@ class TrainingRun {
     if (better) line += "  (best)";
     progress_.print(line);
     if (better) keep_best();
-    if (options_.best && step_ < options_.schedule.steps && state_.best.exhausted(*options_.best)) finish_early();
+  }
+
+  // The mean of the last snapshots' weights, as one more validation of the last step.
+  void try_average() {
+    if (!snapshots_ || snapshots_->size() == 1) return;
+    const Moment begin;
+    const Evaluation of_last = validation_;
+    progress_.print(fmt::format("the mean of the weights of the last {} snapshots:", snapshots_->size()));
+    const std::vector<Tensor> own = snapshots_->apply(model_);
+    averaged_ = snapshots_->size();
+    const bool done = measure();
+    averaged_ = 0;
+    SnapshotAverage::restore(model_, own);
+    validation_ = of_last;
+    leave_out_since(begin);
+    if (done) return;
+    state_.average_due = true;
+    stop();
+  }
+
+  void keep_for_average() {
+    if (snapshots_ && step_ % every().save_every == 0) snapshots_->keep(step_, directory_.snapshot_weights(step_));
   }
 
   void keep_best() {
@@ -271,6 +305,7 @@ class TrainingRun {
     if (update_.average() != nullptr) last.write_weights = write_average;
     directory_.save(step_, state_, model_, update_.state(), objective_, static_cast<int>(every().keep), last);
     saved_step_ = step_;
+    keep_for_average();
     leave_out_since(begin);
   }
 
@@ -306,6 +341,8 @@ class TrainingRun {
   RunState state_;
   Progress progress_;
   std::optional<int64_t> saved_step_;
+  std::optional<SnapshotAverage> snapshots_;
+  int64_t averaged_ = 0;       // weights that the model has the mean of, while it has
   TrainingStep::Result done_;  // of the last step
   double rate_ = 0;
   Moment rate_begin_;

@@ -54,6 +54,9 @@ struct TrainerOptions {
   // Publish the weights of the best validation instead of the last ones, and stop without progress. The result then
   // depends on when validations are.
   std::optional<BestOptions> best = {};
+  // With `best`: at the end, the mean of the weights of the last so many snapshots, those of every save_every-th step
+  // and of the end, is validated, too. 1: it is not.
+  int64_t average_snapshots = 1;
   Progress::Output output = Progress::Output::standard_error();  // of progress and notices
   std::stop_token stop_token = {};                               // polled after each step
   // Also log tokens by CPU time: that of the whole process, so only where it does nothing else meanwhile.

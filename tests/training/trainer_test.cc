@@ -41,6 +41,7 @@ class Script : public Objective {
   Evaluation validate(const Context& context) override {
     EXPECT_FALSE(context.training);
     if (stopped_validations.erase(step_) > 0) throw Interrupted("stopped");
+    if (seen_validation) seen_validation();
     ++validations;
     Evaluation result{.loss = validation_loss, .accuracy = 0.5, .labels = validation_labels};
     if (!scores.empty()) {
@@ -51,6 +52,7 @@ class Script : public Objective {
   }
 
   std::function<void(int64_t)> on_prepare;
+  std::function<void()> seen_validation;
   std::map<std::pair<int64_t, int64_t>, double> losses;  // of (step, micro-batch); 6 for the others
   double validation_loss = 1;
   int64_t validation_labels = 2;
@@ -74,11 +76,13 @@ class TrainerTest : public TrainingTrial {
         .random = {3, 4},
         .validate_first = validate_first,
         .best = best,
+        .average_snapshots = average,
         .stop_token = stop.get_token(),
         .cpu_speed = cpu_speed,
         .times = times};
     Model model(*backend_, config(), true);
     if (prepare_model) prepare_model(model);
+    model_ = &model;
     RunDirectory directory(path_, Json::object(), {});
     return train(model, script, options, directory);
   }
@@ -114,6 +118,8 @@ class TrainerTest : public TrainingTrial {
   int64_t histograms_every = 0;
   bool cpu_speed = false, validate_first = false;
   std::optional<BestOptions> best;
+  int64_t average = 1;
+  const Model* model_ = nullptr;  // that of the run, while it lasts
   std::function<std::string(const StepCount&)> times;
   std::stop_source stop;
 };
@@ -140,6 +146,54 @@ TEST_F(TrainerTest, AValidationThatWasStoppedIsMadeUpFor) {
   EXPECT_EQ(stopped.validations, 3);
   EXPECT_EQ(log(), expected);
   EXPECT_EQ(read_file(join_path(path_, "training/step-10/state.json"), 1 << 20), state);
+}
+
+// Of a model whose weights change by weight decay alone.
+TEST_F(TrainerTest, TheMeanOfTheLastSnapshotsIsTriedAtTheEnd) {
+  const auto weight = [](const Model& model) {
+    return static_cast<double>(
+        values(parameter(model, "roformer.encoder.layer.0.output.dense.weight").parameter.value)[0]);
+  };
+  prepare_model = [](Model& model) { model.initialize({5, 0}); };
+  best = BestOptions{.metric = "score", .higher = true};
+  average = 3;
+  Script script;
+  std::vector<double> validated, prepared;
+  script.scores = {{4, 0.1}, {8, 0.2}, {10, 0.3}};
+  script.seen_validation = [&] { validated.push_back(weight(*model_)); };
+  script.on_prepare = [&](int64_t) { prepared.push_back(weight(*model_)); };
+  run(script);
+  // After 4, 8 and 10 steps; then the mean of those of 6, 9 and 10.
+  ASSERT_EQ(validated.size(), 4u);
+  EXPECT_NEAR(validated[3], (prepared[6] + prepared[9] + validated[2]) / 3, 1e-7);
+  EXPECT_GT(std::abs(validated[3] - validated[2]), 1e-6);
+  EXPECT_THAT(log(), ElementsAre("train 1", "validation 4", "best 4", "train 5", "validation 8", "best 8", "train 10",
+                                 "validation 10", "best 10", "validation 10"));
+
+  // Interrupted where it was tried, and before: the same.
+  const std::string events = read_file(join_path(path_, "training/step-10/state.json"), 1 << 20);
+  std::filesystem::remove_all(path_);
+  Script parts;
+  parts.scores = script.scores;
+  std::vector<double> again;
+  bool stop_average = true;
+  parts.seen_validation = [&] {
+    if (again.size() == 3 && std::exchange(stop_average, false)) throw Interrupted("stopped");
+    again.push_back(weight(*model_));
+  };
+  parts.on_prepare = [&](int64_t step) {
+    if (step == 5 || step == 10) throw Interrupted("stopped");
+  };
+  EXPECT_THAT(failure<Interrupted>(parts), HasSubstr("saved after step 4"));
+  parts.on_prepare = [&](int64_t step) {
+    if (step == 10) throw Interrupted("stopped");
+  };
+  EXPECT_THAT(failure<Interrupted>(parts), HasSubstr("saved after step 9"));
+  parts.on_prepare = nullptr;
+  EXPECT_THAT(failure<Interrupted>(parts), HasSubstr("saved after step 10"));
+  run(parts);
+  EXPECT_EQ(again, validated);
+  EXPECT_EQ(read_file(join_path(path_, "training/step-10/state.json"), 1 << 20), events);
 }
 
 TEST_F(TrainerTest, LogsValidatesAndSavesWhenAsked) {
