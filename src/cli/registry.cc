@@ -27,6 +27,7 @@ Command rope_command();
 Command similarity_command();
 Command tokenize_command();
 Command train_tokenizer_command();
+Command train_translator_command();
 
 // In the order in which the program lists them.
 std::vector<Command> all_commands() {
@@ -34,6 +35,7 @@ std::vector<Command> all_commands() {
           pretrain_command(),
           compare_command(),
           finetune_command(),
+          train_translator_command(),
           evaluate_command(),
           generate_command(),
           translate_command(),
