@@ -16,7 +16,8 @@
 5. Beam search of small Llamas: the same tokens; scalings with keys that they use or not: the same logits
    (oracle_decoding.py).
 6. Encoder-decoders of two RoFormers: the same, the translations of `generate()`, and the program's own format, which
-   transformers refuses (oracle_encoder_decoders.py).
+   transformers refuses (oracle_encoder_decoders.py); translators that train-translator has made
+   (oracle_trained_translators.py).
 7. A BERT that `roformer pretrain --init-from` gave rotary positions: the RoFormer with its weights
    (oracle_positions.py).
 8. With --trained DIR (what `roformer pretrain --output DIR` wrote): transformers loads it with nothing missing or
@@ -47,6 +48,7 @@ import oracle_junnyu
 import oracle_llama
 import oracle_models as oracle
 import oracle_positions
+import oracle_trained_translators
 from oracle_results import Results, compare, relative_error, report_comparison, run_forward
 
 # Sums in another order, on another CPU, may move the last bits of a float64 result.
@@ -297,6 +299,7 @@ def main():
         oracle_llama.check_llamas(results, options.program.resolve(), options.tolerance)
         oracle_decoding.check_decoding(results, options.program.resolve(), options.tolerance)
         oracle_encoder_decoders.check_encoder_decoders(results, options.program.resolve(), options.tolerance)
+        oracle_trained_translators.check_trained_translators(results, options.program.resolve())
         oracle_positions.check_positions(results, options.program.resolve(), options.tolerance)
         for trained in options.trained:
             check_trained(results, options.program.resolve(), trained, options.tolerance)
