@@ -82,6 +82,8 @@ const std::vector<Metric>& known_metrics() {
       {"validation", "accuracy", "Validation accuracy", "accuracy (%)", 100},
       {"validation", "perplexity", "Validation perplexity", "perplexity"},
       {"validation", "bits_per_character", "Validation bits per character", "bits per character"},
+      {"validation", "bleu", "Validation BLEU", "BLEU"},
+      {"validation", "chrf", "Validation chrF", "chrF"},
       {"train", "learning_rate", "Learning rate", "learning rate"},
       {"train", "gradient_norm", "Gradient norm", "norm before clipping"},
       {"train", "tokens_per_second", "Training speed", "tokens/s"},
@@ -102,8 +104,10 @@ std::vector<Metric> metrics_of(const std::vector<Group>& groups, const RunsShown
   }
   found.erase({"train", "tokens"});  // redundant with the step
   for (const char* event : {"train", "validation"}) found.erase({event, "stage"});
-  // These mark validations.
-  std::erase_if(found, [](const auto& metric) { return metric.first == "best" || metric.first == "early_stop"; });
+  // These mark validations, or are one beside the curve.
+  std::erase_if(found, [](const auto& metric) {
+    return metric.first == "best" || metric.first == "early_stop" || metric.first == "average";
+  });
   if (!shown.wall_clock_speed) found.erase({"train", "tokens_per_second"});
   std::vector<Metric> metrics;
   for (const Metric& metric : known_metrics()) {
@@ -232,6 +236,9 @@ void add_results(HtmlPage& page, const std::vector<Group>& groups, const RunsSho
   const bool unigram = std::any_of(groups.begin(), groups.end(), has_unigram);
   constexpr std::ptrdiff_t kAfterLoss = 6;
   if (unigram) table.columns.insert(table.columns.begin() + kAfterLoss, "unigram");
+  const auto bleu_of = [](const Group& group) { return final_values(group, "validation", "bleu", 1); };
+  const bool translates = std::ranges::any_of(groups, [&](const Group& group) { return !bleu_of(group).empty(); });
+  if (translates) table.columns.insert(table.columns.begin() + kAfterLoss, "BLEU");
   for (const Group& group : groups) {
     std::vector<std::string> parameters;
     for (const Run& run : group.runs) {
@@ -246,6 +253,7 @@ void add_results(HtmlPage& page, const std::vector<Group>& groups, const RunsSho
                        0)});
     std::vector<std::string>& row = table.rows.back();
     if (unigram) row.insert(row.begin() + kAfterLoss, interval_text(unigram_losses(group), 4));
+    if (translates) row.insert(row.begin() + kAfterLoss, interval_text(bleu_of(group), 2));
   }
   page.table(table);
 }

@@ -217,8 +217,8 @@ class TrainingRun {
 
   void note_validation() {
     check_finite(step_, validation_.loss, "validation loss", last_saved());
-    Json event = {{"event", "validation"}, {"step", step_}, {"loss", validation_.loss}};
-    if (averaged_ > 0) event["averaged_snapshots"] = averaged_;
+    Json event = {{"event", averaged_ > 0 ? "average" : "validation"}, {"step", step_}, {"loss", validation_.loss}};
+    if (averaged_ > 0) event["snapshots"] = averaged_;
     std::string line = fmt::format("step {:>6}  validation loss {:.4f}", step_, validation_.loss);
     if (validation_.accuracy) {
       event["accuracy"] = *validation_.accuracy;

@@ -168,7 +168,7 @@ TEST_F(TrainerTest, TheMeanOfTheLastSnapshotsIsTriedAtTheEnd) {
   EXPECT_NEAR(validated[3], (prepared[6] + prepared[9] + validated[2]) / 3, 1e-7);
   EXPECT_GT(std::abs(validated[3] - validated[2]), 1e-6);
   EXPECT_THAT(log(), ElementsAre("train 1", "validation 4", "best 4", "train 5", "validation 8", "best 8", "train 10",
-                                 "validation 10", "best 10", "validation 10"));
+                                 "validation 10", "best 10", "average 10"));
 
   // Interrupted where it was tried, and before: the same.
   const std::string events = read_file(join_path(path_, "training/step-10/state.json"), 1 << 20);
