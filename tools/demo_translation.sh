@@ -22,7 +22,7 @@ if [ ! -f "$folder/test.$language" ]; then
   other=$(tools/help_pages.sh "$language" demo/help)
   tools/help_pairs.py "$english" "$other" "$language" "$folder"
 fi
-echo "== training a translator (2 × 6 layers, 256 wide)"
+echo "== training a translator (4 + 4 layers, 128 wide)"
 $roformer train-translator --preset transformer-tiny --source "$folder/train.en" --target "$folder/train.$language" \
   --validation-source "$folder/validation.en" --validation-target "$folder/validation.$language" --output "$folder/model" \
   --steps $steps --validate-every 400 --save-every 400
