@@ -25,7 +25,7 @@ fi
 echo "== training a translator (4 + 4 layers, 128 wide)"
 $roformer train-translator --preset transformer-tiny --source "$folder/train.en" --target "$folder/train.$language" \
   --validation-source "$folder/validation.en" --validation-target "$folder/validation.$language" --output "$folder/model" \
-  --steps $steps --validate-every 400 --save-every 400
+  --steps $steps --dropout 0.1 --validate-every 400 --save-every 400
 if [ ! -f "$folder/nearest.$language" ]; then
   echo "== looking for the most similar paragraphs"
   tools/demo_translation.py nearest "$folder/train.en" "$folder/train.$language" "$folder/test.en" "$folder/nearest.$language"
