@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_set>
 #include <utility>
 
-#include "base/hash.h"
 #include "base/progress.h"
 #include "data/parallel/script.h"
 
@@ -57,7 +55,7 @@ std::string PairCounts::describe() const {
 
 std::vector<int64_t> filter_texts(const ParallelText& text, const PairFilterOptions& options, PairCounts& counts) {
   std::vector<int64_t> retained;
-  std::unordered_set<std::string> seen;  // hashes of pairs
+  PairSet seen;
   const SideScripts source(options.scripts ? text.source : LineStore());
   const SideScripts target(options.scripts ? text.target : LineStore());
   counts.read = text.size();
@@ -69,7 +67,7 @@ std::vector<int64_t> filter_texts(const ParallelText& text, const PairFilterOpti
       ++counts.identical;
     } else if (options.scripts && !(source.usual(i) && target.usual(i))) {
       ++counts.scripts;
-    } else if (options.duplicates && !seen.insert(hash_hex(fmt::format("{}\n{}", one, other))).second) {
+    } else if (options.duplicates && !seen.insert(pair_key(text, i)).second) {
       ++counts.duplicates;
     } else {
       retained.push_back(i);

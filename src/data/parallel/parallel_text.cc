@@ -1,5 +1,9 @@
 #include "data/parallel/parallel_text.h"
 
+#include <fmt/format.h>
+
+#include <charconv>
+
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/progress.h"
@@ -45,6 +49,17 @@ std::string hash_of_lines(const LineStore& lines) {
 }
 
 }  // namespace
+
+PairKey pair_key(const ParallelText& text, int64_t i) {
+  constexpr size_t kDigits = 16;  // of 64 bits
+  const std::string hex = hash_hex(fmt::format("{}\n{}", text.source[i], text.target[i]));
+  const auto number = [&](size_t begin) {
+    uint64_t value = 0;
+    std::from_chars(hex.data() + begin, hex.data() + begin + kDigits, value, 16);
+    return value;
+  };
+  return {number(0), number(kDigits)};
+}
 
 ParallelText read_parallel_text(std::span<const std::string> sources, std::span<const std::string> targets,
                                 const std::stop_token& stop) {

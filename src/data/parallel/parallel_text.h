@@ -6,6 +6,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace roformer {
@@ -36,6 +37,18 @@ struct ParallelText {
 
   int64_t size() const { return source.size(); }
 };
+
+// A hash of 128 bits of both texts of a pair, for sets of pairs.
+struct PairKey {
+  uint64_t high = 0, low = 0;
+  bool operator==(const PairKey&) const = default;
+
+  struct Hash {
+    size_t operator()(const PairKey& key) const { return key.low; }
+  };
+};
+using PairSet = std::unordered_set<PairKey, PairKey::Hash>;
+PairKey pair_key(const ParallelText& text, int64_t i);
 
 // Of files in pairs, as many of either, plain or compressed, a line after the other and a file after the other.
 // UsageError for another number of files; DataError, naming both files and their lines, where a pair has different

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/progress.h"
 #include "base/stop.h"
 #include "data/parallel/parallel_text.h"
@@ -158,13 +157,10 @@ bool looks_swapped(const ParallelText& training, const ParallelText& validation)
 }
 
 int64_t count_common(const ParallelText& training, const ParallelText& validation) {
-  const auto key = [](const ParallelText& text, int64_t i) {
-    return hash_hex(fmt::format("{}\n{}", text.source[i], text.target[i]));
-  };
-  std::unordered_set<std::string> pairs;
-  for (int64_t i = 0; i < validation.size(); ++i) pairs.insert(key(validation, i));
+  PairSet pairs;
+  for (int64_t i = 0; i < validation.size(); ++i) pairs.insert(pair_key(validation, i));
   int64_t common = 0;
-  for (int64_t i = 0; i < training.size(); ++i) common += pairs.contains(key(training, i)) ? 1 : 0;
+  for (int64_t i = 0; i < training.size(); ++i) common += pairs.contains(pair_key(training, i)) ? 1 : 0;
   return common;
 }
 
