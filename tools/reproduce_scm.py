@@ -104,7 +104,7 @@ def main():
     if not study.tiny:
         texts.append(study.made("legal.txt", lambda path: write_legal(path, study.data("legal"))))
     models = {kind: pretrained(study, kind, texts) for kind in TOKENIZERS}
-    rows, sizes, together = [], set(), 0
+    rows, every, sizes, together = [], [], set(), 0
     for kind, length, augment, *lengths in RUNS:
         seeds, epochs, folds_made = (study.choose(*one) for one in lengths)
         scores = []
@@ -124,14 +124,17 @@ def main():
         name = f"{length:,}" + (", augmented" if augment else "")
         score = Score(scores, "accuracy")
         together = max(together, score.examples)
+        every.append(score)
         rows.append([NAMES[kind], name, *score.cells(), str(epochs), PAPER.get((kind, length, augment), "–")])
     columns = ["model", "tokens of a pair", "accuracy", "by examples", "seeds", "n", "epochs", "paper (test)"]
     low, high = min(sizes), max(sizes)
+    above = [score for score in every if score.mean - score.half > 50]
+    verdict = "" if above else " **No row is above it:** this budget is too small for the task, and orders nothing."
     body = f"""The 500 public triplets, {max(FOLDS)} folds for each seed, divided otherwise for each. No document is both in training and in what is
 measured on; nearly all triplets hang together by common documents, so a fold trains on 300 or so and measures on {low} to {high}, and
 the rest is left out. **A fold has an interval of ± {interval(high):.0f} points or more, all folds of a seed together one of
 ± {interval(together):.0f}:** differences as small as the paper's (0.5 to 1.5 points) cannot be seen here, whatever the table shows.
-Guessing is 50.
+Guessing is 50.{verdict}
 
 Both models have four layers, 256 wide, and learned masked language modeling from scratch for {study.choose(*STEPS):,} steps of
 {study.choose(*BATCH_TOKENS):,} tokens ({size / 1e6:.0f} MB of Chinese Wikipedia and the legal texts; sequences of {PRETRAIN_LENGTH}). The budget is
