@@ -3,15 +3,12 @@
 
 #include <array>
 #include <filesystem>
-#include <functional>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
-#include <stop_token>
 
 #include "base/error.h"
-#include "tests/training/training_trial.h"
+#include "tests/training/trainer_trial.h"
 
 namespace roformer::test {
 namespace {
@@ -21,120 +18,17 @@ using ::testing::HasSubstr;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-class Script : public Objective {
- public:
-  void prepare(int64_t step) override {
-    if (on_prepare) on_prepare(step);
-    step_ = step;
-  }
-  Json cursor() const override { return {{"step", step_}}; }
-  void resume(const JsonObject& cursor) override { step_ = cursor.get_int("step", std::nullopt); }
-  int64_t micro_batches() const override { return 2; }
-  int64_t labels() const override { return 4; }
-  int64_t tokens() const override { return 10; }
-  Loss forward(const Context& context, int64_t micro_batch, double) override {
-    EXPECT_TRUE(context.training);
-    seen.push_back(substream(context.random, 0).stream);
-    const auto found = losses.find({step_, micro_batch});
-    return {context.backend, LossSum{.sum = found == losses.end() ? 6.0 : found->second, .correct = 0}};
-  }
-  Evaluation validate(const Context& context) override {
-    EXPECT_FALSE(context.training);
-    if (stopped_validations.erase(step_) > 0) throw Interrupted("stopped");
-    if (seen_validation) seen_validation();
-    ++validations;
-    Evaluation result{.loss = validation_loss, .accuracy = 0.5, .labels = validation_labels};
-    if (!scores.empty()) {
-      result.accuracy.reset();
-      result.metrics = {{"score", scores.at(step_)}};
-    }
-    return result;
-  }
-
-  std::function<void(int64_t)> on_prepare;
-  std::function<void()> seen_validation;
-  std::map<std::pair<int64_t, int64_t>, double> losses;  // of (step, micro-batch); 6 for the others
-  double validation_loss = 1;
-  int64_t validation_labels = 2;
-  std::map<int64_t, double> scores;       // by step: reported instead of the accuracy
-  std::set<int64_t> stopped_validations;  // the steps whose validation is interrupted, once
-  int validations = 0;
-  std::vector<uint64_t> seen;  // the random streams handed out
-
- private:
-  int64_t step_ = 0;
-};
-
-class TrainerTest : public TrainingTrial {
- protected:
-  TrainingResult run(Script& script, int64_t steps = 10) {
-    TrainerOptions options{
-        .schedule = {.kind = ScheduleKind::constant, .learning_rate = 0.1, .warmup = 0, .steps = steps},
-        .optimizer = {},
-        .intervals =
-            {.validate_every = 4, .save_every = 3, .log_every = 5, .histograms_every = histograms_every, .keep = 2},
-        .random = {3, 4},
-        .validate_first = validate_first,
-        .best = best,
-        .average_snapshots = average,
-        .stop_token = stop.get_token(),
-        .cpu_speed = cpu_speed,
-        .times = times};
-    Model model(*backend_, config(), true);
-    if (prepare_model) prepare_model(model);
-    model_ = &model;
-    RunDirectory directory(path_, Json::object(), {});
-    return train(model, script, options, directory);
-  }
-  template <class E>
-  std::string failure(Script& script) {
-    try {
-      run(script);
-    } catch (const E& error) {
-      return error.what();
-    }
-    return "";
-  }
-  std::vector<std::string> log() const {
-    std::vector<std::string> events;
-    const std::string text = read_file(join_path(path_, "log.jsonl"), 1 << 20);
-    for (size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
-      const Json event = Json::parse(text.substr(begin, end - begin));
-      events.push_back(event["event"].get<std::string>() + " " + dump_json(event["step"]));
-    }
-    return events;
-  }
-  std::vector<std::string> snapshots() const {
-    std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(join_path(path_, "training"))) {
-      if (entry.is_directory()) names.push_back(entry.path().filename());
-    }
-    std::sort(names.begin(), names.end());
-    return names;
-  }
-
-  const std::string path_ = directory_ / "run";
-  std::function<void(Model&)> prepare_model;
-  int64_t histograms_every = 0;
-  bool cpu_speed = false, validate_first = false;
-  std::optional<BestOptions> best;
-  int64_t average = 1;
-  const Model* model_ = nullptr;  // that of the run, while it lasts
-  std::function<std::string(const StepCount&)> times;
-  std::stop_source stop;
-};
-
 TEST_F(TrainerTest, AValidationThatWasStoppedIsMadeUpFor) {
   const std::map<int64_t, double> scores = {{4, 0.5}, {8, 0.9}, {10, 0.7}};
   best = BestOptions{.metric = "score", .higher = true};
-  Script whole;
+  ScriptedObjective whole;
   whole.scores = scores;
   run(whole);
   const std::vector<std::string> expected = log();
   const std::string state = read_file(join_path(path_, "training/step-10/state.json"), 1 << 20);
   std::filesystem::remove_all(path_);
 
-  Script stopped;
+  ScriptedObjective stopped;
   stopped.scores = scores;
   stopped.stopped_validations = {4, 8, 10};
   for (const int64_t step : {4, 8, 10}) {
@@ -148,56 +42,8 @@ TEST_F(TrainerTest, AValidationThatWasStoppedIsMadeUpFor) {
   EXPECT_EQ(read_file(join_path(path_, "training/step-10/state.json"), 1 << 20), state);
 }
 
-// Of a model whose weights change by weight decay alone.
-TEST_F(TrainerTest, TheMeanOfTheLastSnapshotsIsTriedAtTheEnd) {
-  const auto weight = [](const Model& model) {
-    return static_cast<double>(
-        values(parameter(model, "roformer.encoder.layer.0.output.dense.weight").parameter.value)[0]);
-  };
-  prepare_model = [](Model& model) { model.initialize({5, 0}); };
-  best = BestOptions{.metric = "score", .higher = true};
-  average = 3;
-  Script script;
-  std::vector<double> validated, prepared;
-  script.scores = {{4, 0.1}, {8, 0.2}, {10, 0.3}};
-  script.seen_validation = [&] { validated.push_back(weight(*model_)); };
-  script.on_prepare = [&](int64_t) { prepared.push_back(weight(*model_)); };
-  run(script);
-  // After 4, 8 and 10 steps; then the mean of those of 6, 9 and 10.
-  ASSERT_EQ(validated.size(), 4u);
-  EXPECT_NEAR(validated[3], (prepared[6] + prepared[9] + validated[2]) / 3, 1e-7);
-  EXPECT_GT(std::abs(validated[3] - validated[2]), 1e-6);
-  EXPECT_THAT(log(), ElementsAre("train 1", "validation 4", "best 4", "train 5", "validation 8", "best 8", "train 10",
-                                 "validation 10", "best 10", "average 10"));
-
-  // Interrupted where it was tried, and before: the same.
-  const std::string events = read_file(join_path(path_, "training/step-10/state.json"), 1 << 20);
-  std::filesystem::remove_all(path_);
-  Script parts;
-  parts.scores = script.scores;
-  std::vector<double> again;
-  bool stop_average = true;
-  parts.seen_validation = [&] {
-    if (again.size() == 3 && std::exchange(stop_average, false)) throw Interrupted("stopped");
-    again.push_back(weight(*model_));
-  };
-  parts.on_prepare = [&](int64_t step) {
-    if (step == 5 || step == 10) throw Interrupted("stopped");
-  };
-  EXPECT_THAT(failure<Interrupted>(parts), HasSubstr("saved after step 4"));
-  parts.on_prepare = [&](int64_t step) {
-    if (step == 10) throw Interrupted("stopped");
-  };
-  EXPECT_THAT(failure<Interrupted>(parts), HasSubstr("saved after step 9"));
-  parts.on_prepare = nullptr;
-  EXPECT_THAT(failure<Interrupted>(parts), HasSubstr("saved after step 10"));
-  run(parts);
-  EXPECT_EQ(again, validated);
-  EXPECT_EQ(read_file(join_path(path_, "training/step-10/state.json"), 1 << 20), events);
-}
-
 TEST_F(TrainerTest, LogsValidatesAndSavesWhenAsked) {
-  Script script;
+  ScriptedObjective script;
   const TrainingResult result = run(script);
   EXPECT_EQ(result.steps, 10);
   EXPECT_EQ(result.tokens, 100);
@@ -211,7 +57,7 @@ TEST_F(TrainerTest, LogsValidatesAndSavesWhenAsked) {
 
 TEST_F(TrainerTest, ValidatesBeforeTheFirstStepWhereAskedTo) {
   validate_first = true;
-  Script script;
+  ScriptedObjective script;
   script.losses[{2, 0}] = kNan;
   EXPECT_NE(failure<DataError>(script), "");  // before anything was saved: it begins again
   EXPECT_THAT(log(), ElementsAre("validation 0", "train 1"));
@@ -224,7 +70,7 @@ TEST_F(TrainerTest, ValidatesBeforeTheFirstStepWhereAskedTo) {
 }
 
 TEST_F(TrainerTest, WithoutStepsTheModelIsValidatedAndSaved) {
-  Script script;
+  ScriptedObjective script;
   EXPECT_EQ(run(script, 0).validation.labels, 2);
   EXPECT_THAT(log(), ElementsAre("validation 0"));
   EXPECT_THAT(snapshots(), ElementsAre("step-0"));
@@ -234,7 +80,7 @@ TEST_F(TrainerTest, WithoutStepsTheModelIsValidatedAndSaved) {
 }
 
 TEST_F(TrainerTest, WithoutLabelsThereIsNoValidation) {
-  Script script;
+  ScriptedObjective script;
   script.validation_labels = 0;
   EXPECT_EQ(run(script).validation.labels, 0);
   EXPECT_THAT(log(), ElementsAre("train 1", "train 5", "train 10"));
@@ -255,7 +101,7 @@ int count(const std::string& text, const std::string& part) {
 }
 
 TEST_F(TrainerTest, EveryLoggedNumberGoesToTensorBoard) {
-  Script script;
+  ScriptedObjective script;
   run(script);
   const std::string events = all_events(path_);
   for (const char* tag : {"train/loss", "train/learning_rate", "train/gradient_norm", "train/tokens_per_second"}) {
@@ -269,7 +115,7 @@ TEST_F(TrainerTest, EveryLoggedNumberGoesToTensorBoard) {
 
 TEST_F(TrainerTest, SpeedByCpuTimeIsLoggedWhereAskedFor) {
   const auto logged = [&] { return read_file(path_ + "/log.jsonl", 1 << 20).find("tokens_per_cpu_second"); };
-  Script script;
+  ScriptedObjective script;
   run(script, 2);
   EXPECT_EQ(logged(), std::string::npos);
   std::filesystem::remove_all(path_);
@@ -285,7 +131,7 @@ TEST_F(TrainerTest, SaysWhereItIsAfterEachStep) {
     if (steps.done == 2) stop.request_stop();
     return "";
   };
-  Script script;
+  ScriptedObjective script;
   EXPECT_THROW(run(script, 3), Interrupted);
   stop = std::stop_source();
   run(script, 3);
@@ -294,7 +140,7 @@ TEST_F(TrainerTest, SaysWhereItIsAfterEachStep) {
 }
 
 TEST_F(TrainerTest, HistogramsShowEveryParameterAndChangeNothing) {
-  Script script;
+  ScriptedObjective script;
   run(script);
   const std::string weights = read_file(join_path(path_, "model.safetensors"), 1 << 24);
   std::filesystem::remove_all(path_);
@@ -309,11 +155,11 @@ TEST_F(TrainerTest, HistogramsShowEveryParameterAndChangeNothing) {
 }
 
 // Weights that tell the steps apart: each step moves one element of a bias by a constant gradient.
-class MovingScript final : public Script {
+class MovingScript final : public ScriptedObjective {
  public:
   Loss forward(const Context& context, int64_t micro_batch, double scale) override {
     context.backend.fill(gradient, 1);
-    return Script::forward(context, micro_batch, scale);
+    return ScriptedObjective::forward(context, micro_batch, scale);
   }
   Tensor gradient;
 };
@@ -430,14 +276,14 @@ TEST_F(BestTest, AnUnknownMetricIsNamed) {
 }
 
 TEST_F(TrainerTest, EndsWithAReport) {
-  Script script;
+  ScriptedObjective script;
   run(script);
   EXPECT_THAT(read_file(join_path(path_, "report.html"), 1 << 24), HasSubstr("Training of run"));
 }
 
 TEST_F(TrainerTest, AReportThatCannotBeWrittenLosesNothing) {
   make_directories(join_path(path_, "report.html"));
-  Script script;
+  ScriptedObjective script;
   EXPECT_EQ(run(script).steps, 10);
   EXPECT_THAT(snapshots(), ElementsAre("step-10", "step-9"));
 }
@@ -445,12 +291,12 @@ TEST_F(TrainerTest, AReportThatCannotBeWrittenLosesNothing) {
 TEST_F(TrainerTest, EventFilesThatCannotBeWrittenAreAnError) {
   make_directories(path_);
   write_file_atomically(join_path(path_, "tensorboard"), "in the way");
-  Script script;
+  ScriptedObjective script;
   EXPECT_THAT(failure<FileError>(script), HasSubstr("tensorboard"));
 }
 
 TEST_F(TrainerTest, TheLossIsTheMeanOverAllLabelsOfTheStep) {
-  Script script;
+  ScriptedObjective script;
   script.losses[{1, 1}] = 10;
   run(script, 1);
   const std::string line = read_file(join_path(path_, "log.jsonl"), 1 << 20);
@@ -461,7 +307,7 @@ TEST_F(TrainerTest, TheLossIsTheMeanOverAllLabelsOfTheStep) {
 }
 
 TEST_F(TrainerTest, ANonFiniteLossStopsItAndTheLastSnapshotRemains) {
-  Script script;
+  ScriptedObjective script;
   script.losses[{8, 1}] = kNan;
   const std::string said = failure<DataError>(script);
   EXPECT_THAT(said, HasSubstr("step 8: the loss of micro-batch 1 is not a number"));
@@ -473,20 +319,20 @@ TEST_F(TrainerTest, ANonFiniteLossStopsItAndTheLastSnapshotRemains) {
 }
 
 TEST_F(TrainerTest, BeforeTheFirstSaveThereIsNoneToName) {
-  Script script;
+  ScriptedObjective script;
   script.losses[{2, 0}] = std::numeric_limits<double>::infinity();
   EXPECT_THAT(failure<DataError>(script), HasSubstr("micro-batch 0 is infinite; nothing had been saved yet"));
 }
 
 TEST_F(TrainerTest, ANonFiniteValidationLossStopsItBeforeSaving) {
-  Script script;
+  ScriptedObjective script;
   script.on_prepare = [&](int64_t step) { script.validation_loss = step < 9 ? 1 : kNan; };
   EXPECT_THAT(failure<DataError>(script), HasSubstr("step 10: the validation loss is not a number"));
   EXPECT_THAT(snapshots(), ElementsAre("step-6", "step-9"));
 }
 
 TEST_F(TrainerTest, NonFiniteWeightsAreNotSaved) {
-  Script script;
+  ScriptedObjective script;
   prepare_model = [](Model& model) { parameter(model, "cls.predictions.bias").parameter.value.data<float>()[3] = NAN; };
   EXPECT_THAT(failure<DataError>(script),
               HasSubstr("step 3: the squared norm of cls.predictions.bias is not a number"));
@@ -494,7 +340,7 @@ TEST_F(TrainerTest, NonFiniteWeightsAreNotSaved) {
 }
 
 TEST_F(TrainerTest, ARequestToStopSavesAndStops) {
-  Script script;
+  ScriptedObjective script;
   script.on_prepare = [&](int64_t step) {
     if (step == 5) stop.request_stop();
   };
@@ -510,7 +356,7 @@ TEST_F(TrainerTest, ARequestToStopSavesAndStops) {
 }
 
 TEST_F(TrainerTest, StoppedWhileItWaitsForDataItSavesWhatItHas) {
-  Script script;
+  ScriptedObjective script;
   script.on_prepare = [](int64_t step) {
     if (step == 6) throw Interrupted("stopped while reading text");
   };
@@ -519,7 +365,7 @@ TEST_F(TrainerTest, StoppedWhileItWaitsForDataItSavesWhatItHas) {
 }
 
 TEST_F(TrainerTest, DataThatCannotBeReadCostsNoStep) {
-  Script script;
+  ScriptedObjective script;
   script.on_prepare = [](int64_t step) {
     if (step == 6) throw DataError("the text has gone");
   };
@@ -530,7 +376,7 @@ TEST_F(TrainerTest, DataThatCannotBeReadCostsNoStep) {
 }
 
 TEST_F(TrainerTest, ARequestInTheLastStepIsTooLateToMatter) {
-  Script script;
+  ScriptedObjective script;
   script.on_prepare = [&](int64_t step) {
     if (step == 10) stop.request_stop();
   };

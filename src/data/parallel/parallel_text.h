@@ -24,7 +24,6 @@ class LineStore {
     bytes_ += line;
     ends_.push_back(bytes_.size());
   }
-  int64_t bytes() const { return static_cast<int64_t>(bytes_.size()); }
 
  private:
   std::string bytes_;

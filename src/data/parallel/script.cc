@@ -51,11 +51,4 @@ Script script_of(std::string_view text) {
   return *most == 0 ? Script::none : static_cast<Script>(most - letters.begin());
 }
 
-std::string_view script_name(Script script) {
-  constexpr std::array<std::string_view, kScripts> kNames{"no",     "Latin",    "Greek",      "Cyrillic",    "Armenian",
-                                                          "Hebrew", "Arabic",   "Devanagari", "Bengali",     "Tamil",
-                                                          "Thai",   "Georgian", "Hangul",     "ideographic", "another"};
-  return kNames[static_cast<size_t>(script)];
-}
-
 }  // namespace roformer

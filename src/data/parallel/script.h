@@ -32,6 +32,4 @@ Script script_of(char32_t c);
 // That of most letters of a valid UTF-8 text, the first in the list among equals; `none` without letters.
 Script script_of(std::string_view text);
 
-std::string_view script_name(Script script);  // "Latin"
-
 }  // namespace roformer

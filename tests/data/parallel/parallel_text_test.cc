@@ -102,7 +102,6 @@ TEST(ScriptTest, IsThatOfMostLetters) {
   EXPECT_EQ(script_of("ᏣᎳᎩ"), Script::other);
   EXPECT_EQ(script_of(U'ß'), Script::latin);
   EXPECT_EQ(script_of(U'×'), Script::none);
-  EXPECT_EQ(script_name(Script::ideographic), "ideographic");
 }
 
 std::vector<PairLength> some_lengths(int32_t count) {
