@@ -37,8 +37,7 @@ MarianTokenizer::MarianTokenizer(SentencePieceModel model, const SentencePieceMo
   ids_.reserve(model_.pieces.size());
   for (const std::string& piece : model_.pieces) ids_.push_back(id_or_unknown(piece));
 
-  using Type = SentencePieceModel::Type;
-  std::unordered_map<std::string_view, Type> types;
+  std::unordered_map<std::string_view, SentencePieceModel::Type> types;
   for (size_t id = 0; id < decoding.pieces.size(); ++id) types.emplace(decoding.pieces[id], decoding.types[id]);
   decoded_.reserve(static_cast<size_t>(vocabulary_size()));
   for (int32_t id = 0; id < vocabulary_size(); ++id) {
