@@ -114,11 +114,12 @@ class CpuLayers final : public FusedLayers {
     // Calls body(block, runner) for blocks of all tokens.
     const auto for_blocks = [&](const auto& body) {
       if (tokens <= kFewTokens) return body(all, PoolRunner{backend_.pool()});
-      const int64_t tiles = ceil_div(tokens, tile::kTileRows), blocks = count_blocks(tokens);
+      const int64_t tile_rows = tile::rows_of(precision_);
+      const int64_t tiles = ceil_div(tokens, tile_rows), blocks = count_blocks(tokens);
       backend_.pool().run(blocks, [&](int64_t i) {
         thread_local Block block;
-        const int64_t begin = tiles * i / blocks * tile::kTileRows;
-        const int64_t end = std::min(tokens, tiles * (i + 1) / blocks * tile::kTileRows);
+        const int64_t begin = tiles * i / blocks * tile_rows;
+        const int64_t end = std::min(tokens, tiles * (i + 1) / blocks * tile_rows);
         block.reserve(begin, end - begin, hidden_, intermediate_, precision_ == Precision::int8);
         body(block, SerialRunner{1.0 / backend_.pool().threads()});
       });
@@ -142,7 +143,7 @@ class CpuLayers final : public FusedLayers {
   int64_t count_blocks(int64_t tokens) const {
     const int64_t rows = backend_.chosen().widened() ? 192 : 96;
     const int64_t threads = backend_.pool().threads();
-    return std::min(ceil_div(tokens, tile::kTileRows), ceil_div(ceil_div(tokens, rows), threads) * threads);
+    return std::min(ceil_div(tokens, tile::rows_of(precision_)), ceil_div(ceil_div(tokens, rows), threads) * threads);
   }
 
   // Computes q, k and v of a block from its hidden states.

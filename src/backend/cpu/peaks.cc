@@ -29,14 +29,15 @@ double best_rate(ThreadPool& pool, double each, const Work& work) {
 }
 
 template <class A, class B, class Sum>
-double product_rate(ThreadPool& pool) {
-  constexpr int64_t kDepth = 128, kRepeats = 200'000;
-  const double each = 2.0 * tile::kTileRows * tile::kPanel * kDepth * kRepeats;
-  return best_rate(pool, each, [](int64_t) {
-    alignas(64) A a[tile::kTileRows * kDepth] = {};
+double product_rate(ThreadPool& pool, Precision precision) {
+  constexpr int64_t kDepth = 512 / sizeof(A), kRepeats = 100'000;
+  const int64_t rows = tile::rows_of(precision);
+  const auto each = static_cast<double>(2 * rows * tile::kPanel * kDepth * kRepeats);
+  return best_rate(pool, each, [rows](int64_t) {
+    alignas(64) A a[tile::kMaxTileRows * kDepth] = {};
     alignas(64) B panel[tile::kPanel * kDepth] = {};
-    alignas(64) Sum sums[tile::kTileRows * tile::kPanel];
-    for (int64_t i = 0; i < kRepeats; ++i) tile::multiply(a, kDepth, tile::kTileRows, kDepth, panel, sums);
+    alignas(64) Sum sums[tile::kMaxTileRows * tile::kPanel];
+    for (int64_t i = 0; i < kRepeats; ++i) tile::multiply(a, kDepth, rows, kDepth, panel, sums);
   });
 }
 
@@ -52,9 +53,9 @@ MachinePeaks CpuBackend::measure_peaks() {
     std::memcpy(to.data() + begin, from.data() + begin, share);
   };
   const DotProducts cpu = dot_products();
-  return {.float32 = product_rate<float, float, float>(pool_),
-          .bfloat16 = cpu.bfloat16 ? product_rate<uint16_t, uint16_t, float>(pool_) : 0,
-          .int8 = cpu.int8 ? product_rate<uint8_t, int8_t, int32_t>(pool_) : 0,
+  return {.float32 = product_rate<float, float, float>(pool_, Precision::float32),
+          .bfloat16 = cpu.bfloat16 ? product_rate<uint16_t, uint16_t, float>(pool_, Precision::bfloat16) : 0,
+          .int8 = cpu.int8 ? product_rate<uint8_t, int8_t, int32_t>(pool_, Precision::int8) : 0,
           .bandwidth = best_rate(pool_, 2.0 * static_cast<double>(share), copy)};
 }
 

@@ -92,10 +92,11 @@ void Bfloat16Factors::weigh_values(int64_t rows, int64_t keys, const float* fact
   const int64_t depth = whole_pairs(keys);
   tiles::round_weights({scores_.data(), kPanel, sizes_.tile_queries * kPanel}, rows, depth, halves(weights_),
                        sizes_.keys);
-  float sums[tile::kTileRows * kPanel];
+  const int64_t tile_rows = tile::rows_of(Precision::bfloat16);
+  float sums[tile::kMaxTileRows * kPanel];
   for (int64_t j = 0; j < sizes_.value_dim; j += kPanel) {
-    for (int64_t i = 0; i < rows; i += tile::kTileRows) {
-      const int64_t count = std::min(tile::kTileRows, rows - i);
+    for (int64_t i = 0; i < rows; i += tile_rows) {
+      const int64_t count = std::min(tile_rows, rows - i);
       tile::multiply(halves(weights_) + i * sizes_.keys, sizes_.keys, count, depth,
                      halves(values_) + j * whole_pairs(loaded_), sums);
       tiles::add_tile(sums, count, std::min(kPanel, sizes_.value_dim - j), factors == nullptr ? nullptr : factors + i,

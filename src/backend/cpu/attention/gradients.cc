@@ -1,5 +1,7 @@
 #include "backend/cpu/attention/gradients.h"
 
+#include <array>
+
 #include "backend/cpu/attention/pairs.h"
 #include "backend/cpu/gemm/tile.h"
 #include "backend/cpu/gemm/tile_rows.h"
@@ -139,8 +141,13 @@ tiles::Scores Bfloat16Gradients::dweigh(int64_t rows, int64_t keys) {
 // sums [dim, keys] += across · weights.
 void Bfloat16Gradients::add_across(const tiles::Scores& weights, int64_t rows, int64_t keys, const uint16_t* across,
                                    int64_t dim, float* sums) {
-  static constexpr float kOnes[tile::kTileRows] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-  float tile_sums[tile::kTileRows * kPanel];
+  static constexpr auto kOnes = [] {
+    std::array<float, tile::kMaxTileRows> ones{};
+    for (float& one : ones) one = 1;
+    return ones;
+  }();
+  const int64_t tile_rows = tile::rows_of(Precision::bfloat16);
+  float tile_sums[tile::kMaxTileRows * kPanel];
   for (int64_t j = 0; j < keys; j += kPanel) {
     const float* const panel = weights.data + j / kPanel * weights.panel_stride;
     uint16_t* const pairs = halves(pairs_);
@@ -148,10 +155,10 @@ void Bfloat16Gradients::add_across(const tiles::Scores& weights, int64_t rows, i
       const float* const first = panel + r * weights.stride;
       tile::pair_bfloat16(first, r + 1 < rows ? first + weights.stride : nullptr, pairs + r * kPanel, kPanel);
     }
-    for (int64_t c = 0; c < dim; c += tile::kTileRows) {
-      const int64_t count = std::min(tile::kTileRows, dim - c);
+    for (int64_t c = 0; c < dim; c += tile_rows) {
+      const int64_t count = std::min(tile_rows, dim - c);
       tile::multiply(across + c * kQueries, kQueries, count, whole_pairs(rows), pairs, tile_sums);
-      tiles::add_tile(tile_sums, count, kPanel, kOnes, sums + c * sizes_.keys + j, sizes_.keys);
+      tiles::add_tile(tile_sums, count, kPanel, kOnes.data(), sums + c * sizes_.keys + j, sizes_.keys);
     }
   }
 }
@@ -173,10 +180,11 @@ const float* Bfloat16Gradients::query_products(const tiles::Scores& dscores, int
                         rounded + r * sizes_.keys + j, std::min(kPanel, depth - j));
     }
   }
-  float sums[tile::kTileRows * kPanel];
+  const int64_t tile_rows = tile::rows_of(Precision::bfloat16);
+  float sums[tile::kMaxTileRows * kPanel];
   for (int64_t c = 0; c < sizes_.dim; c += kPanel) {
-    for (int64_t r = 0; r < rows; r += tile::kTileRows) {
-      const int64_t count = std::min(tile::kTileRows, rows - r);
+    for (int64_t r = 0; r < rows; r += tile_rows) {
+      const int64_t count = std::min(tile_rows, rows - r);
       tile::multiply(rounded + r * sizes_.keys, sizes_.keys, count, depth, halves(keys_) + c * whole_pairs(loaded_),
                      sums);
       tiles::add_tile(sums, count, kPanel, nullptr, products_.data() + r * dim_stride_ + c, dim_stride_);

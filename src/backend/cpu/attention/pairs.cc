@@ -34,9 +34,10 @@ void pack_pairs_transposed(const uint16_t* rounded, int64_t rows, int64_t dim, f
 tiles::Scores multiply_pairs(const uint16_t* a, int64_t rows, int64_t dim, const Buffer& b, int64_t columns, float* out,
                              int64_t panel_rows) {
   const int64_t depth = whole_pairs(dim), panel_stride = panel_rows * kPanel;
+  const int64_t tile_rows = tile::rows_of(Precision::bfloat16);
   for (int64_t j = 0; j < columns; j += kPanel) {
-    for (int64_t i = 0; i < rows; i += tile::kTileRows) {
-      tile::multiply(a + i * depth, depth, std::min(tile::kTileRows, rows - i), depth, halves(b) + j * depth,
+    for (int64_t i = 0; i < rows; i += tile_rows) {
+      tile::multiply(a + i * depth, depth, std::min(tile_rows, rows - i), depth, halves(b) + j * depth,
                      out + j / kPanel * panel_stride + i * kPanel);
     }
   }

@@ -12,8 +12,9 @@ namespace {
 std::string with_instructions(Precision precision) {
   switch (precision) {
     case Precision::float32: return "float32";
-    case Precision::bfloat16: return "bfloat16 (AVX512_BF16)";
-    case Precision::int8: return simd::has_vnni() ? "int8 (AVX512_VNNI)" : "int8 (AVX_VNNI)";
+    case Precision::bfloat16: return simd::has_amx() ? "bfloat16 (AMX)" : "bfloat16 (AVX512_BF16)";
+    case Precision::int8:
+      return simd::has_amx() ? "int8 (AMX)" : simd::has_vnni() ? "int8 (AVX512_VNNI)" : "int8 (AVX_VNNI)";
   }
   return "";
 }
@@ -30,7 +31,10 @@ NumberTypes choose_number_types(Precision precision, const DotProducts& cpu) {
   return {};
 }
 
-DotProducts dot_products() { return {simd::has_bfloat16(), simd::has_vnni() || simd::has_avx_vnni()}; }
+DotProducts dot_products() {
+  const bool amx = simd::has_amx();
+  return {amx || simd::has_bfloat16(), amx || simd::has_vnni() || simd::has_avx_vnni()};
+}
 
 std::vector<NumberTypeUse> describe(const NumberTypes& numbers) {
   const std::string weights = std::string("weights ") + precision_name(numbers.weights);

@@ -9,7 +9,7 @@
 
 namespace roformer {
 
-// The dot products that are fast on a CPU (simd::has_bfloat16).
+// The products that are fast on a CPU (simd.h).
 struct DotProducts {
   bool bfloat16 = false, int8 = false;
 };

@@ -161,6 +161,32 @@ void pack_panel(PanelType type, const Matrix& b, int64_t depth, int64_t column, 
   }
 }
 
+// Whether the rows of a transposed left factor are stored by depth.
+bool by_depth(Precision precision) { return !tile::in_tile_registers(precision); }
+
+// 32-bit words of a transposed left factor, of which that of row r begins at r · words of a row.
+int64_t words_of_columns(Precision precision, int64_t depth) {
+  return by_depth(precision) ? row_words(precision, depth) : padded_bytes(precision, depth) / 4;
+}
+
+// Packs columns of `a` (a transposed left factor) as rows of bfloat16.
+void fill_as_rows(const float* a, int64_t stride, int64_t rows, int64_t depth, void* out) {
+  constexpr int64_t kPairs = 16;  // of each row at a time: a cache line
+  const int64_t words = words_of_columns(Precision::bfloat16, depth), pairs = row_words(Precision::bfloat16, depth);
+  thread_local Tensor memory;
+  auto* const block = grown<float>(memory, kPairs * rows);
+  for (int64_t first = 0; first < pairs; first += kPairs) {
+    const int64_t count = std::min(kPairs, pairs - first);
+    for (int64_t p = 0; p < count; ++p) {
+      const int64_t k = 2 * (first + p);
+      const float* const source = a + k * stride;
+      tile::pair_bfloat16(source, k + 1 < depth ? source + stride : nullptr,
+                          reinterpret_cast<uint16_t*>(block + p * rows), rows);
+    }
+    rows::transpose(block, rows, count, rows, static_cast<float*>(out) + first, words);
+  }
+}
+
 // Packs whole tiles by depth, each from twelve columns of `a` (a transposed left factor).
 void fill_by_depth(Precision precision, const float* a, int64_t stride, int64_t rows, int64_t depth, void* out) {
   const int64_t step = group(panel_type(precision)), tile_words = row_words(precision, depth) * kTileRows;
@@ -178,6 +204,17 @@ void fill_by_depth(Precision precision, const float* a, int64_t stride, int64_t 
       to += tile_words;
     }
   }
+}
+
+// A transposed left factor as the tile kernels read it, in rows or by depth.
+void fill_columns(Precision precision, const float* a, int64_t stride, int64_t rows, int64_t depth, void* out) {
+  if (by_depth(precision)) return fill_by_depth(precision, a, stride, rows, depth, out);
+  fill_as_rows(a, stride, rows, depth, out);
+}
+
+LhsRows rows_of_columns(Precision precision, int64_t depth, const void* data) {
+  const int64_t stride = words_of_columns(precision, depth) * 4 / factor_bytes(precision);
+  return {precision, data, by_depth(precision) ? 0 : stride, nullptr};
 }
 
 const float* floats_of(const Matrix& a) { return static_cast<const float*>(a.data); }
@@ -282,9 +319,9 @@ int64_t LhsBuffer::floats(Precision precision, int64_t rows, int64_t depth) {
 LhsRows LhsBuffer::of(Precision precision, const Matrix& a, int64_t rows, int64_t depth) {
   if (a.transposed) {
     const int64_t tiles = ceil_div(rows, kTileRows);
-    void* const out = grown<float>(memory_, tiles * kTileRows * row_words(precision, depth) + 1);
-    fill_by_depth(precision, floats_of(a), a.stride, rows, depth, out);
-    return {precision, out, 0, nullptr};
+    void* const out = grown<float>(memory_, tiles * kTileRows * words_of_columns(precision, depth) + 1);
+    fill_columns(precision, floats_of(a), a.stride, rows, depth, out);
+    return rows_of_columns(precision, depth, out);
   }
   if (!needed(precision, a.stride)) return {precision, a.data, a.stride, nullptr};
   reserve(precision, rows, depth);
@@ -330,12 +367,15 @@ void LhsBuffer::fill(const float* a, int64_t stride, int64_t first, int64_t rows
 }
 
 LhsColumns::LhsColumns(Backend& backend, Precision precision, const Matrix& a, int64_t rows, int64_t depth)
-    : precision_(precision), words_(row_words(precision, depth)) {
+    : precision_(precision), depth_(depth), words_(words_of_columns(precision, depth)) {
   memory_ = backend.empty({ceil_div(rows, kTileRows) * kTileRows * words_});
   for_chunks(backend.pool(), rows, kChunkColumns, [&](int64_t begin, int64_t end) {
-    fill_by_depth(precision, floats_of(a) + begin, a.stride, end - begin, depth,
-                  memory_.data<float>() + begin * words_);
+    fill_columns(precision, floats_of(a) + begin, a.stride, end - begin, depth, memory_.data<float>() + begin * words_);
   });
+}
+
+LhsRows LhsColumns::rows(int64_t row) const {
+  return rows_of_columns(precision_, depth_, memory_.data<float>() + row * words_);
 }
 
 }  // namespace roformer

@@ -1,6 +1,6 @@
 // The factors of a matrix product as the tile kernels read them (tile.h): the right one in panels, packed once for many
-// products, for one product, or by a thread for itself; the left one in rows of its type or, if stored transposed, in
-// whole tiles.
+// products, for one product, or by a thread for itself; the left one in rows of its type or, if stored transposed and
+// not for tile registers, in whole tiles.
 #pragma once
 
 #include <cstdint>
@@ -117,15 +117,15 @@ class LhsBuffer {
   std::vector<tile::RowScale> scales_;
 };
 
-// All rows of a transposed left factor, by depth; packed with all threads.
+// All rows of a transposed left factor, by depth or, for tile registers, as rows; packed with all threads.
 class LhsColumns {
  public:
   LhsColumns(Backend& backend, Precision precision, const Matrix& a, int64_t rows, int64_t depth);
-  LhsRows rows(int64_t row) const { return {precision_, memory_.data<float>() + row * words_, 0, nullptr}; }
+  LhsRows rows(int64_t row) const;  // from a whole tile on
 
  private:
   Precision precision_;
-  int64_t words_;
+  int64_t depth_, words_;
   Tensor memory_;
 };
 

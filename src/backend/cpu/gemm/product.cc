@@ -7,7 +7,7 @@ namespace roformer {
 
 namespace {
 
-using tile::kPanel, tile::kTileRows;
+using tile::kMaxTileRows, tile::kPanel;
 
 constexpr int64_t kBlockRows = 96;     // a block of rows and a panel fit into L2
 constexpr int64_t kDepthChunk = 1024;  // of products that accumulate
@@ -29,7 +29,7 @@ void multiply_tile(const LhsRows& a, int64_t row, int64_t rows, int64_t depth, c
       return tile::multiply(static_cast<const uint16_t*>(lhs), a.stride, rows, whole,
                             static_cast<const uint16_t*>(panel), out, hint);
     case Precision::int8: {
-      alignas(64) int32_t sums[kTileRows * kPanel];
+      alignas(64) int32_t sums[kMaxTileRows * kPanel];
       tile::multiply(static_cast<const uint8_t*>(lhs), a.stride, rows, whole, static_cast<const int8_t*>(panel), sums,
                      hint);
       return tile::dequantize(sums, rows, {a.scales + row, scales.column_scale, scales.column_sum}, out);
@@ -49,11 +49,12 @@ struct Panel {
 // The product with one panel, columns `column` … of the result.
 void multiply_panel(const LhsRows& a, int64_t rows, int64_t depth, const Panel& panel, const tile::Epilogue& epilogue,
                     int64_t row, int64_t column, int64_t columns) {
-  alignas(64) float sums[kTileRows * kPanel];
+  alignas(64) float sums[kMaxTileRows * kPanel];
   const int64_t groups = std::max<int64_t>(1, row_words(a.precision, depth));
   const int64_t step = std::min(panel.next_bytes / groups, tile::kGroupBytes);
-  for (int64_t r = 0; r < rows; r += kTileRows) {
-    const int64_t count = std::min(kTileRows, rows - r);
+  const int64_t tile_rows = tile::rows_of(a.precision);
+  for (int64_t r = 0; r < rows; r += tile_rows) {
+    const int64_t count = std::min(tile_rows, rows - r);
     tile::PrefetchHint hint;
     if (panel.next != nullptr) {
       hint = {static_cast<const char*>(panel.next) + groups * (step * r / rows), step * count / rows};

@@ -1,7 +1,7 @@
-// Tile kernels: the inner loop of every matrix product. A tile is up to kTileRows rows of `a` times one panel of a
-// packed matrix, kPanel columns wide; each sum runs over all of `depth` in order, so an element does not depend on the
-// rows and columns computed with it. Whole panels are written: columns beyond the matrix hold zeros. The epilogue
-// (bias, activation, scales) is in tile_rows.h.
+// Tile kernels: the inner loop of every matrix product. A tile is up to rows_of(type) rows of `a` times one panel of a
+// packed matrix, kPanel columns wide; each sum runs over all of `depth` in an order that the depth alone decides, so an
+// element does not depend on the rows and columns computed with it. Whole panels are written: columns beyond the matrix
+// hold zeros. The epilogue (bias, activation, scales) is in tile_rows.h.
 //
 // A panel of depth d (padded with zeros to a whole group):
 //   float32   [d][kPanel] float
@@ -11,10 +11,17 @@
 
 #include <cstdint>
 
+#include "backend/backend.h"
+
 namespace roformer::tile {
 
-inline constexpr int64_t kPanel = 32, kTileRows = 12;
+// The most rows of a tile in vector registers, and in the tile registers of AMX.
+inline constexpr int64_t kPanel = 32, kTileRows = 12, kMaxTileRows = 32;
 inline constexpr int64_t kGroupBytes = kPanel * 4;  // of a panel, for every type
+
+// Whether this CPU multiplies factors of the type in AMX's tile registers, and the most rows of a tile of them.
+bool in_tile_registers(Precision precision);
+inline int64_t rows_of(Precision precision) { return in_tile_registers(precision) ? kMaxTileRows : kTileRows; }
 
 // What to prefetch meanwhile: `step` bytes, at most kGroupBytes, per group of the depth, starting at `from`. Null:
 // nothing.
@@ -23,8 +30,8 @@ struct PrefetchHint {
   int64_t step = 0;
 };
 
-// out [rows, kPanel] = a [rows, depth] · panel. 1 ≤ rows ≤ kTileRows; strides in elements. a_stride 0: the rows are
-// stored by depth, [d/group][kTileRows][group], with the group of the panel.
+// out [rows, kPanel] = a [rows, depth] · panel. 1 ≤ rows ≤ rows_of(type); strides in elements. a_stride 0: the rows are
+// stored by depth, [d/group][kTileRows][group], with the group of the panel; not where tile registers are used.
 void multiply(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* panel, float* out,
               const PrefetchHint& hint = {});
 // The same with bfloat16 factors and float32 sums; depth even.

@@ -140,13 +140,17 @@ void multiply_emulated(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t
   HWY_DYNAMIC_DISPATCH(MultiplyInt8)(a, a_stride, rows, depth, panel, out);
 }
 
+bool in_tile_registers(Precision precision) { return precision != Precision::float32 && simd::has_amx(); }
+
 void multiply(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel, float* out,
               const PrefetchHint& hint) {
+  if (simd::has_amx()) return multiply_amx(a, a_stride, rows, depth, panel, out, hint);
   if (simd::has_bfloat16()) return multiply_native(a, a_stride, rows, depth, panel, out, hint);
   multiply_emulated(a, a_stride, rows, depth, panel, out);
 }
 void multiply(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out,
               const PrefetchHint& hint) {
+  if (simd::has_amx()) return multiply_amx(a, a_stride, rows, depth, panel, out, hint);
   if (simd::has_vnni()) return multiply_native(a, a_stride, rows, depth, panel, out, hint);
   if (simd::has_avx_vnni()) return multiply_avx_vnni(a, a_stride, rows, depth, panel, out, hint);
   multiply_emulated(a, a_stride, rows, depth, panel, out);
