@@ -138,10 +138,9 @@ class CpuLayers final : public FusedLayers {
     return static_cast<const PackedWeight&>(*linear.weight).matrix();
   }
 
-  // A multiple of the number of threads, for load balance; near 96 rows, whose results stay in L2, or twice as many if
-  // they share widened panels.
+  // A multiple of the number of threads, for load balance; with rows near those of a block of products.
   int64_t count_blocks(int64_t tokens) const {
-    const int64_t rows = backend_.chosen().widened() ? 192 : 96;
+    const int64_t rows = block_rows(precision_, backend_.chosen().widened());
     const int64_t threads = backend_.pool().threads();
     return std::min(ceil_div(tokens, tile::rows_of(precision_)), ceil_div(ceil_div(tokens, rows), threads) * threads);
   }

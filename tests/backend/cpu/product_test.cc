@@ -78,7 +78,7 @@ INSTANTIATE_TEST_SUITE_P(Precisions, ProductTest, ::testing::Values(Precision::f
 TEST(Int8, DotProductsAreExactOnEveryMachine) {
   Generator generator({3, 0});
   for (const int64_t depth : {4, 64, 1000, 65536}) {
-    const int64_t most = tile::rows_of(Precision::int8);
+    const int64_t most = depth > 1000 ? tile::kTileRows : tile::rows_of(Precision::int8);
     std::vector<uint8_t> a(static_cast<size_t>(most * depth));
     std::vector<int8_t> panel(static_cast<size_t>(tile::kPanel * depth));
     for (uint8_t& x : a) x = static_cast<uint8_t>(depth > 1000 ? 255 : generator.below(256));
@@ -196,6 +196,53 @@ TEST(Bfloat16, EmulatedSumsAreNearTheInstructions) {
         for (size_t i = 0; i < here.size(); ++i) ASSERT_NEAR(here[i], emulated[i], 1e-4);
       }
     }
+  }
+}
+
+// Calls of all counts of rows, whose last rows are the same.
+template <class A, class B, class Sum>
+void expect_rows_alone_to_be_the_same(Precision precision, const std::vector<A>& a, const std::vector<B>& panel,
+                                      int64_t depth) {
+  const int64_t most = tile::rows_of(precision);
+  std::vector<Sum> together(static_cast<size_t>(most * tile::kPanel));
+  tile::multiply(a.data(), depth, most, depth, panel.data(), together.data());
+  for (int64_t first = 0; first < most; ++first) {
+    std::vector<Sum> some(static_cast<size_t>((most - first) * tile::kPanel));
+    tile::multiply(a.data() + first * depth, depth, most - first, depth, panel.data(), some.data());
+    ASSERT_TRUE(std::equal(some.begin(), some.end(), together.begin() + first * tile::kPanel)) << depth << " " << first;
+  }
+}
+
+TEST(Tiles, ARowDoesNotDependOnTheOthers) {
+  for (const int64_t depth : {4, 60, 64, 1000}) {
+    const auto floats = numbers((tile::kMaxTileRows + tile::kPanel) * depth, 7);
+    const auto middle = floats.begin() + tile::kMaxTileRows * depth;
+    const std::vector<float> a(floats.begin(), middle), b(middle, floats.end());
+    expect_rows_alone_to_be_the_same<float, float, float>(Precision::float32, a, b, depth);
+    std::vector<uint16_t> a_halves(a.size()), b_halves(b.size());
+    tile::to_bfloat16(a.data(), a_halves.data(), std::ssize(a));
+    tile::to_bfloat16(b.data(), b_halves.data(), std::ssize(b));
+    expect_rows_alone_to_be_the_same<uint16_t, uint16_t, float>(Precision::bfloat16, a_halves, b_halves, depth);
+    std::vector<uint8_t> a_bytes(a.size());
+    std::vector<int8_t> b_bytes(b.size());
+    std::transform(a.begin(), a.end(), a_bytes.begin(), [](float x) { return static_cast<uint8_t>(128 + 20 * x); });
+    std::transform(b.begin(), b.end(), b_bytes.begin(), [](float x) { return static_cast<int8_t>(20 * x); });
+    expect_rows_alone_to_be_the_same<uint8_t, int8_t, int32_t>(Precision::int8, a_bytes, b_bytes, depth);
+  }
+}
+
+// Another library may use the tile registers of the thread that computes with ours.
+TEST(Tiles, RegistersThatOthersReleasedAreShapedAgain) {
+  if (!simd::has_amx()) GTEST_SKIP() << "this CPU has no AMX";
+  constexpr int64_t kDepth = 64;
+  const std::vector<uint8_t> a(static_cast<size_t>(tile::kMaxTileRows * kDepth), 3);
+  const std::vector<int8_t> panel(static_cast<size_t>(tile::kPanel * kDepth), -2);
+  std::vector<int32_t> sums(static_cast<size_t>(tile::kMaxTileRows * tile::kPanel));
+  for (const int64_t rows : {96, 96, 5, 96}) {
+    std::fill(sums.begin(), sums.end(), 0);
+    __asm__ volatile(".byte 0xc4, 0xe2, 0x78, 0x49, 0xc0");  // TILERELEASE
+    tile::multiply(a.data(), kDepth, rows, kDepth, panel.data(), sums.data());
+    EXPECT_EQ(std::count(sums.begin(), sums.end(), -6 * kDepth), rows * tile::kPanel);
   }
 }
 

@@ -15,6 +15,7 @@ struct FactorSizes {
 
 class Float32Factors {
  public:
+  static int64_t tile_queries() { return 24; }
   explicit Float32Factors(const FactorSizes& sizes);
   void load_queries(const tiles::RowSource& x, int64_t rows, float factor);
   void load_keys(const tiles::RowSource& x, int64_t rows);
@@ -33,6 +34,7 @@ class Float32Factors {
 // Queries, keys, values and weights rounded to bfloat16; scores are float32.
 class Bfloat16Factors {
  public:
+  static int64_t tile_queries() { return tile::in_tile_registers(Precision::bfloat16) ? 32 : 24; }
   explicit Bfloat16Factors(const FactorSizes& sizes);
   void load_queries(const tiles::RowSource& x, int64_t rows, float factor);
   void load_keys(const tiles::RowSource& x, int64_t rows);

@@ -11,9 +11,9 @@ namespace roformer {
 
 namespace {
 
-// Maximum queries of a task, which share packed keys; queries and keys of a tile. kKeys is fixed, so that results
+// Maximum queries of a task, which share packed keys, and of a tile; keys of a tile. kKeys is fixed, so that results
 // depend on shapes only, and a multiple of 64.
-constexpr int64_t kQueries = 1032, kTileQueries = 24, kKeys = 256;
+constexpr int64_t kQueries = 1056, kTileQueries = 32, kKeys = 256;
 constexpr float kLog2E = std::numbers::log2e_v<float>, kLn2 = std::numbers::ln2_v<float>;
 
 struct Call {
@@ -22,6 +22,7 @@ struct Call {
   const RotaryAngles *query_angles, *key_angles, *value_angles;
   const Tensor& out;
   const Tensor& log_sum_exp;
+  int64_t tile_queries;
   int64_t dim = in.q.columns() / spec.heads, value_dim = in.v.columns() / spec.key_heads();
   // Maximum of a task and of a tile, in whole panels.
   int64_t queries = tiles::padded_columns(std::min(kQueries, longest(spec.query_offsets)));
@@ -50,7 +51,7 @@ std::vector<Task> make_tasks(const Call& call, int64_t threads) {
   for (int64_t s = 0; s + 1 < static_cast<int64_t>(spec.query_offsets.size()); ++s) {
     const HeadRange range(spec, s, 0);
     const int64_t pieces = std::max<int64_t>(1, ceil_div(range.queries(), max_queries));
-    const int64_t block = ceil_div(range.queries(), pieces * kTileQueries) * kTileQueries;
+    const int64_t block = ceil_div(range.queries(), pieces * call.tile_queries) * call.tile_queries;
     const int64_t heads_per_task = std::clamp<int64_t>(
         kMinOperations / std::max<int64_t>(1, cost(call, range, range.q_begin, range.queries())), 1, spec.heads);
     for (int64_t head = 0; head < spec.heads; head += heads_per_task) {
@@ -71,8 +72,8 @@ class ForwardWorker {
   explicit ForwardWorker(const Call& call)
       : call_(call),
         stride_(tiles::padded_columns(call.value_dim)),
-        factors_({call.queries, kTileQueries, call.keys, call.dim, call.value_dim, call.key_angles != nullptr}),
-        terms_(call.spec, call.dim, call.value_dim, kTileQueries, call.keys),
+        factors_({call.queries, call.tile_queries, call.keys, call.dim, call.value_dim, call.key_angles != nullptr}),
+        terms_(call.spec, call.dim, call.value_dim, call.tile_queries, call.keys),
         products_(call.queries * stride_) {}
 
   void operator()(const Task& task) {
@@ -85,7 +86,7 @@ class ForwardWorker {
   void attend(const HeadRange& range, int64_t q0, int64_t queries) {
     std::fill_n(tops_, queries, -std::numeric_limits<float>::infinity());
     std::fill_n(totals_, queries, 0.0f);
-    std::fill_n(begun_, ceil_div(queries, kTileQueries), false);
+    std::fill_n(begun_, ceil_div(queries, call_.tile_queries), false);
     factors_.load_queries(source(call_.in.q, q0, range.head, call_.dim, call_.query_angles), queries,
                           static_cast<float>(call_.spec.scale) * kLog2E);
     if (terms_.any() && range.keys() > 0) {
@@ -98,8 +99,8 @@ class ForwardWorker {
       factors_.load_keys(source(call_.in.k, k0, range.key_head, call_.dim, call_.key_angles), keys);
       factors_.load_values(source(call_.in.v, k0, range.key_head, call_.value_dim, call_.value_angles), keys);
       if (terms_.any()) terms_.load_keys(source(call_.in.k, k0, range.key_head, call_.dim, call_.key_angles), keys);
-      for (int64_t i = 0; i < queries; i += kTileQueries) {
-        tile(range, q0, i, std::min(kTileQueries, queries - i), k0);
+      for (int64_t i = 0; i < queries; i += call_.tile_queries) {
+        tile(range, q0, i, std::min(call_.tile_queries, queries - i), k0);
       }
     }
     finish(range, q0, queries);
@@ -128,7 +129,7 @@ class ForwardWorker {
       draw_factors(call_.spec, range, q0 + i + r, k0, keys, dropout_);
       tiles::multiply_row(scores, r, dropout_, keys, scores.data);
     }
-    const bool first = !std::exchange(begun_[i / kTileQueries], true);
+    const bool first = !std::exchange(begun_[i / call_.tile_queries], true);
     factors_.weigh_values(queries, keys, first ? nullptr : shrink, products_.data() + i * stride_, stride_);
     if (terms_.values()) {
       terms_.add_values(q0 + i, queries, k0, keys, scores, products_.data() + i * stride_, stride_);
@@ -153,7 +154,7 @@ class ForwardWorker {
   ScoreTerms terms_;
   Buffer products_;
   int32_t first_[kQueries] = {}, end_[kQueries] = {};  // visible range of the loaded keys
-  bool begun_[kQueries / kTileQueries] = {};           // whether a tile of queries has products yet
+  bool begun_[kQueries] = {};                          // whether a tile of queries has products yet
   float tops_[kQueries] = {}, totals_[kQueries] = {}, inverses_[kQueries] = {}, dropout_[kKeys] = {};
 };
 
@@ -162,7 +163,14 @@ class ForwardWorker {
 void attention_forward(ThreadPool& pool, const AttentionSpec& spec, const AttentionTensors& in,
                        const RotaryAngles* query_angles, const RotaryAngles* key_angles, bool rotate_values,
                        Precision precision, const Tensor& out, const Tensor& log_sum_exp) {
-  const Call call{spec, in, query_angles, key_angles, rotate_values ? key_angles : nullptr, out, log_sum_exp};
+  const Call call{spec,
+                  in,
+                  query_angles,
+                  key_angles,
+                  rotate_values ? key_angles : nullptr,
+                  out,
+                  log_sum_exp,
+                  precision == Precision::float32 ? Float32Factors::tile_queries() : Bfloat16Factors::tile_queries()};
   std::vector<Task> tasks = make_tasks(call, pool.threads());
   if (precision == Precision::float32) return run_longest_first<ForwardWorker<Float32Factors>>(pool, tasks, call);
   run_longest_first<ForwardWorker<Bfloat16Factors>>(pool, tasks, call);

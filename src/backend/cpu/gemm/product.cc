@@ -9,7 +9,6 @@ namespace {
 
 using tile::kMaxTileRows, tile::kPanel;
 
-constexpr int64_t kBlockRows = 96;     // a block of rows and a panel fit into L2
 constexpr int64_t kDepthChunk = 1024;  // of products that accumulate
 constexpr int64_t kGroupPanels = 8;    // packed at a time if packing is not shared
 constexpr int64_t kTasks = 16;         // enough for many cores
@@ -98,8 +97,9 @@ void multiply_group(const Product& p, int64_t first, int64_t last) {
   thread_local LhsBuffer buffer;
   for_depths(p.k, p.epilogue, p.chunked, [&](int64_t k0, int64_t depth, const tile::Epilogue& f) {
     const PanelRange panels = pack_panels(p.precision, part(p.b, k0, 0), depth, p.n, first, last);
-    for (int64_t r = 0; r < p.m; r += kBlockRows) {
-      const int64_t rows = std::min(kBlockRows, p.m - r);
+    const int64_t block = block_rows(p.precision, false);
+    for (int64_t r = 0; r < p.m; r += block) {
+      const int64_t rows = std::min(block, p.m - r);
       const LhsRows lhs = p.lhs != nullptr ? p.lhs->from(r) : buffer.of(p.precision, part(p.a, r, k0), rows, depth);
       for (int64_t i = first; i < last; ++i) {
         const char* const panel = panels.data + (i - first) * panels.bytes;
@@ -118,11 +118,11 @@ void multiply_shared(Backend& backend, const Product& p) {
                               p.precision, part(p.b, k0, 0), depth, p.n);
     std::optional<LhsColumns> columns;
     if (p.a.transposed) columns.emplace(backend, p.precision, part(p.a, 0, k0), p.m, depth);
-    const int64_t blocks = ceil_div(p.m, kBlockRows), panels = packed.panels();
+    const int64_t block = block_rows(p.precision, false), blocks = ceil_div(p.m, block), panels = packed.panels();
     const int64_t shares = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, panels);
     backend.pool().run(blocks * shares, [&](int64_t task) {
       thread_local LhsBuffer buffer;
-      const int64_t r = task / shares * kBlockRows, rows = std::min(kBlockRows, p.m - r), share = task % shares;
+      const int64_t r = task / shares * block, rows = std::min(block, p.m - r), share = task % shares;
       const LhsRows lhs = columns ? columns->rows(r) : buffer.of(p.precision, part(p.a, r, k0), rows, depth);
       multiply_panels(lhs, rows, packed, panels * share / shares, panels * (share + 1) / shares, f, r);
     });
@@ -130,6 +130,11 @@ void multiply_shared(Backend& backend, const Product& p) {
 }
 
 }  // namespace
+
+int64_t block_rows(Precision precision, bool widened) {
+  constexpr int64_t kRows = 96;
+  return widened || tile::in_tile_registers(precision) ? 2 * kRows : kRows;
+}
 
 void multiply_panels(const LhsRows& a, int64_t rows, const PackedMatrix& b, int64_t first, int64_t last,
                      const tile::Epilogue& epilogue, int64_t row) {
@@ -171,19 +176,18 @@ void multiply(Backend& backend, Precision precision, int64_t m, int64_t n, int64
 
 void multiply(Backend& backend, Precision precision, int64_t m, const Matrix& a, const PackedMatrix& b,
               const tile::Epilogue& epilogue) {
-  // Widened panels are shared by more rows.
-  const int64_t block_rows = b.widened_for(precision) ? 2 * kBlockRows : kBlockRows;
+  const int64_t block = block_rows(precision, b.widened_for(precision));
   if (m == 0 || b.columns() == 0) return;
   LhsBuffer buffer;
   if (LhsBuffer::needed(precision, a.stride)) {
     buffer = LhsBuffer(backend.empty({LhsBuffer::floats(precision, m, b.depth())}));
   }
   const LhsRows lhs = buffer.of(backend.pool(), precision, a, m, b.depth());
-  const int64_t blocks = ceil_div(m, block_rows), panels = b.panels();
+  const int64_t blocks = ceil_div(m, block), panels = b.panels();
   const int64_t shares = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, panels);
   backend.pool().run(blocks * shares, [&](int64_t task) {
-    const int64_t r = task / shares * block_rows, share = task % shares;
-    multiply_panels(lhs.from(r), std::min(block_rows, m - r), b, panels * share / shares, panels * (share + 1) / shares,
+    const int64_t r = task / shares * block, share = task % shares;
+    multiply_panels(lhs.from(r), std::min(block, m - r), b, panels * share / shares, panels * (share + 1) / shares,
                     epilogue, r);
   });
 }

@@ -12,6 +12,10 @@
 
 namespace roformer {
 
+// Rows that a thread multiplies with all panels in turn: few enough to stay in the L2 cache, and twice as many where
+// they share widened panels, or where reading panels would take longer than multiplying them.
+int64_t block_rows(Precision precision, bool widened);
+
 // Rows 0 … rows − 1 of `a` times the panels first … last − 1 of b; the epilogue writes rows `row` … of the result.
 // Panels of another type than `a` are widened one at a time.
 void multiply_panels(const LhsRows& a, int64_t rows, const PackedMatrix& b, int64_t first, int64_t last,

@@ -15,8 +15,8 @@
 
 namespace roformer::tile {
 
-// The most rows of a tile in vector registers, and in the tile registers of AMX.
-inline constexpr int64_t kPanel = 32, kTileRows = 12, kMaxTileRows = 32;
+// The most rows of a tile in vector registers, and of those that AMX's tile registers multiply one after the other.
+inline constexpr int64_t kPanel = 32, kTileRows = 12, kMaxTileRows = 96;
 inline constexpr int64_t kGroupBytes = kPanel * 4;  // of a panel, for every type
 
 // Whether this CPU multiplies factors of the type in AMX's tile registers, and the most rows of a tile of them.

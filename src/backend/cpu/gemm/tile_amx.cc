@@ -39,8 +39,8 @@ constexpr TileShapes shapes_for(int64_t rows) {
 }
 
 constexpr auto kShapes = [] {
-  std::array<TileShapes, kMaxTileRows + 1> shapes;
-  for (int64_t rows = 0; rows <= kMaxTileRows; ++rows) shapes[static_cast<size_t>(rows)] = shapes_for(rows);
+  std::array<TileShapes, 2 * kRows + 1> shapes;
+  for (int64_t rows = 0; rows <= 2 * kRows; ++rows) shapes[static_cast<size_t>(rows)] = shapes_for(rows);
   return shapes;
 }();
 
@@ -74,7 +74,7 @@ ROFORMER_AMX inline void multiply_block(const char* a, int64_t a_stride, const c
 // The last groups of the depth, fewer than fill a register: copies that end with zeros.
 template <Factor kFactor, bool kBottom>
 ROFORMER_AMX void multiply_rest(const char* a, int64_t a_stride, int64_t rows, int64_t groups, const char* panel) {
-  alignas(64) char some_rows[kMaxTileRows * kBytes] = {}, some_groups[kGroups * kPanelStride] = {};
+  alignas(64) char some_rows[2 * kRows * kBytes] = {}, some_groups[kGroups * kPanelStride] = {};
   for (int64_t i = 0; i < rows; ++i) {
     std::memcpy(some_rows + i * kBytes, a + i * a_stride, static_cast<size_t>(4 * groups));
   }
@@ -83,42 +83,85 @@ ROFORMER_AMX void multiply_rest(const char* a, int64_t a_stride, int64_t rows, i
   multiply_block<kFactor, kBottom>(some_rows, kBytes, some_groups);
 }
 
+// Gives the registers the shapes for `rows` rows of a tile. Loading shapes takes as long as three blocks, reading them
+// almost no time, so they are kept; they are read because other code of this thread may use the registers in between.
+ROFORMER_AMX void shape_registers(int64_t rows) {
+  const TileShapes& wanted = kShapes[static_cast<size_t>(rows)];
+  TileShapes now;
+  _tile_storeconfig(&now);
+  if (std::memcmp(&now, &wanted, sizeof now) != 0) _tile_loadconfig(&wanted);
+}
+
+// A factor in memory, or sums.
+struct Rows {
+  const char* data;
+  int64_t stride;  // bytes
+};
+
+// Tiles of `rows` rows each, one below the other. The depth is divided so that a part of the panel stays in the L1
+// cache for all of them.
 template <Factor kFactor, bool kBottom>
-ROFORMER_AMX void multiply_rows(const char* a, int64_t a_stride, int64_t rows, int64_t groups, const char* panel,
-                                char* out, PrefetchHint hint) {
-  _tile_loadconfig(&kShapes[static_cast<size_t>(rows)]);
-  _tile_zero(0);
-  _tile_zero(1);
-  if constexpr (kBottom) {
-    _tile_zero(2);
-    _tile_zero(3);
-  }
-  int64_t k = 0;
-  for (; k + kGroups <= groups; k += kGroups) {
-    const char* const end = hint.from + kGroups * hint.step;
-    for (; hint.from < end; hint.from += kBytes) __builtin_prefetch(hint.from, 0, 2);
-    hint.from = end;
-    multiply_block<kFactor, kBottom>(a + 4 * k, a_stride, panel + k * kPanelStride);
-  }
-  if (k < groups) multiply_rest<kFactor, kBottom>(a + 4 * k, a_stride, rows, groups - k, panel + k * kPanelStride);
-  _tile_stored(0, out, kPanelStride);
-  _tile_stored(1, out + kBytes, kPanelStride);
-  if constexpr (kBottom) {
-    _tile_stored(2, out + kRows * kPanelStride, kPanelStride);
-    _tile_stored(3, out + kRows * kPanelStride + kBytes, kPanelStride);
-  }
-  _tile_release();
+ROFORMER_AMX void multiply_tiles(Rows a, int64_t tiles, int64_t rows, int64_t groups, const char* panel, char* out,
+                                 PrefetchHint hint) {
+  constexpr int64_t kPart = 6 * kGroups, kSums = kRows * kPanelStride;
+  const int64_t part = tiles > 1 ? kPart : groups, ahead = ceil_div(kGroups * hint.step, tiles);
+  shape_registers(rows);
+  int64_t begin = 0;
+  do {
+    const int64_t end = std::min(groups, begin + part);
+    for (int64_t t = 0; t < tiles; ++t) {
+      const char* const left = a.data + t * rows * a.stride;
+      char* const sums = out + t * rows * kPanelStride;
+      if (begin == 0) {
+        _tile_zero(0);
+        _tile_zero(1);
+        if constexpr (kBottom) {
+          _tile_zero(2);
+          _tile_zero(3);
+        }
+      } else {
+        _tile_loadd(0, sums, kPanelStride);
+        _tile_loadd(1, sums + kBytes, kPanelStride);
+        if constexpr (kBottom) {
+          _tile_loadd(2, sums + kSums, kPanelStride);
+          _tile_loadd(3, sums + kSums + kBytes, kPanelStride);
+        }
+      }
+      int64_t k = begin;
+      for (; k + kGroups <= end; k += kGroups) {
+        for (int64_t byte = 0; byte < ahead; byte += kBytes) __builtin_prefetch(hint.from + byte, 0, 2);
+        hint.from += ahead;
+        multiply_block<kFactor, kBottom>(left + 4 * k, a.stride, panel + k * kPanelStride);
+      }
+      if (k < end) {
+        multiply_rest<kFactor, kBottom>(left + 4 * k, a.stride, rows, end - k, panel + k * kPanelStride);
+      }
+      _tile_stored(0, sums, kPanelStride);
+      _tile_stored(1, sums + kBytes, kPanelStride);
+      if constexpr (kBottom) {
+        _tile_stored(2, sums + kSums, kPanelStride);
+        _tile_stored(3, sums + kSums + kBytes, kPanelStride);
+      }
+    }
+    begin = end;
+  } while (begin < groups);
 }
 
 template <Factor kFactor>
 void multiply_all(const void* a, int64_t a_stride, int64_t rows, int64_t groups, const void* panel, void* out,
                   const PrefetchHint& hint) {
-  const auto* const left = static_cast<const char*>(a);
+  constexpr int64_t kTwo = 2 * kRows;
+  const Rows left{static_cast<const char*>(a), a_stride};
   const auto* const right = static_cast<const char*>(panel);
   auto* const sums = static_cast<char*>(out);
-  const PrefetchHint next = hint.from == nullptr ? PrefetchHint{right, 0} : hint;
-  if (rows > kRows) return multiply_rows<kFactor, true>(left, a_stride, rows, groups, right, sums, next);
-  multiply_rows<kFactor, false>(left, a_stride, rows, groups, right, sums, next);
+  const int64_t tiles = rows / kTwo, rest = rows % kTwo;
+  if (tiles > 0) multiply_tiles<kFactor, true>(left, tiles, kTwo, groups, right, sums, hint);
+  if (rest == 0) return;
+  const Rows last{left.data + tiles * kTwo * a_stride, a_stride};
+  char* const last_sums = sums + tiles * kTwo * kPanelStride;
+  const PrefetchHint last_hint = tiles > 0 ? PrefetchHint() : hint;
+  if (rest > kRows) return multiply_tiles<kFactor, true>(last, 1, rest, groups, right, last_sums, last_hint);
+  multiply_tiles<kFactor, false>(last, 1, rest, groups, right, last_sums, last_hint);
 }
 
 }  // namespace
