@@ -30,7 +30,8 @@ struct BenchCommand {
   ShapeOptions shape;
   std::string model, config, mode = "inference", direction = "both", ids;
   std::optional<int64_t> vocabulary;
-  int64_t seed = 1;
+  int64_t seed = 1, window = 0;
+  double score_cap = 0;
   bool profile = false;
   bool json = false;
 };
@@ -50,9 +51,15 @@ void describe(OptionSet& set, BenchCommand& options) {
       "the forward pass to the last hidden state; a whole training step (MLM, or CLM of a causal model); greedy "
       "decoding of a causal model, compared with reading its weights at memory bandwidth; or one kernel "
       "alone with the heads of the shape, forward and backward: rotation in place in both layouts compared with "
-      "memcpy, attention (the first layer's kind; linear attention rotates unless --position has no rotation)");
+      "memcpy and with negation in place, attention (the first layer's kind; linear attention rotates unless "
+      "--position has no rotation)");
   set.add_choice("--direction", options.direction, {"both", "bidirectional", "causal"},
                  "attention: directions to measure");
+  set.add("--window", options.window,
+          "attention: each query sees keys at most half of it away, a causal one as many, itself included; "
+          "0: all",
+          {0, 1 << 24});
+  set.add("--score-cap", options.score_cap, "attention: scores become cap · tanh(score / cap); 0: uncapped", {0, 1e6});
   set.add("--batches", options.decoding.batches, "decoding: batch sizes", {1, 4096});
   set.add("--prompt-tokens", options.decoding.prompt, "decoding: random tokens per prompt", {1, 1 << 24});
   set.add("--new-tokens", options.decoding.tokens, "decoding: tokens to generate before starting again from the prompt",
@@ -167,6 +174,8 @@ KernelBenchOptions kernel_options(const BenchCommand& options) {
           .attention = config.attention_of(0),
           .bidirectional = options.direction != "causal",
           .causal = options.direction != "bidirectional",
+          .window = options.window,
+          .score_cap = options.score_cap,
           .rotate = std::holds_alternative<RotaryPosition>(config.position),
           .rotation = config.linear.rotation,
           .favor_features = config.linear.favor_features};
@@ -182,14 +191,17 @@ void run_rotation(const BenchCommand& options, const Engine& engine) {
                               {"ms", speed.seconds * 1e3},
                               {"bytes_per_second", speed.bytes_per_second},
                               {"memcpy_bytes_per_second", speed.memcpy_bytes_per_second},
+                              {"in_place_bytes_per_second", speed.in_place_bytes_per_second},
                               {"peak_memory", peak()},
                               {"threads", engine.backend->pool().threads()}})
                 << "\n";
     } else {
       std::cout << fmt::format(
-          "rotation {} {:<9} {:.3f} ms, {:.1f} GB/s read and written, memcpy {:.1f} GB/s, {:.0f} MB peak\n",
+          "rotation {} {:<9} {:.3f} ms, {:.1f} GB/s read and written, memcpy {:.1f} GB/s, negation in place {:.1f} "
+          "GB/s, {:.0f} MB "
+          "peak\n",
           speed.backward ? "backward" : "forward ", layout, speed.seconds * 1e3, speed.bytes_per_second / 1e9,
-          speed.memcpy_bytes_per_second / 1e9, megabytes(peak()));
+          speed.memcpy_bytes_per_second / 1e9, speed.in_place_bytes_per_second / 1e9, megabytes(peak()));
     }
   }
 }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "metrics/statistics.h"
+#include "nn/attention_mask.h"
 #include "nn/constant_table.h"
 #include "ops/linear_attention.h"
 
@@ -67,6 +68,15 @@ void copy_on_all_threads(ThreadPool& pool, const Tensor& from, const Tensor& to)
   });
 }
 
+// x = −x with the widest moves: what any kernel that works in place costs.
+void negate_on_all_threads(ThreadPool& pool, const Tensor& x) {
+  const int64_t count = x.elements(), part = (count + pool.threads() - 1) / pool.threads();
+  for_chunks(pool, count, part, [&](int64_t begin, int64_t end) {
+    float* const data = x.data<float>();
+    for (int64_t i = begin; i < end; ++i) data[i] = -data[i];
+  });
+}
+
 }  // namespace
 
 std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOptions& options) {
@@ -79,14 +89,18 @@ std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOpt
   const Tensor q_copy = backend.zeros(shape), k_copy = backend.zeros(shape);
 
   std::vector<RotationSpeed> speeds;
-  std::vector<std::function<void()>> contestants{[&] {
-    copy_on_all_threads(backend.pool(), backend.to_host(q), backend.to_host(q_copy));
-    copy_on_all_threads(backend.pool(), backend.to_host(k), backend.to_host(k_copy));
-  }};
+  std::vector<std::function<void()>> contestants{
+      [&] {
+        copy_on_all_threads(backend.pool(), backend.to_host(q), backend.to_host(q_copy));
+        copy_on_all_threads(backend.pool(), backend.to_host(k), backend.to_host(k_copy));
+      },
+      [&] {
+        for (const Tensor& x : {q, k}) negate_on_all_threads(backend.pool(), backend.to_host(x));
+      }};
   for (const RotaryLayout layout : {RotaryLayout::adjacent, RotaryLayout::half}) {
     const RotaryAngles angles = backend.rotary_angles({options.head_dim, layout, 10000}, positions);
     for (const bool backward : {false, true}) {
-      speeds.push_back({layout, backward, 0, 0, 0});
+      speeds.push_back({layout, backward, 0, 0, 0, 0});
       contestants.push_back([&, angles, backward] {
         for (const Tensor& x : {q, k}) backend.rotate(x, options.heads, angles, backward);
       });
@@ -96,9 +110,10 @@ std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOpt
   const std::vector<double> seconds = medians(options, contestants);
   const double bytes = 2.0 * static_cast<double>(q.bytes() + k.bytes());
   for (size_t i = 0; i < speeds.size(); ++i) {
-    speeds[i].seconds = seconds[i + 1];
-    speeds[i].bytes_per_second = bytes / seconds[i + 1];
+    speeds[i].seconds = seconds[i + 2];
+    speeds[i].bytes_per_second = bytes / seconds[i + 2];
     speeds[i].memcpy_bytes_per_second = bytes / seconds[0];
+    speeds[i].in_place_bytes_per_second = bytes / seconds[1];
   }
   return speeds;
 }
@@ -196,8 +211,15 @@ std::vector<AttentionSpeed> bench_softmax_attention(Backend& backend, const Kern
   AttentionSpec spec{.heads = options.heads,
                      .scale = 1 / std::sqrt(static_cast<double>(options.head_dim)),
                      .query_offsets = packed.offsets,
-                     .key_offsets = packed.offsets};
-  if (causal) spec.key_ends = limits;
+                     .key_offsets = packed.offsets,
+                     .score_cap = options.score_cap};
+  const KeyWindow window = options.window == 0 ? KeyWindow()
+                           : causal            ? causal_window(options.window)
+                                               : symmetric_window(options.window);
+  const VisibleKeys visible =
+      within_window(causal ? Indices(limits) : Indices(), window, packed.offsets, packed.offsets);
+  spec.key_starts = visible.begins;
+  spec.key_ends = visible.limits;
   return measure_attention(backend, options, shape,
                            {causal, 4 * pairs * static_cast<double>(shape[1]),
                             [&](const AttentionTensors& in, const Tensor& out, const Tensor& log_sum_exp) {

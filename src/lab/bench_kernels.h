@@ -17,6 +17,8 @@ struct KernelBenchOptions {
   int64_t passes = 5;  // and at least this many passes, after a warm-up pass
   AttentionKind attention = AttentionKind::softmax;
   bool bidirectional = true, causal = true;           // attention: directions to measure
+  int64_t window = 0;                                 // softmax attention: symmetric or causal window; 0: none
+  double score_cap = 0;                               // softmax attention: see AttentionSpec
   bool rotate = true;                                 // linear attention: rotate queries and keys
   FeatureRotation rotation = FeatureRotation::after;  // before or after the feature map
   int64_t favor_features = 0;                         // 0: the default
@@ -28,21 +30,23 @@ struct RotationSpeed {
   bool backward;
   double seconds;  // median of the passes
   double bytes_per_second, memcpy_bytes_per_second;
+  double in_place_bytes_per_second;  // of multiplying the same bytes in place
 };
 
 struct AttentionSpeed {
   bool causal, backward;
   double seconds;  // median of the passes
   // 4·S²·H per sequence forward, linear attention 4·S·m·H with m features, and as many again to compute random ones;
-  // backward 2.5 times that, as it recomputes the scores. Causal attention counts the same.
+  // backward 2.5 times that, as it recomputes the scores. Causal attention and windows count the same.
   double gflops;
   // Peak bytes of the process beyond those before the inputs were allocated, results and (backward) gradients included;
   // for the second direction less what the first one left allocated. Empty if the system does not report it.
   std::optional<int64_t> memory;
 };
 
-// Both layouts, forward and backward. Each pass measures all of them in turn, and a memcpy of as many bytes on the same
-// threads. UsageError for a head_dim that cannot be rotated.
+// Both layouts, forward and backward. Each pass measures all of them in turn, a memcpy of as many bytes on the same
+// threads, and a multiplication of them in place, which reads and writes the same memory as a rotation. UsageError for
+// a head_dim that cannot be rotated.
 std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOptions& options);
 
 // Forward and backward without dropout, bidirectional and then causal as asked; softmax attention is not rotated.
