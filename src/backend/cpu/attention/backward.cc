@@ -94,23 +94,25 @@ class BackwardWorker {
       const int64_t queries = std::min(Gradients::kQueries, range.q_end - q0);
       const int64_t visible = visible_keys(call_.spec, range, q0, queries, k0, keys, first_, end_);
       if (visible == 0) continue;
+      const int64_t key = terms_.any() ? 0 : skip_invisible(first_, end_, queries);
       // Whole panels, so that what products write beyond these keys is no other key's gradient.
-      const int64_t of_tile = std::min(keys, tiles::padded_columns(visible));
-      const tiles::Scores dscores = tile(task, range, q0, queries, k0, of_tile);
+      const int64_t of_tile = std::min(keys, tiles::padded_columns(visible)) - key;
+      const tiles::Scores dscores = tile(task, range, q0, queries, k0, key, of_tile);
       float* const dq = query_gradient(task, range, q0 - range.q_begin);
-      tiles::add_rows(gradients_.query_products(dscores, queries, of_tile), gradients_.query_stride(), queries,
+      tiles::add_rows(gradients_.query_products(dscores, queries, key, of_tile), gradients_.query_stride(), queries,
                       call_.dim, static_cast<float>(call_.spec.scale), dq, stride);
       if (!terms_.any()) continue;
       terms_.add_score_gradients(q0, queries, k0, of_tile, dscores, call_.term_gradients[task.number], dq, stride);
     }
   }
 
-  // Adds to the gradients of keys and values; returns those of the scores.
-  tiles::Scores tile(const Task& task, const HeadRange& range, int64_t q0, int64_t queries, int64_t k0, int64_t keys) {
+  // Keys k0 + key … of the loaded ones. Adds to the gradients of keys and values; returns those of the scores.
+  tiles::Scores tile(const Task& task, const HeadRange& range, int64_t q0, int64_t queries, int64_t k0, int64_t key,
+                     int64_t keys) {
     gradients_.load_queries(source(call_.in.q, q0, range.head, call_.dim),
                             static_cast<float>(call_.spec.scale) * kLog2E,
                             source(call_.dout, q0, range.head, call_.value_dim), queries);
-    const tiles::Scores weights = gradients_.score(queries, keys);
+    const tiles::Scores weights = gradients_.score(queries, key, keys);
     if (terms_.any()) {
       terms_.load_queries(source(call_.in.q, q0, range.head, call_.dim), queries);
       terms_.add(q0, queries, k0, keys, weights);
@@ -120,19 +122,19 @@ class BackwardWorker {
     float shifts[Gradients::kQueries];
     for (int64_t i = 0; i < queries; ++i) shifts[i] = call_.log_sum_exp.row<float>(range.head)[q0 + i] * kLog2E;
     tiles::recompute_weights(weights, queries, keys, {first_, end_}, shifts);
-    const tiles::Scores dweights = gradients_.dweigh(queries, keys);
+    const tiles::Scores dweights = gradients_.dweigh(queries, key, keys);
     if (terms_.values()) {
       terms_.load_douts(source(call_.dout, q0, range.head, call_.value_dim), queries);
       terms_.add_dweights(q0, queries, k0, keys, dweights);
     }
-    const tiles::Scores dropped = drop(range, q0, queries, k0, keys, weights, dweights);
-    gradients_.add_values(dropped, queries, keys);
+    const tiles::Scores dropped = drop(range, q0, queries, k0 + key, keys, weights, dweights);
+    gradients_.add_values(dropped, queries, key, keys);
     if (terms_.values()) {
       terms_.add_value_gradients(q0, queries, k0, keys, dropped, call_.term_gradients[task.number]);
     }
     tiles::softmax_backward(weights, dweights, queries, keys, call_.deltas.row<float>(range.head) + q0);
     if (cap != 0) tiles::multiply_tile(dweights, queries, keys, slopes_.data());
-    gradients_.add_keys(dweights, queries, keys);
+    gradients_.add_keys(dweights, queries, key, keys);
     return dweights;
   }
 

@@ -40,15 +40,17 @@ void Float32Factors::load_values(const tiles::RowSource& x, int64_t rows) {
   tiles::pack(rows_.data(), x.dim, rows, x.dim, values_.data());
 }
 
-tiles::Scores Float32Factors::score(int64_t first, int64_t rows, int64_t keys) {
+tiles::Scores Float32Factors::score(int64_t first, int64_t rows, int64_t key, int64_t keys) {
   tiles::multiply(rows, keys, sizes_.dim, {queries_.data() + first * query_stride_, query_stride_},
-                  {.data = keys_.data(), .panel_stride = sizes_.dim * kPanel}, nullptr, scores_.data(), sizes_.keys);
+                  {.data = keys_.data() + key * sizes_.dim, .panel_stride = sizes_.dim * kPanel}, nullptr,
+                  scores_.data(), sizes_.keys);
   return {scores_.data(), sizes_.keys, kPanel};
 }
 
-void Float32Factors::weigh_values(int64_t rows, int64_t keys, const float* factors, float* c, int64_t c_stride) {
+void Float32Factors::weigh_values(int64_t rows, int64_t key, int64_t keys, const float* factors, float* c,
+                                  int64_t c_stride) {
   tiles::multiply(rows, sizes_.value_dim, keys, {scores_.data(), sizes_.keys},
-                  {.data = values_.data(), .panel_stride = loaded_ * kPanel}, factors, c, c_stride);
+                  {.data = values_.data() + key * kPanel, .panel_stride = loaded_ * kPanel}, factors, c, c_stride);
 }
 
 Bfloat16Factors::Bfloat16Factors(const FactorSizes& sizes)
@@ -82,12 +84,13 @@ void Bfloat16Factors::load_values(const tiles::RowSource& x, int64_t rows) {
   pack_pairs(rows_.data(), rows, x.dim, halves(values_));
 }
 
-tiles::Scores Bfloat16Factors::score(int64_t first, int64_t rows, int64_t keys) {
-  return multiply_pairs(halves(queries_) + first * depth_, rows, sizes_.dim, keys_, keys, scores_.data(),
-                        sizes_.tile_queries);
+tiles::Scores Bfloat16Factors::score(int64_t first, int64_t rows, int64_t key, int64_t keys) {
+  return multiply_pairs(halves(queries_) + first * depth_, rows, sizes_.dim, halves(keys_) + key * depth_, keys,
+                        scores_.data(), sizes_.tile_queries);
 }
 
-void Bfloat16Factors::weigh_values(int64_t rows, int64_t keys, const float* factors, float* c, int64_t c_stride) {
+void Bfloat16Factors::weigh_values(int64_t rows, int64_t key, int64_t keys, const float* factors, float* c,
+                                   int64_t c_stride) {
   // The padding key of an odd count has weight 0.
   const int64_t depth = whole_pairs(keys);
   tiles::round_weights({scores_.data(), kPanel, sizes_.tile_queries * kPanel}, rows, depth, halves(weights_),
@@ -98,7 +101,7 @@ void Bfloat16Factors::weigh_values(int64_t rows, int64_t keys, const float* fact
     for (int64_t i = 0; i < rows; i += tile_rows) {
       const int64_t count = std::min(tile_rows, rows - i);
       tile::multiply(halves(weights_) + i * sizes_.keys, sizes_.keys, count, depth,
-                     halves(values_) + j * whole_pairs(loaded_), sums);
+                     halves(values_) + j * whole_pairs(loaded_) + key * kPanel, sums);
       tiles::add_tile(sums, count, std::min(kPanel, sizes_.value_dim - j), factors == nullptr ? nullptr : factors + i,
                       c + i * c_stride + j, c_stride);
     }

@@ -20,10 +20,10 @@ class Float32Factors {
   void load_queries(const tiles::RowSource& x, int64_t rows, float factor);
   void load_keys(const tiles::RowSource& x, int64_t rows);
   void load_values(const tiles::RowSource& x, int64_t rows);  // as many rows as keys
-  // The tile of queries first … first + rows − 1 and the first `keys` keys.
-  tiles::Scores score(int64_t first, int64_t rows, int64_t keys);
+  // The tile of queries first … first + rows − 1 and the keys key … key + keys − 1; `key` a multiple of 64.
+  tiles::Scores score(int64_t first, int64_t rows, int64_t key, int64_t keys);
   // c [rows, value_dim] = the tile's weights · values + factors[row] · c; see tiles::multiply.
-  void weigh_values(int64_t rows, int64_t keys, const float* factors, float* c, int64_t c_stride);
+  void weigh_values(int64_t rows, int64_t key, int64_t keys, const float* factors, float* c, int64_t c_stride);
 
  private:
   FactorSizes sizes_;
@@ -39,8 +39,8 @@ class Bfloat16Factors {
   void load_queries(const tiles::RowSource& x, int64_t rows, float factor);
   void load_keys(const tiles::RowSource& x, int64_t rows);
   void load_values(const tiles::RowSource& x, int64_t rows);
-  tiles::Scores score(int64_t first, int64_t rows, int64_t keys);
-  void weigh_values(int64_t rows, int64_t keys, const float* factors, float* c, int64_t c_stride);
+  tiles::Scores score(int64_t first, int64_t rows, int64_t key, int64_t keys);
+  void weigh_values(int64_t rows, int64_t key, int64_t keys, const float* factors, float* c, int64_t c_stride);
 
  private:
   FactorSizes sizes_;

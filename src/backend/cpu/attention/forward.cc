@@ -111,11 +111,12 @@ class ForwardWorker {
     return {x.row<float>(token) + head * dim, x.row_stride(), dim, angles, token};
   }
 
-  // Queries q0 + i … of the task with the loaded keys.
+  // Queries q0 + i … of the task with the loaded keys that one of them sees.
   void tile(const HeadRange& range, int64_t q0, int64_t i, int64_t queries, int64_t k0) {
-    const int64_t keys = *std::max_element(end_ + i, end_ + i + queries);
-    if (keys == 0) return;
-    const tiles::Scores scores = factors_.score(i, queries, keys);
+    const int64_t end = *std::max_element(end_ + i, end_ + i + queries);
+    if (end == 0) return;
+    const int64_t key = terms_.any() ? 0 : skip_invisible(first_ + i, end_ + i, queries), keys = end - key;
+    const tiles::Scores scores = factors_.score(i, queries, key, keys);
     if (terms_.any()) {
       terms_.load_queries(source(call_.in.q, q0 + i, range.head, call_.dim, call_.query_angles), queries);
       terms_.add(q0 + i, queries, k0, keys, scores);
@@ -126,11 +127,11 @@ class ForwardWorker {
     float shrink[kTileQueries] = {};
     tiles::softmax(scores, queries, keys, {first_ + i, end_ + i}, {tops_ + i, totals_ + i, shrink});
     for (int64_t r = 0; call_.spec.dropout.active() && r < queries; ++r) {
-      draw_factors(call_.spec, range, q0 + i + r, k0, keys, dropout_);
+      draw_factors(call_.spec, range, q0 + i + r, k0 + key, keys, dropout_);
       tiles::multiply_row(scores, r, dropout_, keys, scores.data);
     }
     const bool first = !std::exchange(begun_[i / call_.tile_queries], true);
-    factors_.weigh_values(queries, keys, first ? nullptr : shrink, products_.data() + i * stride_, stride_);
+    factors_.weigh_values(queries, key, keys, first ? nullptr : shrink, products_.data() + i * stride_, stride_);
     if (terms_.values()) {
       terms_.add_values(q0 + i, queries, k0, keys, scores, products_.data() + i * stride_, stride_);
     }

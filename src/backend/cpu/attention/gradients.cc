@@ -43,33 +43,35 @@ void Float32Gradients::load_queries(const tiles::RowSource& queries, float facto
   tiles::load_rows(douts, rows, 1, douts_.data(), value_stride_);
 }
 
-tiles::Scores Float32Gradients::score(int64_t rows, int64_t keys) {
+tiles::Scores Float32Gradients::score(int64_t rows, int64_t key, int64_t keys) {
   tiles::multiply(rows, keys, sizes_.dim, {queries_.data(), dim_stride_},
-                  {.data = keys_across_.data(), .panel_stride = sizes_.dim * kPanel}, nullptr, weights_.data(),
-                  sizes_.keys);
+                  {.data = keys_across_.data() + key * sizes_.dim, .panel_stride = sizes_.dim * kPanel}, nullptr,
+                  weights_.data(), sizes_.keys);
   return {weights_.data(), sizes_.keys, kPanel};
 }
 
-tiles::Scores Float32Gradients::dweigh(int64_t rows, int64_t keys) {
+tiles::Scores Float32Gradients::dweigh(int64_t rows, int64_t key, int64_t keys) {
   tiles::multiply(rows, keys, sizes_.value_dim, {douts_.data(), value_stride_},
-                  {.data = values_across_.data(), .panel_stride = sizes_.value_dim * kPanel}, nullptr, dweights_.data(),
-                  sizes_.keys);
+                  {.data = values_across_.data() + key * sizes_.value_dim, .panel_stride = sizes_.value_dim * kPanel},
+                  nullptr, dweights_.data(), sizes_.keys);
   return {dweights_.data(), sizes_.keys, kPanel};
 }
 
-void Float32Gradients::add_values(const tiles::Scores& weights, int64_t rows, int64_t keys) {
+void Float32Gradients::add_values(const tiles::Scores& weights, int64_t rows, int64_t key, int64_t keys) {
   tiles::multiply(keys, sizes_.value_dim, rows, {weights.data, weights.stride, true},
-                  {douts_.data(), value_stride_, kPanel}, ones_.data(), dvalues_.data(), value_stride_);
+                  {douts_.data(), value_stride_, kPanel}, ones_.data(), dvalues_.data() + key * value_stride_,
+                  value_stride_);
 }
 
-void Float32Gradients::add_keys(const tiles::Scores& dscores, int64_t rows, int64_t keys) {
+void Float32Gradients::add_keys(const tiles::Scores& dscores, int64_t rows, int64_t key, int64_t keys) {
   tiles::multiply(keys, sizes_.dim, rows, {dscores.data, dscores.stride, true}, {queries_.data(), dim_stride_, kPanel},
-                  ones_.data(), dkeys_.data(), dim_stride_);
+                  ones_.data(), dkeys_.data() + key * dim_stride_, dim_stride_);
 }
 
-const float* Float32Gradients::query_products(const tiles::Scores& dscores, int64_t rows, int64_t keys) {
+const float* Float32Gradients::query_products(const tiles::Scores& dscores, int64_t rows, int64_t key, int64_t keys) {
   tiles::multiply(rows, sizes_.dim, keys, {dscores.data, dscores.stride},
-                  {.data = keys_.data(), .panel_stride = loaded_ * kPanel}, nullptr, products_.data(), dim_stride_);
+                  {.data = keys_.data() + key * kPanel, .panel_stride = loaded_ * kPanel}, nullptr, products_.data(),
+                  dim_stride_);
   return products_.data();
 }
 
@@ -130,12 +132,14 @@ void Bfloat16Gradients::load_queries(const tiles::RowSource& queries, float fact
   load_side(douts, 1, rows, halves(douts_), halves(douts_across_));
 }
 
-tiles::Scores Bfloat16Gradients::score(int64_t rows, int64_t keys) {
-  return multiply_pairs(halves(queries_), rows, sizes_.dim, keys_across_, keys, weights_.data(), kQueries);
+tiles::Scores Bfloat16Gradients::score(int64_t rows, int64_t key, int64_t keys) {
+  return multiply_pairs(halves(queries_), rows, sizes_.dim, halves(keys_across_) + key * whole_pairs(sizes_.dim), keys,
+                        weights_.data(), kQueries);
 }
 
-tiles::Scores Bfloat16Gradients::dweigh(int64_t rows, int64_t keys) {
-  return multiply_pairs(halves(douts_), rows, sizes_.value_dim, values_across_, keys, dweights_.data(), kQueries);
+tiles::Scores Bfloat16Gradients::dweigh(int64_t rows, int64_t key, int64_t keys) {
+  return multiply_pairs(halves(douts_), rows, sizes_.value_dim,
+                        halves(values_across_) + key * whole_pairs(sizes_.value_dim), keys, dweights_.data(), kQueries);
 }
 
 // sums [dim, keys] += across · weights.
@@ -163,15 +167,15 @@ void Bfloat16Gradients::add_across(const tiles::Scores& weights, int64_t rows, i
   }
 }
 
-void Bfloat16Gradients::add_values(const tiles::Scores& weights, int64_t rows, int64_t keys) {
-  add_across(weights, rows, keys, halves(douts_across_), sizes_.value_dim, dvalues_.data());
+void Bfloat16Gradients::add_values(const tiles::Scores& weights, int64_t rows, int64_t key, int64_t keys) {
+  add_across(weights, rows, keys, halves(douts_across_), sizes_.value_dim, dvalues_.data() + key);
 }
 
-void Bfloat16Gradients::add_keys(const tiles::Scores& dscores, int64_t rows, int64_t keys) {
-  add_across(dscores, rows, keys, halves(queries_across_), sizes_.dim, dkeys_.data());
+void Bfloat16Gradients::add_keys(const tiles::Scores& dscores, int64_t rows, int64_t key, int64_t keys) {
+  add_across(dscores, rows, keys, halves(queries_across_), sizes_.dim, dkeys_.data() + key);
 }
 
-const float* Bfloat16Gradients::query_products(const tiles::Scores& dscores, int64_t rows, int64_t keys) {
+const float* Bfloat16Gradients::query_products(const tiles::Scores& dscores, int64_t rows, int64_t key, int64_t keys) {
   const int64_t depth = whole_pairs(keys);
   uint16_t* const rounded = halves(pairs_);
   for (int64_t r = 0; r < rows; ++r) {
@@ -185,8 +189,8 @@ const float* Bfloat16Gradients::query_products(const tiles::Scores& dscores, int
   for (int64_t c = 0; c < sizes_.dim; c += kPanel) {
     for (int64_t r = 0; r < rows; r += tile_rows) {
       const int64_t count = std::min(tile_rows, rows - r);
-      tile::multiply(rounded + r * sizes_.keys, sizes_.keys, count, depth, halves(keys_) + c * whole_pairs(loaded_),
-                     sums);
+      tile::multiply(rounded + r * sizes_.keys, sizes_.keys, count, depth,
+                     halves(keys_) + c * whole_pairs(loaded_) + key * kPanel, sums);
       tiles::add_tile(sums, count, kPanel, nullptr, products_.data() + r * dim_stride_ + c, dim_stride_);
     }
   }

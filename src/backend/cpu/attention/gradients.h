@@ -19,14 +19,14 @@ class Float32Gradients {
 
   void load_keys(const tiles::RowSource& keys, const tiles::RowSource& values, int64_t rows);  // zeroes the sums
   void load_queries(const tiles::RowSource& queries, float factor, const tiles::RowSource& douts, int64_t rows);
-  // queries · keysᵀ and douts · valuesᵀ, of the tile's rows and the first `keys` keys.
-  tiles::Scores score(int64_t rows, int64_t keys);
-  tiles::Scores dweigh(int64_t rows, int64_t keys);
+  // queries · keysᵀ and douts · valuesᵀ, of the tile's rows and the keys key … key + keys − 1; `key` a multiple of 64.
+  tiles::Scores score(int64_t rows, int64_t key, int64_t keys);
+  tiles::Scores dweigh(int64_t rows, int64_t key, int64_t keys);
   // Add weightsᵀ · douts and dscoresᵀ · queries to the sums; both computed in the tiles of score and dweigh.
-  void add_values(const tiles::Scores& weights, int64_t rows, int64_t keys);
-  void add_keys(const tiles::Scores& dscores, int64_t rows, int64_t keys);
+  void add_values(const tiles::Scores& weights, int64_t rows, int64_t key, int64_t keys);
+  void add_keys(const tiles::Scores& dscores, int64_t rows, int64_t key, int64_t keys);
   // dscores · keys, [rows, dim] with query_stride().
-  const float* query_products(const tiles::Scores& dscores, int64_t rows, int64_t keys);
+  const float* query_products(const tiles::Scores& dscores, int64_t rows, int64_t key, int64_t keys);
   int64_t query_stride() const { return dim_stride_; }
   // Stores the sums, those of keys times `factor`.
   void store(float factor, float* dkeys, int64_t dkeys_stride, float* dvalues, int64_t dvalues_stride);
@@ -49,11 +49,11 @@ class Bfloat16Gradients {
 
   void load_keys(const tiles::RowSource& keys, const tiles::RowSource& values, int64_t rows);
   void load_queries(const tiles::RowSource& queries, float factor, const tiles::RowSource& douts, int64_t rows);
-  tiles::Scores score(int64_t rows, int64_t keys);
-  tiles::Scores dweigh(int64_t rows, int64_t keys);
-  void add_values(const tiles::Scores& weights, int64_t rows, int64_t keys);
-  void add_keys(const tiles::Scores& dscores, int64_t rows, int64_t keys);
-  const float* query_products(const tiles::Scores& dscores, int64_t rows, int64_t keys);
+  tiles::Scores score(int64_t rows, int64_t key, int64_t keys);
+  tiles::Scores dweigh(int64_t rows, int64_t key, int64_t keys);
+  void add_values(const tiles::Scores& weights, int64_t rows, int64_t key, int64_t keys);
+  void add_keys(const tiles::Scores& dscores, int64_t rows, int64_t key, int64_t keys);
+  const float* query_products(const tiles::Scores& dscores, int64_t rows, int64_t key, int64_t keys);
   int64_t query_stride() const { return dim_stride_; }
   void store(float factor, float* dkeys, int64_t dkeys_stride, float* dvalues, int64_t dvalues_stride);
 

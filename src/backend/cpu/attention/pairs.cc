@@ -31,13 +31,13 @@ void pack_pairs_transposed(const uint16_t* rounded, int64_t rows, int64_t dim, f
   tiles::pack_transposed(reinterpret_cast<const float*>(rounded), pairs, rows, pairs, out);
 }
 
-tiles::Scores multiply_pairs(const uint16_t* a, int64_t rows, int64_t dim, const Buffer& b, int64_t columns, float* out,
-                             int64_t panel_rows) {
+tiles::Scores multiply_pairs(const uint16_t* a, int64_t rows, int64_t dim, const uint16_t* b, int64_t columns,
+                             float* out, int64_t panel_rows) {
   const int64_t depth = whole_pairs(dim), panel_stride = panel_rows * kPanel;
   const int64_t tile_rows = tile::rows_of(Precision::bfloat16);
   for (int64_t j = 0; j < columns; j += kPanel) {
     for (int64_t i = 0; i < rows; i += tile_rows) {
-      tile::multiply(a + i * depth, depth, std::min(tile_rows, rows - i), depth, halves(b) + j * depth,
+      tile::multiply(a + i * depth, depth, std::min(tile_rows, rows - i), depth, b + j * depth,
                      out + j / kPanel * panel_stride + i * kPanel);
     }
   }

@@ -16,7 +16,7 @@ void pack_pairs(const float* x, int64_t rows, int64_t columns, uint16_t* out);
 void pack_pairs_transposed(const uint16_t* rounded, int64_t rows, int64_t dim, float* out);
 
 // a [rows, dim], from round_rows, times `columns` columns of b: a tile of scores in panels of `panel_rows` rows.
-tiles::Scores multiply_pairs(const uint16_t* a, int64_t rows, int64_t dim, const Buffer& b, int64_t columns, float* out,
-                             int64_t panel_rows);
+tiles::Scores multiply_pairs(const uint16_t* a, int64_t rows, int64_t dim, const uint16_t* b, int64_t columns,
+                             float* out, int64_t panel_rows);
 
 }  // namespace roformer

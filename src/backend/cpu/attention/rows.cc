@@ -6,7 +6,6 @@
 #include <limits>
 
 #include "backend/cpu/attention/tile.h"
-#include "backend/cpu/rows/activation-inl.h"
 #include "backend/cpu/rows/exp-inl.h"
 #include "backend/cpu/rows/rows.h"
 #include "backend/cpu/simd-inl.h"
@@ -139,16 +138,25 @@ HWY_INLINE float greatest(const Scores& row, const Columns& seen) {
   return hn::GetLane(hn::MaxOfLanes(d, best));
 }
 
+// 1 / x within a unit in the last place, from the instruction's 12 bits or more.
+template <class D, class V>
+HWY_INLINE V reciprocal(D d, V x) {
+  const V near = hn::ApproximateReciprocal(x);
+  return hn::Mul(near, hn::NegMulAdd(x, near, hn::Set(d, 2.0f)));
+}
+
 void CapScores(const Scores& scores, int64_t rows, int64_t keys, float cap, float* slopes) {
+  constexpr float kTwoLog2E = 2.88539008f;
   const FullTag d;
-  const auto one = hn::Set(d, 1.0f), two = hn::Set(d, 2.0f), limit = hn::Set(d, cap), inverse = hn::Set(d, 1 / cap);
+  const auto one = hn::Set(d, 1.0f), limit = hn::Set(d, cap), inverse = hn::Set(d, -kTwoLog2E / cap);
   for (int64_t r = 0; r < rows; ++r) {
-    for_vectors(row_of(scores, r), keys, [&](int64_t, float* x) HWY_ATTR {
-      // tanh u = 2σ(2u) − 1
-      const auto twice = hn::Mul(two, hn::Mul(hn::LoadU(d, x), inverse));
-      const auto share = hn::MulSub(two, rows::HWY_NAMESPACE::logistic(d, twice), one);
-      hn::StoreU(hn::Mul(limit, share), d, x);
-      if (slopes != nullptr) hn::StoreU(hn::NegMulAdd(share, share, one), d, slopes + (x - scores.data));
+    for_vectors(row_of(scores, r), keys, [&](int64_t, float* at) HWY_ATTR {
+      // tanh |u| = (1 − e^−2|u|) / (1 + e^−2|u|)
+      const auto x = hn::LoadU(d, at);
+      const auto e = exp2(d, hn::Mul(hn::Abs(x), inverse));
+      const auto share = hn::Mul(hn::Sub(one, e), reciprocal(d, hn::Add(one, e)));
+      hn::StoreU(hn::CopySign(hn::Mul(limit, share), x), d, at);
+      if (slopes != nullptr) hn::StoreU(hn::NegMulAdd(share, share, one), d, slopes + (at - scores.data));
     });
   }
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -32,6 +33,22 @@ inline int64_t longest(std::span<const int32_t> offsets) {
   int64_t tokens = 0;
   for (size_t s = 0; s + 1 < offsets.size(); ++s) tokens = std::max<int64_t>(tokens, offsets[s + 1] - offsets[s]);
   return tokens;
+}
+
+// The first key that one of some queries sees, rounded down so that what is left out are whole panels, whole blocks of
+// tile kernels, and whole draws of dropout. 0 if none sees any. The ranges become relative to it.
+inline int64_t skip_invisible(int32_t* first, int32_t* end, int64_t queries) {
+  constexpr int32_t kWhole = 64;
+  int32_t least = std::numeric_limits<int32_t>::max();
+  for (int64_t i = 0; i < queries; ++i) {
+    if (end[i] > 0) least = std::min(least, first[i]);
+  }
+  const int32_t skipped = least == std::numeric_limits<int32_t>::max() ? 0 : least / kWhole * kWhole;
+  for (int64_t i = 0; skipped > 0 && i < queries; ++i) {
+    first[i] = std::max(0, first[i] - skipped);
+    end[i] = std::max(0, end[i] - skipped);
+  }
+  return skipped;
 }
 
 // Of the `keys` keys from k0 on, query q0 + i sees first[i] … end[i] − 1, none where both are 0. Returns the greatest
