@@ -92,6 +92,11 @@ bool has_bfloat16() {
   return present && (bfloat16 == Use::always || (bfloat16 == Use::where_fast && fast));
 }
 
+bool rounds_to_bfloat16() {
+  static const bool present = cpu_has_bfloat16();
+  return present && bfloat16 != Use::never;
+}
+
 bool has_vnni() {
   static const bool present = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw");
   return present && vnni;

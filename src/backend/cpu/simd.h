@@ -11,8 +11,9 @@ void apply_limit();
 // AVX512_BF16's dot product, where it is faster than float32 products: on AMD twice as fast, on Intel (Sapphire Rapids)
 // half as fast, by `roformer bench --dtype bfloat16 --profile`.
 bool has_bfloat16();
-bool has_vnni();      // AVX512_VNNI
-bool has_avx_vnni();  // AVX_VNNI, which some CPUs without AVX-512 have
+bool rounds_to_bfloat16();  // by AVX512_BF16's instructions, which are fast wherever they are
+bool has_vnni();            // AVX512_VNNI
+bool has_avx_vnni();        // AVX_VNNI, which some CPUs without AVX-512 have
 // AMX's tile registers with their bfloat16 and int8 products, which Linux gives a process that asks: on Intel (Sapphire
 // Rapids and later) ten to twenty times as fast as other products of these types.
 bool has_amx();

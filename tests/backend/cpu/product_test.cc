@@ -180,6 +180,32 @@ TEST(Bfloat16, RoundsToNearestEven) {
   EXPECT_TRUE(std::isnan(std::bit_cast<float>(static_cast<uint32_t>(out[5]) << 16)));
 }
 
+// Of any count, with the instructions that this CPU has and without.
+TEST(Bfloat16, PairsAreRoundedLikeRows) {
+  for (int64_t n = 1; n <= 70; ++n) {
+    const auto first = numbers(n, 8), second = numbers(n, 9);
+    std::vector<uint16_t> pairs(static_cast<size_t>(2 * n) + 1, 0xABCD), low(static_cast<size_t>(n) + 1, 0xABCD),
+        high = low;
+    tile::pair_bfloat16(first.data(), second.data(), pairs.data(), n);
+    tile::to_bfloat16(first.data(), low.data(), n);
+    tile::to_bfloat16(second.data(), high.data(), n);
+    for (int64_t i = 0; i < n; ++i) {
+      const auto at = static_cast<size_t>(i);
+      uint16_t alone = 0;
+      tile::to_bfloat16(&first[at], &alone, 1);
+      ASSERT_EQ(low[at], alone);
+      ASSERT_EQ(low[at],
+                (std::bit_cast<uint32_t>(first[at]) + 0x7FFFu + (std::bit_cast<uint32_t>(first[at]) >> 16 & 1)) >> 16);
+      ASSERT_EQ(pairs[2 * at], low[at]);
+      ASSERT_EQ(pairs[2 * at + 1], high[at]);
+    }
+    ASSERT_EQ(pairs.back(), 0xABCD);
+    ASSERT_EQ(low.back(), 0xABCD);
+    tile::pair_bfloat16(first.data(), nullptr, pairs.data(), n);
+    for (int64_t i = 0; i < n; ++i) ASSERT_EQ(pairs[static_cast<size_t>(2 * i) + 1], 0);
+  }
+}
+
 TEST(Bfloat16, EmulatedSumsAreNearTheInstructions) {
   for (const int64_t depth : {2, 64, 1000}) {
     const int64_t most = tile::rows_of(Precision::bfloat16);

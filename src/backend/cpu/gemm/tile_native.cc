@@ -101,6 +101,16 @@ ROFORMER_AVX_VNNI void multiply_half_rows(const uint8_t* a, int64_t a_stride, in
   }
 }
 
+__mmask16 first_lanes(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
+
+// Pairs of the lanes, from the vectors of their first and of their second elements.
+ROFORMER_BFLOAT16 inline __m512i paired(__mmask16 lanes, __m512 first, __m512 second) {
+  const auto low = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(first));
+  const auto high = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(second));
+  return _mm512_or_si512(_mm512_maskz_cvtepu16_epi32(lanes, low),
+                         _mm512_maskz_slli_epi32(lanes, _mm512_maskz_cvtepu16_epi32(lanes, high), 16));
+}
+
 // Calls kernel(std::integral_constant<int, count>): kernels have a compile-time number of rows.
 template <int kMax, class Kernel>
 void with_count(int64_t count, const Kernel& kernel) {
@@ -113,6 +123,30 @@ PrefetchHint or_nothing(const PrefetchHint& hint, const void* panel) {
 }
 
 }  // namespace
+
+ROFORMER_BFLOAT16 void to_bfloat16_native(const float* x, uint16_t* out, int64_t n) {
+  constexpr int64_t kLanes = 16;
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + kLanes), _mm512_loadu_ps(x + i));
+    _mm512_storeu_si512(out + i, reinterpret_cast<__m512i>(both));
+  }
+  for (; i < n; i += kLanes) {
+    const __mmask16 lanes = first_lanes(std::min(kLanes, n - i));
+    const __m256bh some = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(lanes, x + i));
+    _mm256_mask_storeu_epi16(out + i, lanes, reinterpret_cast<__m256i>(some));
+  }
+}
+
+ROFORMER_BFLOAT16 void pair_bfloat16_native(const float* first, const float* second, uint16_t* pairs, int64_t n) {
+  constexpr int64_t kLanes = 16;
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const __mmask16 lanes = first_lanes(std::min(kLanes, n - i));
+    const __m512 x = _mm512_maskz_loadu_ps(lanes, first + i);
+    const __m512 y = second == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(lanes, second + i);
+    _mm512_mask_storeu_epi32(pairs + 2 * i, lanes, paired(lanes, x, y));
+  }
+}
 
 void multiply_native(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, const uint16_t* panel,
                      float* out, const PrefetchHint& hint) {

@@ -253,6 +253,9 @@ void ApplyEpilogue(const Epilogue& f, const float* tile, int64_t row, int64_t ro
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "backend/cpu/gemm/tile_native.h"
+#include "backend/cpu/simd.h"
+
 namespace roformer::tile {
 HWY_EXPORT(ToBfloat16);
 HWY_EXPORT(RoundToBfloat16);
@@ -268,7 +271,10 @@ HWY_EXPORT(QuantizeWeights);
 HWY_EXPORT(Dequantize);
 HWY_EXPORT(ApplyEpilogue);
 
-void to_bfloat16(const float* x, uint16_t* out, int64_t n) { HWY_DYNAMIC_DISPATCH(ToBfloat16)(x, out, n); }
+void to_bfloat16(const float* x, uint16_t* out, int64_t n) {
+  if (simd::rounds_to_bfloat16()) return to_bfloat16_native(x, out, n);
+  HWY_DYNAMIC_DISPATCH(ToBfloat16)(x, out, n);
+}
 void round_to_bfloat16(const float* x, float* out, int64_t n) { HWY_DYNAMIC_DISPATCH(RoundToBfloat16)(x, out, n); }
 void widen(const BFloat16* x, float* out, int64_t n) {
   HWY_DYNAMIC_DISPATCH(WidenBfloat16)(reinterpret_cast<const uint16_t*>(x), out, n);
@@ -289,6 +295,7 @@ void scale_columns(const float* factors, int64_t rows, float* sums) {
   HWY_DYNAMIC_DISPATCH(ScaleColumns)(factors, rows, sums);
 }
 void pair_bfloat16(const float* first, const float* second, uint16_t* pairs, int64_t n) {
+  if (simd::rounds_to_bfloat16()) return pair_bfloat16_native(first, second, pairs, n);
   HWY_DYNAMIC_DISPATCH(PairBfloat16)(first, second, pairs, n);
 }
 RowScale quantize(const float* x, uint8_t* out, int64_t n) { return HWY_DYNAMIC_DISPATCH(Quantize)(x, out, n); }
