@@ -66,6 +66,10 @@ test-subproject: library ## a project that has this one as a part of its build, 
 bench: build    ## micro-benchmarks of single kernels
 	build/release/kernel_bench --benchmark_min_time=0.2
 
+bench-guard: program ## the speed of this tree beside that of COMMIT, in turns, a ratio a workload; fails if one is slower (10 minutes)
+	@test -n "$(COMMIT)" || { echo "bench-guard: COMMIT=REVISION says what to compare with" >&2; exit 2; }
+	python3 bench/guard.py $(COMMIT) $(BENCH)
+
 bench-peers: program ## this program against its peers, in turns; writes docs/benchmarks.md (30 to 40 minutes; BENCH=--quick: 5)
 	@tools/install_packages.sh $(BENCH_PACKAGES)
 	tools/venv.sh
@@ -181,4 +185,4 @@ guard-files:    ## the part of guard that CI runs: the modules that read untrust
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure compile-commands build program library demo demo-translation test test-simd test-subproject bench bench-peers bench-finetuning bench-translation bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-glue reproduce-ner reproduce-scm reproduce-imdb reproduce-translation reproduce-dtypes lint asan tsan fuzz guard guard-files clean
+.PHONY: help packages configure compile-commands build program library demo demo-translation test test-simd test-subproject bench bench-guard bench-peers bench-finetuning bench-translation bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-glue reproduce-ner reproduce-scm reproduce-imdb reproduce-translation reproduce-dtypes lint asan tsan fuzz guard guard-files clean
