@@ -19,6 +19,11 @@ class Goal:
 RUNTIMES = ("ONNX Runtime", "OpenVINO")
 SORTED, ARRIVAL = "mixed lengths, peers sort by length", "mixed lengths, peers do not sort"
 
+TRANSLATOR = "Transformer-tiny, Multi30k, 2,500 tokens a step"
+TRANSLATION = "Transformer-base, 64 × 25 tokens, beam 4"
+FIRST_TRANSLATION = "Transformer-base, a sentence of 7 tokens"
+CTRANSLATE2 = ("CTranslate2", "CTranslate2, 2 workers")
+
 GOALS = [
     *(
         Goal(f"base {row}, float32, ONNX Runtime and OpenVINO", "inference-float32", f"base {row}", ratio, RUNTIMES)
@@ -67,6 +72,16 @@ GOALS = [
         Goal(f"attention, {direction} at 8,192 tokens, torch SDPA", "attention", f"8,192 tokens {direction}", 2)
         for direction in ("forward", "backward")
     ),
+    *(
+        Goal(f"training a translator, {peer}{note}", "training-translator", TRANSLATOR, ratio, (peer,))
+        for peer, ratio, note in (("PyTorch", 3, " (Intel: 2.3)"), ("Marian", 2, ""))
+    ),
+    *(
+        Goal(f"translation, {dtype}, {names}", f"translating-{dtype}", TRANSLATION, ratio, peers)
+        for dtype, names, ratio, peers in (("float32", "CTranslate2", 1.5, CTRANSLATE2), ("float32", "transformers", 5, ("transformers",)),
+                                           ("int8", "CTranslate2", 1.3, CTRANSLATE2))
+    ),
+    Goal("translation, process start to first result", "translating-start", f"{FIRST_TRANSLATION}, float32", limit=250),
     Goal("base model: process start to first result", "start", "whole process, embedding one sentence", 10),
     Goal("`roformer --version`", "start", "`roformer --version`", limit=20),
 ]  # fmt: skip
@@ -86,6 +101,9 @@ CHART = [
     ("training-float32", "demo size, 32 × 128", "training, demo size, float32"),
     ("training-float32", "base, 4 × 512", "training, base, float32"),
     ("training-bfloat16", "base, 4 × 512", "training, base, bfloat16"),
+    ("training-translator", TRANSLATOR, "training a translator, float32"),
+    ("translating-float32", TRANSLATION, "translation, float32"),
+    ("translating-int8", TRANSLATION, "translation, int8"),
     ("attention", "8,192 tokens forward", "attention of 8,192 tokens"),
     ("start", "whole process, embedding one sentence", "process start to first result"),
     ("tokenizing", "WordPiece, English, 1 thread", "WordPiece, English"),
