@@ -12,6 +12,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 #else
 #include <pthread.h>
@@ -61,9 +62,10 @@ struct ThreadPool::Implementation {
   }
 
   void drain() {
+    const Implementation* const before = std::exchange(within, this);
     for (;;) {
       const int64_t i = next.fetch_add(1);
-      if (i >= count) return;
+      if (i >= count) break;
       try {
         (*task)(i);
       } catch (...) {
@@ -71,9 +73,14 @@ struct ThreadPool::Implementation {
         if (!error) error = std::current_exception();
       }
     }
+    within = before;
   }
 
   void run(int64_t n, const std::function<void(int64_t)>& body) {
+    if (within == this) {  // a task's own tasks
+      for (int64_t i = 0; i < n; ++i) body(i);
+      return;
+    }
     std::lock_guard one_at_a_time(entry);
     {
       std::lock_guard lock(mutex);
@@ -91,6 +98,7 @@ struct ThreadPool::Implementation {
     if (error) std::rethrow_exception(error);
   }
 
+  static inline thread_local const Implementation* within = nullptr;  // whose task this thread runs
   std::vector<std::thread> workers;
   std::mutex entry, mutex;
   std::condition_variable wake, done;
@@ -138,7 +146,7 @@ struct ThreadPool::Implementation {
   }
 
   void run(int64_t count, const std::function<void(int64_t)>& task) {
-    arena.execute([&] {
+    const auto all = [&] {
       tbb::parallel_for(
           tbb::blocked_range<int64_t>(0, count, 1),
           [&](const tbb::blocked_range<int64_t>& range) {
@@ -149,7 +157,9 @@ struct ThreadPool::Implementation {
             for (int64_t i = range.begin(); i != range.end(); ++i) task(i);
           },
           tbb::simple_partitioner());
-    });
+    };
+    // Isolated: a task that waits for tasks of its own takes no other than these.
+    arena.execute([&] { tbb::this_task_arena::isolate(all); });
   }
 
   static constexpr size_t kLimit = 4096;

@@ -22,7 +22,7 @@ class ThreadPool {
   int threads() const { return threads_; }
 
   // Calls task(i) once for every i in [0, count) and returns when all are done. The first exception is rethrown here.
-  // Any number of threads may call it at once; they share the pool's threads.
+  // Any number of threads may call it at once, and so may tasks; they share the pool's threads.
   void run(int64_t count, const std::function<void(int64_t)>& task);
 
  private:

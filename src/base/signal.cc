@@ -49,16 +49,23 @@ sigset_t signals_from_outside() {
   return signals;
 }
 
+thread_local int64_t blocks = 0;  // of this thread; system calls cost as much as a small kernel
+
 }  // namespace
 
 SignalBlock::SignalBlock() {
+  if (blocks++ > 0) return;
   const sigset_t signals = signals_from_outside();
   ::pthread_sigmask(SIG_BLOCK, &signals, &before_);
 }
 
-SignalBlock::~SignalBlock() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+SignalBlock::~SignalBlock() {
+  if (--blocks == 0) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
 
 void block_signals() {
+  if (blocks > 0) return;
+  ++blocks;
   const sigset_t signals = signals_from_outside();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }

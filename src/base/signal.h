@@ -39,7 +39,7 @@ class SignalBlock {
   sigset_t before_;
 };
 
-// The same until the thread ends.
+// The same until the thread ends, or within a SignalBlock until that ends.
 void block_signals();
 
 // Starts a dedicated thread that receives SIGINT and SIGTERM; the caller and the threads it starts later never do.

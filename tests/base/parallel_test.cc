@@ -55,6 +55,18 @@ TEST_P(Pools, ServeManyThreadsAtOnce) {
   EXPECT_EQ(sum, 6 * 50 * 190);
 }
 
+TEST_P(Pools, LetTasksHaveTasks) {
+  std::vector<std::atomic<int>> seen(24);
+  pool_.run(4, [&](int64_t i) {
+    for (int round = 0; round < 20; ++round) {
+      pool_.run(6, [&](int64_t j) { ++seen[static_cast<size_t>(6 * i + j)]; });
+    }
+  });
+  for (const auto& times : seen) EXPECT_EQ(times, 20);
+  EXPECT_THROW(pool_.run(3, [&](int64_t) { pool_.run(3, [](int64_t) { throw std::runtime_error("inner"); }); }),
+               std::runtime_error);
+}
+
 bool blocked(int signal) {
   sigset_t mask;
   ::pthread_sigmask(SIG_BLOCK, nullptr, &mask);
