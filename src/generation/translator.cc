@@ -1,6 +1,7 @@
 #include "generation/translator.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <utility>
 
@@ -29,6 +30,10 @@ std::vector<int32_t> repeating(std::span<const int32_t> ids, int64_t size) {
   }
   return tokens;
 }
+
+// Batches that are searched at once: the products of a step have too few rows for all threads to share without waiting
+// for each other. How sentences are divided must not depend on the number of threads.
+constexpr int64_t kTogether = 2;
 
 [[noreturn]] void refuse_nothing_left() {
   throw DataError("no token may follow: all are banned or would repeat a sequence, the end token, too");
@@ -274,10 +279,14 @@ std::vector<std::vector<Hypothesis>> Translator::run(Sequences sources,
   }
   std::vector<std::vector<Hypothesis>> results(sources.size());
   const int64_t rows = options_.sampling ? options_.candidates : options_.beams;
-  for (const std::vector<size_t>& which : source_batches(sources, std::max<int64_t>(1, options_.batch_tokens / rows))) {
-    throw_if_stopped(options_.stop_token);
-    BatchSearch(*this, sources, which, settings).run(results);
-  }
+  const auto batches = source_batches(sources, std::max<int64_t>(1, options_.batch_tokens / (kTogether * rows)));
+  std::atomic<size_t> next = 0;
+  model_.backend().pool().run(std::min(kTogether, std::ssize(batches)), [&](int64_t) {
+    for (size_t i = next++; i < batches.size(); i = next++) {
+      throw_if_stopped(options_.stop_token);
+      BatchSearch(*this, sources, batches[i], settings).run(results);
+    }
+  });
   return results;
 }
 

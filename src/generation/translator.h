@@ -1,6 +1,6 @@
 // Translation by an encoder-decoder: beam search, or sampling, over batches of sentences, in which only live hypotheses
 // are computed. The encoder runs once, and so do the keys and values of cross-attention, which the beams of a sentence
-// share.
+// share. Two batches are searched at once.
 #pragma once
 
 #include <cstdint>
