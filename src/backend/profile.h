@@ -1,4 +1,4 @@
-// Profile: the time of a backend's kernels by operator, and the measured peaks of the machine.
+// Profile: the time of a backend's kernels by operator, or each of their calls, and the measured peaks of the machine.
 #pragma once
 
 #include <chrono>
@@ -7,6 +7,8 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <vector>
 
 namespace roformer {
 
@@ -26,9 +28,18 @@ class Profile {
   };
 
   using Entries = std::map<std::string, Entry, std::less<>>;
+  using Clock = std::chrono::steady_clock;
+  // A call of an operator, or the part of it that a task of the thread has done.
+  struct Event {
+    const std::string& name;
+    int64_t thread;  // numbered as they appear
+    Clock::time_point begin, end;
+  };
+
+  explicit Profile(bool keeps_events = false) : keeps_events_(keeps_events) {}
 
   // Thread-safe.
-  void add(std::string_view name, const Entry& entry) {
+  void add(std::string_view name, const Entry& entry, Clock::time_point begin, Clock::time_point end) {
     const std::lock_guard lock(mutex_);
     auto found = entries_.find(name);
     if (found == entries_.end()) found = entries_.emplace(name, Entry{}).first;
@@ -37,18 +48,25 @@ class Profile {
     sum.seconds += entry.seconds;
     sum.operations += entry.operations;
     sum.bytes += entry.bytes;
+    if (!keeps_events_) return;
+    const auto thread = threads_.emplace(std::this_thread::get_id(), static_cast<int64_t>(threads_.size())).first;
+    events_.push_back({found->first, thread->second, begin, end});
   }
   const Entries& entries() const { return entries_; }
+  const std::vector<Event>& events() const { return events_; }
 
  private:
+  bool keeps_events_;
   std::mutex mutex_;
   Entries entries_;
+  std::map<std::thread::id, int64_t> threads_;
+  std::vector<Event> events_;
 };
 
 // Adds the time until the end of its scope. Costs one branch without a profile.
 class ScopedTimer {
  public:
-  using Clock = std::chrono::steady_clock;
+  using Clock = Profile::Clock;
 
   // `share` of the wall time is this thread's: 1/threads within a task.
   ScopedTimer(Profile* profile, std::string_view name, double operations, double bytes, double share = 1)
@@ -57,8 +75,9 @@ class ScopedTimer {
   }
   ~ScopedTimer() {
     if (profile_ == nullptr) return;
-    entry_.seconds *= std::chrono::duration<double>(Clock::now() - begin_).count();
-    profile_->add(name_, entry_);
+    const auto end = Clock::now();
+    entry_.seconds *= std::chrono::duration<double>(end - begin_).count();
+    profile_->add(name_, entry_, begin_, end);
   }
   ScopedTimer(const ScopedTimer&) = delete;
   ScopedTimer& operator=(const ScopedTimer&) = delete;

@@ -28,7 +28,7 @@ struct BenchCommand {
   DecodingBenchOptions decoding;
   EngineOptions engine;
   ShapeOptions shape;
-  std::string model, config, mode = "inference", direction = "both", ids;
+  std::string model, config, mode = "inference", direction = "both", ids, trace;
   std::optional<int64_t> vocabulary;
   int64_t seed = 1, window = 0;
   double score_cap = 0;
@@ -68,6 +68,9 @@ void describe(OptionSet& set, BenchCommand& options) {
       "--profile", options.profile,
       "show where the time goes: per operator its time, share, rate, and the fraction of this machine's measured peak "
       "of matrix products, or of copies from memory to memory; in cache = faster than such copies");
+  set.add("--trace", options.trace,
+          "inference, training: write when each thread was in which operator, for chrome://tracing or ui.perfetto.dev",
+          "FILE");
   set.add("--gradient-checkpointing", options.bench.gradient_checkpointing,
           "training: compute each layer again in the backward pass instead of keeping its activations");
   set.add("--passes", options.bench.passes, "minimum number of passes", {1, 1'000'000});
@@ -130,9 +133,10 @@ void run_model(const BenchCommand& options, const Engine& engine) {
   bench_options.training = options.mode == "training";
   if (model.config().head == Head::causal_lm) bench_options.label_share = 1;
   if (!options.ids.empty()) bench_options.ids = read_input_ids(options.ids, model.config().vocabulary);
-  Profile profile;
-  if (options.profile) bench_options.profile = &profile;
+  Profile profile(!options.trace.empty());
+  if (options.profile || !options.trace.empty()) bench_options.profile = &profile;
   const BenchResult result = bench(model, bench_options);
+  if (!options.trace.empty()) write_file_atomically(options.trace, dump_json(trace_json(profile)) + "\n");
   const MachinePeaks peaks = options.profile ? engine.backend->measure_peaks() : MachinePeaks{};
   const ProfiledTime time{result.passes, result.measured};
   if (options.json) {
@@ -286,6 +290,9 @@ void run(const BenchCommand& options) {
   if (!options.model.empty() && !options.config.empty()) {
     throw UsageError("{} {}: the shape is that of {} {}", FieldName("config"), options.config, FieldName("model"),
                      options.model);
+  }
+  if (!options.trace.empty() && options.mode != "inference" && options.mode != "training") {
+    throw UsageError("{}: only of {} inference and training", FieldName("trace"), FieldName("mode"));
   }
   const Engine engine(options.engine);
   if (options.mode == "decoding") return run_decoding(options, engine);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -85,6 +86,23 @@ Json profile_json(const Profile::Entries& profile, const ProfiledTime& time) {
 Json peaks_json(const MachinePeaks& peaks) {
   return {
       {"float32", peaks.float32}, {"bfloat16", peaks.bfloat16}, {"int8", peaks.int8}, {"bandwidth", peaks.bandwidth}};
+}
+
+Json trace_json(const Profile& profile) {
+  using Microseconds = std::chrono::duration<double, std::micro>;
+  Json events = Json::array();
+  const auto& calls = profile.events();
+  if (calls.empty()) return {{"traceEvents", events}};
+  const auto first = std::ranges::min_element(calls, {}, &Profile::Event::begin)->begin;
+  for (const Profile::Event& call : calls) {
+    events.push_back({{"name", call.name},
+                      {"ph", "X"},  // a whole event: begin and duration
+                      {"pid", 0},
+                      {"tid", call.thread},
+                      {"ts", Microseconds(call.begin - first).count()},
+                      {"dur", Microseconds(call.end - call.begin).count()}});
+  }
+  return {{"traceEvents", std::move(events)}, {"displayTimeUnit", "ms"}};
 }
 
 }  // namespace roformer

@@ -20,5 +20,8 @@ std::string profile_table(const Profile::Entries& profile, const ProfiledTime& t
 // The same as an array of objects, seconds and rates per second.
 Json profile_json(const Profile::Entries& profile, const ProfiledTime& time);
 Json peaks_json(const MachinePeaks& peaks);
+// The calls in Chrome's trace event format, which chrome://tracing and ui.perfetto.dev show: microseconds since the
+// first.
+Json trace_json(const Profile& profile);
 
 }  // namespace roformer

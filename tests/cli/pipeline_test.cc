@@ -134,8 +134,12 @@ TEST_F(Pipeline, InspectBenchPlotInfo) {
                                 path("bench_ids.json"), "--seconds", "0"}))[0]["first_loss"]
                 .get<double>(),
             0);
+  succeed({"bench", "--model", directory, "--lengths", "5,17", "--seconds", "0", "--trace", path("trace.json")});
+  EXPECT_GT(Json::parse(read_file(path("trace.json"), 1 << 24))["traceEvents"].size(), 0u);
+  expect_refused({"bench", "--mode", "rotation", "--trace", path("trace.json")}, 2, {"--trace"});
   for (const auto& [mode, count] : std::map<std::string, size_t>{{"rotation", 4}, {"attention", 4}}) {
-    const auto lines = json_lines(succeed({"bench", "--json", "--mode", mode, "--lengths", "5,17", "--seconds", "0"}));
+    const auto lines = json_lines(succeed({"bench", "--json", "--mode", mode, "--lengths", "5,17", "--seconds", "0",
+                                           "--window", "4", "--score-cap", "20"}));
     ASSERT_EQ(lines.size(), count);
     for (const Json& line : lines) EXPECT_GT(line["ms"].get<double>(), 0) << line;
   }
