@@ -140,7 +140,7 @@ reproduce-imdb: program ## accuracy on IMDB by the length that is read; writes d
 	@tools/install_packages.sh $(TASK_PACKAGES)
 	python3 tools/reproduce_imdb.py --program $(PROGRAM)
 
-reproduce-translation: program ## translators of captions with four kinds of positions, of everyday sentences, and the paper's recipe; writes docs/results-translation.md and its part of docs/results.md (six hours; BUDGET=short: half of one, BUDGET=tiny: minutes; DTYPE=float32)
+reproduce-translation: program ## translators of captions with four kinds of positions, of everyday sentences, and the paper's recipe; writes docs/results-translation.md and its part of docs/results.md (six hours; BUDGET=short: one, BUDGET=tiny: minutes; DTYPE=float32)
 	@tools/install_packages.sh $(TASK_PACKAGES)
 	python3 tools/reproduce_translation.py --program $(PROGRAM)
 
