@@ -33,7 +33,7 @@ double product_rate(ThreadPool& pool, Precision precision) {
   constexpr int64_t kDepth = 512 / sizeof(A), kMostRows = 32, kRepeats = 100'000;
   const int64_t rows = std::min<int64_t>(tile::rows_of(precision), kMostRows);
   const auto each = static_cast<double>(2 * rows * tile::kPanel * kDepth * kRepeats);
-  return best_rate(pool, each, [rows](int64_t) {
+  return best_rate(pool, each, [=](int64_t) {
     alignas(64) A a[kMostRows * kDepth] = {};
     alignas(64) B panel[tile::kPanel * kDepth] = {};
     alignas(64) Sum sums[kMostRows * tile::kPanel];

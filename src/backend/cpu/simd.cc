@@ -103,8 +103,9 @@ bool has_vnni() {
 }
 
 bool has_amx() {
+  if (!amx) return false;  // without asking for it
   static const bool present = cpu_has_amx();
-  return present && amx;
+  return present;
 }
 
 bool has_avx_vnni() {
