@@ -84,12 +84,12 @@ void CpuBackend::linear_backward_weight(const Tensor& dout, const Tensor& x, con
   multiply(*this, number_types_.gradients, dweight.dim(0), dweight.dim(1), tokens, matrix(dout, true), matrix(x),
            {.accumulate = true, .out = dweight.data<float>(), .out_stride = dweight.row_stride()});
   if (!dbias.defined()) return;
-  constexpr int64_t kColumns = 128, kRows = 256;  // sums of row chunks, for accuracy with many tokens
-  for_chunks(pool_, dout.columns(), kColumns, [&](int64_t begin, int64_t end) {
-    float chunk[kColumns];
-    for (int64_t t = 0; t < tokens; t += kRows) {
-      std::fill_n(chunk, kColumns, 0.0f);
-      for (int64_t i = t; i < std::min(tokens, t + kRows); ++i)
+  constexpr int64_t kStrip = 128, kPart = 256;  // sums of row chunks, for accuracy with many tokens
+  for_chunks(pool_, dout.columns(), kStrip, [&](int64_t begin, int64_t end) {
+    float chunk[kStrip];
+    for (int64_t t = 0; t < tokens; t += kPart) {
+      std::fill_n(chunk, kStrip, 0.0f);
+      for (int64_t i = t; i < std::min(tokens, t + kPart); ++i)
         rows::add(dout.row<float>(i) + begin, chunk, end - begin);
       rows::add(chunk, dbias.data<float>() + begin, end - begin);
     }
