@@ -92,7 +92,7 @@ WordPairs word_pairs(std::string_view source, std::string_view target, std::span
     pairs.push_back({word_at(source_words, token.source_begin), word_at(target_words, token.begin)});
   }
   std::ranges::sort(pairs);
-  pairs.erase(std::ranges::unique(pairs).begin(), pairs.end());
+  pairs.erase(std::unique(pairs.begin(), pairs.end()), pairs.end());
   return pairs;
 }
 

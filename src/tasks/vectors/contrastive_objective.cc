@@ -111,8 +111,7 @@ void ContrastiveObjective::find_negatives() {
     positives.push_back(example[1]);
   }
   std::ranges::sort(positives);
-  const auto rest = std::ranges::unique(positives);
-  positives.erase(rest.begin(), rest.end());
+  positives.erase(std::unique(positives.begin(), positives.end()), positives.end());
   found_ = VectorSearch{unit.rows(), partners_, std::move(positives), model().backend().pool()}.nearest(
       anchors, negatives_.count);
 }

@@ -35,8 +35,7 @@ std::vector<Prediction> rank_predictions(std::span<const Example> examples, cons
   }
   std::vector<int32_t> candidates = positives;
   std::ranges::sort(candidates);
-  const auto rest = std::ranges::unique(candidates);
-  candidates.erase(rest.begin(), rest.end());
+  candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
   const std::vector<std::vector<int32_t>> partners = find_partners(inputs);
   std::vector<Prediction> predictions;
   for (const VectorSearch::Rank& rank : VectorSearch{vectors, partners, candidates, pool}.ranks(anchors, positives)) {

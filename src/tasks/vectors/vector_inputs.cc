@@ -67,8 +67,7 @@ std::vector<std::vector<int32_t>> find_partners(const VectorInputs& inputs) {
   }
   for (std::vector<int32_t>& one : partners) {
     std::ranges::sort(one);
-    const auto rest = std::ranges::unique(one);
-    one.erase(rest.begin(), rest.end());
+    one.erase(std::unique(one.begin(), one.end()), one.end());
   }
   return partners;
 }

@@ -13,8 +13,9 @@ TEST(LinearOfFewRows, DoesNotDependOnOtherRows) {
   ThreadPool pool(2);
   const auto cpu = make_cpu_backend(pool);
   for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8}) {
-    for (const auto& [outputs, depth] :
+    for (const auto& shape :
          std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {7, 33}, {130, 700}, {24, 512}, {16, 15}}) {
+      const int64_t outputs = shape.first, depth = shape.second;
       const auto run = [&](int64_t first, int64_t count) {
         Trial trial(*cpu, 5, true);
         const Tensor weight = trial.random(outputs, depth, 0.3), bias = trial.random_vector(outputs);
