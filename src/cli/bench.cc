@@ -202,8 +202,7 @@ void run_rotation(const BenchCommand& options, const Engine& engine) {
     } else {
       std::cout << fmt::format(
           "rotation {} {:<9} {:.3f} ms, {:.1f} GB/s read and written, memcpy {:.1f} GB/s, negation in place {:.1f} "
-          "GB/s, {:.0f} MB "
-          "peak\n",
+          "GB/s, {:.0f} MB peak\n",
           speed.backward ? "backward" : "forward ", layout, speed.seconds * 1e3, speed.bytes_per_second / 1e9,
           speed.memcpy_bytes_per_second / 1e9, speed.in_place_bytes_per_second / 1e9, megabytes(peak()));
     }

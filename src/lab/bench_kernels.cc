@@ -68,11 +68,12 @@ void copy_on_all_threads(ThreadPool& pool, const Tensor& from, const Tensor& to)
   });
 }
 
-// x = −x with the widest moves: what any kernel that works in place costs.
+// x = −x, sixteen bytes at a time, which no memory keeps up with: what any kernel that works in place costs at least.
 void negate_on_all_threads(ThreadPool& pool, const Tensor& x) {
-  const int64_t count = x.elements(), part = (count + pool.threads() - 1) / pool.threads();
+  using Four = float __attribute__((vector_size(16)));
+  const int64_t count = x.elements() / 4, part = ceil_div(count, pool.threads());
   for_chunks(pool, count, part, [&](int64_t begin, int64_t end) {
-    float* const data = x.data<float>();
+    auto* const data = reinterpret_cast<Four*>(x.data<float>());
     for (int64_t i = begin; i < end; ++i) data[i] = -data[i];
   });
 }

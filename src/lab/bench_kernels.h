@@ -30,7 +30,7 @@ struct RotationSpeed {
   bool backward;
   double seconds;  // median of the passes
   double bytes_per_second, memcpy_bytes_per_second;
-  double in_place_bytes_per_second;  // of multiplying the same bytes in place
+  double in_place_bytes_per_second;  // of negating the same bytes in place
 };
 
 struct AttentionSpeed {
@@ -45,7 +45,7 @@ struct AttentionSpeed {
 };
 
 // Both layouts, forward and backward. Each pass measures all of them in turn, a memcpy of as many bytes on the same
-// threads, and a multiplication of them in place, which reads and writes the same memory as a rotation. UsageError for
+// threads, and their negation in place, which reads and writes the same memory as a rotation. UsageError for
 // a head_dim that cannot be rotated.
 std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOptions& options);
 
