@@ -30,8 +30,8 @@ INNER_LAYERS = {
     "backend": [["."], ["reference/"], ["cpu/"], ["registry"]],
     "backend/cpu": [["memory/", "simd"], ["rows/"], ["gemm/"], ["attention/"], ["linear_attention/"], ["."]],
 }
-# Exceptions: `data` may use `text`; the installed headers of include/roformer are for these two.
-BESIDE = {("data", "text"), ("base", "roformer"), ("library", "roformer")}
+# Exceptions: `data` may use `text`, and so may `formats` for files that hold a tokenizer; the installed headers of include/roformer are for these two.
+BESIDE = {("data", "text"), ("formats", "text"), ("base", "roformer"), ("library", "roformer")}
 
 
 def layer_of(layers, name: str):

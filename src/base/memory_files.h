@@ -17,11 +17,15 @@ class MemoryDirectory {
   // must stay as they are as long as the directory, and all that was mapped from it, is in use. UsageError for a name
   // that does not stay in the directory.
   explicit MemoryDirectory(const std::map<std::string, std::string_view>& files);
+  // The same under a path of the caller's: a file on disk, below which nothing else can be.
+  MemoryDirectory(const std::string& path, const std::map<std::string, std::string_view>& files);
   ~MemoryDirectory();
   MemoryDirectory(const MemoryDirectory&) = delete;
   MemoryDirectory& operator=(const MemoryDirectory&) = delete;
 
-  const std::string& path() const { return path_; }  // "memory:1", of no other directory while it exists
+  const std::string& path() const {
+    return path_;
+  }  // "memory:1", of no other directory while it exists, or the caller's
 
  private:
   std::string path_;

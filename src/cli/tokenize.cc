@@ -3,7 +3,6 @@
 
 #include <charconv>
 #include <exception>
-#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +15,7 @@
 #include "cli/text_input.h"
 #include "cli/tokenizer_options.h"
 #include "formats/directory_weights.h"
+#include "formats/gguf_file.h"
 #include "text/jieba/jieba_tokenizer.h"
 #include "text/translation_tokenizers.h"
 
@@ -235,9 +235,8 @@ void print_chunk(const TokenPrinter& printer, const TextReader& reader, Chunk& c
 }
 
 std::unique_ptr<Tokenizer> open_tokenizer(const TokenizeOptions& options) {
-  std::error_code ignored;
-  const std::string directory =
-      std::filesystem::is_directory(options.model, ignored) ? model_directory(options.model) : options.model;
+  const bool opens = is_directory(options.model) || is_gguf(options.model);
+  const std::string directory = opens ? model_directory(options.model) : options.model;
   if (!options.target) return load_tokenizer(directory, load_options(options.tokenizer));
   for (const auto& [field, value] : {std::pair{"tokenizer_mode", &options.tokenizer.mode},
                                      std::pair{"jieba_dictionary", &options.tokenizer.dictionary}}) {

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "formats/gguf_model.h"
 #include "formats/module_list.h"
 #include "formats/pytorch_file.h"
 #include "formats/safetensors.h"
@@ -37,6 +38,7 @@ std::string find_foreign(const std::string& directory) {
     for (const auto& [ending, whose] : kForeign) {
       if (name.ends_with(ending)) found.insert(fmt::format("; {} files are not supported yet: {}", whose, quote(name)));
     }
+    if (name.ends_with(".gguf")) found.insert(fmt::format("; a GGUF file is given by its own name: {}", quote(name)));
     entries.increment(error);
   }
   return found.empty() ? "" : *found.begin();
@@ -81,6 +83,8 @@ void WeightFiles::open_file(const std::string& path) {
   refuse_pointer(path);
   if (path.ends_with(kSafetensorsEnd)) {
     files_.push_back(std::make_unique<SafetensorsFile>(path));
+  } else if (is_gguf(path)) {
+    files_.push_back(std::make_unique<GgufModel>(path));
   } else {
     files_.push_back(std::make_unique<PytorchFile>(path));
   }
@@ -151,6 +155,10 @@ StateDict WeightFiles::load(const std::vector<std::string>& skip) const {
 }
 
 std::string model_directory(const std::string& path) {
+  if (is_gguf(path)) {
+    open_gguf_directory(path);
+    return path;
+  }
   if (is_file(path)) return parent_directory(path);
   if (!is_directory(path)) refuse_directory(path);
   const auto modules = read_module_list(path);

@@ -3,6 +3,7 @@
 // An index names the file ("shard") of each tensor. A shard is a file beside the index; it must hold the tensors the
 // index lists for it, and no tensor may be in two shards. As in transformers, tensors of a shard that the index does
 // not list are read too, and "total_size" is ignored: published indexes get both wrong. Tensor names are unchanged.
+// A GGUF file (gguf_model.h) is a model directory of its own.
 // TensorFlow and Paddle files are recognized only for a better error message. Where modules.json (module_list.h) puts
 // the transformer into a folder of the directory, that folder is the model directory.
 #pragma once
@@ -25,8 +26,8 @@ struct WeightEntry {
 // The files of a directory, opened and checked; no tensor data has been read.
 class WeightFiles {
  public:
-  // `path` is a model directory or one of these files (*.index.json, *.safetensors; anything else is read as
-  // PyTorch's). FileError if there are no weights, DataError for malformed files.
+  // `path` is a model directory or one of these files (*.index.json, *.safetensors; a file that begins as
+  // GGUF; anything else is read as PyTorch's). FileError if there are no weights, DataError for malformed files.
   explicit WeightFiles(const std::string& path);
 
   const std::string& source() const { return source_; }  // the file or index, for messages
@@ -49,8 +50,8 @@ class WeightFiles {
   std::vector<WeightEntry> tensors_;
 };
 
-// `path` itself or the folder of its transformer, or its directory if it is a weights file. FileError if it is neither,
-// DataError for a malformed modules.json.
+// `path` itself or the folder of its transformer, or its directory if it is a weights file; a GGUF file is its own, in
+// memory. FileError if it is neither, DataError for a malformed modules.json or GGUF file.
 std::string model_directory(const std::string& path);
 
 struct DirectoryWeights {

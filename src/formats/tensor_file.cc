@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "formats/gguf_blocks.h"
+#include "formats/state_dict.h"
 #include "formats/stored_form.h"
 
 namespace roformer {
@@ -21,6 +23,8 @@ std::optional<DType> native_dtype(std::string_view dtype) {
   if (dtype == "I64") return DType::int64;
   if (dtype == "F16") return DType::float16;
   if (dtype == "BF16") return DType::bfloat16;
+  const BlockType* type = find_block_type(dtype);
+  if (type != nullptr && type->decode != nullptr) return DType::float32;
   return std::nullopt;
 }
 
@@ -58,8 +62,9 @@ std::pair<Shape, DType> stored_form(const TensorInfo& info, const std::string& p
   const Shape shape = shape_of(info, path);
   const std::optional<DType> dtype = native_dtype(info.dtype);
   if (!dtype) {
-    throw DataError("'{}': tensor {} is {}, expected F32, F64, F16, BF16, I32 or I64", FilePath(path),
-                    TensorName(info.name, quote(info.name)), info.dtype);
+    const bool in_blocks = find_block_type(info.dtype) != nullptr && element_bits(info.dtype) == 0;
+    throw DataError("'{}': tensor {} is {}, expected {}", FilePath(path), TensorName(info.name, quote(info.name)),
+                    info.dtype, in_blocks ? readable_block_types() : "F32, F64, F16, BF16, I32 or I64");
   }
   return {shape, *dtype};
 }
@@ -71,6 +76,8 @@ Tensor widen(const Tensor& x) {
 }
 
 Tensor TensorFile::tensor(const std::string& name) const { return widen(stored(name)); }
+
+void TensorFile::read_into(const std::string& name, const Tensor& to) const { copy_tensor(stored(name), to); }
 
 int64_t element_bits(std::string_view dtype) {
   struct Entry {

@@ -24,11 +24,16 @@ class TensorFile {
   virtual ~TensorFile() = default;
   virtual const std::vector<TensorInfo>& tensors() const = 0;
   virtual const std::string& path() const = 0;
-  // In the file's type, F32, F64, I32, I64, F16 or BF16: a read-only view that keeps the mapped file alive (a copy if
-  // the data is unaligned or not contiguous). DataError for other types, more than 4 dimensions, or an unknown name.
+  // In the file's type, F32, F64, I32, I64, F16 or BF16, or as float32 if it is in blocks of integers that GGUF files
+  // have (gguf_blocks.h, where the type's name is looked up): a read-only view that keeps the mapped file alive (a copy
+  // if the data is unaligned, not contiguous or in blocks). DataError for other types, more than 4 dimensions, or an
+  // unknown name.
   virtual Tensor stored(const std::string& name) const = 0;
   // The same, with F16 and BF16 converted to float32.
   Tensor tensor(const std::string& name) const;
+  // Writes the tensor to `to`, of its shape (see copy_tensor of formats/state_dict.h); what is in blocks without
+  // another copy.
+  virtual void read_into(const std::string& name, const Tensor& to) const;
 };
 
 // Bits per element; 0 for a type unknown to safetensors.

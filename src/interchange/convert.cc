@@ -45,8 +45,7 @@ struct Source {
 
 void add_file(std::map<std::string, std::string>& files, const std::string& directory, const std::string& name) {
   const std::string path = join_path(directory, name);
-  std::error_code ignored;
-  if (fs::is_regular_file(path, ignored)) files.emplace(name, read_file(path, kMaxFileBytes));
+  if (is_file(path)) files.emplace(name, read_file(path, kMaxFileBytes));
 }
 
 // The tokenizer's files unchanged, plus missing ones that this program would write. `input` as given by the user.
@@ -65,7 +64,7 @@ std::map<std::string, std::string> companions(const std::string& input, const st
       // Unsupported tokenizers are copied unchanged; loading them reports the error.
     }
   }
-  files.merge(module_files(fs::is_directory(input) ? input : directory));
+  files.merge(module_files(is_directory(input) ? input : directory));
   return files;
 }
 

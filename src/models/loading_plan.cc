@@ -82,6 +82,7 @@ AvailableTensors available(const std::shared_ptr<const WeightFiles>& files) {
     const std::string& name = entry.info.name;
     AvailableTensor& tensor = result.emplace_back(
         AvailableTensor{.name = name, .shape = {}, .read = [files, file, name] { return file->stored(name); }});
+    tensor.read_into = [files, file, name](const Tensor& to) { file->read_into(name, to); };
     try {
       std::tie(tensor.shape, tensor.dtype) = stored_form(entry.info, file->path());
     } catch (const DataError&) {
@@ -207,8 +208,10 @@ std::string LoadingPlan::mismatch(const AvailableTensor& tensor, const Shape& sh
 
 void LoadingPlan::fill(size_t i, const Tensor& to) const {
   const Step& step = steps_[i];
+  const bool whole = step.rule->arrangement == Arrangement::whole && step.rule->offset == 0;
+  if (whole && tensor_of(i).read_into) return tensor_of(i).read_into(to);
   const Tensor read = tensor_of(i).read();
-  if (step.rule->arrangement == Arrangement::whole && step.rule->offset == 0) return copy_tensor(read, to);
+  if (whole) return copy_tensor(read, to);
   const Tensor from = by_rows(read, *step.rule), target = by_rows(to, *step.rule);
   const int64_t rows = target.rows();
   for (int64_t r = 0; r < rows; ++r) {

@@ -20,8 +20,9 @@ struct AvailableTensor {
   Shape shape;
   DType dtype = DType::float32;  // of the result of read()
   std::function<Tensor()> read;
-  std::string stored_name = name;  // in the file
-  bool readable = true;            // else read() throws: of an unsupported type
+  std::string stored_name = name;                     // in the file
+  bool readable = true;                               // else read() throws: of an unsupported type
+  std::function<void(const Tensor&)> read_into = {};  // as read() and copy_tensor; null: those
 };
 using AvailableTensors = std::vector<AvailableTensor>;
 
