@@ -1,5 +1,6 @@
 // roformer convert: models in other formats to a model directory.
 #include "interchange/convert.h"
+#include "interchange/gguf.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -25,9 +26,10 @@ struct ConvertCommand {
 void describe(OptionSet& set, ConvertCommand& options) {
   set.add_choice("--from", options.convert.from, convert_sources(), "format of the input");
   set.add_choice("--to", options.convert.to, convert_targets(), "format of the output");
-  set.add("--input", options.convert.input, "model directory, or a weights file in one; llama2c: the .bin file",
-          "PATH");
-  set.add("--output", options.convert.output, "directory to create", "DIR");
+  set.add("--input", options.convert.input,
+          "model directory, or a weights file in one; gguf: the .gguf file; llama2c: the .bin file", "PATH");
+  set.add("--output", options.convert.output, "directory to create; gguf: file", "PATH");
+  set.add_choice("--gguf-type", options.convert.gguf_type, gguf_types(), "to gguf: the number type of matrices");
   set.add("--tokenizer", options.convert.tokenizer, "llama2c: its tokenizer.bin", "FILE");
   set.add_choice("--rotary-layout", options.rotary_layout, {"keep", "adjacent", "half"},
                  "permute the weights for another layout of rotary pairs");
@@ -77,9 +79,13 @@ void run(const ConvertCommand& command) {
   if (command.json) return print_json(options, report);
   if (options.rotary_layout) print_layout(*options.rotary_layout, report);
   for (const auto& [name, reason] : report.left_out) std::cout << fmt::format("left out: {} ({})\n", name, reason);
-  std::cout << fmt::format("{}: config.json, model.safetensors{}{}{}\n", options.output,
-                           report.files.empty() ? "" : ", ", fmt::join(report.files, ", "),
-                           report.written ? "" : "; it held the same already");
+  const char* again = report.written ? "" : "; it held the same already";
+  if (options.to == "gguf") {
+    std::cout << fmt::format("{}: GGUF, matrices in {}{}\n", options.output, options.gguf_type, again);
+  } else {
+    std::cout << fmt::format("{}: config.json, model.safetensors{}{}{}\n", options.output,
+                             report.files.empty() ? "" : ", ", fmt::join(report.files, ", "), again);
+  }
   std::cout << fmt::format("self-check: {} tensors, {} numbers, shapes equal, values equal, xxh3 {} = {}\n",
                            report.tensors, report.numbers, report.source_hash, report.result_hash);
 }

@@ -135,7 +135,7 @@ class GgufConfigBuilder {
     const double base = metadata_.get_double(full("rope.freq_base"), 10000, 1.001);
     const double factor = *std::ranges::max_element(divisors);
     constexpr int64_t kLongest = 1 << 20;
-    for (int64_t original = 1024; factor > 1 && original <= kLongest; original *= 2) {
+    for (int64_t original = 1; factor > 1 && original <= kLongest; original *= 2) {
       const Llama3Scaling scaling{.factor = factor, .original_positions = original};
       if (!same_divisors(scale_frequencies(scaling, size, base, 0).divisors, divisors)) continue;
       config_["rope_scaling"] = {{"rope_type", "llama3"},

@@ -47,13 +47,19 @@ class GgufTokenizerReader {
       metadata_.reject(key("tokens"), fmt::format("1 to {} tokens", kMaxTokens));
     }
     read_types();
+    size_t used = tokens_.size();
+    const auto fills = [&](size_t id) {
+      return is(id, GgufToken::unused) && tokens_[id] == fmt::format("[PAD{}]", id);
+    };
+    while (used > 1 && fills(used - 1)) --used;  // rows without a token
+    used_ = used;
   }
 
   std::map<std::string, std::string> sentencepiece() {
     SentencePieceModel model;
     model.kind = SentencePieceModel::Kind::bpe;
-    model.pieces = tokens_;
-    for (const int type : types_) model.types.push_back(static_cast<SentencePieceModel::Type>(type));
+    model.pieces.assign(tokens_.begin(), tokens_.begin() + static_cast<int64_t>(used_));
+    for (size_t id = 0; id < used_; ++id) model.types.push_back(static_cast<SentencePieceModel::Type>(types_[id]));
     read_scores(model);
     model.byte_fallback = std::ranges::count(types_, static_cast<int>(GgufToken::byte)) > 0;
     model.unknown = id_of("unknown");
@@ -65,7 +71,7 @@ class GgufTokenizerReader {
     Json config = settings("LlamaTokenizer", true);
     config["legacy"] = true;
     Json added = Json::object();
-    for (size_t id = 0; id < tokens_.size(); ++id) {
+    for (size_t id = 0; id < used_; ++id) {
       if (is(id, GgufToken::control)) added[std::to_string(id)] = added_token(id);
     }
     if (!added.empty()) config["added_tokens_decoder"] = added;
@@ -76,7 +82,7 @@ class GgufTokenizerReader {
     const GgufWords* words = find_gguf_words(metadata_.get_string(key("pre"), std::nullopt));
     if (words == nullptr) metadata_.reject(key("pre"), known_words());
     Json vocabulary = Json::object(), added = Json::array();
-    for (size_t id = 0; id < tokens_.size(); ++id) {
+    for (size_t id = 0; id < used_; ++id) {
       if (!vocabulary.emplace(tokens_[id], id).second) {
         throw DataError("{}: the token {} occurs twice", FilePath(metadata_.source()), quote(tokens_[id]));
       }
@@ -148,13 +154,14 @@ class GgufTokenizerReader {
       if (!score.is_number()) metadata_.reject(key("scores"), "numbers");
       model.scores.push_back(score.get<float>());
     }
+    model.scores.resize(used_);
   }
 
   // −1 if there is none.
   int32_t id_of(const std::string& name) const {
     const std::string of = key(name + "_token_id");
     if (!metadata_.has(of)) return -1;
-    return static_cast<int32_t>(metadata_.get_int(of, std::nullopt, 0, std::ssize(tokens_) - 1));
+    return static_cast<int32_t>(metadata_.get_int(of, std::nullopt, 0, static_cast<int64_t>(used_) - 1));
   }
 
   Json added_token(size_t id) const {
@@ -186,6 +193,7 @@ class GgufTokenizerReader {
   const JsonObject& metadata_;
   std::vector<std::string> tokens_;
   std::vector<int> types_;
+  size_t used_ = 0;  // tokens up to the last that is one
 };
 
 }  // namespace
@@ -209,9 +217,13 @@ Json pre_tokenizer_json(const GgufWords& words) {
 
 const GgufWords* gguf_words_of(const JsonObject& tokenizer) {
   if (!tokenizer.has("pre_tokenizer")) return nullptr;
-  const auto plain = [](Json part) {  // without what does not change the words
-    part.erase("trim_offsets");
-    for (auto& one : part.contains("pretokenizers") ? part["pretokenizers"] : Json::array()) one.erase("trim_offsets");
+  const auto plain = [](Json part) {  // without what does not change the words, and with defaults
+    const auto complete = [](Json& one) {
+      one.erase("trim_offsets");
+      if (one.value("type", "") == "ByteLevel" && !one.contains("use_regex")) one["use_regex"] = true;
+    };
+    complete(part);
+    if (part.contains("pretokenizers")) std::ranges::for_each(part["pretokenizers"], complete);
     return part;
   };
   const Json theirs = plain(tokenizer.value()["pre_tokenizer"]);

@@ -15,7 +15,9 @@
 #include "base/inapplicable_error.h"
 #include "base/json.h"
 #include "formats/directory_weights.h"
+#include "formats/gguf_file.h"
 #include "formats/module_list.h"
+#include "interchange/gguf.h"
 #include "interchange/llama2c.h"
 #include "interchange/rotary_relayout.h"
 #include "interchange/self_check.h"
@@ -89,6 +91,15 @@ Source read_transformers(const ConvertOptions& options, Backend& backend) {
           std::move(planned.notes)};
 }
 
+// A GGUF file is a directory for whoever opens it.
+Source read_gguf_source(const ConvertOptions& options, Backend& backend) {
+  if (!is_file(options.input)) throw FileError("cannot open '{}', expected a GGUF file", FilePath(options.input));
+  if (!is_gguf(options.input)) {
+    throw DataError("'{}' is not a GGUF file: it does not begin with GGUF", FilePath(options.input));
+  }
+  return read_transformers(options, backend);
+}
+
 Source read_llama2c_source(const ConvertOptions& options, Backend& backend) {
   Llama2cModel read = read_llama2c_model(options.input);
   Model model = build_model(backend, read.config, read.weights, options.input);
@@ -142,7 +153,9 @@ struct Writer {
   const char* kind;
   void (*write)(const Source& source, const std::string& directory);
 };
-constexpr Reader kReaders[] = {{"transformers", read_transformers}, {"llama2c", read_llama2c_source}};
+constexpr Reader kReaders[] = {
+    {"transformers", read_transformers}, {"llama2c", read_llama2c_source}, {"gguf", read_gguf_source}};
+constexpr const char* kToGguf = "gguf";  // a file, not a directory
 constexpr Writer kWriters[] = {{"transformers", write_transformers}};
 
 template <class Table>
@@ -207,8 +220,59 @@ std::vector<std::string> convert_sources() {
 std::vector<std::string> convert_targets() {
   std::vector<std::string> kinds;
   for (const Writer& writer : kWriters) kinds.emplace_back(writer.kind);
+  kinds.emplace_back(kToGguf);
   return kinds;
 }
+
+namespace {
+
+// Removed unless renamed.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& target) : target_(target), path_(temporary_name(target)) {}
+  ~TemporaryFile() {
+    std::error_code ignored;
+    fs::remove(path_, ignored);
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  void commit() const {
+    rename_file(path_, target_);
+    fsync_directory(parent_directory(target_));
+  }
+
+ private:
+  std::string target_, path_;
+};
+
+ConvertReport convert_to_gguf(const Source& source, const ConvertOptions& options, const std::string& output) {
+  const bool exists_already = exists(output);
+  if (exists_already && !is_file(output)) throw FileError("'{}' is a directory, expected a file", FilePath(output));
+  make_directories(parent_directory(output));
+  const TemporaryFile temporary(output);
+  const std::string name = fs::path(output).stem().string();
+  const Json config = merged(source.config, write_config(source.model.config()));
+  const GgufWritingReport written =
+      write_gguf_model(source.model, config, source.files, options.gguf_type, name, temporary.path());
+  stop_if_asked(options);
+  ConvertReport report;
+  report.tensors = written.tensors;
+  report.numbers = written.numbers;
+  report.source_hash = written.source_hash;
+  report.result_hash = written.result_hash;
+  report.notes = source.notes;
+  report.written = !exists_already;
+  if (!exists_already) {
+    temporary.commit();
+  } else if (MappedFile(temporary.path()).view() != MappedFile(output).view()) {
+    throw FileError("'{}' exists and is different; choose another name", FilePath(output));
+  }
+  return report;
+}
+
+}  // namespace
 
 ConvertReport convert(const ConvertOptions& options, Backend& backend) {
   std::string output = options.output;
@@ -217,7 +281,8 @@ ConvertReport convert(const ConvertOptions& options, Backend& backend) {
     throw UsageError("{} is empty, expected a model directory or a weights file", FieldName("input"));
   if (output.empty()) throw UsageError("{} is empty, expected a directory", FieldName("output"));
   std::error_code error;
-  const bool exists_already = exists(output) && !fs::is_empty(output, error);
+  const bool to_gguf = options.to == kToGguf;
+  const bool exists_already = !to_gguf && exists(output) && !fs::is_empty(output, error);
   if (exists_already && !fs::is_directory(output, error))
     throw FileError("'{}' is a file, expected a directory", FilePath(output));
 
@@ -228,6 +293,12 @@ ConvertReport convert(const ConvertOptions& options, Backend& backend) {
     return relaid(std::move(read), *options.rotary_layout, backend, layouts);
   }();
   stop_if_asked(options);
+  if (to_gguf) {
+    ConvertReport report = convert_to_gguf(source, options, output);
+    report.old_layout = layouts.old_layout;
+    report.permuted = layouts.permuted;
+    return report;
+  }
   make_directories(parent_directory(output));
   const TemporaryDirectory temporary(output);
   find_kind(kWriters, options.to, "to").write(source, temporary.path());
