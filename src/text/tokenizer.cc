@@ -146,6 +146,7 @@ void Tokenizer::append_part(std::string_view text, int64_t first, std::vector<in
 void Tokenizer::append_input(std::string_view text, std::vector<int32_t>& ids, Offsets* offsets) const {
   append_split(raw_tokens_, text, 0, ids, offsets,
                [&](std::string_view part, int64_t at) { append_part(part, at, ids, offsets); });
+  if (offsets) adjust_offsets(text, ids, *offsets);
 }
 
 std::vector<int32_t> Tokenizer::encode_plain(std::string_view text) const {

@@ -134,6 +134,8 @@ class Tokenizer {
   // The same for a text that may hold tokens matched after normalization, normalized_tokens(). Of a tokenizer that does
   // not normalize they are matched in the text.
   virtual void append_part(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const;
+  // Changes the offsets of the tokens of a whole text, once all are there.
+  virtual void adjust_offsets(std::string_view, std::span<const int32_t>, Offsets&) const {}
   // The text that a token matched after normalization has then.
   virtual std::string normalize_token(const std::string& content) const { return content; }
   const AddedTokenMatcher& normalized_tokens() const { return normalized_tokens_; }

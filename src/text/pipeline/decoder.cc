@@ -1,9 +1,11 @@
 #include "text/pipeline/decoder.h"
 
 #include <array>
+#include <utility>
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "text/pipeline/byte_letters.h"
 #include "text/pipeline/part.h"
 #include "text/pipeline/pattern.h"
 #include "text/sentencepiece/model.h"
@@ -70,11 +72,13 @@ PipelineDecoder::PipelineDecoder(const JsonObject& file, std::span<const std::st
       if (!first) token.insert(0, " ");
     });
   }
-  bool fused = false;
+  bool fused = false, has_bytes = false;
   for (const PipelinePart& part : parts) {
     const std::string& type = part.type();
     const JsonObject& json = part.json();
-    if (fused) {
+    if (has_bytes && type != "Fuse") {
+      part.refuse("behind ByteLevel nothing but Fuse");
+    } else if (fused) {
       const bool strips = type == "Strip" && strip_start_.empty();
       if (strips && json.get_int("start", std::nullopt) == 1 && json.get_int("stop", std::nullopt) == 0) {
         strip_start_ = part.get_character("content", "");
@@ -100,6 +104,11 @@ PipelineDecoder::PipelineDecoder(const JsonObject& file, std::span<const std::st
       steps_.emplace_back(
           [mark = part.get_character("replacement", std::string(kSentencePieceSpace)), prepends = scheme != "never"](
               std::string& token, bool first) { replace_all(token, mark, first && prepends ? "" : " "); });
+    } else if (type == "ByteLevel") {
+      has_bytes = true;
+      steps_.emplace_back([](std::string& token, bool) {
+        if (auto bytes = pipeline::letters_to_bytes(token)) token = std::move(*bytes);
+      });
     } else if (type == "BPEDecoder") {
       if (!suffix_.empty()) part.refuse("one BPEDecoder");
       suffix_ = json.get_string("suffix", "</w>");
@@ -118,7 +127,7 @@ PipelineDecoder::PipelineDecoder(const JsonObject& file, std::span<const std::st
         strip_character(token, character, start, stop);
       });
     } else {
-      part.refuse("WordPiece, Metaspace, BPEDecoder, Replace, ByteFallback, Strip or Fuse");
+      part.refuse("WordPiece, Metaspace, ByteLevel, BPEDecoder, Replace, ByteFallback, Strip or Fuse");
     }
   }
 }

@@ -15,12 +15,12 @@ namespace roformer {
 
 class PipelineDecoder {
  public:
-  // "decoder" of a tokenizer.json: WordPiece, Metaspace, BPEDecoder, Replace, ByteFallback, Strip, Fuse, and sequences
-  // of them; behind Fuse only a Strip of at most one character at the start. None: tokens are joined by spaces.
-  // DataError that names any other, or a wrong setting. `tokens`: the vocabulary.
+  // "decoder" of a tokenizer.json: WordPiece, Metaspace, ByteLevel, BPEDecoder, Replace, ByteFallback, Strip, Fuse, and
+  // sequences of them; behind ByteLevel only Fuse, behind Fuse only a Strip of at most one character at the start.
+  // None: tokens are joined by spaces. DataError that names any other, or a wrong setting. `tokens`: the vocabulary.
   PipelineDecoder(const JsonObject& file, std::span<const std::string> tokens);
 
-  // As Tokenizer::append_text. Bytes of ByteFallback that are not UTF-8 come as they are.
+  // As Tokenizer::append_text. Bytes of ByteFallback and ByteLevel that are not UTF-8 come as they are.
   void append(std::string_view token, DecodeState& state, std::string& bytes) const;
 
  private:

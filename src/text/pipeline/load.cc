@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "text/added_tokens.h"
+#include "text/pipeline/byte_bpe.h"
+#include "text/pipeline/load_merges.h"
 #include "text/pipeline/tokenizer.h"
 #include "text/sentencepiece/json.h"
 #include "text/sentencepiece/tokenizer.h"
@@ -17,6 +19,13 @@ namespace roformer {
 namespace {
 
 constexpr const char* kJsonFile = "tokenizer.json";
+
+// Classes whose tokenizer.json says what they do.
+bool is_byte_level_class(std::string_view name) {
+  constexpr std::string_view kFast = "Fast";
+  if (name.ends_with(kFast)) name.remove_suffix(kFast.size());
+  return std::ranges::find(kByteLevelClasses, name) != kByteLevelClasses.end();
+}
 
 class JsonTokenizerLoader {
  public:
@@ -36,6 +45,7 @@ class JsonTokenizerLoader {
     if (const auto options = bert_options()) {
       tokenizer = std::make_unique<WordPieceTokenizer>(std::move(vocabulary_), specials_, *options, file_.source());
     } else {
+      const std::optional<ByteLevelRules> byte_level = read_byte_level_rules();
       PipelineDecoder decoder(file_, vocabulary_.model_tokens());
       PipelineNormalizer normalizer(file_);
       std::map<int32_t, std::string> normalized;
@@ -53,7 +63,8 @@ class JsonTokenizerLoader {
                         .tokenizer_class = class_.empty() ? "PreTrainedTokenizerFast" : class_,
                         .file = std::move(content),
                         .normalized = std::move(normalized),
-                        .config = settings_.config()},
+                        .config = settings_.config(),
+                        .byte_level = byte_level},
           file_.source());
     }
     tokenizer->add_tokens(std::move(added_));
@@ -99,6 +110,38 @@ class JsonTokenizerLoader {
                  .cls = cls,
                  .sep = sep,
                  .mask = first_of({settings_.name("mask_token", ""), bert.mask})};
+  }
+
+  // The rules of byte-level BPE, if the file has a model of bytes and words of a known pattern.
+  std::optional<ByteLevelRules> read_byte_level_rules() const {
+    if (model_.model->byte_bpe() == nullptr) return std::nullopt;
+    const auto steps = read_pipeline_parts(file_, "pre_tokenizer", "pretokenizers", "pre-tokenizer");
+    const JsonObject& bytes = steps.back().json();
+    const bool own_words = bytes.get_bool("use_regex", true), prefix = bytes.get_bool("add_prefix_space", true);
+    std::optional<BytePattern> pattern;
+    if (steps.size() == 1 && own_words) pattern = BytePattern::gpt2;
+    if (steps.size() == 2 && !prefix) pattern = read_pattern_of(steps.front(), own_words);
+    if (!pattern) return std::nullopt;
+    ByteLevelRules rules{.words = ByteWords(*pattern), .adds_prefix_space = prefix};
+    const auto normalizers = read_pipeline_parts(file_, "normalizer", "normalizers", "normalizer");
+    if (!normalizers.empty()) {
+      const bool nfc = normalizers.size() == 1 && normalizers.front().type() == "NFC";
+      rules.normalizer = nfc ? ByteLevelRules::Normalizer::nfc : ByteLevelRules::Normalizer::other;
+    }
+    return rules;
+  }
+
+  // Of a step before ByteLevel, which itself splits words or does not.
+  static std::optional<BytePattern> read_pattern_of(const PipelinePart& step, bool byte_level_splits) {
+    const JsonObject& json = step.json();
+    if (byte_level_splits) {
+      const bool digits = step.type() == "Digits" && json.get_bool("individual_digits", false);
+      return digits ? std::optional(BytePattern::smollm) : std::nullopt;
+    }
+    if (step.type() != "Split" || json.get_string("behavior", "") != "Isolated" || json.get_bool("invert", false)) {
+      return std::nullopt;
+    }
+    return pattern_of_expression(json.get_object("pattern").get_string("Regex", ""));
   }
 
   // The one part under a key; nothing if there are none or several.
@@ -149,7 +192,7 @@ class JsonTokenizerLoader {
     return templates_.single == single && templates_.pair == pair;
   }
 
-  const std::string& class_;
+  std::string class_;
   const TokenSettings& settings_;
   const JsonObject& file_;
   ReadPipelineModel model_;  // without its tokens
@@ -162,13 +205,23 @@ class JsonTokenizerLoader {
 }  // namespace
 
 bool is_defined_by_json(const std::string& directory, const std::string& tokenizer_class) {
+  const bool has_file = exists(join_path(directory, kJsonFile));
+  if (is_byte_level_class(tokenizer_class)) return has_file || has_merges(directory);
   if (!leaves_rules_to_json(tokenizer_class)) return has_only_fast_sentencepiece(directory, tokenizer_class);
-  return exists(join_path(directory, kJsonFile));
+  return has_file || (has_merges(directory) && !exists(join_path(directory, "vocab.txt")));
+}
+
+std::unique_ptr<Tokenizer> load_tokenizer_json(const Json& content, const JsonObject& config, const std::string& where,
+                                               const std::string& directory) {
+  const JsonObject file(content, where);
+  const TokenSettings settings(config, directory, &file);
+  return JsonTokenizerLoader(config.get_string("tokenizer_class", ""), settings, file).load(content.dump() + "\n");
 }
 
 std::unique_ptr<Tokenizer> load_json_tokenizer(const std::string& directory, const std::string& tokenizer_class,
                                                const JsonObject& config) {
   const std::string path = join_path(directory, kJsonFile);
+  if (!exists(path)) return load_merges(directory, tokenizer_class, config);
   std::string content = read_file(path, kMaxVocabularyBytes);
   const JsonObject file(parse_json(content, path, {}, path), path);
   const TokenSettings settings(config, directory, &file);

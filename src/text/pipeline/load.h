@@ -10,7 +10,8 @@
 namespace roformer {
 
 // Whether tokenizer.json alone defines the tokenizer: the directory has one, and `tokenizer_class` is one of Hugging
-// Face's classes without rules of their own, or empty, or one of SentencePiece's whose model file is missing.
+// Face's classes without rules of their own, or of byte-level BPE, or empty, or one of SentencePiece's whose model file
+// is missing. The same for vocab.json and merges.txt where it has none (load_merges.h).
 bool is_defined_by_json(const std::string& directory, const std::string& tokenizer_class);
 
 // The tokenizer of such a directory: BERT's or SentencePiece's where the file means exactly their rules, which run
@@ -18,5 +19,9 @@ bool is_defined_by_json(const std::string& directory, const std::string& tokeniz
 // naming what is not supported, or malformed.
 std::unique_ptr<Tokenizer> load_json_tokenizer(const std::string& directory, const std::string& tokenizer_class,
                                                const JsonObject& config);
+
+// The same of a tokenizer.json in memory, which `where` names in messages, with the other files of a directory.
+std::unique_ptr<Tokenizer> load_tokenizer_json(const Json& content, const JsonObject& config, const std::string& where,
+                                               const std::string& directory);
 
 }  // namespace roformer

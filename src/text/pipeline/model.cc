@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "text/added_tokens.h"
 #include "text/pipeline/bpe_model.h"
+#include "text/pipeline/byte_bpe_model.h"
 #include "text/pipeline/part.h"
 #include "text/pipeline/unigram_model.h"
 #include "text/wordpiece/word_pieces.h"
@@ -93,7 +94,12 @@ ReadPipelineModel read_pipeline_model(const JsonObject& file) {
   result.holes = std::move(vocabulary.holes);
   if (type == "WordPiece") result.model = std::make_unique<WordPieceModel>(model, result.tokens);
   if (type == "WordLevel") result.model = std::make_unique<WordLevelModel>(model, result.tokens);
-  if (type == "BPE") result.model = read_bpe_model(model, result.tokens);
+  if (type == "BPE") {
+    const auto words = read_pipeline_parts(file, "pre_tokenizer", "pretokenizers", "pre-tokenizer");
+    const bool spells_bytes = !words.empty() && words.back().type() == "ByteLevel";
+    if (spells_bytes) result.model = read_byte_bpe_model(model, result.tokens);
+    if (!result.model) result.model = read_bpe_model(model, result.tokens);
+  }
   return result;
 }
 

@@ -12,6 +12,8 @@
 
 namespace roformer {
 
+class ByteBpe;
+
 class PipelineModel {
  public:
   virtual ~PipelineModel() = default;
@@ -27,6 +29,8 @@ class PipelineModel {
   // Whether a token continues the word of the one before, as far as its text says so.
   virtual bool is_continuation(std::string_view token) const = 0;
   virtual const std::string& unknown_token() const = 0;  // "" if it has none
+  // What cuts bytes into tokens, of a byte-level model; null of others.
+  virtual const ByteBpe* byte_bpe() const { return nullptr; }
 };
 
 struct ReadPipelineModel {

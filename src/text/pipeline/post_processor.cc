@@ -27,12 +27,9 @@ class TemplateReader {
     } else if (type == "BertProcessing") {
       read_pair(1, false);
     } else if (type == "RobertaProcessing") {
-      if (json().get_bool("trim_offsets", true)) {
-        part_.refuse_value("trim_offsets", "false: it belongs to ByteLevel, which is not supported either");
-      }
       read_pair(0, true);
     } else {
-      part_.refuse("TemplateProcessing, BertProcessing or RobertaProcessing");
+      part_.refuse("TemplateProcessing, BertProcessing, RobertaProcessing or ByteLevel");
     }
     return std::move(result_);
   }
@@ -123,13 +120,24 @@ class TemplateReader {
 }  // namespace
 
 PipelineTemplates read_templates(const JsonObject& file, int32_t vocabulary_size) {
-  const auto parts = read_pipeline_parts(file, "post_processor", "processors", "post-processor");
-  if (parts.empty()) return {{{Kind::text, -1, 0}}, {{Kind::text, -1, 0}, {Kind::pair, -1, 1}}, "", ""};
-  PipelineTemplates templates = TemplateReader(parts[0], vocabulary_size).read();
-  if (parts.size() > 1) {
-    throw DataError("{}: '{}' is a sequence of {}, expected one post-processor", FilePath(file.source()),
-                    KeyName("post_processor"), parts.size());
+  PipelineTemplates templates;
+  templates.single = {{Kind::text, -1, 0}};
+  templates.pair = {{Kind::text, -1, 0}, {Kind::pair, -1, 1}};
+  bool trims = false, keeps_first = false, has_templates = false;
+  for (const PipelinePart& part : read_pipeline_parts(file, "post_processor", "processors", "post-processor")) {
+    const bool byte_level = part.type() == "ByteLevel";
+    if ((byte_level || part.type() == "RobertaProcessing") && part.json().get_bool("trim_offsets", true)) {
+      if (trims) part.refuse_value("trim_offsets", "true once");
+      trims = true;
+      keeps_first = part.json().get_bool("add_prefix_space", true);
+    }
+    if (byte_level) continue;
+    if (has_templates) part.refuse("one besides ByteLevel");
+    has_templates = true;
+    templates = TemplateReader(part, vocabulary_size).read();
   }
+  templates.trims_offsets = trims;
+  templates.keeps_first_space = keeps_first;
   return templates;
 }
 

@@ -11,10 +11,13 @@ namespace roformer {
 struct PipelineTemplates {
   EncodingTemplate single, pair;
   std::string begin, end;  // the first special token before one text and the last after it; "" if there is none
+  // Whether offsets leave out the spaces at the ends of tokens; and of the text's first token, too, unless one space
+  // was put before it.
+  bool trims_offsets = false, keeps_first_space = false;
 };
 
-// "post_processor" of a tokenizer.json: TemplateProcessing, BertProcessing, RobertaProcessing without "trim_offsets",
-// or none. DataError that names any other, for a template without exactly its texts, and for ids outside the
+// "post_processor" of a tokenizer.json: TemplateProcessing, BertProcessing, RobertaProcessing or none, with or without
+// ByteLevel. DataError that names any other, for a template without exactly its texts, and for ids outside the
 // vocabulary of `vocabulary_size` tokens.
 PipelineTemplates read_templates(const JsonObject& file, int32_t vocabulary_size);
 

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "text/bert_unicode.h"
+#include "text/pipeline/byte_letters.h"
+#include "text/pipeline/byte_words.h"
 #include "text/pipeline/pattern.h"
 #include "text/pipeline/unicode.h"
 #include "text/sentencepiece/model.h"
@@ -77,6 +79,28 @@ void find_between_words(std::string_view text, std::vector<Stretch>& stretches) 
   });
 }
 
+// Has rewrite(rewriter, word, whether it starts the input) write each word anew; added tokens stay.
+template <class Rewrite>
+void rewrite_words(SplitText& text, const Rewrite& rewrite) {
+  const std::vector<SplitText::Word> old = std::exchange(text.words, {});
+  AlignedText& aligned = text.aligned;
+  TextRewriter rewriter(aligned);
+  size_t copied = 0;
+  for (const SplitText::Word& word : old) {
+    rewriter.skip_bytes(word.begin - copied);
+    copied = word.end;
+    const size_t begin = aligned.text.size();
+    if (word.added >= 0) {
+      rewriter.copy(word.end - word.begin);
+    } else {
+      rewrite(rewriter, rewriter.old().substr(word.begin, word.end - word.begin), rewriter.starts_input(word.begin));
+    }
+    text.words.push_back({begin, aligned.text.size(), word.added});
+  }
+  rewriter.skip_bytes(rewriter.old().size() - copied);
+  rewriter.finish();
+}
+
 enum class PrependScheme { always, first, never };
 
 // Spaces become `mark`, one more is put before a word that does not start with it, and words are split before each.
@@ -85,23 +109,9 @@ struct Metaspace {
   PrependScheme scheme;
 
   void apply(SplitText& text) const {
-    const std::vector<SplitText::Word> old = std::exchange(text.words, {});
-    AlignedText& aligned = text.aligned;
-    TextRewriter rewriter(aligned);
-    size_t copied = 0;
-    for (const SplitText::Word& word : old) {
-      rewriter.skip_bytes(word.begin - copied);
-      copied = word.end;
-      const size_t begin = aligned.text.size();
-      if (word.added >= 0) {
-        rewriter.copy(word.end - word.begin);
-      } else {
-        rewrite(rewriter, rewriter.old().substr(word.begin, word.end - word.begin), rewriter.starts_input(word.begin));
-      }
-      text.words.push_back({begin, aligned.text.size(), word.added});
-    }
-    rewriter.skip_bytes(rewriter.old().size() - copied);
-    rewriter.finish();
+    rewrite_words(text, [this](TextRewriter& rewriter, std::string_view word, bool at_start) {
+      rewrite(rewriter, word, at_start);
+    });
   }
 
  private:
@@ -119,6 +129,40 @@ struct Metaspace {
     });
   }
 };
+
+void prepend_space(TextRewriter& rewriter, std::string_view word) {
+  bool prepends = !word.starts_with(' ');
+  for_code_points(word, [&](char32_t c) {
+    const bool first = std::exchange(prepends, false);
+    if (first) rewriter.put(U' ', 1);
+    rewriter.put(c, first ? 0 : 1);
+  });
+}
+
+void spell_bytes(TextRewriter& rewriter, std::string_view word) {
+  for (const char byte : word) {
+    rewriter.put(pipeline::letter_of_byte(static_cast<unsigned char>(byte)), begins_code_point(byte) ? 1 : 0);
+  }
+}
+
+void find_gpt2_words(std::string_view text, std::vector<Stretch>& stretches) {
+  const ByteWords words(BytePattern::gpt2);
+  for (size_t begin = 0, end = 0; begin < text.size(); begin = end) {
+    end = words.end_of_word(text, begin);
+    stretches.push_back({begin, end, true});
+  }
+}
+
+void append_byte_level(const JsonObject& part, std::vector<PreTokenizerStep>& steps) {
+  const auto rewrite_all = [&](void (*rewrite)(TextRewriter&, std::string_view)) {
+    steps.emplace_back([rewrite](SplitText& text) {
+      rewrite_words(text, [rewrite](TextRewriter& rewriter, std::string_view word, bool) { rewrite(rewriter, word); });
+    });
+  };
+  if (part.get_bool("add_prefix_space", true)) rewrite_all(prepend_space);
+  if (part.get_bool("use_regex", true)) steps.push_back(split_at(find_gpt2_words, SplitBehavior::isolated));
+  rewrite_all(spell_bytes);
+}
 
 SplitBehavior read_behavior(const JsonObject& part, const std::optional<std::string>& fallback) {
   const std::string name = part.get_string("behavior", fallback);
@@ -166,6 +210,8 @@ void append_pre_tokenizer(const PipelinePart& part, std::vector<PreTokenizerStep
                                                                          : SplitBehavior::contiguous));
   } else if (type == "Metaspace") {
     append_metaspace(part, steps);
+  } else if (type == "ByteLevel") {
+    append_byte_level(json, steps);
   } else if (type == "CharDelimiterSplit") {
     steps.push_back(split_at(find_literal(part.get_character("delimiter", "")), SplitBehavior::removed));
   } else if (type == "Split") {
@@ -173,7 +219,8 @@ void append_pre_tokenizer(const PipelinePart& part, std::vector<PreTokenizerStep
         split_at(read_pattern(part), read_behavior(json, std::nullopt), json.get_bool("invert", std::nullopt)));
   } else {
     part.refuse(
-        "Whitespace, WhitespaceSplit, Punctuation, Digits, Metaspace, BertPreTokenizer, Split or CharDelimiterSplit");
+        "Whitespace, WhitespaceSplit, Punctuation, Digits, Metaspace, ByteLevel, BertPreTokenizer, Split or "
+        "CharDelimiterSplit");
   }
 }
 

@@ -24,8 +24,9 @@ using PreTokenizerStep = std::function<void(SplitText&)>;
 
 class PipelinePreTokenizer {
  public:
-  // "pre_tokenizer" of a tokenizer.json: Whitespace, WhitespaceSplit, Punctuation, Digits, Metaspace, BertPreTokenizer,
-  // Split, CharDelimiterSplit, and sequences of them. DataError that names any other, or a wrong setting.
+  // "pre_tokenizer" of a tokenizer.json: Whitespace, WhitespaceSplit, Punctuation, Digits, Metaspace, ByteLevel,
+  // BertPreTokenizer, Split, CharDelimiterSplit, and sequences of them. DataError that names any other, or a wrong
+  // setting.
   explicit PipelinePreTokenizer(const JsonObject& file);
 
   void apply(SplitText& text) const {

@@ -73,6 +73,25 @@ int category_of(char32_t c) { return utf8proc_category(static_cast<utf8proc_int3
 
 constexpr size_t kLongestDecomposition = 18;  // U+FDFA
 
+// Starters that no form but a compatible one changes, and that nothing before them composes with.
+constexpr auto kComposed = std::to_array<CodePoints>({{0x0, 0x2FF},
+                                                      {0x400, 0x482},
+                                                      {0x48A, 0x52F},
+                                                      {0x2010, 0x2027},
+                                                      {0x2030, 0x205E},
+                                                      {0x20A0, 0x20BF},
+                                                      {0x2190, 0x2328},
+                                                      {0x232B, 0x23FF},
+                                                      {0x2460, 0x27BF},
+                                                      {0x3000, 0x3029},
+                                                      {0x3041, 0x3096},
+                                                      {0x30A1, 0x30FF},
+                                                      {0x3400, 0x4DBF},
+                                                      {0x4E00, 0x9FFF},
+                                                      {0xAC00, 0xD7A3},
+                                                      {0xFF01, 0xFFEE},
+                                                      {0x1F300, 0x1FAFF}});
+
 // A code point of a text being normalized.
 struct Part {
   char32_t c;
@@ -161,6 +180,19 @@ bool is_mark(char32_t c) {
   if (c == 0x1CF2 || c == 0x1CF3) return true;  // VEDIC SIGN ARDHAVISARGA, Mc until Unicode 11
   const int kind = category_of(c);
   return kind >= UTF8PROC_CATEGORY_MN && kind <= UTF8PROC_CATEGORY_ME && !is_among(kLaterMarks, c);
+}
+
+bool is_surely_composed(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    if (static_cast<unsigned char>(text[i]) < 0x80 || is_common_ideograph(text.data() + i)) {
+      i += static_cast<unsigned char>(text[i]) < 0x80 ? 1 : 3;
+      continue;
+    }
+    const CodePoint c = decode_utf8(text.data() + i);
+    if (!is_among(kComposed, c.value)) return false;
+    i += static_cast<size_t>(c.length);
+  }
+  return true;
 }
 
 void normalize(AlignedText& text, NormalizationForm form) {

@@ -3,6 +3,8 @@
 // tokenizers 0.23 with every code point; tools/oracle_pipelines.py repeats the comparison.
 #pragma once
 
+#include <string_view>
+
 #include "text/pipeline/aligned_text.h"
 
 namespace roformer::pipeline {
@@ -13,5 +15,8 @@ bool is_mark(char32_t c);     // categories M*
 
 enum class NormalizationForm { nfc, nfd, nfkc, nfkd };
 void normalize(AlignedText& text, NormalizationForm form);
+// Whether NFC leaves a text as it is, as far as a glance at each character tells: true is certain. Most texts without
+// combining marks, in Latin, Cyrillic, Chinese, Japanese and Korean, are.
+bool is_surely_composed(std::string_view text);
 
 }  // namespace roformer::pipeline

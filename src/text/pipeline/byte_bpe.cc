@@ -1,0 +1,199 @@
+#include "text/pipeline/byte_bpe.h"
+
+#include <bit>
+#include <cstring>
+#include <queue>
+
+#include "text/pipeline/byte_letters.h"
+
+namespace roformer {
+
+namespace {
+
+constexpr uint64_t kMix = 0x9E3779B97F4A7C15;
+
+uint64_t load_bytes(const char* from, size_t size) {
+  uint64_t value = 0;
+  std::memcpy(&value, from, size);
+  return value;
+}
+
+uint64_t hash_bytes(std::string_view bytes) {
+  uint64_t hash = bytes.size() * kMix;
+  const char* at = bytes.data();
+  size_t left = bytes.size();
+  const auto mix = [&](uint64_t value) {
+    hash = (hash ^ value) * kMix;
+    hash ^= hash >> 32;
+  };
+  for (; left >= 8; at += 8, left -= 8) mix(load_bytes(at, 8));
+  if (left >= 4) {
+    mix(load_bytes(at, 4) << 32 | load_bytes(at + left - 4, 4));
+  } else if (left > 0) {
+    const auto byte = [&](size_t i) { return static_cast<uint64_t>(static_cast<unsigned char>(at[i])); };
+    mix(byte(0) << 16 | byte(left / 2) << 8 | byte(left - 1));
+  }
+  return hash;
+}
+
+uint64_t pair_of(int32_t left, int32_t right) {
+  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
+}
+
+size_t hash_pair(uint64_t pair) {
+  const uint64_t hash = (pair ^ pair >> 29) * kMix;
+  return hash ^ hash >> 32;
+}
+
+size_t table_size(size_t entries) { return std::bit_ceil(2 * entries + 2); }
+
+}  // namespace
+
+ByteBpe::ByteBpe(std::span<const std::string> tokens, bool ignores_merges)
+    : ignores_merges_(ignores_merges),
+      tokens_(table_size(tokens.size())),
+      whole_(std::make_unique<std::atomic<uint8_t>[]>(tokens.size())) {
+  byte_ids_.fill(kNone);
+  starts_.reserve(tokens.size() + 1);
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    starts_.push_back(static_cast<uint32_t>(arena_.size()));
+    const auto bytes = pipeline::letters_to_bytes(tokens[id]);
+    if (!bytes || bytes->empty()) continue;
+    arena_ += *bytes;
+    longest_ = std::max(longest_, bytes->size());
+    const uint64_t hash = hash_bytes(*bytes);
+    size_t slot = hash & (tokens_.size() - 1);
+    while (tokens_[slot].id != kNone) slot = (slot + 1) & (tokens_.size() - 1);
+    tokens_[slot] = {static_cast<uint32_t>(hash >> 32), static_cast<int32_t>(id)};
+    if (bytes->size() == 1) byte_ids_[static_cast<unsigned char>(bytes->front())] = static_cast<int32_t>(id);
+  }
+  starts_.push_back(static_cast<uint32_t>(arena_.size()));
+}
+
+int32_t ByteBpe::find(std::string_view bytes) const {
+  if (bytes.empty() || bytes.size() > longest_) return kNone;
+  const uint64_t hash = hash_bytes(bytes);
+  const auto tag = static_cast<uint32_t>(hash >> 32);
+  for (size_t slot = hash & (tokens_.size() - 1);; slot = (slot + 1) & (tokens_.size() - 1)) {
+    const TokenSlot& entry = tokens_[slot];
+    if (entry.id == kNone || (entry.tag == tag && bytes_of(entry.id) == bytes)) return entry.id;
+  }
+}
+
+ByteBpe::PairSlot& ByteBpe::slot_of(uint64_t pair) {
+  size_t slot = hash_pair(pair) & (pairs_.size() - 1);
+  while (pairs_[slot].rank != kNoRank && pairs_[slot].pair != pair) slot = (slot + 1) & (pairs_.size() - 1);
+  return pairs_[slot];
+}
+
+void ByteBpe::set_merges(std::span<const Merge> merges) {
+  pairs_.resize(table_size(merges.size()));
+  for (const Merge& merge : merges) {
+    const auto rank = static_cast<uint32_t>(merged_.size());
+    slot_of(pair_of(merge.left, merge.right)) = {pair_of(merge.left, merge.right), rank};
+    merged_.push_back(merge.merged);
+  }
+  byte_ranks_.resize(size_t{1} << 16);
+  for (size_t bytes = 0; bytes < byte_ranks_.size(); ++bytes) {
+    byte_ranks_[bytes] = rank_of(byte_ids_[bytes >> 8], byte_ids_[bytes & 0xFF]);
+  }
+}
+
+uint32_t ByteBpe::rank_of(int32_t left, int32_t right) const {
+  const uint64_t pair = pair_of(left, right);
+  for (size_t slot = hash_pair(pair) & (pairs_.size() - 1);; slot = (slot + 1) & (pairs_.size() - 1)) {
+    const PairSlot& entry = pairs_[slot];
+    if (entry.pair == pair || entry.rank == kNoRank) return entry.rank;
+  }
+}
+
+int32_t ByteBpe::find_whole(std::string_view word) const {
+  const int32_t id = find(word);
+  if (id == kNone || ignores_merges_) return id;
+  std::atomic<uint8_t>& known = whole_[static_cast<size_t>(id)];
+  uint8_t whole = known.load(std::memory_order_relaxed);
+  if (whole == kUnknown) {
+    std::vector<int32_t> ids(word.size());
+    std::vector<uint32_t> ends(word.size());
+    if (word.size() <= kShort) {
+      ids.resize(merge_short(word, ids.data(), ends.data()));
+    } else {
+      merge_long(word, ids, ends);
+    }
+    whole = ids.size() == 1 && ids[0] == id ? kIsWhole : kIsNot;
+    known.store(whole, std::memory_order_relaxed);
+  }
+  return whole == kIsWhole ? id : kNone;
+}
+
+size_t ByteBpe::merge_short(std::string_view word, int32_t* ids, uint32_t* ends) const {
+  std::array<uint32_t, kShort> ranks;  // of each token with the next
+  size_t count = word.size();
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(word[i]); };
+  for (size_t i = 0; i < count; ++i) {
+    ids[i] = byte_ids_[byte(i)];
+    ends[i] = static_cast<uint32_t>(i + 1);
+    ranks[i] = i + 1 < count ? byte_ranks_[static_cast<size_t>(byte(i)) << 8 | byte(i + 1)] : kNoRank;
+  }
+  while (count > 1) {
+    uint32_t best = kNoRank;
+    for (size_t i = 0; i + 1 < count; ++i) best = std::min(best, ranks[i]);
+    if (best == kNoRank) break;
+    const auto at = static_cast<size_t>(std::find(ranks.data(), ranks.data() + count, best) - ranks.data());
+    --count;
+    ids[at] = merged_[best];
+    ends[at] = ends[at + 1];
+    std::copy(ids + at + 2, ids + count + 1, ids + at + 1);
+    std::copy(ends + at + 2, ends + count + 1, ends + at + 1);
+    std::copy(ranks.data() + at + 2, ranks.data() + count + 1, ranks.data() + at + 1);
+    ranks[at] = at + 1 < count ? rank_of(ids[at], ids[at + 1]) : kNoRank;
+    if (at > 0) ranks[at - 1] = rank_of(ids[at - 1], ids[at]);
+  }
+  return count;
+}
+
+void ByteBpe::merge_long(std::string_view word, std::vector<int32_t>& ids, std::vector<uint32_t>& ends) const {
+  // A token's place is its first byte; `next` is the place behind it.
+  struct Candidate {
+    uint32_t rank, place;
+    bool operator<(const Candidate& other) const {  // lower priority
+      return rank != other.rank ? rank > other.rank : place > other.place;
+    }
+  };
+  const auto size = static_cast<uint32_t>(word.size());
+  std::vector<int32_t> token(word.size());  // kNone: merged into the one before
+  std::vector<uint32_t> next(word.size()), previous(word.size());
+  std::priority_queue<Candidate> queue;
+  const auto rank_at = [&](uint32_t place) {
+    return next[place] < size ? rank_of(token[place], token[next[place]]) : kNoRank;
+  };
+  const auto offer = [&](uint32_t place) {
+    if (const uint32_t rank = rank_at(place); rank != kNoRank) queue.push({rank, place});
+  };
+  for (uint32_t i = 0; i < size; ++i) {
+    token[i] = byte_ids_[static_cast<unsigned char>(word[i])];
+    next[i] = i + 1;
+    previous[i] = i == 0 ? size : i - 1;
+  }
+  for (uint32_t i = 0; i < size; ++i) offer(i);
+  while (!queue.empty()) {
+    const auto [rank, place] = queue.top();
+    queue.pop();
+    if (token[place] == kNone || rank_at(place) != rank) continue;  // one of the two has changed
+    const uint32_t right = next[place];
+    token[place] = merged_[rank];
+    token[right] = kNone;
+    next[place] = next[right];
+    if (next[place] < size) previous[next[place]] = place;
+    if (previous[place] != size) offer(previous[place]);
+    offer(place);
+  }
+  ids.clear();
+  ends.clear();
+  for (uint32_t place = 0; place < size; place = next[place]) {
+    ids.push_back(token[place]);
+    ends.push_back(next[place]);
+  }
+}
+
+}  // namespace roformer

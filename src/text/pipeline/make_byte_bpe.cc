@@ -1,0 +1,112 @@
+#include "text/pipeline/make_byte_bpe.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "text/added_tokens.h"
+#include "text/pipeline/byte_bpe_json.h"
+#include "text/pipeline/load.h"
+
+namespace roformer {
+
+namespace {
+
+class ContentWriter {
+ public:
+  ContentWriter(const ByteBpeContent& content, const std::string& where) : content_(content), where_(where) {}
+
+  Json tokenizer() const {
+    Json json = byte_level_json(
+        {.pattern = content_.pattern, .composes = content_.composes, .adds_prefix_space = content_.adds_prefix_space});
+    json["added_tokens"] = Json::array();
+    for (const AddedToken& token : by_id()) {
+      Json entry = Json::parse(write_added_token(token).dump());
+      entry["id"] = token.id;
+      json["added_tokens"].push_back(std::move(entry));
+    }
+    json["model"]["ignore_merges"] = content_.ignores_merges;
+    json["model"]["vocab"] = vocabulary();
+    json["model"]["merges"] = content_.merges;
+    if (content_.adds_bos || content_.adds_eos) json["post_processor"] = templates(json["post_processor"]);
+    return json;
+  }
+
+  Json config() const {
+    Json json = {{"tokenizer_class", content_.tokenizer_class}, {"added_tokens_decoder", Json::object()}};
+    for (const AddedToken& token : content_.added) {
+      json["added_tokens_decoder"][std::to_string(token.id)] = Json::parse(write_added_token(token).dump());
+    }
+    const auto name = [&](const char* key, const std::string& token) {
+      if (token.empty()) return;
+      id_of(token, key);
+      json[key] = token;
+    };
+    name("bos_token", content_.bos);
+    name("eos_token", content_.eos);
+    name("unk_token", content_.unk);
+    name("pad_token", content_.pad);
+    name("mask_token", content_.mask);
+    if (!content_.chat_template.empty()) json["chat_template"] = content_.chat_template;
+    return json;
+  }
+
+ private:
+  std::vector<AddedToken> by_id() const {
+    std::vector<AddedToken> tokens = content_.added;
+    std::ranges::stable_sort(tokens, {}, &AddedToken::id);
+    return tokens;
+  }
+
+  int32_t id_of(const std::string& token, const char* what) const {
+    const auto found = std::ranges::find(content_.added, token, &AddedToken::content);
+    if (found == content_.added.end()) {
+      throw DataError("{}: the {} {} is not among the added tokens", where_, what, quote(token));
+    }
+    return found->id;
+  }
+
+  Json vocabulary() const {
+    Json ids = Json::object();
+    int32_t id = 0;
+    for (const std::string& token : content_.tokens) {
+      if (!token.empty() && !ids.emplace(token, id).second) {
+        throw DataError("{}: the tokens {} and {} are both {}", where_, ids[token].dump(), id, quote(token));
+      }
+      ++id;
+    }
+    return ids;
+  }
+
+  // <s> text </s>, behind what the file has.
+  Json templates(Json before) const {
+    Json single = Json::array(), pair = Json::array(), specials = Json::object();
+    const auto special = [&](bool wanted, const std::string& token, const char* what, int segment, Json& parts) {
+      if (!wanted) return;
+      specials[token] = {{"id", token}, {"ids", {id_of(token, what)}}, {"tokens", {token}}};
+      parts.push_back({{"SpecialToken", {{"id", token}, {"type_id", segment}}}});
+    };
+    const auto text = [&](const char* name, int segment, Json& parts) {
+      special(content_.adds_bos, content_.bos, "bos_token", segment, parts);
+      parts.push_back({{"Sequence", {{"id", name}, {"type_id", segment}}}});
+      special(content_.adds_eos, content_.eos, "eos_token", segment, parts);
+    };
+    text("A", 0, single);
+    text("A", 0, pair);
+    text("B", 1, pair);
+    Json added = {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", specials}};
+    return {{"type", "Sequence"}, {"processors", {std::move(before), std::move(added)}}};
+  }
+
+  const ByteBpeContent& content_;
+  const std::string& where_;
+};
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> make_byte_bpe(const ByteBpeContent& content, const std::string& where) {
+  const ContentWriter writer(content, where);
+  return load_tokenizer_json(writer.tokenizer(), JsonObject(writer.config(), where), where, "");
+}
+
+}  // namespace roformer

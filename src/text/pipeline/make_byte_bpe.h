@@ -1,0 +1,35 @@
+// A tokenizer of byte-level BPE from lists: what a GGUF file, a vocab.json with its merges.txt, or training has in
+// place of a tokenizer.json.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "text/pipeline/byte_words.h"
+#include "text/tokenizer.h"
+
+namespace roformer {
+
+struct ByteBpeContent {
+  std::vector<std::string> tokens;  // by id, spelled in GPT-2's letters ("Ġthe"); "" for an id without a token
+  std::vector<std::string> merges;  // "Ġ t", the earliest first
+  BytePattern pattern = BytePattern::gpt2;
+  bool ignores_merges = false;     // a word that is a token is that token (Llama 3)
+  bool composes = false;           // Unicode's NFC before all else (Qwen 2, GPT-NeoX)
+  bool adds_prefix_space = false;  // RoBERTa
+  // Matched in the text as they are, by their ids; special ones are left out when decoding. A model's control tokens
+  // belong here, whether `tokens` has them or not.
+  std::vector<AddedToken> added = {};
+  // Names of special tokens, "" for none; each one of `added`.
+  std::string bos = "", eos = "", unk = "", pad = "", mask = "";
+  bool adds_bos = false, adds_eos = false;  // around each text
+  std::string chat_template = "";           // kept in tokenizer_config.json
+  std::string tokenizer_class = "PreTrainedTokenizerFast";
+};
+
+// The tokenizer, which is saved as tokenizer.json and tokenizer_config.json. DataError, starting with `where`, for a
+// merge of tokens that the list lacks, repeated tokens, and special tokens that are not among `added`.
+std::unique_ptr<Tokenizer> make_byte_bpe(const ByteBpeContent& content, const std::string& where);
+
+}  // namespace roformer
