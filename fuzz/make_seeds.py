@@ -10,6 +10,7 @@ import struct
 import zipfile
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "pytorch"
+HOSTILE = pathlib.Path(__file__).resolve().parent.parent / "tests" / "hostile" / "files"
 SEEDS = pathlib.Path(__file__).resolve().parent / "seeds"
 
 
@@ -58,6 +59,11 @@ def llama2c() -> None:
     put("llama2c", "version_0", struct.pack("<7i", *numbers) + bytes(4 * (matrices + 3 * 4 + 2 * 2)))
     put("llama2c", "version_1", header.ljust(256, b"\0") + bytes(4 * (matrices + 3 * 4)))
     put("llama2c", "version_2", rounded.ljust(256, b"\0") + bytes(4 * 3 * 4 + matrices + matrices // 4 * 4))
+
+
+def gguf() -> None:
+    for path in sorted(HOSTILE.glob("gguf/*")):  # near a valid file, each in another way
+        put("gguf", path.name, path.read_bytes())
 
 
 def shards() -> None:
@@ -321,7 +327,7 @@ def sentencepiece() -> None:
 
 
 MAKERS = (
-    safetensors, pytorch, llama2c, shards, config, tokenizer_files, jieba_dictionary, sentence_settings, texts,
+    safetensors, pytorch, llama2c, gguf, shards, config, tokenizer_files, jieba_dictionary, sentence_settings, texts,
     labeled_files, forward, manifest, logs, options, json_texts, sentencepiece,
 )
 for make in MAKERS:

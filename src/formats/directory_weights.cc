@@ -59,6 +59,9 @@ std::string find_weights(const std::string& path) {
                   kNames[2], kNames[3], find_foreign(directory));
 }
 
+// By its name, so that what is wrong with it is said, or by its content.
+bool names_gguf(const std::string& path) { return path.ends_with(".gguf") || is_gguf(path); }
+
 // A clone made without Git LFS has small text files instead of large ones.
 void refuse_pointer(const std::string& path) {
   constexpr std::string_view kPointer = "version https://git-lfs.github.com/spec/";
@@ -83,7 +86,7 @@ void WeightFiles::open_file(const std::string& path) {
   refuse_pointer(path);
   if (path.ends_with(kSafetensorsEnd)) {
     files_.push_back(std::make_unique<SafetensorsFile>(path));
-  } else if (is_gguf(path)) {
+  } else if (names_gguf(path)) {
     files_.push_back(std::make_unique<GgufModel>(path));
   } else {
     files_.push_back(std::make_unique<PytorchFile>(path));
@@ -155,7 +158,8 @@ StateDict WeightFiles::load(const std::vector<std::string>& skip) const {
 }
 
 std::string model_directory(const std::string& path) {
-  if (is_gguf(path)) {
+  if (is_file(path) && names_gguf(path)) {
+    refuse_pointer(path);
     open_gguf_directory(path);
     return path;
   }

@@ -30,7 +30,7 @@ inline std::string gguf_tensor(const std::string& name, const std::vector<uint64
 }
 
 struct GgufBytes {
-  std::vector<std::string> items, tensors;
+  std::vector<std::string> items = {}, tensors = {};
   int64_t data = 0;  // zero bytes behind the header
   uint32_t version = 3;
   uint64_t more_items = 0, more_tensors = 0;  // that are claimed and not there

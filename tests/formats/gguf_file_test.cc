@@ -34,12 +34,14 @@ class GgufFileTest : public ::testing::Test {
     return directory_ / "model.gguf";
   }
   GgufFile read(const GgufBytes& file) { return GgufFile(write(file.bytes())); }
-  void expect_refused(const std::string& bytes, const std::string& message) {
+  void expect_bytes_refused(const std::string& bytes, const std::string& message) {
     const std::string path = write(bytes);
     EXPECT_THAT([&] { GgufFile file(path); }, ThrowsMessage<DataError>(HasSubstr(message)));
     EXPECT_EQ(detail_of<DataError>([&] { GgufFile file(path); }).path, path) << message;
   }
-  void expect_refused(const GgufBytes& file, const std::string& message) { expect_refused(file.bytes(), message); }
+  void expect_refused(const GgufBytes& file, const std::string& message) {
+    expect_bytes_refused(file.bytes(), message);
+  }
 
   TempDirectory directory_;
 };
@@ -150,8 +152,8 @@ TEST_F(GgufFileTest, RefusesWhatIsCutOff) {
 }
 
 TEST_F(GgufFileTest, RefusesWhatIsNotTrue) {
-  expect_refused("", "does not begin with GGUF");
-  expect_refused("GGML\3\0\0\0", "does not begin with GGUF");
+  expect_bytes_refused("", "does not begin with GGUF");
+  expect_bytes_refused(std::string("GGML\3\0\0\0", 8), "does not begin with GGUF");
   expect_refused({.version = 1}, "of version 1, expected 2 or 3");
   expect_refused({.version = 3U << 24}, "expected 2 or 3, little-endian");
   expect_refused({.more_items = 1U << 20}, "1048576 keys in a file of");

@@ -14,6 +14,7 @@ import struct
 import tarfile
 
 from hostile_file import INT64, put
+from make_gguf import gguf
 from make_pytorch import pytorch
 from make_sentencepiece import sentencepiece
 
@@ -409,7 +410,7 @@ def llama2c() -> None:
 
 
 MAKERS = (
-    safetensors, pytorch, llama2c, shards, config, tokenizers, sentencepiece, dictionaries, texts, manifests, runs, ids, toml,
+    safetensors, pytorch, llama2c, gguf, shards, config, tokenizers, sentencepiece, dictionaries, texts, manifests, runs, ids, toml,
     sentences,
 )
 for make in MAKERS:
