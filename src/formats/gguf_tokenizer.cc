@@ -63,6 +63,9 @@ class GgufTokenizerReader {
     read_scores(model);
     model.byte_fallback = std::ranges::count(types_, static_cast<int>(GgufToken::byte)) > 0;
     model.unknown = id_of("unknown");
+    using Type = SentencePieceModel::Type;
+    const bool marked = std::ranges::count(model.types, Type::unknown) > 0;  // in some files it is a control token
+    if (!marked && model.unknown >= 0) model.types[static_cast<size_t>(model.unknown)] = Type::unknown;
     model.begin = id_of("bos");
     model.end = id_of("eos");
     model.pad = id_of("padding");

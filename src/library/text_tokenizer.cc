@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "base/memory_files.h"
+#include "formats/directory_weights.h"
+#include "formats/gguf_file.h"
 #include "library/text_tokenizer_impl.h"
 
 namespace roformer {
@@ -14,7 +16,8 @@ TextTokenizer& TextTokenizer::operator=(TextTokenizer&&) noexcept = default;
 TextTokenizer::~TextTokenizer() = default;
 
 TextTokenizer TextTokenizer::open(const std::string& directory) {
-  return TextTokenizer(std::make_unique<Implementation>(Implementation{load_tokenizer(directory)}));
+  const std::string opened = is_gguf(directory) ? model_directory(directory) : directory;
+  return TextTokenizer(std::make_unique<Implementation>(Implementation{load_tokenizer(opened)}));
 }
 
 TextTokenizer TextTokenizer::open_memory(const MemoryFiles& files) { return open(MemoryDirectory(files).path()); }
