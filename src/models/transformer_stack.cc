@@ -142,7 +142,10 @@ PositionPlan make_plan(const Context& context, const ModelConfig& config, const 
   }
   if (DecodingState* state = inputs.state; state != nullptr) {
     std::vector<KeyValueCache>& caches = state->layers(config.layers);
-    for (size_t i = 0; i < caches.size(); ++i) plan.layers[i].cache = {&caches[i], state->lengths(), state->capacity()};
+    for (size_t i = 0; i < caches.size(); ++i) {
+      caches[i].window = config.window_of(static_cast<int64_t>(i)).before;
+      plan.layers[i].cache = {&caches[i], state->lengths(), state->capacity()};
+    }
   }
   plan_memory(config, batch, inputs, plan);
   return plan;
@@ -156,8 +159,8 @@ int64_t learned_positions(const ModelConfig& config) {
 bool can_fuse(const ModelConfig& config) {
   return config.norms.sublayer == kPostNorms.sublayer && !config.norms.last && config.attention_norms.empty() &&
          !config.cross_attention && !config.gated && config.kv_heads == 0 && config.head_size == 0 &&
-         !config.query_key_norm && config.windows.size() <= 1 && config.layer_rotary.empty() &&
-         !config.has_linear_attention() && !acts_on_scores(config.position);
+         config.norm != NormKind::rms_one_plus_gain && !config.query_key_norm && config.windows.size() <= 1 &&
+         config.layer_rotary.empty() && !config.has_linear_attention() && !acts_on_scores(config.position);
 }
 
 bool is_hierarchical(const ModelConfig& config) {

@@ -38,7 +38,6 @@ struct TensorRule {
   const char* theirs;  // "lm_head.weight", or after the trunk's name: ".layers.*.self_attn.q_proj.*"
   Arrangement arrangement = Arrangement::whole;
   int part = 0, parts = 1;  // of the file's tensor
-  double offset = 0;        // added to the file's values
 };
 
 // An alternative name of a tensor in files.
@@ -76,7 +75,8 @@ struct Family {
 };
 
 namespace families {
-extern const Family roformer, bert, llama, gpt_neox, marian, marian_separate;
+extern const Family roformer, bert, marian, marian_separate;
+extern const Family llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3, gpt_neox, gptj, gpt_neo;
 // With an object of config.json for each half: of two RoFormers as transformers has them, and this project's own.
 extern const Family encoder_decoder, translator;
 }  // namespace families
