@@ -17,6 +17,7 @@ LLAMA3 = dict(
     high_freq_factor=4.0,
     original_max_position_embeddings=64,
 )
+YARN = dict(rope_type="yarn", beta_fast=32.0, beta_slow=1.0)
 WINDOWS = dict(sliding_window=24)
 # of three layers, the last without a window
 LAYERS = dict(layer_types=["sliding_attention", "sliding_attention", "full_attention"])
@@ -60,7 +61,7 @@ CASES = {
             num_attention_heads=4,
             num_key_value_heads=2,
             head_dim=40,
-            rope_scaling=dict(rope_type="yarn", factor=8.0, original_max_position_embeddings=32),
+            rope_scaling=YARN | dict(factor=8.0, original_max_position_embeddings=32),
         ),
     ),
     "llama_longrope": (
@@ -70,12 +71,12 @@ CASES = {
         dict(
             num_attention_heads=6,
             num_key_value_heads=3,
-            original_max_position_embeddings=64,
             rope_scaling=dict(
                 rope_type="longrope",
                 short_factor=[1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7],
                 long_factor=[1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 9.0],
-                original_max_position_embeddings=64,
+                factor=2.0,
+                original_max_position_embeddings=128,
             ),
         ),
     ),
@@ -86,7 +87,7 @@ CASES = {
         dict(
             num_attention_heads=4,
             num_key_value_heads=2,
-            max_position_embeddings=64,
+            max_position_embeddings=128,
             rope_scaling=dict(rope_type="dynamic", factor=4.0),
         ),
     ),
@@ -118,7 +119,7 @@ CASES = {
             num_key_value_heads=4,
             use_sliding_window=True,
             max_window_layers=1,
-            rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=64),
+            rope_scaling=YARN | dict(factor=4.0, original_max_position_embeddings=64),
         )
         | WINDOWS,
     ),
@@ -201,7 +202,7 @@ CASES = {
             num_attention_heads=6,
             use_parallel_residual=False,
             rotary_pct=0.5,
-            hidden_act="gelu_fast",
+            hidden_act="gelu_new",
             tie_word_embeddings=True,
         ),
     ),
@@ -224,7 +225,7 @@ CASES = {
         "untied, layers in another order",
         dict(
             num_heads=2,
-            attention_types=[[["local"], 2], [["global"], 1]],
+            attention_types=[[["local", "local", "global"], 1]],
             window_size=5,
             intermediate_size=100,
             tie_word_embeddings=False,

@@ -59,7 +59,8 @@ void common_keys(ConfigKeys& keys, ModelConfig& config, const char* model_type, 
   constexpr int64_t kLargest = std::numeric_limits<int32_t>::max();  // complete() has narrower limits
   keys.integer(
       names.intermediate, config.intermediate,
-      names.usual_intermediate ? std::optional(4 * std::clamp<int64_t>(config.hidden, 0, kLargest)) : std::nullopt);
+      names.usual_intermediate ? std::optional(4 * std::clamp<int64_t>(config.hidden, 0, kLargest)) : std::nullopt,
+      names.usual_intermediate ? ConfigKeys::Writes::unlike_default : ConfigKeys::Writes::always);
   keys.word(names.activation, config.activation, names.activations, usual.activation);
   keys.real(names.attention_dropout, config.attention_dropout, 0);
   keys.integer(names.max_positions, config.max_positions, usual.max_positions);
