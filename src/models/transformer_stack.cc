@@ -360,11 +360,14 @@ std::string forget_obstacle(const ModelConfig& config) {
   return fmt::format("the {} encoding", position_name(config.position));
 }
 
-int64_t decoding_bytes(const ModelConfig& config) {
-  int64_t growing = 0;  // layers with a KV cache
-  for (int64_t i = 0; i < config.layers; ++i) growing += config.attention_of(i) == AttentionKind::softmax ? 1 : 0;
+int64_t decoding_bytes(const ModelConfig& config, int64_t tokens) {
+  int64_t rows = 0;  // of layers with a KV cache
+  for (int64_t i = 0; i < config.layers; ++i) {
+    if (config.attention_of(i) != AttentionKind::softmax) continue;
+    rows += std::min(tokens, 4 * (config.window_of(i).before + 1 + KeyValueCache::kSpare));
+  }
   const int64_t parts = std::holds_alternative<TupePosition>(config.position) ? 3 : 2;  // its keys are twice as long
-  return parts * growing * config.positions_config().key_width() * static_cast<int64_t>(sizeof(float));
+  return parts * rows * config.positions_config().key_width() * static_cast<int64_t>(sizeof(float));
 }
 
 std::vector<int32_t> visible_keys(AttentionMask attention_mask, const Batch& batch) {

@@ -292,6 +292,29 @@ TEST(DecoderConfigTest, KeysThatOtherProgramsDoNotReadAreNamed) {
   EXPECT_THAT(unknown(9, {{"embed_dropout", 0.1}, {"rope_theta", 5.0}}), ElementsAre("embed_dropout", "rope_theta"));
 }
 
+// Weights in training are float32, whatever those of the file are.
+TEST(DecoderConfigTest, TrainingHasTheScaleOfFloat32) {
+  const TempDirectory directory;
+  write_file_atomically(directory / "config.json", kDecoderFiles[5].config);
+  std::vector<std::string> warnings;
+  const ModelConfig config = read_config_to_train(directory / "config.json", warnings);
+  EXPECT_THAT(warnings, IsEmpty());
+  EXPECT_EQ(config.embedding_scale, static_cast<double>(std::sqrt(18.0f)));
+  EXPECT_FALSE(write_config(config).contains("dtype"));
+  EXPECT_EQ(write_config(kDecoderFiles[5].read()).at("dtype"), "bfloat16");
+}
+
+// transformers takes 50256 for a token that a file does not name.
+TEST(DecoderConfigTest, NoTokenBeyondTheVocabulary) {
+  for (const int file : {8, 9}) {
+    const Json written = write_config(kDecoderFiles[file].read());
+    EXPECT_TRUE(written.at("bos_token_id").is_null());
+    EXPECT_TRUE(written.at("eos_token_id").is_null());
+  }
+  EXPECT_EQ(write_config(published("gpt_neo_125m")).at("eos_token_id"), 50256);
+  EXPECT_FALSE(write_config(kDecoderFiles[0].read()).contains("bos_token_id"));
+}
+
 // What shape options change, the rest follows.
 TEST(DecoderConfigTest, ShapesFromAFile) {
   ShapeOptions options;

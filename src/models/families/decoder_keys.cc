@@ -21,7 +21,8 @@ void read_tokens(const JsonObject& json, ModelConfig& config) {
   config.eos_ids = read_token_ids(json, "eos_token_id");
 }
 
-void write_tokens(const ModelConfig& config, Json& json) {
+void write_tokens(const ModelConfig& config, int64_t usual, Json& json) {
+  if (usual >= config.vocabulary) json["bos_token_id"] = json["eos_token_id"] = nullptr;
   if (config.pad_id != 0) json["pad_token_id"] = config.pad_id;
   if (config.bos_id) json["bos_token_id"] = *config.bos_id;
   write_token_ids(config.eos_ids, "eos_token_id", json);
@@ -68,7 +69,7 @@ void common_keys(ConfigKeys& keys, ModelConfig& config, const char* model_type, 
   keys.flag("tie_word_embeddings", config.tied, usual.tied);
   keys.others(
       {"pad_token_id", "bos_token_id", "eos_token_id"}, [&](const JsonObject& json) { read_tokens(json, config); },
-      [&](Json& json) { write_tokens(config, json); });
+      [&](Json& json) { write_tokens(config, usual.end_token, json); });
   keys.ignored({"architectures", "use_cache", "torch_dtype", "dtype", "transformers_version", "_name_or_path",
                 "name_or_path", "_attn_implementation", "_attn_implementation_autoset", "return_dict",
                 "output_hidden_states", "output_attentions", "gradient_checkpointing", "tokenizer_class",

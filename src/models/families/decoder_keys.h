@@ -17,6 +17,9 @@ struct Usual {
   bool tied = false;
   int64_t kv_heads = 0;   // 0: as many as query heads
   int64_t head_size = 0;  // 0: hidden_size / heads
+  // What transformers takes for tokens that begin and end texts where the file names none: where the vocabulary has no
+  // such token, "none" is written.
+  int64_t end_token = 2;
 };
 // Where a family's keys have other names.
 struct Names {

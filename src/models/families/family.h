@@ -62,6 +62,9 @@ struct Family {
   // Sets values implied by the head; DataError or UsageError (see complete() of models/config.h) for values that the
   // family's files cannot express.
   void (*complete)(ModelConfig& config, const std::string& source);
+  // For training, whose weights are float32 whatever the file's are: sets values that depend on their type. Null: there
+  // are none.
+  void (*widen)(ModelConfig& config) = nullptr;
   // Sets values implied by tensor names only. `has` accepts names with and without the trunk's prefix.
   void (*complete_from_names)(ModelConfig& config, const std::function<bool(const std::string&)>& has) = nullptr;
   // What a known key of a file holds without influence, for a warning ("encoder.foo"); null: unread_rotary_keys().

@@ -102,11 +102,13 @@ void write_scale(const ModelConfig& config, Json& json) {
   }
 }
 
+void widen_scale(ModelConfig& config) { config.embedding_scale = root_of(config.hidden, kWeightTypes[0].second); }
+
 // After a change of the hidden size.
 void complete_scale(ModelConfig& config) {
   const bool known = std::ranges::any_of(
       kWeightTypes, [&](const auto& one) { return config.embedding_scale == root_of(config.hidden, one.second); });
-  if (!known) config.embedding_scale = root_of(config.hidden, kWeightTypes[0].second);
+  if (!known) widen_scale(config);
 }
 
 void gemma_common_keys(ConfigKeys& keys, ModelConfig& config, const llama_like::Kind& kind) {
@@ -325,6 +327,7 @@ constinit const Family families::gemma{.name = "gemma",
                                        .head_tensors = llama_like::kHeadTensors,
                                        .keys = gemma_keys,
                                        .complete = complete_gemma,
+                                       .widen = widen_scale,
                                        .causal_setting = "gemma, a causal model"};
 
 constinit const Family families::gemma2{.name = "gemma2",
@@ -337,6 +340,7 @@ constinit const Family families::gemma2{.name = "gemma2",
                                         .head_tensors = llama_like::kHeadTensors,
                                         .keys = gemma2_keys,
                                         .complete = complete_gemma2,
+                                        .widen = widen_scale,
                                         .causal_setting = "gemma2, a causal model"};
 
 constinit const Family families::gemma3{.name = "gemma3_text",
@@ -349,6 +353,7 @@ constinit const Family families::gemma3{.name = "gemma3_text",
                                         .head_tensors = llama_like::kHeadTensors,
                                         .keys = gemma3_keys,
                                         .complete = complete_gemma3,
+                                        .widen = widen_scale,
                                         .unread = unread_gemma3_keys,
                                         .causal_setting = "gemma3_text, a causal model"};
 

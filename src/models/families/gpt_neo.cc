@@ -13,7 +13,8 @@ namespace {
 constexpr std::string_view kGptNeoTypes[] = {"gpt_neo"};
 constexpr Architecture kGptNeoArchitectures[] = {{"GPTNeoModel", Head::none}, {"GPTNeoForCausalLM", Head::causal_lm}};
 // GPTNeoConfig's names and defaults.
-constexpr decoder_keys::Usual kGptNeoUsual{.activation = "gelu_new", .max_positions = 2048, .tied = true};
+constexpr decoder_keys::Usual kGptNeoUsual{
+    .activation = "gelu_new", .max_positions = 2048, .tied = true, .end_token = 50256};
 constexpr decoder_keys::Names kGptNeoNames{
     .layers = "num_layers", .heads = "num_heads", .activation = "activation_function", .usual_intermediate = true};
 constexpr int64_t kGptNeoWindow = 256, kPeriods = 12, kMostLayers = 1000;

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kGptjTypes[] = {"gptj"};
 constexpr Architecture kGptjArchitectures[] = {{"GPTJModel", Head::none}, {"GPTJForCausalLM", Head::causal_lm}};
 // GPTJConfig's names and defaults.
-constexpr decoder_keys::Usual kGptjUsual{.activation = "gelu_new", .max_positions = 2048};
+constexpr decoder_keys::Usual kGptjUsual{.activation = "gelu_new", .max_positions = 2048, .end_token = 50256};
 constexpr decoder_keys::Names kGptjNames{.hidden = "n_embd",
                                          .layers = "n_layer",
                                          .heads = "n_head",
