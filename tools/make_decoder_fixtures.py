@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes tests/fixtures/llama and gpt_neox: tiny random decoders and what transformers computes of them.
+"""Writes tests/fixtures/llama, gpt_neox and decoders: tiny random decoders and what transformers computes of them.
 
 Each folder has config.json, model.safetensors (float32), inputs.json, and expected.safetensors: hidden states and
-logits of each sequence by itself, in float64 but for the angles of the rotation, which transformers computes in
-float32. The output depends on nothing but this file and the pinned packages.
+logits of each sequence by itself, in float64 (decoder_cases.py). The output depends on nothing but these files and the
+pinned packages.
 
     tools/venv.sh && venv/bin/python tools/make_decoder_fixtures.py
 """
@@ -13,9 +13,9 @@ import pathlib
 import tempfile
 
 import numpy as np
-import torch
-import transformers
 from safetensors.numpy import load_file, save_file
+
+from decoder_cases import compute, exact_model
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests/fixtures"
 LENGTHS = [7, 1, 12]
@@ -70,34 +70,50 @@ GPT_NEOXES = {
     "trunk_unbiased": ("GPTNeoXModel", dict(num_attention_heads=1, attention_bias=False)),
 }
 
-FAMILIES = {"llama": (transformers.LlamaConfig, LLAMAS), "gpt_neox": (transformers.GPTNeoXConfig, GPT_NEOXES)}
-
-
-def make_model(architecture, settings, seed, make_config=transformers.LlamaConfig):
-    """A model all of whose parameters are random float32 numbers, norm gains and biases too."""
-    config = make_config(**SHAPE, bos_token_id=1, eos_token_id=2, **settings)
-    config._attn_implementation = "eager"
-    model = getattr(transformers, architecture)(config).double().eval()
-    rng = np.random.default_rng(seed)
-    with torch.no_grad():
-        for name, parameter in sorted(model.named_parameters()):
-            values = rng.standard_normal(tuple(parameter.shape))
-            values = 1 + 0.3 * values if "norm" in name and name.endswith("weight") else 0.35 * values
-            parameter.copy_(torch.from_numpy(values.astype(np.float32)))
-    return model
-
-
-def compute(model, ids):
-    """{name: float64 array} for each sequence."""
-    expected = {}
-    for i, sequence in enumerate(ids):
-        with torch.no_grad():
-            outputs = model(torch.tensor([sequence]), output_hidden_states=True)
-        hidden = outputs.last_hidden_state if hasattr(outputs, "last_hidden_state") else outputs.hidden_states[-1]
-        expected[f"last_hidden_state.{i}"] = hidden[0].double().numpy()
-        if hasattr(outputs, "logits"):
-            expected[f"logits.{i}"] = outputs.logits[0].double().numpy()
-    return expected
+WINDOW = dict(sliding_window=4)
+LAYERS = dict(num_hidden_layers=3, layer_types=["sliding_attention", "sliding_attention", "full_attention"])
+GEMMA = dict(num_attention_heads=4, num_key_value_heads=1, head_dim=8)
+DECODERS = {
+    "mistral": ("MistralForCausalLM", dict(num_attention_heads=4, num_key_value_heads=2) | WINDOW),
+    "qwen2": (
+        "Qwen2ForCausalLM",
+        dict(num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=True, rope_theta=1e6)
+        | dict(use_sliding_window=True, max_window_layers=1)
+        | WINDOW,
+    ),
+    "qwen3": ("Qwen3ForCausalLM", dict(num_attention_heads=2, num_key_value_heads=1, head_dim=12)),
+    "gemma": ("GemmaForCausalLM", GEMMA),
+    "gemma2": (
+        "Gemma2ForCausalLM",
+        GEMMA
+        | WINDOW
+        | dict(num_key_value_heads=2, attn_logit_softcapping=2.0, final_logit_softcapping=3.0, query_pre_attn_scalar=7),
+    ),
+    "gemma3": (
+        "Gemma3ForCausalLM",
+        GEMMA
+        | WINDOW
+        | LAYERS
+        | dict(
+            query_pre_attn_scalar=5,
+            rope_parameters=dict(
+                full_attention=dict(rope_type="linear", factor=2.0, rope_theta=1e4),
+                sliding_attention=dict(rope_type="default", rope_theta=100.0),
+            ),
+        ),
+    ),
+    "gemma3_trunk": ("Gemma3TextModel", GEMMA | WINDOW | LAYERS | dict(attention_bias=True)),
+    "gptj": ("GPTJForCausalLM", dict(n_head=2, rotary_dim=4)),
+    "gpt_neo": ("GPTNeoForCausalLM", dict(num_heads=4, attention_types=[[["global", "local"], 1]], window_size=4)),
+}
+FAMILIES = {"llama": LLAMAS, "gpt_neox": GPT_NEOXES, "decoders": DECODERS}
+OTHER_SHAPES = {
+    "GPTJForCausalLM": dict(vocab_size=23, n_embd=16, n_inner=20, n_layer=2, n_positions=32),
+    "GPTNeoForCausalLM": dict(
+        vocab_size=23, hidden_size=16, intermediate_size=20, num_layers=2, max_position_embeddings=32
+    ),
+}
+DEVIATION = 0.35
 
 
 def saved_weights(model):
@@ -108,12 +124,12 @@ def saved_weights(model):
     return {key: np.ascontiguousarray(value.astype(np.float32)) for key, value in weights.items()}
 
 
-def write(family, name, architecture, settings, seed, make_config):
+def write(folder, architecture, settings, seed):
     """The four files of a case."""
-    model = make_model(architecture, settings, seed, make_config)
+    settings = OTHER_SHAPES.get(architecture, SHAPE) | dict(bos_token_id=1, eos_token_id=2) | settings
+    model = exact_model(architecture, settings, seed, DEVIATION)
     rng = np.random.default_rng(1000 + seed)
     ids = [rng.integers(0, SHAPE["vocab_size"], length).tolist() for length in LENGTHS]
-    folder = FOLDER / family / name
     folder.mkdir(parents=True, exist_ok=True)
     config = json.loads(model.config.to_json_string()) | {"architectures": [architecture], "dtype": "float32"}
     config.pop("transformers_version", None)
@@ -121,11 +137,13 @@ def write(family, name, architecture, settings, seed, make_config):
     save_file(saved_weights(model), folder / "model.safetensors", {"format": "pt"})
     inputs = {"input_ids": ids, "token_type_ids": [[0] * length for length in LENGTHS]}
     (folder / "inputs.json").write_text(json.dumps(inputs) + "\n")
-    save_file({key: np.ascontiguousarray(value) for key, value in compute(model, ids).items()},
-              folder / "expected.safetensors")
+    save_file(
+        {key: np.ascontiguousarray(value) for key, value in compute(model, ids).items()},
+        folder / "expected.safetensors",
+    )
 
 
 if __name__ == "__main__":
-    for family, (make_config, cases) in FAMILIES.items():
+    for family, cases in FAMILIES.items():
         for seed, (name, (architecture, settings)) in enumerate(cases.items(), 1):
-            write(family, name, architecture, settings, seed, make_config)
+            write(FOLDER / family / name, architecture, settings, seed)

@@ -11,8 +11,8 @@
    transformers has no such model; and `roformer convert` to a directory that transformers loads with nothing missing,
    nothing unexpected and no warning, with the same numbers in it. --table prints this part as docs/compatibility.md
    has it.
-4. Random Llamas, with grouped heads of keys, scalings and biases: the same, and the tokens of greedy decoding
-   (oracle_llama.py).
+4. Random causal language models of decoder_cases.py, with grouped heads of keys, scalings, windows, caps and biases: the
+   same, and the tokens of greedy decoding, beyond the windows (oracle_decoders.py). These are in the table, too.
 5. Beam search of small Llamas: the same tokens; scalings with keys that they use or not: the same logits
    (oracle_decoding.py).
 6. Encoder-decoders of two RoFormers: the same, the translations of `generate()`, and the program's own format, which
@@ -41,11 +41,11 @@ from safetensors.numpy import load_file
 
 import family_cases
 import make_fixtures
+import oracle_decoders
 import oracle_decoding
 import oracle_encoder_decoders
 import oracle_families
 import oracle_junnyu
-import oracle_llama
 import oracle_models as oracle
 import oracle_positions
 import oracle_trained_translators
@@ -286,7 +286,8 @@ def main():
     if options.table:
         results = Results(quiet=True)
         rows = oracle_families.check_families(results, options.program.resolve(), options.tolerance)
-        print(oracle_families.table(rows))
+        decoders = oracle_decoders.check_decoders(results, options.program.resolve(), options.tolerance)
+        print(oracle_families.table(rows, decoders, oracle_decoders.described))
         sys.exit(1 if results.failed else 0)
     results = Results()
     check_fixtures(results, options.fixtures)
@@ -296,7 +297,7 @@ def main():
     if options.program is not None:
         check_live(results, options.program.resolve(), options.tolerance)
         oracle_families.check_families(results, options.program.resolve(), options.tolerance)
-        oracle_llama.check_llamas(results, options.program.resolve(), options.tolerance)
+        oracle_decoders.check_decoders(results, options.program.resolve(), options.tolerance)
         oracle_decoding.check_decoding(results, options.program.resolve(), options.tolerance)
         oracle_encoder_decoders.check_encoder_decoders(results, options.program.resolve(), options.tolerance)
         oracle_trained_translators.check_trained_translators(results, options.program.resolve())

@@ -148,8 +148,8 @@ def check_families(results, program, tolerance):
     return [check_family(results, program, name, tolerance) for name in family_cases.CASES]
 
 
-def table(rows):
-    """The rows of docs/compatibility.md."""
+def table(rows, decoders, described):
+    """The rows of docs/compatibility.md: of check_families, and of decoders, described as (family, class, what)."""
     head = (
         "family|`architectures[0]`|what it is|read, run|written and loaded|checked against|difference|of transformers"
     )
@@ -163,5 +163,11 @@ def table(rows):
             f"| {'yes' if np.isfinite(worst) else 'no'} | {reader if converted else 'no'} "
             f"| {'NumPy' if case.get('reference') else 'transformers'} | {worst:.1e} "
             f"| {'–' if own is None else f'{own:.1e}'} |"
+        )
+    for name, worst, own, converted in decoders:
+        family, architecture, about = described(name)
+        lines.append(
+            f"| {family} | `{architecture}` | {about} | {'yes' if np.isfinite(worst) else 'no'} "
+            f"| {'by transformers' if converted else 'no'} | transformers | {worst:.1e} | {own:.1e} |"
         )
     return "\n".join(lines)

@@ -209,6 +209,7 @@ struct LabelSpec {
   std::span<const int32_t> labels;  // [N]
   double gradient_scale = 1;
   double smoothing = 0;  // in [0, 1)
+  double logit_cap = 0;  // logits become cap · tanh(logit / cap) before the softmax (Gemma 2); 0: uncapped
 };
 
 class Backend {

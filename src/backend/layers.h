@@ -10,9 +10,11 @@
 namespace roformer {
 
 // Layer norm, or the RMS norm of RoFormerV2, which has neither gain nor bias (compatibility.md 3.5); other RMS norms
-// have a gain. ModernBERT's layer norm has no bias.
-enum class NormKind { layer, rms, rms_with_gain, layer_without_bias };
-constexpr bool is_rms(NormKind kind) { return kind == NormKind::rms || kind == NormKind::rms_with_gain; }
+// have a gain, Gemma's multiply by 1 + gain. ModernBERT's layer norm has no bias.
+enum class NormKind { layer, rms, rms_with_gain, rms_one_plus_gain, layer_without_bias };
+constexpr bool is_rms(NormKind kind) {
+  return kind == NormKind::rms || kind == NormKind::rms_with_gain || kind == NormKind::rms_one_plus_gain;
+}
 constexpr bool has_gain(NormKind kind) { return kind != NormKind::rms; }
 constexpr bool has_bias(NormKind kind) { return kind == NormKind::layer; }
 

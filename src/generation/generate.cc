@@ -147,8 +147,7 @@ void TextGenerator::check_options() const {
 }
 
 void TextGenerator::check_memory(int64_t sequences, int64_t tokens) const {
-  const double needed = static_cast<double>(sequences) * static_cast<double>(tokens) *
-                        static_cast<double>(decoding_bytes(model_.config()));
+  const double needed = static_cast<double>(sequences) * static_cast<double>(decoding_bytes(model_.config(), tokens));
   const auto available = static_cast<double>(available_memory());
   if (needed <= available) return;
   throw DataError(

@@ -73,8 +73,9 @@ RelaidWeights relay_rotary(const StateDict& weights, const ModelConfig& config, 
                      rotary_layout_name(to));
   }
   if (config.family->any_positions == nullptr) {
-    throw UsageError("{} {}: a Llama's rotation has the layout \"half\" in every program; its weights stay as they are",
-                     FieldName("rotary_layout"), rotary_layout_name(to));
+    throw UsageError("{} {}: the rotation of a {} has the layout \"{}\" in every program; its weights stay as they are",
+                     FieldName("rotary_layout"), rotary_layout_name(to), config.family->name,
+                     rotary_layout_name(position->rotary.layout));
   }
   if (config.has_random_features()) {
     throw UsageError("{} {}: linear-favor: the random features of a head depend on the order of its elements",

@@ -16,7 +16,9 @@ namespace {
 
 // Output weights and the word embeddings they may be tied to, in both naming schemes.
 constexpr std::pair<const char*, const char*> kTied[] = {
-    {"cls.predictions.decoder.weight", "embeddings.word_embeddings.weight"}, {"lm_head.weight", "embed_tokens.weight"}};
+    {"cls.predictions.decoder.weight", "embeddings.word_embeddings.weight"},
+    {"lm_head.weight", "embed_tokens.weight"},
+    {"lm_head.weight", "wte.weight"}};
 constexpr const char* kPositions = "*embed_positions.weight";  // a computed table
 constexpr size_t kMaxProblems = 5;
 

@@ -254,19 +254,23 @@ void complete_attention(ModelConfig& config, const std::string& source) {
 void complete_trunk(ModelConfig& config, const std::string& source) {
   constexpr int64_t kWidest = 65536;
   check_range(source, KeyName("vocab_size"), config.vocabulary, 1, 10'000'000);
-  check_range(source, KeyName("hidden_size"), config.hidden, 1, kWidest);
+  check_range(source, key_of(config, {"hidden_size", "n_embd"}), config.hidden, 1, kWidest);
   check_range(source, KeyName("embedding_size"), config.embedding, 1, kWidest);
-  check_range(source, KeyName("num_hidden_layers"), config.layers, 0, 1000);
-  check_range(source, KeyName("num_attention_heads"), config.heads, 1, kWidest);
-  check_range(source, KeyName("intermediate_size"), config.intermediate, 1, 4 * kWidest);
-  check_range(source, KeyName("max_position_embeddings"), config.max_positions, 1, kMaxRotaryPosition);
+  check_range(source, key_of(config, {"num_hidden_layers", "num_layers", "n_layer"}), config.layers, 0, 1000);
+  const KeyName heads = key_of(config, {"num_attention_heads", "num_heads", "n_head"});
+  check_range(source, heads, config.heads, 1, kWidest);
+  check_range(source, key_of(config, {"intermediate_size", "n_inner"}), config.intermediate, 1, 4 * kWidest);
+  check_range(source, key_of(config, {"max_position_embeddings", "n_positions"}), config.max_positions, 1,
+              kMaxRotaryPosition);
   check_range(source, KeyName("type_vocab_size"), config.segments, 0, kWidest);
   check_range(source, KeyName("pad_token_id"), config.pad_id, 0, config.vocabulary - 1);
-  check_share(config, source, {"hidden_dropout_prob", "hidden_dropout"}, config.hidden_dropout);
-  check_share(config, source, {"attention_probs_dropout_prob", "attention_dropout"}, config.attention_dropout);
+  check_share(config, source, {"hidden_dropout_prob", "hidden_dropout", "resid_dropout", "resid_pdrop"},
+              config.hidden_dropout);
+  check_share(config, source, {"attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"},
+              config.attention_dropout);
   if (!(config.norm_epsilon >= 0 && config.norm_epsilon < 1)) {
     refuse_config(source, "{} is {}, expected at least 0 and less than 1",
-                  key_of(config, {"layer_norm_eps", "rms_norm_eps"}), config.norm_epsilon);
+                  key_of(config, {"layer_norm_eps", "rms_norm_eps", "layer_norm_epsilon"}), config.norm_epsilon);
   }
   if (!(config.initializer_range >= 0 && config.initializer_range <= 10)) {
     refuse_config(source, "{} is {}, expected 0 to 10", KeyName("initializer_range"), config.initializer_range);
@@ -274,8 +278,8 @@ void complete_trunk(ModelConfig& config, const std::string& source) {
   check_range(source, KeyName("head_dim"), config.head_size, 0, kWidest);
   if (config.head_size * config.heads == config.hidden) config.head_size = 0;
   if (config.head_size == 0 && config.hidden % config.heads != 0) {
-    refuse_config(source, "{} {} is not a multiple of {} {}", KeyName("hidden_size"), config.hidden,
-                  KeyName("num_attention_heads"), config.heads);
+    refuse_config(source, "{} {} is not a multiple of {} {}", key_of(config, {"hidden_size", "n_embd"}), config.hidden,
+                  heads, config.heads);
   }
   check_range(source, KeyName("num_key_value_heads"), config.kv_heads, 0, config.heads);
   if (config.heads % config.key_heads() != 0) {

@@ -102,7 +102,13 @@ ModelConfig ShapeOptions::apply(ModelConfig config) const {
     config.intermediate = 4 * config.hidden;
   }
   if (embedding_size) config.embedding = *embedding_size;
-  if (layers) config.layers = *layers;
+  if (layers) {
+    config.layers = *layers;
+    // Settings of each layer are those of the first ones.
+    const auto count = static_cast<size_t>(std::max<int64_t>(0, config.layers));
+    if (config.windows.size() > std::max<size_t>(1, count)) config.windows.resize(count);
+    if (config.layer_rotary.size() > count) config.layer_rotary.resize(count);
+  }
   if (heads) config.heads = *heads;  // kv_heads 0 means the same
   if (intermediate_size) config.intermediate = *intermediate_size;
   const Family* any_positions = config.family->any_positions;

@@ -185,8 +185,8 @@ struct ShapeOptions {
   std::optional<double> dropout;  // of hidden states and attention weights
 
   // `base` with the overrides; a new hidden size also sets the embedding size and an intermediate size of 4 times
-  // itself. The result still needs complete(). UsageError for an unknown position, and for options of an encoding or a
-  // kind of attention that the result does not have.
+  // itself; with fewer layers, settings of each are those of the first. The result still needs complete(). UsageError
+  // for an unknown position, and for options of an encoding or a kind of attention that the result does not have.
   ModelConfig apply(ModelConfig base) const;
 
  private:

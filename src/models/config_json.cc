@@ -97,6 +97,7 @@ void check_keys_to_train(const std::string& path, const ModelConfig& config, con
 ModelConfig read_config_to_train(const std::string& path, std::vector<std::string>& warnings) {
   std::vector<std::string> unknown;
   ModelConfig config = read_config(path, &unknown);
+  if (config.family->widen != nullptr) config.family->widen(config);
   check_keys_to_train(path, config, unknown);
   if (!unknown.empty()) warnings.push_back(unknown_keys_warning(path, unknown));
   return config;

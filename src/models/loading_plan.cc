@@ -59,18 +59,9 @@ Tensor by_rows(const Tensor& x, const TensorRule& rule) {
   return vector ? x.reshaped({x.elements(), 1}) : x;
 }
 
-// Copies row `row` of `from` plus `offset` to row r of `to`; 16-bit tensors must have equal types.
-void copy_row(const Tensor& from, int64_t row, const Tensor& to, int64_t r, double offset) {
-  const Tensor target = to.row_range(r, 1);
-  copy_tensor(from.row_range(row, 1), target);
-  if (offset == 0) return;
-  for (int64_t c = 0; c < to.columns(); ++c) {
-    if (to.dtype() == DType::float64) {
-      target.data<double>()[c] += offset;
-    } else {
-      target.data<float>()[c] = static_cast<float>(static_cast<double>(target.data<float>()[c]) + offset);
-    }
-  }
+// Copies row `row` of `from` to row r of `to`; 16-bit tensors must have equal types.
+void copy_row(const Tensor& from, int64_t row, const Tensor& to, int64_t r) {
+  copy_tensor(from.row_range(row, 1), to.row_range(r, 1));
 }
 
 }  // namespace
@@ -208,20 +199,20 @@ std::string LoadingPlan::mismatch(const AvailableTensor& tensor, const Shape& sh
 
 void LoadingPlan::fill(size_t i, const Tensor& to) const {
   const Step& step = steps_[i];
-  const bool whole = step.rule->arrangement == Arrangement::whole && step.rule->offset == 0;
+  const bool whole = step.rule->arrangement == Arrangement::whole;
   if (whole && tensor_of(i).read_into) return tensor_of(i).read_into(to);
   const Tensor read = tensor_of(i).read();
   if (whole) return copy_tensor(read, to);
   const Tensor from = by_rows(read, *step.rule), target = by_rows(to, *step.rule);
   const int64_t rows = target.rows();
   for (int64_t r = 0; r < rows; ++r) {
-    copy_row(from, file_row(*step.rule, r, rows, step.heads), target, r, step.rule->offset);
+    copy_row(from, file_row(*step.rule, r, rows, step.heads), target, r);
   }
 }
 
 Tensor LoadingPlan::shared(size_t i, DType dtype) const {
   const Step& step = steps_[i];
-  if (step.rule->arrangement != Arrangement::whole || step.rule->offset != 0) return {};
+  if (step.rule->arrangement != Arrangement::whole) return {};
   Tensor tensor = tensor_of(i).read();
   return tensor.dtype() == dtype && tensor.contiguous() ? tensor : Tensor();
 }
@@ -272,7 +263,7 @@ std::vector<std::pair<std::string, Tensor>> file_tensors(Backend& backend, const
     const TensorRule& rule = rule_of(family, spec.name);
     const std::string name = name_in_files(family, spec.name);
     const Tensor value = widen(backend.to_host(parameter.value));
-    if (rule.arrangement == Arrangement::whole && rule.offset == 0) {
+    if (rule.arrangement == Arrangement::whole) {
       result.emplace_back(name, value);
       continue;
     }
@@ -284,7 +275,7 @@ std::vector<std::pair<std::string, Tensor>> file_tensors(Backend& backend, const
     const Tensor from = by_rows(value, rule), to = by_rows(found->second, rule);
     const int64_t heads = heads_of(config, rule);
     for (int64_t r = 0; r < from.rows(); ++r) {
-      copy_row(from, r, to, file_row(rule, r, from.rows(), heads), -rule.offset);
+      copy_row(from, r, to, file_row(rule, r, from.rows(), heads));
     }
   }
   return result;

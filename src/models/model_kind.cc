@@ -14,9 +14,10 @@ namespace roformer {
 
 namespace {
 
-// Families whose tensors are named like a BERT's but compute something else: only "model_type" tells them apart.
-constexpr std::array kLookalikes{"roberta.", "electra.", "camembert.", "ernie.",
-                                 "nezha.",   "albert.",  "deberta.",   "mpnet."};
+// Families whose tensors are named like a BERT's or, the last, a Llama's, but compute something else: only "model_type"
+// tells them apart.
+constexpr std::array kLookalikes{"roberta.", "electra.", "camembert.", "ernie.",  "nezha.",
+                                 "albert.",  "deberta.", "mpnet.",     "q_norm.", "pre_feedforward_layernorm."};
 
 // "roformer", "bert" or "llama", in quotes.
 std::string known_types() {

@@ -142,7 +142,10 @@ PositionPlan make_plan(const Context& context, const ModelConfig& config, const 
   }
   if (DecodingState* state = inputs.state; state != nullptr) {
     std::vector<KeyValueCache>& caches = state->layers(config.layers);
-    for (size_t i = 0; i < caches.size(); ++i) plan.layers[i].cache = {&caches[i], state->lengths(), state->capacity()};
+    for (size_t i = 0; i < caches.size(); ++i) {
+      caches[i].window = config.window_of(static_cast<int64_t>(i)).before;
+      plan.layers[i].cache = {&caches[i], state->lengths(), state->capacity()};
+    }
   }
   plan_memory(config, batch, inputs, plan);
   return plan;
@@ -156,8 +159,8 @@ int64_t learned_positions(const ModelConfig& config) {
 bool can_fuse(const ModelConfig& config) {
   return config.norms.sublayer == kPostNorms.sublayer && !config.norms.last && config.attention_norms.empty() &&
          !config.cross_attention && !config.gated && config.kv_heads == 0 && config.head_size == 0 &&
-         !config.query_key_norm && config.windows.size() <= 1 && config.layer_rotary.empty() &&
-         !config.has_linear_attention() && !acts_on_scores(config.position);
+         config.norm != NormKind::rms_one_plus_gain && !config.query_key_norm && config.windows.size() <= 1 &&
+         config.layer_rotary.empty() && !config.has_linear_attention() && !acts_on_scores(config.position);
 }
 
 bool is_hierarchical(const ModelConfig& config) {
@@ -357,11 +360,14 @@ std::string forget_obstacle(const ModelConfig& config) {
   return fmt::format("the {} encoding", position_name(config.position));
 }
 
-int64_t decoding_bytes(const ModelConfig& config) {
-  int64_t growing = 0;  // layers with a KV cache
-  for (int64_t i = 0; i < config.layers; ++i) growing += config.attention_of(i) == AttentionKind::softmax ? 1 : 0;
+int64_t decoding_bytes(const ModelConfig& config, int64_t tokens) {
+  int64_t rows = 0;  // of layers with a KV cache
+  for (int64_t i = 0; i < config.layers; ++i) {
+    if (config.attention_of(i) != AttentionKind::softmax) continue;
+    rows += std::min(tokens, 4 * (config.window_of(i).before + 1 + KeyValueCache::kSpare));
+  }
   const int64_t parts = std::holds_alternative<TupePosition>(config.position) ? 3 : 2;  // its keys are twice as long
-  return parts * growing * config.positions_config().key_width() * static_cast<int64_t>(sizeof(float));
+  return parts * rows * config.positions_config().key_width() * static_cast<int64_t>(sizeof(float));
 }
 
 std::vector<int32_t> visible_keys(AttentionMask attention_mask, const Batch& batch) {

@@ -1,6 +1,7 @@
 #include "nn/decoding_state.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
@@ -28,12 +29,22 @@ Tensor chosen_rows(Backend& backend, const Tensor& rows, std::span<const int32_t
   return result;
 }
 
-// Copies through a buffer: the ranges may overlap.
-void move_rows(Backend& backend, const Tensor& rows, int64_t from, int64_t to, int64_t count) {
-  if (count == 0) return;
-  const Tensor between = backend.empty({count, rows.columns()});
-  backend.copy(rows.row_range(from, count), between);
-  backend.copy(between, rows.row_range(to, count));
+// Removes tokens first … first + count − 1 of `length`, of which a layer with a window may have forgotten some.
+void forget_tokens(Backend& backend, KeyValueCache& layer, size_t s, int64_t first, int64_t count, int64_t length) {
+  KeyValueCache::Sequence& sequence = layer.sequences[s];
+  if (!sequence.keys.defined()) return;
+  const bool taken_back = first + count == length;
+  if (taken_back && sequence.forgotten > 0 && count > KeyValueCache::kSpare) {
+    throw ShapeError("{} tokens are taken back of a window, expected at most {}", count, KeyValueCache::kSpare);
+  }
+  if (!taken_back) forget_before(backend, sequence, std::max<int64_t>(0, length - layer.window), length);
+  // Of the tokens that are there, in rows:
+  const int64_t forgotten = sequence.forgotten, begin = std::max<int64_t>(0, first - forgotten);
+  const int64_t end = std::max<int64_t>(0, first + count - forgotten), rows = length - forgotten;
+  for (const Tensor* memory : {&sequence.keys, &sequence.values}) {
+    move_rows(backend, *memory, end, begin, rows - end);
+  }
+  sequence.forgotten -= std::clamp<int64_t>(forgotten - first, 0, count);
 }
 
 }  // namespace
@@ -49,8 +60,8 @@ int32_t DecodingState::next_position(int64_t sequence) const {
 int64_t DecodingState::bytes() const {
   int64_t bytes = 0;
   for (const KeyValueCache& layer : layers_) {
-    for (const auto& [keys, values] : layer.sequences) {
-      if (keys.defined()) bytes += keys.bytes() + values.bytes();
+    for (const KeyValueCache::Sequence& sequence : layer.sequences) {
+      if (sequence.keys.defined()) bytes += sequence.keys.bytes() + sequence.values.bytes();
     }
     if (layer.linear.defined()) bytes += layer.linear.sums.bytes() + layer.linear.totals.bytes();
   }
@@ -72,8 +83,9 @@ void DecodingState::select(Backend& backend, std::span<const int32_t> which) {
       const KeyValueCache::Sequence& from = layer.sequences[at];
       const bool again = taken[at];
       taken[at] = true;
-      chosen.push_back(again ? KeyValueCache::Sequence{copied(backend, from.keys, lengths_[at]),
-                                                       copied(backend, from.values, lengths_[at])}
+      const int64_t rows = lengths_[at] - from.forgotten;
+      chosen.push_back(again ? KeyValueCache::Sequence{copied(backend, from.keys, rows),
+                                                       copied(backend, from.values, rows), from.forgotten}
                              : from);
     }
     layer.sequences = std::move(chosen);
@@ -110,13 +122,8 @@ void DecodingState::forget(Backend& backend, int64_t sequence, int64_t first, in
   if (first < 0 || count < 0 || first + count > lengths_[s]) {
     throw ShapeError("cannot remove tokens {} to {} of {}", first, first + count, lengths_[s]);
   }
-  const int64_t remaining = lengths_[s] - first - count;
-  for (const KeyValueCache& layer : layers_) {
-    const auto& [keys, values] = layer.sequences[s];
-    if (!keys.defined()) continue;
-    move_rows(backend, keys, first + count, first, remaining);
-    move_rows(backend, values, first + count, first, remaining);
-  }
+  if (count == 0) return;
+  for (KeyValueCache& layer : layers_) forget_tokens(backend, layer, s, first, count, lengths_[s]);
   positions_[s].erase(positions_[s].begin() + first, positions_[s].begin() + first + count);
   lengths_[s] -= count;
 }
@@ -126,13 +133,20 @@ void DecodingState::move(Backend& backend, int64_t sequence, std::span<const int
   if (std::ssize(to) != lengths_[s]) throw ShapeError("{} positions for {} cached tokens", to.size(), lengths_[s]);
   if (!rotation.rotations.empty() && lengths_[s] > 0) {
     const bool one = rotation.rotations.size() == 1;
-    RotaryAngles angles = backend.rerotation_angles(rotation.rotations.front(), positions_[s], to);
+    std::optional<RotaryAngles> angles;
+    int64_t angles_from = 0;  // the first token that they are of
     for (size_t i = 0; i < layers_.size(); ++i) {
-      const auto& [keys, values] = layers_[i].sequences[s];
-      if (!keys.defined()) continue;
-      if (!one && i > 0) angles = backend.rerotation_angles(rotation.rotations.at(i), positions_[s], to);
-      backend.rotate(keys.row_range(0, lengths_[s]), rotation.heads, angles, false);
-      if (rotation.values) backend.rotate(values.row_range(0, lengths_[s]), rotation.heads, angles, false);
+      const auto& [keys, values, forgotten] = layers_[i].sequences[s];
+      if (!keys.defined() || forgotten == lengths_[s]) continue;
+      if (!one || !angles || forgotten != angles_from) {
+        const auto first = static_cast<size_t>(forgotten);
+        angles = backend.rerotation_angles(rotation.rotations.at(one ? 0 : i), std::span(positions_[s]).subspan(first),
+                                           to.subspan(first));
+        angles_from = forgotten;
+      }
+      const int64_t rows = lengths_[s] - forgotten;
+      backend.rotate(keys.row_range(0, rows), rotation.heads, *angles, false);
+      if (rotation.values) backend.rotate(values.row_range(0, rows), rotation.heads, *angles, false);
     }
   }
   positions_[s].assign(to.begin(), to.end());

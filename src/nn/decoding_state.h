@@ -35,6 +35,8 @@ class DecodingState {
   void select(Backend& backend, std::span<const int32_t> which);
 
   // Removes the tokens first … first + count − 1 of a sequence; later tokens close the gap and retain their positions.
+  // Layers with a window have forgotten tokens before it: a window does not reach back over a gap to tokens that were
+  // out of it. Where such a layer has forgotten any, at most KeyValueCache::kSpare last tokens can be taken back.
   void forget(Backend& backend, int64_t sequence, int64_t first, int64_t count);
   // Moves the tokens of a sequence to other positions by rotating the cached keys, and values if they are rotated like
   // keys. `rotations`: one for all layers, or one per layer; none: keys are not rotated.

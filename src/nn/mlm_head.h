@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "base/error.h"
 #include "nn/parameters.h"
 
 namespace roformer {
@@ -49,8 +48,9 @@ class MlmHead {
     return config_.logit_cap == 0 ? logits : soft_cap(context, logits, config_.logit_cap);
   }
   Loss loss(const Context& context, const Value& hidden, const Parameter& words, const LabelSpec& labels) const {
-    if (config_.logit_cap != 0) throw DataError("a model with capped logits cannot be trained: it is inference-only");
-    return cross_entropy(context, transform(context, hidden), output(words), bias_, labels);
+    LabelSpec capped = labels;
+    capped.logit_cap = config_.logit_cap;
+    return cross_entropy(context, transform(context, hidden), output(words), bias_, capped);
   }
   // Appends its own weights, not the word embeddings.
   void linear_weights(std::vector<Parameter*>& weights) {

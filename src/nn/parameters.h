@@ -177,9 +177,11 @@ struct NormLayer {
 
   NormLayer(const Scope& scope, int64_t width, const NormConfig& norm) : config(norm) {
     const bool position = scope.of_positions;
-    const auto one = [](int64_t) { return 1.0; };
+    const double start = config.kind == NormKind::rms_one_plus_gain ? 0 : 1;
     if (has_gain(config.kind)) {
-      gain = (scope / "weight").tensor({width}, position ? ParameterRole::position : ParameterRole::norm_gain, one);
+      gain = (scope / "weight")
+                 .tensor({width}, position ? ParameterRole::position : ParameterRole::norm_gain,
+                         [start](int64_t) { return start; });
     }
     if (has_bias(config.kind)) {
       bias = (scope / "bias").tensor({width}, position ? ParameterRole::position : ParameterRole::norm_bias);
@@ -188,8 +190,18 @@ struct NormLayer {
 
   // norm(residual + dropout(x))
   Value forward(const Context& context, const Value& x, const Value& residual = {}, const Dropout& drop = {}) const {
-    if (is_rms(config.kind)) return rms_norm(context, x, residual, drop, gain, config.epsilon);
+    if (is_rms(config.kind)) return rms_norm(context, x, residual, drop, factors(context.backend), config.epsilon);
     return layer_norm(context, x, residual, drop, gain, bias, config.epsilon);
+  }
+
+ private:
+  // What an RMS norm multiplies by. The gradient of 1 + gain is the gain's.
+  Parameter factors(Backend& backend) const {
+    if (config.kind != NormKind::rms_one_plus_gain) return gain;
+    Parameter sum{backend.empty(gain.value.shape()), gain.gradient};
+    backend.fill(sum.value, 1);
+    backend.add(gain.value, sum.value);
+    return sum;
   }
 };
 

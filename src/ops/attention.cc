@@ -196,6 +196,45 @@ void check_cached(const AttentionOptions& options, const AttentionTensors& in, c
   }
 }
 
+// The cached rows that some query of a pass sees, and limits counted from the first of them: with a window a step costs
+// its size, not the length of the text.
+struct SeenRows {
+  std::vector<Tensor> keys, values;  // [sequences]
+  std::vector<int32_t> starts, ends, key_positions;
+  RelativeTerms terms;
+};
+
+SeenRows seen_rows(const AttentionOptions& options, const AttentionTensors& in, const RelativeTerms& terms) {
+  const std::span<const int32_t> starts = options.key_starts, ends = options.key_ends;
+  SeenRows seen;
+  seen.starts.assign(starts.begin(), starts.end());
+  seen.ends.assign(ends.begin(), ends.end());
+  seen.terms = terms;
+  const CachePass& pass = *options.cache;
+  for (size_t s = 0; s < pass.past_lengths.size(); ++s) {
+    const KeyValueCache::Sequence& sequence = pass.cache->sequences[s];
+    const auto begin = static_cast<size_t>(options.query_offsets[s]),
+               end = static_cast<size_t>(options.query_offsets[s + 1]);
+    const int32_t tokens = options.key_offsets[s + 1] - options.key_offsets[s];
+    int32_t first = 0;
+    if (!starts.empty() && begin < end) first = *std::ranges::min_element(starts.subspan(begin, end - begin));
+    first = std::max(first, static_cast<int32_t>(sequence.forgotten));
+    const int64_t row = first - sequence.forgotten, rows = tokens - first;
+    seen.keys.push_back(rows > 0 ? sequence.keys.row_range(row, rows) : in.k.row_range(0, 0));
+    seen.values.push_back(rows > 0 ? sequence.values.row_range(row, rows) : in.v.row_range(0, 0));
+    for (size_t t = begin; t < end; ++t) {
+      if (!seen.starts.empty()) seen.starts[t] = std::max(0, seen.starts[t] - first);
+      seen.ends[t] = std::max(0, seen.ends[t] - first);
+    }
+    if (!terms.any()) continue;
+    const auto positions =
+        terms.key_positions.subspan(static_cast<size_t>(options.key_offsets[s]), static_cast<size_t>(tokens));
+    seen.key_positions.insert(seen.key_positions.end(), positions.begin() + std::min(first, tokens), positions.end());
+  }
+  seen.terms.key_positions = seen.key_positions;
+  return seen;
+}
+
 }  // namespace
 
 void attention_with_cache(Backend& backend, const AttentionOptions& options, const AttentionTensors& in,
@@ -208,32 +247,26 @@ void attention_with_cache(Backend& backend, const AttentionOptions& options, con
     if (positions.rotate_values) backend.rotate(in.v, key_heads, *positions.key_angles, false);
   }
   const CachePass& pass = *options.cache;
-  append(backend, pass, options.query_offsets, in.k, in.v);
   const bool fresh =
       std::all_of(pass.past_lengths.begin(), pass.past_lengths.end(), [](int64_t past) { return past == 0; });
+  append(backend, pass, options.query_offsets, in.k, in.v, fresh);
   if (fresh) {  // a prompt is ordinary attention
     AttentionSpec spec = spec_of(options, positions, head_dim);
     spec.kv_heads = key_heads;
     spec.key_offsets = options.query_offsets;
     return backend.attention(spec, in, out, backend.empty({options.heads, in.q.rows()}));
   }
-  std::vector<Tensor> keys, values;
-  for (size_t s = 0; s < pass.past_lengths.size(); ++s) {
-    const int64_t rows = options.key_offsets[s + 1] - options.key_offsets[s];
-    const KeyValueCache::Sequence& sequence = pass.cache->sequences[s];
-    keys.push_back(rows > 0 ? sequence.keys.row_range(0, rows) : in.k.row_range(0, 0));
-    values.push_back(rows > 0 ? sequence.values.row_range(0, rows) : in.v.row_range(0, 0));
-  }
+  const SeenRows seen = seen_rows(options, in, positions.terms.data());
   const CachedSpec spec{.heads = options.heads,
                         .key_heads = key_heads,
                         .scale = scale_of(options, head_dim),
                         .query_offsets = options.query_offsets,
-                        .keys = keys,
-                        .values = values,
-                        .key_ends = options.key_ends,
-                        .key_starts = options.key_starts,
+                        .keys = seen.keys,
+                        .values = seen.values,
+                        .key_ends = seen.ends,
+                        .key_starts = seen.starts,
                         .score_cap = options.score_cap,
-                        .terms = positions.terms.data()};
+                        .terms = seen.terms};
   backend.cached_attention(spec, in.q, out);
 }
 

@@ -60,6 +60,7 @@ Start find_start(const PretrainOptions& options) {
                       found.notes.unknown_keys);
   found.config.pooler = false;  // a language model has no use for it
   found.config.missing_head.clear();
+  if (found.config.family->widen != nullptr) found.config.family->widen(found.config);
   return {.model = std::move(found)};
 }
 

@@ -14,7 +14,7 @@ struct LossPlan {
   int32_t vocabulary;
   double size = 1;  // of hidden states, and so of logits
   bool bias = true;
-  double smoothing = 0;
+  double smoothing = 0, cap = 0;
 };
 
 inline void cross_entropy_operation(Trial& trial, const LossPlan& plan) {
@@ -32,12 +32,13 @@ inline void cross_entropy_operation(Trial& trial, const LossPlan& plan) {
   Operation operation{
       .forward =
           [&] {
-            forward = backend.cross_entropy(x, weight, bias, {labels, 1, plan.smoothing}, {}, {}, {}).read();
+            forward = backend.cross_entropy(x, weight, bias, {labels, 1, plan.smoothing, plan.cap}, {}, {}, {}).read();
           },
       .backward =
           [&] {
             backward =
-                backend.cross_entropy(x, weight, bias, {labels, scale, plan.smoothing}, dx, dweight, dbias).read();
+                backend.cross_entropy(x, weight, bias, {labels, scale, plan.smoothing, plan.cap}, dx, dweight, dbias)
+                    .read();
           },
       .gradients = {{"hidden", x, dx}, {"weight", weight, dweight}},
       .objective = [&] { return scale * forward.sum; },
@@ -60,6 +61,9 @@ inline Family cross_entropy_family() {
                               cross_entropy_operation(trial, one);
                               one.bias = false;
                               if (plan.vocabulary > 1) one.smoothing = 0.1;  // else the loss is constant
+                              cross_entropy_operation(trial, one);
+                              if (plan.vocabulary < 50 || plan.size > 1) return;
+                              one.cap = 1.5;
                               cross_entropy_operation(trial, one);
                             }});
   };

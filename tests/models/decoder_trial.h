@@ -20,8 +20,7 @@ namespace roformer::test {
 
 class DecoderFixtureTest : public FixtureModelTest {
  protected:
-  // transformers computes the rotation's angles in float32, also in a float64 model.
-  explicit DecoderFixtureTest(const std::string& folder) : FixtureModelTest(folder, 5e-6) {}
+  explicit DecoderFixtureTest(const std::string& folder) : FixtureModelTest(folder, 1e-9) {}
 
   // The same tensors, bit by bit, under transformers' names, except for the prefix, which a trunk saved alone lacks.
   void expect_the_same_tensors_when_written(const std::string& trunk) {

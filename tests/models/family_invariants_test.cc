@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "models/model.h"
 #include "models/save_model.h"
+#include "tests/models/decoder_files.h"
 #include "tests/models/model_trial.h"
 
 namespace roformer::test {
@@ -17,13 +18,8 @@ namespace {
 
 constexpr double kFamilyTolerance = 2e-5;
 
-// A config.json of each family with all of its values set to something unusual.
-struct FamilyCase {
-  const char* name;
-  const char* config;
-};
-
-constexpr FamilyCase kFamilies[] = {
+// Of the other families; decoders are in decoder_files.h.
+constexpr DecoderJson kOtherFiles[] = {
     {"roformer_decoder", R"({"architectures": ["RoFormerForCausalLM"], "is_decoder": true, "vocab_size": 23,
       "embedding_size": 6, "hidden_size": 12, "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 10})"},
     {"roformer_v2",
@@ -31,17 +27,11 @@ constexpr FamilyCase kFamilies[] = {
       "norm_type": "rms_norm", "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 10})"},
     {"bert", R"({"architectures": ["BertForSequenceClassification"], "vocab_size": 23, "hidden_size": 12,
       "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 10, "max_position_embeddings": 64})"},
-    {"llama", R"({"architectures": ["LlamaForCausalLM"], "vocab_size": 23, "hidden_size": 24, "num_hidden_layers": 3,
-      "num_attention_heads": 6, "num_key_value_heads": 2, "intermediate_size": 10, "rope_theta": 100})"},
-    {"gpt_neox", R"({"architectures": ["GPTNeoXForCausalLM"], "vocab_size": 23, "hidden_size": 24,
-      "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 10, "rotary_pct": 0.5})"},
-    {"gpt_neox_sequential", R"({"architectures": ["GPTNeoXForCausalLM"], "vocab_size": 23, "hidden_size": 24,
-      "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 10, "use_parallel_residual": false})"},
 };
 
-class FamilyInvariants : public ::testing::TestWithParam<FamilyCase> {
+class FamilyInvariants : public ::testing::TestWithParam<DecoderJson> {
  protected:
-  FamilyInvariants() : config_(read_config(JsonObject(parse_json(GetParam().config, "config"), "config"))) {}
+  FamilyInvariants() : config_(GetParam().read()) {}
 
   Model random_model(Backend& backend, bool trainable = false) const {
     Model model(backend, config_, trainable);
@@ -141,7 +131,9 @@ TEST_P(FamilyInvariants, ATrunkIsReadFromAFileWithAHead) {
   EXPECT_EQ(states(build_model(*cpu_, config, tensors, "trunk"), batch), states(random_model(*cpu_), batch));
 }
 
-INSTANTIATE_TEST_SUITE_P(, FamilyInvariants, ::testing::ValuesIn(kFamilies),
+INSTANTIATE_TEST_SUITE_P(, FamilyInvariants, ::testing::ValuesIn(kOtherFiles),
+                         [](const auto& which) { return std::string(which.param.name); });
+INSTANTIATE_TEST_SUITE_P(Decoders, FamilyInvariants, ::testing::ValuesIn(kDecoderFiles),
                          [](const auto& which) { return std::string(which.param.name); });
 
 }  // namespace

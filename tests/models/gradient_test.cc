@@ -11,6 +11,7 @@
 
 #include "models/families/family.h"
 #include "models/model.h"
+#include "tests/models/decoder_files.h"
 #include "tests/models/model_trial.h"
 #include "tests/ops/gradient_check.h"
 
@@ -180,6 +181,16 @@ std::vector<Variant> encodings() {
   }
   return variants;
 }
+
+// Every family of causal language models.
+std::vector<Variant> decoders() {
+  std::vector<Variant> variants;
+  for (const DecoderJson& file : kDecoderFiles) variants.push_back({std::string("file_") + file.name, file.read()});
+  return variants;
+}
+
+INSTANTIATE_TEST_SUITE_P(Decoders, ModelGradientTest, ::testing::ValuesIn(decoders()),
+                         [](const auto& param) { return param.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(Encodings, ModelGradientTest, ::testing::ValuesIn(encodings()),
                          [](const auto& param) { return param.param.name; });

@@ -130,7 +130,7 @@ TEST(LlamaConfigTest, AShareOfThePairsIsAScaling) {
 }
 
 TEST(LlamaConfigTest, RefusesWhatItDoesNotHave) {
-  kLlamaFile.expect_refused({{"head_dim", 8}}, "'head_dim' is 8, expected 6");
+  kLlamaFile.expect_refused({{"head_dim", 7}}, "head_dim 7 is odd");
   kLlamaFile.expect_refused({{"num_key_value_heads", 3}},
                             "num_attention_heads 4 is not a multiple of num_key_value_heads 3");
   kLlamaFile.expect_refused({{"num_key_value_heads", 0}}, "num_key_value_heads");
@@ -145,7 +145,8 @@ TEST(LlamaConfigTest, RefusesWhatItDoesNotHave) {
   kLlamaFile.expect_refused({{"architectures", {"RoFormerModel"}}}, "one of model_type \"llama\"");
   kLlamaFile.expect_refused(
       {{"model_type", "mamba"}},
-      "\"roformer\", \"bert\", \"llama\", \"gpt_neox\", \"marian\", \"encoder-decoder\" or \"roformer_translator\"");
+      "\"roformer\", \"bert\", \"llama\", \"mistral\", \"qwen2\", \"qwen3\", \"gemma\", \"gemma2\", \"gemma3_text\", "
+      "\"gpt_neox\", \"gptj\", \"gpt_neo\", \"marian\", \"encoder-decoder\" or \"roformer_translator\"");
 }
 
 // Values specific to Llama cannot be expressed by other families' files.

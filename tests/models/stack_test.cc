@@ -49,13 +49,14 @@ ModelConfig config_of(const Case& one) {
 
 void like_gemma(ModelConfig& config) {
   config.norms = {.sublayer = {.input = true, .output = true}, .last = true};
-  config.norm = NormKind::rms_with_gain;
-  config.query_key_norm = NormConfig{NormKind::rms_with_gain, 1e-6};
+  config.norm = NormKind::rms_one_plus_gain;
+  config.query_key_norm = NormConfig{NormKind::rms_one_plus_gain, 1e-6};
   config.head_size = 6;
   config.kv_heads = 1;
   config.gated = true;
   config.attention_scale = 0.3;
   config.score_cap = 1.5;
+  config.logit_cap = 1.2;
   config.embedding_scale = 2.5;
   config.windows = {causal_window(3), KeyWindow()};
   config.layer_rotary = {{.layout = RotaryLayout::half, .base = 100}, {.layout = RotaryLayout::half, .base = 1e4}};

@@ -71,7 +71,7 @@ void CpuBackend::embedding_backward(const Tensor& dout, std::span<const int32_t>
 namespace {
 
 // Returns the loss of a row of logits; if `backward`, replaces it by (softmax − target) · gradient scale.
-LossSum softmax_row(float* row, int64_t vocabulary, int64_t label, const LabelSpec& spec, bool backward) {
+LossSum uncapped_softmax_row(float* row, int64_t vocabulary, int64_t label, const LabelSpec& spec, bool backward) {
   constexpr int64_t kTile = 512;  // summed in float32; sums of tiles in double
   const float largest = rows::maximum(row, vocabulary), label_logit = row[label];
   const bool correct = rows::argmax(row, vocabulary, largest) == label;
@@ -93,6 +93,20 @@ LossSum softmax_row(float* row, int64_t vocabulary, int64_t label, const LabelSp
   }
   const double wanted = (1 - spec.smoothing) * label_logit + share * logits;
   return {std::log(sum) + largest - wanted, correct ? 1 : 0};
+}
+
+// The same of logits that are capped first.
+LossSum softmax_row(float* row, int64_t vocabulary, int64_t label, const LabelSpec& spec, bool backward) {
+  if (spec.logit_cap == 0) return uncapped_softmax_row(row, vocabulary, label, spec, backward);
+  thread_local std::vector<float> scaled;
+  const auto cap = static_cast<float>(spec.logit_cap);
+  rows::scale(row, 1 / cap, vocabulary);
+  scaled.assign(row, row + vocabulary);
+  rows::bias_activation(Activation::tanh, nullptr, scaled.data(), row, vocabulary);
+  rows::scale(row, cap, vocabulary);
+  const LossSum loss = uncapped_softmax_row(row, vocabulary, label, spec, backward);
+  if (backward) rows::activation_backward(Activation::tanh, scaled.data(), row, row, nullptr, vocabulary);
+  return loss;
 }
 
 // ln Σ exp of a row, which stays as it is.

@@ -21,11 +21,12 @@ Loss ReferenceBackend<Real>::cross_entropy(const Tensor& hidden, const WeightVie
   Sum<Real> dw(dweight, Sum<Real>::Start::content), db(dbias, Sum<Real>::Start::content);
   LossSum loss;
   std::vector<double> logits(w.rows());
-  const double share = spec.smoothing / static_cast<double>(w.rows());
+  const double share = spec.smoothing / static_cast<double>(w.rows()), cap = spec.logit_cap;
   for (size_t n = 0; n < labels.size(); ++n) {
     for (int64_t o = 0; o < w.rows(); ++o) {
       logits[o] = b.present() ? static_cast<double>(b(o)) : 0;
       for (int64_t i = 0; i < w.columns(); ++i) logits[o] += static_cast<double>(h(n, i)) * w(o, i);
+      if (cap != 0) logits[o] = cap * std::tanh(logits[o] / cap);
     }
     const auto largest = std::max_element(logits.begin(), logits.end());
     double total = 0;
@@ -38,7 +39,8 @@ Loss ReferenceBackend<Real>::cross_entropy(const Tensor& hidden, const WeightVie
     if (!dh.present()) continue;
     for (int64_t o = 0; o < w.rows(); ++o) {
       const double target = share + (o == labels[n] ? 1 - spec.smoothing : 0);
-      const double dlogit = spec.gradient_scale * (std::exp(logits[o] - log_total) - target);
+      const double slope = cap == 0 ? 1 : 1 - logits[o] * logits[o] / (cap * cap);
+      const double dlogit = spec.gradient_scale * (std::exp(logits[o] - log_total) - target) * slope;
       for (int64_t i = 0; i < w.columns(); ++i) {
         dh(n, i) += dlogit * w(o, i);
         if (dw.present()) dw(o, i) += dlogit * h(n, i);

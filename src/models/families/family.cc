@@ -10,9 +10,10 @@ namespace roformer {
 
 namespace {
 
-constexpr std::array kFamilies{&families::roformer,  &families::bert,   &families::llama,
-                               &families::gpt_neox,  &families::marian, &families::encoder_decoder,
-                               &families::translator};
+constexpr std::array kFamilies{
+    &families::roformer, &families::bert,    &families::llama,  &families::mistral,         &families::qwen2,
+    &families::qwen3,    &families::gemma,   &families::gemma2, &families::gemma3,          &families::gpt_neox,
+    &families::gptj,     &families::gpt_neo, &families::marian, &families::encoder_decoder, &families::translator};
 
 // Finds the text of each star of `pattern` in `name`, the first one as short as possible.
 bool match(std::string_view name, std::string_view pattern, std::vector<std::string_view>& stars) {

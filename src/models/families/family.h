@@ -38,7 +38,6 @@ struct TensorRule {
   const char* theirs;  // "lm_head.weight", or after the trunk's name: ".layers.*.self_attn.q_proj.*"
   Arrangement arrangement = Arrangement::whole;
   int part = 0, parts = 1;  // of the file's tensor
-  double offset = 0;        // added to the file's values
 };
 
 // An alternative name of a tensor in files.
@@ -63,6 +62,9 @@ struct Family {
   // Sets values implied by the head; DataError or UsageError (see complete() of models/config.h) for values that the
   // family's files cannot express.
   void (*complete)(ModelConfig& config, const std::string& source);
+  // For training, whose weights are float32 whatever the file's are: sets values that depend on their type. Null: there
+  // are none.
+  void (*widen)(ModelConfig& config) = nullptr;
   // Sets values implied by tensor names only. `has` accepts names with and without the trunk's prefix.
   void (*complete_from_names)(ModelConfig& config, const std::function<bool(const std::string&)>& has) = nullptr;
   // What a known key of a file holds without influence, for a warning ("encoder.foo"); null: unread_rotary_keys().
@@ -76,7 +78,8 @@ struct Family {
 };
 
 namespace families {
-extern const Family roformer, bert, llama, gpt_neox, marian, marian_separate;
+extern const Family roformer, bert, marian, marian_separate;
+extern const Family llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3, gpt_neox, gptj, gpt_neo;
 // With an object of config.json for each half: of two RoFormers as transformers has them, and this project's own.
 extern const Family encoder_decoder, translator;
 }  // namespace families

@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view kNeoXTypes[] = {"gpt_neox"};
 constexpr Architecture kNeoXArchitectures[] = {{"GPTNeoXModel", Head::none}, {"GPTNeoXForCausalLM", Head::causal_lm}};
 // GPTNeoXConfig's defaults.
-constexpr decoder_keys::Usual kUsual{.activation = "gelu", .max_positions = 2048, .biased = true};
+constexpr decoder_keys::Usual kUsual{.activation = "gelu", .max_positions = 2048};
 constexpr double kShare = 0.25;
 
 constexpr TensorRule kTensors[] = {
@@ -74,6 +74,7 @@ void write_rotation(const ModelConfig& config, Json& json) {
 
 void gpt_neox_keys(ConfigKeys& keys, ModelConfig& config) {
   decoder_keys::common_keys(keys, config, "gpt_neox", kUsual);
+  keys.flag("attention_bias", config.biased, true);
   keys.real("hidden_dropout", config.hidden_dropout, 0);
   keys.real("layer_norm_eps", config.norm_epsilon, 1e-5);
   keys.others(
@@ -110,7 +111,7 @@ void complete_gpt_neox(ModelConfig& config, const std::string& source) {
                   "embeddings of hidden_size {}",
                   config.hidden);
   }
-  decoder_keys::require_causal(config, source, "GPT-NeoX");
+  decoder_keys::require_causal(config, source, "a GPT-NeoX");
 }
 
 constexpr const char* kNeoXSigns[] = {"*.attention.query_key_value.weight"};
