@@ -15,6 +15,7 @@
 #include "cli/sampling_choices.h"
 #include "cli/text_input.h"
 #include "cli/tokenizer_options.h"
+#include "text/chat.h"
 
 namespace roformer {
 namespace {
@@ -26,7 +27,8 @@ struct GenerateOptions {
   TokenizerOptions tokenizer;
   std::string model;
   int64_t max_new_tokens = 128, min_new_tokens = 0, batch_size = 8, seed = 0, beam = 1;
-  bool greedy = false, echo = false, json = false;
+  bool greedy = false, echo = false, json = false, chat = false;
+  std::optional<std::string> system;
   SamplingChoices sampling;
   std::optional<double> length_penalty;
   std::optional<int64_t> context;
@@ -63,6 +65,12 @@ void describe(OptionSet& set, GenerateOptions& options) {
           {0, kMaxTokenCount});
   set.add("--stop", options.stop, "end a text before the first of these strings", "TEXT");
   describe_decoding(set, options);
+  set.section("Chats");
+  set.add("--chat", options.chat,
+          "answer: each prompt is the user's turn, or a list of messages ([{\"role\": \"user\", \"content\": "
+          "\"...\"}]), in "
+          "the model's chat template");
+  set.add("--system", options.system, "--chat: the system message", "TEXT");
   set.section("Long texts");
   set.add(
       "--context", options.context,
@@ -192,7 +200,35 @@ void warn_of_cut(const std::string& location, const Prompt& prompt) {
                            location, left + prompt.dropped, left, prompt.dropped + 1);
 }
 
+// A prompt as a chat: a list of messages, or a turn of the user.
+std::vector<ChatMessage> chat_of(const std::string& text, const GenerateOptions& options) {
+  std::vector<ChatMessage> messages;
+  if (text.starts_with("[{")) {
+    messages = read_chat(text, "chat");
+  } else {
+    messages.push_back({"user", text});
+  }
+  if (options.system) {
+    if (messages.front().role == "system")
+      throw DataError("the chat has a system message of its own, beside {}", FieldName("system"));
+    messages.insert(messages.begin(), {"system", *options.system});
+  }
+  return messages;
+}
+
+// Turns end there, too.
+void add_turn_end(const Session& session, const ChatTemplate& chat, std::optional<std::vector<int32_t>>& ends) {
+  const Tokenizer& tokenizer = session.tokenizer();
+  if (!ends) ends.emplace();
+  if (ends->empty() && tokenizer.has(SpecialToken::sep)) ends->push_back(tokenizer.sep_id());
+  const int32_t id = *tokenizer.id(chat.turn_end());
+  if (std::ranges::find(*ends, id) == ends->end()) ends->push_back(id);
+}
+
 void run(const GenerateOptions& options) {
+  if (options.system && !options.chat) {
+    throw InapplicableError("{} is for {} alone", FieldName("system"), FieldName("chat"));
+  }
   GenerationOptions generation = generation_options(options);
   const StopOnSignal stop;
   generation.stop_token = stop.token();
@@ -202,6 +238,11 @@ void run(const GenerateOptions& options) {
   std::vector<std::string> warnings;
   generation.end_ids = named_end_ids(session.directory(), session.model().config(), &warnings);
   std::ranges::for_each(warnings, print_warning);
+  std::optional<ChatTemplate> chat;
+  if (options.chat) {
+    chat = load_chat_template(session.directory(), session.tokenizer());
+    add_turn_end(session, *chat, generation.end_ids);
+  }
   const TextGenerator generator(session.model(), session.tokenizer(), std::move(generation));
   for (bool ended = false; !ended;) {
     std::vector<std::string> texts;
@@ -212,7 +253,10 @@ void run(const GenerateOptions& options) {
       ended = !reader.next(text);
       if (ended) break;
       try {
-        prompts.push_back(generator.prompt(text, reader.count() - 1));
+        const int64_t number = reader.count() - 1;
+        prompts.push_back(
+            chat ? generator.prompt(session.tokenizer().encode_plain(chat->apply(chat_of(text, options))), number)
+                 : generator.prompt(text, number));
         if (prompts.back().dropped > 0) warn_of_cut(reader.location(), prompts.back());
       } catch (const DataError& error) {
         throw error.prefixed(reader.location() + ": ");

@@ -27,8 +27,9 @@ struct TrainTokenizerOptions {
 
 void describe(OptionSet& set, TrainTokenizerOptions& options) {
   set.add_choice(
-      "--type", options.type, {"wordpiece", "jieba-wordpiece", "bpe", "unigram", "char", "byte"},
-      "WordPiece as in BERT, or on Chinese words as in RoFormer, SentencePiece models, single characters, or bytes");
+      "--type", options.type, {"wordpiece", "jieba-wordpiece", "bpe", "unigram", "char", "byte", "byte-bpe"},
+      "WordPiece as in BERT, or on Chinese words as in RoFormer, SentencePiece models, single characters, bytes, or "
+      "byte-level BPE as in GPT-2");
   set.add("--vocab-size", options.training.vocab_size, "vocabulary size, special tokens included", {1, 10'000'000});
   set.add("--lowercase", options.training.lowercase,
           "lowercase the text (wordpiece, jieba-wordpiece: also strip accents; bpe, unigram: NFKC and case folding)");
@@ -41,7 +42,8 @@ void describe(OptionSet& set, TrainTokenizerOptions& options) {
       "is the source");
   set.add("--separate-vocabularies", options.separate,
           "--target-input: a vocabulary for each language, of --vocab-size each, instead of one for both");
-  set.add("--output", options.output, "directory for vocab.txt or tokenizer.model, and the settings", "DIR");
+  set.add("--output", options.output, "directory for vocab.txt, tokenizer.model or tokenizer.json, and the settings",
+          "DIR");
   set.require("--output");
   set.add_choice("--tokenizer-mode", options.mode, {"fast", "slow", "bert4keras"},
                  "jieba-wordpiece: implementation to follow, transformers' fast or slow one or bert4keras's");
@@ -70,6 +72,7 @@ std::unique_ptr<Tokenizer> learn(const TrainTokenizerOptions& options) {
   if (learns_sentencepiece(options)) {
     return train_sentencepiece(options.input, options.training, sentencepiece_kind(options), pool);
   }
+  if (options.type == "byte-bpe") return train_byte_bpe(options.input, options.training, pool);
   return options.type == "char" ? train_char(options.input, options.training, pool)
                                 : train_wordpiece(options.input, options.training, pool);
 }

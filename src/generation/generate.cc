@@ -157,12 +157,17 @@ void TextGenerator::check_memory(int64_t sequences, int64_t tokens) const {
 
 Prompt TextGenerator::prompt(std::string_view text, int64_t number) const {
   Encoding encoding = tokenizer_.encode(text);
-  Prompt prompt{.ids = std::move(encoding.ids), .number = number};
-  std::vector<int32_t>& ids = prompt.ids;
+  std::vector<int32_t>& ids = encoding.ids;
   // The text continues, so the tokenizer's end token is dropped. One that the user wrote has a place in the text.
   const bool causal = attention_mask_ == AttentionMask::causal;
   const bool added = !ids.empty() && encoding.offsets.back() == std::array<int64_t, 2>{0, 0};
   if (causal && added && tokenizer_.has(SpecialToken::sep) && ids.back() == tokenizer_.sep_id()) ids.pop_back();
+  return prompt(std::move(ids), number);
+}
+
+Prompt TextGenerator::prompt(std::vector<int32_t> given, int64_t number) const {
+  Prompt prompt{.ids = std::move(given), .number = number};
+  std::vector<int32_t>& ids = prompt.ids;
   check_rows(tokenizer_, ids, model_.config().vocabulary);
   if (ids.empty()) throw DataError("the prompt is empty, and the tokenizer has no begin token");
   const auto limit = static_cast<size_t>(window_);

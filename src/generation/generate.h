@@ -78,6 +78,8 @@ class TextGenerator {
   // the text stays), [CLS] text [SEP] for a prefix model. If it exceeds the window, the oldest tokens except the first
   // are dropped (Overflow::shift), else DataError.
   Prompt prompt(std::string_view text, int64_t number) const;
+  // The same of ids as they are: of a chat, whose template has all special tokens.
+  Prompt prompt(std::vector<int32_t> ids, int64_t number) const;
 
   // Results in the order of prompts. Sampling depends on seed and number only, not on the other prompts. Interrupted if
   // a stop is requested; DataError, naming a tensor, for non-finite logits.

@@ -5,6 +5,8 @@
 
 #include "text/document_tag.h"
 #include "text/jieba/jieba_text.h"
+#include "text/pipeline/byte_letters.h"
+#include "text/pipeline/byte_words.h"
 #include "text/sentencepiece/model.h"
 #include "text/text_file.h"
 
@@ -152,6 +154,19 @@ WordCounts count_words(std::span<const std::string> paths, const Normalization& 
       add_one(counts, word.text);
     });
   });
+}
+
+WordCounts count_byte_words(std::span<const std::string> paths, ThreadPool& pool) {
+  const WordCounts bytes = count_blocks<WordCounts>(
+      paths, pool, [words = ByteWords(BytePattern::gpt2)](std::string_view text, WordCounts& counts) {
+        for (size_t begin = 0, end = 0; begin < text.size(); begin = end) {
+          end = words.end_of_word(text, begin);
+          if (end - begin <= kMaxSpacedWord) add_one(counts, text.substr(begin, end - begin));
+        }
+      });
+  WordCounts spelled;
+  for (const auto& [word, count] : bytes) spelled.emplace(pipeline::bytes_to_letters(word), count);
+  return spelled;
 }
 
 WordCounts count_jieba_words(std::span<const std::string> paths, const WordPieceOptions& options, JiebaMode mode,

@@ -52,6 +52,9 @@ class SpacedWordCounter {
   WordCounts counts_, block_;
   size_t block_bytes_ = 0;  // of the texts counted in block_
 };
+// The words of GPT-2's expression (pipeline/byte_words.h), spelled in its letters of bytes; lines end with "\n". Skips
+// document tags, and words of more than kMaxSpacedWord bytes.
+WordCounts count_byte_words(std::span<const std::string> paths, ThreadPool& pool);
 CodePointCounts count_code_points(std::span<const std::string> paths, const Normalization& normalization,
                                   ThreadPool& pool);
 

@@ -3,11 +3,14 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/inapplicable_error.h"
 #include "text/char_tokenizer.h"
 #include "text/jieba/find_dictionary.h"
 #include "text/jieba/jieba_tokenizer.h"
 #include "text/learn/text_counts.h"
 #include "text/learn/wordpiece_merges.h"
+#include "text/pipeline/byte_letters.h"
+#include "text/pipeline/make_byte_bpe.h"
 #include "text/wordpiece/wordpiece.h"
 
 namespace roformer {
@@ -169,6 +172,39 @@ std::unique_ptr<Tokenizer> train_char(std::span<const std::string> paths, const 
   }
   return std::make_unique<CharTokenizer>(Vocabulary(std::move(tokens), kWhere), SpecialTokens{}, options.lowercase,
                                          kWhere);
+}
+
+std::unique_ptr<Tokenizer> train_byte_bpe(std::span<const std::string> paths, const TokenizerTraining& options,
+                                          ThreadPool& pool) {
+  if (options.lowercase) {
+    throw InapplicableError("{}: byte-level BPE keeps the text as it is", FieldName("lowercase"));
+  }
+  const WordCounts counts = count_byte_words(paths, pool);
+  if (counts.empty())
+    throw DataError("{}: no words to learn a vocabulary from", FilePath(first(paths), describe(paths)));
+  std::vector<char32_t> alphabet;
+  for (int byte = 0; byte < 256; ++byte) {
+    alphabet.push_back(pipeline::letter_of_byte(static_cast<unsigned char>(byte)));
+  }
+  WordPieceMerges merges(counts, alphabet, "");
+  const SpecialTokens specials;
+  ByteBpeContent content{.tokens = special_token_list()};
+  check_size(options, content.tokens.size() + merges.pieces().size());
+  for (const std::string& name : content.tokens) {
+    content.added.push_back({.content = name,
+                             .id = static_cast<int32_t>(content.added.size()),
+                             .special = true,
+                             .lstrip = name == specials.mask});
+  }
+  merges.grow(static_cast<size_t>(options.vocab_size) - content.tokens.size(), options.min_frequency);
+  const std::vector<std::string>& pieces = merges.pieces();
+  content.tokens.insert(content.tokens.end(), pieces.begin(), pieces.end());
+  for (const auto& [left, right] : merges.merges()) {
+    content.merges.push_back(pieces[static_cast<size_t>(left)] + ' ' + pieces[static_cast<size_t>(right)]);
+  }
+  content.specials = specials;
+  content.around = ByteBpeContent::Around::bert;
+  return make_byte_bpe(content, std::string(kWhere));
 }
 
 std::unique_ptr<Tokenizer> train_byte() {

@@ -44,6 +44,13 @@ std::unique_ptr<Tokenizer> train_jieba_wordpiece(std::span<const std::string> pa
 std::unique_ptr<Tokenizer> train_char(std::span<const std::string> paths, const TokenizerTraining& options,
                                       ThreadPool& pool);
 
+// Byte-level BPE with GPT-2's words, any text of which comes back from its ids. Order of ids: specials; the 256 bytes
+// by their letters; merges in order: the highest count first, ties by the lowest left id, then right id, as trained by
+// Hugging Face's tokenizers. UsageError if the size cannot hold specials and bytes, or to lowercase; DataError without
+// words.
+std::unique_ptr<Tokenizer> train_byte_bpe(std::span<const std::string> paths, const TokenizerTraining& options,
+                                          ThreadPool& pool);
+
 // Always the specials and the 256 bytes, 261 tokens.
 std::unique_ptr<Tokenizer> train_byte();
 

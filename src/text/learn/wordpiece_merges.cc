@@ -21,7 +21,8 @@ int32_t WordPieceMerges::piece_id(const std::string& piece) {
   return entry->second;
 }
 
-WordPieceMerges::WordPieceMerges(const WordCounts& counts, std::span<const char32_t> alphabet) {
+WordPieceMerges::WordPieceMerges(const WordCounts& counts, std::span<const char32_t> alphabet, std::string_view prefix)
+    : prefix_size_(prefix.size()) {
   const std::set<char32_t> known(alphabet.begin(), alphabet.end());
   std::set<char32_t> continuing;
   std::vector<std::pair<std::u32string, int64_t>> spelled;
@@ -45,7 +46,7 @@ WordPieceMerges::WordPieceMerges(const WordCounts& counts, std::span<const char3
     first[c] = piece_id(piece);
   }
   for (const char32_t c : continuing) {
-    std::string piece(kContinuationPrefix);
+    std::string piece(prefix);
     append_utf8(piece, c);
     next[c] = piece_id(piece);
   }
@@ -85,8 +86,9 @@ void WordPieceMerges::grow(size_t size, int64_t min_frequency) {
 
 void WordPieceMerges::merge(uint64_t key) {
   const auto left = static_cast<int32_t>(key >> 32), right = static_cast<int32_t>(key & 0xFFFFFFFF);
-  const std::string tail = pieces_[static_cast<size_t>(right)].substr(kContinuationPrefix.size());
+  const std::string tail = pieces_[static_cast<size_t>(right)].substr(prefix_size_);
   const int32_t joined = piece_id(pieces_[static_cast<size_t>(left)] + tail);
+  merges_.push_back({left, right});
   const std::vector<int32_t> indices = std::move(pairs_.at(key).words);
   std::vector<uint64_t> grown;
   for (const int32_t index : indices) {

@@ -1,22 +1,28 @@
-// Learns a WordPiece vocabulary: start from characters, merge the most frequent adjacent pair, repeat. Queue entries
-// may be stale and are checked when popped; each pair lists the words it occurs in, so a merge touches only those.
+// Learns a WordPiece or BPE vocabulary: start from characters, merge the most frequent adjacent pair, repeat. Queue
+// entries may be stale and are checked when popped; each pair lists the words it occurs in, so a merge touches only
+// those.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <queue>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "text/learn/text_counts.h"
+#include "text/wordpiece/word_pieces.h"
 
 namespace roformer {
 
 class WordPieceMerges {
  public:
-  // Skips words with a character outside `alphabet`, which WordPiece never splits.
-  WordPieceMerges(const WordCounts& counts, std::span<const char32_t> alphabet);
+  // Skips words with a character outside `alphabet`, which WordPiece never splits. `prefix` marks the pieces that do
+  // not start a word; BPE has none.
+  WordPieceMerges(const WordCounts& counts, std::span<const char32_t> alphabet,
+                  std::string_view prefix = kContinuationPrefix);
 
   // Merges pairs until there are `size` pieces or no pair occurs `min_frequency` (at least 1) times.
   void grow(size_t size, int64_t min_frequency);
@@ -25,6 +31,8 @@ class WordPieceMerges {
   int64_t best_count();
 
   const std::vector<std::string>& pieces() const { return pieces_; }
+  // The pairs of pieces that were merged, in order.
+  const std::vector<std::array<int32_t, 2>>& merges() const { return merges_; }
 
  private:
   struct SpelledWord {
@@ -47,7 +55,9 @@ class WordPieceMerges {
   void merge(uint64_t key);
   bool merge_in_word(SpelledWord& word, int32_t left, int32_t right, int32_t joined);
 
+  size_t prefix_size_;
   std::vector<std::string> pieces_;
+  std::vector<std::array<int32_t, 2>> merges_;
   std::unordered_map<std::string, int32_t> ids_;
   std::vector<SpelledWord> words_;
   std::unordered_map<uint64_t, Pair> pairs_;

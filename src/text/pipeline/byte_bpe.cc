@@ -4,6 +4,7 @@
 #include <cstring>
 #include <queue>
 
+#include "base/utf8.h"
 #include "text/pipeline/byte_letters.h"
 
 namespace roformer {
@@ -12,11 +13,32 @@ namespace {
 
 constexpr uint64_t kMix = 0x9E3779B97F4A7C15;
 
-uint64_t load_bytes(const char* from, size_t size) {
-  uint64_t value = 0;
-  std::memcpy(&value, from, size);
+template <class Unsigned>
+uint64_t load(const char* from) {
+  Unsigned value;
+  std::memcpy(&value, from, sizeof value);
   return value;
 }
+
+constexpr size_t kWide = 3;  // bytes of an ideograph
+constexpr size_t kBytePairs = size_t{1} << 16;
+
+bool begins_wide(char byte) { return (static_cast<unsigned char>(byte) & 0xF0) == 0xE0; }
+
+uint64_t join_bytes(std::string_view bytes) {
+  uint64_t value = 0;
+  for (const char byte : bytes) value = value << 8 | static_cast<unsigned char>(byte);
+  return value;
+}
+
+// Of the three bytes before a boundary and up to three behind it.
+uint64_t hash_boundary(uint64_t before, std::string_view behind) {
+  const uint64_t hash = (before << 32 | behind.size() << 24 | join_bytes(behind)) * kMix;
+  return hash ^ hash >> 32;
+}
+
+bool has_bit(const std::vector<uint64_t>& bits, size_t bit) { return (bits[bit / 64] >> bit % 64 & 1) != 0; }
+void set_bit(std::vector<uint64_t>& bits, size_t bit) { bits[bit / 64] |= uint64_t{1} << bit % 64; }
 
 uint64_t hash_bytes(std::string_view bytes) {
   uint64_t hash = bytes.size() * kMix;
@@ -26,9 +48,9 @@ uint64_t hash_bytes(std::string_view bytes) {
     hash = (hash ^ value) * kMix;
     hash ^= hash >> 32;
   };
-  for (; left >= 8; at += 8, left -= 8) mix(load_bytes(at, 8));
+  for (; left >= 8; at += 8, left -= 8) mix(load<uint64_t>(at));
   if (left >= 4) {
-    mix(load_bytes(at, 4) << 32 | load_bytes(at + left - 4, 4));
+    mix(load<uint32_t>(at) << 32 | load<uint32_t>(at + left - 4));
   } else if (left > 0) {
     const auto byte = [&](size_t i) { return static_cast<uint64_t>(static_cast<unsigned char>(at[i])); };
     mix(byte(0) << 16 | byte(left / 2) << 8 | byte(left - 1));
@@ -88,12 +110,15 @@ ByteBpe::PairSlot& ByteBpe::slot_of(uint64_t pair) {
 
 void ByteBpe::set_merges(std::span<const Merge> merges) {
   pairs_.resize(table_size(merges.size()));
+  boundaries_.resize(std::bit_ceil(merges.size() / 2 + 1));  // 32 bits a merge
+  short_boundaries_.resize(kBytePairs / 64);
   for (const Merge& merge : merges) {
+    note_boundary(merge);
     const auto rank = static_cast<uint32_t>(merged_.size());
     slot_of(pair_of(merge.left, merge.right)) = {pair_of(merge.left, merge.right), rank};
     merged_.push_back(merge.merged);
   }
-  byte_ranks_.resize(size_t{1} << 16);
+  byte_ranks_.resize(kBytePairs);
   for (size_t bytes = 0; bytes < byte_ranks_.size(); ++bytes) {
     byte_ranks_[bytes] = rank_of(byte_ids_[bytes >> 8], byte_ids_[bytes & 0xFF]);
   }
@@ -107,9 +132,40 @@ uint32_t ByteBpe::rank_of(int32_t left, int32_t right) const {
   }
 }
 
+void ByteBpe::note_boundary(const Merge& merge) {
+  const std::string_view left = bytes_of(merge.left), right = bytes_of(merge.right);
+  if (begins_code_point(left.back()) || !begins_wide(right.front())) return;
+  if (left.size() < kWide) {
+    set_bit(short_boundaries_, join_bytes(left.substr(left.size() - 1)) << 8 | join_bytes(right.substr(0, 1)));
+  } else {
+    const uint64_t hash = hash_boundary(join_bytes(left.substr(left.size() - kWide)), right.substr(0, kWide));
+    set_bit(boundaries_, hash & (64 * boundaries_.size() - 1));
+  }
+}
+
+// Whether some merge joins a token that ends there with one that starts there.
+bool ByteBpe::may_join(std::string_view word, size_t boundary) const {
+  if (has_bit(short_boundaries_, join_bytes(word.substr(boundary - 1, 2)))) return true;
+  const uint64_t before = join_bytes(word.substr(boundary - kWide, kWide));
+  for (size_t size = 1; size <= kWide; ++size) {
+    const uint64_t hash = hash_boundary(before, word.substr(boundary, size));
+    if (has_bit(boundaries_, hash & (64 * boundaries_.size() - 1))) return true;
+  }
+  return false;
+}
+
+size_t ByteBpe::end_of_part(std::string_view word, size_t begin) const {
+  for (size_t at = begin; at < word.size();) {
+    const bool wide = begins_wide(word[at]);
+    at += wide ? kWide : 1;
+    if (wide && at < word.size() && begins_wide(word[at]) && !may_join(word, at)) return at;
+  }
+  return word.size();
+}
+
 int32_t ByteBpe::find_whole(std::string_view word) const {
   const int32_t id = find(word);
-  if (id == kNone || ignores_merges_) return id;
+  if (id == kNone) return kNone;
   std::atomic<uint8_t>& known = whole_[static_cast<size_t>(id)];
   uint8_t whole = known.load(std::memory_order_relaxed);
   if (whole == kUnknown) {

@@ -12,6 +12,8 @@ namespace roformer {
 
 namespace {
 
+using Around = ByteBpeContent::Around;
+
 class ContentWriter {
  public:
   ContentWriter(const ByteBpeContent& content, const std::string& where) : content_(content), where_(where) {}
@@ -28,7 +30,7 @@ class ContentWriter {
     json["model"]["ignore_merges"] = content_.ignores_merges;
     json["model"]["vocab"] = vocabulary();
     json["model"]["merges"] = content_.merges;
-    if (content_.adds_bos || content_.adds_eos) json["post_processor"] = templates(json["post_processor"]);
+    if (content_.around != Around::nothing) json["post_processor"] = templates(json["post_processor"]);
     return json;
   }
 
@@ -42,11 +44,13 @@ class ContentWriter {
       id_of(token, key);
       json[key] = token;
     };
-    name("bos_token", content_.bos);
-    name("eos_token", content_.eos);
-    name("unk_token", content_.unk);
-    name("pad_token", content_.pad);
-    name("mask_token", content_.mask);
+    const SpecialTokens& specials = content_.specials;
+    const bool bert = content_.around == Around::bert;
+    name(bert ? "cls_token" : "bos_token", specials.cls);
+    name(bert ? "sep_token" : "eos_token", specials.sep);
+    name("unk_token", specials.unk);
+    name("pad_token", specials.pad);
+    name("mask_token", specials.mask);
     if (!content_.chat_template.empty()) json["chat_template"] = content_.chat_template;
     return json;
   }
@@ -81,21 +85,25 @@ class ContentWriter {
   // <s> text </s>, behind what the file has.
   Json templates(Json before) const {
     Json single = Json::array(), pair = Json::array(), specials = Json::object();
-    const auto special = [&](bool wanted, const std::string& token, const char* what, int segment, Json& parts) {
+    const Around around = content_.around;
+    const bool begins = around == Around::cls || around == Around::both;
+    const bool ends = around == Around::sep || around == Around::both || around == Around::bert;
+    const auto special = [&](bool wanted, const std::string& token, int segment, Json& parts) {
       if (!wanted) return;
-      specials[token] = {{"id", token}, {"ids", {id_of(token, what)}}, {"tokens", {token}}};
+      specials[token] = {
+          {"id", token}, {"ids", Json::array({id_of(token, "special token")})}, {"tokens", Json::array({token})}};
       parts.push_back({{"SpecialToken", {{"id", token}, {"type_id", segment}}}});
     };
     const auto text = [&](const char* name, int segment, Json& parts) {
-      special(content_.adds_bos, content_.bos, "bos_token", segment, parts);
+      special(begins || (around == Around::bert && segment == 0), content_.specials.cls, segment, parts);
       parts.push_back({{"Sequence", {{"id", name}, {"type_id", segment}}}});
-      special(content_.adds_eos, content_.eos, "eos_token", segment, parts);
+      special(ends, content_.specials.sep, segment, parts);
     };
     text("A", 0, single);
     text("A", 0, pair);
     text("B", 1, pair);
     Json added = {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", specials}};
-    return {{"type", "Sequence"}, {"processors", {std::move(before), std::move(added)}}};
+    return {{"type", "Sequence"}, {"processors", Json::array({std::move(before), std::move(added)})}};
   }
 
   const ByteBpeContent& content_;

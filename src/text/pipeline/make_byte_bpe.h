@@ -13,7 +13,7 @@ namespace roformer {
 
 struct ByteBpeContent {
   std::vector<std::string> tokens;  // by id, spelled in GPT-2's letters ("Ġthe"); "" for an id without a token
-  std::vector<std::string> merges;  // "Ġ t", the earliest first
+  std::vector<std::string> merges = {};  // "Ġ t", the earliest first
   BytePattern pattern = BytePattern::gpt2;
   bool ignores_merges = false;     // a word that is a token is that token (Llama 3)
   bool composes = false;           // Unicode's NFC before all else (Qwen 2, GPT-NeoX)
@@ -21,10 +21,13 @@ struct ByteBpeContent {
   // Matched in the text as they are, by their ids; special ones are left out when decoding. A model's control tokens
   // belong here, whether `tokens` has them or not.
   std::vector<AddedToken> added = {};
-  // Names of special tokens, "" for none; each one of `added`.
-  std::string bos = "", eos = "", unk = "", pad = "", mask = "";
-  bool adds_bos = false, adds_eos = false;  // around each text
-  std::string chat_template = "";           // kept in tokenizer_config.json
+  // Names of special tokens, "" for none; each one of `added`. `cls` is what transformers calls bos_token, or cls_token
+  // for `bert`; `sep` eos_token or sep_token.
+  SpecialTokens specials = {.pad = "", .unk = "", .cls = "", .sep = "", .mask = ""};
+  // What an input has around a text, and each of two: nothing, cls before it, sep behind it, both; bert has no second
+  // cls before the second text.
+  enum class Around { nothing, cls, sep, both, bert } around = Around::nothing;
+  std::string chat_template = "";  // kept in tokenizer_config.json
   std::string tokenizer_class = "PreTrainedTokenizerFast";
 };
 

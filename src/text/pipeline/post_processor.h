@@ -11,8 +11,7 @@ namespace roformer {
 struct PipelineTemplates {
   EncodingTemplate single, pair;
   std::string begin, end;  // the first special token before one text and the last after it; "" if there is none
-  // Whether offsets leave out the spaces at the ends of tokens; and of the text's first token, too, unless one space
-  // was put before it.
+  // Whether offsets leave out the spaces at the ends of tokens, but for a single one before the first token.
   bool trims_offsets = false, keeps_first_space = false;
 };
 

@@ -90,9 +90,8 @@ void PipelineTokenizer::adjust_offsets(std::string_view text, std::span<const in
     } else {
       spaces = id < end_spaces_.size() ? end_spaces_[id] : count_end_spaces(token(ids[i]));
     }
-    if (spaces[0] > 0 && !(parts_.templates.keeps_first_space && (i == 0 || begin == 0))) {
-      begin = std::min(begin + spaces[0], end);
-    }
+    const bool put_there = parts_.templates.keeps_first_space && spaces[0] == 1 && (i == 0 || begin == 0);
+    if (!put_there) begin = std::min(begin + spaces[0], end);
     if (spaces[1] > 0 && end >= spaces[1]) end = std::max(end - spaces[1], begin);
   }
 }

@@ -134,7 +134,8 @@ void order_marks(std::vector<Part>& parts) {
 
 // The primary composite of two code points; 0 if there is none.
 char32_t compose_pair(char32_t a, char32_t b, int combining_class) {
-  if (b < 0x300 || (combining_class == 0 && b >= 0x1200 && b < 0x11000)) return 0;
+  constexpr char32_t kBalinese = 0x1B35;  // VOWEL SIGN TEDUNG
+  if (b < 0x300 || (combining_class == 0 && b >= 0x1200 && b < 0x11000 && b != kBalinese)) return 0;
   std::array<utf8proc_int32_t, 2> buffer = {static_cast<utf8proc_int32_t>(a), static_cast<utf8proc_int32_t>(b)};
   const auto count = utf8proc_normalize_utf32(buffer.data(), buffer.size(),
                                               static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
