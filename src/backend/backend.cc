@@ -90,7 +90,8 @@ Precision parse_precision(std::string_view name) {
   if (name == "float32") return Precision::float32;
   if (name == "bfloat16") return Precision::bfloat16;
   if (name == "int8") return Precision::int8;
-  throw UsageError("{} is '{}'; expected float32, bfloat16 or int8", FieldName("dtype"), name);
+  if (name == "int4") return Precision::int4;
+  throw UsageError("{} is '{}'; expected float32, bfloat16, int8 or int4", FieldName("dtype"), name);
 }
 
 const char* precision_name(Precision precision) {
@@ -98,6 +99,7 @@ const char* precision_name(Precision precision) {
     case Precision::float32: return "float32";
     case Precision::bfloat16: return "bfloat16";
     case Precision::int8: return "int8";
+    case Precision::int4: return "int4";
   }
   return "";
 }

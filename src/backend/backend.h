@@ -33,10 +33,10 @@ namespace roformer {
 // Hendrycks & Gimpel 2016; silu is x·σ(x).
 enum class Activation { none, gelu, gelu_tanh, relu, silu, tanh };
 enum class Pooling { cls, mean, max };
-// What the weights of matrix products are rounded to: bfloat16, or int8 with a scale per output (inference only). The
-// type of the products is the backend's choice (Backend::number_types), for speed. Norms, softmax, losses and optimizer
-// states are always float32.
-enum class Precision { float32, bfloat16, int8 };
+// What the weights of matrix products are rounded to: bfloat16, or (inference only) int8 with a scale per output, of
+// decoders per 32 weights of an output, or int4 so (of decoders only). The type of the products is the backend's choice
+// (Backend::number_types), for speed. Norms, softmax, losses and optimizer states are always float32.
+enum class Precision { float32, bfloat16, int8, int4 };
 Precision parse_precision(std::string_view name);  // UsageError for other names
 const char* precision_name(Precision precision);   // "float32"
 
@@ -195,8 +195,8 @@ struct WeightView {
   int64_t inputs() const { return prepared != nullptr ? prepared->shape()[1] : rows.dim(1); }
 };
 
-// The typical size of a model's passes: a few tokens, as in decoding, or many.
-enum class PassSize { few_tokens, many_tokens };
+// The typical size of a model's passes: a few tokens, many, or one of each text at a time, by a decoder.
+enum class PassSize { few_tokens, many_tokens, decoding };
 
 // The number types of a kind of operator, for display: "linear", "weights int8, activations int8 (AVX512_VNNI)".
 struct NumberTypeUse {

@@ -15,7 +15,7 @@ inline void add_engine(OptionSet& set, EngineOptions& options, bool training = f
   add_threads(set, options.threads);
   add_device(set, options.device);
   std::vector<std::string> choices{"float32", "bfloat16"};
-  if (!training) choices.emplace_back("int8");
+  if (!training) choices.insert(choices.end(), {"int8", "int4"});
   set.add_choice("--dtype", options.dtype, choices,
                  "data type of the operands of matrix products; accumulation and everything else are float32");
 }

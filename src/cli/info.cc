@@ -25,7 +25,7 @@ struct InfoOptions {
 
 void describe(OptionSet& set, InfoOptions& options) { add_json(set, options.json); }
 
-constexpr Precision kPrecisions[] = {Precision::float32, Precision::bfloat16, Precision::int8};
+constexpr Precision kPrecisions[] = {Precision::float32, Precision::bfloat16, Precision::int8, Precision::int4};
 
 void run(const InfoOptions& options) {
   ThreadPool pool(1);

@@ -20,23 +20,8 @@ float half_at(const unsigned char* bytes) {
   return widened(half);
 }
 
-// The nearest float16, ties to even; larger numbers become infinite.
-uint16_t rounded_half(float x) {
-  const auto bits = std::bit_cast<uint32_t>(x);
-  const auto sign = static_cast<uint16_t>(bits >> 16 & 0x8000);
-  const uint32_t magnitude = bits & 0x7FFFFFFF;
-  if (magnitude > 0x7F800000) return sign | 0x7E00;                  // NaN
-  if (magnitude >= 0x477FF000) return sign | 0x7C00;                 // from 65520 on
-  if (magnitude < 0x38800000) {                                      // subnormal: multiples of 2^-24
-    const float scaled = std::bit_cast<float>(magnitude) * 0x1p24f;  // exact
-    return sign | static_cast<uint16_t>(std::nearbyint(scaled));
-  }
-  const uint32_t odd = magnitude >> 13 & 1;
-  return sign | static_cast<uint16_t>((magnitude - 0x38000000 + 0xFFF + odd) >> 13);
-}
-
 void put_half(float x, unsigned char* bytes) {
-  const uint16_t half = rounded_half(x);
+  const Float16 half = rounded_to_float16(x);
   std::memcpy(bytes, &half, sizeof half);
 }
 

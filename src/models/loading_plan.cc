@@ -73,6 +73,7 @@ AvailableTensors available(const std::shared_ptr<const WeightFiles>& files) {
     const std::string& name = entry.info.name;
     AvailableTensor& tensor = result.emplace_back(
         AvailableTensor{.name = name, .shape = {}, .read = [files, file, name] { return file->stored(name); }});
+    tensor.stored_numbers = entry.info.dtype;
     tensor.read_into = [files, file, name](const Tensor& to) { file->read_into(name, to); };
     try {
       std::tie(tensor.shape, tensor.dtype) = stored_form(entry.info, file->path());

@@ -21,6 +21,7 @@ struct AvailableTensor {
   DType dtype = DType::float32;  // of the result of read()
   std::function<Tensor()> read;
   std::string stored_name = name;                     // in the file
+  std::string stored_numbers = {};                    // their type in the file, "Q4_K"; empty: not known
   bool readable = true;                               // else read() throws: of an unsupported type
   std::function<void(const Tensor&)> read_into = {};  // as read() and copy_tensor; null: those
 };

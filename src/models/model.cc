@@ -126,9 +126,9 @@ class KeptParameters final : public NewParameters {
 
 Model::Model(Backend& backend, const ModelConfig& config, ParameterSource&& source, bool trainable)
     : backend_(backend), config_(config), trainable_(trainable), layers_(Scope{source}, config) {
-  if (trainable && backend.precision() == Precision::int8) {
-    throw UsageError("{} is int8, expected float32 or bfloat16: int8 is for inference, not for training",
-                     FieldName("dtype"));
+  if (trainable && (backend.precision() == Precision::int8 || backend.precision() == Precision::int4)) {
+    throw UsageError("{} is {}, expected float32 or bfloat16: {} is for inference, not for training",
+                     FieldName("dtype"), precision_name(backend.precision()), precision_name(backend.precision()));
   }
   take_table(std::move(source));
 }
@@ -198,6 +198,10 @@ std::optional<Rows> find_rows(std::span<Parameter* const> weights, const Tensor&
 
 void Model::prepare() {
   if (trainable_) throw ShapeError("a trainable model cannot be prepared for inference");
+  if (backend_.precision() == Precision::int4 && layers_.trunk.pass_size() != PassSize::decoding) {
+    throw UsageError("{} is int4, which is for models that continue texts, not for a {} with a {}", FieldName("dtype"),
+                     config_.family->name, head_name(config_.head));
+  }
   if (std::exchange(prepared_, true)) return;
   std::vector<Parameter*> trunk, heads;
   std::vector<Parameter*> encoder;
@@ -219,7 +223,10 @@ void Model::prepare() {
   }
   prepare_weights(backend_, trunk, layers_.trunk.pass_size());
   if (layers_.encoder) prepare_weights(backend_, encoder, layers_.encoder->pass_size());
-  const PassSize of_head = layers_.encoder ? PassSize::many_tokens : PassSize::few_tokens;
+  const bool decodes = layers_.trunk.pass_size() == PassSize::decoding;
+  const PassSize of_head = layers_.encoder ? PassSize::many_tokens
+                           : decodes       ? PassSize::decoding
+                                           : PassSize::few_tokens;
   prepare_weights(backend_, heads, of_head);
   if (config_.is_language_model() && config_.tied) prepare_table(backend_, words, of_head);
   for (size_t i = 0; i < table_.size(); ++i) {
@@ -327,8 +334,36 @@ PlannedModel plan_model(FoundModel found) {
 
 PlannedModel plan_model(const std::string& directory) { return plan_model(find_model(directory)); }
 
+namespace {
+
+// Groups of 32 numbers hold those of these types as they are, or, of floating-point numbers, are rounded as asked.
+constexpr std::string_view kExactInInt8[] = {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q5_0"};
+constexpr std::string_view kExactInInt4[] = {"F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "Q5_0"};
+
+// A file of other integers would be rounded twice: in int8 that is said, in int4 refused.
+void check_integers(const FoundModel& found, Precision precision, std::vector<std::string>& warnings) {
+  if (precision != Precision::int8 && precision != Precision::int4) return;
+  const std::span<const std::string_view> exact =
+      precision == Precision::int8 ? std::span<const std::string_view>(kExactInInt8) : kExactInInt4;
+  const auto rounded = std::ranges::find_if(found.tensors, [&](const AvailableTensor& tensor) {
+    return tensor.stored_numbers.starts_with('Q') && std::ranges::find(exact, tensor.stored_numbers) == exact.end();
+  });
+  if (rounded == found.tensors.end()) return;
+  if (precision == Precision::int4) {
+    throw DataError("{}: {} is in {}, which groups of 32 int4 numbers cannot hold; take {} int8 or float32",
+                    FilePath(found.source), TensorName(rounded->stored_name), rounded->stored_numbers,
+                    FieldName("dtype"));
+  }
+  warnings.push_back(fmt::format("{}: numbers in {} are rounded to int8, \"{}\" among them", found.source,
+                                 rounded->stored_numbers, rounded->stored_name));
+}
+
+}  // namespace
+
 Model load_model(const std::string& directory, Backend& backend, bool trainable, LoadNotes* notes) {
-  PlannedModel planned = plan_model(directory);
+  FoundModel found = find_model(directory);
+  check_integers(found, backend.precision(), found.notes.warnings);
+  PlannedModel planned = plan_model(std::move(found));
   if (notes != nullptr) *notes = std::move(planned.notes);
   return Model(backend, planned.config, planned.plan, trainable);
 }

@@ -338,7 +338,7 @@ PassSize TransformerStack::pass_size() const {
   // A decoder with cross-attention translates, with all beams of many sentences in a pass.
   const bool decodes =
       config_.attention_mask == AttentionMask::causal && !config_.cross_attention && !can_fuse(config_);
-  return decodes ? PassSize::few_tokens : PassSize::many_tokens;
+  return decodes ? PassSize::decoding : PassSize::many_tokens;
 }
 
 void TransformerStack::fuse(Backend& backend) {

@@ -198,6 +198,7 @@ class CpuLayers final : public FusedLayers {
         epilogue.out = block.expanded.data<float>();
         epilogue.out_stride = intermediate_;
         break;
+      case Precision::int4: break;  // of decoders, which are not fused
     }
     product("feed-forward up projection", lhs, block, packed(layer.intermediate), runner, epilogue);
     if (precision_ == Precision::int8) {

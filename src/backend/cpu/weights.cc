@@ -1,8 +1,10 @@
 // Weights for inference. Passes of few tokens read rows in place, in 32 or 16 bits: they are bound by memory, and a
-// packed copy would gain nothing. For many tokens weights are packed once. int8, with its scales, is always packed.
+// packed copy would gain nothing. For many tokens weights are packed once. int8, with its scales, is always packed, and
+// of decoders, as int4, in groups.
 #include "backend/cpu/weights.h"
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/gemm/grouped.h"
 #include "backend/cpu/gemm/product.h"
 
 namespace roformer {
@@ -39,7 +41,16 @@ bool CpuBackend::reads_weights(DType dtype) const {
 
 std::vector<std::shared_ptr<const PreparedWeight>> CpuBackend::prepare(std::span<Tensor> weights, PassSize passes) {
   std::vector<std::shared_ptr<const PreparedWeight>> prepared(weights.size());
-  if (number_types_.weights != Precision::int8 && passes == PassSize::few_tokens) {
+  const bool grouped = number_types_.weights == Precision::int8 || number_types_.weights == Precision::int4;
+  if (grouped && passes == PassSize::decoding) {
+    for (size_t i = 0; i < weights.size(); ++i) {
+      Tensor& rows = weights[i];
+      prepared[i] = std::make_shared<GroupedWeight>(rows.shape(), GroupedMatrix(*this, number_types_.weights, rows));
+      rows = Tensor();
+    }
+    return prepared;
+  }
+  if (number_types_.weights != Precision::int8 && passes != PassSize::many_tokens) {
     for (Tensor& rows : weights) {
       if (number_types_.weights == Precision::bfloat16 && rows.dtype() != DType::bfloat16)
         rows = rounded_rows(pool_, rows);
@@ -66,6 +77,9 @@ std::vector<std::shared_ptr<const PreparedWeight>> CpuBackend::prepare(std::span
 void CpuBackend::multiply_weight(const Tensor& x, const WeightView& weight, const tile::Epilogue& epilogue) {
   const Matrix a{x.data<float>(), x.row_stride()};
   const int64_t inputs = weight.inputs(), outputs = weight.outputs();
+  if (const auto* const grouped = dynamic_cast<const GroupedWeight*>(weight.prepared)) {
+    return multiply_grouped(pool_, x, grouped->matrix(), epilogue);
+  }
   if (weight.prepared != nullptr) {
     const auto& packed = static_cast<const PackedWeight&>(*weight.prepared);
     return multiply(*this, number_types_.products, x.rows(), a, packed.matrix(), epilogue);
@@ -77,8 +91,8 @@ void CpuBackend::multiply_weight(const Tensor& x, const WeightView& weight, cons
     return multiply(*this, number_types_.products, x.rows(), a, packed, epilogue);
   }
   multiply(*this, number_types_.products, x.rows(), outputs, inputs, a,
-           second_factor(weight.rows, number_types_.widened()), epilogue,
-           weight.constant ? Packing::in_cache : Packing::in_memory);
+           second_factor(weight.rows, number_types_.weights == Precision::bfloat16 && number_types_.widened()),
+           epilogue, weight.constant ? Packing::in_cache : Packing::in_memory);
 }
 
 }  // namespace roformer

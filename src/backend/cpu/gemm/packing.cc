@@ -20,7 +20,8 @@ PanelType panel_type(Precision precision, DType of_rows = DType::float32) {
   switch (precision) {
     case Precision::bfloat16: return PanelType::bfloat16;
     case Precision::int8: return PanelType::int8;
-    case Precision::float32: break;
+    case Precision::float32:
+    case Precision::int4: break;  // in groups alone (grouped.h)
   }
   if (of_rows == DType::bfloat16) return PanelType::bfloat16;
   return of_rows == DType::float16 ? PanelType::float16 : PanelType::float32;
@@ -362,6 +363,7 @@ void LhsBuffer::fill(const float* a, int64_t stride, int64_t first, int64_t rows
       case Precision::int8:
         scales_[static_cast<size_t>(r)] = tile::quantize(from, static_cast<uint8_t*>(to), depth_);
         break;
+      case Precision::int4: break;  // in groups alone
     }
   }
 }

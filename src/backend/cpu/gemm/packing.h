@@ -68,7 +68,8 @@ constexpr int64_t factor_bytes(Precision precision) {
   switch (precision) {
     case Precision::float32: return 4;
     case Precision::bfloat16: return 2;
-    case Precision::int8: return 1;
+    case Precision::int8:
+    case Precision::int4: return 1;
   }
   return 4;
 }

@@ -33,6 +33,7 @@ void multiply_tile(const LhsRows& a, int64_t row, int64_t rows, int64_t depth, c
                      hint);
       return tile::dequantize(sums, rows, {a.scales + row, scales.column_scale, scales.column_sum}, out);
     }
+    case Precision::int4: return;  // in groups alone (grouped.h)
   }
 }
 
