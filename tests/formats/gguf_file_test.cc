@@ -275,6 +275,13 @@ TEST_F(GgufConfigTest, IsThatOfADirectory) {
   EXPECT_EQ(config(llama({}, {gguf_tensor("blk.0.attn_q.bias", {16}, 0, 256)})).at("attention_bias"), true);
 }
 
+TEST_F(GgufConfigTest, ALlamaWithAWindowIsAMistral) {
+  EXPECT_EQ(config(llama({})).at("model_type"), "llama");
+  const Json mistral = config(llama({gguf_u32("llama.attention.sliding_window", 8)}));
+  EXPECT_EQ(mistral.at("model_type"), "mistral");
+  EXPECT_EQ(mistral.at("sliding_window"), 8);
+}
+
 TEST_F(GgufConfigTest, RefusesWhatADirectoryCannotSay) {
   expect_no_config({.items = {gguf_string("general.architecture", "phi3")}}, "is \"phi3\", expected llama, qwen2");
   expect_no_config({.items = {gguf_u32("general.architecture", 1)}}, "general.architecture");
