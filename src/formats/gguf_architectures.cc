@@ -91,6 +91,10 @@ int64_t head_size(const Json& config) {
 void complete_llama_file(const GgufFile& file, Json& config) {
   config["attention_bias"] = file.find("blk.0.attn_q.bias") != nullptr;
   config["mlp_bias"] = file.find("blk.0.ffn_gate.bias") != nullptr;
+  if (!config.contains("sliding_window")) return;
+  config["model_type"] = "mistral";
+  config["architectures"] = {"MistralForCausalLM"};
+  for (const char* other : {"attention_bias", "mlp_bias"}) config.erase(other);
 }
 
 // The divisor in the scale of scores: the head's size, in the largest model hidden size / heads (as in llama.cpp, since
@@ -121,6 +125,9 @@ constexpr const char *kAct = "hidden_act", *kGemmaAct = "hidden_activation", *kT
 constexpr std::array kGgufArchitectures{
     GgufArchitecture{"llama", "llama", "LlamaForCausalLM", GgufRows::adjacent_pairs, 0, kRmsKeys, kAct, "silu",
                      kLlamaNames, complete_llama_file},
+    // Read by the row above, which finds its window.
+    GgufArchitecture{"llama", "mistral", "MistralForCausalLM", GgufRows::adjacent_pairs, 0, kRmsKeys, kAct, "silu",
+                     kLlamaNames},
     GgufArchitecture{"qwen2", "qwen2", "Qwen2ForCausalLM", GgufRows::same, 0, kRmsKeys, kAct, "silu", kLlamaNames},
     GgufArchitecture{"qwen3", "qwen3", "Qwen3ForCausalLM", GgufRows::same, 0, kRmsKeys, kAct, "silu", kLlamaNames},
     GgufArchitecture{"gemma", "gemma", "GemmaForCausalLM", GgufRows::same, 1, kRmsKeys, kGemmaAct, kTanh, kLlamaNames},
@@ -166,7 +173,7 @@ const GgufArchitecture& gguf_architecture(const GgufFile& file) {
   std::string known;
   for (const GgufArchitecture& one : kGgufArchitectures) {
     if (name == one.name) return one;
-    known += (known.empty() ? "" : ", ") + std::string(one.name);
+    if (!known.ends_with(one.name)) known += (known.empty() ? "" : ", ") + std::string(one.name);
   }
   file.metadata().reject(kKey, known);
 }

@@ -164,6 +164,12 @@ void check_config(const ModelConfig& config, const GgufModel& read) {
     written.erase(beside);
     expected.erase(beside);
   }
+  // A Mistral without windows is a Llama.
+  if (expected.at("model_type") == "mistral" && written.at("model_type") == "llama") {
+    for (Json* one : {&written, &expected}) {
+      for (const char* key : {"model_type", "attention_bias", "mlp_bias", "sliding_window"}) one->erase(key);
+    }
+  }
   std::string different;
   for (const auto& [key, value] : expected.items()) {
     const bool close = written.contains(key) && value.is_number() && written[key].is_number() &&

@@ -167,8 +167,10 @@ TEST_F(GgufFileTest, RefusesWhatIsNotTrue) {
   expect_refused(with_item(gguf_text("a") + le(uint32_t{9}) + le(uint32_t{8}) + le(uint64_t{1} << 60)),
                  "an array of 1152921504606846976 values");
   expect_refused({.items = {gguf_u32("a", 1), gguf_u32("a", 1)}}, "\"a\" occurs twice");
-  expect_refused({.items = {gguf_u32("general.alignment", 48)}}, "expected a power of two");
-  expect_refused({.items = {gguf_u32("general.alignment", 0)}}, "general.alignment");
+  EXPECT_THAT([&] { read({.items = {gguf_u32("general.alignment", 48)}}); },
+              ThrowsMessage<DataError>(HasSubstr("expected a power of two")));
+  EXPECT_THAT([&] { read({.items = {gguf_u32("general.alignment", 0)}}); },
+              ThrowsMessage<DataError>(HasSubstr("general.alignment")));
 }
 
 TEST_F(GgufFileTest, RefusesTensorsThatAreNotThere) {
@@ -273,6 +275,13 @@ TEST_F(GgufConfigTest, IsThatOfADirectory) {
   EXPECT_EQ(read_config.at("llama.something"), 5);  // not understood: whoever reads the config says so
   EXPECT_EQ(config(llama({}, {gguf_tensor("output.weight", {16, 4}, 0, 256)})).at("tie_word_embeddings"), false);
   EXPECT_EQ(config(llama({}, {gguf_tensor("blk.0.attn_q.bias", {16}, 0, 256)})).at("attention_bias"), true);
+}
+
+TEST_F(GgufConfigTest, ALlamaWithAWindowIsAMistral) {
+  EXPECT_EQ(config(llama({})).at("model_type"), "llama");
+  const Json mistral = config(llama({gguf_u32("llama.attention.sliding_window", 8)}));
+  EXPECT_EQ(mistral.at("model_type"), "mistral");
+  EXPECT_EQ(mistral.at("sliding_window"), 8);
 }
 
 TEST_F(GgufConfigTest, RefusesWhatADirectoryCannotSay) {

@@ -97,7 +97,7 @@ TEST_P(GgufModelTest, ThereAndBack) {
     EXPECT_EQ(report.source_hash, report.result_hash);
     EXPECT_EQ(report.tensors, static_cast<int64_t>(GgufModel(path()).tensors().size()));
     expect_tokens([&] { return model_directory(in(type + ".gguf")); }());
-    EXPECT_LT(difference(in(type + ".gguf"), *cpu_), type == "f16" ? 2e-2 : type == "q8_0" ? 0.2 : 4);
+    EXPECT_LT(difference(in(type + ".gguf"), *cpu_), type == "f16" ? 2e-2 : type == "q8_0" ? 0.5 : 6);
     convert_file("gguf", "transformers", in(type + ".gguf"), in(type));
     const ConvertReport again = convert_file("transformers", "gguf", in(type), in(type + "-again.gguf"), type);
     EXPECT_EQ(again.result_hash, report.result_hash) << "rounded twice";
@@ -126,7 +126,7 @@ TEST_F(GgufDirectoryTest, FilesAreBelowTheFile) {
   for (const char* name : {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}) {
     EXPECT_TRUE(exists(copy + "/" + name)) << name;
   }
-  EXPECT_EQ(JsonObject::read(copy + "/config.json").get_int("vocab_size", {}), 300);
+  EXPECT_EQ(JsonObject::read(copy + "/config.json").get_int("vocab_size", {}), 295);
   EXPECT_EQ(JsonObject::read(copy + "/tokenizer_config.json").get_string("chat_template", ""),
             "{% for m in messages %}{{ m['content'] }}{% endfor %}");
   const Json scaling = JsonObject::read(copy + "/config.json").value().at("rope_scaling");
@@ -151,8 +151,8 @@ TEST_F(GgufDirectoryTest, NamesATypeThatIsNotRead) {
   std::string bytes(MappedFile(kGgufFolder + "llama.gguf").view());
   const std::string name = "blk.0.ffn_up.weight";
   const size_t type = bytes.find(name) + name.size() + 4 + 2 * 8;
-  ASSERT_EQ(bytes[type], 7);  // Q5_1, of 24 bytes a block
-  bytes[type] = 20;           // IQ4_NL, of 18
+  ASSERT_EQ(bytes[type], 2);  // Q4_0
+  bytes[type] = 20;           // IQ4_NL, of as many bytes a block
   write_file_atomically(directory_ / "model.gguf", bytes);
   EXPECT_THAT([&] { load_model(directory_ / "model.gguf", *cpu_); },
               ThrowsMessage<DataError>(HasSubstr("\"blk.0.ffn_up.weight\" is IQ4_NL, expected F32, F16, BF16, Q8_0")));
