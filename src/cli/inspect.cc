@@ -86,6 +86,7 @@ std::string position_row(const ModelConfig& config) {
     if (rotary->rotary.dim != config.head_dim()) text += fmt::format(", {} dimensions per head", rotary->rotary.dim);
     if (rotary->rotary.scaling.index() != 0) text += ", scaled for longer texts";
     if (rotary->rotate_values) text += ", values too";
+    if (!config.layer_rotary.empty()) text += ", others in some layers";
   } else if (std::holds_alternative<LearnedPosition>(config.position)) {
     text += fmt::format(", {} positions", config.max_positions);
   }
@@ -98,7 +99,17 @@ std::string attention_row(const ModelConfig& config) {
   const char* mask = config.attention_mask == AttentionMask::bidirectional ? "bidirectional"
                      : config.attention_mask == AttentionMask::causal      ? "causal"
                                                                            : "prefix";
-  return fmt::format("{}, {}", fmt::join(kinds, " and "), mask);
+  std::string text = fmt::format("{}, {}", fmt::join(kinds, " and "), mask);
+  int64_t windows = 0, farthest = 0;
+  for (int64_t i = 0; i < config.layers; ++i) {
+    if (config.window_of(i).all()) continue;
+    farthest = std::max(farthest, config.window_of(i).before);
+    ++windows;
+  }
+  if (windows > 0)
+    text +=
+        fmt::format(", {} of {} see {} before", windows, counted(config.layers, "layer"), counted(farthest, "token"));
+  return text;
 }
 
 std::string tokenizer_row(const std::string& directory) {

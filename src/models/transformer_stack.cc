@@ -364,7 +364,8 @@ int64_t decoding_bytes(const ModelConfig& config, int64_t tokens) {
   int64_t rows = 0;  // of layers with a KV cache
   for (int64_t i = 0; i < config.layers; ++i) {
     if (config.attention_of(i) != AttentionKind::softmax) continue;
-    rows += std::min(tokens, 4 * (config.window_of(i).before + 1 + KeyValueCache::kSpare));
+    const int64_t before = config.window_of(i).before;
+    rows += before == KeyWindow::kAll ? tokens : std::min(tokens, 4 * (before + 1 + KeyValueCache::kSpare));
   }
   const int64_t parts = std::holds_alternative<TupePosition>(config.position) ? 3 : 2;  // its keys are twice as long
   return parts * rows * config.positions_config().key_width() * static_cast<int64_t>(sizeof(float));

@@ -76,8 +76,8 @@ class TransformerStack {
 bool can_forget(const ModelConfig& config);
 std::string forget_obstacle(const ModelConfig& config);
 
-// Bytes of the KV cache of a sequence of `tokens` tokens, at most; none for linear attention, and those of a few windows
-// where a layer has one.
+// Bytes of the KV cache of a sequence of `tokens` tokens, at most; none for linear attention, and those of a few
+// windows where a layer has one.
 int64_t decoding_bytes(const ModelConfig& config, int64_t tokens = 1);
 
 // For each token, the number of leading keys of its sequence that it attends to; empty for
