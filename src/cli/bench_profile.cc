@@ -121,7 +121,7 @@ std::string grid_table(const WorkGrid& grid) {
   text += fmt::format("{:<28} {:>10} {:>8} {:>7} {:>13} {:>8} {:>6}\n", "operator", "ms a pass", "barriers", "tasks",
                       "(fewest)", "longest", "busy");
   for (const OperatorGrid& one : grid.operators) {
-    text += fmt::format("{:<28} {:>10.3f} {:>8.0f} {:>7} {:>13} {:>8.2f} {:>5.0f}%\n", one.name, one.seconds * 1e3,
+    text += fmt::format("{:<28} {:>10.3f} {:>8} {:>7} {:>13} {:>8.2f} {:>5.0f}%\n", one.name, one.seconds * 1e3,
                         one.regions, one.median_tasks, one.fewest_tasks, one.longest,
                         one.seconds > 0 ? one.busy / one.seconds * 100 : 0);
   }

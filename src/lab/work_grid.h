@@ -13,7 +13,7 @@ namespace roformer {
 // it was measured: what cores do to each other's caches and memory is not in it.
 struct OperatorGrid {
   std::string name;
-  double regions = 0;
+  int64_t regions = 0;
   int64_t fewest_tasks = 0, median_tasks = 0;  // of a region
   double longest = 0;                          // the longest task by the mean of what a core does; above 1 some wait
   double seconds = 0, busy = 0;                // until the last task ends; of which a core works
@@ -27,7 +27,8 @@ struct WorkGrid {
   double efficiency = 0;                // share of the cores' time in which they work
 };
 
-// `measured`: seconds of the passes that `regions` come from. Tasks are taken in order by the first core that is free.
+// `regions` of so many equal passes, one after the other, which took `measured` seconds. A task takes the median of the
+// passes; tasks are taken in order by the first core that is free.
 WorkGrid work_grid(const std::vector<Profile::Region>& regions, double measured, int64_t passes, int64_t cores);
 
 }  // namespace roformer

@@ -21,14 +21,22 @@ TEST(WorkGrid, CoresTakeTheNextTaskWhenTheyAreFree) {
 TEST(WorkGrid, CountsRegionsAndTasksOfAPassByOperator) {
   const std::vector<Profile::Region> regions{
       {"norm", 1, {1}}, {"linear", 2, {1, 1, 2}}, {"norm", 1, {1}}, {"linear", 2, {1, 1, 2, 1, 1}}};
-  const WorkGrid grid = work_grid(regions, 6, 2, 16);
+  const WorkGrid grid = work_grid(regions, 6, 1, 16);
   ASSERT_EQ(grid.operators.size(), 2u);
   EXPECT_EQ(grid.operators[0].name, "linear");  // takes longest
-  EXPECT_DOUBLE_EQ(grid.operators[0].regions, 1);
+  EXPECT_EQ(grid.operators[0].regions, 2);
   EXPECT_EQ(grid.operators[0].fewest_tasks, 3);
   EXPECT_EQ(grid.operators[0].median_tasks, 5);
-  EXPECT_DOUBLE_EQ(grid.operators[0].seconds, 2);
+  EXPECT_DOUBLE_EQ(grid.operators[0].seconds, 4);
   EXPECT_EQ(grid.operators[1].median_tasks, 1);
+}
+
+TEST(WorkGrid, ATaskTakesTheMedianOfThePasses) {
+  const std::vector<Profile::Region> regions{{"linear", 1, {1, 2}}, {"linear", 9, {9, 2}}, {"linear", 1, {1.5, 1}}};
+  const WorkGrid grid = work_grid(regions, 12, 3, 1);
+  EXPECT_DOUBLE_EQ(grid.operators.at(0).seconds, 1.5 + 2);
+  EXPECT_EQ(grid.operators[0].regions, 1);
+  EXPECT_NEAR(grid.alone, 1.0 / 3, 1e-12);
 }
 
 }  // namespace
