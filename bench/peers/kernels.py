@@ -1,4 +1,4 @@
-"""A pass beside what the machine can do at best; rotation alone and attention alone, 12 heads of 64."""
+"""A pass beside what the machine can do at best; rotation, attention and products with weights alone."""
 
 from contestants import Actor
 from family import Family, Group
@@ -6,6 +6,7 @@ from family import Family, Group
 HEADS, DIM = 12, 64
 ROTATED = 8192
 LENGTHS = (512, 2048, 8192)
+TOKENS = (16, 128, 2048)
 # [1, heads, tokens, dim] for torch, [tokens, heads, dim] for this program: what each likes best.
 SHAPE = ("--preset", "roformer-base")
 
@@ -24,6 +25,12 @@ GROUPS = {
     ),
     "attention": Group(
         "Attention alone, 12 heads of 64", "ms", ("roformer", "torch SDPA"), less_is_better=True, digits=1
+    ),
+    "products": Group(
+        "A layer's products with weights alone, RoFormer-base; weights packed beforehand by both",
+        "GFLOP/s",
+        ("roformer", "oneDNN", "registers"),
+        own=("roformer", "registers"),
     ),
 }
 
@@ -98,4 +105,45 @@ def attention(length):
     return Family(f"attention-{length}", "attention", run)
 
 
+def products(bench):
+    """Beside oneDNN as torch calls it with packed weights, and instructions that read no memory (float32 only)."""
+
+    def row(line, tokens, dtype):
+        return f"{dtype}, {tokens:,} tokens by {line['inputs']:,} × {line['outputs']:,}"
+
+    def ours(tokens, dtype):
+        options = ["--mode", "products", "--profile", *SHAPE, "--lengths", tokens, "--dtype", dtype]
+        *lines, peaks = bench.program.json("bench", *options, "--passes", bench.passes, "--seconds", bench.seconds)
+        values = {row(line, tokens, dtype): {"roformer": line["gflops"]} for line in lines}
+        for one in values.values() if dtype == "float32" else ():
+            one["registers"] = peaks["peaks"]["registers"] / 1e9
+        return values
+
+    def theirs(tokens, dtype):
+        worker = bench.workers.get("kernels")
+        shapes = [(768, 2304), (768, 768), (768, 3072), (3072, 768)]
+        result = worker.ask(
+            "products", tokens=tokens, shapes=shapes, dtype=dtype, passes=bench.passes, seconds=bench.seconds / 4
+        )
+        del result["peak_memory"]
+        return {
+            row({"inputs": inputs, "outputs": outputs}, tokens, dtype): {
+                "oneDNN": 2e-9 * tokens * inputs * outputs / result[f"{inputs},{outputs}"]
+            }
+            for inputs, outputs in shapes
+        }
+
+    rows = {}
+    for dtype in ("float32", "bfloat16", "int8"):
+        for tokens in TOKENS:
+            rows |= bench.measure(
+                [
+                    Actor("roformer", lambda tokens=tokens, dtype=dtype: ours(tokens, dtype)),
+                    Actor("oneDNN", lambda tokens=tokens, dtype=dtype: theirs(tokens, dtype)),
+                ]
+            )
+    return rows
+
+
 FAMILIES = [Family("peak", "peak", peak), Family("rotation", "rotation", rotation), *map(attention, LENGTHS)]
+FAMILIES.append(Family("products", "products", products))

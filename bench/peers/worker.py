@@ -129,7 +129,7 @@ class Training:
 
 
 class Kernels:
-    """Rotation as transformers computes it, and torch's attention: [1, heads, tokens, dim] in float32."""
+    """Rotation as transformers computes it, torch's attention ([1, heads, tokens, dim] in float32), oneDNN's products."""
 
     def __init__(self, options):
         import torch
@@ -171,6 +171,33 @@ class Kernels:
                 passes,
                 seconds,
             )
+        return result
+
+    def product(self, x, weight, bias, dtype):
+        """oneDNN's product of x and a weight that it has packed, as a function; int8 rounds x in each call."""
+        torch = self.torch
+        if dtype == "int8":
+            torch.backends.quantized.engine = "onednn"
+            scales, zeros = weight.abs().amax(1) / 127, torch.zeros(len(weight), dtype=torch.int64)
+            quantized = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
+            packed = torch.ops.quantized.linear_prepack(quantized, bias)
+            return lambda: torch.ops.quantized.linear_dynamic(x, packed, False)
+        x, weight, bias = (one.to(getattr(torch, dtype)) for one in (x, weight, bias))
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight, len(x))
+        return lambda: torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+
+    def products(self, tokens, shapes, dtype, passes, seconds):
+        torch, result = self.torch, {}
+        tolerance = {"float32": 1e-5, "bfloat16": 0.02, "int8": 0.05}[dtype]
+        for inputs, outputs in shapes:
+            x, weight, bias = self.random(tokens, inputs), self.random(outputs, inputs), self.random(outputs)
+            with torch.inference_mode():
+                multiply = self.product(x, weight, bias, dtype)
+                right = torch.nn.functional.linear(x.double(), weight.double(), bias.double())
+                difference = float((multiply() - right).abs().max() / right.abs().max())
+                if difference > tolerance:
+                    raise ValueError(f"oneDNN in {dtype} computes something else: {difference:.1e} of the largest value")
+                result[f"{inputs},{outputs}"] = timed((tokens, inputs, outputs, dtype), multiply, passes, seconds)
         return result
 
     def attention(self, heads, dim, length, passes, seconds):

@@ -228,7 +228,10 @@ class Backend {
   virtual bool reads_weights(DType dtype) const { return dtype == real(); }
 
   // The profile that kernels add their times to, or null; not owned. Must not be called while a kernel runs.
-  void set_profile(Profile* profile) { profile_ = profile; }
+  void set_profile(Profile* profile) {
+    profile_ = profile;
+    pool().set_observer(profile);
+  }
   Profile* profile() const { return profile_; }
   virtual MachinePeaks measure_peaks() { return {}; }  // takes a few seconds
   // Bytes per second at which all threads together read x once: the memory bandwidth, if x is larger than all caches. 0

@@ -169,16 +169,22 @@ struct ThreadPool::Implementation {
 
 #endif
 
-ThreadPool::ThreadPool(int threads)
+ThreadPool::ThreadPool(int threads, int workers)
     : threads_(threads > 0 ? threads : usable_cpus()),
-      implementation_(threads_ > 1 ? std::make_unique<Implementation>(threads_) : nullptr) {}
+      workers_(workers > 0 ? workers : threads_),
+      implementation_(workers_ > 1 ? std::make_unique<Implementation>(workers_) : nullptr) {}
 
 ThreadPool::~ThreadPool() = default;
 
 void ThreadPool::run(int64_t count, const std::function<void(int64_t)>& task) {
   if (count <= 0) return;
   const SignalBlock no_signals;
-  if (count == 1 || threads_ == 1) {
+  if (observer_ == nullptr) return run_tasks(count, task);
+  observer_->observe(count, workers_, task, [&](const PoolObserver::Task& seen) { run_tasks(count, seen); });
+}
+
+void ThreadPool::run_tasks(int64_t count, const std::function<void(int64_t)>& task) {
+  if (count == 1 || workers_ == 1) {
     for (int64_t i = 0; i < count; ++i) task(i);
     return;
   }

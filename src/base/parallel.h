@@ -10,16 +10,30 @@
 
 namespace roformer {
 
+// Sees the calls of ThreadPool::run(), for profiles. Thread-safe.
+class PoolObserver {
+ public:
+  using Task = std::function<void(int64_t)>;
+
+  virtual ~PoolObserver() = default;
+  // Must call run(), once, with `task` or a task that calls it. `workers` threads do all tasks.
+  virtual void observe(int64_t count, int workers, const Task& task, const std::function<void(const Task&)>& run) = 0;
+};
+
 class ThreadPool {
  public:
   // `threads` >= 1 includes the calling thread; 0 means one per CPU the process may use (base/usable_cpus.h).
   // std::system_error if more threads than cores are requested and their stacks do not fit the address space.
-  explicit ThreadPool(int threads = 0);
+  // With `workers`, kernels divide their work for `threads` although only so many compute it: how work would be divided
+  // on a larger machine can be seen on a smaller one.
+  explicit ThreadPool(int threads = 0, int workers = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int threads() const { return threads_; }
+  // Not owned, or null. Must not be called during run().
+  void set_observer(PoolObserver* observer) { observer_ = observer; }
 
   // Calls task(i) once for every i in [0, count) and returns when all are done. The first exception is rethrown here.
   // Any number of threads may call it at once, and so may tasks; they share the pool's threads.
@@ -27,7 +41,10 @@ class ThreadPool {
 
  private:
   struct Implementation;
-  int threads_;
+  void run_tasks(int64_t count, const std::function<void(int64_t)>& task);
+
+  int threads_, workers_;
+  PoolObserver* observer_ = nullptr;
   std::unique_ptr<Implementation> implementation_;
 };
 

@@ -19,6 +19,7 @@
 #include "inference/forward.h"
 #include "lab/bench_decoding.h"
 #include "lab/bench_kernels.h"
+#include "lab/work_grid.h"
 
 namespace roformer {
 namespace {
@@ -30,6 +31,7 @@ struct BenchCommand {
   ShapeOptions shape;
   std::string model, config, mode = "inference", direction = "both", ids, trace;
   std::optional<int64_t> vocabulary;
+  std::vector<int64_t> cores;
   int64_t seed = 1, window = 0;
   double score_cap = 0;
   bool profile = false;
@@ -47,10 +49,11 @@ void describe(OptionSet& set, BenchCommand& options) {
   set.add("--lengths", options.bench.lengths, "lengths of the packed sequences of one pass", {1, 1 << 24});
   set.add("--ids", options.ids, "JSON as for forward: use these ids instead of random ones", "FILE");
   set.add_choice(
-      "--mode", options.mode, {"inference", "training", "decoding", "rotation", "attention"},
+      "--mode", options.mode, {"inference", "training", "decoding", "rotation", "attention", "products"},
       "the forward pass to the last hidden state; a whole training step (MLM, or CLM of a causal model); greedy "
       "decoding of a causal model, compared with reading its weights at memory bandwidth; or one kernel "
-      "alone with the heads of the shape, forward and backward: rotation in place in both layouts compared with "
+      "alone: the products of a layer with weights; with the heads of the shape, forward and backward: rotation in "
+      "place in both layouts compared with "
       "memcpy and with negation in place, attention (the first layer's kind; linear attention rotates unless "
       "--position has no rotation)");
   set.add_choice("--direction", options.direction, {"both", "bidirectional", "causal"},
@@ -71,6 +74,11 @@ void describe(OptionSet& set, BenchCommand& options) {
   set.add("--trace", options.trace,
           "inference, training: write when each thread was in which operator, for chrome://tracing or ui.perfetto.dev",
           "FILE");
+  set.add(
+      "--cores", options.cores,
+      "inference, training: how the work would be divided among so many cores: tasks between barriers, the longest of "
+      "them, and how busy cores would be if memory and caches kept up; computed from tasks measured here",
+      {1, 1024});
   set.add("--gradient-checkpointing", options.bench.gradient_checkpointing,
           "training: compute each layer again in the backward pass instead of keeping its activations");
   set.add("--passes", options.bench.passes, "minimum number of passes", {1, 1'000'000});
@@ -125,15 +133,20 @@ Json numbers_json(const Backend& backend) {
 // Peak memory of the process, in every mode.
 int64_t peak() { return peak_memory().value_or(0); }
 
+BenchOptions bench_options_of(const BenchCommand& options, const Model& model) {
+  BenchOptions result = options.bench;
+  result.training = options.mode == "training";
+  if (model.config().head == Head::causal_lm) result.label_share = 1;
+  if (!options.ids.empty()) result.ids = read_input_ids(options.ids, model.config().vocabulary);
+  return result;
+}
+
 void run_model(const BenchCommand& options, const Engine& engine) {
   const double begin = now_seconds();
   Model model = make_model(options, *engine.backend);
   const double load = (now_seconds() - begin) * 1000;  // milliseconds
-  BenchOptions bench_options = options.bench;
-  bench_options.training = options.mode == "training";
-  if (model.config().head == Head::causal_lm) bench_options.label_share = 1;
-  if (!options.ids.empty()) bench_options.ids = read_input_ids(options.ids, model.config().vocabulary);
-  Profile profile(!options.trace.empty());
+  BenchOptions bench_options = bench_options_of(options, model);
+  Profile profile({.events = !options.trace.empty()});
   if (options.profile || !options.trace.empty()) bench_options.profile = &profile;
   const BenchResult result = bench(model, bench_options);
   if (!options.trace.empty()) write_file_atomically(options.trace, dump_json(trace_json(profile)) + "\n");
@@ -164,6 +177,21 @@ void run_model(const BenchCommand& options, const Engine& engine) {
       options.mode, result.tokens_per_second, result.gflops, megabytes(result.peak_memory),
       megabytes(result.weight_bytes), model.config().parameters(), engine.backend->pool().threads(), result.passes,
       load, numbers_line(*engine.backend));
+}
+
+void run_on_paper(const BenchCommand& options) {
+  for (const int64_t cores : options.cores) {
+    EngineOptions divided = options.engine;
+    divided.divided_for = cores;
+    const Engine engine(divided);
+    Model model = make_model(options, *engine.backend);
+    BenchOptions bench_options = bench_options_of(options, model);
+    Profile profile({.regions = true});
+    bench_options.profile = &profile;
+    const BenchResult result = bench(model, bench_options);
+    const WorkGrid grid = work_grid(profile.regions(), result.measured, result.passes, cores);
+    std::cout << (options.json ? dump_json(grid_json(grid)) : grid_table(grid)) << "\n";
+  }
 }
 
 KernelBenchOptions kernel_options(const BenchCommand& options) {
@@ -233,6 +261,38 @@ void run_attention(const BenchCommand& options, const Engine& engine) {
   }
 }
 
+void run_products(const BenchCommand& options, const Engine& engine) {
+  const ModelConfig config = options.model.empty() ? shape_of(options) : find_model(options.model).config;
+  const int64_t queries = config.heads * config.head_dim(), keys = config.key_heads() * config.head_dim();
+  const std::vector<ProductShape> shapes{
+      {"query, key, value", config.hidden, queries + 2 * keys},
+      {"attention output", queries, config.hidden},
+      {"feed-forward up projection", config.hidden, (config.gated ? 2 : 1) * config.intermediate},
+      {"feed-forward down projection", config.intermediate, config.hidden}};
+  const MachinePeaks peaks = options.profile ? engine.backend->measure_peaks() : MachinePeaks{};
+  for (const ProductSpeed& speed : bench_products(*engine.backend, kernel_options(options), shapes)) {
+    if (options.json) {
+      std::cout << dump_json({{"mode", options.mode},
+                              {"product", speed.shape.name},
+                              {"inputs", speed.shape.inputs},
+                              {"outputs", speed.shape.outputs},
+                              {"ms", speed.seconds * 1e3},
+                              {"gflops", speed.gflops},
+                              {"threads", engine.backend->pool().threads()}})
+                << "\n";
+    } else {
+      std::cout << fmt::format("{:<28} [{}, {}] {:.3f} ms, {:.1f} GFLOP/s\n", speed.shape.name, speed.shape.outputs,
+                               speed.shape.inputs, speed.seconds * 1e3, speed.gflops);
+    }
+  }
+  if (!options.profile) return;
+  if (options.json) {
+    std::cout << dump_json({{"peaks", peaks_json(peaks)}}) << "\n";
+  } else {
+    std::cout << peaks_line(peaks);
+  }
+}
+
 void run_decoding(const BenchCommand& options, const Engine& engine) {
   if (!options.ids.empty())
     throw UsageError("{}: {} decoding takes {}", FieldName("ids"), FieldName("mode"), FieldName("prompt_tokens"));
@@ -290,13 +350,17 @@ void run(const BenchCommand& options) {
     throw UsageError("{} {}: the shape is that of {} {}", FieldName("config"), options.config, FieldName("model"),
                      options.model);
   }
-  if (!options.trace.empty() && options.mode != "inference" && options.mode != "training") {
-    throw UsageError("{}: only of {} inference and training", FieldName("trace"), FieldName("mode"));
+  const bool passes = options.mode == "inference" || options.mode == "training";
+  for (const auto& [given, field] : {std::pair(!options.trace.empty(), "trace"), {!options.cores.empty(), "cores"}}) {
+    if (given && !passes)
+      throw UsageError("{}: only of {} inference and training", FieldName(field), FieldName("mode"));
   }
+  if (!options.cores.empty()) return run_on_paper(options);
   const Engine engine(options.engine);
   if (options.mode == "decoding") return run_decoding(options, engine);
   if (options.mode == "rotation") return run_rotation(options, engine);
   if (options.mode == "attention") return run_attention(options, engine);
+  if (options.mode == "products") return run_products(options, engine);
   run_model(options, engine);
 }
 

@@ -60,14 +60,19 @@ std::string profile_table(const Profile::Entries& profile, const ProfiledTime& t
                         entry.seconds / time.measured * 100, number(products / 1e9, 9), number(moved / 1e9, 8),
                         share_of_peak(products, moved, peak));
   }
-  std::string products = fmt::format("{:.0f} GFLOP/s in float32", peaks.float32 / 1e9);
-  if (peaks.bfloat16 > 0) products += fmt::format(", {:.0f} in bfloat16", peaks.bfloat16 / 1e9);
-  if (peaks.int8 > 0) products += fmt::format(", {:.0f} in int8", peaks.int8 / 1e9);
-  text += fmt::format("This machine's measured peaks: {}; {:.1f} GB/s copied.\n", products, peaks.bandwidth / 1e9);
+  text += peaks_line(peaks);
   if (text.find("in cache") != std::string::npos) {
     text += "in cache: faster than copies from memory to memory, so the data were in cache.\n";
   }
   return text;
+}
+
+std::string peaks_line(const MachinePeaks& peaks) {
+  std::string products = fmt::format("{:.0f} GFLOP/s in float32", peaks.float32 / 1e9);
+  if (peaks.registers > 0) products += fmt::format(" ({:.0f} by registers alone)", peaks.registers / 1e9);
+  if (peaks.bfloat16 > 0) products += fmt::format(", {:.0f} in bfloat16", peaks.bfloat16 / 1e9);
+  if (peaks.int8 > 0) products += fmt::format(", {:.0f} in int8", peaks.int8 / 1e9);
+  return fmt::format("This machine's measured peaks: {}; {:.1f} GB/s copied.\n", products, peaks.bandwidth / 1e9);
 }
 
 Json profile_json(const Profile::Entries& profile, const ProfiledTime& time) {
@@ -84,8 +89,11 @@ Json profile_json(const Profile::Entries& profile, const ProfiledTime& time) {
 }
 
 Json peaks_json(const MachinePeaks& peaks) {
-  return {
-      {"float32", peaks.float32}, {"bfloat16", peaks.bfloat16}, {"int8", peaks.int8}, {"bandwidth", peaks.bandwidth}};
+  return {{"float32", peaks.float32},
+          {"registers", peaks.registers},
+          {"bfloat16", peaks.bfloat16},
+          {"int8", peaks.int8},
+          {"bandwidth", peaks.bandwidth}};
 }
 
 Json trace_json(const Profile& profile) {
@@ -103,6 +111,39 @@ Json trace_json(const Profile& profile) {
                       {"dur", Microseconds(call.end - call.begin).count()}});
   }
   return {{"traceEvents", std::move(events)}, {"displayTimeUnit", "ms"}};
+}
+
+std::string grid_table(const WorkGrid& grid) {
+  std::string text = fmt::format(
+      "{} cores, if memory and caches kept up: {:.3f} ms a pass, cores busy {:.0f} % of it; {:.3f} ms outside of "
+      "tasks\n",
+      grid.cores, grid.seconds * 1e3, grid.efficiency * 100, grid.alone * 1e3);
+  text += fmt::format("{:<28} {:>10} {:>8} {:>7} {:>13} {:>8} {:>6}\n", "operator", "ms a pass", "barriers", "tasks",
+                      "(fewest)", "longest", "busy");
+  for (const OperatorGrid& one : grid.operators) {
+    text += fmt::format("{:<28} {:>10.3f} {:>8} {:>7} {:>13} {:>8.2f} {:>5.0f}%\n", one.name, one.seconds * 1e3,
+                        one.regions, one.median_tasks, one.fewest_tasks, one.longest,
+                        one.seconds > 0 ? one.busy / one.seconds * 100 : 0);
+  }
+  return text;
+}
+
+Json grid_json(const WorkGrid& grid) {
+  Json operators = Json::array();
+  for (const OperatorGrid& one : grid.operators) {
+    operators.push_back({{"operator", one.name},
+                         {"seconds", one.seconds},
+                         {"busy", one.busy},
+                         {"barriers", one.regions},
+                         {"tasks", one.median_tasks},
+                         {"fewest_tasks", one.fewest_tasks},
+                         {"longest", one.longest}});
+  }
+  return {{"cores", grid.cores},
+          {"seconds", grid.seconds},
+          {"alone", grid.alone},
+          {"efficiency", grid.efficiency},
+          {"operators", std::move(operators)}};
 }
 
 }  // namespace roformer

@@ -5,6 +5,7 @@
 
 #include "backend/backend.h"
 #include "base/json.h"
+#include "lab/work_grid.h"
 
 namespace roformer {
 
@@ -19,9 +20,15 @@ std::string profile_table(const Profile::Entries& profile, const ProfiledTime& t
                           Precision precision);
 // The same as an array of objects, seconds and rates per second.
 Json profile_json(const Profile::Entries& profile, const ProfiledTime& time);
+// "This machine's measured peaks: …"
+std::string peaks_line(const MachinePeaks& peaks);
 Json peaks_json(const MachinePeaks& peaks);
 // The calls in Chrome's trace event format, which chrome://tracing and ui.perfetto.dev show: microseconds since the
 // first.
 Json trace_json(const Profile& profile);
+
+// How busy so many cores would be, in total and a row for each operator (work_grid.h).
+std::string grid_table(const WorkGrid& grid);
+Json grid_json(const WorkGrid& grid);
 
 }  // namespace roformer

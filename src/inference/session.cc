@@ -19,7 +19,8 @@ int checked_threads(int64_t threads) {
 }  // namespace
 
 Engine::Engine(const EngineOptions& options)
-    : pool(checked_threads(options.threads)),
+    : pool(checked_threads(options.divided_for > 0 ? options.divided_for : options.threads),
+           options.divided_for > 0 ? ThreadPool(checked_threads(options.threads)).threads() : 0),
       backend(make_backend(options.device, pool, parse_precision(options.dtype))) {}
 
 Session::Session(const std::string& directory, const SessionOptions& options)

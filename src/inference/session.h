@@ -16,6 +16,7 @@ namespace roformer {
 
 struct EngineOptions {
   int64_t threads = 0;            // compute threads, including the caller; 0 = one per usable CPU
+  int64_t divided_for = 0;        // threads that work is divided for, whatever number computes it; 0 = as many
   std::string device = "cpu";     // backend name
   std::string dtype = "float32";  // of matrix products: "float32", "bfloat16" or "int8"
 };

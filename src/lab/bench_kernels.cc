@@ -245,4 +245,30 @@ std::vector<AttentionSpeed> bench_attention(Backend& backend, const KernelBenchO
   return speeds;
 }
 
+std::vector<ProductSpeed> bench_products(Backend& backend, const KernelBenchOptions& options,
+                                         const std::vector<ProductShape>& shapes) {
+  int64_t tokens = 0;
+  for (const int64_t length : options.lengths) tokens += length;
+  std::vector<Tensor> weights;
+  for (const ProductShape& shape : shapes) weights.push_back(random(backend, {shape.outputs, shape.inputs}, 1));
+  const auto prepared = backend.prepare(weights, PassSize::many_tokens);
+  std::vector<std::function<void()>> contestants;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    const WeightView weight(weights[i], prepared[i].get(), true);
+    contestants.push_back([&backend, weight, x = random(backend, {tokens, shapes[i].inputs}, 2),
+                           bias = backend.zeros({shapes[i].outputs}),
+                           out = backend.zeros({tokens, shapes[i].outputs})] {
+      backend.linear(x, weight, bias, Activation::none, out, Tensor());
+    });
+    contestants.back()();
+  }
+  const std::vector<double> seconds = medians(options, contestants);
+  std::vector<ProductSpeed> speeds;
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    const double operations = 2 * static_cast<double>(tokens * shapes[i].inputs * shapes[i].outputs);
+    speeds.push_back({shapes[i], seconds[i], operations / seconds[i] / 1e9});
+  }
+  return speeds;
+}
+
 }  // namespace roformer

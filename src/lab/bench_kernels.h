@@ -1,4 +1,5 @@
-// Speed of rotation and of attention alone on this machine (cli.md, `bench --mode rotation|attention`).
+// Speed of rotation, of attention and of products with weights alone on this machine (cli.md, `bench --mode
+// rotation|attention|products`).
 #pragma once
 
 #include <cstdint>
@@ -44,6 +45,18 @@ struct AttentionSpeed {
   std::optional<int64_t> memory;
 };
 
+struct ProductShape {
+  const char* name;
+  int64_t inputs, outputs;  // of the weight
+};
+
+// [tokens, inputs] by a weight [outputs, inputs], prepared as for inference, with a bias.
+struct ProductSpeed {
+  ProductShape shape;
+  double seconds;  // median of the passes
+  double gflops;   // 2 · tokens · inputs · outputs
+};
+
 // Both layouts, forward and backward. Each pass measures all of them in turn, a memcpy of as many bytes on the same
 // threads, and their negation in place, which reads and writes the same memory as a rotation. UsageError for
 // a head_dim that cannot be rotated.
@@ -51,5 +64,9 @@ std::vector<RotationSpeed> bench_rotation(Backend& backend, const KernelBenchOpt
 
 // Forward and backward without dropout, bidirectional and then causal as asked; softmax attention is not rotated.
 std::vector<AttentionSpeed> bench_attention(Backend& backend, const KernelBenchOptions& options);
+
+// Each shape with all tokens of `lengths`; the shapes take turns.
+std::vector<ProductSpeed> bench_products(Backend& backend, const KernelBenchOptions& options,
+                                         const std::vector<ProductShape>& shapes);
 
 }  // namespace roformer

@@ -149,16 +149,17 @@ TEST_P(AgreementTest, WithTheReferenceInFloat64) {
 }
 
 TEST_P(ThreadsTest, GiveTheSameBitsAtAnyNumber) {
-  ThreadPool pool1(1), pool2(2), pool3(3);
+  ThreadPool pool1(1), pool2(2), pool3(3), pool64(64, 2);
   for (const Candidate& candidate : candidates().backends) {
     if (!candidate.has_targets) continue;  // `reference` has no threads
     const std::unique_ptr<Backend> one = candidate.make(pool1), two = candidate.make(pool2),
-                                   three = candidate.make(pool3);
+                                   three = candidate.make(pool3), many = candidate.make(pool64);
     for_each_case([&](size_t i) {
       for (const bool strided : {false, true}) {
         const std::vector<Result> expected = run(*one, i, strided).results;
         expect_same_bits(run(*two, i, strided).results, expected);
         expect_same_bits(run(*three, i, strided).results, expected);
+        expect_same_bits(run(*many, i, strided).results, expected);
       }
     });
   }

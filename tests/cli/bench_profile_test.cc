@@ -29,7 +29,7 @@ TEST(BenchProfile, DataInACacheHaveNoShareOfTheMemorysPeak) {
 }
 
 TEST(BenchProfile, ATraceHasTheCallsOfEachThread) {
-  Profile profile(true);
+  Profile profile({.events = true});
   const Profile::Clock::time_point begin{};
   const auto at = [&](int milliseconds) { return begin + std::chrono::milliseconds(milliseconds); };
   profile.add("norm", {}, at(5), at(7));

@@ -137,7 +137,15 @@ TEST_F(Pipeline, InspectBenchPlotInfo) {
   succeed({"bench", "--model", directory, "--lengths", "5,17", "--seconds", "0", "--trace", path("trace.json")});
   EXPECT_GT(Json::parse(read_file(path("trace.json"), 1 << 24))["traceEvents"].size(), 0u);
   expect_refused({"bench", "--mode", "rotation", "--trace", path("trace.json")}, 2, {"--trace"});
-  for (const auto& [mode, count] : std::map<std::string, size_t>{{"rotation", 4}, {"attention", 4}}) {
+  const auto grids =
+      json_lines(succeed({"bench", "--json", "--cores", "16,128", "--lengths", "5,17", "--seconds", "0"}));
+  ASSERT_EQ(grids.size(), 2u);
+  EXPECT_EQ(grids[1]["cores"], 128);
+  EXPECT_GT(grids[1]["operators"].size(), 0u);
+  EXPECT_THAT(succeed({"bench", "--cores", "16", "--mode", "training", "--lengths", "5", "--seconds", "0"}),
+              testing::ContainsRegex("16 cores, .*\n.*\nlinear"));
+  expect_refused({"bench", "--mode", "attention", "--cores", "4"}, 2, {"--cores"});
+  for (const auto& [mode, count] : std::map<std::string, size_t>{{"rotation", 4}, {"attention", 4}, {"products", 4}}) {
     const auto lines = json_lines(succeed({"bench", "--json", "--mode", mode, "--lengths", "5,17", "--seconds", "0",
                                            "--window", "4", "--score-cap", "20"}));
     ASSERT_EQ(lines.size(), count);

@@ -265,9 +265,9 @@ TEST(ThreadsTest, AnyNumberGivesTheSameBits) {
   ASSERT_GE(data.rows.size(), 64u);
   const RandomStream random{4, 9};
   std::vector<Result> expected;
-  for (const int threads : {1, 2, 3}) {
+  for (const int threads : {1, 2, 3, 64}) {
     SCOPED_TRACE(threads);
-    ThreadPool pool(threads);
+    ThreadPool pool(threads, std::min(threads, 3));
     const auto backend = make_cpu_backend(pool);
     Model model(*backend, config, true);
     model.initialize({17, 0});

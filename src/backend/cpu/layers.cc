@@ -60,9 +60,10 @@ struct SerialRunner {
   void rows(int64_t count, Body&& body) const {
     body(int64_t{0}, count);
   }
+  // Calls body(first row, rows, first panel, last panel).
   template <class Body>
-  void panels(int64_t count, Body&& body) const {
-    body(int64_t{0}, count);
+  void product(int64_t rows, int64_t panels, Body&& body) const {
+    body(int64_t{0}, rows, int64_t{0}, panels);
   }
 };
 
@@ -76,10 +77,19 @@ struct PoolRunner {
   void rows(int64_t count, Body&& body) const {
     for_chunks(pool, count, 16, body);
   }
+  // A share of the panels for all rows, so that each panel is read once, or for a block of rows if there are more
+  // threads than panels.
   template <class Body>
-  void panels(int64_t count, Body&& body) const {
-    for_chunks(pool, count, std::max<int64_t>(1, count / 16), body);
+  void product(int64_t rows, int64_t panels, Body&& body) const {
+    const int64_t tasks = std::max(16, 2 * pool.threads()), width = std::max<int64_t>(1, panels / tasks);
+    const int64_t shares = ceil_div(panels, width), blocks = ceil_div(tasks, shares);
+    const int64_t block = std::clamp(ceil_div(ceil_div(rows, blocks), kLeastRows) * kLeastRows, kLeastRows, kMostRows);
+    pool.run(shares * ceil_div(rows, block), [&](int64_t task) {
+      const int64_t row = task / shares * block, first = task % shares * width;
+      body(row, std::min(block, rows - row), first, std::min(panels, first + width));
+    });
   }
+  static constexpr int64_t kLeastRows = 48, kMostRows = 288;  // whole tiles
 };
 
 class CpuLayers final : public FusedLayers {
@@ -105,17 +115,18 @@ class CpuLayers final : public FusedLayers {
   // attention(layer, pass) computes `mixed` from `qkv`.
   template <class Attention>
   void run(const Tensor& hidden, const Attention& attention) const {
-    constexpr int64_t kFewTokens = 256;
     const int64_t tokens = hidden.rows();
     if (tokens == 0) return;
+    const bool few = tokens <= std::max<int64_t>(256, int64_t{24} * backend_.pool().threads());
     const Pass pass{hidden, backend_.empty({tokens, 3 * hidden_}), backend_.empty({tokens, hidden_})};
     Block all;
-    if (tokens <= kFewTokens) all.reserve(0, tokens, hidden_, intermediate_, precision_ == Precision::int8);
+    if (few) all.reserve(0, tokens, hidden_, intermediate_, precision_ == Precision::int8);
     // Calls body(block, runner) for blocks of all tokens.
     const auto for_blocks = [&](const auto& body) {
-      if (tokens <= kFewTokens) return body(all, PoolRunner{backend_.pool()});
+      if (few) return body(all, PoolRunner{backend_.pool()});
       const int64_t tile_rows = tile::rows_of(precision_);
       const int64_t tiles = ceil_div(tokens, tile_rows), blocks = count_blocks(tokens);
+      const ScopedTimer timed(backend_.profile(), "blocks of rows", 0, 0);
       backend_.pool().run(blocks, [&](int64_t i) {
         thread_local Block block;
         const int64_t begin = tiles * i / blocks * tile_rows;
@@ -232,8 +243,8 @@ class CpuLayers final : public FusedLayers {
     const double operations =
         2.0 * static_cast<double>(block.rows) * static_cast<double>(matrix.depth() * matrix.columns());
     const ScopedTimer timed(backend_.profile(), name, operations, 0, runner.share);
-    runner.panels(matrix.panels(), [&](int64_t first, int64_t last) {
-      multiply_panels(lhs, block.rows, matrix, first, last, epilogue);
+    runner.product(block.rows, matrix.panels(), [&](int64_t row, int64_t rows, int64_t first, int64_t last) {
+      multiply_panels(lhs.from(row), rows, matrix, first, last, epilogue, row);
     });
   }
 

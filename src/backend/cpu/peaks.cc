@@ -13,6 +13,7 @@ namespace roformer {
 namespace {
 
 constexpr int kRounds = 3;
+constexpr int64_t kRegisterRounds = 10'000'000;
 
 // The best rate of several rounds in which every thread does `work` once; `each` is the amount per thread.
 template <class Work>
@@ -52,10 +53,14 @@ MachinePeaks CpuBackend::measure_peaks() {
     const size_t begin = static_cast<size_t>(i) * share;
     std::memcpy(to.data() + begin, from.data() + begin, share);
   };
+  const auto registers = [](int64_t) {
+    [[maybe_unused]] volatile const float sum = tile::multiply_registers(kRegisterRounds);
+  };
   const DotProducts cpu = dot_products();
   return {.float32 = product_rate<float, float, float>(pool_, Precision::float32),
           .bfloat16 = cpu.bfloat16 ? product_rate<uint16_t, uint16_t, float>(pool_, Precision::bfloat16) : 0,
           .int8 = cpu.int8 ? product_rate<uint8_t, int8_t, int32_t>(pool_, Precision::int8) : 0,
+          .registers = best_rate(pool_, static_cast<double>(kRegisterRounds * tile::register_operations()), registers),
           .bandwidth = best_rate(pool_, 2.0 * static_cast<double>(share), copy)};
 }
 

@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <atomic>
 #include <limits>
+#include <memory>
+#include <mutex>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "backend/backend.h"
@@ -86,18 +89,26 @@ class Buffer {
   Tensor memory_;
 };
 
-// Runs the tasks by decreasing `cost`, for load balance; each thread makes one Worker(arguments…) and calls it for each
-// of its tasks.
+// Runs the tasks by decreasing `cost`, for load balance, each by a Worker(arguments…) that runs no other at the time.
 template <class Worker, class Task, class... Arguments>
 void run_longest_first(ThreadPool& pool, std::vector<Task>& tasks, const Arguments&... arguments) {
   std::stable_sort(tasks.begin(), tasks.end(), [](const Task& a, const Task& b) { return a.cost > b.cost; });
-  const auto count = static_cast<int64_t>(tasks.size());
   std::atomic<int64_t> next = 0;
-  pool.run(std::min<int64_t>(pool.threads(), count), [&](int64_t) {
-    int64_t i = next++;
-    if (i >= count) return;
-    Worker worker(arguments...);
-    for (; i < count; i = next++) worker(tasks[static_cast<size_t>(i)]);
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Worker>> idle;
+  pool.run(static_cast<int64_t>(tasks.size()), [&](int64_t) {
+    std::unique_ptr<Worker> worker;
+    {
+      const std::lock_guard lock(mutex);
+      if (!idle.empty()) {
+        worker = std::move(idle.back());
+        idle.pop_back();
+      }
+    }
+    if (worker == nullptr) worker = std::make_unique<Worker>(arguments...);
+    (*worker)(tasks[static_cast<size_t>(next++)]);
+    const std::lock_guard lock(mutex);
+    idle.push_back(std::move(worker));
   });
 }
 

@@ -246,24 +246,29 @@ int64_t PackedMatrix::floats(Precision precision, int64_t depth, int64_t columns
   return std::max<int64_t>(1, ceil_div(columns, kPanel) * kPanel * words(type, depth));
 }
 
-PackedMatrix::PackedMatrix(ThreadPool& pool, Tensor memory, Precision precision, const Matrix& b, int64_t depth,
-                           int64_t columns)
+PackedMatrix::PackedMatrix(Tensor memory, Precision precision, const Matrix& b, int64_t depth, int64_t columns)
     : type_(panel_type(precision, b.rounded && b.dtype == DType::float16 ? DType::float32 : b.dtype)),
       depth_(depth),
       columns_(columns),
       panels_(std::move(memory)) {
+  if (type_ != PanelType::int8) return;
+  if (depth > kLargestInt8Depth)
+    throw DataError("int8 products over {} elements, expected at most {}", depth, kLargestInt8Depth);
+  column_scale_.resize(static_cast<size_t>(panels() * kPanel));
+  column_sum_.resize(static_cast<size_t>(panels() * kPanel));
+}
+
+PackedMatrix::PackedMatrix(ThreadPool& pool, Tensor memory, Precision precision, const Matrix& b, int64_t depth,
+                           int64_t columns)
+    : PackedMatrix(std::move(memory), precision, b, depth, columns) {
+  pool.run(panels(), [&](int64_t i) { pack(b, i); });
+}
+
+void PackedMatrix::pack(const Matrix& b, int64_t panel) {
   const bool scaled = type_ == PanelType::int8;
-  if (scaled) {
-    if (depth > kLargestInt8Depth)
-      throw DataError("int8 products over {} elements, expected at most {}", depth, kLargestInt8Depth);
-    column_scale_.resize(static_cast<size_t>(panels() * kPanel));
-    column_sum_.resize(static_cast<size_t>(panels() * kPanel));
-  }
-  pool.run(panels(), [&](int64_t p) {
-    const int64_t column = p * kPanel;
-    pack_panel(type_, b, depth, column, std::min(kPanel, columns - column), const_cast<void*>(panel(p)),
-               scaled ? column_scale_.data() + column : nullptr, scaled ? column_sum_.data() + column : nullptr);
-  });
+  const int64_t column = panel * kPanel;
+  pack_panel(type_, b, depth_, column, std::min(kPanel, columns_ - column), const_cast<void*>(this->panel(panel)),
+             scaled ? column_scale_.data() + column : nullptr, scaled ? column_sum_.data() + column : nullptr);
 }
 
 int64_t PackedMatrix::panel_bytes() const { return words(type_, depth_) * kPanel * 4; }
@@ -368,12 +373,17 @@ void LhsBuffer::fill(const float* a, int64_t stride, int64_t first, int64_t rows
   }
 }
 
-LhsColumns::LhsColumns(Backend& backend, Precision precision, const Matrix& a, int64_t rows, int64_t depth)
-    : precision_(precision), depth_(depth), words_(words_of_columns(precision, depth)) {
+LhsColumns::LhsColumns(Backend& backend, Precision precision, int64_t rows, int64_t depth)
+    : precision_(precision), rows_(rows), depth_(depth), words_(words_of_columns(precision, depth)) {
   memory_ = backend.empty({ceil_div(rows, kTileRows) * kTileRows * words_});
-  for_chunks(backend.pool(), rows, kChunkColumns, [&](int64_t begin, int64_t end) {
-    fill_columns(precision, floats_of(a) + begin, a.stride, end - begin, depth, memory_.data<float>() + begin * words_);
-  });
+}
+
+int64_t LhsColumns::parts() const { return ceil_div(rows_, kChunkColumns); }
+
+void LhsColumns::pack(const Matrix& a, int64_t part) {
+  const int64_t begin = part * kChunkColumns;
+  fill_columns(precision_, floats_of(a) + begin, a.stride, std::min(kChunkColumns, rows_ - begin), depth_,
+               memory_.data<float>() + begin * words_);
 }
 
 LhsRows LhsColumns::rows(int64_t row) const {

@@ -30,6 +30,9 @@ class PackedMatrix {
   // Packs b [depth, columns] in parallel into `memory`, at least floats() contiguous float32 elements. int8 requires
   // b.transposed and depth ≤ 65,536 (DataError).
   PackedMatrix(ThreadPool& pool, Tensor memory, Precision precision, const Matrix& b, int64_t depth, int64_t columns);
+  // The same without packing: the caller packs each panel once before it is read.
+  PackedMatrix(Tensor memory, Precision precision, const Matrix& b, int64_t depth, int64_t columns);
+  void pack(const Matrix& b, int64_t panel);
   static int64_t floats(Precision precision, int64_t depth, int64_t columns, DType of_rows = DType::float32);
 
   int64_t depth() const { return depth_; }
@@ -118,15 +121,18 @@ class LhsBuffer {
   std::vector<tile::RowScale> scales_;
 };
 
-// All rows of a transposed left factor, by depth or, for tile registers, as rows; packed with all threads.
+// All rows of a transposed left factor, by depth or, for tile registers, as rows. The caller packs each part once
+// before it is read.
 class LhsColumns {
  public:
-  LhsColumns(Backend& backend, Precision precision, const Matrix& a, int64_t rows, int64_t depth);
+  LhsColumns(Backend& backend, Precision precision, int64_t rows, int64_t depth);
+  int64_t parts() const;
+  void pack(const Matrix& a, int64_t part);
   LhsRows rows(int64_t row) const;  // from a whole tile on
 
  private:
   Precision precision_;
-  int64_t depth_, words_;
+  int64_t rows_, depth_, words_;
   Tensor memory_;
 };
 

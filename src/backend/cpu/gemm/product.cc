@@ -1,7 +1,9 @@
 #include "backend/cpu/gemm/product.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
+#include <utility>
 
 namespace roformer {
 
@@ -11,7 +13,9 @@ using tile::kMaxTileRows, tile::kPanel;
 
 constexpr int64_t kDepthChunk = 1024;  // of products that accumulate
 constexpr int64_t kGroupPanels = 8;    // packed at a time if packing is not shared
-constexpr int64_t kTasks = 16;         // enough for many cores
+
+// At least so many tasks, if a product has them.
+int64_t least_tasks(ThreadPool& pool) { return std::max(16, 2 * pool.threads()); }
 
 // Sums of one tile, in float32.
 void multiply_tile(const LhsRows& a, int64_t row, int64_t rows, int64_t depth, const void* panel,
@@ -89,15 +93,29 @@ struct Product {
   int64_t m, n, k;
   const Matrix &a, &b;
   const tile::Epilogue& epilogue;
+  Profile* profile = nullptr;
+  double share = 1;  // of the wall time that a task's is
   bool chunked = false;
   const LhsRows* lhs = nullptr;
+};
+
+// Of both factors: reading them in the order of the products, and rounding.
+class PackingTimer {
+ public:
+  explicit PackingTimer(Profile* profile, double share = 1) : timer_(profile, "packing of factors", 0, 0, share) {}
+
+ private:
+  ScopedTimer timer_;
 };
 
 // Packs and multiplies panels first … last − 1.
 void multiply_group(const Product& p, int64_t first, int64_t last) {
   thread_local LhsBuffer buffer;
   for_depths(p.k, p.epilogue, p.chunked, [&](int64_t k0, int64_t depth, const tile::Epilogue& f) {
-    const PanelRange panels = pack_panels(p.precision, part(p.b, k0, 0), depth, p.n, first, last);
+    const PanelRange panels = [&] {
+      const PackingTimer timed(p.profile, p.share);
+      return pack_panels(p.precision, part(p.b, k0, 0), depth, p.n, first, last);
+    }();
     const int64_t block = block_rows(p.precision, false);
     for (int64_t r = 0; r < p.m; r += block) {
       const int64_t rows = std::min(block, p.m - r);
@@ -111,23 +129,64 @@ void multiply_group(const Product& p, int64_t first, int64_t last) {
   });
 }
 
+// Both factors of a range of the depth, packed in parts: b, and a if it is transposed.
+class SharedFactors {
+ public:
+  SharedFactors(Backend& backend, const Product& p, int64_t k, int64_t depth)
+      : product_(p),
+        left_(part(p.a, 0, k)),
+        right_(part(p.b, k, 0)),
+        panels_(backend.empty({PackedMatrix::floats(p.precision, depth, p.n)}), p.precision, right_, depth, p.n) {
+    if (p.a.transposed) columns_.emplace(backend, p.precision, p.m, depth);
+  }
+
+  int64_t parts() const { return panels_.panels() + (columns_ ? columns_->parts() : 0); }
+  void pack(int64_t part) {
+    const PackingTimer timed(product_.profile, product_.share);
+    if (part < panels_.panels()) return panels_.pack(right_, part);
+    columns_->pack(left_, part - panels_.panels());
+  }
+
+  const PackedMatrix& panels() const { return panels_; }
+  LhsRows rows(int64_t row, int64_t count) const {
+    thread_local LhsBuffer buffer;
+    return columns_ ? columns_->rows(row)
+                    : buffer.of(product_.precision, roformer::part(left_, row, 0), count, panels_.depth());
+  }
+
+ private:
+  const Product& product_;
+  Matrix left_, right_;
+  PackedMatrix panels_;
+  std::optional<LhsColumns> columns_;
+};
+
 // Blocks of rows by all panels or a share of them; b, and a if transposed, are packed once. Gradients of weights, whose
-// depth is the number of tokens, arrive in chunks of the depth, so that packed factors stay in the last-level cache.
+// depth is the number of tokens, arrive in chunks of the depth, so that packed factors stay in the last-level cache;
+// each is packed while the one before it is multiplied.
 void multiply_shared(Backend& backend, const Product& p) {
-  for_depths(p.k, p.epilogue, p.a.transposed, [&](int64_t k0, int64_t depth, const tile::Epilogue& f) {
-    const PackedMatrix packed(backend.pool(), backend.empty({PackedMatrix::floats(p.precision, depth, p.n)}),
-                              p.precision, part(p.b, k0, 0), depth, p.n);
-    std::optional<LhsColumns> columns;
-    if (p.a.transposed) columns.emplace(backend, p.precision, part(p.a, 0, k0), p.m, depth);
-    const int64_t block = block_rows(p.precision, false), blocks = ceil_div(p.m, block), panels = packed.panels();
-    const int64_t shares = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, panels);
-    backend.pool().run(blocks * shares, [&](int64_t task) {
-      thread_local LhsBuffer buffer;
+  const int64_t chunk = p.a.transposed ? kDepthChunk : std::max<int64_t>(p.k, 1);
+  const int64_t chunks = std::max<int64_t>(1, ceil_div(p.k, chunk));
+  const auto factors_of = [&](int64_t i) {
+    return std::make_unique<SharedFactors>(backend, p, i * chunk, std::min(chunk, p.k - i * chunk));
+  };
+  const int64_t block = block_rows(p.precision, false), blocks = ceil_div(p.m, block), panels = ceil_div(p.n, kPanel);
+  const int64_t shares = std::clamp<int64_t>(ceil_div(least_tasks(backend.pool()), blocks), 1, panels);
+  std::unique_ptr<SharedFactors> now, next = factors_of(0);
+  backend.pool().run(next->parts(), [&](int64_t i) { next->pack(i); });
+  tile::Epilogue epilogue = p.epilogue;
+  for (int64_t i = 0; i < chunks; ++i) {
+    now = std::move(next);
+    if (i + 1 < chunks) next = factors_of(i + 1);
+    const int64_t products = blocks * shares;
+    backend.pool().run(products + (next == nullptr ? 0 : next->parts()), [&](int64_t task) {
+      if (task >= products) return next->pack(task - products);
       const int64_t r = task / shares * block, rows = std::min(block, p.m - r), share = task % shares;
-      const LhsRows lhs = columns ? columns->rows(r) : buffer.of(p.precision, part(p.a, r, k0), rows, depth);
-      multiply_panels(lhs, rows, packed, panels * share / shares, panels * (share + 1) / shares, f, r);
+      multiply_panels(now->rows(r, rows), rows, now->panels(), panels * share / shares, panels * (share + 1) / shares,
+                      epilogue, r);
     });
-  });
+    epilogue.accumulate = true;
+  }
 }
 
 }  // namespace
@@ -155,19 +214,20 @@ void multiply(Backend& backend, Precision precision, int64_t m, int64_t n, int64
   constexpr int64_t kCacheBytes = 1 << 19;  // of panels that stay in L2
   if (m == 0 || n == 0) return;
   const bool many = m >= kManyRows && n * k <= kLargest;
-  Product product{precision, m, n, k, a, b, epilogue};
+  Product product{precision, m, n, k, a, b, epilogue, backend.profile(), 1.0 / backend.pool().threads()};
   if (many && packing == Packing::in_memory) return multiply_shared(backend, product);
   product.chunked = epilogue.accumulate && !many;
   LhsBuffer buffer;
   LhsRows lhs;
   if (many && precision != Precision::float32) {
+    const PackingTimer timed(product.profile);
     buffer = LhsBuffer(backend.empty({LhsBuffer::floats(precision, m, k)}));
     lhs = buffer.of(backend.pool(), precision, a, m, k);
     product.lhs = &lhs;
   }
   const int64_t panels = ceil_div(n, kPanel), bytes = std::max<int64_t>(1, k * kPanel * factor_bytes(precision));
   // All rows are read once per group: with many rows, few groups as wide as fit.
-  const int64_t tasks = many ? 2 * backend.pool().threads() : kTasks;
+  const int64_t tasks = many ? 2 * backend.pool().threads() : least_tasks(backend.pool());
   const int64_t max_width = many ? std::clamp<int64_t>(kCacheBytes / bytes, 1, kGroupPanels) : kGroupPanels;
   const int64_t width = std::clamp<int64_t>(panels / tasks, 1, max_width);
   backend.pool().run(ceil_div(panels, width), [&](int64_t task) {
@@ -185,7 +245,7 @@ void multiply(Backend& backend, Precision precision, int64_t m, const Matrix& a,
   }
   const LhsRows lhs = buffer.of(backend.pool(), precision, a, m, b.depth());
   const int64_t blocks = ceil_div(m, block), panels = b.panels();
-  const int64_t shares = std::clamp<int64_t>(ceil_div(kTasks, blocks), 1, panels);
+  const int64_t shares = std::clamp<int64_t>(ceil_div(least_tasks(backend.pool()), blocks), 1, panels);
   backend.pool().run(blocks * shares, [&](int64_t task) {
     const int64_t r = task / shares * block, share = task % shares;
     multiply_panels(lhs.from(r), std::min(block, m - r), b, panels * share / shares, panels * (share + 1) / shares,

@@ -41,6 +41,11 @@ void multiply(const uint16_t* a, int64_t a_stride, int64_t rows, int64_t depth, 
 void multiply(const uint8_t* a, int64_t a_stride, int64_t rows, int64_t depth, const int8_t* panel, int32_t* out,
               const PrefetchHint& hint = {});
 
+// The limit of any float32 tile: multiplications and additions of registers alone, register_operations() of them a
+// round. Returns what they give, so that they are not left out.
+float multiply_registers(int64_t rounds);
+int64_t register_operations();
+
 // Prefetches the bytes of one group into the L2 cache. Always inline, because g++ drops calls of it as having no
 // effect.
 __attribute__((always_inline)) inline void prefetch(const char* at, int64_t step) {

@@ -5,6 +5,7 @@
 // after foreach_target.h
 #include <algorithm>
 
+#include "backend/cpu/gemm/row_pointers.h"
 #include "backend/cpu/gemm/tile.h"
 #include "backend/cpu/simd-inl.h"
 
@@ -27,6 +28,7 @@ HWY_INLINE void multiply_rows(const float* HWY_RESTRICT a, int64_t a_stride, int
                               const float* HWY_RESTRICT panel, float* HWY_RESTRICT out, PrefetchHint hint) {
   const Tag d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  RowPointers<float, kCount> rows(a, a_stride);
   Vector lhs[kCount], right[kCount];
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) lhs[i] = right[i] = hn::Zero(d);
@@ -36,10 +38,11 @@ HWY_INLINE void multiply_rows(const float* HWY_RESTRICT a, int64_t a_stride, int
     const Vector b0 = hn::LoadU(d, panel + k * kPanel), b1 = hn::LoadU(d, panel + k * kPanel + lanes);
 #pragma GCC unroll 12
     for (int i = 0; i < kCount; ++i) {
-      const Vector x = hn::Set(d, kByDepth ? a[k * kTileRows + i] : a[i * a_stride + k]);
+      const Vector x = hn::Set(d, kByDepth ? a[k * kTileRows + i] : rows.at(i));
       lhs[i] = hn::MulAdd(x, b0, lhs[i]);
       right[i] = hn::MulAdd(x, b1, right[i]);
     }
+    if constexpr (!kByDepth) rows.advance(1);
   }
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) {
@@ -53,6 +56,26 @@ HWY_INLINE void multiply_count(int64_t count, const float* a, int64_t a_stride, 
                                float* out, const PrefetchHint& hint) {
   if (count == kCount) return multiply_rows<kCount, kByDepth>(a, a_stride, depth, panel, out, hint);
   if constexpr (kCount > 1) multiply_count<kCount - 1, kByDepth>(count, a, a_stride, depth, panel, out, hint);
+}
+
+// Twelve sums hide the latency of any FMA, and fit the registers of every instruction set.
+constexpr int kSums = 12;
+
+int64_t RegisterOperations() { return 2 * kSums * static_cast<int64_t>(hn::Lanes(Tag())); }
+
+float MultiplyRegisters(int64_t rounds) {
+  const Tag d;
+  Vector sums[kSums];
+#pragma GCC unroll 12
+  for (int i = 0; i < kSums; ++i) sums[i] = hn::Set(d, static_cast<float>(i));
+  const Vector factor = hn::Set(d, 0.5f), term = hn::Set(d, 1.0f);
+  for (int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kSums; ++i) sums[i] = hn::MulAdd(sums[i], factor, term);
+  }
+#pragma GCC unroll 12
+  for (int i = 1; i < kSums; ++i) sums[0] = hn::Add(sums[0], sums[i]);
+  return hn::GetLane(sums[0]);
 }
 
 void Multiply(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* panel, float* out,
@@ -79,6 +102,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace roformer::tile {
 HWY_EXPORT(Multiply);
+HWY_EXPORT(MultiplyRegisters);
+HWY_EXPORT(RegisterOperations);
+float multiply_registers(int64_t rounds) { return HWY_DYNAMIC_DISPATCH(MultiplyRegisters)(rounds); }
+int64_t register_operations() { return HWY_DYNAMIC_DISPATCH(RegisterOperations)(); }
 void multiply(const float* a, int64_t a_stride, int64_t rows, int64_t depth, const float* panel, float* out,
               const PrefetchHint& hint) {
   HWY_DYNAMIC_DISPATCH(Multiply)(a, a_stride, rows, depth, panel, out, hint);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "backend/cpu/gemm/row_pointers.h"
 #include "backend/cpu/gemm/tile.h"
 
 namespace roformer::tile {
@@ -28,6 +29,7 @@ __attribute__((always_inline)) inline int32_t group_of(const T* group) {
 template <int kCount, bool kByDepth>
 ROFORMER_BFLOAT16 void multiply_rows(const uint16_t* a, int64_t a_stride, int64_t depth, const uint16_t* panel,
                                      float* out, PrefetchHint hint) {
+  RowPointers<uint16_t, kCount> rows(a, a_stride);
   __m512 lhs[kCount], right[kCount];
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) lhs[i] = right[i] = _mm512_setzero_ps();
@@ -39,10 +41,11 @@ ROFORMER_BFLOAT16 void multiply_rows(const uint16_t* a, int64_t a_stride, int64_
 #pragma GCC unroll 12
     for (int i = 0; i < kCount; ++i) {
       const auto x = reinterpret_cast<__m512bh>(
-          _mm512_set1_epi32(group_of(kByDepth ? a + k * kTileRows + 2 * i : a + i * a_stride + k)));
+          _mm512_set1_epi32(kByDepth ? group_of(a + k * kTileRows + 2 * i) : rows.template at<int32_t>(i)));
       lhs[i] = _mm512_dpbf16_ps(lhs[i], x, b0);
       right[i] = _mm512_dpbf16_ps(right[i], x, b1);
     }
+    if constexpr (!kByDepth) rows.advance(2);
   }
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) {
@@ -54,6 +57,7 @@ ROFORMER_BFLOAT16 void multiply_rows(const uint16_t* a, int64_t a_stride, int64_
 template <int kCount>
 ROFORMER_VNNI void multiply_rows(const uint8_t* a, int64_t a_stride, int64_t depth, const int8_t* panel, int32_t* out,
                                  PrefetchHint hint) {
+  RowPointers<uint8_t, kCount> rows(a, a_stride);
   __m512i lhs[kCount], right[kCount];
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) lhs[i] = right[i] = _mm512_setzero_si512();
@@ -63,10 +67,11 @@ ROFORMER_VNNI void multiply_rows(const uint8_t* a, int64_t a_stride, int64_t dep
     const __m512i b0 = _mm512_loadu_si512(panel + k * kPanel), b1 = _mm512_loadu_si512(panel + k * kPanel + 64);
 #pragma GCC unroll 12
     for (int i = 0; i < kCount; ++i) {
-      const __m512i x = _mm512_set1_epi32(group_of(a + i * a_stride + k));
+      const __m512i x = _mm512_set1_epi32(rows.template at<int32_t>(i));
       lhs[i] = _mm512_dpbusd_epi32(lhs[i], x, b0);
       right[i] = _mm512_dpbusd_epi32(right[i], x, b1);
     }
+    rows.advance(4);
   }
 #pragma GCC unroll 12
   for (int i = 0; i < kCount; ++i) {
@@ -79,6 +84,7 @@ ROFORMER_VNNI void multiply_rows(const uint8_t* a, int64_t a_stride, int64_t dep
 template <int kCount>
 ROFORMER_AVX_VNNI void multiply_half_rows(const uint8_t* a, int64_t a_stride, int64_t depth, const int8_t* panel,
                                           int32_t* out, PrefetchHint hint) {
+  RowPointers<uint8_t, kCount> rows(a, a_stride);
   __m256i lhs[kCount], right[kCount];
 #pragma GCC unroll 6
   for (int i = 0; i < kCount; ++i) lhs[i] = right[i] = _mm256_setzero_si256();
@@ -89,10 +95,11 @@ ROFORMER_AVX_VNNI void multiply_half_rows(const uint8_t* a, int64_t a_stride, in
     const __m256i b0 = _mm256_loadu_si256(columns), b1 = _mm256_loadu_si256(columns + 1);
 #pragma GCC unroll 6
     for (int i = 0; i < kCount; ++i) {
-      const __m256i x = _mm256_set1_epi32(group_of(a + i * a_stride + k));
+      const __m256i x = _mm256_set1_epi32(rows.template at<int32_t>(i));
       lhs[i] = _mm256_dpbusd_avx_epi32(lhs[i], x, b0);
       right[i] = _mm256_dpbusd_avx_epi32(right[i], x, b1);
     }
+    rows.advance(4);
   }
 #pragma GCC unroll 6
   for (int i = 0; i < kCount; ++i) {
