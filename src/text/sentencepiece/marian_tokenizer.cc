@@ -9,6 +9,8 @@ namespace roformer {
 
 namespace {
 
+using Type = SentencePieceModel::Type;
+
 constexpr int64_t kDefaultMaxLength = 512;  // MarianTokenizer's, where tokenizer_config.json has none
 
 // The bytes of the language code that a text starts with; 0 without one.
