@@ -55,17 +55,18 @@ std::vector<std::string> reference(std::string_view text, BytePattern pattern, c
   return words;
 }
 
-TEST(ByteWords, AreOnigurumasForEveryCodePoint) {
+TEST(ByteWords, AreOnigurumasForAllKindsOfCodePoints) {
   for (const BytePattern pattern : kPatterns) {
     const Regex regex{std::string(expression_of(pattern)), "test"};
     std::string text;
-    for (char32_t c = 1; c < 0x110000; ++c) {
+    // Of the planes with ideographs, or with nothing, some.
+    for (char32_t c = 1; c < 0x110000; c += c < 0x20000 || (c >= 0xE0000 && c < 0xE0200) ? 1 : 127) {
       if (c >= 0xD800 && c < 0xE000) continue;
       std::string character;
       append_utf8(character, c);
-      for (const char* before : {"a", " ", "1", "'", "\n", "'r"}) text += before + character;
-      text += "e" + character + character + "  ";
-      if (text.size() < 4000 && c != 0x10FFFF) continue;
+      text += character + "a" + character + " " + character + character + "1" + character + "  ";
+      if (c < 0x3000) text += "'" + character + "'r" + character + "'L" + character + "\n" + character + "e";
+      if (text.size() < 4000 && c + 127 < 0x110000) continue;
       ASSERT_EQ(scan(text, pattern), reference(text, pattern, regex)) << "near " << static_cast<uint32_t>(c);
       text.clear();
     }

@@ -192,7 +192,7 @@ TEST(JsonTokenizer, OfASentencePieceClassMayBeAnyPipeline) {
       "vocab": {"<pad>": 0, "</s>": 1, "<unk>": 2, "▁": 3, "▁a": 4, "b": 5, "a": 6}})");
   const auto tokenizer = load_pipeline(directory, llama, R"({"tokenizer_class": "LlamaTokenizer"})");
   EXPECT_THAT(tokenizer->encode("ab qqb").ids, ElementsAre(4, 5, 3, 7, 3, 5));
-  EXPECT_THAT(message_of<DataError>([&] { load_pipeline(directory, t5, R"({"tokenizer_class": "GPT2Tokenizer"})"); }),
+  EXPECT_THAT(message_of<DataError>([&] { load_pipeline(directory, t5, R"({"tokenizer_class": "XGLMTokenizer"})"); }),
               HasSubstr("expected LlamaTokenizer, T5Tokenizer"));
 }
 
