@@ -68,7 +68,7 @@ def split_words(expression):
     return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(expression), "isolated"), byte_level(regex=False)])
 
 
-def byte_bpe(**options):
+def byte_bpe(without=(), **options):
     """Every byte, and merges that put WORDS together, with and without a space before."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     spell = byte_level(regex=False).pre_tokenize_str
@@ -81,6 +81,8 @@ def byte_bpe(**options):
             symbols[at:at + 2] = ["".join(symbols[at:at + 2])]
             names.append(symbols[at])
     names.append("xyz")  # no merges lead there
+    names = [name for name in names if not set(name) & set(without)]
+    merges = [merge for merge in merges if not set("".join(merge)) & set(without)]
     vocab = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return BPE(vocab, list(dict.fromkeys(merges)), **options)
 
@@ -185,6 +187,7 @@ CASES = {
     "byte_llama3": (byte_bpe(ignore_merges=True), None, split_words(LLAMA3), D.ByteLevel(), "trim_begin"),
     "byte_qwen2": (byte_bpe(), N.NFC(), split_words(QWEN2), D.Sequence([D.ByteLevel(), D.Fuse()]), None),
     "byte_o200k": (byte_bpe(), None, split_words(O200K), D.ByteLevel(), "trim"),
+    "byte_gaps": (byte_bpe(without="ðéA"), None, byte_level(), D.ByteLevel(), "trim"),
     "byte_lower": (byte_bpe(), N.Sequence([N.Lowercase(), N.Strip()]), byte_level(True), D.ByteLevel(), "trim"),
     "byte_letters": (bpe(fuse_unk=True), None, byte_level(), D.ByteLevel(), "trim"),
     "byte_spaces": (byte_bpe(), None, P.Sequence([P.Punctuation(), byte_level(True, False)]), D.ByteLevel(), None),
