@@ -73,7 +73,7 @@ std::vector<int32_t> merge_plainly(std::string_view word, const std::vector<Byte
   return ids;
 }
 
-std::vector<int32_t> cut(const ByteBpe& bpe, std::string_view word) {
+std::vector<int32_t> cut_word(const ByteBpe& bpe, std::string_view word) {
   std::vector<int32_t> ids;
   size_t done = 0;
   bpe.cut(word, [&](int32_t id, size_t begin, size_t end) {
@@ -102,10 +102,10 @@ TEST(ByteBpe, MergesByTheDefinition) {
       for (size_t count = 1 + random() % (i % 20 == 0 ? 90 : 12); count > 0; --count)
         word += letters[random() % letters.size()];
       const auto expected = merge_plainly(word, made.merges);
-      EXPECT_EQ(cut(bpe, word), expected) << seed << " " << word;
-      EXPECT_EQ(cut(bpe, word), expected) << "a second time: " << word;
+      EXPECT_EQ(cut_word(bpe, word), expected) << seed << " " << word;
+      EXPECT_EQ(cut_word(bpe, word), expected) << "a second time: " << word;
       const int32_t id = whole.find(word);
-      EXPECT_EQ(cut(whole, word), id == ByteBpe::kNone ? expected : std::vector<int32_t>{id}) << word;
+      EXPECT_EQ(cut_word(whole, word), id == ByteBpe::kNone ? expected : std::vector<int32_t>{id}) << word;
     }
   }
 }
@@ -118,7 +118,7 @@ TEST(ByteBpe, TakesNoQuadraticTimeForAMegabyteOfOneWord) {
   std::mt19937 random(2);
   while (word.size() < size_t{1} << 20) word += random() % 2 == 0 ? 'a' : 'b';
   const auto begin = std::chrono::steady_clock::now();
-  EXPECT_GT(cut(bpe, word).size(), 1000u);
+  EXPECT_GT(cut_word(bpe, word).size(), 1000u);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
 }
 
