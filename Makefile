@@ -111,6 +111,8 @@ oracle: program  ## regenerate the fixtures and compare with transformers, live;
 	venv/bin/python tools/oracle_tokenizers.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_sentencepiece.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_pipelines.py --program $(PROGRAM)
+	venv/bin/python tools/oracle_byte_bpe.py --program $(PROGRAM)
+	venv/bin/python tools/make_chat_fixtures.py --check
 	venv/bin/python tools/oracle_translation_tokenizers.py --program $(PROGRAM)
 	venv/bin/python tools/oracle_gguf.py --program $(PROGRAM)
 	@if [ -f $(SHARED)/field/run.py ]; then python3 $(SHARED)/field/run.py $(PROGRAM); fi

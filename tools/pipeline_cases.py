@@ -55,6 +55,38 @@ def vocabulary(prefix="##", suffix="", extra=()):
     return {name: number for number, name in enumerate(dict.fromkeys(names))}
 
 
+LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+QWEN2 = LLAMA3.replace("{1,3}", "")
+O200K = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s+"
+
+
+def byte_level(prefix=False, regex=True):
+    return pre_tokenizers.ByteLevel(add_prefix_space=prefix, use_regex=regex)
+
+
+def split_words(expression):
+    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(expression), "isolated"), byte_level(regex=False)])
+
+
+def byte_bpe(without=(), **options):
+    """Every byte, and merges that put WORDS together, with and without a space before."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    spell = byte_level(regex=False).pre_tokenize_str
+    merges, names = [], [*SPECIALS, *letters]
+    for number, word in enumerate(w for word in WORDS for w in (word, " " + word)):
+        symbols = list(spell(word)[0][0])
+        while len(symbols) > 1:
+            at = 0 if number % 3 else len(symbols) - 2
+            merges.append((symbols[at], symbols[at + 1]))
+            symbols[at:at + 2] = ["".join(symbols[at:at + 2])]
+            names.append(symbols[at])
+    names.append("xyz")  # no merges lead there
+    names = [name for name in names if not set(name) & set(without)]
+    merges = [merge for merge in merges if not set("".join(merge)) & set(without)]
+    vocab = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return BPE(vocab, list(dict.fromkeys(merges)), **options)
+
+
 def wordpiece(**options):
     return WordPiece(vocabulary(options.get("continuing_subword_prefix", "##")), **({"unk_token": "[UNK]"} | options))
 
@@ -148,6 +180,17 @@ CASES = {
     "bytes": (bpe(byte_fallback=True), N.Prepend(SPACE), split(r"(?<=\s)|(?=\s)", "isolated"), LLAMA, None),
     "bytes_fused": (bpe(byte_fallback=True, fuse_unk=True), None, P.CharDelimiterSplit(" "), D.Sequence([D.ByteFallback(), D.Fuse()]), None),
     "unigram_bytes": (unigram(True), N.Lowercase(), P.Whitespace(), D.Sequence([D.ByteFallback(), D.Strip("a", 1, 0), D.Fuse()]), None),
+    "byte_gpt2": (byte_bpe(), None, byte_level(), D.ByteLevel(), None),
+    "byte_neox": (byte_bpe(), N.NFC(), byte_level(), D.ByteLevel(), "trim"),
+    "byte_roberta": (byte_bpe(), None, byte_level(True), D.ByteLevel(), "roberta_trim"),
+    "byte_smollm": (byte_bpe(), None, P.Sequence([P.Digits(True), byte_level()]), D.ByteLevel(), None),
+    "byte_llama3": (byte_bpe(ignore_merges=True), None, split_words(LLAMA3), D.ByteLevel(), "trim_begin"),
+    "byte_qwen2": (byte_bpe(), N.NFC(), split_words(QWEN2), D.Sequence([D.ByteLevel(), D.Fuse()]), None),
+    "byte_o200k": (byte_bpe(), None, split_words(O200K), D.ByteLevel(), "trim"),
+    "byte_gaps": (byte_bpe(without="ðéA"), None, byte_level(), D.ByteLevel(), "trim"),
+    "byte_lower": (byte_bpe(), N.Sequence([N.Lowercase(), N.Strip()]), byte_level(True), D.ByteLevel(), "trim"),
+    "byte_letters": (bpe(fuse_unk=True), None, byte_level(), D.ByteLevel(), "trim"),
+    "byte_spaces": (byte_bpe(), None, P.Sequence([P.Punctuation(), byte_level(True, False)]), D.ByteLevel(), None),
     "nothing": (wordlevel(), None, None, None, None),
 }
 
@@ -161,13 +204,20 @@ def make(name):
         tokenizer.pre_tokenizer = pre_tokenizer
     if decoder is not None:
         tokenizer.decoder = decoder
-    tokenizer.add_special_tokens([AddedToken(special, special=True, normalized=False) for special in SPECIALS])
+    tokenizer.add_special_tokens([AddedToken(special, special=True, normalized=False, lstrip=special == "[MASK]" and name.startswith("byte_")) for special in SPECIALS])
     tokenizer.add_tokens([AddedToken("New York", normalized=True), AddedToken("café", normalized=True, single_word=True)])
     cls, sep = ("[CLS]", tokenizer.token_to_id("[CLS]")), ("[SEP]", tokenizer.token_to_id("[SEP]"))
     if around == "bert":
         tokenizer.post_processor = processors.BertProcessing(sep, cls)
     elif around == "roberta":
         tokenizer.post_processor = processors.RobertaProcessing(sep, cls, trim_offsets=False)
+    elif around == "roberta_trim":
+        tokenizer.post_processor = processors.RobertaProcessing(sep, cls)
+    elif around == "trim":
+        tokenizer.post_processor = processors.ByteLevel()
+    elif around == "trim_begin":
+        template = processors.TemplateProcessing(single="[CLS] $A", pair="[CLS] $A [CLS] $B:1", special_tokens=[cls])
+        tokenizer.post_processor = processors.Sequence([processors.ByteLevel(add_prefix_space=False), template])
     elif around is not None:
         tokenizer.post_processor = processors.TemplateProcessing(single=around[0], pair=around[1], special_tokens=[cls, sep])
     return tokenizer

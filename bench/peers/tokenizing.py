@@ -12,6 +12,7 @@ from contestants import Actor
 from family import Differs, Family, Group
 
 OURS_BYTES, THEIRS_BYTES = 100_000_000, 2_000_000
+LEARNED_TOKENS = 32_000  # of a vocabulary that this program learns of the text that both are measured on
 CASES = {
     "wordpiece": ("WordPiece, English", "BertTokenizer", "bert-base-uncased-vocab.txt", "enwiki/enwiki_AA_raw.txt"),
     "jieba": (
@@ -20,6 +21,8 @@ CASES = {
         "roformer_chinese_base-vocab.txt",
         "zhwiki/zhwiki_docs100.txt",
     ),
+    "byte-bpe": ("byte-level BPE, English", "byte-bpe", None, "enwiki/enwiki_AA_raw.txt"),
+    "byte-bpe-zh": ("byte-level BPE, Chinese", "byte-bpe", None, "zhwiki/zhwiki_docs100.txt"),
 }
 
 GROUPS = {"tokenizing": Group("Tokenizing", "MB/s", ("roformer", "transformers"), digits=2)}
@@ -37,17 +40,20 @@ def family(case):
 
     def run(bench):
         materials = bench.materials
-        vocabulary = materials.data("vocab") / "vocab" / vocabulary_file
         source = materials.data(text_file.split("/")[0]) / text_file
+        long = materials.make(f"{case}_long.txt", lambda path: take_text(source, OURS_BYTES, path))
+        short = materials.make(f"{case}_short.txt", lambda path: take_text(source, THEIRS_BYTES, path))
 
         def make_tokenizer(path):
+            if vocabulary_file is None:
+                options = ["--type", kind, "--vocab-size", LEARNED_TOKENS, "--input", short, "--output", path]
+                bench.program.run("train-tokenizer", *options, threads=bench.threads)
+                return
             path.mkdir()
-            (path / "vocab.txt").write_bytes(vocabulary.read_bytes())
+            (path / "vocab.txt").write_bytes((materials.data("vocab") / "vocab" / vocabulary_file).read_bytes())
             (path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": kind}))
 
         tokenizer = materials.make(f"tokenizer_{case}", make_tokenizer)
-        long = materials.make(f"{case}_long.txt", lambda path: take_text(source, OURS_BYTES, path))
-        short = materials.make(f"{case}_short.txt", lambda path: take_text(source, THEIRS_BYTES, path))
 
         def tokenize(text, threads, *more):
             options = ["tokenize", "--ids", "--model", tokenizer, "--input", text]

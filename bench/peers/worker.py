@@ -266,8 +266,12 @@ class Tokenizing:
     """Lines to ids by the fast tokenizer of a directory."""
 
     def __init__(self, options):
+        import tokenizers
         import transformers
 
+        if (options.model / "tokenizer.json").exists():
+            self.tokenizer = tokenizers.Tokenizer.from_file(str(options.model / "tokenizer.json"))
+            return
         config = json.loads((options.model / "tokenizer_config.json").read_text())
         words = (options.model / "vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
         kind = getattr(transformers, config["tokenizer_class"])

@@ -228,14 +228,15 @@ std::string ChatTemplate::apply_llama3(std::span<const ChatMessage> messages) co
   return text + answer_;
 }
 
-void ChatTemplate::append_user(const std::string& content, const std::string& system, std::string& text) const {
+// `system`: the message that comes with it, or null.
+void ChatTemplate::append_user(const std::string& content, const std::string* system, std::string& text) const {
   if (kind_ == Kind::llama2) {
-    const std::string whole = system.empty() ? content : "<<SYS>>\n" + system + "\n<</SYS>>\n\n" + content;
+    const std::string whole = system == nullptr ? content : "<<SYS>>\n" + *system + "\n<</SYS>>\n\n" + content;
     text += bos_ + "[INST] " + trim(whole) + " [/INST]";
   } else if (kind_ == Kind::gemma) {
-    text += "<start_of_turn>user\n" + (system.empty() ? "" : system + "\n\n") + trim(content) + turn_end_ + "\n";
+    text += "<start_of_turn>user\n" + (system == nullptr ? "" : *system + "\n\n") + trim(content) + turn_end_ + "\n";
   } else {
-    text += open_ + (system.empty() ? "" : system + "\n\n") + content + close_;
+    text += open_ + (system == nullptr ? "" : *system + "\n\n") + content + close_;
   }
 }
 
@@ -250,15 +251,16 @@ void ChatTemplate::append_assistant(const std::string& content, std::string& tex
 }
 
 std::string ChatTemplate::apply_in_turns(std::span<const ChatMessage> messages) const {
-  std::string text = begin_, system;
+  std::string text = begin_;
+  const std::string* system = nullptr;
   if (messages.front().role == "system") {
-    system = messages.front().content;
+    system = &messages.front().content;
     messages = messages.subspan(1);
   }
   for (size_t i = 0; i < messages.size(); ++i) {
     const bool takes_system = i == (system_ == System::before_last ? messages.size() - 1 : 0);
     if (messages[i].role == "user") {
-      append_user(messages[i].content, takes_system ? system : "", text);
+      append_user(messages[i].content, takes_system ? system : nullptr, text);
     } else {
       append_assistant(messages[i].content, text);
     }

@@ -48,7 +48,7 @@ class ChatTemplate {
   std::string apply_chatml(std::span<const ChatMessage> messages) const;
   std::string apply_llama3(std::span<const ChatMessage> messages) const;
   std::string apply_in_turns(std::span<const ChatMessage> messages) const;
-  void append_user(const std::string& content, const std::string& system, std::string& text) const;
+  void append_user(const std::string& content, const std::string* system, std::string& text) const;
   void append_assistant(const std::string& content, std::string& text) const;
 
   std::string bos_, eos_, where_;

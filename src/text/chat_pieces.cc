@@ -19,7 +19,7 @@ std::string without_comments(std::string_view jinja) {
   return text;
 }
 
-bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+bool is_white(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
 // Appends the string that starts with a quote at `at`; returns where it ends.
 size_t append_string(std::string_view text, size_t at, std::string& pieces) {
@@ -37,7 +37,7 @@ size_t append_string(std::string_view text, size_t at, std::string& pieces) {
   return at + 1;
 }
 
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
+void respell(std::string& text, std::string_view from, std::string_view to) {
   for (size_t at = 0; (at = text.find(from, at)) != text.npos; at += to.size()) text.replace(at, from.size(), to);
 }
 
@@ -54,13 +54,13 @@ std::string chat_template_pieces(std::string_view jinja) {
     if (code && (text[at] == '\'' || text[at] == '"')) {
       at = append_string(text, at, pieces);
     } else {
-      if (!is_blank(text[at])) pieces += text[at];
+      if (!is_white(text[at])) pieces += text[at];
       ++at;
     }
   }
   constexpr auto kSpellings = std::to_array<std::array<std::string_view, 2>>(
       {{"{{-", "{{"}, {"-}}", "}}"}, {"message.role", "message['role']"}, {"message.content", "message['content']"}});
-  for (const auto& [from, to] : kSpellings) replace_all(pieces, from, to);
+  for (const auto& [from, to] : kSpellings) respell(pieces, from, to);
   return pieces;
 }
 

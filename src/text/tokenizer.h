@@ -182,16 +182,17 @@ struct LoadOptions {
 };
 
 // Reads a tokenizer from a model or tokenizer directory: vocab.txt (or the WordPiece model of a tokenizer.json), or
-// tokenizer.model (or the BPE or Unigram model of a tokenizer.json; text/sentencepiece/tokenizer.h), and, where
-// present, tokenizer_config.json. Of a translator's directory (text/translation_tokenizers.h) the result is the
-// source's tokenizer. A directory with a SentencePiece model and no vocab.txt is SentencePiece's. Otherwise the kind is
-// the "tokenizer_class" of tokenizer_config.json, else of config.json: RoFormerTokenizer means jieba, BertTokenizer and
-// its like (text/tokenizer_config.h) plain WordPiece, lower-casing unless it says otherwise. If neither is set, it is
-// jieba's if config.json's model_type is "roformer" and the vocabulary has a word of two or more ideographs (else jieba
-// would have no effect), or if `options.mode` is set and the model_type is "roformer" or none; else BERT's. jieba's
-// dictionary is options.jieba_dictionary, else $ROFORMER_JIEBA_DICTIONARY, else jieba_dict.txt in the directory, else
-// the one of Debian's python3-jieba. FileError for missing files, DataError for malformed or unsupported ones;
-// InapplicableError for jieba options with another tokenizer.
+// tokenizer.model (or the BPE or Unigram model of a tokenizer.json; text/sentencepiece/tokenizer.h), or vocab.json and
+// merges.txt of byte-level BPE (text/pipeline/load_merges.h), and, where present, tokenizer_config.json. Of a
+// translator's directory (text/translation_tokenizers.h) the result is the source's tokenizer. A directory with a
+// SentencePiece model and no vocab.txt is SentencePiece's. Otherwise the kind is the "tokenizer_class" of
+// tokenizer_config.json, else of config.json: RoFormerTokenizer means jieba, BertTokenizer and its like
+// (text/tokenizer_config.h) plain WordPiece, lower-casing unless it says otherwise. If neither is set, it is jieba's if
+// config.json's model_type is "roformer" and the vocabulary has a word of two or more ideographs (else jieba would have
+// no effect), or if `options.mode` is set and the model_type is "roformer" or none; else BERT's. jieba's dictionary is
+// options.jieba_dictionary, else $ROFORMER_JIEBA_DICTIONARY, else jieba_dict.txt in the directory, else the one of
+// Debian's python3-jieba. FileError for missing files, DataError for malformed or unsupported ones; InapplicableError
+// for jieba options with another tokenizer.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& directory, const LoadOptions& options = {});
 
 }  // namespace roformer

@@ -9,6 +9,8 @@
 #include "models/save_model.h"
 #include "tests/cli/program.h"
 #include "text/learn/train.h"
+#include "text/pipeline/byte_letters.h"
+#include "text/pipeline/make_byte_bpe.h"
 
 namespace roformer::test {
 namespace {
@@ -55,6 +57,59 @@ TEST_F(GenerateCommand, JsonAndPlainSayTheSame) {
   Child::Options input;
   input.input = "abc\nd e\n";
   EXPECT_EQ(succeed(command({"--seed", "3"}), input), first + "\n" + second + "\n");
+}
+
+std::string chat_failure(const Arguments& arguments, int exit_code) {
+  const Outcome outcome = run(arguments);
+  EXPECT_EQ(outcome.exit_code, exit_code);
+  return outcome.error;
+}
+
+// ChatML, as of SmolLM2.
+class ChatCommand : public GenerateCommand {
+ protected:
+  void SetUp() override {
+    ByteBpeContent content;
+    for (int byte = 0; byte < 256; ++byte) {
+      content.tokens.push_back(pipeline::bytes_to_letters(std::string(1, static_cast<char>(byte))));
+    }
+    for (const char* token : {"<|im_start|>", "<|im_end|>"}) {
+      content.added.push_back({.content = token, .id = static_cast<int32_t>(content.tokens.size()), .special = true});
+      content.tokens.emplace_back(token);
+    }
+    content.specials.sep = "<|im_end|>";
+    content.chat_template =
+        "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + "
+        "'\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+    tokenizer_ = make_byte_bpe(content, "test");
+    GenerateCommand::SetUp();
+  }
+};
+
+TEST_F(ChatCommand, AnswersAsTheTemplatesTextGoesOn) {
+  const auto answer = [&](const Arguments& more) { return succeed(command(Arguments{"--greedy"} + more)); };
+  const std::string turn = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
+  const std::string system = "<|im_start|>system\nBe brief.<|im_end|>\n";
+  EXPECT_EQ(answer({"--chat", "--prompt", "Hi"}), answer({"--prompt", turn}));
+  EXPECT_EQ(answer({"--chat", "--system", "Be brief.", "Hi"}), answer({"--prompt", system + turn}));
+  EXPECT_NE(answer({"--chat", "--prompt", "Hi"}), answer({"--prompt", "Hi"}));
+  Child::Options input;
+  input.input = R"([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}])"
+                "\nHi\n";
+  EXPECT_EQ(succeed(command({"--greedy", "--chat"}), input), answer({"--prompt", system + turn, "--prompt", turn}));
+}
+
+TEST_F(ChatCommand, SaysWhatIsWrongWithAChat) {
+  EXPECT_THAT(chat_failure(command({"--system", "x", "Hi"}), 2), HasSubstr("--system is for --chat alone"));
+  const std::string own = R"([{"role": "system", "content": "x"}, {"role": "user", "content": "Hi"}])";
+  EXPECT_THAT(chat_failure(command({"--chat", "--system", "x", own}), 1), HasSubstr("a system message of its own"));
+  EXPECT_THAT(chat_failure(command({"--chat", R"([{"role": "assistant", "content": "x"}])"}), 1),
+              HasSubstr("text 1: the chat has no turn of the user"));
+  EXPECT_THAT(chat_failure(command({"--chat", "[{"}), 1), HasSubstr("text 1: "));
+}
+
+TEST_F(GenerateCommand, ChatsNeedATemplate) {
+  EXPECT_THAT(chat_failure(command({"--chat", "Hi"}), 1), HasSubstr("the model is not made for chats"));
 }
 
 // On standard error, for each prompt.

@@ -90,6 +90,7 @@ ByteBpe::ByteBpe(std::span<const std::string> tokens, bool ignores_merges)
     if (bytes->size() == 1) byte_ids_[static_cast<unsigned char>(bytes->front())] = static_cast<int32_t>(id);
   }
   starts_.push_back(static_cast<uint32_t>(arena_.size()));
+  has_all_bytes_ = std::ranges::find(byte_ids_, kNone) == byte_ids_.end();
 }
 
 int32_t ByteBpe::find(std::string_view bytes) const {

@@ -1,8 +1,8 @@
 // Byte-pair encoding of words of bytes, as GPT-2's and most decoders' vocabularies: the same merges as in bpe_model.h,
-// for vocabularies that have a token for each byte. Made for speed: a word that is a token whole is one look-up, a run
-// of ideographs is taken apart where no merge joins its neighbors, a short part is merged by scanning its few pairs, a
-// long one by a queue, so that no word takes quadratic time. Nothing is cached by text, so that threads share nothing
-// that changes but what is known of whole tokens.
+// for vocabularies that have a token for each byte, or most. Made for speed: a word that is a token whole is one
+// look-up, a run of ideographs is taken apart where no merge joins its neighbors, a short part is merged by scanning
+// its few pairs, a long one by a queue, so that no word takes quadratic time. Nothing is cached by text, so that
+// threads share nothing that changes but what is known of whole tokens.
 #pragma once
 
 #include <algorithm>
@@ -27,14 +27,20 @@ class ByteBpe {
   // produced. With `ignores_merges` a word that is a token is that token, whatever the merges make of it.
   ByteBpe(std::span<const std::string> tokens, bool ignores_merges);
 
-  bool has_all_bytes() const { return std::ranges::find(byte_ids_, kNone) == byte_ids_.end(); }
+  bool has_all_bytes() const { return has_all_bytes_; }
+  // Whether each byte of a word has a token: only such words can be cut.
+  bool has_bytes_of(std::string_view word) const {
+    return has_all_bytes_ ||
+           std::ranges::all_of(word, [&](char byte) { return byte_ids_[static_cast<unsigned char>(byte)] != kNone; });
+  }
   // The token of some bytes, or kNone.
   static constexpr int32_t kNone = -1;
   int32_t find(std::string_view bytes) const;
-  // By rank, the earliest first; of equal pairs the last counts. Call once, before cut(), with all bytes there.
+  // By rank, the earliest first; of equal pairs the last counts. Call once, before cut().
   void set_merges(std::span<const Merge> merges);
 
-  // Calls on_piece(id, begin, end) for the tokens of a word, which they cover. `word` is not empty.
+  // Calls on_piece(id, begin, end) for the tokens of a word, which they cover. `word` is not empty, and all its bytes
+  // have tokens.
   template <class OnPiece>
   void cut(std::string_view word, const OnPiece& on_piece) const {
     const int32_t id = ignores_merges_ ? find(word) : find_whole(word);
@@ -101,7 +107,7 @@ class ByteBpe {
   };
   PairSlot& slot_of(uint64_t pair);
 
-  bool ignores_merges_;
+  bool ignores_merges_, has_all_bytes_ = false;
   std::string arena_;             // the bytes of all tokens
   std::vector<uint32_t> starts_;  // in the arena, by id, and its end
   size_t longest_ = 0;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "text/added_tokens.h"
+#include "text/pipeline/bpe_model.h"
 #include "text/pipeline/byte_bpe.h"
 #include "text/pipeline/byte_letters.h"
 #include "text/vocabulary.h"
@@ -19,9 +20,9 @@ class ByteBpeModel : public PipelineModel {
   ByteBpeModel(const std::vector<std::string>& tokens, bool ignores_merges, std::string unknown)
       : bpe_(tokens, ignores_merges), unknown_(std::move(unknown)) {}
 
-  // False if some bytes have no token, or a merge does not join two into a third.
+  // False if a merge does not join two tokens into a third.
   bool read_merges(const JsonObject& model) {
-    if (!bpe_.has_all_bytes() || !model.has("merges") || !model.value()["merges"].is_array()) return false;
+    if (!model.has("merges") || !model.value()["merges"].is_array()) return false;
     const Json& entries = model.value()["merges"];
     if (entries.size() > kMaxTokens) return false;
     std::vector<ByteBpe::Merge> merges;
@@ -37,9 +38,12 @@ class ByteBpeModel : public PipelineModel {
     bpe_.set_merges(merges);
     return true;
   }
+  // `rest` cuts the words with bytes that have no token.
+  void set_rest(std::unique_ptr<PipelineModel> rest) { rest_ = std::move(rest); }
 
   void cut(std::string_view word, std::vector<Piece>& pieces) const override {
     const std::string bytes = *pipeline::letters_to_bytes(word);
+    if (!bpe_.has_bytes_of(bytes)) return rest_->cut(word, pieces);
     size_t place = 0;
     bpe_.cut(bytes, [&](int32_t id, size_t begin, size_t end) {
       const size_t from = place;
@@ -60,6 +64,7 @@ class ByteBpeModel : public PipelineModel {
  private:
   ByteBpe bpe_;
   std::string unknown_;
+  std::unique_ptr<PipelineModel> rest_;
 };
 
 }  // namespace
@@ -72,6 +77,7 @@ std::unique_ptr<PipelineModel> read_byte_bpe_model(const JsonObject& model, cons
   if (marks_words || !knows_unknown || model.get_double("dropout", 0) != 0) return nullptr;
   auto result = std::make_unique<ByteBpeModel>(tokens, model.get_bool("ignore_merges", false), unknown);
   if (!result->read_merges(model)) return nullptr;
+  if (!result->byte_bpe()->has_all_bytes()) result->set_rest(read_bpe_model(model, tokens));
   return result;
 }
 

@@ -9,8 +9,8 @@
 
 namespace roformer {
 
-// Null if the model needs more than that, or is malformed: prefixes, suffixes, bytes without a token, merges of tokens
-// with other characters. `tokens` by id.
+// Null if the model needs more than that, or is malformed: prefixes, suffixes, merges of tokens with other characters.
+// `tokens` by id.
 std::unique_ptr<PipelineModel> read_byte_bpe_model(const JsonObject& model, const std::vector<std::string>& tokens);
 
 }  // namespace roformer

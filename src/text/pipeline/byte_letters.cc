@@ -26,7 +26,7 @@ constexpr auto kLetters = [] {
   return letters;
 }();
 
-constexpr auto kBytes = [] {
+constexpr auto kBytesOfLetters = [] {
   std::array<int16_t, kLetterEnd> bytes{};
   bytes.fill(-1);
   for (size_t byte = 0; byte < kLetters.size(); ++byte) bytes[kLetters[byte]] = static_cast<int16_t>(byte);
@@ -37,7 +37,7 @@ constexpr auto kBytes = [] {
 
 char32_t letter_of_byte(unsigned char byte) { return kLetters[byte]; }
 
-int byte_of_letter(char32_t letter) { return letter < kBytes.size() ? kBytes[letter] : -1; }
+int byte_of_letter(char32_t letter) { return letter < kBytesOfLetters.size() ? kBytesOfLetters[letter] : -1; }
 
 std::string bytes_to_letters(std::string_view bytes) {
   std::string text;

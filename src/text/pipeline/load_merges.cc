@@ -16,10 +16,10 @@ constexpr const char* kVocabularyFile = "vocab.json";
 constexpr const char* kMergesFile = "merges.txt";
 constexpr const char* kEndOfText = "<|endoftext|>";
 
-std::string plain_class(std::string tokenizer_class) {
+std::string plain_class(const std::string& tokenizer_class) {
   constexpr std::string_view kFast = "Fast";
-  if (tokenizer_class.ends_with(kFast)) tokenizer_class.resize(tokenizer_class.size() - kFast.size());
-  return tokenizer_class;
+  const bool fast = tokenizer_class.ends_with(kFast);
+  return tokenizer_class.substr(0, tokenizer_class.size() - (fast ? kFast.size() : 0));
 }
 
 ByteLevelSettings settings_of(const std::string& name, const JsonObject& config) {
@@ -45,15 +45,15 @@ Json read_merge_lines(const std::string& path) {
   int64_t number = 0;
   for (size_t begin = 0, end = 0; begin < text.size(); begin = end + 1) {
     end = std::min(text.find('\n', begin), text.size());
-    std::string line = text.substr(begin, end - begin);
+    std::string_view line = std::string_view(text).substr(begin, end - begin);
     ++number;
-    if (line.ends_with('\r')) line.pop_back();
+    if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty() || line.starts_with("#version")) continue;
     const size_t space = line.find(' ');
     if (space == 0 || space + 1 >= line.size() || space == line.npos || line.find(' ', space + 1) != line.npos) {
       throw DataError("{}: line {} is {}, expected two pieces", FilePath(path), number, quote(line));
     }
-    merges.push_back(std::move(line));
+    merges.emplace_back(line);
   }
   return merges;
 }

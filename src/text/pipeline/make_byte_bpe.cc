@@ -90,8 +90,9 @@ class ContentWriter {
     const bool ends = around == Around::sep || around == Around::both || around == Around::bert;
     const auto special = [&](bool wanted, const std::string& token, int segment, Json& parts) {
       if (!wanted) return;
-      specials[token] = {
-          {"id", token}, {"ids", Json::array({id_of(token, "special token")})}, {"tokens", Json::array({token})}};
+      specials[token] = {{"id", token},
+                         {"ids", Json::array({static_cast<uint32_t>(id_of(token, "special token"))})},
+                         {"tokens", Json::array({token})}};
       parts.push_back({{"SpecialToken", {{"id", token}, {"type_id", segment}}}});
     };
     const auto text = [&](const char* name, int segment, Json& parts) {

@@ -12,7 +12,7 @@
 namespace roformer {
 
 struct ByteBpeContent {
-  std::vector<std::string> tokens;  // by id, spelled in GPT-2's letters ("Ġthe"); "" for an id without a token
+  std::vector<std::string> tokens;       // by id, spelled in GPT-2's letters ("Ġthe"); "" for an id without a token
   std::vector<std::string> merges = {};  // "Ġ t", the earliest first
   BytePattern pattern = BytePattern::gpt2;
   bool ignores_merges = false;     // a word that is a token is that token (Llama 3)

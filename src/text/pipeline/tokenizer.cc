@@ -106,6 +106,18 @@ bool PipelineTokenizer::leaves_unchanged(std::string_view text) const {
   return false;
 }
 
+// Calls on_piece(id, begin, end) for the tokens of a word of bytes that has some without a token.
+template <class OnPiece>
+void PipelineTokenizer::cut_letters(std::string_view word, const OnPiece& on_piece) const {
+  const std::string letters = pipeline::bytes_to_letters(word);
+  std::vector<size_t> bytes;  // of the word, by byte of its letters
+  for (const char letter : letters)
+    bytes.push_back(bytes.empty() ? 0 : bytes.back() + (begins_code_point(letter) ? 1 : 0));
+  std::vector<PipelineModel::Piece> pieces;
+  parts_.model->cut(letters, pieces);
+  for (const auto& [id, begin, end] : pieces) on_piece(id, bytes[begin], bytes[end - 1] + 1);
+}
+
 // Calls on_piece(id, begin, end) for the tokens of a text. Of a space put before it, the place is the first byte's.
 template <class OnPiece>
 void PipelineTokenizer::cut_bytes(std::string_view text, const OnPiece& on_piece) const {
@@ -116,9 +128,11 @@ void PipelineTokenizer::cut_bytes(std::string_view text, const OnPiece& on_piece
   if (shift > 0) text = prefixed.append(" ").append(text);
   for (size_t begin = 0, end = 0; begin < text.size(); begin = end) {
     end = rules.words.end_of_word(text, begin);
-    bpe.cut(text.substr(begin, end - begin), [&](int32_t id, size_t from, size_t to) {
+    const std::string_view word = text.substr(begin, end - begin);
+    const auto place = [&](int32_t id, size_t from, size_t to) {
       on_piece(id, std::max(begin + from, shift) - shift, std::max(begin + to, shift + 1) - shift);
-    });
+    };
+    bpe.has_bytes_of(word) ? bpe.cut(word, place) : cut_letters(word, place);
   }
 }
 

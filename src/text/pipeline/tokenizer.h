@@ -72,6 +72,8 @@ class PipelineTokenizer : public Tokenizer {
   void append_normalized(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const;
   bool leaves_unchanged(std::string_view text) const;
   template <class OnPiece>
+  void cut_letters(std::string_view word, const OnPiece& on_piece) const;
+  template <class OnPiece>
   void cut_bytes(std::string_view text, const OnPiece& on_piece) const;
   void append_bytes(std::string_view text, int64_t first, std::vector<int32_t>& ids, Offsets* offsets) const;
 

@@ -123,6 +123,34 @@ TEST_F(Train, JiebaWords) {
   EXPECT_THROW(train_jieba_wordpiece(input("x"), options, directory_ / "none", JiebaMode::fast, one), FileError);
 }
 
+// The tokens are those of tokenizers 0.23's BpeTrainer with ByteLevel.
+TEST_F(Train, ByteLevelMerges) {
+  const auto paths = input("low low low lower 中文 中文 中国\n newest newest widest 12 12\n");
+  const auto tokenizer = train_byte_bpe(paths, {.vocab_size = 1000}, pool_);
+  std::vector<std::string> tokens;
+  for (int32_t id = 261; id < tokenizer->vocabulary_size(); ++id) tokens.push_back(tokenizer->token(id));
+  EXPECT_THAT(tokens, ElementsAre("lo", "low", "es", "¸Ń", "ä¸Ń", "Ġlow", "Ġä¸Ń", "est", "12", "ew", "new", "æĸ", "Ġ12",
+                                  "Ġnew", "Ġä¸Ńæĸ", "Ġnewest", "Ġä¸Ńæĸĩ"));
+  EXPECT_EQ(tokenizer->token(5), "!");
+  EXPECT_EQ(tokenizer->token(260), "Ń");
+  EXPECT_EQ(tokenizer->type(), "bpe");
+  const auto id = [&](const char* token) { return *tokenizer->id(token); };
+  EXPECT_THAT(tokenizer->encode("low [MASK] x").ids, ElementsAre(2, id("low"), 4, id("Ġ"), id("x"), 3));
+  EXPECT_THAT(tokenizer->encode("low", "12").segment_ids, ElementsAre(0, 0, 0, 1, 1));
+  const std::string text = " any\ttext\r\n 中文 \U0001F600 e\u0301 ";
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode_plain(text)), text);
+  EXPECT_EQ(train_byte_bpe(paths, {.vocab_size = 263}, pool_)->vocabulary_size(), 263);
+}
+
+TEST_F(Train, ByteLevelHasItsLimits) {
+  const auto refusal = [&](std::string_view text, const TokenizerTraining& options) {
+    return message_of<Error>([&] { train_byte_bpe(input(text), options, pool_); });
+  };
+  EXPECT_THAT(refusal("a b", {.vocab_size = 260}), HasSubstr("need at least 261"));
+  EXPECT_THAT(refusal("a b", {.lowercase = true}), HasSubstr("keeps the text as it is"));
+  EXPECT_THAT(refusal("", {}), HasSubstr("no words to learn"));
+}
+
 TEST_F(Train, Bytes) {
   const auto tokenizer = train_byte();
   EXPECT_EQ(tokenizer->vocabulary_size(), 261);

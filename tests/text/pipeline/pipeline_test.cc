@@ -192,7 +192,7 @@ TEST(JsonTokenizer, OfASentencePieceClassMayBeAnyPipeline) {
       "vocab": {"<pad>": 0, "</s>": 1, "<unk>": 2, "▁": 3, "▁a": 4, "b": 5, "a": 6}})");
   const auto tokenizer = load_pipeline(directory, llama, R"({"tokenizer_class": "LlamaTokenizer"})");
   EXPECT_THAT(tokenizer->encode("ab qqb").ids, ElementsAre(4, 5, 3, 7, 3, 5));
-  EXPECT_THAT(message_of<DataError>([&] { load_pipeline(directory, t5, R"({"tokenizer_class": "GPT2Tokenizer"})"); }),
+  EXPECT_THAT(message_of<DataError>([&] { load_pipeline(directory, t5, R"({"tokenizer_class": "XGLMTokenizer"})"); }),
               HasSubstr("expected LlamaTokenizer, T5Tokenizer"));
 }
 
@@ -246,14 +246,19 @@ TEST(JsonTokenizer, WhatIsNotSupportedIsRefusedByName) {
        "'normalizer': 'pattern': \"(a\" is not a regular expression: end pattern with unmatched parenthesis"},
       {"/normalizer", {{"type", "Replace"}, {"pattern", "a"}, {"content", ""}}, "'pattern' is \"a\", expected"},
       {"/normalizer", {{"type", "Prepend"}}, "'prepend' is missing"},
-      {"/pre_tokenizer", {{"type", "ByteLevel"}}, "the pre-tokenizer \"ByteLevel\" is not supported"},
       {"/pre_tokenizer", {{"type", "UnicodeScripts"}}, "the pre-tokenizer \"UnicodeScripts\""},
       {"/pre_tokenizer", {{"type", "Punctuation"}, {"behavior", "Gone"}}, "'behavior' is \"Gone\", expected Removed"},
       {"/pre_tokenizer", {{"type", "Metaspace"}, {"replacement", "ab"}}, "'replacement' is \"ab\", expected one"},
       {"/pre_tokenizer", {{"type", "Metaspace"}, {"prepend_scheme", "last"}}, "expected always, first or never"},
       {"/pre_tokenizer", {{"kind", "x"}}, "'type' is missing"},
       {"/pre_tokenizer", 7, "'pre_tokenizer' is 7, expected an object"},
-      {"/post_processor", {{"type", "ByteLevel"}}, "the post-processor \"ByteLevel\""},
+      {"/post_processor", {{"type", "Other"}}, "the post-processor \"Other\" is not supported"},
+      {"/post_processor",
+       {{"type", "Sequence"}, {"processors", {{{"type", "ByteLevel"}}, {{"type", "ByteLevel"}}}}},
+       "'trim_offsets'"},
+      {"/decoder",
+       {{"type", "Sequence"}, {"decoders", {{{"type", "ByteLevel"}}, {{"type", "ByteFallback"}}}}},
+       "expected behind ByteLevel nothing but Fuse"},
       {"/post_processor/cls", Json({"[CLS]", 99}), "has the id 99, expected one below 9"},
       {"/post_processor",
        {{"type", "TemplateProcessing"}, {"single", Json::array()}, {"pair", Json::array()}},
