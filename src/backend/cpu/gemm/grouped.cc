@@ -28,18 +28,19 @@ int zero_of(GroupedForm form) {
   return 0;
 }
 
-// Calls body(group, values) for each group of a row, padded with zeros.
+// Calls body(group, values) for each group of a row. The last is padded with its last value, which any scale holds;
+// activations are 0 there.
 template <class Body>
 void for_groups(const Tensor& rows, int64_t row, Body&& body) {
   float values[kGroup];
   for (int64_t c = 0; c < rows.columns(); c += kGroup) {
     const int64_t count = std::min(kGroup, rows.columns() - c);
-    std::fill_n(values, kGroup, 0.0f);
     switch (rows.dtype()) {
       case DType::bfloat16: tile::widen(rows.row<BFloat16>(row) + c, values, count); break;
       case DType::float16: tile::widen(rows.row<Float16>(row) + c, values, count); break;
       default: std::copy_n(rows.row<float>(row) + c, count, values);
     }
+    std::fill(values + count, values + kGroup, values[count - 1]);
     body(c / kGroup, values);
   }
 }
