@@ -2,10 +2,12 @@
 
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <queue>
 
 #include "base/utf8.h"
 #include "text/pipeline/byte_letters.h"
+#include "text/vocabulary.h"
 
 namespace roformer {
 
@@ -183,28 +185,43 @@ int32_t ByteBpe::find_whole(std::string_view word) const {
   return whole == kIsWhole ? id : kNone;
 }
 
+// Each place has the rank of its token with the next and, below it, its number: the least is the earliest merge, the
+// leftmost of equal ones. Places whose token was merged into the one before keep kNoKey.
 size_t ByteBpe::merge_short(std::string_view word, int32_t* ids, uint32_t* ends) const {
-  std::array<uint32_t, kShort> ranks;  // of each token with the next
-  size_t count = word.size();
+  static_assert(kMaxTokens * kShort <= size_t{1} << 31);
+  constexpr int32_t kNoKey = std::numeric_limits<int32_t>::max();
+  constexpr size_t kLanes = 8;
+  std::array<int32_t, kShort> keys;
+  std::array<uint8_t, kShort + 1> next, previous;
+  const size_t size = word.size(), padded = (size + kLanes - 1) / kLanes * kLanes;
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(word[i]); };
-  for (size_t i = 0; i < count; ++i) {
+  const auto set_rank = [&](size_t place, uint32_t rank) {
+    keys[place] = rank == kNoRank ? kNoKey : static_cast<int32_t>(rank * kShort + place);
+  };
+  for (size_t i = 0; i < size; ++i) {
     ids[i] = byte_ids_[byte(i)];
-    ends[i] = static_cast<uint32_t>(i + 1);
-    ranks[i] = i + 1 < count ? byte_ranks_[static_cast<size_t>(byte(i)) << 8 | byte(i + 1)] : kNoRank;
+    set_rank(i, i + 1 < size ? byte_ranks_[static_cast<size_t>(byte(i)) << 8 | byte(i + 1)] : kNoRank);
+    next[i] = static_cast<uint8_t>(i + 1);
+    previous[i + 1] = static_cast<uint8_t>(i);
   }
-  while (count > 1) {
-    uint32_t best = kNoRank;
-    for (size_t i = 0; i + 1 < count; ++i) best = std::min(best, ranks[i]);
-    if (best == kNoRank) break;
-    const auto at = static_cast<size_t>(std::find(ranks.data(), ranks.data() + count, best) - ranks.data());
-    --count;
-    ids[at] = merged_[best];
-    ends[at] = ends[at + 1];
-    std::copy(ids + at + 2, ids + count + 1, ids + at + 1);
-    std::copy(ends + at + 2, ends + count + 1, ends + at + 1);
-    std::copy(ranks.data() + at + 2, ranks.data() + count + 1, ranks.data() + at + 1);
-    ranks[at] = at + 1 < count ? rank_of(ids[at], ids[at + 1]) : kNoRank;
-    if (at > 0) ranks[at - 1] = rank_of(ids[at - 1], ids[at]);
+  std::fill(keys.begin() + static_cast<std::ptrdiff_t>(size), keys.begin() + static_cast<std::ptrdiff_t>(padded),
+            kNoKey);
+  while (true) {
+    int32_t least = kNoKey;
+    for (size_t i = 0; i < padded; ++i) least = std::min(least, keys[i]);
+    if (least == kNoKey) break;
+    const size_t at = static_cast<size_t>(least) % kShort, right = next[at], behind = next[right];
+    ids[at] = merged_[static_cast<size_t>(least) / kShort];
+    keys[right] = kNoKey;
+    next[at] = static_cast<uint8_t>(behind);
+    previous[behind] = static_cast<uint8_t>(at);
+    set_rank(at, behind < size ? rank_of(ids[at], ids[behind]) : kNoRank);
+    if (at > 0) set_rank(previous[at], rank_of(ids[previous[at]], ids[at]));
+  }
+  size_t count = 0;
+  for (size_t place = 0; place < size; place = next[place]) {
+    ids[count] = ids[place];
+    ends[count++] = next[place];
   }
   return count;
 }
