@@ -9,8 +9,5 @@ $roformer inspect --model "$model"
 for question in "What is the capital of France?" "Write two sentences about the sea."; do
   echo
   echo "== $question"
-  $roformer generate --model "$model" --greedy --max-new-tokens 80 --prompt "<|im_start|>user
-$question<|im_end|>
-<|im_start|>assistant
-"
+  $roformer generate --model "$model" --chat --greedy --max-new-tokens 80 --prompt "$question"
 done

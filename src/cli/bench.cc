@@ -342,9 +342,9 @@ void run_decoding(const BenchCommand& options, const Engine& engine) {
 }
 
 void run(const BenchCommand& options) {
-  if (options.mode == "training" && options.engine.dtype == "int8") {
-    throw UsageError("{} is int8, expected float32 or bfloat16: int8 is for inference, not for training",
-                     FieldName("dtype"));
+  if (options.mode == "training" && options.engine.dtype.starts_with("int")) {
+    throw UsageError("{} is {}, expected float32 or bfloat16: {} is for inference, not for training",
+                     FieldName("dtype"), options.engine.dtype, options.engine.dtype);
   }
   if (!options.model.empty() && !options.config.empty()) {
     throw UsageError("{} {}: the shape is that of {} {}", FieldName("config"), options.config, FieldName("model"),

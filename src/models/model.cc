@@ -199,8 +199,9 @@ std::optional<Rows> find_rows(std::span<Parameter* const> weights, const Tensor&
 void Model::prepare() {
   if (trainable_) throw ShapeError("a trainable model cannot be prepared for inference");
   if (backend_.precision() == Precision::int4 && layers_.trunk.pass_size() != PassSize::decoding) {
-    throw UsageError("{} is int4, which is for models that continue texts, not for a {} with a {}", FieldName("dtype"),
-                     config_.family->name, head_name(config_.head));
+    throw UsageError("{} is int4, which is for decoders such as Llama; a {} with {} {} takes int8", FieldName("dtype"),
+                     config_.family->name, config_.head == Head::none ? "no" : "a",
+                     config_.head == Head::none ? "head" : head_name(config_.head));
   }
   if (std::exchange(prepared_, true)) return;
   std::vector<Parameter*> trunk, heads;

@@ -158,6 +158,18 @@ TEST_F(Pipeline, InspectBenchPlotInfo) {
   EXPECT_GE(causal[0]["memory"].get<int64_t>(), 4 * 4096 * 256 * 4);  // q, k, v and the result
   EXPECT_GE(causal[1]["memory"].get<int64_t>(), 8 * 4096 * 256 * 4);  // and the gradients of all
 
+  for (const char* dtype : {"int8", "int4"}) {
+    const auto decoded = json_lines(succeed(
+        {"bench",        "--json", "--mode",    "decoding", "--preset",        "llama-100m", "--layers",     "1",
+         "--vocab-size", "64",     "--batches", "1,3",      "--prompt-tokens", "3",          "--new-tokens", "2",
+         "--seconds",    "0",      "--passes",  "2",        "--dtype",         dtype}));
+    ASSERT_EQ(decoded.size(), 2u);
+    EXPECT_THAT(decoded[0]["numbers"]["decoding"].get<std::string>(),
+                testing::StartsWith("weights " + std::string(dtype) + " in groups of 32"));
+  }
+  expect_refused({"bench", "--model", directory, "--dtype", "int4"}, 2, {"--dtype", "decoders"});
+  expect_refused({"bench", "--mode", "training", "--dtype", "int4"}, 2, {"training", "int4"});
+
   write_file_atomically(path("causal.json"), R"({"model_type":"roformer","architectures":["RoFormerForCausalLM"],
       "is_decoder":true,"vocab_size":30,"hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,
       "intermediate_size":16})");

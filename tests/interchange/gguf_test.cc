@@ -181,5 +181,18 @@ TEST_F(GgufDirectoryTest, RefusesWhatTheFormatHasNoPlaceFor) {
   EXPECT_TRUE(std::filesystem::is_empty(directory_ / ""));  // nor anything else
 }
 
+TEST(GgufIntegers, ThatGroupsCannotHoldAreRefusedInInt4AndNamedInInt8) {
+  ThreadPool pool(1);
+  const auto int4 = make_cpu_backend(pool, Precision::int4), int8 = make_cpu_backend(pool, Precision::int8);
+  const std::string mixed = kGgufFolder + "llama.gguf", plain = kGgufFolder + "neox.gguf";
+  EXPECT_THAT([&] { load_model(mixed, *int4); }, ThrowsMessage<DataError>(HasSubstr("is in Q5_1, which groups of 32")));
+  LoadNotes notes;
+  load_model(mixed, *int8, false, &notes).prepare();
+  EXPECT_THAT(notes.warnings, ::testing::Contains(HasSubstr("are rounded to int8")));
+  load_model(plain, *int8, false, &notes).prepare();
+  EXPECT_THAT(notes.warnings, ::testing::Not(::testing::Contains(HasSubstr("rounded"))));
+  load_model(plain, *int4).prepare();
+}
+
 }  // namespace
 }  // namespace roformer::test
