@@ -45,7 +45,7 @@ TEST_F(ReferenceTest, MakesTheBackendsItNames) {
   EXPECT_EQ(backend_->real(), DType::float64);
   EXPECT_EQ(detail_of<UsageError>([&] { make_backend("abacus", pool_); }).field, "device");
   EXPECT_EQ(detail_of<UsageError>([&] { make_backend("reference", pool_, Precision::int8); }).field, "dtype");
-  EXPECT_EQ(detail_of<UsageError>([] { parse_precision("int4"); }).field, "dtype");
+  EXPECT_EQ(detail_of<UsageError>([] { parse_precision("int2"); }).field, "dtype");
   EXPECT_THROW(make_reference_backend(pool_, DType::int32), UsageError);
 }
 

@@ -102,7 +102,7 @@ TEST_F(Sessions, RefuseWhatCannotBe) {
       EXPECT_EQ(error.detail().field, "threads");
     }
   }
-  EXPECT_THAT([] { Engine({.dtype = "int4"}); }, ThrowsMessage<UsageError>(HasSubstr("int4")));
+  EXPECT_THAT([] { Engine({.dtype = "int2"}); }, ThrowsMessage<UsageError>(HasSubstr("int2")));
   EXPECT_THAT([] { Engine({.device = "abacus"}); }, ThrowsMessage<UsageError>(HasSubstr("abacus")));
   EXPECT_THROW(Session(directory_ / "none"), FileError);
 }
