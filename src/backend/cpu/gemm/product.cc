@@ -172,12 +172,11 @@ void multiply_shared(Backend& backend, const Product& p) {
   };
   const int64_t block = block_rows(p.precision, false), blocks = ceil_div(p.m, block), panels = ceil_div(p.n, kPanel);
   const int64_t shares = std::clamp<int64_t>(ceil_div(least_tasks(backend.pool()), blocks), 1, panels);
-  std::unique_ptr<SharedFactors> now, next = factors_of(0);
+  std::unique_ptr<SharedFactors> next = factors_of(0);
   backend.pool().run(next->parts(), [&](int64_t i) { next->pack(i); });
   tile::Epilogue epilogue = p.epilogue;
   for (int64_t i = 0; i < chunks; ++i) {
-    now = std::move(next);
-    if (i + 1 < chunks) next = factors_of(i + 1);
+    const std::unique_ptr<SharedFactors> now = std::exchange(next, i + 1 < chunks ? factors_of(i + 1) : nullptr);
     const int64_t products = blocks * shares;
     backend.pool().run(products + (next == nullptr ? 0 : next->parts()), [&](int64_t task) {
       if (task >= products) return next->pack(task - products);
