@@ -94,7 +94,7 @@ Tensor GgufModel::stored(const std::string& name) const {
   const TensorInfo info{tensor.name, tensor.type->name, tensor.shape};
   const bool in_blocks = tensor.type->numbers > 1 && tensor.type->decode != nullptr;
   if (!in_blocks && held.offset == 0) {
-    const Tensor as_is = tensor_from_bytes(file_.mapped(), file_.data(tensor), info, path());
+    Tensor as_is = tensor_from_bytes(file_.mapped(), file_.data(tensor), info, path());
     if (held.rows == GgufRows::same) return as_is;
     Tensor result = Tensor::allocate(as_is.shape(), as_is.dtype());
     const int64_t rows = rows_of(tensor.shape), bytes = rows == 0 ? 0 : result.bytes() / rows;
@@ -104,7 +104,7 @@ Tensor GgufModel::stored(const std::string& name) const {
     }
     return result;
   }
-  const Tensor result = Tensor::allocate(stored_form(info, path()).first, DType::float32);
+  Tensor result = Tensor::allocate(stored_form(info, path()).first, DType::float32);
   decode(held, result);
   return result;
 }

@@ -30,7 +30,7 @@ std::optional<DType> native_dtype(std::string_view dtype) {
 
 template <class Half>
 Tensor widen_rows(const Tensor& x) {
-  const Tensor result = Tensor::allocate(x.shape(), DType::float32);
+  Tensor result = Tensor::allocate(x.shape(), DType::float32);
   for (int64_t i = 0; i < x.rows(); ++i) {
     const Half* const from = x.row<Half>(i);
     std::transform(from, from + x.columns(), result.row<float>(i), [](Half one) { return widened(one); });

@@ -140,7 +140,7 @@ class GgufModelWriter {
 
 // The values that a tensor of the file stands for, in the model's order.
 Tensor rounded(const GgufOutput& one) {
-  const Tensor result = Tensor::allocate(one.tensor.shape(), DType::float32);
+  Tensor result = Tensor::allocate(one.tensor.shape(), DType::float32);
   const int rank = one.tensor.shape().rank();
   const int64_t columns = rank == 0 ? 1 : one.tensor.dim(rank - 1), rows = one.tensor.elements() / columns;
   std::string row(static_cast<size_t>(one.type->row_bytes(columns)), '\0');

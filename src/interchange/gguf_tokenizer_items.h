@@ -2,9 +2,9 @@
 #pragma once
 
 #include <map>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "base/json.h"
 #include "formats/gguf_writer.h"
 
 namespace roformer {

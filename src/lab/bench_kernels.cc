@@ -31,6 +31,7 @@ std::vector<double> medians(const KernelBenchOptions& options, const std::vector
     }
   }
   std::vector<double> result;
+  result.reserve(seconds.size());
   for (const auto& of_one : seconds) result.push_back(median(of_one));
   return result;
 }
@@ -250,6 +251,7 @@ std::vector<ProductSpeed> bench_products(Backend& backend, const KernelBenchOpti
   int64_t tokens = 0;
   for (const int64_t length : options.lengths) tokens += length;
   std::vector<Tensor> weights;
+  weights.reserve(shapes.size());
   for (const ProductShape& shape : shapes) weights.push_back(random(backend, {shape.outputs, shape.inputs}, 1));
   const auto prepared = backend.prepare(weights, PassSize::many_tokens);
   std::vector<std::function<void()>> contestants;

@@ -150,7 +150,7 @@ bool ChatTemplate::recognize_mistral(const std::string& pieces) {
   bool found = false;
   for (const std::string open : {"[INST]", "[INST] ", " [INST] "}) {
     for (const std::string close : {"[/INST]", " [/INST]"}) {
-      if (!has(pieces, "'" + open + "'+message['content']+'" + close + "'")) continue;
+      if (!has(pieces, fmt::format("'{}'+message['content']+'{}'", open, close))) continue;
       open_ = open;
       close_ = close;
       found = true;

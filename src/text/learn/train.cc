@@ -183,6 +183,7 @@ std::unique_ptr<Tokenizer> train_byte_bpe(std::span<const std::string> paths, co
   if (counts.empty())
     throw DataError("{}: no words to learn a vocabulary from", FilePath(first(paths), describe(paths)));
   std::vector<char32_t> alphabet;
+  alphabet.reserve(256);
   for (int byte = 0; byte < 256; ++byte) {
     alphabet.push_back(pipeline::letter_of_byte(static_cast<unsigned char>(byte)));
   }
