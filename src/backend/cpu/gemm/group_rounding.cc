@@ -43,18 +43,40 @@ float largest(const float* values) {
   return *std::max_element(values, values + kCount, [](float a, float b) { return std::abs(a) < std::abs(b); });
 }
 
-// Some scale makes the largest value a code; there may be several, of which the smallest is tried first.
+// Whether all values have no more binary digits than a product of a float16 and a code: a quick no for most others.
+bool may_be_products(const float* values, int code_digits) {
+  constexpr int kFloatDigits = 24, kHalfDigits = 11;
+  const uint32_t beyond = (1u << (kFloatDigits - kHalfDigits - code_digits)) - 1;
+  uint32_t bits = 0;
+  for (int64_t i = 0; i < kCount; ++i) bits |= std::bit_cast<uint32_t>(values[i]);
+  return (bits & beyond) == 0;
+}
+
+// The odd factor of a number's significand.
+uint32_t odd_part(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value), exponent = bits >> 23 & 0xFF;
+  const uint32_t significand = (bits & 0x7FFFFF) | (exponent == 0 ? 0 : 0x800000);
+  return significand >> std::countr_zero(significand);
+}
+
+// Some scale makes the largest value a code: one whose odd factor divides the value's, or the scale is no binary
+// number.
 std::optional<WeightGroup> exact(const float* values, const Range& range) {
+  if (!may_be_products(values, std::bit_width(static_cast<unsigned>(range.most)))) return std::nullopt;
   const float top = largest(values);
   if (top == 0) return WeightGroup{};
-  for (int code = -range.least; code >= 1; --code) {
-    for (const int sign : {-1, 1}) {
-      if (sign > 0 && code > range.most) continue;
-      const float scale = top / static_cast<float>(sign * code);
-      const auto bits = float16_of(scale);
-      if (!bits || *bits == 0) continue;
-      WeightGroup group{.scale = *bits};
-      if (find_codes(values, scale, 0, range, group)) return group;
+  const uint32_t odd = odd_part(top);
+  for (int factor = range.most; factor >= 1; factor -= 2) {
+    if (odd % static_cast<uint32_t>(factor) != 0) continue;
+    for (int code = factor; code <= -range.least; code *= 2) {
+      for (const int sign : {-1, 1}) {
+        if (sign > 0 && code > range.most) continue;
+        const float scale = top / static_cast<float>(sign * code);
+        const auto bits = float16_of(scale);
+        if (!bits || *bits == 0) continue;
+        WeightGroup group{.scale = *bits};
+        if (find_codes(values, scale, 0, range, group)) return group;
+      }
     }
   }
   return std::nullopt;
@@ -78,7 +100,8 @@ double round_with(const float* values, uint16_t bits, const Range& range, Weight
     const float wanted = scale == 0 ? 0 : std::nearbyint(values[i] / scale);
     const float code = std::clamp(wanted, static_cast<float>(range.least), static_cast<float>(range.most));
     group.codes[static_cast<size_t>(i)] = static_cast<int8_t>(code);
-    error += std::pow(static_cast<double>(scale) * code - values[i], 2);
+    const float difference = scale * code - values[i];
+    error += static_cast<double>(difference) * difference;
   }
   return error;
 }
