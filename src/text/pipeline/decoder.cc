@@ -18,7 +18,13 @@ constexpr char32_t kNothingPending = 1, kSpacePending = U' ';  // values of Deco
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
   if (from.empty()) return;
-  for (size_t at = 0; (at = text.find(from, at)) != text.npos; at += to.size()) text.replace(at, from.size(), to);
+  std::string result;
+  size_t begin = 0;
+  for (size_t at = 0; (at = text.find(from, begin)) != text.npos; begin = at + from.size()) {
+    result.append(text, begin, at - begin).append(to);
+  }
+  if (begin == 0) return;
+  text = result.append(text, begin);
 }
 
 // English punctuation and contractions, token by token.
