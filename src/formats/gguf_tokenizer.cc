@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "text/pipeline/byte_bpe_json.h"
 #include "text/sentencepiece/model.h"
 #include "text/vocabulary.h"
 
@@ -12,32 +13,21 @@ namespace roformer {
 
 namespace {
 
-constexpr const char* kLlama3 =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]"
-    "+|\\s+(?!\\S)|\\s+";
-constexpr const char* kQwen2 =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|"
-    "\\s+(?!\\S)|\\s+";
-
 // The first name with the same rules is the one that is written.
 constexpr GgufWords kWords[] = {
-    {"gpt-2", nullptr},
-    {"olmo", nullptr},
-    {"phi-2", nullptr},
-    {"smollm", nullptr, true},
-    {"starcoder", nullptr, true},
-    {"refact", nullptr, true},
-    {"command-r", nullptr, true},
-    {"llama-bpe", kLlama3, false, false, true, true},
-    {"llama3", kLlama3, false, false, true, true},
-    {"llama-v3", kLlama3, false, false, true, true},
-    {"qwen2", kQwen2, false, true},
-    {"deepseek-r1-qwen", kQwen2, false, true},
+    {"gpt-2", BytePattern::gpt2},
+    {"olmo", BytePattern::gpt2},
+    {"phi-2", BytePattern::gpt2},
+    {"smollm", BytePattern::smollm},
+    {"starcoder", BytePattern::smollm},
+    {"refact", BytePattern::smollm},
+    {"command-r", BytePattern::smollm},
+    {"llama-bpe", BytePattern::llama3, false, true, true},
+    {"llama3", BytePattern::llama3, false, true, true},
+    {"llama-v3", BytePattern::llama3, false, true, true},
+    {"qwen2", BytePattern::qwen2, true},
+    {"deepseek-r1-qwen", BytePattern::qwen2, true},
 };
-
-Json byte_level(bool splits) {
-  return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", splits}};
-}
 
 class GgufTokenizerReader {
  public:
@@ -95,25 +85,11 @@ class GgufTokenizerReader {
         added.push_back(token);
       }
     }
-    const Json model = {{"type", "BPE"},
-                        {"dropout", nullptr},
-                        {"unk_token", nullptr},
-                        {"continuing_subword_prefix", nullptr},
-                        {"end_of_word_suffix", nullptr},
-                        {"fuse_unk", false},
-                        {"byte_fallback", false},
-                        {"ignore_merges", words->whole_tokens},
-                        {"vocab", std::move(vocabulary)},
-                        {"merges", texts("merges")}};
-    const Json file = {{"version", "1.0"},
-                       {"truncation", nullptr},
-                       {"padding", nullptr},
-                       {"added_tokens", added},
-                       {"normalizer", words->composed ? Json{{"type", "NFC"}} : Json()},
-                       {"pre_tokenizer", pre_tokenizer_json(*words)},
-                       {"post_processor", byte_level(true)},
-                       {"decoder", byte_level(true)},
-                       {"model", model}};
+    Json file = byte_level_json({.pattern = words->pattern, .composes = words->composed});
+    file["added_tokens"] = std::move(added);
+    file["model"]["ignore_merges"] = words->whole_tokens;
+    file["model"]["vocab"] = std::move(vocabulary);
+    file["model"]["merges"] = texts("merges");
     return {{"tokenizer.json", file.dump()},
             {"tokenizer_config.json", settings("PreTrainedTokenizerFast", words->begins).dump(2) + "\n"}};
   }
@@ -207,17 +183,6 @@ const GgufWords* find_gguf_words(std::string_view name) {
   return found == std::end(kWords) ? nullptr : found;
 }
 
-Json pre_tokenizer_json(const GgufWords& words) {
-  Json first;
-  if (words.single_digits) first = {{"type", "Digits"}, {"individual_digits", true}};
-  if (words.pattern != nullptr) {
-    first = {{"type", "Split"}, {"pattern", {{"Regex", words.pattern}}}, {"behavior", "Isolated"}, {"invert", false}};
-  }
-  Json last = byte_level(words.pattern == nullptr);
-  if (first.is_null()) return last;
-  return {{"type", "Sequence"}, {"pretokenizers", {first, last}}};
-}
-
 const GgufWords* gguf_words_of(const JsonObject& tokenizer) {
   if (!tokenizer.has("pre_tokenizer")) return nullptr;
   const auto plain = [](Json part) {  // without what does not change the words, and with defaults
@@ -232,7 +197,8 @@ const GgufWords* gguf_words_of(const JsonObject& tokenizer) {
   const Json theirs = plain(tokenizer.value()["pre_tokenizer"]);
   const bool whole = tokenizer.get_object("model").get_bool("ignore_merges", false);
   for (const GgufWords& words : kWords) {
-    if (words.whole_tokens == whole && plain(pre_tokenizer_json(words)) == theirs) return &words;
+    if (words.whole_tokens == whole && plain(byte_level_json({.pattern = words.pattern})["pre_tokenizer"]) == theirs)
+      return &words;
   }
   return nullptr;
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "formats/gguf_file.h"
+#include "text/pipeline/byte_words.h"
 
 namespace roformer {
 
@@ -17,16 +18,13 @@ enum class GgufToken { normal = 1, unknown = 2, control = 3, user_defined = 4, u
 // What a value of "tokenizer.ggml.pre" means, in a tokenizer.json.
 struct GgufWords {
   const char* name;
-  const char* pattern;         // of the words, as Regex of a Split; null: GPT-2's own, of ByteLevel
-  bool single_digits = false;  // split into digits first
-  bool composed = false;       // the text is normalized to NFC
-  bool whole_tokens = false;   // a word that is a token is not segmented ("ignore_merges")
-  bool begins = false;         // a text begins with the begin token, unless the file says otherwise
+  BytePattern pattern;
+  bool composed = false;      // the text is normalized to NFC
+  bool whole_tokens = false;  // a word that is a token is not segmented ("ignore_merges")
+  bool begins = false;        // a text begins with the begin token, unless the file says otherwise
 };
 // Null for an unknown name.
 const GgufWords* find_gguf_words(std::string_view name);
-// The "pre_tokenizer" of a tokenizer.json.
-Json pre_tokenizer_json(const GgufWords& words);
 // The name whose words a tokenizer.json's "pre_tokenizer" gives, with its "ignore_merges"; null if there is none.
 const GgufWords* gguf_words_of(const JsonObject& tokenizer);
 
