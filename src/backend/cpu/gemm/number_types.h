@@ -1,6 +1,7 @@
 // The number types of products by precision and CPU, looked up once when a backend is made. No choice is slower than
 // float32: where a CPU has no fast dot products of a type, only weights are stored in it and are widened to float32 a
-// panel at a time, in cache; nothing is emulated.
+// panel at a time, in cache; nothing is emulated but products of groups of 32 (grouped.h), as decoding waits for
+// memory.
 #pragma once
 
 #include <vector>
